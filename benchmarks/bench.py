@@ -1,0 +1,240 @@
+"""The whole bench against bare SimPy models of the same scenarios, in one run: ratios of medians of five.
+
+    python benchmarks/bench.py [--json FILE] [--quick]
+
+Prints one line for each figure with what must hold and the goal, and ends with status 1 if something does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import random
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import simpy
+
+import scenarios
+from scenarios import Scenario
+from sim.bench import run
+from sim.experiments.replications import replicate
+
+ROUNDS = 5
+
+LOADED = """
+name: mm10
+duration: {duration}
+tasks: {{arrivals: {{poisson: {{rate: 9/s}}}}, work: {{exponential: {{mean: 1s}}}}, count: {count}}}
+agents: {{count: 10}}
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure; it holds when it is on the right side of its bound."""
+
+    name: str
+    measured: float
+    bound: float
+    goal: float
+    at_least: bool = True
+
+    @property
+    def holds(self) -> bool:
+        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
+
+
+def loaded(count: int) -> Scenario:
+    """M/M/10 at load 0.9 with `count` tasks."""
+    return scenarios.loads(LOADED.format(duration=1.05 * count / 9 + 100, count=count))
+
+
+def bare_queue(count: int) -> int:
+    """The same queue as a plain SimPy model: what one writes on a whiteboard."""
+    env, chance, waits = simpy.Environment(), random.Random(7), []
+    agents = simpy.Resource(env, 10)
+
+    def task() -> object:
+        submitted = env.now
+        with agents.request() as slot:
+            yield slot
+            waits.append(env.now - submitted)
+            yield env.timeout(chance.expovariate(1.0))
+
+    def load() -> object:
+        for _ in range(count):
+            yield env.timeout(chance.expovariate(9.0))
+            env.process(task())
+
+    env.process(load())
+    env.run()
+    return len(waits)
+
+
+def bare_agent_failure(scenario: Scenario) -> int:
+    """The documented agent failure as a plain SimPy model: heartbeats, crash, deadline, restart; no core, no history."""
+    env, chance = simpy.Environment(), random.Random(7)
+    detection = scenario.recovery.detection
+    queue: simpy.Store = simpy.Store(env)
+    last_beat = [0.0] * scenario.agents.count
+    processes: list[simpy.Process] = []
+    done = 0
+
+    def load() -> object:
+        while True:
+            yield env.timeout(chance.expovariate(scenario.tasks.arrivals.rate))
+            queue.put(chance.expovariate(1 / scenario.tasks.work.mean))
+
+    def heart(number: int) -> object:
+        yield env.timeout(chance.uniform(0, detection.heartbeat_interval))
+        while True:
+            if processes[number].is_alive:
+                last_beat[number] = env.now
+            yield env.timeout(detection.heartbeat_interval)
+
+    def agent(number: int) -> object:
+        nonlocal done
+        while True:
+            request = queue.get()
+            work = None
+            try:
+                work = yield request
+                yield env.timeout(work)
+                done += 1
+            except simpy.Interrupt:
+                if work is None:
+                    request.cancel()
+                else:
+                    env.process(recover(number, work))
+                    return
+                env.process(recover(number, None))
+                return
+
+    def recover(number: int, work: float | None) -> object:
+        deadline = last_beat[number] + detection.missed_heartbeats * detection.heartbeat_interval
+        yield env.timeout(max(0.0, deadline - env.now))
+        yield env.timeout(20)
+        processes[number] = env.process(agent(number))
+        if work is not None:
+            queue.put(work)
+
+    def crash(at: float) -> object:
+        yield env.timeout(at)
+        processes[chance.randrange(len(processes))].interrupt()
+
+    processes += [env.process(agent(number)) for number in range(scenario.agents.count)]
+    for number in range(scenario.agents.count):
+        env.process(heart(number))
+    for fault in scenario.faults:
+        if fault.at is not None:
+            env.process(crash(fault.at))
+    env.process(load())
+    env.run(until=scenario.duration)
+    return done
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """CPU seconds of one call."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def ratio(numerator: Callable[[], object], denominator: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Median of numerator times over median of denominator times, measured in turns after a warm-up of each."""
+    numerator(), denominator()
+    pairs = [(seconds(numerator), seconds(denominator)) for _ in range(rounds)]
+    return statistics.median(pair[0] for pair in pairs) / statistics.median(pair[1] for pair in pairs)
+
+
+def growth(small: int, large: int) -> float:
+    """Time per task of a large run over that of small ones."""
+    run(loaded(small), 7)
+    per_small = statistics.median(seconds(lambda: run(loaded(small), 7)) for _ in range(ROUNDS)) / small
+    return seconds(lambda: run(loaded(large), 7)) / large / per_small
+
+
+def speed_up() -> float:
+    """100 replications of 50 ms or more on one process over two."""
+    scenario = loaded(5_000)
+    replicate(scenario, 7, replications=4, jobs=2)  # start the workers
+
+    def wall(jobs: int) -> float:
+        began = time.perf_counter()
+        replicate(scenario, 7, replications=100, jobs=jobs)
+        return time.perf_counter() - began
+
+    return wall(1) / wall(2)
+
+
+def _peak(count: int, pipe: object) -> None:
+    run(loaded(count), 7)
+    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)  # type: ignore[attr-defined]
+
+
+def peak_gigabytes(count: int) -> float:
+    """Peak memory of a process that runs `count` tasks and keeps the whole history."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_peak, args=(count, sender))
+    process.start()
+    peak: float = receiver.recv()
+    process.join()
+    return peak
+
+
+def rows(quick: bool) -> list[Row]:
+    """Measure everything."""
+    count = 20_000
+    failing = scenarios.load("agent-failure")
+    found = [
+        Row(
+            "M/M/10 at load 0.9, tasks/s / bare SimPy",
+            1 / ratio(lambda: run(loaded(count), 7), lambda: bare_queue(count)),
+            0.25,
+            0.50,
+        ),
+        Row(
+            "agent-failure / bare SimPy model of it",
+            1 / ratio(lambda: run(failing, 7), lambda: bare_agent_failure(failing)),
+            0.25,
+            0.50,
+        ),
+    ]
+    for name in scenarios.names():
+        scenario = scenarios.load(name)
+        if scenario.documents is not None or name == "baseline":
+            found.append(Row(f"{name}, seconds", min(seconds(lambda: run(scenario, 7)) for _ in range(2)), 3, 1, False))
+    found.append(Row("100,000 tasks in one run, peak GB", peak_gigabytes(100_000), 1, 0.5, False))
+    if not quick:
+        found.append(Row("time per task, 1,000,000 / 10,000 tasks", growth(10_000, 1_000_000), 1.3, 1.05, False))
+        found.append(Row("100 replications, two processes / one", speed_up(), 1.8, 1.95))
+    return found
+
+
+def main() -> int:
+    """Measure, print, and say whether all holds."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--quick", action="store_true", help="leave out what takes minutes")
+    options = parser.parse_args()
+    found = rows(options.quick)
+    print(f"{'figure':46} {'measured':>9} {'must hold':>10} {'goal':>7}")
+    for row in found:
+        sign = ">=" if row.at_least else "<="
+        verdict = "" if row.holds else "  DOES NOT HOLD"
+        print(f"{row.name:46} {row.measured:9.3f} {sign:>4} {row.bound:<5g} {row.goal:7g}{verdict}")
+    if options.json is not None:
+        options.json.write_text(json.dumps([asdict(row) | {"holds": row.holds} for row in found], indent=1) + "\n")
+    return 0 if all(row.holds for row in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

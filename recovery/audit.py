@@ -1,0 +1,59 @@
+"""The words in which the core says what it does, and a trail that keeps them in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+AUDIT_EVENTS: tuple[str, ...] = (
+    "agent.suspected",  # subject agent: the detector believes it down
+    "agent.cleared",  # subject agent: the detector believes it up again
+    "recovery.opened",  # detail: failure kind; subject: task, agent or link
+    "retry.granted",  # subject; value: delay in seconds; detail: failure kind
+    "retry.exhausted",  # subject; detail: failure kind
+    "recovery.started",  # a slot was free and the delay is over: analysis begins
+    "recovery.analyzed",  # detail: the runbook entry; value: confidence 0..1
+    "step.started",  # detail: command
+    "step.completed",  # detail: command; value: seconds it took
+    "step.failed",  # detail: command
+    "recovery.executed",  # all steps done
+    "recovery.verified",  # the end of a recovery that worked
+    "recovery.failed",  # this try did not work; detail: why
+    "recovery.escalated",  # given up: the end; detail: why
+    "recovery.dismissed",  # nothing to recover any more: the end; detail: why
+    "task.fenced",  # subject task; value: the highest void epoch
+    "checkpoint.restored",  # subject task; value: progress in work-seconds
+    "checkpoint.rejected",  # subject task; value: sequence of the invalid checkpoint
+)
+ENDS: frozenset[str] = frozenset({"recovery.verified", "recovery.escalated", "recovery.dismissed"})
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line of the trail. `at` is in seconds of the clock that the trail was given."""
+
+    at: float
+    event: str
+    incident: int
+    subject: str
+    detail: str
+    value: float | None
+
+
+class MemoryAudit:
+    """An append-only trail in memory; `clock` gives the time of an entry in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._entries: list[AuditEntry] = []
+
+    def record(self, event: str, incident: int, subject: str, detail: str = "", value: float | None = None) -> None:
+        """Append one entry. Raises ValueError for an event that is not in `AUDIT_EVENTS`."""
+        if event not in AUDIT_EVENTS:
+            raise ValueError(f"unknown audit event {event!r}")
+        self._entries.append(AuditEntry(self._clock(), event, incident, subject, detail, value))
+
+    @property
+    def entries(self) -> tuple[AuditEntry, ...]:
+        """All entries so far, oldest first."""
+        return tuple(self._entries)

@@ -1,0 +1,205 @@
+"""The nouns of recovery: what is said between the parts of the core.
+
+Everything here is a frozen value. Identifiers are strings (`"task.172"`, `"agent.3"`); times are seconds of the event
+loop's clock, durations are float seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, Any]:
+    return NOTHING
+
+
+class FailureKind(StrEnum):
+    """The kinds of failure that a recovery condition can be written for."""
+
+    TASK = "task_failure"
+    RESOURCE = "resource_failure"
+    AGENT = "agent_failure"
+    COMMUNICATION = "communication_failure"
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands; `LEGAL_TRANSITIONS` says what may follow what."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    COMPLETED = "completed"
+    ESCALATED = "escalated"
+    REJECTED = "rejected"
+
+
+LEGAL_TRANSITIONS: Mapping[TaskStatus, frozenset[TaskStatus]] = MappingProxyType(
+    {
+        TaskStatus.QUEUED: frozenset({TaskStatus.RUNNING, TaskStatus.QUEUED, TaskStatus.ESCALATED, TaskStatus.REJECTED}),
+        # A running task is started again elsewhere when the queue redelivers it, and queued again when its agent is lost.
+        TaskStatus.RUNNING: frozenset(
+            {
+                TaskStatus.RUNNING,
+                TaskStatus.QUEUED,
+                TaskStatus.FAILED,
+                TaskStatus.BLOCKED,
+                TaskStatus.COMPLETED,
+                TaskStatus.ESCALATED,
+            }
+        ),
+        TaskStatus.FAILED: frozenset({TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.ESCALATED}),
+        TaskStatus.BLOCKED: frozenset({TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.ESCALATED}),
+        TaskStatus.COMPLETED: frozenset(),
+        TaskStatus.ESCALATED: frozenset(),
+        TaskStatus.REJECTED: frozenset(),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """One thing observed of one subject, in the runbook's words: `Symptom("task_status", "failed", "task.7")`."""
+
+    name: str
+    value: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What the core was told, or noticed: a kind, whom it concerns and the first symptoms. Never the injected truth."""
+
+    kind: FailureKind
+    subject: str
+    at: float
+    info: Mapping[str, Any] = field(default_factory=_nothing)
+    symptoms: tuple[Symptom, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """Whom a failure touches."""
+
+    tasks: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The outcome of matching evidence with the runbook.
+
+    `scenario` is the runbook's entry (`"system_failures.agent_failure"`), or None when nothing matched and an operator
+    has to look; `confidence` is the share of that entry's symptoms which were observed, 0 to 1.
+    """
+
+    failure: Failure
+    scenario: str | None
+    confidence: float
+    evidence: tuple[Symptom, ...]
+    impact: Impact
+    diagnosis: Mapping[str, Any] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of a plan with its arguments resolved to values."""
+
+    name: str
+    command: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryStrategy:
+    """The ordered steps that a recovery will take, inspectable before it runs."""
+
+    scenario: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A saved state of a task. `progress` is in work-seconds; `checksum` guards `progress`, `epoch` and `sequence`."""
+
+    task_id: str
+    sequence: int
+    epoch: int
+    progress: float
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task as the core can see it from outside."""
+
+    task_id: str
+    status: TaskStatus
+    epoch: int
+    agent: str | None = None
+    error_code: str | None = None
+    waiting_in_queue: bool = False
+    needs: Mapping[str, int] = field(default_factory=_nothing)
+    held: Mapping[str, int] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHealth:
+    """What a health probe of one agent says: `reachable` over the network, `responding` to the probe."""
+
+    agent_id: str
+    reachable: bool
+    responding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceHealth:
+    """What a health probe of one pool says, in units."""
+
+    name: str
+    units: int
+    available: int
+    free: int
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every unit of the pool is in service."""
+        return self.available == self.units
+
+
+@dataclass(frozen=True, slots=True)
+class QueueHealth:
+    """What a health probe of the queue says; `undelivered` messages wait in outboxes for a replay."""
+
+    queue_id: str
+    blocked: bool
+    depth: int
+    undelivered: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkHealth:
+    """What a probe of the connection between two endpoints says."""
+
+    between: tuple[str, str]
+    connected: bool
+
+
+@dataclass(slots=True)
+class Incident:
+    """A failure from its detection to its end: verified, escalated or found to be moot. Mutable: it is a running record."""
+
+    number: int
+    failure: Failure
+    opened_at: float
+    tries: int = 0
+    outcome: str | None = None
+    context: dict[str, Any] = field(default_factory=dict)

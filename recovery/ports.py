@@ -1,0 +1,186 @@
+"""What the core asks of the system that it recovers.
+
+Each port is a small protocol. The simulated world implements them all, and so can anybody's own system. Methods that may
+take time are coroutines; the task store is synchronous because it is called from the agents' hot path as well, and a
+durable one is wrapped (`asyncio.to_thread`) where the core calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from recovery.model import (
+    AgentHealth,
+    Checkpoint,
+    LinkHealth,
+    QueueHealth,
+    ResourceHealth,
+    TaskStatus,
+    TaskView,
+)
+
+
+class TaskStore(Protocol):
+    """Authoritative task state: who may act on a task, under which epoch, from which checkpoint.
+
+    Every attempt holds an epoch, one higher than the last. `fence` declares all epochs so far void: what they commit,
+    fail or save afterwards is refused. The first commit that is accepted completes the task; later ones are refused.
+    """
+
+    def register(self, task_id: str) -> None:
+        """A task was accepted: status queued, epoch 0."""
+
+    def begin(self, task_id: str, agent_id: str) -> int | None:
+        """Start an attempt and return its epoch; None when the task is already finished (completed or escalated)."""
+
+    def commit(self, task_id: str, epoch: int) -> bool:
+        """Make the effect of an attempt final. False: refused (fenced, or another attempt was first)."""
+
+    def fail(self, task_id: str, epoch: int, status: TaskStatus, error_code: str) -> bool:
+        """An attempt reports that it ended as failed or blocked. False: refused (fenced or finished)."""
+
+    def fence(self, task_id: str) -> int:
+        """Void every epoch handed out so far; returns the highest of them."""
+
+    def is_current(self, task_id: str, epoch: int) -> bool:
+        """Whether an attempt may still act: not fenced, task not finished."""
+
+    def requeue(self, task_id: str) -> bool:
+        """Status queued again. False when the task is finished."""
+
+    def escalate(self, task_id: str, reason: str) -> bool:
+        """Status escalated: automatic recovery gave up. False when the task is finished."""
+
+    def status(self, task_id: str) -> TaskStatus | None:
+        """Where the task stands; None for an unknown one."""
+
+    def epoch(self, task_id: str) -> int:
+        """The latest epoch handed out, 0 before the first attempt."""
+
+    def count_retry(self, task_id: str, kind: str) -> int:
+        """Count one retry for failures of this kind; returns how many there were, this one included."""
+
+    def retries(self, task_id: str, kind: str) -> int:
+        """Retries so far for failures of this kind."""
+
+    def save_checkpoint(self, task_id: str, epoch: int, progress: float) -> Checkpoint | None:
+        """Append a checkpoint; None when refused (fenced)."""
+
+    def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
+        """What is stored, oldest first, valid or not."""
+
+    def restore_point(self, task_id: str) -> Checkpoint | None:
+        """The checkpoint from which the next attempt has to start, as set by `set_restore_point`."""
+
+    def set_restore_point(self, task_id: str, checkpoint: Checkpoint | None) -> None:
+        """Choose the checkpoint from which the next attempt starts; None: from the beginning."""
+
+
+class TaskPort(Protocol):
+    """The tasks and who executes them."""
+
+    async def inspect(self, task_id: str) -> TaskView | None:
+        """The task as seen from outside, None when it is unknown."""
+
+    async def tasks_on(self, agent_id: str) -> Sequence[str]:
+        """Tasks that the agent holds (delivered and not settled), in order of delivery."""
+
+    async def stop_attempts(self, task_id: str) -> None:
+        """Make every attempt at the task that can be reached stop; idempotent."""
+
+    async def enqueue(self, task_id: str, reason: str) -> bool:
+        """Queue the task for execution; True also when it waits there already."""
+
+    async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
+        """Let a blocked task go on with resources that were allocated for it."""
+
+    async def give_up(self, task_id: str, reason: str) -> None:
+        """The core hands the task to an operator: free what the world still keeps for it."""
+
+
+class AgentPort(Protocol):
+    """The agents."""
+
+    async def health(self, agent_id: str) -> AgentHealth:
+        """Probe one agent."""
+
+    async def restart(self, agent_id: str) -> bool:
+        """Stop what is left of the agent and start it; returns when it is up. False: it cannot be reached."""
+
+
+class ResourcePort(Protocol):
+    """Pools of resources."""
+
+    async def health(self, names: Sequence[str]) -> Sequence[ResourceHealth]:
+        """Probe pools; all of them when `names` is empty."""
+
+    async def requirements(self, task_id: str) -> Mapping[str, int]:
+        """What the task needs, in units by pool."""
+
+    async def held(self, task_id: str) -> Mapping[str, int]:
+        """What is allocated to the task now."""
+
+    async def release(self, task_id: str) -> Mapping[str, int]:
+        """Give back all that the task holds; returns what was released (empty the second time)."""
+
+    async def allocate(self, task_id: str, requirements: Mapping[str, int]) -> Mapping[str, int] | None:
+        """Allocate all of it at once, now; None when that is not possible."""
+
+    async def metrics(self, names: Sequence[str], timeframe: float) -> Mapping[str, float]:
+        """Share of units in service by pool over the last `timeframe` seconds."""
+
+
+class QueuePort(Protocol):
+    """Task queues."""
+
+    async def health(self, queue_ids: Sequence[str]) -> Sequence[QueueHealth]:
+        """Probe queues; all of them when `queue_ids` is empty."""
+
+    async def replay(self, queue_ids: Sequence[str], since: float) -> int:
+        """Send again what could not be delivered since that time; returns how many messages."""
+
+
+class NetworkPort(Protocol):
+    """The network between named endpoints."""
+
+    async def status(self, endpoints: Sequence[str]) -> Sequence[LinkHealth]:
+        """Probe the connections between these endpoints."""
+
+    async def reset(self, endpoints: Sequence[str]) -> bool:
+        """Reconnect these endpoints; returns when they are connected."""
+
+
+class LogPort(Protocol):
+    """Logs of tasks and agents."""
+
+    async def search(self, path: str, pattern: str, timeframe: float) -> Sequence[str]:
+        """Lines below `path` that match the regular expression, of the last `timeframe` seconds."""
+
+
+class AuditTrail(Protocol):
+    """Where the core says what it does, as it does it.
+
+    `event` is one of `recovery.audit.AUDIT_EVENTS`; `incident` is the incident's number, -1 outside of one.
+    """
+
+    def record(self, event: str, incident: int, subject: str, detail: str = "", value: float | None = None) -> None:
+        """Append one entry; must not block."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The system that is recovered: one implementation of each port."""
+
+    tasks: TaskPort
+    agents: AgentPort
+    resources: ResourcePort
+    queues: QueuePort
+    network: NetworkPort
+    logs: LogPort
+    store: TaskStore
+    audit: AuditTrail
+
+
+Arguments = Mapping[str, Any]

@@ -1,0 +1,113 @@
+"""Contradictions between parts of a scenario that are each valid alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pydantic_core import PydanticCustomError
+
+from scenarios.arrivals import Burst, Closed
+from scenarios.errors import Path, instead, shown
+from scenarios.expectations import known_metric
+from scenarios.faults import AgentCrash, AgentHang, AnyFault, CheckpointCorrupt, Partition, ResourceUnavailable
+
+if TYPE_CHECKING:
+    from scenarios.schema import Scenario
+
+Contradiction = tuple[Path, str]
+
+
+def first_contradiction(scenario: Scenario) -> Contradiction | None:
+    """Where the first contradiction is and what it says, None when there is none."""
+    return next(_contradictions(scenario), None)
+
+
+def _contradictions(scenario: Scenario) -> Iterator[Contradiction]:
+    yield from _times(scenario)
+    yield from _needs(scenario)
+    for number, fault in enumerate(scenario.faults):
+        path: Path = ("faults", number, fault.kind)
+        for below, problem in _fault(scenario, fault):
+            yield path + below, problem
+    for number, expectation in enumerate(scenario.expect):
+        try:
+            known_metric(expectation.metric, scenario.resources)
+        except PydanticCustomError as error:
+            yield ("expect", number), error.message()
+
+
+def _times(scenario: Scenario) -> Iterator[Contradiction]:
+    duration = scenario.duration
+    if scenario.warmup >= duration:
+        yield (
+            ("warmup",),
+            f"{_time(scenario.warmup)} leaves nothing to measure; valid: less than duration, {_time(duration)}",
+        )
+    arrivals = scenario.tasks.arrivals
+    if isinstance(arrivals, Closed) and arrivals.think.mean == 0 and scenario.tasks.work.mean == 0:
+        yield ("tasks", "arrivals", "closed", "think"), "no time would ever pass; valid: think or work of more than 0"
+    if isinstance(arrivals, Burst) and arrivals.at > duration:
+        path: Path = ("tasks", "arrivals", "burst", "at")
+        yield path, f"{_time(arrivals.at)} is after the end; valid: up to duration, {_time(duration)}"
+
+
+def _needs(scenario: Scenario) -> Iterator[Contradiction]:
+    for name, units in scenario.tasks.needs.items():
+        path: Path = ("tasks", "needs", name)
+        pool = scenario.resources.get(name)
+        if pool is None:
+            yield path, _unknown_resource(scenario, name)
+        elif units > pool.units:
+            yield path, f"{units} can never be had; valid: up to {pool.units}, the units of {name}"
+
+
+def _fault(scenario: Scenario, fault: AnyFault) -> Iterator[Contradiction]:
+    if fault.at is not None and fault.at > scenario.duration:
+        yield ("at",), f"{_time(fault.at)} is after the end; valid: up to duration, {_time(scenario.duration)}"
+    if isinstance(fault, AgentCrash | AgentHang):
+        yield from _agent_targets(scenario, fault)
+    elif isinstance(fault, Partition):
+        for place, endpoint in enumerate(fault.between):
+            yield from ((("between", place), problem) for problem in _unknown_agent(scenario, endpoint))
+        if all(endpoint.startswith("agent") for endpoint in fault.between):
+            yield ("between",), "agents do not talk to each other; valid: queue and core, or agents and one of them"
+    elif isinstance(fault, ResourceUnavailable):
+        pool = scenario.resources.get(fault.resource)
+        if pool is None:
+            yield ("resource",), _unknown_resource(scenario, fault.resource)
+        elif fault.units > pool.units:
+            yield (
+                ("units",),
+                f"{fault.units} are more than there are; valid: up to {pool.units}, the units of {fault.resource}",
+            )
+    elif isinstance(fault, CheckpointCorrupt) and scenario.tasks.checkpoint is None:
+        yield (), "no task writes checkpoints; valid: with tasks.checkpoint only"
+
+
+def _agent_targets(scenario: Scenario, fault: AgentCrash | AgentHang) -> Iterator[Contradiction]:
+    targets = fault.targets
+    count = scenario.agents.count
+    if isinstance(targets, int) and targets > count:
+        yield ("targets",), f"{targets} are more agents than there are; valid: up to {count}"
+    if isinstance(targets, tuple):
+        for place, name in enumerate(targets):
+            yield from ((("targets", place), problem) for problem in _unknown_agent(scenario, name))
+
+
+def _unknown_agent(scenario: Scenario, name: str) -> Iterator[str]:
+    count = scenario.agents.count
+    if name.startswith("agent.") and int(name.removeprefix("agent.")) >= count:
+        last = f"agent.{count - 1}"
+        valid = f"agent.0 … {last}" if count > 1 else last
+        yield f"{shown(name)} does not exist; valid: {valid} (nearest: '{last}')"
+
+
+def _unknown_resource(scenario: Scenario, name: str) -> str:
+    if not scenario.resources:
+        return f"unknown resource {shown(name)}; valid: one of resources, and there are none"
+    return f"unknown resource {shown(name)}; {instead(name, scenario.resources, 'valid')}"
+
+
+def _time(value: float) -> str:
+    return f"{value:g}s"

@@ -1,0 +1,104 @@
+"""How failures are detected and how recovery answers each kind of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from scenarios.commands import COMMANDS
+from scenarios.errors import instead, invalid, shown
+from scenarios.quantities import Count, Number, PositiveCount, PositiveSeconds, Quantity, Seconds, not_yet, only
+from scenarios.settings import Settings
+
+
+def _at_least_one(value: float) -> float:
+    if value < 1:
+        raise invalid(f"{shown(value)} would make delays shrink; valid: 1 or more")
+    return value
+
+
+def _known_commands(costs: dict[str, float]) -> dict[str, float]:
+    for command in costs:
+        if command not in COMMANDS:
+            raise invalid(f"unknown command; {instead(command, COMMANDS)}", command)
+    return costs
+
+
+class DetectionSettings(Settings):
+    """The failure detector."""
+
+    detector: Annotated[Literal["heartbeat", "perfect"], not_yet("phi_accrual")] = Field(
+        default="heartbeat", description="heartbeat: by missed beats; perfect: knows at once"
+    )
+    heartbeat_interval: PositiveSeconds = Field(default=5.0, description="time between two beats of an agent")
+    missed_heartbeats: PositiveCount = Field(default=3, description="beats missed before an agent is declared dead")
+    phase: Literal["uniform", "aligned"] = Field(
+        default="uniform", description="uniform: each agent beats at its own phase; aligned: from its start on"
+    )
+    poll: PositiveSeconds | None = Field(
+        default=None, description="how often the detector looks; null: the deadline itself wakes it"
+    )
+
+
+class Condition(Settings):
+    """How often and after which delay recovery is tried again."""
+
+    max_retries: Count = Field(description="retries after the first attempt")
+    retry_delay: Seconds = Field(default=0.0, description="delay before the first retry")
+    backoff: Literal["fixed", "linear", "exponential"] = Field(
+        default="fixed",
+        description="delay before retry n: retry_delay; n·retry_delay; or retry_delay·multiplier^(n−1)",
+    )
+    multiplier: Annotated[Number, AfterValidator(_at_least_one), Quantity("number ≥ 1")] = Field(
+        default=2.0, description="growth of exponential backoff"
+    )
+    max_delay: PositiveSeconds | None = Field(default=None, description="no delay is longer; null: no cap")
+    jitter: Literal["none", "full", "equal", "decorrelated"] = Field(
+        default="none",
+        description="none; full: uniform 0…d; equal: d/2 + uniform 0…d/2; decorrelated: uniform(base, 3·previous), capped",
+    )
+    budget: Annotated[None, only(None, "a retry budget")] = Field(default=None, description="not supported yet")
+
+
+class TaskFailureCondition(Condition):
+    """The guide's condition for failed tasks unless given otherwise."""
+
+    max_retries: Count = Field(default=3, description="retries after the first attempt")
+    retry_delay: Seconds = Field(default=30.0, description="delay before the first retry")
+
+
+class ResourceFailureCondition(Condition):
+    """The guide's condition for failed resources unless given otherwise."""
+
+    max_retries: Count = Field(default=2, description="retries after the first attempt")
+    retry_delay: Seconds = Field(default=15.0, description="delay before the first retry")
+
+
+class ConditionSettings(Settings):
+    """The conditions of automatic recovery, per kind of failure."""
+
+    task_failure: TaskFailureCondition = Field(default=TaskFailureCondition(), description="an attempt failed")
+    resource_failure: ResourceFailureCondition = Field(
+        default=ResourceFailureCondition(), description="a task lost, or cannot get, resources that it needs"
+    )
+    agent_failure: Condition | None = Field(
+        default=None, description="an agent was declared dead; null: not counted, no delay"
+    )
+    communication_failure: Condition | None = Field(
+        default=None, description="messages do not arrive; null: not counted, no delay"
+    )
+
+
+class RecoverySettings(Settings):
+    """The recovery core's configuration, and what its commands cost in virtual time."""
+
+    runbook: Annotated[None, only(None, "another runbook")] = Field(
+        default=None, description="null: the documented one"
+    )
+    detection: DetectionSettings = Field(default=DetectionSettings(), description="the failure detector")
+    conditions: ConditionSettings = Field(default=ConditionSettings(), description="retries per kind of failure")
+    costs: Annotated[dict[str, Seconds], AfterValidator(_known_commands), Quantity("command: duration")] = Field(
+        default={}, description="virtual time of each command; a command that is not named costs nothing"
+    )
+    parallel: PositiveCount | None = Field(default=None, description="recoveries at once; null: any number")

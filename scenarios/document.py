@@ -1,0 +1,102 @@
+"""YAML 1.2 text to plain data, with the line of every key. Nothing in a text is executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from scenarios.errors import Path, ScenarioError, shown, written
+
+MOST_NODES = 100_000
+"""More are refused: an alias that names an alias that names … grows without bound."""
+DEEPEST = 64
+
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass
+class Document:
+    """Plain data (mappings, lists, texts, numbers, truth values, nulls) and the line, from 1, of each key path."""
+
+    source: str
+    data: Any = None
+    lines: dict[Path, int] = field(default_factory=dict)
+    _nodes: int = 0
+
+    def read(self, node: Node, path: Path) -> Any:
+        """The data of a node."""
+        self.lines.setdefault(path, _line(node))
+        self._nodes += 1
+        if self._nodes > MOST_NODES or len(path) > DEEPEST:
+            raise self.error("too large or too deeply nested for a scenario", _line(node), path)
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
+            return [self.read(item, (*path, place)) for place, item in enumerate(node.value)]
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, path)
+        raise self.error(f"{shown(node.tag)} is not supported; valid: plain YAML values", _line(node), path)
+
+    def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
+        if node.tag != f"{_TAG}map":
+            raise self.error(f"{shown(node.tag)} is not supported; valid: plain YAML values", _line(node), path)
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = _line(key_node)
+            if key_node.tag != f"{_TAG}str":
+                raise self.error(f"{shown(key_node.value)} is no key; valid: a text", line, path)
+            key: str = key_node.value
+            here = (*path, key)
+            if key in data:
+                raise self.error(f"duplicate key; it stands on line {self.lines[here]} already", line, here)
+            self.lines[here] = line
+            data[key] = self.read(value_node, here)
+        return data
+
+    def _scalar(self, node: ScalarNode, path: Path) -> str | int | float | bool | None:
+        text: str = node.value
+        kind = str(node.tag).removeprefix(_TAG)
+        try:
+            if kind in {"str", "timestamp"}:
+                return text
+            if kind == "null":
+                return None
+            if kind == "bool":
+                return {"true": True, "false": False}[text.lower()]
+            if kind == "int":
+                return int(text, 0) if text.lower().startswith(("0x", "0o")) else int(text)
+            if kind == "float":
+                return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except (ValueError, KeyError):
+            raise self.error(f"{shown(text)} is no {kind}", _line(node), path) from None
+        raise self.error(f"{shown(node.tag)} is not supported; valid: plain YAML values", _line(node), path)
+
+    def error(self, problem: str, line: int, path: Path = ()) -> ScenarioError:
+        """The error for a line of this document."""
+        return ScenarioError(problem, self.source, line, written(path))
+
+
+def read(text: str, source: str) -> Document:
+    """Read one YAML document. Raises `ScenarioError` with the line where it is not valid."""
+    document = Document(source)
+    try:
+        node = YAML(typ="safe", pure=True).compose(text)
+        if node is not None:
+            document.data = document.read(node, ())
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else 1
+        raise document.error(f"invalid YAML: {error.problem or error.context}", line) from None
+    except YAMLError as error:
+        raise document.error(f"invalid YAML: {str(error).splitlines()[0]}", 1) from None
+    except RecursionError:
+        raise document.error("too deeply nested for a scenario", 1) from None
+    return document
+
+
+def _line(node: Node) -> int:
+    return int(node.start_mark.line) + 1

@@ -1,0 +1,171 @@
+"""Faults: what goes wrong, whom it hits, when, and for how long."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from scenarios.distributions import Distribution, Interval
+from scenarios.errors import invalid, shown
+from scenarios.quantities import PositiveCount, Quantity, Seconds, is_number, percentage
+from scenarios.settings import NOT_YET, Form, OneOf
+
+ALL = "all"
+ENDPOINTS = "agents, queue, core, agent.0, agent.1, …"
+TARGETS_HINT = "valid: a count, a fraction above 0 and up to 1 (0.2 or 20%), all, or a list of names"
+LATER = (
+    "agent_slow",
+    "agent_flap",
+    "resource_degraded",
+    "resource_leak",
+    "message_loss",
+    "message_duplicate",
+    "message_reorder",
+    "message_delay",
+    "queue_blocked",
+    "checkpoint_torn",
+    "storage_failure",
+    "storage_slow",
+    "core_crash",
+    "core_slow",
+    "clock_skew",
+    "load_surge",
+    "poison_task",
+)
+"""Faults that are known and not supported yet."""
+
+
+def _targets(noun: str) -> BeforeValidator:
+    def check(value: Any) -> int | float | str | tuple[str, ...]:
+        if value == ALL:
+            return ALL
+        if isinstance(value, int) and is_number(value) and value >= 1:
+            return value
+        if isinstance(value, str) and value.startswith(f"{noun}."):
+            return (_name(value, noun),)
+        if isinstance(value, list | tuple) and value:
+            return tuple(_name(name, noun, place) for place, name in enumerate(value))
+        share = percentage(value) if not isinstance(value, int) else None
+        if share is None or not 0 < share <= 1:
+            raise invalid(f"{shown(value)} are no targets; {TARGETS_HINT} ({noun}.3)")
+        return share
+
+    return BeforeValidator(check)
+
+
+def _name(name: Any, noun: str, *place: int) -> str:
+    if not isinstance(name, str) or not re.fullmatch(rf"{noun}\.(0|[1-9]\d*)", name):
+        raise invalid(f"{shown(name)} is no {noun}; valid: {noun}.0, {noun}.1, …", *place)
+    return name
+
+
+def _endpoints(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise invalid(f"{shown(value)} are not two endpoints; valid: two of {ENDPOINTS}, as in [agents, queue]")
+    for place, name in enumerate(value):
+        if not isinstance(name, str) or not re.fullmatch(r"agents|queue|core|agent\.(0|[1-9]\d*)", name):
+            raise invalid(f"{shown(name)} is no endpoint; valid: {ENDPOINTS}", place)
+    if value[0] == value[1]:
+        raise invalid(f"{shown(value[1])} cannot be cut off from itself; valid: two of {ENDPOINTS}", 1)
+    return tuple(value)
+
+
+_TARGETS_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 1},
+            {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+            {"type": "string"},
+            {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        ]
+    }
+)
+Targets = int | float | str | tuple[str, ...]
+AgentTargets = Annotated[Targets, _targets("agent"), _TARGETS_SCHEMA, Quantity("agents")]
+"""Which agents: a count (int), a fraction (float), `"all"`, or a tuple of names such as `agent.3`."""
+TaskTargets = Annotated[Targets, _targets("task"), _TARGETS_SCHEMA, Quantity("tasks")]
+"""Which running tasks: a count (int), a fraction (float), `"all"`, or a tuple of names such as `task.17`."""
+Endpoints = Annotated[
+    tuple[str, str],
+    BeforeValidator(_endpoints),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}),
+    Quantity("two endpoints"),
+]
+"""Two of `agents`, `agent.N`, `queue` and `core`."""
+Duration = Distribution | None
+
+
+class Fault(Form):
+    """A fault is placed by `at` or by `every`, exactly one of them."""
+
+    refused: ClassVar[dict[str, str]] = {"when": f"placing a fault by 'when' {NOT_YET}; supported: at, every"}
+
+    at: Seconds | None = Field(default=None, description="once, at this time")
+    every: Interval | None = Field(default=None, description="again and again, with this time in between")
+
+    @model_validator(mode="after")
+    def _placed_once(self) -> Fault:
+        if (self.at is None) == (self.every is None):
+            problem = "is placed nowhere" if self.at is None else "is placed by both at and every"
+            raise invalid(f"{problem}; valid: exactly one of at, every")
+        return self
+
+
+_INSTANT = {"for": "this fault happens at an instant and cannot last; valid: leave 'for' out"}
+
+
+class AgentCrash(Fault):
+    """Agents die with all that they hold in memory, until somebody restarts them."""
+
+    kind: ClassVar[str] = "agent_crash"
+    refused: ClassVar[dict[str, str]] = Fault.refused | _INSTANT
+    targets: AgentTargets = Field(default=1, description="which agents")
+
+
+class AgentHang(Fault):
+    """Agents stop working and beating, and wake up again after `for`."""
+
+    kind: ClassVar[str] = "agent_hang"
+    targets: AgentTargets = Field(default=1, description="which agents")
+    for_: Duration = Field(default=None, alias="for", description="how long; null: until restarted")
+
+
+class ExecutionFailure(Fault):
+    """Attempts at running tasks end on the spot, as failed."""
+
+    kind: ClassVar[str] = "execution_failure"
+    refused: ClassVar[dict[str, str]] = Fault.refused | _INSTANT
+    targets: TaskTargets = Field(default=1, description="which running tasks")
+
+
+class ResourceUnavailable(Fault):
+    """Units of a pool go out of service, held or free, as chance has it."""
+
+    kind: ClassVar[str] = "resource_unavailable"
+    resource: str = Field(description="the pool")
+    units: PositiveCount = Field(description="how many units")
+    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+
+
+class Partition(Fault):
+    """Nothing passes between two endpoints, in either direction."""
+
+    kind: ClassVar[str] = "partition"
+    between: Endpoints = Field(description=f"two of {ENDPOINTS}")
+    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+
+
+class CheckpointCorrupt(Fault):
+    """The latest checkpoints of running tasks are damaged, which nobody notices before they are read."""
+
+    kind: ClassVar[str] = "checkpoint_corrupt"
+    refused: ClassVar[dict[str, str]] = Fault.refused | _INSTANT
+    targets: TaskTargets = Field(default=1, description="which running tasks")
+
+
+FORMS = (AgentCrash, AgentHang, ExecutionFailure, ResourceUnavailable, Partition, CheckpointCorrupt)
+AnyFault = AgentCrash | AgentHang | ExecutionFailure | ResourceUnavailable | Partition | CheckpointCorrupt
+FaultEntry = Annotated[AnyFault, OneOf("fault", FORMS, LATER), Quantity("fault")]
+"""One entry of `faults`."""

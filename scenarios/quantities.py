@@ -1,0 +1,208 @@
+"""Quantities as people write them: durations, rates, probabilities, whole numbers, yes or no."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+
+from scenarios.errors import invalid, shown
+
+SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+RATE_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+SPELLED_OUT = {
+    word: unit
+    for unit, words in {
+        "ms": "msec msecs milli millis millisecond milliseconds",
+        "s": "sec secs second seconds",
+        "m": "min mins minute minutes",
+        "h": "hr hrs hour hours",
+        "d": "day days",
+    }.items()
+    for word in words.split()
+}
+"""Units that people write instead of ours; they are suggested, never accepted, so that one spelling is enough to know."""
+
+DURATION_HINT = "valid: a number of seconds, or one with a unit: ms, s, m, h, d, as in 250ms, 30s, 5m"
+RATE_HINT = "valid: a number per second, or one with a unit: /s, /m, /h, /d, as in 2/s, 90/m"
+FRACTION_HINT = "valid: a number from 0 to 1, or a percentage"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Marks a type with the words in which the reference describes it."""
+
+    name: str
+
+
+def is_number(value: object) -> bool:
+    """Whether this is a finite number (a truth value is none)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def seconds(value: Any) -> float:
+    """A duration in seconds: `30`, `'250ms'`, `'30s'`, `'5m'`, `'2h'`, `'1d'`. Raises a validation error for others."""
+    parsed = _parse(value, SECONDS_PER_UNIT, "", "duration", DURATION_HINT)
+    if parsed < 0:
+        raise invalid(f"{shown(value)} is a negative duration; valid: 0 or more")
+    return parsed
+
+
+def per_second(value: Any) -> float:
+    """A rate per second: `2`, `'2/s'`, `'90/m'`, `'10/h'`. Raises a validation error for others."""
+    parsed = _parse(value, {unit: 1 / length for unit, length in RATE_UNITS.items()}, "/", "rate", RATE_HINT)
+    if parsed < 0:
+        raise invalid(f"{shown(value)} is a negative rate; valid: more than 0, as in 2/s")
+    return parsed
+
+
+def _parse(value: Any, factors: dict[str, float], before_unit: str, noun: str, hint: str) -> float:
+    if is_number(value):
+        return float(value)
+    match = (
+        re.fullmatch(rf"({NUMBER})\s*{before_unit}\s*([A-Za-zµ]*)", value.strip()) if isinstance(value, str) else None
+    )
+    if match is None:
+        plain = re.fullmatch(NUMBER, value.strip()) if isinstance(value, str) else None
+        if plain is None:
+            raise invalid(f"{shown(value)} is not a {noun}; {hint}")
+        return float(value)
+    number, unit = match.groups()
+    if unit in factors:
+        return _scaled(float(number), factors[unit])
+    if not unit and not before_unit:
+        return float(number)
+    meant = SPELLED_OUT.get(unit.lower(), unit.lower())
+    near = f" (nearest: '{number}{before_unit}{meant}')" if meant in factors else ""
+    raise invalid(f"{shown(value)} is not a {noun}; {hint}{near}")
+
+
+def _scaled(number: float, factor: float) -> float:
+    # 250 ms is 250 / 1000 and not 250 * 0.001: a division by a whole number rounds once.
+    return number * factor if factor >= 1 else number / round(1 / factor)
+
+
+def fraction(value: Any) -> float:
+    """A number from 0 to 1, written `0.2` or `'20%'`. Raises a validation error for others."""
+    parsed = percentage(value)
+    if parsed is None or not 0 <= parsed <= 1:
+        raise invalid(f"{shown(value)} is not a probability; {FRACTION_HINT}")
+    return parsed
+
+
+def percentage(value: Any) -> float | None:
+    """A number or a percentage as a number; None when it is neither."""
+    if is_number(value):
+        return float(value)
+    match = re.fullmatch(rf"({NUMBER})\s*(%?)", value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return None
+    return float(match[1]) / 100 if match[2] else float(match[1])
+
+
+def number(value: Any) -> float:
+    """A finite number. Raises a validation error for others."""
+    if not is_number(value):
+        raise invalid(f"{shown(value)} is not a number")
+    return float(value)
+
+
+def whole(least: int) -> Callable[[Any], int]:
+    """A validator for whole numbers from `least` on."""
+
+    def check(value: Any) -> int:
+        if not is_number(value) or value != int(value) or value < least:
+            raise invalid(f"{shown(value)} is not valid; valid: a whole number, {least} or more")
+        return int(value)
+
+    return check
+
+
+def truth(value: Any) -> bool:
+    """`true` or `false`. Raises a validation error for others, `yes` and `no` included."""
+    if not isinstance(value, bool):
+        meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(str(value).lower())
+        raise invalid(f"{shown(value)} is not valid; valid: true, false" + (f" (nearest: '{meant}')" if meant else ""))
+    return value
+
+
+def above_zero(value: float) -> float:
+    """Refuses zero."""
+    if value <= 0:
+        raise invalid(f"{shown(value)} is not valid; valid: more than 0")
+    return value
+
+
+def only(supported: object, what: str) -> BeforeValidator:
+    """A key of which this version supports one value only; any other is refused as not supported yet."""
+
+    def check(value: Any) -> Any:
+        if value != supported or isinstance(value, bool) != isinstance(supported, bool):
+            raise invalid(f"{what} is not supported yet; valid: {shown(supported)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def not_yet(*values: str) -> BeforeValidator:
+    """Refuses known values that this version does not support."""
+
+    def check(value: Any) -> Any:
+        if value in values:
+            raise invalid(f"{shown(value)} is not supported yet")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _schema(number_keywords: dict[str, Any], pattern: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"anyOf": [{"type": "number", **number_keywords}, {"type": "string", "pattern": rf"^\s*{pattern}\s*$"}]}
+    )
+
+
+_DURATION = rf"\+?{NUMBER.removeprefix('[+-]?')}\s*(ms|s|m|h|d)?"
+_RATE = rf"\+?{NUMBER.removeprefix('[+-]?')}(\s*/\s*(s|m|h|d))?"
+
+Seconds = Annotated[float, BeforeValidator(seconds), _schema({"minimum": 0}, _DURATION), Quantity("duration")]
+"""A duration, 0 or more, in float seconds."""
+PositiveSeconds = Annotated[
+    float,
+    BeforeValidator(seconds),
+    AfterValidator(above_zero),
+    _schema({"exclusiveMinimum": 0}, _DURATION),
+    Quantity("duration > 0"),
+]
+"""A duration above 0, in float seconds."""
+Rate = Annotated[
+    float,
+    BeforeValidator(per_second),
+    AfterValidator(above_zero),
+    _schema({"exclusiveMinimum": 0}, _RATE),
+    Quantity("rate > 0"),
+]
+"""A rate above 0, per second."""
+Probability = Annotated[
+    float,
+    BeforeValidator(fraction),
+    _schema({"minimum": 0, "maximum": 1}, r"[\d.]+\s*%"),
+    Quantity("probability"),
+]
+"""A number from 0 to 1."""
+Number = Annotated[float, BeforeValidator(number), WithJsonSchema({"type": "number"}), Quantity("number")]
+"""A finite number."""
+Count = Annotated[
+    int, BeforeValidator(whole(0)), WithJsonSchema({"type": "integer", "minimum": 0}), Quantity("whole number")
+]
+"""A whole number, 0 or more."""
+PositiveCount = Annotated[
+    int, BeforeValidator(whole(1)), WithJsonSchema({"type": "integer", "minimum": 1}), Quantity("whole number > 0")
+]
+"""A whole number, 1 or more."""
+Truth = Annotated[bool, BeforeValidator(truth), WithJsonSchema({"type": "boolean"}), Quantity("true, false")]
+"""True or false."""

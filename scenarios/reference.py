@@ -1,0 +1,168 @@
+"""The reference of scenario files, written from the schema: `python -m scenarios.reference > scenarios/README.md`."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from scenarios import arrivals, distributions, faults
+from scenarios.conditions import Condition
+from scenarios.metrics import NOT_YET, ROWS, STATISTICS, Row, pool_rows
+from scenarios.quantities import Quantity
+from scenarios.schema import Scenario
+from scenarios.settings import Form, Settings
+
+INTRODUCTION = """\
+# Scenarios
+
+A scenario is one experiment in one YAML file, `NAME.scenario.yaml`: the load, the world, the recovery policies, what goes
+wrong, and what is expected. Those in `documented/` exercise one entry of the guide each.
+
+```yaml
+name: one-crash
+duration: 1h
+tasks:
+  arrivals: {poisson: {rate: 2/s}}
+  work: {exponential: {mean: 3s}}
+agents: {count: 10, restart_time: 20s}
+faults:
+  - agent_crash: {targets: 1, at: 10m}
+expect:
+  - tasks.lost == 0
+```
+
+What is not given does not happen and costs nothing. Files are YAML 1.2; nothing in them is executed. An unknown key, a
+wrong unit, an impossible value or a contradiction is refused in one line with file, line, key and what would be valid;
+what is known but not supported yet is refused as such.
+
+A number alone is in seconds, or per second. With a unit: durations `250ms`, `30s`, `5m`, `2h`, `1d`; rates `2/s`, `90/m`,
+`10/h`, `1/d`; shares `0.02` or `2%`.
+
+In Python: `scenarios.load("agent-failure")`, `scenarios.loads(text)`, and
+`scenario.with_values({"recovery.conditions.task_failure.retry_delay": "5s", "faults[0].at": "5m"})`.
+
+*Written from the schema by `python -m scenarios.reference > scenarios/README.md`.*
+"""
+EXPECTATIONS = """\
+`metric operator value`, with one of `==` `!=` `<=` `>=` `<` `>` and a value in the metric's unit: `recovery.time.p95 <= 90s`,
+`tasks.throughput >= 108/m`, `agents.availability >= 99%`. What differs by less than a billionth counts as equal. A metric
+without an observation never is as expected.
+"""
+
+
+def reference() -> str:
+    """The whole page, in Markdown."""
+    later = [f"`{name}`" for name in (*faults.LATER, "phi_accrual", "empirical", "diurnal", "trace")]
+    sections = [
+        INTRODUCTION,
+        "## Keys\n\n" + _table(("key", "value", "default", "meaning"), _rows(Scenario)),
+        "## Distributions\n\nA bare duration is a constant.\n\n" + _forms(distributions.FORMS),
+        "## Arrivals\n\n" + _forms(arrivals.FORMS),
+        "## Faults\n\nEach is placed by `at` or by `every`, exactly one of them. Targets are a count, a fraction (`0.2`, `20%`), "
+        "`all`, or a list of names.\n\n" + _forms(faults.FORMS),
+        "## Expectations\n\n" + EXPECTATIONS,
+        f"## Metrics\n\nFor `.*` stands one of {', '.join(f'`{name}`' for name in STATISTICS)}.\n\n"
+        + _table(("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME")))),
+        "## Not supported yet\n\n"
+        + ", ".join(later)
+        + ", `when`, `steady_state`, `extends`, and the keys that say so.\n",
+    ]
+    return "\n".join(sections)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def _rows(model: type[Settings], path: str = "") -> Iterator[tuple[str, ...]]:
+    for name, field in model.model_fields.items():
+        key = f"{path}{field.alias or name}"
+        section, nullable = _section(field.annotation)
+        value = _described(field)
+        if section is None:
+            yield f"`{key}`", value, _default(field), field.description or ""
+        elif issubclass(section, Condition) and not key.endswith("task_failure"):
+            yield f"`{key}`", "as `task_failure`", _condition(section, nullable), field.description or ""
+        else:
+            below = f"{key}.NAME." if get_origin(field.annotation) is dict else f"{key}."
+            if nullable or below.endswith("NAME."):
+                yield f"`{key}`", value, _default(field), field.description or ""
+            yield from _rows(section, below)
+
+
+def _section(annotation: Any) -> tuple[type[Settings] | None, bool]:
+    """The model of a section, and whether null may stand instead; None for a plain value."""
+    candidates = get_args(annotation) if get_origin(annotation) in {dict, Union, types.UnionType} else (annotation,)
+    models = [item for item in candidates if isinstance(item, type) and issubclass(item, Settings)]
+    if len(models) != 1 or issubclass(models[0], Form):
+        return None, False
+    return models[0], type(None) in candidates
+
+
+def _condition(section: type[Settings], nullable: bool) -> str:
+    if nullable:
+        return "`null`"
+    return ", ".join(
+        f"`{name}: {_default(section.model_fields[name])[1:-1]}`" for name in ("max_retries", "retry_delay")
+    )
+
+
+def _described(field: FieldInfo) -> str:
+    marks = [mark.name for mark in field.metadata if isinstance(mark, Quantity)]
+    return marks[-1] if marks else _type(field.annotation)
+
+
+def _type(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        marks = [mark.name for mark in arguments[1:] if isinstance(mark, Quantity)]
+        return marks[-1] if marks else _type(arguments[0])
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin in {Union, types.UnionType}:
+        return ", ".join(_type(argument) for argument in arguments)
+    if origin is tuple:
+        return f"list of {_type(arguments[0])}"
+    if annotation is type(None):
+        return "`null`"
+    return {str: "text", dict: "mapping"}.get(origin or annotation, "mapping")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    value = field.default
+    if isinstance(value, distributions.Constant):
+        return f"`{value.value:g}s`"
+    if isinstance(value, float):
+        is_duration = _described(field).startswith("duration")
+        return f"`{value:g}s`" if is_duration else f"`{value:g}`"
+    words = {"None": "null", "True": "true", "False": "false", "()": "[]", "": '""'}
+    return f"`{words.get(str(value), str(value))}`"
+
+
+def _forms(forms: Iterable[type[Form]]) -> str:
+    def line(form: type[Form]) -> tuple[str, ...]:
+        keys = [
+            f"`{field.alias or name}`: {_described(field)}"
+            + ("" if field.is_required() else f" (default {_default(field)})")
+            for name, field in form.model_fields.items()
+            if name not in {"at", "every"} or not issubclass(form, faults.Fault)
+        ]
+        return f"`{form.kind}`", "; ".join(keys), " ".join((form.__doc__ or "").split("\n\n")[0].split())
+
+    return _table(("form", "keys", "meaning"), map(line, forms))
+
+
+def _metrics(rows: Iterable[Row]) -> Iterator[tuple[str, ...]]:
+    for name, unit, direction, meaning in rows:
+        later = " (not measured yet)" if name.startswith(NOT_YET) else ""
+        yield f"`{name}`", unit, direction or "", meaning + later
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

@@ -1,0 +1,130 @@
+"""What all parts of a scenario have in common: frozen, no unknown keys, forms chosen by their one key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from scenarios.errors import instead, invalid, shown
+
+NOT_YET = "is not supported yet"
+
+
+class Settings(BaseModel):
+    """One mapping of a scenario file. Immutable; a key that is unknown, or known but not supported yet, is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    refused: ClassVar[dict[str, str]] = {}
+    """Keys that are known and cannot be used here, with what to say about each."""
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """The keys as a file spells them, in the order of the reference."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if isinstance(data, cls):
+            return data
+        keys = cls.keys()
+        if not isinstance(data, Mapping):
+            raise invalid(f"{shown(data)} is not valid; valid: a mapping with the keys {', '.join(keys)}")
+        for key in data:
+            if key in cls.refused:
+                raise invalid(cls.refused[key], str(key))
+            if key not in keys:
+                raise invalid(f"unknown key; {instead(str(key), keys)}", str(key))
+        return data
+
+
+class Form(Settings):
+    """One of several forms that a value can take. In a file: `{kind: {…its keys…}}`."""
+
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True, eq=False)
+class OneOf:
+    """Annotation of a union of forms: a mapping with exactly one key, which names the form.
+
+    `later` are forms that are known and refused as not supported yet. `bare`, if given, makes a form of a value that is
+    no mapping; `bare_schema` is that value's JSON Schema.
+    """
+
+    noun: str
+    forms: tuple[type[Form], ...]
+    later: tuple[str, ...] = ()
+    bare: Callable[[Any], Form] | None = None
+    bare_schema: Mapping[str, Any] | None = None
+
+    @property
+    def kinds(self) -> list[str]:
+        """The forms' names."""
+        return [form.kind for form in self.forms]
+
+    def _normalize(self, value: Any) -> Any:
+        if isinstance(value, self.forms):
+            return value
+        if not isinstance(value, Mapping):
+            if self.bare is not None:
+                return self.bare(value)
+            raise invalid(f"{shown(value)} is no {self.noun}; {self._valid()}")
+        for key in value:
+            if key in self.later:
+                raise invalid(f"{self.noun} '{key}' {NOT_YET}; supported: {', '.join(self.kinds)}", str(key))
+            if key not in self.kinds:
+                raise invalid(f"unknown {self.noun}; {instead(str(key), self.kinds)}", str(key))
+        if len(value) != 1:
+            given = ", ".join(str(key) for key in value) or "none"
+            raise invalid(f"needs exactly one form of {self.noun}, not {len(value)} ({given}); {self._valid()}")
+        return value
+
+    def _valid(self) -> str:
+        return f"valid: one of {', '.join(self.kinds)}, as in {{{self.kinds[0]}: {{…}}}}"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        choices = {
+            form.kind: core_schema.no_info_before_validator_function(_content, handler.generate_schema(form))
+            for form in self.forms
+        }
+        return core_schema.no_info_before_validator_function(
+            self._normalize,
+            core_schema.tagged_union_schema(dict(choices), discriminator=_kind),
+            serialization=core_schema.plain_serializer_function_ser_schema(_tagged),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        union: Any = schema
+        while "choices" not in union:
+            union = union["schema"]
+        options: list[JsonSchemaValue] = [
+            {
+                "type": "object",
+                "properties": {kind: handler(choice)},
+                "required": [kind],
+                "additionalProperties": False,
+            }
+            for kind, choice in union["choices"].items()
+        ]
+        if self.bare_schema is not None:
+            options.insert(0, dict(self.bare_schema))
+        return {"anyOf": options}
+
+
+def _kind(value: Any) -> str:
+    return value.kind if isinstance(value, Form) else str(next(iter(value)))
+
+
+def _content(value: Any) -> Any:
+    return value if isinstance(value, Form) else next(iter(value.values()))
+
+
+def _tagged(value: Form) -> dict[str, Any]:
+    return {value.kind: value.model_dump(mode="json", by_alias=True)}

@@ -1,0 +1,22 @@
+"""The world in which things go wrong, and the bench around it.
+
+`run` gives one replication of a scenario, `replicate` several with their intervals; `sim.loop.SimLoop` is asyncio on SimPy's
+clock. What is asked for is imported when it is asked for, so that the loop alone stays light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.bench import Run, run
+    from sim.experiments.replications import Result, replicate
+
+__all__ = ["Result", "Run", "replicate", "run"]
+
+_HOMES = {"Run": "sim.bench", "run": "sim.bench", "Result": "sim.experiments.replications", "replicate": "sim.experiments.replications"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sim' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,132 @@
+"""The bench: a scenario and a seed become a run.
+
+A run is one replication: one world and one recovery core on one loop, and one history. Everything else that is known of it
+is a function of that history.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from recovery import Supervisor, System
+from recovery.stores.memory import MemoryTaskStore
+from scenarios import Scenario
+from sim.core import build_core
+from sim.faults import Faults
+from sim.history import History
+from sim.invariants import Violation, check_all
+from sim.loop import SimLoop
+from sim.measures import measure
+from sim.randomness import Streams
+from sim.world.world import World
+
+BuildCore = Callable[[Scenario, System, Streams], Supervisor]
+BuildStore = Callable[[], MemoryTaskStore]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One replication and what is known of it. `seed` names it: `"7/0"` is replication 0 of seed 7."""
+
+    scenario: Scenario
+    seed: str
+    record: History
+    metrics: dict[str, float | None]
+    violations: tuple[Violation, ...]
+    wall_seconds: float
+
+    @property
+    def events(self) -> int:
+        """Number of events in the history."""
+        return len(self.record)
+
+    @property
+    def virtual_seconds(self) -> float:
+        """Virtual time that the run covers."""
+        return self.scenario.duration
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """The history as a data frame: time, event, subject, task, agent, epoch, incident, value, detail, about."""
+        return self.record.frame()
+
+    @cached_property
+    def history_sha256(self) -> str:
+        """Hash of the history's canonical bytes: the same for the same scenario, seed and version, everywhere."""
+        return self.record.sha256()
+
+
+def run(
+    scenario: Scenario,
+    seed: int | str | None = None,
+    replication: int = 0,
+    *,
+    core: BuildCore = build_core,
+    store: BuildStore = MemoryTaskStore,
+) -> Run:
+    """Run one replication of a scenario.
+
+    `seed` is the scenario's own when left out; a text such as `"7/3"` names seed and replication at once. `core` and
+    `store` build other recovery cores and task stores than the real ones: tests pass broken ones.
+    """
+    began = time.perf_counter()
+    name = replication_name(scenario, seed, replication)
+    record = simulate(scenario, name, core, store)
+    metrics = measure(record)
+    violations = tuple(violation for found in check_all(record).values() for violation in found)
+    return Run(scenario, name, record, metrics, violations, time.perf_counter() - began)
+
+
+def replication_name(scenario: Scenario, seed: int | str | None, replication: int = 0) -> str:
+    """`"7/0"` for seed 7, replication 0."""
+    chosen = scenario.seed if seed is None else seed
+    return chosen if isinstance(chosen, str) and "/" in chosen else f"{chosen}/{replication}"
+
+
+def simulate(scenario: Scenario, name: str, core: BuildCore = build_core, store: BuildStore = MemoryTaskStore) -> History:
+    """The history of one replication."""
+    loop = SimLoop()
+    try:
+        history = History(loop.env, meta_of(scenario, name))
+        streams = Streams(name)
+        task_store = store()
+        world = World(scenario, streams, loop, history, task_store)
+        supervisor = core(scenario, world.system, streams)
+        loop.run_until_complete(supervisor.start())
+        world.connect(supervisor)
+        world.start()
+        Faults(loop.env, streams, world, task_store).start(scenario.faults)
+        loop.env.run(until=scenario.duration)
+        history.close()
+        return history
+    finally:
+        loop.abandon()
+
+
+def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
+    """The constants of a run that its measures need beside its events."""
+    checkpoint = scenario.tasks.checkpoint
+    detection = scenario.recovery.detection
+    return {
+        "scenario": scenario.name,
+        "seed": name,
+        "duration": scenario.duration,
+        "end": scenario.duration,
+        "warmup": scenario.warmup,
+        "agents": scenario.agents.count,
+        "slots": scenario.agents.slots,
+        "resources": {pool: settings.units for pool, settings in scenario.resources.items()},
+        "needs": dict(scenario.tasks.needs),
+        "conditions": scenario.resolved()["recovery"]["conditions"],
+        "checkpoint_cost": 0.0 if checkpoint is None else checkpoint.cost + scenario.storage.write,
+        "detector": detection.detector,
+        "heartbeat_interval": detection.heartbeat_interval,
+        "missed_heartbeats": detection.missed_heartbeats,
+        "parallel": scenario.recovery.parallel,
+    }

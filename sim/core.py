@@ -1,0 +1,77 @@
+"""The real recovery core, configured as a scenario says and joined to a world.
+
+Nothing of the core is replaced: commands get the virtual time that the scenario prices them at, and the jitter of delays
+comes from named streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from recovery import RecoveryEngine, Supervisor, System
+from recovery.commands import Command, documented_commands
+from recovery.config import RecoveryConfig
+from scenarios import Scenario
+from sim.randomness import Repeated, Streams
+
+
+def build_core(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
+    """The core of a run. Tests pass broken ones in its place."""
+    config = core_config(scenario)
+    commands = priced(documented_commands(), scenario.recovery.costs)
+    engine = RecoveryEngine(config, system, commands=commands)
+    return Supervisor(config, system, engine, jitter=jitter(streams))
+
+
+def core_config(scenario: Scenario) -> RecoveryConfig:
+    """The core's configuration in a scenario's `recovery` section."""
+    settings = scenario.recovery
+    conditions = {
+        kind: None if condition is None else condition.model_dump()
+        for kind, condition in ((kind, getattr(settings.conditions, kind)) for kind in type(settings.conditions).model_fields)
+    }
+    return RecoveryConfig.model_validate(
+        {
+            "conditions": conditions,
+            "parallel": settings.parallel,
+            "detection": {
+                "detector": settings.detection.detector,
+                "heartbeat_interval": settings.detection.heartbeat_interval,
+                "missed_heartbeats": settings.detection.missed_heartbeats,
+                "poll": settings.detection.poll,
+            },
+        }
+    )
+
+
+def priced(commands: Mapping[str, Command], costs: Mapping[str, float]) -> dict[str, Command]:
+    """Commands that take their time on the loop's clock before they act."""
+    return {name: _priced(command, costs.get(name, 0.0)) for name, command in commands.items()}
+
+
+def _priced(command: Command, seconds: float) -> Command:
+    if seconds == 0:
+        return command
+
+    @wraps(command)
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(seconds)
+        return await command(*args, **kwargs)
+
+    return run
+
+
+def jitter(streams: Streams) -> Callable[[str, int], float]:
+    """A number in [0, 1) for the n-th retry of a subject: a task's own, whatever else is retried."""
+    for_tasks = Repeated(streams, "task.retry_jitter")
+
+    def draw(subject: str, retry: int) -> float:
+        group, _, number = subject.partition(".")
+        if group == "task":
+            return for_tasks.draw(int(number), retry)
+        return float(streams.generator(f"{subject}.retry_jitter.{retry}").random())
+
+    return draw

@@ -1,0 +1,204 @@
+"""Independent replications of a scenario: the same settings, other luck, and intervals over them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pandas as pd
+from joblib import Parallel, delayed
+
+from scenarios import Scenario
+from scenarios.metrics import lookup
+from sim.bench import Run, replication_name, run
+from sim.statistics import Estimate, estimate
+
+SHOWN_VIOLATIONS = 5
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What is kept of one replication: everything but its history. `violations` are the first few, in words."""
+
+    seed: str
+    history_sha256: str
+    events: int
+    virtual_seconds: float
+    wall_seconds: float
+    metrics: dict[str, float | None]
+    violations: tuple[str, ...]
+
+    @classmethod
+    def of(cls, run: Run) -> RunSummary:
+        """The summary of a run."""
+        return cls(
+            run.seed,
+            run.history_sha256,
+            run.events,
+            run.virtual_seconds,
+            run.wall_seconds,
+            run.metrics,
+            tuple(
+                f"{violation.invariant} at {violation.time:g} s: {violation.subject}: {violation.message}"
+                for violation in run.violations[:SHOWN_VIOLATIONS]
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An expectation of the scenario and the mean over replications that it was held against (None: no observation)."""
+
+    expression: str
+    observed: float | None
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """Replications of one scenario. `interrupted`: fewer than asked for, because the user stopped."""
+
+    scenario: Scenario
+    seed: str
+    runs: tuple[RunSummary, ...]
+    interrupted: bool = False
+
+    @cached_property
+    def metrics(self) -> dict[str, Estimate]:
+        """Mean and 95 % interval of each metric, over the replications that observed it; without any it is absent."""
+        estimates = {}
+        for name in dict.fromkeys(name for run in self.runs for name in run.metrics):
+            observed = [value for run in self.runs if (value := run.metrics.get(name)) is not None]
+            if observed:
+                estimates[name] = estimate(observed, lookup(name, tuple(self.scenario.resources)).unit)
+        return estimates
+
+    @cached_property
+    def expectations(self) -> tuple[Outcome, ...]:
+        """The scenario's expectations, held against the means."""
+        outcomes = []
+        for expectation in self.scenario.expect:
+            found = self.metrics.get(expectation.metric)
+            observed = None if found is None else found.mean
+            outcomes.append(Outcome(expectation.expression, observed, expectation.holds(observed)))
+        return tuple(outcomes)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every expectation holds and no invariant was violated."""
+        return all(outcome.holds for outcome in self.expectations) and not any(run.violations for run in self.runs)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Tidy: replication, metric, value, unit."""
+        pools = tuple(self.scenario.resources)
+        rows = [
+            (run.seed, name, value, lookup(name, pools).unit)
+            for run in self.runs
+            for name, value in run.metrics.items()
+            if value is not None
+        ]
+        return pd.DataFrame(rows, columns=["replication", "metric", "value", "unit"])
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as plain data, in the shape of `recovery-bench run --json`."""
+        return {
+            "scenario": self.scenario.name,
+            "version": installed_version(),
+            "seed": self.seed,
+            "replications": len(self.runs),
+            "interrupted": self.interrupted,
+            "scenario_resolved": self.scenario.resolved(),
+            "metrics": {
+                name: {
+                    "mean": found.mean,
+                    "ci95": None if found.ci95 is None else list(found.ci95),
+                    "n": found.n,
+                    "unit": found.unit,
+                }
+                for name, found in self.metrics.items()
+            },
+            "expectations": [
+                {"expression": outcome.expression, "observed": outcome.observed, "holds": outcome.holds}
+                for outcome in self.expectations
+            ],
+            "runs": [
+                {
+                    "seed": run.seed,
+                    "history_sha256": run.history_sha256,
+                    "events": run.events,
+                    "virtual_seconds": run.virtual_seconds,
+                    "wall_seconds": run.wall_seconds,
+                    "metrics": run.metrics,
+                    "violations": list(run.violations),
+                }
+                for run in self.runs
+            ],
+        }
+
+
+def installed_version() -> str:
+    """The version of Recovery Bench, for results."""
+    try:
+        return version("recovery-bench")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def replicate(
+    scenario: Scenario,
+    seed: int | str | None = None,
+    replications: int = 1,
+    jobs: int = 1,
+    on_run: Callable[[RunSummary], None] | None = None,
+) -> Result:
+    """Run replications 0 … n-1 of a scenario, on `jobs` processes, and put them together in that order.
+
+    `seed` is the scenario's own when left out; `"7/3"` is that one replication alone. `on_run` hears of each replication
+    as it is finished. Interrupted by the user (Ctrl-C), it returns what is finished; with nothing finished it raises.
+    Raises ValueError for fewer than one replication or job.
+    """
+    if replications < 1:
+        raise ValueError(f"replications must be at least 1, not {replications}")
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, not {jobs}")
+    first = replication_name(scenario, seed)
+    if isinstance(seed, str) and "/" in seed:
+        names = [seed]
+    else:
+        names = [replication_name(scenario, seed, number) for number in range(replications)]
+    finished: dict[str, RunSummary] = {}
+    interrupted = False
+    try:
+        for summary in _summaries(scenario, names, jobs):
+            finished[summary.seed] = summary
+            if on_run is not None:
+                on_run(summary)
+    except KeyboardInterrupt:
+        if not finished:
+            raise
+        interrupted = True
+    runs = tuple(finished[name] for name in names if name in finished)
+    return Result(scenario, first.rpartition("/")[0], runs, interrupted)
+
+
+def _summaries(scenario: Scenario, names: list[str], jobs: int) -> Iterator[RunSummary]:
+    """Summaries as they are finished, in any order."""
+    if jobs == 1 or len(names) == 1:
+        for name in names:
+            yield _summary(scenario, name)
+        return
+    with warnings.catch_warnings():
+        # Closing the generator early (Ctrl-C) is our way to stop; joblib says that it aborts the rest.
+        warnings.filterwarnings("ignore", module="joblib")
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(
+            delayed(_summary)(scenario, name) for name in names
+        )
+
+
+def _summary(scenario: Scenario, name: str) -> RunSummary:
+    return RunSummary.of(run(scenario, name))

@@ -1,0 +1,254 @@
+"""The record of a run: append-only typed events, a data frame, and a hash of their canonical bytes.
+
+A row is `(time, event, task, agent, epoch, incident, value, detail, about)`. Identifiers are numbers (-1: none), `value` is
+a float (NaN: none), `detail` and `about` are numbers of interned words (0: the empty word). Rows are kept as tuples only
+until a chunk is full; then they become one numpy array, so that memory is about 45 bytes a row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from math import nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import simpy
+from numpy.typing import NDArray
+
+
+class Event(IntEnum):
+    """Everything that can happen. The value is what a stored history holds: numbers are never reused or changed."""
+
+    # --- tasks: ground truth of what became of them
+    TASK_SUBMITTED = 1
+    TASK_REJECTED = 2  # detail: why
+    TASK_COMPLETED = 3  # agent, epoch; value: work-seconds of the effect that was accepted
+    TASK_FAILED = 4  # given up for good; detail: why
+    TASK_FENCED = 5  # value: the highest void epoch
+
+    # --- the queue
+    QUEUE_ENTERED = 10  # into the waiting line; detail: submitted, retry, reassigned, redelivery, replay
+    QUEUE_DELIVERED = 11  # out of the line, sent towards an agent; value: how many deliveries of this task so far
+    QUEUE_WITHDRAWN = 12  # out of the line without a delivery; detail: why
+    QUEUE_ACKED = 13  # the queue lets go of a task whose effect is final
+    QUEUE_SETTLED = 14  # the queue lets go of a task that the recovery core now holds
+    QUEUE_ACK_LOST = 15
+    QUEUE_DELIVERY_LOST = 16
+    QUEUE_DUPLICATED = 17
+    QUEUE_DEAD_LETTERED = 18
+    QUEUE_BLOCKED = 19  # about: link
+    QUEUE_UNBLOCKED = 20
+    QUEUE_REPLAYED = 21  # value: messages sent again
+
+    # --- attempts; value: progress of the task in work-seconds at that moment
+    ATTEMPT_STARTED = 30
+    ATTEMPT_SUCCEEDED = 31  # the work is done; a commit follows
+    ATTEMPT_FAILED = 32  # detail: error code
+    ATTEMPT_TIMED_OUT = 33
+    ATTEMPT_INTERRUPTED = 34  # detail: agent_crash, agent_restart, resource_unavailable, stopped
+    ATTEMPT_REFUSED = 35  # a commit or report under a void epoch, or a second commit; detail: which
+    ATTEMPT_SKIPPED = 36  # delivered, but finished already: acknowledged without work
+
+    # --- checkpoints; value: progress in work-seconds
+    CHECKPOINT_WRITTEN = 40
+    CHECKPOINT_RESTORED = 41
+    CHECKPOINT_REJECTED = 42  # value: sequence
+    CHECKPOINT_CORRUPTED = 43  # ground truth of a fault; value: progress of the damaged checkpoint
+    CHECKPOINT_LOADED = 44  # an attempt starts from a checkpoint; epoch: the attempt's
+
+    # --- agents, in truth
+    AGENT_CRASHED = 50
+    AGENT_HUNG = 51
+    AGENT_WOKE = 52
+    AGENT_STOPPED = 53  # killed by a restart that the core asked for, while it was up
+    AGENT_RESTARTED = 54
+    # --- and as the detector believes
+    AGENT_SUSPECTED = 55
+    AGENT_CLEARED = 56
+
+    # --- resources; about: pool, value: units
+    RESOURCE_ALLOCATED = 60
+    RESOURCE_RELEASED = 61
+    RESOURCE_UNAVAILABLE = 62
+    RESOURCE_AVAILABLE = 63
+    RESOURCE_AWAITED = 64  # an attempt waits for its needs; value: number of pools
+
+    # --- network; about: link
+    LINK_CUT = 70
+    LINK_HEALED = 71
+    MESSAGE_LOST = 72  # detail: which kind of message
+    SEND_FAILED = 73  # over a link that is down: the sender notices
+
+    # --- faults, as injected: detail: kind, about: whom
+    FAULT_INJECTED = 80
+    FAULT_CLEARED = 81
+    FAULT_SKIPPED = 82
+
+    # --- the recovery core's audit trail; about: subject
+    RECOVERY_OPENED = 90
+    RETRY_GRANTED = 91
+    RETRY_EXHAUSTED = 92
+    RECOVERY_STARTED = 93
+    RECOVERY_ANALYZED = 94
+    STEP_STARTED = 95
+    STEP_COMPLETED = 96
+    STEP_FAILED = 97
+    RECOVERY_EXECUTED = 98
+    RECOVERY_VERIFIED = 99
+    RECOVERY_FAILED = 100
+    RECOVERY_ESCALATED = 101
+    RECOVERY_DISMISSED = 102
+
+    @property
+    def label(self) -> str:
+        """The event's name as data frames and texts show it: `attempt.started`."""
+        return self.name.lower().replace("_", ".", 1)
+
+
+ROW = np.dtype(
+    [
+        ("time", "<f8"),
+        ("event", "<u1"),
+        ("task", "<i4"),
+        ("agent", "<i4"),
+        ("epoch", "<i4"),
+        ("incident", "<i4"),
+        ("value", "<f8"),
+        ("detail", "<i4"),
+        ("about", "<i4"),
+    ]
+)
+CHUNK_ROWS = 1 << 15
+
+
+class History:
+    """What happened in one run, in order. `meta` holds the constants that measures need (see `sim.bench`)."""
+
+    def __init__(self, env: simpy.Environment | None = None, meta: Mapping[str, Any] | None = None) -> None:
+        self.meta: dict[str, Any] = dict(meta or {})
+        self._env = env if env is not None else simpy.Environment()
+        self._rows: list[tuple[float, int, int, int, int, int, float, int, int]] = []
+        self._chunks: list[NDArray[np.void]] = []
+        self._words: dict[str, int] = {"": 0}
+        self._table: NDArray[np.void] | None = None
+
+    def record(
+        self,
+        event: int,
+        task: int = -1,
+        agent: int = -1,
+        epoch: int = -1,
+        value: float = nan,
+        detail: str = "",
+        about: str = "",
+        incident: int = -1,
+    ) -> None:
+        """Append an event at the present instant."""
+        words = self._words
+        self._rows.append(
+            (
+                self._env._now,  # the property costs as much as all the rest
+                event,
+                task,
+                agent,
+                epoch,
+                incident,
+                value,
+                words[detail] if detail in words else words.setdefault(detail, len(words)),
+                words[about] if about in words else words.setdefault(about, len(words)),
+            )
+        )
+        if len(self._rows) >= CHUNK_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._chunks.append(np.array(self._rows, dtype=ROW))
+            self._rows.clear()
+            self._table = None
+
+    def close(self) -> None:
+        """The run is over: what still happens while it is taken down is not recorded."""
+        self._flush()
+        self.record = _ignore  # type: ignore[method-assign]
+
+    @property
+    def table(self) -> NDArray[np.void]:
+        """All events as one structured array of dtype `ROW`, in order."""
+        self._flush()
+        if self._table is None:
+            self._table = np.concatenate(self._chunks) if self._chunks else np.empty(0, dtype=ROW)
+            self._chunks = [self._table] if len(self._table) else []
+        return self._table
+
+    @property
+    def words(self) -> list[str]:
+        """Interned words by number: `words[row["detail"]]`."""
+        return list(self._words)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._chunks)) + len(self._rows)
+
+    def sha256(self) -> str:
+        """Hash of the canonical bytes: column layout, words in order of appearance, then rows, little-endian."""
+        digest = hashlib.sha256()
+        digest.update(json.dumps(ROW.descr).encode())
+        digest.update(json.dumps(self.words).encode())
+        digest.update(np.ascontiguousarray(self.table).tobytes())
+        return digest.hexdigest()
+
+    def frame(self) -> pd.DataFrame:
+        """The events as a tidy frame: time, event, subject, task, agent, epoch, incident, value, detail, about."""
+        table, words = self.table, np.array(self.words, dtype=object)
+        events = table["event"]
+        names = {int(member): member.label for member in Event}
+        categories = [names.get(code, "") for code in range(256)]
+        return pd.DataFrame(
+            {
+                "time": table["time"],
+                "event": pd.Categorical.from_codes(
+                    _dense_codes(events), categories=[categories[int(code)] for code in np.unique(events)]
+                ),
+                "subject": _subjects(table, words),
+                "task": table["task"],
+                "agent": table["agent"],
+                "epoch": table["epoch"],
+                "incident": table["incident"],
+                "value": table["value"],
+                "detail": words[table["detail"]],
+                "about": words[table["about"]],
+            }
+        )
+
+    @classmethod
+    def of(cls, events: Iterable[Mapping[str, Any]], meta: Mapping[str, Any] | None = None) -> History:
+        """A history written by hand, for tests and tools: mappings with `time`, `event` and any other column."""
+        env = simpy.Environment()
+        history = cls(env, meta)
+        for event in events:
+            columns = dict(event)
+            env._now = float(columns.pop("time"))
+            history.record(**columns)
+        return history
+
+
+def _ignore(*_: object, **__: object) -> None:
+    pass
+
+
+def _dense_codes(events: NDArray[np.uint8]) -> NDArray[np.intp]:
+    return np.unique(events, return_inverse=True)[1].reshape(events.shape)
+
+
+def _subjects(table: NDArray[np.void], words: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Whom a row is about: its `about`, else its task, else its agent."""
+    subjects = words[table["about"]]
+    for column in ("task", "agent"):
+        chosen = (subjects == "") & (table[column] >= 0)
+        numbers, places = np.unique(table[column][chosen], return_inverse=True)
+        subjects[chosen] = np.array([f"{column}.{number}" for number in numbers], dtype=object)[places]
+    return subjects

@@ -1,0 +1,305 @@
+"""Agents: they take tasks from the queue, execute them, beat, crash, hang and are restarted.
+
+A crash is a power cut: nothing of the agent runs any more, what it held stays allocated until somebody gives it back, and
+messages that it had sent are on their way all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import simpy
+
+from recovery.model import Failure, FailureKind, Symptom, TaskStatus
+from recovery.ports import TaskStore
+from scenarios.schema import AgentSettings, TaskSettings
+from sim.history import Event, History
+from sim.world.execution import Attempt, Execution
+from sim.world.network import Network
+from sim.world.queue import TaskQueue
+from sim.world.resources import Allocation, Pools
+from sim.world.tasks import Task
+
+
+@dataclass(eq=False)
+class Agent:
+    """One agent. Its incarnation counts its starts: messages to an earlier one reach nobody."""
+
+    number: int
+    slots: int
+    up: bool = True
+    hung: bool = False
+    incarnation: int = 0
+    free_slots: int = 0
+    attempts: dict[Attempt, None] = field(default_factory=dict)
+    holds: dict[Task, None] = field(default_factory=dict)  # delivered to it, and not settled
+    unread: list[tuple[Task, int]] = field(default_factory=list)  # arrived while it hung
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = f"agent.{self.number}"
+        self.free_slots = self.slots
+
+    @property
+    def responding(self) -> bool:
+        """Whether its process answers."""
+        return self.up and not self.hung
+
+
+class Agents:
+    """All agents of a world.
+
+    `on_start(agent)`, `on_end(agent)` (crash, hang or stop), `on_busy(agent)` and `on_idle(agent)` are for those whose
+    clocks follow the agents: heartbeats and random crashes. `report(failure)` is the way to the recovery core;
+    `on_finished(task)` is told when a task has its effect.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        history: History,
+        network: Network,
+        queue: TaskQueue,
+        pools: Pools,
+        store: TaskStore,
+        execution: Execution,
+        tasks: TaskSettings,
+        settings: AgentSettings,
+    ) -> None:
+        self._env = env
+        self._history = history
+        self._network = network
+        self._queue = queue
+        self._pools = pools
+        self._store = store
+        self._execution = execution
+        self._needs = {name: units for name, units in tasks.needs.items() if units}
+        self._retry_holds_agent = tasks.retry_holds_agent
+        self.all = [Agent(number, settings.slots) for number in range(settings.count)]
+        self.report: Callable[[Failure], None] = lambda failure: None
+        self.on_start: Callable[[Agent], None] = lambda agent: None
+        self.on_end: Callable[[Agent], None] = lambda agent: None
+        self.on_busy: Callable[[Agent], None] | None = None
+        self.on_idle: Callable[[Agent], None] | None = None
+        self.on_finished: Callable[[Task], None] = lambda task: None
+        queue.on_delivery = self.receive
+        execution.on_success = self._succeeded
+        execution.on_failure = self._failed
+        execution.on_fenced = self._fenced
+
+    # -------------------------------------------------------------------- receive, start
+    def receive(self, task: Task, agent: Agent, incarnation: int) -> None:
+        """A task arrives at an agent, or at what is left of it."""
+        if agent.incarnation != incarnation or not agent.up:
+            return
+        if agent.hung:
+            agent.unread.append((task, incarnation))
+            return
+        epoch = self._store.begin(task.name, agent.name)
+        if epoch is None:
+            self._history.record(Event.ATTEMPT_SKIPPED, task.number, agent.number)
+            self._acknowledge(task, agent)
+            self._free_slot(agent)
+            return
+        attempt = Attempt(task, agent, epoch)
+        task.attempts.append(attempt)
+        agent.attempts[attempt] = None
+        if self.on_busy is not None and len(agent.attempts) == 1:
+            self.on_busy(agent)
+        if not self._needs:
+            self._execution.start(attempt)
+            return
+        allocation = self._pools.reserved(task.number)
+        if allocation is not None and allocation.units != self._needs:  # a unit of it has failed meanwhile
+            self._pools.release(allocation)
+            allocation = None
+        if allocation is not None:
+            allocation.epoch = epoch
+            self._granted(attempt, allocation)
+        else:
+            attempt.withdraw_request = self._pools.request(
+                task.number, epoch, self._needs, lambda granted: self._granted(attempt, granted)
+            )
+
+    def _granted(self, attempt: Attempt, allocation: Allocation) -> None:
+        attempt.allocation = allocation
+        attempt.withdraw_request = None
+        if not attempt.agent.hung:
+            self._execution.start(attempt)
+
+    # ------------------------------------------------------------------- ends of an attempt
+    def _succeeded(self, attempt: Attempt) -> None:
+        task, agent, record = attempt.task, attempt.agent, self._history.record
+        record(Event.ATTEMPT_SUCCEEDED, task.number, agent.number, attempt.epoch, attempt.progress)
+        if self._store.commit(task.name, attempt.epoch):
+            record(Event.TASK_COMPLETED, task.number, agent.number, attempt.epoch, attempt.progress)
+            final = True
+        else:
+            record(Event.ATTEMPT_REFUSED, task.number, agent.number, attempt.epoch, detail="commit")
+            final = self._store.status(task.name) is TaskStatus.COMPLETED
+        self._give_back(attempt)
+        self._leave(attempt)
+        if final:
+            self._acknowledge(task, agent)
+            self.on_finished(task)
+        self._free_slot(agent)
+
+    def _failed(self, attempt: Attempt, error: str) -> None:
+        task, agent = attempt.task, attempt.agent
+        event = Event.ATTEMPT_TIMED_OUT if error == "timeout" else Event.ATTEMPT_FAILED
+        self._history.record(event, task.number, agent.number, attempt.epoch, attempt.progress, error)
+        self._leave(attempt)
+        if self._store.fail(task.name, attempt.epoch, TaskStatus.FAILED, error):
+            symptoms = (Symptom("task_status", "failed", task.name), Symptom("error_code", "present", task.name))
+            self._hand_over(attempt, FailureKind.TASK, error, symptoms)
+        else:
+            self._history.record(Event.ATTEMPT_REFUSED, task.number, agent.number, attempt.epoch, detail="failure")
+            self._give_back(attempt)
+            self._free_slot(agent)
+
+    def lose_resource(self, attempt: Attempt, resource: str) -> None:
+        """A unit that the attempt held went out of service: it is blocked, and says so."""
+        task, agent = attempt.task, attempt.agent
+        self._interrupt(attempt, "resource_unavailable")
+        if self._store.fail(task.name, attempt.epoch, TaskStatus.BLOCKED, "resource_unavailable"):
+            symptoms = (
+                Symptom("task_status", "blocked", task.name),
+                Symptom("resource_status", "unavailable", resource),
+            )
+            self._hand_over(attempt, FailureKind.RESOURCE, "resource_unavailable", symptoms)
+        else:
+            self._give_back(attempt)
+            self._free_slot(agent)
+
+    def _hand_over(
+        self, attempt: Attempt, kind: FailureKind, error: str, symptoms: tuple[Symptom, ...]
+    ) -> None:
+        """Report a failed attempt; when the core has heard of it, the task is the core's and no longer the queue's."""
+        task, agent = attempt.task, attempt.agent
+        task.error = error
+
+        def arrive() -> None:
+            info = {"error_code": error, "agent_id": agent.name, "resource_ids": tuple(self._needs)}
+            self.report(Failure(kind, task.name, self._env.now, info, symptoms))
+            self._queue.settle(task)
+
+        if self._network.transparent:
+            arrive()
+        else:
+            self._network.send("report", agent.name, "core", arrive)
+        if self._retry_holds_agent:
+            task.keeper, task.keeper_incarnation = agent, agent.incarnation
+        else:
+            self._free_slot(agent)
+
+    def _fenced(self, attempt: Attempt) -> None:
+        self._history.record(
+            Event.ATTEMPT_REFUSED, attempt.task.number, attempt.agent.number, attempt.epoch, detail="checkpoint"
+        )
+        self.stop(attempt, "fenced")
+
+    def stop(self, attempt: Attempt, reason: str) -> None:
+        """Make an attempt stop on a living agent, and give back what it holds."""
+        self._interrupt(attempt, reason)
+        self._give_back(attempt)
+        self._free_slot(attempt.agent)
+
+    def _interrupt(self, attempt: Attempt, reason: str) -> None:
+        self._execution.stop(attempt)
+        if attempt.withdraw_request is not None:
+            attempt.withdraw_request()
+            attempt.withdraw_request = None
+        if attempt.started:
+            self._history.record(
+                Event.ATTEMPT_INTERRUPTED,
+                attempt.task.number,
+                attempt.agent.number,
+                attempt.epoch,
+                attempt.progress,
+                reason,
+            )
+            self._execution.keep_for_next(attempt)
+        self._leave(attempt)
+
+    def _leave(self, attempt: Attempt) -> None:
+        attempt.task.attempts.remove(attempt)
+        agent = attempt.agent
+        del agent.attempts[attempt]
+        if self.on_idle is not None and not agent.attempts:
+            self.on_idle(agent)
+
+    def _give_back(self, attempt: Attempt) -> None:
+        if attempt.allocation is not None:
+            self._pools.release(attempt.allocation)
+            attempt.allocation = None
+
+    def _free_slot(self, agent: Agent) -> None:
+        agent.free_slots += 1
+        if agent.responding:
+            self._queue.wait_for_work(agent)
+
+    def _acknowledge(self, task: Task, agent: Agent) -> None:
+        if self._network.transparent:
+            self._queue.acknowledge(task, agent)
+        else:
+            self._network.send("ack", agent.name, "queue", lambda: self._queue.acknowledge(task, agent))
+
+    def take_keeper(self, task: Task) -> Agent | None:
+        """The agent whose slot was kept for the task's retry, if it still lives; the slot is the caller's now."""
+        agent, task.keeper = task.keeper, None
+        if agent is not None and agent.up and agent.incarnation == task.keeper_incarnation:
+            return agent
+        return None
+
+    def free_keeper(self, task: Task) -> None:
+        """The slot that was kept for a task's retry is not needed any more."""
+        agent = self.take_keeper(task)
+        if agent is not None:
+            self._free_slot(agent)
+
+    # -------------------------------------------------------------- crash, hang, restart
+    def start(self, agent: Agent) -> None:
+        """The agent is up, with all its slots free."""
+        agent.up, agent.hung = True, False
+        agent.incarnation += 1
+        agent.free_slots = agent.slots
+        self.on_start(agent)
+        self._queue.wait_for_work(agent)
+
+    def crash(self, agent: Agent, event: Event = Event.AGENT_CRASHED, reason: str = "agent_crash") -> None:
+        """A power cut. What the agent held stays allocated, what it had leased stays leased."""
+        agent.up = agent.hung = False
+        agent.unread.clear()
+        self._history.record(event, agent=agent.number)
+        self._queue.forget(agent)
+        self._network.drop_unsent(agent.name)
+        for attempt in list(agent.attempts):
+            self._interrupt(attempt, reason)
+        self.on_end(agent)
+
+    def hang(self, agent: Agent) -> None:
+        """The agent's process stands still: no beat, no progress, no answer."""
+        agent.hung = True
+        self._history.record(Event.AGENT_HUNG, agent=agent.number)
+        self._queue.forget(agent)
+        for attempt in agent.attempts:
+            if attempt.started:
+                self._execution.freeze(attempt)
+        self.on_end(agent)
+
+    def wake(self, agent: Agent) -> None:
+        """The agent goes on as if nothing had happened, whatever others believe by now."""
+        agent.hung = False
+        self._history.record(Event.AGENT_WOKE, agent=agent.number)
+        self.on_start(agent)
+        unread, agent.unread = agent.unread, []
+        for attempt in list(agent.attempts):
+            if attempt.started:
+                self._execution.thaw(attempt)
+            elif attempt.withdraw_request is None:
+                self._execution.start(attempt)
+        for task, incarnation in unread:
+            self.receive(task, agent, incarnation)
+        if agent.free_slots > 0:
+            self._queue.wait_for_work(agent)

@@ -1,0 +1,54 @@
+"""Random crashes of agents (`agents.mtbf`): a lifetime is drawn at each start, on a clock that runs always or while busy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import simpy
+from simpy.events import Timeout
+
+from sim.randomness import Samplable, Streams
+from sim.world.agents import Agent, Agents
+from sim.world.clock import after, disarm
+
+
+class Breakdowns:
+    """Draws lifetimes and crashes agents when theirs is over."""
+
+    def __init__(
+        self, env: simpy.Environment, streams: Streams, agents: Agents, lifetime: Samplable, only_while_busy: bool
+    ) -> None:
+        self._env = env
+        self._crash = agents.crash
+        self._only_while_busy = only_while_busy
+        self._lifetimes: list[Callable[[], float]] = [
+            streams.sequence(f"{agent.name}.crash", lifetime) for agent in agents.all
+        ]
+        self._left: list[float] = [0.0] * len(agents.all)
+        self._since: list[float] = [0.0] * len(agents.all)
+        self._timers: list[Timeout | None] = [None] * len(agents.all)
+        if only_while_busy:
+            agents.on_busy = self._resume
+            agents.on_idle = self._pause
+
+    def begin(self, agent: Agent) -> None:
+        """The agent has just started: draw its lifetime."""
+        self._left[agent.number] = self._lifetimes[agent.number]()
+        if not self._only_while_busy:
+            self._resume(agent)
+
+    def end(self, agent: Agent) -> None:
+        """The agent is down, for whatever reason."""
+        disarm(self._timers[agent.number])
+        self._timers[agent.number] = None
+
+    def _resume(self, agent: Agent) -> None:
+        self._since[agent.number] = self._env.now
+        self._timers[agent.number] = after(
+            self._env, self._left[agent.number], lambda _: self._crash(agent) if agent.up else None
+        )
+
+    def _pause(self, agent: Agent) -> None:
+        if self._timers[agent.number] is not None:
+            self._left[agent.number] -= self._env.now - self._since[agent.number]
+            self.end(agent)

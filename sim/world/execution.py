@@ -1,0 +1,214 @@
+"""How an attempt spends its time: restore, work, checkpoints, and the end that was drawn for it.
+
+An attempt has one timer at a time, at the next instant at which something happens to it. It can be frozen and thawed (a
+hung agent) and stopped at any instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING
+
+import simpy
+from simpy.events import Timeout
+
+from recovery.ports import TaskStore
+from scenarios.schema import StorageSettings, TaskSettings
+from sim.history import Event, History
+from sim.randomness import Repeated, Streams
+from sim.world.clock import after, disarm
+from sim.world.resources import Allocation
+from sim.world.tasks import Task
+
+if TYPE_CHECKING:
+    from sim.world.agents import Agent
+
+Callback = Callable[["Attempt"], None]
+
+
+@dataclass(eq=False, slots=True)
+class Attempt:
+    """One attempt at a task on an agent. Progress is in work-seconds; `deadline` and `due` are instants."""
+
+    task: Task
+    agent: Agent
+    epoch: int
+    progress: float = 0.0
+    started: bool = False
+    working_since: float | None = None
+    target: float = 0.0
+    end: float = 0.0
+    fails: bool = False
+    deadline: float = inf
+    due: float = 0.0
+    timer: Timeout | None = None
+    then: Callback | None = None
+    frozen: bool = False
+    allocation: Allocation | None = None
+    withdraw_request: Callable[[], None] | None = None
+
+
+class Execution:
+    """Runs attempts. `on_success`, `on_failure` (with an error code) and `on_fenced` are told how one ended."""
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        history: History,
+        streams: Streams,
+        store: TaskStore,
+        tasks: TaskSettings,
+        storage: StorageSettings,
+    ) -> None:
+        self._env = env
+        self._history = history
+        self._store = store
+        self._settings = tasks
+        self._checkpoint = tasks.checkpoint
+        if tasks.checkpoint is not None:
+            self._write_time = tasks.checkpoint.cost + storage.write
+            self._restore_time = tasks.checkpoint.restore + storage.read
+        self._work = streams.indexed("task.work", tasks.work)
+        self._constant_work = tasks.work.constant
+        self._redrawn_work = Repeated(streams, "task.work.redrawn", tasks.work)
+        self._failure_luck = Repeated(streams, "task.failure")
+        self._failure_point = Repeated(streams, "task.failure_point")
+        self.on_success: Callback = lambda attempt: None
+        self.on_failure: Callable[[Attempt, str], None] = lambda attempt, error: None
+        self.on_fenced: Callback = lambda attempt: None
+
+    def work_of(self, number: int) -> float:
+        """The work of a task in work-seconds: its own draw, whatever else happens."""
+        return self._work[number] if self._constant_work is None else self._constant_work
+
+    # -------------------------------------------------------------------------- start
+    def start(self, attempt: Attempt) -> None:
+        """Start to work, from the task's restore point or where resumed work goes on."""
+        task, settings = attempt.task, self._settings
+        checkpoint = self._store.restore_point(task.name) if self._checkpoint is not None else None
+        attempt.progress = task.progress
+        if checkpoint is not None and checkpoint.progress > attempt.progress:
+            attempt.progress = checkpoint.progress
+        attempt.started = True
+        attempt.end = task.work
+        if settings.failure_probability > 0:
+            self._draw_failure(attempt)
+        if settings.timeout is not None:
+            attempt.deadline = self._env.now + settings.timeout
+        self._history.record(Event.ATTEMPT_STARTED, task.number, attempt.agent.number, attempt.epoch, attempt.progress)
+        if checkpoint is not None and self._checkpoint is not None:
+            self._history.record(
+                Event.CHECKPOINT_LOADED, task.number, attempt.agent.number, attempt.epoch, checkpoint.progress
+            )
+            self._arm(attempt, self._restore_time, self._go_on)
+        else:
+            self._go_on(attempt)
+
+    def _draw_failure(self, attempt: Attempt) -> None:
+        number, nth = attempt.task.number, attempt.epoch
+        attempt.fails = self._failure_luck.draw(number, nth) < self._settings.failure_probability
+        if attempt.fails and self._settings.failure_at == "uniform":
+            share = self._failure_point.draw(number, nth)
+            attempt.end = attempt.progress + share * (attempt.task.work - attempt.progress)
+
+    # --------------------------------------------------------------------- along the way
+    def _go_on(self, attempt: Attempt) -> None:
+        target = attempt.end
+        if self._checkpoint is not None and attempt.progress + self._checkpoint.every < target:
+            target = attempt.progress + self._checkpoint.every
+        attempt.target = target
+        attempt.working_since = self._env.now
+        self._arm(attempt, target - attempt.progress, self._reach)
+
+    def _reach(self, attempt: Attempt) -> None:
+        attempt.progress = attempt.target
+        attempt.working_since = None
+        if attempt.progress < attempt.end:
+            self._arm(attempt, self._write_time, self._save)
+        elif attempt.fails:
+            self.on_failure(attempt, "execution_error")
+        elif self._checkpoint is not None and self._checkpoint.final:
+            self._arm(attempt, self._write_time, self._save)
+        else:
+            self.on_success(attempt)
+
+    def _save(self, attempt: Attempt) -> None:
+        task = attempt.task
+        if self._store.save_checkpoint(task.name, attempt.epoch, attempt.progress) is None:
+            self.on_fenced(attempt)
+            return
+        self._history.record(
+            Event.CHECKPOINT_WRITTEN, task.number, attempt.agent.number, attempt.epoch, attempt.progress
+        )
+        if attempt.progress < attempt.end:
+            self._go_on(attempt)
+        else:
+            self.on_success(attempt)
+
+    def _time_out(self, attempt: Attempt) -> None:
+        self._note_progress(attempt)
+        self.on_failure(attempt, "timeout")
+
+    # ------------------------------------------------------------------------------ timer
+    def _arm(self, attempt: Attempt, delay: float, then: Callback) -> None:
+        now = self._env.now
+        if now + delay > attempt.deadline:
+            delay, then = max(0.0, attempt.deadline - now), self._time_out
+        if delay > 0:
+            attempt.due, attempt.then = now + delay, then
+            attempt.timer = after(self._env, delay, self._fire, attempt)
+        else:
+            then(attempt)
+
+    def _fire(self, event: Timeout) -> None:
+        attempt: Attempt = event._value
+        then = attempt.then
+        assert then is not None
+        then(attempt)
+
+    def _note_progress(self, attempt: Attempt) -> None:
+        if attempt.working_since is not None:
+            attempt.progress += self._env.now - attempt.working_since
+            attempt.working_since = None
+
+    def stop(self, attempt: Attempt) -> None:
+        """End the attempt here; its progress up to now is in `attempt.progress`."""
+        if not attempt.frozen:
+            self._note_progress(attempt)
+        disarm(attempt.timer)
+        attempt.timer = None
+
+    def fail_now(self, attempt: Attempt, error: str) -> None:
+        """The attempt ends in a failure that was injected."""
+        self.stop(attempt)
+        self.on_failure(attempt, error)
+
+    def keep_for_next(self, attempt: Attempt) -> None:
+        """An attempt was cut short: what its task keeps of the work is as the scenario says."""
+        task = attempt.task
+        if self._settings.interrupted == "resume":
+            task.progress = max(task.progress, attempt.progress)
+        elif self._settings.interrupted == "redraw":
+            task.redraws += 1
+            task.work = self._redrawn_work.draw(task.number, task.redraws)
+
+    # ------------------------------------------------------------------------- freeze, thaw
+    def freeze(self, attempt: Attempt) -> None:
+        """Time stands still for a started attempt (its agent hangs)."""
+        was_working = attempt.working_since is not None
+        self._note_progress(attempt)
+        disarm(attempt.timer)
+        attempt.timer = None
+        attempt.frozen = True
+        attempt.due -= self._env.now  # what is left, until it thaws
+        attempt.working_since = 0.0 if was_working else None
+
+    def thaw(self, attempt: Attempt) -> None:
+        """The agent goes on: so does the attempt, where it stood."""
+        attempt.frozen = False
+        if attempt.working_since is not None:
+            attempt.working_since = self._env.now
+        assert attempt.then is not None
+        self._arm(attempt, attempt.due, attempt.then)

@@ -1,0 +1,72 @@
+"""Heartbeats of agents, as a chain of SimPy events for each agent that is alive."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import simpy
+from simpy.events import Timeout
+
+from scenarios.conditions import DetectionSettings
+from sim.randomness import STANDARD_UNIFORM, Streams
+from sim.world.agents import Agent
+from sim.world.clock import after
+from sim.world.network import Network
+
+
+class Listener(Protocol):
+    """Who hears the beats: the core's detector."""
+
+    def heartbeat(self, agent_id: str) -> None: ...
+
+    def agent_down(self, agent_id: str) -> None: ...
+
+
+class Heartbeats:
+    """Starts and ends the agents' chains of beats.
+
+    An agent beats when it starts (it registers with the core) and then every interval: from a uniform phase, or aligned
+    with its start. With perfect detection nobody beats: the listener is told of a death at its instant.
+    """
+
+    def __init__(
+        self, env: simpy.Environment, streams: Streams, network: Network, listener: Listener, settings: DetectionSettings
+    ) -> None:
+        self._env = env
+        self._streams = streams
+        self._network = network
+        self._listener = listener
+        self._interval = settings.heartbeat_interval
+        self._uniform = settings.phase == "uniform"
+        self._perfect = settings.detector == "perfect"
+        self._chains: dict[Agent, int] = {}
+
+    def begin(self, agent: Agent) -> None:
+        """The agent lives: it registers, and its chain of beats begins."""
+        chain = self._chains[agent] = self._chains.get(agent, 0) + 1
+        self._send(agent)
+        if not self._perfect:
+            phase = self._interval
+            if self._uniform:
+                phase *= self._streams.sequence(f"{agent.name}.heartbeat.{chain}", STANDARD_UNIFORM)()
+            after(self._env, phase, self._beat, (agent, chain))
+
+    def end(self, agent: Agent) -> None:
+        """The agent is silent from now on."""
+        self._chains[agent] += 1
+        if self._perfect:
+            self._listener.agent_down(agent.name)
+
+    def _beat(self, event: Timeout) -> None:
+        agent, chain = event._value
+        if self._chains[agent] == chain:
+            self._send(agent)
+            after(self._env, self._interval, self._beat, event._value)
+
+    def _send(self, agent: Agent) -> None:
+        if self._network.transparent:
+            self._listener.heartbeat(agent.name)
+        else:
+            self._network.send(
+                "heartbeat", agent.name, "core", lambda: self._listener.heartbeat(agent.name), lost=lambda link: None
+            )

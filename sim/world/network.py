@@ -1,0 +1,200 @@
+"""The network between named endpoints: latency, loss, and connections that a partition breaks.
+
+Endpoints are `queue`, `core` and `agent.0`, `agent.1`, …; the group `agents` stands for all agents. A partition breaks the
+connections that it covers. A send over a broken connection fails at once and the sender notices; a lossy network swallows
+a message silently. Connections with the core come back as soon as the path is whole. Those between the queue and agents
+stay broken until somebody resets them, and what could not be sent waits in an outbox for a replay: this is the work of
+`reset_connections` and `replay_messages`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import simpy
+
+from sim.history import Event, History
+from sim.randomness import STANDARD_UNIFORM, Samplable, Streams
+from sim.world.clock import after
+
+Delivery = Callable[[], None]
+
+
+def covers(group: str, endpoint: str) -> bool:
+    """Whether an endpoint belongs to a group (or is it)."""
+    return group == endpoint or (group == "agents" and endpoint.startswith("agent."))
+
+
+@dataclass(eq=False)
+class Link:
+    """A connection between two groups of endpoints that a partition has broken."""
+
+    sides: tuple[str, str]
+    healed: simpy.Event
+    cuts: int = 0
+
+    @property
+    def name(self) -> str:
+        """The link in one word: `agents|queue`."""
+        return "|".join(self.sides)
+
+    def joins(self, one: str, other: str) -> bool:
+        """Whether messages between these endpoints go over this link."""
+        left, right = self.sides
+        return (covers(left, one) and covers(right, other)) or (covers(left, other) and covers(right, one))
+
+    @property
+    def reconnects(self) -> bool:
+        """Whether it comes back by itself once the path is whole, as heartbeats and reports to the core do."""
+        return "core" in self.sides
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """A message that found its connection broken and waits for a replay."""
+
+    at: float
+    source: str
+    target: str
+    deliver: Delivery
+
+
+class Network:
+    """Sends messages.
+
+    `on_send_failure` is called when a sender finds its connection broken, `on_reconnect` when one works again.
+    """
+
+    def __init__(
+        self, env: simpy.Environment, history: History, streams: Streams, latency: Samplable, loss: float
+    ) -> None:
+        self._env = env
+        self._history = history
+        self._streams = streams
+        self._latency = latency
+        self._loss = loss
+        self._draws: dict[str, Callable[[], float]] = {}
+        self._broken: dict[str, Link] = {}
+        self._perfect = loss == 0 and latency.constant == 0
+        self.outbox: list[Unsent] = []
+        self.on_reconnect: Callable[[], None] = lambda: None
+        self.on_send_failure: Callable[[Link], None] = lambda link: None
+
+    # ------------------------------------------------------------------ messages
+    @property
+    def transparent(self) -> bool:
+        """Whether every message arrives at once: senders may then take the short way."""
+        return self._perfect and not self._broken
+
+    def broken_link(self, source: str, target: str) -> Link | None:
+        """The broken connection between two endpoints, None when they are connected."""
+        for link in self._broken.values():
+            if link.joins(source, target):
+                return link
+        return None
+
+    def send(
+        self,
+        message: str,
+        source: str,
+        target: str,
+        deliver: Delivery,
+        lost: Callable[[Link | None], None] | None = None,
+    ) -> None:
+        """Send a message; `deliver` runs when it arrives.
+
+        When it cannot, `lost` is told: with the broken link, for the sender notices that, or with None when the network
+        swallowed it. Without `lost`, a message that found its connection broken waits in the outbox for a replay.
+        `message` names its kind and, with `source`, the streams of its latency and loss.
+        """
+        if self._loss > 0 and self._draw("loss", message, source, STANDARD_UNIFORM) < self._loss:
+            self._history.record(Event.MESSAGE_LOST, detail=message, about=source)
+            if lost is not None:
+                lost(None)
+            return
+        unsent = Unsent(self._env.now, source, target, deliver)
+        delay = self._draw("latency", message, source, self._latency)
+        if delay > 0 and self.broken_link(source, target) is None:
+            after(self._env, delay, lambda _: self._arrive(message, unsent, lost))
+        else:
+            self._arrive(message, unsent, lost)
+
+    def _arrive(self, message: str, unsent: Unsent, lost: Callable[[Link | None], None] | None) -> None:
+        link = self.broken_link(unsent.source, unsent.target)
+        if link is None:
+            unsent.deliver()
+            return
+        self._history.record(Event.SEND_FAILED, detail=message, about=link.name)
+        self.on_send_failure(link)
+        if lost is None:
+            self.outbox.append(unsent)
+        else:
+            lost(link)
+
+    def drop_unsent(self, source: str) -> None:
+        """The sender is gone, and its unsent messages with it."""
+        self.outbox = [unsent for unsent in self.outbox if unsent.source != source]
+
+    def _draw(self, purpose: str, message: str, source: str, distribution: Samplable) -> float:
+        if distribution.constant is not None:
+            return distribution.constant
+        name = f"network.{purpose}.{message}.{source}"
+        if name not in self._draws:
+            self._draws[name] = self._streams.sequence(name, distribution)
+        return self._draws[name]()
+
+    def replay(self, since: float = 0.0) -> int:
+        """Send again what has waited since an instant and is connected by now; returns how many messages."""
+        due = [
+            unsent
+            for unsent in self.outbox
+            if unsent.at >= since and self.broken_link(unsent.source, unsent.target) is None
+        ]
+        self.outbox = [unsent for unsent in self.outbox if unsent not in due]
+        for unsent in due:
+            unsent.deliver()
+        return len(due)
+
+    # ---------------------------------------------------------------- partitions
+    def cut(self, one: str, other: str) -> str:
+        """Break the connections between two groups; returns the link's name."""
+        sides = (min(one, other), max(one, other))
+        name = "|".join(sides)
+        link = self._broken.get(name)
+        if link is None:
+            link = self._broken[name] = Link(sides, self._env.event())
+        elif link.cuts == 0:  # cut again before anybody had reconnected
+            link.healed = self._env.event()
+        link.cuts += 1
+        self._history.record(Event.LINK_CUT, about=name)
+        return name
+
+    def heal(self, name: str) -> None:
+        """End one partition of a link; the path is whole when all that overlap have ended."""
+        link = self._broken[name]
+        link.cuts -= 1
+        if link.cuts > 0:
+            return
+        self._history.record(Event.LINK_HEALED, about=name)
+        link.healed.succeed()
+        if link.reconnects:
+            self.reconnect(link)
+            self.replay()
+
+    def broken_among(self, endpoints: Sequence[str]) -> list[Link]:
+        """Broken links between these endpoints or groups; all broken links when none is named."""
+        return [
+            link
+            for link in self._broken.values()
+            if not endpoints
+            or all(any(covers(side, end) or covers(end, side) for end in endpoints) for side in link.sides)
+        ]
+
+    def reconnect(self, link: Link) -> bool:
+        """Re-establish a connection; False while its path is cut."""
+        if link.cuts > 0:
+            return False
+        if self._broken.pop(link.name, None) is not None:
+            self.on_reconnect()
+        return True

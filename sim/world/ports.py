@@ -1,0 +1,226 @@
+"""The world as the recovery core sees it: implementations of `recovery.ports`."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import simpy
+
+from recovery.model import AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskStatus, TaskView
+from sim.history import Event
+from sim.loop import SimLoop
+from sim.randomness import Samplable, Streams
+from sim.world.agents import Agent
+from sim.world.tasks import task_number
+
+if TYPE_CHECKING:
+    from sim.world.world import World
+
+LOG_LINES = 1000
+
+
+class WorldTasks:
+    """Implements `recovery.ports.TaskPort`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def inspect(self, task_id: str) -> TaskView | None:
+        """The task as seen from outside."""
+        world = self._world
+        status = world.store.status(task_id)
+        if status is None:
+            return None
+        task = world.tasks.get(task_number(task_id))
+        holder = None if task is None else task.agent
+        if task is not None and task.attempts:
+            holder = task.attempts[-1].agent
+        return TaskView(
+            task_id,
+            status,
+            world.store.epoch(task_id),
+            agent=None if holder is None else holder.name,
+            error_code=None if task is None or status is TaskStatus.RUNNING else task.error,
+            waiting_in_queue=task is not None and (task.lines > 0 or task.leased > 0),
+            needs=world.scenario.tasks.needs,
+            held=world.pools.held(task_number(task_id)),
+        )
+
+    async def tasks_on(self, agent_id: str) -> Sequence[str]:
+        """Tasks that were delivered to the agent and not settled since."""
+        return [task.name for task in self._world.agent(agent_id).holds]
+
+    async def stop_attempts(self, task_id: str) -> None:
+        """Stop the attempts that the core can reach; a hung or cut off agent does not hear it."""
+        task = self._world.tasks.get(task_number(task_id))
+        for attempt in [] if task is None else list(task.attempts):
+            if self._world.reachable(attempt.agent) and attempt.agent.responding:
+                self._world.agents.stop(attempt, "stopped")
+
+    async def enqueue(self, task_id: str, reason: str) -> bool:
+        """Queue the task for execution, or hand it to the agent that has kept a slot for it."""
+        task = self._world.tasks.get(task_number(task_id))
+        if task is None:
+            return False
+        keeper = self._world.agents.take_keeper(task)
+        if task.lines > 0:
+            return True
+        if keeper is not None:
+            self._world.queue.deliver_to(task, keeper, reason)
+        else:
+            self._world.queue.enter(task, reason, at_head=self._world.scenario.tasks.requeue == "head")
+        return True
+
+    async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
+        """A blocked task goes on, ahead of those that hold nothing, with what was allocated for it."""
+        task = self._world.tasks.get(task_number(task_id))
+        if task is None or self._world.pools.reserved(task.number) is None:
+            return False
+        keeper = self._world.agents.take_keeper(task)
+        if keeper is not None:
+            self._world.queue.deliver_to(task, keeper, "migrated")
+        elif task.lines == 0:
+            self._world.queue.enter(task, "migrated", at_head=True)
+        return True
+
+    async def give_up(self, task_id: str, reason: str) -> None:
+        """The task is an operator's now: it holds nothing and waits nowhere."""
+        self._world.give_up(task_number(task_id), reason)
+
+
+class WorldAgents:
+    """Implements `recovery.ports.AgentPort`. Restarts take a slot of `restart_slots` and a draw of `restart_time`."""
+
+    def __init__(self, world: World, loop: SimLoop, streams: Streams, time: Samplable, slots: int | None) -> None:
+        self._world = world
+        self._loop = loop
+        self._slots = None if slots is None else simpy.Resource(loop.env, slots)
+        self._times: dict[str, Callable[[], float]] = {}
+        self._streams = streams
+        self._time = time
+
+    async def health(self, agent_id: str) -> AgentHealth:
+        """Probe one agent."""
+        agent = self._world.agent(agent_id)
+        reachable = self._world.reachable(agent)
+        return AgentHealth(agent_id, reachable, responding=reachable and agent.responding)
+
+    async def restart(self, agent_id: str) -> bool:
+        """Stop what is left of the agent, and start it."""
+        agent = self._world.agent(agent_id)
+        if not self._world.reachable(agent):
+            return False
+        if agent.up:
+            self._world.agents.crash(agent, Event.AGENT_STOPPED, "agent_restart")
+        if self._slots is None:
+            await self._boot(agent)
+        else:
+            with self._slots.request() as slot:
+                await self._loop.wait(slot)
+                await self._boot(agent)
+        return True
+
+    async def _boot(self, agent: Agent) -> None:
+        if agent.name not in self._times:
+            self._times[agent.name] = self._streams.sequence(f"{agent.name}.restart", self._time)
+        seconds = self._times[agent.name]()
+        if seconds > 0:
+            await self._loop.wait(self._loop.env.timeout(seconds))
+        if not agent.up:
+            self._world.history.record(Event.AGENT_RESTARTED, agent=agent.number)
+            self._world.agents.start(agent)
+
+
+class WorldResources:
+    """Implements `recovery.ports.ResourcePort`."""
+
+    def __init__(self, world: World) -> None:
+        self._pools = world.pools
+        self._needs = dict(world.scenario.tasks.needs)
+
+    async def health(self, names: Sequence[str]) -> Sequence[ResourceHealth]:
+        """Probe pools."""
+        return [
+            ResourceHealth(pool.name, pool.units, pool.available, pool.free)
+            for pool in self._pools.pools.values()
+            if not names or pool.name in names
+        ]
+
+    async def requirements(self, task_id: str) -> Mapping[str, int]:
+        """What the task needs."""
+        return self._needs
+
+    async def held(self, task_id: str) -> Mapping[str, int]:
+        """What the task holds."""
+        return self._pools.held(task_number(task_id))
+
+    async def release(self, task_id: str) -> Mapping[str, int]:
+        """Give back all that the task holds."""
+        return self._pools.release_all(task_number(task_id))
+
+    async def allocate(self, task_id: str, requirements: Mapping[str, int]) -> Mapping[str, int] | None:
+        """Allocate for the task's next attempt."""
+        allocation = self._pools.allocate_now(task_number(task_id), requirements)
+        return None if allocation is None else allocation.units
+
+    async def metrics(self, names: Sequence[str], timeframe: float) -> Mapping[str, float]:
+        """Share of units in service now; the world keeps no past."""
+        return {pool.name: pool.available / pool.units for pool in self._pools.pools.values() if pool.units}
+
+
+class WorldQueue:
+    """Implements `recovery.ports.QueuePort`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def health(self, queue_ids: Sequence[str]) -> Sequence[QueueHealth]:
+        """Probe the queue."""
+        queue, network = self._world.queue, self._world.network
+        return [QueueHealth(queue.name, queue.blocked, queue.depth, len(network.outbox))]
+
+    async def replay(self, queue_ids: Sequence[str], since: float) -> int:
+        """Send again what could not be sent since that time."""
+        sent = self._world.network.replay(since)
+        self._world.history.record(Event.QUEUE_REPLAYED, value=float(sent))
+        return sent
+
+
+class WorldNetwork:
+    """Implements `recovery.ports.NetworkPort`."""
+
+    def __init__(self, world: World, loop: SimLoop) -> None:
+        self._network = world.network
+        self._loop = loop
+
+    async def status(self, endpoints: Sequence[str]) -> Sequence[LinkHealth]:
+        """Probe the connections between endpoints, two by two."""
+        pairs = [(one, other) for place, one in enumerate(endpoints) for other in endpoints[place + 1 :]]
+        return [LinkHealth(pair, connected=not self._network.broken_among(pair)) for pair in pairs]
+
+    async def reset(self, endpoints: Sequence[str]) -> bool:
+        """Reconnect, as soon as the paths are whole."""
+        for link in self._network.broken_among(endpoints):
+            while not self._network.reconnect(link):
+                await self._loop.wait(link.healed)
+        return True
+
+
+class WorldLogs:
+    """Implements `recovery.ports.LogPort`: the last lines of all, with the time of each."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        self._env = env
+        self._lines: deque[tuple[float, str, str]] = deque(maxlen=LOG_LINES)
+
+    def write(self, path: str, line: str) -> None:
+        """Append a line to a log file."""
+        self._lines.append((self._env.now, path, line))
+
+    async def search(self, path: str, pattern: str, timeframe: float) -> Sequence[str]:
+        """Lines below `path` that match, of the last `timeframe` seconds."""
+        wanted, since = re.compile(pattern), self._env.now - timeframe
+        return [line for at, file, line in self._lines if at >= since and file.startswith(path) and wanted.search(line)]

@@ -1,0 +1,236 @@
+"""An at-least-once task queue with leases.
+
+A task waits in line until an agent with a free slot is connected, is delivered, and stays leased until it is acknowledged.
+A lease that runs out is delivered again. The queue lets go of a task when its effect is final (acknowledged) or when the
+recovery core has taken it over (settled).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import simpy
+
+from scenarios.schema import QueueSettings
+from sim.history import Event, History
+from sim.randomness import Repeated, Streams
+from sim.world.clock import after
+from sim.world.network import Link, Network
+from sim.world.tasks import Task
+
+if TYPE_CHECKING:
+    from sim.world.agents import Agent
+
+
+class TaskQueue:
+    """The waiting line, the agents that wait for work, and the leases.
+
+    `on_delivery(task, agent, incarnation)` is called when a task arrives at an agent, `on_settled(task)` when the queue
+    has let go of a finished one, `on_dead_letter(task)` when one was delivered as often as it may be.
+    """
+
+    name = "queue"
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        history: History,
+        streams: Streams,
+        network: Network,
+        settings: QueueSettings,
+    ) -> None:
+        self._env = env
+        self._history = history
+        self._network = network
+        self._settings = settings
+        self._line: deque[Task] = deque()
+        self._idle: dict[Agent, None] = {}  # agents with a free slot, longest waiting first
+        self._unreachable: dict[Agent, None] = {}
+        self._leases: deque[tuple[float, Task, int]] = deque()
+        self._lease_watch = False
+        self._latency = Repeated(streams, "queue.latency", settings.latency)
+        self._delivery_luck = Repeated(streams, "queue.loss")
+        self._ack_luck = Repeated(streams, "queue.ack_loss")
+        self._duplication_luck = Repeated(streams, "queue.duplication")
+        self._direct = settings.latency.constant == 0 and settings.loss == 0 and settings.duplication == 0
+        self.on_delivery: Callable[[Task, Agent, int], None] = lambda task, agent, incarnation: None
+        self.on_settled: Callable[[Task], None] = lambda task: None
+        self.on_dead_letter: Callable[[Task], None] = lambda task: None
+
+    # ------------------------------------------------------------------- waiting line
+    @property
+    def depth(self) -> int:
+        """Tasks in the waiting line."""
+        return len(self._line)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether some agent that wants work cannot be reached."""
+        return bool(self._unreachable)
+
+    @property
+    def full(self) -> bool:
+        """Whether a task that is submitted now would not fit: it may wait in line or go to a free agent."""
+        capacity = self._settings.capacity
+        return capacity is not None and len(self._line) >= capacity and not self._idle
+
+    def enter(self, task: Task, reason: str, at_head: bool = False) -> None:
+        """Put a task into the line."""
+        self._history.record(Event.QUEUE_ENTERED, task.number, detail=reason)
+        task.lines += 1
+        if at_head:
+            self._line.appendleft(task)
+        else:
+            self._line.append(task)
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Deliver from the head of the line as long as somebody waits for work."""
+        line, idle = self._line, self._idle
+        while line and idle:
+            agent = next(iter(idle))
+            if not self._network.transparent and (link := self._network.broken_link(self.name, agent.name)):
+                del idle[agent]
+                self._unreachable[agent] = None
+                self._history.record(Event.SEND_FAILED, line[0].number, agent.number, detail="delivery", about=link.name)
+                self._network.on_send_failure(link)
+                continue
+            task = line.popleft()
+            task.lines -= 1
+            del idle[agent]
+            self._deliver(task, agent)
+
+    def wait_for_work(self, agent: Agent) -> None:
+        """An agent has a free slot."""
+        if agent not in self._unreachable:
+            self._idle.setdefault(agent)
+        if self._line:
+            self.dispatch()
+
+    def forget(self, agent: Agent) -> None:
+        """An agent is gone: it waits for work no more."""
+        self._idle.pop(agent, None)
+        self._unreachable.pop(agent, None)
+
+    def reconnect(self) -> None:
+        """A connection works again: deliver to the agents that could not be reached."""
+        for agent in list(self._unreachable):
+            if self._network.broken_link(self.name, agent.name) is None:
+                del self._unreachable[agent]
+                self._idle.setdefault(agent)
+        self.dispatch()
+
+    # ------------------------------------------------------------------------ delivery
+    def deliver_to(self, task: Task, agent: Agent, reason: str) -> None:
+        """Deliver past the line to an agent that has kept a slot for the task."""
+        self._history.record(Event.QUEUE_ENTERED, task.number, detail=reason)
+        agent.free_slots += 1
+        self._deliver(task, agent)
+
+    def _deliver(self, task: Task, agent: Agent) -> None:
+        agent.free_slots -= 1
+        if agent.free_slots > 0:
+            self._idle[agent] = None
+        if task.agent is not None:
+            task.agent.holds.pop(task, None)
+        task.agent = agent
+        agent.holds[task] = None
+        task.deliveries += 1
+        task.leased = task.deliveries
+        self._history.record(Event.QUEUE_DELIVERED, task.number, agent.number, value=float(task.deliveries))
+        if self._settings.ack_timeout is not None:
+            self._lease(task, self._settings.ack_timeout)
+        if self._direct and self._network.transparent:
+            self.on_delivery(task, agent, agent.incarnation)
+        else:
+            self._send(task, agent, task.deliveries, agent.incarnation)
+
+    def _send(self, task: Task, agent: Agent, delivery: int, incarnation: int) -> None:
+        def lost(link: Link | None) -> None:
+            self._history.record(Event.QUEUE_DELIVERY_LOST, task.number, agent.number, value=float(delivery))
+            if agent.incarnation == incarnation:
+                agent.free_slots += 1
+                self.wait_for_work(agent)
+            if link is not None and task.leased == delivery:  # the queue noticed: no need to wait for the lease
+                task.leased = 0
+                self.enter(task, "undelivered", at_head=True)
+
+        def arrive(_: object = None) -> None:
+            if self._settings.loss > 0 and self._delivery_luck.draw(task.number, delivery) < self._settings.loss:
+                lost(None)
+            else:
+                self._network.send(
+                    "delivery", self.name, agent.name, lambda: self.on_delivery(task, agent, incarnation), lost
+                )
+
+        if self._settings.duplication > 0 and (
+            self._duplication_luck.draw(task.number, delivery) < self._settings.duplication
+        ):
+            self._history.record(Event.QUEUE_DUPLICATED, task.number, agent.number, value=float(delivery))
+            self.enter(task, "duplicate")
+        delay = self._latency.draw(task.number, delivery)
+        if delay > 0:
+            after(self._env, delay, arrive)
+        else:
+            arrive()
+
+    # ----------------------------------------------------------- leases, acknowledgements
+    def _lease(self, task: Task, timeout: float) -> None:
+        self._leases.append((self._env.now + timeout, task, task.deliveries))
+        if not self._lease_watch:
+            self._lease_watch = True
+            after(self._env, timeout, self._lease_ended)
+
+    def _lease_ended(self, _: object) -> None:
+        """The oldest lease is over. One timer serves all: they all last equally long."""
+        leases = self._leases
+        expired = [leases.popleft()[1:]]
+        now = self._env.now
+        while leases and (leases[0][0] <= now or leases[0][1].leased != leases[0][2]):
+            expired.append(leases.popleft()[1:])
+        if leases:
+            after(self._env, leases[0][0] - now, self._lease_ended)
+        self._lease_watch = bool(leases)
+        for task, delivery in expired:
+            if task.leased == delivery:
+                self._redeliver(task)
+
+    def _redeliver(self, task: Task) -> None:
+        task.leased = 0
+        if self._settings.max_deliveries is not None and task.deliveries >= self._settings.max_deliveries:
+            self._history.record(Event.QUEUE_DEAD_LETTERED, task.number, value=float(task.deliveries))
+            self.on_dead_letter(task)
+        else:
+            self.enter(task, "redelivery")
+
+    def acknowledge(self, task: Task, agent: Agent) -> None:
+        """The effect is final: an acknowledgement arrived, for whichever delivery, and the queue lets go of the task."""
+        if self._settings.ack_loss > 0 and (
+            self._ack_luck.draw(task.number, task.deliveries) < self._settings.ack_loss
+        ):
+            self._history.record(Event.QUEUE_ACK_LOST, task.number, agent.number)
+            return
+        self.withdraw(task, "acknowledged")
+        self._let_go(task)
+        self._history.record(Event.QUEUE_ACKED, task.number, agent.number)
+        self.on_settled(task)
+
+    def settle(self, task: Task) -> None:
+        """The recovery core has taken the task over."""
+        self._let_go(task)
+        self._history.record(Event.QUEUE_SETTLED, task.number)
+
+    def withdraw(self, task: Task, reason: str) -> None:
+        """Take a task out of the waiting line, if it stands there."""
+        while task.lines > 0:
+            self._line.remove(task)
+            task.lines -= 1
+            self._history.record(Event.QUEUE_WITHDRAWN, task.number, detail=reason)
+
+    def _let_go(self, task: Task) -> None:
+        task.leased = 0
+        if task.agent is not None:
+            task.agent.holds.pop(task, None)
+            task.agent = None

@@ -1,0 +1,183 @@
+"""Pools of resources: units that tasks hold, that may be unavailable, and that leak when nobody gives them back.
+
+An attempt gets all that it needs at once or waits, first come first served. Units are anonymous until some become
+unavailable: then chance decides which of the pool's units, free or held, are hit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sim.history import Event, History
+
+
+@dataclass(eq=False)
+class Allocation:
+    """What one attempt at a task holds, in units by pool. `epoch` is -1 when the core allocated it for a later one."""
+
+    task: int
+    epoch: int
+    units: dict[str, int]
+
+
+@dataclass(eq=False)
+class Pool:
+    """One pool: each unit is free, held by an allocation, or unavailable."""
+
+    name: str
+    units: int
+    unavailable: int = 0
+    free: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.free = self.units
+
+    @property
+    def available(self) -> int:
+        """Units in service, free or held."""
+        return self.units - self.unavailable
+
+
+@dataclass(eq=False)
+class _Request:
+    task: int
+    epoch: int
+    needs: Mapping[str, int]
+    granted: Callable[[Allocation], None]
+
+
+class Pools:
+    """All pools of a world, and who holds what."""
+
+    def __init__(self, history: History, units: Mapping[str, int]) -> None:
+        self._history = history
+        self.pools = {name: Pool(name, count) for name, count in units.items()}
+        self._held: dict[int, list[Allocation]] = {}
+        self._waiting: deque[_Request] = deque()
+
+    # ------------------------------------------------------------ allocate, release
+    def request(
+        self, task: int, epoch: int, needs: Mapping[str, int], granted: Callable[[Allocation], None]
+    ) -> Callable[[], None] | None:
+        """Allocate now (`granted` runs before this returns None) or wait; returns what withdraws a waiting request."""
+        if not self._waiting and self._fits(needs):
+            granted(self._allocate(task, epoch, needs))
+            return None
+        request = _Request(task, epoch, needs, granted)
+        self._waiting.append(request)
+        self._history.record(Event.RESOURCE_AWAITED, task, epoch=epoch, value=float(len(needs)))
+
+        def withdraw() -> None:
+            if request in self._waiting:
+                self._waiting.remove(request)
+                self._grant()
+
+        return withdraw
+
+    def allocate_now(self, task: int, needs: Mapping[str, int]) -> Allocation | None:
+        """Allocate past the waiting line, or None."""
+        return self._allocate(task, -1, needs) if self._fits(needs) else None
+
+    def _fits(self, needs: Mapping[str, int]) -> bool:
+        return all(self.pools[name].free >= units for name, units in needs.items())
+
+    def _allocate(self, task: int, epoch: int, needs: Mapping[str, int]) -> Allocation:
+        allocation = Allocation(task, epoch, dict(needs))
+        self._held.setdefault(task, []).append(allocation)
+        for name, units in needs.items():
+            self.pools[name].free -= units
+            self._history.record(Event.RESOURCE_ALLOCATED, task, epoch=epoch, value=float(units), about=name)
+        return allocation
+
+    def release(self, allocation: Allocation, detail: str = "") -> bool:
+        """Give back one allocation. False: it was given back before."""
+        held = self._held.get(allocation.task, [])
+        if allocation not in held:
+            return False
+        held.remove(allocation)
+        if not held:
+            del self._held[allocation.task]
+        for name, units in allocation.units.items():
+            if units:
+                self.pools[name].free += units
+                self._history.record(
+                    Event.RESOURCE_RELEASED,
+                    allocation.task,
+                    epoch=allocation.epoch,
+                    value=float(units),
+                    detail=detail,
+                    about=name,
+                )
+        self._grant()
+        return True
+
+    def release_all(self, task: int) -> dict[str, int]:
+        """Give back all that a task holds, whichever attempt it was; returns units by pool."""
+        released: dict[str, int] = {}
+        for allocation in list(self._held.get(task, ())):
+            for name, units in allocation.units.items():
+                released[name] = released.get(name, 0) + units
+            self.release(allocation)
+        return released
+
+    def held(self, task: int) -> dict[str, int]:
+        """Units that a task holds, by pool."""
+        total: dict[str, int] = {}
+        for allocation in self._held.get(task, ()):
+            for name, units in allocation.units.items():
+                total[name] = total.get(name, 0) + units
+        return total
+
+    def reserved(self, task: int) -> Allocation | None:
+        """What the core has allocated for the task's next attempt."""
+        return next((allocation for allocation in self._held.get(task, ()) if allocation.epoch == -1), None)
+
+    def _grant(self) -> None:
+        while self._waiting and self._fits(self._waiting[0].needs):
+            request = self._waiting.popleft()
+            request.granted(self._allocate(request.task, request.epoch, request.needs))
+
+    # ------------------------------------------------------------------ availability
+    def disable(self, name: str, units: int, generator: np.random.Generator) -> tuple[int, list[Allocation]]:
+        """Take up to `units` units out of service; returns how many, and the allocations that lost some.
+
+        What an allocation loses is no longer held by it.
+        """
+        pool = self.pools[name]
+        holders = [
+            allocation
+            for allocations in self._held.values()
+            for allocation in allocations
+            for _ in range(allocation.units.get(name, 0))
+        ]
+        count = min(units, pool.available)
+        struck = [int(place) for place in generator.permutation(pool.available)[:count] if place < len(holders)]
+        pool.unavailable += count
+        pool.free -= count - len(struck)
+        self._history.record(Event.RESOURCE_UNAVAILABLE, value=float(count), about=name)
+        hit: dict[int, Allocation] = {}
+        for place in sorted(struck):
+            allocation = holders[place]
+            allocation.units[name] -= 1
+            hit[holders.index(allocation)] = allocation
+            self._history.record(
+                Event.RESOURCE_RELEASED,
+                allocation.task,
+                epoch=allocation.epoch,
+                value=1.0,
+                detail="unavailable",
+                about=name,
+            )
+        return count, list(hit.values())
+
+    def enable(self, name: str, units: int) -> None:
+        """Put units back into service."""
+        pool = self.pools[name]
+        pool.unavailable -= units
+        pool.free += units
+        self._history.record(Event.RESOURCE_AVAILABLE, value=float(units), about=name)
+        self._grant()

@@ -1,0 +1,179 @@
+"""The world: everything that the recovery core recovers, put together from a scenario."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from recovery.model import Failure, FailureKind, Symptom
+from recovery.ports import System, TaskStore
+from scenarios.schema import Scenario
+from sim.history import Event, History
+from sim.loop import SimLoop
+from sim.randomness import Streams
+from sim.world.agents import Agent, Agents
+from sim.world.audit import HistoryAudit
+from sim.world.breakdowns import Breakdowns
+from sim.world.execution import Execution
+from sim.world.heartbeats import Heartbeats
+from sim.world.load import Load
+from sim.world.network import Link, Network
+from sim.world.ports import (
+    WorldAgents,
+    WorldLogs,
+    WorldNetwork,
+    WorldQueue,
+    WorldResources,
+    WorldTasks,
+)
+from sim.world.queue import TaskQueue
+from sim.world.resources import Pools
+from sim.world.tasks import Task
+
+
+class Core(Protocol):
+    """What the world tells the recovery core: `recovery.Supervisor` implements it."""
+
+    def report(self, failure: Failure) -> None:
+        """Somebody noticed a failure."""
+
+    def watch(self, agent_id: str) -> None:
+        """An agent belongs to the fleet from now on."""
+
+    def heartbeat(self, agent_id: str) -> None:
+        """A beat arrived."""
+
+    def agent_down(self, agent_id: str) -> None:
+        """Something that knows at once says that an agent is down."""
+
+
+class World:
+    """Agents, queue, resources, network and load of one scenario, on one loop. `connect` a core, then `start`."""
+
+    def __init__(
+        self, scenario: Scenario, streams: Streams, loop: SimLoop, history: History, store: TaskStore
+    ) -> None:
+        env = loop.env
+        self.scenario = scenario
+        self.history = history
+        self.store = store
+        self.streams = streams
+        self.env = env
+        self.tasks: dict[int, Task] = {}
+        self.network = Network(env, history, streams, scenario.network.latency, scenario.network.loss)
+        self.pools = Pools(history, {name: pool.units for name, pool in scenario.resources.items()})
+        self.queue = TaskQueue(env, history, streams, self.network, scenario.queue)
+        self.execution = Execution(env, history, streams, store, scenario.tasks, scenario.storage)
+        self.agents = Agents(
+            env, history, self.network, self.queue, self.pools, store, self.execution, scenario.tasks, scenario.agents
+        )
+        self.load = Load(env, streams, scenario.tasks, self.submit)
+        self.logs = WorldLogs(env)
+        self.system = System(
+            tasks=WorldTasks(self),
+            agents=WorldAgents(
+                self, loop, streams, scenario.agents.restart_time, scenario.agents.restart_slots
+            ),
+            resources=WorldResources(self),
+            queues=WorldQueue(self),
+            network=WorldNetwork(self, loop),
+            logs=self.logs,
+            store=store,
+            audit=HistoryAudit(history),
+        )
+        self.queue.on_settled = self._settled
+        self.queue.on_dead_letter = self._dead_letter
+        self.network.on_reconnect = self.queue.reconnect
+        self.network.on_send_failure = self._send_failed
+        self.agents.on_finished = self._finished
+
+    def connect(self, core: Core) -> None:
+        """Join the world with the core that recovers it."""
+        self._core = core
+        self.agents.report = self._report
+        scenario = self.scenario
+        heartbeats = Heartbeats(self.env, self.streams, self.network, core, scenario.recovery.detection)
+        starts, ends = [heartbeats.begin], [heartbeats.end]
+        if scenario.agents.mtbf is not None:
+            breakdowns = Breakdowns(
+                self.env,
+                self.streams,
+                self.agents,
+                scenario.agents.mtbf,
+                only_while_busy=scenario.agents.failure_clock == "busy",
+            )
+            starts.append(breakdowns.begin)
+            ends.append(breakdowns.end)
+        self.agents.on_start = lambda agent: _each(starts, agent)
+        self.agents.on_end = lambda agent: _each(ends, agent)
+
+    def start(self) -> None:
+        """All agents come up, and the load begins."""
+        for agent in self.agents.all:
+            self._core.watch(agent.name)
+            self.agents.start(agent)
+        self.load.start()
+
+    # ---------------------------------------------------------------------- life of a task
+    def submit(self, number: int) -> None:
+        """A client submits a task."""
+        self.history.record(Event.TASK_SUBMITTED, number)
+        if self.queue.full:
+            self.history.record(Event.TASK_REJECTED, number, detail="queue_full")
+            self.load.ended(number)
+            return
+        task = Task(number, f"task.{number}", self.execution.work_of(number))
+        self.tasks[number] = task
+        self.store.register(task.name)
+        self.queue.enter(task, "submitted")
+
+    def _finished(self, task: Task) -> None:
+        self.load.ended(task.number)
+
+    def _settled(self, task: Task) -> None:
+        """The queue has let go of a finished task: nobody needs it any more, unless an attempt at it still runs."""
+        if not task.attempts:
+            self.tasks.pop(task.number, None)
+
+    def give_up(self, number: int, reason: str) -> None:
+        """A task ends without its effect: what it holds is free again."""
+        task = self.tasks.pop(number, None)
+        if task is None:
+            return
+        self.history.record(Event.TASK_FAILED, number, detail=reason)
+        self.queue.withdraw(task, "given_up")
+        self.pools.release_all(number)
+        self.agents.free_keeper(task)
+        self.load.ended(number)
+
+    def _dead_letter(self, task: Task) -> None:
+        self.store.escalate(task.name, "dead_lettered")
+        self.give_up(task.number, "dead_lettered")
+
+    # -------------------------------------------------------------------- what the core hears
+    def _report(self, failure: Failure) -> None:
+        self.logs.write("/var/log/tasks/", f"ERROR {failure.info.get('error_code')} {failure.subject}")
+        self._core.report(failure)
+
+    def _send_failed(self, link: Link) -> None:
+        """A sender found its connection broken: the queue says so, if it can reach the core."""
+        if link.reconnects or self.network.broken_link("queue", "core") is not None:
+            return
+        symptoms = (
+            Symptom("message_delivery", "failed", link.name),
+            Symptom("network_metrics", "degraded", link.name),
+        )
+        info = {"endpoints": link.sides, "queue_ids": (self.queue.name,)}
+        self._core.report(Failure(FailureKind.COMMUNICATION, link.name, self.env.now, info, symptoms))
+
+    def agent(self, name: str) -> Agent:
+        """An agent by its name, `agent.3`."""
+        return self.agents.all[int(name.removeprefix("agent."))]
+
+    def reachable(self, agent: Agent) -> bool:
+        """Whether the core's connection to an agent works."""
+        return self.network.transparent or self.network.broken_link("core", agent.name) is None
+
+
+def _each(callbacks: list, agent: Agent) -> None:  # type: ignore[type-arg]
+    for callback in callbacks:
+        callback(agent)

@@ -1,0 +1,70 @@
+"""The record of a run: columns, words, hash, frame."""
+
+from __future__ import annotations
+
+import pytest
+
+from sim.history import CHUNK_ROWS, Event, History
+
+STORY = [
+    {"time": 0.0, "event": Event.TASK_SUBMITTED, "task": 0},
+    {"time": 1.5, "event": Event.ATTEMPT_STARTED, "task": 0, "agent": 3, "epoch": 1, "value": 0.0},
+    {"time": 2.0, "event": Event.AGENT_CRASHED, "agent": 3},
+    {"time": 2.5, "event": Event.LINK_CUT, "about": "agents|queue"},
+]
+
+
+def test_a_frame_reads_as_the_story() -> None:
+    """One row an event, subjects in words, labels as documented."""
+    frame = History.of(STORY).frame()
+    assert frame[["time", "event", "subject"]].to_numpy().tolist() == [
+        [0.0, "task.submitted", "task.0"],
+        [1.5, "attempt.started", "task.0"],
+        [2.0, "agent.crashed", "agent.3"],
+        [2.5, "link.cut", "agents|queue"],
+    ]
+    assert list(frame.columns) == ["time", "event", "subject", "task", "agent", "epoch", "incident", "value", "detail", "about"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"time": 1.6},
+        {"event": Event.ATTEMPT_SUCCEEDED},
+        {"task": 1},
+        {"agent": 2},
+        {"epoch": 2},
+        {"value": 0.5},
+        {"detail": "x"},
+        {"about": "x"},
+        {"incident": 0},
+    ],
+)
+def test_the_hash_sees_every_column(change: dict[str, object]) -> None:
+    """Equal histories hash alike; a change of any one value does not go unseen."""
+    changed = [STORY[0], {**STORY[1], **change}, *STORY[2:]]
+    assert History.of(STORY).sha256() == History.of(STORY).sha256()
+    assert History.of(changed).sha256() != History.of(STORY).sha256()
+
+
+def test_rows_survive_the_border_of_a_chunk() -> None:
+    """More rows than a chunk holds, in order, and the table is stable while more are added."""
+    history = History.of({"time": float(n), "event": Event.TASK_SUBMITTED, "task": n} for n in range(CHUNK_ROWS + 10))
+    assert history.table["task"].tolist() == list(range(CHUNK_ROWS + 10))
+    history.record(Event.TASK_FAILED, 1)
+    assert len(history) == len(history.table) == CHUNK_ROWS + 11
+
+
+def test_an_empty_history_is_a_history() -> None:
+    """No event, no row, and still a frame and a hash."""
+    history = History()
+    assert len(history.frame()) == 0
+    assert history.sha256() == History().sha256()
+
+
+def test_a_closed_history_takes_nothing_more() -> None:
+    """What happens while a run is taken down is not part of it."""
+    history = History.of(STORY)
+    history.close()
+    history.record(Event.TASK_FAILED, 0)
+    assert len(history) == len(STORY)

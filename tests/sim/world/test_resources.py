@@ -1,0 +1,101 @@
+"""Pools: all or nothing, first come first served, and units that fail under their holders."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.history import Event, History
+from sim.world.resources import Allocation, Pools
+
+
+def pools(**units: int) -> tuple[Pools, list[str]]:
+    """Pools and a log into which grants go."""
+    return Pools(History(), units), []
+
+
+def test_who_does_not_fit_waits_and_nobody_overtakes() -> None:
+    """A small request behind a large one waits as well."""
+    made, log = pools(gpu=4)
+    first: list[Allocation] = []
+    made.request(1, 1, {"gpu": 3}, first.append)
+    made.request(2, 1, {"gpu": 2}, lambda _: log.append("large"))
+    made.request(3, 1, {"gpu": 1}, lambda _: log.append("small"))
+    assert log == []
+    made.release(first[0])
+    assert log == ["large", "small"]
+
+
+def test_needs_of_several_pools_are_taken_together() -> None:
+    """Nothing is held while something is missing, so nobody can starve another to death."""
+    made, log = pools(gpu=1, cpu=1)
+    held: list[Allocation] = []
+    made.request(1, 1, {"cpu": 1}, held.append)
+    made.request(2, 1, {"gpu": 1, "cpu": 1}, lambda _: log.append("both"))
+    assert made.pools["gpu"].free == 1
+    made.release(held[0])
+    assert log == ["both"]
+
+
+def test_a_withdrawn_request_lets_the_next_one_pass() -> None:
+    """An attempt that was interrupted while it waited does not block the line."""
+    made, log = pools(gpu=2)
+    made.request(1, 1, {"gpu": 1}, lambda _: None)
+    withdraw = made.request(2, 1, {"gpu": 2}, lambda _: log.append("large"))
+    made.request(3, 1, {"gpu": 1}, lambda _: log.append("small"))
+    assert withdraw is not None
+    withdraw()
+    assert log == ["small"]
+
+
+def test_a_second_release_gives_nothing_back() -> None:
+    """Releasing is idempotent: units are not made of nothing."""
+    made, _ = pools(gpu=2)
+    made.request(1, 1, {"gpu": 2}, lambda _: None)
+    assert made.release_all(1) == {"gpu": 2}
+    assert made.release_all(1) == {}
+    assert made.pools["gpu"].free == 2
+
+
+def test_units_that_fail_are_lost_to_their_holder_and_come_back_free() -> None:
+    """All four units fail: both holders lose theirs, and the pool is whole when they return."""
+    made, log = pools(gpu=4)
+    made.request(1, 1, {"gpu": 1}, lambda _: None)
+    made.request(2, 1, {"gpu": 2}, lambda _: None)
+    count, hit = made.disable("gpu", 9, np.random.default_rng(1))
+    assert (count, sorted(allocation.task for allocation in hit)) == (4, [1, 2])
+    assert made.held(1) == {"gpu": 0}
+    made.request(3, 1, {"gpu": 1}, lambda _: log.append("granted"))
+    assert log == []
+    made.release_all(1)
+    made.release_all(2)
+    assert made.pools["gpu"].free == 0
+    made.enable("gpu", 4)
+    assert log == ["granted"]
+    assert made.pools["gpu"].free == 3
+
+
+@given(st.lists(st.tuples(st.sampled_from("ardeg"), st.integers(0, 9), st.integers(1, 4)), max_size=60))
+def test_units_are_neither_made_nor_lost(steps: list[tuple[str, int, int]]) -> None:
+    """Free, held and unavailable units add up to the pool's, whatever is done in whatever order."""
+    history = History()
+    made = Pools(history, {"gpu": 6})
+    pool, chance, down = made.pools["gpu"], np.random.default_rng(1), []
+    for step, task, units in steps:
+        if step == "a":
+            made.request(task, 1, {"gpu": units}, lambda _: None)
+        elif step == "g":
+            made.allocate_now(task, {"gpu": units})
+        elif step == "r":
+            made.release_all(task)
+        elif step == "d":
+            down.append(made.disable("gpu", units, chance)[0])
+        elif down:
+            made.enable("gpu", down.pop())
+        held = sum(made.held(number).get("gpu", 0) for number in range(10))
+        assert pool.free >= 0
+        assert pool.free + held + pool.unavailable == 6
+    allocated = history.table["value"][history.table["event"] == Event.RESOURCE_ALLOCATED].sum()
+    released = history.table["value"][history.table["event"] == Event.RESOURCE_RELEASED].sum()
+    assert allocated - released == held if steps else True

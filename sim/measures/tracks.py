@@ -1,0 +1,301 @@
+"""A history as columns and as one line for each task and attempt: what measures and invariants share.
+
+A `Tracks` is made once for a history and kept as long as the history is. Columns are contiguous copies; a *row* is always a
+row number of the history's table, and rows are always in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, nan
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.history import Event, History
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Rows = NDArray[np.intp]
+Truths = NDArray[np.bool_]
+
+NOWHERE = -1
+"""In place of a row: it never happened."""
+
+ATTEMPT_ENDS = (Event.ATTEMPT_SUCCEEDED, Event.ATTEMPT_FAILED, Event.ATTEMPT_TIMED_OUT, Event.ATTEMPT_INTERRUPTED)
+TASK_ENDS = (Event.TASK_COMPLETED, Event.TASK_FAILED, Event.TASK_REJECTED)
+
+_kept: WeakKeyDictionary[History, Tracks] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """What became of each task; arrays by task number.
+
+    `submitted`, `first_start`: instants in seconds (NaN: never). `ended`: when it was completed, failed or rejected, whichever
+    came first (infinite: never), `end_row` and `outcome` (an `Event`, 0: unfinished) say how. `cohort`: submitted at or after
+    the warm-up, `accepted`: submitted and not rejected.
+    """
+
+    submitted: Floats
+    first_start: Floats
+    ended: Floats
+    end_row: Rows
+    outcome: Integers
+    cohort: Truths
+
+    @property
+    def accepted(self) -> Truths:
+        """Tasks that were submitted and not rejected."""
+        accepted: Truths = ~np.isnan(self.submitted) & (self.outcome != Event.TASK_REJECTED)
+        return accepted
+
+    def became(self, outcome: int) -> Truths:
+        """Tasks of the cohort with this outcome."""
+        became: Truths = self.cohort & (self.outcome == outcome)
+        return became
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """One line for each attempt that started; `end_row` is `NOWHERE` and `ended` infinite while it runs on."""
+
+    row: Rows
+    end_row: Rows
+    task: Integers
+    agent: Integers
+    epoch: Integers
+    started: Floats
+    ended: Floats
+
+
+class Tracks:
+    """The columns of a history, its window, and what follows from them. Everything is computed when first asked for."""
+
+    def __init__(self, history: History) -> None:
+        self._table = history.table
+        self._words = history.words
+        self._rows: dict[tuple[int, ...], Rows] = {}
+        self.meta = history.meta
+        self.size = len(self._table)
+
+    @classmethod
+    def of(cls, history: History) -> Tracks:
+        """The tracks of a history, made anew only when the history has grown."""
+        tracks = _kept.get(history)
+        if tracks is None or tracks.size != len(history) or tracks.meta != history.meta:
+            tracks = _kept[history] = cls(history)
+            tracks.meta = dict(history.meta)
+        return tracks
+
+    # --------------------------------------------------------------------- columns
+    def _column(self, name: str) -> NDArray[Any]:
+        return np.ascontiguousarray(self._table[name])
+
+    @cached_property
+    def time(self) -> Floats:
+        """Seconds."""
+        return self._column("time")
+
+    @cached_property
+    def event(self) -> NDArray[np.uint8]:
+        """`Event` numbers."""
+        return self._column("event")
+
+    @cached_property
+    def task(self) -> NDArray[np.int32]:
+        """Task numbers, -1: none."""
+        return self._column("task")
+
+    @cached_property
+    def agent(self) -> NDArray[np.int32]:
+        """Agent numbers, -1: none."""
+        return self._column("agent")
+
+    @cached_property
+    def epoch(self) -> NDArray[np.int32]:
+        """Epochs, -1: none."""
+        return self._column("epoch")
+
+    @cached_property
+    def incident(self) -> NDArray[np.int32]:
+        """Incident numbers, -1: none."""
+        return self._column("incident")
+
+    @cached_property
+    def value(self) -> Floats:
+        """Values, NaN: none."""
+        return self._column("value")
+
+    @cached_property
+    def detail(self) -> NDArray[np.int32]:
+        """Numbers of words, 0: none."""
+        return self._column("detail")
+
+    @cached_property
+    def about(self) -> NDArray[np.int32]:
+        """Numbers of words, 0: none."""
+        return self._column("about")
+
+    def word(self, number: int) -> str:
+        """The word with this number."""
+        return self._words[number]
+
+    def number(self, word: str) -> int:
+        """The number of a word; -1, which no row has, for one that does not occur."""
+        return self._words.index(word) if word in self._words else -1
+
+    def subject(self, row: int) -> str:
+        """Whom a row is about, in words: its `about`, else its task, else its agent."""
+        if self.about[row]:
+            return self.word(int(self.about[row]))
+        if self.task[row] >= 0:
+            return f"task.{self.task[row]}"
+        return f"agent.{self.agent[row]}" if self.agent[row] >= 0 else ""
+
+    # ---------------------------------------------------------------------- window
+    @cached_property
+    def end(self) -> float:
+        """The instant that the run reached, in seconds: `meta["end"]`, else the duration, else the last event."""
+        reached = self.meta.get("end", self.meta.get("duration"))
+        return float(reached if reached is not None else self.time[-1] if self.size else 0.0)
+
+    @cached_property
+    def start(self) -> float:
+        """The end of the warm-up, in seconds."""
+        return float(self.meta.get("warmup", 0.0))
+
+    @property
+    def window(self) -> float:
+        """Seconds that are measured."""
+        return max(0.0, self.end - self.start)
+
+    @cached_property
+    def agents(self) -> int:
+        """How many agents there are: `meta["agents"]`, else as many as the events name."""
+        count = self.meta.get("agents")
+        return int(count if count is not None else self.agent.max() + 1 if self.size else 0)
+
+    # ------------------------------------------------------------------------ rows
+    def rows(self, *events: int) -> Rows:
+        """Rows of these events."""
+        rows = self._rows.get(events)
+        if rows is None:
+            rows = self._rows[events] = np.flatnonzero(self._is(events))
+        return rows
+
+    def _is(self, events: tuple[int, ...]) -> Truths:
+        if len(events) == 1:
+            return self.event == events[0]
+        wanted = np.zeros(256, dtype=bool)
+        wanted[list(events)] = True
+        return wanted[self.event]
+
+    def in_window(self, *events: int) -> Rows:
+        """Rows of these events at or after the warm-up."""
+        rows = self.rows(*events)
+        return rows[self.time[rows] >= self.start]
+
+    @cached_property
+    def _by_task(self) -> Rows:
+        order = np.argsort(self.task, kind="stable")
+        return order[np.count_nonzero(self.task < 0) :]
+
+    def rows_by_task(self, *events: int) -> Rows:
+        """Rows of these events that name a task: task by task, in order within each."""
+        return self._by_task[self._is(events)[self._by_task]]
+
+    @cached_property
+    def task_count(self) -> int:
+        """One more than the highest task number."""
+        return int(self.task.max()) + 1 if self.size else 0
+
+    def first_by_task(self, rows: Rows) -> Rows:
+        """The first of these rows for each task, `NOWHERE` without one."""
+        return self._scatter(rows[::-1])
+
+    def last_by_task(self, rows: Rows) -> Rows:
+        """The last of these rows for each task, `NOWHERE` without one."""
+        return self._scatter(rows)
+
+    def _scatter(self, rows: Rows) -> Rows:
+        rows = rows[self.task[rows] >= 0]
+        found = np.full(self.task_count, NOWHERE, dtype=np.intp)
+        found[self.task[rows]] = rows  # of several, the last one stays
+        return found
+
+    def count_by_task(self, *events: int) -> Rows:
+        """How often these events happened to each task."""
+        tasks = self.task[self.rows(*events)]
+        return np.bincount(tasks[tasks >= 0], minlength=self.task_count)
+
+    def times(self, rows: Rows, never: float = nan) -> Floats:
+        """The instants of rows, `never` in place of `NOWHERE`."""
+        return np.where(rows >= 0, self.time[rows], never) if self.size else np.full(len(rows), never)
+
+    def latest_before(self, rows: Rows, when: Rows, column: NDArray[np.int32]) -> Rows:
+        """For each row of `when` the latest of `rows` before it that has the same number in `column`, else `NOWHERE`."""
+        if not len(rows) or not len(when):
+            return np.full(len(when), NOWHERE, dtype=np.intp)
+        keys = np.sort(column[rows].astype(np.int64) * self.size + rows)
+        wanted = column[when].astype(np.int64) * self.size + when
+        place = np.searchsorted(keys, wanted) - 1
+        found = keys[np.maximum(place, 0)]
+        same = (place >= 0) & (found // self.size == column[when])
+        return np.where(same, found % self.size, NOWHERE).astype(np.intp)
+
+    # ------------------------------------------------------------- tasks, attempts
+    @cached_property
+    def tasks(self) -> Tasks:
+        """What became of each task."""
+        submitted = self.times(self.first_by_task(self.rows(Event.TASK_SUBMITTED)))
+        end_row = self.first_by_task(self.rows(*TASK_ENDS))
+        ended = self.times(end_row, inf)
+        happened = np.isfinite(ended)
+        outcome = np.zeros(self.task_count, dtype=np.int64)
+        outcome[happened] = self.event[end_row[happened]]
+        return Tasks(
+            submitted=submitted,
+            first_start=self.times(self.first_by_task(self.rows(Event.ATTEMPT_STARTED))),
+            ended=ended,
+            end_row=end_row,
+            outcome=outcome,
+            cohort=submitted >= self.start,
+        )
+
+    def of_cohort(self, *events: int) -> Rows:
+        """Rows of these events that belong to a task submitted at or after the warm-up."""
+        rows = self.rows(*events)
+        rows = rows[self.task[rows] >= 0]
+        return rows[self.tasks.cohort[self.task[rows]]]
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """One line for each attempt that started."""
+        row = self.rows(Event.ATTEMPT_STARTED)
+        ends = self.rows(*ATTEMPT_ENDS)
+        end_row = self._same_attempt(row, ends)
+        return Attempts(
+            row=row,
+            end_row=end_row,
+            task=self.task[row].astype(np.int64),
+            agent=self.agent[row].astype(np.int64),
+            epoch=self.epoch[row].astype(np.int64),
+            started=self.time[row],
+            ended=self.times(end_row, inf),
+        )
+
+    def _same_attempt(self, rows: Rows, others: Rows) -> Rows:
+        """For each row the first of `others` with the same task and epoch, else `NOWHERE`."""
+        if not len(rows) or not len(others):
+            return np.full(len(rows), NOWHERE, dtype=np.intp)
+        span = int(self.epoch.max()) + 2
+        keys = self.task[others].astype(np.int64) * span + self.epoch[others]
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        wanted = self.task[rows].astype(np.int64) * span + self.epoch[rows]
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.where(keys[place] == wanted, others[order[place]], NOWHERE)

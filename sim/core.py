@@ -30,7 +30,7 @@ def core_config(scenario: Scenario) -> RecoveryConfig:
     """The core's configuration in a scenario's `recovery` section."""
     settings = scenario.recovery
     conditions = {
-        kind: None if condition is None else condition.model_dump()
+        kind: None if condition is None else condition.model_dump(exclude={"budget"})
         for kind, condition in ((kind, getattr(settings.conditions, kind)) for kind in type(settings.conditions).model_fields)
     }
     return RecoveryConfig.model_validate(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.measures.tracks import Floats, Truths
+from sim.measures.tracks import Floats, Integers, Truths
 
 
 @dataclass(frozen=True)
@@ -44,3 +44,11 @@ class Steps:
 def overlap(starts: Floats, ends: Floats, start: float, end: float) -> float:
     """Total length in seconds of intervals within a window: Σ max(0, min(ends, end) − max(starts, start))."""
     return float(np.maximum(np.minimum(ends, end) - np.maximum(starts, start), 0.0).sum())
+
+
+def running_totals(groups: Integers, changes: Floats) -> Floats:
+    """Running totals of `changes` that begin anew with each group; equal groups stand together."""
+    totals = np.cumsum(changes)
+    first = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))[: len(groups)]
+    before = totals[first] - changes[first]
+    return totals - np.repeat(before, np.diff(np.append(first, len(groups))))

@@ -79,7 +79,7 @@ class Tracks:
         self._table = history.table
         self._words = history.words
         self._rows: dict[tuple[int, ...], Rows] = {}
-        self.meta = history.meta
+        self.meta = dict(history.meta)
         self.size = len(self._table)
 
     @classmethod
@@ -88,7 +88,6 @@ class Tracks:
         tracks = _kept.get(history)
         if tracks is None or tracks.size != len(history) or tracks.meta != history.meta:
             tracks = _kept[history] = cls(history)
-            tracks.meta = dict(history.meta)
         return tracks
 
     # --------------------------------------------------------------------- columns

@@ -1,0 +1,226 @@
+"""The recovery engine: analyze, select, prepare, execute, finalize, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from recovery.commands import TIMEFRAME, Command, documented_commands
+from recovery.config import RecoveryConfig
+from recovery.evidence import Evidence
+from recovery.model import Analysis, Failure, FailureKind, Incident, RecoveryStrategy, Step, Symptom
+from recovery.ports import System
+from recovery.resources import ResourceManager
+from recovery.runbook import Instruction, Runbook, documented
+from recovery.state import StateManager
+from recovery.tasks import TaskManager
+from recovery.verification import RecoveryVerification
+
+
+class Outcome(StrEnum):
+    """How one try at a recovery ended."""
+
+    VERIFIED = "verified"
+    FAILED = "failed"
+    DISMISSED = "dismissed"  # there is nothing to recover any more
+    UNKNOWN = "unknown"  # no documented failure looks like this: an operator has to look
+
+
+class RecoveryEngine:
+    """Recovers one failure at a time, as the runbook says.
+
+    `config` is a `RecoveryConfig` or a mapping for one. `commands` replaces the registry of commands, `runbook` the
+    documented runbook. Everything that happens is said in the system's audit trail at the instant it happens.
+    """
+
+    def __init__(
+        self,
+        config: RecoveryConfig | Mapping[str, Any],
+        system: System,
+        *,
+        commands: Mapping[str, Command] | None = None,
+        runbook: Runbook | None = None,
+    ) -> None:
+        self.config = RecoveryConfig.model_validate(config)
+        self.system = system
+        self.state_manager = StateManager({}, system)
+        self.resource_manager = ResourceManager({}, system)
+        self.task_manager = TaskManager({}, system)
+        self.verification = RecoveryVerification({}, system)
+        self._commands = documented_commands() if commands is None else dict(commands)
+        self._runbook = documented() if runbook is None else runbook
+        self._entries = dict(self._runbook.entries())
+        self._evidence = Evidence(system)
+        self._manual_incidents = 0
+
+    async def recover_task(self, task_id: str, failure_info: Mapping[str, Any]) -> bool:
+        """Recover one task now; True when that was verified.
+
+        `failure_info` may have `kind` (a failure kind, `task_failure` when left out), `at` (seconds) and whatever else was
+        observed.
+        """
+        info = dict(failure_info)
+        failure = Failure(
+            FailureKind(info.pop("kind", FailureKind.TASK)),
+            task_id,
+            float(info.pop("at", 0.0)),
+            info,
+            tuple(info.pop("symptoms", ())),
+        )
+        self._manual_incidents -= 1
+        return await self.recover(Incident(self._manual_incidents, failure, failure.at)) is Outcome.VERIFIED
+
+    async def recover(self, incident: Incident) -> Outcome:
+        """One try at recovering a failure of a task, an agent or a connection. Never raises but for cancellation."""
+        try:
+            self._say(incident, "recovery.started")
+            analysis = await self._analyze_failure(incident)
+            if isinstance(analysis, str):
+                self._say(incident, "recovery.dismissed", analysis)
+                return Outcome.DISMISSED
+            if analysis.scenario is None:
+                return Outcome.UNKNOWN
+            strategy = await self._select_recovery_strategy(analysis)
+            if not await self._execute_recovery(incident, strategy):
+                return Outcome.FAILED
+            if not await self._verify_recovery(incident):
+                self._say(incident, "recovery.failed", "verification")
+                return Outcome.FAILED
+            self._say(incident, "recovery.verified")
+            return Outcome.VERIFIED
+        except Exception as error:
+            await self._handle_recovery_failure(incident, error)
+            return Outcome.FAILED
+
+    async def reassign(self, incident: Incident) -> None:
+        """What is left to do for a lost agent that could not be recovered: its tasks go on elsewhere."""
+        incident.context.update(await self._arguments(incident))
+        await self._prepare_recovery(incident)
+        await self._commands["reassign_agent_tasks"](
+            self.system, incident, agent_id=incident.failure.subject, new_agent_id=None
+        )
+
+    # ----------------------------------------------------------------------------- analyze
+    async def _analyze_failure(self, incident: Incident) -> Analysis | str:
+        """What the evidence says; a text when there is nothing left to recover, and why."""
+        failure = incident.failure
+        moot = await self._evidence.moot(failure)
+        if moot is not None:
+            return moot
+        observed = await self._evidence.gather(failure)
+        scenario, confidence = self._match(observed, failure)
+        incident.context.update(await self._arguments(incident))
+        diagnosis = {} if scenario is None else await self._diagnose(incident, scenario)
+        impact = await self._evidence.impact(failure)
+        incident.context["impact"] = impact
+        self._say(incident, "recovery.analyzed", scenario or "unknown", confidence)
+        return Analysis(failure, scenario, confidence, observed, impact, diagnosis)
+
+    def _match(self, observed: tuple[Symptom, ...], failure: Failure) -> tuple[str | None, float]:
+        """The entry of which the largest share was observed; what was reported first decides between equals."""
+        best: tuple[float, int] = (0.0, 0)
+        found: str | None = None
+        for name, entry in self._entries.items():
+            score = entry.confidence(observed), len(entry.matches(failure.symptoms))
+            if score[0] > 0 and score > best:
+                best, found = score, name
+        return found, best[0]
+
+    async def _diagnose(self, incident: Incident, scenario: str) -> dict[str, bool]:
+        found = {}
+        for instruction in self._entries[scenario].diagnosis:
+            found[instruction.name] = await self._command(incident, instruction)
+        return found
+
+    async def _arguments(self, incident: Incident) -> dict[str, Any]:
+        """Values for the names that the runbook's arguments use."""
+        failure = incident.failure
+        values: dict[str, Any] = {
+            "timeframe": TIMEFRAME,
+            "resource_ids": tuple(failure.info.get("resource_ids", ())),
+            "queue_ids": tuple(failure.info.get("queue_ids", ())),
+            "endpoints": tuple(failure.info.get("endpoints", ())),
+        }
+        if failure.kind is FailureKind.AGENT:
+            values["agent_id"] = failure.subject
+            values["endpoints"] = ("core", failure.subject)
+        elif failure.kind is not FailureKind.COMMUNICATION:
+            values["task_id"] = failure.subject
+            values["agent_id"] = failure.info.get("agent_id")
+            values["requirements"] = await self.resource_manager.requirements(failure.subject)
+            values["retry_count"] = self.system.store.retries(failure.subject, failure.kind)
+        return values
+
+    # ------------------------------------------------------------------------------ select
+    async def _select_recovery_strategy(self, analysis: Analysis) -> RecoveryStrategy:
+        """The documented steps of the entry that was diagnosed."""
+        assert analysis.scenario is not None
+        entry = self._entries[analysis.scenario]
+        return RecoveryStrategy(
+            analysis.scenario,
+            tuple(
+                Step(instruction.name, instruction.command, dict.fromkeys(instruction.args))
+                for instruction in entry.recovery
+            ),
+        )
+
+    # ----------------------------------------------------------------------------- execute
+    async def _execute_recovery(self, incident: Incident, strategy: RecoveryStrategy) -> bool:
+        try:
+            await self._prepare_recovery(incident)
+            for step in strategy.steps:
+                if not await self._execute_recovery_step(incident, step):
+                    self._say(incident, "recovery.failed", step.command)
+                    return False
+            await self._finalize_recovery(incident)
+            return True
+        except Exception as error:
+            await self._handle_step_failure(incident, error)
+            return False
+
+    async def _prepare_recovery(self, incident: Incident) -> None:
+        """Nothing of the failed attempt may act any more; what a failed agent held is noted before it is restarted."""
+        failure = incident.failure
+        if failure.kind is FailureKind.AGENT:
+            known = incident.context.get("tasks", ())
+            held = await self.system.tasks.tasks_on(failure.subject)
+            incident.context["tasks"] = tuple(dict.fromkeys((*known, *held)))
+        elif failure.kind is not FailureKind.COMMUNICATION:
+            self.state_manager.fence(failure.subject, incident.number)
+            await self.task_manager.stop(failure.subject)
+
+    async def _execute_recovery_step(self, incident: Incident, step: Step) -> bool:
+        self._say(incident, "step.started", step.command)
+        arguments = {name: incident.context.get(name) for name in step.arguments}
+        done = await self._commands[step.command](self.system, incident, **arguments)
+        self._say(incident, "step.completed" if done else "step.failed", step.command)
+        return done
+
+    async def _command(self, incident: Incident, instruction: Instruction) -> bool:
+        arguments = {
+            name: instruction.values.get(name, incident.context.get(name)) for name in instruction.args
+        }
+        return await self._commands[instruction.command](self.system, incident, **arguments)
+
+    async def _finalize_recovery(self, incident: Incident) -> None:
+        self._say(incident, "recovery.executed")
+
+    # ------------------------------------------------------------------------------ verify
+    async def _verify_recovery(self, incident: Incident) -> bool:
+        failure = incident.failure
+        if failure.kind is FailureKind.AGENT:
+            return await self.verification.verify_agent(failure.subject, incident.context.get("tasks", ()))
+        if failure.kind is FailureKind.COMMUNICATION:
+            return await self.verification.verify_link(incident.context["endpoints"], incident.context["queue_ids"])
+        return await self.verification.verify_recovery(failure.subject)
+
+    # ---------------------------------------------------------------------------- failures
+    async def _handle_step_failure(self, incident: Incident, error: Exception) -> None:
+        self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
+
+    async def _handle_recovery_failure(self, incident: Incident, error: Exception) -> None:
+        self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
+
+    def _say(self, incident: Incident, event: str, detail: str = "", value: float | None = None) -> None:
+        self.system.audit.record(event, incident.number, incident.failure.subject, detail, value)

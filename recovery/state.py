@@ -1,0 +1,110 @@
+"""State recovery: from the latest checkpoint that is still what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from recovery.model import Checkpoint, TaskStatus
+from recovery.ports import System
+from recovery.stores.memory import is_intact
+
+CONSISTENT = frozenset({TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.COMPLETED})
+
+
+class CheckpointValidationError(ValueError):
+    """A checkpoint is not what was written."""
+
+
+class CheckpointManager:
+    """Finds checkpoints and judges them."""
+
+    def __init__(self, config: Mapping[str, Any], system: System) -> None:
+        self._system = system
+
+    def is_valid(self, checkpoint: Checkpoint) -> bool:
+        """Whether the checksum fits what the checkpoint says."""
+        return is_intact(checkpoint)
+
+    async def find_latest_valid(self, task_id: str, incident: int = -1) -> Checkpoint | None:
+        """The latest intact checkpoint; what is damaged is passed over and audited. None: start from the beginning."""
+        for checkpoint in reversed(self._system.store.checkpoints(task_id)):
+            if self.is_valid(checkpoint):
+                return checkpoint
+            self._system.audit.record(
+                "checkpoint.rejected", incident, task_id, "checksum", value=float(checkpoint.sequence)
+            )
+        return None
+
+
+class StateStore:
+    """The door to stored task state through which a restore goes."""
+
+    def __init__(self, config: Mapping[str, Any], system: System) -> None:
+        self._system = system
+
+    async def prepare_restore(self, task_id: str) -> None:
+        """Forget an earlier choice of restore point, so that a restore that fails half-way starts from the beginning."""
+        self._system.store.set_restore_point(task_id, None)
+
+    async def restore_from_checkpoint(self, task_id: str, checkpoint: Checkpoint | None) -> None:
+        """Let the next attempt start from a checkpoint."""
+        self._system.store.set_restore_point(task_id, checkpoint)
+
+
+class StateManager:
+    """Where tasks stand, and what fences them."""
+
+    def __init__(self, config: Mapping[str, Any], system: System) -> None:
+        self._system = system
+
+    def is_finished(self, task_id: str) -> bool:
+        """Whether there is nothing left to recover: the task is unknown, completed, rejected or escalated."""
+        status = self._system.store.status(task_id)
+        return status is None or status in {TaskStatus.COMPLETED, TaskStatus.ESCALATED, TaskStatus.REJECTED}
+
+    def fence(self, task_id: str, incident: int) -> None:
+        """Void all epochs of the task so far."""
+        highest = self._system.store.fence(task_id)
+        self._system.audit.record("task.fenced", incident, task_id, value=float(highest))
+
+
+class StateRecovery:
+    """Restores a task's state from a checkpoint: assess, recover, verify."""
+
+    def __init__(self, config: Mapping[str, Any], system: System) -> None:
+        self._system = system
+        self.checkpoint_manager = CheckpointManager(config.get("checkpoints", {}), system)
+        self.state_store = StateStore(config.get("state", {}), system)
+
+    async def recover_state(self, task_id: str, incident: int = -1) -> bool:
+        """Let the task's next attempt start from its latest valid checkpoint. False: it could not be restored."""
+        try:
+            checkpoint = await self._find_latest_checkpoint(task_id, incident)
+            if checkpoint is not None and not await self._validate_checkpoint(checkpoint):
+                raise CheckpointValidationError(f"{task_id}: checkpoint {checkpoint.sequence} is damaged")
+            await self._restore_state(task_id, checkpoint)
+            await self._verify_state_consistency(task_id, checkpoint)
+        except Exception as error:
+            await self._handle_state_recovery_failure(task_id, incident, error)
+            return False
+        if checkpoint is not None:
+            self._system.audit.record("checkpoint.restored", incident, task_id, value=checkpoint.progress)
+        return True
+
+    async def _find_latest_checkpoint(self, task_id: str, incident: int) -> Checkpoint | None:
+        return await self.checkpoint_manager.find_latest_valid(task_id, incident)
+
+    async def _validate_checkpoint(self, checkpoint: Checkpoint) -> bool:
+        return self.checkpoint_manager.is_valid(checkpoint)
+
+    async def _restore_state(self, task_id: str, checkpoint: Checkpoint | None) -> None:
+        await self.state_store.prepare_restore(task_id)
+        await self.state_store.restore_from_checkpoint(task_id, checkpoint)
+
+    async def _verify_state_consistency(self, task_id: str, checkpoint: Checkpoint | None) -> None:
+        if self._system.store.restore_point(task_id) != checkpoint:
+            raise CheckpointValidationError(f"{task_id}: the restore point is not the checkpoint that was chosen")
+
+    async def _handle_state_recovery_failure(self, task_id: str, incident: int, error: Exception) -> None:
+        self._system.audit.record("checkpoint.rejected", incident, task_id, str(error))

@@ -1,0 +1,1 @@
+"""Where the core keeps what it must not forget."""

@@ -1,0 +1,161 @@
+"""Task state in memory: the store of tests, simulations and programs that may forget everything when they stop."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from recovery.model import LEGAL_TRANSITIONS, Checkpoint, TaskStatus
+
+FINISHED = frozenset({TaskStatus.COMPLETED, TaskStatus.ESCALATED, TaskStatus.REJECTED})
+_RUNNING, _COMPLETED = TaskStatus.RUNNING, TaskStatus.COMPLETED
+
+
+class IllegalTransition(RuntimeError):
+    """The core tried to move a task where it cannot go: a defect of the core, never of its input."""
+
+
+@dataclass(slots=True)
+class _Record:
+    status: TaskStatus = TaskStatus.QUEUED
+    epoch: int = 0
+    fence: int = 0
+    retries: dict[str, int] = field(default_factory=dict)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    restore_point: Checkpoint | None = None
+    reason: str | None = None
+
+
+def checksum(task_id: str, sequence: int, epoch: int, progress: float) -> int:
+    """CRC-32 over everything that a checkpoint says."""
+    return zlib.crc32(f"{task_id}/{sequence}/{epoch}/{progress!r}".encode())
+
+
+def is_intact(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint still says what was written."""
+    return checkpoint.checksum == checksum(
+        checkpoint.task_id, checkpoint.sequence, checkpoint.epoch, checkpoint.progress
+    )
+
+
+class MemoryTaskStore:
+    """Implements `recovery.ports.TaskStore`; its methods are documented there. Unknown tasks raise KeyError."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, _Record] = {}
+
+    def register(self, task_id: str) -> None:
+        """A task was accepted."""
+        self._records[task_id] = _Record()
+
+    def begin(self, task_id: str, agent_id: str) -> int | None:
+        """Start an attempt and return its epoch; None when the task is finished."""
+        record = self._records[task_id]
+        if record.status in FINISHED:
+            return None
+        record.status = _RUNNING
+        record.epoch += 1
+        return record.epoch
+
+    def commit(self, task_id: str, epoch: int) -> bool:
+        """Make the effect of an attempt final, unless it is fenced or too late."""
+        record = self._records[task_id]
+        if epoch <= record.fence or record.status in FINISHED:
+            return False
+        record.status = _COMPLETED
+        record.checkpoints.clear()
+        record.restore_point = None
+        return True
+
+    def fail(self, task_id: str, epoch: int, status: TaskStatus, error_code: str) -> bool:
+        """The latest attempt says that it failed or is blocked."""
+        record = self._records[task_id]
+        if epoch != record.epoch or epoch <= record.fence or record.status in FINISHED:
+            return False
+        self._move(task_id, record, status)
+        record.reason = error_code
+        return True
+
+    def fence(self, task_id: str) -> int:
+        """Void every epoch handed out so far."""
+        record = self._records[task_id]
+        record.fence = record.epoch
+        return record.fence
+
+    def is_current(self, task_id: str, epoch: int) -> bool:
+        """Whether an attempt may still act."""
+        record = self._records[task_id]
+        return epoch > record.fence and record.status not in FINISHED
+
+    def requeue(self, task_id: str) -> bool:
+        """Status queued again."""
+        record = self._records[task_id]
+        if record.status in FINISHED:
+            return False
+        self._move(task_id, record, TaskStatus.QUEUED)
+        return True
+
+    def escalate(self, task_id: str, reason: str) -> bool:
+        """Automatic recovery gave up."""
+        record = self._records[task_id]
+        if record.status in FINISHED:
+            return False
+        self._move(task_id, record, TaskStatus.ESCALATED)
+        record.fence = record.epoch
+        record.reason = reason
+        return True
+
+    def status(self, task_id: str) -> TaskStatus | None:
+        """Where the task stands."""
+        record = self._records.get(task_id)
+        return None if record is None else record.status
+
+    def epoch(self, task_id: str) -> int:
+        """The latest epoch handed out."""
+        return self._records[task_id].epoch
+
+    def count_retry(self, task_id: str, kind: str) -> int:
+        """Count one retry."""
+        retries = self._records[task_id].retries
+        retries[kind] = retries.get(kind, 0) + 1
+        return retries[kind]
+
+    def retries(self, task_id: str, kind: str) -> int:
+        """Retries so far."""
+        return self._records[task_id].retries.get(kind, 0)
+
+    def save_checkpoint(self, task_id: str, epoch: int, progress: float) -> Checkpoint | None:
+        """Append a checkpoint, unless the attempt is fenced."""
+        if not self.is_current(task_id, epoch):
+            return None
+        stored = self._records[task_id].checkpoints
+        sequence = stored[-1].sequence + 1 if stored else 1
+        checkpoint = Checkpoint(task_id, sequence, epoch, progress, checksum(task_id, sequence, epoch, progress))
+        stored.append(checkpoint)
+        return checkpoint
+
+    def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
+        """What is stored, oldest first."""
+        return tuple(self._records[task_id].checkpoints)
+
+    def restore_point(self, task_id: str) -> Checkpoint | None:
+        """From where the next attempt starts."""
+        return self._records[task_id].restore_point
+
+    def set_restore_point(self, task_id: str, checkpoint: Checkpoint | None) -> None:
+        """Choose from where the next attempt starts."""
+        self._records[task_id].restore_point = checkpoint
+
+    def corrupt_checkpoint(self, task_id: str) -> Checkpoint | None:
+        """Damage the latest checkpoint, as a disk would: it is there and its checksum does not fit. For fault injection."""
+        stored = self._records[task_id].checkpoints
+        if not stored:
+            return None
+        stored[-1] = replace(stored[-1], checksum=stored[-1].checksum ^ 1)
+        return stored[-1]
+
+    def _move(self, task_id: str, record: _Record, status: TaskStatus) -> None:
+        if status not in LEGAL_TRANSITIONS[record.status]:
+            raise IllegalTransition(f"{task_id}: {record.status} cannot become {status}")
+        record.status = status

@@ -1,0 +1,178 @@
+"""Automatic recovery: failures in, bounded parallel recoveries out, and to an operator what cannot be recovered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from recovery.config import RecoveryConfig
+from recovery.detection import HeartbeatDetector, PerfectDetector
+from recovery.engine import Outcome, RecoveryEngine
+from recovery.model import Failure, FailureKind, Incident, Symptom
+from recovery.ports import System
+
+TASK_KINDS = frozenset({FailureKind.TASK, FailureKind.RESOURCE})
+
+
+def no_jitter(subject: str, retry: int) -> float:
+    """The middle of every jitter."""
+    return 0.5
+
+
+class Supervisor:
+    """Watches agents, takes reports of failures, and recovers each as its condition says.
+
+    There is one recovery at a time for a subject: a second report while one is open belongs to it. `jitter(subject,
+    retry)` gives the number in [0, 1) that spreads a delay. What is given up waits in `escalations` for an operator.
+    """
+
+    def __init__(
+        self,
+        config: RecoveryConfig | Mapping[str, Any],
+        system: System,
+        engine: RecoveryEngine | None = None,
+        *,
+        jitter: Callable[[str, int], float] = no_jitter,
+    ) -> None:
+        self.config = RecoveryConfig.model_validate(config)
+        self.system = system
+        self.engine = RecoveryEngine(self.config, system) if engine is None else engine
+        self.escalations: list[Incident] = []
+        self._jitter = jitter
+        self._incidents = 0
+        self._open: dict[str, Incident] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._slots = None if self.config.parallel is None else asyncio.Semaphore(self.config.parallel)
+
+    # ---------------------------------------------------------------------------- start, stop
+    async def start(self) -> None:
+        """Begin to work, on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        detection = self.config.detection
+        self._detector: HeartbeatDetector | PerfectDetector
+        if detection.detector == "perfect":
+            self._detector = PerfectDetector(self._suspect, self._clear)
+        else:
+            self._detector = HeartbeatDetector(
+                detection.heartbeat_interval,
+                detection.missed_heartbeats,
+                self._suspect,
+                self._clear,
+                self._loop,
+                detection.poll,
+            )
+        self.heartbeat = self._detector.beat
+        self.watch = self._detector.watch
+        self.agent_down = self._detector.down
+
+    async def stop(self) -> None:
+        """Stop watching, and cancel the recoveries that run."""
+        self._detector.stop()
+        running = list(self._tasks.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def settled(self) -> None:
+        """Return when no recovery is under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    # ------------------------------------------------------------------------------ detection
+    def watch(self, agent_id: str) -> None:
+        """Begin to watch an agent. Valid once started."""
+        raise RuntimeError("the supervisor has not been started")
+
+    def heartbeat(self, agent_id: str) -> None:
+        """A beat of an agent arrived. Valid once started."""
+        raise RuntimeError("the supervisor has not been started")
+
+    def agent_down(self, agent_id: str) -> None:
+        """Something that knows at once says that an agent is down. Valid once started."""
+        raise RuntimeError("the supervisor has not been started")
+
+    def _suspect(self, agent_id: str) -> None:
+        self.system.audit.record("agent.suspected", -1, agent_id)
+        symptom = Symptom("agent_heartbeat", "missing", agent_id)
+        self.report(Failure(FailureKind.AGENT, agent_id, self._loop.time(), symptoms=(symptom,)))
+
+    def _clear(self, agent_id: str) -> None:
+        self.system.audit.record("agent.cleared", -1, agent_id)
+
+    # --------------------------------------------------------------------------------- failures
+    def report(self, failure: Failure) -> None:
+        """Take a failure: open an incident, unless one with the same subject is open."""
+        if failure.subject in self._open:
+            return
+        incident = Incident(self._incidents, failure, self._loop.time())
+        self._incidents += 1
+        self._open[failure.subject] = incident
+        self._say(incident, "recovery.opened", failure.kind.value)
+        task = self._loop.create_task(self._handle(incident))
+        self._tasks[incident.number] = task
+        task.add_done_callback(lambda _: self._tasks.pop(incident.number, None))
+
+    async def _handle(self, incident: Incident) -> None:
+        try:
+            while await self._retry_is_due(incident):
+                async with self._slot():
+                    outcome = await self.engine.recover(incident)
+                if outcome is Outcome.UNKNOWN:
+                    await self._escalate(incident, "nothing documented looks like this")
+                if outcome is not Outcome.FAILED:
+                    return
+        finally:
+            del self._open[incident.failure.subject]
+
+    async def _retry_is_due(self, incident: Incident) -> bool:
+        """Wait out the delay of the next try. False: there is none left, and the incident is escalated."""
+        failure = incident.failure
+        policy = self.config.condition(failure.kind)
+        incident.tries += 1
+        incident.context.update(condition=policy, is_recovering=self._open.__contains__)
+        counts_tasks = failure.kind in TASK_KINDS
+        retry = self.system.store.retries(failure.subject, failure.kind) + 1 if counts_tasks else incident.tries
+        if failure.kind is FailureKind.AGENT or policy is None:  # a condition for agents limits their tasks' retries
+            exhausted = incident.tries > self.config.unconditional_tries
+        else:
+            exhausted = not policy.allows(retry)
+        if exhausted:
+            self._say(incident, "retry.exhausted", failure.kind.value)
+            await self._escalate(incident, "retries exhausted")
+            return False
+        if policy is None:
+            return True
+        delay = policy.unlimited_delay(retry, self._jitter(failure.subject, retry), incident.context.get("delay"))
+        incident.context["delay"] = delay
+        if counts_tasks:
+            self.system.store.count_retry(failure.subject, failure.kind)
+        self._say(incident, "retry.granted", failure.kind.value, delay)
+        if delay > 0:
+            await asyncio.sleep(delay)
+        return True
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        if self._slots is None:
+            yield
+        else:
+            async with self._slots:
+                yield
+
+    # ------------------------------------------------------------------------------- escalation
+    async def _escalate(self, incident: Incident, reason: str) -> None:
+        """Hand the incident to an operator. A task ends here; what a lost agent held goes on elsewhere."""
+        failure = incident.failure
+        incident.outcome = reason
+        self.escalations.append(incident)
+        if failure.kind in TASK_KINDS:
+            if self.system.store.escalate(failure.subject, reason):
+                await self.system.tasks.give_up(failure.subject, reason)
+        elif failure.kind is FailureKind.AGENT:
+            await self.engine.reassign(incident)
+        self._say(incident, "recovery.escalated", reason)
+
+    def _say(self, incident: Incident, event: str, detail: str = "", value: float | None = None) -> None:
+        self.system.audit.record(event, incident.number, incident.failure.subject, detail, value)

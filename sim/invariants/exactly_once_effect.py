@@ -1,0 +1,24 @@
+"""A task's effect is accepted at most once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.history import Event, History
+from sim.invariants.violation import Violation
+from sim.measures.tracks import Tracks
+
+INVARIANT = "exactly_once_effect"
+
+
+def check(history: History) -> list[Violation]:
+    """Every acceptance of a task's effect after its first."""
+    tracks = Tracks.of(history)
+    rows = tracks.rows(Event.TASK_COMPLETED)
+    first = tracks.first_by_task(rows)[tracks.task[rows]]
+    return [
+        Violation.at(
+            tracks, row, INVARIANT, f"its effect was accepted again, first at {tracks.time[first[place]]:g} s"
+        )
+        for place, row in zip(np.flatnonzero(first != rows), rows[first != rows].tolist(), strict=True)
+    ]

@@ -1,0 +1,33 @@
+"""Nothing done under a void epoch takes effect."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.history import Event, History
+from sim.invariants.violation import Violation
+from sim.measures.tracks import Tracks
+
+INVARIANT = "fencing"
+EFFECTS = {Event.TASK_COMPLETED: "its effect was accepted", Event.CHECKPOINT_WRITTEN: "a checkpoint was written"}
+
+
+def check(history: History) -> list[Violation]:
+    """Effects and checkpoints accepted under an epoch that the task's last fence before had declared void."""
+    tracks = Tracks.of(history)
+    fences = tracks.rows(Event.TASK_FENCED)
+    if not len(fences):
+        return []
+    rows = tracks.rows(*EFFECTS)
+    fence = tracks.latest_before(fences, rows, tracks.task)
+    voided = np.where(fence >= 0, tracks.value[fence], -np.inf)
+    return [
+        Violation.at(
+            tracks,
+            row,
+            INVARIANT,
+            f"{EFFECTS[Event(int(tracks.event[row]))]} under epoch {tracks.epoch[row]}, void since {tracks.time[since]:g} s",
+        )
+        for row, since in zip(rows.tolist(), fence.tolist(), strict=True)
+        if since >= 0 and tracks.epoch[row] <= tracks.value[since]
+    ] if bool((tracks.epoch[rows] <= voided).any()) else []

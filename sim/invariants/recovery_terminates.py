@@ -1,0 +1,41 @@
+"""Every recovery ends: verified, escalated or dismissed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.history import History
+from sim.invariants.violation import Violation
+from sim.measures.incidents import Incidents
+from sim.measures.tracks import Tracks
+
+INVARIANT = "recovery_terminates"
+SILENT_SHARE = 0.5
+"""Without a bound of its own, a run allows an open recovery to be silent for this share of its length."""
+
+
+def check(history: History) -> list[Violation]:
+    """Recoveries that are open at the end of the run and too old to be still on their way.
+
+    With `meta["recovery_bound"]` (seconds): those open for longer. Without: those of which nothing was heard for more than
+    half of the run; a delay or a fault that lasts may well keep one waiting for less.
+    """
+    tracks = Tracks.of(history)
+    incidents = Incidents.of(tracks)
+    still_open = np.flatnonzero(incidents.end_row < 0)
+    if not len(still_open):
+        return []
+    bound = tracks.meta.get("recovery_bound")
+    latest = dict(zip(tracks.incident.tolist(), range(tracks.size), strict=True))
+    violations = []
+    for place in still_open:
+        row = int(incidents.row[place])
+        last = latest[int(incidents.number[place])]
+        if bound is not None and tracks.end - tracks.time[row] > bound:
+            message = f"recovery {incidents.number[place]} is open for {tracks.end - tracks.time[row]:g} s, over {bound:g} s"
+        elif bound is None and tracks.end - tracks.time[last] > SILENT_SHARE * tracks.end:
+            message = f"recovery {incidents.number[place]} is open and silent for {tracks.end - tracks.time[last]:g} s"
+        else:
+            continue
+        violations.append(Violation(INVARIANT, tracks.end, tracks.subject(row), message, last))
+    return violations

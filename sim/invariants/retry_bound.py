@@ -1,0 +1,33 @@
+"""No task is retried more often than the condition of its failure allows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.history import Event, History
+from sim.invariants.violation import Violation
+from sim.measures.tracks import Tracks
+
+INVARIANT = "retry_bound"
+
+
+def check(history: History) -> list[Violation]:
+    """Retries granted to a task for one kind of failure beyond `meta["conditions"][kind]["max_retries"]`.
+
+    A kind without a condition, and a condition with `max_retries` null, has no bound.
+    """
+    tracks = Tracks.of(history)
+    violations = []
+    for kind, condition in tracks.meta.get("conditions", {}).items():
+        allowed = None if condition is None else condition.get("max_retries")
+        if allowed is None:
+            continue
+        rows = tracks.rows_by_task(Event.RETRY_GRANTED)
+        rows = rows[tracks.detail[rows] == tracks.number(kind)]
+        task = tracks.task[rows]
+        nth = np.arange(len(rows)) - np.searchsorted(task, task) + 1
+        violations += [
+            Violation.at(tracks, row, INVARIANT, f"retry {n} for {kind}, {allowed} allowed")
+            for row, n in zip(rows[nth > allowed].tolist(), nth[nth > allowed].tolist(), strict=True)
+        ]
+    return sorted(violations, key=lambda violation: violation.row)

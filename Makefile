@@ -1,46 +1,60 @@
-# Each target sets itself up: a virtual environment in .venv with the versions of constraints.txt.
+# Every target sets itself up: a virtual environment in .venv, with the versions that constraints.txt pins.
+# To choose an interpreter: make demo PYTHON=/path/to/python3.12
 
-PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,$(if $(shell \
-	$(name) -c 'import sys; print("yes" if (3, 11) <= sys.version_info < (3, 14) else "")' 2>/dev/null),$(name))))
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,\
+	$(shell $(name) -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $(name))))
+
 BIN := .venv/bin
+# The build backend, in an environment of its own, is pinned as well: an older pip heeds the first variable, a newer the second.
+PIP := PIP_CONSTRAINT='$(CURDIR)/constraints.txt' PIP_BUILD_CONSTRAINT='$(CURDIR)/constraints.txt' \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench notebooks clean
+.NOTPARALLEL:
+.PHONY: help demo test lint bench notebooks venv clean
 
-help:  ## say what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+help:  ## what can be made
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: .venv/.runtime  ## the four documented failures, with a table and a picture
-	$(BIN)/recovery-bench demo
+demo: .venv/.runtime  ## the four documented failures, end to end, with a table and a picture
+	@$(BIN)/recovery-bench demo
 
-test: .venv/.dev  ## all tests, and the scenarios that ship
+test: .venv/.dev  ## all tests, and every scenario that ships
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-lint: .venv/.dev  ## style, types, and which package may import which
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+lint: .venv/.dev  ## style, format, types, and which package may import which
+	@status=0; for check in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports'; do \
+		echo "$$check"; $(BIN)/$$check || status=1; done; exit $$status
 
-notebooks: .venv/.dev  ## execute every notebook
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 -p no:xdist notebooks
-
-bench: .venv/.dev  ## measure speed, as ratios
+bench: .venv/.dev  ## speed, as ratios to bare SimPy
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/bench.py
 
+notebooks: .venv/.dev  ## execute every notebook
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 notebooks
+
+venv: .venv/.dev  ## only set up: .venv with everything for development
+
 clean:  ## remove what the other targets made
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist recovery-bench-demo.png
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	if [ -e .venv/.made ]; then rm -rf .venv; else rm -f .venv/.runtime .venv/.dev; fi
 
-.venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "Recovery Bench needs Python 3.11, 3.12 or 3.13; set PYTHON=/path/to/it" >&2; exit 2; }
-	$(PYTHON) -m venv .venv
+# A .venv that somebody else made is used as it is, and `clean` leaves it alone.
+$(BIN)/pip:
+	@found='$(PYTHON)'; "$${found:-false}" -c '$(SUPPORTED)' 2>/dev/null || \
+		{ echo "Recovery Bench needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@echo "Setting up .venv, once: this takes a minute or two"
+	@new=$$(test -e .venv || echo new); $(PYTHON) -m venv .venv || { \
+		echo "$(PYTHON) cannot make .venv; Debian keeps that in the package python3-venv" >&2; \
+		test -z "$$new" || rm -rf .venv; exit 2; }; \
+		test -z "$$new" || touch .venv/.made
 
-.venv/.runtime: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+.venv/.runtime: pyproject.toml constraints.txt | $(BIN)/pip
+	@$(PIP) -e .
 	@touch $@
 
-.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+.venv/.dev: pyproject.toml constraints.txt | $(BIN)/pip
+	@$(PIP) -e '.[dev]'
 	@touch .venv/.runtime $@

@@ -1,415 +1,397 @@
 """asyncio on SimPy's clock.
 
-`SimLoop` runs unmodified asyncio programs in the virtual time of a `simpy.Environment`. A timer is one entry of SimPy's
-heap; what is ready now is drained inside the SimPy event that caused it and never touches the heap. The loop runs under
-`run_until_complete`, `asyncio.Runner` and a plain `env.run(until=…)` alike.
+`SimLoop` runs unmodified asyncio programs in the virtual time of a `simpy.Environment`. One timer is one event on
+SimPy's heap; what is ready now is drained inside the SimPy event that caused it and never touches the heap. The loop
+runs under `run_until_complete`, `asyncio.Runner` and a plain `env.run(until=…)` alike.
 
-Why this shape: deriving from `BaseEventLoop` gives run, stop, shutdown and exception handling as users know them. Handles
-are lists, because a list is built in C and most handles live for microseconds. Tasks hash by their creation number, for
-sets of tasks (in `TaskGroup` and `asyncio.wait`) would otherwise iterate by memory address. A timer that is due "never"
-stays off the heap, so that a deadlock is seen.
+Why this shape:
+
+- Deriving from `asyncio.BaseEventLoop` gives run, stop, shutdown and exception handling as users know them. Only what
+  schedules (`call_soon`, `call_later`, `call_at`) and what runs (`_run_once`) is replaced.
+- Timers are asyncio's own handles that quack like SimPy's events: their callback is the loop's drain. While the head of
+  the heap is a timer of this loop, the drain advances the clock itself; any other event is SimPy's to process.
+- Tasks are named and hashed by their creation number in this loop. Sets of tasks, which `TaskGroup` and `asyncio.wait`
+  iterate, would otherwise follow memory addresses. (`asyncio.as_completed` of coroutines, not tasks, still does.)
+- A timer that is due "never" stays off the heap, so that a `Deadlock` is seen; callbacks at one instant are bounded, so
+  that a `Livelock` is.
+- There is no input or output and no thread: `run_in_executor` and `to_thread` call the function here and now.
+
+A world is run to its horizon and switched off, tasks and all, by
+
+    loop.env.run(until=3600)
+    loop.abandon()
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from asyncio import format_helpers
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
+from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
-from types import coroutine
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 import simpy
-from simpy.core import EmptySchedule
-from simpy.events import NORMAL, URGENT, Event
+from simpy.core import EmptySchedule, StopSimulation
+from simpy.events import NORMAL, URGENT
+
+from sim import loop_crossing, loop_threads
+from sim.loop_environment import VirtualEnvironment, drop_cancelled, steps_plainly
+from sim.loop_errors import Deadlock, Livelock, NoInputOutput, refuse_input_output, who_spins, who_waits
+from sim.loop_handles import CANCELLED, Handle, Task, Timer, by_number, named, switch_off
+
+__all__ = ["Deadlock", "Livelock", "NoInputOutput", "SimLoop", "VirtualEnvironment", "run"]
 
 T = TypeVar("T")
-_CANCELLED: tuple[()] = ()
-_SWEEP_FROM = 100
+Ts = TypeVarTuple("Ts")
+_SWEEP_FROM: Final = 1000  # heap entries; below this, cancelled timers are not worth a sweep
+_new: Callable[[type[Any]], Any] = object.__new__
+_wake_sleeper: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]  # of asyncio.sleep()
+_eager_task_factory: Any = getattr(asyncio, "eager_task_factory", None)  # from Python 3.12 on
 
 
-class Deadlock(RuntimeError):
-    """Nothing is scheduled, and yet somebody waits. The message names who waits on what."""
-
-
-class Livelock(RuntimeError):
-    """Callbacks go on causing callbacks at one instant, and time cannot advance."""
-
-
-class NoInputOutput(NotImplementedError):
-    """Virtual time knows no sockets, pipes, subprocesses or signals."""
-
-
-class _Handle(list[Any]):
-    """`[context.run, callback, args]`; empty once cancelled."""
-
-    __slots__ = ("__weakref__",)
-    cancel = list.clear
-    __hash__ = object.__hash__
-    __eq__ = object.__eq__
-
-    def cancelled(self) -> bool:
-        return not self
-
-
-class _Timer(_Handle):
-    """A handle that stands on SimPy's heap as an event of its own."""
-
-    __slots__ = ("_when", "callbacks")
-    _ok = True
-    _when: float
-    callbacks: tuple[Callable[[Any], None], ...] | None
-
-    def when(self) -> float:
-        return self._when
-
-    def cancel(self) -> None:
-        fire, self.callbacks = self.callbacks, _CANCELLED
-        self.clear()
-        if fire:
-            fire[0].__self__._count_cancelled()  # type: ignore[attr-defined]
-
-    def cancelled(self) -> bool:
-        return self.callbacks is _CANCELLED
-
-
-class _Task(asyncio.Task[T]):
-    """A task that hashes by its number."""
-
-    __slots__ = ("number",)
-
-    def __init__(self, number: int, coro: Any, **options: Any) -> None:
-        self.number = number
-        super().__init__(coro, **options)
-
-    def __hash__(self) -> int:
-        return self.number
-
-
-class _Coroutine:
-    """What SimPy takes for the active process while a coroutine makes a request: preemption cancels its task."""
-
-    def __init__(self, task: asyncio.Task[Any]) -> None:
-        self.task = task
-
-    @property
-    def is_alive(self) -> bool:
-        return not self.task.done()
-
-    def interrupt(self, cause: object = None) -> None:
-        self.task.cancel(cause)
-
-
-class VirtualEnvironment(simpy.Environment):
-    """A `simpy.Environment` that skips cancelled timers, so that they neither run nor drag the clock."""
-
-    _loop: SimLoop | None = None
-
-    def step(self) -> None:
-        """Process the next event. Raises `simpy.core.EmptySchedule` when there is none."""
-        queue = self._queue
-        while queue and queue[0][3].callbacks is _CANCELLED:
-            heappop(queue)
-        super().step()
-
-    @property
-    def active_process(self) -> Any:
-        """The process, or the coroutine's task, that is running now."""
-        if self._active_proc is None and self._loop is not None:
-            task = asyncio.current_task(self._loop)
-            return None if task is None else _Coroutine(task)
-        return self._active_proc
-
-
+@refuse_input_output
 class SimLoop(asyncio.BaseEventLoop):
-    """An asyncio event loop whose `time()` is the `now` of `env`, a new `VirtualEnvironment` unless one is given."""
+    """An asyncio event loop whose `time()` is the `now` of `env`: a new `VirtualEnvironment` unless one is given.
 
-    max_callbacks = 5_000_000  # at one instant, before Livelock
+    Any `simpy.Environment` will do; on one that is not a `VirtualEnvironment`, a cancelled timer after which nothing
+    comes may still drag the clock to its deadline at the end of `env.run()`.
+
+    In debug mode no callback is ever slow: in virtual time it takes none.
+    """
+
+    max_callbacks: int = 10_000_000  # at one instant of virtual time, before Livelock
+
+    _ready: Any  # this and the next are asyncio.BaseEventLoop's, of which its type stubs do not tell
+    _closed: bool
+    _debug: bool
+    _stopping: bool
+    _thread_id: int | None
+    _task_factory: Any
+    _check_closed: Callable[[], None]
 
     def __init__(self, env: simpy.Environment | None = None) -> None:
         super().__init__()
         if env is None:
             env = VirtualEnvironment(0.0)
-        if isinstance(env, VirtualEnvironment):
-            env._loop = self
+        env._now = float(env._now)
         self.env: simpy.Environment = env
-        self._ready: Any
-        self._queue: list[Any] = env._queue  # type: ignore[assignment]
+        self._queue: list[tuple[float, float, int, Any]] = env._queue  # type: ignore[assignment]
         self._event_ids = env._eid
         self._fire = (self._drain,)
-        self._draining = False
-        self._cancelled_timers = 0
+        self._awake = False  # somebody drains, or an event on the heap will: no need to ask for it
+        self._advances = False  # the drain may move the clock: inside a run, not inside a lone env.step()
+        self._instant = -inf  # to which `_budget`, the callbacks that are left to it, refers
+        self._budget = 0
+        self._sweep_at = _SWEEP_FROM
         self._task_numbers = count(1)
         self._owner = threading.get_ident()
-        self._at_instant = (0.0, 0)
+        self._in_executor = False
+        self._no_context = Context()  # for callbacks that need none
+        self._forever = False  # run_forever() runs, not env.run()
+        self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
+        if isinstance(env, VirtualEnvironment):
+            env.loop = self
 
     def time(self) -> float:
         """Virtual time in seconds."""
         return self.env._now
 
-    # ------------------------------------------------------------------------- scheduling
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
+    # ------------------------------------------------------------------------------------------------ scheduling
+
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
         """Call back at this instant, after what is ready already."""
-        if self._closed or self._debug:
-            self._check(callback, "call_soon")
-        handle = _Handle(((copy_context() if context is None else context).run, callback, args))
+        origin = self._check(callback, "call_soon") if self._closed or self._debug else None
+        handle: Handle = _new(Handle)
+        handle._context = copy_context() if context is None else context
+        handle._callback = callback
+        handle._args = args
+        handle._cancelled = False
+        handle._loop = self
+        handle._source_traceback = origin
+        handle._repr = None
         self._ready.append(handle)
-        if not self._draining:
-            self._pump()
+        if not self._awake:
+            self._wake()
         return handle
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Any:
-        """Call back after `delay` seconds of virtual time. Raises ValueError when `delay` is not a number."""
-        now = self.env._now
-        return self._call_at(now + delay, now, callback, args, context)
-
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> Any:
-        """Call back at an instant of virtual time; one in the past is now."""
-        return self._call_at(when, self.env._now, callback, args, context)
-
-    def _call_at(self, when: float, now: float, callback: Any, args: Any, context: Context | None) -> _Timer:
-        if self._closed or self._debug:
-            self._check(callback, "call_at")
-        timer = _Timer(((copy_context() if context is None else context).run, callback, args))
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call back after `delay` seconds of virtual time. Raises ValueError when `delay` is NaN."""
+        origin = self._check(callback, "call_later") if self._closed or self._debug else None
+        timer: Timer = _new(Timer)
+        if context is None:
+            context = self._no_context if callback is _wake_sleeper else copy_context()
+        timer._context = context
+        timer._callback = callback
+        timer._args = args
+        timer._cancelled = False
+        timer._loop = self
+        timer._source_traceback = origin
+        timer._repr = None
+        timer._scheduled = True
         timer.callbacks = self._fire
-        timer._when = when
-        if when < inf:
-            heappush(self._queue, (when if when > now else now, NORMAL, next(self._event_ids), timer))
-        elif when != inf:
-            raise ValueError("a timer cannot be due at NaN")
+        now = self.env._now
+        timer._when = when = now + delay
+        if now <= when < inf:
+            heappush(self._queue, (when, NORMAL, next(self._event_ids), timer))
+            if len(self._queue) > self._sweep_at:
+                self._sweep()
+        elif when != inf:  # forever stays off the heap
+            self._push(when, timer)
         return timer
 
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
-        """The same as `call_soon`. Raises RuntimeError from another thread, which virtual time cannot wait for."""
-        if threading.get_ident() != (self._thread_id or self._owner):  # type: ignore[attr-defined]
-            raise RuntimeError("SimLoop runs in one thread: no callback can come from another")
-        return self.call_soon(callback, *args, context=context)
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call back at an instant of virtual time; one in the past is now. Raises ValueError when `when` is NaN."""
+        timer: Any = self.call_later(inf, callback, *args, context=context)
+        timer._when = when  # exactly: now + (when - now) may be another number
+        if when != inf:
+            self._push(when, timer)
+        return timer  # type: ignore[no-any-return]
 
-    def _check(self, callback: Any, method: str) -> None:
-        self._check_closed()  # type: ignore[attr-defined]
-        if self._debug:
-            self._check_callback(callback, method)  # type: ignore[attr-defined]
+    def _push(self, when: float, timer: Timer) -> None:
+        """Put a timer on the heap: one that is overdue before what is due now, and the longer, the earlier."""
+        late = self.env._now - when
+        if not late > -inf:
+            raise ValueError(f"a timer cannot be due at {when}")
+        due, priority = (when, NORMAL) if late <= 0 else (self.env._now, 1 / (1 + late))
+        heappush(self._queue, (due, priority, next(self._event_ids), timer))
+        if len(self._queue) > self._sweep_at:
+            self._sweep()
 
-    def create_task(self, coro: Any, *, name: str | None = None, **options: Any) -> Any:
-        """Start a task. Names count per loop, so that a second run in a process has the same ones."""
-        self._check_closed()  # type: ignore[attr-defined]
-        if self._task_factory is not None:  # type: ignore[attr-defined]
-            return super().create_task(coro, name=name, **options)
+    def _check(self, callback: Any, method: str) -> Any:
+        """The loop is open; in debug mode, the arguments make sense too, and where the call comes from is returned."""
+        self._check_closed()
+        if not self._debug:
+            return None
+        self._check_thread()  # type: ignore[attr-defined]
+        self._check_callback(callback, method)  # type: ignore[attr-defined]
+        return format_helpers.extract_stack(sys._getframe(2))
+
+    def _sweep(self) -> None:
+        """Drop cancelled timers whenever the heap has doubled: it stays proportional to what is alive in it."""
+        self._keep(lambda event: event.callbacks is not CANCELLED)
+        self._sweep_at = max(_SWEEP_FROM, 2 * len(self._queue))
+
+    def _keep(self, alive: Callable[[Any], bool]) -> None:
+        self._queue[:] = [entry for entry in self._queue if alive(entry[3])]
+        heapify(self._queue)
+
+    def create_task(
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[T]:
+        """Start a task. Default names count per loop, so that a second run in a process has the same ones."""
+        self._check_closed()
         number = next(self._task_numbers)
-        return _Task(number, coro, loop=self, name=f"Task-{number}" if name is None else name, **options)
+        name = f"Task-{number}" if name is None else str(name)
+        if self._task_factory is _eager_task_factory is not None:
+            options["eager_start"] = True
+        elif self._task_factory is not None:
+            if context is not None:
+                options["context"] = context
+            return named(self._task_factory(self, coro, **options), name)
+        task: Task[T] = Task.__new__(Task)
+        task.number = number  # before it is first hashed, which is in its __init__
+        task.__init__(coro, loop=self, name=name, context=context, **options)  # type: ignore[misc]
+        if self._debug and task._source_traceback:
+            del task._source_traceback[-1]
+        return task
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> Any:
-        """Call `func` here and now: a thread would know no virtual time."""
-        self._check_closed()  # type: ignore[attr-defined]
-        future = self.create_future()
+    run_in_executor = loop_threads.run_in_executor
+    shutdown_default_executor = loop_threads.shutdown_default_executor
+    call_soon_threadsafe = loop_threads.call_soon_threadsafe
+
+    # --------------------------------------------------------------------------------------------------- running
+
+    def _wake(self) -> None:
+        """Something is ready and nobody drains: have it done at this instant, before any other event."""
+        wake: Timer = _new(Timer)
+        wake.callbacks = self._fire
+        wake._cancelled = True  # as a handle, it does nothing
+        self._awake = True
+        heappush(self._queue, (self.env._now, URGENT, next(self._event_ids), wake))
+
+    def _drain(self, timer: Timer | None = None) -> None:  # noqa: C901, PLR0912, PLR0915 - written out for speed
+        """Run a timer that SimPy has fired, then all that is ready, then what that has made ready."""
+        if self._thread_id is None:  # under the run() of another environment: enter for this event only
+            outer = self._enter()
+            try:
+                self._drain(timer)
+            finally:
+                self._leave(outer)
+                drop_cancelled(self._queue)  # nor does it drag that environment's clock, if this was its last event
+            return
+        env, ready, queue, fire = self.env, self._ready, self._queue, self._fire
+        advances, debug = self._advances and not self._stopping, self._debug
+        now = env._now
+        budget = self._budget if now == self._instant else self.max_callbacks
+        if timer is not None:
+            ready.append(timer)
+        self._awake = True
         try:
-            future.set_result(func(*args))
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            future.set_exception(error)
-        return future
-
-    # ---------------------------------------------------------------------------- running
-    def _pump(self) -> None:
-        """Something is ready and nobody drains: do it at this instant, before any other event."""
-        pump = _Timer()
-        pump.callbacks = self._fire
-        pump._when = self.env._now
-        self._draining = True  # as good as: nobody needs to pump again
-        heappush(self._queue, (self.env._now, URGENT, next(self._event_ids), pump))
-
-    def _drain(self, handle: Any = None) -> None:
-        """The callback of every timer: run it, then all that is ready, then what that has made ready."""
-        ready = self._ready
-        self._draining = True
-        alone = self._thread_id is None  # type: ignore[attr-defined]
-        if alone:  # under a plain env.run()
-            outer = asyncio._get_running_loop()
-            asyncio._set_running_loop(self)
-        try:
-            if handle:
-                ready.append(handle)
-            self._gather_due()
-            budget = self.max_callbacks
-            while ready:
+            while True:
+                while queue:  # take what is due; when nothing is ready, the next timer is
+                    when, _, _, event = queue[0]
+                    if when > now and (ready or not advances):
+                        break
+                    callbacks = event.callbacks
+                    if callbacks is fire:
+                        heappop(queue)
+                        event.callbacks = None
+                        ready.append(event)
+                        if when > now:
+                            env._now = now = when
+                            budget = self.max_callbacks
+                    elif callbacks is CANCELLED:
+                        heappop(queue)
+                    else:
+                        break
                 batch = len(ready)
+                if not batch:
+                    break
                 budget -= batch
                 if budget < 0:
-                    raise Livelock(
-                        f"{self.max_callbacks} callbacks at {self.env._now:g} s and more to come: {ready[0]!r}"
-                    )
+                    budget = self.max_callbacks
+                    raise Livelock(who_spins(self, self.max_callbacks))
                 for _ in range(batch):
                     handle = ready.popleft()
-                    if handle:
-                        run, callback, args = handle
-                        try:
-                            run(callback, *args)
-                        except (SystemExit, KeyboardInterrupt):
-                            raise
-                        except BaseException as error:
-                            self._report(callback, error, handle)
-                if self._stopping:  # type: ignore[has-type]
+                    if handle._cancelled:
+                        continue
+                    if debug:
+                        self._current_handle = handle
+                        handle._run()
+                        self._current_handle = None
+                        continue
+                    try:
+                        if handle._callback is _wake_sleeper:  # half of what there is to do; it needs no context
+                            future, result = handle._args
+                            if not future.done():
+                                future.set_result(result)
+                        else:
+                            handle._context.run(handle._callback, *handle._args)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - whatever a callback raises
+                        described = format_helpers._format_callback_source(handle._callback, handle._args)
+                        message = f"Exception in callback {described}"
+                        self.call_exception_handler({"message": message, "exception": error, "handle": handle})
+                handle = event = None  # nor keep alive what they held
+                if self._stopping:
                     break
         finally:
-            self._draining = False
-            if alone:
-                asyncio._set_running_loop(outer)
+            self._awake = False
+            self._instant, self._budget = now, budget
             if ready:
-                self._pump()
-
-    def _gather_due(self) -> None:
-        """As in asyncio, timers due at one instant run before any wake-up that they cause."""
-        queue, now, fire, ready = self._queue, self.env._now, self._fire, self._ready
-        while queue and queue[0][0] == now:
-            timer = queue[0][3]
-            if timer.callbacks is fire:
-                timer.callbacks = None
-                ready.append(timer)
-            elif timer.callbacks is not _CANCELLED:
-                break
-            heappop(queue)
-
-    def _report(self, callback: Any, error: BaseException, handle: Any) -> None:
-        self.call_exception_handler(
-            {"message": f"Exception in callback {callback!r}", "exception": error, "handle": handle}
-        )
+                self._wake()
+        if self._stopping and not self._forever:  # stop() ends env.run() as it does run_forever()
+            self._stopping = False
+            raise StopSimulation(None)
 
     def _run_once(self) -> None:
-        """What `run_forever` repeats: here, everything until somebody stops the loop."""
-        if self._ready and not self._draining:
-            self._pump()
+        """What `run_forever` repeats until somebody stops the loop: all that is ready, else SimPy's events."""
+        if self._ready or self._stopping:
+            self._drain()
+            return
         step = self.env.step
         try:
-            while not self._stopping:  # type: ignore[has-type]
+            while not self._stopping:
                 step()
         except EmptySchedule:
-            raise Deadlock(self._who_waits()) from None
+            raise Deadlock(who_waits(self)) from None
 
-    def _who_waits(self) -> str:
-        waiting = sorted(asyncio.all_tasks(self), key=lambda task: getattr(task, "number", 0))
-        lines = [f"nothing is scheduled at {self.env._now:g} s, but {len(waiting)} task(s) wait"]
-        for task in waiting[:10]:
-            frames = task.get_stack(limit=1)
-            where = f" at {frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else ""
-            coro = getattr(task.get_coro(), "__qualname__", repr(task.get_coro()))
-            lines.append(f"{task.get_name()} ({coro}){where} waits on {task._fut_waiter!r}")  # type: ignore[attr-defined]
-        if len(waiting) > 10:
-            lines.append("…")
-        return "; ".join(lines)
+    def run_forever(self) -> None:
+        """Run until `stop()`. Raises Deadlock when nothing is left to run."""
+        self._check_closed()
+        self._check_running()
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        self._forever, self._advances = True, steps_plainly(self.env)
+        try:
+            super().run_forever()
+        finally:
+            self._forever = self._advances = False
+            asyncio._set_running_loop(outer)
 
-    def _count_cancelled(self) -> None:
-        """Like asyncio, sweep the heap when more than half of it is dead."""
-        self._cancelled_timers += 1
-        if self._cancelled_timers > _SWEEP_FROM and 2 * self._cancelled_timers > len(self._queue):
-            self._queue[:] = [entry for entry in self._queue if entry[3].callbacks is not _CANCELLED]
-            heapify(self._queue)
-            self._cancelled_timers = 0
+    def _check_running(self) -> None:
+        """A loop of the wall clock may be running around this one, as in a notebook: this one never waits for it."""
+        if self.is_running():
+            raise RuntimeError("This event loop is already running")
+        if isinstance(asyncio._get_running_loop(), SimLoop):
+            raise RuntimeError("Cannot run the event loop while another loop is running")
 
-    def _write_to_self(self) -> None:
-        pass
+    def _enter(self) -> tuple[Any, Any]:
+        """Be the running loop of this thread. Returns what `_leave` restores."""
+        outer = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
+        self._thread_id = self._owner = threading.get_ident()
+        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
+        asyncio._set_running_loop(self)
+        return outer
+
+    def _leave(self, outer: tuple[Any, Any]) -> None:
+        asyncio._set_running_loop(outer[0])
+        sys.set_asyncgen_hooks(*outer[1])
+        self._thread_id = None
+
+    def _run_environment(self, run: Callable[[], T]) -> T:
+        """Call `run`, the environment's own, with this loop as the running one all the while."""
+        if self.is_running():
+            raise RuntimeError("the environment is running already; in a coroutine, await loop.wait(event) instead")
+        outer = self._enter()
+        self._advances = steps_plainly(self.env)
+        try:
+            return run()
+        finally:
+            self._advances = False
+            self._leave(outer)
+
+    def close(self) -> None:
+        """Close the loop. Its timers leave the environment, which can go on without it."""
+        if self._closed:
+            return
+        super().close()
+        self._keep(lambda event: event.callbacks is not self._fire)
+        if isinstance(self.env, VirtualEnvironment) and self.env.loop is self:
+            self.env.loop = None
 
     def abandon(self) -> None:
-        """Take the loop down as a power cut would: pending tasks never go on, and nobody complains about them.
+        """Switch the loop off as a power cut would: what is pending never goes on, and nobody complains about it.
 
-        Python closes their coroutines some time later; what a `finally` in them schedules then is ignored.
+        The loop is closed, so that nothing can be scheduled any more; then the coroutines of pending tasks are closed,
+        the oldest first. Python cannot drop a coroutine without running its `finally` blocks: they run here, at a
+        known moment, up to their first `await` or call of the loop, and what they raise is ignored.
         """
-        for task in asyncio.all_tasks(self):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-        self._ready.clear()
-        self._queue.clear()
-        self.call_soon = self.call_soon_threadsafe = _ignore  # type: ignore[method-assign]
-        self._call_at = _ignore  # type: ignore[method-assign]
-        if not self.is_closed():
-            self.close()
+        pending = by_number(asyncio.all_tasks(self))
+        self.close()
+        switch_off(pending)
 
-    # ------------------------------------------------------------------- SimPy and asyncio
-    def wait(self, event: Event) -> Awaitable[Any]:
-        """Wait for a SimPy event in a coroutine: `await loop.wait(env.timeout(3))`.
+    # ------------------------------------------------------------------------------------------ SimPy and asyncio
 
-        Returns its value, or raises what it failed with. A wait that is cancelled takes its callback back, and a request
-        for a resource is withdrawn, or given back when it was granted in the same instant.
-        """
-        return _wait(self, event)
-
-    def process(self, awaitable: Coroutine[Any, Any, T] | Awaitable[T]) -> Event:
-        """A SimPy event that fires with the outcome of a coroutine or future: `yield loop.process(work())`."""
-        event = Event(self.env)
-
-        def done(future: asyncio.Future[T]) -> None:
-            if future.cancelled():
-                event.fail(asyncio.CancelledError())  # type: ignore[arg-type]
-            elif (error := future.exception()) is not None:
-                event.fail(error)  # type: ignore[arg-type]
-            else:
-                event.succeed(future.result())
-
-        asyncio.ensure_future(awaitable, loop=self).add_done_callback(done)
-        return event
-
-
-@coroutine
-def _wait(loop: SimLoop, event: Event) -> Generator[Any, Any, Any]:
-    if event.callbacks is not None:
-        future = loop.create_future()
-
-        def fire(fired: Event) -> None:
-            if not fired._ok:
-                fired.defused = True
-            if not future.done():
-                loop._draining = True  # we drain at once: no pump
-                future.set_result(None)
-                loop._drain()
-
-        event.callbacks.append(fire)
-        try:
-            yield from future
-        except BaseException:
-            _give_up(event, fire)
-            raise
-    if event._ok:
-        return event._value
-    raise event._value
-
-
-def _give_up(event: Event, fire: Callable[[Event], None]) -> None:
-    """Leave no callback, no waiting request and no unit behind."""
-    if event.callbacks is not None:
-        event.callbacks.remove(fire)
-    if isinstance(event, simpy.resources.base.Put | simpy.resources.base.Get):
-        if not event.triggered:
-            event.cancel()
-        elif isinstance(event, simpy.resources.resource.Request):
-            event.resource.release(event)
-
-
-def _ignore(*_: object, **__: object) -> None:
-    return None
-
-
-def _refuse(name: str) -> Any:
-    def refuse(self: SimLoop, *_: object, **__: object) -> NoReturn:
-        raise NoInputOutput(
-            f"SimLoop has no {name}(): virtual time knows no sockets, pipes, subprocesses or signals; "
-            "model them with SimPy events and await loop.wait(event)"
-        )
-
-    return refuse
-
-
-for _name in (
-    "add_reader remove_reader add_writer remove_writer add_signal_handler remove_signal_handler sock_recv sock_recv_into "
-    "sock_recvfrom sock_recvfrom_into sock_sendall sock_sendto sock_connect sock_accept sock_sendfile sendfile start_tls "
-    "create_connection create_server create_unix_connection create_unix_server create_datagram_endpoint "
-    "connect_accepted_socket connect_read_pipe connect_write_pipe subprocess_shell subprocess_exec getaddrinfo getnameinfo"
-).split():
-    setattr(SimLoop, _name, _refuse(_name))
+    wait = loop_crossing.wait
+    process = loop_crossing.process
 
 
 def run(main: Coroutine[Any, Any, T], env: simpy.Environment | None = None) -> T:
-    """`asyncio.run` in virtual time."""
-    with asyncio.Runner(loop_factory=lambda: SimLoop(env)) as runner:
-        return runner.run(main)
+    """`asyncio.run` in virtual time: run `main` on a new loop, cancel what is left, close the loop."""
+    outer = asyncio._get_running_loop()
+    if outer is not None and not isinstance(outer, SimLoop):
+        asyncio._set_running_loop(None)  # a loop of the wall clock, as in a notebook
+    try:
+        with asyncio.Runner(loop_factory=lambda: SimLoop(env)) as runner:
+            return runner.run(main)
+    finally:
+        asyncio._set_running_loop(outer)

@@ -16,8 +16,8 @@ PAST = (Event.CHECKPOINT_WRITTEN, Event.CHECKPOINT_CORRUPTED)
 def check(history: History) -> list[Violation]:
     """Checkpoints chosen by a recovery or loaded by an attempt of which no sound copy existed at that moment.
 
-    A copy is known by its task, its progress and the epoch that wrote it. Progress 0 (or none) is the beginning of the work
-    and needs no checkpoint.
+    A copy is known by its task, its progress and the epoch that wrote it. Progress 0 (or none) is the beginning of
+    the work and needs no checkpoint.
     """
     tracks = Tracks.of(history)
     uses = tracks.rows(*USES)

@@ -17,8 +17,6 @@ def check(history: History) -> list[Violation]:
     rows = tracks.rows(Event.TASK_COMPLETED)
     first = tracks.first_by_task(rows)[tracks.task[rows]]
     return [
-        Violation.at(
-            tracks, row, INVARIANT, f"its effect was accepted again, first at {tracks.time[first[place]]:g} s"
-        )
+        Violation.at(tracks, row, INVARIANT, f"its effect was accepted again, first at {tracks.time[first[place]]:g} s")
         for place, row in zip(np.flatnonzero(first != rows), rows[first != rows].tolist(), strict=True)
     ]

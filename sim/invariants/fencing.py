@@ -20,14 +20,14 @@ def check(history: History) -> list[Violation]:
         return []
     rows = tracks.rows(*EFFECTS)
     fence = tracks.latest_before(fences, rows, tracks.task)
-    voided = np.where(fence >= 0, tracks.value[fence], -np.inf)
+    void = (fence >= 0) & (tracks.epoch[rows] <= np.where(fence >= 0, tracks.value[fence], 0))
     return [
         Violation.at(
             tracks,
             row,
             INVARIANT,
-            f"{EFFECTS[Event(int(tracks.event[row]))]} under epoch {tracks.epoch[row]}, void since {tracks.time[since]:g} s",
+            f"{EFFECTS[Event(int(tracks.event[row]))]} under epoch {tracks.epoch[row]}, "
+            f"void since {tracks.time[since]:g} s",
         )
-        for row, since in zip(rows.tolist(), fence.tolist(), strict=True)
-        if since >= 0 and tracks.epoch[row] <= tracks.value[since]
-    ] if bool((tracks.epoch[rows] <= voided).any()) else []
+        for row, since in zip(rows[void].tolist(), fence[void].tolist(), strict=True)
+    ]

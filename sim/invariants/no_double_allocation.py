@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
-from sim.invariants.holdings import Holdings
+from sim.invariants.holdings import RESERVED, Holdings
 from sim.invariants.violation import Violation
-from sim.measures.timeline import running_totals
-from sim.measures.tracks import Tracks
+from sim.measures.custody import queued_by_core
+from sim.measures.tracks import NOWHERE, Tracks
 
 INVARIANT = "no_double_allocation"
 
@@ -16,31 +16,49 @@ INVARIANT = "no_double_allocation"
 def check(history: History) -> list[Violation]:
     """Allocations after which a pool has given more units than it has, or a task holds units of a pool twice.
 
-    A unit that goes out of service counts as held until it is released. Two attempts at a task that both run may hold what
-    each needs (a lease ran out while an attempt was slow); what an attempt held that has ended, or the same attempt, or the
-    core for the task's next one, must be given back before units of the pool are allocated again.
+    A unit that goes out of service counts as held until it is released. Two attempts at a task that both run may hold
+    what each needs (a lease ran out while one was slow), and so may one that failed when nobody has taken that up. But
+    when the core has queued the task again, or allocates for its next attempt, what the last one held must be given
+    back; and neither an attempt nor the core may get units of a pool of which it holds some.
     """
     tracks = Tracks.of(history)
-    return sorted(_overdrawn(tracks) + _held_twice(tracks), key=lambda violation: violation.row)
+    holdings = Holdings.of(tracks)
+    return sorted(_overdrawn(tracks, holdings) + _held_twice(tracks, holdings), key=lambda violation: violation.row)
 
 
-def _overdrawn(tracks: Tracks) -> list[Violation]:
+def _overdrawn(tracks: Tracks, holdings: Holdings) -> list[Violation]:
     violations = []
-    rows = tracks.rows(Event.RESOURCE_ALLOCATED, Event.RESOURCE_RELEASED)
+    in_order = np.argsort(holdings.rows)
+    rows, allocates, changes = (column[in_order] for column in (holdings.rows, holdings.allocates, holdings.changes))
     for pool, units in tracks.meta.get("resources", {}).items():
-        of_pool = rows[tracks.about[rows] == tracks.number(pool)]
-        allocated = tracks.event[of_pool] == Event.RESOURCE_ALLOCATED
-        held = np.cumsum(np.where(allocated, tracks.value[of_pool], -tracks.value[of_pool]))
+        of_pool = np.flatnonzero(tracks.about[rows] == tracks.number(pool))
+        held = np.cumsum(changes[of_pool])
         violations += [
-            Violation.at(tracks, row, INVARIANT, f"{total:g} units of {pool} are held, there are {units:g}")._replaced(
-                tracks, row
-            )
-            for row, total in zip(
-                of_pool[allocated & (held > units)].tolist(), held[allocated & (held > units)].tolist(), strict=True
-            )
+            Violation.at(tracks, rows[of_pool[place]], INVARIANT, f"{held[place]:g} units are held of {units:g}")
+            for place in np.flatnonzero(allocates[of_pool] & (held > units))
         ]
     return violations
 
 
-def _held_twice(tracks: Tracks) -> list[Violation]:
-    raise NotImplementedError
+def _held_twice(tracks: Tracks, holdings: Holdings) -> list[Violation]:
+    entered = tracks.rows_by_task(Event.QUEUE_ENTERED)
+    entered = entered[queued_by_core(tracks, entered)]
+    violations = []
+    for place in np.flatnonzero(holdings.allocates & (holdings.held > holdings.changes)):
+        row, key = int(holdings.rows[place]), int(holdings.keys[place])
+        task, taker = holdings.task(key), int(tracks.epoch[row])
+        held = holdings.held_after(key, row - 1)
+        queued = entered[np.searchsorted(tracks.task[entered], task) :]
+        queued = queued[(tracks.task[queued] == task) & (queued < row)]
+        taken_up = row if taker == RESERVED else int(queued[-1]) if len(queued) else NOWHERE
+        # What was reserved may be with an attempt that runs and got nothing under its own epoch.
+        reserved_for = holdings.running(task, row) - set(held) - {taker}
+        if any(
+            not reserved_for
+            if holder == RESERVED
+            else holder == taker or NOWHERE < holdings.end_row(task, holder) < taken_up
+            for holder in held
+        ):
+            message = f"it gets {tracks.value[row]:g} of {holdings.pool(key)} while it holds {sum(held.values()):g}"
+            violations.append(Violation(INVARIANT, float(tracks.time[row]), f"task.{task}", message, row))
+    return violations

@@ -15,13 +15,13 @@ INVARIANT = "no_lost_task"
 def check(history: History) -> list[Violation]:
     """Tasks that have no end and that nobody has at the end of the run, each at the last thing that happened to it.
 
-    Somebody has a task while it stands in the queue's line, is delivered and neither acknowledged nor settled, runs in an
-    attempt that is not void, or is subject of an open recovery, its own or that of the agent that had it last.
+    Somebody has a task while it stands in the queue's line, is delivered and neither acknowledged nor settled, runs
+    in an attempt that is not void, or is subject of an open recovery, its own or that of the agent that had it last.
     """
-    tasks = lost(history)
+    tracks = Tracks.of(history)
+    tasks = lost(tracks)
     if not len(tasks):
         return []
-    tracks = Tracks.of(history)
     last = tracks.last_by_task(np.arange(tracks.size))
     return [
         Violation(INVARIANT, tracks.end, f"task.{task}", "nobody has it and it has no end", int(last[task]))

@@ -17,8 +17,8 @@ SILENT_SHARE = 0.5
 def check(history: History) -> list[Violation]:
     """Recoveries that are open at the end of the run and too old to be still on their way.
 
-    With `meta["recovery_bound"]` (seconds): those open for longer. Without: those of which nothing was heard for more than
-    half of the run; a delay or a fault that lasts may well keep one waiting for less.
+    With `meta["recovery_bound"]` (seconds): those open for longer. Without: those of which nothing was heard for more
+    than half of the run; a delay or a fault that lasts may well keep one waiting for less.
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
@@ -29,12 +29,13 @@ def check(history: History) -> list[Violation]:
     latest = dict(zip(tracks.incident.tolist(), range(tracks.size), strict=True))
     violations = []
     for place in still_open:
-        row = int(incidents.row[place])
-        last = latest[int(incidents.number[place])]
-        if bound is not None and tracks.end - tracks.time[row] > bound:
-            message = f"recovery {incidents.number[place]} is open for {tracks.end - tracks.time[row]:g} s, over {bound:g} s"
-        elif bound is None and tracks.end - tracks.time[last] > SILENT_SHARE * tracks.end:
-            message = f"recovery {incidents.number[place]} is open and silent for {tracks.end - tracks.time[last]:g} s"
+        row, number = int(incidents.row[place]), int(incidents.number[place])
+        last = latest[number]
+        age, silence = tracks.end - float(tracks.time[row]), tracks.end - float(tracks.time[last])
+        if bound is not None and age > bound:
+            message = f"recovery {number} is open for {age:g} s, over {bound:g} s"
+        elif bound is None and silence > SILENT_SHARE * tracks.end:
+            message = f"recovery {number} is open and silent for {silence:g} s"
         else:
             continue
         violations.append(Violation(INVARIANT, tracks.end, tracks.subject(row), message, last))

@@ -9,7 +9,7 @@ from sim.measures.tracks import Tracks
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One violation of an invariant: when (seconds), by whom, what happened, and the row of the history that shows it."""
+    """One violation of an invariant: when (seconds), by whom, what happened, and the row that shows it."""
 
     invariant: str
     time: float

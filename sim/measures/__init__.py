@@ -1,8 +1,8 @@
 """What a run is measured by: pure functions of its history, one module for each group of metrics.
 
-Names, units and directions are in `scenarios.metrics`. Metrics of tasks, attempts, retries and work are about the tasks
-submitted at or after the warm-up; rates and averages over time are about the window from the warm-up to the end; recoveries
-and faults count from the warm-up on; consistency is about the whole run.
+Names, units and directions are in `scenarios.metrics`. Metrics of tasks, attempts, retries and work are about the
+tasks submitted at or after the warm-up; rates and averages over time are about the window from the warm-up to the
+end; recoveries and faults count from the warm-up on; consistency is about the whole run.
 """
 
 from __future__ import annotations
@@ -24,15 +24,13 @@ from sim.measures.work import measure_work
 __all__ = ["measure"]
 
 
-def measure(
-    history: History, violations: Mapping[str, Sequence[object]] | None = None
-) -> dict[str, float | None]:
+def measure(history: History, violations: Mapping[str, Sequence[object]] | None = None) -> dict[str, float | None]:
     """Every metric of a run. None: nothing was observed that the metric is about.
 
     `violations` are those that `sim.invariants.check_all` has found; left out, they are looked for here.
     """
     if violations is None:
-        from sim.invariants import check_all  # invariants read the same tracks, so they import this package
+        from sim.invariants import check_all  # noqa: PLC0415 - invariants read the tracks of this package
 
         violations = check_all(history)
     return {

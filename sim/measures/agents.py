@@ -14,8 +14,9 @@ def measure_agents(history: History) -> dict[str, float | None]:
     """The `agents.*` metrics, over the window from the warm-up to the end. All agents are up at first.
 
     `.up.mean`: agents up, over time: neither crashed, hung nor stopped. `.availability` = up.mean ÷ agents.
-    `.availability_observed`: the same of agents that the detector does not suspect. `.all_up`: share of time in which all
-    are up. `.utilization` = Σ time from an attempt's start to its end ÷ (agents · slots · window). `.restarts`: a number.
+    `.availability_observed`: the same of agents that the detector does not suspect. `.all_up`: share of time in which
+    all are up. `.utilization` = Σ time from an attempt's start to its end ÷ (agents · slots · window). `.restarts`: a
+    number.
     """
     tracks = Tracks.of(history)
     count, window = tracks.agents, tracks.window

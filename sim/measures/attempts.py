@@ -18,13 +18,14 @@ ENDS = {
 def measure_attempts(history: History) -> dict[str, float | None]:
     """The `attempts.*` metrics, of tasks submitted at or after the warm-up.
 
-    `.started`, `.succeeded`, `.failed`, `.interrupted`, `.timed_out`: numbers of attempts. `.per_task.mean` = attempts of
-    the tasks that were completed or failed ÷ those tasks. `.amplification` = attempts started ÷ tasks submitted.
+    `.started`, `.succeeded`, `.failed`, `.interrupted`, `.timed_out`: numbers of attempts. `.per_task.mean` =
+    attempts of the tasks that were completed or failed ÷ those tasks. `.amplification` = attempts started ÷ tasks
+    submitted.
     """
     tracks = Tracks.of(history)
     tasks = tracks.tasks
     started = len(tracks.of_cohort(Event.ATTEMPT_STARTED))
-    submitted = np.count_nonzero(tasks.cohort)
+    submitted = int(np.count_nonzero(tasks.cohort))
     ended = tasks.became(Event.TASK_COMPLETED) | tasks.became(Event.TASK_FAILED)
     per_task = tracks.count_by_task(Event.ATTEMPT_STARTED)[ended]
     return {

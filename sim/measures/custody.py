@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.history import Event, History
+from sim.history import Event
 from sim.measures.incidents import Incidents
 from sim.measures.tracks import Rows, Tracks, Truths
 
 LEASE_EVENTS = (Event.QUEUE_DELIVERED, Event.QUEUE_ACKED, Event.QUEUE_SETTLED, Event.QUEUE_DEAD_LETTERED)
+BY_THE_QUEUE = ("submitted", "redelivery", "duplicate", "undelivered")
+"""Reasons for which the queue itself puts a task into its line; for all others the recovery core does."""
 LEAVING_LINE = (Event.QUEUE_DELIVERED, Event.QUEUE_WITHDRAWN)
+
+
+def queued_by_core(tracks: Tracks, rows: Rows) -> Truths:
+    """Which of these rows put a task into the line because the recovery core asked for it."""
+    reasons = [tracks.number(reason) for reason in BY_THE_QUEUE]
+    by_core: Truths = (tracks.event[rows] == Event.QUEUE_ENTERED) & ~np.isin(tracks.detail[rows], reasons)
+    return by_core
 
 
 def held_by_queue(tracks: Tracks) -> Truths:
@@ -60,9 +69,12 @@ def being_recovered(tracks: Tracks, incidents: Incidents) -> Truths:
     return recovering
 
 
-def lost(history: History) -> Rows:
+def lost(tracks: Tracks) -> Rows:
     """Numbers of the tasks that were accepted, have not ended, and that nobody has at the end of the run."""
-    tracks = Tracks.of(history)
+    return tracks.derive(_lost)
+
+
+def _lost(tracks: Tracks) -> Rows:
     unfinished = tracks.tasks.accepted & (tracks.tasks.outcome == 0) & ~held_by_queue(tracks)
     if unfinished.any():
         unfinished &= ~being_worked_on(tracks)

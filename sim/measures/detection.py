@@ -8,7 +8,7 @@ from sim.history import Event, History
 from sim.measures.distribution import describe
 from sim.measures.faults import AGENT_FAULTS, AgentTruth, LinkTruth
 from sim.measures.incidents import Incidents, task_faults, truth
-from sim.measures.tracks import NOWHERE, Rows, Tracks
+from sim.measures.tracks import NOWHERE, Rows, Tracks, Truths
 
 
 def measure_detection(history: History) -> dict[str, float | None]:
@@ -19,13 +19,13 @@ def measure_detection(history: History) -> dict[str, float | None]:
     `detection.false_positives`: alarms about an agent that was well: up, and connected with the core. An alarm is a
     suspicion, or a recovery opened for an agent that is not suspected.
 
-    `detection.missed`: faults that were over, or as old at the end of the run as the detector may take, and that nobody had
-    noticed. Noticed is: a recovery was opened for it; the agent (for a cut link to the core: one that it cuts off) was
-    suspected while it lasted; or a recovery of the same subject, or of the agent that had the task, was open already. An
-    attempt that was void, or whose task has its end already, cannot be missed.
+    `detection.missed`: faults that were over, or as old at the end of the run as the detector may take, and that
+    nobody had noticed. Noticed is: a recovery was opened for it; the agent (for a cut link to the core: one that it
+    cuts off) was suspected while it lasted; or a recovery of the same subject, or of the agent that had the task, was
+    open already. An attempt that was void, or whose task has its end already, cannot be missed.
 
-    `diagnosis.accuracy` = recoveries whose last diagnosis names the fault that there was ÷ those analyzed with a fault
-    behind them.
+    `diagnosis.accuracy` = recoveries whose last diagnosis names the fault that there was ÷ those analyzed with a
+    fault behind them.
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
@@ -146,12 +146,10 @@ def _missed_tasks(tracks: Tracks, incidents: Incidents) -> int:
     rows = rows[~void(tracks, rows)]
     again = tracks.last_by_task(tracks.rows(Event.ATTEMPT_STARTED))[tracks.task[rows]]
     over = np.where(again > rows, again, tracks.size)
-    return sum(
-        not covered_by_recovery(tracks, incidents, row) for row in _old_enough(tracks, rows, over).tolist()
-    )
+    return sum(not covered_by_recovery(tracks, incidents, row) for row in _old_enough(tracks, rows, over).tolist())
 
 
-def void(tracks: Tracks, rows: Rows) -> Rows:
+def void(tracks: Tracks, rows: Rows) -> Truths:
     """Which of these attempts' ends were void: refused afterwards, or under an epoch that was fenced before."""
     refused = tracks.rows(Event.ATTEMPT_REFUSED)
     span = int(tracks.epoch.max()) + 2 if tracks.size else 1
@@ -159,7 +157,8 @@ def void(tracks: Tracks, rows: Rows) -> Rows:
     is_void = np.isin(keys, tracks.task[refused].astype(np.int64) * span + tracks.epoch[refused])
     fence = tracks.latest_before(tracks.rows(Event.TASK_FENCED), rows, tracks.task)
     fenced = np.where(fence >= 0, tracks.value[fence], -np.inf)
-    return is_void | (tracks.epoch[rows] <= fenced)
+    is_void |= tracks.epoch[rows] <= fenced
+    return is_void
 
 
 def covered_by_recovery(tracks: Tracks, incidents: Incidents, row: int) -> bool:

@@ -1,9 +1,8 @@
-"""What was wrong in truth with agents and links at a given row. The core only sees symptoms; this is what really was."""
+"""What was wrong in truth with agents and links at a given row. The core only sees symptoms."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from weakref import WeakKeyDictionary
 
 from sim.history import Event
 from sim.measures.tracks import NOWHERE, Tracks
@@ -11,15 +10,6 @@ from sim.measures.tracks import NOWHERE, Tracks
 AGENT_FAULTS = (Event.AGENT_CRASHED, Event.AGENT_HUNG)
 AGENT_RETURNS = (Event.AGENT_RESTARTED, Event.AGENT_WOKE)
 AGENT_CHANGES = (*AGENT_FAULTS, Event.AGENT_STOPPED, *AGENT_RETURNS)
-
-_kept: WeakKeyDictionary[Tracks, tuple[AgentTruth, LinkTruth]] = WeakKeyDictionary()
-
-
-def _both(tracks: Tracks) -> tuple[AgentTruth, LinkTruth]:
-    both = _kept.get(tracks)
-    if both is None:
-        both = _kept[tracks] = AgentTruth(tracks), LinkTruth(tracks)
-    return both
 
 
 class AgentTruth:
@@ -41,7 +31,7 @@ class AgentTruth:
     @classmethod
     def of(cls, tracks: Tracks) -> AgentTruth:
         """The truth about the agents of a history."""
-        return _both(tracks)[0]
+        return tracks.derive(cls)
 
     def fault(self, agent: int, row: int) -> int:
         """The row of the agent's latest crash or hang before this one, `NOWHERE` when it has come up since."""
@@ -62,18 +52,18 @@ class LinkTruth:
     """When each link was really cut and healed. A link is named by the groups that it joins: `agents|queue`."""
 
     def __init__(self, tracks: Tracks) -> None:
-        self._tracks = tracks
         self._cuts: dict[int, list[int]] = {}
         self._heals: dict[int, list[int]] = {}
         for event, log in ((Event.LINK_CUT, self._cuts), (Event.LINK_HEALED, self._heals)):
             rows = tracks.rows(event)
             for row, link in zip(rows.tolist(), tracks.about[rows].tolist(), strict=True):
                 log.setdefault(link, []).append(row)
+        self._sides = {link: set(tracks.word(link).split("|")) for link in self._cuts}
 
     @classmethod
     def of(cls, tracks: Tracks) -> LinkTruth:
         """The truth about the links of a history."""
-        return _both(tracks)[1]
+        return tracks.derive(cls)
 
     def last_cut(self, link: int, row: int) -> int:
         """The row of the link's latest cut before this one, healed or not; `NOWHERE` without one."""
@@ -83,16 +73,12 @@ class LinkTruth:
         """The row at which the link is whole again after this one; None: never."""
         return _next(self._heals.get(link, []), row)
 
-    def joins_core(self, link: int, agent: int | None = None) -> bool:
-        """Whether a link is one between the core and this agent (any agent when None)."""
-        sides = set(self._tracks.word(link).split("|"))
-        if "core" not in sides or len(sides) != 2:
-            return False
-        (other,) = sides - {"core"}
-        return other == "agents" or (other.startswith("agent.") if agent is None else other == f"agent.{agent}")
+    def joins_core(self, link: int, agent: int) -> bool:
+        """Whether a link that was cut is one between the core and this agent."""
+        return self._sides[link] in ({"core", "agents"}, {"core", f"agent.{agent}"})
 
     def cut_off(self, agent: int, row: int) -> int:
-        """The row of the latest cut between an agent and the core that is in force just before this row, or `NOWHERE`."""
+        """The row of the latest cut between an agent and the core that is in force at a row, or `NOWHERE`."""
         cuts = [
             cut
             for link in self._cuts

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, nan
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from sim.history import Event
 from sim.measures.faults import AgentTruth, LinkTruth
-from sim.measures.tracks import NOWHERE, Floats, Integers, Rows, Tracks
+from sim.measures.tracks import NOWHERE, Floats, Integers, Rows, Tracks, Truths
 
 INCIDENT_ENDS = (Event.RECOVERY_VERIFIED, Event.RECOVERY_ESCALATED, Event.RECOVERY_DISMISSED)
 STAGES = (
@@ -30,16 +29,14 @@ PHASE_AFTER = {
 }
 """The phase that begins with a stage and lasts until the next one, whichever that is."""
 
-_kept: WeakKeyDictionary[Tracks, Incidents] = WeakKeyDictionary()
-
 
 @dataclass(frozen=True, eq=False)
 class Incidents:
     """One line for each recovery that was opened.
 
-    `row` is where it was opened and `end_row` where it ended (`NOWHERE`: open at the end), `opened` and `ended` are those
-    instants (infinite: open). `task`, `agent` or `about` (a word's number) say whom it is about. `onset_row` is the fault
-    behind it in truth (`NOWHERE`: there was none, it was a false alarm) and `onset` its instant (NaN).
+    `row` is where it was opened and `end_row` where it ended (`NOWHERE`: open at the end), `opened` and `ended` are
+    those instants (infinite: open). `task`, `agent` or `about` (a word's number) say whom it is about. `onset_row` is
+    the fault behind it in truth (`NOWHERE`: there was none, it was a false alarm) and `onset` its instant (NaN).
     """
 
     row: Rows
@@ -56,10 +53,7 @@ class Incidents:
     @classmethod
     def of(cls, tracks: Tracks) -> Incidents:
         """The recoveries of a history, in order of opening."""
-        incidents = _kept.get(tracks)
-        if incidents is None:
-            incidents = _kept[tracks] = _incidents(tracks)
-        return incidents
+        return tracks.derive(_incidents)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -98,7 +92,7 @@ def _first_end(tracks: Tracks, number: Integers) -> Rows:
     ends = tracks.rows(*INCIDENT_ENDS)
     ends = ends[tracks.incident[ends] >= 0]
     highest = max((int(numbers.max()) for numbers in (number, tracks.incident[ends]) if len(numbers)), default=-1)
-    first = np.full(highest + 2, NOWHERE, dtype=np.intp)  # the last place is for number -1
+    first: Rows = np.full(highest + 2, NOWHERE, dtype=np.intp)  # the last place is for number -1
     first[tracks.incident[ends][::-1]] = ends[::-1]
     return first[number]
 
@@ -107,8 +101,9 @@ def _first_end(tracks: Tracks, number: Integers) -> Rows:
 def task_faults(tracks: Tracks) -> Rows:
     """Rows at which an attempt fails in truth: failed, timed out, or blocked because a unit that it held went away."""
     rows = tracks.rows(Event.ATTEMPT_FAILED, Event.ATTEMPT_TIMED_OUT, Event.ATTEMPT_INTERRUPTED)
-    cut_short = tracks.event[rows] == Event.ATTEMPT_INTERRUPTED
-    return rows[~cut_short | (tracks.detail[rows] == tracks.number("resource_unavailable"))]
+    blocked = tracks.detail[rows] == tracks.number("resource_unavailable")
+    faults: Truths = (tracks.event[rows] != Event.ATTEMPT_INTERRUPTED) | blocked
+    return rows[faults]
 
 
 def truth(tracks: Tracks, row: int) -> str:
@@ -126,8 +121,8 @@ def truth(tracks: Tracks, row: int) -> str:
 def _onsets(tracks: Tracks, opened: Rows) -> Rows:
     """The latest fault of the same subject before each opening.
 
-    Of a task: the end of an attempt in `task_faults`. Of an agent: its crash or hang, unless it has come up again since;
-    when it was up, the cut that separates it from the core. Of a link: its cut.
+    Of a task: the end of an attempt in `task_faults`. Of an agent: its crash or hang, unless it has come up again
+    since; when it was up, the cut that separates it from the core. Of a link: its cut.
     """
     onset = tracks.latest_before(task_faults(tracks), opened, tracks.task)
     onset[tracks.task[opened] < 0] = NOWHERE

@@ -13,8 +13,8 @@ def measure_queue(history: History) -> dict[str, float | None]:
     """The `queue.*` metrics, over the window from the warm-up to the end.
 
     `.depth.mean`, `.depth.max`: tasks in the waiting line, from their entry until they are delivered, withdrawn or
-    dead-lettered; what passes through at one instant does not stand in line. `.deliveries`, `.redeliveries` (not a task's
-    first), `.duplicates`, `.dead_lettered`: numbers.
+    dead-lettered; what passes through at one instant does not stand in line. `.deliveries`, `.redeliveries` (not a
+    task's first), `.duplicates`, `.dead_lettered`: numbers.
     """
     tracks = Tracks.of(history)
     depth = queue_depth(tracks)
@@ -45,7 +45,7 @@ def queue_depth(tracks: Tracks) -> Steps:
 
 
 def _never_below_zero(tracks: Tracks, rows: Rows) -> Floats:
-    """Changes of tasks that are dead-lettered: whether such a task stood in line, or was with an agent, its past says."""
+    """Changes of tasks that are dead-lettered; whether such a task stood in line at all, its past says."""
     standing: dict[int, int] = {}
     changes = np.zeros(len(rows))
     for place, row in enumerate(rows.tolist()):

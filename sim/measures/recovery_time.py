@@ -18,16 +18,17 @@ PHASES = ("detect", "wait", "analyze", "execute", "verify")
 def measure_recovery(history: History) -> dict[str, float | None]:
     """The `recovery.*` metrics, of recoveries opened at or after the warm-up, whatever their subject.
 
-    `.count` opened, `.succeeded` verified, `.failed` tries that did not work, `.escalated`, `.censored` open at the end;
-    dismissed ones are counted as opened only.
+    `.count` opened, `.succeeded` verified, `.failed` tries that did not work, `.escalated`, `.censored` open at the
+    end; dismissed ones are counted as opened only.
 
-    `.time.*` = verified − fault (s), of recoveries with a fault behind them. Those that are open at the end enter with the
-    time so far, as censored observations (`describe_censored`). Escalated and dismissed ones have no recovery time.
+    `.time.*` = verified − fault (s), of recoveries with a fault behind them. Those that are open at the end enter
+    with the time so far, as censored observations (`describe_censored`). Escalated and dismissed ones have no
+    recovery time.
 
-    The parts (s) of the verified ones: `.detect.*` = opened − fault; `.wait.*` = started − opened, and after each failed try
-    the time until the next start; `.analyze.*` = analyzed − started; `.execute.*` = executed − analyzed; `.verify.*` =
-    verified − executed. A part that a failed try cut short counts until the failure. For each recovery they sum up to its
-    time.
+    The parts (s) of the verified ones: `.detect.*` = opened − fault; `.wait.*` = started − opened, and after each
+    failed try the time until the next start; `.analyze.*` = analyzed − started; `.execute.*` = executed − analyzed;
+    `.verify.*` = verified − executed. A part that a failed try cut short counts until the failure. For each recovery
+    they sum up to its time.
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)

@@ -10,7 +10,8 @@ from sim.measures.tracks import Tracks
 
 
 def measure_resources(history: History) -> dict[str, float | None]:
-    """The `resources.NAME.*` metrics of each pool in `meta["resources"]`, over the window from the warm-up to the end.
+    """The `resources.NAME.*` metrics of each pool in `meta["resources"]`, over the window from the warm-up to the
+    end.
 
     `.utilization` = unit-seconds held ÷ (units · window). `.available` = unit-seconds in service ÷ (units · window).
     """

@@ -22,13 +22,13 @@ NOT_WAITING = (
 def measure_tasks(history: History) -> dict[str, float | None]:
     """The `tasks.*` metrics.
 
-    Over the tasks submitted at or after the warm-up: `.submitted` = `.completed` + `.failed` + `.rejected` + `.unfinished`,
-    and `.lost`, those of the unfinished that nobody has; `.wait.*` = first start − submitted (s), `.wait_probability` =
-    share of the started ones with wait > 0, `.sojourn.*` = completed − submitted (s).
+    Over the tasks submitted at or after the warm-up: `.submitted` = `.completed` + `.failed` + `.rejected` +
+    `.unfinished`, and `.lost`, those of the unfinished that nobody has; `.wait.*` = first start − submitted (s),
+    `.wait_probability` = share of the started ones with wait > 0, `.sojourn.*` = completed − submitted (s).
 
-    Over the window from the warm-up to the end: `.throughput` = completions ÷ window (1/s); `.in_system.mean` =
-    Σ time from submission to end, of accepted tasks ÷ window; `.in_queue.mean` = Σ time in line or on the way to a start
-    ÷ window.
+    Over the window from the warm-up to the end: `.throughput` = completions ÷ window (1/s); `.in_system.mean` = Σ
+    time from submission to end, of accepted tasks ÷ window; `.in_queue.mean` = Σ time in line or on the way to a
+    start ÷ window.
     """
     tracks = Tracks.of(history)
     tasks, window = tracks.tasks, tracks.window
@@ -42,9 +42,9 @@ def measure_tasks(history: History) -> dict[str, float | None]:
         "tasks.completed": float(np.count_nonzero(completed)),
         "tasks.failed": float(np.count_nonzero(tasks.became(Event.TASK_FAILED))),
         "tasks.rejected": float(np.count_nonzero(tasks.became(Event.TASK_REJECTED))),
-        "tasks.lost": float(np.count_nonzero(cohort[lost(history)])),
+        "tasks.lost": float(np.count_nonzero(cohort[lost(tracks)])),
         "tasks.unfinished": float(np.count_nonzero(tasks.became(0))),
-        "tasks.throughput": np.count_nonzero(completions) / window if window else None,
+        "tasks.throughput": float(np.count_nonzero(completions)) / window if window else None,
         **describe("tasks.wait", wait),
         **describe("tasks.sojourn", (tasks.ended - tasks.submitted)[completed]),
         "tasks.wait_probability": float(np.mean(wait > 0)) if len(wait) else None,
@@ -59,8 +59,9 @@ def measure_tasks(history: History) -> dict[str, float | None]:
 def _waiting_seconds(tracks: Tracks) -> float:
     """Total time within the window in which tasks waited for their start: in line, or delivered and not yet started.
 
-    A task waits from its entry into the line until an attempt starts, or until it is withdrawn, dead-lettered, found finished
-    or ends; whatever happens on the way counts on. A task that waits twice over (a duplicate) is one that waits.
+    A task waits from its entry into the line until an attempt starts, or until it is withdrawn, dead-lettered, found
+    finished or ends; whatever happens on the way counts on. A task that waits twice over (a duplicate) is one that
+    waits.
     """
     rows = tracks.rows_by_task(*WAITING, *NOT_WAITING)
     if not len(rows):

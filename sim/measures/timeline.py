@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sim.measures.tracks import Floats, Integers, Truths
+from sim.measures.tracks import Floats, Truths
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Steps:
 
     @classmethod
     def of(cls, initial: float, times: Floats, changes: Floats, start: float, end: float) -> Steps:
-        """The function that is `initial` at first and changes by `changes` at `times` (ascending), between start and end."""
+        """The function that is `initial` at first and changes by `changes` at `times` (ascending)."""
         levels = initial + np.concatenate(([0.0], np.cumsum(changes)))
         edges = np.concatenate(([start], np.clip(times, start, end), [end]))
         return cls(levels, np.diff(edges))
@@ -46,7 +48,7 @@ def overlap(starts: Floats, ends: Floats, start: float, end: float) -> float:
     return float(np.maximum(np.minimum(ends, end) - np.maximum(starts, start), 0.0).sum())
 
 
-def running_totals(groups: Integers, changes: Floats) -> Floats:
+def running_totals(groups: NDArray[np.integer[Any]], changes: Floats) -> Floats:
     """Running totals of `changes` that begin anew with each group; equal groups stand together."""
     totals = np.cumsum(changes)
     first = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))[: len(groups)]

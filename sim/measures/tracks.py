@@ -1,15 +1,16 @@
 """A history as columns and as one line for each task and attempt: what measures and invariants share.
 
-A `Tracks` is made once for a history and kept as long as the history is. Columns are contiguous copies; a *row* is always a
-row number of the history's table, and rows are always in order.
+A `Tracks` is made once for a history and kept as long as the history is. Columns are contiguous copies; a *row* is
+always a row number of the history's table, and rows are always in order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, nan
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -21,6 +22,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Rows = NDArray[np.intp]
 Truths = NDArray[np.bool_]
+
+Derived = TypeVar("Derived")
 
 NOWHERE = -1
 """In place of a row: it never happened."""
@@ -35,9 +38,9 @@ _kept: WeakKeyDictionary[History, Tracks] = WeakKeyDictionary()
 class Tasks:
     """What became of each task; arrays by task number.
 
-    `submitted`, `first_start`: instants in seconds (NaN: never). `ended`: when it was completed, failed or rejected, whichever
-    came first (infinite: never), `end_row` and `outcome` (an `Event`, 0: unfinished) say how. `cohort`: submitted at or after
-    the warm-up, `accepted`: submitted and not rejected.
+    `submitted`, `first_start`: instants in seconds (NaN: never). `ended`: when it was completed, failed or rejected,
+    whichever came first (infinite: never), `end_row` and `outcome` (an `Event`, 0: unfinished) say how. `cohort`:
+    submitted at or after the warm-up, `accepted`: submitted and not rejected.
     """
 
     submitted: Floats
@@ -79,6 +82,7 @@ class Tracks:
         self._table = history.table
         self._words = history.words
         self._rows: dict[tuple[int, ...], Rows] = {}
+        self._derived: dict[Callable[[Tracks], Any], Any] = {}
         self.meta = dict(history.meta)
         self.size = len(self._table)
 
@@ -89,6 +93,16 @@ class Tracks:
         if tracks is None or tracks.size != len(history) or tracks.meta != history.meta:
             tracks = _kept[history] = cls(history)
         return tracks
+
+    def derive(self, make: Callable[[Tracks], Derived]) -> Derived:
+        """What `make` computes from these tracks, computed once.
+
+        It must not refer to them: a cycle would keep a run's arrays in memory for longer than the run.
+        """
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        derived: Derived = self._derived[make]
+        return derived
 
     # --------------------------------------------------------------------- columns
     def _column(self, name: str) -> NDArray[Any]:
@@ -187,11 +201,10 @@ class Tracks:
         return rows
 
     def _is(self, events: tuple[int, ...]) -> Truths:
-        if len(events) == 1:
-            return self.event == events[0]
         wanted = np.zeros(256, dtype=bool)
         wanted[list(events)] = True
-        return wanted[self.event]
+        found: Truths = self.event == events[0] if len(events) == 1 else wanted[self.event]
+        return found
 
     def in_window(self, *events: int) -> Rows:
         """Rows of these events at or after the warm-up."""
@@ -236,7 +249,7 @@ class Tracks:
         return np.where(rows >= 0, self.time[rows], never) if self.size else np.full(len(rows), never)
 
     def latest_before(self, rows: Rows, when: Rows, column: NDArray[np.int32]) -> Rows:
-        """For each row of `when` the latest of `rows` before it that has the same number in `column`, else `NOWHERE`."""
+        """For each row of `when` the latest of `rows` before it with the same number in `column`, else `NOWHERE`."""
         if not len(rows) or not len(when):
             return np.full(len(when), NOWHERE, dtype=np.intp)
         keys = np.sort(column[rows].astype(np.int64) * self.size + rows)

@@ -1,0 +1,7 @@
+"""`python -m sim.cli`, the same as `recovery-bench`."""
+
+import sys
+
+from sim.cli.app import main
+
+sys.exit(main())

@@ -1,0 +1,116 @@
+"""The commands under one name, and what becomes of whatever is wrong with them.
+
+Exit status: 0 all that was expected holds; 1 an expectation or an invariant does not; 2 bad input; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from sim.cli import demo, describe, reference, run
+from sim.cli.consoles import say
+from sim.cli.errors import BadInput
+
+NAME = "recovery-bench"
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name=NAME,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
+    epilog="Start with: recovery-bench demo",
+)
+for name, command, example in (
+    ("demo", demo.demo, "recovery-bench demo --out failures.png"),
+    ("list", describe.list_, "recovery-bench list"),
+    ("show", describe.show, "recovery-bench show agent-failure"),
+    (
+        "run",
+        run.run,
+        "recovery-bench run agent-failure --seed 7 --replications 20 --set agents.restart_time=40s",
+    ),
+    ("schema", reference.schema, "recovery-bench schema > scenario.schema.json"),
+    ("runbook", reference.runbook, "recovery-bench runbook --json"),
+):
+    app.command(name, epilog=f"Example: {example}")(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from sim.experiments.replications import installed_version
+
+        sys.stdout.write(f"{NAME} {installed_version()}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def recovery_bench(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Run documented failures against the real recovery core, in simulated time, and measure how it recovers."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit status."""
+    from scenarios.errors import ScenarioError
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if "--no-color" in given:
+        os.environ["NO_COLOR"] = "1"  # for the pages of --help too
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        status = app(given or ["--help"], prog_name=NAME, standalone_mode=False)
+        sys.stdout.flush()
+    except (BadInput, ScenarioError) as error:
+        say(str(error))
+        return BAD_INPUT
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if not isinstance(error, _USAGE):
+            raise
+        say(_usage(error))
+        return BAD_INPUT
+    return status if isinstance(status, int) else 0
+
+
+_USAGE = typer.BadParameter.__mro__[1]
+"""The parser's base class of everything wrong with a command line, wherever this version of typer keeps it."""
+
+
+def _usage(error: Any) -> str:
+    """One line: which command, what is wrong, and what would be valid."""
+    from scenarios.errors import instead
+
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context is not None else NAME
+    said = " ".join(error.format_message().split()).rstrip(".")
+    said = said[:1].lower() + said[1:]
+    if context is None:
+        return f"{where}: {said}; see {where} --help"
+    command = context.command
+    options = [
+        option for parameter in command.get_params(context) for option in parameter.opts if option.startswith("--")
+    ]
+    unknown = getattr(error, "option_name", None)
+    if type(error).__name__ == "NoSuchOption" and unknown:
+        return f"{where}: no such option '{unknown}'; {instead(unknown, options, 'valid')}"
+    if hasattr(command, "list_commands") and (quoted := re.search(r"'([^']*)'", said)):
+        return f"{where}: no such command '{quoted[1]}'; {instead(quoted[1], command.list_commands(context), 'valid')}"
+    return f"{where}: {said}; see {where} --help"

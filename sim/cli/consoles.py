@@ -1,0 +1,36 @@
+"""Where commands write: tables to stdout, progress to stderr and only to a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+def console(no_color: bool = False, *, stderr: bool = False) -> Console:
+    """A console for people. Off a terminal it is 80 columns wide and has no colors."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, color_system=None if no_color else "auto", highlight=False, emoji=False, markup=False)
+
+
+def say(line: str) -> None:
+    """One line to stderr, never wrapped."""
+    sys.stderr.write(line + "\n")
+
+
+@contextmanager
+def progress(no_color: bool, quiet: bool) -> Iterator[Progress]:
+    """A progress bar on stderr that goes away; on anything but a terminal there is none."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    where = console(no_color, stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+    with Progress(*columns, console=where, transient=True, disable=quiet or not where.is_terminal) as bar:
+        yield bar

@@ -1,0 +1,7 @@
+"""What is wrong with a command, in one line."""
+
+from __future__ import annotations
+
+
+class BadInput(Exception):
+    """The user asked for something that cannot be done. The text is one line: what is wrong, what would be valid."""

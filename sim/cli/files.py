@@ -1,0 +1,73 @@
+"""Files that commands write: refused before the work when they cannot be written, and never left half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import isfinite, isnan
+from pathlib import Path
+from typing import Any
+
+from sim.cli.errors import BadInput
+
+STDOUT = "-"
+
+
+def check_writable(option: str, file: str | None) -> None:
+    """Raise `BadInput` when a file that an option names cannot be written."""
+    if file is None or file == STDOUT:
+        return
+    target = Path(file)
+    folder = target.parent
+    if not folder.is_dir():
+        raise BadInput(f"{option} {file}: there is no folder '{folder}'; valid: a file in a folder that exists")
+    if target.is_dir():
+        raise BadInput(f"{option} {file}: is a folder; valid: the name of a file")
+    if not os.access(target if target.exists() else folder, os.W_OK):
+        raise BadInput(f"{option} {file}: may not be written; valid: a file in a folder of yours")
+
+
+@contextmanager
+def written(file: str) -> Iterator[Path]:
+    """A temporary path beside `file` that takes its place when the block ends well, and is removed when it does not."""
+    target = Path(file).resolve()
+    if target.exists() and not target.is_file():  # a device or a pipe: nothing to move into place
+        yield target
+        return
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(target)
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be written: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(file: str, data: Any) -> None:
+    """Write plain data as JSON, to stdout when `file` is `-`."""
+    text = as_json(data)
+    if file == STDOUT:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    with written(file) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+def as_json(data: Any) -> str:
+    """JSON that every reader takes: no observation is null, and infinite the text `Infinity`."""
+    return json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {str(key): _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    if isinstance(data, float) and not isfinite(data):
+        return None if isnan(data) else "Infinity" if data > 0 else "-Infinity"
+    return data

@@ -1,0 +1,52 @@
+"""Options that several commands take, and how their texts are read."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from sim.cli.errors import BadInput
+
+Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what does not hold, on stderr.")]
+NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text.")]
+Seed = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N", help="Seed of all randomness; the scenario's own if left out. N/R repeats replication R."
+    ),
+]
+Jobs = Annotated[str, typer.Option(metavar="N", help="Processes to run replications on.")]
+
+
+def seed(text: str | None) -> int | str | None:
+    """`7` as a number, `7/3` (replication 3 of seed 7) as it stands."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+)\s*(?:/\s*(\d+)\s*)?", text, re.ASCII)
+    if match is None:
+        raise BadInput(f"--seed {text}: is no seed; valid: a whole number such as 7, or 7/3 for its replication 3")
+    number, replication = match.groups()
+    return int(number) if replication is None else f"{int(number)}/{int(replication)}"
+
+
+def positive(option: str, text: str) -> int:
+    """A whole number from 1 on."""
+    if not re.fullmatch(r"\s*\+?\d+\s*", text, re.ASCII) or int(text) < 1:
+        raise BadInput(f"{option} {text}: is no number of {option.strip('-')}; valid: a whole number from 1 on")
+    return int(text)
+
+
+def changes(texts: list[str]) -> dict[str, str]:
+    """`path=value` texts as a mapping."""
+    values: dict[str, str] = {}
+    for text in texts:
+        path, sign, value = text.partition("=")
+        if not sign or not path.strip():
+            raise BadInput(f"--set {text}: is no change; valid: path=value, as in agents.count=20")
+        if path.strip() in values:
+            raise BadInput(f"--set {text}: {path.strip()} is set already, to {values[path.strip()]}; valid: one value")
+        values[path.strip()] = value.strip()
+    return values

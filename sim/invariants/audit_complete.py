@@ -1,0 +1,153 @@
+"""Every recovery is on record from its opening to its end, in order, and every failure that was told has one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.history import Event, History
+from sim.invariants.violation import Violation
+from sim.measures.detection import covered_by_recovery, void
+from sim.measures.incidents import STAGES, Incidents, task_faults
+from sim.measures.timeline import running_totals
+from sim.measures.tracks import Rows, Tracks, Truths
+
+INVARIANT = "audit_complete"
+STEPS = (Event.STEP_STARTED, Event.STEP_COMPLETED, Event.STEP_FAILED)
+RETRIES = (Event.RETRY_GRANTED, Event.RETRY_EXHAUSTED)
+_CUT_SHORT = (Event.RECOVERY_FAILED, Event.RECOVERY_ESCALATED, Event.RECOVERY_DISMISSED)
+MAY_FOLLOW = {
+    Event.RECOVERY_OPENED: (Event.RECOVERY_STARTED, *_CUT_SHORT),
+    Event.RECOVERY_STARTED: (Event.RECOVERY_ANALYZED, *_CUT_SHORT),
+    Event.RECOVERY_ANALYZED: (Event.RECOVERY_EXECUTED, *_CUT_SHORT),
+    Event.RECOVERY_EXECUTED: (Event.RECOVERY_VERIFIED, *_CUT_SHORT),
+    Event.RECOVERY_FAILED: (Event.RECOVERY_STARTED, *_CUT_SHORT),
+}
+"""The stage that a recovery may be in next; after its end there is none. The first one is its opening."""
+
+
+def check(history: History) -> list[Violation]:
+    """Gaps and disorder in the audit trail.
+
+    Stages of a recovery follow each other as `MAY_FOLLOW` says; its steps and retries lie between its opening and its
+    end; each step that was started has an outcome, unless the recovery is open at the end of the run. A failed
+    attempt that the core was told of (the queue has settled the task since) has a recovery, unless it was void or one
+    of its task or agent was open already. A task that was queued for a retry was granted one before.
+    """
+    tracks = Tracks.of(history)
+    incidents = Incidents.of(tracks)
+    found = _stages(tracks) + _outside(tracks, incidents) + _steps(tracks, incidents)
+    found += _unrecorded_failures(tracks, incidents) + _unrecorded_retries(tracks)
+    return sorted(found, key=lambda violation: violation.row)
+
+
+def _by_incident(tracks: Tracks, *events: int) -> Rows:
+    rows = tracks.rows(*events)
+    rows = rows[tracks.incident[rows] >= 0]
+    return rows[np.argsort(tracks.incident[rows], kind="stable")]
+
+
+def _stages(tracks: Tracks) -> list[Violation]:
+    rows = _by_incident(tracks, *STAGES)
+    if not len(rows):
+        return []
+    legal = np.zeros((256, 256), dtype=bool)
+    legal[0, Event.RECOVERY_OPENED] = True
+    for stage, followers in MAY_FOLLOW.items():
+        legal[stage, list(followers)] = True
+    stages, number = tracks.event[rows], tracks.incident[rows]
+    previous = np.concatenate(([0], stages[:-1]))
+    previous[1:][number[1:] != number[:-1]] = 0
+    return [
+        Violation.at(
+            tracks,
+            int(rows[place]),
+            INVARIANT,
+            f"recovery {number[place]}: {Event(int(stages[place])).label} "
+            + (f"after {Event(int(previous[place])).label}" if previous[place] else "before it was opened"),
+        )
+        for place in np.flatnonzero(~legal[previous, stages])
+    ]
+
+
+def _outside(tracks: Tracks, incidents: Incidents) -> list[Violation]:
+    """Steps and retries of a recovery that is not open."""
+    rows = _by_incident(tracks, *STEPS, *RETRIES)
+    place = _places(tracks, incidents, rows)
+    known = place >= 0
+    inside = np.zeros(len(rows), dtype=bool)
+    opened, ended = incidents.row[place[known]], incidents.end_row[place[known]]
+    inside[known] = (rows[known] > opened) & ((ended < 0) | (rows[known] < ended))
+    return [
+        Violation.at(
+            tracks,
+            row,
+            INVARIANT,
+            f"recovery {tracks.incident[row]}: {Event(int(tracks.event[row])).label} while it is not open",
+        )
+        for row in rows[~inside].tolist()
+    ]
+
+
+def _places(tracks: Tracks, incidents: Incidents, rows: Rows) -> Rows:
+    """The place in `incidents` of each row's recovery, -1 for one that was never opened."""
+    if not len(rows) or not len(incidents):
+        return np.full(len(rows), -1, dtype=np.intp)
+    order = np.argsort(incidents.number, kind="stable")
+    numbers = incidents.number[order]
+    place = np.minimum(np.searchsorted(numbers, tracks.incident[rows]), len(numbers) - 1)
+    return np.where(numbers[place] == tracks.incident[rows], order[place], -1)
+
+
+def _steps(tracks: Tracks, incidents: Incidents) -> list[Violation]:
+    """Steps without an outcome, and outcomes without a step."""
+    rows = _by_incident(tracks, *STEPS)
+    if not len(rows):
+        return []
+    command = tracks.incident[rows].astype(np.int64) * (int(tracks.detail.max()) + 1) + tracks.detail[rows]
+    order = np.argsort(command, kind="stable")
+    rows, command = rows[order], command[order]
+    starts = tracks.event[rows] == Event.STEP_STARTED
+    running = running_totals(command, np.where(starts, 1.0, -1.0))
+    place = _places(tracks, incidents, rows)
+    over: Truths = (place >= 0) & (incidents.end_row[place] >= 0) if len(incidents) else np.zeros(len(rows), dtype=bool)
+    last = np.append(command[1:] != command[:-1], True)
+    unfinished = last & (running > 0) & over
+    return [
+        Violation.at(
+            tracks,
+            row,
+            INVARIANT,
+            f"recovery {tracks.incident[row]}: step {tracks.word(int(tracks.detail[row]))} {what}",
+        )
+        for chosen, what in ((unfinished, "has no outcome"), (running < 0, "has an outcome and was never started"))
+        for row in rows[chosen].tolist()
+    ]
+
+
+def _unrecorded_failures(tracks: Tracks, incidents: Incidents) -> list[Violation]:
+    rows = task_faults(tracks)
+    rows = rows[~np.isin(rows, incidents.onset_row)]
+    if not len(rows):
+        return []
+    rows = rows[~void(tracks, rows)]
+    settled, started = tracks.rows(Event.QUEUE_SETTLED), tracks.rows(Event.ATTEMPT_STARTED)
+    violations = []
+    for row in rows.tolist():
+        of_task = tracks.task[row]
+        told = settled[(tracks.task[settled] == of_task) & (settled > row)][:1]
+        again = started[(tracks.task[started] == of_task) & (started > row)][:1]
+        if len(told) and (not len(again) or told < again) and not covered_by_recovery(tracks, incidents, row):
+            message = f"the core was told of {Event(int(tracks.event[row])).label}, no recovery was opened"
+            violations.append(Violation.at(tracks, row, INVARIANT, message))
+    return violations
+
+
+def _unrecorded_retries(tracks: Tracks) -> list[Violation]:
+    rows = tracks.rows_by_task(Event.QUEUE_ENTERED, Event.RETRY_GRANTED)
+    granted = tracks.event[rows] == Event.RETRY_GRANTED
+    rows, granted = (column[granted | (tracks.detail[rows] == tracks.number("retry"))] for column in (rows, granted))
+    left = running_totals(tracks.task[rows], np.where(granted, 1.0, -1.0))
+    return [
+        Violation.at(tracks, row, INVARIANT, "queued for a retry that was not granted")
+        for row in rows[(left < 0) & ~granted].tolist()
+    ]

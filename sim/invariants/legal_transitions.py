@@ -1,0 +1,121 @@
+"""A task's status changes only as the model allows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recovery.model import LEGAL_TRANSITIONS, TaskStatus
+from sim.history import Event, History
+from sim.invariants.violation import Violation
+from sim.measures.custody import queued_by_core
+from sim.measures.timeline import running_totals
+from sim.measures.tracks import ATTEMPT_ENDS, Integers, Rows, Tracks, Truths
+
+INVARIANT = "legal_transitions"
+STATUSES = tuple(TaskStatus)
+UNKNOWN = len(STATUSES)
+"""The status of a task before it is submitted."""
+LEADS_TO = {
+    Event.TASK_SUBMITTED: TaskStatus.QUEUED,
+    Event.QUEUE_ENTERED: TaskStatus.QUEUED,
+    Event.ATTEMPT_STARTED: TaskStatus.RUNNING,
+    Event.ATTEMPT_FAILED: TaskStatus.FAILED,
+    Event.ATTEMPT_TIMED_OUT: TaskStatus.FAILED,
+    Event.ATTEMPT_INTERRUPTED: TaskStatus.BLOCKED,
+    Event.TASK_COMPLETED: TaskStatus.COMPLETED,
+    Event.TASK_FAILED: TaskStatus.ESCALATED,
+    Event.TASK_REJECTED: TaskStatus.REJECTED,
+}
+OF_ATTEMPTS = (Event.ATTEMPT_STARTED, Event.TASK_COMPLETED, *ATTEMPT_ENDS)
+
+
+def check(history: History) -> list[Violation]:
+    """Changes of status that `recovery.model.LEGAL_TRANSITIONS` does not have.
+
+    The status follows from the events: submitted or queued again by the core, started, failed or timed out, blocked
+    by a resource, completed, given up, rejected. A task runs as long as any attempt at it does: a failure changes its
+    status only when no other attempt runs. What is done under a void epoch changes nothing, nor do attempts that were
+    on their way when the task was finished; a second effect is `exactly_once_effect`'s to tell.
+    """
+    tracks = Tracks.of(history)
+    rows = tracks.rows_by_task(*LEADS_TO, Event.ATTEMPT_SUCCEEDED, Event.TASK_FENCED)
+    if not len(rows):
+        return []
+    rows = rows[_changes_status(tracks, rows) & ~_void(tracks, rows)]
+    if not len(rows):
+        return []
+    status = _statuses(tracks, rows)
+    task = tracks.task[rows]
+    previous = np.concatenate(([UNKNOWN], status[:-1]))
+    previous[1:][task[1:] != task[:-1]] = UNKNOWN
+    suspects = np.flatnonzero(~_legal()[previous, status])
+    return sorted(
+        (
+            Violation.at(tracks, int(rows[place]), INVARIANT, f"{_name(previous[place])} → {_name(status[place])}")
+            for place in suspects
+            if not _was_on_its_way(tracks, int(rows[place]))
+        ),
+        key=lambda violation: violation.row,
+    )
+
+
+def _name(status: int) -> str:
+    return "unknown" if status == UNKNOWN else STATUSES[status].value
+
+
+def _legal() -> Truths:
+    """Which status may follow which, the unknown one included; a second completion is not judged here."""
+    legal = np.zeros((UNKNOWN + 1, UNKNOWN), dtype=bool)
+    for before, after in LEGAL_TRANSITIONS.items():
+        legal[STATUSES.index(before), [STATUSES.index(status) for status in after]] = True
+    legal[UNKNOWN, STATUSES.index(TaskStatus.QUEUED)] = True
+    legal[STATUSES.index(TaskStatus.COMPLETED), STATUSES.index(TaskStatus.COMPLETED)] = True
+    return legal
+
+
+def _statuses(tracks: Tracks, rows: Rows) -> Integers:
+    status = np.full(256, UNKNOWN, dtype=np.int64)
+    for event, name in LEADS_TO.items():
+        status[event] = STATUSES.index(name)
+    return status[tracks.event[rows]]
+
+
+def _void(tracks: Tracks, rows: Rows) -> Truths:
+    """Rows of attempts under an epoch that was void by then."""
+    event = tracks.event[rows]
+    fences = rows[event == Event.TASK_FENCED]
+    if not len(fences):
+        return np.zeros(len(rows), dtype=bool)
+    fence = tracks.latest_before(fences, rows, tracks.task)
+    void: Truths = (
+        np.isin(event, OF_ATTEMPTS)
+        & (fence >= 0)
+        & (tracks.epoch[rows] <= np.where(fence >= 0, tracks.value[fence], 0))
+    )
+    return void
+
+
+def _changes_status(tracks: Tracks, rows: Rows) -> Truths:
+    """Rows, task by task, that change the status of their task, if they are legal."""
+    event, task = tracks.event[rows], tracks.task[rows]
+    ends = np.isin(event, ATTEMPT_ENDS)
+    starts = event == Event.ATTEMPT_STARTED
+    running = running_totals(task, np.subtract(starts, ends, dtype=np.float64))
+    blocked = (event == Event.ATTEMPT_INTERRUPTED) & (tracks.detail[rows] == tracks.number("resource_unavailable"))
+    failed = (event == Event.ATTEMPT_FAILED) | (event == Event.ATTEMPT_TIMED_OUT)
+    end_row = tracks.tasks.end_row[task]
+    too_late = (end_row >= 0) & (rows > end_row)
+    decided = np.isin(event, (Event.TASK_SUBMITTED, Event.TASK_COMPLETED, Event.TASK_FAILED, Event.TASK_REJECTED))
+    stops = (failed | blocked) & (running == 0) & ~too_late
+    changes: Truths = decided | starts | queued_by_core(tracks, rows) | stops
+    return changes
+
+
+def _was_on_its_way(tracks: Tracks, row: int) -> bool:
+    """Whether an attempt that starts when its task is finished had waited for its needs since before."""
+    if tracks.event[row] != Event.ATTEMPT_STARTED:
+        return False
+    waits = tracks.rows(Event.RESOURCE_AWAITED)
+    waits = waits[(tracks.task[waits] == tracks.task[row]) & (tracks.epoch[waits] == tracks.epoch[row])]
+    end_row = int(tracks.tasks.end_row[tracks.task[row]])
+    return bool(((waits < end_row) & (end_row < row)).any())

@@ -1,0 +1,99 @@
+"""What the loop schedules: asyncio's handles, timers that SimPy takes for its events, and tasks with a number."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+CANCELLED: Final[tuple[()]] = ()  # the callbacks of a cancelled timer that is still on the heap
+_CLOSE_ATTEMPTS: Final = 100
+
+
+class Handle(asyncio.Handle):
+    """asyncio's handle, filled by the loop without the cost of its `__init__`."""
+
+    __slots__ = ()
+    _context: Context
+    _callback: Any
+    _args: Any
+    _loop: Any
+    _source_traceback: Any
+    _repr: str | None
+
+    def cancel(self) -> None:
+        """Never call back."""
+        self._cancelled = True
+        if self._source_traceback is not None:  # debug mode
+            self._repr = repr(self)
+        self._callback = self._args = None
+
+
+class Timer(asyncio.TimerHandle):
+    """asyncio's timer handle that stands on SimPy's heap as an event of its own."""
+
+    __slots__ = ("callbacks",)
+    _ok = True  # as SimPy asks of an event
+    _context: Context
+    _callback: Any
+    _args: Any
+    _loop: Any
+    _source_traceback: Any
+    _repr: str | None
+    _when: float
+    _scheduled: bool
+    callbacks: tuple[Callable[[Any], None], ...] | None
+
+    def cancel(self) -> None:
+        """Never call back. The heap drops a cancelled timer when it meets it, or when the heap has doubled."""
+        self._cancelled = True
+        if self._source_traceback is not None:
+            self._repr = repr(self)
+        self.callbacks = CANCELLED
+        self._callback = self._args = None
+
+
+class Task(asyncio.Task[T]):
+    """A task that hashes by its number, so that sets of tasks iterate alike in every run."""
+
+    __slots__ = ("number",)
+    number: int
+    _source_traceback: Any
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+def named(task: asyncio.Task[T], name: str) -> asyncio.Task[T]:
+    """A task that a user's own factory has made, with its name; what it made may be no task."""
+    if hasattr(task, "set_name"):
+        task.set_name(name)
+    return task
+
+
+def by_number(unsorted: set[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
+    """Tasks, the oldest first; those of a user's own task factory, which have no number, come first of all."""
+    return sorted(unsorted, key=lambda task: getattr(task, "number", 0))
+
+
+def switch_off(tasks: list[asyncio.Task[Any]]) -> None:
+    """Close the coroutines of pending tasks, whatever their `finally` blocks do: await once more, or raise."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what such a block creates is never awaited
+        for task in tasks:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            _close(task.get_coro())
+
+
+def _close(coro: Any) -> None:
+    for _ in range(_CLOSE_ATTEMPTS):
+        try:
+            coro.close()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:  # noqa: BLE001, S112 - nobody is left to tell; the next attempt goes on from there
+            continue
+        return

@@ -1,0 +1,116 @@
+"""Scenario files as pytest items: `pytest scenarios/` collects every `*.scenario.yaml`.
+
+A scenario passes when its expectations hold and no invariant is violated. What is imported here is imported by every
+pytest that runs where Recovery Bench is installed, so the bench itself comes in only with the first scenario file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from scenarios import Scenario
+    from sim.experiments.replications import Result
+
+SUFFIX = ".scenario.yaml"
+
+
+class DoesNotHold(Exception):
+    """A scenario's promises do not hold. The text says which, what was observed, and how to see it again."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Two options of our own."""
+    group = parser.getgroup("recovery-bench", "scenario files (*.scenario.yaml)")
+    group.addoption(
+        "--scenario-seed",
+        metavar="N",
+        help="seed of every scenario instead of its own; 7/3 is replication 3 of seed 7",
+    )
+    group.addoption(
+        "--scenario-replications", metavar="N", default="1", help="replications of every scenario (default: 1)"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse options that cannot be meant."""
+    seed, replications = config.getoption("--scenario-seed"), config.getoption("--scenario-replications")
+    if seed is not None and not re.fullmatch(r"\d+(/\d+)?", seed, re.ASCII):
+        raise pytest.UsageError(f"--scenario-seed {seed}: is no seed; valid: a whole number such as 7, or 7/3")
+    if not re.fullmatch(r"0*[1-9]\d*", replications, re.ASCII):
+        raise pytest.UsageError(
+            f"--scenario-replications {replications}: is no number of replications; valid: a whole number from 1 on"
+        )
+    if seed is not None and "/" in seed and int(replications) > 1:
+        raise pytest.UsageError(f"--scenario-seed {seed}: is one replication; valid: --scenario-replications left out")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Scenario files, by their name."""
+    return ScenarioFile.from_parent(parent, path=file_path) if file_path.name.endswith(SUFFIX) else None
+
+
+class ScenarioFile(pytest.File):
+    """A scenario file; one that is not valid is an error of collection, in one line."""
+
+    def collect(self) -> Iterator[ScenarioItem]:
+        """The scenario as the file's only item."""
+        import scenarios  # noqa: PLC0415 - see the module
+
+        shown = shown_path(self.path, self.config)
+        try:
+            scenario = scenarios.load(str(self.path))
+        except scenarios.ScenarioError as error:
+            raise self.CollectError(str(error).replace(str(self.path), shown)) from None
+        yield ScenarioItem.from_parent(self, name=scenario.name, scenario=scenario)
+
+
+class ScenarioItem(pytest.Item):
+    """One scenario: run it, and hold it against what it expects."""
+
+    def __init__(self, *, scenario: Scenario, **others: Any) -> None:
+        super().__init__(**others)
+        self.scenario = scenario
+
+    def runtest(self) -> None:
+        """Run the replications; raises `DoesNotHold`."""
+        from sim.experiments.replications import replicate  # noqa: PLC0415 - see the module
+
+        seed = self.config.getoption("--scenario-seed")
+        replications = int(self.config.getoption("--scenario-replications"))
+        result = replicate(self.scenario, seed if seed is None or "/" in seed else int(seed), replications)
+        if result.interrupted:
+            raise KeyboardInterrupt
+        self.user_properties += [("seed", run.seed) for run in result.runs]
+        self.user_properties += [("history_sha256", run.history_sha256) for run in result.runs]
+        if not result.holds:
+            raise DoesNotHold(told(result, shown_path(self.path, self.config)))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What does not hold, in words; anything else is a fault of ours and keeps its traceback."""
+        if isinstance(excinfo.value, DoesNotHold):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the item is and what it is called in reports."""
+        return self.path, None, f"scenario {self.name}"
+
+
+def told(result: Result, name: str) -> str:
+    """The text of a failure: what is not as expected, the observed value, the seed, and the command that replays it."""
+    from sim.reports.table import failures  # noqa: PLC0415 - see the module
+
+    seeds = ", ".join(run.seed for run in result.runs)
+    return "\n".join([*failures(result, name), f"  seed: {seeds}"])
+
+
+def shown_path(path: Path, config: pytest.Config) -> str:
+    """A path as the user would type it where pytest was started."""
+    return os.path.relpath(path, config.invocation_params.dir)

@@ -1,0 +1,239 @@
+"""Scenarios in words: what is injected, whom it hits, and what should happen. Nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from recovery.runbook import documented
+from scenarios import Scenario
+from scenarios.arrivals import Burst, Closed, Interval, Poisson
+from scenarios.conditions import Condition
+from scenarios.distributions import Constant, Exponential, Uniform
+from scenarios.faults import AgentCrash, AgentHang, CheckpointCorrupt, ExecutionFailure, Partition, ResourceUnavailable
+from sim.reports.numbers import count, duration
+
+
+def catalogue(found: Sequence[Scenario]) -> Table:
+    """A table of scenarios: name, first sentence of the description, the documented failure that it exercises."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("scenario", no_wrap=True, style="bold")
+    table.add_column("what happens", ratio=1)
+    table.add_column("documents", no_wrap=True)
+    for scenario in found:
+        table.add_row(
+            scenario.name, first_sentence(scenario.description), (scenario.documents or "").rpartition(".")[2]
+        )
+    return table
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop that ends a sentence."""
+    return " ".join(text.split()).partition(". ")[0].rstrip(".") + "."
+
+
+def explanation(scenario: Scenario) -> Group:
+    """The whole page about one scenario."""
+    title = Text(scenario.name, "bold")
+    if scenario.documents:
+        title.append(f"  {scenario.documents}", "dim not bold")
+    parts: list[Any] = [title]
+    if scenario.description:
+        parts.append(Text(" ".join(scenario.description.split())))
+    for heading, lines in (
+        ("What is injected", injected(scenario)),
+        ("Whom it hits", list(hit(scenario))),
+        ("What should happen", list(should_happen(scenario))),
+        ("What is expected", [expectation.expression for expectation in scenario.expect] or ["Nothing."]),
+    ):
+        parts += [Text(), Text(heading, "bold"), *(Padding(Text(line), (0, 0, 0, 2), expand=False) for line in lines)]
+    return Group(*parts)
+
+
+# ---------------------------------------------------------------------------- injected
+def injected(scenario: Scenario) -> list[str]:
+    """What goes wrong and when, one sentence a line."""
+    return [*_injected(scenario), *_by_itself(scenario)] or ["Nothing."]
+
+
+def _injected(scenario: Scenario) -> Iterator[str]:
+    grouped: dict[str, list[float]] = {}
+    for fault in scenario.faults:
+        grouped.setdefault(_fault(fault), []).extend([] if fault.at is None else [fault.at])
+    for what, moments in grouped.items():
+        yield f"At {listed([duration(moment) for moment in moments])} {what}." if moments else f"{_upper(what)}."
+
+
+def _by_itself(scenario: Scenario) -> Iterator[str]:
+    tasks, agents = scenario.tasks, scenario.agents
+    if tasks.failure_probability:
+        when = "at the end of its work" if tasks.failure_at == "end" else "somewhere in its work"
+        yield f"Each attempt fails with probability {percent(tasks.failure_probability)}, {when}."
+    if agents.mtbf is not None:
+        while_ = "" if agents.failure_clock == "always" else " of busy time"
+        yield f"Each agent crashes at random, {spread(agents.mtbf)}{while_} after it came up."
+    if tasks.timeout is not None:
+        yield f"An attempt that takes longer than {duration(tasks.timeout)} is stopped."
+    queue, network = scenario.queue, scenario.network
+    for share, what in (
+        (queue.loss, "deliveries are lost"),
+        (queue.ack_loss, "acknowledgements are lost"),
+        (queue.duplication, "deliveries arrive twice"),
+        (network.loss, "messages are lost"),
+    ):
+        if share:
+            yield f"{percent(share)} of the {what}."
+
+
+def _fault(fault: Any) -> str:
+    """What a fault does; `at` is left to the caller, `every` is part of it."""
+    again = "" if fault.every is None else f"every {spread(fault.every)} "
+    lasting = getattr(fault, "for_", None)
+    lasts = f" for {spread(lasting)}" if lasting is not None else ""
+    match fault:
+        case AgentCrash():
+            return f"{again}{_targets(fault.targets, 'agent')} {_verb(fault.targets, 'crash', 'crashes')}"
+        case AgentHang():
+            until = lasts or " until restarted"
+            return f"{again}{_targets(fault.targets, 'agent')} {_verb(fault.targets, 'hang', 'hangs')}{until}"
+        case ExecutionFailure():
+            return f"{again}{_targets(fault.targets, 'running task')} {_verb(fault.targets, 'fail', 'fails')}"
+        case CheckpointCorrupt():
+            return f"{again}the latest checkpoint of {_targets(fault.targets, 'running task')} is damaged"
+        case ResourceUnavailable():
+            is_are = "unit of {} is" if fault.units == 1 else "units of {} are"
+            return f"{again}{fault.units} {is_are.format(fault.resource)} out of service{lasts or ' to the end'}"
+        case Partition():
+            one, other = fault.between
+            return f"{again}nothing passes between {_side(one)} and {_side(other)}{lasts or ' to the end'}"
+    return f"{again}{fault.kind}{lasts}"
+
+
+def _side(endpoint: str) -> str:
+    return endpoint if "." in endpoint else f"the {endpoint}"
+
+
+def _targets(targets: Any, noun: str) -> str:
+    if isinstance(targets, tuple):
+        return listed(list(targets))
+    if targets == "all":
+        return f"every {noun}"
+    if isinstance(targets, float):
+        return f"{percent(targets)} of the {noun}s"
+    return f"one {noun}" if targets == 1 else count(targets, noun)
+
+
+def _verb(targets: Any, many: str, one: str) -> str:
+    single = targets in (1, "all") or (isinstance(targets, tuple) and len(targets) == 1)
+    return one if single and not isinstance(targets, float) else many
+
+
+# ------------------------------------------------------------------------------- load
+def hit(scenario: Scenario) -> Iterator[str]:
+    """The load and the fleet."""
+    tasks, agents = scenario.tasks, scenario.agents
+    match tasks.arrivals:
+        case Poisson(rate=rate):
+            load = f"Tasks arrive at random, {rate:g} a second"
+        case Interval(every=every):
+            rate = 1 / every
+            load = f"A task arrives every {duration(every)}"
+        case Burst(size=size, at=at):
+            rate = 0.0
+            load = f"{count(size, 'task')} arrive at {duration(at)}"
+        case Closed(clients=clients, think=think):
+            rate = 0.0
+            load = f"{count(clients, 'client')} each submit a task, wait for it, and think for {spread(think)}"
+    yield f"{load}; each takes {spread(tasks.work)} of work."
+    slots = agents.count * agents.slots
+    fleet = f"{count(agents.count, 'agent')} with {count(agents.slots, 'slot')} each"
+    if rate:
+        busy = rate * tasks.work.mean
+        fleet += f": on average {busy:g} of {slots} slots are busy ({percent(busy / slots)})"
+    yield f"{fleet}."
+    if tasks.needs:
+        needs = listed([f"{units} of {scenario.resources[pool].units} {pool}" for pool, units in tasks.needs.items()])
+        yield f"A running task holds {needs}."
+    if tasks.checkpoint is not None:
+        yield f"A checkpoint is written after every {duration(tasks.checkpoint.every)} of work."
+    warm = f", the first {duration(scenario.warmup)} of which are not measured" if scenario.warmup else ""
+    yield f"The run lasts {duration(scenario.duration)}{warm}."
+
+
+# ------------------------------------------------------------------------------- recovery
+def should_happen(scenario: Scenario) -> Iterator[str]:
+    """How a failure is noticed and what the core does about it."""
+    entry = dict(documented().entries()).get(scenario.documents or "")
+    if entry is not None:
+        symptoms = listed([f"{name} {value}" for symptom in entry.symptoms for name, value in symptom.items()])
+        yield f"The failure shows as {symptoms}."
+        yield f"It is confirmed by {listed([step.command for step in entry.diagnosis])}."
+        commands = [
+            step.command + (f" ({duration(cost)})" if (cost := scenario.recovery.costs.get(step.command)) else "")
+            for step in entry.recovery
+        ]
+        yield f"It is recovered by {listed(commands, ', then ')}."
+    if scenario.agents.restart_time != Constant(value=0.0) and scenario.documents == "system_failures.agent_failure":
+        yield f"A restart takes {spread(scenario.agents.restart_time)}."
+    for name, condition in scenario.recovery.conditions:
+        if condition is not None:
+            yield f"A {name.replace('_', ' ')} is retried {retries(condition)}, then an operator is called."
+    detection = scenario.recovery.detection
+    if detection.detector == "perfect":
+        yield "The detector knows at once that an agent is down."
+    else:
+        interval, missed = detection.heartbeat_interval, detection.missed_heartbeats
+        yield (
+            f"Agents send a heartbeat every {duration(interval)}; after {count(missed, 'missed one')} "
+            f"({duration(missed * interval)}) an agent counts as dead."
+        )
+
+
+def retries(condition: Condition) -> str:
+    """`up to 3 times, 30s apart`."""
+    if not condition.max_retries:
+        return "never"
+    times = "once" if condition.max_retries == 1 else f"up to {condition.max_retries} times"
+    if not condition.retry_delay:
+        return f"{times}, at once"
+    delay = duration(condition.retry_delay)
+    grows = {
+        "fixed": f"after {delay} each",
+        "linear": f"after {delay}, {duration(2 * condition.retry_delay)}, {duration(3 * condition.retry_delay)} …",
+        "exponential": f"after {delay}, {duration(condition.multiplier * condition.retry_delay)} …",
+    }[condition.backoff]
+    cap = "" if condition.max_delay is None else f", at most {duration(condition.max_delay)}"
+    jitter = "" if condition.jitter == "none" else f", with {condition.jitter} jitter"
+    return f"{times}, {grows}{cap}{jitter}"
+
+
+# ------------------------------------------------------------------------------- words
+def spread(distribution: Any) -> str:
+    """A distribution in words: `20s`, `20s to 60s`, `3s on average`."""
+    match distribution:
+        case Constant():
+            return duration(distribution.value)
+        case Uniform():
+            return f"{duration(distribution.low)} to {duration(distribution.high)}"
+        case Exponential():
+            return f"{duration(distribution.mean)} on average (exponential)"
+    return f"{duration(distribution.mean)} on average ({distribution.kind})"
+
+
+def listed(words: Sequence[str], last: str = " and ") -> str:
+    """`a, b and c`."""
+    return last.join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def percent(share: float) -> str:
+    """`2 %`."""
+    return f"{share * 100:.3g} %"
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,196 @@
+"""A result as a compact table for a terminal of 80 columns: the phases of recovery, the load, and the promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from scenarios.metrics import lookup
+from sim.experiments.replications import Result
+from sim.measures.recovery_time import PHASES
+from sim.reports.numbers import UNICODE, Signs, count, duration, estimated, quantity
+from sim.reports.verdict import broken, replay, replay_of
+
+BAR_WIDTH = 30
+LOAD_WIDTH = 66
+PHASE_STYLES = {"detect": "yellow", "wait": "bright_black", "analyze": "cyan", "execute": "blue", "verify": "green"}
+
+
+def summary(result: Result, style: Signs = UNICODE) -> Group:
+    """All that `recovery-bench run` prints about a scenario, but for `failures`, whose lines must not be broken."""
+    parts: list[Any] = [headline(result, style)]
+    if _mean(result, "recovery.count"):
+        parts += [Text(), phases(result, style)]
+    parts += [Text(), load(result, style)]
+    if result.expectations:
+        parts += [Text(), expectations(result, style)]
+    return Group(*parts)
+
+
+def headline(result: Result, style: Signs = UNICODE) -> Text:
+    """Scenario, seed, replications, events, virtual time, and the time that the runs took."""
+    runs = result.runs
+    several = len(runs) > 1
+    seed = f"{result.seed} {style.times} {count(len(runs), 'replication')}" if several else runs[0].seed
+    events, took = sum(run.events for run in runs), sum(run.wall_seconds for run in runs)
+    virtual = duration(runs[0].virtual_seconds) + (" each" if several else "")
+    line = Text(result.scenario.name, "bold")
+    line.append(f"  seed {seed}: {events:,} events, {virtual} in {took:.1f} s", "not bold")
+    if result.interrupted:
+        line.append(" (interrupted)", "yellow not bold")
+    return line
+
+
+# ------------------------------------------------------------------------------ phases
+def phases(result: Result, style: Signs = UNICODE) -> Table:
+    """Each phase of recovery with its mean, its 95th percentile, and a bar at its place in the whole."""
+    means = {phase: _mean(result, f"recovery.{phase}.mean") or 0.0 for phase in PHASES}
+    table = _plain(header_style="dim")
+    table.add_column("recovery")
+    table.add_column("mean" if len(result.runs) == 1 else f"mean {style.plus_minus} 95 %", justify="right")
+    table.add_column("p95", justify="right")
+    table.add_column("")
+    total = sum(means.values())
+    before = 0.0
+    for phase in PHASES:
+        bar = _bar(before, means[phase], total, style)
+        table.add_row(f"  {phase}", *_mean_and_p95(result, phase, style), Text(bar, PHASE_STYLES[phase]))
+        before += means[phase]
+    table.add_row("  total", *_mean_and_p95(result, "time", style), _outcomes(result, style), style="bold")
+    return table
+
+
+def _mean_and_p95(result: Result, part: str, style: Signs) -> list[str]:
+    return [estimated(result.metrics.get(f"recovery.{part}.{statistic}"), style) for statistic in ("mean", "p95")]
+
+
+def _bar(before: float, length: float, total: float, style: Signs) -> str:
+    """A bar where the phase lies within the mean recovery; what takes no time has no length."""
+    if not length:
+        return ""
+    start, end = round(before / total * BAR_WIDTH), round((before + length) / total * BAR_WIDTH)
+    return " " * min(start, BAR_WIDTH - 1) + (style.bar * (end - start) or style.instant)
+
+
+def _outcomes(result: Result, style: Signs) -> str:
+    """`5 opened, 5 succeeded`, and how the others ended."""
+    found = {
+        called: _mean(result, f"recovery.{name}")
+        for name, called in (
+            ("count", "opened"),
+            ("succeeded", "succeeded"),
+            ("failed", "failed"),
+            ("escalated", "escalated"),
+            ("censored", "cut off"),
+        )
+    }
+    always = ("opened", "succeeded")
+    return ", ".join(
+        f"{quantity(mean, '', style)} {called}" for called, mean in found.items() if mean or called in always
+    )
+
+
+# -------------------------------------------------------------------------------- load
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "tasks": (
+        "tasks.submitted",
+        "tasks.completed",
+        "tasks.failed?",
+        "tasks.rejected?",
+        "tasks.lost",
+        "tasks.unfinished?",
+    ),
+    "": ("tasks.wait.mean", "tasks.sojourn.mean", "tasks.sojourn.p95"),
+    "attempts": ("attempts.started", "attempts.failed", "attempts.interrupted", "attempts.timed_out?"),
+    "retries": ("retries.count", "retries.exhausted?", "work.wasted_fraction"),
+    "detection": ("detection.missed", "detection.false_positives"),
+}
+"""Lines of the table and their metrics; one with a question mark is left out when it is zero."""
+CALLED = {
+    "tasks.wait.mean": "mean wait",
+    "tasks.sojourn.mean": "sojourn",
+    "tasks.sojourn.p95": "p95",
+    "retries.count": "granted",
+    "work.wasted_fraction": "of the work wasted",
+}
+
+
+def load(result: Result, style: Signs = UNICODE) -> Table:
+    """Tasks, attempts, retries, detection and consistency in a line or two each."""
+    table = _plain(show_header=False)
+    table.add_column(style="dim")
+    table.add_column(no_wrap=True)
+    for group, metrics in GROUPS.items():
+        table.add_row(group, packed(list(_cells(result, metrics, style)), LOAD_WIDTH))
+    violations = _mean(result, "consistency.violations")
+    words = f"{quantity(violations, '', style)} violations" if violations else "no invariant violated"
+    table.add_row("consistency", Text(words, "red" if violations else ""))
+    return table
+
+
+def _cells(result: Result, metrics: tuple[str, ...], style: Signs) -> Iterator[str]:
+    for name in metrics:
+        metric, unless_zero = name.rstrip("?"), name.endswith("?")
+        found = result.metrics.get(metric)
+        if found is None or (unless_zero and not found.mean):
+            continue
+        called = CALLED.get(metric, metric.rpartition(".")[2].replace("_", " "))
+        text = estimated(found, style)
+        yield f"{called} {text}" if found.unit == "s" else f"{text} {called}"
+
+
+def packed(cells: list[str], width: int) -> str:
+    """Cells with commas between them, on as many lines as they need; none is broken in two."""
+    lines: list[str] = []
+    for number, cell in enumerate(cells):
+        text = cell + ("," if number < len(cells) - 1 else "")
+        if lines and len(lines[-1]) + 1 + len(text) <= width:
+            lines[-1] += f" {text}"
+        else:
+            lines.append(text)
+    return "\n".join(lines)
+
+
+# ---------------------------------------------------------------------------- promises
+def expectations(result: Result, style: Signs = UNICODE) -> Table:
+    """Each expectation with what was observed."""
+    table = _plain(header_style="dim")
+    table.add_column("expected")
+    table.add_column("observed", justify="right")
+    for expectation, outcome in zip(result.scenario.expect, result.expectations, strict=True):
+        sign, color = (style.holds, "green") if outcome.holds else (style.fails, "red")
+        mark = Text("  ").append(f"{sign} ", color).append(outcome.expression)
+        table.add_row(mark, _observed(result, expectation.metric, outcome.observed, style))
+    return table
+
+
+def failures(
+    result: Result, name: str, changes: Mapping[str, str] | None = None, style: Signs = UNICODE
+) -> Iterator[str]:
+    """What does not hold, each with the command that shows it again. `name` and `changes` are as the user gave them."""
+    for expectation, outcome in zip(result.scenario.expect, result.expectations, strict=True):
+        if not outcome.holds:
+            said = _observed(result, expectation.metric, outcome.observed, style)
+            yield f"{style.fails} {outcome.expression}: observed {said}"
+            yield f"  replay: {replay_of(result, expectation, name, changes)}"
+    for run, violation in broken(result):
+        yield f"{style.fails} {violation}"
+        yield f"  replay: {replay(name, run.seed, changes)}"
+
+
+def _observed(result: Result, metric: str, value: float | None, style: Signs) -> str:
+    unit = lookup(metric, tuple(result.scenario.resources)).unit
+    return "no observation" if value is None else quantity(value, unit, style)
+
+
+def _mean(result: Result, metric: str) -> float | None:
+    found = result.metrics.get(metric)
+    return None if found is None else found.mean
+
+
+def _plain(**style: Any) -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), **style)

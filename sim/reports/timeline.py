@@ -1,0 +1,308 @@
+"""Pictures of runs: tasks in service and in line over time, and each recovery as a lane with its phases.
+
+Pure functions of histories. Figures are matplotlib's own, made without pyplot, so that nothing global is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+
+from sim.history import History
+from sim.measures.recovery_time import PHASES, measure_recovery
+from sim.measures.tracks import Tracks
+from sim.reports.excerpt import Lane, faults, in_line, in_service, interesting_window, readable, recoveries, within
+from sim.reports.numbers import count, quantity
+
+# Okabe and Ito's palette: told apart with any kind of color vision, and in print by its lightness.
+PHASE_COLORS = {
+    "detect": "#E69F00",
+    "wait": "#F2E26B",
+    "analyze": "#CC79A7",
+    "execute": "#56B4E9",
+    "verify": "#009E73",
+}
+FAULT_COLOR = "#D55E00"
+SERVICE_COLOR = "#A9B4C2"
+QUEUE_COLOR = "#1F2937"
+INK = "#1F2937"
+FAINT = "#6B7280"
+
+MOST_LANES = 6
+UNHAPPY = ("escalated", "dismissed")
+TICK_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+MARK_POINTS = 4.0
+"""Width of the mark for a phase that took no time, in points."""
+LETTER_POINTS = 4.7
+BOLD_LETTER_POINTS = 6.0
+LANE_HEIGHT = 0.74
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#C9CED6",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+# ----------------------------------------------------------------------------- pictures
+def timeline(history: History, window: tuple[float, float] | None = None, *, width: float = 9.0) -> Figure:
+    """One run: load above, recoveries below, between two instants (left out: around the first faults)."""
+    with _style():
+        figure = Figure(figsize=(width, 4.7), dpi=120)
+        body, foot = _rows(figure, [4.2, 0.5])
+        _panel(body, history, window)
+        _legend(foot, size=8)
+    return figure
+
+
+def timelines(histories: Sequence[History], title: str, subtitle: str = "") -> Figure:
+    """Several runs side by side, two in a row, with one legend."""
+    with _style():
+        rows = (len(histories) + 1) // 2
+        figure = Figure(figsize=(14.0, 1.4 + 4.2 * rows), dpi=130)
+        head, body, foot = _rows(figure, [0.8, 4.2 * rows, 0.6])
+        head.text(0.0175, 0.62, title, size=16, weight="bold", va="center")
+        head.text(0.0175, 0.20, subtitle, size=10, color=FAINT, va="center")
+        panels = np.asarray(body.subfigures(rows, 2, wspace=0.0, hspace=0.0)).reshape(-1)
+        for place, history in zip(panels, histories, strict=False):
+            _panel(place, history, None)
+        _legend(foot, size=9)
+    return figure
+
+
+def _rows(figure: Figure, heights: list[float]) -> list[SubFigure]:
+    return list(np.asarray(figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.0)))
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG; the same figure gives the same bytes."""
+    with _style():
+        figure.savefig(path, format="png", metadata={"Software": None})
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """Our look, whatever the user's matplotlibrc says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield
+
+
+# ------------------------------------------------------------------------------- a panel
+def _panel(place: SubFigure, history: History, window: tuple[float, float] | None) -> None:
+    tracks = Tracks.of(history)
+    lanes = recoveries(history)
+    begin, end = window or interesting_window(history)
+    shown = [lane for lane in lanes if lane.onset < end and lane.ended > begin]
+    top, bottom = place.subplots(
+        2,
+        1,
+        sharex=True,
+        gridspec_kw={
+            "height_ratios": [2.6, 1.0],
+            "hspace": 0.10,
+            "left": 0.125,
+            "right": 0.975,
+            "top": 0.835,
+            "bottom": 0.10,
+        },
+    )
+    place.text(0.035, 0.955, str(tracks.meta.get("scenario", "")), size=12, weight="bold", va="center")
+    place.text(0.035, 0.895, caption(history), size=9, color=FAINT, va="center")
+    bottom.set_xlim(begin, end)
+    _load(top, tracks, begin, end)
+    _faults(top, bottom, faults(history, shown[:MOST_LANES]), begin, end)
+    _lanes(bottom, shown[:MOST_LANES], len(shown[MOST_LANES:]), begin, end)
+    _time_axis(bottom, begin, end)
+    top.tick_params(axis="x", length=0, labelbottom=False)
+
+
+def caption(history: History) -> str:
+    """`5 recoveries, 32.5 s on average: detect 12.5 s, execute 20.0 s`, over the whole run."""
+    measured = measure_recovery(history)
+    number = int(measured["recovery.count"] or 0)
+    if not number:
+        return "no recoveries"
+    text = count(number, "recovery", "recoveries")
+    if escalated := measured["recovery.escalated"]:
+        text += f" ({quantity(escalated)} escalated)"
+    mean = measured["recovery.time.mean"]
+    if mean is None:
+        return text
+    lengths = {phase: measured[f"recovery.{phase}.mean"] for phase in PHASES}
+    parts = [f"{phase} {quantity(length, 's')}" for phase, length in lengths.items() if length]
+    return f"{text}, {quantity(mean, 's')} on average" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _load(axes: Axes, tracks: Tracks, begin: float, end: float) -> None:
+    times, levels = within(in_service(tracks), begin, end)
+    axes.fill_between(times, levels, step="post", color=SERVICE_COLOR, alpha=0.75, linewidth=0)
+    waiting = within(in_line(tracks), begin, end)
+    axes.step(*waiting, where="post", color=QUEUE_COLOR, linewidth=1.5)
+    slots = int(tracks.meta.get("agents", 0)) * int(tracks.meta.get("slots", 1))
+    highest = max(float(levels.max(initial=1.0)), float(waiting[1].max(initial=1.0)), float(slots))
+    if slots:
+        axes.axhline(slots, color=FAINT, linewidth=0.8, linestyle=(0, (2, 3)))
+        axes.annotate(
+            count(slots, "slot"),
+            (0.0, slots),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 2),
+            textcoords="offset points",
+            ha="left",
+            va="bottom",
+            size=7.5,
+            color=FAINT,
+        )
+    axes.set_ylim(0, highest * 1.22)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set_ylabel("tasks")
+    axes.grid(axis="y", color="#E5E7EB", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+# -------------------------------------------------------------------------------- faults
+def _faults(top: Axes, bottom: Axes, found: Sequence[tuple[float, float, str]], begin: float, end: float) -> None:
+    """A line where each fault began, a tinted span while it lasted, and its name where there is room."""
+    second = _points(top) / (end - begin)
+    shown = [fault for fault in found if fault[0] <= end and fault[1] >= begin]
+    for number, (start, stop, name) in enumerate(shown):
+        following = shown[number + 1][0] if number + 1 < len(shown) else end
+        lasts = stop > start
+        for axes in (top, bottom) if lasts else (top,):
+            if lasts:
+                axes.axvspan(start, min(stop, end), color=FAULT_COLOR, alpha=0.09, linewidth=0, zorder=0)
+            axes.axvline(start, color=FAULT_COLOR, linewidth=1.4, zorder=4)
+        if following - start > BOLD_LETTER_POINTS * len(name) / second:
+            top.annotate(
+                name,
+                (start, 1.0),
+                xycoords=("data", "axes fraction"),
+                xytext=(5, -3),
+                textcoords="offset points",
+                color=FAULT_COLOR,
+                size=8.5,
+                weight="bold",
+                va="top",
+            )
+
+
+# --------------------------------------------------------------------------------- lanes
+def _lanes(axes: Axes, lanes: Sequence[Lane], more: int, begin: float, end: float) -> None:
+    second = _points(axes) / (end - begin)
+    for level, lane in enumerate(lanes):
+        reached = begin
+        for (phase, left, right), (_, begins, ends) in zip(
+            drawn(lane.stretches, MARK_POINTS / second), lane.stretches, strict=True
+        ):
+            color = PHASE_COLORS[phase]
+            axes.barh(level, right - left, LANE_HEIGHT, left, color=color, edgecolor="white", linewidth=0.6)
+            text = f"{phase} {quantity(ends - begins, 's')}"
+            seen = max(left, begin), min(right, end)
+            if (seen[1] - seen[0]) * second > LETTER_POINTS * len(text):
+                axes.text(sum(seen) / 2, level, text, ha="center", va="center_baseline", size=8, color=INK)
+            reached = right
+        if lane.outcome in UNHAPPY and reached < end:
+            _after(axes, lane.outcome, reached, level)
+        axes.vlines(lane.onset, level - LANE_HEIGHT / 2, level + LANE_HEIGHT / 2, FAULT_COLOR, linewidth=2.2, zorder=5)
+    axes.set_yticks(range(len(lanes)), [readable(lane.subject) for lane in lanes])
+    axes.tick_params(axis="y", length=0)
+    room = max(len(lanes), 2) / 2
+    middle = (len(lanes) - 1) / 2
+    axes.set_ylim(middle + room, middle - room)
+    axes.spines["left"].set_visible(False)
+    if more > 0:
+        axes.text(1.0, 0.03, f"and {more} more", transform=axes.transAxes, ha="right", va="bottom", size=8, color=FAINT)
+
+
+def drawn(stretches: Sequence[tuple[str, float, float]], narrowest: float) -> list[tuple[str, float, float]]:
+    """Where the phases of a recovery are drawn: in order, each at least `narrowest` seconds wide.
+
+    What is widened takes its room from the next phase that has some, so that the picture stays true to a mark's width.
+    """
+    places = []
+    reached = -inf
+    for phase, begins, ends in stretches:
+        left = max(begins, reached)
+        reached = max(ends, left + narrowest)
+        places.append((phase, left, reached))
+    return places
+
+
+def _after(axes: Axes, text: str, instant: float, level: int) -> None:
+    """A word behind a lane: how it ended, where it did not end well."""
+    axes.annotate(
+        text,
+        (instant, level),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center_baseline",
+        size=8,
+        color=FAULT_COLOR,
+        annotation_clip=True,
+    )
+
+
+def _points(axes: Axes) -> float:
+    """Width of axes in points."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return float(axes.get_window_extent().width / figure.dpi * 72)
+
+
+# ---------------------------------------------------------------------------------- axes
+def _time_axis(axes: Axes, begin: float, end: float) -> None:
+    step = next((seconds for seconds in TICK_SECONDS if (end - begin) / seconds <= 9), TICK_SECONDS[-1])
+    axes.xaxis.set_major_locator(MultipleLocator(step))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))
+    axes.grid(axis="x", color="#E5E7EB", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def clock(seconds: float) -> str:
+    """Virtual time as minutes and seconds, `10:15`, and with hours from one hour on."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def _legend(place: SubFigure, size: float) -> None:
+    handles = [
+        Patch(facecolor=SERVICE_COLOR, alpha=0.75, label="tasks in service"),
+        Line2D([], [], color=QUEUE_COLOR, linewidth=1.5, label="tasks in line"),
+        Line2D([], [], color=FAULT_COLOR, linewidth=1.8, label="fault"),
+        *(Patch(facecolor=PHASE_COLORS[phase], label=phase) for phase in PHASES),
+    ]
+    place.legend(
+        handles=handles,
+        loc="upper center",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=size,
+        handlelength=1.4,
+        columnspacing=1.5,
+    )
+    note = "narrow marks: phases that took no time, or next to none"
+    place.text(0.5, 0.12, note, size=size - 1, color=FAINT, ha="center")

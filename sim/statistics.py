@@ -1,0 +1,44 @@
+"""Means over independent replications, and how far they can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite, sqrt
+
+import numpy as np
+from scipy.special import stdtrit
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over `n` replications and its 95 % confidence interval, in `unit`.
+
+    `ci95` is None when there is none: of one replication, or when an observation is infinite.
+    """
+
+    mean: float
+    ci95: tuple[float, float] | None
+    n: int
+    unit: str
+
+
+def estimate(values: Sequence[float], unit: str = "") -> Estimate:
+    """The mean of independent observations x₁ … xₙ with the t-interval mean ± t(n − 1, 0.975) · s / √n (Student
+    1908).
+
+    s is the standard deviation with n − 1 in the denominator. Raises ValueError without an observation, or with one
+    that is not a number.
+    """
+    if not len(values):
+        raise ValueError("an estimate needs at least one observation")
+    observed = np.asarray(values, dtype=np.float64)
+    if np.isnan(observed).any():
+        raise ValueError("an observation is not a number; leave out what was not observed")
+    count, mean = len(observed), float(observed.mean())
+    if count == 1 or not isfinite(mean):
+        return Estimate(mean, None, count, unit)
+    half_width = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2)) * float(observed.std(ddof=1)) / sqrt(count)
+    return Estimate(mean, (mean - half_width, mean + half_width), count, unit)

@@ -1,0 +1,12 @@
+"""What every test shares: Hypothesis draws the same examples in CI every time, and pictures need no screen."""
+
+import os
+
+from hypothesis import settings
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+# No deadline: how long an example takes is the machine's matter.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")

@@ -1,0 +1,382 @@
+"""The commands: what they say, what they write, and with which status they end."""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import scenarios
+import sim
+from sim.cli import main
+
+ROOT = Path(__file__).parents[3]
+COMMANDS = ("demo", "list", "show", "run", "schema", "runbook")
+LATER = ("sweep", "compare", "tune", "search", "suite", "report", "trace", "policy", "recover")
+SMALL = """\
+name: small
+seed: 7
+duration: 10m
+tasks:
+  arrivals: {poisson: {rate: 2/s}}
+  work: {exponential: {mean: 3s}}
+agents: {count: 10, restart_time: 20s}
+faults:
+  - agent_crash: {targets: 1, at: 5m}
+expect:
+  - tasks.lost == 0
+  - recovery.time.max <= %s
+"""
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A folder with a scenario that holds and one that does not."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.scenario.yaml").write_text(SMALL % "35s")
+    (tmp_path / "strict.scenario.yaml").write_text(SMALL % "1s")
+    return tmp_path
+
+
+def in_a_process(*arguments, **environment):
+    command = [sys.executable, "-m", "sim.cli", *arguments]
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(command, capture_output=True, env=env, check=False)
+
+
+# --------------------------------------------------------------------------------- help
+def test_help_lists_the_commands_that_there_are_and_no_others(capsys):
+    assert main(["--help"]) == 0
+    words = capsys.readouterr().out.replace("│", " ").split()
+    assert set(COMMANDS) <= set(words)
+    assert set(LATER).isdisjoint(words)
+
+
+def test_nothing_to_do_shows_the_help(capsys):
+    assert main([]) == 0
+    assert "Usage: recovery-bench" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command_has_an_example_that_parses(command, capsys):
+    assert main([command, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    example = shlex.split(shown.partition("Example: ")[2].partition(" >")[0])
+    assert example[:2] == ["recovery-bench", command]
+    assert main([*example[1:], "--help"]) == 0  # the options are known; nothing is run
+
+
+def test_version_is_the_installed_one(capsys):
+    from sim.experiments.replications import installed_version
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"recovery-bench {installed_version()}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list"], ["show", "agent-failure"], ["rum"]])
+def test_quick_commands_load_nothing_heavy(arguments):
+    script = f"import sys; from sim.cli import main; main({arguments!r}); sys.stderr.write(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stderr.split()}
+    assert "typer" in loaded
+    assert loaded.isdisjoint({"matplotlib", "pandas", "scipy", "joblib", "pyarrow"})
+
+
+# ------------------------------------------------------------------------------ bad input
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["rnu"], "no such command 'rnu'; valid: demo, list, show, run, schema, runbook (nearest: 'run')"),
+        (["sweep"], "no such command 'sweep'; valid: demo"),
+        (["run"], "recovery-bench run: missing argument"),
+        (["run", "baseline", "--sed", "7"], "no such option '--sed'; valid: --seed, --replications"),
+        (["run", "baseline", "--seed"], "option '--seed' requires an argument"),
+        (["list", "x"], "recovery-bench list: got unexpected extra argument"),
+        (["run", "baseline", "--seed", "x"], "--seed x: is no seed; valid: a whole number such as 7, or 7/3"),
+        (["run", "baseline", "--seed", "-1"], "--seed -1: is no seed"),
+        (["run", "baseline", "--seed", "1.5"], "--seed 1.5: is no seed"),
+        (["run", "baseline", "--seed", "7/3", "--replications", "2"], "--seed 7/3: is one replication; valid:"),
+        (["run", "baseline", "--replications", "0"], "--replications 0: is no number of replications; valid:"),
+        (["run", "baseline", "--replications", "many"], "--replications many: is no number of replications"),
+        (["run", "baseline", "--jobs", "-2"], "--jobs -2: is no number of jobs; valid: a whole number from 1 on"),
+        (["run", "baseline", "--set", "agents.count"], "--set agents.count: is no change; valid: path=value"),
+        (["run", "baseline", "--set", "a=1", "--set", "a=2"], "--set a=2: a is set already, to 1"),
+        (["run", "baseline", "--set", "agents.cuont=3"], "unknown path; keys of agents: count, slots"),
+        (["run", "baseline", "--set", "agents.count=-3"], "--set agents.count=-3"),
+        (["run", "baselin"], "baselin: no such file or scenario; valid: a file, or one of agent-failure, baseline"),
+        (["show", "baselin"], "(nearest: 'baseline')"),
+        (["run", "folder"], "folder: is a folder; valid: a scenario file"),
+        (
+            ["run", "baseline", "--json", "nowhere/a.json"],
+            "--json nowhere/a.json: there is no folder 'nowhere'; valid:",
+        ),
+        (["run", "baseline", "--json", "folder"], "--json folder: is a folder; valid: the name of a file"),
+        (["run", "baseline", "--history", "nowhere/a.parquet"], "--history nowhere/a.parquet: there is no folder"),
+        (["run", "baseline", "--history", "-"], "--history -: is kept in a file; valid: --history FILE.parquet"),
+        (["demo", "--out", "nowhere/a.png"], "--out nowhere/a.png: there is no folder 'nowhere'"),
+        (["list", "--json", "nowhere/a.json"], "--json nowhere/a.json: there is no folder"),
+        (["run", "bad.scenario.yaml"], "bad.scenario.yaml:7: agents.cuont: unknown key; known: count"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "bad.scenario.yaml").write_text(SMALL.replace("count: 10", "cuont: 10") % "1s")
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_all_scenarios_are_read_before_any_is_run(small, capsys):
+    assert main(["run", "small.scenario.yaml", "baselin"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+# ------------------------------------------------------------------------------------ run
+def test_run_says_what_holds(small, capsys):
+    assert main(["run", "small.scenario.yaml"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("small  seed 7/0: ")
+    assert "✓ tasks.lost == 0" in out
+    assert "✗" not in out
+    assert err == ""  # no progress but on a terminal
+
+
+def test_what_does_not_hold_is_status_1_and_its_command_shows_it_again(small, capsys):
+    assert main(["run", "strict.scenario.yaml", "--replications", "2", "--set", "agents.restart_time=30s"]) == 1
+    replay = capsys.readouterr().out.partition("replay: ")[2].strip()
+    assert replay == "recovery-bench run strict.scenario.yaml --seed 7/0 --set agents.restart_time=30s"
+    assert main(shlex.split(replay)[1:]) == 1
+    again = capsys.readouterr().out
+    assert "✗ recovery.time.max <= 1s" in again
+    assert replay in again  # on one line, ready to be copied
+
+
+def test_quiet_says_only_what_does_not_hold_and_on_stderr(small, capsys):
+    assert main(["run", "small.scenario.yaml", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main(["run", "strict.scenario.yaml", "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[1] == "  replay: recovery-bench run strict.scenario.yaml --seed 7/0"
+
+
+def test_tables_fit_into_80_columns(capsys):
+    main(["run", "agent-failure", "execution-failure", "--replications", "2"])
+    main(["list"])
+    main(["show", "resource-failure"])
+    main(["runbook"])
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= 80
+
+
+def test_output_is_ascii_where_the_terminal_has_nothing_else(small):
+    done = in_a_process(
+        "run", "small.scenario.yaml", "strict.scenario.yaml", "--replications", "2", PYTHONIOENCODING="ascii"
+    )
+    assert done.returncode == 1
+    assert done.stderr == b""
+    assert b"ok tasks.lost == 0" in done.stdout
+    assert b"NO recovery.time.max <= 1s" in done.stdout
+    assert b"+/-" in done.stdout
+    assert b"?" not in done.stdout
+    assert done.stdout.isascii()
+
+
+def test_colors_only_where_they_are_wanted(small):
+    forced = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
+    assert b"\x1b[" in in_a_process("run", "small.scenario.yaml", **forced).stdout
+    assert b"\x1b[" not in in_a_process("run", "small.scenario.yaml", "--no-color", **forced).stdout
+    assert b"\x1b[" not in in_a_process("run", "small.scenario.yaml").stdout
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    script = f"{shlex.quote(sys.executable)} -m sim.cli schema | head -n 1"
+    done = subprocess.run(["/bin/sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+# ----------------------------------------------------------------------------------- JSON
+def test_json_on_stdout_is_all_there_is_and_has_the_shape_of_the_contract(small, capsys):
+    assert main(["run", "small.scenario.yaml", "--replications", "3", "--json", "-"]) == 0
+    out, err = capsys.readouterr()
+    data = json.loads(out, parse_constant=pytest.fail)
+    assert err == ""
+    assert (data["scenario"], data["seed"], data["replications"]) == ("small", 7, 3)
+    assert data["scenario_resolved"] == scenarios.load("small.scenario.yaml").resolved()
+    measured = data["metrics"]["recovery.time.mean"]
+    low, high = measured["ci95"]
+    assert (measured["n"], measured["unit"]) == (3, "s")
+    assert low < measured["mean"] < high
+    assert data["expectations"][0] == {"expression": "tasks.lost == 0", "observed": 0, "holds": True}
+    assert [run["seed"] for run in data["runs"]] == ["7/0", "7/1", "7/2"]
+    alone = sim.run(scenarios.load("small.scenario.yaml"), seed="7/1")
+    assert data["runs"][1]["history_sha256"] == alone.history_sha256
+    assert data["runs"][1]["metrics"]["recovery.time.mean"] == alone.metrics["recovery.time.mean"]
+
+
+def test_without_an_observation_a_metric_is_null(capsys):
+    assert main(["run", "baseline", "--set", "duration=10m", "--json", "-"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["metrics"]["recovery.time.p95"] is None
+    assert data["runs"][0]["metrics"]["recovery.time.p95"] is None
+
+
+def test_json_of_several_scenarios_is_a_list(small, capsys):
+    assert main(["run", "small.scenario.yaml", "strict.scenario.yaml", "--json", "both.json", "--quiet"]) == 1
+    data = json.loads(Path("both.json").read_text())
+    assert [result["expectations"][1]["holds"] for result in data] == [True, False]
+    assert sorted(path.name for path in small.iterdir()) == ["both.json", "small.scenario.yaml", "strict.scenario.yaml"]
+
+
+def test_one_replication_by_its_name(small, capsys):
+    assert main(["run", "small.scenario.yaml", "--seed", "9/4", "--json", "-"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["seed"], [run["seed"] for run in data["runs"]]) == (9, ["9/4"])
+
+
+def test_jobs_change_nothing_but_the_time(small, capsys):
+    results = []
+    for jobs in ("1", "2"):
+        main(["run", "small.scenario.yaml", "--replications", "3", "--jobs", jobs, "--json", "-"])
+        results.append(json.loads(capsys.readouterr().out))
+        for run in results[-1]["runs"]:
+            del run["wall_seconds"]
+    assert results[0] == results[1]
+
+
+def test_other_values_reach_the_world(small, capsys):
+    assert main(["run", "small.scenario.yaml", "--set", "agents.restart_time=1s", "--json", "-"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["scenario_resolved"]["agents"]["restart_time"] == {"constant": {"value": 1.0}}
+    assert data["metrics"]["recovery.execute.mean"]["mean"] == pytest.approx(1.0)
+
+
+# -------------------------------------------------------------------------------- history
+def test_histories_are_kept_as_the_runs_had_them(small):
+    assert main(["run", "small.scenario.yaml", "--replications", "2", "--history", "events.parquet", "-q"]) == 0
+    kept = pd.read_parquet("events.parquet")
+    assert list(kept.columns[:4]) == ["scenario", "replication", "time", "event"]
+    for seed, part in kept.groupby("replication", observed=True):
+        history = sim.run(scenarios.load("small.scenario.yaml"), seed=seed).history
+        assert len(part) == len(history)
+        for column in history:
+            assert part[column].astype(object).where(part[column].notna(), None).tolist() == (
+                history[column].astype(object).where(history[column].notna(), None).tolist()
+            )
+    about = json.loads(pq.read_schema("events.parquet").metadata[b"recovery-bench"])
+    assert about["scenarios"] == [scenarios.load("small.scenario.yaml").resolved()]
+
+
+# ------------------------------------------------------------------------------ interrupts
+@pytest.fixture
+def interrupts(monkeypatch):
+    """Ctrl-C when so many runs are finished."""
+    import sim.bench
+    import sim.experiments.replications as replications
+
+    def after(finished):
+        done = []
+
+        def run(*arguments, real=sim.bench.run, **options):
+            if len(done) == finished:
+                raise KeyboardInterrupt
+            done.append(real(*arguments, **options))
+            return done[-1]
+
+        monkeypatch.setattr(replications, "run", run)
+        monkeypatch.setattr(sim.bench, "run", run)
+
+    return after
+
+
+@pytest.mark.parametrize("history", [[], ["--history", "events.parquet"]])
+def test_what_was_finished_before_an_interrupt_is_kept(small, capsys, interrupts, history):
+    interrupts(2)
+    command = ["run", "small.scenario.yaml", "--replications", "5", "--json", "part.json", *history]
+    assert main(command) == 130
+    out, err = capsys.readouterr()
+    assert err == "interrupted; finished: 2 of 5 of small\n"
+    assert "(interrupted)" in out
+    data = json.loads(Path("part.json").read_text())
+    assert (data["interrupted"], [run["seed"] for run in data["runs"]]) == (True, ["7/0", "7/1"])
+    if history:
+        assert pd.read_parquet("events.parquet")["replication"].unique().tolist() == ["7/0", "7/1"]
+
+
+def test_scenarios_finished_before_an_interrupt_are_kept(small, capsys, interrupts):
+    interrupts(1)
+    assert main(["run", "small.scenario.yaml", "strict.scenario.yaml", "--json", "part.json", "-q"]) == 130
+    assert [result["scenario"] for result in json.loads(Path("part.json").read_text())] == ["small"]
+
+
+@pytest.mark.parametrize("history", [[], ["--history", "events.parquet"]])
+def test_an_interrupt_before_anything_is_finished_leaves_nothing(small, capsys, interrupts, history):
+    interrupts(0)
+    assert main(["run", "small.scenario.yaml", "--json", "part.json", *history]) == 130
+    assert capsys.readouterr().err == "interrupted; nothing was finished\n"
+    assert sorted(path.name for path in small.iterdir()) == ["small.scenario.yaml", "strict.scenario.yaml"]
+
+
+# ------------------------------------------------------------------------------- the rest
+def test_list_names_what_ships(capsys):
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    assert [name for name in scenarios.names() if name not in out] == []
+    assert main(["list", "--json", "-"]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == scenarios.names()
+
+
+def test_show_explains_and_runs_nothing(capsys, interrupts):
+    interrupts(0)
+    assert main(["show", "agent-failure"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "At 10m, 20m, 30m, 40m and 50m one agent crashes." in out
+    assert "It is recovered by restart_agent, then reassign_agent_tasks." in out
+    assert "recovery.time.max <= 35s" in out
+    assert main(["show", "agent-failure", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out) == scenarios.load("agent-failure").resolved()
+
+
+def test_schema_is_that_of_scenarios(capsys):
+    assert main(["schema"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["properties"].keys() == scenarios.Scenario.model_json_schema()["properties"].keys()
+
+
+def test_runbook_is_the_documented_one(capsys):
+    from recovery import runbook
+
+    assert main(["runbook", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(runbook.documented().as_dict()))
+    assert main(["runbook"]) == 0
+    out = capsys.readouterr().out
+    assert [name for name, _ in runbook.documented().entries() if name not in out] == []
+
+
+def test_demo_draws_the_same_picture_every_time(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "picture: recovery-bench-demo.png" in out
+    assert out.count("✓") == 4
+    assert main(["demo", "--out", "again.png", "--json", "-"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert [result["scenario"] for result in results] == [
+        "execution-failure",
+        "resource-failure",
+        "agent-failure",
+        "communication-failure",
+    ]
+    first = Path("recovery-bench-demo.png").read_bytes()
+    assert first.startswith(b"\x89PNG")
+    assert first == Path("again.png").read_bytes()
+    assert main(["demo", "--out", "other.png", "--seed", "8", "-q"]) in {0, 1}
+    assert first != Path("other.png").read_bytes()

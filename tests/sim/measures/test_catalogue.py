@@ -1,0 +1,65 @@
+"""Every metric of the catalogue, under its name, from any history."""
+
+from __future__ import annotations
+
+from math import isnan
+
+from scenarios.metrics import INVARIANTS, catalogue
+from sim.history import Event, History
+from sim.invariants import CHECKERS, Violation
+from sim.measures import measure
+
+
+def test_what_is_measured_is_what_the_catalogue_has() -> None:
+    """No metric under another name, none left out, pools included."""
+    measured = measure(History.of([], {"resources": {"gpu": 4, "cpu": 2}}))
+    assert set(measured) == {metric.name for metric in catalogue(["gpu", "cpu"]) if metric.measured}
+    assert list(CHECKERS) == list(INVARIANTS)
+
+
+def test_an_empty_history_has_counts_and_nothing_else() -> None:
+    """Counts are 0, whatever would be an average or a share of nothing is None."""
+    measured = measure(History.of([]))
+    units = {metric.name: metric.unit for metric in catalogue()}
+    assert {measured[name] for name in ("tasks.submitted", "recovery.count", "run.events")} == {0}
+    averages = [name for name, unit in units.items() if unit in {"s", "1/s", "fraction", "ratio", "agent-s"}]
+    assert {measured[name] for name in averages if name in measured and name != "run.virtual_seconds"} == {None}
+
+
+def test_metrics_are_plain_numbers() -> None:
+    """Floats that JSON can write, and no NaN, from a history that has hardly any values."""
+    measured = measure(
+        History.of(
+            [
+                {"time": 0.0, "event": Event.TASK_SUBMITTED, "task": 0},
+                {"time": 1.0, "event": Event.ATTEMPT_STARTED, "task": 0, "epoch": 1},
+                {"time": 2.0, "event": Event.RETRY_GRANTED, "task": 0},
+                {"time": 3.0, "event": Event.TASK_COMPLETED, "task": 0, "epoch": 1},
+            ],
+            {"end": 4.0},
+        )
+    )
+    assert {type(value) for value in measured.values()} == {float, type(None)}
+    assert not any(isnan(value) for value in measured.values() if value is not None)
+    assert measured["retries.delay.mean"] is None
+    assert measured["run.events"] == 4
+    assert measured["run.virtual_seconds"] == 4.0
+
+
+def test_consistency_counts_the_violations_that_were_found() -> None:
+    """Those that are handed over, or else those that the checkers find."""
+    history = History.of([{"time": 0.0, "event": Event.TASK_COMPLETED, "task": 0, "epoch": 1}], {"end": 1.0})
+    found = measure(history)
+    assert found["consistency.legal_transitions"] == found["consistency.violations"] == 1
+    handed_over = measure(history, {"fencing": [Violation("fencing", 0.0, "task.0", "", 0)] * 2, "retry_bound": []})
+    assert handed_over["consistency.violations"] == handed_over["consistency.fencing"] == 2
+
+
+def test_a_history_that_grows_is_measured_anew() -> None:
+    """What was computed for a shorter history is not taken for the longer one."""
+    history = History.of([{"time": 0.0, "event": Event.TASK_SUBMITTED, "task": 0}], {"end": 1.0})
+    assert measure(history)["tasks.submitted"] == 1
+    history.record(Event.TASK_SUBMITTED, 1)
+    assert measure(history)["tasks.submitted"] == 2
+    history.meta["warmup"] = 0.5
+    assert measure(history)["tasks.submitted"] == 0

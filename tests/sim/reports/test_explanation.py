@@ -1,0 +1,148 @@
+"""Scenarios in words."""
+
+import pytest
+
+import scenarios
+from sim.reports.explanation import first_sentence, hit, injected, listed, retries, should_happen
+
+PLAIN = """\
+name: plain
+duration: 1h
+tasks:
+  arrivals: {poisson: {rate: 2/s}}
+  work: 3s
+  checkpoint: null
+agents: {count: 10, slots: 2}
+resources: {gpu: {units: 4}}
+"""
+
+
+def scenario(more="", plain=PLAIN, **values):
+    return scenarios.loads(plain + more).with_values(values)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("agent_crash: {at: 10m}", "At 10m one agent crashes."),
+        ("agent_crash: {at: 10m, targets: 3}", "At 10m 3 agents crash."),
+        ("agent_crash: {at: 10m, targets: 20%}", "At 10m 20 % of the agents crash."),
+        ("agent_crash: {at: 10m, targets: all}", "At 10m every agent crashes."),
+        ("agent_crash: {at: 10m, targets: [agent.1, agent.2]}", "At 10m agent.1 and agent.2 crash."),
+        (
+            "agent_hang: {every: {exponential: {mean: 5m}}}",
+            "Every 5m on average (exponential) one agent hangs until restarted.",
+        ),
+        ("agent_hang: {at: 90s, for: 10s}", "At 90s one agent hangs for 10s."),
+        ("execution_failure: {at: 1m}", "At 1m one running task fails."),
+        ("checkpoint_corrupt: {at: 1m}", "At 1m the latest checkpoint of one running task is damaged."),
+        (
+            "resource_unavailable: {resource: gpu, units: 2, every: 6m, for: {uniform: {low: 20s, high: 1m}}}",
+            "Every 6m 2 units of gpu are out of service for 20s to 1m.",
+        ),
+        (
+            "resource_unavailable: {resource: gpu, units: 1, at: 6m}",
+            "At 6m 1 unit of gpu is out of service to the end.",
+        ),
+        (
+            "partition: {between: [agents, queue], at: 10m, for: 30s}",
+            "At 10m nothing passes between the agents and the queue for 30s.",
+        ),
+        (
+            "partition: {between: [agent.1, core], at: 10m}",
+            "At 10m nothing passes between agent.1 and the core to the end.",
+        ),
+    ],
+)
+def test_each_fault_is_a_sentence(fault, told):
+    plain = PLAIN.replace("checkpoint: null", "checkpoint: {every: 1s}")
+    assert injected(scenario(f"faults:\n  - {fault}\n", plain)) == [told]
+
+
+def test_equal_faults_at_several_times_are_one_sentence():
+    faults = "faults:\n  - agent_crash: {at: 1m}\n  - agent_hang: {at: 2m}\n  - agent_crash: {at: 3m}\n"
+    assert injected(scenario(faults)) == [
+        "At 1m and 3m one agent crashes.",
+        "At 2m one agent hangs until restarted.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("tasks.failure_probability", "2%", "Each attempt fails with probability 2 %, at the end of its work."),
+        ("agents.mtbf", "1h", "Each agent crashes at random, 1h on average (exponential) after it came up."),
+        ("tasks.timeout", "20s", "An attempt that takes longer than 20s is stopped."),
+        ("queue.loss", "1%", "1 % of the deliveries are lost."),
+        ("queue.duplication", "0.5%", "0.5 % of the deliveries arrive twice."),
+        ("network.loss", "3%", "3 % of the messages are lost."),
+        ("queue.ack_loss", "1%", "1 % of the acknowledgements are lost."),
+    ],
+)
+def test_what_goes_wrong_by_itself_is_told_too(key, value, told):
+    assert injected(scenario(**{key: value})) == [told]
+
+
+def test_nothing_is_told_as_nothing():
+    assert injected(scenario()) == ["Nothing."]
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "told"),
+    [
+        ("{poisson: {rate: 2/s}}", "Tasks arrive at random, 2 a second; each takes 3s of work."),
+        ("{interval: {every: 500ms}}", "A task arrives every 500ms; each takes 3s of work."),
+        ("{burst: {size: 100, at: 1m}}", "100 tasks arrive at 1m; each takes 3s of work."),
+        (
+            "{closed: {clients: 50, think: 2s}}",
+            "50 clients each submit a task, wait for it, and think for 2s; each takes 3s of work.",
+        ),
+    ],
+)
+def test_the_load(arrivals, told):
+    assert next(iter(hit(scenario(**{"tasks.arrivals": arrivals})))) == told
+
+
+def test_the_fleet_and_what_it_is_busy_with():
+    lines = list(hit(scenario(**{"tasks.needs": "{gpu: 1}", "warmup": "5m", "tasks.checkpoint": "{every: 1s}"})))
+    assert lines[1:] == [
+        "10 agents with 2 slots each: on average 6 of 20 slots are busy (30 %).",
+        "A running task holds 1 of 4 gpu.",
+        "A checkpoint is written after every 1s of work.",
+        "The run lasts 1h, the first 5m of which are not measured.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ("{max_retries: 3, retry_delay: 30s}", "up to 3 times, after 30s each"),
+        ("{max_retries: 1, retry_delay: 0s}", "once, at once"),
+        ("{max_retries: 0, retry_delay: 5s}", "never"),
+        ("{max_retries: 4, retry_delay: 5s, backoff: linear}", "up to 4 times, after 5s, 10s, 15s …"),
+        (
+            "{max_retries: 4, retry_delay: 5s, backoff: exponential, max_delay: 1m, jitter: full}",
+            "up to 4 times, after 5s, 10s …, at most 1m, with full jitter",
+        ),
+    ],
+)
+def test_retries(condition, told):
+    found = scenario(**{"recovery.conditions.agent_failure": condition})
+    assert found.recovery.conditions.agent_failure is not None
+    assert retries(found.recovery.conditions.agent_failure) == told
+
+
+def test_the_documented_recovery_is_told_with_what_its_commands_cost():
+    documented = scenarios.load("agent-failure").with_values({"recovery.costs.restart_agent": "2s"})
+    lines = list(should_happen(documented))
+    assert "It is recovered by restart_agent (2s), then reassign_agent_tasks." in lines
+    assert "A restart takes 20s." in lines
+    assert lines[-1] == "Agents send a heartbeat every 5s; after 3 missed ones (15s) an agent counts as dead."
+    perfect = documented.with_values({"recovery.detection.detector": "perfect"})
+    assert list(should_happen(perfect))[-1] == "The detector knows at once that an agent is down."
+
+
+def test_words():
+    assert first_sentence("One thing\nhappens. Another does not.") == "One thing happens."
+    assert first_sentence("One thing happens") == "One thing happens."
+    assert [listed([]), listed(["a"]), listed(["a", "b", "c"])] == ["", "a", "a, b and c"]

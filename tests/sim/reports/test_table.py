@@ -1,0 +1,140 @@
+"""The table of a result, from results written by hand."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+import scenarios
+from sim.experiments.replications import Result, RunSummary
+from sim.reports.demo import side_by_side
+from sim.reports.numbers import ASCII
+from sim.reports.table import failures, headline, packed, phases, summary
+
+SCENARIO = scenarios.loads("""\
+name: story
+duration: 1h
+tasks: {arrivals: {poisson: {rate: 2/s}}, work: 3s}
+agents: {count: 10}
+expect:
+  - tasks.lost == 0
+  - recovery.time.mean <= 40s
+  - retries.delay.mean <= 5s
+""")
+METRICS = {
+    "recovery.count": 5.0,
+    "recovery.succeeded": 4.0,
+    "recovery.failed": 0.0,
+    "recovery.escalated": 1.0,
+    "recovery.censored": 0.0,
+    **{f"recovery.detect.{name}": 10.0 for name in ("mean", "p95")},
+    **{f"recovery.wait.{name}": 0.0 for name in ("mean", "p95")},
+    **{f"recovery.analyze.{name}": 0.1 for name in ("mean", "p95")},
+    **{f"recovery.execute.{name}": 20.0 for name in ("mean", "p95")},
+    **{f"recovery.verify.{name}": None for name in ("mean", "p95")},
+    **{f"recovery.time.{name}": 30.1 for name in ("mean", "p95")},
+    "tasks.submitted": 7200.0,
+    "tasks.lost": 0.0,
+    "tasks.rejected": 0.0,
+    "retries.delay.mean": None,
+    "consistency.violations": 0.0,
+}
+
+
+def result(*changed, violations=()):
+    """A replication for each mapping of metrics that differ from the story's."""
+    runs = [
+        RunSummary(f"7/{number}", "abc", 1000, 3600.0, 0.25, METRICS | changes, tuple(violations))
+        for number, changes in enumerate(changed or ({},))
+    ]
+    return Result(SCENARIO, "7", tuple(runs))
+
+
+def printed(renderable, width=80):
+    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
+    console.print(renderable)
+    return console.file.getvalue()
+
+
+def test_the_headline_names_what_was_run():
+    assert printed(headline(result())) == "story  seed 7/0: 1,000 events, 1h in 0.2 s\n"
+    assert printed(headline(result({}, {}))) == "story  seed 7 × 2 replications: 2,000 events, 1h each in 0.5 s\n"
+    stopped = Result(SCENARIO, "7", result().runs, interrupted=True)
+    assert printed(headline(stopped)).endswith("(interrupted)\n")
+
+
+def test_phases_stand_one_after_another():
+    lines = [line.rstrip() for line in printed(phases(result())).splitlines()]
+    assert lines == [
+        "recovery      mean      p95",
+        "  detect    10.0 s   10.0 s  ██████████",
+        "  wait         0 s      0 s",
+        "  analyze  0.100 s  0.100 s            ▏",
+        "  execute   20.0 s   20.0 s            ████████████████████",
+        "  verify         –        –",
+        "  total     30.1 s   30.1 s  5 opened, 4 succeeded, 1 escalated",
+    ]
+
+
+def test_half_widths_are_shown_of_several_replications():
+    text = printed(phases(result({}, {"recovery.time.mean": 32.1})))
+    assert "mean ± 95 %" in text
+    assert "31 ± 13 s" in text  # t(1, 0.975) = 12.706, times the standard error 1
+
+
+def test_without_recoveries_there_are_no_phases():
+    assert "execute" in printed(summary(result()))
+    assert "execute" not in printed(summary(result({"recovery.count": 0.0})))
+
+
+def test_zero_is_said_only_where_it_is_worth_it():
+    text = printed(summary(result()))
+    assert "7,200 submitted, 0 lost" in text
+    assert "rejected" not in text
+    assert "3 rejected" in printed(summary(result({"tasks.rejected": 3.0})))
+
+
+def test_what_does_not_hold_is_told_with_the_replication_that_shows_it():
+    bad = result({}, {"recovery.time.mean": 90.0})
+    assert list(failures(bad, "story.scenario.yaml", {"agents.count": "3"})) == [
+        "✗ recovery.time.mean <= 40s: observed 60.0 s",
+        "  replay: recovery-bench run story.scenario.yaml --seed 7/1 --set agents.count=3",
+        "✗ retries.delay.mean <= 5s: observed no observation",
+        "  replay: recovery-bench run story.scenario.yaml --seed 7/0 --set agents.count=3",
+    ]
+
+
+def test_names_with_blanks_are_quoted():
+    told = list(failures(result(), "my story.scenario.yaml", {"description": "a b"}, ASCII))
+    assert told[0].startswith("NO ")
+    assert told[1].endswith("run 'my story.scenario.yaml' --seed 7/0 --set 'description=a b'")
+
+
+def test_violations_are_told_with_their_replication():
+    broken = result(violations=["no_lost_task at 12 s: task.3: nobody has it"])
+    assert list(failures(broken, "story"))[-2:] == [
+        "✗ no_lost_task at 12 s: task.3: nobody has it",
+        "  replay: recovery-bench run story --seed 7/0",
+    ]
+
+
+def test_when_only_the_mean_fails_all_replications_are_repeated(monkeypatch):
+    """Each run alone is as expected of a maximum; their mean is held against something else."""
+    bad = result({}, {})
+    monkeypatch.setattr("sim.reports.verdict.failing_run", lambda *_: None)
+    assert "  replay: recovery-bench run story --seed 7 --replications 2" in list(failures(bad, "story"))
+
+
+def test_side_by_side_has_a_column_for_each_scenario():
+    text = printed(side_by_side([result(), result({"recovery.detect.mean": None})]))
+    detect = next(line for line in text.splitlines() if "detect" in line)
+    assert detect.split() == ["detect", "10.0", "s", "–"]
+    assert text.count("2 of 3 ✗") == 2
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [(80, ["one, two three, four"]), (14, ["one,", "two three,", "four"]), (3, ["one,", "two three,", "four"])],
+)
+def test_cells_are_never_broken_in_two(width, lines):
+    assert packed(["one", "two three", "four"], width).splitlines() == lines

@@ -1,0 +1,131 @@
+"""Pictures: what is drawn where, and the same bytes every time."""
+
+import matplotlib as mpl
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+
+import scenarios
+import sim
+from sim.reports.timeline import PHASE_COLORS, caption, clock, drawn, save, timeline, timelines
+from tests.sim.reports.stories import agent_story, escalated_story, partition_story, quiet_story
+
+NAMES = ("execution-failure", "resource-failure", "agent-failure", "communication-failure")
+
+
+@pytest.fixture(scope="module")
+def histories():
+    return [sim.run(scenarios.load(name), seed=7).record for name in NAMES]
+
+
+def bars(axes):
+    """Bars by their color: the phase, where it begins, how long it is."""
+    phases = {to_hex(color): phase for phase, color in PHASE_COLORS.items()}
+    found = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    return [
+        (phases[to_hex(bar.get_facecolor())], bar.get_x(), bar.get_width())
+        for bar in found
+        if to_hex(bar.get_facecolor()) in phases
+    ]
+
+
+def test_phases_stand_where_they_happened():
+    figure = timeline(agent_story(), (20.0, 80.0))
+    load, lanes = figure.axes
+    found = bars(lanes)
+    assert [phase for phase, _, _ in found] == ["detect", "wait", "analyze", "execute", "verify"]
+    detect, wait, analyze, execute, verify = found
+    assert detect[1:] == (30.0, 12.0)
+    assert wait[2] == pytest.approx(analyze[2])
+    assert 0 < wait[2] < 1  # took no time: a mark, so that it is seen
+    assert execute[1] + execute[2] == pytest.approx(62.0)
+    assert verify[1:] == (pytest.approx(62.0), pytest.approx(3.0))
+    assert lanes.get_xlim() == load.get_xlim() == (20.0, 80.0)
+    assert [label.get_text() for label in lanes.get_yticklabels()] == ["agent 1"]
+
+
+def test_a_recovery_that_ended_badly_says_so():
+    _, lanes = timeline(escalated_story(), (0.0, 100.0)).axes
+    assert [text.get_text() for text in lanes.texts] == ["wait 15.0 s", "wait 25.0 s", "escalated"]
+    assert [text.get_text() for text in timeline(agent_story(), (0.0, 100.0)).axes[1].texts] == [
+        "detect 12.0 s",
+        "execute 20.0 s",
+    ]
+
+
+def test_marks_take_their_room_from_the_next_phase():
+    stretches = [("detect", 0.0, 0.0), ("wait", 0.0, 30.0), ("analyze", 30.0, 30.0), ("verify", 30.0, 30.0)]
+    assert drawn(stretches, 1.0) == [
+        ("detect", 0.0, 1.0),
+        ("wait", 1.0, 30.0),
+        ("analyze", 30.0, 31.0),
+        ("verify", 31.0, 32.0),
+    ]
+
+
+def test_the_fault_is_named_and_its_time_is_tinted():
+    load, _ = timeline(partition_story(healed=True)).axes
+    assert "partition: agents – queue" in [text.get_text() for text in load.texts]
+    assert [(patch.get_x(), patch.get_width()) for patch in load.patches if isinstance(patch, Rectangle)] == [
+        (40.0, 20.0)
+    ]
+
+
+def test_a_run_without_recoveries_has_a_picture(tmp_path):
+    figure = timeline(quiet_story())
+    assert bars(figure.axes[1]) == []
+    save(figure, tmp_path / "quiet.png")
+    assert caption(quiet_story()) == "no recoveries"
+
+
+def test_the_caption_says_how_long_recovery_took():
+    assert caption(agent_story()) == "1 recovery, 35.0 s on average: detect 12.0 s, execute 20.0 s, verify 3.00 s"
+    assert caption(escalated_story()) == "1 recovery (1 escalated)"
+
+
+def test_no_two_texts_of_the_picture_overlap(histories):
+    figure = timelines(histories, "Title", "Subtitle")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in seen(figure) if text.get_text()]
+    assert len(boxes) > 60
+    overlapping = [
+        (one, other)
+        for number, (one, box) in enumerate(boxes)
+        for other, other_box in boxes[number + 1 :]
+        if box.overlaps(other_box)
+    ]
+    assert overlapping == []
+    width, height = canvas.get_width_height()
+    assert [text for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height] == []
+
+
+def seen(figure):
+    """Every text in sight. Ticks beyond the end of an axis have labels too, which are not drawn."""
+    for part in [figure, *figure.findobj(mpl.figure.SubFigure)]:
+        yield from part.texts
+        for legend in part.legends:
+            yield from legend.get_texts()
+    for axes in figure.axes:
+        yield from [*axes.texts, axes.yaxis.label]
+        for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+            for tick in axis.get_major_ticks():
+                if tick.label1.get_visible() and min(limits) <= tick.get_loc() <= max(limits):
+                    yield tick.label1
+
+
+def test_the_same_histories_give_the_same_bytes_whatever_the_user_has_set(histories, tmp_path):
+    save(timelines(histories, "Title"), tmp_path / "one.png")
+    with mpl.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 10}):
+        save(timelines(histories, "Title"), tmp_path / "two.png")
+        assert mpl.rcParams["font.size"] == 20
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    save(timelines(histories, "Another"), tmp_path / "three.png")
+    assert (tmp_path / "one.png").read_bytes() != (tmp_path / "three.png").read_bytes()
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (75, "1:15"), (3599.6, "1:00:00"), (3725, "1:02:05")])
+def test_clock(seconds, shown):
+    assert clock(seconds) == shown

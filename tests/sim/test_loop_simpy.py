@@ -1,0 +1,464 @@
+"""Coroutines and SimPy's processes wait for each other."""
+
+import asyncio
+
+import pytest
+import simpy
+
+from sim.loop import Deadlock, SimLoop, VirtualEnvironment, run
+
+
+@pytest.fixture(params=["its own", "plain"])
+def loop(request):
+    loop = SimLoop() if request.param == "its own" else SimLoop(simpy.Environment())
+    yield loop
+    loop.abandon()
+
+
+class Refused(Exception):
+    """One whose `args` do not tell all."""
+
+    def __init__(self, *, code):
+        super().__init__()
+        self.code = code
+
+
+def waiting(loop, ask):
+    """A task that waits for what `ask` returns."""
+
+    async def waits():
+        return await loop.wait(ask())
+
+    task = loop.create_task(waits())
+    loop.env.run(until=loop.time() + 1)
+    return task
+
+
+def cancel_when_granted(task, gives, granted):
+    """Cancel a task at the instant at which what it waits for is granted, before it has learnt of that."""
+
+    def cancel(_):
+        assert granted()
+        assert not task.done()
+        task.cancel()
+
+    gives.callbacks.append(cancel)
+
+
+class TestCoroutinesWaitForEvents:
+    def test_for_time_and_values(self, loop):
+        async def main():
+            value = await loop.wait(loop.env.timeout(3, "value"))
+            return value, loop.time(), loop.env.now
+
+        assert loop.run_until_complete(main()) == ("value", 3.0, 3.0)
+
+    def test_for_what_has_happened_already(self, loop):
+        event = loop.env.event().succeed("long ago")
+        loop.env.run(until=1)
+        assert loop.run_until_complete(loop.wait(event)) == "long ago"
+
+    def test_for_conditions_and_processes(self, loop):
+        def works():
+            yield loop.env.timeout(2)
+            return "done"
+
+        async def main():
+            process = loop.env.process(works())
+            either = await loop.wait(loop.env.timeout(1) | process)
+            return len(either.events), await loop.wait(process), loop.time()
+
+        assert loop.run_until_complete(main()) == (1, "done", 2.0)
+
+    def test_with_what_asyncio_has_for_coroutines(self, loop):
+        async def main():
+            env = loop.env
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(loop.wait(env.timeout(9)), 1)
+            async with asyncio.TaskGroup() as group:
+                slept = [group.create_task(loop.wait(env.timeout(n, n))) for n in (3, 2)]
+            return [task.result() for task in slept], await asyncio.gather(loop.wait(env.timeout(1, "x"))), loop.time()
+
+        assert loop.run_until_complete(main()) == ([3, 2], ["x"], 5.0)
+
+    def test_several_for_one_in_the_order_in_which_they_came(self, loop):
+        log = []
+
+        async def waits(name, event):
+            log.append((name, await loop.wait(event), loop.time()))
+
+        event = loop.env.timeout(4, "now")
+        tasks = [loop.create_task(waits(name, event)) for name in "abc"]
+        loop.env.run()
+        assert log == [(name, "now", 4.0) for name in "abc"]
+        assert all(task.done() for task in tasks)
+
+    def test_its_failure_is_the_very_error(self, loop):
+        error = Refused(code=7)
+
+        def fails():
+            yield loop.env.timeout(1)
+            raise error
+
+        async def main():
+            with pytest.raises(Refused) as told:
+                await loop.wait(loop.env.process(fails()))
+            return told.value
+
+        assert loop.run_until_complete(main()) is error
+
+    def test_only_events_of_its_own_environment(self, loop):
+        for other in (simpy.Environment().event(), 3):
+            with pytest.raises(ValueError, match="own SimPy environment"):
+                loop.run_until_complete(loop.wait(other))
+
+    def test_a_cancelled_wait_leaves_no_callback(self, loop):
+        event = loop.env.event()
+        task = loop.create_task(loop.wait(event))
+        loop.env.run(until=1)
+        assert len(event.callbacks) == 1
+        task.cancel()
+        loop.env.run()
+        assert task.cancelled()
+        assert event.callbacks == []
+
+    def test_it_wakes_within_the_event(self, loop):
+        log = []
+
+        async def waits():
+            await loop.wait(event)
+            log.append("coroutine")
+
+        def follows(_):
+            log.append("event that came after")
+
+        event = loop.env.timeout(1)
+        task = loop.create_task(waits())
+        loop.env.timeout(1).callbacks.append(follows)
+        loop.env.run()
+        assert log == ["coroutine", "event that came after"]
+        assert task.done()
+
+
+class TestProcessesWaitForCoroutines:
+    def test_for_the_result(self, loop):
+        async def works():
+            await asyncio.sleep(2)
+            return "result"
+
+        def waits():
+            value = yield loop.process(works())
+            return value, loop.env.now
+
+        assert loop.env.run(until=loop.env.process(waits())) == ("result", 2.0)
+
+    def test_for_tasks_and_futures(self, loop):
+        def waits():
+            first = yield loop.process(task)
+            loop.call_later(1, future.set_result, "set")
+            second = yield loop.process(future)
+            return first, second
+
+        task = loop.create_task(asyncio.sleep(1, "slept"))
+        future = loop.create_future()
+        assert loop.env.run(until=loop.env.process(waits())) == ("slept", "set")
+
+    def test_the_failure_is_the_very_error_with_its_cause(self, loop):
+        cause, error = KeyError("cause"), Refused(code=7)
+
+        async def fails():
+            await asyncio.sleep(1)
+            raise error from cause
+
+        def waits():
+            try:
+                yield loop.process(fails())
+            except Refused as told:
+                return told
+
+        told = loop.env.run(until=loop.env.process(waits()))
+        assert told is error
+        assert told.__cause__.__cause__ is cause
+        assert "raised in a coroutine" in str(told.__cause__)
+
+    def test_simpy_itself_would_have_made_another(self):
+        env = simpy.Environment()
+
+        def fails():
+            yield env.timeout(1)
+            raise Refused(code=7)
+
+        def waits():
+            yield env.process(fails())
+
+        with pytest.raises(TypeError, match="code"):
+            env.run(until=env.process(waits()))
+
+    def test_from_coroutine_through_event_to_coroutine(self, loop):
+        async def fails():
+            raise Refused(code=7)
+
+        async def main():
+            with pytest.raises(Refused) as told:
+                await loop.wait(loop.process(fails()))
+            return told.value.code
+
+        assert loop.run_until_complete(main()) == 7
+
+    def test_a_failure_for_which_nobody_waits_ends_the_run(self, loop):
+        async def fails():
+            raise Refused(code=7)
+
+        loop.process(fails())
+        with pytest.raises(Refused) as told:
+            loop.env.run()
+        assert told.value.code == 7
+
+    def test_cancelled_is_no_failure_but_who_waits_is_told(self, loop):
+        def waits():
+            try:
+                yield loop.process(task)
+            except asyncio.CancelledError:
+                return "told"
+
+        alone = loop.create_task(asyncio.sleep(9))
+        loop.process(alone)
+        alone.cancel()
+        task = loop.create_task(asyncio.sleep(9))
+        process = loop.env.process(waits())
+        loop.call_later(1, task.cancel)
+        assert loop.env.run(until=process) == "told"
+
+    def test_they_set_what_coroutines_wait_for(self, loop):
+        async def reads():
+            return [(await queue.get(), loop.time()) for _ in range(2)]
+
+        def writes():
+            for item in "ab":
+                yield loop.env.timeout(1)
+                queue.put_nowait(item)
+
+        queue = asyncio.Queue()
+        loop.env.process(writes())
+        assert loop.run_until_complete(reads()) == [("a", 1.0), ("b", 2.0)]
+
+
+class TestResources:
+    def test_a_cancelled_request_is_withdrawn(self, loop):
+        resource = simpy.Resource(loop.env, 1)
+
+        async def uses():
+            with resource.request() as slot:
+                await loop.wait(slot)
+                await asyncio.sleep(10)
+
+        first, second, third = (loop.create_task(uses()) for _ in range(3))
+        loop.call_later(1, second.cancel)
+        loop.env.run(until=15)
+        assert (first.done(), second.cancelled(), third.done()) == (True, True, False)
+        assert (len(resource.queue), resource.count) == (0, 1)
+        loop.env.run()
+        assert resource.count == 0
+
+    @pytest.mark.parametrize("with_block", [True, False])
+    def test_a_slot_granted_at_the_instant_of_the_cancel_is_given_back(self, loop, with_block):
+        resource = simpy.Resource(loop.env, 1)
+        held = resource.request()
+
+        async def uses():
+            if with_block:
+                with resource.request() as slot:
+                    await loop.wait(slot)
+            else:
+                await loop.wait(resource.request())
+
+        task = loop.create_task(uses())
+        loop.env.run(until=1)
+        cancel_when_granted(task, resource.release(held), lambda: resource.count == 1)
+        loop.env.run()
+        assert task.cancelled()
+        assert resource.count == 0
+
+    @pytest.mark.parametrize(
+        ("kind", "items", "left"),
+        [
+            (simpy.Store, ["a", "b"], ["a", "b"]),
+            (simpy.PriorityStore, [1, 2], [1, 2]),
+            (simpy.FilterStore, ["a"], ["a"]),
+        ],
+    )
+    def test_an_item_taken_at_the_instant_of_the_cancel_is_given_back(self, loop, kind, items, left):
+        store = kind(loop.env)
+        task = waiting(loop, store.get)
+        puts = [store.put(item) for item in items]
+        cancel_when_granted(task, puts[0], lambda: store.items == left[1:])
+        loop.env.run()
+        assert task.cancelled()
+        assert store.items == left
+        assert store.get_queue == []
+
+    def test_an_item_given_back_goes_to_who_waits(self, loop):
+        store = simpy.Store(loop.env)
+        first, second = waiting(loop, store.get), waiting(loop, store.get)
+        cancel_when_granted(first, store.put("item"), lambda: store.items == [])
+        loop.env.run()
+        assert first.cancelled()
+        assert second.result() == "item"
+
+    def test_what_a_container_gave_is_given_back(self, loop):
+        tank = simpy.Container(loop.env, 10)
+        task = waiting(loop, lambda: tank.get(4))
+        cancel_when_granted(task, tank.put(5), lambda: tank.level == 1)
+        loop.env.run()
+        assert task.cancelled()
+        assert tank.level == 5
+
+    def test_a_put_that_waits_is_withdrawn_and_one_that_took_place_stays(self, loop):
+        store = simpy.Store(loop.env, 1)
+        loop.run_until_complete(loop.wait(store.put("first")))
+        waiting(loop, lambda: store.put("second")).cancel()
+        loop.env.run()
+        assert (store.items, store.put_queue) == (["first"], [])
+        task = waiting(loop, lambda: store.put("third"))
+        cancel_when_granted(task, store.get(), lambda: store.items == ["third"])
+        loop.env.run()
+        assert task.cancelled()
+        assert store.items == ["third"]
+
+    @pytest.fixture
+    def preemption(self, loop):
+        """A coroutine that loses its resource to a more important request at 5 s."""
+        resource = simpy.PreemptiveResource(loop.env, 1)
+
+        async def loses():
+            with resource.request(priority=1) as slot:
+                await loop.wait(slot)
+                try:
+                    await asyncio.sleep(10)
+                except asyncio.CancelledError as error:
+                    asyncio.current_task().uncancel()
+                    return error.args[0], loop.time()
+
+        def takes():
+            yield loop.env.timeout(5)
+            with resource.request(priority=0) as slot:
+                yield slot
+                yield loop.env.timeout(1)
+
+        task = loop.create_task(loses())
+        return resource, task, takes
+
+    def test_a_coroutine_is_preempted_by_a_process(self, loop, preemption):
+        resource, task, takes = preemption
+        process = loop.env.process(takes())
+        loop.env.run()
+        preempted, at = task.result()
+        assert isinstance(preempted, simpy.resources.resource.Preempted)
+        assert (preempted.by, preempted.usage_since, preempted.resource, at) == (process, 0.0, resource, 5.0)
+        assert resource.count == 0
+
+
+class TestEnvironments:
+    def test_one_that_has_run_already(self):
+        env = simpy.Environment(100)
+        loop = SimLoop(env)
+        assert (loop.time(), type(loop.time())) == (100.0, float)
+        assert run(asyncio.sleep(5, "slept"), env) == "slept"
+        assert env.now == 105.0
+        loop.close()
+
+    def test_stepping_by_hand_steps_over_one_timer_at_a_time(self):
+        for env in (simpy.Environment(), VirtualEnvironment()):
+            loop = SimLoop(env)
+            log = []
+            for at in (1, 2, 3):
+                loop.call_at(at, log.append, at)
+            while env.peek() <= 2:
+                env.step()
+            assert (log, env.now) == ([1, 2], 2)
+            loop.close()
+
+    def test_one_that_watches_its_steps_sees_every_timer(self):
+        class Watched(simpy.Environment):
+            def step(self):
+                seen.append(self.peek())
+                super().step()
+
+        seen = []
+        assert run(asyncio.sleep(5, "slept"), Watched()) == "slept"
+        assert 5.0 in seen
+        env, patched = simpy.Environment(), []
+        step = env.step
+        env.step = lambda: (patched.append(env.peek()), step())
+        run(asyncio.sleep(5), env)
+        assert 5.0 in patched
+
+    def test_on_a_plain_one_a_cancelled_timer_drags_the_clock_only_after_an_event_of_the_world(self):
+        def world(env):
+            yield env.timeout(3)
+
+        ends = []
+        for env in (VirtualEnvironment(), simpy.Environment()):
+            loop = SimLoop(env)
+            loop.call_later(3600, print).cancel()
+            env.process(world(env))
+            env.run()
+            ends.append(env.now)
+            loop.close()
+        assert ends == [3.0, 3600.0]
+        loop = SimLoop(simpy.Environment())
+        loop.call_later(3600, print).cancel()
+        loop.call_later(3, print)
+        loop.env.run()
+        assert loop.time() == 3.0
+        loop.close()
+
+    @pytest.mark.parametrize("plain", [False, True])
+    def test_deadlocks_are_seen_in_any(self, plain):
+        env = simpy.Environment() if plain else None
+
+        async def main():
+            asyncio.get_running_loop().call_later(60, print).cancel()
+            await asyncio.Event().wait()
+
+        with pytest.raises(Deadlock, match="at 0 s"):
+            run(main(), env)
+
+    def test_the_log_is_the_same_under_any_runner(self):
+        def log_of(env, runs):
+            loop, log = SimLoop(env), []
+
+            async def works(name, naps):
+                for nap in naps:
+                    await asyncio.sleep(nap)
+                    log.append((loop.time(), name))
+                    if nap == 2:
+                        await loop.wait(loop.env.timeout(0.5))
+                        log.append((loop.time(), name, "event"))
+
+            def world():
+                for _ in range(3):
+                    yield loop.env.timeout(1.5)
+                    log.append((loop.env.now, "world"))
+
+            loop.env.process(world())
+            tasks = [loop.create_task(works("a", (1, 2, 3))), loop.create_task(works("b", (2, 1, 3)))]
+            runs(loop, tasks)
+            loop.abandon()
+            return log
+
+        async def all_of(tasks):
+            await asyncio.wait(tasks)
+
+        logs = [
+            log_of(kind(), runs)
+            for kind in (VirtualEnvironment, simpy.Environment)
+            for runs in (
+                lambda loop, tasks: loop.run_until_complete(all_of(tasks)),
+                lambda loop, _: loop.env.run(),
+                lambda loop, _: loop.env.run(until=100),
+                lambda loop, tasks: loop.env.run(until=loop.process(all_of(tasks))),
+            )
+        ]
+        assert logs[0][:3] == [(1.0, "a"), (1.5, "world"), (2.0, "b")]
+        assert logs[1:] == logs[:1] * 7

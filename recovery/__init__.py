@@ -8,8 +8,8 @@ from recovery.engine import Outcome, RecoveryEngine
 from recovery.model import Failure, FailureKind, Symptom, TaskStatus
 from recovery.policy import RetryPolicy
 from recovery.ports import System
-from recovery.state import StateRecovery
 from recovery.resources import ResourceRecovery
+from recovery.state import StateRecovery
 from recovery.supervisor import Supervisor
 from recovery.verification import RecoveryVerification
 

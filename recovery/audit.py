@@ -9,12 +9,12 @@ AUDIT_EVENTS: tuple[str, ...] = (
     "agent.suspected",  # subject agent: the detector believes it down
     "agent.cleared",  # subject agent: the detector believes it up again
     "recovery.opened",  # detail: failure kind; subject: task, agent or link
-    "retry.granted",  # subject; value: delay in seconds; detail: failure kind
-    "retry.exhausted",  # subject; detail: failure kind
-    "recovery.started",  # a slot was free and the delay is over: analysis begins
+    "retry.granted",  # value: delay in seconds; detail: failure kind
+    "retry.exhausted",  # detail: failure kind
+    "recovery.started",  # the delay is over and a slot was free: analysis begins
     "recovery.analyzed",  # detail: the runbook entry; value: confidence 0..1
     "step.started",  # detail: command
-    "step.completed",  # detail: command; value: seconds it took
+    "step.completed",  # detail: command
     "step.failed",  # detail: command
     "recovery.executed",  # all steps done
     "recovery.verified",  # the end of a recovery that worked
@@ -23,7 +23,7 @@ AUDIT_EVENTS: tuple[str, ...] = (
     "recovery.dismissed",  # nothing to recover any more: the end; detail: why
     "task.fenced",  # subject task; value: the highest void epoch
     "checkpoint.restored",  # subject task; value: progress in work-seconds
-    "checkpoint.rejected",  # subject task; value: sequence of the invalid checkpoint
+    "checkpoint.rejected",  # subject task; detail: why; value: sequence of the checkpoint where it is damaged
 )
 ENDS: frozenset[str] = frozenset({"recovery.verified", "recovery.escalated", "recovery.dismissed"})
 

@@ -1,12 +1,13 @@
 """The runbook's commands: each a coroutine that does its work through the ports.
 
-A command takes the system, the incident and its arguments by the runbook's names, and says whether it worked. What later
-steps need of it (new resources, say) it leaves in the incident's context. All are idempotent: given twice, the second has no
-further effect.
+A command takes the system, the incident and its arguments by the runbook's names, and says whether it worked. What
+later steps need of it (new resources, say) it leaves in the incident's context. All are idempotent: given twice, the
+second has no further effect.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from recovery.model import Checkpoint, FailureKind, Incident
@@ -18,18 +19,27 @@ from recovery.tasks import TaskManager
 Command = Callable[..., Awaitable[bool]]
 TIMEFRAME = 300.0
 """Seconds of the past that a diagnosis looks at when nothing says otherwise."""
+LEAVES: Mapping[str, tuple[str, ...]] = {"allocate_new_resources": ("new_resources",)}
+"""Arguments of later steps whose values a command leaves in the incident's context."""
+
+
+def _whole(identifier: str) -> str:
+    """A regular expression for an identifier and not for a longer one: `task.7` is not in `task.70`."""
+    return rf"(?<!\w){re.escape(identifier)}(?!\w)"
 
 
 # ----------------------------------------------------------------------------------- diagnosis
 async def check_logs(system: System, incident: Incident, *, path: str, pattern: str) -> bool:
     """Whether the log below `path` has a line for the pattern, in which `task_id` stands for the subject."""
-    wanted = pattern.replace("task_id", incident.failure.subject)
+    wanted = pattern.replace("task_id", _whole(incident.failure.subject))
     lines = await system.logs.search(path, wanted, TIMEFRAME)
     incident.context["log_lines"] = tuple(lines)
     return bool(lines)
 
 
-async def check_resource_state(system: System, incident: Incident, *, task_id: str, resource_ids: Sequence[str]) -> bool:
+async def check_resource_state(
+    system: System, incident: Incident, *, task_id: str, resource_ids: Sequence[str]
+) -> bool:
     """Whether the task holds anything that a task which does not run should not."""
     held = await system.resources.held(task_id)
     incident.context["held"] = dict(held)
@@ -60,7 +70,7 @@ async def verify_agent_health(system: System, incident: Incident, *, agent_id: s
 
 async def analyze_agent_logs(system: System, incident: Incident, *, agent_id: str, timeframe: float) -> bool:
     """Whether the agent has logged an error in the timeframe."""
-    lines = await system.logs.search("/var/log/agents/", f"ERROR.*{agent_id}", timeframe)
+    lines = await system.logs.search("/var/log/agents/", f"ERROR.*{_whole(agent_id)}", timeframe)
     return bool(lines)
 
 
@@ -92,13 +102,15 @@ async def restore_checkpoint(
 
 async def retry_task(system: System, incident: Incident, *, task_id: str, retry_count: int) -> bool:
     """Queue the task for its next attempt."""
-    return await TaskManager({}, system).requeue(task_id, "retry")
+    return await TaskManager({}, system).requeue(task_id, "retry", incident.context.get("fenced"))
 
 
 async def allocate_new_resources(
     system: System, incident: Incident, *, task_id: str, requirements: Mapping[str, int] | None
 ) -> bool:
     """Give back what is left of the old allocation and allocate all that the task needs, at once or not at all."""
+    if incident.context.get("new_resources") == await ResourceManager({}, system).held(task_id):
+        return True  # of this very try: given back, somebody else might get them
     allocated = await ResourceRecovery({}, system).reallocate(task_id, requirements)
     if allocated is not None:
         incident.context["new_resources"] = dict(allocated)
@@ -108,12 +120,13 @@ async def allocate_new_resources(
 async def migrate_task(system: System, incident: Incident, *, task_id: str, new_resources: Mapping[str, int]) -> bool:
     """Let the task go on, from its latest valid checkpoint, with its new resources."""
     restored = await StateRecovery({}, system).recover_state(task_id, incident.number)
-    return restored and await TaskManager({}, system).resume(task_id, new_resources)
+    return restored and await TaskManager({}, system).resume(task_id, new_resources, incident.context.get("fenced"))
 
 
 async def restart_agent(system: System, incident: Incident, *, agent_id: str) -> bool:
-    """Stop what is left of the agent and start it; done when it is up."""
-    return await system.agents.restart(agent_id)
+    """Stop what is left of the agent and start it; done when it is up. One that responds is left in peace."""
+    health = await system.agents.health(agent_id)
+    return health.responding or await system.agents.restart(agent_id)
 
 
 async def reassign_agent_tasks(
@@ -121,27 +134,30 @@ async def reassign_agent_tasks(
 ) -> bool:
     """Take over the tasks that the agent held when its recovery began, and queue each for whoever is free.
 
-    A task that an incident of its own takes care of is left to it, and so is one that was completed meanwhile. Where the
-    kind of failure has a condition, each task counts a retry and is given up beyond it.
+    A task that an incident of its own takes care of is left to it, and so is one that was completed meanwhile. Where
+    the kind of failure has a condition, each task counts a retry and is given up beyond it.
     """
     state, tasks, resources = StateManager({}, system), TaskManager({}, system), ResourceManager({}, system)
     policy = incident.context.get("condition")
     is_recovering: Callable[[str], bool] = incident.context.get("is_recovering", lambda task_id: False)
+    reassigned: dict[str, None] = incident.context.setdefault("reassigned", {})
     for task_id in incident.context.get("tasks", ()):
-        if state.is_finished(task_id) or is_recovering(task_id):
+        if task_id in reassigned or state.is_finished(task_id) or is_recovering(task_id):
             continue
         view = await system.tasks.inspect(task_id)
         if view is not None and view.agent not in {None, agent_id}:
             continue  # it goes on elsewhere already
         if policy is not None and not policy.allows(system.store.count_retry(task_id, FailureKind.AGENT)):
+            system.audit.record("retry.exhausted", incident.number, task_id, FailureKind.AGENT.value)
             system.store.escalate(task_id, "retries exhausted")
             await system.tasks.give_up(task_id, "retries exhausted")
             continue
-        state.fence(task_id, incident.number)
+        fenced = state.fence(task_id, incident.number)
         await tasks.stop(task_id)
         await resources.release(task_id)
         await StateRecovery({}, system).recover_state(task_id, incident.number)
-        await tasks.requeue(task_id, "reassigned")
+        await tasks.requeue(task_id, "reassigned", fenced)
+        reassigned[task_id] = None
     return True
 
 

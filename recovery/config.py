@@ -8,13 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.model import FailureKind
 from recovery.policy import RetryPolicy, Seconds
+from recovery.runbook import documented
 
-DOCUMENTED_CONDITIONS: dict[FailureKind, RetryPolicy | None] = {
-    FailureKind.TASK: RetryPolicy(max_retries=3, retry_delay=30.0),
-    FailureKind.RESOURCE: RetryPolicy(max_retries=2, retry_delay=15.0),
-    FailureKind.AGENT: None,
-    FailureKind.COMMUNICATION: None,
-}
+
+def documented_conditions() -> dict[FailureKind, RetryPolicy | None]:
+    """The conditions of the documented runbook."""
+    return documented().conditions()
 
 
 class DetectionConfig(BaseModel):
@@ -31,13 +30,14 @@ class DetectionConfig(BaseModel):
 class RecoveryConfig(BaseModel):
     """The core: a condition per kind of failure (None: no delay, not counted, no limit), and how it detects and works.
 
-    `parallel` is the number of recoveries at once (None: any number). `unconditional_tries` bounds how often a recovery
-    is tried whose kind has no condition, before it is escalated.
+    Conditions that are left out altogether are the documented runbook's. `parallel` is the number of recoveries at once
+    (None: any number). `unconditional_tries` bounds how often a recovery is tried whose kind has no condition, before
+    it is escalated.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    conditions: dict[FailureKind, RetryPolicy | None] = Field(default_factory=lambda: dict(DOCUMENTED_CONDITIONS))
+    conditions: dict[FailureKind, RetryPolicy | None] = Field(default_factory=documented_conditions)
     detection: DetectionConfig = DetectionConfig()
     parallel: Annotated[int, Field(ge=1)] | None = 8
     unconditional_tries: Annotated[int, Field(ge=1)] = 3

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from recovery.commands import TIMEFRAME, Command, documented_commands
+from recovery.commands import LEAVES, TIMEFRAME, Command, documented_commands
 from recovery.config import RecoveryConfig
 from recovery.evidence import Evidence
 from recovery.model import Analysis, Failure, FailureKind, Incident, RecoveryStrategy, Step, Symptom
@@ -16,6 +16,8 @@ from recovery.runbook import Instruction, Runbook, documented
 from recovery.state import StateManager
 from recovery.tasks import TaskManager
 from recovery.verification import RecoveryVerification
+
+UNDOCUMENTED = "nothing documented looks like this"
 
 
 class Outcome(StrEnum):
@@ -52,24 +54,23 @@ class RecoveryEngine:
         self._runbook = documented() if runbook is None else runbook
         self._entries = dict(self._runbook.entries())
         self._evidence = Evidence(system)
-        self._manual_incidents = 0
+        self._manual_incidents = -1  # which stands for no incident; theirs are the numbers below
 
     async def recover_task(self, task_id: str, failure_info: Mapping[str, Any]) -> bool:
         """Recover one task now; True when that was verified.
 
-        `failure_info` may have `kind` (a failure kind, `task_failure` when left out), `at` (seconds) and whatever else was
-        observed.
+        `failure_info` may have `kind` (a failure kind, `task_failure` when left out), `at` (seconds), `symptoms` and
+        whatever else was observed. Raises ValueError for a kind that does not exist.
         """
         info = dict(failure_info)
-        failure = Failure(
-            FailureKind(info.pop("kind", FailureKind.TASK)),
-            task_id,
-            float(info.pop("at", 0.0)),
-            info,
-            tuple(info.pop("symptoms", ())),
-        )
+        kind = FailureKind(info.pop("kind", FailureKind.TASK))
+        at, symptoms = float(info.pop("at", 0.0)), tuple(info.pop("symptoms", ()))
         self._manual_incidents -= 1
-        return await self.recover(Incident(self._manual_incidents, failure, failure.at)) is Outcome.VERIFIED
+        incident = Incident(self._manual_incidents, Failure(kind, task_id, at, info, symptoms), at)
+        outcome = await self.recover(incident)
+        if outcome is Outcome.UNKNOWN:
+            self._say(incident, "recovery.failed", UNDOCUMENTED)
+        return outcome is Outcome.VERIFIED
 
     async def recover(self, incident: Incident) -> Outcome:
         """One try at recovering a failure of a task, an agent or a connection. Never raises but for cancellation."""
@@ -89,7 +90,7 @@ class RecoveryEngine:
                 return Outcome.FAILED
             self._say(incident, "recovery.verified")
             return Outcome.VERIFIED
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
             await self._handle_recovery_failure(incident, error)
             return Outcome.FAILED
 
@@ -110,12 +111,13 @@ class RecoveryEngine:
             return moot
         observed = await self._evidence.gather(failure)
         scenario, confidence = self._match(observed, failure)
-        incident.context.update(await self._arguments(incident))
+        arguments = await self._arguments(incident)
+        incident.context.update(arguments)
         diagnosis = {} if scenario is None else await self._diagnose(incident, scenario)
         impact = await self._evidence.impact(failure)
         incident.context["impact"] = impact
         self._say(incident, "recovery.analyzed", scenario or "unknown", confidence)
-        return Analysis(failure, scenario, confidence, observed, impact, diagnosis)
+        return Analysis(failure, scenario, confidence, observed, impact, diagnosis, arguments)
 
     def _match(self, observed: tuple[Symptom, ...], failure: Failure) -> tuple[str | None, float]:
         """The entry of which the largest share was observed; what was reported first decides between equals."""
@@ -154,16 +156,20 @@ class RecoveryEngine:
 
     # ------------------------------------------------------------------------------ select
     async def _select_recovery_strategy(self, analysis: Analysis) -> RecoveryStrategy:
-        """The documented steps of the entry that was diagnosed."""
+        """The documented steps of the entry that was diagnosed, with their arguments."""
         assert analysis.scenario is not None
-        entry = self._entries[analysis.scenario]
-        return RecoveryStrategy(
-            analysis.scenario,
-            tuple(
-                Step(instruction.name, instruction.command, dict.fromkeys(instruction.args))
-                for instruction in entry.recovery
-            ),
-        )
+        steps: list[Step] = []
+        left: tuple[str, ...] = ()
+        for instruction in self._entries[analysis.scenario].recovery:
+            awaits = tuple(name for name in instruction.args if name in left)
+            arguments = {
+                name: instruction.values.get(name, analysis.arguments.get(name))
+                for name in instruction.args
+                if name not in left
+            }
+            steps.append(Step(instruction.name, instruction.command, arguments, awaits))
+            left += LEAVES.get(instruction.command, ())
+        return RecoveryStrategy(analysis.scenario, tuple(steps))
 
     # ----------------------------------------------------------------------------- execute
     async def _execute_recovery(self, incident: Incident, strategy: RecoveryStrategy) -> bool:
@@ -175,32 +181,35 @@ class RecoveryEngine:
                     return False
             await self._finalize_recovery(incident)
             return True
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
             await self._handle_step_failure(incident, error)
             return False
 
     async def _prepare_recovery(self, incident: Incident) -> None:
         """Nothing of the failed attempt may act any more; what a failed agent held is noted before it is restarted."""
         failure = incident.failure
+        for names in LEAVES.values():
+            for name in names:
+                incident.context.pop(name, None)  # of an earlier try
         if failure.kind is FailureKind.AGENT:
             known = incident.context.get("tasks", ())
             held = await self.system.tasks.tasks_on(failure.subject)
             incident.context["tasks"] = tuple(dict.fromkeys((*known, *held)))
+            for task_id in held:  # by an agent that failed again after it got them anew
+                incident.context.get("reassigned", {}).pop(task_id, None)
         elif failure.kind is not FailureKind.COMMUNICATION:
-            self.state_manager.fence(failure.subject, incident.number)
+            incident.context["fenced"] = self.state_manager.fence(failure.subject, incident.number)
             await self.task_manager.stop(failure.subject)
 
     async def _execute_recovery_step(self, incident: Incident, step: Step) -> bool:
         self._say(incident, "step.started", step.command)
-        arguments = {name: incident.context.get(name) for name in step.arguments}
-        done = await self._commands[step.command](self.system, incident, **arguments)
+        awaited = {name: incident.context.get(name) for name in step.awaits}
+        done = await self._commands[step.command](self.system, incident, **step.arguments, **awaited)
         self._say(incident, "step.completed" if done else "step.failed", step.command)
         return done
 
     async def _command(self, incident: Incident, instruction: Instruction) -> bool:
-        arguments = {
-            name: instruction.values.get(name, incident.context.get(name)) for name in instruction.args
-        }
+        arguments = {name: instruction.values.get(name, incident.context.get(name)) for name in instruction.args}
         return await self._commands[instruction.command](self.system, incident, **arguments)
 
     async def _finalize_recovery(self, incident: Incident) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from recovery.model import Failure, FailureKind, Impact, Symptom, TaskStatus
+from recovery.model import FINISHED, HALTED, Failure, FailureKind, Impact, Symptom
 from recovery.ports import System
-
-_OVER = frozenset({TaskStatus.COMPLETED, TaskStatus.ESCALATED, TaskStatus.REJECTED})
 
 
 class Evidence:
@@ -22,7 +20,9 @@ class Evidence:
         if failure.kind is FailureKind.COMMUNICATION:
             return None
         status = self._system.store.status(failure.subject)
-        return "task_finished" if status is None or status in _OVER else None
+        if status is None:
+            return "task_unknown"
+        return "task_finished" if status in FINISHED else None
 
     async def gather(self, failure: Failure) -> tuple[Symptom, ...]:
         """What was reported, and what is observed now."""
@@ -39,7 +39,7 @@ class Evidence:
         if view is None:
             return []
         seen = []
-        if view.status in {TaskStatus.FAILED, TaskStatus.BLOCKED}:
+        if view.status in HALTED:
             seen.append(Symptom("task_status", view.status.value, task_id))
             if any(view.held.values()):
                 seen.append(Symptom("resource_state", "inconsistent", task_id))

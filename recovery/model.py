@@ -1,7 +1,7 @@
 """The nouns of recovery: what is said between the parts of the core.
 
-Everything here is a frozen value. Identifiers are strings (`"task.172"`, `"agent.3"`); times are seconds of the event
-loop's clock, durations are float seconds.
+Everything here is a frozen value, but for `Incident`, which is a running record. Identifiers are strings (`"task.172"`,
+`"agent.3"`); times are seconds of the event loop's clock, durations are float seconds.
 """
 
 from __future__ import annotations
@@ -40,10 +40,16 @@ class TaskStatus(StrEnum):
     REJECTED = "rejected"
 
 
+FINISHED = frozenset({TaskStatus.COMPLETED, TaskStatus.ESCALATED, TaskStatus.REJECTED})
+"""Nothing can happen to such a task any more."""
+HALTED = frozenset({TaskStatus.FAILED, TaskStatus.BLOCKED})
+"""Such a task goes on only when somebody recovers it."""
 LEGAL_TRANSITIONS: Mapping[TaskStatus, frozenset[TaskStatus]] = MappingProxyType(
     {
-        TaskStatus.QUEUED: frozenset({TaskStatus.RUNNING, TaskStatus.QUEUED, TaskStatus.ESCALATED, TaskStatus.REJECTED}),
-        # A running task is started again elsewhere when the queue redelivers it, and queued again when its agent is lost.
+        TaskStatus.QUEUED: frozenset(
+            {TaskStatus.RUNNING, TaskStatus.QUEUED, TaskStatus.ESCALATED, TaskStatus.REJECTED}
+        ),
+        # A running task is started again elsewhere when the queue redelivers it, queued again when its agent is lost.
         TaskStatus.RUNNING: frozenset(
             {
                 TaskStatus.RUNNING,
@@ -98,7 +104,8 @@ class Analysis:
     """The outcome of matching evidence with the runbook.
 
     `scenario` is the runbook's entry (`"system_failures.agent_failure"`), or None when nothing matched and an operator
-    has to look; `confidence` is the share of that entry's symptoms which were observed, 0 to 1.
+    has to look; `confidence` is the share of that entry's symptoms which were observed, 0 to 1. `arguments` are the
+    values of the names that the runbook's arguments use, as far as they are known by now.
     """
 
     failure: Failure
@@ -106,16 +113,22 @@ class Analysis:
     confidence: float
     evidence: tuple[Symptom, ...]
     impact: Impact
-    diagnosis: Mapping[str, Any] = field(default_factory=_nothing)
+    diagnosis: Mapping[str, bool] = field(default_factory=_nothing)
+    arguments: Mapping[str, Any] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command of a plan with its arguments resolved to values."""
+    """One command of a plan.
+
+    `arguments` have the values that they will be given; None where the command finds out itself (`latest_checkpoint`,
+    `new_agent_id`). `awaits` names the arguments whose values only an earlier step of the plan will know.
+    """
 
     name: str
     command: str
     arguments: Mapping[str, Any]
+    awaits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +208,11 @@ class LinkHealth:
 
 @dataclass(slots=True)
 class Incident:
-    """A failure from its detection to its end: verified, escalated or found to be moot. Mutable: it is a running record."""
+    """A failure from its detection to its end: verified, escalated or found to be moot.
+
+    `context` is what its commands tell each other: values for the runbook's arguments, and what steps leave for later
+    ones. `outcome` is why it was escalated.
+    """
 
     number: int
     failure: Failure

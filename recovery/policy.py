@@ -6,6 +6,7 @@ counted from 1: the n-th delay comes before retry n, and no delay follows the la
 
 from __future__ import annotations
 
+import re
 from math import inf
 from typing import Annotated, Literal
 
@@ -14,15 +15,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 Backoff = Literal["fixed", "linear", "exponential"]
 Jitter = Literal["none", "full", "equal", "decorrelated"]
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
+_DURATION = re.compile(r"\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)\s*(ms|s|m|h|d|)\s*")
+_VALID = "valid: 250ms, 30s, 5m, 2h, 1d or a number of seconds"
 
 
 def seconds(value: object) -> object:
-    """`"30s"`, `"250ms"`, `"5m"`, `"2h"`, `"1d"` as float seconds; numbers pass."""
+    """`"30s"`, `"250ms"`, `"5m"`, `"2h"`, `"1d"` as float seconds; numbers pass. Raises ValueError for another text."""
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is not a duration; {_VALID}")
     if isinstance(value, str):
-        for unit in sorted(_UNITS, key=len, reverse=True):
-            if value.endswith(unit):
-                return float(value.removesuffix(unit)) * _UNITS[unit]
+        parts = _DURATION.fullmatch(value)
+        if parts is None:
+            raise ValueError(f"{value!r} is not a duration; {_VALID}")
+        return float(parts[1]) * _UNITS[parts[2]]
     return value
 
 
@@ -41,6 +47,8 @@ def linear(retry_delay: float, retry: int) -> float:
 
 def exponential(retry_delay: float, multiplier: float, retry: int) -> float:
     """d m^(n-1) before retry n: the first delay is `retry_delay` itself. Beyond the range of floats: infinity."""
+    if retry_delay == 0:
+        return 0.0
     try:
         return retry_delay * multiplier ** (retry - 1)
     except OverflowError:
@@ -49,12 +57,12 @@ def exponential(retry_delay: float, multiplier: float, retry: int) -> float:
 
 def full_jitter(delay: float, u: float) -> float:
     """Uniform over [0, d): mean d/2, variance d^2/12 (Brooker, "Exponential Backoff and Jitter", AWS 2015)."""
-    return u * delay
+    return u * delay if u > 0 else 0.0  # an infinite delay has a shortest one, too
 
 
 def equal_jitter(delay: float, u: float) -> float:
     """Uniform over [d/2, d): mean 3d/4, variance d^2/48 (Brooker 2015)."""
-    return delay / 2 + u * delay / 2
+    return delay / 2 + full_jitter(delay / 2, u)
 
 
 def decorrelated_jitter(base: float, previous: float, cap: float, u: float) -> float:
@@ -65,8 +73,9 @@ def decorrelated_jitter(base: float, previous: float, cap: float, u: float) -> f
 class RetryPolicy(BaseModel):
     """How often a failure is retried and how long each retry waits. Durations are seconds, or texts such as `"30s"`.
 
-    `max_retries` r means r + 1 attempts at most; None: any number. `backoff`, `multiplier` and `max_delay` say how delays
-    grow from `retry_delay`, `jitter` how they are spread.
+    `max_retries` r means r + 1 attempts at most; None: any number. `backoff`, `multiplier` and `max_delay` say how
+    delays grow from `retry_delay`, `jitter` how they are spread. Decorrelated jitter grows by itself: `backoff` and
+    `multiplier` have no part in it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,8 +94,8 @@ class RetryPolicy(BaseModel):
     def delay(self, retry: int, u: float = 0.0, previous: float | None = None) -> float | None:
         """Seconds to wait before retry number `retry`, or None when retries are exhausted.
 
-        `u` is uniform over [0, 1); `previous` is the delay before (decorrelated jitter goes on from it). Raises ValueError
-        for a retry below 1.
+        `u` is uniform over [0, 1); `previous` is the delay before (decorrelated jitter goes on from it). Raises
+        ValueError for a retry below 1.
         """
         return self.unlimited_delay(retry, u, previous) if self.allows(retry) else None
 

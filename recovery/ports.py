@@ -1,15 +1,14 @@
 """What the core asks of the system that it recovers.
 
-Each port is a small protocol. The simulated world implements them all, and so can anybody's own system. Methods that may
-take time are coroutines; the task store is synchronous because it is called from the agents' hot path as well, and a
-durable one is wrapped (`asyncio.to_thread`) where the core calls it.
+Each port is a small protocol; anybody's own system can implement them. Methods that may take time are coroutines; the
+task store is synchronous because it is called from the agents' hot path as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from recovery.model import (
     AgentHealth,
@@ -181,6 +180,3 @@ class System:
     logs: LogPort
     store: TaskStore
     audit: AuditTrail
-
-
-Arguments = Mapping[str, Any]

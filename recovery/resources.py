@@ -14,6 +14,10 @@ class ResourceManager:
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
         self._system = system
 
+    async def held(self, task_id: str) -> Mapping[str, int]:
+        """What a task holds, in units by pool."""
+        return await self._system.resources.held(task_id)
+
     async def release(self, task_id: str) -> Mapping[str, int]:
         """Give back all that a task holds; idempotent."""
         return await self._system.resources.release(task_id)
@@ -35,22 +39,40 @@ class AllocationManager:
 
 
 class ResourceRecovery:
-    """Replaces resources that failed under a task."""
+    """Replaces resources that failed under a task.
+
+    Allocation is all or nothing, and a task that waits for it holds nothing: two that wait for each other's units would
+    wait forever. So what is left of the old allocation is given back as well.
+    """
 
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
+        self._system = system
         self.resource_manager = ResourceManager(config.get("resources", {}), system)
         self.allocation_manager = AllocationManager(config.get("allocation", {}), system)
 
     async def recover_resources(self, task_id: str, failed_resources: Sequence[str]) -> bool:
-        """Release what the task still holds and allocate all that it needs. False: not possible now."""
-        return await self.reallocate(task_id) is not None
+        """Replace the allocation of a task that needs one of the failed resources. False: not possible now.
+
+        Where none of them is the task's concern, nothing changes.
+        """
+        try:
+            requirements = await self._get_resource_requirements(task_id)
+            if not any(name in requirements for name in failed_resources):
+                return True
+            return await self.reallocate(task_id, requirements) is not None
+        except Exception as error:  # noqa: BLE001 - whatever a port raises
+            await self._handle_resource_recovery_failure(task_id, error)
+            return False
 
     async def reallocate(self, task_id: str, requirements: Mapping[str, int] | None = None) -> Mapping[str, int] | None:
-        """As `recover_resources`, with what was allocated as its result; None when that is not possible now."""
+        """Replace a task's allocation; returns the new one, None when that is not possible now."""
         await self._release_failed_resources(task_id)
         if requirements is None:
             requirements = await self._get_resource_requirements(task_id)
-        return await self._allocate_new_resources(task_id, requirements)
+        allocated = await self._allocate_new_resources(task_id, requirements)
+        if allocated is None or not await self._update_task_allocation(task_id, allocated):
+            return None
+        return allocated
 
     async def _release_failed_resources(self, task_id: str) -> None:
         await self.resource_manager.release(task_id)
@@ -58,7 +80,13 @@ class ResourceRecovery:
     async def _get_resource_requirements(self, task_id: str) -> Mapping[str, int]:
         return await self.resource_manager.requirements(task_id)
 
-    async def _allocate_new_resources(
-        self, task_id: str, requirements: Mapping[str, int]
-    ) -> Mapping[str, int] | None:
+    async def _allocate_new_resources(self, task_id: str, requirements: Mapping[str, int]) -> Mapping[str, int] | None:
         return await self.allocation_manager.allocate(task_id, requirements)
+
+    async def _update_task_allocation(self, task_id: str, allocated: Mapping[str, int]) -> bool:
+        """Whether the task has, in the system's books, what was allocated for it."""
+        held = await self.resource_manager.held(task_id)
+        return all(held.get(name, 0) == units for name, units in allocated.items())
+
+    async def _handle_resource_recovery_failure(self, task_id: str, error: Exception) -> None:
+        self._system.audit.record("recovery.failed", -1, task_id, f"resources: {type(error).__name__}: {error}")

@@ -1,7 +1,7 @@
 """The runbook: the documented catalogue of failures as validated data.
 
-`documented` gives the one that ships; `load` reads another one. Whatever is wrong with it is said with file, line, key and
-what would be valid.
+`documented` gives the one that ships; `load` reads another one. Whatever is wrong with it is said with file, line, key
+and what would be valid.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from recovery.model import Symptom
+from recovery.model import FailureKind, Symptom
 from recovery.policy import RetryPolicy
 
 ARGUMENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -44,7 +45,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "backup_state": (("task_id",),),
     "verify_state": (("task_id",),),
 }
-"""The arguments that each command takes, in the forms in which it may be called."""
+"""The arguments that each command takes; a second form is for operators alone."""
 
 MANUAL_ONLY = frozenset(
     {
@@ -88,6 +89,9 @@ class Instruction(BaseModel):
             (name, body), *_ = data.items()
             if isinstance(body, Mapping):
                 if "command" in body:
+                    unknown = [key for key in body if key not in {"command", "args"}]
+                    if unknown:
+                        raise ValueError(f"unknown key {unknown[0]!r}; valid: command, args")
                     return {"name": name, **body}
                 return {"name": name, "command": name, "args": tuple(body), "values": dict(body)}
         return data
@@ -105,14 +109,29 @@ class Instruction(BaseModel):
         return self
 
 
+def _automatic(instruction: Instruction) -> Instruction:
+    if instruction.command in MANUAL_ONLY:
+        valid = ", ".join(command_names())
+        raise ValueError(f"only an operator gives {instruction.command!r}; valid: {valid}")
+    form = ARGUMENTS[instruction.command][0]
+    if instruction.args != form:
+        taken = ", ".join(instruction.args)
+        raise ValueError(f"only an operator gives {instruction.command} [{taken}]; valid: [{', '.join(form)}]")
+    return instruction
+
+
+AutomaticInstruction = Annotated[Instruction, AfterValidator(_automatic)]
+OneEntry = Annotated[dict[str, str], Field(min_length=1, max_length=1)]
+
+
 class Entry(BaseModel):
-    """One documented failure."""
+    """One documented failure. A symptom is one `observation: value`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    symptoms: tuple[dict[str, str], ...]
-    diagnosis: tuple[Instruction, ...]
-    recovery: tuple[Instruction, ...]
+    symptoms: Annotated[tuple[OneEntry, ...], Field(min_length=1)]
+    diagnosis: tuple[AutomaticInstruction, ...]
+    recovery: tuple[AutomaticInstruction, ...]
 
     def matches(self, observed: Sequence[Symptom]) -> tuple[Symptom, ...]:
         """Those of the observed symptoms that the entry lists."""
@@ -122,13 +141,13 @@ class Entry(BaseModel):
     def confidence(self, observed: Sequence[Symptom]) -> float:
         """The share of the entry's symptoms that was observed, 0 to 1."""
         found = {(symptom.name, symptom.value) for symptom in self.matches(observed)}
-        return len(found) / len(self.symptoms) if self.symptoms else 0.0
+        return len(found) / len(self.symptoms)
 
 
 class Condition(RetryPolicy):
     """Under which condition a kind of failure is recovered automatically."""
 
-    type: str
+    type: FailureKind
 
 
 class Procedure(BaseModel):
@@ -155,6 +174,15 @@ class AutomaticRecovery(BaseModel):
     conditions: tuple[Condition, ...]
     procedures: dict[str, Procedure]
 
+    @field_validator("conditions")
+    @classmethod
+    def _one_of_a_kind(cls, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        kinds = [condition.type for condition in conditions]
+        for kind in FailureKind:
+            if kinds.count(kind) > 1:
+                raise ValueError(f"{kinds.count(kind)} conditions for {kind}; valid: one for each kind of failure")
+        return conditions
+
 
 class ManualRecovery(BaseModel):
     """What an operator does, and must have for it."""
@@ -180,6 +208,13 @@ class Runbook(BaseModel):
         for group in ("task_failures", "system_failures"):
             for name, entry in getattr(self, group).items():
                 yield f"{group}.{name}", entry
+
+    def conditions(self) -> dict[FailureKind, RetryPolicy | None]:
+        """The condition of every kind of failure, None for a kind without one."""
+        found: dict[FailureKind, RetryPolicy | None] = dict.fromkeys(FailureKind)
+        for condition in self.automatic_recovery.conditions:
+            found[condition.type] = RetryPolicy(**condition.model_dump(exclude={"type"}))
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """The catalogue as plain data."""
@@ -208,14 +243,53 @@ def loads(text: str, source: str = "<text>") -> Runbook:
         data = reader.load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
-        raise RunbookError(f"{source}:{line}: not valid YAML: {error.problem}") from None
+        problem = str(error.problem).splitlines()[0].partition(" with value ")[0]  # a duplicate key shows all below it
+        raise RunbookError(f"{source}:{line}: not valid YAML: {problem}") from None
+    except (YAMLError, ValueError) as error:  # a character that YAML does not allow, a date that does not exist
+        raise RunbookError(f"{source}:1: not valid YAML: {' '.join(str(error).split())}") from None
     try:
         return Runbook.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise RunbookError(f"{source}:{_line(data, first['loc'])}: {key}: {message}") from None
+        errors = error.errors()  # a misspelt key is missing as well, but unknown is what it is first
+        first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
+        key = ".".join(str(part) for part in first["loc"]) or "the runbook"
+        problem = " ".join(f"{key}: {_problem(first)}".split())
+        raise RunbookError(f"{source}:{_line(data, first['loc'])}: {problem}") from None
+
+
+def _problem(error: ErrorDetails) -> str:
+    """What is wrong and what would be valid, in the words of YAML rather than of Python."""
+    match error["type"]:
+        case "extra_forbidden":
+            valid = _keys(error["loc"][:-1])
+            near = get_close_matches(str(error["loc"][-1]), valid, n=1)
+            return f"unknown key; did you mean {near[0]!r}?" if near else f"unknown key; valid: {', '.join(valid)}"
+        case "missing":
+            return f"missing; the keys are {', '.join(_keys(error['loc'][:-1]))}"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return "should be a mapping, `key: value`"
+        case "tuple_type":
+            return "should be a list"
+        case "string_type":
+            return "should be a text"
+        case "too_short":
+            return "should not be empty"
+        case "too_long":
+            return "should be one `key: value`"
+    return error["msg"].removeprefix("Value error, ")
+
+
+def _keys(place: Place) -> tuple[str, ...]:
+    """The keys of the model at a place of the catalogue."""
+    found: Any = Runbook
+    for part in place:
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            found = found.model_fields[str(part)].annotation
+        else:
+            *_, found = (argument for argument in get_args(found) if argument is not Ellipsis)
+        while hasattr(found, "__metadata__"):  # what is annotated
+            found = get_args(found)[0]
+    return tuple(found.model_fields)
 
 
 def _line(data: Any, place: Place) -> int:

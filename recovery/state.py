@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from recovery.model import Checkpoint, TaskStatus
+from recovery.model import FINISHED, Checkpoint
 from recovery.ports import System
 from recovery.stores.memory import is_intact
-
-CONSISTENT = frozenset({TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.COMPLETED})
 
 
 class CheckpointValidationError(ValueError):
@@ -44,7 +42,7 @@ class StateStore:
         self._system = system
 
     async def prepare_restore(self, task_id: str) -> None:
-        """Forget an earlier choice of restore point, so that a restore that fails half-way starts from the beginning."""
+        """Forget an earlier choice of restore point: a restore that fails half-way starts from the beginning."""
         self._system.store.set_restore_point(task_id, None)
 
     async def restore_from_checkpoint(self, task_id: str, checkpoint: Checkpoint | None) -> None:
@@ -61,12 +59,13 @@ class StateManager:
     def is_finished(self, task_id: str) -> bool:
         """Whether there is nothing left to recover: the task is unknown, completed, rejected or escalated."""
         status = self._system.store.status(task_id)
-        return status is None or status in {TaskStatus.COMPLETED, TaskStatus.ESCALATED, TaskStatus.REJECTED}
+        return status is None or status in FINISHED
 
-    def fence(self, task_id: str, incident: int) -> None:
-        """Void all epochs of the task so far."""
+    def fence(self, task_id: str, incident: int) -> int:
+        """Void all epochs of the task so far; returns the highest of them."""
         highest = self._system.store.fence(task_id)
         self._system.audit.record("task.fenced", incident, task_id, value=float(highest))
+        return highest
 
 
 class StateRecovery:
@@ -85,7 +84,7 @@ class StateRecovery:
                 raise CheckpointValidationError(f"{task_id}: checkpoint {checkpoint.sequence} is damaged")
             await self._restore_state(task_id, checkpoint)
             await self._verify_state_consistency(task_id, checkpoint)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
             await self._handle_state_recovery_failure(task_id, incident, error)
             return False
         if checkpoint is not None:
@@ -99,8 +98,20 @@ class StateRecovery:
         return self.checkpoint_manager.is_valid(checkpoint)
 
     async def _restore_state(self, task_id: str, checkpoint: Checkpoint | None) -> None:
+        try:
+            await self.state_store.prepare_restore(task_id)
+            await self.state_store.restore_from_checkpoint(task_id, checkpoint)
+            await self._update_related_states(task_id)
+        except Exception as error:
+            await self._handle_restore_failure(task_id, error)
+            raise
+
+    async def _update_related_states(self, task_id: str) -> None:
+        """Nothing else follows a restore point here; a system with dependent state overrides this."""
+
+    async def _handle_restore_failure(self, task_id: str, error: Exception) -> None:
+        """Half a restore is none: the next attempt starts from the beginning."""
         await self.state_store.prepare_restore(task_id)
-        await self.state_store.restore_from_checkpoint(task_id, checkpoint)
 
     async def _verify_state_consistency(self, task_id: str, checkpoint: Checkpoint | None) -> None:
         if self._system.store.restore_point(task_id) != checkpoint:

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from recovery.config import RecoveryConfig
-from recovery.detection import HeartbeatDetector, PerfectDetector
-from recovery.engine import Outcome, RecoveryEngine
-from recovery.model import Failure, FailureKind, Incident, Symptom
+from recovery.detection import Detector, HeartbeatDetector, NoDetector, PerfectDetector
+from recovery.engine import UNDOCUMENTED, Outcome, RecoveryEngine
+from recovery.model import HALTED, Failure, FailureKind, Incident, Symptom
 from recovery.ports import System
 
 TASK_KINDS = frozenset({FailureKind.TASK, FailureKind.RESOURCE})
@@ -24,8 +24,9 @@ def no_jitter(subject: str, retry: int) -> float:
 class Supervisor:
     """Watches agents, takes reports of failures, and recovers each as its condition says.
 
-    There is one recovery at a time for a subject: a second report while one is open belongs to it. `jitter(subject,
-    retry)` gives the number in [0, 1) that spreads a delay. What is given up waits in `escalations` for an operator.
+    There is one recovery at a time for a subject: a second report while one is open belongs to it, unless the task is
+    still halted at its end. `jitter(subject, retry)` gives the number in [0, 1) that spreads a delay. What is given up
+    waits in `escalations` for an operator.
     """
 
     def __init__(
@@ -43,15 +44,23 @@ class Supervisor:
         self._jitter = jitter
         self._incidents = 0
         self._open: dict[str, Incident] = {}
+        self._reported_again: dict[str, Failure] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._slots = None if self.config.parallel is None else asyncio.Semaphore(self.config.parallel)
+        self._slots: asyncio.Semaphore | None = None
+        self._detector: Detector = NoDetector()
+        self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
 
     # ---------------------------------------------------------------------------- start, stop
     async def start(self) -> None:
-        """Begin to work, on the running loop."""
+        """Begin to work, on the running loop. Agents are to be watched, once it has started.
+
+        Raises RuntimeError when it runs already. After `stop()` it may be started again, on another loop as well.
+        """
+        if self._loop is not None:
+            raise RuntimeError("the supervisor runs already")
         self._loop = asyncio.get_running_loop()
+        self._slots = None if self.config.parallel is None else asyncio.Semaphore(self.config.parallel)
         detection = self.config.detection
-        self._detector: HeartbeatDetector | PerfectDetector
         if detection.detector == "perfect":
             self._detector = PerfectDetector(self._suspect, self._clear)
         else:
@@ -63,17 +72,18 @@ class Supervisor:
                 self._loop,
                 detection.poll,
             )
-        self.heartbeat = self._detector.beat
-        self.watch = self._detector.watch
-        self.agent_down = self._detector.down
 
     async def stop(self) -> None:
-        """Stop watching, and cancel the recoveries that run."""
+        """Stop watching, and cancel the recoveries that run: their tasks stay as they are."""
+        self._loop = None
         self._detector.stop()
+        self._detector = NoDetector()
         running = list(self._tasks.values())
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        self._open.clear()  # a recovery that was canceled before it began has no end of its own
+        self._reported_again.clear()
 
     async def settled(self) -> None:
         """Return when no recovery is under way."""
@@ -82,49 +92,87 @@ class Supervisor:
 
     # ------------------------------------------------------------------------------ detection
     def watch(self, agent_id: str) -> None:
-        """Begin to watch an agent. Valid once started."""
-        raise RuntimeError("the supervisor has not been started")
+        """Begin to watch an agent. Raises RuntimeError when the supervisor does not run."""
+        self._detector.watch(agent_id)
 
     def heartbeat(self, agent_id: str) -> None:
-        """A beat of an agent arrived. Valid once started."""
-        raise RuntimeError("the supervisor has not been started")
+        """A beat of an agent arrived. Of no effect when the supervisor does not run."""
+        self._detector.beat(agent_id)
 
     def agent_down(self, agent_id: str) -> None:
-        """Something that knows at once says that an agent is down. Valid once started."""
-        raise RuntimeError("the supervisor has not been started")
+        """Something that knows at once says that an agent is down. Raises RuntimeError as `watch` does."""
+        self._detector.down(agent_id)
 
     def _suspect(self, agent_id: str) -> None:
         self.system.audit.record("agent.suspected", -1, agent_id)
         symptom = Symptom("agent_heartbeat", "missing", agent_id)
-        self.report(Failure(FailureKind.AGENT, agent_id, self._loop.time(), symptoms=(symptom,)))
+        self.report(Failure(FailureKind.AGENT, agent_id, self._running().time(), symptoms=(symptom,)))
 
     def _clear(self, agent_id: str) -> None:
         self.system.audit.record("agent.cleared", -1, agent_id)
 
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise RuntimeError("the supervisor does not run: start() it first")
+        return self._loop
+
     # --------------------------------------------------------------------------------- failures
     def report(self, failure: Failure) -> None:
-        """Take a failure: open an incident, unless one with the same subject is open."""
+        """Take a failure: open an incident, unless one with the same subject is open.
+
+        Raises RuntimeError when the supervisor does not run: nobody would take care of it.
+        """
+        loop = self._running()
         if failure.subject in self._open:
+            self._reported_again[failure.subject] = failure
             return
-        incident = Incident(self._incidents, failure, self._loop.time())
+        incident = Incident(self._incidents, failure, loop.time())
         self._incidents += 1
         self._open[failure.subject] = incident
         self._say(incident, "recovery.opened", failure.kind.value)
-        task = self._loop.create_task(self._handle(incident))
+        task = loop.create_task(self._handle(incident))
         self._tasks[incident.number] = task
         task.add_done_callback(lambda _: self._tasks.pop(incident.number, None))
 
     async def _handle(self, incident: Incident) -> None:
+        """See an incident through to its end."""
         try:
-            while await self._retry_is_due(incident):
-                async with self._slot():
-                    outcome = await self.engine.recover(incident)
-                if outcome is Outcome.UNKNOWN:
-                    await self._escalate(incident, "nothing documented looks like this")
-                if outcome is not Outcome.FAILED:
-                    return
+            await self._recover(incident)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            await self._escalate(incident, f"{type(error).__name__}: {error}")
         finally:
-            del self._open[incident.failure.subject]
+            self._open.pop(incident.failure.subject, None)
+        again = self._reported_again.pop(incident.failure.subject, None)
+        if again is not None and self._failed_again(incident, again):
+            self.report(again)
+
+    async def _recover(self, incident: Incident) -> None:
+        failure = incident.failure
+        if failure.kind in TASK_KINDS and self.system.store.status(failure.subject) is None:
+            self._say(incident, "recovery.dismissed", "task_unknown")
+            return
+        while await self._retry_is_due(incident):
+            async with self._slot():
+                outcome = await self.engine.recover(incident)
+            if outcome is Outcome.UNKNOWN:
+                await self._escalate(incident, UNDOCUMENTED)
+            elif outcome is not Outcome.FAILED and failure.kind is FailureKind.AGENT:
+                self._answered(failure.subject)
+            if outcome is not Outcome.FAILED:
+                return
+
+    def _answered(self, agent_id: str) -> None:
+        """An agent has answered a probe: as good as a beat. If it dies before its next one, that is noticed, too."""
+        if self._detector.suspects(agent_id) and agent_id not in self._reported_again:
+            self._detector.beat(agent_id)
+
+    def _failed_again(self, incident: Incident, again: Failure) -> bool:
+        """Whether what was reported during an incident came between its verification and its end."""
+        if incident.outcome is not None or self._loop is None:
+            return False  # an operator's, or nobody's
+        if again.kind is FailureKind.AGENT:
+            return self._detector.suspects(again.subject)
+        return again.kind in TASK_KINDS and self.system.store.status(again.subject) in HALTED
 
     async def _retry_is_due(self, incident: Incident) -> bool:
         """Wait out the delay of the next try. False: there is none left, and the incident is escalated."""
@@ -164,15 +212,21 @@ class Supervisor:
     # ------------------------------------------------------------------------------- escalation
     async def _escalate(self, incident: Incident, reason: str) -> None:
         """Hand the incident to an operator. A task ends here; what a lost agent held goes on elsewhere."""
-        failure = incident.failure
         incident.outcome = reason
         self.escalations.append(incident)
+        try:
+            await self._hand_over(incident, reason)
+        except Exception as error:  # noqa: BLE001 - what could not be freed is the operator's as well
+            self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
+        self._say(incident, "recovery.escalated", reason)
+
+    async def _hand_over(self, incident: Incident, reason: str) -> None:
+        failure = incident.failure
         if failure.kind in TASK_KINDS:
             if self.system.store.escalate(failure.subject, reason):
                 await self.system.tasks.give_up(failure.subject, reason)
         elif failure.kind is FailureKind.AGENT:
             await self.engine.reassign(incident)
-        self._say(incident, "recovery.escalated", reason)
 
     def _say(self, incident: Incident, event: str, detail: str = "", value: float | None = None) -> None:
         self.system.audit.record(event, incident.number, incident.failure.subject, detail, value)

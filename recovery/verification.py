@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recovery.model import TaskStatus, TaskView
+from recovery.model import FINISHED, HALTED, TaskStatus, TaskView
 from recovery.ports import System
-
-_OVER = frozenset({TaskStatus.COMPLETED, TaskStatus.ESCALATED, TaskStatus.REJECTED})
 
 
 class StateVerifier:
@@ -46,7 +44,15 @@ class RecoveryVerification:
         self.resource_verifier = ResourceVerifier(config.get("resources", {}), system)
 
     async def verify_recovery(self, task_id: str) -> bool:
-        """Whether a task is recovered: its state, its resources, and that somebody will execute it."""
+        """Whether a task is recovered. What cannot be verified, because a port raises, is not."""
+        try:
+            return await self.verify_task(task_id)
+        except Exception as error:  # noqa: BLE001 - whatever a port raises
+            await self._handle_verification_failure(task_id, error)
+            return False
+
+    async def verify_task(self, task_id: str) -> bool:
+        """As `verify_recovery`: state, resources, and that somebody will execute it. Raises what a port raises."""
         view = await self._system.tasks.inspect(task_id)
         return (
             view is not None
@@ -67,6 +73,9 @@ class RecoveryVerification:
             return True
         return view.waiting_in_queue if view.status is TaskStatus.QUEUED else view.agent is not None
 
+    async def _handle_verification_failure(self, task_id: str, error: Exception) -> None:
+        self._system.audit.record("recovery.failed", -1, task_id, f"verification: {type(error).__name__}: {error}")
+
     async def verify_agent(self, agent_id: str, tasks: Sequence[str]) -> bool:
         """Whether an agent responds again, and each task that it held is over or somebody's."""
         health = await self._system.agents.health(agent_id)
@@ -74,13 +83,14 @@ class RecoveryVerification:
             return False
         for task_id in tasks:
             view = await self._system.tasks.inspect(task_id)
-            if view is None or view.status in _OVER or view.status in {TaskStatus.FAILED, TaskStatus.BLOCKED}:
+            if view is None or view.status in FINISHED | HALTED:
                 continue  # over, or an incident of its own takes care of it
             if not (await self._verify_task_state(view) and await self._verify_execution(view)):
                 return False
         return True
 
     async def verify_link(self, endpoints: Sequence[str], queue_ids: Sequence[str]) -> bool:
-        """Whether endpoints are connected and the queues that were named are not blocked by it."""
+        """Whether endpoints are connected, and none of the queues that were named is blocked."""
         links = await self._system.network.status(endpoints)
-        return all(link.connected for link in links)
+        queues = await self._system.queues.health(queue_ids) if queue_ids else ()
+        return all(link.connected for link in links) and not any(queue.blocked for queue in queues)

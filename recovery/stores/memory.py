@@ -6,9 +6,8 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from recovery.model import LEGAL_TRANSITIONS, Checkpoint, TaskStatus
+from recovery.model import FINISHED, LEGAL_TRANSITIONS, Checkpoint, TaskStatus
 
-FINISHED = frozenset({TaskStatus.COMPLETED, TaskStatus.ESCALATED, TaskStatus.REJECTED})
 _RUNNING, _COMPLETED = TaskStatus.RUNNING, TaskStatus.COMPLETED
 
 
@@ -148,7 +147,7 @@ class MemoryTaskStore:
         self._records[task_id].restore_point = checkpoint
 
     def corrupt_checkpoint(self, task_id: str) -> Checkpoint | None:
-        """Damage the latest checkpoint, as a disk would: it is there and its checksum does not fit. For fault injection."""
+        """Fault injection: the latest checkpoint is damaged, as by a disk; it is there, its checksum does not fit."""
         stored = self._records[task_id].checkpoints
         if not stored:
             return None

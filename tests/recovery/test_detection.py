@@ -1,0 +1,168 @@
+"""Who is suspected when, and who is not."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recovery.detection import HeartbeatDetector, PerfectDetector
+from sim.loop import SimLoop, run
+
+
+def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0):
+    """What a detector says of an agent that beats at these times: `(time, word)`."""
+    said = []
+
+    async def story():
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(began)
+        detector = HeartbeatDetector(
+            interval,
+            missed,
+            lambda agent: said.append((loop.time(), f"{agent} suspected")),
+            lambda agent: said.append((loop.time(), f"{agent} cleared")),
+            loop,
+            poll,
+        )
+        detector.watch("a")
+        for at in beats:
+            loop.call_at(at, detector.beat, "a")
+        await asyncio.sleep(until - began)
+        detector.stop()
+
+    run(story())
+    return said
+
+
+def test_silence_is_suspected_when_the_last_beat_is_three_intervals_old():
+    assert watched([5.0, 10.0, 12.0]) == [(27.0, "a suspected")]
+
+
+def test_an_agent_that_never_beats_is_suspected_from_the_beginning_of_the_watch():
+    assert watched([], began=2.0) == [(17.0, "a suspected")]
+
+
+def test_a_beat_at_the_very_instant_of_the_deadline_is_in_time():
+    assert watched([15.0, 30.0, 45.0], until=59.0) == []
+
+
+def test_a_beat_just_after_the_deadline_is_late():
+    assert watched([15.5], until=20.0) == [(15.0, "a suspected"), (15.5, "a cleared")]
+
+
+def test_a_beat_clears_and_the_watch_goes_on():
+    assert watched([20.0], until=50.0) == [(15.0, "a suspected"), (20.0, "a cleared"), (35.0, "a suspected")]
+
+
+def test_an_agent_is_suspected_once():
+    assert watched([], until=1000.0) == [(15.0, "a suspected")]
+
+
+def test_with_a_poll_the_detector_looks_at_its_multiples_only():
+    assert watched([5.0, 9.0], poll=10.0) == [(30.0, "a suspected")]  # due at 24
+
+
+def test_polls_count_from_the_start_of_the_detector():
+    assert watched([], poll=10.0, began=3.0) == [(23.0, "a suspected")]  # due at 18
+
+
+def test_a_beat_before_the_poll_that_follows_the_deadline_is_not_enough_when_it_is_old_by_then():
+    assert watched([1.0, 5.0], poll=60.0, until=200.0) == [(60.0, "a suspected")]
+
+
+def test_a_poll_at_the_deadline_itself_suspects():
+    assert watched([], poll=5.0) == [(15.0, "a suspected")]
+
+
+@given(st.lists(st.integers(1, 400), max_size=8), st.sampled_from([0.1, 0.3, 0.7, 1.1]))
+def test_a_poll_ends_whatever_the_rounding(tenths, poll):
+    """Sums of tenths miss the multiples of a poll by a hair, on either side."""
+    beats = [sum([0.1] * count) for count in sorted(tenths)]
+    said = watched(beats, poll=poll, interval=0.1, missed=3, until=60.0)
+    last = max(beats, default=0.0)
+    assert said[-1][1] == "a suspected"
+    assert last + 0.3 - 1e-6 <= said[-1][0] <= last + 0.3 + poll + 1e-6
+
+
+def test_whom_it_suspects_can_be_asked():
+    async def story():
+        loop = asyncio.get_running_loop()
+        detector = HeartbeatDetector(1.0, 2, lambda _: None, lambda _: None, loop)
+        detector.watch("a")
+        detector.watch("b")
+        loop.call_at(1.5, detector.beat, "b")
+        await asyncio.sleep(3.0)
+        found = detector.suspects("a"), detector.suspects("b"), detector.suspects("c")
+        detector.beat("a")
+        return found, detector.suspects("a")
+
+    assert run(story()) == ((True, False, False), False)
+
+
+def test_watching_a_suspect_anew_clears_it():
+    said = []
+
+    async def story():
+        detector = HeartbeatDetector(1.0, 2, said.append, lambda agent: said.append(f"not {agent}"), loop)
+        detector.watch("a")
+        await asyncio.sleep(3.0)
+        detector.watch("a")
+        await asyncio.sleep(1.0)
+        detector.stop()
+
+    loop = SimLoop()
+    loop.run_until_complete(story())
+    loop.close()
+    assert said == ["a", "not a"]
+
+
+def test_nobody_is_watched_after_the_stop_whoever_still_beats():
+    said = []
+
+    async def story():
+        loop = asyncio.get_running_loop()
+        detector = HeartbeatDetector(1.0, 2, said.append, said.append, loop)
+        detector.watch("a")
+        detector.watch("b")
+        await asyncio.sleep(1.0)
+        detector.beat("b")
+        await asyncio.sleep(1.5)  # a is suspected, b is not
+        detector.stop()
+        detector.beat("a")
+        await asyncio.sleep(100.0)
+
+    run(story())
+    assert said == ["a"]
+
+
+def test_a_beat_sets_no_timer():
+    loop = SimLoop()
+    detector = HeartbeatDetector(5.0, 3, lambda _: None, lambda _: None, loop)
+    detector.watch("a")
+    before = len(loop.env._queue)
+    for _ in range(1000):
+        detector.beat("a")
+    assert len(loop.env._queue) == before
+    loop.close()
+
+
+def test_the_perfect_detector_knows_at_once_and_says_it_once():
+    said = []
+    detector = PerfectDetector(said.append, lambda agent: said.append(f"not {agent}"))
+    detector.watch("a")
+    detector.beat("a")
+    detector.down("a")
+    detector.down("a")
+    assert detector.suspects("a")
+    detector.beat("a")
+    detector.beat("a")
+    assert said == ["a", "not a"]
+    assert not detector.suspects("a")
+    detector.down("a")
+    assert said == ["a", "not a", "a"]
+
+
+@pytest.mark.parametrize("missed", [1, 2, 7])
+def test_patience_is_interval_times_missed_beats(missed):
+    assert watched([], interval=2.5, missed=missed) == [(2.5 * missed, "a suspected")]

@@ -1,0 +1,171 @@
+"""Delays against their closed forms, and what no policy may be."""
+
+from math import inf
+from statistics import fmean, pvariance
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from recovery.policy import (
+    RetryPolicy,
+    decorrelated_jitter,
+    equal_jitter,
+    exponential,
+    fixed,
+    full_jitter,
+    linear,
+    seconds,
+)
+
+DELAYS = st.floats(0, 1e6)
+RETRIES = st.integers(1, 200)
+UNIFORM = st.floats(0, 1, exclude_max=True)
+GRID = [(place + 0.5) / 1000 for place in range(1000)]  # the uniform distribution, as evenly as a thousand numbers can
+
+
+def policy(**settings) -> RetryPolicy:
+    return RetryPolicy(**{"max_retries": None, "retry_delay": 2.0, **settings})
+
+
+def test_fixed_delays_are_all_the_same():
+    assert [policy(backoff="fixed").delay(retry) for retry in (1, 2, 3, 9)] == [2, 2, 2, 2]
+
+
+def test_linear_delays_are_multiples_of_the_first():
+    assert [policy(backoff="linear").delay(retry) for retry in (1, 2, 3, 9)] == [2, 4, 6, 18]
+
+
+def test_exponential_delays_begin_with_the_retry_delay_itself():
+    grown = policy(backoff="exponential", multiplier=3)
+    assert [grown.delay(retry) for retry in (1, 2, 3, 4)] == [2, 6, 18, 54]
+
+
+def test_the_cap_holds_from_the_retry_on_that_exceeds_it():
+    capped = policy(backoff="exponential", max_delay=5)
+    assert [capped.delay(retry) for retry in (1, 2, 3, 4)] == [2, 4, 5, 5]
+
+
+def test_the_cap_is_drawn_before_the_jitter():
+    assert policy(max_delay=1, jitter="equal").delay(1, u=0.5) == 0.75
+
+
+@given(DELAYS, st.floats(1, 10), RETRIES)
+def test_the_formulas_are_the_closed_forms(delay, multiplier, retry):
+    assert fixed(delay) == delay
+    assert linear(delay, retry) == delay * retry
+    assert exponential(delay, multiplier, retry) == pytest.approx(delay * multiplier ** (retry - 1))
+
+
+def test_what_no_float_can_hold_is_infinite_and_nothing_stays_nothing():
+    assert exponential(1.0, 2.0, 5000) == inf
+    assert exponential(0.0, 2.0, 5000) == 0
+
+
+@given(DELAYS, st.sampled_from(["fixed", "linear", "exponential"]), st.floats(1, 4), st.none() | DELAYS, RETRIES)
+def test_without_jitter_delays_never_shrink_and_never_exceed_the_cap(delay, backoff, multiplier, cap, retry):
+    grown = policy(retry_delay=delay, backoff=backoff, multiplier=multiplier, max_delay=cap)
+    this, following = grown.delay(retry), grown.delay(retry + 1)
+    assert 0 <= this <= following <= (inf if cap is None else cap)
+
+
+@given(DELAYS, UNIFORM)
+def test_full_jitter_lies_between_nothing_and_the_delay(delay, u):
+    assert 0 <= full_jitter(delay, u) <= delay
+
+
+@given(DELAYS, UNIFORM)
+def test_equal_jitter_lies_between_half_the_delay_and_the_delay(delay, u):
+    assert delay / 2 <= equal_jitter(delay, u) <= delay
+
+
+@given(DELAYS, DELAYS, st.floats(0.001, 1e6), UNIFORM)
+def test_decorrelated_jitter_lies_between_base_and_three_times_the_previous_delay(base, more, cap, u):
+    previous = base + more
+    drawn = decorrelated_jitter(base, previous, cap, u)
+    assert min(base, cap) * (1 - 1e-12) <= drawn <= min(3 * previous, cap) * (1 + 1e-12)
+
+
+def test_an_infinite_delay_can_be_spread():
+    assert full_jitter(inf, 0.0) == 0
+    assert equal_jitter(inf, 0.0) == inf
+
+
+@pytest.mark.parametrize(
+    ("jitter", "mean", "variance"),
+    [
+        ("none", 12, 0),
+        ("full", 12 / 2, 12**2 / 12),
+        ("equal", 12 * 3 / 4, 12**2 / 48),
+        ("decorrelated", (12 + 36) / 2, (36 - 12) ** 2 / 12),  # the first delay: uniform over [base, 3 base)
+    ],
+)
+def test_jitter_has_the_mean_and_the_variance_of_its_distribution(jitter, mean, variance):
+    drawn = [policy(retry_delay=12, jitter=jitter).delay(1, u) for u in GRID]
+    assert fmean(drawn) == pytest.approx(mean)
+    assert pvariance(drawn) == pytest.approx(variance, rel=1e-5)
+
+
+def test_decorrelated_jitter_goes_on_from_the_delay_before():
+    spread = policy(retry_delay=10, jitter="decorrelated", max_delay=100)
+    assert spread.delay(1, u=0.5) == 20  # in the middle of 10 and 30
+    assert spread.delay(2, u=0.5, previous=20) == 35  # of 10 and 60
+    assert spread.delay(3, u=0.99, previous=35) == 100  # the cap, not 104.05
+
+
+@given(st.integers(0, 50))
+def test_r_retries_are_r_plus_one_attempts(max_retries):
+    limited = policy(max_retries=max_retries)
+    attempts = 1
+    while limited.delay(attempts) is not None:  # before retry number `attempts`
+        attempts += 1
+    assert attempts == max_retries + 1
+
+
+def test_without_a_limit_retries_go_on():
+    assert policy(max_retries=None).allows(10**9)
+
+
+def test_no_delay_follows_the_last_failure():
+    limited = policy(max_retries=3)
+    assert [limited.delay(retry) for retry in (3, 4)] == [2, None]
+    assert limited.unlimited_delay(4) == 2
+
+
+def test_retries_count_from_one():
+    with pytest.raises(ValueError, match="retries count from 1, not 0"):
+        policy().delay(0)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("250ms", 0.25), ("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86400), ("1.5s", 1.5), (" 7 s ", 7), ("12", 12)],
+)
+def test_durations_can_be_written_with_their_units(text, value):
+    assert policy(retry_delay=text).retry_delay == value
+    assert seconds(value) == value
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"retry_delay": "30x"}, "'30x' is not a duration; valid: 250ms, 30s, 5m, 2h, 1d or a number of seconds"),
+        ({"retry_delay": "soon"}, "'soon' is not a duration"),
+        ({"retry_delay": "-1s"}, "'-1s' is not a duration"),
+        ({"retry_delay": True}, "True is not a duration"),
+        ({"retry_delay": -1}, "greater than or equal to 0"),
+        ({"retry_delay": inf}, "finite"),
+        ({"retry_delay": float("nan")}, "greater than or equal to 0|finite"),
+        ({"max_delay": "-1s"}, "'-1s' is not a duration"),
+        ({"max_retries": -1}, "greater than or equal to 0"),
+        ({"max_retries": 1.5}, "valid integer"),
+        ({"multiplier": 0.5}, "greater than or equal to 1"),
+        ({"backoff": "cubic"}, "'fixed', 'linear' or 'exponential'"),
+        ({"jitter": "some"}, "'none', 'full', 'equal' or 'decorrelated'"),
+        ({"delay": 1}, "Extra inputs"),
+    ],
+)
+def test_a_bad_value_is_refused(settings, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        policy(**settings)

@@ -1,0 +1,60 @@
+"""Resources that failed under a task are replaced, all of them or none."""
+
+from recovery import ResourceRecovery
+from sim.loop import run
+from tests.recovery.small_system import SmallSystem
+
+
+def holding(**left: int) -> SmallSystem:
+    """A task that needs two units of each of two pools, and what is left of them."""
+    system = SmallSystem()
+    system.units = {"gpu": 4, "disk": 4, "license": 1}
+    system.available = dict(system.units)
+    system.submit("task.1", gpu=2, disk=2)
+    system.held["task.1"] = left
+    return system
+
+
+def test_what_is_left_is_given_back_and_all_is_allocated_anew():
+    system = holding(gpu=1, disk=2)
+    assert run(ResourceRecovery({}, system.ports).recover_resources("task.1", ["gpu"])) is True
+    assert system.held == {"task.1": {"gpu": 2, "disk": 2}}
+    assert system.calls == [("release", "task.1"), ("allocate", "task.1", {"gpu": 2, "disk": 2})]
+
+
+def test_what_another_task_lost_is_not_this_ones_concern():
+    system = holding(gpu=2, disk=2)
+    assert run(ResourceRecovery({}, system.ports).recover_resources("task.1", ["license"])) is True
+    assert system.calls == []
+
+
+def test_where_not_all_is_to_be_had_nothing_is_held():
+    system = holding(gpu=1, disk=2)
+    system.available["gpu"] = 1
+    assert run(ResourceRecovery({}, system.ports).recover_resources("task.1", ["gpu"])) is False
+    assert system.held == {}
+
+
+def test_a_port_that_raises_is_told():
+    system = holding(gpu=1)
+    system.raises["allocate"] = ConnectionError("no scheduler")
+    assert run(ResourceRecovery({}, system.ports).recover_resources("task.1", ["gpu"])) is False
+    assert [(each.incident, each.subject, each.event, each.detail) for each in system.audit.entries] == [
+        (-1, "task.1", "recovery.failed", "resources: ConnectionError: no scheduler")
+    ]
+
+
+def test_an_allocation_that_is_in_no_book_is_none():
+    system = holding(gpu=1)
+
+    async def promise(task_id, requirements):
+        return dict(requirements)
+
+    system.ports.resources.allocate = promise
+    assert run(ResourceRecovery({}, system.ports).reallocate("task.1")) is None
+
+
+def test_requirements_can_be_others_than_the_tasks_own():
+    system = holding()
+    assert run(ResourceRecovery({}, system.ports).reallocate("task.1", {"gpu": 3})) == {"gpu": 3}
+    assert system.held == {"task.1": {"gpu": 3}}

@@ -1,0 +1,136 @@
+"""State comes back from the latest checkpoint that is still what was written, or not at all."""
+
+from dataclasses import replace
+
+import pytest
+
+from recovery import StateRecovery
+from recovery.state import CheckpointManager, StateManager
+from sim.loop import run
+from tests.recovery.small_system import SmallSystem
+
+
+def with_checkpoints(*progress: float) -> SmallSystem:
+    system = SmallSystem()
+    system.submit("task.1")
+    epoch = system.start("task.1")
+    for seconds in progress:
+        assert system.store.save_checkpoint("task.1", epoch, seconds) is not None
+    return system
+
+
+def said(system: SmallSystem) -> list[tuple]:
+    return [(each.event, each.incident, each.subject, each.detail, each.value) for each in system.audit.entries]
+
+
+def recover(system: SmallSystem) -> bool:
+    return run(StateRecovery({}, system.ports).recover_state("task.1", 4))
+
+
+def test_the_latest_checkpoint_is_restored():
+    system = with_checkpoints(1.0, 2.0, 3.5)
+    assert recover(system) is True
+    assert system.store.restore_point("task.1").progress == 3.5
+    assert said(system) == [("checkpoint.restored", 4, "task.1", "", 3.5)]
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_that_is_on_record():
+    system = with_checkpoints(1.0, 2.0, 3.5)
+    system.store.corrupt_checkpoint("task.1")
+    assert recover(system) is True
+    assert system.store.restore_point("task.1").progress == 2.0
+    assert said(system) == [
+        ("checkpoint.rejected", 4, "task.1", "checksum", 3.0),
+        ("checkpoint.restored", 4, "task.1", "", 2.0),
+    ]
+
+
+def test_where_all_are_damaged_the_task_starts_from_the_beginning():
+    system = with_checkpoints(1.0)
+    system.store.corrupt_checkpoint("task.1")
+    assert recover(system) is True
+    assert system.store.restore_point("task.1") is None
+    assert said(system) == [("checkpoint.rejected", 4, "task.1", "checksum", 1.0)]
+
+
+def test_without_a_checkpoint_the_task_starts_from_the_beginning():
+    system = with_checkpoints()
+    assert recover(system) is True
+    assert system.store.restore_point("task.1") is None
+    assert said(system) == []
+
+
+def test_an_older_choice_does_not_outlive_the_checkpoint_that_was_damaged_since():
+    system = with_checkpoints(1.0)
+    assert recover(system) is True
+    system.store.corrupt_checkpoint("task.1")
+    assert recover(system) is True
+    assert system.store.restore_point("task.1") is None
+
+
+def test_restoring_twice_is_restoring_once():
+    system = with_checkpoints(1.0, 2.0)
+    assert recover(system) is True
+    assert recover(system) is True
+    assert system.store.restore_point("task.1").progress == 2.0
+    assert len(system.store.checkpoints("task.1")) == 2
+
+
+def test_a_restore_that_fails_is_told_and_leaves_no_half_of_it(monkeypatch):
+    system = with_checkpoints(1.0, 2.0)
+    recovery = StateRecovery({}, system.ports)
+
+    async def torn(task_id, checkpoint):
+        system.store.set_restore_point(task_id, system.store.checkpoints(task_id)[0])
+        raise OSError("disk full")
+
+    monkeypatch.setattr(recovery.state_store, "restore_from_checkpoint", torn)
+    assert run(recovery.recover_state("task.1", 4)) is False
+    assert system.store.restore_point("task.1") is None
+    assert said(system) == [("checkpoint.rejected", 4, "task.1", "disk full", None)]
+
+
+def test_a_checkpoint_that_is_damaged_between_finding_and_restoring_is_refused(monkeypatch):
+    system = with_checkpoints(1.0)
+    recovery = StateRecovery({}, system.ports)
+    system.store.corrupt_checkpoint("task.1")
+    (damaged,) = system.store.checkpoints("task.1")
+
+    async def found(task_id, incident):
+        return damaged
+
+    monkeypatch.setattr(recovery, "_find_latest_checkpoint", found)
+    assert run(recovery.recover_state("task.1", 4)) is False
+    assert said(system) == [("checkpoint.rejected", 4, "task.1", "task.1: checkpoint 1 is damaged", None)]
+
+
+def test_a_store_that_forgets_the_restore_point_is_noticed(monkeypatch):
+    system = with_checkpoints(1.0)
+    monkeypatch.setattr(system.store, "set_restore_point", lambda task_id, checkpoint: None)
+    assert recover(system) is False
+    assert [event for event, *_ in said(system)] == ["checkpoint.rejected"]
+
+
+@pytest.mark.parametrize("damage", [{"progress": 9.0}, {"epoch": 2}, {"sequence": 5}, {"checksum": 0}])
+def test_a_checkpoint_is_guarded_as_a_whole(damage):
+    system = with_checkpoints(1.0)
+    (checkpoint,) = system.store.checkpoints("task.1")
+    manager = CheckpointManager({}, system.ports)
+    assert manager.is_valid(checkpoint)
+    assert not manager.is_valid(replace(checkpoint, **damage))
+
+
+def test_the_fence_is_on_record():
+    system = with_checkpoints()
+    StateManager({}, system.ports).fence("task.1", 4)
+    assert said(system) == [("task.fenced", 4, "task.1", "", 1.0)]
+    assert not system.store.is_current("task.1", 1)
+
+
+def test_a_finished_or_unknown_task_is_finished():
+    system = with_checkpoints()
+    manager = StateManager({}, system.ports)
+    assert not manager.is_finished("task.1")
+    assert manager.is_finished("task.9")
+    system.store.commit("task.1", 1)
+    assert manager.is_finished("task.1")

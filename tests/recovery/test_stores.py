@@ -1,0 +1,159 @@
+"""Who may act on a task, under which epoch, from which checkpoint."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recovery.model import FINISHED, HALTED, LEGAL_TRANSITIONS, TaskStatus
+from recovery.stores.memory import IllegalTransition, MemoryTaskStore
+
+
+@pytest.fixture
+def store() -> MemoryTaskStore:
+    store = MemoryTaskStore()
+    store.register("task.1")
+    return store
+
+
+def test_a_new_task_is_queued_and_has_no_epoch(store):
+    assert (store.status("task.1"), store.epoch("task.1")) == (TaskStatus.QUEUED, 0)
+    assert store.status("task.9") is None
+
+
+def test_every_attempt_has_the_next_epoch(store):
+    assert [store.begin("task.1", "agent.0"), store.begin("task.1", "agent.1")] == [1, 2]
+    assert store.epoch("task.1") == 2
+    assert store.status("task.1") is TaskStatus.RUNNING
+
+
+def test_the_first_commit_completes_the_task_and_the_second_is_refused(store):
+    first, second = store.begin("task.1", "agent.0"), store.begin("task.1", "agent.1")
+    assert store.commit("task.1", first) is True
+    assert store.commit("task.1", second) is False
+    assert store.status("task.1") is TaskStatus.COMPLETED
+
+
+def test_a_fenced_attempt_may_do_nothing_any_more(store):
+    epoch = store.begin("task.1", "agent.0")
+    assert store.is_current("task.1", epoch)
+    assert store.fence("task.1") == epoch
+    assert not store.is_current("task.1", epoch)
+    assert store.commit("task.1", epoch) is False
+    assert store.fail("task.1", epoch, TaskStatus.FAILED, "E1") is False
+    assert store.save_checkpoint("task.1", epoch, 1.0) is None
+    assert store.status("task.1") is TaskStatus.RUNNING
+
+
+def test_after_a_fence_the_next_attempt_may_act(store):
+    store.begin("task.1", "agent.0")
+    store.fence("task.1")
+    epoch = store.begin("task.1", "agent.1")
+    assert store.save_checkpoint("task.1", epoch, 1.0) is not None
+    assert store.commit("task.1", epoch) is True
+
+
+def test_an_attempt_that_was_overtaken_cannot_fail_the_task(store):
+    first = store.begin("task.1", "agent.0")
+    store.begin("task.1", "agent.1")
+    assert store.fail("task.1", first, TaskStatus.FAILED, "E1") is False
+    assert store.status("task.1") is TaskStatus.RUNNING
+
+
+def test_nothing_happens_to_a_finished_task(store):
+    epoch = store.begin("task.1", "agent.0")
+    store.commit("task.1", epoch)
+    assert store.begin("task.1", "agent.1") is None
+    assert store.fail("task.1", epoch, TaskStatus.FAILED, "E1") is False
+    assert store.requeue("task.1") is False
+    assert store.escalate("task.1", "enough") is False
+    assert store.is_current("task.1", epoch) is False
+    assert store.status("task.1") is TaskStatus.COMPLETED
+
+
+def test_a_commit_after_the_escalation_is_refused(store):
+    epoch = store.begin("task.1", "agent.0")
+    assert store.escalate("task.1", "enough") is True
+    assert store.commit("task.1", epoch) is False
+    assert store.status("task.1") is TaskStatus.ESCALATED
+
+
+def test_an_illegal_transition_is_a_defect_and_said_so(store):
+    epoch = store.begin("task.1", "agent.0")
+    store.fail("task.1", epoch, TaskStatus.FAILED, "E1")
+    with pytest.raises(IllegalTransition, match=r"task\.1: failed cannot become blocked"):
+        store.fail("task.1", epoch, TaskStatus.BLOCKED, "E2")
+
+
+def test_retries_are_counted_by_kind(store):
+    assert [store.count_retry("task.1", "a"), store.count_retry("task.1", "a"), store.count_retry("task.1", "b")] == [
+        1,
+        2,
+        1,
+    ]
+    assert (store.retries("task.1", "a"), store.retries("task.1", "c")) == (2, 0)
+
+
+def test_checkpoints_are_numbered_in_order(store):
+    epoch = store.begin("task.1", "agent.0")
+    store.save_checkpoint("task.1", epoch, 1.0)
+    store.fence("task.1")
+    store.save_checkpoint("task.1", store.begin("task.1", "agent.1"), 2.5)
+    found = [(each.sequence, each.epoch, each.progress) for each in store.checkpoints("task.1")]
+    assert found == [(1, 1, 1.0), (2, 2, 2.5)]
+
+
+def test_a_completed_task_needs_no_checkpoints(store):
+    epoch = store.begin("task.1", "agent.0")
+    store.set_restore_point("task.1", store.save_checkpoint("task.1", epoch, 1.0))
+    store.commit("task.1", epoch)
+    assert (store.checkpoints("task.1"), store.restore_point("task.1")) == ((), None)
+
+
+def test_there_is_nothing_to_damage_where_nothing_is(store):
+    assert store.corrupt_checkpoint("task.1") is None
+
+
+def test_an_unknown_task_is_an_error(store):
+    with pytest.raises(KeyError):
+        store.begin("task.9", "agent.0")
+
+
+def test_only_finished_tasks_have_nowhere_to_go():
+    assert frozenset(status for status, following in LEGAL_TRANSITIONS.items() if not following) == FINISHED
+    assert all(TaskStatus.QUEUED in LEGAL_TRANSITIONS[status] for status in HALTED)
+
+
+ACTIONS = st.sampled_from(["begin", "commit", "fail", "block", "fence", "requeue", "escalate", "save"])
+
+
+@given(st.lists(st.tuples(ACTIONS, st.integers(1, 4)), max_size=30))
+def test_whatever_is_done_a_task_has_one_effect_and_no_void_epoch_has_one(actions):
+    """Everybody acts at any time, as agents do that nobody could reach."""
+    store = MemoryTaskStore()
+    store.register("task.1")
+    effects, highest, fence = 0, 0, 0
+    for action, epoch in actions:
+        finished = store.status("task.1") in FINISHED
+        match action:
+            case "begin":
+                given_out = store.begin("task.1", "agent.0")
+                assert given_out == (None if finished else highest + 1)
+                highest = given_out or highest
+            case "commit" if epoch <= highest:
+                accepted = store.commit("task.1", epoch)
+                assert accepted == (epoch > fence and not finished)
+                effects += accepted
+            case "fail" | "block" if store.status("task.1") is TaskStatus.RUNNING:
+                status = TaskStatus.FAILED if action == "fail" else TaskStatus.BLOCKED
+                assert store.fail("task.1", epoch, status, "E1") == (epoch == highest > fence)
+            case "fence":
+                fence = store.fence("task.1")
+                assert fence == highest
+            case "requeue":
+                assert store.requeue("task.1") is not finished
+            case "escalate":
+                assert store.escalate("task.1", "enough") is not finished
+                fence = fence if finished else highest
+            case "save" if epoch <= highest:
+                assert (store.save_checkpoint("task.1", epoch, 1.0) is not None) == (epoch > fence and not finished)
+    assert effects == (store.status("task.1") is TaskStatus.COMPLETED)

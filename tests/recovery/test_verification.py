@@ -1,0 +1,133 @@
+"""Nothing is verified by having been commanded."""
+
+import pytest
+
+from recovery import RecoveryVerification
+from recovery.model import TaskStatus
+from sim.loop import run
+from tests.recovery.small_system import SmallSystem
+
+
+def queued() -> SmallSystem:
+    system = SmallSystem()
+    system.submit("task.1", gpu=2)
+    return system
+
+
+def running() -> SmallSystem:
+    system = queued()
+    system.start("task.1")
+    return system
+
+
+def verified(system: SmallSystem) -> bool:
+    return run(RecoveryVerification({}, system.ports).verify_recovery("task.1"))
+
+
+def test_a_task_that_waits_in_the_queue_is_recovered():
+    assert verified(queued())
+
+
+def test_a_task_that_is_queued_by_name_only_is_not():
+    system = queued()
+    system.queue.clear()
+    assert not verified(system)
+
+
+def test_a_task_that_runs_is_recovered():
+    assert verified(running())
+
+
+def test_a_task_whose_attempt_is_void_is_not():
+    system = running()
+    system.store.fence("task.1")
+    assert not verified(system)
+
+
+def test_a_task_that_runs_nowhere_is_not():
+    system = running()
+    system.running.clear()
+    assert not verified(system)
+
+
+@pytest.mark.parametrize("status", [TaskStatus.FAILED, TaskStatus.BLOCKED])
+def test_a_halted_task_is_not(status):
+    system = running()
+    system.fail("task.1", status)
+    assert not verified(system)
+
+
+def test_a_completed_task_is_recovered_once_it_holds_nothing():
+    system = running()
+    system.store.commit("task.1", 1)
+    assert not verified(system)
+    system.held.clear()
+    assert verified(system)
+
+
+def test_an_escalated_task_is_not():
+    system = queued()
+    system.store.escalate("task.1", "enough")
+    assert not verified(system)
+
+
+@pytest.mark.parametrize(("held", "good"), [({}, True), ({"gpu": 2}, True), ({"gpu": 3}, False), ({"disk": 1}, False)])
+def test_a_task_may_hold_what_it_needs_and_no_more(held, good):
+    system = queued()
+    system.held["task.1"] = held
+    assert verified(system) is good
+
+
+def test_an_unknown_task_is_not():
+    assert not verified(SmallSystem())
+
+
+def test_what_cannot_be_verified_is_not_and_that_is_on_record():
+    system = queued()
+    system.raises["inspect"] = TimeoutError("no answer")
+    assert not verified(system)
+    assert system.trail == ["recovery.failed verification: TimeoutError: no answer"]
+
+
+def verified_agent(system: SmallSystem) -> bool:
+    return run(RecoveryVerification({}, system.ports).verify_agent("agent.0", ("task.1", "task.9")))
+
+
+def test_an_agent_is_recovered_when_it_responds_and_its_tasks_are_somebodys():
+    assert verified_agent(queued())
+    assert verified_agent(running())
+
+
+def test_an_agent_that_does_not_respond_is_not():
+    system = queued()
+    system.up["agent.0"] = False
+    assert not verified_agent(system)
+
+
+def test_an_agent_whose_task_is_nobodys_is_not():
+    system = queued()
+    system.queue.clear()
+    assert not verified_agent(system)
+
+
+def test_a_task_that_is_over_or_has_a_recovery_of_its_own_is_not_the_agents():
+    over, halted = running(), running()
+    over.store.commit("task.1", 1)
+    halted.fail("task.1")
+    assert verified_agent(over)
+    assert verified_agent(halted)
+
+
+@pytest.mark.parametrize(
+    ("broken", "blocked", "queues", "good"),
+    [
+        ([], False, ("queue",), True),
+        ([("a", "b")], False, ("queue",), False),
+        ([], True, ("queue",), False),
+        ([], True, (), True),  # nobody spoke of a queue
+    ],
+)
+def test_a_connection_is_recovered_with_its_endpoints_and_queues(broken, blocked, queues, good):
+    system = SmallSystem()
+    system.broken_links, system.blocked = broken, blocked
+    assert run(RecoveryVerification({}, system.ports).verify_link(("a", "b"), queues)) is good

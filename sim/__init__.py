@@ -1,7 +1,7 @@
 """The world in which things go wrong, and the bench around it.
 
-`run` gives one replication of a scenario, `replicate` several with their intervals; `sim.loop.SimLoop` is asyncio on SimPy's
-clock. What is asked for is imported when it is asked for, so that the loop alone stays light.
+`run` gives one replication of a scenario, `replicate` several with their intervals; `sim.loop.SimLoop` is asyncio on
+SimPy's clock. What is asked for is imported when it is asked for, so that the loop alone stays light.
 """
 
 from importlib import import_module
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "Run", "replicate", "run"]
 
-_HOMES = {"Run": "sim.bench", "run": "sim.bench", "Result": "sim.experiments.replications", "replicate": "sim.experiments.replications"}
+_HOMES = {
+    "Run": "sim.bench",
+    "run": "sim.bench",
+    "Result": "sim.experiments.replications",
+    "replicate": "sim.experiments.replications",
+}
 
 
 def __getattr__(name: str) -> Any:

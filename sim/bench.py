@@ -1,7 +1,7 @@
 """The bench: a scenario and a seed become a run.
 
-A run is one replication: one world and one recovery core on one loop, and one history. Everything else that is known of it
-is a function of that history.
+A run is one replication: one world and one recovery core on one loop, and one history. Everything else that is known
+of it is a function of that history.
 """
 
 from __future__ import annotations
@@ -78,8 +78,9 @@ def run(
     began = time.perf_counter()
     name = replication_name(scenario, seed, replication)
     record = simulate(scenario, name, core, store)
-    metrics = measure(record)
-    violations = tuple(violation for found in check_all(record).values() for violation in found)
+    found = check_all(record)
+    metrics = measure(record, found)
+    violations = tuple(violation for of_invariant in found.values() for violation in of_invariant)
     return Run(scenario, name, record, metrics, violations, time.perf_counter() - began)
 
 
@@ -89,7 +90,9 @@ def replication_name(scenario: Scenario, seed: int | str | None, replication: in
     return chosen if isinstance(chosen, str) and "/" in chosen else f"{chosen}/{replication}"
 
 
-def simulate(scenario: Scenario, name: str, core: BuildCore = build_core, store: BuildStore = MemoryTaskStore) -> History:
+def simulate(
+    scenario: Scenario, name: str, core: BuildCore = build_core, store: BuildStore = MemoryTaskStore
+) -> History:
     """The history of one replication."""
     loop = SimLoop()
     try:

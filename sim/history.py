@@ -1,8 +1,8 @@
 """The record of a run: append-only typed events, a data frame, and a hash of their canonical bytes.
 
-A row is `(time, event, task, agent, epoch, incident, value, detail, about)`. Identifiers are numbers (-1: none), `value` is
-a float (NaN: none), `detail` and `about` are numbers of interned words (0: the empty word). Rows are kept as tuples only
-until a chunk is full; then they become one numpy array, so that memory is about 45 bytes a row.
+A row is `(time, event, task, agent, epoch, incident, value, detail, about)`. Identifiers are numbers (-1: none), `value`
+is a float (NaN: none), `detail` and `about` are numbers of interned words (0: the empty word). Rows are kept as tuples
+only until a chunk is full; then they become one numpy array, so that memory is about 45 bytes a row.
 """
 
 from __future__ import annotations
@@ -204,15 +204,12 @@ class History:
     def frame(self) -> pd.DataFrame:
         """The events as a tidy frame: time, event, subject, task, agent, epoch, incident, value, detail, about."""
         table, words = self.table, np.array(self.words, dtype=object)
-        events = table["event"]
-        names = {int(member): member.label for member in Event}
-        categories = [names.get(code, "") for code in range(256)]
+        happened, codes = np.unique(table["event"], return_inverse=True)
+        labels = pd.Index([Event(int(event)).label for event in happened], dtype=object)
         return pd.DataFrame(
             {
                 "time": table["time"],
-                "event": pd.Categorical.from_codes(
-                    _dense_codes(events), categories=[categories[int(code)] for code in np.unique(events)]
-                ),
+                "event": pd.Categorical.from_codes(codes.reshape(-1), categories=labels),
                 "subject": _subjects(table, words),
                 "task": table["task"],
                 "agent": table["agent"],
@@ -240,13 +237,9 @@ def _ignore(*_: object, **__: object) -> None:
     pass
 
 
-def _dense_codes(events: NDArray[np.uint8]) -> NDArray[np.intp]:
-    return np.unique(events, return_inverse=True)[1].reshape(events.shape)
-
-
 def _subjects(table: NDArray[np.void], words: NDArray[np.object_]) -> NDArray[np.object_]:
     """Whom a row is about: its `about`, else its task, else its agent."""
-    subjects = words[table["about"]]
+    subjects: NDArray[np.object_] = words[table["about"]]
     for column in ("task", "agent"):
         chosen = (subjects == "") & (table[column] >= 0)
         numbers, places = np.unique(table[column][chosen], return_inverse=True)

@@ -1,9 +1,9 @@
 """Named streams of random numbers.
 
-Every draw comes from a stream that is named after what it decides (`tasks.arrivals`, `agent.3.crash`, `task.work`) and keyed
-by the run's seed and that name alone. What is drawn by one stream never moves another: a changed policy or one more agent
-leaves everybody else's luck as it was (common random numbers). Streams that decide something about a numbered thing are
-*indexed*: draw 172 of `task.work` is task 172's work, whatever was drawn before it.
+Every draw comes from a stream that is named after what it decides (`tasks.arrivals`, `agent.3.crash`, `task.work`) and
+keyed by the run's seed and that name alone. What is drawn by one stream never moves another: a changed policy or one
+more agent leaves everybody else's luck as it was (common random numbers). Streams that decide something about a numbered
+thing are *indexed*: draw 172 of `task.work` is task 172's work, whatever was drawn before it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Samplable(Protocol):
     """A distribution: `constant` is its value when it has no randomness, else None."""
 
     @property
-    def constant(self) -> float | None: ...
+    def constant(self) -> float | None:
+        """The value that every draw has; None when draws differ."""
 
     def sample(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
         """Draw `size` independent values."""

@@ -68,11 +68,16 @@ class Result:
     interrupted: bool = False
 
     @cached_property
+    def _measured(self) -> tuple[str, ...]:
+        """Every metric that some replication has, observed or not."""
+        return tuple(dict.fromkeys(name for summary in self.runs for name in summary.metrics))
+
+    @cached_property
     def metrics(self) -> dict[str, Estimate]:
         """Mean and 95 % interval of each metric, over the replications that observed it; without any it is absent."""
         estimates = {}
-        for name in dict.fromkeys(name for run in self.runs for name in run.metrics):
-            observed = [value for run in self.runs if (value := run.metrics.get(name)) is not None]
+        for name in self._measured:
+            observed = [value for summary in self.runs if (value := summary.metrics.get(name)) is not None]
             if observed:
                 estimates[name] = estimate(observed, lookup(name, tuple(self.scenario.resources)).unit)
         return estimates
@@ -90,16 +95,16 @@ class Result:
     @property
     def holds(self) -> bool:
         """Whether every expectation holds and no invariant was violated."""
-        return all(outcome.holds for outcome in self.expectations) and not any(run.violations for run in self.runs)
+        return all(outcome.holds for outcome in self.expectations) and not any(summary.violations for summary in self.runs)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
         """Tidy: replication, metric, value, unit."""
         pools = tuple(self.scenario.resources)
         rows = [
-            (run.seed, name, value, lookup(name, pools).unit)
-            for run in self.runs
-            for name, value in run.metrics.items()
+            (summary.seed, name, value, lookup(name, pools).unit)
+            for summary in self.runs
+            for name, value in summary.metrics.items()
             if value is not None
         ]
         return pd.DataFrame(rows, columns=["replication", "metric", "value", "unit"])
@@ -109,36 +114,35 @@ class Result:
         return {
             "scenario": self.scenario.name,
             "version": installed_version(),
-            "seed": self.seed,
+            "seed": int(self.seed) if self.seed.isdecimal() else self.seed,
             "replications": len(self.runs),
             "interrupted": self.interrupted,
             "scenario_resolved": self.scenario.resolved(),
-            "metrics": {
-                name: {
-                    "mean": found.mean,
-                    "ci95": None if found.ci95 is None else list(found.ci95),
-                    "n": found.n,
-                    "unit": found.unit,
-                }
-                for name, found in self.metrics.items()
-            },
+            "metrics": {name: _plain(self.metrics.get(name)) for name in self._measured},
             "expectations": [
                 {"expression": outcome.expression, "observed": outcome.observed, "holds": outcome.holds}
                 for outcome in self.expectations
             ],
             "runs": [
                 {
-                    "seed": run.seed,
-                    "history_sha256": run.history_sha256,
-                    "events": run.events,
-                    "virtual_seconds": run.virtual_seconds,
-                    "wall_seconds": run.wall_seconds,
-                    "metrics": run.metrics,
-                    "violations": list(run.violations),
+                    "seed": summary.seed,
+                    "history_sha256": summary.history_sha256,
+                    "events": summary.events,
+                    "virtual_seconds": summary.virtual_seconds,
+                    "wall_seconds": summary.wall_seconds,
+                    "metrics": summary.metrics,
+                    "violations": list(summary.violations),
                 }
-                for run in self.runs
+                for summary in self.runs
             ],
         }
+
+
+def _plain(found: Estimate | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    ci95 = None if found.ci95 is None else list(found.ci95)
+    return {"mean": found.mean, "ci95": ci95, "n": found.n, "unit": found.unit}
 
 
 def installed_version() -> str:
@@ -158,8 +162,8 @@ def replicate(
 ) -> Result:
     """Run replications 0 … n-1 of a scenario, on `jobs` processes, and put them together in that order.
 
-    `seed` is the scenario's own when left out; `"7/3"` is that one replication alone. `on_run` hears of each replication
-    as it is finished. Interrupted by the user (Ctrl-C), it returns what is finished; with nothing finished it raises.
+    `seed` is the scenario's own when left out; `"7/3"` is that one replication alone. `on_run` hears of each
+    replication as it is finished. Interrupted by the user (Ctrl-C), it returns what is finished; with nothing finished it raises.
     Raises ValueError for fewer than one replication or job.
     """
     if replications < 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from scenarios.metrics import INVARIANTS
 from sim.history import History
 from sim.measures.agents import measure_agents
 from sim.measures.attempts import measure_attempts
@@ -27,12 +28,9 @@ __all__ = ["measure"]
 def measure(history: History, violations: Mapping[str, Sequence[object]] | None = None) -> dict[str, float | None]:
     """Every metric of a run. None: nothing was observed that the metric is about.
 
-    `violations` are those that `sim.invariants.check_all` has found; left out, they are looked for here.
+    `violations` by invariant are what `sim.invariants.check_all` has found in the history; left out, the metrics of
+    consistency are None: nobody has looked.
     """
-    if violations is None:
-        from sim.invariants import check_all  # noqa: PLC0415 - invariants read the tracks of this package
-
-        violations = check_all(history)
     return {
         **measure_tasks(history),
         **measure_attempts(history),
@@ -43,8 +41,16 @@ def measure(history: History, violations: Mapping[str, Sequence[object]] | None 
         **measure_agents(history),
         **measure_resources(history),
         **measure_queue(history),
-        "consistency.violations": float(sum(map(len, violations.values()))),
-        **{f"consistency.{invariant}": float(len(found)) for invariant, found in violations.items()},
+        **_consistency(violations),
         "run.events": float(len(history)),
         "run.virtual_seconds": Tracks.of(history).end,
+    }
+
+
+def _consistency(violations: Mapping[str, Sequence[object]] | None) -> dict[str, float | None]:
+    if violations is None:
+        return dict.fromkeys(["consistency.violations", *(f"consistency.{invariant}" for invariant in INVARIANTS)])
+    return {
+        "consistency.violations": float(sum(map(len, violations.values()))),
+        **{f"consistency.{invariant}": float(len(found)) for invariant, found in violations.items()},
     }

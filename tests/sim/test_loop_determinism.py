@@ -29,7 +29,7 @@ log = []
 async def works(n):
     try:
         await asyncio.sleep(1 + n % 7)
-        if n == 250:
+        if n == 252:
             raise ZeroDivisionError
     except asyncio.CancelledError:
         log.append(asyncio.current_task().get_name() + " cancelled")
@@ -103,5 +103,5 @@ def test_tasks_hash_by_their_number_in_the_loop():
     loop = SimLoop()
     tasks = [loop.create_task(asyncio.sleep(1)) for _ in range(3)]
     assert [hash(task) for task in tasks] == [1, 2, 3]
-    assert list(set(reversed(tasks))) == tasks
+    assert list({*reversed(tasks)}) == tasks
     loop.abandon()

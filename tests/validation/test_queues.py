@@ -1,7 +1,7 @@
 """The bench against queueing theory, through ordinary scenarios and the public interface.
 
-Each case names its formula. It passes when the 95 % interval is narrow and the exact value lies within four standard errors;
-beside it stands the wrong model that people build, which the same test must reject. Seeds are fixed beforehand.
+Each case names its formula. It passes when the 95 % interval is narrow and the exact value lies within four standard
+errors; beside it stands the wrong model that people build, which the same test must reject. Seeds are fixed beforehand.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy.special import stdtrit
 
 import scenarios
 import sim
@@ -36,7 +37,7 @@ def agrees(result: sim.Result, metric: str, exact: float, wrong: float) -> None:
     found = result.metrics[metric]
     assert found.ci95 is not None
     half_width = (found.ci95[1] - found.ci95[0]) / 2
-    standard_error = half_width / 2.0
+    standard_error = half_width / stdtrit(found.n - 1, 0.975)
     assert half_width <= 0.03 * exact, f"{metric}: interval {found.ci95} is too wide to tell anything"
     assert abs(found.mean - exact) <= 4 * standard_error, f"{metric}: {found.mean} is not {exact}"
     assert abs(found.mean - wrong) > 4 * standard_error, f"{metric}: {found.mean} cannot be told from {wrong}"
@@ -62,11 +63,11 @@ def test_many_agents_wait_as_erlang_c_says() -> None:
     ],
 )
 def test_one_agent_waits_as_pollaczek_and_khinchine_say(work: str, mean: float, square: float) -> None:
-    """M/G/1: mean wait = lambda E[S^2] / 2(1 - rho) (Pollaczek 1930, Khinchine 1932). Wrong: the residual work left out."""
+    """M/G/1: mean wait = lambda E[S^2] / 2(1 - rho) (Pollaczek 1930, Khinchine 1932). Wrong: residual work left out."""
     rate = 0.6
     load = rate * mean
     result = sim.replicate(
-        scenario(f"{{arrivals: {{poisson: {{rate: {rate}}}}}, work: {work}}}"), seed=SEED, replications=10
+        scenario(f"{{arrivals: {{poisson: {{rate: {rate}}}}}, work: {work}}}"), seed=SEED, replications=30
     )
     agrees(result, "tasks.wait.mean", rate * square / (2 * (1 - load)), wrong=load / (1 - load) * square)
 
@@ -118,7 +119,7 @@ def test_retries_make_a_truncated_geometric_number_of_attempts() -> None:
 
 
 def test_availability_counts_detection_and_restart() -> None:
-    """Availability = MTBF / (MTBF + detection + restart), detection uniform over the last interval. Wrong: restart alone."""
+    """Availability = MTBF / (MTBF + detection + restart), detection uniform over the last beat. Wrong: restart alone."""
     result = sim.replicate(
         scenario(
             "{arrivals: {poisson: {rate: 0.01}}, work: {constant: {value: 1s}}}",

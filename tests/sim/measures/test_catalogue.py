@@ -6,7 +6,7 @@ from math import isnan
 
 from scenarios.metrics import INVARIANTS, catalogue
 from sim.history import Event, History
-from sim.invariants import CHECKERS, Violation
+from sim.invariants import CHECKERS, Violation, check_all
 from sim.measures import measure
 
 
@@ -47,10 +47,11 @@ def test_metrics_are_plain_numbers() -> None:
 
 
 def test_consistency_counts_the_violations_that_were_found() -> None:
-    """Those that are handed over, or else those that the checkers find."""
+    """Those that are handed over; where nobody has looked, nothing was observed."""
     history = History.of([{"time": 0.0, "event": Event.TASK_COMPLETED, "task": 0, "epoch": 1}], {"end": 1.0})
-    found = measure(history)
+    found = measure(history, check_all(history))
     assert found["consistency.legal_transitions"] == found["consistency.violations"] == 1
+    assert {measure(history)[name] for name in found if name.startswith("consistency.")} == {None}
     handed_over = measure(history, {"fencing": [Violation("fencing", 0.0, "task.0", "", 0)] * 2, "retry_bound": []})
     assert handed_over["consistency.violations"] == handed_over["consistency.fencing"] == 2
 

@@ -1,0 +1,239 @@
+"""Recovery cores with one defect each, run for real: the checker of what the defect breaks catches it, and it first.
+
+Every broken core runs in a scenario in which the sound one violates nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+import scenarios
+import sim
+from recovery import RecoveryEngine, Supervisor, System
+from recovery.commands import Command, documented_commands
+from recovery.evidence import Evidence
+from recovery.state import CheckpointManager
+from recovery.stores.memory import MemoryTaskStore
+from scenarios import Scenario
+from sim.bench import BuildCore
+from sim.core import build_core, core_config, priced
+from sim.invariants import CHECKERS
+from sim.randomness import Streams
+
+FAILING = """
+name: failing
+duration: 10m
+tasks:
+  arrivals: {poisson: {rate: 1/s}}
+  work: {exponential: {mean: 3s}}
+  needs: {gpu: 1}
+  failure_probability: 10%
+  checkpoint: {every: 1s}
+agents: {count: 10}
+resources: {gpu: {units: 20}}
+recovery: {conditions: {task_failure: {max_retries: 1, retry_delay: 5s}}}
+"""
+CROWDED = """
+name: crowded
+duration: 10m
+tasks: {arrivals: {burst: {size: 200}}, work: {constant: {value: 3s}}, needs: {gpu: 1}, failure_probability: 5%}
+agents: {count: 2}
+resources: {gpu: {units: 20}}
+queue: {ack_timeout: 10s}
+"""
+HANGING = """
+name: hanging
+duration: 10m
+tasks:
+  arrivals: {poisson: {rate: 1/s}}
+  work: {exponential: {mean: 10s}}
+  failure_probability: 20%
+  failure_at: uniform
+agents: {count: 30}
+queue: {ack_timeout: 15s}
+recovery: {conditions: {task_failure: {max_retries: 9, retry_delay: 1s}}}
+faults:
+  - agent_hang: {targets: 50%, every: 20s, for: 9s}
+"""
+SLOW = """
+name: slow
+duration: 10m
+tasks: {arrivals: {poisson: {rate: 1/s}}, work: {exponential: {mean: 10s}}}
+agents: {count: 30}
+queue: {ack_timeout: 15s, ack_loss: 10%}
+"""
+LOSING = """
+name: losing
+duration: 10m
+tasks: {arrivals: {poisson: {rate: 1/s}}, work: {exponential: {mean: 10s}}, needs: {gpu: 1}}
+agents: {count: 20}
+resources: {gpu: {units: 30}}
+faults:
+  - resource_unavailable: {resource: gpu, units: 10, at: 2m, for: 1m}
+"""
+DAMAGED = FAILING.replace("name: failing", "name: damaged") + (
+    "faults:\n  - checkpoint_corrupt: {targets: all, every: 5s}\n"
+)
+
+
+# ------------------------------------------------------------------------------ broken cores
+def commanded(**changes: Callable[[Command], Command]) -> BuildCore:
+    """A core in which some commands are others."""
+
+    def build(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
+        commands = priced(documented_commands(), scenario.recovery.costs)
+        commands |= {name: change(commands[name]) for name, change in changes.items()}
+        config = core_config(scenario)
+        return Supervisor(config, system, RecoveryEngine(config, system, commands=commands))
+
+    return build
+
+
+def does_nothing(_: Command) -> Command:
+    """A command that says that it has worked."""
+
+    async def run(*_: Any, **__: Any) -> bool:
+        return True
+
+    return run
+
+
+def never_returns(_: Command) -> Command:
+    """A command that waits for what never comes."""
+
+    async def run(*_: Any, **__: Any) -> bool:
+        return bool(await asyncio.get_running_loop().create_future())
+
+    return run
+
+
+def twice(command: Command) -> Command:
+    """A command that gives back nothing of the first time when it is done a second time."""
+
+    async def run(system: System, incident: Any, *, task_id: str, requirements: Any) -> bool:
+        done = await command(system, incident, task_id=task_id, requirements=requirements)
+        return done and await system.resources.allocate(task_id, requirements) is not None
+
+    return run
+
+
+def dismissing(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
+    """A core that finds that every failure has passed by itself."""
+    supervisor = build_core(scenario, system, streams)
+
+    class Careless(Evidence):
+        async def moot(self, failure: Any) -> str | None:
+            return "task_finished"
+
+    supervisor.engine._evidence = Careless(system)
+    return supervisor
+
+
+def believing(patch: pytest.MonkeyPatch) -> None:
+    """Take every checkpoint for what was written."""
+    patch.setattr(CheckpointManager, "is_valid", lambda self, checkpoint: True)
+
+
+def patient(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
+    """A core that retries more often than its condition allows."""
+    return build_core(scenario.with_values({"recovery.conditions.task_failure.max_retries": 9}), system, streams)
+
+
+def forgetful(event: str) -> BuildCore:
+    """A core whose audit trail misses one kind of entry."""
+
+    def build(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
+        class Trail:
+            def record(self, said: str, *others: Any, **more: Any) -> None:
+                if said != event:
+                    system.audit.record(said, *others, **more)
+
+        return build_core(scenario, replace(system, audit=Trail()), streams)
+
+    return build
+
+
+# ----------------------------------------------------------------------------- broken stores
+class AcceptsEveryCommit(MemoryTaskStore):
+    """Fences what is void, and takes a second effect for a first one."""
+
+    def commit(self, task_id: str, epoch: int) -> bool:
+        return super().commit(task_id, epoch) or epoch > self._records[task_id].fence
+
+
+class NeverFences(MemoryTaskStore):
+    """Says that epochs are void, and lets them act."""
+
+    def fence(self, task_id: str) -> int:
+        return self.epoch(task_id)
+
+
+class StartsFinishedTasks(MemoryTaskStore):
+    """Hands out epochs for tasks that have their effect already."""
+
+    def begin(self, task_id: str, agent_id: str) -> int | None:
+        record = self._records[task_id]
+        status = record.status
+        epoch = super().begin(task_id, agent_id)
+        if epoch is None:
+            record.epoch += 1
+            epoch = record.epoch
+            record.status = status
+        return epoch
+
+
+# ------------------------------------------------------------------------------------- table
+@dataclass(frozen=True)
+class Broken:
+    """A defect, the scenario that shows it, and the invariant that it breaks."""
+
+    invariant: str
+    defect: str
+    scenario: str
+    core: BuildCore = build_core
+    store: type[MemoryTaskStore] = MemoryTaskStore
+    patch: Callable[[pytest.MonkeyPatch], None] = lambda patch: None  # of what no constructor takes
+
+
+BROKEN = (
+    Broken("no_lost_task", "failures are dismissed", FAILING, dismissing),
+    Broken("exactly_once_effect", "a second effect is accepted", SLOW, store=AcceptsEveryCommit),
+    Broken("no_leaked_resource", "a release is forgotten", CROWDED, commanded(release_resources=does_nothing)),
+    Broken("no_double_allocation", "resources are allocated twice", LOSING, commanded(allocate_new_resources=twice)),
+    Broken("legal_transitions", "a completed task is started again", SLOW, store=StartsFinishedTasks),
+    Broken("checkpoint_integrity", "checkpoints are not validated", DAMAGED, patch=believing),
+    Broken("fencing", "the store does not fence", HANGING, store=NeverFences),
+    Broken("retry_bound", "retries are not counted", FAILING, patient),
+    Broken("audit_complete", "the analysis is not on record", FAILING, forgetful("recovery.analyzed")),
+    Broken("audit_complete", "the outcome of a step is not on record", FAILING, forgetful("step.completed")),
+    Broken("recovery_terminates", "a command never returns", FAILING, commanded(retry_task=never_returns)),
+)
+
+
+@pytest.mark.parametrize("text", [FAILING, CROWDED, HANGING, SLOW, LOSING, DAMAGED], ids=lambda text: text.split()[1])
+def test_the_sound_core_violates_nothing(text: str) -> None:
+    """Without this, what follows says nothing; and there is something to recover."""
+    found = sim.run(scenarios.loads(text), seed=7)
+    assert found.violations == ()
+    assert found.metrics["attempts.started"] != found.metrics["attempts.succeeded"]
+
+
+@pytest.mark.parametrize("defect", BROKEN, ids=lambda broken: broken.defect.replace(" ", "-"))
+def test_a_broken_core_is_caught_by_its_checker_first(defect: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first violation of all, in the order of the history, is of the invariant that the defect breaks."""
+    defect.patch(monkeypatch)
+    found = sim.run(scenarios.loads(defect.scenario), seed=7, core=defect.core, store=defect.store)
+    assert found.violations
+    first = min(found.violations, key=lambda violation: (violation.time, violation.row))
+    assert first.invariant == defect.invariant
+    assert found.metrics[f"consistency.{defect.invariant}"]
+
+
+def test_every_checker_has_caught_a_broken_core() -> None:
+    """No invariant is left out."""
+    assert {broken.invariant for broken in BROKEN} == set(CHECKERS)

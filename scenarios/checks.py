@@ -63,8 +63,6 @@ def _needs(scenario: Scenario) -> Iterator[Contradiction]:
 
 
 def _fault(scenario: Scenario, fault: AnyFault) -> Iterator[Contradiction]:
-    if fault.at is not None and fault.at > scenario.duration:
-        yield ("at",), f"{_time(fault.at)} is after the end; valid: up to duration, {_time(scenario.duration)}"
     if isinstance(fault, AgentCrash | AgentHang):
         yield from _agent_targets(scenario, fault)
     elif isinstance(fault, Partition):

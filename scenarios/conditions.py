@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from recovery.model import FailureKind
+from recovery.runbook import documented
 from scenarios.commands import COMMANDS
 from scenarios.errors import instead, invalid, shown
 from scenarios.quantities import Count, Number, PositiveCount, PositiveSeconds, Quantity, Seconds, not_yet, only
@@ -25,10 +27,13 @@ def _known_commands(costs: dict[str, float]) -> dict[str, float]:
     return costs
 
 
+DETECTORS = "heartbeat, perfect"
+
+
 class DetectionSettings(Settings):
     """The failure detector."""
 
-    detector: Annotated[Literal["heartbeat", "perfect"], not_yet("phi_accrual")] = Field(
+    detector: Annotated[Literal["heartbeat", "perfect"], not_yet("phi_accrual", DETECTORS)] = Field(
         default="heartbeat", description="heartbeat: by missed beats; perfect: knows at once"
     )
     heartbeat_interval: PositiveSeconds = Field(default=5.0, description="time between two beats of an agent")
@@ -56,23 +61,36 @@ class Condition(Settings):
     max_delay: PositiveSeconds | None = Field(default=None, description="no delay is longer; null: no cap")
     jitter: Literal["none", "full", "equal", "decorrelated"] = Field(
         default="none",
-        description="none; full: uniform 0…d; equal: d/2 + uniform 0…d/2; decorrelated: uniform(base, 3·previous), capped",
+        description="none; full: uniform 0…d; equal: d/2 + uniform 0…d/2; "
+        "decorrelated: uniform(base, 3·previous), capped",
     )
     budget: Annotated[None, only(None, "a retry budget")] = Field(default=None, description="not supported yet")
+
+
+def _documented(kind: FailureKind) -> tuple[int, float]:
+    """The documented condition of a kind: how many retries, and after which delay."""
+    condition = documented().conditions()[kind]
+    assert condition is not None, f"the documented runbook has no condition for {kind}"
+    assert condition.max_retries is not None, f"the documented runbook does not bound the retries of {kind}"
+    return condition.max_retries, condition.retry_delay
+
+
+_TASK_RETRIES, _TASK_DELAY = _documented(FailureKind.TASK)
+_RESOURCE_RETRIES, _RESOURCE_DELAY = _documented(FailureKind.RESOURCE)
 
 
 class TaskFailureCondition(Condition):
     """The guide's condition for failed tasks unless given otherwise."""
 
-    max_retries: Count = Field(default=3, description="retries after the first attempt")
-    retry_delay: Seconds = Field(default=30.0, description="delay before the first retry")
+    max_retries: Count = Field(default=_TASK_RETRIES, description="retries after the first attempt")
+    retry_delay: Seconds = Field(default=_TASK_DELAY, description="delay before the first retry")
 
 
 class ResourceFailureCondition(Condition):
     """The guide's condition for failed resources unless given otherwise."""
 
-    max_retries: Count = Field(default=2, description="retries after the first attempt")
-    retry_delay: Seconds = Field(default=15.0, description="delay before the first retry")
+    max_retries: Count = Field(default=_RESOURCE_RETRIES, description="retries after the first attempt")
+    retry_delay: Seconds = Field(default=_RESOURCE_DELAY, description="delay before the first retry")
 
 
 class ConditionSettings(Settings):

@@ -17,6 +17,8 @@ from scenarios.quantities import Number, PositiveCount, PositiveSeconds, Quantit
 from scenarios.settings import Form, OneOf
 
 Draws = NDArray[np.float64]
+LARGEST_VARIATION = 1000
+"""Of a coefficient of variation. Far beyond it no run is long enough to see the mean, and no float holds its square."""
 
 
 def _above_zero(value: float) -> float:
@@ -25,21 +27,22 @@ def _above_zero(value: float) -> float:
     return value
 
 
-def _at_least_zero(value: float) -> float:
-    if value < 0:
-        raise invalid(f"{shown(value)} is impossible; valid: 0 or more")
+def _variation(value: float) -> float:
+    if not 0 <= value <= LARGEST_VARIATION:
+        raise invalid(f"{shown(value)} is impossible; valid: 0 to {LARGEST_VARIATION}")
     return value
 
 
-def _at_least_one(value: float) -> float:
-    if value < 1:
-        raise invalid(f"{shown(value)} is impossible; valid: 1 or more (below 1, erlang and lognormal fit)")
+def _high_variation(value: float) -> float:
+    if not 1 <= value <= LARGEST_VARIATION:
+        below = " (below 1, erlang and lognormal fit)" if value < 1 else ""
+        raise invalid(f"{shown(value)} is impossible; valid: 1 to {LARGEST_VARIATION}{below}")
     return value
 
 
 PositiveNumber = Annotated[Number, AfterValidator(_above_zero), Quantity("number > 0")]
-Variation = Annotated[Number, AfterValidator(_at_least_zero), Quantity("number ≥ 0")]
-HighVariation = Annotated[Number, AfterValidator(_at_least_one), Quantity("number ≥ 1")]
+Variation = Annotated[Number, AfterValidator(_variation), Quantity(f"number from 0 to {LARGEST_VARIATION}")]
+HighVariation = Annotated[Number, AfterValidator(_high_variation), Quantity(f"number from 1 to {LARGEST_VARIATION}")]
 
 
 class Constant(Form):
@@ -135,7 +138,7 @@ class Normal(Form):
 
     def sample(self, generator: np.random.Generator, size: int) -> Draws:
         """Draw `size` independent values."""
-        from scipy.special import ndtri  # costs a tenth of a second, and few scenarios need it
+        from scipy.special import ndtri  # noqa: PLC0415 - a tenth of a second to import, and few scenarios need it
 
         if self.sd == 0:
             return np.full(size, self.location)
@@ -201,8 +204,11 @@ class Weibull(Form):
 
     @property
     def mean(self) -> float:
-        """scale·Γ(1 + 1/shape)."""
-        return self.scale * math.gamma(1 + 1 / self.shape)
+        """scale·Γ(1 + 1/shape), infinite when no float can hold it."""
+        try:
+            return self.scale * math.gamma(1 + 1 / self.shape)
+        except OverflowError:
+            return math.inf
 
     def sample(self, generator: np.random.Generator, size: int) -> Draws:
         """Draw `size` independent values."""

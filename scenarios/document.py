@@ -32,7 +32,7 @@ class Document:
         self.lines.setdefault(path, _line(node))
         self._nodes += 1
         if self._nodes > MOST_NODES or len(path) > DEEPEST:
-            raise self.error("too large or too deeply nested for a scenario", _line(node), path)
+            raise self.error("too large or too deeply nested for a scenario", _line(node), path[:1])
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
@@ -49,7 +49,7 @@ class Document:
             line = _line(key_node)
             if key_node.tag != f"{_TAG}str":
                 raise self.error(f"{shown(key_node.value)} is no key; valid: a text", line, path)
-            key: str = key_node.value
+            key = self._text(key_node, path)
             here = (*path, key)
             if key in data:
                 raise self.error(f"duplicate key; it stands on line {self.lines[here]} already", line, here)
@@ -60,20 +60,30 @@ class Document:
     def _scalar(self, node: ScalarNode, path: Path) -> str | int | float | bool | None:
         text: str = node.value
         kind = str(node.tag).removeprefix(_TAG)
+        if kind in {"str", "timestamp"}:
+            return self._text(node, path)
         try:
-            if kind in {"str", "timestamp"}:
-                return text
             if kind == "null":
                 return None
             if kind == "bool":
                 return {"true": True, "false": False}[text.lower()]
             if kind == "int":
-                return int(text, 0) if text.lower().startswith(("0x", "0o")) else int(text)
+                whole = int(text, 0) if text.lower().startswith(("0x", "0o")) else int(text)
+                float(whole)  # raises OverflowError when nobody could calculate with it
+                return whole
             if kind == "float":
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except OverflowError:
+            raise self.error(f"{shown(text)} is too large a number", _line(node), path) from None
         except (ValueError, KeyError):
             raise self.error(f"{shown(text)} is no {kind}", _line(node), path) from None
         raise self.error(f"{shown(node.tag)} is not supported; valid: plain YAML values", _line(node), path)
+
+    def _text(self, node: ScalarNode, path: Path) -> str:
+        text: str = node.value
+        if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise self.error(f"{shown(text)} is no text: half a surrogate pair", _line(node), path)
+        return text
 
     def error(self, problem: str, line: int, path: Path = ()) -> ScenarioError:
         """The error for a line of this document."""
@@ -87,6 +97,8 @@ def read(text: str, source: str) -> Document:
         node = YAML(typ="safe", pure=True).compose(text)
         if node is not None:
             document.data = document.read(node, ())
+    except ScenarioError:
+        raise
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 1
@@ -95,6 +107,8 @@ def read(text: str, source: str) -> Document:
         raise document.error(f"invalid YAML: {str(error).splitlines()[0]}", 1) from None
     except RecursionError:
         raise document.error("too deeply nested for a scenario", 1) from None
+    except (ValueError, OverflowError):  # as ruamel.yaml fails on "\UFFFFFFFF"
+        raise document.error("invalid YAML: an escape sequence that is no character", 1) from None
     return document
 
 

@@ -20,8 +20,8 @@ LONGEST_VALUE = 60
 class ScenarioError(ValueError):
     """A scenario that cannot be used. Its text is one line: `file:line: key.path: what is wrong; what would be valid`.
 
-    `line` (from 1) and `path` are None and empty where they do not apply. `change` names the value that was set over the
-    file's, as `--set` and `with_values` do.
+    `line` (from 1) and `path` are None and empty where they do not apply. `change` names the value that was set over
+    the file's, as `--set` and `with_values` do.
     """
 
     def __init__(
@@ -35,7 +35,12 @@ class ScenarioError(ValueError):
         place = f"{source}:{line}" if source and line is not None else source
         changed = f"--set {change}" if change else None
         parts = [place, changed, path if path != change.partition("=")[0] else None, problem]
-        super().__init__(" ".join(": ".join(part for part in parts if part).split()))
+        super().__init__(_printable(" ".join(": ".join(part for part in parts if part).split())))
+
+
+def _printable(text: str) -> str:
+    """A key of a file may hold anything, and what a terminal would obey or cannot show is spelled out."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def invalid(problem: str, *below: str | int) -> PydanticCustomError:
@@ -63,9 +68,15 @@ def instead(word: str, known: Iterable[str], say: str = "known") -> str:
 
 def shown(value: object) -> str:
     """A value as a message shows it: on one line, not too long."""
-    words = {type(None): "null", bool: str(value).lower()}
-    text = words.get(type(value)) or repr(value)
+    text = "null" if value is None else repr(value).lower() if isinstance(value, bool) else _repr(value)
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python does not write whole numbers of more than 4300 digits
+        return "a huge number"
 
 
 def written(path: Path) -> str:

@@ -8,11 +8,13 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from scenarios.distributions import Distribution, Interval
-from scenarios.errors import invalid, shown
+from scenarios.errors import invalid, nearest, shown
 from scenarios.quantities import PositiveCount, Quantity, Seconds, is_number, percentage
 from scenarios.settings import NOT_YET, Form, OneOf
 
 ALL = "all"
+INDEX = r"(?:0|[1-9][0-9]{0,8})"
+"""The number in a name such as `agent.3`."""
 ENDPOINTS = "agents, queue, core, agent.0, agent.1, …"
 TARGETS_HINT = "valid: a count, a fraction above 0 and up to 1 (0.2 or 20%), all, or a list of names"
 LATER = (
@@ -56,7 +58,7 @@ def _targets(noun: str) -> BeforeValidator:
 
 
 def _name(name: Any, noun: str, *place: int) -> str:
-    if not isinstance(name, str) or not re.fullmatch(rf"{noun}\.(0|[1-9]\d*)", name):
+    if not isinstance(name, str) or not re.fullmatch(rf"{noun}\.{INDEX}", name):
         raise invalid(f"{shown(name)} is no {noun}; valid: {noun}.0, {noun}.1, …", *place)
     return name
 
@@ -65,8 +67,10 @@ def _endpoints(value: Any) -> Any:
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise invalid(f"{shown(value)} are not two endpoints; valid: two of {ENDPOINTS}, as in [agents, queue]")
     for place, name in enumerate(value):
-        if not isinstance(name, str) or not re.fullmatch(r"agents|queue|core|agent\.(0|[1-9]\d*)", name):
-            raise invalid(f"{shown(name)} is no endpoint; valid: {ENDPOINTS}", place)
+        if not isinstance(name, str) or not re.fullmatch(rf"agents|queue|core|agent\.{INDEX}", name):
+            near = nearest(str(name), ("agents", "queue", "core"))
+            hint = f" (nearest: '{near}')" if near else ""
+            raise invalid(f"{shown(name)} is no endpoint; valid: {ENDPOINTS}{hint}", place)
     if value[0] == value[1]:
         raise invalid(f"{shown(value[1])} cannot be cut off from itself; valid: two of {ENDPOINTS}", 1)
     return tuple(value)

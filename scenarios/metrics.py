@@ -39,8 +39,8 @@ INVARIANTS = {
 class Metric:
     """One number that a run yields.
 
-    `unit` is `s`, `1/s`, `fraction` (0 to 1), `ratio`, or the noun of what is counted; `direction` says which way is better,
-    None when neither is; `measured` is False for what is known and not measured yet.
+    `unit` is `s`, `1/s`, `fraction` (0 to 1), `ratio`, or the noun of what is counted; `direction` says which way is
+    better, None when neither is; `measured` is False for what is known and not measured yet.
     """
 
     name: str
@@ -89,7 +89,7 @@ ROWS: tuple[Row, ...] = (
     # recovery, detection and diagnosis
     ("recovery.count", "recoveries", None, "recoveries opened"),
     ("recovery.succeeded", "recoveries", "higher", "recoveries verified"),
-    ("recovery.failed", "recoveries", "lower", "recoveries that ended without success"),
+    ("recovery.failed", "tries", "lower", "tries at a recovery that did not work"),
     ("recovery.escalated", "recoveries", "lower", "recoveries handed to an operator"),
     ("recovery.censored", "recoveries", None, "recoveries that the end of the run cut off"),
     ("recovery.time.*", "s", "lower", "from the fault to the verified recovery"),
@@ -140,7 +140,7 @@ NOT_YET = ("service.", "restoration.", "client.")
 """Groups that are known and not measured yet."""
 _POOL: tuple[Row, ...] = (
     ("utilization", "fraction", None, "share of the pool's units that are held, over time"),
-    ("available", "units", "higher", "units in service, over time"),
+    ("available", "fraction", "higher", "share of the pool's units in service, over time"),
 )
 POOL_GROUP = "resources"
 

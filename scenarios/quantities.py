@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from scenarios.errors import invalid, shown
 
 SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 RATE_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 SPELLED_OUT = {
     word: unit
     for unit, words in {
@@ -26,7 +27,7 @@ SPELLED_OUT = {
     }.items()
     for word in words.split()
 }
-"""Units that people write instead of ours; they are suggested, never accepted, so that one spelling is enough to know."""
+"""Units that people write instead of ours. They are suggested and never accepted: one spelling is enough to know."""
 
 DURATION_HINT = "valid: a number of seconds, or one with a unit: ms, s, m, h, d, as in 250ms, 30s, 5m"
 RATE_HINT = "valid: a number per second, or one with a unit: /s, /m, /h, /d, as in 2/s, 90/m"
@@ -41,13 +42,15 @@ class Quantity:
 
 
 def is_number(value: object) -> bool:
-    """Whether this is a finite number (a truth value is none)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether this is a finite number that a float can hold (a truth value is none)."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max  # math.isfinite raises for larger whole numbers
 
 
 def seconds(value: Any) -> float:
     """A duration in seconds: `30`, `'250ms'`, `'30s'`, `'5m'`, `'2h'`, `'1d'`. Raises a validation error for others."""
-    parsed = _parse(value, SECONDS_PER_UNIT, "", "duration", DURATION_HINT)
+    parsed = _finite(value, _parse(value, SECONDS_PER_UNIT, "", "duration", DURATION_HINT), "duration", DURATION_HINT)
     if parsed < 0:
         raise invalid(f"{shown(value)} is a negative duration; valid: 0 or more")
     return parsed
@@ -55,7 +58,8 @@ def seconds(value: Any) -> float:
 
 def per_second(value: Any) -> float:
     """A rate per second: `2`, `'2/s'`, `'90/m'`, `'10/h'`. Raises a validation error for others."""
-    parsed = _parse(value, {unit: 1 / length for unit, length in RATE_UNITS.items()}, "/", "rate", RATE_HINT)
+    factors = {unit: 1 / length for unit, length in RATE_UNITS.items()}
+    parsed = _finite(value, _parse(value, factors, "/", "rate", RATE_HINT), "rate", RATE_HINT)
     if parsed < 0:
         raise invalid(f"{shown(value)} is a negative rate; valid: more than 0, as in 2/s")
     return parsed
@@ -82,6 +86,12 @@ def _parse(value: Any, factors: dict[str, float], before_unit: str, noun: str, h
     raise invalid(f"{shown(value)} is not a {noun}; {hint}{near}")
 
 
+def _finite(value: Any, parsed: float, noun: str, hint: str) -> float:
+    if not math.isfinite(parsed):  # as 1e999s
+        raise invalid(f"{shown(value)} is too large for a {noun}; {hint}")
+    return parsed
+
+
 def _scaled(number: float, factor: float) -> float:
     # 250 ms is 250 / 1000 and not 250 * 0.001: a division by a whole number rounds once.
     return number * factor if factor >= 1 else number / round(1 / factor)
@@ -96,13 +106,14 @@ def fraction(value: Any) -> float:
 
 
 def percentage(value: Any) -> float | None:
-    """A number or a percentage as a number; None when it is neither."""
+    """A finite number or a percentage as a number; None when it is neither."""
     if is_number(value):
         return float(value)
     match = re.fullmatch(rf"({NUMBER})\s*(%?)", value.strip()) if isinstance(value, str) else None
     if match is None:
         return None
-    return float(match[1]) / 100 if match[2] else float(match[1])
+    parsed = float(match[1]) / 100 if match[2] else float(match[1])
+    return parsed if math.isfinite(parsed) else None
 
 
 def number(value: Any) -> float:
@@ -149,12 +160,12 @@ def only(supported: object, what: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def not_yet(*values: str) -> BeforeValidator:
-    """Refuses known values that this version does not support."""
+def not_yet(later: str, supported: str) -> BeforeValidator:
+    """Refuses a known value that this version does not support, and says which it does."""
 
     def check(value: Any) -> Any:
-        if value in values:
-            raise invalid(f"{shown(value)} is not supported yet")
+        if value == later:
+            raise invalid(f"{shown(value)} is not supported yet; supported: {supported}")
         return value
 
     return BeforeValidator(check)

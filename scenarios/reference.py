@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -18,8 +19,8 @@ from scenarios.settings import Form, Settings
 INTRODUCTION = """\
 # Scenarios
 
-A scenario is one experiment in one YAML file, `NAME.scenario.yaml`: the load, the world, the recovery policies, what goes
-wrong, and what is expected. Those in `documented/` exercise one entry of the guide each.
+A scenario is one experiment in one YAML file, `NAME.scenario.yaml`: the load, the world, the recovery policies, what
+goes wrong, and what is expected. Those in `documented/` exercise one entry of the guide each.
 
 ```yaml
 name: one-crash
@@ -38,8 +39,8 @@ What is not given does not happen and costs nothing. Files are YAML 1.2; nothing
 wrong unit, an impossible value or a contradiction is refused in one line with file, line, key and what would be valid;
 what is known but not supported yet is refused as such.
 
-A number alone is in seconds, or per second. With a unit: durations `250ms`, `30s`, `5m`, `2h`, `1d`; rates `2/s`, `90/m`,
-`10/h`, `1/d`; shares `0.02` or `2%`.
+A number alone is in seconds, or per second. With a unit: durations `250ms`, `30s`, `5m`, `2h`, `1d`; rates `2/s`,
+`90/m`, `10/h`, `1/d`; shares `0.02` or `2%`.
 
 In Python: `scenarios.load("agent-failure")`, `scenarios.loads(text)`, and
 `scenario.with_values({"recovery.conditions.task_failure.retry_delay": "5s", "faults[0].at": "5m"})`.
@@ -47,9 +48,9 @@ In Python: `scenarios.load("agent-failure")`, `scenarios.loads(text)`, and
 *Written from the schema by `python -m scenarios.reference > scenarios/README.md`.*
 """
 EXPECTATIONS = """\
-`metric operator value`, with one of `==` `!=` `<=` `>=` `<` `>` and a value in the metric's unit: `recovery.time.p95 <= 90s`,
-`tasks.throughput >= 108/m`, `agents.availability >= 99%`. What differs by less than a billionth counts as equal. A metric
-without an observation never is as expected.
+`metric operator value`, with one of `==` `!=` `<=` `>=` `<` `>` and a value in the metric's unit:
+`recovery.time.p95 <= 90s`, `tasks.throughput >= 108/m`, `agents.availability >= 99%`. What differs by less than a
+billionth counts as equal. A metric without an observation never is as expected.
 """
 
 
@@ -61,8 +62,8 @@ def reference() -> str:
         "## Keys\n\n" + _table(("key", "value", "default", "meaning"), _rows(Scenario)),
         "## Distributions\n\nA bare duration is a constant.\n\n" + _forms(distributions.FORMS),
         "## Arrivals\n\n" + _forms(arrivals.FORMS),
-        "## Faults\n\nEach is placed by `at` or by `every`, exactly one of them. Targets are a count, a fraction (`0.2`, `20%`), "
-        "`all`, or a list of names.\n\n" + _forms(faults.FORMS),
+        "## Faults\n\nEach is placed by `at` or by `every`, exactly one of them. Targets are a count, a fraction "
+        "(`0.2`, `20%`), `all`, or a list of names.\n\n" + _forms(faults.FORMS),
         "## Expectations\n\n" + EXPECTATIONS,
         f"## Metrics\n\nFor `.*` stands one of {', '.join(f'`{name}`' for name in STATISTICS)}.\n\n"
         + _table(("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME")))),
@@ -165,4 +166,4 @@ def _metrics(rows: Iterable[Row]) -> Iterator[tuple[str, ...]]:
 
 
 if __name__ == "__main__":
-    print(reference(), end="")
+    sys.stdout.write(reference())

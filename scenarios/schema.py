@@ -162,8 +162,8 @@ class Scenario(Settings):
     """One experiment: the load, the world, the recovery policies, what goes wrong, and what is expected."""
 
     refused: ClassVar[dict[str, str]] = {
-        "steady_state": f"'steady_state' {NOT_YET}",
-        "extends": f"'extends' {NOT_YET}",
+        "steady_state": f"'steady_state' {NOT_YET}; valid: leave it out",
+        "extends": f"'extends' {NOT_YET}; valid: leave it out",
     }
 
     name: Annotated[
@@ -188,7 +188,7 @@ class Scenario(Settings):
     storage: StorageSettings = Field(default=StorageSettings(), description="checkpoint storage")
     recovery: RecoverySettings = Field(default=RecoverySettings(), description="the recovery core")
     faults: tuple[FaultEntry, ...] = Field(default=(), description="what goes wrong")
-    expect: tuple[Expected, ...] = Field(default=(), description="what must hold in every run")
+    expect: tuple[Expected, ...] = Field(default=(), description="what must hold, in the mean over replications")
 
     _source: str | None = PrivateAttr(default=None)
 
@@ -215,7 +215,7 @@ class Scenario(Settings):
         Texts are read as in a file (`"5s"`, `"null"`, `"[agents, queue]"`). The whole is validated again. Raises
         `ScenarioError` that names the path; for an unknown one it suggests the nearest.
         """
-        from scenarios.changes import changed  # which builds scenarios, and so imports this module
+        from scenarios.changes import changed  # noqa: PLC0415 - it builds scenarios, and so imports this module
 
         return changed(self, values)
 

@@ -1,7 +1,7 @@
 """The real recovery core, configured as a scenario says and joined to a world.
 
-Nothing of the core is replaced: commands get the virtual time that the scenario prices them at, and the jitter of delays
-comes from named streams.
+Nothing of the core is replaced: commands get the virtual time that the scenario prices them at, and the jitter of
+delays comes from named streams.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def core_config(scenario: Scenario) -> RecoveryConfig:
     settings = scenario.recovery
     conditions = {
         kind: None if condition is None else condition.model_dump(exclude={"budget"})
-        for kind, condition in ((kind, getattr(settings.conditions, kind)) for kind in type(settings.conditions).model_fields)
+        for kind, condition in settings.conditions  # pairs of a field and its value
     }
     return RecoveryConfig.model_validate(
         {

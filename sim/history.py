@@ -1,8 +1,8 @@
 """The record of a run: append-only typed events, a data frame, and a hash of their canonical bytes.
 
-A row is `(time, event, task, agent, epoch, incident, value, detail, about)`. Identifiers are numbers (-1: none), `value`
-is a float (NaN: none), `detail` and `about` are numbers of interned words (0: the empty word). Rows are kept as tuples
-only until a chunk is full; then they become one numpy array, so that memory is about 45 bytes a row.
+A row is `(time, event, task, agent, epoch, incident, value, detail, about)`. Identifiers are numbers (-1: none),
+`value` is a float (NaN: none), `detail` and `about` are numbers of interned words (0: the empty word). Rows are kept as
+tuples only until a chunk is full; then they become one numpy array, so that memory is about 45 bytes a row.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Every draw comes from a stream that is named after what it decides (`tasks.arrivals`, `agent.3.crash`, `task.work`) and
 keyed by the run's seed and that name alone. What is drawn by one stream never moves another: a changed policy or one
-more agent leaves everybody else's luck as it was (common random numbers). Streams that decide something about a numbered
-thing are *indexed*: draw 172 of `task.work` is task 172's work, whatever was drawn before it.
+more agent leaves everybody else's luck as it was (common random numbers). Streams that decide something about a
+numbered thing are *indexed*: draw 172 of `task.work` is task 172's work, whatever was drawn before it.
 """
 
 from __future__ import annotations

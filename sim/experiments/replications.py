@@ -95,7 +95,9 @@ class Result:
     @property
     def holds(self) -> bool:
         """Whether every expectation holds and no invariant was violated."""
-        return all(outcome.holds for outcome in self.expectations) and not any(summary.violations for summary in self.runs)
+        return all(outcome.holds for outcome in self.expectations) and not any(
+            summary.violations for summary in self.runs
+        )
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -163,7 +165,8 @@ def replicate(
     """Run replications 0 … n-1 of a scenario, on `jobs` processes, and put them together in that order.
 
     `seed` is the scenario's own when left out; `"7/3"` is that one replication alone. `on_run` hears of each
-    replication as it is finished. Interrupted by the user (Ctrl-C), it returns what is finished; with nothing finished it raises.
+    replication as it is finished. Interrupted by the user (Ctrl-C), it returns what is finished; with nothing finished
+    it raises.
     Raises ValueError for fewer than one replication or job.
     """
     if replications < 1:

@@ -6,8 +6,8 @@ import numpy as np
 
 from sim.history import Event, History
 from sim.invariants.violation import Violation
-from sim.measures.detection import covered_by_recovery, void
-from sim.measures.incidents import STAGES, Incidents, task_faults
+from sim.measures.detection import covered_by_recovery
+from sim.measures.incidents import STAGES, Incidents, task_faults, void
 from sim.measures.timeline import running_totals
 from sim.measures.tracks import Rows, Tracks, Truths
 

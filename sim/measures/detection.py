@@ -7,8 +7,8 @@ import numpy as np
 from sim.history import Event, History
 from sim.measures.distribution import describe
 from sim.measures.faults import AGENT_FAULTS, AgentTruth, LinkTruth
-from sim.measures.incidents import Incidents, task_faults, truth
-from sim.measures.tracks import NOWHERE, Rows, Tracks, Truths
+from sim.measures.incidents import Incidents, task_faults, truth, void
+from sim.measures.tracks import NOWHERE, Rows, Tracks
 
 
 def measure_detection(history: History) -> dict[str, float | None]:
@@ -147,18 +147,6 @@ def _missed_tasks(tracks: Tracks, incidents: Incidents) -> int:
     again = tracks.last_by_task(tracks.rows(Event.ATTEMPT_STARTED))[tracks.task[rows]]
     over = np.where(again > rows, again, tracks.size)
     return sum(not covered_by_recovery(tracks, incidents, row) for row in _old_enough(tracks, rows, over).tolist())
-
-
-def void(tracks: Tracks, rows: Rows) -> Truths:
-    """Which of these attempts' ends were void: refused afterwards, or under an epoch that was fenced before."""
-    refused = tracks.rows(Event.ATTEMPT_REFUSED)
-    span = int(tracks.epoch.max()) + 2 if tracks.size else 1
-    keys = tracks.task[rows].astype(np.int64) * span + tracks.epoch[rows]
-    is_void = np.isin(keys, tracks.task[refused].astype(np.int64) * span + tracks.epoch[refused])
-    fence = tracks.latest_before(tracks.rows(Event.TASK_FENCED), rows, tracks.task)
-    fenced = np.where(fence >= 0, tracks.value[fence], -np.inf)
-    is_void |= tracks.epoch[rows] <= fenced
-    return is_void
 
 
 def covered_by_recovery(tracks: Tracks, incidents: Incidents, row: int) -> bool:

@@ -106,6 +106,18 @@ def task_faults(tracks: Tracks) -> Rows:
     return rows[faults]
 
 
+def void(tracks: Tracks, rows: Rows) -> Truths:
+    """Which of these attempts' ends were void: refused afterwards, or under an epoch that was fenced before."""
+    refused = tracks.rows(Event.ATTEMPT_REFUSED)
+    span = int(tracks.epoch.max()) + 2 if tracks.size else 1
+    keys = tracks.task[rows].astype(np.int64) * span + tracks.epoch[rows]
+    is_void = np.isin(keys, tracks.task[refused].astype(np.int64) * span + tracks.epoch[refused])
+    fence = tracks.latest_before(tracks.rows(Event.TASK_FENCED), rows, tracks.task)
+    fenced = np.where(fence >= 0, tracks.value[fence], -np.inf)
+    is_void |= tracks.epoch[rows] <= fenced
+    return is_void
+
+
 def truth(tracks: Tracks, row: int) -> str:
     """The runbook's entry for the fault at this row: what a right diagnosis says."""
     return {
@@ -121,10 +133,12 @@ def truth(tracks: Tracks, row: int) -> str:
 def _onsets(tracks: Tracks, opened: Rows) -> Rows:
     """The latest fault of the same subject before each opening.
 
-    Of a task: the end of an attempt in `task_faults`. Of an agent: its crash or hang, unless it has come up again
-    since; when it was up, the cut that separates it from the core. Of a link: its cut.
+    Of a task: the end of an attempt in `task_faults` that was not void, for the core heard of that one. Of an agent:
+    its crash or hang, unless it has come up again since; when it was up, the cut that separates it from the core. Of a
+    link: its cut.
     """
-    onset = tracks.latest_before(task_faults(tracks), opened, tracks.task)
+    faults = task_faults(tracks)
+    onset = tracks.latest_before(faults[~void(tracks, faults)], opened, tracks.task)
     onset[tracks.task[opened] < 0] = NOWHERE
     others = np.flatnonzero(tracks.task[opened] < 0)
     if len(others):

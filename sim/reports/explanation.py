@@ -58,12 +58,23 @@ def explanation(scenario: Scenario) -> Group:
 # ---------------------------------------------------------------------------- injected
 def injected(scenario: Scenario) -> list[str]:
     """What goes wrong and when, one sentence a line."""
-    return [*_injected(scenario), *_by_itself(scenario)] or ["Nothing."]
+    return [*_injected(scenario), *_by_itself(scenario), *never_injected(scenario)] or ["Nothing."]
+
+
+def never_injected(scenario: Scenario) -> list[str]:
+    """A sentence about the faults for whose moment the run is too short; none when it is long enough for all."""
+    late = [fault.at for fault in scenario.faults if fault.at is not None and fault.at > scenario.duration]
+    if not late:
+        return []
+    moments = listed([duration(moment) for moment in dict.fromkeys(late)])
+    return [f"The run ends at {duration(scenario.duration)}: what is due at {moments} never happens."]
 
 
 def _injected(scenario: Scenario) -> Iterator[str]:
     grouped: dict[str, list[float]] = {}
     for fault in scenario.faults:
+        if fault.at is not None and fault.at > scenario.duration:
+            continue
         grouped.setdefault(_fault(fault), []).extend([] if fault.at is None else [fault.at])
     for what, moments in grouped.items():
         yield f"At {listed([duration(moment) for moment in moments])} {what}." if moments else f"{_upper(what)}."

@@ -12,10 +12,13 @@ from rich.text import Text
 from scenarios.metrics import lookup
 from sim.experiments.replications import Result
 from sim.measures.recovery_time import PHASES
+from sim.reports.explanation import never_injected
 from sim.reports.numbers import UNICODE, Signs, count, duration, estimated, quantity
 from sim.reports.verdict import broken, replay, replay_of
 
-BAR_WIDTH = 30
+WIDTH = 80
+BAR_WIDTH_MAX = 30
+COLUMN_GAP = 2
 LOAD_WIDTH = 66
 PHASE_STYLES = {"detect": "yellow", "wait": "bright_black", "analyze": "cyan", "execute": "blue", "verify": "green"}
 
@@ -23,6 +26,7 @@ PHASE_STYLES = {"detect": "yellow", "wait": "bright_black", "analyze": "cyan", "
 def summary(result: Result, style: Signs = UNICODE) -> Group:
     """All that `recovery-bench run` prints about a scenario, but for `failures`, whose lines must not be broken."""
     parts: list[Any] = [headline(result, style)]
+    parts += [Text(sentence, "yellow") for sentence in never_injected(result.scenario)]
     if _mean(result, "recovery.count"):
         parts += [Text(), phases(result, style)]
     parts += [Text(), load(result, style)]
@@ -54,13 +58,18 @@ def phases(result: Result, style: Signs = UNICODE) -> Table:
     table.add_column("mean" if len(result.runs) == 1 else f"mean {style.plus_minus} 95 %", justify="right")
     table.add_column("p95", justify="right")
     table.add_column("")
+    numbers = {phase: _mean_and_p95(result, phase, style) for phase in PHASES}
+    whole = _mean_and_p95(result, "time", style)
+    columns = (*zip(*numbers.values(), whole, strict=True), [f"  {phase}" for phase in PHASES])
+    taken = sum(max(map(len, column)) + COLUMN_GAP for column in columns)
+    bar_width = min(BAR_WIDTH_MAX, WIDTH - taken)
     total = sum(means.values())
     before = 0.0
     for phase in PHASES:
-        bar = _bar(before, means[phase], total, style)
-        table.add_row(f"  {phase}", *_mean_and_p95(result, phase, style), Text(bar, PHASE_STYLES[phase]))
+        bar = _bar(before, means[phase], total, bar_width, style)
+        table.add_row(f"  {phase}", *numbers[phase], Text(bar, PHASE_STYLES[phase]))
         before += means[phase]
-    table.add_row("  total", *_mean_and_p95(result, "time", style), _outcomes(result, style), style="bold")
+    table.add_row("  total", *whole, _outcomes(result, style), style="bold")
     return table
 
 
@@ -68,12 +77,12 @@ def _mean_and_p95(result: Result, part: str, style: Signs) -> list[str]:
     return [estimated(result.metrics.get(f"recovery.{part}.{statistic}"), style) for statistic in ("mean", "p95")]
 
 
-def _bar(before: float, length: float, total: float, style: Signs) -> str:
+def _bar(before: float, length: float, total: float, width: int, style: Signs) -> str:
     """A bar where the phase lies within the mean recovery; what takes no time has no length."""
     if not length:
         return ""
-    start, end = round(before / total * BAR_WIDTH), round((before + length) / total * BAR_WIDTH)
-    return " " * min(start, BAR_WIDTH - 1) + (style.bar * (end - start) or style.instant)
+    start, end = round(before / total * width), round((before + length) / total * width)
+    return " " * min(start, width - 1) + (style.bar * (end - start) or style.instant)
 
 
 def _outcomes(result: Result, style: Signs) -> str:
@@ -193,4 +202,4 @@ def _mean(result: Result, metric: str) -> float | None:
 
 
 def _plain(**style: Any) -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), **style)
+    return Table(box=None, pad_edge=False, padding=(0, COLUMN_GAP, 0, 0), **style)

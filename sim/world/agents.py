@@ -1,17 +1,17 @@
 """Agents: they take tasks from the queue, execute them, beat, crash, hang and are restarted.
 
-A crash is a power cut: nothing of the agent runs any more, what it held stays allocated until somebody gives it back, and
-messages that it had sent are on their way all the same.
+A crash is a power cut: nothing of the agent runs any more, what it held stays allocated until somebody gives it back,
+and messages that it had sent are on their way all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import simpy
 
-from recovery.model import Failure, FailureKind, Symptom, TaskStatus
+from recovery.model import FINISHED, Failure, FailureKind, Symptom, TaskStatus
 from recovery.ports import TaskStore
 from scenarios.schema import AgentSettings, TaskSettings
 from sim.history import Event, History
@@ -50,9 +50,9 @@ class Agent:
 class Agents:
     """All agents of a world.
 
-    `on_start(agent)`, `on_end(agent)` (crash, hang or stop), `on_busy(agent)` and `on_idle(agent)` are for those whose
-    clocks follow the agents: heartbeats and random crashes. `report(failure)` is the way to the recovery core;
-    `on_finished(task)` is told when a task has its effect.
+    `on_start(agent)` and `on_end(agent)` (crash or stop), `on_wake(agent)` and `on_hang(agent)`, `on_busy(agent)` and
+    `on_idle(agent)` are for those whose clocks follow the agents: heartbeats and random crashes. `report(failure)` is
+    the way to the recovery core; `on_finished(task)` is told when a task has its effect.
     """
 
     def __init__(
@@ -80,10 +80,13 @@ class Agents:
         self.report: Callable[[Failure], None] = lambda failure: None
         self.on_start: Callable[[Agent], None] = lambda agent: None
         self.on_end: Callable[[Agent], None] = lambda agent: None
+        self.on_wake: Callable[[Agent], None] = lambda agent: None
+        self.on_hang: Callable[[Agent], None] = lambda agent: None
         self.on_busy: Callable[[Agent], None] | None = None
         self.on_idle: Callable[[Agent], None] | None = None
         self.on_finished: Callable[[Task], None] = lambda task: None
         queue.on_delivery = self.receive
+        queue.on_redelivery = self.give_back_leftovers
         execution.on_success = self._succeeded
         execution.on_failure = self._failed
         execution.on_fenced = self._fenced
@@ -98,10 +101,10 @@ class Agents:
             return
         epoch = self._store.begin(task.name, agent.name)
         if epoch is None:
-            self._history.record(Event.ATTEMPT_SKIPPED, task.number, agent.number)
-            self._acknowledge(task, agent)
-            self._free_slot(agent)
+            self._skip(task, agent)
             return
+        if task.keeper is not None:  # its retry runs here instead
+            self.free_keeper(task)
         attempt = Attempt(task, agent, epoch)
         task.attempts.append(attempt)
         agent.attempts[attempt] = None
@@ -110,6 +113,7 @@ class Agents:
         if not self._needs:
             self._execution.start(attempt)
             return
+        self.give_back_leftovers(task)
         allocation = self._pools.reserved(task.number)
         if allocation is not None and allocation.units != self._needs:  # a unit of it has failed meanwhile
             self._pools.release(allocation)
@@ -118,23 +122,50 @@ class Agents:
             allocation.epoch = epoch
             self._granted(attempt, allocation)
         else:
-            attempt.withdraw_request = self._pools.request(
-                task.number, epoch, self._needs, lambda granted: self._granted(attempt, granted)
-            )
+            self._request(attempt)
+
+    def _request(self, attempt: Attempt) -> None:
+        attempt.withdraw_request = self._pools.request(
+            attempt.task.number, attempt.epoch, self._needs, lambda granted: self._granted(attempt, granted)
+        )
 
     def _granted(self, attempt: Attempt, allocation: Allocation) -> None:
         attempt.allocation = allocation
         attempt.withdraw_request = None
-        if not attempt.agent.hung:
+        if not attempt.agent.responding:  # it is passed over, and asks again when it wakes up
+            self._give_back(attempt)
+        elif self._is_void(attempt):
+            self._give_back(attempt)
+            self._forget(attempt)
+        else:
             self._execution.start(attempt)
+
+    def _is_void(self, attempt: Attempt) -> bool:
+        """Whether what the attempt does would be in vain: its task was finished or taken from it while it waited."""
+        return not self._store.is_current(attempt.task.name, attempt.epoch)
+
+    def _forget(self, attempt: Attempt) -> None:
+        """The attempt ends before it has started."""
+        self._leave(attempt)
+        self._skip(attempt.task, attempt.agent)
+
+    def _skip(self, task: Task, agent: Agent) -> None:
+        self._history.record(Event.ATTEMPT_SKIPPED, task.number, agent.number)
+        if self._store.status(task.name) in FINISHED:
+            self._acknowledge(task, agent)
+        self._queue.free_slot(agent)
 
     # ------------------------------------------------------------------- ends of an attempt
     def _succeeded(self, attempt: Attempt) -> None:
         task, agent, record = attempt.task, attempt.agent, self._history.record
         record(Event.ATTEMPT_SUCCEEDED, task.number, agent.number, attempt.epoch, attempt.progress)
+        if self._needs:
+            self.give_back_leftovers(task)
         if self._store.commit(task.name, attempt.epoch):
             record(Event.TASK_COMPLETED, task.number, agent.number, attempt.epoch, attempt.progress)
             final = True
+            if self._needs:
+                self._give_back_reserved(task)
         else:
             record(Event.ATTEMPT_REFUSED, task.number, agent.number, attempt.epoch, detail="commit")
             final = self._store.status(task.name) is TaskStatus.COMPLETED
@@ -143,7 +174,9 @@ class Agents:
         if final:
             self._acknowledge(task, agent)
             self.on_finished(task)
-        self._free_slot(agent)
+            if task.keeper is not None:
+                self.free_keeper(task)
+        self._queue.free_slot(agent)
 
     def _failed(self, attempt: Attempt, error: str) -> None:
         task, agent = attempt.task, attempt.agent
@@ -154,13 +187,18 @@ class Agents:
             symptoms = (Symptom("task_status", "failed", task.name), Symptom("error_code", "present", task.name))
             self._hand_over(attempt, FailureKind.TASK, error, symptoms)
         else:
-            self._history.record(Event.ATTEMPT_REFUSED, task.number, agent.number, attempt.epoch, detail="failure")
-            self._give_back(attempt)
-            self._free_slot(agent)
+            self._refuse(attempt)
+
+    def _refuse(self, attempt: Attempt) -> None:
+        """The attempt is void or not the latest: nobody has to hear of its end."""
+        task, agent = attempt.task, attempt.agent
+        self._history.record(Event.ATTEMPT_REFUSED, task.number, agent.number, attempt.epoch, detail="failure")
+        self._give_back(attempt)
+        self._queue.free_slot(agent)
 
     def lose_resource(self, attempt: Attempt, resource: str) -> None:
         """A unit that the attempt held went out of service: it is blocked, and says so."""
-        task, agent = attempt.task, attempt.agent
+        task = attempt.task
         self._interrupt(attempt, "resource_unavailable")
         if self._store.fail(task.name, attempt.epoch, TaskStatus.BLOCKED, "resource_unavailable"):
             symptoms = (
@@ -169,12 +207,9 @@ class Agents:
             )
             self._hand_over(attempt, FailureKind.RESOURCE, "resource_unavailable", symptoms)
         else:
-            self._give_back(attempt)
-            self._free_slot(agent)
+            self._refuse(attempt)
 
-    def _hand_over(
-        self, attempt: Attempt, kind: FailureKind, error: str, symptoms: tuple[Symptom, ...]
-    ) -> None:
+    def _hand_over(self, attempt: Attempt, kind: FailureKind, error: str, symptoms: tuple[Symptom, ...]) -> None:
         """Report a failed attempt; when the core has heard of it, the task is the core's and no longer the queue's."""
         task, agent = attempt.task, attempt.agent
         task.error = error
@@ -189,27 +224,27 @@ class Agents:
         else:
             self._network.send("report", agent.name, "core", arrive)
         if self._retry_holds_agent:
+            self.free_keeper(task)
             task.keeper, task.keeper_incarnation = agent, agent.incarnation
         else:
-            self._free_slot(agent)
+            self._queue.free_slot(agent)
 
     def _fenced(self, attempt: Attempt) -> None:
         self._history.record(
             Event.ATTEMPT_REFUSED, attempt.task.number, attempt.agent.number, attempt.epoch, detail="checkpoint"
         )
-        self.stop(attempt, "fenced")
+        self.stop([attempt], "fenced")
 
-    def stop(self, attempt: Attempt, reason: str) -> None:
-        """Make an attempt stop on a living agent, and give back what it holds."""
-        self._interrupt(attempt, reason)
-        self._give_back(attempt)
-        self._free_slot(attempt.agent)
+    def stop(self, attempts: Sequence[Attempt], reason: str) -> None:
+        """Make attempts stop on living agents, and give back what they hold."""
+        self._withdraw_all(attempts)
+        for attempt in attempts:
+            self._interrupt(attempt, reason)
+            self._give_back(attempt)
+            self._queue.free_slot(attempt.agent)
 
     def _interrupt(self, attempt: Attempt, reason: str) -> None:
         self._execution.stop(attempt)
-        if attempt.withdraw_request is not None:
-            attempt.withdraw_request()
-            attempt.withdraw_request = None
         if attempt.started:
             self._history.record(
                 Event.ATTEMPT_INTERRUPTED,
@@ -221,6 +256,13 @@ class Agents:
             )
             self._execution.keep_for_next(attempt)
         self._leave(attempt)
+
+    def _withdraw_all(self, attempts: Sequence[Attempt]) -> None:
+        """These wait for resources no more: the last one first, so that none of them is granted its needs meanwhile."""
+        for attempt in reversed(attempts):
+            if attempt.withdraw_request is not None:
+                attempt.withdraw_request()
+                attempt.withdraw_request = None
 
     def _leave(self, attempt: Attempt) -> None:
         attempt.task.attempts.remove(attempt)
@@ -234,10 +276,23 @@ class Agents:
             self._pools.release(attempt.allocation)
             attempt.allocation = None
 
-    def _free_slot(self, agent: Agent) -> None:
-        agent.free_slots += 1
-        if agent.responding:
-            self._queue.wait_for_work(agent)
+    def give_back_leftovers(self, task: Task) -> None:
+        """Attempts that are over may have left units behind of which the core will never hear: give them back.
+
+        So it is when a report was lost, or when the queue was faster than the core to send a crashed agent's task
+        elsewhere. What a void attempt has left is the core's to give back, for the core has voided it.
+        """
+        running = [attempt.epoch for attempt in task.attempts]
+        for allocation in self._pools.allocations(task.number):
+            over = allocation.epoch > 0 and allocation.epoch not in running
+            if over and self._store.is_current(task.name, allocation.epoch):
+                self._pools.release(allocation)
+
+    def _give_back_reserved(self, task: Task) -> None:
+        """There will be no next attempt that needs what the core has allocated for it."""
+        reserved = self._pools.reserved(task.number)
+        if reserved is not None:
+            self._pools.release(reserved)
 
     def _acknowledge(self, task: Task, agent: Agent) -> None:
         if self._network.transparent:
@@ -256,7 +311,7 @@ class Agents:
         """The slot that was kept for a task's retry is not needed any more."""
         agent = self.take_keeper(task)
         if agent is not None:
-            self._free_slot(agent)
+            self._queue.free_slot(agent)
 
     # -------------------------------------------------------------- crash, hang, restart
     def start(self, agent: Agent) -> None:
@@ -274,8 +329,12 @@ class Agents:
         self._history.record(event, agent=agent.number)
         self._queue.forget(agent)
         self._network.drop_unsent(agent.name)
-        for attempt in list(agent.attempts):
+        attempts = list(agent.attempts)
+        self._withdraw_all(attempts)
+        for attempt in attempts:
             self._interrupt(attempt, reason)
+            if self._store.status(attempt.task.name) in FINISHED:  # nobody will recover this task
+                self._give_back(attempt)
         self.on_end(agent)
 
     def hang(self, agent: Agent) -> None:
@@ -286,20 +345,33 @@ class Agents:
         for attempt in agent.attempts:
             if attempt.started:
                 self._execution.freeze(attempt)
-        self.on_end(agent)
+        self.on_hang(agent)
 
     def wake(self, agent: Agent) -> None:
         """The agent goes on as if nothing had happened, whatever others believe by now."""
         agent.hung = False
         self._history.record(Event.AGENT_WOKE, agent=agent.number)
-        self.on_start(agent)
+        self.on_wake(agent)
         unread, agent.unread = agent.unread, []
-        for attempt in list(agent.attempts):
-            if attempt.started:
+        standing = [attempt for attempt in agent.attempts if attempt.withdraw_request is None]
+        for attempt in standing:
+            missing = self._missing(attempt)
+            if missing is not None:
+                self.lose_resource(attempt, missing)
+            elif attempt.started:
                 self._execution.thaw(attempt)
-            elif attempt.withdraw_request is None:
-                self._execution.start(attempt)
+            elif self._is_void(attempt):
+                self._forget(attempt)
+            else:
+                self._request(attempt)
         for task, incarnation in unread:
             self.receive(task, agent, incarnation)
         if agent.free_slots > 0:
             self._queue.wait_for_work(agent)
+
+    def _missing(self, attempt: Attempt) -> str | None:
+        """A pool of which units that the attempt had been allocated have failed."""
+        if attempt.allocation is None:
+            return None
+        held = attempt.allocation.units
+        return next((name for name, units in self._needs.items() if held[name] < units), None)

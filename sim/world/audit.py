@@ -27,6 +27,4 @@ class HistoryAudit:
             agent = int(number)
         else:
             about = subject
-        self._history.record(
-            _EVENTS[event], task, agent, -1, nan if value is None else value, detail, about, incident
-        )
+        self._history.record(_EVENTS[event], task, agent, -1, nan if value is None else value, detail, about, incident)

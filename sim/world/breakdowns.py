@@ -1,4 +1,8 @@
-"""Random crashes of agents (`agents.mtbf`): a lifetime is drawn at each start, on a clock that runs always or while busy."""
+"""Random crashes of agents (`agents.mtbf`).
+
+A lifetime is drawn at each start, on a clock that runs always or only while the agent is busy. A hung agent can crash
+as well: hanging and waking up are nothing to this clock.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ class Breakdowns:
             self._resume(agent)
 
     def end(self, agent: Agent) -> None:
-        """The agent is down, for whatever reason."""
+        """The agent is down, for whatever reason: its clock stands still."""
         disarm(self._timers[agent.number])
         self._timers[agent.number] = None
 
@@ -50,5 +54,6 @@ class Breakdowns:
 
     def _pause(self, agent: Agent) -> None:
         if self._timers[agent.number] is not None:
-            self._left[agent.number] -= self._env.now - self._since[agent.number]
+            elapsed = self._env.now - self._since[agent.number]
+            self._left[agent.number] = max(0.0, self._left[agent.number] - elapsed)  # rounding may overshoot
             self.end(agent)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
+from math import floor, inf
 from typing import TYPE_CHECKING
 
 import simpy
 from simpy.events import Timeout
 
+from recovery.model import Checkpoint
 from recovery.ports import TaskStore
+from recovery.stores.memory import is_intact
 from scenarios.schema import StorageSettings, TaskSettings
 from sim.history import Event, History
 from sim.randomness import Repeated, Streams
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from sim.world.agents import Agent
 
 Callback = Callable[["Attempt"], None]
+ROUNDING = 1e-9
+"""Share of a checkpoint's interval that counts as nothing: 3 x 0.7 is a little less than 2.1."""
 
 
 @dataclass(eq=False, slots=True)
@@ -87,7 +91,7 @@ class Execution:
     def start(self, attempt: Attempt) -> None:
         """Start to work, from the task's restore point or where resumed work goes on."""
         task, settings = attempt.task, self._settings
-        checkpoint = self._store.restore_point(task.name) if self._checkpoint is not None else None
+        checkpoint = self._restore_point(attempt) if self._checkpoint is not None else None
         attempt.progress = task.progress
         if checkpoint is not None and checkpoint.progress > attempt.progress:
             attempt.progress = checkpoint.progress
@@ -106,6 +110,25 @@ class Execution:
         else:
             self._go_on(attempt)
 
+    def _restore_point(self, attempt: Attempt) -> Checkpoint | None:
+        """From where the attempt has to start; a checkpoint that was damaged since it was chosen is no such place."""
+        name = attempt.task.name
+        chosen = self._store.restore_point(name)
+        if chosen is None:
+            return None
+        for stored in self._store.checkpoints(name):
+            if stored.sequence == chosen.sequence and not is_intact(stored):
+                self._history.record(
+                    Event.CHECKPOINT_REJECTED,
+                    attempt.task.number,
+                    attempt.agent.number,
+                    attempt.epoch,
+                    float(stored.sequence),
+                    "checksum",
+                )
+                return None
+        return chosen
+
     def _draw_failure(self, attempt: Attempt) -> None:
         number, nth = attempt.task.number, attempt.epoch
         attempt.fails = self._failure_luck.draw(number, nth) < self._settings.failure_probability
@@ -116,8 +139,11 @@ class Execution:
     # --------------------------------------------------------------------- along the way
     def _go_on(self, attempt: Attempt) -> None:
         target = attempt.end
-        if self._checkpoint is not None and attempt.progress + self._checkpoint.every < target:
-            target = attempt.progress + self._checkpoint.every
+        if self._checkpoint is not None:
+            every = self._checkpoint.every
+            next_one = (floor(attempt.progress / every + ROUNDING) + 1) * every  # steps that were summed up would drift
+            if target - next_one > ROUNDING * every:
+                target = next_one
         attempt.target = target
         attempt.working_since = self._env.now
         self._arm(attempt, target - attempt.progress, self._reach)

@@ -17,20 +17,28 @@ from sim.world.network import Network
 class Listener(Protocol):
     """Who hears the beats: the core's detector."""
 
-    def heartbeat(self, agent_id: str) -> None: ...
+    def heartbeat(self, agent_id: str) -> None:
+        """A beat arrived."""
 
-    def agent_down(self, agent_id: str) -> None: ...
+    def agent_down(self, agent_id: str) -> None:
+        """Something that knows at once says that an agent is down."""
 
 
 class Heartbeats:
     """Starts and ends the agents' chains of beats.
 
     An agent beats when it starts (it registers with the core) and then every interval: from a uniform phase, or aligned
-    with its start. With perfect detection nobody beats: the listener is told of a death at its instant.
+    with its start. With perfect detection nobody beats: the listener is told of deaths and starts at their instants,
+    whatever the network does.
     """
 
     def __init__(
-        self, env: simpy.Environment, streams: Streams, network: Network, listener: Listener, settings: DetectionSettings
+        self,
+        env: simpy.Environment,
+        streams: Streams,
+        network: Network,
+        listener: Listener,
+        settings: DetectionSettings,
     ) -> None:
         self._env = env
         self._streams = streams
@@ -43,19 +51,22 @@ class Heartbeats:
 
     def begin(self, agent: Agent) -> None:
         """The agent lives: it registers, and its chain of beats begins."""
+        if self._perfect:
+            self._listener.heartbeat(agent.name)
+            return
         chain = self._chains[agent] = self._chains.get(agent, 0) + 1
         self._send(agent)
-        if not self._perfect:
-            phase = self._interval
-            if self._uniform:
-                phase *= self._streams.sequence(f"{agent.name}.heartbeat.{chain}", STANDARD_UNIFORM)()
-            after(self._env, phase, self._beat, (agent, chain))
+        phase = self._interval
+        if self._uniform:
+            phase *= self._streams.sequence(f"{agent.name}.heartbeat.{chain}", STANDARD_UNIFORM)()
+        after(self._env, phase, self._beat, (agent, chain))
 
     def end(self, agent: Agent) -> None:
         """The agent is silent from now on."""
-        self._chains[agent] += 1
         if self._perfect:
             self._listener.agent_down(agent.name)
+        else:
+            self._chains[agent] += 1
 
     def _beat(self, event: Timeout) -> None:
         agent, chain = event._value

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from math import inf
-from typing import Any
+from collections.abc import Callable
+from math import inf, nan
 
 import simpy
-from simpy.events import Event as SimpyEvent
 
 from scenarios.arrivals import Burst, Closed, Interval, Poisson
-from scenarios.distributions import Constant, Exponential
+from scenarios.distributions import Exponential
+from scenarios.errors import ScenarioError
 from scenarios.schema import TaskSettings
 from sim.randomness import Streams
 from sim.world.clock import after
 
 Submit = Callable[[int], None]
+REJECTIONS_MAX = 100
+"""Rejections of each closed client's tasks at one instant, after which it is clear that time stands still."""
 
 
 class Load:
@@ -33,6 +34,9 @@ class Load:
         self._submit = submit
         self._clients: dict[int, int] = {}
         self._think: list[Callable[[], float]] = []
+        self._gap: Callable[[], float] = lambda: inf
+        self._rejections = 0
+        self._rejected_at = nan
 
     def start(self) -> None:
         """Begin to submit."""
@@ -44,18 +48,26 @@ class Load:
             for client in range(arrivals.clients):
                 self._think_then_submit(client)
         elif isinstance(arrivals, Burst):
-            after(self._env, arrivals.at, lambda _: [self._next() for _ in range(arrivals.size)])
+            after(self._env, arrivals.at, lambda _: self._burst(arrivals.size))
         elif isinstance(arrivals, Poisson):
-            self._env.process(self._open(Exponential(mean=1 / arrivals.rate)))
+            self._gap = self._streams.sequence("tasks.arrivals", Exponential(mean=1 / arrivals.rate))
+            self._await_arrival()
         elif isinstance(arrivals, Interval):
-            self._env.process(self._open(Constant(value=arrivals.every)))
+            every = arrivals.every
+            self._gap = lambda: (self._submitted + 1) * every - self._env.now  # gaps that were summed up would drift
+            self._await_arrival()
 
-    def _open(self, gap: Any) -> Iterator[SimpyEvent]:
-        draw = self._streams.sequence("tasks.arrivals", gap)
-        timeout = self._env.timeout
-        while self._submitted < self._count:
-            yield timeout(draw())
+    def _burst(self, size: int) -> None:
+        for _ in range(size):
             self._next()
+
+    def _await_arrival(self) -> None:
+        if self._submitted < self._count:
+            after(self._env, self._gap(), self._arrive)
+
+    def _arrive(self, _: object) -> None:
+        self._next()
+        self._await_arrival()
 
     def _next(self, client: int | None = None) -> None:
         number = self._submitted
@@ -74,3 +86,20 @@ class Load:
         client = self._clients.pop(number, None)
         if client is not None:
             self._think_then_submit(client)
+
+    def rejected(self, number: int) -> None:
+        """A task did not fit into the queue: for its client it has ended.
+
+        Raises ScenarioError when clients that do not think are rejected again and again at one instant.
+        """
+        if isinstance(self._arrivals, Closed):
+            now = self._env.now
+            self._rejections = self._rejections + 1 if now == self._rejected_at else 1
+            self._rejected_at = now
+            if self._rejections > REJECTIONS_MAX * self._arrivals.clients:
+                raise ScenarioError(
+                    f"no time passes at {now:g}s, for clients who do not think submit again as soon as they are "
+                    "rejected; valid: think of more than 0, or a queue.capacity that holds the tasks of all clients",
+                    path="tasks.arrivals.closed.think",
+                )
+        self.ended(number)

@@ -1,16 +1,16 @@
 """The network between named endpoints: latency, loss, and connections that a partition breaks.
 
-Endpoints are `queue`, `core` and `agent.0`, `agent.1`, …; the group `agents` stands for all agents. A partition breaks the
-connections that it covers. A send over a broken connection fails at once and the sender notices; a lossy network swallows
-a message silently. Connections with the core come back as soon as the path is whole. Those between the queue and agents
-stay broken until somebody resets them, and what could not be sent waits in an outbox for a replay: this is the work of
-`reset_connections` and `replay_messages`.
+Endpoints are `queue`, `core` and `agent.0`, `agent.1`, …; the group `agents` stands for all agents. A partition breaks
+the connections that it covers. A send over a broken connection fails at once and the sender notices; a lossy network
+swallows a message silently. Connections with the core come back as soon as the path is whole. Those between the queue
+and agents stay broken until somebody resets them, and what could not be sent waits in an outbox for a replay: this is
+the work of `reset_connections` and `replay_messages`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import simpy
 
@@ -52,7 +52,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Unsent:
-    """A message that found its connection broken and waits for a replay."""
+    """A message that found its connection broken, at an instant, and waits for a replay."""
 
     at: float
     source: str
@@ -128,7 +128,7 @@ class Network:
         self._history.record(Event.SEND_FAILED, detail=message, about=link.name)
         self.on_send_failure(link)
         if lost is None:
-            self.outbox.append(unsent)
+            self.outbox.append(replace(unsent, at=self._env.now))  # sent earlier, maybe before the partition
         else:
             lost(link)
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from recovery.model import AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskStatus, TaskView
+from recovery.model import FINISHED, AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskStatus, TaskView
 from sim.history import Event
 from sim.loop import SimLoop
 from sim.randomness import Samplable, Streams
 from sim.world.agents import Agent
+from sim.world.resources import Pool
 from sim.world.tasks import task_number
 
 if TYPE_CHECKING:
@@ -56,18 +57,19 @@ class WorldTasks:
     async def stop_attempts(self, task_id: str) -> None:
         """Stop the attempts that the core can reach; a hung or cut off agent does not hear it."""
         task = self._world.tasks.get(task_number(task_id))
-        for attempt in [] if task is None else list(task.attempts):
-            if self._world.reachable(attempt.agent) and attempt.agent.responding:
-                self._world.agents.stop(attempt, "stopped")
+        if task is not None:
+            self._world.stop_attempts(task)
 
     async def enqueue(self, task_id: str, reason: str) -> bool:
         """Queue the task for execution, or hand it to the agent that has kept a slot for it."""
         task = self._world.tasks.get(task_number(task_id))
         if task is None:
             return False
-        keeper = self._world.agents.take_keeper(task)
+        self._world.agents.give_back_leftovers(task)
         if task.lines > 0:
+            self._world.agents.free_keeper(task)
             return True
+        keeper = self._world.agents.take_keeper(task)
         if keeper is not None:
             self._world.queue.deliver_to(task, keeper, reason)
         else:
@@ -79,10 +81,13 @@ class WorldTasks:
         task = self._world.tasks.get(task_number(task_id))
         if task is None or self._world.pools.reserved(task.number) is None:
             return False
+        if task.lines > 0:
+            self._world.agents.free_keeper(task)
+            return True
         keeper = self._world.agents.take_keeper(task)
         if keeper is not None:
             self._world.queue.deliver_to(task, keeper, "migrated")
-        elif task.lines == 0:
+        else:
             self._world.queue.enter(task, "migrated", at_head=True)
         return True
 
@@ -139,15 +144,15 @@ class WorldResources:
 
     def __init__(self, world: World) -> None:
         self._pools = world.pools
+        self._store = world.store
         self._needs = dict(world.scenario.tasks.needs)
+
+    def _named(self, names: Sequence[str]) -> list[Pool]:
+        return [pool for pool in self._pools.pools.values() if not names or pool.name in names]
 
     async def health(self, names: Sequence[str]) -> Sequence[ResourceHealth]:
         """Probe pools."""
-        return [
-            ResourceHealth(pool.name, pool.units, pool.available, pool.free)
-            for pool in self._pools.pools.values()
-            if not names or pool.name in names
-        ]
+        return [ResourceHealth(pool.name, pool.units, pool.available, pool.free) for pool in self._named(names)]
 
     async def requirements(self, task_id: str) -> Mapping[str, int]:
         """What the task needs."""
@@ -162,13 +167,15 @@ class WorldResources:
         return self._pools.release_all(task_number(task_id))
 
     async def allocate(self, task_id: str, requirements: Mapping[str, int]) -> Mapping[str, int] | None:
-        """Allocate for the task's next attempt."""
+        """Allocate for the task's next attempt, if there can be one."""
+        if self._store.status(task_id) in FINISHED:
+            return None
         allocation = self._pools.allocate_now(task_number(task_id), requirements)
         return None if allocation is None else allocation.units
 
     async def metrics(self, names: Sequence[str], timeframe: float) -> Mapping[str, float]:
         """Share of units in service now; the world keeps no past."""
-        return {pool.name: pool.available / pool.units for pool in self._pools.pools.values() if pool.units}
+        return {pool.name: pool.available / pool.units for pool in self._named(names)}
 
 
 class WorldQueue:
@@ -180,10 +187,14 @@ class WorldQueue:
     async def health(self, queue_ids: Sequence[str]) -> Sequence[QueueHealth]:
         """Probe the queue."""
         queue, network = self._world.queue, self._world.network
+        if queue_ids and queue.name not in queue_ids:
+            return []
         return [QueueHealth(queue.name, queue.blocked, queue.depth, len(network.outbox))]
 
     async def replay(self, queue_ids: Sequence[str], since: float) -> int:
         """Send again what could not be sent since that time."""
+        if queue_ids and self._world.queue.name not in queue_ids:
+            return 0
         sent = self._world.network.replay(since)
         self._world.history.record(Event.QUEUE_REPLAYED, value=float(sent))
         return sent

@@ -1,8 +1,8 @@
 """An at-least-once task queue with leases.
 
-A task waits in line until an agent with a free slot is connected, is delivered, and stays leased until it is acknowledged.
-A lease that runs out is delivered again. The queue lets go of a task when its effect is final (acknowledged) or when the
-recovery core has taken it over (settled).
+A task waits in line until an agent with a free slot is connected, is delivered, and stays leased until it is
+acknowledged. A lease that runs out is delivered again. The queue lets go of a task when its effect is final
+(acknowledged) or when the recovery core has taken it over (settled).
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class TaskQueue:
     """The waiting line, the agents that wait for work, and the leases.
 
-    `on_delivery(task, agent, incarnation)` is called when a task arrives at an agent, `on_settled(task)` when the queue
-    has let go of a finished one, `on_dead_letter(task)` when one was delivered as often as it may be.
+    `on_delivery(task, agent, incarnation)` is called when a task arrives at an agent, `on_redelivery(task)` when it has
+    to go out again for its lease has run out, `on_settled(task)` when the queue has let go of a finished one, and
+    `on_dead_letter(task)` when one was delivered as often as it may be.
     """
 
     name = "queue"
@@ -46,6 +47,8 @@ class TaskQueue:
         self._network = network
         self._settings = settings
         self._line: deque[Task] = deque()
+        self._depth = 0  # those who really stand in the line; who was withdrawn leaves it at its head
+        self._dispatching = False
         self._idle: dict[Agent, None] = {}  # agents with a free slot, longest waiting first
         self._unreachable: dict[Agent, None] = {}
         self._leases: deque[tuple[float, Task, int]] = deque()
@@ -56,6 +59,7 @@ class TaskQueue:
         self._duplication_luck = Repeated(streams, "queue.duplication")
         self._direct = settings.latency.constant == 0 and settings.loss == 0 and settings.duplication == 0
         self.on_delivery: Callable[[Task, Agent, int], None] = lambda task, agent, incarnation: None
+        self.on_redelivery: Callable[[Task], None] = lambda task: None
         self.on_settled: Callable[[Task], None] = lambda task: None
         self.on_dead_letter: Callable[[Task], None] = lambda task: None
 
@@ -63,7 +67,7 @@ class TaskQueue:
     @property
     def depth(self) -> int:
         """Tasks in the waiting line."""
-        return len(self._line)
+        return self._depth
 
     @property
     def blocked(self) -> bool:
@@ -74,12 +78,13 @@ class TaskQueue:
     def full(self) -> bool:
         """Whether a task that is submitted now would not fit: it may wait in line or go to a free agent."""
         capacity = self._settings.capacity
-        return capacity is not None and len(self._line) >= capacity and not self._idle
+        return capacity is not None and self._depth >= capacity and not self._idle
 
     def enter(self, task: Task, reason: str, at_head: bool = False) -> None:
         """Put a task into the line."""
         self._history.record(Event.QUEUE_ENTERED, task.number, detail=reason)
         task.lines += 1
+        self._depth += 1
         if at_head:
             self._line.appendleft(task)
         else:
@@ -88,25 +93,44 @@ class TaskQueue:
 
     def dispatch(self) -> None:
         """Deliver from the head of the line as long as somebody waits for work."""
+        if self._dispatching:  # called by what a delivery has caused: the loop below goes on
+            return
+        self._dispatching = True
         line, idle = self._line, self._idle
-        while line and idle:
+        while idle and self._depth > 0:
+            if line[0].lines == 0:
+                line.popleft()
+                continue
             agent = next(iter(idle))
             if not self._network.transparent and (link := self._network.broken_link(self.name, agent.name)):
                 del idle[agent]
                 self._unreachable[agent] = None
-                self._history.record(Event.SEND_FAILED, line[0].number, agent.number, detail="delivery", about=link.name)
+                self._history.record(
+                    Event.SEND_FAILED, line[0].number, agent.number, detail="delivery", about=link.name
+                )
                 self._network.on_send_failure(link)
                 continue
             task = line.popleft()
             task.lines -= 1
+            self._depth -= 1
             del idle[agent]
+            agent.free_slots -= 1
+            if agent.free_slots > 0:
+                idle[agent] = None  # behind the others
             self._deliver(task, agent)
+        self._dispatching = False
+
+    def free_slot(self, agent: Agent) -> None:
+        """A slot of an agent is free again; the agent takes the next task as soon as it can."""
+        agent.free_slots += 1
+        if agent.responding:
+            self.wait_for_work(agent)
 
     def wait_for_work(self, agent: Agent) -> None:
         """An agent has a free slot."""
         if agent not in self._unreachable:
             self._idle.setdefault(agent)
-        if self._line:
+        if self._depth > 0:
             self.dispatch()
 
     def forget(self, agent: Agent) -> None:
@@ -126,13 +150,9 @@ class TaskQueue:
     def deliver_to(self, task: Task, agent: Agent, reason: str) -> None:
         """Deliver past the line to an agent that has kept a slot for the task."""
         self._history.record(Event.QUEUE_ENTERED, task.number, detail=reason)
-        agent.free_slots += 1
         self._deliver(task, agent)
 
     def _deliver(self, task: Task, agent: Agent) -> None:
-        agent.free_slots -= 1
-        if agent.free_slots > 0:
-            self._idle[agent] = None
         if task.agent is not None:
             task.agent.holds.pop(task, None)
         task.agent = agent
@@ -150,11 +170,10 @@ class TaskQueue:
     def _send(self, task: Task, agent: Agent, delivery: int, incarnation: int) -> None:
         def lost(link: Link | None) -> None:
             self._history.record(Event.QUEUE_DELIVERY_LOST, task.number, agent.number, value=float(delivery))
-            if agent.incarnation == incarnation:
-                agent.free_slots += 1
-                self.wait_for_work(agent)
+            if agent.up and agent.incarnation == incarnation:
+                self.free_slot(agent)
             if link is not None and task.leased == delivery:  # the queue noticed: no need to wait for the lease
-                task.leased = 0
+                self._let_go(task)
                 self.enter(task, "undelivered", at_head=True)
 
         def arrive(_: object = None) -> None:
@@ -201,12 +220,14 @@ class TaskQueue:
         task.leased = 0
         if self._settings.max_deliveries is not None and task.deliveries >= self._settings.max_deliveries:
             self._history.record(Event.QUEUE_DEAD_LETTERED, task.number, value=float(task.deliveries))
+            self._let_go(task)
             self.on_dead_letter(task)
         else:
+            self.on_redelivery(task)
             self.enter(task, "redelivery")
 
     def acknowledge(self, task: Task, agent: Agent) -> None:
-        """The effect is final: an acknowledgement arrived, for whichever delivery, and the queue lets go of the task."""
+        """An acknowledgement of any delivery arrived: the effect is final, and the queue lets go of the task."""
         if self._settings.ack_loss > 0 and (
             self._ack_luck.draw(task.number, task.deliveries) < self._settings.ack_loss
         ):
@@ -223,10 +244,13 @@ class TaskQueue:
         self._history.record(Event.QUEUE_SETTLED, task.number)
 
     def withdraw(self, task: Task, reason: str) -> None:
-        """Take a task out of the waiting line, if it stands there."""
+        """Take a finished task out of the waiting line, as often as it stands there; it never enters again.
+
+        It stays where it is and is passed over later, for to take it out of the middle of a long line takes long.
+        """
         while task.lines > 0:
-            self._line.remove(task)
             task.lines -= 1
+            self._depth -= 1
             self._history.record(Event.QUEUE_WITHDRAWN, task.number, detail=reason)
 
     def _let_go(self, task: Task) -> None:

@@ -118,7 +118,7 @@ class Pools:
     def release_all(self, task: int) -> dict[str, int]:
         """Give back all that a task holds, whichever attempt it was; returns units by pool."""
         released: dict[str, int] = {}
-        for allocation in list(self._held.get(task, ())):
+        for allocation in self.allocations(task):
             for name, units in allocation.units.items():
                 released[name] = released.get(name, 0) + units
             self.release(allocation)
@@ -131,6 +131,15 @@ class Pools:
             for name, units in allocation.units.items():
                 total[name] = total.get(name, 0) + units
         return total
+
+    @property
+    def holders(self) -> list[int]:
+        """Numbers of the tasks that hold something."""
+        return list(self._held)
+
+    def allocations(self, task: int) -> list[Allocation]:
+        """All that a task holds, each attempt's allocation by itself."""
+        return list(self._held.get(task, ()))
 
     def reserved(self, task: int) -> Allocation | None:
         """What the core has allocated for the task's next attempt."""

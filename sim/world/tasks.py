@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sim.world.agents import Agent
     from sim.world.execution import Attempt
 
+
 @dataclass(eq=False, slots=True)
 class Task:
     """One task from its submission until everybody has let go of it. `work` and `progress` are work-seconds."""

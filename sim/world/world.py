@@ -49,9 +49,7 @@ class Core(Protocol):
 class World:
     """Agents, queue, resources, network and load of one scenario, on one loop. `connect` a core, then `start`."""
 
-    def __init__(
-        self, scenario: Scenario, streams: Streams, loop: SimLoop, history: History, store: TaskStore
-    ) -> None:
+    def __init__(self, scenario: Scenario, streams: Streams, loop: SimLoop, history: History, store: TaskStore) -> None:
         env = loop.env
         self.scenario = scenario
         self.history = history
@@ -59,6 +57,7 @@ class World:
         self.streams = streams
         self.env = env
         self.tasks: dict[int, Task] = {}
+        self._unsaid: dict[Link, float] = {}  # broken links of which the core could not be told, and since when
         self.network = Network(env, history, streams, scenario.network.latency, scenario.network.loss)
         self.pools = Pools(history, {name: pool.units for name, pool in scenario.resources.items()})
         self.queue = TaskQueue(env, history, streams, self.network, scenario.queue)
@@ -70,9 +69,7 @@ class World:
         self.logs = WorldLogs(env)
         self.system = System(
             tasks=WorldTasks(self),
-            agents=WorldAgents(
-                self, loop, streams, scenario.agents.restart_time, scenario.agents.restart_slots
-            ),
+            agents=WorldAgents(self, loop, streams, scenario.agents.restart_time, scenario.agents.restart_slots),
             resources=WorldResources(self),
             queues=WorldQueue(self),
             network=WorldNetwork(self, loop),
@@ -82,7 +79,7 @@ class World:
         )
         self.queue.on_settled = self._settled
         self.queue.on_dead_letter = self._dead_letter
-        self.network.on_reconnect = self.queue.reconnect
+        self.network.on_reconnect = self._reconnected
         self.network.on_send_failure = self._send_failed
         self.agents.on_finished = self._finished
 
@@ -92,6 +89,7 @@ class World:
         self.agents.report = self._report
         scenario = self.scenario
         heartbeats = Heartbeats(self.env, self.streams, self.network, core, scenario.recovery.detection)
+        self.agents.on_wake, self.agents.on_hang = heartbeats.begin, heartbeats.end
         starts, ends = [heartbeats.begin], [heartbeats.end]
         if scenario.agents.mtbf is not None:
             breakdowns = Breakdowns(
@@ -119,7 +117,7 @@ class World:
         self.history.record(Event.TASK_SUBMITTED, number)
         if self.queue.full:
             self.history.record(Event.TASK_REJECTED, number, detail="queue_full")
-            self.load.ended(number)
+            self.load.rejected(number)
             return
         task = Task(number, f"task.{number}", self.execution.work_of(number))
         self.tasks[number] = task
@@ -141,13 +139,24 @@ class World:
             return
         self.history.record(Event.TASK_FAILED, number, detail=reason)
         self.queue.withdraw(task, "given_up")
+        self.stop_attempts(task)
         self.pools.release_all(number)
         self.agents.free_keeper(task)
         self.load.ended(number)
 
+    def stop_attempts(self, task: Task) -> None:
+        """Stop the attempts that the core can reach; a hung or cut off agent does not hear it."""
+        self.agents.stop(
+            [attempt for attempt in task.attempts if attempt.agent.responding and self.reachable(attempt.agent)],
+            "stopped",
+        )
+
     def _dead_letter(self, task: Task) -> None:
-        self.store.escalate(task.name, "dead_lettered")
-        self.give_up(task.number, "dead_lettered")
+        if self.store.escalate(task.name, "dead_lettered"):
+            self.give_up(task.number, "dead_lettered")
+        else:  # it has its effect: only the acknowledgement was lost
+            self.queue.withdraw(task, "dead_lettered")
+            self._settled(task)
 
     # -------------------------------------------------------------------- what the core hears
     def _report(self, failure: Failure) -> None:
@@ -155,15 +164,30 @@ class World:
         self._core.report(failure)
 
     def _send_failed(self, link: Link) -> None:
-        """A sender found its connection broken: the queue says so, if it can reach the core."""
-        if link.reconnects or self.network.broken_link("queue", "core") is not None:
+        """A sender found its connection broken: the queue says so, as soon as it can reach the core."""
+        if link.reconnects:
             return
+        if self.network.broken_link(self.queue.name, "core") is not None:
+            self._unsaid.setdefault(link, self.env.now)
+        else:
+            self._say_broken(link, self.env.now)
+
+    def _reconnected(self) -> None:
+        self.queue.reconnect()
+        if self._unsaid and self.network.broken_link(self.queue.name, "core") is None:
+            unsaid, self._unsaid = self._unsaid, {}
+            broken = self.network.broken_among(())
+            for link, since in unsaid.items():
+                if link in broken:
+                    self._say_broken(link, since)
+
+    def _say_broken(self, link: Link, since: float) -> None:
         symptoms = (
             Symptom("message_delivery", "failed", link.name),
             Symptom("network_metrics", "degraded", link.name),
         )
         info = {"endpoints": link.sides, "queue_ids": (self.queue.name,)}
-        self._core.report(Failure(FailureKind.COMMUNICATION, link.name, self.env.now, info, symptoms))
+        self._core.report(Failure(FailureKind.COMMUNICATION, link.name, since, info, symptoms))
 
     def agent(self, name: str) -> Agent:
         """An agent by its name, `agent.3`."""

@@ -1,4 +1,4 @@
-"""No hidden time: with all costs at zero the world takes exactly the work's own time, and recoveries what was asked for."""
+"""No hidden time: with all costs at zero the world takes exactly the work's own time, and recoveries what is asked."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_crash_is_seen_between_two_and_three_intervals_later(phase: str, low: 
     """Deadline = last beat + 3 x 5 s, and the last beat is at most 5 s old."""
     crashing = scenarios.loads(
         QUIET
-        + f"recovery: {{detection: {{detector: heartbeat, heartbeat_interval: 5s, missed_heartbeats: 3, phase: {phase}}}}}\n"
+        + f"recovery: {{detection: {{heartbeat_interval: 5s, missed_heartbeats: 3, phase: {phase}}}}}\n"
         + "faults: [{agent_crash: {targets: 1, every: {exponential: {mean: 5m}}}}]\n"
     )
     metrics = sim.run(crashing, seed=3).metrics
@@ -60,9 +60,7 @@ def test_a_crash_is_seen_between_two_and_three_intervals_later(phase: str, low: 
 def test_perfect_detection_takes_no_time() -> None:
     """The core knows at once; restart takes what it takes."""
     crashing = scenarios.loads(
-        QUIET
-        + "recovery: {detection: {detector: perfect}}\n"
-        + "faults: [{agent_crash: {targets: 1, every: 5m}}]\n"
+        QUIET + "recovery: {detection: {detector: perfect}}\n" + "faults: [{agent_crash: {targets: 1, every: 5m}}]\n"
     ).with_values({"agents.restart_time": "7s"})
     metrics = sim.run(crashing, seed=3).metrics
     assert metrics["detection.latency.max"] == 0

@@ -86,6 +86,19 @@ class TestTime:
         loop.env.run()
         assert log == ["first timer", "second timer", "caused by the first"]
 
+    def test_so_do_those_that_are_due_with_a_sleeper_and_after_it(self, loop):
+        log = []
+
+        async def main():
+            await asyncio.sleep(5)
+            log.append("awake")
+
+        async def set_a_timer():
+            loop.call_at(5, log.append, "timer")
+
+        loop.run_until_complete(asyncio.wait([loop.create_task(main()), loop.create_task(set_a_timer())]))
+        assert log == ["timer", "awake"]
+
     def test_a_timer_that_is_due_now_does_not_wait_for_a_coroutine_that_spins(self):
         async def main():
             rung = asyncio.Event()
@@ -376,6 +389,9 @@ class TestErrors:
         timer.cancel()
         assert "cancelled" in repr(timer)
         assert "created at" in repr(timer)
+        handle = loop.call_soon([].pop)
+        handle.cancel()
+        assert all("list.pop" in repr(cancelled) for cancelled in (timer, handle))
         loop.call_soon([].pop)
         with caplog.at_level(logging.ERROR, logger="asyncio"):
             loop.env.run()
@@ -458,6 +474,14 @@ class TestDeadlock:
             return now()
 
         assert run(main()) == 5.0
+
+    def test_is_seen_behind_a_timeout_that_never_comes(self, loop):
+        async def main():
+            async with asyncio.timeout(inf):
+                await asyncio.Event().wait()
+
+        with pytest.raises(Deadlock):
+            loop.run_until_complete(main())
 
     def test_until_an_event_that_cannot_come(self, loop):
         task = loop.create_task(asyncio.Event().wait(), name="waiter")
@@ -678,6 +702,11 @@ class TestHeap:
             return most
 
         assert loop.run_until_complete(main()) <= 1001
+
+    def test_nor_do_those_that_were_overdue(self, loop):
+        for _ in range(5_000):
+            loop.call_later(-1, print).cancel()
+        assert len(loop.env._queue) <= 1001
 
     def test_those_that_live_survive_the_sweeps(self, loop):
         async def main():

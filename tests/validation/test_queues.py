@@ -119,7 +119,7 @@ def test_retries_make_a_truncated_geometric_number_of_attempts() -> None:
 
 
 def test_availability_counts_detection_and_restart() -> None:
-    """Availability = MTBF / (MTBF + detection + restart), detection uniform over the last beat. Wrong: restart alone."""
+    """Availability = MTBF / (MTBF + detection + restart), detection uniform over a beat. Wrong: restart alone."""
     result = sim.replicate(
         scenario(
             "{arrivals: {poisson: {rate: 0.01}}, work: {constant: {value: 1s}}}",

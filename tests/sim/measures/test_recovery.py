@@ -308,3 +308,16 @@ def test_a_recovery_without_a_fault_has_no_time(before: list[dict[str, Any]]) ->
     assert metrics["recovery.succeeded"] == 2
     assert metrics["detection.latency.max"] == metrics["recovery.detect.max"] == 1.0
     assert metrics["recovery.time.mean"] == metrics["recovery.time.max"] == 5.0
+
+
+def test_a_refused_failure_of_a_copy_is_not_what_the_core_heard_of() -> None:
+    """Two copies fail, at 2 and at 3; the second report is refused. The recovery that opens at 4 is for the first."""
+    metrics = story(
+        at(2.0, Event.ATTEMPT_FAILED, task=0, agent=0, epoch=2, detail="execution_error"),
+        at(3.0, Event.ATTEMPT_FAILED, task=0, agent=1, epoch=1, detail="execution_error"),
+        at(3.0, Event.ATTEMPT_REFUSED, task=0, agent=1, epoch=1, detail="failure"),
+        recovery(0, "task_failure", TASK, [4.0, 4.0, 4.0, 5.0, 5.0], task=0),
+        end=100.0,
+    )
+    assert metrics["recovery.detect.mean"] == 2.0
+    assert metrics["detection.missed"] == 0

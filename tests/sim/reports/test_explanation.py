@@ -67,6 +67,15 @@ def test_equal_faults_at_several_times_are_one_sentence():
     ]
 
 
+def test_what_is_due_after_the_end_never_happens():
+    faults = "faults:\n" + "".join(f"  - agent_crash: {{at: {at}}}\n" for at in ("10m", "20m", "30m", "20m"))
+    assert injected(scenario(faults)) == ["At 10m, 20m, 30m and 20m one agent crashes."]
+    assert injected(scenario(faults, duration="15m")) == [
+        "At 10m one agent crashes.",
+        "The run ends at 15m: what is due at 20m and 30m never happens.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [

@@ -56,6 +56,13 @@ def printed(renderable, width=80):
     return console.file.getvalue()
 
 
+def test_a_run_too_short_for_its_faults_says_so():
+    short = SCENARIO.with_values({"faults": "[{agent_crash: {at: 2h}}]"})
+    told = "The run ends at 1h: what is due at 2h never happens."
+    assert told in printed(summary(Result(short, "7", result().runs)))
+    assert told not in printed(summary(result()))
+
+
 def test_the_headline_names_what_was_run():
     assert printed(headline(result())) == "story  seed 7/0: 1,000 events, 1h in 0.2 s\n"
     assert printed(headline(result({}, {}))) == "story  seed 7 × 2 replications: 2,000 events, 1h each in 0.5 s\n"

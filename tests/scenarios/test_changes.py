@@ -1,0 +1,216 @@
+"""Scenarios with other values at some paths."""
+
+import numpy as np
+import pytest
+
+import scenarios
+from scenarios import ScenarioError
+
+STORY = """\
+name: story
+duration: 1h
+tasks:
+  arrivals: {poisson: {rate: 2/s}}
+  work: {exponential: {mean: 3s}}
+  needs: {gpu: 1}
+agents: {count: 10}
+resources: {gpu: {units: 12}}
+faults:
+  - agent_crash: {targets: 1, at: 10m}
+  - partition: {between: [agents, queue], at: 20m, for: 30s}
+"""
+
+
+@pytest.fixture
+def story():
+    return scenarios.loads(STORY)
+
+
+def refused(scenario, values):
+    with pytest.raises(ScenarioError) as caught:
+        scenario.with_values(values)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "read"),
+    [
+        ("seed", 3, lambda new: new.seed == 3),
+        ("seed", "3", lambda new: new.seed == 3),
+        ("seed", np.int64(3), lambda new: new.seed == 3),
+        ("duration", "2h", lambda new: new.duration == 7200),
+        ("name", "1e3", lambda new: new.name == "1e3"),
+        ("description", "null", lambda new: new.description == "null"),
+        ("tasks.count", "100", lambda new: new.tasks.count == 100),
+        ("tasks.count", None, lambda new: new.tasks.count is None),
+        ("tasks.work", "5s", lambda new: new.tasks.work.constant == 5),
+        ("tasks.work", "{erlang: {k: 2, mean: 3s}}", lambda new: new.tasks.work.k == 2),
+        ("tasks.work", {"erlang": {"k": 2, "mean": "3s"}}, lambda new: new.tasks.work.k == 2),
+        ("tasks.work.exponential.mean", "5s", lambda new: new.tasks.work.mean == 5),
+        ("tasks.work.mean", np.float64(5), lambda new: new.tasks.work.mean == 5),
+        ("tasks.arrivals.rate", "90/m", lambda new: new.tasks.arrivals.rate == 1.5),
+        ("tasks.failure_probability", "2%", lambda new: new.tasks.failure_probability == 0.02),
+        ("tasks.retry_holds_agent", "true", lambda new: new.tasks.retry_holds_agent is True),
+        ("tasks.checkpoint.every", "1s", lambda new: new.tasks.checkpoint.every == 1),
+        ("tasks.needs.gpu", 12, lambda new: new.tasks.needs == {"gpu": 12}),
+        ("resources.cpu.units", 4, lambda new: new.resources["cpu"].units == 4),
+        ("resources.cpu", {"units": 4}, lambda new: new.resources["cpu"].units == 4),
+        ("recovery.costs.restart_agent", "3s", lambda new: new.recovery.costs == {"restart_agent": 3}),
+        (
+            "recovery.conditions.task_failure.retry_delay",
+            "5s",
+            lambda new: new.recovery.conditions.task_failure.retry_delay == 5,
+        ),
+        (
+            "recovery.conditions.agent_failure.max_retries",
+            2,
+            lambda new: new.recovery.conditions.agent_failure.max_retries == 2,
+        ),
+        ("faults[0].agent_crash.at", "5m", lambda new: new.faults[0].at == 300),
+        ("faults[0].at", "5m", lambda new: new.faults[0].at == 300),
+        ("faults.0.at", "5m", lambda new: new.faults[0].at == 300),
+        ("faults[1].for", "{uniform: {low: 1s, high: 2s}}", lambda new: new.faults[1].for_.high == 2),
+        ("faults[1].between", "[queue, core]", lambda new: new.faults[1].between == ("queue", "core")),
+        ("faults[1].between[0]", "agent.3", lambda new: new.faults[1].between == ("agent.3", "queue")),
+        ("faults", "[]", lambda new: new.faults == ()),
+        ("expect", ["tasks.lost == 0"], lambda new: new.expect[0].metric == "tasks.lost"),
+        ("queue.ack_timeout", "null", lambda new: new.queue.ack_timeout is None),
+    ],
+)
+def test_a_value_is_set_at_its_path(story, path, value, read):
+    assert read(story.with_values({path: value}))
+
+
+def test_the_scenario_itself_stays_as_it_was(story):
+    story.with_values({"tasks.needs.gpu": 3, "faults[0].at": "5m"})
+    assert story == scenarios.loads(STORY)
+
+
+def test_nothing_changed_is_the_same_scenario(story):
+    assert story.with_values({}) == story
+
+
+def test_where_a_scenario_came_from_is_kept():
+    scenario = scenarios.load("agent-failure")
+    assert scenario.with_values({"seed": 3}).source == scenario.source
+
+
+def test_changes_that_are_valid_only_together_are_made_together(story):
+    both = {"tasks.needs.gpu": 20, "resources.gpu.units": 20}
+    assert story.with_values(both).tasks.needs == {"gpu": 20}
+    assert story.with_values(dict(reversed(both.items()))).tasks.needs == {"gpu": 20}
+    with pytest.raises(ScenarioError):
+        story.with_values({"tasks.needs.gpu": 20})
+    moved = story.with_values({"faults[0].at": None, "faults[0].every": "5m"})
+    assert (moved.faults[0].at, moved.faults[0].every.constant) == (None, 300)
+
+
+def test_several_keys_fill_what_was_null(story):
+    prefix = "recovery.conditions.agent_failure"
+    new = story.with_values({f"{prefix}.max_retries": 2, f"{prefix}.retry_delay": "5s"})
+    condition = new.recovery.conditions.agent_failure
+    assert (condition.max_retries, condition.retry_delay) == (2, 5)
+
+
+def test_a_later_change_sees_an_earlier_one(story):
+    new = story.with_values({"tasks.work": "{erlang: {k: 2, mean: 3s}}", "tasks.work.k": 5})
+    assert new.tasks.work.k == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            "recovery.conditions.task_failure.retry_dely",
+            (
+                "unknown path; keys of recovery.conditions.task_failure: max_retries, retry_delay, backoff, "
+                "multiplier, max_delay, jitter, budget (nearest: 'recovery.conditions.task_failure.retry_delay')"
+            ),
+        ),
+        (
+            "agents.counts",
+            (
+                "unknown path; keys of agents: count, slots, mtbf, failure_clock, restart_time, restart_slots "
+                "(nearest: 'agents.count')"
+            ),
+        ),
+        ("tasks.work.men", "unknown path; keys of tasks.work: exponential, mean (nearest: 'tasks.work.mean')"),
+        ("seed.value", "unknown path; seed has no keys, it is 0"),
+        ("faults[2].at", "unknown path; valid: faults[0] … faults[1]"),
+        ("expect[0]", "unknown path; valid: expect is empty"),
+        ("faults.first", "unknown path; valid: faults[0] … faults[1]"),
+    ],
+)
+def test_an_unknown_path_is_refused_with_the_nearest(story, path, said):
+    assert refused(story, {path: "5s"}) == f"story: --set {path}=5s: {said}"
+
+
+def test_an_unknown_path_at_the_top_is_refused_with_the_keys(story):
+    said = refused(story, {"agnts.count": 3})
+    assert said.startswith("story: --set agnts.count=3: unknown path; keys of the scenario: name, description, ")
+    assert said.endswith(" (nearest: 'agents')")
+
+
+@pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a..b", "a[b]", "a[0", "[0]", "a[0]b"])
+def test_what_is_no_path_is_refused(story, path):
+    assert refused(story, {path: 3}) == f"story: '{path}' is no path; valid: keys with dots, as in tasks.work"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"tasks.arrivals.rate": "-2/s"},
+            (
+                "--set tasks.arrivals.rate=-2/s: tasks.arrivals.poisson.rate: '-2/s' is a negative rate; "
+                "valid: more than 0, as in 2/s"
+            ),
+        ),
+        (
+            {"seed": 3, "agents.count": 0},
+            "--set agents.count=0: 0 is not valid; valid: a whole number, 1 or more",
+        ),
+        (
+            {"seed": 3, "tasks.needs.gpu": 20},
+            "--set tasks.needs.gpu=20: 20 can never be had; valid: up to 12, the units of gpu",
+        ),
+        (
+            {"tasks.checkpoint.cost": "1s"},
+            "--set tasks.checkpoint.cost=1s: tasks.checkpoint.every: is missing; it is required",
+        ),
+        (
+            {"tasks.checkpoint": {"evry": 3}},
+            (
+                "--set tasks.checkpoint={'evry': 3}: tasks.checkpoint.evry: unknown key; "
+                "known: every, cost, restore, final (nearest: 'every')"
+            ),
+        ),
+        (
+            {"expect": ["tasks.lots == 0"]},
+            (
+                "--set expect=['tasks.lots == 0']: expect[0]: unknown metric 'tasks.lots'; valid: tasks.lost "
+                "(nearest: 'tasks.lost')"
+            ),
+        ),
+        (
+            {"resources.gpu.units": 0},
+            "--set resources.gpu.units=0: 0 is not valid; valid: a whole number, 1 or more",
+        ),
+    ],
+)
+def test_a_wrong_value_is_blamed_on_its_change(story, values, said):
+    assert refused(story, values) == f"story: {said}"
+
+
+def test_a_contradiction_elsewhere_is_blamed_on_all_changes(story):
+    said = refused(story, {"seed": 3, "resources": "{cpu: {units: 1}}"})
+    assert said == (
+        "story: --set seed=3, resources={cpu: {units: 1}}: tasks.needs.gpu: unknown resource 'gpu'; "
+        "valid: cpu (nearest: 'cpu')"
+    )
+
+
+def test_the_error_of_a_change_has_its_parts(story):
+    with pytest.raises(ScenarioError) as caught:
+        story.with_values({"agents.count": 0})
+    assert (caught.value.change, caught.value.path, caught.value.line) == ("agents.count=0", "agents.count", None)

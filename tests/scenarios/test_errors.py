@@ -1,0 +1,372 @@
+"""Bad input is refused in one line: file, line, key, what is wrong, and what would be valid."""
+
+import pytest
+
+import scenarios
+from scenarios.errors import ScenarioError, nearest, shown, written
+
+STORY = """\
+name: story
+duration: 1h
+tasks:
+  arrivals: {poisson: {rate: 2/s}}
+  work: 3s
+  needs: {gpu: 1}
+agents: {count: 10}
+resources: {gpu: {units: 12}}
+"""
+DURATION = "valid: a number of seconds, or one with a unit: ms, s, m, h, d, as in 250ms, 30s, 5m"
+RATE = "valid: a number per second, or one with a unit: /s, /m, /h, /d, as in 2/s, 90/m"
+TARGETS = "valid: a count, a fraction above 0 and up to 1 (0.2 or 20%), all, or a list of names (agent.3)"
+TOP = (
+    "name, description, documents, seed, duration, warmup, tasks, agents, queue, resources, network, storage, "
+    "recovery, faults, expect"
+)
+ARRIVALS = "poisson, interval, burst, closed"
+FAULTS = "agent_crash, agent_hang, execution_failure, resource_unavailable, partition, checkpoint_corrupt"
+DISTRIBUTIONS = "constant, uniform, exponential, normal, lognormal, hyperexponential, weibull, erlang, pareto"
+
+
+def message(text):
+    with pytest.raises(ScenarioError) as caught:
+        scenarios.loads(text, "story.yaml")
+    return str(caught.value)
+
+
+def fault(line):
+    return f"faults:\n  - {line}\n"
+
+
+def test_the_story_itself_is_valid():
+    assert scenarios.loads(STORY, "story.yaml").name == "story"
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ("agent: {count: 3}", f"9: agent: unknown key; known: {TOP} (nearest: 'agents')"),
+        ("zzz: 1", f"9: zzz: unknown key; known: {TOP}"),
+        (
+            "recovery:\n  detection:\n    heartbeat_intervall: 3s",
+            (
+                "11: recovery.detection.heartbeat_intervall: unknown key; known: detector, heartbeat_interval, "
+                "missed_heartbeats, phase, poll (nearest: 'heartbeat_interval')"
+            ),
+        ),
+        ("agents: {count: 3}", "9: agents: duplicate key; it stands on line 7 already"),
+        ("documents: 3", "9: documents: 3 is not a text; put it in quotes"),
+        ("faults: 3", "9: faults: 3 is not a list; valid: [a, b]"),
+        ("steady_state: {window: 30s}", "9: steady_state: 'steady_state' is not supported yet; valid: leave it out"),
+        ("storage: {failure: 0.1}", "9: storage.failure: failing storage is not supported yet; valid: 0"),
+        ("recovery: {runbook: mine.md}", "9: recovery.runbook: another runbook is not supported yet; valid: null"),
+        (
+            "recovery: {detection: {detector: phi_accrual}}",
+            "9: recovery.detection.detector: 'phi_accrual' is not supported yet; supported: heartbeat, perfect",
+        ),
+        (
+            "recovery:\n  costs: {restart_agent: -3s}",
+            "10: recovery.costs.restart_agent: '-3s' is a negative duration; valid: 0 or more",
+        ),
+        (
+            "recovery:\n  conditions:\n    agent_failure: {retry_delay: 3s}",
+            "11: recovery.conditions.agent_failure.max_retries: is missing; it is required",
+        ),
+        (
+            "recovery:\n  conditions:\n    task_failure: {jitter: ful}",
+            (
+                "11: recovery.conditions.task_failure.jitter: 'ful' is not valid; "
+                "valid: none, full, equal, decorrelated (nearest: 'full')"
+            ),
+        ),
+        (
+            "recovery:\n  conditions:\n    task_failure: {multiplier: 0.5}",
+            "11: recovery.conditions.task_failure.multiplier: 0.5 would make delays shrink; valid: 1 or more",
+        ),
+        ("queue: {loss: 1.5}", "9: queue.loss: 1.5 is not a probability; valid: a number from 0 to 1, or a percentage"),
+        ("warmup: 1h", "9: warmup: 3600s leaves nothing to measure; valid: less than duration, 3600s"),
+    ],
+)
+def test_a_wrong_section_is_refused(added, said):
+    assert message(STORY + added + "\n") == f"story.yaml:{said}"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("duration: 1h", "duration: 1 hour", f"2: duration: '1 hour' is not a duration; {DURATION} (nearest: '1h')"),
+        ("work: 3s", "work: 3S", f"5: tasks.work: '3S' is not a duration; {DURATION} (nearest: '3s')"),
+        ("rate: 2/s", "rate: 2s", f"4: tasks.arrivals.poisson.rate: '2s' is not a rate; {RATE}"),
+        (
+            "rate: 2/s",
+            "rate: 2/min",
+            f"4: tasks.arrivals.poisson.rate: '2/min' is not a rate; {RATE} (nearest: '2/m')",
+        ),
+        (
+            "rate: 2/s",
+            "rate: -2/s",
+            "4: tasks.arrivals.poisson.rate: '-2/s' is a negative rate; valid: more than 0, as in 2/s",
+        ),
+        ("rate: 2/s", "rate: 0", "4: tasks.arrivals.poisson.rate: 0.0 is not valid; valid: more than 0"),
+        ("work: 3s", "work: -3s", "5: tasks.work: '-3s' is a negative duration; valid: 0 or more"),
+        ("count: 10", "count: 0", "7: agents.count: 0 is not valid; valid: a whole number, 1 or more"),
+        ("count: 10", "count: 2.5", "7: agents.count: 2.5 is not valid; valid: a whole number, 1 or more"),
+        (
+            "count: 10",
+            "counts: 10",
+            (
+                "7: agents.counts: unknown key; known: count, slots, mtbf, failure_clock, restart_time, restart_slots "
+                "(nearest: 'count')"
+            ),
+        ),
+        ("{gpu: 1}", "{gpu: 13}", "6: tasks.needs.gpu: 13 can never be had; valid: up to 12, the units of gpu"),
+        ("{gpu: 1}", "{gpus: 1}", "6: tasks.needs.gpus: unknown resource 'gpus'; valid: gpu (nearest: 'gpu')"),
+        ("{gpu: 1}", "[gpu]", "6: tasks.needs: ['gpu'] is not a mapping; valid: {name: value}"),
+        ("name: story", "name: a story", "1: name: 'a story' is no name; valid: letters, digits, - and _"),
+        ("gpu: {units", "gpu.0: {units", "8: resources.gpu.0: 'gpu.0' is no name; valid: letters, digits, - and _"),
+        ("name: story\n", "", "1: name: is missing; it is required"),
+        ("  work: 3s\n", "", "3: tasks.work: is missing; it is required"),
+        ("agents: {count: 10}\n", "", "1: agents: is missing; it is required"),
+        (
+            "resources: {gpu: {units: 12}}\n",
+            "",
+            "6: tasks.needs.gpu: unknown resource 'gpu'; valid: one of resources, and there are none",
+        ),
+        (
+            "{poisson: {rate: 2/s}}",
+            "{poison: {rate: 2/s}}",
+            "4: tasks.arrivals.poison: unknown arrivals; known: poisson, interval, burst, closed (nearest: 'poisson')",
+        ),
+        (
+            "{poisson: {rate: 2/s}}",
+            "2/s",
+            f"4: tasks.arrivals: '2/s' is no arrivals; valid: one of {ARRIVALS}, as in {{poisson: {{…}}}}",
+        ),
+        (
+            "{poisson: {rate: 2/s}}",
+            "{trace: {file: a.csv}}",
+            f"4: tasks.arrivals.trace: arrivals 'trace' is not supported yet; supported: {ARRIVALS}",
+        ),
+        (
+            "{poisson: {rate: 2/s}}",
+            "{burst: {size: 3, at: 2h}}",
+            "4: tasks.arrivals.burst.at: 7200s is after the end; valid: up to duration, 3600s",
+        ),
+        (
+            "{poisson: {rate: 2/s}}\n  work: 3s",
+            "{closed: {clients: 3}}\n  work: 0s",
+            "4: tasks.arrivals.closed.think: no time would ever pass; valid: think or work of more than 0",
+        ),
+        (
+            "work: 3s",
+            "work: {exponental: {mean: 2s}}",
+            f"5: tasks.work.exponental: unknown distribution; known: {DISTRIBUTIONS} (nearest: 'exponential')",
+        ),
+        (
+            "work: 3s",
+            "work: {empirical: {file: a.csv}}",
+            f"5: tasks.work.empirical: distribution 'empirical' is not supported yet; supported: {DISTRIBUTIONS}",
+        ),
+        ("work: 3s", "work: {exponential: {}}", "5: tasks.work.exponential.mean: is missing; it is required"),
+        (
+            "  needs:",
+            "  retry_holds_agent: yes\n  needs:",
+            "6: tasks.retry_holds_agent: 'yes' is not valid; valid: true, false (nearest: 'true')",
+        ),
+        (
+            "  needs:",
+            "  client: {timeout: 3s}\n  needs:",
+            "6: tasks.client.timeout: a client's timeout is not supported yet; valid: null",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_where_it_stands(right, wrong, said):
+    assert right in STORY
+    assert message(STORY.replace(right, wrong)) == f"story.yaml:{said}"
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (
+            "agent_crash: {targets: [agent.3, agent.10], at: 10m}",
+            ".agent_crash.targets[1]: 'agent.10' does not exist; valid: agent.0 … agent.9 (nearest: 'agent.9')",
+        ),
+        (
+            "agent_hang: {targets: agent.10, at: 10m}",
+            ".agent_hang.targets[0]: 'agent.10' does not exist; valid: agent.0 … agent.9 (nearest: 'agent.9')",
+        ),
+        (
+            "agent_crash: {targets: 11, at: 10m}",
+            ".agent_crash.targets: 11 are more agents than there are; valid: up to 10",
+        ),
+        ("agent_crash: {targets: 0, at: 10m}", f".agent_crash.targets: 0 are no targets; {TARGETS}"),
+        ("agent_crash: {targets: [], at: 10m}", f".agent_crash.targets: [] are no targets; {TARGETS}"),
+        ("agent_crash: {targets: 120%, at: 10m}", f".agent_crash.targets: '120%' are no targets; {TARGETS}"),
+        (
+            "agent_crash: {targets: [agent.1٢], at: 10m}",
+            ".agent_crash.targets[0]: 'agent.1٢' is no agent; valid: agent.0, agent.1, …",
+        ),
+        (
+            "execution_failure: {targets: [agent.1], at: 10m}",
+            ".execution_failure.targets[0]: 'agent.1' is no task; valid: task.0, task.1, …",
+        ),
+        (
+            "partition: {between: [agents, qeue], at: 10m}",
+            (
+                ".partition.between[1]: 'qeue' is no endpoint; valid: agents, queue, core, agent.0, agent.1, … "
+                "(nearest: 'queue')"
+            ),
+        ),
+        (
+            "partition: {between: [agent.12, queue], at: 10m}",
+            ".partition.between[0]: 'agent.12' does not exist; valid: agent.0 … agent.9 (nearest: 'agent.9')",
+        ),
+        (
+            "partition: {between: [queue, queue], at: 10m}",
+            (
+                ".partition.between[1]: 'queue' cannot be cut off from itself; "
+                "valid: two of agents, queue, core, agent.0, agent.1, …"
+            ),
+        ),
+        (
+            "partition: {between: [agents, agent.1], at: 10m}",
+            ".partition.between: agents do not talk to each other; valid: queue and core, or agents and one of them",
+        ),
+        (
+            "partition: {between: [queue], at: 10m}",
+            (
+                ".partition.between: ['queue'] are not two endpoints; "
+                "valid: two of agents, queue, core, agent.0, agent.1, …, as in [agents, queue]"
+            ),
+        ),
+        ("partition: {at: 10m}", ".partition.between: is missing; it is required"),
+        (
+            "resource_unavailable: {resource: cpu, units: 1, at: 10m}",
+            ".resource_unavailable.resource: unknown resource 'cpu'; valid: gpu (nearest: 'gpu')",
+        ),
+        (
+            "resource_unavailable: {resource: gpu, units: 13, at: 10m}",
+            ".resource_unavailable.units: 13 are more than there are; valid: up to 12, the units of gpu",
+        ),
+        (
+            "agent_crash: {at: 10m, every: 5m}",
+            ".agent_crash: is placed by both at and every; valid: exactly one of at, every",
+        ),
+        ("agent_crash: {targets: 1}", ".agent_crash: is placed nowhere; valid: exactly one of at, every"),
+        (
+            "agent_crash: {when: queue.depth > 500}",
+            ".agent_crash.when: placing a fault by 'when' is not supported yet; supported: at, every",
+        ),
+        (
+            "agent_crash: {at: 10m, for: 30s}",
+            ".agent_crash.for: this fault happens at an instant and cannot last; valid: leave 'for' out",
+        ),
+        ("agent_crash: {every: 0s}", ".agent_crash.every: never lets time pass; valid: a mean of more than 0"),
+        ("agent_crash:", ".agent_crash: null is not valid; valid: a mapping with the keys at, every, targets"),
+        ("agent_crsh: {at: 10m}", f".agent_crsh: unknown fault; known: {FAULTS} (nearest: 'agent_crash')"),
+        ("agent_slow: {at: 10m}", f".agent_slow: fault 'agent_slow' is not supported yet; supported: {FAULTS}"),
+        ("agent_crash", f": 'agent_crash' is no fault; valid: one of {FAULTS}, as in {{agent_crash: {{…}}}}"),
+        (
+            "{agent_crash: {at: 10m}, agent_hang: {at: 1m}}",
+            (
+                ": needs exactly one form of fault, not 2 (agent_crash, agent_hang); "
+                f"valid: one of {FAULTS}, as in {{agent_crash: {{…}}}}"
+            ),
+        ),
+        (
+            "checkpoint_corrupt: {at: 10m}",
+            ".checkpoint_corrupt: no task writes checkpoints; valid: with tasks.checkpoint only",
+        ),
+    ],
+)
+def test_a_wrong_fault_is_refused(entry, said):
+    assert message(STORY + fault(entry)) == f"story.yaml:10: faults[0]{said}"
+
+
+@pytest.mark.parametrize(
+    ("expectation", "said"),
+    [
+        ("tasks.losst == 0", "unknown metric 'tasks.losst'; valid: tasks.lost (nearest: 'tasks.lost')"),
+        ("xyz == 0", "unknown metric 'xyz'; valid: a metric of the catalogue"),
+        (
+            "resources.gpus.utilization <= 50%",
+            (
+                "unknown metric 'resources.gpus.utilization'; valid: resources.gpu.utilization "
+                "(nearest: 'resources.gpu.utilization')"
+            ),
+        ),
+        (
+            "service.availability >= 99%",
+            "metric 'service.availability' is not measured yet, so nothing can be expected of it",
+        ),
+        ("tasks.lost = 0", "unknown operator '='; valid: ==, !=, <=, >=, <, > (nearest: '==')"),
+        (
+            "tasks.lost",
+            (
+                "'tasks.lost' is not an expectation; "
+                "valid: metric operator value, as in tasks.lost == 0 or recovery.time.p95 <= 90s"
+            ),
+        ),
+        ("recovery.time.p95 <= 90/s", f"recovery.time.p95: '90/s' is not a duration; {DURATION}"),
+        ("tasks.lost <= 3s", "tasks.lost: '3s' is not a number of tasks; valid: a plain number"),
+    ],
+)
+def test_a_wrong_expectation_is_refused(expectation, said):
+    assert message(f"{STORY}expect:\n  - tasks.failed == 0\n  - {expectation}\n") == f"story.yaml:11: expect[1]: {said}"
+
+
+def test_an_unknown_command_is_refused_with_all_that_are_known():
+    said = message(STORY + "recovery:\n  costs: {restart_agnt: 3s}\n")
+    assert said.startswith("story.yaml:10: recovery.costs.restart_agnt: unknown command; known: ")
+    assert said.endswith("(nearest: 'restart_agent')")
+
+
+def test_of_several_mistakes_the_first_in_the_file_is_told():
+    resources, queue = "resources: {gpu: {units: 0}}\n", "queue: {loss: 3}\n"
+    start = STORY.replace("resources: {gpu: {units: 12}}\n", "")
+    assert message(start + resources + queue).startswith("story.yaml:8: resources.gpu.units: ")
+    assert message(start + queue + resources).startswith("story.yaml:8: queue.loss: ")
+
+
+def test_the_parts_of_an_error_can_be_read_alone():
+    with pytest.raises(ScenarioError) as caught:
+        scenarios.loads(STORY.replace("2/s", "-2/s"), "story.yaml")
+    error = caught.value
+    assert (error.source, error.line, error.path) == ("story.yaml", 4, "tasks.arrivals.poisson.rate")
+    assert error.problem == "'-2/s' is a negative rate; valid: more than 0, as in 2/s"
+
+
+def test_an_error_is_one_line_whatever_the_key():
+    assert message(STORY + '"a\\nb": 1\n').startswith("story.yaml:9: a b: unknown key")
+
+
+def test_no_key_speaks_to_the_terminal():
+    assert message(STORY + '"\\e[31mred": 1\n').startswith("story.yaml:9: \\x1b[31mred: unknown key")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (False, "false"),
+        ("30s", "'30s'"),
+        ([1, 2], "[1, 2]"),
+        ("a" * 100, "'" + "a" * 58 + "…"),
+    ],
+)
+def test_a_value_is_shown_on_one_short_line(value, text):
+    assert shown(value) == text
+
+
+def test_a_number_that_python_does_not_write_is_shown_as_huge():
+    assert shown(10**5000) == "a huge number"
+
+
+def test_the_nearest_word_disregards_case_and_dashes():
+    assert nearest("Retry-Delay", ["max_retries", "retry_delay"]) == "retry_delay"
+    assert nearest("qqq", ["max_retries", "retry_delay"]) is None
+
+
+def test_a_path_is_written_with_dots_and_brackets():
+    assert written(("faults", 0, "agent_crash", "targets", 1)) == "faults[0].agent_crash.targets[1]"

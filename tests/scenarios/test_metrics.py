@@ -1,0 +1,124 @@
+"""The catalogue has every metric that is promised, each with its unit."""
+
+import pytest
+
+from scenarios.metrics import INVARIANTS, STATISTICS, UnknownMetric, catalogue, lookup
+
+PROMISED = {
+    "tasks": ".submitted .completed .failed .rejected .lost .unfinished .throughput .wait.* .sojourn.* "
+    ".wait_probability .in_system.mean .in_queue.mean",
+    "attempts": ".started .succeeded .failed .interrupted .timed_out .per_task.mean .amplification",
+    "retries": ".count .exhausted .delay.* .per_failure.mean",
+    "recovery": ".count .succeeded .failed .escalated .censored .time.* .detect.* .wait.* .analyze.* "
+    ".execute.* .verify.*",
+    "detection": ".latency.* .false_positives .missed",
+    "diagnosis": ".accuracy",
+    "work": ".useful .wasted .checkpoint .wasted_fraction",
+    "agents": ".availability .availability_observed .up.mean .all_up .utilization .restarts",
+    "resources": ".gpu.utilization .gpu.available",
+    "queue": ".depth.mean .depth.max .deliveries .redeliveries .duplicates .dead_lettered",
+    "service": ".availability",
+    "restoration": ".time.*",
+    "client": ".timeouts .retries .goodput",
+    "consistency": ".violations .no_lost_task .exactly_once_effect .no_leaked_resource .no_double_allocation "
+    ".legal_transitions .checkpoint_integrity .fencing .retry_bound .audit_complete .recovery_terminates",
+    "run": ".events .virtual_seconds",
+}
+UNITS = {
+    "tasks.submitted": "tasks",
+    "tasks.throughput": "1/s",
+    "tasks.wait.p95": "s",
+    "tasks.wait_probability": "fraction",
+    "tasks.in_system.mean": "tasks",
+    "attempts.amplification": "ratio",
+    "retries.delay.max": "s",
+    "recovery.time.sd": "s",
+    "recovery.censored": "recoveries",
+    "detection.latency.mean": "s",
+    "diagnosis.accuracy": "fraction",
+    "work.wasted": "agent-s",
+    "work.wasted_fraction": "fraction",
+    "agents.availability": "fraction",
+    "agents.up.mean": "agents",
+    "resources.gpu.utilization": "fraction",
+    "resources.gpu.available": "fraction",
+    "queue.depth.max": "tasks",
+    "client.goodput": "1/s",
+    "restoration.time.mean": "s",
+    "consistency.violations": "violations",
+    "run.virtual_seconds": "s",
+}
+
+
+def promised():
+    for group, names in PROMISED.items():
+        for name in names.split():
+            ends = STATISTICS if name.endswith("*") else ("",)
+            yield from (f"{group}{name.removesuffix('*')}{end}" for end in ends)
+
+
+def test_the_statistics_of_a_distribution():
+    assert STATISTICS == ("mean", "sd", "p50", "p95", "p99", "max")
+
+
+def test_the_catalogue_is_what_is_promised_and_no_more():
+    assert sorted(metric.name for metric in catalogue(["gpu"])) == sorted(promised())
+
+
+def test_each_metric_has_a_unit_and_a_meaning():
+    for metric in catalogue(["gpu"]):
+        assert metric.unit, metric
+        assert metric.meaning, metric
+
+
+@pytest.mark.parametrize(("name", "unit"), UNITS.items())
+def test_a_metric_has_its_unit(name, unit):
+    assert lookup(name).unit == unit
+
+
+def test_more_violations_are_worse_whatever_the_invariant():
+    for name in ("violations", *INVARIANTS):
+        assert lookup(f"consistency.{name}").direction == "lower"
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("tasks.throughput", "higher"),
+        ("recovery.time.mean", "lower"),
+        ("agents.availability", "higher"),
+        ("tasks.submitted", None),
+    ],
+)
+def test_a_metric_says_which_way_is_better(name, direction):
+    assert lookup(name).direction == direction
+
+
+def test_what_is_not_measured_yet_says_so():
+    later = {metric.name.partition(".")[0] for metric in catalogue() if not metric.measured}
+    assert later == {"service", "restoration", "client"}
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("tasks.losst", "tasks.lost"),
+        ("Recovery.Time.P95", "recovery.time.p95"),
+        ("recovery.time.p90", "recovery.time.p99"),
+        ("resources.gpu.utilisation", "resources.gpu.utilization"),
+        ("zzz", None),
+    ],
+)
+def test_an_unknown_metric_suggests_the_nearest(name, near):
+    with pytest.raises(UnknownMetric) as caught:
+        lookup(name, ["gpu"])
+    assert caught.value.near == near
+    assert str(caught.value) == f"unknown metric '{name}'" + (f" (nearest: '{near}')" if near else "")
+
+
+def test_a_pool_that_is_not_there_has_no_metrics():
+    assert lookup("resources.tpu.available").name == "resources.tpu.available"
+    with pytest.raises(UnknownMetric):
+        lookup("resources.tpu.available", ["gpu"])
+    with pytest.raises(UnknownMetric):
+        lookup("resources.available")

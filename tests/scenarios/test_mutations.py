@@ -1,0 +1,145 @@
+"""Files that were damaged anyhow are loaded or refused in one line with file and line, and nothing else happens."""
+
+import json
+import re
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import scenarios
+from scenarios import Scenario, ScenarioError
+
+FILES = [scenarios.path(name).read_text(encoding="utf-8") for name in scenarios.names()]
+DATA = [scenarios.load(name).resolved() for name in scenarios.names()]
+SPLINTERS = [
+    *"{}[]:,-*&!|>'\"%@`#?\t\n\0\\ ~.",
+    *(
+        "null",
+        "true",
+        "-1",
+        "0",
+        "1e999",
+        ".nan",
+        "9" * 400,
+        "10",
+        "-3s",
+        "2/s",
+        "50%",
+        "agent.3",
+        "all",
+        "<<",
+        "!!set",
+    ),
+    *("&a ", "*a", "---\n", "%YAML 1.1\n", '"\\ud800"', '"\\UFFFFFFFF"', "\u2028", "\x85", "\ufeff", "é", "0x1F", "+"),
+]
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.sampled_from(SPLINTERS),
+    st.text(max_size=8),
+    st.sampled_from([10**400, -(10**400), 1e308, 5e-324, "1e308d", "0.001ms", "task.0", "agent.99", "queue"]),
+)
+values = st.recursive(
+    leaves, lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=8), below, max_size=3)
+)
+
+
+def outcome(text):
+    """The scenario and no error, or no scenario and the error."""
+    try:
+        return scenarios.loads(text, "story.yaml"), None
+    except ScenarioError as error:
+        return None, error
+
+
+def check(text):
+    scenario, error = outcome(text)
+    if error is None:
+        assert Scenario.model_validate(json.loads(json.dumps(scenario.resolved()))) == scenario
+        return
+    said = str(error)
+    assert re.match(r"story\.yaml:[1-9][0-9]*: ", said)
+    assert said.isprintable()
+    assert "pydantic" not in said
+    assert "validation error" not in said
+    assert 1 <= error.line <= len(text.splitlines()) + 1
+
+
+@st.composite
+def damaged_texts(draw):
+    text = draw(st.sampled_from(FILES))
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(text)))
+        end = min(len(text), start + draw(st.integers(0, 30)))
+        splinter = draw(st.sampled_from(SPLINTERS) | st.text(max_size=4) | st.just(text[start:end] * 2))
+        text = text[:start] + splinter + text[end:]
+    return text
+
+
+def places(data, place=()):
+    yield place
+    children = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for step, below in children:
+        yield from places(below, (*place, step))
+
+
+PLACES = [[place for place in places(data) if place] for data in DATA]
+
+
+@st.composite
+def damaged_data(draw):
+    number = draw(st.integers(0, len(DATA) - 1))
+    data = json.loads(json.dumps(DATA[number]))
+    place = draw(st.sampled_from(PLACES[number]))
+    node = data
+    for step in place[:-1]:
+        node = node[step]
+    if draw(st.booleans()):
+        node[place[-1]] = draw(values)
+    elif isinstance(node, dict):
+        node[draw(st.text(max_size=8) | st.sampled_from([str(step) for step in place]))] = draw(values)
+    else:
+        node.append(draw(values))
+    return data
+
+
+@given(damaged_texts())
+def test_a_damaged_text_is_loaded_or_refused_in_one_line(text):
+    check(text)
+
+
+@given(damaged_data())
+@example(DATA[0] | {"agents": {"count": 10, "mtbf": {"weibull": {"scale": 1, "shape": 0.001}}}})
+@example(DATA[0] | {"seed": 10**400})
+def test_damaged_data_are_loaded_or_refused_in_one_line(data):
+    check(json.dumps(data))
+
+
+@given(st.text(alphabet=st.sampled_from("{}[]:,-*&!|>'\"%@#? \nab01"), max_size=60))
+def test_no_text_at_all_does_anything_else(text):
+    check(text)
+
+
+PATHS = list(dict.fromkeys(".".join(map(str, place)) for known in PLACES for place in known))
+
+
+def changed(scenario, path, value):
+    try:
+        return scenario.with_values({path: value}), ""
+    except ScenarioError as error:
+        return None, str(error)
+
+
+@settings(max_examples=50)
+@given(st.sampled_from(FILES), st.sampled_from(PATHS), values)
+def test_a_change_is_made_or_refused_in_one_line(text, path, value):
+    scenario = scenarios.loads(text)
+    new, said = changed(scenario, path, value)
+    if new is None:
+        assert said.isprintable()
+        assert said.startswith(f"{scenario.name}: ")
+        assert "validation error" not in said
+    else:
+        assert Scenario.model_validate(new.resolved()) == new

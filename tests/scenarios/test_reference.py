@@ -1,0 +1,92 @@
+"""The reference page says what the schema says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import scenarios
+from scenarios import Scenario, arrivals, distributions, faults
+from scenarios.metrics import STATISTICS, catalogue
+from scenarios.reference import reference
+
+PAGE = Path(scenarios.__file__).with_name("README.md")
+
+
+def test_the_page_is_what_the_schema_writes():
+    assert PAGE.read_text(encoding="utf-8") == reference(), "run `python -m scenarios.reference > scenarios/README.md`"
+
+
+def test_the_example_on_the_page_is_a_scenario():
+    (example,) = re.findall(r"```yaml\n(.*?)```", reference(), re.DOTALL)
+    scenario = scenarios.loads(example)
+    assert (scenario.agents.count, scenario.faults[0].kind) == (10, "agent_crash")
+
+
+def keys(data, place=""):
+    for key, below in data.items():
+        yield f"{place}{key}"
+        if isinstance(below, dict):
+            yield from keys(below, f"{place}{key}.")
+
+
+def test_every_key_is_named():
+    story = scenarios.load("execution-failure")
+    resolved = story.with_values({"tasks.work": 0, "tasks.arrivals": "{interval: {every: 1s}}"}).resolved()
+    page = reference()
+    sections = {"tasks", "tasks.client", "agents", "queue", "network", "storage"}
+    sections |= {"recovery", "recovery.detection", "recovery.conditions", "recovery.conditions.task_failure"}
+    sections |= {"recovery.conditions.resource_failure"}
+    for section in ("tasks.arrivals", "tasks.work", "agents.restart_time", "queue.latency", "network.latency"):
+        node = resolved
+        *way, last = section.split(".")
+        for step in way:
+            node = node[step]
+        node[last] = None  # a form is described with all the others
+    resolved["recovery"]["costs"] = resolved["resources"] = None
+    named = [key for key in keys(resolved) if key not in sections and "resource_failure." not in key]
+    assert [key for key in named if f"| `{key}` |" not in page] == []
+    assert "| `recovery.conditions.resource_failure` |" in page
+    assert len(named) > 50
+
+
+@pytest.mark.parametrize("form", [*distributions.FORMS, *arrivals.FORMS, *faults.FORMS], ids=lambda form: form.kind)
+def test_every_form_is_named_with_its_keys(form):
+    lines = [line for line in reference().splitlines() if line.startswith(f"| `{form.kind}` |")]
+    assert lines
+    own = {field.alias or name for name, field in form.model_fields.items()}
+    placed = {"at", "every"} if issubclass(form, faults.Fault) else set()
+    assert any(all(f"`{key}`: " in line for key in sorted(own - placed)) for line in lines)
+
+
+def test_every_metric_is_named():
+    page = reference()
+    unnamed = []
+    for metric in catalogue(["NAME"]):
+        group, _, last = metric.name.rpartition(".")
+        names = {metric.name} | ({f"{group}.*"} if last in STATISTICS else set())
+        if not any(f"| `{name}` |" in page for name in names):
+            unnamed.append(metric.name)
+    assert unnamed == []
+
+
+def test_the_guide_s_conditions_stand_on_the_page():
+    page = reference()
+    assert "| `recovery.conditions.task_failure.max_retries` | whole number | `3` |" in page
+    assert "| `recovery.conditions.task_failure.retry_delay` | duration | `30s` |" in page
+    assert "`max_retries: 2`, `retry_delay: 15s`" in page
+
+
+def test_what_is_required_is_marked():
+    required = re.findall(r"^\| `([\w.]+)` \| [^|]* \| \*\*required\*\* \|", reference(), re.MULTILINE)
+    assert required[:2] == ["name", "duration"]
+    assert {"tasks.arrivals", "tasks.work", "agents.count"} <= set(required)
+    assert [name for name in required if "." not in name] == [
+        name for name, field in Scenario.model_fields.items() if field.is_required() and name in {"name", "duration"}
+    ]
+
+
+def test_what_is_not_supported_yet_is_listed():
+    later = reference().partition("## Not supported yet")[2]
+    for name in (*faults.LATER, "phi_accrual", "empirical", "diurnal", "trace", "when", "steady_state"):
+        assert f"`{name}`" in later

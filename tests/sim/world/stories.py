@@ -1,0 +1,61 @@
+"""Tiny stories: a scenario of a few lines, run, and what its history tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import scenarios
+import sim
+from recovery import Supervisor, System
+from scenarios import Scenario
+from sim.bench import Run
+from sim.core import build_core
+from sim.randomness import Streams
+from sim.world.world import World
+
+Told = tuple[float, str, int, int, str]
+"""Time, event, task, agent (-1: none) and detail."""
+
+QUIET = """
+name: story
+duration: {duration}
+tasks: {{arrivals: {{interval: {{every: 10s}}}}, count: {count}, work: {{constant: {{value: 3s}}}}}}
+agents: {{count: {agents}}}
+"""
+"""One task of 3 s every ten seconds: task 0 at 10 s, task 1 at 20 s, …"""
+
+
+def scenario(
+    values: Mapping[str, Any] | None = None, more: str = "", duration: str = "100s", count: int = 1, agents: int = 1
+) -> Scenario:
+    """A quiet world with some values changed and more sections."""
+    text = QUIET.format(duration=duration, count=count, agents=agents) + more
+    return scenarios.loads(text).with_values(values or {})
+
+
+def told(run: Run, *events: str) -> list[Told]:
+    """What happened: the rows of these events (`queue.` for all of a group), times to the nanosecond."""
+    rows = run.history[["time", "event", "task", "agent", "detail"]].itertuples(index=False)
+    return [
+        (round(time, 9), event, task, agent, detail)
+        for time, event, task, agent, detail in rows
+        if any(event == wanted or (wanted.endswith(".") and event.startswith(wanted)) for wanted in events)
+    ]
+
+
+def values(run: Run, event: str) -> list[tuple[float, float]]:
+    """Times and values of an event."""
+    rows = run.history[run.history["event"] == event]
+    return [(round(time, 9), value) for time, value in zip(rows["time"], rows["value"], strict=True)]
+
+
+def run_with(look: Callable[[World], None], of: Scenario, seed: int = 1) -> Run:
+    """Run a scenario after a look at its world, which may place events of its own on the clock."""
+
+    def core(built: Scenario, system: System, streams: Streams) -> Supervisor:
+        supervisor = build_core(built, system, streams)
+        look(system.tasks._world)  # type: ignore[attr-defined]
+        return supervisor
+
+    return sim.run(of, seed=seed, core=core)

@@ -1,0 +1,191 @@
+"""Agents: slots, crashes, hangs, restarts, and what becomes of what they hold."""
+
+from __future__ import annotations
+
+import sim
+from sim.bench import Run
+from tests.sim.world.stories import Told, scenario, told
+
+PERFECT = {"recovery.detection.detector": "perfect"}
+POOL = {"resources": {"gpu": {"units": 2}}, "tasks.needs": {"gpu": 1}}
+GPU = "resources: {gpu: {units: 2}}\n"
+CRASH = "faults: [{agent_crash: {targets: agent.0, at: 11s}}]\n"
+"""One second after task 0 was delivered to it."""
+
+
+def units(run: Run) -> list[Told]:
+    """Allocations and releases."""
+    return told(run, "resource.allocated", "resource.released")
+
+
+def test_what_a_crashed_agent_held_stays_allocated_until_the_core_gives_it_back() -> None:
+    """The core restarts the agent (5 s), releases, and queues the task again."""
+    run = sim.run(scenario(PERFECT | POOL | {"agents.restart_time": "5s"}, CRASH, agents=1))
+    assert told(run, "agent.", "attempt.", "queue.entered", "resource.released", "task.completed") == [
+        (10.0, "queue.entered", 0, -1, "submitted"),
+        (10.0, "attempt.started", 0, 0, ""),
+        (11.0, "agent.crashed", -1, 0, ""),
+        (11.0, "attempt.interrupted", 0, 0, "agent_crash"),
+        (11.0, "agent.suspected", -1, 0, ""),
+        (16.0, "agent.restarted", -1, 0, ""),
+        (16.0, "agent.cleared", -1, 0, ""),
+        (16.0, "resource.released", 0, -1, ""),
+        (16.0, "queue.entered", 0, -1, "reassigned"),
+        (16.0, "attempt.started", 0, 0, ""),
+        (19.0, "attempt.succeeded", 0, 0, ""),
+        (19.0, "task.completed", 0, 0, ""),
+        (19.0, "resource.released", 0, -1, ""),
+    ]
+    assert run.violations == ()
+
+
+def test_a_power_cut_while_waiting_for_resources_grants_nothing_to_the_dead() -> None:
+    """Two attempts wait for the pool when their agent dies: neither starts as the other one leaves the line."""
+    values = {"agents.slots": 3, "tasks.arrivals": {"burst": {"size": 3, "at": "10s"}}, "tasks.count": None}
+    values |= {"resources": {"gpu": {"units": 4}}, "tasks.needs": {"gpu": 3}, "agents.restart_time": "50s"}
+    run = sim.run(scenario(PERFECT | values, CRASH, duration="30s"))
+    assert told(run, "attempt.", "resource.allocated") == [
+        (10.0, "resource.allocated", 0, -1, ""),
+        (10.0, "attempt.started", 0, 0, ""),
+        (11.0, "attempt.interrupted", 0, 0, "agent_crash"),
+    ]
+
+
+def test_what_a_crash_leaves_of_a_task_that_was_done_elsewhere_is_given_back() -> None:
+    """The slow copy dies after the other one had its effect: no recovery will ever ask for its unit."""
+    values = PERFECT | POOL | {"queue.duplication": 1.0, "tasks.checkpoint": {"every": "1s"}}
+    crash = "faults: [{agent_hang: {targets: agent.1, at: 11s}}, {agent_crash: {targets: agent.1, at: 20s}}]\n"
+    run = sim.run(scenario(values | {"recovery.detection.detector": "heartbeat"}, crash, agents=2))
+    assert told(run, "task.completed") == [(13.0, "task.completed", 0, 0, "")]
+    assert [(time, event) for time, event, *_ in units(run)][-1] == (20.0, "resource.released")
+    assert run.violations == ()
+
+
+def test_the_queue_is_faster_than_the_core_and_nothing_leaks() -> None:
+    """The lease ends and the other agent does the task while the crash is not even noticed."""
+    values = POOL | {"queue.ack_timeout": "4s", "recovery.detection.heartbeat_interval": "20s"}
+    run = sim.run(scenario(values, CRASH, agents=2))
+    assert units(run) == [
+        (10.0, "resource.allocated", 0, -1, ""),
+        (14.0, "resource.released", 0, -1, ""),
+        (14.0, "resource.allocated", 0, -1, ""),
+        (17.0, "resource.released", 0, -1, ""),
+    ]
+    assert run.violations == ()
+
+
+def test_a_hung_agent_goes_on_where_it_stood() -> None:
+    """1 s of work before, 10 s of nothing, 2 s of work after."""
+    patient = {"recovery.detection.heartbeat_interval": "50s"}
+    run = sim.run(scenario(patient, "faults: [{agent_hang: {at: 11s, for: 10s}}]\n"))
+    assert told(run, "agent.", "attempt.") == [
+        (10.0, "attempt.started", 0, 0, ""),
+        (11.0, "agent.hung", -1, 0, ""),
+        (21.0, "agent.woke", -1, 0, ""),
+        (23.0, "attempt.succeeded", 0, 0, ""),
+    ]
+
+
+def test_a_zombie_is_fenced_and_the_effect_happens_once() -> None:
+    """The core cannot restart the agent that it cannot reach, and gives its task to the other; then it wakes up."""
+    faults = (
+        "faults: [{agent_hang: {targets: agent.0, at: 11s, for: 20s}},"
+        " {partition: {between: [agent.0, core], at: 11s, for: 5s}}]\n"
+    )
+    run = sim.run(scenario(PERFECT | {"tasks.work": "30s", "agents.restart_time": "1s"}, faults, agents=2))
+    assert len(told(run, "task.completed")) == 1
+    assert run.violations == ()
+
+    late = {"tasks.work": "30s", "queue.ack_timeout": "5s", "recovery.detection.heartbeat_interval": "50s"}
+    run = sim.run(scenario(late, "faults: [{agent_hang: {targets: agent.0, at: 11s, for: 20s}}]\n", agents=2))
+    assert told(run, "task.completed", "attempt.refused") == [
+        (45.0, "task.completed", 0, 1, ""),
+        (60.0, "attempt.refused", 0, 0, "commit"),
+    ]
+    assert run.violations == ()
+
+
+def test_what_is_sent_to_a_hung_agent_is_read_when_it_wakes_up() -> None:
+    """The delivery takes 2 s and finds it hung."""
+    patient = {"recovery.detection.heartbeat_interval": "50s", "queue.latency": "2s"}
+    run = sim.run(scenario(patient, "faults: [{agent_hang: {at: 11s, for: 10s}}]\n"))
+    assert [row[:2] for row in told(run, "attempt.")] == [(21.0, "attempt.started"), (24.0, "attempt.succeeded")]
+
+
+def test_a_hung_agent_is_passed_over_when_units_become_free() -> None:
+    """Task 1 waits at the agent that hangs; task 2, behind it, gets the units, and task 1 asks again later."""
+    values = {"resources": {"gpu": {"units": 1}}, "tasks.needs": {"gpu": 1}, "tasks.work": "6s"}
+    values |= {"tasks.arrivals": {"burst": {"size": 3, "at": "10s"}}, "tasks.count": None}
+    values |= {"recovery.detection.heartbeat_interval": "50s"}
+    hang = "faults: [{agent_hang: {targets: agent.1, at: 11s, for: 9s}}]\n"
+    run = sim.run(scenario(values, hang, agents=3))
+    assert [(time, task) for time, _, task, _, _ in told(run, "attempt.started")] == [(10.0, 0), (16.0, 2), (22.0, 1)]
+    assert run.violations == ()
+
+
+def test_a_hung_agent_finds_out_that_its_units_failed_when_it_wakes_up() -> None:
+    """It cannot say so before."""
+    faults = (
+        "faults: [{agent_hang: {at: 11s, for: 5s}},"
+        " {resource_unavailable: {resource: gpu, units: 2, at: 12s, for: 20s}}]\n"
+    )
+    values = {"tasks.needs": {"gpu": 1}, "recovery.detection.heartbeat_interval": "50s"}
+    run = sim.run(scenario(values, GPU + faults))
+    assert told(run, "attempt.interrupted", "recovery.opened") == [
+        (16.0, "attempt.interrupted", 0, 0, "resource_unavailable"),
+        (16.0, "recovery.opened", 0, -1, "resource_failure"),
+    ]
+
+
+def test_an_attempt_that_waited_at_a_zombie_starts_but_once() -> None:
+    """The zombie wakes up past its deadline and is refused; what it gives back is for those who wait."""
+    values = {"agents.slots": 2, "tasks.work": "30s", "tasks.timeout": "20s", "queue.ack_timeout": "5s"}
+    values |= {"tasks.arrivals": {"interval": {"every": "1s"}}, "recovery.detection.heartbeat_interval": "50s"}
+    values |= {"resources": {"gpu": {"units": 2}}, "tasks.needs": {"gpu": 1}}
+    hang = "faults: [{agent_hang: {targets: agent.0, at: 3500ms, for: 19500ms}}]\n"
+    run = sim.run(scenario(values, hang, agents=2, count=3, duration="42500ms"))
+    assert [row for row in told(run, "attempt.") if row[3] == 0] == [
+        (1.0, "attempt.started", 0, 0, ""),
+        (23.0, "attempt.timed_out", 0, 0, "timeout"),
+        (23.0, "attempt.refused", 0, 0, "failure"),
+        (42.0, "attempt.started", 2, 0, ""),
+    ]
+
+
+def test_restarts_take_turns_where_there_are_not_enough_hands() -> None:
+    """Three agents, 5 s each, one at a time or all at once."""
+    crash = "faults: [{agent_crash: {targets: all, at: 10s}}]\n"
+    values = PERFECT | {"agents.count": 3, "agents.restart_time": "5s"}
+    one = sim.run(scenario(values | {"agents.restart_slots": 1}, crash))
+    assert [time for time, *_ in told(one, "agent.restarted")] == [15.0, 20.0, 25.0]
+    free = sim.run(scenario(values, crash))
+    assert [time for time, *_ in told(free, "agent.restarted")] == [15.0, 15.0, 15.0]
+
+
+def test_a_retry_may_hold_its_agent_while_it_waits() -> None:
+    """The slot is kept for 30 s: task 1 goes before or after the retry of task 0."""
+    values = {"tasks.arrivals": {"burst": {"size": 2, "at": "10s"}}, "tasks.count": None}
+    fault = "faults: [{execution_failure: {targets: task.0, at: 12s}}]\n"
+    order = {}
+    for holds in (False, True):
+        run = sim.run(scenario(values | {"tasks.retry_holds_agent": holds}, fault))
+        order[holds] = [(time, task) for time, _, task, _, _ in told(run, "attempt.started")]
+    assert order == {False: [(10.0, 0), (12.0, 1), (42.0, 0)], True: [(10.0, 0), (42.0, 0), (45.0, 1)]}
+
+
+def test_a_slot_that_was_kept_for_a_retry_is_free_when_the_task_is_done_elsewhere() -> None:
+    """Its copy succeeds while the retry waits: the agent that kept a slot takes the next task."""
+    values = {"queue.duplication": 1.0, "tasks.retry_holds_agent": True, "tasks.count": 2}
+    values |= {"tasks.arrivals": {"interval": {"every": "10s"}}}
+    fault = "faults: [{execution_failure: {targets: 1, at: 12s}}]\n"
+    run = sim.run(scenario(values, fault, agents=2))
+    assert told(run, "task.completed")[0][0] == 13.0
+    assert sorted(agent for _, _, task, agent, _ in told(run, "attempt.started") if task == 1) == [0, 1]
+
+
+def test_a_slot_kept_by_an_agent_that_died_is_nobodys() -> None:
+    """The retry goes to whoever is free."""
+    values = PERFECT | {"tasks.retry_holds_agent": True, "agents.restart_time": "5s"}
+    faults = "faults: [{execution_failure: {targets: task.0, at: 12s}}, {agent_crash: {targets: agent.0, at: 20s}}]\n"
+    run = sim.run(scenario(values, faults, agents=2))
+    assert [(time, agent) for time, _, _, agent, _ in told(run, "attempt.started")] == [(10.0, 0), (42.0, 1)]

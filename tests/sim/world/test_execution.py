@@ -1,0 +1,138 @@
+"""Execution: work, failures, timeouts, checkpoints, and what is left of work that was cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import simpy
+
+import sim
+from sim.world.world import World
+from tests.sim.world.stories import run_with, scenario, told, values
+
+PERFECT = {"recovery.detection.detector": "perfect"}
+CRASH = "faults: [{agent_crash: {at: 12500ms}}]\n"
+"""2.5 s after task 0 was started."""
+
+
+def test_work_takes_its_own_time_on_every_agent() -> None:
+    """And nothing besides."""
+    run = sim.run(scenario({"tasks.work": "2500ms", "agents.count": 2}, count=2))
+    assert values(run, "attempt.succeeded") == [(12.5, 2.5), (22.5, 2.5)]
+
+
+def test_an_attempt_that_fails_at_its_end_has_worked_in_full() -> None:
+    """3 s of it."""
+    run = sim.run(scenario({"tasks.failure_probability": 1.0}, duration="20s"))
+    assert values(run, "attempt.failed") == [(13.0, 3.0)]
+
+
+def test_an_attempt_may_fail_anywhere_and_fails_elsewhere_the_next_time() -> None:
+    """Uniform over its work: the mean of many is half of it, within four standard errors."""
+    many = {"tasks.arrivals": {"burst": {"size": 200}}, "tasks.count": None, "agents.count": 200}
+    failing = {"tasks.failure_probability": 1.0, "tasks.failure_at": "uniform"}
+    retry = {"recovery.conditions.task_failure": {"max_retries": 1, "retry_delay": "5s"}, "recovery.parallel": None}
+    run = sim.run(scenario(many | failing | retry, duration="15s"))
+    worked = [progress for _, progress in values(run, "attempt.failed")]
+    assert len(worked) == 400
+    assert len(set(worked)) == 400
+    assert 0 <= min(worked) < max(worked) <= 3
+    assert sum(worked) / 400 == pytest.approx(1.5, abs=4 * 3 / 12**0.5 / 400**0.5)
+
+
+def test_an_attempt_that_takes_too_long_times_out() -> None:
+    """After 2 of its 3 s; to be done at that very instant is in time."""
+    run = sim.run(scenario({"tasks.timeout": "2s"}, duration="20s"))
+    assert values(run, "attempt.timed_out") == [(12.0, 2.0)]
+    assert values(sim.run(scenario({"tasks.timeout": "3s"})), "attempt.succeeded") == [(13.0, 3.0)]
+
+
+def test_checkpoints_cost_agent_time_and_lie_at_multiples_of_their_interval() -> None:
+    """3 s of work, one after each second but not at the end: 3 + 2 x 0.25 s, and once more with a final one."""
+    checkpoint = {"every": "1s", "cost": "250ms"}
+    run = sim.run(scenario({"tasks.checkpoint": checkpoint}))
+    assert values(run, "checkpoint.written") == [(11.25, 1.0), (12.5, 2.0)]
+    assert values(run, "task.completed") == [(13.5, 3.0)]
+    run = sim.run(scenario({"tasks.checkpoint": checkpoint | {"final": True}, "storage.write": "250ms"}))
+    assert values(run, "checkpoint.written") == [(11.5, 1.0), (13.0, 2.0), (14.5, 3.0)]
+    assert values(run, "task.completed") == [(14.5, 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("every", "work", "count"), [("100ms", "1s", 9), ("700ms", "2100ms", 2), ("100ms", "50s", 499)]
+)
+def test_rounding_makes_no_checkpoint_more_or_less(every: str, work: str, count: int) -> None:
+    """0.1 added up ten times is less than 1, and 3 x 0.7 is less than 2.1: neither is another checkpoint."""
+    run = sim.run(scenario({"tasks.checkpoint": {"every": every}, "tasks.work": work}))
+    assert len(values(run, "checkpoint.written")) == count
+
+
+def test_a_restored_attempt_pays_for_the_restore_and_does_the_rest_of_the_work() -> None:
+    """Crash at 2.5 s of work, restart in 1 s, 0.5 + 0.25 s to read the checkpoint at 2 s, and 1 s of work."""
+    checkpoint = {"every": "1s", "restore": "500ms"}
+    more = {"tasks.checkpoint": checkpoint, "storage.read": "250ms", "agents.restart_time": "1s"}
+    run = sim.run(scenario(PERFECT | more, CRASH))
+    assert values(run, "attempt.interrupted") == [(12.5, 2.5)]
+    assert values(run, "checkpoint.loaded") == [(13.5, 2.0)]
+    assert values(run, "attempt.started") == [(10.0, 0.0), (13.5, 2.0)]
+    assert values(run, "task.completed") == [(15.25, 3.0)]
+
+
+def test_a_crash_while_a_checkpoint_is_written_loses_it() -> None:
+    """It was not complete."""
+    run = sim.run(scenario(PERFECT | {"tasks.checkpoint": {"every": "1s", "cost": "2s"}}, CRASH))
+    assert values(run, "attempt.started") == [(10.0, 0.0), (12.5, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "starts_at", "completed"), [("restart", 0.0, (15.5, 3.0)), ("resume", 2.5, (13.0, 3.0))]
+)
+def test_work_that_was_cut_short_is_done_again_or_resumed(
+    interrupted: str, starts_at: float, completed: tuple[float, float]
+) -> None:
+    """The agent is up again at once: 3 s from there, or the half second that is left."""
+    run = sim.run(scenario(PERFECT | {"tasks.interrupted": interrupted}, CRASH))
+    assert values(run, "attempt.started") == [(10.0, 0.0), (12.5, starts_at)]
+    assert values(run, "task.completed") == [completed]
+
+
+def test_work_that_was_cut_short_may_be_drawn_anew() -> None:
+    """Another draw of the same distribution, and the same one in every run."""
+    redraw = scenario(PERFECT | {"tasks.work": {"exponential": {"mean": "20s"}}, "tasks.interrupted": "redraw"}, CRASH)
+    again = redraw.with_values({"tasks.interrupted": "restart"})
+    (done,), (same,), (old,) = (values(sim.run(one, seed=2), "task.completed") for one in (redraw, redraw, again))
+    assert done == same
+    assert done[1] != old[1]
+    assert done[0] == pytest.approx(12.5 + done[1])
+    assert old[0] == pytest.approx(12.5 + old[1])
+
+
+def test_a_fenced_attempt_stops_at_its_next_checkpoint() -> None:
+    """The store refuses it, and the agent is free."""
+    checked = scenario({"tasks.checkpoint": {"every": "2s"}, "tasks.work": "9s"})
+    run = run_with(lambda world: world.env.process(fence(world)), checked)
+    assert told(run, "attempt.") == [
+        (10.0, "attempt.started", 0, 0, ""),
+        (14.0, "attempt.refused", 0, 0, "checkpoint"),
+        (14.0, "attempt.interrupted", 0, 0, "fenced"),
+    ]
+
+
+def fence(world: World) -> Iterator[simpy.Event]:
+    """Void task 0's attempts at 13 s."""
+    yield world.env.timeout(13)
+    world.store.fence("task.0")
+
+
+def test_a_checkpoint_that_was_damaged_after_it_was_chosen_is_not_started_from() -> None:
+    """The second copy of the retried task reads it when it is damaged already: it begins at the beginning."""
+    retry = {"recovery.conditions.task_failure": {"max_retries": 1, "retry_delay": "0s"}, "queue.ack_timeout": "4s"}
+    faults = [
+        {"execution_failure": {"targets": "task.0", "at": "12500ms"}},
+        {"checkpoint_corrupt": {"targets": "task.0", "at": "14s"}},
+    ]
+    checkpoint = {"tasks.checkpoint": {"every": "2s"}, "tasks.work": "9s", "agents.count": 2}
+    run = sim.run(scenario(retry | checkpoint | {"faults": faults}))
+    assert values(run, "attempt.started") == [(10.0, 0.0), (12.5, 2.0), (16.5, 0.0)]
+    assert values(run, "checkpoint.rejected") == [(16.5, 1.0)]  # the first that was written

@@ -1,0 +1,109 @@
+"""Heartbeats: when agents beat, what the network does to beats, and a detector that knows at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import simpy
+
+from scenarios.conditions import DetectionSettings
+from scenarios.distributions import Constant
+from sim.history import History
+from sim.randomness import Streams
+from sim.world.agents import Agent
+from sim.world.heartbeats import Heartbeats
+from sim.world.network import Network
+
+
+class Ear:
+    """Hears the beats, with their times."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        self._env = env
+        self.beats: list[float] = []
+        self.deaths: list[float] = []
+
+    def heartbeat(self, agent_id: str) -> None:
+        """A beat."""
+        self.beats.append(self._env.now)
+
+    def agent_down(self, agent_id: str) -> None:
+        """A death."""
+        self.deaths.append(self._env.now)
+
+
+def heart(
+    latency: float = 0.0, loss: float = 0.0, **settings: Any
+) -> tuple[simpy.Environment, Heartbeats, Ear, Network]:
+    """One heart that can be started, with an ear."""
+    env = simpy.Environment()
+    streams, ear = Streams("1/0"), Ear(env)
+    network = Network(env, History(env), streams, Constant(value=latency), loss)
+    detection = DetectionSettings(**({"heartbeat_interval": 5.0} | settings))
+    return env, Heartbeats(env, streams, network, ear, detection), ear, network
+
+
+def test_an_agent_beats_at_its_start_and_then_every_interval() -> None:
+    """Aligned with its start, until it ends."""
+    env, hearts, ear, _ = heart(phase="aligned")
+    agent = Agent(0, 1)
+    env.run(until=3)
+    hearts.begin(agent)
+    env.run(until=14)
+    hearts.end(agent)
+    env.run(until=40)
+    assert ear.beats == [3.0, 8.0, 13.0]
+    hearts.begin(agent)
+    env.run(until=46)
+    assert ear.beats[3:] == [40.0, 45.0]
+    assert ear.deaths == []
+
+
+def test_each_agent_beats_at_a_phase_of_its_own() -> None:
+    """Uniform over the interval, another one for each agent and each start, and the same in every run."""
+    phases = []
+    for number in (0, 1, 0):
+        env, hearts, ear, _ = heart(phase="uniform")
+        hearts.begin(Agent(number, 1))
+        env.run(until=15)
+        first = ear.beats[1]
+        assert 0 <= first < 5
+        assert ear.beats == pytest.approx([0.0, first, first + 5, first + 10])
+        phases.append(first)
+    assert phases[0] == phases[2] != phases[1]
+
+
+def test_a_beat_takes_the_latency_of_the_network() -> None:
+    """Sent at 0, 5 and 10 s."""
+    env, hearts, ear, _ = heart(latency=2.0, phase="aligned")
+    hearts.begin(Agent(0, 1))
+    env.run(until=13)
+    assert ear.beats == [2.0, 7.0, 12.0]
+
+
+def test_lost_and_cut_off_beats_are_not_sent_again() -> None:
+    """A heart does not wait for its own beat to arrive."""
+    env, hearts, ear, network = heart(phase="aligned")
+    hearts.begin(Agent(0, 1))
+    network.cut("agents", "core")
+    env.run(until=12)
+    network.heal("agents|core")
+    env.run(until=17)
+    assert ear.beats == [0.0, 15.0]
+    env, hearts, ear, _ = heart(loss=1.0, phase="aligned")
+    hearts.begin(Agent(0, 1))
+    env.run(until=30)
+    assert ear.beats == []
+
+
+def test_a_perfect_detector_is_told_of_starts_and_deaths_whatever_the_network_does() -> None:
+    """And nobody beats."""
+    env, hearts, ear, network = heart(loss=1.0, latency=2.0, detector="perfect")
+    network.cut("agents", "core")
+    agent = Agent(0, 1)
+    hearts.begin(agent)
+    assert env.peek() == float("inf")
+    env.run(until=30)
+    hearts.end(agent)
+    assert (ear.beats, ear.deaths) == ([0.0], [30.0])

@@ -1,0 +1,72 @@
+"""No hidden time: an idle world does nothing but beat, and what has no cost takes no time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import sim
+from scenarios import Scenario
+from sim.world.world import World
+from tests.sim.world.stories import run_with, scenario, told, values
+
+
+def steps(of: Scenario, since: float) -> Counter[float]:
+    """How many SimPy events there are at each instant after `since`."""
+    found: Counter[float] = Counter()
+
+    def look(world: World) -> None:
+        env, step = world.env, world.env.step
+
+        def counted() -> None:
+            step()
+            if since < env.now < of.duration:
+                found[env.now] += 1
+
+        env.step = counted  # type: ignore[method-assign]
+
+    run_with(look, of)
+    return found
+
+
+def test_an_idle_world_schedules_nothing_but_heartbeats() -> None:
+    """Two agents that beat every 5 s: two events at each multiple, and besides them the detector's own deadlines."""
+    beats = {"recovery.detection": {"heartbeat_interval": "5s", "missed_heartbeats": 1000, "phase": "aligned"}}
+    assert steps(scenario(beats, agents=2, duration="60s"), since=14) == {float(at): 2 for at in range(15, 60, 5)}
+
+
+def test_an_idle_world_that_nobody_has_to_watch_stands_still() -> None:
+    """A perfect detector, leases that are over, pools, checkpoints, faults that lie in the past: no event at all."""
+    perfect = {"recovery.detection.detector": "perfect", "queue.ack_timeout": "5s", "tasks.checkpoint": {"every": "1s"}}
+    more = "resources: {gpu: {units: 2}}\nfaults: [{partition: {between: [agents, queue], at: 12s, for: 10s}}]\n"
+    assert steps(scenario(perfect | {"tasks.needs": {"gpu": 1}}, more, agents=4, duration="1h"), since=28) == {}
+
+
+def test_a_perfect_world_takes_exactly_the_works_own_time() -> None:
+    """With everything switched on and every cost at zero, to the last bit."""
+    everything: dict[str, Any] = {
+        "tasks.work": "3s",
+        "tasks.needs": {"gpu": 1},
+        "tasks.checkpoint": {"every": "1s", "final": True},
+        "tasks.timeout": "1m",
+        "queue.ack_timeout": "1m",
+        "recovery.detection.phase": "aligned",
+    }
+    run = sim.run(scenario(everything, "resources: {gpu: {units: 1}}\n", count=9, duration="100s"))
+    assert values(run, "task.completed") == [(13.0 + 10 * number, 3.0) for number in range(9)]
+    assert [time for time, *_ in told(run, "queue.acked")] == [13.0 + 10 * number for number in range(9)]
+
+
+def test_recovery_in_a_perfect_world_takes_no_time_either() -> None:
+    """Crash, hang or failure at 11 s: the task starts over at that instant."""
+    free = {"recovery.detection.detector": "perfect", "tasks.needs": {"gpu": 1}}
+    free |= {f"recovery.conditions.{kind}_failure.retry_delay": "0s" for kind in ("task", "resource")}
+    for fault in (
+        "agent_crash: {at: 11s}",
+        "agent_hang: {at: 11s}",
+        "execution_failure: {targets: all, at: 11s}",
+    ):
+        run = sim.run(scenario(free, f"resources: {{gpu: {{units: 1}}}}\nfaults: [{{{fault}}}]\n"))
+        starts = [time for time, *_ in told(run, "attempt.started")]
+        assert (starts, [time for time, *_ in told(run, "task.completed")]) == ([10.0, 11.0], [14.0]), fault
+        assert run.violations == ()

@@ -1,0 +1,79 @@
+"""Load: who submits tasks, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import scenarios
+import sim
+from tests.sim.world.stories import scenario, told
+
+
+def submitted(arrivals: Any, seed: int = 1, **values: Any) -> list[float]:
+    """Instants at which tasks are submitted."""
+    run = sim.run(scenario({"tasks.arrivals": arrivals, "tasks.count": None, **values}), seed=seed)
+    return run.history.loc[run.history["event"] == "task.submitted", "time"].tolist()
+
+
+def test_an_interval_means_every_multiple_of_it_to_the_last_bit() -> None:
+    """0.1 added up a thousand times is not 100."""
+    times = submitted({"interval": {"every": "100ms"}}, **{"agents.count": 40})
+    assert times[:-1] == [number * 0.1 for number in range(1, len(times))]
+    assert len(times) in {999, 1000}
+
+
+def test_a_burst_comes_at_one_instant() -> None:
+    """All of it, when it was said, in order."""
+    run = sim.run(scenario({"tasks.arrivals": {"burst": {"size": 3, "at": "7s"}}, "tasks.count": None}))
+    assert [row[:3] for row in told(run, "task.submitted")] == [(7.0, "task.submitted", task) for task in (0, 1, 2)]
+
+
+def test_no_more_is_submitted_than_was_asked_for() -> None:
+    """`count` ends every kind of load."""
+    for arrivals in (
+        {"interval": {"every": "1s"}},
+        {"poisson": {"rate": "1/s"}},
+        {"burst": {"size": 9}},
+        {"closed": {"clients": 2}},
+    ):
+        assert len(submitted(arrivals, **{"tasks.count": 5})) == 5
+
+
+def test_a_closed_client_thinks_after_each_answer() -> None:
+    """1 s of thought, 3 s of work, with an agent for each of the two clients."""
+    times = submitted({"closed": {"clients": 2, "think": "1s"}}, **{"agents.count": 2, "duration": "10s"})
+    assert times == [1.0, 1.0, 5.0, 5.0, 9.0, 9.0]
+
+
+def test_a_closed_client_goes_on_when_its_task_is_rejected_or_given_up() -> None:
+    """Whoever asked is answered, if not with an effect."""
+    closed = {"closed": {"clients": 2, "think": "750ms"}}
+    times = submitted(closed, **{"queue.capacity": 0, "duration": "5s"})
+    assert times == [0.75, 0.75, 1.5, 2.25, 3.0, 3.75, 4.5]  # the other one has the agent from 0.75 to 3.75
+    closed = {"closed": {"clients": 2, "think": "1s"}}
+    failing = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure.max_retries": 0}
+    assert submitted(closed, **failing, **{"agents.count": 2, "duration": "7s"}) == [1.0, 1.0, 5.0, 5.0]
+
+
+def test_clients_who_never_think_and_never_fit_are_told_that_time_stands_still() -> None:
+    """Rather than to be rejected for ever at one instant."""
+    restless = scenario({"tasks.arrivals": {"closed": {"clients": 2}}, "tasks.count": None, "queue.capacity": 0})
+    with pytest.raises(scenarios.ScenarioError, match=r"^tasks.arrivals.closed.think: no time passes at 0s, .* valid"):
+        sim.run(restless)
+
+
+def test_a_burst_that_does_not_fit_is_no_standstill() -> None:
+    """However large it is: each task is rejected once."""
+    run = sim.run(scenario({"tasks.arrivals": {"burst": {"size": 500}}, "tasks.count": None, "queue.capacity": 1}))
+    assert len(told(run, "task.rejected")) == 498
+
+
+def test_poisson_arrivals_have_their_rate_and_follow_the_seed() -> None:
+    """Twice per second over 100 s: 200, and less than four standard errors from it."""
+    poisson = {"poisson": {"rate": "2/s"}}
+    first, again, other = submitted(poisson), submitted(poisson), submitted(poisson, seed=2)
+    assert first == again != other
+    assert abs(len(first) - 200) < 4 * 200**0.5
+    assert abs(len(other) - 200) < 4 * 200**0.5

@@ -1,0 +1,256 @@
+"""The queue: order, slots, capacity, leases, losses, duplicates, dead letters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import sim
+from sim.bench import Run
+from sim.world.world import World
+from tests.sim.world.stories import run_with, scenario, told, values
+
+BURST = {"tasks.arrivals": {"burst": {"size": 3, "at": "10s"}}, "tasks.count": None}
+"""Tasks 0, 1 and 2 at 10 s; each takes 3 s."""
+PERFECT = {"recovery.detection.detector": "perfect"}
+
+
+def deliveries(run: Run) -> list[tuple[float, int, int]]:
+    """Time, task and agent of each delivery."""
+    return [(time, task, agent) for time, _, task, agent, _ in told(run, "queue.delivered")]
+
+
+def test_tasks_are_delivered_in_the_order_in_which_they_came() -> None:
+    """One agent, one after the other."""
+    assert deliveries(sim.run(scenario(BURST))) == [(10.0, 0, 0), (13.0, 1, 0), (16.0, 2, 0)]
+
+
+def test_agents_take_turns() -> None:
+    """Whoever has waited longest is next, and an agent that has another slot goes to the end of the line of agents."""
+    run = sim.run(scenario(BURST | {"agents.count": 2, "agents.slots": 2}))
+    assert deliveries(run) == [(10.0, 0, 0), (10.0, 1, 1), (10.0, 2, 0)]
+
+
+def test_an_agent_works_on_as_many_tasks_as_it_has_slots() -> None:
+    """Two at once, and the third when the first is done."""
+    assert deliveries(sim.run(scenario(BURST | {"agents.slots": 2}))) == [(10.0, 0, 0), (10.0, 1, 0), (13.0, 2, 0)]
+
+
+@pytest.mark.parametrize(("capacity", "rejected"), [(None, []), (1, [2]), (0, [1, 2])])
+def test_what_does_not_fit_is_rejected(capacity: int | None, rejected: list[int]) -> None:
+    """Those in service do not count; with no room at all, only a free agent can take a task."""
+    run = sim.run(scenario(BURST | {"queue.capacity": capacity}))
+    assert [task for _, _, task, _, _ in told(run, "task.rejected")] == rejected
+
+
+def test_a_delivery_takes_its_latency() -> None:
+    """The work begins when the task has arrived, and the slot is taken meanwhile."""
+    run = sim.run(scenario(BURST | {"queue.latency": "2s"}))
+    assert [(time, task) for time, _, task, _, _ in told(run, "attempt.started")] == [(12.0, 0), (17.0, 1), (22.0, 2)]
+
+
+def test_a_lease_that_runs_out_is_delivered_again_and_the_effect_happens_once() -> None:
+    """The work takes 3 s, the lease 2 s: a second agent does it all over, in vain."""
+    run = sim.run(scenario({"queue.ack_timeout": "2s"}, agents=2))
+    assert told(run, "queue.", "attempt.", "task.completed") == [
+        (10.0, "queue.entered", 0, -1, "submitted"),
+        (10.0, "queue.delivered", 0, 0, ""),
+        (10.0, "attempt.started", 0, 0, ""),
+        (12.0, "queue.entered", 0, -1, "redelivery"),
+        (12.0, "queue.delivered", 0, 1, ""),
+        (12.0, "attempt.started", 0, 1, ""),
+        (13.0, "attempt.succeeded", 0, 0, ""),
+        (13.0, "task.completed", 0, 0, ""),
+        (13.0, "queue.acked", 0, 0, ""),
+        (15.0, "attempt.succeeded", 0, 1, ""),
+        (15.0, "attempt.refused", 0, 1, "commit"),
+        (15.0, "queue.acked", 0, 1, ""),
+    ]
+    assert run.violations == ()
+
+
+def test_a_redelivery_that_waits_in_line_is_withdrawn_when_the_task_is_done() -> None:
+    """With one agent, nobody does it again."""
+    run = sim.run(scenario({"queue.ack_timeout": "2s"}))
+    assert told(run, "queue.")[2:] == [
+        (12.0, "queue.entered", 0, -1, "redelivery"),
+        (13.0, "queue.withdrawn", 0, -1, "acknowledged"),
+        (13.0, "queue.acked", 0, 0, ""),
+    ]
+
+
+def test_what_was_withdrawn_takes_no_place_in_line() -> None:
+    """Task 0's second copy is void from 13 s on: the room is free and the next one in line is delivered."""
+    values = {"tasks.arrivals": {"interval": {"every": "4s"}}, "tasks.count": 4, "tasks.work": "3s"}
+    run = sim.run(scenario(values | {"queue.ack_timeout": "2s", "queue.capacity": 1}))
+    assert told(run, "task.rejected") == []
+    assert deliveries(run) == [(4.0, 0, 0), (8.0, 1, 0), (12.0, 2, 0), (16.0, 3, 0)]
+
+
+def test_the_lease_of_a_finished_task_never_fires() -> None:
+    """Neither of one that was acknowledged, nor of one that the core has taken over."""
+    done = sim.run(scenario({"queue.ack_timeout": "4s"}))
+    assert [row[1:] for row in told(done, "queue.entered")] == [("queue.entered", 0, -1, "submitted")]
+    failing = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure": {"max_retries": 1}}
+    failed = sim.run(scenario(failing | {"queue.ack_timeout": "4s"}))
+    assert [(time, detail) for time, _, _, _, detail in told(failed, "queue.entered")] == [
+        (10.0, "submitted"),
+        (43.0, "retry"),
+    ]
+
+
+def test_a_lost_acknowledgement_costs_a_delivery_and_no_work() -> None:
+    """Each acknowledgement is lost, and each time the agent finds the task done already."""
+    run = sim.run(scenario({"queue.ack_loss": 1.0, "queue.ack_timeout": "10s"}, duration="35s"))
+    assert told(run, "attempt.", "queue.ack_lost") == [
+        (10.0, "attempt.started", 0, 0, ""),
+        (13.0, "attempt.succeeded", 0, 0, ""),
+        (13.0, "queue.ack_lost", 0, 0, ""),
+        (20.0, "attempt.skipped", 0, 0, ""),
+        (20.0, "queue.ack_lost", 0, 0, ""),
+        (30.0, "attempt.skipped", 0, 0, ""),
+        (30.0, "queue.ack_lost", 0, 0, ""),
+    ]
+
+
+def test_a_lost_delivery_frees_the_slot_and_waits_for_its_lease() -> None:
+    """Nobody notices before; others are served meanwhile."""
+    run = sim.run(scenario({"queue.loss": 1.0, "queue.ack_timeout": "4s"}, duration="25s", count=2))
+    assert told(run, "queue.delivered", "queue.delivery_lost", "attempt.started") == [
+        (10.0, "queue.delivered", 0, 0, ""),
+        (10.0, "queue.delivery_lost", 0, 0, ""),
+        (14.0, "queue.delivered", 0, 0, ""),
+        (14.0, "queue.delivery_lost", 0, 0, ""),
+        (18.0, "queue.delivered", 0, 0, ""),
+        (18.0, "queue.delivery_lost", 0, 0, ""),
+        (20.0, "queue.delivered", 1, 0, ""),
+        (20.0, "queue.delivery_lost", 1, 0, ""),
+        (22.0, "queue.delivered", 0, 0, ""),
+        (22.0, "queue.delivery_lost", 0, 0, ""),
+        (24.0, "queue.delivered", 1, 0, ""),
+        (24.0, "queue.delivery_lost", 1, 0, ""),
+    ]
+
+
+def test_a_delivery_that_is_lost_on_its_way_to_a_dead_agent_frees_no_slot_there() -> None:
+    """The agent has crashed meanwhile: nothing is sent to it before it is up again."""
+    values = {"queue.latency": "2s", "queue.loss": 1.0, "agents.restart_time": "15s", **PERFECT}
+    run = sim.run(scenario(values, "faults: [{agent_crash: {at: 11s}}]\n", count=2, duration="40s"))
+    assert deliveries(run)[:2] == [(10.0, 0, 0), (26.0, 1, 0)]
+
+
+def test_a_duplicate_is_a_delivery_like_any_other() -> None:
+    """It needs a slot of its own, and its work is in vain."""
+    run = sim.run(scenario({"queue.duplication": 1.0}, agents=2))
+    assert deliveries(run) == [(10.0, 0, 0), (10.0, 0, 1)]
+    assert told(run, "task.completed", "attempt.refused") == [
+        (13.0, "task.completed", 0, 0, ""),
+        (13.0, "attempt.refused", 0, 1, "commit"),
+    ]
+    assert run.violations == ()
+
+
+def test_a_task_that_is_delivered_too_often_becomes_a_dead_letter() -> None:
+    """Two deliveries and no more: it is an operator's, and so it is counted."""
+    run = sim.run(scenario({"queue.loss": 1.0, "queue.ack_timeout": "4s", "queue.max_deliveries": 2}))
+    assert told(run, "queue.dead_lettered", "task.failed") == [
+        (18.0, "queue.dead_lettered", 0, -1, ""),
+        (18.0, "task.failed", 0, -1, "dead_lettered"),
+    ]
+    assert run.metrics["tasks.failed"] == 1
+    assert run.metrics["tasks.lost"] == 0
+
+
+def test_a_dead_letter_stops_the_attempts_at_it() -> None:
+    """The slow agent is told to leave it, and is free for the next task."""
+    run = sim.run(scenario({"queue.ack_timeout": "2s", "queue.max_deliveries": 1}))
+    assert told(run, "queue.dead_lettered", "attempt.") == [
+        (10.0, "attempt.started", 0, 0, ""),
+        (12.0, "queue.dead_lettered", 0, -1, ""),
+        (12.0, "attempt.interrupted", 0, 0, "stopped"),
+    ]
+
+
+def test_a_finished_task_whose_acknowledgement_is_lost_does_not_fail_as_a_dead_letter() -> None:
+    """It has had its effect: the letter is dead, the task is not."""
+    run = sim.run(scenario({"queue.ack_loss": 1.0, "queue.ack_timeout": "4s", "queue.max_deliveries": 1}))
+    assert told(run, "task.", "queue.dead_lettered") == [
+        (10.0, "task.submitted", 0, -1, ""),
+        (13.0, "task.completed", 0, 0, ""),
+        (14.0, "queue.dead_lettered", 0, -1, ""),
+    ]
+    assert run.violations == ()
+
+
+@pytest.mark.parametrize(("requeue", "order"), [("tail", [0, 1, 2, 0]), ("head", [0, 1, 0, 2])])
+def test_a_retried_task_joins_the_line_where_the_scenario_says(requeue: str, order: list[int]) -> None:
+    """Task 0 fails at 13 s and is queued again at 14 s, when the agent works on task 1."""
+    retry = {"recovery.conditions.task_failure": {"max_retries": 3, "retry_delay": "1s"}, "tasks.requeue": requeue}
+    run = sim.run(
+        scenario(BURST | retry, "faults: [{execution_failure: {targets: task.0, at: 13s}}]\n", duration="21s")
+    )
+    assert [task for _, task, _ in deliveries(run)] == order
+
+
+def test_many_finished_tasks_in_line_are_passed_over_without_deep_recursion() -> None:
+    """A thousand tasks that take no time wait for an agent that comes up late."""
+    many: dict[str, Any] = {"tasks.arrivals": {"burst": {"size": 1000, "at": "10s"}}, "tasks.count": None}
+    many |= {"tasks.work": "0s", "agents.restart_time": "10s", **PERFECT}
+    run = sim.run(scenario(many, "faults: [{agent_crash: {at: 5s}}]\n"))
+    assert len(values(run, "task.completed")) == 1000
+    assert {time for time, _ in values(run, "task.completed")} == {15.0}
+
+
+def test_an_unreachable_agent_gets_its_tasks_when_it_is_connected_again() -> None:
+    """A partition of 10 s: the task goes to the other agent; the one that comes when both are cut off waits."""
+    cut = "faults: [{partition: {between: [agent.0, queue], at: 5s, for: 20s}}]\n"
+    run = sim.run(scenario({"tasks.work": "30s"}, cut, agents=2, count=2))
+    assert deliveries(run) == [(10.0, 0, 1), (25.0, 1, 0)]
+    assert told(run, "send.") == [(10.0, "send.failed", 0, 0, "delivery")]
+
+
+def test_a_partition_that_overtakes_a_delivery_sends_the_task_back_to_the_head_of_the_line() -> None:
+    """It was on its way; the queue notices, and does not wait for the lease."""
+    cut = "faults: [{partition: {between: [agent.0, queue], at: 11s, for: 20s}}]\n"
+    run = sim.run(scenario({"queue.latency": "2s"}, cut, agents=2))
+    assert told(run, "queue.entered", "queue.delivered", "attempt.started") == [
+        (10.0, "queue.entered", 0, -1, "submitted"),
+        (10.0, "queue.delivered", 0, 0, ""),
+        (12.0, "queue.entered", 0, -1, "undelivered"),
+        (12.0, "queue.delivered", 0, 1, ""),
+        (14.0, "attempt.started", 0, 1, ""),
+    ]
+
+
+def test_the_queue_says_that_it_is_blocked_as_soon_as_it_can_reach_the_core() -> None:
+    """Both paths are cut when it notices; the core hears of it when its own is whole, and reconnects the other."""
+    cuts = (
+        "faults: [{partition: {between: [agents, queue], at: 5s, for: 15s}},"
+        " {partition: {between: [queue, core], at: 5s, for: 25s}}]\n"
+    )
+    run = sim.run(scenario({}, cuts))
+    assert [time for time, *_ in told(run, "recovery.opened")] == [30.0]
+    assert deliveries(run) == [(30.0, 0, 0)]
+    assert run.metrics["tasks.completed"] == 1
+
+
+def test_a_message_that_was_sent_before_a_partition_and_found_it_is_replayed() -> None:
+    """The acknowledgement left at 13 s, the partition came at 14 s, and the failure was noticed at 15 s."""
+    cut = "faults: [{partition: {between: [agents, queue], at: 14s, for: 20s}}]\n"
+    run = sim.run(scenario({"network.latency": "2s", "tasks.work": "1s"}, cut))
+    assert told(run, "attempt.succeeded", "send.failed", "queue.replayed", "queue.acked") == [
+        (13.0, "attempt.succeeded", 0, 0, ""),
+        (15.0, "send.failed", -1, -1, "ack"),
+        (34.0, "queue.acked", 0, 0, ""),
+        (34.0, "queue.replayed", -1, -1, ""),
+    ]
+
+
+def test_what_was_withdrawn_does_not_count_as_waiting() -> None:
+    """Of 50 tasks two were delivered by 13 s; the second copy of the first one is still somewhere in the line."""
+    worlds: list[World] = []
+    values = {"tasks.arrivals": {"burst": {"size": 50, "at": "10s"}}, "tasks.count": None, "queue.ack_timeout": "2s"}
+    run = run_with(worlds.append, scenario(values, duration="14s"))
+    assert [row[0] for row in told(run, "queue.withdrawn")] == [13.0]
+    assert worlds[0].queue.depth == 48

@@ -31,7 +31,7 @@ from asyncio import format_helpers
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from functools import partial
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from itertools import count
 from math import inf
 from typing import Any, Final, TypeVar, TypeVarTuple
@@ -41,9 +41,9 @@ from simpy.core import EmptySchedule, StopSimulation
 from simpy.events import NORMAL, URGENT
 
 from sim import loop_crossing, loop_threads
-from sim.loop_environment import VirtualEnvironment, drop_cancelled, steps_plainly
+from sim.loop_environment import VirtualEnvironment, drop_cancelled, keep, steps_plainly
 from sim.loop_errors import Deadlock, Livelock, NoInputOutput, refuse_input_output, who_spins, who_waits
-from sim.loop_handles import CANCELLED, Handle, Task, Timer, by_number, named, switch_off
+from sim.loop_handles import CANCELLED, Handle, Task, Timer, TracedHandle, TracedTimer, by_number, named, switch_off
 
 __all__ = ["Deadlock", "Livelock", "NoInputOutput", "SimLoop", "VirtualEnvironment", "run"]
 
@@ -108,15 +108,12 @@ class SimLoop(asyncio.BaseEventLoop):
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Call back at this instant, after what is ready already."""
-        origin = self._check(callback, "call_soon") if self._closed or self._debug else None
-        handle: Handle = _new(Handle)
+        handle: Handle = _new(Handle) if not (self._closed or self._debug) else self._traced(TracedHandle, callback)
         handle._context = copy_context() if context is None else context
         handle._callback = callback
         handle._args = args
         handle._cancelled = False
         handle._loop = self
-        handle._source_traceback = origin
-        handle._repr = None
         self._ready.append(handle)
         if not self._awake:
             self._wake()
@@ -126,8 +123,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Call back after `delay` seconds of virtual time. Raises ValueError when `delay` is NaN."""
-        origin = self._check(callback, "call_later") if self._closed or self._debug else None
-        timer: Timer = _new(Timer)
+        timer: Timer = _new(Timer) if not (self._closed or self._debug) else self._traced(TracedTimer, callback)
         if context is None:
             context = self._no_context if callback is _wake_sleeper else copy_context()
         timer._context = context
@@ -135,9 +131,6 @@ class SimLoop(asyncio.BaseEventLoop):
         timer._args = args
         timer._cancelled = False
         timer._loop = self
-        timer._source_traceback = origin
-        timer._repr = None
-        timer._scheduled = True
         timer.callbacks = self._fire
         now = self.env._now
         timer._when = when = now + delay
@@ -146,46 +139,53 @@ class SimLoop(asyncio.BaseEventLoop):
             if len(self._queue) > self._sweep_at:
                 self._sweep()
         elif when != inf:  # forever stays off the heap
-            self._push(when, timer)
+            self._push_overdue(when, timer)
         return timer
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Call back at an instant of virtual time; one in the past is now. Raises ValueError when `when` is NaN."""
-        timer: Any = self.call_later(inf, callback, *args, context=context)
-        timer._when = when  # exactly: now + (when - now) may be another number
-        if when != inf:
-            self._push(when, timer)
-        return timer  # type: ignore[no-any-return]
+        timer: Timer = _new(Timer) if not (self._closed or self._debug) else self._traced(TracedTimer, callback)
+        timer._context = copy_context() if context is None else context
+        timer._callback = callback
+        timer._args = args
+        timer._cancelled = False
+        timer._loop = self
+        timer.callbacks = self._fire
+        timer._when = when
+        if self.env._now <= when < inf:
+            heappush(self._queue, (when, NORMAL, next(self._event_ids), timer))
+            if len(self._queue) > self._sweep_at:
+                self._sweep()
+        elif when != inf:
+            self._push_overdue(when, timer)
+        return timer
 
-    def _push(self, when: float, timer: Timer) -> None:
-        """Put a timer on the heap: one that is overdue before what is due now, and the longer, the earlier."""
+    def _push_overdue(self, when: float, timer: Timer) -> None:
+        """Put a timer on the heap before what is due now; the longer it is overdue, the earlier."""
         late = self.env._now - when
-        if not late > -inf:
+        if not late > 0:
             raise ValueError(f"a timer cannot be due at {when}")
-        due, priority = (when, NORMAL) if late <= 0 else (self.env._now, 1 / (1 + late))
-        heappush(self._queue, (due, priority, next(self._event_ids), timer))
+        heappush(self._queue, (self.env._now, 1 / (1 + late), next(self._event_ids), timer))
         if len(self._queue) > self._sweep_at:
             self._sweep()
 
-    def _check(self, callback: Any, method: str) -> Any:
-        """The loop is open; in debug mode, the arguments make sense too, and where the call comes from is returned."""
+    def _traced(self, kind: type[Any], callback: Any) -> Any:
+        """A handle that tells where it comes from. The loop has to be open, and the arguments have to make sense."""
         self._check_closed()
-        if not self._debug:
-            return None
         self._check_thread()  # type: ignore[attr-defined]
-        self._check_callback(callback, method)  # type: ignore[attr-defined]
-        return format_helpers.extract_stack(sys._getframe(2))
+        caller = sys._getframe(1)
+        self._check_callback(callback, caller.f_code.co_name)  # type: ignore[attr-defined]
+        handle = _new(kind)
+        handle._repr = None
+        handle._source_traceback = format_helpers.extract_stack(caller.f_back)
+        return handle
 
     def _sweep(self) -> None:
         """Drop cancelled timers whenever the heap has doubled: it stays proportional to what is alive in it."""
-        self._keep(lambda event: event.callbacks is not CANCELLED)
+        keep(self._queue, lambda event: event.callbacks is not CANCELLED)
         self._sweep_at = max(_SWEEP_FROM, 2 * len(self._queue))
-
-    def _keep(self, alive: Callable[[Any], bool]) -> None:
-        self._queue[:] = [entry for entry in self._queue if alive(entry[3])]
-        heapify(self._queue)
 
     def create_task(
         self,
@@ -253,10 +253,13 @@ class SimLoop(asyncio.BaseEventLoop):
                     if callbacks is fire:
                         heappop(queue)
                         event.callbacks = None
-                        ready.append(event)
                         if when > now:
                             env._now = now = when
                             budget = self.max_callbacks
+                            if event._callback is _wake_sleeper and not (debug or (queue and queue[0][0] == when)):
+                                _wake_sleeper(*event._args)  # nothing else is due: the usual case, made short
+                                continue
+                        ready.append(event)
                     elif callbacks is CANCELLED:
                         heappop(queue)
                     else:
@@ -279,9 +282,7 @@ class SimLoop(asyncio.BaseEventLoop):
                         continue
                     try:
                         if handle._callback is _wake_sleeper:  # half of what there is to do; it needs no context
-                            future, result = handle._args
-                            if not future.done():
-                                future.set_result(result)
+                            _wake_sleeper(*handle._args)
                         else:
                             handle._context.run(handle._callback, *handle._args)
                     except (SystemExit, KeyboardInterrupt):
@@ -364,7 +365,7 @@ class SimLoop(asyncio.BaseEventLoop):
         if self._closed:
             return
         super().close()
-        self._keep(lambda event: event.callbacks is not self._fire)
+        keep(self._queue, lambda event: event.callbacks is not self._fire)
         if isinstance(self.env, VirtualEnvironment) and self.env.loop is self:
             self.env.loop = None
 

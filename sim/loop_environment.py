@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from heapq import heappop
+from collections.abc import Callable
+from heapq import heapify, heappop
 from typing import TYPE_CHECKING, Any, Final
 
 import simpy
@@ -52,3 +53,9 @@ def drop_cancelled(queue: list[Any]) -> None:
     """Drop the cancelled timers that are next on an environment's heap."""
     while queue and queue[0][3].callbacks is CANCELLED:
         heappop(queue)
+
+
+def keep(queue: list[Any], alive: Callable[[Any], bool]) -> None:
+    """Drop from an environment's heap what is not `alive`."""
+    queue[:] = [entry for entry in queue if alive(entry[3])]
+    heapify(queue)

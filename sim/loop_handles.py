@@ -21,14 +21,12 @@ class Handle(asyncio.Handle):
     _callback: Any
     _args: Any
     _loop: Any
-    _source_traceback: Any
-    _repr: str | None
+    _source_traceback: Any = None  # but in debug mode, as the next
+    _repr: str | None = None
 
     def cancel(self) -> None:
         """Never call back."""
         self._cancelled = True
-        if self._source_traceback is not None:  # debug mode
-            self._repr = repr(self)
         self._callback = self._args = None
 
 
@@ -41,19 +39,41 @@ class Timer(asyncio.TimerHandle):
     _callback: Any
     _args: Any
     _loop: Any
-    _source_traceback: Any
-    _repr: str | None
+    _source_traceback: Any = None  # but in debug mode, as the next
+    _repr: str | None = None
+    _scheduled = True
     _when: float
-    _scheduled: bool
     callbacks: tuple[Callable[[Any], None], ...] | None
 
     def cancel(self) -> None:
         """Never call back. The heap drops a cancelled timer when it meets it, or when the heap has doubled."""
         self._cancelled = True
-        if self._source_traceback is not None:
-            self._repr = repr(self)
         self.callbacks = CANCELLED
         self._callback = self._args = None
+
+
+class TracedHandle(Handle):
+    """A handle in debug mode: it tells where it comes from, and when cancelled, what it was."""
+
+    __slots__ = ("_repr", "_source_traceback")
+
+    def cancel(self) -> None:
+        """Never call back."""
+        self._cancelled = True
+        self._repr = repr(self)
+        super().cancel()
+
+
+class TracedTimer(Timer):
+    """A timer in debug mode."""
+
+    __slots__ = ("_repr", "_source_traceback")
+
+    def cancel(self) -> None:
+        """Never call back."""
+        self._cancelled = True
+        self._repr = repr(self)
+        super().cancel()
 
 
 class Task(asyncio.Task[T]):

@@ -25,9 +25,7 @@ async def analyze_task_failure(engine: RecoveryEngine, incident: Incident, *, ta
     return True
 
 
-async def create_recovery_plan(
-    engine: RecoveryEngine, incident: Incident, *, task_id: str, analysis: Analysis
-) -> bool:
+async def create_recovery_plan(engine: RecoveryEngine, incident: Incident, *, task_id: str, analysis: Analysis) -> bool:
     """Leave the `plan`: the documented steps for what the analysis found, to be read before they are taken."""
     incident.context["plan"] = await engine._select_recovery_strategy(analysis)
     return True

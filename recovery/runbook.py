@@ -215,4 +215,3 @@ def _keys(place: Place) -> tuple[str, ...]:
         while hasattr(found, "__metadata__"):  # what is annotated
             found = get_args(found)[0]
     return tuple(found.model_fields)
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,7 +71,7 @@ def _held(found: Runbook) -> list[tuple[str, str]]:
     entries = dict(found.entries())
     commands = dict.fromkeys(step.command for entry in entries.values() for step in (*entry.diagnosis, *entry.recovery))
     automatic, manual = found.automatic_recovery, found.manual_recovery
-    rows = [
+    rows: list[tuple[str, Collection[str]]] = [
         ("entries", entries),
         ("commands", commands),
         ("conditions", [condition.type.value for condition in automatic.conditions]),

@@ -1,5 +1,6 @@
 """A Markdown guide with YAML blocks is a runbook: its blocks make up one catalogue, and its lines are the file's."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from recovery import runbook
 from recovery.runbook import RunbookError, documented, load, loads
 
-SECTIONS = (Path(runbook.__file__).parent / "runbook.yaml").read_text(encoding="utf-8").split("\n\n")[1:]
+SECTIONS = re.split(
+    r"\n\n(?=\w)", (Path(runbook.__file__).parent / "runbook.yaml").read_text(encoding="utf-8").rstrip()
+)[1:]
 FAILURES = "\n\n".join(SECTIONS[:2])
 HEAD = "---\ntitle: My guide\n---\n\n# What we do\n\n```mermaid\ngraph TD\n```\n\n"
 """The block that follows it begins on line 12."""
@@ -93,9 +96,12 @@ def test_a_key_in_two_blocks_is_told_with_both_lines():
         ("", "guide.md:1: the runbook: has no ```yaml block"),
         (HEAD + block("- a\n- b"), "guide.md:12: the block: should be a mapping, `key: value`"),
         (GUIDE + block("- a"), "the block: should be a mapping, `key: value`"),
-        (HEAD + "```yaml\ntask_failures: {}\n", "guide.md:11: the block: does not end; valid: ``` on a line of its own"),
+        (
+            HEAD + "```yaml\ntask_failures: {}\n",
+            "guide.md:11: the block: does not end; valid: ``` on a line",
+        ),
         (HEAD + block("tasks: {}"), "guide.md:12: tasks: unknown key; valid: task_failures"),
-        (HEAD + block("task_failures: {}"), "guide.md:1: system_failures: missing; the keys are task_failures"),
+        (HEAD + block("task_failures: {}"), "guide.md:12: system_failures: missing; the keys are task_failures"),
     ],
 )
 def test_what_is_no_guide_is_told_so(text, said):

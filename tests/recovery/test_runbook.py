@@ -1,6 +1,7 @@
 """The documented catalogue says what the guide says, and a wrong one is told where and how it is wrong."""
 
 import inspect
+import json
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def test_confidence_is_the_share_of_symptoms_that_was_observed():
 
 def test_the_catalogue_as_plain_data_is_a_valid_catalogue_again():
     assert runbook.Runbook.model_validate(documented().as_dict()) == documented()
+    assert loads(json.dumps(documented().as_dict(), indent=2)) == documented()
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,10 @@ def test_a_block_in_a_list_is_a_block():
     assert loads(GUIDE.replace(block(FAILURES).rstrip(), indented.rstrip()), "guide.md") == documented()
 
 
-def test_front_matter_is_no_part_of_the_catalogue():
-    assert loads(GUIDE.replace("title: My guide", "task_failures: {}\n```yaml"), "guide.md") == documented()
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_front_matter_is_no_part_of_the_catalogue(mark):
+    guide = mark + GUIDE.replace("title: My guide", "task_failures: {}\n```yaml")
+    assert loads(guide, "guide.md") == documented()
 
 
 def test_what_begins_with_a_ruler_has_no_front_matter():

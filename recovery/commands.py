@@ -19,8 +19,6 @@ from recovery.tasks import TaskManager
 Command = Callable[..., Awaitable[bool]]
 TIMEFRAME = 300.0
 """Seconds of the past that a diagnosis looks at when nothing says otherwise."""
-LEAVES: Mapping[str, tuple[str, ...]] = {"allocate_new_resources": ("new_resources",)}
-"""Arguments of later steps whose values a command leaves in the incident's context."""
 
 
 def _whole(identifier: str) -> str:

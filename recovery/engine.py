@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from recovery.commands import LEAVES, TIMEFRAME, Command, documented_commands
+from recovery.commands import TIMEFRAME, Command, documented_commands
 from recovery.config import RecoveryConfig
 from recovery.evidence import Evidence
+from recovery.instructions import LEAVES, Instruction
 from recovery.model import Analysis, Failure, FailureKind, Incident, RecoveryStrategy, Step, Symptom
 from recovery.ports import System
 from recovery.resources import ResourceManager
-from recovery.runbook import Instruction, Runbook, documented
+from recovery.runbook import Runbook, documented
 from recovery.state import StateManager
 from recovery.tasks import TaskManager
 from recovery.verification import RecoveryVerification

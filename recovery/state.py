@@ -76,10 +76,16 @@ class StateRecovery:
         self.checkpoint_manager = CheckpointManager(config.get("checkpoints", {}), system)
         self.state_store = StateStore(config.get("state", {}), system)
 
-    async def recover_state(self, task_id: str, incident: int = -1) -> bool:
-        """Let the task's next attempt start from its latest valid checkpoint. False: it could not be restored."""
+    async def recover_state(self, task_id: str, incident: int = -1, sequence: int | None = None) -> bool:
+        """Let the task's next attempt start from its latest valid checkpoint. False: it could not be restored.
+
+        `sequence` is the number of another checkpoint to start from, as an operator may choose.
+        """
         try:
-            checkpoint = await self._find_latest_checkpoint(task_id, incident)
+            if sequence is None:
+                checkpoint = await self._find_latest_checkpoint(task_id, incident)
+            else:
+                checkpoint = self._find_checkpoint(task_id, sequence)
             if checkpoint is not None and not await self._validate_checkpoint(checkpoint):
                 raise CheckpointValidationError(f"{task_id}: checkpoint {checkpoint.sequence} is damaged")
             await self._restore_state(task_id, checkpoint)
@@ -93,6 +99,12 @@ class StateRecovery:
 
     async def _find_latest_checkpoint(self, task_id: str, incident: int) -> Checkpoint | None:
         return await self.checkpoint_manager.find_latest_valid(task_id, incident)
+
+    def _find_checkpoint(self, task_id: str, sequence: int) -> Checkpoint:
+        for checkpoint in self._system.store.checkpoints(task_id):
+            if checkpoint.sequence == sequence:
+                return checkpoint
+        raise CheckpointValidationError(f"{task_id}: there is no checkpoint {sequence}")
 
     async def _validate_checkpoint(self, checkpoint: Checkpoint) -> bool:
         return self.checkpoint_manager.is_valid(checkpoint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,44 @@ def changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     edit = _Edit(scenario.resolved(), scenario.source or scenario.name, _open_mappings(scenario))
     for path, value in values.items():
         edit.put(path, value)
+    _leave_conditions_to_the_runbook(edit, scenario)
     try:
-        new = Scenario.model_validate(edit.data)
+        new = Scenario.model_validate(edit.data, context={"folder": str(FilePath(scenario.source or "").parent)})
     except ValidationError as error:
         place, problem = first_problem(error)
         raise ScenarioError(problem, edit.source, None, written(place), edit.blamed(place)) from None
     new._source = scenario.source
     return new
+
+
+def _leave_conditions_to_the_runbook(edit: _Edit, scenario: Scenario) -> None:
+    """Take out the conditions that nobody has given: they are those of the runbook, which may be another one now.
+
+    A runbook that is set is relative to the working directory, as a user who sets it expects.
+    """
+    recovery = edit.data["recovery"]
+    if not isinstance(recovery, dict):
+        return
+    runbook = recovery.get("runbook")
+    if isinstance(runbook, str) and runbook != scenario.recovery.runbook:
+        recovery["runbook"] = str(FilePath(runbook).absolute())
+    conditions = recovery.get("conditions")
+    top: Path = ("recovery", "conditions")
+    if not isinstance(conditions, dict) or top in edit.changes or top[:1] in edit.changes:
+        return
+    for kind, old in scenario.recovery.conditions:
+        if (*top, kind) in edit.changes:
+            continue
+        given = kind in scenario.recovery.conditions.model_fields_set
+        if isinstance(conditions[kind], dict):
+            named = old.model_fields_set if given and old is not None else set()
+            conditions[kind] = {
+                key: value
+                for key, value in conditions[kind].items()
+                if key in named or (*top, kind, key) in edit.changes
+            }
+        if not conditions[kind] and not given:
+            del conditions[kind]
 
 
 @dataclass

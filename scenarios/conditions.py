@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationInfo, model_validator
 
 from recovery.model import FailureKind
-from recovery.runbook import documented
+from recovery.runbook import Runbook, documented
 from scenarios.commands import COMMANDS
 from scenarios.errors import instead, invalid, shown
 from scenarios.quantities import Count, Number, PositiveCount, PositiveSeconds, Quantity, Seconds, not_yet, only
+from scenarios.runbooks import LoadedRunbook, only_given, read_runbook, with_conditions_of
 from scenarios.settings import Settings
 
 
@@ -96,8 +98,8 @@ class ResourceFailureCondition(Condition):
 class ConditionSettings(Settings):
     """The conditions of automatic recovery, per kind of failure."""
 
-    task_failure: TaskFailureCondition = Field(default=TaskFailureCondition(), description="an attempt failed")
-    resource_failure: ResourceFailureCondition = Field(
+    task_failure: TaskFailureCondition | None = Field(default=TaskFailureCondition(), description="an attempt failed")
+    resource_failure: ResourceFailureCondition | None = Field(
         default=ResourceFailureCondition(), description="a task lost, or cannot get, resources that it needs"
     )
     agent_failure: Condition | None = Field(
@@ -111,8 +113,10 @@ class ConditionSettings(Settings):
 class RecoverySettings(Settings):
     """The recovery core's configuration, and what its commands cost in virtual time."""
 
-    runbook: Annotated[None, only(None, "another runbook")] = Field(
-        default=None, description="null: the documented one"
+    runbook: Annotated[str, Quantity("file")] | None = Field(
+        default=None,
+        description="YAML, or a Markdown guide with YAML blocks, relative to the scenario's file; null: the documented "
+        "one; its conditions hold where none are given",
     )
     detection: DetectionSettings = Field(default=DetectionSettings(), description="the failure detector")
     conditions: ConditionSettings = Field(default=ConditionSettings(), description="retries per kind of failure")
@@ -120,3 +124,31 @@ class RecoverySettings(Settings):
         default={}, description="virtual time of each command; a command that is not named costs nothing"
     )
     parallel: PositiveCount | None = Field(default=None, description="recoveries at once; null: any number")
+
+    _loaded: LoadedRunbook | None = PrivateAttr(default=None)
+
+    @property
+    def in_force(self) -> Runbook:
+        """The runbook that the core follows."""
+        return documented() if self._loaded is None else self._loaded.runbook
+
+    @property
+    def runbook_sha256(self) -> str | None:
+        """SHA-256 of the runbook's file as it was read; None for the documented one."""
+        return None if self._loaded is None else self._loaded.sha256
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_runbook(
+        cls, data: Any, handler: ModelWrapValidatorHandler[RecoverySettings], info: ValidationInfo
+    ) -> RecoverySettings:
+        if not isinstance(data, Mapping) or not isinstance(data.get("runbook"), str):
+            return handler(data)
+        loaded = read_runbook(data["runbook"], (info.context or {}).get("folder", "."))
+        given = data.get("conditions", {})
+        if not isinstance(given, Mapping):
+            return handler(data)
+        made = handler({**data, "conditions": with_conditions_of(loaded.runbook, given, Condition)})
+        made._loaded = loaded
+        only_given(made.conditions, given)
+        return made

@@ -74,7 +74,7 @@ def _build(text: str, source: str) -> Scenario:
     if not isinstance(read.data, dict):
         raise ScenarioError("is no scenario; valid: a mapping with name, duration, tasks, agents", source, 1)
     try:
-        return Scenario.model_validate(read.data)
+        return Scenario.model_validate(read.data, context={"folder": str(FilePath(source).parent)})
     except ValidationError as error:
         place, problem = first_problem(error, read.lines)
         raise ScenarioError(problem, source, line_of(place, read.lines) or 1, written(place)) from None

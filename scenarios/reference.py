@@ -105,7 +105,7 @@ def _section(annotation: Any) -> tuple[type[Settings] | None, bool]:
 
 
 def _condition(section: type[Settings], nullable: bool) -> str:
-    if nullable:
+    if nullable and section is Condition:
         return "`null`"
     return ", ".join(
         f"`{name}: {_default(section.model_fields[name])[1:-1]}`" for name in ("max_retries", "retry_delay")
@@ -139,6 +139,8 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if isinstance(value, distributions.Constant):
         return f"`{value.value:g}s`"
+    if isinstance(value, Condition):
+        return "the runbook's"
     if isinstance(value, float):
         is_duration = _described(field).startswith("duration")
         return f"`{value:g}s`" if is_duration else f"`{value:g}`"

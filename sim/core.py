@@ -22,7 +22,7 @@ def build_core(scenario: Scenario, system: System, streams: Streams) -> Supervis
     """The core of a run. Tests pass broken ones in its place."""
     config = core_config(scenario)
     commands = priced(documented_commands(), scenario.recovery.costs)
-    engine = RecoveryEngine(config, system, commands=commands)
+    engine = RecoveryEngine(config, system, commands=commands, runbook=scenario.recovery.in_force)
     return Supervisor(config, system, engine, jitter=jitter(streams))
 
 

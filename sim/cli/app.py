@@ -39,9 +39,12 @@ for name, command, example in (
         "recovery-bench run agent-failure --seed 7 --replications 20 --set agents.restart_time=40s",
     ),
     ("schema", reference.schema, "recovery-bench schema > scenario.schema.json"),
-    ("runbook", reference.runbook, "recovery-bench runbook --json"),
 ):
     app.command(name, epilog=f"Example: {example}")(command)
+runbook = typer.Typer(rich_markup_mode="rich")
+runbook.callback(invoke_without_command=True)(reference.runbook)
+runbook.command("check", epilog="Example: recovery-bench runbook check my-guide.md")(reference.runbook_check)
+app.add_typer(runbook, name="runbook", epilog="Example: recovery-bench runbook --json")
 
 
 def _version(wanted: bool) -> None:

@@ -1,12 +1,15 @@
-"""`schema` and `runbook`: what scenario files may hold, and which recovery is in force."""
+"""`schema`, `runbook` and `runbook check`: what scenario files and runbooks may hold, and which runbook is in force."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sim.cli.consoles import console
+from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, write_json
 from sim.cli.options import NoColor
 
@@ -24,12 +27,17 @@ def schema() -> None:
 
 
 def runbook(
+    context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="The whole catalogue as JSON, on stdout.")] = False,
     no_color: NoColor = False,
 ) -> None:
     """Show the runbook in force: symptoms, diagnosis and recovery of each documented failure, and the conditions."""
     from recovery.runbook import documented
 
+    if context.invoked_subcommand is not None:
+        if json:
+            raise BadInput("runbook --json: shows the runbook in force; valid: runbook check FILE without it")
+        return
     found = documented()
     if json:
         write_json(STDOUT, found.as_dict())
@@ -41,6 +49,38 @@ def runbook(
         out.print()
     out.print("conditions of automatic recovery", style="bold")
     out.print(_table(_conditions(found)))
+
+
+def runbook_check(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="YAML, or a Markdown guide with YAML blocks.")],
+    no_color: NoColor = False,
+) -> None:
+    """Check a runbook of your own, and say what it holds."""
+    from recovery.runbook import RunbookError, load
+
+    try:
+        found = load(Path(file))
+    except RunbookError as error:
+        raise BadInput(str(error)) from None
+    out = console(no_color)
+    out.print(f"{file} is a runbook", style="bold", markup=False, highlight=False)
+    out.print(_table(_held(found)))
+
+
+def _held(found: Runbook) -> list[tuple[str, str]]:
+    entries = dict(found.entries())
+    commands = dict.fromkeys(step.command for entry in entries.values() for step in (*entry.diagnosis, *entry.recovery))
+    automatic, manual = found.automatic_recovery, found.manual_recovery
+    rows: list[tuple[str, Collection[str]]] = [
+        ("entries", entries),
+        ("commands", commands),
+        ("conditions", [condition.type.value for condition in automatic.conditions]),
+        ("automatic procedures", automatic.procedures),
+        ("manual procedures", manual.procedures),
+        ("best practices", [each for group in found.recovery_best_practices.values() for each in group]),
+        ("considerations", [each for group in found.performance_considerations.values() for each in group]),
+    ]
+    return [(what, f"{len(names)}: {', '.join(names)}" if names else "none") for what, names in rows]
 
 
 def _table(rows: list[tuple[str, str]]) -> Table:

@@ -120,6 +120,7 @@ class Result:
             "replications": len(self.runs),
             "interrupted": self.interrupted,
             "scenario_resolved": self.scenario.resolved(),
+            "runbook_sha256": self.scenario.recovery.runbook_sha256,
             "metrics": {name: _plain(self.metrics.get(name)) for name in self._measured},
             "expectations": [
                 {"expression": outcome.expression, "observed": outcome.observed, "holds": outcome.holds}

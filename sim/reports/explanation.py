@@ -10,7 +10,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from recovery.runbook import documented
 from scenarios import Scenario
 from scenarios.arrivals import Burst, Closed, Interval, Poisson
 from scenarios.conditions import Condition
@@ -179,7 +178,9 @@ def hit(scenario: Scenario) -> Iterator[str]:
 # ------------------------------------------------------------------------------- recovery
 def should_happen(scenario: Scenario) -> Iterator[str]:
     """How a failure is noticed and what the core does about it."""
-    entry = dict(documented().entries()).get(scenario.documents or "")
+    if scenario.recovery.runbook is not None:
+        yield f"The core follows the runbook {scenario.recovery.runbook}."
+    entry = dict(scenario.recovery.in_force.entries()).get(scenario.documents or "")
     if entry is not None:
         symptoms = listed([f"{name} {value}" for symptom in entry.symptoms for name, value in symptom.items()])
         yield f"The failure shows as {symptoms}."

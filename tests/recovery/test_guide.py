@@ -1,14 +1,24 @@
-"""The guide's names are the core's: classes, methods and the stages that it describes."""
+"""The guide, name by name: its classes and methods, its catalogue, the stages of its diagrams, and its advice."""
 
+import re
 from importlib import import_module
 from inspect import iscoroutinefunction
+from pathlib import Path
 
 import pytest
 
 from recovery.audit import AUDIT_EVENTS, MemoryAudit
-from recovery.config import RecoveryConfig
+from recovery.commands import documented_commands
+from recovery.engine import RecoveryEngine
+from recovery.manual import manual_commands
 from recovery.model import FailureKind
+from recovery.policy import RetryPolicy
+from recovery.procedures import STEPS
+from recovery.runbook import documented
+from tests.recovery.small_system import SmallSystem
+from tests.recovery.supervised import at_once, report, supervise
 
+HERE = Path(__file__).parent
 GUIDE = {
     "engine.RecoveryEngine": "recover_task _analyze_failure _select_recovery_strategy _execute_recovery "
     "_verify_recovery _handle_recovery_failure _prepare_recovery _execute_recovery_step _finalize_recovery "
@@ -47,25 +57,282 @@ def test_the_audit_trail_knows_its_events_and_no_others():
         audit.record("recovery.hoped", -1, "agent.1")
 
 
-def test_conditions_that_are_given_replace_the_documented_ones():
-    config = RecoveryConfig.model_validate({"conditions": {"task_failure": {"max_retries": 1, "retry_delay": "2s"}}})
-    assert config.condition(FailureKind.TASK).retry_delay == 2
-    assert config.condition(FailureKind.RESOURCE) is None
+def told(entry_name: str) -> tuple[list, list, list]:
+    entry = dict(documented().entries())[entry_name]
+    return (
+        [symptom for each in entry.symptoms for symptom in each.items()],
+        [(each.name, each.command, list(each.args)) for each in entry.diagnosis],
+        [(each.name, each.command, list(each.args)) for each in entry.recovery],
+    )
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"parallel": 0},
-        {"unconditional_tries": 0},
-        {"conditions": {"bad_luck": None}},
-        {"detection": {"heartbeat_interval": 0}},
-        {"detection": {"missed_heartbeats": 0}},
-        {"detection": {"poll": "0s"}},
-        {"detection": {"detector": "clairvoyant"}},
-        {"paralel": 3},
-    ],
-)
-def test_a_wrong_configuration_is_refused(wrong):
-    with pytest.raises(ValueError, match="validation error"):
-        RecoveryConfig.model_validate(wrong)
+def test_there_are_four_documented_failures():
+    assert [name for name, _ in documented().entries()] == [
+        "task_failures.execution_failure",
+        "task_failures.resource_failure",
+        "system_failures.agent_failure",
+        "system_failures.communication_failure",
+    ]
+
+
+def test_execution_failure_is_documented():
+    assert told("task_failures.execution_failure") == (
+        [("task_status", "failed"), ("error_code", "present"), ("resource_state", "inconsistent")],
+        [
+            ("check_logs", "check_logs", ["path", "pattern"]),
+            ("verify_resources", "check_resource_state", ["task_id", "resource_ids"]),
+        ],
+        [
+            ("cleanup_resources", "release_resources", ["task_id"]),
+            ("restore_state", "restore_checkpoint", ["task_id", "latest_checkpoint"]),
+            ("retry_execution", "retry_task", ["task_id", "retry_count"]),
+        ],
+    )
+
+
+def test_check_logs_carries_its_values():
+    check_logs = dict(documented().entries())["task_failures.execution_failure"].diagnosis[0]
+    assert check_logs.values == {"path": "/var/log/tasks/", "pattern": "ERROR.*task_id"}
+
+
+def test_resource_failure_is_documented():
+    assert told("task_failures.resource_failure") == (
+        [("resource_status", "unavailable"), ("task_status", "blocked"), ("system_metrics", "degraded")],
+        [
+            ("check_resources", "verify_resource_health", ["resource_ids"]),
+            ("analyze_metrics", "analyze_resource_metrics", ["resource_ids", "timeframe"]),
+        ],
+        [
+            ("reallocate_resources", "allocate_new_resources", ["task_id", "requirements"]),
+            ("migrate_task", "migrate_task", ["task_id", "new_resources"]),
+        ],
+    )
+
+
+def test_agent_failure_is_documented():
+    assert told("system_failures.agent_failure") == (
+        [("agent_heartbeat", "missing"), ("task_progress", "stalled"), ("system_state", "inconsistent")],
+        [
+            ("check_agent_status", "verify_agent_health", ["agent_id"]),
+            ("analyze_logs", "analyze_agent_logs", ["agent_id", "timeframe"]),
+        ],
+        [
+            ("restart_agent", "restart_agent", ["agent_id"]),
+            ("reassign_tasks", "reassign_agent_tasks", ["agent_id", "new_agent_id"]),
+        ],
+    )
+
+
+def test_communication_failure_is_documented():
+    assert told("system_failures.communication_failure") == (
+        [("message_delivery", "failed"), ("queue_status", "blocked"), ("network_metrics", "degraded")],
+        [
+            ("check_connectivity", "verify_network_status", ["endpoints"]),
+            ("analyze_queues", "check_queue_health", ["queue_ids"]),
+        ],
+        [
+            ("restore_connectivity", "reset_connections", ["endpoints"]),
+            ("reprocess_messages", "replay_messages", ["queue_ids", "timeframe"]),
+        ],
+    )
+
+
+def test_two_kinds_have_a_documented_condition():
+    assert documented().conditions() == {
+        FailureKind.TASK: RetryPolicy(max_retries=3, retry_delay=30.0),
+        FailureKind.RESOURCE: RetryPolicy(max_retries=2, retry_delay=15.0),
+        FailureKind.AGENT: None,
+        FailureKind.COMMUNICATION: None,
+    }
+
+
+def test_documented_conditions_are_fixed_delays_without_jitter():
+    for condition in documented().automatic_recovery.conditions:
+        assert (condition.backoff, condition.jitter, condition.max_delay) == ("fixed", "none", None)
+
+
+def test_automatic_procedures_are_documented():
+    assert {name: list(each.steps) for name, each in documented().automatic_recovery.procedures.items()} == {
+        "task_retry": ["cleanup_previous", "restore_checkpoint", "reallocate_resources", "restart_execution"],
+        "resource_reallocation": [
+            "release_old_resources",
+            "allocate_new_resources",
+            "update_task_state",
+            "resume_execution",
+        ],
+    }
+
+
+def test_manual_recovery_is_documented():
+    manual = documented().manual_recovery
+    assert manual.prerequisites == (
+        {"system_access": "admin"},
+        {"documentation": "recovery_guide"},
+        {"tools": "recovery_toolkit"},
+    )
+    steps = {
+        name: [(step.name, step.command, list(step.args)) for step in procedure.steps]
+        for name, procedure in manual.procedures.items()
+    }
+    assert steps == {
+        "task_recovery": [
+            ("assess_failure", "analyze_task_failure", ["task_id"]),
+            ("plan_recovery", "create_recovery_plan", ["task_id", "analysis"]),
+            ("execute_recovery", "execute_recovery_plan", ["task_id", "plan"]),
+            ("verify_recovery", "verify_task_state", ["task_id"]),
+        ],
+        "state_recovery": [
+            ("backup_current", "backup_state", ["task_id"]),
+            ("restore_checkpoint", "restore_checkpoint", ["task_id", "checkpoint_id"]),
+            ("verify_state", "verify_state", ["task_id"]),
+        ],
+    }
+
+
+def test_advice_is_documented():
+    data = documented().as_dict()
+    assert data["recovery_best_practices"] == {
+        "design": ["implement_idempotency", "maintain_audit_trail", "ensure_consistency", "minimize_recovery_time"],
+        "implementation": ["use_checkpoints", "validate_states", "handle_partial_failures", "monitor_progress"],
+        "verification": ["verify_completeness", "check_consistency", "validate_resources", "test_functionality"],
+    }
+    assert data["performance_considerations"] == {
+        "recovery_time": ["minimize_downtime", "optimize_restoration", "parallel_recovery", "efficient_checkpointing"],
+        "resource_usage": ["manage_recovery_resources", "optimize_state_transfer", "balance_load", "control_impact"],
+    }
+
+
+STAGES = {
+    "failure detection": ("Supervisor.report", "recovery.opened"),
+    "failure analysis": ("RecoveryEngine._analyze_failure", "recovery.analyzed"),
+    "failure impact": ("Evidence.impact", None),
+    "failure response": ("RecoveryEngine._execute_recovery", "step.started"),
+    "recovery planning": ("RecoveryEngine._analyze_failure", "recovery.analyzed"),
+    "recovery strategy": ("RecoveryEngine._select_recovery_strategy", None),
+    "recovery execution": ("RecoveryEngine._execute_recovery", "recovery.executed"),
+    "recovery validation": ("RecoveryEngine._verify_recovery", "recovery.verified"),
+    "state assessment": ("StateRecovery._find_latest_checkpoint", None),
+    "state recovery": ("StateRecovery._restore_state", None),
+    "state verification": ("StateRecovery._verify_state_consistency", None),
+    "state consistency": ("StateRecovery.recover_state", "checkpoint.restored"),
+}
+"""What performs each stage of the three diagrams, and the event that says so, where there is one."""
+DIAGRAMS = {
+    "detection": ("failure detection", "failure analysis", "failure impact", "failure response"),
+    "process": ("recovery planning", "recovery strategy", "recovery execution", "recovery validation"),
+    "state": ("state assessment", "state recovery", "state verification", "state consistency"),
+}
+HOMES = {
+    "Supervisor": "supervisor",
+    "RecoveryEngine": "engine",
+    "Evidence": "evidence",
+    "StateRecovery": "state",
+}
+
+
+@pytest.fixture
+def happened(monkeypatch):
+    """What one recovery of a failed task with a checkpoint went through: calls as they end, and the audit trail."""
+    seen: list[str] = []
+    for place in dict.fromkeys(place for place, _ in STAGES.values()):
+        class_name, method = place.split(".")
+        owner = getattr(import_module(f"recovery.{HOMES[class_name]}"), class_name)
+        monkeypatch.setattr(owner, method, noted(seen, place, getattr(owner, method)))
+    monkeypatch.setattr(MemoryAudit, "record", noted(seen, None, MemoryAudit.record))
+    system = SmallSystem()
+    system.submit("task.7", gpu=2)
+    system.store.save_checkpoint("task.7", system.start("task.7"), 2.0)
+    system.fail("task.7")
+    supervise(system, report(("task.7", FailureKind.TASK)), conditions=at_once())
+    return seen
+
+
+def noted(seen, place, function):
+    if iscoroutinefunction(function):
+
+        async def call(*args, **kwargs):
+            seen.append(place)
+            return await function(*args, **kwargs)
+    else:
+
+        def call(*args, **kwargs):
+            seen.append(args[1] if place is None else place)
+            return function(*args, **kwargs)
+
+    return call
+
+
+@pytest.mark.parametrize("diagram", DIAGRAMS)
+def test_the_stages_of_a_diagram_follow_each_other(happened, diagram):
+    proofs = [STAGES[stage][1] or STAGES[stage][0] for stage in DIAGRAMS[diagram]]
+    if diagram == "detection":  # the impact belongs to the analysis, which is said when it is complete
+        proofs = [STAGES[stage][0] for stage in DIAGRAMS[diagram]]
+    places = [happened.index(proof) for proof in proofs]
+    assert places == sorted(set(places))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_stage_is_performed_and_what_has_an_event_says_so(happened, stage):
+    place, event = STAGES[stage]
+    assert place in happened
+    assert event is None or (event in AUDIT_EVENTS and happened.index(place) < happened.index(event))
+
+
+def test_every_command_of_the_catalogue_is_there_to_be_given():
+    automatic, manual = documented_commands(), manual_commands(RecoveryEngine({}, SmallSystem().ports))
+    for _, entry in documented().entries():
+        assert [step.command for step in (*entry.diagnosis, *entry.recovery) if step.command not in automatic] == []
+    for procedure in documented().manual_recovery.procedures.values():
+        assert [step.command for step in procedure.steps if step.command not in manual] == []
+    for automatic_procedure in documented().automatic_recovery.procedures.values():
+        assert [step for step in automatic_procedure.steps if step not in STEPS] == []
+
+
+COMMANDS = (*documented_commands(), *manual_commands(RecoveryEngine({}, SmallSystem().ports)))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_test_gives_each_command(command):
+    texts = [(HERE / name).read_text(encoding="utf-8") for name in ("test_commands.py", "test_manual.py")]
+    assert re.search(rf"give(_twice)?\([^)]*\"{command}\"", "\n".join(texts))
+
+
+SHOWN = {
+    "implement_idempotency": "recovery/test_state.py::test_restoring_twice_is_restoring_once",
+    "maintain_audit_trail": "recovery/test_engine.py::test_the_confidence_is_in_the_audit_trail",
+    "ensure_consistency": "recovery/test_stores.py::"
+    "test_whatever_is_done_a_task_has_one_effect_and_no_void_epoch_has_one",
+    "minimize_recovery_time": "sim/world/test_idle.py::test_recovery_in_a_perfect_world_takes_no_time_either",
+    "use_checkpoints": "recovery/test_state.py::test_the_latest_checkpoint_is_restored",
+    "validate_states": "recovery/test_stores.py::test_an_illegal_transition_is_a_defect_and_said_so",
+    "handle_partial_failures": "recovery/test_commands.py::test_reassign_agent_tasks_goes_on_where_it_was_cut_short",
+    "monitor_progress": "recovery/test_detection.py::"
+    "test_silence_is_suspected_when_the_last_beat_is_three_intervals_old",
+    "verify_completeness": "recovery/test_engine.py::test_what_was_commanded_is_not_what_is_verified",
+    "check_consistency": "recovery/test_state.py::test_a_store_that_forgets_the_restore_point_is_noticed",
+    "validate_resources": "recovery/test_verification.py::test_a_task_may_hold_what_it_needs_and_no_more",
+    "test_functionality": "recovery/test_verification.py::test_a_task_that_runs_nowhere_is_not",
+    "minimize_downtime": "recovery/test_supervisor_agents.py::"
+    "test_an_agent_that_cannot_be_restarted_is_an_operators_and_its_tasks_go_on_elsewhere",
+    "optimize_restoration": "sim/world/test_execution.py::"
+    "test_a_restored_attempt_pays_for_the_restore_and_does_the_rest_of_the_work",
+    "parallel_recovery": "recovery/test_supervisor.py::test_so_many_recoveries_run_at_once",
+    "efficient_checkpointing": "sim/world/test_execution.py::"
+    "test_checkpoints_cost_agent_time_and_lie_at_multiples_of_their_interval",
+    "manage_recovery_resources": "recovery/test_resources.py::test_where_not_all_is_to_be_had_nothing_is_held",
+    "optimize_state_transfer": "recovery/test_commands.py::test_migrate_task_lets_it_go_on_from_its_checkpoint",
+    "balance_load": "sim/world/test_queue.py::test_agents_take_turns",
+    "control_impact": "recovery/test_resources.py::test_what_another_task_lost_is_not_this_ones_concern",
+}
+"""The test that shows each best practice and each performance consideration."""
+
+
+def test_all_advice_is_shown_by_a_test():
+    advice = (documented().recovery_best_practices, documented().performance_considerations)
+    assert list(SHOWN) == [each for groups in advice for group in groups.values() for each in group]
+
+
+@pytest.mark.parametrize("advice", SHOWN)
+def test_the_test_that_shows_an_advice_exists(advice):
+    file, name = SHOWN[advice].split("::")
+    assert re.search(rf"^(async )?def {name}\(", (HERE.parent / file).read_text(encoding="utf-8"), re.MULTILINE)

@@ -1,154 +1,23 @@
 """The documented catalogue says what the guide says, and a wrong one is told where and how it is wrong."""
 
 import inspect
+import json
 from pathlib import Path
 
 import pytest
 
 from recovery import runbook
-from recovery.commands import LEAVES, documented_commands
+from recovery.commands import documented_commands
 from recovery.config import RecoveryConfig
+from recovery.instructions import LEAVES
 from recovery.model import FailureKind, Symptom
-from recovery.policy import RetryPolicy
 from recovery.runbook import RunbookError, documented, load, loads
 
 TEXT = (Path(runbook.__file__).parent / "runbook.yaml").read_text(encoding="utf-8")
 
 
-def told(entry_name: str) -> tuple[list, list, list]:
-    entry = dict(documented().entries())[entry_name]
-    return (
-        [symptom for each in entry.symptoms for symptom in each.items()],
-        [(each.name, each.command, list(each.args)) for each in entry.diagnosis],
-        [(each.name, each.command, list(each.args)) for each in entry.recovery],
-    )
-
-
-def test_there_are_four_documented_failures():
-    assert [name for name, _ in documented().entries()] == [
-        "task_failures.execution_failure",
-        "task_failures.resource_failure",
-        "system_failures.agent_failure",
-        "system_failures.communication_failure",
-    ]
-
-
-def test_execution_failure_is_documented():
-    assert told("task_failures.execution_failure") == (
-        [("task_status", "failed"), ("error_code", "present"), ("resource_state", "inconsistent")],
-        [
-            ("check_logs", "check_logs", ["path", "pattern"]),
-            ("verify_resources", "check_resource_state", ["task_id", "resource_ids"]),
-        ],
-        [
-            ("cleanup_resources", "release_resources", ["task_id"]),
-            ("restore_state", "restore_checkpoint", ["task_id", "latest_checkpoint"]),
-            ("retry_execution", "retry_task", ["task_id", "retry_count"]),
-        ],
-    )
-
-
-def test_check_logs_carries_its_values():
-    check_logs = dict(documented().entries())["task_failures.execution_failure"].diagnosis[0]
-    assert check_logs.values == {"path": "/var/log/tasks/", "pattern": "ERROR.*task_id"}
-
-
-def test_resource_failure_is_documented():
-    assert told("task_failures.resource_failure") == (
-        [("resource_status", "unavailable"), ("task_status", "blocked"), ("system_metrics", "degraded")],
-        [
-            ("check_resources", "verify_resource_health", ["resource_ids"]),
-            ("analyze_metrics", "analyze_resource_metrics", ["resource_ids", "timeframe"]),
-        ],
-        [
-            ("reallocate_resources", "allocate_new_resources", ["task_id", "requirements"]),
-            ("migrate_task", "migrate_task", ["task_id", "new_resources"]),
-        ],
-    )
-
-
-def test_agent_failure_is_documented():
-    assert told("system_failures.agent_failure") == (
-        [("agent_heartbeat", "missing"), ("task_progress", "stalled"), ("system_state", "inconsistent")],
-        [
-            ("check_agent_status", "verify_agent_health", ["agent_id"]),
-            ("analyze_logs", "analyze_agent_logs", ["agent_id", "timeframe"]),
-        ],
-        [
-            ("restart_agent", "restart_agent", ["agent_id"]),
-            ("reassign_tasks", "reassign_agent_tasks", ["agent_id", "new_agent_id"]),
-        ],
-    )
-
-
-def test_communication_failure_is_documented():
-    assert told("system_failures.communication_failure") == (
-        [("message_delivery", "failed"), ("queue_status", "blocked"), ("network_metrics", "degraded")],
-        [
-            ("check_connectivity", "verify_network_status", ["endpoints"]),
-            ("analyze_queues", "check_queue_health", ["queue_ids"]),
-        ],
-        [
-            ("restore_connectivity", "reset_connections", ["endpoints"]),
-            ("reprocess_messages", "replay_messages", ["queue_ids", "timeframe"]),
-        ],
-    )
-
-
-def test_two_kinds_have_a_documented_condition():
-    assert documented().conditions() == {
-        FailureKind.TASK: RetryPolicy(max_retries=3, retry_delay=30.0),
-        FailureKind.RESOURCE: RetryPolicy(max_retries=2, retry_delay=15.0),
-        FailureKind.AGENT: None,
-        FailureKind.COMMUNICATION: None,
-    }
-
-
-def test_documented_conditions_are_fixed_delays_without_jitter():
-    for condition in documented().automatic_recovery.conditions:
-        assert (condition.backoff, condition.jitter, condition.max_delay) == ("fixed", "none", None)
-
-
 def test_a_core_that_is_told_nothing_has_the_documented_conditions():
     assert RecoveryConfig().conditions == documented().conditions()
-
-
-def test_automatic_procedures_are_documented():
-    assert {name: list(each.steps) for name, each in documented().automatic_recovery.procedures.items()} == {
-        "task_retry": ["cleanup_previous", "restore_checkpoint", "reallocate_resources", "restart_execution"],
-        "resource_reallocation": [
-            "release_old_resources",
-            "allocate_new_resources",
-            "update_task_state",
-            "resume_execution",
-        ],
-    }
-
-
-def test_manual_recovery_is_documented():
-    manual = documented().manual_recovery
-    assert manual.prerequisites == (
-        {"system_access": "admin"},
-        {"documentation": "recovery_guide"},
-        {"tools": "recovery_toolkit"},
-    )
-    steps = {
-        name: [(step.name, step.command, list(step.args)) for step in procedure.steps]
-        for name, procedure in manual.procedures.items()
-    }
-    assert steps == {
-        "task_recovery": [
-            ("assess_failure", "analyze_task_failure", ["task_id"]),
-            ("plan_recovery", "create_recovery_plan", ["task_id", "analysis"]),
-            ("execute_recovery", "execute_recovery_plan", ["task_id", "plan"]),
-            ("verify_recovery", "verify_task_state", ["task_id"]),
-        ],
-        "state_recovery": [
-            ("backup_current", "backup_state", ["task_id"]),
-            ("restore_checkpoint", "restore_checkpoint", ["task_id", "checkpoint_id"]),
-            ("verify_state", "verify_state", ["task_id"]),
-        ],
-    }
 
 
 def test_every_automatic_command_takes_the_arguments_that_the_runbook_gives_it():
@@ -176,6 +45,7 @@ def test_confidence_is_the_share_of_symptoms_that_was_observed():
 
 def test_the_catalogue_as_plain_data_is_a_valid_catalogue_again():
     assert runbook.Runbook.model_validate(documented().as_dict()) == documented()
+    assert loads(json.dumps(documented().as_dict(), indent=2)) == documented()
 
 
 @pytest.mark.parametrize(
@@ -230,7 +100,7 @@ def test_the_catalogue_as_plain_data_is_a_valid_catalogue_again():
             "    diagnosis:\n",
             "    diagnosis: []\n    diagnosis:\n",
             11,
-            'not valid YAML: found duplicate key "diagnosis"',
+            "task_failures.execution_failure.diagnosis: duplicate key; it stands on line 10 already; valid: one of",
         ),
         ("    symptoms:\n", "    symptoms: failed\n    was:\n", 7, "task_failures.execution_failure.was: unknown key"),
         ("- task_status: failed", "- task_status: 3", 7, "symptoms.0.task_status: should be a text"),
@@ -242,16 +112,13 @@ def test_the_catalogue_as_plain_data_is_a_valid_catalogue_again():
             "type: task_failure",
             "type: task_falure",
             57,
-            (
-                "automatic_recovery.conditions.0.type: Input should be 'task_failure', 'resource_failure', "
-                "'agent_failure' or 'communication_failure'"
-            ),
+            "automatic_recovery.conditions.0.type: unknown type 'task_falure'; did you mean 'task_failure'?",
         ),
         (
             "type: task_failure",
             "type: resource_failure",
-            56,
-            "automatic_recovery.conditions: 2 conditions for resource_failure; valid: one for each kind of failure",
+            58,
+            "conditions.1: a second condition for resource_failure; valid: one for each kind of failure",
         ),
         (
             "retry_delay: 30s",
@@ -277,6 +144,75 @@ def test_the_catalogue_as_plain_data_is_a_valid_catalogue_again():
                 "max_delay, jitter, type"
             ),
         ),
+        (
+            "type: task_failure",
+            "type: 7",
+            57,
+            "conditions.0.type: unknown type 7; valid: task_failure, resource_failure, agent_failure, communication",
+        ),
+        (
+            "cleanup_previous, restore",
+            "cleanup_previos, restore",
+            61,
+            "procedures.task_retry.steps.0: unknown step 'cleanup_previos'; did you mean 'cleanup_previous'?",
+        ),
+        (
+            "restart_execution]",
+            "resource_reallocation]\n    extra: {steps: [task_retry]}\n    more:\n      steps: [extra, more]",
+            64,
+            "procedures.more.steps.1: a cycle: more → more; valid: steps that do not lead back",
+        ),
+        (
+            "update_task_state, resume_execution]",
+            (
+                "task_retry]\n    task_retry_again: {steps: [task_retry]}\n    a: {steps: [b]}\n    b:\n      steps:\n"
+                "        - cleanup_previous\n        - a"
+            ),
+            69,
+            "procedures.b.steps.1: a cycle: a → b → a; valid: steps that do not lead back",
+        ),
+        (
+            "allocate_new_resources, update_task_state, resume_execution]",
+            "resume_execution, allocate_new_resources]",
+            63,
+            (
+                "procedures.resource_reallocation.steps.1: resume_execution needs new_resources, which only the later "
+                "allocate_new_resources provides; valid: allocate_new_resources before resume_execution"
+            ),
+        ),
+        (
+            "    resource_reallocation:",
+            "    resume_execution:",
+            62,
+            "procedures.resume_execution: 'resume_execution' is the name of a step; valid: another name",
+        ),
+        (
+            (
+                "      - reallocate_resources: {command: allocate_new_resources, args: [task_id, requirements]}\n"
+                "      - migrate_task: {command: migrate_task, args: [task_id, new_resources]}\n"
+            ),
+            (
+                "      - migrate_task: {command: migrate_task, args: [task_id, new_resources]}\n"
+                "      - reallocate_resources: {command: allocate_new_resources, args: [task_id, requirements]}\n"
+            ),
+            27,
+            (
+                "resource_failure.recovery.0: migrate_task needs new_resources, which only the later "
+                "allocate_new_resources provides; valid: allocate_new_resources before migrate_task"
+            ),
+        ),
+        (
+            "      - reallocate_resources: {command: allocate_new_resources, args: [task_id, requirements]}\n",
+            "",
+            27,
+            "resource_failure.recovery.0: migrate_task needs new_resources, which no step provides; valid: ",
+        ),
+        (
+            "        - assess_failure: {command: analyze_task_failure, args: [task_id]}\n",
+            "",
+            73,
+            "manual_recovery.procedures.task_recovery.steps.0: create_recovery_plan needs analysis, which no step",
+        ),
         ("task_failures:", "task_failures: [", 6, "not valid YAML: expected ',' or ']'"),
         ("task_failures:", "task_failures: \x01", 1, "not valid YAML: unacceptable character"),
     ],
@@ -292,7 +228,7 @@ def test_a_wrong_runbook_is_told_in_one_line_with_its_place_and_what_would_be_va
 
 
 def test_a_key_that_is_there_twice_is_named_and_not_all_that_is_below_it():
-    with pytest.raises(RunbookError, match=r'^<text>:2: not valid YAML: found duplicate key "task_failures"$'):
+    with pytest.raises(RunbookError, match=r"^<text>:2: task_failures: duplicate key; it stands on line 1 already; "):
         loads("task_failures: {a: 1}\ntask_failures: {b: 2}")
 
 
@@ -315,9 +251,49 @@ def test_a_section_that_is_missing_is_named():
         loads("task_failures: {}")
 
 
-def test_a_file_that_cannot_be_read_is_told_so(tmp_path):
-    with pytest.raises(RunbookError, match=r"none\.yaml: cannot be read: "):
-        load(tmp_path / "none.yaml")
+def many_steps(doublings: int) -> str:
+    doubled = "".join(f"    p{n}: {{steps: [p{n + 1}, p{n + 1}]}}\n" for n in range(doublings))
+    return TEXT.replace(
+        "  procedures:\n", f"  procedures:\n{doubled}    p{doublings}: {{steps: [cleanup_previous]}}\n", 1
+    )
+
+
+def test_procedures_that_double_each_other_are_bounded():
+    assert len(loads(many_steps(9)).automatic_recovery.procedures) == 12
+    with pytest.raises(RunbookError, match=r"procedures\.p0\.steps: more than 1000 steps; valid: fewer$"):
+        loads(many_steps(40))
+
+
+def test_a_catalogue_that_grows_without_bound_is_refused():
+    text = "a: &a0 [x, x]\n" + "".join(f"b{n}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(40))
+    with pytest.raises(RunbookError, match=r"^<text>:\d+: \S+: too large or too deeply nested for a runbook; valid: "):
+        loads(text)
+
+
+def test_a_step_that_carries_its_value_waits_for_no_other():
+    text = TEXT.replace(
+        "migrate_task: {command: migrate_task, args: [task_id, new_resources]}",
+        "migrate_task: {task_id: task.7, new_resources: spare}",
+    ).replace("      - reallocate_resources: {command: allocate_new_resources, args: [task_id, requirements]}\n", "")
+    assert [step.command for step in loads(text).task_failures["resource_failure"].recovery] == ["migrate_task"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("none.yaml", None, ": no such file; valid: a runbook in YAML, or a Markdown guide"),
+        (".", None, ": is a folder; valid: a runbook in YAML, or a Markdown guide"),
+        ("latin.yaml", "a: 1\nb: é".encode("latin-1"), ":2: is not a text in UTF-8 (byte 8); valid: a runbook in YAML"),
+        ("nul\0.yaml", None, "nul\\x00.yaml: cannot be read: embedded null byte; valid: "),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_so(tmp_path, name, content, problem):
+    file = tmp_path / name
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(RunbookError) as told:
+        load(file)
+    assert problem in str(told.value)
 
 
 def test_a_runbook_of_ones_own_is_read_from_its_file(tmp_path):

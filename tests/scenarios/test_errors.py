@@ -58,7 +58,14 @@ def test_the_story_itself_is_valid():
         ("faults: 3", "9: faults: 3 is not a list; valid: [a, b]"),
         ("steady_state: {window: 30s}", "9: steady_state: 'steady_state' is not supported yet; valid: leave it out"),
         ("storage: {failure: 0.1}", "9: storage.failure: failing storage is not supported yet; valid: 0"),
-        ("recovery: {runbook: mine.md}", "9: recovery.runbook: another runbook is not supported yet; valid: null"),
+        (
+            "recovery: {runbook: mine.md}",
+            (
+                "9: recovery.runbook: mine.md: no such file; valid: a runbook in YAML, or a Markdown guide (*.md) with "
+                "```yaml blocks"
+            ),
+        ),
+        ("recovery: {runbook: 3}", "9: recovery.runbook: 3 is not a text; put it in quotes"),
         (
             "recovery: {detection: {detector: phi_accrual}}",
             "9: recovery.detection.detector: 'phi_accrual' is not supported yet; supported: heartbeat, perfect",

@@ -1,0 +1,169 @@
+"""Runbooks as texts: YAML, or a Markdown guide whose YAML blocks make up one catalogue, with the line of every key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+Place = tuple[str | int, ...]
+"""Where a value stands in a runbook: `("task_failures", "execution_failure", "recovery", 0)`."""
+
+MARKDOWN = (".md", ".markdown")
+LANGUAGES = ("yaml", "yml")
+MOST_NODES = 100_000
+"""More are refused: an alias that names an alias that names … grows without bound."""
+DEEPEST = 64
+VALID = "valid: a runbook in YAML, or a Markdown guide (*.md) with ```yaml blocks"
+
+_FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^\s`]*)[^`]*")
+
+
+class RunbookError(ValueError):
+    """A runbook is not valid. The message is one line: file, line, key, what is wrong, what would be valid."""
+
+    def __init__(self, message: str) -> None:
+        words = " ".join(message.split())  # what a terminal would obey, or cannot show, is spelled out
+        super().__init__("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in words))
+
+
+@dataclass
+class Source:
+    """Plain data of a runbook, and the line, from 1, of each part of it."""
+
+    name: str
+    data: Any = None
+    lines: dict[Place, int] = field(default_factory=dict)
+    _nodes: int = 0
+
+    def error(self, problem: str, place: Place = (), line: int | None = None) -> RunbookError:
+        """The error for a part of the runbook, or for the innermost one around it that is there."""
+        around = place
+        while around and around not in self.lines:
+            around = around[:-1]
+        where = self.lines.get(around, 1) if line is None else line
+        key = ".".join(str(part) for part in place) or "the runbook"
+        return RunbookError(f"{self.name}:{where}: {key}: {problem}")
+
+    def take(self, text: str, above: int) -> None:
+        """Add one YAML text that begins after `above` lines of the file."""
+        reader = YAML(typ="safe", pure=True)
+        try:
+            node = reader.compose(text)
+            if node is None:
+                return
+            self._note(node, (), above)
+            data = reader.constructor.construct_document(node)
+        except RunbookError:
+            raise
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = above + 1 + (mark.line if mark is not None else 0)
+            problem = str(error.problem or error.context)
+            raise RunbookError(f"{self.name}:{line}: not valid YAML: {problem}") from None
+        except (YAMLError, ValueError, TypeError, OverflowError) as error:
+            # a character that YAML does not allow, a date that does not exist, a key that is a list
+            raise RunbookError(f"{self.name}:{above + 1}: not valid YAML: {error}") from None
+        except RecursionError:
+            raise RunbookError(f"{self.name}:{above + 1}: too deeply nested for a runbook; {VALID}") from None
+        if isinstance(data, dict) and isinstance(self.data, dict):
+            self.data.update(data)
+        else:
+            self.data = data
+
+    def _note(self, node: Node, place: Place, above: int) -> None:
+        """Note the lines of a node and all below it. Raises RunbookError for a key that is there twice."""
+        line = above + node.start_mark.line + 1
+        self.lines.setdefault(place, line)
+        self._nodes += 1
+        if self._nodes > MOST_NODES or len(place) > DEEPEST:
+            raise self.error(f"too large or too deeply nested for a runbook; {VALID}", place[:1], line)
+        if isinstance(node, SequenceNode):
+            for number, item in enumerate(node.value):
+                self._note(item, (*place, number), above)
+        elif isinstance(node, MappingNode):
+            for key, value in node.value:
+                if isinstance(key, ScalarNode):
+                    self._note_key(key, value, (*place, str(key.value)), above)
+
+    def _note_key(self, key: ScalarNode, value: Node, place: Place, above: int) -> None:
+        line = above + key.start_mark.line + 1
+        if place in self.lines:
+            first = self.lines[place]
+            raise self.error(f"duplicate key; it stands on line {first} already; valid: one of them", place, line)
+        self.lines[place] = line
+        self._note(value, place, above)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file. Raises RunbookError that says what would be valid instead."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise RunbookError(f"{path}:{line}: is not a text in UTF-8 (byte {error.start}); {VALID}") from None
+    except IsADirectoryError:
+        raise RunbookError(f"{path}: is a folder; {VALID}") from None
+    except FileNotFoundError:
+        raise RunbookError(f"{path}: no such file; {VALID}") from None
+    except (OSError, ValueError) as error:
+        raise RunbookError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; {VALID}") from None
+
+
+def read(text: str, name: str) -> Source:
+    """The data of a runbook; Markdown when its name says so. Raises RunbookError for what is not valid YAML."""
+    source = Source(name)
+    text = text.removeprefix("\ufeff")
+    if not name.lower().endswith(MARKDOWN):
+        source.take(text, 0)
+        return source
+    for above, block in _blocks(text, name):
+        before = source.data
+        source.take(block, above)
+        if not isinstance(source.data, dict) and source.data is not before:
+            raise RunbookError(f"{name}:{above + 1}: the block: should be a mapping, `key: value`")
+    if source.data is None:
+        raise RunbookError(f"{name}:1: the runbook: has no ```yaml block; {VALID}")
+    return source
+
+
+def _blocks(text: str, name: str) -> Iterator[tuple[int, str]]:
+    """The YAML blocks of a Markdown text, each with the number of lines above it.
+
+    Fences are CommonMark's (https://spec.commonmark.org/0.31.2/#fenced-code-blocks), but for their indentation, of
+    which any depth is taken, as in the items of a list. Front matter is passed over.
+    """
+    lines = re.split(r"\r\n|\n|\r", text)
+    number = _after_front_matter(lines)
+    while number < len(lines):
+        fence = _FENCE.fullmatch(lines[number])
+        number += 1
+        if fence is None:
+            continue
+        indent, marks, language = fence.groups()
+        end = next((place for place in range(number, len(lines)) if _closes(lines[place], marks)), None)
+        wanted = language.lower() in LANGUAGES
+        if end is None:
+            if wanted:
+                raise RunbookError(f"{name}:{number}: the block: does not end; valid: {marks} on a line of its own")
+            return
+        if wanted:
+            yield number, "\n".join(line.removeprefix(indent) for line in lines[number:end]) + "\n"
+        number = end + 1
+
+
+def _closes(line: str, marks: str) -> bool:
+    bare = line.strip()
+    return len(bare) >= len(marks) and not bare.strip(marks[0])
+
+
+def _after_front_matter(lines: list[str]) -> int:
+    if lines[0].rstrip() != "---":
+        return 0
+    return next((number + 1 for number, line in enumerate(lines[1:], 1) if line.rstrip() in {"---", "..."}), 0)

@@ -1,0 +1,30 @@
+"""What the core can be configured with, and what it refuses."""
+
+import pytest
+
+from recovery.config import RecoveryConfig
+from recovery.model import FailureKind
+
+
+def test_conditions_that_are_given_replace_the_documented_ones():
+    config = RecoveryConfig.model_validate({"conditions": {"task_failure": {"max_retries": 1, "retry_delay": "2s"}}})
+    assert config.condition(FailureKind.TASK).retry_delay == 2
+    assert config.condition(FailureKind.RESOURCE) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"parallel": 0},
+        {"unconditional_tries": 0},
+        {"conditions": {"bad_luck": None}},
+        {"detection": {"heartbeat_interval": 0}},
+        {"detection": {"missed_heartbeats": 0}},
+        {"detection": {"poll": "0s"}},
+        {"detection": {"detector": "clairvoyant"}},
+        {"paralel": 3},
+    ],
+)
+def test_a_wrong_configuration_is_refused(wrong):
+    with pytest.raises(ValueError, match="validation error"):
+        RecoveryConfig.model_validate(wrong)

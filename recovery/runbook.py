@@ -6,7 +6,7 @@ and what would be valid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from recovery.model import FailureKind, Symptom
+from recovery.model import FailureKind
 from recovery.policy import RetryPolicy
 
 ARGUMENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -133,15 +133,9 @@ class Entry(BaseModel):
     diagnosis: tuple[AutomaticInstruction, ...]
     recovery: tuple[AutomaticInstruction, ...]
 
-    def matches(self, observed: Sequence[Symptom]) -> tuple[Symptom, ...]:
-        """Those of the observed symptoms that the entry lists."""
-        wanted = {(name, value) for symptom in self.symptoms for name, value in symptom.items()}
-        return tuple(symptom for symptom in observed if (symptom.name, symptom.value) in wanted)
-
-    def confidence(self, observed: Sequence[Symptom]) -> float:
-        """The share of the entry's symptoms that was observed, 0 to 1."""
-        found = {(symptom.name, symptom.value) for symptom in self.matches(observed)}
-        return len(found) / len(self.symptoms)
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The symptoms, each as `(observation, value)`."""
+        return tuple(dict.fromkeys(pair for symptom in self.symptoms for pair in symptom.items()))
 
 
 class Condition(RetryPolicy):

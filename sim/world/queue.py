@@ -70,6 +70,11 @@ class TaskQueue:
         return self._depth
 
     @property
+    def waiting(self) -> list[Task]:
+        """Tasks in the waiting line, head first, each once."""
+        return list(dict.fromkeys(task for task in self._line if task.lines > 0))
+
+    @property
     def blocked(self) -> bool:
         """Whether some agent that wants work cannot be reached."""
         return bool(self._unreachable)

@@ -7,7 +7,8 @@ The confidence in an entry, from 0 to 1:
 Each term is a sum of weights, and the weight of a symptom or a diagnosis is 1 / the number of entries that list it:
 what many failures share tells little about which one it is. A symptom is *seen* when it was observed, and counts
 *against* its entry when something else was observed of the same thing (`task_status: blocked` where the entry says
-`failed`). What nobody looked at counts neither way. A diagnosis is one more symptom: its command confirms or refutes it.
+`failed`). What nobody looked at counts neither way. A diagnosis is one more symptom, which its command confirms or
+refutes.
 """
 
 from __future__ import annotations

@@ -129,8 +129,9 @@ async def restart_agent(system: System, incident: Incident, *, agent_id: str) ->
     if health.responding:
         incident.context["left_in_peace"] = not incident.context.get("restarted", False)
         return True
-    incident.context["restarted"] = await system.agents.restart(agent_id)
-    return incident.context["restarted"] is True
+    restarted = await system.agents.restart(agent_id)
+    incident.context["restarted"] = restarted
+    return restarted
 
 
 async def reassign_agent_tasks(

@@ -86,7 +86,6 @@ class RecoveryEngine:
             if analysis.scenario is None:
                 return Outcome.UNKNOWN
             strategy = await self._select_recovery_strategy(analysis)
-            incident.context.pop("left_in_peace", None)  # of an earlier try
             if not await self._execute_recovery(incident, strategy):
                 return Outcome.FAILED
             if not await self._verify_recovery(incident):
@@ -101,7 +100,6 @@ class RecoveryEngine:
     async def reassign(self, incident: Incident) -> None:
         """What is left to do for a lost agent that could not be recovered: its tasks go on elsewhere."""
         incident.context.update(await self._arguments(incident))
-        incident.context.pop("left_in_peace", None)
         await self._prepare_recovery(incident)
         await self._commands["reassign_agent_tasks"](
             self.system, incident, agent_id=incident.failure.subject, new_agent_id=None
@@ -143,16 +141,13 @@ class RecoveryEngine:
         A diagnosis is made when it discriminates between the candidates that are left, and all that it takes is known.
         """
         candidates = rank(self._entries, observed)
-        undecided = left(candidates)
-        if len(undecided) < 2:
-            return candidates, {}
         verdicts: dict[str, dict[str, bool]] = {}
-        for scenario, instruction in discriminating(self._entries, undecided):
+        for scenario, instruction in discriminating(self._entries, left(candidates)):
             if all(instruction.values.get(name, incident.context.get(name)) for name in instruction.args):
                 said = await self._command(incident, instruction)
                 verdicts.setdefault(scenario, {})[instruction.name] = said
         diagnosis = {name: said for of_entry in verdicts.values() for name, said in of_entry.items()}
-        return rank(self._entries, observed, verdicts), diagnosis
+        return rank(self._entries, observed, verdicts) if verdicts else candidates, diagnosis
 
     async def _arguments(self, incident: Incident) -> dict[str, Any]:
         """Values for the names that the runbook's arguments use."""
@@ -218,9 +213,8 @@ class RecoveryEngine:
     async def _prepare_recovery(self, incident: Incident, strategy: RecoveryStrategy | None = None) -> None:
         """Nothing of the failed attempt may act any more; what a failed agent held is noted before it is restarted."""
         failure = incident.failure
-        for names in LEAVES.values():
-            for name in names:
-                incident.context.pop(name, None)  # of an earlier try
+        for name in (*(name for names in LEAVES.values() for name in names), "left_in_peace"):
+            incident.context.pop(name, None)  # of an earlier try
         if failure.kind is FailureKind.AGENT or _acts_on("agent_id", strategy):
             await self._note_held(incident, incident.context["agent_id"])
         elif _acts_on("task_id", strategy):

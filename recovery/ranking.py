@@ -32,8 +32,12 @@ def rank(entries: Entries, observed: Sequence[Symptom], verdicts: Verdicts | Non
     values: dict[str, list[str]] = {}
     for symptom in observed:
         values.setdefault(symptom.name, []).append(symptom.value)
-    found = [_candidate(name, entry, weights, values, verdicts.get(name, {})) for name, entry in entries.items()]
-    return tuple(sorted((each for each in found if each.seen), key=lambda each: -each.confidence))
+    found = [
+        _candidate(name, entry, weights, values, verdicts.get(name, {}))
+        for name, entry in entries.items()
+        if any(value in values.get(observation, ()) for observation, value in entry.pairs())
+    ]
+    return tuple(sorted(found, key=lambda each: -each.confidence))
 
 
 def left(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:

@@ -251,6 +251,19 @@ def test_a_task_that_is_stalled_on_a_dead_agent_goes_on():
     assert not system.store.is_current("task.7", 1)
 
 
+def test_a_stalled_task_that_was_reported_is_not_left_to_its_own_recovery():
+    """It has an incident of its own, which is this one."""
+    system = running()
+    system.up["agent.0"] = False
+
+    async def story(supervisor: Supervisor) -> None:
+        supervisor.report(Failure(FailureKind.TASK, "task.7", 0.0))
+
+    supervise(system, story)
+    assert short(system, "recovery.verified") == [(30.0, "recovery.verified")]
+    assert system.queue == ["task.7"]
+
+
 def test_a_task_on_an_agent_that_was_cut_off_keeps_its_attempt():
     system = running()
     system.unreachable = ["agent.0"]
@@ -258,6 +271,7 @@ def test_a_task_on_an_agent_that_was_cut_off_keeps_its_attempt():
     assert recover(system, unreported("task.7")) == [Outcome.VERIFIED]
     assert system.store.is_current("task.7", 1)
     assert system.running == {"task.7": "agent.0"}
+    assert system.calls[0] == ("reset", ("core", "agent.0"))
 
 
 def test_an_agent_that_wakes_up_before_its_restart_keeps_its_tasks():
@@ -272,6 +286,46 @@ def test_an_agent_that_wakes_up_before_its_restart_keeps_its_tasks():
     assert recover(system, incident_of("agent.0", FailureKind.AGENT)) == [Outcome.VERIFIED]
     assert system.store.is_current("task.7", 1)
     assert system.calls == []
+
+
+def dying_again(system: SmallSystem) -> None:
+    """agent.0 is down when it is analyzed, well when it should be restarted, and down again when that is verified."""
+
+    def change() -> None:
+        last = system.trail[-1]
+        system.up["agent.0"] = last == "step.started restart_agent" or system.calls != []
+
+    system.up["agent.0"] = False
+    system.before["health"] = change
+
+
+def test_an_agent_that_was_left_in_peace_and_dies_again_loses_its_tasks_then():
+    system = running()
+    dying_again(system)
+    engine, incident = RecoveryEngine({}, system.ports), incident_of("agent.0", FailureKind.AGENT)
+
+    async def story() -> list[Outcome]:
+        first = await engine.recover(incident)
+        system.before.clear()
+        return [first, await engine.recover(incident)]
+
+    assert run(story()) == [Outcome.FAILED, Outcome.VERIFIED]
+    assert system.calls[0] == ("restart", "agent.0")
+    assert system.queue == ["task.7"]
+
+
+def test_an_agent_that_was_left_in_peace_and_is_given_up_loses_its_tasks_then():
+    system = running()
+    dying_again(system)
+    engine, incident = RecoveryEngine({}, system.ports), incident_of("agent.0", FailureKind.AGENT)
+
+    async def story() -> Outcome:
+        outcome = await engine.recover(incident)
+        await engine.reassign(incident)
+        return outcome
+
+    assert run(story()) is Outcome.FAILED
+    assert system.queue == ["task.7"]
 
 
 def test_the_tasks_of_a_restarted_agent_are_taken_over_though_the_first_try_failed_half_way():

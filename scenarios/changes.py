@@ -15,7 +15,7 @@ from scenarios.errors import Path, ScenarioError, first_problem, nearest, shown,
 from scenarios.schema import Scenario
 from scenarios.settings import Form, Settings
 
-PATH = re.compile(r"[^.\[\]]+(\[\d+\]|\.[^.\[\]]+)*")
+PATH = re.compile(r"[^.\[\]]+(\[\d{1,9}\]|\.[^.\[\]]+)*")
 TEXTS = frozenset({"name", "description", "documents"})
 """Keys whose value is a text whatever it looks like."""
 

@@ -149,6 +149,12 @@ def above_zero(value: float) -> float:
     return value
 
 
+def _takes_time(value: float) -> float:
+    if not math.isfinite(1 / value):
+        raise invalid(f"{shown(value)} is not valid; valid: a rate at which something ever happens")
+    return value
+
+
 def only(supported: object, what: str) -> BeforeValidator:
     """A key of which this version supports one value only; any other is refused as not supported yet."""
 
@@ -194,6 +200,7 @@ Rate = Annotated[
     float,
     BeforeValidator(per_second),
     AfterValidator(above_zero),
+    AfterValidator(_takes_time),
     _schema({"exclusiveMinimum": 0}, _RATE),
     Quantity("rate > 0"),
 ]

@@ -125,6 +125,14 @@ ROW = np.dtype(
 CHUNK_ROWS = 1 << 15
 
 
+class _Numbered(dict[str, int]):
+    """Words by number; one that is new gets the next."""
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = len(self)
+        return number
+
+
 class History:
     """What happened in one run, in order. `meta` holds the constants that measures need (see `sim.bench`)."""
 
@@ -133,7 +141,7 @@ class History:
         self._env = env if env is not None else simpy.Environment()
         self._rows: list[tuple[float, int, int, int, int, int, float, int, int]] = []
         self._chunks: list[NDArray[np.void]] = []
-        self._words: dict[str, int] = {"": 0}
+        self._words = _Numbered({"": 0})
         self._table: NDArray[np.void] | None = None
 
     def record(
@@ -158,8 +166,8 @@ class History:
                 epoch,
                 incident,
                 value,
-                words[detail] if detail in words else words.setdefault(detail, len(words)),
-                words[about] if about in words else words.setdefault(about, len(words)),
+                words[detail],
+                words[about],
             )
         )
         if len(self._rows) >= CHUNK_ROWS:

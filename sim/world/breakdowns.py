@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import simpy
-from simpy.events import Timeout
 
 from sim.randomness import Samplable, Streams
 from sim.world.agents import Agent, Agents
-from sim.world.clock import after, disarm
+from sim.world.clock import Timer, after, disarm
 
 
 class Breakdowns:
@@ -30,7 +29,7 @@ class Breakdowns:
         ]
         self._left: list[float] = [0.0] * len(agents.all)
         self._since: list[float] = [0.0] * len(agents.all)
-        self._timers: list[Timeout | None] = [None] * len(agents.all)
+        self._timers: list[Timer | None] = [None] * len(agents.all)
         if only_while_busy:
             agents.on_busy = self._resume
             agents.on_idle = self._pause

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from heapq import heappush
+from typing import Any, Final
 
 import simpy
-from simpy.events import Timeout
+from simpy.events import NORMAL
 
 EventCallback = Callable[[Any], None]
+_DISARMED: Final[tuple[()]] = ()
 
 
-def after(env: simpy.Environment, delay: float, callback: EventCallback, value: object = None) -> Timeout:
-    """Call `callback(event)` in `delay` seconds; `event._value` is `value`. Cancel with `disarm`."""
-    timer = Timeout(env, delay, value)
-    timer.callbacks.append(callback)
+class Timer:
+    """What SimPy takes for an event: half the cost of a `simpy.Timeout`, and a world is mostly timers."""
+
+    __slots__ = ("_value", "callbacks")
+    _ok = True
+    _value: Any
+    callbacks: tuple[EventCallback, ...] | None
+
+
+def after(env: simpy.Environment, delay: float, callback: EventCallback, value: object = None) -> Timer:
+    """Call `callback(timer)` in `delay` seconds; `timer._value` is `value`. Cancel with `disarm`."""
+    timer = Timer()
+    timer.callbacks = (callback,)
+    timer._value = value
+    heappush(env._queue, (env._now + delay, NORMAL, next(env._eid), timer))  # type: ignore[misc]
     return timer
 
 
-def disarm(timer: Timeout | None) -> None:
+def disarm(timer: Timer | None) -> None:
     """Make a timer that has not fired do nothing; None and fired timers are let be."""
     if timer is not None and timer.callbacks:
-        timer.callbacks.clear()
+        timer.callbacks = _DISARMED

@@ -12,7 +12,6 @@ from math import floor, inf
 from typing import TYPE_CHECKING
 
 import simpy
-from simpy.events import Timeout
 
 from recovery.model import Checkpoint
 from recovery.ports import TaskStore
@@ -20,7 +19,7 @@ from recovery.stores.memory import is_intact
 from scenarios.schema import StorageSettings, TaskSettings
 from sim.history import Event, History
 from sim.randomness import Repeated, Streams
-from sim.world.clock import after, disarm
+from sim.world.clock import Timer, after, disarm
 from sim.world.resources import Allocation
 from sim.world.tasks import Task
 
@@ -47,7 +46,7 @@ class Attempt:
     fails: bool = False
     deadline: float = inf
     due: float = 0.0
-    timer: Timeout | None = None
+    timer: Timer | None = None
     then: Callback | None = None
     frozen: bool = False
     allocation: Allocation | None = None
@@ -188,7 +187,7 @@ class Execution:
         else:
             then(attempt)
 
-    def _fire(self, event: Timeout) -> None:
+    def _fire(self, event: Timer) -> None:
         attempt: Attempt = event._value
         then = attempt.then
         assert then is not None

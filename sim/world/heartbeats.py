@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 import simpy
-from simpy.events import Timeout
 
 from scenarios.conditions import DetectionSettings
 from sim.randomness import STANDARD_UNIFORM, Streams
 from sim.world.agents import Agent
-from sim.world.clock import after
+from sim.world.clock import Timer, after
 from sim.world.network import Network
 
 
@@ -68,7 +67,7 @@ class Heartbeats:
         else:
             self._chains[agent] += 1
 
-    def _beat(self, event: Timeout) -> None:
+    def _beat(self, event: Timer) -> None:
         agent, chain = event._value
         if self._chains[agent] == chain:
             self._send(agent)

@@ -106,6 +106,11 @@ def test_a_wrong_section_is_refused(added, said):
             "rate: -2/s",
             "4: tasks.arrivals.poisson.rate: '-2/s' is a negative rate; valid: more than 0, as in 2/s",
         ),
+        (
+            "rate: 2/s",
+            "rate: 1e-320/s",
+            "4: tasks.arrivals.poisson.rate: 1e-320 is not valid; valid: a rate at which something ever happens",
+        ),
         ("rate: 2/s", "rate: 0", "4: tasks.arrivals.poisson.rate: 0.0 is not valid; valid: more than 0"),
         ("work: 3s", "work: -3s", "5: tasks.work: '-3s' is a negative duration; valid: 0 or more"),
         ("count: 10", "count: 0", "7: agents.count: 0 is not valid; valid: a whole number, 1 or more"),

@@ -12,7 +12,7 @@ AUDIT_EVENTS: tuple[str, ...] = (
     "retry.granted",  # value: delay in seconds; detail: failure kind
     "retry.exhausted",  # detail: failure kind
     "recovery.started",  # the delay is over and a slot was free: analysis begins
-    "recovery.analyzed",  # detail: the runbook entry; value: confidence 0..1
+    "recovery.analyzed",  # detail: runbook entry, unknown, ambiguous: a or b; value: confidence 0..1; text: why
     "step.started",  # detail: command
     "step.completed",  # detail: command
     "step.failed",  # detail: command
@@ -30,7 +30,7 @@ ENDS: frozenset[str] = frozenset({"recovery.verified", "recovery.escalated", "re
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One line of the trail. `at` is in seconds of the clock that the trail was given."""
+    """One line of the trail. `at` is in seconds of the clock that the trail was given; `text` explains it to people."""
 
     at: float
     event: str
@@ -38,6 +38,7 @@ class AuditEntry:
     subject: str
     detail: str
     value: float | None
+    text: str = ""
 
 
 class MemoryAudit:
@@ -47,11 +48,19 @@ class MemoryAudit:
         self._clock = clock
         self._entries: list[AuditEntry] = []
 
-    def record(self, event: str, incident: int, subject: str, detail: str = "", value: float | None = None) -> None:
+    def record(
+        self,
+        event: str,
+        incident: int,
+        subject: str,
+        detail: str = "",
+        value: float | None = None,
+        text: str = "",
+    ) -> None:
         """Append one entry. Raises ValueError for an event that is not in `AUDIT_EVENTS`."""
         if event not in AUDIT_EVENTS:
             raise ValueError(f"unknown audit event {event!r}")
-        self._entries.append(AuditEntry(self._clock(), event, incident, subject, detail, value))
+        self._entries.append(AuditEntry(self._clock(), event, incident, subject, detail, value, text))
 
     @property
     def entries(self) -> tuple[AuditEntry, ...]:

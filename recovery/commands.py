@@ -124,7 +124,12 @@ async def migrate_task(system: System, incident: Incident, *, task_id: str, new_
 async def restart_agent(system: System, incident: Incident, *, agent_id: str) -> bool:
     """Stop what is left of the agent and start it; done when it is up. One that responds is left in peace."""
     health = await system.agents.health(agent_id)
-    return health.responding or await system.agents.restart(agent_id)
+    if health.responding:
+        incident.context["left_in_peace"] = not incident.context.get("restarted", False)
+        return True
+    restarted = await system.agents.restart(agent_id)
+    incident.context["restarted"] = restarted
+    return restarted
 
 
 async def reassign_agent_tasks(
@@ -132,15 +137,20 @@ async def reassign_agent_tasks(
 ) -> bool:
     """Take over the tasks that the agent held when its recovery began, and queue each for whoever is free.
 
-    A task that an incident of its own takes care of is left to it, and so is one that was completed meanwhile. Where
-    the kind of failure has a condition, each task counts a retry and is given up beyond it.
+    A task that an incident of its own takes care of is left to it, and so is one that was completed meanwhile. An agent
+    that was found alive, and so was not restarted, keeps its tasks. Where the kind of failure has a condition, each
+    task counts a retry and is given up beyond it.
     """
+    if incident.context.get("left_in_peace"):
+        return True
     state, tasks, resources = StateManager({}, system), TaskManager({}, system), ResourceManager({}, system)
     policy = incident.context.get("condition")
     is_recovering: Callable[[str], bool] = incident.context.get("is_recovering", lambda task_id: False)
     reassigned: dict[str, None] = incident.context.setdefault("reassigned", {})
     for task_id in incident.context.get("tasks", ()):
-        if task_id in reassigned or state.is_finished(task_id) or is_recovering(task_id):
+        if task_id in reassigned or state.is_finished(task_id):
+            continue
+        if is_recovering(task_id) and task_id != incident.failure.subject:
             continue
         view = await system.tasks.inspect(task_id)
         if view is not None and view.agent not in {None, agent_id}:

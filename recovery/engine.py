@@ -9,9 +9,12 @@ from typing import Any
 from recovery.commands import TIMEFRAME, Command, documented_commands
 from recovery.config import RecoveryConfig
 from recovery.evidence import Evidence
+from recovery.explanation import explain
+from recovery.impact import impact_of
 from recovery.instructions import LEAVES, Instruction
-from recovery.model import Analysis, Failure, FailureKind, Incident, RecoveryStrategy, Step, Symptom
+from recovery.model import Analysis, Candidate, Failure, FailureKind, Incident, RecoveryStrategy, Step, Symptom
 from recovery.ports import System
+from recovery.ranking import discriminating, left, rank
 from recovery.resources import ResourceManager
 from recovery.runbook import Runbook, documented
 from recovery.state import StateManager
@@ -27,7 +30,7 @@ class Outcome(StrEnum):
     VERIFIED = "verified"
     FAILED = "failed"
     DISMISSED = "dismissed"  # there is nothing to recover any more
-    UNKNOWN = "unknown"  # no documented failure looks like this: an operator has to look
+    UNKNOWN = "unknown"  # no documented failure looks like this, or more than one does: an operator has to look
 
 
 class RecoveryEngine:
@@ -70,7 +73,7 @@ class RecoveryEngine:
         incident = Incident(self._manual_incidents, Failure(kind, task_id, at, info, symptoms), at)
         outcome = await self.recover(incident)
         if outcome is Outcome.UNKNOWN:
-            self._say(incident, "recovery.failed", UNDOCUMENTED)
+            self._say(incident, "recovery.failed", undecided(incident))
         return outcome is Outcome.VERIFIED
 
     async def recover(self, incident: Incident) -> Outcome:
@@ -108,33 +111,44 @@ class RecoveryEngine:
         """What the evidence says; a text when there is nothing left to recover, and why."""
         failure = incident.failure
         moot = await self._evidence.moot(failure)
-        if moot is not None:
+        if moot is not None and not incident.context.get("restarted"):  # else its tasks are still to be taken over
             return moot
         observed = await self._evidence.gather(failure)
-        scenario, confidence = self._match(observed, failure)
         arguments = await self._arguments(incident)
         incident.context.update(arguments)
-        diagnosis = {} if scenario is None else await self._diagnose(incident, scenario)
-        impact = await self._evidence.impact(failure)
+        candidates, diagnosis = await self._diagnose(incident, observed)
+        chosen = tuple(each.scenario for each in left(candidates))
+        impact = await impact_of(failure, self.system)
         incident.context["impact"] = impact
-        self._say(incident, "recovery.analyzed", scenario or "unknown", confidence)
-        return Analysis(failure, scenario, confidence, observed, impact, diagnosis, arguments)
+        incident.analysis = analysis = Analysis(
+            failure,
+            chosen[0] if len(chosen) == 1 else None,
+            candidates[0].confidence if candidates else 0.0,
+            observed,
+            impact,
+            diagnosis,
+            arguments,
+            candidates,
+            ambiguous=chosen if len(chosen) > 1 else (),
+        )
+        self._say(incident, "recovery.analyzed", analysis.verdict, analysis.confidence, explain(analysis))
+        return analysis
 
-    def _match(self, observed: tuple[Symptom, ...], failure: Failure) -> tuple[str | None, float]:
-        """The entry of which the largest share was observed; what was reported first decides between equals."""
-        best: tuple[float, int] = (0.0, 0)
-        found: str | None = None
-        for name, entry in self._entries.items():
-            score = entry.confidence(observed), len(entry.matches(failure.symptoms))
-            if score[0] > 0 and score > best:
-                best, found = score, name
-        return found, best[0]
+    async def _diagnose(
+        self, incident: Incident, observed: tuple[Symptom, ...]
+    ) -> tuple[tuple[Candidate, ...], dict[str, bool]]:
+        """The candidates, likeliest first, and what the diagnoses said that had to be made to tell them apart.
 
-    async def _diagnose(self, incident: Incident, scenario: str) -> dict[str, bool]:
-        found = {}
-        for instruction in self._entries[scenario].diagnosis:
-            found[instruction.name] = await self._command(incident, instruction)
-        return found
+        A diagnosis is made when it discriminates between the candidates that are left, and all that it takes is known.
+        """
+        candidates = rank(self._entries, observed)
+        verdicts: dict[str, dict[str, bool]] = {}
+        for scenario, instruction in discriminating(self._entries, left(candidates)):
+            if all(instruction.values.get(name, incident.context.get(name)) for name in instruction.args):
+                said = await self._command(incident, instruction)
+                verdicts.setdefault(scenario, {})[instruction.name] = said
+        diagnosis = {name: said for of_entry in verdicts.values() for name, said in of_entry.items()}
+        return rank(self._entries, observed, verdicts) if verdicts else candidates, diagnosis
 
     async def _arguments(self, incident: Incident) -> dict[str, Any]:
         """Values for the names that the runbook's arguments use."""
@@ -150,10 +164,21 @@ class RecoveryEngine:
             values["endpoints"] = ("core", failure.subject)
         elif failure.kind is not FailureKind.COMMUNICATION:
             values["task_id"] = failure.subject
-            values["agent_id"] = failure.info.get("agent_id")
-            values["requirements"] = await self.resource_manager.requirements(failure.subject)
+            values["agent_id"] = await self._agent_of(failure)
+            if values["agent_id"] is not None and not values["endpoints"]:
+                values["endpoints"] = ("core", values["agent_id"])
+            values["requirements"] = requirements = await self.resource_manager.requirements(failure.subject)
+            values["resource_ids"] = values["resource_ids"] or tuple(requirements)
             values["retry_count"] = self.system.store.retries(failure.subject, failure.kind)
         return values
+
+    async def _agent_of(self, failure: Failure) -> str | None:
+        """The agent that a failed task was on: as reported, else as it can be seen."""
+        if "agent_id" in failure.info:
+            reported: str | None = failure.info["agent_id"]
+            return reported
+        view = await self.system.tasks.inspect(failure.subject)
+        return None if view is None else view.agent
 
     # ------------------------------------------------------------------------------ select
     async def _select_recovery_strategy(self, analysis: Analysis) -> RecoveryStrategy:
@@ -175,7 +200,7 @@ class RecoveryEngine:
     # ----------------------------------------------------------------------------- execute
     async def _execute_recovery(self, incident: Incident, strategy: RecoveryStrategy) -> bool:
         try:
-            await self._prepare_recovery(incident)
+            await self._prepare_recovery(incident, strategy)
             for step in strategy.steps:
                 if not await self._execute_recovery_step(incident, step):
                     self._say(incident, "recovery.failed", step.command)
@@ -186,21 +211,23 @@ class RecoveryEngine:
             await self._handle_step_failure(incident, error)
             return False
 
-    async def _prepare_recovery(self, incident: Incident) -> None:
+    async def _prepare_recovery(self, incident: Incident, strategy: RecoveryStrategy | None = None) -> None:
         """Nothing of the failed attempt may act any more; what a failed agent held is noted before it is restarted."""
         failure = incident.failure
-        for names in LEAVES.values():
-            for name in names:
-                incident.context.pop(name, None)  # of an earlier try
-        if failure.kind is FailureKind.AGENT:
-            known = incident.context.get("tasks", ())
-            held = await self.system.tasks.tasks_on(failure.subject)
-            incident.context["tasks"] = tuple(dict.fromkeys((*known, *held)))
-            for task_id in held:  # by an agent that failed again after it got them anew
-                incident.context.get("reassigned", {}).pop(task_id, None)
-        elif failure.kind is not FailureKind.COMMUNICATION:
+        for name in (*(name for names in LEAVES.values() for name in names), "left_in_peace"):
+            incident.context.pop(name, None)  # of an earlier try
+        if failure.kind is FailureKind.AGENT or _acts_on("agent_id", strategy):
+            await self._note_held(incident, incident.context["agent_id"])
+        elif _acts_on("task_id", strategy):
             incident.context["fenced"] = self.state_manager.fence(failure.subject, incident.number)
             await self.task_manager.stop(failure.subject)
+
+    async def _note_held(self, incident: Incident, agent_id: str) -> None:
+        known = incident.context.get("tasks", ())
+        held = await self.system.tasks.tasks_on(agent_id)
+        incident.context["tasks"] = tuple(dict.fromkeys((*known, *held)))
+        for task_id in held:  # by an agent that failed again after it got them anew
+            incident.context.get("reassigned", {}).pop(task_id, None)
 
     async def _execute_recovery_step(self, incident: Incident, step: Step) -> bool:
         self._say(incident, "step.started", step.command)
@@ -232,5 +259,18 @@ class RecoveryEngine:
     async def _handle_recovery_failure(self, incident: Incident, error: Exception) -> None:
         self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
 
-    def _say(self, incident: Incident, event: str, detail: str = "", value: float | None = None) -> None:
-        self.system.audit.record(event, incident.number, incident.failure.subject, detail, value)
+    def _say(
+        self, incident: Incident, event: str, detail: str = "", value: float | None = None, text: str = ""
+    ) -> None:
+        self.system.audit.record(event, incident.number, incident.failure.subject, detail, value, text)
+
+
+def undecided(incident: Incident) -> str:
+    """Why an operator has to look at an incident of which the outcome is unknown."""
+    analysis = incident.analysis
+    return UNDOCUMENTED if analysis is None or not analysis.ambiguous else analysis.verdict
+
+
+def _acts_on(name: str, strategy: RecoveryStrategy | None) -> bool:
+    """Whether a step of the strategy is about the task, or the agent, that this argument names."""
+    return strategy is not None and any(name in step.arguments for step in strategy.steps)

@@ -91,21 +91,40 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """Whom a failure touches."""
+    """Whom a failure touches: directly, and `downstream` those who depend on them (None: nobody that is known)."""
 
     tasks: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
+    downstream: Impact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A runbook entry that the evidence speaks for, with its confidence, 0 to 1 (`recovery.ranking` has the formula).
+
+    `seen` are the entry's symptoms that were observed, `against` those of which something else was, both as
+    `name: value`; `confirmed` and `refuted` are the names of the diagnoses that were made for it.
+    """
+
+    scenario: str
+    confidence: float
+    seen: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    confirmed: tuple[str, ...] = ()
+    refuted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """The outcome of matching evidence with the runbook.
 
-    `scenario` is the runbook's entry (`"system_failures.agent_failure"`), or None when nothing matched and an operator
-    has to look; `confidence` is the share of that entry's symptoms which were observed, 0 to 1. `arguments` are the
-    values of the names that the runbook's arguments use, as far as they are known by now.
+    `scenario` is the runbook's entry (`"system_failures.agent_failure"`), or None when nothing matched, or more than
+    one entry as well (`ambiguous`), and an operator has to look. `confidence` is that of the likeliest entry, 0 to 1;
+    `candidates` are all that were considered, likeliest first. `diagnosis` has the verdicts of the diagnoses that had
+    to be made. `arguments` are the values of the names that the runbook's arguments use, as far as they are known by
+    now.
     """
 
     failure: Failure
@@ -115,6 +134,15 @@ class Analysis:
     impact: Impact
     diagnosis: Mapping[str, bool] = field(default_factory=_nothing)
     arguments: Mapping[str, Any] = field(default_factory=_nothing)
+    candidates: tuple[Candidate, ...] = ()
+    ambiguous: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """The diagnosis in a few words: the runbook's entry, `unknown`, or `ambiguous: a or b`."""
+        if self.ambiguous:
+            return f"ambiguous: {' or '.join(self.ambiguous)}"
+        return self.scenario or "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +239,7 @@ class Incident:
     """A failure from its detection to its end: verified, escalated or found to be moot.
 
     `context` is what its commands tell each other: values for the runbook's arguments, and what steps leave for later
-    ones. `outcome` is why it was escalated.
+    ones. `analysis` is that of the last try. `outcome` is why it was escalated.
     """
 
     number: int
@@ -220,3 +248,4 @@ class Incident:
     tries: int = 0
     outcome: str | None = None
     context: dict[str, Any] = field(default_factory=dict)
+    analysis: Analysis | None = None

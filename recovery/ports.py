@@ -158,19 +158,44 @@ class LogPort(Protocol):
         """Lines below `path` that match the regular expression, of the last `timeframe` seconds."""
 
 
+class TopologyPort(Protocol):
+    """Who depends on what: all that it takes to say whom a failure hits downstream."""
+
+    async def agents_of(self, endpoint: str) -> Sequence[str]:
+        """The agents that a network endpoint or group stands for; none when it stands for something else."""
+
+    async def holders(self, pool: str) -> Sequence[str]:
+        """Tasks that hold units of a pool."""
+
+    async def waiters(self, pool: str) -> Sequence[str]:
+        """Tasks that wait for units of a pool."""
+
+    async def waiting(self, queue_id: str) -> Sequence[str]:
+        """Tasks in the waiting line of a queue."""
+
+
 class AuditTrail(Protocol):
     """Where the core says what it does, as it does it.
 
-    `event` is one of `recovery.audit.AUDIT_EVENTS`; `incident` is the incident's number, -1 outside of one.
+    `event` is one of `recovery.audit.AUDIT_EVENTS`; `incident` is the incident's number, -1 outside of one. `text` is
+    for people, and says no more than the other columns and the evidence behind them: a compact trail may leave it out.
     """
 
-    def record(self, event: str, incident: int, subject: str, detail: str = "", value: float | None = None) -> None:
+    def record(
+        self,
+        event: str,
+        incident: int,
+        subject: str,
+        detail: str = "",
+        value: float | None = None,
+        text: str = "",
+    ) -> None:
         """Append one entry; must not block."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The system that is recovered: one implementation of each port."""
+    """The system that is recovered: one implementation of each port. Without a topology, impact stays direct."""
 
     tasks: TaskPort
     agents: AgentPort
@@ -180,3 +205,4 @@ class System:
     logs: LogPort
     store: TaskStore
     audit: AuditTrail
+    topology: TopologyPort | None = None

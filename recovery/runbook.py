@@ -6,7 +6,7 @@ said with file, line, key and what would be valid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -25,7 +25,7 @@ from recovery.instructions import (
     instead,
     wrong,
 )
-from recovery.model import FailureKind, Symptom
+from recovery.model import FailureKind
 from recovery.policy import RetryPolicy
 from recovery.procedures import check_procedures
 from recovery.runbook_text import Place, RunbookError, read, text_of
@@ -60,15 +60,9 @@ class Entry(BaseModel):
     diagnosis: tuple[AutomaticInstruction, ...]
     recovery: Annotated[tuple[AutomaticInstruction, ...], AfterValidator(in_order)]
 
-    def matches(self, observed: Sequence[Symptom]) -> tuple[Symptom, ...]:
-        """Those of the observed symptoms that the entry lists."""
-        wanted = {(name, value) for symptom in self.symptoms for name, value in symptom.items()}
-        return tuple(symptom for symptom in observed if (symptom.name, symptom.value) in wanted)
-
-    def confidence(self, observed: Sequence[Symptom]) -> float:
-        """The share of the entry's symptoms that was observed, 0 to 1."""
-        found = {(symptom.name, symptom.value) for symptom in self.matches(observed)}
-        return len(found) / len(self.symptoms)
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The symptoms, each as `(observation, value)`."""
+        return tuple(dict.fromkeys(pair for symptom in self.symptoms for pair in symptom.items()))
 
 
 class Condition(RetryPolicy):

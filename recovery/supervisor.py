@@ -9,7 +9,7 @@ from typing import Any
 
 from recovery.config import RecoveryConfig
 from recovery.detection import Detector, HeartbeatDetector, NoDetector, PerfectDetector
-from recovery.engine import UNDOCUMENTED, Outcome, RecoveryEngine
+from recovery.engine import Outcome, RecoveryEngine, undecided
 from recovery.model import HALTED, Failure, FailureKind, Incident, Symptom
 from recovery.ports import System
 
@@ -155,7 +155,7 @@ class Supervisor:
             async with self._slot():
                 outcome = await self.engine.recover(incident)
             if outcome is Outcome.UNKNOWN:
-                await self._escalate(incident, UNDOCUMENTED)
+                await self._escalate(incident, undecided(incident))
             elif outcome is not Outcome.FAILED and failure.kind is FailureKind.AGENT:
                 self._answered(failure.subject)
             if outcome is not Outcome.FAILED:

@@ -22,7 +22,7 @@ from sim.faults import Faults
 from sim.history import History
 from sim.invariants import Violation, check_all
 from sim.loop import SimLoop
-from sim.measures import measure
+from sim.measures import confusion, measure
 from sim.randomness import Streams
 from sim.world.world import World
 
@@ -55,6 +55,11 @@ class Run:
     def history(self) -> pd.DataFrame:
         """The history as a data frame: time, event, subject, task, agent, epoch, incident, value, detail, about."""
         return self.record.frame()
+
+    @cached_property
+    def confusion(self) -> pd.DataFrame:
+        """Recoveries by the fault there was (rows) and what it was taken for (columns): `sim.measures.confusion`."""
+        return confusion(self.record)
 
     @cached_property
     def history_sha256(self) -> str:

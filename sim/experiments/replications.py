@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -15,6 +15,7 @@ from joblib import Parallel, delayed
 from scenarios import Scenario
 from scenarios.metrics import lookup
 from sim.bench import Run, replication_name, run
+from sim.measures.diagnosis import as_frame, diagnoses, total
 from sim.statistics import Estimate, estimate
 
 SHOWN_VIOLATIONS = 5
@@ -22,7 +23,10 @@ SHOWN_VIOLATIONS = 5
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What is kept of one replication: everything but its history. `violations` are the first few, in words."""
+    """What is kept of one replication: everything but its history.
+
+    `violations` are the first few, in words; `diagnosis` counts recoveries by fault and what it was taken for.
+    """
 
     seed: str
     history_sha256: str
@@ -31,6 +35,7 @@ class RunSummary:
     wall_seconds: float
     metrics: dict[str, float | None]
     violations: tuple[str, ...]
+    diagnosis: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, run: Run) -> RunSummary:
@@ -46,6 +51,7 @@ class RunSummary:
                 f"{violation.invariant} at {violation.time:g} s: {violation.subject}: {violation.message}"
                 for violation in run.violations[:SHOWN_VIOLATIONS]
             ),
+            diagnoses(run.record),
         )
 
 
@@ -100,6 +106,16 @@ class Result:
         )
 
     @cached_property
+    def diagnosis(self) -> dict[str, dict[str, int]]:
+        """How often each fault got each diagnosis, over all replications; only what happened."""
+        return total([summary.diagnosis for summary in self.runs])
+
+    @property
+    def confusion(self) -> pd.DataFrame:
+        """Recoveries of all replications by fault (rows) and diagnosis (columns): `sim.measures.confusion`."""
+        return as_frame(self.diagnosis)
+
+    @cached_property
     def frame(self) -> pd.DataFrame:
         """Tidy: replication, metric, value, unit."""
         pools = tuple(self.scenario.resources)
@@ -122,6 +138,7 @@ class Result:
             "scenario_resolved": self.scenario.resolved(),
             "runbook_sha256": self.scenario.recovery.runbook_sha256,
             "metrics": {name: _plain(self.metrics.get(name)) for name in self._measured},
+            "diagnosis": self.diagnosis,
             "expectations": [
                 {"expression": outcome.expression, "observed": outcome.observed, "holds": outcome.holds}
                 for outcome in self.expectations
@@ -135,6 +152,7 @@ class Result:
                     "wall_seconds": summary.wall_seconds,
                     "metrics": summary.metrics,
                     "violations": list(summary.violations),
+                    "diagnosis": {fault: dict(row) for fault, row in summary.diagnosis.items()},
                 }
                 for summary in self.runs
             ],

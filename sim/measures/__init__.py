@@ -14,6 +14,7 @@ from sim.history import History
 from sim.measures.agents import measure_agents
 from sim.measures.attempts import measure_attempts
 from sim.measures.detection import measure_detection
+from sim.measures.diagnosis import confusion, needless_recoveries
 from sim.measures.queue import measure_queue
 from sim.measures.recovery_time import measure_recovery
 from sim.measures.resources import measure_resources
@@ -22,7 +23,7 @@ from sim.measures.tasks import measure_tasks
 from sim.measures.tracks import Tracks
 from sim.measures.work import measure_work
 
-__all__ = ["measure"]
+__all__ = ["confusion", "measure", "needless_recoveries"]
 
 
 def measure(history: History, violations: Mapping[str, Sequence[object]] | None = None) -> dict[str, float | None]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
+from sim.measures.diagnosis import accuracy, counts
 from sim.measures.distribution import describe
 from sim.measures.faults import AGENT_FAULTS, AgentTruth, LinkTruth
-from sim.measures.incidents import Incidents, task_faults, truth, void
+from sim.measures.incidents import Incidents, task_faults, void
 from sim.measures.tracks import NOWHERE, Rows, Tracks
 
 
@@ -24,8 +25,8 @@ def measure_detection(history: History) -> dict[str, float | None]:
     cuts off) was suspected while it lasted; or a recovery of the same subject, or of the agent that had the task, was
     open already. An attempt that was void, or whose task has its end already, cannot be missed.
 
-    `diagnosis.accuracy` = recoveries whose last diagnosis names the fault that there was ÷ those analyzed with a
-    fault behind them.
+    `diagnosis.accuracy` = recoveries whose last diagnosis names a fault that there was when it was made ÷ those
+    analyzed with a fault behind them (`sim.measures.diagnosis`).
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
@@ -36,7 +37,7 @@ def measure_detection(history: History) -> dict[str, float | None]:
         "detection.missed": float(
             _missed_agents(tracks, incidents) + _missed_links(tracks, incidents) + _missed_tasks(tracks, incidents)
         ),
-        "diagnosis.accuracy": _accuracy(tracks, incidents, np.flatnonzero(known)),
+        "diagnosis.accuracy": accuracy(counts(tracks, incidents)),
     }
 
 
@@ -156,15 +157,3 @@ def covered_by_recovery(tracks: Tracks, incidents: Incidents, row: int) -> bool:
         (incidents.task[already] == tracks.task[row]).any()
         or ((incidents.agent[already] == tracks.agent[row]) & (incidents.agent[already] >= 0)).any()
     )
-
-
-# ---------------------------------------------------------------------------- diagnosis
-def _accuracy(tracks: Tracks, incidents: Incidents, places: Rows) -> float | None:
-    analyzed = tracks.rows(Event.RECOVERY_ANALYZED)
-    diagnosis = dict(zip(tracks.incident[analyzed].tolist(), tracks.detail[analyzed].tolist(), strict=True))
-    verdicts = [
-        tracks.word(diagnosis[number]) == truth(tracks, int(incidents.onset_row[place]))
-        for place in places
-        if (number := int(incidents.number[place])) in diagnosis
-    ]
-    return sum(verdicts) / len(verdicts) if verdicts else None

@@ -12,6 +12,7 @@ from rich.text import Text
 from scenarios.metrics import lookup
 from sim.experiments.replications import Result
 from sim.measures.recovery_time import PHASES
+from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.explanation import never_injected
 from sim.reports.numbers import UNICODE, Signs, count, duration, estimated, quantity
 from sim.reports.verdict import broken, replay, replay_of
@@ -30,6 +31,9 @@ def summary(result: Result, style: Signs = UNICODE) -> Group:
     if _mean(result, "recovery.count"):
         parts += [Text(), phases(result, style)]
     parts += [Text(), load(result, style)]
+    wrong = wrong_diagnoses(result.diagnosis)
+    if wrong is not None:
+        parts += [Text(), wrong]
     if result.expectations:
         parts += [Text(), expectations(result, style)]
     return Group(*parts)

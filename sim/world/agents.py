@@ -213,11 +213,12 @@ class Agents:
         """Report a failed attempt; when the core has heard of it, the task is the core's and no longer the queue's."""
         task, agent = attempt.task, attempt.agent
         task.error = error
+        delivery = task.deliveries
 
         def arrive() -> None:
             info = {"error_code": error, "agent_id": agent.name, "resource_ids": tuple(self._needs)}
             self.report(Failure(kind, task.name, self._env.now, info, symptoms))
-            self._queue.settle(task)
+            self._queue.settle(task, delivery)
 
         if self._network.transparent:
             arrive()

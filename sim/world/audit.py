@@ -11,12 +11,20 @@ _EVENTS = {label: Event[label.upper().replace(".", "_")] for label in AUDIT_EVEN
 
 
 class HistoryAudit:
-    """Implements `recovery.ports.AuditTrail`."""
+    """Implements `recovery.ports.AuditTrail`. A history has no column for the text that explains an entry."""
 
     def __init__(self, history: History) -> None:
         self._history = history
 
-    def record(self, event: str, incident: int, subject: str, detail: str = "", value: float | None = None) -> None:
+    def record(
+        self,
+        event: str,
+        incident: int,
+        subject: str,
+        detail: str = "",
+        value: float | None = None,
+        text: str = "",
+    ) -> None:
         """Append one entry of the trail as an event of the history."""
         task = agent = -1
         about = ""

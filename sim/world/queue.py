@@ -70,6 +70,11 @@ class TaskQueue:
         return self._depth
 
     @property
+    def waiting(self) -> list[Task]:
+        """Tasks in the waiting line, head first, each once."""
+        return list(dict.fromkeys(task for task in self._line if task.lines > 0))
+
+    @property
     def blocked(self) -> bool:
         """Whether some agent that wants work cannot be reached."""
         return bool(self._unreachable)
@@ -238,8 +243,10 @@ class TaskQueue:
         self._history.record(Event.QUEUE_ACKED, task.number, agent.number)
         self.on_settled(task)
 
-    def settle(self, task: Task) -> None:
-        """The recovery core has taken the task over."""
+    def settle(self, task: Task, delivery: int) -> None:
+        """The recovery core has taken over what had been this delivery; one that came after it is the queue's."""
+        if task.deliveries != delivery:
+            return
         self._let_go(task)
         self._history.record(Event.QUEUE_SETTLED, task.number)
 

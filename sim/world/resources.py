@@ -137,6 +137,10 @@ class Pools:
         """Numbers of the tasks that hold something."""
         return list(self._held)
 
+    def waiters(self, name: str) -> list[int]:
+        """Numbers of the tasks that wait for units of a pool, in order."""
+        return [request.task for request in self._waiting if request.needs.get(name, 0)]
+
     def allocations(self, task: int) -> list[Allocation]:
         """All that a task holds, each attempt's allocation by itself."""
         return list(self._held.get(task, ()))

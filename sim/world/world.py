@@ -28,6 +28,7 @@ from sim.world.ports import (
 from sim.world.queue import TaskQueue
 from sim.world.resources import Pools
 from sim.world.tasks import Task
+from sim.world.topology import WorldTopology
 
 
 class Core(Protocol):
@@ -76,6 +77,7 @@ class World:
             logs=self.logs,
             store=store,
             audit=HistoryAudit(history),
+            topology=WorldTopology(self),
         )
         self.queue.on_settled = self._settled
         self.queue.on_dead_letter = self._dead_letter

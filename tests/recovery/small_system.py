@@ -61,6 +61,7 @@ class SmallSystem:
         self.available = {"gpu": 4}
         self.needs: dict[str, dict[str, int]] = {}
         self.held: dict[str, dict[str, int]] = {}
+        self.waiting_for: dict[str, list[str]] = {}
         self.errors: dict[str, str] = {}
         self.log: list[tuple[str, str]] = []
         self.raises: dict[str, Exception] = {}
@@ -76,6 +77,7 @@ class SmallSystem:
             logs=Logs(self),
             store=self.store,
             audit=self.audit,
+            topology=Topology(self),
         )
 
     # ------------------------------------------------------------------------------ what happens in it
@@ -245,3 +247,17 @@ class Network(Port):
 class Logs(Port):
     async def search(self, path, pattern, timeframe):
         return [line for file, line in self.of.log if file.startswith(path) and re.search(pattern, line)]
+
+
+class Topology(Port):
+    async def agents_of(self, endpoint):
+        return [agent_id for agent_id in self.of.up if endpoint in {agent_id, "agents"}]
+
+    async def holders(self, pool):
+        return [task_id for task_id, held in self.of.held.items() if held.get(pool)]
+
+    async def waiters(self, pool):
+        return list(self.of.waiting_for.get(pool, ()))
+
+    async def waiting(self, queue_id):
+        return list(self.of.queue)

@@ -144,7 +144,7 @@ def test_the_analysis_says_what_was_seen_and_whom_it_touches():
         ("resource_state", "inconsistent"),
     ]
     assert found.impact == Impact(tasks=("task.7",), agents=("agent.0",), resources=("gpu",))
-    assert found.diagnosis == {"check_logs": True, "verify_resources": True}
+    assert found.diagnosis == {}  # nothing else looks like it
 
 
 def test_an_agent_that_the_network_does_not_reach_is_a_communication_failure():
@@ -244,6 +244,7 @@ def test_what_nothing_documented_looks_like_is_left_alone():
     assert recover(system, "somewhere", FailureKind.COMMUNICATION) is Outcome.VERIFIED  # it was reported as one
     silent = SmallSystem()
     silent.submit("task.7")
+    silent.queue.clear()  # nobody knows where it is
     engine = RecoveryEngine({}, silent.ports)
     assert run(engine.recover_task("task.7", {})) is False
     assert silent.trail == [

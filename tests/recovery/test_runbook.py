@@ -10,7 +10,7 @@ from recovery import runbook
 from recovery.commands import documented_commands
 from recovery.config import RecoveryConfig
 from recovery.instructions import LEAVES
-from recovery.model import FailureKind, Symptom
+from recovery.model import FailureKind
 from recovery.runbook import RunbookError, documented, load, loads
 
 TEXT = (Path(runbook.__file__).parent / "runbook.yaml").read_text(encoding="utf-8")
@@ -33,14 +33,9 @@ def test_what_a_command_leaves_is_taken_by_another():
     assert [name for names in LEAVES.values() for name in names if name not in taken] == []
 
 
-def test_confidence_is_the_share_of_symptoms_that_was_observed():
+def test_an_entry_lists_its_symptoms_as_pairs():
     entry = dict(documented().entries())["task_failures.execution_failure"]
-    failed, error = Symptom("task_status", "failed", "task.1"), Symptom("error_code", "present", "task.1")
-    other = Symptom("task_status", "blocked", "task.1")
-    assert entry.confidence(()) == 0
-    assert entry.confidence((failed, other)) == pytest.approx(1 / 3)
-    assert entry.confidence((failed, failed, error)) == pytest.approx(2 / 3)
-    assert entry.matches((other, error)) == (error,)
+    assert entry.pairs() == (("task_status", "failed"), ("error_code", "present"), ("resource_state", "inconsistent"))
 
 
 def test_the_catalogue_as_plain_data_is_a_valid_catalogue_again():

@@ -219,6 +219,10 @@ def test_json_on_stdout_is_all_there_is_and_has_the_shape_of_the_contract(small,
     alone = sim.run(scenarios.load("small.scenario.yaml"), seed="7/1")
     assert data["runs"][1]["history_sha256"] == alone.history_sha256
     assert data["runs"][1]["metrics"]["recovery.time.mean"] == alone.metrics["recovery.time.mean"]
+    crash = "system_failures.agent_failure"
+    assert data["diagnosis"] == {crash: {crash: 3}}
+    assert [run["diagnosis"] for run in data["runs"]] == [{crash: {crash: 1}}] * 3
+    assert alone.confusion.loc[crash, crash] == 1
 
 
 def test_without_an_observation_a_metric_is_null(capsys):

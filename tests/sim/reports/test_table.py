@@ -1,6 +1,7 @@
 """The table of a result, from results written by hand."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.console import Console
 import scenarios
 from sim.experiments.replications import Result, RunSummary
 from sim.reports.demo import side_by_side
+from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.numbers import ASCII
 from sim.reports.table import failures, headline, packed, phases, summary
 
@@ -92,6 +94,23 @@ def test_half_widths_are_shown_of_several_replications():
 def test_without_recoveries_there_are_no_phases():
     assert "execute" in printed(summary(result()))
     assert "execute" not in printed(summary(result({"recovery.count": 0.0})))
+
+
+def test_wrong_diagnoses_are_told_where_there_are_any():
+    agent, link = "system_failures.agent_failure", "system_failures.communication_failure"
+    found = {agent: {agent: 7, link: 2, f"ambiguous: {agent} or {link}": 1}, "nothing": {agent: 3}}
+    lines = [line.rstrip() for line in printed(wrong_diagnoses(found)).splitlines()]
+    assert lines == [
+        "diagnosed wrongly  as                                                   times",
+        "  agent_failure    communication_failure                              2 of 10",
+        "  agent_failure    ambiguous: agent_failure or communication_failure  1 of 10",
+        "  nothing          agent_failure                                       3 of 3",
+    ]
+    assert wrong_diagnoses({agent: {agent: 7}, link: {link: 1}}) is None
+    (run,) = result().runs
+    for diagnosis, told in ((found, True), ({}, False)):
+        shown = printed(summary(Result(SCENARIO, "7", (replace(run, diagnosis=diagnosis),))))
+        assert ("diagnosed wrongly" in shown) is told
 
 
 def test_zero_is_said_only_where_it_is_worth_it():

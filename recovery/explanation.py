@@ -1,0 +1,87 @@
+"""An analysis in one paragraph for people. Pure functions; nothing is observed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recovery.model import Analysis, Candidate, Impact, Symptom
+
+NAMES_SHOWN = 3
+"""Of more tasks, agents or pools than this, the others are counted."""
+
+
+def explain(analysis: Analysis) -> str:
+    """What was observed, which failures were considered and how likely each is, what decided, and whom it hits."""
+    failure = analysis.failure
+    sentences = (
+        f"{failure.subject} was reported at {failure.at:g} s as {failure.kind.value}.",
+        _observed(analysis.evidence),
+        _considered(analysis.candidates),
+        _decided(analysis),
+        _hits(analysis.impact),
+    )
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _observed(evidence: Sequence[Symptom]) -> str:
+    if not evidence:
+        return "Nothing was observed."
+    by_subject: dict[str, list[str]] = {}
+    for symptom in evidence:
+        by_subject.setdefault(symptom.subject, []).append(f"{symptom.name} {symptom.value}")
+    return f"Observed: {'; '.join(f'{_and(seen)} of {subject}' for subject, seen in by_subject.items())}."
+
+
+def _considered(candidates: Sequence[Candidate]) -> str:
+    if not candidates:
+        return "Nothing documented looks like this."
+    return f"Considered: {'; '.join(_candidate(each) for each in candidates)}."
+
+
+def _candidate(candidate: Candidate) -> str:
+    reasons = [f"for it {_and(candidate.seen)}"]
+    if candidate.against:
+        reasons.append(f"against it {_and([f'not {each}' for each in candidate.against])}")
+    if candidate.confirmed:
+        reasons.append(f"confirmed by {_and(candidate.confirmed)}")
+    if candidate.refuted:
+        reasons.append(f"refuted by {_and(candidate.refuted)}")
+    return f"{candidate.scenario} at {candidate.confidence:.0%} ({', '.join(reasons)})"
+
+
+def _decided(analysis: Analysis) -> str:
+    if not analysis.candidates:
+        return "An operator has to look."
+    made = _and(list(analysis.diagnosis))
+    if analysis.ambiguous:
+        cause = f"{made} did not tell them apart" if made else "no diagnosis could be made to tell them apart"
+        return f"It is {' or '.join(analysis.ambiguous)}: {cause}, and an operator has to look."
+    if analysis.scenario is None:
+        return "What speaks against it weighs as much: an operator has to look."
+    if made:
+        return f"It is {analysis.scenario}, as {made} decided."
+    return f"It is {analysis.scenario}: nothing else comes near it, and no diagnosis was needed."
+
+
+def _hits(impact: Impact) -> str:
+    direct, downstream = _listed(impact), "" if impact.downstream is None else _listed(impact.downstream)
+    if not direct:
+        return f"Downstream it hits {downstream}." if downstream else ""
+    return f"It hits {direct}; downstream {downstream}." if downstream else f"It hits {direct}."
+
+
+def _listed(impact: Impact) -> str:
+    groups = (("task", impact.tasks), ("agent", impact.agents), ("pool", impact.resources), ("queue", impact.queues))
+    return ", ".join(_group(noun, names) for noun, names in groups if names)
+
+
+def _group(noun: str, names: Sequence[str]) -> str:
+    shown = list(names[:NAMES_SHOWN])
+    if len(names) > NAMES_SHOWN:
+        shown.append(f"{len(names) - NAMES_SHOWN} more")
+    return f"{len(names)} {noun}{'s' if len(names) > 1 else ''} ({_and(shown)})"
+
+
+def _and(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)

@@ -1,0 +1,202 @@
+"""Suspected, and alive after all: nothing is done twice that need not be, nothing counts twice, and it works again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sim
+from recovery import RecoveryEngine, Supervisor, System
+from recovery.commands import documented_commands
+from recovery.evidence import Evidence
+from recovery.model import Failure
+from scenarios import Scenario
+from sim.bench import Run
+from sim.core import build_core, core_config
+from sim.measures import needless_recoveries
+from sim.randomness import Streams
+from tests.sim.world.stories import scenario, told
+
+WORK = ("attempt.", "task.completed", "task.fenced")
+BELIEFS = ("agent.hung", "agent.woke", "agent.suspected", "agent.cleared")
+
+
+def what(run: Run, *events: str) -> list[str]:
+    """Events without their times, with agent and detail where there are any."""
+    rows = told(run, *events)
+    return [
+        f"{event}{f' {agent}' if agent >= 0 else ''}{f' {detail}' if detail else ''}"
+        for _, event, _, agent, detail in rows
+    ]
+
+
+def long_task(work: str, faults: str, **values: Any) -> Scenario:
+    """One task on agent.0 from 10 s on, and another agent; aligned beats every 5 s, suspected after 15 s of silence."""
+    settings = {"tasks.work": work, "recovery.detection.phase": "aligned", **values}
+    return scenario(settings, f"faults: {faults}\n", duration="400s", agents=2)
+
+
+def deaf(begins: float, ends: float) -> Callable[[Scenario, System, Streams], Supervisor]:
+    """A core that hears no beat of agent.0 for a while, though it reaches the agent: a cut in one direction."""
+
+    def build(built: Scenario, system: System, streams: Streams) -> Supervisor:
+        supervisor = build_core(built, system, streams)
+        hear, env = supervisor.heartbeat, system.tasks._world.env  # type: ignore[attr-defined]
+
+        def heartbeat(agent_id: str) -> None:
+            if agent_id != "agent.0" or not begins < env.now < ends:
+                hear(agent_id)
+
+        supervisor.heartbeat = heartbeat  # type: ignore[method-assign]
+        return supervisor
+
+    return build
+
+
+def test_an_agent_whose_beats_alone_are_lost_keeps_its_task() -> None:
+    """Suspected at 25 s, 15 s after its last beat; a probe finds it well, and so each time until its beats return."""
+    run = sim.run(long_task("60s", "[]"), seed=1, core=deaf(12, 60))
+    assert [(time, event) for time, event, _, agent, _ in told(run, *BELIEFS) if agent == 0] == [
+        (25.0, "agent.suspected"),
+        (25.0, "agent.cleared"),
+        (40.0, "agent.suspected"),
+        (40.0, "agent.cleared"),
+        (55.0, "agent.suspected"),
+        (55.0, "agent.cleared"),
+    ]
+    assert what(run, "recovery.dismissed") == ["recovery.dismissed 0 agent_responds"] * 3
+    assert what(run, *WORK) == ["attempt.started 0", "attempt.succeeded 0", "task.completed 0"]
+
+
+def test_agents_whose_beats_are_slow_are_not_restarted() -> None:
+    slow = {"network.latency": {"uniform": {"low": "0s", "high": "25s"}}, "recovery.detection.missed_heartbeats": 2}
+    run = sim.run(scenario({**slow, "queue.ack_timeout": None}, duration="2000s", count=20, agents=3), seed=1)
+    false_alarms = run.metrics["detection.false_positives"]
+    assert false_alarms is not None
+    assert false_alarms > 0
+    assert run.metrics["agents.restarts"] == 0
+    assert (run.metrics["attempts.started"], run.metrics["tasks.completed"]) == (20, 20)
+    assert needless_recoveries(run.record) == 0
+
+
+def test_an_agent_that_was_cut_off_goes_on_with_its_task_and_takes_the_next_one() -> None:
+    run = sim.run(
+        long_task("100s", "[{partition: {between: [agent.0, core], at: 11s, for: 60s}}]", **{"tasks.count": 3}), seed=1
+    )
+    assert what(run, "agent.suspected", "recovery.analyzed", "recovery.verified", "agent.cleared") == [
+        "agent.suspected 0",
+        "recovery.analyzed 0 system_failures.communication_failure",
+        "recovery.verified 0",
+        "agent.cleared 0",
+    ]
+    started = [agent for _, event, task, agent, _ in told(run, "attempt.started")]
+    assert (started, run.metrics["tasks.completed"]) == ([0, 1, 0], 3)
+
+
+def test_a_hang_that_ends_before_the_restart_costs_nothing_but_its_time() -> None:
+    """It wakes up at 31 s, while the restart is under way that was begun at 25 s and would act at 55 s."""
+    hang = "[{agent_hang: {targets: [agent.0], at: 11s, for: 20s}}]"
+    run = sim.run(long_task("60s", hang, **{"recovery.costs": {"restart_agent": "30s"}}), seed=1)
+    assert what(run, *BELIEFS, *WORK) == [
+        "attempt.started 0",
+        "agent.hung 0",
+        "agent.suspected 0",
+        "agent.woke 0",
+        "agent.cleared 0",
+        "attempt.succeeded 0",
+        "task.completed 0",
+    ]
+    assert told(run, "task.completed")[0][0] == 90  # 10 + 60 of work + 20 that it hung
+    assert needless_recoveries(run.record) == 0
+
+
+async def cannot_restart(system: System, incident: Any, *, agent_id: str) -> bool:
+    """Nobody answers at the agent's host."""
+    return False
+
+
+def without_restart(built: Scenario, system: System, streams: Streams) -> Supervisor:
+    """A core that cannot restart agents: it gives them up, and their tasks go on elsewhere."""
+    commands = {**documented_commands(), "restart_agent": cannot_restart}
+    config = core_config(built)
+    return Supervisor(config, system, RecoveryEngine(config, system, commands=commands))
+
+
+def test_a_given_up_agent_that_wakes_up_is_fenced_and_welcomed_back() -> None:
+    """Its task is done by the other agent; what it finishes itself does not count; and it gets work again."""
+    hang = "[{agent_hang: {targets: [agent.0], at: 11s, for: 100s}}]"
+    run = sim.run(long_task("50s", hang, **{"tasks.count": 13}), seed=1, core=without_restart)
+    of_first = [(event, agent, detail) for _, event, task, agent, detail in told(run, *WORK) if task == 0]
+    assert of_first == [
+        ("attempt.started", 0, ""),
+        ("task.fenced", -1, ""),
+        ("attempt.started", 1, ""),
+        ("attempt.succeeded", 1, ""),
+        ("task.completed", 1, ""),
+        ("attempt.succeeded", 0, ""),
+        ("attempt.refused", 0, "commit"),
+    ]
+    assert what(run, "agent.suspected", "agent.cleared", "recovery.escalated") == [
+        "agent.suspected 0",
+        "recovery.escalated 0 retries exhausted",
+        "agent.cleared 0",
+    ]
+    assert [agent for time, _, _, agent, _ in told(run, "attempt.started") if time > 111].count(0) > 0
+    assert run.violations == ()
+
+
+# ------------------------------------------------------------------------------------------------ late reports
+CUT = "{partition: {between: [agent.0, core], at: 11s, for: 75s}}"
+FAIL = "{execution_failure: {targets: 1, at: 30s}}"
+DIE = "{agent_crash: {targets: [agent.1], at: 90s}}"
+
+
+def late_report(*faults: str, **more: Any) -> Run:
+    """task.0 fails on agent.0 at 30 s, which cannot say so before 86 s.
+
+    By then the queue has delivered it again: the other agent works on it since 70 s, and needs 55 s.
+    """
+    injected = f"[{', '.join((CUT, FAIL, *faults))}]"
+    return sim.run(long_task("55s", injected, **{"queue.ack_timeout": "60s"}), seed=1, **more)
+
+
+def test_a_report_that_comes_late_does_not_stop_the_attempt_that_has_begun_since() -> None:
+    run = late_report()
+    assert what(run, "recovery.dismissed") == ["recovery.dismissed task_runs"]
+    assert what(run, *WORK) == [
+        "attempt.started 0",
+        "attempt.failed 0 injected",
+        "attempt.started 1",
+        "attempt.succeeded 1",
+        "task.completed 1",
+    ]
+    assert needless_recoveries(run.record) == 0
+
+
+def test_a_core_that_believes_what_it_was_told_stops_a_healthy_attempt() -> None:
+    """The twin: looking again is what leaves it in peace, and the measure tells."""
+
+    def credulous(built: Scenario, system: System, streams: Streams) -> Supervisor:
+        supervisor = build_core(built, system, streams)
+
+        class Credulous(Evidence):
+            async def moot(self, failure: Failure) -> str | None:
+                return None
+
+            async def _of_task(self, task_id: str) -> list[Any]:
+                return []
+
+        supervisor.engine._evidence = Credulous(system)
+        return supervisor
+
+    run = late_report(core=credulous)
+    assert what(run, "attempt.interrupted") == ["attempt.interrupted 1 stopped"]
+    assert needless_recoveries(run.record) == 1
+
+
+def test_a_report_that_comes_late_does_not_take_the_task_from_whoever_has_it_now() -> None:
+    """agent.1 dies, too, after the report: what the queue had delivered to it goes on all the same."""
+    run = late_report(DIE)
+    assert told(run, "queue.settled") == []
+    assert what(run, "task.completed") == ["task.completed 0"]
+    assert run.violations == ()

@@ -185,16 +185,16 @@ class RecoveryEngine:
         """The documented steps of the entry that was diagnosed, with their arguments."""
         assert analysis.scenario is not None
         steps: list[Step] = []
-        left: tuple[str, ...] = ()
+        provided: tuple[str, ...] = ()
         for instruction in self._entries[analysis.scenario].recovery:
-            awaits = tuple(name for name in instruction.args if name in left)
+            awaits = tuple(name for name in instruction.args if name in provided)
             arguments = {
                 name: instruction.values.get(name, analysis.arguments.get(name))
                 for name in instruction.args
-                if name not in left
+                if name not in provided
             }
             steps.append(Step(instruction.name, instruction.command, arguments, awaits))
-            left += LEAVES.get(instruction.command, ())
+            provided += LEAVES.get(instruction.command, ())
         return RecoveryStrategy(analysis.scenario, tuple(steps))
 
     # ----------------------------------------------------------------------------- execute

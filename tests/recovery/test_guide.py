@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from recovery import engine
 from recovery.audit import AUDIT_EVENTS, MemoryAudit
 from recovery.commands import documented_commands
 from recovery.engine import RecoveryEngine
@@ -205,7 +206,7 @@ def test_advice_is_documented():
 STAGES = {
     "failure detection": ("Supervisor.report", "recovery.opened"),
     "failure analysis": ("RecoveryEngine._analyze_failure", "recovery.analyzed"),
-    "failure impact": ("Evidence.impact", None),
+    "failure impact": ("engine.impact_of", None),
     "failure response": ("RecoveryEngine._execute_recovery", "step.started"),
     "recovery planning": ("RecoveryEngine._analyze_failure", "recovery.analyzed"),
     "recovery strategy": ("RecoveryEngine._select_recovery_strategy", None),
@@ -225,7 +226,6 @@ DIAGRAMS = {
 HOMES = {
     "Supervisor": "supervisor",
     "RecoveryEngine": "engine",
-    "Evidence": "evidence",
     "StateRecovery": "state",
 }
 
@@ -235,8 +235,8 @@ def happened(monkeypatch):
     """What one recovery of a failed task with a checkpoint went through: calls as they end, and the audit trail."""
     seen: list[str] = []
     for place in dict.fromkeys(place for place, _ in STAGES.values()):
-        class_name, method = place.split(".")
-        owner = getattr(import_module(f"recovery.{HOMES[class_name]}"), class_name)
+        home, method = place.split(".")
+        owner = getattr(import_module(f"recovery.{HOMES[home]}"), home) if home in HOMES else engine
         monkeypatch.setattr(owner, method, noted(seen, place, getattr(owner, method)))
     monkeypatch.setattr(MemoryAudit, "record", noted(seen, None, MemoryAudit.record))
     system = SmallSystem()

@@ -80,6 +80,7 @@ class RecoveryEngine:
             if isinstance(analysis, str):
                 self._say(incident, "recovery.dismissed", analysis)
                 return Outcome.DISMISSED
+            incident.context["analysis"] = analysis  # an operator may have to know
             if analysis.scenario is None:
                 return Outcome.UNKNOWN
             strategy = await self._select_recovery_strategy(analysis)

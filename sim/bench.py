@@ -132,4 +132,5 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "heartbeat_interval": detection.heartbeat_interval,
         "missed_heartbeats": detection.missed_heartbeats,
         "parallel": scenario.recovery.parallel,
+        "monitored": scenario.recovery.monitor is not None,
     }

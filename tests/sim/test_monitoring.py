@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import sim
 from recovery import Supervisor
+from recovery.telemetry import TelemetryTrail
 from scenarios import Scenario, ScenarioError
 from sim.bench import Run
 from sim.core import build_core
 from sim.experiments.replications import replicate
 from sim.history import Event, History
 from sim.measures import measure
+from sim.randomness import Streams
 from sim.reports.table import load
 from tests.sim.world.stories import scenario, told
 
@@ -33,7 +39,7 @@ def counted(run: Run) -> dict[str, float | None]:
 def doubting(tries: int) -> Any:
     """A core whose verification finds the first so many recoveries wanting, though every command has worked."""
 
-    def core(of: Scenario, system: Any, streams: Any) -> Supervisor:
+    def core(of: Scenario, system: Any, streams: Streams) -> Supervisor:
         supervisor = build_core(of, system, streams)
         left = [tries]
         verify = supervisor.engine.verification.verify_recovery
@@ -123,6 +129,24 @@ def test_a_monitor_that_cannot_be_is_refused() -> None:
     """With the key and what would be valid."""
     with pytest.raises(ScenarioError, match=r"recovery\.monitor\.late\.task_failure"):
         scenario({"recovery.monitor": {"late": {"task_failure": "soon"}}})
+
+
+# ------------------------------------------------------------------------------------------------------ telemetry
+def test_spans_of_a_run_are_in_virtual_time_and_the_run_is_the_same() -> None:
+    """Opened at 13 s, verified at 43 s, whatever the wall clock says."""
+    exporter, tracers = InMemorySpanExporter(), TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(exporter))
+
+    def core(of: Scenario, system: Any, streams: Streams) -> Supervisor:
+        world = system.tasks._world
+        trail = TelemetryTrail(system.audit, lambda: world.env.now, tracer_provider=tracers)
+        return build_core(of, replace(system, audit=trail), streams)
+
+    run = sim.run(scenario(FAILING, duration="44s"), core=core)
+    spans = [(span.name, span.start_time, span.end_time) for span in exporter.get_finished_spans()]
+    assert spans[-1] == ("recovery", 13_000_000_000, 43_000_000_000)
+    assert len(spans) == 4
+    assert run.history_sha256 == sim.run(scenario(FAILING, duration="44s")).history_sha256
 
 
 # ---------------------------------------------------------------------------------------------------- escalations

@@ -77,6 +77,7 @@ def test_everything_that_is_known_of_a_task_is_there():
     system = SmallSystem()
     system.submit("task.1", gpu=2)
     epoch = system.start("task.1")
+    system.store.save_checkpoint("task.1", epoch, 0.5)
     system.store.save_checkpoint("task.1", epoch, 1.5)
     system.fail("task.1")
     system.raises["enqueue"] = ConnectionError("queue is away")
@@ -109,6 +110,18 @@ def test_what_could_not_be_freed_was_not_released():
     system.raises["give_up"] = ConnectionError("no route")
     supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0))
     assert supervisor.escalations[0].released == {}
+
+
+def test_what_is_still_held_after_the_handing_over_was_not_released():
+    system = SmallSystem()
+    system.failed("task.1", gpu=3)
+
+    async def give_up(task_id, reason):
+        system.held[task_id]["gpu"] = 2
+
+    system.ports.tasks.give_up = give_up
+    supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0))
+    assert supervisor.escalations[0].released == {"gpu": 1}
 
 
 def test_a_port_that_cannot_tell_what_is_held_does_not_keep_a_task_from_its_operator():

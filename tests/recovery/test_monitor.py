@@ -193,6 +193,29 @@ def test_an_empty_retry_budget_is_alerted_where_there_is_one(tokens, raised):
     assert [(alert.rule, alert.text) for alert in sent] == raised
 
 
+def test_an_alert_for_an_operator_is_not_cleared_by_a_sample():
+    system = failing()
+    monitored(
+        system,
+        tasks(),
+        rules=[BREAKER | {"until": "operator"}],
+        limits=lambda _: RetryLimits(breaker_open=asyncio.get_running_loop().time() < 5),
+    )
+    assert [words for _, _, words, _ in alerts(system)] == ["alert.raised warning breaker_open"]
+
+
+def test_a_bound_is_met_to_the_second_wherever_the_recovery_began():
+    system = failing(*(f"task.{number}" for number in range(20)))
+
+    async def story(supervisor):
+        for number in range(20):
+            supervisor.report(failure_of(f"task.{number}"))
+            await asyncio.sleep(0.1)
+
+    monitored(system, story)
+    assert [value for _, _, words, value in alerts(system) if "raised" in words] == [20.0] * 20
+
+
 def test_an_escalation_is_alerted_until_an_operator_has_resolved_it():
     system = failing()
 
@@ -276,6 +299,24 @@ def test_stopping_the_supervisor_stops_its_monitor_without_a_word():
 
     monitored(system, story)
     assert [words for _, _, words, _ in alerts(system)] == ["alert.raised warning late"]
+
+
+def test_nothing_is_remembered_of_a_recovery_that_is_over():
+    system = failing()
+    supervisor = monitored(system, tasks())
+    assert supervisor.system.audit.of(0) == ()
+
+
+def test_nothing_is_remembered_of_a_recovery_that_was_stopped_before_it_began():
+    system = failing()
+
+    async def story(supervisor):
+        supervisor.report(failure_of("task.1"))
+        await supervisor.stop()
+        await supervisor.start()
+
+    supervisor = monitored(system, story)
+    assert supervisor.system.audit.of(0) == ()
 
 
 def test_a_supervisor_that_the_monitor_cannot_hear_is_refused():

@@ -1,5 +1,6 @@
 """Recoveries as OpenTelemetry's spans and metrics, at the instants of the clock that is given."""
 
+import asyncio
 import sys
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from recovery.audit import MemoryAudit
 from recovery.model import FailureKind
 from recovery.telemetry import TelemetryTrail
 from sim.loop import run
-from tests.recovery.small_system import SmallSystem, now
+from tests.recovery.small_system import SmallSystem, failure_of, now
 from tests.recovery.supervised import at_once, report, supervise
 
 SECOND = 1_000_000_000
@@ -112,6 +113,26 @@ def test_a_recovery_by_hand_is_a_span_as_well():
     told.system.failed("task.1")
     assert run(RecoveryEngine({}, told.system.ports).recover_task("task.1", {}))
     assert [(span.name, span.attributes["recovery.kind"]) for span in told.spans[:1]] == [("recovery", "manual")]
+
+
+def test_a_recovery_by_hand_that_fails_has_ended():
+    told = Telemetry()
+    told.system.failed("task.1")
+    told.system.raises["enqueue"] = ConnectionError()
+    assert not run(RecoveryEngine({}, told.system.ports).recover_task("task.1", {}))
+    assert told.points("recovery.ended") == {("manual", "failed"): 1}
+
+
+def test_the_recovery_time_begins_with_the_opening():
+    told = Telemetry()
+    told.system.failed("task.1")
+
+    async def story(supervisor):
+        await asyncio.sleep(100)
+        supervisor.report(failure_of("task.1"))
+
+    supervise(told.system, story)
+    assert told.points("recovery.time") == {("task_failure",): 30.0}
 
 
 def test_alerts_are_counted_by_severity_and_rule():

@@ -24,6 +24,11 @@ AUDIT_EVENTS: tuple[str, ...] = (
     "task.fenced",  # subject task; value: the highest void epoch
     "checkpoint.restored",  # subject task; value: progress in work-seconds
     "checkpoint.rejected",  # subject task; detail: why; value: sequence of the checkpoint where it is damaged
+    "alert.raised",  # detail: severity and rule; value: what was measured; subject alerts: a storm is folded
+    "alert.cleared",  # detail: severity and rule; value: seconds that it stood, of a storm the alerts that it counted
+    "monitor.failed",  # a recovery is not watched any more; detail: why
+    "escalation.acknowledged",  # detail: the operator
+    "escalation.resolved",  # detail: the operator
 )
 ENDS: frozenset[str] = frozenset({"recovery.verified", "recovery.escalated", "recovery.dismissed"})
 

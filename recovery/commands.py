@@ -87,7 +87,9 @@ async def check_queue_health(system: System, incident: Incident, *, queue_ids: S
 # ------------------------------------------------------------------------------------ recovery
 async def release_resources(system: System, incident: Incident, *, task_id: str) -> bool:
     """Give back all that the task holds."""
-    await ResourceManager({}, system).release(task_id)
+    for pool, units in (await ResourceManager({}, system).release(task_id)).items():
+        released = incident.context.setdefault("released", {})
+        released[pool] = released.get(pool, 0) + units
     return True
 
 

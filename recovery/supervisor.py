@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from recovery.config import RecoveryConfig
 from recovery.detection import Detector, HeartbeatDetector, NoDetector, PerfectDetector
 from recovery.engine import Outcome, RecoveryEngine, undecided
+from recovery.escalation import Escalation, EscalationQueue, escalation_of
 from recovery.model import HALTED, Failure, FailureKind, Incident, Symptom
+from recovery.monitor import RecoveryMonitor
 from recovery.ports import System
 
 TASK_KINDS = frozenset({FailureKind.TASK, FailureKind.RESOURCE})
@@ -26,7 +29,8 @@ class Supervisor:
 
     There is one recovery at a time for a subject: a second report while one is open belongs to it, unless the task is
     still halted at its end. `jitter(subject, retry)` gives the number in [0, 1) that spreads a delay. What is given up
-    waits in `escalations` for an operator.
+    waits in `escalations` for an operator. A `monitor`, if given, looks at every recovery while it lasts; it has to
+    hear everything, so that `system` is `monitor.system` then. Raises ValueError when it is not.
     """
 
     def __init__(
@@ -36,16 +40,21 @@ class Supervisor:
         engine: RecoveryEngine | None = None,
         *,
         jitter: Callable[[str, int], float] = no_jitter,
+        monitor: RecoveryMonitor | None = None,
     ) -> None:
         self.config = RecoveryConfig.model_validate(config)
         self.system = system
         self.engine = RecoveryEngine(self.config, system) if engine is None else engine
-        self.escalations: list[Incident] = []
+        self.escalations = EscalationQueue(self._said_by_operator)
+        self.monitor = monitor
+        if monitor is not None and not (self.system.audit is self.engine.system.audit is monitor.system.audit):
+            raise ValueError("the monitor would hear nothing: supervisor and engine work on `monitor.system` with it")
         self._jitter = jitter
         self._incidents = 0
         self._open: dict[str, Incident] = {}
         self._reported_again: dict[str, Failure] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._monitoring: dict[int, asyncio.Task[None]] = {}
         self._slots: asyncio.Semaphore | None = None
         self._detector: Detector = NoDetector()
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
@@ -60,6 +69,8 @@ class Supervisor:
             raise RuntimeError("the supervisor runs already")
         self._loop = asyncio.get_running_loop()
         self._slots = None if self.config.parallel is None else asyncio.Semaphore(self.config.parallel)
+        if self.monitor is not None:
+            self.monitor.start(self, self._loop)
         detection = self.config.detection
         if detection.detector == "perfect":
             self._detector = PerfectDetector(self._suspect, self._clear)
@@ -78,7 +89,7 @@ class Supervisor:
         self._loop = None
         self._detector.stop()
         self._detector = NoDetector()
-        running = list(self._tasks.values())
+        running = [*self._tasks.values(), *self._monitoring.values()]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -86,9 +97,9 @@ class Supervisor:
         self._reported_again.clear()
 
     async def settled(self) -> None:
-        """Return when no recovery is under way."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        """Return when no recovery is under way, and what monitored them is done."""
+        while self._tasks or self._monitoring:
+            await asyncio.gather(*self._tasks.values(), *self._monitoring.values(), return_exceptions=True)
 
     # ------------------------------------------------------------------------------ detection
     def watch(self, agent_id: str) -> None:
@@ -130,6 +141,10 @@ class Supervisor:
         self._incidents += 1
         self._open[failure.subject] = incident
         self._say(incident, "recovery.opened", failure.kind.value)
+        if self.monitor is not None:  # before the recovery itself: it sees the beginning
+            watching = loop.create_task(self.monitor.monitor_recovery(failure.subject))
+            self._monitoring[incident.number] = watching
+            watching.add_done_callback(lambda _: self._monitoring.pop(incident.number, None))
         task = loop.create_task(self._handle(incident))
         self._tasks[incident.number] = task
         task.add_done_callback(lambda _: self._tasks.pop(incident.number, None))
@@ -142,6 +157,8 @@ class Supervisor:
             await self._escalate(incident, f"{type(error).__name__}: {error}")
         finally:
             self._open.pop(incident.failure.subject, None)
+            if self.monitor is not None:
+                self.monitor.ended(incident)
         again = self._reported_again.pop(incident.failure.subject, None)
         if again is not None and self._failed_again(incident, again):
             self.report(again)
@@ -213,12 +230,32 @@ class Supervisor:
     async def _escalate(self, incident: Incident, reason: str) -> None:
         """Hand the incident to an operator. A task ends here; what a lost agent held goes on elsewhere."""
         incident.outcome = reason
-        self.escalations.append(incident)
+        known = escalation_of(incident, reason, asyncio.get_running_loop().time(), self.system)
+        self.escalations.add(known)  # first of all: nothing is lost, whatever happens while it is handed over
         try:
-            await self._hand_over(incident, reason)
+            self.escalations.add(replace(known, released=await self._released(incident, reason)))
         except Exception as error:  # noqa: BLE001 - what could not be freed is the operator's as well
             self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
         self._say(incident, "recovery.escalated", reason)
+
+    async def _released(self, incident: Incident, reason: str) -> dict[str, int]:
+        """Hand over, and tell the units by pool that recovery gave back until then."""
+        released: dict[str, int] = dict(incident.context.get("released", {}))
+        held = await self._held(incident)
+        await self._hand_over(incident, reason)
+        left = await self._held(incident) if held else {}
+        for pool, units in held.items():
+            released[pool] = released.get(pool, 0) + units - left.get(pool, 0)
+        return {pool: units for pool, units in released.items() if units}
+
+    async def _held(self, incident: Incident) -> Mapping[str, int]:
+        """What a task holds; nothing is known when the port raises, and it is handed over all the same."""
+        if incident.failure.kind not in TASK_KINDS:
+            return {}
+        try:
+            return dict(await self.system.resources.held(incident.failure.subject))
+        except Exception:  # noqa: BLE001 - whatever a port raises
+            return {}
 
     async def _hand_over(self, incident: Incident, reason: str) -> None:
         failure = incident.failure
@@ -227,6 +264,36 @@ class Supervisor:
                 await self.system.tasks.give_up(failure.subject, reason)
         elif failure.kind is FailureKind.AGENT:
             await self.engine.reassign(incident)
+
+    def _said_by_operator(self, event: str, escalation: Escalation, operator: str) -> None:
+        self.system.audit.record(event, escalation.incident, escalation.failure.subject, operator)
+        if event == "escalation.resolved" and self.monitor is not None:
+            self.monitor.resolved(escalation.incident)
+
+    # ---------------------------------------------------------------------------- for a monitor
+    @property
+    def recoveries_open(self) -> int:
+        """Incidents that are neither verified, escalated nor dismissed."""
+        return len(self._open)
+
+    @property
+    def escalations_open(self) -> int:
+        """Escalations that wait for an operator."""
+        return len(self.escalations)
+
+    def incident_of(self, subject: str) -> Incident | None:
+        """The open incident of a subject."""
+        return self._open.get(subject)
+
+    def retries_left(self, incident: Incident) -> int | None:
+        """Retries that its condition still allows; None: any number."""
+        failure = incident.failure
+        policy = self.config.condition(failure.kind)
+        if policy is None or policy.max_retries is None:
+            return None
+        counts_tasks = failure.kind in TASK_KINDS
+        used = self.system.store.retries(failure.subject, failure.kind) if counts_tasks else incident.tries
+        return max(0, policy.max_retries - used)
 
     def _say(self, incident: Incident, event: str, detail: str = "", value: float | None = None) -> None:
         self.system.audit.record(event, incident.number, incident.failure.subject, detail, value)

@@ -11,6 +11,7 @@ from recovery.model import FailureKind
 from recovery.runbook import Runbook, documented
 from scenarios.commands import COMMANDS
 from scenarios.errors import instead, invalid, shown
+from scenarios.monitoring import MonitorSettings
 from scenarios.quantities import Count, Number, PositiveCount, PositiveSeconds, Quantity, Seconds, not_yet, only
 from scenarios.runbooks import LoadedRunbook, only_given, read_runbook, with_conditions_of
 from scenarios.settings import Settings
@@ -124,6 +125,7 @@ class RecoverySettings(Settings):
         default={}, description="virtual time of each command; a command that is not named costs nothing"
     )
     parallel: PositiveCount | None = Field(default=None, description="recoveries at once; null: any number")
+    monitor: MonitorSettings | None = Field(default=None, description="the recovery monitor; null: nobody watches")
 
     _loaded: LoadedRunbook | None = PrivateAttr(default=None)
 

@@ -138,4 +138,5 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "missed_heartbeats": detection.missed_heartbeats,
         "parallel": scenario.recovery.parallel,
         "runbook_sha256": scenario.recovery.runbook_sha256,
+        "monitored": scenario.recovery.monitor is not None,
     }

@@ -11,19 +11,26 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
-from recovery import RecoveryEngine, Supervisor, System
+from recovery import RecoveryEngine, RecoveryMonitor, Supervisor, System
+from recovery.alerts import AlertConfig, standard_rules
 from recovery.commands import Command, documented_commands
 from recovery.config import RecoveryConfig
+from recovery.model import FailureKind
+from recovery.monitor import MetricsConfig, MonitorConfig
 from scenarios import Scenario
+from scenarios.monitoring import MonitorSettings
 from sim.randomness import Repeated, Streams
 
 
 def build_core(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
     """The core of a run. Tests pass broken ones in its place."""
     config = core_config(scenario)
+    settings = scenario.recovery.monitor
+    monitor = None if settings is None else RecoveryMonitor(monitor_config(settings), system)
+    system = system if monitor is None else monitor.system
     commands = priced(documented_commands(), scenario.recovery.costs)
     engine = RecoveryEngine(config, system, commands=commands, runbook=scenario.recovery.in_force)
-    return Supervisor(config, system, engine, jitter=jitter(streams))
+    return Supervisor(config, system, engine, jitter=jitter(streams), monitor=monitor)
 
 
 def core_config(scenario: Scenario) -> RecoveryConfig:
@@ -44,6 +51,18 @@ def core_config(scenario: Scenario) -> RecoveryConfig:
                 "poll": settings.detection.poll,
             },
         }
+    )
+
+
+def monitor_config(settings: MonitorSettings) -> MonitorConfig:
+    """The monitor's configuration in a scenario's `recovery.monitor` section."""
+    late = {
+        FailureKind(kind): bound for kind, bound in settings.late if bound is not None
+    }  # pairs of a field and its value
+    storm = None if settings.storm is None else settings.storm.model_dump()
+    return MonitorConfig(
+        metrics=MetricsConfig(every=settings.every),
+        alerts=AlertConfig.model_validate({"rules": standard_rules(late), "storm": storm}),
     )
 
 

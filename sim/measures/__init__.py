@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from scenarios.metrics import INVARIANTS
 from sim.history import History
 from sim.measures.agents import measure_agents
+from sim.measures.alerts import measure_alerts
 from sim.measures.attempts import measure_attempts
 from sim.measures.detection import measure_detection
 from sim.measures.diagnosis import confusion, needless_recoveries
@@ -37,6 +38,7 @@ def measure(history: History, violations: Mapping[str, Sequence[object]] | None 
         **measure_attempts(history),
         **measure_retries(history),
         **measure_recovery(history),
+        **measure_alerts(history),
         **measure_detection(history),
         **measure_work(history),
         **measure_agents(history),

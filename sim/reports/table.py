@@ -121,13 +121,17 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "attempts": ("attempts.started", "attempts.failed", "attempts.interrupted", "attempts.timed_out?"),
     "retries": ("retries.count", "retries.exhausted?", "work.wasted_fraction"),
     "detection": ("detection.missed", "detection.false_positives"),
+    "operator": ("escalations.open?", "alerts.critical?", "alerts.warning?"),
 }
-"""Lines of the table and their metrics; one with a question mark is left out when it is zero."""
+"""Lines of the table and their metrics; one with a question mark is left out when it is zero, and an empty line."""
 CALLED = {
     "tasks.wait.mean": "mean wait",
     "tasks.sojourn.mean": "sojourn",
     "tasks.sojourn.p95": "p95",
     "retries.count": "granted",
+    "escalations.open": "escalations open",
+    "alerts.critical": "critical alerts",
+    "alerts.warning": "warnings",
     "work.wasted_fraction": "of the work wasted",
 }
 
@@ -138,7 +142,8 @@ def load(result: Result, style: Signs = UNICODE) -> Table:
     table.add_column(style="dim")
     table.add_column(no_wrap=True)
     for group, metrics in GROUPS.items():
-        table.add_row(group, packed(list(_cells(result, metrics, style)), LOAD_WIDTH))
+        if cells := list(_cells(result, metrics, style)):
+            table.add_row(group, packed(cells, LOAD_WIDTH))
     violations = _mean(result, "consistency.violations")
     words = f"{quantity(violations, '', style)} violations" if violations else "no invariant violated"
     table.add_row("consistency", Text(words, "red" if violations else ""))

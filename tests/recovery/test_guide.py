@@ -36,6 +36,10 @@ GUIDE = {
     "tasks.TaskManager": "",
     "verification.RecoveryVerification": "verify_recovery _verify_task_state _verify_resources _verify_execution "
     "_handle_verification_failure",
+    "monitor.RecoveryMonitor": "monitor_recovery _start_monitoring _is_recovery_active _collect_recovery_metrics "
+    "_analyze_metrics _should_alert _send_alert _generate_recovery_report _handle_monitoring_failure",
+    "alerts.AlertManager": "",
+    "sample.MetricsCollector": "",
     "verification.StateVerifier": "",
     "verification.ResourceVerifier": "",
 }

@@ -11,6 +11,8 @@ PROMISED = {
     "retries": ".count .exhausted .delay.* .per_failure.mean",
     "recovery": ".count .succeeded .failed .escalated .censored .time.* .detect.* .wait.* .analyze.* "
     ".execute.* .verify.*",
+    "escalations": ".open",
+    "alerts": ".raised .warning .critical",
     "detection": ".latency.* .false_positives .missed",
     "diagnosis": ".accuracy",
     "work": ".useful .wasted .checkpoint .wasted_fraction",

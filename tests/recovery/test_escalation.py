@@ -1,0 +1,179 @@
+"""What automatic recovery gives up on: the operator's queue and what is known of each escalation."""
+
+import pytest
+
+from recovery import Escalation, EscalationQueue
+from recovery.alerts import Severity
+from recovery.model import FailureKind, Symptom, TaskStatus
+from tests.recovery.small_system import SmallSystem, failure_of
+from tests.recovery.supervised import at_once, report, supervise
+from tests.recovery.test_supervisor_lifecycle import BrokenStore
+
+
+def escalation(incident, *, opened_at=0.0, severity=Severity.WARNING, reason="retries exhausted"):
+    return Escalation(incident, failure_of(f"task.{incident}"), reason, opened_at, opened_at + 9, 1, severity)
+
+
+def queue_of(*escalations, said=None):
+    queue = EscalationQueue(said)
+    for each in escalations:
+        queue.add(each)
+    return queue
+
+
+# ---------------------------------------------------------------------------------------------------- the queue
+def test_the_most_severe_comes_first_then_the_oldest():
+    queue = queue_of(
+        escalation(1, opened_at=5),
+        escalation(2, opened_at=3),
+        escalation(3, opened_at=8, severity=Severity.CRITICAL),
+        escalation(4, opened_at=3),
+    )
+    assert [each.incident for each in queue] == [3, 2, 4, 1]
+    assert queue[0].incident == 3
+    assert len(queue) == 4
+
+
+def test_an_acknowledged_one_waits_until_it_is_resolved():
+    said = []
+    queue = queue_of(escalation(1), said=lambda event, of, operator: said.append((event, of.incident, operator)))
+    assert queue.acknowledge(1, "ada").acknowledged_by == "ada"
+    assert len(queue) == 1
+    resolved = queue.resolve(1, "bob", "restarted by hand")
+    assert (resolved.acknowledged_by, resolved.resolved_by, resolved.note) == ("ada", "bob", "restarted by hand")
+    assert (len(queue), queue.resolved) == (0, (resolved,))
+    assert queue.of(1) is resolved
+    assert said == [("escalation.acknowledged", 1, "ada"), ("escalation.resolved", 1, "bob")]
+
+
+def test_two_operators_do_not_look_after_the_same_one():
+    said = []
+    queue = queue_of(escalation(1), said=lambda *words: said.append(words))
+    queue.acknowledge(1, "ada")
+    queue.acknowledge(1, "ada")
+    with pytest.raises(ValueError, match="incident 1 is looked after by ada already"):
+        queue.acknowledge(1, "bob")
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("act", ["acknowledge", "resolve"])
+def test_what_does_not_wait_cannot_be_worked_on(act):
+    queue = queue_of(escalation(1))
+    queue.resolve(1, "ada")
+    for incident in (1, 2):
+        with pytest.raises(KeyError, match=f"no escalation of incident {incident} waits"):
+            getattr(queue, act)(incident, "ada")
+    with pytest.raises(KeyError, match="no escalation of incident 2"):
+        queue.of(2)
+
+
+def test_what_is_known_better_replaces_what_was_known():
+    queue = queue_of(escalation(1, reason="first"), escalation(1, reason="second"))
+    assert [each.reason for each in queue] == ["second"]
+
+
+# ------------------------------------------------------------------------------------------- what is known of one
+def test_everything_that_is_known_of_a_task_is_there():
+    system = SmallSystem()
+    system.submit("task.1", gpu=2)
+    epoch = system.start("task.1")
+    system.store.save_checkpoint("task.1", epoch, 0.5)
+    system.store.save_checkpoint("task.1", epoch, 1.5)
+    system.fail("task.1")
+    system.raises["enqueue"] = ConnectionError("queue is away")
+    supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(2))
+    (known,) = supervisor.escalations
+    assert (known.incident, known.reason, known.outcome) == (0, "retries exhausted", "retries exhausted")
+    assert (known.tries, known.severity, known.status) == (
+        3,
+        Severity.WARNING,
+        TaskStatus.QUEUED,
+    )  # the last try came so far
+    assert known.checkpoint.progress == 1.5
+    assert known.analysis.scenario == "task_failures.execution_failure"
+    assert Symptom("error_code", "present", "task.1") in known.analysis.evidence
+    assert known.released == {"gpu": 2}
+    assert known.unknown == ()
+
+
+def test_what_the_handing_over_frees_is_told():
+    system = SmallSystem()
+    system.failed("task.1", gpu=3)
+    supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0))
+    assert supervisor.escalations[0].released == {"gpu": 3}
+    assert supervisor.escalations[0].analysis is None
+
+
+def test_what_could_not_be_freed_was_not_released():
+    system = SmallSystem()
+    system.failed("task.1", gpu=3)
+    system.raises["give_up"] = ConnectionError("no route")
+    supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0))
+    assert supervisor.escalations[0].released == {}
+
+
+def test_what_is_still_held_after_the_handing_over_was_not_released():
+    system = SmallSystem()
+    system.failed("task.1", gpu=3)
+
+    async def give_up(task_id, reason):
+        system.held[task_id]["gpu"] = 2
+
+    system.ports.tasks.give_up = give_up
+    supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0))
+    assert supervisor.escalations[0].released == {"gpu": 1}
+
+
+def test_a_port_that_cannot_tell_what_is_held_does_not_keep_a_task_from_its_operator():
+    system = SmallSystem()
+    system.failed("task.1", gpu=3)
+
+    async def held(task_id):
+        raise TimeoutError("no answer")
+
+    system.ports.resources.held = held
+    supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0))
+    assert system.store.status("task.1") is TaskStatus.ESCALATED
+    assert system.calls == [("give_up", "task.1", "retries exhausted")]
+    assert supervisor.escalations[0].released == {}
+
+
+def test_what_could_not_be_found_out_is_said():
+    system = SmallSystem()
+    system.failed("task.1")
+    ports = type(system.ports)(
+        **{name: getattr(system.ports, name) for name in type(system.ports).__slots__ if name != "store"},
+        store=BrokenStore(system.store, "checkpoints"),
+    )
+    system.ports = ports
+    supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0))
+    assert supervisor.escalations[0].unknown == ("checkpoint: OSError: disk full",)
+    assert supervisor.escalations[0].status is TaskStatus.FAILED
+
+
+def test_an_agent_is_more_urgent_than_a_task():
+    system = SmallSystem()
+    system.failed("task.1")
+    system.up["agent.0"] = False
+    system.unreachable = ["agent.0"]
+    supervisor = supervise(
+        system,
+        report(("task.1", FailureKind.TASK), ("agent.0", FailureKind.AGENT)),
+        conditions=at_once(0) | {"agent_failure": {"max_retries": 3, "retry_delay": "10s"}},
+    )
+    assert [(each.failure.subject, each.severity) for each in supervisor.escalations] == [
+        ("agent.0", "critical"),
+        ("task.1", "warning"),
+    ]
+    assert supervisor.escalations[0].status is None
+
+
+def test_what_an_operator_does_is_in_the_trail():
+    system = SmallSystem()
+    system.failed("task.1")
+    supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0))
+    supervisor.escalations.acknowledge(0, "ada")
+    supervisor.escalations.resolve(0, "ada")
+    assert system.trail[-2:] == ["escalation.acknowledged ada", "escalation.resolved ada"]
+    assert [each.failure.subject for each in supervisor.escalations.resolved] == ["task.1"]
+    assert supervisor.escalations_open == 0

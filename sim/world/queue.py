@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class TaskQueue:
     """The waiting line, the agents that wait for work, and the leases.
 
-    `on_delivery(task, agent, incarnation, delivery)` is called when a task arrives at an agent, `on_redelivery(task)` when it has
-    to go out again for its lease has run out, `on_settled(task)` when the queue has let go of a finished one, and
-    `on_dead_letter(task)` when one was delivered as often as it may be.
+    `on_delivery(task, agent, incarnation, delivery)` is called when a task arrives at an agent, `on_redelivery(task)`
+    when it has to go out again for its lease has run out, `on_settled(task)` when the queue has let go of a finished
+    one, and `on_dead_letter(task)` when one was delivered as often as it may be.
     """
 
     name = "queue"

@@ -203,7 +203,7 @@ def test_a_report_that_comes_late_does_not_take_the_task_from_whoever_has_it_now
 
 
 def test_a_report_does_not_take_the_delivery_that_is_on_its_way_meanwhile() -> None:
-    """A delivery takes 5 s and the lease is over at 30 s: when the attempt fails at 32 s, the next delivery is on its way.
+    """A delivery takes 5 s and the lease is over at 30 s: when the attempt fails at 32 s, the next one is on its way.
 
     It arrives at 35 s at agent.1, which dies with it: the queue, which still has it, delivers it again.
     """

@@ -34,7 +34,7 @@ class Agent:
     free_slots: int = 0
     attempts: dict[Attempt, None] = field(default_factory=dict)
     holds: dict[Task, None] = field(default_factory=dict)  # delivered to it, and not settled
-    unread: list[tuple[Task, int]] = field(default_factory=list)  # arrived while it hung
+    unread: list[tuple[Task, int, int]] = field(default_factory=list)  # arrived while it hung
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,12 +92,12 @@ class Agents:
         execution.on_fenced = self._fenced
 
     # -------------------------------------------------------------------- receive, start
-    def receive(self, task: Task, agent: Agent, incarnation: int) -> None:
+    def receive(self, task: Task, agent: Agent, incarnation: int, delivery: int) -> None:
         """A task arrives at an agent, or at what is left of it."""
         if agent.incarnation != incarnation or not agent.up:
             return
         if agent.hung:
-            agent.unread.append((task, incarnation))
+            agent.unread.append((task, incarnation, delivery))
             return
         epoch = self._store.begin(task.name, agent.name)
         if epoch is None:
@@ -105,7 +105,7 @@ class Agents:
             return
         if task.keeper is not None:  # its retry runs here instead
             self.free_keeper(task)
-        attempt = Attempt(task, agent, epoch)
+        attempt = Attempt(task, agent, epoch, delivery)
         task.attempts.append(attempt)
         agent.attempts[attempt] = None
         if self.on_busy is not None and len(agent.attempts) == 1:
@@ -213,12 +213,11 @@ class Agents:
         """Report a failed attempt; when the core has heard of it, the task is the core's and no longer the queue's."""
         task, agent = attempt.task, attempt.agent
         task.error = error
-        delivery = task.deliveries
 
         def arrive() -> None:
             info = {"error_code": error, "agent_id": agent.name, "resource_ids": tuple(self._needs)}
             self.report(Failure(kind, task.name, self._env.now, info, symptoms))
-            self._queue.settle(task, delivery)
+            self._queue.settle(task, attempt.delivery)
 
         if self._network.transparent:
             arrive()
@@ -365,8 +364,8 @@ class Agents:
                 self._forget(attempt)
             else:
                 self._request(attempt)
-        for task, incarnation in unread:
-            self.receive(task, agent, incarnation)
+        for task, incarnation, delivery in unread:
+            self.receive(task, agent, incarnation, delivery)
         if agent.free_slots > 0:
             self._queue.wait_for_work(agent)
 

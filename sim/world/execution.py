@@ -38,6 +38,7 @@ class Attempt:
     task: Task
     agent: Agent
     epoch: int
+    delivery: int  # of the task, as the queue counts them
     progress: float = 0.0
     started: bool = False
     working_since: float | None = None

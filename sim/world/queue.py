@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class TaskQueue:
     """The waiting line, the agents that wait for work, and the leases.
 
-    `on_delivery(task, agent, incarnation)` is called when a task arrives at an agent, `on_redelivery(task)` when it has
-    to go out again for its lease has run out, `on_settled(task)` when the queue has let go of a finished one, and
-    `on_dead_letter(task)` when one was delivered as often as it may be.
+    `on_delivery(task, agent, incarnation, delivery)` is called when a task arrives at an agent, `on_redelivery(task)`
+    when it has to go out again for its lease has run out, `on_settled(task)` when the queue has let go of a finished
+    one, and `on_dead_letter(task)` when one was delivered as often as it may be.
     """
 
     name = "queue"
@@ -58,7 +58,7 @@ class TaskQueue:
         self._ack_luck = Repeated(streams, "queue.ack_loss")
         self._duplication_luck = Repeated(streams, "queue.duplication")
         self._direct = settings.latency.constant == 0 and settings.loss == 0 and settings.duplication == 0
-        self.on_delivery: Callable[[Task, Agent, int], None] = lambda task, agent, incarnation: None
+        self.on_delivery: Callable[[Task, Agent, int, int], None] = lambda task, agent, incarnation, delivery: None
         self.on_redelivery: Callable[[Task], None] = lambda task: None
         self.on_settled: Callable[[Task], None] = lambda task: None
         self.on_dead_letter: Callable[[Task], None] = lambda task: None
@@ -168,7 +168,7 @@ class TaskQueue:
         if self._settings.ack_timeout is not None:
             self._lease(task, self._settings.ack_timeout)
         if self._direct and self._network.transparent:
-            self.on_delivery(task, agent, agent.incarnation)
+            self.on_delivery(task, agent, agent.incarnation, task.deliveries)
         else:
             self._send(task, agent, task.deliveries, agent.incarnation)
 
@@ -186,7 +186,11 @@ class TaskQueue:
                 lost(None)
             else:
                 self._network.send(
-                    "delivery", self.name, agent.name, lambda: self.on_delivery(task, agent, incarnation), lost
+                    "delivery",
+                    self.name,
+                    agent.name,
+                    lambda: self.on_delivery(task, agent, incarnation, delivery),
+                    lost,
                 )
 
         if self._settings.duplication > 0 and (
@@ -244,8 +248,8 @@ class TaskQueue:
         self.on_settled(task)
 
     def settle(self, task: Task, delivery: int) -> None:
-        """The recovery core has taken over what had been this delivery; one that came after it is the queue's."""
-        if task.deliveries != delivery:
+        """The recovery core has taken over what had been this delivery. One that was made since stays the queue's."""
+        if task.leased not in (0, delivery):
             return
         self._let_go(task)
         self._history.record(Event.QUEUE_SETTLED, task.number)

@@ -200,3 +200,18 @@ def test_a_report_that_comes_late_does_not_take_the_task_from_whoever_has_it_now
     assert told(run, "queue.settled") == []
     assert what(run, "task.completed") == ["task.completed 0"]
     assert run.violations == ()
+
+
+def test_a_report_does_not_take_the_delivery_that_is_on_its_way_meanwhile() -> None:
+    """A delivery takes 5 s and the lease is over at 30 s: when the attempt fails at 32 s, the next one is on its way.
+
+    It arrives at 35 s at agent.1, which dies with it: the queue, which still has it, delivers it again.
+    """
+    faults = "[{execution_failure: {targets: 1, at: 32s}}, {agent_crash: {targets: [agent.1], at: 38s}}]"
+    run = sim.run(long_task("50s", faults, **{"queue.ack_timeout": "20s", "queue.latency": "5s"}), seed=1)
+    assert told(run, "queue.settled") == []
+    assert [(time, detail) for time, _, _, _, detail in told(run, "queue.entered")][:3] == [
+        (10.0, "submitted"),
+        (30.0, "redelivery"),
+        (50.0, "redelivery"),
+    ]

@@ -7,13 +7,16 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from recovery.admission import Admission
 from recovery.config import RecoveryConfig
 from recovery.detection import Detector, HeartbeatDetector, NoDetector, PerfectDetector
 from recovery.engine import UNDOCUMENTED, Outcome, RecoveryEngine
-from recovery.model import HALTED, Failure, FailureKind, Incident, Symptom
+from recovery.model import HALTED, TASK_KINDS, Failure, FailureKind, Incident, Symptom
+from recovery.policy import BREAKER_OPEN, EXHAUSTED, TOO_LATE, RetryPolicy
 from recovery.ports import System
 
-TASK_KINDS = frozenset({FailureKind.TASK, FailureKind.RESOURCE})
+VERDICTS: dict[Outcome | None, bool] = {Outcome.VERIFIED: True, Outcome.FAILED: False}
+"""What a try says to its circuit breaker; nothing, when there was nothing to recover or nobody knows how."""
 
 
 def no_jitter(subject: str, retry: int) -> float:
@@ -49,6 +52,7 @@ class Supervisor:
         self._slots: asyncio.Semaphore | None = None
         self._detector: Detector = NoDetector()
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
+        self._admission = Admission(self.config, lambda: self._running().time(), self._tell)
 
     # ---------------------------------------------------------------------------- start, stop
     async def start(self) -> None:
@@ -60,6 +64,7 @@ class Supervisor:
             raise RuntimeError("the supervisor runs already")
         self._loop = asyncio.get_running_loop()
         self._slots = None if self.config.parallel is None else asyncio.Semaphore(self.config.parallel)
+        self._admission = Admission(self.config, self._loop.time, self._tell)
         detection = self.config.detection
         if detection.detector == "perfect":
             self._detector = PerfectDetector(self._suspect, self._clear)
@@ -134,6 +139,10 @@ class Supervisor:
         self._tasks[incident.number] = task
         task.add_done_callback(lambda _: self._tasks.pop(incident.number, None))
 
+    def task_succeeded(self, task_id: str) -> None:
+        """A task was completed. Retry budgets are refilled by it; without any, nobody needs to tell."""
+        self._admission.task_succeeded(task_id)
+
     async def _handle(self, incident: Incident) -> None:
         """See an incident through to its end."""
         try:
@@ -142,6 +151,7 @@ class Supervisor:
             await self._escalate(incident, f"{type(error).__name__}: {error}")
         finally:
             self._open.pop(incident.failure.subject, None)
+            self._admission.ended(incident)
         again = self._reported_again.pop(incident.failure.subject, None)
         if again is not None and self._failed_again(incident, again):
             self.report(again)
@@ -151,9 +161,13 @@ class Supervisor:
         if failure.kind in TASK_KINDS and self.system.store.status(failure.subject) is None:
             self._say(incident, "recovery.dismissed", "task_unknown")
             return
-        while await self._retry_is_due(incident):
-            async with self._slot():
-                outcome = await self.engine.recover(incident)
+        policy = self.config.policy(failure)
+        while await self._retry_is_due(incident, policy):
+            outcome = await self._try(incident, policy)
+            if outcome is None:
+                return
+            if outcome is Outcome.VERIFIED:
+                self._admission.recovered(failure)
             if outcome is Outcome.UNKNOWN:
                 await self._escalate(incident, UNDOCUMENTED)
             elif outcome is not Outcome.FAILED and failure.kind is FailureKind.AGENT:
@@ -174,10 +188,9 @@ class Supervisor:
             return self._detector.suspects(again.subject)
         return again.kind in TASK_KINDS and self.system.store.status(again.subject) in HALTED
 
-    async def _retry_is_due(self, incident: Incident) -> bool:
+    async def _retry_is_due(self, incident: Incident, policy: RetryPolicy | None) -> bool:
         """Wait out the delay of the next try. False: there is none left, and the incident is escalated."""
         failure = incident.failure
-        policy = self.config.condition(failure.kind)
         incident.tries += 1
         incident.context.update(condition=policy, is_recovering=self._open.__contains__)
         counts_tasks = failure.kind in TASK_KINDS
@@ -187,19 +200,58 @@ class Supervisor:
         else:
             exhausted = not policy.allows(retry)
         if exhausted:
-            self._say(incident, "retry.exhausted", failure.kind.value)
-            await self._escalate(incident, "retries exhausted")
+            await self._refuse(incident, EXHAUSTED)
             return False
         if policy is None:
             return True
-        delay = policy.unlimited_delay(retry, self._jitter(failure.subject, retry), incident.context.get("delay"))
-        incident.context["delay"] = delay
+        u = self._jitter(failure.subject, retry)
+        delay = self._admission.grant(incident, policy, retry, u, counted=failure.kind is not FailureKind.AGENT)
+        if isinstance(delay, str):
+            await self._refuse(incident, delay)
+            return False
         if counts_tasks:
             self.system.store.count_retry(failure.subject, failure.kind)
         self._say(incident, "retry.granted", failure.kind.value, delay)
         if delay > 0:
             await asyncio.sleep(delay)
         return True
+
+    async def _try(self, incident: Incident, policy: RetryPolicy | None) -> Outcome | None:
+        """One try, in a slot, when its breaker lets it pass. None: it does not, and the incident is escalated."""
+        gate = None if policy is None else self._admission.gate(incident.failure)
+        if policy is None or gate is None:
+            async with self._slot():
+                return await self._timed_try(incident, policy)
+        while True:
+            async with self._slot():
+                ticket = gate.admit()
+                if ticket is not None:
+                    outcome = None
+                    try:
+                        outcome = await self._timed_try(incident, policy)
+                    finally:
+                        gate.settle(ticket, VERDICTS.get(outcome))
+                    return outcome
+            refusal = BREAKER_OPEN if gate.refuses() else None
+            if refusal is None and not await gate.opening(self._admission.latest(incident, policy)):
+                refusal = TOO_LATE
+            if refusal is not None:
+                await self._refuse(incident, refusal)
+                return None
+
+    async def _timed_try(self, incident: Incident, policy: RetryPolicy | None) -> Outcome:
+        """A try that takes longer than it may has failed, and so has the step that it was at."""
+        if policy is None or policy.try_timeout is None:
+            return await self.engine.recover(incident)
+        incident.context.pop("step", None)
+        try:
+            async with asyncio.timeout(policy.try_timeout):
+                return await self.engine.recover(incident)
+        except TimeoutError:
+            if "step" in incident.context:
+                self._say(incident, "step.failed", incident.context.pop("step"))
+            self._say(incident, "recovery.failed", f"timed out after {policy.try_timeout:g} s")
+            return Outcome.FAILED
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
@@ -210,6 +262,11 @@ class Supervisor:
                 yield
 
     # ------------------------------------------------------------------------------- escalation
+    async def _refuse(self, incident: Incident, reason: str) -> None:
+        """There is no further try."""
+        self._say(incident, "retry.exhausted", incident.failure.kind.value)
+        await self._escalate(incident, reason)
+
     async def _escalate(self, incident: Incident, reason: str) -> None:
         """Hand the incident to an operator. A task ends here; what a lost agent held goes on elsewhere."""
         incident.outcome = reason
@@ -227,6 +284,9 @@ class Supervisor:
                 await self.system.tasks.give_up(failure.subject, reason)
         elif failure.kind is FailureKind.AGENT:
             await self.engine.reassign(incident)
+
+    def _tell(self, event: str, subject: str, value: float | None) -> None:
+        self.system.audit.record(event, -1, subject, "", value)
 
     def _say(self, incident: Incident, event: str, detail: str = "", value: float | None = None) -> None:
         self.system.audit.record(event, incident.number, incident.failure.subject, detail, value)

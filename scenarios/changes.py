@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from scenarios import document
 from scenarios.errors import Path, ScenarioError, first_problem, nearest, shown, written
+from scenarios.policies import GIVEN_BY_PRESETS
 from scenarios.schema import Scenario
 from scenarios.settings import Form, Settings
 
@@ -29,6 +30,7 @@ def changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     edit = _Edit(scenario.resolved(), scenario.source or scenario.name, _open_mappings(scenario))
     for path, value in values.items():
         edit.put(path, value)
+    edit.make_room_for_presets()
     try:
         new = Scenario.model_validate(edit.data)
     except ValidationError as error:
@@ -64,6 +66,16 @@ class _Edit:
         _, place = self._child(node, place, steps[-1], change)
         self._at(place[:-1])[place[-1]] = _plain(value, place)
         self.changes[place] = change
+
+    def make_room_for_presets(self) -> None:
+        """A preset that is set gives the delays and their number, except where a key beside it is set as well."""
+        for place in self.changes:
+            *above, key = place
+            policy = self._at(tuple(above))
+            if key == "preset" and policy["preset"] is not None:
+                for given in GIVEN_BY_PRESETS:
+                    if (*above, given) not in self.changes:
+                        policy.pop(given, None)
 
     def _child(self, node: Any, place: Path, step: str, change: str) -> tuple[Any, Path]:
         if isinstance(node, list) and step.isdecimal() and int(step) < len(node):

@@ -15,6 +15,7 @@ from recovery import RecoveryEngine, Supervisor, System
 from recovery.commands import Command, documented_commands
 from recovery.config import RecoveryConfig
 from scenarios import Scenario
+from scenarios.policies import Policy
 from sim.randomness import Repeated, Streams
 
 
@@ -29,13 +30,15 @@ def build_core(scenario: Scenario, system: System, streams: Streams) -> Supervis
 def core_config(scenario: Scenario) -> RecoveryConfig:
     """The core's configuration in a scenario's `recovery` section."""
     settings = scenario.recovery
-    conditions = {
-        kind: None if condition is None else condition.model_dump(exclude={"budget"})
-        for kind, condition in settings.conditions  # pairs of a field and its value
-    }
+    conditions = list(settings.conditions)  # pairs of a field and its value
     return RecoveryConfig.model_validate(
         {
-            "conditions": conditions,
+            "conditions": {kind: _policy(condition) for kind, condition in conditions},
+            "by_error": {
+                kind: {code: _policy(policy) for code, policy in condition.by_error.items()}
+                for kind, condition in conditions
+                if condition is not None
+            },
             "parallel": settings.parallel,
             "detection": {
                 "detector": settings.detection.detector,
@@ -45,6 +48,10 @@ def core_config(scenario: Scenario) -> RecoveryConfig:
             },
         }
     )
+
+
+def _policy(settings: Policy | None) -> dict[str, Any] | None:
+    return None if settings is None else settings.model_dump(exclude={"preset", "by_error"})
 
 
 def priced(commands: Mapping[str, Command], costs: Mapping[str, float]) -> dict[str, Command]:

@@ -102,6 +102,10 @@ class Event(IntEnum):
     RECOVERY_FAILED = 100
     RECOVERY_ESCALATED = 101
     RECOVERY_DISMISSED = 102
+    # --- its circuit breakers; about: failure kind
+    BREAKER_OPENED = 120  # value: for how many seconds
+    BREAKER_HALF_OPENED = 121
+    BREAKER_CLOSED = 122
 
     @property
     def label(self) -> str:

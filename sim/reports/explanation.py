@@ -13,9 +13,9 @@ from rich.text import Text
 from recovery.runbook import documented
 from scenarios import Scenario
 from scenarios.arrivals import Burst, Closed, Interval, Poisson
-from scenarios.conditions import Condition
 from scenarios.distributions import Constant, Exponential, Uniform
 from scenarios.faults import AgentCrash, AgentHang, CheckpointCorrupt, ExecutionFailure, Partition, ResourceUnavailable
+from scenarios.policies import Policy
 from sim.reports.numbers import count, duration
 
 
@@ -205,11 +205,12 @@ def should_happen(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def retries(condition: Condition) -> str:
+def retries(condition: Policy) -> str:
     """`up to 3 times, 30s apart`."""
-    if not condition.max_retries:
+    if condition.max_retries == 0:
         return "never"
-    times = "once" if condition.max_retries == 1 else f"up to {condition.max_retries} times"
+    limits = {None: "any number of times", 1: "once"}
+    times = limits.get(condition.max_retries, f"up to {condition.max_retries} times")
     if not condition.retry_delay:
         return f"{times}, at once"
     delay = duration(condition.retry_delay)

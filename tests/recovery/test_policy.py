@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from recovery.policy import (
-    RetryPolicy,
+from recovery.delays import (
     decorrelated_jitter,
     equal_jitter,
     exponential,
     fixed,
     full_jitter,
     linear,
-    seconds,
 )
+from recovery.durations import seconds
+from recovery.policy import RetryPolicy
 
 DELAYS = st.floats(0, 1e6)
 RETRIES = st.integers(1, 200)
@@ -162,7 +162,7 @@ def test_durations_can_be_written_with_their_units(text, value):
         ({"max_retries": 1.5}, "valid integer"),
         ({"multiplier": 0.5}, "greater than or equal to 1"),
         ({"backoff": "cubic"}, "'fixed', 'linear' or 'exponential'"),
-        ({"jitter": "some"}, "'none', 'full', 'equal' or 'decorrelated'"),
+        ({"jitter": "some"}, "'none', 'full', 'equal', 'decorrelated', 'proportional' or 'compounding'"),
         ({"delay": 1}, "Extra inputs"),
     ],
 )

@@ -423,5 +423,5 @@ def test_a_failure_without_an_error_code_has_the_policy_of_its_kind(kind):
     one = {"max_retries": 1, "retry_delay": 4}
     other = {"max_retries": 7, "retry_delay": 7}
     supervise(
-        system, story, conditions=dict.fromkeys(FailureKind, one), by_error=dict.fromkeys(FailureKind, {"E1": other})
+        system, story, conditions=dict.fromkeys(FailureKind, one), by_error={key: {"E1": other} for key in FailureKind}
     )

@@ -193,7 +193,8 @@ def should_happen(scenario: Scenario) -> Iterator[str]:
         yield f"A restart takes {spread(scenario.agents.restart_time)}."
     for name, condition in scenario.recovery.conditions:
         if condition is not None:
-            yield f"A {name.replace('_', ' ')} is retried {retries(condition)}, then an operator is called."
+            end = "" if condition.max_retries is None else ", then an operator is called"
+            yield f"A {name.replace('_', ' ')} is retried {retries(condition)}{end}."
     detection = scenario.recovery.detection
     if detection.detector == "perfect":
         yield "The detector knows at once that an agent is down."
@@ -221,7 +222,9 @@ def retries(condition: Policy) -> str:
     }[condition.backoff]
     cap = "" if condition.max_delay is None else f", at most {duration(condition.max_delay)}"
     jitter = "" if condition.jitter == "none" else f", with {condition.jitter} jitter"
-    return f"{times}, {grows}{cap}{jitter}"
+    deadline = "" if condition.deadline is None else f", within {duration(condition.deadline)} of the first failure"
+    budget = "" if condition.budget is None else f", on a budget of {condition.budget.tokens:g} that all tasks share"
+    return f"{times}, {grows}{cap}{jitter}{deadline}{budget}"
 
 
 # ------------------------------------------------------------------------------- words

@@ -112,8 +112,9 @@ def test_the_share_is_of_the_last_tries_only():
     assert [tried(guard, 0, works=one) for one in works] == ["closed"] * 6 + ["open"]
 
 
-def test_closed_again_it_has_forgotten_what_opened_it():
-    guard = breaker(failures=2)
+@pytest.mark.parametrize("limit", [{"failures": 2}, {"failures": None, "share": 1, "window": 2}], ids=["row", "share"])
+def test_closed_again_it_has_forgotten_what_opened_it(limit):
+    guard = breaker(**limit)
     tried(guard, 0, works=False), tried(guard, 0, works=False)
     assert [tried(guard, 10, works=works) for works in (True, False, False)] == ["closed", "closed", "open"]
 

@@ -267,6 +267,24 @@ def test_when_the_probe_works_the_others_pass():
     ]
 
 
+def test_when_there_is_nothing_left_to_probe_with_the_next_one_probes():
+    system = broken("task.1", "task.2")
+
+    async def story(supervisor):
+        for task in ("task.1", "task.2"):
+            supervisor.report(failure_of(task))
+        await asyncio.sleep(30)
+        system.store.escalate("task.1", "by hand")
+
+    supervise(system, story, conditions=condition(max_retries=2, breaker=GUARD))
+    after = [(at, whom, words) for at, whom, words in system.timed_trail if at > 10 and whom != "task_failure"]
+    assert after[:3] == [
+        (70.0, "task.1", "recovery.started"),
+        (70.0, "task.1", "recovery.dismissed task_finished"),
+        (70.0, "task.2", "recovery.started"),
+    ]
+
+
 def test_how_long_it_stays_open_is_told():
     system = two_failures()
     assert [entry.value for entry in system.audit.entries if entry.event == "breaker.opened"] == [60, 60, 60]

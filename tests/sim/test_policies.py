@@ -122,9 +122,9 @@ def test_a_try_that_takes_too_long_is_cut_short_and_on_record():
 
 def test_an_error_code_may_have_its_own_policy():
     story = scenarios.loads(STORY.replace("work: 1s", "work: 1s\n  timeout: 500ms"))
-    by_error = {"timeout": {"max_retries": 1, "retry_delay": "2s"}}
-    run = sim.run(story.with_values({"recovery.conditions.task_failure.by_error": by_error}))
-    assert delays(run) == [2]
+    condition = {"max_retries": 1, "by_error": {"timeout": {"max_retries": 3, "retry_delay": "2s"}}}
+    run = sim.run(story.with_values({"recovery.conditions.task_failure": condition}))
+    assert delays(run) == [2, 2, 2]
     assert run.violations == ()
 
 

@@ -47,7 +47,7 @@ def as_the_policy_waits(policy, u=0.5) -> list[float]:
         wait.wait_fixed(1) + wait.wait_exponential(),
         wait.wait_none(),
     ],
-    ids=repr,
+    ids=["fixed", "exponential", "incrementing", "chain", "sum", "none"],
 )
 @pytest.mark.parametrize("attempts", [1, 2, 5])
 def test_delays_and_attempts_are_those_of_tenacity(waits, attempts):

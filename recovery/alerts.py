@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from recovery.durations import Seconds
 from recovery.model import FailureKind
-from recovery.policy import Seconds
 from recovery.ports import System
 from recovery.sample import MEASURES, RecoverySample
 

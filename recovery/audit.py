@@ -21,6 +21,9 @@ AUDIT_EVENTS: tuple[str, ...] = (
     "recovery.failed",  # this try did not work; detail: why
     "recovery.escalated",  # given up: the end; detail: why
     "recovery.dismissed",  # nothing to recover any more: the end; detail: why
+    "breaker.opened",  # subject failure kind: tries are held back; value: for how many seconds
+    "breaker.half_opened",  # subject failure kind: probes may pass
+    "breaker.closed",  # subject failure kind: the probes have worked
     "task.fenced",  # subject task; value: the highest void epoch
     "checkpoint.restored",  # subject task; value: progress in work-seconds
     "checkpoint.rejected",  # subject task; detail: why; value: sequence of the checkpoint where it is damaged

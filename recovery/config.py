@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from recovery.model import FailureKind
-from recovery.policy import RetryPolicy, Seconds
+from recovery.durations import Seconds
+from recovery.model import Failure, FailureKind
+from recovery.policy import RetryPolicy
 from recovery.runbook import documented
+from recovery.tenacious import adopted
+
+Policy = Annotated[RetryPolicy, BeforeValidator(adopted)]
+"""A policy, or a tenacity object that serves as one."""
+Rule = tuple[FailureKind, str | None]
+"""Whose policy: a kind of failure's, or that of one error code of the kind."""
 
 
 def documented_conditions() -> dict[FailureKind, RetryPolicy | None]:
@@ -30,14 +38,16 @@ class DetectionConfig(BaseModel):
 class RecoveryConfig(BaseModel):
     """The core: a condition per kind of failure (None: no delay, not counted, no limit), and how it detects and works.
 
-    Conditions that are left out altogether are the documented runbook's. `parallel` is the number of recoveries at once
-    (None: any number). `unconditional_tries` bounds how often a recovery is tried whose kind has no condition, before
-    it is escalated.
+    Conditions that are left out altogether are the documented runbook's. `by_error` has policies for single error
+    codes of a kind, in place of the kind's; retries are counted for the kind, whatever the error. `parallel` is the
+    number of recoveries at once (None: any number). `unconditional_tries` bounds how often a recovery is tried whose
+    kind has no condition, before it is escalated.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    conditions: dict[FailureKind, RetryPolicy | None] = Field(default_factory=documented_conditions)
+    conditions: dict[FailureKind, Policy | None] = Field(default_factory=documented_conditions)
+    by_error: dict[FailureKind, dict[str, Policy]] = Field(default_factory=dict)
     detection: DetectionConfig = DetectionConfig()
     parallel: Annotated[int, Field(ge=1)] | None = 8
     unconditional_tries: Annotated[int, Field(ge=1)] = 3
@@ -45,3 +55,22 @@ class RecoveryConfig(BaseModel):
     def condition(self, kind: FailureKind) -> RetryPolicy | None:
         """The policy for failures of a kind."""
         return self.conditions.get(kind)
+
+    def rule(self, failure: Failure) -> Rule:
+        """Whose policy a failure is recovered by: its error code's where there is one, else its kind's."""
+        code = failure.info.get("error_code")
+        return failure.kind, code if code in self.by_error.get(failure.kind, {}) else None
+
+    def policy(self, failure: Failure) -> RetryPolicy | None:
+        """The policy for a failure; None: it is recovered without a condition."""
+        kind, code = self.rule(failure)
+        return self.condition(kind) if code is None else self.by_error[kind][code]
+
+    def policies(self) -> Iterator[tuple[Rule, RetryPolicy]]:
+        """Every policy, and whose it is."""
+        for kind, policy in self.conditions.items():
+            if policy is not None:
+                yield (kind, None), policy
+        for kind, policies in self.by_error.items():
+            for code, policy in policies.items():
+                yield (kind, code), policy

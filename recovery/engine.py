@@ -232,7 +232,9 @@ class RecoveryEngine:
     async def _execute_recovery_step(self, incident: Incident, step: Step) -> bool:
         self._say(incident, "step.started", step.command)
         awaited = {name: incident.context.get(name) for name in step.awaits}
+        incident.context["step"] = step.command  # what is interrupted when the try takes too long
         done = await self._commands[step.command](self.system, incident, **step.arguments, **awaited)
+        del incident.context["step"]
         self._say(incident, "step.completed" if done else "step.failed", step.command)
         return done
 

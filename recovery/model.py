@@ -40,6 +40,8 @@ class TaskStatus(StrEnum):
     REJECTED = "rejected"
 
 
+TASK_KINDS = (FailureKind.TASK, FailureKind.RESOURCE)
+"""Failures whose subject is a task."""
 FINISHED = frozenset({TaskStatus.COMPLETED, TaskStatus.ESCALATED, TaskStatus.REJECTED})
 """Nothing can happen to such a task any more."""
 HALTED = frozenset({TaskStatus.FAILED, TaskStatus.BLOCKED})

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.alerts import Alert, AlertConfig, AlertManager
+from recovery.durations import Seconds
 from recovery.journal import Journal
 from recovery.model import Incident
-from recovery.policy import Seconds
 from recovery.ports import System
 from recovery.report import RecoveryReport, report_of
 from recovery.sample import LimitsOf, MetricsCollector, Recoveries, RecoverySample
@@ -39,7 +39,7 @@ class RecoveryMonitor:
     """Monitors the recoveries of a supervisor, which starts it: `Supervisor(config, monitor.system, monitor=monitor)`.
 
     `monitor.system` is the given one with a trail that the monitor can read. `limits` tells of a failure's retry budget
-    and circuit breaker where there are any. Every sample goes to `on_sample`, every alert that is sent to `on_alert`,
+    and circuit breaker where the supervisor has none of its own. Every sample goes to `on_sample`, every alert that is sent to `on_alert`,
     the report of every recovery that has ended to `on_report`; they must not block. While no recovery is open, nothing
     is scheduled. What goes wrong here is said in the audit trail, and harms no recovery.
     """

@@ -1,81 +1,50 @@
-"""Retry policies: how often, and after which delay.
+"""Retry policies: how often, after which delay, until when, and within which limits that all retries share.
 
-The delay mathematics are pure functions of their inputs; randomness comes in as `u`, uniform over [0, 1). Retries are
-counted from 1: the n-th delay comes before retry n, and no delay follows the last failure.
+Retries are counted from 1: the n-th delay comes before retry n, and no delay follows the last failure. The formulas are
+in `recovery.delays`.
 """
 
 from __future__ import annotations
 
-import re
 from math import inf
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.breaker import BreakerPolicy
+from recovery.budget import BudgetPolicy
+from recovery.delays import (
+    compounding_jitter,
+    decorrelated_jitter,
+    equal_jitter,
+    exponential,
+    fixed,
+    full_jitter,
+    linear,
+    proportional_jitter,
+)
+from recovery.durations import PositiveSeconds, Seconds
 
 Backoff = Literal["fixed", "linear", "exponential"]
-Jitter = Literal["none", "full", "equal", "decorrelated"]
+Jitter = Literal["none", "full", "equal", "decorrelated", "proportional", "compounding"]
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
-_DURATION = re.compile(r"\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)\s*(ms|s|m|h|d|)\s*")
-_VALID = "valid: 250ms, 30s, 5m, 2h, 1d or a number of seconds"
-
-
-def seconds(value: object) -> object:
-    """`"30s"`, `"250ms"`, `"5m"`, `"2h"`, `"1d"` as float seconds; numbers pass. Raises ValueError for another text."""
-    if isinstance(value, bool):
-        raise ValueError(f"{value} is not a duration; {_VALID}")
-    if isinstance(value, str):
-        parts = _DURATION.fullmatch(value)
-        if parts is None:
-            raise ValueError(f"{value!r} is not a duration; {_VALID}")
-        return float(parts[1]) * _UNITS[parts[2]]
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0, allow_inf_nan=False)]
-
-
-def fixed(retry_delay: float) -> float:
-    """The same delay before every retry: d."""
-    return retry_delay
-
-
-def linear(retry_delay: float, retry: int) -> float:
-    """n d before retry n."""
-    return retry * retry_delay
-
-
-def exponential(retry_delay: float, multiplier: float, retry: int) -> float:
-    """d m^(n-1) before retry n: the first delay is `retry_delay` itself. Beyond the range of floats: infinity."""
-    if retry_delay == 0:
-        return 0.0
-    try:
-        return retry_delay * multiplier ** (retry - 1)
-    except OverflowError:
-        return inf
-
-
-def full_jitter(delay: float, u: float) -> float:
-    """Uniform over [0, d): mean d/2, variance d^2/12 (Brooker, "Exponential Backoff and Jitter", AWS 2015)."""
-    return u * delay if u > 0 else 0.0  # an infinite delay has a shortest one, too
-
-
-def equal_jitter(delay: float, u: float) -> float:
-    """Uniform over [d/2, d): mean 3d/4, variance d^2/48 (Brooker 2015)."""
-    return delay / 2 + full_jitter(delay / 2, u)
-
-
-def decorrelated_jitter(base: float, previous: float, cap: float, u: float) -> float:
-    """min(cap, uniform over [base, 3 previous)) (Brooker 2015); `previous` is `base` before the first retry."""
-    return min(cap, base + u * (3 * previous - base))
+EXHAUSTED = "retries exhausted"
+TOO_LATE = "retry deadline passed"
+BUDGET_EMPTY = "retry budget empty"
+BREAKER_OPEN = "circuit breaker open"
 
 
 class RetryPolicy(BaseModel):
     """How often a failure is retried and how long each retry waits. Durations are seconds, or texts such as `"30s"`.
 
     `max_retries` r means r + 1 attempts at most; None: any number. `backoff`, `multiplier` and `max_delay` say how
-    delays grow from `retry_delay`, `jitter` how they are spread. Decorrelated jitter grows by itself: `backoff` and
-    `multiplier` have no part in it.
+    delays grow from `retry_delay`, `jitter` how they are spread, by `spread` where it is proportional. Two kinds of
+    jitter go on from the delay before: decorrelated grows by itself, and `backoff` and `multiplier` have no part in it;
+    compounding multiplies the delay before by `multiplier`.
+
+    `deadline` is the total time from the first failure: no delay ends after it, and a retry whose delay would is
+    refused. `try_timeout` bounds one try at a recovery; one that takes longer has failed. `budget` bounds the retries
+    of all tasks together, `breaker` holds tries back while none works.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,31 +55,57 @@ class RetryPolicy(BaseModel):
     multiplier: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
     max_delay: Seconds | None = None
     jitter: Jitter = "none"
+    spread: Annotated[float, Field(ge=0, le=1)] = 0.5
+    deadline: Seconds | None = None
+    try_timeout: PositiveSeconds | None = None
+    budget: BudgetPolicy | None = None
+    breaker: BreakerPolicy | None = None
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a retry depends on more than its number: on the delay before it, or on when the failures began."""
+        return self.jitter in {"decorrelated", "compounding"} or self.deadline is not None
 
     def allows(self, retry: int) -> bool:
-        """Whether retry number `retry` (from 1) may still happen."""
+        """Whether retry number `retry` (from 1) may still happen, as far as their number goes."""
         return self.max_retries is None or retry <= self.max_retries
 
-    def delay(self, retry: int, u: float = 0.0, previous: float | None = None) -> float | None:
-        """Seconds to wait before retry number `retry`, or None when retries are exhausted.
+    def refusal(self, retry: int, delay: float, elapsed: float) -> str | None:
+        """Why retry number `retry` may not wait `delay`, `elapsed` seconds after the first failure; None: it may."""
+        if not self.allows(retry):
+            return EXHAUSTED
+        return None if self.in_time(delay, elapsed) else TOO_LATE
 
-        `u` is uniform over [0, 1); `previous` is the delay before (decorrelated jitter goes on from it). Raises
-        ValueError for a retry below 1.
+    def in_time(self, delay: float, elapsed: float) -> bool:
+        """Whether `delay` seconds more, `elapsed` seconds after the first failure, end within the deadline."""
+        return self.deadline is None or elapsed + delay <= self.deadline
+
+    def delay(self, retry: int, u: float = 0.0, previous: float | None = None, elapsed: float = 0.0) -> float | None:
+        """Seconds to wait before retry number `retry`, or None when there is none: too many, or past the deadline.
+
+        `u` is uniform over [0, 1); `previous` is the delay before (decorrelated and compounding jitter go on from it);
+        `elapsed` seconds have passed since the first failure. Raises ValueError for a retry below 1.
         """
-        return self.unlimited_delay(retry, u, previous) if self.allows(retry) else None
+        delay = self.unlimited_delay(retry, u, previous)
+        return delay if self.refusal(retry, delay, elapsed) is None else None
 
     def unlimited_delay(self, retry: int, u: float = 0.0, previous: float | None = None) -> float:
-        """As `delay`, whatever `max_retries` says."""
+        """As `delay`, whatever `max_retries` and `deadline` say."""
         if retry < 1:
             raise ValueError(f"retries count from 1, not {retry}")
         cap = inf if self.max_delay is None else self.max_delay
         if self.jitter == "decorrelated":
             return decorrelated_jitter(self.retry_delay, self.retry_delay if previous is None else previous, cap, u)
+        if self.jitter == "compounding":
+            grown = self.retry_delay if previous is None else self.multiplier * previous
+            return compounding_jitter(grown, self.spread, cap, u)
         delay = min(cap, self._grown(retry))
         if self.jitter == "full":
             return full_jitter(delay, u)
         if self.jitter == "equal":
             return equal_jitter(delay, u)
+        if self.jitter == "proportional":
+            return min(cap, proportional_jitter(delay, self.spread, u))
         return delay
 
     def _grown(self, retry: int) -> float:

@@ -33,7 +33,6 @@ class RetryLimits:
     breaker_open: bool | None = None
 
 
-NO_LIMITS = RetryLimits()
 LimitsOf = Callable[[Failure], RetryLimits]
 
 
@@ -92,9 +91,12 @@ class Recoveries(Protocol):
     def retries_left(self, incident: Incident) -> int | None:
         """Retries that its condition still allows; None: any number."""
 
+    def retry_limits(self, failure: Failure) -> RetryLimits:
+        """The budget and the circuit breaker that a failure's retries share with others."""
+
 
 class MetricsCollector:
-    """Takes samples of recoveries."""
+    """Takes samples of recoveries. `limits` tells of limits that the recoveries themselves do not know of."""
 
     def __init__(self, recoveries: Recoveries, limits: LimitsOf | None = None) -> None:
         self._recoveries = recoveries
@@ -103,7 +105,7 @@ class MetricsCollector:
     def sample(self, incident: Incident, entries: Sequence[AuditEntry], at: float) -> RecoverySample:
         """How an incident stands at `at` (s), given what was said of it until then."""
         phase, steps_done = progress(entries)
-        limits = NO_LIMITS if self._limits is None else self._limits(incident.failure)
+        limits = (self._limits or self._recoveries.retry_limits)(incident.failure)
         return RecoverySample(
             at=at,
             incident=incident.number,

@@ -8,15 +8,19 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from recovery.admission import Admission
 from recovery.config import RecoveryConfig
 from recovery.detection import Detector, HeartbeatDetector, NoDetector, PerfectDetector
 from recovery.engine import Outcome, RecoveryEngine, undecided
 from recovery.escalation import Escalation, EscalationQueue, escalation_of
-from recovery.model import HALTED, Failure, FailureKind, Incident, Symptom
+from recovery.model import HALTED, TASK_KINDS, Failure, FailureKind, Incident, Symptom
 from recovery.monitor import RecoveryMonitor
+from recovery.policy import BREAKER_OPEN, EXHAUSTED, TOO_LATE, RetryPolicy
 from recovery.ports import System
+from recovery.sample import RetryLimits
 
-TASK_KINDS = frozenset({FailureKind.TASK, FailureKind.RESOURCE})
+VERDICTS: dict[Outcome | None, bool] = {Outcome.VERIFIED: True, Outcome.FAILED: False}
+"""What a try says to its circuit breaker; nothing, when there was nothing to recover or nobody knows how."""
 
 
 def no_jitter(subject: str, retry: int) -> float:
@@ -58,6 +62,7 @@ class Supervisor:
         self._slots: asyncio.Semaphore | None = None
         self._detector: Detector = NoDetector()
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
+        self._admission = Admission(self.config, lambda: self._running().time(), self._tell)
 
     # ---------------------------------------------------------------------------- start, stop
     async def start(self) -> None:
@@ -69,6 +74,7 @@ class Supervisor:
             raise RuntimeError("the supervisor runs already")
         self._loop = asyncio.get_running_loop()
         self._slots = None if self.config.parallel is None else asyncio.Semaphore(self.config.parallel)
+        self._admission = Admission(self.config, self._loop.time, self._tell)
         if self.monitor is not None:
             self.monitor.start(self, self._loop)
         detection = self.config.detection
@@ -149,6 +155,10 @@ class Supervisor:
         self._tasks[incident.number] = task
         task.add_done_callback(lambda _: self._tasks.pop(incident.number, None))
 
+    def task_succeeded(self, task_id: str) -> None:
+        """A task was completed. Retry budgets are refilled by it; without any, nobody needs to tell."""
+        self._admission.task_succeeded(task_id)
+
     async def _handle(self, incident: Incident) -> None:
         """See an incident through to its end."""
         try:
@@ -157,6 +167,7 @@ class Supervisor:
             await self._escalate(incident, f"{type(error).__name__}: {error}")
         finally:
             self._open.pop(incident.failure.subject, None)
+            self._admission.ended(incident)
             if self.monitor is not None:
                 self.monitor.ended(incident)
         again = self._reported_again.pop(incident.failure.subject, None)
@@ -168,9 +179,13 @@ class Supervisor:
         if failure.kind in TASK_KINDS and self.system.store.status(failure.subject) is None:
             self._say(incident, "recovery.dismissed", "task_unknown")
             return
-        while await self._retry_is_due(incident):
-            async with self._slot():
-                outcome = await self.engine.recover(incident)
+        policy = self.config.policy(failure)
+        while await self._retry_is_due(incident, policy):
+            outcome = await self._try(incident, policy)
+            if outcome is None:
+                return
+            if outcome is Outcome.VERIFIED:
+                self._admission.recovered(failure)
             if outcome is Outcome.UNKNOWN:
                 await self._escalate(incident, undecided(incident))
             elif outcome is not Outcome.FAILED and failure.kind is FailureKind.AGENT:
@@ -191,10 +206,9 @@ class Supervisor:
             return self._detector.suspects(again.subject)
         return again.kind in TASK_KINDS and self.system.store.status(again.subject) in HALTED
 
-    async def _retry_is_due(self, incident: Incident) -> bool:
+    async def _retry_is_due(self, incident: Incident, policy: RetryPolicy | None) -> bool:
         """Wait out the delay of the next try. False: there is none left, and the incident is escalated."""
         failure = incident.failure
-        policy = self.config.condition(failure.kind)
         incident.tries += 1
         incident.context.update(condition=policy, is_recovering=self._open.__contains__)
         counts_tasks = failure.kind in TASK_KINDS
@@ -204,19 +218,58 @@ class Supervisor:
         else:
             exhausted = not policy.allows(retry)
         if exhausted:
-            self._say(incident, "retry.exhausted", failure.kind.value)
-            await self._escalate(incident, "retries exhausted")
+            await self._refuse(incident, EXHAUSTED)
             return False
         if policy is None:
             return True
-        delay = policy.unlimited_delay(retry, self._jitter(failure.subject, retry), incident.context.get("delay"))
-        incident.context["delay"] = delay
+        u = self._jitter(failure.subject, retry)
+        delay = self._admission.grant(incident, policy, retry, u, counted=failure.kind is not FailureKind.AGENT)
+        if isinstance(delay, str):
+            await self._refuse(incident, delay)
+            return False
         if counts_tasks:
             self.system.store.count_retry(failure.subject, failure.kind)
         self._say(incident, "retry.granted", failure.kind.value, delay)
         if delay > 0:
             await asyncio.sleep(delay)
         return True
+
+    async def _try(self, incident: Incident, policy: RetryPolicy | None) -> Outcome | None:
+        """One try, in a slot, when its breaker lets it pass. None: it does not, and the incident is escalated."""
+        gate = None if policy is None else self._admission.gate(incident.failure)
+        if policy is None or gate is None:
+            async with self._slot():
+                return await self._timed_try(incident, policy)
+        while True:
+            async with self._slot():
+                ticket = gate.admit()
+                if ticket is not None:
+                    outcome = None
+                    try:
+                        outcome = await self._timed_try(incident, policy)
+                    finally:
+                        gate.settle(ticket, VERDICTS.get(outcome))
+                    return outcome
+            refusal = BREAKER_OPEN if gate.refuses() else None
+            if refusal is None and not await gate.opening(self._admission.latest(incident, policy)):
+                refusal = TOO_LATE
+            if refusal is not None:
+                await self._refuse(incident, refusal)
+                return None
+
+    async def _timed_try(self, incident: Incident, policy: RetryPolicy | None) -> Outcome:
+        """A try that takes longer than it may has failed, and so has the step that it was at."""
+        if policy is None or policy.try_timeout is None:
+            return await self.engine.recover(incident)
+        incident.context.pop("step", None)
+        try:
+            async with asyncio.timeout(policy.try_timeout):
+                return await self.engine.recover(incident)
+        except TimeoutError:
+            if "step" in incident.context:
+                self._say(incident, "step.failed", incident.context.pop("step"))
+            self._say(incident, "recovery.failed", f"timed out after {policy.try_timeout:g} s")
+            return Outcome.FAILED
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
@@ -227,6 +280,11 @@ class Supervisor:
                 yield
 
     # ------------------------------------------------------------------------------- escalation
+    async def _refuse(self, incident: Incident, reason: str) -> None:
+        """There is no further try."""
+        self._say(incident, "retry.exhausted", incident.failure.kind.value)
+        await self._escalate(incident, reason)
+
     async def _escalate(self, incident: Incident, reason: str) -> None:
         """Hand the incident to an operator. A task ends here; what a lost agent held goes on elsewhere."""
         incident.outcome = reason
@@ -288,12 +346,19 @@ class Supervisor:
     def retries_left(self, incident: Incident) -> int | None:
         """Retries that its condition still allows; None: any number."""
         failure = incident.failure
-        policy = self.config.condition(failure.kind)
+        policy = self.config.policy(failure)
         if policy is None or policy.max_retries is None:
             return None
         counts_tasks = failure.kind in TASK_KINDS
         used = self.system.store.retries(failure.subject, failure.kind) if counts_tasks else incident.tries
         return max(0, policy.max_retries - used)
+
+    def retry_limits(self, failure: Failure) -> RetryLimits:
+        """The budget and the circuit breaker that a failure's retries share with others."""
+        return self._admission.limits(failure)
+
+    def _tell(self, event: str, subject: str, value: float | None) -> None:
+        self.system.audit.record(event, -1, subject, "", value)
 
     def _say(self, incident: Incident, event: str, detail: str = "", value: float | None = None) -> None:
         self.system.audit.record(event, incident.number, incident.failure.subject, detail, value)

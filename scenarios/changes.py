@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from scenarios import document
 from scenarios.errors import Path, ScenarioError, first_problem, nearest, shown, written
+from scenarios.policies import GIVEN_BY_PRESETS
 from scenarios.schema import Scenario
 from scenarios.settings import Form, Settings
 
@@ -30,6 +31,7 @@ def changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     edit = _Edit(scenario.resolved(), scenario.source or scenario.name, _open_mappings(scenario))
     for path, value in values.items():
         edit.put(path, value)
+    edit.make_room_for_presets()
     _leave_conditions_to_the_runbook(edit, scenario)
     try:
         new = Scenario.model_validate(edit.data, context={"folder": str(FilePath(scenario.source or "").parent)})
@@ -64,7 +66,7 @@ def _leave_conditions_to_the_runbook(edit: _Edit, scenario: Scenario) -> None:
             conditions[kind] = {
                 key: value
                 for key, value in conditions[kind].items()
-                if key in named or (*top, kind, key) in edit.changes
+                if key in named or edit.changes_below((*top, kind, key))
             }
         if not conditions[kind] and not given:
             del conditions[kind]
@@ -96,6 +98,20 @@ class _Edit:
         _, place = self._child(node, place, steps[-1], change)
         self._at(place[:-1])[place[-1]] = _plain(value, place)
         self.changes[place] = change
+
+    def changes_below(self, place: Path) -> bool:
+        """Whether a value was set at this place or inside of it."""
+        return any(path[: len(place)] == place for path in self.changes)
+
+    def make_room_for_presets(self) -> None:
+        """A preset that is set gives the delays and their number, except where a key beside it is set as well."""
+        for place in self.changes:
+            *above, key = place
+            policy = self._at(tuple(above))
+            if key == "preset" and policy["preset"] is not None:
+                for given in GIVEN_BY_PRESETS:
+                    if (*above, given) not in self.changes:
+                        policy.pop(given, None)
 
     def _child(self, node: Any, place: Path, step: str, change: str) -> tuple[Any, Path]:
         if isinstance(node, list) and step.isdecimal() and int(step) < len(node):

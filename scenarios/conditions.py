@@ -10,17 +10,12 @@ from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAt
 from recovery.model import FailureKind
 from recovery.runbook import Runbook, documented
 from scenarios.commands import COMMANDS
-from scenarios.errors import instead, invalid, shown
+from scenarios.errors import instead, invalid
 from scenarios.monitoring import MonitorSettings
-from scenarios.quantities import Count, Number, PositiveCount, PositiveSeconds, Quantity, Seconds, not_yet, only
+from scenarios.policies import Condition
+from scenarios.quantities import Count, PositiveCount, PositiveSeconds, Quantity, Seconds, not_yet
 from scenarios.runbooks import LoadedRunbook, only_given, read_runbook, with_conditions_of
 from scenarios.settings import Settings
-
-
-def _at_least_one(value: float) -> float:
-    if value < 1:
-        raise invalid(f"{shown(value)} would make delays shrink; valid: 1 or more")
-    return value
 
 
 def _known_commands(costs: dict[str, float]) -> dict[str, float]:
@@ -49,27 +44,6 @@ class DetectionSettings(Settings):
     )
 
 
-class Condition(Settings):
-    """How often and after which delay recovery is tried again."""
-
-    max_retries: Count = Field(description="retries after the first attempt")
-    retry_delay: Seconds = Field(default=0.0, description="delay before the first retry")
-    backoff: Literal["fixed", "linear", "exponential"] = Field(
-        default="fixed",
-        description="delay before retry n: retry_delay; n·retry_delay; or retry_delay·multiplier^(n−1)",
-    )
-    multiplier: Annotated[Number, AfterValidator(_at_least_one), Quantity("number ≥ 1")] = Field(
-        default=2.0, description="growth of exponential backoff"
-    )
-    max_delay: PositiveSeconds | None = Field(default=None, description="no delay is longer; null: no cap")
-    jitter: Literal["none", "full", "equal", "decorrelated"] = Field(
-        default="none",
-        description="none; full: uniform 0…d; equal: d/2 + uniform 0…d/2; "
-        "decorrelated: uniform(base, 3·previous), capped",
-    )
-    budget: Annotated[None, only(None, "a retry budget")] = Field(default=None, description="not supported yet")
-
-
 def _documented(kind: FailureKind) -> tuple[int, float]:
     """The documented condition of a kind: how many retries, and after which delay."""
     condition = documented().conditions()[kind]
@@ -85,14 +59,18 @@ _RESOURCE_RETRIES, _RESOURCE_DELAY = _documented(FailureKind.RESOURCE)
 class TaskFailureCondition(Condition):
     """The guide's condition for failed tasks unless given otherwise."""
 
-    max_retries: Count = Field(default=_TASK_RETRIES, description="retries after the first attempt")
+    max_retries: Count | None = Field(
+        default=_TASK_RETRIES, description="retries after the first attempt; null: any number"
+    )
     retry_delay: Seconds = Field(default=_TASK_DELAY, description="delay before the first retry")
 
 
 class ResourceFailureCondition(Condition):
     """The guide's condition for failed resources unless given otherwise."""
 
-    max_retries: Count = Field(default=_RESOURCE_RETRIES, description="retries after the first attempt")
+    max_retries: Count | None = Field(
+        default=_RESOURCE_RETRIES, description="retries after the first attempt; null: any number"
+    )
     retry_delay: Seconds = Field(default=_RESOURCE_DELAY, description="delay before the first retry")
 
 

@@ -84,6 +84,10 @@ ROWS: tuple[Row, ...] = (
     ("attempts.amplification", "ratio", "lower", "attempts per task submitted"),
     ("retries.count", "retries", "lower", "retries granted"),
     ("retries.exhausted", "failures", "lower", "failures for which no retry was left"),
+    ("retries.over_deadline", "failures", "lower", "of these, because the next retry would have come too late"),
+    ("retries.over_budget", "failures", "lower", "of these, because the retry budget was empty"),
+    ("retries.held_back", "failures", "lower", "of these, because a circuit breaker was open"),
+    ("breaker.openings", "openings", "lower", "times that a circuit breaker opened"),
     ("retries.delay.*", "s", None, "delay before a retry"),
     ("retries.per_failure.mean", "retries", "lower", "retries per failure"),
     # recovery, detection and diagnosis

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from scenarios import arrivals, distributions, faults
-from scenarios.conditions import Condition
 from scenarios.metrics import NOT_YET, ROWS, STATISTICS, Row, pool_rows
+from scenarios.policies import Condition, Policy
 from scenarios.quantities import Quantity
 from scenarios.schema import Scenario
 from scenarios.settings import Form, Settings
@@ -84,7 +84,7 @@ def _rows(model: type[Settings], path: str = "") -> Iterator[tuple[str, ...]]:
         key = f"{path}{field.alias or name}"
         section, nullable = _section(field.annotation)
         value = _described(field)
-        if section is None:
+        if section is None or (get_origin(field.annotation) is dict and issubclass(section, Policy)):
             yield f"`{key}`", value, _default(field), field.description or ""
         elif issubclass(section, Condition) and not key.endswith("task_failure"):
             yield f"`{key}`", "as `task_failure`", _condition(section, nullable), field.description or ""

@@ -38,13 +38,16 @@ def read_runbook(path: str, folder: str) -> LoadedRunbook:
 
 
 def with_conditions_of(runbook: Runbook, given: Mapping[str, Any], keys: type[BaseModel]) -> dict[str, Any]:
-    """The conditions of a scenario, completed by the runbook's: a kind that is not given, a key that is not."""
+    """The conditions of a scenario, completed by the runbook's: a kind that is not given, a key that is not.
+
+    A condition with a preset has its other keys from there.
+    """
     merged = dict(given)
     for kind, policy in runbook.conditions().items():
         own = given.get(kind.value, {})
         if policy is None:
             merged.setdefault(kind.value, None)
-        elif isinstance(own, Mapping):
+        elif isinstance(own, Mapping) and not own.get("preset"):  # which stands for all that is not given
             known = policy.model_dump()
             merged[kind.value] = {name: known[name] for name in keys.model_fields if name in known} | dict(own)
     return merged

@@ -13,11 +13,12 @@ from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema, model_v
 
 from scenarios.arrivals import Arrivals, Burst, Closed, Interval, Poisson
 from scenarios.checks import first_contradiction
-from scenarios.conditions import Condition, ConditionSettings, DetectionSettings, RecoverySettings
+from scenarios.conditions import ConditionSettings, DetectionSettings, RecoverySettings
 from scenarios.distributions import ZERO, Distribution, RandomInterval
 from scenarios.errors import invalid, shown
 from scenarios.expectations import Expected
 from scenarios.faults import FaultEntry
+from scenarios.policies import Condition, Policy
 from scenarios.quantities import (
     Count,
     PositiveCount,
@@ -238,6 +239,7 @@ __all__ = [
     "Interval",
     "NetworkSettings",
     "Poisson",
+    "Policy",
     "QueueSettings",
     "RecoverySettings",
     "ResourceSettings",

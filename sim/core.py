@@ -19,6 +19,7 @@ from recovery.model import FailureKind
 from recovery.monitor import MetricsConfig, MonitorConfig
 from scenarios import Scenario
 from scenarios.monitoring import MonitorSettings
+from scenarios.policies import Policy
 from sim.randomness import Repeated, Streams
 
 
@@ -36,13 +37,15 @@ def build_core(scenario: Scenario, system: System, streams: Streams) -> Supervis
 def core_config(scenario: Scenario) -> RecoveryConfig:
     """The core's configuration in a scenario's `recovery` section."""
     settings = scenario.recovery
-    conditions = {
-        kind: None if condition is None else condition.model_dump(exclude={"budget"})
-        for kind, condition in settings.conditions  # pairs of a field and its value
-    }
+    conditions = list(settings.conditions)  # pairs of a field and its value
     return RecoveryConfig.model_validate(
         {
-            "conditions": conditions,
+            "conditions": {kind: _policy(condition) for kind, condition in conditions},
+            "by_error": {
+                kind: {code: _policy(policy) for code, policy in condition.by_error.items()}
+                for kind, condition in conditions
+                if condition is not None
+            },
             "parallel": settings.parallel,
             "detection": {
                 "detector": settings.detection.detector,
@@ -52,6 +55,10 @@ def core_config(scenario: Scenario) -> RecoveryConfig:
             },
         }
     )
+
+
+def _policy(settings: Policy | None) -> dict[str, Any] | None:
+    return None if settings is None else settings.model_dump(exclude={"preset", "by_error"})
 
 
 def monitor_config(settings: MonitorSettings) -> MonitorConfig:

@@ -107,6 +107,10 @@ class Event(IntEnum):
     MONITOR_FAILED = 122
     ESCALATION_ACKNOWLEDGED = 123
     ESCALATION_RESOLVED = 124
+    # --- its circuit breakers; about: failure kind
+    BREAKER_OPENED = 130  # value: for how many seconds
+    BREAKER_HALF_OPENED = 131
+    BREAKER_CLOSED = 132
 
     @property
     def label(self) -> str:

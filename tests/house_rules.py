@@ -117,13 +117,15 @@ def wall_clock(source: str, allowed: Set[str] = frozenset()) -> list[str]:
     ]
 
 
-def unseeded(source: str) -> list[str]:
-    """No randomness but from a seed; no identity and no hash, which differ from process to process."""
+def unseeded(source: str, allowed: Set[str] = frozenset()) -> list[str]:
+    """No randomness but from a seed, nor identity or hash, which differ from process to process, but for the names
+    allowed."""
     tree = ast.parse(source)
     chances = [
         f"{line}: {name} differs from run to run"
         for line, name in names_used(tree)
-        if belongs(name, CHANCE) or (name.startswith("numpy.random.") and not belongs(name, SEEDED))
+        if name not in allowed
+        and (belongs(name, CHANCE) or (name.startswith("numpy.random.") and not belongs(name, SEEDED)))
     ]
     return chances + [
         f"{node.lineno}: {called(node)} without a seed"

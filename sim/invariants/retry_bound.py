@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from sim.history import Event, History
@@ -14,12 +17,13 @@ INVARIANT = "retry_bound"
 def check(history: History) -> list[Violation]:
     """Retries granted to a task for one kind of failure beyond `meta["conditions"][kind]["max_retries"]`.
 
-    A kind without a condition, and a condition with `max_retries` null, has no bound.
+    A kind without a condition, and a condition with `max_retries` null, has no bound. Where single errors have policies
+    of their own, the bound is the largest: retries are counted for the kind.
     """
     tracks = Tracks.of(history)
     violations = []
     for kind, condition in tracks.meta.get("conditions", {}).items():
-        allowed = None if condition is None else condition.get("max_retries")
+        allowed = _most_retries(condition)
         if allowed is None:
             continue
         rows = tracks.rows_by_task(Event.RETRY_GRANTED)
@@ -31,3 +35,10 @@ def check(history: History) -> list[Violation]:
             for row, n in zip(rows[nth > allowed].tolist(), nth[nth > allowed].tolist(), strict=True)
         ]
     return sorted(violations, key=lambda violation: violation.row)
+
+
+def _most_retries(condition: Mapping[str, Any] | None) -> int | None:
+    if condition is None:
+        return None
+    limits = [policy.get("max_retries") for policy in (condition, *condition.get("by_error", {}).values())]
+    return None if None in limits else max(limits)

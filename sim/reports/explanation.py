@@ -12,9 +12,9 @@ from rich.text import Text
 
 from scenarios import Scenario
 from scenarios.arrivals import Burst, Closed, Interval, Poisson
-from scenarios.conditions import Condition
 from scenarios.distributions import Constant, Exponential, Uniform
 from scenarios.faults import AgentCrash, AgentHang, CheckpointCorrupt, ExecutionFailure, Partition, ResourceUnavailable
+from scenarios.policies import Policy
 from sim.reports.numbers import count, duration
 
 
@@ -194,7 +194,8 @@ def should_happen(scenario: Scenario) -> Iterator[str]:
         yield f"A restart takes {spread(scenario.agents.restart_time)}."
     for name, condition in scenario.recovery.conditions:
         if condition is not None:
-            yield f"A {name.replace('_', ' ')} is retried {retries(condition)}, then an operator is called."
+            end = "" if condition.max_retries is None else ", then an operator is called"
+            yield f"A {name.replace('_', ' ')} is retried {retries(condition)}{end}."
     detection = scenario.recovery.detection
     if detection.detector == "perfect":
         yield "The detector knows at once that an agent is down."
@@ -206,11 +207,12 @@ def should_happen(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def retries(condition: Condition) -> str:
+def retries(condition: Policy) -> str:
     """`up to 3 times, 30s apart`."""
-    if not condition.max_retries:
+    if condition.max_retries == 0:
         return "never"
-    times = "once" if condition.max_retries == 1 else f"up to {condition.max_retries} times"
+    limits = {None: "any number of times", 1: "once"}
+    times = limits.get(condition.max_retries, f"up to {condition.max_retries} times")
     if not condition.retry_delay:
         return f"{times}, at once"
     delay = duration(condition.retry_delay)
@@ -221,7 +223,9 @@ def retries(condition: Condition) -> str:
     }[condition.backoff]
     cap = "" if condition.max_delay is None else f", at most {duration(condition.max_delay)}"
     jitter = "" if condition.jitter == "none" else f", with {condition.jitter} jitter"
-    return f"{times}, {grows}{cap}{jitter}"
+    deadline = "" if condition.deadline is None else f", within {duration(condition.deadline)} of the first failure"
+    budget = "" if condition.budget is None else f", on a budget of {condition.budget.tokens:g} that all tasks share"
+    return f"{times}, {grows}{cap}{jitter}{deadline}{budget}"
 
 
 # ------------------------------------------------------------------------------- words

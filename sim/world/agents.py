@@ -52,7 +52,8 @@ class Agents:
 
     `on_start(agent)` and `on_end(agent)` (crash or stop), `on_wake(agent)` and `on_hang(agent)`, `on_busy(agent)` and
     `on_idle(agent)` are for those whose clocks follow the agents: heartbeats and random crashes. `report(failure)` is
-    the way to the recovery core; `on_finished(task)` is told when a task has its effect.
+    the way to the recovery core; `on_finished(task)` is told when a task has its effect, `on_completed(task_id)` when
+    it gets it.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Agents:
         self.on_busy: Callable[[Agent], None] | None = None
         self.on_idle: Callable[[Agent], None] | None = None
         self.on_finished: Callable[[Task], None] = lambda task: None
+        self.on_completed: Callable[[str], None] = lambda task_id: None
         queue.on_delivery = self.receive
         queue.on_redelivery = self.give_back_leftovers
         execution.on_success = self._succeeded
@@ -163,6 +165,7 @@ class Agents:
             self.give_back_leftovers(task)
         if self._store.commit(task.name, attempt.epoch):
             record(Event.TASK_COMPLETED, task.number, agent.number, attempt.epoch, attempt.progress)
+            self.on_completed(task.name)
             final = True
             if self._needs:
                 self._give_back_reserved(task)

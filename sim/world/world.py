@@ -46,6 +46,9 @@ class Core(Protocol):
     def agent_down(self, agent_id: str) -> None:
         """Something that knows at once says that an agent is down."""
 
+    def task_succeeded(self, task_id: str) -> None:
+        """The task store has accepted a task's effect."""
+
 
 class World:
     """Agents, queue, resources, network and load of one scenario, on one loop. `connect` a core, then `start`."""
@@ -89,6 +92,7 @@ class World:
         """Join the world with the core that recovers it."""
         self._core = core
         self.agents.report = self._report
+        self.agents.on_completed = core.task_succeeded
         scenario = self.scenario
         heartbeats = Heartbeats(self.env, self.streams, self.network, core, scenario.recovery.detection)
         self.agents.on_wake, self.agents.on_hang = heartbeats.begin, heartbeats.end

@@ -8,16 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from recovery.policy import (
-    RetryPolicy,
+from recovery.delays import (
+    compounding_jitter,
     decorrelated_jitter,
     equal_jitter,
     exponential,
     fixed,
     full_jitter,
     linear,
-    seconds,
+    proportional_jitter,
 )
+from recovery.durations import seconds
+from recovery.policy import EXHAUSTED, TOO_LATE, RetryPolicy
 
 DELAYS = st.floats(0, 1e6)
 RETRIES = st.integers(1, 200)
@@ -87,9 +89,46 @@ def test_decorrelated_jitter_lies_between_base_and_three_times_the_previous_dela
     assert min(base, cap) * (1 - 1e-12) <= drawn <= min(3 * previous, cap) * (1 + 1e-12)
 
 
+@given(DELAYS, st.floats(0, 1), UNIFORM)
+def test_proportional_jitter_lies_around_the_delay(delay, spread, u):
+    drawn = proportional_jitter(delay, spread, u)
+    assert delay * (1 - spread) * (1 - 1e-12) <= drawn <= delay * (1 + spread) * (1 + 1e-12)
+
+
+@given(DELAYS, st.floats(0, 1), st.floats(0.001, 1e6), UNIFORM)
+def test_compounding_jitter_lies_around_what_the_delay_before_has_grown_to(grown, spread, cap, u):
+    drawn = compounding_jitter(grown, spread, cap, u)
+    assert min(cap, grown * (1 - spread)) * (1 - 1e-12) <= drawn <= min(cap, grown * (1 + spread)) * (1 + 1e-12)
+
+
+JITTERS = ["none", "full", "equal", "decorrelated", "proportional", "compounding"]
+
+
+@given(st.sampled_from(JITTERS), DELAYS, st.integers(1, 60), st.lists(UNIFORM, min_size=2, max_size=2).map(sorted))
+def test_a_larger_draw_never_is_a_shorter_delay(jitter, previous, retry, draws):
+    spread = policy(jitter=jitter, backoff="exponential", max_delay=1e5)
+    shorter, longer = (spread.delay(retry, u, max(2, previous)) for u in draws)
+    assert shorter <= longer
+
+
+@given(st.sampled_from(JITTERS), st.lists(UNIFORM, min_size=1, max_size=30), st.floats(0.1, 100))
+def test_the_same_stream_gives_the_same_delays_and_none_is_longer_than_the_cap(jitter, stream, cap):
+    def waited():
+        found, previous = [], None
+        for retry, u in enumerate(stream, 1):
+            previous = policy(jitter=jitter, backoff="exponential", max_delay=cap).delay(retry, u, previous)
+            found.append(previous)
+        return found
+
+    assert waited() == waited()
+    assert all(0 <= delay <= cap for delay in waited())
+
+
 def test_an_infinite_delay_can_be_spread():
     assert full_jitter(inf, 0.0) == 0
     assert equal_jitter(inf, 0.0) == inf
+    assert proportional_jitter(inf, 1.0, 0.0) == 0
+    assert policy(retry_delay=1, backoff="exponential", jitter="proportional").delay(5000, 0.5) == inf
 
 
 @pytest.mark.parametrize(
@@ -99,6 +138,8 @@ def test_an_infinite_delay_can_be_spread():
         ("full", 12 / 2, 12**2 / 12),
         ("equal", 12 * 3 / 4, 12**2 / 48),
         ("decorrelated", (12 + 36) / 2, (36 - 12) ** 2 / 12),  # the first delay: uniform over [base, 3 base)
+        ("proportional", 12, 12**2 * 0.5**2 / 3),
+        ("compounding", 12, 12**2 * 0.5**2 / 3),
     ],
 )
 def test_jitter_has_the_mean_and_the_variance_of_its_distribution(jitter, mean, variance):
@@ -112,6 +153,62 @@ def test_decorrelated_jitter_goes_on_from_the_delay_before():
     assert spread.delay(1, u=0.5) == 20  # in the middle of 10 and 30
     assert spread.delay(2, u=0.5, previous=20) == 35  # of 10 and 60
     assert spread.delay(3, u=0.99, previous=35) == 100  # the cap, not 104.05
+
+
+def test_compounding_jitter_goes_on_from_the_delay_before():
+    spread = policy(retry_delay=10, multiplier=2, jitter="compounding", spread=0.1, max_delay=100)
+    assert spread.delay(1, u=0.5) == 10
+    assert spread.delay(2, u=0.5, previous=10) == 20
+    assert spread.delay(3, u=0.75, previous=20) == pytest.approx(42)  # 40 · 1.05
+    assert spread.delay(4, u=0.9, previous=60) == 100
+
+
+def test_the_cap_holds_for_what_is_spread_upwards():
+    assert policy(max_delay=2.5, jitter="proportional").delay(1, u=0.99) == 2.5
+
+
+def test_a_delay_may_end_at_the_deadline_and_not_after_it():
+    limited = policy(retry_delay=10, deadline=30)
+    assert [limited.delay(retry, elapsed=elapsed) for retry, elapsed in ((1, 0), (2, 20), (2, 20.1), (3, 31))] == [
+        10,
+        10,
+        None,
+        None,
+    ]
+
+
+def test_what_exhausts_first_is_the_reason():
+    limited = policy(max_retries=2, deadline=30)
+    assert limited.refusal(2, 2, 28) is None
+    assert limited.refusal(2, 2, 28.5) == TOO_LATE
+    assert limited.refusal(3, 2, 28.5) == EXHAUSTED
+
+
+@given(
+    st.sampled_from(JITTERS),
+    st.sampled_from(["fixed", "linear", "exponential"]),
+    st.floats(0.1, 10),
+    st.floats(0, 1000),
+    st.lists(st.tuples(UNIFORM, st.floats(0, 20)), min_size=1, max_size=50),
+)
+def test_the_total_is_never_past_the_deadline(jitter, backoff, retry_delay, deadline, story):
+    limited = policy(retry_delay=retry_delay, backoff=backoff, jitter=jitter, deadline=deadline)
+    now, previous = 0.0, None
+    for retry, (u, trying) in enumerate(story, 1):
+        delay = limited.delay(retry, u, previous, elapsed=now)
+        if delay is None:
+            assert now + limited.unlimited_delay(retry, u, previous) > deadline
+            return
+        now += delay
+        assert now <= deadline
+        now += trying
+        previous = delay
+
+
+def test_what_depends_on_nothing_before_it_remembers_nothing():
+    remembering = [policy(jitter=jitter).remembers for jitter in JITTERS]
+    assert remembering == [False, False, False, True, False, True]
+    assert policy(deadline=5).remembers
 
 
 @given(st.integers(0, 50))
@@ -162,7 +259,12 @@ def test_durations_can_be_written_with_their_units(text, value):
         ({"max_retries": 1.5}, "valid integer"),
         ({"multiplier": 0.5}, "greater than or equal to 1"),
         ({"backoff": "cubic"}, "'fixed', 'linear' or 'exponential'"),
-        ({"jitter": "some"}, "'none', 'full', 'equal' or 'decorrelated'"),
+        ({"jitter": "some"}, "'none', 'full', 'equal', 'decorrelated', 'proportional' or 'compounding'"),
+        ({"spread": 1.5}, "less than or equal to 1"),
+        ({"deadline": "-1s"}, "'-1s' is not a duration"),
+        ({"try_timeout": 0}, "greater than 0"),
+        ({"budget": 3}, "BudgetPolicy"),
+        ({"breaker": {"failure": 3}}, "Extra inputs"),
         ({"delay": 1}, "Extra inputs"),
     ],
 )

@@ -136,7 +136,7 @@ def test_the_catalogue_as_plain_data_is_a_valid_catalogue_again():
             57,
             (
                 "conditions.0.max_retries: missing; the keys are max_retries, retry_delay, backoff, multiplier, "
-                "max_delay, jitter, type"
+                "max_delay, jitter, spread, deadline, try_timeout, budget, breaker, type"
             ),
         ),
         (

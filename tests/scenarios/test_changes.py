@@ -123,8 +123,9 @@ def test_a_later_change_sees_an_earlier_one(story):
         (
             "recovery.conditions.task_failure.retry_dely",
             (
-                "unknown path; keys of recovery.conditions.task_failure: max_retries, retry_delay, backoff, "
-                "multiplier, max_delay, jitter, budget (nearest: 'recovery.conditions.task_failure.retry_delay')"
+                "unknown path; keys of recovery.conditions.task_failure: preset, max_retries, retry_delay, backoff, "
+                "multiplier, max_delay, jitter, spread, deadline, try_timeout, budget, breaker, by_error "
+                "(nearest: 'recovery.conditions.task_failure.retry_delay')"
             ),
         ),
         (

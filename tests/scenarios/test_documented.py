@@ -93,7 +93,7 @@ def test_the_conditions_are_those_of_the_documented_runbook(kind):
     if policy is None:
         assert condition is None
     else:
-        same = condition.model_dump(exclude={"budget"})
+        same = condition.model_dump(exclude={"preset", "by_error"})
         assert {key: getattr(policy, key) for key in same} == same
 
 

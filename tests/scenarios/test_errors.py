@@ -82,7 +82,7 @@ def test_the_story_itself_is_valid():
             "recovery:\n  conditions:\n    task_failure: {jitter: ful}",
             (
                 "11: recovery.conditions.task_failure.jitter: 'ful' is not valid; "
-                "valid: none, full, equal, decorrelated (nearest: 'full')"
+                "valid: none, full, equal, decorrelated, proportional, compounding (nearest: 'full')"
             ),
         ),
         (

@@ -43,6 +43,9 @@ def test_resolved_values_are_valid(validator, name):
         {"queue": {"loss": "2%", "ack_loss": 0.5}},
         {"tasks": {"arrivals": {"closed": {"clients": 5}}, "work": {"exponential": {"mean": 3}}}},
         {"recovery": {"costs": {"restart_agent": "3s"}, "conditions": {"agent_failure": {"max_retries": 1}}}},
+        {"recovery": {"conditions": {"agent_failure": {"preset": "temporal"}}}},
+        {"recovery": {"conditions": {"task_failure": {"max_retries": None, "budget": {}, "by_error": {}}}}},
+        {"recovery": {"conditions": {"task_failure": {"by_error": {"timeout": {"preset": "aws"}}}}}},
         {"faults": [{"agent_crash": {"at": "1m", "targets": "20%"}}, {"agent_hang": {"every": "5m", "for": "3s"}}]},
         {"faults": [{"partition": {"between": ["agents", "queue"], "at": 0}}]},
         {"expect": ["tasks.lost == 0", "recovery.time.p95<=90s"]},
@@ -58,6 +61,7 @@ def test_what_is_loaded_is_valid(validator, changed):
     "changed",
     [
         {"agent": {"count": 3}},
+        {"recovery": {"conditions": {"agent_failure": {"retry_delay": "5s"}}}},
         {"agents": {"counts": 3}},
         {"agents": {"count": 0}},
         {"agents": {"count": 2.5}},

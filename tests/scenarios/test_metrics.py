@@ -8,7 +8,8 @@ PROMISED = {
     "tasks": ".submitted .completed .failed .rejected .lost .unfinished .throughput .wait.* .sojourn.* "
     ".wait_probability .in_system.mean .in_queue.mean",
     "attempts": ".started .succeeded .failed .interrupted .timed_out .per_task.mean .amplification",
-    "retries": ".count .exhausted .delay.* .per_failure.mean",
+    "retries": ".count .exhausted .delay.* .per_failure.mean .over_deadline .over_budget .held_back",
+    "breaker": ".openings",
     "recovery": ".count .succeeded .failed .escalated .censored .time.* .detect.* .wait.* .analyze.* "
     ".execute.* .verify.*",
     "escalations": ".open",

@@ -72,7 +72,7 @@ def test_every_metric_is_named():
 
 def test_the_guide_s_conditions_stand_on_the_page():
     page = reference()
-    assert "| `recovery.conditions.task_failure.max_retries` | whole number | `3` |" in page
+    assert "| `recovery.conditions.task_failure.max_retries` | whole number, `null` | `3` |" in page
     assert "| `recovery.conditions.task_failure.retry_delay` | duration | `30s` |" in page
     assert "`max_retries: 2`, `retry_delay: 15s`" in page
 

@@ -178,3 +178,13 @@ def test_the_table_tells_what_waits_for_an_operator_only_when_something_does() -
     """A line of its own, which a run in which all went well does not have."""
     assert lines(FAILING | {"recovery.monitor": {}}) == ["operator     1 escalations open, 1 critical alerts"]
     assert lines({}) == []
+
+
+def test_a_monitor_sees_the_budget_that_retries_share() -> None:
+    """The only token is spent at 13 s; the first look, a second later, finds the budget empty."""
+    values = {
+        **FAILING,
+        "recovery.conditions.task_failure": {"max_retries": 1, "budget": {"tokens": 1, "refill": 0}},
+        "recovery.monitor": {},
+    }
+    assert alerts(sim.run(scenario(values, duration="20s")))[0] == (14.0, "alert.raised", 0, "warning budget_empty")

@@ -195,3 +195,8 @@ def test_show_explains_the_runbook_that_is_followed(tmp_path, capsys):
     out = " ".join(capsys.readouterr().out.split())
     assert "The core follows the runbook mine/guide.md." in out
     assert "It is recovered by restore_checkpoint, release_resources, then retry_task." in out
+
+
+def test_a_preset_stands_before_the_guides_delays(tmp_path):
+    more = "  conditions: {task_failure: {preset: dbos}}\n"
+    assert values(sim.run(story(tmp_path, more=more)), "retry.granted") == [(13.0, 1.0), (17.0, 2.0)]

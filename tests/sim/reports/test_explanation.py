@@ -133,6 +133,11 @@ def test_the_fleet_and_what_it_is_busy_with():
             "{max_retries: 4, retry_delay: 5s, backoff: exponential, max_delay: 1m, jitter: full}",
             "up to 4 times, after 5s, 10s …, at most 1m, with full jitter",
         ),
+        ("{preset: temporal}", "any number of times, after 1s, 2s …, at most 100s"),
+        (
+            "{max_retries: 2, retry_delay: 5s, deadline: 1m, budget: {tokens: 9}}",
+            "up to 2 times, after 5s each, within 1m of the first failure, on a budget of 9 that all tasks share",
+        ),
     ],
 )
 def test_retries(condition, told):

@@ -1,0 +1,157 @@
+"""The circuit breaker: closed, open, half open."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from recovery import BreakerPolicy, CircuitBreaker
+
+
+def breaker(**settings) -> CircuitBreaker:
+    return CircuitBreaker(BreakerPolicy(**{"failures": 2, "open_for": 10, **settings}))
+
+
+def tried(guard: CircuitBreaker, now: float, *, works: bool | None) -> str:
+    """The state after a try, or that it did not pass."""
+    ticket = guard.admit(now)
+    if ticket is None:
+        return "held back"
+    guard.settle(ticket, works, now)
+    return guard.state.value
+
+
+def test_failures_in_a_row_open_it():
+    guard = breaker(failures=3)
+    assert [tried(guard, 0, works=False) for _ in range(4)] == ["closed", "closed", "open", "held back"]
+
+
+def test_a_success_between_them_begins_the_row_anew():
+    guard = breaker(failures=2)
+    assert [tried(guard, 0, works=works) for works in (False, True, False, False)] == ["closed"] * 3 + ["open"]
+
+
+def test_what_says_nothing_counts_as_nothing():
+    guard = breaker(failures=2)
+    assert [tried(guard, 0, works=works) for works in (False, None, False)] == ["closed", "closed", "open"]
+
+
+def test_it_stays_open_for_its_time_and_no_longer():
+    guard = breaker()
+    tried(guard, 5, works=False), tried(guard, 5, works=False)
+    assert guard.reopens_at == 15
+    assert [guard.would_admit(now) for now in (5, 14.9, 15)] == [False, False, True]
+
+
+def test_a_probe_that_works_closes_it():
+    guard = breaker(failures=1)
+    assert tried(guard, 0, works=False) == "open"
+    ticket = guard.admit(10)
+    assert guard.state == "half_open"
+    assert guard.admit(10) is None  # one probe at a time
+    guard.settle(ticket, worked=True, now=12)
+    assert guard.state == "closed"
+
+
+def test_a_probe_that_fails_opens_it_anew():
+    guard = breaker(failures=3)
+    for _ in range(3):
+        tried(guard, 0, works=False)
+    assert tried(guard, 10, works=False) == "open"
+    assert guard.reopens_at == 20
+
+
+def test_a_probe_without_a_verdict_makes_room_for_another():
+    guard = breaker(failures=1)
+    tried(guard, 0, works=False)
+    assert tried(guard, 10, works=None) == "half_open"
+    assert tried(guard, 10, works=True) == "closed"
+
+
+def test_all_probes_have_to_work():
+    guard = breaker(failures=1, probes=2)
+    tried(guard, 0, works=False)
+    first, second = guard.admit(10), guard.admit(10)
+    assert guard.admit(10) is None
+    guard.settle(first, worked=True, now=11)
+    assert guard.state == "half_open"
+    assert guard.admit(11) is None  # what has worked need not be tried again
+    guard.settle(second, worked=True, now=12)
+    assert guard.state == "closed"
+
+
+def test_of_two_probes_one_failure_is_enough_and_the_other_has_no_say_any_more():
+    guard = breaker(failures=1, probes=2)
+    tried(guard, 0, works=False)
+    first, second = guard.admit(10), guard.admit(10)
+    guard.settle(first, worked=False, now=11)
+    guard.settle(second, worked=True, now=12)
+    assert (guard.state, guard.reopens_at) == ("open", 21)
+
+
+def test_a_try_from_before_it_opened_has_no_say_any_more():
+    guard = breaker(failures=1)
+    slow = guard.admit(0)
+    tried(guard, 0, works=False)
+    probe = guard.admit(10)
+    guard.settle(slow, worked=False, now=10)
+    assert guard.state == "half_open"
+    guard.settle(probe, worked=True, now=11)
+    assert guard.state == "closed"
+
+
+def test_a_share_of_the_last_tries_opens_it_once_there_are_enough_of_them():
+    guard = breaker(failures=None, share=0.5, window=4)
+    works = [False, True, False, True, True]
+    assert [tried(guard, 0, works=one) for one in works] == ["closed", "closed", "closed", "open", "held back"]
+
+
+def test_the_share_is_of_the_last_tries_only():
+    guard = breaker(failures=None, share=0.5, window=4)
+    works = [True, True, True, True, False, True, False]
+    assert [tried(guard, 0, works=one) for one in works] == ["closed"] * 6 + ["open"]
+
+
+@pytest.mark.parametrize("limit", [{"failures": 2}, {"failures": None, "share": 1, "window": 2}], ids=["row", "share"])
+def test_closed_again_it_has_forgotten_what_opened_it(limit):
+    guard = breaker(**limit)
+    tried(guard, 0, works=False), tried(guard, 0, works=False)
+    assert [tried(guard, 10, works=works) for works in (True, False, False)] == ["closed", "closed", "open"]
+
+
+STORY = st.lists(st.tuples(st.sampled_from([0.0, 1.0, 9.9, 10.0]), st.sampled_from([True, False, None])), max_size=60)
+
+
+@given(st.integers(1, 4), st.integers(1, 3), STORY)
+def test_while_it_is_open_nothing_passes_and_half_open_only_probes_do(failures, probes, story):
+    guard = breaker(failures=failures, probes=probes)
+    now = 0.0
+    for pause, works in story:
+        now += pause
+        was_open = guard.state == "open"
+        ticket = guard.admit(now)
+        assert (ticket is None) == (was_open and now < guard.reopens_at)
+        assert guard.state != "open" or ticket is None
+        if ticket is not None:
+            more = [guard.admit(now) for _ in range(5)] if guard.state == "half_open" else []
+            assert sum(one is not None for one in more) <= probes - 1
+            for one in [ticket, *(one for one in more if one is not None)]:
+                guard.settle(one, works, now)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"failures": None}, "would never open; give failures or share"),
+        ({"failures": 0}, "greater than or equal to 1"),
+        ({"share": 0}, "greater than 0"),
+        ({"share": 1.1}, "less than or equal to 1"),
+        ({"open_for": 0}, "greater than 0"),
+        ({"open_for": "soon"}, "'soon' is not a duration"),
+        ({"probes": 0}, "greater than or equal to 1"),
+        ({"when_open": "panic"}, "'wait' or 'refuse'"),
+    ],
+)
+def test_a_bad_value_is_refused(settings, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        BreakerPolicy(**settings)

@@ -1,0 +1,445 @@
+"""What bounds the retries of a supervisor beyond their number: deadline, time of a try, budget, circuit breaker."""
+
+import asyncio
+
+import pytest
+
+from recovery.model import FailureKind, TaskStatus
+from recovery.policy import RetryPolicy
+from tests.recovery.small_system import SmallSystem, failure_of
+from tests.recovery.supervised import report, short, supervise
+
+
+def condition(**settings) -> dict:
+    return {"task_failure": {"max_retries": 9, "retry_delay": 10, **settings}}
+
+
+def delays(system: SmallSystem) -> list[float]:
+    return [entry.value for entry in system.audit.entries if entry.event == "retry.granted"]
+
+
+def broken(*tasks: str) -> SmallSystem:
+    """A system in which these tasks have failed, and no recovery works."""
+    system = SmallSystem()
+    for task in tasks or ("task.1",):
+        system.failed(task)
+    system.raises["enqueue"] = ConnectionError()
+    return system
+
+
+def failing_again(task: str, times: int):
+    """A story in which a task fails so many times, each time as soon as it was recovered."""
+
+    async def story(supervisor):
+        system = supervisor.system.tasks.of
+        for _ in range(times):
+            supervisor.report(failure_of(task))
+            await supervisor.settled()
+            if task in system.queue:
+                system.start(task)
+                system.fail(task)
+
+    return story
+
+
+# --------------------------------------------------------------------------------- deadline
+def test_no_delay_ends_after_the_deadline():
+    system = broken()
+    supervise(system, report(("task.1", FailureKind.TASK)), conditions=condition(deadline="25s"))
+    assert short(system) == [
+        (0.0, "recovery.opened task_failure"),
+        (0.0, "retry.granted task_failure"),
+        (10.0, "recovery.started"),
+        (10.0, "retry.granted task_failure"),
+        (20.0, "recovery.started"),
+        (20.0, "retry.exhausted task_failure"),
+        (20.0, "recovery.escalated retry deadline passed"),
+    ]
+    assert system.store.status("task.1") is TaskStatus.ESCALATED
+
+
+def test_the_deadline_is_the_task_s_and_not_the_incident_s():
+    system = SmallSystem()
+    system.failed("task.1")
+    supervise(system, failing_again("task.1", 3), conditions=condition(deadline="25s"))
+    assert short(system, "recovery.opened", "recovery.escalated") == [
+        (0.0, "recovery.opened task_failure"),
+        (10.0, "recovery.opened task_failure"),
+        (20.0, "recovery.opened task_failure"),
+        (20.0, "recovery.escalated retry deadline passed"),
+    ]
+
+
+def test_a_task_that_was_completed_has_no_first_failure_any_more():
+    system = SmallSystem()
+    system.failed("task.1")
+
+    async def story(supervisor):
+        await failing_again("task.1", 1)(supervisor)
+        supervisor.task_succeeded("task.1")
+        await asyncio.sleep(90)
+        await failing_again("task.1", 1)(supervisor)
+
+    supervise(system, story, conditions=condition(deadline="25s"))
+    assert delays(system) == [10, 10]
+
+
+def test_another_failure_of_an_agent_begins_anew():
+    system = SmallSystem()
+
+    async def story(supervisor):
+        for _ in range(2):
+            supervisor.report(failure_of("agent.0", FailureKind.AGENT))
+            await supervisor.settled()
+            await asyncio.sleep(90)
+
+    policy = {"max_retries": 1, "retry_delay": 10, "deadline": 15}
+    supervise(system, story, conditions={"agent_failure": policy}, unconditional_tries=9)
+    assert delays(system) == [10, 10]
+
+
+def test_an_agent_s_deadline_bounds_its_recovery():
+    system = SmallSystem()
+    system.up["agent.0"] = False
+    system.unreachable.append("agent.0")
+    policy = {"max_retries": 0, "retry_delay": 10, "deadline": 25}
+    supervise(
+        system,
+        report(("agent.0", FailureKind.AGENT)),
+        conditions={"agent_failure": policy},
+        unconditional_tries=9,
+    )
+    assert delays(system) == [10, 10]
+    assert short(system)[-1] == (20.0, "recovery.escalated retry deadline passed")
+
+
+def test_decorrelated_delays_go_on_from_each_other_from_one_failure_of_a_task_to_the_next():
+    system = SmallSystem()
+    system.failed("task.1")
+    policy = condition(jitter="decorrelated", max_delay=50)
+    supervise(system, failing_again("task.1", 3), conditions=policy)
+    assert delays(system) == [20, 35, 50]
+
+
+# ------------------------------------------------------------------------------ time of a try
+def test_a_try_that_takes_too_long_has_failed():
+    system = broken()
+    del system.raises["enqueue"]
+    system.pauses["enqueue"] = 7
+    supervise(system, report(("task.1", FailureKind.TASK)), conditions=condition(max_retries=2, try_timeout="5s"))
+    assert short(system, "recovery.started", "recovery.failed", "recovery.escalated") == [
+        (10.0, "recovery.started"),
+        (15.0, "recovery.failed timed out after 5 s"),
+        (25.0, "recovery.started"),
+        (30.0, "recovery.failed timed out after 5 s"),
+        (30.0, "recovery.escalated retries exhausted"),
+    ]
+
+
+def test_the_step_that_was_interrupted_is_told():
+    system = broken()
+    del system.raises["enqueue"]
+    system.pauses["enqueue"] = 7
+    supervise(system, report(("task.1", FailureKind.TASK)), conditions=condition(max_retries=1, try_timeout="5s"))
+    steps = [words for _, words in short(system, "step.")]
+    assert steps[-2:] == ["step.started retry_task", "step.failed retry_task"]
+
+
+def test_a_try_that_takes_exactly_its_time_and_less_is_let_be():
+    system = broken()
+    del system.raises["enqueue"]
+    system.pauses["enqueue"] = 4.9
+    supervise(system, report(("task.1", FailureKind.TASK)), conditions=condition(try_timeout="5s"))
+    assert short(system)[-1] == (14.9, "recovery.verified")
+
+
+def test_waiting_for_a_slot_is_no_part_of_a_try():
+    system = broken("task.1", "task.2")
+    del system.raises["enqueue"]
+    system.pauses["enqueue"] = 4
+    both = report(("task.1", FailureKind.TASK), ("task.2", FailureKind.TASK))
+    supervise(system, both, conditions=condition(try_timeout="5s"), parallel=1)
+    assert short(system, "recovery.verified") == [(14.0, "recovery.verified"), (18.0, "recovery.verified")]
+
+
+# ------------------------------------------------------------------------------------ budget
+def test_the_budget_is_of_all_tasks_together():
+    system = broken("task.1", "task.2")
+    both = report(("task.1", FailureKind.TASK), ("task.2", FailureKind.TASK))
+    supervisor = supervise(system, both, conditions=condition(budget={"tokens": 3, "refill": 0}))
+    assert len(delays(system)) == 3
+    assert [incident.outcome for incident in supervisor.escalations] == ["retry budget empty"] * 2
+    assert short(system, "recovery.escalated") == [
+        (10.0, "recovery.escalated retry budget empty"),
+        (20.0, "recovery.escalated retry budget empty"),
+    ]
+
+
+def test_a_retry_that_is_refused_for_another_reason_takes_nothing():
+    system = broken("task.1", "task.2")
+
+    async def story(supervisor):
+        for task in ("task.1", "task.2"):
+            supervisor.report(failure_of(task))
+            await supervisor.settled()
+
+    supervisor = supervise(system, story, conditions=condition(max_retries=1, budget={"tokens": 2, "refill": 0}))
+    assert [incident.outcome for incident in supervisor.escalations] == ["retries exhausted"] * 2
+
+
+def test_completed_tasks_refill_the_budget_and_recoveries_of_tasks_do_not():
+    system = SmallSystem()
+    system.failed("task.1")
+
+    async def story(supervisor):
+        await failing_again("task.1", 1)(supervisor)
+        supervisor.task_succeeded("task.0")
+        await failing_again("task.1", 2)(supervisor)
+
+    supervise(system, story, conditions=condition(budget={"tokens": 1, "refill": 1}))
+    assert delays(system) == [10, 10]
+    assert short(system)[-1] == (20.0, "recovery.escalated retry budget empty")
+
+
+def test_a_recovered_agent_refills_the_budget_of_agents():
+    system = SmallSystem()
+
+    async def story(supervisor):
+        for agent in ("agent.0", "agent.1", "agent.0"):
+            system.up[agent] = False
+            supervisor.report(failure_of(agent, FailureKind.AGENT))
+            await supervisor.settled()
+
+    policy = {"max_retries": 1, "retry_delay": 1, "budget": {"tokens": 1, "refill": 1}}
+    supervisor = supervise(system, story, conditions={"agent_failure": policy})
+    assert delays(system) == [1, 1, 1]
+    assert list(supervisor.escalations) == []
+
+
+# ---------------------------------------------------------------------------- circuit breaker
+GUARD = {"failures": 2, "open_for": "60s"}
+GUARDED = ("breaker.", "recovery.started", "recovery.verified", "recovery.escalated")
+
+
+def two_failures(**settings):
+    system = broken("task.1", "task.2")
+    both = report(("task.1", FailureKind.TASK), ("task.2", FailureKind.TASK))
+    breaker = {**GUARD, **settings.pop("breaker", {})}
+    supervise(system, both, conditions=condition(**{"max_retries": 2, "breaker": breaker, **settings}))
+    return system
+
+
+def test_while_it_is_open_tries_wait_and_one_of_them_probes():
+    assert [(at, whom, words) for at, whom, words in two_failures().timed_trail if words.startswith(GUARDED)] == [
+        (10.0, "task.1", "recovery.started"),
+        (10.0, "task.2", "recovery.started"),
+        (10.0, "task_failure", "breaker.opened"),
+        (70.0, "task_failure", "breaker.half_opened"),
+        (70.0, "task.1", "recovery.started"),
+        (70.0, "task_failure", "breaker.opened"),
+        (70.0, "task.1", "recovery.escalated retries exhausted"),
+        (130.0, "task_failure", "breaker.half_opened"),
+        (130.0, "task.2", "recovery.started"),
+        (130.0, "task_failure", "breaker.opened"),
+        (130.0, "task.2", "recovery.escalated retries exhausted"),
+    ]
+
+
+def test_when_the_probe_works_the_others_pass():
+    system = broken("task.1", "task.2")
+
+    async def story(supervisor):
+        for task in ("task.1", "task.2"):
+            supervisor.report(failure_of(task))
+        await asyncio.sleep(30)
+        del system.raises["enqueue"]
+        system.pauses["enqueue"] = 5
+
+    supervise(system, story, conditions=condition(breaker=GUARD))
+    assert short(system, *GUARDED)[2:] == [
+        (10.0, "breaker.opened"),
+        (70.0, "breaker.half_opened"),
+        (70.0, "recovery.started"),
+        (75.0, "recovery.verified"),
+        (75.0, "breaker.closed"),
+        (75.0, "recovery.started"),
+        (80.0, "recovery.verified"),
+    ]
+
+
+def test_when_there_is_nothing_left_to_probe_with_the_next_one_probes():
+    system = broken("task.1", "task.2")
+
+    async def story(supervisor):
+        for task in ("task.1", "task.2"):
+            supervisor.report(failure_of(task))
+        await asyncio.sleep(30)
+        system.store.escalate("task.1", "by hand")
+
+    supervise(system, story, conditions=condition(max_retries=2, breaker=GUARD))
+    after = [(at, whom, words) for at, whom, words in system.timed_trail if at > 10 and whom != "task_failure"]
+    assert after[:3] == [
+        (70.0, "task.1", "recovery.started"),
+        (70.0, "task.1", "recovery.dismissed task_finished"),
+        (70.0, "task.2", "recovery.started"),
+    ]
+
+
+def test_how_long_it_stays_open_is_told():
+    system = two_failures()
+    assert [entry.value for entry in system.audit.entries if entry.event == "breaker.opened"] == [60, 60, 60]
+
+
+def test_where_it_refuses_a_recovery_is_escalated_instead_of_waiting():
+    system = two_failures(breaker={"when_open": "refuse"})
+    assert [(at, whom, words) for at, whom, words in system.timed_trail if words.startswith(GUARDED)] == [
+        (10.0, "task.1", "recovery.started"),
+        (10.0, "task.2", "recovery.started"),
+        (10.0, "task_failure", "breaker.opened"),
+        (10.0, "task.2", "recovery.escalated circuit breaker open"),
+        (20.0, "task.1", "recovery.escalated circuit breaker open"),  # it opened during the delay
+    ]
+
+
+def test_a_retry_whose_delay_outlasts_the_opening_is_not_refused():
+    system = two_failures(breaker={"when_open": "refuse", "open_for": "10s"})
+    assert delays(system) == [10, 10, 10, 10]
+
+
+def test_no_try_waits_for_it_beyond_the_deadline():
+    system = two_failures(deadline="50s")
+    assert short(system, "recovery.escalated") == [(20.0, "recovery.escalated retry deadline passed")] * 2
+
+
+def test_a_try_that_waits_for_a_probe_gives_up_at_its_deadline():
+    system = broken("task.1", "task.2")
+
+    async def story(supervisor):
+        for task in ("task.1", "task.2"):
+            supervisor.report(failure_of(task))
+        await asyncio.sleep(30)
+        del system.raises["enqueue"]
+        system.pauses["enqueue"] = 50
+
+    supervise(system, story, conditions=condition(breaker=GUARD, deadline="80s"))
+    assert short(system, "recovery.verified", "recovery.escalated") == [
+        (80.0, "recovery.escalated retry deadline passed"),
+        (120.0, "recovery.verified"),
+    ]
+
+
+def test_a_try_that_timed_out_counts_as_failed():
+    system = broken("task.1")
+    del system.raises["enqueue"]
+    system.pauses["enqueue"] = 7
+    policy = condition(max_retries=1, try_timeout=5, breaker={"failures": 1})
+    supervise(system, report(("task.1", FailureKind.TASK)), conditions=policy)
+    assert short(system, "breaker.") == [(15.0, "breaker.opened")]
+
+
+def test_who_waits_for_the_breaker_holds_no_slot():
+    system = broken("task.1")
+    system.failed("task.2", TaskStatus.BLOCKED)
+
+    async def story(supervisor):
+        supervisor.report(failure_of("task.1"))
+        await asyncio.sleep(12)
+        supervisor.report(failure_of("task.2", FailureKind.RESOURCE))
+
+    conditions = condition(breaker={"failures": 1, "open_for": "100s"}, max_retries=2)
+    conditions["resource_failure"] = {"max_retries": 1, "retry_delay": 0}
+    supervise(system, story, conditions=conditions, parallel=1)
+    second = [(at, words) for at, whom, words in system.timed_trail if whom == "task.2"]
+    assert (12.0, "recovery.started") in second
+
+
+def test_a_supervisor_that_was_stopped_leaves_nobody_waiting():
+    system = broken("task.1")
+
+    async def story(supervisor):
+        supervisor.report(failure_of("task.1"))
+        await asyncio.sleep(30)
+        await supervisor.stop()
+        await supervisor.start()
+
+    supervise(system, story, conditions=condition(breaker={"failures": 1, "open_for": "100s"}))
+    assert short(system)[-1] == (10.0, "retry.granted task_failure")
+    assert [at for at, _ in short(system, "breaker.")] == [10]
+
+
+# --------------------------------------------------------------------------- by kind and error
+def coded(task: str, code: str):
+    return failure_of(task, error_code=code)
+
+
+def test_an_error_code_may_have_a_policy_of_its_own():
+    system = broken("task.1", "task.2")
+
+    async def story(supervisor):
+        supervisor.report(coded("task.1", "out_of_memory"))
+        supervisor.report(coded("task.2", "timeout"))
+
+    by_error = {"task_failure": {"out_of_memory": {"max_retries": 0, "retry_delay": 0}}}
+    supervise(system, story, conditions=condition(max_retries=1), by_error=by_error)
+    assert [(at, whom) for at, whom, words in system.timed_trail if words.startswith("recovery.escalated")] == [
+        (0.0, "task.1"),
+        (10.0, "task.2"),
+    ]
+
+
+def test_retries_are_counted_for_the_kind_whatever_the_error():
+    system = SmallSystem()
+    system.failed("task.1")
+
+    async def story(supervisor):
+        for code in ("timeout", "timeout", "out_of_memory"):
+            supervisor.report(coded("task.1", code))
+            await supervisor.settled()
+            if "task.1" in system.queue:
+                system.start("task.1")
+                system.fail("task.1")
+
+    by_error = {"task_failure": {"out_of_memory": {"max_retries": 2, "retry_delay": 1}}}
+    supervise(system, story, conditions=condition(), by_error=by_error)
+    assert delays(system) == [10, 10]
+    assert short(system)[-1] == (20.0, "recovery.escalated retries exhausted")
+
+
+def test_each_policy_has_a_budget_of_its_own():
+    system = broken("task.1", "task.2")
+
+    async def story(supervisor):
+        supervisor.report(coded("task.1", "out_of_memory"))
+        supervisor.report(coded("task.2", "timeout"))
+
+    bounded = {"tokens": 1, "refill": 0}
+    by_error = {"task_failure": {"out_of_memory": {"max_retries": 5, "retry_delay": 1, "budget": bounded}}}
+    supervise(system, story, conditions=condition(budget=bounded), by_error=by_error)
+    assert delays(system) == [1, 10]
+
+
+def test_a_kind_without_a_condition_may_have_one_for_an_error():
+    system = broken("task.1")
+
+    async def story(supervisor):
+        supervisor.report(coded("task.1", "timeout"))
+
+    by_error = {"task_failure": {"timeout": RetryPolicy(max_retries=1, retry_delay=3)}}
+    supervise(system, story, conditions={}, by_error=by_error)
+    assert delays(system) == [3]
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_a_failure_without_an_error_code_has_the_policy_of_its_kind(kind):
+    system = SmallSystem()
+    system.failed("task.1")
+
+    async def story(supervisor):
+        policy = supervisor.config.policy(failure_of("task.1", kind))
+        assert policy == RetryPolicy(max_retries=1, retry_delay=4)
+
+    one = {"max_retries": 1, "retry_delay": 4}
+    other = {"max_retries": 7, "retry_delay": 7}
+    supervise(
+        system, story, conditions=dict.fromkeys(FailureKind, one), by_error={key: {"E1": other} for key in FailureKind}
+    )

@@ -39,9 +39,9 @@ class RecoveryMonitor:
     """Monitors the recoveries of a supervisor, which starts it: `Supervisor(config, monitor.system, monitor=monitor)`.
 
     `monitor.system` is the given one with a trail that the monitor can read. `limits` tells of a failure's retry budget
-    and circuit breaker where the supervisor has none of its own. Every sample goes to `on_sample`, every alert that is sent to `on_alert`,
-    the report of every recovery that has ended to `on_report`; they must not block. While no recovery is open, nothing
-    is scheduled. What goes wrong here is said in the audit trail, and harms no recovery.
+    and circuit breaker where the supervisor has none of its own. Every sample goes to `on_sample`, every alert that is
+    sent to `on_alert`, the report of every recovery that has ended to `on_report`; they must not block. While no
+    recovery is open, nothing is scheduled. What goes wrong here is said in the audit trail, and harms no recovery.
     """
 
     def __init__(

@@ -25,9 +25,9 @@ def erlang_c(agents: int, load: float) -> float:
     return agents * blocking / (agents - load * (1 - blocking))
 
 
-def scenario(tasks: str, agents: str = "{count: 1}", **sections: str) -> scenarios.Scenario:
+def scenario(tasks: str, agents: str = "{count: 1}", duration: int = 20_000, **sections: str) -> scenarios.Scenario:
     """A scenario of the given sections, long enough for narrow intervals."""
-    lines = ["name: theory", "duration: 20000", "warmup: 1000", f"tasks: {tasks}", f"agents: {agents}"]
+    lines = ["name: theory", f"duration: {duration}", "warmup: 1000", f"tasks: {tasks}", f"agents: {agents}"]
     lines += [f"{name}: {text}" for name, text in sections.items()]
     return scenarios.loads("\n".join(lines))
 
@@ -45,7 +45,7 @@ def agrees(result: sim.Result, metric: str, exact: float, wrong: float) -> None:
 
 def test_many_agents_wait_as_erlang_c_says() -> None:
     """M/M/10 at load 0.8: P(wait) = C(c, a), mean wait = C / (c mu - lambda). Wrong: ten separate M/M/1 queues."""
-    work = scenario("{arrivals: {poisson: {rate: 8/s}}, work: {exponential: {mean: 1s}}}", "{count: 10}")
+    work = scenario("{arrivals: {poisson: {rate: 8/s}}, work: {exponential: {mean: 1s}}}", "{count: 10}", 6_000)
     result = sim.replicate(work, seed=SEED, replications=10)
     waits = erlang_c(10, 8.0)
     agrees(result, "tasks.wait_probability", waits, wrong=0.8)
@@ -106,6 +106,7 @@ def test_retries_make_a_truncated_geometric_number_of_attempts() -> None:
         scenario(
             f"{{arrivals: {{poisson: {{rate: 1/s}}}}, work: {{constant: {{value: 100ms}}}}, failure_probability: {p}}}",
             "{count: 5}",
+            4_000,
             recovery=f"{{conditions: {{task_failure: {{max_retries: {retries}, retry_delay: 1s}}}}}}",
         ),
         seed=SEED,

@@ -233,7 +233,11 @@ class RecoveryEngine:
         self._say(incident, "step.started", step.command)
         awaited = {name: incident.context.get(name) for name in step.awaits}
         incident.context["step"] = step.command  # what is interrupted when the try takes too long
-        done = await self._commands[step.command](self.system, incident, **step.arguments, **awaited)
+        try:
+            done = await self._commands[step.command](self.system, incident, **step.arguments, **awaited)
+        except Exception as error:
+            self._say(incident, "step.failed", incident.context.pop("step"), text=f"{type(error).__name__}: {error}")
+            raise
         del incident.context["step"]
         self._say(incident, "step.completed" if done else "step.failed", step.command)
         return done

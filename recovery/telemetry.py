@@ -75,7 +75,7 @@ class TelemetryTrail:
         if recovery is None:
             return
         if event.startswith("step."):
-            self._step(recovery, event, detail, at)
+            self._step(recovery, event, detail, text, at)
         elif event != "recovery.opened":
             self._note(recovery, event, detail, value, at)
         if event in ENDS or (incident < -1 and event == "recovery.failed"):
@@ -97,14 +97,14 @@ class TelemetryTrail:
         self._open[incident] = _Recovery(span, kind, at)
         self._opened.add(1, {"recovery.kind": kind})
 
-    def _step(self, recovery: _Recovery, event: str, command: str, at: float) -> None:
+    def _step(self, recovery: _Recovery, event: str, command: str, text: str, at: float) -> None:
         if event == "step.started":
             context = self._trace.set_span_in_context(recovery.span, self._root)
             recovery.step = self._tracer.start_span(
                 f"step {command}", context, attributes={"recovery.command": command}, start_time=nanoseconds(at)
             )
         elif recovery.step is not None:
-            self._end_step(recovery, "" if event == "step.completed" else "failed", at)
+            self._end_step(recovery, "" if event == "step.completed" else text or "failed", at)
 
     def _end_step(self, recovery: _Recovery, failure: str, at: float) -> None:
         if recovery.step is None:

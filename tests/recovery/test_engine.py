@@ -205,7 +205,8 @@ def test_a_command_that_raises_ends_the_try():
     system = failed_task()
     system.raises["enqueue"] = ConnectionError("queue is away")
     assert recover(system, "task.7", FailureKind.TASK) is Outcome.FAILED
-    assert system.trail[-2:] == ["step.started retry_task", "recovery.failed ConnectionError: queue is away"]
+    failed = ["step.failed retry_task", "recovery.failed ConnectionError: queue is away"]
+    assert system.trail[-3:] == ["step.started retry_task", *failed]
 
 
 def test_a_probe_that_raises_ends_the_try():

@@ -30,7 +30,7 @@ INVARIANTS = {
     "fencing": "nothing done under a void epoch takes effect",
     "retry_bound": "no task is retried more often than its conditions allow",
     "audit_complete": "every recovery is on record from its opening to its end, in order",
-    "recovery_terminates": "every recovery ends: verified, escalated or dismissed",
+    "recovery_terminates": "every recovery ends: one that is open at the end was heard of in the run's second half",
 }
 """The consistency invariants and what each promises."""
 
@@ -95,6 +95,7 @@ ROWS: tuple[Row, ...] = (
     ("recovery.succeeded", "recoveries", "higher", "recoveries verified"),
     ("recovery.failed", "tries", "lower", "tries at a recovery that did not work"),
     ("recovery.escalated", "recoveries", "lower", "recoveries handed to an operator"),
+    ("recovery.dismissed", "recoveries", None, "recoveries for which there was nothing left to do"),
     ("recovery.censored", "recoveries", None, "recoveries that the end of the run cut off"),
     ("escalations.open", "escalations", "lower", "recoveries handed to an operator who has not resolved them"),
     ("alerts.raised", "alerts", "lower", "alerts that the recovery monitor sent; nothing without a monitor"),

@@ -9,6 +9,8 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +18,7 @@ import typer
 from sim.cli import demo, describe, reference, run
 from sim.cli.consoles import say
 from sim.cli.errors import BadInput
+from sim.cli.interrupts import interruptible
 
 NAME = "recovery-bench"
 BAD_INPUT = 2
@@ -71,11 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "--no-color" in given:
         os.environ["NO_COLOR"] = "1"  # for the pages of --help too
+    if sys.stdout is None:  # closed by who started us
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as Python runs
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        status = app(given or ["--help"], prog_name=NAME, standalone_mode=False)
+        with interruptible():
+            status = app(given or ["--help"], prog_name=NAME, standalone_mode=False)
         sys.stdout.flush()
     except (BadInput, ScenarioError) as error:
         say(str(error))
@@ -83,14 +89,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:  # the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
         return 0
+    except OSError as error:  # a full disk, most likely
+        _write_nowhere()
+        say(f"{error.filename or 'output'}: cannot be written: {error.strerror or error}")
+        return BAD_INPUT
     except Exception as error:
         if not isinstance(error, _USAGE):
             raise
         say(_usage(error))
         return BAD_INPUT
     return status if isinstance(status, int) else 0
+
+
+def _write_nowhere() -> None:
+    """Let nothing complain about what is still to be written to stdout when Python ends."""
+    with suppress(OSError, ValueError):  # a stdout without a file of its own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _USAGE = typer.BadParameter.__mro__[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +14,7 @@ from sim.cli import options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json
+from sim.cli.interrupts import check
 
 if TYPE_CHECKING:
     from scenarios import Scenario
@@ -47,6 +49,8 @@ def run(
     changes = options.changes(set_ or [])
     check_writable("--json", json)
     check_writable("--history", history)
+    if json is not None and json == history and json != os.devnull:
+        raise BadInput(f"--history {history}: is the file of --json as well; valid: two different files")
     if history == STDOUT:
         raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
     loaded = [_load(name, changes) for name in scenario]
@@ -107,7 +111,11 @@ def _results(
 
 
 def _ignoring(call: Callable[[], None]) -> Callable[[object], None]:
-    return lambda _: call()
+    def called(_: object) -> None:
+        call()
+        check()
+
+    return called
 
 
 def _interrupted(results: list[Result], loaded: list[Scenario]) -> bool:
@@ -133,6 +141,7 @@ def _one_after_another(
             kept.add(found)
             summaries.append(RunSummary.of(found))
             finished()
+            check()
     except KeyboardInterrupt:
         if not summaries:
             raise

@@ -221,7 +221,7 @@ def _summaries(scenario: Scenario, names: list[str], jobs: int) -> Iterator[RunS
     with warnings.catch_warnings():
         # Closing the generator early (Ctrl-C) is our way to stop; joblib says that it aborts the rest.
         warnings.filterwarnings("ignore", module="joblib")
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        yield from Parallel(n_jobs=min(jobs, len(names)), return_as="generator_unordered")(
             delayed(_summary)(scenario, name) for name in names
         )
 

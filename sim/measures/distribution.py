@@ -49,8 +49,8 @@ def describe_censored(name: str, observed: Floats, censored: Floats) -> dict[str
     longest = max(float(observed.max()), float(censored.max()))
     mass = -np.diff(surviving, prepend=1.0)
     rest = float(surviving[-1])
-    mean = float(np.dot(mass, times)) + rest * longest
-    variance = float(np.dot(mass, (times - mean) ** 2)) + rest * (longest - mean) ** 2
+    mean = float((mass * times).sum()) + rest * longest
+    variance = float((mass * (times - mean) ** 2).sum()) + rest * (longest - mean) ** 2
     count = len(observed) + len(censored)
 
     def quantile(q: float) -> float | None:

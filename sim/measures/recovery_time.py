@@ -18,8 +18,8 @@ PHASES = ("detect", "wait", "analyze", "execute", "verify")
 def measure_recovery(history: History) -> dict[str, float | None]:
     """The `recovery.*` metrics, of recoveries opened at or after the warm-up, whatever their subject.
 
-    `.count` opened, `.succeeded` verified, `.failed` tries that did not work, `.escalated`, `.censored` open at the
-    end; dismissed ones are counted as opened only.
+    `.count` opened = `.succeeded` verified + `.escalated` + `.dismissed` + `.censored` open at the end. `.failed`:
+    tries that did not work.
 
     `.time.*` = verified − fault (s), of recoveries with a fault behind them. Those that are open at the end enter
     with the time so far, as censored observations (`describe_censored`). Escalated and dismissed ones have no
@@ -44,6 +44,7 @@ def measure_recovery(history: History) -> dict[str, float | None]:
         "recovery.succeeded": float(np.count_nonzero(verified)),
         "recovery.failed": float(np.count_nonzero(np.isin(tracks.incident[tries_failed], incidents.number[cohort]))),
         "recovery.escalated": float(np.count_nonzero(cohort & (outcome == Event.RECOVERY_ESCALATED))),
+        "recovery.dismissed": float(np.count_nonzero(cohort & (outcome == Event.RECOVERY_DISMISSED))),
         "recovery.censored": float(np.count_nonzero(still_open)),
         **describe_censored(
             "recovery.time",

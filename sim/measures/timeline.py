@@ -29,7 +29,7 @@ class Steps:
     def mean(self) -> float | None:
         """Average over time: Σ level·seconds / Σ seconds; None when the window is empty."""
         window = float(self.seconds.sum())
-        return float(np.dot(self.levels, self.seconds)) / window if window > 0 else None
+        return float((self.levels * self.seconds).sum()) / window if window > 0 else None
 
     @property
     def max(self) -> float | None:

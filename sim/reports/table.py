@@ -98,6 +98,7 @@ def _outcomes(result: Result, style: Signs) -> str:
             ("succeeded", "succeeded"),
             ("failed", "failed"),
             ("escalated", "escalated"),
+            ("dismissed", "dismissed"),
             ("censored", "cut off"),
         )
     }

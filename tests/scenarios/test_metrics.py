@@ -10,7 +10,7 @@ PROMISED = {
     "attempts": ".started .succeeded .failed .interrupted .timed_out .per_task.mean .amplification",
     "retries": ".count .exhausted .delay.* .per_failure.mean .over_deadline .over_budget .held_back",
     "breaker": ".openings",
-    "recovery": ".count .succeeded .failed .escalated .censored .time.* .detect.* .wait.* .analyze.* "
+    "recovery": ".count .succeeded .failed .escalated .dismissed .censored .time.* .detect.* .wait.* .analyze.* "
     ".execute.* .verify.*",
     "escalations": ".open",
     "alerts": ".raised .warning .critical",
@@ -36,6 +36,7 @@ UNITS = {
     "attempts.amplification": "ratio",
     "retries.delay.max": "s",
     "recovery.time.sd": "s",
+    "recovery.dismissed": "recoveries",
     "recovery.censored": "recoveries",
     "detection.latency.mean": "s",
     "diagnosis.accuracy": "fraction",

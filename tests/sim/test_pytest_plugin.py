@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import sim.bench
+import sim.cli.app
 import sim.experiments.replications
 import sim.reports.table
 from sim.cli import main

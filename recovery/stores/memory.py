@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from recovery.model import FINISHED, LEGAL_TRANSITIONS, Checkpoint, TaskStatus
 
@@ -17,11 +17,13 @@ class IllegalTransition(RuntimeError):
 
 @dataclass(slots=True)
 class _Record:
+    """One task. All are kept, few are retried: there is no dict and no list before there is something to hold."""
+
     status: TaskStatus = TaskStatus.QUEUED
     epoch: int = 0
     fence: int = 0
-    retries: dict[str, int] = field(default_factory=dict)
-    checkpoints: list[Checkpoint] = field(default_factory=list)
+    retries: dict[str, int] | None = None
+    checkpoints: list[Checkpoint] | None = None
     restore_point: Checkpoint | None = None
     reason: str | None = None
 
@@ -63,7 +65,7 @@ class MemoryTaskStore:
         if epoch <= record.fence or record.status in FINISHED:
             return False
         record.status = _COMPLETED
-        record.checkpoints.clear()
+        record.checkpoints = None
         record.restore_point = None
         return True
 
@@ -116,19 +118,24 @@ class MemoryTaskStore:
 
     def count_retry(self, task_id: str, kind: str) -> int:
         """Count one retry."""
-        retries = self._records[task_id].retries
-        retries[kind] = retries.get(kind, 0) + 1
-        return retries[kind]
+        record = self._records[task_id]
+        if record.retries is None:
+            record.retries = {}
+        record.retries[kind] = record.retries.get(kind, 0) + 1
+        return record.retries[kind]
 
     def retries(self, task_id: str, kind: str) -> int:
         """Retries so far."""
-        return self._records[task_id].retries.get(kind, 0)
+        return (self._records[task_id].retries or {}).get(kind, 0)
 
     def save_checkpoint(self, task_id: str, epoch: int, progress: float) -> Checkpoint | None:
         """Append a checkpoint, unless the attempt is fenced."""
         if not self.is_current(task_id, epoch):
             return None
-        stored = self._records[task_id].checkpoints
+        record = self._records[task_id]
+        if record.checkpoints is None:
+            record.checkpoints = []
+        stored = record.checkpoints
         sequence = stored[-1].sequence + 1 if stored else 1
         checkpoint = Checkpoint(task_id, sequence, epoch, progress, checksum(task_id, sequence, epoch, progress))
         stored.append(checkpoint)
@@ -136,7 +143,7 @@ class MemoryTaskStore:
 
     def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
         """What is stored, oldest first."""
-        return tuple(self._records[task_id].checkpoints)
+        return tuple(self._records[task_id].checkpoints or ())
 
     def restore_point(self, task_id: str) -> Checkpoint | None:
         """From where the next attempt starts."""

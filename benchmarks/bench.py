@@ -121,10 +121,14 @@ def bare_agent_failure(scenario: Scenario) -> int:  # noqa: C901 - one model, wi
 
 
 def growth(small: int, large: int) -> float:
-    """Time per task of a large run over that of small ones."""
+    """Time per task of a large run over that of small ones, which are timed before it and after it."""
+
+    def small_runs() -> list[float]:
+        return [seconds(lambda: run(loaded(small), 7)) for _ in range(ROUNDS)]
+
     run(loaded(small), 7)
-    per_small = statistics.median(seconds(lambda: run(loaded(small), 7)) for _ in range(ROUNDS)) / small
-    return seconds(lambda: run(loaded(large), 7)) / large / per_small
+    before, whole, after = small_runs(), seconds(lambda: run(loaded(large), 7)), small_runs()
+    return whole / large / (statistics.median(before + after) / small)
 
 
 def speed_up() -> float:

@@ -19,6 +19,7 @@ from recovery.stores.memory import MemoryTaskStore
 from scenarios import Scenario
 from sim.core import build_core
 from sim.faults import Faults
+from sim.garbage import rare_collections
 from sim.history import History
 from sim.invariants import Violation, check_all
 from sim.loop import SimLoop
@@ -110,7 +111,8 @@ def simulate(
         world.connect(supervisor)
         world.start()
         Faults(loop.env, streams, world, task_store).start(scenario.faults)
-        loop.env.run(until=scenario.duration)
+        with rare_collections():
+            loop.env.run(until=scenario.duration)
         history.close()
         return history
     finally:

@@ -93,6 +93,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._owner = threading.get_ident()
         self._in_executor = False
         self._no_context = Context()  # for callbacks that need none
+        self._stopped: list[object] = []  # what ran on machines that have lost their power
         self._forever = False  # run_forever() runs, not env.run()
         self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
         if isinstance(env, VirtualEnvironment):
@@ -379,6 +380,7 @@ class SimLoop(asyncio.BaseEventLoop):
         pending = by_number(asyncio.all_tasks(self))
         self.close()
         switch_off(pending)
+        self._stopped.clear()
 
     # ------------------------------------------------------------------------------------------ SimPy and asyncio
 

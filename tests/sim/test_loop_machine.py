@@ -1,0 +1,192 @@
+"""A machine whose power is cut: nothing that ran on it goes on, and all the rest does."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from sim.loop import SimLoop
+from sim.loop_machine import Machine
+
+
+@pytest.fixture
+def loop() -> Iterator[SimLoop]:
+    loop = SimLoop()
+    yield loop
+    loop.abandon()
+
+
+def _cut_at(loop: SimLoop, machine: Machine, seconds: float) -> None:
+    loop.call_later(seconds, machine.cut_power)
+
+
+def _story(
+    loop: SimLoop, work: Callable[[list[str]], Coroutine[Any, Any, object]], *, cut_at: float = 2.0
+) -> list[str]:
+    """What is said of work on a machine of which the power is cut, and 100 s on."""
+    said: list[str] = []
+    machine = Machine(loop)
+    machine.run(loop.create_task, work(said))
+    _cut_at(loop, machine, cut_at)
+    loop.env.run(until=loop.time() + 100)
+    return said
+
+
+async def _cheat(said: list[str]) -> None:
+    said.append("began")
+    try:
+        await asyncio.sleep(5)
+        said.append("slept")
+    except BaseException:
+        said.append("caught")
+        raise
+    finally:
+        said.append("cleaned up")
+
+
+def test_neither_except_nor_finally_runs_on_a_machine_without_power(loop: SimLoop) -> None:
+    assert _story(loop, _cheat) == ["began"]
+
+
+def test_the_same_work_cheats_when_it_is_cancelled_instead(loop: SimLoop) -> None:
+    said: list[str] = []
+    task = loop.create_task(_cheat(said))
+    loop.call_later(2, task.cancel)
+    loop.env.run(until=100)
+    assert said == ["began", "caught", "cleaned up"]
+
+
+def test_a_machine_that_keeps_its_power_does_its_work(loop: SimLoop) -> None:
+    assert _story(loop, _cheat, cut_at=50) == ["began", "slept", "cleaned up"]
+
+
+def test_tasks_that_a_task_has_started_end_with_it(loop: SimLoop) -> None:
+    async def work(said: list[str]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(3):
+                group.create_task(_cheat(said))
+        said.append("all done")
+
+    assert _story(loop, work) == ["began"] * 3
+
+
+def test_timeouts_timers_and_callbacks_end_as_well(loop: SimLoop) -> None:
+    async def work(said: list[str]) -> None:
+        asyncio.get_running_loop().call_later(4, said.append, "timer")
+        asyncio.ensure_future(asyncio.sleep(3)).add_done_callback(lambda _: said.append("callback"))
+        try:
+            async with asyncio.timeout(5):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            said.append("timed out")
+
+    assert _story(loop, work, cut_at=50) == ["callback", "timer", "timed out"]
+    assert _story(loop, work) == []
+
+
+def test_what_waits_for_a_simpy_event_is_not_woken_by_it(loop: SimLoop) -> None:
+    event = loop.env.event()
+
+    async def work(said: list[str]) -> None:
+        await loop.wait(event)
+        said.append("woken")
+
+    loop.call_later(3, event.succeed)
+    assert _story(loop, work) == []
+    assert event.processed
+
+
+def test_what_is_about_to_run_at_the_instant_of_the_cut_does_not(loop: SimLoop) -> None:
+    said: list[str] = []
+    machine = Machine(loop)
+
+    async def work() -> None:
+        said.append("began")
+
+    machine.run(loop.create_task, work())
+    machine.cut_power()
+    loop.env.run(until=1)
+    assert said == []
+
+
+def test_others_on_the_loop_go_on_and_may_have_been_asked_by_the_machine(loop: SimLoop) -> None:
+    said: list[str] = []
+    orders: asyncio.Queue[str] = asyncio.Queue()
+
+    async def other() -> None:
+        while True:
+            order = await orders.get()
+            await asyncio.sleep(5)
+            said.append(f"{order} done at {loop.time():g}")
+
+    async def work(_: list[str]) -> None:
+        await orders.put("order")
+
+    loop.create_task(other())
+    machine = Machine(loop)
+    machine.run(loop.create_task, work(said))
+    _cut_at(loop, machine, 2)
+    loop.env.run(until=100)
+    assert said == ["order done at 5"]
+
+
+def test_one_that_waits_for_a_machine_waits_on_when_it_has_lost_its_power(loop: SimLoop) -> None:
+    said: list[str] = []
+    machine = Machine(loop)
+    asked = machine.run(loop.create_task, _cheat([]))
+
+    async def other() -> None:
+        try:
+            await asyncio.wait_for(asyncio.shield(asked), 10)
+        except TimeoutError:
+            said.append(f"no answer by {loop.time():g}")
+
+    loop.create_task(other())
+    _cut_at(loop, machine, 2)
+    loop.env.run(until=100)
+    assert said == ["no answer by 10"]
+
+
+def test_two_machines_have_their_power_each_from_its_own_line(loop: SimLoop) -> None:
+    said: dict[str, list[str]] = {"one": [], "other": []}
+    machines = {name: Machine(loop) for name in said}
+    for name, machine in machines.items():
+        machine.run(loop.create_task, _cheat(said[name]))
+    _cut_at(loop, machines["one"], 2)
+    loop.env.run(until=100)
+    assert said == {"one": ["began"], "other": ["began", "slept", "cleaned up"]}
+
+
+def test_a_machine_without_power_runs_nothing(loop: SimLoop) -> None:
+    machine = Machine(loop)
+    machine.cut_power()
+    assert not machine.has_power
+    with pytest.raises(RuntimeError, match="no power"):
+        machine.run(lambda: None)
+
+
+def test_a_machine_cannot_cut_its_own_power(loop: SimLoop) -> None:
+    machine = Machine(loop)
+    with pytest.raises(RuntimeError, match="from outside"):
+        machine.run(machine.cut_power)
+    assert machine.has_power
+
+
+def test_what_was_stopped_is_let_go_when_the_loop_is_abandoned(caplog: pytest.LogCaptureFixture) -> None:
+    loop, said = SimLoop(), list[str]()
+    machine = Machine(loop)
+    machine.run(loop.create_task, _cheat(said))
+    _cut_at(loop, machine, 2)
+    loop.env.run(until=100)
+    del machine
+    gc.collect()
+    assert said == ["began"]
+    loop.abandon()
+    del loop
+    gc.collect()
+    assert said == ["began", "caught", "cleaned up"]  # Python cannot drop a coroutine otherwise
+    assert not caplog.records

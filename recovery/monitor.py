@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.alerts import Alert, AlertConfig, AlertManager
 from recovery.durations import Seconds
-from recovery.journal import Journal
 from recovery.model import Incident
 from recovery.ports import System
 from recovery.report import RecoveryReport, report_of
 from recovery.sample import LimitsOf, MetricsCollector, Recoveries, RecoverySample
+from recovery.transcript import Transcript
 
 
 class MetricsConfig(BaseModel):
@@ -55,8 +55,8 @@ class RecoveryMonitor:
         on_report: Callable[[RecoveryReport], None] | None = None,
     ) -> None:
         self.config = MonitorConfig.model_validate(config)
-        self._journal = Journal(system.audit, self._now)
-        self.system = replace(system, audit=self._journal)
+        self._transcript = Transcript(system.audit, self._now)
+        self.system = replace(system, audit=self._transcript)
         self.alert_manager = AlertManager(self.config.alerts, self.system, on_alert)
         self.metrics_collector: MetricsCollector | None = None  # until there is somebody to monitor
         self._limits = limits
@@ -69,7 +69,7 @@ class RecoveryMonitor:
     def start(self, recoveries: Recoveries, loop: asyncio.AbstractEventLoop) -> None:
         """Monitor the recoveries of this supervisor, by this loop's clock."""
         self._recoveries, self._loop = recoveries, loop
-        self._journal.clear()  # of recoveries that were cut off before they began to be watched
+        self._transcript.clear()  # of recoveries that were cut off before they began to be watched
         self.metrics_collector = MetricsCollector(recoveries, self._limits)
 
     def ended(self, incident: Incident) -> None:
@@ -107,7 +107,7 @@ class RecoveryMonitor:
             await self._handle_monitoring_failure(incident, error)
         finally:
             self._ends.pop(incident.number, None)
-            self._journal.forget(incident.number)
+            self._transcript.forget(incident.number)
             if not self._ends:
                 self.alert_manager.idle(self._now())
 
@@ -125,7 +125,7 @@ class RecoveryMonitor:
 
     async def _collect_recovery_metrics(self, incident: Incident) -> RecoverySample:
         assert self.metrics_collector is not None
-        sample = self.metrics_collector.sample(incident, self._journal.of(incident.number), self._now())
+        sample = self.metrics_collector.sample(incident, self._transcript.of(incident.number), self._now())
         if self._on_sample is not None:
             self._on_sample(sample)
         return sample
@@ -143,7 +143,7 @@ class RecoveryMonitor:
 
     async def _generate_recovery_report(self, incident: Incident) -> None:
         if self._on_report is not None:
-            self._on_report(report_of(self._journal.of(incident.number)))
+            self._on_report(report_of(self._transcript.of(incident.number)))
 
     async def _handle_monitoring_failure(self, incident: Incident, error: Exception) -> None:
         """The recovery goes on without being watched; alerts that stand about it are cleared."""

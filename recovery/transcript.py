@@ -8,7 +8,7 @@ from recovery.audit import AuditEntry
 from recovery.ports import AuditTrail
 
 
-class Journal:
+class Transcript:
     """Implements `recovery.ports.AuditTrail` around another trail; `clock` gives the time of an entry in seconds.
 
     An incident is remembered from its `recovery.opened` until it is forgotten.

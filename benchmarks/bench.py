@@ -131,6 +131,20 @@ def growth(small: int, large: int) -> float:
     return whole / large / (statistics.median(before + after) / small)
 
 
+CROWDED = """
+name: crowd
+duration: 2000s
+tasks: {{arrivals: {{poisson: {{rate: 9/s}}}}, work: {{exponential: {{mean: 1s}}}}}}
+agents: {{count: {agents}}}
+recovery: {{detection: {{detector: perfect}}}}
+"""
+
+
+def crowd(agents: int) -> Scenario:
+    """The same load whatever the number of agents, none of whom beats."""
+    return scenarios.loads(CROWDED.format(agents=agents))
+
+
 def speed_up() -> float:
     """100 replications of 50 ms or more on one process over two."""
     scenario = loaded(5_000)
@@ -183,6 +197,8 @@ def rows(quick: bool) -> list[Row]:
         if scenario.documents is not None or name == "baseline":
             shortest = min(seconds(partial(run, scenario, 7)) for _ in range(2))
             found.append(Row(f"{name}, seconds", shortest, 3, 1, False))
+    idle = ratio(lambda: run(crowd(10_000), 7), lambda: run(crowd(20), 7), 3)
+    found.append(Row("time per task, 10,000 agents / 20, beats aside", idle, 1.3, 1.1, False))
     found.append(Row("100,000 tasks in one run, peak GB", peak_gigabytes(100_000), 1, 0.5, False))
     if not quick:
         found.append(Row("time per task, 1,000,000 / 10,000 tasks", growth(10_000, 1_000_000), 1.3, 1.05, False))

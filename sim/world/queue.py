@@ -7,7 +7,7 @@ acknowledged. A lease that runs out is delivered again. The queue lets go of a t
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,9 @@ class TaskQueue:
         self._line: deque[Task] = deque()
         self._depth = 0  # those who really stand in the line; who was withdrawn leaves it at its head
         self._dispatching = False
-        self._idle: dict[Agent, None] = {}  # agents with a free slot, longest waiting first
+        self._idle: OrderedDict[Agent, None] = (
+            OrderedDict()
+        )  # with a free slot, longest waiting first; its head is cheap
         self._unreachable: dict[Agent, None] = {}
         self._leases: deque[tuple[float, Task, int]] = deque()
         self._lease_watch = False

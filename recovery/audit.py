@@ -11,11 +11,15 @@ AUDIT_EVENTS: tuple[str, ...] = (
     "recovery.opened",  # detail: failure kind; subject: task, agent or link
     "retry.granted",  # value: delay in seconds; detail: failure kind
     "retry.exhausted",  # detail: failure kind
+    "recovery.held_back",  # value: seconds that it waits before it may put work back, for the load's sake
     "recovery.started",  # the delay is over and a slot was free: analysis begins
     "recovery.analyzed",  # detail: runbook entry, unknown, ambiguous: a or b; value: confidence 0..1; text: why
     "step.started",  # detail: command
     "step.completed",  # detail: command
     "step.failed",  # detail: command
+    "step.undone",  # detail: the command that undid what a step had done
+    "step.undo_failed",  # detail: the command that should have
+    "recovery.resumed",  # this try goes on with a step that had failed; detail: its command
     "recovery.executed",  # all steps done
     "recovery.verified",  # the end of a recovery that worked
     "recovery.failed",  # this try did not work; detail: why

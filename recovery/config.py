@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from recovery.durations import Seconds
 from recovery.model import Failure, FailureKind
+from recovery.pace import LoadLimit
 from recovery.policy import RetryPolicy
 from recovery.runbook import documented
 from recovery.tenacious import adopted
@@ -40,7 +41,7 @@ class RecoveryConfig(BaseModel):
 
     Conditions that are left out altogether are the documented runbook's. `by_error` has policies for single error
     codes of a kind, in place of the kind's; retries are counted for the kind, whatever the error. `parallel` is the
-    number of recoveries at once (None: any number). `unconditional_tries` bounds how often a recovery is tried whose
+    XX how often a recovery is tried whose
     kind has no condition, before it is escalated.
     """
 
@@ -50,6 +51,7 @@ class RecoveryConfig(BaseModel):
     by_error: dict[FailureKind, dict[str, Policy]] = Field(default_factory=dict)
     detection: DetectionConfig = DetectionConfig()
     parallel: Annotated[int, Field(ge=1)] | None = 8
+    load: LoadLimit | None = None
     unconditional_tries: Annotated[int, Field(ge=1)] = 3
 
     def condition(self, kind: FailureKind) -> RetryPolicy | None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from recovery.admission import Admission
 from recovery.config import RecoveryConfig
 from recovery.detection import Detector, HeartbeatDetector, NoDetector, PerfectDetector
 from recovery.engine import Outcome, RecoveryEngine, undecided
-from recovery.escalation import Escalation, EscalationQueue, escalation_of
+from recovery.escalation import Escalation, EscalationQueue
+from recovery.handover import HandOver
 from recovery.model import HALTED, TASK_KINDS, Failure, FailureKind, Incident, Symptom
 from recovery.monitor import RecoveryMonitor
+from recovery.pace import Pace
 from recovery.policy import BREAKER_OPEN, EXHAUSTED, TOO_LATE, RetryPolicy
 from recovery.ports import System
 from recovery.sample import RetryLimits
+from recovery.slots import FairSlots
 
 VERDICTS: dict[Outcome | None, bool] = {Outcome.VERIFIED: True, Outcome.FAILED: False}
 """What a try says to its circuit breaker; nothing, when there was nothing to recover or nobody knows how."""
@@ -50,6 +51,7 @@ class Supervisor:
         self.system = system
         self.engine = RecoveryEngine(self.config, system) if engine is None else engine
         self.escalations = EscalationQueue(self._said_by_operator)
+        self._hand_over = HandOver(system, self.engine, self.escalations, self._say)
         self.monitor = monitor
         if monitor is not None and not (self.system.audit is self.engine.system.audit is monitor.system.audit):
             raise ValueError("the monitor would hear nothing: supervisor and engine work on `monitor.system` with it")
@@ -59,7 +61,8 @@ class Supervisor:
         self._reported_again: dict[str, Failure] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._monitoring: dict[int, asyncio.Task[None]] = {}
-        self._slots: asyncio.Semaphore | None = None
+        self._slots = FairSlots(self.config.parallel)
+        self._pace = Pace(self.config.load, self._held_back)
         self._detector: Detector = NoDetector()
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._admission = Admission(self.config, lambda: self._running().time(), self._tell)
@@ -73,7 +76,8 @@ class Supervisor:
         if self._loop is not None:
             raise RuntimeError("the supervisor runs already")
         self._loop = asyncio.get_running_loop()
-        self._slots = None if self.config.parallel is None else asyncio.Semaphore(self.config.parallel)
+        self._slots = FairSlots(self.config.parallel)
+        self._pace = Pace(self.config.load, self._held_back)
         self._admission = Admission(self.config, self._loop.time, self._tell)
         if self.monitor is not None:
             self.monitor.start(self, self._loop)
@@ -164,7 +168,7 @@ class Supervisor:
         try:
             await self._recover(incident)
         except Exception as error:  # noqa: BLE001 - whatever a store raises
-            await self._escalate(incident, f"{type(error).__name__}: {error}")
+            await self._hand_over.escalate(incident, f"{type(error).__name__}: {error}")
         finally:
             self._open.pop(incident.failure.subject, None)
             self._admission.ended(incident)
@@ -187,7 +191,7 @@ class Supervisor:
             if outcome is Outcome.VERIFIED:
                 self._admission.recovered(failure)
             if outcome is Outcome.UNKNOWN:
-                await self._escalate(incident, undecided(incident))
+                await self._hand_over.escalate(incident, undecided(incident))
             elif outcome is not Outcome.FAILED and failure.kind is FailureKind.AGENT:
                 self._answered(failure.subject)
             if outcome is not Outcome.FAILED:
@@ -210,7 +214,12 @@ class Supervisor:
         """Wait out the delay of the next try. False: there is none left, and the incident is escalated."""
         failure = incident.failure
         incident.tries += 1
-        incident.context.update(condition=policy, is_recovering=self._open.__contains__)
+        incident.context.update(
+            condition=policy,
+            is_recovering=self._open.__contains__,
+            keep_pace=self._pace.keep,
+            parallel=self.config.parallel,
+        )
         counts_tasks = failure.kind in TASK_KINDS
         retry = self.system.store.retries(failure.subject, failure.kind) + 1 if counts_tasks else incident.tries
         if failure.kind is FailureKind.AGENT or policy is None:  # a condition for agents limits their tasks' retries
@@ -235,13 +244,18 @@ class Supervisor:
         return True
 
     async def _try(self, incident: Incident, policy: RetryPolicy | None) -> Outcome | None:
-        """One try, in a slot, when its breaker lets it pass. None: it does not, and the incident is escalated."""
+        """One try, in a slot, when its breaker lets it pass. None: it does not, and the incident is escalated.
+
+        A task waits for its turn to be put back before it takes a slot; the tasks of an agent wait while it holds one.
+        """
+        if incident.failure.kind in TASK_KINDS:
+            await self._pace.keep(incident)
         gate = None if policy is None else self._admission.gate(incident.failure)
         if policy is None or gate is None:
-            async with self._slot():
+            async with self._slots.one(incident.failure.kind):
                 return await self._timed_try(incident, policy)
         while True:
-            async with self._slot():
+            async with self._slots.one(incident.failure.kind):
                 ticket = gate.admit()
                 if ticket is not None:
                     outcome = None
@@ -271,57 +285,11 @@ class Supervisor:
             self._say(incident, "recovery.failed", f"timed out after {policy.try_timeout:g} s")
             return Outcome.FAILED
 
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        if self._slots is None:
-            yield
-        else:
-            async with self._slots:
-                yield
-
     # ------------------------------------------------------------------------------- escalation
     async def _refuse(self, incident: Incident, reason: str) -> None:
         """There is no further try."""
         self._say(incident, "retry.exhausted", incident.failure.kind.value)
-        await self._escalate(incident, reason)
-
-    async def _escalate(self, incident: Incident, reason: str) -> None:
-        """Hand the incident to an operator. A task ends here; what a lost agent held goes on elsewhere."""
-        incident.outcome = reason
-        known = escalation_of(incident, reason, asyncio.get_running_loop().time(), self.system)
-        self.escalations.add(known)  # first of all: nothing is lost, whatever happens while it is handed over
-        try:
-            self.escalations.add(replace(known, released=await self._released(incident, reason)))
-        except Exception as error:  # noqa: BLE001 - what could not be freed is the operator's as well
-            self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
-        self._say(incident, "recovery.escalated", reason)
-
-    async def _released(self, incident: Incident, reason: str) -> dict[str, int]:
-        """Hand over, and tell the units by pool that recovery gave back until then."""
-        released: dict[str, int] = dict(incident.context.get("released", {}))
-        held = await self._held(incident)
-        await self._hand_over(incident, reason)
-        left = await self._held(incident) if held else {}
-        for pool, units in held.items():
-            released[pool] = released.get(pool, 0) + units - left.get(pool, 0)
-        return {pool: units for pool, units in released.items() if units}
-
-    async def _held(self, incident: Incident) -> Mapping[str, int]:
-        """What a task holds; nothing is known when the port raises, and it is handed over all the same."""
-        if incident.failure.kind not in TASK_KINDS:
-            return {}
-        try:
-            return dict(await self.system.resources.held(incident.failure.subject))
-        except Exception:  # noqa: BLE001 - whatever a port raises
-            return {}
-
-    async def _hand_over(self, incident: Incident, reason: str) -> None:
-        failure = incident.failure
-        if failure.kind in TASK_KINDS:
-            if self.system.store.escalate(failure.subject, reason):
-                await self.system.tasks.give_up(failure.subject, reason)
-        elif failure.kind is FailureKind.AGENT:
-            await self.engine.reassign(incident)
+        await self._hand_over.escalate(incident, reason)
 
     def _said_by_operator(self, event: str, escalation: Escalation, operator: str) -> None:
         self.system.audit.record(event, escalation.incident, escalation.failure.subject, operator)
@@ -356,6 +324,9 @@ class Supervisor:
     def retry_limits(self, failure: Failure) -> RetryLimits:
         """The budget and the circuit breaker that a failure's retries share with others."""
         return self._admission.limits(failure)
+
+    def _held_back(self, incident: Incident, seconds: float) -> None:
+        self._say(incident, "recovery.held_back", value=seconds)
 
     def _tell(self, event: str, subject: str, value: float | None) -> None:
         self.system.audit.record(event, -1, subject, "", value)

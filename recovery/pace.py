@@ -1,0 +1,61 @@
+"""The pace at which recovery puts work back: a mass failure must not come back as a storm.
+
+A token bucket over time, in the form of the generic cell rate algorithm (ITU-T I.371): each task that is put back
+takes a token; `burst` of them may go at once, then `rate` a second. Whoever finds no token is told how long to wait and
+has its place, first come first served, so that within any t seconds at most burst + rate · t tasks go. Waiting ends by
+itself: nobody has to give anything back, and nothing can be waited for in a circle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.model import Incident
+
+Say = Callable[[Incident, float], None]
+"""Hears of an incident that is held back, and for how many seconds."""
+
+
+class LoadLimit(BaseModel):
+    """`rate`: tasks a second that recovery may put back to work; `burst`: how many at once after a quiet time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    burst: Annotated[int, Field(ge=1)] = 1
+
+
+class TokenBucket:
+    """The bucket; times are seconds of any clock that does not go back."""
+
+    def __init__(self, limit: LoadLimit) -> None:
+        self._interval = 1 / limit.rate
+        self._ahead = (limit.burst - 1) * self._interval  # how much earlier than its turn a token may be taken
+        self._next = float("-inf")  # the turn of the next token, if all before it had waited for theirs
+
+    def take(self, now: float) -> float:
+        """Take the next token; returns the seconds to wait until it is there."""
+        turn = max(self._next, now)
+        self._next = turn + self._interval
+        return max(0.0, turn - self._ahead - now)
+
+
+class Pace:
+    """What whoever puts a task back to work has to keep. Without a limit nobody waits."""
+
+    def __init__(self, limit: LoadLimit | None, say: Say) -> None:
+        self._bucket = None if limit is None else TokenBucket(limit)
+        self._say = say
+
+    async def keep(self, incident: Incident) -> None:
+        """Wait until one more task may be put back. Who is cancelled while it waits has used its turn up."""
+        if self._bucket is None:
+            return
+        wait = self._bucket.take(asyncio.get_running_loop().time())
+        if wait > 0:
+            self._say(incident, wait)
+            await asyncio.sleep(wait)

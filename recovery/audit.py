@@ -11,7 +11,7 @@ AUDIT_EVENTS: tuple[str, ...] = (
     "recovery.opened",  # detail: failure kind; subject: task, agent or link
     "retry.granted",  # value: delay in seconds; detail: failure kind
     "retry.exhausted",  # detail: failure kind
-    "recovery.held_back",  # value: seconds that it waits before it may put work back, for the load's sake
+    "recovery.paced",  # value: seconds that it waits before it may put a task back, for the load's sake
     "recovery.started",  # the delay is over and a slot was free: analysis begins
     "recovery.analyzed",  # detail: runbook entry, unknown, ambiguous: a or b; value: confidence 0..1; text: why
     "step.started",  # detail: command

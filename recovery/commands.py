@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from recovery.model import Checkpoint, FailureKind, Incident
+from recovery.model import Checkpoint, Incident
 from recovery.ports import System
 from recovery.resources import ResourceManager, ResourceRecovery
-from recovery.state import StateManager, StateRecovery
+from recovery.state import StateRecovery
+from recovery.takeover import take_over
 from recovery.tasks import TaskManager
 
 Command = Callable[..., Awaitable[bool]]
@@ -139,35 +140,10 @@ async def reassign_agent_tasks(
 ) -> bool:
     """Take over the tasks that the agent held when its recovery began, and queue each for whoever is free.
 
-    A task that an incident of its own takes care of is left to it, and so is one that was completed meanwhile. An agent
-    that was found alive, and so was not restarted, keeps its tasks. Where the kind of failure has a condition, each
-    task counts a retry and is given up beyond it.
+    An agent that was found alive, and so was not restarted, keeps its tasks.
     """
-    if incident.context.get("left_in_peace"):
-        return True
-    state, tasks, resources = StateManager({}, system), TaskManager({}, system), ResourceManager({}, system)
-    policy = incident.context.get("condition")
-    is_recovering: Callable[[str], bool] = incident.context.get("is_recovering", lambda task_id: False)
-    reassigned: dict[str, None] = incident.context.setdefault("reassigned", {})
-    for task_id in incident.context.get("tasks", ()):
-        if task_id in reassigned or state.is_finished(task_id):
-            continue
-        if is_recovering(task_id) and task_id != incident.failure.subject:
-            continue
-        view = await system.tasks.inspect(task_id)
-        if view is not None and view.agent not in {None, agent_id}:
-            continue  # it goes on elsewhere already
-        if policy is not None and not policy.allows(system.store.count_retry(task_id, FailureKind.AGENT)):
-            system.audit.record("retry.exhausted", incident.number, task_id, FailureKind.AGENT.value)
-            system.store.escalate(task_id, "retries exhausted")
-            await system.tasks.give_up(task_id, "retries exhausted")
-            continue
-        fenced = state.fence(task_id, incident.number)
-        await tasks.stop(task_id)
-        await resources.release(task_id)
-        await StateRecovery({}, system).recover_state(task_id, incident.number)
-        await tasks.requeue(task_id, "reassigned", fenced)
-        reassigned[task_id] = None
+    if not incident.context.get("left_in_peace"):
+        await take_over(system, incident, agent_id)
     return True
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from recovery.commands import TIMEFRAME, Command, documented_commands
+from recovery.analysis import Analyst, undecided
+from recovery.commands import Command, documented_commands
 from recovery.config import RecoveryConfig
-from recovery.evidence import Evidence
 from recovery.explanation import explain
-from recovery.impact import impact_of
 from recovery.instructions import LEAVES, Instruction
-from recovery.model import Analysis, Candidate, Failure, FailureKind, Incident, RecoveryStrategy, Step, Symptom
+from recovery.model import Analysis, Failure, FailureKind, Incident, OnFailure, RecoveryStrategy, Step
+from recovery.plan import Plan, strategy_of
 from recovery.ports import System
-from recovery.ranking import discriminating, left, rank
 from recovery.resources import ResourceManager
 from recovery.runbook import Runbook, documented
 from recovery.state import StateManager
 from recovery.tasks import TaskManager
 from recovery.verification import RecoveryVerification
-
-UNDOCUMENTED = "nothing documented looks like this"
 
 
 class Outcome(StrEnum):
@@ -30,6 +27,7 @@ class Outcome(StrEnum):
     VERIFIED = "verified"
     FAILED = "failed"
     DISMISSED = "dismissed"  # there is nothing to recover any more
+    STUCK = "stuck"  # what a failed try had done could not be undone: an operator has to look
     UNKNOWN = "unknown"  # no documented failure looks like this, or more than one does: an operator has to look
 
 
@@ -57,7 +55,7 @@ class RecoveryEngine:
         self._commands = documented_commands() if commands is None else dict(commands)
         self._runbook = documented() if runbook is None else runbook
         self._entries = dict(self._runbook.entries())
-        self._evidence = Evidence(system)
+        self._analyst = Analyst(system, self._entries, self._command)
         self._manual_incidents = -1  # which stands for no incident; theirs are the numbers below
 
     async def recover_task(self, task_id: str, failure_info: Mapping[str, Any]) -> bool:
@@ -66,15 +64,26 @@ class RecoveryEngine:
         `failure_info` may have `kind` (a failure kind, `task_failure` when left out), `at` (seconds), `symptoms` and
         whatever else was observed. Raises ValueError for a kind that does not exist.
         """
-        info = dict(failure_info)
-        kind = FailureKind(info.pop("kind", FailureKind.TASK))
-        at, symptoms = float(info.pop("at", 0.0)), tuple(info.pop("symptoms", ()))
         self._manual_incidents -= 1
-        incident = Incident(self._manual_incidents, Failure(kind, task_id, at, info, symptoms), at)
+        incident = _by_hand(self._manual_incidents, task_id, failure_info)
         outcome = await self.recover(incident)
         if outcome is Outcome.UNKNOWN:
             self._say(incident, "recovery.failed", undecided(incident))
         return outcome is Outcome.VERIFIED
+
+    async def plan(self, task_id: str, failure_info: Mapping[str, Any]) -> Plan:
+        """What `recover_task` would do now, to be read before it is done. Probes look; nothing is changed or recorded.
+
+        Raises ValueError as `recover_task` does.
+        """
+        incident = _by_hand(-1, task_id, failure_info)
+        analysis = await self._analyst.analyze(incident)
+        if isinstance(analysis, str):
+            return Plan(task_id, None, None, analysis)
+        if analysis.scenario is None:
+            incident.analysis = analysis
+            return Plan(task_id, analysis, None, undecided(incident))
+        return Plan(task_id, analysis, await self._select_recovery_strategy(analysis))
 
     async def recover(self, incident: Incident) -> Outcome:
         """One try at recovering a failure of a task, an agent or a connection. Never raises but for cancellation."""
@@ -88,7 +97,7 @@ class RecoveryEngine:
                 return Outcome.UNKNOWN
             strategy = await self._select_recovery_strategy(analysis)
             if not await self._execute_recovery(incident, strategy):
-                return Outcome.FAILED
+                return Outcome.FAILED if incident.stuck is None else Outcome.STUCK
             if not await self._verify_recovery(incident):
                 self._say(incident, "recovery.failed", "verification")
                 return Outcome.FAILED
@@ -100,7 +109,7 @@ class RecoveryEngine:
 
     async def reassign(self, incident: Incident) -> None:
         """What is left to do for a lost agent that could not be recovered: its tasks go on elsewhere."""
-        incident.context.update(await self._arguments(incident))
+        incident.context.update(await self._analyst.arguments(incident))
         await self._prepare_recovery(incident)
         await self._commands["reassign_agent_tasks"](
             self.system, incident, agent_id=incident.failure.subject, new_agent_id=None
@@ -108,114 +117,58 @@ class RecoveryEngine:
 
     # ----------------------------------------------------------------------------- analyze
     async def _analyze_failure(self, incident: Incident) -> Analysis | str:
-        """What the evidence says; a text when there is nothing left to recover, and why."""
-        failure = incident.failure
-        moot = await self._evidence.moot(failure)
-        if moot is not None and not incident.context.get("restarted"):  # else its tasks are still to be taken over
-            return moot
-        observed = await self._evidence.gather(failure)
-        arguments = await self._arguments(incident)
-        incident.context.update(arguments)
-        candidates, diagnosis = await self._diagnose(incident, observed)
-        chosen = tuple(each.scenario for each in left(candidates))
-        impact = await impact_of(failure, self.system)
-        incident.context["impact"] = impact
-        incident.analysis = analysis = Analysis(
-            failure,
-            chosen[0] if len(chosen) == 1 else None,
-            candidates[0].confidence if candidates else 0.0,
-            observed,
-            impact,
-            diagnosis,
-            arguments,
-            candidates,
-            ambiguous=chosen if len(chosen) > 1 else (),
-        )
-        self._say(incident, "recovery.analyzed", analysis.verdict, analysis.confidence, explain(analysis))
+        """What the evidence says, on record; a text when there is nothing left to recover, and why."""
+        analysis = await self._analyst.analyze(incident)
+        if isinstance(analysis, Analysis):
+            incident.analysis = analysis
+            self._say(incident, "recovery.analyzed", analysis.verdict, analysis.confidence, explain(analysis))
         return analysis
-
-    async def _diagnose(
-        self, incident: Incident, observed: tuple[Symptom, ...]
-    ) -> tuple[tuple[Candidate, ...], dict[str, bool]]:
-        """The candidates, likeliest first, and what the diagnoses said that had to be made to tell them apart.
-
-        A diagnosis is made when it discriminates between the candidates that are left, and all that it takes is known.
-        """
-        candidates = rank(self._entries, observed)
-        verdicts: dict[str, dict[str, bool]] = {}
-        for scenario, instruction in discriminating(self._entries, left(candidates)):
-            if all(instruction.values.get(name, incident.context.get(name)) for name in instruction.args):
-                said = await self._command(incident, instruction)
-                verdicts.setdefault(scenario, {})[instruction.name] = said
-        diagnosis = {name: said for of_entry in verdicts.values() for name, said in of_entry.items()}
-        return rank(self._entries, observed, verdicts) if verdicts else candidates, diagnosis
-
-    async def _arguments(self, incident: Incident) -> dict[str, Any]:
-        """Values for the names that the runbook's arguments use."""
-        failure = incident.failure
-        values: dict[str, Any] = {
-            "timeframe": TIMEFRAME,
-            "resource_ids": tuple(failure.info.get("resource_ids", ())),
-            "queue_ids": tuple(failure.info.get("queue_ids", ())),
-            "endpoints": tuple(failure.info.get("endpoints", ())),
-        }
-        if failure.kind is FailureKind.AGENT:
-            values["agent_id"] = failure.subject
-            values["endpoints"] = ("core", failure.subject)
-        elif failure.kind is not FailureKind.COMMUNICATION:
-            values["task_id"] = failure.subject
-            values["agent_id"] = await self._agent_of(failure)
-            if values["agent_id"] is not None and not values["endpoints"]:
-                values["endpoints"] = ("core", values["agent_id"])
-            values["requirements"] = requirements = await self.resource_manager.requirements(failure.subject)
-            values["resource_ids"] = values["resource_ids"] or tuple(requirements)
-            values["retry_count"] = self.system.store.retries(failure.subject, failure.kind)
-        return values
-
-    async def _agent_of(self, failure: Failure) -> str | None:
-        """The agent that a failed task was on: as reported, else as it can be seen."""
-        if "agent_id" in failure.info:
-            reported: str | None = failure.info["agent_id"]
-            return reported
-        view = await self.system.tasks.inspect(failure.subject)
-        return None if view is None else view.agent
 
     # ------------------------------------------------------------------------------ select
     async def _select_recovery_strategy(self, analysis: Analysis) -> RecoveryStrategy:
         """The documented steps of the entry that was diagnosed, with their arguments."""
         assert analysis.scenario is not None
-        steps: list[Step] = []
-        provided: tuple[str, ...] = ()
-        for instruction in self._entries[analysis.scenario].recovery:
-            awaits = tuple(name for name in instruction.args if name in provided)
-            arguments = {
-                name: instruction.values.get(name, analysis.arguments.get(name))
-                for name in instruction.args
-                if name not in provided
-            }
-            steps.append(Step(instruction.name, instruction.command, arguments, awaits))
-            provided += LEAVES.get(instruction.command, ())
-        return RecoveryStrategy(analysis.scenario, tuple(steps))
+        return strategy_of(analysis.scenario, self._entries[analysis.scenario].recovery, analysis.arguments)
 
     # ----------------------------------------------------------------------------- execute
     async def _execute_recovery(self, incident: Incident, strategy: RecoveryStrategy) -> bool:
         try:
-            await self._prepare_recovery(incident, strategy)
-            for step in strategy.steps:
+            first = await self._first_step(incident, strategy)
+            await self._prepare_recovery(incident, strategy, resumes=first > 0)
+            if first > 0:
+                self._say(incident, "recovery.resumed", strategy.steps[first].command)
+            for place, step in enumerate(strategy.steps[first:], first):
+                incident.reached, incident.resume_at = place, None
                 if not await self._execute_recovery_step(incident, step):
-                    self._say(incident, "recovery.failed", step.command)
+                    await self._handle_step_failure(incident, step.command)
                     return False
             await self._finalize_recovery(incident)
             return True
         except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
-            await self._handle_step_failure(incident, error)
+            await self._handle_step_failure(incident, f"{type(error).__name__}: {error}")
             return False
 
-    async def _prepare_recovery(self, incident: Incident, strategy: RecoveryStrategy | None = None) -> None:
+    async def _first_step(self, incident: Incident, strategy: RecoveryStrategy) -> int:
+        """The place of the step to begin with: that which had failed, if the runbook says so and what was done stands.
+
+        It does not when the try has come to another plan, or when what was allocated for the task is not held any more.
+        """
+        last, incident.strategy, incident.reached = incident.strategy, strategy, -1
+        if last is None or not _alike(last, strategy):
+            incident.resume_at = None
+        allocated = incident.context.get("new_resources")
+        if allocated is not None and await self.resource_manager.held(incident.failure.subject) != allocated:
+            incident.resume_at = None
+        return incident.resume_at or 0
+
+    async def _prepare_recovery(
+        self, incident: Incident, strategy: RecoveryStrategy | None = None, *, resumes: bool = False
+    ) -> None:
         """Nothing of the failed attempt may act any more; what a failed agent held is noted before it is restarted."""
         failure = incident.failure
-        for name in (*(name for names in LEAVES.values() for name in names), "left_in_peace"):
-            incident.context.pop(name, None)  # of an earlier try
+        if not resumes:
+            for name in (*(name for names in LEAVES.values() for name in names), "left_in_peace"):
+                incident.context.pop(name, None)  # of an earlier try
         if failure.kind is FailureKind.AGENT or _acts_on("agent_id", strategy):
             await self._note_held(incident, incident.context["agent_id"])
         elif _acts_on("task_id", strategy):
@@ -226,21 +179,28 @@ class RecoveryEngine:
         known = incident.context.get("tasks", ())
         held = await self.system.tasks.tasks_on(agent_id)
         incident.context["tasks"] = tuple(dict.fromkeys((*known, *held)))
-        for task_id in held:  # by an agent that failed again after it got them anew
-            incident.context.get("reassigned", {}).pop(task_id, None)
+        reassigned, counted = incident.context.get("reassigned", {}), incident.context.get("counted", {})
+        for task_id in held:
+            if task_id in reassigned:  # the agent failed again after it got them anew
+                del reassigned[task_id]
+                counted.pop(task_id, None)
 
     async def _execute_recovery_step(self, incident: Incident, step: Step) -> bool:
         self._say(incident, "step.started", step.command)
-        awaited = {name: incident.context.get(name) for name in step.awaits}
-        incident.context["step"] = step.command  # what is interrupted when the try takes too long
+        incident.under_way = True
         try:
-            done = await self._commands[step.command](self.system, incident, **step.arguments, **awaited)
+            done = await self._take(incident, step)
         except Exception as error:
-            self._say(incident, "step.failed", incident.context.pop("step"), text=f"{type(error).__name__}: {error}")
+            self._say(incident, "step.failed", step.command, text=f"{type(error).__name__}: {error}")
+            incident.under_way = False
             raise
-        del incident.context["step"]
+        incident.under_way = False
         self._say(incident, "step.completed" if done else "step.failed", step.command)
         return done
+
+    async def _take(self, incident: Incident, step: Step) -> bool:
+        awaited = {name: incident.context.get(name) for name in step.awaits}
+        return await self._commands[step.command](self.system, incident, **step.arguments, **awaited)
 
     async def _command(self, incident: Incident, instruction: Instruction) -> bool:
         arguments = {name: instruction.values.get(name, incident.context.get(name)) for name in instruction.args}
@@ -259,8 +219,40 @@ class RecoveryEngine:
         return await self.verification.verify_recovery(failure.subject)
 
     # ---------------------------------------------------------------------------- failures
-    async def _handle_step_failure(self, incident: Incident, error: Exception) -> None:
-        self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
+    async def cut_off(self, incident: Incident, reason: str) -> Outcome:
+        """A try was cancelled because it took too long: it has failed, and so has the step that it was at."""
+        if incident.under_way and incident.strategy is not None:
+            incident.under_way = False
+            self._say(incident, "step.failed", incident.strategy.steps[incident.reached].command)
+            await self._handle_step_failure(incident, reason)
+        else:
+            self._say(incident, "recovery.failed", reason)
+        return Outcome.FAILED if incident.stuck is None else Outcome.STUCK
+
+    async def _handle_step_failure(self, incident: Incident, reason: str) -> None:
+        """A try has failed at a step: undo what was done, or note where to go on, as the runbook says of that step."""
+        strategy = incident.strategy
+        if strategy is not None and incident.reached >= 0:
+            match strategy.steps[incident.reached].on_failure:
+                case OnFailure.RESUME:
+                    incident.resume_at = incident.reached
+                case OnFailure.COMPENSATE:
+                    await self._compensate(incident, strategy.steps[: incident.reached + 1])
+        self._say(incident, "recovery.failed", reason)
+
+    async def _compensate(self, incident: Incident, steps: Sequence[Step]) -> None:
+        """Undo what these steps have done, the last first; what cannot be undone holds up none of the others."""
+        for step in reversed(steps):
+            undo = step.undo
+            if undo is None:
+                continue
+            try:
+                undone, text = await self._take(incident, undo), ""
+            except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
+                undone, text = False, f"{type(error).__name__}: {error}"
+            self._say(incident, "step.undone" if undone else "step.undo_failed", undo.command, text=text)
+            if not undone:
+                incident.stuck = undo.command
 
     async def _handle_recovery_failure(self, incident: Incident, error: Exception) -> None:
         self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
@@ -271,10 +263,18 @@ class RecoveryEngine:
         self.system.audit.record(event, incident.number, incident.failure.subject, detail, value, text)
 
 
-def undecided(incident: Incident) -> str:
-    """Why an operator has to look at an incident of which the outcome is unknown."""
-    analysis = incident.analysis
-    return UNDOCUMENTED if analysis is None or not analysis.ambiguous else analysis.verdict
+def _by_hand(number: int, task_id: str, failure_info: Mapping[str, Any]) -> Incident:
+    """The incident that somebody asks to have recovered."""
+    info = dict(failure_info)
+    kind = FailureKind(info.pop("kind", FailureKind.TASK))
+    at, symptoms = float(info.pop("at", 0.0)), tuple(info.pop("symptoms", ()))
+    return Incident(number, Failure(kind, task_id, at, info, symptoms), at)
+
+
+def _alike(one: RecoveryStrategy, other: RecoveryStrategy) -> bool:
+    """Whether two plans are the same steps for the same failure, whatever their arguments."""
+    steps = [[(step.name, step.command) for step in plan.steps] for plan in (one, other)]
+    return one.scenario == other.scenario and steps[0] == steps[1]
 
 
 def _acts_on(name: str, strategy: RecoveryStrategy | None) -> bool:

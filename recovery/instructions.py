@@ -9,6 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
+from recovery.model import OnFailure
+
 ARGUMENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "check_logs": (("path", "pattern"),),
     "check_resource_state": (("task_id", "resource_ids"),),
@@ -54,6 +56,9 @@ LEAVES: Mapping[str, tuple[str, ...]] = {
     "create_recovery_plan": ("plan",),
 }
 """Arguments of later steps whose values a command leaves in the incident's context."""
+_LEFT = frozenset(name for names in LEAVES.values() for name in names)
+KEYS = ("command", "args", "on_failure", "undo")
+"""What a step may say."""
 WRONG = "runbook"
 """The type of the errors that are ours rather than pydantic's."""
 
@@ -76,7 +81,11 @@ def command_names() -> tuple[str, ...]:
 
 
 class Instruction(BaseModel):
-    """One step of a diagnosis, a recovery or a manual procedure."""
+    """One step of a diagnosis, a recovery or a manual procedure.
+
+    A step of a recovery may say how the recovery goes on when the step fails part-way, and by which command that which
+    it has done is undone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -84,6 +93,8 @@ class Instruction(BaseModel):
     command: str
     args: tuple[str, ...] = ()
     values: dict[str, str] = {}
+    on_failure: OnFailure = OnFailure.RESTART
+    undo: Instruction | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -93,10 +104,10 @@ class Instruction(BaseModel):
             (name, body), *_ = data.items()
             if isinstance(body, Mapping):
                 if "command" in body:
-                    unknown = [key for key in body if key not in {"command", "args"}]
+                    unknown = [key for key in body if key not in KEYS]
                     if unknown:
-                        raise wrong(f"unknown key {unknown[0]!r}; valid: command, args")
-                    return {"name": name, **body}
+                        raise wrong(f"unknown key {unknown[0]!r}; {instead(str(unknown[0]), KEYS)}")
+                    return {"name": name, **body} | _undo(name, body)
                 return {"name": name, "command": name, "args": tuple(body), "values": dict(body)}
         return data
 
@@ -108,7 +119,19 @@ class Instruction(BaseModel):
         if self.args not in forms:
             valid = " or ".join(f"[{', '.join(form)}]" for form in forms)
             raise wrong(f"{self.command} does not take [{', '.join(self.args)}]; valid: {valid}")
+        if self.undo is not None:
+            _automatic(self.undo)
         return self
+
+
+def _undo(name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The command that undoes a step, `{command: c, args: […]}`, as an instruction of its own."""
+    undo = body.get("undo")
+    if undo is None:
+        return {}
+    if not isinstance(undo, Mapping) or set(undo) - {"command", "args"} or "command" not in undo:
+        raise wrong("'undo' should be a command, as in {command: release_resources, args: [task_id]}")
+    return {"undo": {f"undo {name}": dict(undo)}}
 
 
 def _automatic(instruction: Instruction) -> Instruction:
@@ -122,6 +145,15 @@ def _automatic(instruction: Instruction) -> Instruction:
     return instruction
 
 
+def plain(instruction: Instruction) -> Instruction:
+    """Only a step of an automatic recovery goes on by itself when it fails."""
+    if instruction.on_failure is not OnFailure.RESTART or instruction.undo is not None:
+        raise wrong("'on_failure' and 'undo' are for the steps of a recovery; valid: command, args")
+    return instruction
+
+
+PlainInstruction = Annotated[Instruction, AfterValidator(plain)]
+"""A step of a diagnosis or of a manual procedure."""
 AutomaticInstruction = Annotated[Instruction, AfterValidator(_automatic)]
 
 
@@ -129,6 +161,22 @@ def in_order(steps: tuple[Instruction, ...]) -> tuple[Instruction, ...]:
     """The same steps, if each has its arguments by its turn. Raises where only a later step, or none, provides one."""
     takes = [(step.command, tuple(name for name in step.args if name not in step.values)) for step in steps]
     check_order(takes, LEAVES)
+    return steps
+
+
+def undoable(steps: tuple[Instruction, ...]) -> tuple[Instruction, ...]:
+    """The same steps, if each that is to be compensated has something to undo by then, of which all is known."""
+    can_undo = False
+    known: tuple[str, ...] = ()
+    for number, step in enumerate(steps):
+        known += LEAVES.get(step.command, ())
+        if step.undo is not None:
+            can_undo = True
+            missing = [name for name in step.undo.args if name in _LEFT and name not in known]
+            if missing:
+                raise wrong(f"{step.undo.command} needs {missing[0]}, which no step has provided by then", number)
+        if step.on_failure is OnFailure.COMPENSATE and not can_undo:
+            raise wrong("nothing to compensate with; valid: an 'undo' at this step or at one before it", number)
     return steps
 
 

@@ -19,6 +19,15 @@ def _nothing() -> Mapping[str, Any]:
     return NOTHING
 
 
+def _shown(value: Any) -> str:
+    """A step's argument, for people."""
+    if value is None:
+        return "(found out)"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {units}" for name, units in value.items()) + "}"
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple | list) else str(value)
+
+
 class FailureKind(StrEnum):
     """The kinds of failure that a recovery condition can be written for."""
 
@@ -147,26 +156,48 @@ class Analysis:
         return self.scenario or "unknown"
 
 
+class OnFailure(StrEnum):
+    """How a recovery goes on after a step that failed part-way."""
+
+    RESTART = "restart"  # the next try takes all steps again: commands are idempotent
+    RESUME = "resume"  # the next try goes on with this step, if it comes to the same plan
+    COMPENSATE = "compensate"  # what was done is undone, the last first; the next try begins anew
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One command of a plan.
 
     `arguments` have the values that they will be given; None where the command finds out itself (`latest_checkpoint`,
-    `new_agent_id`). `awaits` names the arguments whose values only an earlier step of the plan will know.
+    `new_agent_id`). `awaits` names the arguments whose values only an earlier step of the plan will know. `on_failure`
+    says how the recovery goes on when the step fails, or is cut off, part-way; `undo` undoes what it has done.
     """
 
     name: str
     command: str
     arguments: Mapping[str, Any]
     awaits: tuple[str, ...] = ()
+    on_failure: OnFailure = OnFailure.RESTART
+    undo: Step | None = None
+
+    def __str__(self) -> str:
+        given = [f"{name}={_shown(value)}" for name, value in self.arguments.items()]
+        text = f"{self.command}({', '.join((*given, *(f'{name}=(of an earlier step)' for name in self.awaits)))})"
+        if self.on_failure is not OnFailure.RESTART:
+            text += f"; on failure: {self.on_failure.value}"
+        return text if self.undo is None else f"{text}; undone by {self.undo}"
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveryStrategy:
-    """The ordered steps that a recovery will take, inspectable before it runs."""
+    """The ordered steps that a recovery will take, inspectable before it runs: as text, one line for each."""
 
     scenario: str
     steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        lines = [f"  {number}. {step.name}: {step}" for number, step in enumerate(self.steps, 1)]
+        return "\n".join((f"{self.scenario}:", *lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +272,10 @@ class Incident:
     """A failure from its detection to its end: verified, escalated or found to be moot.
 
     `context` is what its commands tell each other: values for the runbook's arguments, and what steps leave for later
-    ones. `analysis` is that of the last try. `outcome` is why it was escalated.
+    ones. `analysis` and `strategy` are those of the last try, `reached` is the place of the step that it came to (-1:
+    none), and `under_way` is whether that has neither worked nor failed so far. `resume_at` is the place of the step
+    with which the next try has to go on. `stuck` is the command that could not undo what was done. `outcome` is why it
+    was escalated.
     """
 
     number: int
@@ -251,3 +285,8 @@ class Incident:
     outcome: str | None = None
     context: dict[str, Any] = field(default_factory=dict)
     analysis: Analysis | None = None
+    strategy: RecoveryStrategy | None = None
+    reached: int = -1
+    under_way: bool = False
+    resume_at: int | None = None
+    stuck: str | None = None

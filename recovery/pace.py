@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from recovery.model import Incident
 
 Say = Callable[[Incident, float], None]
-"""Hears of an incident that is held back, and for how many seconds."""
+"""Hears of an incident that has to wait, and for how many seconds."""
 
 
 class LoadLimit(BaseModel):

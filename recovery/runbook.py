@@ -20,12 +20,15 @@ from recovery.instructions import (
     WRONG,
     AutomaticInstruction,
     Instruction,
+    PlainInstruction,
     command_names,
     in_order,
     instead,
+    plain,
+    undoable,
     wrong,
 )
-from recovery.model import FailureKind
+from recovery.model import FailureKind, OnFailure
 from recovery.policy import RetryPolicy
 from recovery.procedures import check_procedures
 from recovery.runbook_text import Place, RunbookError, read, text_of
@@ -57,8 +60,8 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     symptoms: Annotated[tuple[OneEntry, ...], Field(min_length=1)]
-    diagnosis: tuple[AutomaticInstruction, ...]
-    recovery: Annotated[tuple[AutomaticInstruction, ...], AfterValidator(in_order)]
+    diagnosis: tuple[Annotated[AutomaticInstruction, AfterValidator(plain)], ...]
+    recovery: Annotated[tuple[AutomaticInstruction, ...], AfterValidator(in_order), AfterValidator(undoable)]
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The symptoms, each as `(observation, value)`."""
@@ -84,7 +87,7 @@ class ManualProcedure(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: Annotated[tuple[Instruction, ...], AfterValidator(in_order)]
+    steps: Annotated[tuple[PlainInstruction, ...], AfterValidator(in_order)]
 
 
 class AutomaticRecovery(BaseModel):
@@ -183,8 +186,9 @@ def _problem(error: ErrorDetails) -> str:
         case "dict_type" | "model_type" | "model_attributes_type":
             return "should be a mapping, `key: value`"
         case "enum":
-            kinds = tuple(kind.value for kind in FailureKind)
-            return f"unknown type {error['input']!r}; {instead(str(error['input']), kinds)}"
+            noun, known = ("on_failure", OnFailure) if "on_failure" in error["loc"] else ("type", FailureKind)
+            valid = tuple(member.value for member in known)
+            return f"unknown {noun} {error['input']!r}; {instead(str(error['input']), valid)}"
         case kind if kind == WRONG:
             return str(error["ctx"]["problem"])
         case "tuple_type":

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from recovery.admission import Admission
+from recovery.analysis import undecided
 from recovery.config import RecoveryConfig
 from recovery.detection import Detector, HeartbeatDetector, NoDetector, PerfectDetector
-from recovery.engine import Outcome, RecoveryEngine, undecided
+from recovery.engine import Outcome, RecoveryEngine
 from recovery.escalation import Escalation, EscalationQueue
 from recovery.handover import HandOver
 from recovery.model import HALTED, TASK_KINDS, Failure, FailureKind, Incident, Symptom
@@ -20,7 +21,7 @@ from recovery.ports import System
 from recovery.sample import RetryLimits
 from recovery.slots import FairSlots
 
-VERDICTS: dict[Outcome | None, bool] = {Outcome.VERIFIED: True, Outcome.FAILED: False}
+VERDICTS: dict[Outcome | None, bool] = {Outcome.VERIFIED: True, Outcome.FAILED: False, Outcome.STUCK: False}
 """What a try says to its circuit breaker; nothing, when there was nothing to recover or nobody knows how."""
 
 
@@ -62,7 +63,7 @@ class Supervisor:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._monitoring: dict[int, asyncio.Task[None]] = {}
         self._slots = FairSlots(self.config.parallel)
-        self._pace = Pace(self.config.load, self._held_back)
+        self._pace = Pace(self.config.load, self._paced)
         self._detector: Detector = NoDetector()
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._admission = Admission(self.config, lambda: self._running().time(), self._tell)
@@ -77,7 +78,7 @@ class Supervisor:
             raise RuntimeError("the supervisor runs already")
         self._loop = asyncio.get_running_loop()
         self._slots = FairSlots(self.config.parallel)
-        self._pace = Pace(self.config.load, self._held_back)
+        self._pace = Pace(self.config.load, self._paced)
         self._admission = Admission(self.config, self._loop.time, self._tell)
         if self.monitor is not None:
             self.monitor.start(self, self._loop)
@@ -192,6 +193,8 @@ class Supervisor:
                 self._admission.recovered(failure)
             if outcome is Outcome.UNKNOWN:
                 await self._hand_over.escalate(incident, undecided(incident))
+            elif outcome is Outcome.STUCK:
+                await self._hand_over.escalate(incident, f"{incident.stuck} could not undo what was done")
             elif outcome is not Outcome.FAILED and failure.kind is FailureKind.AGENT:
                 self._answered(failure.subject)
             if outcome is not Outcome.FAILED:
@@ -275,15 +278,11 @@ class Supervisor:
         """A try that takes longer than it may has failed, and so has the step that it was at."""
         if policy is None or policy.try_timeout is None:
             return await self.engine.recover(incident)
-        incident.context.pop("step", None)
         try:
             async with asyncio.timeout(policy.try_timeout):
                 return await self.engine.recover(incident)
         except TimeoutError:
-            if "step" in incident.context:
-                self._say(incident, "step.failed", incident.context.pop("step"))
-            self._say(incident, "recovery.failed", f"timed out after {policy.try_timeout:g} s")
-            return Outcome.FAILED
+            return await self.engine.cut_off(incident, f"timed out after {policy.try_timeout:g} s")
 
     # ------------------------------------------------------------------------------- escalation
     async def _refuse(self, incident: Incident, reason: str) -> None:
@@ -325,8 +324,8 @@ class Supervisor:
         """The budget and the circuit breaker that a failure's retries share with others."""
         return self._admission.limits(failure)
 
-    def _held_back(self, incident: Incident, seconds: float) -> None:
-        self._say(incident, "recovery.held_back", value=seconds)
+    def _paced(self, incident: Incident, seconds: float) -> None:
+        self._say(incident, "recovery.paced", value=seconds)
 
     def _tell(self, event: str, subject: str, value: float | None) -> None:
         self.system.audit.record(event, -1, subject, "", value)

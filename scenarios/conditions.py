@@ -13,7 +13,7 @@ from scenarios.commands import COMMANDS
 from scenarios.errors import instead, invalid
 from scenarios.monitoring import MonitorSettings
 from scenarios.policies import Condition
-from scenarios.quantities import Count, PositiveCount, PositiveSeconds, Quantity, Seconds, not_yet
+from scenarios.quantities import Count, PositiveCount, PositiveSeconds, Quantity, Rate, Seconds, not_yet
 from scenarios.runbooks import LoadedRunbook, only_given, read_runbook, with_conditions_of
 from scenarios.settings import Settings
 
@@ -89,6 +89,13 @@ class ConditionSettings(Settings):
     )
 
 
+class LoadSettings(Settings):
+    """How many tasks recovery puts back to work over time: more wait, so that a mass failure becomes no storm."""
+
+    rate: Rate = Field(description="tasks put back, in the long run")
+    burst: PositiveCount = Field(default=1, description="tasks put back at once after a quiet time")
+
+
 class RecoverySettings(Settings):
     """The recovery core's configuration, and what its commands cost in virtual time."""
 
@@ -102,7 +109,10 @@ class RecoverySettings(Settings):
     costs: Annotated[dict[str, Seconds], AfterValidator(_known_commands), Quantity("command: duration")] = Field(
         default={}, description="virtual time of each command; a command that is not named costs nothing"
     )
-    parallel: PositiveCount | None = Field(default=None, description="recoveries at once; null: any number")
+    parallel: PositiveCount | None = Field(
+        default=None, description="recoveries at once, the kinds of failure in turn; null: any number"
+    )
+    load: LoadSettings | None = Field(default=None, description="a cap on the tasks put back to work; null: none")
     monitor: MonitorSettings | None = Field(default=None, description="the recovery monitor; null: nobody watches")
 
     _loaded: LoadedRunbook | None = PrivateAttr(default=None)

@@ -107,6 +107,7 @@ ROWS: tuple[Row, ...] = (
     ("recovery.analyze.*", "s", "lower", "finding out what happened"),
     ("recovery.execute.*", "s", "lower", "the runbook's recovery commands"),
     ("recovery.verify.*", "s", "lower", "checking that the recovery worked"),
+    ("recovery.paced.*", "s", "lower", "wait of tasks that the load limit kept from going back to work at once"),
     ("detection.latency.*", "s", "lower", "from an injected fault to its detection"),
     ("detection.false_positives", "alarms", "lower", "suspicions of somebody who was well"),
     ("detection.missed", "faults", "lower", "faults that nobody noticed"),

@@ -47,6 +47,7 @@ def core_config(scenario: Scenario) -> RecoveryConfig:
                 if condition is not None
             },
             "parallel": settings.parallel,
+            "load": None if settings.load is None else settings.load.model_dump(),
             "detection": {
                 "detector": settings.detection.detector,
                 "heartbeat_interval": settings.detection.heartbeat_interval,

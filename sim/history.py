@@ -102,7 +102,7 @@ class Event(IntEnum):
     RECOVERY_FAILED = 100
     RECOVERY_ESCALATED = 101
     RECOVERY_DISMISSED = 102
-    RECOVERY_HELD_BACK = 103  # value: seconds
+    RECOVERY_PACED = 103  # value: seconds
     RECOVERY_RESUMED = 104  # detail: command
     STEP_UNDONE = 105  # detail: command
     STEP_UNDO_FAILED = 106  # detail: command

@@ -14,6 +14,7 @@ from sim.measures.tracks import Rows, Tracks, Truths
 INVARIANT = "audit_complete"
 STEPS = (Event.STEP_STARTED, Event.STEP_COMPLETED, Event.STEP_FAILED)
 RETRIES = (Event.RETRY_GRANTED, Event.RETRY_EXHAUSTED)
+ASIDE = (Event.STEP_UNDONE, Event.STEP_UNDO_FAILED, Event.RECOVERY_PACED, Event.RECOVERY_RESUMED)
 _CUT_SHORT = (Event.RECOVERY_FAILED, Event.RECOVERY_ESCALATED, Event.RECOVERY_DISMISSED)
 MAY_FOLLOW = {
     Event.RECOVERY_OPENED: (Event.RECOVERY_STARTED, *_CUT_SHORT),
@@ -28,8 +29,8 @@ MAY_FOLLOW = {
 def check(history: History) -> list[Violation]:
     """Gaps and disorder in the audit trail.
 
-    Stages of a recovery follow each other as `MAY_FOLLOW` says; its steps and retries lie between its opening and its
-    end; each step that was started has an outcome, unless the recovery is open at the end of the run. A failed
+    Stages of a recovery follow each other as `MAY_FOLLOW` says; its steps, retries and waits lie between its opening
+    and its end; each step that was started has an outcome, unless the recovery is open at the end of the run. A failed
     attempt that the core was told of (the queue has settled the task since) has a recovery, unless it was void or one
     of its task or agent was open already. A task that was queued for a retry was granted one before.
     """
@@ -70,8 +71,8 @@ def _stages(tracks: Tracks) -> list[Violation]:
 
 
 def _outside(tracks: Tracks, incidents: Incidents) -> list[Violation]:
-    """Steps and retries of a recovery that is not open."""
-    rows = _by_incident(tracks, *STEPS, *RETRIES)
+    """What is said of a recovery that is not open."""
+    rows = _by_incident(tracks, *STEPS, *RETRIES, *ASIDE)
     place = _places(tracks, incidents, rows)
     known = place >= 0
     inside = np.zeros(len(rows), dtype=bool)

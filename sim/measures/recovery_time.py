@@ -29,6 +29,8 @@ def measure_recovery(history: History) -> dict[str, float | None]:
     failed try the time until the next start; `.analyze.*` = analyzed − started; `.execute.*` = executed − analyzed;
     `.verify.*` = verified − executed. A part that a failed try cut short counts until the failure. For each recovery
     they sum up to its time.
+
+    `.paced.*`: seconds that the load limit made each task wait which recovery put back to work and that had to wait.
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
@@ -39,6 +41,7 @@ def measure_recovery(history: History) -> dict[str, float | None]:
     faulty = incidents.onset_row >= 0
     tries_failed = tracks.rows(Event.RECOVERY_FAILED)
     parts = recovery_parts(tracks, incidents)
+    paced = tracks.in_window(Event.RECOVERY_PACED)
     return {
         "recovery.count": float(np.count_nonzero(cohort)),
         "recovery.succeeded": float(np.count_nonzero(verified)),
@@ -51,6 +54,7 @@ def measure_recovery(history: History) -> dict[str, float | None]:
             (incidents.ended - incidents.onset)[verified & faulty],
             (tracks.end - incidents.onset)[still_open & faulty],
         ),
+        **describe("recovery.paced", tracks.value[paced]),
         **{
             name: value
             for part in PHASES

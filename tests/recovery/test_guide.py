@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recovery import engine
+from recovery import analysis
 from recovery.audit import AUDIT_EVENTS, MemoryAudit
 from recovery.commands import documented_commands
 from recovery.engine import RecoveryEngine
@@ -210,7 +210,7 @@ def test_advice_is_documented():
 STAGES = {
     "failure detection": ("Supervisor.report", "recovery.opened"),
     "failure analysis": ("RecoveryEngine._analyze_failure", "recovery.analyzed"),
-    "failure impact": ("engine.impact_of", None),
+    "failure impact": ("analysis.impact_of", None),
     "failure response": ("RecoveryEngine._execute_recovery", "step.started"),
     "recovery planning": ("RecoveryEngine._analyze_failure", "recovery.analyzed"),
     "recovery strategy": ("RecoveryEngine._select_recovery_strategy", None),
@@ -240,7 +240,7 @@ def happened(monkeypatch):
     seen: list[str] = []
     for place in dict.fromkeys(place for place, _ in STAGES.values()):
         home, method = place.split(".")
-        owner = getattr(import_module(f"recovery.{HOMES[home]}"), home) if home in HOMES else engine
+        owner = getattr(import_module(f"recovery.{HOMES[home]}"), home) if home in HOMES else analysis
         monkeypatch.setattr(owner, method, noted(seen, place, getattr(owner, method)))
     monkeypatch.setattr(MemoryAudit, "record", noted(seen, None, MemoryAudit.record))
     system = SmallSystem()

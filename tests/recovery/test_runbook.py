@@ -68,7 +68,7 @@ def test_the_catalogue_as_plain_data_is_a_valid_catalogue_again():
             "release_resources, args: [task_id]",
             "release_resources, args: [task_id], twice: 1",
             14,
-            "task_failures.execution_failure.recovery.0: unknown key 'twice'; valid: command, args",
+            "task_failures.execution_failure.recovery.0: unknown key 'twice'; valid: command, args, on_failure, undo",
         ),
         (
             "latest_checkpoint",

@@ -11,7 +11,7 @@ PROMISED = {
     "retries": ".count .exhausted .delay.* .per_failure.mean .over_deadline .over_budget .held_back",
     "breaker": ".openings",
     "recovery": ".count .succeeded .failed .escalated .dismissed .censored .time.* .detect.* .wait.* .analyze.* "
-    ".execute.* .verify.*",
+    ".execute.* .verify.* .paced.*",
     "escalations": ".open",
     "alerts": ".raised .warning .critical",
     "detection": ".latency.* .false_positives .missed",

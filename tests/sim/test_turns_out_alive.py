@@ -186,7 +186,7 @@ def test_a_core_that_believes_what_it_was_told_stops_a_healthy_attempt() -> None
             async def _of_task(self, task_id: str) -> list[Any]:
                 return []
 
-        supervisor.engine._evidence = Credulous(system)
+        supervisor.engine._analyst._evidence = Credulous(system)
         return supervisor
 
     run = late_report(core=credulous)

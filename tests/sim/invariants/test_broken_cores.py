@@ -130,7 +130,7 @@ def dismissing(scenario: Scenario, system: System, streams: Streams) -> Supervis
         async def moot(self, failure: Any) -> str | None:
             return "task_finished"
 
-    supervisor.engine._evidence = Careless(system)
+    supervisor.engine._analyst._evidence = Careless(system)
     return supervisor
 
 

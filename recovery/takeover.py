@@ -1,0 +1,70 @@
+"""Taking over: the tasks that an agent held go on elsewhere, each by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from recovery.model import FailureKind, Incident
+from recovery.overlap import overlapping
+from recovery.policy import RetryPolicy
+from recovery.ports import System
+from recovery.resources import ResourceManager
+from recovery.state import StateManager, StateRecovery
+from recovery.tasks import TaskManager
+
+
+async def take_over(system: System, incident: Incident, agent_id: str) -> None:
+    """Take over the tasks that the agent held when its recovery began, as many at once as the context's `parallel`.
+
+    A task that an incident of its own takes care of is left to it, and so is one that is over, or that is somebody
+    else's meanwhile. Where the kind of failure has a condition, each task counts a retry and is given up beyond it.
+    What fails for one task is raised when the others are done, which are not taken over again by a further try.
+    """
+    works = [partial(_take_over, system, incident, agent_id, task_id) for task_id in incident.context.get("tasks", ())]
+    await overlapping(works, incident.context.get("parallel"))
+
+
+async def _take_over(system: System, incident: Incident, agent_id: str, task_id: str) -> None:
+    if _is_taken_care_of(system, incident, task_id):
+        return
+    keep_pace: Callable[[Incident], Awaitable[None]] | None = incident.context.get("keep_pace")
+    if keep_pace is not None:
+        await keep_pace(incident)
+        if _is_taken_care_of(system, incident, task_id):
+            return
+    view = await system.tasks.inspect(task_id)
+    if view is not None and view.agent not in {None, agent_id}:
+        return  # it goes on elsewhere already
+    if not _may_be_retried(system, incident, task_id):
+        system.audit.record("retry.exhausted", incident.number, task_id, FailureKind.AGENT.value)
+        system.store.escalate(task_id, "retries exhausted")
+        await system.tasks.give_up(task_id, "retries exhausted")
+        return
+    tasks = TaskManager({}, system)
+    fenced = StateManager({}, system).fence(task_id, incident.number)
+    await tasks.stop(task_id)
+    await ResourceManager({}, system).release(task_id)
+    await StateRecovery({}, system).recover_state(task_id, incident.number)
+    await tasks.requeue(task_id, "reassigned", fenced)
+    incident.context.setdefault("reassigned", {})[task_id] = None
+
+
+def _is_taken_care_of(system: System, incident: Incident, task_id: str) -> bool:
+    is_recovering: Callable[[str], bool] = incident.context.get("is_recovering", lambda _: False)
+    return (
+        task_id in incident.context.get("reassigned", {})
+        or StateManager({}, system).is_finished(task_id)
+        or (is_recovering(task_id) and task_id != incident.failure.subject)
+    )
+
+
+def _may_be_retried(system: System, incident: Incident, task_id: str) -> bool:
+    """Count a retry of the task, once in an incident, where the kind of failure has a condition."""
+    policy: RetryPolicy | None = incident.context.get("condition")
+    if policy is None:
+        return True
+    counted: dict[str, bool] = incident.context.setdefault("counted", {})
+    if task_id not in counted:
+        counted[task_id] = policy.allows(system.store.count_retry(task_id, FailureKind.AGENT))
+    return counted[task_id]

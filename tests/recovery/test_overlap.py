@@ -1,0 +1,114 @@
+"""Work that overlaps, and the tasks of an agent that are taken over so."""
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from recovery.model import FailureKind
+from recovery.overlap import overlapping
+from sim.loop import run
+from tests.recovery.small_system import SmallSystem
+from tests.recovery.supervised import report, short, supervise
+
+
+def story(most: int | None, failing: tuple[int, ...] = ()) -> list[tuple[float, str]]:
+    """Five works of a second each, and what became of them."""
+    said = []
+
+    async def work(number: int) -> None:
+        said.append((asyncio.get_running_loop().time(), f"{number} begins"))
+        await asyncio.sleep(1)
+        if number in failing:
+            raise ValueError(number)
+        said.append((asyncio.get_running_loop().time(), f"{number} ends"))
+
+    run(overlapping([partial(work, number) for number in range(5)], most))
+    return said
+
+
+@pytest.mark.parametrize(("most", "ends"), [(1, 5), (2, 3), (4, 2), (5, 1), (None, 1), (100, 1)])
+def test_so_many_at_once_take_so_long(most, ends):
+    assert story(most)[-1] == (ends, "4 ends")
+
+
+def test_they_begin_in_order():
+    begun = [(at, words) for at, words in story(2) if "begins" in words]
+    assert begun == [(0, "0 begins"), (0, "1 begins"), (1, "2 begins"), (1, "3 begins"), (2, "4 begins")]
+
+
+@pytest.mark.parametrize("most", [1, 2, None])
+def test_one_that_fails_holds_up_none_of_the_others(most):
+    with pytest.raises(ValueError, match="1"):
+        story(most, failing=(3, 1))
+
+
+@pytest.mark.parametrize("most", [1, 2, None])
+def test_the_others_are_done_when_the_error_is_raised(most):
+    done = []
+
+    async def work(number: int) -> None:
+        await asyncio.sleep(1)
+        if number == 0:
+            raise ZeroDivisionError
+        done.append(number)
+
+    with pytest.raises(ZeroDivisionError):
+        run(overlapping([partial(work, number) for number in range(4)], most))
+    assert done == [1, 2, 3]
+
+
+def test_nothing_to_do_takes_no_time():
+    run(overlapping([], 3))
+
+
+# -------------------------------------------------------------------------------------- the tasks of an agent
+def agent_with(tasks: int) -> SmallSystem:
+    system = SmallSystem()
+    for number in range(tasks):
+        system.submit(f"task.{number}", gpu=0)
+        system.start(f"task.{number}", "agent.1")
+    system.up["agent.1"] = False
+    return system
+
+
+@pytest.mark.parametrize(("parallel", "seconds"), [(1, 6), (3, 2), (None, 1)])
+def test_an_agents_tasks_are_restored_side_by_side(parallel, seconds):
+    system = agent_with(6)
+    system.pauses["release"] = 1.0
+    supervise(system, report(("agent.1", FailureKind.AGENT)), parallel=parallel)
+    assert short(system, "step.completed reassign") == [(seconds, "step.completed reassign_agent_tasks")]
+    assert sorted(system.queue) == [f"task.{number}" for number in range(6)]
+
+
+def test_what_fails_for_one_task_is_tried_again_for_that_one_alone():
+    system = agent_with(3)
+    broken = {"task.1": 1}
+
+    def release() -> None:
+        task_id = system.calls[-1][1]
+        if broken.get(task_id, 0):
+            broken[task_id] -= 1
+            system.raises["release"] = ConnectionError(task_id)
+        else:
+            system.raises.pop("release", None)
+
+    system.before["release"] = release
+    supervise(system, report(("agent.1", FailureKind.AGENT)))
+    assert [call[1] for call in system.calls if call[0] == "enqueue"] == ["task.0", "task.2", "task.1"]
+    assert [words for _, words in short(system, "recovery.")][-1] == "recovery.verified"
+
+
+def test_a_task_counts_one_retry_in_an_incident_however_often_its_takeover_is_tried():
+    system = agent_with(1)
+    system.raises["release"] = ConnectionError("away")
+    conditions = {"agent_failure": {"max_retries": 5, "retry_delay": 10}}
+
+    async def back_at_15(supervisor):
+        await report(("agent.1", FailureKind.AGENT))(supervisor)
+        await asyncio.sleep(15)
+        del system.raises["release"]
+
+    supervise(system, back_at_15, conditions=conditions)
+    assert system.queue == ["task.0"]
+    assert system.store.retries("task.0", FailureKind.AGENT) == 1

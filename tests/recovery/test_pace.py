@@ -1,0 +1,166 @@
+"""The pace at which recovery puts tasks back to work."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from recovery import Supervisor
+from recovery.model import FailureKind
+from recovery.pace import LoadLimit, TokenBucket
+from sim.loop import run
+from tests.recovery.small_system import SmallSystem, failure_of
+from tests.recovery.supervised import at_once, report, short, supervise
+
+
+def turns(rate: float, burst: int, times: list[float]) -> list[float]:
+    """When each may go who asks at these times."""
+    bucket = TokenBucket(LoadLimit(rate=rate, burst=burst))
+    return [now + bucket.take(now) for now in times]
+
+
+def test_a_burst_goes_at_once_and_then_the_rate_holds():
+    assert turns(2.0, 3, [0.0] * 6) == [0.0, 0.0, 0.0, 0.5, 1.0, 1.5]
+
+
+def test_what_was_not_used_is_saved_up_to_the_burst():
+    assert turns(1.0, 2, [0.0, 0.0, 100.0, 100.0, 100.0]) == [0.0, 0.0, 100.0, 100.0, 101.0]
+
+
+def test_without_a_burst_they_go_one_by_one():
+    assert turns(4.0, 1, [0.0] * 3) == [0.0, 0.25, 0.5]
+
+
+@given(
+    rate=st.floats(0.01, 1000),
+    burst=st.integers(1, 50),
+    gaps=st.lists(st.floats(0, 10), min_size=1, max_size=200),
+)
+def test_in_no_window_go_more_than_burst_and_rate_allow_and_in_the_order_of_asking(rate, burst, gaps):
+    times, now = [], 0.0
+    for gap in gaps:
+        now += gap
+        times.append(now)
+    gone = turns(rate, burst, times)
+    assert gone == sorted(gone)
+    for first in range(len(gone)):
+        for last in range(first, len(gone)):
+            assert last - first + 1 <= burst + rate * (gone[last] - gone[first]) * (1 + 1e-9) + 1e-6
+
+
+@given(rate=st.floats(0.01, 1000), burst=st.integers(1, 50), extra=st.integers(1, 50))
+def test_nobody_waits_longer_than_the_rate_demands(rate, burst, extra):
+    gone = turns(rate, burst, [0.0] * (burst + extra))
+    assert gone[-1] == pytest.approx(extra / rate, rel=1e-9)
+
+
+@pytest.mark.parametrize("wrong", [{"rate": 0}, {"rate": float("inf")}, {"rate": 1, "burst": 0}, {"burst": 3}])
+def test_a_limit_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        LoadLimit(**wrong)
+
+
+# --------------------------------------------------------------------------------------------- in a supervisor
+def mass_failure(tasks: int = 6) -> SmallSystem:
+    system = SmallSystem()
+    for number in range(tasks):
+        system.failed(f"task.{number}")
+    return system
+
+
+def failed_at_once(system: SmallSystem, **config) -> list[tuple[float, str]]:
+    """When each task is back in the queue after all have failed at once."""
+    tasks = list(system.errors)
+    supervise(system, report(*((task, FailureKind.TASK) for task in tasks)), conditions=at_once(), **config)
+    assert sorted(system.queue) == sorted(tasks)
+    return short(system, "step.started retry_task")
+
+
+def test_without_a_cap_a_mass_failure_comes_back_at_once():
+    assert [at for at, _ in failed_at_once(mass_failure())] == [0.0] * 6
+
+
+def test_with_a_cap_it_comes_back_at_its_pace():
+    assert [at for at, _ in failed_at_once(mass_failure(), load={"rate": 0.5, "burst": 2})] == [0, 0, 2, 4, 6, 8]
+
+
+def test_how_long_each_waits_is_on_record():
+    system = mass_failure(3)
+    failed_at_once(system, load={"rate": 0.5})
+    waits = [(entry.subject, entry.value) for entry in system.audit.entries if entry.event == "recovery.paced"]
+    assert waits == [("task.1", 2.0), ("task.2", 4.0)]
+
+
+def test_who_waits_for_its_turn_holds_no_slot():
+    """An agent is recovered at once, although two tasks wait and one recovery runs at a time."""
+    system = mass_failure(3)
+    system.up["agent.1"] = False
+
+    async def story(supervisor: Supervisor) -> None:
+        for number in range(3):
+            supervisor.report(failure_of(f"task.{number}"))
+        await asyncio.sleep(1)
+        supervisor.report(failure_of("agent.1", FailureKind.AGENT))
+
+    supervise(system, story, conditions=at_once(), load={"rate": 0.1}, parallel=1)
+    assert [at for at, _, words in system.timed_trail if words == "step.started restart_agent"] == [1.0]
+
+
+def test_the_tasks_of_an_agent_go_on_at_the_pace_as_well():
+    system = SmallSystem()
+    for number in range(4):
+        system.submit(f"task.{number}")
+        system.start(f"task.{number}", "agent.1")
+    system.up["agent.1"] = False
+    back = []
+    system.before["enqueue"] = lambda: back.append(asyncio.get_running_loop().time())
+    supervise(system, report(("agent.1", FailureKind.AGENT)), load={"rate": 1, "burst": 2})
+    assert back == [0, 0, 1, 2]
+    assert sorted(system.queue) == [f"task.{number}" for number in range(4)]
+
+
+def test_a_task_that_is_over_by_its_turn_is_left_alone():
+    system = SmallSystem()
+    epochs = {}
+    for number in range(2):
+        system.submit(f"task.{number}")
+        epochs[number] = system.start(f"task.{number}", "agent.1")
+    system.up["agent.1"] = False
+
+    async def story(supervisor: Supervisor) -> None:
+        supervisor.report(failure_of("agent.1", FailureKind.AGENT))
+        await asyncio.sleep(1)
+        assert system.store.commit("task.1", epochs[1])
+
+    supervise(system, story, load={"rate": 0.5})
+    assert system.queue == ["task.0"]
+
+
+def test_an_agents_tasks_and_failed_ones_share_one_pace():
+    system = mass_failure(2)
+    system.submit("task.9")
+    system.start("task.9", "agent.1")
+    system.up["agent.1"] = False
+    back = []
+    system.before["enqueue"] = lambda: back.append(asyncio.get_running_loop().time())
+    failures = [("task.0", FailureKind.TASK), ("agent.1", FailureKind.AGENT), ("task.1", FailureKind.TASK)]
+    supervise(system, report(*failures), conditions=at_once(), load={"rate": 0.25})
+    assert back == [0, 4, 8]
+
+
+def test_a_supervisor_that_is_stopped_leaves_nobody_waiting_for_a_turn():
+    system = mass_failure(3)
+
+    async def main() -> None:
+        supervisor = Supervisor({"conditions": at_once(), "load": {"rate": 0.01}}, system.ports)
+        await supervisor.start()
+        for number in range(3):
+            supervisor.report(failure_of(f"task.{number}"))
+        await asyncio.sleep(1)
+        await supervisor.stop()
+        await supervisor.settled()
+
+    run(main())
+    assert system.queue == ["task.0"]

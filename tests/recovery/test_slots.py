@@ -1,0 +1,155 @@
+"""So many recoveries at once, and every kind of failure in turn."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recovery.slots import FairSlots
+from sim.loop import run
+
+
+def order_of(size: int | None, arrivals: list[str], *, seconds: float = 1.0) -> list[tuple[float, str]]:
+    """When each gets its slot, of those who come for one in this order at 0 s and keep it for a while."""
+    slots, got = FairSlots(size), []
+
+    async def one(name: str) -> None:
+        async with slots.one(name[0]):
+            got.append((asyncio.get_running_loop().time(), name))
+            await asyncio.sleep(seconds)
+
+    async def main() -> None:
+        await asyncio.gather(*(one(name) for name in arrivals))
+
+    run(main())
+    return got
+
+
+def test_within_a_kind_who_came_first_is_served_first():
+    assert order_of(2, ["t1", "t2", "t3", "t4", "t5"]) == [(0, "t1"), (0, "t2"), (1, "t3"), (1, "t4"), (2, "t5")]
+
+
+def test_without_a_size_nobody_waits():
+    assert order_of(None, ["t1", "t2", "a1"]) == [(0, "t1"), (0, "t2"), (0, "a1")]
+
+
+def test_an_agent_is_at_most_one_task_behind_however_many_tasks_wait():
+    tasks = [f"t{number}" for number in range(1000)]
+    got = order_of(1, [*tasks, "a1"])
+    assert got.index((2.0, "a1")) == 2
+    assert len(got) == 1001
+
+
+def test_the_kinds_take_turns():
+    got = order_of(1, ["t1", "t2", "t3", "t4", "r1", "r2", "a1"])
+    assert [name for _, name in got] == ["t1", "t2", "r1", "a1", "t3", "r2", "t4"]
+
+
+def test_an_error_gives_the_slot_back():
+    async def main() -> None:
+        slots = FairSlots(1)
+        with pytest.raises(ZeroDivisionError):
+            async with slots.one("t"):
+                raise ZeroDivisionError
+        async with asyncio.timeout(1), slots.one("t"):
+            pass
+
+    run(main())
+
+
+@pytest.mark.parametrize("same_instant", [True, False])
+def test_who_is_cancelled_while_it_waits_keeps_nobody_from_a_slot(same_instant):
+    """At the same instant the slot is granted first, and the cancellation comes upon that."""
+    got: list[str] = []
+
+    async def main() -> None:
+        slots = FairSlots(1)
+
+        async def hold(name: str, seconds: float) -> None:
+            async with slots.one("t"):
+                got.append(name)
+                await asyncio.sleep(seconds)
+            if name == "first" and same_instant:
+                second.cancel()
+
+        first = asyncio.create_task(hold("first", 2))
+        await asyncio.sleep(1)
+        second, third = asyncio.create_task(hold("second", 1)), asyncio.create_task(hold("third", 1))
+        await asyncio.sleep(0.5)
+        if not same_instant:
+            second.cancel()
+        async with asyncio.timeout(10):
+            await asyncio.gather(first, second, third, return_exceptions=True)
+
+    run(main())
+    assert got == ["first", "third"]
+
+
+def test_all_may_be_cancelled_at_once():
+    async def main() -> None:
+        slots = FairSlots(1)
+
+        async def hold() -> None:
+            async with slots.one("t"):
+                await asyncio.sleep(10)
+
+        held = [asyncio.create_task(hold()) for _ in range(5)]
+        await asyncio.sleep(1)
+        for task in held:
+            task.cancel()
+        assert all(
+            isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*held, return_exceptions=True)
+        )
+        async with asyncio.timeout(1), slots.one("t"):
+            pass
+
+    run(main())
+
+
+ARRIVALS = st.lists(
+    st.tuples(st.integers(0, 6), st.sampled_from("tra"), st.integers(0, 3), st.none() | st.integers(0, 6)), max_size=30
+)
+
+
+@given(size=st.integers(1, 4), arrivals=ARRIVALS)
+def test_never_more_than_so_many_at_once_and_nobody_waits_beside_a_free_slot(size, arrivals):
+    """Whoever comes when, of which kind, for how long, and is cancelled when."""
+    holding, most, waiting, late = 0, 0, {}, []
+
+    async def main() -> None:
+        slots = FairSlots(size)
+        loop = asyncio.get_running_loop()
+
+        async def one(number: int, at: int, kind: str, seconds: int) -> None:
+            nonlocal holding, most
+            await asyncio.sleep(at)
+            waiting[number] = kind
+            try:
+                async with slots.one(kind):
+                    del waiting[number]
+                    holding += 1
+                    most = max(most, holding)
+                    try:
+                        await asyncio.sleep(seconds)
+                    finally:
+                        holding -= 1
+            finally:
+                waiting.pop(number, None)
+
+        def look() -> None:
+            if waiting and holding < size:
+                late.append(loop.time())
+
+        tasks = []
+        for number, (at, kind, seconds, cancel_at) in enumerate(arrivals):
+            tasks.append(loop.create_task(one(number, at, kind, seconds)))
+            if cancel_at is not None:
+                loop.call_later(cancel_at, tasks[-1].cancel)
+        for at in range(200):
+            loop.call_later(at + 0.5, look)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(main())
+    assert most <= size
+    assert not late

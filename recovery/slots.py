@@ -14,12 +14,13 @@ class FairSlots:
     """At most `size` holders at once; None: any number.
 
     A slot that is given back goes to the kinds that wait for one in turn, and within a kind to whoever came first.
-    However many tasks wait to be retried, an agent's recovery is at most one of them behind.
+    However many tasks wait to be retried, an agent's recovery gets the next slot that is free after one of theirs.
     """
 
     def __init__(self, size: int | None) -> None:
         self._free = size
-        self._waiting: OrderedDict[str, Waiting] = OrderedDict()  # by kind; whose turn it is comes first
+        self._waiting: OrderedDict[str, Waiting] = OrderedDict()  # by kind; who was served last comes last
+        self._served: str | None = None
 
     @asynccontextmanager
     async def one(self, kind: str) -> AsyncIterator[None]:
@@ -35,6 +36,7 @@ class FairSlots:
             return
         if self._free > 0 and not self._waiting:
             self._free -= 1
+            self._served = kind
             return
         granted = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(kind, deque()).append(granted)
@@ -59,10 +61,13 @@ class FairSlots:
             return
         self._free += 1
         while self._waiting and self._free > 0:
-            kind, waiting = self._waiting.popitem(last=False)
+            kind = next((kind for kind in self._waiting if kind != self._served), self._served)
+            assert kind is not None
+            waiting = self._waiting.pop(kind)
             granted = waiting.popleft()
             if waiting:
                 self._waiting[kind] = waiting  # behind the other kinds
             if not granted.done():  # else it was cancelled, and has not been told yet
                 self._free -= 1
+                self._served = kind
                 granted.set_result(None)

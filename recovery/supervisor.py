@@ -12,6 +12,7 @@ from recovery.config import RecoveryConfig
 from recovery.detection import Detector, HeartbeatDetector, NoDetector, PerfectDetector
 from recovery.engine import Outcome, RecoveryEngine
 from recovery.escalation import Escalation, EscalationQueue
+from recovery.exclusion import Exclusion
 from recovery.handover import HandOver
 from recovery.model import HALTED, TASK_KINDS, Failure, FailureKind, Incident, Symptom
 from recovery.monitor import RecoveryMonitor
@@ -64,6 +65,7 @@ class Supervisor:
         self._monitoring: dict[int, asyncio.Task[None]] = {}
         self._slots = FairSlots(self.config.parallel)
         self._pace = Pace(self.config.load, self._paced)
+        self._exclusion = Exclusion()
         self._detector: Detector = NoDetector()
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._admission = Admission(self.config, lambda: self._running().time(), self._tell)
@@ -221,6 +223,7 @@ class Supervisor:
             condition=policy,
             is_recovering=self._open.__contains__,
             keep_pace=self._pace.keep,
+            exclusively=self._exclusion.of,
             parallel=self.config.parallel,
         )
         counts_tasks = failure.kind in TASK_KINDS
@@ -276,13 +279,13 @@ class Supervisor:
 
     async def _timed_try(self, incident: Incident, policy: RetryPolicy | None) -> Outcome:
         """A try that takes longer than it may has failed, and so has the step that it was at."""
-        if policy is None or policy.try_timeout is None:
-            return await self.engine.recover(incident)
-        try:
-            async with asyncio.timeout(policy.try_timeout):
-                return await self.engine.recover(incident)
-        except TimeoutError:
-            return await self.engine.cut_off(incident, f"timed out after {policy.try_timeout:g} s")
+        timeout = None if policy is None else policy.try_timeout
+        async with self._exclusion.of(incident.failure.subject):
+            try:
+                async with asyncio.timeout(timeout):
+                    return await self.engine.recover(incident)
+            except TimeoutError:
+                return await self.engine.cut_off(incident, f"timed out after {timeout:g} s")
 
     # ------------------------------------------------------------------------------- escalation
     async def _refuse(self, incident: Incident, reason: str) -> None:

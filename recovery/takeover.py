@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 
 from recovery.model import FailureKind, Incident
@@ -12,6 +13,8 @@ from recovery.ports import System
 from recovery.resources import ResourceManager
 from recovery.state import StateManager, StateRecovery
 from recovery.tasks import TaskManager
+
+Exclusively = Callable[[str], AbstractAsyncContextManager[None]]
 
 
 async def take_over(system: System, incident: Incident, agent_id: str) -> None:
@@ -31,8 +34,15 @@ async def _take_over(system: System, incident: Incident, agent_id: str, task_id:
     keep_pace: Callable[[Incident], Awaitable[None]] | None = incident.context.get("keep_pace")
     if keep_pace is not None:
         await keep_pace(incident)
-        if _is_taken_care_of(system, incident, task_id):
-            return
+    exclusively: Exclusively = incident.context.get("exclusively", nullcontext)
+    is_its_own = task_id == incident.failure.subject  # it was a task that told of its agent's failure
+    async with nullcontext() if is_its_own else exclusively(task_id):
+        await _take_over_now(system, incident, agent_id, task_id)
+
+
+async def _take_over_now(system: System, incident: Incident, agent_id: str, task_id: str) -> None:
+    if _is_taken_care_of(system, incident, task_id):  # time has passed
+        return
     view = await system.tasks.inspect(task_id)
     if view is not None and view.agent not in {None, agent_id}:
         return  # it goes on elsewhere already

@@ -309,7 +309,7 @@ SHOWN = {
     "minimize_recovery_time": "sim/world/test_idle.py::test_recovery_in_a_perfect_world_takes_no_time_either",
     "use_checkpoints": "recovery/test_state.py::test_the_latest_checkpoint_is_restored",
     "validate_states": "recovery/test_stores.py::test_an_illegal_transition_is_a_defect_and_said_so",
-    "handle_partial_failures": "recovery/test_commands.py::test_reassign_agent_tasks_goes_on_where_it_was_cut_short",
+    "handle_partial_failures": "recovery/test_partial_failures.py::test_what_was_done_is_undone_before_the_try_is_over",
     "monitor_progress": "recovery/test_detection.py::"
     "test_silence_is_suspected_when_the_last_beat_is_three_intervals_old",
     "verify_completeness": "recovery/test_engine.py::test_what_was_commanded_is_not_what_is_verified",
@@ -320,13 +320,15 @@ SHOWN = {
     "test_an_agent_that_cannot_be_restarted_is_an_operators_and_its_tasks_go_on_elsewhere",
     "optimize_restoration": "sim/world/test_execution.py::"
     "test_a_restored_attempt_pays_for_the_restore_and_does_the_rest_of_the_work",
-    "parallel_recovery": "recovery/test_supervisor.py::test_so_many_recoveries_run_at_once",
+    "parallel_recovery": "recovery/test_overlap.py::test_an_agents_tasks_are_restored_side_by_side",
     "efficient_checkpointing": "sim/world/test_execution.py::"
     "test_checkpoints_cost_agent_time_and_lie_at_multiples_of_their_interval",
-    "manage_recovery_resources": "recovery/test_resources.py::test_where_not_all_is_to_be_had_nothing_is_held",
+    "manage_recovery_resources": "sim/test_considerate.py::"
+    "test_after_compensation_nobody_holds_units_while_the_next_try_waits",
     "optimize_state_transfer": "recovery/test_commands.py::test_migrate_task_lets_it_go_on_from_its_checkpoint",
-    "balance_load": "sim/world/test_queue.py::test_agents_take_turns",
-    "control_impact": "recovery/test_resources.py::test_what_another_task_lost_is_not_this_ones_concern",
+    "balance_load": "recovery/test_slots.py::test_the_kinds_take_turns",
+    "control_impact": "sim/test_considerate.py::"
+    "test_with_a_cap_no_window_sees_more_than_burst_and_rate_allow_and_nothing_is_lost",
 }
 """The test that shows each best practice and each performance consideration."""
 

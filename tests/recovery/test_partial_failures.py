@@ -355,15 +355,15 @@ def test_without_a_supervisor_a_single_try_is_compensated_as_well():
                 )
             ],
             (
-                "<text>:12: task_failures.execution_failure.diagnosis.1: 'on_failure' and 'undo' are for the steps of a "
-                "recovery; valid: command, args"
+                "<text>:12: task_failures.execution_failure.diagnosis.1: 'on_failure' and 'undo' are for the "
+                "steps of a recovery; valid: command, args"
             ),
         ),
         (
             [("backup_state, args: [task_id]", "backup_state, args: [task_id], on_failure: resume")],
             (
-                "<text>:79: manual_recovery.procedures.state_recovery.steps.0: 'on_failure' and 'undo' are for the steps "
-                "of a recovery; valid: command, args"
+                "<text>:79: manual_recovery.procedures.state_recovery.steps.0: 'on_failure' and 'undo' are for the "
+                "steps of a recovery; valid: command, args"
             ),
         ),
     ],

@@ -1,0 +1,131 @@
+"""A task is recovered by one recovery at a time, whichever comes first."""
+
+import asyncio
+
+import pytest
+
+from recovery.exclusion import Exclusion
+from recovery.model import FailureKind, TaskStatus
+from sim.loop import run
+from tests.recovery.small_system import SmallSystem, failure_of
+from tests.recovery.supervised import at_once, short, supervise
+
+
+def test_who_comes_second_waits_for_who_came_first():
+    said = []
+
+    async def main() -> None:
+        exclusion = Exclusion()
+
+        async def act(name: str, subject: str) -> None:
+            async with exclusion.of(subject):
+                said.append((asyncio.get_running_loop().time(), name))
+                await asyncio.sleep(1)
+
+        await asyncio.gather(act("first", "task.1"), act("second", "task.1"), act("other", "task.2"))
+        assert exclusion._uses == {}  # nothing is kept of those who are done
+
+    run(main())
+    assert said == [(0, "first"), (0, "other"), (1, "second")]
+
+
+def test_who_is_cancelled_lets_the_next_one_in():
+    async def main() -> None:
+        exclusion = Exclusion()
+
+        async def act() -> None:
+            async with exclusion.of("task.1"):
+                await asyncio.sleep(10)
+
+        acting = [asyncio.create_task(act()) for _ in range(3)]
+        await asyncio.sleep(1)
+        for task in acting:
+            task.cancel()
+        await asyncio.gather(*acting, return_exceptions=True)
+        async with asyncio.timeout(1), exclusion.of("task.1"):
+            pass
+
+    run(main())
+
+
+class Overlaps:
+    """Notices when two recoveries act on one task at once: each call takes a second."""
+
+    def __init__(self, system: SmallSystem) -> None:
+        self.acting: dict[str, str] = {}
+        self.seen: list[str] = []
+        self.system = system
+        for name in ("stop_attempts", "release", "enqueue"):
+            system.pauses[name] = 1.0
+            system.before[name] = self.look
+
+    def look(self) -> None:
+        name, task_id, *_ = self.system.calls[-1]
+        who = asyncio.current_task().get_name()
+        other = self.acting.setdefault(task_id, who)
+        if name == "enqueue":
+            del self.acting[task_id]
+        elif other != who:
+            self.seen.append(f"{who} and {other} act on {task_id}")
+
+
+def busy_agent() -> SmallSystem:
+    system = SmallSystem()
+    system.submit("task.1")
+    system.start("task.1", "agent.1")
+    return system
+
+
+def fails_as_its_agent_dies(system: SmallSystem) -> None:
+    system.store.fail("task.1", system.store.epoch("task.1"), TaskStatus.FAILED, "E1")
+    system.errors["task.1"] = "E1"
+    system.up["agent.1"] = False
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5])
+@pytest.mark.parametrize("first", ["agent", "task"])
+def test_a_task_and_its_agent_are_never_recovered_at_once(first, gap):
+    """Its last report comes so many seconds before or after the agent's silence is noticed."""
+    system = busy_agent()
+    overlaps = Overlaps(system)
+    task, agent = ("task.1", FailureKind.TASK), ("agent.1", FailureKind.AGENT)
+
+    async def story(supervisor):
+        fails_as_its_agent_dies(system)
+        for subject, kind in (agent, task) if first == "agent" else (task, agent):
+            supervisor.report(failure_of(subject, kind))
+            await asyncio.sleep(gap)
+
+    supervise(system, story, conditions=at_once())
+    assert overlaps.seen == []
+    assert system.queue == ["task.1"]
+    assert [name for name, *_ in system.calls].count("enqueue") == 1
+
+
+def test_a_report_that_comes_in_while_the_agents_recovery_has_the_task_finds_nothing_left_to_do():
+    system = busy_agent()
+    Overlaps(system)
+
+    async def story(supervisor):
+        fails_as_its_agent_dies(system)
+        supervisor.report(failure_of("agent.1", FailureKind.AGENT))
+        await asyncio.sleep(1.5)
+        supervisor.report(failure_of("task.1"))
+
+    supervise(system, story, conditions=at_once())
+    ends = [(subject, words) for _, subject, words in system.timed_trail if words.startswith("recovery.dismissed")]
+    assert ends == [("task.1", "recovery.dismissed task_waits")]
+    assert short(system, "recovery.verified") == [(3.0, "recovery.verified")]
+
+
+def test_a_task_that_told_of_its_agents_failure_does_not_wait_for_itself():
+    system = busy_agent()
+    system.up["agent.1"] = False
+
+    async def story(supervisor):
+        supervisor.report(failure_of("task.1"))
+        await asyncio.sleep(0)
+
+    supervise(system, story, conditions=at_once())
+    assert "recovery.analyzed system_failures.agent_failure" in system.trail
+    assert system.queue == ["task.1"]

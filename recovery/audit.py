@@ -8,6 +8,10 @@ from dataclasses import dataclass
 AUDIT_EVENTS: tuple[str, ...] = (
     "agent.suspected",  # subject agent: the detector believes it down
     "agent.cleared",  # subject agent: the detector believes it up again
+    "task.stalled",  # subject task: what its agent's beats say of it has not changed for too long; detail: the agent
+    "resource.suspected",  # subject pool: probed unhealthy; value: units out of service
+    "resource.cleared",  # subject pool: probed whole again
+    "resource.probe_failed",  # detail: why
     "recovery.opened",  # detail: failure kind; subject: task, agent or link
     "retry.granted",  # value: delay in seconds; detail: failure kind
     "retry.exhausted",  # detail: failure kind

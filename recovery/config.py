@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from recovery.durations import Seconds
 from recovery.model import Failure, FailureKind
@@ -20,20 +20,46 @@ Rule = tuple[FailureKind, str | None]
 """Whose policy: a kind of failure's, or that of one error code of the kind."""
 
 
+PHI_MAX = 300.0
+"""Beyond this suspicion, the odds are below the smallest number that a float can hold."""
+
+
 def documented_conditions() -> dict[FailureKind, RetryPolicy | None]:
     """The conditions of the documented runbook."""
     return documented().conditions()
 
 
 class DetectionConfig(BaseModel):
-    """The failure detector. `poll` None: the deadline itself wakes it; else it looks every `poll` seconds."""
+    """What notices failures. All durations are seconds; None: that detector is not there.
+
+    `detector` of agents: `heartbeat` suspects after `missed_heartbeats` intervals of silence; `phi_accrual` when the
+    suspicion reaches `phi_threshold`, by the last `phi_window` gaps between beats (`recovery.phi_accrual`); `perfect`
+    is told. `poll` None: the deadline itself wakes it; else it looks every `poll` seconds.
+
+    `stalled_after`: an agent is reported when what its beats say of a task has not changed for so long.
+    `failed_deliveries`: a connection is reported with the n-th send that finds it broken. `resource_probe`: how often
+    all pools are probed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    detector: Literal["heartbeat", "perfect"] = "heartbeat"
+    detector: Literal["heartbeat", "phi_accrual", "perfect"] = "heartbeat"
     heartbeat_interval: Annotated[Seconds, Field(gt=0)] = 5.0
     missed_heartbeats: Annotated[int, Field(ge=1)] = 3
     poll: Annotated[Seconds, Field(gt=0)] | None = None
+    phi_threshold: Annotated[float, Field(gt=0, le=PHI_MAX)] = 8.0
+    phi_window: Annotated[int, Field(ge=2)] = 1000
+    phi_min_deviation: Annotated[Seconds, Field(gt=0)] = 0.1
+    phi_acceptable_pause: Seconds = 0.0
+    stalled_after: Annotated[Seconds, Field(gt=0)] | None = None
+    failed_deliveries: Annotated[int, Field(ge=1)] = 1
+    resource_probe: Annotated[Seconds, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _between_beats(self) -> DetectionConfig:
+        if self.stalled_after is not None and self.stalled_after <= self.heartbeat_interval:
+            raise ValueError("stalled_after is to be longer than heartbeat_interval: no beat, no news")
+        return self
 
 
 class RecoveryConfig(BaseModel):

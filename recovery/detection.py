@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from math import ceil
-from typing import NoReturn, Protocol
+from typing import Protocol
+
+from recovery.phi_accrual import Arrivals, patience
 
 Notice = Callable[[str], None]
 
@@ -17,7 +19,10 @@ class Detector(Protocol):
         """Begin to watch an agent; counts as a beat."""
 
     def beat(self, agent_id: str) -> None:
-        """The agent gave a sign of life: a heartbeat, or the answer to a probe."""
+        """The agent gave a sign of life by itself."""
+
+    def answered(self, agent_id: str) -> None:
+        """The agent answered a probe: as good as a beat, but not part of its rhythm."""
 
     def down(self, agent_id: str) -> None:
         """Something that knows at once says that the agent has died."""
@@ -29,44 +34,97 @@ class Detector(Protocol):
         """Watch nobody any more."""
 
 
-class NoDetector:
-    """Stands for a detector while nobody detects: before the start and after the stop."""
+class Patience(Protocol):
+    """How long a silence may last."""
 
-    def watch(self, agent_id: str) -> NoReturn:
-        """Nobody would."""
-        raise RuntimeError("the supervisor does not run: start() it first")
+    def of(self, agent_id: str) -> float:
+        """Seconds after its last beat at which an agent is suspected."""
 
-    down = watch
+    def heard(self, agent_id: str, now: float) -> bool:
+        """A beat came. Whether that may have made the patience shorter."""
 
-    def beat(self, agent_id: str) -> None:
-        """A beat may have been on its way when everybody stopped."""
+    def lost(self, agent_id: str) -> None:
+        """The agent is suspected: its silence is no gap between beats."""
 
-    def suspects(self, agent_id: str) -> bool:
-        """Nobody is suspected."""
+
+class FixedPatience:
+    """Always as long: so many intervals."""
+
+    def __init__(self, interval: float, missed: int) -> None:
+        self._seconds = interval * missed
+
+    def of(self, agent_id: str) -> float:
+        """The same for every agent."""
+        return self._seconds
+
+    def heard(self, agent_id: str, now: float) -> bool:
+        """Whatever the agent does."""
         return False
 
-    def stop(self) -> None:
-        """There is nothing to stop."""
+    def lost(self, agent_id: str) -> None:
+        """Nothing to forget."""
 
 
-class HeartbeatDetector:
-    """Suspects an agent whose last beat is `missed` intervals old.
+class PhiAccrualPatience:
+    """As long as it takes until the suspicion reaches a threshold, by how each agent has been beating.
 
-    A beat that arrives at the very instant of the deadline is in time. One timer an agent is kept, and set anew only
-    when it fires: a beat costs no more than noting its time. With `poll`, the detector looks at multiples of `poll`
-    seconds after its start only.
+    No deviation is taken for less than `min_deviation` seconds, or a single late beat of a regular agent would be an
+    alarm; `acceptable_pause` seconds of silence are borne beyond the mean.
+    """
+
+    def __init__(
+        self, interval: float, threshold: float, window: int, min_deviation: float, acceptable_pause: float
+    ) -> None:
+        self._interval = interval
+        self._threshold = threshold
+        self._window = window
+        self._min_deviation = min_deviation
+        self._pause = acceptable_pause
+        self._arrivals: dict[str, Arrivals] = {}
+        self._last: dict[str, float] = {}
+
+    def of(self, agent_id: str) -> float:
+        """By the agent's own beats."""
+        arrivals = self._arrivals_of(agent_id)
+        deviation = max(self._min_deviation, arrivals.deviation)
+        return patience(self._threshold, arrivals.mean + self._pause, deviation)
+
+    def heard(self, agent_id: str, now: float) -> bool:
+        """Another gap to judge the next by."""
+        last = self._last.get(agent_id)
+        self._last[agent_id] = now
+        if last is None:
+            return False
+        self._arrivals_of(agent_id).add(now - last)
+        return True
+
+    def lost(self, agent_id: str) -> None:
+        """The next gap begins with the next beat."""
+        self._last.pop(agent_id, None)
+
+    def _arrivals_of(self, agent_id: str) -> Arrivals:
+        if agent_id not in self._arrivals:
+            self._arrivals[agent_id] = Arrivals(self._window, self._interval)
+        return self._arrivals[agent_id]
+
+
+class DeadlineDetector:
+    """Suspects an agent that has been silent for longer than `patience` bears.
+
+    A beat that arrives at the very instant of the deadline is in time. One timer an agent is kept, and as a rule set
+    anew only when it fires: a beat costs little more than noting its time. With `poll`, the detector looks at multiples
+    of `poll` seconds after its start only. A silence that was suspected is not held against the agent afterwards.
     """
 
     def __init__(
         self,
-        interval: float,
-        missed: int,
+        patience: Patience,
         on_suspect: Notice,
         on_clear: Notice,
         loop: asyncio.AbstractEventLoop,
         poll: float | None = None,
     ) -> None:
-        self._patience = interval * missed
+        self._patience = patience
         self._on_suspect = on_suspect
         self._on_clear = on_clear
         self._loop = loop
@@ -78,12 +136,21 @@ class HeartbeatDetector:
 
     def watch(self, agent_id: str) -> None:
         """Begin to watch an agent; counts as a beat."""
-        self.beat(agent_id)
+        self._note(agent_id)
         if agent_id not in self._timers:
             self._arm(agent_id)
 
+    answered = watch
+
     def beat(self, agent_id: str) -> None:
         """A beat arrived."""
+        shorter = self._patience.heard(agent_id, self._loop.time())
+        self._note(agent_id)
+        if shorter and (timer := self._timers.get(agent_id)) and self._deadline(agent_id) < timer.when():
+            timer.cancel()
+            self._arm(agent_id)
+
+    def _note(self, agent_id: str) -> None:
         self._last[agent_id] = self._loop.time()
         if agent_id in self._suspected:
             del self._suspected[agent_id]
@@ -109,7 +176,7 @@ class HeartbeatDetector:
         self._timers[agent_id] = self._loop.call_at(deadline, self._look, agent_id, deadline)
 
     def _deadline(self, agent_id: str) -> float:
-        deadline = self._last[agent_id] + self._patience
+        deadline = self._last[agent_id] + self._patience.of(agent_id)
         if self._poll is None:
             return deadline
         return self._started + ceil(round((deadline - self._started) / self._poll, 9)) * self._poll
@@ -124,6 +191,7 @@ class HeartbeatDetector:
             self._arm(agent_id)
             return
         del self._timers[agent_id]
+        self._patience.lost(agent_id)
         self._suspected[agent_id] = None
         self._on_suspect(agent_id)
 
@@ -144,6 +212,8 @@ class PerfectDetector:
         if agent_id in self._suspected:
             del self._suspected[agent_id]
             self._on_clear(agent_id)
+
+    answered = beat
 
     def down(self, agent_id: str) -> None:
         """The agent has died."""

@@ -55,6 +55,9 @@ class TaskStore(Protocol):
     def status(self, task_id: str) -> TaskStatus | None:
         """Where the task stands; None for an unknown one."""
 
+    def halted(self) -> Sequence[str]:
+        """Tasks that are failed or blocked, and so go on only when somebody recovers them; the longest halted first."""
+
     def epoch(self, task_id: str) -> int:
         """The latest epoch handed out, 0 before the first attempt."""
 

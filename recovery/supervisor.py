@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from recovery.admission import Admission
 from recovery.analysis import undecided
 from recovery.config import RecoveryConfig
-from recovery.detection import Detector, HeartbeatDetector, NoDetector, PerfectDetector
 from recovery.engine import Outcome, RecoveryEngine
 from recovery.escalation import Escalation, EscalationQueue
 from recovery.exclusion import Exclusion
 from recovery.handover import HandOver
-from recovery.model import HALTED, TASK_KINDS, Failure, FailureKind, Incident, Symptom
+from recovery.model import HALTED, TASK_KINDS, Failure, FailureKind, Incident
 from recovery.monitor import RecoveryMonitor
 from recovery.pace import Pace
 from recovery.policy import BREAKER_OPEN, EXHAUSTED, TOO_LATE, RetryPolicy
 from recovery.ports import System
 from recovery.sample import RetryLimits
 from recovery.slots import FairSlots
+from recovery.watch import Watch
 
 VERDICTS: dict[Outcome | None, bool] = {Outcome.VERIFIED: True, Outcome.FAILED: False, Outcome.STUCK: False}
 """What a try says to its circuit breaker; nothing, when there was nothing to recover or nobody knows how."""
@@ -66,7 +66,7 @@ class Supervisor:
         self._slots = FairSlots(self.config.parallel)
         self._pace = Pace(self.config.load, self._paced)
         self._exclusion = Exclusion()
-        self._detector: Detector = NoDetector()
+        self._watch: Watch | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._admission = Admission(self.config, lambda: self._running().time(), self._tell)
 
@@ -84,24 +84,14 @@ class Supervisor:
         self._admission = Admission(self.config, self._loop.time, self._tell)
         if self.monitor is not None:
             self.monitor.start(self, self._loop)
-        detection = self.config.detection
-        if detection.detector == "perfect":
-            self._detector = PerfectDetector(self._suspect, self._clear)
-        else:
-            self._detector = HeartbeatDetector(
-                detection.heartbeat_interval,
-                detection.missed_heartbeats,
-                self._suspect,
-                self._clear,
-                self._loop,
-                detection.poll,
-            )
+        self._watch = Watch(self.config.detection, self.system, self.report, self._loop)
 
     async def stop(self) -> None:
         """Stop watching, and cancel the recoveries that run: their tasks stay as they are."""
         self._loop = None
-        self._detector.stop()
-        self._detector = NoDetector()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            await watch.stop()
         running = [*self._tasks.values(), *self._monitoring.values()]
         for task in running:
             task.cancel()
@@ -117,23 +107,37 @@ class Supervisor:
     # ------------------------------------------------------------------------------ detection
     def watch(self, agent_id: str) -> None:
         """Begin to watch an agent. Raises RuntimeError when the supervisor does not run."""
-        self._detector.watch(agent_id)
+        self._watching().agent(agent_id)
 
-    def heartbeat(self, agent_id: str) -> None:
-        """A beat of an agent arrived. Of no effect when the supervisor does not run."""
-        self._detector.beat(agent_id)
+    def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
+        """A beat of an agent arrived. Of no effect when the supervisor does not run.
+
+        `progress` says how far each task is that the agent executes, in work-seconds or whatever grows with it; it is
+        asked for where `detection.stalled_after` is given.
+        """
+        if self._watch is not None:
+            self._watch.beat(agent_id, progress)
 
     def agent_down(self, agent_id: str) -> None:
         """Something that knows at once says that an agent is down. Raises RuntimeError as `watch` does."""
-        self._detector.down(agent_id)
+        self._watching().agent_down(agent_id)
 
-    def _suspect(self, agent_id: str) -> None:
-        self.system.audit.record("agent.suspected", -1, agent_id)
-        symptom = Symptom("agent_heartbeat", "missing", agent_id)
-        self.report(Failure(FailureKind.AGENT, agent_id, self._running().time(), symptoms=(symptom,)))
+    def delivery_failed(self, link: str, endpoints: Sequence[str], queue_ids: Sequence[str], since: float) -> None:
+        """A sender found the connection between two endpoints broken, at `since`. Raises RuntimeError as `watch` does.
 
-    def _clear(self, agent_id: str) -> None:
-        self.system.audit.record("agent.cleared", -1, agent_id)
+        `link` names the connection, `queue_ids` are the queues of which messages cannot be delivered.
+        """
+        self._watching().delivery_failed(link, endpoints, queue_ids, since)
+
+    def connection_restored(self, link: str) -> None:
+        """A connection works again."""
+        if self._watch is not None:
+            self._watch.connection_restored(link)
+
+    def _watching(self) -> Watch:
+        self._running()
+        assert self._watch is not None
+        return self._watch
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -204,15 +208,15 @@ class Supervisor:
 
     def _answered(self, agent_id: str) -> None:
         """An agent has answered a probe: as good as a beat. If it dies before its next one, that is noticed, too."""
-        if self._detector.suspects(agent_id) and agent_id not in self._reported_again:
-            self._detector.beat(agent_id)
+        if self._watch is not None and agent_id not in self._reported_again:
+            self._watch.answered(agent_id)
 
     def _failed_again(self, incident: Incident, again: Failure) -> bool:
         """Whether what was reported during an incident came between its verification and its end."""
         if incident.outcome is not None or self._loop is None:
             return False  # an operator's, or nobody's
         if again.kind is FailureKind.AGENT:
-            return self._detector.suspects(again.subject)
+            return self._watch is not None and self._watch.suspects(again.subject)
         return again.kind in TASK_KINDS and self.system.store.status(again.subject) in HALTED
 
     async def _retry_is_due(self, incident: Incident, policy: RetryPolicy | None) -> bool:

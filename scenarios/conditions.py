@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationInfo, model_validator
 
 from recovery.model import FailureKind
 from recovery.runbook import Runbook, documented
 from scenarios.commands import COMMANDS
+from scenarios.detection import DetectionSettings
 from scenarios.errors import instead, invalid
 from scenarios.monitoring import MonitorSettings
 from scenarios.policies import Condition
-from scenarios.quantities import Count, PositiveCount, PositiveSeconds, Quantity, Rate, Seconds, not_yet
+from scenarios.quantities import Count, PositiveCount, Quantity, Rate, Seconds
 from scenarios.runbooks import LoadedRunbook, only_given, read_runbook, with_conditions_of
 from scenarios.settings import Settings
 
@@ -23,25 +24,6 @@ def _known_commands(costs: dict[str, float]) -> dict[str, float]:
         if command not in COMMANDS:
             raise invalid(f"unknown command; {instead(command, COMMANDS)}", command)
     return costs
-
-
-DETECTORS = "heartbeat, perfect"
-
-
-class DetectionSettings(Settings):
-    """The failure detector."""
-
-    detector: Annotated[Literal["heartbeat", "perfect"], not_yet("phi_accrual", DETECTORS)] = Field(
-        default="heartbeat", description="heartbeat: by missed beats; perfect: knows at once"
-    )
-    heartbeat_interval: PositiveSeconds = Field(default=5.0, description="time between two beats of an agent")
-    missed_heartbeats: PositiveCount = Field(default=3, description="beats missed before an agent is declared dead")
-    phase: Literal["uniform", "aligned"] = Field(
-        default="uniform", description="uniform: each agent beats at its own phase; aligned: from its start on"
-    )
-    poll: PositiveSeconds | None = Field(
-        default=None, description="how often the detector looks; null: the deadline itself wakes it"
-    )
 
 
 def _documented(kind: FailureKind) -> tuple[int, float]:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from scenarios.distributions import Distribution, Interval
 from scenarios.errors import invalid, nearest, shown
-from scenarios.quantities import PositiveCount, Quantity, Seconds, is_number, percentage
+from scenarios.quantities import PositiveCount, Quantity, Seconds, Truth, is_number, percentage
 from scenarios.settings import NOT_YET, Form, OneOf
 
 ALL = "all"
@@ -129,10 +129,13 @@ class AgentCrash(Fault):
 
 
 class AgentHang(Fault):
-    """Agents stop working and beating, and wake up again after `for`."""
+    """Agents stop working, answering and beating, and wake up again after `for`."""
 
     kind: ClassVar[str] = "agent_hang"
     targets: AgentTargets = Field(default=1, description="which agents")
+    beating: Truth = Field(
+        default=False, description="whether heartbeats go on all the same, from a thread of their own"
+    )
     for_: Duration = Field(default=None, alias="for", description="how long; null: until restarted")
 
 

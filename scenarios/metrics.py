@@ -50,6 +50,15 @@ class Metric:
     measured: bool = True
 
 
+SIGNALS = {
+    "agent": "agents that are silent",
+    "progress": "tasks that are stalled, as heartbeats tell",
+    "delivery": "connections over which nothing can be sent",
+    "resource": "pools that are probed unhealthy",
+}
+"""What alarms go by."""
+
+
 class UnknownMetric(ValueError):
     """No metric has this name; `near` is the one that was probably meant, or None."""
 
@@ -111,6 +120,14 @@ ROWS: tuple[Row, ...] = (
     ("detection.latency.*", "s", "lower", "from an injected fault to its detection"),
     ("detection.false_positives", "alarms", "lower", "suspicions of somebody who was well"),
     ("detection.missed", "faults", "lower", "faults that nobody noticed"),
+    *(
+        row
+        for signal, what in SIGNALS.items()
+        for row in (
+            (f"detection.{signal}.latency.*", "s", "lower", f"of this detector alone: {what}"),
+            (f"detection.{signal}.false_positives", "alarms", "lower", f"of this detector alone: {what}"),
+        )
+    ),
     ("diagnosis.accuracy", "fraction", "higher", "share of recoveries that found the fault that was injected"),
     # work, agents, queue
     ("work.useful", "agent-s", "higher", "agent time that went into accepted effects"),

@@ -166,17 +166,6 @@ def only(supported: object, what: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def not_yet(later: str, supported: str) -> BeforeValidator:
-    """Refuses a known value that this version does not support, and says which it does."""
-
-    def check(value: Any) -> Any:
-        if value == later:
-            raise invalid(f"{shown(value)} is not supported yet; supported: {supported}")
-        return value
-
-    return BeforeValidator(check)
-
-
 def _schema(number_keywords: dict[str, Any], pattern: str) -> WithJsonSchema:
     return WithJsonSchema(
         {"anyOf": [{"type": "number", **number_keywords}, {"type": "string", "pattern": rf"^\s*{pattern}\s*$"}]}

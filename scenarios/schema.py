@@ -13,7 +13,8 @@ from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema, model_v
 
 from scenarios.arrivals import Arrivals, Burst, Closed, Interval, Poisson
 from scenarios.checks import first_contradiction
-from scenarios.conditions import ConditionSettings, DetectionSettings, RecoverySettings
+from scenarios.conditions import ConditionSettings, RecoverySettings
+from scenarios.detection import DetectionSettings
 from scenarios.distributions import ZERO, Distribution, RandomInterval
 from scenarios.errors import invalid, shown
 from scenarios.expectations import Expected

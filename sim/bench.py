@@ -16,8 +16,9 @@ import pandas as pd
 
 from recovery import Supervisor, System
 from recovery.stores.memory import MemoryTaskStore
+from recovery.watch import patience_with_regular_beats
 from scenarios import Scenario
-from sim.core import build_core
+from sim.core import build_core, core_config
 from sim.faults import Faults
 from sim.garbage import rare_collections
 from sim.history import History
@@ -138,6 +139,9 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "detector": detection.detector,
         "heartbeat_interval": detection.heartbeat_interval,
         "missed_heartbeats": detection.missed_heartbeats,
+        "patience": patience_with_regular_beats(core_config(scenario).detection),
+        "stalled_after": detection.stalled_after,
+        "resource_probe": detection.resource_probe,
         "parallel": scenario.recovery.parallel,
         "runbook_sha256": scenario.recovery.runbook_sha256,
         "monitored": scenario.recovery.monitor is not None,

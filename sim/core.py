@@ -48,12 +48,7 @@ def core_config(scenario: Scenario) -> RecoveryConfig:
             },
             "parallel": settings.parallel,
             "load": None if settings.load is None else settings.load.model_dump(),
-            "detection": {
-                "detector": settings.detection.detector,
-                "heartbeat_interval": settings.detection.heartbeat_interval,
-                "missed_heartbeats": settings.detection.missed_heartbeats,
-                "poll": settings.detection.poll,
-            },
+            "detection": settings.detection.model_dump(exclude={"phase"}),
         }
     )
 

@@ -102,7 +102,7 @@ class Faults:
         responding = [agent for agent in self._agents if agent.responding]
         for agent in self._choose(injection, responding, len(self._agents)):
             self._note(Event.FAULT_INJECTED, injection, agent=agent.number)
-            self._world.agents.hang(agent)
+            self._world.agents.hang(agent, injection.fault.beating)
 
             def wake(agent: Agent = agent, incarnation: int = agent.incarnation) -> None:
                 if agent.hung and agent.incarnation == incarnation:

@@ -69,6 +69,7 @@ class Event(IntEnum):
     # --- and as the detector believes
     AGENT_SUSPECTED = 55
     AGENT_CLEARED = 56
+    TASK_STALLED = 57  # the task, as the heartbeats tell; detail: its agent
 
     # --- resources; about: pool, value: units
     RESOURCE_ALLOCATED = 60
@@ -76,6 +77,10 @@ class Event(IntEnum):
     RESOURCE_UNAVAILABLE = 62
     RESOURCE_AVAILABLE = 63
     RESOURCE_AWAITED = 64  # an attempt waits for its needs; value: number of pools
+    # --- and as the core believes that probes them
+    RESOURCE_SUSPECTED = 65
+    RESOURCE_CLEARED = 66
+    RESOURCE_PROBE_FAILED = 67
 
     # --- network; about: link
     LINK_CUT = 70

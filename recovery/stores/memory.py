@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from recovery.model import FINISHED, LEGAL_TRANSITIONS, Checkpoint, TaskStatus
+from recovery.model import FINISHED, HALTED, LEGAL_TRANSITIONS, Checkpoint, TaskStatus
 
 _RUNNING, _COMPLETED = TaskStatus.RUNNING, TaskStatus.COMPLETED
 
@@ -45,6 +45,7 @@ class MemoryTaskStore:
 
     def __init__(self) -> None:
         self._records: dict[str, _Record] = {}
+        self._may_be_halted: dict[str, None] = {}  # looked through when somebody asks, so that a start costs nothing
 
     def register(self, task_id: str) -> None:
         """A task was accepted."""
@@ -76,6 +77,7 @@ class MemoryTaskStore:
             return False
         self._move(task_id, record, status)
         record.reason = error_code
+        self._may_be_halted[task_id] = None
         return True
 
     def fence(self, task_id: str) -> int:
@@ -111,6 +113,12 @@ class MemoryTaskStore:
         """Where the task stands."""
         record = self._records.get(task_id)
         return None if record is None else record.status
+
+    def halted(self) -> Sequence[str]:
+        """Tasks that are failed or blocked."""
+        halted = tuple(task_id for task_id in self._may_be_halted if self._records[task_id].status in HALTED)
+        self._may_be_halted = dict.fromkeys(halted)
+        return halted
 
     def epoch(self, task_id: str) -> int:
         """The latest epoch handed out."""
@@ -164,4 +172,5 @@ class MemoryTaskStore:
     def _move(self, task_id: str, record: _Record, status: TaskStatus) -> None:
         if status not in LEGAL_TRANSITIONS[record.status]:
             raise IllegalTransition(f"{task_id}: {record.status} cannot become {status}")
+        self._may_be_halted.pop(task_id, None)
         record.status = status

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from scenarios.metrics import INVARIANTS
 from sim.history import History
 from sim.measures.agents import measure_agents
+from sim.measures.alarms import measure_alarms
 from sim.measures.alerts import measure_alerts
 from sim.measures.attempts import measure_attempts
 from sim.measures.detection import measure_detection
@@ -40,6 +41,7 @@ def measure(history: History, violations: Mapping[str, Sequence[object]] | None 
         **measure_recovery(history),
         **measure_alerts(history),
         **measure_detection(history),
+        **measure_alarms(history),
         **measure_work(history),
         **measure_agents(history),
         **measure_resources(history),

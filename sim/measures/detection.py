@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
+from sim.measures.alarms import alarms
 from sim.measures.diagnosis import accuracy, counts
 from sim.measures.distribution import describe
 from sim.measures.faults import AGENT_FAULTS, AgentTruth, LinkTruth
@@ -18,7 +19,8 @@ def measure_detection(history: History) -> dict[str, float | None]:
     `detection.latency.*` = recovery opened − fault (s), of recoveries with a fault behind them.
 
     `detection.false_positives`: alarms about an agent that was well: up, and connected with the core. An alarm is a
-    suspicion, or a recovery opened for an agent that is not suspected.
+    suspicion, or a recovery opened for an agent that is not suspected. False alarms about tasks, connections and pools
+    are counted as well (`sim.measures.alarms` has them by themselves).
 
     `detection.missed`: faults that were over, or as old at the end of the run as the detector may take, and that
     nobody had noticed. Noticed is: a recovery was opened for it; the agent (for a cut link to the core: one that it
@@ -33,7 +35,7 @@ def measure_detection(history: History) -> dict[str, float | None]:
     known = (incidents.opened >= tracks.start) & (incidents.onset_row >= 0)
     return {
         **describe("detection.latency", (incidents.opened - incidents.onset)[known]),
-        "detection.false_positives": float(_false_positives(tracks, incidents)),
+        "detection.false_positives": float(_false_positives(tracks, incidents) + _others(tracks)),
         "detection.missed": float(
             _missed_agents(tracks, incidents) + _missed_links(tracks, incidents) + _missed_tasks(tracks, incidents)
         ),
@@ -42,14 +44,22 @@ def measure_detection(history: History) -> dict[str, float | None]:
 
 
 def detection_deadline(tracks: Tracks) -> float:
-    """Seconds that noticing a fault may take: (missed + 1) heartbeat intervals, 0 for a detector that knows at once."""
+    """Seconds that noticing a fault may take: a heartbeat interval and the detector's patience with a regular agent.
+
+    That is (missed + 1) intervals for a detector that goes by missed heartbeats, 0 for one that knows at once.
+    """
     if tracks.meta.get("detector") == "perfect":
         return 0.0
     interval = float(tracks.meta.get("heartbeat_interval") or 0.0)
-    return interval * (int(tracks.meta.get("missed_heartbeats") or 0) + 1)
+    patience = tracks.meta.get("patience")
+    return interval + (interval * int(tracks.meta.get("missed_heartbeats") or 0) if patience is None else patience)
 
 
 # -------------------------------------------------------------------------- false alarms
+def _others(tracks: Tracks) -> int:
+    return sum(raised.false_positives for signal, raised in alarms(tracks).items() if signal != "agent")
+
+
 def _false_positives(tracks: Tracks, incidents: Incidents) -> int:
     agents, links, beliefs = AgentTruth.of(tracks), LinkTruth.of(tracks), _Beliefs(tracks)
     opened = incidents.row[incidents.agent >= 0].tolist()

@@ -30,6 +30,7 @@ class Agent:
     slots: int
     up: bool = True
     hung: bool = False
+    beating: bool = False  # while it hangs: its heart is a thread of its own
     incarnation: int = 0
     free_slots: int = 0
     attempts: dict[Attempt, None] = field(default_factory=dict)
@@ -319,7 +320,7 @@ class Agents:
     # -------------------------------------------------------------- crash, hang, restart
     def start(self, agent: Agent) -> None:
         """The agent is up, with all its slots free."""
-        agent.up, agent.hung = True, False
+        agent.up, agent.hung, agent.beating = True, False, False
         agent.incarnation += 1
         agent.free_slots = agent.slots
         self.on_start(agent)
@@ -327,7 +328,7 @@ class Agents:
 
     def crash(self, agent: Agent, event: Event = Event.AGENT_CRASHED, reason: str = "agent_crash") -> None:
         """A power cut. What the agent held stays allocated, what it had leased stays leased."""
-        agent.up = agent.hung = False
+        agent.up = agent.hung = agent.beating = False
         agent.unread.clear()
         self._history.record(event, agent=agent.number)
         self._queue.forget(agent)
@@ -340,9 +341,9 @@ class Agents:
                 self._give_back(attempt)
         self.on_end(agent)
 
-    def hang(self, agent: Agent) -> None:
-        """The agent's process stands still: no beat, no progress, no answer."""
-        agent.hung = True
+    def hang(self, agent: Agent, beating: bool = False) -> None:
+        """The agent's process stands still: no progress, no answer, and no beat unless that comes from elsewhere."""
+        agent.hung, agent.beating = True, beating
         self._history.record(Event.AGENT_HUNG, agent=agent.number)
         self._queue.forget(agent)
         for attempt in agent.attempts:
@@ -355,6 +356,7 @@ class Agents:
         agent.hung = False
         self._history.record(Event.AGENT_WOKE, agent=agent.number)
         self.on_wake(agent)
+        agent.beating = False
         unread, agent.unread = agent.unread, []
         standing = [attempt for attempt in agent.attempts if attempt.withdraw_request is None]
         for attempt in standing:

@@ -199,6 +199,12 @@ class Execution:
             attempt.progress += self._env.now - attempt.working_since
             attempt.working_since = None
 
+    def progress_of(self, attempt: Attempt) -> float:
+        """How far a started attempt is at this instant, in work-seconds."""
+        if attempt.working_since is None or attempt.frozen:
+            return attempt.progress
+        return attempt.progress + self._env.now - attempt.working_since
+
     def stop(self, attempt: Attempt) -> None:
         """End the attempt here; its progress up to now is in `attempt.progress`."""
         if not attempt.frozen:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import simpy
 
-from scenarios.conditions import DetectionSettings
+from scenarios.detection import DetectionSettings
 from sim.randomness import STANDARD_UNIFORM, Streams
 from sim.world.agents import Agent
 from sim.world.clock import Timer, after
+from sim.world.execution import Attempt
 from sim.world.network import Network
 
 
 class Listener(Protocol):
     """Who hears the beats: the core's detector."""
 
-    def heartbeat(self, agent_id: str) -> None:
-        """A beat arrived."""
+    def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
+        """A beat arrived, with the progress of what the agent executes where that is asked for."""
 
     def agent_down(self, agent_id: str) -> None:
         """Something that knows at once says that an agent is down."""
@@ -38,6 +40,7 @@ class Heartbeats:
         network: Network,
         listener: Listener,
         settings: DetectionSettings,
+        progress_of: Callable[[Attempt], float],
     ) -> None:
         self._env = env
         self._streams = streams
@@ -46,6 +49,8 @@ class Heartbeats:
         self._interval = settings.heartbeat_interval
         self._uniform = settings.phase == "uniform"
         self._perfect = settings.detector == "perfect"
+        self._tells_progress = settings.stalled_after is not None
+        self._progress_of = progress_of
         self._chains: dict[Agent, int] = {}
 
     def begin(self, agent: Agent) -> None:
@@ -67,6 +72,16 @@ class Heartbeats:
         else:
             self._chains[agent] += 1
 
+    def hang(self, agent: Agent) -> None:
+        """The agent hangs: it is silent, unless its heart is a thread of its own. Who knows at once hears of both."""
+        if self._perfect or not agent.beating:
+            self.end(agent)
+
+    def wake(self, agent: Agent) -> None:
+        """The agent goes on."""
+        if self._perfect or not agent.beating:
+            self.begin(agent)
+
     def _beat(self, event: Timer) -> None:
         agent, chain = event._value
         if self._chains[agent] == chain:
@@ -74,9 +89,18 @@ class Heartbeats:
             after(self._env, self._interval, self._beat, event._value)
 
     def _send(self, agent: Agent) -> None:
+        progress = self._progress(agent) if self._tells_progress else None
         if self._network.transparent:
-            self._listener.heartbeat(agent.name)
+            self._listener.heartbeat(agent.name, progress)
         else:
             self._network.send(
-                "heartbeat", agent.name, "core", lambda: self._listener.heartbeat(agent.name), lost=lambda link: None
+                "heartbeat",
+                agent.name,
+                "core",
+                lambda: self._listener.heartbeat(agent.name, progress),
+                lost=lambda link: None,
             )
+
+    def _progress(self, agent: Agent) -> dict[str, float]:
+        """How far each task is that the agent executes; what waits for resources is not being executed."""
+        return {attempt.task.name: self._progress_of(attempt) for attempt in agent.attempts if attempt.started}

@@ -78,7 +78,7 @@ class Network:
         self._broken: dict[str, Link] = {}
         self._perfect = loss == 0 and latency.constant == 0
         self.outbox: list[Unsent] = []
-        self.on_reconnect: Callable[[], None] = lambda: None
+        self.on_reconnect: Callable[[Link], None] = lambda link: None
         self.on_send_failure: Callable[[Link], None] = lambda link: None
 
     # ------------------------------------------------------------------ messages
@@ -196,5 +196,5 @@ class Network:
         if link.cuts > 0:
             return False
         if self._broken.pop(link.name, None) is not None:
-            self.on_reconnect()
+            self.on_reconnect(link)
         return True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from recovery.model import Failure, FailureKind, Symptom
+from recovery.model import Failure
 from recovery.ports import System, TaskStore
 from scenarios.schema import Scenario
 from sim.history import Event, History
@@ -40,11 +41,17 @@ class Core(Protocol):
     def watch(self, agent_id: str) -> None:
         """An agent belongs to the fleet from now on."""
 
-    def heartbeat(self, agent_id: str) -> None:
+    def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
         """A beat arrived."""
 
     def agent_down(self, agent_id: str) -> None:
         """Something that knows at once says that an agent is down."""
+
+    def delivery_failed(self, link: str, endpoints: Sequence[str], queue_ids: Sequence[str], since: float) -> None:
+        """A sender found a connection broken."""
+
+    def connection_restored(self, link: str) -> None:
+        """A connection works again."""
 
     def task_succeeded(self, task_id: str) -> None:
         """The task store has accepted a task's effect."""
@@ -94,8 +101,10 @@ class World:
         self.agents.report = self._report
         self.agents.on_completed = core.task_succeeded
         scenario = self.scenario
-        heartbeats = Heartbeats(self.env, self.streams, self.network, core, scenario.recovery.detection)
-        self.agents.on_wake, self.agents.on_hang = heartbeats.begin, heartbeats.end
+        heartbeats = Heartbeats(
+            self.env, self.streams, self.network, core, scenario.recovery.detection, self.execution.progress_of
+        )
+        self.agents.on_wake, self.agents.on_hang = heartbeats.wake, heartbeats.hang
         starts, ends = [heartbeats.begin], [heartbeats.end]
         if scenario.agents.mtbf is not None:
             breakdowns = Breakdowns(
@@ -178,22 +187,18 @@ class World:
         else:
             self._say_broken(link, self.env.now)
 
-    def _reconnected(self) -> None:
+    def _reconnected(self, link: Link) -> None:
+        self._core.connection_restored(link.name)
         self.queue.reconnect()
         if self._unsaid and self.network.broken_link(self.queue.name, "core") is None:
             unsaid, self._unsaid = self._unsaid, {}
             broken = self.network.broken_among(())
-            for link, since in unsaid.items():
-                if link in broken:
-                    self._say_broken(link, since)
+            for cut, since in unsaid.items():
+                if cut in broken:
+                    self._say_broken(cut, since)
 
     def _say_broken(self, link: Link, since: float) -> None:
-        symptoms = (
-            Symptom("message_delivery", "failed", link.name),
-            Symptom("network_metrics", "degraded", link.name),
-        )
-        info = {"endpoints": link.sides, "queue_ids": (self.queue.name,)}
-        self._core.report(Failure(FailureKind.COMMUNICATION, link.name, since, info, symptoms))
+        self._core.delivery_failed(link.name, link.sides, (self.queue.name,), since)
 
     def agent(self, name: str) -> Agent:
         """An agent by its name, `agent.3`."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recovery.detection import HeartbeatDetector, PerfectDetector
+from recovery.detection import DeadlineDetector, FixedPatience, PerfectDetector
 from sim.loop import SimLoop, run
 
 
@@ -17,9 +17,8 @@ def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0):
     async def story():
         loop = asyncio.get_running_loop()
         await asyncio.sleep(began)
-        detector = HeartbeatDetector(
-            interval,
-            missed,
+        detector = DeadlineDetector(
+            FixedPatience(interval, missed),
             lambda agent: said.append((loop.time(), f"{agent} suspected")),
             lambda agent: said.append((loop.time(), f"{agent} cleared")),
             loop,
@@ -88,7 +87,7 @@ def test_a_poll_ends_whatever_the_rounding(tenths, poll):
 def test_whom_it_suspects_can_be_asked():
     async def story():
         loop = asyncio.get_running_loop()
-        detector = HeartbeatDetector(1.0, 2, lambda _: None, lambda _: None, loop)
+        detector = DeadlineDetector(FixedPatience(1.0, 2), lambda _: None, lambda _: None, loop)
         detector.watch("a")
         detector.watch("b")
         loop.call_at(1.5, detector.beat, "b")
@@ -104,7 +103,7 @@ def test_watching_a_suspect_anew_clears_it():
     said = []
 
     async def story():
-        detector = HeartbeatDetector(1.0, 2, said.append, lambda agent: said.append(f"not {agent}"), loop)
+        detector = DeadlineDetector(FixedPatience(1.0, 2), said.append, lambda agent: said.append(f"not {agent}"), loop)
         detector.watch("a")
         await asyncio.sleep(3.0)
         detector.watch("a")
@@ -122,7 +121,7 @@ def test_nobody_is_watched_after_the_stop_whoever_still_beats():
 
     async def story():
         loop = asyncio.get_running_loop()
-        detector = HeartbeatDetector(1.0, 2, said.append, said.append, loop)
+        detector = DeadlineDetector(FixedPatience(1.0, 2), said.append, said.append, loop)
         detector.watch("a")
         detector.watch("b")
         await asyncio.sleep(1.0)
@@ -138,7 +137,7 @@ def test_nobody_is_watched_after_the_stop_whoever_still_beats():
 
 def test_a_beat_sets_no_timer():
     loop = SimLoop()
-    detector = HeartbeatDetector(5.0, 3, lambda _: None, lambda _: None, loop)
+    detector = DeadlineDetector(FixedPatience(5.0, 3), lambda _: None, lambda _: None, loop)
     detector.watch("a")
     before = len(loop.env._queue)
     for _ in range(1000):

@@ -50,7 +50,8 @@ def test_the_story_itself_is_valid():
             "recovery:\n  detection:\n    heartbeat_intervall: 3s",
             (
                 "11: recovery.detection.heartbeat_intervall: unknown key; known: detector, heartbeat_interval, "
-                "missed_heartbeats, phase, poll (nearest: 'heartbeat_interval')"
+                "missed_heartbeats, phase, poll, phi_threshold, phi_window, phi_min_deviation, phi_acceptable_pause, "
+                "stalled_after, failed_deliveries, resource_probe (nearest: 'heartbeat_interval')"
             ),
         ),
         ("agents: {count: 3}", "9: agents: duplicate key; it stands on line 7 already"),
@@ -67,8 +68,11 @@ def test_the_story_itself_is_valid():
         ),
         ("recovery: {runbook: 3}", "9: recovery.runbook: 3 is not a text; put it in quotes"),
         (
-            "recovery: {detection: {detector: phi_accrual}}",
-            "9: recovery.detection.detector: 'phi_accrual' is not supported yet; supported: heartbeat, perfect",
+            "recovery: {detection: {detector: phi_accruel}}",
+            (
+                "9: recovery.detection.detector: 'phi_accruel' is not valid; valid: heartbeat, phi_accrual, perfect "
+                "(nearest: 'phi_accrual')"
+            ),
         ),
         (
             "recovery:\n  costs: {restart_agent: -3s}",

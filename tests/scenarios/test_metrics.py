@@ -14,7 +14,9 @@ PROMISED = {
     ".execute.* .verify.* .paced.*",
     "escalations": ".open",
     "alerts": ".raised .warning .critical",
-    "detection": ".latency.* .false_positives .missed",
+    "detection": ".latency.* .false_positives .missed .agent.latency.* .agent.false_positives .progress.latency.* "
+    ".progress.false_positives .delivery.latency.* .delivery.false_positives .resource.latency.* "
+    ".resource.false_positives",
     "diagnosis": ".accuracy",
     "work": ".useful .wasted .checkpoint .wasted_fraction",
     "agents": ".availability .availability_observed .up.mean .all_up .utilization .restarts",

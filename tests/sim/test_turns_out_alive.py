@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sim
@@ -43,9 +43,9 @@ def deaf(begins: float, ends: float) -> Callable[[Scenario, System, Streams], Su
         supervisor = build_core(built, system, streams)
         hear, env = supervisor.heartbeat, system.tasks._world.env  # type: ignore[attr-defined]
 
-        def heartbeat(agent_id: str) -> None:
+        def heartbeat(agent_id: str, progress: Mapping[str, float] | None = None) -> None:
             if agent_id != "agent.0" or not begins < env.now < ends:
-                hear(agent_id)
+                hear(agent_id, progress)
 
         supervisor.heartbeat = heartbeat  # type: ignore[method-assign]
         return supervisor

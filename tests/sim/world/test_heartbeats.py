@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import simpy
 
-from scenarios.conditions import DetectionSettings
+from scenarios.detection import DetectionSettings
 from scenarios.distributions import Constant
 from sim.history import History
 from sim.randomness import Streams
@@ -24,7 +25,7 @@ class Ear:
         self.beats: list[float] = []
         self.deaths: list[float] = []
 
-    def heartbeat(self, agent_id: str) -> None:
+    def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
         """A beat."""
         self.beats.append(self._env.now)
 
@@ -41,7 +42,7 @@ def heart(
     streams, ear = Streams("1/0"), Ear(env)
     network = Network(env, History(env), streams, Constant(value=latency), loss)
     detection = DetectionSettings(**({"heartbeat_interval": 5.0} | settings))
-    return env, Heartbeats(env, streams, network, ear, detection), ear, network
+    return env, Heartbeats(env, streams, network, ear, detection, lambda attempt: attempt.progress), ear, network
 
 
 def test_an_agent_beats_at_its_start_and_then_every_interval() -> None:

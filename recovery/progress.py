@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 
 Stalled = Callable[[str, tuple[str, ...]], None]
 """Hears of an agent and the tasks on it that are stalled."""
@@ -12,7 +13,7 @@ class ProgressWatch:
     """Compares what an agent's heartbeats say of the tasks that it executes.
 
     A task is stalled when a beat comes that says what one has said at least `stalled_after` seconds before, and none in
-    between has said otherwise. While that lasts, it is told again after as long. A task that a beat leaves out is not
+    between has said otherwise. That is told once, and again only after `again`. A task that a beat leaves out is not
     being executed, and may take any time.
     """
 
@@ -31,8 +32,13 @@ class ProgressWatch:
         self._agents[agent_id] = seen
         stalled = tuple(task_id for task_id, (_, since) in seen.items() if now - since >= self._stalled_after)
         if stalled:
-            seen.update({task_id: (seen[task_id][0], now) for task_id in stalled})
+            seen.update({task_id: (seen[task_id][0], inf) for task_id in stalled})
             self._on_stalled(agent_id, stalled)
+
+    def again(self, agent_id: str, now: float) -> None:
+        """What was told of the agent turned out to be nothing: what is still stalled after as long is told again."""
+        tasks = self._agents.get(agent_id, {})
+        tasks.update({task_id: (done, now) for task_id, (done, since) in tasks.items() if since == inf})
 
     def forget(self, agent_id: str) -> None:
         """Begin anew with an agent."""

@@ -83,9 +83,11 @@ class Watch:
         return self._agents.suspects(agent_id)
 
     def answered(self, agent_id: str) -> None:
-        """An agent that was suspected has answered a probe."""
+        """An agent that was reported has answered a probe."""
         if self._agents.suspects(agent_id):
             self._agents.answered(agent_id)
+        if self._progress is not None:
+            self._progress.again(agent_id, self._loop.time())
 
     def _suspect(self, agent_id: str) -> None:
         if self._progress is not None:

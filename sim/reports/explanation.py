@@ -12,6 +12,7 @@ from rich.text import Text
 
 from scenarios import Scenario
 from scenarios.arrivals import Burst, Closed, Interval, Poisson
+from scenarios.detection import DetectionSettings
 from scenarios.distributions import Constant, Exponential, Uniform
 from scenarios.faults import AgentCrash, AgentHang, CheckpointCorrupt, ExecutionFailure, Partition, ResourceUnavailable
 from scenarios.policies import Policy
@@ -110,7 +111,8 @@ def _fault(fault: Any) -> str:
             return f"{again}{_targets(fault.targets, 'agent')} {_verb(fault.targets, 'crash', 'crashes')}"
         case AgentHang():
             until = lasts or " until restarted"
-            return f"{again}{_targets(fault.targets, 'agent')} {_verb(fault.targets, 'hang', 'hangs')}{until}"
+            beats = ", beating on," if fault.beating else ""
+            return f"{again}{_targets(fault.targets, 'agent')} {_verb(fault.targets, 'hang', 'hangs')}{beats}{until}"
         case ExecutionFailure():
             return f"{again}{_targets(fault.targets, 'running task')} {_verb(fault.targets, 'fail', 'fails')}"
         case CheckpointCorrupt():
@@ -196,15 +198,33 @@ def should_happen(scenario: Scenario) -> Iterator[str]:
         if condition is not None:
             end = "" if condition.max_retries is None else ", then an operator is called"
             yield f"A {name.replace('_', ' ')} is retried {retries(condition)}{end}."
-    detection = scenario.recovery.detection
+    yield from detectors(scenario.recovery.detection)
+    load = scenario.recovery.load
+    if load is not None:
+        yield f"At most {count(load.burst, 'task')} at once, and {load.rate:g} a second, go back to work."
+
+
+def detectors(detection: DetectionSettings) -> Iterator[str]:
+    """What notices failures."""
+    interval, missed = detection.heartbeat_interval, detection.missed_heartbeats
     if detection.detector == "perfect":
         yield "The detector knows at once that an agent is down."
-    else:
-        interval, missed = detection.heartbeat_interval, detection.missed_heartbeats
+    elif detection.detector == "heartbeat":
         yield (
             f"Agents send a heartbeat every {duration(interval)}; after {count(missed, 'missed one')} "
             f"({duration(missed * interval)}) an agent counts as dead."
         )
+    else:
+        yield (
+            f"Agents send a heartbeat every {duration(interval)}; one counts as dead when a silence as long is as "
+            f"unlikely as 10 to the power of −{detection.phi_threshold:g}, by how it has been beating."
+        )
+    if detection.stalled_after is not None:
+        yield f"An agent is looked at when its beats tell of no progress for {duration(detection.stalled_after)}."
+    if detection.failed_deliveries > 1:
+        yield f"A connection is looked at when {detection.failed_deliveries} sends have failed."
+    if detection.resource_probe is not None:
+        yield f"Pools are probed every {duration(detection.resource_probe)}."
 
 
 def retries(condition: Policy) -> str:

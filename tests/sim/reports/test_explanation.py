@@ -34,6 +34,7 @@ def scenario(more="", plain=PLAIN, **values):
             "Every 5m on average (exponential) one agent hangs until restarted.",
         ),
         ("agent_hang: {at: 90s, for: 10s}", "At 90s one agent hangs for 10s."),
+        ("agent_hang: {at: 90s, for: 10s, beating: true}", "At 90s one agent hangs, beating on, for 10s."),
         ("execution_failure: {at: 1m}", "At 1m one running task fails."),
         ("checkpoint_corrupt: {at: 1m}", "At 1m the latest checkpoint of one running task is damaged."),
         (
@@ -160,3 +161,33 @@ def test_words():
     assert first_sentence("One thing\nhappens. Another does not.") == "One thing happens."
     assert first_sentence("One thing happens") == "One thing happens."
     assert [listed([]), listed(["a"]), listed(["a", "b", "c"])] == ["", "a", "a, b and c"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"detector": "perfect"}, "The detector knows at once that an agent is down."),
+        (
+            {"heartbeat_interval": "2s", "missed_heartbeats": 1},
+            "Agents send a heartbeat every 2s; after 1 missed one (2s) an agent counts as dead.",
+        ),
+        (
+            {"detector": "phi_accrual", "phi_threshold": 5},
+            (
+                "Agents send a heartbeat every 5s; one counts as dead when a silence as long is as unlikely as 10 to "
+                "the power of −5, by how it has been beating."
+            ),
+        ),
+        ({"stalled_after": "20s"}, "An agent is looked at when its beats tell of no progress for 20s."),
+        ({"failed_deliveries": 3}, "A connection is looked at when 3 sends have failed."),
+        ({"resource_probe": "10s"}, "Pools are probed every 10s."),
+    ],
+)
+def test_what_notices_failures(changed, told):
+    values = {f"recovery.detection.{key}": value for key, value in changed.items()}
+    assert told in should_happen(scenario(**values))
+
+
+def test_a_cap_on_the_load_is_told():
+    limited = scenario(**{"recovery.load": "{rate: 2/s, burst: 4}"})
+    assert "At most 4 tasks at once, and 2 a second, go back to work." in should_happen(limited)

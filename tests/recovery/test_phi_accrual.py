@@ -1,0 +1,176 @@
+"""Phi accrual: the mathematics of suspicion, and a detector that goes by it."""
+
+import asyncio
+from math import inf, log10
+from statistics import NormalDist, fmean, pstdev
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recovery.detection import DeadlineDetector, PhiAccrualPatience
+from recovery.phi_accrual import Arrivals, patience, phi
+from sim.loop import run
+
+THRESHOLDS = st.floats(0.31, 300)
+MEANS = st.floats(0.01, 1000)
+DEVIATIONS = st.floats(0.001, 100)
+
+
+# -------------------------------------------------------------------------------------------------- the formula
+def test_a_silence_of_the_mean_has_even_odds():
+    assert phi(5.0, 5.0, 1.0) == pytest.approx(log10(2))
+
+
+@pytest.mark.parametrize("z", [-3.0, 0.0, 1.0, 5.0])
+def test_phi_is_the_logarithm_of_the_odds_of_a_longer_gap(z):
+    assert phi(10 + 2 * z, 10.0, 2.0) == pytest.approx(-log10(NormalDist().cdf(-z)))
+
+
+@given(threshold=THRESHOLDS, mean=MEANS, deviation=DEVIATIONS)
+def test_patience_is_the_inverse_of_phi(threshold, mean, deviation):
+    assert phi(patience(threshold, mean, deviation), mean, deviation) == pytest.approx(threshold, rel=1e-6)
+
+
+@given(one=st.floats(0, 1e4), more=st.floats(0, 1e4), mean=MEANS, deviation=DEVIATIONS)
+def test_suspicion_never_shrinks(one, more, mean, deviation):
+    assert phi(one + more, mean, deviation) >= phi(one, mean, deviation) - 1e-9
+    assert phi(one + more, mean, deviation) < inf
+
+
+@given(one=THRESHOLDS, more=st.floats(0, 100), mean=MEANS, deviation=DEVIATIONS)
+def test_a_higher_threshold_bears_more(one, more, mean, deviation):
+    other = min(300.0, one + more)
+    assert patience(other, mean, deviation) >= patience(one, mean, deviation)
+
+
+def test_a_threshold_of_eight_bears_five_and_a_half_deviations():
+    """One in 10⁸: the quantile of the standard normal distribution is 5.612."""
+    assert patience(8.0, 10.0, 1.0) == pytest.approx(15.612, abs=1e-3)
+
+
+def test_where_the_odds_underflow_the_expansion_goes_on_from_the_formula():
+    assert phi(36.999999, 0.0, 1.0) == pytest.approx(phi(37.000001, 0.0, 1.0), rel=1e-5)
+
+
+# ---------------------------------------------------------------------------------------------------- the window
+@given(gaps=st.lists(st.floats(0.001, 1000), min_size=1, max_size=60), size=st.integers(2, 10))
+def test_mean_and_deviation_are_those_of_the_last_gaps(gaps, size):
+    arrivals = Arrivals(size, 4.0)
+    for gap in gaps:
+        arrivals.add(gap)
+    last = [3.0, 5.0, *gaps][-size:]
+    assert arrivals.mean == pytest.approx(fmean(last), rel=1e-9)
+    assert arrivals.deviation == pytest.approx(pstdev(last), rel=1e-4, abs=1e-4)
+
+
+def test_before_there_is_a_gap_the_interval_and_a_quarter_of_it_stand_for_them():
+    arrivals = Arrivals(1000, 8.0)
+    assert (arrivals.mean, arrivals.deviation) == (8.0, 2.0)
+
+
+def test_a_million_gaps_leave_no_rounding_error_behind():
+    arrivals = Arrivals(100, 1.0)
+    for number in range(100_000):
+        arrivals.add(1e6 if number < 50 else 1.0 + (number % 2) * 1e-3)
+    assert arrivals.mean == pytest.approx(1.0005, rel=1e-12)
+    assert arrivals.deviation == pytest.approx(5e-4, rel=1e-9)
+
+
+# -------------------------------------------------------------------------------------------------- the detector
+def watched(beats, until=200.0, interval=5.0, *, threshold=8.0, window=1000, deviation=0.1, pause=0.0, poll=None):
+    """What the detector says of an agent that is watched from 0 on and beats at these times."""
+    said = []
+
+    async def story():
+        loop = asyncio.get_running_loop()
+        detector = DeadlineDetector(
+            PhiAccrualPatience(interval, threshold, window, deviation, pause),
+            lambda agent: said.append((round(loop.time(), 6), f"{agent} suspected")),
+            lambda agent: said.append((round(loop.time(), 6), f"{agent} cleared")),
+            loop,
+            poll,
+        )
+        detector.watch("a")
+        for at in beats:
+            loop.call_at(at, detector.beat, "a")
+        await asyncio.sleep(until)
+        detector.stop()
+
+    run(story())
+    return said
+
+
+def regular(interval: float, count: int) -> list[float]:
+    return [interval * number for number in range(count)]
+
+
+Z8 = -NormalDist().inv_cdf(1e-8)
+"""Deviations that a threshold of 8 bears."""
+
+
+def test_an_agent_that_never_beats_is_judged_by_the_interval():
+    assert watched([]) == [(round(5 + Z8 * 1.25, 6), "a suspected")]
+
+
+def test_a_regular_agent_is_suspected_soon_after_its_next_beat_is_due():
+    """The first two gaps of the window are estimates; when they have gone, the least deviation remains."""
+    (at, what), *others = watched(regular(5.0, 20), window=10)
+    assert (at, what) == (round(95 + 5 + Z8 * 0.1, 6), "a suspected")
+    assert not others
+
+
+def test_an_irregular_agent_is_borne_with_for_longer():
+    irregular = [5.0 * number + (2.0 if number % 2 else 0.0) for number in range(20)]
+    (at, _), *_ = watched(irregular, window=10)
+    assert at == pytest.approx(irregular[-1] + 5 + Z8 * 2.0, abs=0.5)
+
+
+def test_a_higher_threshold_and_a_pause_bear_more():
+    beats = regular(5.0, 20)
+    (usual, _), *_ = watched(beats, window=10)
+    (strict, _), *_ = watched(beats, window=10, threshold=12.0)
+    (paused, _), *_ = watched(beats, window=10, pause=3.0)
+    assert usual < strict
+    assert paused == pytest.approx(usual + 3.0)
+
+
+def test_when_an_agent_becomes_regular_the_deadline_comes_forward():
+    """Its long patience from the beginning would last until 12 s, but it has beaten every second since."""
+    beats = [float(number) for number in range(1, 7)]
+    (at, _), *_ = watched(beats, window=4)
+    assert at == pytest.approx(6 + 1 + Z8 * 0.1, abs=1e-3)
+
+
+def test_a_silence_that_was_suspected_is_not_held_against_the_agent():
+    beats = [*regular(5.0, 20), 150.0, 155.0, 160.0]
+    said = watched(beats, window=10)
+    assert [what for _, what in said] == ["a suspected", "a cleared", "a suspected"]
+    assert said[-1][0] == pytest.approx(160 + 5 + Z8 * 0.1, abs=1e-6)
+
+
+def test_with_a_poll_it_looks_at_its_multiples_only():
+    (at, _), *_ = watched(regular(5.0, 20), window=10, poll=10.0)
+    assert at == 110.0
+
+
+def test_an_answer_to_a_probe_is_a_sign_of_life_and_no_part_of_the_rhythm():
+    said = []
+
+    async def story():
+        loop = asyncio.get_running_loop()
+        patience_of = PhiAccrualPatience(5.0, 8.0, 10, 0.1, 0.0)
+        detector = DeadlineDetector(patience_of, said.append, lambda agent: said.append(f"not {agent}"), loop)
+        detector.watch("a")
+        for at in regular(5.0, 20):
+            loop.call_at(at, detector.beat, "a")
+        await asyncio.sleep(110)
+        before = patience_of.of("a")
+        detector.answered("a")
+        await asyncio.sleep(1)
+        detector.beat("a")
+        detector.stop()
+        assert patience_of.of("a") == before
+
+    run(story())
+    assert said == ["a", "not a"]

@@ -1,0 +1,308 @@
+"""What is noticed beside silence: progress that stalls, sends that fail, pools that are unhealthy."""
+
+import asyncio
+
+import pytest
+from pydantic import ValidationError
+
+from recovery import Supervisor
+from recovery.config import DetectionConfig
+from recovery.deliveries import DeliveryWatch
+from recovery.model import FailureKind, TaskStatus
+from recovery.progress import ProgressWatch
+from recovery.watch import patience_with_regular_beats
+from tests.recovery.small_system import SmallSystem, failure_of
+from tests.recovery.supervised import short, supervise
+
+
+# ------------------------------------------------------------------------------------------------------ progress
+def stalled(*beats: tuple[float, dict[str, float]], after: float = 10.0) -> list[tuple[float, str, tuple[str, ...]]]:
+    """What is called stalled of an agent with these beats."""
+    said, now = [], 0.0
+    watch = ProgressWatch(after, lambda agent, tasks: said.append((now, agent, tasks)))
+    for at, progress in beats:
+        now = at
+        watch.beat("a", progress, at)
+    return said
+
+
+def test_a_task_that_gets_on_is_never_stalled():
+    assert stalled(*((float(at), {"t": at / 100}) for at in range(0, 1000, 5))) == []
+
+
+def test_a_task_is_stalled_with_the_beat_that_says_the_same_after_so_long():
+    beats = [(float(at), {"t": min(at, 7.0)}) for at in range(0, 21, 5)]
+    assert stalled(*beats) == [(20.0, "a", ("t",))]
+
+
+def test_it_is_told_once_until_it_has_got_on():
+    beats = [(float(at), {"t": 1.0 if at < 60 else 2.0}) for at in range(0, 101, 5)]
+    assert [at for at, *_ in stalled(*beats)] == [10.0, 70.0]
+
+
+def test_what_turned_out_to_be_nothing_is_told_again_after_as_long():
+    said = []
+    watch = ProgressWatch(10.0, lambda agent, tasks: said.append(now))
+    for now in range(0, 41, 5):
+        watch.beat("a", {"t": 1.0}, now)
+        if now == 15:
+            watch.again("a", now)
+    assert said == [10, 25]
+
+
+def test_what_is_left_out_of_a_beat_is_not_being_executed():
+    beats = [(0.0, {"t": 1.0}), (5.0, {}), (10.0, {"t": 1.0}), (15.0, {"t": 1.0}), (20.0, {"t": 1.0})]
+    assert [at for at, *_ in stalled(*beats)] == [20.0]
+
+
+def test_several_tasks_of_an_agent_are_told_at_once_and_the_others_not():
+    beats = [(float(at), {"s": 1.0, "t": 2.0, "u": float(at)}) for at in range(0, 11, 5)]
+    assert stalled(*beats) == [(10.0, "a", ("s", "t"))]
+
+
+def test_a_task_that_starts_anew_has_changed():
+    beats = [(0.0, {"t": 7.0}), (5.0, {"t": 7.0}), (9.0, {"t": 0.0}), (15.0, {"t": 0.0})]
+    assert stalled(*beats) == []
+
+
+def test_agents_are_told_apart_and_can_be_forgotten():
+    said = []
+    watch = ProgressWatch(10.0, lambda agent, tasks: said.append(agent))
+    for at in (0.0, 5.0, 10.0):
+        watch.beat("a", {"t": 1.0}, at)
+        watch.beat("b", {"t": 1.0}, at)
+        if at == 5.0:
+            watch.forget("b")
+    assert said == ["a"]
+
+
+def test_an_agent_that_beats_and_stands_still_is_restarted_and_its_task_goes_on():
+    system = SmallSystem()
+    system.submit("task.1")
+    system.start("task.1", "agent.1")
+    system.up["agent.1"] = False  # a probe is not answered, and yet it beats
+
+    async def story(supervisor: Supervisor) -> None:
+        supervisor.watch("agent.1")
+        for _ in range(8):
+            supervisor.heartbeat("agent.1", {"task.1": 3.0})
+            await asyncio.sleep(5)
+
+    supervise(system, story, detection={"stalled_after": "20s"})
+    assert short(system, "task.stalled", "recovery.analyzed") == [
+        (20.0, "task.stalled agent.1"),
+        (20.0, "recovery.analyzed system_failures.agent_failure"),
+    ]
+    assert system.queue == ["task.1"]
+    assert "agent.suspected" not in system.trail
+
+
+def test_an_agent_that_answers_is_left_in_peace_however_slow_its_task():
+    system = SmallSystem()
+    system.submit("task.1")
+    system.start("task.1", "agent.1")
+
+    async def story(supervisor: Supervisor) -> None:
+        supervisor.watch("agent.1")
+        for _ in range(12):
+            supervisor.heartbeat("agent.1", {"task.1": 3.0})
+            await asyncio.sleep(5)
+
+    supervise(system, story, detection={"stalled_after": "20s"})
+    assert short(system, "recovery.dismissed") == [(at, "recovery.dismissed agent_responds") for at in (20.0, 40.0)]
+    assert system.calls == []
+
+
+def test_progress_is_not_looked_at_where_nobody_asked_for_it():
+    system = SmallSystem()
+
+    async def story(supervisor: Supervisor) -> None:
+        supervisor.watch("agent.1")
+        for _ in range(50):
+            supervisor.heartbeat("agent.1", {"task.1": 3.0})
+            await asyncio.sleep(5)
+
+    supervise(system, story)
+    assert system.trail == []
+
+
+# ---------------------------------------------------------------------------------------------------- deliveries
+def test_the_first_failed_send_is_an_alarm_unless_some_are_tolerated():
+    assert DeliveryWatch().failed("a|b")
+    watch = DeliveryWatch(tolerated=2)
+    assert [watch.failed("a|b") for _ in range(4)] == [False, False, True, True]
+
+
+def test_a_connection_that_was_whole_in_between_starts_anew_and_others_do_not_count():
+    watch = DeliveryWatch(tolerated=1)
+    assert not watch.failed("a|b")
+    assert not watch.failed("a|c")
+    watch.restored("a|b")
+    assert not watch.failed("a|b")
+    assert watch.failed("a|c")
+
+
+@pytest.mark.parametrize(("failed_deliveries", "opened"), [(1, 1.0), (3, 3.0)])
+def test_a_connection_is_reported_with_the_nth_send_that_fails(failed_deliveries, opened):
+    system = SmallSystem()
+    system.broken_links.append(("agents", "queue"))
+
+    async def story(supervisor: Supervisor) -> None:
+        for _ in range(4):
+            await asyncio.sleep(1)
+            if system.broken_links:
+                supervisor.delivery_failed("agents|queue", ("agents", "queue"), ("queue",), 1.0)
+
+    supervise(system, story, detection={"failed_deliveries": failed_deliveries})
+    assert short(system, "recovery.opened", "recovery.verified") == [
+        (opened, "recovery.opened communication_failure"),
+        (opened, "recovery.verified"),
+    ]
+
+
+def test_a_connection_that_comes_back_by_itself_is_not_reported():
+    system = SmallSystem()
+
+    async def story(supervisor: Supervisor) -> None:
+        for _ in range(5):
+            supervisor.delivery_failed("agents|queue", ("agents", "queue"), ("queue",), 0.0)
+            supervisor.connection_restored("agents|queue")
+
+    supervise(system, story, detection={"failed_deliveries": 2})
+    assert system.trail == []
+
+
+def test_a_supervisor_that_does_not_run_refuses_what_it_would_lose():
+    supervisor = Supervisor({}, SmallSystem().ports)
+    with pytest.raises(RuntimeError, match="does not run"):
+        supervisor.delivery_failed("agents|queue", ("agents", "queue"), (), 0.0)
+    supervisor.connection_restored("agents|queue")
+
+
+# --------------------------------------------------------------------------------------------------------- pools
+def blocked_task() -> SmallSystem:
+    """A task that lost a unit, and of which nobody tells."""
+    system = SmallSystem()
+    system.failed("task.7", TaskStatus.BLOCKED, gpu=2)
+    system.held["task.7"] = {"gpu": 1}
+    system.available["gpu"] = 3
+    return system
+
+
+async def half_a_minute(supervisor: Supervisor) -> None:
+    await asyncio.sleep(30)
+
+
+NO_DELAY = {"resource_failure": {"max_retries": 2, "retry_delay": 0}}
+
+
+def test_a_pool_is_suspected_with_the_probe_that_finds_units_out_and_cleared_with_the_one_that_does_not():
+    system = SmallSystem()
+
+    async def story(supervisor: Supervisor) -> None:
+        await asyncio.sleep(12)
+        system.available["gpu"] = 1
+        await asyncio.sleep(15)
+        system.available["gpu"] = 4
+        await asyncio.sleep(10)
+
+    supervise(system, story, detection={"resource_probe": "5s"})
+    assert short(system, "resource.") == [(15.0, "resource.suspected"), (30.0, "resource.cleared")]
+    assert [entry.value for entry in system.audit.entries if entry.event == "resource.suspected"] == [3.0]
+
+
+def test_a_blocked_task_of_which_nobody_told_is_found_by_a_probe():
+    system = blocked_task()
+    supervise(system, half_a_minute, conditions=NO_DELAY, detection={"resource_probe": "10s"})
+    assert short(system, "recovery.opened", "recovery.verified") == [
+        (10.0, "recovery.opened resource_failure"),
+        (10.0, "recovery.verified"),
+    ]
+    assert system.queue == ["task.7"]
+
+
+def test_without_probes_it_is_not():
+    system = blocked_task()
+    supervise(system, half_a_minute, conditions=NO_DELAY)
+    assert system.queue == []
+
+
+def test_one_that_is_being_recovered_is_not_recovered_twice():
+    system = blocked_task()
+
+    async def story(supervisor: Supervisor) -> None:
+        supervisor.report(failure_of("task.7", FailureKind.RESOURCE))
+        await asyncio.sleep(40)
+
+    conditions = {"resource_failure": {"max_retries": 2, "retry_delay": 25}}
+    supervise(system, story, conditions=conditions, detection={"resource_probe": "10s"})
+    assert short(system, "recovery.opened", "recovery.verified") == [
+        (0.0, "recovery.opened resource_failure"),
+        (25.0, "recovery.verified"),
+    ]
+
+
+def test_who_failed_by_itself_who_runs_and_who_needs_another_pool_is_left_alone():
+    system = SmallSystem()
+    system.units["cpu"] = system.available["cpu"] = 4
+    system.failed("task.1", TaskStatus.FAILED, gpu=1)
+    system.failed("task.2", TaskStatus.BLOCKED, cpu=1)
+    system.submit("task.3", gpu=1)
+    system.start("task.3", "agent.1")
+    system.available["gpu"] = 3
+    supervise(system, half_a_minute, conditions=NO_DELAY, detection={"resource_probe": "10s"})
+    assert short(system, "recovery.") == []
+
+
+def test_a_probe_that_fails_is_on_record_and_the_next_one_comes():
+    system = blocked_task()
+    system.raises["inspect"] = TimeoutError("no answer")
+
+    async def story(supervisor: Supervisor) -> None:
+        await asyncio.sleep(15)
+        del system.raises["inspect"]
+        await asyncio.sleep(10)
+
+    supervise(system, story, conditions=NO_DELAY, detection={"resource_probe": "10s"})
+    assert short(system, "resource.probe_failed", "recovery.verified") == [
+        (10.0, "resource.probe_failed TimeoutError: no answer"),
+        (20.0, "recovery.verified"),
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- configuration
+def test_a_stall_shorter_than_a_heartbeat_is_refused():
+    with pytest.raises(ValidationError, match="stalled_after is to be longer than heartbeat_interval"):
+        DetectionConfig(heartbeat_interval=5, stalled_after=5)
+
+
+def test_the_patience_with_an_agent_that_beats_as_it_should():
+    assert patience_with_regular_beats(DetectionConfig()) == 15.0
+    assert patience_with_regular_beats(DetectionConfig(detector="perfect")) == 0.0
+    assert patience_with_regular_beats(DetectionConfig(detector="phi_accrual")) == pytest.approx(5 + 5.612 * 1.25, 1e-3)
+
+
+def test_a_supervisor_with_phi_accrual_suspects_by_the_rhythm():
+    system = SmallSystem()
+    system.up["agent.1"] = False
+
+    async def story(supervisor: Supervisor) -> None:
+        supervisor.watch("agent.1")
+        for _ in range(20):
+            supervisor.heartbeat("agent.1")
+            await asyncio.sleep(1)
+        await asyncio.sleep(30)
+
+    supervise(system, story, detection={"detector": "phi_accrual", "heartbeat_interval": 1, "phi_window": 5})
+    (at, _), *_ = short(system, "agent.suspected")
+    assert at == pytest.approx(19 + 1 + 0.1 * 5.612, abs=1e-3)
+
+
+def test_halted_tasks_are_the_stores_to_tell():
+    system = SmallSystem()
+    for number in range(4):
+        system.failed(f"task.{number}", TaskStatus.BLOCKED if number % 2 else TaskStatus.FAILED)
+    assert system.store.requeue("task.1")
+    assert system.store.escalate("task.2", "given up")
+    system.store.begin("task.3", "agent.1")
+    assert system.store.halted() == ("task.0",)

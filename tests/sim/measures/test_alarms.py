@@ -1,0 +1,95 @@
+"""The alarms of each detector, against stories whose truth is known."""
+
+from __future__ import annotations
+
+from sim.history import Event
+from tests.sim.measures.test_recovery import at, recovery, story
+
+PROBED = {"agents": 4, "end": 100.0, "stalled_after": 20.0, "resource_probe": 5.0}
+
+
+def test_silence_is_about_a_crash_a_hang_or_a_cut_and_else_about_nothing() -> None:
+    metrics = story(
+        at(1.0, Event.AGENT_CRASHED, agent=0),
+        at(4.0, Event.AGENT_SUSPECTED, agent=0),
+        at(2.0, Event.AGENT_HUNG, agent=1),
+        at(8.0, Event.AGENT_SUSPECTED, agent=1),
+        at(3.0, Event.LINK_CUT, about="agent.2|core"),
+        at(12.0, Event.AGENT_SUSPECTED, agent=2),
+        at(13.0, Event.AGENT_SUSPECTED, agent=3),
+        **PROBED,
+    )
+    assert metrics["detection.agent.latency.mean"] == (3 + 6 + 9) / 3
+    assert metrics["detection.agent.latency.max"] == 9
+    assert metrics["detection.agent.false_positives"] == 1
+
+
+def test_only_the_first_alarm_after_an_onset_has_a_latency() -> None:
+    metrics = story(
+        at(10.0, Event.AGENT_HUNG, agent=0),
+        at(33.0, Event.TASK_STALLED, task=7, detail="agent.0"),
+        at(33.0, Event.TASK_STALLED, task=8, detail="agent.0"),
+        at(53.0, Event.TASK_STALLED, task=7, detail="agent.0"),
+        at(60.0, Event.TASK_STALLED, task=9, detail="agent.1"),
+        **PROBED,
+    )
+    assert (metrics["detection.progress.latency.mean"], metrics["detection.progress.latency.max"]) == (23, 23)
+    assert metrics["detection.progress.false_positives"] == 1
+
+
+def test_a_hang_that_is_over_is_no_excuse() -> None:
+    metrics = story(
+        at(10.0, Event.AGENT_HUNG, agent=0),
+        at(20.0, Event.AGENT_WOKE, agent=0),
+        at(33.0, Event.TASK_STALLED, task=7, detail="agent.0"),
+        **PROBED,
+    )
+    assert metrics["detection.progress.latency.mean"] is None
+    assert metrics["detection.progress.false_positives"] == 1
+    assert metrics["detection.false_positives"] == 1
+
+
+def test_an_unhealthy_pool_is_about_the_first_unit_that_went() -> None:
+    """One unit at 3, another at 8: found at 10; whole at 20, another at 31, found at 35; and once when all was well."""
+    metrics = story(
+        at(3.0, Event.RESOURCE_UNAVAILABLE, about="gpu", value=1.0),
+        at(4.0, Event.RESOURCE_UNAVAILABLE, about="cpu", value=1.0),
+        at(8.0, Event.RESOURCE_UNAVAILABLE, about="gpu", value=1.0),
+        at(10.0, Event.RESOURCE_SUSPECTED, about="gpu"),
+        at(15.0, Event.RESOURCE_AVAILABLE, about="gpu", value=1.0),
+        at(20.0, Event.RESOURCE_AVAILABLE, about="gpu", value=1.0),
+        at(25.0, Event.RESOURCE_SUSPECTED, about="gpu"),
+        at(31.0, Event.RESOURCE_UNAVAILABLE, about="gpu", value=2.0),
+        at(35.0, Event.RESOURCE_SUSPECTED, about="gpu"),
+        at(36.0, Event.RESOURCE_SUSPECTED, about="disk"),
+        **PROBED,
+    )
+    assert metrics["detection.resource.latency.mean"] == (7 + 4) / 2
+    assert metrics["detection.resource.false_positives"] == 2
+    assert metrics["detection.false_positives"] == 2
+
+
+def test_a_recovery_of_a_connection_is_about_its_cut() -> None:
+    link = "system_failures.communication_failure"
+    metrics = story(
+        at(10.0, Event.LINK_CUT, about="agents|queue"),
+        recovery(0, "communication_failure", link, [14.0, 14.0], about="agents|queue"),
+        recovery(1, "communication_failure", link, [20.0, 20.0], about="core|queue"),
+        **PROBED,
+    )
+    assert metrics["detection.delivery.latency.mean"] == 4
+    assert metrics["detection.delivery.false_positives"] == 1
+
+
+def test_what_is_not_in_use_is_not_measured_and_nothing_before_the_warm_up() -> None:
+    metrics = story(
+        at(1.0, Event.AGENT_SUSPECTED, agent=0),
+        at(50.0, Event.AGENT_SUSPECTED, agent=1),
+        agents=4,
+        end=100.0,
+        warmup=10.0,
+    )
+    assert metrics["detection.agent.false_positives"] == 1
+    assert metrics["detection.progress.false_positives"] is None
+    assert metrics["detection.resource.false_positives"] is None
+    assert metrics["detection.delivery.false_positives"] == 0

@@ -1,0 +1,215 @@
+"""Each detector in the world: what it notices that no other does, how soon, and what it is wrong about."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import Any
+
+import pytest
+
+import scenarios
+import sim
+from scenarios import Scenario
+from sim.bench import Run
+from sim.measures import needless_recoveries
+from tests.sim.test_turns_out_alive import without_restart
+from tests.sim.world.stories import scenario, told
+
+WORK = ("attempt.", "task.completed", "task.fenced")
+
+
+def one_long_task(work: str, faults: str, **values: Any) -> Scenario:
+    """task.0 on agent.0 from 10 s on, and another agent; beats at 0, 5, 10, …"""
+    settings = {"tasks.work": work, "recovery.detection.phase": "aligned", **values}
+    return scenario(settings, f"faults: {faults}\n", duration="400s", agents=2)
+
+
+def times(run: Run, *events: str) -> list[tuple[float, str]]:
+    return [(time, event) for time, event, *_ in told(run, *events)]
+
+
+# -------------------------------------------------------------------------------------------------- stalled progress
+HANG = "[{agent_hang: {targets: [agent.0], at: 12s, for: 100s, beating: true}}]"
+
+
+def test_an_agent_that_hangs_and_beats_is_noticed_by_the_progress_of_its_task() -> None:
+    """It stands still since 12 s; the beat at 15 s says so first, and that at 35 s says the same 20 s later."""
+    run = sim.run(one_long_task("60s", HANG, **{"recovery.detection.stalled_after": "20s"}), seed=1)
+    assert times(run, "task.stalled", "recovery.opened", "recovery.verified", "agent.restarted") == [
+        (35.0, "task.stalled"),
+        (35.0, "recovery.opened"),
+        (35.0, "agent.restarted"),
+        (35.0, "recovery.verified"),
+    ]
+    assert told(run, "recovery.analyzed")[0][4] == "system_failures.agent_failure"
+    metrics = run.metrics
+    assert metrics["tasks.completed"] == 1
+    assert (metrics["detection.progress.latency.mean"], metrics["detection.progress.false_positives"]) == (23.0, 0.0)
+    assert (metrics["detection.missed"], metrics["detection.false_positives"]) == (0.0, 0.0)
+    assert metrics["diagnosis.accuracy"] == 1.0
+    assert metrics["consistency.violations"] == 0
+
+
+def test_heartbeats_alone_do_not_notice_it() -> None:
+    run = sim.run(one_long_task("60s", HANG), seed=1)
+    assert times(run, "agent.suspected", "task.stalled", "recovery.opened") == []
+    assert run.metrics["detection.missed"] == 1.0
+    assert run.metrics["detection.progress.false_positives"] is None
+    assert [time for time, _ in times(run, "task.completed")] == [170.0]  # 10 + 60 of work + 100 that it hung
+
+
+def test_a_perfect_detector_knows_of_it_at_once() -> None:
+    run = sim.run(one_long_task("60s", HANG, **{"recovery.detection.detector": "perfect"}), seed=1)
+    assert times(run, "agent.suspected") == [(12.0, "agent.suspected")]
+
+
+def test_given_up_and_woken_late_it_is_fenced_and_gets_work_again() -> None:
+    """Its task is done by the other agent, what it finishes itself does not count, and it takes the next one."""
+    settings = {"recovery.detection.stalled_after": "20s", "tasks.count": 12}
+    hang = HANG.replace("for: 100s", "for: 200s")
+    run = sim.run(one_long_task("25s", hang, **settings), seed=1, core=without_restart)
+    of_first = [(event, agent, detail) for _, event, task, agent, detail in told(run, *WORK) if task == 0]
+    assert of_first == [
+        ("attempt.started", 0, ""),
+        ("task.fenced", -1, ""),
+        ("attempt.started", 1, ""),
+        ("attempt.succeeded", 1, ""),
+        ("task.completed", 1, ""),
+        ("attempt.succeeded", 0, ""),
+        ("attempt.refused", 0, "commit"),
+    ]
+    assert [agent for time, _, _, agent, _ in told(run, "attempt.started") if time > 212].count(0) > 0
+    assert run.violations == ()
+
+
+def test_a_slow_task_on_an_agent_that_answers_is_a_false_alarm_and_left_in_peace() -> None:
+    """Writing its checkpoint takes it 40 s, in which it does not get on."""
+    checkpoint = {"tasks.checkpoint": "{every: 10s, cost: 40s}", "recovery.detection.stalled_after": "20s"}
+    run = sim.run(one_long_task("30s", "[]", **checkpoint), seed=1)
+    assert run.metrics["detection.progress.false_positives"] == 4.0
+    assert run.metrics["detection.false_positives"] == 8.0  # each alarm, and the recovery that it opened
+    assert run.metrics["recovery.dismissed"] == 4.0
+    assert needless_recoveries(run.record) == 0
+    assert times(run, "task.completed") == [(120.0, "task.completed")]
+
+
+def test_what_waits_for_resources_is_not_called_stalled() -> None:
+    crowded = """
+name: crowded
+duration: 200s
+tasks: {arrivals: {burst: {size: 2}}, work: 60s, needs: {gpu: 1}}
+agents: {count: 2}
+resources: {gpu: {units: 1}}
+recovery: {detection: {stalled_after: 20s}}
+"""
+    run = sim.run(scenarios.loads(crowded), seed=1)
+    assert times(run, "task.stalled") == []
+    assert run.metrics["tasks.completed"] == 2
+
+
+# ------------------------------------------------------------------------------------------------------- phi accrual
+PHI = {"recovery.detection.detector": "phi_accrual", "recovery.detection.phi_window": 10}
+Z8 = -NormalDist().inv_cdf(1e-8)
+
+
+def test_phi_accrual_notices_a_regular_agents_death_soon_after_its_next_beat_is_due() -> None:
+    crash = "[{agent_crash: {targets: [agent.0], at: 102s}}]"
+    run = sim.run(one_long_task("300s", crash, **PHI), seed=1)
+    (suspected, _), *_ = times(run, "agent.suspected")
+    assert suspected == pytest.approx(100 + 5 + Z8 * 0.1, abs=1e-6)
+    assert run.metrics["detection.agent.latency.mean"] == pytest.approx(suspected - 102)
+    assert run.metrics["detection.missed"] == 0
+    patient = sim.run(one_long_task("300s", crash), seed=1)
+    assert times(patient, "agent.suspected") == [(115.0, "agent.suspected")]
+
+
+def test_an_agent_that_was_cut_off_for_longer_than_phi_bears_goes_on_with_its_task() -> None:
+    cut = "[{partition: {between: [agent.0, core], at: 101s, for: 30s}}]"
+    run = sim.run(one_long_task("200s", cut, **PHI), seed=1)
+    assert [event for _, event in times(run, "agent.suspected", "agent.cleared")] == [
+        "agent.suspected",
+        "agent.cleared",
+    ]
+    assert [event for _, event in times(run, "attempt.started", "attempt.succeeded", "task.completed")] == [
+        "attempt.started",
+        "attempt.succeeded",
+        "task.completed",
+    ]
+    assert needless_recoveries(run.record) == 0
+    assert (run.metrics["detection.agent.false_positives"], run.metrics["consistency.violations"]) == (0, 0)
+
+
+def test_a_higher_threshold_takes_longer_and_is_wrong_less_often() -> None:
+    slow = {**PHI, "network.latency": "{exponential: {mean: 1s}}", "tasks.count": 1}
+    low, high = (
+        sim.run(scenario({**slow, "recovery.detection.phi_threshold": phi}, duration="3h", agents=3), seed=1).metrics
+        for phi in (2.0, 8.0)
+    )
+    assert low["detection.agent.false_positives"] > 5 * (high["detection.agent.false_positives"] + 1)
+
+
+# ---------------------------------------------------------------------------------------------------- failed sends
+PARTED = "[{partition: {between: [agents, queue], at: 31s, for: 60s}}]"
+
+
+@pytest.mark.parametrize(("failed_deliveries", "opened"), [(1, 33.0), (2, 40.0)])
+def test_a_cut_is_reported_with_the_nth_send_that_finds_it(failed_deliveries: int, opened: float) -> None:
+    settings = {"recovery.detection.failed_deliveries": failed_deliveries, "tasks.count": 12}
+    run = sim.run(one_long_task("3s", PARTED, **settings), seed=1)
+    assert times(run, "recovery.opened") == [(opened, "recovery.opened")]
+    assert run.metrics["detection.delivery.latency.mean"] == opened - 31
+    assert run.metrics["detection.delivery.false_positives"] == 0
+    assert run.metrics["tasks.completed"] == 12
+
+
+# -------------------------------------------------------------------------------------------------- unhealthy pools
+LOSSY = """
+name: lossy
+duration: 400s
+tasks: {arrivals: {burst: {size: 1}}, work: 50s, needs: {gpu: 2}}
+agents: {count: 1}
+resources: {gpu: {units: 2}}
+network: {loss: 50%}
+recovery:
+  detection: {resource_probe: null, missed_heartbeats: 30}
+  conditions: {resource_failure: {max_retries: 10, retry_delay: 5s}}
+faults:
+  - resource_unavailable: {resource: gpu, units: 2, at: 10s, for: 30s}
+"""
+SEED_THAT_LOSES_THE_REPORT = 3
+
+
+def lossy(probe: str) -> Run:
+    changed = scenarios.loads(LOSSY).with_values({"recovery.detection.resource_probe": probe})
+    return sim.run(changed, seed=SEED_THAT_LOSES_THE_REPORT)
+
+
+def test_a_task_whose_report_was_lost_is_found_by_a_probe() -> None:
+    """Its units are gone at 10 s and the report with them; it is found at 20 s and tried from 25 s on."""
+    run = lossy("20s")
+    assert ("message.lost", "report") in [(event, detail) for _, event, _, _, detail in told(run, "message.lost")]
+    assert times(run, "resource.suspected", "resource.cleared") == [
+        (20.0, "resource.suspected"),
+        (40.0, "resource.cleared"),
+    ]
+    assert times(run, "recovery.opened") == [(20.0, "recovery.opened")]
+    assert run.metrics["detection.resource.latency.mean"] == 10.0
+    assert run.metrics["detection.resource.false_positives"] == 0.0
+    assert run.metrics["tasks.completed"] == 1
+    assert needless_recoveries(run.record) == 0
+
+
+def test_without_probes_it_stays_blocked() -> None:
+    run = lossy("null")
+    assert times(run, "recovery.opened") == []
+    assert run.metrics["tasks.completed"] == 0
+    assert run.metrics["detection.resource.false_positives"] is None
+
+
+def test_probes_of_pools_that_are_well_find_nothing() -> None:
+    busy = scenarios.load("execution-failure").with_values(
+        {"recovery.detection.resource_probe": "10s", "duration": "20m"}
+    )
+    run = sim.run(busy, seed=7)
+    assert run.metrics["detection.resource.false_positives"] == 0.0
+    assert needless_recoveries(run.record) == 0

@@ -1,0 +1,116 @@
+"""Failure detectors against closed forms: how often they are wrong, and how soon they are right.
+
+As everywhere in this folder: seeds are fixed beforehand, and the wrong model beside each right one is rejected.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import stdtrit
+from scipy.stats import kstest, norm, truncnorm
+
+import scenarios
+import sim
+from sim.history import Event
+
+SEED = 20241
+
+
+def per_beat(result_of: scenarios.Scenario, replications: int, beats: float) -> tuple[float, float, int]:
+    """False alarms for each beat: mean over replications, standard error, and how many replications there were."""
+    result = sim.replicate(result_of, seed=SEED, replications=replications)
+    rates = result.frame.query("metric == 'detection.agent.false_positives'")["value"].to_numpy() / beats
+    return float(rates.mean()), float(rates.std(ddof=1) / np.sqrt(len(rates))), len(rates)
+
+
+def agrees(found: tuple[float, float, int], exact: float, wrong: float, width: float) -> None:
+    """Assert that a rate lies within four standard errors of the exact one, and not of the wrong one."""
+    mean, error, replications = found
+    assert stdtrit(replications - 1, 0.975) * error <= width * exact, f"{mean} ± {error} is too wide to tell anything"
+    assert abs(mean - exact) <= 4 * error, f"{mean} ± {error} is not {exact}"
+    assert abs(mean - wrong) > 4 * error, f"{mean} ± {error} cannot be told from {wrong}"
+
+
+QUIET = """
+name: theory
+duration: {duration}
+tasks: {{arrivals: {{burst: {{size: 1}}}}, work: 1s}}
+agents: {{count: {agents}}}
+network: {network}
+recovery: {{detection: {{detector: {detector}, heartbeat_interval: 1s, {more}}}}}
+"""
+
+
+def test_beats_that_are_lost_are_false_alarms_as_often_as_a_run_of_losses_begins() -> None:
+    """Beats are lost independently with probability p. An alarm takes a run of m losses: a beat that arrives is
+    followed by one with probability p^m, so that per beat sent there are (1 - p) p^m alarms (a renewal argument; W.
+    Feller, "An Introduction to Probability Theory", vol. 1, XIII.7: runs of length at least m begin at this rate).
+
+    p = 0.3, m = `missed_heartbeats` = 4: a beat at the very instant of the deadline, 4 intervals after the last one, is
+    in time, so that it takes four losses. Wrong is p^m, which counts each loss of a long run anew.
+    """
+    p, missed, duration, agents = 0.3, 4, 1_000, 25
+    text = QUIET.format(
+        duration=duration,
+        agents=agents,
+        network=f"{{loss: {p}}}",
+        detector="heartbeat",
+        more=f"missed_heartbeats: {missed}, phase: aligned",
+    )
+    found = per_beat(scenarios.loads(text), 20, agents * duration)
+    agrees(found, (1 - p) * p**missed, wrong=p**missed, width=0.05)
+
+
+def test_phi_accrual_is_wrong_as_often_as_its_threshold_and_its_blind_spot_say() -> None:
+    """Latencies are normal with deviation s, so that gaps are normal with deviation s·√2, and a gap is an alarm when it
+    exceeds mean + z·deviation, P(Z > z) = 10^-threshold (Hayashibara et al. 2004).
+
+    A silence that was suspected is no gap to judge the next by (as in Akka), so that mean and deviation are those of a
+    normal distribution that is cut off at the patience itself: c = m(c) + z·d(c), with m and d those of Z given Z <= c,
+    and P(Z > c) alarms a beat. For a threshold of 2 that is 0.0142 and not 0.01, the wrong model that forgets it; so is
+    0.05, of a deviation of s.
+    """
+    z = -norm.ppf(0.01)
+    cut = brentq(lambda c: truncnorm.mean(-np.inf, c) + z * truncnorm.std(-np.inf, c) - c, 1.0, z)
+    duration, agents = 6_000, 4
+    text = QUIET.format(
+        duration=duration,
+        agents=agents,
+        network="{latency: {normal: {mean: 400ms, sd: 50ms}}}",
+        detector="phi_accrual",
+        more="phi_threshold: 2, phi_min_deviation: 1ms, phase: aligned",
+    ).replace("name: theory", "name: theory\nwarmup: 1000")
+    found = per_beat(scenarios.loads(text), 10, agents * (duration - 1_000))
+    agrees(found, float(norm.sf(cut)), wrong=0.01, width=0.05)
+    assert abs(found[0] - 0.05) > 4 * found[1]
+
+
+def test_the_silence_of_an_agent_that_beats_regularly_is_noticed_uniformly_within_an_interval() -> None:
+    """A crash comes at a random moment, so that the last beat is uniform over the interval before it; three missed
+    beats are 15 s, and the latency is uniform over (10 s, 15 s]: mean 12.5 s, standard deviation 5/√12 s.
+
+    The whole distribution, by Kolmogorov and Smirnov at the level of 1 in 1,000. Wrong: detection takes all the 15 s.
+    """
+
+    text = """
+name: theory
+duration: 20000
+tasks: {arrivals: {burst: {size: 1}}, work: 1s}
+agents: {count: 100, restart_time: 50s, mtbf: 2000s}
+"""
+    run = sim.run(scenarios.loads(text), seed=SEED)
+    history = run.record
+    table = history.table
+    crashed: dict[int, float] = {}
+    latencies = []
+    for time, event, agent in zip(table["time"], table["event"], table["agent"], strict=True):
+        if event == Event.AGENT_CRASHED:
+            crashed[int(agent)] = float(time)
+        elif event == Event.AGENT_SUSPECTED:
+            latencies.append(float(time) - crashed[int(agent)])
+    assert len(latencies) > 900
+    assert kstest(latencies, "uniform", args=(10, 5)).pvalue > 1e-3
+    assert kstest(latencies, "uniform", args=(10.5, 5)).pvalue < 1e-3
+    assert run.metrics["detection.latency.mean"] is not None
+    assert abs(run.metrics["detection.latency.mean"] - 12.5) <= 4 * 5 / np.sqrt(12 * len(latencies))

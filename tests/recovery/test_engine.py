@@ -4,6 +4,7 @@ import pytest
 
 from recovery import Outcome, RecoveryEngine
 from recovery.model import Analysis, FailureKind, Impact, Incident, RecoveryStrategy, Step, TaskStatus
+from recovery.policy import RetryPolicy
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 
@@ -344,3 +345,25 @@ def test_an_agent_that_fails_again_loses_only_what_it_holds_by_then():
     fenced = [entry.subject for entry in system.audit.entries if entry.event == "task.fenced"]
     assert fenced[:3] == ["task.1", "task.2", "task.1"]
     assert "task.2" not in fenced[2:]
+
+
+def test_a_task_that_the_agent_had_got_anew_counts_another_retry():
+    """The agent is restarted, takes its task again and dies with it before the recovery is verified."""
+    system = SmallSystem()
+    system.submit("task.1")
+    system.start("task.1", "agent.1")
+    system.up["agent.1"] = False
+    incident = Incident(0, failure_of("agent.1", FailureKind.AGENT), 0.0)
+    incident.context["condition"] = RetryPolicy(max_retries=5, retry_delay=0)
+
+    class DiesAgain(RecoveryEngine):
+        async def _verify_recovery(self, incident):
+            if incident.tries == 0:
+                incident.tries = 1
+                system.start("task.1", "agent.1")
+                system.up["agent.1"] = False
+            return await super()._verify_recovery(incident)
+
+    engine = DiesAgain({}, system.ports)
+    assert [run(engine.recover(incident)), run(engine.recover(incident))] == [Outcome.FAILED, Outcome.VERIFIED]
+    assert system.store.retries("task.1", FailureKind.AGENT) == 2

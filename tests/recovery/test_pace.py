@@ -136,6 +136,7 @@ def test_a_task_that_is_over_by_its_turn_is_left_alone():
 
     supervise(system, story, load={"rate": 0.5})
     assert system.queue == ["task.0"]
+    assert [call for call in system.calls if "task.1" in call] == []
 
 
 def test_an_agents_tasks_and_failed_ones_share_one_pace():

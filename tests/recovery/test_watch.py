@@ -113,6 +113,21 @@ def test_an_agent_that_answers_is_left_in_peace_however_slow_its_task():
     assert system.calls == []
 
 
+def test_a_silence_that_was_suspected_is_no_stall():
+    """It comes back at 30 s and tells of the same progress: it was not there to get on."""
+    system = SmallSystem()
+
+    async def story(supervisor: Supervisor) -> None:
+        supervisor.watch("agent.1")
+        supervisor.heartbeat("agent.1", {"task.1": 3.0})
+        await asyncio.sleep(30)
+        supervisor.heartbeat("agent.1", {"task.1": 3.0})
+        await asyncio.sleep(10)
+
+    supervise(system, story, detection={"stalled_after": "20s"})
+    assert short(system, "agent.suspected", "task.stalled") == [(15.0, "agent.suspected")]
+
+
 def test_progress_is_not_looked_at_where_nobody_asked_for_it():
     system = SmallSystem()
 
@@ -246,6 +261,7 @@ def test_who_failed_by_itself_who_runs_and_who_needs_another_pool_is_left_alone(
     system = SmallSystem()
     system.units["cpu"] = system.available["cpu"] = 4
     system.failed("task.1", TaskStatus.FAILED, gpu=1)
+    del system.held["task.1"]
     system.failed("task.2", TaskStatus.BLOCKED, cpu=1)
     system.submit("task.3", gpu=1)
     system.start("task.3", "agent.1")

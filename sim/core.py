@@ -17,17 +17,24 @@ from recovery.commands import Command, documented_commands
 from recovery.config import RecoveryConfig
 from recovery.model import FailureKind
 from recovery.monitor import MetricsConfig, MonitorConfig
+from recovery.report import RecoveryReport
 from scenarios import Scenario
 from scenarios.monitoring import MonitorSettings
 from scenarios.policies import Policy
 from sim.randomness import Repeated, Streams
 
 
-def build_core(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
-    """The core of a run. Tests pass broken ones in its place."""
+def build_core(
+    scenario: Scenario,
+    system: System,
+    streams: Streams,
+    *,
+    on_report: Callable[[RecoveryReport], None] | None = None,
+) -> Supervisor:
+    """The core of a run. Tests pass broken ones in its place. `on_report` hears of each recovery that was watched."""
     config = core_config(scenario)
     settings = scenario.recovery.monitor
-    monitor = None if settings is None else RecoveryMonitor(monitor_config(settings), system)
+    monitor = None if settings is None else RecoveryMonitor(monitor_config(settings), system, on_report=on_report)
     system = system if monitor is None else monitor.system
     commands = priced(documented_commands(), scenario.recovery.costs)
     engine = RecoveryEngine(config, system, commands=commands, runbook=scenario.recovery.in_force)

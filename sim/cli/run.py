@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +17,11 @@ from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json
 from sim.cli.interrupts import check
+from sim.cli.reports import ReportFolder, check_reports
 
 if TYPE_CHECKING:
     from scenarios import Scenario
+    from sim.bench import Run
     from sim.cli.histories import HistoryFile
     from sim.experiments.replications import Result
 
@@ -37,6 +41,10 @@ def run(
         str | None,
         typer.Option(metavar="FILE.parquet", help="Keep every event; the replications then run one after another."),
     ] = None,
+    reports: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Keep the monitor's report of each recovery, as JSON and Markdown."),
+    ] = None,
     quiet: options.Quiet = False,
     no_color: options.NoColor = False,
 ) -> int:
@@ -54,7 +62,9 @@ def run(
     if history == STDOUT:
         raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
     loaded = [_load(name, changes) for name in scenario]
-    results = _results(loaded, chosen, many, processes, history, quiet, no_color)
+    check_reports(reports, loaded)
+    kept = Kept(history, None if reports is None else ReportFolder(reports))
+    results = _results(loaded, chosen, many, processes, kept, quiet, no_color)
     _report(results, scenario, changes, quiet or json == STDOUT, no_color)
     if json is not None:
         data = [result.as_json() for result in results]
@@ -76,28 +86,27 @@ def _results(
     seed: int | str | None,
     replications: int,
     jobs: int,
-    history: str | None,
+    kept: Kept,
     quiet: bool,
     no_color: bool,
 ) -> list[Result]:
     """The results of the scenarios, in order; when the user interrupts, of those that were begun."""
     from contextlib import ExitStack
 
-    from sim.cli.histories import history_file
     from sim.experiments.replications import replicate
 
     results: list[Result] = []
     with ExitStack() as stack:
         bar = stack.enter_context(progress(no_color, quiet))
-        kept = stack.enter_context(history_file(history, loaded)) if history is not None else None
+        keepers = stack.enter_context(kept.opened(loaded))
         try:
             for scenario in loaded:
                 task = bar.add_task(scenario.name, total=replications)
                 advance = partial(bar.advance, task)
-                if kept is None:
+                if not kept.anything:
                     result = replicate(scenario, seed, replications, jobs, _ignoring(advance))
                 else:
-                    result = _one_after_another(scenario, seed, replications, kept, advance)
+                    result = _one_after_another(scenario, seed, replications, keepers, advance)
                 results.append(result)
                 if result.interrupted:
                     break
@@ -126,20 +135,63 @@ def _finished(result: Result, replications: int) -> str:
     return f"{len(result.runs)} of {replications} of {result.scenario.name}"
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of each run: a file for its history, a folder for its reports."""
+
+    history: str | None
+    reports: ReportFolder | None
+
+    @property
+    def anything(self) -> bool:
+        """Whether runs have to come one after another, here."""
+        return self.history is not None or self.reports is not None
+
+    @contextmanager
+    def opened(self, loaded: list[Scenario]) -> Iterator[Keepers]:
+        """What takes the runs, as long as the block lasts."""
+        if self.history is None:
+            yield Keepers(None, self.reports)
+            return
+        from sim.cli.histories import history_file
+
+        with history_file(self.history, loaded) as file:
+            yield Keepers(file, self.reports)
+
+
+@dataclass(frozen=True)
+class Keepers:
+    """Those who keep something of each run."""
+
+    history: HistoryFile | None
+    reports: ReportFolder | None
+
+    def run(self, scenario: Scenario, seed: int | str | None, number: int) -> Run:
+        """Run a replication and keep what is to be kept of it."""
+        from sim import bench
+
+        if self.reports is None:
+            found = bench.run(scenario, seed, number)
+        else:
+            found = bench.run(scenario, seed, number, core=self.reports.core())
+            self.reports.add(found)
+        if self.history is not None:
+            self.history.add(found)
+        return found
+
+
 def _one_after_another(
-    scenario: Scenario, seed: int | str | None, replications: int, kept: HistoryFile, finished: Callable[[], None]
+    scenario: Scenario, seed: int | str | None, replications: int, keepers: Keepers, finished: Callable[[], None]
 ) -> Result:
-    """As `replicate` on one process, with the history of each run kept."""
-    from sim.bench import replication_name, run
+    """As `replicate` on one process, with what is to be kept of each run."""
+    from sim.bench import replication_name
     from sim.experiments.replications import Result, RunSummary
 
     summaries: list[RunSummary] = []
     interrupted = False
     try:
         for number in range(replications):
-            found = run(scenario, seed, number)
-            kept.add(found)
-            summaries.append(RunSummary.of(found))
+            summaries.append(RunSummary.of(keepers.run(scenario, seed, number)))
             finished()
             check()
     except KeyboardInterrupt:

@@ -96,9 +96,15 @@ def report_of(entries: Sequence[AuditEntry]) -> RecoveryReport:
     return report
 
 
+NOTED = frozenset({"step.undone", "step.undo_failed", "recovery.paced", "recovery.resumed"})
+"""What is told of a try beside its stages and steps."""
+
+
 def _tell(report: RecoveryReport, entry: AuditEntry) -> None:
     group, _, what = entry.event.partition(".")
-    if group == "retry":
+    if entry.event in NOTED:
+        _note(report, entry)
+    elif group == "retry":
         _tell_retry(report, what, entry)
     elif group == "step":
         _tell_step(_present_try(report), what, entry)
@@ -107,8 +113,13 @@ def _tell(report: RecoveryReport, entry: AuditEntry) -> None:
     elif group == "recovery":
         _tell_stage(report, what, entry)
     else:
-        value = "" if entry.value is None else f" {entry.value:g}"
-        _present_try(report).noted.append(f"{_instant(entry.at)} {entry.event} {entry.detail}".rstrip() + value)
+        _note(report, entry)
+
+
+def _note(report: RecoveryReport, entry: AuditEntry) -> None:
+    words = [_instant(entry.at), entry.event, entry.detail, "" if entry.value is None else f"{entry.value:g}"]
+    text = f": {entry.text}" if entry.text else ""
+    _present_try(report).noted.append(" ".join(word for word in words if word) + text)
 
 
 def _present_try(report: RecoveryReport) -> ReportedTry:

@@ -20,6 +20,9 @@ SCOPE = "recovery"
 MISSING = "OpenTelemetry's API is not installed: pip install 'recovery-bench[otel]'"
 
 
+STEPS = ("step.started", "step.completed", "step.failed")
+
+
 class TelemetryTrail:
     """Implements `recovery.ports.AuditTrail` around another trail.
 
@@ -74,7 +77,7 @@ class TelemetryTrail:
         recovery = self._open.get(incident)
         if recovery is None:
             return
-        if event.startswith("step."):
+        if event in STEPS:
             self._step(recovery, event, detail, text, at)
         elif event != "recovery.opened":
             self._note(recovery, event, detail, value, at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ import pandas as pd
 
 from recovery import Supervisor, System
 from recovery.stores.memory import MemoryTaskStore
+from recovery.telemetry import TelemetryTrail
 from recovery.watch import patience_with_regular_beats
 from scenarios import Scenario
 from sim.core import build_core, core_config
@@ -76,15 +77,18 @@ def run(
     *,
     core: BuildCore = build_core,
     store: BuildStore = MemoryTaskStore,
+    telemetry: bool = False,
 ) -> Run:
     """Run one replication of a scenario.
 
     `seed` is the scenario's own when left out; a text such as `"7/3"` names seed and replication at once. `core` and
-    `store` build other recovery cores and task stores than the real ones: tests pass broken ones.
+    `store` build other recovery cores and task stores than the real ones: tests pass broken ones. With `telemetry`,
+    recoveries are told through OpenTelemetry's global providers as well, at seconds of virtual time after 1970 began
+    (`recovery.telemetry` has the names); raises ModuleNotFoundError, with what to install, when its API is absent.
     """
     began = time.perf_counter()
     name = replication_name(scenario, seed, replication)
-    record = simulate(scenario, name, core, store)
+    record = simulate(scenario, name, core, store, telemetry=telemetry)
     found = check_all(record)
     metrics = measure(record, found)
     violations = tuple(violation for of_invariant in found.values() for violation in of_invariant)
@@ -98,7 +102,12 @@ def replication_name(scenario: Scenario, seed: int | str | None, replication: in
 
 
 def simulate(
-    scenario: Scenario, name: str, core: BuildCore = build_core, store: BuildStore = MemoryTaskStore
+    scenario: Scenario,
+    name: str,
+    core: BuildCore = build_core,
+    store: BuildStore = MemoryTaskStore,
+    *,
+    telemetry: bool = False,
 ) -> History:
     """The history of one replication."""
     loop = SimLoop()
@@ -107,13 +116,19 @@ def simulate(
         streams = Streams(name)
         task_store = store()
         world = World(scenario, streams, loop, history, task_store)
-        supervisor = core(scenario, world.system, streams)
+        system = world.system
+        if telemetry:
+            told = TelemetryTrail(system.audit, lambda: loop.env.now)
+            system = replace(system, audit=told)
+        supervisor = core(scenario, system, streams)
         loop.run_until_complete(supervisor.start())
         world.connect(supervisor)
         world.start()
         Faults(loop.env, streams, world, task_store).start(scenario.faults)
         with rare_collections():
             loop.env.run(until=scenario.duration)
+        if telemetry:
+            told.close()
         history.close()
         return history
     finally:

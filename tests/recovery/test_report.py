@@ -139,3 +139,27 @@ def test_a_move_that_fails_leaves_nothing_behind(tmp_path):
     with pytest.raises(OSError, match="recovery-4"):
         write_report(report_of(TRAIL), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["recovery-4.json"]
+
+
+def test_what_was_undone_resumed_and_held_back_is_noted_and_no_step():
+    opened, started = said(0.0, "recovery.opened", "resource_failure"), said(4.0, "recovery.started")
+    report = report_of(
+        [
+            opened,
+            said(0.0, "recovery.paced", value=4.0),
+            started,
+            said(4.0, "recovery.resumed", "migrate_task"),
+            said(4.0, "step.started", "migrate_task"),
+            said(5.0, "step.failed", "migrate_task"),
+            said(5.0, "step.undone", "release_resources"),
+            AuditEntry(6.0, "step.undo_failed", 4, "task.7", "migrate_task", None, "OSError: gone"),
+        ]
+    )
+    (only,) = report.tries
+    assert only.noted == [
+        "0 s recovery.paced 4",
+        "4 s recovery.resumed migrate_task",
+        "5 s step.undone release_resources",
+        "6 s step.undo_failed migrate_task: OSError: gone",
+    ]
+    assert [(step.command, step.done) for step in only.steps] == [("migrate_task", False)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import sim
 from recovery import Supervisor
-from recovery.telemetry import TelemetryTrail
 from scenarios import Scenario, ScenarioError
 from sim.bench import Run
 from sim.core import build_core
@@ -132,21 +130,40 @@ def test_a_monitor_that_cannot_be_is_refused() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------ telemetry
-def test_spans_of_a_run_are_in_virtual_time_and_the_run_is_the_same() -> None:
-    """Opened at 13 s, verified at 43 s, whatever the wall clock says."""
+@pytest.fixture
+def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    """A user's own provider, as the process's."""
     exporter, tracers = InMemorySpanExporter(), TracerProvider()
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", tracers)
+    return exporter
 
-    def core(of: Scenario, system: Any, streams: Streams) -> Supervisor:
-        world = system.tasks._world
-        trail = TelemetryTrail(system.audit, lambda: world.env.now, tracer_provider=tracers)
-        return build_core(of, replace(system, audit=trail), streams)
 
-    run = sim.run(scenario(FAILING, duration="44s"), core=core)
-    spans = [(span.name, span.start_time, span.end_time) for span in exporter.get_finished_spans()]
-    assert spans[-1] == ("recovery", 13_000_000_000, 43_000_000_000)
-    assert len(spans) == 4
-    assert run.history_sha256 == sim.run(scenario(FAILING, duration="44s")).history_sha256
+def spans(exporter: InMemorySpanExporter) -> list[tuple[str, float, float]]:
+    return [(span.name, span.start_time / 1e9, span.end_time / 1e9) for span in exporter.get_finished_spans()]
+
+
+def test_spans_of_a_run_are_in_virtual_time_and_the_run_is_the_same(exporter: InMemorySpanExporter) -> None:
+    """Opened at 13 s, verified at 43 s, whatever the wall clock says."""
+    told = sim.run(scenario(FAILING, duration="44s"), telemetry=True)
+    assert [name for name, _, _ in spans(exporter)] == [
+        "step release_resources",
+        "step restore_checkpoint",
+        "step retry_task",
+        "recovery",
+    ]
+    assert spans(exporter)[-1] == ("recovery", 13.0, 43.0)
+    assert told.history_sha256 == sim.run(scenario(FAILING, duration="44s")).history_sha256
+
+
+def test_what_is_open_at_the_end_is_told_as_well(exporter: InMemorySpanExporter) -> None:
+    sim.run(scenario(FAILING, duration="30s"), telemetry=True)
+    assert spans(exporter) == [("recovery", 13.0, 30.0)]
+
+
+def test_nobody_is_told_unasked(exporter: InMemorySpanExporter) -> None:
+    sim.run(scenario(FAILING, duration="44s"))
+    assert spans(exporter) == []
 
 
 # ---------------------------------------------------------------------------------------------------- escalations

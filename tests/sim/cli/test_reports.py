@@ -32,7 +32,7 @@ def test_a_report_tells_what_the_history_does(folder):
     report = json.loads((folder / "kept/small/7-0/recovery-0.json").read_text())
     run = sim.run(scenarios.load("small.scenario.yaml").with_values({"recovery.monitor": {}}), seed=7)
     verified = run.history[run.history["event"] == "recovery.verified"].iloc[0]
-    assert (report["subject"], report["ended_at"]) == (verified["subject"], verified["time"])
+    assert (report["subject"], report["ended"]) == (verified["subject"], verified["time"])
     text = (folder / "kept/small/7-0/recovery-0.md").read_text()
     assert text.startswith(f"# Recovery 0: agent_failure of `{verified['subject']}`\n")
 
@@ -55,7 +55,7 @@ def test_what_was_there_stays(folder):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--reports", "kept"], "--reports kept: nobody watches the recoveries of small; valid: with --set recovery."),
+        (["--reports", "kept"], "--reports kept: nobody watches the recoveries of small; valid: with --set"),
         (
             [*WATCHED, "--reports", "small.scenario.yaml"],
             "--reports small.scenario.yaml: is a file; valid: the name of",

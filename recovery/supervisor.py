@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recovery.admission import Admission
 from recovery.analysis import undecided
 from recovery.config import RecoveryConfig
 from recovery.engine import Outcome, RecoveryEngine
 from recovery.escalation import Escalation, EscalationQueue
-from recovery.exclusion import Exclusion
 from recovery.handover import HandOver
 from recovery.model import HALTED, TASK_KINDS, Failure, FailureKind, Incident
 from recovery.monitor import RecoveryMonitor
-from recovery.pace import Pace
-from recovery.policy import BREAKER_OPEN, EXHAUSTED, TOO_LATE, RetryPolicy
 from recovery.ports import System
 from recovery.sample import RetryLimits
-from recovery.slots import FairSlots
+from recovery.tries import Jitter, Tries
 from recovery.watch import Watch
-
-VERDICTS: dict[Outcome | None, bool] = {Outcome.VERIFIED: True, Outcome.FAILED: False, Outcome.STUCK: False}
-"""What a try says to its circuit breaker; nothing, when there was nothing to recover or nobody knows how."""
 
 
 def no_jitter(subject: str, retry: int) -> float:
@@ -46,7 +39,7 @@ class Supervisor:
         system: System,
         engine: RecoveryEngine | None = None,
         *,
-        jitter: Callable[[str, int], float] = no_jitter,
+        jitter: Jitter = no_jitter,
         monitor: RecoveryMonitor | None = None,
     ) -> None:
         self.config = RecoveryConfig.model_validate(config)
@@ -63,12 +56,13 @@ class Supervisor:
         self._reported_again: dict[str, Failure] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._monitoring: dict[int, asyncio.Task[None]] = {}
-        self._slots = FairSlots(self.config.parallel)
-        self._pace = Pace(self.config.load, self._paced)
-        self._exclusion = Exclusion()
         self._watch: Watch | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
-        self._admission = Admission(self.config, lambda: self._running().time(), self._tell)
+        self._tries = self._new_tries()
+
+    def _new_tries(self) -> Tries:
+        is_open, clock = self._open.__contains__, lambda: self._running().time()
+        return Tries(self.config, self.system, self.engine, self._hand_over, self._jitter, is_open, clock)
 
     # ---------------------------------------------------------------------------- start, stop
     async def start(self) -> None:
@@ -79,9 +73,7 @@ class Supervisor:
         if self._loop is not None:
             raise RuntimeError("the supervisor runs already")
         self._loop = asyncio.get_running_loop()
-        self._slots = FairSlots(self.config.parallel)
-        self._pace = Pace(self.config.load, self._paced)
-        self._admission = Admission(self.config, self._loop.time, self._tell)
+        self._tries = self._new_tries()
         if self.monitor is not None:
             self.monitor.start(self, self._loop)
         self._watch = Watch(self.config.detection, self.system, self.report, self._loop)
@@ -168,7 +160,7 @@ class Supervisor:
 
     def task_succeeded(self, task_id: str) -> None:
         """A task was completed. Retry budgets are refilled by it; without any, nobody needs to tell."""
-        self._admission.task_succeeded(task_id)
+        self._tries.admission.task_succeeded(task_id)
 
     async def _handle(self, incident: Incident) -> None:
         """See an incident through to its end."""
@@ -178,7 +170,7 @@ class Supervisor:
             await self._hand_over.escalate(incident, f"{type(error).__name__}: {error}")
         finally:
             self._open.pop(incident.failure.subject, None)
-            self._admission.ended(incident)
+            self._tries.admission.ended(incident)
             if self.monitor is not None:
                 self.monitor.ended(incident)
         again = self._reported_again.pop(incident.failure.subject, None)
@@ -191,12 +183,12 @@ class Supervisor:
             self._say(incident, "recovery.dismissed", "task_unknown")
             return
         policy = self.config.policy(failure)
-        while await self._retry_is_due(incident, policy):
-            outcome = await self._try(incident, policy)
+        while await self._tries.is_due(incident, policy):
+            outcome = await self._tries.one(incident, policy)
             if outcome is None:
                 return
             if outcome is Outcome.VERIFIED:
-                self._admission.recovered(failure)
+                self._tries.admission.recovered(failure)
             if outcome is Outcome.UNKNOWN:
                 await self._hand_over.escalate(incident, undecided(incident))
             elif outcome is Outcome.STUCK:
@@ -219,84 +211,7 @@ class Supervisor:
             return self._watch is not None and self._watch.suspects(again.subject)
         return again.kind in TASK_KINDS and self.system.store.status(again.subject) in HALTED
 
-    async def _retry_is_due(self, incident: Incident, policy: RetryPolicy | None) -> bool:
-        """Wait out the delay of the next try. False: there is none left, and the incident is escalated."""
-        failure = incident.failure
-        incident.tries += 1
-        incident.context.update(
-            condition=policy,
-            is_recovering=self._open.__contains__,
-            keep_pace=self._pace.keep,
-            exclusively=self._exclusion.of,
-            parallel=self.config.parallel,
-        )
-        counts_tasks = failure.kind in TASK_KINDS
-        retry = self.system.store.retries(failure.subject, failure.kind) + 1 if counts_tasks else incident.tries
-        if failure.kind is FailureKind.AGENT or policy is None:  # a condition for agents limits their tasks' retries
-            exhausted = incident.tries > self.config.unconditional_tries
-        else:
-            exhausted = not policy.allows(retry)
-        if exhausted:
-            await self._refuse(incident, EXHAUSTED)
-            return False
-        if policy is None:
-            return True
-        u = self._jitter(failure.subject, retry)
-        delay = self._admission.grant(incident, policy, retry, u, counted=failure.kind is not FailureKind.AGENT)
-        if isinstance(delay, str):
-            await self._refuse(incident, delay)
-            return False
-        if counts_tasks:
-            self.system.store.count_retry(failure.subject, failure.kind)
-        self._say(incident, "retry.granted", failure.kind.value, delay)
-        if delay > 0:
-            await asyncio.sleep(delay)
-        return True
-
-    async def _try(self, incident: Incident, policy: RetryPolicy | None) -> Outcome | None:
-        """One try, in a slot, when its breaker lets it pass. None: it does not, and the incident is escalated.
-
-        A task waits for its turn to be put back before it takes a slot; the tasks of an agent wait while it holds one.
-        """
-        if incident.failure.kind in TASK_KINDS:
-            await self._pace.keep(incident)
-        gate = None if policy is None else self._admission.gate(incident.failure)
-        if policy is None or gate is None:
-            async with self._slots.one(incident.failure.kind):
-                return await self._timed_try(incident, policy)
-        while True:
-            async with self._slots.one(incident.failure.kind):
-                ticket = gate.admit()
-                if ticket is not None:
-                    outcome = None
-                    try:
-                        outcome = await self._timed_try(incident, policy)
-                    finally:
-                        gate.settle(ticket, VERDICTS.get(outcome))
-                    return outcome
-            refusal = BREAKER_OPEN if gate.refuses() else None
-            if refusal is None and not await gate.opening(self._admission.latest(incident, policy)):
-                refusal = TOO_LATE
-            if refusal is not None:
-                await self._refuse(incident, refusal)
-                return None
-
-    async def _timed_try(self, incident: Incident, policy: RetryPolicy | None) -> Outcome:
-        """A try that takes longer than it may has failed, and so has the step that it was at."""
-        timeout = None if policy is None else policy.try_timeout
-        async with self._exclusion.of(incident.failure.subject):
-            try:
-                async with asyncio.timeout(timeout):
-                    return await self.engine.recover(incident)
-            except TimeoutError:
-                return await self.engine.cut_off(incident, f"timed out after {timeout:g} s")
-
     # ------------------------------------------------------------------------------- escalation
-    async def _refuse(self, incident: Incident, reason: str) -> None:
-        """There is no further try."""
-        self._say(incident, "retry.exhausted", incident.failure.kind.value)
-        await self._hand_over.escalate(incident, reason)
-
     def _said_by_operator(self, event: str, escalation: Escalation, operator: str) -> None:
         self.system.audit.record(event, escalation.incident, escalation.failure.subject, operator)
         if event == "escalation.resolved" and self.monitor is not None:
@@ -329,13 +244,7 @@ class Supervisor:
 
     def retry_limits(self, failure: Failure) -> RetryLimits:
         """The budget and the circuit breaker that a failure's retries share with others."""
-        return self._admission.limits(failure)
-
-    def _paced(self, incident: Incident, seconds: float) -> None:
-        self._say(incident, "recovery.paced", value=seconds)
-
-    def _tell(self, event: str, subject: str, value: float | None) -> None:
-        self.system.audit.record(event, -1, subject, "", value)
+        return self._tries.admission.limits(failure)
 
     def _say(self, incident: Incident, event: str, detail: str = "", value: float | None = None) -> None:
         self.system.audit.record(event, incident.number, incident.failure.subject, detail, value)

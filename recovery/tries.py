@@ -1,0 +1,133 @@
+"""Tries: when the next one at a recovery is due, and what it has to pass before it may begin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from recovery.admission import Admission
+from recovery.config import RecoveryConfig
+from recovery.engine import Outcome, RecoveryEngine
+from recovery.exclusion import Exclusion
+from recovery.handover import HandOver
+from recovery.model import TASK_KINDS, FailureKind, Incident
+from recovery.pace import Pace
+from recovery.policy import BREAKER_OPEN, EXHAUSTED, TOO_LATE, RetryPolicy
+from recovery.ports import System
+from recovery.slots import FairSlots
+
+VERDICTS: dict[Outcome | None, bool] = {Outcome.VERIFIED: True, Outcome.FAILED: False, Outcome.STUCK: False}
+"""What a try says to its circuit breaker; nothing, when there was nothing to recover or nobody knows how."""
+Jitter = Callable[[str, int], float]
+"""Of a subject and the number of its retry, the number in [0, 1) that spreads the delay."""
+
+
+class Tries:
+    """The tries of all incidents: their delays, and what they share while one supervisor runs on one loop.
+
+    `is_open` tells whether a subject has an open incident; `clock` gives seconds of the loop.
+    """
+
+    def __init__(
+        self,
+        config: RecoveryConfig,
+        system: System,
+        engine: RecoveryEngine,
+        hand_over: HandOver,
+        jitter: Jitter,
+        is_open: Callable[[str], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._system = system
+        self._engine = engine
+        self._hand_over = hand_over
+        self._jitter = jitter
+        self._is_open = is_open
+        self.admission = Admission(config, clock, self._tell)
+        self._slots = FairSlots(config.parallel)
+        self._pace = Pace(config.load, lambda incident, seconds: self._say(incident, "recovery.paced", value=seconds))
+        self._exclusion = Exclusion()
+
+    async def is_due(self, incident: Incident, policy: RetryPolicy | None) -> bool:
+        """Wait out the delay of the next try. False: there is none left, and the incident is escalated."""
+        failure = incident.failure
+        incident.tries += 1
+        incident.context.update(
+            condition=policy,
+            is_recovering=self._is_open,
+            keep_pace=self._pace.keep,
+            exclusively=self._exclusion.of,
+            parallel=self._config.parallel,
+        )
+        counts_tasks = failure.kind in TASK_KINDS
+        retry = self._system.store.retries(failure.subject, failure.kind) + 1 if counts_tasks else incident.tries
+        if failure.kind is FailureKind.AGENT or policy is None:  # a condition for agents limits their tasks' retries
+            exhausted = incident.tries > self._config.unconditional_tries
+        else:
+            exhausted = not policy.allows(retry)
+        if exhausted:
+            await self._refuse(incident, EXHAUSTED)
+            return False
+        if policy is None:
+            return True
+        u = self._jitter(failure.subject, retry)
+        delay = self.admission.grant(incident, policy, retry, u, counted=failure.kind is not FailureKind.AGENT)
+        if isinstance(delay, str):
+            await self._refuse(incident, delay)
+            return False
+        if counts_tasks:
+            self._system.store.count_retry(failure.subject, failure.kind)
+        self._say(incident, "retry.granted", failure.kind.value, delay)
+        if delay > 0:
+            await asyncio.sleep(delay)
+        return True
+
+    async def one(self, incident: Incident, policy: RetryPolicy | None) -> Outcome | None:
+        """One try, in a slot, when its breaker lets it pass. None: it does not, and the incident is escalated.
+
+        A task waits for its turn to be put back before it takes a slot; the tasks of an agent wait while it holds one.
+        """
+        if incident.failure.kind in TASK_KINDS:
+            await self._pace.keep(incident)
+        gate = None if policy is None else self.admission.gate(incident.failure)
+        if policy is None or gate is None:
+            async with self._slots.one(incident.failure.kind):
+                return await self._timed_try(incident, policy)
+        while True:
+            async with self._slots.one(incident.failure.kind):
+                ticket = gate.admit()
+                if ticket is not None:
+                    outcome = None
+                    try:
+                        outcome = await self._timed_try(incident, policy)
+                    finally:
+                        gate.settle(ticket, VERDICTS.get(outcome))
+                    return outcome
+            refusal = BREAKER_OPEN if gate.refuses() else None
+            if refusal is None and not await gate.opening(self.admission.latest(incident, policy)):
+                refusal = TOO_LATE
+            if refusal is not None:
+                await self._refuse(incident, refusal)
+                return None
+
+    async def _timed_try(self, incident: Incident, policy: RetryPolicy | None) -> Outcome:
+        """A try that takes longer than it may has failed, and so has the step that it was at."""
+        timeout = None if policy is None else policy.try_timeout
+        async with self._exclusion.of(incident.failure.subject):
+            try:
+                async with asyncio.timeout(timeout):
+                    return await self._engine.recover(incident)
+            except TimeoutError:
+                return await self._engine.cut_off(incident, f"timed out after {timeout:g} s")
+
+    async def _refuse(self, incident: Incident, reason: str) -> None:
+        """There is no further try."""
+        self._say(incident, "retry.exhausted", incident.failure.kind.value)
+        await self._hand_over.escalate(incident, reason)
+
+    def _tell(self, event: str, subject: str, value: float | None) -> None:
+        self._system.audit.record(event, -1, subject, "", value)
+
+    def _say(self, incident: Incident, event: str, detail: str = "", value: float | None = None) -> None:
+        self._system.audit.record(event, incident.number, incident.failure.subject, detail, value)

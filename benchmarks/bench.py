@@ -145,6 +145,25 @@ def crowd(agents: int) -> Scenario:
     return scenarios.loads(CROWDED.format(agents=agents))
 
 
+MASS_FAILURE = """
+name: mass
+duration: 1000s
+tasks: {{arrivals: {{burst: {{size: 1000}}}}, work: 10s}}
+agents: {{count: 1, slots: 1000}}
+faults: {faults}
+"""
+
+
+def mass_recovery() -> float:
+    """CPU seconds that 1,000 tasks take which fail at once and are recovered, beyond the same run without a fault."""
+    fails, works = (
+        scenarios.loads(MASS_FAILURE.format(faults=faults))
+        for faults in ("[{execution_failure: {targets: all, at: 5s}}]", "[]")
+    )
+    run(fails, 7), run(works, 7)
+    return statistics.median(seconds(lambda: run(fails, 7)) - seconds(lambda: run(works, 7)) for _ in range(ROUNDS))
+
+
 def speed_up() -> float:
     """100 replications of 50 ms or more on one process over two."""
     scenario = loaded(5_000)
@@ -197,6 +216,7 @@ def rows(quick: bool) -> list[Row]:
         if scenario.documents is not None or name == "baseline":
             shortest = min(seconds(partial(run, scenario, 7)) for _ in range(2))
             found.append(Row(f"{name}, seconds", shortest, 3, 1, False))
+    found.append(Row("recovering 1,000 failed tasks, seconds", mass_recovery(), 1, 0.25, False))
     idle = ratio(lambda: run(crowd(10_000), 7), lambda: run(crowd(20), 7), 3)
     found.append(Row("time per task, 10,000 agents / 20, beats aside", idle, 1.3, 1.1, False))
     found.append(Row("100,000 tasks in one run, peak GB", peak_gigabytes(100_000), 1, 0.5, False))

@@ -10,7 +10,24 @@ from pydantic_core import PydanticCustomError
 from scenarios.arrivals import Burst, Closed
 from scenarios.errors import Path, instead, shown
 from scenarios.expectations import known_metric
-from scenarios.faults import AgentCrash, AgentHang, AnyFault, CheckpointCorrupt, Partition, ResourceUnavailable
+from scenarios.faults import (
+    AgentCrash,
+    AgentFlap,
+    AgentHang,
+    AgentSlow,
+    AnyFault,
+    CheckpointCorrupt,
+    CheckpointTorn,
+    LoadSurge,
+    MessageDelay,
+    MessageLoss,
+    Partition,
+    ResourceDegraded,
+    ResourceLeak,
+    ResourceUnavailable,
+    StorageFailure,
+    StorageSlow,
+)
 
 if TYPE_CHECKING:
     from scenarios.schema import Scenario
@@ -63,27 +80,46 @@ def _needs(scenario: Scenario) -> Iterator[Contradiction]:
 
 
 def _fault(scenario: Scenario, fault: AnyFault) -> Iterator[Contradiction]:
-    if isinstance(fault, AgentCrash | AgentHang):
+    if isinstance(fault, AgentCrash | AgentHang | AgentSlow | AgentFlap):
         yield from _agent_targets(scenario, fault)
-    elif isinstance(fault, Partition):
-        for place, endpoint in enumerate(fault.between):
-            yield from ((("between", place), problem) for problem in _unknown_agent(scenario, endpoint))
-        if all(endpoint.startswith("agent") for endpoint in fault.between):
-            yield ("between",), "agents do not talk to each other; valid: queue and core, or agents and one of them"
-    elif isinstance(fault, ResourceUnavailable):
-        pool = scenario.resources.get(fault.resource)
-        if pool is None:
-            yield ("resource",), _unknown_resource(scenario, fault.resource)
-        elif fault.units > pool.units:
-            yield (
-                ("units",),
-                f"{fault.units} are more than there are; valid: up to {pool.units}, the units of {fault.resource}",
-            )
-    elif isinstance(fault, CheckpointCorrupt) and scenario.tasks.checkpoint is None:
-        yield (), "no task writes checkpoints; valid: with tasks.checkpoint only"
+    elif isinstance(fault, Partition | MessageLoss | MessageDelay):
+        yield from _endpoints(scenario, fault)
+    elif isinstance(fault, ResourceUnavailable | ResourceDegraded | ResourceLeak):
+        yield from _pool(scenario, fault)
+    elif isinstance(fault, CheckpointCorrupt | CheckpointTorn | StorageFailure | StorageSlow):
+        if scenario.tasks.checkpoint is None:
+            yield (), "no task writes checkpoints; valid: with tasks.checkpoint only"
+    elif isinstance(fault, LoadSurge) and isinstance(scenario.tasks.arrivals, Burst):
+        yield (), "a burst comes at one instant, and not faster; valid: with other arrivals"
+    if isinstance(fault, AgentFlap) and fault.down.mean + fault.up.mean == 0:
+        yield ("up",), "no time would ever pass; valid: down or up of more than 0"
 
 
-def _agent_targets(scenario: Scenario, fault: AgentCrash | AgentHang) -> Iterator[Contradiction]:
+def _endpoints(scenario: Scenario, fault: Partition | MessageLoss | MessageDelay) -> Iterator[Contradiction]:
+    if fault.between is None:
+        if fault.one_way:
+            yield ("one_way",), "all messages have no one direction; valid: with between only"
+        return
+    for place, endpoint in enumerate(fault.between):
+        yield from ((("between", place), problem) for problem in _unknown_agent(scenario, endpoint))
+    if all(endpoint.startswith("agent") for endpoint in fault.between):
+        yield ("between",), "agents do not talk to each other; valid: queue and core, or agents and one of them"
+
+
+def _pool(scenario: Scenario, fault: ResourceUnavailable | ResourceDegraded | ResourceLeak) -> Iterator[Contradiction]:
+    pool = scenario.resources.get(fault.resource)
+    if pool is None:
+        yield ("resource",), _unknown_resource(scenario, fault.resource)
+    elif not isinstance(fault, ResourceDegraded) and fault.units > pool.units:
+        yield (
+            ("units",),
+            f"{fault.units} are more than there are; valid: up to {pool.units}, the units of {fault.resource}",
+        )
+
+
+def _agent_targets(
+    scenario: Scenario, fault: AgentCrash | AgentHang | AgentSlow | AgentFlap
+) -> Iterator[Contradiction]:
     targets = fault.targets
     count = scenario.agents.count
     if isinstance(targets, int) and targets > count:

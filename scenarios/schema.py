@@ -142,9 +142,7 @@ class StorageSettings(Settings):
 
     write: Seconds = Field(default=0.0, description="latency of a write")
     read: Seconds = Field(default=0.0, description="latency of a read")
-    failure: Annotated[Probability, AfterValidator(lambda value: _zero(value, "failing storage"))] = Field(
-        default=0.0, description="a write fails (not supported yet)"
-    )
+    failure: Probability = Field(default=0.0, description="a write fails, and the attempt goes on without")
 
 
 def _a_name(name: str) -> str:

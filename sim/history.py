@@ -58,6 +58,7 @@ class Event(IntEnum):
     CHECKPOINT_RESTORED = 41
     CHECKPOINT_REJECTED = 42  # value: sequence
     CHECKPOINT_CORRUPTED = 43  # ground truth of a fault; value: progress of the damaged checkpoint
+    CHECKPOINT_FAILED = 45  # a write that did not take place; value: progress that it would have kept
     CHECKPOINT_LOADED = 44  # an attempt starts from a checkpoint; epoch: the attempt's
 
     # --- agents, in truth
@@ -77,6 +78,8 @@ class Event(IntEnum):
     RESOURCE_UNAVAILABLE = 62
     RESOURCE_AVAILABLE = 63
     RESOURCE_AWAITED = 64  # an attempt waits for its needs; value: number of pools
+    RESOURCE_LEAKED = 68  # nobody's, though in service
+    RESOURCE_FOUND = 69
     # --- and as the core believes that probes them
     RESOURCE_SUSPECTED = 65
     RESOURCE_CLEARED = 66

@@ -169,6 +169,14 @@ class MemoryTaskStore:
         stored[-1] = replace(stored[-1], checksum=stored[-1].checksum ^ 1)
         return stored[-1]
 
+    def tear_checkpoint(self, task_id: str) -> Checkpoint | None:
+        """Fault injection: of the latest checkpoint only a part was written, under the checksum of the whole."""
+        stored = self._records[task_id].checkpoints
+        if not stored:
+            return None
+        stored[-1] = replace(stored[-1], progress=stored[-1].progress / 2)
+        return stored[-1]
+
     def _move(self, task_id: str, record: _Record, status: TaskStatus) -> None:
         if status not in LEGAL_TRANSITIONS[record.status]:
             raise IllegalTransition(f"{task_id}: {record.status} cannot become {status}")

@@ -13,10 +13,11 @@ from rich.text import Text
 from scenarios import Scenario
 from scenarios.arrivals import Burst, Closed, Interval, Poisson
 from scenarios.detection import DetectionSettings
-from scenarios.distributions import Constant, Exponential, Uniform
-from scenarios.faults import AgentCrash, AgentHang, CheckpointCorrupt, ExecutionFailure, Partition, ResourceUnavailable
+from scenarios.distributions import Constant
 from scenarios.policies import Policy
+from sim.reports.faults import in_words
 from sim.reports.numbers import count, duration
+from sim.reports.words import capitalized, listed, percent, spread
 
 
 def catalogue(found: Sequence[Scenario]) -> Table:
@@ -75,9 +76,9 @@ def _injected(scenario: Scenario) -> Iterator[str]:
     for fault in scenario.faults:
         if fault.at is not None and fault.at > scenario.duration:
             continue
-        grouped.setdefault(_fault(fault), []).extend([] if fault.at is None else [fault.at])
+        grouped.setdefault(in_words(fault), []).extend([] if fault.at is None else [fault.at])
     for what, moments in grouped.items():
-        yield f"At {listed([duration(moment) for moment in moments])} {what}." if moments else f"{_upper(what)}."
+        yield f"At {listed([duration(moment) for moment in moments])} {what}." if moments else f"{capitalized(what)}."
 
 
 def _by_itself(scenario: Scenario) -> Iterator[str]:
@@ -96,53 +97,10 @@ def _by_itself(scenario: Scenario) -> Iterator[str]:
         (queue.ack_loss, "acknowledgements are lost"),
         (queue.duplication, "deliveries arrive twice"),
         (network.loss, "messages are lost"),
+        (scenario.storage.failure, "checkpoints cannot be written"),
     ):
         if share:
             yield f"{percent(share)} of the {what}."
-
-
-def _fault(fault: Any) -> str:
-    """What a fault does; `at` is left to the caller, `every` is part of it."""
-    again = "" if fault.every is None else f"every {spread(fault.every)} "
-    lasting = getattr(fault, "for_", None)
-    lasts = f" for {spread(lasting)}" if lasting is not None else ""
-    match fault:
-        case AgentCrash():
-            return f"{again}{_targets(fault.targets, 'agent')} {_verb(fault.targets, 'crash', 'crashes')}"
-        case AgentHang():
-            until = lasts or " until restarted"
-            beats = ", beating on," if fault.beating else ""
-            return f"{again}{_targets(fault.targets, 'agent')} {_verb(fault.targets, 'hang', 'hangs')}{beats}{until}"
-        case ExecutionFailure():
-            return f"{again}{_targets(fault.targets, 'running task')} {_verb(fault.targets, 'fail', 'fails')}"
-        case CheckpointCorrupt():
-            return f"{again}the latest checkpoint of {_targets(fault.targets, 'running task')} is damaged"
-        case ResourceUnavailable():
-            is_are = "unit of {} is" if fault.units == 1 else "units of {} are"
-            return f"{again}{fault.units} {is_are.format(fault.resource)} out of service{lasts or ' to the end'}"
-        case Partition():
-            one, other = fault.between
-            return f"{again}nothing passes between {_side(one)} and {_side(other)}{lasts or ' to the end'}"
-    return f"{again}{fault.kind}{lasts}"
-
-
-def _side(endpoint: str) -> str:
-    return endpoint if "." in endpoint else f"the {endpoint}"
-
-
-def _targets(targets: Any, noun: str) -> str:
-    if isinstance(targets, tuple):
-        return listed(list(targets))
-    if targets == "all":
-        return f"every {noun}"
-    if isinstance(targets, float):
-        return f"{percent(targets)} of the {noun}s"
-    return f"one {noun}" if targets == 1 else count(targets, noun)
-
-
-def _verb(targets: Any, many: str, one: str) -> str:
-    single = targets in (1, "all") or (isinstance(targets, tuple) and len(targets) == 1)
-    return one if single and not isinstance(targets, float) else many
 
 
 # ------------------------------------------------------------------------------- load
@@ -246,30 +204,3 @@ def retries(condition: Policy) -> str:
     deadline = "" if condition.deadline is None else f", within {duration(condition.deadline)} of the first failure"
     budget = "" if condition.budget is None else f", on a budget of {condition.budget.tokens:g} that all tasks share"
     return f"{times}, {grows}{cap}{jitter}{deadline}{budget}"
-
-
-# ------------------------------------------------------------------------------- words
-def spread(distribution: Any) -> str:
-    """A distribution in words: `20s`, `20s to 60s`, `3s on average`."""
-    match distribution:
-        case Constant():
-            return duration(distribution.value)
-        case Uniform():
-            return f"{duration(distribution.low)} to {duration(distribution.high)}"
-        case Exponential():
-            return f"{duration(distribution.mean)} on average (exponential)"
-    return f"{duration(distribution.mean)} on average ({distribution.kind})"
-
-
-def listed(words: Sequence[str], last: str = " and ") -> str:
-    """`a, b and c`."""
-    return last.join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
-
-
-def percent(share: float) -> str:
-    """`2 %`."""
-    return f"{share * 100:.3g} %"
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]

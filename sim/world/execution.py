@@ -52,6 +52,7 @@ class Attempt:
     frozen: bool = False
     allocation: Allocation | None = None
     withdraw_request: Callable[[], None] | None = None
+    slowness: float = 1.0  # seconds that a work-second takes
 
 
 class Execution:
@@ -79,6 +80,11 @@ class Execution:
         self._redrawn_work = Repeated(streams, "task.work.redrawn", tasks.work)
         self._failure_luck = Repeated(streams, "task.failure")
         self._failure_point = Repeated(streams, "task.failure_point")
+        self._write_luck = Repeated(streams, "storage.failure")
+        self.write_failure = storage.failure
+        self.storage_slowness = 1.0
+        self.slowness_of: Callable[[Attempt], float] | None = None  # asked once something is slow
+        self.on_poisoned: Callback = lambda attempt: None
         self.on_success: Callback = lambda attempt: None
         self.on_failure: Callable[[Attempt, str], None] = lambda attempt, error: None
         self.on_fenced: Callback = lambda attempt: None
@@ -97,6 +103,8 @@ class Execution:
             attempt.progress = checkpoint.progress
         attempt.started = True
         attempt.end = task.work
+        if self.slowness_of is not None:
+            attempt.slowness = self.slowness_of(attempt)
         if settings.failure_probability > 0:
             self._draw_failure(attempt)
         if settings.timeout is not None:
@@ -106,9 +114,11 @@ class Execution:
             self._history.record(
                 Event.CHECKPOINT_LOADED, task.number, attempt.agent.number, attempt.epoch, checkpoint.progress
             )
-            self._arm(attempt, self._restore_time, self._go_on)
+            self._arm(attempt, self._restore_time * self.storage_slowness, self._go_on)
         else:
             self._go_on(attempt)
+        if task.poisonous:
+            self.on_poisoned(attempt)
 
     def _restore_point(self, attempt: Attempt) -> Checkpoint | None:
         """From where the attempt has to start; a checkpoint that was damaged since it was chosen is no such place."""
@@ -146,28 +156,38 @@ class Execution:
                 target = next_one
         attempt.target = target
         attempt.working_since = self._env.now
-        self._arm(attempt, target - attempt.progress, self._reach)
+        self._arm(attempt, (target - attempt.progress) * attempt.slowness, self._reach)
 
     def _reach(self, attempt: Attempt) -> None:
         attempt.progress = attempt.target
         attempt.working_since = None
         if attempt.progress < attempt.end:
-            self._arm(attempt, self._write_time, self._save)
+            self._arm(attempt, self._write_time * self.storage_slowness, self._save)
         elif attempt.fails:
             self.on_failure(attempt, "execution_error")
         elif self._checkpoint is not None and self._checkpoint.final:
-            self._arm(attempt, self._write_time, self._save)
+            self._arm(attempt, self._write_time * self.storage_slowness, self._save)
         else:
             self.on_success(attempt)
 
     def _save(self, attempt: Attempt) -> None:
         task = attempt.task
+        task.writes += 1
+        if self.write_failure > 0 and self._write_luck.draw(task.number, task.writes) < self.write_failure:
+            self._history.record(
+                Event.CHECKPOINT_FAILED, task.number, attempt.agent.number, attempt.epoch, attempt.progress
+            )
+            self._after_save(attempt)
+            return
         if self._store.save_checkpoint(task.name, attempt.epoch, attempt.progress) is None:
             self.on_fenced(attempt)
             return
         self._history.record(
             Event.CHECKPOINT_WRITTEN, task.number, attempt.agent.number, attempt.epoch, attempt.progress
         )
+        self._after_save(attempt)
+
+    def _after_save(self, attempt: Attempt) -> None:
         if attempt.progress < attempt.end:
             self._go_on(attempt)
         else:
@@ -196,14 +216,14 @@ class Execution:
 
     def _note_progress(self, attempt: Attempt) -> None:
         if attempt.working_since is not None:
-            attempt.progress += self._env.now - attempt.working_since
+            attempt.progress += (self._env.now - attempt.working_since) / attempt.slowness
             attempt.working_since = None
 
     def progress_of(self, attempt: Attempt) -> float:
         """How far a started attempt is at this instant, in work-seconds."""
         if attempt.working_since is None or attempt.frozen:
             return attempt.progress
-        return attempt.progress + self._env.now - attempt.working_since
+        return attempt.progress + (self._env.now - attempt.working_since) / attempt.slowness
 
     def stop(self, attempt: Attempt) -> None:
         """End the attempt here; its progress up to now is in `attempt.progress`."""
@@ -225,6 +245,24 @@ class Execution:
         elif self._settings.interrupted == "redraw":
             task.redraws += 1
             task.work = self._redrawn_work.draw(task.number, task.redraws)
+
+    def change_pace(self, attempt: Attempt, slowness: float) -> None:
+        """From now on, a work-second takes the started attempt so many seconds."""
+        if slowness == attempt.slowness:
+            return
+        working = attempt.working_since is not None
+        if working and not attempt.frozen:
+            self._note_progress(attempt)
+            disarm(attempt.timer)
+        attempt.slowness = slowness
+        if not working:
+            return  # it reads or writes a checkpoint
+        left = (attempt.target - attempt.progress) * slowness
+        if attempt.frozen:
+            attempt.due, attempt.then = left, self._reach
+        else:
+            attempt.working_since = self._env.now
+            self._arm(attempt, left, self._reach)
 
     # ------------------------------------------------------------------------- freeze, thaw
     def freeze(self, attempt: Attempt) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, nan
+from math import inf, nan, prod
 
 import simpy
 
@@ -12,7 +12,7 @@ from scenarios.distributions import Exponential
 from scenarios.errors import ScenarioError
 from scenarios.schema import TaskSettings
 from sim.randomness import Streams
-from sim.world.clock import after
+from sim.world.clock import Timer, after, disarm
 
 Submit = Callable[[int], None]
 REJECTIONS_MAX = 100
@@ -37,6 +37,11 @@ class Load:
         self._gap: Callable[[], float] = lambda: inf
         self._rejections = 0
         self._rejected_at = nan
+        self._surges: list[float] = []
+        self._factor = 1.0  # how many times as fast it comes now
+        self._ahead = 0.0  # by how much the load's own time is ahead of the clock
+        self._since = 0.0  # when that was
+        self._next_arrival: tuple[float, Timer] | None = None
 
     def start(self) -> None:
         """Begin to submit."""
@@ -54,7 +59,7 @@ class Load:
             self._await_arrival()
         elif isinstance(arrivals, Interval):
             every = arrivals.every
-            self._gap = lambda: (self._submitted + 1) * every - self._env.now  # gaps that were summed up would drift
+            self._gap = lambda: (self._submitted + 1) * every - self._own_time()  # gaps summed up would drift
             self._await_arrival()
 
     def _burst(self, size: int) -> None:
@@ -63,11 +68,37 @@ class Load:
 
     def _await_arrival(self) -> None:
         if self._submitted < self._count:
-            after(self._env, self._gap(), self._arrive)
+            delay = self._gap() / self._factor
+            self._next_arrival = self._env.now + delay, after(self._env, delay, self._arrive)
 
     def _arrive(self, _: object) -> None:
         self._next()
         self._await_arrival()
+
+    def _own_time(self) -> float:
+        """The load's own time, which passes faster in a surge."""
+        now = self._env.now
+        return now + self._ahead + (self._factor - 1) * (now - self._since)
+
+    def surge(self, factor: float) -> Callable[[], None]:
+        """Come so many times as fast from now on; returns what ends that."""
+        self._surges.append(factor)
+        self._change_pace()
+
+        def end() -> None:
+            self._surges.remove(factor)
+            self._change_pace()
+
+        return end
+
+    def _change_pace(self) -> None:
+        now, before, factor = self._env.now, self._factor, prod(self._surges)
+        self._ahead, self._since, self._factor = self._own_time() - now, now, factor
+        if self._next_arrival is not None and self._next_arrival[1].callbacks:
+            due, timer = self._next_arrival
+            disarm(timer)
+            due = now + (due - now) * before / factor
+            self._next_arrival = due, after(self._env, due - now, self._arrive)
 
     def _next(self, client: int | None = None) -> None:
         number = self._submitted
@@ -79,7 +110,7 @@ class Load:
 
     # ---------------------------------------------------------------------- closed clients
     def _think_then_submit(self, client: int) -> None:
-        after(self._env, self._think[client](), lambda _: self._next(client))
+        after(self._env, self._think[client]() / self._factor, lambda _: self._next(client))
 
     def ended(self, number: int) -> None:
         """A task has ended, one way or another: the client that waited for it goes on."""

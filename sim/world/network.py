@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 import simpy
 
@@ -60,6 +61,51 @@ class Unsent:
     deliver: Delivery
 
 
+class Disturbance:
+    """What happens to messages while it lasts: with a probability, one is late, or lost (late for ever).
+
+    `between` are two endpoints or groups, in this direction only when it is `one_way`; None: all. Each kind of message
+    of each sender has luck of its own, in streams below `name`.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        name: str,
+        probability: float,
+        delay: Samplable | None,
+        between: tuple[str, str] | None = None,
+        one_way: bool = False,
+    ) -> None:
+        self._streams = streams
+        self._name = name
+        self._probability = probability
+        self._delay = delay
+        self._between = between
+        self._one_way = one_way
+        self._luck: dict[str, Callable[[], float]] = {}
+        self._delays: dict[str, Callable[[], float]] = {}
+
+    def strikes(self, message: str, source: str, target: str) -> float:
+        """Seconds that this message is late; infinite when it is lost."""
+        if self._between is not None and not self._concerns(source, target):
+            return 0.0
+        name = f"{self._name}.{message}.{source}"
+        if name not in self._luck:
+            self._luck[name] = self._streams.sequence(f"{name}.luck", STANDARD_UNIFORM)
+            if self._delay is not None:
+                self._delays[name] = self._streams.sequence(f"{name}.delay", self._delay)
+        if self._luck[name]() >= self._probability:
+            return 0.0
+        return inf if self._delay is None else self._delays[name]()
+
+    def _concerns(self, source: str, target: str) -> bool:
+        assert self._between is not None
+        one, other = self._between
+        there = covers(one, source) and covers(other, target)
+        return there or (not self._one_way and covers(one, target) and covers(other, source))
+
+
 class Network:
     """Sends messages.
 
@@ -77,15 +123,27 @@ class Network:
         self._draws: dict[str, Callable[[], float]] = {}
         self._broken: dict[str, Link] = {}
         self._perfect = loss == 0 and latency.constant == 0
+        self._disturbances: list[Disturbance] = []
+        self.transparent = self._perfect
+        """Whether every message arrives at once: senders may then take the short way."""
         self.outbox: list[Unsent] = []
         self.on_reconnect: Callable[[Link], None] = lambda link: None
         self.on_send_failure: Callable[[Link], None] = lambda link: None
 
     # ------------------------------------------------------------------ messages
-    @property
-    def transparent(self) -> bool:
-        """Whether every message arrives at once: senders may then take the short way."""
-        return self._perfect and not self._broken
+    def _changed(self) -> None:
+        self.transparent = self._perfect and not self._broken and not self._disturbances
+
+    def disturb(self, disturbance: Disturbance) -> Callable[[], None]:
+        """From now on, messages are lost or late as the disturbance says; returns what ends it."""
+        self._disturbances.append(disturbance)
+        self._changed()
+
+        def end() -> None:
+            self._disturbances.remove(disturbance)
+            self._changed()
+
+        return end
 
     def broken_link(self, source: str, target: str) -> Link | None:
         """The broken connection between two endpoints, None when they are connected."""
@@ -115,6 +173,14 @@ class Network:
             return
         unsent = Unsent(self._env.now, source, target, deliver)
         delay = self._draw("latency", message, source, self._latency)
+        for disturbance in self._disturbances:
+            late = disturbance.strikes(message, source, target)
+            if late == inf:
+                self._history.record(Event.MESSAGE_LOST, detail=message, about=source)
+                if lost is not None:
+                    lost(None)
+                return
+            delay += late
         if delay > 0 and self.broken_link(source, target) is None:
             after(self._env, delay, lambda _: self._arrive(message, unsent, lost))
         else:
@@ -164,6 +230,7 @@ class Network:
         link = self._broken.get(name)
         if link is None:
             link = self._broken[name] = Link(sides, self._env.event())
+            self._changed()
         elif link.cuts == 0:  # cut again before anybody had reconnected
             link.healed = self._env.event()
         link.cuts += 1
@@ -196,5 +263,6 @@ class Network:
         if link.cuts > 0:
             return False
         if self._broken.pop(link.name, None) is not None:
+            self._changed()
             self.on_reconnect(link)
         return True

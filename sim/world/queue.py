@@ -59,7 +59,8 @@ class TaskQueue:
         self._delivery_luck = Repeated(streams, "queue.loss")
         self._ack_luck = Repeated(streams, "queue.ack_loss")
         self._duplication_luck = Repeated(streams, "queue.duplication")
-        self._direct = settings.latency.constant == 0 and settings.loss == 0 and settings.duplication == 0
+        self.duplication = settings.duplication
+        self._blocks = 0  # how many faults keep it from delivering
         self.on_delivery: Callable[[Task, Agent, int, int], None] = lambda task, agent, incarnation, delivery: None
         self.on_redelivery: Callable[[Task], None] = lambda task: None
         self.on_settled: Callable[[Task], None] = lambda task: None
@@ -78,8 +79,30 @@ class TaskQueue:
 
     @property
     def blocked(self) -> bool:
-        """Whether some agent that wants work cannot be reached."""
-        return bool(self._unreachable)
+        """Whether nothing is delivered, or some agent that wants work cannot be reached."""
+        return self._blocks > 0 or bool(self._unreachable)
+
+    @property
+    def duplication(self) -> float:
+        """The probability that a delivery arrives twice."""
+        return self._duplication
+
+    @duplication.setter
+    def duplication(self, probability: float) -> None:
+        self._duplication = probability
+        settings = self._settings
+        self._direct = settings.latency.constant == 0 and settings.loss == 0 and probability == 0
+
+    def block(self) -> None:
+        """Deliver nothing, until `unblock` has been called as often."""
+        self._blocks += 1
+        self._history.record(Event.QUEUE_BLOCKED, about=self.name)
+
+    def unblock(self) -> None:
+        """Deliver again."""
+        self._blocks -= 1
+        self._history.record(Event.QUEUE_UNBLOCKED, about=self.name)
+        self.dispatch()
 
     @property
     def full(self) -> bool:
@@ -100,7 +123,7 @@ class TaskQueue:
 
     def dispatch(self) -> None:
         """Deliver from the head of the line as long as somebody waits for work."""
-        if self._dispatching:  # called by what a delivery has caused: the loop below goes on
+        if self._dispatching or self._blocks:  # called by what a delivery has caused: the loop below goes on
             return
         self._dispatching = True
         line, idle = self._line, self._idle
@@ -155,7 +178,11 @@ class TaskQueue:
 
     # ------------------------------------------------------------------------ delivery
     def deliver_to(self, task: Task, agent: Agent, reason: str) -> None:
-        """Deliver past the line to an agent that has kept a slot for the task."""
+        """Deliver past the line, which is blocked or not, to an agent that has kept a slot for the task."""
+        if self._blocks:
+            self.enter(task, reason, at_head=True)
+            self.free_slot(agent)
+            return
         self._history.record(Event.QUEUE_ENTERED, task.number, detail=reason)
         self._deliver(task, agent)
 
@@ -195,9 +222,7 @@ class TaskQueue:
                     lost,
                 )
 
-        if self._settings.duplication > 0 and (
-            self._duplication_luck.draw(task.number, delivery) < self._settings.duplication
-        ):
+        if self._duplication > 0 and self._duplication_luck.draw(task.number, delivery) < self._duplication:
             self._history.record(Event.QUEUE_DUPLICATED, task.number, agent.number, value=float(delivery))
             self.enter(task, "duplicate")
         delay = self._latency.draw(task.number, delivery)

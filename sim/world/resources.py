@@ -187,6 +187,20 @@ class Pools:
             )
         return count, list(hit.values())
 
+    def leak(self, name: str, units: int) -> int:
+        """Up to `units` free units of a pool become nobody's; returns how many."""
+        pool = self.pools[name]
+        count = min(units, pool.free)
+        pool.free -= count
+        self._history.record(Event.RESOURCE_LEAKED, value=float(count), about=name)
+        return count
+
+    def find(self, name: str, units: int) -> None:
+        """Units that had leaked are found again."""
+        self.pools[name].free += units
+        self._history.record(Event.RESOURCE_FOUND, value=float(units), about=name)
+        self._grant()
+
     def enable(self, name: str, units: int) -> None:
         """Put units back into service."""
         pool = self.pools[name]

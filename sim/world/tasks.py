@@ -26,6 +26,8 @@ class Task:
     keeper: Agent | None = None  # the agent that keeps a slot for its retry, in this incarnation
     keeper_incarnation: int = 0
     error: str | None = None
+    poisonous: bool = False  # whoever takes it dies
+    writes: int = 0  # of its checkpoints, tried so far
     attempts: list[Attempt] = field(default_factory=list)
 
 

@@ -23,7 +23,11 @@ TOP = (
     "recovery, faults, expect"
 )
 ARRIVALS = "poisson, interval, burst, closed"
-FAULTS = "agent_crash, agent_hang, execution_failure, resource_unavailable, partition, checkpoint_corrupt"
+FAULTS = (
+    "agent_crash, agent_hang, agent_slow, agent_flap, execution_failure, poison_task, resource_unavailable, "
+    "resource_degraded, resource_leak, partition, message_loss, message_delay, message_reorder, message_duplicate, "
+    "queue_blocked, checkpoint_corrupt, checkpoint_torn, storage_failure, storage_slow, load_surge"
+)
 DISTRIBUTIONS = "constant, uniform, exponential, normal, lognormal, hyperexponential, weibull, erlang, pareto"
 
 
@@ -58,7 +62,10 @@ def test_the_story_itself_is_valid():
         ("documents: 3", "9: documents: 3 is not a text; put it in quotes"),
         ("faults: 3", "9: faults: 3 is not a list; valid: [a, b]"),
         ("steady_state: {window: 30s}", "9: steady_state: 'steady_state' is not supported yet; valid: leave it out"),
-        ("storage: {failure: 0.1}", "9: storage.failure: failing storage is not supported yet; valid: 0"),
+        (
+            "storage: {failure: 2}",
+            "9: storage.failure: 2 is not a probability; valid: a number from 0 to 1, or a percentage",
+        ),
         (
             "recovery: {runbook: mine.md}",
             (
@@ -280,7 +287,47 @@ def test_a_wrong_value_is_refused_where_it_stands(right, wrong, said):
         ("agent_crash: {every: 0s}", ".agent_crash.every: never lets time pass; valid: a mean of more than 0"),
         ("agent_crash:", ".agent_crash: null is not valid; valid: a mapping with the keys at, every, targets"),
         ("agent_crsh: {at: 10m}", f".agent_crsh: unknown fault; known: {FAULTS} (nearest: 'agent_crash')"),
-        ("agent_slow: {at: 10m}", f".agent_slow: fault 'agent_slow' is not supported yet; supported: {FAULTS}"),
+        ("core_crash: {at: 10m}", f".core_crash: fault 'core_crash' is not supported yet; supported: {FAULTS}"),
+        ("agent_slow: {at: 10m}", ".agent_slow.factor: is missing; it is required"),
+        (
+            "agent_slow: {factor: 1, at: 10m}",
+            ".agent_slow.factor: 1.0 changes nothing, or for the better; valid: more than 1",
+        ),
+        (
+            "agent_slow: {factor: 2, targets: agent.77, at: 10m}",
+            ".agent_slow.targets[0]: 'agent.77' does not exist; valid: agent.0 … agent.9 (nearest: 'agent.9')",
+        ),
+        (
+            "agent_flap: {down: 0s, up: 0s, at: 10m}",
+            ".agent_flap.up: no time would ever pass; valid: down or up of more than 0",
+        ),
+        (
+            "message_loss: {probability: 0, at: 10m}",
+            ".message_loss.probability: 0.0 is not valid; valid: more than 0",
+        ),
+        (
+            "message_loss: {probability: 1, one_way: true, at: 10m}",
+            ".message_loss.one_way: all messages have no one direction; valid: with between only",
+        ),
+        (
+            "message_delay: {delay: 1s, between: [agent.1, agent.2], at: 10m}",
+            (
+                ".message_delay.between: agents do not talk to each other; "
+                "valid: queue and core, or agents and one of them"
+            ),
+        ),
+        (
+            "resource_degraded: {resource: gpus, factor: 2, at: 10m}",
+            ".resource_degraded.resource: unknown resource 'gpus'; valid: gpu (nearest: 'gpu')",
+        ),
+        (
+            "resource_leak: {resource: gpu, units: 99, at: 10m}",
+            ".resource_leak.units: 99 are more than there are; valid: up to 12, the units of gpu",
+        ),
+        (
+            "storage_slow: {factor: 2, at: 10m}",
+            ".storage_slow: no task writes checkpoints; valid: with tasks.checkpoint only",
+        ),
         ("agent_crash", f": 'agent_crash' is no fault; valid: one of {FAULTS}, as in {{agent_crash: {{…}}}}"),
         (
             "{agent_crash: {at: 10m}, agent_hang: {at: 1m}}",

@@ -219,23 +219,9 @@ def test_a_supported_fault_is_read(fault):
 @pytest.mark.parametrize(
     "kind",
     [
-        "agent_slow",
-        "agent_flap",
-        "resource_degraded",
-        "resource_leak",
-        "message_loss",
-        "message_duplicate",
-        "message_reorder",
-        "message_delay",
-        "queue_blocked",
-        "checkpoint_torn",
-        "storage_failure",
-        "storage_slow",
         "core_crash",
         "core_slow",
         "clock_skew",
-        "load_surge",
-        "poison_task",
     ],
 )
 def test_a_fault_that_is_not_supported_yet_is_refused_as_such(kind):

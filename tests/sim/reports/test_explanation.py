@@ -3,7 +3,8 @@
 import pytest
 
 import scenarios
-from sim.reports.explanation import first_sentence, hit, injected, listed, retries, should_happen
+from sim.reports.explanation import first_sentence, hit, injected, retries, should_happen
+from sim.reports.words import listed
 
 PLAIN = """\
 name: plain
@@ -35,6 +36,41 @@ def scenario(more="", plain=PLAIN, **values):
         ),
         ("agent_hang: {at: 90s, for: 10s}", "At 90s one agent hangs for 10s."),
         ("agent_hang: {at: 90s, for: 10s, beating: true}", "At 90s one agent hangs, beating on, for 10s."),
+        ("agent_slow: {factor: 3, at: 1m}", "At 1m one agent takes 3 times as long for work to the end."),
+        (
+            "agent_slow: {factor: 1.5, targets: 2, at: 1m, for: 10s}",
+            "At 1m 2 agents take 1.5 times as long for work for 10s.",
+        ),
+        (
+            "agent_flap: {down: 5s, up: {exponential: {mean: 1m}}, at: 1m, for: 5m}",
+            "At 1m one agent flaps for 5m: down for 5s, up for 1m on average (exponential).",
+        ),
+        ("poison_task: {at: 1m}", "At 1m one running task turns out to kill whoever takes it."),
+        ("load_surge: {factor: 4, at: 1m, for: 30s}", "At 1m the load comes 4 times as fast for 30s."),
+        (
+            "resource_degraded: {resource: gpu, factor: 2, at: 1m}",
+            "At 1m work that holds gpu takes 2 times as long to the end.",
+        ),
+        ("resource_leak: {resource: gpu, units: 1, at: 1m}", "At 1m 1 free unit leaks from gpu."),
+        (
+            "resource_leak: {resource: gpu, units: 2, at: 1m, for: 30s}",
+            "At 1m 2 free units leak from gpu, found again after 30s.",
+        ),
+        ("message_loss: {probability: 10%, at: 1m}", "At 1m 10 % of the messages are lost to the end."),
+        (
+            "message_loss: {probability: 1, between: [agent.1, core], one_way: true, at: 1m, for: 5s}",
+            "At 1m 100 % of the messages from agent.1 to the core are lost for 5s.",
+        ),
+        (
+            "message_delay: {delay: 2s, between: [agents, queue], at: 1m, for: 5s}",
+            "At 1m the messages between the agents and the queue are late by 2s for 5s.",
+        ),
+        (
+            "message_reorder: {delay: 1s, probability: 20%, at: 1m}",
+            "At 1m 20 % of the messages are held back by 1s to the end.",
+        ),
+        ("message_duplicate: {probability: 20%, at: 1m}", "At 1m 20 % of the deliveries arrive twice to the end."),
+        ("queue_blocked: {at: 1m, for: 10s}", "At 1m the queue delivers nothing for 10s."),
         ("execution_failure: {at: 1m}", "At 1m one running task fails."),
         ("checkpoint_corrupt: {at: 1m}", "At 1m the latest checkpoint of one running task is damaged."),
         (

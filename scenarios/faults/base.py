@@ -1,42 +1,22 @@
-"""Faults: what goes wrong, whom it hits, when, and for how long."""
+"""What all faults have in common: when they happen, for how long, and whom they hit."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from scenarios.distributions import Distribution, Interval
 from scenarios.errors import invalid, nearest, shown
-from scenarios.quantities import PositiveCount, Quantity, Seconds, Truth, is_number, percentage
-from scenarios.settings import NOT_YET, Form, OneOf
+from scenarios.quantities import Number, Quantity, Seconds, is_number, percentage
+from scenarios.settings import NOT_YET, Form
 
 ALL = "all"
 INDEX = r"(?:0|[1-9][0-9]{0,8})"
 """The number in a name such as `agent.3`."""
 ENDPOINTS = "agents, queue, core, agent.0, agent.1, …"
 TARGETS_HINT = "valid: a count, a fraction above 0 and up to 1 (0.2 or 20%), all, or a list of names"
-LATER = (
-    "agent_slow",
-    "agent_flap",
-    "resource_degraded",
-    "resource_leak",
-    "message_loss",
-    "message_duplicate",
-    "message_reorder",
-    "message_delay",
-    "queue_blocked",
-    "checkpoint_torn",
-    "storage_failure",
-    "storage_slow",
-    "core_crash",
-    "core_slow",
-    "clock_skew",
-    "load_surge",
-    "poison_task",
-)
-"""Faults that are known and not supported yet."""
 
 
 def _targets(noun: str) -> BeforeValidator:
@@ -101,6 +81,16 @@ Endpoints = Annotated[
 Duration = Distribution | None
 
 
+def _slower(value: float) -> float:
+    if value <= 1:
+        raise invalid(f"{shown(value)} changes nothing, or for the better; valid: more than 1")
+    return value
+
+
+Factor = Annotated[Number, AfterValidator(_slower), Quantity("number > 1")]
+"""How many times as long, or as fast."""
+
+
 class Fault(Form):
     """A fault is placed by `at` or by `every`, exactly one of them."""
 
@@ -117,62 +107,5 @@ class Fault(Form):
         return self
 
 
-_INSTANT = {"for": "this fault happens at an instant and cannot last; valid: leave 'for' out"}
-
-
-class AgentCrash(Fault):
-    """Agents die with all that they hold in memory, until somebody restarts them."""
-
-    kind: ClassVar[str] = "agent_crash"
-    refused: ClassVar[dict[str, str]] = Fault.refused | _INSTANT
-    targets: AgentTargets = Field(default=1, description="which agents")
-
-
-class AgentHang(Fault):
-    """Agents stop working, answering and beating, and wake up again after `for`."""
-
-    kind: ClassVar[str] = "agent_hang"
-    targets: AgentTargets = Field(default=1, description="which agents")
-    beating: Truth = Field(
-        default=False, description="whether heartbeats go on all the same, from a thread of their own"
-    )
-    for_: Duration = Field(default=None, alias="for", description="how long; null: until restarted")
-
-
-class ExecutionFailure(Fault):
-    """Attempts at running tasks end on the spot, as failed."""
-
-    kind: ClassVar[str] = "execution_failure"
-    refused: ClassVar[dict[str, str]] = Fault.refused | _INSTANT
-    targets: TaskTargets = Field(default=1, description="which running tasks")
-
-
-class ResourceUnavailable(Fault):
-    """Units of a pool go out of service, held or free, as chance has it."""
-
-    kind: ClassVar[str] = "resource_unavailable"
-    resource: str = Field(description="the pool")
-    units: PositiveCount = Field(description="how many units")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
-
-
-class Partition(Fault):
-    """Nothing passes between two endpoints, in either direction."""
-
-    kind: ClassVar[str] = "partition"
-    between: Endpoints = Field(description=f"two of {ENDPOINTS}")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
-
-
-class CheckpointCorrupt(Fault):
-    """The latest checkpoints of running tasks are damaged, which nobody notices before they are read."""
-
-    kind: ClassVar[str] = "checkpoint_corrupt"
-    refused: ClassVar[dict[str, str]] = Fault.refused | _INSTANT
-    targets: TaskTargets = Field(default=1, description="which running tasks")
-
-
-FORMS = (AgentCrash, AgentHang, ExecutionFailure, ResourceUnavailable, Partition, CheckpointCorrupt)
-AnyFault = AgentCrash | AgentHang | ExecutionFailure | ResourceUnavailable | Partition | CheckpointCorrupt
-FaultEntry = Annotated[AnyFault, OneOf("fault", FORMS, LATER), Quantity("fault")]
-"""One entry of `faults`."""
+INSTANT = {"for": "this fault happens at an instant and cannot last; valid: leave 'for' out"}
+"""The keys that a fault refuses which happens at an instant."""

@@ -1,0 +1,98 @@
+"""Faults: what goes wrong, whom it hits, when, and for how long."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from scenarios.faults.agents import AgentCrash, AgentFlap, AgentHang, AgentSlow
+from scenarios.faults.base import Fault
+from scenarios.faults.messages import (
+    MessageDelay,
+    MessageDuplicate,
+    MessageLoss,
+    MessageReorder,
+    Partition,
+    QueueBlocked,
+)
+from scenarios.faults.resources import ResourceDegraded, ResourceLeak, ResourceUnavailable
+from scenarios.faults.storage import CheckpointCorrupt, CheckpointTorn, StorageFailure, StorageSlow
+from scenarios.faults.tasks import ExecutionFailure, LoadSurge, PoisonTask
+from scenarios.quantities import Quantity
+from scenarios.settings import OneOf
+
+LATER = ("core_crash", "core_slow", "clock_skew")
+"""Faults that are known and not supported yet."""
+FORMS = (
+    AgentCrash,
+    AgentHang,
+    AgentSlow,
+    AgentFlap,
+    ExecutionFailure,
+    PoisonTask,
+    ResourceUnavailable,
+    ResourceDegraded,
+    ResourceLeak,
+    Partition,
+    MessageLoss,
+    MessageDelay,
+    MessageReorder,
+    MessageDuplicate,
+    QueueBlocked,
+    CheckpointCorrupt,
+    CheckpointTorn,
+    StorageFailure,
+    StorageSlow,
+    LoadSurge,
+)
+AnyFault = (
+    AgentCrash
+    | AgentHang
+    | AgentSlow
+    | AgentFlap
+    | ExecutionFailure
+    | PoisonTask
+    | ResourceUnavailable
+    | ResourceDegraded
+    | ResourceLeak
+    | Partition
+    | MessageLoss
+    | MessageDelay
+    | MessageReorder
+    | MessageDuplicate
+    | QueueBlocked
+    | CheckpointCorrupt
+    | CheckpointTorn
+    | StorageFailure
+    | StorageSlow
+    | LoadSurge
+)
+FaultEntry = Annotated[AnyFault, OneOf("fault", FORMS, LATER), Quantity("fault")]
+"""One entry of `faults`."""
+
+__all__ = [
+    "FORMS",
+    "LATER",
+    "AgentCrash",
+    "AgentFlap",
+    "AgentHang",
+    "AgentSlow",
+    "AnyFault",
+    "CheckpointCorrupt",
+    "CheckpointTorn",
+    "ExecutionFailure",
+    "Fault",
+    "FaultEntry",
+    "LoadSurge",
+    "MessageDelay",
+    "MessageDuplicate",
+    "MessageLoss",
+    "MessageReorder",
+    "Partition",
+    "PoisonTask",
+    "QueueBlocked",
+    "ResourceDegraded",
+    "ResourceLeak",
+    "ResourceUnavailable",
+    "StorageFailure",
+    "StorageSlow",
+]

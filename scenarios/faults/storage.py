@@ -1,0 +1,44 @@
+"""Faults of the storage that checkpoints are kept in."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from scenarios.faults.base import INSTANT, Duration, Factor, Fault, TaskTargets
+from scenarios.quantities import Probability, above_zero
+
+
+class CheckpointCorrupt(Fault):
+    """The latest checkpoints of running tasks are damaged, which nobody notices before they are read."""
+
+    kind: ClassVar[str] = "checkpoint_corrupt"
+    refused: ClassVar[dict[str, str]] = Fault.refused | INSTANT
+    targets: TaskTargets = Field(default=1, description="which running tasks")
+
+
+class CheckpointTorn(Fault):
+    """The latest checkpoints of running tasks were written only in part, which nobody notices before they are read."""
+
+    kind: ClassVar[str] = "checkpoint_torn"
+    refused: ClassVar[dict[str, str]] = Fault.refused | INSTANT
+    targets: TaskTargets = Field(default=1, description="which running tasks")
+
+
+class StorageFailure(Fault):
+    """Checkpoints cannot be written: the attempt goes on without."""
+
+    kind: ClassVar[str] = "storage_failure"
+    probability: Annotated[Probability, AfterValidator(above_zero)] = Field(
+        default=1.0, description="share of the writes"
+    )
+    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+
+
+class StorageSlow(Fault):
+    """Reading and writing checkpoints takes longer, from the next one on."""
+
+    kind: ClassVar[str] = "storage_slow"
+    factor: Factor = Field(description="how many times as long, of all that a checkpoint costs")
+    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")

@@ -1,0 +1,57 @@
+"""Injectors of the faults of the storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from recovery.model import Checkpoint
+from recovery.stores.memory import is_intact
+from scenarios.faults import CheckpointCorrupt, CheckpointTorn, StorageFailure, StorageSlow
+from sim.faults.injection import Injection, Injector
+from sim.history import Event
+from sim.world.execution import Attempt
+
+
+def corrupt(injection: Injection) -> None:
+    """Damage the latest checkpoints that are sound."""
+    _damage(injection, injection.site.store.corrupt_checkpoint)
+
+
+def tear(injection: Injection) -> None:
+    """Leave of the latest checkpoints that are sound what half a write leaves."""
+    _damage(injection, injection.site.store.tear_checkpoint)
+
+
+def _damage(injection: Injection, damage: Callable[[str], Checkpoint | None]) -> None:
+    """Once for each task, however many attempts at it run."""
+    site = injection.site
+    sound: dict[int, Attempt] = {}
+    for attempt in site.running():
+        stored = site.store.checkpoints(attempt.task.name)
+        if stored and is_intact(stored[-1]):
+            sound.setdefault(attempt.task.number, attempt)
+    for attempt in injection.choose(list(sound.values()), len(sound)):
+        sound_one = site.store.checkpoints(attempt.task.name)[-1]
+        damage(attempt.task.name)
+        injection.note(Event.FAULT_INJECTED, task=attempt.task.number)
+        site.world.history.record(
+            Event.CHECKPOINT_CORRUPTED, attempt.task.number, epoch=sound_one.epoch, value=sound_one.progress
+        )
+
+
+def fail(injection: Injection) -> None:
+    """Writes fail: of several probabilities that are in force, with the highest."""
+    injection.inject(injection.site.write_failure.add(injection.fault.probability))
+
+
+def slow(injection: Injection) -> None:
+    """Reads and writes take longer."""
+    injection.inject(injection.site.storage_slowness.add(injection.fault.factor))
+
+
+INJECTORS: dict[type, Injector] = {
+    CheckpointCorrupt: corrupt,
+    CheckpointTorn: tear,
+    StorageFailure: fail,
+    StorageSlow: slow,
+}

@@ -1,0 +1,59 @@
+"""Slowdowns: what makes work take longer, of agents and of pools, and how much longer that of an attempt takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sim.world.agents import Agent
+from sim.world.execution import Attempt, Execution
+
+
+class Slowdowns:
+    """Factors that are in force. Those of one agent, or of one pool, multiply; of several pools the slowest counts.
+
+    As long as none has ever been in force, nothing asks: a world in which nothing is slow pays nothing for it.
+    """
+
+    def __init__(self, agents: Iterable[Agent], execution: Execution) -> None:
+        self._all = tuple(agents)
+        self._execution = execution
+        self._agents: dict[Agent, list[float]] = {}
+        self._pools: dict[str, list[float]] = {}
+
+    def slow_agent(self, agent: Agent, factor: float) -> Callable[[], None]:
+        """Slow an agent down; returns what ends that."""
+        return self._add(self._agents.setdefault(agent, []), factor, (agent,))
+
+    def slow_pool(self, pool: str, factor: float) -> Callable[[], None]:
+        """Slow down what holds units of a pool; returns what ends that."""
+        return self._add(self._pools.setdefault(pool, []), factor, self._all)
+
+    def _add(self, factors: list[float], factor: float, agents: tuple[Agent, ...]) -> Callable[[], None]:
+        self._execution.slowness_of = self.of
+        factors.append(factor)
+        self._apply(agents)
+
+        def end() -> None:
+            factors.remove(factor)
+            self._apply(agents)
+
+        return end
+
+    def _apply(self, agents: tuple[Agent, ...]) -> None:
+        for agent in agents:
+            for attempt in agent.attempts:
+                if attempt.started:
+                    self._execution.change_pace(attempt, self.of(attempt))
+
+    def of(self, attempt: Attempt) -> float:
+        """How many times as long the work of an attempt takes now."""
+        held = {} if attempt.allocation is None else attempt.allocation.units
+        pools = (_product(factors) for name, factors in self._pools.items() if held.get(name, 0))
+        return _product(self._agents.get(attempt.agent, ())) * max(pools, default=1.0)
+
+
+def _product(factors: Iterable[float]) -> float:
+    product = 1.0
+    for factor in factors:
+        product *= factor
+    return product

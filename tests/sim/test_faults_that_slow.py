@@ -1,0 +1,245 @@
+"""Slow and flapping agents, degraded and leaking pools, poison, surges, bad storage: their cost to the second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import scenarios
+import sim
+from sim.bench import Run
+from tests.sim.world.stories import scenario, told
+
+QUIET = {"recovery.detection.heartbeat_interval": "1000s", "tasks.work": "10s"}
+"""Task 0 comes at 10 s and takes 10 s."""
+
+
+def story(*faults: dict[str, Any], duration: str = "100s", agents: int = 1, count: int = 1, **values: Any) -> Run:
+    changed = QUIET | {"faults": list(faults), "tasks.count": count} | values
+    return sim.run(scenario(changed, duration=duration, agents=agents), seed=1)
+
+
+def completed(run: Run) -> list[tuple[float, int]]:
+    return [(time, task) for time, _, task, *_ in told(run, "task.completed")]
+
+
+# ---------------------------------------------------------------------------------------------------- slow agents
+def test_work_on_a_slow_agent_takes_so_many_times_as_long() -> None:
+    assert completed(story({"agent_slow": {"factor": 3, "at": "5s"}})) == [(40.0, 0)]
+
+
+def test_what_is_under_way_is_slowed_down_and_sped_up_again_exactly() -> None:
+    """4 s of work are done by 14 s, 2 s more by 20 s, and the last four then."""
+    slow = {"agent_slow": {"factor": 3, "at": "14s", "for": "6s"}}
+    run = story(slow)
+    assert completed(run) == [(24.0, 0)]
+    assert [(time, event) for time, event, *_ in told(run, "fault.")] == [
+        (14.0, "fault.injected"),
+        (20.0, "fault.cleared"),
+    ]
+    assert run.metrics["work.useful"] == 10.0
+
+
+def test_two_slowdowns_multiply() -> None:
+    """2 s of work in the first 4 s, then 1 s in 6 s, and the rest twice as slow as it should be."""
+    run = story({"agent_slow": {"factor": 2, "at": "0s"}}, {"agent_slow": {"factor": 3, "at": "14s", "for": "6s"}})
+    assert completed(run) == [(34.0, 0)]
+
+
+def test_others_are_not_slowed_down() -> None:
+    run = story({"agent_slow": {"targets": ["agent.1"], "factor": 5, "at": "5s"}}, agents=2, count=2)
+    assert completed(run) == [(20.0, 0), (70.0, 1)]
+
+
+def test_a_restart_does_not_help_and_a_hang_comes_on_top() -> None:
+    """Slow from 12 s on with 8 s of work left, it hangs from 14 s to 24 s with 7 s left."""
+    hang = {"agent_hang": {"at": "14s", "for": "10s"}}
+    assert completed(story({"agent_slow": {"factor": 2, "at": "12s"}}, hang)) == [(38.0, 0)]
+    crash = {"agent_crash": {"at": "14s"}}
+    perfect = {"recovery.detection.detector": "perfect"}
+    assert completed(story({"agent_slow": {"factor": 2, "at": "12s"}}, crash, **perfect)) == [(34.0, 0)]
+
+
+def test_one_that_becomes_slow_while_it_hangs_is_slow_when_it_wakes_up() -> None:
+    hang, slow = {"agent_hang": {"at": "14s", "for": "10s"}}, {"agent_slow": {"factor": 2, "at": "16s"}}
+    assert completed(story(hang, slow)) == [(36.0, 0)]
+
+
+def test_checkpoints_are_written_as_fast_as_ever_and_timeouts_come_as_soon() -> None:
+    checkpoint = {"tasks.checkpoint": "{every: 5s, cost: 2s}"}
+    assert completed(story({"agent_slow": {"factor": 3, "at": "0s"}}, **checkpoint)) == [(42.0, 0)]
+    timeout = {"tasks.timeout": "12s"}
+    run = story({"agent_slow": {"factor": 3, "at": "0s"}}, **timeout)
+    assert told(run, "attempt.timed_out")[0][0] == 22.0
+
+
+def test_a_slow_agent_is_not_taken_for_dead() -> None:
+    beats = {"recovery.detection.heartbeat_interval": "5s"}
+    run = story({"agent_slow": {"factor": 9, "at": "5s"}}, duration="200s", **beats)
+    assert told(run, "agent.suspected", "recovery.opened") == []
+
+
+# ------------------------------------------------------------------------------------------------ degraded and leaked
+def pooled(*faults: dict[str, Any], **values: Any) -> Run:
+    pool = {"resources": {"gpu": {"units": 2}}, "tasks.needs": {"gpu": 1}}
+    return story(*faults, **(pool | values))
+
+
+def test_what_holds_units_of_a_degraded_pool_is_slow_and_the_rest_is_not() -> None:
+    degraded = {"resource_degraded": {"resource": "gpu", "factor": 2, "at": "14s", "for": "8s"}}
+    assert completed(pooled(degraded)) == [(24.0, 0)]
+    assert completed(pooled(degraded, **{"tasks.needs": {}})) == [(20.0, 0)]
+
+
+def test_an_agent_and_a_pool_that_are_slow_multiply_and_of_two_pools_the_slower_counts() -> None:
+    gpu = {"resource_degraded": {"resource": "gpu", "factor": 2, "at": "0s"}}
+    cpu = {"resource_degraded": {"resource": "cpu", "factor": 3, "at": "0s"}}
+    both = {"resources": {"gpu": {"units": 1}, "cpu": {"units": 1}}, "tasks.needs": {"gpu": 1, "cpu": 1}}
+    assert completed(story(gpu, cpu, **both)) == [(40.0, 0)]
+    assert completed(story(gpu, {"agent_slow": {"factor": 3, "at": "0s"}}, **both)) == [(70.0, 0)]
+
+
+def test_leaked_units_are_not_to_be_had_until_they_are_found_and_the_pool_looks_healthy() -> None:
+    leak = {"resource_leak": {"resource": "gpu", "units": 2, "at": "5s", "for": "30s"}}
+    run = pooled(leak)
+    assert completed(run) == [(45.0, 0)]
+    assert [(time, event) for time, event, *_ in told(run, "resource.leaked", "resource.found")] == [
+        (5.0, "resource.leaked"),
+        (35.0, "resource.found"),
+    ]
+    assert run.metrics["resources.gpu.available"] == 1.0
+    assert run.metrics["consistency.violations"] == 0
+
+
+def test_only_free_units_leak_and_where_there_is_none_the_fault_is_skipped() -> None:
+    leak = {"resource_leak": {"resource": "gpu", "units": 5, "every": "7s"}}
+    run = pooled(leak, duration="30s", resources={"gpu": {"units": 5}})
+    assert [event for _, event, *_ in told(run, "fault.")] == ["fault.injected", "fault.skipped"] + [
+        "fault.skipped"
+    ] * 2
+
+
+# ---------------------------------------------------------------------------------------------------------- flapping
+def test_an_agent_that_flaps_dies_and_comes_back_by_itself_again_and_again() -> None:
+    flap = {"agent_flap": {"down": "3s", "up": "7s", "at": "12s", "for": "25s"}}
+    run = story(flap, duration="90s", **{"tasks.count": 1, "queue.ack_timeout": "4s"})
+    assert [(time, event) for time, event, *_ in told(run, "agent.crashed", "agent.restarted")] == [
+        (12.0, "agent.crashed"),
+        (15.0, "agent.restarted"),
+        (22.0, "agent.crashed"),
+        (25.0, "agent.restarted"),
+        (32.0, "agent.crashed"),
+        (35.0, "agent.restarted"),
+    ]
+    assert [task for _, task in completed(run)] == [0]
+    assert run.metrics["consistency.violations"] == 0
+
+
+def test_who_is_restarted_by_the_core_meanwhile_does_not_come_back_twice() -> None:
+    """The core knows at once and restarts it within 1 s; it flaps on all the same."""
+    flap = {"agent_flap": {"down": "3s", "up": "7s", "at": "12s", "for": "15s"}}
+    run = story(flap, **{"recovery.detection.detector": "perfect", "agents.restart_time": "1s"})
+    assert [(time, event) for time, event, *_ in told(run, "agent.crashed", "agent.restarted")] == [
+        (12.0, "agent.crashed"),
+        (13.0, "agent.restarted"),
+        (22.0, "agent.crashed"),
+        (23.0, "agent.restarted"),
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------------ poison
+POISON = """
+name: poison
+duration: 20m
+tasks: {arrivals: {interval: {every: 10s}}, work: 8s}
+agents: {count: 3, restart_time: 5s}
+queue: {max_deliveries: 4, ack_timeout: 30s}
+recovery: {detection: {detector: perfect}%s}
+faults:
+  - poison_task: {targets: 1, at: 15s}
+"""
+
+
+def test_a_poison_task_kills_whoever_takes_it() -> None:
+    run = sim.run(scenarios.loads(POISON % ", conditions: {agent_failure: {max_retries: 3}}"), seed=1)
+    crashed = [(time, agent) for time, _, _, agent, _ in told(run, "agent.crashed")]
+    assert len(crashed) == 4  # the attempt that it was found in, and three retries
+    poisoned = [task for _, event, task, _, _ in told(run, "fault.injected") if task >= 0]
+    assert poisoned == [0]
+    assert [(task, detail) for _, _, task, _, detail in told(run, "task.failed")] == [(0, "retries exhausted")]
+    assert run.violations == ()
+
+
+def test_without_a_limit_it_kills_for_ever() -> None:
+    run = sim.run(scenarios.loads(POISON % ""), seed=1)
+    assert len(told(run, "agent.crashed")) > 20
+    assert 0 not in [task for _, task in completed(run)]
+
+
+# ------------------------------------------------------------------------------------------------------------- surge
+def arrivals(run: Run) -> list[float]:
+    return [time for time, *_ in told(run, "task.submitted")]
+
+
+def test_tasks_come_faster_while_a_surge_lasts_and_then_as_before() -> None:
+    """One every 10 s; from 25 s to 35 s time passes five times as fast for the load, which is 40 s ahead then."""
+    surge = {"load_surge": {"factor": 5, "at": "25s", "for": "10s"}}
+    run = story(surge, duration="60s", count=100)
+    assert arrivals(run) == [10.0, 20.0, 26.0, 28.0, 30.0, 32.0, 34.0, 40.0, 50.0]
+
+
+def test_nobodys_luck_is_changed_by_a_surge() -> None:
+    poisson = {"tasks.arrivals": {"poisson": {"rate": "1/s"}}}
+    alone, surged = (
+        arrivals(story(*faults, duration="100s", count=1000, **poisson))
+        for faults in ((), ({"load_surge": {"factor": 2, "at": "50s", "for": "10s"}},))
+    )
+    before = [at for at in alone if at < 50]
+    assert surged[: len(before)] == before
+    moved = [50 + (at - 50) / 2 if at < 70 else at - 10 for at in alone[len(before) :]]
+    assert surged[len(before) : len(alone)] == pytest.approx(moved)
+
+
+def test_closed_clients_think_faster() -> None:
+    closed = {"tasks.arrivals": {"closed": {"clients": 1, "think": "10s"}}}
+    run = story({"load_surge": {"factor": 2, "at": "15s"}}, duration="50s", count=100, **closed)
+    assert arrivals(run) == [10.0, 25.0, 40.0]
+
+
+# ----------------------------------------------------------------------------------------------------------- storage
+CHECKPOINTS = {"tasks.checkpoint": "{every: 2s, cost: 1s, restore: 1s}"}
+
+
+def test_slow_storage_makes_checkpoints_take_longer_from_the_next_one_on() -> None:
+    """Ten seconds of work and four checkpoints: those at 12 s, 15 s, 18 s and 21 s; the last two take 3 s each."""
+    assert completed(story(**CHECKPOINTS)) == [(24.0, 0)]
+    slow = {"storage_slow": {"factor": 3, "at": "17s"}}
+    assert completed(story(slow, **CHECKPOINTS)) == [(28.0, 0)]
+
+
+def test_writes_that_fail_leave_no_checkpoint_and_the_attempt_goes_on() -> None:
+    """The write that ends at 16 s has failed: after the crash at 17 s, work goes on from the one before, at 2 s."""
+    fails = {"storage_failure": {"at": "14s", "for": "3s"}}
+    crash, perfect = {"agent_crash": {"at": "17s"}}, {"recovery.detection.detector": "perfect"}
+    run = story(fails, crash, **CHECKPOINTS, **perfect)
+    assert [time for time, *_ in told(run, "checkpoint.failed")] == [16.0]
+    loaded = run.history[run.history["event"] == "checkpoint.loaded"]
+    assert loaded["value"].tolist() == [2.0]
+    assert run.metrics["consistency.violations"] == 0
+
+
+def test_a_share_of_all_writes_may_fail_by_itself() -> None:
+    run = story(duration="3000s", count=200, **CHECKPOINTS, **{"storage.failure": 0.25})
+    written, failed = len(told(run, "checkpoint.written")), len(told(run, "checkpoint.failed"))
+    assert 0.2 < failed / (failed + written) < 0.3
+
+
+@pytest.mark.parametrize("kind", ["checkpoint_torn", "checkpoint_corrupt"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(kind: str) -> None:
+    crash, perfect = {"agent_crash": {"at": "18s"}}, {"recovery.detection.detector": "perfect"}
+    run = story({kind: {"at": "17s"}}, crash, **CHECKPOINTS, **perfect)
+    loaded = run.history[run.history["event"] == "checkpoint.loaded"]
+    assert loaded["value"].tolist() == [2.0]
+    assert [event for _, event, *_ in told(run, "checkpoint.rejected")] == ["checkpoint.rejected"]
+    assert run.metrics["consistency.violations"] == 0

@@ -25,6 +25,8 @@ class Document:
     source: str
     data: Any = None
     lines: dict[Path, int] = field(default_factory=dict)
+    sources: dict[Path, str] = field(default_factory=dict)
+    """Of what is from another file, which one."""
     _nodes: int = 0
 
     def read(self, node: Node, path: Path) -> Any:
@@ -84,6 +86,12 @@ class Document:
         if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
             raise self.error(f"{shown(text)} is no text: half a surrogate pair", _line(node), path)
         return text
+
+    def source_of(self, path: Path) -> str:
+        """The file in which a value, or the innermost one around it that is written, stands."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.sources.get(path, self.source)
 
     def error(self, problem: str, line: int, path: Path = ()) -> ScenarioError:
         """The error for a line of this document."""

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from scenarios import document
 from scenarios.errors import ScenarioError, first_problem, instead, line_of, nearest, written
+from scenarios.extending import extended
 from scenarios.schema import Scenario
 
 SUFFIX = ".scenario.yaml"
@@ -48,15 +49,18 @@ def loads(text: str, source: str = "<text>") -> Scenario:
 
 
 def _from_file(file: str) -> Scenario:
+    scenario = _build(_text(file), file)
+    scenario._source = file
+    return scenario
+
+
+def _text(file: str) -> str:
     try:
-        text = FilePath(file).read_text(encoding="utf-8")
+        return FilePath(file).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ScenarioError(f"is not a text in UTF-8 (byte {error.start}); valid: a scenario file", file) from None
     except (OSError, ValueError) as error:
         raise _missing(file, error) from None
-    scenario = _build(text, file)
-    scenario._source = file
-    return scenario
 
 
 def _missing(file: str, error: Exception) -> ScenarioError:
@@ -70,11 +74,23 @@ def _missing(file: str, error: Exception) -> ScenarioError:
 
 
 def _build(text: str, source: str) -> Scenario:
-    read = document.read(text, source)
-    if not isinstance(read.data, dict):
-        raise ScenarioError("is no scenario; valid: a mapping with name, duration, tasks, agents", source, 1)
+    read = _read(text, source)
+    read = extended(read, _found, lambda file: _read(_text(file), file))
     try:
         return Scenario.model_validate(read.data, context={"folder": str(FilePath(source).parent)})
     except ValidationError as error:
         place, problem = first_problem(error, read.lines)
-        raise ScenarioError(problem, source, line_of(place, read.lines) or 1, written(place)) from None
+        line = line_of(place, read.lines) or 1
+        raise ScenarioError(problem, read.source_of(place), line, written(place)) from None
+
+
+def _read(text: str, source: str) -> document.Document:
+    read = document.read(text, source)
+    if not isinstance(read.data, dict):
+        raise ScenarioError("is no scenario; valid: a mapping with name, duration, tasks, agents", source, 1)
+    return read
+
+
+def _found(named: str, folder: FilePath) -> str:
+    """The file of the scenario that another one in a folder extends: one that ships, or a file beside it."""
+    return str(path(named)) if named in _shipped() else str(folder / named)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema, model_validator
 
 from scenarios.arrivals import Arrivals, Burst, Closed, Interval, Poisson
 from scenarios.checks import first_contradiction
@@ -33,6 +33,20 @@ from scenarios.quantities import (
 from scenarios.settings import NOT_YET, Settings
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+
+
+def _needed_by_the_whole(schema: dict[str, Any]) -> None:
+    """In JSON Schema: what a part must have is said where the whole is."""
+    schema.pop("required", None)
+
+
+def _unless_it_extends(schema: dict[str, Any]) -> None:
+    """In JSON Schema: a scenario that extends another one needs only a name."""
+    required = schema.pop("required")
+    schema["required"] = ["name"]
+    schema["if"] = {"not": {"required": ["extends"], "properties": {"extends": {"type": "string"}}}}
+    parts = {"tasks": {"required": ["arrivals", "work"]}, "agents": {"required": ["count"]}}
+    schema["then"] = {"required": required, "properties": parts}
 
 
 class CheckpointSettings(Settings):
@@ -69,6 +83,8 @@ def _zero(value: float, what: str) -> float:
 class TaskSettings(Settings):
     """The load: which tasks arrive, what they need, and how their attempts fail."""
 
+    model_config = ConfigDict(json_schema_extra=_needed_by_the_whole)
+
     arrivals: Arrivals = Field(description="how tasks arrive")
     count: PositiveCount | None = Field(default=None, description="stop submitting after so many; null: never")
     work: Distribution = Field(description="time of one task on a healthy agent")
@@ -94,6 +110,8 @@ class TaskSettings(Settings):
 
 class AgentSettings(Settings):
     """The agents."""
+
+    model_config = ConfigDict(json_schema_extra=_needed_by_the_whole)
 
     count: PositiveCount = Field(description="number of agents: agent.0, agent.1, …")
     slots: PositiveCount = Field(default=1, description="tasks that an agent works on at once")
@@ -161,9 +179,10 @@ def _named(resources: dict[str, ResourceSettings]) -> dict[str, ResourceSettings
 class Scenario(Settings):
     """One experiment: the load, the world, the recovery policies, what goes wrong, and what is expected."""
 
+    model_config = ConfigDict(json_schema_extra=_unless_it_extends)
+
     refused: ClassVar[dict[str, str]] = {
         "steady_state": f"'steady_state' {NOT_YET}; valid: leave it out",
-        "extends": f"'extends' {NOT_YET}; valid: leave it out",
     }
 
     name: Annotated[
@@ -171,6 +190,11 @@ class Scenario(Settings):
     ] = Field(description="letters, digits, - and _; the file is NAME.scenario.yaml")
     description: Annotated[str, Quantity("text")] = Field(
         default="", description="what is injected, whom it hits, what should happen"
+    )
+    extends: Annotated[str, Quantity("scenario")] | None = Field(
+        default=None,
+        description="one that ships, or a file relative to this one: what is not said here is as there, but for name "
+        "and description; mappings are merged, lists replaced",
     )
     documents: Annotated[str, Quantity("text")] | None = Field(
         default=None, description="the guide's entry that it exercises"

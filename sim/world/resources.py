@@ -26,11 +26,12 @@ class Allocation:
 
 @dataclass(eq=False)
 class Pool:
-    """One pool: each unit is free, held by an allocation, or unavailable."""
+    """One pool: each unit is free, held by an allocation, unavailable, or nobody's."""
 
     name: str
     units: int
     unavailable: int = 0
+    leaked: int = 0
     free: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -167,8 +168,9 @@ class Pools:
             for allocation in allocations
             for _ in range(allocation.units.get(name, 0))
         ]
-        count = min(units, pool.available)
-        struck = [int(place) for place in generator.permutation(pool.available)[:count] if place < len(holders)]
+        there = len(holders) + pool.free  # not those that have leaked
+        count = min(units, there)
+        struck = [int(place) for place in generator.permutation(there)[:count] if place < len(holders)]
         pool.unavailable += count
         pool.free -= count - len(struck)
         self._history.record(Event.RESOURCE_UNAVAILABLE, value=float(count), about=name)
@@ -192,12 +194,15 @@ class Pools:
         pool = self.pools[name]
         count = min(units, pool.free)
         pool.free -= count
+        pool.leaked += count
         self._history.record(Event.RESOURCE_LEAKED, value=float(count), about=name)
         return count
 
     def find(self, name: str, units: int) -> None:
         """Units that had leaked are found again."""
-        self.pools[name].free += units
+        pool = self.pools[name]
+        pool.free += units
+        pool.leaked -= units
         self._history.record(Event.RESOURCE_FOUND, value=float(units), about=name)
         self._grant()
 

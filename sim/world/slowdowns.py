@@ -41,8 +41,8 @@ class Slowdowns:
 
     def _apply(self, agents: tuple[Agent, ...]) -> None:
         for agent in agents:
-            for attempt in agent.attempts:
-                if attempt.started:
+            for attempt in list(agent.attempts):
+                if attempt.started and attempt in agent.attempts:  # one that was just done ends, and lets others begin
                     self._execution.change_pace(attempt, self.of(attempt))
 
     def of(self, attempt: Attempt) -> float:

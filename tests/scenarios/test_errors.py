@@ -19,7 +19,7 @@ DURATION = "valid: a number of seconds, or one with a unit: ms, s, m, h, d, as i
 RATE = "valid: a number per second, or one with a unit: /s, /m, /h, /d, as in 2/s, 90/m"
 TARGETS = "valid: a count, a fraction above 0 and up to 1 (0.2 or 20%), all, or a list of names (agent.3)"
 TOP = (
-    "name, description, documents, seed, duration, warmup, tasks, agents, queue, resources, network, storage, "
+    "name, description, extends, documents, seed, duration, warmup, tasks, agents, queue, resources, network, storage, "
     "recovery, faults, expect"
 )
 ARRIVALS = "poisson, interval, burst, closed"

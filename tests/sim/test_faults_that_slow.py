@@ -47,6 +47,13 @@ def test_two_slowdowns_multiply() -> None:
     assert completed(run) == [(34.0, 0)]
 
 
+def test_what_is_done_at_that_very_instant_is_done() -> None:
+    """Two tasks end at 20 s, and two that have waited begin then, slow from the start."""
+    burst = {"tasks.arrivals": {"burst": {"size": 4, "at": "10s"}}, "agents.slots": 2}
+    run = story({"agent_slow": {"factor": 2, "at": "20s"}}, count=4, **burst)
+    assert completed(run) == [(20.0, 0), (20.0, 1), (40.0, 2), (40.0, 3)]
+
+
 def test_others_are_not_slowed_down() -> None:
     run = story({"agent_slow": {"targets": ["agent.1"], "factor": 5, "at": "5s"}}, agents=2, count=2)
     assert completed(run) == [(20.0, 0), (70.0, 1)]

@@ -46,6 +46,8 @@ def explanation(scenario: Scenario) -> Group:
     parts: list[Any] = [title]
     if scenario.description:
         parts.append(Text(" ".join(scenario.description.split())))
+    if scenario.extends is not None:
+        parts.append(Text(f"It extends {scenario.extends}.", "dim"))
     for heading, lines in (
         ("What is injected", injected(scenario)),
         ("Whom it hits", list(hit(scenario))),

@@ -1,0 +1,43 @@
+"""The page about the world names only what there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import scenarios
+import sim
+from scenarios.arrivals import FORMS as ARRIVALS
+from scenarios.faults import FORMS, LATER
+from scenarios.metrics import catalogue
+
+PAGE = (Path(sim.__file__).parent / "README.md").read_text(encoding="utf-8")
+KEYS = {
+    f"{part}.{key}"
+    for part, settings in scenarios.load("baseline").resolved().items()
+    if isinstance(settings, dict)
+    for key in settings
+}
+KINDS = {form.kind for form in (*FORMS, *ARRIVALS)} | set(LATER)
+METRICS = {metric.name for metric in catalogue()}
+
+
+def known(word: str) -> bool:
+    if word.endswith(".*"):
+        return any(name.startswith(word[:-1]) for name in METRICS)
+    return word in KEYS | KINDS | METRICS | {"queue", "core"} or (Path(sim.__file__).parents[1] / word).exists()
+
+
+@pytest.mark.parametrize("word", sorted(set(re.findall(r"`([^`]+)`", PAGE))))
+def test_what_is_named_is_there(word):
+    assert known(word)
+
+
+def test_a_word_that_is_not_there_would_be_noticed():
+    assert not known("queue.ack_timeouts")
+    assert not known("agent_sleepy")
+
+
+def test_its_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)]+)\)", PAGE):
+        assert (Path(sim.__file__).parent / link).exists()

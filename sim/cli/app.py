@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sim.cli import demo, describe, reference, run
+from sim.cli import demo, describe, differences, reference, run
 from sim.cli.consoles import say
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import interruptible
@@ -41,6 +41,7 @@ for name, command, example in (
         run.run,
         "recovery-bench run agent-failure --seed 7 --replications 20 --set agents.restart_time=40s",
     ),
+    ("diff", differences.diff, "recovery-bench diff monday.parquet tuesday.parquet"),
     ("schema", reference.schema, "recovery-bench schema > scenario.schema.json"),
 ):
     app.command(name, epilog=f"Example: {example}")(command)

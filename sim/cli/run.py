@@ -45,6 +45,10 @@ def run(
         str | None,
         typer.Option(metavar="DIR", help="Keep the monitor's report of each recovery, as JSON and Markdown."),
     ] = None,
+    check_determinism: Annotated[
+        bool,
+        typer.Option("--check-determinism", help="Only see whether two processes give the same history."),
+    ] = False,
     quiet: options.Quiet = False,
     no_color: options.NoColor = False,
 ) -> int:
@@ -62,6 +66,8 @@ def run(
     if history == STDOUT:
         raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
     loaded = [_load(name, changes) for name in scenario]
+    if check_determinism:
+        return _determinism(scenario, seed, replications, set_ or [], (json, history, reports), no_color)
     check_reports(reports, loaded)
     kept = Kept(history, None if reports is None else ReportFolder(reports))
     results = _results(loaded, chosen, many, processes, kept, quiet, no_color)
@@ -72,6 +78,23 @@ def run(
     if _interrupted(results, loaded):
         return INTERRUPTED
     return 0 if all(result.holds for result in results) else 1
+
+
+def _determinism(
+    names: list[str],
+    seed: str | None,
+    replications: str,
+    changes: list[str],
+    kept: tuple[str | None, ...],
+    no_color: bool,
+) -> int:
+    from sim.cli.differences import check_determinism
+
+    if any(kept):
+        raise BadInput("--check-determinism: keeps nothing; valid: without --json, --history and --reports")
+    given = [] if seed is None else ["--seed", seed]
+    given += ["--replications", replications]
+    return check_determinism(names, [*given, *(part for change in changes for part in ("--set", change))], no_color)
 
 
 def _load(name: str, changes: dict[str, str]) -> Scenario:

@@ -8,6 +8,7 @@ from math import isfinite
 
 import numpy as np
 
+from scenarios.faults import FORMS
 from sim.history import Event, History
 from sim.measures.incidents import PHASE_AFTER, Incidents, phases
 from sim.measures.queue import queue_depth
@@ -21,7 +22,7 @@ OUTCOMES = {
     int(Event.RECOVERY_ESCALATED): "escalated",
     int(Event.RECOVERY_DISMISSED): "dismissed",
 }
-LASTING = frozenset({"partition", "resource_unavailable"})
+LASTING = frozenset(form.kind for form in FORMS if "for_" in form.model_fields) - {"agent_hang", "agent_flap"}
 """Faults that last to the end of the run when they are not cleared."""
 
 

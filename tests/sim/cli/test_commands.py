@@ -17,7 +17,7 @@ import sim
 from sim.cli import main
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("demo", "list", "show", "run", "schema", "runbook")
+COMMANDS = ("demo", "list", "show", "run", "diff", "schema", "runbook")
 LATER = ("sweep", "compare", "tune", "search", "suite", "report", "trace", "policy", "recover")
 SMALL = """\
 name: small
@@ -92,7 +92,7 @@ def test_quick_commands_load_nothing_heavy(arguments):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["rnu"], "no such command 'rnu'; valid: demo, list, show, run, schema, runbook (nearest: 'run')"),
+        (["rnu"], "no such command 'rnu'; valid: demo, list, show, run, diff, schema, runbook (nearest: 'run')"),
         (["sweep"], "no such command 'sweep'; valid: demo"),
         (["run"], "recovery-bench run: missing argument"),
         (["run", "baseline", "--sed", "7"], "no such option '--sed'; valid: --seed, --replications"),

@@ -6,8 +6,10 @@ Every broken core runs in a scenario in which the sound one violates nothing.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from recovery.evidence import Evidence
 from recovery.state import CheckpointManager
 from recovery.stores.memory import MemoryTaskStore
 from scenarios import Scenario
+from scenarios.metrics import INVARIANTS
 from sim.bench import BuildCore
 from sim.core import build_core, core_config, priced
 from sim.invariants import CHECKERS
@@ -234,6 +237,45 @@ def test_a_broken_core_is_caught_by_its_checker_first(defect: Broken, monkeypatc
     assert found.metrics[f"consistency.{defect.invariant}"]
 
 
+PAGE = Path(sim.__file__).parent / "invariants" / "README.md"
+TOP = """\
+# Invariants, and the broken cores that each has caught
+
+A checker that has never caught anything is not trusted. Each of these cores has one defect, and runs in a scenario in
+which the sound core violates nothing. Which invariants it violates is in its row: **first** is the one that was violated
+first of all, in the order of the history, and *also* are those that followed from it.
+
+"""
+
+
+def table() -> str:
+    """The page: which checkers catch which broken core."""
+    names = list(CHECKERS)
+    lines = [
+        "| the defect | " + " | ".join(f"`{name}`" for name in names) + " |",
+        "| --- |" + " :---: |" * len(names),
+    ]
+    for broken in BROKEN:
+        with pytest.MonkeyPatch.context() as patch:
+            broken.patch(patch)
+            found = sim.run(scenarios.loads(broken.scenario), seed=7, core=broken.core, store=broken.store)
+        first = min(found.violations, key=lambda violation: (violation.time, violation.row)).invariant
+        violated = {violation.invariant for violation in found.violations}
+        cells = ["**first**" if name == first else "*also*" if name in violated else "" for name in names]
+        lines.append(f"| {broken.defect} | " + " | ".join(cells) + " |")
+    promises = [f"- `{name}`: {promise}." for name, promise in INVARIANTS.items()]
+    return TOP + "\n".join((*lines, "", "What each promises:", "", *promises)) + "\n"
+
+
+def test_the_page_has_the_broken_cores_and_who_catches_them() -> None:
+    """It is written by `python -m tests.sim.invariants.test_broken_cores > sim/invariants/README.md`."""
+    assert PAGE.read_text(encoding="utf-8") == table()
+
+
 def test_every_checker_has_caught_a_broken_core() -> None:
     """No invariant is left out."""
     assert {broken.invariant for broken in BROKEN} == set(CHECKERS)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())

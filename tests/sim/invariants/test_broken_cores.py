@@ -242,8 +242,8 @@ TOP = """\
 # Invariants, and the broken cores that each has caught
 
 A checker that has never caught anything is not trusted. Each of these cores has one defect, and runs in a scenario in
-which the sound core violates nothing. Which invariants it violates is in its row: **first** is the one that was violated
-first of all, in the order of the history, and *also* are those that followed from it.
+which the sound core violates nothing. Which invariants it violates is in its row: **first** is the one that was
+violated first of all, in the order of the history, and *also* are those that followed from it.
 
 """
 

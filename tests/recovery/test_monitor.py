@@ -81,6 +81,21 @@ def test_it_looks_every_second_while_the_recovery_lasts_and_at_its_end():
     assert told[32.5] == ("verified", 3, 1, 2)
 
 
+def test_every_second_is_what_it_does_unless_told_otherwise():
+    system, samples = failing(), []
+    monitor = RecoveryMonitor({}, system.ports, on_sample=samples.append)
+    supervisor = Supervisor({}, monitor.system, monitor=monitor)
+
+    async def main():
+        await supervisor.start()
+        await tasks()(supervisor)
+        await asyncio.sleep(3.5)
+        await supervisor.stop()
+
+    run(main())
+    assert [sample.at for sample in samples] == [0.0, 1.0, 2.0, 3.0]
+
+
 def test_steps_of_an_earlier_try_are_not_counted():
     system, samples = failing(), []
     system.raises["enqueue"] = ConnectionError()

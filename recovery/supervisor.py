@@ -95,6 +95,7 @@ class Supervisor:
         """Return when no recovery is under way, and what monitored them is done."""
         while self._tasks or self._monitoring:
             await asyncio.gather(*self._tasks.values(), *self._monitoring.values(), return_exceptions=True)
+            await asyncio.sleep(0)  # from Python 3.12 on, to gather what is done does not let their callbacks run
 
     # ------------------------------------------------------------------------------ detection
     def watch(self, agent_id: str) -> None:

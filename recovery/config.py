@@ -67,8 +67,9 @@ class RecoveryConfig(BaseModel):
 
     Conditions that are left out altogether are the documented runbook's. `by_error` has policies for single error
     codes of a kind, in place of the kind's; retries are counted for the kind, whatever the error. `parallel` is the
-    XX how often a recovery is tried whose
-    kind has no condition, before it is escalated.
+    number of recoveries at once (None: any number), `load` caps how many tasks they put back to work over time (None:
+    no cap). `unconditional_tries` bounds how often a recovery is tried whose kind has no condition, before it is
+    escalated.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

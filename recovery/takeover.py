@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 
 from recovery.model import FailureKind, Incident
 from recovery.overlap import overlapping
+from recovery.pace import NO_LIMIT, Pace
 from recovery.policy import RetryPolicy
 from recovery.ports import System
 from recovery.resources import ResourceManager
@@ -31,12 +32,12 @@ async def take_over(system: System, incident: Incident, agent_id: str) -> None:
 async def _take_over(system: System, incident: Incident, agent_id: str, task_id: str) -> None:
     if _is_taken_care_of(system, incident, task_id):
         return
-    keep_pace: Callable[[Incident], Awaitable[None]] | None = incident.context.get("keep_pace")
-    if keep_pace is not None:
-        await keep_pace(incident)
+    pace: Pace = incident.context.get("pace", NO_LIMIT)
+    await pace.keep(incident)
     exclusively: Exclusively = incident.context.get("exclusively", nullcontext)
     is_its_own = task_id == incident.failure.subject  # it was a task that told of its agent's failure
     async with nullcontext() if is_its_own else exclusively(task_id):
+        await pace.go(incident)
         await _take_over_now(system, incident, agent_id, task_id)
 
 

@@ -56,7 +56,7 @@ class Tries:
         incident.context.update(
             condition=policy,
             is_recovering=self._is_open,
-            keep_pace=self._pace.keep,
+            pace=self._pace,
             exclusively=self._exclusion.of,
             parallel=self._config.parallel,
         )
@@ -86,7 +86,8 @@ class Tries:
     async def one(self, incident: Incident, policy: RetryPolicy | None) -> Outcome | None:
         """One try, in a slot, when its breaker lets it pass. None: it does not, and the incident is escalated.
 
-        A task waits for its turn to be put back before it takes a slot; the tasks of an agent wait while it holds one.
+        A task waits for its turn to be put back before it takes a slot, and then for those only who were held up as it
+        was; the tasks of an agent wait while it holds one.
         """
         if incident.failure.kind in TASK_KINDS:
             await self._pace.keep(incident)
@@ -115,6 +116,8 @@ class Tries:
         """A try that takes longer than it may has failed, and so has the step that it was at."""
         timeout = None if policy is None else policy.try_timeout
         async with self._exclusion.of(incident.failure.subject):
+            if incident.failure.kind in TASK_KINDS:
+                await self._pace.go(incident)
             try:
                 async with asyncio.timeout(timeout):
                     return await self._engine.recover(incident)

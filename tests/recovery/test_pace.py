@@ -1,6 +1,7 @@
 """The pace at which recovery puts tasks back to work."""
 
 import asyncio
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from recovery import Supervisor
 from recovery.model import FailureKind
-from recovery.pace import LoadLimit, TokenBucket
+from recovery.pace import ROUNDING, LoadLimit, TokenBucket
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import at_once, report, short, supervise
@@ -93,6 +94,19 @@ def test_how_long_each_waits_is_on_record():
     assert waits == [("task.1", 2.0), ("task.2", 4.0)]
 
 
+def test_each_waits_once_whatever_rounding_does_to_its_turn():
+    system = mass_failure(60)
+
+    async def story(supervisor: Supervisor) -> None:
+        for task in system.errors:
+            supervisor.report(failure_of(task))
+            await asyncio.sleep(0.1)
+
+    supervise(system, story, conditions=at_once(), load={"rate": 3})
+    waited = [entry.subject for entry in system.audit.entries if entry.event == "recovery.paced"]
+    assert len(waited) == len(set(waited)) == 59
+
+
 def test_who_waits_for_its_turn_holds_no_slot():
     """An agent is recovered at once, although two tasks wait and one recovery runs at a time."""
     system = mass_failure(3)
@@ -149,6 +163,65 @@ def test_an_agents_tasks_and_failed_ones_share_one_pace():
     failures = [("task.0", FailureKind.TASK), ("agent.1", FailureKind.AGENT), ("task.1", FailureKind.TASK)]
     supervise(system, report(*failures), conditions=at_once(), load={"rate": 0.25})
     assert back == [0, 4, 8]
+
+
+def test_tasks_whose_turns_came_while_the_only_slot_was_taken_do_not_go_all_at_once():
+    system = mass_failure(4)
+    system.up["agent.1"] = False
+    system.pauses["restart"] = 100.0
+    failures = [("agent.1", FailureKind.AGENT), *((f"task.{number}", FailureKind.TASK) for number in range(4))]
+    supervise(system, report(*failures), conditions=at_once(), load={"rate": 0.5, "burst": 2}, parallel=1)
+    assert [at for at, _ in short(system, "step.started retry_task")] == [100, 100, 102, 104]
+
+
+def test_tasks_that_a_circuit_breaker_held_back_do_not_go_all_at_once():
+    """The first try fails and opens it for 100 s; what waited meanwhile goes at the pace, the probe first."""
+    system = mass_failure(4)
+    system.raises["enqueue"] = OSError("no queue")
+    condition = {"max_retries": 5, "retry_delay": 0, "breaker": {"failures": 1, "open_for": 100}}
+
+    async def story(supervisor: Supervisor) -> None:
+        for number in range(4):
+            supervisor.report(failure_of(f"task.{number}"))
+        await asyncio.sleep(1)
+        del system.raises["enqueue"]
+
+    supervise(system, story, conditions={"task_failure": condition}, load={"rate": 0.5})
+    assert [at for at, _ in short(system, "step.started retry_task")] == [0, 100, 102, 104, 106]
+
+
+def test_failed_tasks_that_were_held_up_do_not_go_along_with_an_agents_tasks():
+    """Two agents are restarted, one after the other in the only slot, and the second has a task to give away."""
+    system = mass_failure(2)
+    system.submit("task.9")
+    system.start("task.9", "agent.1")
+    system.up.update({"agent.0": False, "agent.1": False})
+    system.pauses["restart"] = 100.0
+    back = []
+    system.before["enqueue"] = lambda: back.append(asyncio.get_running_loop().time())
+
+    async def story(supervisor: Supervisor) -> None:
+        supervisor.report(failure_of("agent.0", FailureKind.AGENT))
+        await asyncio.sleep(1)
+        supervisor.report(failure_of("agent.1", FailureKind.AGENT))
+        for number in range(2):
+            supervisor.report(failure_of(f"task.{number}"))
+
+    supervise(system, story, conditions=at_once(), load={"rate": 0.5}, parallel=1)
+    assert sorted(system.queue) == ["task.0", "task.1", "task.9"]
+    assert all(later - earlier >= 2 for earlier, later in pairwise(back))
+
+
+@given(
+    rate=st.floats(0.01, 1000),
+    burst=st.integers(1, 50),
+    gaps=st.lists(st.floats(0, 10), min_size=1, max_size=200),
+)
+def test_who_is_not_held_up_between_its_turn_and_its_way_waits_once(rate, burst, gaps):
+    """What one bucket lets go passes another one like it."""
+    second = TokenBucket(LoadLimit(rate=rate, burst=burst))
+    gone = turns(rate, burst, list(accumulate(gaps)))
+    assert all(second.take(now) <= ROUNDING for now in gone)
 
 
 def test_a_supervisor_that_is_stopped_leaves_nobody_waiting_for_a_turn():

@@ -49,6 +49,28 @@ def test_with_a_cap_no_window_sees_more_than_burst_and_rate_allow_and_nothing_is
     assert run.metrics["recovery.paced.max"] == 8.0
 
 
+def test_the_cap_holds_for_those_as_well_whose_turns_came_while_the_slots_were_taken():
+    held_up = """
+name: held-up
+duration: 10m
+tasks: {arrivals: {burst: {size: 20}}, work: 100s}
+agents: {count: 21, restart_time: 60s}
+recovery:
+  parallel: 1
+  detection: {detector: perfect}
+  conditions: {task_failure: {max_retries: 1, retry_delay: 0s}}
+  load: {rate: 0.5/s, burst: 2}
+faults:
+  - agent_crash: {targets: [agent.20], at: 49s}
+  - execution_failure: {targets: all, at: 50s}
+"""
+    run = sim.run(scenarios.loads(held_up), seed=1)
+    times = back_in_line(run)
+    assert times == [109.0, 109.0, *(109.0 + 2 * late for late in range(1, 19))]
+    assert run.metrics["tasks.completed"] == 20
+    assert run.metrics["consistency.violations"] == 0
+
+
 def test_what_waits_for_its_turn_counts_as_waiting_of_a_task_and_as_execution_of_an_agent():
     failing = """
 name: failing

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+
+Exclusively = Callable[[str], AbstractAsyncContextManager[None]]
+"""`Exclusion.of`, as incidents carry it in their context."""
 
 
 @dataclass(slots=True)
@@ -17,7 +20,8 @@ class _Use:
 class Exclusion:
     """A lock for each subject, there as long as somebody holds it or waits for it.
 
-    Whoever holds one holds a recovery slot, too, and waits for no other subject: nobody waits in a circle.
+    A recovery that holds one asks for another task's only when that has no open recovery of its own. Whichever opened
+    first is so never waited for by one that opened later: nobody waits in a circle.
     """
 
     def __init__(self) -> None:

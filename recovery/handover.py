@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
 from recovery.engine import RecoveryEngine
 from recovery.escalation import EscalationQueue, escalation_of
+from recovery.exclusion import Exclusively
 from recovery.model import TASK_KINDS, FailureKind, Incident
 from recovery.ports import System
 
@@ -30,7 +32,8 @@ class HandOver:
         known = escalation_of(incident, reason, asyncio.get_running_loop().time(), self._system)
         self._escalations.add(known)  # first of all: nothing is lost, whatever happens while it is handed over
         try:
-            self._escalations.add(replace(known, released=await self._released(incident, reason)))
+            async with _alone_with(incident):
+                self._escalations.add(replace(known, released=await self._released(incident, reason)))
         except Exception as error:  # noqa: BLE001 - what could not be freed is the operator's as well
             self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
         self._say(incident, "recovery.escalated", reason)
@@ -61,3 +64,11 @@ class HandOver:
                 await self._system.tasks.give_up(failure.subject, reason)
         elif failure.kind is FailureKind.AGENT:
             await self._engine.reassign(incident)
+
+
+def _alone_with(incident: Incident) -> AbstractAsyncContextManager[None]:
+    """A task is not given up while its agent's recovery puts it back; an agent's tasks are seen to one by one."""
+    if incident.failure.kind not in TASK_KINDS:
+        return nullcontext()
+    exclusively: Exclusively = incident.context.get("exclusively", nullcontext)
+    return exclusively(incident.failure.subject)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 
+from recovery.exclusion import Exclusively
 from recovery.model import FailureKind, Incident
 from recovery.overlap import overlapping
 from recovery.pace import NO_LIMIT, Pace
@@ -14,8 +15,6 @@ from recovery.ports import System
 from recovery.resources import ResourceManager
 from recovery.state import StateManager, StateRecovery
 from recovery.tasks import TaskManager
-
-Exclusively = Callable[[str], AbstractAsyncContextManager[None]]
 
 
 async def take_over(system: System, incident: Incident, agent_id: str) -> None:

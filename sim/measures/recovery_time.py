@@ -30,7 +30,8 @@ def measure_recovery(history: History) -> dict[str, float | None]:
     `.verify.*` = verified − executed. A part that a failed try cut short counts until the failure. For each recovery
     they sum up to its time.
 
-    `.paced.*`: seconds that the load limit made each task wait which recovery put back to work and that had to wait.
+    `.paced.*`: seconds of each wait that the load limit imposed on a task which recovery put back to work. One that was
+    held up between its turn and its slot may have waited twice.
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)

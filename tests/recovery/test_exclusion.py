@@ -118,6 +118,26 @@ def test_a_report_that_comes_in_while_the_agents_recovery_has_the_task_finds_not
     assert short(system, "recovery.verified") == [(3.0, "recovery.verified")]
 
 
+@pytest.mark.parametrize("gap", [0.5, 1.5, 2.5])
+def test_a_task_is_not_given_up_in_the_middle_of_being_taken_over(gap):
+    """Its last report, that allows no retry, comes in while its agent's recovery puts it back."""
+    system = busy_agent()
+    for name in ("stop_attempts", "release", "enqueue"):
+        system.pauses[name] = 1.0
+
+    async def story(supervisor):
+        fails_as_its_agent_dies(system)
+        supervisor.report(failure_of("agent.1", FailureKind.AGENT))
+        await asyncio.sleep(gap)
+        supervisor.report(failure_of("task.1"))
+
+    supervisor = supervise(system, story, conditions=at_once(0))
+    steps = [name for name, *_ in system.calls]
+    assert steps == ["restart", "stop_attempts", "release", "enqueue", "give_up"]
+    assert system.store.status("task.1") is TaskStatus.ESCALATED
+    assert [known.failure.subject for known in supervisor.escalations] == ["task.1"]
+
+
 def test_a_task_that_told_of_its_agents_failure_does_not_wait_for_itself():
     system = busy_agent()
     system.up["agent.1"] = False

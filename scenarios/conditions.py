@@ -88,9 +88,12 @@ class RecoverySettings(Settings):
     )
     detection: DetectionSettings = Field(default=DetectionSettings(), description="the failure detector")
     conditions: ConditionSettings = Field(default=ConditionSettings(), description="retries per kind of failure")
-    costs: Annotated[dict[str, Seconds], AfterValidator(_known_commands), Quantity("command: duration")] = Field(
-        default={}, description="virtual time of each command; a command that is not named costs nothing"
-    )
+    costs: Annotated[
+        dict[str, Seconds],
+        AfterValidator(_known_commands),
+        Field(json_schema_extra={"propertyNames": {"enum": list(COMMANDS)}}),
+        Quantity("command: duration"),
+    ] = Field(default={}, description="virtual time of each command; a command that is not named costs nothing")
     parallel: PositiveCount | None = Field(
         default=None, description="recoveries at once, the kinds of failure in turn; null: any number"
     )

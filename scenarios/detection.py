@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from recovery.config import PHI_MAX, DetectionConfig
 from scenarios.errors import invalid, shown
-from scenarios.quantities import Number, PositiveCount, PositiveSeconds, Quantity, Seconds
+from scenarios.quantities import Number, PositiveCount, PositiveSeconds, Quantity, Seconds, bounded
 from scenarios.settings import Settings
 
 _DETECTION = DetectionConfig()
@@ -24,6 +24,11 @@ def _bearable(threshold: float) -> float:
     if not 0 < threshold <= PHI_MAX:
         raise invalid(f"{shown(threshold)} is no threshold; valid: above 0, up to {PHI_MAX:g}")
     return threshold
+
+
+Threshold = Annotated[
+    Number, AfterValidator(_bearable), bounded(exclusiveMinimum=0, maximum=PHI_MAX), Quantity("number > 0")
+]
 
 
 class DetectionSettings(Settings):
@@ -43,11 +48,13 @@ class DetectionSettings(Settings):
     poll: PositiveSeconds | None = Field(
         default=None, description="how often the detector looks; null: the deadline itself wakes it"
     )
-    phi_threshold: Annotated[Number, AfterValidator(_bearable), Quantity("number > 0")] = Field(
+    phi_threshold: Threshold = Field(
         default=_DETECTION.phi_threshold, description="suspicion at which an agent is declared dead: −log₁₀ of its odds"
     )
-    phi_window: Annotated[PositiveCount, AfterValidator(_two)] = Field(
-        default=_DETECTION.phi_window, description="gaps between beats, the last ones, by which an agent is judged"
+    phi_window: Annotated[PositiveCount, AfterValidator(_two), WithJsonSchema({"type": "integer", "minimum": 2})] = (
+        Field(
+            default=_DETECTION.phi_window, description="gaps between beats, the last ones, by which an agent is judged"
+        )
     )
     phi_min_deviation: PositiveSeconds = Field(
         default=_DETECTION.phi_min_deviation, description="the gaps are never taken to be more regular than this"

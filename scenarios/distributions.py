@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
 from scenarios.errors import invalid, shown
-from scenarios.quantities import Number, PositiveCount, PositiveSeconds, Quantity, Seconds, seconds
+from scenarios.quantities import (
+    DURATION_SCHEMA,
+    LASTING_SCHEMA,
+    Number,
+    PositiveCount,
+    PositiveSeconds,
+    Quantity,
+    Seconds,
+    bounded,
+    seconds,
+)
 from scenarios.settings import Form, OneOf
 
 Draws = NDArray[np.float64]
@@ -40,9 +50,19 @@ def _high_variation(value: float) -> float:
     return value
 
 
-PositiveNumber = Annotated[Number, AfterValidator(_above_zero), Quantity("number > 0")]
-Variation = Annotated[Number, AfterValidator(_variation), Quantity(f"number from 0 to {LARGEST_VARIATION}")]
-HighVariation = Annotated[Number, AfterValidator(_high_variation), Quantity(f"number from 1 to {LARGEST_VARIATION}")]
+PositiveNumber = Annotated[Number, AfterValidator(_above_zero), bounded(exclusiveMinimum=0), Quantity("number > 0")]
+Variation = Annotated[
+    Number,
+    AfterValidator(_variation),
+    bounded(minimum=0, maximum=LARGEST_VARIATION),
+    Quantity(f"number from 0 to {LARGEST_VARIATION}"),
+]
+HighVariation = Annotated[
+    Number,
+    AfterValidator(_high_variation),
+    bounded(minimum=1, maximum=LARGEST_VARIATION),
+    Quantity(f"number from 1 to {LARGEST_VARIATION}"),
+]
 
 
 class Constant(Form):
@@ -279,23 +299,22 @@ def _lasting(distribution: AnyDistribution) -> AnyDistribution:
     return distribution
 
 
-_DURATION_SCHEMA = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "description": "a duration"}
 _LATER = ("empirical",)
 
 Distribution = Annotated[
-    AnyDistribution, OneOf("distribution", FORMS, _LATER, _constant, _DURATION_SCHEMA), Quantity("distribution")
+    AnyDistribution, OneOf("distribution", FORMS, _LATER, _constant, DURATION_SCHEMA), Quantity("distribution")
 ]
 """Any distribution; a bare duration is a constant."""
 Interval = Annotated[
     AnyDistribution,
-    OneOf("distribution", FORMS, _LATER, _constant, _DURATION_SCHEMA),
+    OneOf("distribution", FORMS, _LATER, _constant, LASTING_SCHEMA),
     AfterValidator(_lasting),
     Quantity("distribution, mean > 0"),
 ]
 """A distribution of the time between events: its mean is above 0; a bare duration is a constant."""
 RandomInterval = Annotated[
     AnyDistribution,
-    OneOf("distribution", FORMS, _LATER, _exponential, _DURATION_SCHEMA),
+    OneOf("distribution", FORMS, _LATER, _exponential, LASTING_SCHEMA),
     AfterValidator(_lasting),
     Quantity("distribution, mean > 0"),
 ]

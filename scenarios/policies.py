@@ -19,7 +19,8 @@ from scenarios.quantities import (
     Probability,
     Quantity,
     Seconds,
-    above_zero,
+    Share,
+    bounded,
 )
 from scenarios.settings import Settings
 
@@ -49,10 +50,10 @@ def _not_negative(value: float) -> float:
 class BudgetSettings(Settings):
     """A token bucket that the retries of all tasks share."""
 
-    tokens: Annotated[Number, AfterValidator(_one_token), Quantity("number ≥ 1")] = Field(
+    tokens: Annotated[Number, AfterValidator(_one_token), bounded(minimum=1), Quantity("number ≥ 1")] = Field(
         default=_BUDGET.tokens, description="retries that may happen without any success"
     )
-    refill: Annotated[Number, AfterValidator(_not_negative), Quantity("number ≥ 0")] = Field(
+    refill: Annotated[Number, AfterValidator(_not_negative), bounded(minimum=0), Quantity("number ≥ 0")] = Field(
         default=_BUDGET.refill,
         description="retries that each success pays for: a task completed, an agent or a connection recovered",
     )
@@ -64,7 +65,7 @@ class BreakerSettings(Settings):
     failures: PositiveCount | None = Field(
         default=_BREAKER.failures, description="it opens after so many failed tries in a row; null: however many"
     )
-    share: Annotated[Probability, AfterValidator(above_zero)] | None = Field(
+    share: Share | None = Field(
         default=_BREAKER.share, description="it opens when such a share of the last tries has failed; null: no matter"
     )
     window: PositiveCount = Field(default=_BREAKER.window, description="how many tries that share is of")
@@ -85,7 +86,8 @@ def _required(schema: dict[str, Any]) -> None:
     """In JSON Schema: a preset stands for the keys that are required without it."""
     required = schema.pop("required", [])
     if required:
-        schema["anyOf"] = [{"required": required}, {"required": ["preset"]}]
+        with_preset = {"required": ["preset"], "properties": {"preset": {"type": "string"}}}
+        schema["anyOf"] = [{"required": required}, with_preset]
 
 
 class Policy(Settings):
@@ -104,7 +106,7 @@ class Policy(Settings):
         default="fixed",
         description="delay before retry n: retry_delay; n·retry_delay; or retry_delay·multiplier^(n−1)",
     )
-    multiplier: Annotated[Number, AfterValidator(_at_least_one), Quantity("number ≥ 1")] = Field(
+    multiplier: Annotated[Number, AfterValidator(_at_least_one), bounded(minimum=1), Quantity("number ≥ 1")] = Field(
         default=2.0, description="growth of exponential backoff"
     )
     max_delay: PositiveSeconds | None = Field(default=None, description="no delay is longer; null: no cap")

@@ -166,22 +166,39 @@ def only(supported: object, what: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _schema(number_keywords: dict[str, Any], pattern: str) -> WithJsonSchema:
-    return WithJsonSchema(
-        {"anyOf": [{"type": "number", **number_keywords}, {"type": "string", "pattern": rf"^\s*{pattern}\s*$"}]}
-    )
+def bounded(**keywords: Any) -> WithJsonSchema:
+    """In JSON Schema: a number with these bounds."""
+    return WithJsonSchema({"type": "number", **keywords})
 
 
-_DURATION = rf"\+?{NUMBER.removeprefix('[+-]?')}\s*(ms|s|m|h|d)?"
-_RATE = rf"\+?{NUMBER.removeprefix('[+-]?')}(\s*/\s*(s|m|h|d))?"
+def _written(pattern: str, **keywords: Any) -> dict[str, Any]:
+    """In JSON Schema: a number with these bounds, or a text of this pattern."""
+    return {"anyOf": [{"type": "number", **keywords}, {"type": "string", "pattern": rf"^\s*{pattern}\s*$"}]}
 
-Seconds = Annotated[float, BeforeValidator(seconds), _schema({"minimum": 0}, _DURATION), Quantity("duration")]
+
+_PLAIN = r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)"
+_EXPONENT = r"[eE][+-]?[0-9]+"
+_NOT_ZERO = r"(?!\+?[0.]+([eE][+-]?[0-9]+)?[^0-9.]*$)"
+_DURATION = rf"{_PLAIN}({_EXPONENT})?\s*(ms|s|m|h|d)?"
+_RATE = rf"{_NOT_ZERO}{_PLAIN}({_EXPONENT})?(\s*/\s*(s|m|h|d))?"
+_UP_TO_1 = r"\+?(0+\.?[0-9]*|0*1\.?0*|\.[0-9]+)"
+_UP_TO_100 = r"\+?(0*[0-9]{1,2}(\.[0-9]*)?|0*100\.?0*|\.[0-9]+)"
+_SHARE = rf"({_UP_TO_1}|{_UP_TO_100}\s*%|{_PLAIN}{_EXPONENT}\s*%?)"
+
+DURATION_SCHEMA = _written(_DURATION, minimum=0)
+"""A duration in JSON Schema."""
+LASTING_SCHEMA = _written(_NOT_ZERO + _DURATION, exclusiveMinimum=0)
+"""A duration above 0 in JSON Schema."""
+SHARE_SCHEMA = _written(_NOT_ZERO + _SHARE, exclusiveMinimum=0, maximum=1)
+"""A share above 0 and up to 1 in JSON Schema."""
+
+Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(DURATION_SCHEMA), Quantity("duration")]
 """A duration, 0 or more, in float seconds."""
 PositiveSeconds = Annotated[
     float,
     BeforeValidator(seconds),
     AfterValidator(above_zero),
-    _schema({"exclusiveMinimum": 0}, _DURATION),
+    WithJsonSchema(LASTING_SCHEMA),
     Quantity("duration > 0"),
 ]
 """A duration above 0, in float seconds."""
@@ -190,17 +207,19 @@ Rate = Annotated[
     BeforeValidator(per_second),
     AfterValidator(above_zero),
     AfterValidator(_takes_time),
-    _schema({"exclusiveMinimum": 0}, _RATE),
+    WithJsonSchema(_written(_RATE, exclusiveMinimum=0)),
     Quantity("rate > 0"),
 ]
 """A rate above 0, per second."""
 Probability = Annotated[
     float,
     BeforeValidator(fraction),
-    _schema({"minimum": 0, "maximum": 1}, r"[\d.]+\s*%"),
+    WithJsonSchema(_written(_SHARE, minimum=0, maximum=1)),
     Quantity("probability"),
 ]
 """A number from 0 to 1."""
+Share = Annotated[Probability, AfterValidator(above_zero), WithJsonSchema(SHARE_SCHEMA)]
+"""A number above 0 and up to 1."""
 Number = Annotated[float, BeforeValidator(number), WithJsonSchema({"type": "number"}), Quantity("number")]
 """A finite number."""
 Count = Annotated[

@@ -67,9 +67,7 @@ def reference() -> str:
         "## Expectations\n\n" + EXPECTATIONS,
         f"## Metrics\n\nFor `.*` stands one of {', '.join(f'`{name}`' for name in STATISTICS)}.\n\n"
         + _table(("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME")))),
-        "## Not supported yet\n\n"
-        + ", ".join(later)
-        + ", `when`, `steady_state`, `extends`, and the keys that say so.\n",
+        "## Not supported yet\n\n" + ", ".join(later) + ", `when`, `steady_state`, and the keys that say so.\n",
     ]
     return "\n".join(sections)
 

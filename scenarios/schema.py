@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 
 from scenarios.arrivals import Arrivals, Burst, Closed, Interval, Poisson
 from scenarios.checks import first_contradiction
@@ -33,20 +33,6 @@ from scenarios.quantities import (
 from scenarios.settings import NOT_YET, Settings
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-
-
-def _needed_by_the_whole(schema: dict[str, Any]) -> None:
-    """In JSON Schema: what a part must have is said where the whole is."""
-    schema.pop("required", None)
-
-
-def _unless_it_extends(schema: dict[str, Any]) -> None:
-    """In JSON Schema: a scenario that extends another one needs only a name."""
-    required = schema.pop("required")
-    schema["required"] = ["name"]
-    schema["if"] = {"not": {"required": ["extends"], "properties": {"extends": {"type": "string"}}}}
-    parts = {"tasks": {"required": ["arrivals", "work"]}, "agents": {"required": ["count"]}}
-    schema["then"] = {"required": required, "properties": parts}
 
 
 class CheckpointSettings(Settings):
@@ -83,8 +69,6 @@ def _zero(value: float, what: str) -> float:
 class TaskSettings(Settings):
     """The load: which tasks arrive, what they need, and how their attempts fail."""
 
-    model_config = ConfigDict(json_schema_extra=_needed_by_the_whole)
-
     arrivals: Arrivals = Field(description="how tasks arrive")
     count: PositiveCount | None = Field(default=None, description="stop submitting after so many; null: never")
     work: Distribution = Field(description="time of one task on a healthy agent")
@@ -110,8 +94,6 @@ class TaskSettings(Settings):
 
 class AgentSettings(Settings):
     """The agents."""
-
-    model_config = ConfigDict(json_schema_extra=_needed_by_the_whole)
 
     count: PositiveCount = Field(description="number of agents: agent.0, agent.1, …")
     slots: PositiveCount = Field(default=1, description="tasks that an agent works on at once")
@@ -179,8 +161,6 @@ def _named(resources: dict[str, ResourceSettings]) -> dict[str, ResourceSettings
 class Scenario(Settings):
     """One experiment: the load, the world, the recovery policies, what goes wrong, and what is expected."""
 
-    model_config = ConfigDict(json_schema_extra=_unless_it_extends)
-
     refused: ClassVar[dict[str, str]] = {
         "steady_state": f"'steady_state' {NOT_YET}; valid: leave it out",
     }
@@ -206,7 +186,9 @@ class Scenario(Settings):
     agents: AgentSettings = Field(description="who works")
     queue: QueueSettings = Field(default=QueueSettings(), description="the task queue")
     resources: Annotated[dict[str, ResourceSettings], AfterValidator(_named)] = Field(
-        default={}, description="pools of resources by name"
+        default={},
+        description="pools of resources by name",
+        json_schema_extra={"propertyNames": {"pattern": f"^{NAME}$"}},
     )
     network: NetworkSettings = Field(default=NetworkSettings(), description="the network")
     storage: StorageSettings = Field(default=StorageSettings(), description="checkpoint storage")

@@ -13,6 +13,8 @@ from pydantic_core import CoreSchema, core_schema
 from scenarios.errors import instead, invalid, shown
 
 NOT_YET = "is not supported yet"
+UNION = "x-union"
+"""Marks, in JSON Schema, a union of forms with what it is called."""
 
 
 class Settings(BaseModel):
@@ -115,7 +117,7 @@ class OneOf:
         ]
         if self.bare_schema is not None:
             options.insert(0, dict(self.bare_schema))
-        return {"anyOf": options}
+        return {UNION: self.noun, "anyOf": options}
 
 
 def _kind(value: Any) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from scenarios.distributions import Distribution, Interval
 from scenarios.errors import invalid, nearest, shown
-from scenarios.quantities import Number, Quantity, Seconds, is_number, percentage
+from scenarios.quantities import SHARE_SCHEMA, Number, Quantity, Seconds, bounded, is_number, percentage
 from scenarios.settings import NOT_YET, Form
 
 ALL = "all"
@@ -56,25 +56,22 @@ def _endpoints(value: Any) -> Any:
     return tuple(value)
 
 
-_TARGETS_SCHEMA = WithJsonSchema(
-    {
-        "anyOf": [
-            {"type": "integer", "minimum": 1},
-            {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-            {"type": "string"},
-            {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        ]
-    }
-)
+def _targets_schema(noun: str) -> WithJsonSchema:
+    name = {"type": "string", "pattern": rf"^{noun}\.{INDEX}$"}
+    names = {"type": "array", "items": name, "minItems": 1}
+    return WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, SHARE_SCHEMA, {"const": ALL}, name, names]})
+
+
+_ENDPOINT_SCHEMA = {"type": "string", "pattern": rf"^(agents|queue|core|agent\.{INDEX})$"}
 Targets = int | float | str | tuple[str, ...]
-AgentTargets = Annotated[Targets, _targets("agent"), _TARGETS_SCHEMA, Quantity("agents")]
+AgentTargets = Annotated[Targets, _targets("agent"), _targets_schema("agent"), Quantity("agents")]
 """Which agents: a count (int), a fraction (float), `"all"`, or a tuple of names such as `agent.3`."""
-TaskTargets = Annotated[Targets, _targets("task"), _TARGETS_SCHEMA, Quantity("tasks")]
+TaskTargets = Annotated[Targets, _targets("task"), _targets_schema("task"), Quantity("tasks")]
 """Which running tasks: a count (int), a fraction (float), `"all"`, or a tuple of names such as `task.17`."""
 Endpoints = Annotated[
     tuple[str, str],
     BeforeValidator(_endpoints),
-    WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}),
+    WithJsonSchema({"type": "array", "items": _ENDPOINT_SCHEMA, "minItems": 2, "maxItems": 2, "uniqueItems": True}),
     Quantity("two endpoints"),
 ]
 """Two of `agents`, `agent.N`, `queue` and `core`."""
@@ -87,12 +84,19 @@ def _slower(value: float) -> float:
     return value
 
 
-Factor = Annotated[Number, AfterValidator(_slower), Quantity("number > 1")]
+Factor = Annotated[Number, AfterValidator(_slower), bounded(exclusiveMinimum=1), Quantity("number > 1")]
 """How many times as long, or as fast."""
+
+
+def _placed(schema: dict[str, Any]) -> None:
+    """In JSON Schema: exactly one of `at` and `every` is given, and not null."""
+    schema["oneOf"] = [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in ("at", "every")]
 
 
 class Fault(Form):
     """A fault is placed by `at` or by `every`, exactly one of them."""
+
+    model_config = ConfigDict(json_schema_extra=_placed)
 
     refused: ClassVar[dict[str, str]] = {"when": f"placing a fault by 'when' {NOT_YET}; supported: at, every"}
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from scenarios.distributions import Distribution
 from scenarios.faults.base import ENDPOINTS, Duration, Endpoints, Fault
-from scenarios.quantities import Probability, Truth, above_zero
-
-Share = Annotated[Probability, AfterValidator(above_zero)]
+from scenarios.quantities import Share, Truth
 
 
 class Partition(Fault):

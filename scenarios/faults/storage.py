@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from scenarios.faults.base import INSTANT, Duration, Factor, Fault, TaskTargets
-from scenarios.quantities import Probability, above_zero
+from scenarios.quantities import Share
 
 
 class CheckpointCorrupt(Fault):
@@ -30,9 +30,7 @@ class StorageFailure(Fault):
     """Checkpoints cannot be written: the attempt goes on without."""
 
     kind: ClassVar[str] = "storage_failure"
-    probability: Annotated[Probability, AfterValidator(above_zero)] = Field(
-        default=1.0, description="share of the writes"
-    )
+    probability: Share = Field(default=1.0, description="share of the writes")
     for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
 
 

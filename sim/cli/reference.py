@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    from scenarios import Scenario
+    from scenarios.json_schema import json_schema
 
-    write_json(STDOUT, {"$schema": "https://json-schema.org/draft/2020-12/schema", **Scenario.model_json_schema()})
+    write_json(STDOUT, json_schema())
 
 
 def runbook(

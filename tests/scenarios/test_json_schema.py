@@ -1,11 +1,20 @@
 """The JSON Schema for editors agrees with what is loaded."""
 
+import copy
+import re
+
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import scenarios
 from scenarios import Scenario
 from scenarios.document import read
+from scenarios.faults import FORMS
+from scenarios.json_schema import json_schema
+from scenarios.reference import reference
+from tests.scenarios.whole import WHOLE
 
 STORY = {
     "name": "story",
@@ -17,7 +26,7 @@ STORY = {
 
 @pytest.fixture(scope="module")
 def validator():
-    schema = Scenario.model_json_schema()
+    schema = json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
@@ -95,3 +104,117 @@ def test_what_is_refused_is_mostly_invalid_in_an_editor_already(validator, chang
 def test_a_missing_key_is_invalid(validator):
     for key in STORY:
         assert not validator.is_valid({name: value for name, value in STORY.items() if name != key})
+
+
+# --------------------------------------------------------------------- every key, with anything that may stand there
+ONLY_THE_LOADER_KNOWS = (
+    "leaves nothing to measure",
+    "unknown resource",
+    "can never be had",
+    "more than there are",
+    "more agents than there are",
+    "no task writes checkpoints",
+    "is over before the next heartbeat",
+    "do not talk to each other",
+    "all messages have no one direction",
+    "no such file",
+    "is a folder",
+    "a client's ",
+    "cancelling by clients",
+)
+"""Contradictions between keys, files, and what will be supported of clients one day."""
+VALUES = [
+    *(None, True, False, -1, 0, 1, 0.5, 2.5, [], {}, ["x"], {"nonsense": 1}, ["agents", "agents"], ["agent.x"]),
+    *("", "x", "5s", "-5s", "0s", " 5 s ", "1e3s", ".5s", "5.s", "+5s", "5S", "5 minutes", "2/s", "0/s", "null"),
+    *("50%", "150%", "0%", "0.2", "100%", "100.5%", "1.0", "1.5", "5e1%", "agent.01", "agent.1", "task.3", "all"),
+]
+
+
+def places(data, place=()):
+    yield from [place] if place else []
+    for step, below in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        yield from places(below, (*place, step))
+
+
+def at(data, place):
+    for step in place:
+        data = data[step]
+    return data
+
+
+@st.composite
+def changed_somewhere(draw):
+    data = copy.deepcopy(WHOLE)
+    place = draw(st.sampled_from(list(places(WHOLE))))
+    around = at(data, place[:-1])
+    kind = draw(st.sampled_from(["value", "value", "value", "unknown key", "missing"]))
+    if kind == "value":
+        around[place[-1]] = draw(st.sampled_from(VALUES))
+    elif kind == "missing":
+        del around[place[-1]]
+    elif isinstance(around[place[-1]], dict):
+        around[place[-1]]["nonsense"] = 1
+    return data
+
+
+@settings(max_examples=200)
+@given(changed_somewhere())
+def test_an_editor_and_the_loader_agree_but_for_contradictions(validator, data):
+    problem = ""
+    try:
+        Scenario.model_validate(data)
+    except ValueError as error:
+        problem = str(error)
+    if not any(known in problem for known in ONLY_THE_LOADER_KNOWS):
+        assert validator.is_valid(data) == (problem == ""), problem
+
+
+def test_what_is_changed_has_every_key_and_every_fault():
+    keys = reference().partition("## Keys")[2].partition("## Distributions")[0]
+    for key in re.findall(r"^\| `([\w.]+)`", keys, re.MULTILINE):
+        found = [WHOLE]
+        for step in key.split("."):
+            found = [value for data in found for name, value in data.items() if step in {name, "NAME"}]
+            assert found, key
+    assert {kind for entry in WHOLE["faults"] for kind in entry} == {form.kind for form in FORMS}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {},
+        {"tasks": {"checkpoint": {"cost": "1s"}}},
+        {"tasks": {"work": {"lognormal": {"cv": 2}}}},
+        {"recovery": {"conditions": {"agent_failure": {"retry_delay": "5s"}}, "load": {"burst": 3}}},
+        {"resources": {"gpu": {}}},
+    ],
+)
+def test_who_extends_needs_of_any_mapping_only_a_part(validator, part):
+    assert validator.is_valid(STORY | {"extends": "base"})
+    assert validator.is_valid({"name": "child", "extends": "base"} | part)
+    assert not part or not validator.is_valid(STORY | part | {"extends": None})
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"faults": [{"agent_crash": {}}]},
+        {"expect": ["tasks.lost"]},
+        {"tasks": {"checkpoint": {"prize": "1s"}}},
+        {"tasks": {"work": {"lognormal": {"cv": -2}}}},
+        {"agents": None},
+    ],
+)
+def test_a_list_is_replaced_as_a_whole_and_wrong_values_stay_wrong(validator, part):
+    assert not validator.is_valid({"name": "child", "extends": "base"} | part)
+
+
+def test_every_key_is_explained_to_an_editor():
+    definitions = json_schema()["$defs"]
+    keys = [
+        (definition, key)
+        for definition, schema in definitions.items()
+        for key, value in schema.get("properties", {}).items()
+        if "description" not in value
+    ]
+    assert keys == []

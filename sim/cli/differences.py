@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import sim
 from sim.cli.consoles import console, say
 from sim.cli.errors import BadInput
 from sim.cli.options import NoColor
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HASH_SEEDS = ("0", "4711")
+JSON = ".json"
 
 
 def diff(
@@ -31,22 +34,44 @@ def diff(
 
 
 def check_determinism(names: list[str], options: list[str], no_color: bool) -> int:
-    """Run each scenario in two processes with different hash seeds; 1 when the histories of one are not the same."""
+    """Run each scenario in two processes with different hash seeds; 1 when histories or verdicts are not the same."""
     status = 0
     with tempfile.TemporaryDirectory() as folder:
         for number, name in enumerate(names):
             files = [str(Path(folder) / f"{number}-{seed}.parquet") for seed in HASH_SEEDS]
             for file, seed in zip(files, HASH_SEEDS, strict=True):
                 _run(name, options, file, seed)
-            status |= _told(files[0], files[1], f"{name}: two processes", no_color)
+            parted = _told(files[0], files[1], f"{name}: two processes", no_color)
+            status |= parted or _judged_otherwise(_verdicts(files[0]), _verdicts(files[1]), name, no_color)
     return status
+
+
+def _judged_otherwise(one: dict[str, str], other: dict[str, str], name: str, no_color: bool) -> bool:
+    """Whether one history was judged in two ways, and how."""
+    out = console(no_color)
+    apart = [what for what in dict.fromkeys((*one, *other)) if one.get(what) != other.get(what)]
+    for what in apart:
+        line = f"{name}: two processes: the same history, but {what}: {one.get(what)} and {other.get(what)}"
+        out.print(line, soft_wrap=True, style="red")
+    return bool(apart)
+
+
+def _verdicts(file: str) -> dict[str, str]:
+    """Everything that a run says of its replications and their histories, but for the time that it took."""
+    result = json.loads(Path(file + JSON).read_text(encoding="utf-8"))
+    said = {f"expect {outcome['expression']}": outcome for outcome in result["expectations"]}
+    for run in result["runs"]:
+        said |= {f"{run['seed']} {what}": run[what] for what in ("history_sha256", "violations", "diagnosis")}
+        said |= {f"{run['seed']} {metric}": value for metric, value in run["metrics"].items()}
+    return {what: json.dumps(value) for what, value in said.items()}
 
 
 def _run(name: str, options: list[str], file: str, hash_seed: str) -> None:
     command = [sys.executable, "-m", "sim.cli", "run", name, *options, "--quiet", "--history", file]
-    done = subprocess.run(  # noqa: S603 - this very program
-        command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, text=True, check=False
-    )
+    paths = [str(Path(sim.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]  # the very program that runs here
+    env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    command += ["--json", file + JSON]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - see above
     if done.returncode not in {0, 1}:
         raise BadInput(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"{name}: cannot be run")
 

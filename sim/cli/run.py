@@ -47,7 +47,7 @@ def run(
     ] = None,
     check_determinism: Annotated[
         bool,
-        typer.Option("--check-determinism", help="Only see whether two processes give the same history."),
+        typer.Option("--check-determinism", help="Only see whether two processes give the same history and verdicts."),
     ] = False,
     quiet: options.Quiet = False,
     no_color: options.NoColor = False,

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 CONTEXT = 3
 """Events before the first difference that are shown: the same in both."""
+BITS = ("time", "value")
+WORDS = ("event", "detail", "about")
+COLUMNS = (*BITS, *WORDS, "task", "agent", "epoch", "incident")
+"""Of a history; `subject` is made of the others."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +35,28 @@ class Difference:
 
 
 def first_difference(one: pd.DataFrame, other: pd.DataFrame) -> Difference | None:
-    """The first difference of two histories, None when they are the same event by event."""
-    for row in range(max(len(one), len(other))) if not _same(one, other) else ():
-        here, there = _event(one, row), _event(other, row)
-        if here != there:
-            before = tuple(str(_event(one, earlier)) for earlier in range(max(0, row - CONTEXT), row))
-            return Difference(row, before, here, there)
-    return None
+    """The first difference of two histories, None when they are the same event by event, to the last bit."""
+    both = min(len(one), len(other))
+    rows = np.flatnonzero(_differ(one[:both], other[:both]))
+    if not len(rows) and len(one) == len(other):
+        return None
+    row = int(rows[0]) if len(rows) else both
+    before = tuple(str(_event(one, earlier)) for earlier in range(max(0, row - CONTEXT), row))
+    return Difference(row, before, _event(one, row), _event(other, row))
 
 
-def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    return len(one) == len(other) and one.astype(object).equals(other.astype(object))
+def _differ(one: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows of two histories of one length are not the same."""
+    differ = np.zeros(len(one), dtype=bool)
+    for column in COLUMNS:
+        if column in BITS:  # no value is the same as no value, and minus zero is not zero: as in the hash
+            mine, theirs = (np.ascontiguousarray(frame[column], dtype="<f8").view("<i8") for frame in (one, other))
+        elif column in WORDS:
+            mine, theirs = (frame[column].astype(object).to_numpy() for frame in (one, other))
+        else:
+            mine, theirs = (frame[column].to_numpy() for frame in (one, other))
+        differ |= mine != theirs
+    return differ
 
 
 def _event(history: pd.DataFrame, row: int) -> str | None:

@@ -1,5 +1,8 @@
 """`diff` and `run --check-determinism`: whether histories are the same, and where they part."""
 
+import json
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -52,6 +55,22 @@ def test_what_differs_by_one_bit_differs():
     found = first_difference(one, other)
     assert found is not None
     assert found.row == 3
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"value": -0.0}, {"event": "task.lost"}, {"task": 7}, {"agent": 7}, {"epoch": 7}, {"incident": 7}, {"about": "x"}],
+)
+def test_no_column_is_left_out_and_minus_zero_is_not_zero(changed):
+    one, other = history(), history()
+    row = int(one.index[one["value"] == 0.0][0])
+    ((column, value),) = changed.items()
+    other[column] = other[column].astype(object)
+    other.loc[row, column] = value
+    found = first_difference(one, other)
+    assert found is not None
+    assert found.row == row
+    assert found.one != found.other
 
 
 # ------------------------------------------------------------------------------------------------------- commands
@@ -117,6 +136,42 @@ def test_a_run_that_is_not_deterministic_is_caught(capsys, monkeypatch):
     monkeypatch.setattr(differences, "_run", other)
     assert main(["run", "small.scenario.yaml", "--check-determinism"]) == 1
     assert "two processes: not the same from event " in capsys.readouterr().out
+
+
+HASHING = """
+import sim.core
+sim.core.jitter = lambda streams: lambda subject, retry: {what}
+"""
+
+
+@pytest.mark.parametrize("what", ["hash(subject) % 1009 / 1009", "int.from_bytes(__import__('os').urandom(4)) / 2**32"])
+def test_a_core_is_caught_that_depends_on_hashes_or_on_the_machine(folder, capsys, monkeypatch, what):
+    """The twin: each process has the same core, whose delays depend on what no seed governs."""
+    (folder / "sitecustomize.py").write_text(HASHING.format(what=what))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    retries = "recovery.conditions.task_failure={max_retries: 3, retry_delay: 5s, jitter: full}"
+    command = ["run", "small.scenario.yaml", "--set", "tasks.failure_probability=10%", "--set", retries]
+    assert main([*command, "--check-determinism"]) == 1
+    *_, one, other = capsys.readouterr().out.splitlines()
+    assert "retry.granted" in one
+    assert [word for word in one.split() if word not in other.split()][1].startswith("value=")
+
+
+def test_one_history_that_is_judged_in_two_ways_is_caught(capsys, monkeypatch):
+    """The twin: one of the two processes counts one task more, in the same history."""
+    run, more = differences._run, iter((0, 1))
+
+    def other(name: str, options: list[str], file: str, hash_seed: str) -> None:
+        run(name, options, file, hash_seed)
+        result = json.loads(Path(file + ".json").read_text())
+        result["runs"][0]["metrics"]["tasks.submitted"] += next(more)
+        Path(file + ".json").write_text(json.dumps(result))
+
+    monkeypatch.setattr(differences, "_run", other)
+    assert main(["run", "small.scenario.yaml", "--check-determinism"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert said[1].startswith("small.scenario.yaml: two processes: the same history, but 7/0 tasks.submitted: ")
 
 
 def test_nothing_is_kept_of_a_check(capsys):

@@ -34,7 +34,7 @@ def show(
     json: Json = None,
     no_color: NoColor = False,
 ) -> None:
-    """Explain a scenario: what is injected, whom it hits, and what should happen. Nothing is run."""
+    """Explain a scenario: what is injected and when, whom it hits, and what should happen. Nothing is run."""
     import scenarios
 
     check_writable("--json", json)
@@ -43,5 +43,7 @@ def show(
         write_json(json, found.resolved())
     if json != STDOUT:
         from sim.reports.explanation import explanation
+        from sim.reports.numbers import signs
 
-        console(no_color).print(explanation(found))
+        out = console(no_color)
+        out.print(explanation(found, signs(out.encoding)))

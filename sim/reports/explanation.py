@@ -16,7 +16,9 @@ from scenarios.detection import DetectionSettings
 from scenarios.distributions import Constant
 from scenarios.policies import Policy
 from sim.reports.faults import in_words
-from sim.reports.numbers import count, duration
+from sim.reports.numbers import UNICODE, Signs, count, duration
+from sim.reports.settings import also_set
+from sim.reports.sketch import sketch
 from sim.reports.words import capitalized, listed, percent, spread
 
 
@@ -38,22 +40,28 @@ def first_sentence(text: str) -> str:
     return " ".join(text.split()).partition(". ")[0].rstrip(".") + "."
 
 
-def explanation(scenario: Scenario) -> Group:
-    """The whole page about one scenario."""
+def explanation(scenario: Scenario, style: Signs = UNICODE) -> Group:
+    """The whole page about one scenario: in words, as a timeline, and the keys that neither tells."""
     title = Text(scenario.name, "bold")
     if scenario.documents:
         title.append(f"  {scenario.documents}", "dim not bold")
     parts: list[Any] = [title]
+    if scenario.extends:
+        title.append(f"  extends {scenario.extends}", "dim not bold")
     if scenario.description:
         parts.append(Text(" ".join(scenario.description.split())))
     if scenario.extends is not None:
         parts.append(Text(f"It extends {scenario.extends}.", "dim"))
     for heading, lines in (
         ("What is injected", injected(scenario)),
+        ("When", sketch(scenario, style)),
         ("Whom it hits", list(hit(scenario))),
         ("What should happen", list(should_happen(scenario))),
         ("What is expected", [expectation.expression for expectation in scenario.expect] or ["Nothing."]),
+        ("What else is set", also_set(scenario)),
     ):
+        if not lines:
+            continue
         parts += [Text(), Text(heading, "bold"), *(Padding(Text(line), (0, 0, 0, 2), expand=False) for line in lines)]
     return Group(*parts)
 
@@ -152,12 +160,13 @@ def should_happen(scenario: Scenario) -> Iterator[str]:
             for step in entry.recovery
         ]
         yield f"It is recovered by {listed(commands, ', then ')}."
-    if scenario.agents.restart_time != Constant(value=0.0) and scenario.documents == "system_failures.agent_failure":
+    if scenario.agents.restart_time != Constant(value=0.0):
         yield f"A restart takes {spread(scenario.agents.restart_time)}."
     for name, condition in scenario.recovery.conditions:
         if condition is not None:
             end = "" if condition.max_retries is None else ", then an operator is called"
-            yield f"A {name.replace('_', ' ')} is retried {retries(condition)}{end}."
+            article = "An" if name[0] in "aeiou" else "A"
+            yield f"{article} {name.replace('_', ' ')} is retried {retries(condition)}{end}."
     yield from detectors(scenario.recovery.detection)
     load = scenario.recovery.load
     if load is not None:

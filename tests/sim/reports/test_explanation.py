@@ -1,10 +1,18 @@
 """Scenarios in words."""
 
+import contextlib
+import copy
+import io
+
 import pytest
+from rich.console import Console
 
 import scenarios
-from sim.reports.explanation import first_sentence, hit, injected, retries, should_happen
+from scenarios import Scenario
+from sim.reports.explanation import explanation, first_sentence, hit, injected, retries, should_happen
+from sim.reports.settings import also_set
 from sim.reports.words import listed
+from tests.scenarios.whole import WHOLE
 
 PLAIN = """\
 name: plain
@@ -227,3 +235,101 @@ def test_what_notices_failures(changed, told):
 def test_a_cap_on_the_load_is_told():
     limited = scenario(**{"recovery.load": "{rate: 2/s, burst: 4}"})
     assert "At most 4 tasks at once, and 2 a second, go back to work." in should_happen(limited)
+
+
+# ------------------------------------------------------------------------------------------------ the whole page
+OTHERS = [
+    *(True, False, "uniform", "aligned", "busy", "redraw", "head", "heartbeat", "linear", "equal", "refuse", "resume"),
+    *("7s", "11m", "9s", 3, 2, 0.25, 7, "31%", None, "x", "all", ["agent.2"], ["task.2"], "dapr"),
+]
+NO_OTHER = ("tasks.client.", "recovery.runbook", ".resource", ".between.", ".targets.0")
+"""Keys of which this version knows one value, or whose values are files or names of this scenario."""
+
+
+def page(data):
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console.print(explanation(Scenario.model_validate(data)))
+    return console.file.getvalue()
+
+
+def leaves(data, path=()):
+    below = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    if not below:
+        yield path
+    for step, value in below:
+        yield from leaves(value, (*path, step))
+
+
+def with_another(path):
+    """The scenario with every key, and with another value for one of them that is valid."""
+    whole = Scenario.model_validate(WHOLE).resolved()
+    for other in OTHERS:
+        data = copy.deepcopy(WHOLE)
+        around = data
+        for step in path[:-1]:
+            around = around[step]
+        around[path[-1]] = other
+        with contextlib.suppress(ValueError):
+            if Scenario.model_validate(data).resolved() != whole:
+                return data
+    raise AssertionError(f"no other value for {path}")
+
+
+KEYS = {".".join(map(str, path)): path for path in leaves(WHOLE) if path[0] not in {"extends", "expect"}}
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if not any(name in key for name in NO_OTHER)])
+def test_no_key_goes_unsaid(key):
+    assert page(with_another(KEYS[key])) != page(WHOLE)
+
+
+def test_what_no_sentence_tells_is_told_as_the_file_has_it():
+    changed = {
+        "queue.capacity": 100,
+        "queue.latency": {"uniform": {"low": "1s", "high": "2s"}},
+        "storage.write": "20ms",
+        "tasks.retry_holds_agent": True,
+        "recovery.costs": {"restart_agent": "90s", "retry_task": 0},
+        "recovery.conditions.task_failure.by_error": {"boom": {"max_retries": None}},
+        "recovery.conditions.task_failure.breaker": {},
+        "recovery.monitor": {},
+        "recovery.detection.poll": "1m",
+    }
+    assert also_set(scenario(**changed)) == [
+        "tasks.retry_holds_agent: true",
+        "queue.capacity: 100",
+        "queue.latency: 1s to 2s",
+        "resources.gpu.units: 4",
+        "storage.write: 20ms",
+        "recovery.detection.poll: 1m",
+        "recovery.conditions.task_failure.breaker: {}",
+        "recovery.conditions.task_failure.by_error.boom.max_retries: null",
+        "recovery.costs: {restart_agent: 90s, retry_task: 0s}",
+        "recovery.monitor: {}",
+    ]
+
+
+def test_what_is_at_its_default_is_not_told():
+    assert also_set(scenario(**{"resources": {}, "queue.capacity": None})) == []
+    assert "What else is set" not in page({**MINIMAL})
+
+
+MINIMAL = {
+    "name": "minimal",
+    "duration": "1h",
+    "tasks": {"arrivals": {"poisson": {"rate": 1}}, "work": 1},
+    "agents": {"count": 1},
+}
+
+
+def test_what_a_scenario_extends_is_told(tmp_path):
+    (tmp_path / "child.scenario.yaml").write_text("name: child\nextends: baseline\n")
+    child = scenarios.load(tmp_path / "child.scenario.yaml")
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console.print(explanation(child))
+    assert console.file.getvalue().splitlines()[0] == "child  extends baseline"
+
+
+def test_the_timeline_is_on_the_page():
+    assert "When\n" in page(MINIMAL)
+    assert "load, 1/s" in page(MINIMAL)

@@ -1,0 +1,90 @@
+"""What a scenario sets beside what its explanation says in sentences: every key that is not at its default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from scenarios import Scenario
+from scenarios.quantities import Quantity
+from scenarios.settings import Form, Settings
+from sim.reports.numbers import duration
+from sim.reports.words import spread
+
+SAID = frozenset(
+    {
+        *("name", "description", "extends", "documents", "duration", "warmup", "faults", "expect"),
+        *("tasks.arrivals", "tasks.work", "tasks.needs", "tasks.timeout", "tasks.checkpoint.every"),
+        *("tasks.failure_probability", "agents.count", "agents.slots", "agents.mtbf", "agents.restart_time"),
+        *("queue.loss", "queue.ack_loss", "queue.duplication", "network.loss", "storage.failure"),
+        *("recovery.runbook", "recovery.load.rate", "recovery.load.burst", "recovery.detection.detector"),
+        *("recovery.detection.stalled_after", "recovery.detection.resource_probe"),
+        *("recovery.detection.failed_deliveries",),
+    }
+)
+"""Keys that the sentences tell whenever they are not at their default."""
+SAID_OF_DETECTORS = {
+    "heartbeat": ("recovery.detection.heartbeat_interval", "recovery.detection.missed_heartbeats"),
+    "phi_accrual": ("recovery.detection.heartbeat_interval", "recovery.detection.phi_threshold"),
+    "perfect": (),
+}
+SAID_OF_CONDITIONS = frozenset(
+    {"max_retries", "retry_delay", "backoff", "multiplier", "max_delay", "jitter", "deadline", "budget.tokens"}
+)
+CONDITIONS = "recovery.conditions."
+
+
+def also_set(scenario: Scenario) -> list[str]:
+    """`queue.capacity: 100`, for every key that is not at its default and that no sentence tells."""
+    said = SAID.union(SAID_OF_DETECTORS[scenario.recovery.detection.detector])
+    given = [(key, value, field) for key, value, field in _given(scenario, "") if not _is_said(key, said)]
+    return [f"{key}: {_text(value, field)}" for key, value, field in given]
+
+
+def _is_said(key: str, said: frozenset[str]) -> bool:
+    if key.startswith(CONDITIONS):
+        return key.removeprefix(CONDITIONS).partition(".")[2] in SAID_OF_CONDITIONS
+    return key in said
+
+
+def _given(settings: Settings, path: str) -> Iterator[tuple[str, Any, FieldInfo]]:
+    """The keys below a mapping that are not at their default, and their values."""
+    for name, field in type(settings).model_fields.items():
+        value, key = getattr(settings, name), path + (field.alias or name)
+        if not field.is_required() and value == field.default:
+            continue
+        if isinstance(value, Settings) and not isinstance(value, Form):
+            below = list(_given(value, f"{key}."))
+            yield from below or [(key, {}, field)]
+        elif isinstance(value, Mapping) and value and all(isinstance(item, Settings) for item in value.values()):
+            for each, item in value.items():
+                yield from _given(item, f"{key}.{each}.")
+        else:
+            yield key, value, field
+
+
+def _text(value: Any, field: FieldInfo) -> str:
+    """The value as a file has it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Form):
+        return spread(value)
+    quantities = [mark.name for mark in _marks(field) if isinstance(mark, Quantity)]
+    is_duration = any("duration" in name for name in quantities)
+    if isinstance(value, Mapping):
+        items = ((name, duration(item) if is_duration else item) for name, item in value.items())
+        return f"{{{', '.join(f'{name}: {item}' for name, item in items)}}}"
+    if isinstance(value, float):
+        return duration(value) if is_duration else f"{value:g}"
+    return str(value)
+
+
+def _marks(field: FieldInfo) -> Iterator[Any]:
+    """What a field is marked with; of one that may be null, its type."""
+    yield from field.metadata
+    for part in getattr(field.annotation, "__args__", ()):
+        yield from getattr(part, "__metadata__", ())

@@ -28,6 +28,7 @@ from scenarios.faults import (
     StorageFailure,
     StorageSlow,
 )
+from scenarios.faults.trigger import FAULT, STEP
 
 if TYPE_CHECKING:
     from scenarios.schema import Scenario
@@ -45,7 +46,7 @@ def _contradictions(scenario: Scenario) -> Iterator[Contradiction]:
     yield from _needs(scenario)
     for number, fault in enumerate(scenario.faults):
         path: Path = ("faults", number, fault.kind)
-        for below, problem in _fault(scenario, fault):
+        for below, problem in (*_fault(scenario, fault), *_when(scenario, number, fault)):
             yield path + below, problem
     for number, expectation in enumerate(scenario.expect):
         try:
@@ -93,6 +94,35 @@ def _fault(scenario: Scenario, fault: AnyFault) -> Iterator[Contradiction]:
         yield (), "a burst comes at one instant, and not faster; valid: with other arrivals"
     if isinstance(fault, AgentFlap) and fault.down.mean + fault.up.mean == 0:
         yield ("up",), "no time would ever pass; valid: down or up of more than 0"
+
+
+def _when(scenario: Scenario, number: int, fault: AnyFault) -> Iterator[Contradiction]:
+    """Names in a condition that stand elsewhere in the scenario, or do not."""
+    trigger = fault.when
+    if trigger is None:
+        return
+    if trigger.about.startswith("resources.") and trigger.name not in scenario.resources:
+        yield ("when",), _unknown_resource(scenario, trigger.name)
+    if trigger.about == STEP:
+        steps = dict.fromkeys(
+            step.command for _, entry in scenario.recovery.in_force.entries() for step in entry.recovery
+        )
+        if trigger.value not in steps:
+            yield ("when",), f"{trigger.value} is no step of a recovery; {instead(str(trigger.value), steps, 'valid')}"
+    if trigger.about != FAULT:
+        return
+    others = [other for place, other in enumerate(scenario.faults) if place != number]
+    named = [other for other in others if other.kind == trigger.name]
+    if not named:
+        kinds = dict.fromkeys(other.kind for other in others)
+        valid = instead(trigger.name, kinds, "valid") if kinds else "valid: one of the other faults, and there are none"
+        yield ("when",), f"no other fault is {shown(trigger.name)}; {valid}"
+    elif trigger.value == "cleared" and not any(map(_ends, named)):
+        yield ("when",), f"{trigger.name} does not end by itself here; valid: injected"
+
+
+def _ends(fault: AnyFault) -> bool:
+    return isinstance(fault, AgentFlap) or getattr(fault, "for_", None) is not None
 
 
 def _endpoints(scenario: Scenario, fault: Partition | MessageLoss | MessageDelay) -> Iterator[Contradiction]:

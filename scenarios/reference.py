@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from scenarios import arrivals, distributions, faults
+from scenarios.faults.base import PLACES
+from scenarios.faults.trigger import MEANINGS
 from scenarios.metrics import NOT_YET, ROWS, STATISTICS, Row, pool_rows
 from scenarios.policies import Condition, Policy
 from scenarios.quantities import Quantity
@@ -54,6 +56,20 @@ billionth counts as equal. A metric without an observation never is as expected.
 """
 
 
+CONDITIONS = """\
+A fault that is placed by `when` happens once: the first time that its condition is true, also when that is at the very
+start. It is looked at whenever what it is about has changed, at that same instant, after what has changed it: what is
+so only in passing (a task enters an empty line and is delivered at once) does not count. Steps and faults are events
+and count even when they take no time. All faults whose conditions are true at one look happen together. Whom they hit,
+their `targets` say: `task.progress` does not choose the task that has made the progress.
+
+`quantity operator value`: `==` `!=` `<=` `>=` `<` `>` and a whole number; `>` or `>=` and a part of the work (`0.5`,
+`50%`) for `task.progress`; `==` and a word for steps and faults. `agent_crash: {when: fault.partition == cleared}` is a
+cascade.
+
+"""
+
+
 def reference() -> str:
     """The whole page, in Markdown."""
     later = [f"`{name}`" for name in (*faults.LATER, "phi_accrual", "empirical", "diurnal", "trace")]
@@ -62,14 +78,19 @@ def reference() -> str:
         "## Keys\n\n" + _table(("key", "value", "default", "meaning"), _rows(Scenario)),
         "## Distributions\n\nA bare duration is a constant.\n\n" + _forms(distributions.FORMS),
         "## Arrivals\n\n" + _forms(arrivals.FORMS),
-        "## Faults\n\nEach is placed by `at` or by `every`, exactly one of them. Targets are a count, a fraction "
-        "(`0.2`, `20%`), `all`, or a list of names.\n\n" + _forms(faults.FORMS),
+        "## Faults\n\nEach is placed by `at`, by `every` or by `when`, exactly one of them. Targets are a count, a "
+        "fraction (`0.2`, `20%`), `all`, or a list of names.\n\n" + _forms(faults.FORMS),
+        "## Conditions\n\n" + CONDITIONS + _table(("quantity", "meaning"), _conditions()),
         "## Expectations\n\n" + EXPECTATIONS,
         f"## Metrics\n\nFor `.*` stands one of {', '.join(f'`{name}`' for name in STATISTICS)}.\n\n"
         + _table(("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME")))),
-        "## Not supported yet\n\n" + ", ".join(later) + ", `when`, `steady_state`, and the keys that say so.\n",
+        "## Not supported yet\n\n" + ", ".join(later) + ", `steady_state`, and the keys that say so.\n",
     ]
     return "\n".join(sections)
+
+
+def _conditions() -> Iterator[tuple[str, ...]]:
+    return ((f"`{name}`", meaning) for name, meaning in MEANINGS.items())
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -152,7 +173,7 @@ def _forms(forms: Iterable[type[Form]]) -> str:
             f"`{field.alias or name}`: {_described(field)}"
             + ("" if field.is_required() else f" (default {_default(field)})")
             for name, field in form.model_fields.items()
-            if name not in {"at", "every"} or not issubclass(form, faults.Fault)
+            if name not in PLACES or not issubclass(form, faults.Fault)
         ]
         return f"`{form.kind}`", "; ".join(keys), " ".join((form.__doc__ or "").split("\n\n")[0].split())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from math import nan
 from typing import Any
@@ -199,6 +199,29 @@ class History:
             self._chunks.append(np.array(self._rows, dtype=ROW))
             self._rows.clear()
             self._table = None
+
+    def watch(self, seen: Callable[[int, int, str], None]) -> None:
+        """Call `seen(event, task, detail)` after each event from now on, until `unwatch`. Nobody else is watching."""
+        append = self.record
+
+        def record(
+            event: int,
+            task: int = -1,
+            agent: int = -1,
+            epoch: int = -1,
+            value: float = nan,
+            detail: str = "",
+            about: str = "",
+            incident: int = -1,
+        ) -> None:
+            append(event, task, agent, epoch, value, detail, about, incident)
+            seen(event, task, detail)
+
+        self.record = record  # type: ignore[method-assign]  # who is not watched pays nothing
+
+    def unwatch(self) -> None:
+        """Nobody watches any more."""
+        self.__dict__.pop("record", None)
 
     def close(self) -> None:
         """The run is over: what still happens while it is taken down is not recorded."""

@@ -17,6 +17,7 @@ from scenarios.faults.messages import (
 from scenarios.faults.resources import ResourceDegraded, ResourceLeak, ResourceUnavailable
 from scenarios.faults.storage import CheckpointCorrupt, CheckpointTorn, StorageFailure, StorageSlow
 from scenarios.faults.tasks import ExecutionFailure, LoadSurge, PoisonTask
+from scenarios.faults.trigger import Trigger
 from scenarios.quantities import Quantity
 from scenarios.settings import OneOf
 
@@ -95,4 +96,5 @@ __all__ = [
     "ResourceUnavailable",
     "StorageFailure",
     "StorageSlow",
+    "Trigger",
 ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from scenarios.distributions import Distribution, Interval
 from scenarios.errors import invalid, nearest, shown
+from scenarios.faults.trigger import When
 from scenarios.quantities import SHARE_SCHEMA, Number, Quantity, Seconds, bounded, is_number, percentage
-from scenarios.settings import NOT_YET, Form
+from scenarios.settings import Form
 
 ALL = "all"
 INDEX = r"(?:0|[1-9][0-9]{0,8})"
@@ -88,26 +89,30 @@ Factor = Annotated[Number, AfterValidator(_slower), bounded(exclusiveMinimum=1),
 """How many times as long, or as fast."""
 
 
+PLACES = ("at", "every", "when")
+"""The keys that place a fault."""
+
+
 def _placed(schema: dict[str, Any]) -> None:
-    """In JSON Schema: exactly one of `at` and `every` is given, and not null."""
-    schema["oneOf"] = [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in ("at", "every")]
+    """In JSON Schema: exactly one of the keys that place a fault is given, and not null."""
+    schema["oneOf"] = [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in PLACES]
 
 
 class Fault(Form):
-    """A fault is placed by `at` or by `every`, exactly one of them."""
+    """A fault is placed by `at`, by `every` or by `when`, exactly one of them."""
 
     model_config = ConfigDict(json_schema_extra=_placed)
 
-    refused: ClassVar[dict[str, str]] = {"when": f"placing a fault by 'when' {NOT_YET}; supported: at, every"}
-
     at: Seconds | None = Field(default=None, description="once, at this time")
     every: Interval | None = Field(default=None, description="again and again, with this time in between")
+    when: When | None = Field(default=None, description="once, the first time that this is so")
 
     @model_validator(mode="after")
     def _placed_once(self) -> Fault:
-        if (self.at is None) == (self.every is None):
-            problem = "is placed nowhere" if self.at is None else "is placed by both at and every"
-            raise invalid(f"{problem}; valid: exactly one of at, every")
+        given = [key for key in PLACES if getattr(self, key) is not None]
+        if len(given) != 1:
+            problem = f"is placed by {' and '.join(given)} at once" if given else "is placed nowhere"
+            raise invalid(f"{problem}; valid: exactly one of {', '.join(PLACES)}")
         return self
 
 

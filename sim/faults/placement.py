@@ -1,12 +1,13 @@
 """When faults happen.
 
-Each fault of a scenario is one SimPy process with random streams of its own: one for each injection, in which each
-agent and each task has its own luck, whoever else is there.
+Each fault of a scenario is one SimPy process, or waits for its condition, with random streams of its own: one for each
+injection, in which each agent and each task has its own luck, whoever else is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,7 @@ from recovery.stores.memory import MemoryTaskStore
 from scenarios.faults import AnyFault
 from sim.faults import of_agents, of_messages, of_resources, of_storage, of_tasks
 from sim.faults.injection import Injection, Injector, Site
+from sim.faults.triggers import Triggers
 from sim.randomness import Streams
 from sim.world.world import World
 
@@ -41,19 +43,34 @@ class Faults:
         self._site = Site.of(env, streams, world, store)
 
     def start(self, faults: Sequence[AnyFault]) -> None:
-        """Begin the process of each fault."""
+        """Begin the process of each fault, and wait for the conditions of those that have one."""
+        waiting = []
         for number, fault in enumerate(faults):
-            self._env.process(self._run(fault, f"fault.{number}"))
+            name = f"fault.{number}"
+            if fault.when is None:
+                self._env.process(self._run(fault, name))
+            else:
+                waiting.append((fault.when, partial(self._happen, fault, name)))
+        if waiting:
+            Triggers(self._site, waiting).start()
 
     def _run(self, fault: AnyFault, name: str) -> Generator[SimpyEvent, Any, None]:
-        inject = INJECTORS[type(fault)]
-        duration = getattr(fault, "for_", None)
-        lasts = None if duration is None else self._streams.sequence(f"{name}.for", duration)
+        lasts = self._lasts(fault, name)
         if fault.every is None:
             gaps: Iterable[float] = (fault.at or 0.0,)
         else:
             gaps = iter(self._streams.sequence(f"{name}.every", fault.every), None)  # without end
         for nth, gap in enumerate(gaps):
             yield self._env.timeout(gap)
-            seconds = None if lasts is None else lasts()
-            inject(Injection(self._site, fault, f"{name}.targets.{nth}", seconds))
+            self._inject(fault, name, nth, lasts())
+
+    def _happen(self, fault: AnyFault, name: str) -> None:
+        self._inject(fault, name, 0, self._lasts(fault, name)())
+
+    def _lasts(self, fault: AnyFault, name: str) -> Callable[[], float | None]:
+        """How long the fault lasts, each time anew; None: for good."""
+        duration = getattr(fault, "for_", None)
+        return (lambda: None) if duration is None else self._streams.sequence(f"{name}.for", duration)
+
+    def _inject(self, fault: AnyFault, name: str, nth: int, seconds: float | None) -> None:
+        INJECTORS[type(fault)](Injection(self._site, fault, f"{name}.targets.{nth}", seconds))

@@ -31,8 +31,10 @@ from sim.reports.words import listed, percent, spread
 
 
 def in_words(fault: Any) -> str:
-    """What a fault does; `at` is left to the caller, `every` is part of it."""
+    """What a fault does; `at` is left to the caller, `every` and `when` are part of it."""
     again = "" if fault.every is None else f"every {spread(fault.every)} "
+    if fault.when is not None:
+        again = f"the first time that {fault.when.expression}, "
     lasting = getattr(fault, "for_", None)
     lasts = f" for {spread(lasting)}" if lasting is not None else ""
     for part in (_of_agents, _of_tasks, _of_resources, _of_messages, _of_storage):

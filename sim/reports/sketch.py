@@ -1,7 +1,7 @@
 """A scenario's timeline in text, before anything is run: the load, what is injected, and when it is measured.
 
-A cell is a share of the run. What is certain is drawn where it is; what comes at random is dotted for as long as it may
-come. A fault that lasts is as long as it is on average, and at least one cell.
+A cell is a share of the run. What is certain is drawn where it is; what comes at random, or when something else
+is so, is dotted for as long as it may come. A fault that lasts is as long as it is on average, and at least one cell.
 """
 
 from __future__ import annotations
@@ -107,6 +107,8 @@ def _fault(fault: Any, end: float, marks: Marks) -> list[str]:
     length = None if "for_" not in type(fault).model_fields else inf if lasting is None else lasting.mean
     if fault.at is not None:
         return _once(fault.at, length, end, marks)
+    if fault.when is not None:
+        return [marks.anytime] * CELLS
     between = fault.every.constant
     if between is None or end / between > CELLS:
         return [marks.anytime] * CELLS

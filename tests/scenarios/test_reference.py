@@ -7,6 +7,7 @@ import pytest
 
 import scenarios
 from scenarios import Scenario, arrivals, distributions, faults
+from scenarios.faults.trigger import MEANINGS
 from scenarios.metrics import STATISTICS, catalogue
 from scenarios.reference import reference
 
@@ -55,7 +56,7 @@ def test_every_form_is_named_with_its_keys(form):
     lines = [line for line in reference().splitlines() if line.startswith(f"| `{form.kind}` |")]
     assert lines
     own = {field.alias or name for name, field in form.model_fields.items()}
-    placed = {"at", "every"} if issubclass(form, faults.Fault) else set()
+    placed = {"at", "every", "when"} if issubclass(form, faults.Fault) else set()
     assert any(all(f"`{key}`: " in line for key in sorted(own - placed)) for line in lines)
 
 
@@ -88,5 +89,10 @@ def test_what_is_required_is_marked():
 
 def test_what_is_not_supported_yet_is_listed():
     later = reference().partition("## Not supported yet")[2]
-    for name in (*faults.LATER, "phi_accrual", "empirical", "diurnal", "trace", "when", "steady_state"):
+    for name in (*faults.LATER, "phi_accrual", "empirical", "diurnal", "trace", "steady_state"):
         assert f"`{name}`" in later
+
+
+def test_every_quantity_of_a_condition_is_explained():
+    conditions = reference().partition("## Conditions")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([\w.]+)` \| \w", conditions, re.MULTILINE) == list(MEANINGS)

@@ -258,7 +258,13 @@ def test_resolved_values_are_in_seconds_and_per_second():
     assert at(resolved, ("tasks", "arrivals", "poisson", "rate")) == 2
     assert at(resolved, ("agents", "restart_time")) == {"constant": {"value": 20}}
     assert at(resolved, ("faults", 1)) == {
-        "partition": {"at": 1200, "every": None, "between": ["agents", "queue"], "for": {"constant": {"value": 30}}}
+        "partition": {
+            "at": 1200,
+            "every": None,
+            "when": None,
+            "between": ["agents", "queue"],
+            "for": {"constant": {"value": 30}},
+        }
     }
     assert at(resolved, ("expect", 2)) == "recovery.time.p95 <= 90s"
 

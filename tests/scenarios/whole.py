@@ -103,6 +103,11 @@ WHOLE: dict[str, Any] = {
     },
     "faults": [
         {"agent_crash": {"at": "1m", "targets": 2}},
+        {"agent_crash": {"when": "queue.depth > 500"}},
+        {"agent_crash": {"when": "task.progress >= 50%"}},
+        {"agent_crash": {"when": "recovery.step == restore_checkpoint"}},
+        {"agent_crash": {"when": "resources.gpu.free == 0"}},
+        {"agent_crash": {"when": "fault.partition == cleared"}},
         {
             "agent_hang": {
                 "every": {"exponential": {"mean": "5m"}},

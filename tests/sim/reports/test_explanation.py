@@ -34,6 +34,10 @@ def scenario(more="", plain=PLAIN, **values):
     ("fault", "told"),
     [
         ("agent_crash: {at: 10m}", "At 10m one agent crashes."),
+        (
+            "agent_crash: {when: queue.depth > 500}",
+            "The first time that queue.depth > 500, one agent crashes.",
+        ),
         ("agent_crash: {at: 10m, targets: 3}", "At 10m 3 agents crash."),
         ("agent_crash: {at: 10m, targets: 20%}", "At 10m 20 % of the agents crash."),
         ("agent_crash: {at: 10m, targets: all}", "At 10m every agent crashes."),
@@ -241,6 +245,7 @@ def test_a_cap_on_the_load_is_told():
 OTHERS = [
     *(True, False, "uniform", "aligned", "busy", "redraw", "head", "heartbeat", "linear", "equal", "refuse", "resume"),
     *("7s", "11m", "9s", 3, 2, 0.25, 7, "31%", None, "x", "all", ["agent.2"], ["task.2"], "dapr"),
+    "agents.up < 3",
 ]
 NO_OTHER = ("tasks.client.", "recovery.runbook", ".resource", ".between.", ".targets.0")
 """Keys of which this version knows one value, or whose values are files or names of this scenario."""

@@ -52,6 +52,7 @@ def test_the_whole_of_a_run_is_drawn_under_one_axis():
         ({"agent_crash": {"at": "3h"}}, ""),
         ({"agent_crash": {"every": "12m"}}, " " * 12 + "▼" + " " * 11 + "▼" + " " * 11 + "▼"),
         ({"agent_crash": {"every": {"exponential": {"mean": "12m"}}}}, "·" * CELLS),
+        ({"agent_crash": {"when": "queue.depth > 5"}}, "·" * CELLS),
         ({"agent_crash": {"every": "1s"}}, "·" * CELLS),  # too often to be told apart
         ({"agent_hang": {"at": "2m", "for": "3m"}}, "  ███"),
         ({"agent_hang": {"at": "2m", "for": "1s"}}, "  █"),

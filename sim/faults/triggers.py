@@ -1,0 +1,221 @@
+"""Faults that happen when something else is so: looked at when that may have changed, and never by polling.
+
+A history tells of everything that changes, so the events of a history say when to look. What happens within one call is
+not seen: a look comes right after it, at the same instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+
+from scenarios.faults import Trigger
+from scenarios.faults.trigger import FAULT, PROGRESS, STEP
+from sim.faults.injection import Site
+from sim.history import Event
+from sim.measures.faults import AGENT_CHANGES
+from sim.world.clock import Timer, after, disarm
+from sim.world.execution import Attempt
+
+POOL_CHANGES = (
+    Event.RESOURCE_ALLOCATED,
+    Event.RESOURCE_RELEASED,
+    Event.RESOURCE_UNAVAILABLE,
+    Event.RESOURCE_AVAILABLE,
+    Event.RESOURCE_LEAKED,
+    Event.RESOURCE_FOUND,
+)
+CHANGES: Mapping[str, tuple[Event, ...]] = MappingProxyType(
+    {
+        "queue.depth": (Event.QUEUE_ENTERED, Event.QUEUE_DELIVERED, Event.QUEUE_WITHDRAWN),
+        "agents.up": AGENT_CHANGES,
+        "resources.NAME.available": POOL_CHANGES,
+        "resources.NAME.free": POOL_CHANGES,
+    }
+)
+"""After which events to look at a level of the world."""
+ENDS = (Event.RECOVERY_VERIFIED, Event.RECOVERY_ESCALATED, Event.RECOVERY_DISMISSED)
+TALLIES: Mapping[str, Mapping[Event, int]] = MappingProxyType(
+    {
+        "tasks.submitted": {Event.TASK_SUBMITTED: 1},
+        "tasks.completed": {Event.TASK_COMPLETED: 1},
+        "tasks.failed": {Event.TASK_FAILED: 1},
+        "recovery.open": {Event.RECOVERY_OPENED: 1} | dict.fromkeys(ENDS, -1),
+    }
+)
+"""What each event adds to a number that is counted."""
+BECAME = {"injected": Event.FAULT_INJECTED, "cleared": Event.FAULT_CLEARED}
+
+
+class Watch(Protocol):
+    """One condition."""
+
+    def see(self, event: int, task: int, detail: str) -> bool:
+        """Something has happened; whether the condition is to be looked at."""
+
+    def holds(self) -> bool:
+        """Whether it is true now."""
+
+
+class Triggers:
+    """All faults of a run that wait for a condition, each with what makes it happen."""
+
+    def __init__(self, site: Site, waiting: Sequence[tuple[Trigger, Callable[[], None]]]) -> None:
+        self._site = site
+        self._waiting = [(_watch(site, trigger, self._look_soon), happen) for trigger, happen in waiting]
+        self._doubtful: dict[Watch, None] = {}
+
+    def start(self) -> None:
+        """Look at all conditions at once, and at each when something has changed."""
+        for watch, _ in self._waiting:
+            self._look_soon(watch)
+        self._site.world.history.watch(self._see)
+
+    def _see(self, event: int, task: int, detail: str) -> None:
+        for watch, _ in self._waiting:
+            if watch.see(event, task, detail):
+                self._look_soon(watch)
+
+    def _look_soon(self, watch: Watch) -> None:
+        if not self._doubtful:
+            after(self._site.env, 0.0, self._look)
+        self._doubtful[watch] = None
+
+    def _look(self, _: object) -> None:
+        """Let those happen whose conditions are true: which ones is known before the first of them does."""
+        doubtful, self._doubtful = self._doubtful, {}
+        true = {watch: None for watch in doubtful if watch.holds()}
+        due = [happen for watch, happen in self._waiting if watch in true]
+        self._waiting = [(watch, happen) for watch, happen in self._waiting if watch not in true]
+        if not self._waiting:
+            self._site.world.history.unwatch()
+        for happen in due:
+            happen()
+
+
+class _Level:
+    """A number that the world has at any time."""
+
+    def __init__(self, trigger: Trigger, level: Callable[[], float]) -> None:
+        self._trigger = trigger
+        self._changes = frozenset(CHANGES[trigger.about])
+        self._level = level
+
+    def see(self, event: int, task: int, detail: str) -> bool:
+        return event in self._changes
+
+    def holds(self) -> bool:
+        return self._trigger.holds(self._level())
+
+
+class _Tally:
+    """A number that is counted from the events."""
+
+    def __init__(self, site: Site, trigger: Trigger) -> None:
+        self._trigger = trigger
+        self._steps: Mapping[int, int] = {int(event): step for event, step in TALLIES[trigger.about].items()}
+        events = site.world.history.table["event"]
+        self._number = sum(step * int(np.count_nonzero(events == event)) for event, step in self._steps.items())
+
+    def see(self, event: int, task: int, detail: str) -> bool:
+        step = self._steps.get(event, 0)
+        self._number += step
+        return step != 0
+
+    def holds(self) -> bool:
+        return self._trigger.holds(self._number)
+
+
+class _Single:
+    """One event of a kind."""
+
+    def __init__(self, event: Event, detail: str) -> None:
+        self._wanted = (event, detail)
+        self._seen = False
+
+    def see(self, event: int, task: int, detail: str) -> bool:
+        seen = (event, detail) == self._wanted
+        self._seen = self._seen or seen
+        return seen
+
+    def holds(self) -> bool:
+        return self._seen
+
+
+class _Progress:
+    """A part of a running task's work is done: timers stand where that will be, if nothing comes in between."""
+
+    def __init__(self, site: Site, trigger: Trigger, look_soon: Callable[[Watch], None]) -> None:
+        assert isinstance(trigger.value, float)
+        self._site = site
+        self._part = trigger.value
+        self._look_soon = look_soon
+        self._timers: dict[Attempt, Timer] = {}
+        self._tasks: dict[int, None] = {}
+        self._all = True  # are to be looked at, not only the attempts at `_tasks`
+
+    def see(self, event: int, task: int, detail: str) -> bool:
+        if event == Event.ATTEMPT_STARTED:
+            self._tasks[task] = None
+            return True
+        if event in {Event.AGENT_WOKE, Event.FAULT_INJECTED, Event.FAULT_CLEARED}:  # other speeds, perhaps
+            self._all = True
+            return True
+        return False
+
+    def holds(self) -> bool:
+        tasks = self._site.world.tasks
+        attempts = (
+            self._site.running()
+            if self._all
+            else [attempt for number in self._tasks if number in tasks for attempt in tasks[number].attempts]
+        )
+        self._all = False
+        self._tasks.clear()
+        if any(self._reached(attempt) for attempt in attempts):
+            for timer in self._timers.values():
+                disarm(timer)
+            return True
+        return False
+
+    def _reached(self, attempt: Attempt) -> bool:
+        disarm(self._timers.pop(attempt, None))
+        if not attempt.started or attempt not in attempt.agent.attempts:
+            return False
+        env, execution = self._site.env, self._site.world.execution
+        left = (self._part * attempt.task.work - execution.progress_of(attempt)) * attempt.slowness
+        if env.now + left <= env.now:
+            return True
+        if attempt.frozen:
+            return False  # until its agent wakes up
+        if attempt.working_since is None:  # it reads or writes a checkpoint
+            left += attempt.due - env.now
+        self._timers[attempt] = after(env, left, self._arrive, attempt)
+        return False
+
+    def _arrive(self, timer: Timer) -> None:
+        attempt: Attempt = timer._value
+        del self._timers[attempt]
+        self._tasks[attempt.task.number] = None
+        self._look_soon(self)
+
+
+def _watch(site: Site, trigger: Trigger, look_soon: Callable[[Watch], None]) -> Watch:
+    world = site.world
+    if trigger.about == PROGRESS:
+        return _Progress(site, trigger, look_soon)
+    if trigger.about == STEP:
+        return _Single(Event.STEP_STARTED, str(trigger.value))
+    if trigger.about == FAULT:
+        return _Single(BECAME[str(trigger.value)], trigger.name)
+    if trigger.about in TALLIES:
+        return _Tally(site, trigger)
+    if trigger.about == "queue.depth":
+        return _Level(trigger, lambda: world.queue.depth)
+    if trigger.about == "agents.up":
+        return _Level(trigger, lambda: sum(agent.responding for agent in site.agents))
+    pool, what = world.pools.pools[trigger.name], trigger.about.rpartition(".")[2]
+    return _Level(trigger, lambda: float(getattr(pool, what)))

@@ -1,0 +1,138 @@
+"""Conditions that place faults: read, written, and refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import scenarios
+from scenarios import ScenarioError
+from scenarios.faults.trigger import Trigger, parse
+
+STORY = """\
+name: story
+duration: 1h
+tasks: {arrivals: {poisson: {rate: 2/s}}, work: 3s}
+agents: {count: 10}
+resources: {gpu: {units: 12}}
+faults:
+  - agent_hang: {at: 1m}
+  - agent_slow: {factor: 2, at: 1m, for: 5s}
+"""
+
+
+def loaded(condition):
+    return scenarios.loads(f"{STORY}  - agent_crash: {{when: {condition!r}}}\n", "story.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("queue.depth > 500", Trigger("queue.depth > 500", "queue.depth", ">", 500.0)),
+        ("  agents.up<8 ", Trigger("agents.up < 8", "agents.up", "<", 8.0)),
+        ("task.progress >= 50%", Trigger("task.progress >= 50%", "task.progress", ">=", 0.5)),
+        ("task.progress > .25", Trigger("task.progress > .25", "task.progress", ">", 0.25)),
+        (
+            "resources.gpu.free == 0",
+            Trigger("resources.gpu.free == 0", "resources.NAME.free", "==", 0.0, "gpu"),
+        ),
+        (
+            "recovery.step == retry_task",
+            Trigger("recovery.step == retry_task", "recovery.step", "==", "retry_task"),
+        ),
+        (
+            "fault.agent_slow == cleared",
+            Trigger("fault.agent_slow == cleared", "fault.KIND", "==", "cleared", "agent_slow"),
+        ),
+    ],
+)
+def test_a_condition_is_read_and_written_again(text, read):
+    scenario = loaded(text)
+    assert scenario.faults[-1].when == read
+    assert scenario.resolved()["faults"][-1]["agent_crash"]["when"] == read.expression
+    assert parse(read.expression) == read
+
+
+@given(st.sampled_from(["==", "!=", "<=", ">=", "<", ">"]), st.integers(0, 20), st.integers(0, 20))
+def test_a_number_is_compared_as_the_operator_says(sign, bound, observed):
+    expected = {
+        "==": observed == bound,
+        "!=": observed != bound,
+        "<=": observed <= bound,
+        ">=": observed >= bound,
+        "<": observed < bound,
+        ">": observed > bound,
+    }
+    assert parse(f"queue.depth {sign} {bound}").holds(observed) is expected[sign]
+
+
+def test_a_step_is_no_number():
+    with pytest.raises(TypeError, match=r"recovery\.step is no quantity"):
+        parse("recovery.step == retry_task").holds(1.0)
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("queue.depth", "'queue.depth' is not a condition; valid: quantity operator value, as in queue.depth > 500"),
+        ("queue.depth = 5", "unknown operator '='; valid: ==, !=, <=, >=, <, > (nearest: '==')"),
+        ("queue.depth > -5", "queue.depth: '-5' is not valid; valid: a whole number, 0 or more"),
+        ("queue.depth > 2.5", "queue.depth: '2.5' is not valid; valid: a whole number, 0 or more"),
+        ("queue.depth > 5s", "queue.depth: '5s' is not valid; valid: a whole number, 0 or more"),
+        (
+            "queue.dept > 5",
+            (
+                "unknown quantity 'queue.dept'; valid: queue.depth, agents.up, tasks.submitted, tasks.completed, "
+                "tasks.failed, recovery.open, resources.NAME.available, resources.NAME.free, task.progress, "
+                "recovery.step, fault.KIND (nearest: 'queue.depth')"
+            ),
+        ),
+        ("task.progress < 0.5", "task.progress only grows; valid: >, >="),
+        (
+            "task.progress > 1",
+            "task.progress: '1' is no part of the work; valid: from 0 to below 1, as in 50%",
+        ),
+        (
+            "task.progress > 100%",
+            "task.progress: '100%' is no part of the work; valid: from 0 to below 1, as in 50%",
+        ),
+        ("recovery.step > retry_task", "recovery.step is no number; valid: =="),
+        ("resources.gpus.free == 0", "unknown resource 'gpus'; valid: gpu (nearest: 'gpu')"),
+        (
+            "fault.agent_slow == injectd",
+            "fault.agent_slow: unknown 'injectd'; valid: injected, cleared (nearest: 'injected')",
+        ),
+        (
+            "fault.agent_slo == cleared",
+            "no other fault is 'agent_slo'; valid: agent_hang, agent_slow (nearest: 'agent_slow')",
+        ),
+        (
+            "fault.agent_crash == injected",
+            "no other fault is 'agent_crash'; valid: agent_hang, agent_slow (nearest: 'agent_slow')",
+        ),
+        ("fault.agent_hang == cleared", "agent_hang does not end by itself here; valid: injected"),
+    ],
+)
+def test_a_wrong_condition_is_refused_with_file_line_key_and_what_would_be_valid(condition, said):
+    with pytest.raises(ScenarioError) as caught:
+        loaded(condition)
+    assert str(caught.value) == f"story.yaml:9: faults[2].agent_crash.when: {said}"
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("retry_tsk", "recovery.step: unknown 'retry_tsk'; valid: "),
+        ("check_logs", "check_logs is no step of a recovery; "),
+    ],
+)
+def test_a_step_that_no_recovery_has_is_refused_with_those_that_there_are(step, said):
+    with pytest.raises(ScenarioError) as caught:
+        loaded(f"recovery.step == {step}")
+    assert str(caught.value).startswith(f"story.yaml:9: faults[2].agent_crash.when: {said}")
+    assert "restore_checkpoint" in str(caught.value)
+
+
+def test_where_there_is_no_other_fault_none_can_be_waited_for():
+    alone = STORY.partition("faults:")[0] + "faults: [{agent_crash: {when: fault.partition == injected}}]\n"
+    with pytest.raises(ScenarioError, match="valid: one of the other faults, and there are none"):
+        scenarios.loads(alone)

@@ -1,0 +1,219 @@
+"""Faults that are placed by `when`: at which instant they happen, and that they happen once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import sim
+from sim.bench import Run
+from tests.sim.world.stories import scenario, told
+
+QUIET = {"recovery.detection.heartbeat_interval": "1000s"}
+"""Task 0 comes at 10 s, task 1 at 20 s, …; each takes 3 s."""
+
+
+def story(*faults: dict[str, Any], duration: str = "100s", agents: int = 1, count: int = 1, **values: Any) -> Run:
+    changed = QUIET | {"faults": list(faults)} | values
+    return sim.run(scenario(changed, duration=duration, agents=agents, count=count), seed=1)
+
+
+def happened(run: Run) -> list[tuple[float, str, str]]:
+    return [(time, event.removeprefix("fault."), kind) for time, event, _, _, kind in told(run, "fault.")]
+
+
+def crash(when: str) -> dict[str, Any]:
+    return {"agent_crash": {"when": when}}
+
+
+def slow(when: str, **keys: Any) -> dict[str, Any]:
+    return {"agent_slow": {"factor": 2, "when": when} | keys}
+
+
+# ------------------------------------------------------------------------------------------------------------ numbers
+def test_it_happens_once_at_the_instant_at_which_its_condition_becomes_true() -> None:
+    """Two wait at 40 s, one from 46.5 s on, and two again at 50 s: that is another time."""
+    work = {"tasks.work": "18s"}
+    run = story(slow("queue.depth >= 2", **{"for": "1s"}), count=9, **work)
+    assert happened(run) == [(40.0, "injected", "agent_slow"), (41.0, "cleared", "agent_slow")]
+
+
+def test_what_is_so_only_in_passing_does_not_count() -> None:
+    """Each task enters the line and leaves it at once."""
+    assert happened(story(slow("queue.depth > 0"), count=5)) == []
+
+
+def test_what_is_so_from_the_start_happens_at_the_start() -> None:
+    assert happened(story(slow("agents.up <= 3"), agents=3)) == [(0.0, "injected", "agent_slow")]
+
+
+@pytest.mark.parametrize(
+    ("condition", "at"),
+    [
+        ("tasks.submitted >= 3", 30.0),
+        ("tasks.completed >= 3", 33.0),
+        ("tasks.submitted != 0", 10.0),
+        ("queue.depth == 7", None),
+    ],
+)
+def test_tasks_are_counted(condition: str, at: float | None) -> None:
+    expected = [] if at is None else [(at, "injected", "agent_slow")]
+    assert happened(story(slow(condition), count=9)) == expected
+
+
+def test_tasks_that_were_submitted_at_the_very_start_are_counted_too() -> None:
+    burst = {"tasks.arrivals": {"burst": {"size": 4, "at": "0s"}}, "tasks.count": None}
+    assert happened(story(slow("tasks.submitted == 4"), **burst)) == [(0.0, "injected", "agent_slow")]
+
+
+def test_tasks_that_are_given_up_and_recoveries_that_are_open_are_counted() -> None:
+    """Each failure opens a recovery, which ends when the operator is called at once."""
+    never = {"recovery.conditions.task_failure": {"max_retries": 0}}
+    fail = {"execution_failure": {"at": "11s"}}
+    assert happened(story(fail, slow("tasks.failed == 1"), **never))[1:] == [(11.0, "injected", "agent_slow")]
+    later = {"recovery.conditions.task_failure": {"max_retries": 1, "retry_delay": "30s"}}
+    assert happened(story(fail, slow("recovery.open > 0"), **later))[1:] == [(11.0, "injected", "agent_slow")]
+    shut = story(fail, {"agent_slow": {"factor": 2, "at": "12s"}}, slow("recovery.open > 1"), **later)
+    assert len(happened(shut)) == 2
+
+
+def test_agents_are_up_that_neither_are_crashed_nor_hang() -> None:
+    hang, die = (
+        {"agent_hang": {"at": "20s", "targets": "agent.0"}},
+        {"agent_crash": {"at": "30s", "targets": "agent.1"}},
+    )
+    run = story(hang, die, slow("agents.up < 2", targets="agent.2"), agents=3)
+    assert happened(run)[2:] == [(30.0, "injected", "agent_slow")]
+
+
+@pytest.mark.parametrize(
+    ("condition", "at"), [("gpu.free < 2", 5.0), ("gpu.free == 0", 10.0), ("gpu.available < 2", 5.0)]
+)
+def test_units_of_a_pool_are_free_or_in_service(condition: str, at: float) -> None:
+    """One of two units fails at 5 s, and a task holds the other one from 10 s on."""
+    needs = {"tasks.work": "10s", "resources": {"gpu": {"units": 2}}, "tasks.needs": {"gpu": 1}}
+    fault = {"resource_unavailable": {"resource": "gpu", "units": 1, "at": "5s"}}
+    run = story(fault, slow(f"resources.{condition}"), **needs)
+    assert (at, "injected", "agent_slow") in happened(run)
+
+
+# ----------------------------------------------------------------------------------------------------------- progress
+def test_a_task_is_half_done_when_half_of_its_work_is_done() -> None:
+    run = story({"execution_failure": {"when": "task.progress > 0.5"}}, **{"tasks.work": "10s"})
+    assert happened(run) == [(15.0, "injected", "execution_failure")]
+
+
+def test_a_slow_agent_that_hangs_gets_there_later() -> None:
+    """2 s of work by 12 s, 1 s more by 14 s, none until 21 s, and two in the next 4 s."""
+    faults = [{"agent_slow": {"factor": 2, "at": "12s"}}, {"agent_hang": {"at": "14s", "for": "7s"}}]
+    run = story(*faults, {"execution_failure": {"when": "task.progress >= 50%"}}, **{"tasks.work": "10s"})
+    assert happened(run)[-1] == (25.0, "injected", "execution_failure")
+
+
+def test_one_that_becomes_faster_gets_there_earlier() -> None:
+    """1 s of work by 14 s at a quarter of the speed, and four more by 18 s."""
+    faults = [{"agent_slow": {"factor": 4, "at": "5s", "for": "9s"}}]
+    run = story(*faults, {"execution_failure": {"when": "task.progress >= 0.5"}}, **{"tasks.work": "10s"})
+    assert happened(run)[-1] == (18.0, "injected", "execution_failure")
+
+
+def test_no_work_is_done_while_checkpoints_are_written_and_read() -> None:
+    """Written after 2 s and 4 s of work, for 1 s each; read for 2 s before the last part of the second attempt."""
+    keys = {"tasks.work": "10s", "tasks.checkpoint": {"every": "2s", "cost": "1s", "restore": "2s"}}
+    half = story({"execution_failure": {"when": "task.progress > 0.5"}}, **keys)
+    assert happened(half) == [(17.0, "injected", "execution_failure")]
+    faults = [{"execution_failure": {"at": "17s"}}, {"agent_slow": {"factor": 2, "when": "task.progress > 0.55"}}]
+    again = story(*faults, **keys)
+    started = told(again, "attempt.started")[1][0]
+    assert happened(again)[-1] == (started + 2 + 1.5, "injected", "agent_slow")
+
+
+def test_of_all_that_run_the_first_one_counts_and_an_attempt_that_is_over_does_not() -> None:
+    """Task 0 is stopped at 14 s; task 1 begins at 20 s and is half done at 25 s."""
+    keys = {"tasks.work": "10s", "recovery.conditions.task_failure": {"max_retries": 1, "retry_delay": "70s"}}
+    run = story({"execution_failure": {"at": "14s"}}, slow("task.progress > 0.5"), count=2, agents=2, **keys)
+    assert happened(run)[-1] == (25.0, "injected", "agent_slow")
+
+
+# --------------------------------------------------------------------------------------------------- steps and faults
+def test_a_fault_happens_in_the_middle_of_a_recovery() -> None:
+    """The task fails at 11 s and is retried at 41 s, which takes 5 s: its agent dies as that begins."""
+    costs = {"recovery.costs": {"retry_task": "5s"}}
+    run = story({"execution_failure": {"at": "11s"}}, crash("recovery.step == retry_task"), **costs)
+    (step,) = [time for time, *_, command in told(run, "step.started") if command == "retry_task"]
+    assert happened(run)[1:] == [(step, "injected", "agent_crash")]
+    (done,) = [time for time, *_, command in told(run, "step.completed") if command == "retry_task"]
+    assert done == step + 5
+
+
+def test_a_step_that_takes_no_time_counts_all_the_same() -> None:
+    run = story({"execution_failure": {"at": "11s"}}, crash("recovery.step == retry_task"))
+    assert [kind for *_, kind in happened(run)] == ["execution_failure", "agent_crash"]
+
+
+def test_a_fault_causes_another_when_it_comes_and_when_it_goes() -> None:
+    cut = {"partition": {"between": ["agents", "core"], "at": "20s", "for": "15s"}}
+    hang = {"agent_hang": {"when": "fault.partition == injected", "for": "3s"}}
+    run = story(cut, hang, crash("fault.partition == cleared"))
+    assert happened(run) == [
+        (20.0, "injected", "partition"),
+        (20.0, "injected", "agent_hang"),
+        (23.0, "cleared", "agent_hang"),
+        (35.0, "cleared", "partition"),
+        (35.0, "injected", "agent_crash"),
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------ all of them
+def test_those_with_the_same_condition_happen_together_even_if_the_first_one_ends_what_was_so() -> None:
+    half = "task.progress > 0.5"
+    run = story({"execution_failure": {"when": half}}, slow(half), **{"tasks.work": "10s"})
+    assert happened(run) == [(15.0, "injected", "execution_failure"), (15.0, "injected", "agent_slow")]
+
+
+def test_with_nobody_to_hit_it_is_skipped_and_does_not_come_again() -> None:
+    run = story({"execution_failure": {"when": "agents.up > 0"}}, count=3)
+    assert happened(run) == [(0.0, "skipped", "execution_failure")]
+
+
+BUSY = {
+    "tasks.arrivals": {"poisson": {"rate": "1/s"}},
+    "tasks.count": None,
+    "tasks.failure_probability": 0.1,
+    "tasks.checkpoint": {"every": "1s", "cost": "20ms"},
+    "resources": {"gpu": {"units": 6}},
+    "tasks.needs": {"gpu": 1},
+    "recovery.detection.heartbeat_interval": "5s",
+}
+FIRST = {"agent_hang": {"every": "40s", "for": "10s"}}
+
+
+def test_to_wait_for_what_never_happens_changes_nothing() -> None:
+    """The same history, event by event: waiting draws no random numbers and moves nobody's turn."""
+    never = ["queue.depth > 99999", "agents.up > 99", "recovery.open > 9999", "resources.gpu.free > 99"]
+    without = story(FIRST, duration="10m", agents=5, **BUSY)
+    waiting = story(FIRST, *map(crash, never), duration="10m", agents=5, **BUSY)
+    assert waiting.history_sha256 == without.history_sha256
+    assert without.events > 1000
+
+
+@pytest.mark.parametrize("condition", ["task.progress > 0.99", "queue.depth >= 3", "fault.agent_hang == cleared"])
+def test_the_same_seed_gives_the_same_history_and_nothing_is_lost(condition: str) -> None:
+    fault = {"message_loss": {"probability": 0.2, "when": condition, "for": {"exponential": {"mean": "60s"}}}}
+    runs = [story(FIRST, fault, duration="10m", agents=5, **BUSY) for _ in range(2)]
+    assert runs[0].history_sha256 == runs[1].history_sha256
+    assert [kind for _, what, kind in happened(runs[0]) if what == "injected"].count("message_loss") == 1
+    assert runs[0].violations == ()
+
+
+def test_another_fault_does_not_change_the_luck_of_one_that_waits() -> None:
+    """Which agent is hit is the same with another fault behind it in the list."""
+    one = slow("tasks.submitted >= 3")
+    alone = story(one, agents=9, count=5)
+    with_other = story(one, {"queue_blocked": {"when": "tasks.submitted >= 2", "for": "1s"}}, agents=9, count=5)
+    hit = [
+        [agent for *_, agent, kind in told(run, "fault.injected") if kind == "agent_slow"]
+        for run in (alone, with_other)
+    ]
+    assert hit[0] == hit[1] != []

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 AUDIT_EVENTS: tuple[str, ...] = (
+    "core.started",  # it has found a journal of an earlier one; subject core; value: recoveries that it takes up
+    "recovery.taken_up",  # it was open when the core ended, and goes on where it was; detail: how far it had come
     "agent.suspected",  # subject agent: the detector believes it down
     "agent.cleared",  # subject agent: the detector believes it up again
     "task.stalled",  # subject task: what its agent's beats say of it has not changed for too long; detail: the agent

@@ -130,6 +130,8 @@ async def restart_agent(system: System, incident: Incident, *, agent_id: str) ->
     if health.responding:
         incident.context["left_in_peace"] = not incident.context.get("restarted", False)
         return True
+    incident.context["restarted"] = True  # should this be cut off in the middle of it, it may have been
+    system.keep(incident)
     restarted = await system.agents.restart(agent_id)
     incident.context["restarted"] = restarted
     return restarted

@@ -9,9 +9,10 @@ from typing import Any
 from recovery.analysis import Analyst, undecided
 from recovery.commands import Command, documented_commands
 from recovery.config import RecoveryConfig
+from recovery.continuation import BEGUN, first_step, left_off, next_step
 from recovery.explanation import explain
 from recovery.instructions import LEAVES, Instruction
-from recovery.model import Analysis, Failure, FailureKind, Incident, OnFailure, RecoveryStrategy, Step
+from recovery.model import Analysis, Failure, FailureKind, Incident, OnFailure, Phase, RecoveryStrategy, Step
 from recovery.plan import Plan, strategy_of
 from recovery.ports import System
 from recovery.resources import ResourceManager
@@ -35,7 +36,8 @@ class RecoveryEngine:
     """Recovers one failure at a time, as the runbook says.
 
     `config` is a `RecoveryConfig` or a mapping for one. `commands` replaces the registry of commands, `runbook` the
-    documented runbook. Everything that happens is said in the system's audit trail at the instant it happens.
+    documented runbook. Everything that happens is said in the system's audit trail at the instant it happens, and how
+    far a recovery has come is kept in the system's journal.
     """
 
     def __init__(
@@ -86,22 +88,32 @@ class RecoveryEngine:
         return Plan(task_id, analysis, await self._select_recovery_strategy(analysis))
 
     async def recover(self, incident: Incident) -> Outcome:
-        """One try at recovering a failure of a task, an agent or a connection. Never raises but for cancellation."""
+        """One try at recovering a failure of a task, an agent or a connection. Never raises but for cancellation.
+
+        One that was under way when the core ended goes on after the last step that was done.
+        """
         try:
-            self._say(incident, "recovery.started")
-            analysis = await self._analyze_failure(incident)
-            if isinstance(analysis, str):
-                self._say(incident, "recovery.dismissed", analysis)
-                return Outcome.DISMISSED
-            if analysis.scenario is None:
-                return Outcome.UNKNOWN
-            strategy = await self._select_recovery_strategy(analysis)
-            if not await self._execute_recovery(incident, strategy):
+            strategy = None
+            if incident.phase in BEGUN:
+                strategy = await left_off(incident, self.system)
+            else:
+                self._say(incident, "recovery.started")
+                self._keep(incident, Phase.STARTED)
+            if strategy is None:
+                analysis = await self._analyze_failure(incident)
+                if isinstance(analysis, str):
+                    self._end(incident, "recovery.dismissed", analysis)
+                    return Outcome.DISMISSED
+                if analysis.scenario is None:
+                    return Outcome.UNKNOWN
+                strategy = await self._select_recovery_strategy(analysis)
+                incident.phase = Phase.STARTED
+            if incident.phase is not Phase.EXECUTED and not await self._execute_recovery(incident, strategy):
                 return Outcome.FAILED if incident.stuck is None else Outcome.STUCK
             if not await self._verify_recovery(incident):
-                self._say(incident, "recovery.failed", "verification")
+                self._failed(incident, "verification")
                 return Outcome.FAILED
-            self._say(incident, "recovery.verified")
+            self._end(incident, "recovery.verified")
             return Outcome.VERIFIED
         except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
             await self._handle_recovery_failure(incident, error)
@@ -133,10 +145,15 @@ class RecoveryEngine:
     # ----------------------------------------------------------------------------- execute
     async def _execute_recovery(self, incident: Incident, strategy: RecoveryStrategy) -> bool:
         try:
-            first = await self._first_step(incident, strategy)
-            await self._prepare_recovery(incident, strategy, resumes=first > 0)
-            if first > 0:
-                self._say(incident, "recovery.resumed", strategy.steps[first].command)
+            if incident.phase is Phase.EXECUTING:  # since before the core was started
+                first = next_step(incident)
+            else:
+                first = await first_step(incident, strategy, self.system)
+                incident.strategy, incident.reached, incident.resume_at = strategy, first - 1, first or None
+                await self._prepare_recovery(incident, strategy, resumes=first > 0)
+                if first > 0:
+                    self._say(incident, "recovery.resumed", strategy.steps[first].command)
+                self._keep(incident, Phase.EXECUTING)
             for place, step in enumerate(strategy.steps[first:], first):
                 incident.reached, incident.resume_at = place, None
                 if not await self._execute_recovery_step(incident, step):
@@ -147,19 +164,6 @@ class RecoveryEngine:
         except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
             await self._handle_step_failure(incident, f"{type(error).__name__}: {error}")
             return False
-
-    async def _first_step(self, incident: Incident, strategy: RecoveryStrategy) -> int:
-        """The place of the step to begin with: that which had failed, if the runbook says so and what was done stands.
-
-        It does not when the try has come to another plan, or when what was allocated for the task is not held any more.
-        """
-        last, incident.strategy, incident.reached = incident.strategy, strategy, -1
-        if last is None or not _alike(last, strategy):
-            incident.resume_at = None
-        allocated = incident.context.get("new_resources")
-        if allocated is not None and await self.resource_manager.held(incident.failure.subject) != allocated:
-            incident.resume_at = None
-        return incident.resume_at or 0
 
     async def _prepare_recovery(
         self, incident: Incident, strategy: RecoveryStrategy | None = None, *, resumes: bool = False
@@ -188,6 +192,7 @@ class RecoveryEngine:
     async def _execute_recovery_step(self, incident: Incident, step: Step) -> bool:
         self._say(incident, "step.started", step.command)
         incident.under_way = True
+        self._keep(incident, Phase.EXECUTING)
         try:
             done = await self._take(incident, step)
         except Exception as error:
@@ -196,6 +201,8 @@ class RecoveryEngine:
             raise
         incident.under_way = False
         self._say(incident, "step.completed" if done else "step.failed", step.command)
+        if done:
+            self._keep(incident, Phase.EXECUTING)
         return done
 
     async def _take(self, incident: Incident, step: Step) -> bool:
@@ -208,6 +215,7 @@ class RecoveryEngine:
 
     async def _finalize_recovery(self, incident: Incident) -> None:
         self._say(incident, "recovery.executed")
+        self._keep(incident, Phase.EXECUTED)
 
     # ------------------------------------------------------------------------------ verify
     async def _verify_recovery(self, incident: Incident) -> bool:
@@ -226,7 +234,7 @@ class RecoveryEngine:
             self._say(incident, "step.failed", incident.strategy.steps[incident.reached].command)
             await self._handle_step_failure(incident, reason)
         else:
-            self._say(incident, "recovery.failed", reason)
+            self._failed(incident, reason)
         return Outcome.FAILED if incident.stuck is None else Outcome.STUCK
 
     async def _handle_step_failure(self, incident: Incident, reason: str) -> None:
@@ -238,7 +246,7 @@ class RecoveryEngine:
                     incident.resume_at = incident.reached
                 case OnFailure.COMPENSATE:
                     await self._compensate(incident, strategy.steps[: incident.reached + 1])
-        self._say(incident, "recovery.failed", reason)
+        self._failed(incident, reason)
 
     async def _compensate(self, incident: Incident, steps: Sequence[Step]) -> None:
         """Undo what these steps have done, the last first; what cannot be undone holds up none of the others."""
@@ -255,7 +263,20 @@ class RecoveryEngine:
                 incident.stuck = undo.command
 
     async def _handle_recovery_failure(self, incident: Incident, error: Exception) -> None:
-        self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
+        self._failed(incident, f"{type(error).__name__}: {error}")
+
+    # ------------------------------------------------------------------------------ record
+    def _failed(self, incident: Incident, reason: str) -> None:
+        self._say(incident, "recovery.failed", reason)
+        self._keep(incident, Phase.FAILED)
+
+    def _end(self, incident: Incident, event: str, detail: str = "") -> None:
+        self._say(incident, event, detail)
+        self.system.journal.forget(incident.number)
+
+    def _keep(self, incident: Incident, phase: Phase) -> None:
+        incident.phase = phase
+        self.system.keep(incident)
 
     def _say(
         self, incident: Incident, event: str, detail: str = "", value: float | None = None, text: str = ""
@@ -269,12 +290,6 @@ def _by_hand(number: int, task_id: str, failure_info: Mapping[str, Any]) -> Inci
     kind = FailureKind(info.pop("kind", FailureKind.TASK))
     at, symptoms = float(info.pop("at", 0.0)), tuple(info.pop("symptoms", ()))
     return Incident(number, Failure(kind, task_id, at, info, symptoms), at)
-
-
-def _alike(one: RecoveryStrategy, other: RecoveryStrategy) -> bool:
-    """Whether two plans are the same steps for the same failure, whatever their arguments."""
-    steps = [[(step.name, step.command) for step in plan.steps] for plan in (one, other)]
-    return one.scenario == other.scenario and steps[0] == steps[1]
 
 
 def _acts_on(name: str, strategy: RecoveryStrategy | None) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recovery.alerts import URGENCY, Severity
+from recovery.journal import NO_JOURNAL, Journal
 from recovery.model import NOTHING, Analysis, Checkpoint, Failure, FailureKind, Incident, TaskStatus
 from recovery.ports import System
 
@@ -57,13 +58,17 @@ class EscalationQueue:
     """Escalations in the order in which an operator has to look: the most severe first, then the oldest.
 
     The queue itself holds those that wait, acknowledged ones included; `resolved` keeps the others in the order of
-    their resolution. An incident is in one of both once.
+    their resolution. An incident is in one of both once. What a `journal` has kept is in them from the beginning.
     """
 
-    def __init__(self, said: Said | None = None) -> None:
+    def __init__(self, said: Said | None = None, journal: Journal = NO_JOURNAL) -> None:
         self._said = said
+        self._journal = journal
         self._waiting: dict[int, Escalation] = {}
         self._resolved: dict[int, Escalation] = {}
+        for escalation in journal.escalations():
+            place = self._waiting if escalation.resolved_by is None else self._resolved
+            place[escalation.incident] = escalation
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -81,6 +86,7 @@ class EscalationQueue:
 
     def add(self, escalation: Escalation) -> None:
         """Put one in. What is known better by now replaces what is there of the same incident."""
+        self._journal.keep_escalation(escalation)
         self._waiting[escalation.incident] = escalation
 
     def of(self, incident: int) -> Escalation:
@@ -100,13 +106,15 @@ class EscalationQueue:
             return escalation
         if escalation.acknowledged_by is not None:
             raise ValueError(f"incident {incident} is looked after by {escalation.acknowledged_by} already")
-        acknowledged = self._waiting[incident] = replace(escalation, acknowledged_by=operator)
+        acknowledged = replace(escalation, acknowledged_by=operator)
+        self.add(acknowledged)
         self._say("escalation.acknowledged", acknowledged, operator)
         return acknowledged
 
     def resolve(self, incident: int, operator: str, note: str = "") -> Escalation:
         """An operator is done with it. Raises KeyError when none of this incident waits."""
         resolved = replace(self._waiting_one(incident), resolved_by=operator, note=note)
+        self._journal.keep_escalation(resolved)
         self._resolved[incident] = resolved
         del self._waiting[incident]
         self._say("escalation.resolved", resolved, operator)

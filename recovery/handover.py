@@ -29,6 +29,7 @@ class HandOver:
     async def escalate(self, incident: Incident, reason: str) -> None:
         """Hand an incident over. A task ends here; what a lost agent held goes on elsewhere."""
         incident.outcome = reason
+        self._system.keep(incident)
         known = escalation_of(incident, reason, asyncio.get_running_loop().time(), self._system)
         self._escalations.add(known)  # first of all: nothing is lost, whatever happens while it is handed over
         try:
@@ -37,6 +38,7 @@ class HandOver:
         except Exception as error:  # noqa: BLE001 - what could not be freed is the operator's as well
             self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
         self._say(incident, "recovery.escalated", reason)
+        self._system.journal.forget(incident.number)
 
     async def _released(self, incident: Incident, reason: str) -> dict[str, int]:
         """Hand over, and tell the units by pool that recovery gave back until then."""

@@ -267,6 +267,17 @@ class LinkHealth:
     connected: bool
 
 
+class Phase(StrEnum):
+    """How far a recovery has come."""
+
+    OPENED = "opened"  # nothing was decided yet
+    GRANTED = "granted"  # the next try was granted and counted; it may begin when it is due
+    STARTED = "started"  # a try has begun, and acted on nothing
+    EXECUTING = "executing"  # its steps are taken
+    EXECUTED = "executed"  # all are done; it is to be verified
+    FAILED = "failed"  # the try has failed
+
+
 @dataclass(slots=True)
 class Incident:
     """A failure from its detection to its end: verified, escalated or found to be moot.
@@ -275,7 +286,7 @@ class Incident:
     ones. `analysis` and `strategy` are those of the last try, `reached` is the place of the step that it came to (-1:
     none), and `under_way` is whether that has neither worked nor failed so far. `resume_at` is the place of the step
     with which the next try has to go on. `stuck` is the command that could not undo what was done. `outcome` is why it
-    was escalated.
+    was escalated. `phase` is how far it has come, `due` (s of the loop's clock) when a try that was granted may begin.
     """
 
     number: int
@@ -290,3 +301,5 @@ class Incident:
     under_way: bool = False
     resume_at: int | None = None
     stuck: str | None = None
+    phase: Phase = Phase.OPENED
+    due: float | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from recovery.model import Failure, FailureKind, ResourceHealth, Symptom, TaskStatus
+from recovery.model import Failure, ResourceHealth, Symptom, TaskStatus
 from recovery.ports import System
+from recovery.unattended import seen
 
 
 class PoolWatch:
@@ -56,10 +57,5 @@ class PoolWatch:
                 continue
             short = [pool.name for pool in unhealthy if view.held.get(pool.name, 0) < view.needs.get(pool.name, 0)]
             if short:
-                symptoms = (
-                    Symptom("task_status", "blocked", task_id),
-                    *(Symptom("resource_status", "unavailable", name) for name in short),
-                )
-                info = {"error_code": view.error_code, "agent_id": view.agent, "resource_ids": tuple(view.needs)}
                 now = asyncio.get_running_loop().time()
-                self._report(Failure(FailureKind.RESOURCE, task_id, now, info, symptoms))
+                self._report(seen(view, now, *(Symptom("resource_status", "unavailable", name) for name in short)))

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from recovery.journal import NO_JOURNAL, Journal
 from recovery.model import (
     AgentHealth,
     Checkpoint,
+    Incident,
     LinkHealth,
     QueueHealth,
     ResourceHealth,
@@ -198,7 +200,10 @@ class AuditTrail(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The system that is recovered: one implementation of each port. Without a topology, impact stays direct."""
+    """The system that is recovered: one implementation of each port.
+
+    Without a topology, impact stays direct; without a journal, a core that ends forgets what it was about.
+    """
 
     tasks: TaskPort
     agents: AgentPort
@@ -209,3 +214,9 @@ class System:
     store: TaskStore
     audit: AuditTrail
     topology: TopologyPort | None = None
+    journal: Journal = NO_JOURNAL
+
+    def keep(self, incident: Incident) -> None:
+        """Keep how far a recovery has come. What somebody recovers by hand is not gone on with by itself."""
+        if incident.number >= 0:
+            self.journal.keep(incident)

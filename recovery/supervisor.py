@@ -16,6 +16,7 @@ from recovery.monitor import RecoveryMonitor
 from recovery.ports import System
 from recovery.sample import RetryLimits
 from recovery.tries import Jitter, Tries
+from recovery.unattended import unattended
 from recovery.watch import Watch
 
 
@@ -31,6 +32,8 @@ class Supervisor:
     still halted at its end. `jitter(subject, retry)` gives the number in [0, 1) that spreads a delay. What is given up
     waits in `escalations` for an operator. A `monitor`, if given, looks at every recovery while it lasts; it has to
     hear everything, so that `system` is `monitor.system` then. Raises ValueError when it is not.
+
+    With a journal in the system, what a core was about that came to its end is taken up when another one is started.
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class Supervisor:
         self.config = RecoveryConfig.model_validate(config)
         self.system = system
         self.engine = RecoveryEngine(self.config, system) if engine is None else engine
-        self.escalations = EscalationQueue(self._said_by_operator)
+        self.escalations = EscalationQueue(self._said_by_operator, system.journal)
         self._hand_over = HandOver(system, self.engine, self.escalations, self._say)
         self.monitor = monitor
         if monitor is not None and not (self.system.audit is self.engine.system.audit is monitor.system.audit):
@@ -77,6 +80,21 @@ class Supervisor:
         if self.monitor is not None:
             self.monitor.start(self, self._loop)
         self._watch = Watch(self.config.detection, self.system, self.report, self._loop)
+        await self._take_up()
+
+    async def _take_up(self) -> None:
+        """Go on with what the journal says of an earlier core, and with tasks of which nobody takes care any more."""
+        journal = self.system.journal
+        if not journal.numbers():
+            return
+        self._incidents = max(self._incidents, journal.numbers())
+        unfinished = journal.unfinished()
+        self.system.audit.record("core.started", -1, "core", value=float(len(unfinished)))
+        for incident in unfinished:
+            self._say(incident, "recovery.taken_up", incident.phase.value)
+            self._begin(incident)
+        for failure in await unattended(self.system, self._running().time()):
+            self.report(failure)
 
     async def stop(self) -> None:
         """Stop watching, and cancel the recoveries that run: their tasks stay as they are."""
@@ -148,9 +166,14 @@ class Supervisor:
             self._reported_again[failure.subject] = failure
             return
         incident = Incident(self._incidents, failure, loop.time())
+        self.system.keep(incident)
         self._incidents += 1
-        self._open[failure.subject] = incident
         self._say(incident, "recovery.opened", failure.kind.value)
+        self._begin(incident)
+
+    def _begin(self, incident: Incident) -> None:
+        loop, failure = self._running(), incident.failure
+        self._open[failure.subject] = incident
         if self.monitor is not None:  # before the recovery itself: it sees the beginning
             watching = loop.create_task(self.monitor.monitor_recovery(failure.subject))
             self._monitoring[incident.number] = watching
@@ -182,6 +205,10 @@ class Supervisor:
         failure = incident.failure
         if failure.kind in TASK_KINDS and self.system.store.status(failure.subject) is None:
             self._say(incident, "recovery.dismissed", "task_unknown")
+            self.system.journal.forget(incident.number)
+            return
+        if incident.outcome is not None:  # the core ended while it was handed over
+            await self._hand_over.escalate(incident, incident.outcome)
             return
         policy = self.config.policy(failure)
         while await self._tries.is_due(incident, policy):

@@ -58,6 +58,7 @@ async def _take_over_now(system: System, incident: Incident, agent_id: str, task
     await StateRecovery({}, system).recover_state(task_id, incident.number)
     await tasks.requeue(task_id, "reassigned", fenced)
     incident.context.setdefault("reassigned", {})[task_id] = None
+    system.keep(incident)
 
 
 def _is_taken_care_of(system: System, incident: Incident, task_id: str) -> bool:
@@ -77,4 +78,5 @@ def _may_be_retried(system: System, incident: Incident, task_id: str) -> bool:
     counted: dict[str, bool] = incident.context.setdefault("counted", {})
     if task_id not in counted:
         counted[task_id] = policy.allows(system.store.count_retry(task_id, FailureKind.AGENT))
+        system.keep(incident)
     return counted[task_id]

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from recovery.admission import Admission
 from recovery.config import RecoveryConfig
+from recovery.continuation import BEGUN
 from recovery.engine import Outcome, RecoveryEngine
 from recovery.exclusion import Exclusion
 from recovery.handover import HandOver
-from recovery.model import TASK_KINDS, FailureKind, Incident
+from recovery.model import TASK_KINDS, FailureKind, Incident, Phase
 from recovery.pace import Pace
 from recovery.policy import BREAKER_OPEN, EXHAUSTED, TOO_LATE, RetryPolicy
 from recovery.ports import System
@@ -44,15 +45,18 @@ class Tries:
         self._hand_over = hand_over
         self._jitter = jitter
         self._is_open = is_open
+        self._clock = clock
         self.admission = Admission(config, clock, self._tell)
         self._slots = FairSlots(config.parallel)
         self._pace = Pace(config.load, lambda incident, seconds: self._say(incident, "recovery.paced", value=seconds))
         self._exclusion = Exclusion()
 
     async def is_due(self, incident: Incident, policy: RetryPolicy | None) -> bool:
-        """Wait out the delay of the next try. False: there is none left, and the incident is escalated."""
+        """Wait out the delay of the next try. False: there is none left, and the incident is escalated.
+
+        One that was granted, or under way, when the core ended is not granted again.
+        """
         failure = incident.failure
-        incident.tries += 1
         incident.context.update(
             condition=policy,
             is_recovering=self._is_open,
@@ -60,6 +64,12 @@ class Tries:
             exclusively=self._exclusion.of,
             parallel=self._config.parallel,
         )
+        if incident.phase in BEGUN:
+            return True
+        if incident.phase is Phase.GRANTED:
+            await self._wait_until_due(incident)
+            return True
+        incident.tries += 1
         counts_tasks = failure.kind in TASK_KINDS
         retry = self._system.store.retries(failure.subject, failure.kind) + 1 if counts_tasks else incident.tries
         if failure.kind is FailureKind.AGENT or policy is None:  # a condition for agents limits their tasks' retries
@@ -79,9 +89,16 @@ class Tries:
         if counts_tasks:
             self._system.store.count_retry(failure.subject, failure.kind)
         self._say(incident, "retry.granted", failure.kind.value, delay)
+        incident.phase, incident.due = Phase.GRANTED, self._clock() + delay
+        self._system.keep(incident)
         if delay > 0:
             await asyncio.sleep(delay)
         return True
+
+    async def _wait_until_due(self, incident: Incident) -> None:
+        delay = 0.0 if incident.due is None else incident.due - self._clock()
+        if delay > 0:
+            await asyncio.sleep(delay)
 
     async def one(self, incident: Incident, policy: RetryPolicy | None) -> Outcome | None:
         """One try, in a slot, when its breaker lets it pass. None: it does not, and the incident is escalated.

@@ -91,6 +91,10 @@ class Event(IntEnum):
     MESSAGE_LOST = 72  # detail: which kind of message
     SEND_FAILED = 73  # over a link that is down: the sender notices
 
+    # --- the core itself
+    CORE_CRASHED = 75
+    CORE_STARTED = 76  # value: recoveries that it takes up
+
     # --- faults, as injected: detail: kind, about: whom
     FAULT_INJECTED = 80
     FAULT_CLEARED = 81
@@ -114,6 +118,7 @@ class Event(IntEnum):
     RECOVERY_RESUMED = 104  # detail: command
     STEP_UNDONE = 105  # detail: command
     STEP_UNDO_FAILED = 106  # detail: command
+    RECOVERY_TAKEN_UP = 107  # by a core that was started; detail: how far it had come
     ALERT_RAISED = 120
     ALERT_CLEARED = 121
     MONITOR_FAILED = 122

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import simpy
@@ -104,6 +105,7 @@ class WorldAgents:
         self._loop = loop
         self._slots = None if slots is None else simpy.Resource(loop.env, slots)
         self._times: dict[str, Callable[[], float]] = {}
+        self._boots: dict[Agent, simpy.Process] = {}
         self._streams = streams
         self._time = time
 
@@ -114,26 +116,45 @@ class WorldAgents:
         return AgentHealth(agent_id, reachable, responding=reachable and agent.responding)
 
     async def restart(self, agent_id: str) -> bool:
-        """Stop what is left of the agent, and start it."""
+        """Stop what is left of the agent, and start it: on its own, whatever becomes of the core that asked for it.
+
+        A core that is not there any more and one that asks again get the same start; one that cancels wants none.
+        """
         agent = self._world.agent(agent_id)
         if not self._world.reachable(agent):
             return False
-        if agent.up:
-            self._world.agents.crash(agent, Event.AGENT_STOPPED, "agent_restart")
-        if self._slots is None:
-            await self._boot(agent)
-        else:
-            with self._slots.request() as slot:
-                await self._loop.wait(slot)
-                await self._boot(agent)
+        boot = self._boots.get(agent)
+        if boot is None:
+            if agent.up:
+                self._world.agents.crash(agent, Event.AGENT_STOPPED, "agent_restart")
+            boot = self._boots[agent] = self._loop.env.process(self._boot(agent))
+        try:
+            await self._loop.wait(boot)
+        except asyncio.CancelledError:
+            if boot.is_alive:
+                boot.interrupt()
+            raise
         return True
 
-    async def _boot(self, agent: Agent) -> None:
+    def _boot(self, agent: Agent) -> Generator[simpy.Event, None, None]:
+        try:
+            if self._slots is None:
+                yield from self._start(agent)
+            else:
+                with self._slots.request() as slot:
+                    yield slot
+                    yield from self._start(agent)
+        except simpy.Interrupt:
+            pass
+        finally:
+            del self._boots[agent]
+
+    def _start(self, agent: Agent) -> Generator[simpy.Event, None, None]:
         if agent.name not in self._times:
             self._times[agent.name] = self._streams.sequence(f"{agent.name}.restart", self._time)
         seconds = self._times[agent.name]()
         if seconds > 0:
-            await self._loop.wait(self._loop.env.timeout(seconds))
+            yield self._loop.env.timeout(seconds)
         if not agent.up:
             self._world.history.record(Event.AGENT_RESTARTED, agent=agent.number)
             self._world.agents.start(agent)

@@ -1,0 +1,166 @@
+"""The journal: what a core has to find again when it is started after its own end.
+
+A recovery is kept from its opening to its end, as it stands: what is about to be done before it is done, and what has
+been done as soon as it has. Each change is kept before the core awaits anything else, so that wherever a core may end,
+the journal says how far it had come.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import TypeAdapter
+
+from recovery.model import Analysis, Failure, Incident, RecoveryStrategy, Step
+
+if TYPE_CHECKING:
+    from recovery.escalation import Escalation
+
+RUNTIME = ("condition", "is_recovering", "pace", "exclusively", "parallel")
+"""What of an incident's context belongs to the running core."""
+OBSERVED = ("impact", "log_lines", "held", "resource_health", "agent_health")
+"""What of it was seen, and is looked at anew."""
+_PASSING = frozenset((*RUNTIME, *OBSERVED))
+_INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
+
+
+class Journal(Protocol):
+    """Where open recoveries and escalations are kept. What a call was given is kept when it returns."""
+
+    def keep(self, incident: Incident) -> None:
+        """An open recovery as it stands now, in place of what was kept of it.
+
+        Raises ValueError when its context holds what cannot be written down.
+        """
+
+    def forget(self, number: int) -> None:
+        """A recovery is over."""
+
+    def unfinished(self) -> Sequence[Incident]:
+        """The recoveries that are not over, in order of opening, as they were kept last. Each is a copy."""
+
+    def numbers(self) -> int:
+        """The first number that no recovery has had, nor any after it."""
+
+    def keep_escalation(self, escalation: Escalation) -> None:
+        """An escalation, in place of what was kept of the same incident."""
+
+    def escalations(self) -> Sequence[Escalation]:
+        """All escalations, waiting and resolved, in the order in which they were first kept."""
+
+
+class NoJournal:
+    """Keeps nothing: what a core was about ends with it."""
+
+    def keep(self, incident: Incident) -> None:
+        """Nothing is kept."""
+
+    def forget(self, number: int) -> None:
+        """Nothing was kept."""
+
+    def unfinished(self) -> Sequence[Incident]:
+        """None is known."""
+        return ()
+
+    def numbers(self) -> int:
+        """Nobody has counted."""
+        return 0
+
+    def keep_escalation(self, escalation: Escalation) -> None:
+        """Nothing is kept."""
+
+    def escalations(self) -> Sequence[Escalation]:
+        """None is known."""
+        return ()
+
+
+NO_JOURNAL = NoJournal()
+
+
+class MemoryJournal:
+    """Keeps everything in memory, written out as a journal on a disk would have it: no object outlives its core."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, bytes] = {}
+        self._numbers = 0
+        self._escalations: dict[int, Escalation] = {}
+
+    def keep(self, incident: Incident) -> None:
+        """Write the incident down."""
+        self._open[incident.number] = written(incident)
+        self._numbers = max(self._numbers, incident.number + 1)
+
+    def forget(self, number: int) -> None:
+        """Strike it out."""
+        self._open.pop(number, None)
+
+    def unfinished(self) -> Sequence[Incident]:
+        """Read them again."""
+        return [read(text) for _, text in sorted(self._open.items())]
+
+    def numbers(self) -> int:
+        """One more than the highest so far."""
+        return self._numbers
+
+    def keep_escalation(self, escalation: Escalation) -> None:
+        """Escalations are frozen values."""
+        self._escalations[escalation.incident] = escalation
+
+    def escalations(self) -> Sequence[Escalation]:
+        """Those of now."""
+        return tuple(self._escalations.values())
+
+
+def written(incident: Incident) -> bytes:
+    """An incident as JSON. Raises ValueError when its context, or what was said of its failure, has what is none."""
+    durable = {name: _plain(value) for name, value in incident.context.items() if name not in _PASSING}
+    for name, value in (*durable.items(), *incident.failure.info.items()):
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"incident {incident.number}: {name} cannot be kept in the journal: {error}") from None
+    return _INCIDENT.dump_json(replace(incident, context=durable))
+
+
+def _plain(value: Any) -> Any:
+    """The same in JSON's own containers."""
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def read(text: bytes) -> Incident:
+    """The incident that was written. Raises pydantic.ValidationError for anything else."""
+    incident = _INCIDENT.validate_json(text)
+    incident.context = {name: _tuples(value) for name, value in incident.context.items()}
+    incident.failure = _failure(incident.failure)
+    if incident.analysis is not None:
+        incident.analysis = _analysis(incident.analysis)
+    if incident.strategy is not None:
+        incident.strategy = RecoveryStrategy(
+            incident.strategy.scenario, tuple(_step(step) for step in incident.strategy.steps)
+        )
+    return incident
+
+
+def _failure(failure: Failure) -> Failure:
+    return replace(failure, info=_tuples(failure.info))
+
+
+def _analysis(analysis: Analysis) -> Analysis:
+    return replace(analysis, failure=_failure(analysis.failure), arguments=_tuples(analysis.arguments))
+
+
+def _step(step: Step) -> Step:
+    undo = None if step.undo is None else _step(step.undo)
+    return replace(step, arguments=_tuples(step.arguments), undo=undo)
+
+
+def _tuples(value: Any) -> Any:
+    """JSON has one kind of sequence, and what recoveries know has the other."""
+    if isinstance(value, list):
+        return tuple(_tuples(each) for each in value)
+    return {name: _tuples(each) for name, each in value.items()} if isinstance(value, Mapping) else value

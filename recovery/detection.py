@@ -24,6 +24,9 @@ class Detector(Protocol):
     def answered(self, agent_id: str) -> None:
         """The agent answered a probe: as good as a beat, but not part of its rhythm."""
 
+    def suspected_before(self, agent_id: str) -> None:
+        """An earlier detector suspected the agent: nobody is told of it again, and it is cleared as ever."""
+
     def down(self, agent_id: str) -> None:
         """Something that knows at once says that the agent has died."""
 
@@ -132,18 +135,29 @@ class DeadlineDetector:
         self._started = loop.time()
         self._last: dict[str, float] = {}
         self._suspected: dict[str, None] = {}
+        self._suspected_before: dict[str, None] = {}  # and not watched since
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def watch(self, agent_id: str) -> None:
-        """Begin to watch an agent; counts as a beat."""
+        """Begin to watch an agent; counts as a beat, but for the first time of one that was suspected before."""
+        if agent_id in self._suspected_before:
+            del self._suspected_before[agent_id]
+        else:
+            self.answered(agent_id)
+
+    def answered(self, agent_id: str) -> None:
+        """An agent has shown that it lives in another way than by a beat."""
         self._note(agent_id)
         if agent_id not in self._timers:
             self._arm(agent_id)
 
-    answered = watch
+    def suspected_before(self, agent_id: str) -> None:
+        """An agent was suspected when an earlier detector ended; nobody is told of it again."""
+        self._suspected[agent_id] = self._suspected_before[agent_id] = None
 
     def beat(self, agent_id: str) -> None:
         """A beat arrived."""
+        self._suspected_before.pop(agent_id, None)
         shorter = self._patience.heard(agent_id, self._loop.time())
         self._note(agent_id)
         if shorter and (timer := self._timers.get(agent_id)) and self._deadline(agent_id) < timer.when():
@@ -206,6 +220,10 @@ class PerfectDetector:
 
     def watch(self, agent_id: str) -> None:
         """Nothing to do: it knows."""
+
+    def suspected_before(self, agent_id: str) -> None:
+        """An agent was down when an earlier detector ended."""
+        self._suspected[agent_id] = None
 
     def beat(self, agent_id: str) -> None:
         """The agent lives."""

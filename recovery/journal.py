@@ -8,13 +8,13 @@ the journal says how far it had come.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import TypeAdapter
 
-from recovery.model import Analysis, Failure, Incident, RecoveryStrategy, Step
+from recovery.model import Failure, Incident, Step
 
 if TYPE_CHECKING:
     from recovery.escalation import Escalation
@@ -116,13 +116,19 @@ class MemoryJournal:
 
 def written(incident: Incident) -> bytes:
     """An incident as JSON. Raises ValueError when its context, or what was said of its failure, has what is none."""
-    durable = {name: _plain(value) for name, value in incident.context.items() if name not in _PASSING}
-    for name, value in (*durable.items(), *incident.failure.info.items()):
+    kept = {name: value for name, value in incident.context.items() if name not in _PASSING}
+    plain = _converted(replace(incident, context=kept), _plain)
+    for name, value in (*plain.context.items(), *plain.failure.info.items()):
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ValueError(f"incident {incident.number}: {name} cannot be kept in the journal: {error}") from None
-    return _INCIDENT.dump_json(replace(incident, context=durable))
+    return _INCIDENT.dump_json(plain)
+
+
+def read(text: bytes) -> Incident:
+    """The incident that was written. Raises pydantic.ValidationError for anything else."""
+    return _converted(_INCIDENT.validate_json(text), _tuples)
 
 
 def _plain(value: Any) -> Any:
@@ -132,35 +138,36 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def read(text: bytes) -> Incident:
-    """The incident that was written. Raises pydantic.ValidationError for anything else."""
-    incident = _INCIDENT.validate_json(text)
-    incident.context = {name: _tuples(value) for name, value in incident.context.items()}
-    incident.failure = _failure(incident.failure)
-    if incident.analysis is not None:
-        incident.analysis = _analysis(incident.analysis)
-    if incident.strategy is not None:
-        incident.strategy = RecoveryStrategy(
-            incident.strategy.scenario, tuple(_step(step) for step in incident.strategy.steps)
-        )
-    return incident
-
-
-def _failure(failure: Failure) -> Failure:
-    return replace(failure, info=_tuples(failure.info))
-
-
-def _analysis(analysis: Analysis) -> Analysis:
-    return replace(analysis, failure=_failure(analysis.failure), arguments=_tuples(analysis.arguments))
-
-
-def _step(step: Step) -> Step:
-    undo = None if step.undo is None else _step(step.undo)
-    return replace(step, arguments=_tuples(step.arguments), undo=undo)
-
-
 def _tuples(value: Any) -> Any:
     """JSON has one kind of sequence, and what recoveries know has the other."""
-    if isinstance(value, list):
-        return tuple(_tuples(each) for each in value)
-    return {name: _tuples(each) for name, each in value.items()} if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return {name: _tuples(each) for name, each in value.items()}
+    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
+
+
+def _converted(incident: Incident, convert: Callable[[Any], Any]) -> Incident:
+    """A copy, in which all that may hold anything is converted."""
+
+    def failure(one: Failure) -> Failure:
+        return replace(one, info=convert(one.info))
+
+    def step(one: Step) -> Step:
+        return replace(one, arguments=convert(one.arguments), undo=None if one.undo is None else step(one.undo))
+
+    analysis, strategy = incident.analysis, incident.strategy
+    if analysis is not None:
+        analysis = replace(
+            analysis,
+            failure=failure(analysis.failure),
+            diagnosis=convert(analysis.diagnosis),
+            arguments=convert(analysis.arguments),
+        )
+    if strategy is not None:
+        strategy = replace(strategy, steps=tuple(map(step, strategy.steps)))
+    return replace(
+        incident,
+        failure=failure(incident.failure),
+        context=convert(incident.context),
+        analysis=analysis,
+        strategy=strategy,
+    )

@@ -79,7 +79,10 @@ class Supervisor:
         self._tries = self._new_tries()
         if self.monitor is not None:
             self.monitor.start(self, self._loop)
-        self._watch = Watch(self.config.detection, self.system, self.report, self._loop)
+        journal = self.system.journal
+        failures = [known.failure for known in (*journal.unfinished(), *self.escalations)]
+        silent = [failure.subject for failure in failures if failure.kind is FailureKind.AGENT]
+        self._watch = Watch(self.config.detection, self.system, self.report, self._loop, silent)
         await self._take_up()
 
     async def _take_up(self) -> None:

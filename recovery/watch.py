@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from recovery.config import DetectionConfig
 from recovery.deliveries import DeliveryWatch
@@ -35,15 +35,25 @@ def patience_with_regular_beats(config: DetectionConfig) -> float:
 
 
 class Watch:
-    """Silent agents, stalled tasks, failed deliveries and unhealthy pools become reports of failures."""
+    """Silent agents, stalled tasks, failed deliveries and unhealthy pools become reports of failures.
+
+    `suspected` are agents that were believed to be down when an earlier watch ended.
+    """
 
     def __init__(
-        self, config: DetectionConfig, system: System, report: Report, loop: asyncio.AbstractEventLoop
+        self,
+        config: DetectionConfig,
+        system: System,
+        report: Report,
+        loop: asyncio.AbstractEventLoop,
+        suspected: Iterable[str] = (),
     ) -> None:
         self._system = system
         self._report = report
         self._loop = loop
         self._agents = self._detector(config)
+        for agent_id in suspected:
+            self._agents.suspected_before(agent_id)
         self._progress = None if config.stalled_after is None else ProgressWatch(config.stalled_after, self._stalled)
         self._deliveries = DeliveryWatch(config.failed_deliveries - 1)
         self._probing = None

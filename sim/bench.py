@@ -20,6 +20,7 @@ from recovery.telemetry import TelemetryTrail
 from recovery.watch import patience_with_regular_beats
 from scenarios import Scenario
 from sim.core import build_core, core_config
+from sim.core_host import CoreHost, needs_host
 from sim.faults import Faults
 from sim.garbage import rare_collections
 from sim.history import History
@@ -120,11 +121,17 @@ def simulate(
         if telemetry:
             told = TelemetryTrail(system.audit, lambda: loop.env.now)
             system = replace(system, audit=told)
-        supervisor = core(scenario, system, streams)
-        loop.run_until_complete(supervisor.start())
-        world.connect(supervisor)
+        host = None
+        if needs_host(scenario):
+            host = CoreHost(loop, world, system, lambda system: core(scenario, system, streams))
+            loop.run_until_complete(host.boot())
+            world.connect(host, host.receive)
+        else:
+            supervisor = core(scenario, system, streams)
+            loop.run_until_complete(supervisor.start())
+            world.connect(supervisor)
         world.start()
-        Faults(loop.env, streams, world, task_store).start(scenario.faults)
+        Faults(loop.env, streams, world, task_store, host).start(scenario.faults)
         with rare_collections():
             loop.env.run(until=scenario.duration)
         if telemetry:

@@ -93,7 +93,8 @@ class Event(IntEnum):
 
     # --- the core itself
     CORE_CRASHED = 75
-    CORE_STARTED = 76  # value: recoveries that it takes up
+    CORE_RESTARTED = 76
+    CORE_STARTED = 77  # as it says itself, when it takes up an earlier one's journal; value: recoveries
 
     # --- faults, as injected: detail: kind, about: whom
     FAULT_INJECTED = 80

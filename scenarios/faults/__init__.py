@@ -6,6 +6,7 @@ from typing import Annotated
 
 from scenarios.faults.agents import AgentCrash, AgentFlap, AgentHang, AgentSlow
 from scenarios.faults.base import Fault
+from scenarios.faults.core import CoreCrash, CoreSlow
 from scenarios.faults.messages import (
     MessageDelay,
     MessageDuplicate,
@@ -21,7 +22,7 @@ from scenarios.faults.trigger import Trigger
 from scenarios.quantities import Quantity
 from scenarios.settings import OneOf
 
-LATER = ("core_crash", "core_slow", "clock_skew")
+LATER = ("clock_skew",)
 """Faults that are known and not supported yet."""
 FORMS = (
     AgentCrash,
@@ -44,6 +45,8 @@ FORMS = (
     StorageFailure,
     StorageSlow,
     LoadSurge,
+    CoreCrash,
+    CoreSlow,
 )
 AnyFault = (
     AgentCrash
@@ -66,6 +69,8 @@ AnyFault = (
     | StorageFailure
     | StorageSlow
     | LoadSurge
+    | CoreCrash
+    | CoreSlow
 )
 FaultEntry = Annotated[AnyFault, OneOf("fault", FORMS, LATER), Quantity("fault")]
 """One entry of `faults`."""
@@ -80,6 +85,8 @@ __all__ = [
     "AnyFault",
     "CheckpointCorrupt",
     "CheckpointTorn",
+    "CoreCrash",
+    "CoreSlow",
     "ExecutionFailure",
     "Fault",
     "FaultEntry",

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import simpy
 
 from recovery.stores.memory import MemoryTaskStore
+from sim.core_host import CoreHost
 from sim.history import Event
 from sim.randomness import Streams
 from sim.world.agents import Agent
@@ -45,7 +46,7 @@ class InForce:
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """What injectors reach: the world, its clock and store, and what makes work slow."""
+    """What injectors reach: the world, its clock and store, what makes work slow, and the core's host if it has one."""
 
     env: simpy.Environment
     streams: Streams
@@ -55,9 +56,17 @@ class Site:
     duplication: InForce
     write_failure: InForce
     storage_slowness: InForce
+    host: CoreHost | None
 
     @classmethod
-    def of(cls, env: simpy.Environment, streams: Streams, world: World, store: MemoryTaskStore) -> Site:
+    def of(
+        cls,
+        env: simpy.Environment,
+        streams: Streams,
+        world: World,
+        store: MemoryTaskStore,
+        host: CoreHost | None = None,
+    ) -> Site:
         """The site that a world is."""
         queue, execution = world.queue, world.execution
         duplicated, failing = queue.duplication, execution.write_failure
@@ -70,6 +79,7 @@ class Site:
             InForce(lambda shares: max((duplicated, *shares)), partial(setattr, queue, "duplication")),
             InForce(lambda shares: max((failing, *shares)), partial(setattr, execution, "write_failure")),
             InForce(prod, partial(setattr, execution, "storage_slowness")),
+            host,
         )
 
     @property

@@ -16,7 +16,8 @@ from simpy.events import Event as SimpyEvent
 
 from recovery.stores.memory import MemoryTaskStore
 from scenarios.faults import AnyFault
-from sim.faults import of_agents, of_messages, of_resources, of_storage, of_tasks
+from sim.core_host import CoreHost
+from sim.faults import of_agents, of_core, of_messages, of_resources, of_storage, of_tasks
 from sim.faults.injection import Injection, Injector, Site
 from sim.faults.triggers import Triggers
 from sim.randomness import Streams
@@ -29,18 +30,26 @@ INJECTORS: Mapping[type, Injector] = MappingProxyType(
         **of_resources.INJECTORS,
         **of_messages.INJECTORS,
         **of_storage.INJECTORS,
+        **of_core.INJECTORS,
     }
 )
 """What injects each kind of fault."""
 
 
 class Faults:
-    """Injects the faults of a scenario into a world."""
+    """Injects the faults of a scenario into a world. Those of the core need its `host`."""
 
-    def __init__(self, env: simpy.Environment, streams: Streams, world: World, store: MemoryTaskStore) -> None:
+    def __init__(
+        self,
+        env: simpy.Environment,
+        streams: Streams,
+        world: World,
+        store: MemoryTaskStore,
+        host: CoreHost | None = None,
+    ) -> None:
         self._env = env
         self._streams = streams
-        self._site = Site.of(env, streams, world, store)
+        self._site = Site.of(env, streams, world, store, host)
 
     def start(self, faults: Sequence[AnyFault]) -> None:
         """Begin the process of each fault, and wait for the conditions of those that have one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
+from sim.invariants.restarts import RESUMED_STAGES, not_taken_up, taken_up, voided_steps
 from sim.invariants.violation import Violation
 from sim.measures.detection import covered_by_recovery
 from sim.measures.incidents import STAGES, Incidents, task_faults, void
@@ -14,7 +15,13 @@ from sim.measures.tracks import Rows, Tracks, Truths
 INVARIANT = "audit_complete"
 STEPS = (Event.STEP_STARTED, Event.STEP_COMPLETED, Event.STEP_FAILED)
 RETRIES = (Event.RETRY_GRANTED, Event.RETRY_EXHAUSTED)
-ASIDE = (Event.STEP_UNDONE, Event.STEP_UNDO_FAILED, Event.RECOVERY_PACED, Event.RECOVERY_RESUMED)
+ASIDE = (
+    Event.STEP_UNDONE,
+    Event.STEP_UNDO_FAILED,
+    Event.RECOVERY_PACED,
+    Event.RECOVERY_RESUMED,
+    Event.RECOVERY_TAKEN_UP,
+)
 _CUT_SHORT = (Event.RECOVERY_FAILED, Event.RECOVERY_ESCALATED, Event.RECOVERY_DISMISSED)
 MAY_FOLLOW = {
     Event.RECOVERY_OPENED: (Event.RECOVERY_STARTED, *_CUT_SHORT),
@@ -33,11 +40,15 @@ def check(history: History) -> list[Violation]:
     and its end; each step that was started has an outcome, unless the recovery is open at the end of the run. A failed
     attempt that the core was told of (the queue has settled the task since) has a recovery, unless it was void or one
     of its task or agent was open already. A task that was queued for a retry was granted one before.
+
+    A core that is started after a crash takes up every recovery that was open, where it was, and none otherwise; what
+    the crash has cut short needs no outcome, and what was done is not done again.
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
     found = _stages(tracks) + _outside(tracks, incidents) + _steps(tracks, incidents)
     found += _unrecorded_failures(tracks, incidents) + _unrecorded_retries(tracks)
+    found += not_taken_up(tracks, incidents)
     return sorted(found, key=lambda violation: violation.row)
 
 
@@ -48,25 +59,29 @@ def _by_incident(tracks: Tracks, *events: int) -> Rows:
 
 
 def _stages(tracks: Tracks) -> list[Violation]:
-    rows = _by_incident(tracks, *STAGES)
+    rows = _by_incident(tracks, *STAGES, Event.RECOVERY_TAKEN_UP)
     if not len(rows):
         return []
+    resumes, stages = taken_up(tracks, rows)
     legal = np.zeros((256, 256), dtype=bool)
     legal[0, Event.RECOVERY_OPENED] = True
     for stage, followers in MAY_FOLLOW.items():
         legal[stage, list(followers)] = True
-    stages, number = tracks.event[rows], tracks.incident[rows]
+    number = tracks.incident[rows]
     previous = np.concatenate(([0], stages[:-1]))
     previous[1:][number[1:] != number[:-1]] = 0
+    may_come = np.where(resumes, RESUMED_STAGES[previous, stages], legal[previous, stages])
+    anew = np.concatenate(([False], resumes[:-1])) & (previous == Event.RECOVERY_ANALYZED)
+    may_come |= anew & (stages == Event.RECOVERY_ANALYZED)  # it was looked at anew
     return [
         Violation.at(
             tracks,
             int(rows[place]),
             INVARIANT,
-            f"recovery {number[place]}: {Event(int(stages[place])).label} "
+            f"recovery {number[place]}: {Event(int(tracks.event[rows[place]])).label} "
             + (f"after {Event(int(previous[place])).label}" if previous[place] else "before it was opened"),
         )
-        for place in np.flatnonzero(~legal[previous, stages])
+        for place in np.flatnonzero(~may_come)
     ]
 
 
@@ -102,6 +117,7 @@ def _places(tracks: Tracks, incidents: Incidents, rows: Rows) -> Rows:
 def _steps(tracks: Tracks, incidents: Incidents) -> list[Violation]:
     """Steps without an outcome, and outcomes without a step."""
     rows = _by_incident(tracks, *STEPS)
+    rows = rows[~np.isin(rows, voided_steps(tracks))]
     if not len(rows):
         return []
     command = tracks.incident[rows].astype(np.int64) * (int(tracks.detail.max()) + 1) + tracks.detail[rows]

@@ -80,6 +80,7 @@ class Agents:
         self._retry_holds_agent = tasks.retry_holds_agent
         self.all = [Agent(number, settings.slots) for number in range(settings.count)]
         self.report: Callable[[Failure], None] = lambda failure: None
+        self.to_core: Callable[[Callable[[], None]], None] = lambda arrive: arrive()
         self.on_start: Callable[[Agent], None] = lambda agent: None
         self.on_end: Callable[[Agent], None] = lambda agent: None
         self.on_wake: Callable[[Agent], None] = lambda agent: None
@@ -224,9 +225,9 @@ class Agents:
             self._queue.settle(task, attempt.delivery)
 
         if self._network.transparent:
-            arrive()
+            self.to_core(arrive)
         else:
-            self._network.send("report", agent.name, "core", arrive)
+            self._network.send("report", agent.name, "core", lambda: self.to_core(arrive))
         if self._retry_holds_agent:
             self.free_keeper(task)
             task.keeper, task.keeper_incarnation = agent, agent.incarnation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from recovery.model import Failure
@@ -95,9 +95,14 @@ class World:
         self.network.on_send_failure = self._send_failed
         self.agents.on_finished = self._finished
 
-    def connect(self, core: Core) -> None:
-        """Join the world with the core that recovers it."""
+    def connect(self, core: Core, receive: Callable[[Callable[[], None]], None] | None = None) -> None:
+        """Join the world with the core that recovers it.
+
+        `receive(arrive)` calls `arrive` when the core takes a report, which is at once when it is left out.
+        """
         self._core = core
+        if receive is not None:
+            self.agents.to_core = receive
         self.agents.report = self._report
         self.agents.on_completed = core.task_succeeded
         scenario = self.scenario

@@ -19,6 +19,7 @@ import sim
 from recovery import RecoveryEngine, Supervisor, System
 from recovery.commands import Command, documented_commands
 from recovery.evidence import Evidence
+from recovery.journal import NO_JOURNAL
 from recovery.state import CheckpointManager
 from recovery.stores.memory import MemoryTaskStore
 from scenarios import Scenario
@@ -82,6 +83,19 @@ faults:
 DAMAGED = FAILING.replace("name: failing", "name: damaged") + (
     "faults:\n  - checkpoint_corrupt: {targets: all, every: 5s}\n"
 )
+CRASHING = """
+name: crashing
+duration: 10m
+tasks: {arrivals: {poisson: {rate: 2/s}}, work: {exponential: {mean: 3s}}, failure_probability: 20%}
+agents: {count: 10, restart_time: 5s}
+recovery:
+  conditions: {task_failure: {max_retries: 9, retry_delay: 3s}}
+  costs: {release_resources: 500ms, restore_checkpoint: 500ms, retry_task: 500ms}
+faults:
+  - agent_crash: {targets: 2, at: 80s}
+  - core_crash: {at: 100s, for: 20s}
+  - core_crash: {when: recovery.step == restart_agent, for: 20s}
+"""
 
 
 # ------------------------------------------------------------------------------ broken cores
@@ -145,6 +159,16 @@ def believing(patch: pytest.MonkeyPatch) -> None:
 def patient(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
     """A core that retries more often than its condition allows."""
     return build_core(scenario.with_values({"recovery.conditions.task_failure.max_retries": 9}), system, streams)
+
+
+def without_a_journal(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
+    """A core that knows nothing of what it was about before."""
+    return build_core(scenario, replace(system, journal=NO_JOURNAL), streams)
+
+
+def beginning_again(patch: pytest.MonkeyPatch) -> None:
+    """Go on with a plan from its first step, whatever was done."""
+    patch.setattr("recovery.engine.next_step", lambda incident: 0)
 
 
 def forgetful(event: str) -> BuildCore:
@@ -214,11 +238,13 @@ BROKEN = (
     Broken("retry_bound", "retries are not counted", FAILING, patient),
     Broken("audit_complete", "the analysis is not on record", FAILING, forgetful("recovery.analyzed")),
     Broken("audit_complete", "the outcome of a step is not on record", FAILING, forgetful("step.completed")),
+    Broken("audit_complete", "a core that is started again knows nothing", CRASHING, without_a_journal),
+    Broken("audit_complete", "a core that is started again repeats its steps", CRASHING, patch=beginning_again),
     Broken("recovery_terminates", "a command never returns", FAILING, commanded(retry_task=never_returns)),
 )
 
 
-@pytest.mark.parametrize("text", [FAILING, CROWDED, HANGING, SLOW, LOSING, DAMAGED], ids=lambda text: text.split()[1])
+@pytest.mark.parametrize("text", [FAILING, CROWDED, HANGING, SLOW, LOSING, DAMAGED, CRASHING], ids=lambda text: text.split()[1])
 def test_the_sound_core_violates_nothing(text: str) -> None:
     """Without this, what follows says nothing; and there is something to recover."""
     found = sim.run(scenarios.loads(text), seed=7)

@@ -1,0 +1,25 @@
+"""Faults of the recovery core itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from scenarios.distributions import Distribution
+from scenarios.faults.base import Duration, Fault
+
+
+class CoreCrash(Fault):
+    """The recovery core loses its power. It is started again with what its journal kept, and goes on with it."""
+
+    kind: ClassVar[str] = "core_crash"
+    for_: Duration = Field(default=None, alias="for", description="until it is started again; null: it never is")
+
+
+class CoreSlow(Fault):
+    """Whatever reaches the core does so later, in its order: heartbeats, reports and the answers that it waits for."""
+
+    kind: ClassVar[str] = "core_slow"
+    delay: Distribution = Field(description="by how much later, each")
+    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")

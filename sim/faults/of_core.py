@@ -1,0 +1,33 @@
+"""Injectors of the faults of the core."""
+
+from __future__ import annotations
+
+from scenarios.faults import CoreCrash, CoreSlow
+from sim.core_host import CoreHost
+from sim.faults.injection import Injection, Injector
+from sim.history import Event
+
+
+def crash(injection: Injection) -> None:
+    """The core ends, unless there is none."""
+    host = _host(injection)
+    if not host.is_up:
+        injection.note(Event.FAULT_SKIPPED)
+        return
+    injection.inject(host.restart, "core")
+    host.crash()
+
+
+def slow(injection: Injection) -> None:
+    """Everything reaches the core late."""
+    seconds = injection.site.streams.sequence(f"{injection.stream}.delay", injection.fault.delay)
+    injection.inject(_host(injection).slow_down(seconds), "core")
+
+
+def _host(injection: Injection) -> CoreHost:
+    host = injection.site.host
+    assert host is not None  # as `needs_host` says of these faults
+    return host
+
+
+INJECTORS: dict[type, Injector] = {CoreCrash: crash, CoreSlow: slow}

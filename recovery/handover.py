@@ -10,7 +10,7 @@ from dataclasses import replace
 from recovery.engine import RecoveryEngine
 from recovery.escalation import EscalationQueue, escalation_of
 from recovery.exclusion import Exclusively
-from recovery.model import TASK_KINDS, FailureKind, Incident
+from recovery.model import TASK_KINDS, FailureKind, Incident, TaskStatus
 from recovery.ports import System
 
 Say = Callable[[Incident, str, str], None]
@@ -62,7 +62,8 @@ class HandOver:
     async def _let_go(self, incident: Incident, reason: str) -> None:
         failure = incident.failure
         if failure.kind in TASK_KINDS:
-            if self._system.store.escalate(failure.subject, reason):
+            store = self._system.store
+            if store.escalate(failure.subject, reason) or store.status(failure.subject) is TaskStatus.ESCALATED:
                 await self._system.tasks.give_up(failure.subject, reason)
         elif failure.kind is FailureKind.AGENT:
             await self._engine.reassign(incident)

@@ -50,6 +50,8 @@ async def _take_over_now(system: System, incident: Incident, agent_id: str, task
         system.audit.record("retry.exhausted", incident.number, task_id, FailureKind.AGENT.value)
         system.store.escalate(task_id, "retries exhausted")
         await system.tasks.give_up(task_id, "retries exhausted")
+        incident.context.setdefault("given_up", {})[task_id] = None
+        system.keep(incident)
         return
     tasks = TaskManager({}, system)
     fenced = StateManager({}, system).fence(task_id, incident.number)
@@ -65,9 +67,15 @@ def _is_taken_care_of(system: System, incident: Incident, task_id: str) -> bool:
     is_recovering: Callable[[str], bool] = incident.context.get("is_recovering", lambda _: False)
     return (
         task_id in incident.context.get("reassigned", {})
-        or StateManager({}, system).is_finished(task_id)
+        or (StateManager({}, system).is_finished(task_id) and not _is_half_given_up(incident, task_id))
         or (is_recovering(task_id) and task_id != incident.failure.subject)
     )
+
+
+def _is_half_given_up(incident: Incident, task_id: str) -> bool:
+    """The core has ended in the middle of it."""
+    context = incident.context
+    return context.get("counted", {}).get(task_id) is False and task_id not in context.get("given_up", {})
 
 
 def _may_be_retried(system: System, incident: Incident, task_id: str) -> bool:

@@ -18,6 +18,7 @@ from scenarios.faults import (
     AnyFault,
     CheckpointCorrupt,
     CheckpointTorn,
+    ClockSkew,
     LoadSurge,
     MessageDelay,
     MessageLoss,
@@ -28,6 +29,7 @@ from scenarios.faults import (
     StorageFailure,
     StorageSlow,
 )
+from scenarios.faults.clocks import QUEUE
 from scenarios.faults.trigger import FAULT, STEP
 
 if TYPE_CHECKING:
@@ -81,7 +83,9 @@ def _needs(scenario: Scenario) -> Iterator[Contradiction]:
 
 
 def _fault(scenario: Scenario, fault: AnyFault) -> Iterator[Contradiction]:
-    if isinstance(fault, AgentCrash | AgentHang | AgentSlow | AgentFlap):
+    if isinstance(fault, ClockSkew):
+        yield from _clocks(scenario, fault)
+    elif isinstance(fault, AgentCrash | AgentHang | AgentSlow | AgentFlap):
         yield from _agent_targets(scenario, fault)
     elif isinstance(fault, Partition | MessageLoss | MessageDelay):
         yield from _endpoints(scenario, fault)
@@ -94,6 +98,16 @@ def _fault(scenario: Scenario, fault: AnyFault) -> Iterator[Contradiction]:
         yield (), "a burst comes at one instant, and not faster; valid: with other arrivals"
     if isinstance(fault, AgentFlap) and fault.down.mean + fault.up.mean == 0:
         yield ("up",), "no time would ever pass; valid: down or up of more than 0"
+
+
+def _clocks(scenario: Scenario, fault: ClockSkew) -> Iterator[Contradiction]:
+    """Somebody has to go by the clocks."""
+    if fault.targets != QUEUE:
+        yield from _agent_targets(scenario, fault)
+        if scenario.recovery.detection.detector == "perfect" and scenario.tasks.timeout is None:
+            yield ("targets",), "agents go by no clock here; valid: with another detector, or with tasks.timeout"
+    elif scenario.queue.ack_timeout is None:
+        yield ("targets",), "the queue goes by no clock here; valid: with queue.ack_timeout"
 
 
 def _when(scenario: Scenario, number: int, fault: AnyFault) -> Iterator[Contradiction]:
@@ -148,7 +162,7 @@ def _pool(scenario: Scenario, fault: ResourceUnavailable | ResourceDegraded | Re
 
 
 def _agent_targets(
-    scenario: Scenario, fault: AgentCrash | AgentHang | AgentSlow | AgentFlap
+    scenario: Scenario, fault: AgentCrash | AgentHang | AgentSlow | AgentFlap | ClockSkew
 ) -> Iterator[Contradiction]:
     targets = fault.targets
     count = scenario.agents.count

@@ -50,10 +50,15 @@ def is_number(value: object) -> bool:
 
 def seconds(value: Any) -> float:
     """A duration in seconds: `30`, `'250ms'`, `'30s'`, `'5m'`, `'2h'`, `'1d'`. Raises a validation error for others."""
-    parsed = _finite(value, _parse(value, SECONDS_PER_UNIT, "", "duration", DURATION_HINT), "duration", DURATION_HINT)
+    parsed = signed_seconds(value)
     if parsed < 0:
         raise invalid(f"{shown(value)} is a negative duration; valid: 0 or more")
     return parsed
+
+
+def signed_seconds(value: Any) -> float:
+    """A difference of time in seconds: as a duration, or one with a minus. Raises a validation error for others."""
+    return _finite(value, _parse(value, SECONDS_PER_UNIT, "", "duration", DURATION_HINT), "duration", DURATION_HINT)
 
 
 def per_second(value: Any) -> float:
@@ -194,6 +199,13 @@ SHARE_SCHEMA = _written(_NOT_ZERO + _SHARE, exclusiveMinimum=0, maximum=1)
 
 Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(DURATION_SCHEMA), Quantity("duration")]
 """A duration, 0 or more, in float seconds."""
+SignedSeconds = Annotated[
+    float,
+    BeforeValidator(signed_seconds),
+    WithJsonSchema(_written(rf"-?{_DURATION}")),
+    Quantity("duration, or one with a minus"),
+]
+"""A difference of time in float seconds."""
 PositiveSeconds = Annotated[
     float,
     BeforeValidator(seconds),

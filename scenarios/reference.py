@@ -72,7 +72,7 @@ cascade.
 
 def reference() -> str:
     """The whole page, in Markdown."""
-    later = [f"`{name}`" for name in (*faults.LATER, "phi_accrual", "empirical", "diurnal", "trace")]
+    later = [f"`{name}`" for name in ("empirical", "diurnal", "trace")]
     sections = [
         INTRODUCTION,
         "## Keys\n\n" + _table(("key", "value", "default", "meaning"), _rows(Scenario)),

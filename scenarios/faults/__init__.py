@@ -6,6 +6,7 @@ from typing import Annotated
 
 from scenarios.faults.agents import AgentCrash, AgentFlap, AgentHang, AgentSlow
 from scenarios.faults.base import Fault
+from scenarios.faults.clocks import ClockSkew
 from scenarios.faults.core import CoreCrash, CoreSlow
 from scenarios.faults.messages import (
     MessageDelay,
@@ -22,8 +23,6 @@ from scenarios.faults.trigger import Trigger
 from scenarios.quantities import Quantity
 from scenarios.settings import OneOf
 
-LATER = ("clock_skew",)
-"""Faults that are known and not supported yet."""
 FORMS = (
     AgentCrash,
     AgentHang,
@@ -47,6 +46,7 @@ FORMS = (
     LoadSurge,
     CoreCrash,
     CoreSlow,
+    ClockSkew,
 )
 AnyFault = (
     AgentCrash
@@ -71,13 +71,13 @@ AnyFault = (
     | LoadSurge
     | CoreCrash
     | CoreSlow
+    | ClockSkew
 )
-FaultEntry = Annotated[AnyFault, OneOf("fault", FORMS, LATER), Quantity("fault")]
+FaultEntry = Annotated[AnyFault, OneOf("fault", FORMS, ()), Quantity("fault")]
 """One entry of `faults`."""
 
 __all__ = [
     "FORMS",
-    "LATER",
     "AgentCrash",
     "AgentFlap",
     "AgentHang",
@@ -85,6 +85,7 @@ __all__ = [
     "AnyFault",
     "CheckpointCorrupt",
     "CheckpointTorn",
+    "ClockSkew",
     "CoreCrash",
     "CoreSlow",
     "ExecutionFailure",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -20,10 +21,13 @@ ENDPOINTS = "agents, queue, core, agent.0, agent.1, …"
 TARGETS_HINT = "valid: a count, a fraction above 0 and up to 1 (0.2 or 20%), all, or a list of names"
 
 
-def _targets(noun: str) -> BeforeValidator:
+def targets_of(noun: str, also: str = ALL) -> Callable[[Any], int | float | str | tuple[str, ...]]:
+    """A validator of targets that are called `agent.3` or the like; `also` is another word that is one."""
+    hint = f"{TARGETS_HINT} ({noun}.3)" + (f", or {also}" if also != ALL else "")
+
     def check(value: Any) -> int | float | str | tuple[str, ...]:
-        if value == ALL:
-            return ALL
+        if isinstance(value, str) and value in (ALL, also):
+            return value
         if isinstance(value, int) and is_number(value) and value >= 1:
             return value
         if isinstance(value, str) and value.startswith(f"{noun}."):
@@ -32,10 +36,10 @@ def _targets(noun: str) -> BeforeValidator:
             return tuple(_name(name, noun, place) for place, name in enumerate(value))
         share = percentage(value) if not isinstance(value, int) else None
         if share is None or not 0 < share <= 1:
-            raise invalid(f"{shown(value)} are no targets; {TARGETS_HINT} ({noun}.3)")
+            raise invalid(f"{shown(value)} are no targets; {hint}")
         return share
 
-    return BeforeValidator(check)
+    return check
 
 
 def _name(name: Any, noun: str, *place: int) -> str:
@@ -57,17 +61,22 @@ def _endpoints(value: Any) -> Any:
     return tuple(value)
 
 
-def _targets_schema(noun: str) -> WithJsonSchema:
+def targets_schema(noun: str) -> dict[str, Any]:
+    """The same in JSON Schema."""
     name = {"type": "string", "pattern": rf"^{noun}\.{INDEX}$"}
     names = {"type": "array", "items": name, "minItems": 1}
-    return WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, SHARE_SCHEMA, {"const": ALL}, name, names]})
+    return {"anyOf": [{"type": "integer", "minimum": 1}, SHARE_SCHEMA, {"const": ALL}, name, names]}
 
 
 _ENDPOINT_SCHEMA = {"type": "string", "pattern": rf"^(agents|queue|core|agent\.{INDEX})$"}
 Targets = int | float | str | tuple[str, ...]
-AgentTargets = Annotated[Targets, _targets("agent"), _targets_schema("agent"), Quantity("agents")]
+AgentTargets = Annotated[
+    Targets, BeforeValidator(targets_of("agent")), WithJsonSchema(targets_schema("agent")), Quantity("agents")
+]
 """Which agents: a count (int), a fraction (float), `"all"`, or a tuple of names such as `agent.3`."""
-TaskTargets = Annotated[Targets, _targets("task"), _targets_schema("task"), Quantity("tasks")]
+TaskTargets = Annotated[
+    Targets, BeforeValidator(targets_of("task")), WithJsonSchema(targets_schema("task")), Quantity("tasks")
+]
 """Which running tasks: a count (int), a fraction (float), `"all"`, or a tuple of names such as `task.17`."""
 Endpoints = Annotated[
     tuple[str, str],

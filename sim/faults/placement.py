@@ -17,7 +17,7 @@ from simpy.events import Event as SimpyEvent
 from recovery.stores.memory import MemoryTaskStore
 from scenarios.faults import AnyFault
 from sim.core_host import CoreHost
-from sim.faults import of_agents, of_core, of_messages, of_resources, of_storage, of_tasks
+from sim.faults import of_agents, of_clocks, of_core, of_messages, of_resources, of_storage, of_tasks
 from sim.faults.injection import Injection, Injector, Site
 from sim.faults.triggers import Triggers
 from sim.randomness import Streams
@@ -31,6 +31,7 @@ INJECTORS: Mapping[type, Injector] = MappingProxyType(
         **of_messages.INJECTORS,
         **of_storage.INJECTORS,
         **of_core.INJECTORS,
+        **of_clocks.INJECTORS,
     }
 )
 """What injects each kind of fault."""

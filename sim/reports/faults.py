@@ -11,6 +11,9 @@ from scenarios.faults import (
     AgentSlow,
     CheckpointCorrupt,
     CheckpointTorn,
+    ClockSkew,
+    CoreCrash,
+    CoreSlow,
     ExecutionFailure,
     LoadSurge,
     MessageDelay,
@@ -26,7 +29,7 @@ from scenarios.faults import (
     StorageFailure,
     StorageSlow,
 )
-from sim.reports.numbers import count
+from sim.reports.numbers import count, duration
 from sim.reports.words import listed, percent, spread
 
 
@@ -37,7 +40,7 @@ def in_words(fault: Any) -> str:
         again = f"the first time that {fault.when.expression}, "
     lasting = getattr(fault, "for_", None)
     lasts = f" for {spread(lasting)}" if lasting is not None else ""
-    for part in (_of_agents, _of_tasks, _of_resources, _of_messages, _of_storage):
+    for part in (_of_agents, _of_tasks, _of_resources, _of_messages, _of_storage, _of_core_and_clocks):
         told = part(fault, lasts, lasts or " to the end")
         if told is not None:
             return again + told
@@ -115,6 +118,23 @@ def _of_storage(fault: Any, lasts: str, until: str) -> str | None:
             return f"{percent(fault.probability)} of the checkpoints cannot be written{until}"
         case StorageSlow():
             return f"checkpoints take {fault.factor:g} times as long{until}"
+    return None
+
+
+def _of_core_and_clocks(fault: Any, lasts: str, until: str) -> str | None:
+    match fault:
+        case CoreCrash():
+            return "the core crashes" + (f" and is started again after{lasts[4:]}" if lasts else " for good")
+        case CoreSlow():
+            return f"all that reaches the core is late by {spread(fault.delay)}{until}"
+        case ClockSkew():
+            whose = "the queue" if fault.targets == "queue" else _targets(fault.targets, "agent")
+            wrong = []
+            if fault.offset:
+                wrong.append(f"jumps {'ahead' if fault.offset > 0 else 'back'} by {duration(abs(fault.offset))}")
+            if fault.rate != 1:
+                wrong.append(f"runs at {fault.rate:g} times its rate")
+            return f"the clock of {whose} {listed(wrong)}{until}"
     return None
 
 

@@ -15,6 +15,7 @@ from recovery.model import FINISHED, Failure, FailureKind, Symptom, TaskStatus
 from recovery.ports import TaskStore
 from scenarios.schema import AgentSettings, TaskSettings
 from sim.history import Event, History
+from sim.world.clocks import Clock
 from sim.world.execution import Attempt, Execution
 from sim.world.network import Network
 from sim.world.queue import TaskQueue
@@ -32,6 +33,7 @@ class Agent:
     hung: bool = False
     beating: bool = False  # while it hangs: its heart is a thread of its own
     incarnation: int = 0
+    clock_rate: float = 1.0  # at which its clock runs
     free_slots: int = 0
     attempts: dict[Attempt, None] = field(default_factory=dict)
     holds: dict[Task, None] = field(default_factory=dict)  # delivered to it, and not settled
@@ -79,6 +81,7 @@ class Agents:
         self._needs = {name: units for name, units in tasks.needs.items() if units}
         self._retry_holds_agent = tasks.retry_holds_agent
         self.all = [Agent(number, settings.slots) for number in range(settings.count)]
+        self._clocks: dict[Agent, Clock] = {}
         self.report: Callable[[Failure], None] = lambda failure: None
         self.to_core: Callable[[Callable[[], None]], None] = lambda arrive: arrive()
         self.on_start: Callable[[Agent], None] = lambda agent: None
@@ -94,6 +97,14 @@ class Agents:
         execution.on_success = self._succeeded
         execution.on_failure = self._failed
         execution.on_fenced = self._fenced
+
+    def clock_of(self, agent: Agent) -> Clock:
+        """The agent's own clock, by which it beats and gives up an attempt."""
+        clock = self._clocks.get(agent)
+        if clock is None:
+            clock = self._clocks[agent] = Clock(self._env)
+            clock.on_change = lambda: setattr(agent, "clock_rate", clock.rate)
+        return clock
 
     # -------------------------------------------------------------------- receive, start
     def receive(self, task: Task, agent: Agent, incarnation: int, delivery: int) -> None:

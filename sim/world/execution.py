@@ -108,7 +108,7 @@ class Execution:
         if settings.failure_probability > 0:
             self._draw_failure(attempt)
         if settings.timeout is not None:
-            attempt.deadline = self._env.now + settings.timeout
+            attempt.deadline = self._env.now + settings.timeout / attempt.agent.clock_rate
         self._history.record(Event.ATTEMPT_STARTED, task.number, attempt.agent.number, attempt.epoch, attempt.progress)
         if checkpoint is not None and self._checkpoint is not None:
             self._history.record(

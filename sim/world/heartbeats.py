@@ -60,7 +60,7 @@ class Heartbeats:
             return
         chain = self._chains[agent] = self._chains.get(agent, 0) + 1
         self._send(agent)
-        phase = self._interval
+        phase = self._interval / agent.clock_rate
         if self._uniform:
             phase *= self._streams.sequence(f"{agent.name}.heartbeat.{chain}", STANDARD_UNIFORM)()
         after(self._env, phase, self._beat, (agent, chain))
@@ -86,7 +86,7 @@ class Heartbeats:
         agent, chain = event._value
         if self._chains[agent] == chain:
             self._send(agent)
-            after(self._env, self._interval, self._beat, event._value)
+            after(self._env, self._interval / agent.clock_rate, self._beat, event._value)
 
     def _send(self, agent: Agent) -> None:
         progress = self._progress(agent) if self._tells_progress else None

@@ -7,8 +7,10 @@ acknowledged. A lease that runs out is delivered again. The queue lets go of a t
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import simpy
@@ -16,7 +18,8 @@ import simpy
 from scenarios.schema import QueueSettings
 from sim.history import Event, History
 from sim.randomness import Repeated, Streams
-from sim.world.clock import after
+from sim.world.clock import Timer, after, disarm
+from sim.world.clocks import Clock
 from sim.world.network import Link, Network
 from sim.world.tasks import Task
 
@@ -54,7 +57,9 @@ class TaskQueue:
         )  # with a free slot, longest waiting first; its head is cheap
         self._unreachable: dict[Agent, None] = {}
         self._leases: deque[tuple[float, Task, int]] = deque()
-        self._lease_watch = False
+        self._lease_timer: Timer | None = None
+        self.clock = Clock(env)  # by which deliveries are leased
+        self.clock.on_change = self._watch_leases
         self._latency = Repeated(streams, "queue.latency", settings.latency)
         self._delivery_luck = Repeated(streams, "queue.loss")
         self._ack_luck = Repeated(streams, "queue.ack_loss")
@@ -233,24 +238,35 @@ class TaskQueue:
 
     # ----------------------------------------------------------- leases, acknowledgements
     def _lease(self, task: Task, timeout: float) -> None:
-        self._leases.append((self._env.now + timeout, task, task.deliveries))
-        if not self._lease_watch:
-            self._lease_watch = True
-            after(self._env, timeout, self._lease_ended)
+        leases, clock = self._leases, self.clock
+        lease = (clock.now + timeout, task, task.deliveries)
+        if leases and lease[0] < leases[-1][0]:  # the clock was set back
+            insort(leases, lease, key=itemgetter(0))
+            self._watch_leases()
+            return
+        leases.append(lease)
+        if self._lease_timer is None:
+            seconds = timeout if clock.is_right else clock.until(leases[0][0])
+            self._lease_timer = after(self._env, seconds, self._lease_ended)
 
     def _lease_ended(self, _: object) -> None:
-        """The oldest lease is over. One timer serves all: they all last equally long."""
+        """The oldest lease is over. One timer serves all: they all last equally long by the queue's clock."""
         leases = self._leases
         expired = [leases.popleft()[1:]]
-        now = self._env.now
+        now = self.clock.now
         while leases and (leases[0][0] <= now or leases[0][1].leased != leases[0][2]):
             expired.append(leases.popleft()[1:])
-        if leases:
-            after(self._env, leases[0][0] - now, self._lease_ended)
-        self._lease_watch = bool(leases)
+        self._lease_timer = None
+        self._watch_leases()
         for task, delivery in expired:
             if task.leased == delivery:
                 self._redeliver(task)
+
+    def _watch_leases(self) -> None:
+        """The clock was set, or the oldest lease is another one."""
+        disarm(self._lease_timer)
+        leases = self._leases
+        self._lease_timer = after(self._env, self.clock.until(leases[0][0]), self._lease_ended) if leases else None
 
     def _redeliver(self, task: Task) -> None:
         task.leased = 0

@@ -26,7 +26,8 @@ ARRIVALS = "poisson, interval, burst, closed"
 FAULTS = (
     "agent_crash, agent_hang, agent_slow, agent_flap, execution_failure, poison_task, resource_unavailable, "
     "resource_degraded, resource_leak, partition, message_loss, message_delay, message_reorder, message_duplicate, "
-    "queue_blocked, checkpoint_corrupt, checkpoint_torn, storage_failure, storage_slow, load_surge"
+    "queue_blocked, checkpoint_corrupt, checkpoint_torn, storage_failure, storage_slow, load_surge, "
+    "core_crash, core_slow, clock_skew"
 )
 DISTRIBUTIONS = "constant, uniform, exponential, normal, lognormal, hyperexponential, weibull, erlang, pareto"
 
@@ -287,7 +288,27 @@ def test_a_wrong_value_is_refused_where_it_stands(right, wrong, said):
         ("agent_crash: {every: 0s}", ".agent_crash.every: never lets time pass; valid: a mean of more than 0"),
         ("agent_crash:", ".agent_crash: null is not valid; valid: a mapping with the keys at, every, when, targets"),
         ("agent_crsh: {at: 10m}", f".agent_crsh: unknown fault; known: {FAULTS} (nearest: 'agent_crash')"),
-        ("core_crash: {at: 10m}", f".core_crash: fault 'core_crash' is not supported yet; supported: {FAULTS}"),
+        ("core_slow: {at: 10m}", ".core_slow.delay: is missing; it is required"),
+        (
+            "clock_skew: {at: 10m}",
+            ".clock_skew: is a clock that is right; valid: a rate other than 1, or an offset other than 0",
+        ),
+        (
+            "clock_skew: {offset: -5s, at: 10m}",
+            ".clock_skew.offset: agents measure time and never look at its date; valid: offset for the queue only",
+        ),
+        ("clock_skew: {rate: 0, at: 10m}", ".clock_skew.rate: 0.0 is not valid; valid: more than 0"),
+        (
+            "clock_skew: {targets: core, rate: 2, at: 10m}",
+            (
+                ".clock_skew.targets: 'core' are no targets; valid: a count, a fraction above 0 and up to 1 "
+                "(0.2 or 20%), all, or a list of names (agent.3), or queue"
+            ),
+        ),
+        (
+            "clock_skew: {targets: 99, rate: 2, at: 10m}",
+            ".clock_skew.targets: 99 are more agents than there are; valid: up to 10",
+        ),
         ("agent_slow: {at: 10m}", ".agent_slow.factor: is missing; it is required"),
         (
             "agent_slow: {factor: 1, at: 10m}",

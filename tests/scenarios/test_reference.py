@@ -89,7 +89,7 @@ def test_what_is_required_is_marked():
 
 def test_what_is_not_supported_yet_is_listed():
     later = reference().partition("## Not supported yet")[2]
-    for name in (*faults.LATER, "phi_accrual", "empirical", "diurnal", "trace", "steady_state"):
+    for name in ("empirical", "diurnal", "trace", "steady_state"):
         assert f"`{name}`" in later
 
 

@@ -217,19 +217,6 @@ def test_a_supported_fault_is_read(fault):
 
 
 @pytest.mark.parametrize(
-    "kind",
-    [
-        "core_crash",
-        "core_slow",
-        "clock_skew",
-    ],
-)
-def test_a_fault_that_is_not_supported_yet_is_refused_as_such(kind):
-    with pytest.raises(ScenarioError, match=f"fault '{kind}' is not supported yet; supported: "):
-        scenarios.loads(f"{STORY}faults: [{{{kind}: {{at: 1m}}}}]\n")
-
-
-@pytest.mark.parametrize(
     ("written", "read"),
     [
         ("3", 3),

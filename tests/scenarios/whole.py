@@ -142,6 +142,9 @@ WHOLE: dict[str, Any] = {
         {"storage_failure": {"probability": 0.3, "at": "1m", "for": "5s"}},
         {"storage_slow": {"factor": 3, "at": "1m", "for": "5s"}},
         {"load_surge": {"factor": 3, "at": "1m", "for": "5s"}},
+        {"core_crash": {"at": "1m", "for": "5s"}},
+        {"core_slow": {"delay": "200ms", "at": "1m", "for": "5s"}},
+        {"clock_skew": {"targets": "queue", "rate": 2, "offset": 0, "at": "1m", "for": "5s"}},
     ],
     "expect": ["tasks.lost == 0", "recovery.time.p95 <= 90s"],
 }

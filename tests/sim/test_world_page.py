@@ -8,7 +8,7 @@ import pytest
 import scenarios
 import sim
 from scenarios.arrivals import FORMS as ARRIVALS
-from scenarios.faults import FORMS, LATER
+from scenarios.faults import FORMS
 from scenarios.metrics import catalogue
 
 PAGE = (Path(sim.__file__).parent / "README.md").read_text(encoding="utf-8")
@@ -18,7 +18,7 @@ KEYS = {
     if isinstance(settings, dict)
     for key in settings
 }
-KINDS = {form.kind for form in (*FORMS, *ARRIVALS)} | set(LATER)
+KINDS = {form.kind for form in (*FORMS, *ARRIVALS)}
 METRICS = {metric.name for metric in catalogue()}
 
 

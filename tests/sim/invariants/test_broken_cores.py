@@ -244,7 +244,9 @@ BROKEN = (
 )
 
 
-@pytest.mark.parametrize("text", [FAILING, CROWDED, HANGING, SLOW, LOSING, DAMAGED, CRASHING], ids=lambda text: text.split()[1])
+@pytest.mark.parametrize(
+    "text", [FAILING, CROWDED, HANGING, SLOW, LOSING, DAMAGED, CRASHING], ids=lambda text: text.split()[1]
+)
 def test_the_sound_core_violates_nothing(text: str) -> None:
     """Without this, what follows says nothing; and there is something to recover."""
     found = sim.run(scenarios.loads(text), seed=7)

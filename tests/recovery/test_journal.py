@@ -1,0 +1,358 @@
+"""What a core finds again of what an earlier one was about."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recovery import RecoveryEngine, Supervisor
+from recovery.journal import MemoryJournal, read, written
+from recovery.model import (
+    Analysis,
+    Candidate,
+    Failure,
+    FailureKind,
+    Impact,
+    Incident,
+    OnFailure,
+    Phase,
+    RecoveryStrategy,
+    Step,
+    Symptom,
+    TaskStatus,
+)
+from sim.loop import SimLoop
+from sim.loop_machine import Machine
+from tests.recovery.small_system import SmallSystem, failure_of
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+ANYTHING = st.dictionaries(st.text(), PLAIN, max_size=3)
+FAILURES = st.builds(
+    Failure,
+    st.sampled_from(FailureKind),
+    st.text(),
+    st.floats(0, 1e9),
+    ANYTHING,
+    st.lists(st.builds(Symptom, st.text(), st.text(), st.text()), max_size=2).map(tuple),
+)
+UNDO = st.builds(Step, st.text(), st.text(), ANYTHING)
+STEPS = st.builds(Step, st.text(), st.text(), ANYTHING, st.just(("a",)), st.sampled_from(OnFailure), st.none() | UNDO)
+STRATEGIES = st.builds(RecoveryStrategy, st.text(), st.lists(STEPS, max_size=3).map(tuple))
+IMPACTS = st.builds(
+    Impact, tasks=st.just(("task.1",)), downstream=st.none() | st.builds(Impact, agents=st.just(("agent.0",)))
+)
+ANALYSES = st.builds(
+    Analysis,
+    FAILURES,
+    st.none() | st.text(),
+    st.floats(0, 1),
+    st.just((Symptom("a", "b", "c"),)),
+    IMPACTS,
+    st.dictionaries(st.text(), st.booleans()),
+    ANYTHING,
+    st.just((Candidate("x", 0.5, ("a: b",)),)),
+    st.just(("x", "y")),
+)
+INCIDENTS = st.builds(
+    Incident,
+    number=st.integers(0, 10**6),
+    failure=FAILURES,
+    opened_at=st.floats(0, 1e9),
+    tries=st.integers(0, 9),
+    outcome=st.none() | st.text(),
+    context=ANYTHING,
+    analysis=st.none() | ANALYSES,
+    strategy=st.none() | STRATEGIES,
+    reached=st.integers(-1, 9),
+    under_way=st.booleans(),
+    resume_at=st.none() | st.integers(0, 9),
+    stuck=st.none() | st.text(),
+    phase=st.sampled_from(Phase),
+    due=st.none() | st.floats(0, 1e9),
+)
+
+
+@given(INCIDENTS)
+def test_what_is_written_is_read_again_to_the_last_bit(incident: Incident) -> None:
+    assert read(written(incident)) == incident
+
+
+def test_what_belongs_to_the_running_core_or_is_seen_anew_is_not_written() -> None:
+    incident = Incident(1, failure_of("task.1"), 0.0, context={"pace": object(), "held": {"gpu": 1}, "fenced": 3})
+    assert read(written(incident)).context == {"fenced": 3}
+
+
+def test_mappings_that_nobody_may_change_are_written_as_well() -> None:
+    incident = Incident(1, failure_of("task.1"), 0.0, context={"requirements": MappingProxyType({"gpu": 1})})
+    assert read(written(incident)).context == {"requirements": {"gpu": 1}}
+
+
+@pytest.mark.parametrize("left", [object(), float("nan"), {1, 2}])
+def test_what_cannot_be_written_is_refused_by_its_name(left: object) -> None:
+    incident = Incident(7, failure_of("task.1"), 0.0, context={"left_by_a_command": left})
+    with pytest.raises(ValueError, match="incident 7: left_by_a_command cannot be kept in the journal"):
+        MemoryJournal().keep(incident)
+
+
+def test_numbers_are_never_given_twice() -> None:
+    journal = MemoryJournal()
+    journal.keep(Incident(4, failure_of("task.1"), 0.0))
+    journal.forget(4)
+    assert journal.numbers() == 5
+    assert journal.unfinished() == []
+
+
+def test_what_is_kept_does_not_change_with_the_incident() -> None:
+    journal = MemoryJournal()
+    incident = Incident(0, failure_of("task.1"), 0.0, context={"reassigned": {}})
+    journal.keep(incident)
+    incident.context["reassigned"]["task.9"] = None
+    assert journal.unfinished()[0].context == {"reassigned": {}}
+
+
+# ----------------------------------------------------------------------------- cores, one after another
+class Cores:
+    """Cores over one small system and one journal, on machines that lose their power."""
+
+    def __init__(self, **config) -> None:
+        self.system = SmallSystem()
+        self.system.ports = replace(self.system.ports, journal=MemoryJournal())
+        self.config = config
+        self.loop = SimLoop()
+        self.machine = Machine(self.loop)
+        self.core: Supervisor | None = None
+
+    def start(self, engine: type[RecoveryEngine] = RecoveryEngine) -> Supervisor:
+        self.machine = Machine(self.loop)
+        core = Supervisor(self.config, self.system.ports, engine(self.config, self.system.ports))
+        self.loop.run_until_complete(self.machine.run(self.loop.create_task, core.start()))
+        return core
+
+    def report(self, core: Supervisor, *subjects: str, kind: FailureKind = FailureKind.TASK) -> None:
+        for subject in subjects:
+            self.machine.run(core.report, failure_of(subject, kind))
+
+    def until(self, seconds: float) -> None:
+        self.loop.env.run(until=seconds)
+
+    def crash(self, at: float) -> None:
+        self.until(at)
+        self.machine.cut_power()
+
+    def trail(self, *events: str) -> list[tuple[float, str]]:
+        return [(at, words) for at, _, words in self.system.timed_trail if words.startswith(events)]
+
+
+@pytest.fixture
+def cores():
+    made = Cores(conditions={"task_failure": {"max_retries": 3, "retry_delay": 10}})
+    yield made
+    made.loop.abandon()
+
+
+def test_a_delay_that_was_granted_goes_on_and_is_granted_once(cores):
+    cores.system.failed("task.1")
+    cores.report(cores.start(), "task.1")
+    cores.crash(4)
+    cores.until(6)
+    cores.start()
+    cores.until(20)
+    assert cores.trail("core", "recovery.taken_up", "retry.granted", "recovery.started", "recovery.verified") == [
+        (0, "retry.granted task_failure"),
+        (6, "core.started"),
+        (6, "recovery.taken_up granted"),
+        (10, "recovery.started"),
+        (10, "recovery.verified"),
+    ]
+    assert cores.system.store.retries("task.1", FailureKind.TASK) == 1
+
+
+def test_a_delay_that_is_over_by_then_is_not_waited_for_again(cores):
+    cores.system.failed("task.1")
+    cores.report(cores.start(), "task.1")
+    cores.crash(4)
+    cores.until(60)
+    cores.start()
+    cores.until(61)
+    assert cores.trail("recovery.verified") == [(60, "recovery.verified")]
+
+
+@pytest.mark.parametrize(
+    ("slow", "again"),
+    [
+        ("release", ["release", "enqueue"]),  # it was under way: who knows whether it took place
+        ("enqueue", ["enqueue"]),  # what was done before it is not done again
+    ],
+)
+def test_steps_that_are_done_are_not_done_again(cores, slow, again):
+    cores.system.failed("task.1", gpu=1)
+    cores.system.pauses[slow] = 5
+    cores.report(cores.start(), "task.1")
+    cores.crash(12)
+    cores.system.pauses.clear()
+    calls = len(cores.system.calls)
+    cores.start()
+    cores.until(20)
+    assert [call[0] for call in cores.system.calls[calls:] if call[0] != "stop_attempts"] == again
+    assert cores.trail("recovery.verified") == [(12, "recovery.verified")]
+    assert cores.system.queue == ["task.1"]
+
+
+def test_what_was_begun_is_looked_at_anew_when_the_task_has_gone_on_meanwhile(cores):
+    """An attempt has begun since the task was fenced: its resources are its own."""
+    cores.system.failed("task.1", gpu=1)
+    cores.system.pauses["enqueue"] = 5
+    cores.report(cores.start(), "task.1")
+    cores.crash(12)
+    cores.system.queue.append("task.1")
+    cores.system.start("task.1", "agent.1")
+    cores.start()
+    cores.until(20)
+    assert [words for _, words in cores.trail("recovery.")][-2:] == [
+        "recovery.taken_up executing",
+        "recovery.dismissed task_runs",
+    ]
+    assert cores.system.held["task.1"] == {"gpu": 1}
+
+
+def test_an_agent_that_came_up_while_there_was_no_core_was_restarted_by_it(cores):
+    """So its tasks are taken over, though it answers."""
+    cores.system.submit("task.1")
+    cores.system.start("task.1")
+    cores.system.up["agent.0"] = False
+    cores.system.pauses["restart"] = 5
+    cores.report(cores.start(), "agent.0", kind=FailureKind.AGENT)
+    cores.crash(2)
+    cores.system.up["agent.0"] = True
+    cores.start()
+    cores.until(20)
+    assert cores.trail("recovery.verified") == [(2, "recovery.verified")]
+    assert cores.system.queue == ["task.1"]
+
+
+def test_a_task_that_failed_while_there_was_no_core_is_found(cores):
+    cores.system.failed("task.1")
+    cores.report(cores.start(), "task.1")
+    cores.crash(1)
+    cores.system.failed("task.2")
+    cores.system.failed("task.3", TaskStatus.BLOCKED)
+    cores.start()
+    entries = cores.system.audit.entries
+    opened = [(each.incident, each.subject, each.detail) for each in entries if each.event == "recovery.opened"]
+    assert opened == [
+        (0, "task.1", "task_failure"),
+        (1, "task.2", "task_failure"),
+        (2, "task.3", "resource_failure"),
+    ]
+
+
+def test_a_task_that_fails_again_before_it_is_taken_up_has_another_recovery_afterwards(cores):
+    """Its verification would come after its second failure."""
+    cores.system.failed("task.1")
+    cores.system.pauses["enqueue"] = 5
+    cores.report(cores.start(), "task.1")
+    cores.crash(12)
+    cores.system.queue.append("task.1")
+    cores.system.start("task.1")
+    cores.system.fail("task.1")
+    cores.start()
+    cores.until(40)
+    assert cores.system.store.status("task.1") is TaskStatus.QUEUED
+    assert cores.system.queue == ["task.1"]
+
+
+def test_what_was_being_handed_over_is_handed_over(cores):
+    cores.config["conditions"] = {"task_failure": {"max_retries": 0, "retry_delay": 1}}
+    cores.system.failed("task.1", gpu=1)
+    cores.system.pauses["give_up"] = 5
+    cores.report(cores.start(), "task.1")
+    cores.crash(2)
+    core = cores.start()
+    cores.until(20)
+    assert cores.trail("recovery.escalated") == [(7, "recovery.escalated retries exhausted")]
+    assert [escalation.failure.subject for escalation in core.escalations] == ["task.1"]
+    assert cores.system.held == {}
+
+
+def test_escalations_wait_for_their_operator_whichever_core_there_is(cores):
+    cores.config["conditions"] = {"task_failure": {"max_retries": 0, "retry_delay": 1}}
+    for number in (1, 2, 3):
+        cores.system.failed(f"task.{number}")
+    first = cores.start()
+    cores.report(first, "task.1", "task.2", "task.3")
+    cores.until(1)
+    first.escalations.acknowledge(1, "ann")
+    first.escalations.resolve(2, "bob", "by hand")
+    cores.crash(2)
+    core = cores.start()
+    assert [(each.incident, each.acknowledged_by) for each in core.escalations] == [(0, None), (1, "ann")]
+    assert [(each.incident, each.note) for each in core.escalations.resolved] == [(2, "by hand")]
+
+
+def test_an_agent_that_was_suspected_is_cleared_by_its_next_beat_and_suspected_once(cores):
+    core = cores.start()
+    cores.machine.run(core.watch, "agent.0")
+    cores.system.up["agent.0"] = False
+    cores.system.pauses["restart"] = 100
+    cores.crash(20)
+    core = cores.start()
+    cores.machine.run(core.watch, "agent.0")
+    cores.until(60)
+    cores.machine.run(cores.loop.call_soon, core.heartbeat, "agent.0")
+    cores.until(62)
+    assert cores.trail("agent.") == [(15, "agent.suspected"), (60, "agent.cleared")]
+
+
+class Cheat(RecoveryEngine):
+    """Puts the task back when its work is cut short, which a core that has lost its power cannot do."""
+
+    async def _verify_recovery(self, incident):
+        try:
+            await asyncio.sleep(50)
+        except BaseException:
+            self.system.store.escalate(incident.failure.subject, "except")
+            raise
+        finally:
+            self.system.store.escalate(incident.failure.subject, "finally")
+        return True
+
+
+def test_neither_except_nor_finally_of_a_core_runs_when_its_power_is_cut(cores):
+    cores.system.failed("task.1")
+    cores.report(cores.start(Cheat), "task.1")
+    cores.crash(20)
+    cores.until(200)
+    assert cores.system.store.status("task.1") is TaskStatus.QUEUED
+
+
+def test_a_core_that_is_stopped_leaves_its_recoveries_to_the_next_one(cores):
+    cores.system.failed("task.1")
+    core = cores.start()
+    cores.report(core, "task.1")
+    cores.until(1)
+    cores.loop.run_until_complete(core.stop())
+    cores.start()
+    cores.until(20)
+    assert cores.trail("recovery.verified") == [(10, "recovery.verified")]
+
+
+def test_what_somebody_recovers_by_hand_is_not_gone_on_with(cores):
+    cores.system.failed("task.1")
+    cores.system.pauses["enqueue"] = 5
+    engine = RecoveryEngine({}, cores.system.ports)
+    cores.machine.run(cores.loop.create_task, engine.recover_task("task.1", {}))
+    cores.crash(2)
+    assert cores.system.ports.journal.unfinished() == []

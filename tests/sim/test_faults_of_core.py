@@ -1,0 +1,268 @@
+"""The core crashes, is started again, and is slow: what goes on meanwhile, and how it goes on afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import scenarios
+import sim
+from sim import core_host
+from sim.bench import Run
+from sim.core_host import CoreHost
+from sim.world.clock import after
+from tests.sim.world.stories import scenario, told
+
+FAILS = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 1}
+"""Task 0 runs from 10 to 13 s and fails; its retry is due 30 s later."""
+
+
+def story(*faults: dict[str, Any], duration: str = "200s", agents: int = 1, count: int = 1, **values: Any) -> Run:
+    changed = {"faults": list(faults), "recovery.detection.heartbeat_interval": "1000s"} | values
+    run = sim.run(scenario(changed, duration=duration, agents=agents, count=count), seed=1)
+    assert run.violations == ()
+    return run
+
+
+def core_crash(at: float, lasts: float | None = None) -> dict[str, Any]:
+    return {"core_crash": {"at": at, "for": lasts}}
+
+
+def log(run: Run, *events: str) -> list[tuple[float, str]]:
+    return [(time, event) for time, event, *_ in told(run, *events)]
+
+
+def test_a_crash_and_a_start_are_on_record() -> None:
+    assert log(story(core_crash(20, 15)), "core.", "fault.") == [
+        (20.0, "fault.injected"),
+        (20.0, "core.crashed"),
+        (35.0, "fault.cleared"),
+        (35.0, "core.restarted"),
+    ]
+
+
+def test_a_core_that_is_down_cannot_crash() -> None:
+    run = story(core_crash(20, 15), core_crash(25, 1))
+    assert log(run, "fault.") == [(20.0, "fault.injected"), (25.0, "fault.skipped"), (35.0, "fault.cleared")]
+
+
+def test_a_retry_delay_goes_on_while_there_is_no_core() -> None:
+    run = story(core_crash(20, 5), **FAILS)
+    assert log(run, "retry.granted", "core.crashed", "recovery.taken_up", "recovery.started")[:4] == [
+        (13.0, "retry.granted"),
+        (20.0, "core.crashed"),
+        (25.0, "recovery.taken_up"),
+        (43.0, "recovery.started"),
+    ]
+
+
+def test_what_fails_while_there_is_no_core_waits_for_one() -> None:
+    run = story(core_crash(5, 15), **FAILS)
+    assert log(run, "attempt.failed", "queue.settled", "recovery.opened")[:3] == [
+        (13.0, "attempt.failed"),
+        (20.0, "recovery.opened"),
+        (20.0, "queue.settled"),
+    ]
+
+
+def test_nobody_is_recovered_when_the_core_never_comes_back() -> None:
+    changed = {"faults": [core_crash(5)]} | FAILS
+    run = sim.run(scenario(changed, duration="200s"), seed=1)
+    assert log(run, "recovery.") == []
+    assert run.metrics["tasks.unfinished"] == 1
+
+
+def test_an_agent_restarts_though_the_core_that_asked_for_it_is_gone() -> None:
+    crash = {"agent_crash": {"at": 20}}
+    values = {"agents.restart_time": "10s", "recovery.detection.detector": "perfect"}
+    run = story(crash, core_crash(22, 30), **values)
+    assert log(run, "agent.", "recovery.") == [
+        (20.0, "agent.crashed"),
+        (20.0, "agent.suspected"),
+        (20.0, "recovery.opened"),
+        (20.0, "recovery.started"),
+        (20.0, "recovery.analyzed"),
+        (30.0, "agent.restarted"),
+        (52.0, "recovery.taken_up"),
+        (52.0, "recovery.analyzed"),
+        (52.0, "recovery.executed"),
+        (52.0, "recovery.verified"),
+        (52.0, "agent.cleared"),
+    ]
+
+
+def test_a_core_that_comes_back_joins_the_restart_that_is_under_way() -> None:
+    crash = {"agent_crash": {"at": 20}}
+    values = {"agents.restart_time": "10s", "recovery.detection.detector": "perfect"}
+    run = story(crash, core_crash(22, 3), **values)
+    assert log(run, "agent.restarted", "recovery.verified") == [(30.0, "agent.restarted"), (30.0, "recovery.verified")]
+
+
+@pytest.mark.parametrize(("detector", "noticed"), [("perfect", 40.0), ("heartbeat", 40.0 + 15.0)])
+def test_an_agent_that_dies_while_there_is_no_core_is_noticed_by_the_next_one(detector: str, noticed: float) -> None:
+    values = {"recovery.detection.detector": detector, "recovery.detection.heartbeat_interval": "5s"}
+    run = story({"agent_crash": {"at": 20}}, core_crash(10, 30), **values)
+    assert log(run, "agent.suspected") == [(noticed, "agent.suspected")]
+
+
+def test_beats_are_lost_and_nobody_is_suspected_for_it() -> None:
+    run = story(core_crash(10, 60), agents=5, **{"recovery.detection.heartbeat_interval": "5s"})
+    assert log(run, "agent.") == []
+    assert run.metrics["agents.availability_observed"] == 1
+
+
+def test_a_broken_connection_that_was_found_while_there_is_no_core_is_told_to_the_next_one() -> None:
+    cut = {"partition": {"between": ["agents", "queue"], "at": 5, "for": 60}}
+    run = story(cut, core_crash(8, 20))
+    assert log(run, "send.failed", "recovery.opened") == [(10.0, "send.failed"), (28.0, "recovery.opened")]
+
+
+def test_recovery_times_of_two_histories_with_and_without_a_crash_differ_by_the_time_that_it_took() -> None:
+    crash = {"agent_crash": {"at": 20}}
+    values = {"agents.restart_time": "10s", "recovery.detection.detector": "perfect"}
+    without, with_it = story(crash, **values), story(crash, core_crash(22, 30), **values)
+    assert without.metrics["recovery.time.max"] == 10
+    assert with_it.metrics["recovery.time.max"] == 32
+    assert with_it.metrics["recovery.execute.max"] == 32
+
+
+# ------------------------------------------------------------------------------------------------------- slow
+def slow(delay: Any, at: float = 0, lasts: float | None = None) -> dict[str, Any]:
+    return {"core_slow": {"delay": delay, "at": at, "for": lasts}}
+
+
+def test_a_slow_core_hears_of_failures_late() -> None:
+    assert log(story(slow(2), **FAILS), "attempt.failed", "recovery.opened")[:2] == [
+        (13.0, "attempt.failed"),
+        (15.0, "recovery.opened"),
+    ]
+
+
+def test_a_slow_core_waits_for_every_answer() -> None:
+    quick, late = (story(*faults, **FAILS) for faults in ((), (slow(2, at=20),)))
+    assert quick.metrics["recovery.analyze.max"] == 0
+    assert late.metrics["recovery.analyze.max"] is not None
+    assert late.metrics["recovery.analyze.max"] > 0
+    assert late.metrics["recovery.analyze.max"] % 2 == 0
+
+
+def test_no_message_overtakes_another() -> None:
+    """The fault is over at 12 s; a report of 13 s does not arrive before what was late until 20 s."""
+    beats = {"recovery.detection.heartbeat_interval": "4s", "recovery.detection.phase": "aligned"}
+    beats |= {"recovery.detection.missed_heartbeats": 9}
+    run = story(slow(12, at=7, lasts=5), **FAILS, **beats)
+    assert log(run, "attempt.failed", "recovery.opened")[:2] == [(13.0, "attempt.failed"), (20.0, "recovery.opened")]
+
+
+def test_a_core_that_becomes_slow_suspects_whoever_is_well() -> None:
+    """Beats every 5 s, and 15 s of patience; for 20 s nothing arrives, and then all does."""
+    beats = {"recovery.detection.heartbeat_interval": "5s", "recovery.detection.phase": "aligned"}
+    run = story(slow(20, at=33), agents=2, **beats)
+    assert log(run, "agent.suspected") == [(45.0, "agent.suspected")] * 2
+    assert run.metrics["detection.false_positives"] == 2
+
+
+def test_a_core_that_is_as_late_as_nothing_is_no_other_core() -> None:
+    plain, hosted = story(**FAILS), story(slow(0, at=1), **FAILS)
+    groups = ("task.", "attempt.", "queue.", "recovery.", "retry.", "step.", "agent.")
+    assert told(hosted, *groups) == told(plain, *groups)
+    assert len(told(plain, *groups)) > 20
+
+
+# ---------------------------------------------------------------------------------------------- at every await
+ANYWHERE = """
+name: anywhere
+duration: 150s
+tasks:
+  arrivals: {interval: {every: 10s}}
+  count: 4
+  work: 12s
+  needs: {gpu: 1}
+  checkpoint: {every: 2s}
+agents: {count: 2, restart_time: 5s}
+resources: {gpu: {units: 2}}
+recovery:
+  detection: {heartbeat_interval: 2s}
+  conditions:
+    task_failure: {max_retries: 3, retry_delay: 5s}
+    resource_failure: {max_retries: 9, retry_delay: 5s}
+    agent_failure: {max_retries: 3, retry_delay: 0s}
+"""
+FAILURES = {
+    "execution": "{execution_failure: {at: 15s}}",
+    "resource": "{resource_unavailable: {resource: gpu, units: 1, at: 15s, for: 7s}}",
+    "agent": "{agent_crash: {at: 15s}}",
+    "communication": "{partition: {between: [agents, queue], at: 15s, for: 20s}}",
+}
+
+
+class Everywhere:
+    """Crashes the core at the n-th (and m-th) place where it awaits an answer, before and after it was worked out."""
+
+    def __init__(self, *places: int) -> None:
+        self.places = places
+        self.seen = 0
+        self.host: CoreHost | None = None
+
+    async def point(self) -> None:
+        self.seen += 1
+        assert self.host is not None
+        env, host = self.host._loop.env, self.host
+        if self.seen in self.places:
+            after(env, 0, lambda _: host.crash())
+            after(env, 3, lambda _: host.restart())
+            await host._loop.wait(env.timeout(1000))
+
+    def watch(self, patch: pytest.MonkeyPatch) -> None:
+        everywhere, made = self, CoreHost.__init__
+
+        def make(host: CoreHost, *args: Any) -> None:
+            everywhere.host = host
+            made(host, *args)
+
+        class Watched:
+            def __init__(self, port: Any, delay: Any) -> None:
+                self._port = port
+
+            def __getattr__(self, name: str) -> Any:
+                method = getattr(self._port, name)
+
+                async def ask(*args: Any, **kwargs: Any) -> Any:
+                    await everywhere.point()
+                    answer = await method(*args, **kwargs)
+                    await everywhere.point()
+                    return answer
+
+                return ask
+
+        patch.setattr(CoreHost, "__init__", make)
+        patch.setattr(core_host, "_Late", Watched)
+        patch.setattr("sim.bench.needs_host", lambda scenario: True)
+
+
+def crashed_at(kind: str, *places: int) -> tuple[Run, int]:
+    everywhere = Everywhere(*places)
+    with pytest.MonkeyPatch.context() as patch:
+        everywhere.watch(patch)
+        run = sim.run(scenarios.loads(f"{ANYWHERE}faults: [{FAILURES[kind]}]\n"), seed=1)
+    return run, everywhere.seen
+
+
+def sound(run: Run) -> bool:
+    done = run.metrics["tasks.completed"] == 4 and run.metrics["attempts.succeeded"] == 4
+    return done and run.violations == () and run.metrics["recovery.censored"] == 0
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_wherever_a_core_ends_the_next_one_brings_its_recoveries_to_their_end(kind: str) -> None:
+    """Once at every place, and at every place once more after that."""
+    whole, places = crashed_at(kind)
+    assert sound(whole)
+    assert places > 10
+    for place in range(1, places + 1):
+        run, seen = crashed_at(kind, place)
+        assert sound(run), (place, run.violations)
+        for second in range(place + 1, seen + 1):
+            run, _ = crashed_at(kind, place, second)
+            assert sound(run), (place, second, run.violations)

@@ -71,9 +71,9 @@ class UnknownMetric(ValueError):
 Row = tuple[str, str, Direction, str]
 ROWS: tuple[Row, ...] = (
     # tasks
-    ("tasks.submitted", "tasks", None, "tasks that clients submitted"),
+    ("tasks.submitted", "tasks", None, "tasks that clients submitted, each time that they asked"),
     ("tasks.completed", "tasks", "higher", "tasks whose effect was accepted"),
-    ("tasks.failed", "tasks", "lower", "tasks given up and handed to an operator"),
+    ("tasks.failed", "tasks", "lower", "tasks given up: handed to an operator, or taken back by their clients"),
     ("tasks.rejected", "tasks", "lower", "tasks refused by a full queue"),
     ("tasks.lost", "tasks", "lower", "tasks that nobody has and nobody will finish"),
     ("tasks.unfinished", "tasks", None, "tasks still on their way at the end"),
@@ -151,7 +151,10 @@ ROWS: tuple[Row, ...] = (
     ("restoration.time.*", "s", "lower", "from the end of a fault to steady state; infinite when it never comes"),
     ("client.timeouts", "requests", "lower", "requests that clients stopped waiting for"),
     ("client.retries", "requests", "lower", "requests that clients made again"),
-    ("client.goodput", "1/s", "higher", "answers per second that came in time"),
+    ("client.abandoned", "requests", "lower", "requests that clients did not make again"),
+    ("client.goodput", "1/s", "higher", "answers per second that came in time, or late and were accepted"),
+    ("client.amplification", "ratio", "lower", "times that a request was made"),
+    ("client.response.*", "s", "lower", "from the first time that a request was made to its answer"),
     # consistency: the violations of each invariant follow
     ("consistency.violations", "violations", "lower", "violations of all invariants"),
     *(
@@ -163,7 +166,7 @@ ROWS: tuple[Row, ...] = (
     ("run.virtual_seconds", "s", None, "virtual time that was simulated"),
 )
 """Name, unit, better direction, meaning; `.*` stands for the statistics of a distribution."""
-NOT_YET = ("service.", "restoration.", "client.")
+NOT_YET = ("service.", "restoration.")
 """Groups that are known and not measured yet."""
 _POOL: tuple[Row, ...] = (
     ("utilization", "fraction", None, "share of the pool's units that are held, over time"),

@@ -47,6 +47,10 @@ def _not_negative(value: float) -> float:
     return value
 
 
+Multiplier = Annotated[Number, AfterValidator(_at_least_one), bounded(minimum=1), Quantity("number ≥ 1")]
+"""By how much a delay grows from retry to retry."""
+
+
 class BudgetSettings(Settings):
     """A token bucket that the retries of all tasks share."""
 
@@ -106,9 +110,7 @@ class Policy(Settings):
         default="fixed",
         description="delay before retry n: retry_delay; n·retry_delay; or retry_delay·multiplier^(n−1)",
     )
-    multiplier: Annotated[Number, AfterValidator(_at_least_one), bounded(minimum=1), Quantity("number ≥ 1")] = Field(
-        default=2.0, description="growth of exponential backoff"
-    )
+    multiplier: Multiplier = Field(default=2.0, description="growth of exponential backoff")
     max_delay: PositiveSeconds | None = Field(default=None, description="no delay is longer; null: no cap")
     jitter: Literal["none", "full", "equal", "decorrelated", "proportional", "compounding"] = Field(
         default="none",

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema, model_v
 
 from scenarios.arrivals import Arrivals, Burst, Closed, Interval, Poisson
 from scenarios.checks import first_contradiction
+from scenarios.clients import ClientSettings
 from scenarios.conditions import ConditionSettings, RecoverySettings
 from scenarios.detection import DetectionSettings
 from scenarios.distributions import ZERO, Distribution, RandomInterval
@@ -28,7 +29,6 @@ from scenarios.quantities import (
     Quantity,
     Seconds,
     Truth,
-    only,
 )
 from scenarios.settings import NOT_YET, Settings
 
@@ -42,28 +42,6 @@ class CheckpointSettings(Settings):
     cost: Seconds = Field(default=0.0, description="agent time to write one")
     restore: Seconds = Field(default=0.0, description="agent time to read one back")
     final: Truth = Field(default=False, description="whether one is written when the work is done")
-
-
-class ClientSettings(Settings):
-    """Who waits for the answer. Only the defaults are supported yet."""
-
-    timeout: Annotated[None, only(None, "a client's timeout")] = Field(default=None, description="not supported yet")
-    max_retries: Annotated[Count, only(0, "a client's retry")] = Field(default=0, description="not supported yet")
-    retry_delay: Annotated[Seconds, AfterValidator(lambda value: _zero(value, "a client's retry delay"))] = Field(
-        default=0.0, description="not supported yet"
-    )
-    cancel: Annotated[Truth, only(False, "cancelling by clients")] = Field(
-        default=False, description="not supported yet"
-    )
-    late_answer: Annotated[Literal["drop"], only("drop", "another treatment of late answers")] = Field(
-        default="drop", description="not supported yet"
-    )
-
-
-def _zero(value: float, what: str) -> float:
-    if value != 0:
-        raise invalid(f"{what} {NOT_YET}; valid: 0")
-    return value
 
 
 class TaskSettings(Settings):

@@ -167,4 +167,5 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "parallel": scenario.recovery.parallel,
         "runbook_sha256": scenario.recovery.runbook_sha256,
         "monitored": scenario.recovery.monitor is not None,
+        "clients": scenario.tasks.client.waits,
     }

@@ -120,6 +120,11 @@ class Event(IntEnum):
     STEP_UNDONE = 105  # detail: command
     STEP_UNDO_FAILED = 106  # detail: command
     RECOVERY_TAKEN_UP = 107  # by a core that was started; detail: how far it had come
+    # --- clients, of the task that they wait for, or waited for last
+    CLIENT_TIMED_OUT = 110
+    CLIENT_RETRIED = 111  # with a new task; value: number of the request
+    CLIENT_ANSWERED = 112  # detail: in_time or late; value: seconds since the request was first made
+    CLIENT_ABANDONED = 113
     ALERT_RAISED = 120
     ALERT_CLEARED = 121
     MONITOR_FAILED = 122

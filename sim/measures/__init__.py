@@ -15,6 +15,7 @@ from sim.measures.agents import measure_agents
 from sim.measures.alarms import measure_alarms
 from sim.measures.alerts import measure_alerts
 from sim.measures.attempts import measure_attempts
+from sim.measures.clients import measure_clients
 from sim.measures.detection import measure_detection
 from sim.measures.diagnosis import confusion, needless_recoveries
 from sim.measures.queue import measure_queue
@@ -46,6 +47,7 @@ def measure(history: History, violations: Mapping[str, Sequence[object]] | None 
         **measure_agents(history),
         **measure_resources(history),
         **measure_queue(history),
+        **measure_clients(history),
         **_consistency(violations),
         "run.events": float(len(history)),
         "run.virtual_seconds": Tracks.of(history).end,

@@ -101,6 +101,12 @@ def _by_itself(scenario: Scenario) -> Iterator[str]:
         yield f"Each agent crashes at random, {spread(agents.mtbf)}{while_} after it came up."
     if tasks.timeout is not None:
         yield f"An attempt that takes longer than {duration(tasks.timeout)} is stopped."
+    client = tasks.client
+    if client.waits:
+        long = "" if client.timeout is None else f" {duration(client.timeout)}"
+        again = f"asks again {client.max_retries} times at most" if client.max_retries else "does not ask again"
+        after = f", after {duration(client.retry_delay)}" if client.max_retries and client.retry_delay else ""
+        yield f"A client waits{long} for its answer, and {again}{after}."
     queue, network = scenario.queue, scenario.network
     for share, what in (
         (queue.loss, "deliveries are lost"),

@@ -14,6 +14,7 @@ from sim.randomness import Streams
 from sim.world.agents import Agent, Agents
 from sim.world.audit import HistoryAudit
 from sim.world.breakdowns import Breakdowns
+from sim.world.clients import Clients
 from sim.world.execution import Execution
 from sim.world.heartbeats import Heartbeats
 from sim.world.load import Load
@@ -30,6 +31,9 @@ from sim.world.queue import TaskQueue
 from sim.world.resources import Pools
 from sim.world.tasks import Task
 from sim.world.topology import WorldTopology
+
+CANCELED = "canceled"
+"""Why a task was given up that its client has taken back."""
 
 
 class Core(Protocol):
@@ -76,7 +80,13 @@ class World:
         self.agents = Agents(
             env, history, self.network, self.queue, self.pools, store, self.execution, scenario.tasks, scenario.agents
         )
-        self.load = Load(env, streams, scenario.tasks, self.submit)
+        self.load = Load(env, streams, scenario.tasks, self._request)
+        self.clients: Clients | None = None
+        if scenario.tasks.client.waits:
+            self.clients = Clients(env, history, streams, scenario.tasks.client, self)
+            self.clients.on_end = lambda request, rejected: (
+                self.load.rejected(request) if rejected else self.load.ended(request)
+            )
         self.logs = WorldLogs(env)
         self.system = System(
             tasks=WorldTasks(self),
@@ -132,20 +142,33 @@ class World:
         self.load.start()
 
     # ---------------------------------------------------------------------- life of a task
-    def submit(self, number: int) -> None:
-        """A client submits a task."""
+    def _request(self, number: int) -> None:
+        """A client wants something done. Without clients who ask again, each request is one task."""
+        if self.clients is None:
+            self.submit(number, number)
+        else:
+            self.clients.request(number)
+
+    def submit(self, number: int, request: int) -> None:
+        """A client submits a task, which has the work of the request to do."""
         self.history.record(Event.TASK_SUBMITTED, number)
         if self.queue.full:
             self.history.record(Event.TASK_REJECTED, number, detail="queue_full")
-            self.load.rejected(number)
+            if self.clients is None:
+                self.load.rejected(number)
+            else:
+                self.clients.failed(number, rejected=True)
             return
-        task = Task(number, f"task.{number}", self.execution.work_of(number))
+        task = Task(number, f"task.{number}", self.execution.work_of(request))
         self.tasks[number] = task
         self.store.register(task.name)
         self.queue.enter(task, "submitted")
 
     def _finished(self, task: Task) -> None:
-        self.load.ended(task.number)
+        if self.clients is None:
+            self.load.ended(task.number)
+        else:
+            self.clients.answered(task.number)
 
     def _settled(self, task: Task) -> None:
         """The queue has let go of a finished task: nobody needs it any more, unless an attempt at it still runs."""
@@ -162,7 +185,15 @@ class World:
         self.stop_attempts(task)
         self.pools.release_all(number)
         self.agents.free_keeper(task)
-        self.load.ended(number)
+        if self.clients is None:
+            self.load.ended(number)
+        else:
+            self.clients.failed(number)
+
+    def cancel(self, number: int) -> None:
+        """A client takes a task back: it is given up, unless it has its effect already."""
+        if number in self.tasks and self.store.escalate(self.tasks[number].name, CANCELED):
+            self.give_up(number, CANCELED)
 
     def stop_attempts(self, task: Task) -> None:
         """Stop the attempts that the core can reach; a hung or cut off agent does not hear it."""

@@ -198,8 +198,8 @@ def test_a_wrong_section_is_refused(added, said):
         ),
         (
             "  needs:",
-            "  client: {timeout: 3s}\n  needs:",
-            "6: tasks.client.timeout: a client's timeout is not supported yet; valid: null",
+            "  client: {timeout: 0s}\n  needs:",
+            "6: tasks.client.timeout: 0.0 is not valid; valid: more than 0",
         ),
     ],
 )

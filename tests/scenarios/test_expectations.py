@@ -67,7 +67,7 @@ def test_an_expression_is_kept_with_single_spaces():
         "tasks.throughput >= -2/s",
         "agents.availability >= 101%",
         "agents.availability >= -1%",
-        "client.goodput >= 1/s",
+        "service.availability >= 99%",
         3,
         None,
         ["tasks.lost == 0"],

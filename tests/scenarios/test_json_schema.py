@@ -129,10 +129,8 @@ ONLY_THE_LOADER_KNOWS = (
     "all messages have no one direction",
     "no such file",
     "is a folder",
-    "a client's ",
-    "cancelling by clients",
 )
-"""Contradictions between keys, files, and what will be supported of clients one day."""
+"""Contradictions between keys, and files."""
 VALUES = [
     *(None, True, False, -1, 0, 1, 0.5, 2.5, [], {}, ["x"], {"nonsense": 1}, ["agents", "agents"], ["agent.x"]),
     *("", "x", "5s", "-5s", "0s", " 5 s ", "1e3s", ".5s", "5.s", "+5s", "5S", "5 minutes", "2/s", "0/s", "null"),

@@ -244,10 +244,11 @@ def test_a_cap_on_the_load_is_told():
 # ------------------------------------------------------------------------------------------------ the whole page
 OTHERS = [
     *(True, False, "uniform", "aligned", "busy", "redraw", "head", "heartbeat", "linear", "equal", "refuse", "resume"),
+    "drop",
     *("7s", "11m", "9s", 3, 2, 0.25, 7, "31%", None, "x", "all", ["agent.2"], ["task.2"], "dapr"),
     "agents.up < 3",
 ]
-NO_OTHER = ("tasks.client.", "recovery.runbook", ".resource", ".between.", ".targets.0")
+NO_OTHER = ("recovery.runbook", ".resource", ".between.", ".targets.0")
 """Keys of which this version knows one value, or whose values are files or names of this scenario."""
 
 

@@ -1,0 +1,144 @@
+"""Clients: who waits for the answer to a request, and makes it again.
+
+A request is a task each time that it is made: the same work under another number. Tasks are numbered as they are made;
+luck that is a request's own, its work, is drawn by the number of the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import simpy
+
+from recovery.budget import BudgetPolicy, RetryBudget
+from recovery.policy import RetryPolicy
+from scenarios.clients import ClientSettings
+from sim.history import Event, History
+from sim.randomness import Repeated, Streams
+from sim.world.clock import Timer, after, disarm
+
+
+class Tasks(Protocol):
+    """What clients ask for: the world."""
+
+    def submit(self, number: int, request: int) -> None:
+        """Take a task, which may be rejected at once."""
+
+    def cancel(self, number: int) -> None:
+        """Take a task back."""
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """One request: `task` is that which its client waits for, or waited for last."""
+
+    number: int
+    made_at: float
+    task: int = -1
+    waits: bool = False
+    retries: int = 0
+    delay: float | None = None
+    listened: list[int] = field(default_factory=list)  # tasks of which an answer is one
+    timer: Timer | None = None  # at its timeout, or when it asks again
+
+
+class Clients:
+    """The clients of all requests that are not over. `on_end(request, rejected)` is called with the end of each."""
+
+    def __init__(
+        self, env: simpy.Environment, history: History, streams: Streams, settings: ClientSettings, tasks: Tasks
+    ) -> None:
+        self._env = env
+        self._history = history
+        self._settings = settings
+        self._tasks = tasks
+        self._policy = RetryPolicy(
+            **settings.model_dump(include={"max_retries", "retry_delay", "backoff", "multiplier", "max_delay"}),
+            **settings.model_dump(include={"jitter", "spread"}),
+        )
+        budget = settings.budget
+        self._budget = None if budget is None else RetryBudget(BudgetPolicy(**budget.model_dump()))
+        self._jitter = Repeated(streams, "client.retry_jitter")
+        self._numbers = 0
+        self._of: dict[int, Request] = {}
+        self.on_end: Callable[[int, bool], None] = lambda request, rejected: None
+
+    def request(self, number: int) -> None:
+        """A client makes a new request."""
+        self._make(Request(number, self._env.now))
+
+    def _make(self, request: Request) -> None:
+        task = self._numbers
+        self._numbers += 1
+        if request.retries:
+            self._history.record(Event.CLIENT_RETRIED, task, value=float(request.number))
+        request.task, request.waits, request.timer = task, True, None
+        request.listened.append(task)
+        self._of[task] = request
+        if self._settings.timeout is not None:
+            request.timer = after(self._env, self._settings.timeout, self._timed_out, request)
+        self._tasks.submit(task, request.number)
+
+    def _timed_out(self, timer: Timer) -> None:
+        request: Request = timer._value
+        self._history.record(Event.CLIENT_TIMED_OUT, request.task)
+        request.waits, request.timer = False, None
+        if self._settings.cancel or self._settings.late_answer == "drop":
+            self._forget(request, request.task)
+        if self._settings.cancel:
+            self._tasks.cancel(request.task)
+        self._ask_again(request)
+
+    def _ask_again(self, request: Request, *, rejected: bool = False) -> None:
+        retry = request.retries + 1
+        if retry > self._settings.max_retries or (self._budget is not None and not self._budget.spend()):
+            if not request.listened:
+                self._abandon(request, rejected=rejected)
+            return
+        request.retries = retry
+        u = self._jitter.draw(request.number, retry)
+        request.delay = self._policy.unlimited_delay(retry, u, request.delay)
+        request.timer = after(self._env, request.delay, lambda _: self._make(request))
+
+    # ---------------------------------------------------------------------- what became of a task
+    def answered(self, task: int) -> None:
+        """A task is completed: that is an answer to whoever waits for it, or listens still."""
+        request = self._of.get(task)
+        if request is None:
+            return
+        in_time = request.waits and request.task == task
+        seconds = self._env.now - request.made_at
+        self._history.record(Event.CLIENT_ANSWERED, task, value=seconds, detail="in_time" if in_time else "late")
+        if self._budget is not None:
+            self._budget.succeeded()
+        self._end(request)
+
+    def failed(self, task: int, *, rejected: bool = False) -> None:
+        """A task was rejected or given up: its client hears of it."""
+        request = self._of.get(task)
+        if request is None:
+            return
+        self._forget(request, task)
+        if request.task == task and request.waits:
+            disarm(request.timer)
+            request.waits, request.timer = False, None
+            self._ask_again(request, rejected=rejected)
+        elif not request.listened and request.timer is None:
+            self._abandon(request)
+
+    def _forget(self, request: Request, task: int) -> None:
+        request.listened.remove(task)
+        del self._of[task]
+
+    def _abandon(self, request: Request, *, rejected: bool = False) -> None:
+        self._history.record(Event.CLIENT_ABANDONED, request.task)
+        self._end(request, rejected=rejected)
+
+    def _end(self, request: Request, *, rejected: bool = False) -> None:
+        disarm(request.timer)
+        request.waits = False
+        for task in request.listened:
+            del self._of[task]
+        self.on_end(request.number, rejected)

@@ -1,0 +1,245 @@
+"""Clients that wait for an answer, and ask again when none comes in time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import scenarios
+import sim
+from sim.bench import Run
+from tests.sim.world.stories import scenario, told, values
+
+EVENTS = ("task.submitted", "task.completed", "task.failed", "task.rejected", "client.")
+
+
+def story(duration: str = "200s", agents: int = 1, count: int = 1, **keys: Any) -> Run:
+    """One request every ten seconds, the first at 10 s; a key of the client is `timeout`, others have a dot."""
+    client = {f"tasks.client.{name}": value for name, value in keys.items() if "." not in name}
+    others = {name: value for name, value in keys.items() if "." in name}
+    run = sim.run(scenario(client | others, duration=duration, agents=agents, count=count), seed=1)
+    assert run.violations == ()
+    return run
+
+
+def log(run: Run) -> list[tuple[float, str, int]]:
+    return [(time, event, task) for time, event, task, _, _ in told(run, *EVENTS)]
+
+
+def of(run: Run, *names: str) -> list[float | None]:
+    return [run.metrics[f"client.{name}"] for name in names]
+
+
+def test_an_answer_in_time_is_all_there_is() -> None:
+    run = story(timeout="5s", max_retries=3)
+    assert log(run) == [
+        (10.0, "task.submitted", 0),
+        (13.0, "task.completed", 0),
+        (13.0, "client.answered", 0),
+    ]
+    assert values(run, "client.answered") == [(13.0, 3.0)]
+    assert of(run, "timeouts", "retries", "abandoned", "goodput", "amplification") == [0, 0, 0, 1 / 200, 1]
+
+
+def test_who_has_waited_too_long_asks_again_with_another_task() -> None:
+    """Each takes 12 s, and the second waits for the first: the answers are there at 22 and at 34 s."""
+    run = story(timeout="5s", max_retries=1, retry_delay="2s", **{"tasks.work": "12s"})
+    assert log(run) == [
+        (10.0, "task.submitted", 0),
+        (15.0, "client.timed_out", 0),
+        (17.0, "client.retried", 1),
+        (17.0, "task.submitted", 1),
+        (22.0, "task.completed", 0),
+        (22.0, "client.timed_out", 1),
+        (22.0, "client.abandoned", 1),
+        (34.0, "task.completed", 1),
+    ]
+    assert of(run, "timeouts", "retries", "abandoned", "goodput", "amplification") == [2, 1, 1, 0, 2]
+    assert run.metrics["client.response.mean"] is None
+
+
+def test_a_late_answer_that_is_accepted_ends_the_request() -> None:
+    run = story(timeout="5s", max_retries=3, retry_delay="2s", late_answer="accept", **{"tasks.work": "8s"})
+    assert log(run) == [
+        (10.0, "task.submitted", 0),
+        (15.0, "client.timed_out", 0),
+        (17.0, "client.retried", 1),
+        (17.0, "task.submitted", 1),
+        (18.0, "task.completed", 0),
+        (18.0, "client.answered", 0),
+        (26.0, "task.completed", 1),
+    ]
+    assert [detail for *_, detail in told(run, "client.answered")] == ["late"]
+    assert of(run, "timeouts", "goodput", "response.max") == [1, 1 / 200, 8]
+
+
+def test_who_accepts_late_answers_listens_on_when_it_asks_no_more() -> None:
+    run = story(timeout="5s", late_answer="accept", **{"tasks.work": "8s"})
+    assert [entry[1] for entry in log(run)][-2:] == ["task.completed", "client.answered"]
+    assert of(run, "timeouts", "abandoned", "goodput") == [1, 0, 1 / 200]
+
+
+def test_a_task_that_is_taken_back_is_stopped_and_given_up() -> None:
+    run = story(timeout="5s", max_retries=1, cancel=True, **{"tasks.work": "12s"})
+    assert log(run) == [
+        (10.0, "task.submitted", 0),
+        (15.0, "client.timed_out", 0),
+        (15.0, "task.failed", 0),
+        (15.0, "client.retried", 1),
+        (15.0, "task.submitted", 1),
+        (20.0, "client.timed_out", 1),
+        (20.0, "task.failed", 1),
+        (20.0, "client.abandoned", 1),
+    ]
+    assert [detail for *_, detail in told(run, "task.failed")] == ["canceled"] * 2
+    assert run.metrics["work.wasted"] == 10
+    assert run.metrics["tasks.failed"] == 2
+
+
+def test_a_task_that_waits_in_line_is_taken_out_of_it() -> None:
+    run = story(timeout="5s", cancel=True, count=2, **{"tasks.work": "90s", "queue.ack_timeout": None})
+    assert [time for time, *_ in told(run, "queue.withdrawn")] == []
+    line = story(timeout="50s", cancel=True, count=2, **{"tasks.work": "90s", "queue.ack_timeout": None})
+    assert [(time, task) for time, _, task, *_ in told(line, "task.failed")] == [(60.0, 0), (70.0, 1)]
+
+
+def test_who_is_rejected_asks_again_later() -> None:
+    """The line holds nobody: the second request comes while the first is served."""
+    run = story(max_retries=5, retry_delay="4s", count=2, **{"tasks.work": "15s", "queue.capacity": 0})
+    assert log(run)[1:] == [
+        (20.0, "task.submitted", 1),
+        (20.0, "task.rejected", 1),
+        (24.0, "client.retried", 2),
+        (24.0, "task.submitted", 2),
+        (24.0, "task.rejected", 2),
+        (25.0, "task.completed", 0),
+        (25.0, "client.answered", 0),
+        (28.0, "client.retried", 3),
+        (28.0, "task.submitted", 3),
+        (43.0, "task.completed", 3),
+        (43.0, "client.answered", 3),
+    ]
+    assert values(run, "client.retried") == [(24.0, 1.0), (28.0, 1.0)]
+    assert of(run, "timeouts", "retries", "response.max") == [0, 2, 23]
+
+
+def test_who_hears_that_its_task_was_given_up_asks_again() -> None:
+    failing = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 0}
+    run = story(max_retries=1, retry_delay="4s", **failing)
+    assert log(run) == [
+        (10.0, "task.submitted", 0),
+        (13.0, "task.failed", 0),
+        (17.0, "client.retried", 1),
+        (17.0, "task.submitted", 1),
+        (20.0, "task.failed", 1),
+        (20.0, "client.abandoned", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "gaps"),
+    [
+        ({}, [2, 2, 2]),
+        ({"backoff": "linear"}, [2, 4, 6]),
+        ({"backoff": "exponential", "multiplier": 3}, [2, 6, 18]),
+        ({"backoff": "exponential", "max_delay": "5s"}, [2, 4, 5]),
+    ],
+)
+def test_delays_grow_as_they_do_in_recovery(keys: dict[str, Any], gaps: list[float]) -> None:
+    run = story(timeout="5s", max_retries=3, retry_delay="2s", cancel=True, **keys, **{"tasks.work": "500s"})
+    timed_out = [time for time, *_ in told(run, "client.timed_out")]
+    retried = [time for time, *_ in told(run, "client.retried")]
+    assert [again - before for before, again in zip(timed_out, retried, strict=False)] == gaps
+
+
+def test_jitter_is_a_requests_own() -> None:
+    keys = {"timeout": "5s", "max_retries": 1, "retry_delay": "4s", "jitter": "full", "tasks.work": "50s"}
+    one, two = (story(agents=9, count=count, **keys) for count in (1, 2))
+    retried = [[time for time, *_ in told(run, "client.retried")] for run in (one, two)]
+    assert retried[0][0] in retried[1]
+    assert 15 <= retried[0][0] < 19
+
+
+def test_a_budget_is_all_clients_together() -> None:
+    """Two retries to begin with, and each answer pays for half of one: there is none."""
+    run = story(
+        timeout="5s",
+        max_retries=9,
+        count=5,
+        agents=20,
+        budget={"tokens": 2, "refill": 0.5},
+        **{"tasks.work": "100s"},
+    )
+    assert of(run, "retries", "abandoned", "timeouts") == [2, 5, 7]
+
+
+def test_a_request_has_the_same_work_each_time_that_it_is_made() -> None:
+    work = {"tasks.work": {"exponential": {"mean": "30s"}}}
+    patient, hasty = story(count=5, agents=50, **work), story(count=5, agents=50, timeout="1s", max_retries=3, **work)
+    original, again = _work(patient), _work(hasty)
+    requests = dict(zip(_tasks(hasty), [int(value) for _, value in values(hasty, "client.retried")], strict=True))
+    first = sorted(set(again) - set(requests))
+    requests |= {task: request for request, task in enumerate(first)}
+    assert len(again) > len(original) == len(first) == 5
+    assert all(seconds == original[requests[task]] for task, seconds in again.items())
+
+
+def _work(run: Run) -> dict[int, float]:
+    starts = {task: time for time, _, task, *_ in told(run, "attempt.started")}
+    return {task: round(time - starts[task], 6) for time, _, task, *_ in told(run, "task.completed")}
+
+
+def _tasks(run: Run) -> list[int]:
+    return [task for _, _, task, *_ in told(run, "client.retried")]
+
+
+def test_a_closed_client_goes_on_when_its_request_is_over() -> None:
+    """It thinks for 10 s, waits for 5, asks once more, waits for 5, and gives up: every 20 s."""
+    closed = {"tasks.arrivals": {"closed": {"clients": 1, "think": "10s"}}, "tasks.work": "500s"}
+    run = story(timeout="5s", max_retries=1, cancel=True, count=3, **closed)
+    assert [time for time, *_ in told(run, "client.abandoned")] == [20.0, 40.0, 60.0]
+
+
+def test_without_such_clients_nothing_is_measured_of_them() -> None:
+    assert of(story(), "timeouts", "retries", "goodput", "amplification", "response.mean") == [None] * 5
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "tasks.client.timeout": st.sampled_from(["1s", "4s", "20s"]),
+            "tasks.client.max_retries": st.integers(0, 3),
+            "tasks.client.retry_delay": st.sampled_from(["0s", "3s"]),
+            "tasks.client.cancel": st.booleans(),
+            "tasks.client.late_answer": st.sampled_from(["drop", "accept"]),
+            "tasks.failure_probability": st.sampled_from([0, 0.3]),
+            "queue.capacity": st.sampled_from([None, 0, 3]),
+            "queue.ack_loss": st.sampled_from([0, 0.2]),
+        }
+    ),
+    st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_whatever_clients_do_flows_balance_and_no_promise_is_broken(changes: dict[str, Any], seed: int) -> None:
+    text = """
+name: busy
+duration: 5m
+tasks: {arrivals: {poisson: {rate: 1/s}}, work: {exponential: {mean: 3s}}, needs: {gpu: 1}}
+agents: {count: 4, mtbf: 60s, restart_time: 5s}
+resources: {gpu: {units: 4}}
+queue: {ack_timeout: 10s}
+recovery: {conditions: {task_failure: {max_retries: 2, retry_delay: 2s}}}
+"""
+    run = sim.run(scenarios.loads(text).with_values(changes), seed=seed)
+    assert run.violations == ()
+    of_tasks = [run.metrics[f"tasks.{name}"] or 0 for name in ("completed", "failed", "rejected", "unfinished")]
+    assert run.metrics["tasks.submitted"] == sum(of_tasks)
+    assert run.metrics["tasks.lost"] == 0
+    retries = run.metrics["client.retries"]
+    assert retries is not None
+    requests = (run.metrics["tasks.submitted"] or 0) - retries
+    answered = (run.metrics["client.goodput"] or 0) * 300
+    assert round(answered) + (run.metrics["client.abandoned"] or 0) <= requests

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import cos, pi, sin
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from scenarios.columns import FromFile
 from scenarios.distributions import ZERO, Distribution
-from scenarios.quantities import PositiveCount, PositiveSeconds, Quantity, Rate, Seconds
+from scenarios.quantities import PositiveCount, PositiveSeconds, Quantity, Rate, Seconds, Share
 from scenarios.settings import Form, OneOf
 
 
@@ -41,8 +43,37 @@ class Closed(Form):
     think: Distribution = Field(default=ZERO, description="from an answer to the next submission")
 
 
-FORMS = (Poisson, Interval, Burst, Closed)
+class Diurnal(Form):
+    """Independent arrivals, more of them by day than by night: rate·(1 + amplitude·cos(2π·(t − peak)/period)) a
+    second at t.
+    """
+
+    kind: ClassVar[str] = "diurnal"
+    rate: Rate = Field(description="arrivals per second, on average over a period")
+    amplitude: Share = Field(default=0.5, description="by which share of that it rises, and falls")
+    period: PositiveSeconds = Field(default=86400.0, description="from one peak to the next")
+    peak: Seconds = Field(default=0.0, description="when the rate is highest for the first time")
+
+    def rate_at(self, time: float) -> float:
+        """Arrivals per second at a time in seconds."""
+        return self.rate * (1 + self.amplitude * cos(2 * pi * (time - self.peak) / self.period))
+
+    def expected(self, time: float) -> float:
+        """Arrivals that are expected until a time in seconds: the integral of the rate."""
+        swing = self.amplitude * self.period / (2 * pi)
+        since, first = (2 * pi * (at - self.peak) / self.period for at in (time, 0.0))
+        return self.rate * (time + swing * (sin(since) - sin(first)))
+
+
+class Trace(FromFile):
+    """Arrivals as they were recorded: the time of each, in order. What comes after the end is left out."""
+
+    kind: ClassVar[str] = "trace"
+    ordered: ClassVar[bool] = True
+
+
+FORMS = (Poisson, Interval, Burst, Closed, Diurnal, Trace)
 Arrivals = Annotated[
-    Poisson | Interval | Burst | Closed, OneOf("arrivals", FORMS, ("diurnal", "trace")), Quantity("arrivals")
+    Poisson | Interval | Burst | Closed | Diurnal | Trace, OneOf("arrivals", FORMS), Quantity("arrivals")
 ]
 """One form of arrivals."""

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from scenarios import document
 from scenarios.errors import Path, ScenarioError, first_problem, nearest, shown, written
+from scenarios.file_names import places, value_at
 from scenarios.policies import GIVEN_BY_PRESETS
 from scenarios.schema import Scenario
 from scenarios.settings import Form, Settings
@@ -32,6 +33,7 @@ def changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     for path, value in values.items():
         edit.put(path, value)
     edit.make_room_for_presets()
+    _find_from_here(edit, scenario)
     _leave_conditions_to_the_runbook(edit, scenario)
     try:
         new = Scenario.model_validate(edit.data, context={"folder": str(FilePath(scenario.source or "").parent)})
@@ -42,17 +44,21 @@ def changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     return new
 
 
-def _leave_conditions_to_the_runbook(edit: _Edit, scenario: Scenario) -> None:
-    """Take out the conditions that nobody has given: they are those of the runbook, which may be another one now.
+def _find_from_here(edit: _Edit, scenario: Scenario) -> None:
+    """The name of a file that is set is relative to the working directory, as a user who sets it expects."""
+    before = scenario.resolved()
+    for place in places(edit.data):
+        *above, key = place
+        name = edit.at(place)
+        if value_at(before, place) != name:
+            edit.at(tuple(above))[key] = str(FilePath(name).absolute())
 
-    A runbook that is set is relative to the working directory, as a user who sets it expects.
-    """
+
+def _leave_conditions_to_the_runbook(edit: _Edit, scenario: Scenario) -> None:
+    """Take out the conditions that nobody has given: they are those of the runbook, which may be another one now."""
     recovery = edit.data["recovery"]
     if not isinstance(recovery, dict):
         return
-    runbook = recovery.get("runbook")
-    if isinstance(runbook, str) and runbook != scenario.recovery.runbook:
-        recovery["runbook"] = str(FilePath(runbook).absolute())
     conditions = recovery.get("conditions")
     top: Path = ("recovery", "conditions")
     if not isinstance(conditions, dict) or top in edit.changes or top[:1] in edit.changes:
@@ -93,10 +99,10 @@ class _Edit:
             node, place = self._child(node, place, step, change)
             if node is None:
                 node = {}
-                self._at(place[:-1])[place[-1]] = node
+                self.at(place[:-1])[place[-1]] = node
                 self.open.add(place)
         _, place = self._child(node, place, steps[-1], change)
-        self._at(place[:-1])[place[-1]] = _plain(value, place)
+        self.at(place[:-1])[place[-1]] = _plain(value, place)
         self.changes[place] = change
 
     def changes_below(self, place: Path) -> bool:
@@ -107,7 +113,7 @@ class _Edit:
         """A preset that is set gives the delays and their number, except where a key beside it is set as well."""
         for place in self.changes:
             *above, key = place
-            policy = self._at(tuple(above))
+            policy = self.at(tuple(above))
             if key == "preset" and policy["preset"] is not None:
                 for given in GIVEN_BY_PRESETS:
                     if (*above, given) not in self.changes:
@@ -140,7 +146,8 @@ class _Edit:
         known = f"unknown path; keys of {below}: {', '.join(node)}"
         return known + (f" (nearest: '{found}')" if found else "")
 
-    def _at(self, place: Path) -> Any:
+    def at(self, place: Path) -> Any:
+        """What stands at a place."""
         node: Any = self.data
         for step in place:
             node = node[step]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
+from scenarios.columns import FromFile
 from scenarios.errors import invalid, shown
 from scenarios.quantities import (
     DURATION_SCHEMA,
@@ -277,12 +278,34 @@ class Pareto(Form):
         return self.minimum * (1.0 + generator.pareto(self.alpha, size))
 
 
+class Empirical(FromFile):
+    """Durations that were recorded: each draw is one of them, independently, as in a bootstrap."""
+
+    kind: ClassVar[str] = "empirical"
+
+    @property
+    def constant(self) -> float | None:
+        """The value when all are the same, else None."""
+        return float(self.values[0]) if (self.values == self.values[0]).all() else None
+
+    @property
+    def mean(self) -> float:
+        """Of the recorded ones."""
+        return float(self.values.mean())
+
+    def sample(self, generator: np.random.Generator, size: int) -> Draws:
+        """Draw `size` independent values, with replacement."""
+        return self.values[generator.integers(len(self.values), size=size)]
+
+
 def _normal_cdf(x: float) -> float:
     return math.erfc(-x / math.sqrt(2)) / 2
 
 
-FORMS = (Constant, Uniform, Exponential, Normal, Lognormal, Hyperexponential, Weibull, Erlang, Pareto)
-AnyDistribution = Constant | Uniform | Exponential | Normal | Lognormal | Hyperexponential | Weibull | Erlang | Pareto
+FORMS = (Constant, Uniform, Exponential, Normal, Lognormal, Hyperexponential, Weibull, Erlang, Pareto, Empirical)
+AnyDistribution = (
+    Constant | Uniform | Exponential | Normal | Lognormal | Hyperexponential | Weibull | Erlang | Pareto | Empirical
+)
 
 
 def _constant(value: Any) -> Constant:
@@ -299,22 +322,20 @@ def _lasting(distribution: AnyDistribution) -> AnyDistribution:
     return distribution
 
 
-_LATER = ("empirical",)
-
 Distribution = Annotated[
-    AnyDistribution, OneOf("distribution", FORMS, _LATER, _constant, DURATION_SCHEMA), Quantity("distribution")
+    AnyDistribution, OneOf("distribution", FORMS, (), _constant, DURATION_SCHEMA), Quantity("distribution")
 ]
 """Any distribution; a bare duration is a constant."""
 Interval = Annotated[
     AnyDistribution,
-    OneOf("distribution", FORMS, _LATER, _constant, LASTING_SCHEMA),
+    OneOf("distribution", FORMS, (), _constant, LASTING_SCHEMA),
     AfterValidator(_lasting),
     Quantity("distribution, mean > 0"),
 ]
 """A distribution of the time between events: its mean is above 0; a bare duration is a constant."""
 RandomInterval = Annotated[
     AnyDistribution,
-    OneOf("distribution", FORMS, _LATER, _exponential, LASTING_SCHEMA),
+    OneOf("distribution", FORMS, (), _exponential, LASTING_SCHEMA),
     AfterValidator(_lasting),
     Quantity("distribution, mean > 0"),
 ]
@@ -328,6 +349,7 @@ __all__ = [
     "AnyDistribution",
     "Constant",
     "Distribution",
+    "Empirical",
     "Erlang",
     "Exponential",
     "Hyperexponential",

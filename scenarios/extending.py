@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import Any
 
 from scenarios.document import Document
 from scenarios.errors import Path, ScenarioError, shown
+from scenarios.file_names import moved
 
 OWN = ("name", "description", "extends")
 """Keys that are a scenario's own: it does not have them from the one that it extends."""
@@ -51,8 +51,7 @@ def _over(document: Document, base: Document) -> Document:
     """One document over another."""
     folder, other = FilePath(document.source).parent, FilePath(base.source).parent
     merged = Document(document.source, lines=dict(document.lines), sources=dict(document.sources))
-    inherited = {key: value for key, value in base.data.items() if key not in OWN}
-    _move_runbook(inherited, other, folder)
+    inherited = moved({key: value for key, value in base.data.items() if key not in OWN}, other, folder)
     merged.data = _merge(document.data, inherited, merged, base, ())
     return merged
 
@@ -82,12 +81,3 @@ def _take_lines(merged: Document, base: Document, here: Path) -> None:
         if path[: len(here)] == here:
             merged.lines[path] = line
             merged.sources[path] = base.source_of(path)
-
-
-def _move_runbook(data: dict[str, Any], folder: FilePath, to: FilePath) -> None:
-    """A runbook stands relative to the file that names it."""
-    recovery = data.get("recovery")
-    if isinstance(recovery, dict) and isinstance(recovery.get("runbook"), str):
-        runbook = folder / recovery["runbook"]
-        if not FilePath(recovery["runbook"]).is_absolute():
-            data["recovery"] = recovery | {"runbook": os.path.relpath(runbook, to or ".")}

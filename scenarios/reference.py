@@ -72,7 +72,6 @@ cascade.
 
 def reference() -> str:
     """The whole page, in Markdown."""
-    later = [f"`{name}`" for name in ("empirical", "diurnal", "trace")]
     sections = [
         INTRODUCTION,
         "## Keys\n\n" + _table(("key", "value", "default", "meaning"), _rows(Scenario)),
@@ -84,7 +83,7 @@ def reference() -> str:
         "## Expectations\n\n" + EXPECTATIONS,
         f"## Metrics\n\nFor `.*` stands one of {', '.join(f'`{name}`' for name in STATISTICS)}.\n\n"
         + _table(("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME")))),
-        "## Not supported yet\n\n" + ", ".join(later) + ", `steady_state`, and the keys that say so.\n",
+        "## Not supported yet\n\n`steady_state`, and the keys that say so.\n",
     ]
     return "\n".join(sections)
 

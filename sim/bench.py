@@ -19,6 +19,7 @@ from recovery.stores.memory import MemoryTaskStore
 from recovery.telemetry import TelemetryTrail
 from recovery.watch import patience_with_regular_beats
 from scenarios import Scenario
+from scenarios.columns import files_sha256
 from sim.core import build_core, core_config
 from sim.core_host import CoreHost, needs_host
 from sim.faults import Faults
@@ -168,4 +169,5 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "runbook_sha256": scenario.recovery.runbook_sha256,
         "monitored": scenario.recovery.monitor is not None,
         "clients": scenario.tasks.client.waits,
+        "files_sha256": files_sha256(scenario),
     }

@@ -13,6 +13,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from scenarios import Scenario
+from scenarios.columns import files_sha256
 from scenarios.metrics import lookup
 from sim.bench import Run, replication_name, run
 from sim.measures.diagnosis import as_frame, diagnoses, total
@@ -137,6 +138,7 @@ class Result:
             "interrupted": self.interrupted,
             "scenario_resolved": self.scenario.resolved(),
             "runbook_sha256": self.scenario.recovery.runbook_sha256,
+            "files_sha256": files_sha256(self.scenario),
             "metrics": {name: _plain(self.metrics.get(name)) for name in self._measured},
             "diagnosis": self.diagnosis,
             "expectations": [

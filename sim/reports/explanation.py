@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scenarios import Scenario
-from scenarios.arrivals import Burst, Closed, Interval, Poisson
+from scenarios.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.detection import DetectionSettings
 from scenarios.distributions import Constant
 from scenarios.policies import Policy
@@ -135,6 +135,14 @@ def hit(scenario: Scenario) -> Iterator[str]:
         case Closed(clients=clients, think=think):
             rate = 0.0
             load = f"{count(clients, 'client')} each submit a task, wait for it, and think for {spread(think)}"
+        case Diurnal() as diurnal:
+            rate = diurnal.rate
+            low, high = (rate * (1 + sign * diurnal.amplitude) for sign in (-1, 1))
+            load = f"Tasks arrive at random, {low:g} to {high:g} a second with a period of {duration(diurnal.period)}"
+        case Trace() as trace:
+            within = int((trace.values <= scenario.duration).sum())
+            rate = within / scenario.duration
+            load = f"{count(within, 'task')} arrive as {trace.file} has it"
     yield f"{load}; each takes {spread(tasks.work)} of work."
     slots = agents.count * agents.slots
     fleet = f"{count(agents.count, 'agent')} with {count(agents.slots, 'slot')} each"

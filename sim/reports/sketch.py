@@ -6,13 +6,16 @@ is so, is dotted for as long as it may come. A fault that lasts is as long as it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, inf, isfinite
 from typing import Any
 
+import numpy as np
+
 from scenarios import Scenario
-from scenarios.arrivals import Burst, Closed, Interval, Poisson
+from scenarios.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
+from scenarios.columns import Numbers
 from sim.reports.numbers import UNICODE, Signs, count, duration
 
 CELLS = 48
@@ -30,9 +33,10 @@ class Marks:
     anytime: str = "·"
     axis: str = "─"
     tick: str = "┬"
+    levels: str = "▁▂▃▄▅▆▇█"
 
 
-PLAIN = Marks("v", "#", ".", "-", "+")
+PLAIN = Marks("v", "#", ".", "-", "+", "_-=#")
 Row = tuple[str, list[str]]
 
 
@@ -100,6 +104,23 @@ def _load(scenario: Scenario, marks: Marks) -> Row:
             return f"load, {count(size, 'task')}", _at(at, end, marks.instant)
         case Closed(clients=clients):
             return f"load, {count(clients, 'client')}", _bar(0.0, end, end, marks.lasting)
+        case Diurnal() as diurnal:
+            rates = [diurnal.rate_at(end * (cell + 0.5) / CELLS) for cell in range(CELLS)]
+            return f"load, {diurnal.rate:g}/s", _levels(rates, marks)
+        case Trace() as trace:
+            return f"load, {count(len(trace.values), 'arrival')}", _levels(_each_cell(trace.values, end), marks)
+
+
+def _each_cell(times: Numbers, end: float) -> list[float]:
+    """How many of these instants are in each cell."""
+    counts, _ = np.histogram(times[times < end], bins=CELLS, range=(0.0, end))
+    return [float(number) for number in counts]
+
+
+def _levels(heights: Sequence[float], marks: Marks) -> list[str]:
+    """A character for each height, as tall as that is beside the tallest; none for zero."""
+    highest, steps = max(heights), len(marks.levels)
+    return [marks.levels[min(steps - 1, int(height / highest * steps))] if height else " " for height in heights]
 
 
 def _fault(fault: Any, end: float, marks: Marks) -> list[str]:

@@ -7,7 +7,7 @@ from math import inf, nan, prod
 
 import simpy
 
-from scenarios.arrivals import Burst, Closed, Interval, Poisson
+from scenarios.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.distributions import Exponential
 from scenarios.errors import ScenarioError
 from scenarios.schema import TaskSettings
@@ -61,6 +61,27 @@ class Load:
             every = arrivals.every
             self._gap = lambda: (self._submitted + 1) * every - self._own_time()  # gaps summed up would drift
             self._await_arrival()
+        elif isinstance(arrivals, Diurnal):
+            expected = self._streams.sequence("tasks.arrivals", Exponential(mean=1.0))
+            self._gap = lambda: self._seconds_until(arrivals, expected())
+            self._await_arrival()
+        elif isinstance(arrivals, Trace):
+            times = arrivals.values
+            self._count = min(self._count, len(times))
+            self._gap = lambda: max(0.0, float(times[self._submitted]) - self._own_time())
+            self._await_arrival()
+
+    def _seconds_until(self, arrivals: Diurnal, more: float) -> float:
+        """Until so many more arrivals are expected than by now: unit exponentials make a Poisson process of it.
+
+        E. Cinlar, "Introduction to Stochastic Processes" (1975), ch. 4: the time change of a Poisson process.
+        """
+        from scipy.optimize import brentq  # noqa: PLC0415 - a quarter of a second to import, and few scenarios need it
+
+        now = self._own_time()
+        goal = arrivals.expected(now) + more
+        latest = now + arrivals.period * (more / (arrivals.rate * arrivals.period) + 1)
+        return float(brentq(lambda time: arrivals.expected(time) - goal, now, latest, xtol=1e-9)) - now
 
     def _burst(self, size: int) -> None:
         for _ in range(size):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import scenarios
@@ -77,3 +79,38 @@ def test_poisson_arrivals_have_their_rate_and_follow_the_seed() -> None:
     assert first == again != other
     assert abs(len(first) - 200) < 4 * 200**0.5
     assert abs(len(other) - 200) < 4 * 200**0.5
+
+
+# ------------------------------------------------------------------------------------------------- recorded, diurnal
+def test_a_trace_is_submitted_as_it_was_recorded(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1\n1\n2.5\n400\n", encoding="utf-8")
+    traced = scenario({"tasks.arrivals": {"trace": {"file": str(tmp_path / "a.csv")}}}, count=99)
+    assert [time for time, *_ in told(sim.run(traced, seed=1), "task.submitted")] == [1.0, 1.0, 2.5]
+    fewer = traced.with_values({"tasks.count": 2})
+    assert [time for time, *_ in told(sim.run(fewer, seed=1), "task.submitted")] == [1.0, 1.0]
+
+
+def test_a_surge_plays_a_trace_faster(tmp_path: Path) -> None:
+    """From 10 s on twice as fast: 20 s is at 15 s; from 20 s on as before, and ten seconds ahead."""
+    (tmp_path / "a.csv").write_text("10\n20\n50\n", encoding="utf-8")
+    surge = {"load_surge": {"factor": 2, "at": 10, "for": 10}}
+    changed = {"tasks.arrivals": {"trace": {"file": str(tmp_path / "a.csv")}}, "faults": [surge]}
+    run = sim.run(scenario(changed, count=99), seed=1)
+    assert [time for time, *_ in told(run, "task.submitted")] == [10.0, 15.0, 40.0]
+
+
+def test_a_day_without_amplitude_is_a_poisson_process() -> None:
+    flat = {"tasks.arrivals": {"diurnal": {"rate": "1/s", "amplitude": 1e-12, "period": "40s"}}}
+    poisson = {"tasks.arrivals": {"poisson": {"rate": "1/s"}}}
+    runs = [sim.run(scenario(changed, count=999), seed=1) for changed in (flat, poisson)]
+    one, other = ([time for time, *_ in told(run, "task.submitted")] for run in runs)
+    assert one == pytest.approx(other, abs=1e-6)
+
+
+def test_nobody_comes_at_night_when_the_rate_falls_to_nothing() -> None:
+    """The peak is at 25 s of every 100 s, the depth of night at 75 s."""
+    day = {"diurnal": {"rate": "20/s", "amplitude": 1, "period": "100s", "peak": "25s"}}
+    run = sim.run(scenario({"tasks.arrivals": day}, count=99_999), seed=1)
+    times = np.array([time for time, *_ in told(run, "task.submitted")])
+    by_quarter = np.histogram(times, bins=[0, 20, 30, 70, 80, 100])[0]
+    assert by_quarter[1] > 10 * by_quarter[3]

@@ -1,0 +1,140 @@
+"""Numbers from CSV files: what is read, what is refused and how, and where a name leads."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scenarios
+import sim
+from scenarios.errors import ScenarioError
+
+NO_DURATION = "is no duration; valid: as in 2.5 (seconds) or 250ms"
+STORY = "name: story\nduration: 1h\ntasks: {{arrivals: {arrivals}, work: {work}}}\nagents: {{count: 1}}\n"
+
+
+def load(folder: Path, arrivals: str = "{poisson: {rate: 1/s}}", work: str = "1s") -> scenarios.Scenario:
+    file = folder / "story.scenario.yaml"
+    file.write_text(STORY.format(arrivals=arrivals, work=work), encoding="utf-8")
+    return scenarios.load(str(file))
+
+
+def traced(folder: Path, content: str, column: str | None = None) -> list[float]:
+    (folder / "arrivals.csv").write_text(content, encoding="utf-8")
+    chosen = "" if column is None else f", column: {column}"
+    arrivals = load(folder, f"{{trace: {{file: arrivals.csv{chosen}}}}}").tasks.arrivals
+    return list(arrivals.values)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "read"),
+    [
+        ("1\n2.5\n1e1\n", None, [1, 2.5, 10]),
+        ("250ms\n2s\n1m\n", None, [0.25, 2, 60]),
+        ("time\n1\n2\n", None, [1, 2]),
+        ("time,size\n1,9\n2,8\n", "time", [1, 2]),
+        ("id, at \na,1\nb,2\n", "at", [1, 2]),
+        ("1\n\n2\n", None, [1, 2]),
+        ("\ufefftime\n1\n", "time", [1]),
+        ('"time"\n"1"\n', "time", [1]),
+        ("1\r\n2\r\n", None, [1, 2]),
+    ],
+)
+def test_a_column_is_read(tmp_path: Path, content: str, column: str | None, read: list[float]) -> None:
+    assert traced(tmp_path, content, column) == read
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "said"),
+    [
+        ("1\n2\nx\n", None, f"file: arrivals.csv, row 3: 'x' {NO_DURATION}"),
+        ("t\n1\n-2\n", None, f"file: arrivals.csv, row 3: '-2' {NO_DURATION}"),
+        ("1\nnan\n", None, f"file: arrivals.csv, row 2: 'nan' {NO_DURATION}"),
+        (
+            "a,b\n1,2\n1\n",
+            "b",
+            "file: arrivals.csv, row 3: nothing is no duration; valid: as in 2.5 (seconds) or 250ms",
+        ),
+        ("1\n3\n2\n", None, "file: arrivals.csv, row 3: 2 s comes after 3 s; valid: in order of time"),
+        ("", None, "file: arrivals.csv: has no rows; valid: one number or more"),
+        ("time\n", None, "file: arrivals.csv: has no rows; valid: one number or more"),
+        ("time,size\n1,2\n", "tyme", "column: arrivals.csv: has no column 'tyme'; valid: time, size (nearest: 'time')"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path: Path, content: str, column: str | None, said: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        traced(tmp_path, content, column)
+    assert str(caught.value) == f"{tmp_path / 'story.scenario.yaml'}:3: tasks.arrivals.trace.{said}"
+
+
+def test_a_file_that_is_not_there_or_is_none_is_said(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for name, said in (
+        ("nowhere.csv", "nowhere.csv: no such file or directory; valid: a CSV file"),
+        ("folder", "folder: is a folder; valid: a CSV file"),
+        ("binary", "binary: is no text in UTF-8; valid: a CSV file"),
+    ):
+        with pytest.raises(ScenarioError, match=f"tasks.work.empirical.file: {said}"):
+            load(tmp_path, work=f"{{empirical: {{file: {name}}}}}")
+
+
+def test_an_empirical_distribution_draws_what_was_recorded_as_often_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "durations.csv").write_text("1\n1\n4\n", encoding="utf-8")
+    work = load(tmp_path, work="{empirical: {file: durations.csv}}").tasks.work
+    assert work.mean == 2
+    assert work.constant is None
+    drawn = work.sample(np.random.default_rng(1), 30_000)
+    assert set(drawn) == {1.0, 4.0}
+    assert abs((drawn == 4).mean() - 1 / 3) < 4 * (2 / 9 / 30_000) ** 0.5
+
+
+def test_durations_need_no_order_and_one_value_is_a_constant(tmp_path: Path) -> None:
+    (tmp_path / "durations.csv").write_text("3\n3\n", encoding="utf-8")
+    assert load(tmp_path, work="{empirical: {file: durations.csv}}").tasks.work.constant == 3
+    (tmp_path / "others.csv").write_text("3\n1\n", encoding="utf-8")
+    assert load(tmp_path, work="{empirical: {file: others.csv}}").tasks.work.mean == 2
+
+
+def test_a_name_is_relative_to_the_file_that_it_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when another scenario elsewhere extends it, and when other values change."""
+    base, child = tmp_path / "base", tmp_path / "child"
+    base.mkdir()
+    child.mkdir()
+    (base / "d.csv").write_text("7\n", encoding="utf-8")
+    load(base, work="{empirical: {file: d.csv}}")
+    extending = child / "child.scenario.yaml"
+    extending.write_text("name: child\nextends: ../base/story.scenario.yaml\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    scenario = scenarios.load(str(extending))
+    assert scenario.tasks.work.mean == 7
+    assert scenario.with_values({"agents.count": 3}).tasks.work.mean == 7
+
+
+def test_a_name_that_is_set_is_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (tmp_path / "d.csv").write_text("7\n", encoding="utf-8")
+    (here / "d.csv").write_text("9\n", encoding="utf-8")
+    scenario = load(tmp_path, work="{empirical: {file: d.csv}}")
+    monkeypatch.chdir(here)
+    assert scenario.with_values({"tasks.work": "{empirical: {file: ./d.csv}}"}).tasks.work.mean == 9
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    assert traced(tmp_path, "1\n") == [1]
+    assert traced(tmp_path, "1\n2\n") == [1, 2]
+
+
+def test_a_run_knows_the_files_that_it_used(tmp_path: Path) -> None:
+    content = b"7\n"
+    (tmp_path / "d.csv").write_bytes(content)
+    scenario = load(tmp_path, work="{empirical: {file: d.csv}}")
+    known = {"d.csv": hashlib.sha256(content).hexdigest()}
+    assert sim.run(scenario, seed=1).record.meta["files_sha256"] == known
+    assert sim.replicate(scenario, seed=1, replications=1).as_json()["files_sha256"] == known

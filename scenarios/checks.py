@@ -50,6 +50,11 @@ def _contradictions(scenario: Scenario) -> Iterator[Contradiction]:
         path: Path = ("faults", number, fault.kind)
         for below, problem in (*_fault(scenario, fault), *_when(scenario, number, fault)):
             yield path + below, problem
+    if scenario.steady_state is not None and not scenario.tasks.client.waits:
+        for number, condition in enumerate(scenario.steady_state.holds):
+            if condition.metric.startswith("client."):
+                path = ("steady_state", "holds", number)
+                yield path, f"{condition.metric} is never observed here; valid: with tasks.client"
     for number, expectation in enumerate(scenario.expect):
         try:
             known_metric(expectation.metric, scenario.resources)

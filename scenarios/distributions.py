@@ -323,19 +323,19 @@ def _lasting(distribution: AnyDistribution) -> AnyDistribution:
 
 
 Distribution = Annotated[
-    AnyDistribution, OneOf("distribution", FORMS, (), _constant, DURATION_SCHEMA), Quantity("distribution")
+    AnyDistribution, OneOf("distribution", FORMS, _constant, DURATION_SCHEMA), Quantity("distribution")
 ]
 """Any distribution; a bare duration is a constant."""
 Interval = Annotated[
     AnyDistribution,
-    OneOf("distribution", FORMS, (), _constant, LASTING_SCHEMA),
+    OneOf("distribution", FORMS, _constant, LASTING_SCHEMA),
     AfterValidator(_lasting),
     Quantity("distribution, mean > 0"),
 ]
 """A distribution of the time between events: its mean is above 0; a bare duration is a constant."""
 RandomInterval = Annotated[
     AnyDistribution,
-    OneOf("distribution", FORMS, (), _exponential, LASTING_SCHEMA),
+    OneOf("distribution", FORMS, _exponential, LASTING_SCHEMA),
     AfterValidator(_lasting),
     Quantity("distribution, mean > 0"),
 ]

@@ -80,8 +80,6 @@ def known_metric(name: str, resources: Mapping[str, Any] | None = None) -> Metri
     except UnknownMetric as error:
         valid = f"; {instead(name, [error.near], 'valid')}" if error.near else "; valid: a metric of the catalogue"
         raise invalid(f"unknown metric '{name}'{valid}") from None
-    if not metric.measured:
-        raise invalid(f"metric '{name}' is not measured yet, so nothing can be expected of it")
     return metric
 
 

@@ -40,14 +40,13 @@ class Metric:
     """One number that a run yields.
 
     `unit` is `s`, `1/s`, `fraction` (0 to 1), `ratio`, or the noun of what is counted; `direction` says which way is
-    better, None when neither is; `measured` is False for what is known and not measured yet.
+    better, None when neither is.
     """
 
     name: str
     unit: str
     direction: Direction
     meaning: str
-    measured: bool = True
 
 
 SIGNALS = {
@@ -166,8 +165,6 @@ ROWS: tuple[Row, ...] = (
     ("run.virtual_seconds", "s", None, "virtual time that was simulated"),
 )
 """Name, unit, better direction, meaning; `.*` stands for the statistics of a distribution."""
-NOT_YET = ("service.", "restoration.")
-"""Groups that are known and not measured yet."""
 _POOL: tuple[Row, ...] = (
     ("utilization", "fraction", None, "share of the pool's units that are held, over time"),
     ("available", "fraction", "higher", "share of the pool's units in service, over time"),
@@ -177,14 +174,11 @@ POOL_GROUP = "resources"
 
 def _expanded(rows: Iterable[Row]) -> Iterator[Metric]:
     for name, unit, direction, meaning in rows:
-        measured = not name.startswith(NOT_YET)
         if not name.endswith(".*"):
-            yield Metric(name, unit, direction, meaning, measured)
+            yield Metric(name, unit, direction, meaning)
             continue
         for statistic in STATISTICS:
-            yield Metric(
-                f"{name[:-1]}{statistic}", unit, direction, f"{STATISTIC_MEANING[statistic]}: {meaning}", measured
-            )
+            yield Metric(f"{name[:-1]}{statistic}", unit, direction, f"{STATISTIC_MEANING[statistic]}: {meaning}")
 
 
 @cache

@@ -12,11 +12,12 @@ from pydantic.fields import FieldInfo
 from scenarios import arrivals, distributions, faults
 from scenarios.faults.base import PLACES
 from scenarios.faults.trigger import MEANINGS
-from scenarios.metrics import NOT_YET, ROWS, STATISTICS, Row, pool_rows
+from scenarios.metrics import ROWS, STATISTICS, Row, pool_rows
 from scenarios.policies import Condition, Policy
 from scenarios.quantities import Quantity
 from scenarios.schema import Scenario
 from scenarios.settings import Form, Settings
+from scenarios.steady_state import WINDOWED
 
 INTRODUCTION = """\
 # Scenarios
@@ -70,6 +71,21 @@ cascade.
 """
 
 
+STEADY_STATE = """\
+The service is in steady state at an instant when all of `holds` is so over the `window` before it, which is what an
+operator would see. `service.availability` is the share of such instants, ten to a window. `restoration.time.*` goes
+from the end of a fault until steady state begins that lasts for a window at least, and is infinite when it never does;
+a fault that is over at once, a crash say, ends when it is injected; of one that lasts until the end, or ends within
+a window of it, there is none.
+
+When it is left out it is learnt: over windows of 30 s one after another, from the warm-up to the first fault, the mean
+of `queue.depth.mean`, `tasks.throughput` and, with `tasks.client`, `client.goodput`. Steady is a window that is no
+worse than that by more than three standard deviations, or somewhat more when there are few. With fewer than five such
+windows nothing is learnt, and nothing measured.
+
+"""
+
+
 def reference() -> str:
     """The whole page, in Markdown."""
     sections = [
@@ -81,11 +97,15 @@ def reference() -> str:
         "fraction (`0.2`, `20%`), `all`, or a list of names.\n\n" + _forms(faults.FORMS),
         "## Conditions\n\n" + CONDITIONS + _table(("quantity", "meaning"), _conditions()),
         "## Expectations\n\n" + EXPECTATIONS,
+        "## Steady state\n\n" + STEADY_STATE + _table(("metric", "of a window"), _windowed()),
         f"## Metrics\n\nFor `.*` stands one of {', '.join(f'`{name}`' for name in STATISTICS)}.\n\n"
         + _table(("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME")))),
-        "## Not supported yet\n\n`steady_state`, and the keys that say so.\n",
     ]
     return "\n".join(sections)
+
+
+def _windowed() -> Iterator[tuple[str, ...]]:
+    return ((f"`{name}`", meaning) for name, meaning in WINDOWED.items())
 
 
 def _conditions() -> Iterator[tuple[str, ...]]:
@@ -181,8 +201,7 @@ def _forms(forms: Iterable[type[Form]]) -> str:
 
 def _metrics(rows: Iterable[Row]) -> Iterator[tuple[str, ...]]:
     for name, unit, direction, meaning in rows:
-        later = " (not measured yet)" if name.startswith(NOT_YET) else ""
-        yield f"`{name}`", unit, direction or "", meaning + later
+        yield f"`{name}`", unit, direction or "", meaning
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 
@@ -30,7 +30,8 @@ from scenarios.quantities import (
     Seconds,
     Truth,
 )
-from scenarios.settings import NOT_YET, Settings
+from scenarios.settings import Settings
+from scenarios.steady_state import SteadyState
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
@@ -139,10 +140,6 @@ def _named(resources: dict[str, ResourceSettings]) -> dict[str, ResourceSettings
 class Scenario(Settings):
     """One experiment: the load, the world, the recovery policies, what goes wrong, and what is expected."""
 
-    refused: ClassVar[dict[str, str]] = {
-        "steady_state": f"'steady_state' {NOT_YET}; valid: leave it out",
-    }
-
     name: Annotated[
         str, AfterValidator(_a_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}), Quantity("name")
     ] = Field(description="letters, digits, - and _; the file is NAME.scenario.yaml")
@@ -172,6 +169,10 @@ class Scenario(Settings):
     storage: StorageSettings = Field(default=StorageSettings(), description="checkpoint storage")
     recovery: RecoverySettings = Field(default=RecoverySettings(), description="the recovery core")
     faults: tuple[FaultEntry, ...] = Field(default=(), description="what goes wrong")
+    steady_state: SteadyState | None = Field(
+        default=None,
+        description="when the service is as it should be; null: learnt from the time before the first fault",
+    )
     expect: tuple[Expected, ...] = Field(default=(), description="what must hold, in the mean over replications")
 
     _source: str | None = PrivateAttr(default=None)

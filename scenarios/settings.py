@@ -12,13 +12,12 @@ from pydantic_core import CoreSchema, core_schema
 
 from scenarios.errors import instead, invalid, shown
 
-NOT_YET = "is not supported yet"
 UNION = "x-union"
 """Marks, in JSON Schema, a union of forms with what it is called."""
 
 
 class Settings(BaseModel):
-    """One mapping of a scenario file. Immutable; a key that is unknown, or known but not supported yet, is refused."""
+    """One mapping of a scenario file. Immutable; a key that is unknown, or known and of no use here, is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -56,13 +55,12 @@ class Form(Settings):
 class OneOf:
     """Annotation of a union of forms: a mapping with exactly one key, which names the form.
 
-    `later` are forms that are known and refused as not supported yet. `bare`, if given, makes a form of a value that is
+    `bare`, if given, makes a form of a value that is
     no mapping; `bare_schema` is that value's JSON Schema.
     """
 
     noun: str
     forms: tuple[type[Form], ...]
-    later: tuple[str, ...] = ()
     bare: Callable[[Any], Form] | None = None
     bare_schema: Mapping[str, Any] | None = None
 
@@ -79,8 +77,6 @@ class OneOf:
                 return self.bare(value)
             raise invalid(f"{shown(value)} is no {self.noun}; {self._valid()}")
         for key in value:
-            if key in self.later:
-                raise invalid(f"{self.noun} '{key}' {NOT_YET}; supported: {', '.join(self.kinds)}", str(key))
             if key not in self.kinds:
                 raise invalid(f"unknown {self.noun}; {instead(str(key), self.kinds)}", str(key))
         if len(value) != 1:

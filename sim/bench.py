@@ -170,4 +170,13 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "monitored": scenario.recovery.monitor is not None,
         "clients": scenario.tasks.client.waits,
         "files_sha256": files_sha256(scenario),
+        "steady_state": _steady_state(scenario),
     }
+
+
+def _steady_state(scenario: Scenario) -> dict[str, Any] | None:
+    steady = scenario.steady_state
+    if steady is None:
+        return None
+    holds = [(each.expression, each.metric, each.operator, each.value) for each in steady.holds]
+    return {"window": steady.window, "holds": holds}

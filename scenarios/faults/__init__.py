@@ -73,7 +73,7 @@ AnyFault = (
     | CoreSlow
     | ClockSkew
 )
-FaultEntry = Annotated[AnyFault, OneOf("fault", FORMS, ()), Quantity("fault")]
+FaultEntry = Annotated[AnyFault, OneOf("fault", FORMS), Quantity("fault")]
 """One entry of `faults`."""
 
 __all__ = [

@@ -22,6 +22,7 @@ from sim.measures.queue import measure_queue
 from sim.measures.recovery_time import measure_recovery
 from sim.measures.resources import measure_resources
 from sim.measures.retries import measure_retries
+from sim.measures.service import measure_service
 from sim.measures.tasks import measure_tasks
 from sim.measures.tracks import Tracks
 from sim.measures.work import measure_work
@@ -48,6 +49,7 @@ def measure(history: History, violations: Mapping[str, Sequence[object]] | None 
         **measure_resources(history),
         **measure_queue(history),
         **measure_clients(history),
+        **measure_service(history),
         **_consistency(violations),
         "run.events": float(len(history)),
         "run.virtual_seconds": Tracks.of(history).end,

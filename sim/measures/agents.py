@@ -7,7 +7,7 @@ import numpy as np
 from sim.history import Event, History
 from sim.measures.faults import AGENT_CHANGES, AGENT_RETURNS
 from sim.measures.timeline import Steps, overlap
-from sim.measures.tracks import Tracks
+from sim.measures.tracks import Floats, Tracks
 
 
 def measure_agents(history: History) -> dict[str, float | None]:
@@ -36,6 +36,14 @@ def measure_agents(history: History) -> dict[str, float | None]:
 
 def agents_up(tracks: Tracks, changes: tuple[int, ...], returns: tuple[int, ...]) -> Steps:
     """Agents that are up over time, when those of `changes` that are not `returns` take an agent down."""
+    times, steps = up_changes(tracks, changes, returns)
+    return Steps.of(tracks.agents, times, steps, tracks.start, max(tracks.start, tracks.end))
+
+
+def up_changes(
+    tracks: Tracks, changes: tuple[int, ...] = AGENT_CHANGES, returns: tuple[int, ...] = AGENT_RETURNS
+) -> tuple[Floats, Floats]:
+    """Instants at which the number of agents that are up changes, and by how much."""
     rows = tracks.rows(*changes)
     order = np.argsort(tracks.agent[rows], kind="stable")
     agent = tracks.agent[rows[order]]
@@ -44,7 +52,7 @@ def agents_up(tracks: Tracks, changes: tuple[int, ...], returns: tuple[int, ...]
     before[np.flatnonzero(agent[1:] != agent[:-1]) + 1] = 1
     change = np.empty(len(rows))
     change[order] = after - before
-    return Steps.of(tracks.agents, tracks.time[rows], change, tracks.start, max(tracks.start, tracks.end))
+    return tracks.time[rows], change
 
 
 def _share(level: float | None, count: int) -> float | None:

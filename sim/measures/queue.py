@@ -31,6 +31,12 @@ def measure_queue(history: History) -> dict[str, float | None]:
 
 def queue_depth(tracks: Tracks) -> Steps:
     """Tasks in the waiting line over time, within the window."""
+    times, changes = depth_changes(tracks)
+    return Steps.of(0.0, times, changes, tracks.start, max(tracks.start, tracks.end))
+
+
+def depth_changes(tracks: Tracks) -> tuple[Floats, Floats]:
+    """Instants at which the number of tasks in the waiting line changes, and by how much."""
     events = (Event.QUEUE_ENTERED, Event.QUEUE_DELIVERED, Event.QUEUE_WITHDRAWN)
     dead = tracks.task[tracks.rows(Event.QUEUE_DEAD_LETTERED)]
     if not len(dead):
@@ -41,7 +47,7 @@ def queue_depth(tracks: Tracks) -> Steps:
         changes = np.where(tracks.event[rows] == Event.QUEUE_ENTERED, 1.0, -1.0)
         of_dead = np.flatnonzero(np.isin(tracks.task[rows], dead))
         changes[of_dead] = _never_below_zero(tracks, rows[of_dead])
-    return Steps.of(0.0, tracks.time[rows], changes, tracks.start, max(tracks.start, tracks.end))
+    return tracks.time[rows], changes
 
 
 def _never_below_zero(tracks: Tracks, rows: Rows) -> Floats:

@@ -161,7 +161,15 @@ def hit(scenario: Scenario) -> Iterator[str]:
 
 # ------------------------------------------------------------------------------- recovery
 def should_happen(scenario: Scenario) -> Iterator[str]:
-    """How a failure is noticed and what the core does about it."""
+    """How a failure is noticed, what the core does about it, and when all is well."""
+    yield from _recoveries(scenario)
+    steady = scenario.steady_state
+    if steady is not None:
+        holds = listed([condition.expression for condition in steady.holds])
+        yield f"The service is in steady state when over {duration(steady.window)} {holds}."
+
+
+def _recoveries(scenario: Scenario) -> Iterator[str]:
     if scenario.recovery.runbook is not None:
         yield f"The core follows the runbook {scenario.recovery.runbook}."
     entry = dict(scenario.recovery.in_force.entries()).get(scenario.documents or "")

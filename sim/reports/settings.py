@@ -21,7 +21,7 @@ SAID = frozenset(
         *("queue.loss", "queue.ack_loss", "queue.duplication", "network.loss", "storage.failure"),
         *("recovery.runbook", "recovery.load.rate", "recovery.load.burst", "recovery.detection.detector"),
         *("recovery.detection.stalled_after", "recovery.detection.resource_probe"),
-        *("recovery.detection.failed_deliveries", "tasks.client.timeout"),
+        *("recovery.detection.failed_deliveries", "tasks.client.timeout", "steady_state.window", "steady_state.holds"),
     }
 )
 """Keys that the sentences tell whenever they are not at their default."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import simpy
@@ -13,9 +12,8 @@ import simpy
 from recovery.model import FINISHED, AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskStatus, TaskView
 from sim.history import Event
 from sim.loop import SimLoop
-from sim.randomness import Samplable, Streams
-from sim.world.agents import Agent
 from sim.world.resources import Pool
+from sim.world.restarts import Restarts
 from sim.world.tasks import task_number
 
 if TYPE_CHECKING:
@@ -98,16 +96,11 @@ class WorldTasks:
 
 
 class WorldAgents:
-    """Implements `recovery.ports.AgentPort`. Restarts take a slot of `restart_slots` and a draw of `restart_time`."""
+    """Implements `recovery.ports.AgentPort`."""
 
-    def __init__(self, world: World, loop: SimLoop, streams: Streams, time: Samplable, slots: int | None) -> None:
+    def __init__(self, world: World, restarts: Restarts) -> None:
         self._world = world
-        self._loop = loop
-        self._slots = None if slots is None else simpy.Resource(loop.env, slots)
-        self._times: dict[str, Callable[[], float]] = {}
-        self._boots: dict[Agent, simpy.Process] = {}
-        self._streams = streams
-        self._time = time
+        self._restarts = restarts
 
     async def health(self, agent_id: str) -> AgentHealth:
         """Probe one agent."""
@@ -116,48 +109,12 @@ class WorldAgents:
         return AgentHealth(agent_id, reachable, responding=reachable and agent.responding)
 
     async def restart(self, agent_id: str) -> bool:
-        """Stop what is left of the agent, and start it: on its own, whatever becomes of the core that asked for it.
-
-        A core that is not there any more and one that asks again get the same start; one that cancels wants none.
-        """
+        """Stop what is left of the agent, and start it."""
         agent = self._world.agent(agent_id)
         if not self._world.reachable(agent):
             return False
-        boot = self._boots.get(agent)
-        if boot is None:
-            if agent.up:
-                self._world.agents.crash(agent, Event.AGENT_STOPPED, "agent_restart")
-            boot = self._boots[agent] = self._loop.env.process(self._boot(agent))
-        try:
-            await self._loop.wait(boot)
-        except asyncio.CancelledError:
-            if boot.is_alive:
-                boot.interrupt()
-            raise
+        await self._restarts.restart(agent)
         return True
-
-    def _boot(self, agent: Agent) -> Generator[simpy.Event, None, None]:
-        try:
-            if self._slots is None:
-                yield from self._start(agent)
-            else:
-                with self._slots.request() as slot:
-                    yield slot
-                    yield from self._start(agent)
-        except simpy.Interrupt:
-            pass
-        finally:
-            del self._boots[agent]
-
-    def _start(self, agent: Agent) -> Generator[simpy.Event, None, None]:
-        if agent.name not in self._times:
-            self._times[agent.name] = self._streams.sequence(f"{agent.name}.restart", self._time)
-        seconds = self._times[agent.name]()
-        if seconds > 0:
-            yield self._loop.env.timeout(seconds)
-        if not agent.up:
-            self._world.history.record(Event.AGENT_RESTARTED, agent=agent.number)
-            self._world.agents.start(agent)
 
 
 class WorldResources:

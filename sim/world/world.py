@@ -29,6 +29,7 @@ from sim.world.ports import (
 )
 from sim.world.queue import TaskQueue
 from sim.world.resources import Pools
+from sim.world.restarts import Restarts
 from sim.world.tasks import Task
 from sim.world.topology import WorldTopology
 
@@ -88,9 +89,10 @@ class World:
                 self.load.rejected(request) if rejected else self.load.ended(request)
             )
         self.logs = WorldLogs(env)
+        restarts = scenario.agents.restart_time, scenario.agents.restart_slots
         self.system = System(
             tasks=WorldTasks(self),
-            agents=WorldAgents(self, loop, streams, scenario.agents.restart_time, scenario.agents.restart_slots),
+            agents=WorldAgents(self, Restarts(loop, history, self.agents, streams, *restarts)),
             resources=WorldResources(self),
             queues=WorldQueue(self),
             network=WorldNetwork(self, loop),

@@ -37,7 +37,7 @@ def draws(distribution, size=DRAWS, seed=7):
 
 
 def test_each_supported_form_is_checked_here():
-    checked = {next(iter(written)) for written, _ in FORMS.values()} | {"constant", "hyperexponential"}
+    checked = {next(iter(written)) for written, _ in FORMS.values()} | {"constant", "hyperexponential", "empirical"}
     assert {form.kind for form in distributions.FORMS} == checked
 
 

@@ -67,7 +67,6 @@ def test_an_expression_is_kept_with_single_spaces():
         "tasks.throughput >= -2/s",
         "agents.availability >= 101%",
         "agents.availability >= -1%",
-        "service.availability >= 99%",
         3,
         None,
         ["tasks.lost == 0"],

@@ -127,6 +127,11 @@ ONLY_THE_LOADER_KNOWS = (
     "is over before the next heartbeat",
     "do not talk to each other",
     "all messages have no one direction",
+    "go by no clock here",
+    "goes by no clock here",
+    "is a clock that is right",
+    "agents measure time and never look at its date",
+    "is never observed here",
     "no such file",
     "is a folder",
 )

@@ -100,11 +100,6 @@ def test_a_metric_says_which_way_is_better(name, direction):
     assert lookup(name).direction == direction
 
 
-def test_what_is_not_measured_yet_says_so():
-    later = {metric.name.partition(".")[0] for metric in catalogue() if not metric.measured}
-    assert later == {"service", "restoration"}
-
-
 @pytest.mark.parametrize(
     ("name", "near"),
     [

@@ -10,6 +10,7 @@ from scenarios import Scenario, arrivals, distributions, faults
 from scenarios.faults.trigger import MEANINGS
 from scenarios.metrics import STATISTICS, catalogue
 from scenarios.reference import reference
+from scenarios.steady_state import WINDOWED
 
 PAGE = Path(scenarios.__file__).with_name("README.md")
 
@@ -87,10 +88,9 @@ def test_what_is_required_is_marked():
     ]
 
 
-def test_what_is_not_supported_yet_is_listed():
-    later = reference().partition("## Not supported yet")[2]
-    for name in ("empirical", "diurnal", "trace", "steady_state"):
-        assert f"`{name}`" in later
+def test_every_metric_of_a_window_is_explained():
+    page = reference().partition("## Steady state")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([\w.]+)` \| \w", page, re.MULTILINE) == list(WINDOWED)
 
 
 def test_every_quantity_of_a_condition_is_explained():

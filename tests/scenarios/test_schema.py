@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 import scenarios
-from scenarios import Scenario, ScenarioError
+from scenarios import Scenario
 from scenarios.distributions import Constant
 
 STORY = """\
@@ -68,16 +68,10 @@ expect:
   - consistency.violations == 0
   - recovery.time.p95 <= 90s
 """  # noqa: E501 - every key of a section on one line
-LATER = ("steady_state",)
-"""Keys of the example that are refused as not supported yet."""
 
 
 def example():
     return YAML(typ="safe", pure=True).load(EVERY_KEY)
-
-
-def supported():
-    return {key: value for key, value in example().items() if key not in LATER}
 
 
 def paths(data, place=()):
@@ -105,24 +99,16 @@ def at(data, path):
     return data
 
 
-def test_the_example_with_every_key_is_accepted_but_for_what_is_not_supported_yet():
-    scenario = Scenario.model_validate(supported())
+def test_the_example_with_every_key_is_accepted():
+    scenario = Scenario.model_validate(example())
     assert scenario.faults[2].units == 4
     assert scenario.queue.ack_timeout == 120
     assert scenario.recovery.parallel == 8
 
 
-@pytest.mark.parametrize("key", LATER)
-def test_a_key_that_is_not_supported_yet_is_refused_and_never_ignored(key):
-    line = next(number for number, line in enumerate(EVERY_KEY.splitlines(), 1) if line.startswith(f"{key}:"))
-    with pytest.raises(ScenarioError) as caught:
-        scenarios.loads(EVERY_KEY, "example.yaml")
-    assert str(caught.value) == f"example.yaml:{line}: {key}: '{key}' is not supported yet; valid: leave it out"
-
-
-@pytest.mark.parametrize("path", list(paths(supported())), ids=lambda path: ".".join(map(str, path)))
+@pytest.mark.parametrize("path", list(paths(example())), ids=lambda path: ".".join(map(str, path)))
 def test_every_key_of_the_example_is_kept(path):
-    resolved = Scenario.model_validate(supported()).resolved()
+    resolved = Scenario.model_validate(example()).resolved()
     assert path in set(paths(resolved))
 
 
@@ -143,12 +129,12 @@ def test_every_key_of_the_example_is_kept(path):
     ],
 )
 def test_a_key_that_is_not_required_can_be_left_out(path):
-    Scenario.model_validate(without(supported(), path))
+    Scenario.model_validate(without(example(), path))
 
 
 def test_required_are_name_duration_arrivals_work_and_agents():
     required = [("name",), ("duration",), ("tasks", "arrivals"), ("tasks", "work"), ("agents", "count")]
-    complete = supported()
+    complete = example()
     top = [path for path in paths(complete) if len(path) <= 2 and path[0] in {*complete}]
     refused = []
     for path in top:
@@ -157,7 +143,15 @@ def test_required_are_name_duration_arrivals_work_and_agents():
         except ValidationError as error:
             if error.errors()[0]["type"] == "missing":
                 refused.append(path)
-    assert refused == [("name",), ("duration",), ("tasks",), *required[2:4], ("agents",), required[4]]
+    assert refused == [
+        ("name",),
+        ("duration",),
+        ("tasks",),
+        *required[2:4],
+        ("agents",),
+        required[4],
+        ("steady_state", "holds"),
+    ]
 
 
 def test_what_is_not_given_does_not_happen_and_costs_nothing():
@@ -178,24 +172,18 @@ def test_what_is_not_given_does_not_happen_and_costs_nothing():
 
 
 @pytest.mark.parametrize(
-    ("arrivals", "later"),
+    "arrivals",
     [
-        ("{poisson: {rate: 2/s}}", False),
-        ("{interval: {every: 1s}}", False),
-        ("{burst: {size: 100, at: 0s}}", False),
-        ("{closed: {clients: 50, think: {exponential: {mean: 1s}}}}", False),
-        ("{diurnal: {}}", True),
-        ("{trace: {file: arrivals.csv}}", True),
+        "{poisson: {rate: 2/s}}",
+        "{interval: {every: 1s}}",
+        "{burst: {size: 100, at: 0s}}",
+        "{closed: {clients: 50, think: {exponential: {mean: 1s}}}}",
+        "{diurnal: {rate: 2/s}}",
     ],
 )
-def test_every_form_of_arrivals_is_known(arrivals, later):
-    text = STORY.replace("{poisson: {rate: 2/s}}", arrivals)
-    if later:
-        with pytest.raises(ScenarioError, match="is not supported yet; supported: poisson, interval, burst, closed"):
-            scenarios.loads(text)
-    else:
-        kind = scenarios.loads(text).tasks.arrivals.kind
-        assert arrivals.startswith(f"{{{kind}:")
+def test_every_form_of_arrivals_is_known(arrivals):
+    kind = scenarios.loads(STORY.replace("{poisson: {rate: 2/s}}", arrivals)).tasks.arrivals.kind
+    assert arrivals.startswith(f"{{{kind}:")
 
 
 @pytest.mark.parametrize(
@@ -235,12 +223,12 @@ def test_targets_are_a_count_a_share_all_or_names(written, read):
 
 
 def test_resolved_values_make_the_same_scenario_again():
-    scenario = Scenario.model_validate(supported())
+    scenario = Scenario.model_validate(example())
     assert Scenario.model_validate(scenario.resolved()) == scenario
 
 
 def test_resolved_values_are_in_seconds_and_per_second():
-    resolved = Scenario.model_validate(supported()).resolved()
+    resolved = Scenario.model_validate(example()).resolved()
     assert at(resolved, ("duration",)) == 3600
     assert at(resolved, ("tasks", "arrivals", "poisson", "rate")) == 2
     assert at(resolved, ("agents", "restart_time")) == {"constant": {"value": 20}}

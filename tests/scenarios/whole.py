@@ -158,5 +158,6 @@ WHOLE: dict[str, Any] = {
         {"core_slow": {"delay": "200ms", "at": "1m", "for": "5s"}},
         {"clock_skew": {"targets": "queue", "rate": 2, "offset": 0, "at": "1m", "for": "5s"}},
     ],
+    "steady_state": {"window": "20s", "holds": ["queue.depth.mean <= 20", "tasks.throughput >= 1.8/s"]},
     "expect": ["tasks.lost == 0", "recovery.time.p95 <= 90s"],
 }

@@ -1,0 +1,100 @@
+"""Restarts of agents: they go on by themselves, whatever becomes of the core that asked for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import simpy
+from simpy.resources.resource import Request
+
+from sim.history import Event, History
+from sim.loop import SimLoop
+from sim.randomness import Samplable, Streams
+from sim.world.agents import Agent, Agents
+from sim.world.clock import Timer, after, disarm
+
+
+@dataclass(eq=False, slots=True)
+class Boot:
+    """An agent that is being started. `done` has a result when it is up."""
+
+    agent: Agent
+    done: asyncio.Future[None]
+    slot: Request | None = None
+    timer: Timer | None = None
+
+
+class Restarts:
+    """Stops and starts agents: each start takes one of `slots` (None: there is one for each) and a draw of `time`."""
+
+    def __init__(
+        self, loop: SimLoop, history: History, agents: Agents, streams: Streams, time: Samplable, slots: int | None
+    ) -> None:
+        self._loop = loop
+        self._history = history
+        self._agents = agents
+        self._slots = None if slots is None else simpy.Resource(loop.env, slots)
+        self._time = time
+        self._streams = streams
+        self._times: dict[str, Callable[[], float]] = {}
+        self._boots: dict[Agent, Boot] = {}
+
+    async def restart(self, agent: Agent) -> None:
+        """Stop what is left of an agent, and return when it is up again.
+
+        Who asks while it is being started waits for that start. Who cancels wants none.
+        """
+        boot = self._boots.get(agent)
+        if boot is None:
+            if agent.up:
+                self._agents.crash(agent, Event.AGENT_STOPPED, "agent_restart")
+            boot = self._begin(agent)
+        if boot.done.done():
+            return
+        try:
+            await boot.done
+        except asyncio.CancelledError:
+            self._abandon(boot)
+            raise
+
+    def _begin(self, agent: Agent) -> Boot:
+        boot = self._boots[agent] = Boot(agent, self._loop.create_future())
+        if self._slots is None:
+            self._start(boot)
+        else:
+            boot.slot = self._slots.request()
+            assert boot.slot.callbacks is not None
+            boot.slot.callbacks.append(lambda _: self._start(boot))
+        return boot
+
+    def _start(self, boot: Boot) -> None:
+        name = boot.agent.name
+        if name not in self._times:
+            self._times[name] = self._streams.sequence(f"{name}.restart", self._time)
+        seconds = self._times[name]()
+        if seconds > 0:
+            boot.timer = after(self._loop.env, seconds, lambda _: self._finish(boot))
+        else:
+            self._finish(boot)
+
+    def _finish(self, boot: Boot) -> None:
+        self._leave(boot)
+        if not boot.agent.up:
+            self._history.record(Event.AGENT_RESTARTED, agent=boot.agent.number)
+            self._agents.start(boot.agent)
+        boot.done.set_result(None)
+
+    def _abandon(self, boot: Boot) -> None:
+        if self._boots.get(boot.agent) is boot:
+            disarm(boot.timer)
+            self._leave(boot)
+
+    def _leave(self, boot: Boot) -> None:
+        del self._boots[boot.agent]
+        if self._slots is not None and boot.slot is not None:
+            if boot.slot.triggered:
+                self._slots.release(boot.slot)
+            else:
+                boot.slot.cancel()

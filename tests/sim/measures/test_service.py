@@ -1,0 +1,185 @@
+"""Steady state, in windows of time, and how soon it is there again after a fault."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import numpy as np
+import pytest
+
+import scenarios
+import sim
+from scenarios.steady_state import WINDOWED
+from sim.bench import Run
+from sim.measures.tracks import Tracks
+from sim.measures.windows import METRICS, values
+
+BUSY = """
+name: busy
+duration: 10m
+warmup: 1m
+tasks:
+  arrivals: {poisson: {rate: 2/s}}
+  work: {exponential: {mean: 3s}}
+  failure_probability: 10%
+  client: {timeout: 8s, max_retries: 1}
+agents: {count: 8, slots: 1, mtbf: 3m, restart_time: 10s}
+queue: {capacity: 20}
+recovery: {conditions: {task_failure: {max_retries: 1, retry_delay: 1s}}}
+"""
+DAILY = """
+name: daily
+duration: {duration}
+warmup: 5s
+tasks: {{arrivals: {{interval: {{every: 1s}}}}, work: 0.5s}}
+agents: {{count: 1}}
+recovery: {{detection: {{heartbeat_interval: 1000s}}}}
+steady_state: {{window: 10s, holds: [{holds}]}}
+"""
+"""A task every second, each done half a second later: ten completions in any window of 10 s."""
+
+
+def daily(*faults: dict[str, Any], holds: str = "tasks.throughput >= 0.95", duration: str = "200s") -> Run:
+    text = DAILY.format(holds=holds, duration=duration)
+    return sim.run(scenarios.loads(text).with_values({"faults": list(faults)}), seed=1)
+
+
+def service(run: Run) -> tuple[float | None, float | None]:
+    return run.metrics["service.availability"], run.metrics["restoration.time.max"]
+
+
+def blocked(at: float, lasts: float) -> dict[str, Any]:
+    return {"queue_blocked": {"at": at, "for": lasts}}
+
+
+def test_what_is_always_so_is_always_available() -> None:
+    assert service(daily()) == (1.0, None)
+
+
+def test_what_is_never_so_is_never_available() -> None:
+    assert service(daily(holds="tasks.throughput >= 3/s")) == (0.0, None)
+
+
+def test_after_an_outage_it_is_restored_when_a_whole_window_is_as_it_should_be() -> None:
+    """Nothing is delivered from 100 s to 110 s; the ten tasks and those that come meanwhile keep one agent busy until
+    120 s: nothing waits any more from then on, and a window without anybody waiting begins at 120 s."""
+    run = daily(blocked(100, 10), holds="queue.depth.mean <= 0")
+    assert run.metrics["restoration.time.mean"] == pytest.approx(20, abs=1)
+    assert run.metrics["service.availability"] == pytest.approx(1 - 30 / 185, abs=0.02)
+
+
+def test_a_fault_that_nobody_notices_is_restored_at_once() -> None:
+    assert service(daily(blocked(100, 0.2))) == (1.0, 0.0)
+
+
+def test_what_does_not_come_back_takes_for_ever() -> None:
+    crash = {"agent_crash": {"at": 100}}
+    run = daily(crash)
+    assert service(run)[1] == inf
+    assert run.metrics["restoration.time.p50"] == inf
+    assert run.metrics["restoration.time.sd"] is None
+
+
+def test_what_is_over_too_late_to_tell_is_not_counted() -> None:
+    assert service(daily(blocked(183, 10)))[1] is None
+
+
+def test_a_fault_that_lasts_until_the_end_has_no_restoration() -> None:
+    forever = {"agent_slow": {"factor": 3, "at": 100}}
+    assert service(daily(forever))[1] is None
+
+
+def test_of_one_fault_that_hits_many_there_is_one_restoration() -> None:
+    text = DAILY.format(holds="agents.up.mean >= 4", duration="200s").replace("count: 1", "count: 4, restart_time: 5s")
+    crash = {"agent_crash": {"at": 100, "targets": 3}}
+    changed = {"faults": [crash], "recovery.detection.detector": "perfect"}
+    run = sim.run(scenarios.loads(text).with_values(changed), seed=1)
+    assert run.metrics["restoration.time.max"] == pytest.approx(15, abs=1)
+    assert run.metrics["restoration.time.sd"] is None
+
+
+def test_a_metric_that_a_window_did_not_observe_does_not_hold() -> None:
+    run = daily(blocked(100, 50), holds="tasks.sojourn.mean <= 1000s")
+    assert run.metrics["service.availability"] == pytest.approx(1 - 40 / 185, abs=0.02)
+
+
+# ------------------------------------------------------------------------------------------------------------- learnt
+LEARNING = """
+name: learning
+duration: {duration}
+warmup: 1m
+tasks: {{arrivals: {{poisson: {{rate: 4/s}}}}, work: {{exponential: {{mean: 1s}}}}}}
+agents: {{count: 8}}
+"""
+
+
+def learning(*faults: dict[str, Any], duration: str = "30m") -> Run:
+    changed = {"faults": list(faults)}
+    return sim.run(scenarios.loads(LEARNING.format(duration=duration)).with_values(changed), seed=1)
+
+
+def test_without_a_word_it_is_learnt_before_the_first_fault() -> None:
+    run = learning({"load_surge": {"factor": 4, "at": "10m", "for": "1m"}})
+    availability, restored = service(run)
+    assert availability is not None
+    assert 0.8 < availability < 0.95
+    assert restored is not None
+    assert 60 < restored < 240
+
+
+def test_a_service_without_faults_is_nearly_always_as_it_was() -> None:
+    availability, restored = service(learning())
+    assert availability is not None
+    assert 0.95 < availability <= 1
+    assert restored is None
+
+
+def test_of_four_windows_nothing_is_learnt() -> None:
+    fault = {"queue_blocked": {"at": 60 + 4 * 30 + 29, "for": 30}}
+    assert service(learning(fault)) == (None, None)
+    assert service(learning({"queue_blocked": {"at": 60 + 5 * 30, "for": 30}})) != (None, None)
+
+
+# ------------------------------------------------------------------------------------------------------------ windows
+def test_every_metric_of_a_window_is_measured() -> None:
+    assert list(METRICS) == list(WINDOWED)
+
+
+@pytest.fixture(scope="module")
+def busy() -> Run:
+    return sim.run(scenarios.loads(BUSY), seed=3)
+
+
+OF_THE_COHORT = ("tasks.sojourn.mean", "tasks.wait.mean", "tasks.failed", "tasks.rejected", "attempts.failed")
+"""Of the tasks that were submitted after the warm-up, and not of what happened in the window."""
+
+
+@pytest.mark.parametrize("metric", [name for name in WINDOWED if name not in OF_THE_COHORT])
+def test_a_window_over_all_that_is_measured_has_the_metric_of_the_run(busy: Run, metric: str) -> None:
+    tracks = Tracks.of(busy.record)
+    (whole,) = values(tracks, metric, np.array([600.0]), 540.0)
+    assert whole == pytest.approx(busy.metrics[metric], rel=1e-9)
+    assert whole > 0
+
+
+@pytest.mark.parametrize("metric", OF_THE_COHORT)
+def test_a_window_over_the_run_has_the_metric_of_a_run_without_warm_up(metric: str) -> None:
+    run = sim.run(scenarios.loads(BUSY.replace("warmup: 1m", "warmup: 0s")), seed=3)
+    (whole,) = values(Tracks.of(run.record), metric, np.array([600.0]), 600.0)
+    assert whole == pytest.approx(run.metrics[metric], rel=1e-9)
+    assert whole > 0
+
+
+@pytest.mark.parametrize("metric", WINDOWED)
+def test_windows_one_after_another_make_up_the_run(busy: Run, metric: str) -> None:
+    """Averages over time are the average of those of the parts; numbers add up."""
+    tracks = Tracks.of(busy.record)
+    parts = values(tracks, metric, np.arange(20.0, 601.0, 20.0), 20.0)
+    (whole,) = values(tracks, metric, np.array([600.0]), 600.0)
+    if metric in {"tasks.sojourn.mean", "tasks.wait.mean"}:
+        assert np.nanmin(parts) <= whole <= np.nanmax(parts)
+    elif "failed" in metric or "rejected" in metric or metric in {"client.timeouts", "client.retries"}:
+        assert parts.sum() == whole
+    else:
+        assert parts.mean() == pytest.approx(whole, rel=1e-9)

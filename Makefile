@@ -12,7 +12,7 @@ PIP := PIP_CONSTRAINT='$(CURDIR)/constraints.txt' PIP_BUILD_CONSTRAINT='$(CURDIR
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint bench notebooks venv clean
+.PHONY: help demo test validate lint bench notebooks venv clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,7 +21,10 @@ demo: .venv/.runtime  ## the four documented failures, end to end, with a table 
 	@$(BIN)/recovery-bench demo
 
 test: .venv/.dev  ## all tests, and every scenario that ships
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+validate: .venv/.dev  ## the figures against closed forms, those included that take their time
+	$(BIN)/python -m pytest tests/validation
 
 lint: .venv/.dev  ## style, format, types, and which package may import which
 	@status=0; for check in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports'; do \

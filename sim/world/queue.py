@@ -227,7 +227,10 @@ class TaskQueue:
                     lost,
                 )
 
-        if self._duplication > 0 and self._duplication_luck.draw(task.number, delivery) < self._duplication:
+        if task.duplicates > 0:  # it is one itself, and has no double of its own
+            task.duplicates -= 1
+        elif self._duplication > 0 and self._duplication_luck.draw(task.number, delivery) < self._duplication:
+            task.duplicates += 1
             self._history.record(Event.QUEUE_DUPLICATED, task.number, agent.number, value=float(delivery))
             self.enter(task, "duplicate")
         delay = self._latency.draw(task.number, delivery)

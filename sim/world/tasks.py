@@ -21,6 +21,7 @@ class Task:
     redraws: int = 0
     deliveries: int = 0
     lines: int = 0  # how often it stands in the waiting line
+    duplicates: int = 0  # of a delivery that arrives twice, the second ones that are to come
     leased: int = 0  # the delivery that has to be acknowledged, 0: none
     agent: Agent | None = None  # to which it was delivered last, until the queue lets go of it
     keeper: Agent | None = None  # the agent that keeps a slot for its retry, in this incarnation

@@ -1,142 +1,170 @@
-"""The bench against queueing theory, through ordinary scenarios and the public interface.
-
-Each case names its formula. It passes when the 95 % interval is narrow and the exact value lies within four standard
-errors; beside it stands the wrong model that people build, which the same test must reject. Seeds are fixed beforehand.
-"""
+"""Queues against queueing theory, through ordinary scenarios and the public interface."""
 
 from __future__ import annotations
 
 import math
 
 import pytest
-from scipy.special import stdtrit
 
-import scenarios
-import sim
-
-SEED = 20241
+from tests.validation.agreement import agrees, ratio_agrees, replicate, scenario
 
 
 def erlang_c(agents: int, load: float) -> float:
-    """Probability that a task waits in M/M/c; load = rate x mean work. Erlang (1917)."""
+    """Probability that a task waits in M/M/c; load = rate x mean work. A. K. Erlang (1917)."""
     blocking = 1.0
     for servers in range(1, agents + 1):  # Erlang B by its recursion, then C from B
         blocking = load * blocking / (servers + load * blocking)
     return agents * blocking / (agents - load * (1 - blocking))
 
 
-def scenario(tasks: str, agents: str = "{count: 1}", duration: int = 20_000, **sections: str) -> scenarios.Scenario:
-    """A scenario of the given sections, long enough for narrow intervals."""
-    lines = ["name: theory", f"duration: {duration}", "warmup: 1000", f"tasks: {tasks}", f"agents: {agents}"]
-    lines += [f"{name}: {text}" for name, text in sections.items()]
-    return scenarios.loads("\n".join(lines))
-
-
-def agrees(result: sim.Result, metric: str, exact: float, wrong: float) -> None:
-    """Assert that a metric's mean lies within four standard errors of the exact value, and not of the wrong one."""
-    found = result.metrics[metric]
-    assert found.ci95 is not None
-    half_width = (found.ci95[1] - found.ci95[0]) / 2
-    standard_error = half_width / stdtrit(found.n - 1, 0.975)
-    assert half_width <= 0.03 * exact, f"{metric}: interval {found.ci95} is too wide to tell anything"
-    assert abs(found.mean - exact) <= 4 * standard_error, f"{metric}: {found.mean} is not {exact}"
-    assert abs(found.mean - wrong) > 4 * standard_error, f"{metric}: {found.mean} cannot be told from {wrong}"
-
-
-def test_many_agents_wait_as_erlang_c_says() -> None:
-    """M/M/10 at load 0.8: P(wait) = C(c, a), mean wait = C / (c mu - lambda). Wrong: ten separate M/M/1 queues."""
-    work = scenario("{arrivals: {poisson: {rate: 8/s}}, work: {exponential: {mean: 1s}}}", "{count: 10}", 6_000)
-    result = sim.replicate(work, seed=SEED, replications=10)
-    waits = erlang_c(10, 8.0)
-    agrees(result, "tasks.wait_probability", waits, wrong=0.8)
-    agrees(result, "tasks.sojourn.mean", 1 + waits / 2, wrong=1 / (1 - 0.8))
-    agrees(result, "agents.utilization", 0.8, wrong=8.0)
-    agrees(result, "tasks.in_system.mean", 8 * (1 + waits / 2), wrong=8.0)
-
-
-@pytest.mark.parametrize(
-    ("work", "mean", "square"),
-    [
-        pytest.param("{exponential: {mean: 1s}}", 1.0, 2.0, id="M/M/1"),
-        pytest.param("{constant: {value: 1s}}", 1.0, 1.0, id="M/D/1"),
-        pytest.param("{uniform: {low: 0s, high: 2s}}", 1.0, 4 / 3, id="M/U/1"),
-    ],
-)
-def test_one_agent_waits_as_pollaczek_and_khinchine_say(work: str, mean: float, square: float) -> None:
-    """M/G/1: mean wait = lambda E[S^2] / 2(1 - rho) (Pollaczek 1930, Khinchine 1932). Wrong: residual work left out."""
-    rate = 0.6
-    load = rate * mean
-    result = sim.replicate(
-        scenario(f"{{arrivals: {{poisson: {{rate: {rate}}}}}, work: {work}}}"), seed=SEED, replications=30
+def test_some_agents_wait_as_erlang_c_says() -> None:
+    """M/M/3 at load 0.5: P(wait) = C(c, a), mean wait W = C / (c mu - lambda), L = lambda (W + 1 / mu), Lq = lambda W.
+    Wrong: three queues of their own, each M/M/1: P(wait) = 0.5, sojourn 1 / (1 - 0.5), Lq = 3 x 0.5; nobody waits.
+    """
+    result = replicate(
+        scenario(
+            10_000,
+            tasks="{arrivals: {poisson: {rate: 1.5/s}}, work: {exponential: {mean: 1s}}}",
+            agents="{count: 3}",
+        ),
+        replications=80,
     )
-    agrees(result, "tasks.wait.mean", rate * square / (2 * (1 - load)), wrong=load / (1 - load) * square)
+    waits = erlang_c(3, 1.5)
+    wait = waits / 1.5
+    agrees(result, "tasks.wait_probability", waits, wrong=0.5)
+    agrees(result, "tasks.sojourn.mean", 1 + wait, wrong=2.0)
+    agrees(result, "agents.utilization", 0.5, wrong=1.5)
+    agrees(result, "tasks.in_system.mean", 1.5 * (1 + wait), wrong=1.5)
+
+
+WORKS = {
+    "M/D/1": ("1s", 1.0),
+    "M/E4/1": ("{erlang: {k: 4, mean: 1s}}", 1.25),
+    "M/M/1": ("{exponential: {mean: 1s}}", 2.0),
+    "M/H2/1": ("{hyperexponential: {mean: 1s, cv: 2}}", 5.0),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", WORKS)
+def test_one_agent_waits_as_pollaczek_and_khinchine_say(kind: str) -> None:
+    """M/G/1 at load 0.4: mean wait = lambda E[S^2] / 2 (1 - rho), F. Pollaczek (1930), A. Khinchine (1932). Wrong: the
+    work that is under way is left out, of a task that finds n others: n works, which is the formula with 2 E[S]^2.
+    """
+    work, square = WORKS[kind]
+    rate = 0.4
+    result = replicate(
+        scenario(60_000, tasks=f"{{arrivals: {{poisson: {{rate: {rate}}}}}, work: {work}}}", agents="{count: 1}"),
+        replications=60 if square < 5 else 200,
+    )
+    exact = rate * square / (2 * (1 - rate))
+    agrees(result, "tasks.wait.mean", exact, wrong=rate * 2 / (2 * (1 - rate)) if square != 2 else 2 * exact)
 
 
 def test_a_full_queue_rejects_as_m_m_c_k_says() -> None:
-    """M/M/2/K with K = c + capacity: P(reject) = p_K, for capacity counts those who wait. Wrong: it counts all."""
+    """M/M/2/K with K = c + capacity: P(reject) = p_K, for capacity counts those who wait. Wrong: it counts all.
+
+    D. Gross and C. M. Harris, "Fundamentals of Queueing Theory", ch. 2: p_n by the balance of births and deaths.
+    """
     agents, capacity, load = 2, 3, 1.8
 
     def rejected(places: int) -> float:
-        weights = [
-            load**n / (math.factorial(n) if n <= agents else math.factorial(agents) * agents ** (n - agents))
-            for n in range(places + 1)
-        ]
+        weights = [1.0]
+        for tasks in range(1, places + 1):
+            weights.append(weights[-1] * load / min(tasks, agents))
         return weights[-1] / sum(weights)
 
-    result = sim.replicate(
+    result = replicate(
         scenario(
-            f"{{arrivals: {{poisson: {{rate: {load}}}}}, work: {{exponential: {{mean: 1s}}}}}}",
-            f"{{count: {agents}}}",
+            10_000,
+            tasks=f"{{arrivals: {{poisson: {{rate: {load}}}}}, work: {{exponential: {{mean: 1s}}}}}}",
+            agents=f"{{count: {agents}}}",
             queue=f"{{capacity: {capacity}}}",
         ),
-        seed=SEED,
-        replications=10,
+        replications=70,
     )
-    frame = result.frame.pivot_table(index="replication", columns="metric", values="value")
-    share = (frame["tasks.rejected"] / frame["tasks.submitted"]).mean()
-    error = (frame["tasks.rejected"] / frame["tasks.submitted"]).std() / math.sqrt(len(frame))
-    assert abs(share - rejected(agents + capacity)) <= 4 * error
-    assert abs(share - rejected(capacity)) > 4 * error
+    ratio_agrees(result, "tasks.rejected", "tasks.submitted", rejected(agents + capacity), wrong=rejected(capacity))
 
 
-def test_retries_make_a_truncated_geometric_number_of_attempts() -> None:
-    """Attempts with failure probability p and r retries: (1 - p^(r+1)) / (1 - p). Wrong: an attempt too few."""
-    p, retries = 0.4, 2
-    result = sim.replicate(
+CLIENTS, UNITS, THINK = 8, 2, 3.0
+
+
+def test_clients_that_wait_for_a_pool_are_served_as_machines_are_repaired() -> None:
+    """M/M/c//N, c = 2 units of a pool, N = 8 clients who think for 3 s, work 1 s: weights w_n of n in service or
+    waiting, w_n = w_(n-1) (N - n + 1) / Z / min(n, c); throughput sum of min(n, c) p_n; sojourn N / X - Z. C. Palm
+    (1947). Wrong: as many clients as an open load of N / (Z + 1) a second; and c = 8, one unit for each agent.
+    """
+
+    def closed(servers: int) -> tuple[float, float]:
+        weights = [1.0]
+        for tasks in range(1, CLIENTS + 1):
+            weights.append(weights[-1] * (CLIENTS - tasks + 1) / THINK / min(tasks, servers))
+        busy = sum(min(tasks, servers) * weight for tasks, weight in enumerate(weights)) / sum(weights)
+        return busy, CLIENTS / busy - THINK
+
+    result = replicate(
         scenario(
-            f"{{arrivals: {{poisson: {{rate: 1/s}}}}, work: {{constant: {{value: 100ms}}}}, failure_probability: {p}}}",
-            "{count: 5}",
-            4_000,
-            recovery=f"{{conditions: {{task_failure: {{max_retries: {retries}, retry_delay: 1s}}}}}}",
+            12_000,
+            tasks=f"{{arrivals: {{closed: {{clients: {CLIENTS}, think: {{exponential: {{mean: {THINK}}}}}}}}}, "
+            "work: {exponential: {mean: 1s}}, needs: {gpu: 1}}",
+            agents=f"{{count: {CLIENTS}}}",
+            resources=f"{{gpu: {{units: {UNITS}}}}}",
         ),
-        seed=SEED,
-        replications=10,
+        replications=20,
     )
-    exact = (1 - p ** (retries + 1)) / (1 - p)
-    agrees(result, "attempts.per_task.mean", exact, wrong=(1 - p**retries) / (1 - p))
-    frame = result.frame.pivot_table(index="replication", columns="metric", values="value")
-    failed = frame["tasks.failed"] / frame["tasks.submitted"]
-    assert abs(failed.mean() - p ** (retries + 1)) <= 4 * failed.std() / math.sqrt(len(frame))
+    throughput, sojourn = closed(UNITS)
+    agrees(result, "tasks.throughput", throughput, wrong=CLIENTS / (THINK + 1))
+    agrees(result, "tasks.sojourn.mean", sojourn, wrong=closed(CLIENTS)[1])
+    agrees(result, "resources.gpu.utilization", throughput / UNITS, wrong=throughput / CLIENTS)
 
 
-def test_availability_counts_detection_and_restart() -> None:
-    """Availability = MTBF / (MTBF + detection + restart), detection uniform over a beat. Wrong: restart alone."""
-    result = sim.replicate(
+def test_a_queue_is_fed_back_by_its_own_retries() -> None:
+    """Attempts fail with probability p at their end and are retried at once, any number of times (50 here): they come
+    at lambda / (1 - p), and keep agents busy for lambda m / (1 - p). J. R. Jackson (1957): the traffic equations.
+    p = 0.4. Wrong: new tasks only; and a retry that fails no more, lambda (1 + p).
+    """
+    p, rate = 0.4, 1.0
+    result = replicate(
         scenario(
-            "{arrivals: {poisson: {rate: 0.01}}, work: {constant: {value: 1s}}}",
-            "{count: 20, mtbf: 200s, restart_time: {constant: {value: 20s}}}",
-            recovery="{detection: {detector: heartbeat, heartbeat_interval: 5s, missed_heartbeats: 3}}",
+            5_000,
+            tasks=f"{{arrivals: {{poisson: {{rate: {rate}}}}}, work: {{exponential: {{mean: 1s}}}}, "
+            f"failure_probability: {p}}}",
+            agents="{count: 4}",
+            recovery="{conditions: {task_failure: {max_retries: 50, retry_delay: 0s}}}",
         ),
-        seed=SEED,
+        replications=40,
+    )
+    agrees(result, "attempts.amplification", 1 / (1 - p), wrong=1 + p)
+    agrees(result, "agents.utilization", rate / (1 - p) / 4, wrong=rate / 4)
+
+
+def layered(p: float, retries: int, requests: int) -> tuple[float, float]:
+    """Attempts at a task, and tasks of a request."""
+    given_up = p ** (retries + 1)
+    return (1 - given_up) / (1 - p), (1 - given_up ** (requests + 1)) / (1 - given_up)
+
+
+def test_retries_in_layers_multiply() -> None:
+    """Recovery retries a task r times, and its client asks again k times when it is given up: (1 - p^(r+1)) / (1 - p)
+    attempts at a task and (1 - P^(k+1)) / (1 - P) tasks of a request, P = p^(r+1); in the worst case (r + 1) (k + 1)
+    attempts. B. Beyer et al., "Site Reliability Engineering" (2016), ch. 22. p = 0.8, r = 3, k = 2. Wrong: one layer
+    of r + k retries.
+    """
+    p, retries, requests = 0.8, 3, 2
+    result = replicate(
+        scenario(
+            1_000,
+            tasks=f"{{arrivals: {{poisson: {{rate: 2/s}}}}, work: 100ms, failure_probability: {p}, "
+            f"client: {{max_retries: {requests}}}}}",
+            agents="{count: 20}",
+            recovery=f"{{conditions: {{task_failure: {{max_retries: {retries}, retry_delay: 0s}}}}}}",
+        ),
         replications=10,
     )
-    agrees(result, "agents.availability", 200 / (200 + 12.5 + 20), wrong=200 / 220)
-    agrees(result, "detection.latency.mean", 12.5, wrong=15.0)
-
-
-def test_littles_law_holds_in_every_run() -> None:
-    """L = lambda W (Little 1961), up to the tasks at the window's edges."""
-    work = scenario("{arrivals: {poisson: {rate: 8/s}}, work: {exponential: {mean: 1s}}}", "{count: 10}")
-    metrics = sim.run(work, seed=SEED).metrics
-    rate = metrics["tasks.submitted"] / 19_000
-    assert metrics["tasks.in_system.mean"] == pytest.approx(rate * metrics["tasks.sojourn.mean"], rel=2e-3)
+    attempts, tasks = layered(p, retries, requests)
+    alone = (1 - p ** (retries + requests + 1)) / (1 - p)
+    agrees(result, "attempts.per_task.mean", attempts, wrong=alone)
+    agrees(result, "client.amplification", tasks, wrong=1.0)
+    assert math.isclose(
+        layered(0.999999, retries, requests)[0] * layered(0.999999, retries, requests)[1], 12, rel_tol=1e-4
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scenarios
 import sim
+from sim.bench import Run
 from sim.world.world import World
 from tests.sim.world.stories import run_with
 
@@ -60,6 +62,18 @@ FAULTS = st.one_of(
     fault("checkpoint_torn", TASKS),
     fault("storage_failure", SHARE, LASTS),
     fault("storage_slow", FACTOR, LASTS),
+    fault("core_crash", LASTS),
+    fault("core_slow", DELAY, LASTS),
+    fault("clock_skew", st.fixed_dictionaries({"targets": one_of("queue", 1, "all"), "rate": one_of(0.4, 3)}), LASTS),
+    fault("clock_skew", st.fixed_dictionaries({"targets": st.just("queue"), "offset": one_of("9s", "-9s")}), LASTS),
+)
+CLIENT = st.fixed_dictionaries(
+    {
+        "timeout": one_of("2s", "6s"),
+        "max_retries": st.integers(0, 2),
+        "cancel": st.booleans(),
+        "late_answer": one_of("drop", "accept"),
+    }
 )
 VALUES = st.fixed_dictionaries(
     {
@@ -79,6 +93,7 @@ VALUES = st.fixed_dictionaries(
         "tasks.retry_holds_agent": st.booleans(),
         "tasks.checkpoint.final": st.booleans(),
         "tasks.needs": one_of({}, {"gpu": 1}, {"gpu": 2}),
+        "tasks.client": st.one_of(st.just({}), CLIENT),
         "agents.count": st.integers(1, 4),
         "agents.slots": st.integers(1, 3),
         "agents.mtbf": one_of(None, "50s"),
@@ -134,6 +149,34 @@ def unbalanced(world: World) -> list[str]:
     return found
 
 
+def somebody_goes_by(skew: dict[str, Any], values: dict[str, Any]) -> bool:
+    """Whether a clock is looked at; to put another one wrong is refused."""
+    if skew["targets"] == "queue":
+        return values["queue.ack_timeout"] is not None
+    return values["recovery.detection.detector"] != "perfect" or values["tasks.timeout"] is not None
+
+
+def flow(run: Run) -> float:
+    """What became of the tasks: everything that goes in comes out, or is still there."""
+    return sum(run.metrics[f"tasks.{fate}"] or 0 for fate in ("completed", "failed", "rejected", "unfinished"))
+
+
+def in_system(run: Run) -> float:
+    """The average number of tasks over time, counted event by event; Little's law has it from each task's time.
+
+    J. D. C. Little, Operations Research 9 (1961); S. Stidham, Operations Research 22 (1974): for every single run.
+    """
+    inside: dict[int, None] = {}
+    area, before = 0.0, 0.0
+    for time, event, task in run.history[["time", "event", "task"]].itertuples(index=False):
+        area, before = area + len(inside) * (time - before), time
+        if event == "task.submitted":
+            inside[task] = None
+        elif event in {"task.completed", "task.failed", "task.rejected"}:
+            inside.pop(task, None)
+    return (area + len(inside) * (run.virtual_seconds - before)) / run.virtual_seconds
+
+
 @settings(max_examples=60)
 @given(VALUES, st.lists(FAULTS, max_size=4), st.integers(0, 99))
 def test_whatever_goes_wrong_at_once_the_books_balance(
@@ -142,6 +185,7 @@ def test_whatever_goes_wrong_at_once_the_books_balance(
     """After each single event, slots and units add up; in the end, no invariant of the world is broken."""
     if "burst" in values["tasks.arrivals"]:
         faults = [each for each in faults if "load_surge" not in each]  # refused: a burst comes at one instant
+    faults = [each for each in faults if "clock_skew" not in each or somebody_goes_by(each["clock_skew"], values)]
     made = scenarios.loads(WORLD).with_values({**values, "faults": faults})
     found: list[str] = []
 
@@ -158,4 +202,6 @@ def test_whatever_goes_wrong_at_once_the_books_balance(
     run = run_with(look, made, seed)
     assert found == []
     assert [violation for violation in run.violations if violation.invariant not in NOT_THE_WORLDS] == []
+    assert flow(run) == run.metrics["tasks.submitted"]
+    assert run.metrics["tasks.in_system.mean"] == pytest.approx(in_system(run), rel=1e-9, abs=1e-12)
     assert sim.run(made, seed).history_sha256 == run.history_sha256

@@ -151,6 +151,13 @@ def test_a_duplicate_is_a_delivery_like_any_other() -> None:
     assert run.violations == ()
 
 
+def test_a_duplicate_has_no_double_of_its_own() -> None:
+    """Not even where every delivery arrives twice and all are lost at once: two deliveries, and those of the lease."""
+    lost = {"queue.duplication": 1.0, "queue.loss": 1.0, "queue.ack_timeout": "40s"}
+    run = sim.run(scenario(lost, agents=2, duration="80s"))
+    assert [time for time, *_ in deliveries(run)] == [10.0, 10.0, 50.0, 50.0]
+
+
 def test_a_task_that_is_delivered_too_often_becomes_a_dead_letter() -> None:
     """Two deliveries and no more: it is an operator's, and so it is counted."""
     run = sim.run(scenario({"queue.loss": 1.0, "queue.ack_timeout": "4s", "queue.max_deliveries": 2}))

@@ -1,0 +1,117 @@
+"""Retries against closed forms: how many attempts, how long they take, and the delays between them.
+
+Each client has an agent for itself and waits for its task before it submits the next one, so that nothing queues.
+Attempts fail with probability P, independently; after r = RETRIES retries the task is given up.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import sim
+from tests.validation.agreement import agrees, ratio_agrees, replicate, scenario
+
+P, RETRIES, WORK = 0.6, 3, 2.0
+BASE, CAP = 3.0, 10.0
+
+
+def run(policy: str, fails: str = "end", duration: float = 4_000, p: float = P) -> sim.Result:
+    """Ten replications of clients and agents side by side, under a policy for failed tasks."""
+    return replicate(
+        scenario(
+            duration,
+            tasks=f"{{arrivals: {{closed: {{clients: 5}}}}, work: {WORK}, failure_probability: {p}, "
+            f"failure_at: {fails}}}",
+            agents="{count: 5}",
+            recovery=f"{{conditions: {{task_failure: {{max_retries: {RETRIES}, retry_delay: {BASE}, {policy}}}}}}}",
+        ),
+        replications=10,
+    )
+
+
+def test_attempts_are_a_truncated_geometric_number() -> None:
+    """Attempts per task (1 - p^(r+1)) / (1 - p), given up p^(r+1): p = 0.6, r = 3. Wrong: an attempt too few."""
+    result = run("backoff: fixed")
+    exact = (1 - P ** (RETRIES + 1)) / (1 - P)
+    agrees(result, "attempts.per_task.mean", exact, wrong=(1 - P**RETRIES) / (1 - P))
+
+
+def test_tasks_are_given_up_when_every_attempt_has_failed() -> None:
+    """Share given up p^(r+1): p = 0.9, r = 3. Wrong: an attempt too few, p^r."""
+    result = run("backoff: fixed", duration=12_000, p=0.9)
+    ratio_agrees(result, "tasks.failed", "tasks.submitted", 0.9 ** (RETRIES + 1), wrong=0.9**RETRIES)
+
+
+DELAYS = {
+    "fixed": [BASE] * RETRIES,
+    "linear": [min(CAP, n * BASE) for n in (1, 2, 3)],
+    "exponential": [min(CAP, BASE * 2 ** (n - 1)) for n in (1, 2, 3)],
+}
+ONE_TOO_MANY = {
+    "fixed": [0.0, BASE, BASE],  # the first retry at once
+    "linear": [min(CAP, n * BASE) for n in (2, 3, 4)],
+    "exponential": [min(CAP, BASE * 2**n) for n in (1, 2, 3)],
+}
+
+
+def completion_time(delays: list[float], failed_share: float = 1.0) -> float:
+    """Mean sojourn of a completed task: its k failures are geometric up to r, each costs an attempt and a delay."""
+    chances = [P**k * (1 - P) for k in range(RETRIES + 1)]
+    times = [WORK * (1 + k * failed_share) + sum(delays[:k]) for k in range(RETRIES + 1)]
+    return sum(c * t for c, t in zip(chances, times, strict=True)) / sum(chances)
+
+
+@pytest.mark.parametrize("backoff", DELAYS)
+def test_completion_takes_each_failed_attempt_and_each_delay(backoff: str) -> None:
+    """E[T | completed] = sum over k of P(k) (work (k+1) + d_1 + ... + d_k): delays 3 s capped at 10 s. Wrong: a first
+    exponent too many; for fixed delays, the first retry at once."""
+    result = run(f"backoff: {backoff}, max_delay: {CAP}", duration=8_000)
+    agrees(
+        result,
+        "tasks.sojourn.mean",
+        completion_time(DELAYS[backoff]),
+        wrong=completion_time(ONE_TOO_MANY[backoff]),
+    )
+
+
+def test_an_attempt_that_fails_somewhere_takes_half_its_work() -> None:
+    """As above, with failures uniform over the work. Wrong: failures at its end."""
+    exact = completion_time(DELAYS["fixed"], failed_share=0.5)
+    agrees(run("backoff: fixed", "uniform"), "tasks.sojourn.mean", exact, wrong=completion_time(DELAYS["fixed"]))
+
+
+def moments(backoff: str, jitter: str) -> tuple[float, float]:
+    """Mean and standard deviation of a delay, over all retries: retry n is granted to a share P^n of the tasks.
+
+    full: uniform(0, d); equal: d/2 + uniform(0, d/2); proportional: d (1 + uniform(-1/2, 1/2)); decorrelated:
+    uniform(base, 3 previous); none is over the cap. Integrated by the midpoint rule.
+    M. Brooker, "Exponential Backoff And Jitter",
+    AWS Architecture Blog (2015).
+    """
+    u = (np.arange(120) + 0.5) / 120
+    delay, means, squares = np.array([BASE]), [], []
+    for d in DELAYS[backoff]:
+        if jitter == "decorrelated":
+            delay = np.minimum(CAP, BASE + np.multiply.outer(3 * delay - BASE, u)).ravel()
+        else:
+            shape = {"none": 1 + 0 * u, "full": u, "equal": (1 + u) / 2, "proportional": 1 / 2 + u}[jitter]
+            delay = np.minimum(CAP, d * shape)
+        means.append(delay.mean())
+        squares.append((delay**2).mean())
+    share = P ** np.arange(1, RETRIES + 1) / (P ** np.arange(1, RETRIES + 1)).sum()
+    first = float(share @ np.array(means))
+    return first, math.sqrt(max(0.0, float(share @ np.array(squares)) - first**2))
+
+
+@pytest.mark.parametrize("jitter", ["full", "equal", "proportional", "decorrelated"])
+@pytest.mark.parametrize("backoff", ["fixed", "exponential"])
+def test_jitter_spreads_delays_as_its_formula_says(backoff: str, jitter: str) -> None:
+    """Mean and deviation of `retries.delay` for base 3 s, cap 10 s. Wrong: the mean of another jitter; no spread."""
+    other = {"full": "equal", "equal": "full", "proportional": "equal", "decorrelated": "proportional"}[jitter]
+    result = run(f"backoff: {backoff}, max_delay: {CAP}, jitter: {jitter}" + ", spread: 0.5" * (jitter[0] == "p"))
+    mean, deviation = moments(backoff, jitter)
+    agrees(result, "retries.delay.mean", mean, wrong=moments(backoff, other)[0])
+    agrees(result, "retries.delay.sd", deviation, wrong=moments(backoff, "none")[1])

@@ -111,7 +111,8 @@ def moments(backoff: str, jitter: str) -> tuple[float, float]:
 def test_jitter_spreads_delays_as_its_formula_says(backoff: str, jitter: str) -> None:
     """Mean and deviation of `retries.delay` for base 3 s, cap 10 s. Wrong: the mean of another jitter; no spread."""
     other = {"full": "equal", "equal": "full", "proportional": "equal", "decorrelated": "proportional"}[jitter]
-    result = run(f"backoff: {backoff}, max_delay: {CAP}, jitter: {jitter}" + ", spread: 0.5" * (jitter[0] == "p"))
+    policy = f"backoff: {backoff}, max_delay: {CAP}, jitter: {jitter}" + ", spread: 0.5" * (jitter == "proportional")
+    result = run(policy, duration=6_000)
     mean, deviation = moments(backoff, jitter)
     agrees(result, "retries.delay.mean", mean, wrong=moments(backoff, other)[0])
     agrees(result, "retries.delay.sd", deviation, wrong=moments(backoff, "none")[1])

@@ -110,7 +110,10 @@ def test_quick_commands_load_nothing_heavy(arguments):
         (["run", "baseline", "--set", "a=1", "--set", "a=2"], "--set a=2: a is set already, to 1"),
         (["run", "baseline", "--set", "agents.cuont=3"], "unknown path; keys of agents: count, slots"),
         (["run", "baseline", "--set", "agents.count=-3"], "--set agents.count=-3"),
-        (["run", "baselin"], "baselin: no such file or scenario; valid: a file, or one of agent-failure, agent-failure-known-at-once"),
+        (
+            ["run", "baselin"],
+            "baselin: no such file or scenario; valid: a file, or one of agent-failure, agent-failure-known-at-once",
+        ),
         (["show", "baselin"], "(nearest: 'baseline')"),
         (["run", "folder"], "folder: is a folder; valid: a scenario file"),
         (

@@ -19,6 +19,7 @@ from scenarios.faults import (
     CheckpointCorrupt,
     CheckpointTorn,
     ClockSkew,
+    Group,
     LoadSurge,
     MessageDelay,
     MessageLoss,
@@ -28,6 +29,7 @@ from scenarios.faults import (
     ResourceUnavailable,
     StorageFailure,
     StorageSlow,
+    each,
 )
 from scenarios.faults.clocks import QUEUE
 from scenarios.faults.trigger import FAULT, STEP
@@ -48,7 +50,8 @@ def _contradictions(scenario: Scenario) -> Iterator[Contradiction]:
     yield from _needs(scenario)
     for number, fault in enumerate(scenario.faults):
         path: Path = ("faults", number, fault.kind)
-        for below, problem in (*_fault(scenario, fault), *_when(scenario, number, fault)):
+        found = _group(scenario, fault) if isinstance(fault, Group) else _fault(scenario, fault)
+        for below, problem in (*found, *_when(scenario, number, fault)):
             yield path + below, problem
     if scenario.steady_state is not None and not scenario.tasks.client.waits:
         for number, condition in enumerate(scenario.steady_state.holds):
@@ -115,7 +118,15 @@ def _clocks(scenario: Scenario, fault: ClockSkew) -> Iterator[Contradiction]:
         yield ("targets",), "the queue goes by no clock here; valid: with queue.ack_timeout"
 
 
-def _when(scenario: Scenario, number: int, fault: AnyFault) -> Iterator[Contradiction]:
+def _group(scenario: Scenario, group: Group) -> Iterator[Contradiction]:
+    for number, fault in enumerate(group.faults):
+        path: Path = ("faults", number, fault.kind)
+        yield from ((path + below, problem) for below, problem in _fault(scenario, fault))
+    if group.for_ is not None and not any(fault.lasts() for fault in group.faults):
+        yield ("for",), "all of these happen at an instant, and none can last; valid: leave 'for' out"
+
+
+def _when(scenario: Scenario, number: int, fault: AnyFault | Group) -> Iterator[Contradiction]:
     """Names in a condition that stand elsewhere in the scenario, or do not."""
     trigger = fault.when
     if trigger is None:
@@ -131,17 +142,25 @@ def _when(scenario: Scenario, number: int, fault: AnyFault) -> Iterator[Contradi
     if trigger.about != FAULT:
         return
     others = [other for place, other in enumerate(scenario.faults) if place != number]
-    named = [other for other in others if other.kind == trigger.name]
+    named = [other for other in others if trigger.name in _kinds(other)]
     if not named:
-        kinds = dict.fromkeys(other.kind for other in others)
+        kinds = dict.fromkeys(kind for other in others for kind in _kinds(other))
         valid = instead(trigger.name, kinds, "valid") if kinds else "valid: one of the other faults, and there are none"
         yield ("when",), f"no other fault is {shown(trigger.name)}; {valid}"
-    elif trigger.value == "cleared" and not any(map(_ends, named)):
+    elif trigger.value == "cleared" and not any(_ends(other, trigger.name) for other in named):
         yield ("when",), f"{trigger.name} does not end by itself here; valid: injected"
 
 
-def _ends(fault: AnyFault) -> bool:
-    return isinstance(fault, AgentFlap) or getattr(fault, "for_", None) is not None
+def _kinds(fault: AnyFault | Group) -> dict[str, None]:
+    """What it is, and what its group is of."""
+    return dict.fromkeys((fault.kind, *(member.kind for member in each([fault]))))
+
+
+def _ends(fault: AnyFault | Group, kind: str) -> bool:
+    """Whether what is of this kind ends by itself."""
+    same = [single for single in (fault, *each([fault])) if single.kind == kind]
+    lasts = getattr(fault, "for_", None) is not None and any(single.lasts() for single in same)
+    return lasts or any(isinstance(single, AgentFlap) for single in same)
 
 
 def _endpoints(scenario: Scenario, fault: Partition | MessageLoss | MessageDelay) -> Iterator[Contradiction]:

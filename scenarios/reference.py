@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from scenarios import arrivals, distributions, faults
-from scenarios.faults.base import PLACES
+from scenarios.faults.base import PLACED
 from scenarios.faults.trigger import MEANINGS
 from scenarios.metrics import ROWS, STATISTICS, Row, pool_rows
 from scenarios.policies import Condition, Policy
@@ -66,7 +66,8 @@ their `targets` say: `task.progress` does not choose the task that has made the 
 
 `quantity operator value`: `==` `!=` `<=` `>=` `<` `>` and a whole number; `>` or `>=` and a part of the work (`0.5`,
 `50%`) for `task.progress`; `==` and a word for steps and faults. `agent_crash: {when: fault.partition == cleared}` is a
-cascade.
+cascade, and with `after: 30s` one that takes its time: so much after its condition has become true, whatever has become
+of that by then. A fault can wait for one that belongs to a group, and for the group (`fault.group == injected`).
 
 """
 
@@ -93,8 +94,9 @@ def reference() -> str:
         "## Keys\n\n" + _table(("key", "value", "default", "meaning"), _rows(Scenario)),
         "## Distributions\n\nA bare duration is a constant.\n\n" + _forms(distributions.FORMS),
         "## Arrivals\n\n" + _forms(arrivals.FORMS),
-        "## Faults\n\nEach is placed by `at`, by `every` or by `when`, exactly one of them. Targets are a count, a "
-        "fraction (`0.2`, `20%`), `all`, or a list of names.\n\n" + _forms(faults.FORMS),
+        "## Faults\n\nEach is placed by `at`, by `every` or by `when`, exactly one of them. With `when`, `after` says "
+        "how much later, a distribution. Targets are a count, a fraction (`0.2`, `20%`), `all`, or a list of names.\n\n"
+        + _forms(faults.FORMS),
         "## Conditions\n\n" + CONDITIONS + _table(("quantity", "meaning"), _conditions()),
         "## Expectations\n\n" + EXPECTATIONS,
         "## Steady state\n\n" + STEADY_STATE + _table(("metric", "of a window"), _windowed()),
@@ -192,7 +194,7 @@ def _forms(forms: Iterable[type[Form]]) -> str:
             f"`{field.alias or name}`: {_described(field)}"
             + ("" if field.is_required() else f" (default {_default(field)})")
             for name, field in form.model_fields.items()
-            if name not in PLACES or not issubclass(form, faults.Fault)
+            if name not in PLACED or not issubclass(form, faults.Fault)
         ]
         return f"`{form.kind}`", "; ".join(keys), " ".join((form.__doc__ or "").split("\n\n")[0].split())
 

@@ -16,7 +16,7 @@ from recovery import Supervisor, System
 from recovery.journal import MemoryJournal
 from recovery.model import Failure
 from scenarios import Scenario
-from scenarios.faults import CoreCrash, CoreSlow
+from scenarios.faults import CoreCrash, CoreSlow, each
 from sim.history import Event
 from sim.loop import SimLoop
 from sim.loop_machine import Machine
@@ -30,7 +30,7 @@ PORTS = ("tasks", "agents", "resources", "queues", "network", "logs", "topology"
 
 def needs_host(scenario: Scenario) -> bool:
     """Whether something is to happen to the core: without, it costs nothing to have no machine."""
-    return any(isinstance(fault, CoreCrash | CoreSlow) for fault in scenario.faults)
+    return any(isinstance(fault, CoreCrash | CoreSlow) for fault in each(scenario.faults))
 
 
 class CoreHost:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from typing import Annotated, ClassVar
 
+from pydantic import AfterValidator, Field
+
+from scenarios.errors import invalid
 from scenarios.faults.agents import AgentCrash, AgentFlap, AgentHang, AgentSlow
-from scenarios.faults.base import Fault
+from scenarios.faults.base import Duration, Fault
 from scenarios.faults.clocks import ClockSkew
 from scenarios.faults.core import CoreCrash, CoreSlow
+from scenarios.faults.group import member
 from scenarios.faults.messages import (
     MessageDelay,
     MessageDuplicate,
@@ -23,7 +28,7 @@ from scenarios.faults.trigger import Trigger
 from scenarios.quantities import Quantity
 from scenarios.settings import OneOf
 
-FORMS = (
+SINGLE = (
     AgentCrash,
     AgentHang,
     AgentSlow,
@@ -73,11 +78,50 @@ AnyFault = (
     | CoreSlow
     | ClockSkew
 )
-FaultEntry = Annotated[AnyFault, OneOf("fault", FORMS), Quantity("fault")]
+
+
+def _some(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    if not faults:
+        raise invalid("is empty; valid: at least one fault")
+    return faults
+
+
+Members = Annotated[
+    tuple[Annotated[AnyFault, OneOf("fault", tuple(map(member, SINGLE)))], ...],
+    AfterValidator(_some),
+    Quantity("list of faults"),
+]
+"""The faults of a group, without the keys that place them."""
+
+
+class Group(Fault):
+    """Several faults happen at one instant, and those that last end at one instant: parts that share a fate."""
+
+    kind: ClassVar[str] = "group"
+    faults: Members = Field(
+        description="each without at, every, when, after and for", json_schema_extra={"minItems": 1}
+    )
+    for_: Duration = Field(
+        default=None, alias="for", description="how long for all that last; null: as each does without"
+    )
+
+
+def each(faults: Iterable[AnyFault | Group]) -> Iterator[AnyFault]:
+    """All faults, with those of a group in its place."""
+    for fault in faults:
+        if isinstance(fault, Group):
+            yield from fault.faults
+        else:
+            yield fault
+
+
+FORMS = (*SINGLE, Group)
+FaultEntry = Annotated[AnyFault | Group, OneOf("fault", FORMS), Quantity("fault")]
 """One entry of `faults`."""
 
 __all__ = [
     "FORMS",
+    "SINGLE",
     "AgentCrash",
     "AgentFlap",
     "AgentHang",
@@ -91,6 +135,7 @@ __all__ = [
     "ExecutionFailure",
     "Fault",
     "FaultEntry",
+    "Group",
     "LoadSurge",
     "MessageDelay",
     "MessageDuplicate",
@@ -105,4 +150,5 @@ __all__ = [
     "StorageFailure",
     "StorageSlow",
     "Trigger",
+    "each",
 ]

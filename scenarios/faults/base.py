@@ -100,11 +100,18 @@ Factor = Annotated[Number, AfterValidator(_slower), bounded(exclusiveMinimum=1),
 
 PLACES = ("at", "every", "when")
 """The keys that place a fault."""
+PLACED = (*PLACES, "after")
+"""All keys that say when it happens."""
 
 
 def _placed(schema: dict[str, Any]) -> None:
-    """In JSON Schema: exactly one of the keys that place a fault is given, and not null."""
-    schema["oneOf"] = [{"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in PLACES]
+    """In JSON Schema: exactly one of the keys that place a fault is given, and not null; `after` goes with `when`."""
+    schema["oneOf"] = [_given(key) for key in PLACES]
+    schema["if"], schema["then"] = _given("after"), _given("when")
+
+
+def _given(key: str) -> dict[str, Any]:
+    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
 
 
 class Fault(Form):
@@ -115,6 +122,12 @@ class Fault(Form):
     at: Seconds | None = Field(default=None, description="once, at this time")
     every: Interval | None = Field(default=None, description="again and again, with this time in between")
     when: When | None = Field(default=None, description="once, the first time that this is so")
+    after: Distribution | None = Field(default=None, description="with when: so much later; null: at once")
+
+    @classmethod
+    def lasts(cls) -> bool:
+        """Whether it is one that has a duration."""
+        return "for_" in cls.model_fields
 
     @model_validator(mode="after")
     def _placed_once(self) -> Fault:
@@ -122,6 +135,8 @@ class Fault(Form):
         if len(given) != 1:
             problem = f"is placed by {' and '.join(given)} at once" if given else "is placed nowhere"
             raise invalid(f"{problem}; valid: exactly one of {', '.join(PLACES)}")
+        if self.after is not None and self.when is None:
+            raise invalid(f"'after' counts from a condition, not from {given[0]}; valid: with when only", "after")
         return self
 
 

@@ -15,12 +15,13 @@ import simpy
 from simpy.events import Event as SimpyEvent
 
 from recovery.stores.memory import MemoryTaskStore
-from scenarios.faults import AnyFault
+from scenarios.faults import AnyFault, Group
 from sim.core_host import CoreHost
 from sim.faults import of_agents, of_clocks, of_core, of_messages, of_resources, of_storage, of_tasks
 from sim.faults.injection import Injection, Injector, Site
 from sim.faults.triggers import Triggers
 from sim.randomness import Streams
+from sim.world.clock import after
 from sim.world.world import World
 
 INJECTORS: Mapping[type, Injector] = MappingProxyType(
@@ -52,7 +53,7 @@ class Faults:
         self._streams = streams
         self._site = Site.of(env, streams, world, store, host)
 
-    def start(self, faults: Sequence[AnyFault]) -> None:
+    def start(self, faults: Sequence[AnyFault | Group]) -> None:
         """Begin the process of each fault, and wait for the conditions of those that have one."""
         waiting = []
         for number, fault in enumerate(faults):
@@ -64,7 +65,7 @@ class Faults:
         if waiting:
             Triggers(self._site, waiting).start()
 
-    def _run(self, fault: AnyFault, name: str) -> Generator[SimpyEvent, Any, None]:
+    def _run(self, fault: AnyFault | Group, name: str) -> Generator[SimpyEvent, Any, None]:
         lasts = self._lasts(fault, name)
         if fault.every is None:
             gaps: Iterable[float] = (fault.at or 0.0,)
@@ -74,13 +75,28 @@ class Faults:
             yield self._env.timeout(gap)
             self._inject(fault, name, nth, lasts())
 
-    def _happen(self, fault: AnyFault, name: str) -> None:
-        self._inject(fault, name, 0, self._lasts(fault, name)())
+    def _happen(self, fault: AnyFault | Group, name: str) -> None:
+        """Its condition has become true."""
 
-    def _lasts(self, fault: AnyFault, name: str) -> Callable[[], float | None]:
+        def happen(_: object = None) -> None:
+            self._inject(fault, name, 0, self._lasts(fault, name)())
+
+        if fault.after is None:
+            happen()
+        else:
+            after(self._env, self._streams.sequence(f"{name}.after", fault.after)(), happen)
+
+    def _lasts(self, fault: AnyFault | Group, name: str) -> Callable[[], float | None]:
         """How long the fault lasts, each time anew; None: for good."""
         duration = getattr(fault, "for_", None)
         return (lambda: None) if duration is None else self._streams.sequence(f"{name}.for", duration)
 
-    def _inject(self, fault: AnyFault, name: str, nth: int, seconds: float | None) -> None:
-        INJECTORS[type(fault)](Injection(self._site, fault, f"{name}.targets.{nth}", seconds))
+    def _inject(self, fault: AnyFault | Group, name: str, nth: int, seconds: float | None) -> None:
+        injection = Injection(self._site, fault, f"{name}.targets.{nth}", seconds)
+        if isinstance(fault, Group):
+            injection.inject(lambda: None, "+".join(member.kind for member in fault.faults))
+            for place, member in enumerate(fault.faults):
+                self._inject(member, f"{name}.{place}", nth, seconds)
+        else:
+            inject = next(INJECTORS[form] for form in type(fault).__mro__ if form in INJECTORS)
+            inject(injection)

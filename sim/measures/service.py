@@ -110,12 +110,11 @@ def _restorations(tracks: Tracks, looks: Floats, holds: Truths) -> Floats:
 
 
 def _ends_of_faults(tracks: Tracks) -> Floats:
-    """The instant at which each fault ended, once for all whom it had hit."""
+    """The instants at which faults ended: one for all that end together, whomever they had hit."""
     rows = tracks.rows(Event.FAULT_INJECTED, Event.FAULT_CLEARED)
     at_once = [tracks.number(kind) for kind in OVER_AT_ONCE]
     over = (tracks.event[rows] == Event.FAULT_CLEARED) | np.isin(tracks.detail[rows], at_once)
-    pairs = np.column_stack((tracks.time[rows][over], tracks.detail[rows][over]))
-    ends: Floats = np.unique(pairs, axis=0)[:, 0] if len(pairs) else np.empty(0)
+    ends: Floats = np.unique(tracks.time[rows][over])
     return ends
 
 

@@ -8,7 +8,7 @@ from math import isfinite
 
 import numpy as np
 
-from scenarios.faults import FORMS
+from scenarios.faults import FORMS, Group
 from sim.history import Event, History
 from sim.measures.incidents import PHASE_AFTER, Incidents, phases
 from sim.measures.queue import queue_depth
@@ -100,7 +100,8 @@ def injected(tracks: Tracks) -> list[tuple[float, float, str]]:
     """Injected faults: from when to when (the same instant where nothing lasts), and what happened to whom."""
     found = []
     clears = tracks.rows(Event.FAULT_CLEARED)
-    for row in tracks.rows(Event.FAULT_INJECTED):
+    rows = tracks.rows(Event.FAULT_INJECTED)
+    for row in rows[tracks.detail[rows] != tracks.number(Group.kind)]:  # its faults have rows of their own
         later = clears[clears > row]
         for column in (tracks.detail, tracks.about, tracks.agent, tracks.task):
             later = later[column[later] == column[row]]

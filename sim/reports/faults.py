@@ -15,6 +15,7 @@ from scenarios.faults import (
     CoreCrash,
     CoreSlow,
     ExecutionFailure,
+    Group,
     LoadSurge,
     MessageDelay,
     MessageDuplicate,
@@ -37,13 +38,22 @@ def in_words(fault: Any) -> str:
     """What a fault does; `at` is left to the caller, `every` and `when` are part of it."""
     again = "" if fault.every is None else f"every {spread(fault.every)} "
     if fault.when is not None:
-        again = f"the first time that {fault.when.expression}, "
+        later = "" if fault.after is None else f"{spread(fault.after)} after "
+        again = f"{later}the first time that {fault.when.expression}, "
     lasting = getattr(fault, "for_", None)
     lasts = f" for {spread(lasting)}" if lasting is not None else ""
+    if isinstance(fault, Group):
+        same = ", all for as long" if lasting is not None and lasting.constant is None else ""
+        return f"{again}together: {'; '.join(_does(member, lasts) for member in fault.faults)}{same}"
+    return again + _does(fault, lasts)
+
+
+def _does(fault: Any, lasts: str) -> str:
+    """What a fault does, whenever that is."""
     for part in (_of_agents, _of_tasks, _of_resources, _of_messages, _of_storage, _of_core_and_clocks):
         told = part(fault, lasts, lasts or " to the end")
         if told is not None:
-            return again + told
+            return told
     raise AssertionError(f"no words for {fault.kind}")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from scenarios import Scenario
 from scenarios.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.columns import Numbers
+from scenarios.faults import Group
 from sim.reports.numbers import UNICODE, Signs, count, duration
 
 CELLS = 48
@@ -77,7 +78,8 @@ def _rows(scenario: Scenario, marks: Marks) -> Iterator[Row]:
     end = scenario.duration
     yield _load(scenario, marks)
     for fault in scenario.faults:
-        yield fault.kind.replace("_", " "), _fault(fault, end, marks)
+        for each in fault.faults if isinstance(fault, Group) else (fault,):
+            yield each.kind.replace("_", " "), _fault(fault, each.lasts(), end, marks)
     tasks, agents = scenario.tasks, scenario.agents
     for happens, label in (
         (tasks.failure_probability, "attempts fail"),
@@ -123,9 +125,10 @@ def _levels(heights: Sequence[float], marks: Marks) -> list[str]:
     return [marks.levels[min(steps - 1, int(height / highest * steps))] if height else " " for height in heights]
 
 
-def _fault(fault: Any, end: float, marks: Marks) -> list[str]:
+def _fault(fault: Any, lasts: bool, end: float, marks: Marks) -> list[str]:
+    """What is placed as a fault, or as the group that it belongs to."""
     lasting = getattr(fault, "for_", None)
-    length = None if "for_" not in type(fault).model_fields else inf if lasting is None else lasting.mean
+    length = None if not lasts else inf if lasting is None else lasting.mean
     if fault.at is not None:
         return _once(fault.at, length, end, marks)
     if fault.when is not None:

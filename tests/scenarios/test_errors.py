@@ -27,7 +27,7 @@ FAULTS = (
     "agent_crash, agent_hang, agent_slow, agent_flap, execution_failure, poison_task, resource_unavailable, "
     "resource_degraded, resource_leak, partition, message_loss, message_delay, message_reorder, message_duplicate, "
     "queue_blocked, checkpoint_corrupt, checkpoint_torn, storage_failure, storage_slow, load_surge, "
-    "core_crash, core_slow, clock_skew"
+    "core_crash, core_slow, clock_skew, group"
 )
 DISTRIBUTIONS = (
     "constant, uniform, exponential, normal, lognormal, hyperexponential, weibull, erlang, pareto, empirical"
@@ -302,8 +302,33 @@ def test_a_wrong_value_is_refused_where_it_stands(right, wrong, said):
             ".agent_crash.for: this fault happens at an instant and cannot last; valid: leave 'for' out",
         ),
         ("agent_crash: {every: 0s}", ".agent_crash.every: never lets time pass; valid: a mean of more than 0"),
-        ("agent_crash:", ".agent_crash: null is not valid; valid: a mapping with the keys at, every, when, targets"),
+        (
+            "agent_crash:",
+            ".agent_crash: null is not valid; valid: a mapping with the keys at, every, when, after, targets",
+        ),
         ("agent_crsh: {at: 10m}", f".agent_crsh: unknown fault; known: {FAULTS} (nearest: 'agent_crash')"),
+        ("group: {at: 10m}", ".group.faults: is missing; it is required"),
+        ("group: {at: 10m, faults: []}", ".group.faults: is empty; valid: at least one fault"),
+        (
+            "group: {at: 10m, faults: [{agent_crash: {at: 5m}}]}",
+            ".group.faults[0].agent_crash.at: a group says that for all its faults; valid: leave it out here",
+        ),
+        (
+            "group: {at: 10m, faults: [{agent_slow: {factor: 2, for: 5m}}]}",
+            ".group.faults[0].agent_slow.for: a group says that for all its faults; valid: leave it out here",
+        ),
+        (
+            "group: {at: 10m, for: 5s, faults: [{agent_crash: {}}]}",
+            ".group.for: all of these happen at an instant, and none can last; valid: leave 'for' out",
+        ),
+        (
+            "group: {at: 10m, faults: [{agent_crash: {targets: 99}}]}",
+            ".group.faults[0].agent_crash.targets: 99 are more agents than there are; valid: up to 10",
+        ),
+        (
+            "agent_crash: {at: 10m, after: 5s}",
+            ".agent_crash.after: 'after' counts from a condition, not from at; valid: with when only",
+        ),
         ("core_slow: {at: 10m}", ".core_slow.delay: is missing; it is required"),
         (
             "clock_skew: {at: 10m}",

@@ -57,7 +57,7 @@ def test_every_form_is_named_with_its_keys(form):
     lines = [line for line in reference().splitlines() if line.startswith(f"| `{form.kind}` |")]
     assert lines
     own = {field.alias or name for name, field in form.model_fields.items()}
-    placed = {"at", "every", "when"} if issubclass(form, faults.Fault) else set()
+    placed = {"at", "every", "when", "after"} if issubclass(form, faults.Fault) else set()
     assert any(all(f"`{key}`: " in line for key in sorted(own - placed)) for line in lines)
 
 

@@ -237,6 +237,7 @@ def test_resolved_values_are_in_seconds_and_per_second():
             "at": 1200,
             "every": None,
             "when": None,
+            "after": None,
             "between": ["agents", "queue"],
             "for": {"constant": {"value": 30}},
         }

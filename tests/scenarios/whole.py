@@ -157,6 +157,14 @@ WHOLE: dict[str, Any] = {
         {"core_crash": {"at": "1m", "for": "5s"}},
         {"core_slow": {"delay": "200ms", "at": "1m", "for": "5s"}},
         {"clock_skew": {"targets": "queue", "rate": 2, "offset": 0, "at": "1m", "for": "5s"}},
+        {
+            "group": {
+                "at": "1m",
+                "for": "5s",
+                "faults": [{"agent_crash": {"targets": 1}}, {"agent_slow": {"targets": 2, "factor": 3}}],
+            }
+        },
+        {"agent_crash": {"when": "agents.up < 5", "after": "3s", "targets": 1}},
     ],
     "steady_state": {"window": "20s", "holds": ["queue.depth.mean <= 20", "tasks.throughput >= 1.8/s"]},
     "expect": ["tasks.lost == 0", "recovery.time.p95 <= 90s"],

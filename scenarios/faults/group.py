@@ -1,0 +1,29 @@
+"""Members of a group: faults that their group places."""
+
+from __future__ import annotations
+
+from types import new_class
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, model_validator
+
+from scenarios.faults.base import PLACED, Fault
+
+BY_THE_GROUP = "a group says that for all its faults; valid: leave it out here"
+
+
+def member(form: type[Fault]) -> type[Fault]:
+    """The same fault without the keys that place it, and without `for`: its group has them."""
+    given = dict.fromkeys((*PLACED, "for_"))
+    refused = dict.fromkeys((*PLACED, "for"), BY_THE_GROUP) | form.refused
+    content: dict[str, Any] = {
+        "__module__": __name__,
+        "__doc__": form.__doc__,
+        "__annotations__": dict.fromkeys(given, ClassVar[None]) | {"refused": ClassVar[dict[str, str]]},
+        "model_config": ConfigDict(json_schema_extra={}),
+        "refused": refused,
+        "_placed_once": model_validator(mode="after")(lambda fault: fault),
+        "lasts": classmethod(lambda cls: form.lasts()),
+        **given,
+    }
+    return new_class(f"{form.__name__}OfGroup", (form,), exec_body=lambda body: body.update(content))

@@ -107,7 +107,7 @@ def moments(backoff: str, jitter: str) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("jitter", ["full", "equal", "proportional", "decorrelated"])
-@pytest.mark.parametrize("backoff", ["fixed", "exponential"])
+@pytest.mark.parametrize("backoff", [pytest.param("fixed", marks=pytest.mark.slow), "exponential"])
 def test_jitter_spreads_delays_as_its_formula_says(backoff: str, jitter: str) -> None:
     """Mean and deviation of `retries.delay` for base 3 s, cap 10 s. Wrong: the mean of another jitter; no spread."""
     other = {"full": "equal", "equal": "full", "proportional": "equal", "decorrelated": "proportional"}[jitter]

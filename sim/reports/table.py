@@ -121,6 +121,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "": ("tasks.wait.mean", "tasks.sojourn.mean", "tasks.sojourn.p95"),
     "attempts": ("attempts.started", "attempts.failed", "attempts.interrupted", "attempts.timed_out?"),
     "retries": ("retries.count", "retries.exhausted?", "work.wasted_fraction"),
+    "clients": ("client.timeouts", "client.retries", "client.abandoned?", "client.goodput", "client.response.mean"),
     "detection": ("detection.missed", "detection.false_positives"),
     "operator": ("escalations.open?", "alerts.critical?", "alerts.warning?"),
 }
@@ -130,6 +131,8 @@ CALLED = {
     "tasks.sojourn.mean": "sojourn",
     "tasks.sojourn.p95": "p95",
     "retries.count": "granted",
+    "client.goodput": "answered",
+    "client.response.mean": "mean response",
     "escalations.open": "escalations open",
     "alerts.critical": "critical alerts",
     "alerts.warning": "warnings",

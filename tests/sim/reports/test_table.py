@@ -120,6 +120,13 @@ def test_zero_is_said_only_where_it_is_worth_it():
     assert "3 rejected" in printed(summary(result({"tasks.rejected": 3.0})))
 
 
+def test_clients_are_told_of_where_there_are_any():
+    assert "clients" not in printed(summary(result()))
+    asked = {"client.timeouts": 9.0, "client.retries": 4.0, "client.goodput": 1.5, "client.response.mean": 2.0}
+    text = printed(summary(result(asked)))
+    assert "clients      9 timeouts, 4 retries, 1.50/s answered, mean response 2.00 s" in text
+
+
 def test_what_does_not_hold_is_told_with_the_replication_that_shows_it():
     bad = result({}, {"recovery.time.mean": 90.0})
     assert list(failures(bad, "story.scenario.yaml", {"agents.count": "3"})) == [

@@ -37,7 +37,11 @@ async def wait(loop: SimLoop, event: Event) -> Any:
             if not (future.done() or loop._closed):
                 loop._awake = True  # the drain below takes it: no need to ask SimPy for one
                 future.set_result(None)
-                loop._drain()
+                advances, loop._advances = loop._advances, False  # others may wait for the same event
+                try:
+                    loop._drain()
+                finally:
+                    loop._advances = advances
 
         event.callbacks.append(fire)
         try:

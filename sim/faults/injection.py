@@ -15,10 +15,10 @@ from sim.core_host import CoreHost
 from sim.history import Event
 from sim.randomness import Streams
 from sim.world.agents import Agent
-from sim.world.clock import after
 from sim.world.execution import Attempt
 from sim.world.slowdowns import Slowdowns
 from sim.world.tasks import Task
+from sim.world.timers import after
 from sim.world.world import World
 
 Member = TypeVar("Member", Agent, Attempt)

@@ -9,7 +9,7 @@ from scenarios.faults import AgentCrash, AgentFlap, AgentHang, AgentSlow
 from sim.faults.injection import Injection, Injector
 from sim.history import Event
 from sim.world.agents import Agent
-from sim.world.clock import after
+from sim.world.timers import after
 
 
 def crash(injection: Injection) -> None:

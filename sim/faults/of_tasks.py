@@ -5,8 +5,8 @@ from __future__ import annotations
 from scenarios.faults import ExecutionFailure, LoadSurge, PoisonTask
 from sim.faults.injection import Injection, Injector
 from sim.history import Event
-from sim.world.clock import after
 from sim.world.execution import Attempt
+from sim.world.timers import after
 
 
 def fail(injection: Injection) -> None:

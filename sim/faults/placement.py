@@ -21,7 +21,7 @@ from sim.faults import of_agents, of_clocks, of_core, of_messages, of_resources,
 from sim.faults.injection import Injection, Injector, Site
 from sim.faults.triggers import Triggers
 from sim.randomness import Streams
-from sim.world.clock import after
+from sim.world.timers import after
 from sim.world.world import World
 
 INJECTORS: Mapping[type, Injector] = MappingProxyType(

@@ -17,8 +17,8 @@ from scenarios.faults.trigger import FAULT, PROGRESS, STEP
 from sim.faults.injection import Site
 from sim.history import Event
 from sim.measures.faults import AGENT_CHANGES
-from sim.world.clock import Timer, after, disarm
 from sim.world.execution import Attempt
+from sim.world.timers import Timer, after, disarm
 
 POOL_CHANGES = (
     Event.RESOURCE_ALLOCATED,

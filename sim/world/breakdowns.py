@@ -12,7 +12,7 @@ import simpy
 
 from sim.randomness import Samplable, Streams
 from sim.world.agents import Agent, Agents
-from sim.world.clock import Timer, after, disarm
+from sim.world.timers import Timer, after, disarm
 
 
 class Breakdowns:

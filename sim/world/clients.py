@@ -17,7 +17,7 @@ from recovery.policy import RetryPolicy
 from scenarios.clients import ClientSettings
 from sim.history import Event, History
 from sim.randomness import Repeated, Streams
-from sim.world.clock import Timer, after, disarm
+from sim.world.timers import Timer, after, disarm
 
 
 class Tasks(Protocol):

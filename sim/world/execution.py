@@ -19,9 +19,9 @@ from recovery.stores.memory import is_intact
 from scenarios.schema import StorageSettings, TaskSettings
 from sim.history import Event, History
 from sim.randomness import Repeated, Streams
-from sim.world.clock import Timer, after, disarm
 from sim.world.resources import Allocation
 from sim.world.tasks import Task
+from sim.world.timers import Timer, after, disarm
 
 if TYPE_CHECKING:
     from sim.world.agents import Agent

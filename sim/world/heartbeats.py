@@ -10,9 +10,9 @@ import simpy
 from scenarios.detection import DetectionSettings
 from sim.randomness import STANDARD_UNIFORM, Streams
 from sim.world.agents import Agent
-from sim.world.clock import Timer, after
 from sim.world.execution import Attempt
 from sim.world.network import Network
+from sim.world.timers import Timer, after
 
 
 class Listener(Protocol):

@@ -12,7 +12,7 @@ from scenarios.distributions import Exponential
 from scenarios.errors import ScenarioError
 from scenarios.schema import TaskSettings
 from sim.randomness import Streams
-from sim.world.clock import Timer, after, disarm
+from sim.world.timers import Timer, after, disarm
 
 Submit = Callable[[int], None]
 REJECTIONS_MAX = 100

@@ -17,7 +17,7 @@ import simpy
 
 from sim.history import Event, History
 from sim.randomness import STANDARD_UNIFORM, Samplable, Streams
-from sim.world.clock import after
+from sim.world.timers import after
 
 Delivery = Callable[[], None]
 

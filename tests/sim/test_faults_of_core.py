@@ -11,7 +11,7 @@ import sim
 from sim import core_host
 from sim.bench import Run
 from sim.core_host import CoreHost
-from sim.world.clock import after
+from sim.world.timers import after
 from tests.sim.world.stories import scenario, told
 
 FAILS = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 1}

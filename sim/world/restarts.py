@@ -13,7 +13,7 @@ from sim.history import Event, History
 from sim.loop import SimLoop
 from sim.randomness import Samplable, Streams
 from sim.world.agents import Agent, Agents
-from sim.world.clock import Timer, after, disarm
+from sim.world.timers import Timer, after, disarm
 
 
 @dataclass(eq=False, slots=True)
@@ -70,6 +70,8 @@ class Restarts:
         return boot
 
     def _start(self, boot: Boot) -> None:
+        if self._boots.get(boot.agent) is not boot:  # it was abandoned at the instant at which it got its slot
+            return
         name = boot.agent.name
         if name not in self._times:
             self._times[name] = self._streams.sequence(f"{name}.restart", self._time)

@@ -115,6 +115,9 @@ VALUES = st.fixed_dictionaries(
         "recovery.load": one_of(None, {"rate": "1/s"}),
         "recovery.conditions.task_failure.max_retries": one_of(0, 2),
         "recovery.conditions.task_failure.retry_delay": one_of("0s", "3s"),
+        "recovery.conditions.agent_failure": one_of(
+            None, {"max_retries": 2, "retry_delay": "1s"}, {"max_retries": 2, "retry_delay": "0s", "try_timeout": "4s"}
+        ),
         "recovery.costs": one_of({}, {"retry_task": "1s", "reassign_agent_tasks": "1s", "migrate_task": "1s"}),
         "recovery.parallel": one_of(None, 1),
     }

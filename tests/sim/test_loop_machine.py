@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from sim.loop import SimLoop
 from sim.loop_machine import Machine
-
-
-@pytest.fixture
-def loop() -> Iterator[SimLoop]:
-    loop = SimLoop()
-    yield loop
-    loop.abandon()
 
 
 def _cut_at(loop: SimLoop, machine: Machine, seconds: float) -> None:

@@ -1,9 +1,7 @@
 """The commands: what they say, what they write, and with which status they end."""
 
-import contextlib
 import json
 import shlex
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,39 +14,11 @@ import scenarios
 import sim
 from scenarios.json_schema import json_schema
 from sim.cli import main
+from tests.sim.cli.small import SMALL, in_a_process
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = ("demo", "list", "show", "run", "diff", "schema", "runbook")
 LATER = ("sweep", "compare", "tune", "search", "suite", "report", "trace", "policy", "recover")
-SMALL = """\
-name: small
-seed: 7
-duration: 10m
-tasks:
-  arrivals: {poisson: {rate: 2/s}}
-  work: {exponential: {mean: 3s}}
-agents: {count: 10, restart_time: 20s}
-faults:
-  - agent_crash: {targets: 1, at: 5m}
-expect:
-  - tasks.lost == 0
-  - recovery.time.max <= %s
-"""
-
-
-@pytest.fixture
-def small(tmp_path, monkeypatch):
-    """A folder with a scenario that holds and one that does not."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.scenario.yaml").write_text(SMALL % "35s")
-    (tmp_path / "strict.scenario.yaml").write_text(SMALL % "1s")
-    return tmp_path
-
-
-def in_a_process(*arguments, **environment):
-    command = [sys.executable, "-m", "sim.cli", *arguments]
-    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **environment}
-    return subprocess.run(command, capture_output=True, env=env, check=False)
 
 
 # --------------------------------------------------------------------------------- help
@@ -283,102 +253,6 @@ def test_histories_are_kept_as_the_runs_had_them(small):
             )
     about = json.loads(pq.read_schema("events.parquet").metadata[b"recovery-bench"])
     assert about["scenarios"] == [scenarios.load("small.scenario.yaml").resolved()]
-
-
-# ------------------------------------------------------------------------------ interrupts
-@pytest.fixture
-def interrupts(monkeypatch):
-    """Ctrl-C when so many runs are finished."""
-    import sim.bench
-    import sim.experiments.replications as replications
-
-    def after(finished):
-        done = []
-
-        def run(*arguments, real=sim.bench.run, **options):
-            if len(done) == finished:
-                raise KeyboardInterrupt
-            done.append(real(*arguments, **options))
-            return done[-1]
-
-        monkeypatch.setattr(replications, "run", run)
-        monkeypatch.setattr(sim.bench, "run", run)
-
-    return after
-
-
-@pytest.mark.parametrize("history", [[], ["--history", "events.parquet"]])
-def test_what_was_finished_before_an_interrupt_is_kept(small, capsys, interrupts, history):
-    interrupts(2)
-    command = ["run", "small.scenario.yaml", "--replications", "5", "--json", "part.json", *history]
-    assert main(command) == 130
-    out, err = capsys.readouterr()
-    assert err == "interrupted; finished: 2 of 5 of small\n"
-    assert "(interrupted)" in out
-    data = json.loads(Path("part.json").read_text())
-    assert (data["interrupted"], [run["seed"] for run in data["runs"]]) == (True, ["7/0", "7/1"])
-    if history:
-        assert pd.read_parquet("events.parquet")["replication"].unique().tolist() == ["7/0", "7/1"]
-
-
-def test_scenarios_finished_before_an_interrupt_are_kept(small, capsys, interrupts):
-    interrupts(1)
-    assert main(["run", "small.scenario.yaml", "strict.scenario.yaml", "--json", "part.json", "-q"]) == 130
-    assert [result["scenario"] for result in json.loads(Path("part.json").read_text())] == ["small"]
-
-
-@pytest.mark.parametrize("history", [[], ["--history", "events.parquet"]])
-def test_an_interrupt_before_anything_is_finished_leaves_nothing(small, capsys, interrupts, history):
-    interrupts(0)
-    assert main(["run", "small.scenario.yaml", "--json", "part.json", *history]) == 130
-    assert capsys.readouterr().err == "interrupted; nothing was finished\n"
-    assert sorted(path.name for path in small.iterdir()) == ["small.scenario.yaml", "strict.scenario.yaml"]
-
-
-def test_an_interrupt_that_python_swallows_is_not_lost(small, capsys, monkeypatch):
-    import sim.experiments.replications as replications
-
-    def run(*arguments, real=replications.run):
-        with contextlib.suppress(KeyboardInterrupt):  # as in a callback of the garbage collector
-            signal.raise_signal(signal.SIGINT)
-        return real(*arguments)
-
-    monkeypatch.setattr(replications, "run", run)
-    assert main(["run", "small.scenario.yaml", "--replications", "5", "--json", "part.json"]) == 130
-    assert [run["seed"] for run in json.loads(Path("part.json").read_text())["runs"]] == ["7/0"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_are_handled_while_a_command_runs_and_no_longer(small, monkeypatch, number):
-    before = signal.getsignal(number)
-    monkeypatch.setattr("scenarios.load", lambda name: signal.raise_signal(number))
-    assert main(["run", "small.scenario.yaml"]) == 130
-    assert signal.getsignal(number) is before
-
-
-# ----------------------------------------------------------------------------- full disks
-needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-
-
-@needs_full_disk
-@pytest.mark.parametrize("option", ["--json", "--history"])
-def test_a_full_disk_is_told_in_one_line(small, capsys, option):
-    assert main(["run", "small.scenario.yaml", option, "/dev/full", "--quiet"]) == 2
-    err = capsys.readouterr().err
-    assert "cannot be written: " in err
-    assert "No space left on device" in err
-    assert err.count("\n") == 1
-
-
-@needs_full_disk
-@pytest.mark.parametrize(("redirection", "status"), [(">/dev/full", 2), (">&-", 0)])
-def test_a_stdout_that_takes_nothing_is_no_traceback(small, redirection, status):
-    script = f"{shlex.quote(sys.executable)} -m sim.cli run small.scenario.yaml {redirection}"
-    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(["/bin/sh", "-c", script], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == status
-    assert "Traceback" not in done.stderr
-    assert done.stderr.count("\n") == (status > 0)
 
 
 # ------------------------------------------------------------------------------- the rest

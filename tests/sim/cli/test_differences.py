@@ -9,7 +9,7 @@ import pytest
 import sim
 from sim.cli import differences, main
 from sim.reports.difference import first_difference
-from tests.sim.cli.test_commands import SMALL
+from tests.sim.cli.small import SMALL
 from tests.sim.world.stories import scenario
 
 

@@ -7,7 +7,7 @@ import pytest
 import scenarios
 import sim
 from sim.cli import main
-from tests.sim.cli.test_commands import SMALL
+from tests.sim.cli.small import SMALL
 
 WATCHED = ["--set", "recovery.monitor={}"]
 

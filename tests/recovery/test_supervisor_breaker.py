@@ -1,0 +1,157 @@
+"""A circuit breaker holds the tries of a supervisor back while none works."""
+
+import asyncio
+
+from recovery.model import FailureKind, TaskStatus
+from tests.recovery.limited import broken, condition, delays
+from tests.recovery.small_system import failure_of
+from tests.recovery.supervised import report, short, supervise
+
+GUARD = {"failures": 2, "open_for": "60s"}
+GUARDED = ("breaker.", "recovery.started", "recovery.verified", "recovery.escalated")
+
+
+def two_failures(**settings):
+    system = broken("task.1", "task.2")
+    both = report(("task.1", FailureKind.TASK), ("task.2", FailureKind.TASK))
+    breaker = {**GUARD, **settings.pop("breaker", {})}
+    supervise(system, both, conditions=condition(**{"max_retries": 2, "breaker": breaker, **settings}))
+    return system
+
+
+def test_while_it_is_open_tries_wait_and_one_of_them_probes():
+    assert [(at, whom, words) for at, whom, words in two_failures().timed_trail if words.startswith(GUARDED)] == [
+        (10.0, "task.1", "recovery.started"),
+        (10.0, "task.2", "recovery.started"),
+        (10.0, "task_failure", "breaker.opened"),
+        (70.0, "task_failure", "breaker.half_opened"),
+        (70.0, "task.1", "recovery.started"),
+        (70.0, "task_failure", "breaker.opened"),
+        (70.0, "task.1", "recovery.escalated retries exhausted"),
+        (130.0, "task_failure", "breaker.half_opened"),
+        (130.0, "task.2", "recovery.started"),
+        (130.0, "task_failure", "breaker.opened"),
+        (130.0, "task.2", "recovery.escalated retries exhausted"),
+    ]
+
+
+def test_when_the_probe_works_the_others_pass():
+    system = broken("task.1", "task.2")
+
+    async def story(supervisor):
+        for task in ("task.1", "task.2"):
+            supervisor.report(failure_of(task))
+        await asyncio.sleep(30)
+        del system.raises["enqueue"]
+        system.pauses["enqueue"] = 5
+
+    supervise(system, story, conditions=condition(breaker=GUARD))
+    assert short(system, *GUARDED)[2:] == [
+        (10.0, "breaker.opened"),
+        (70.0, "breaker.half_opened"),
+        (70.0, "recovery.started"),
+        (75.0, "recovery.verified"),
+        (75.0, "breaker.closed"),
+        (75.0, "recovery.started"),
+        (80.0, "recovery.verified"),
+    ]
+
+
+def test_when_there_is_nothing_left_to_probe_with_the_next_one_probes():
+    system = broken("task.1", "task.2")
+
+    async def story(supervisor):
+        for task in ("task.1", "task.2"):
+            supervisor.report(failure_of(task))
+        await asyncio.sleep(30)
+        system.store.escalate("task.1", "by hand")
+
+    supervise(system, story, conditions=condition(max_retries=2, breaker=GUARD))
+    after = [(at, whom, words) for at, whom, words in system.timed_trail if at > 10 and whom != "task_failure"]
+    assert after[:3] == [
+        (70.0, "task.1", "recovery.started"),
+        (70.0, "task.1", "recovery.dismissed task_finished"),
+        (70.0, "task.2", "recovery.started"),
+    ]
+
+
+def test_how_long_it_stays_open_is_told():
+    system = two_failures()
+    assert [entry.value for entry in system.audit.entries if entry.event == "breaker.opened"] == [60, 60, 60]
+
+
+def test_where_it_refuses_a_recovery_is_escalated_instead_of_waiting():
+    system = two_failures(breaker={"when_open": "refuse"})
+    assert [(at, whom, words) for at, whom, words in system.timed_trail if words.startswith(GUARDED)] == [
+        (10.0, "task.1", "recovery.started"),
+        (10.0, "task.2", "recovery.started"),
+        (10.0, "task_failure", "breaker.opened"),
+        (10.0, "task.2", "recovery.escalated circuit breaker open"),
+        (20.0, "task.1", "recovery.escalated circuit breaker open"),  # it opened during the delay
+    ]
+
+
+def test_a_retry_whose_delay_outlasts_the_opening_is_not_refused():
+    system = two_failures(breaker={"when_open": "refuse", "open_for": "10s"})
+    assert delays(system) == [10, 10, 10, 10]
+
+
+def test_no_try_waits_for_it_beyond_the_deadline():
+    system = two_failures(deadline="50s")
+    assert short(system, "recovery.escalated") == [(20.0, "recovery.escalated retry deadline passed")] * 2
+
+
+def test_a_try_that_waits_for_a_probe_gives_up_at_its_deadline():
+    system = broken("task.1", "task.2")
+
+    async def story(supervisor):
+        for task in ("task.1", "task.2"):
+            supervisor.report(failure_of(task))
+        await asyncio.sleep(30)
+        del system.raises["enqueue"]
+        system.pauses["enqueue"] = 50
+
+    supervise(system, story, conditions=condition(breaker=GUARD, deadline="80s"))
+    assert short(system, "recovery.verified", "recovery.escalated") == [
+        (80.0, "recovery.escalated retry deadline passed"),
+        (120.0, "recovery.verified"),
+    ]
+
+
+def test_a_try_that_timed_out_counts_as_failed():
+    system = broken("task.1")
+    del system.raises["enqueue"]
+    system.pauses["enqueue"] = 7
+    policy = condition(max_retries=1, try_timeout=5, breaker={"failures": 1})
+    supervise(system, report(("task.1", FailureKind.TASK)), conditions=policy)
+    assert short(system, "breaker.") == [(15.0, "breaker.opened")]
+
+
+def test_who_waits_for_the_breaker_holds_no_slot():
+    system = broken("task.1")
+    system.failed("task.2", TaskStatus.BLOCKED)
+
+    async def story(supervisor):
+        supervisor.report(failure_of("task.1"))
+        await asyncio.sleep(12)
+        supervisor.report(failure_of("task.2", FailureKind.RESOURCE))
+
+    conditions = condition(breaker={"failures": 1, "open_for": "100s"}, max_retries=2)
+    conditions["resource_failure"] = {"max_retries": 1, "retry_delay": 0}
+    supervise(system, story, conditions=conditions, parallel=1)
+    second = [(at, words) for at, whom, words in system.timed_trail if whom == "task.2"]
+    assert (12.0, "recovery.started") in second
+
+
+def test_a_supervisor_that_was_stopped_leaves_nobody_waiting():
+    system = broken("task.1")
+
+    async def story(supervisor):
+        supervisor.report(failure_of("task.1"))
+        await asyncio.sleep(30)
+        await supervisor.stop()
+        await supervisor.start()
+
+    supervise(system, story, conditions=condition(breaker={"failures": 1, "open_for": "100s"}))
+    assert short(system)[-1] == (10.0, "retry.granted task_failure")
+    assert [at for at, _ in short(system, "breaker.")] == [10]

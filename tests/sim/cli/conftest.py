@@ -1,0 +1,35 @@
+"""What the tests of the commands share."""
+
+import pytest
+
+from tests.sim.cli.small import SMALL
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A folder with a scenario that holds and one that does not."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.scenario.yaml").write_text(SMALL % "35s")
+    (tmp_path / "strict.scenario.yaml").write_text(SMALL % "1s")
+    return tmp_path
+
+
+@pytest.fixture
+def interrupts(monkeypatch):
+    """Ctrl-C when so many runs are finished."""
+    import sim.bench
+    import sim.experiments.replications as replications
+
+    def after(finished):
+        done = []
+
+        def run(*arguments, real=sim.bench.run, **options):
+            if len(done) == finished:
+                raise KeyboardInterrupt
+            done.append(real(*arguments, **options))
+            return done[-1]
+
+        monkeypatch.setattr(replications, "run", run)
+        monkeypatch.setattr(sim.bench, "run", run)
+
+    return after

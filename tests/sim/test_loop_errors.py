@@ -1,0 +1,210 @@
+"""What goes wrong on the loop, and how it is told: errors, deadlocks, livelocks."""
+
+import asyncio
+import gc
+import logging
+from math import inf
+
+import pytest
+
+from sim.loop import Deadlock, Livelock, SimLoop, run
+
+
+def now():
+    return asyncio.get_running_loop().time()
+
+
+class TestErrors:
+    def test_an_error_that_nobody_awaits_reaches_the_exception_handler(self, loop):
+        told = []
+        loop.set_exception_handler(lambda _, context: told.append((context["message"], repr(context["exception"]))))
+
+        async def fails():
+            raise ZeroDivisionError("at all")
+
+        task = loop.create_task(fails())
+        loop.call_later(1, [].pop)
+        loop.env.run()
+        del task
+        gc.collect()
+        callbacks, task = sorted(told)
+        assert task == ("Task exception was never retrieved", "ZeroDivisionError('at all')")
+        assert callbacks == ("Exception in callback list.pop()", "IndexError('pop from empty list')")
+
+    def test_an_exit_ends_the_run_and_loses_nothing(self, loop):
+        log = []
+
+        def leaves():
+            raise SystemExit(3)
+
+        loop.call_soon(leaves)
+        loop.call_soon(log.append, "next")
+        with pytest.raises(SystemExit):
+            loop.env.run()
+        assert log == []
+        loop.env.run()
+        assert log == ["next"]
+
+    def test_debug_mode_checks_callbacks_and_tells_where_they_come_from(self, loop, caplog):
+        loop.set_debug(True)
+        with pytest.raises(TypeError, match="coroutines cannot be used"):
+            loop.call_soon(sleeper)
+        timer = loop.call_later(1, [].pop)
+        assert "test_loop_errors.py" in repr(timer)
+        timer.cancel()
+        assert "cancelled" in repr(timer)
+        assert "created at" in repr(timer)
+        handle = loop.call_soon([].pop)
+        handle.cancel()
+        assert all("list.pop" in repr(cancelled) for cancelled in (timer, handle))
+        loop.call_soon([].pop)
+        with caplog.at_level(logging.ERROR, logger="asyncio"):
+            loop.env.run()
+        assert "test_loop_errors.py" in caplog.text
+
+    def test_a_closed_loop_refuses(self):
+        loop = SimLoop()
+        loop.close()
+        loop.close()
+        for schedule in (loop.call_soon, lambda callback: loop.call_later(1, callback)):
+            with pytest.raises(RuntimeError, match="closed"):
+                schedule(print)
+        with pytest.raises(RuntimeError, match="closed"):
+            loop.run_in_executor(None, print)
+
+
+async def sleeper():
+    await asyncio.sleep(1)
+
+
+class TestDeadlock:
+    def test_names_who_waits_on_what_and_where(self):
+        async def takes(lock):
+            await lock.acquire()
+
+        async def reads(queue):
+            await queue.get()
+
+        async def main():
+            lock = asyncio.Lock()
+            await lock.acquire()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(takes(lock), name="taker")
+                group.create_task(reads(asyncio.Queue()), name="reader")
+                group.create_task(asyncio.sleep(inf), name="sleeper")
+                joined = group.create_task(asyncio.Event().wait(), name="joined")
+                group.create_task(asyncio.wait_for(joined, None), name="joiner")
+                group.create_task(waits(asyncio.get_running_loop()), name="simulated")
+
+        async def waits(loop):
+            await asyncio.sleep(7)
+            await loop.wait(loop.env.event())
+
+        with pytest.raises(Deadlock) as deadlock:
+            run(main())
+        lines = str(deadlock.value).splitlines()
+        assert lines[0] == "nothing is scheduled at 7 s, but 7 task(s) wait:"
+        here = [line for line in lines if "test_loop_errors.py:" in line]
+        assert [line.split()[0] for line in here] == ["Task-1", "taker", "reader", "simulated"]
+        for who, what in {
+            "Task-1 (": "waits on TaskGroup.__aexit__() of <TaskGroup",
+            "taker (": "waits on Lock.acquire() of <asyncio.locks.Lock",
+            "reader (": "waits on Queue.get() of <Queue",
+            "sleeper (": "waits on asyncio.sleep(inf)",
+            "joined (": "waits on Event.wait() of <asyncio.locks.Event",
+            "joiner (": "waits on joined",
+            "simulated (": "waits on SimPy's <Event() object",
+        }.items():
+            assert any(line.strip().startswith(who) and what in line for line in lines), (who, lines)
+
+    def test_gather_and_wait_name_what_they_wait_for(self):
+        async def gathers():
+            await asyncio.gather(asyncio.create_task(asyncio.sleep(inf), name="one"), asyncio.sleep(1))
+
+        async def main():
+            await asyncio.wait(
+                [asyncio.create_task(gathers(), name="gathering"), asyncio.create_task(asyncio.sleep(2))]
+            )
+
+        with pytest.raises(Deadlock) as deadlock:
+            run(main())
+        assert "gather() of one" in str(deadlock.value)
+        assert "wait() for gathering" in str(deadlock.value)
+
+    def test_sleep_forever_is_none_as_long_as_something_can_happen(self):
+        async def main():
+            forever = asyncio.create_task(asyncio.sleep(inf))
+            await asyncio.sleep(5)
+            forever.cancel()
+            return now()
+
+        assert run(main()) == 5.0
+
+    def test_is_seen_behind_a_timeout_that_never_comes(self, loop):
+        async def main():
+            async with asyncio.timeout(inf):
+                await asyncio.Event().wait()
+
+        with pytest.raises(Deadlock):
+            loop.run_until_complete(main())
+
+    def test_until_an_event_that_cannot_come(self, loop):
+        task = loop.create_task(asyncio.Event().wait(), name="waiter")
+        with pytest.raises(Deadlock, match=r"(?s)waiter.*env.run\(\) waits for <Event"):
+            loop.env.run(until=loop.process(task))
+
+    def test_an_error_of_the_world_is_no_deadlock(self, loop):
+        def breaks():
+            yield loop.env.timeout(1)
+            raise RuntimeError("the world's own")
+
+        loop.env.process(breaks())
+        with pytest.raises(RuntimeError, match="the world's own") as error:
+            loop.env.run(until=loop.env.event())
+        assert not isinstance(error.value, Deadlock)
+
+    def test_running_forever_with_nothing_to_do(self, loop):
+        with pytest.raises(Deadlock, match="no task waits"):
+            loop.run_forever()
+
+
+class TestLivelock:
+    def test_names_who_spins_and_loses_nothing(self, loop):
+        loop.max_callbacks = 1000
+        turns = []
+
+        async def spins():
+            while len(turns) < 1500:
+                turns.append(loop.time())
+                await asyncio.sleep(0)
+
+        task = loop.create_task(spins(), name="spinner")
+        with pytest.raises(Livelock, match=r"(?s)1000 callbacks at 0 s.*spinner \(.*spins\) at .*loop_errors.py:\d+"):
+            loop.run_until_complete(task)
+        loop.run_until_complete(task)
+        assert len(turns) == 1500
+
+    @pytest.mark.parametrize("kind", ["timer", "event"])
+    def test_is_seen_across_events_of_one_instant(self, loop, kind):
+        loop.max_callbacks = 1000
+
+        async def spins():
+            while True:
+                if kind == "event":
+                    await loop.wait(loop.env.timeout(0))
+                else:
+                    done = loop.create_future()
+                    loop.call_later(0, done.set_result, None)
+                    await done
+
+        with pytest.raises(Livelock):
+            loop.run_until_complete(spins())
+
+    def test_the_bound_is_that_of_one_instant(self, loop):
+        loop.max_callbacks = 1000
+
+        async def works():
+            for _ in range(5000):
+                await asyncio.sleep(0.001)
+
+        loop.run_until_complete(works())

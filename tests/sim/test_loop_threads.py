@@ -1,0 +1,145 @@
+"""Threads, input and output: there are none on the loop."""
+
+import asyncio
+import contextvars
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from sim.loop import NoInputOutput, SimLoop, run
+
+
+def now():
+    return asyncio.get_running_loop().time()
+
+
+class TestThreads:
+    def test_a_blocking_function_runs_inline(self):
+        async def main():
+            here = threading.get_ident()
+            told = [await asyncio.to_thread(threading.get_ident) == here]
+            with ThreadPoolExecutor(1) as pool:
+                told.append(await asyncio.get_running_loop().run_in_executor(pool, threading.get_ident) == here)
+            with pytest.raises(KeyError):
+                await asyncio.to_thread({}.__getitem__, "missing")
+            return told, now()
+
+        assert run(main()) == ([True, True], 0.0)
+
+    def test_others_go_on_while_one_polls_inline(self):
+        async def main():
+            polls, ready = 0, []
+            asyncio.get_running_loop().call_soon(ready.append, True)
+            while not await asyncio.to_thread(bool, ready):
+                polls += 1
+            return polls
+
+        assert run(main()) <= 2
+
+    def test_inline_it_is_as_in_a_thread_of_its_own(self):
+        name = contextvars.ContextVar("name")
+
+        async def main():
+            name.set("caller")
+            loop = asyncio.get_running_loop()
+            rung = asyncio.Event()
+
+            def blocks():
+                loop.call_soon_threadsafe(rung.set)
+                with pytest.raises(RuntimeError, match="no running event loop"):
+                    asyncio.get_running_loop()
+                return name.get()
+
+            caller = await asyncio.to_thread(blocks)
+            await rung.wait()
+            return caller
+
+        assert run(main()) == "caller"
+
+    def test_inline_nothing_can_wait_for_the_loop_itself(self, loop):
+        work = asyncio.sleep(1)
+
+        async def main():
+            await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(work, loop).result())
+
+        with pytest.raises(RuntimeError, match="Await the coroutine outside the function"):
+            loop.run_until_complete(main())
+        work.close()
+
+    def test_another_thread_is_refused(self, loop):
+        told = []
+
+        def foreign():
+            try:
+                loop.call_soon_threadsafe(print)
+            except RuntimeError as error:
+                told.append(str(error))
+
+        thread = threading.Thread(target=foreign)
+        thread.start()
+        thread.join()
+        assert told
+        assert "virtual time cannot wait for threads" in told[0]
+        loop.call_soon_threadsafe(told.clear)
+        loop.env.run()
+        assert told == []
+
+    def test_a_loop_may_be_made_in_one_thread_and_run_in_another(self, loop):
+        told = []
+
+        def elsewhere():
+            loop.call_later(1, loop.call_soon_threadsafe, told.append, "there")
+            loop.env.run()
+
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        assert told == ["there"]
+
+    def test_executors_shut_down(self, loop):
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        with pytest.raises(RuntimeError, match="shutdown"):
+            loop.run_in_executor(None, print)
+
+
+class TestInputAndOutput:
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda loop: asyncio.open_connection("localhost", 1),
+            lambda loop: asyncio.start_server(print, "localhost", 1),
+            lambda loop: asyncio.create_subprocess_exec("true"),
+            lambda loop: loop.getaddrinfo("localhost", 1),
+            lambda loop: loop.connect_read_pipe(asyncio.Protocol, None),
+            lambda loop: loop.sock_recv(None, 1),
+        ],
+    )
+    def test_is_refused_with_advice(self, loop, ask):
+        async def main():
+            await ask(loop)
+
+        with pytest.raises(NoInputOutput, match=r"no input or output.*await loop\.wait\(event\)"):
+            loop.run_until_complete(main())
+
+    def test_signals_and_readers_are_refused(self, loop):
+        with socket.socket() as sock:
+            for refused in (
+                lambda: loop.add_signal_handler(signal.SIGTERM, print),
+                lambda: loop.add_reader(sock, print),
+                lambda: loop.remove_writer(sock),
+            ):
+                with pytest.raises(NotImplementedError, match="SimLoop"):
+                    refused()
+
+    def test_every_method_that_asyncio_has_for_it_is_refused(self):
+        words = ("sock", "connection", "server", "pipe", "subprocess", "signal", "reader", "writer", "tls", "sendfile")
+        words += ("addrinfo", "nameinfo", "datagram")
+        asked = [name for name in dir(asyncio.AbstractEventLoop) if any(word in name for word in words)]
+        assert len(asked) > 20
+        for name in asked:
+            with pytest.raises(NoInputOutput):
+                getattr(SimLoop, name)(None)

@@ -201,8 +201,6 @@ class RecoveryEngine:
             raise
         incident.under_way = False
         self._say(incident, "step.completed" if done else "step.failed", step.command)
-        if done:
-            self._keep(incident, Phase.EXECUTING)
         return done
 
     async def _take(self, incident: Incident, step: Step) -> bool:

@@ -162,7 +162,8 @@ class Supervisor:
     def report(self, failure: Failure) -> None:
         """Take a failure: open an incident, unless one with the same subject is open.
 
-        Raises RuntimeError when the supervisor does not run: nobody would take care of it.
+        Raises RuntimeError when the supervisor does not run: nobody would take care of it; and whatever the journal
+        raises that cannot keep it, ValueError for what cannot be written down. Nothing is opened then.
         """
         loop = self._running()
         if failure.subject in self._open:

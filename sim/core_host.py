@@ -20,10 +20,9 @@ from scenarios.faults import CoreCrash, CoreSlow, each
 from sim.history import Event
 from sim.loop import SimLoop
 from sim.loop_machine import Machine
-from sim.world.clock import after
+from sim.world.timers import after
 from sim.world.world import World
 
-Tell = Callable[[Supervisor], None]
 PORTS = ("tasks", "agents", "resources", "queues", "network", "logs", "topology")
 """The ports that a core waits for; its store and its audit trail are its own."""
 
@@ -76,9 +75,10 @@ class CoreHost:
     def restart(self) -> None:
         """Start another core, which comes to know the fleet again and hears of what waited for it."""
         self._world.history.record(Event.CORE_RESTARTED)
-        self.boot().add_done_callback(lambda task: self._introduce() if not task.cancelled() else None)
+        self.boot().add_done_callback(self._introduce)
 
-    def _introduce(self) -> None:
+    def _introduce(self, started: asyncio.Task[None]) -> None:
+        started.result()  # a core that cannot start is a defect, and not one that is down
         for agent in self._world.agents.all:
             self.watch(agent.name)
             if not agent.responding:
@@ -95,10 +95,7 @@ class CoreHost:
 
     def receive(self, arrive: Callable[[], None]) -> None:
         """A message for the core that its sender keeps until the core has it."""
-        if self._delays or self._latest > self._loop.env.now:
-            self._later(partial(self._take, arrive))
-        else:
-            self._take(arrive)
+        self._arrive(partial(self._take, arrive))
 
     def _take(self, arrive: Callable[[], None]) -> None:
         if self._core is None:
@@ -106,10 +103,14 @@ class CoreHost:
         else:
             arrive()
 
-    def _later(self, arrive: Callable[[], None]) -> None:
+    def _arrive(self, arrive: Callable[[], None]) -> None:
+        """Now, or as late as everything is, and after what was sent before."""
         now = self._loop.env.now
         self._latest = max(self._latest, now + self._delay())
-        after(self._loop.env, self._latest - now, lambda _: arrive())
+        if self._latest > now:
+            after(self._loop.env, self._latest - now, lambda _: arrive())
+        else:
+            arrive()
 
     def _delay(self) -> float:
         return sum(delay() for delay in self._delays)
@@ -130,11 +131,7 @@ class CoreHost:
 
     def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
         """A beat arrived, and is gone when there is no core to hear it."""
-        beat = partial(self._tell, Supervisor.heartbeat, agent_id, progress)
-        if self._delays or self._latest > self._loop.env.now:
-            self._later(beat)
-        else:
-            beat()
+        self._arrive(partial(self._tell, Supervisor.heartbeat, agent_id, progress))
 
     def agent_down(self, agent_id: str) -> None:
         """Something that knows at once says that an agent is down."""

@@ -99,6 +99,36 @@ def test_whom_it_suspects_can_be_asked():
     assert run(story()) == ((True, False, False), False)
 
 
+def suspected_before(*beats_and_watches):
+    """What is said of an agent that was suspected when an earlier detector ended; `watch` and `beat` at their times."""
+    said = []
+
+    async def story():
+        loop = asyncio.get_running_loop()
+
+        def tell(words):
+            return lambda agent: said.append((loop.time(), words % agent))
+
+        detector = DeadlineDetector(FixedPatience(1.0, 2), tell("%s"), tell("not %s"), loop)
+        detector.suspected_before("a")
+        for at, what in beats_and_watches:
+            loop.call_at(at, getattr(detector, what), "a")
+        await asyncio.sleep(10.0)
+        detector.stop()
+
+    run(story())
+    return said
+
+
+def test_a_suspect_of_before_is_told_of_once_it_lives():
+    assert suspected_before((1.0, "watch")) == []
+    assert suspected_before((1.0, "watch"), (3.0, "beat")) == [(3.0, "not a"), (5.0, "a")]
+
+
+def test_a_suspect_of_before_that_has_beaten_is_watched_like_any_other():
+    assert suspected_before((1.0, "beat"), (2.0, "watch")) == [(1.0, "not a"), (4.0, "a")]
+
+
 def test_watching_a_suspect_anew_clears_it():
     said = []
 

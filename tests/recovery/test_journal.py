@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recovery import RecoveryEngine, Supervisor
+from recovery.continuation import next_step
 from recovery.journal import MemoryJournal, read, written
 from recovery.model import (
     Analysis,
@@ -260,18 +261,107 @@ def test_a_task_that_failed_while_there_was_no_core_is_found(cores):
 
 
 def test_a_task_that_fails_again_before_it_is_taken_up_has_another_recovery_afterwards(cores):
-    """Its verification would come after its second failure."""
-    cores.system.failed("task.1")
+    """What was done for its first failure does not count for its second: all steps are taken, the fence first."""
+    cores.system.failed("task.1", gpu=1)
     cores.system.pauses["enqueue"] = 5
     cores.report(cores.start(), "task.1")
     cores.crash(12)
     cores.system.queue.append("task.1")
     cores.system.start("task.1")
     cores.system.fail("task.1")
+    cores.system.pauses.clear()
+    calls = len(cores.system.calls)
     cores.start()
     cores.until(40)
+    assert [call[0] for call in cores.system.calls[calls:]] == ["stop_attempts", "release", "enqueue"]
+    assert [entry.value for entry in cores.system.audit.entries if entry.event == "task.fenced"] == [1, 2]
     assert cores.system.store.status("task.1") is TaskStatus.QUEUED
     assert cores.system.queue == ["task.1"]
+
+
+def test_what_was_allocated_and_is_not_held_any_more_is_allocated_anew(cores):
+    """It was given back while there was no core; a task that went on would hold nothing."""
+    cores.system.failed("task.1", TaskStatus.BLOCKED, gpu=1)
+    cores.system.available["gpu"] = 3
+    cores.system.pauses["resume"] = 5
+    cores.report(cores.start(), "task.1", kind=FailureKind.RESOURCE)
+    cores.crash(2)
+    cores.system.held.clear()
+    cores.system.pauses.clear()
+    cores.start()
+    cores.until(20)
+    assert cores.system.held == {"task.1": {"gpu": 1}}
+    assert cores.trail("recovery.verified") == [(2, "recovery.verified")]
+
+
+class OfAnAgent:
+    """An agent that has died with tasks, of which the takeover is cut short."""
+
+    def __init__(self, cores: Cores, *, max_retries: int | None, slow: str) -> None:
+        condition = None if max_retries is None else {"max_retries": max_retries, "retry_delay": 0}
+        cores.config["conditions"] = {"agent_failure": condition}
+        for number in (1, 2):
+            cores.system.submit(f"task.{number}")
+            cores.system.start(f"task.{number}")
+        cores.system.up["agent.0"] = False
+        self.seen = 0
+
+        def pause() -> None:
+            self.seen += 1
+            cores.system.pauses[slow] = 0 if self.seen == 1 else 5
+
+        cores.system.before[slow] = pause
+        cores.config["parallel"] = 1
+        cores.report(cores.start(), "agent.0", kind=FailureKind.AGENT)
+        cores.crash(2)
+        cores.system.pauses.clear()
+        cores.system.before.clear()
+
+
+def test_a_task_that_was_taken_over_already_is_not_taken_over_again(cores):
+    """The same agent has it again by then; the second is taken over, which was under way."""
+    OfAnAgent(cores, max_retries=None, slow="enqueue")
+    cores.system.start("task.1")
+    calls = len(cores.system.calls)
+    cores.start()
+    cores.until(20)
+    assert [call[:2] for call in cores.system.calls[calls:] if call[0] == "enqueue"] == [("enqueue", "task.2")]
+    assert cores.system.running == {"task.1": "agent.0"}
+
+
+def test_a_takeover_that_was_under_way_has_counted_its_retry(cores):
+    OfAnAgent(cores, max_retries=3, slow="enqueue")
+    cores.start()
+    cores.until(20)
+    assert [cores.system.store.retries(f"task.{number}", FailureKind.AGENT) for number in (1, 2)] == [1, 1]
+
+
+def test_a_task_that_was_half_given_up_is_given_up(cores):
+    """It has its status already, and the system still keeps it."""
+    OfAnAgent(cores, max_retries=0, slow="give_up")
+    assert cores.system.store.status("task.2") is TaskStatus.ESCALATED
+    calls = len(cores.system.calls)
+    cores.start()
+    cores.until(20)
+    assert [call[:2] for call in cores.system.calls[calls:] if call[0] == "give_up"] == [("give_up", "task.2")]
+
+
+def test_a_task_that_goes_on_while_it_is_looked_at_is_no_failure(cores):
+    cores.system.failed("task.1")
+    cores.report(cores.start(), "task.1")
+    cores.crash(1)
+    cores.system.failed("task.2")
+    cores.system.before["inspect"] = lambda: cores.system.store.requeue("task.2")
+    cores.start()
+    cores.until(5)
+    assert [each.subject for each in cores.system.audit.entries if each.event == "recovery.opened"] == ["task.1"]
+
+
+def test_the_next_step_is_that_which_is_under_way_or_the_one_after_the_last():
+    failure = failure_of("task.1")
+    assert next_step(Incident(0, failure, 0.0)) == 0
+    assert next_step(Incident(0, failure, 0.0, reached=1, under_way=True)) == 1
+    assert next_step(Incident(0, failure, 0.0, reached=1)) == 2
 
 
 def test_what_was_being_handed_over_is_handed_over(cores):
@@ -282,7 +372,10 @@ def test_what_was_being_handed_over_is_handed_over(cores):
     cores.crash(2)
     core = cores.start()
     cores.until(20)
-    assert cores.trail("recovery.escalated") == [(7, "recovery.escalated retries exhausted")]
+    assert cores.trail("recovery.escalated", "retry.exhausted") == [
+        (0, "retry.exhausted task_failure"),
+        (7, "recovery.escalated retries exhausted"),
+    ]
     assert [escalation.failure.subject for escalation in core.escalations] == ["task.1"]
     assert cores.system.held == {}
 
@@ -347,6 +440,17 @@ def test_a_core_that_is_stopped_leaves_its_recoveries_to_the_next_one(cores):
     cores.start()
     cores.until(20)
     assert cores.trail("recovery.verified") == [(10, "recovery.verified")]
+
+
+@pytest.mark.parametrize("subject", ["task.1", "task.2", "task.9"])
+def test_a_recovery_that_is_over_is_not_taken_up(cores, subject):
+    """Verified, dismissed for the task waits as it should, and dismissed for nobody knows it."""
+    cores.system.failed("task.1")
+    cores.system.submit("task.2")
+    cores.report(cores.start(), subject)
+    cores.until(20)
+    assert len(cores.trail("recovery.verified", "recovery.dismissed")) == 1
+    assert cores.system.ports.journal.unfinished() == []
 
 
 def test_what_somebody_recovers_by_hand_is_not_gone_on_with(cores):

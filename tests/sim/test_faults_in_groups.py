@@ -64,6 +64,13 @@ def test_whom_a_member_hits_does_not_depend_on_the_others() -> None:
     assert told(one, "agent.crashed") == told(more, "agent.crashed")
 
 
+def test_each_member_has_its_own_luck() -> None:
+    one = {"agent_slow": {"targets": 1, "factor": 2}}
+    run = story(rack(one, one, at="20s", **{"for": "1s"}), agents=20)
+    slow = [agent for _, event, _, agent, _ in told(run, "fault.injected") if agent >= 0]
+    assert len(slow) == len(set(slow)) == 2
+
+
 @pytest.mark.parametrize(
     ("when", "after", "at"),
     [

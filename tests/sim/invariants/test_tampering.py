@@ -113,6 +113,21 @@ def gpu(time: float, event: Event, **columns: Any) -> dict[str, Any]:
     return at(time, event, **{"value": 1.0, "about": "gpu", **columns})
 
 
+def core_ends(time: float, until: float) -> tuple[dict[str, Any], ...]:
+    """The core crashes, and another one is started."""
+    return at(time, Event.CORE_CRASHED, task=-1), at(until, Event.CORE_RESTARTED, task=-1)
+
+
+def taken_up(phase: str, time: float) -> dict[str, Any]:
+    """The recovery of the story goes on where it was."""
+    return at(time, Event.RECOVERY_TAKEN_UP, detail=phase, incident=0)
+
+
+def step(command: str, time: float) -> tuple[dict[str, Any], ...]:
+    """A step that takes no time."""
+    return tuple(at(time, event, detail=command, incident=0) for event in (Event.STEP_STARTED, Event.STEP_COMPLETED))
+
+
 def redelivered_instead(story: Story) -> None:
     """Take the recovery out of the story; the queue delivers the task again instead."""
     story[:] = [row for row in story if "incident" not in row]
@@ -198,6 +213,31 @@ TAMPERED: list[tuple[str, str, Callable[[Story], None], int]] = [
         redelivered_instead,
         1,
     ),
+    ("audit_complete", "taken up though no core had ended", with_also(taken_up("executing", 12.5)), 1),
+    (
+        "audit_complete",
+        "open when the core ended and never taken up",
+        with_also(*core_ends(11.25, 11.5)),
+        1,
+    ),
+    (
+        "audit_complete",
+        "taken up further than it had come",
+        with_also(*core_ends(11.25, 11.5), taken_up("executed", 11.75)),
+        2,
+    ),
+    (
+        "audit_complete",
+        "taken up behind where it was",
+        with_also(*core_ends(13.25, 13.5), taken_up("opened", 13.75)),
+        2,
+    ),
+    (
+        "audit_complete",
+        "a step that was done is done again",
+        with_also(*core_ends(13.25, 13.5), taken_up("executing", 13.75), *step("release_resources", 13.8)),
+        1,
+    ),
     ("recovery_terminates", "nothing is heard of it any more", cut_at(Event.RECOVERY_STARTED), 1),
 ]
 
@@ -205,6 +245,23 @@ TAMPERED: list[tuple[str, str, Callable[[Story], None], int]] = [
 def test_the_story_is_sound() -> None:
     """Every checker agrees; without this, what follows says nothing."""
     assert check_all(History.of(sound(), META)) == {name: [] for name in CHECKERS}
+
+
+@pytest.mark.parametrize(
+    ("tamper", "_when"),
+    [
+        (with_also(*core_ends(8.0, 9.0), taken_up("granted", 9.0)), "its delay runs"),
+        (with_also(*core_ends(11.25, 11.5), taken_up("started", 11.5)), "it is analyzed"),
+        (with_also(*core_ends(13.25, 13.5), taken_up("executing", 13.5)), "a step is done"),
+        (with_also(*core_ends(14.25, 14.5), taken_up("executed", 14.5)), "it is to be verified"),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+def test_a_recovery_that_is_taken_up_where_it_was_is_sound(tamper: Callable[[Story], None], _when: str) -> None:
+    story = sound()
+    tamper(story)
+    story.sort(key=lambda row: row["time"])
+    assert check_all(History.of(story, META)) == {name: [] for name in CHECKERS}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import scenarios
 import sim
 from scenarios.steady_state import WINDOWED
 from sim.bench import Run
+from sim.history import Event, History
+from sim.measures import measure
 from sim.measures.tracks import Tracks
 from sim.measures.windows import METRICS, values
 
@@ -141,7 +143,31 @@ def test_of_four_windows_nothing_is_learnt() -> None:
     assert service(learning({"queue_blocked": {"at": 60 + 5 * 30, "for": 30}})) != (None, None)
 
 
+def stories_of_depth(after: int) -> dict[str, float | None]:
+    """Nobody and three in line, in turn for half a minute each; a fault at 150 s, and so many from then on."""
+    rows: list[dict[str, Any]] = [{"time": 150.0, "event": Event.FAULT_INJECTED, "detail": "queue_blocked"}]
+    for begin, end, number in ((30.0, 60.0, 3), (90.0, 120.0, 3), (150.0, 300.0, after)):
+        for task in range(number):
+            rows.append({"time": begin, "event": Event.QUEUE_ENTERED, "task": task})
+            rows.append({"time": end, "event": Event.QUEUE_DELIVERED, "task": task, "agent": 0})
+    rows.sort(key=lambda row: row["time"])
+    return measure(History.of(rows, {"end": 300.0, "agents": 1}))
+
+
+def test_few_windows_leave_more_room() -> None:
+    """Of 0, 3, 0, 3, 0: mean 1.2, s = 1.64, t(4) = 6.62 at 99.865 %; 1.2 + 6.62 s sqrt(1 + 1/5) = 13.1. Wrong: 12.1."""
+    assert stories_of_depth(13)["service.availability"] == 1
+    availability = stories_of_depth(14)["service.availability"]
+    assert availability is not None
+    assert availability < 0.6
+
+
 # ------------------------------------------------------------------------------------------------------------ windows
+def test_what_happens_at_the_end_of_a_window_is_in_it_and_not_in_the_next() -> None:
+    history = History.of([{"time": 10.0, "event": Event.CLIENT_TIMED_OUT, "task": 0}], {"end": 30.0})
+    assert list(values(Tracks.of(history), "client.timeouts", np.array([10.0, 20.0]), 10.0)) == [1, 0]
+
+
 def test_every_metric_of_a_window_is_measured() -> None:
     assert list(METRICS) == list(WINDOWED)
 

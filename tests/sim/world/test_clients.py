@@ -176,6 +176,19 @@ def test_a_budget_is_all_clients_together() -> None:
     assert of(run, "retries", "abandoned", "timeouts") == [2, 5, 7]
 
 
+def test_answers_pay_for_retries() -> None:
+    """Each comes a second after its request was made again: the one retry that there is has been paid back by then."""
+    keys: dict[str, Any] = {"timeout": "5s", "max_retries": 1, "late_answer": "accept", "tasks.work": "6s"}
+    assert of(story(count=3, agents=20, budget={"tokens": 1, "refill": 1}, **keys), "retries") == [3]
+    assert of(story(count=3, agents=20, budget={"tokens": 1, "refill": 0}, **keys), "retries") == [1]
+
+
+def test_who_listens_on_for_a_task_that_is_given_up_is_told() -> None:
+    failing = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 0}
+    run = story(timeout="2s", late_answer="accept", **failing)
+    assert log(run)[1:] == [(12.0, "client.timed_out", 0), (13.0, "task.failed", 0), (13.0, "client.abandoned", 0)]
+
+
 def test_a_request_has_the_same_work_each_time_that_it_is_made() -> None:
     work = {"tasks.work": {"exponential": {"mean": "30s"}}}
     patient, hasty = story(count=5, agents=50, **work), story(count=5, agents=50, timeout="1s", max_retries=3, **work)

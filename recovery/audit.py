@@ -36,6 +36,7 @@ AUDIT_EVENTS: tuple[str, ...] = (
     "breaker.closed",  # subject failure kind: the probes have worked
     "task.fenced",  # subject task; value: the highest void epoch
     "checkpoint.restored",  # subject task; value: progress in work-seconds
+    "checkpoint.stale",  # subject task; value: how many were acknowledged that could not be read
     "checkpoint.rejected",  # subject task; detail: why; value: sequence of the checkpoint where it is damaged
     "alert.raised",  # detail: severity and rule; value: what was measured; subject alerts: a storm is folded
     "alert.cleared",  # detail: severity and rule; value: seconds that it stood, of a storm the alerts that it counted

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from recovery.model import Checkpoint, Incident
 from recovery.ports import System
 from recovery.resources import ResourceManager, ResourceRecovery
-from recovery.state import StateRecovery
+from recovery.state import state_recovery
 from recovery.takeover import take_over
 from recovery.tasks import TaskManager
 
@@ -98,7 +98,7 @@ async def restore_checkpoint(
     system: System, incident: Incident, *, task_id: str, latest_checkpoint: Checkpoint | None = None
 ) -> bool:
     """Let the next attempt start from the latest valid checkpoint, or from the beginning where there is none."""
-    return await StateRecovery({}, system).recover_state(task_id, incident.number)
+    return await state_recovery(system, incident).recover_state(task_id, incident.number)
 
 
 async def retry_task(system: System, incident: Incident, *, task_id: str, retry_count: int) -> bool:
@@ -120,7 +120,7 @@ async def allocate_new_resources(
 
 async def migrate_task(system: System, incident: Incident, *, task_id: str, new_resources: Mapping[str, int]) -> bool:
     """Let the task go on, from its latest valid checkpoint, with its new resources."""
-    restored = await StateRecovery({}, system).recover_state(task_id, incident.number)
+    restored = await state_recovery(system, incident).recover_state(task_id, incident.number)
     return restored and await TaskManager({}, system).resume(task_id, new_resources, incident.context.get("fenced"))
 
 

@@ -12,6 +12,7 @@ from recovery.model import Failure, FailureKind
 from recovery.pace import LoadLimit
 from recovery.policy import RetryPolicy
 from recovery.runbook import documented
+from recovery.state import StaleReads
 from recovery.tenacious import adopted
 
 Policy = Annotated[RetryPolicy, BeforeValidator(adopted)]
@@ -68,8 +69,8 @@ class RecoveryConfig(BaseModel):
     Conditions that are left out altogether are the documented runbook's. `by_error` has policies for single error
     codes of a kind, in place of the kind's; retries are counted for the kind, whatever the error. `parallel` is the
     number of recoveries at once (None: any number), `load` caps how many tasks they put back to work over time (None:
-    no cap). `unconditional_tries` bounds how often a recovery is tried whose kind has no condition, before it is
-    escalated.
+    no cap), `stale_reads` says what to do about checkpoints that are behind. `unconditional_tries` bounds how often a
+    recovery is tried whose kind has no condition, before it is escalated.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +80,7 @@ class RecoveryConfig(BaseModel):
     detection: DetectionConfig = DetectionConfig()
     parallel: Annotated[int, Field(ge=1)] | None = 8
     load: LoadLimit | None = None
+    stale_reads: StaleReads = StaleReads()
     unconditional_tries: Annotated[int, Field(ge=1)] = 3
 
     def condition(self, kind: FailureKind) -> RetryPolicy | None:

@@ -19,7 +19,7 @@ from recovery.model import Failure, Incident, Step
 if TYPE_CHECKING:
     from recovery.escalation import Escalation
 
-RUNTIME = ("condition", "is_recovering", "pace", "exclusively", "parallel")
+RUNTIME = ("condition", "is_recovering", "pace", "exclusively", "parallel", "stale_reads")
 """What of an incident's context belongs to the running core."""
 OBSERVED = ("impact", "log_lines", "held", "resource_health", "agent_health")
 """What of it was seen, and is looked at anew."""

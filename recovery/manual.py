@@ -54,7 +54,8 @@ async def backup_state(engine: RecoveryEngine, incident: Incident, *, task_id: s
         return False
     now = store.restore_point(task_id)
     if now is None:
-        now = await CheckpointManager({}, engine.system).find_latest_valid(task_id, incident.number)
+        checkpoints = CheckpointManager({"stale_reads": engine.config.stale_reads}, engine.system)
+        now = await checkpoints.find_latest_valid(task_id, incident.number)
     saved = store.save_checkpoint(task_id, store.epoch(task_id), 0.0 if now is None else now.progress)
     if saved is None:
         return False

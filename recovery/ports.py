@@ -73,7 +73,12 @@ class TaskStore(Protocol):
         """Append a checkpoint; None when refused (fenced)."""
 
     def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
-        """What is stored, oldest first, valid or not."""
+        """What can be read of what is stored, oldest first, valid or not."""
+
+    def last_checkpoint(self, task_id: str) -> int:
+        """Sequence of the last checkpoint that was acknowledged, 0 before the first: part of the task's state, and so
+        never behind, as what a replica says of `checkpoints` may be.
+        """
 
     def restore_point(self, task_id: str) -> Checkpoint | None:
         """The checkpoint from which the next attempt has to start, as set by `set_restore_point`."""

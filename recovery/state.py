@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
-from recovery.model import FINISHED, Checkpoint
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.durations import Seconds
+from recovery.model import FINISHED, Checkpoint, Incident
 from recovery.ports import System
 from recovery.stores.memory import is_intact
 
@@ -14,10 +18,24 @@ class CheckpointValidationError(ValueError):
     """A checkpoint is not what was written."""
 
 
+class StaleReads(BaseModel):
+    """What to do when the latest checkpoint that can be read is older than the last that was acknowledged.
+
+    It is read again, up to `max_retries` times and `retry_delay` seconds apart; then the latest that can be read is
+    taken.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_retries: Annotated[int, Field(ge=0)] = 0
+    retry_delay: Seconds = 1.0
+
+
 class CheckpointManager:
-    """Finds checkpoints and judges them."""
+    """Finds checkpoints and judges them. `config` may have `stale_reads`, a `StaleReads` or a mapping for one."""
 
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
+        self._stale_reads = StaleReads.model_validate(config.get("stale_reads", {}))
         self._system = system
 
     def is_valid(self, checkpoint: Checkpoint) -> bool:
@@ -25,14 +43,28 @@ class CheckpointManager:
         return is_intact(checkpoint)
 
     async def find_latest_valid(self, task_id: str, incident: int = -1) -> Checkpoint | None:
-        """The latest intact checkpoint; what is damaged is passed over and audited. None: start from the beginning."""
-        for checkpoint in reversed(self._system.store.checkpoints(task_id)):
+        """The latest intact checkpoint; what is damaged or missing is audited. None: start from the beginning."""
+        for checkpoint in reversed(await self._read(task_id, incident)):
             if self.is_valid(checkpoint):
                 return checkpoint
             self._system.audit.record(
                 "checkpoint.rejected", incident, task_id, "checksum", value=float(checkpoint.sequence)
             )
         return None
+
+    async def _read(self, task_id: str, incident: int) -> Sequence[Checkpoint]:
+        """The checkpoints as they can be read: up to the last that was acknowledged, unless every read is stale."""
+        store, retries = self._system.store, self._stale_reads.max_retries
+        while True:
+            read = store.checkpoints(task_id)
+            missing = store.last_checkpoint(task_id) - (read[-1].sequence if read else 0)
+            if missing <= 0:
+                return read
+            self._system.audit.record("checkpoint.stale", incident, task_id, value=float(missing))
+            if retries == 0:
+                return read
+            retries -= 1
+            await asyncio.sleep(self._stale_reads.retry_delay)
 
 
 class StateStore:
@@ -104,7 +136,9 @@ class StateRecovery:
         for checkpoint in self._system.store.checkpoints(task_id):
             if checkpoint.sequence == sequence:
                 return checkpoint
-        raise CheckpointValidationError(f"{task_id}: there is no checkpoint {sequence}")
+        acknowledged = 0 < sequence <= self._system.store.last_checkpoint(task_id)
+        missing = f"checkpoint {sequence} cannot be read yet" if acknowledged else f"there is no checkpoint {sequence}"
+        raise CheckpointValidationError(f"{task_id}: {missing}")
 
     async def _validate_checkpoint(self, checkpoint: Checkpoint) -> bool:
         return self.checkpoint_manager.is_valid(checkpoint)
@@ -131,3 +165,8 @@ class StateRecovery:
 
     async def _handle_state_recovery_failure(self, task_id: str, incident: int, error: Exception) -> None:
         self._system.audit.record("checkpoint.rejected", incident, task_id, str(error))
+
+
+def state_recovery(system: System, incident: Incident) -> StateRecovery:
+    """Restores task state as the core that has this recovery is configured."""
+    return StateRecovery({"checkpoints": {"stale_reads": incident.context.get("stale_reads", {})}}, system)

@@ -13,7 +13,7 @@ from recovery.pace import NO_LIMIT, Pace
 from recovery.policy import RetryPolicy
 from recovery.ports import System
 from recovery.resources import ResourceManager
-from recovery.state import StateManager, StateRecovery
+from recovery.state import StateManager, state_recovery
 from recovery.tasks import TaskManager
 
 
@@ -57,7 +57,7 @@ async def _take_over_now(system: System, incident: Incident, agent_id: str, task
     fenced = StateManager({}, system).fence(task_id, incident.number)
     await tasks.stop(task_id)
     await ResourceManager({}, system).release(task_id)
-    await StateRecovery({}, system).recover_state(task_id, incident.number)
+    await state_recovery(system, incident).recover_state(task_id, incident.number)
     await tasks.requeue(task_id, "reassigned", fenced)
     incident.context.setdefault("reassigned", {})[task_id] = None
     system.keep(incident)

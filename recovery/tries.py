@@ -63,6 +63,7 @@ class Tries:
             pace=self._pace,
             exclusively=self._exclusion.of,
             parallel=self._config.parallel,
+            stale_reads=self._config.stale_reads,
         )
         if incident.phase in BEGUN:
             return True

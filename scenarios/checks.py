@@ -17,6 +17,7 @@ from scenarios.faults import (
     AgentSlow,
     AnyFault,
     CheckpointCorrupt,
+    CheckpointStale,
     CheckpointTorn,
     ClockSkew,
     Group,
@@ -99,7 +100,7 @@ def _fault(scenario: Scenario, fault: AnyFault) -> Iterator[Contradiction]:
         yield from _endpoints(scenario, fault)
     elif isinstance(fault, ResourceUnavailable | ResourceDegraded | ResourceLeak):
         yield from _pool(scenario, fault)
-    elif isinstance(fault, CheckpointCorrupt | CheckpointTorn | StorageFailure | StorageSlow):
+    elif isinstance(fault, CheckpointCorrupt | CheckpointTorn | CheckpointStale | StorageFailure | StorageSlow):
         if scenario.tasks.checkpoint is None:
             yield (), "no task writes checkpoints; valid: with tasks.checkpoint only"
     elif isinstance(fault, LoadSurge) and isinstance(scenario.tasks.arrivals, Burst):

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAt
 
 from recovery.model import FailureKind
 from recovery.runbook import Runbook, documented
+from recovery.state import StaleReads
 from scenarios.commands import COMMANDS
 from scenarios.detection import DetectionSettings
 from scenarios.errors import instead, invalid
@@ -35,6 +36,7 @@ def _documented(kind: FailureKind) -> tuple[int, float]:
 
 
 _TASK_RETRIES, _TASK_DELAY = _documented(FailureKind.TASK)
+_STALE_READS = StaleReads()
 _RESOURCE_RETRIES, _RESOURCE_DELAY = _documented(FailureKind.RESOURCE)
 
 
@@ -78,6 +80,16 @@ class LoadSettings(Settings):
     burst: PositiveCount = Field(default=1, description="tasks put back at once after a quiet time")
 
 
+class StaleReadSettings(Settings):
+    """What the core does when the checkpoints that it reads are older than what was acknowledged."""
+
+    max_retries: Count = Field(
+        default=_STALE_READS.max_retries,
+        description="how often it reads again, before it takes the latest of those that it can read",
+    )
+    retry_delay: Seconds = Field(default=_STALE_READS.retry_delay, description="delay before each")
+
+
 class RecoverySettings(Settings):
     """The recovery core's configuration, and what its commands cost in virtual time."""
 
@@ -98,6 +110,7 @@ class RecoverySettings(Settings):
         default=None, description="recoveries at once, the kinds of failure in turn; null: any number"
     )
     load: LoadSettings | None = Field(default=None, description="a cap on the tasks put back to work; null: none")
+    stale_reads: StaleReadSettings = Field(default=StaleReadSettings(), description="checkpoints that are behind")
     monitor: MonitorSettings | None = Field(default=None, description="the recovery monitor; null: nobody watches")
 
     _loaded: LoadedRunbook | None = PrivateAttr(default=None)

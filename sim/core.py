@@ -55,6 +55,7 @@ def core_config(scenario: Scenario) -> RecoveryConfig:
             },
             "parallel": settings.parallel,
             "load": None if settings.load is None else settings.load.model_dump(),
+            "stale_reads": settings.stale_reads.model_dump(),
             "detection": settings.detection.model_dump(exclude={"phase"}),
         }
     )

@@ -59,6 +59,7 @@ class Event(IntEnum):
     CHECKPOINT_REJECTED = 42  # value: sequence
     CHECKPOINT_CORRUPTED = 43  # ground truth of a fault; value: progress of the damaged checkpoint
     CHECKPOINT_FAILED = 45  # a write that did not take place; value: progress that it would have kept
+    CHECKPOINT_STALE = 46  # value: how many were acknowledged that the core could not read
     CHECKPOINT_LOADED = 44  # an attempt starts from a checkpoint; epoch: the attempt's
 
     # --- agents, in truth

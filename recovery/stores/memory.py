@@ -153,6 +153,11 @@ class MemoryTaskStore:
         """What is stored, oldest first."""
         return tuple(self._records[task_id].checkpoints or ())
 
+    def last_checkpoint(self, task_id: str) -> int:
+        """Sequence of the last checkpoint."""
+        stored = self._records[task_id].checkpoints
+        return stored[-1].sequence if stored else 0
+
     def restore_point(self, task_id: str) -> Checkpoint | None:
         """From where the next attempt starts."""
         return self._records[task_id].restore_point

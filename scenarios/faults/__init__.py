@@ -22,7 +22,7 @@ from scenarios.faults.messages import (
     QueueBlocked,
 )
 from scenarios.faults.resources import ResourceDegraded, ResourceLeak, ResourceUnavailable
-from scenarios.faults.storage import CheckpointCorrupt, CheckpointTorn, StorageFailure, StorageSlow
+from scenarios.faults.storage import CheckpointCorrupt, CheckpointStale, CheckpointTorn, StorageFailure, StorageSlow
 from scenarios.faults.tasks import ExecutionFailure, LoadSurge, PoisonTask
 from scenarios.faults.trigger import Trigger
 from scenarios.quantities import Quantity
@@ -46,6 +46,7 @@ SINGLE = (
     QueueBlocked,
     CheckpointCorrupt,
     CheckpointTorn,
+    CheckpointStale,
     StorageFailure,
     StorageSlow,
     LoadSurge,
@@ -71,6 +72,7 @@ AnyFault = (
     | QueueBlocked
     | CheckpointCorrupt
     | CheckpointTorn
+    | CheckpointStale
     | StorageFailure
     | StorageSlow
     | LoadSurge
@@ -128,6 +130,7 @@ __all__ = [
     "AgentSlow",
     "AnyFault",
     "CheckpointCorrupt",
+    "CheckpointStale",
     "CheckpointTorn",
     "ClockSkew",
     "CoreCrash",

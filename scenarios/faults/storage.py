@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from scenarios.faults.base import INSTANT, Duration, Factor, Fault, TaskTargets
-from scenarios.quantities import Share
+from scenarios.quantities import PositiveSeconds, Share
 
 
 class CheckpointCorrupt(Fault):
@@ -24,6 +24,14 @@ class CheckpointTorn(Fault):
     kind: ClassVar[str] = "checkpoint_torn"
     refused: ClassVar[dict[str, str]] = Fault.refused | INSTANT
     targets: TaskTargets = Field(default=1, description="which running tasks")
+
+
+class CheckpointStale(Fault):
+    """Checkpoints are read from a replica that is behind; their numbers tell that the latest are missing."""
+
+    kind: ClassVar[str] = "checkpoint_stale"
+    lag: PositiveSeconds = Field(description="how old what is read is")
+    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
 
 
 class StorageFailure(Fault):

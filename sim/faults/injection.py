@@ -56,6 +56,7 @@ class Site:
     duplication: InForce
     write_failure: InForce
     storage_slowness: InForce
+    staleness: InForce
     host: CoreHost | None
 
     @classmethod
@@ -79,6 +80,7 @@ class Site:
             InForce(lambda shares: max((duplicated, *shares)), partial(setattr, queue, "duplication")),
             InForce(lambda shares: max((failing, *shares)), partial(setattr, execution, "write_failure")),
             InForce(prod, partial(setattr, execution, "storage_slowness")),
+            InForce(partial(max, default=0.0), partial(setattr, world.replica, "lag")),
             host,
         )
 

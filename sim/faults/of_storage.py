@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from recovery.model import Checkpoint
 from recovery.stores.memory import is_intact
-from scenarios.faults import CheckpointCorrupt, CheckpointTorn, StorageFailure, StorageSlow
+from scenarios.faults import CheckpointCorrupt, CheckpointStale, CheckpointTorn, StorageFailure, StorageSlow
 from sim.faults.injection import Injection, Injector
 from sim.history import Event
 from sim.world.execution import Attempt
@@ -49,9 +49,15 @@ def slow(injection: Injection) -> None:
     injection.inject(injection.site.storage_slowness.add(injection.fault.factor))
 
 
+def go_stale(injection: Injection) -> None:
+    """What is read is old: of several lags that are in force, by the longest."""
+    injection.inject(injection.site.staleness.add(injection.fault.lag))
+
+
 INJECTORS: dict[type, Injector] = {
     CheckpointCorrupt: corrupt,
     CheckpointTorn: tear,
+    CheckpointStale: go_stale,
     StorageFailure: fail,
     StorageSlow: slow,
 }

@@ -189,6 +189,10 @@ def _recoveries(scenario: Scenario) -> Iterator[str]:
             end = "" if condition.max_retries is None else ", then an operator is called"
             article = "An" if name[0] in "aeiou" else "A"
             yield f"{article} {name.replace('_', ' ')} is retried {retries(condition)}{end}."
+    stale = scenario.recovery.stale_reads
+    if stale.max_retries:
+        times = "once" if stale.max_retries == 1 else f"up to {stale.max_retries} times"
+        yield f"Checkpoints that are read and are behind are read again {times}, {duration(stale.retry_delay)} apart."
     yield from detectors(scenario.recovery.detection)
     load = scenario.recovery.load
     if load is not None:

@@ -10,6 +10,7 @@ from scenarios.faults import (
     AgentHang,
     AgentSlow,
     CheckpointCorrupt,
+    CheckpointStale,
     CheckpointTorn,
     ClockSkew,
     CoreCrash,
@@ -124,6 +125,8 @@ def _of_storage(fault: Any, lasts: str, until: str) -> str | None:
             return f"the latest checkpoint of {_targets(fault.targets, 'running task')} is damaged"
         case CheckpointTorn():
             return f"the latest checkpoint of {_targets(fault.targets, 'running task')} is half written"
+        case CheckpointStale():
+            return f"checkpoints are read as they were {duration(fault.lag)} ago{until}"
         case StorageFailure():
             return f"{percent(fault.probability)} of the checkpoints cannot be written{until}"
         case StorageSlow():

@@ -22,6 +22,7 @@ SAID = frozenset(
         *("recovery.runbook", "recovery.load.rate", "recovery.load.burst", "recovery.detection.detector"),
         *("recovery.detection.stalled_after", "recovery.detection.resource_probe"),
         *("recovery.detection.failed_deliveries", "tasks.client.timeout", "steady_state.window", "steady_state.holds"),
+        "recovery.stale_reads.max_retries",
     }
 )
 """Keys that the sentences tell whenever they are not at their default."""

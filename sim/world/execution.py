@@ -84,6 +84,7 @@ class Execution:
         self.write_failure = storage.failure
         self.storage_slowness = 1.0
         self.slowness_of: Callable[[Attempt], float] | None = None  # asked once something is slow
+        self.on_saved: Callable[[Checkpoint], None] | None = None
         self.on_poisoned: Callback = lambda attempt: None
         self.on_success: Callback = lambda attempt: None
         self.on_failure: Callable[[Attempt, str], None] = lambda attempt, error: None
@@ -179,9 +180,12 @@ class Execution:
             )
             self._after_save(attempt)
             return
-        if self._store.save_checkpoint(task.name, attempt.epoch, attempt.progress) is None:
+        saved = self._store.save_checkpoint(task.name, attempt.epoch, attempt.progress)
+        if saved is None:
             self.on_fenced(attempt)
             return
+        if self.on_saved is not None:
+            self.on_saved(saved)
         self._history.record(
             Event.CHECKPOINT_WRITTEN, task.number, attempt.agent.number, attempt.epoch, attempt.progress
         )

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from recovery.model import Failure
 from recovery.ports import System, TaskStore
+from scenarios.faults import CheckpointStale, each
 from scenarios.schema import Scenario
 from sim.history import Event, History
 from sim.loop import SimLoop
@@ -28,6 +29,7 @@ from sim.world.ports import (
     WorldTasks,
 )
 from sim.world.queue import TaskQueue
+from sim.world.replica import Replica
 from sim.world.resources import Pools
 from sim.world.restarts import Restarts
 from sim.world.tasks import Task
@@ -81,6 +83,9 @@ class World:
         self.agents = Agents(
             env, history, self.network, self.queue, self.pools, store, self.execution, scenario.tasks, scenario.agents
         )
+        self.replica: Replica | None = None
+        if any(isinstance(fault, CheckpointStale) for fault in each(scenario.faults)):
+            self.replica = Replica(env, store, self.execution)
         self.load = Load(env, streams, scenario.tasks, self._request)
         self.clients: Clients | None = None
         if scenario.tasks.client.waits:
@@ -97,7 +102,7 @@ class World:
             queues=WorldQueue(self),
             network=WorldNetwork(self, loop),
             logs=self.logs,
-            store=store,
+            store=store if self.replica is None else self.replica.as_store,
             audit=HistoryAudit(history),
             topology=WorldTopology(self),
         )

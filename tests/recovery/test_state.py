@@ -1,5 +1,6 @@
 """State comes back from the latest checkpoint that is still what was written, or not at all."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -109,6 +110,81 @@ def test_a_store_that_forgets_the_restore_point_is_noticed(monkeypatch):
     monkeypatch.setattr(system.store, "set_restore_point", lambda task_id, checkpoint: None)
     assert recover(system) is False
     assert [event for event, *_ in said(system)] == ["checkpoint.rejected"]
+
+
+class Behind:
+    """A store of which the latest checkpoints are not to be read before an instant."""
+
+    def __init__(self, system: SmallSystem, missing: int, until: float) -> None:
+        self._store = system.store
+        self._missing, self._until = missing, until
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def checkpoints(self, task_id):
+        stored = self._store.checkpoints(task_id)
+        return stored if asyncio.get_running_loop().time() >= self._until else stored[: -self._missing]
+
+
+def recovered(system: SmallSystem, missing: int, until: float, *, sequence: int | None = None, **stale_reads):
+    """Whether state was recovered, and when."""
+    ports = replace(system.ports, store=Behind(system, missing, until))
+
+    async def story():
+        recovery = StateRecovery({"checkpoints": {"stale_reads": stale_reads}}, ports)
+        return await recovery.recover_state("task.1", 4, sequence), asyncio.get_running_loop().time()
+
+    return run(story())
+
+
+def test_a_stale_read_is_on_record_and_the_latest_that_can_be_read_is_taken():
+    system = with_checkpoints(1.0, 2.0, 3.5)
+    assert recovered(system, 2, 10.0) == (True, 0.0)
+    assert said(system) == [("checkpoint.stale", 4, "task.1", "", 2.0), ("checkpoint.restored", 4, "task.1", "", 1.0)]
+
+
+def test_where_no_checkpoint_can_be_read_the_task_starts_from_the_beginning():
+    system = with_checkpoints(1.0, 2.0)
+    assert recovered(system, 2, 10.0) == (True, 0.0)
+    assert said(system) == [("checkpoint.stale", 4, "task.1", "", 2.0)]
+
+
+def test_a_stale_read_is_made_again_until_it_is_not():
+    system = with_checkpoints(1.0, 2.0, 3.5)
+    assert recovered(system, 1, 10.0, max_retries=5, retry_delay=4) == (True, 12.0)
+    assert said(system) == 3 * [("checkpoint.stale", 4, "task.1", "", 1.0)] + [
+        ("checkpoint.restored", 4, "task.1", "", 3.5)
+    ]
+
+
+def test_a_read_that_stays_stale_is_taken_after_the_last_retry():
+    system = with_checkpoints(1.0, 2.0, 3.5)
+    assert recovered(system, 1, 10.0, max_retries=2, retry_delay="4s") == (True, 8.0)
+    assert [event for event, *_ in said(system)] == 3 * ["checkpoint.stale"] + ["checkpoint.restored"]
+    assert system.store.restore_point("task.1").progress == 2.0
+
+
+def test_the_latest_of_a_stale_read_may_be_damaged_too():
+    system = with_checkpoints(1.0, 2.0)
+    system.store.corrupt_checkpoint("task.1")
+    assert system.store.save_checkpoint("task.1", 1, 3.0) is not None
+    recovered(system, 1, 10.0)
+    assert [event for event, *_ in said(system)] == ["checkpoint.stale", "checkpoint.rejected", "checkpoint.restored"]
+    assert system.store.restore_point("task.1").progress == 1.0
+
+
+@pytest.mark.parametrize(("sequence", "why"), [(2, "checkpoint 2 cannot be read yet"), (3, "there is no checkpoint 3")])
+def test_an_operator_is_told_which_checkpoints_are_not_there_yet(sequence, why):
+    system = with_checkpoints(1.0, 2.0)
+    assert recovered(system, 1, 10.0, sequence=sequence) == (False, 0.0)
+    assert said(system) == [("checkpoint.rejected", 4, "task.1", f"task.1: {why}", None)]
+
+
+@pytest.mark.parametrize("wrong", [{"max_retries": -1}, {"retry_delay": -1}, {"delay": 1}])
+def test_what_to_do_about_stale_reads_is_checked(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        CheckpointManager({"stale_reads": wrong}, with_checkpoints().ports)
 
 
 @pytest.mark.parametrize("damage", [{"progress": 9.0}, {"epoch": 2}, {"sequence": 5}, {"checksum": 0}])

@@ -8,7 +8,7 @@ TARGETS = "valid: a count, a fraction above 0 and up to 1 (0.2 or 20%), all, or 
 FAULTS = (
     "agent_crash, agent_hang, agent_slow, agent_flap, execution_failure, poison_task, resource_unavailable, "
     "resource_degraded, resource_leak, partition, message_loss, message_delay, message_reorder, message_duplicate, "
-    "queue_blocked, checkpoint_corrupt, checkpoint_torn, storage_failure, storage_slow, load_surge, "
+    "queue_blocked, checkpoint_corrupt, checkpoint_torn, checkpoint_stale, storage_failure, storage_slow, load_surge, "
     "core_crash, core_slow, clock_skew, group"
 )
 

@@ -37,7 +37,13 @@ def test_every_key_is_named():
     resolved = story.with_values({"tasks.work": 0, "tasks.arrivals": "{interval: {every: 1s}}"}).resolved()
     page = reference()
     sections = {"tasks", "tasks.client", "agents", "queue", "network", "storage"}
-    sections |= {"recovery", "recovery.detection", "recovery.conditions", "recovery.conditions.task_failure"}
+    sections |= {
+        "recovery",
+        "recovery.detection",
+        "recovery.stale_reads",
+        "recovery.conditions",
+        "recovery.conditions.task_failure",
+    }
     sections |= {"recovery.conditions.resource_failure"}
     for section in ("tasks.arrivals", "tasks.work", "agents.restart_time", "queue.latency", "network.latency"):
         node = resolved

@@ -101,6 +101,7 @@ WHOLE: dict[str, Any] = {
         },
         "costs": {"restart_agent": "1s"},
         "parallel": 8,
+        "stale_reads": {"max_retries": 2, "retry_delay": "1s"},
         "load": {"rate": "2/s", "burst": 3},
         "monitor": {
             "every": "1s",
@@ -151,6 +152,7 @@ WHOLE: dict[str, Any] = {
         {"queue_blocked": {"at": "1m", "for": "5s"}},
         {"checkpoint_corrupt": {"at": "1m", "targets": 1}},
         {"checkpoint_torn": {"at": "1m", "targets": 1}},
+        {"checkpoint_stale": {"lag": "3s", "at": "1m", "for": "5s"}},
         {"storage_failure": {"probability": 0.3, "at": "1m", "for": "5s"}},
         {"storage_slow": {"factor": 3, "at": "1m", "for": "5s"}},
         {"load_surge": {"factor": 3, "at": "1m", "for": "5s"}},

@@ -250,3 +250,52 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(kind: str) -> No
     assert loaded["value"].tolist() == [2.0]
     assert [event for _, event, *_ in told(run, "checkpoint.rejected")] == ["checkpoint.rejected"]
     assert run.metrics["consistency.violations"] == 0
+
+
+def read_by_the_core(lag: str, **values: Any) -> Run:
+    """Checkpoints at 13 s, 16 s and 19 s; the agent dies at 20 s, and another goes on at once."""
+    stale, crash = {"checkpoint_stale": {"at": "1s", "lag": lag}}, {"agent_crash": {"at": "20s"}}
+    perfect = {"recovery.detection.detector": "perfect"}
+    return story(stale, crash, **CHECKPOINTS, **perfect, **values)
+
+
+def went_on_from(run: Run) -> list[float]:
+    return list(run.history["value"][run.history["event"] == "checkpoint.loaded"])
+
+
+@pytest.mark.parametrize(
+    ("lag", "missing", "loaded"), [("1s", [], 6), ("2s", [1], 4), ("4s", [1], 4), ("5s", [2], 2), ("1m", [3], None)]
+)
+def test_what_was_written_within_the_lag_cannot_be_read(lag: str, missing: list[int], loaded: int | None) -> None:
+    run = read_by_the_core(lag)
+    assert list(run.history["value"][run.history["event"] == "checkpoint.stale"]) == missing
+    assert went_on_from(run) == ([] if loaded is None else [loaded])
+    assert run.metrics["consistency.violations"] == 0
+
+
+def test_the_core_reads_again_until_the_replica_has_caught_up() -> None:
+    again = {"recovery.stale_reads": {"max_retries": 9, "retry_delay": "2s"}}
+    run = read_by_the_core("6s", **again)
+    assert [time for time, *_ in told(run, "checkpoint.stale")] == [20.0, 22.0, 24.0]
+    assert [time for time, *_ in told(run, "checkpoint.restored")] == [26.0]
+    assert went_on_from(run) == [6.0]
+    assert run.metrics["recovery.execute.mean"] == 6.0
+
+
+def test_a_core_that_ends_while_it_waits_for_the_replica_is_followed_by_one_that_reads() -> None:
+    again = {"recovery.stale_reads": {"max_retries": 9, "retry_delay": "2s"}}
+    stale, crash = {"checkpoint_stale": {"at": "1s", "lag": "6s"}}, {"agent_crash": {"at": "20s"}}
+    core = {"core_crash": {"at": "23s", "for": "10s"}}
+    run = story(stale, crash, core, **CHECKPOINTS, **again, **{"recovery.detection.detector": "perfect"})
+    assert [time for time, *_ in told(run, "checkpoint.restored")] == [33.0]
+    assert went_on_from(run) == [6.0]
+    assert run.metrics["consistency.violations"] == 0
+
+
+@pytest.mark.parametrize(("crash", "missing"), [("20s", [3]), ("21500ms", [])])
+def test_of_two_lags_the_longer_counts_while_both_are_in_force(crash: str, missing: list[int]) -> None:
+    minute = {"checkpoint_stale": {"at": "17s", "for": "4s", "lag": "1m"}}
+    seconds = {"checkpoint_stale": {"at": "18s", "for": "4s", "lag": "2s"}}
+    perfect = {"recovery.detection.detector": "perfect"}
+    run = story(minute, seconds, {"agent_crash": {"at": crash}}, **CHECKPOINTS, **perfect)
+    assert list(run.history["value"][run.history["event"] == "checkpoint.stale"]) == missing

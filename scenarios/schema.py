@@ -169,6 +169,10 @@ class Scenario(Settings):
     storage: StorageSettings = Field(default=StorageSettings(), description="checkpoint storage")
     recovery: RecoverySettings = Field(default=RecoverySettings(), description="the recovery core")
     faults: tuple[FaultEntry, ...] = Field(default=(), description="what goes wrong")
+    history: Literal["full", "summary"] = Field(
+        default="full",
+        description="full: every event is kept; summary: the metrics, the verdicts and the hash only, in less memory",
+    )
     steady_state: SteadyState | None = Field(
         default=None,
         description="when the service is as it should be; null: learnt from the time before the first fault",

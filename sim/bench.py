@@ -25,10 +25,13 @@ from sim.core_host import CoreHost, needs_host
 from sim.faults import Faults
 from sim.garbage import rare_collections
 from sim.history import History
+from sim.history_rows import RowsInFile, RowsInMemory
 from sim.invariants import Violation, check_all
 from sim.loop import SimLoop
-from sim.measures import confusion, measure
+from sim.measures import measure
+from sim.measures.diagnosis import as_frame, diagnoses
 from sim.randomness import Streams
+from sim.world.task_store import NumberedTaskStore
 from sim.world.world import World
 
 BuildCore = Callable[[Scenario, System, Streams], Supervisor]
@@ -37,7 +40,10 @@ BuildStore = Callable[[], MemoryTaskStore]
 
 @dataclass(frozen=True)
 class Run:
-    """One replication and what is known of it. `seed` names it: `"7/0"` is replication 0 of seed 7."""
+    """One replication and what is known of it. `seed` names it: `"7/0"` is replication 0 of seed 7.
+
+    Of a scenario that keeps a summary (`history: summary`), whatever needs single events raises `HistoryNotKept`.
+    """
 
     scenario: Scenario
     seed: str
@@ -62,9 +68,14 @@ class Run:
         return self.record.frame()
 
     @cached_property
+    def diagnosis(self) -> dict[str, dict[str, int]]:
+        """Recoveries by the fault there was, and what it was taken for."""
+        return diagnoses(self.record)
+
+    @property
     def confusion(self) -> pd.DataFrame:
-        """Recoveries by the fault there was (rows) and what it was taken for (columns): `sim.measures.confusion`."""
-        return confusion(self.record)
+        """The same as a data frame, faults in rows and diagnoses in columns: `sim.measures.confusion`."""
+        return as_frame(self.diagnosis)
 
     @cached_property
     def history_sha256(self) -> str:
@@ -78,7 +89,7 @@ def run(
     replication: int = 0,
     *,
     core: BuildCore = build_core,
-    store: BuildStore = MemoryTaskStore,
+    store: BuildStore = NumberedTaskStore,
     telemetry: bool = False,
 ) -> Run:
     """Run one replication of a scenario.
@@ -94,7 +105,11 @@ def run(
     found = check_all(record)
     metrics = measure(record, found)
     violations = tuple(violation for of_invariant in found.values() for violation in of_invariant)
-    return Run(scenario, name, record, metrics, violations, time.perf_counter() - began)
+    made = Run(scenario, name, record, metrics, violations, time.perf_counter() - began)
+    if scenario.history == "summary":
+        made.diagnosis  # noqa: B018 - while it can be known
+        record.keep_no_rows()
+    return made
 
 
 def replication_name(scenario: Scenario, seed: int | str | None, replication: int = 0) -> str:
@@ -107,14 +122,15 @@ def simulate(
     scenario: Scenario,
     name: str,
     core: BuildCore = build_core,
-    store: BuildStore = MemoryTaskStore,
+    store: BuildStore = NumberedTaskStore,
     *,
     telemetry: bool = False,
 ) -> History:
     """The history of one replication."""
     loop = SimLoop()
     try:
-        history = History(loop.env, meta_of(scenario, name))
+        rows = RowsInFile() if scenario.history == "summary" else RowsInMemory()
+        history = History(loop.env, meta_of(scenario, name), rows)
         streams = Streams(name)
         task_store = store()
         world = World(scenario, streams, loop, history, task_store)

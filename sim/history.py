@@ -2,7 +2,7 @@
 
 A row is `(time, event, task, agent, epoch, incident, value, detail, about)`. Identifiers are numbers (-1: none),
 `value` is a float (NaN: none), `detail` and `about` are numbers of interned words (0: the empty word). Rows are kept as
-tuples only until a chunk is full; then they become one numpy array, so that memory is about 45 bytes a row.
+tuples only until a chunk is full; then they become numpy columns of 41 bytes a row, in memory or in a file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 import simpy
 from numpy.typing import NDArray
+
+from sim.history_rows import CHUNK_ROWS, NAMES, ROW, NoRows, Row, Rows, RowsInMemory
 
 
 class Event(IntEnum):
@@ -142,22 +144,6 @@ class Event(IntEnum):
         return self.name.lower().replace("_", ".", 1)
 
 
-ROW = np.dtype(
-    [
-        ("time", "<f8"),
-        ("event", "<u1"),
-        ("task", "<i4"),
-        ("agent", "<i4"),
-        ("epoch", "<i4"),
-        ("incident", "<i4"),
-        ("value", "<f8"),
-        ("detail", "<i4"),
-        ("about", "<i4"),
-    ]
-)
-CHUNK_ROWS = 1 << 15
-
-
 class _Numbered(dict[str, int]):
     """Words by number; one that is new gets the next."""
 
@@ -167,15 +153,23 @@ class _Numbered(dict[str, int]):
 
 
 class History:
-    """What happened in one run, in order. `meta` holds the constants that measures need (see `sim.bench`)."""
+    """What happened in one run, in order. `meta` holds the constants that measures need (see `sim.bench`).
 
-    def __init__(self, env: simpy.Environment | None = None, meta: Mapping[str, Any] | None = None) -> None:
+    `rows` is where the events are kept: in memory when left out.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment | None = None,
+        meta: Mapping[str, Any] | None = None,
+        rows: Rows | None = None,
+    ) -> None:
         self.meta: dict[str, Any] = dict(meta or {})
         self._env = env if env is not None else simpy.Environment()
-        self._rows: list[tuple[float, int, int, int, int, int, float, int, int]] = []
-        self._chunks: list[NDArray[np.void]] = []
+        self._rows: Rows = RowsInMemory() if rows is None else rows
+        self._latest: list[Row] = []
         self._words = _Numbered({"": 0})
-        self._table: NDArray[np.void] | None = None
+        self._sha256: str | None = None  # once there are no rows to compute it from
 
     def record(
         self,
@@ -190,7 +184,7 @@ class History:
     ) -> None:
         """Append an event at the present instant."""
         words = self._words
-        self._rows.append(
+        self._latest.append(
             (
                 self._env._now,  # the property costs as much as all the rest
                 event,
@@ -203,14 +197,13 @@ class History:
                 words[about],
             )
         )
-        if len(self._rows) >= CHUNK_ROWS:
+        if len(self._latest) >= CHUNK_ROWS:
             self._flush()
 
     def _flush(self) -> None:
-        if self._rows:
-            self._chunks.append(np.array(self._rows, dtype=ROW))
-            self._rows.clear()
-            self._table = None
+        if self._latest:
+            self._rows.append(self._latest)
+            self._latest.clear()
 
     def watch(self, seen: Callable[[int, int, str], None]) -> None:
         """Call `seen(event, task, detail)` after each event from now on, until `unwatch`. Nobody else is watching."""
@@ -241,13 +234,20 @@ class History:
         self.record = _ignore  # type: ignore[method-assign]
 
     @property
-    def table(self) -> NDArray[np.void]:
-        """All events as one structured array of dtype `ROW`, in order."""
+    def rows(self) -> Rows:
+        """All events, as they are kept."""
         self._flush()
-        if self._table is None:
-            self._table = np.concatenate(self._chunks) if self._chunks else np.empty(0, dtype=ROW)
-            self._chunks = [self._table] if len(self._table) else []
-        return self._table
+        return self._rows
+
+    @property
+    def table(self) -> NDArray[np.void]:
+        """A copy of all events as one structured array of dtype `ROW`, in order."""
+        return np.concatenate([np.empty(0, dtype=ROW), *self.rows.chunks()])
+
+    def keep_no_rows(self) -> None:
+        """Let go of all events. What is asked for of them afterwards raises `HistoryNotKept`."""
+        self._sha256 = self.sha256()
+        self._rows = NoRows(len(self))
 
     @property
     def words(self) -> list[str]:
@@ -255,41 +255,45 @@ class History:
         return list(self._words)
 
     def __len__(self) -> int:
-        return sum(map(len, self._chunks)) + len(self._rows)
+        return len(self._rows) + len(self._latest)
 
     def sha256(self) -> str:
         """Hash of the canonical bytes: column layout, words in order of appearance, then rows, little-endian."""
+        if self._sha256 is not None:
+            return self._sha256
         digest = hashlib.sha256()
         digest.update(json.dumps(ROW.descr).encode())
         digest.update(json.dumps(self.words).encode())
-        digest.update(np.ascontiguousarray(self.table).tobytes())
+        for chunk in self.rows.chunks():
+            digest.update(chunk.tobytes())
         return digest.hexdigest()
 
     def frame(self) -> pd.DataFrame:
         """The events as a tidy frame: time, event, subject, task, agent, epoch, incident, value, detail, about."""
-        table, words = self.table, np.array(self.words, dtype=object)
-        happened, codes = np.unique(table["event"], return_inverse=True)
+        columns = {name: np.asarray(self.rows.column(name)) for name in NAMES}
+        words = np.array(self.words, dtype=object)
+        happened, codes = np.unique(columns["event"], return_inverse=True)
         labels = pd.Index([Event(int(event)).label for event in happened], dtype=object)
         return pd.DataFrame(
             {
-                "time": table["time"],
+                "time": columns["time"],
                 "event": pd.Categorical.from_codes(codes.reshape(-1), categories=labels),
-                "subject": _subjects(table, words),
-                "task": table["task"],
-                "agent": table["agent"],
-                "epoch": table["epoch"],
-                "incident": table["incident"],
-                "value": table["value"],
-                "detail": words[table["detail"]],
-                "about": words[table["about"]],
+                "subject": _subjects(columns, words),
+                **{name: columns[name] for name in ("task", "agent", "epoch", "incident", "value")},
+                **{name: words[columns[name]] for name in ("detail", "about")},
             }
         )
 
     @classmethod
-    def of(cls, events: Iterable[Mapping[str, Any]], meta: Mapping[str, Any] | None = None) -> History:
+    def of(
+        cls,
+        events: Iterable[Mapping[str, Any]],
+        meta: Mapping[str, Any] | None = None,
+        rows: Rows | None = None,
+    ) -> History:
         """A history written by hand, for tests and tools: mappings with `time`, `event` and any other column."""
         env = simpy.Environment()
-        history = cls(env, meta)
+        history = cls(env, meta, rows)
         for event in events:
             columns = dict(event)
             env._now = float(columns.pop("time"))
@@ -301,11 +305,11 @@ def _ignore(*_: object, **__: object) -> None:
     pass
 
 
-def _subjects(table: NDArray[np.void], words: NDArray[np.object_]) -> NDArray[np.object_]:
+def _subjects(columns: Mapping[str, NDArray[Any]], words: NDArray[np.object_]) -> NDArray[np.object_]:
     """Whom a row is about: its `about`, else its task, else its agent."""
-    subjects: NDArray[np.object_] = words[table["about"]]
-    for column in ("task", "agent"):
-        chosen = (subjects == "") & (table[column] >= 0)
-        numbers, places = np.unique(table[column][chosen], return_inverse=True)
-        subjects[chosen] = np.array([f"{column}.{number}" for number in numbers], dtype=object)[places]
+    subjects: NDArray[np.object_] = words[columns["about"]]
+    for name in ("task", "agent"):
+        chosen = (subjects == "") & (columns[name] >= 0)
+        numbers, places = np.unique(columns[name][chosen], return_inverse=True)
+        subjects[chosen] = np.array([f"{name}.{number}" for number in numbers], dtype=object)[places]
     return subjects

@@ -16,7 +16,7 @@ class IllegalTransition(RuntimeError):
 
 
 @dataclass(slots=True)
-class _Record:
+class Record:
     """One task. All are kept, few are retried: there is no dict and no list before there is something to hold."""
 
     status: TaskStatus = TaskStatus.QUEUED
@@ -25,7 +25,6 @@ class _Record:
     retries: dict[str, int] | None = None
     checkpoints: list[Checkpoint] | None = None
     restore_point: Checkpoint | None = None
-    reason: str | None = None
 
 
 def checksum(task_id: str, sequence: int, epoch: int, progress: float) -> int:
@@ -44,12 +43,12 @@ class MemoryTaskStore:
     """Implements `recovery.ports.TaskStore`; its methods are documented there. Unknown tasks raise KeyError."""
 
     def __init__(self) -> None:
-        self._records: dict[str, _Record] = {}
+        self._records: dict[str, Record] = {}
         self._may_be_halted: dict[str, None] = {}  # looked through when somebody asks, so that a start costs nothing
 
     def register(self, task_id: str) -> None:
         """A task was accepted."""
-        self._records[task_id] = _Record()
+        self._records[task_id] = Record()
 
     def begin(self, task_id: str, agent_id: str) -> int | None:
         """Start an attempt and return its epoch; None when the task is finished."""
@@ -76,7 +75,6 @@ class MemoryTaskStore:
         if epoch != record.epoch or epoch <= record.fence or record.status in FINISHED:
             return False
         self._move(task_id, record, status)
-        record.reason = error_code
         self._may_be_halted[task_id] = None
         return True
 
@@ -106,13 +104,14 @@ class MemoryTaskStore:
             return False
         self._move(task_id, record, TaskStatus.ESCALATED)
         record.fence = record.epoch
-        record.reason = reason
         return True
 
     def status(self, task_id: str) -> TaskStatus | None:
         """Where the task stands."""
-        record = self._records.get(task_id)
-        return None if record is None else record.status
+        try:
+            return self._records[task_id].status
+        except KeyError:
+            return None
 
     def halted(self) -> Sequence[str]:
         """Tasks that are failed or blocked."""
@@ -182,7 +181,7 @@ class MemoryTaskStore:
         stored[-1] = replace(stored[-1], progress=stored[-1].progress / 2)
         return stored[-1]
 
-    def _move(self, task_id: str, record: _Record, status: TaskStatus) -> None:
+    def _move(self, task_id: str, record: Record, status: TaskStatus) -> None:
         if status not in LEGAL_TRANSITIONS[record.status]:
             raise IllegalTransition(f"{task_id}: {record.status} cannot become {status}")
         self._may_be_halted.pop(task_id, None)

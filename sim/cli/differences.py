@@ -67,7 +67,19 @@ def _verdicts(file: str) -> dict[str, str]:
 
 
 def _run(name: str, options: list[str], file: str, hash_seed: str) -> None:
-    command = [sys.executable, "-m", "sim.cli", "run", name, *options, "--quiet", "--history", file]
+    command = [
+        sys.executable,
+        "-m",
+        "sim.cli",
+        "run",
+        name,
+        *options,
+        "--set",
+        "history=full",
+        "--quiet",
+        "--history",
+        file,
+    ]
     paths = [str(Path(sim.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]  # the very program that runs here
     env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     command += ["--json", file + JSON]

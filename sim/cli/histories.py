@@ -7,11 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sim.cli.errors import BadInput
 from sim.cli.files import written
 
 if TYPE_CHECKING:
     from scenarios import Scenario
     from sim.bench import Run
+
+
+def check_history(file: str | None, scenarios: list[Scenario]) -> None:
+    """Raise `BadInput` when there would be no history to keep."""
+    for scenario in scenarios:
+        if file is not None and scenario.history == "summary":
+            raise BadInput(
+                f"--history {file}: {scenario.name} keeps a summary and no history; valid: with --set history=full"
+            )
 
 
 class HistoryFile:

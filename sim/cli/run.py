@@ -16,6 +16,7 @@ from sim.cli import options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json
+from sim.cli.histories import check_history
 from sim.cli.interrupts import check
 from sim.cli.reports import ReportFolder, check_reports
 
@@ -69,6 +70,7 @@ def run(
     if check_determinism:
         return _determinism(scenario, seed, replications, set_ or [], (json, history, reports), no_color)
     check_reports(reports, loaded)
+    check_history(history, loaded)
     kept = Kept(history, None if reports is None else ReportFolder(reports))
     results = _results(loaded, chosen, many, processes, kept, quiet, no_color)
     _report(results, scenario, changes, quiet or json == STDOUT, no_color)

@@ -16,7 +16,7 @@ from scenarios import Scenario
 from scenarios.columns import files_sha256
 from scenarios.metrics import lookup
 from sim.bench import Run, replication_name, run
-from sim.measures.diagnosis import as_frame, diagnoses, total
+from sim.measures.diagnosis import as_frame, total
 from sim.statistics import Estimate, estimate
 
 SHOWN_VIOLATIONS = 5
@@ -52,7 +52,7 @@ class RunSummary:
                 f"{violation.invariant} at {violation.time:g} s: {violation.subject}: {violation.message}"
                 for violation in run.violations[:SHOWN_VIOLATIONS]
             ),
-            diagnoses(run.record),
+            run.diagnosis,
         )
 
 

@@ -117,7 +117,7 @@ class _Tally:
     def __init__(self, site: Site, trigger: Trigger) -> None:
         self._trigger = trigger
         self._steps: Mapping[int, int] = {int(event): step for event, step in TALLIES[trigger.about].items()}
-        events = site.world.history.table["event"]
+        events = np.asarray(site.world.history.rows.column("event"))
         self._number = sum(step * int(np.count_nonzero(events == event)) for event, step in self._steps.items())
 
     def see(self, event: int, task: int, detail: str) -> bool:

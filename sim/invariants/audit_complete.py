@@ -120,7 +120,7 @@ def _steps(tracks: Tracks, incidents: Incidents) -> list[Violation]:
     rows = rows[~np.isin(rows, voided_steps(tracks))]
     if not len(rows):
         return []
-    command = tracks.incident[rows].astype(np.int64) * (int(tracks.detail.max()) + 1) + tracks.detail[rows]
+    command = tracks.incident[rows].astype(np.int64) * (int(tracks.detail[rows].max()) + 1) + tracks.detail[rows]
     order = np.argsort(command, kind="stable")
     rows, command = rows[order], command[order]
     starts = tracks.event[rows] == Event.STEP_STARTED
@@ -160,9 +160,10 @@ def _unrecorded_failures(tracks: Tracks, incidents: Incidents) -> list[Violation
 
 
 def _unrecorded_retries(tracks: Tracks) -> list[Violation]:
-    rows = tracks.rows_by_task(Event.QUEUE_ENTERED, Event.RETRY_GRANTED)
+    rows = tracks.rows(Event.QUEUE_ENTERED, Event.RETRY_GRANTED)
+    retries = (tracks.event[rows] == Event.RETRY_GRANTED) | (tracks.detail[rows] == tracks.number("retry"))
+    rows = tracks.by_task(rows[retries])
     granted = tracks.event[rows] == Event.RETRY_GRANTED
-    rows, granted = (column[granted | (tracks.detail[rows] == tracks.number("retry"))] for column in (rows, granted))
     left = running_totals(tracks.task[rows], np.where(granted, 1.0, -1.0))
     return [
         Violation.at(tracks, row, INVARIANT, "queued for a retry that was not granted")

@@ -10,6 +10,7 @@ from sim.history import Event
 from sim.measures.timeline import running_totals
 from sim.measures.tracks import NOWHERE, Integers, Rows, Tracks
 
+HOLDINGS = (Event.RESOURCE_ALLOCATED, Event.RESOURCE_RELEASED)
 RESERVED = -1
 """In place of an attempt's epoch: the core holds the units for the task's next attempt."""
 
@@ -21,7 +22,7 @@ class Holdings:
     """
 
     def __init__(self, tracks: Tracks) -> None:
-        rows = tracks.rows_by_task(Event.RESOURCE_ALLOCATED, Event.RESOURCE_RELEASED)
+        rows = tracks.rows_by_task(*HOLDINGS)
         pools, pool = np.unique(tracks.about[rows], return_inverse=True)
         self._pools = [tracks.word(int(number)) for number in pools]
         keys = tracks.task[rows].astype(np.int64) * max(1, len(pools)) + pool

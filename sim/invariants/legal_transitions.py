@@ -38,9 +38,13 @@ def check(history: History) -> list[Violation]:
     on their way when the task was finished; a second effect is `exactly_once_effect`'s to tell.
     """
     tracks = Tracks.of(history)
-    rows = tracks.rows_by_task(*LEADS_TO, Event.ATTEMPT_SUCCEEDED, Event.TASK_FENCED)
-    if not len(rows):
-        return []
+    parts = tracks.rows_of_some_tasks(*LEADS_TO, Event.ATTEMPT_SUCCEEDED, Event.TASK_FENCED)
+    found = [violation for rows in parts for violation in _of(tracks, rows)]
+    return sorted(found, key=lambda violation: violation.row)
+
+
+def _of(tracks: Tracks, rows: Rows) -> list[Violation]:
+    """The same for some tasks, whose rows stand task by task."""
     rows = rows[_changes_status(tracks, rows) & ~_void(tracks, rows)]
     if not len(rows):
         return []
@@ -49,14 +53,11 @@ def check(history: History) -> list[Violation]:
     previous = np.concatenate(([UNKNOWN], status[:-1]))
     previous[1:][task[1:] != task[:-1]] = UNKNOWN
     suspects = np.flatnonzero(~_legal()[previous, status])
-    return sorted(
-        (
-            Violation.at(tracks, int(rows[place]), INVARIANT, f"{_name(previous[place])} → {_name(status[place])}")
-            for place in suspects
-            if not _was_on_its_way(tracks, int(rows[place]))
-        ),
-        key=lambda violation: violation.row,
-    )
+    return [
+        Violation.at(tracks, int(rows[place]), INVARIANT, f"{_name(previous[place])} → {_name(status[place])}")
+        for place in suspects
+        if not _was_on_its_way(tracks, int(rows[place]))
+    ]
 
 
 def _name(status: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
-from sim.invariants.holdings import RESERVED, Holdings
+from sim.invariants.holdings import HOLDINGS, RESERVED, Holdings
 from sim.invariants.violation import Violation
 from sim.measures.custody import queued_by_core
 from sim.measures.tracks import NOWHERE, Tracks
@@ -22,6 +22,8 @@ def check(history: History) -> list[Violation]:
     back; and neither an attempt nor the core may get units of a pool of which it holds some.
     """
     tracks = Tracks.of(history)
+    if not len(tracks.rows(*HOLDINGS)):
+        return []
     holdings = Holdings.of(tracks)
     return sorted(_overdrawn(tracks, holdings) + _held_twice(tracks, holdings), key=lambda violation: violation.row)
 

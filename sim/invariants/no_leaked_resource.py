@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 
 from sim.history import Event, History
-from sim.invariants.holdings import RESERVED, Holdings
+from sim.invariants.holdings import HOLDINGS, RESERVED, Holdings
 from sim.invariants.violation import Violation
 from sim.measures.custody import lost
 from sim.measures.faults import AgentTruth
@@ -30,9 +30,9 @@ def check(history: History) -> list[Violation]:
     attempt that got the units ended, or its task.
     """
     tracks = Tracks.of(history)
-    holdings = Holdings.of(tracks)
-    if not len(holdings.rows):
+    if not len(tracks.rows(*HOLDINGS)):
         return []
+    holdings = Holdings.of(tracks)
     ended = tracks.tasks.ended[tracks.task[holdings.rows]]
     in_time = tracks.time[holdings.rows] <= ended
     pairs, first = np.unique(holdings.keys, return_index=True)
@@ -86,7 +86,7 @@ class _Leaks:
         """What is held after all that happens at an instant; at the end of the run, whoever may wait for longer."""
         if instant == inf:
             return {}
-        return self._holdings.held_after(key, int(np.searchsorted(self._tracks.time, instant, side="right")) - 1)
+        return self._holdings.held_after(key, self._tracks.last_row_at(instant))
 
     def _attempt_end(self, task: int, epoch: int, otherwise: int) -> int:
         """The row at which an attempt ended, if it was over before `otherwise`."""

@@ -22,7 +22,7 @@ def check(history: History) -> list[Violation]:
     tasks = lost(tracks)
     if not len(tasks):
         return []
-    last = tracks.last_by_task(np.arange(tracks.size))
+    last = tracks.last_by_task(np.flatnonzero(np.isin(tracks.task, tasks)))
     return [
         Violation(INVARIANT, tracks.end, f"task.{task}", "nobody has it and it has no end", int(last[task]))
         for task in tasks

@@ -26,7 +26,8 @@ def check(history: History) -> list[Violation]:
     if not len(still_open):
         return []
     bound = tracks.meta.get("recovery_bound")
-    latest = dict(zip(tracks.incident.tolist(), range(tracks.size), strict=True))
+    told = np.flatnonzero(np.isin(tracks.incident, incidents.number[still_open]))
+    latest = dict(zip(tracks.incident[told].tolist(), told.tolist(), strict=True))
     violations = []
     for place in still_open:
         row, number = int(incidents.row[place]), int(incidents.number[place])

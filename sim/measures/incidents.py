@@ -109,7 +109,7 @@ def task_faults(tracks: Tracks) -> Rows:
 def void(tracks: Tracks, rows: Rows) -> Truths:
     """Which of these attempts' ends were void: refused afterwards, or under an epoch that was fenced before."""
     refused = tracks.rows(Event.ATTEMPT_REFUSED)
-    span = int(tracks.epoch.max()) + 2 if tracks.size else 1
+    span = max((int(tracks.epoch[some].max()) for some in (rows, refused) if len(some)), default=0) + 2
     keys = tracks.task[rows].astype(np.int64) * span + tracks.epoch[rows]
     is_void = np.isin(keys, tracks.task[refused].astype(np.int64) * span + tracks.epoch[refused])
     fence = tracks.latest_before(tracks.rows(Event.TASK_FENCED), rows, tracks.task)

@@ -8,7 +8,7 @@ from sim.history import Event, History
 from sim.measures.custody import lost
 from sim.measures.distribution import describe
 from sim.measures.timeline import overlap
-from sim.measures.tracks import Tracks
+from sim.measures.tracks import Rows, Tracks
 
 WAITING = (Event.QUEUE_ENTERED, Event.QUEUE_DELIVERED)
 NOT_WAITING = (
@@ -63,9 +63,11 @@ def _waiting_seconds(tracks: Tracks) -> float:
     finished or ends; whatever happens on the way counts on. A task that waits twice over (a duplicate) is one that
     waits.
     """
-    rows = tracks.rows_by_task(*WAITING, *NOT_WAITING)
-    if not len(rows):
-        return 0.0
+    return sum(_seconds_of(tracks, rows) for rows in tracks.rows_of_some_tasks(*WAITING, *NOT_WAITING))
+
+
+def _seconds_of(tracks: Tracks, rows: Rows) -> float:
+    """The same for some tasks, whose rows stand task by task."""
     task = tracks.task[rows]
     until = np.append(tracks.time[rows[1:]], tracks.end)
     until[np.append(task[1:] != task[:-1], True)] = tracks.end

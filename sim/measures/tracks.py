@@ -1,12 +1,14 @@
 """A history as columns and as one line for each task and attempt: what measures and invariants share.
 
-A `Tracks` is made once for a history and kept as long as the history is. Columns are contiguous copies; a *row* is
-always a row number of the history's table, and rows are always in order.
+A `Tracks` is made once for a history that is in memory, and kept as long as it. Columns are arrays; those of a history
+in a file are read as far as they are asked for. A *row* is always a row number of the history's table, and rows are
+always in order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, nan
@@ -28,6 +30,10 @@ Derived = TypeVar("Derived")
 NOWHERE = -1
 """In place of a row: it never happened."""
 
+FEW_TASKS = 1 << 16
+"""So many are always looked at together."""
+PARTS = 8
+"""In so many parts, at most, are the tasks of a run looked at."""
 ATTEMPT_ENDS = (Event.ATTEMPT_SUCCEEDED, Event.ATTEMPT_FAILED, Event.ATTEMPT_TIMED_OUT, Event.ATTEMPT_INTERRUPTED)
 TASK_ENDS = (Event.TASK_COMPLETED, Event.TASK_FAILED, Event.TASK_REJECTED)
 
@@ -79,16 +85,18 @@ class Tracks:
     """The columns of a history, its window, and what follows from them. Everything is computed when first asked for."""
 
     def __init__(self, history: History) -> None:
-        self._table = history.table
+        self._column = history.rows.column
         self._words = history.words
         self._rows: dict[tuple[int, ...], Rows] = {}
         self._derived: dict[Callable[[Tracks], Any], Any] = {}
         self.meta = dict(history.meta)
-        self.size = len(self._table)
+        self.size = len(history)
 
     @classmethod
     def of(cls, history: History) -> Tracks:
-        """The tracks of a history, made anew only when the history has grown."""
+        """The tracks of a history, made anew only when it has grown, or is not in memory: then they are not either."""
+        if not history.rows.in_memory:
+            return cls(history)
         tracks = _kept.get(history)
         if tracks is None or tracks.size != len(history) or tracks.meta != history.meta:
             tracks = _kept[history] = cls(history)
@@ -105,9 +113,6 @@ class Tracks:
         return derived
 
     # --------------------------------------------------------------------- columns
-    def _column(self, name: str) -> NDArray[Any]:
-        return np.ascontiguousarray(self._table[name])
-
     @cached_property
     def time(self) -> Floats:
         """Seconds."""
@@ -116,12 +121,12 @@ class Tracks:
     @cached_property
     def event(self) -> NDArray[np.uint8]:
         """`Event` numbers."""
-        return self._column("event")
+        return np.asarray(self._column("event"))
 
     @cached_property
     def task(self) -> NDArray[np.int32]:
         """Task numbers, -1: none."""
-        return self._column("task")
+        return np.asarray(self._column("task"))
 
     @cached_property
     def agent(self) -> NDArray[np.int32]:
@@ -190,9 +195,13 @@ class Tracks:
     def agents(self) -> int:
         """How many agents there are: `meta["agents"]`, else as many as the events name."""
         count = self.meta.get("agents")
-        return int(count if count is not None else self.agent.max() + 1 if self.size else 0)
+        return int(count if count is not None else np.asarray(self.agent).max() + 1 if self.size else 0)
 
     # ------------------------------------------------------------------------ rows
+    def last_row_at(self, instant: float) -> int:
+        """The last row at or before an instant in seconds, -1 when there is none."""
+        return bisect_right(self.time, instant) - 1
+
     def rows(self, *events: int) -> Rows:
         """Rows of these events."""
         rows = self._rows.get(events)
@@ -211,14 +220,25 @@ class Tracks:
         rows = self.rows(*events)
         return rows[self.time[rows] >= self.start]
 
-    @cached_property
-    def _by_task(self) -> Rows:
-        order = np.argsort(self.task, kind="stable")
-        return order[np.count_nonzero(self.task < 0) :]
-
     def rows_by_task(self, *events: int) -> Rows:
         """Rows of these events that name a task: task by task, in order within each."""
-        return self._by_task[self._is(events)[self._by_task]]
+        return self.by_task(self.rows(*events))
+
+    def by_task(self, rows: Rows) -> Rows:
+        """Those of these rows that name a task: task by task, in order within each."""
+        rows = rows[self.task[rows] >= 0]
+        return rows[np.argsort(self.task[rows], kind="stable")]
+
+    def rows_of_some_tasks(self, *events: int) -> Iterator[Rows]:
+        """The same as `rows_by_task`, a part of the tasks at a time: what follows from them needs less memory."""
+        at_once = max(FEW_TASKS, -(-self.task_count // PARTS))
+        for first in range(0, self.task_count, at_once):
+            some = self._is(events)
+            some &= self.task >= first
+            some &= self.task < first + at_once
+            rows = np.flatnonzero(some)
+            if len(rows):
+                yield rows[np.argsort(self.task[rows], kind="stable")]
 
     @cached_property
     def task_count(self) -> int:
@@ -304,7 +324,7 @@ class Tracks:
         """For each row the first of `others` with the same task and epoch, else `NOWHERE`."""
         if not len(rows) or not len(others):
             return np.full(len(rows), NOWHERE, dtype=np.intp)
-        span = int(self.epoch.max()) + 2
+        span = max(int(self.epoch[some].max()) for some in (rows, others)) + 2
         keys = self.task[others].astype(np.int64) * span + self.epoch[others]
         order = np.argsort(keys, kind="stable")
         keys = keys[order]

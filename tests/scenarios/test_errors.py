@@ -10,7 +10,7 @@ DURATION = "valid: a number of seconds, or one with a unit: ms, s, m, h, d, as i
 RATE = "valid: a number per second, or one with a unit: /s, /m, /h, /d, as in 2/s, 90/m"
 TOP = (
     "name, description, extends, documents, seed, duration, warmup, tasks, agents, queue, resources, network, storage, "
-    "recovery, faults, steady_state, expect"
+    "recovery, faults, history, steady_state, expect"
 )
 ARRIVALS = "poisson, interval, burst, closed, diurnal, trace"
 DISTRIBUTIONS = (

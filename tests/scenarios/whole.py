@@ -168,6 +168,7 @@ WHOLE: dict[str, Any] = {
         },
         {"agent_crash": {"when": "agents.up < 5", "after": "3s", "targets": 1}},
     ],
+    "history": "summary",
     "steady_state": {"window": "20s", "holds": ["queue.depth.mean <= 20", "tasks.throughput >= 1.8/s"]},
     "expect": ["tasks.lost == 0", "recovery.time.p95 <= 90s"],
 }

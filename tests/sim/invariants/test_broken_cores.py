@@ -263,6 +263,9 @@ def test_a_broken_core_is_caught_by_its_checker_first(defect: Broken, monkeypatc
     first = min(found.violations, key=lambda violation: (violation.time, violation.row))
     assert first.invariant == defect.invariant
     assert found.metrics[f"consistency.{defect.invariant}"]
+    in_little_memory = scenarios.loads(defect.scenario).with_values({"history": "summary"})
+    summary = sim.run(in_little_memory, seed=7, core=defect.core, store=defect.store)
+    assert summary.violations == found.violations
 
 
 PAGE = Path(sim.__file__).parent / "invariants" / "README.md"

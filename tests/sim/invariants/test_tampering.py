@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sim.history import Event, History
+from sim.history_rows import RowsInFile
 from sim.invariants import CHECKERS, check_all
 
 Story = list[dict[str, Any]]
@@ -281,6 +282,7 @@ def test_what_is_tampered_with_is_seen_by_its_checker(
         assert {name: len(violations) for name, violations in found.items() if violations} == {invariant: count}
     first = min((violation for violations in found.values() for violation in violations), key=lambda each: each.row)
     assert first.invariant == invariant
+    assert check_all(History.of(story, META, RowsInFile())) == found
     for violation in found[invariant]:
         assert violation.invariant == invariant
         assert violation.message

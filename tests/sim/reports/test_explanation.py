@@ -245,6 +245,7 @@ def test_a_cap_on_the_load_is_told():
 OTHERS = [
     *(True, False, "uniform", "aligned", "busy", "redraw", "head", "heartbeat", "linear", "equal", "refuse", "resume"),
     "drop",
+    "full",
     "agents.up.mean >= 3",
     *("7s", "11m", "9s", 3, 2, 0.25, 7, "31%", None, "x", "all", ["agent.2"], ["task.2"], "dapr"),
     "agents.up < 3",

@@ -1,0 +1,222 @@
+"""Where a history keeps its rows: in memory, or in a temporary file; either way as columns."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROW = np.dtype(
+    [
+        ("time", "<f8"),
+        ("event", "<u1"),
+        ("task", "<i4"),
+        ("agent", "<i4"),
+        ("epoch", "<i4"),
+        ("incident", "<i4"),
+        ("value", "<f8"),
+        ("detail", "<i4"),
+        ("about", "<i4"),
+    ]
+)
+NAMES = tuple(ROW.names or ())
+_BEFORE = {name: sum(ROW[other].itemsize for other in NAMES[:place]) for place, name in enumerate(NAMES)}
+"""Bytes of a row that stand before each column."""
+CHUNK_ROWS = 1 << 15
+Row = tuple[float, int, int, int, int, int, float, int, int]
+"""A row as it is recorded, in the order of `ROW`."""
+
+
+class HistoryNotKept(LookupError):
+    """The events of a run are asked for that has kept none."""
+
+
+class Rows(Protocol):
+    """The rows of a history, in order."""
+
+    in_memory: bool
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Another chunk."""
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column of all rows, contiguous; not to be written to."""
+
+    def chunks(self) -> Iterator[NDArray[np.void]]:
+        """All rows, some at a time, as arrays of dtype `ROW`."""
+
+
+class RowsInMemory:
+    """Keeps columns; the pieces of one are put together when it is first asked for."""
+
+    in_memory = True
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, list[NDArray[Any]]] = {name: [] for name in NAMES}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Another chunk."""
+        for name, column in _columns(rows).items():
+            self._pieces[name].append(column)
+        self._size += len(rows)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column of all rows."""
+        pieces = self._pieces[name]
+        if len(pieces) != 1:
+            pieces[:] = [np.concatenate(pieces) if pieces else np.empty(0, dtype=ROW[name])]
+        return pieces[0]
+
+    def chunks(self) -> Iterator[NDArray[np.void]]:
+        """All rows, some at a time."""
+        columns = {name: self.column(name) for name in NAMES}
+        for first in range(0, self._size, CHUNK_ROWS):
+            yield _rows({name: column[first : first + CHUNK_ROWS] for name, column in columns.items()})
+
+
+class RowsInFile:
+    """Keeps columns in a temporary file without a name, and none of them in memory."""
+
+    in_memory = False
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="recovery-bench-")  # noqa: SIM115 - lives as long as this does
+        self._begins = [0]  # of each chunk: its first row; at last the number of rows
+
+    def __len__(self) -> int:
+        return self._begins[-1]
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Another chunk: its columns, one after the other. Raises OSError when the disk is full."""
+        try:
+            self._file.seek(0, os.SEEK_END)
+            for column in _columns(rows).values():
+                self._file.write(column.data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, tempfile.gettempdir()) from None
+        self._begins.append(len(self) + len(rows))
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column of all rows, as an array that is not there: see `ColumnInFile`."""
+        return cast("NDArray[Any]", ColumnInFile(self, name))
+
+    def chunks(self) -> Iterator[NDArray[np.void]]:
+        """All rows, some at a time."""
+        for chunk in range(len(self._begins) - 1):
+            yield _rows({name: self.piece(name, chunk) for name in NAMES})
+
+    @property
+    def begins(self) -> Sequence[int]:
+        """The first row of each chunk, and at last the number of rows."""
+        return self._begins
+
+    def piece(self, name: str, chunk: int) -> NDArray[Any]:
+        """What a chunk has of a column."""
+        begin, end = self._begins[chunk : chunk + 2]
+        return self._read(name, chunk, 0, end - begin)
+
+    def one(self, name: str, row: int) -> Any:
+        """What a column has in one row."""
+        chunk = bisect_right(self._begins, row) - 1
+        return self._read(name, chunk, row - self._begins[chunk], 1)[0]
+
+    def _read(self, name: str, chunk: int, first: int, number: int) -> NDArray[Any]:
+        begin, end = self._begins[chunk : chunk + 2]
+        size = ROW[name].itemsize
+        self._file.seek(ROW.itemsize * begin + _BEFORE[name] * (end - begin) + size * first)
+        return np.frombuffer(self._file.read(size * number), ROW[name])
+
+    def __del__(self) -> None:
+        """Give the file back, which has no name and is gone then."""
+        self._file.close()
+
+
+class ColumnInFile:
+    """A column of which only what is asked for is read: `column[rows]`, `column[row]`; numpy takes it for an array."""
+
+    def __init__(self, rows: RowsInFile, name: str) -> None:
+        self._rows = rows
+        self._name = name
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        """As an array would: for a row, an array of rows or of truths, or a slice; negative rows count from the end."""
+        if isinstance(index, int | np.integer):
+            return self._rows.one(self._name, int(index) % len(self))
+        rows = np.arange(len(self))[index] if isinstance(index, slice) else np.asarray(index)
+        if rows.dtype == bool:
+            rows = np.flatnonzero(rows)
+        elif (rows < 0).any():
+            rows = np.where(rows < 0, rows + len(self), rows)
+        if (rows[1:] >= rows[:-1]).all():
+            return self._pick(rows)
+        order = np.argsort(rows)
+        picked = np.empty(len(rows), dtype=ROW[self._name])
+        picked[order] = self._pick(rows[order])
+        return picked
+
+    def _pick(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """For ascending rows."""
+        picked = np.empty(len(rows), dtype=ROW[self._name])
+        begins = self._rows.begins
+        places = np.searchsorted(rows, begins)
+        for chunk in np.flatnonzero(places[1:] > places[:-1]).tolist():
+            chosen = slice(places[chunk], places[chunk + 1])
+            picked[chosen] = self._rows.piece(self._name, chunk)[rows[chosen] - begins[chunk]]
+        return picked
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        pieces = [self._rows.piece(self._name, chunk) for chunk in range(len(self._rows.begins) - 1)]
+        return np.concatenate([np.empty(0, dtype=ROW[self._name]), *pieces]).astype(
+            dtype or ROW[self._name], copy=False
+        )
+
+
+class NoRows:
+    """In place of rows that were kept no longer than it took to measure the run."""
+
+    in_memory = False
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def append(self, rows: Sequence[Row]) -> NoReturn:
+        """The run is over."""
+        raise HistoryNotKept("a run that is over records nothing")
+
+    def column(self, name: str) -> NoReturn:
+        """There is none."""
+        raise HistoryNotKept("the events of this run were not kept ('history: summary'); valid: 'history: full'")
+
+    def chunks(self) -> NoReturn:
+        """There are none."""
+        self.column("time")
+
+
+def _columns(rows: Sequence[Row]) -> dict[str, NDArray[Any]]:
+    chunk = np.array(rows, dtype=ROW)
+    return {name: np.ascontiguousarray(chunk[name]) for name in NAMES}
+
+
+def _rows(columns: dict[str, NDArray[Any]]) -> NDArray[np.void]:
+    chunk = np.empty(len(columns["time"]), dtype=ROW)
+    for name, column in columns.items():
+        chunk[name] = column
+    return chunk

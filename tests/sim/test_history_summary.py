@@ -1,0 +1,80 @@
+"""`history: summary`: the same figures and verdicts, and no events."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+import pandas as pd
+import pytest
+
+import scenarios
+import sim
+from sim.bench import Run
+from sim.cli import main
+from sim.experiments.replications import RunSummary
+from sim.history_rows import HistoryNotKept
+from sim.measures import tracks
+from tests.sim.cli.small import SMALL
+
+SUMMARY = {"history": "summary"}
+
+
+@pytest.fixture(scope="module")
+def summary() -> Run:
+    """A run that keeps no history."""
+    return sim.run(scenarios.load("agent-failure").with_values(SUMMARY), seed=7)
+
+
+@pytest.mark.parametrize("name", scenarios.names())
+def test_every_figure_and_verdict_is_the_same(name: str) -> None:
+    """The hash is compared by the test of determinism."""
+    scenario = scenarios.load(name)
+    full, summary = sim.run(scenario, seed=7), sim.run(scenario.with_values(SUMMARY), seed=7)
+    assert summary.metrics == full.metrics
+    assert summary.violations == full.violations
+    assert summary.events == full.events
+    pd.testing.assert_frame_equal(summary.confusion, full.confusion)
+
+
+@pytest.mark.parametrize("name", ["agent-failure", "resource-failure", "duplicated-deliveries"])
+def test_tasks_that_are_looked_at_in_parts_give_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are looked at together in a run as short as these; sums of parts may differ in the last digits."""
+    scenario = scenarios.load(name)
+    whole = sim.run(scenario, seed=7)
+    monkeypatch.setattr(tracks, "FEW_TASKS", 11)
+    parts = sim.run(scenario, seed=7)
+    observed, same = (
+        {name: value for name, value in run.metrics.items() if value is not None} for run in (parts, whole)
+    )
+    assert observed == pytest.approx(same, rel=1e-12)
+    assert parts.violations == whole.violations
+
+
+@pytest.mark.parametrize("ask", [attrgetter("history"), attrgetter("record.table")])
+def test_who_asks_for_an_event_is_told_that_there_are_none(summary: Run, ask: attrgetter[object]) -> None:
+    with pytest.raises(HistoryNotKept, match="valid: 'history: full'"):
+        ask(summary)
+
+
+def test_what_is_kept_of_a_replication_is_the_same(summary: Run) -> None:
+    kept, full = RunSummary.of(summary), RunSummary.of(sim.run(scenarios.load("agent-failure"), seed=7))
+    assert {**vars(kept), "wall_seconds": 0} == {**vars(full), "wall_seconds": 0}
+
+
+def test_the_command_runs_it_and_refuses_to_write_its_history(tmp_path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.scenario.yaml").write_text(SMALL % "35s" + "history: summary\n")
+    assert main(["run", "small.scenario.yaml", "--replications", "2"]) == 0
+    capsys.readouterr()
+    assert main(["run", "small.scenario.yaml", "--history", "h.parquet"]) == 2
+    said = "--history h.parquet: small keeps a summary and no history; valid: with --set history=full"
+    assert capsys.readouterr().err.strip() == said
+    assert main(["run", "small.scenario.yaml", "--history", "h.parquet", "--set", "history=full"]) == 0
+    assert (tmp_path / "h.parquet").exists()
+
+
+def test_determinism_is_checked_on_whole_histories_all_the_same(tmp_path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.scenario.yaml").write_text(SMALL % "35s" + "history: summary\n")
+    assert main(["run", "small.scenario.yaml", "--check-determinism"]) == 0
+    assert "two processes: the same, " in capsys.readouterr().out

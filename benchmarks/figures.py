@@ -52,11 +52,12 @@ def main(about: str, measure: Callable[[bool], list[Row]]) -> int:
     parser.add_argument("--quick", action="store_true", help="leave out, or make smaller, what takes minutes")
     options = parser.parse_args()
     found = measure(options.quick)
-    print(f"{'figure':46} {'measured':>9} {'must hold':>10} {'goal':>7}")
+    width = max(len(row.name) for row in found)
+    print(f"{'figure':{width}} {'measured':>9} {'must hold':>10} {'goal':>7}")
     for row in found:
         sign = ">=" if row.at_least else "<="
         verdict = "" if row.holds else "  DOES NOT HOLD"
-        print(f"{row.name:46} {row.measured:9.4g} {sign:>4} {row.bound:<5g} {row.goal:7g}{verdict}")
+        print(f"{row.name:{width}} {row.measured:9.4g} {sign:>4} {row.bound:<5g} {row.goal:7g}{verdict}")
     if options.json is not None:
         options.json.write_text(json.dumps([asdict(row) | {"holds": row.holds} for row in found], indent=1) + "\n")
     return 0 if all(row.holds for row in found) else 1

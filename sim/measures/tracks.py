@@ -232,11 +232,9 @@ class Tracks:
     def rows_of_some_tasks(self, *events: int) -> Iterator[Rows]:
         """The same as `rows_by_task`, a part of the tasks at a time: what follows from them needs less memory."""
         at_once = max(FEW_TASKS, -(-self.task_count // PARTS))
+        wanted = self._is(events)
         for first in range(0, self.task_count, at_once):
-            some = self._is(events)
-            some &= self.task >= first
-            some &= self.task < first + at_once
-            rows = np.flatnonzero(some)
+            rows = np.flatnonzero(wanted & (self.task >= first) & (self.task < first + at_once))
             if len(rows):
                 yield rows[np.argsort(self.task[rows], kind="stable")]
 

@@ -209,4 +209,7 @@ def test_whatever_goes_wrong_at_once_the_books_balance(
     assert [violation for violation in run.violations if violation.invariant not in NOT_THE_WORLDS] == []
     assert flow(run) == run.metrics["tasks.submitted"]
     assert run.metrics["tasks.in_system.mean"] == pytest.approx(in_system(run), rel=1e-9, abs=1e-12)
-    assert sim.run(made, seed).history_sha256 == run.history_sha256
+    again = sim.run(made.with_values({"history": "summary"}), seed)
+    assert again.history_sha256 == run.history_sha256
+    assert again.metrics == run.metrics
+    assert again.violations == run.violations

@@ -88,7 +88,7 @@ class Analyst:
                 values["endpoints"] = ("core", values["agent_id"])
             values["requirements"] = requirements = await self._system.resources.requirements(failure.subject)
             values["resource_ids"] = values["resource_ids"] or tuple(requirements)
-            values["retry_count"] = self._system.store.retries(failure.subject, failure.kind)
+            values["retry_count"] = await self._system.store.retries(failure.subject, failure.kind)
         return values
 
     async def _agent_of(self, failure: Failure) -> str | None:

@@ -132,6 +132,7 @@ async def restart_agent(system: System, incident: Incident, *, agent_id: str) ->
         return True
     incident.context["restarted"] = True  # should this be cut off in the middle of it, it may have been
     system.keep(incident)
+    await system.journal.durable()
     restarted = await system.agents.restart(agent_id)
     incident.context["restarted"] = restarted
     return restarted

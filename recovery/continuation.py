@@ -22,7 +22,7 @@ async def left_off(incident: Incident, system: System) -> RecoveryStrategy | Non
     if incident.phase is not Phase.EXECUTING or next_step(incident) == 0:
         return None
     subject, fenced = incident.failure.subject, incident.context.get("fenced")
-    if incident.failure.kind in TASK_KINDS and fenced is not None and system.store.epoch(subject) > fenced:
+    if incident.failure.kind in TASK_KINDS and fenced is not None and await system.store.epoch(subject) > fenced:
         return None
     return incident.strategy if await _holds_its_allocation(incident, system) else None
 

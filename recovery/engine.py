@@ -176,7 +176,7 @@ class RecoveryEngine:
         if failure.kind is FailureKind.AGENT or _acts_on("agent_id", strategy):
             await self._note_held(incident, incident.context["agent_id"])
         elif _acts_on("task_id", strategy):
-            incident.context["fenced"] = self.state_manager.fence(failure.subject, incident.number)
+            incident.context["fenced"] = await self.state_manager.fence(failure.subject, incident.number)
             await self.task_manager.stop(failure.subject)
 
     async def _note_held(self, incident: Incident, agent_id: str) -> None:
@@ -193,6 +193,7 @@ class RecoveryEngine:
         self._say(incident, "step.started", step.command)
         incident.under_way = True
         self._keep(incident, Phase.EXECUTING)
+        await self.system.journal.durable()
         try:
             done = await self._take(incident, step)
         except Exception as error:

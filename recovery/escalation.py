@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -134,13 +134,13 @@ def _urgency(escalation: Escalation) -> tuple[int, float, int]:
     return URGENCY[escalation.severity], escalation.opened_at, escalation.incident
 
 
-def escalation_of(incident: Incident, reason: str, at: float, system: System) -> Escalation:
+async def escalation_of(incident: Incident, reason: str, at: float, system: System) -> Escalation:
     """Everything that is known of an incident that is given up at `at` (s), before it is handed over. Never raises."""
     unknown: list[str] = []
 
-    def ask(what: str, question: Callable[[], Any]) -> Any:
+    async def ask(what: str, question: Callable[[], Awaitable[Any]]) -> Any:
         try:
-            return question()
+            return await question()
         except Exception as error:  # noqa: BLE001 - whatever a store raises: an operator hears of the failure all the same
             unknown.append(f"{what}: {type(error).__name__}: {error}")
             return None
@@ -148,8 +148,8 @@ def escalation_of(incident: Incident, reason: str, at: float, system: System) ->
     failure = incident.failure
     status, stored = None, ()
     if failure.kind in {FailureKind.TASK, FailureKind.RESOURCE}:
-        status = ask("status", lambda: system.store.status(failure.subject))
-        stored = ask("checkpoint", lambda: system.store.checkpoints(failure.subject)) or ()
+        status = await ask("status", lambda: system.store.status(failure.subject))
+        stored = await ask("checkpoint", lambda: system.store.checkpoints(failure.subject)) or ()
     return Escalation(
         incident=incident.number,
         failure=failure,

@@ -27,7 +27,7 @@ class Evidence:
             return "agent_responds" if health.responding else None
         if failure.kind is FailureKind.COMMUNICATION:
             return None
-        status = self._system.store.status(failure.subject)
+        status = await self._system.store.status(failure.subject)
         if status is None:
             return "task_unknown"
         if status in FINISHED:

@@ -30,8 +30,9 @@ class HandOver:
         """Hand an incident over. A task ends here; what a lost agent held goes on elsewhere."""
         incident.outcome = reason
         self._system.keep(incident)
-        known = escalation_of(incident, reason, asyncio.get_running_loop().time(), self._system)
+        known = await escalation_of(incident, reason, asyncio.get_running_loop().time(), self._system)
         self._escalations.add(known)  # first of all: nothing is lost, whatever happens while it is handed over
+        await self._system.journal.durable()
         try:
             async with _alone_with(incident):
                 self._escalations.add(replace(known, released=await self._released(incident, reason)))
@@ -62,8 +63,8 @@ class HandOver:
     async def _let_go(self, incident: Incident, reason: str) -> None:
         failure = incident.failure
         if failure.kind in TASK_KINDS:
-            store = self._system.store
-            if store.escalate(failure.subject, reason) or store.status(failure.subject) is TaskStatus.ESCALATED:
+            store, subject = self._system.store, failure.subject
+            if await store.escalate(subject, reason) or await store.status(subject) is TaskStatus.ESCALATED:
                 await self._system.tasks.give_up(failure.subject, reason)
         elif failure.kind is FailureKind.AGENT:
             await self._engine.reassign(incident)

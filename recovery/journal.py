@@ -28,7 +28,14 @@ _INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
 
 
 class Journal(Protocol):
-    """Where open recoveries and escalations are kept. What a call was given is kept when it returns."""
+    """Where open recoveries and escalations are kept.
+
+    What a call was given is accepted when it returns, as it was then, and kept in the order of the calls; `durable`
+    waits until it outlives the core. What a core does to others it does when that is so, and not before.
+    """
+
+    async def durable(self) -> None:
+        """Return when everything that was accepted so far would be found again."""
 
     def keep(self, incident: Incident) -> None:
         """An open recovery as it stands now, in place of what was kept of it.
@@ -54,6 +61,9 @@ class Journal(Protocol):
 
 class NoJournal:
     """Keeps nothing: what a core was about ends with it."""
+
+    async def durable(self) -> None:
+        """Nothing is waited for."""
 
     def keep(self, incident: Incident) -> None:
         """Nothing is kept."""
@@ -87,6 +97,9 @@ class MemoryJournal:
         self._open: dict[int, bytes] = {}
         self._numbers = 0
         self._escalations: dict[int, Escalation] = {}
+
+    async def durable(self) -> None:
+        """It is at once."""
 
     def keep(self, incident: Incident) -> None:
         """Write the incident down."""

@@ -50,13 +50,14 @@ async def backup_state(engine: RecoveryEngine, incident: Incident, *, task_id: s
     beginning. False: the store takes no checkpoint of the task, because it is finished or its attempt is void.
     """
     store = engine.system.store
-    if StateManager({}, engine.system).is_finished(task_id):
+    if await StateManager({}, engine.system).is_finished(task_id):
         return False
-    now = store.restore_point(task_id)
+    now = await store.restore_point(task_id)
     if now is None:
         checkpoints = CheckpointManager({"stale_reads": engine.config.stale_reads}, engine.system)
         now = await checkpoints.find_latest_valid(task_id, incident.number)
-    saved = store.save_checkpoint(task_id, store.epoch(task_id), 0.0 if now is None else now.progress)
+    epoch = await store.epoch(task_id)
+    saved = await store.save_checkpoint(task_id, epoch, 0.0 if now is None else now.progress)
     if saved is None:
         return False
     incident.context.setdefault("checkpoint_id", saved.sequence)  # unless the operator has chosen one
@@ -73,11 +74,11 @@ async def restore_checkpoint(
 async def verify_state(engine: RecoveryEngine, incident: Incident, *, task_id: str) -> bool:
     """Whether the next attempt would start from something that is stored for this task, and is what was written."""
     store = engine.system.store
-    if store.status(task_id) is None:
+    if await store.status(task_id) is None:
         return False
-    chosen = store.restore_point(task_id)
+    chosen = await store.restore_point(task_id)
     return chosen is None or (
-        chosen in store.checkpoints(task_id) and CheckpointManager({}, engine.system).is_valid(chosen)
+        chosen in await store.checkpoints(task_id) and CheckpointManager({}, engine.system).is_valid(chosen)
     )
 
 

@@ -286,7 +286,8 @@ class Incident:
     ones. `analysis` and `strategy` are those of the last try, `reached` is the place of the step that it came to (-1:
     none), and `under_way` is whether that has neither worked nor failed so far. `resume_at` is the place of the step
     with which the next try has to go on. `stuck` is the command that could not undo what was done. `outcome` is why it
-    was escalated. `phase` is how far it has come, `due` (s of the loop's clock) when a try that was granted may begin.
+    was escalated. `phase` is how far it has come, `due` (s of the loop's clock) when a try that was granted may begin,
+    and `retry` the number of the retry, of all that its subject has had, that it counts as.
     """
 
     number: int
@@ -303,3 +304,4 @@ class Incident:
     stuck: str | None = None
     phase: Phase = Phase.OPENED
     due: float | None = None
+    retry: int | None = None

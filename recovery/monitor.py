@@ -125,7 +125,7 @@ class RecoveryMonitor:
 
     async def _collect_recovery_metrics(self, incident: Incident) -> RecoverySample:
         assert self.metrics_collector is not None
-        sample = self.metrics_collector.sample(incident, self._transcript.of(incident.number), self._now())
+        sample = await self.metrics_collector.sample(incident, self._transcript.of(incident.number), self._now())
         if self._on_sample is not None:
             self._on_sample(sample)
         return sample

@@ -51,7 +51,7 @@ class PoolWatch:
             await self._report_blocked(unhealthy)
 
     async def _report_blocked(self, unhealthy: list[ResourceHealth]) -> None:
-        for task_id in self._system.store.halted():
+        for task_id in await self._system.store.halted():
             view = await self._system.tasks.inspect(task_id)
             if view is None or view.status is not TaskStatus.BLOCKED:
                 continue

@@ -1,7 +1,7 @@
 """What the core asks of the system that it recovers.
 
-Each port is a small protocol; anybody's own system can implement them. Methods that may take time are coroutines; the
-task store is synchronous because it is called from the agents' hot path as well.
+Each port is a small protocol; anybody's own system can implement them. Methods that may take time are coroutines. A
+task store of plain calls becomes a port by `recovery.stores.inline`, or by `recovery.stores.threaded` where they block.
 """
 
 from __future__ import annotations
@@ -30,60 +30,60 @@ class TaskStore(Protocol):
     fail or save afterwards is refused. The first commit that is accepted completes the task; later ones are refused.
     """
 
-    def register(self, task_id: str) -> None:
+    async def register(self, task_id: str) -> None:
         """A task was accepted: status queued, epoch 0."""
 
-    def begin(self, task_id: str, agent_id: str) -> int | None:
+    async def begin(self, task_id: str, agent_id: str) -> int | None:
         """Start an attempt and return its epoch; None when the task is already finished (completed or escalated)."""
 
-    def commit(self, task_id: str, epoch: int) -> bool:
+    async def commit(self, task_id: str, epoch: int) -> bool:
         """Make the effect of an attempt final. False: refused (fenced, or another attempt was first)."""
 
-    def fail(self, task_id: str, epoch: int, status: TaskStatus, error_code: str) -> bool:
+    async def fail(self, task_id: str, epoch: int, status: TaskStatus, error_code: str) -> bool:
         """An attempt reports that it ended as failed or blocked. False: refused (fenced or finished)."""
 
-    def fence(self, task_id: str) -> int:
+    async def fence(self, task_id: str) -> int:
         """Void every epoch handed out so far; returns the highest of them."""
 
-    def is_current(self, task_id: str, epoch: int) -> bool:
+    async def is_current(self, task_id: str, epoch: int) -> bool:
         """Whether an attempt may still act: not fenced, task not finished."""
 
-    def requeue(self, task_id: str) -> bool:
-        """Status queued again. False when the task is finished."""
+    async def requeue(self, task_id: str, fenced: int | None = None) -> bool:
+        """Status queued again. False when the task is finished, or runs under an epoch above `fenced`."""
 
-    def escalate(self, task_id: str, reason: str) -> bool:
+    async def escalate(self, task_id: str, reason: str) -> bool:
         """Status escalated: automatic recovery gave up. False when the task is finished."""
 
-    def status(self, task_id: str) -> TaskStatus | None:
+    async def status(self, task_id: str) -> TaskStatus | None:
         """Where the task stands; None for an unknown one."""
 
-    def halted(self) -> Sequence[str]:
+    async def halted(self) -> Sequence[str]:
         """Tasks that are failed or blocked, and so go on only when somebody recovers them; the longest halted first."""
 
-    def epoch(self, task_id: str) -> int:
+    async def epoch(self, task_id: str) -> int:
         """The latest epoch handed out, 0 before the first attempt."""
 
-    def count_retry(self, task_id: str, kind: str) -> int:
-        """Count one retry for failures of this kind; returns how many there were, this one included."""
+    async def count_retry(self, task_id: str, kind: str, retry: int) -> None:
+        """There has been a retry of this number, from 1, for failures of this kind. Said twice, it counts once."""
 
-    def retries(self, task_id: str, kind: str) -> int:
+    async def retries(self, task_id: str, kind: str) -> int:
         """Retries so far for failures of this kind."""
 
-    def save_checkpoint(self, task_id: str, epoch: int, progress: float) -> Checkpoint | None:
+    async def save_checkpoint(self, task_id: str, epoch: int, progress: float) -> Checkpoint | None:
         """Append a checkpoint; None when refused (fenced)."""
 
-    def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
+    async def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
         """What can be read of what is stored, oldest first, valid or not."""
 
-    def last_checkpoint(self, task_id: str) -> int:
+    async def last_checkpoint(self, task_id: str) -> int:
         """Sequence of the last checkpoint that was acknowledged, 0 before the first: part of the task's state, and so
         never behind, as what a replica says of `checkpoints` may be.
         """
 
-    def restore_point(self, task_id: str) -> Checkpoint | None:
+    async def restore_point(self, task_id: str) -> Checkpoint | None:
         """The checkpoint from which the next attempt has to start, as set by `set_restore_point`."""
 
-    def set_restore_point(self, task_id: str, checkpoint: Checkpoint | None) -> None:
+    async def set_restore_point(self, task_id: str, checkpoint: Checkpoint | None) -> None:
         """Choose the checkpoint from which the next attempt starts; None: from the beginning."""
 
 

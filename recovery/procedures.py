@@ -25,7 +25,7 @@ Stage = Callable[[System, Incident], Awaitable[bool]]
 async def cleanup_previous(system: System, incident: Incident) -> bool:
     """Void and stop what is left of earlier attempts, and give back what they held."""
     task_id = incident.failure.subject
-    incident.context["fenced"] = StateManager({}, system).fence(task_id, incident.number)
+    incident.context["fenced"] = await StateManager({}, system).fence(task_id, incident.number)
     await TaskManager({}, system).stop(task_id)
     return await release_old_resources(system, incident)
 
@@ -43,7 +43,7 @@ async def restore_checkpoint(system: System, incident: Incident) -> bool:
 async def update_task_state(system: System, incident: Incident) -> bool:
     """Void the attempt that lost its resources, and let the next one start from the latest valid checkpoint."""
     task_id = incident.failure.subject
-    incident.context["fenced"] = StateManager({}, system).fence(task_id, incident.number)
+    incident.context["fenced"] = await StateManager({}, system).fence(task_id, incident.number)
     await TaskManager({}, system).stop(task_id)
     return await restore_checkpoint(system, incident)
 

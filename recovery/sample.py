@@ -88,7 +88,7 @@ class Recoveries(Protocol):
     def incident_of(self, subject: str) -> Incident | None:
         """The open incident of a subject."""
 
-    def retries_left(self, incident: Incident) -> int | None:
+    async def retries_left(self, incident: Incident) -> int | None:
         """Retries that its condition still allows; None: any number."""
 
     def retry_limits(self, failure: Failure) -> RetryLimits:
@@ -102,7 +102,7 @@ class MetricsCollector:
         self._recoveries = recoveries
         self._limits = limits
 
-    def sample(self, incident: Incident, entries: Sequence[AuditEntry], at: float) -> RecoverySample:
+    async def sample(self, incident: Incident, entries: Sequence[AuditEntry], at: float) -> RecoverySample:
         """How an incident stands at `at` (s), given what was said of it until then."""
         phase, steps_done = progress(entries)
         limits = (self._limits or self._recoveries.retry_limits)(incident.failure)
@@ -115,7 +115,7 @@ class MetricsCollector:
             tries=incident.tries,
             phase=phase,
             steps_done=steps_done,
-            retries_left=self._recoveries.retries_left(incident),
+            retries_left=await self._recoveries.retries_left(incident),
             recoveries_open=self._recoveries.recoveries_open,
             escalations_open=self._recoveries.escalations_open,
             escalated=phase == "escalated",

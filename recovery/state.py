@@ -56,8 +56,8 @@ class CheckpointManager:
         """The checkpoints as they can be read: up to the last that was acknowledged, unless every read is stale."""
         store, retries = self._system.store, self._stale_reads.max_retries
         while True:
-            read = store.checkpoints(task_id)
-            missing = store.last_checkpoint(task_id) - (read[-1].sequence if read else 0)
+            read = await store.checkpoints(task_id)
+            missing = await store.last_checkpoint(task_id) - (read[-1].sequence if read else 0)
             if missing <= 0:
                 return read
             self._system.audit.record("checkpoint.stale", incident, task_id, value=float(missing))
@@ -75,11 +75,11 @@ class StateStore:
 
     async def prepare_restore(self, task_id: str) -> None:
         """Forget an earlier choice of restore point: a restore that fails half-way starts from the beginning."""
-        self._system.store.set_restore_point(task_id, None)
+        await self._system.store.set_restore_point(task_id, None)
 
     async def restore_from_checkpoint(self, task_id: str, checkpoint: Checkpoint | None) -> None:
         """Let the next attempt start from a checkpoint."""
-        self._system.store.set_restore_point(task_id, checkpoint)
+        await self._system.store.set_restore_point(task_id, checkpoint)
 
 
 class StateManager:
@@ -88,14 +88,14 @@ class StateManager:
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
         self._system = system
 
-    def is_finished(self, task_id: str) -> bool:
+    async def is_finished(self, task_id: str) -> bool:
         """Whether there is nothing left to recover: the task is unknown, completed, rejected or escalated."""
-        status = self._system.store.status(task_id)
+        status = await self._system.store.status(task_id)
         return status is None or status in FINISHED
 
-    def fence(self, task_id: str, incident: int) -> int:
+    async def fence(self, task_id: str, incident: int) -> int:
         """Void all epochs of the task so far; returns the highest of them."""
-        highest = self._system.store.fence(task_id)
+        highest = await self._system.store.fence(task_id)
         self._system.audit.record("task.fenced", incident, task_id, value=float(highest))
         return highest
 
@@ -117,7 +117,7 @@ class StateRecovery:
             if sequence is None:
                 checkpoint = await self._find_latest_checkpoint(task_id, incident)
             else:
-                checkpoint = self._find_checkpoint(task_id, sequence)
+                checkpoint = await self._find_checkpoint(task_id, sequence)
             if checkpoint is not None and not await self._validate_checkpoint(checkpoint):
                 raise CheckpointValidationError(f"{task_id}: checkpoint {checkpoint.sequence} is damaged")
             await self._restore_state(task_id, checkpoint)
@@ -132,11 +132,11 @@ class StateRecovery:
     async def _find_latest_checkpoint(self, task_id: str, incident: int) -> Checkpoint | None:
         return await self.checkpoint_manager.find_latest_valid(task_id, incident)
 
-    def _find_checkpoint(self, task_id: str, sequence: int) -> Checkpoint:
-        for checkpoint in self._system.store.checkpoints(task_id):
+    async def _find_checkpoint(self, task_id: str, sequence: int) -> Checkpoint:
+        for checkpoint in await self._system.store.checkpoints(task_id):
             if checkpoint.sequence == sequence:
                 return checkpoint
-        acknowledged = 0 < sequence <= self._system.store.last_checkpoint(task_id)
+        acknowledged = 0 < sequence <= await self._system.store.last_checkpoint(task_id)
         missing = f"checkpoint {sequence} cannot be read yet" if acknowledged else f"there is no checkpoint {sequence}"
         raise CheckpointValidationError(f"{task_id}: {missing}")
 
@@ -160,7 +160,7 @@ class StateRecovery:
         await self.state_store.prepare_restore(task_id)
 
     async def _verify_state_consistency(self, task_id: str, checkpoint: Checkpoint | None) -> None:
-        if self._system.store.restore_point(task_id) != checkpoint:
+        if await self._system.store.restore_point(task_id) != checkpoint:
             raise CheckpointValidationError(f"{task_id}: the restore point is not the checkpoint that was chosen")
 
     async def _handle_state_recovery_failure(self, task_id: str, incident: int, error: Exception) -> None:

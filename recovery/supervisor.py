@@ -202,12 +202,12 @@ class Supervisor:
             if self.monitor is not None:
                 self.monitor.ended(incident)
         again = self._reported_again.pop(incident.failure.subject, None)
-        if again is not None and self._failed_again(incident, again):
+        if again is not None and await self._failed_again(incident, again):
             self.report(again)
 
     async def _recover(self, incident: Incident) -> None:
         failure = incident.failure
-        if failure.kind in TASK_KINDS and self.system.store.status(failure.subject) is None:
+        if failure.kind in TASK_KINDS and await self.system.store.status(failure.subject) is None:
             self._say(incident, "recovery.dismissed", "task_unknown")
             self.system.journal.forget(incident.number)
             return
@@ -235,13 +235,13 @@ class Supervisor:
         if self._watch is not None and agent_id not in self._reported_again:
             self._watch.answered(agent_id)
 
-    def _failed_again(self, incident: Incident, again: Failure) -> bool:
+    async def _failed_again(self, incident: Incident, again: Failure) -> bool:
         """Whether what was reported during an incident came between its verification and its end."""
         if incident.outcome is not None or self._loop is None:
             return False  # an operator's, or nobody's
         if again.kind is FailureKind.AGENT:
             return self._watch is not None and self._watch.suspects(again.subject)
-        return again.kind in TASK_KINDS and self.system.store.status(again.subject) in HALTED
+        return again.kind in TASK_KINDS and await self.system.store.status(again.subject) in HALTED
 
     # ------------------------------------------------------------------------------- escalation
     def _said_by_operator(self, event: str, escalation: Escalation, operator: str) -> None:
@@ -264,14 +264,14 @@ class Supervisor:
         """The open incident of a subject."""
         return self._open.get(subject)
 
-    def retries_left(self, incident: Incident) -> int | None:
+    async def retries_left(self, incident: Incident) -> int | None:
         """Retries that its condition still allows; None: any number."""
         failure = incident.failure
         policy = self.config.policy(failure)
         if policy is None or policy.max_retries is None:
             return None
         counts_tasks = failure.kind in TASK_KINDS
-        used = self.system.store.retries(failure.subject, failure.kind) if counts_tasks else incident.tries
+        used = await self.system.store.retries(failure.subject, failure.kind) if counts_tasks else incident.tries
         return max(0, policy.max_retries - used)
 
     def retry_limits(self, failure: Failure) -> RetryLimits:

@@ -29,7 +29,7 @@ async def take_over(system: System, incident: Incident, agent_id: str) -> None:
 
 
 async def _take_over(system: System, incident: Incident, agent_id: str, task_id: str) -> None:
-    if _is_taken_care_of(system, incident, task_id):
+    if await _is_taken_care_of(system, incident, task_id):
         return
     pace: Pace = incident.context.get("pace", NO_LIMIT)
     await pace.keep(incident)
@@ -41,20 +41,20 @@ async def _take_over(system: System, incident: Incident, agent_id: str, task_id:
 
 
 async def _take_over_now(system: System, incident: Incident, agent_id: str, task_id: str) -> None:
-    if _is_taken_care_of(system, incident, task_id):  # time has passed
+    if await _is_taken_care_of(system, incident, task_id):  # time has passed
         return
     view = await system.tasks.inspect(task_id)
     if view is not None and view.agent not in {None, agent_id}:
         return  # it goes on elsewhere already
-    if not _may_be_retried(system, incident, task_id):
+    if not await _may_be_retried(system, incident, task_id):
         system.audit.record("retry.exhausted", incident.number, task_id, FailureKind.AGENT.value)
-        system.store.escalate(task_id, "retries exhausted")
+        await system.store.escalate(task_id, "retries exhausted")
         await system.tasks.give_up(task_id, "retries exhausted")
         incident.context.setdefault("given_up", {})[task_id] = None
         system.keep(incident)
         return
     tasks = TaskManager({}, system)
-    fenced = StateManager({}, system).fence(task_id, incident.number)
+    fenced = await StateManager({}, system).fence(task_id, incident.number)
     await tasks.stop(task_id)
     await ResourceManager({}, system).release(task_id)
     await state_recovery(system, incident).recover_state(task_id, incident.number)
@@ -63,11 +63,11 @@ async def _take_over_now(system: System, incident: Incident, agent_id: str, task
     system.keep(incident)
 
 
-def _is_taken_care_of(system: System, incident: Incident, task_id: str) -> bool:
+async def _is_taken_care_of(system: System, incident: Incident, task_id: str) -> bool:
     is_recovering: Callable[[str], bool] = incident.context.get("is_recovering", lambda _: False)
     return (
         task_id in incident.context.get("reassigned", {})
-        or (StateManager({}, system).is_finished(task_id) and not _is_half_given_up(incident, task_id))
+        or (await StateManager({}, system).is_finished(task_id) and not _is_half_given_up(incident, task_id))
         or (is_recovering(task_id) and task_id != incident.failure.subject)
     )
 
@@ -75,16 +75,25 @@ def _is_taken_care_of(system: System, incident: Incident, task_id: str) -> bool:
 def _is_half_given_up(incident: Incident, task_id: str) -> bool:
     """The core has ended in the middle of it."""
     context = incident.context
-    return context.get("counted", {}).get(task_id) is False and task_id not in context.get("given_up", {})
+    return task_id in context.get("counted", {}) and not (
+        _is_allowed(incident, task_id) or task_id in context.get("given_up", {})
+    )
 
 
-def _may_be_retried(system: System, incident: Incident, task_id: str) -> bool:
-    """Count a retry of the task, once in an incident, where the kind of failure has a condition."""
+def _is_allowed(incident: Incident, task_id: str) -> bool:
+    """Whether the retry that was counted of a task is one that it has."""
     policy: RetryPolicy | None = incident.context.get("condition")
-    if policy is None:
+    return policy is None or policy.allows(incident.context["counted"][task_id])
+
+
+async def _may_be_retried(system: System, incident: Incident, task_id: str) -> bool:
+    """Count a retry of the task, once in an incident, where the kind of failure has a condition."""
+    if incident.context.get("condition") is None:
         return True
-    counted: dict[str, bool] = incident.context.setdefault("counted", {})
+    counted: dict[str, int] = incident.context.setdefault("counted", {})
     if task_id not in counted:
-        counted[task_id] = policy.allows(system.store.count_retry(task_id, FailureKind.AGENT))
+        counted[task_id] = await system.store.retries(task_id, FailureKind.AGENT) + 1
         system.keep(incident)
-    return counted[task_id]
+        await system.journal.durable()
+    await system.store.count_retry(task_id, FailureKind.AGENT, counted[task_id])
+    return _is_allowed(incident, task_id)

@@ -22,19 +22,15 @@ class TaskManager:
     async def requeue(self, task_id: str, reason: str, fenced: int | None = None) -> bool:
         """Queue the task for another attempt; True as well when it is finished.
 
-        Where an attempt of an epoch above `fenced` runs already, there is nothing to do.
+        Where an attempt of an epoch above `fenced` runs already, there is nothing to do: another one beside it would
+        only do its work twice.
         """
-        if self._is_under_way(task_id, fenced) or not self._system.store.requeue(task_id):
-            return True
-        return await self._system.tasks.enqueue(task_id, reason)
+        if await self._system.store.requeue(task_id, fenced):
+            return await self._system.tasks.enqueue(task_id, reason)
+        return True
 
     async def resume(self, task_id: str, resources: Mapping[str, int], fenced: int | None = None) -> bool:
         """Let a blocked task go on with new resources; `fenced` as for `requeue`."""
-        if self._is_under_way(task_id, fenced):
-            return True
-        return self._system.store.requeue(task_id) and await self._system.tasks.resume(task_id, resources)
-
-    def _is_under_way(self, task_id: str, fenced: int | None) -> bool:
-        """Whether an attempt has begun since the fence: another one beside it would only do its work twice."""
-        store = self._system.store
-        return fenced is not None and store.status(task_id) is TaskStatus.RUNNING and store.epoch(task_id) > fenced
+        if await self._system.store.requeue(task_id, fenced):
+            return await self._system.tasks.resume(task_id, resources)
+        return await self._system.store.status(task_id) is TaskStatus.RUNNING

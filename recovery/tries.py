@@ -68,11 +68,14 @@ class Tries:
         if incident.phase in BEGUN:
             return True
         if incident.phase is Phase.GRANTED:
+            await self._count(incident)
             await self._wait_until_due(incident)
             return True
         incident.tries += 1
         counts_tasks = failure.kind in TASK_KINDS
-        retry = self._system.store.retries(failure.subject, failure.kind) + 1 if counts_tasks else incident.tries
+        retry = incident.tries
+        if counts_tasks:
+            retry = await self._system.store.retries(failure.subject, failure.kind) + 1
         if failure.kind is FailureKind.AGENT or policy is None:  # a condition for agents limits their tasks' retries
             exhausted = incident.tries > self._config.unconditional_tries
         else:
@@ -87,14 +90,20 @@ class Tries:
         if isinstance(delay, str):
             await self._refuse(incident, delay)
             return False
-        if counts_tasks:
-            self._system.store.count_retry(failure.subject, failure.kind)
         self._say(incident, "retry.granted", failure.kind.value, delay)
         incident.phase, incident.due = Phase.GRANTED, self._clock() + delay
+        incident.retry = retry if counts_tasks else None
         self._system.keep(incident)
+        await self._count(incident)
         if delay > 0:
             await asyncio.sleep(delay)
         return True
+
+    async def _count(self, incident: Incident) -> None:
+        """Count the retry that was granted; when the core ends before or after, it is counted once."""
+        if incident.retry is not None:
+            await self._system.journal.durable()
+            await self._system.store.count_retry(incident.failure.subject, incident.failure.kind, incident.retry)
 
     async def _wait_until_due(self, incident: Incident) -> None:
         delay = 0.0 if incident.due is None else incident.due - self._clock()

@@ -10,7 +10,7 @@ from recovery.ports import System
 
 async def unattended(system: System, now: float) -> list[Failure]:
     """A failure of each task that is failed or blocked, the longest halted first; `now` in seconds of the loop."""
-    views = [await system.tasks.inspect(task_id) for task_id in system.store.halted()]
+    views = [await system.tasks.inspect(task_id) for task_id in await system.store.halted()]
     return [seen(view, now) for view in views if view is not None and view.status in HALTED]
 
 

@@ -18,7 +18,7 @@ class StateVerifier:
     async def verify(self, view: TaskView) -> bool:
         """Queued, completed, or running under an epoch that is not void."""
         if view.status is TaskStatus.RUNNING:
-            return self._system.store.is_current(view.task_id, view.epoch)
+            return await self._system.store.is_current(view.task_id, view.epoch)
         return view.status in {TaskStatus.QUEUED, TaskStatus.COMPLETED}
 
 

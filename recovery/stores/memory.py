@@ -40,7 +40,7 @@ def is_intact(checkpoint: Checkpoint) -> bool:
 
 
 class MemoryTaskStore:
-    """Implements `recovery.ports.TaskStore`; its methods are documented there. Unknown tasks raise KeyError."""
+    """A `recovery.stores.PlainTaskStore`. Unknown tasks raise KeyError."""
 
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
@@ -89,10 +89,10 @@ class MemoryTaskStore:
         record = self._records[task_id]
         return epoch > record.fence and record.status not in FINISHED
 
-    def requeue(self, task_id: str) -> bool:
+    def requeue(self, task_id: str, fenced: int | None = None) -> bool:
         """Status queued again."""
         record = self._records[task_id]
-        if record.status in FINISHED:
+        if record.status in FINISHED or (fenced is not None and record.status is _RUNNING and record.epoch > fenced):
             return False
         self._move(task_id, record, TaskStatus.QUEUED)
         return True
@@ -123,13 +123,12 @@ class MemoryTaskStore:
         """The latest epoch handed out."""
         return self._records[task_id].epoch
 
-    def count_retry(self, task_id: str, kind: str) -> int:
-        """Count one retry."""
+    def count_retry(self, task_id: str, kind: str, retry: int) -> None:
+        """There has been a retry of this number."""
         record = self._records[task_id]
         if record.retries is None:
             record.retries = {}
-        record.retries[kind] = record.retries.get(kind, 0) + 1
-        return record.retries[kind]
+        record.retries[kind] = max(record.retries.get(kind, 0), retry)
 
     def retries(self, task_id: str, kind: str) -> int:
         """Retries so far."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import simpy
 
 from recovery.model import FINISHED, Failure, FailureKind, Symptom, TaskStatus
-from recovery.ports import TaskStore
+from recovery.stores import PlainTaskStore
 from scenarios.schema import AgentSettings, TaskSettings
 from sim.history import Event, History
 from sim.world.clocks import Clock
@@ -66,7 +66,7 @@ class Agents:
         network: Network,
         queue: TaskQueue,
         pools: Pools,
-        store: TaskStore,
+        store: PlainTaskStore,
         execution: Execution,
         tasks: TaskSettings,
         settings: AgentSettings,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import simpy
 
 from recovery.model import Checkpoint
-from recovery.ports import TaskStore
+from recovery.stores import PlainTaskStore
 from recovery.stores.memory import is_intact
 from scenarios.schema import StorageSettings, TaskSettings
 from sim.history import Event, History
@@ -63,7 +63,7 @@ class Execution:
         env: simpy.Environment,
         history: History,
         streams: Streams,
-        store: TaskStore,
+        store: PlainTaskStore,
         tasks: TaskSettings,
         storage: StorageSettings,
     ) -> None:

@@ -11,14 +11,14 @@ from typing import Any, cast
 import simpy
 
 from recovery.model import Checkpoint
-from recovery.ports import TaskStore
+from recovery.stores import PlainTaskStore
 from sim.world.execution import Execution
 
 
 class Replica:
     """Stands in for a task store (`as_store`). `lag`: how old, in seconds, what is read of checkpoints is."""
 
-    def __init__(self, env: simpy.Environment, store: TaskStore, execution: Execution) -> None:
+    def __init__(self, env: simpy.Environment, store: PlainTaskStore, execution: Execution) -> None:
         self.lag = 0.0
         self._env = env
         self._store = store
@@ -26,9 +26,9 @@ class Replica:
         execution.on_saved = self._saved
 
     @property
-    def as_store(self) -> TaskStore:
+    def as_store(self) -> PlainTaskStore:
         """The store with this replica in front of it."""
-        return cast("TaskStore", self)
+        return cast("PlainTaskStore", self)
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else a task store can do is done by the primary."""

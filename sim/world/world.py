@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from recovery.model import Failure
-from recovery.ports import System, TaskStore
+from recovery.ports import System
+from recovery.stores import PlainTaskStore, inline
 from scenarios.faults import CheckpointStale, each
 from scenarios.schema import Scenario
 from sim.history import Event, History
@@ -67,7 +68,9 @@ class Core(Protocol):
 class World:
     """Agents, queue, resources, network and load of one scenario, on one loop. `connect` a core, then `start`."""
 
-    def __init__(self, scenario: Scenario, streams: Streams, loop: SimLoop, history: History, store: TaskStore) -> None:
+    def __init__(
+        self, scenario: Scenario, streams: Streams, loop: SimLoop, history: History, store: PlainTaskStore
+    ) -> None:
         env = loop.env
         self.scenario = scenario
         self.history = history
@@ -102,7 +105,7 @@ class World:
             queues=WorldQueue(self),
             network=WorldNetwork(self, loop),
             logs=self.logs,
-            store=store if self.replica is None else self.replica.as_store,
+            store=inline(store if self.replica is None else self.replica.as_store),
             audit=HistoryAudit(history),
             topology=WorldTopology(self),
         )

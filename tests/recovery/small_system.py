@@ -21,6 +21,7 @@ from recovery.model import (
     TaskView,
 )
 from recovery.ports import System
+from recovery.stores import inline
 from recovery.stores.memory import MemoryTaskStore
 
 SYMPTOMS = {
@@ -75,7 +76,7 @@ class SmallSystem:
             queues=Queues(self),
             network=Network(self),
             logs=Logs(self),
-            store=self.store,
+            store=inline(self.store),
             audit=self.audit,
             topology=Topology(self),
         )

@@ -280,7 +280,7 @@ def test_reassign_agent_tasks_leaves_a_task_that_goes_on_elsewhere():
 
 def test_reassign_agent_tasks_gives_up_whose_retries_are_exhausted():
     system, incident = lost_agent(condition=RetryPolicy(max_retries=1, retry_delay=0))
-    system.store.count_retry("task.1", FailureKind.AGENT)
+    system.store.count_retry("task.1", FailureKind.AGENT, 1)
     assert reassign(system, incident) is True
     assert system.store.status("task.1") is TaskStatus.ESCALATED
     assert system.calls[0] == ("give_up", "task.1", "retries exhausted")

@@ -5,6 +5,7 @@ import pytest
 from recovery import Escalation, EscalationQueue
 from recovery.alerts import Severity
 from recovery.model import FailureKind, Symptom, TaskStatus
+from recovery.stores import inline
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import at_once, report, supervise
 from tests.recovery.test_supervisor_lifecycle import BrokenStore
@@ -143,7 +144,7 @@ def test_what_could_not_be_found_out_is_said():
     system.failed("task.1")
     ports = type(system.ports)(
         **{name: getattr(system.ports, name) for name in type(system.ports).__slots__ if name != "store"},
-        store=BrokenStore(system.store, "checkpoints"),
+        store=inline(BrokenStore(system.store, "checkpoints")),
     )
     system.ports = ports
     supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0))

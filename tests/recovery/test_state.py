@@ -7,6 +7,7 @@ import pytest
 
 from recovery import StateRecovery
 from recovery.state import CheckpointManager, StateManager
+from recovery.stores import inline
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem
 
@@ -129,7 +130,7 @@ class Behind:
 
 def recovered(system: SmallSystem, missing: int, until: float, *, sequence: int | None = None, **stale_reads):
     """Whether state was recovered, and when."""
-    ports = replace(system.ports, store=Behind(system, missing, until))
+    ports = replace(system.ports, store=inline(Behind(system, missing, until)))
 
     async def story():
         recovery = StateRecovery({"checkpoints": {"stale_reads": stale_reads}}, ports)
@@ -198,7 +199,7 @@ def test_a_checkpoint_is_guarded_as_a_whole(damage):
 
 def test_the_fence_is_on_record():
     system = with_checkpoints()
-    StateManager({}, system.ports).fence("task.1", 4)
+    assert run(StateManager({}, system.ports).fence("task.1", 4)) == 1
     assert said(system) == [("task.fenced", 4, "task.1", "", 1.0)]
     assert not system.store.is_current("task.1", 1)
 
@@ -206,7 +207,7 @@ def test_the_fence_is_on_record():
 def test_a_finished_or_unknown_task_is_finished():
     system = with_checkpoints()
     manager = StateManager({}, system.ports)
-    assert not manager.is_finished("task.1")
-    assert manager.is_finished("task.9")
+    assert not run(manager.is_finished("task.1"))
+    assert run(manager.is_finished("task.9"))
     system.store.commit("task.1", 1)
-    assert manager.is_finished("task.1")
+    assert run(manager.is_finished("task.1"))

@@ -84,13 +84,19 @@ def test_an_illegal_transition_is_a_defect_and_said_so(store):
         store.fail("task.1", epoch, TaskStatus.BLOCKED, "E2")
 
 
-def test_retries_are_counted_by_kind(store):
-    assert [store.count_retry("task.1", "a"), store.count_retry("task.1", "a"), store.count_retry("task.1", "b")] == [
-        1,
-        2,
-        1,
-    ]
-    assert (store.retries("task.1", "a"), store.retries("task.1", "c")) == (2, 0)
+def test_retries_are_counted_by_kind_and_each_once(store):
+    for kind, retry in (("a", 1), ("a", 2), ("a", 1), ("b", 1), ("a", 2)):
+        store.count_retry("task.1", kind, retry)
+    assert [store.retries("task.1", kind) for kind in ("a", "b", "c")] == [2, 1, 0]
+
+
+def test_a_task_that_runs_again_since_the_fence_is_not_queued(store):
+    fence = store.epoch("task.1")
+    store.begin("task.1", "agent.0")
+    assert store.requeue("task.1", fence) is False
+    assert store.status("task.1") is TaskStatus.RUNNING
+    assert store.requeue("task.1", store.epoch("task.1")) is True
+    assert store.status("task.1") is TaskStatus.QUEUED
 
 
 def test_checkpoints_are_numbered_in_order(store):

@@ -125,7 +125,7 @@ def test_a_condition_for_agents_limits_the_retries_of_their_tasks():
     system = SmallSystem()
     system.submit("task.1")
     system.start("task.1")
-    system.store.count_retry("task.1", FailureKind.AGENT)
+    system.store.count_retry("task.1", FailureKind.AGENT, 1)
     supervise(system, crash(system), conditions={"agent_failure": {"max_retries": 1, "retry_delay": 0}})
     assert system.store.status("task.1") is TaskStatus.ESCALATED
     exhausted = [each.subject for each in system.audit.entries if each.event == "retry.exhausted"]

@@ -6,6 +6,7 @@ import pytest
 
 from recovery import Supervisor
 from recovery.model import FailureKind, TaskStatus
+from recovery.stores import inline
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import at_once, report, short, supervise
@@ -30,7 +31,7 @@ def test_a_store_that_fails_leaves_no_recovery_without_an_end(method):
     system.failed("task.1")
     ports = type(system.ports)(
         **{name: getattr(system.ports, name) for name in type(system.ports).__slots__ if name != "store"},
-        store=BrokenStore(system.store, method),
+        store=inline(BrokenStore(system.store, method)),
     )
     system.ports = ports
     supervisor = supervise(

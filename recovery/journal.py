@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import TypeAdapter
 
-from recovery.model import Failure, Incident, Step
+from recovery.model import Analysis, Failure, Incident, Step
 
 if TYPE_CHECKING:
     from recovery.escalation import Escalation
@@ -127,60 +127,70 @@ class MemoryJournal:
         return tuple(self._escalations.values())
 
 
-def written(incident: Incident) -> bytes:
-    """An incident as JSON. Raises ValueError when its context, or what was said of its failure, has what is none."""
+def written(incident: Incident, later: float = 0.0) -> bytes:
+    """An incident as JSON, its instants so many seconds later: what a clock that outlives the core would have shown.
+
+    Raises ValueError when its context, or what was said of its failure, has what is no JSON.
+    """
     kept = {name: value for name, value in incident.context.items() if name not in _PASSING}
-    plain = _converted(replace(incident, context=kept), _plain)
-    for name, value in (*plain.context.items(), *plain.failure.info.items()):
+    made = incident_with(plain, replace(incident, context=kept), later)
+    for name, value in (*made.context.items(), *made.failure.info.items()):
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ValueError(f"incident {incident.number}: {name} cannot be kept in the journal: {error}") from None
-    return _INCIDENT.dump_json(plain)
+    return _INCIDENT.dump_json(made)
 
 
-def read(text: bytes) -> Incident:
-    """The incident that was written. Raises pydantic.ValidationError for anything else."""
-    return _converted(_INCIDENT.validate_json(text), _tuples)
+def read(text: bytes, later: float = 0.0) -> Incident:
+    """The incident that was written, so many seconds later. Raises pydantic.ValidationError for anything else."""
+    return incident_with(tuples, _INCIDENT.validate_json(text), later)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same in JSON's own containers."""
     if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+        return {name: plain(each) for name, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _tuples(value: Any) -> Any:
+def tuples(value: Any) -> Any:
     """JSON has one kind of sequence, and what recoveries know has the other."""
     if isinstance(value, Mapping):
-        return {name: _tuples(each) for name, each in value.items()}
-    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
+        return {name: tuples(each) for name, each in value.items()}
+    return tuple(tuples(each) for each in value) if isinstance(value, list) else value
 
 
-def _converted(incident: Incident, convert: Callable[[Any], Any]) -> Incident:
-    """A copy, in which all that may hold anything is converted."""
+def failure_with(convert: Callable[[Any], Any], failure: Failure, later: float = 0.0) -> Failure:
+    """A copy, in which all that may hold anything is converted, and that is so many seconds later."""
+    return replace(failure, at=failure.at + later, info=convert(failure.info))
 
-    def failure(one: Failure) -> Failure:
-        return replace(one, info=convert(one.info))
+
+def analysis_with(convert: Callable[[Any], Any], analysis: Analysis | None, later: float = 0.0) -> Analysis | None:
+    """The same of an analysis."""
+    if analysis is None:
+        return None
+    return replace(
+        analysis,
+        failure=failure_with(convert, analysis.failure, later),
+        diagnosis=convert(analysis.diagnosis),
+        arguments=convert(analysis.arguments),
+    )
+
+
+def incident_with(convert: Callable[[Any], Any], incident: Incident, later: float = 0.0) -> Incident:
+    """The same of an incident."""
 
     def step(one: Step) -> Step:
         return replace(one, arguments=convert(one.arguments), undo=None if one.undo is None else step(one.undo))
 
-    analysis, strategy = incident.analysis, incident.strategy
-    if analysis is not None:
-        analysis = replace(
-            analysis,
-            failure=failure(analysis.failure),
-            diagnosis=convert(analysis.diagnosis),
-            arguments=convert(analysis.arguments),
-        )
-    if strategy is not None:
-        strategy = replace(strategy, steps=tuple(map(step, strategy.steps)))
+    strategy = incident.strategy
     return replace(
         incident,
-        failure=failure(incident.failure),
+        failure=failure_with(convert, incident.failure, later),
+        opened_at=incident.opened_at + later,
+        due=None if incident.due is None else incident.due + later,
         context=convert(incident.context),
-        analysis=analysis,
-        strategy=strategy,
+        analysis=analysis_with(convert, incident.analysis, later),
+        strategy=None if strategy is None else replace(strategy, steps=tuple(map(step, strategy.steps))),
     )

@@ -31,7 +31,7 @@ class TaskStore(Protocol):
     """
 
     async def register(self, task_id: str) -> None:
-        """A task was accepted: status queued, epoch 0."""
+        """A task was accepted: status queued, epoch 0. Raises ValueError when there is one of this name."""
 
     async def begin(self, task_id: str, agent_id: str) -> int | None:
         """Start an attempt and return its epoch; None when the task is already finished (completed or escalated)."""

@@ -48,6 +48,8 @@ class MemoryTaskStore:
 
     def register(self, task_id: str) -> None:
         """A task was accepted."""
+        if task_id in self._records:
+            raise ValueError(f"{task_id}: there is a task of this name already")
         self._records[task_id] = Record()
 
     def begin(self, task_id: str, agent_id: str) -> int | None:

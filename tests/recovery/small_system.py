@@ -21,7 +21,7 @@ from recovery.model import (
     TaskView,
 )
 from recovery.ports import System
-from recovery.stores import inline
+from recovery.stores import PlainTaskStore, inline
 from recovery.stores.memory import MemoryTaskStore
 
 SYMPTOMS = {
@@ -46,8 +46,8 @@ def failure_of(subject: str, kind: FailureKind = FailureKind.TASK, **info) -> Fa
 
 
 class SmallSystem:
-    def __init__(self) -> None:
-        self.store = MemoryTaskStore()
+    def __init__(self, store: PlainTaskStore | None = None) -> None:
+        self.store = MemoryTaskStore() if store is None else store
         self.audit = MemoryAudit(now)
         self.up = {"agent.0": True, "agent.1": True}
         self.unreachable: list[str] = []

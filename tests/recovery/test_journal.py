@@ -4,134 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from types import MappingProxyType
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from recovery import RecoveryEngine, Supervisor
 from recovery.continuation import next_step
-from recovery.journal import MemoryJournal, read, written
+from recovery.journal import Journal, MemoryJournal
 from recovery.model import (
-    Analysis,
-    Candidate,
-    Failure,
     FailureKind,
-    Impact,
     Incident,
-    OnFailure,
-    Phase,
-    RecoveryStrategy,
-    Step,
-    Symptom,
     TaskStatus,
 )
+from recovery.stores import PlainTaskStore
+from recovery.stores.memory import MemoryTaskStore
+from recovery.stores.sql_journal import SqlJournal
+from recovery.stores.sql_tasks import SqlTaskStore
 from sim.loop import SimLoop
 from sim.loop_machine import Machine
+from tests.recovery.conftest import database_of
 from tests.recovery.small_system import SmallSystem, failure_of
-
-PLAIN = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=6,
-)
-ANYTHING = st.dictionaries(st.text(), PLAIN, max_size=3)
-FAILURES = st.builds(
-    Failure,
-    st.sampled_from(FailureKind),
-    st.text(),
-    st.floats(0, 1e9),
-    ANYTHING,
-    st.lists(st.builds(Symptom, st.text(), st.text(), st.text()), max_size=2).map(tuple),
-)
-UNDO = st.builds(Step, st.text(), st.text(), ANYTHING)
-STEPS = st.builds(Step, st.text(), st.text(), ANYTHING, st.just(("a",)), st.sampled_from(OnFailure), st.none() | UNDO)
-STRATEGIES = st.builds(RecoveryStrategy, st.text(), st.lists(STEPS, max_size=3).map(tuple))
-IMPACTS = st.builds(
-    Impact, tasks=st.just(("task.1",)), downstream=st.none() | st.builds(Impact, agents=st.just(("agent.0",)))
-)
-ANALYSES = st.builds(
-    Analysis,
-    FAILURES,
-    st.none() | st.text(),
-    st.floats(0, 1),
-    st.just((Symptom("a", "b", "c"),)),
-    IMPACTS,
-    st.dictionaries(st.text(), st.booleans()),
-    ANYTHING,
-    st.just((Candidate("x", 0.5, ("a: b",)),)),
-    st.just(("x", "y")),
-)
-INCIDENTS = st.builds(
-    Incident,
-    number=st.integers(0, 10**6),
-    failure=FAILURES,
-    opened_at=st.floats(0, 1e9),
-    tries=st.integers(0, 9),
-    outcome=st.none() | st.text(),
-    context=ANYTHING,
-    analysis=st.none() | ANALYSES,
-    strategy=st.none() | STRATEGIES,
-    reached=st.integers(-1, 9),
-    under_way=st.booleans(),
-    resume_at=st.none() | st.integers(0, 9),
-    stuck=st.none() | st.text(),
-    phase=st.sampled_from(Phase),
-    due=st.none() | st.floats(0, 1e9),
-)
-
-
-@given(INCIDENTS)
-def test_what_is_written_is_read_again_to_the_last_bit(incident: Incident) -> None:
-    assert read(written(incident)) == incident
-
-
-def test_what_belongs_to_the_running_core_or_is_seen_anew_is_not_written() -> None:
-    incident = Incident(1, failure_of("task.1"), 0.0, context={"pace": object(), "held": {"gpu": 1}, "fenced": 3})
-    assert read(written(incident)).context == {"fenced": 3}
-
-
-def test_mappings_that_nobody_may_change_are_written_as_well() -> None:
-    incident = Incident(1, failure_of("task.1"), 0.0, context={"requirements": MappingProxyType({"gpu": 1})})
-    assert read(written(incident)).context == {"requirements": {"gpu": 1}}
-
-
-@pytest.mark.parametrize("left", [object(), float("nan"), {1, 2}])
-def test_what_cannot_be_written_is_refused_by_its_name(left: object) -> None:
-    incident = Incident(7, failure_of("task.1"), 0.0, context={"left_by_a_command": left})
-    with pytest.raises(ValueError, match="incident 7: left_by_a_command cannot be kept in the journal"):
-        MemoryJournal().keep(incident)
-
-
-def test_numbers_are_never_given_twice() -> None:
-    journal = MemoryJournal()
-    journal.keep(Incident(4, failure_of("task.1"), 0.0))
-    journal.forget(4)
-    assert journal.numbers() == 5
-    assert journal.unfinished() == []
-
-
-def test_what_is_kept_does_not_change_with_the_incident() -> None:
-    journal = MemoryJournal()
-    incident = Incident(0, failure_of("task.1"), 0.0, context={"reassigned": {}})
-    journal.keep(incident)
-    incident.context["reassigned"]["task.9"] = None
-    assert journal.unfinished()[0].context == {"reassigned": {}}
 
 
 # ----------------------------------------------------------------------------- cores, one after another
 class Cores:
     """Cores over one small system and one journal, on machines that lose their power."""
 
-    def __init__(self, **config) -> None:
-        self.system = SmallSystem()
-        self.system.ports = replace(self.system.ports, journal=MemoryJournal())
-        self.config = config
+    def __init__(self, store: PlainTaskStore, journal: Journal) -> None:
+        self.system = SmallSystem(store)
+        self.system.ports = replace(self.system.ports, journal=journal)
+        self.config: dict = {}
         self.loop = SimLoop()
         self.machine = Machine(self.loop)
         self.core: Supervisor | None = None
@@ -157,9 +58,14 @@ class Cores:
         return [(at, words) for at, _, words in self.system.timed_trail if words.startswith(events)]
 
 
-@pytest.fixture
-def cores():
-    made = Cores(conditions={"task_failure": {"max_retries": 3, "retry_delay": 10}})
+@pytest.fixture(params=["memory", "sqlite"])
+def cores(request):
+    database = database_of(request.param, request)
+    if database is None:
+        made = Cores(MemoryTaskStore(), MemoryJournal())
+    else:
+        made = Cores(SqlTaskStore(database), SqlJournal(database, blocking=True))
+    made.config = {"conditions": {"task_failure": {"max_retries": 3, "retry_delay": 10}}}
     yield made
     made.loop.abandon()
 

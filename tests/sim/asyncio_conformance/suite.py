@@ -9,6 +9,7 @@ module makes are counted: a pass without one of ours would say nothing.
 import asyncio
 import importlib
 import json
+import signal
 import sys
 import unittest
 from itertools import chain
@@ -19,6 +20,8 @@ ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))
 
 from sim.loop import SimLoop  # noqa: E402
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and some tests send it
 
 
 class CountedLoop(SimLoop):

@@ -93,7 +93,7 @@ def test_a_task_that_is_given_up_holds_nothing_and_waits_nowhere() -> None:
     """Its attempt stops, its units are free, and it is over."""
 
     async def give_up(system: System) -> Any:
-        system.store.escalate("task.0", "tried enough")
+        await system.store.escalate("task.0", "tried enough")
         await system.tasks.give_up("task.0", "tried enough")
         return await system.resources.held("task.0"), await system.tasks.tasks_on("agent.0")
 

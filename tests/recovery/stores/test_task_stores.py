@@ -1,18 +1,22 @@
 """Who may act on a task, under which epoch, from which checkpoint."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from recovery.model import FINISHED, HALTED, LEGAL_TRANSITIONS, TaskStatus
 from recovery.stores.memory import IllegalTransition, MemoryTaskStore
+from recovery.stores.schema import CHECKPOINTS, RETRIES, TASKS
+from recovery.stores.sql_tasks import SqlTaskStore
+from tests.recovery.stores.calls import CALLS, answers
 
 
 @pytest.fixture
-def store() -> MemoryTaskStore:
-    store = MemoryTaskStore()
-    store.register("task.1")
-    return store
+def store(tasks):
+    """With one task."""
+    tasks.register("task.1")
+    return tasks
 
 
 def test_a_new_task_is_queued_and_has_no_epoch(store):
@@ -115,13 +119,75 @@ def test_a_completed_task_needs_no_checkpoints(store):
     assert (store.checkpoints("task.1"), store.restore_point("task.1")) == ((), None)
 
 
-def test_there_is_nothing_to_damage_where_nothing_is(store):
+def test_there_is_nothing_to_damage_where_nothing_is():
+    store = MemoryTaskStore()
+    store.register("task.1")
     assert store.corrupt_checkpoint("task.1") is None
 
 
-def test_an_unknown_task_is_an_error(store):
-    with pytest.raises(KeyError):
-        store.begin("task.9", "agent.0")
+ASKED = {
+    "begin": ("agent.0",),
+    "commit": (1,),
+    "fail": (1, TaskStatus.FAILED, "E1"),
+    "fence": (),
+    "is_current": (1,),
+    "requeue": (),
+    "escalate": ("enough",),
+    "epoch": (),
+    "count_retry": ("a", 1),
+    "retries": ("a",),
+    "save_checkpoint": (1, 1.0),
+    "checkpoints": (),
+    "last_checkpoint": (),
+    "restore_point": (),
+    "set_restore_point": (None,),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_an_unknown_task_is_an_error(store, asked):
+    with pytest.raises(KeyError, match=r"task\.9"):
+        getattr(store, asked)("task.9", *ASKED[asked])
+
+
+def test_a_task_is_registered_once(store):
+    store.begin("task.1", "agent.0")
+    with pytest.raises(ValueError, match=r"task\.1: there is a task of this name already"):
+        store.register("task.1")
+    assert store.status("task.1") is TaskStatus.RUNNING
+
+
+@pytest.mark.parametrize("name", ["'; drop table tasks; --", 'a"b', "näm\u00e9 \U0001f40d", "%s ? :task", "x" * 10_000])
+def test_any_name_is_a_name(tasks, name):
+    tasks.register(name)
+    epoch = tasks.begin(name, "agent.0")
+    tasks.set_restore_point(name, tasks.save_checkpoint(name, epoch, 1.5))
+    tasks.count_retry(name, name[:60], 1)
+    assert tasks.restore_point(name).task_id == name
+    assert tasks.fail(name, epoch, TaskStatus.FAILED, "E1")
+    assert list(tasks.halted()) == [name]
+
+
+def test_tasks_are_halted_in_the_order_in_which_they_failed(tasks):
+    for number in (3, 1, 2):
+        tasks.register(f"task.{number}")
+        tasks.fail(f"task.{number}", tasks.begin(f"task.{number}", "a"), TaskStatus.FAILED, "E1")
+    assert list(tasks.halted()) == ["task.3", "task.1", "task.2"]
+    tasks.requeue("task.1")
+    assert list(tasks.halted()) == ["task.3", "task.2"]
+    tasks.fail("task.1", tasks.begin("task.1", "a"), TaskStatus.BLOCKED, "E2")
+    tasks.escalate("task.2", "enough")
+    assert list(tasks.halted()) == ["task.3", "task.1"]
+
+
+def test_a_restore_point_stands_until_another_one_is_chosen(store):
+    epoch = store.begin("task.1", "agent.0")
+    first, second = (store.save_checkpoint("task.1", epoch, progress) for progress in (0.1, 0.2))
+    for chosen in (second, first, None):
+        store.set_restore_point("task.1", chosen)
+        assert store.restore_point("task.1") == chosen
+    assert list(store.checkpoints("task.1")) == [first, second]
+    assert store.last_checkpoint("task.1") == 2
 
 
 def test_only_finished_tasks_have_nowhere_to_go():
@@ -163,3 +229,11 @@ def test_whatever_is_done_a_task_has_one_effect_and_no_void_epoch_has_one(action
             case "save" if epoch <= highest:
                 assert (store.save_checkpoint("task.1", epoch, 1.0) is not None) == (epoch > fence and not finished)
     assert effects == (store.status("task.1") is TaskStatus.COMPLETED)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CALLS)
+def test_a_database_answers_as_memory_does(database, calls):
+    for table in (TASKS, RETRIES, CHECKPOINTS):
+        database.write(lambda connection, table=table: connection.execute(delete(table)))
+    assert answers(SqlTaskStore(database), calls) == answers(MemoryTaskStore(), calls)

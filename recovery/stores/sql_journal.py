@@ -1,0 +1,145 @@
+"""The journal of recoveries, and the escalations, in a database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection, delete, insert, select, update
+
+from recovery.escalation import Escalation
+from recovery.journal import analysis_with, failure_with, plain, read, tuples, written
+from recovery.model import Incident
+from recovery.stores.database import Database
+from recovery.stores.errors import StoreError
+from recovery.stores.schema import ESCALATIONS, JOURNAL, META
+
+Result = TypeVar("Result")
+_ESCALATION: TypeAdapter[Escalation] = TypeAdapter(Escalation)
+_NUMBERS = "incidents"
+"""Under which name the first number is kept that no recovery has had."""
+
+
+def no_offset() -> float:
+    """The clock of the loop outlives the core, as that of a simulation does."""
+    return 0.0
+
+
+class SqlJournal:
+    """A `recovery.journal.Journal`. What cannot be kept is raised by the next `durable`, as a StoreError.
+
+    `offset` is by how many seconds the clock that stored instants go by is ahead of the loop's: a core that is started
+    again has another loop. With `blocking`, `durable` does not let the loop go on meanwhile, as in a simulation.
+    """
+
+    def __init__(self, database: Database, offset: Callable[[], float] = no_offset, *, blocking: bool = False) -> None:
+        self._database = database
+        self._offset = offset
+        self._blocking = blocking
+        self._pending: deque[Future[None]] = deque()
+
+    async def durable(self) -> None:
+        """Return when everything that was accepted so far is on the disk."""
+        while self._pending:
+            future = self._pending.popleft()
+            if self._blocking:
+                future.result()
+            else:
+                await asyncio.wrap_future(future)
+
+    def _after_all(self, question: Callable[[Connection], Result]) -> Result:
+        """What is there when everything that was accepted so far is written."""
+        return self._database.write(question)
+
+    def _submit(self, work: Callable[[Connection], None]) -> None:
+        self._pending.append(self._database.submit(work))
+
+    # ------------------------------------------------------------------------------------------- recoveries
+    def keep(self, incident: Incident) -> None:
+        """Accept an open recovery as it stands now."""
+        number, text = incident.number, written(incident, self._offset())
+
+        def work(connection: Connection) -> None:
+            changed = update(JOURNAL).where(JOURNAL.c.number == number).values(incident=text)
+            if connection.execute(changed).rowcount == 0:
+                connection.execute(insert(JOURNAL).values(number=number, incident=text))
+                _count(connection, number + 1)
+
+        self._submit(work)
+
+    def forget(self, number: int) -> None:
+        """A recovery is over."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(JOURNAL).where(JOURNAL.c.number == number))
+
+        self._submit(work)
+
+    def unfinished(self) -> Sequence[Incident]:
+        """The recoveries that are not over. Raises StoreError for one that cannot be read."""
+        rows = self._after_all(lambda connection: connection.execute(select(JOURNAL).order_by(JOURNAL.c.number)).all())
+        return [self._incident(number, text) for number, text in rows]
+
+    def _incident(self, number: int, text: bytes) -> Incident:
+        try:
+            return read(text, -self._offset())
+        except ValidationError:
+            raise StoreError(f"{self._database.place}: recovery {number} in the journal is damaged") from None
+
+    def numbers(self) -> int:
+        """One more than the highest so far."""
+        return self._after_all(_numbers)
+
+    # ------------------------------------------------------------------------------------------- escalations
+    def keep_escalation(self, escalation: Escalation) -> None:
+        """Accept an escalation."""
+        incident, text = escalation.incident, _ESCALATION.dump_json(_with(plain, escalation, self._offset()))
+
+        def work(connection: Connection) -> None:
+            changed = update(ESCALATIONS).where(ESCALATIONS.c.incident == incident).values(escalation=text)
+            if connection.execute(changed).rowcount == 0:
+                connection.execute(insert(ESCALATIONS).values(incident=incident, escalation=text))
+
+        self._submit(work)
+
+    def escalations(self) -> Sequence[Escalation]:
+        """All escalations, in the order in which they were first kept. Raises StoreError for a damaged one."""
+        asked = select(ESCALATIONS.c.incident, ESCALATIONS.c.escalation).order_by(ESCALATIONS.c.place)
+        rows = self._after_all(lambda connection: connection.execute(asked).all())
+        return tuple(self._escalation(number, text) for number, text in rows)
+
+    def _escalation(self, number: int, text: bytes) -> Escalation:
+        try:
+            return _with(tuples, _ESCALATION.validate_json(text), -self._offset())
+        except ValidationError:
+            raise StoreError(f"{self._database.place}: the escalation of recovery {number} is damaged") from None
+
+
+def _numbers(connection: Connection) -> int:
+    found = connection.execute(select(META.c.value).where(META.c.name == _NUMBERS)).scalar_one_or_none()
+    return 0 if found is None else int(found)
+
+
+def _count(connection: Connection, numbers: int) -> None:
+    """Numbers are used once, though what had them is struck out."""
+    before = _numbers(connection)
+    if before == 0:
+        connection.execute(insert(META).values(name=_NUMBERS, value=str(numbers)))
+    elif before < numbers:
+        connection.execute(update(META).where(META.c.name == _NUMBERS).values(value=str(numbers)))
+
+
+def _with(convert: Callable[[Any], Any], escalation: Escalation, later: float) -> Escalation:
+    return replace(
+        escalation,
+        failure=failure_with(convert, escalation.failure, later),
+        opened_at=escalation.opened_at + later,
+        at=escalation.at + later,
+        analysis=analysis_with(convert, escalation.analysis, later),
+        released=convert(escalation.released),
+    )

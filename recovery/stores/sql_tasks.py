@@ -1,0 +1,253 @@
+"""Task state and checkpoints in a database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
+
+from recovery.model import FINISHED, LEGAL_TRANSITIONS, Checkpoint, TaskStatus
+from recovery.stores.database import Database
+from recovery.stores.memory import IllegalTransition, checksum
+from recovery.stores.schema import CHECKPOINTS, RETRIES, TASKS
+
+_TASK = TASKS.c.task_id == bindparam("task")
+_FIND = select(TASKS.c.status, TASKS.c.epoch, TASKS.c.fence).where(_TASK)
+_LOCK = _FIND.with_for_update()
+_OF_TASK = CHECKPOINTS.c.task_id == bindparam("task")
+_LAST = select(func.coalesce(func.max(CHECKPOINTS.c.sequence), 0)).where(_OF_TASK)
+_SAVE = insert(CHECKPOINTS)
+_SAVED = tuple(column.name for column in CHECKPOINTS.columns)
+_READ = select(CHECKPOINTS).where(_OF_TASK).order_by(CHECKPOINTS.c.sequence)
+
+
+class SqlTaskStore:
+    """A `recovery.stores.PlainTaskStore`. Unknown tasks raise KeyError, what the database cannot do StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(self, task_id: str) -> None:
+        """A task was accepted."""
+
+        def work(connection: Connection) -> None:
+            if _task(connection, task_id, _FIND) is not None:
+                raise ValueError(f"{task_id}: there is a task of this name already")
+            connection.execute(insert(TASKS), {"task_id": task_id, "status": TaskStatus.QUEUED.value})
+
+        self._database.write(work)
+
+    def begin(self, task_id: str, agent_id: str) -> int | None:
+        """Start an attempt and return its epoch; None when the task is finished."""
+
+        def work(connection: Connection) -> int | None:
+            task = _locked(connection, task_id)
+            if task.status in FINISHED:
+                return None
+            epoch = task.epoch + 1
+            _change(connection, task_id, status=TaskStatus.RUNNING.value, epoch=epoch, halted=None)
+            return epoch
+
+        return self._database.write(work)
+
+    def commit(self, task_id: str, epoch: int) -> bool:
+        """Make the effect of an attempt final, unless it is fenced or too late."""
+
+        def work(connection: Connection) -> bool:
+            task = _locked(connection, task_id)
+            if epoch <= task.fence or task.status in FINISHED:
+                return False
+            _change(connection, task_id, status=TaskStatus.COMPLETED.value, halted=None, restore=None)
+            connection.execute(delete(CHECKPOINTS).where(_OF_TASK), {"task": task_id})
+            return True
+
+        return self._database.write(work)
+
+    def fail(self, task_id: str, epoch: int, status: TaskStatus, error_code: str) -> bool:
+        """The latest attempt says that it failed or is blocked."""
+
+        def work(connection: Connection) -> bool:
+            task = _locked(connection, task_id)
+            if epoch != task.epoch or epoch <= task.fence or task.status in FINISHED:
+                return False
+            halted = 1 + connection.execute(select(func.coalesce(func.max(TASKS.c.halted), 0))).scalar_one()
+            _move(connection, task_id, task, status, halted=halted)
+            return True
+
+        return self._database.write(work)
+
+    def fence(self, task_id: str) -> int:
+        """Void every epoch handed out so far."""
+
+        def work(connection: Connection) -> int:
+            epoch = _locked(connection, task_id).epoch
+            _change(connection, task_id, fence=epoch)
+            return epoch
+
+        return self._database.write(work)
+
+    def is_current(self, task_id: str, epoch: int) -> bool:
+        """Whether an attempt may still act."""
+        return self._database.read(lambda connection: _is_current(_found(connection, task_id), epoch))
+
+    def requeue(self, task_id: str, fenced: int | None = None) -> bool:
+        """Status queued again."""
+
+        def work(connection: Connection) -> bool:
+            task = _locked(connection, task_id)
+            runs_on = fenced is not None and task.status is TaskStatus.RUNNING and task.epoch > fenced
+            if task.status in FINISHED or runs_on:
+                return False
+            _move(connection, task_id, task, TaskStatus.QUEUED)
+            return True
+
+        return self._database.write(work)
+
+    def escalate(self, task_id: str, reason: str) -> bool:
+        """Automatic recovery gave up."""
+
+        def work(connection: Connection) -> bool:
+            task = _locked(connection, task_id)
+            if task.status in FINISHED:
+                return False
+            _move(connection, task_id, task, TaskStatus.ESCALATED, fence=task.epoch)
+            return True
+
+        return self._database.write(work)
+
+    def status(self, task_id: str) -> TaskStatus | None:
+        """Where the task stands."""
+        task = self._database.read(lambda connection: _task(connection, task_id, _FIND))
+        return None if task is None else task.status
+
+    def halted(self) -> Sequence[str]:
+        """Tasks that are failed or blocked."""
+        asked = select(TASKS.c.task_id).where(TASKS.c.halted.is_not(None)).order_by(TASKS.c.halted, TASKS.c.task_id)
+        return self._database.read(lambda connection: tuple(connection.execute(asked).scalars()))
+
+    def epoch(self, task_id: str) -> int:
+        """The latest epoch handed out."""
+        return self._database.read(lambda connection: _found(connection, task_id).epoch)
+
+    def count_retry(self, task_id: str, kind: str, retry: int) -> None:
+        """There has been a retry of this number."""
+
+        def work(connection: Connection) -> None:
+            _locked(connection, task_id)
+            before = _retries(connection, task_id, kind)
+            if before is None:
+                row = {"task_id": task_id, "kind": str(kind), "count": retry}
+                connection.execute(insert(RETRIES), row)
+            elif before < retry:
+                counted = update(RETRIES).where(RETRIES.c.task_id == task_id, RETRIES.c.kind == str(kind))
+                connection.execute(counted.values(count=retry))
+
+        self._database.write(work)
+
+    def retries(self, task_id: str, kind: str) -> int:
+        """Retries so far."""
+
+        def question(connection: Connection) -> int:
+            _found(connection, task_id)
+            return _retries(connection, task_id, kind) or 0
+
+        return self._database.read(question)
+
+    def save_checkpoint(self, task_id: str, epoch: int, progress: float) -> Checkpoint | None:
+        """Append a checkpoint, unless the attempt is fenced."""
+
+        def work(connection: Connection) -> Checkpoint | None:
+            if not _is_current(_locked(connection, task_id), epoch):
+                return None
+            sequence = 1 + connection.execute(_LAST, {"task": task_id}).scalar_one()
+            found = Checkpoint(task_id, sequence, epoch, progress, checksum(task_id, sequence, epoch, progress))
+            row = {name: getattr(found, name) for name in _SAVED}
+            connection.execute(_SAVE, row)
+            return found
+
+        return self._database.write(work)
+
+    def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
+        """What is stored, oldest first."""
+
+        def question(connection: Connection) -> Sequence[Checkpoint]:
+            _found(connection, task_id)
+            return tuple(Checkpoint(*row) for row in connection.execute(_READ, {"task": task_id}))
+
+        return self._database.read(question)
+
+    def last_checkpoint(self, task_id: str) -> int:
+        """Sequence of the last checkpoint."""
+
+        def question(connection: Connection) -> int:
+            _found(connection, task_id)
+            return int(connection.execute(_LAST, {"task": task_id}).scalar_one())
+
+        return self._database.read(question)
+
+    def restore_point(self, task_id: str) -> Checkpoint | None:
+        """From where the next attempt starts: the checkpoint that was chosen, as it is stored now."""
+
+        def question(connection: Connection) -> Checkpoint | None:
+            _found(connection, task_id)
+            chosen = select(CHECKPOINTS).join(
+                TASKS, (TASKS.c.task_id == CHECKPOINTS.c.task_id) & (TASKS.c.restore == CHECKPOINTS.c.sequence)
+            )
+            row = connection.execute(chosen.where(_OF_TASK), {"task": task_id}).one_or_none()
+            return None if row is None else Checkpoint(*row)
+
+        return self._database.read(question)
+
+    def set_restore_point(self, task_id: str, checkpoint: Checkpoint | None) -> None:
+        """Choose from where the next attempt starts."""
+
+        def work(connection: Connection) -> None:
+            _locked(connection, task_id)
+            _change(connection, task_id, restore=None if checkpoint is None else checkpoint.sequence)
+
+        self._database.write(work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    status: TaskStatus
+    epoch: int
+    fence: int
+
+
+def _task(connection: Connection, task_id: str, asked: Select[Any]) -> _Task | None:
+    row = connection.execute(asked, {"task": task_id}).one_or_none()
+    return None if row is None else _Task(TaskStatus(row[0]), row[1], row[2])
+
+
+def _found(connection: Connection, task_id: str, asked: Select[Any] = _FIND) -> _Task:
+    task = _task(connection, task_id, asked)
+    if task is None:
+        raise KeyError(task_id)
+    return task
+
+
+def _locked(connection: Connection, task_id: str) -> _Task:
+    """A task that nobody else changes until this transaction is over."""
+    return _found(connection, task_id, _LOCK)
+
+
+def _is_current(task: _Task, epoch: int) -> bool:
+    return epoch > task.fence and task.status not in FINISHED
+
+
+def _retries(connection: Connection, task_id: str, kind: str) -> int | None:
+    asked = select(RETRIES.c.count).where(RETRIES.c.task_id == task_id, RETRIES.c.kind == str(kind))
+    return connection.execute(asked).scalar_one_or_none()
+
+
+def _change(connection: Connection, task_id: str, **values: Any) -> None:
+    connection.execute(update(TASKS).where(_TASK).values(**values), {"task": task_id})
+
+
+def _move(connection: Connection, task_id: str, task: _Task, status: TaskStatus, **values: Any) -> None:
+    if status not in LEGAL_TRANSITIONS[task.status]:
+        raise IllegalTransition(f"{task_id}: {task.status} cannot become {status}")
+    _change(connection, task_id, **{"halted": None, "status": status.value, **values})

@@ -1,0 +1,79 @@
+"""Stores of every kind, each empty: what the tests of stores are held against."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url
+
+from recovery.journal import MemoryJournal
+from recovery.stores.database import Database
+from recovery.stores.memory import MemoryTaskStore
+from recovery.stores.schema import METADATA
+from recovery.stores.sql_journal import SqlJournal
+from recovery.stores.sql_tasks import SqlTaskStore
+from tests.recovery.stores import postgresql
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The URL of a PostgreSQL server."""
+    if postgresql.program("initdb") is None:
+        missing = "there is no PostgreSQL on this machine: Debian's package is called postgresql"
+        if "CI" in os.environ:
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with tempfile.TemporaryDirectory() as folder, postgresql.server(Path(folder)) as url:
+        yield url
+
+
+def emptied(url):
+    """The URL of a PostgreSQL server, on which there is no table of ours any more."""
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    METADATA.drop_all(engine)
+    engine.dispose()
+    return url
+
+
+@pytest.fixture
+def opened():
+    """Opens databases, and closes them after the test."""
+    found = []
+
+    def open_one(url, *, synchronous=False):
+        found.append(Database(url, synchronous=synchronous))
+        return found[-1]
+
+    yield open_one
+    for database in found:
+        database.close()
+
+
+def database_of(kind, request):
+    """An empty database of this kind, None for memory."""
+    if kind == "memory":
+        return None
+    folder = request.getfixturevalue("tmp_path")
+    url = f"sqlite:///{folder}/store.db" if kind == "sqlite" else emptied(request.getfixturevalue("server"))
+    return request.getfixturevalue("opened")(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request):
+    """A database of each kind."""
+    return database_of(request.param, request)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def tasks(request):
+    """A task store of each kind."""
+    database = database_of(request.param, request)
+    return MemoryTaskStore() if database is None else SqlTaskStore(database)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def journal(request):
+    """A journal of each kind."""
+    database = database_of(request.param, request)
+    return MemoryJournal() if database is None else SqlJournal(database, blocking=True)

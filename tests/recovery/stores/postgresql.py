@@ -1,0 +1,45 @@
+"""A PostgreSQL server of the tests' own, from what is installed on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+"""Where Debian keeps what is not meant for everybody's path."""
+
+
+def program(name):
+    """A program of PostgreSQL, None where there is none."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *map(str, PLACES)]))
+
+
+def user():
+    """As whom a server runs: it refuses to be root."""
+    return "postgres" if os.geteuid() == 0 else None
+
+
+@contextmanager
+def server(folder: Path):
+    """A server on a socket in this folder; its URL, as long as the block lasts."""
+    data, sockets = folder / "data", folder / "sockets"
+    for each in (data, sockets):
+        each.mkdir()
+        if user() is not None:
+            shutil.chown(each, user())
+    for each in (folder, *folder.parents):
+        if user() is not None and each.stat().st_uid == 0 and each != Path("/"):
+            each.chmod(each.stat().st_mode | 0o011)  # a way through
+    initdb = [program("initdb"), "-D", data, "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale"]
+    subprocess.run(initdb, check=True, capture_output=True, user=user(), cwd=data)
+    control = [program("pg_ctl"), "-D", data, "-w"]
+    options = f"-k '{sockets}' -c listen_addresses= -c fsync=off"
+    start = [*control, "-l", data / "log", "-o", options, "start"]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, user=user(), cwd=data)
+    try:
+        yield f"postgresql://tester@/postgres?host={sockets}"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True, user=user(), cwd=data)

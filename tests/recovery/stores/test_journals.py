@@ -1,0 +1,180 @@
+"""Journals keep what they are given, and give it back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import update
+
+from recovery.alerts import Severity
+from recovery.escalation import Escalation
+from recovery.journal import read, written
+from recovery.model import (
+    Analysis,
+    Candidate,
+    Checkpoint,
+    Failure,
+    FailureKind,
+    Impact,
+    Incident,
+    OnFailure,
+    Phase,
+    RecoveryStrategy,
+    Step,
+    Symptom,
+    TaskStatus,
+)
+from recovery.stores.errors import StoreError
+from recovery.stores.schema import JOURNAL
+from recovery.stores.sql_journal import SqlJournal
+from sim.loop import run
+from tests.recovery.small_system import failure_of
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+ANYTHING = st.dictionaries(st.text(), PLAIN, max_size=3)
+FAILURES = st.builds(
+    Failure,
+    st.sampled_from(FailureKind),
+    st.text(),
+    st.floats(0, 1e9),
+    ANYTHING,
+    st.lists(st.builds(Symptom, st.text(), st.text(), st.text()), max_size=2).map(tuple),
+)
+UNDO = st.builds(Step, st.text(), st.text(), ANYTHING)
+STEPS = st.builds(Step, st.text(), st.text(), ANYTHING, st.just(("a",)), st.sampled_from(OnFailure), st.none() | UNDO)
+STRATEGIES = st.builds(RecoveryStrategy, st.text(), st.lists(STEPS, max_size=3).map(tuple))
+IMPACTS = st.builds(
+    Impact, tasks=st.just(("task.1",)), downstream=st.none() | st.builds(Impact, agents=st.just(("agent.0",)))
+)
+ANALYSES = st.builds(
+    Analysis,
+    FAILURES,
+    st.none() | st.text(),
+    st.floats(0, 1),
+    st.just((Symptom("a", "b", "c"),)),
+    IMPACTS,
+    st.dictionaries(st.text(), st.booleans()),
+    ANYTHING,
+    st.just((Candidate("x", 0.5, ("a: b",)),)),
+    st.just(("x", "y")),
+)
+INCIDENTS = st.builds(
+    Incident,
+    number=st.integers(0, 10**6),
+    failure=FAILURES,
+    opened_at=st.floats(0, 1e9),
+    tries=st.integers(0, 9),
+    outcome=st.none() | st.text(),
+    context=ANYTHING,
+    analysis=st.none() | ANALYSES,
+    strategy=st.none() | STRATEGIES,
+    reached=st.integers(-1, 9),
+    under_way=st.booleans(),
+    resume_at=st.none() | st.integers(0, 9),
+    stuck=st.none() | st.text(),
+    phase=st.sampled_from(Phase),
+    due=st.none() | st.floats(0, 1e9),
+    retry=st.none() | st.integers(1, 9),
+)
+
+
+@given(INCIDENTS)
+def test_what_is_written_is_read_again_to_the_last_bit(incident: Incident) -> None:
+    assert read(written(incident)) == incident
+
+
+def test_what_belongs_to_the_running_core_or_is_seen_anew_is_not_written() -> None:
+    incident = Incident(1, failure_of("task.1"), 0.0, context={"pace": object(), "held": {"gpu": 1}, "fenced": 3})
+    assert read(written(incident)).context == {"fenced": 3}
+
+
+def test_mappings_that_nobody_may_change_are_written_as_well() -> None:
+    incident = Incident(1, failure_of("task.1"), 0.0, context={"requirements": MappingProxyType({"gpu": 1})})
+    assert read(written(incident)).context == {"requirements": {"gpu": 1}}
+
+
+@pytest.mark.parametrize("left", [object(), float("nan"), {1, 2}])
+def test_what_cannot_be_written_is_refused_by_its_name(journal, left: object) -> None:
+    incident = Incident(7, failure_of("task.1"), 0.0, context={"left_by_a_command": left})
+    with pytest.raises(ValueError, match="incident 7: left_by_a_command cannot be kept in the journal"):
+        journal.keep(incident)
+    assert journal.unfinished() == []
+
+
+def test_numbers_are_never_given_twice(journal) -> None:
+    journal.keep(Incident(4, failure_of("task.1"), 0.0))
+    journal.forget(4)
+    assert journal.numbers() == 5
+    assert journal.unfinished() == []
+
+
+def test_what_is_kept_does_not_change_with_the_incident(journal) -> None:
+    incident = Incident(0, failure_of("task.1"), 0.0, context={"reassigned": {}})
+    journal.keep(incident)
+    incident.context["reassigned"]["task.9"] = None
+    assert journal.unfinished()[0].context == {"reassigned": {}}
+
+
+def test_recoveries_are_found_in_the_order_in_which_they_were_opened_as_they_were_kept_last(journal) -> None:
+    kept = [Incident(number, failure_of(f"task.{number}"), 1.5) for number in (2, 0, 11)]
+    for incident in kept:
+        journal.keep(incident)
+    kept[0].phase = Phase.EXECUTING
+    kept[0].strategy = RecoveryStrategy("x", (Step("a", "b", {"c": (1, 2)}),))
+    journal.keep(kept[0])
+    journal.forget(0)
+    run(journal.durable())
+    assert journal.unfinished() == [kept[0], kept[2]]
+    assert journal.numbers() == 12
+
+
+def test_an_escalation_takes_the_place_of_what_was_kept_of_the_same_incident(journal) -> None:
+    analysis = Analysis(failure_of("task.1"), "x", 0.5, (), Impact(tasks=("task.1",)), {"seen": True}, {"a": (1,)})
+    one = Escalation(
+        4, failure_of("task.1"), "retries exhausted", 1.0, 2.5, 3, Severity.WARNING, analysis, TaskStatus.FAILED
+    )
+    one = replace(one, checkpoint=Checkpoint("task.1", 2, 1, 0.1, 7), released=MappingProxyType({"gpu": 1}))
+    other = Escalation(2, failure_of("agent.1", FailureKind.AGENT), "unknown", 1.0, 2.0, 1, Severity.CRITICAL)
+    for escalation in (one, other, replace(one, acknowledged_by="ann", unknown=("status: OSError",))):
+        journal.keep_escalation(escalation)
+    assert journal.escalations() == (replace(one, acknowledged_by="ann", unknown=("status: OSError",)), other)
+
+
+def test_a_clock_that_begins_anew_shows_stored_instants_where_they_belong(database) -> None:
+    """The loop of the first core shows 100 when the wall's clock shows 1,000; that of the second begins at 5."""
+    incident = Incident(0, failure_of("task.1"), 100.0, phase=Phase.GRANTED, due=130.0)
+    SqlJournal(database, lambda: 900.0, blocking=True).keep(incident)
+    (found,) = SqlJournal(database, lambda: 1010.0 - 5.0, blocking=True).unfinished()
+    assert (found.opened_at, found.due) == (-5.0, 25.0)
+    assert found.failure.at == incident.failure.at - 105.0
+
+
+def test_a_recovery_that_is_damaged_on_the_disk_is_said_with_its_number(database) -> None:
+    journal = SqlJournal(database, blocking=True)
+    journal.keep(Incident(3, failure_of("task.1"), 0.0))
+    run(journal.durable())
+    cut = update(JOURNAL).values(incident=b'{"number": 3, "fail')
+    database.write(lambda connection: connection.execute(cut))
+    with pytest.raises(StoreError, match="recovery 3 in the journal is damaged"):
+        journal.unfinished()
+
+
+def test_what_could_not_be_kept_is_told_when_it_has_to_be_durable(database) -> None:
+    journal = SqlJournal(database)
+    database.write(JOURNAL.drop)
+    journal.keep(Incident(3, failure_of("task.1"), 0.0))
+    with pytest.raises(StoreError):
+        asyncio.run(journal.durable())

@@ -48,6 +48,7 @@ class Database:
     """
 
     def __init__(self, url: str | URL, *, synchronous: bool = True) -> None:
+        self.url = url
         self.place, self._engine = _engine(url, synchronous)
         self._waiting: deque[_Submitted] = deque()
         self._changed = threading.Condition()
@@ -55,6 +56,7 @@ class Database:
         self._writer = threading.Thread(target=self._write_all, name=f"writes to {self.place}", daemon=True)
         try:
             with self._engine.begin() as connection:
+                _check(connection)
                 prepare(connection)
         except NewerSchema as newer:
             self._engine.dispose()
@@ -120,6 +122,14 @@ class Database:
         for each in tell:
             each()
         return True
+
+
+def _check(connection: Connection) -> None:
+    """A file that somebody has cut off or changed is not gone on with. Raises SQLAlchemyError."""
+    if connection.dialect.name == "sqlite":
+        found = connection.exec_driver_sql("pragma quick_check(1)").scalar_one()
+        if found != "ok":
+            raise SQLAlchemyError(f"malformed: {found}")
 
 
 def _raising(future: Future[Any], error: StoreError) -> Callable[[], None]:

@@ -17,6 +17,7 @@ SAID = {
     "unable to open database file": "cannot be opened; valid: a file in a folder that exists and may be written to",
     "file is not a database": "is no database, or a damaged one; valid: a file that a store has made",
     "malformed": "is damaged; valid: a copy from before",
+    "is the server running": "does not answer; valid: the URL of a server that runs",
     "connection refused": "does not answer; valid: the URL of a server that runs",
     "could not translate host name": "is on a host that nobody knows; valid: the URL of a server that runs",
     "password authentication failed": "does not let this user in",

@@ -1,0 +1,80 @@
+"""The trail in a database: append-only, in order, and sealed."""
+
+import pytest
+from sqlalchemy import delete, insert, update
+
+from recovery.audit import AuditEntry
+from recovery.stores.schema import AUDIT, META
+from recovery.stores.sql_audit import SqlAudit
+
+LINES = [
+    ("recovery.opened", 0, "task.1", "task_failure", None, ""),
+    ("retry.granted", 0, "task.1", "task_failure", 0.1, ""),
+    ("recovery.analyzed", 0, "task.1", "unknown", 0.0, "says “nothing” of ünïcode\n; drop table audit"),
+    ("agent.suspected", -1, "agent.3", "", None, ""),
+    ("recovery.verified", 0, "task.1", "", 1e308, ""),
+]
+
+
+@pytest.fixture
+def trail(database):
+    clock = iter(range(1, 100))
+    trail = SqlAudit(database, lambda: next(clock) / 10)
+    for line in LINES:
+        trail.record(*line)
+    trail.flush()
+    return trail
+
+
+def test_it_says_what_it_was_told_in_order(trail):
+    assert trail.entries() == [AuditEntry((n + 1) / 10, *line) for n, line in enumerate(LINES)]
+    assert trail.first_wrong() is None
+
+
+def test_an_empty_trail_is_as_it_was_written(database):
+    assert SqlAudit(database, lambda: 0.0).first_wrong() is None
+
+
+def test_it_goes_on_where_another_program_has_ended(trail, database, opened):
+    other = SqlAudit(opened(database.url), lambda: 9.0)
+    other.record("recovery.opened", 1, "task.2")
+    other.flush()
+    trail.record("recovery.opened", 2, "task.3")
+    trail.flush()
+    assert [entry.incident for entry in trail.entries()][-2:] == [1, 2]
+    assert trail.first_wrong() is None
+
+
+def move(connection):
+    """The third line and the fourth one change places."""
+    for old, new in ((3, 99), (4, 3), (99, 4)):
+        connection.execute(update(AUDIT).where(AUDIT.c.number == old).values(number=new))
+
+
+def forge(connection):
+    """A line more at the end, by somebody who does not seal it."""
+    row = {"at": 1.0, "event": "recovery.verified", "incident": 0, "subject": "task.1", "detail": "", "text": ""}
+    connection.execute(insert(AUDIT).values(number=6, sha256="0" * 64, **row))
+
+
+@pytest.mark.parametrize(
+    ("tamper", "said"),
+    [
+        (update(AUDIT).where(AUDIT.c.number == 2).values(value=0.2), "line 2 is not what was written"),
+        (update(AUDIT).where(AUDIT.c.number == 1).values(at=0.0), "line 1 is not what was written"),
+        (update(AUDIT).where(AUDIT.c.number == 4).values(subject="agent.4"), "line 4 is not what was written"),
+        (update(AUDIT).where(AUDIT.c.number == 5).values(text="x"), "line 5 is not what was written"),
+        (update(AUDIT).where(AUDIT.c.number == 5).values(sha256="0" * 64), "line 5 is not what was written"),
+        (delete(AUDIT).where(AUDIT.c.number == 3), "line 3 is missing"),
+        (delete(AUDIT).where(AUDIT.c.number == 1), "line 1 is missing"),
+        (delete(AUDIT).where(AUDIT.c.number >= 4), "lines are missing after line 3"),
+        (delete(AUDIT), "lines are missing after line 0"),
+        (delete(META).where(META.c.name == "audit"), "lines are missing after line 5"),
+        (move, "line 3 is not what was written"),
+        (forge, "line 6 is not what was written"),
+    ],
+    ids=str,
+)
+def test_a_line_that_was_changed_removed_or_moved_is_found(trail, database, tamper, said):
+    database.write(tamper if callable(tamper) else lambda connection: connection.execute(tamper))
+    assert trail.first_wrong() == said

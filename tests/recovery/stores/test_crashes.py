@@ -1,0 +1,148 @@
+"""What was acknowledged is there when the program was killed in the middle of a write, and nothing is half there."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from recovery.audit import MemoryAudit
+from recovery.journal import MemoryJournal
+from recovery.model import Incident, Phase, TaskStatus
+from recovery.stores.database import Database
+from recovery.stores.errors import StoreError
+from recovery.stores.memory import MemoryTaskStore
+from recovery.stores.sql_audit import SqlAudit
+from recovery.stores.sql_journal import SqlJournal
+from recovery.stores.sql_tasks import SqlTaskStore
+from tests.recovery.small_system import failure_of
+
+KILLS = 200
+
+
+class Stores:
+    """A task store, a journal and a trail, in memory or in a database."""
+
+    def __init__(self, database: Database | None = None) -> None:
+        self.database = database
+        if database is None:
+            self.tasks, self.journal, self.audit = MemoryTaskStore(), MemoryJournal(), MemoryAudit(lambda: 0.0)
+        else:
+            self.tasks = SqlTaskStore(database)
+            self.journal = SqlJournal(database, blocking=True)
+            self.audit = SqlAudit(database, lambda: 0.0)
+
+    def do(self, number: int) -> None:
+        """The write of this number: of each kind, in turn, on one task after the other. Durable when it returns."""
+        turn, kind = divmod(number, 12)
+        task, incident = f"task.{turn}", Incident(turn, failure_of(f"task.{turn}"), float(turn))
+        tasks, journal = self.tasks, self.journal
+        (
+            lambda: tasks.register(task),
+            lambda: tasks.begin(task, "agent.0"),
+            lambda: tasks.save_checkpoint(task, 1, 0.1),
+            lambda: tasks.save_checkpoint(task, 1, 0.2),
+            lambda: tasks.fail(task, 1, TaskStatus.FAILED, "E1"),
+            lambda: journal.keep(incident),
+            lambda: tasks.count_retry(task, "task_failure", 1),
+            lambda: tasks.set_restore_point(task, tasks.checkpoints(task)[-1]),
+            lambda: tasks.fence(task),
+            lambda: self.audit.record("recovery.verified", turn, task),
+            lambda: tasks.requeue(task) if turn % 3 else tasks.escalate(task, "enough"),
+            lambda: (
+                journal.forget(turn) if turn % 2 else setattr(incident, "phase", Phase.FAILED) or journal.keep(incident)
+            ),
+        )[kind]()
+        if self.database is not None:
+            asyncio.run(journal.durable())
+            self.audit.flush()
+
+    def state(self, turns: int) -> tuple[object, ...]:
+        """All that there is to be known."""
+        known = [task for task in (f"task.{turn}" for turn in range(turns)) if self.tasks.status(task) is not None]
+        asked = ("status", "epoch", "checkpoints", "restore_point", "last_checkpoint")
+        of_tasks = {task: [getattr(self.tasks, name)(task) for name in asked] for task in known}
+        fenced = {task: [self.tasks.is_current(task, 1), self.tasks.retries(task, "task_failure")] for task in known}
+        said = list(self.audit.entries if self.database is None else self.audit.entries())
+        return of_tasks, fenced, list(self.tasks.halted()), self.journal.unfinished(), self.journal.numbers(), said
+
+
+def write_on(path: str, acknowledged: int) -> None:
+    """Write until killed, and acknowledge each write through a pipe."""
+    stores = Stores(Database(f"sqlite:///{path}"))
+    for number in range(10_000):
+        stores.do(number)
+        os.write(acknowledged, b".")
+
+
+def killed_after(path: Path, acknowledgements: int, pause: float) -> int:
+    """How many writes a program has acknowledged that is killed so many seconds after this number."""
+    read, write = os.pipe()
+    context = multiprocessing.get_context("fork")
+    program = context.Process(target=write_on, args=(str(path), write))
+    program.start()
+    os.close(write)
+    seen = 0
+    while seen < acknowledgements:
+        seen += len(os.read(read, acknowledgements - seen))
+    program.join(pause)
+    os.kill(program.pid, signal.SIGKILL)
+    program.join()
+    while more := os.read(read, 1000):
+        seen += len(more)
+    os.close(read)
+    return seen
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_no_acknowledged_write_is_lost_and_none_is_half_written(tmp_path):
+    """Killed 200 times, at random; what is there is what memory has after as many writes, or one more."""
+    chance = random.Random(20261125)
+    cut_short = 0
+    for kill in range(KILLS):
+        path = tmp_path / f"{kill}.db"
+        seen = killed_after(path, chance.randint(1, 40), chance.uniform(0, 0.003))
+        turns = seen // 12 + 2
+        remembered = Stores()
+        for number in range(seen):
+            remembered.do(number)
+        database = Database(f"sqlite:///{path}")
+        found, trail = Stores(database).state(turns), SqlAudit(database, lambda: 0.0)
+        assert trail.first_wrong() is None
+        database.close()
+        if found != remembered.state(turns):
+            remembered.do(seen)
+            assert found == remembered.state(turns)
+            cut_short += 1
+    assert 0 < cut_short < KILLS  # some were killed between a write and its acknowledgement
+
+
+def test_a_file_that_was_cut_off_anywhere_is_refused_or_whole(tmp_path):
+    """At every 512 bytes: nothing that was written is missing without a word."""
+    path, cut = tmp_path / "whole.db", tmp_path / "cut.db"
+    database = Database(f"sqlite:///{path}")
+    stores = Stores(database)
+    for number in range(60):
+        stores.do(number)
+    state = stores.state(6)
+    database.close()
+    whole = path.read_bytes()
+    refused, said = 0, set()
+    for length in range(0, len(whole) + 1, 512):
+        cut.write_bytes(whole[:length])
+        try:
+            opened = Database(f"sqlite:///{cut}")
+        except StoreError as error:
+            said.add(str(error))
+            refused += 1
+            continue
+        found = Stores(opened).state(6)
+        opened.close()
+        assert found == (state if length else Stores().state(6)), length
+    assert refused == len(whole) // 512 - 1  # all but the empty one, which is a new store, and the whole one
+    assert all("damaged" in each for each in said)

@@ -1,0 +1,180 @@
+"""A database that one thread writes to: who shares a commit, what is told to whom, and what is said to people."""
+
+import sqlite3
+import threading
+
+import pytest
+from sqlalchemy import Engine, event, insert, select, update
+
+from recovery.stores import database as module
+from recovery.stores.database import Database
+from recovery.stores.errors import StoreError
+from recovery.stores.schema import JOURNAL, META, TASKS, VERSION
+
+
+@pytest.fixture
+def commits():
+    """How many transactions were committed so far."""
+    seen = []
+
+    def committed(connection):
+        seen.append(connection)
+
+    event.listen(Engine, "commit", committed)
+    yield lambda: len(seen)
+    event.remove(Engine, "commit", committed)
+
+
+def adds(name):
+    return lambda connection: connection.execute(insert(META).values(name=name, value="x")) and name
+
+
+def names(database):
+    return database.read(
+        lambda connection: list(connection.execute(select(META.c.name).order_by(META.c.name)).scalars())
+    )
+
+
+def all_at_once(database, *works):
+    """Submit works that wait until the writer's thread has time for all of them; what each has or raises."""
+    begun, go_on = threading.Event(), threading.Event()
+    first = database.submit(lambda connection: begun.set() or go_on.wait(10))
+    assert begun.wait(10)
+    futures = [database.submit(work) for work in works]
+    go_on.set()
+    assert first.result() is True
+    return [future.exception() or future.result() for future in futures]
+
+
+def test_those_who_wait_share_a_commit(database, commits):
+    before = commits()
+    assert all_at_once(database, *(adds(f"m{number:02}") for number in range(30))) == [f"m{n:02}" for n in range(30)]
+    assert commits() - before == 2
+    assert len(names(database)) == 31
+
+
+def test_a_work_that_raises_spoils_nobody_elses(database, commits):
+    def fails(connection):
+        raise KeyError("task.9")
+
+    before = commits()
+    one, failed, other = all_at_once(database, adds("a"), fails, adds("b"))
+    assert (one, str(failed), other) == ("a", "'task.9'", "b")
+    assert commits() - before == 2
+    assert names(database) == ["a", "b", "version"]
+
+
+def test_what_the_database_refuses_spoils_nobody_elses(database):
+    database.write(adds("there"))
+    one, refused, other = all_at_once(database, adds("a"), adds("there"), adds("b"))
+    assert (one, type(refused), other) == ("a", StoreError, "b")
+    assert names(database) == ["a", "b", "there", "version"]
+
+
+def test_what_is_submitted_is_written_before_it_is_closed(opened, tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/store.db")
+    futures = [database.submit(adds(f"m{number}")) for number in range(20)]
+    database.close()
+    assert all(future.done() and future.exception() is None for future in futures)
+    with pytest.raises(StoreError, match=r"store\.db: is closed"):
+        database.submit(adds("late"))
+
+
+def test_another_program_finds_what_was_written(opened, tmp_path):
+    url = f"sqlite:///{tmp_path}/store.db"
+    opened(url).write(adds("a"))
+    assert names(opened(url)) == ["a", "version"]
+
+
+def test_two_programs_write_in_turn(database, request, opened):
+    """Read, add one, write: none of the additions is lost."""
+    other = opened(database.url)
+    database.write(lambda connection: connection.execute(insert(META).values(name="sum", value="0")))
+
+    def one_more(connection):
+        asked = select(META.c.value).where(META.c.name == "sum").with_for_update()
+        value = int(connection.execute(asked).scalar_one()) + 1
+        connection.execute(update(META).where(META.c.name == "sum").values(value=str(value)))
+
+    futures = [each.submit(one_more) for _ in range(50) for each in (database, other)]
+    assert [future.result() for future in futures] == [None] * 100
+    assert database.read(lambda c: c.execute(select(META.c.value).where(META.c.name == "sum")).scalar_one()) == "100"
+
+
+# --------------------------------------------------------------------------------------------- what people are told
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("store.db", "store.db: is no URL of a store; valid: sqlite:///FILE or postgresql://…"),
+        ("mysql://x/y", "mysql://x/y: is no URL of a store; valid: sqlite:///FILE or postgresql://…"),
+        ("nothing://x/y", "nothing://x/y: is no URL of a store; valid: sqlite:///FILE or postgresql://…"),
+        ("sqlite://", "sqlite://: names no file; valid: sqlite:///FILE"),
+        (
+            "sqlite:////nowhere/at/all.db",
+            "all.db: cannot be opened; valid: a file in a folder that exists and may be written to",
+        ),
+        (
+            "postgresql://me:secret@/x?host=/nowhere",
+            "postgresql://me:***@/x?host=%2Fnowhere: does not answer; valid: the URL of a server that runs",
+        ),
+        (
+            "postgresql://me:secret@127.0.0.1:9/x",
+            "postgresql://me:***@127.0.0.1:9/x: does not answer; valid: the URL of a server that runs",
+        ),
+    ],
+)
+def test_a_url_that_is_none_is_said_and_no_password(url, said):
+    with pytest.raises(StoreError) as error:
+        Database(url)
+    assert str(error.value) == said
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path):
+    path = tmp_path / "store.db"
+    path.write_bytes(b"# a text, and no database\n" * 100)
+    with pytest.raises(StoreError, match=r"store\.db: is no database, or a damaged one"):
+        Database(f"sqlite:///{path}")
+    assert path.read_bytes() == b"# a text, and no database\n" * 100
+
+
+def test_a_store_of_a_later_version_is_refused_and_left_as_it_is(database):
+    newer = update(META).where(META.c.name == "version").values(value=str(VERSION + 1))
+    database.write(lambda connection: connection.execute(newer))
+    with pytest.raises(
+        StoreError, match=rf"has version {VERSION + 1} of the tables, .* up to {VERSION}; valid: a later"
+    ):
+        Database(database.url)
+    read = select(META.c.value).where(META.c.name == "version")
+    assert database.read(lambda connection: connection.execute(read).scalar_one()) == str(VERSION + 1)
+
+
+def test_a_file_that_somebody_else_locks_is_waited_for_and_then_said(tmp_path, monkeypatch, opened):
+    monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
+    database = opened(f"sqlite:///{tmp_path}/store.db")
+    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    other.execute("begin immediate")
+    with pytest.raises(StoreError, match=r"store\.db: is locked by another program"):
+        database.write(adds("a"))
+    assert names(database) == ["version"]
+    other.execute("rollback")
+    other.close()
+    assert database.write(adds("a")) == "a"
+
+
+def test_a_full_disk_is_said_and_nothing_is_half_written(tmp_path, opened):
+    database = opened(f"sqlite:///{tmp_path}/store.db")
+
+    def limit(pages):
+        database.write(lambda connection: connection.exec_driver_sql(f"pragma max_page_count={pages}"))
+
+    def fills(connection):
+        connection.execute(insert(TASKS).values(task_id="task.1", status="queued"))
+        connection.execute(insert(JOURNAL).values(number=1, incident=b"x" * 200_000))
+
+    limit(20)
+    with pytest.raises(StoreError, match=r"store\.db: cannot be written: the disk is full"):
+        database.write(fills)
+    assert database.read(lambda connection: connection.execute(select(TASKS)).all()) == []
+    limit(10_000)
+    database.write(fills)
+    assert len(database.read(lambda connection: connection.execute(select(TASKS)).all())) == 1

@@ -73,7 +73,6 @@ def forge(connection):
         (move, "line 3 is not what was written"),
         (forge, "line 6 is not what was written"),
     ],
-    ids=str,
 )
 def test_a_line_that_was_changed_removed_or_moved_is_found(trail, database, tamper, said):
     database.write(tamper if callable(tamper) else lambda connection: connection.execute(tamper))

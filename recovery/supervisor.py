@@ -11,6 +11,7 @@ from recovery.config import RecoveryConfig
 from recovery.engine import Outcome, RecoveryEngine
 from recovery.escalation import Escalation, EscalationQueue
 from recovery.handover import HandOver
+from recovery.journal import NoJournal
 from recovery.model import HALTED, TASK_KINDS, Failure, FailureKind, Incident
 from recovery.monitor import RecoveryMonitor
 from recovery.ports import System
@@ -88,11 +89,12 @@ class Supervisor:
     async def _take_up(self) -> None:
         """Go on with what the journal says of an earlier core, and with tasks of which nobody takes care any more."""
         journal = self.system.journal
-        if not journal.numbers():
+        if isinstance(journal, NoJournal):
             return
-        self._incidents = max(self._incidents, journal.numbers())
         unfinished = journal.unfinished()
-        self.system.audit.record("core.started", -1, "core", value=float(len(unfinished)))
+        if journal.numbers():
+            self._incidents = max(self._incidents, journal.numbers())
+            self.system.audit.record("core.started", -1, "core", value=float(len(unfinished)))
         for incident in unfinished:
             self._say(incident, "recovery.taken_up", incident.phase.value)
             self._begin(incident)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -33,10 +33,27 @@ class _Submitted:
             result = self.work(connection)
         except SQLAlchemyError:
             raise
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked, be it `Deposed`
             raised = error
             return lambda: self.future.set_exception(raised)
         return lambda: self.future.set_result(result)
+
+
+class Writable(Protocol):
+    """What stores are made of: a `Database`, or one that some may not write to any more."""
+
+    @property
+    def place(self) -> str:
+        """What to call it."""
+
+    def read(self, question: Callable[[Connection], Result]) -> Result:
+        """What is committed says."""
+
+    def submit(self, work: Callable[[Connection], Result]) -> Future[Result]:
+        """Have something written."""
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """The same, and wait until it is durable."""
 
 
 class Database:
@@ -88,6 +105,10 @@ class Database:
         """The same, and wait until it is durable."""
         return self.submit(work).result()
 
+    def guarded(self, check: Callable[[Connection], None]) -> Writable:
+        """The same database for somebody whose writes are refused when `check` raises, in the very transaction."""
+        return _Guarded(self, check)
+
     def close(self) -> None:
         """Write what waits, and let go of the database."""
         with self._changed:
@@ -122,6 +143,29 @@ class Database:
         for each in tell:
             each()
         return True
+
+
+@dataclass(frozen=True)
+class _Guarded:
+    database: Database
+    check: Callable[[Connection], None]
+
+    @property
+    def place(self) -> str:
+        return self.database.place
+
+    def read(self, question: Callable[[Connection], Result]) -> Result:
+        return self.database.read(question)
+
+    def submit(self, work: Callable[[Connection], Result]) -> Future[Result]:
+        def checked(connection: Connection) -> Result:
+            self.check(connection)
+            return work(connection)
+
+        return self.database.submit(checked)
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        return self.submit(work).result()
 
 
 def _check(connection: Connection) -> None:

@@ -80,6 +80,14 @@ AUDIT = Table(
     Column("text", Text, nullable=False),
     Column("sha256", String(64), nullable=False),  # of the line before, and of this one
 )
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("holder", Text, nullable=False),  # empty: it was given up
+    Column("epoch", Integer, nullable=False),
+    Column("renewals", Integer, nullable=False),
+)
 
 MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {}
 """What makes a store of this version one of the next."""

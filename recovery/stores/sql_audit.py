@@ -9,8 +9,8 @@ from concurrent.futures import Future
 
 from sqlalchemy import Connection, insert, select, update
 
-from recovery.audit import AuditEntry
-from recovery.stores.database import Database
+from recovery.audit import AUDIT_EVENTS, AuditEntry
+from recovery.stores.database import Writable
 from recovery.stores.schema import AUDIT, META
 
 _HEAD = "audit"
@@ -25,7 +25,7 @@ class SqlAudit:
     them, so that lines cannot be cut off either.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Writable, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
         self._latest: Future[None] | None = None
@@ -39,7 +39,9 @@ class SqlAudit:
         value: float | None = None,
         text: str = "",
     ) -> None:
-        """Append one line, as soon as may be. Does not block."""
+        """Append one line, as soon as may be. Does not block. Raises ValueError for an unknown event."""
+        if event not in AUDIT_EVENTS:
+            raise ValueError(f"unknown audit event {event!r}")
         entry = AuditEntry(self._clock(), event, incident, subject, detail, value, text)
         self._latest = self._database.submit(lambda connection: _append(connection, entry))
 

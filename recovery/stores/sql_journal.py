@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from recovery.escalation import Escalation
 from recovery.journal import analysis_with, failure_with, plain, read, tuples, written
 from recovery.model import Incident
-from recovery.stores.database import Database
+from recovery.stores.database import Writable
 from recovery.stores.errors import StoreError
 from recovery.stores.schema import ESCALATIONS, JOURNAL, META
 
@@ -37,7 +37,7 @@ class SqlJournal:
     again has another loop. With `blocking`, `durable` does not let the loop go on meanwhile, as in a simulation.
     """
 
-    def __init__(self, database: Database, offset: Callable[[], float] = no_offset, *, blocking: bool = False) -> None:
+    def __init__(self, database: Writable, offset: Callable[[], float] = no_offset, *, blocking: bool = False) -> None:
         self._database = database
         self._offset = offset
         self._blocking = blocking

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
 from recovery.model import FINISHED, LEGAL_TRANSITIONS, Checkpoint, TaskStatus
-from recovery.stores.database import Database
+from recovery.stores.database import Writable
 from recovery.stores.memory import IllegalTransition, checksum
 from recovery.stores.schema import CHECKPOINTS, RETRIES, TASKS
 
@@ -26,7 +26,7 @@ _READ = select(CHECKPOINTS).where(_OF_TASK).order_by(CHECKPOINTS.c.sequence)
 class SqlTaskStore:
     """A `recovery.stores.PlainTaskStore`. Unknown tasks raise KeyError, what the database cannot do StoreError."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Writable) -> None:
         self._database = database
 
     def register(self, task_id: str) -> None:

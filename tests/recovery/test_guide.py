@@ -304,11 +304,11 @@ def test_a_test_gives_each_command(command):
 SHOWN = {
     "implement_idempotency": "recovery/test_state.py::test_restoring_twice_is_restoring_once",
     "maintain_audit_trail": "recovery/test_engine.py::test_the_confidence_is_in_the_audit_trail",
-    "ensure_consistency": "recovery/test_stores.py::"
+    "ensure_consistency": "recovery/stores/test_task_stores.py::"
     "test_whatever_is_done_a_task_has_one_effect_and_no_void_epoch_has_one",
     "minimize_recovery_time": "sim/world/test_idle.py::test_recovery_in_a_perfect_world_takes_no_time_either",
     "use_checkpoints": "recovery/test_state.py::test_the_latest_checkpoint_is_restored",
-    "validate_states": "recovery/test_stores.py::test_an_illegal_transition_is_a_defect_and_said_so",
+    "validate_states": "recovery/stores/test_task_stores.py::test_an_illegal_transition_is_a_defect_and_said_so",
     "handle_partial_failures": "recovery/test_partial_failures.py::test_what_was_done_is_undone_before_the_try_is_over",
     "monitor_progress": "recovery/test_detection.py::"
     "test_silence_is_suspected_when_the_last_beat_is_three_intervals_old",

@@ -288,10 +288,10 @@ def test_what_was_being_handed_over_is_handed_over(cores):
 
 def test_escalations_wait_for_their_operator_whichever_core_there_is(cores):
     cores.config["conditions"] = {"task_failure": {"max_retries": 0, "retry_delay": 1}}
+    first = cores.start()
     for number in (1, 2, 3):
         cores.system.failed(f"task.{number}")
-    first = cores.start()
-    cores.report(first, "task.1", "task.2", "task.3")
+        cores.report(first, f"task.{number}")
     cores.until(1)
     first.escalations.acknowledge(1, "ann")
     first.escalations.resolve(2, "bob", "by hand")
@@ -351,9 +351,10 @@ def test_a_core_that_is_stopped_leaves_its_recoveries_to_the_next_one(cores):
 @pytest.mark.parametrize("subject", ["task.1", "task.2", "task.9"])
 def test_a_recovery_that_is_over_is_not_taken_up(cores, subject):
     """Verified, dismissed for the task waits as it should, and dismissed for nobody knows it."""
+    core = cores.start()
     cores.system.failed("task.1")
     cores.system.submit("task.2")
-    cores.report(cores.start(), subject)
+    cores.report(core, subject)
     cores.until(20)
     assert len(cores.trail("recovery.verified", "recovery.dismissed")) == 1
     assert cores.system.ports.journal.unfinished() == []

@@ -53,6 +53,7 @@ async def _take_over_now(system: System, incident: Incident, agent_id: str, task
         incident.context.setdefault("given_up", {})[task_id] = None
         system.keep(incident)
         return
+    await system.journal.durable()  # that the one before was taken over
     tasks = TaskManager({}, system)
     fenced = await StateManager({}, system).fence(task_id, incident.number)
     await tasks.stop(task_id)

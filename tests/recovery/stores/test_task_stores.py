@@ -89,7 +89,7 @@ def test_an_illegal_transition_is_a_defect_and_said_so(store):
 
 
 def test_retries_are_counted_by_kind_and_each_once(store):
-    for kind, retry in (("a", 1), ("a", 2), ("a", 1), ("b", 1), ("a", 2)):
+    for kind, retry in (("a", 1), ("a", 2), ("a", 2), ("b", 1), ("a", 1)):
         store.count_retry("task.1", kind, retry)
     assert [store.retries("task.1", kind) for kind in ("a", "b", "c")] == [2, 1, 0]
 

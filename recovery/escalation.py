@@ -26,9 +26,9 @@ class Escalation:
     """An incident that is an operator's now.
 
     `opened_at` and `at` (it was given up) are in seconds of the loop's clock. `analysis` is that of the last try that
-    came so far. Of a task: `status` is its last one before it was given up, `checkpoint` the newest stored one whether
-    or not it is intact, `released` the units by pool that were given back by the command `release_resources`, in all
-    tries, and by handing it over. `unknown` says what could not be found out, and why. `acknowledged_by` and
+    came so far. Of a task: `status` is its last one before it was given up, `checkpoint` the newest stored one without
+    its state, intact or not, `released` the units by pool that were given back by the command `release_resources`, in
+    all tries, and by handing it over. `unknown` says what could not be found out, and why. `acknowledged_by` and
     `resolved_by` are operators.
     """
 
@@ -160,7 +160,7 @@ async def escalation_of(incident: Incident, reason: str, at: float, system: Syst
         severity=SEVERITY[failure.kind],
         analysis=incident.analysis,
         status=status,
-        checkpoint=stored[-1] if stored else None,
+        checkpoint=replace(stored[-1], state=None) if stored else None,
         released=dict(incident.context.get("released", {})),
         unknown=tuple(unknown),
     )

@@ -202,13 +202,17 @@ class RecoveryStrategy:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A saved state of a task. `progress` is in work-seconds; `checksum` guards `progress`, `epoch` and `sequence`."""
+    """A saved state of a task. `progress` is in work-seconds, or in whatever the system counts in.
+
+    `state` is what the task needs to go on, as JSON has it; `checksum` guards everything else.
+    """
 
     task_id: str
     sequence: int
     epoch: int
     progress: float
     checksum: int
+    state: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from recovery.journal import NO_JOURNAL, Journal
 from recovery.model import (
@@ -69,8 +69,8 @@ class TaskStore(Protocol):
     async def retries(self, task_id: str, kind: str) -> int:
         """Retries so far for failures of this kind."""
 
-    async def save_checkpoint(self, task_id: str, epoch: int, progress: float) -> Checkpoint | None:
-        """Append a checkpoint; None when refused (fenced)."""
+    async def save_checkpoint(self, task_id: str, epoch: int, progress: float, state: Any = None) -> Checkpoint | None:
+        """Append a checkpoint; None when refused (fenced). Raises ValueError for a state that cannot be kept."""
 
     async def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
         """What can be read of what is stored, oldest first, valid or not."""

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from recovery.checkpoints import is_intact
 from recovery.durations import Seconds
 from recovery.model import FINISHED, Checkpoint, Incident
 from recovery.ports import System
-from recovery.stores.memory import is_intact
 
 
 class CheckpointValidationError(ValueError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from recovery.checkpoints import sealed
 from recovery.model import FINISHED, HALTED, LEGAL_TRANSITIONS, Checkpoint, TaskStatus
 
 _RUNNING, _COMPLETED = TaskStatus.RUNNING, TaskStatus.COMPLETED
@@ -25,18 +26,6 @@ class Record:
     retries: dict[str, int] | None = None
     checkpoints: list[Checkpoint] | None = None
     restore_point: Checkpoint | None = None
-
-
-def checksum(task_id: str, sequence: int, epoch: int, progress: float) -> int:
-    """CRC-32 over everything that a checkpoint says."""
-    return zlib.crc32(f"{task_id}/{sequence}/{epoch}/{progress!r}".encode())
-
-
-def is_intact(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint still says what was written."""
-    return checkpoint.checksum == checksum(
-        checkpoint.task_id, checkpoint.sequence, checkpoint.epoch, checkpoint.progress
-    )
 
 
 class MemoryTaskStore:
@@ -136,7 +125,7 @@ class MemoryTaskStore:
         """Retries so far."""
         return (self._records[task_id].retries or {}).get(kind, 0)
 
-    def save_checkpoint(self, task_id: str, epoch: int, progress: float) -> Checkpoint | None:
+    def save_checkpoint(self, task_id: str, epoch: int, progress: float, state: Any = None) -> Checkpoint | None:
         """Append a checkpoint, unless the attempt is fenced."""
         if not self.is_current(task_id, epoch):
             return None
@@ -145,7 +134,7 @@ class MemoryTaskStore:
             record.checkpoints = []
         stored = record.checkpoints
         sequence = stored[-1].sequence + 1 if stored else 1
-        checkpoint = Checkpoint(task_id, sequence, epoch, progress, checksum(task_id, sequence, epoch, progress))
+        checkpoint = sealed(task_id, sequence, epoch, progress, state)
         stored.append(checkpoint)
         return checkpoint
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from recovery.model import Checkpoint, TaskStatus
 
@@ -54,7 +54,7 @@ class PlainTaskStore(Protocol):
     def retries(self, task_id: str, kind: str) -> int:
         """Retries so far."""
 
-    def save_checkpoint(self, task_id: str, epoch: int, progress: float) -> Checkpoint | None:
+    def save_checkpoint(self, task_id: str, epoch: int, progress: float, state: Any = None) -> Checkpoint | None:
         """Append a checkpoint."""
 
     def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
@@ -140,9 +140,9 @@ class TaskStorePort:
         """Retries so far."""
         return await self._call(self._store.retries, task_id, kind)
 
-    async def save_checkpoint(self, task_id: str, epoch: int, progress: float) -> Checkpoint | None:
+    async def save_checkpoint(self, task_id: str, epoch: int, progress: float, state: Any = None) -> Checkpoint | None:
         """Append a checkpoint."""
-        return await self._call(self._store.save_checkpoint, task_id, epoch, progress)
+        return await self._call(self._store.save_checkpoint, task_id, epoch, progress, state)
 
     async def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
         """What can be read."""

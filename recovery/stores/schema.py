@@ -53,6 +53,7 @@ CHECKPOINTS = Table(
     Column("epoch", Integer, nullable=False),
     Column("progress", Float(53), nullable=False),
     Column("checksum", BigInteger, nullable=False),
+    Column("state", Text),  # JSON; null: none
 )
 JOURNAL = Table(
     "journal",

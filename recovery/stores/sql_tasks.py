@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
+from recovery.checkpoints import read_state, sealed, written_state
 from recovery.model import FINISHED, LEGAL_TRANSITIONS, Checkpoint, TaskStatus
 from recovery.stores.database import Writable
-from recovery.stores.memory import IllegalTransition, checksum
+from recovery.stores.memory import IllegalTransition
 from recovery.stores.schema import CHECKPOINTS, RETRIES, TASKS
 
 _TASK = TASKS.c.task_id == bindparam("task")
@@ -155,16 +156,16 @@ class SqlTaskStore:
 
         return self._database.read(question)
 
-    def save_checkpoint(self, task_id: str, epoch: int, progress: float) -> Checkpoint | None:
+    def save_checkpoint(self, task_id: str, epoch: int, progress: float, state: Any = None) -> Checkpoint | None:
         """Append a checkpoint, unless the attempt is fenced."""
+        text = None if state is None else written_state(task_id, state)
 
         def work(connection: Connection) -> Checkpoint | None:
             if not _is_current(_locked(connection, task_id), epoch):
                 return None
             sequence = 1 + connection.execute(_LAST, {"task": task_id}).scalar_one()
-            found = Checkpoint(task_id, sequence, epoch, progress, checksum(task_id, sequence, epoch, progress))
-            row = {name: getattr(found, name) for name in _SAVED}
-            connection.execute(_SAVE, row)
+            found = sealed(task_id, sequence, epoch, progress, state)
+            connection.execute(_SAVE, {name: getattr(found, name) for name in _SAVED} | {"state": text})
             return found
 
         return self._database.write(work)
@@ -174,7 +175,7 @@ class SqlTaskStore:
 
         def question(connection: Connection) -> Sequence[Checkpoint]:
             _found(connection, task_id)
-            return tuple(Checkpoint(*row) for row in connection.execute(_READ, {"task": task_id}))
+            return tuple(_checkpoint(*row) for row in connection.execute(_READ, {"task": task_id}))
 
         return self._database.read(question)
 
@@ -196,7 +197,7 @@ class SqlTaskStore:
                 TASKS, (TASKS.c.task_id == CHECKPOINTS.c.task_id) & (TASKS.c.restore == CHECKPOINTS.c.sequence)
             )
             row = connection.execute(chosen.where(_OF_TASK), {"task": task_id}).one_or_none()
-            return None if row is None else Checkpoint(*row)
+            return None if row is None else _checkpoint(*row)
 
         return self._database.read(question)
 
@@ -232,6 +233,12 @@ def _found(connection: Connection, task_id: str, asked: Select[Any] = _FIND) -> 
 def _locked(connection: Connection, task_id: str) -> _Task:
     """A task that nobody else changes until this transaction is over."""
     return _found(connection, task_id, _LOCK)
+
+
+def _checkpoint(
+    task_id: str, sequence: int, epoch: int, progress: float, checksum: int, state: str | None
+) -> Checkpoint:
+    return Checkpoint(task_id, sequence, epoch, progress, checksum, read_state(state))
 
 
 def _is_current(task: _Task, epoch: int) -> bool:

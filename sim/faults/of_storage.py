@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from recovery.checkpoints import is_intact
 from recovery.model import Checkpoint
-from recovery.stores.memory import is_intact
 from scenarios.faults import CheckpointCorrupt, CheckpointStale, CheckpointTorn, StorageFailure, StorageSlow
 from sim.faults.injection import Injection, Injector
 from sim.history import Event

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from recovery.checkpoints import is_intact
 from recovery.model import Checkpoint
 from recovery.stores import PlainTaskStore
-from recovery.stores.memory import is_intact
 from scenarios.schema import StorageSettings, TaskSettings
 from sim.history import Event, History
 from sim.randomness import Repeated, Streams

@@ -3,13 +3,16 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
+from recovery.checkpoints import is_intact
 from recovery.model import FINISHED, HALTED, LEGAL_TRANSITIONS, TaskStatus
 from recovery.stores.memory import IllegalTransition, MemoryTaskStore
 from recovery.stores.schema import CHECKPOINTS, RETRIES, TASKS
 from recovery.stores.sql_tasks import SqlTaskStore
 from tests.recovery.stores.calls import CALLS, answers
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"))
 
 
 @pytest.fixture
@@ -110,6 +113,49 @@ def test_checkpoints_are_numbered_in_order(store):
     store.save_checkpoint("task.1", store.begin("task.1", "agent.1"), 2.5)
     found = [(each.sequence, each.epoch, each.progress) for each in store.checkpoints("task.1")]
     assert found == [(1, 1, 1.0), (2, 2, 2.5)]
+
+
+STATES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(state=STATES)
+def test_a_state_comes_back_as_it_was(store, state):
+    saved = store.save_checkpoint("task.1", store.begin("task.1", "agent.0"), 1.0, state)
+    found = store.checkpoints("task.1")[-1]
+    assert found == saved
+    assert found.state == state
+    assert is_intact(found)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (object(), "is no JSON: Object of type object is not JSON serializable"),
+        (float("nan"), "is no JSON: Out of range float values are not JSON compliant"),
+        ("x" * 100_000_000, "has 100,000,002 bytes; valid: up to 16,777,216, and for more the name of a file"),
+    ],
+    ids=["object", "nan", "100 MB"],
+)
+def test_a_state_that_cannot_be_kept_is_refused_and_changes_nothing(store, state, said):
+    epoch = store.begin("task.1", "agent.0")
+    with pytest.raises(ValueError, match=f"task.1: the state of a checkpoint {said}"):
+        store.save_checkpoint("task.1", epoch, 1.0, state)
+    assert list(store.checkpoints("task.1")) == []
+
+
+@pytest.mark.parametrize("damaged", ['{"rows": 18}', '{"rows": 1', None])
+def test_a_state_that_was_changed_on_the_disk_is_not_intact(database, damaged):
+    store = SqlTaskStore(database)
+    store.register("task.1")
+    store.save_checkpoint("task.1", store.begin("task.1", "a"), 1.0, {"rows": 17})
+    assert [is_intact(each) for each in store.checkpoints("task.1")] == [True]
+    database.write(lambda connection: connection.execute(update(CHECKPOINTS).values(state=damaged)))
+    assert [is_intact(each) for each in store.checkpoints("task.1")] == [False]
 
 
 def test_a_completed_task_needs_no_checkpoints(store):

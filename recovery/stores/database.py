@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -18,25 +19,46 @@ from recovery.stores.errors import StoreError, store_error
 from recovery.stores.schema import NewerSchema, prepare
 
 Result = TypeVar("Result")
+MOST_AT_ONCE = 5_000
+"""Writes that share a commit: a statement does not take any number of values."""
 LOCK_SECONDS = 30.0
 """How long a write waits for another program's."""
 
 
-@dataclass(frozen=True)
+All = Callable[[Connection, Sequence[Any]], Sequence[Any]]
+"""Writes several things of a kind; what it returns for each is its result, or the exception that it has raised."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Submitted:
-    work: Callable[[Connection], Any]
+    """A thing that is to be written, together with those of its kind."""
+
+    write_all: All
+    thing: Any
     future: Future[Any]
 
-    def do(self, connection: Connection) -> Callable[[], None]:
-        """Do it, and return what tells of it once it is committed. Raises what the database raises."""
+
+def _do(connection: Connection, write_all: All, things: Sequence[Any]) -> Sequence[Any]:
+    """Raises what the database raises; anything else is the result of all of them."""
+    try:
+        return write_all(connection, things)
+    except SQLAlchemyError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked, be it `Deposed`
+        return [error] * len(things)
+
+
+def _alone(connection: Connection, works: Sequence[Callable[[Connection], Any]]) -> Sequence[Any]:
+    """Works that have nothing to do with each other."""
+    done: list[Any] = []
+    for work in works:
         try:
-            result = self.work(connection)
+            done.append(work(connection))
         except SQLAlchemyError:
             raise
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked, be it `Deposed`
-            raised = error
-            return lambda: self.future.set_exception(raised)
-        return lambda: self.future.set_result(result)
+            done.append(error)
+    return done
 
 
 class Writable(Protocol):
@@ -52,6 +74,12 @@ class Writable(Protocol):
     def submit(self, work: Callable[[Connection], Result]) -> Future[Result]:
         """Have something written."""
 
+    def submit_one(self, write_all: All, thing: object) -> Future[Any]:
+        """Have a thing written together with those of its kind that wait beside it."""
+
+    def write_one(self, write_all: All, thing: object) -> Any:
+        """The same, and wait until it is durable."""
+
     def write(self, work: Callable[[Connection], Result]) -> Result:
         """The same, and wait until it is durable."""
 
@@ -59,16 +87,20 @@ class Writable(Protocol):
 class Database:
     """A database that is open: `sqlite:///FILE`, or `postgresql://…`.
 
-    A write is a function of a connection. It is done in a thread of its own, together with those that wait as well, and
-    has a result when it is durable. It raises before it changes anything, or not at all. With `synchronous` False,
-    commits do not wait for the disk, and a power cut may take what was written last: for tests and simulations.
+    A write is a function of a connection. It is done by whoever waits for one and comes first, or by a thread of its
+    own when nobody does, together with all that wait, and has a result when it is durable. It raises before it changes
+    anything, or not at all. With `synchronous` False, commits do not wait for the disk, and a power cut may take what
+    was written last: for tests and simulations.
     """
 
     def __init__(self, url: str | URL, *, synchronous: bool = True) -> None:
         self.url = url
         self.place, self._engine = _engine(url, synchronous)
         self._waiting: deque[_Submitted] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._written = threading.Condition(self._lock)  # whoever has waited for a commit looks again
+        self._left_over = threading.Condition(self._lock)  # something waits that nobody may be waiting for
+        self._writing = False  # somebody does
         self._closed = False
         self._writer = threading.Thread(target=self._write_all, name=f"writes to {self.place}", daemon=True)
         try:
@@ -81,6 +113,7 @@ class Database:
         except SQLAlchemyError as error:
             self._engine.dispose()
             raise store_error(self.place, error) from None
+        self._connection = self._engine.connect()  # which nobody uses but who writes
         self._writer.start()
 
     def read(self, question: Callable[[Connection], Result]) -> Result:
@@ -93,17 +126,32 @@ class Database:
 
     def submit(self, work: Callable[[Connection], Result]) -> Future[Result]:
         """Have something written. The future has the work's result, or what it or the database has raised."""
-        future: Future[Result] = Future()
-        with self._changed:
-            if self._closed:
-                raise StoreError(f"{self.place}: is closed")
-            self._waiting.append(_Submitted(work, future))
-            self._changed.notify()
-        return future
+        return self.submit_one(_alone, work)
 
     def write(self, work: Callable[[Connection], Result]) -> Result:
         """The same, and wait until it is durable."""
-        return self.submit(work).result()
+        written: Result = self.write_one(_alone, work)
+        return written
+
+    def submit_one(self, write_all: All, thing: object) -> Future[Any]:
+        """Have a thing written by a function that writes all of its kind that wait one after the other."""
+        future = self._accept(write_all, thing)
+        with self._lock:
+            self._left_over.notify()
+        return future
+
+    def write_one(self, write_all: All, thing: object) -> Any:
+        """The same, and wait until it is durable."""
+        future = self._accept(write_all, thing)
+        while not future.done():
+            with self._lock:
+                while self._writing and not future.done():
+                    self._written.wait()
+                if future.done():
+                    break
+                batch = self._take()
+            self._write_together(batch)
+        return future.result()
 
     def guarded(self, check: Callable[[Connection], None]) -> Writable:
         """The same database for somebody whose writes are refused when `check` raises, in the very transaction."""
@@ -111,37 +159,69 @@ class Database:
 
     def close(self) -> None:
         """Write what waits, and let go of the database."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify()
+            self._left_over.notify()
         self._writer.join()
+        self._connection.close()
         self._engine.dispose()
 
-    # ------------------------------------------------------------------------------------ the writer's thread
+    # ------------------------------------------------------------------------------------------------ writing
     def _write_all(self) -> None:
+        """The writer's thread: it writes what nobody waits for here."""
         while True:
-            with self._changed:
-                while not self._waiting:
-                    if self._closed:
+            with self._lock:
+                while self._writing or not self._waiting:
+                    if self._closed and not self._writing:
                         return
-                    self._changed.wait()
-                batch = list(self._waiting)
-                self._waiting.clear()
+                    self._left_over.wait()
+                batch = self._take()
+            self._write_together(batch)
+
+    def _accept(self, write_all: All, thing: object) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()  # who does not wait any more does not take it back
+        with self._lock:
+            if self._closed:
+                raise StoreError(f"{self.place}: is closed")
+            self._waiting.append(_Submitted(write_all, thing, future))
+        return future
+
+    def _take(self) -> list[_Submitted]:
+        """All that wait, or as many as share a commit; nobody else writes until they are written."""
+        self._writing = True
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+
+    def _write_together(self, batch: list[_Submitted]) -> None:
+        """Write what was taken, and let others write."""
+        try:
             if not self._commit(batch):
                 for submitted in batch:  # somebody's has spoiled the commit of all: to each his own
                     self._commit([submitted], last=True)
+        finally:
+            with self._lock:
+                self._writing = False
+                self._written.notify_all()
+                if self._waiting or self._closed:
+                    self._left_over.notify()
 
     def _commit(self, batch: list[_Submitted], *, last: bool = False) -> bool:
         """Write all of them with one commit. False: nothing is written and nobody was told, which `last` rules out."""
+        done: list[Any] = []
         try:
-            with self._engine.begin() as connection:
-                tell = [submitted.do(connection) for submitted in batch]
-        except SQLAlchemyError as error:
+            with self._connection.begin():
+                for write_all, same in groupby(batch, key=lambda submitted: submitted.write_all):
+                    done += _do(self._connection, write_all, [submitted.thing for submitted in same])
+        except BaseException as error:  # noqa: BLE001 - whatever it is, nobody waits for ever
             if not last and len(batch) > 1:
                 return False
-            tell = [_raising(submitted.future, store_error(self.place, error)) for submitted in batch]
-        for each in tell:
-            each()
+            told = store_error(self.place, error) if isinstance(error, SQLAlchemyError) else error
+            done = [told] * len(batch)
+        for submitted, result in zip(batch, done, strict=True):
+            if isinstance(result, BaseException):
+                submitted.future.set_exception(result)
+            else:
+                submitted.future.set_result(result)
         return True
 
 
@@ -149,6 +229,7 @@ class Database:
 class _Guarded:
     database: Database
     check: Callable[[Connection], None]
+    checked: dict[All, All] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -158,14 +239,26 @@ class _Guarded:
         return self.database.read(question)
 
     def submit(self, work: Callable[[Connection], Result]) -> Future[Result]:
-        def checked(connection: Connection) -> Result:
-            self.check(connection)
-            return work(connection)
+        return self.submit_one(_alone, work)
 
-        return self.database.submit(checked)
+    def submit_one(self, write_all: All, thing: object) -> Future[Any]:
+        return self.database.submit_one(self._checked(write_all), thing)
 
     def write(self, work: Callable[[Connection], Result]) -> Result:
-        return self.submit(work).result()
+        written: Result = self.write_one(_alone, work)
+        return written
+
+    def write_one(self, write_all: All, thing: object) -> Any:
+        return self.database.write_one(self._checked(write_all), thing)
+
+    def _checked(self, write_all: All) -> All:
+        """The same function each time, so that what it writes is of one kind."""
+
+        def checked(connection: Connection, things: Sequence[Any]) -> Sequence[Any]:
+            self.check(connection)
+            return write_all(connection, things)
+
+        return self.checked.setdefault(write_all, checked)
 
 
 def _check(connection: Connection) -> None:
@@ -174,10 +267,6 @@ def _check(connection: Connection) -> None:
         found = connection.exec_driver_sql("pragma quick_check(1)").scalar_one()
         if found != "ok":
             raise SQLAlchemyError(f"malformed: {found}")
-
-
-def _raising(future: Future[Any], error: StoreError) -> Callable[[], None]:
-    return lambda: future.set_exception(error)
 
 
 def _engine(url: str | URL, synchronous: bool) -> tuple[str, Engine]:

@@ -35,6 +35,7 @@ TASKS = Table(
     Column("epoch", Integer, nullable=False, default=0),
     Column("fence", Integer, nullable=False, default=0),
     Column("halted", _NUMBER),  # when it was, in an order of its own; null: it is not
+    Column("sequence", Integer, nullable=False, default=0),  # of its last checkpoint
     Column("restore", Integer),  # sequence of the checkpoint that the next attempt starts from
     Index("tasks_halted", "halted"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from sqlalchemy import Connection, insert, select, update
@@ -43,7 +43,7 @@ class SqlAudit:
         if event not in AUDIT_EVENTS:
             raise ValueError(f"unknown audit event {event!r}")
         entry = AuditEntry(self._clock(), event, incident, subject, detail, value, text)
-        self._latest = self._database.submit(lambda connection: _append(connection, entry))
+        self._latest = self._database.submit_one(_append_all, entry)
 
     def flush(self) -> None:
         """Wait until all lines are on the disk. Raises StoreError when the last could not be written."""
@@ -69,16 +69,20 @@ class SqlAudit:
         return None
 
 
-def _append(connection: Connection, entry: AuditEntry) -> None:
-    number, before = _head(connection, lock=True)
-    seal = _sealed(before, number + 1, entry)
-    row = {name: getattr(entry, name) for name in AuditEntry.__slots__}
-    connection.execute(insert(AUDIT).values(number=number + 1, sha256=seal, **row))
-    head = json.dumps([number + 1, seal])
-    if number == 0:
+def _append_all(connection: Connection, entries: Sequence[AuditEntry]) -> Sequence[None]:
+    number, seal = first, _ = _head(connection, lock=True)
+    rows = []
+    for number, entry in enumerate(entries, first + 1):
+        seal = _sealed(seal, number, entry)
+        said = {name: getattr(entry, name) for name in AuditEntry.__slots__}
+        rows.append({"number": number, "sha256": seal, **said})
+    connection.execute(insert(AUDIT), rows)
+    head = json.dumps([number, seal])
+    if first == 0:
         connection.execute(insert(META).values(name=_HEAD, value=head))
     else:
         connection.execute(update(META).where(META.c.name == _HEAD).values(value=head))
+    return [None] * len(entries)
 
 
 def _head(connection: Connection, *, lock: bool = False) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from recovery.escalation import Escalation
 from recovery.journal import analysis_with, failure_with, plain, read, tuples, written
@@ -21,6 +21,8 @@ from recovery.stores.schema import ESCALATIONS, JOURNAL, META
 
 Result = TypeVar("Result")
 _ESCALATION: TypeAdapter[Escalation] = TypeAdapter(Escalation)
+_THERE = select(JOURNAL.c.number).where(JOURNAL.c.number.in_(bindparam("numbers", expanding=True)))
+_CHANGE = update(JOURNAL).where(JOURNAL.c.number == bindparam("changed")).values(incident=bindparam("text"))
 _NUMBERS = "incidents"
 """Under which name the first number is kept that no recovery has had."""
 
@@ -45,12 +47,16 @@ class SqlJournal:
 
     async def durable(self) -> None:
         """Return when everything that was accepted so far is on the disk."""
-        while self._pending:
-            future = self._pending.popleft()
-            if self._blocking:
-                future.result()
-            else:
-                await asyncio.wrap_future(future)
+        pending = list(self._pending)  # others may wait for the same ones meanwhile
+        try:
+            for future in pending:
+                if self._blocking:
+                    future.result()
+                else:
+                    await asyncio.wrap_future(future)
+        finally:
+            while self._pending and self._pending[0].done():
+                self._pending.popleft()
 
     def _after_all(self, question: Callable[[Connection], Result]) -> Result:
         """What is there when everything that was accepted so far is written."""
@@ -62,15 +68,8 @@ class SqlJournal:
     # ------------------------------------------------------------------------------------------- recoveries
     def keep(self, incident: Incident) -> None:
         """Accept an open recovery as it stands now."""
-        number, text = incident.number, written(incident, self._offset())
-
-        def work(connection: Connection) -> None:
-            changed = update(JOURNAL).where(JOURNAL.c.number == number).values(incident=text)
-            if connection.execute(changed).rowcount == 0:
-                connection.execute(insert(JOURNAL).values(number=number, incident=text))
-                _count(connection, number + 1)
-
-        self._submit(work)
+        text = written(incident, self._offset())
+        self._pending.append(self._database.submit_one(_keep_all, (incident.number, text)))
 
     def forget(self, number: int) -> None:
         """A recovery is over."""
@@ -118,6 +117,20 @@ class SqlJournal:
             return _with(tuples, _ESCALATION.validate_json(text), -self._offset())
         except ValidationError:
             raise StoreError(f"{self._database.place}: the escalation of recovery {number} is damaged") from None
+
+
+def _keep_all(connection: Connection, kept: Sequence[tuple[int, bytes]]) -> Sequence[None]:
+    """Of several texts of one recovery, the last one stands."""
+    texts = dict(kept)
+    there = set(connection.execute(_THERE, {"numbers": sorted(texts)}).scalars())
+    changed = [{"changed": number, "text": text} for number, text in texts.items() if number in there]
+    opened = [{"number": number, "incident": text} for number, text in texts.items() if number not in there]
+    if changed:
+        connection.execute(_CHANGE, changed)
+    if opened:
+        connection.execute(insert(JOURNAL), opened)
+        _count(connection, 1 + max(number for number in texts if number not in there))
+    return [None] * len(kept)
 
 
 def _numbers(connection: Connection) -> int:

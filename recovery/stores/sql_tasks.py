@@ -15,10 +15,17 @@ from recovery.stores.memory import IllegalTransition
 from recovery.stores.schema import CHECKPOINTS, RETRIES, TASKS
 
 _TASK = TASKS.c.task_id == bindparam("task")
-_FIND = select(TASKS.c.status, TASKS.c.epoch, TASKS.c.fence).where(_TASK)
+_KNOWN = select(TASKS.c.status, TASKS.c.epoch, TASKS.c.fence, TASKS.c.sequence)
+_FIND = _KNOWN.where(_TASK)
 _LOCK = _FIND.with_for_update()
+_LOCK_ALL = (
+    _KNOWN.add_columns(TASKS.c.task_id)
+    .where(TASKS.c.task_id.in_(bindparam("tasks", expanding=True)))
+    .order_by(TASKS.c.task_id)  # two who lock the same ones do not wait for each other
+    .with_for_update()
+)
+_COUNT = update(TASKS).where(_TASK).values(sequence=bindparam("last"))
 _OF_TASK = CHECKPOINTS.c.task_id == bindparam("task")
-_LAST = select(func.coalesce(func.max(CHECKPOINTS.c.sequence), 0)).where(_OF_TASK)
 _SAVE = insert(CHECKPOINTS)
 _SAVED = tuple(column.name for column in CHECKPOINTS.columns)
 _READ = select(CHECKPOINTS).where(_OF_TASK).order_by(CHECKPOINTS.c.sequence)
@@ -60,7 +67,7 @@ class SqlTaskStore:
             task = _locked(connection, task_id)
             if epoch <= task.fence or task.status in FINISHED:
                 return False
-            _change(connection, task_id, status=TaskStatus.COMPLETED.value, halted=None, restore=None)
+            _change(connection, task_id, status=TaskStatus.COMPLETED.value, halted=None, sequence=0, restore=None)
             connection.execute(delete(CHECKPOINTS).where(_OF_TASK), {"task": task_id})
             return True
 
@@ -159,16 +166,9 @@ class SqlTaskStore:
     def save_checkpoint(self, task_id: str, epoch: int, progress: float, state: Any = None) -> Checkpoint | None:
         """Append a checkpoint, unless the attempt is fenced."""
         text = None if state is None else written_state(task_id, state)
-
-        def work(connection: Connection) -> Checkpoint | None:
-            if not _is_current(_locked(connection, task_id), epoch):
-                return None
-            sequence = 1 + connection.execute(_LAST, {"task": task_id}).scalar_one()
-            found = sealed(task_id, sequence, epoch, progress, state)
-            connection.execute(_SAVE, {name: getattr(found, name) for name in _SAVED} | {"state": text})
-            return found
-
-        return self._database.write(work)
+        save = task_id, epoch, progress, state, text
+        saved: Checkpoint | None = self._database.write_one(_save_all, save)
+        return saved
 
     def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
         """What is stored, oldest first."""
@@ -181,12 +181,7 @@ class SqlTaskStore:
 
     def last_checkpoint(self, task_id: str) -> int:
         """Sequence of the last checkpoint."""
-
-        def question(connection: Connection) -> int:
-            _found(connection, task_id)
-            return int(connection.execute(_LAST, {"task": task_id}).scalar_one())
-
-        return self._database.read(question)
+        return self._database.read(lambda connection: _found(connection, task_id).sequence)
 
     def restore_point(self, task_id: str) -> Checkpoint | None:
         """From where the next attempt starts: the checkpoint that was chosen, as it is stored now."""
@@ -216,11 +211,12 @@ class _Task:
     status: TaskStatus
     epoch: int
     fence: int
+    sequence: int
 
 
 def _task(connection: Connection, task_id: str, asked: Select[Any]) -> _Task | None:
     row = connection.execute(asked, {"task": task_id}).one_or_none()
-    return None if row is None else _Task(TaskStatus(row[0]), row[1], row[2])
+    return None if row is None else _Task(TaskStatus(row[0]), *row[1:])
 
 
 def _found(connection: Connection, task_id: str, asked: Select[Any] = _FIND) -> _Task:
@@ -233,6 +229,40 @@ def _found(connection: Connection, task_id: str, asked: Select[Any] = _FIND) -> 
 def _locked(connection: Connection, task_id: str) -> _Task:
     """A task that nobody else changes until this transaction is over."""
     return _found(connection, task_id, _LOCK)
+
+
+def _all_locked(connection: Connection, task_ids: Sequence[str]) -> dict[str, _Task]:
+    """Those of these tasks that are known."""
+    if len(task_ids) == 1:  # as it is when nobody else writes: a list would have to be put into the statement
+        task = _task(connection, task_ids[0], _LOCK)
+        return {} if task is None else {task_ids[0]: task}
+    rows = connection.execute(_LOCK_ALL, {"tasks": task_ids})
+    return {task_id: _Task(TaskStatus(status), *rest) for status, *rest, task_id in rows}
+
+
+Save = tuple[str, int, float, Any, str | None]
+"""A task, an epoch, progress, a state, and the state as JSON."""
+
+
+def _save_all(connection: Connection, saves: Sequence[Save]) -> Sequence[Checkpoint | KeyError | None]:
+    """Checkpoints of any tasks, with three statements for all of them."""
+    tasks = _all_locked(connection, sorted({task_id for task_id, *_ in saves}))
+    last: dict[str, int] = {}
+    done: list[Checkpoint | KeyError | None] = []
+    written: list[dict[str, Any]] = []
+    for task_id, epoch, progress, state, text in saves:
+        task = tasks.get(task_id)
+        if task is None or not _is_current(task, epoch):
+            done.append(KeyError(task_id) if task is None else None)
+            continue
+        last[task_id] = last.get(task_id, task.sequence) + 1
+        saved = sealed(task_id, last[task_id], epoch, progress, state)
+        written.append({name: getattr(saved, name) for name in _SAVED} | {"state": text})
+        done.append(saved)
+    if written:
+        connection.execute(_SAVE, written)
+        connection.execute(_COUNT, [{"task": task_id, "last": sequence} for task_id, sequence in last.items()])
+    return done
 
 
 def _checkpoint(

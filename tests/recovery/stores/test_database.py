@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from sqlalchemy import Engine, event, insert, select, update
@@ -51,6 +52,42 @@ def test_those_who_wait_share_a_commit(database, commits):
     assert all_at_once(database, *(adds(f"m{number:02}") for number in range(30))) == [f"m{n:02}" for n in range(30)]
     assert commits() - before == 2
     assert len(names(database)) == 31
+
+
+def test_threads_that_wait_share_a_commit(database, commits):
+    """The first one writes; of those who come meanwhile, one writes for all."""
+    begun, go_on = threading.Event(), threading.Event()
+    before = commits()
+    with ThreadPoolExecutor(31) as threads:
+        first = threads.submit(database.write, lambda connection: begun.set() or go_on.wait(10))
+        assert begun.wait(10)
+        others = [threads.submit(database.write, adds(f"m{number:02}")) for number in range(30)]
+        wait(others, 0.1)
+        go_on.set()
+        assert first.result() is True
+        assert [other.result() for other in others] == [f"m{number:02}" for number in range(30)]
+    assert 2 <= commits() - before <= 4
+
+
+def test_a_database_is_closed_when_what_somebody_writes_is_written(tmp_path, opened):
+    database = Database(f"sqlite:///{tmp_path}/store.db")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(connection):
+        begun.set()
+        go_on.wait(10)
+        return adds("a")(connection)
+
+    with ThreadPoolExecutor(2) as threads:
+        writing = threads.submit(database.write, slow)
+        assert begun.wait(10)
+        closing = threads.submit(database.close)
+        wait([closing], 0.1)
+        assert not closing.done()
+        go_on.set()
+        assert writing.result() == "a"
+        closing.result()
+    assert names(opened(f"sqlite:///{tmp_path}/store.db")) == ["a", "version"]
 
 
 def test_a_work_that_raises_spoils_nobody_elses(database, commits):

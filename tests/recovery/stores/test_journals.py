@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -178,3 +179,36 @@ def test_what_could_not_be_kept_is_told_when_it_has_to_be_durable(database) -> N
     journal.keep(Incident(3, failure_of("task.1"), 0.0))
     with pytest.raises(StoreError):
         asyncio.run(journal.durable())
+
+
+def test_all_who_wait_for_the_journal_wait_until_it_is_durable(database):
+    """However many they are, and whoever was first; one who does not wait any more keeps nobody else from it."""
+    journal = SqlJournal(database)
+    begun, go_on = threading.Event(), threading.Event()
+    database.submit(lambda connection: begun.set() or go_on.wait(10))
+    assert begun.wait(10)
+    journal.keep(Incident(3, failure_of("task.1"), 0.0))
+
+    async def story():
+        waiting = [asyncio.ensure_future(journal.durable()) for _ in range(3)]
+        await asyncio.wait(waiting, timeout=0.05)
+        waiting[0].cancel()
+        await asyncio.wait(waiting[:1])
+        late = asyncio.ensure_future(journal.durable())
+        await asyncio.wait([late], timeout=0.05)
+        early = [task.done() for task in (*waiting[1:], late)]
+        go_on.set()
+        await asyncio.gather(*waiting[1:], late)
+        return early
+
+    assert asyncio.run(story()) == [False, False, False]
+    assert [incident.number for incident in journal.unfinished()] == [3]
+
+
+def test_ten_thousand_recoveries_are_kept_at_once(database):
+    journal = SqlJournal(database, blocking=True)
+    for number in range(10_000):
+        journal.keep(Incident(number, failure_of(f"task.{number}"), 0.0))
+    run(journal.durable())
+    assert [incident.number for incident in journal.unfinished()] == list(range(10_000))
+    assert journal.numbers() == 10_000

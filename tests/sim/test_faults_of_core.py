@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 import scenarios
 import sim
+from recovery.stores.database import Database
+from recovery.stores.sql_journal import SqlJournal
+from recovery.stores.sql_tasks import SqlTaskStore
 from sim import core_host
 from sim.bench import Run
 from sim.core_host import CoreHost
@@ -241,12 +245,17 @@ class Everywhere:
         patch.setattr("sim.bench.needs_host", lambda scenario: True)
 
 
-def crashed_at(kind: str, *places: int) -> tuple[Run, int]:
+def crashed_at(kind: str, *places: int, database: Database | None = None) -> tuple[Run, int]:
+    """With a database, task state and the journal are there, and not in memory."""
     everywhere = Everywhere(*places)
+    told = scenarios.loads(f"{ANYWHERE}faults: [{FAILURES[kind]}]\n")
     with pytest.MonkeyPatch.context() as patch:
         everywhere.watch(patch)
-        run = sim.run(scenarios.loads(f"{ANYWHERE}faults: [{FAILURES[kind]}]\n"), seed=1)
-    return run, everywhere.seen
+        if database is None:
+            return sim.run(told, seed=1), everywhere.seen
+        journal, tasks = SqlJournal(database, blocking=True), SqlTaskStore(database)
+        patch.setattr(core_host, "MemoryJournal", lambda: journal)
+        return sim.run(told, seed=1, store=lambda: cast("Any", tasks)), everywhere.seen
 
 
 def sound(run: Run) -> bool:
@@ -266,3 +275,24 @@ def test_wherever_a_core_ends_the_next_one_brings_its_recoveries_to_their_end(ki
         for second in range(place + 1, seen + 1):
             run, _ = crashed_at(kind, place, second)
             assert sound(run), (place, second, run.violations)
+    print(f"{kind}: {places} places, crashed at each, and at each of those that came after it")  # noqa: T201
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_what_is_in_a_database_is_found_there_wherever_a_core_ends(kind: str, tmp_path: Path) -> None:
+    """The same once at every place, with the store that is used on the wall's clock, and to the same history."""
+
+    def run(*places: int) -> tuple[Run, int]:
+        database = Database(f"sqlite:///{tmp_path}/{'-'.join(map(str, places))}.db", synchronous=False)
+        try:
+            return crashed_at(kind, *places, database=database)
+        finally:
+            database.close()
+
+    whole, places = run()
+    assert sound(whole)
+    assert whole.history_sha256 == crashed_at(kind)[0].history_sha256
+    for place in range(1, places + 1):
+        found, _ = run(place)
+        assert sound(found), (place, found.violations)
+        assert found.history_sha256 == crashed_at(kind, place)[0].history_sha256

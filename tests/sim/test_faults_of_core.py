@@ -207,11 +207,15 @@ class Everywhere:
     def __init__(self, *places: int) -> None:
         self.places = places
         self.seen = 0
+        self.begun = False
         self.host: CoreHost | None = None
 
     async def point(self) -> None:
-        self.seen += 1
         assert self.host is not None
+        self.begun |= self.host.is_up
+        if not self.begun:  # there is no world yet
+            return
+        self.seen += 1
         env, host = self.host._loop.env, self.host
         if self.seen in self.places:
             after(env, 0, lambda _: host.crash())
@@ -224,6 +228,10 @@ class Everywhere:
         def make(host: CoreHost, *args: Any) -> None:
             everywhere.host = host
             made(host, *args)
+            host._system.journal.durable = durable  # type: ignore[method-assign]
+
+        async def durable() -> None:
+            await everywhere.point()
 
         class Watched:
             def __init__(self, port: Any, delay: Any) -> None:
@@ -242,6 +250,7 @@ class Everywhere:
 
         patch.setattr(CoreHost, "__init__", make)
         patch.setattr(core_host, "_Late", Watched)
+        patch.setattr(core_host, "PORTS", (*core_host.PORTS, "store"))
         patch.setattr("sim.bench.needs_host", lambda scenario: True)
 
 

@@ -27,15 +27,19 @@ def is_intact(checkpoint: Checkpoint) -> bool:
 
 def written_state(task_id: str, state: Any) -> str:
     """A state as JSON. Raises ValueError for what is none, or too large."""
+    return as_json(f"{task_id}: the state of a checkpoint", state)
+
+
+def as_json(what: str, value: Any) -> str:
+    """What a task is given, keeps or leaves, as JSON. Raises ValueError for what is none, or too large."""
     try:
-        text = _json(state)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{task_id}: the state of a checkpoint is no JSON: {error}") from None
+        text = _json(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{what} is no JSON: {error}") from None
     size = len(text.encode())
     if size > MOST_BYTES:
         raise ValueError(
-            f"{task_id}: the state of a checkpoint has {size:,} bytes; valid: up to {MOST_BYTES:,}, and for more the "
-            "name of a file that has it"
+            f"{what} has {size:,} bytes; valid: up to {MOST_BYTES:,}, and for more the name of a file that has it"
         )
     return text
 

@@ -90,10 +90,11 @@ class Database:
     A write is a function of a connection. It is done by whoever waits for one and comes first, or by a thread of its
     own when nobody does, together with all that wait, and has a result when it is durable. It raises before it changes
     anything, or not at all. With `synchronous` False, commits do not wait for the disk, and a power cut may take what
-    was written last: for tests and simulations.
+    was written last: for tests, simulations and heartbeats. With `check` False, a file is not looked through for
+    damage, as somebody else just has.
     """
 
-    def __init__(self, url: str | URL, *, synchronous: bool = True) -> None:
+    def __init__(self, url: str | URL, *, synchronous: bool = True, check: bool = True) -> None:
         self.url = url
         self.place, self._engine = _engine(url, synchronous)
         self._waiting: deque[_Submitted] = deque()
@@ -105,7 +106,8 @@ class Database:
         self._writer = threading.Thread(target=self._write_all, name=f"writes to {self.place}", daemon=True)
         try:
             with self._engine.begin() as connection:
-                _check(connection)
+                if check:
+                    _check(connection)
                 prepare(connection)
         except NewerSchema as newer:
             self._engine.dispose()

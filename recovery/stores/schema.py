@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-VERSION = 1
+VERSION = 2
 METADATA = MetaData()
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # the only type that SQLite numbers rows with by itself
 
@@ -91,7 +91,65 @@ LEASES = Table(
     Column("renewals", Integer, nullable=False),
 )
 
-MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {}
+WORK = Table(
+    "work",
+    METADATA,
+    Column("task_id", Text, primary_key=True),
+    Column("payload", Text, nullable=False),  # JSON
+    Column("needs", Text, nullable=False),  # JSON: units by pool
+    Column("place", _NUMBER),  # in the line of those that wait; null: it does not
+    Column("agent", Text),  # who has it
+    Column("error_code", Text),  # of its last attempt
+    Index("work_place", "place"),
+    Index("work_agent", "agent"),
+)
+EFFECTS = Table(
+    "effects",
+    METADATA,
+    Column("task_id", Text, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("effect", Text, nullable=False),  # JSON
+)
+AGENTS = Table(
+    "agents",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("incarnation", Integer, nullable=False),  # each process that has had this name has a higher one
+    Column("pid", Integer, nullable=False),
+    Column("beats", Integer, nullable=False),
+    Column("progress", Text, nullable=False),  # JSON: how far it is, by task
+)
+POOLS = Table(
+    "pools",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("units", Integer, nullable=False),
+    Column("available", Integer, nullable=False),  # in service
+)
+ALLOCATIONS = Table(
+    "allocations",
+    METADATA,
+    Column("task_id", Text, primary_key=True),
+    Column("pool", Text, primary_key=True),
+    Column("units", Integer, nullable=False),
+)
+LOGS = Table(
+    "logs",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("at", Float(53), nullable=False),  # s since the epoch
+    Column("path", Text, nullable=False),
+    Column("line", Text, nullable=False),
+)
+
+
+def _local(connection: Connection) -> None:
+    """What agents on the wall clock need: work, effects, agents, pools and logs."""
+    METADATA.create_all(connection, [WORK, EFFECTS, AGENTS, POOLS, ALLOCATIONS, LOGS])
+
+
+MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _local}
 """What makes a store of this version one of the next."""
 
 
@@ -110,4 +168,5 @@ def prepare(connection: Connection) -> None:
         raise NewerSchema(f"has version {found} of the tables, and this program knows those up to {VERSION}")
     for version in range(found, VERSION):
         MIGRATIONS[version](connection)
-    connection.execute(update(META).where(META.c.name == "version").values(value=str(VERSION)))
+    if found < VERSION:
+        connection.execute(update(META).where(META.c.name == "version").values(value=str(VERSION)))

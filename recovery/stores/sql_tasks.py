@@ -39,52 +39,19 @@ class SqlTaskStore:
 
     def register(self, task_id: str) -> None:
         """A task was accepted."""
-
-        def work(connection: Connection) -> None:
-            if _task(connection, task_id, _FIND) is not None:
-                raise ValueError(f"{task_id}: there is a task of this name already")
-            connection.execute(insert(TASKS), {"task_id": task_id, "status": TaskStatus.QUEUED.value})
-
-        self._database.write(work)
+        self._database.write(lambda connection: registered(connection, task_id))
 
     def begin(self, task_id: str, agent_id: str) -> int | None:
         """Start an attempt and return its epoch; None when the task is finished."""
-
-        def work(connection: Connection) -> int | None:
-            task = _locked(connection, task_id)
-            if task.status in FINISHED:
-                return None
-            epoch = task.epoch + 1
-            _change(connection, task_id, status=TaskStatus.RUNNING.value, epoch=epoch, halted=None)
-            return epoch
-
-        return self._database.write(work)
+        return self._database.write(lambda connection: begun(connection, task_id))
 
     def commit(self, task_id: str, epoch: int) -> bool:
         """Make the effect of an attempt final, unless it is fenced or too late."""
-
-        def work(connection: Connection) -> bool:
-            task = _locked(connection, task_id)
-            if epoch <= task.fence or task.status in FINISHED:
-                return False
-            _change(connection, task_id, status=TaskStatus.COMPLETED.value, halted=None, sequence=0, restore=None)
-            connection.execute(delete(CHECKPOINTS).where(_OF_TASK), {"task": task_id})
-            return True
-
-        return self._database.write(work)
+        return self._database.write(lambda connection: committed(connection, task_id, epoch))
 
     def fail(self, task_id: str, epoch: int, status: TaskStatus, error_code: str) -> bool:
         """The latest attempt says that it failed or is blocked."""
-
-        def work(connection: Connection) -> bool:
-            task = _locked(connection, task_id)
-            if epoch != task.epoch or epoch <= task.fence or task.status in FINISHED:
-                return False
-            halted = 1 + connection.execute(select(func.coalesce(func.max(TASKS.c.halted), 0))).scalar_one()
-            _move(connection, task_id, task, status, halted=halted)
-            return True
-
-        return self._database.write(work)
+        return self._database.write(lambda connection: failed(connection, task_id, epoch, status))
 
     def fence(self, task_id: str) -> int:
         """Void every epoch handed out so far."""
@@ -137,7 +104,7 @@ class SqlTaskStore:
 
     def epoch(self, task_id: str) -> int:
         """The latest epoch handed out."""
-        return self._database.read(lambda connection: _found(connection, task_id).epoch)
+        return self._database.read(lambda connection: epoch_of(connection, task_id))
 
     def count_retry(self, task_id: str, kind: str, retry: int) -> None:
         """There has been a retry of this number."""
@@ -204,6 +171,48 @@ class SqlTaskStore:
             _change(connection, task_id, restore=None if checkpoint is None else checkpoint.sequence)
 
         self._database.write(work)
+
+
+# ------------------------------------------- what an attempt does, for who does something else in the same transaction
+def registered(connection: Connection, task_id: str) -> None:
+    """A task was accepted. Raises ValueError when there is one of this name."""
+    if _task(connection, task_id, _FIND) is not None:
+        raise ValueError(f"{task_id}: there is a task of this name already")
+    connection.execute(insert(TASKS), {"task_id": task_id, "status": TaskStatus.QUEUED.value})
+
+
+def epoch_of(connection: Connection, task_id: str) -> int:
+    """The latest epoch handed out."""
+    return _found(connection, task_id).epoch
+
+
+def begun(connection: Connection, task_id: str) -> int | None:
+    """Start an attempt and return its epoch; None when the task is finished."""
+    task = _locked(connection, task_id)
+    if task.status in FINISHED:
+        return None
+    epoch = task.epoch + 1
+    _change(connection, task_id, status=TaskStatus.RUNNING.value, epoch=epoch, halted=None)
+    return epoch
+
+
+def committed(connection: Connection, task_id: str, epoch: int) -> bool:
+    """Make the effect of an attempt final. False: it is fenced or too late."""
+    if not _is_current(_locked(connection, task_id), epoch):
+        return False
+    _change(connection, task_id, status=TaskStatus.COMPLETED.value, halted=None, sequence=0, restore=None)
+    connection.execute(delete(CHECKPOINTS).where(_OF_TASK), {"task": task_id})
+    return True
+
+
+def failed(connection: Connection, task_id: str, epoch: int, status: TaskStatus) -> bool:
+    """The latest attempt says that it failed or is blocked. False: it is fenced, or not the latest."""
+    task = _locked(connection, task_id)
+    if epoch != task.epoch or not _is_current(task, epoch):
+        return False
+    halted = 1 + connection.execute(select(func.coalesce(func.max(TASKS.c.halted), 0))).scalar_one()
+    _move(connection, task_id, task, status, halted=halted)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

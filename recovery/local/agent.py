@@ -1,0 +1,94 @@
+"""An agent: a process that takes tasks from the queue, says that it lives, and lets effects stand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+
+from sqlalchemy.engine import URL
+
+from recovery.checkpoints import as_json
+from recovery.local import fleet, logbook, work
+from recovery.local.attempt import Attempt, Fenced, Handler
+from recovery.model import TaskStatus
+from recovery.stores.database import Database
+from recovery.stores.errors import StoreError
+from recovery.stores.sql_tasks import SqlTaskStore
+
+LONGEST_CODE = 200
+
+
+class Agent:
+    """One agent, in a process of its own. It ends when it is told to, and when another process has its name."""
+
+    def __init__(self, url: str | URL, name: str, handler: Handler, interval: float, poll: float) -> None:
+        self.name = name
+        self._database = Database(url, check=False)
+        self._beats = Database(url, check=False, synchronous=False)  # a beat that gets lost is one beat
+        self._tasks = SqlTaskStore(self._database)
+        self._handler = handler
+        self._interval = interval
+        self._poll = poll
+        self._attempt: Attempt | None = None
+        self._over = threading.Event()
+        self._incarnation = self._beats.write(lambda connection: fleet.arrive(connection, name, os.getpid()))
+
+    def run(self) -> None:
+        """Take tasks until it is over; what has been begun is finished first."""
+        signal.signal(signal.SIGTERM, lambda *_: self._over.set())
+        threading.Thread(target=self._beat, name="heartbeats", daemon=True).start()
+        while not self._over.is_set():
+            try:
+                taken = self._database.write(lambda connection: work.take(connection, self.name, self._incarnation))
+                if taken is not None:
+                    self._execute(taken)
+                    continue
+            except StoreError as error:  # the core sees to the task, if there is one
+                self._log(str(error))
+            self._over.wait(self._poll)
+
+    def _beat(self) -> None:
+        due = time.monotonic()
+        while True:
+            due = max(due + self._interval, time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
+            attempt = self._attempt
+            progress = {} if attempt is None else {attempt.task_id: attempt.progress}
+            try:
+                if not self._say_that_it_lives(progress):
+                    self._over.set()
+                    return
+            except StoreError:
+                continue
+
+    def _say_that_it_lives(self, progress: Mapping[str, float]) -> bool:
+        return self._beats.write(lambda connection: fleet.beat(connection, self.name, self._incarnation, progress))
+
+    def _execute(self, taken: work.Taken) -> None:
+        task_id, epoch = taken.task_id, taken.epoch
+        try:
+            self._attempt = Attempt(self._tasks, task_id, epoch, taken.payload)
+            effect = as_json(f"{task_id}: the effect", self._handler(self._attempt))
+        except Fenced as fenced:
+            self._log(str(fenced))
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises
+            code = str(getattr(error, "error_code", type(error).__name__))[:LONGEST_CODE]
+            self._log("".join(traceback.format_exception_only(error)).strip())
+            self._database.write(
+                lambda connection: work.fail(connection, task_id, epoch, self.name, TaskStatus.FAILED, code)
+            )
+        else:
+            if not self._database.write(lambda connection: work.commit(connection, task_id, epoch, self.name, effect)):
+                self._log(f"{task_id}: its effect was refused, for epoch {epoch} is void")
+        finally:
+            self._attempt = None
+
+    def _log(self, line: str) -> None:
+        path = f"{logbook.AGENT_LOGS}{self.name}"
+        self._database.submit(lambda connection: logbook.write(connection, path, f"ERROR {self.name}: {line}"))

@@ -1,0 +1,45 @@
+"""Questions and answers over a socket, each a line of JSON."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import suppress
+from typing import Any
+
+
+class Lines:
+    """One end of a socket."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._file = end.makefile("rb")
+
+    def send(self, said: Any) -> None:
+        """Say something. Raises OSError when nobody is there to hear it."""
+        self._end.sendall(json.dumps(said).encode() + b"\n")
+
+    def receive(self) -> Any:
+        """What the other end says next. Raises EOFError when it has hung up."""
+        try:
+            line = self._file.readline()
+        except OSError:
+            line = b""
+        if not line.endswith(b"\n"):
+            raise EOFError
+        return json.loads(line)
+
+    def fileno(self) -> int:
+        """The socket's file descriptor."""
+        return self._end.fileno()
+
+    def close(self) -> None:
+        """Let go of this end; others who hold it keep it."""
+        self._file.close()
+        self._end.close()
+
+    def hang_up(self) -> None:
+        """End the conversation, whoever else holds this end."""
+        with suppress(OSError):
+            self._end.shutdown(socket.SHUT_RDWR)
+        self.close()

@@ -1,0 +1,244 @@
+"""The ports of a local system: what the core asks, answered by the store; agents are started by the nursery."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+from recovery.local import fleet, logbook, pools, work
+from recovery.local.fleet import Beats
+from recovery.model import AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskView
+from recovery.ports import System
+from recovery.stores import threaded
+from recovery.stores.database import Writable
+from recovery.stores.sql_audit import SqlAudit
+from recovery.stores.sql_journal import SqlJournal
+from recovery.stores.sql_tasks import SqlTaskStore
+
+P = ParamSpec("P")
+R = TypeVar("R")
+QUEUE = "tasks"
+"""The name of the queue."""
+START_SECONDS = 10.0
+"""How long an agent may take to start."""
+LOOK_SECONDS = 0.002
+StartAgent = Callable[[str], Awaitable[int]]
+"""Has an agent of this name started in place of the one that there is, and returns its process id."""
+
+
+class Answers:
+    """Questions and changes, made in threads while the loop goes on."""
+
+    def __init__(self, database: Writable) -> None:
+        self._database = database
+
+    async def ask(self, question: Callable[..., R], *args: Any) -> R:
+        """What is committed says."""
+        return await asyncio.to_thread(self._database.read, lambda connection: question(connection, *args))
+
+    async def change(self, work: Callable[..., R], *args: Any, **named: Any) -> R:
+        """The same with something written."""
+        return await asyncio.to_thread(self._database.write, lambda connection: work(connection, *args, **named))
+
+
+class LocalTasks(Answers):
+    """Implements `recovery.ports.TaskPort`."""
+
+    def __init__(self, database: Writable) -> None:
+        super().__init__(database)
+        self._store = SqlTaskStore(database)
+
+    async def inspect(self, task_id: str) -> TaskView | None:
+        """The task as seen from outside."""
+        return await asyncio.to_thread(self._inspect, task_id)
+
+    def _inspect(self, task_id: str) -> TaskView | None:
+        status = self._store.status(task_id)
+        found = self._database.read(lambda connection: work.find(connection, task_id))
+        if status is None or found is None:
+            return None
+        return TaskView(
+            task_id,
+            status,
+            self._store.epoch(task_id),
+            agent=found.agent,
+            error_code=found.error_code,
+            waiting_in_queue=found.waits,
+            needs=found.needs,
+            held=self._database.read(lambda connection: pools.held(connection, task_id)),
+        )
+
+    async def tasks_on(self, agent_id: str) -> Sequence[str]:
+        """Tasks that the agent has begun and that are not over."""
+        return await self.ask(work.had_by, agent_id)
+
+    async def stop_attempts(self, task_id: str) -> None:
+        """Nobody has the task any more. An attempt that is under way finds out when it saves or commits."""
+        await self.change(_stop, task_id)
+
+    async def enqueue(self, task_id: str, reason: str) -> bool:
+        """Let the task wait at the end of the line."""
+        return await self.change(work.enqueue, task_id)
+
+    async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
+        """Let the task wait at the head of the line, for it holds what it needs."""
+        return await self.change(work.enqueue, task_id, at_head=True)
+
+    async def give_up(self, task_id: str, reason: str) -> None:
+        """The task waits no more, and holds nothing."""
+        await self.change(_give_up, task_id)
+
+
+def _stop(connection: Connection, task_id: str) -> None:
+    found = work.find(connection, task_id)
+    if found is not None and not found.waits:
+        work.let_go(connection, task_id)
+
+
+def _give_up(connection: Connection, task_id: str) -> None:
+    work.let_go(connection, task_id)
+    pools.release(connection, task_id)
+
+
+class LocalAgents(Answers):
+    """Implements `recovery.ports.AgentPort`.
+
+    An agent responds when it has beaten within `patience` seconds of the loop's clock. Agents' own clocks say nothing.
+    """
+
+    def __init__(self, database: Writable, start: StartAgent, patience: float) -> None:
+        super().__init__(database)
+        self._start = start
+        self._patience = patience
+        self._seen: dict[str, tuple[tuple[int, int], float]] = {}
+
+    async def beaten(self) -> list[Beats]:
+        """Agents that have beaten since this was asked last; all of them the first time."""
+        return [agent for agent in await self.ask(fleet.known) if self._is_new(agent)]
+
+    def _is_new(self, agent: Beats) -> bool:
+        beat = agent.incarnation, agent.beats
+        known = self._seen.get(agent.name)
+        if known is not None and known[0] == beat:
+            return False
+        self._seen[agent.name] = beat, asyncio.get_running_loop().time()
+        return True
+
+    async def health(self, agent_id: str) -> AgentHealth:
+        """Look for a beat. Everybody on one machine can be reached."""
+        found = await self._find(agent_id)
+        seen = self._seen.get(agent_id)
+        if found is None or seen is None:
+            return AgentHealth(agent_id, reachable=True, responding=found is not None)
+        is_new = seen[0] != (found.incarnation, found.beats)  # left for `beaten`, so that the detector hears of it
+        recent = asyncio.get_running_loop().time() - seen[1] < self._patience
+        return AgentHealth(agent_id, reachable=True, responding=is_new or recent)
+
+    async def restart(self, agent_id: str) -> bool:
+        """Tell what is left of the agent to end, and start another; done with its first beat.
+
+        One that does not hear, because it is stopped or hangs, is not killed: it may be on its way to let an effect
+        stand, and finds itself fenced, as one on another machine would.
+        """
+        pid = await self._start(agent_id)
+        until = asyncio.get_running_loop().time() + START_SECONDS
+        while asyncio.get_running_loop().time() < until:
+            found = await self._find(agent_id)
+            if found is not None and found.pid == pid:
+                return True
+            await asyncio.sleep(LOOK_SECONDS)
+        return False
+
+    async def _find(self, agent_id: str) -> Beats | None:
+        return next((agent for agent in await self.ask(fleet.known) if agent.name == agent_id), None)
+
+
+class LocalResources(Answers):
+    """Implements `recovery.ports.ResourcePort`."""
+
+    async def health(self, names: Sequence[str]) -> Sequence[ResourceHealth]:
+        """Probe pools."""
+        return await self.ask(pools.health, names)
+
+    async def requirements(self, task_id: str) -> Mapping[str, int]:
+        """What the task needs."""
+        found = await self.ask(work.find, task_id)
+        return {} if found is None else found.needs
+
+    async def held(self, task_id: str) -> Mapping[str, int]:
+        """What the task holds."""
+        return await self.ask(pools.held, task_id)
+
+    async def release(self, task_id: str) -> Mapping[str, int]:
+        """Give back all that the task holds."""
+        return await self.change(pools.release, task_id)
+
+    async def allocate(self, task_id: str, requirements: Mapping[str, int]) -> Mapping[str, int] | None:
+        """Allocate all of it, now."""
+        return dict(requirements) if await self.change(pools.allocate, task_id, requirements) else None
+
+    async def metrics(self, names: Sequence[str], timeframe: float) -> Mapping[str, float]:
+        """Share of units in service now; the store keeps no past."""
+        return {pool.name: pool.available / pool.units for pool in await self.health(names) if pool.units}
+
+
+class LocalQueue(Answers):
+    """Implements `recovery.ports.QueuePort`: one queue, which cannot be blocked, for it is in the store."""
+
+    async def health(self, queue_ids: Sequence[str]) -> Sequence[QueueHealth]:
+        """Probe the queue."""
+        if queue_ids and QUEUE not in queue_ids:
+            return []
+        return [QueueHealth(QUEUE, blocked=False, depth=await self.ask(work.depth), undelivered=0)]
+
+    async def replay(self, queue_ids: Sequence[str], since: float) -> int:
+        """Nothing is on its way: a task is in the store, or it was not submitted."""
+        return 0
+
+
+class LocalNetwork:
+    """Implements `recovery.ports.NetworkPort`: processes of one machine, which meet in the store."""
+
+    async def status(self, endpoints: Sequence[str]) -> Sequence[LinkHealth]:
+        """All are connected."""
+        pairs = [(one, other) for place, one in enumerate(endpoints) for other in endpoints[place + 1 :]]
+        return [LinkHealth(pair, connected=True) for pair in pairs]
+
+    async def reset(self, endpoints: Sequence[str]) -> bool:
+        """They are connected."""
+        return True
+
+
+class LocalLogs(Answers):
+    """Implements `recovery.ports.LogPort`."""
+
+    async def search(self, path: str, pattern: str, timeframe: float) -> Sequence[str]:
+        """Lines below `path` that match, of the last `timeframe` seconds."""
+        return await self.ask(logbook.search, path, pattern, time.time() - timeframe)
+
+
+def ahead() -> float:
+    """Seconds by which the time of day is ahead of the loop's clock."""
+    return time.time() - asyncio.get_running_loop().time()
+
+
+def local_ports(database: Writable, start: StartAgent, patience: float) -> tuple[System, LocalAgents]:
+    """The ports of a local system, and that of its agents by itself: it is told when to look for beats."""
+    agents = LocalAgents(database, start, patience)
+    system = System(
+        tasks=LocalTasks(database),
+        agents=agents,
+        resources=LocalResources(database),
+        queues=LocalQueue(database),
+        network=LocalNetwork(),
+        logs=LocalLogs(database),
+        store=threaded(SqlTaskStore(database)),
+        audit=SqlAudit(database, time.time),
+        journal=SqlJournal(database, partial(ahead)),
+    )
+    return system, agents

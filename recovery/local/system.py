@@ -1,0 +1,155 @@
+"""A local system: a store, agents that work on its tasks, and cores that recover what fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import Connection
+
+from recovery.local import fleet, logbook, pools, work
+from recovery.local.attempt import Handler
+from recovery.local.config import LocalConfig
+from recovery.local.nursery_client import Nursery
+from recovery.model import FINISHED, TaskStatus
+from recovery.stores.database import Database
+from recovery.stores.sql_audit import SqlAudit
+from recovery.stores.sql_tasks import SqlTaskStore
+
+RESTARTED = "system_restarted"
+"""The error code of tasks that were under way when an earlier system ended."""
+LOOK_SECONDS = 0.02
+
+
+class LocalSystem:
+    """Agents and cores on a store, as processes of this machine; they run within `with`, and not beyond it.
+
+    `url` is that of a store (`recovery.stores.database`), `handler` does the work of a task: a function of a module or
+    of the program that runs, or its name as `module:function`. `config` is a `LocalConfig` or a mapping for one. A
+    program that uses its own function does all this below `if __name__ == "__main__":`, as agents import it.
+
+    Processes fork: Linux and macOS. Raises ValueError for a handler that cannot be imported, StoreError for a store
+    that cannot be opened, RuntimeError when another system runs on it.
+    """
+
+    def __init__(self, url: str, handler: Handler | str, config: LocalConfig | Mapping[str, Any] | None = None) -> None:
+        self.url = url
+        self.config = LocalConfig.model_validate(config or {})
+        self.database = Database(url)
+        self._handler = handler
+        self._nursery: Nursery | None = None
+
+    def __enter__(self) -> LocalSystem:
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(self.config.grace if kind is None else 0.0)
+
+    def _start(self) -> None:
+        self._nobody_else()
+        self._nursery = Nursery(self.url, self._handler, self.config)
+        self.database.write(_begin_anew)
+        for number in range(self.config.agents):
+            self._nursery.ask("agent", name=f"agent.{number}")
+        for number in range(self.config.cores):
+            self._nursery.ask("core", name=f"core.{number}")
+
+    def _nobody_else(self) -> None:
+        """Raise when agents of another system beat in this store."""
+        before = self.database.read(fleet.known)
+        if before:
+            time.sleep(2 * self.config.recovery.detection.heartbeat_interval)
+            if self.database.read(fleet.known) != before:
+                raise RuntimeError(f"{self.database.place}: another system runs on it; valid: when that has ended")
+
+    def close(self, grace: float = 0.0) -> None:
+        """End all processes; agents may finish what they do for `grace` seconds."""
+        nursery, self._nursery = self._nursery, None
+        if nursery is not None:
+            try:
+                nursery.ask("end", grace=grace)
+            finally:
+                nursery.close()
+        self.database.close()
+
+    # ------------------------------------------------------------------------------------------------- tasks
+    def set_pool(self, name: str, units: int) -> None:
+        """There is a pool of so many units of a resource that tasks may need."""
+        if units < 0:
+            raise ValueError(f"{name}: {units} units; valid: 0 or more")
+        self.database.write(lambda connection: pools.set_pool(connection, name, units))
+
+    def put_in_service(self, name: str, units: int) -> None:
+        """So many units of a pool are in service from now on. Raises KeyError, ValueError."""
+        self.database.write(lambda connection: pools.put_in_service(connection, name, units))
+
+    def submit(self, task_id: str, payload: Any = None, needs: Mapping[str, int] | None = None) -> None:
+        """Put a task into the queue; `payload` is JSON. It is durable when this returns.
+
+        Raises ValueError for a task of which there is one already, for what is no JSON or too large, and for `needs`
+        that no pool has.
+        """
+        self.database.write(lambda connection: work.submit(connection, task_id, payload, needs or {}))
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Return when every task is completed or an operator's. False: some are not, after `timeout` seconds."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while any(status not in FINISHED for status in self.statuses()):
+            if until is not None and time.monotonic() >= until:
+                return False
+            time.sleep(LOOK_SECONDS)
+        return True
+
+    def statuses(self) -> dict[TaskStatus, int]:
+        """How many tasks stand where."""
+        return self.database.read(work.statuses)
+
+    def effects(self) -> dict[str, Any]:
+        """The effect of each task that is completed."""
+        return self.database.read(work.effects)
+
+    # ------------------------------------------------------------------------------------------- what goes on
+    @property
+    def audit(self) -> SqlAudit:
+        """What the cores have done."""
+        return SqlAudit(self.database, time.time)
+
+    @property
+    def tasks(self) -> SqlTaskStore:
+        """Where tasks stand, with which checkpoints."""
+        return SqlTaskStore(self.database)
+
+    def logs(self, path: str = "/", pattern: str = "") -> Sequence[str]:
+        """Lines of the logs below a path that match a regular expression."""
+        return self.database.read(lambda connection: logbook.search(connection, path, pattern))
+
+    def processes(self) -> dict[int, str]:
+        """The processes that are there, the name of each by its id."""
+        return {pid: name for pid, _, name in self._running.ask("processes")}
+
+    def signal(self, pid: int, number: int) -> bool:
+        """Send a signal to one of the processes, as somebody might who means it ill. False: it is not there."""
+        sent: bool = self._running.ask("signal", pid=pid, signal=int(number))
+        return sent
+
+    @property
+    def _running(self) -> Nursery:
+        if self._nursery is None:
+            raise RuntimeError("the system does not run; valid: within `with`")
+        return self._nursery
+
+
+def _begin_anew(connection: Connection) -> None:
+    """What an earlier system has left under way has failed, which the core sees to; its agents are gone."""
+    for task_id in work.had_by(connection):
+        work.abandon(connection, task_id, RESTARTED)
+    fleet.dismiss_all(connection)

@@ -50,6 +50,7 @@ class Agent:
             except StoreError as error:  # the core sees to the task, if there is one
                 self._log(str(error))
             self._over.wait(self._poll)
+        self._database.close()
 
     def _beat(self) -> None:
         due = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,8 +17,9 @@ MOST = 256
 class LocalConfig(BaseModel):
     """A local system: so many `agents`, and so many `cores`, of which one leads. All durations are seconds.
 
-    `recovery` configures the core; its `heartbeat_interval` is the agents' as well. Who has nothing to do looks for
-    something every `poll`. An agent that is to end may finish what it does within `grace`.
+    `recovery` configures the core; its `heartbeat_interval` is the agents' as well. `requeue` says where a task rejoins
+    the queue that is retried or was taken over. Who has nothing to do looks for something every `poll`. An agent that
+    is to end may finish what it does within `grace`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +28,7 @@ class LocalConfig(BaseModel):
     cores: Annotated[int, Field(ge=1, le=MOST)] = 1
     recovery: RecoveryConfig = RecoveryConfig(detection=DetectionConfig(heartbeat_interval=1.0))
     lease: LeaseConfig = LeaseConfig(duration=5.0, renew_every=1.0)
+    requeue: Literal["tail", "head"] = "tail"
     poll: PositiveSeconds = 0.02
     grace: Seconds = 5.0
 

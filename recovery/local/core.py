@@ -16,7 +16,6 @@ from recovery.stores.errors import StoreError
 from recovery.stores.sql_leases import SqlLeases, only_with
 from recovery.supervisor import Supervisor
 from recovery.unattended import unattended
-from recovery.watch import patience_with_regular_beats
 
 LEADER = "leader"
 """The name of the lease."""
@@ -41,9 +40,7 @@ class Core:
 
     async def _lead(self, lease: Lease) -> None:
         mine = self._database.guarded(only_with(lease))
-        detection = self._config.recovery.detection
-        patience = min(patience_with_regular_beats(detection), 2 * detection.heartbeat_interval)
-        system, agents = local_ports(mine, self._start, patience)
+        system, agents = local_ports(mine, self._start, self._config)
         supervisor = Supervisor(self._config.recovery, system)
         watched: set[str] = set()
         await supervisor.start()

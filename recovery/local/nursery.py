@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -193,7 +193,9 @@ def found_handler(told: Mapping[str, str]) -> Handler:
         found = import_module(told["module"])
         for part in told["name"].split("."):
             found = getattr(found, part)
-    handler: Callable[..., Any] = found
+    if not callable(found):
+        raise TypeError(f"{told['module']}:{told['name']} is no function")
+    handler: Handler = found
     return handler
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
 from recovery.local import fleet, logbook, pools, work
+from recovery.local.config import LocalConfig
 from recovery.local.fleet import Beats
 from recovery.model import AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskView
 from recovery.ports import System
@@ -19,6 +21,7 @@ from recovery.stores.database import Writable
 from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.sql_tasks import SqlTaskStore
+from recovery.watch import patience_with_regular_beats
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,9 +52,10 @@ class Answers:
 class LocalTasks(Answers):
     """Implements `recovery.ports.TaskPort`."""
 
-    def __init__(self, database: Writable) -> None:
+    def __init__(self, database: Writable, *, at_head: bool) -> None:
         super().__init__(database)
         self._store = SqlTaskStore(database)
+        self._at_head = at_head
 
     async def inspect(self, task_id: str) -> TaskView | None:
         """The task as seen from outside."""
@@ -82,8 +86,8 @@ class LocalTasks(Answers):
         await self.change(_stop, task_id)
 
     async def enqueue(self, task_id: str, reason: str) -> bool:
-        """Let the task wait at the end of the line."""
-        return await self.change(work.enqueue, task_id)
+        """Let the task wait, where it is configured to."""
+        return await self.change(work.enqueue, task_id, at_head=self._at_head)
 
     async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
         """Let the task wait at the head of the line, for it holds what it needs."""
@@ -105,39 +109,58 @@ def _give_up(connection: Connection, task_id: str) -> None:
     pools.release(connection, task_id)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The latest beat of an agent and when it was seen (s of the loop's clock); `surely` if it was not there before."""
+
+    beat: tuple[int, int]
+    at: float
+    surely: bool
+
+
 class LocalAgents(Answers):
     """Implements `recovery.ports.AgentPort`.
 
-    An agent responds when it has beaten within `patience` seconds of the loop's clock. Agents' own clocks say nothing.
+    An agent responds when it has beaten within `patience` seconds of the loop's clock: agents' own clocks say nothing,
+    and nor does a beat that somebody finds when he first looks.
     """
 
     def __init__(self, database: Writable, start: StartAgent, patience: float) -> None:
         super().__init__(database)
         self._start = start
         self._patience = patience
-        self._seen: dict[str, tuple[tuple[int, int], float]] = {}
+        self._seen: dict[str, _Seen] = {}
 
     async def beaten(self) -> list[Beats]:
         """Agents that have beaten since this was asked last; all of them the first time."""
-        return [agent for agent in await self.ask(fleet.known) if self._is_new(agent)]
+        return [agent for agent in await self.ask(fleet.known) if self._note(agent)]
 
-    def _is_new(self, agent: Beats) -> bool:
+    def _note(self, agent: Beats) -> bool:
+        """Whether this beat is a new one."""
         beat = agent.incarnation, agent.beats
         known = self._seen.get(agent.name)
-        if known is not None and known[0] == beat:
+        if known is not None and known.beat == beat:
             return False
-        self._seen[agent.name] = beat, asyncio.get_running_loop().time()
+        self._seen[agent.name] = _Seen(beat, _now(), surely=known is not None)
         return True
 
     async def health(self, agent_id: str) -> AgentHealth:
         """Look for a beat. Everybody on one machine can be reached."""
-        found = await self._find(agent_id)
-        seen = self._seen.get(agent_id)
-        if found is None or seen is None:
-            return AgentHealth(agent_id, reachable=True, responding=found is not None)
-        is_new = seen[0] != (found.incarnation, found.beats)  # left for `beaten`, so that the detector hears of it
-        recent = asyncio.get_running_loop().time() - seen[1] < self._patience
-        return AgentHealth(agent_id, reachable=True, responding=is_new or recent)
+        return AgentHealth(agent_id, reachable=True, responding=await self._responds(agent_id))
+
+    async def _responds(self, agent_id: str) -> bool:
+        while True:
+            found = await self._find(agent_id)
+            if found is None:
+                return False
+            seen = self._seen.get(agent_id)
+            if seen is not None and seen.beat != (found.incarnation, found.beats):
+                return True  # not noted: the detector is to hear of it
+            if seen is None:
+                self._note(found)
+            elif seen.surely or _now() - seen.at >= self._patience:
+                return _now() - seen.at < self._patience
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def restart(self, agent_id: str) -> bool:
         """Tell what is left of the agent to end, and start another; done with its first beat.
@@ -146,8 +169,8 @@ class LocalAgents(Answers):
         stand, and finds itself fenced, as one on another machine would.
         """
         pid = await self._start(agent_id)
-        until = asyncio.get_running_loop().time() + START_SECONDS
-        while asyncio.get_running_loop().time() < until:
+        until = _now() + START_SECONDS
+        while _now() < until:
             found = await self._find(agent_id)
             if found is not None and found.pid == pid:
                 return True
@@ -222,16 +245,22 @@ class LocalLogs(Answers):
         return await self.ask(logbook.search, path, pattern, time.time() - timeframe)
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def ahead() -> float:
     """Seconds by which the time of day is ahead of the loop's clock."""
-    return time.time() - asyncio.get_running_loop().time()
+    return time.time() - _now()
 
 
-def local_ports(database: Writable, start: StartAgent, patience: float) -> tuple[System, LocalAgents]:
+def local_ports(database: Writable, start: StartAgent, config: LocalConfig) -> tuple[System, LocalAgents]:
     """The ports of a local system, and that of its agents by itself: it is told when to look for beats."""
+    detection = config.recovery.detection
+    patience = min(patience_with_regular_beats(detection), 2 * detection.heartbeat_interval)
     agents = LocalAgents(database, start, patience)
     system = System(
-        tasks=LocalTasks(database),
+        tasks=LocalTasks(database, at_head=config.requeue == "head"),
         agents=agents,
         resources=LocalResources(database),
         queues=LocalQueue(database),

@@ -21,6 +21,7 @@ from recovery.stores.sql_tasks import SqlTaskStore
 RESTARTED = "system_restarted"
 """The error code of tasks that were under way when an earlier system ended."""
 LOOK_SECONDS = 0.02
+START_SECONDS = 30.0
 
 
 class LocalSystem:
@@ -62,6 +63,11 @@ class LocalSystem:
             self._nursery.ask("agent", name=f"agent.{number}")
         for number in range(self.config.cores):
             self._nursery.ask("core", name=f"core.{number}")
+        until = time.monotonic() + START_SECONDS
+        while len(self.database.read(fleet.known)) < self.config.agents:
+            if time.monotonic() >= until:
+                raise RuntimeError(f"the agents have not started within {START_SECONDS:g} s")
+            time.sleep(LOOK_SECONDS)
 
     def _nobody_else(self) -> None:
         """Raise when agents of another system beat in this store."""

@@ -50,9 +50,9 @@ class SqlAudit:
         if self._latest is not None:
             self._latest.result()
 
-    def entries(self) -> list[AuditEntry]:
-        """All lines, in order."""
-        return [entry for _, entry, _ in self._database.read(_lines)]
+    def entries(self, after: int = 0) -> list[AuditEntry]:
+        """All lines behind the first `after`, in order."""
+        return [entry for _, entry, _ in self._database.read(lambda connection: _lines(connection, after))]
 
     def first_wrong(self) -> str | None:
         """What is wrong with the first line that was changed, removed or moved; None: all is as it was written."""
@@ -94,9 +94,10 @@ def _head(connection: Connection, *, lock: bool = False) -> tuple[int, str]:
     return number, seal
 
 
-def _lines(connection: Connection) -> list[tuple[int, AuditEntry, str]]:
+def _lines(connection: Connection, after: int = 0) -> list[tuple[int, AuditEntry, str]]:
     columns = [AUDIT.c[name] for name in AuditEntry.__slots__]
-    rows = connection.execute(select(AUDIT.c.number, AUDIT.c.sha256, *columns).order_by(AUDIT.c.number))
+    asked = select(AUDIT.c.number, AUDIT.c.sha256, *columns).where(AUDIT.c.number > after)
+    rows = connection.execute(asked.order_by(AUDIT.c.number))
     return [(number, AuditEntry(*said), seal) for number, seal, *said in rows]
 
 

@@ -1,0 +1,294 @@
+"""The demonstration: four agents at work, and everything that may happen to them and to the core, for real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.engine import make_url
+
+from recovery.audit import AuditEntry
+from recovery.local import fleet, work
+from recovery.local.attempt import Attempt
+from recovery.local.config import LocalConfig
+from recovery.local.core import LEADER
+from recovery.local.system import LocalSystem
+from recovery.stores.schema import CHECKPOINTS, LEASES
+
+STEPS = 8
+STEP_SECONDS = 0.06
+PATIENCE = 30.0
+"""Seconds that anything of the demonstration may take: more, and it has failed."""
+CONFIG = LocalConfig.model_validate(
+    {
+        "agents": 4,
+        "cores": 2,
+        "recovery": {"detection": {"heartbeat_interval": 0.1, "missed_heartbeats": 3}},
+        "lease": {"duration": 1.0, "renew_every": 0.2},
+        "requeue": "head",
+        "poll": 0.01,
+    }
+)
+
+
+def add_up(attempt: Attempt) -> Any:
+    """The work of a task: add its number to a sum, a few times, with a checkpoint after each."""
+    done, total = attempt.state or (0, 0)
+    while done < STEPS:
+        time.sleep(STEP_SECONDS)
+        done, total = done + 1, total + attempt.payload
+        attempt.save(done * STEP_SECONDS, [done, total])
+    return total
+
+
+class DemoFailed(RuntimeError):
+    """Something did not happen that had to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something to tell of: `at` (s since the beginning), by whom (`fault`, `core`, `agents`), and what."""
+
+    at: float
+    who: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """A fault, and how long it took until its recovery was verified (s); `deadline` is the silence that is borne."""
+
+    fault: str
+    subject: str
+    seconds: float
+    deadline: float
+
+
+@dataclass(slots=True)
+class Findings:
+    """What has come of it."""
+
+    tasks: int
+    right: int = 0
+    refused: int = 0
+    repaired: list[Repaired] = field(default_factory=list)
+    audit_wrong: str | None = None
+    left_running: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether every effect stands once and is right, and the trail is whole."""
+        return self.right == self.tasks and self.audit_wrong is None and self.left_running == 0
+
+
+Tell = Callable[[Happening], None]
+
+
+class Demo:
+    """One demonstration on a store, told of as it happens."""
+
+    def __init__(self, url: str, tasks: int, tell: Tell) -> None:
+        self._url = url
+        self._tasks = tasks
+        self._tell = tell
+        self._began = time.time()
+        self._told = 0
+        self._entries: list[AuditEntry] = []
+        self.findings = Findings(tasks)
+
+    def run(self) -> Findings:
+        """Do it all. Raises DemoFailed, and whatever a store raises; nothing is left running."""
+        with LocalSystem(self._url, add_up, CONFIG) as system:
+            self._began = time.time()
+            self._system = system
+            self._first = self._next = sum(system.statuses().values())
+            self._submit(self._tasks)
+            self._say("agents", f"{CONFIG.agents} agents and {CONFIG.cores} cores, {self._tasks} tasks")
+            self._kill_an_agent_and_spoil_its_checkpoint()
+            self._stop_an_agent_and_let_it_come_back_late()
+            self._kill_the_core_in_the_middle_of_a_recovery()
+            self._until(lambda: system.wait(0), "all tasks are done")
+            effects = system.effects()
+            numbers = range(self._first, self._next)
+            self.findings.tasks = len(numbers)
+            self.findings.right = sum(effects.get(f"task.{number}") == STEPS * number for number in numbers)
+            self.findings.audit_wrong = system.audit.first_wrong()
+            pids = system.processes()
+        self.findings.left_running = sum(map(_runs, pids))
+        return self.findings
+
+    def _submit(self, count: int) -> None:
+        for number in range(self._next, self._next + count):
+            self._system.submit(f"task.{number}", number)
+        self._next += count
+
+    # ------------------------------------------------------------------------------------------------ the faults
+    def _kill_an_agent_and_spoil_its_checkpoint(self) -> None:
+        agent, pid, task = self._busy_agent(checkpoints=3)
+        killed = self._signal(pid, signal.SIGKILL)
+        sequence = self._spoil_latest_checkpoint(task)
+        self._say("fault", f"{agent} killed (SIGKILL, pid {pid}); checkpoint {sequence} of its {task} corrupted")
+        self._verified("SIGKILL of an agent, corrupt checkpoint", agent, killed)
+
+    def _stop_an_agent_and_let_it_come_back_late(self) -> None:
+        agent, pid, task = self._stopped_agent()
+        stopped = time.time()
+        self._say("fault", f"{agent} stopped (SIGSTOP, pid {pid}) with {task}")
+        self._verified("SIGSTOP of an agent", agent, stopped)
+        self._until(lambda: task in self._system.effects(), f"{task} is completed elsewhere")
+        self._say("agents", f"{task} is completed by another agent")
+        self._signal(pid, signal.SIGCONT)
+        self._say("fault", f"pid {pid} goes on (SIGCONT), late, and believes that it is {agent}")
+        self._until(lambda: self._refusals(agent) > 0, "the late agent is refused")
+        self.findings.refused = self._refusals(agent)
+        self._say("agents", f"pid {pid}: {task} was refused, its epoch is void; it ends")
+        self._until(lambda: pid not in self._system.processes(), "the late agent ends")
+
+    def _kill_the_core_in_the_middle_of_a_recovery(self) -> None:
+        agent, pid, _ = self._busy_agent(checkpoints=1)
+        killed = self._signal(pid, signal.SIGKILL)
+        self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")
+        self._until(lambda: self._heard("recovery.started", agent, killed), f"the recovery of {agent} begins")
+        leader = self._leader()
+        self._signal(int(leader.rpartition("(")[2].rstrip(")")), signal.SIGKILL)
+        self._say("fault", f"the leading core killed in the middle of it (SIGKILL, {leader})")
+        self._verified("SIGKILL of an agent, then of the core", agent, killed)
+
+    # ------------------------------------------------------------------------------------------------ doing harm
+    def _busy_agent(self, checkpoints: int) -> tuple[str, int, str]:
+        """An agent with a task of which so many checkpoints are saved, and some work is left."""
+        found: list[tuple[str, int, str]] = []
+
+        def look() -> bool:
+            if self._system.database.read(work.depth) == 0:
+                self._submit(CONFIG.agents)  # so that there is something to disturb
+            found.extend(
+                (agent.name, agent.pid, task)
+                for agent, tasks in self._system.database.read(_at_work)
+                for task in tasks
+                if checkpoints <= self._system.tasks.last_checkpoint(task) < STEPS - 1
+            )
+            return bool(found)
+
+        self._until(look, "an agent works on a task")
+        return found[0]
+
+    def _stopped_agent(self) -> tuple[str, int, str]:
+        """A busy agent, stopped when it holds no lock of the store's: with it, all would wait for it to come back."""
+
+        def stop() -> tuple[str, int, str] | None:
+            agent, pid, task = self._busy_agent(checkpoints=1)
+            self._signal(pid, signal.SIGSTOP)
+            if task in self._system.database.read(lambda connection: work.had_by(connection, agent)) and not _is_locked(
+                self._url
+            ):
+                return agent, pid, task
+            self._signal(pid, signal.SIGCONT)
+            return None
+
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if (stopped := stop()) is not None:
+                return stopped
+            time.sleep(STEP_SECONDS / 3)
+        raise DemoFailed("no agent could be stopped without a lock of the store's")
+
+    def _spoil_latest_checkpoint(self, task: str) -> int:
+        sequence = self._system.tasks.last_checkpoint(task)
+        spoil = update(CHECKPOINTS).where(CHECKPOINTS.c.task_id == task, CHECKPOINTS.c.sequence == sequence)
+        self._system.database.write(
+            lambda connection: connection.execute(spoil.values(checksum=CHECKPOINTS.c.checksum + 1))
+        )
+        return sequence
+
+    def _signal(self, pid: int, number: signal.Signals) -> float:
+        """Send it; returns when it was sent."""
+        at = time.time()
+        if not self._system.signal(pid, number):
+            raise DemoFailed(f"there is no process {pid} any more")
+        return at
+
+    def _leader(self) -> str:
+        asked = select(LEASES.c.holder).where(LEASES.c.name == LEADER)
+        holder: str = self._system.database.read(lambda connection: connection.execute(asked).scalar_one())
+        return holder
+
+    # --------------------------------------------------------------------------------------------- looking and telling
+    def _verified(self, fault: str, agent: str, since: float) -> None:
+        self._until(lambda: self._heard("recovery.verified", agent, since), f"the recovery of {agent} is verified")
+        at = next(entry.at for entry in self._since("recovery.verified", agent, since))
+        deadline = CONFIG.recovery.detection.heartbeat_interval * CONFIG.recovery.detection.missed_heartbeats
+        self.findings.repaired.append(Repaired(fault, agent, at - since, deadline))
+
+    def _heard(self, event: str, subject: str, since: float) -> bool:
+        return next(self._since(event, subject, since), None) is not None
+
+    def _since(self, event: str, subject: str, since: float) -> Iterator[AuditEntry]:
+        return (
+            entry for entry in self._entries if entry.event == event and entry.subject == subject and entry.at >= since
+        )
+
+    def _refusals(self, agent: str) -> int:
+        return len(self._system.logs(f"/var/log/agents/{agent}", "is void"))
+
+    def _until(self, holds: Callable[[], bool], what: str) -> None:
+        until = time.monotonic() + PATIENCE
+        while True:
+            self._listen()
+            if holds():
+                return
+            if time.monotonic() >= until:
+                raise DemoFailed(f"did not happen within {PATIENCE:g} s: {what}")
+            time.sleep(0.01)
+
+    def _listen(self) -> None:
+        """Tell of what the cores have said since the last time."""
+        for entry in self._system.audit.entries(after=self._told):
+            self._told += 1
+            if entry.at >= self._began:
+                self._entries.append(entry)
+                self._tell(Happening(entry.at - self._began, "core", said(entry)))
+
+    def _say(self, who: str, text: str) -> None:
+        self._listen()
+        self._tell(Happening(time.time() - self._began, who, text))
+
+
+def _at_work(connection: Connection) -> list[tuple[fleet.Beats, list[str]]]:
+    """Each agent, and the tasks that it has."""
+    return [(agent, work.had_by(connection, agent.name)) for agent in fleet.known(connection)]
+
+
+def said(entry: AuditEntry) -> str:
+    """A line of the trail, for people."""
+    value = "" if entry.value is None else f"{entry.value:g}"
+    return " ".join(part for part in (entry.event, entry.subject, entry.detail, value) if part)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _is_locked(url: str) -> bool:
+    """Whether somebody is in the middle of a write to a SQLite store; others lock what they change alone."""
+    made = make_url(url)
+    if made.get_backend_name() != "sqlite" or made.database is None:
+        return False
+    with closing(sqlite3.connect(made.database, timeout=0.1, isolation_level=None)) as connection:
+        try:
+            connection.execute("begin immediate")
+            connection.execute("rollback")
+        except sqlite3.OperationalError:
+            return True
+    return False

@@ -1,0 +1,311 @@
+"""A local system of real processes: whatever happens to them, every effect stands once and nothing is left running."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from recovery.local import LocalConfig, LocalSystem, work
+from recovery.local.nursery_client import NurseryGone
+from recovery.model import TaskStatus
+from recovery.stores.database import Database
+from tests.recovery.conftest import emptied
+
+ROOT = Path(__file__).parents[3]
+PATIENCE = 60
+QUICK = {
+    "recovery": {"detection": {"heartbeat_interval": 0.1}},
+    "lease": {"duration": 0.5, "renew_every": 0.1},
+    "requeue": "head",
+}
+pytestmark = pytest.mark.long
+
+
+def handler(name):
+    return f"tests.recovery.local.handlers:{name}"
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+def until(holds, seconds=PATIENCE):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.01)
+
+
+def runs(pid):
+    """Whether a process is there, and not only waits for its parent to hear of its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def parent(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def events(system, *subjects):
+    return [entry.event for entry in system.audit.entries() if entry.subject in subjects]
+
+
+def agents_of(system):
+    return {name: pid for pid, name in system.processes().items() if name.startswith("agent")}
+
+
+def test_agents_do_what_is_submitted(url):
+    with LocalSystem(url, handler("double"), {**QUICK, "agents": 2}) as system:
+        for number in range(20):
+            system.submit(f"task.{number}", number)
+        assert system.wait(PATIENCE)
+        assert system.effects() == {f"task.{number}": 2 * number for number in range(20)}
+        assert system.statuses() == {TaskStatus.COMPLETED: 20}
+        pids = system.processes()
+        assert sorted(pids.values()) == ["agent.0", "agent.1", "core.0"]
+    assert not any(map(runs, pids))
+
+
+def test_it_works_on_postgresql_as_well(server):
+    with LocalSystem(emptied(server), handler("step_by_step"), {**QUICK, "agents": 2}) as system:
+        for number in range(4):
+            system.submit(f"task.{number}")
+        until(lambda: system.tasks.last_checkpoint("task.0") > 2)
+        assert system.signal(agents_of(system)["agent.0"], signal.SIGKILL)
+        assert system.wait(PATIENCE)
+        assert system.effects() == {f"task.{number}": list(range(10)) for number in range(4)}
+        assert "recovery.verified" in events(system, "agent.0")
+
+
+def test_agents_that_are_killed_over_and_over_lose_and_repeat_nothing(url):
+    with LocalSystem(url, handler("step_by_step"), QUICK) as system:
+        for number in range(40):
+            system.submit(f"task.{number}")
+        for round_ in range(6):
+            until(lambda: len(agents_of(system)) == 4)
+            time.sleep(0.2)
+            name = f"agent.{round_ % 4}"
+            victim = agents_of(system)[name]
+            system.signal(victim, signal.SIGKILL)
+            verified = events(system, name).count("recovery.verified")
+            until(lambda name=name, verified=verified: events(system, name).count("recovery.verified") > verified)
+        assert system.wait(PATIENCE)
+        assert system.effects() == {f"task.{number}": list(range(10)) for number in range(40)}
+        assert system.audit.first_wrong() is None
+
+
+def test_a_task_that_kills_its_agent_goes_on_with_another(url, tmp_path):
+    with LocalSystem(url, handler("deadly"), {**QUICK, "agents": 1}) as system:
+        system.submit("task.0", str(tmp_path / "mark"))
+        assert system.wait(PATIENCE)
+        assert system.effects() == {"task.0": "done"}
+
+
+@pytest.mark.parametrize(("failures", "status"), [(2, TaskStatus.COMPLETED), (3, TaskStatus.ESCALATED)])
+def test_a_task_that_fails_is_retried_as_often_as_its_condition_says(url, failures, status):
+    recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 2, "retry_delay": 0.05}}}
+    with LocalSystem(url, handler("failing"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
+        system.submit("task.0", failures)
+        assert system.wait(PATIENCE)
+        assert system.statuses() == {status: 1}
+        assert system.tasks.retries("task.0", "task_failure") == 2
+        logged = ["ERROR task.0 on agent.0: out_of_order"] * failures
+        assert system.logs("/var/log/tasks/") == logged
+        assert len(system.logs("/var/log/agents/", "OutOfOrder: attempt 1")) == 1
+
+
+def test_an_effect_that_is_no_json_is_a_failure(url):
+    recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 0, "retry_delay": 0}}}
+    with LocalSystem(url, handler("no_json"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
+        system.submit("task.0")
+        assert system.wait(PATIENCE)
+        assert system.statuses() == {TaskStatus.ESCALATED: 1}
+        assert any("the effect is no JSON" in line for line in system.logs("/var/log/agents/"))
+
+
+def test_a_pool_that_comes_back_is_allocated_again(url):
+    conditions = {"resource_failure": {"max_retries": None, "retry_delay": 0.1}}
+    recovery = {"detection": QUICK["recovery"]["detection"], "conditions": conditions}
+    with LocalSystem(url, handler("double"), {**QUICK, "recovery": recovery, "agents": 2}) as system:
+        system.set_pool("gpu", 2)
+        system.put_in_service("gpu", 0)
+        system.submit("task.0", 1, {"gpu": 2})
+        until(lambda: "step.failed" in events(system, "task.0"))
+        assert system.statuses() != {TaskStatus.COMPLETED: 1}
+        system.put_in_service("gpu", 2)
+        assert system.wait(PATIENCE)
+        assert system.effects() == {"task.0": 2}
+        assert events(system, "task.0")[-1] == "recovery.verified"
+
+
+def test_a_core_that_is_killed_is_started_again_and_another_one_leads_meanwhile(url):
+    with LocalSystem(url, handler("step_by_step"), {**QUICK, "cores": 2}) as system:
+        cores = {pid for pid, name in system.processes().items() if name.startswith("core")}
+        for pid in cores:
+            system.signal(pid, signal.SIGKILL)
+        for number in range(8):
+            system.submit(f"task.{number}")
+        until(lambda: system.tasks.last_checkpoint("task.0") > 0)
+        system.signal(agents_of(system)["agent.0"], signal.SIGKILL)
+        until(lambda: "recovery.verified" in events(system, "agent.0"))
+        assert system.wait(PATIENCE)
+        assert system.effects() == {f"task.{number}": list(range(10)) for number in range(8)}
+        until(lambda: sorted(system.processes().values())[-2:] == ["core.0", "core.1"])
+        assert not cores & set(system.processes())
+
+
+PROGRAM = """
+import sys, time
+from recovery.local import LocalSystem
+from tests.recovery.local.test_system import QUICK, handler
+
+with LocalSystem(sys.argv[1], handler("step_by_step"), QUICK) as system:
+    for number in range(40):
+        system.submit(f"task.{number}")
+    print(*system.processes(), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def program(url):
+    """A program with a system, and the processes that belong to it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, url], cwd=ROOT, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        pids = [int(pid) for pid in process.stdout.readline().split()]
+        assert len(pids) == 5
+        assert all(map(runs, pids))
+        yield process, pids
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_is_left_running_however_the_program_ends(program, number):
+    process, pids = program
+    os.kill(pids[0], signal.SIGSTOP)  # not even who cannot hear that it is over
+    process.send_signal(number)
+    process.wait(PATIENCE)
+    until(lambda: not any(map(runs, pids)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends who is stopped when its parent ends")
+def test_nothing_is_left_running_when_the_nursery_is_killed(program):
+    _, pids = program
+    os.kill(pids[0], signal.SIGSTOP)
+    os.kill(parent(pids[0]), signal.SIGKILL)
+    until(lambda: not any(map(runs, pids)))
+
+
+def test_what_a_system_has_left_under_way_goes_on_with_the_next_one_on_its_store(program, url):
+    process, pids = program
+    time.sleep(0.5)
+    process.kill()
+    process.wait(PATIENCE)
+    until(lambda: not any(map(runs, pids)))
+    with closing(Database(url)) as database:
+        under_way = database.read(work.had_by)
+    assert under_way
+    conditions = {"task_failure": {"max_retries": 1, "retry_delay": 0.1}}
+    recovery = {"detection": QUICK["recovery"]["detection"], "conditions": conditions}
+    with LocalSystem(url, handler("step_by_step"), {**QUICK, "recovery": recovery, "agents": 2}) as system:
+        assert system.wait(PATIENCE)
+        assert system.effects() == {f"task.{number}": list(range(10)) for number in range(40)}
+        assert len(system.logs("/var/log/tasks/", "system_restarted")) == len(under_way)
+        assert system.audit.first_wrong() is None
+
+
+def test_a_second_system_on_a_store_is_refused_while_the_first_one_runs(url):
+    with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
+        until(lambda: agents_of(system))
+        with (
+            pytest.raises(RuntimeError, match=r"store\.db: another system runs on it"),
+            LocalSystem(url, handler("double"), QUICK),
+        ):
+            pass
+        system.submit("task.0", 1)
+        assert system.wait(PATIENCE)
+    with LocalSystem(url, handler("double"), QUICK) as system:
+        assert system.effects() == {"task.0": 2}
+
+
+def test_an_agent_that_is_to_end_finishes_what_it_does(url):
+    with LocalSystem(url, handler("sleeping"), {**QUICK, "agents": 1}) as system:
+        system.submit("task.0", 0.5)
+        until(lambda: system.statuses() == {TaskStatus.RUNNING: 1})
+    with LocalSystem(url, handler("sleeping"), {**QUICK, "agents": 1}) as system:
+        assert system.effects() == {"task.0": "awake"}
+
+
+def test_an_agent_that_takes_longer_is_killed_after_its_grace(url):
+    with LocalSystem(url, handler("sleeping"), {**QUICK, "agents": 1, "grace": 0.1}) as system:
+        system.submit("task.0", 3600)
+        until(lambda: system.statuses() == {TaskStatus.RUNNING: 1})
+        pids = system.processes()
+    assert not any(map(runs, pids))
+
+
+def test_a_handler_may_be_a_function_of_a_module(url):
+    from tests.recovery.local.handlers import double
+
+    with LocalSystem(url, double, {**QUICK, "agents": 1}) as system:
+        system.submit("task.0", 4)
+        assert system.wait(PATIENCE)
+        assert system.effects() == {"task.0": 8}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("nowhere", "'nowhere' names no function; valid: module:function"),
+        ("nowhere:work", "No module named 'nowhere'"),
+        ("tests.recovery.local.handlers:treble", "has no attribute 'treble'"),
+        ("tests.recovery.local.handlers:os", "is no function"),
+        (lambda attempt: None, "a function inside of another cannot be found by agents"),
+    ],
+)
+def test_a_handler_that_cannot_be_found_is_refused(url, wrong, said):
+    with pytest.raises(ValueError, match=said), LocalSystem(url, wrong, QUICK):
+        pass
+
+
+def test_whoever_asks_a_system_that_does_not_run_is_told_so(url):
+    system = LocalSystem(url, handler("double"), QUICK)
+    with pytest.raises(RuntimeError, match="does not run; valid: within `with`"):
+        system.processes()
+    system.close()
+
+
+def test_a_nursery_that_is_gone_is_said(url):
+    system = LocalSystem(url, handler("double"), {**QUICK, "agents": 1}).__enter__()
+    pid, *_ = system.processes()
+    os.kill(parent(pid), signal.SIGKILL)
+    until(lambda: not runs(pid))
+    with pytest.raises(NurseryGone):
+        system.processes()
+    with pytest.raises(NurseryGone):
+        system.close()
+    system.close()
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"agents": 0}, "greater than or equal to 1"),
+        ({"agents": 1000}, "less than or equal to 256"),
+        ({"nurses": 1}, "Extra inputs are not permitted"),
+        ({"recovery": {"detection": {"detector": "perfect"}}}, "nobody knows at once that a process has died"),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused(config, said):
+    with pytest.raises(ValueError, match=said):
+        LocalConfig.model_validate(config)

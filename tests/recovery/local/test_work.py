@@ -1,0 +1,196 @@
+"""The queue in the store: what is taken, by whom, and what stands."""
+
+import pytest
+
+from recovery.local import fleet, logbook, pools, work
+from recovery.model import TaskStatus
+from recovery.stores.sql_tasks import SqlTaskStore
+
+
+class Queue:
+    """A queue, in plain calls."""
+
+    def __init__(self, database) -> None:
+        self.database = database
+        self.tasks = SqlTaskStore(database)
+        self.agents = {}
+
+    def do(self, function, *args, **named):
+        return self.database.write(lambda connection: function(connection, *args, **named))
+
+    def submit(self, *names, payload=None, needs=None):
+        for name in names:
+            self.do(work.submit, name, payload, needs or {})
+
+    def agent(self, name):
+        self.agents[name] = self.do(fleet.arrive, name, 1)
+        return name
+
+    def take(self, agent):
+        return self.do(work.take, agent, self.agents[agent])
+
+
+@pytest.fixture
+def queue(database):
+    made = Queue(database)
+    made.agent("agent.0")
+    made.agent("agent.1")
+    return made
+
+
+def test_tasks_are_taken_in_the_order_in_which_they_were_submitted_each_by_one_agent(queue):
+    queue.submit("b", "a", payload={"rows": [1, 2]})
+    first, second, third = queue.take("agent.0"), queue.take("agent.1"), queue.take("agent.0")
+    assert (first.task_id, first.epoch, first.payload) == ("b", 1, {"rows": [1, 2]})
+    assert (second.task_id, third) == ("a", None)
+    assert queue.do(work.had_by, "agent.0") == ["b"]
+    assert queue.do(work.had_by) == ["a", "b"]
+    assert queue.tasks.status("a") is TaskStatus.RUNNING
+
+
+def test_the_effect_of_an_attempt_stands_once(queue):
+    queue.submit("a")
+    epoch = queue.take("agent.0").epoch
+    assert queue.do(work.commit, "a", epoch, "agent.0", "1")
+    assert not queue.do(work.commit, "a", epoch, "agent.0", "2")
+    assert queue.do(work.effects) == {"a": 1}
+    assert queue.do(work.had_by) == []
+
+
+def test_the_effect_of_a_fenced_attempt_does_not_stand(queue):
+    queue.submit("a")
+    late = queue.take("agent.0").epoch
+    queue.tasks.fence("a")
+    queue.tasks.requeue("a")
+    queue.do(work.enqueue, "a")
+    second = queue.take("agent.1").epoch
+    assert not queue.do(work.commit, "a", late, "agent.0", "1")
+    assert queue.do(work.effects) == {}
+    assert queue.do(work.had_by, "agent.1") == ["a"]
+    assert queue.do(work.commit, "a", second, "agent.1", "2")
+
+
+def test_an_attempt_that_fails_is_on_record_and_its_agent_is_still_known(queue):
+    queue.submit("a")
+    epoch = queue.take("agent.0").epoch
+    assert queue.do(work.fail, "a", epoch, "agent.0", TaskStatus.FAILED, "out_of_disk")
+    found = queue.do(work.find, "a")
+    assert (found.agent, found.error_code, found.waits) == ("agent.0", "out_of_disk", False)
+    assert queue.do(work.had_by) == []
+    assert list(queue.do(logbook.search, "/var/log/tasks/", "ERROR.*a")) == ["ERROR a on agent.0: out_of_disk"]
+    assert not queue.do(work.fail, "a", epoch - 1, "agent.0", TaskStatus.FAILED, "again")
+
+
+def test_who_has_lost_its_name_takes_nothing(queue):
+    queue.submit("a")
+    before = queue.agents["agent.0"]
+    queue.agent("agent.0")
+    assert queue.do(work.take, "agent.0", before) is None
+    assert not queue.do(fleet.beat, "agent.0", before, {})
+    assert queue.do(fleet.beat, "agent.0", queue.agents["agent.0"], {"a": 0.5})
+    assert queue.take("agent.0").task_id == "a"
+
+
+def test_a_task_is_put_at_the_head_or_at_the_tail_and_waits_once(queue):
+    queue.submit("a", "b", "c")
+    for _ in range(2):
+        queue.take("agent.0")
+    assert queue.do(work.enqueue, "a", at_head=True)
+    assert queue.do(work.enqueue, "b")
+    assert queue.do(work.enqueue, "b", at_head=True)
+    assert queue.do(work.waiting) == ["a", "c", "b"]
+    assert queue.do(work.depth) == 3
+    assert not queue.do(work.enqueue, "nobody")
+
+
+def test_a_task_that_is_over_is_not_taken_though_it_waits(queue):
+    queue.submit("a", "b")
+    queue.tasks.escalate("a", "by hand")
+    assert queue.take("agent.0").task_id == "b"
+    assert queue.do(work.waiting) == []
+
+
+def test_a_task_waits_for_what_it_needs_and_others_overtake_it(queue):
+    queue.do(pools.set_pool, "gpu", 3)
+    queue.submit("large", needs={"gpu": 2})
+    queue.submit("another", needs={"gpu": 2})
+    queue.submit("small", needs={"gpu": 1})
+    assert [queue.take(agent).task_id for agent in ("agent.0", "agent.1")] == ["large", "small"]
+    assert queue.take("agent.0") is None
+    assert queue.do(pools.health)[0].free == 0
+    assert queue.do(work.commit, "large", 1, "agent.0", "1")
+    assert queue.do(pools.held, "large") == {}
+    assert queue.take("agent.0").task_id == "another"
+
+
+def test_a_task_that_needs_what_is_out_of_service_is_blocked(queue):
+    queue.do(pools.set_pool, "gpu", 2)
+    queue.submit("a", needs={"gpu": 2})
+    queue.do(pools.put_in_service, "gpu", 1)
+    assert queue.take("agent.0") is None
+    assert queue.tasks.status("a") is TaskStatus.BLOCKED
+    assert queue.do(work.find, "a").error_code == work.UNAVAILABLE
+    assert queue.do(pools.held, "a") == {}
+
+
+def test_units_that_are_allocated_stay_so_when_the_pool_shrinks(queue):
+    queue.do(pools.set_pool, "gpu", 2)
+    assert queue.do(pools.allocate, "a", {"gpu": 2})
+    queue.do(pools.put_in_service, "gpu", 1)
+    (pool,) = queue.do(pools.health)
+    assert (pool.units, pool.available, pool.free, pool.healthy) == (2, 1, 0, False)
+    assert queue.do(pools.held, "a") == {"gpu": 2}
+    assert queue.do(pools.allocate, "a", {"gpu": 2})  # it has them
+    assert not queue.do(pools.allocate, "b", {"gpu": 1})
+    assert queue.do(pools.release, "a") == {"gpu": 2}
+    assert queue.do(pools.release, "a") == {}
+    assert not queue.do(pools.allocate, "b", {"gpu": 2})
+    assert queue.do(pools.held, "b") == {}
+
+
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [({"gpu": 3}, "needs 3 of gpu, and there are 2"), ({"cpu": 1}, "needs 1 of cpu, and there is no such pool")],
+)
+def test_a_task_that_can_never_have_what_it_needs_is_refused(queue, needs, said):
+    queue.do(pools.set_pool, "gpu", 2)
+    with pytest.raises(ValueError, match=said):
+        queue.submit("a", needs=needs)
+    assert queue.tasks.status("a") is None
+
+
+def test_what_is_no_json_or_too_large_or_there_already_is_refused(queue):
+    with pytest.raises(ValueError, match="a: the payload is no JSON"):
+        queue.submit("a", payload={1, 2})
+    with pytest.raises(ValueError, match="a: the payload has 17,000,002 bytes; valid: up to 16,777,216"):
+        queue.submit("a", payload="x" * 17_000_000)
+    assert queue.tasks.status("a") is None
+    queue.submit("a'); drop table tasks; --")
+    with pytest.raises(ValueError, match="there is a task of this name already"):
+        queue.submit("a'); drop table tasks; --")
+    assert queue.take("agent.0").task_id == "a'); drop table tasks; --"
+
+
+def test_pools_that_do_not_exist_or_have_less_are_refused(queue):
+    queue.do(pools.set_pool, "gpu", 2)
+    with pytest.raises(KeyError, match="cpu"):
+        queue.do(pools.put_in_service, "cpu", 1)
+    with pytest.raises(ValueError, match="gpu: has 2 units; valid: 0 to 2 in service"):
+        queue.do(pools.put_in_service, "gpu", 3)
+
+
+def test_what_somebody_has_abandoned_has_failed(queue):
+    queue.submit("a")
+    queue.take("agent.0")
+    queue.do(work.abandon, "a", "system_restarted")
+    assert queue.tasks.halted() == ("a",)
+    assert queue.do(work.find, "a").error_code == "system_restarted"
+
+
+def test_logs_are_found_below_a_path_and_not_beside_it(queue):
+    queue.do(logbook.write, "/var/log/tasks/a", "ERROR a")
+    queue.do(logbook.write, "/var/log_tasks/a", "ERROR b")
+    queue.do(logbook.write, "/var/log/agents/agent.0", "x" * 5000)
+    assert list(queue.do(logbook.search, "/var/log/", "ERROR")) == ["ERROR a"]
+    assert list(queue.do(logbook.search, "/var/log/tasks/", "", since=1e12)) == []
+    assert [len(line) for line in queue.do(logbook.search, "/var/log/agents/", "x")] == [logbook.LONGEST]

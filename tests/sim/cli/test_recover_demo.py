@@ -1,0 +1,55 @@
+"""`recover demo`: what it does to real processes, and what it says of it."""
+
+import json
+
+import pytest
+
+from sim.cli import main
+
+pytestmark = pytest.mark.long
+
+
+def test_it_tells_what_happens_and_ends_with_every_effect_in_its_place(tmp_path, capsys):
+    file = tmp_path / "demo.json"
+    assert main(["recover", "demo", "--tasks", "24", "--json", str(file)]) == 0
+    out = capsys.readouterr().out
+    for told in (
+        "killed (SIGKILL",
+        "corrupted",
+        "checkpoint.rejected",
+        "stopped (SIGSTOP",
+        "goes on (SIGCONT), late",
+        "was refused, its epoch is void",
+        "the leading core killed in the middle of it",
+        "recovery.taken_up",
+    ):
+        assert told in out
+    found = json.loads(file.read_text())
+    assert f"{found['tasks']} of {found['tasks']} tasks have their effect exactly once, and it is right" in out
+    assert (found["right"], found["left_running"], found["audit_wrong"]) == (found["tasks"], 0, None)
+    assert found["refused"] >= 1
+    assert len(found["repaired"]) == 3
+    assert all(repaired["seconds"] > 0 for repaired in found["repaired"])
+
+
+def test_a_store_may_be_kept_and_used_again(tmp_path, capsys):
+    url = f"sqlite:///{tmp_path}/store.db"
+    for _ in range(2):
+        assert main(["recover", "demo", "--tasks", "8", "--quiet", "--store", url]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--tasks", "0"], "--tasks 0: is no number of tasks; valid: a whole number from 1 on"),
+        (["--store", "nowhere"], "--store nowhere: is no URL of a store; valid: sqlite:///FILE or postgresql://…"),
+        (["--store", "sqlite:////nowhere/store.db"], "--store store.db: cannot be opened; valid: a file in a folder"),
+        (["--json", "/nowhere/demo.json"], "--json /nowhere/demo.json: there is no folder"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(arguments, said, capsys):
+    assert main(["recover", "demo", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(said)

@@ -179,6 +179,11 @@ class Tasks(Port):
     async def give_up(self, task_id, reason):
         await self.of.called("give_up", task_id, reason)
         self.of.held.pop(task_id, None)
+        if task_id in self.of.queue:
+            self.of.queue.remove(task_id)
+        agent_id = self.of.running.pop(task_id, None)
+        if agent_id is not None:
+            self.of.holds[agent_id].remove(task_id)
 
 
 class Agents(Port):

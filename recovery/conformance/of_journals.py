@@ -1,0 +1,66 @@
+"""What a `Journal` and an `AuditTrail` promise: what was accepted is found again, as it was then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from recovery.conformance.check import Check, Checks, Rig, expect
+from recovery.journal import NoJournal
+from recovery.model import Failure, FailureKind, Incident, Phase
+
+_check = Checks("Journal")
+_beside = Checks("AuditTrail")
+
+
+def _incident(number: int) -> Incident:
+    return Incident(number, Failure(FailureKind.TASK, f"task.{number}", 1.5), 2.5, context={"fenced": 3})
+
+
+@_check
+async def _kept(rig: Rig) -> None:
+    """An open recovery is found as it was kept last, whatever has become of the object since."""
+    journal = rig.system.journal
+    if isinstance(journal, NoJournal):
+        return
+    first, second = _incident(0), _incident(1)
+    journal.keep(first)
+    journal.keep(second)
+    first.phase = Phase.EXECUTING
+    journal.keep(first)
+    first.phase = Phase.FAILED
+    await journal.durable()
+    found = journal.unfinished()
+    expect("the recoveries", [each.number for each in found], [0, 1])
+    expect("how far they have come", [each.phase for each in found], [Phase.EXECUTING, Phase.OPENED])
+    failures = [replace(each.failure, at=round(each.failure.at, 2)) for each in found]  # clocks are set, and drift
+    expect("their failures", failures, [first.failure, second.failure])
+    expect("their context", [each.context for each in found], [{"fenced": 3}] * 2)
+
+
+@_check
+async def _forgotten(rig: Rig) -> None:
+    """A recovery that is over is not found, and its number is not given again."""
+    journal = rig.system.journal
+    if isinstance(journal, NoJournal):
+        return
+    for number in range(3):
+        journal.keep(_incident(number))
+    for number in (1, 2):
+        journal.forget(number)
+    await journal.durable()
+    expect("the recoveries", [each.number for each in journal.unfinished()], [0])
+    expect("the first number that is free", journal.numbers(), 3)
+
+
+@_beside
+async def _recorded(rig: Rig) -> None:
+    """What the core says is taken at once, and what is no event is refused."""
+    rig.system.audit.record("recovery.opened", 0, "task.1", "task_failure", 1.0, "text")
+    try:
+        rig.system.audit.record("nothing.happened", 0, "task.1")
+    except ValueError:
+        return
+    expect("an event that does not exist", "recorded", "refused with ValueError")
+
+
+OF_JOURNALS: tuple[Check, ...] = (*_check.all, *_beside.all)

@@ -1,0 +1,101 @@
+"""Rigs of what is here: the small system of the tests, and the ports of the local one with agents that only beat."""
+
+import asyncio
+import threading
+from dataclasses import replace
+
+from recovery.journal import MemoryJournal
+from recovery.local import LocalConfig, fleet, pools, work
+from recovery.local.ports import local_ports
+from recovery.model import TaskStatus
+from tests.recovery.small_system import SmallSystem
+
+POOLS = {"gpu": 4, "tpu": 2}
+INTERVAL = 0.05
+
+
+class SmallRig:
+    """Over dictionaries and lists."""
+
+    def __init__(self, system=None):
+        self.small = SmallSystem() if system is None else system
+        self.small.units = dict(POOLS)
+        self.small.available = dict(POOLS)
+        self.system = replace(self.small.ports, journal=MemoryJournal())
+        self.agents = ("agent.0", "agent.1")
+        self.pools = POOLS
+
+    async def submit(self, task_id, needs):
+        self.small.submit(task_id, **needs)
+
+    async def begin(self, task_id, agent_id):
+        return self.small.start(task_id, agent_id)
+
+    async def fail(self, task_id, epoch):
+        self.small.fail(task_id)
+
+    async def lose(self, agent_id):
+        self.small.up[agent_id] = False
+
+    async def close(self):
+        pass
+
+
+class LocalRig:
+    """Over a database, with agents that beat and do nothing else."""
+
+    def __init__(self, database):
+        self.database = database
+        config = LocalConfig.model_validate({"recovery": {"detection": {"heartbeat_interval": INTERVAL}}})
+        self.system, self.ports = local_ports(database, self._start, config)
+        self.agents = ("agent.0", "agent.1")
+        self.pools = POOLS
+        self._beating = set()
+        self._incarnations = {}
+        self._pid = 0
+        for name, units in POOLS.items():
+            self._do(pools.set_pool, name, units)
+        for name in self.agents:
+            self._arrive(name)
+        self._over = threading.Event()
+        self._heart = threading.Thread(target=self._beat)
+        self._heart.start()
+
+    def _do(self, function, *args):
+        return self.database.write(lambda connection: function(connection, *args))
+
+    def _arrive(self, name):
+        self._pid += 1
+        self._incarnations[name] = self._do(fleet.arrive, name, self._pid)
+        self._beating.add(name)
+        return self._pid
+
+    async def _start(self, name):
+        return self._arrive(name)
+
+    def _beat(self):
+        while not self._over.wait(INTERVAL / 2):
+            for name in sorted(self._beating):
+                self._do(fleet.beat, name, self._incarnations[name], {})
+
+    async def submit(self, task_id, needs):
+        self._do(work.submit, task_id, None, needs)
+
+    async def begin(self, task_id, agent_id):
+        taken = self._do(work.take, agent_id, self._incarnations[agent_id])
+        assert taken is not None
+        assert taken.task_id == task_id
+        return taken.epoch
+
+    async def fail(self, task_id, epoch):
+        assert self._do(work.fail, task_id, epoch, "agent.0", TaskStatus.FAILED, "E1")
+
+    async def lose(self, agent_id):
+        self._beating.remove(agent_id)
+        await asyncio.sleep(INTERVAL)
+        await self.ports.beaten()
+        await asyncio.sleep(3 * INTERVAL)
+
+    async def close(self):
+        self._over.set()
+        self._heart.join()

@@ -34,6 +34,7 @@ bench: .venv/.dev  ## speed, as ratios to bare SimPy and bare sqlite3
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/stores.py
+	$(BIN)/python benchmarks/local.py
 
 notebooks: .venv/.dev  ## execute every notebook
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 notebooks

@@ -44,6 +44,12 @@ AUDIT_EVENTS: tuple[str, ...] = (
     "escalation.acknowledged",  # detail: the operator
     "escalation.resolved",  # detail: the operator
 )
+OPERATOR_EVENTS: tuple[str, ...] = (
+    "operator.admitted",  # subject operator; detail: the token's id, the procedure and the task that it is good for
+    "operator.refused",  # subject operator; detail: why
+    "operator.finished",  # subject operator; detail as for operator.admitted: the token is good for nothing any more
+)
+"""What those say who let operators in; the core itself never does."""
 ENDS: frozenset[str] = frozenset({"recovery.verified", "recovery.escalated", "recovery.dismissed"})
 
 

@@ -15,6 +15,7 @@ MOST_BYTES = 16 * 1024**2
 def sealed(task_id: str, sequence: int, epoch: int, progress: float, state: Any = None) -> Checkpoint:
     """A checkpoint with its checksum. Raises ValueError for a state that is no JSON, or too large."""
     text = None if state is None else written_state(task_id, state)
+    progress = float(progress)  # which a whole number is when it is read again
     return Checkpoint(task_id, sequence, epoch, progress, _checksum(task_id, sequence, epoch, progress, text), state)
 
 

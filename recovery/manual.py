@@ -12,7 +12,7 @@ from functools import partial
 from recovery.commands import Command
 from recovery.engine import RecoveryEngine
 from recovery.instructions import Instruction
-from recovery.model import Analysis, Incident, RecoveryStrategy
+from recovery.model import Analysis, Checkpoint, Incident, RecoveryStrategy
 from recovery.state import CheckpointManager, StateManager, StateRecovery
 
 
@@ -43,21 +43,26 @@ async def verify_task_state(engine: RecoveryEngine, incident: Incident, *, task_
     return await engine.verification.verify_recovery(task_id)
 
 
-async def backup_state(engine: RecoveryEngine, incident: Incident, *, task_id: str) -> bool:
-    """Store the task's present progress as another checkpoint, and leave its number as `checkpoint_id`.
+async def present_state(engine: RecoveryEngine, task_id: str, incident: int) -> Checkpoint | None:
+    """Where the next attempt would start: the restore point, else the latest valid checkpoint, else the beginning."""
+    chosen = await engine.system.store.restore_point(task_id)
+    if chosen is not None:
+        return chosen
+    checkpoints = CheckpointManager({"stale_reads": engine.config.stale_reads}, engine.system)
+    return await checkpoints.find_latest_valid(task_id, incident)
 
-    Present is where the next attempt would start: the restore point, else the latest valid checkpoint, else the
-    beginning. False: the store takes no checkpoint of the task, because it is finished or its attempt is void.
+
+async def backup_state(engine: RecoveryEngine, incident: Incident, *, task_id: str) -> bool:
+    """Store the task's present state as another checkpoint, and leave its number as `checkpoint_id`.
+
+    False: the store takes no checkpoint of the task, because it is finished or its attempt is void.
     """
     store = engine.system.store
     if await StateManager({}, engine.system).is_finished(task_id):
         return False
-    now = await store.restore_point(task_id)
-    if now is None:
-        checkpoints = CheckpointManager({"stale_reads": engine.config.stale_reads}, engine.system)
-        now = await checkpoints.find_latest_valid(task_id, incident.number)
+    now = await present_state(engine, task_id, incident.number)
     epoch = await store.epoch(task_id)
-    saved = await store.save_checkpoint(task_id, epoch, 0.0 if now is None else now.progress)
+    saved = await store.save_checkpoint(task_id, epoch, *((0.0,) if now is None else (now.progress, now.state)))
     if saved is None:
         return False
     incident.context.setdefault("checkpoint_id", saved.sequence)  # unless the operator has chosen one

@@ -138,15 +138,15 @@ async def _checkpoints(rig: Rig) -> None:
     expect("the last checkpoint at first", await store.last_checkpoint("task.1"), 0)
     states = ({"rows": [1, 2.5, None], "é": True}, "text", None)
     saved = []
-    for number, state in enumerate(states):
+    for progress, state in zip((0, 1, 2.5), states, strict=True):
         epoch = await store.begin("task.1", AGENT) or 0
-        saved.append(await store.save_checkpoint("task.1", epoch, number + 0.1, state))
+        saved.append(await store.save_checkpoint("task.1", epoch, progress, state))
         await store.fence("task.1")
     found = list(await store.checkpoints("task.1"))
     expect("what is read", found, saved)
     expect("their numbers", [each.sequence for each in found], [1, 2, 3])
     expect("their epochs", [each.epoch for each in found], [1, 2, 3])
-    expect("their progress", [each.progress for each in found], [0.1, 1.1, 2.1])
+    expect("their progress", [each.progress for each in found], [0, 1, 2.5])
     expect("their states", tuple(each.state for each in found), states)
     expect("whether they are intact", [is_intact(each) for each in found], [True] * 3)
     expect("the last one", await store.last_checkpoint("task.1"), 3)

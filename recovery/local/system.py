@@ -13,6 +13,7 @@ from recovery.local import fleet, logbook, pools, work
 from recovery.local.attempt import Handler
 from recovery.local.config import LocalConfig
 from recovery.local.nursery_client import Nursery
+from recovery.local.settings import keep_config
 from recovery.model import FINISHED, TaskStatus
 from recovery.stores.database import Database
 from recovery.stores.sql_audit import SqlAudit
@@ -59,6 +60,7 @@ class LocalSystem:
         self._nobody_else()
         self._nursery = Nursery(self.url, self._handler, self.config)
         self.database.write(_begin_anew)
+        self.database.write(lambda connection: keep_config(connection, self.config))
         for number in range(self.config.agents):
             self._nursery.ask("agent", name=f"agent.{number}")
         for number in range(self.config.cores):

@@ -11,12 +11,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from recovery.stores.errors import StoreError, store_error
-from recovery.stores.schema import NewerSchema, prepare
+from recovery.stores.schema import META, NewerSchema, prepare
 
 Result = TypeVar("Result")
 MOST_AT_ONCE = 5_000
@@ -91,12 +91,14 @@ class Database:
     own when nobody does, together with all that wait, and has a result when it is durable. It raises before it changes
     anything, or not at all. With `synchronous` False, commits do not wait for the disk, and a power cut may take what
     was written last: for tests, simulations and heartbeats. With `check` False, a file is not looked through for
-    damage, as somebody else just has.
+    damage, as somebody else just has; with `create` False, there has to be a store. Raises StoreError.
     """
 
-    def __init__(self, url: str | URL, *, synchronous: bool = True, check: bool = True) -> None:
+    def __init__(self, url: str | URL, *, synchronous: bool = True, check: bool = True, create: bool = True) -> None:
         self.url = url
         self.place, self._engine = _engine(url, synchronous)
+        if not create:
+            _check_there(self.place, self._engine)
         self._waiting: deque[_Submitted] = deque()
         self._lock = threading.Lock()
         self._written = threading.Condition(self._lock)  # whoever has waited for a commit looks again
@@ -261,6 +263,18 @@ class _Guarded:
             return write_all(connection, things)
 
         return self.checked.setdefault(write_all, checked)
+
+
+def _check_there(place: str, engine: Engine) -> None:
+    """Raise StoreError when nobody has made a store there."""
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    try:
+        there = (file is None or Path(file).exists()) and inspect(engine).has_table(META.name)
+    except SQLAlchemyError as error:
+        raise store_error(place, error) from None
+    if not there:
+        engine.dispose()
+        raise StoreError(f"{place}: there is no store; valid: the URL of one that a local system has made")
 
 
 def _check(connection: Connection) -> None:

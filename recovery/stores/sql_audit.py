@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 from sqlalchemy import Connection, insert, select, update
 
-from recovery.audit import AUDIT_EVENTS, AuditEntry
+from recovery.audit import AUDIT_EVENTS, OPERATOR_EVENTS, AuditEntry
 from recovery.stores.database import Writable
 from recovery.stores.schema import AUDIT, META
 
@@ -40,10 +40,20 @@ class SqlAudit:
         text: str = "",
     ) -> None:
         """Append one line, as soon as may be. Does not block. Raises ValueError for an unknown event."""
-        if event not in AUDIT_EVENTS:
+        if event not in AUDIT_EVENTS + OPERATOR_EVENTS:
             raise ValueError(f"unknown audit event {event!r}")
         entry = AuditEntry(self._clock(), event, incident, subject, detail, value, text)
         self._latest = self._database.submit_one(_append_all, entry)
+
+    def record_now(self, decide: Callable[[Connection], AuditEntry]) -> AuditEntry:
+        """Append the line that is decided on in the same transaction, and return it when it is durable."""
+
+        def work(connection: Connection) -> AuditEntry:
+            entry = decide(connection)
+            _append_all(connection, [entry])
+            return entry
+
+        return self._database.write(work)
 
     def flush(self) -> None:
         """Wait until all lines are on the disk. Raises StoreError when the last could not be written."""

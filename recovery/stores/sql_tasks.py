@@ -215,6 +215,17 @@ def failed(connection: Connection, task_id: str, epoch: int, status: TaskStatus)
     return True
 
 
+def reopened(connection: Connection, task_id: str) -> bool:
+    """An operator takes up what automatic recovery gave up: queued again, though it waits nowhere yet.
+
+    False: the task is not escalated. The core never does that: to it, an escalated task is finished.
+    """
+    if _locked(connection, task_id).status is not TaskStatus.ESCALATED:
+        return False
+    _change(connection, task_id, status=TaskStatus.QUEUED.value)
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     status: TaskStatus

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sim.cli import demo, describe, differences, recover_demo, reference, run
+from sim.cli import demo, describe, differences, recover, reference, run
 from sim.cli.consoles import say
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import interruptible
@@ -49,9 +49,7 @@ runbook = typer.Typer(rich_markup_mode="rich")
 runbook.callback(invoke_without_command=True)(reference.runbook)
 runbook.command("check", epilog="Example: recovery-bench runbook check my-guide.md")(reference.runbook_check)
 app.add_typer(runbook, name="runbook", epilog="Example: recovery-bench runbook --json")
-recover = typer.Typer(rich_markup_mode="rich", no_args_is_help=True)
-recover.command("demo", epilog="Example: recovery-bench recover demo --tasks 60")(recover_demo.recover_demo)
-app.add_typer(recover, name="recover", epilog="Example: recovery-bench recover demo")
+app.add_typer(recover.recover_app(), name="recover", epilog="Example: recovery-bench recover demo")
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,30 @@
+"""What a local system was configured with, kept in its store for those who recover by hand."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, insert, select, update
+
+from recovery.local.config import LocalConfig
+from recovery.stores.database import Writable
+from recovery.stores.errors import StoreError
+from recovery.stores.schema import META
+
+_NAME = "local"
+
+
+def keep_config(connection: Connection, config: LocalConfig) -> None:
+    """Keep it, in place of an earlier one."""
+    text = config.model_dump_json()
+    if connection.execute(update(META).where(META.c.name == _NAME).values(value=text)).rowcount == 0:
+        connection.execute(insert(META).values(name=_NAME, value=text))
+
+
+def config_of(database: Writable) -> LocalConfig:
+    """The latest; the defaults where there was no local system yet. Raises StoreError."""
+    asked = select(META.c.value).where(META.c.name == _NAME)
+    text = database.read(lambda connection: connection.execute(asked).scalar_one_or_none())
+    try:
+        return LocalConfig() if text is None else LocalConfig.model_validate_json(text)
+    except ValidationError:
+        raise StoreError(f"{database.place}: the configuration of its system is damaged") from None

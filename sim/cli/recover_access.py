@@ -1,0 +1,91 @@
+"""What the commands for recovery by hand share: a store that is there, and an operator who is let in."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from getpass import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli.errors import BadInput
+
+if TYPE_CHECKING:
+    from recovery.authorization import Admission, Authorization
+    from recovery.stores.database import Database
+
+TOKEN = "RECOVERY_BENCH_TOKEN"  # noqa: S105 - the name of a variable
+Store = Annotated[
+    str | None,
+    typer.Option(metavar="URL", envvar="RECOVERY_BENCH_STORE", help="The store: sqlite:///FILE or postgresql://…"),
+]
+OperatorsFile = Annotated[
+    str, typer.Option("--operators", metavar="FILE", envvar="RECOVERY_BENCH_OPERATORS", help="Who may recover by hand.")
+]
+OPERATORS = "operators.json"
+OperatorName = Annotated[
+    str | None,
+    typer.Option(
+        "--operator",
+        metavar="NAME",
+        envvar="RECOVERY_BENCH_OPERATOR",
+        help=f"Who you are; your token is in {TOKEN}, or asked for.",
+    ),
+]
+
+
+@contextmanager
+def opened(store: str | None) -> Iterator[Database]:
+    """A store that is there. What is wrong with it, or with what is asked of it, is bad input."""
+    from recovery.authorization import Refused
+    from recovery.local.by_hand import NotPossible
+    from recovery.local.plan_file import PlanFileError
+    from recovery.operators import OperatorsError
+    from recovery.runbook import RunbookError
+    from recovery.stores.database import Database
+    from recovery.stores.errors import StoreError
+
+    if store is None:
+        raise BadInput("--store: is missing; valid: the URL of a store, here or in RECOVERY_BENCH_STORE")
+    try:
+        database = Database(store, create=False)
+        try:
+            yield database
+        finally:
+            database.close()
+    except (NotPossible, OperatorsError, PlanFileError, Refused, RunbookError, StoreError) as error:
+        raise BadInput(str(error)) from None
+
+
+def let_in(
+    database: Database, operators: str, operator: str | None, procedure: str, task_id: str
+) -> tuple[Authorization, Admission]:
+    """Let the operator in, with the token from the environment or from the terminal."""
+    from recovery.authorization import Authorization
+    from recovery.operators import load_operators
+    from recovery.stores.sql_audit import SqlAudit
+
+    if operator is None:
+        raise BadInput("--operator: is missing; valid: your name, here or in RECOVERY_BENCH_OPERATOR")
+    known = load_operators(Path(operators))
+    token = os.environ.get(TOKEN)
+    if token is None:
+        if not sys.stdin.isatty():
+            raise BadInput(f"{operator}: your token is missing; valid: in {TOKEN}, or typed in at a terminal")
+        token = getpass(f"token of {operator}: ")
+    authorization = Authorization(known, SqlAudit(database, time.time), time.time)
+    return authorization, authorization.admit(operator, token.strip(), procedure, task_id)
+
+
+def confirmed(question: str, *, yes: bool) -> None:
+    """Have a change confirmed. Raises Abort when it is not, BadInput where nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadInput("nobody is there to confirm; valid: --yes, when you have read the plan")
+    typer.confirm(question, abort=True, err=True)

@@ -1,0 +1,69 @@
+"""Stores in which something has happened, without a process."""
+
+import asyncio
+
+from recovery import Supervisor
+from recovery.local import LocalConfig, fleet, pools, work
+from recovery.local.ports import local_ports
+from recovery.model import TaskStatus
+from recovery.stores.sql_tasks import SqlTaskStore
+from recovery.unattended import unattended
+
+NO_RETRIES = {
+    "task_failure": {"max_retries": 0, "retry_delay": 0},
+    "resource_failure": {"max_retries": 0, "retry_delay": 0},
+}
+
+
+def do(database, function, *args, **named):
+    return database.write(lambda connection: function(connection, *args, **named))
+
+
+def failed(database, name="task.7", status=TaskStatus.FAILED, **needs):
+    """A task got as far as its third checkpoint, and has failed; what it held it still holds."""
+    for pool, units in needs.items():
+        do(database, pools.set_pool, pool, units)
+    tasks = SqlTaskStore(database)
+    incarnation = do(database, fleet.arrive, "agent.0", 1)
+    do(database, work.submit, name, {"rows": 3}, needs)
+    taken = do(database, work.take, "agent.0", incarnation)
+    assert taken.task_id == name
+    for step in (1, 2, 3):
+        tasks.save_checkpoint(name, taken.epoch, step, {"rows": step})
+    assert do(database, work.fail, name, taken.epoch, "agent.0", status, "out_of_memory")
+
+
+def core_looks(database, conditions):
+    """A core looks after what is halted, and ends."""
+
+    async def start(name):
+        raise AssertionError(name)
+
+    async def main():
+        config = LocalConfig.model_validate({"recovery": {"conditions": conditions}})
+        system, _ = local_ports(database, start, config)
+        supervisor = Supervisor(config.recovery, system)
+        await supervisor.start()
+        for failure in await unattended(system, asyncio.get_running_loop().time()):
+            if supervisor.incident_of(failure.subject) is None:
+                supervisor.report(failure)
+        await supervisor.settled()
+        await supervisor.stop()
+        await system.journal.durable()
+
+    asyncio.run(main())
+
+
+def given_up(database, name="task.7", **needs):
+    """A task that has failed, and that automatic recovery gave up."""
+    failed(database, name, **needs)
+    core_looks(database, NO_RETRIES)
+    assert SqlTaskStore(database).status(name) is TaskStatus.ESCALATED
+
+
+def begun_again(database, name="task.7"):
+    """An agent takes the task."""
+    incarnation = do(database, fleet.arrive, "agent.1", 2)
+    taken = do(database, work.take, "agent.1", incarnation)
+    assert taken.task_id == name
+    return taken.epoch

@@ -1,0 +1,305 @@
+"""What an operator can do about a task in a store, step by step, and what he cannot."""
+
+import asyncio
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from recovery import runbook
+from recovery.escalation import EscalationQueue
+from recovery.local import pools, work
+from recovery.local.by_hand import ByHand, NotPossible
+from recovery.local.plan_file import PlanFileError, read_plan, write_plan
+from recovery.model import Failure, FailureKind, Incident, TaskStatus
+from recovery.stores.schema import CHECKPOINTS
+from recovery.stores.sql_audit import SqlAudit
+from recovery.stores.sql_journal import SqlJournal
+from recovery.stores.sql_tasks import SqlTaskStore
+from tests.recovery.local.stories import begun_again, core_looks, do, failed, given_up
+
+
+class Operator:
+    """Alice, who waits for each answer."""
+
+    def __init__(self, database, runbook=None):
+        self.database = database
+        self.runbook = runbook
+
+    def __getattr__(self, name):
+        def ask(*args):
+            async def asked():
+                by_hand = ByHand(self.database, self.runbook)
+                answer = getattr(by_hand, name)(*args)
+                answer = await answer if inspect.isawaitable(answer) else answer
+                await asyncio.to_thread(by_hand.system.audit.flush)
+                return answer
+
+            return asyncio.run(asked())
+
+        return ask
+
+
+@pytest.fixture
+def alice(database):
+    return Operator(database)
+
+
+@pytest.fixture
+def tasks(database):
+    return SqlTaskStore(database)
+
+
+def waiting(database):
+    async def look():
+        return list(EscalationQueue(journal=SqlJournal(database)))
+
+    return asyncio.run(look())
+
+
+def state_of(database, name="task.7"):
+    tasks = SqlTaskStore(database)
+    found = do(database, work.find, name)
+    return tasks.status(name), tasks.epoch(name), found.waits, do(database, pools.held, name), tasks.restore_point(name)
+
+
+def test_a_task_that_was_given_up_is_recovered_by_hand(alice, database, tasks):
+    given_up(database, gpu=2)
+    found = alice.analyze("task.7")
+    assert found.plan.analysis.verdict == "task_failures.execution_failure"
+    assert (found.state["status"], found.escalation.reason) == ("escalated", "retries exhausted")
+    plan = alice.plan("task.7", "alice")
+    assert [step.command for step in plan.steps] == ["release_resources", "restore_checkpoint", "retry_task"]
+    assert tasks.status("task.7") is TaskStatus.ESCALATED  # so far nothing was done
+    assert alice.execute(plan)
+    assert tasks.status("task.7") is TaskStatus.QUEUED
+    assert tasks.restore_point("task.7").state == {"rows": 3}
+    assert len(waiting(database)) == 1
+    assert alice.verify("task.7", "alice")
+    assert waiting(database) == []
+    epoch = begun_again(database)
+    assert do(database, work.commit, "task.7", epoch, "agent.1", "1")
+
+
+def test_a_task_that_has_failed_and_that_nobody_has_seen_to_is_recovered_as_well(alice, database, tasks):
+    failed(database, gpu=2)
+    assert alice.execute(alice.plan("task.7", "alice"))
+    assert state_of(database)[:4] == (TaskStatus.QUEUED, 1, True, {})
+    assert alice.verify("task.7", "alice")
+    assert not tasks.is_current("task.7", 1)
+
+
+def test_a_blocked_task_gets_its_resources_by_hand(alice, database, tasks):
+    failed(database, status=TaskStatus.BLOCKED, gpu=2)
+    do(database, pools.release, "task.7")
+    do(database, pools.put_in_service, "gpu", 1)
+    plan = alice.plan("task.7", "alice")
+    assert plan.verdict == "task_failures.resource_failure"
+    assert not alice.execute(plan)  # there still is none
+    assert tasks.status("task.7") is TaskStatus.BLOCKED
+    do(database, pools.put_in_service, "gpu", 2)
+    with pytest.raises(NotPossible, match=r"task.7: its state has moved since the plan was made: fence was 0 and is 1"):
+        alice.execute(plan)
+
+
+def test_what_fails_by_hand_is_the_operators_again(alice, database, tasks, monkeypatch):
+    given_up(database)
+    plan = alice.plan("task.7", "alice")
+
+    async def refuse(self, task_id, reason):
+        return False
+
+    monkeypatch.setattr("recovery.local.ports.LocalTasks.enqueue", refuse)
+    assert not alice.execute(plan)
+    assert tasks.status("task.7") is TaskStatus.ESCALATED
+    assert not alice.verify("task.7", "alice")
+    assert len(waiting(database)) == 1
+
+
+@pytest.mark.parametrize(
+    ("move", "said"),
+    [
+        (lambda database: SqlTaskStore(database).fence("task.7"), None),  # it was fenced when it was given up
+        (lambda database: SqlTaskStore(database).count_retry("task.7", "task_failure", 1), r"retries was \{\} and is"),
+        (lambda database: do(database, pools.set_pool, "gpu", 1), None),
+        (lambda database: do(database, work.enqueue, "task.7"), "waits was false and is true"),
+        (lambda database: do(database, pools.allocate, "task.7", {"gpu": 1}), r'held was \{\} and is \{"gpu": 1\}'),
+        (
+            lambda database: SqlTaskStore(database).set_restore_point(
+                "task.7", SqlTaskStore(database).checkpoints("task.7")[0]
+            ),
+            "restore_point was null and is 1",
+        ),
+    ],
+)
+def test_a_plan_is_refused_when_the_state_has_moved_since(alice, database, move, said):
+    do(database, pools.set_pool, "gpu", 1)
+    given_up(database)
+    plan = alice.plan("task.7", "alice")
+    move(database)
+    before = state_of(database)
+    if said is None:
+        assert alice.execute(plan)
+        return
+    with pytest.raises(NotPossible, match=f"task.7: its state has moved since the plan was made: {said}"):
+        alice.execute(plan)
+    assert state_of(database) == before
+
+
+def test_a_plan_is_executed_once(alice, database):
+    given_up(database)
+    plan = alice.plan("task.7", "alice")
+    assert alice.execute(plan)
+    with pytest.raises(NotPossible, match='status was "escalated" and is "queued"'):
+        alice.execute(plan)
+
+
+def test_a_plan_that_somebody_has_changed_is_refused(alice, database):
+    given_up(database)
+    plan = alice.plan("task.7", "alice")
+    other = plan.steps[0].model_copy(update={"arguments": {"task_id": "task.8"}})
+    for changed, said in (
+        ({"steps": plan.steps[:1]}, "its steps are not those that would be taken"),
+        ({"steps": (other, *plan.steps[1:])}, "its steps are not those that would be taken"),
+        ({"verdict": "task_failures.resource_failure"}, "verdict is 'task_failures.resource_failure'"),
+        ({"runbook": "0" * 64}, "runbook is '0000"),
+        ({"store": "other.db"}, "the plan is for other.db"),
+        ({"state": {**plan.state, "epoch": 9}}, "epoch was 9 and is 1"),
+        ({"state": {}}, "status was null"),
+        ({"task": "task.9"}, "task.9: there is no task of this name"),
+    ):
+        with pytest.raises(NotPossible, match=said):
+            alice.execute(plan.model_copy(update=changed))
+    assert alice.execute(plan.model_copy(update={"made_by": "bob", "because": "of it"}))
+
+
+def test_another_runbook_makes_another_plan(alice, database):
+    given_up(database)
+    file = Path(runbook.__file__).with_name("runbook.yaml")
+    text = re.sub(r" +- cleanup_resources:.*\n(?: {8,}.*\n)*?(?= +- restore_state)", "", file.read_text(), count=1)
+    other = Operator(database, runbook.loads(text))
+    plan = other.plan("task.7", "alice")
+    assert [step.command for step in plan.steps] == ["restore_checkpoint", "retry_task"]
+    with pytest.raises(NotPossible, match="runbook is"):
+        alice.execute(plan)
+    assert other.execute(plan)
+
+
+def test_what_automatic_recovery_is_at_is_left_to_it(alice, database):
+    failed(database)
+    journal = SqlJournal(database, blocking=True)
+    journal.keep(Incident(4, Failure(FailureKind.TASK, "task.7", 0.0), 0.0))
+    for ask in (lambda: alice.plan("task.7", "alice"), lambda: alice.restore("task.7", 1)):
+        with pytest.raises(NotPossible, match=r"task.7: automatic recovery 4 is at it; valid: when that is over"):
+            ask()
+
+
+def test_where_there_is_nothing_to_recover_there_is_nothing_to_plan(alice, database):
+    do(database, work.submit, "task.7", None, {})
+    with pytest.raises(NotPossible, match=r"task.7: there is nothing to plan: task_waits"):
+        alice.plan("task.7", "alice")
+    with pytest.raises(NotPossible, match=r"task.9: there is no task of this name in "):
+        alice.analyze("task.9")
+    epoch = begun_again(database)
+    do(database, work.commit, "task.7", epoch, "agent.1", "1")
+    with pytest.raises(NotPossible, match=r"task.7: there is nothing to plan: task_finished"):
+        alice.plan("task.7", "alice")
+    with pytest.raises(NotPossible, match=r"task.7: is completed, and has no state any more"):
+        alice.backup("task.7")
+    assert alice.verify("task.7", "alice")
+
+
+def test_a_state_is_backed_up_as_another_checkpoint(alice, database, tasks):
+    failed(database)
+    saved = alice.backup("task.7")
+    assert (saved.sequence, saved.progress, saved.state) == (4, 3.0, {"rows": 3})
+    assert tasks.checkpoints("task.7")[-1] == saved
+
+
+def test_of_a_task_that_was_given_up_what_it_has_is_the_backup(alice, database, tasks):
+    given_up(database)
+    assert alice.backup("task.7").sequence == 3
+    assert tasks.last_checkpoint("task.7") == 3
+
+
+def test_the_next_attempt_starts_from_the_checkpoint_of_ones_choice(alice, database, tasks):
+    failed(database)
+    assert alice.restore("task.7", 2)
+    assert tasks.restore_point("task.7").state == {"rows": 2}
+    assert alice.verify_state("task.7")
+    assert not alice.restore("task.7", 9)
+
+
+def test_a_damaged_checkpoint_is_not_started_from(alice, database, tasks):
+    failed(database)
+    assert alice.restore("task.7", 2)
+    database.write(
+        lambda connection: connection.execute(
+            update(CHECKPOINTS).where(CHECKPOINTS.c.sequence == 2).values(state='{"rows":9}')
+        )
+    )
+    assert not alice.verify_state("task.7")
+    assert not alice.restore("task.7", 2)
+    assert [intact for _, intact in alice.checkpoints("task.7")] == [True, False, True]
+
+
+def test_every_step_is_on_record(alice, database):
+    given_up(database)
+    before = len(alice_trail(database))
+    assert alice.execute(alice.plan("task.7", "alice"))
+    assert alice.verify("task.7", "alice")
+    trail = alice_trail(database)[before:]
+    assert trail[0] == "step.started execute_recovery_plan"
+    assert trail[-4:] == [
+        "step.completed execute_recovery_plan",
+        "step.started verify_task_state",
+        "step.completed verify_task_state",
+        "escalation.resolved alice",
+    ]
+    assert {"task.fenced", "recovery.executed", "step.completed retry_task"} <= set(trail)
+
+
+def alice_trail(database):
+    return [f"{entry.event} {entry.detail}".strip() for entry in SqlAudit(database, lambda: 0.0).entries()]
+
+
+def test_the_core_goes_on_with_what_was_recovered_by_hand(alice, database, tasks):
+    given_up(database)
+    assert alice.execute(alice.plan("task.7", "alice"))
+    assert alice.verify("task.7", "alice")
+    epoch = begun_again(database)
+    do(database, work.fail, "task.7", epoch, "agent.1", TaskStatus.FAILED, "again")
+    core_looks(database, {"task_failure": {"max_retries": 2, "retry_delay": 0}})
+    assert tasks.status("task.7") is TaskStatus.QUEUED
+
+
+def test_a_plan_is_read_as_it_was_written(alice, database, tmp_path):
+    given_up(database, gpu=1)
+    plan = alice.plan("task.7", "alice")
+    path = tmp_path / "plan.json"
+    write_plan(path, plan)
+    assert read_plan(path) == plan
+    assert not [each for each in tmp_path.iterdir() if each.name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is no plan: Invalid JSON"),
+        ("[]", "is no plan: Input should be an object"),
+        ('{"recovery_plan": 2}', "is no plan: recovery_plan: Input should be 1"),
+        ("x" * 2**20 + "x", "is larger than any plan"),
+    ],
+)
+def test_a_file_that_is_no_plan_is_refused(tmp_path, text, said):
+    path = tmp_path / "plan.json"
+    path.write_text(text)
+    with pytest.raises(PlanFileError, match=rf"plan\.json: {said}.*; valid: a file of recover task plan"):
+        read_plan(path)
+
+
+def test_a_plan_that_is_not_there_cannot_be_read(tmp_path):
+    with pytest.raises(PlanFileError, match="cannot be read: No such file"):
+        read_plan(tmp_path / "plan.json")

@@ -45,7 +45,7 @@ AUDIT_EVENTS: tuple[str, ...] = (
     "escalation.resolved",  # detail: the operator
 )
 OPERATOR_EVENTS: tuple[str, ...] = (
-    "operator.admitted",  # subject operator; detail: the token's id, the procedure and the task that it is good for
+    "operator.admitted",  # subject operator; detail: the token's key, the procedure and the task that it is good for
     "operator.refused",  # subject operator; detail: why
     "operator.finished",  # subject operator; detail as for operator.admitted: the token is good for nothing any more
 )

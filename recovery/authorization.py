@@ -31,14 +31,14 @@ class Admission:
     """An operator who was let in, and with which token for what."""
 
     operator: str
-    token_id: str
+    token_key: str
     procedure: str
     task_id: str
 
     @property
     def detail(self) -> str:
         """As it is on record."""
-        return f"{self.token_id} {self.procedure} {self.task_id}"
+        return f"{self.token_key} {self.procedure} {self.task_id}"
 
 
 class Authorization:
@@ -53,7 +53,7 @@ class Authorization:
         """Let an operator in for a step of a procedure on a task. Raises Refused, which is on record then, too."""
         now = self._clock()
         found = self._operators.found(operator, token, now)
-        admission = Admission(operator, "" if found is None else found.id, procedure, task_id)
+        admission = Admission(operator, "" if found is None else found.key, procedure, task_id)
 
         def decide(connection: Connection) -> AuditEntry:
             reason = self._limited(connection, operator, now)
@@ -104,7 +104,7 @@ def _used(connection: Connection, admission: Admission) -> str | None:
     asked = (
         select(AUDIT.c.event, AUDIT.c.detail)
         .where(AUDIT.c.event.in_(("operator.admitted", "operator.finished")), AUDIT.c.subject == admission.operator)
-        .where(AUDIT.c.detail.startswith(f"{admission.token_id} ", autoescape=True))
+        .where(AUDIT.c.detail.startswith(f"{admission.token_key} ", autoescape=True))
         .order_by(AUDIT.c.number)
     )
     for event, detail in connection.execute(asked):

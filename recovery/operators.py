@@ -37,11 +37,11 @@ class Role(StrEnum):
 
 
 class Token(BaseModel):
-    """What is kept of a token: its public id, the salted hash of its secret, and until when it is good (epoch s)."""
+    """What is kept of a token: its public key, the salted hash of its secret, and until when it is good (epoch s)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: _Hex
+    key: _Hex
     salt: _Hex
     hash: _Hex
     expires_at: float
@@ -66,9 +66,9 @@ class Operators(BaseModel):
 
     def found(self, name: str, token: str, now: float) -> Token | None:
         """The token of an operator, if it is one, whether or not it is still good. Takes as long when it is none."""
-        identifier, _, secret = token.partition(".")
+        key, _, secret = token.partition(".")
         operator = self.operators.get(name)
-        known = [each for each in operator.tokens if each.id == identifier] if operator is not None else []
+        known = [each for each in operator.tokens if each.key == key] if operator is not None else []
         compared = known[0] if known else _NOBODYS
         right = hmac.compare_digest(_hash(secret, bytes.fromhex(compared.salt)), bytes.fromhex(compared.hash))
         return known[0] if known and right else None
@@ -89,11 +89,11 @@ class Operators(BaseModel):
     def with_token(self, name: str, seconds: float, now: float) -> tuple[Operators, str]:
         """The same with a new token, and that itself, which nobody will see again. Expired ones go. Raises as above."""
         operator = self.operator(name)
-        identifier, secret, salt = secrets.token_hex(4), secrets.token_urlsafe(_SECRET_BYTES), os.urandom(16)
-        token = Token(id=identifier, salt=salt.hex(), hash=_hash(secret, salt).hex(), expires_at=now + seconds)
+        key, secret, salt = secrets.token_hex(4), secrets.token_urlsafe(_SECRET_BYTES), os.urandom(16)
+        token = Token(key=key, salt=salt.hex(), hash=_hash(secret, salt).hex(), expires_at=now + seconds)
         good = tuple(each for each in operator.tokens if each.expires_at > now)
         changed = Operator(role=operator.role, tokens=(*good, token))
-        return Operators(operators={**self.operators, name: changed}), f"{identifier}.{secret}"
+        return Operators(operators={**self.operators, name: changed}), f"{key}.{secret}"
 
     def operator(self, name: str) -> Operator:
         """One of them. Raises OperatorsError."""
@@ -140,4 +140,4 @@ def _hash(secret: str, salt: bytes) -> bytes:
     return hashlib.scrypt(secret.encode(), salt=salt, n=_COST, r=_BLOCK, p=_PARALLEL)
 
 
-_NOBODYS = Token(id="00", salt="00" * 16, hash="00" * 64, expires_at=0.0)
+_NOBODYS = Token(key="00", salt="00" * 16, hash="00" * 64, expires_at=0.0)

@@ -19,7 +19,7 @@ def alice():
 def test_a_token_is_found_by_its_operator_alone(alice):
     operators, token = alice
     operators, bobs = operators.with_operator("bob", Role.ADMIN).with_token("bob", 3600, NOW)
-    assert operators.found("alice", token, NOW).id == token.partition(".")[0]
+    assert operators.found("alice", token, NOW).key == token.partition(".")[0]
     assert operators.found("bob", bobs, NOW) is not None
     for name, other in (("alice", bobs), ("bob", token), ("nobody", token)):
         assert operators.found(name, other, NOW) is None
@@ -44,9 +44,9 @@ def test_nothing_in_the_file_is_a_token(alice, tmp_path):
     operators, token = alice
     path = tmp_path / "operators.json"
     save_operators(path, operators)
-    identifier, _, secret = token.partition(".")
+    key, _, secret = token.partition(".")
     text = path.read_text()
-    assert identifier in text
+    assert key in text
     assert secret not in text
     assert load_operators(path) == operators
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -63,7 +63,7 @@ def test_two_tokens_have_nothing_in_common(alice):
 def test_expired_tokens_go_when_there_is_a_new_one(alice):
     operators, first = alice
     operators, second = operators.with_token("alice", 3600, NOW + 3601)
-    assert [token.id for token in operators.operators["alice"].tokens] == [second.partition(".")[0]]
+    assert [token.key for token in operators.operators["alice"].tokens] == [second.partition(".")[0]]
     assert operators.found("alice", first, NOW) is None
 
 

@@ -18,7 +18,7 @@ from tests.sim.cli.small import SMALL, in_a_process
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = ("demo", "list", "show", "run", "diff", "schema", "runbook")
-LATER = ("sweep", "compare", "tune", "search", "suite", "report", "trace", "policy", "recover")
+LATER = ("sweep", "compare", "tune", "search", "suite", "report", "trace", "policy")
 
 
 # --------------------------------------------------------------------------------- help
@@ -63,7 +63,10 @@ def test_quick_commands_load_nothing_heavy(arguments):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["rnu"], "no such command 'rnu'; valid: demo, list, show, run, diff, schema, runbook (nearest: 'run')"),
+        (
+            ["rnu"],
+            "no such command 'rnu'; valid: demo, list, show, run, diff, schema, runbook, recover (nearest: 'run')",
+        ),
         (["sweep"], "no such command 'sweep'; valid: demo"),
         (["run"], "recovery-bench run: missing argument"),
         (["run", "baseline", "--sed", "7"], "no such option '--sed'; valid: --seed, --replications"),

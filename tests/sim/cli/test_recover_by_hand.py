@@ -1,0 +1,297 @@
+"""`recover task|state|audit|operator`: what an operator types, and what is said to whoever is none."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, update
+
+from recovery import runbook
+from recovery.checkpoints import sealed
+from recovery.stores.database import Database
+from recovery.stores.schema import AUDIT, CHECKPOINTS, META
+from recovery.stores.sql_tasks import SqlTaskStore
+from sim.cli import main
+from sim.cli.recover_access import TOKEN
+from sim.cli.recover_state import file_name
+from tests.recovery.local.stories import failed, given_up
+
+FOLDER_ESCAPES = (
+    "../../etc/passwd",
+    "/etc/passwd",
+    "..",
+    "a/b",
+    "näme",
+    "x" * 400,
+    "x" * 401,
+    "'; drop table tasks; --",
+)
+
+
+class Desk:
+    """A store with task.7, which was given up, and alice, who has a token."""
+
+    def __init__(self, folder, monkeypatch, capsys):
+        self.folder = folder
+        self.url = f"sqlite:///{folder}/store.db"
+        self.capsys = capsys
+        self.monkeypatch = monkeypatch
+        self.operators = str(folder / "operators.json")
+        monkeypatch.setenv("RECOVERY_BENCH_STORE", self.url)
+        monkeypatch.setenv("RECOVERY_BENCH_OPERATORS", self.operators)
+        monkeypatch.setenv("RECOVERY_BENCH_OPERATOR", "alice")
+        with self.database() as database:
+            given_up(database)
+            failed(database, "task.8")
+        assert self.say("operator", "add", "alice")[0] == 0
+        self.another_token()
+
+    def database(self):
+        return _Closing(Database(self.url))
+
+    def another_token(self, *more):
+        _, token, _ = self.say("operator", "token", "alice", *more)
+        self.monkeypatch.setenv(TOKEN, token.strip())
+        return token.strip()
+
+    def say(self, *arguments):
+        self.capsys.readouterr()
+        status = main(["recover", *map(str, arguments)])
+        out, err = self.capsys.readouterr()
+        return status, out, err
+
+    def refused(self, *arguments):
+        status, _, err = self.say(*arguments)
+        assert (status, err.count("\n")) == (2, 1)
+        return err.strip()
+
+    def refusals(self):
+        _, out, _ = self.say("audit")
+        return [line.partition("operator.refused ")[2] for line in out.splitlines() if "operator.refused" in line]
+
+
+class _Closing:
+    def __init__(self, database):
+        self.it = database
+
+    def __enter__(self):
+        return self.it
+
+    def __exit__(self, *_):
+        self.it.close()
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    return Desk(tmp_path, monkeypatch, capsys)
+
+
+def test_the_procedure_for_a_task_from_its_analysis_to_its_verification(desk):
+    status, out, _ = desk.say("escalations")
+    assert (status, "task.7: task_failure, retries exhausted" in out) == (0, True)
+    status, out, _ = desk.say("task", "analyze", "task.7")
+    assert (status, "task.7: escalated, epoch 1, 3 checkpoints" in out) == (0, True)
+    assert "error code: out_of_memory" in out
+    status, out, _ = desk.say("task", "plan", "task.7", "--out", "plan.json")
+    assert (status, "3. retry_execution: retry_task(" in out) == (0, True)
+    status, out, _ = desk.say("task", "execute", "plan.json", "--dry-run")
+    assert (status, "nothing was done: --dry-run" in out) == (0, True)
+    with desk.database() as database:
+        assert SqlTaskStore(database).status("task.7") == "escalated"
+    status, out, _ = desk.say("task", "execute", "plan.json", "--yes")
+    assert (status, "done; now: recovery-bench recover task verify task.7" in out) == (0, True)
+    assert desk.say("task", "verify", "task.7")[:2] == (0, "task.7: is recovered\n")
+    assert desk.say("escalations")[:2] == (0, "nothing waits for an operator\n")
+    assert desk.refused("task", "verify", "task.7").startswith("alice: the token was used for task task.7")
+    status, out, _ = desk.say("audit", "--verify")
+    assert (status, "each as it was written" in out) == (0, True)
+
+
+def test_the_procedure_for_a_state(desk):
+    status, out, _ = desk.say("state", "backup", "task.8", "--folder", ".")
+    assert (status, out.splitlines()) == (
+        0,
+        ["task.8: checkpoint 4, progress 3", "backup: task-task.8.checkpoint-4.json"],
+    )
+    written = json.loads((desk.folder / "task-task.8.checkpoint-4.json").read_text())
+    assert (written["task_id"], written["state"]) == ("task.8", {"rows": 3})
+    status, out, _ = desk.say("state", "restore", "task.8", "--checkpoint", "2", "--dry-run")
+    assert (status, out.splitlines()[1:]) == (0, ["it is what was written", "nothing was done: --dry-run"])
+    assert desk.say("state", "restore", "task.8", "--checkpoint", "2", "--yes")[0] == 0
+    with desk.database() as database:
+        assert SqlTaskStore(database).restore_point("task.8").state == {"rows": 2}
+    status, out, _ = desk.say("state", "verify", "task.8", "--json", "-")
+    assert (status, json.loads(out)["verified"]) == (0, True)
+    assert desk.refused("state", "verify", "task.8").startswith("alice: the token was used for state task.8")
+
+
+def test_a_damaged_checkpoint_is_said(desk):
+    with desk.database() as database:
+        database.write(lambda connection: connection.execute(update(CHECKPOINTS).values(progress=9)))
+    assert desk.say("state", "restore", "task.8", "--checkpoint", "2", "--dry-run")[:2][0] == 1
+    status, _, err = desk.say("state", "restore", "task.8", "--checkpoint", "2", "--yes")
+    assert (status, err) == (1, "task.8: checkpoint 2 is damaged, and was not chosen\n")
+
+
+def test_a_plan_is_refused_when_the_state_has_moved_and_that_is_on_record(desk):
+    desk.say("task", "plan", "task.7", "--out", "plan.json")
+    with desk.database() as database:
+        SqlTaskStore(database).count_retry("task.7", "task_failure", 4)
+    said = desk.refused("task", "execute", "plan.json", "--yes")
+    assert said.startswith("task.7: its state has moved since the plan was made: retries was {} and is {")
+    assert desk.refusals() == [f"alice {said}"]
+    with desk.database() as database:
+        assert SqlTaskStore(database).status("task.7") == "escalated"
+
+
+def test_nobody_is_taken_for_having_confirmed(desk):
+    desk.say("task", "plan", "task.7", "--out", "plan.json")
+    assert desk.refused("task", "execute", "plan.json") == (
+        "nobody is there to confirm; valid: --yes, when you have read the plan"
+    )
+    with desk.database() as database:
+        assert SqlTaskStore(database).status("task.7") == "escalated"
+
+
+def test_a_forged_token_is_refused_on_record_and_not_tried_for_long(desk):
+    desk.monkeypatch.setenv(TOKEN, "00000000.forged")
+    for _ in range(5):
+        assert desk.refused("task", "analyze", "task.7").startswith("alice: is no operator with that token")
+    desk.another_token()
+    assert re.match(r"alice: too many attempts; valid: in \d+ s$", desk.refused("task", "analyze", "task.7"))
+    assert len(desk.refusals()) == 6
+
+
+def test_who_is_no_admin_may_do_nothing(desk):
+    desk.say("operator", "add", "bob", "--role", "viewer")
+    _, token, _ = desk.say("operator", "token", "bob")
+    desk.monkeypatch.setenv(TOKEN, token.strip())
+    for arguments in (
+        ("task", "analyze", "task.7"),
+        ("task", "plan", "task.7", "--out", "plan.json"),
+        ("task", "verify", "task.7"),
+        ("state", "backup", "task.7"),
+        ("state", "restore", "task.7", "--checkpoint", "1"),
+        ("state", "verify", "task.7"),
+    ):
+        assert desk.refused(*arguments, "--operator", "bob") == "bob: has the role viewer; valid: admin"
+    assert len(desk.refusals()) == 6
+    assert not (desk.folder / "plan.json").exists()
+
+
+def test_who_was_removed_is_nobody(desk):
+    desk.say("operator", "remove", "alice")
+    assert desk.refused("task", "analyze", "task.7").startswith("alice: is no operator with that token")
+    assert desk.say("operator", "list")[:2] == (0, "")
+
+
+def test_operators_are_listed_without_anything_secret(desk):
+    token = desk.another_token()
+    status, out, _ = desk.say("operator", "list")
+    assert (status, out) == (0, "alice: admin, tokens that have not expired: 2\n")
+    assert token not in (desk.folder / "operators.json").read_text()
+
+
+@pytest.mark.parametrize("line", ["changed", "removed", "moved", "cut off"])
+def test_a_trail_that_was_tampered_with_is_found_out(desk, line):
+    tampered = {
+        "changed": [update(AUDIT).where(AUDIT.c.number == 3).values(subject="task.9")],
+        "removed": [delete(AUDIT).where(AUDIT.c.number == 3)],
+        "moved": [
+            update(AUDIT).where(AUDIT.c.number == before).values(number=after)
+            for before, after in ((3, 0), (4, 3), (0, 4))
+        ],
+        "cut off": [delete(AUDIT).where(AUDIT.c.number > 3)],
+    }
+    for _ in range(2):
+        assert desk.say("task", "analyze", "task.7")[0] == 0
+    with desk.database() as database:
+        for statement in tampered[line]:
+            database.write(lambda connection, statement=statement: connection.execute(statement))
+    status, out, err = desk.say("audit", "--verify")
+    assert (status, out) == (1, "")
+    assert re.match(r"audit trail: (line 3 is|lines are missing after line 3)", err)
+    assert json.loads(desk.say("audit", "--verify", "--json", "-")[1])["wrong"] in err
+
+
+def test_a_trail_may_be_read_about_one_subject(desk):
+    status, out, _ = desk.say("audit", "--subject", "task.7", "--json", "-")
+    lines = json.loads(out)["lines"]
+    assert (status, {line["subject"] for line in lines}) == (0, {"task.7"})
+    assert lines[-1]["event"] == "recovery.escalated"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("task", "analyze", "task.9"), "task.9: there is no task of this name in store.db"),
+        (("task", "analyze", "'; drop table tasks; --"), "'; drop table tasks; --: there is no task of this name"),
+        (("task", "plan", "task.7", "--out", "nowhere/plan.json"), "--out nowhere/plan.json: there is no folder"),
+        (("task", "execute", "plan.json"), "plan.json: cannot be read: No such file or directory"),
+        (
+            ("task", "analyze", "task.7", "--runbook", "cycle.yaml"),
+            "a cycle: task_retry → task_retry; valid: steps that do not lead back",
+        ),
+        (("task", "analyze", "task.7", "--runbook", "nowhere.yaml"), "--runbook nowhere.yaml: there is no such file"),
+        (
+            ("task", "analyze", "task.7", "--store", "sqlite:///nowhere.db"),
+            "nowhere.db: there is no store; valid: the URL",
+        ),
+        (("task", "analyze", "task.7", "--store", "nowhere"), "nowhere: is no URL of a store"),
+        (("task", "analyze", "task.7", "--operators", "nobody.json"), "nobody.json: there is no such file"),
+        (
+            ("state", "restore", "task.8", "--checkpoint", "9"),
+            "--checkpoint 9: task.8 has no such checkpoint; valid: 1, 2, 3",
+        ),
+        (("state", "backup", "task.8", "--folder", "nowhere"), "--folder nowhere: there is no such folder"),
+        (("operator", "add", "alice"), "there is an operator alice already"),
+        (("operator", "add", "bob", "--role", "king"), "--role king: is no role; valid: admin, viewer"),
+        (("operator", "token", "alice", "--for", "soon"), "--for soon: is no time; valid: such as 30m or 8h"),
+        (("operator", "token", "bob"), "there is no operator bob; valid: alice"),
+        (
+            ("task", "analize", "task.7"),
+            "recovery-bench recover task: no such command 'analize'; valid: analyze, plan, execute, verify",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line_and_changes_nothing(desk, arguments, said):
+    text = Path(runbook.__file__).with_name("runbook.yaml").read_text()
+    (desk.folder / "cycle.yaml").write_text(text.replace("cleanup_previous", "resource_reallocation, task_retry", 1))
+    before = _content(desk)
+    assert said in desk.refused(*arguments)
+    assert _content(desk) == before
+
+
+def _content(desk):
+    with desk.database() as database:
+        tasks = SqlTaskStore(database)
+        return [(tasks.status(name), tasks.epoch(name), tasks.restore_point(name)) for name in ("task.7", "task.8")]
+
+
+@pytest.mark.parametrize("missing", ["STORE", "OPERATOR", "TOKEN"])
+def test_what_is_missing_is_said_with_where_it_may_be_given(desk, missing):
+    desk.monkeypatch.delenv(f"RECOVERY_BENCH_{missing}")
+    said = desk.refused("task", "analyze", "task.7")
+    assert f"RECOVERY_BENCH_{missing}" in said
+    assert "missing" in said
+
+
+def test_a_store_of_a_later_version_is_left_alone(desk):
+    with desk.database() as database:
+        newer = update(META).where(META.c.name == "version").values(value="99")
+        database.write(lambda connection: connection.execute(newer))
+    before = (desk.folder / "store.db").read_bytes()
+    assert "has version 99 of the tables" in desk.refused("audit")
+    assert (desk.folder / "store.db").read_bytes() == before
+
+
+def test_the_name_of_a_backup_is_one_in_its_folder(tmp_path):
+    names = [file_name(sealed(task, 3, 1, 1.0)) for task in FOLDER_ESCAPES]
+    assert len(set(names)) == len(names)
+    for name in names:
+        (tmp_path / name).touch()
+        assert (tmp_path / name).resolve().parent == tmp_path
+        assert len(name) < 255
+    assert len(list(tmp_path.iterdir())) == len(names)

@@ -171,6 +171,7 @@ def _endpoints(scenario: Scenario, fault: Partition | MessageLoss | MessageDelay
         return
     for place, endpoint in enumerate(fault.between):
         yield from ((("between", place), problem) for problem in _unknown_agent(scenario, endpoint))
+        yield from ((("between", place), problem) for problem in _unknown_core(scenario, endpoint))
     if all(endpoint.startswith("agent") for endpoint in fault.between):
         yield ("between",), "agents do not talk to each other; valid: queue and core, or agents and one of them"
 
@@ -204,6 +205,13 @@ def _unknown_agent(scenario: Scenario, name: str) -> Iterator[str]:
         last = f"agent.{count - 1}"
         valid = f"agent.0 … {last}" if count > 1 else last
         yield f"{shown(name)} does not exist; valid: {valid} (nearest: '{last}')"
+
+
+def _unknown_core(scenario: Scenario, name: str) -> Iterator[str]:
+    count = scenario.recovery.cores.count
+    if name.startswith("core.") and int(name.removeprefix("core.")) >= count:
+        valid = "core.0" if count == 1 else f"core.0 … core.{count - 1}"
+        yield f"{shown(name)} does not exist; valid: {valid}, as recovery.cores says"
 
 
 def _unknown_resource(scenario: Scenario, name: str) -> str:

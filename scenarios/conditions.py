@@ -11,6 +11,7 @@ from recovery.model import FailureKind
 from recovery.runbook import Runbook, documented
 from recovery.state import StaleReads
 from scenarios.commands import COMMANDS
+from scenarios.cores import CoresSettings
 from scenarios.detection import DetectionSettings
 from scenarios.errors import instead, invalid
 from scenarios.monitoring import MonitorSettings
@@ -111,6 +112,7 @@ class RecoverySettings(Settings):
     )
     load: LoadSettings | None = Field(default=None, description="a cap on the tasks put back to work; null: none")
     stale_reads: StaleReadSettings = Field(default=StaleReadSettings(), description="checkpoints that are behind")
+    cores: CoresSettings = Field(default=CoresSettings(), description="how many there are, and which one leads")
     monitor: MonitorSettings | None = Field(default=None, description="the recovery monitor; null: nobody watches")
 
     _loaded: LoadedRunbook | None = PrivateAttr(default=None)

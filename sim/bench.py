@@ -15,12 +15,14 @@ from typing import Any
 import pandas as pd
 
 from recovery import Supervisor, System
+from recovery.leadership import LeaseConfig
 from recovery.stores.memory import MemoryTaskStore
 from recovery.telemetry import TelemetryTrail
 from recovery.watch import patience_with_regular_beats
 from scenarios import Scenario
 from scenarios.columns import files_sha256
 from sim.core import build_core, core_config
+from sim.core_group import CoreGroup, needs_group
 from sim.core_host import CoreHost, needs_host
 from sim.faults import Faults
 from sim.garbage import rare_collections
@@ -138,8 +140,14 @@ def simulate(
         if telemetry:
             told = TelemetryTrail(system.audit, lambda: loop.env.now)
             system = replace(system, audit=told)
-        host = None
-        if needs_host(scenario):
+        host: CoreHost | CoreGroup | None = None
+        if needs_group(scenario):
+            cores = scenario.recovery.cores
+            lease = LeaseConfig(**cores.lease.model_dump())
+            host = CoreGroup(loop, world, system, lambda system: core(scenario, system, streams), cores.count, lease)
+            world.connect(host, host.receive)
+            loop.run_until_complete(host.boot())
+        elif needs_host(scenario):
             host = CoreHost(loop, world, system, lambda system: core(scenario, system, streams))
             loop.run_until_complete(host.boot())
             world.connect(host, host.receive)

@@ -97,6 +97,8 @@ class Event(IntEnum):
     # --- the core itself
     CORE_CRASHED = 75
     CORE_RESTARTED = 76
+    CORE_ELECTED = 78  # about: which core; value: the epoch of its lease
+    CORE_DEPOSED = 79  # in truth: another one leads from now on, or nobody
     CORE_STARTED = 77  # as it says itself, when it takes up an earlier one's journal; value: recoveries
 
     # --- faults, as injected: detail: kind, about: whom

@@ -11,7 +11,7 @@ from scenarios.errors import invalid
 from scenarios.faults.agents import AgentCrash, AgentFlap, AgentHang, AgentSlow
 from scenarios.faults.base import Duration, Fault
 from scenarios.faults.clocks import ClockSkew
-from scenarios.faults.core import CoreCrash, CoreSlow
+from scenarios.faults.core import CoreCrash, CoreHang, CoreSlow
 from scenarios.faults.group import member
 from scenarios.faults.messages import (
     MessageDelay,
@@ -51,6 +51,7 @@ SINGLE = (
     StorageSlow,
     LoadSurge,
     CoreCrash,
+    CoreHang,
     CoreSlow,
     ClockSkew,
 )
@@ -77,6 +78,7 @@ AnyFault = (
     | StorageSlow
     | LoadSurge
     | CoreCrash
+    | CoreHang
     | CoreSlow
     | ClockSkew
 )
@@ -134,6 +136,7 @@ __all__ = [
     "CheckpointTorn",
     "ClockSkew",
     "CoreCrash",
+    "CoreHang",
     "CoreSlow",
     "ExecutionFailure",
     "Fault",

@@ -17,7 +17,10 @@ from scenarios.settings import Form
 ALL = "all"
 INDEX = r"(?:0|[1-9][0-9]{0,8})"
 """The number in a name such as `agent.3`."""
+STORE = "store"
+"""Where the cores find the lease, the journal and where tasks stand."""
 ENDPOINTS = "agents, queue, core, agent.0, agent.1, …"
+SIDES = f"{ENDPOINTS}; or a core (core.0, core.1, … or all of them: core) and {STORE}"
 TARGETS_HINT = "valid: a count, a fraction above 0 and up to 1 (0.2 or 20%), all, or a list of names"
 
 
@@ -61,6 +64,20 @@ def _endpoints(value: Any) -> Any:
     return tuple(value)
 
 
+def _sides(value: Any) -> Any:
+    """The same, or a core and the store."""
+    if isinstance(value, list | tuple) and len(value) == 2:
+        for place, name in enumerate(value):
+            other = value[1 - place]
+            if name == STORE and (not isinstance(other, str) or not re.fullmatch(rf"core(\.{INDEX})?", other)):
+                raise invalid(f"{shown(other)} is no core, and only cores use the store; valid: {SIDES}", 1 - place)
+            if isinstance(name, str) and re.fullmatch(rf"core\.{INDEX}", name) and other != STORE:
+                raise invalid(f"{shown(name)} alone can be cut off from the store only; valid: core, or {STORE}", place)
+        if STORE in value:
+            return tuple(value)
+    return _endpoints(value)
+
+
 def targets_schema(noun: str) -> dict[str, Any]:
     """The same in JSON Schema."""
     name = {"type": "string", "pattern": rf"^{noun}\.{INDEX}$"}
@@ -85,6 +102,24 @@ Endpoints = Annotated[
     Quantity("two endpoints"),
 ]
 """Two of `agents`, `agent.N`, `queue` and `core`."""
+_CORE_SCHEMA = {"type": "string", "pattern": rf"^core(\.{INDEX})?$"}
+_STORE_SCHEMA = {"const": STORE}
+_TWO = {"type": "array", "minItems": 2, "maxItems": 2}
+Sides = Annotated[
+    tuple[str, str],
+    BeforeValidator(_sides),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {**_TWO, "items": _ENDPOINT_SCHEMA, "uniqueItems": True},
+                {**_TWO, "prefixItems": [_CORE_SCHEMA, _STORE_SCHEMA]},
+                {**_TWO, "prefixItems": [_STORE_SCHEMA, _CORE_SCHEMA]},
+            ]
+        }
+    ),
+    Quantity("two endpoints"),
+]
+"""The same, or a core and the store."""
 Duration = Distribution | None
 
 

@@ -17,6 +17,13 @@ class CoreCrash(Fault):
     for_: Duration = Field(default=None, alias="for", description="until it is started again; null: it never is")
 
 
+class CoreHang(Fault):
+    """The core that leads does nothing for a while and does not know of it, as a process that is stopped."""
+
+    kind: ClassVar[str] = "core_hang"
+    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+
+
 class CoreSlow(Fault):
     """Whatever reaches the core does so later, in its order: heartbeats, reports and the answers that it waits for."""
 

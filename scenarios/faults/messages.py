@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from scenarios.distributions import Distribution
-from scenarios.faults.base import ENDPOINTS, Duration, Endpoints, Fault
+from scenarios.faults.base import ENDPOINTS, SIDES, Duration, Endpoints, Fault, Sides
 from scenarios.quantities import Share, Truth
 
 
@@ -15,7 +15,7 @@ class Partition(Fault):
     """Nothing passes between two endpoints, in either direction."""
 
     kind: ClassVar[str] = "partition"
-    between: Endpoints = Field(description=f"two of {ENDPOINTS}")
+    between: Sides = Field(description=f"two of {SIDES}")
     for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
 
 

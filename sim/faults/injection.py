@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import simpy
 
 from recovery.stores.memory import MemoryTaskStore
+from sim.core_group import CoreGroup
 from sim.core_host import CoreHost
 from sim.history import Event
 from sim.randomness import Streams
@@ -57,7 +58,7 @@ class Site:
     write_failure: InForce
     storage_slowness: InForce
     staleness: InForce
-    host: CoreHost | None
+    host: CoreHost | CoreGroup | None
 
     @classmethod
     def of(
@@ -66,7 +67,7 @@ class Site:
         streams: Streams,
         world: World,
         store: MemoryTaskStore,
-        host: CoreHost | None = None,
+        host: CoreHost | CoreGroup | None = None,
     ) -> Site:
         """The site that a world is."""
         queue, execution = world.queue, world.execution

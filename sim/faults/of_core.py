@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scenarios.faults import CoreCrash, CoreSlow
+from scenarios.faults import CoreCrash, CoreHang, CoreSlow
+from sim.core_group import CoreGroup
 from sim.core_host import CoreHost
 from sim.faults.injection import Injection, Injector
 from sim.history import Event
@@ -14,8 +15,21 @@ def crash(injection: Injection) -> None:
     if not host.is_up:
         injection.note(Event.FAULT_SKIPPED)
         return
-    injection.inject(host.restart, "core")
-    host.crash()
+    seat = host.leading()
+    injection.inject(lambda: host.restart(seat), seat)
+    host.crash(seat)
+
+
+def hang(injection: Injection) -> None:
+    """The core that leads does nothing for a while, unless there is none."""
+    host = _host(injection)
+    assert isinstance(host, CoreGroup)  # as `needs_group` says of this fault
+    if not host.is_up:
+        injection.note(Event.FAULT_SKIPPED)
+        return
+    seat = host.leading()
+    injection.inject(lambda: host.wake(seat), seat)
+    host.hang(seat)
 
 
 def slow(injection: Injection) -> None:
@@ -24,10 +38,10 @@ def slow(injection: Injection) -> None:
     injection.inject(_host(injection).slow_down(seconds), "core")
 
 
-def _host(injection: Injection) -> CoreHost:
+def _host(injection: Injection) -> CoreHost | CoreGroup:
     host = injection.site.host
     assert host is not None  # as `needs_host` says of these faults
     return host
 
 
-INJECTORS: dict[type, Injector] = {CoreCrash: crash, CoreSlow: slow}
+INJECTORS: dict[type, Injector] = {CoreCrash: crash, CoreHang: hang, CoreSlow: slow}

@@ -16,6 +16,7 @@ from simpy.events import Event as SimpyEvent
 
 from recovery.stores.memory import MemoryTaskStore
 from scenarios.faults import AnyFault, Group
+from sim.core_group import CoreGroup
 from sim.core_host import CoreHost
 from sim.faults import of_agents, of_clocks, of_core, of_messages, of_resources, of_storage, of_tasks
 from sim.faults.injection import Injection, Injector, Site
@@ -47,7 +48,7 @@ class Faults:
         streams: Streams,
         world: World,
         store: MemoryTaskStore,
-        host: CoreHost | None = None,
+        host: CoreHost | CoreGroup | None = None,
     ) -> None:
         self._env = env
         self._streams = streams

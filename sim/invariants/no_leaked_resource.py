@@ -57,7 +57,9 @@ class _Leaks:
         self._lost = lost_tasks
         self._incidents = Incidents.of(tracks)
         self._agents = AgentTruth.of(tracks)
-        self._taken_up = tracks.last_by_task(tracks.rows(Event.QUEUE_ENTERED, Event.QUEUE_SETTLED))
+        moves = tracks.rows(Event.QUEUE_ENTERED, Event.QUEUE_SETTLED)
+        again = tracks.detail[moves] == tracks.number("duplicate")  # nothing new: a delivery of before, once more
+        self._taken_up = tracks.last_by_task(moves[~again])
 
     def violation(self, key: int, epoch: int, row: int) -> Violation:
         """A leak, in words."""

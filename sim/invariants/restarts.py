@@ -44,7 +44,7 @@ def taken_up(tracks: Tracks, rows: Rows) -> tuple[Truths, Integers]:
 
 def voided_steps(tracks: Tracks) -> Rows:
     """Rows at which steps were started that a crash of the core has cut short."""
-    crashes = tracks.rows(Event.CORE_CRASHED)
+    crashes = tracks.rows(Event.CORE_CRASHED, Event.CORE_DEPOSED)
     if not len(crashes):
         return np.empty(0, dtype=np.intp)
     rows = tracks.rows(*_STEPS)
@@ -58,7 +58,8 @@ def voided_steps(tracks: Tracks) -> Rows:
 
 def not_taken_up(tracks: Tracks, incidents: Incidents) -> list[Violation]:
     """Recoveries that a started core has forgotten, took up without need, or began again with what was done."""
-    restarts, taken = tracks.rows(Event.CORE_RESTARTED), tracks.rows(Event.RECOVERY_TAKEN_UP)
+    elections, taken = tracks.rows(Event.CORE_ELECTED), tracks.rows(Event.RECOVERY_TAKEN_UP)
+    restarts = elections if len(elections) else tracks.rows(Event.CORE_RESTARTED)
     found = []
     for nth, restart in enumerate(restarts.tolist()):
         until = int(restarts[nth + 1]) if nth + 1 < len(restarts) else tracks.size

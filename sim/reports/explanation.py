@@ -194,6 +194,10 @@ def _recoveries(scenario: Scenario) -> Iterator[str]:
         times = "once" if stale.max_retries == 1 else f"up to {stale.max_retries} times"
         yield f"Checkpoints that are read and are behind are read again {times}, {duration(stale.retry_delay)} apart."
     yield from detectors(scenario.recovery.detection)
+    cores = scenario.recovery.cores
+    if cores.count > 1:
+        without = f"after {duration(cores.lease.duration)} without a renewal another one takes over"
+        yield f"Of {cores.count} cores one leads; {without}."
     load = scenario.recovery.load
     if load is not None:
         yield f"At most {count(load.burst, 'task')} at once, and {load.rate:g} a second, go back to work."

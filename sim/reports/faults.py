@@ -14,6 +14,7 @@ from scenarios.faults import (
     CheckpointTorn,
     ClockSkew,
     CoreCrash,
+    CoreHang,
     CoreSlow,
     ExecutionFailure,
     Group,
@@ -138,6 +139,8 @@ def _of_core_and_clocks(fault: Any, lasts: str, until: str) -> str | None:
     match fault:
         case CoreCrash():
             return "the core crashes" + (f" and is started again after{lasts[4:]}" if lasts else " for good")
+        case CoreHang():
+            return f"the core that leads does nothing, and does not know of it,{lasts or ' from then on'}"
         case CoreSlow():
             return f"all that reaches the core is late by {spread(fault.delay)}{until}"
         case ClockSkew():

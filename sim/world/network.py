@@ -24,7 +24,11 @@ Delivery = Callable[[], None]
 
 def covers(group: str, endpoint: str) -> bool:
     """Whether an endpoint belongs to a group (or is it)."""
-    return group == endpoint or (group == "agents" and endpoint.startswith("agent."))
+    return (
+        group == endpoint
+        or (group == "agents" and endpoint.startswith("agent."))
+        or (group == "core" and endpoint.startswith("core."))
+    )
 
 
 @dataclass(eq=False)
@@ -48,7 +52,7 @@ class Link:
     @property
     def reconnects(self) -> bool:
         """Whether it comes back by itself once the path is whole, as heartbeats and reports to the core do."""
-        return "core" in self.sides
+        return any(covers("core", side) for side in self.sides)
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ class Network:
         """Whether every message arrives at once: senders may then take the short way."""
         self.outbox: list[Unsent] = []
         self.on_reconnect: Callable[[Link], None] = lambda link: None
+        self.on_healed: Callable[[], None] = lambda: None
         self.on_send_failure: Callable[[Link], None] = lambda link: None
 
     # ------------------------------------------------------------------ messages
@@ -248,6 +253,7 @@ class Network:
         if link.reconnects:
             self.reconnect(link)
             self.replay()
+        self.on_healed()
 
     def broken_among(self, endpoints: Sequence[str]) -> list[Link]:
         """Broken links between these endpoints or groups; all broken links when none is named."""

@@ -9,7 +9,7 @@ FAULTS = (
     "agent_crash, agent_hang, agent_slow, agent_flap, execution_failure, poison_task, resource_unavailable, "
     "resource_degraded, resource_leak, partition, message_loss, message_delay, message_reorder, message_duplicate, "
     "queue_blocked, checkpoint_corrupt, checkpoint_torn, checkpoint_stale, storage_failure, storage_slow, load_surge, "
-    "core_crash, core_slow, clock_skew, group"
+    "core_crash, core_hang, core_slow, clock_skew, group"
 )
 
 
@@ -70,6 +70,28 @@ def fault(line):
             (
                 ".partition.between: ['queue'] are not two endpoints; "
                 "valid: two of agents, queue, core, agent.0, agent.1, …, as in [agents, queue]"
+            ),
+        ),
+        (
+            "partition: {between: [core.2, store], at: 10m}",
+            ".partition.between[0]: 'core.2' does not exist; valid: core.0, as recovery.cores says",
+        ),
+        (
+            "partition: {between: [store, agents], at: 10m}",
+            (
+                ".partition.between[1]: 'agents' is no core, and only cores use the store; valid: agents, queue, core, "
+                "agent.0, agent.1, …; or a core (core.0, core.1, … or all of them: core) and store"
+            ),
+        ),
+        (
+            "partition: {between: [core.0, agents], at: 10m}",
+            ".partition.between[0]: 'core.0' alone can be cut off from the store only; valid: core, or store",
+        ),
+        (
+            "message_loss: {between: [core, store], probability: 1, at: 10m}",
+            (
+                ".message_loss.between[1]: 'store' is no endpoint; valid: agents, queue, core, agent.0, agent.1, … "
+                "(nearest: 'core')"
             ),
         ),
         ("partition: {at: 10m}", ".partition.between: is missing; it is required"),

@@ -41,6 +41,8 @@ def test_every_key_is_named():
         "recovery",
         "recovery.detection",
         "recovery.stale_reads",
+        "recovery.cores",
+        "recovery.cores.lease",
         "recovery.conditions",
         "recovery.conditions.task_failure",
     }

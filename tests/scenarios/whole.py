@@ -58,6 +58,7 @@ WHOLE: dict[str, Any] = {
     "storage": {"write": 0, "read": "1ms", "failure": 0.1},
     "recovery": {
         "runbook": None,
+        "cores": {"count": 2, "lease": {"duration": "9s", "renew_every": "1s", "drift": 1.5}},
         "detection": {
             "detector": "phi_accrual",
             "heartbeat_interval": "5s",
@@ -157,6 +158,7 @@ WHOLE: dict[str, Any] = {
         {"storage_slow": {"factor": 3, "at": "1m", "for": "5s"}},
         {"load_surge": {"factor": 3, "at": "1m", "for": "5s"}},
         {"core_crash": {"at": "1m", "for": "5s"}},
+        {"core_hang": {"at": "1m", "for": "5s"}},
         {"core_slow": {"delay": "200ms", "at": "1m", "for": "5s"}},
         {"clock_skew": {"targets": "queue", "rate": 2, "offset": 0, "at": "1m", "for": "5s"}},
         {

@@ -218,8 +218,8 @@ class Everywhere:
         self.seen += 1
         env, host = self.host._loop.env, self.host
         if self.seen in self.places:
-            after(env, 0, lambda _: host.crash())
-            after(env, 3, lambda _: host.restart())
+            after(env, 0, lambda _: host.crash("core"))
+            after(env, 3, lambda _: host.restart("core"))
             await host._loop.wait(env.timeout(1000))
 
     def watch(self, patch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ class Everywhere:
                 return ask
 
         patch.setattr(CoreHost, "__init__", make)
-        patch.setattr(core_host, "_Late", Watched)
+        patch.setattr(core_host, "Late", Watched)
         patch.setattr(core_host, "PORTS", (*core_host.PORTS, "store"))
         patch.setattr("sim.bench.needs_host", lambda scenario: True)
 

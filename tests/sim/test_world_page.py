@@ -10,6 +10,7 @@ import sim
 from scenarios.arrivals import FORMS as ARRIVALS
 from scenarios.faults import FORMS
 from scenarios.metrics import catalogue
+from sim.history import Event
 
 PAGE = (Path(sim.__file__).parent / "README.md").read_text(encoding="utf-8")
 KEYS = {
@@ -19,13 +20,17 @@ KEYS = {
     for key in settings
 }
 KINDS = {form.kind for form in (*FORMS, *ARRIVALS)}
+EVENTS = {event.label for event in Event}
 METRICS = {metric.name for metric in catalogue()}
 
 
 def known(word: str) -> bool:
     if word.endswith(".*"):
         return any(name.startswith(word[:-1]) for name in METRICS)
-    return word in KEYS | KINDS | METRICS | {"queue", "core"} or (Path(sim.__file__).parents[1] / word).exists()
+    return (
+        word in KEYS | KINDS | METRICS | EVENTS | {"queue", "core", "store"}
+        or (Path(sim.__file__).parents[1] / word).exists()
+    )
 
 
 @pytest.mark.parametrize("word", sorted(set(re.findall(r"`([^`]+)`", PAGE))))

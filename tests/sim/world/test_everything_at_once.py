@@ -64,6 +64,8 @@ FAULTS = st.one_of(
     fault("checkpoint_stale", st.fixed_dictionaries({"lag": one_of("500ms", "5s", "2m")}), LASTS),
     fault("storage_slow", FACTOR, LASTS),
     fault("core_crash", LASTS),
+    fault("core_hang", LASTS),
+    fault("partition", st.fixed_dictionaries({"between": one_of(["core.0", "store"], ["store", "core"])}), LASTS),
     fault("core_slow", DELAY, LASTS),
     fault("clock_skew", st.fixed_dictionaries({"targets": one_of("queue", 1, "all"), "rate": one_of(0.4, 3)}), LASTS),
     fault("clock_skew", st.fixed_dictionaries({"targets": st.just("queue"), "offset": one_of("9s", "-9s")}), LASTS),
@@ -101,6 +103,10 @@ VALUES = st.fixed_dictionaries(
         "agents.failure_clock": one_of("always", "busy"),
         "agents.restart_time": one_of("0s", "5s"),
         "agents.restart_slots": one_of(None, 1),
+        "recovery.cores.count": one_of(1, 2, 3),
+        "recovery.cores.lease": one_of(
+            {"duration": "5s", "renew_every": "1s"}, {"duration": "9s", "renew_every": "3s"}
+        ),
         "queue.capacity": one_of(None, 0, 3),
         "queue.latency": one_of("0s", {"exponential": {"mean": "200ms"}}),
         "queue.loss": one_of(0, 0.2),

@@ -1,0 +1,187 @@
+"""Several cores of which one leads: it may crash, oversleep or be cut off, and there is never a second one."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sim
+from sim import core_group
+from sim.bench import Run
+from tests.sim.world.stories import scenario, told
+
+FAILS = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 1}
+"""Task 0 runs from 10 to 13 s and fails; its retry is due 30 s later."""
+CORES = {"recovery.cores.count": 2, "recovery.cores.lease": {"duration": "10s", "renew_every": "2s", "drift": 1.25}}
+
+
+def story(*faults: dict[str, Any], duration: str = "200s", agents: int = 1, count: int = 1, **values: Any) -> Run:
+    changed = {"faults": list(faults), "recovery.detection.heartbeat_interval": "1000s"} | CORES | values
+    run = sim.run(scenario(changed, duration=duration, agents=agents, count=count), seed=1)
+    assert run.violations == ()
+    return run
+
+
+def log(run: Run, *events: str) -> list[tuple[float, str, str]]:
+    rows = run.history[run.history["event"].astype(str).str.startswith(events)]
+    return [(row.time, str(row.event), str(row.about)) for row in rows.itertuples()]
+
+
+def hang(at: float, lasts: float | None = None) -> dict[str, Any]:
+    return {"core_hang": {"at": at, "for": lasts}}
+
+
+def cut(core: str, at: float, lasts: float | None = None) -> dict[str, Any]:
+    return {"partition": {"between": [core, "store"], "at": at, "for": lasts}}
+
+
+def crash(at: float, lasts: float | None = None) -> dict[str, Any]:
+    return {"core_crash": {"at": at, "for": lasts}}
+
+
+TERMS = ("core.elected", "core.deposed", "core.crashed", "core.restarted")
+
+
+def test_the_first_core_leads_from_the_beginning_and_stays() -> None:
+    assert log(story(), *TERMS) == [(0.0, "core.elected", "core.0")]
+
+
+def test_what_happens_with_two_cores_is_what_happens_with_one() -> None:
+    """As long as nothing happens to them."""
+    one, two = (sim.run(scenario({**FAILS, **cores}, duration="200s"), seed=1) for cores in ({}, CORES))
+    assert told(one) == [row for row in told(two) if not row[1].startswith("core.")]
+
+
+def test_when_the_leader_crashes_another_one_leads_when_the_lease_is_over() -> None:
+    run = story(crash(21, 60))
+    assert log(run, *TERMS) == [
+        (0.0, "core.elected", "core.0"),
+        (21.0, "core.crashed", "core.0"),
+        (32.0, "core.elected", "core.1"),  # it saw at 22 s that the lease had changed, and waits for 10
+        (81.0, "core.restarted", "core.0"),
+    ]
+
+
+def test_a_core_that_sleeps_past_its_lease_is_deposed_and_stands_by_when_it_wakes() -> None:
+    run = story(hang(21, 60))
+    assert log(run, *TERMS) == [
+        (0.0, "core.elected", "core.0"),
+        (32.0, "core.deposed", "core.0"),
+        (32.0, "core.elected", "core.1"),
+    ]
+
+
+def test_a_short_sleep_costs_nobody_his_place() -> None:
+    assert log(story(hang(21, 5)), *TERMS) == [(0.0, "core.elected", "core.0")]
+
+
+def test_a_core_that_is_cut_off_steps_down_before_another_one_leads() -> None:
+    run = story(cut("core.0", 21, 60))
+    assert log(run, *TERMS) == [
+        (0.0, "core.elected", "core.0"),
+        (28.0, "core.deposed", "core.0"),  # 10 s / 1.25 after it asked for the renewal of 20 s
+        (32.0, "core.elected", "core.1"),
+    ]
+
+
+def test_nobody_leads_when_all_are_cut_off() -> None:
+    run = story(cut("core", 21, 60))
+    assert log(run, *TERMS)[:2] == [(0.0, "core.elected", "core.0"), (28.0, "core.deposed", "core.0")]
+    assert log(run, "core.elected")[1][0] >= 81
+
+
+def test_a_single_core_that_sleeps_leads_again_when_its_own_lease_is_over() -> None:
+    run = story(hang(21, 60), **{"recovery.cores.count": 1})
+    assert log(run, *TERMS) == [
+        (0.0, "core.elected", "core.0"),
+        (81.0, "core.deposed", "core.0"),
+        (91.0, "core.elected", "core.0"),
+    ]
+
+
+def test_a_retry_that_was_granted_is_carried_out_by_the_next_leader() -> None:
+    run = story(hang(21, 100), **FAILS)
+    assert [(time, event) for time, event, _ in log(run, "retry.granted", "recovery.taken_up", "recovery.started")][
+        :3
+    ] == [(13.0, "retry.granted"), (32.0, "recovery.taken_up"), (43.0, "recovery.started")]
+
+
+def test_what_is_reported_while_the_leader_sleeps_is_heard_by_the_next_one() -> None:
+    run = story(hang(5, 100), **FAILS)
+    assert [(time, event) for time, event, _ in log(run, "attempt.failed", "recovery.opened")][:2] == [
+        (13.0, "attempt.failed"),
+        (16.0, "recovery.opened"),
+    ]
+
+
+def test_what_is_reported_during_a_short_sleep_is_heard_by_who_wakes() -> None:
+    run = story(hang(11, 5), **FAILS)
+    assert [(time, event) for time, event, _ in log(run, "attempt.failed", "recovery.opened")][:2] == [
+        (13.0, "attempt.failed"),
+        (16.0, "recovery.opened"),
+    ]
+
+
+def test_a_core_that_is_down_or_asleep_cannot_be_hit_again() -> None:
+    run = story(hang(21, 4), hang(22, 1), crash(23, 1))
+    assert [event for _, event, _ in log(run, "fault.")] == [
+        "fault.injected",
+        "fault.skipped",
+        "fault.skipped",
+        "fault.cleared",
+    ]
+
+
+def test_a_core_that_crashed_while_it_slept_stays_crashed_when_it_would_have_woken() -> None:
+    sleep = {"core_hang": {"at": 21, "for": 100}}
+    run = story(sleep, crash(40, 10))
+    assert log(run, "core.crashed")[0][2] == "core.1"
+
+
+def test_agents_that_die_while_nobody_leads_are_noticed() -> None:
+    values = {"recovery.detection.heartbeat_interval": "5s", "agents.restart_time": "10s"}
+    run = story(crash(21), {"agent_crash": {"at": 24}}, **values)
+    assert log(run, "agent.suspected", "agent.restarted") == [
+        (47.0, "agent.suspected", ""),  # 15 s after core.1 has begun to watch
+        (57.0, "agent.restarted", ""),
+    ]
+
+
+# -------------------------------------------------------------------------------- never two
+EVENTS = st.one_of(
+    st.builds(hang, st.integers(1, 150), st.integers(1, 60)),
+    st.builds(crash, st.integers(1, 150), st.integers(1, 60)),
+    st.builds(cut, st.sampled_from(["core.0", "core.1", "core"]), st.integers(1, 150), st.integers(1, 60)),
+    st.builds(lambda at: {"agent_crash": {"at": at}}, st.integers(1, 150)),
+)
+
+
+@settings(max_examples=40)
+@given(faults=st.lists(EVENTS, max_size=6), seed=st.integers(0, 10**6))
+def test_whatever_happens_to_cores_nothing_is_lost_or_done_twice(faults: list[dict[str, Any]], seed: int) -> None:
+    values: dict[str, Any] = {
+        "faults": faults,
+        "tasks.failure_probability": 0.5,
+        "recovery.conditions.task_failure": {"max_retries": 3, "retry_delay": "5s"},
+        "recovery.costs": {"retry_task": "2s", "reassign_agent_tasks": "1s"},
+        "agents.restart_time": "10s",
+        "recovery.detection.heartbeat_interval": "3s",
+    }
+    run = sim.run(scenario(CORES | values, duration="300s", agents=4, count=12), seed=seed)
+    assert run.violations == ()
+    leaders = [event for _, event, _ in log(run, "core.elected", "core.deposed", "core.crashed")]
+    assert all(one != other or one == "core.crashed" for one, other in pairwise(leaders))
+
+
+def test_a_store_that_refuses_nobody_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the epoch of the lease is there for: without it, who wakes up does it all once more."""
+    monkeypatch.setattr(core_group._Term, "check", lambda self: None)
+    monkeypatch.setattr(core_group._Term, "say", lambda self, deliver: self.seat.say(deliver))
+    values = {"agents.restart_time": "20s", "recovery.costs": {"reassign_agent_tasks": "2s"}}
+    changed = {"recovery.detection.detector": "perfect", "faults": [{"agent_crash": {"at": 20}}, hang(21, 15)]}
+    run = sim.run(scenario(changed | CORES | values, duration="200s"), seed=1)
+    assert run.violations

@@ -86,6 +86,11 @@ class Seat:
                 return
             await self._loop.wait(link.healed)
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether it can reach the store now."""
+        return not self.is_asleep and self._world.network.broken_link(self.name, STORE) is None
+
     def say(self, deliver: Callable[[], None]) -> None:
         """Have the store hear something, as soon as it can, and after what was said before."""
         self._outbox.append(deliver)
@@ -93,16 +98,20 @@ class Seat:
 
     def flush(self) -> None:
         """Let the store hear what it can hear now."""
-        if self.is_asleep or self._world.network.broken_link(self.name, STORE) is not None:
+        if not self.is_heard:
             return
         outbox, self._outbox = self._outbox, []
         for deliver in outbox:
             deliver()
 
-    def forget(self) -> None:
-        """Its machine has no power any more."""
+    def step_down(self) -> None:
+        """It leads no more, and takes back what nobody has heard."""
         self.core = None
         self._outbox = []
+
+    def forget(self) -> None:
+        """Its machine has no power any more."""
+        self.step_down()
         self._asleep_since = None
         self._awake = asyncio.Event()
         self._awake.set()
@@ -136,6 +145,12 @@ class CoreGroup(CoreMessages):
         """The core that leads, if it is awake."""
         seat = self._leader
         return None if seat is None or seat.core is None or seat.is_asleep else (seat.machine, seat.core)
+
+    @property
+    def takes_reports(self) -> bool:
+        """The one that leads, when it is awake and not cut off from the store."""
+        seat = self._leader
+        return seat is not None and self.is_up and seat.is_heard
 
     async def boot(self) -> None:
         """Start all cores; returns when one of them leads."""
@@ -193,6 +208,7 @@ class CoreGroup(CoreMessages):
     def _healed(self) -> None:
         for seat in self._seats.values():
             seat.flush()
+        self.deliver()
 
     # ------------------------------------------------------------------------------------------------ leading
     async def _lead(self, seat: Seat, lease: Lease) -> None:
@@ -208,7 +224,7 @@ class CoreGroup(CoreMessages):
             self._led.set()
             await self._loop.create_future()
         finally:
-            seat.core = None
+            seat.step_down()
             if self._leader is seat and self._epoch == lease.epoch:
                 self._depose()
             await core.stop()

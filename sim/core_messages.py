@@ -37,6 +37,11 @@ class CoreMessages:
         """Whether there is a core that is told of failures."""
         return self.recipient() is not None
 
+    @property
+    def takes_reports(self) -> bool:
+        """Whether it can put on record what it is told."""
+        return self.is_up
+
     def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
         """Whatever reaches the core does so later by these seconds; returns what ends it."""
         self._delays.append(delay)
@@ -61,7 +66,7 @@ class CoreMessages:
             self._take(arrive)
 
     def _take(self, arrive: Callable[[], None]) -> None:
-        if self.is_up:
+        if self.takes_reports:
             arrive()
         else:
             self._waiting.append(arrive)

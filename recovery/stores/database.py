@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -266,15 +268,23 @@ class _Guarded:
 
 
 def _check_there(place: str, engine: Engine) -> None:
-    """Raise StoreError when nobody has made a store there."""
+    """Raise StoreError when nobody has made a store there. A file that is none stays as it is."""
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     try:
-        there = (file is None or Path(file).exists()) and inspect(engine).has_table(META.name)
-    except SQLAlchemyError as error:
+        there = inspect(engine).has_table(META.name) if file is None else _has_table(Path(file), META.name)
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise store_error(place, error) from None
-    if not there:
+    finally:
         engine.dispose()
+    if not there:
         raise StoreError(f"{place}: there is no store; valid: the URL of one that a local system has made")
+
+
+def _has_table(file: Path, name: str) -> bool:
+    if not file.exists():
+        return False
+    with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        return bool(connection.execute("select 1 from sqlite_master where name = ?", (name,)).fetchall())
 
 
 def _check(connection: Connection) -> None:

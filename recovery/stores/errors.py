@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 
 class StoreError(Exception):
@@ -26,7 +26,7 @@ SAID = {
 """What drivers say, and what to tell."""
 
 
-def store_error(place: str, error: SQLAlchemyError) -> StoreError:
+def store_error(place: str, error: Exception) -> StoreError:
     """What a driver has said of the store at `place`, in words for people."""
     said = str(error.orig) if isinstance(error, DBAPIError) and error.orig is not None else str(error)
     for mark, words in SAID.items():

@@ -94,6 +94,17 @@ def test_nobody_leads_when_all_are_cut_off() -> None:
     assert log(run, "core.elected")[1][0] >= 81
 
 
+def test_who_steps_down_while_it_is_cut_off_takes_back_what_nobody_has_heard() -> None:
+    crash_of_agent = {"agent_crash": {"at": 22}}
+    values = {"recovery.detection.detector": "perfect", "recovery.cores.count": 1, "agents.restart_time": "5s"}
+    run = story(cut("core.0", 21, 60), crash_of_agent, **values)
+    assert [(time, event) for time, event, _ in log(run, "core.elected", "recovery.opened")] == [
+        (0.0, "core.elected"),
+        (91.0, "core.elected"),
+        (91.0, "recovery.opened"),
+    ]
+
+
 def test_a_single_core_that_sleeps_leads_again_when_its_own_lease_is_over() -> None:
     run = story(hang(21, 60), **{"recovery.cores.count": 1})
     assert log(run, *TERMS) == [
@@ -116,6 +127,15 @@ def test_what_is_reported_while_the_leader_sleeps_is_heard_by_the_next_one() -> 
         (13.0, "attempt.failed"),
         (16.0, "recovery.opened"),
     ]
+
+
+def test_what_is_reported_to_a_core_that_is_cut_off_waits_until_somebody_can_put_it_on_record() -> None:
+    for lasts, heard in ((3, 14.0), (60, 22.0)):
+        run = story(cut("core.0", 11, lasts), **FAILS)
+        assert [(time, event) for time, event, _ in log(run, "attempt.failed", "recovery.opened")][:2] == [
+            (13.0, "attempt.failed"),
+            (heard, "recovery.opened"),
+        ]
 
 
 def test_what_is_reported_during_a_short_sleep_is_heard_by_who_wakes() -> None:

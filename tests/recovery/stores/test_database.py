@@ -1,16 +1,35 @@
 """A database that one thread writes to: who shares a commit, what is told to whom, and what is said to people."""
 
+import os
 import sqlite3
+import tempfile
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from recovery.stores import database as module
 from recovery.stores.database import Database
 from recovery.stores.errors import StoreError
-from recovery.stores.schema import JOURNAL, META, TASKS, VERSION
+from recovery.stores.schema import (
+    AGENTS,
+    ALLOCATIONS,
+    EFFECTS,
+    JOURNAL,
+    LOGS,
+    META,
+    METADATA,
+    MIGRATIONS,
+    POOLS,
+    TASKS,
+    VERSION,
+    WORK,
+)
+from recovery.stores.sql_tasks import SqlTaskStore
 
 
 @pytest.fixture
@@ -215,3 +234,104 @@ def test_a_full_disk_is_said_and_nothing_is_half_written(tmp_path, opened):
     limit(10_000)
     database.write(fills)
     assert len(database.read(lambda connection: connection.execute(select(TASKS)).all())) == 1
+
+
+# ------------------------------------------------------------------------------------------- without the right to write
+NOBODY = 65534
+
+
+def as_nobody(work):
+    """What a function returns in a process that may write nothing of ours."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # from Python 3.12 on: this process has threads, which the other one does without
+        pid = os.fork()
+    if pid == 0:
+        if os.getuid() == 0:
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+        try:
+            said = str(work())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
+            said = f"{type(error).__name__}: {error}"
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:  # noqa: PTH123 - it has no path
+        said = pipe.read().decode()
+    os.waitpid(pid, 0)
+    return said
+
+
+@pytest.fixture
+def readable(opened):
+    """A store that everybody may read and nobody may write to, in a folder of the same kind."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        path = folder / "store.db"
+        database = Database(f"sqlite:///{path}")
+        SqlTaskStore(database).register("task.1")
+        database.close()
+        path.chmod(0o444)
+        folder.chmod(0o555)
+        yield path
+        folder.chmod(0o755)
+
+
+def test_a_file_that_may_not_be_written_to_is_left_as_it_is(readable):
+    before = readable.read_bytes()
+
+    def write():
+        SqlTaskStore(Database(f"sqlite:///{readable}")).register("task.2")
+
+    assert as_nobody(write) == (
+        "StoreError: store.db: cannot be written to; valid: a file and a folder that may be written to"
+    )
+    assert readable.read_bytes() == before
+    assert [path.name for path in readable.parent.iterdir()] == ["store.db"]
+
+
+# ---------------------------------------------------------------------------------------------------- earlier versions
+LATER_TABLES = (WORK, EFFECTS, AGENTS, POOLS, ALLOCATIONS, LOGS)
+
+
+def test_a_store_of_the_first_version_becomes_one_of_this_and_loses_nothing(database, opened):
+    tasks = SqlTaskStore(database)
+    tasks.register("task.1")
+    saved = tasks.save_checkpoint("task.1", tasks.begin("task.1", "agent.0"), 0.5, {"rows": 3})
+    database.write(lambda connection: METADATA.drop_all(connection, LATER_TABLES))
+    first = update(META).where(META.c.name == "version").values(value="1")
+    database.write(lambda connection: connection.execute(first))
+    later = opened(database.url)
+    assert SqlTaskStore(later).checkpoints("task.1") == (saved,)
+    assert later.read(lambda connection: connection.execute(select(WORK)).all()) == []
+    read = select(META.c.value).where(META.c.name == "version")
+    assert later.read(lambda connection: connection.execute(read).scalar_one()) == str(VERSION)
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(database, monkeypatch):
+    first = update(META).where(META.c.name == "version").values(value="1")
+    database.write(lambda connection: connection.execute(first))
+
+    def fails(connection):
+        connection.execute(insert(META).values(name="half", value="done"))
+        raise SQLAlchemyError("the disk is full")
+
+    monkeypatch.setitem(MIGRATIONS, 1, fails)
+    with pytest.raises(StoreError, match="the disk is full"):
+        Database(database.url)
+    rows = dict(database.read(lambda connection: connection.execute(select(META.c.name, META.c.value)).all()))
+    assert rows == {"version": "1"}
+
+
+def test_a_store_that_has_to_be_there_is_not_made(database, tmp_path):
+    assert Database(database.url, create=False).close() is None
+    with pytest.raises(StoreError, match=r"other\.db: there is no store; valid: the URL of one"):
+        Database(f"sqlite:///{tmp_path}/other.db", create=False)
+    assert not (tmp_path / "other.db").exists()
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(StoreError, match=r"empty\.db: there is no store"):
+        Database(f"sqlite:///{tmp_path}/empty.db", create=False)
+    assert (tmp_path / "empty.db").read_bytes() == b""

@@ -87,7 +87,6 @@ def test_what_a_crashed_agent_left_behind_waits_for_its_recovery() -> None:
     [
         ([], False),  # its report may be on the way
         ([at(6.0, Event.QUEUE_ENTERED, detail="duplicate")], False),  # and tells nobody anything
-        ([at(6.0, Event.QUEUE_ENTERED, detail="redelivery")], True),
         ([at(6.0, Event.RECOVERY_OPENED, incident=0), at(6.0, Event.QUEUE_SETTLED)], False),
         (
             [

@@ -11,10 +11,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
+from recovery.absent import NoNetwork
 from recovery.local import fleet, logbook, pools, work
 from recovery.local.config import LocalConfig
 from recovery.local.fleet import Beats
-from recovery.model import AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskView
+from recovery.model import AgentHealth, QueueHealth, ResourceHealth, TaskView
 from recovery.ports import System
 from recovery.stores import threaded
 from recovery.stores.database import Writable
@@ -224,19 +225,6 @@ class LocalQueue(Answers):
         return 0
 
 
-class LocalNetwork:
-    """Implements `recovery.ports.NetworkPort`: processes of one machine, which meet in the store."""
-
-    async def status(self, endpoints: Sequence[str]) -> Sequence[LinkHealth]:
-        """All are connected."""
-        pairs = [(one, other) for place, one in enumerate(endpoints) for other in endpoints[place + 1 :]]
-        return [LinkHealth(pair, connected=True) for pair in pairs]
-
-    async def reset(self, endpoints: Sequence[str]) -> bool:
-        """They are connected."""
-        return True
-
-
 class LocalLogs(Answers):
     """Implements `recovery.ports.LogPort`."""
 
@@ -264,7 +252,7 @@ def local_ports(database: Writable, start: StartAgent, config: LocalConfig) -> t
         agents=agents,
         resources=LocalResources(database),
         queues=LocalQueue(database),
-        network=LocalNetwork(),
+        network=NoNetwork(),  # processes of one machine meet in the store
         logs=LocalLogs(database),
         store=threaded(SqlTaskStore(database)),
         audit=SqlAudit(database, time.time),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sim
-from sim import core_group
+from sim import core_term
 from sim.bench import Run
 from tests.sim.world.stories import scenario, told
 
@@ -199,8 +199,8 @@ def test_whatever_happens_to_cores_nothing_is_lost_or_done_twice(faults: list[di
 
 def test_a_store_that_refuses_nobody_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the epoch of the lease is there for: without it, who wakes up does it all once more."""
-    monkeypatch.setattr(core_group._Term, "check", lambda self: None)
-    monkeypatch.setattr(core_group._Term, "say", lambda self, deliver: self.seat.say(deliver))
+    monkeypatch.setattr(core_term.Term, "check", lambda self: None)
+    monkeypatch.setattr(core_term.Term, "say", lambda self, deliver: self.seat.say(deliver))
     values = {"agents.restart_time": "20s", "recovery.costs": {"reassign_agent_tasks": "2s"}}
     changed = {"recovery.detection.detector": "perfect", "faults": [{"agent_crash": {"at": 20}}, hang(21, 15)]}
     run = sim.run(scenario(changed | CORES | values, duration="200s"), seed=1)

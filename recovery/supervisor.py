@@ -266,6 +266,10 @@ class Supervisor:
         """The open incident of a subject."""
         return self._open.get(subject)
 
+    def is_recovering(self, subject: str) -> bool:
+        """Whether a subject has an open incident."""
+        return subject in self._open
+
     async def retries_left(self, incident: Incident) -> int | None:
         """Retries that its condition still allows; None: any number."""
         failure = incident.failure

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from recovery.model import HALTED, Failure, FailureKind, Symptom, TaskStatus, TaskView
 from recovery.ports import System
 
 
-async def unattended(system: System, now: float) -> list[Failure]:
-    """A failure of each task that is failed or blocked, the longest halted first; `now` in seconds of the loop."""
-    views = [await system.tasks.inspect(task_id) for task_id in await system.store.halted()]
+def _nobody(task_id: str) -> bool:
+    return False
+
+
+async def unattended(system: System, now: float, is_attended: Callable[[str], bool] = _nobody) -> list[Failure]:
+    """A failure of each task that is failed or blocked, the longest halted first; `now` in seconds of the loop.
+
+    What `is_attended` says somebody takes care of is left out, and not looked at.
+    """
+    halted = [task_id for task_id in await system.store.halted() if not is_attended(task_id)]
+    views = [await system.tasks.inspect(task_id) for task_id in halted]
     return [seen(view, now) for view in views if view is not None and view.status in HALTED]
 
 

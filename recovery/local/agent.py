@@ -7,8 +7,9 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from recovery.checkpoints import as_json
@@ -35,6 +36,7 @@ class Agent:
         self._poll = poll
         self._attempt: Attempt | None = None
         self._over = threading.Event()
+        self._replaced = threading.Event()
         self._incarnation = self._beats.write(lambda connection: fleet.arrive(connection, name, os.getpid()))
 
     def run(self) -> None:
@@ -61,6 +63,7 @@ class Agent:
             progress = {} if attempt is None else {attempt.task_id: attempt.progress}
             try:
                 if not self._say_that_it_lives(progress):
+                    self._replaced.set()
                     self._over.set()
                     return
             except StoreError:
@@ -76,19 +79,27 @@ class Agent:
             effect = as_json(f"{task_id}: the effect", self._handler(self._attempt))
         except Fenced as fenced:
             self._log(str(fenced))
-        except StoreError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises
+        except Exception as error:  # noqa: BLE001 - whatever a handler or the store raises
             code = str(getattr(error, "error_code", type(error).__name__))[:LONGEST_CODE]
             self._log("".join(traceback.format_exception_only(error)).strip())
-            self._database.write(
-                lambda connection: work.fail(connection, task_id, epoch, self.name, TaskStatus.FAILED, code)
-            )
+            self._settle(lambda connection: work.fail(connection, task_id, epoch, self.name, TaskStatus.FAILED, code))
         else:
-            if not self._database.write(lambda connection: work.commit(connection, task_id, epoch, self.name, effect)):
+            if self._settle(lambda connection: work.commit(connection, task_id, epoch, self.name, effect)) is False:
                 self._log(f"{task_id}: its effect was refused, for epoch {epoch} is void")
         finally:
             self._attempt = None
+
+    def _settle(self, work: Callable[[Connection], bool]) -> bool | None:
+        """Have the end of an attempt written, however long the store may not be able to: nobody else knows of it.
+
+        None: another process has the name by now, and the core sees to the task.
+        """
+        while True:
+            try:
+                return self._database.write(work)
+            except StoreError:
+                if self._replaced.wait(self._poll):
+                    return None
 
     def _log(self, line: str) -> None:
         path = f"{logbook.AGENT_LOGS}{self.name}"

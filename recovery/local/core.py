@@ -60,8 +60,9 @@ class Core:
             else:  # its beat may be an old one
                 watched.add(agent.name)
                 supervisor.watch(agent.name)
-        for failure in await unattended(supervisor.system, asyncio.get_running_loop().time()):
-            if supervisor.incident_of(failure.subject) is None:
+        now = asyncio.get_running_loop().time()
+        for failure in await unattended(supervisor.system, now, supervisor.is_recovering):
+            if not supervisor.is_recovering(failure.subject):  # by now
                 supervisor.report(failure)
 
 

@@ -166,8 +166,8 @@ class Nursery:
             pid, _ = os.waitpid(-1, 0 if wait else os.WNOHANG)
             if pid == 0:
                 return
-            child = self._children.pop(pid)
-            if child.kind == "core" and not self._ending:
+            child = self._children.pop(pid, None)  # a module of the user's may have processes of its own
+            if child is not None and child.kind == "core" and not self._ending:
                 self._cores_due.append((time.monotonic() + RESTART_AFTER, child.name))
 
 
@@ -203,7 +203,6 @@ def main(descriptor: int) -> None:
     """Be the nursery at the other end of a socket."""
     control = Lines(socket.socket(fileno=descriptor))
     told = control.receive()
-    sys.path[:] = told["sys_path"]
     try:
         handler = found_handler(told["handler"])
         if told["url"].startswith("postgresql"):
@@ -213,7 +212,3 @@ def main(descriptor: int) -> None:
         return
     control.send(None)
     Nursery(control, told["url"], handler, LocalConfig.model_validate_json(told["config"])).serve()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -19,6 +19,14 @@ PROGRAM = "__recovery_local__"
 """What `__name__` is in a program of which the nursery takes the handler."""
 
 
+_BE_ONE = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[2])
+from recovery.local.nursery import main
+main(int(sys.argv[1]))
+"""
+
+
 class NurseryGone(RuntimeError):
     """The process that starts all others has ended."""
 
@@ -30,15 +38,14 @@ class Nursery:
         """Raises ValueError for a handler that cannot be imported there, RuntimeError where processes cannot fork."""
         if not hasattr(os, "fork"):
             raise RuntimeError("agents as processes need fork: Linux or macOS")
-        told = {"url": url, "config": config.model_dump_json(), "handler": _told(handler), "sys_path": sys.path}
+        told = {"url": url, "config": config.model_dump_json(), "handler": _told(handler)}
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this very Python, with a module of ours
-                [sys.executable, "-m", __package__ + ".nursery", str(theirs.fileno())],
+                [sys.executable, "-c", _BE_ONE, str(theirs.fileno()), json.dumps(sys.path)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the program, which ends them in order
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         self._lines = Lines(ours)
         wrong = self._ask(told)

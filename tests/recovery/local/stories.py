@@ -45,7 +45,7 @@ def core_looks(database, conditions):
         supervisor = Supervisor(config.recovery, system)
         await supervisor.start()
         for failure in await unattended(system, asyncio.get_running_loop().time()):
-            if supervisor.incident_of(failure.subject) is None:
+            if not supervisor.is_recovering(failure.subject):
                 supervisor.report(failure)
         await supervisor.settled()
         await supervisor.stop()

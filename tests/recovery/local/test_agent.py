@@ -1,0 +1,97 @@
+"""What an agent does with what it has taken, whatever the store does to it."""
+
+import threading
+
+import pytest
+
+from recovery.local import fleet, logbook, work
+from recovery.local.agent import Agent
+from recovery.model import TaskStatus
+from recovery.stores.errors import StoreError
+from recovery.stores.sql_tasks import SqlTaskStore
+from tests.recovery.local.stories import do
+
+
+@pytest.fixture
+def agent(database):
+    """With a handler that a test may replace, and nothing that beats."""
+    made = Agent(database.url, "agent.0", lambda attempt: attempt.payload, 1.0, 0.001)
+    yield made
+    made._database.close()
+    made._beats.close()
+
+
+def taken(agent, database, payload=None):
+    do(database, work.submit, "task.1", payload, {})
+    return do(database, work.take, "agent.0", agent._incarnation)
+
+
+def locked(monkeypatch, agent, times):
+    """The store cannot be written to so many times."""
+    write, left = agent._database.write, [times]
+
+    def sometimes(done):
+        if left[0] > 0:
+            left[0] -= 1
+            raise StoreError("store.db: is locked by another program")
+        return write(done)
+
+    monkeypatch.setattr(agent._database, "write", sometimes)
+
+
+def test_an_effect_is_written_as_soon_as_the_store_can(agent, database, monkeypatch):
+    one = taken(agent, database, {"rows": 3})
+    locked(monkeypatch, agent, 5)
+    agent._execute(one)
+    assert do(database, work.effects) == {"task.1": {"rows": 3}}
+
+
+def test_a_failure_is_written_as_soon_as_the_store_can(agent, database, monkeypatch):
+    one = taken(agent, database)
+    agent._handler = lambda attempt: 1 / 0
+    locked(monkeypatch, agent, 5)
+    agent._execute(one)
+    assert SqlTaskStore(database).status("task.1") is TaskStatus.FAILED
+    assert do(database, work.find, "task.1").error_code == "ZeroDivisionError"
+
+
+def test_a_checkpoint_that_cannot_be_written_is_a_failure_of_the_attempt(agent, database, monkeypatch):
+    one = taken(agent, database)
+    agent._handler = lambda attempt: attempt.save(1)
+
+    def refuses(*args):
+        raise StoreError("store.db: cannot be written: the disk is full")
+
+    monkeypatch.setattr(agent._tasks, "save_checkpoint", refuses)
+    agent._execute(one)
+    assert do(database, work.find, "task.1").error_code == "StoreError"
+
+
+def test_who_was_replaced_does_not_wait_for_the_store(agent, database, monkeypatch):
+    one = taken(agent, database)
+    locked(monkeypatch, agent, 10**9)
+    agent._replaced.set()
+    agent._execute(one)  # returns
+    assert do(database, work.effects) == {}
+
+
+def test_who_was_replaced_finds_out_with_its_next_beat(agent, database):
+    do(database, fleet.arrive, "agent.0", 99)
+    agent._interval = 0.001
+    beating = threading.Thread(target=agent._beat, daemon=True)
+    beating.start()
+    beating.join(30)
+    assert not beating.is_alive()
+    assert agent._over.is_set()
+    assert agent._replaced.is_set()
+
+
+def test_a_late_effect_is_refused_and_that_is_on_record(agent, database):
+    one = taken(agent, database)
+    SqlTaskStore(database).fence("task.1")
+    agent._execute(one)
+    agent._database.write(lambda connection: None)  # after what was logged
+    assert do(database, work.effects) == {}
+
+    lines = do(database, logbook.search, "/var/log/agents/agent.0", "refused")
+    assert list(lines) == ["ERROR agent.0: task.1: its effect was refused, for epoch 1 is void"]

@@ -98,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"{error.filename or 'output'}: cannot be written: {error.strerror or error}")
         return BAD_INPUT
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: its help was shown
+            return 0
         if not isinstance(error, _USAGE):
             raise
         say(_usage(error))

@@ -270,6 +270,14 @@ def _content(desk):
         return [(tasks.status(name), tasks.epoch(name), tasks.restore_point(name)) for name in ("task.7", "task.8")]
 
 
+@pytest.mark.parametrize("group", [(), ("task",), ("state",), ("operator",)])
+def test_a_group_without_a_command_shows_what_there_is(group, capsys):
+    assert main(["recover", *group]) == 0
+    out, err = capsys.readouterr()
+    assert f"Usage: {' '.join(('recovery-bench', 'recover', *group))} [OPTIONS] COMMAND" in out
+    assert err == ""
+
+
 @pytest.mark.parametrize("missing", ["STORE", "OPERATOR", "TOKEN"])
 def test_what_is_missing_is_said_with_where_it_may_be_given(desk, missing):
     desk.monkeypatch.delenv(f"RECOVERY_BENCH_{missing}")

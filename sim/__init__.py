@@ -1,6 +1,7 @@
 """The world in which things go wrong, and the bench around it.
 
-`run` gives one replication of a scenario, `replicate` several with their intervals; `sim.loop.SimLoop` is asyncio on
+`run` gives one replication of a scenario, `replicate` several with their intervals, `compare` what a setting changes;
+`sim.loop.SimLoop` is asyncio on
 SimPy's clock. What is asked for is imported when it is asked for, so that the loop alone stays light.
 """
 
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim.bench import Run, run
+    from sim.experiments.compare import Comparison, compare
     from sim.experiments.replications import Result, replicate
 
-__all__ = ["Result", "Run", "replicate", "run"]
+__all__ = ["Comparison", "Result", "Run", "compare", "replicate", "run"]
 
 _HOMES = {
     "Run": "sim.bench",
     "run": "sim.bench",
+    "Comparison": "sim.experiments.compare",
+    "compare": "sim.experiments.compare",
     "Result": "sim.experiments.replications",
     "replicate": "sim.experiments.replications",
 }

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sim.cli import demo, describe, differences, recover, reference, run
+from sim.cli import compare, demo, describe, differences, recover, reference, run
 from sim.cli.consoles import say
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import interruptible
@@ -40,6 +40,11 @@ for name, command, example in (
         "run",
         run.run,
         "recovery-bench run agent-failure --seed 7 --replications 20 --set agents.restart_time=40s",
+    ),
+    (
+        "compare",
+        compare.compare,
+        "recovery-bench compare agent-failure --b recovery.detection.heartbeat_interval=2s --out difference.png",
     ),
     ("diff", differences.diff, "recovery-bench diff monday.parquet tuesday.parquet"),
     ("schema", reference.schema, "recovery-bench schema > scenario.schema.json"),
@@ -83,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         with interruptible():
-            status = app(given or ["--help"], prog_name=NAME, standalone_mode=False)
+            status = app(_spread(given) or ["--help"], prog_name=NAME, standalone_mode=False)
         sys.stdout.flush()
     except (BadInput, ScenarioError) as error:
         say(str(error))
@@ -105,6 +110,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(_usage(error))
         return BAD_INPUT
     return status if isinstance(status, int) else 0
+
+
+def _spread(given: Sequence[str]) -> list[str]:
+    """`compare X --a one=1 two=2` as `compare X --a one=1 --a two=2`: a setting may have several values."""
+    if not given or given[0] != "compare":
+        return list(given)
+    spread: list[str] = []
+    setting = None
+    for word in given:
+        if word.startswith("-"):
+            setting = word if word in ("--a", "--b") else None
+        elif setting is not None and spread[-1] != setting and "=" in word:
+            spread.append(setting)
+        spread.append(word)
+    return spread
 
 
 def _write_nowhere() -> None:

@@ -33,8 +33,10 @@ def demo(
 
     import scenarios
     from sim.bench import run
-    from sim.experiments.replications import Result, RunSummary
-    from sim.reports.timeline import save, timelines
+    from sim.experiments.replications import Result
+    from sim.experiments.summaries import RunSummary
+    from sim.reports.drawing import save
+    from sim.reports.timeline import timelines
 
     runs = []
     with progress(no_color, quiet) as bar:

@@ -39,14 +39,16 @@ def positive(option: str, text: str) -> int:
     return int(text)
 
 
-def changes(texts: list[str]) -> dict[str, str]:
-    """`path=value` texts as a mapping."""
+def changes(texts: list[str], option: str = "--set") -> dict[str, str]:
+    """`path=value` texts of an option as a mapping."""
     values: dict[str, str] = {}
     for text in texts:
         path, sign, value = text.partition("=")
         if not sign or not path.strip():
-            raise BadInput(f"--set {text}: is no change; valid: path=value, as in agents.count=20")
+            raise BadInput(f"{option} {text}: is no change; valid: path=value, as in agents.count=20")
         if path.strip() in values:
-            raise BadInput(f"--set {text}: {path.strip()} is set already, to {values[path.strip()]}; valid: one value")
+            raise BadInput(
+                f"{option} {text}: {path.strip()} is set already, to {values[path.strip()]}; valid: one value"
+            )
         values[path.strip()] = value.strip()
     return values

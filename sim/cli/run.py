@@ -210,7 +210,8 @@ def _one_after_another(
 ) -> Result:
     """As `replicate` on one process, with what is to be kept of each run."""
     from sim.bench import replication_name
-    from sim.experiments.replications import Result, RunSummary
+    from sim.experiments.replications import Result
+    from sim.experiments.summaries import RunSummary
 
     summaries: list[RunSummary] = []
     interrupted = False

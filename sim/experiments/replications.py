@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pandas as pd
-from joblib import Parallel, delayed
 
 from scenarios import Scenario
 from scenarios.columns import files_sha256
 from scenarios.metrics import lookup
-from sim.bench import Run, replication_name, run
+from sim.bench import replication_name
+from sim.experiments.summaries import RunSummary
+from sim.experiments.workers import summaries
 from sim.measures.diagnosis import as_frame, total
 from sim.statistics import Estimate, estimate
-
-SHOWN_VIOLATIONS = 5
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What is kept of one replication: everything but its history.
-
-    `violations` are the first few, in words; `diagnosis` counts recoveries by fault and what it was taken for.
-    """
-
-    seed: str
-    history_sha256: str
-    events: int
-    virtual_seconds: float
-    wall_seconds: float
-    metrics: dict[str, float | None]
-    violations: tuple[str, ...]
-    diagnosis: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, run: Run) -> RunSummary:
-        """The summary of a run."""
-        return cls(
-            run.seed,
-            run.history_sha256,
-            run.events,
-            run.virtual_seconds,
-            run.wall_seconds,
-            run.metrics,
-            tuple(
-                f"{violation.invariant} at {violation.time:g} s: {violation.subject}: {violation.message}"
-                for violation in run.violations[:SHOWN_VIOLATIONS]
-            ),
-            run.diagnosis,
-        )
 
 
 @dataclass(frozen=True)
@@ -202,7 +166,7 @@ def replicate(
     finished: dict[str, RunSummary] = {}
     interrupted = False
     try:
-        for summary in _summaries(scenario, names, jobs):
+        for _, summary in summaries([(name, scenario, name) for name in names], jobs):
             finished[summary.seed] = summary
             if on_run is not None:
                 on_run(summary)
@@ -212,21 +176,3 @@ def replicate(
         interrupted = True
     runs = tuple(finished[name] for name in names if name in finished)
     return Result(scenario, first.rpartition("/")[0], runs, interrupted)
-
-
-def _summaries(scenario: Scenario, names: list[str], jobs: int) -> Iterator[RunSummary]:
-    """Summaries as they are finished, in any order."""
-    if jobs == 1 or len(names) == 1:
-        for name in names:
-            yield _summary(scenario, name)
-        return
-    with warnings.catch_warnings():
-        # Closing the generator early (Ctrl-C) is our way to stop; joblib says that it aborts the rest.
-        warnings.filterwarnings("ignore", module="joblib")
-        yield from Parallel(n_jobs=min(jobs, len(names)), return_as="generator_unordered")(
-            delayed(_summary)(scenario, name) for name in names
-        )
-
-
-def _summary(scenario: Scenario, name: str) -> RunSummary:
-    return RunSummary.of(run(scenario, name))

@@ -70,6 +70,14 @@ def estimated(estimate: Estimate | None, style: Signs = UNICODE) -> str:
     return f"{_digits(mean, decimals, style)} {style.plus_minus} {_digits(half_width, decimals, style)}{unit}"
 
 
+def difference(estimate: Estimate, style: Signs = UNICODE) -> str:
+    """The same with its sign: `+1.30 ± 0.12 s`; of two shares, in percentage points."""
+    text = estimated(estimate, style)
+    if estimate.unit == "fraction":
+        text = text.removesuffix("%") + "pp"
+    return f"+{text}" if estimate.mean > 0 else text
+
+
 def duration(seconds: float) -> str:
     """A round time as a scenario writes it: `250ms`, `30s`, `10m`, `1h`."""
     for unit, length in (("d", 86400.0), ("h", 3600.0), ("m", 60.0)):

@@ -5,13 +5,9 @@ Pure functions of histories. Figures are matplotlib's own, made without pyplot, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import inf
-from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -22,6 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 from sim.history import History
 from sim.measures.recovery_time import PHASES, measure_recovery
 from sim.measures.tracks import Tracks
+from sim.reports.drawing import FAINT, INK, styled
 from sim.reports.excerpt import Lane, faults, in_line, in_service, interesting_window, readable, recoveries, within
 from sim.reports.numbers import count, quantity
 
@@ -36,8 +33,6 @@ PHASE_COLORS = {
 FAULT_COLOR = "#D55E00"
 SERVICE_COLOR = "#A9B4C2"
 QUEUE_COLOR = "#1F2937"
-INK = "#1F2937"
-FAINT = "#6B7280"
 
 MOST_LANES = 6
 UNHAPPY = ("escalated", "dismissed")
@@ -47,28 +42,12 @@ MARK_POINTS = 4.0
 LETTER_POINTS = 4.7
 BOLD_LETTER_POINTS = 6.0
 LANE_HEIGHT = 0.74
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": "#C9CED6",
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-}
 
 
 # ----------------------------------------------------------------------------- pictures
 def timeline(history: History, window: tuple[float, float] | None = None, *, width: float = 9.0) -> Figure:
     """One run: load above, recoveries below, between two instants (left out: around the first faults)."""
-    with _style():
+    with styled():
         figure = Figure(figsize=(width, 4.7), dpi=120)
         body, foot = _rows(figure, [4.2, 0.5])
         _panel(body, history, window)
@@ -78,7 +57,7 @@ def timeline(history: History, window: tuple[float, float] | None = None, *, wid
 
 def timelines(histories: Sequence[History], title: str, subtitle: str = "") -> Figure:
     """Several runs side by side, two in a row, with one legend."""
-    with _style():
+    with styled():
         rows = (len(histories) + 1) // 2
         figure = Figure(figsize=(14.0, 1.4 + 4.2 * rows), dpi=130)
         head, body, foot = _rows(figure, [0.8, 4.2 * rows, 0.6])
@@ -93,21 +72,6 @@ def timelines(histories: Sequence[History], title: str, subtitle: str = "") -> F
 
 def _rows(figure: Figure, heights: list[float]) -> list[SubFigure]:
     return list(np.asarray(figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.0)))
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; the same figure gives the same bytes."""
-    with _style():
-        figure.savefig(path, format="png", metadata={"Software": None})
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Our look, whatever the user's matplotlibrc says."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
-        yield
 
 
 # ------------------------------------------------------------------------------- a panel

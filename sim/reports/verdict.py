@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Mapping
 
 from scenarios.expectations import Expectation
-from sim.experiments.replications import Result, RunSummary
+from sim.experiments.replications import Result
+from sim.experiments.summaries import RunSummary
 
 
 def replay(name: str, seed: str, changes: Mapping[str, str] | None = None, replications: int = 1) -> str:

@@ -11,7 +11,7 @@ import scenarios
 import sim
 from sim.bench import Run
 from sim.cli import main
-from sim.experiments.replications import RunSummary
+from sim.experiments.summaries import RunSummary
 from sim.history_rows import HistoryNotKept
 from sim.measures import tracks
 from tests.sim.cli.small import SMALL

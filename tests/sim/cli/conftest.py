@@ -18,7 +18,7 @@ def small(tmp_path, monkeypatch):
 def interrupts(monkeypatch):
     """Ctrl-C when so many runs are finished."""
     import sim.bench
-    import sim.experiments.replications as replications
+    import sim.experiments.workers as workers
 
     def after(finished):
         done = []
@@ -29,7 +29,7 @@ def interrupts(monkeypatch):
             done.append(real(*arguments, **options))
             return done[-1]
 
-        monkeypatch.setattr(replications, "run", run)
+        monkeypatch.setattr(workers, "run", run)
         monkeypatch.setattr(sim.bench, "run", run)
 
     return after

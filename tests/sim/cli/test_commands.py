@@ -18,7 +18,7 @@ from tests.sim.cli.small import SMALL, in_a_process
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = ("demo", "list", "show", "run", "diff", "schema", "runbook")
-LATER = ("sweep", "compare", "tune", "search", "suite", "report", "trace", "policy")
+LATER = ("sweep", "tune", "search", "suite", "report", "trace", "policy")
 
 
 # --------------------------------------------------------------------------------- help
@@ -65,7 +65,10 @@ def test_quick_commands_load_nothing_heavy(arguments):
     [
         (
             ["rnu"],
-            "no such command 'rnu'; valid: demo, list, show, run, diff, schema, runbook, recover (nearest: 'run')",
+            (
+                "no such command 'rnu'; valid: demo, list, show, run, compare, diff, schema, runbook, recover "
+                "(nearest: 'run')"
+            ),
         ),
         (["sweep"], "no such command 'sweep'; valid: demo"),
         (["run"], "recovery-bench run: missing argument"),

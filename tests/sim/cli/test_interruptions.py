@@ -44,14 +44,14 @@ def test_an_interrupt_before_anything_is_finished_leaves_nothing(small, capsys, 
 
 
 def test_an_interrupt_that_python_swallows_is_not_lost(small, capsys, monkeypatch):
-    import sim.experiments.replications as replications
+    import sim.experiments.workers as workers
 
-    def run(*arguments, real=replications.run):
+    def run(*arguments, real=workers.run):
         with contextlib.suppress(KeyboardInterrupt):  # as in a callback of the garbage collector
             signal.raise_signal(signal.SIGINT)
         return real(*arguments)
 
-    monkeypatch.setattr(replications, "run", run)
+    monkeypatch.setattr(workers, "run", run)
     assert main(["run", "small.scenario.yaml", "--replications", "5", "--json", "part.json"]) == 130
     assert [run["seed"] for run in json.loads(Path("part.json").read_text())["runs"]] == ["7/0"]
 

@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 import scenarios
-from sim.experiments.replications import Result, RunSummary
+from sim.experiments.replications import Result
+from sim.experiments.summaries import RunSummary
 from sim.reports.demo import side_by_side
 from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.numbers import ASCII

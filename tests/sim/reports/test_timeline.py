@@ -8,7 +8,8 @@ from matplotlib.patches import Rectangle
 
 import scenarios
 import sim
-from sim.reports.timeline import PHASE_COLORS, caption, clock, drawn, save, timeline, timelines
+from sim.reports.drawing import save
+from sim.reports.timeline import PHASE_COLORS, caption, clock, drawn, timeline, timelines
 from tests.sim.reports.stories import agent_story, escalated_story, partition_story, quiet_story
 
 NAMES = ("execution-failure", "resource-failure", "agent-failure", "communication-failure")

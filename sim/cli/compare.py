@@ -1,0 +1,142 @@
+"""`compare`: two settings of a scenario on the same luck, with a verdict per metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli import options
+from sim.cli.consoles import console, progress, say
+from sim.cli.errors import BadInput
+from sim.cli.files import STDOUT, check_writable, write_json, written
+from sim.cli.interrupts import check
+
+if TYPE_CHECKING:
+    from sim.experiments.compare import Comparison
+
+INTERRUPTED = 130
+
+
+def compare(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of one that ships, or a file.")],
+    a: Annotated[
+        list[str] | None, typer.Option("--a", metavar="PATH=VALUE…", help="Values of the first setting.")
+    ] = None,
+    b: Annotated[list[str] | None, typer.Option("--b", metavar="PATH=VALUE…", help="Values of the second.")] = None,
+    seed: options.Seed = None,
+    replications: Annotated[str, typer.Option(metavar="N", help="Pairs of replications.")] = "20",
+    jobs: options.Jobs = "1",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this one, or those like recovery.time.*; may be repeated."),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE.png", help="A picture: each difference with its interval.")
+    ] = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
+    no_color: options.NoColor = False,
+) -> int:
+    """Say whether setting b is better than setting a, by how much, and how sure that is. Both have the same luck.
+
+    Exit status 1 when an invariant is violated under one of them.
+    """
+    asked = _asked(a, b, seed, replications, jobs)
+    check_writable("--json", json)
+    check_writable("--out", out)
+    found = _compared(scenario, asked, tuple(metric or ()), quiet, no_color)
+    silent = quiet or json == STDOUT
+    if not silent:
+        from sim.reports.comparison import comparison
+        from sim.reports.numbers import signs
+
+        shown = console(no_color)
+        shown.print(comparison(found, signs(shown.encoding)))
+    if out is not None:
+        from sim.reports.drawing import save
+        from sim.reports.forest import forest
+
+        with written(out) as path:
+            save(forest(found), path)
+        if not silent:
+            console(no_color).print(f"\npicture: {Path(out)}", soft_wrap=True)
+    if json is not None:
+        write_json(json, found.as_json())
+    for line in _violations(found):
+        say(line)
+    if found.interrupted:
+        return INTERRUPTED
+    return 0 if found.holds else 1
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be compared, and how often."""
+
+    a: dict[str, str]
+    b: dict[str, str]
+    seed: int | None
+    pairs: int
+    jobs: int
+
+
+def _asked(a: list[str] | None, b: list[str] | None, seed: str | None, replications: str, jobs: str) -> Asked:
+    """Raises BadInput."""
+    chosen = options.seed(seed)
+    pairs, processes = options.positive("--replications", replications), options.positive("--jobs", jobs)
+    if isinstance(chosen, str):
+        raise BadInput(f"--seed {chosen}: is one replication; valid: --seed {chosen.partition('/')[0]}")
+    if pairs < 2:
+        raise BadInput("--replications 1: shows no difference; valid: 2 or more")
+    first, second = options.changes(a or [], "--a"), options.changes(b or [], "--b")
+    if not first and not second:
+        raise BadInput("--a, --b: neither says what is different; valid: --b path=value, as in --b agents.count=20")
+    return Asked(first, second, chosen, pairs, processes)
+
+
+def _compared(scenario: str, asked: Asked, metrics: tuple[str, ...], quiet: bool, no_color: bool) -> Comparison:
+    import scenarios
+    from scenarios.errors import ScenarioError
+    from scenarios.metrics import UnknownMetric
+    from sim.experiments.compare import NeverObserved
+    from sim.experiments.compare import compare as compare_settings
+
+    loaded = scenarios.load(scenario)
+    for which, values in (("a", asked.a), ("b", asked.b)):
+        try:
+            loaded.with_values(values)
+        except ScenarioError as error:
+            raise BadInput(str(error).replace("--set ", f"--{which} ", 1)) from None
+    with progress(no_color, quiet) as bar:
+        task = bar.add_task(loaded.name, total=2 * asked.pairs)
+
+        def advance(_: object) -> None:
+            bar.advance(task)
+            check()
+
+        try:
+            found = compare_settings(
+                loaded, asked.a, asked.b, asked.seed, asked.pairs, asked.jobs, metrics=metrics, on_run=advance
+            )
+            found.differences  # noqa: B018 - while what is wrong with it can be said
+        except (UnknownMetric, NeverObserved) as error:
+            raise BadInput(f"--metric {error}") from None
+        except KeyboardInterrupt:
+            say("interrupted; nothing to compare was finished")
+            raise
+    if found.interrupted:
+        say(f"interrupted; finished: {found.replications} of {asked.pairs} pairs")
+    return found
+
+
+def _violations(found: Comparison) -> list[str]:
+    """The first of each run."""
+    return [
+        f"{which} {run.seed}: {violation}"
+        for which, result in (("a", found.a), ("b", found.b))
+        for run in result.runs
+        for violation in run.violations[:1]
+    ]

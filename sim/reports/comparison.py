@@ -1,0 +1,77 @@
+"""A comparison as a table for a terminal of 80 columns: what is different, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from sim.experiments.compare import Comparison
+from sim.experiments.differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Difference
+from sim.reports.numbers import UNICODE, Signs, count, difference, duration, quantity
+
+COLORS = {BETTER: "green", WORSE: "red", DIFFERENT: "yellow", NOT_SHOWN: "bright_black"}
+MOST_NAMED = 6
+
+
+def comparison(found: Comparison, style: Signs = UNICODE) -> Group:
+    """Both settings, the differences that are shown (or all that were asked for), and what common luck was worth."""
+    every = found.differences
+    shown = {name: each for name, each in every.items() if found.chosen or each.verdict != NOT_SHOWN}
+    parts: list[Any] = [_headline(found, style), Text(f"  a  {_values(found.a_values)}")]
+    parts += [Text(f"  b  {_values(found.b_values)}"), Text()]
+    if shown:
+        parts.append(_table(shown, style))
+    if len(shown) < len(every):
+        rest = [name for name in every if name not in shown]
+        named = ", ".join(rest[:MOST_NAMED]) + (f" and {len(rest) - MOST_NAMED} more" if len(rest) > MOST_NAMED else "")
+        parts += [Text() if shown else Text(""), Text(f"no difference shown: {named}", COLORS[NOT_SHOWN])]
+    parts += [Text(), Text(_trust(found, every))]
+    return Group(*parts)
+
+
+def _headline(found: Comparison, style: Signs) -> Text:
+    runs = found.a.runs + found.b.runs
+    took, virtual = sum(run.wall_seconds for run in runs), duration(runs[0].virtual_seconds)
+    pairs = f"seed {found.a.seed} {style.times} {count(found.replications, 'pair')}"
+    line = Text(found.a.scenario.name, "bold")
+    line.append(f"  {pairs}: {len(runs)} runs, {virtual} each in {took:.1f} s", "not bold")
+    if found.interrupted:
+        line.append(" (interrupted)", "yellow not bold")
+    return line
+
+
+def _values(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{path}={value}" for path, value in values.items()) or "(as the scenario is)"
+
+
+def _table(shown: Mapping[str, Difference], style: Signs) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("metric", overflow="fold")
+    for heading in ("a", "b", f"b {style.dash} a"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("b is", no_wrap=True)
+    for name, each in shown.items():
+        a, b = (quantity(value, each.unit, style) for value in (each.a, each.b))
+        verdict = Text(each.verdict, COLORS[each.verdict])
+        table.add_row(name, a, b, difference(each.difference, style), verdict)
+    return table
+
+
+def _trust(found: Comparison, every: Mapping[str, Difference]) -> str:
+    """What the verdicts hold for, and how much common luck has saved."""
+    said = f"95 % intervals; verdicts hold for all {len(every)} metrics at once (Holm)"
+    saved = [each.variance_reduction for each in every.values() if each.variance_reduction is not None]
+    if saved:
+        said += f"; independent luck would need {_times(median(saved))} as many replications, in the median"
+    return said
+
+
+def _times(factor: float) -> str:
+    if factor == float("inf"):
+        return "any number of times"
+    return f"{factor:.2g} times"

@@ -1,0 +1,79 @@
+"""`compare`: what is printed, drawn and written, and what is said to bad input."""
+
+import json
+
+import pytest
+
+from sim.cli import main
+
+BASE = [
+    "compare",
+    "agent-failure",
+    "--replications",
+    "3",
+    "--a",
+    "duration=20m",
+    "warmup=2m",
+    "--b",
+    "duration=20m",
+    "warmup=2m",
+]
+FASTER = ["recovery.detection.heartbeat_interval=2s"]
+
+
+def test_a_table_a_picture_and_json(tmp_path, capsys):
+    picture, file = tmp_path / "d.png", tmp_path / "d.json"
+    assert main([*BASE, *FASTER, "--out", str(picture), "--json", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert "agent-failure  seed 7 × 3 pairs: 6 runs, 20m each" in out
+    assert "  b  duration=20m, warmup=2m, recovery.detection.heartbeat_interval=2s" in out
+    assert any(
+        line.split()[0] == "recovery.detect.mean" and line.rstrip().endswith("better")
+        for line in out.splitlines()
+        if line.strip()
+    )
+    assert "no difference shown: " in out
+    assert max(map(len, out.splitlines())) <= max(80, len(f"picture: {picture}"))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    found = json.loads(file.read_text())
+    assert found["metrics"]["recovery.detect.mean"]["verdict"] == "better"
+    assert found["b"] == {"duration": "20m", "warmup": "2m", "recovery.detection.heartbeat_interval": "2s"}
+
+
+def test_a_metric_that_is_asked_for_is_told_whatever_comes_of_it(capsys):
+    assert main([*BASE, *FASTER, "--metric", "tasks.lost"]) == 0
+    out = capsys.readouterr().out
+    assert "tasks.lost" in out
+    assert "all 1 metrics at once" in out or "no difference shown" in out
+
+
+def test_quiet_says_nothing(capsys):
+    assert main([*BASE, *FASTER, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["compare", "agent-failure"], "--a, --b: neither says what is different; valid: --b path=value"),
+        (["compare", "agent-failure", "--b", "agents.count"], "--b agents.count: is no change; valid: path=value"),
+        (
+            ["compare", "agent-failure", "--b", "agents.cuont=3"],
+            "--b agents.cuont=3: unknown path; keys of agents: count",
+        ),
+        (["compare", "nowhere", "--b", "agents.count=3"], "nowhere"),
+        (["compare", "agent-failure", "--b", "agents.count=3", "--replications", "1"], "--replications 1: shows no"),
+        (["compare", "agent-failure", "--b", "agents.count=3", "--seed", "7/3"], "--seed 7/3: is one replication"),
+        ([*BASE, *FASTER, "--metric", "tasks.lsot"], "--metric unknown metric 'tasks.lsot' (nearest: 'tasks.lost')"),
+        (
+            [*BASE, *FASTER, "--metric", "client.goodput"],
+            "--metric client.goodput: agent-failure observes it in no two",
+        ),
+        ([*BASE, *FASTER, "--out", "/nowhere/d.png"], "--out /nowhere/d.png: there is no folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments, said, capsys):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err

@@ -1,0 +1,119 @@
+"""Two settings on the same luck: what is compared, and that the same luck it is."""
+
+import math
+
+import pytest
+
+import scenarios
+import sim
+from scenarios.errors import ScenarioError
+from scenarios.metrics import UnknownMetric
+from sim.experiments import compare as module
+from sim.experiments.compare import NeverObserved, compare
+
+FASTER = {"recovery.detection.heartbeat_interval": "2s"}
+SHORT = {"duration": "20m", "warmup": "2m"}
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    return scenarios.load("agent-failure").with_values(SHORT)
+
+
+@pytest.fixture(scope="module")
+def found(scenario):
+    return compare(scenario, {}, FASTER, seed=7, replications=6)
+
+
+def test_both_settings_have_the_same_luck(found, scenario):
+    alone = [sim.run(scenario.with_values(values), seed=7, replication=3) for values in ({}, FASTER)]
+    assert [result.runs[3].history_sha256 for result in (found.a, found.b)] == [run.history_sha256 for run in alone]
+    assert [run.metrics["tasks.submitted"] for run in found.a.runs] == [
+        run.metrics["tasks.submitted"] for run in found.b.runs
+    ]
+
+
+def test_what_the_arithmetic_says_is_better_is_better(found):
+    """Three missed beats of 2 s instead of 5 s: noticed 3 · 2.5 · (5 − 2) / 3 = 7.5 s earlier, on average."""
+    detect = found.differences["recovery.detect.mean"]
+    low, high = detect.difference.ci95
+    assert low <= -7.5 <= high
+    assert (detect.verdict, detect.unit) == ("better", "s")
+    assert found.differences["agents.availability"].verdict == "better"
+
+
+def test_a_setting_that_changes_nothing_makes_no_difference(scenario):
+    found = compare(scenario, {}, {"agents.restart_time": "20s"}, seed=7, replications=3)
+    assert {each.verdict for each in found.differences.values()} == {"no difference shown"}
+    assert {each.difference.mean for each in found.differences.values()} == {0.0}
+
+
+def test_jobs_change_nothing(found, scenario):
+    again = compare(scenario, {}, FASTER, seed=7, replications=6, jobs=2)
+    assert again.frame.equals(found.frame)
+
+
+def test_it_is_told_in_tidy_rows_and_as_json(found):
+    row = found.frame.set_index("metric").loc["recovery.detect.mean"]
+    assert row["difference"] == found.differences["recovery.detect.mean"].difference.mean
+    assert (row["low"], row["high"]) == found.differences["recovery.detect.mean"].difference.ci95
+    data = found.as_json()
+    assert (data["a"], data["b"], data["replications"]) == ({}, FASTER, 6)
+    told = data["metrics"]["recovery.detect.mean"]
+    assert {"a", "b", "unit", "difference", "verdict"} <= told.keys()
+    assert told["difference"]["mean"] == row["difference"]
+
+
+def test_some_metrics_only_are_fewer_hypotheses(scenario):
+    found = compare(scenario, {}, FASTER, seed=7, replications=3, metrics=("recovery.time.*", "tasks.lost"))
+    assert set(found.differences) == {
+        "tasks.lost",
+        *(f"recovery.time.{each}" for each in ("mean", "p50", "p95", "p99", "max")),
+    }
+
+
+def test_about_the_run_itself_nothing_is_said(found):
+    assert not [name for name in found.differences if name.startswith("run.")]
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"metrics": ("recovery.tme.mean",)}, UnknownMetric),
+        ({"metrics": ("nothing.*",)}, UnknownMetric),
+        ({"metrics": ("client.goodput",)}, NeverObserved),
+        ({"replications": 1}, ValueError),
+        ({"b": {"recovery.detection.heartbeet": "1s"}}, ScenarioError),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(scenario, values, error):
+    given = {"a": {}, "b": FASTER, "seed": 7, "replications": 2} | values
+    with pytest.raises(error):
+        compare(scenario, **given).differences  # noqa: B018 - it is worked out then
+
+
+def test_who_stops_it_compares_what_is_finished(scenario):
+    seen = []
+
+    def stop(summary):
+        seen.append(summary)
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+
+    found = compare(scenario, {}, FASTER, seed=7, replications=6, on_run=stop)
+    assert (found.interrupted, found.replications) == (True, 2)
+
+
+def test_who_stops_it_before_there_is_anything_to_compare_has_stopped_it(scenario):
+    def stop(summary):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(scenario, {}, FASTER, seed=7, replications=2, on_run=stop)
+
+
+def test_common_luck_is_worth_something(found):
+    saved = [each.variance_reduction for each in found.differences.values() if each.variance_reduction is not None]
+    assert math.isfinite(min(saved))
+    assert sorted(saved)[len(saved) // 2] > 1
+    assert module.REPLICATIONS >= 10

@@ -1,0 +1,97 @@
+"""Paired differences: intervals that cover, verdicts in a metric's own direction, and a correction for many at once."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from sim.experiments.differences import Observed, differences, holm
+
+
+def observed(a, b, direction="lower", name="x"):
+    return Observed(name, "s", direction, list(a), list(b))
+
+
+def one(a, b, direction="lower"):
+    return differences([observed(a, b, direction)])["x"]
+
+
+def test_it_is_the_paired_t_test_of_the_books():
+    generator = np.random.default_rng(1)
+    a = generator.normal(10, 2, 12)
+    b = a + generator.normal(0.4, 0.5, 12)
+    found, reference = one(a, b), stats.ttest_rel(b, a)
+    assert found.p == pytest.approx(reference.pvalue, rel=1e-12)
+    assert found.difference.ci95 == pytest.approx(tuple(reference.confidence_interval(0.95)), rel=1e-12)
+    assert found.difference.mean == pytest.approx(b.mean() - a.mean())
+    assert found.variance_reduction == pytest.approx((a.var(ddof=1) + b.var(ddof=1)) / (b - a).var(ddof=1))
+
+
+@pytest.mark.parametrize(("direction", "verdict"), [("lower", "worse"), ("higher", "better"), (None, "different")])
+def test_a_verdict_follows_the_direction_of_the_metric(direction, verdict):
+    a = [1.0, 2.0, 3.0, 4.0]
+    assert one(a, [value + 1 for value in a], direction).verdict == verdict
+    assert one(a, a, direction).verdict == "no difference shown"
+    if direction is not None:
+        assert one([value + 1 for value in a], a, direction).verdict != verdict
+
+
+def test_the_same_difference_every_time_is_certain_and_no_difference_at_all_is_none():
+    a = [1.0, 2.0, 3.0]
+    assert (one(a, [2.0, 3.0, 4.0]).p, one(a, a).p) == (0.0, 1.0)
+    assert one(a, [2.0, 3.0, 4.0]).variance_reduction == math.inf
+    assert one([1.0, 1.0], [1.0, 1.0]).variance_reduction is None
+
+
+def test_only_what_both_have_observed_is_compared():
+    found = one([1.0, None, 3.0, None, 5.0], [2.0, 2.0, None, None, 6.0])
+    assert (found.difference.n, found.difference.mean, found.unpaired) == (2, 1.0, 2)
+    assert differences([observed([1.0, None], [None, 2.0])]) == {}
+    assert differences([observed([1.0, math.inf], [1.0, 2.0])]) == {}
+
+
+def test_a_share_of_what_it_was():
+    assert one([10.0, 10.0], [9.0, 9.0]).relative == -0.1
+    assert one([0.0, 0.0], [9.0, 9.0]).relative is None
+
+
+def test_holm_by_hand():
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}) == {"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02}
+    assert holm({}) == {}
+    assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
+
+
+@given(st.dictionaries(st.text(max_size=3), st.floats(0, 1), max_size=8))
+def test_holm_keeps_the_order_and_never_makes_anything_surer(p_values):
+    adjusted = holm(p_values)
+    assert list(adjusted) == list(p_values)
+    assert all(p_values[name] <= adjusted[name] <= 1 for name in p_values)
+    ordered = sorted(p_values, key=lambda name: (p_values[name], name))
+    assert [adjusted[name] for name in ordered] == sorted(adjusted.values())
+    assert all(adjusted[name] <= min(1, len(p_values) * p_values[name]) for name in p_values)  # Bonferroni's are wider
+
+
+def test_of_many_that_are_no_different_hardly_ever_one_is_called_so():
+    """Familywise: in at most 5 % of comparisons of 20 metrics that are all the same."""
+    generator = np.random.default_rng(7)
+    wrong = 0
+    for _ in range(400):
+        found = differences([observed(*generator.normal(0, 1, (2, 10)), name=f"x{number}") for number in range(20)])
+        wrong += any(each.verdict != "no difference shown" for each in found.values())
+    low, high = stats.binomtest(wrong, 400).proportion_ci(0.999)
+    assert low <= 0.05 <= max(high, 0.05)
+
+
+def test_an_interval_covers_the_truth_as_often_as_it_says():
+    generator = np.random.default_rng(3)
+    covered = 0
+    for _ in range(1000):
+        luck = generator.normal(0, 3, 10)
+        found = one(luck + generator.normal(0, 1, 10), luck + generator.normal(0.5, 1, 10))
+        low, high = found.difference.ci95
+        covered += low <= 0.5 <= high
+    low, high = stats.binomtest(covered, 1000).proportion_ci(0.999)
+    assert low <= 0.95 <= high

@@ -39,6 +39,15 @@ def positive(option: str, text: str) -> int:
     return int(text)
 
 
+def share(option: str, text: str) -> float:
+    """`5%` or `0.05` as a number."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*", text, re.ASCII)
+    found = 0.0 if match is None else float(match[1]) / (100 if match[2] else 1)
+    if not 0 < found < 1:
+        raise BadInput(f"{option} {text}: is no share; valid: between 0 and 1, such as 5% or 0.05")
+    return found
+
+
 def changes(texts: list[str], option: str = "--set") -> dict[str, str]:
     """`path=value` texts of an option as a mapping."""
     values: dict[str, str] = {}

@@ -21,9 +21,12 @@ from sim.cli.interrupts import check
 from sim.cli.reports import ReportFolder, check_reports
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from scenarios import Scenario
     from sim.bench import Run
     from sim.cli.histories import HistoryFile
+    from sim.experiments.precision import Asked
     from sim.experiments.replications import Result
 
 INTERRUPTED = 130
@@ -32,7 +35,20 @@ INTERRUPTED = 130
 def run(
     scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names of those that ship, or files.")],
     seed: options.Seed = None,
-    replications: Annotated[str, typer.Option(metavar="N", help="Independent replications of each scenario.")] = "1",
+    replications: Annotated[
+        str | None, typer.Option(metavar="N", help="Independent replications of each scenario; one if left out.")
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="As many replications as it takes for means to be so precise: 5%."),
+    ] = None,
+    precise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC", help="Of which --precision is; recovery.time.mean if left out. May be repeated."
+        ),
+    ] = None,
+    most: Annotated[str, typer.Option(metavar="N", help="Replications for --precision at most.")] = "1000",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Another value for a key; may be repeated.")
     ] = None,
@@ -55,10 +71,17 @@ def run(
 ) -> int:
     """Run scenarios and say how recovery went. Exit status 1 when an expectation or an invariant does not hold."""
     chosen = options.seed(seed)
-    many, processes = options.positive("--replications", replications), options.positive("--jobs", jobs)
-    if isinstance(chosen, str) and many > 1:
-        alone = chosen.partition("/")[0]
-        raise BadInput(f"--seed {chosen}: is one replication; valid: leave --replications out, or --seed {alone}")
+    many, processes = options.positive("--replications", replications or "1"), options.positive("--jobs", jobs)
+    asked = _precision(precision, precise or [], most)
+    if isinstance(chosen, str) and (many > 1 or asked is not None):
+        alone, given = chosen.partition("/")[0], "--replications" if asked is None else "--precision"
+        raise BadInput(f"--seed {chosen}: is one replication; valid: leave {given} out, or --seed {alone}")
+    if asked is not None and replications is not None:
+        raise BadInput("--replications, --precision: each says how many replications there are; valid: one of them")
+    if asked is not None and (history is not None or reports is not None or check_determinism):
+        raise BadInput(
+            "--precision: keeps nothing of each run; valid: without --history, --reports, --check-determinism"
+        )
     changes = options.changes(set_ or [])
     check_writable("--json", json)
     check_writable("--history", history)
@@ -68,11 +91,12 @@ def run(
         raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
     loaded = [_load(name, changes) for name in scenario]
     if check_determinism:
-        return _determinism(scenario, seed, replications, set_ or [], (json, history, reports), no_color)
+        return _determinism(scenario, seed, replications or "1", set_ or [], (json, history, reports), no_color)
     check_reports(reports, loaded)
     check_history(history, loaded)
     kept = Kept(history, None if reports is None else ReportFolder(reports))
-    results = _results(loaded, chosen, many, processes, kept, quiet, no_color)
+    _check_precise(asked, loaded)
+    results = _results(loaded, chosen, many, processes, kept, asked, quiet, no_color)
     _report(results, scenario, changes, quiet or json == STDOUT, no_color)
     if json is not None:
         data = [result.as_json() for result in results]
@@ -80,6 +104,30 @@ def run(
     if _interrupted(results, loaded):
         return INTERRUPTED
     return 0 if all(result.holds for result in results) else 1
+
+
+def _precision(text: str | None, metrics: list[str], most: str) -> Asked | None:
+    from sim.experiments.precision import LEAST, Asked
+
+    if text is None:
+        if metrics:
+            raise BadInput("--precise: says of which metric; valid: with --precision, such as 5%")
+        return None
+    cap = options.positive("--most", most)
+    if cap < LEAST:
+        raise BadInput(f"--most {most}: is too few to look at; valid: {LEAST} or more")
+    return Asked(options.share("--precision", text), tuple(metrics), cap)
+
+
+def _check_precise(asked: Asked | None, loaded: list[Scenario]) -> None:
+    from scenarios.metrics import UnknownMetric, lookup
+
+    for scenario in loaded if asked is not None else ():
+        for name in asked.metrics if asked is not None else ():
+            try:
+                lookup(name, tuple(scenario.resources))
+            except UnknownMetric as error:
+                raise BadInput(f"--precise {name}: {error}") from None
 
 
 def _determinism(
@@ -112,6 +160,7 @@ def _results(
     replications: int,
     jobs: int,
     kept: Kept,
+    asked: Asked | None,
     quiet: bool,
     no_color: bool,
 ) -> list[Result]:
@@ -129,7 +178,9 @@ def _results(
                 task = bar.add_task(scenario.name, total=replications)
                 advance = partial(bar.advance, task)
                 if not kept.anything:
-                    result = replicate(scenario, seed, replications, jobs, _ignoring(advance))
+                    told = partial(_total, bar, task)
+                    heard = _ignoring(advance)
+                    result = replicate(scenario, seed, replications, jobs, heard, precision=asked, on_look=told)
                 else:
                     result = _one_after_another(scenario, seed, replications, keepers, advance)
                 results.append(result)
@@ -140,8 +191,12 @@ def _results(
                 say("interrupted; nothing was finished")
                 raise
     if _interrupted(results, loaded):
-        say(f"interrupted; finished: {', '.join(_finished(result, replications) for result in results)}")
+        say(f"interrupted; finished: {', '.join(_finished(result, replications, asked) for result in results)}")
     return results
+
+
+def _total(bar: Progress, task: TaskID, count: int) -> None:
+    bar.update(task, total=count)
 
 
 def _ignoring(call: Callable[[], None]) -> Callable[[object], None]:
@@ -156,8 +211,9 @@ def _interrupted(results: list[Result], loaded: list[Scenario]) -> bool:
     return len(results) < len(loaded) or any(result.interrupted for result in results)
 
 
-def _finished(result: Result, replications: int) -> str:
-    return f"{len(result.runs)} of {replications} of {result.scenario.name}"
+def _finished(result: Result, replications: int, asked: Asked | None) -> str:
+    many = f"{replications}" if asked is None else "as many as it takes"
+    return f"{len(result.runs)} of {many} of {result.scenario.name}"
 
 
 @dataclass(frozen=True)

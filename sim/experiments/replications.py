@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,8 +14,9 @@ from scenarios import Scenario
 from scenarios.columns import files_sha256
 from scenarios.metrics import lookup
 from sim.bench import replication_name
+from sim.experiments.precision import LEAST, Asked, Reached, next_look, reached
 from sim.experiments.summaries import RunSummary
-from sim.experiments.workers import summaries
+from sim.experiments.workers import OnRun, summaries
 from sim.measures.diagnosis import as_frame, total
 from sim.statistics import Estimate, estimate
 
@@ -37,6 +38,13 @@ class Result:
     seed: str
     runs: tuple[RunSummary, ...]
     interrupted: bool = False
+    asked: Asked | None = None
+
+    @cached_property
+    def precision(self) -> tuple[Reached, ...]:
+        """How precise the means are that a precision was asked for."""
+        asked = self.asked
+        return () if asked is None else tuple(reached(asked, name, self.metrics.get(name)) for name in asked.metrics)
 
     @cached_property
     def _measured(self) -> tuple[str, ...]:
@@ -100,6 +108,7 @@ class Result:
             "seed": int(self.seed) if self.seed.isdecimal() else self.seed,
             "replications": len(self.runs),
             "interrupted": self.interrupted,
+            **({} if self.asked is None else {"precision": _precision(self.asked, self.precision)}),
             "scenario_resolved": self.scenario.resolved(),
             "runbook_sha256": self.scenario.recovery.runbook_sha256,
             "files_sha256": files_sha256(self.scenario),
@@ -125,6 +134,11 @@ class Result:
         }
 
 
+def _precision(asked: Asked, found: tuple[Reached, ...]) -> dict[str, Any]:
+    metrics = {each.metric: {"reached": each.epsilon, "holds": each.holds} for each in found}
+    return {"asked": asked.epsilon, "most": asked.most, "metrics": metrics}
+
+
 def _plain(found: Estimate | None) -> dict[str, Any] | None:
     if found is None:
         return None
@@ -145,34 +159,68 @@ def replicate(
     seed: int | str | None = None,
     replications: int = 1,
     jobs: int = 1,
-    on_run: Callable[[RunSummary], None] | None = None,
+    on_run: OnRun | None = None,
+    *,
+    precision: Asked | float | None = None,
+    on_look: Callable[[int], None] | None = None,
 ) -> Result:
     """Run replications 0 … n-1 of a scenario, on `jobs` processes, and put them together in that order.
+
+    With `precision`, a share such as 0.05 or an `Asked`, there are as many as it takes for it, in place of
+    `replications`: of a share, for `recovery.time.mean`, or `tasks.sojourn.mean` where nothing is recovered. `on_look`
+    hears how many there are to be, each time that this is known.
 
     `seed` is the scenario's own when left out; `"7/3"` is that one replication alone. `on_run` hears of each
     replication as it is finished. Interrupted by the user (Ctrl-C), it returns what is finished; with nothing finished
     it raises.
-    Raises ValueError for fewer than one replication or job.
+    Raises ValueError for fewer than one replication or job, for a precision that is none, and for one of a single
+    replication.
     """
+    asked = _checked(seed, replications, jobs, precision)
+    first = replication_name(scenario, seed)
+    group = first.rpartition("/")[0]
+    finished: dict[str, RunSummary] = {}
+
+    def known(names: Sequence[str], *, interrupted: bool = False) -> Result:
+        return Result(scenario, group, tuple(finished[name] for name in names if name in finished), interrupted, asked)
+
+    until: int | None = replications if asked is None else LEAST
+    names: list[str] = []
+    try:
+        while until is not None:
+            more = [replication_name(scenario, seed, number) for number in range(len(names), until)]
+            names += [first] if first == seed else more
+            if on_look is not None:
+                on_look(len(names))
+            for _, summary in summaries([(name, scenario, name) for name in names if name not in finished], jobs):
+                finished[summary.seed] = summary
+                if on_run is not None:
+                    on_run(summary)
+            until = None
+            if asked is not None:
+                if not asked.metrics:
+                    asked = replace(asked, metrics=(_default_metric(known(names)),))
+                estimates = known(names).metrics
+                until = next_look(asked, len(names), [estimates.get(name) for name in asked.metrics])
+    except KeyboardInterrupt:
+        if not finished:
+            raise
+        return known(names, interrupted=True)
+    return known(names)
+
+
+def _checked(seed: int | str | None, replications: int, jobs: int, precision: Asked | float | None) -> Asked | None:
+    """The precision that was asked for. Raises ValueError."""
     if replications < 1:
         raise ValueError(f"replications must be at least 1, not {replications}")
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, not {jobs}")
-    first = replication_name(scenario, seed)
-    if isinstance(seed, str) and "/" in seed:
-        names = [seed]
-    else:
-        names = [replication_name(scenario, seed, number) for number in range(replications)]
-    finished: dict[str, RunSummary] = {}
-    interrupted = False
-    try:
-        for _, summary in summaries([(name, scenario, name) for name in names], jobs):
-            finished[summary.seed] = summary
-            if on_run is not None:
-                on_run(summary)
-    except KeyboardInterrupt:
-        if not finished:
-            raise
-        interrupted = True
-    runs = tuple(finished[name] for name in names if name in finished)
-    return Result(scenario, first.rpartition("/")[0], runs, interrupted)
+    if precision is not None and isinstance(seed, str) and "/" in seed:
+        raise ValueError(f"{seed} is one replication, of which there is no precision")
+    return Asked(precision, ()) if isinstance(precision, float | int) else precision
+
+
+def _default_metric(result: Result) -> str:
+    """What a precision is about when nobody says: how long recovery takes, where there is any."""
+    recovery, sojourn = "recovery.time.mean", "tasks.sojourn.mean"
+    return recovery if recovery in result.metrics else sojourn

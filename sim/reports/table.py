@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isinf
 from typing import Any
 
 from rich.console import Group
@@ -10,12 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from scenarios.metrics import lookup
+from sim.experiments.precision import Reached
 from sim.experiments.replications import Result
 from sim.measures.recovery_time import PHASES
 from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.explanation import never_injected
 from sim.reports.numbers import UNICODE, Signs, count, duration, estimated, quantity
 from sim.reports.verdict import broken, replay, replay_of
+from sim.reports.words import percent
 
 WIDTH = 80
 BAR_WIDTH_MAX = 30
@@ -28,6 +31,7 @@ def summary(result: Result, style: Signs = UNICODE) -> Group:
     """All that `recovery-bench run` prints about a scenario, but for `failures`, whose lines must not be broken."""
     parts: list[Any] = [headline(result, style)]
     parts += [Text(sentence, "yellow") for sentence in never_injected(result.scenario)]
+    parts += [precise(each, result, style) for each in result.precision]
     if _mean(result, "recovery.count"):
         parts += [Text(), phases(result, style)]
     parts += [Text(), load(result, style)]
@@ -51,6 +55,15 @@ def headline(result: Result, style: Signs = UNICODE) -> Text:
     if result.interrupted:
         line.append(" (interrupted)", "yellow not bold")
     return line
+
+
+def precise(found: Reached, result: Result, style: Signs = UNICODE) -> Text:
+    """How precise a mean is that a precision was asked for."""
+    asked = "" if result.asked is None else percent(result.asked.epsilon)
+    has = "no interval" if isinf(found.epsilon) else f"{found.epsilon * 100:.4g} %"
+    if found.holds:
+        return Text(f"precision of {found.metric}: {has}, where {asked} was asked for", "green")
+    return Text(f"precision of {found.metric}: {has}, and not {asked}: more replications are needed", "yellow")
 
 
 # ------------------------------------------------------------------------------ phases

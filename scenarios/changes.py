@@ -44,6 +44,12 @@ def changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     return new
 
 
+def value_of(scenario: Scenario, path: str) -> Any:
+    """What stands at a path, as plain data: durations in seconds. Raises `ScenarioError` for an unknown path."""
+    edit = _Edit(scenario.resolved(), scenario.source or scenario.name, _open_mappings(scenario))
+    return edit.find(path)
+
+
 def _find_from_here(edit: _Edit, scenario: Scenario) -> None:
     """The name of a file that is set is relative to the working directory, as a user who sets it expects."""
     before = scenario.resolved()
@@ -86,6 +92,16 @@ class _Edit:
     source: str
     open: set[Path]
     changes: dict[Path, str] = field(default_factory=dict)
+
+    def find(self, path: str) -> Any:
+        """The value at a path, which must exist."""
+        if not PATH.fullmatch(path):
+            raise ScenarioError(f"{shown(path)} is no path; valid: keys with dots, as in tasks.work", self.source)
+        node: Any = self.data
+        place: Path = ()
+        for step in re.findall(r"[^.\[\]]+", path):
+            node, place = self._child(node, place, step, path)
+        return node
 
     def put(self, path: str, value: Any) -> None:
         """Set the value at a path, which must exist."""

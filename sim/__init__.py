@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     from sim.bench import Run, run
     from sim.experiments.compare import Comparison, compare
     from sim.experiments.replications import Result, replicate
+    from sim.experiments.sweep import Sweep, load_sweep, sweep
 
-__all__ = ["Comparison", "Result", "Run", "compare", "replicate", "run"]
+__all__ = ["Comparison", "Result", "Run", "Sweep", "compare", "load_sweep", "replicate", "run", "sweep"]
 
 _HOMES = {
     "Run": "sim.bench",
     "run": "sim.bench",
     "Comparison": "sim.experiments.compare",
+    "Sweep": "sim.experiments.sweep",
+    "load_sweep": "sim.experiments.sweep",
+    "sweep": "sim.experiments.sweep",
     "compare": "sim.experiments.compare",
     "Result": "sim.experiments.replications",
     "replicate": "sim.experiments.replications",

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sim.cli import compare, demo, describe, differences, recover, reference, run
+from sim.cli import compare, demo, describe, differences, recover, reference, run, sweep
 from sim.cli.consoles import say
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import interruptible
@@ -40,6 +40,11 @@ for name, command, example in (
         "run",
         run.run,
         "recovery-bench run agent-failure --seed 7 --replications 20 --set agents.restart_time=40s",
+    ),
+    (
+        "sweep",
+        sweep.sweep,
+        "recovery-bench sweep agent-failure --grid agents.count=5,10,20 --grid agents.restart_time=5s,20s --out sweep",
     ),
     (
         "compare",

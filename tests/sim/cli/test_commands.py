@@ -18,7 +18,7 @@ from tests.sim.cli.small import SMALL, in_a_process
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = ("demo", "list", "show", "run", "diff", "schema", "runbook")
-LATER = ("sweep", "tune", "search", "suite", "report", "trace", "policy")
+LATER = ("tune", "search", "suite", "report", "trace", "policy")
 
 
 # --------------------------------------------------------------------------------- help
@@ -66,11 +66,11 @@ def test_quick_commands_load_nothing_heavy(arguments):
         (
             ["rnu"],
             (
-                "no such command 'rnu'; valid: demo, list, show, run, compare, diff, schema, runbook, recover "
+                "no such command 'rnu'; valid: demo, list, show, run, sweep, compare, diff, schema, runbook, recover "
                 "(nearest: 'run')"
             ),
         ),
-        (["sweep"], "no such command 'sweep'; valid: demo"),
+        (["tune"], "no such command 'tune'; valid: demo"),
         (["run"], "recovery-bench run: missing argument"),
         (["run", "baseline", "--sed", "7"], "no such option '--sed'; valid: --seed, --replications"),
         (["run", "baseline", "--seed"], "option '--seed' requires an argument"),

@@ -1,0 +1,186 @@
+"""`sweep`: a scenario at many points, in a folder that can be gone on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli import options
+from sim.cli.consoles import console, progress, say
+from sim.cli.errors import BadInput
+from sim.cli.files import STDOUT, check_writable, write_json, written
+from sim.cli.interrupts import check
+
+if TYPE_CHECKING:
+    from scenarios import Scenario
+    from sim.experiments.designs import Point
+    from sim.experiments.sweep import Sweep
+
+INTERRUPTED = 130
+SHOWN = ("recovery.time.mean", "tasks.sojourn.p95", "tasks.lost")
+METHODS = ("lhs", "sobol", "random")
+
+
+def sweep(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of one that ships, or a file.")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="The folder of the sweep; what is finished there is kept.")],
+    grid: Annotated[
+        list[str] | None, typer.Option(metavar="PATH=V1,V2,…", help="Values of a key; every combination is run.")
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH=LOW..HIGH", help="In place of a grid: a range, :log behind it for a logarithmic one."
+        ),
+    ] = None,
+    points: Annotated[str | None, typer.Option(metavar="N", help="With --vary: how many points.")] = None,
+    design: Annotated[str, typer.Option(metavar="NAME", help="With --vary: sobol, lhs or random.")] = "sobol",
+    seed: options.Seed = None,
+    replications: Annotated[str, typer.Option(metavar="N", help="Independent replications of each point.")] = "5",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Another value for a key at all points.")
+    ] = None,
+    jobs: options.Jobs = "1",
+    metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What to show; may be repeated.")] = None,
+    plot: Annotated[str | None, typer.Option(metavar="FILE.png", help="A picture of the first --metric.")] = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
+    no_color: options.NoColor = False,
+) -> int:
+    """Run a scenario at many points. What is finished stays in the folder, and is not run again.
+
+    Exit status 1 when an invariant is violated somewhere.
+    """
+    chosen = options.seed(seed)
+    if isinstance(chosen, str):
+        raise BadInput(f"--seed {chosen}: is one replication; valid: --seed {chosen.partition('/')[0]}")
+    many, processes = options.positive("--replications", replications), options.positive("--jobs", jobs)
+    check_writable("--json", json)
+    check_writable("--plot", plot)
+    loaded = _loaded(scenario, set_ or [])
+    shown = _metrics(loaded, metric or [])
+    where = _points(loaded, grid or [], vary or [], points, design)
+    found = _swept(loaded, where, chosen, many, processes, out, quiet, no_color)
+    silent = quiet or json == STDOUT
+    if not silent:
+        _show(found, shown if metric else _observed(found, shown), no_color)
+        console(no_color).print(f"\nresults: {Path(out) / 'results.parquet'}", soft_wrap=True)
+    if plot is not None:
+        _draw(found, shown[0], plot)
+        if not silent:
+            console(no_color).print(f"picture: {plot}", soft_wrap=True)
+    if json is not None:
+        write_json(json, found.as_json())
+    if found.violations:
+        say(f"invariants were violated in {found.violations} runs")
+    if found.interrupted:
+        return INTERRUPTED
+    return 1 if found.violations else 0
+
+
+def _loaded(name: str, changes: list[str]) -> Scenario:
+    import scenarios
+
+    found = scenarios.load(name)
+    values = options.changes(changes)
+    return found.with_values(values) if values else found
+
+
+def _metrics(scenario: Scenario, names: list[str]) -> tuple[str, ...]:
+    from scenarios.metrics import UnknownMetric, lookup
+
+    for name in names:
+        try:
+            lookup(name, tuple(scenario.resources))
+        except UnknownMetric as error:
+            raise BadInput(f"--metric {name}: {error}") from None
+    return tuple(names) or SHOWN
+
+
+def _points(scenario: Scenario, grids: list[str], varied: list[str], count: str | None, design: str) -> list[Point]:
+    from scenarios.errors import ScenarioError
+    from sim.experiments.designs import DesignError, axis, grid, space, spread
+
+    if bool(grids) == bool(varied):
+        raise BadInput(
+            "--grid, --vary: one of both says where to look; valid: --grid path=v1,v2 or --vary path=low..high"
+        )
+    try:
+        if grids:
+            if count is not None:
+                raise BadInput("--points: a grid has as many as it has; valid: with --vary")
+            axes = [axis(text) for text in grids]
+            twice = next((path for place, (path, _) in enumerate(axes) if path in [p for p, _ in axes[:place]]), None)
+            if twice is not None:
+                raise BadInput(f"--grid {twice}: is given twice; valid: all of its values at once")
+            return grid(scenario, dict(axes))
+        if count is None:
+            raise BadInput("--points: is missing; valid: with --vary, how many")
+        if design not in METHODS:
+            raise BadInput(f"--design {design}: is no design; valid: {', '.join(METHODS)}")
+        ranges = [space(text) for text in varied]
+        return spread(scenario, ranges, options.positive("--points", count), design, scenario.seed)  # type: ignore[arg-type]
+    except DesignError as error:
+        raise BadInput(f"{'--grid' if grids else '--vary'} {error}") from None
+    except ScenarioError as error:
+        raise BadInput(str(error).replace("--set ", "--grid " if grids else "--vary ", 1)) from None
+
+
+def _swept(
+    scenario: Scenario,
+    points: list[Point],
+    seed: int | None,
+    replications: int,
+    jobs: int,
+    out: str,
+    quiet: bool,
+    no_color: bool,
+) -> Sweep:
+    from sim.experiments.sweep import sweep as run_sweep
+    from sim.experiments.sweep_folder import SweepFolderError
+
+    with progress(no_color, quiet) as bar:
+        task = bar.add_task(scenario.name, total=len(points) * replications)
+
+        def begin(total: int, finished: int) -> None:
+            bar.update(task, total=total, completed=finished)
+
+        def advance(_: object) -> None:
+            bar.advance(task)
+            check()
+
+        try:
+            found = run_sweep(scenario, points, seed, replications, jobs, out=out, on_run=advance, on_begin=begin)
+        except SweepFolderError as error:
+            raise BadInput(f"--out {error}") from None
+        except KeyboardInterrupt:
+            say("interrupted; nothing was finished")
+            raise
+    if found.interrupted:
+        say(f"interrupted; {found.computed} runs were finished and are kept in {out}")
+    return found
+
+
+def _observed(found: Sweep, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in found.metrics)
+
+
+def _show(found: Sweep, metrics: tuple[str, ...], no_color: bool) -> None:
+    from sim.reports.numbers import signs
+    from sim.reports.sweeps import sweep_table
+
+    out = console(no_color)
+    out.print(sweep_table(found, metrics, signs(out.encoding)))
+
+
+def _draw(found: Sweep, metric: str, file: str) -> None:
+    from sim.reports.drawing import save
+    from sim.reports.surface import NoPicture, surface
+
+    try:
+        with written(file) as path:
+            save(surface(found, metric), path)
+    except NoPicture as error:
+        raise BadInput(f"--plot {error}") from None

@@ -1,0 +1,247 @@
+"""Sweeps: a scenario at many points, each with several replications, kept in a folder that can be gone on with.
+
+All points have the same luck, replication by replication, as streams are keyed by name: what differs between two
+points is what was changed (common random numbers).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scenarios import Scenario
+from scenarios.columns import files_sha256
+from scenarios.metrics import lookup
+from sim.bench import replication_name
+from sim.experiments.designs import DesignError, Point, number, shown
+from sim.experiments.replications import installed_version
+from sim.experiments.summaries import RunSummary
+from sim.experiments.sweep_folder import FORMAT, Row, SweepFolder, SweepFolderError, key, read_about, table_of
+from sim.experiments.workers import OnRun, summaries
+from sim.statistics import Estimate, estimate
+
+SECONDS_TO_KEEP = 2.0
+"""What is finished is written when it has taken so long to run: a program that is killed loses no more."""
+RUNS_TO_KEEP = 500
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The runs of a sweep. `rows`: point (JSON), replication, metric, value, history_sha256, violations."""
+
+    scenario: Scenario
+    seed: str
+    points: tuple[Point, ...]
+    replications: int
+    rows: pd.DataFrame
+    interrupted: bool = False
+    computed: int = 0
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What is swept."""
+        return tuple(self.points[0]) if self.points else ()
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Tidy: a column for each path (numbers where they are), replication, metric, value, unit."""
+        rows = self.rows[self.rows["value"].notna()]
+        points = {key(point): point for point in self.points}
+        columns: dict[str, Any] = {}
+        for path in self.paths:
+            texts = {name: point[path] for name, point in points.items()}
+            values = {name: number(text) for name, text in texts.items()}
+            all_numbers = all(value is not None for value in values.values())
+            columns[path] = rows["point"].map(
+                values if all_numbers else {name: shown(each) for name, each in texts.items()}
+            )
+        pools = tuple(self.scenario.resources)
+        units = {metric: lookup(metric, pools).unit for metric in rows["metric"].unique()}
+        return pd.DataFrame(
+            {
+                **columns,
+                "replication": rows["replication"],
+                "metric": rows["metric"],
+                "value": rows["value"],
+                "unit": rows["metric"].map(units),
+            }
+        ).reset_index(drop=True)
+
+    def estimates(self, metric: str) -> dict[str, Estimate]:
+        """Mean and 95 % interval of a metric at each point that observed it, by the point's key, in order.
+
+        Raises UnknownMetric.
+        """
+        unit = lookup(metric, tuple(self.scenario.resources)).unit
+        rows = self.rows[(self.rows["metric"] == metric) & self.rows["value"].notna()]
+        by_point = {str(point): values.tolist() for point, values in rows.groupby("point", sort=False)["value"]}
+        return {name: estimate(by_point[name], unit) for point in self.points if (name := key(point)) in by_point}
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics that some run has observed."""
+        return tuple(self.rows.loc[self.rows["value"].notna(), "metric"].unique())
+
+    @property
+    def violations(self) -> int:
+        """Runs in which an invariant was violated."""
+        runs = self.rows.drop_duplicates(["point", "replication"])
+        return int((runs["violations"] > 0).sum())
+
+    def as_json(self) -> dict[str, Any]:
+        """Mean and interval of each metric at each point, as plain data."""
+        found = {metric: self.estimates(metric) for metric in self.metrics}
+        return {
+            "scenario": self.scenario.name,
+            "version": installed_version(),
+            "seed": int(self.seed) if self.seed.isdecimal() else self.seed,
+            "replications": self.replications,
+            "interrupted": self.interrupted,
+            "points": [
+                {
+                    "values": {path: json.loads(text) for path, text in point.items()},
+                    "metrics": {
+                        metric: {
+                            "mean": of.mean,
+                            "ci95": None if of.ci95 is None else list(of.ci95),
+                            "n": of.n,
+                            "unit": of.unit,
+                        }
+                        for metric, estimates in found.items()
+                        if (of := estimates.get(key(point))) is not None
+                    },
+                }
+                for point in self.points
+            ],
+        }
+
+
+def sweep(
+    scenario: Scenario,
+    points: Sequence[Point],
+    seed: int | None = None,
+    replications: int = 1,
+    jobs: int = 1,
+    *,
+    out: Path | str | None = None,
+    on_run: OnRun | None = None,
+    on_begin: Callable[[int, int], None] | None = None,
+) -> Sweep:
+    """Run a scenario at each point (`sim.experiments.designs`), replications 0 … n − 1 of each.
+
+    With `out`, a folder, what is finished there is not run again, whatever ended the program that ran it; another sweep
+    is refused. `on_begin` hears how many runs there are, and how many of them are finished. Raises DesignError,
+    ScenarioError with the point's value, SweepFolderError, and ValueError for fewer than one replication or job.
+    Interrupted by the user (Ctrl-C), it keeps and returns what is finished; with nothing finished it raises.
+    """
+    if replications < 1 or jobs < 1:
+        raise ValueError(f"{replications} replications on {jobs} jobs; valid: 1 or more of each")
+    if not points:
+        raise DesignError("there is no point; valid: one or more")
+    name = replication_name(scenario, seed).rpartition("/")[0]
+    folder = None if out is None else SweepFolder(Path(out))
+    with nullcontext() if folder is None else folder.opened(_about(scenario, name, points)):
+        done = set() if folder is None else folder.finished()
+        missing = [(point, n) for n in range(replications) for point in points if (key(point), n) not in done]
+        changed = {key(point): point for point, _ in missing}
+        settings = {of: scenario.with_values(_values(point)) for of, point in changed.items()}
+        works = [((key(point), n), settings[key(point)], f"{name}/{n}") for point, n in missing]
+        if on_begin is not None:
+            on_begin(len(points) * replications, len(points) * replications - len(works))
+        kept = _Kept(folder, {key(point): point for point in points})
+        interrupted = False
+        try:
+            for (point_key, n), summary in summaries(works, jobs) if works else ():
+                kept.add(point_key, n, summary)
+                if on_run is not None:
+                    on_run(summary)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            kept.write()
+        rows = kept.rows(points, replications)
+        if interrupted and not len(rows):
+            raise KeyboardInterrupt
+        return Sweep(scenario, name, tuple(points), replications, rows, interrupted, kept.count)
+
+
+def load_sweep(path: Path | str) -> Sweep:
+    """What is finished of the sweep in a folder. Raises SweepFolderError, and ScenarioError for a scenario that this
+    version does not take.
+    """
+    about = read_about(Path(path))
+    if about is None:
+        raise SweepFolderError(f"{path}: holds no sweep; valid: a folder that recovery-bench sweep has made")
+    scenario = Scenario.model_validate(about["scenario_resolved"])
+    table = SweepFolder(Path(path)).table().to_pandas()
+    points: list[Point] = [json.loads(text) for text in dict.fromkeys(table["point"])]
+    replications = int(table["replication"].max()) + 1 if len(table) else 0
+    return Sweep(scenario, str(about["seed"]), tuple(points), replications, _ordered(table, points))
+
+
+def _values(point: Point) -> dict[str, Any]:
+    return {path: json.loads(text) for path, text in point.items()}
+
+
+def _about(scenario: Scenario, seed: str, points: Sequence[Point]) -> dict[str, Any]:
+    return {
+        "sweep": FORMAT,
+        "scenario": scenario.name,
+        "version": installed_version(),
+        "seed": seed,
+        "paths": sorted(points[0]),
+        "scenario_resolved": scenario.resolved(),
+        "runbook_sha256": scenario.recovery.runbook_sha256,
+        "files_sha256": files_sha256(scenario),
+    }
+
+
+class _Kept:
+    """Runs as they are finished: in a folder if there is one, else in memory."""
+
+    def __init__(self, folder: SweepFolder | None, points: dict[str, Point]) -> None:
+        self._folder = folder
+        self._points = points
+        self._fresh: list[Row] = []
+        self._seconds = 0.0
+        self.count = 0
+
+    def add(self, point: str, replication: int, summary: RunSummary) -> None:
+        """Keep one."""
+        self._fresh.append(Row(self._points[point], replication, summary))
+        self.count += 1
+        self._seconds += summary.wall_seconds
+        if self._seconds >= SECONDS_TO_KEEP or len(self._fresh) >= RUNS_TO_KEEP:
+            self.write()
+
+    def write(self) -> None:
+        """Put what is finished where it stays."""
+        if self._folder is not None:
+            self._folder.add(self._fresh)
+            self._fresh = []
+            self._seconds = 0.0
+
+    def rows(self, points: Sequence[Point], replications: int) -> pd.DataFrame:
+        """All that was asked for and is finished, in order."""
+        order = {key(point): place for place, point in enumerate(points)}
+        if self._folder is None:
+            table = table_of(self._fresh).to_pandas()
+        else:
+            self._folder.merge(order)
+            table = self._folder.table().to_pandas()
+        wanted = table["point"].isin(order) & (table["replication"] < replications)
+        return _ordered(table[wanted], points)
+
+
+def _ordered(table: pd.DataFrame, points: Sequence[Point]) -> pd.DataFrame:
+    order = {key(point): place for place, point in enumerate(points)}
+    placed = table.assign(_place=table["point"].map(order))
+    ordered = placed.sort_values(["_place", "replication"], kind="stable")
+    return ordered.drop(columns="_place").reset_index(drop=True)

@@ -1,0 +1,91 @@
+"""`sweep`: what is printed, drawn and kept, and what is said to bad input."""
+
+import json
+
+import pytest
+
+from sim.cli import main
+
+SHORT = ["--set", "duration=12m", "--set", "warmup=1m", "--replications", "2"]
+GRID = ["--grid", "recovery.detection.heartbeat_interval=1s,2s", "--grid", "agents.restart_time=5s,20s"]
+BASE = ["sweep", "agent-failure", *SHORT]
+
+
+def test_a_table_a_picture_json_and_a_folder(tmp_path, capsys):
+    folder, picture, file = tmp_path / "sweep", tmp_path / "s.png", tmp_path / "s.json"
+    asked = [*BASE, *GRID, "--out", str(folder)]
+    assert main([*asked, "--plot", str(picture), "--json", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert "agent-failure  seed 7: 4 points × 2 replications, 8 of the runs new" in out
+    assert (
+        len(
+            [
+                line
+                for line in out.splitlines()
+                if line.split()[:2] in (["1", "5"], ["1", "20"], ["2", "5"], ["2", "20"])
+            ]
+        )
+        == 4
+    )
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert len(json.loads(file.read_text())["points"]) == 4
+    assert (folder / "results.parquet").exists()
+    assert main(asked) == 0
+    assert "0 of the runs new" in capsys.readouterr().out
+
+
+def test_points_may_be_spread_over_a_space(tmp_path, capsys):
+    space = ["--vary", "recovery.detection.heartbeat_interval=1s..10s:log", "--points", "3"]
+    assert main([*BASE, *space, "--out", str(tmp_path / "sweep"), "--plot", str(tmp_path / "l.png")]) == 0
+    assert "3 points × 2 replications" in capsys.readouterr().out
+    more = [*space[:-1], "5"]
+    assert main([*BASE, *more, "--out", str(tmp_path / "sweep")]) == 0
+    assert "5 points × 2 replications, 4 of the runs new" in capsys.readouterr().out
+
+
+def test_quiet_says_nothing(tmp_path, capsys):
+    assert main([*BASE, *GRID, "--out", str(tmp_path / "sweep"), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "--grid, --vary: one of both says where to look"),
+        ([*GRID, "--vary", "agents.count=1..2"], "--grid, --vary: one of both says where to look"),
+        (["--grid", "agents.count"], "--grid agents.count: is no axis; valid: path=v1,v2"),
+        (["--grid", "agents.cuont=1,2"], "--grid agents.cuont=1: unknown path; keys of agents: count"),
+        (["--grid", "agents.count=1,many"], "agents.count=many"),
+        (["--grid", "agents.count=1", "--grid", "agents.count=2"], "--grid agents.count: is given twice"),
+        ([*GRID, "--points", "3"], "--points: a grid has as many as it has"),
+        (["--vary", "agents.count=1..2"], "--points: is missing"),
+        (["--vary", "agents.count=5..2", "--points", "3"], "--vary agents.count: 5 is not below 2"),
+        (
+            ["--vary", "agents.count=1..2", "--points", "3", "--design", "grid"],
+            "--design grid: is no design; valid: lhs",
+        ),
+        ([*GRID, "--metric", "tasks.lsot"], "--metric tasks.lsot: unknown metric 'tasks.lsot' (nearest: 'tasks.lost')"),
+        ([*GRID, "--seed", "7/1"], "--seed 7/1: is one replication"),
+        ([*GRID, "--replications", "0"], "--replications 0: is no number of replications"),
+        ([*GRID, "--plot", "/nowhere/x.png"], "--plot /nowhere/x.png: there is no folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments, said, tmp_path, capsys):
+    assert main([*BASE, *arguments, "--out", str(tmp_path / "sweep")]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_the_folder_of_another_scenario_is_refused(tmp_path, capsys):
+    assert main([*BASE, "--grid", "agents.count=10", "--out", str(tmp_path / "sweep"), "--quiet"]) == 0
+    assert main(["sweep", "baseline", "--grid", "agents.count=10", "--out", str(tmp_path / "sweep")]) == 2
+    assert 'is another sweep: scenario is "agent-failure" there, and "baseline" here' in capsys.readouterr().err
+
+
+def test_what_cannot_be_drawn_is_said(tmp_path, capsys):
+    asked = [*BASE, "--grid", "agents.count=10", "--out", str(tmp_path / "sweep"), "--plot", str(tmp_path / "x.png")]
+    assert main([*asked, "--metric", "client.goodput"]) == 2
+    assert "--plot client.goodput: was observed at no point; valid: another metric" in capsys.readouterr().err
+    assert not (tmp_path / "x.png").exists()

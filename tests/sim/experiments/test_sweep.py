@@ -1,0 +1,233 @@
+"""Sweeps: gone on with whatever ended them, grown by what is new, and the same however they were run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import scenarios
+import sim
+from sim.experiments import sweep as module
+from sim.experiments import sweep_folder
+from sim.experiments.designs import DesignError, grid
+from sim.experiments.sweep import load_sweep, sweep
+from sim.experiments.sweep_folder import RESULTS, SweepFolder, SweepFolderError
+
+ROOT = Path(__file__).parents[3]
+COUNT, RESTART = "agents.count", "agents.restart_time"
+VALUES = {"duration": "3m", "warmup": "0s", "tasks.arrivals.poisson.rate": "0.5/s", "agents.mtbf": "1m", "faults": []}
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    return scenarios.load("agent-failure").with_values(VALUES)
+
+
+@pytest.fixture
+def points(scenario):
+    return grid(scenario, {COUNT: [3, 5], RESTART: ["5s", "10s"]})
+
+
+def content(folder):
+    """Of the one file that a finished sweep is."""
+    assert not list((folder / "parts").iterdir())
+    return (folder / RESULTS).read_bytes()
+
+
+def test_each_run_is_that_of_its_scenario_and_seed(scenario, points):
+    found = sweep(scenario, points, seed=7, replications=2)
+    alone = sim.run(scenario.with_values({COUNT: 5, RESTART: "10s"}), seed=7, replication=1)
+    rows = found.frame
+    of = rows[(rows[COUNT] == 5) & (rows[RESTART] == 10) & (rows["replication"] == 1)]
+    observed = {name: value for name, value in alone.metrics.items() if value is not None}
+    assert dict(zip(of["metric"], of["value"], strict=True)) == observed
+    assert alone.history_sha256 in set(found.rows["history_sha256"])
+
+
+def test_estimates_are_those_of_replications(scenario, points):
+    found = sweep(scenario, points, seed=7, replications=3)
+    result = sim.replicate(scenario.with_values({COUNT: 3, RESTART: "5s"}), seed=7, replications=3)
+    first = next(iter(found.estimates("tasks.sojourn.mean").values()))
+    assert first == result.metrics["tasks.sojourn.mean"]
+    assert len(found.estimates("tasks.sojourn.mean")) == 4
+
+
+def test_it_is_the_same_in_memory_in_a_folder_and_on_several_processes(scenario, points, tmp_path):
+    one = sweep(scenario, points, seed=7, replications=2)
+    two = sweep(scenario, points, seed=7, replications=2, out=tmp_path / "a")
+    sweep(scenario, points[::-1], seed=7, replications=2, jobs=2, out=tmp_path / "b")
+    sweep(scenario, points, seed=7, replications=2, out=tmp_path / "b")
+    assert one.frame.equals(two.frame)
+    assert load_sweep(tmp_path / "a").frame.equals(one.frame)
+    tables = [
+        pq.read_table(tmp_path / each / RESULTS).sort_by([("point", "ascending"), ("replication", "ascending")])
+        for each in "ab"
+    ]
+    assert tables[0].equals(tables[1])
+
+
+def test_only_what_is_new_is_computed(scenario, points, tmp_path):
+    assert sweep(scenario, points[:2], seed=7, replications=1, out=tmp_path).computed == 2
+    assert sweep(scenario, points[:2], seed=7, replications=1, out=tmp_path).computed == 0
+    assert sweep(scenario, points[:2], seed=7, replications=3, out=tmp_path).computed == 4
+    assert sweep(scenario, points, seed=7, replications=3, out=tmp_path).computed == 6
+    fewer = sweep(scenario, points[1:2], seed=7, replications=2, out=tmp_path)
+    assert (fewer.computed, len(fewer.points), set(fewer.frame["replication"])) == (0, 1, {0, 1})
+    whole = sweep(scenario, points, seed=7, replications=3)
+    assert (
+        load_sweep(tmp_path)
+        .frame.sort_values([COUNT, RESTART, "replication"], kind="stable")
+        .reset_index(drop=True)
+        .equals(whole.frame)
+    )
+
+
+PROGRAM = """
+import sys
+import scenarios
+from sim.experiments import sweep as module
+from sim.experiments.designs import grid
+from tests.sim.experiments.test_sweep import COUNT, RESTART, VALUES
+
+module.SECONDS_TO_KEEP = 0.0
+scenario = scenarios.load("agent-failure").with_values(VALUES)
+points = grid(scenario, {COUNT: [3, 5, 7, 9], RESTART: ["5s", "10s"]})
+print("ready", flush=True)
+tell = lambda run: print(run.seed, flush=True)
+found = module.sweep(scenario, points, seed=7, replications=5, out=sys.argv[1], on_run=tell)
+print("done", found.computed)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("runs", [1, 7, 20, 38])
+def test_what_is_finished_is_not_run_again_after_the_program_was_killed(scenario, tmp_path, runs):
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for _ in range(runs + 1):
+            process.stdout.readline()
+        os.kill(process.pid, signal.SIGKILL)
+        process.stdout.read()
+    assert (tmp_path / "parts").exists()
+    points = grid(scenario, {COUNT: [3, 5, 7, 9], RESTART: ["5s", "10s"]})
+    finished = len(SweepFolder(tmp_path).finished())
+    assert finished >= runs
+    found = sweep(scenario, points, seed=7, replications=5, out=tmp_path)
+    assert found.computed == 40 - finished
+    assert found.frame.equals(sweep(scenario, points, seed=7, replications=5).frame)
+    assert not list(tmp_path.rglob(".*.tmp"))
+
+
+def test_a_program_that_is_killed_while_it_merges_has_lost_and_doubled_nothing(scenario, points, tmp_path, monkeypatch):
+    """Both the parts and the merged file may be there."""
+    sweep(scenario, points[:2], seed=7, replications=2, out=tmp_path)
+    merged = (tmp_path / RESULTS).read_bytes()
+    (tmp_path / "parts" / "0.parquet").write_bytes(merged)
+    (tmp_path / "parts" / ".1.parquet.tmp").write_bytes(merged[:100])
+    found = sweep(scenario, points[:2], seed=7, replications=2, out=tmp_path)
+    assert found.computed == 0
+    assert found.frame.equals(sweep(scenario, points[:2], seed=7, replications=2).frame)
+    assert content(tmp_path) == merged
+
+
+def test_who_stops_it_keeps_what_is_finished(scenario, points, tmp_path):
+    seen = []
+
+    def stop(summary):
+        seen.append(summary)
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+
+    found = sweep(scenario, points, seed=7, replications=2, out=tmp_path, on_run=stop)
+    assert (found.interrupted, found.computed) == (True, 5)
+    assert sweep(scenario, points, seed=7, replications=2, out=tmp_path).computed == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"values": {"agents.slots": 2}}, r"agents\.slots is 1 there, and 2 here"),
+        ({"seed": 8}, 'seed is "7" there, and "8" here'),
+        (
+            {"axes": {COUNT: [3]}},
+            r'paths is \["agents.count", "agents.restart_time"\] there, and \["agents.count"\] here',
+        ),
+        ({"version": "9.9"}, r'version is "0\.1\.0" there, and "9\.9" here'),
+    ],
+)
+def test_the_folder_of_another_sweep_is_refused_with_what_is_different(
+    scenario, points, tmp_path, monkeypatch, change, said
+):
+    sweep(scenario, points[:1], seed=7, out=tmp_path)
+    before = content(tmp_path)
+    if "version" in change:
+        monkeypatch.setattr(module, "installed_version", lambda: change["version"])
+    other = scenario.with_values(change.get("values", {}))
+    where = grid(other, change["axes"]) if "axes" in change else points
+    with pytest.raises(SweepFolderError, match=f"is another sweep: {said}; valid: another folder"):
+        sweep(other, where, seed=change.get("seed", 7), out=tmp_path)
+    assert content(tmp_path) == before
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(scenario, points, tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(SweepFolderError, match=r"holds thesis\.tex and no sweep"):
+        sweep(scenario, points, seed=7, out=tmp_path)
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(SweepFolderError, match=r"File exists|Not a directory"):
+        sweep(scenario, points, seed=7, out=file)
+    with pytest.raises(SweepFolderError, match="holds no sweep"):
+        load_sweep(tmp_path)
+
+
+def test_two_programs_do_not_sweep_in_one_folder(scenario, points, tmp_path):
+    with (
+        SweepFolder(tmp_path).opened(module._about(scenario, "7", points)),
+        pytest.raises(SweepFolderError, match="another program sweeps there; valid: when that is done"),
+    ):
+        sweep(scenario, points, seed=7, out=tmp_path)
+    assert sweep(scenario, points[:1], seed=7, out=tmp_path).computed == 1
+
+
+def test_a_full_disk_leaves_what_was_finished(scenario, points, tmp_path, monkeypatch):
+    sweep(scenario, points[:2], seed=7, out=tmp_path)
+    before = content(tmp_path)
+
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sweep_folder.pq, "write_table", full)
+    with pytest.raises(SweepFolderError, match="No space left on device; what is finished is kept"):
+        sweep(scenario, points, seed=7, out=tmp_path)
+    monkeypatch.undo()
+    assert content(tmp_path) == before
+    assert sweep(scenario, points, seed=7, out=tmp_path).computed == 2
+
+
+def test_a_damaged_description_is_refused(tmp_path, scenario, points):
+    sweep(scenario, points[:1], seed=7, out=tmp_path)
+    (tmp_path / "sweep.json").write_text("{")
+    with pytest.raises(SweepFolderError, match=r"sweep\.json: cannot be read"):
+        sweep(scenario, points[:1], seed=7, out=tmp_path)
+
+
+def test_points_are_needed_and_replications_too(scenario, points):
+    with pytest.raises(DesignError, match="there is no point"):
+        sweep(scenario, [])
+    with pytest.raises(ValueError, match="valid: 1 or more of each"):
+        sweep(scenario, points, replications=0)
+
+
+def test_it_is_told_as_json(scenario, points):
+    found = sweep(scenario, points, seed=7, replications=2).as_json()
+    assert [point["values"][COUNT] for point in found["points"]] == [3, 3, 5, 5]
+    told = found["points"][0]["metrics"]["tasks.sojourn.mean"]
+    assert (told["n"], told["unit"]) == (2, "s")
+    json.dumps(found)

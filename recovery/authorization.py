@@ -110,7 +110,7 @@ def _used(connection: Connection, admission: Admission) -> str | None:
     for event, detail in connection.execute(asked):
         used_for = detail.partition(" ")[2]
         if event == "operator.finished":
-            return f"the token was used for {used_for}, and that is over; valid: a new one"
+            return f"the token was used for recover {used_for}, and that is over; valid: a new one"
         if detail != admission.detail:
-            return f"the token is for {used_for} alone; valid: a new one"
+            return f"the token is for recover {used_for} alone; valid: a new one"
     return None

@@ -35,9 +35,9 @@ def as_json(what: str, value: Any) -> str:
     """What a task is given, keeps or leaves, as JSON. Raises ValueError for what is none, or too large."""
     try:
         text = _json(value)
+        size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{what} is no JSON: {error}") from None
-    size = len(text.encode())
     if size > MOST_BYTES:
         raise ValueError(
             f"{what} has {size:,} bytes; valid: up to {MOST_BYTES:,}, and for more the name of a file that has it"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from recovery.checkpoints import is_intact
 from recovery.commands import Command
 from recovery.engine import RecoveryEngine
 from recovery.instructions import Instruction
@@ -46,7 +47,7 @@ async def verify_task_state(engine: RecoveryEngine, incident: Incident, *, task_
 async def present_state(engine: RecoveryEngine, task_id: str, incident: int) -> Checkpoint | None:
     """Where the next attempt would start: the restore point, else the latest valid checkpoint, else the beginning."""
     chosen = await engine.system.store.restore_point(task_id)
-    if chosen is not None:
+    if chosen is not None and is_intact(chosen):
         return chosen
     checkpoints = CheckpointManager({"stale_reads": engine.config.stale_reads}, engine.system)
     return await checkpoints.find_latest_valid(task_id, incident)

@@ -137,7 +137,7 @@ def save_operators(path: Path, operators: Operators) -> None:
 
 
 def _hash(secret: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(secret.encode(), salt=salt, n=_COST, r=_BLOCK, p=_PARALLEL)
+    return hashlib.scrypt(secret.encode(errors="surrogateescape"), salt=salt, n=_COST, r=_BLOCK, p=_PARALLEL)
 
 
 _NOBODYS = Token(key="00", salt="00" * 16, hash="00" * 64, expires_at=0.0)

@@ -79,7 +79,7 @@ class Agent:
             effect = as_json(f"{task_id}: the effect", self._handler(self._attempt))
         except Fenced as fenced:
             self._log(str(fenced))
-        except Exception as error:  # noqa: BLE001 - whatever a handler or the store raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler or the store raises
             code = str(getattr(error, "error_code", type(error).__name__))[:LONGEST_CODE]
             self._log("".join(traceback.format_exception_only(error)).strip())
             self._settle(lambda connection: work.fail(connection, task_id, epoch, self.name, TaskStatus.FAILED, code))

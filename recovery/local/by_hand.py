@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from recovery import manual
 from recovery.checkpoints import is_intact
+from recovery.commands import Command, documented_commands
 from recovery.engine import RecoveryEngine
 from recovery.escalation import Escalation, EscalationQueue
 from recovery.explanation import explain
@@ -25,10 +26,13 @@ from recovery.local.ports import local_ports
 from recovery.local.settings import config_of
 from recovery.model import FINISHED, HALTED, TASK_KINDS, Analysis, Checkpoint, Failure, Incident, TaskStatus
 from recovery.plan import Plan
+from recovery.ports import System
 from recovery.runbook import Runbook, documented
+from recovery.state import StateRecovery
 from recovery.stores.database import Database
 from recovery.stores.schema import RETRIES, TASKS
 from recovery.stores.sql_tasks import SqlTaskStore, reopened
+from recovery.tasks import TaskManager
 from recovery.unattended import seen
 
 BY_HAND = -2
@@ -71,11 +75,17 @@ class ByHand:
         plan = await self._engine(lens).plan(task_id, info)
         return Assessment(task_id, state, plan, escalation)
 
-    async def plan(self, task_id: str, operator: str) -> PlanFile:
-        """What would be done now, to be read by others before it is."""
-        return self._written(await self.analyze(task_id), operator)
+    async def plan(self, task_id: str, operator: str, checkpoint: int | None = None) -> PlanFile:
+        """What would be done now, to be read by others before it is; from another `checkpoint` than the latest."""
+        if checkpoint is not None:
+            stored = {each.sequence: intact for each, intact in self.checkpoints(task_id)}
+            if not stored.get(checkpoint, False):
+                why = "is damaged" if checkpoint in stored else "is not there"
+                valid = ", ".join(str(number) for number, intact in stored.items() if intact) or "none"
+                raise NotPossible(f"{task_id}: checkpoint {checkpoint} {why}; valid: {valid}")
+        return self._written(await self.analyze(task_id), operator, checkpoint)
 
-    def _written(self, found: Assessment, operator: str) -> PlanFile:
+    def _written(self, found: Assessment, operator: str, checkpoint: int | None) -> PlanFile:
         strategy, analysis = found.plan.strategy, found.plan.analysis
         if strategy is None or analysis is None:
             raise NotPossible(f"{found.task_id}: there is nothing to plan: {found.plan.reason}")
@@ -88,6 +98,7 @@ class ByHand:
             verdict=analysis.verdict,
             because=because(analysis),
             state=found.state,
+            checkpoint=checkpoint,
             steps=steps_of(strategy),
         )
 
@@ -99,7 +110,7 @@ class ByHand:
         if (moved := plan.moved(plan.model_copy(update={"state": state}))) is not None:
             raise NotPossible(f"{plan.task}: its state has moved since the plan was made: {moved}; valid: another plan")
         found = await self.analyze(plan.task)
-        fresh = self._written(found, plan.made_by)
+        fresh = self._written(found, plan.made_by, plan.checkpoint)
         if (difference := plan.moved(fresh) or plan.differs(fresh)) is not None:
             raise NotPossible(f"{plan.task}: the plan is not what would be done now: {difference}; valid: another plan")
         return found
@@ -113,7 +124,7 @@ class ByHand:
         incident = self._incident(analysis.failure)
         was_escalated = self._database.write(lambda connection: self._take_up(connection, plan))
         incident.context |= {**analysis.arguments, "task_id": task_id}
-        engine = self._engine(self.system)
+        engine = self._engine(self.system, plan.checkpoint)
         done = await self._on_record(
             incident,
             "execute_recovery_plan",
@@ -147,10 +158,10 @@ class ByHand:
         return verified
 
     # ------------------------------------------------------------------------------------------ a task's state
-    async def backup(self, task_id: str) -> Checkpoint | None:
-        """Where the next attempt would start, saved as another checkpoint; None: at the beginning, and nothing is.
+    async def backup(self, task_id: str) -> tuple[Checkpoint | None, bool]:
+        """Where the next attempt would start (None: at the beginning), and whether that was saved once more.
 
-        An escalated task takes no checkpoints any more: what it has is returned.
+        An escalated task takes no checkpoints any more: it has what it has.
         """
         status = self._known(task_id)
         if status is TaskStatus.COMPLETED:
@@ -162,8 +173,8 @@ class ByHand:
                 incident, "backup_state", lambda: manual.backup_state(engine, incident, task_id=task_id)
             )
             if saved:
-                return (await self.system.store.checkpoints(task_id))[-1]
-        return await manual.present_state(engine, task_id, BY_HAND)
+                return (await self.system.store.checkpoints(task_id))[-1], True
+        return await manual.present_state(engine, task_id, BY_HAND), False
 
     async def restore(self, task_id: str, sequence: int) -> bool:
         """Let the next attempt start from the checkpoint of this number. False: there is none, or it is damaged."""
@@ -179,12 +190,17 @@ class ByHand:
 
     async def verify_state(self, task_id: str) -> bool:
         """Whether the next attempt would start from something that is what was written."""
-        self._known(task_id)
+        if self._known(task_id) is TaskStatus.COMPLETED:
+            raise NotPossible(f"{task_id}: is completed, and has no state any more")
         incident = self._incident(Failure(TASK_KINDS[0], task_id, _now()))
         engine = self._engine(self.system)
         return await self._on_record(
             incident, "verify_state", lambda: manual.verify_state(engine, incident, task_id=task_id)
         )
+
+    def is_given_up(self, task_id: str) -> bool:
+        """Whether it is an operator's."""
+        return self._known(task_id) is TaskStatus.ESCALATED
 
     def checkpoints(self, task_id: str) -> list[tuple[Checkpoint, bool]]:
         """What is stored of a task, oldest first, each with whether it is what was written."""
@@ -226,8 +242,11 @@ class ByHand:
         failure = seen(replace(view, status=before), _now()) if escalation is None else escalation.failure
         return as_it_was(self.system, task_id, before), failure
 
-    def _engine(self, system: Any) -> RecoveryEngine:
-        return RecoveryEngine(self._config.recovery, system, runbook=self._runbook)
+    def _engine(self, system: Any, checkpoint: int | None = None) -> RecoveryEngine:
+        commands = documented_commands()
+        if checkpoint is not None:
+            commands |= {"restore_checkpoint": restores(checkpoint), "migrate_task": migrates(checkpoint)}
+        return RecoveryEngine(self._config.recovery, system, commands=commands, runbook=self._runbook)
 
     def _incident(self, failure: Failure) -> Incident:
         return Incident(BY_HAND, failure, _now())
@@ -238,6 +257,28 @@ class ByHand:
         done = await step()
         audit.record("step.completed" if done else "step.failed", incident.number, subject, command)
         return done
+
+
+def restores(sequence: int) -> Command:
+    """`restore_checkpoint` of the checkpoint that an operator has chosen."""
+
+    async def restore_checkpoint(system: System, incident: Incident, *, task_id: str, **_: Any) -> bool:
+        return await StateRecovery({}, system).recover_state(task_id, incident.number, sequence)
+
+    return restore_checkpoint
+
+
+def migrates(sequence: int) -> Command:
+    """`migrate_task` from the checkpoint that an operator has chosen."""
+
+    async def migrate_task(
+        system: System, incident: Incident, *, task_id: str, new_resources: Mapping[str, int]
+    ) -> bool:
+        restored = await StateRecovery({}, system).recover_state(task_id, incident.number, sequence)
+        fenced = incident.context.get("fenced")
+        return restored and await TaskManager({}, system).resume(task_id, new_resources, fenced)
+
+    return migrate_task
 
 
 def because(analysis: Analysis) -> str:

@@ -20,6 +20,7 @@ from recovery.local.attempt import Attempt
 from recovery.local.config import LocalConfig
 from recovery.local.core import LEADER
 from recovery.local.system import LocalSystem
+from recovery.model import FINISHED
 from recovery.stores.schema import CHECKPOINTS, LEASES
 
 STEPS = 8
@@ -106,6 +107,8 @@ class Demo:
     def run(self) -> Findings:
         """Do it all. Raises DemoFailed, and whatever a store raises; nothing is left running."""
         with LocalSystem(self._url, add_up, CONFIG) as system:
+            if any(status not in FINISHED for status in system.statuses()):
+                raise RuntimeError("has tasks of somebody else's; valid: an empty store, or none")
             self._began = time.time()
             self._system = system
             self._first = self._next = sum(system.statuses().values())

@@ -210,5 +210,8 @@ def main(descriptor: int) -> None:
     except Exception as error:  # noqa: BLE001 - whatever the user's module raises
         control.send("".join(traceback.format_exception_only(error)).strip())
         return
-    control.send(None)
+    try:
+        control.send(None)
+    except OSError:  # who has made this one is gone by now
+        return
     Nursery(control, told["url"], handler, LocalConfig.model_validate_json(told["config"])).serve()

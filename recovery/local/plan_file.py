@@ -6,7 +6,6 @@ Nothing in it is executed. Whoever has it executed has another plan made, and th
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +47,7 @@ class PlanFile(BaseModel):
     verdict: str
     because: str
     state: dict[str, Any]
+    checkpoint: int | None = None  # to start from; None: the latest that is what was written
     steps: tuple[PlannedStep, ...]
 
     def moved(self, fresh: PlanFile) -> str | None:
@@ -60,7 +60,7 @@ class PlanFile(BaseModel):
 
     def differs(self, fresh: PlanFile) -> str | None:
         """What else of a plan that is made now is not as in this one."""
-        for name in ("task", "store", "runbook", "verdict"):
+        for name in ("task", "store", "runbook", "verdict", "because", "checkpoint"):
             if getattr(self, name) != getattr(fresh, name):
                 return f"{name} is {getattr(self, name)!r}, and would be {getattr(fresh, name)!r}"
         if self.steps != fresh.steps:
@@ -85,16 +85,6 @@ def steps_of(strategy: RecoveryStrategy) -> tuple[PlannedStep, ...]:
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(dict(arguments), default=dict))
     return plain
-
-
-def write_plan(path: Path, plan: PlanFile) -> None:
-    """Write it under a temporary name, and move it. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(plan.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_plan(path: Path) -> PlanFile:

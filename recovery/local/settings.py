@@ -20,6 +20,25 @@ def keep_config(connection: Connection, config: LocalConfig) -> None:
         connection.execute(insert(META).values(name=_NAME, value=text))
 
 
+_SYSTEMS = "systems"
+
+
+def systems(connection: Connection) -> int:
+    """How many systems have been started on this store."""
+    asked = select(META.c.value).where(META.c.name == _SYSTEMS).with_for_update()
+    found = connection.execute(asked).scalar_one_or_none()
+    return 0 if found is None else int(found)
+
+
+def count_system(connection: Connection) -> None:
+    """Another one is started."""
+    count = systems(connection) + 1
+    if count == 1:
+        connection.execute(insert(META).values(name=_SYSTEMS, value="1"))
+    else:
+        connection.execute(update(META).where(META.c.name == _SYSTEMS).values(value=str(count)))
+
+
 def config_of(database: Writable) -> LocalConfig:
     """The latest; the defaults where there was no local system yet. Raises StoreError."""
     asked = select(META.c.value).where(META.c.name == _NAME)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from signal import Signals
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +14,7 @@ from recovery.local import fleet, logbook, pools, work
 from recovery.local.attempt import Handler
 from recovery.local.config import LocalConfig
 from recovery.local.nursery_client import Nursery
-from recovery.local.settings import keep_config
+from recovery.local.settings import count_system, keep_config, systems
 from recovery.model import FINISHED, TaskStatus
 from recovery.stores.database import Database
 from recovery.stores.sql_audit import SqlAudit
@@ -57,10 +58,10 @@ class LocalSystem:
         self.close(self.config.grace if kind is None else 0.0)
 
     def _start(self) -> None:
-        self._nobody_else()
+        before = self._nobody_else()
         self._nursery = Nursery(self.url, self._handler, self.config)
-        self.database.write(_begin_anew)
-        self.database.write(lambda connection: keep_config(connection, self.config))
+        if not self.database.write(lambda connection: _begin_anew(connection, before, self.config)):
+            raise RuntimeError(self._other)
         for number in range(self.config.agents):
             self._nursery.ask("agent", name=f"agent.{number}")
         for number in range(self.config.cores):
@@ -71,13 +72,18 @@ class LocalSystem:
                 raise RuntimeError(f"the agents have not started within {START_SECONDS:g} s")
             time.sleep(LOOK_SECONDS)
 
-    def _nobody_else(self) -> None:
-        """Raise when agents of another system beat in this store."""
-        before = self.database.read(fleet.known)
-        if before:
+    def _nobody_else(self) -> Seen:
+        """What is there of an earlier system. Raises RuntimeError when it still runs: its agents beat."""
+        before = self.database.read(_seen)
+        if before[1]:
             time.sleep(2 * self.config.recovery.detection.heartbeat_interval)
-            if self.database.read(fleet.known) != before:
-                raise RuntimeError(f"{self.database.place}: another system runs on it; valid: when that has ended")
+            if self.database.read(_seen) != before:
+                raise RuntimeError(self._other)
+        return before
+
+    @property
+    def _other(self) -> str:
+        return f"{self.database.place}: another system runs on it; valid: when that has ended"
 
     def close(self, grace: float = 0.0) -> None:
         """End all processes; agents may finish what they do for `grace` seconds."""
@@ -92,7 +98,7 @@ class LocalSystem:
     # ------------------------------------------------------------------------------------------------- tasks
     def set_pool(self, name: str, units: int) -> None:
         """There is a pool of so many units of a resource that tasks may need."""
-        if units < 0:
+        if type(units) is not int or units < 0:
             raise ValueError(f"{name}: {units} units; valid: 0 or more")
         self.database.write(lambda connection: pools.set_pool(connection, name, units))
 
@@ -145,8 +151,11 @@ class LocalSystem:
         return {pid: name for pid, _, name in self._running.ask("processes")}
 
     def signal(self, pid: int, number: int) -> bool:
-        """Send a signal to one of the processes, as somebody might who means it ill. False: it is not there."""
-        sent: bool = self._running.ask("signal", pid=pid, signal=int(number))
+        """Send a signal to one of the processes, as somebody might who means it ill. False: it is not there.
+
+        Raises ValueError for a number that is no signal.
+        """
+        sent: bool = self._running.ask("signal", pid=pid, signal=int(Signals(number)))
         return sent
 
     @property
@@ -156,8 +165,24 @@ class LocalSystem:
         return self._nursery
 
 
-def _begin_anew(connection: Connection) -> None:
-    """What an earlier system has left under way has failed, which the core sees to; its agents are gone."""
+Seen = tuple[int, list[fleet.Beats]]
+"""How many systems there have been on a store, and the agents of the last one."""
+
+
+def _seen(connection: Connection) -> Seen:
+    return systems(connection), fleet.known(connection)
+
+
+def _begin_anew(connection: Connection, before: Seen, config: LocalConfig) -> bool:
+    """What an earlier system has left under way has failed, which the core sees to; its agents are gone.
+
+    False: nothing was done, for another system has begun since `before`.
+    """
+    if _seen(connection) != before:
+        return False
+    count_system(connection)
+    keep_config(connection, config)
     for task_id in work.had_by(connection):
         work.abandon(connection, task_id, RESTARTED)
     fleet.dismiss_all(connection)
+    return True

@@ -54,6 +54,11 @@ class Item:
 
 def submit(connection: Connection, task_id: str, payload: Any, needs: Mapping[str, int]) -> None:
     """Put a new task into the line. Raises ValueError for what cannot be."""
+    if not isinstance(task_id, str) or not _is_text(task_id):
+        raise ValueError(f"{task_id!r} is no name of a task; valid: a text")
+    wrong = next((units for units in needs.values() if type(units) is not int), None)
+    if wrong is not None:
+        raise ValueError(f"{task_id}: needs {wrong!r} units; valid: a whole number")
     text = as_json(f"{task_id}: the payload", payload)
     units = {pool.name: pool.units for pool in pools.health(connection)} if needs else {}
     for pool, wanted in needs.items():
@@ -63,6 +68,15 @@ def submit(connection: Connection, task_id: str, payload: Any, needs: Mapping[st
     registered(connection, task_id)
     connection.execute(insert(WORK).values(task_id=task_id, payload=text, needs=json.dumps(dict(needs))))
     enqueue(connection, task_id)
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be written down: half a character cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in name
 
 
 def enqueue(connection: Connection, task_id: str, *, at_head: bool = False) -> bool:

@@ -25,6 +25,13 @@ def say(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
+def visible(text: str) -> str:
+    """A text of somebody's on one line, with line ends and whatever else is for terminals written out."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 @contextmanager
 def progress(no_color: bool, quiet: bool) -> Iterator[Progress]:
     """A progress bar on stderr that goes away; on anything but a terminal there is none."""

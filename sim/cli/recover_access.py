@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim.cli.consoles import visible
 from sim.cli.errors import BadInput
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def opened(store: str | None) -> Iterator[Database]:
         finally:
             database.close()
     except (NotPossible, OperatorsError, PlanFileError, Refused, RunbookError, StoreError) as error:
-        raise BadInput(str(error)) from None
+        raise BadInput(visible(str(error))) from None
 
 
 def let_in(
@@ -70,8 +71,11 @@ def let_in(
     from recovery.operators import load_operators
     from recovery.stores.sql_audit import SqlAudit
 
+    _there(database, task_id)
     if operator is None:
         raise BadInput("--operator: is missing; valid: your name, here or in RECOVERY_BENCH_OPERATOR")
+    if not _can_be_written(operator):
+        raise BadInput(f"--operator {visible(operator)}: is no name of an operator")
     known = load_operators(Path(operators))
     token = os.environ.get(TOKEN)
     if token is None:
@@ -80,6 +84,23 @@ def let_in(
         token = getpass(f"token of {operator}: ")
     authorization = Authorization(known, SqlAudit(database, time.time), time.time)
     return authorization, authorization.admit(operator, token.strip(), procedure, task_id)
+
+
+def _there(database: Database, task_id: str) -> None:
+    """Raise BadInput where there is no such task: a mistyped name is not to use up a token."""
+    from recovery.stores.sql_tasks import SqlTaskStore
+
+    name = visible(task_id)
+    if not _can_be_written(task_id) or SqlTaskStore(database).status(task_id) is None:
+        raise BadInput(f"{name}: there is no task of this name in {database.place}")
+
+
+def _can_be_written(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def confirmed(question: str, *, yes: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli import recover_access as access
-from sim.cli.consoles import console, say
+from sim.cli.consoles import console, say, visible
 from sim.cli.files import STDOUT, check_writable, write_json
 from sim.cli.options import Json, NoColor
 
@@ -52,7 +52,7 @@ def audit(
         for entry in shown:
             value = "" if entry.value is None else f"{entry.value:g}"
             told = " ".join(part for part in (entry.event, entry.subject, entry.detail, value) if part)
-            out.print(f"{_at(entry.at)}  {told}", soft_wrap=True)
+            out.print(f"{_at(entry.at)}  {visible(told)}", soft_wrap=True)
     return 0
 
 
@@ -79,8 +79,8 @@ def escalations(store: access.Store = None, json: Json = None, no_color: NoColor
     if not found:
         out.print("nothing waits for an operator")
     for each in found:
-        told = f"{each.severity}  {each.failure.subject}: {each.failure.kind.value}, {each.reason}, {each.tries} tries"
-        out.print(f"{_at(each.at + later)}  {told}", soft_wrap=True)
+        told = f"{each.severity}  {each.failure.subject}: {each.failure.kind.value}, {each.reason}"
+        out.print(f"{_at(each.at + later)}  {visible(told)}", soft_wrap=True)
 
 
 def _row(each: Escalation, later: float) -> dict[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from recovery.local.demo import Findings, Happening
 
+MOST_TASKS = 1000
 COLORS = {"fault": "bold red", "agents": "cyan", "core": ""}
 
 
@@ -41,9 +42,12 @@ def recover_demo(
     core is killed in the middle of a recovery. Nothing is left running, however this ends.
     """
     count = options.positive("--tasks", tasks)
+    if count > MOST_TASKS:
+        raise BadInput(f"--tasks {tasks}: are more than anybody waits for; valid: up to {MOST_TASKS:,}")
     check_writable("--json", json)
 
     from recovery.local.demo import Demo, DemoFailed
+    from recovery.local.nursery_client import NurseryGone
     from recovery.stores.errors import StoreError
 
     out = console(no_color)
@@ -63,6 +67,9 @@ def recover_demo(
             findings = Demo(store, count, tell).run()
         except DemoFailed as failure:
             say(f"recover demo: {failure}")
+            return 1
+        except NurseryGone as gone:
+            say(f"recover demo: {gone}")
             return 1
         except (StoreError, RuntimeError) as error:
             raise BadInput(f"--store {error}") from None

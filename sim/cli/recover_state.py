@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from sim.cli import recover_access as access
-from sim.cli.consoles import console, say
+from sim.cli.consoles import console, say, visible
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json
 from sim.cli.options import Json, NoColor
@@ -34,18 +34,25 @@ def backup(
     operator: access.OperatorName = None,
     no_color: NoColor = False,
 ) -> int:
-    """Save where the next attempt would start as another checkpoint. Exit status 1: there is nothing to save."""
+    """Save where the next attempt would start as another checkpoint, and in a file with --folder.
+
+    A task that was given up takes no further checkpoint: it goes to a file only. Exit status 1: nothing was saved.
+    """
     if folder is not None and not Path(folder).is_dir():
         raise BadInput(f"--folder {folder}: there is no such folder")
     with access.opened(store) as database:
         from recovery.local.by_hand import ByHand
 
         access.let_in(database, operators, operator, "state", task)
-        saved = asyncio.run(ByHand(database).backup(task))
+        saved, anew = asyncio.run(ByHand(database).backup(task))
     if saved is None:
-        say(f"{task}: has no checkpoint: it starts from the beginning")
+        say(f"{visible(task)}: has no checkpoint that is whole: it starts from the beginning")
         return 1
-    console(no_color).print(f"{task}: checkpoint {saved.sequence}, progress {saved.progress:g}", soft_wrap=True)
+    told = f"{visible(task)}: checkpoint {saved.sequence}, progress {saved.progress:g}"
+    if not anew and folder is None:
+        say(f"{told}; it takes no further one, for it was given up; valid: --folder, to have it in a file")
+        return 1
+    console(no_color).print(told, soft_wrap=True)
     if folder is not None:
         file = Path(folder) / file_name(saved)
         write_json(str(file), asdict(saved))
@@ -69,6 +76,7 @@ def restore(
 
         authorization, admission = access.let_in(database, operators, operator, "state", task)
         by_hand = ByHand(database)
+        given_up = by_hand.is_given_up(task)
         stored = by_hand.checkpoints(task)
         chosen = [(each, intact) for each, intact in stored if each.sequence == checkpoint]
         if not chosen:
@@ -91,7 +99,10 @@ def restore(
     if not restored:
         say(f"{task}: checkpoint {checkpoint} is damaged, and was not chosen")
         return 1
-    out.print(f"\ndone; now: recovery-bench recover state verify {task}", soft_wrap=True)
+    out.print(f"\ndone; now: recovery-bench recover state verify {visible(task)}", soft_wrap=True)
+    if given_up:
+        out.print(f"it was given up, and starts with: recovery-bench recover task plan {visible(task)}", end="")
+        out.print(f" --checkpoint {checkpoint} --out plan.json", soft_wrap=True)
     return 0
 
 
@@ -125,7 +136,8 @@ def verify(
             said = "" if intact else ", damaged"
             out.print(f"{task}: checkpoint {each.sequence}, progress {each.progress:g}{said}", soft_wrap=True)
         if verified:
-            out.print(f"{task}: the next attempt starts from what was written", soft_wrap=True)
+            start = "what was written" if stored else "the beginning"
+            out.print(f"{visible(task)}: the next attempt starts from {start}", soft_wrap=True)
     if not verified:
         say(f"{task}: the next attempt would start from a checkpoint that is not what was written")
     return 0 if verified else 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli import recover_access as access
-from sim.cli.consoles import console, say
+from sim.cli.consoles import console, say, visible
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json
 from sim.cli.options import Json, NoColor
@@ -54,7 +54,10 @@ def analyze(
 
 def plan(
     task: Task,
-    out: Annotated[str, typer.Option(metavar="FILE", help="Where to write the plan.")],
+    out: Annotated[str, typer.Option(metavar="FILE", help="Where to write the plan; - is stdout.")],
+    checkpoint: Annotated[
+        int | None, typer.Option(metavar="N", help="To start from; the latest that is whole, if left out.")
+    ] = None,
     store: access.Store = None,
     operators: access.OperatorsFile = access.OPERATORS,
     operator: access.OperatorName = None,
@@ -65,11 +68,12 @@ def plan(
     check_writable("--out", out)
     with access.opened(store) as database:
         from recovery.local.by_hand import ByHand
-        from recovery.local.plan_file import write_plan
 
         _, admission = access.let_in(database, operators, operator, "task", task)
-        made = asyncio.run(ByHand(database, _runbook(runbook)).plan(task, admission.operator))
-        write_plan(Path(out), made)
+        made = asyncio.run(ByHand(database, _runbook(runbook)).plan(task, admission.operator, checkpoint))
+    write_json(out, made.model_dump(mode="json"))
+    if out == STDOUT:
+        return
     for line in _steps(made):
         console(no_color).print(line, soft_wrap=True)
     console(no_color).print(f"\nplan: {out}\nread it, then: recovery-bench recover task execute {out}", soft_wrap=True)
@@ -133,7 +137,7 @@ def verify(
     if not verified:
         say(f"{task}: is not recovered")
         return 1
-    console(no_color).print(f"{task}: is recovered", soft_wrap=True)
+    console(no_color).print(f"{visible(task)}: is recovered", soft_wrap=True)
     return 0
 
 
@@ -151,23 +155,28 @@ def _told(found: Assessment) -> list[str]:
     from recovery.local.by_hand import because
 
     state = found.state
-    told = [f"{found.task_id}: {state['status']}, epoch {state['epoch']}, {state['last_checkpoint']} checkpoints"]
+    told = [
+        f"{visible(found.task_id)}: {state['status']}, epoch {state['epoch']}, {state['last_checkpoint']} checkpoints"
+    ]
     if state["error_code"]:
-        told.append(f"error code: {state['error_code']}")
+        told.append(f"error code: {visible(state['error_code'])}")
     if state["retries"]:
         told.append("retries: " + ", ".join(f"{count} for {kind}" for kind, count in state["retries"].items()))
     if state["held"]:
         told.append("holds: " + ", ".join(f"{units} of {pool}" for pool, units in state["held"].items()))
     if found.escalation is not None:
-        told.append(f"given up after {found.escalation.tries} tries: {found.escalation.reason}")
+        told.append(f"given up: {found.escalation.reason}")
     analysis, strategy = found.plan.analysis, found.plan.strategy
     if analysis is not None:
-        told += ["", because(analysis)]
-    return [*told, "", f"nothing to do: {found.plan.reason}" if strategy is None else str(strategy)]
+        told += ["", visible(because(analysis))]
+    steps = [f"nothing to do: {found.plan.reason}"] if strategy is None else str(strategy).split("\n")
+    return [*told, "", *map(visible, steps)]
 
 
 def _steps(plan: PlanFile) -> list[str]:
-    told = [f"{plan.task}: {plan.verdict}", plan.because, ""]
+    told = [f"{visible(plan.task)}: {plan.verdict}", visible(plan.because), ""]
+    if plan.checkpoint is not None:
+        told.insert(2, f"from checkpoint {plan.checkpoint}")
     for number, step in enumerate(plan.steps, 1):
         arguments = ", ".join(f"{name}={_shown(value)}" for name, value in step.arguments.items())
         undone = f"; undone by {step.undo}" if step.undo else ""
@@ -176,7 +185,7 @@ def _steps(plan: PlanFile) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return "(found out)" if value is None else str(value)
+    return "(found out)" if value is None else visible(str(value))
 
 
 def _as_json(found: Assessment) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sim.cli.interrupts import check
 
 if TYPE_CHECKING:
     from scenarios import Scenario
+    from sim.experiments.backends import Backend
     from sim.experiments.designs import Point
     from sim.experiments.sweep import Sweep
 
@@ -43,6 +44,10 @@ def sweep(
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Another value for a key at all points.")
     ] = None,
     jobs: options.Jobs = "1",
+    backend: Annotated[str, typer.Option(metavar="NAME", help="Where runs are executed: loky, dask or ray.")] = "loky",
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of a Dask or Ray cluster, such as tcp://host:8786.")
+    ] = None,
     metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What to show; may be repeated.")] = None,
     plot: Annotated[str | None, typer.Option(metavar="FILE.png", help="A picture of the first --metric.")] = None,
     json: options.Json = None,
@@ -56,13 +61,14 @@ def sweep(
     chosen = options.seed(seed)
     if isinstance(chosen, str):
         raise BadInput(f"--seed {chosen}: is one replication; valid: --seed {chosen.partition('/')[0]}")
-    many, processes = options.positive("--replications", replications), options.positive("--jobs", jobs)
+    many = options.positive("--replications", replications)
+    where_to = _backend(backend, options.positive("--jobs", jobs), scheduler)
     check_writable("--json", json)
     check_writable("--plot", plot)
     loaded = _loaded(scenario, set_ or [])
     shown = _metrics(loaded, metric or [])
     where = _points(loaded, grid or [], vary or [], points, design)
-    found = _swept(loaded, where, chosen, many, processes, out, quiet, no_color)
+    found = _swept(loaded, where, chosen, many, where_to, out, quiet, no_color)
     silent = quiet or json == STDOUT
     if not silent:
         _show(found, shown if metric else _observed(found, shown), no_color)
@@ -78,6 +84,17 @@ def sweep(
     if found.interrupted:
         return INTERRUPTED
     return 1 if found.violations else 0
+
+
+def _backend(name: str, jobs: int, scheduler: str | None) -> Backend:
+    from sim.experiments.backends import NAMES, Backend
+
+    found = next((each for each in NAMES if each == name), None)
+    if found is None:
+        raise BadInput(f"--backend {name}: is no backend; valid: {', '.join(NAMES)}")
+    if found == "loky" and scheduler is not None:
+        raise BadInput("--scheduler: loky has none; valid: with --backend dask or ray")
+    return Backend(found, jobs, scheduler)
 
 
 def _loaded(name: str, changes: list[str]) -> Scenario:
@@ -133,11 +150,12 @@ def _swept(
     points: list[Point],
     seed: int | None,
     replications: int,
-    jobs: int,
+    backend: Backend,
     out: str,
     quiet: bool,
     no_color: bool,
 ) -> Sweep:
+    from sim.experiments.backends import BackendError, WorkersDied
     from sim.experiments.sweep import sweep as run_sweep
     from sim.experiments.sweep_folder import SweepFolderError
 
@@ -152,15 +170,33 @@ def _swept(
             check()
 
         try:
-            found = run_sweep(scenario, points, seed, replications, jobs, out=out, on_run=advance, on_begin=begin)
+            found = run_sweep(
+                scenario,
+                points,
+                seed,
+                replications,
+                backend=backend,
+                out=out,
+                on_run=advance,
+                on_begin=begin,
+                on_lost=_lost,
+            )
         except SweepFolderError as error:
             raise BadInput(f"--out {error}") from None
+        except BackendError as error:
+            raise BadInput(f"{'--backend' if backend.scheduler is None else '--scheduler'} {error}") from None
+        except WorkersDied as error:
+            raise BadInput(f"{error}; what was finished is kept in {out}") from None
         except KeyboardInterrupt:
             say("interrupted; nothing was finished")
             raise
     if found.interrupted:
         say(f"interrupted; {found.computed} runs were finished and are kept in {out}")
     return found
+
+
+def _lost(count: int) -> None:
+    say(f"a process that executes runs has died; the {count} runs that are left are given to others")
 
 
 def _observed(found: Sweep, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from scenarios import Scenario
 from scenarios.columns import files_sha256
 from scenarios.metrics import lookup
 from sim.bench import replication_name
+from sim.experiments.backends import Backend
 from sim.experiments.designs import DesignError, Point, number, shown
 from sim.experiments.replications import installed_version
 from sim.experiments.summaries import RunSummary
@@ -130,15 +131,19 @@ def sweep(
     replications: int = 1,
     jobs: int = 1,
     *,
+    backend: Backend | None = None,
     out: Path | str | None = None,
     on_run: OnRun | None = None,
     on_begin: Callable[[int, int], None] | None = None,
+    on_lost: Callable[[int], None] | None = None,
 ) -> Sweep:
     """Run a scenario at each point (`sim.experiments.designs`), replications 0 … n − 1 of each.
 
     With `out`, a folder, what is finished there is not run again, whatever ended the program that ran it; another sweep
-    is refused. `on_begin` hears how many runs there are, and how many of them are finished. Raises DesignError,
-    ScenarioError with the point's value, SweepFolderError, and ValueError for fewer than one replication or job.
+    is refused. A `backend` takes the place of `jobs`. `on_begin` hears how many runs there are and how many of them are
+    finished, `on_lost` how many were not when a process died that was at them. Raises DesignError, BackendError,
+    WorkersDied, ScenarioError with the point's value, SweepFolderError, and ValueError for fewer than one replication
+    or job.
     Interrupted by the user (Ctrl-C), it keeps and returns what is finished; with nothing finished it raises.
     """
     if replications < 1 or jobs < 1:
@@ -158,7 +163,7 @@ def sweep(
         kept = _Kept(folder, {key(point): point for point in points})
         interrupted = False
         try:
-            for (point_key, n), summary in summaries(works, jobs) if works else ():
+            for (point_key, n), summary in summaries(works, backend or jobs, on_lost) if works else ():
                 kept.add(point_key, n, summary)
                 if on_run is not None:
                     on_run(summary)

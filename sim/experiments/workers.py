@@ -1,4 +1,4 @@
-"""Where runs are executed: here, or on processes of this machine.
+"""Where runs are executed: here, on processes of this machine, or on a cluster.
 
 A run is a scenario and the name of a replication, and what it gives depends on nothing else: not on where it is run,
 nor when, nor on what is run beside it.
@@ -6,45 +6,37 @@ nor when, nor on what is run beside it.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from joblib import Parallel, delayed
-
 from scenarios import Scenario
 from sim.bench import run
+from sim.experiments.backends import Backend
 from sim.experiments.summaries import RunSummary
 
 Key = TypeVar("Key")
 Work = tuple[Key, Scenario, str]
 """A run under a key of the caller's: the scenario, and the name of the replication."""
+OnRun = Callable[[RunSummary], None]
+"""Hears of a run as it is finished."""
 
 
-def summaries(works: Sequence[Work[Key]], jobs: int = 1) -> Iterator[tuple[Key, RunSummary]]:
-    """What each run gives, as they are finished, in any order."""
-    if jobs == 1 or len(works) == 1:
+def summaries(
+    works: Sequence[Work[Key]], on: int | Backend = 1, on_lost: Callable[[int], None] | None = None
+) -> Iterator[tuple[Key, RunSummary]]:
+    """What each run gives, as they are finished, in any order; `on` so many processes, or a backend.
+
+    Raises what `Backend.each` raises.
+    """
+    backend = Backend(jobs=on) if isinstance(on, int) else on
+    if backend.is_here or (backend.name == "loky" and len(works) == 1):
         for key, scenario, name in works:
             yield key, summary(scenario, name)
         return
-    with warnings.catch_warnings():
-        # Closing the generator early (Ctrl-C) is our way to stop; joblib says that it aborts the rest.
-        warnings.filterwarnings("ignore", module="joblib")
-        done = Parallel(n_jobs=min(jobs, len(works)), return_as="generator_unordered")(
-            delayed(_numbered)(place, scenario, name) for place, (_, scenario, name) in enumerate(works)
-        )
-        for place, found in done:
-            yield works[place][0], found
-
-
-def _numbered(place: int, scenario: Scenario, name: str) -> tuple[int, RunSummary]:
-    return place, summary(scenario, name)
+    for place, found in backend.each(summary, [(scenario, name) for _, scenario, name in works], on_lost):
+        yield works[place][0], found
 
 
 def summary(scenario: Scenario, name: str) -> RunSummary:
     """One run."""
     return RunSummary.of(run(scenario, name))
-
-
-OnRun = Callable[[RunSummary], None]
-"""Hears of a run as it is finished."""

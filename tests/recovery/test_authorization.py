@@ -58,14 +58,14 @@ def test_an_admin_with_a_token_is_let_in_for_every_step_of_one_recovery(door):
 
 def test_a_token_that_was_used_is_good_for_nothing_else(door):
     door.admit()
-    refused(door, "the token is for task task.7 alone", task="task.8")
-    refused(door, "the token is for task task.7 alone", procedure="state")
+    refused(door, "the token is for recover task task.7 alone", task="task.8")
+    refused(door, "the token is for recover task task.7 alone", procedure="state")
     door.admit()
 
 
 def test_a_token_is_not_good_for_another_recovery_of_the_same_task(door):
     door.authorization.finish(door.admit())
-    refused(door, r"the token was used for task task.7, and that is over; valid: a new one")
+    refused(door, r"the token was used for recover task task.7, and that is over; valid: a new one")
     door.admit(token=door.another("alice"))
 
 
@@ -112,4 +112,4 @@ def test_what_was_asked_and_is_not_done_is_on_record(door):
 def test_names_that_look_like_something_else_are_names(door):
     token = door.another("alice")
     door.admit(token=token, task="%' or '1'='1")
-    refused(door, "the token is for task %' or '1'='1 alone", token=token, task="task.7")
+    refused(door, "the token is for recover task %' or '1'='1 alone", token=token, task="task.7")

@@ -48,3 +48,7 @@ def no_json(attempt: Attempt) -> object:
 def sleeping(attempt: Attempt) -> str:
     time.sleep(attempt.payload)
     return "awake"
+
+
+def quitting(attempt: Attempt) -> str:
+    raise SystemExit(3)

@@ -12,7 +12,7 @@ from recovery import runbook
 from recovery.escalation import EscalationQueue
 from recovery.local import pools, work
 from recovery.local.by_hand import ByHand, NotPossible
-from recovery.local.plan_file import PlanFileError, read_plan, write_plan
+from recovery.local.plan_file import PlanFileError, read_plan
 from recovery.model import Failure, FailureKind, Incident, TaskStatus
 from recovery.stores.schema import CHECKPOINTS
 from recovery.stores.sql_audit import SqlAudit
@@ -164,6 +164,7 @@ def test_a_plan_that_somebody_has_changed_is_refused(alice, database):
         ({"steps": plan.steps[:1]}, "its steps are not those that would be taken"),
         ({"steps": (other, *plan.steps[1:])}, "its steps are not those that would be taken"),
         ({"verdict": "task_failures.resource_failure"}, "verdict is 'task_failures.resource_failure'"),
+        ({"because": "all fine"}, "because is 'all fine'"),
         ({"runbook": "0" * 64}, "runbook is '0000"),
         ({"store": "other.db"}, "the plan is for other.db"),
         ({"state": {**plan.state, "epoch": 9}}, "epoch was 9 and is 1"),
@@ -172,7 +173,16 @@ def test_a_plan_that_somebody_has_changed_is_refused(alice, database):
     ):
         with pytest.raises(NotPossible, match=said):
             alice.execute(plan.model_copy(update=changed))
-    assert alice.execute(plan.model_copy(update={"made_by": "bob", "because": "of it"}))
+    assert alice.execute(plan.model_copy(update={"made_by": "bob"}))
+
+
+def test_a_task_goes_on_from_the_checkpoint_that_was_chosen(alice, database, tasks):
+    given_up(database)
+    for wrong, said in ((9, "checkpoint 9 is not there; valid: 1, 2, 3"),):
+        with pytest.raises(NotPossible, match=said):
+            alice.plan("task.7", "alice", wrong)
+    assert alice.execute(alice.plan("task.7", "alice", 2))
+    assert tasks.restore_point("task.7").state == {"rows": 2}
 
 
 def test_another_runbook_makes_another_plan(alice, database):
@@ -213,14 +223,16 @@ def test_where_there_is_nothing_to_recover_there_is_nothing_to_plan(alice, datab
 
 def test_a_state_is_backed_up_as_another_checkpoint(alice, database, tasks):
     failed(database)
-    saved = alice.backup("task.7")
+    saved, anew = alice.backup("task.7")
+    assert anew
     assert (saved.sequence, saved.progress, saved.state) == (4, 3.0, {"rows": 3})
     assert tasks.checkpoints("task.7")[-1] == saved
 
 
 def test_of_a_task_that_was_given_up_what_it_has_is_the_backup(alice, database, tasks):
     given_up(database)
-    assert alice.backup("task.7").sequence == 3
+    saved, anew = alice.backup("task.7")
+    assert (saved.sequence, anew) == (3, False)
     assert tasks.last_checkpoint("task.7") == 3
 
 
@@ -279,9 +291,8 @@ def test_a_plan_is_read_as_it_was_written(alice, database, tmp_path):
     given_up(database, gpu=1)
     plan = alice.plan("task.7", "alice")
     path = tmp_path / "plan.json"
-    write_plan(path, plan)
+    path.write_text(plan.model_dump_json())
     assert read_plan(path) == plan
-    assert not [each for each in tmp_path.iterdir() if each.name.endswith(".tmp")]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from recovery.local import LocalConfig, LocalSystem, work
+from recovery.local import system as system_module
 from recovery.local.nursery_client import NurseryGone
 from recovery.model import TaskStatus
 from recovery.stores.database import Database
@@ -309,3 +310,45 @@ def test_a_nursery_that_is_gone_is_said(url):
 def test_a_config_that_makes_no_sense_is_refused(config, said):
     with pytest.raises(ValueError, match=said):
         LocalConfig.model_validate(config)
+
+
+def test_two_systems_that_start_at_once_do_not_both_run(url):
+    """Whoever has looked before the other one began begins nothing."""
+    one, other = (LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) for _ in range(2))
+    seen = other._nobody_else()
+    with one:
+        assert (
+            other.database.write(lambda connection: system_module._begin_anew(connection, seen, other.config)) is False
+        )
+        assert agents_of(one)
+    other.close()
+
+
+def test_a_task_that_ends_its_process_has_failed(url):
+    recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 1, "retry_delay": 0}}}
+    with LocalSystem(url, handler("quitting"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
+        system.submit("task.0")
+        assert system.wait(PATIENCE)
+        assert system.statuses() == {TaskStatus.ESCALATED: 1}
+
+
+def test_a_signal_that_is_none_is_refused(url):
+    with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
+        with pytest.raises(ValueError, match="9999 is not a valid Signals"):
+            system.signal(next(iter(system.processes())), 9999)
+        assert system.processes()
+
+
+@pytest.mark.parametrize("name", [b"x", 5, None, "\ud800", "a\0b"])
+def test_what_is_no_name_of_a_task_is_refused(url, name):
+    system = LocalSystem(url, handler("double"), QUICK)
+    with pytest.raises(ValueError, match="is no name of a task; valid: a text"):
+        system.submit(name)
+    with pytest.raises(ValueError, match=r"needs 1\.5 units; valid: a whole number"):
+        system.submit("task.0", needs={"gpu": 1.5})
+    with pytest.raises(ValueError, match=r"task\.0: the payload is no JSON"):
+        system.submit("task.0", "\ud800")
+    with pytest.raises(ValueError, match=r"gpu: 1\.5 units"):
+        system.set_pool("gpu", 1.5)
+    assert system.statuses() == {}
+    system.close()

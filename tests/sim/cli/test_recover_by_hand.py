@@ -104,7 +104,7 @@ def test_the_procedure_for_a_task_from_its_analysis_to_its_verification(desk):
     assert (status, "done; now: recovery-bench recover task verify task.7" in out) == (0, True)
     assert desk.say("task", "verify", "task.7")[:2] == (0, "task.7: is recovered\n")
     assert desk.say("escalations")[:2] == (0, "nothing waits for an operator\n")
-    assert desk.refused("task", "verify", "task.7").startswith("alice: the token was used for task task.7")
+    assert desk.refused("task", "verify", "task.7").startswith("alice: the token was used for recover task task.7")
     status, out, _ = desk.say("audit", "--verify")
     assert (status, "each as it was written" in out) == (0, True)
 
@@ -124,7 +124,7 @@ def test_the_procedure_for_a_state(desk):
         assert SqlTaskStore(database).restore_point("task.8").state == {"rows": 2}
     status, out, _ = desk.say("state", "verify", "task.8", "--json", "-")
     assert (status, json.loads(out)["verified"]) == (0, True)
-    assert desk.refused("state", "verify", "task.8").startswith("alice: the token was used for state task.8")
+    assert desk.refused("state", "verify", "task.8").startswith("alice: the token was used for recover state task.8")
 
 
 def test_a_damaged_checkpoint_is_said(desk):
@@ -303,3 +303,56 @@ def test_the_name_of_a_backup_is_one_in_its_folder(tmp_path):
         assert (tmp_path / name).resolve().parent == tmp_path
         assert len(name) < 255
     assert len(list(tmp_path.iterdir())) == len(names)
+
+
+def test_a_plan_is_written_through_a_link_and_to_stdout(desk):
+    (desk.folder / "link.json").symlink_to(desk.folder / "plan.json")
+    assert desk.say("task", "plan", "task.7", "--out", "link.json")[0] == 0
+    assert (desk.folder / "link.json").is_symlink()
+    assert json.loads((desk.folder / "plan.json").read_text())["task"] == "task.7"
+    status, out, _ = desk.say("task", "plan", "task.7", "--out", "-")
+    assert (status, json.loads(out)["task"]) == (0, "task.7")
+
+
+def test_a_checkpoint_of_ones_choice_is_part_of_the_plan(desk):
+    status, out, _ = desk.say("task", "plan", "task.7", "--checkpoint", "2", "--out", "plan.json")
+    assert (status, "from checkpoint 2" in out) == (0, True)
+    assert desk.say("task", "execute", "plan.json", "--yes")[0] == 0
+    with desk.database() as database:
+        assert SqlTaskStore(database).restore_point("task.7").state == {"rows": 2}
+    desk.another_token()
+    assert "checkpoint 9 is not there; valid: 1, 2, 3" in desk.refused(
+        "task", "plan", "task.7", "--checkpoint", "9", "--out", "p.json"
+    )
+
+
+def test_a_task_that_was_given_up_is_backed_up_to_a_file_or_not_at_all(desk):
+    status, _, err = desk.say("state", "backup", "task.7")
+    assert (status, "takes no further one, for it was given up; valid: --folder" in err) == (1, True)
+    assert desk.say("state", "backup", "task.7", "--folder", ".")[0] == 0
+    assert (desk.folder / "task-task.7.checkpoint-3.json").exists()
+    with desk.database() as database:
+        database.write(lambda connection: connection.execute(update(CHECKPOINTS).values(progress=9)))
+    status, _, err = desk.say("state", "backup", "task.7")
+    assert (status, err) == (1, "task.7: has no checkpoint that is whole: it starts from the beginning\n")
+
+
+def test_a_mistyped_name_uses_up_no_token(desk):
+    assert desk.refused("task", "analyze", "task.9") == "task.9: there is no task of this name in store.db"
+    assert desk.say("task", "analyze", "task.7")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["zed\n2026-11-25 22:00:00.000  recovery.verified job.3", "\x1b[31mred"])
+def test_nobodys_name_is_taken_for_a_line_or_a_command_of_the_terminal(desk, name):
+    said = desk.refused("task", "analyze", "task.7", "--operator", name)
+    _, out, _ = desk.say("audit")
+    for text in (said, out):
+        assert "\x1b" not in text
+        assert not any(line.startswith("2026-11-25 22:00:00.000  recovery.verified") for line in text.splitlines())
+
+
+def test_what_is_no_text_is_refused_in_one_line(desk):
+    assert "there is no task of this name" in desk.refused("task", "analyze", "\udcff")
+    assert "is no name of an operator" in desk.refused("task", "analyze", "task.7", "--operator", "\udcff")
+    desk.monkeypatch.setenv(TOKEN, "ab.\udcff")
+    assert desk.refused("task", "analyze", "task.7").startswith("alice: is no operator with that token")

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from recovery.stores.database import Database
 from sim.cli import main
+from tests.recovery.local.stories import failed
 
 pytestmark = pytest.mark.long
 
@@ -43,6 +45,7 @@ def test_a_store_may_be_kept_and_used_again(tmp_path, capsys):
     ("arguments", "said"),
     [
         (["--tasks", "0"], "--tasks 0: is no number of tasks; valid: a whole number from 1 on"),
+        (["--tasks", "1001"], "--tasks 1001: are more than anybody waits for; valid: up to 1,000"),
         (["--store", "nowhere"], "--store nowhere: is no URL of a store; valid: sqlite:///FILE or postgresql://…"),
         (["--store", "sqlite:////nowhere/store.db"], "--store store.db: cannot be opened; valid: a file in a folder"),
         (["--json", "/nowhere/demo.json"], "--json /nowhere/demo.json: there is no folder"),
@@ -53,3 +56,12 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments, said, capsys):
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith(said)
+
+
+def test_a_store_with_tasks_of_somebody_else_is_left_alone(tmp_path, capsys):
+    url = f"sqlite:///{tmp_path}/store.db"
+    database = Database(url)
+    failed(database)
+    database.close()
+    assert main(["recover", "demo", "--store", url]) == 2
+    assert capsys.readouterr().err == "--store has tasks of somebody else's; valid: an empty store, or none\n"

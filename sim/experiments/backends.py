@@ -1,0 +1,140 @@
+"""Where runs may be executed beside this process: processes here, a Dask cluster, a Ray one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+Name = Literal["loky", "dask", "ray"]
+NAMES: tuple[Name, ...] = ("loky", "dask", "ray")
+ANSWER_SECONDS = 10
+"""How long a scheduler may take to answer."""
+RAY_ROUND = 64
+"""Runs that Ray is given at once: joblib has no stream of its results."""
+T = TypeVar("T")
+
+
+class BackendError(Exception):
+    """A backend cannot be used. One line: why, and what would be valid."""
+
+
+class WorkersDied(Exception):
+    """Processes that execute runs have died, and again when their runs were given to others."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """`loky`: `jobs` processes of this machine. `dask`, `ray`: a cluster, at the address `scheduler` (None: one of this
+    machine that is started for it).
+    """
+
+    name: Name = "loky"
+    jobs: int = 1
+    scheduler: str | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether everything is done in this very process."""
+        return self.name == "loky" and self.jobs == 1
+
+    def each(
+        self, work: Callable[..., T], arguments: Sequence[tuple[Any, ...]], on_lost: Callable[[int], None] | None = None
+    ) -> Iterator[tuple[int, T]]:
+        """What `work` gives for each of these arguments, with its place, as it is finished, in any order.
+
+        Runs of a process that has died are given to others, once; `on_lost` hears how many were not finished by then.
+        Raises BackendError, and WorkersDied when it happens again.
+        """
+        left = dict(enumerate(arguments))
+        again = False
+        while left:
+            try:
+                for place, found in self._each(work, left):
+                    del left[place]
+                    yield place, found
+            except TerminatedWorkerError:
+                if again:
+                    raise WorkersDied(
+                        "processes that execute runs have died twice: they were killed, or there is too little memory; "
+                        "valid: fewer --jobs"
+                    ) from None
+                again = True
+                if on_lost is not None:
+                    on_lost(len(left))
+
+    def _each(self, work: Callable[..., T], left: dict[int, tuple[Any, ...]]) -> Iterator[tuple[int, T]]:
+        calls = list(left.items())
+        with warnings.catch_warnings():
+            # Closing the generator early (Ctrl-C) is our way to stop; joblib says that it aborts the rest.
+            warnings.filterwarnings("ignore", module="joblib")
+            if self.name == "loky":
+                yield from self._on_loky(work, calls)
+            elif self.name == "dask":
+                yield from self._on_dask(work, calls)
+            else:
+                yield from self._on_ray(work, calls)
+
+    def _on_loky(self, work: Callable[..., T], calls: list[tuple[int, tuple[Any, ...]]]) -> Iterator[tuple[int, T]]:
+        """joblib's own stream of results never ends when a process dies; that of the executor below it does."""
+        executor = get_reusable_executor(max_workers=min(self.jobs, len(calls)))
+        futures = [executor.submit(_placed, work, place, arguments) for place, arguments in calls]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _on_dask(self, work: Callable[..., T], calls: list[tuple[int, tuple[Any, ...]]]) -> Iterator[tuple[int, T]]:
+        """Dask gives what a worker was at when it died to another one by itself."""
+        try:
+            from distributed import Client  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError:
+            raise BackendError("dask: is not installed; valid: after pip install 'recovery-bench[dask]'") from None
+        here = {"n_workers": self.jobs, "threads_per_worker": 1, "dashboard_address": None}
+        try:
+            client = Client(self.scheduler, timeout=ANSWER_SECONDS, **({} if self.scheduler else here))
+        except (OSError, ValueError) as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise BackendError(
+                f"{self.scheduler}: no Dask scheduler answers there within {ANSWER_SECONDS} s ({said})"
+            ) from None
+        with client:
+            with parallel_config(backend="dask", client=client):
+                parallel = Parallel(n_jobs=-1, return_as="generator_unordered")
+            yield from parallel(delayed(_placed)(work, place, arguments) for place, arguments in calls)
+
+    def _on_ray(self, work: Callable[..., T], calls: list[tuple[int, tuple[Any, ...]]]) -> Iterator[tuple[int, T]]:
+        try:
+            import ray  # noqa: PLC0415 - an extra
+            from ray.util.joblib import register_ray  # noqa: PLC0415
+        except ModuleNotFoundError:
+            raise BackendError("ray: is not installed; valid: after pip install 'recovery-bench[ray]'") from None
+        try:
+            ray.init(
+                address=self.scheduler, num_cpus=self.jobs if self.scheduler is None else None, log_to_driver=False
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise BackendError(f"{self.scheduler}: no Ray cluster answers there ({said})") from None
+        try:
+            register_ray()
+            for first in range(0, len(calls), RAY_ROUND):
+                with parallel_config(backend="ray"):
+                    parallel = Parallel(n_jobs=-1)
+                yield from parallel(
+                    delayed(_placed)(work, place, arguments) for place, arguments in calls[first : first + RAY_ROUND]
+                )
+        finally:
+            ray.shutdown()
+
+
+def _placed(work: Callable[..., T], place: int, arguments: tuple[Any, ...]) -> tuple[int, T]:
+    return place, work(*arguments)

@@ -1,0 +1,156 @@
+"""Wherever runs are executed they give the same, and whoever dies at them is survived."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from joblib.externals.loky import get_reusable_executor
+
+import scenarios
+from sim.experiments import backends
+from sim.experiments.backends import Backend, BackendError, WorkersDied
+from sim.experiments.designs import grid
+from sim.experiments.sweep import sweep
+from sim.experiments.sweep_folder import RESULTS
+
+ROOT = Path(__file__).parents[3]
+VALUES = {"duration": "20m", "warmup": "0s", "agents.mtbf": "2m", "faults": []}
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    return scenarios.load("agent-failure").with_values(VALUES)
+
+
+@pytest.fixture(scope="module")
+def points(scenario):
+    return grid(scenario, {"agents.count": [8, 10], "agents.restart_time": ["5s", "20s"]})
+
+
+@pytest.fixture(scope="module")
+def expected(scenario, points, tmp_path_factory):
+    """What it gives in this very process."""
+    folder = tmp_path_factory.mktemp("expected")
+    sweep(scenario, points, seed=7, replications=6, out=folder)
+    return (folder / RESULTS).read_bytes()
+
+
+def after(count, do):
+    """Something to do when so many runs are finished."""
+    seen = []
+
+    def heard(summary):
+        seen.append(summary)
+        if len(seen) == count:
+            do()
+
+    return heard
+
+
+def kill_a_worker():
+    os.kill(next(iter(get_reusable_executor()._processes)), signal.SIGKILL)
+
+
+def test_a_process_that_dies_is_survived_and_told_of(scenario, points, expected, tmp_path):
+    lost = []
+    found = sweep(
+        scenario,
+        points,
+        seed=7,
+        replications=6,
+        jobs=2,
+        out=tmp_path,
+        on_run=after(5, kill_a_worker),
+        on_lost=lost.append,
+    )
+    assert (tmp_path / RESULTS).read_bytes() == expected
+    assert len(lost) == 1
+    assert 0 < lost[0] <= 19
+    assert found.computed == 24
+
+
+def test_when_processes_die_again_it_is_given_up_and_what_is_finished_is_kept(scenario, points, expected, tmp_path):
+    def kill(summary):
+        kill_a_worker()
+
+    with pytest.raises(WorkersDied, match=r"have died twice: .*; valid: fewer --jobs"):
+        sweep(scenario, points, seed=7, replications=6, jobs=2, out=tmp_path, on_run=kill)
+    again = sweep(scenario, points, seed=7, replications=6, out=tmp_path)
+    assert again.computed < 24
+    assert (tmp_path / RESULTS).read_bytes() == expected
+
+
+@contextmanager
+def cluster(folder, workers):
+    """A Dask scheduler and its workers as processes of their own: its address, and theirs."""
+    pytest.importorskip("distributed")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
+    file = folder / "scheduler.json"
+
+    def started(stack, *command):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *command],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        stack.callback(process.wait, 30)
+        stack.callback(process.kill)
+        return process
+
+    with ExitStack() as stack:
+        where = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+        started(stack, "scheduler", *where, "--scheduler-file", str(file))
+        alone = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+        processes = [started(stack, "worker", "--scheduler-file", str(file), *alone) for _ in range(workers)]
+        from distributed import Client
+
+        with Client(scheduler_file=str(file), timeout=60) as client:
+            client.wait_for_workers(workers, timeout=60)
+            address = client.scheduler.address
+        yield address, processes
+
+
+def test_a_dask_cluster_gives_the_same_though_a_worker_dies_in_the_middle(scenario, points, expected, tmp_path):
+    with cluster(tmp_path, 2) as (address, workers):
+        found = sweep(
+            scenario,
+            points,
+            seed=7,
+            replications=6,
+            backend=Backend("dask", scheduler=address),
+            out=tmp_path / "sweep",
+            on_run=after(3, workers[0].kill),
+        )
+    assert found.computed == 24
+    assert (tmp_path / "sweep" / RESULTS).read_bytes() == expected
+
+
+def test_a_scheduler_that_does_not_answer_is_said_with_its_address(scenario, points, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
+    with pytest.raises(BackendError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there within 1 s"):
+        sweep(scenario, points, backend=Backend("dask", scheduler="tcp://127.0.0.1:9"))
+    with pytest.raises(BackendError, match="nonsense: no Dask scheduler answers there"):
+        sweep(scenario, points, backend=Backend("dask", scheduler="nonsense"))
+
+
+@pytest.mark.parametrize("name", ["dask", "ray"])
+def test_a_backend_that_is_not_installed_is_said_with_what_to_install(scenario, points, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, {"dask": "distributed", "ray": "ray"}[name], None)
+    with pytest.raises(
+        BackendError, match=rf"{name}: is not installed; valid: after pip install 'recovery-bench\[{name}\]'"
+    ):
+        sweep(scenario, points, backend=Backend(name))
+
+
+def test_a_ray_cluster_gives_the_same(scenario, points, expected, tmp_path):
+    pytest.importorskip("ray")
+    sweep(scenario, points, seed=7, replications=6, backend=Backend("ray", jobs=2), out=tmp_path)
+    assert (tmp_path / RESULTS).read_bytes() == expected

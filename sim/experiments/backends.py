@@ -85,12 +85,14 @@ class Backend:
         """joblib's own stream of results never ends when a process dies; that of the executor below it does."""
         executor = get_reusable_executor(max_workers=min(self.jobs, len(calls)))
         futures = [executor.submit(_placed, work, place, arguments) for place, arguments in calls]
+        whole = False
         try:
             for future in as_completed(futures):
                 yield future.result()
+            whole = True
         finally:
-            for future in futures:
-                future.cancel()
+            if not whole:  # Ctrl-C, say: nobody waits for what is under way
+                executor.shutdown(wait=False, kill_workers=True)
 
     def _on_dask(self, work: Callable[..., T], calls: list[tuple[int, tuple[Any, ...]]]) -> Iterator[tuple[int, T]]:
         """Dask gives what a worker was at when it died to another one by itself."""

@@ -16,6 +16,7 @@ from scenarios.metrics import lookup
 from sim.bench import replication_name
 from sim.experiments.precision import LEAST, Asked, Reached, next_look, reached
 from sim.experiments.summaries import RunSummary
+from sim.experiments.tails import heavy_tails
 from sim.experiments.workers import OnRun, summaries
 from sim.measures.diagnosis import as_frame, total
 from sim.statistics import Estimate, estimate
@@ -108,6 +109,7 @@ class Result:
             "seed": int(self.seed) if self.seed.isdecimal() else self.seed,
             "replications": len(self.runs),
             "interrupted": self.interrupted,
+            "heavy_tails": {tail.path: tail.alpha for tail in heavy_tails(self.scenario)},
             **({} if self.asked is None else {"precision": _precision(self.asked, self.precision)}),
             "scenario_resolved": self.scenario.resolved(),
             "runbook_sha256": self.scenario.recovery.runbook_sha256,

@@ -13,6 +13,7 @@ from rich.text import Text
 from scenarios.metrics import lookup
 from sim.experiments.precision import Reached
 from sim.experiments.replications import Result
+from sim.experiments.tails import heavy_tails
 from sim.measures.recovery_time import PHASES
 from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.explanation import never_injected
@@ -31,6 +32,8 @@ def summary(result: Result, style: Signs = UNICODE) -> Group:
     """All that `recovery-bench run` prints about a scenario, but for `failures`, whose lines must not be broken."""
     parts: list[Any] = [headline(result, style)]
     parts += [Text(sentence, "yellow") for sentence in never_injected(result.scenario)]
+    if len(result.runs) > 1:
+        parts += [Text(str(tail), "yellow") for tail in heavy_tails(result.scenario)]
     parts += [precise(each, result, style) for each in result.precision]
     if _mean(result, "recovery.count"):
         parts += [Text(), phases(result, style)]

@@ -86,6 +86,11 @@ async def check_queue_health(system: System, incident: Incident, *, queue_ids: S
 
 
 # ------------------------------------------------------------------------------------ recovery
+async def _restored(system: System, incident: Incident, task_id: str) -> bool:
+    chosen: int | None = incident.context.get("checkpoint_id")
+    return await state_recovery(system, incident).recover_state(task_id, incident.number, chosen)
+
+
 async def release_resources(system: System, incident: Incident, *, task_id: str) -> bool:
     """Give back all that the task holds."""
     for pool, units in (await ResourceManager({}, system).release(task_id)).items():
@@ -97,8 +102,11 @@ async def release_resources(system: System, incident: Incident, *, task_id: str)
 async def restore_checkpoint(
     system: System, incident: Incident, *, task_id: str, latest_checkpoint: Checkpoint | None = None
 ) -> bool:
-    """Let the next attempt start from the latest valid checkpoint, or from the beginning where there is none."""
-    return await state_recovery(system, incident).recover_state(task_id, incident.number)
+    """Let the next attempt start from the latest valid checkpoint, or from the beginning where there is none.
+
+    Where an operator has chosen another one, its number is in the incident's context as `checkpoint_id`.
+    """
+    return await _restored(system, incident, task_id)
 
 
 async def retry_task(system: System, incident: Incident, *, task_id: str, retry_count: int) -> bool:
@@ -119,8 +127,8 @@ async def allocate_new_resources(
 
 
 async def migrate_task(system: System, incident: Incident, *, task_id: str, new_resources: Mapping[str, int]) -> bool:
-    """Let the task go on, from its latest valid checkpoint, with its new resources."""
-    restored = await state_recovery(system, incident).recover_state(task_id, incident.number)
+    """Let the task go on, from the checkpoint that `restore_checkpoint` would take, with its new resources."""
+    restored = await _restored(system, incident, task_id)
     return restored and await TaskManager({}, system).resume(task_id, new_resources, incident.context.get("fenced"))
 
 

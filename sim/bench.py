@@ -145,12 +145,12 @@ def simulate(
             cores = scenario.recovery.cores
             lease = LeaseConfig(**cores.lease.model_dump())
             host = CoreGroup(loop, world, system, lambda system: core(scenario, system, streams), cores.count, lease)
-            world.connect(host, host.receive)
+            world.connect(host.messages, host.messages.receive)
             loop.run_until_complete(host.boot())
         elif needs_host(scenario):
             host = CoreHost(loop, world, system, lambda system: core(scenario, system, streams))
             loop.run_until_complete(host.boot())
-            world.connect(host, host.receive)
+            world.connect(host.messages, host.messages.receive)
         else:
             supervisor = core(scenario, system, streams)
             loop.run_until_complete(supervisor.start())

@@ -37,7 +37,7 @@ def needs_group(scenario: Scenario) -> bool:
     )
 
 
-class CoreGroup(CoreMessages):
+class CoreGroup:
     """`build` makes a core for a system each time that one begins to lead; they share a journal in the store."""
 
     def __init__(
@@ -49,7 +49,9 @@ class CoreGroup(CoreMessages):
         count: int,
         lease: LeaseConfig,
     ) -> None:
-        super().__init__(loop, world)
+        self._loop = loop
+        self._world = world
+        self.messages = CoreMessages(loop, world, self._recipient, self._takes_reports)
         self._system = system
         self._build = build
         self._lease = lease
@@ -61,16 +63,15 @@ class CoreGroup(CoreMessages):
         self._epoch = 0
         world.network.on_healed = self._healed
 
-    def recipient(self) -> tuple[Machine, Supervisor] | None:
+    def _recipient(self) -> tuple[Machine, Supervisor] | None:
         """The core that leads, if it is awake."""
         seat = self._leader
         return None if seat is None or seat.core is None or seat.is_asleep else (seat.machine, seat.core)
 
-    @property
-    def takes_reports(self) -> bool:
-        """The one that leads, when it is awake and not cut off from the store."""
+    def _takes_reports(self) -> bool:
+        """The one that leads does, when it is awake and not cut off from the store."""
         seat = self._leader
-        return seat is not None and self.is_up and seat.is_heard
+        return seat is not None and seat.core is not None and seat.is_heard
 
     async def boot(self) -> None:
         """Start all cores; returns when one of them leads."""
@@ -98,7 +99,7 @@ class CoreGroup(CoreMessages):
 
     # ------------------------------------------------------------------------------------------ what happens
     def leading(self) -> str:
-        """The name of the core that leads. There has to be one: `is_up`."""
+        """The name of the core that leads. There has to be one."""
         assert self._leader is not None
         return self._leader.name
 
@@ -123,12 +124,12 @@ class CoreGroup(CoreMessages):
     def wake(self, core: str) -> None:
         """Let it go on, unless it has crashed since."""
         self._seats[core].wake()
-        self.deliver()
+        self.messages.deliver()
 
     def _healed(self) -> None:
         for seat in self._seats.values():
             seat.flush()
-        self.deliver()
+        self.messages.deliver()
 
     # ------------------------------------------------------------------------------------------------ leading
     async def _lead(self, seat: Seat, lease: Lease) -> None:
@@ -140,14 +141,15 @@ class CoreGroup(CoreMessages):
             await core.start()
             seat.core = core
             if self._led.is_set():  # else the world begins with it
-                self.introduce()
+                self.messages.introduce()
             self._led.set()
             await self._loop.create_future()
-        finally:
+        except asyncio.CancelledError:  # and not when the loop is abandoned, at the end of the run
             seat.step_down()
             if self._leader is seat and self._epoch == lease.epoch:
                 self._depose()
             await core.stop()
+            raise
 
     def _depose(self) -> None:
         if self._leader is not None:
@@ -158,7 +160,7 @@ class CoreGroup(CoreMessages):
         """The system for a core that has this lease: whatever it does under an older one than the latest is refused."""
         term = Term(seat, lambda: lease.epoch == self._epoch)
         ports = {
-            name: Guarded(Late(getattr(self._system, name), self.delay), term, store=False)
+            name: Guarded(Late(getattr(self._system, name), self.messages.delay), term, store=False)
             for name in PORTS
             if getattr(self._system, name) is not None
         }

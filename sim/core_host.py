@@ -27,22 +27,23 @@ def needs_host(scenario: Scenario) -> bool:
     return any(isinstance(fault, CoreCrash | CoreSlow) for fault in each(scenario.faults))
 
 
-class CoreHost(CoreMessages):
+class CoreHost:
     """One machine, and the cores that run on it one after the other.
 
     `build` makes a core for a system; the world's own gets a journal that outlives the cores.
     """
 
     def __init__(self, loop: SimLoop, world: World, system: System, build: Callable[[System], Supervisor]) -> None:
-        super().__init__(loop, world)
-        late = {name: Late(getattr(system, name), self.delay) for name in PORTS}
+        self._loop = loop
+        self._world = world
+        self.messages = CoreMessages(loop, world, self._recipient)
+        late = {name: Late(getattr(system, name), self.messages.delay) for name in PORTS}
         self._system = replace(system, journal=MemoryJournal(), **cast("dict[str, Any]", late))
         self._build = build
         self._machine = Machine(loop)
         self._core: Supervisor | None = None
 
-    def recipient(self) -> tuple[Machine, Supervisor] | None:
-        """The core that runs."""
+    def _recipient(self) -> tuple[Machine, Supervisor] | None:
         return None if self._core is None else (self._machine, self._core)
 
     def boot(self) -> asyncio.Task[None]:
@@ -72,4 +73,4 @@ class CoreHost(CoreMessages):
 
     def _introduce(self, started: asyncio.Task[None]) -> None:
         started.result()  # a core that cannot start is a defect, and not one that is down
-        self.introduce()
+        self.messages.introduce()

@@ -19,28 +19,31 @@ PORTS = ("tasks", "agents", "resources", "queues", "network", "logs", "topology"
 
 
 class CoreMessages:
-    """Implements `sim.world.world.Core` for whichever core there is: `recipient` says which, and on which machine."""
+    """Implements `sim.world.world.Core` for whichever core there is.
 
-    def __init__(self, loop: SimLoop, world: World) -> None:
+    `recipient` says which one hears what is said, and on which machine it runs (None: there is none); `takes_reports`
+    whether it can put on record what it is told: whenever there is one, if left out.
+    """
+
+    def __init__(
+        self,
+        loop: SimLoop,
+        world: World,
+        recipient: Callable[[], tuple[Machine, Supervisor] | None],
+        takes_reports: Callable[[], bool] | None = None,
+    ) -> None:
         self._loop = loop
         self._world = world
+        self._recipient = recipient
+        self._takes_reports = takes_reports or (lambda: self.is_up)
         self._waiting: list[Callable[[], None]] = []  # at senders, until there is a core
         self._delays: list[Callable[[], float]] = []
         self._latest = 0.0  # when the last message arrives: none overtakes another
 
-    def recipient(self) -> tuple[Machine, Supervisor] | None:
-        """The core that hears what is said to it, None when there is none."""
-        raise NotImplementedError
-
     @property
     def is_up(self) -> bool:
         """Whether there is a core that is told of failures."""
-        return self.recipient() is not None
-
-    @property
-    def takes_reports(self) -> bool:
-        """Whether it can put on record what it is told."""
-        return self.is_up
+        return self._recipient() is not None
 
     def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
         """Whatever reaches the core does so later by these seconds; returns what ends it."""
@@ -66,7 +69,7 @@ class CoreMessages:
             self._take(arrive)
 
     def _take(self, arrive: Callable[[], None]) -> None:
-        if self.takes_reports:
+        if self._takes_reports():
             arrive()
         else:
             self._waiting.append(arrive)
@@ -86,7 +89,7 @@ class CoreMessages:
 
     def _tell(self, method: Callable[..., None], *args: Any) -> None:
         """Call a method of the core on its machine, if there is one."""
-        found = self.recipient()
+        found = self._recipient()
         if found is not None:
             machine, core = found
             machine.run(method, core, *args)

@@ -170,7 +170,7 @@ NUMPY = "import numpy as np\nnp.random."
         (completes_coroutines, "asyncio.as_completed([f(), g()])", "asyncio.as_completed(tasks)"),
         (completes_coroutines, "as_completed(f(x) for x in y)", "as_completed([group.create_task(f(x)) for x in y])"),
         (completes_coroutines, "as_completed({a, b})", "as_completed([a, b])"),
-        (names_a_place, "see /" + "root/x", "see the network/root/load"),
+        (names_a_place, "see /" + "root/x", "see the network/" + "root/load"),
         (names_a_place, "'/" + "home/me'", "a/home/b"),
         (names_a_place, "cd ../" + "shared", "cd ../other"),
         (names_a_place, "as issue" + " 12 says", "issues are welcome"),

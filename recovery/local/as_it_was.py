@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -31,10 +30,6 @@ class _Tasks(_Beside):
     async def inspect(self, task_id: str) -> TaskView | None:
         view: TaskView | None = await self._port.inspect(task_id)
         return view if view is None or task_id != self._task_id else replace(view, status=self._status)
-
-    async def tasks_on(self, agent_id: str) -> Sequence[str]:
-        found: Sequence[str] = await self._port.tasks_on(agent_id)
-        return found
 
 
 def as_it_was(system: System, task_id: str, status: TaskStatus) -> System:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,6 @@ from sqlalchemy import Connection, select
 
 from recovery import manual
 from recovery.checkpoints import is_intact
-from recovery.commands import Command, documented_commands
 from recovery.engine import RecoveryEngine
 from recovery.escalation import Escalation, EscalationQueue
 from recovery.explanation import explain
@@ -28,11 +27,9 @@ from recovery.model import FINISHED, HALTED, TASK_KINDS, Analysis, Checkpoint, F
 from recovery.plan import Plan
 from recovery.ports import System
 from recovery.runbook import Runbook, documented
-from recovery.state import StateRecovery
 from recovery.stores.database import Database
 from recovery.stores.schema import RETRIES, TASKS
 from recovery.stores.sql_tasks import SqlTaskStore, reopened
-from recovery.tasks import TaskManager
 from recovery.unattended import seen
 
 BY_HAND = -2
@@ -63,7 +60,7 @@ class ByHand:
         self._database = database
         self._config: LocalConfig = config_of(database)
         self._runbook = documented() if runbook is None else runbook
-        self.system, self._agents = local_ports(database, _no_agents, self._config)
+        self.system, _ = local_ports(database, _no_agents, self._config)
 
     # ------------------------------------------------------------------------------------------ a task's recovery
     async def analyze(self, task_id: str) -> Assessment:
@@ -106,12 +103,10 @@ class ByHand:
         """That a plan is what would be done now."""
         if plan.store != self._database.place:
             raise NotPossible(f"the plan is for {plan.store}, and not for {self._database.place}")
-        state = self._state(plan.task)
-        if (moved := plan.moved(plan.model_copy(update={"state": state}))) is not None:
-            raise NotPossible(f"{plan.task}: its state has moved since the plan was made: {moved}; valid: another plan")
+        _check_state(plan, self._state(plan.task))
         found = await self.analyze(plan.task)
         fresh = self._written(found, plan.made_by, plan.checkpoint)
-        if (difference := plan.moved(fresh) or plan.differs(fresh)) is not None:
+        if (difference := plan.differs(fresh)) is not None:
             raise NotPossible(f"{plan.task}: the plan is not what would be done now: {difference}; valid: another plan")
         return found
 
@@ -124,7 +119,9 @@ class ByHand:
         incident = self._incident(analysis.failure)
         was_escalated = self._database.write(lambda connection: self._take_up(connection, plan))
         incident.context |= {**analysis.arguments, "task_id": task_id}
-        engine = self._engine(self.system, plan.checkpoint)
+        if plan.checkpoint is not None:
+            incident.context["checkpoint_id"] = plan.checkpoint
+        engine = self._engine(self.system)
         done = await self._on_record(
             incident,
             "execute_recovery_plan",
@@ -137,9 +134,7 @@ class ByHand:
 
     def _take_up(self, connection: Connection, plan: PlanFile) -> bool:
         """Make a task one that can be recovered, if its state is still the plan's. Returns whether it was escalated."""
-        state = _state(connection, plan.task)
-        if (moved := plan.moved(plan.model_copy(update={"state": state}))) is not None:
-            raise NotPossible(f"{plan.task}: its state has moved since the plan was made: {moved}; valid: another plan")
+        _check_state(plan, _state(connection, plan.task))
         return reopened(connection, plan.task)
 
     async def verify(self, task_id: str, operator: str) -> bool:
@@ -229,7 +224,7 @@ class ByHand:
         waiting = [each for each in EscalationQueue(journal=self.system.journal) if each.failure.subject == task_id]
         return waiting[-1] if waiting else None
 
-    async def _failure(self, task_id: str, escalation: Escalation | None) -> tuple[Any, Failure]:
+    async def _failure(self, task_id: str, escalation: Escalation | None) -> tuple[System, Failure]:
         """What there is to recover, and through what to look at it."""
         view = await self.system.tasks.inspect(task_id)
         if view is None:
@@ -242,11 +237,8 @@ class ByHand:
         failure = seen(replace(view, status=before), _now()) if escalation is None else escalation.failure
         return as_it_was(self.system, task_id, before), failure
 
-    def _engine(self, system: Any, checkpoint: int | None = None) -> RecoveryEngine:
-        commands = documented_commands()
-        if checkpoint is not None:
-            commands |= {"restore_checkpoint": restores(checkpoint), "migrate_task": migrates(checkpoint)}
-        return RecoveryEngine(self._config.recovery, system, commands=commands, runbook=self._runbook)
+    def _engine(self, system: System) -> RecoveryEngine:
+        return RecoveryEngine(self._config.recovery, system, runbook=self._runbook)
 
     def _incident(self, failure: Failure) -> Incident:
         return Incident(BY_HAND, failure, _now())
@@ -259,26 +251,9 @@ class ByHand:
         return done
 
 
-def restores(sequence: int) -> Command:
-    """`restore_checkpoint` of the checkpoint that an operator has chosen."""
-
-    async def restore_checkpoint(system: System, incident: Incident, *, task_id: str, **_: Any) -> bool:
-        return await StateRecovery({}, system).recover_state(task_id, incident.number, sequence)
-
-    return restore_checkpoint
-
-
-def migrates(sequence: int) -> Command:
-    """`migrate_task` from the checkpoint that an operator has chosen."""
-
-    async def migrate_task(
-        system: System, incident: Incident, *, task_id: str, new_resources: Mapping[str, int]
-    ) -> bool:
-        restored = await StateRecovery({}, system).recover_state(task_id, incident.number, sequence)
-        fenced = incident.context.get("fenced")
-        return restored and await TaskManager({}, system).resume(task_id, new_resources, fenced)
-
-    return migrate_task
+def _check_state(plan: PlanFile, state: dict[str, Any]) -> None:
+    if (moved := plan.moved(state)) is not None:
+        raise NotPossible(f"{plan.task}: its state has moved since the plan was made: {moved}; valid: another plan")
 
 
 def because(analysis: Analysis) -> str:

@@ -50,10 +50,10 @@ class PlanFile(BaseModel):
     checkpoint: int | None = None  # to start from; None: the latest that is what was written
     steps: tuple[PlannedStep, ...]
 
-    def moved(self, fresh: PlanFile) -> str | None:
-        """What of the state is not as it was when this plan was made, compared with one made now."""
-        for name in (*self.state, *fresh.state):
-            before, now = (plan.state.get(name) for plan in (self, fresh))
+    def moved(self, state: Mapping[str, Any]) -> str | None:
+        """What of a task's state is not as it was when this plan was made."""
+        for name in (*self.state, *state):
+            before, now = self.state.get(name), state.get(name)
             if before != now:
                 return f"{name} was {json.dumps(before)} and is {json.dumps(now)}"
         return None

@@ -12,7 +12,7 @@ from sim.history import Event
 def crash(injection: Injection) -> None:
     """The core ends, unless there is none."""
     host = _host(injection)
-    if not host.is_up:
+    if not host.messages.is_up:
         injection.note(Event.FAULT_SKIPPED)
         return
     seat = host.leading()
@@ -24,7 +24,7 @@ def hang(injection: Injection) -> None:
     """The core that leads does nothing for a while, unless there is none."""
     host = _host(injection)
     assert isinstance(host, CoreGroup)  # as `needs_group` says of this fault
-    if not host.is_up:
+    if not host.messages.is_up:
         injection.note(Event.FAULT_SKIPPED)
         return
     seat = host.leading()
@@ -35,7 +35,7 @@ def hang(injection: Injection) -> None:
 def slow(injection: Injection) -> None:
     """Everything reaches the core late."""
     seconds = injection.site.streams.sequence(f"{injection.stream}.delay", injection.fault.delay)
-    injection.inject(_host(injection).slow_down(seconds), "core")
+    injection.inject(_host(injection).messages.slow_down(seconds), "core")
 
 
 def _host(injection: Injection) -> CoreHost | CoreGroup:

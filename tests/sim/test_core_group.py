@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 from typing import Any
 
@@ -195,6 +196,25 @@ def test_whatever_happens_to_cores_nothing_is_lost_or_done_twice(faults: list[di
     assert run.violations == ()
     leaders = [event for _, event, _ in log(run, "core.elected", "core.deposed", "core.crashed")]
     assert all(one != other or one == "core.crashed" for one, other in pairwise(leaders))
+
+
+def test_the_end_of_a_run_is_no_end_of_a_term() -> None:
+    """The core stays as it is when the loop is abandoned: nothing of it runs any more, nor asks for another loop."""
+    created: list[object] = []
+
+    class Policy(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self) -> asyncio.AbstractEventLoop:
+            created.append(self)
+            return super().new_event_loop()
+
+    before = asyncio.get_event_loop_policy()
+    asyncio.set_event_loop_policy(Policy())
+    try:
+        run = story(duration="20s")
+    finally:
+        asyncio.set_event_loop_policy(before)
+    assert log(run, *TERMS) == [(0.0, "core.elected", "core.0")]
+    assert created == []
 
 
 def test_a_store_that_refuses_nobody_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -212,7 +212,7 @@ class Everywhere:
 
     async def point(self) -> None:
         assert self.host is not None
-        self.begun |= self.host.is_up
+        self.begun |= self.host.messages.is_up
         if not self.begun:  # there is no world yet
             return
         self.seen += 1

@@ -65,6 +65,10 @@ class AuditEntry:
     value: float | None
     text: str = ""
 
+    def __str__(self) -> str:
+        value = "" if self.value is None else f"{self.value:g}"
+        return " ".join(part for part in (self.event, self.subject, self.detail, value) if part)
+
 
 class MemoryAudit:
     """An append-only trail in memory; `clock` gives the time of an entry in seconds."""

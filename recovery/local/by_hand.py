@@ -193,9 +193,9 @@ class ByHand:
             incident, "verify_state", lambda: manual.verify_state(engine, incident, task_id=task_id)
         )
 
-    def is_given_up(self, task_id: str) -> bool:
-        """Whether it is an operator's."""
-        return self._known(task_id) is TaskStatus.ESCALATED
+    def status(self, task_id: str) -> TaskStatus:
+        """Where the task stands."""
+        return self._known(task_id)
 
     def checkpoints(self, task_id: str) -> list[tuple[Checkpoint, bool]]:
         """What is stored of a task, oldest first, each with whether it is what was written."""

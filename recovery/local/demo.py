@@ -257,7 +257,7 @@ class Demo:
             self._told += 1
             if entry.at >= self._began:
                 self._entries.append(entry)
-                self._tell(Happening(entry.at - self._began, "core", said(entry)))
+                self._tell(Happening(entry.at - self._began, "core", str(entry)))
 
     def _say(self, who: str, text: str) -> None:
         self._listen()
@@ -267,12 +267,6 @@ class Demo:
 def _at_work(connection: Connection) -> list[tuple[fleet.Beats, list[str]]]:
     """Each agent, and the tasks that it has."""
     return [(agent, work.had_by(connection, agent.name)) for agent in fleet.known(connection)]
-
-
-def said(entry: AuditEntry) -> str:
-    """A line of the trail, for people."""
-    value = "" if entry.value is None else f"{entry.value:g}"
-    return " ".join(part for part in (entry.event, entry.subject, entry.detail, value) if part)
 
 
 def _runs(pid: int) -> bool:

@@ -54,7 +54,7 @@ class Item:
 
 def submit(connection: Connection, task_id: str, payload: Any, needs: Mapping[str, int]) -> None:
     """Put a new task into the line. Raises ValueError for what cannot be."""
-    if not isinstance(task_id, str) or not _is_text(task_id):
+    if not isinstance(task_id, str) or not is_text(task_id):
         raise ValueError(f"{task_id!r} is no name of a task; valid: a text")
     wrong = next((units for units in needs.values() if type(units) is not int), None)
     if wrong is not None:
@@ -70,7 +70,7 @@ def submit(connection: Connection, task_id: str, payload: Any, needs: Mapping[st
     enqueue(connection, task_id)
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     """Whether it can be written down: half a character cannot."""
     try:
         name.encode()

@@ -21,8 +21,8 @@ def console(no_color: bool = False, *, stderr: bool = False) -> Console:
 
 
 def say(line: str) -> None:
-    """One line to stderr, never wrapped."""
-    sys.stderr.write(line + "\n")
+    """One line to stderr, never wrapped, whatever names are in it."""
+    sys.stderr.write(visible(line) + "\n")
 
 
 def visible(text: str) -> str:

@@ -68,13 +68,14 @@ def let_in(
 ) -> tuple[Authorization, Admission]:
     """Let the operator in, with the token from the environment or from the terminal."""
     from recovery.authorization import Authorization
+    from recovery.local.work import is_text
     from recovery.operators import load_operators
     from recovery.stores.sql_audit import SqlAudit
 
     _there(database, task_id)
     if operator is None:
         raise BadInput("--operator: is missing; valid: your name, here or in RECOVERY_BENCH_OPERATOR")
-    if not _can_be_written(operator):
+    if not is_text(operator):
         raise BadInput(f"--operator {visible(operator)}: is no name of an operator")
     known = load_operators(Path(operators))
     token = os.environ.get(TOKEN)
@@ -88,19 +89,12 @@ def let_in(
 
 def _there(database: Database, task_id: str) -> None:
     """Raise BadInput where there is no such task: a mistyped name is not to use up a token."""
+    from recovery.local.work import is_text
     from recovery.stores.sql_tasks import SqlTaskStore
 
     name = visible(task_id)
-    if not _can_be_written(task_id) or SqlTaskStore(database).status(task_id) is None:
+    if not is_text(task_id) or SqlTaskStore(database).status(task_id) is None:
         raise BadInput(f"{name}: there is no task of this name in {database.place}")
-
-
-def _can_be_written(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text
 
 
 def confirmed(question: str, *, yes: bool) -> None:

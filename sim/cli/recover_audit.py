@@ -50,9 +50,7 @@ def audit(
     elif json != STDOUT:
         out = console(no_color)
         for entry in shown:
-            value = "" if entry.value is None else f"{entry.value:g}"
-            told = " ".join(part for part in (entry.event, entry.subject, entry.detail, value) if part)
-            out.print(f"{_at(entry.at)}  {visible(told)}", soft_wrap=True)
+            out.print(f"{_at(entry.at)}  {visible(str(entry))}", soft_wrap=True)
     return 0
 
 

@@ -46,13 +46,13 @@ def backup(
         access.let_in(database, operators, operator, "state", task)
         saved, anew = asyncio.run(ByHand(database).backup(task))
     if saved is None:
-        say(f"{visible(task)}: has no checkpoint that is whole: it starts from the beginning")
+        say(f"{task}: has no checkpoint that is whole: it starts from the beginning")
         return 1
-    told = f"{visible(task)}: checkpoint {saved.sequence}, progress {saved.progress:g}"
+    told = f"{task}: checkpoint {saved.sequence}, progress {saved.progress:g}"
     if not anew and folder is None:
         say(f"{told}; it takes no further one, for it was given up; valid: --folder, to have it in a file")
         return 1
-    console(no_color).print(told, soft_wrap=True)
+    console(no_color).print(visible(told), soft_wrap=True)
     if folder is not None:
         file = Path(folder) / file_name(saved)
         write_json(str(file), asdict(saved))
@@ -73,10 +73,11 @@ def restore(
     """Let the next attempt start from a checkpoint of your choice. Exit status 1: it is damaged."""
     with access.opened(store) as database:
         from recovery.local.by_hand import ByHand, NotPossible
+        from recovery.model import TaskStatus
 
         authorization, admission = access.let_in(database, operators, operator, "state", task)
         by_hand = ByHand(database)
-        given_up = by_hand.is_given_up(task)
+        given_up = by_hand.status(task) is TaskStatus.ESCALATED
         stored = by_hand.checkpoints(task)
         chosen = [(each, intact) for each, intact in stored if each.sequence == checkpoint]
         if not chosen:
@@ -85,7 +86,8 @@ def restore(
         ((found, intact),) = chosen
         out = console(no_color)
         out.print(
-            f"{task}: checkpoint {found.sequence}, progress {found.progress:g}, epoch {found.epoch}", soft_wrap=True
+            f"{visible(task)}: checkpoint {found.sequence}, progress {found.progress:g}, epoch {found.epoch}",
+            soft_wrap=True,
         )
         if dry_run:
             out.print("it is what was written" if intact else "it is damaged", soft_wrap=True)
@@ -134,7 +136,7 @@ def verify(
         out = console(no_color)
         for each, intact in stored:
             said = "" if intact else ", damaged"
-            out.print(f"{task}: checkpoint {each.sequence}, progress {each.progress:g}{said}", soft_wrap=True)
+            out.print(f"{visible(task)}: checkpoint {each.sequence}, progress {each.progress:g}{said}", soft_wrap=True)
         if verified:
             start = "what was written" if stored else "the beginning"
             out.print(f"{visible(task)}: the next attempt starts from {start}", soft_wrap=True)

@@ -112,7 +112,7 @@ def execute(
     if not done:
         say(f"{read.task}: a step has failed; see recovery-bench recover audit")
         return 1
-    out.print(f"\ndone; now: recovery-bench recover task verify {read.task}", soft_wrap=True)
+    out.print(f"\ndone; now: recovery-bench recover task verify {visible(read.task)}", soft_wrap=True)
     return 0
 
 
@@ -131,13 +131,15 @@ def verify(
         from recovery.local.by_hand import ByHand
 
         authorization, admission = access.let_in(database, operators, operator, "task", task)
-        verified = asyncio.run(ByHand(database).verify(task, admission.operator))
+        by_hand = ByHand(database)
+        verified = asyncio.run(by_hand.verify(task, admission.operator))
+        status = by_hand.status(task)
         if verified:
             authorization.finish(admission)
     if not verified:
         say(f"{task}: is not recovered")
         return 1
-    console(no_color).print(f"{visible(task)}: is recovered", soft_wrap=True)
+    console(no_color).print(f"{visible(task)}: is recovered: {status}", soft_wrap=True)
     return 0
 
 

@@ -64,11 +64,15 @@ def _table(shown: Mapping[str, Difference], style: Signs) -> Table:
 
 def _trust(found: Comparison, every: Mapping[str, Difference]) -> str:
     """What the verdicts hold for, and how much common luck has saved."""
-    said = f"95 % intervals; verdicts hold for all {len(every)} metrics at once (Holm)"
+    said = f"95 % intervals; verdicts hold for {_all(len(every))} at once (Holm)"
     saved = [each.variance_reduction for each in every.values() if each.variance_reduction is not None]
     if saved:
         said += f"; independent luck would need {_times(median(saved))} as many replications, in the median"
     return said
+
+
+def _all(metrics: int) -> str:
+    return "the metric" if metrics == 1 else f"all {metrics} metrics"
 
 
 def _times(factor: float) -> str:

@@ -102,7 +102,7 @@ def test_the_procedure_for_a_task_from_its_analysis_to_its_verification(desk):
         assert SqlTaskStore(database).status("task.7") == "escalated"
     status, out, _ = desk.say("task", "execute", "plan.json", "--yes")
     assert (status, "done; now: recovery-bench recover task verify task.7" in out) == (0, True)
-    assert desk.say("task", "verify", "task.7")[:2] == (0, "task.7: is recovered\n")
+    assert desk.say("task", "verify", "task.7")[:2] == (0, "task.7: is recovered: queued\n")
     assert desk.say("escalations")[:2] == (0, "nothing waits for an operator\n")
     assert desk.refused("task", "verify", "task.7").startswith("alice: the token was used for recover task task.7")
     status, out, _ = desk.say("audit", "--verify")

@@ -1,14 +1,17 @@
 """`recover demo`: what it does to real processes, and what it says of it."""
 
 import json
+import os
 
 import pytest
 
+from recovery.local import demo
 from recovery.stores.database import Database
 from sim.cli import main
 from tests.recovery.local.stories import failed
 
 pytestmark = pytest.mark.long
+ALL = [f"task.{number}" for number in range(100)]
 
 
 def test_it_tells_what_happens_and_ends_with_every_effect_in_its_place(tmp_path, capsys):
@@ -65,3 +68,33 @@ def test_a_store_with_tasks_of_somebody_else_is_left_alone(tmp_path, capsys):
     database.close()
     assert main(["recover", "demo", "--store", url]) == 2
     assert capsys.readouterr().err == "--store has tasks of somebody else's; valid: an empty store, or none\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "broken", "said"),
+    [
+        ("recovery.local.demo._runs", lambda pid: True, "6 processes are left running"),
+        ("recovery.stores.sql_audit.SqlAudit.first_wrong", lambda trail: "line 3 is missing", "line 3 is missing"),
+        (
+            "recovery.local.system.LocalSystem.effects",
+            lambda system: dict.fromkeys(ALL, 0),
+            "have a wrong effect, or none",
+        ),
+    ],
+)
+def test_what_does_not_hold_is_said_and_is_status_1(place, broken, said, monkeypatch, capsys):
+    monkeypatch.setattr(place, broken)
+    assert main(["recover", "demo", "--tasks", "8", "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+
+
+def test_a_process_that_runs_is_seen_to():
+    assert demo._runs(os.getpid())
+
+
+def test_what_does_not_happen_is_said_and_is_status_1(monkeypatch, capsys):
+    monkeypatch.setattr(demo, "PATIENCE", 0.0)
+    assert main(["recover", "demo", "--tasks", "8", "--quiet"]) == 1
+    assert "recover demo: did not happen within 0 s: an agent works on a task" in capsys.readouterr().err

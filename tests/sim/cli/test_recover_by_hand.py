@@ -356,3 +356,41 @@ def test_what_is_no_text_is_refused_in_one_line(desk):
     assert "is no name of an operator" in desk.refused("task", "analyze", "task.7", "--operator", "\udcff")
     desk.monkeypatch.setenv(TOKEN, "ab.\udcff")
     assert desk.refused("task", "analyze", "task.7").startswith("alice: is no operator with that token")
+
+
+PAGE = Path(runbook.__file__).with_name("README.md").read_text(encoding="utf-8")
+
+
+def alike(text):
+    """Without what is another one each time: instants, and how many lines there are by then."""
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", "THEN", text)
+    return re.sub(r"\d+ lines", "N lines", text)
+
+
+def test_the_page_shows_what_the_commands_say(tmp_path, monkeypatch, capsys):
+    """Where it shows what a command says, that is all that it says."""
+    section = PAGE.partition("\n## By hand\n")[2].partition("\n## ")[0]
+    block = re.search(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[1]
+    monkeypatch.chdir(tmp_path)
+    database = Database("sqlite:///jobs.db")
+    given_up(database, "job.3")
+    database.close()
+    monkeypatch.setattr("sim.cli.recover_access.confirmed", lambda question, *, yes: None)  # somebody says yes
+    shown_by = 0
+    for part in block.split("$ ")[1:]:
+        command, _, shown = part.partition("\n")
+        if command.startswith("export "):
+            for name, value in re.findall(r"(\w+)=(\$\([^)]*\)|\S+)", command):
+                if value.startswith("$("):
+                    assert main(value[2:-1].split()[1:]) == 0
+                    value = capsys.readouterr().out.strip()  # noqa: PLW2901 - what it stands for
+                monkeypatch.setenv(name, value)
+            continue
+        capsys.readouterr()
+        status = main(command.split()[1:])
+        out, err = capsys.readouterr()
+        assert (status, err) == (0, "")
+        if shown.strip():
+            assert alike(out.strip()) == alike(shown.strip())
+            shown_by += 1
+    assert shown_by == 3

@@ -313,3 +313,19 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path, text, said):
 def test_a_plan_that_is_not_there_cannot_be_read(tmp_path):
     with pytest.raises(PlanFileError, match="cannot be read: No such file"):
         read_plan(tmp_path / "plan.json")
+
+
+def test_a_state_that_moves_between_the_look_and_the_deed_is_left_alone(alice, database, tasks, monkeypatch):
+    given_up(database)
+    plan = alice.plan("task.7", "alice")
+    look = ByHand.check
+
+    async def looks_and_is_overtaken(self, plan):
+        found = await look(self, plan)
+        await asyncio.to_thread(tasks.count_retry, "task.7", "task_failure", 1)
+        return found
+
+    monkeypatch.setattr(ByHand, "check", looks_and_is_overtaken)
+    with pytest.raises(NotPossible, match=r"its state has moved since the plan was made: retries was \{\} and is"):
+        alice.execute(plan)
+    assert tasks.status("task.7") is TaskStatus.ESCALATED

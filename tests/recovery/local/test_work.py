@@ -148,6 +148,13 @@ def test_units_that_are_allocated_stay_so_when_the_pool_shrinks(queue):
     assert queue.do(pools.held, "b") == {}
 
 
+def test_what_a_task_holds_counts_for_what_it_asks(queue):
+    queue.do(pools.set_pool, "gpu", 2)
+    assert queue.do(pools.allocate, "a", {"gpu": 1})
+    assert queue.do(pools.allocate, "a", {"gpu": 2})
+    assert queue.do(pools.held, "a") == {"gpu": 2}
+
+
 @pytest.mark.parametrize(
     ("needs", "said"),
     [({"gpu": 3}, "needs 3 of gpu, and there are 2"), ({"cpu": 1}, "needs 1 of cpu, and there is no such pool")],

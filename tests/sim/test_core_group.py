@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sim
+from recovery.leadership import Deposed
 from sim import core_term
 from sim.bench import Run
 from tests.sim.world.stories import scenario, told
@@ -196,6 +197,31 @@ def test_whatever_happens_to_cores_nothing_is_lost_or_done_twice(faults: list[di
     assert run.violations == ()
     leaders = [event for _, event, _ in log(run, "core.elected", "core.deposed", "core.crashed")]
     assert all(one != other or one == "core.crashed" for one, other in pairwise(leaders))
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_who_leads_no_more_is_refused_by_everybody_to_whom_it_gives_a_command(leads: bool) -> None:
+    given: list[str] = []
+
+    class Tasks:
+        async def enqueue(self, task_id: str) -> bool:
+            given.append(task_id)
+            return True
+
+    class Awake:
+        name = "core.0"
+
+        async def can_reach(self, *, store: bool) -> None:
+            """At once."""
+
+    term = core_term.Term(cast("Any", Awake()), lambda: leads)
+    command = core_term.Guarded(Tasks(), term, store=False).enqueue("task.0")
+    if leads:
+        assert asyncio.run(command)
+    else:
+        with pytest.raises(Deposed, match=r"core\.0 does not lead any more"):
+            asyncio.run(command)
+    assert given == (["task.0"] if leads else [])
 
 
 def test_the_end_of_a_run_is_no_end_of_a_term() -> None:

@@ -43,16 +43,25 @@ def until(holds, seconds=PATIENCE):
         time.sleep(0.01)
 
 
+def told(pid, column):
+    """What the system says of a process: its `state`, or its parent, `ppid`. Empty where there is none."""
+    if Path("/proc/self/stat").exists():
+        try:
+            state, ppid, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+        return {"state": state, "ppid": ppid}[column]
+    asked = ["ps", "-o", f"{column}=", "-p", str(pid)]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def runs(pid):
     """Whether a process is there, and not only waits for its parent to hear of its end."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    return told(pid, "state")[:1] not in {"", "Z", "X"}
 
 
 def parent(pid):
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return int(told(pid, "ppid"))
 
 
 def events(system, *subjects):

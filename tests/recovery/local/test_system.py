@@ -92,7 +92,7 @@ def test_it_works_on_postgresql_as_well(server):
         assert system.signal(agents_of(system)["agent.0"], signal.SIGKILL)
         assert system.wait(PATIENCE)
         assert system.effects() == {f"task.{number}": list(range(10)) for number in range(4)}
-        assert "recovery.verified" in events(system, "agent.0")
+        until(lambda: "recovery.verified" in events(system, "agent.0"))
 
 
 def test_agents_that_are_killed_over_and_over_lose_and_repeat_nothing(url):
@@ -153,7 +153,7 @@ def test_a_pool_that_comes_back_is_allocated_again(url):
         system.put_in_service("gpu", 2)
         assert system.wait(PATIENCE)
         assert system.effects() == {"task.0": 2}
-        assert events(system, "task.0")[-1] == "recovery.verified"
+        until(lambda: events(system, "task.0")[-1] == "recovery.verified")  # the agent may be faster than the core
 
 
 def test_a_core_that_is_killed_is_started_again_and_another_one_leads_meanwhile(url):

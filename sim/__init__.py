@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sim.bench import Run, run
     from sim.experiments.compare import Comparison, compare
+    from sim.experiments.rare import Rare, rare
     from sim.experiments.replications import Result, replicate
     from sim.experiments.sweep import Sweep, load_sweep, sweep
 
-__all__ = ["Comparison", "Result", "Run", "Sweep", "compare", "load_sweep", "replicate", "run", "sweep"]
+__all__ = ["Comparison", "Rare", "Result", "Run", "Sweep", "compare", "load_sweep", "rare", "replicate", "run", "sweep"]
 
 _HOMES = {
     "Run": "sim.bench",
@@ -24,6 +25,8 @@ _HOMES = {
     "load_sweep": "sim.experiments.sweep",
     "sweep": "sim.experiments.sweep",
     "compare": "sim.experiments.compare",
+    "Rare": "sim.experiments.rare",
+    "rare": "sim.experiments.rare",
     "Result": "sim.experiments.replications",
     "replicate": "sim.experiments.replications",
 }

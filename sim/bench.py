@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
+import simpy
 
 from recovery import Supervisor, System
 from recovery.leadership import LeaseConfig
@@ -21,6 +22,7 @@ from recovery.telemetry import TelemetryTrail
 from recovery.watch import patience_with_regular_beats
 from scenarios import Scenario
 from scenarios.columns import files_sha256
+from sim.branches import BranchingStreams, Trajectory
 from sim.core import build_core, core_config
 from sim.core_group import CoreGroup, needs_group
 from sim.core_host import CoreHost, needs_host
@@ -127,13 +129,16 @@ def simulate(
     store: BuildStore = NumberedTaskStore,
     *,
     telemetry: bool = False,
+    follow: Callable[[History, simpy.Environment], object] | None = None,
 ) -> History:
-    """The history of one replication."""
+    """The history of one replication, or of a trajectory that leaves one. `follow` may watch it from the beginning."""
     loop = SimLoop()
     try:
         rows = RowsInFile() if scenario.history == "summary" else RowsInMemory()
         history = History(loop.env, meta_of(scenario, name), rows)
-        streams = Streams(name)
+        streams = _streams(name, history, loop.env)
+        if follow is not None:
+            follow(history, loop.env)
         task_store = store()
         world = World(scenario, streams, loop, history, task_store)
         system = world.system
@@ -165,6 +170,15 @@ def simulate(
         return history
     finally:
         loop.abandon()
+
+
+def _streams(name: str, history: History, env: simpy.Environment) -> Streams:
+    trajectory = Trajectory.parse(name)
+    if not trajectory.branches:
+        return Streams(name)
+    streams = BranchingStreams(trajectory)
+    streams.follow(history, env)
+    return streams
 
 
 def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:

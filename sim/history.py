@@ -146,6 +146,10 @@ class Event(IntEnum):
         return self.name.lower().replace("_", ".", 1)
 
 
+Watcher = Callable[[int, int, int, int, str], None]
+"""Hears of each event, with its task, agent, incident and detail."""
+
+
 class _Numbered(dict[str, int]):
     """Words by number; one that is new gets the next."""
 
@@ -171,6 +175,7 @@ class History:
         self._rows: Rows = RowsInMemory() if rows is None else rows
         self._latest: list[Row] = []
         self._words = _Numbered({"": 0})
+        self._watchers: tuple[Watcher, ...] = ()
         self._sha256: str | None = None  # once there are no rows to compute it from
 
     def record(
@@ -207,8 +212,11 @@ class History:
             self._rows.append(self._latest)
             self._latest.clear()
 
-    def watch(self, seen: Callable[[int, int, str], None]) -> None:
-        """Call `seen(event, task, detail)` after each event from now on, until `unwatch`. Nobody else is watching."""
+    def watch(self, seen: Watcher) -> None:
+        """Call `seen` after each event from now on, until `unwatch`, after those who watch already."""
+        self._watchers = (*self._watchers, seen)
+        if "record" in self.__dict__:
+            return
         append = self.record
 
         def record(
@@ -222,13 +230,16 @@ class History:
             incident: int = -1,
         ) -> None:
             append(event, task, agent, epoch, value, detail, about, incident)
-            seen(event, task, detail)
+            for each in self._watchers:
+                each(event, task, agent, incident, detail)
 
         self.record = record  # type: ignore[method-assign]  # who is not watched pays nothing
 
-    def unwatch(self) -> None:
-        """Nobody watches any more."""
-        self.__dict__.pop("record", None)
+    def unwatch(self, seen: Watcher) -> None:
+        """Call `seen` no more."""
+        self._watchers = tuple(each for each in self._watchers if each != seen)
+        if not self._watchers:
+            self.__dict__.pop("record", None)
 
     def close(self) -> None:
         """The run is over: what still happens while it is taken down is not recorded."""

@@ -41,6 +41,8 @@ class StandardUniform:
 
 
 STANDARD_UNIFORM = StandardUniform()
+Residual = Callable[[str, Samplable, float], float | None]
+"""Of a stream's name, a distribution and an age: another draw that is above the age; None where none was found."""
 
 
 class Indexed:
@@ -88,11 +90,17 @@ class Streams:
         constant = distribution.constant
         if constant is not None:
             return lambda: constant
-        return _values(self.generator(name), distribution).__next__
+        return values(self.generator(name), distribution).__next__
 
     def indexed(self, name: str, distribution: Samplable = STANDARD_UNIFORM) -> Indexed:
         """A stream that is asked by number, for things that are numbered."""
         return Indexed(self._key(name), distribution)
+
+    def on_branch(self, redraw: Callable[[Residual], None]) -> None:
+        """Have `redraw` draw again what is waited for where the run goes on with other luck: nowhere, here.
+
+        `sim.branches` has streams for runs that do.
+        """
 
 
 class Repeated:
@@ -113,7 +121,8 @@ class Repeated:
         return stream[index]
 
 
-def _values(generator: np.random.Generator, distribution: Samplable) -> Iterator[float]:
+def values(generator: np.random.Generator, distribution: Samplable) -> Iterator[float]:
+    """A stream's draws, one after another."""
     size = 16  # most streams are short; long ones soon draw in large blocks
     while True:
         yield from distribution.sample(generator, size).tolist()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite, sqrt
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import betaincinv, stdtrit
 
 CONFIDENCE = 0.95
 
@@ -42,3 +42,23 @@ def estimate(values: Sequence[float], unit: str = "") -> Estimate:
         return Estimate(mean, None, count, unit)
     half_width = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2)) * float(observed.std(ddof=1)) / sqrt(count)
     return Estimate(mean, (mean - half_width, mean + half_width), count, unit)
+
+
+def proportion(hits: int, count: int) -> tuple[float, float]:
+    """The exact 95 % interval of a probability after so many hits in so many independent trials.
+
+    C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
+    Biometrika 26 (1934). Where all trials went one way there is one bound to find, which has all of the 5 %: without a
+    hit, 1 − 0.05^(1/n), which is about 3/n. Raises ValueError for no trial, or more hits than trials.
+    """
+    if not 0 <= hits <= count or count < 1:
+        raise ValueError(f"{hits} hits in {count} trials; valid: 1 trial or more, and no more hits than those")
+    tail = 1 - CONFIDENCE
+    if hits == 0:
+        return 0.0, 1 - tail ** (1 / count)
+    if hits == count:
+        return tail ** (1 / count), 1.0
+    return (
+        float(betaincinv(hits, count - hits + 1, tail / 2)),
+        float(betaincinv(hits + 1, count - hits, 1 - tail / 2)),
+    )

@@ -7,6 +7,7 @@ injection, in which each agent and each task has its own luck, whoever else is t
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +22,7 @@ from sim.core_host import CoreHost
 from sim.faults import of_agents, of_clocks, of_core, of_messages, of_resources, of_storage, of_tasks
 from sim.faults.injection import Injection, Injector, Site
 from sim.faults.triggers import Triggers
-from sim.randomness import Streams
+from sim.randomness import Residual, Samplable, Streams
 from sim.world.timers import after
 from sim.world.world import World
 
@@ -39,6 +40,15 @@ INJECTORS: Mapping[type, Injector] = MappingProxyType(
 """What injects each kind of fault."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """The time between two injections of a fault, as it passes."""
+
+    process: simpy.Process
+    every: Samplable
+    since: float
+
+
 class Faults:
     """Injects the faults of a scenario into a world. Those of the core need its `host`."""
 
@@ -53,6 +63,8 @@ class Faults:
         self._env = env
         self._streams = streams
         self._site = Site.of(env, streams, world, store, host)
+        self._gaps: dict[str, _Gap] = {}
+        streams.on_branch(self._redraw)
 
     def start(self, faults: Sequence[AnyFault | Group]) -> None:
         """Begin the process of each fault, and wait for the conditions of those that have one."""
@@ -73,8 +85,31 @@ class Faults:
         else:
             gaps = iter(self._streams.sequence(f"{name}.every", fault.every), None)  # without end
         for nth, gap in enumerate(gaps):
-            yield self._env.timeout(gap)
+            yield from self._pass(gap, name, fault.every)
             self._inject(fault, name, nth, lasts())
+
+    def _pass(self, gap: float, name: str, every: Samplable | None) -> Generator[SimpyEvent, Any, None]:
+        """Let a gap pass, or what it is drawn to be meanwhile."""
+        process = self._env.active_process
+        if every is not None and process is not None:
+            self._gaps[name] = _Gap(process, every, self._env.now)
+        left = gap
+        while True:
+            try:
+                yield self._env.timeout(left)
+            except simpy.Interrupt as redrawn:
+                left = float(redrawn.cause or 0.0)
+            else:
+                self._gaps.pop(name, None)
+                return
+
+    def _redraw(self, residual: Residual) -> None:
+        """Draw again how long it takes until each fault comes, given how long it has not come."""
+        for name, gap in self._gaps.items():
+            age = self._env.now - gap.since
+            seconds = residual(f"{name}.every", gap.every, age)
+            if seconds is not None:
+                gap.process.interrupt(seconds - age)
 
     def _happen(self, fault: AnyFault | Group, name: str) -> None:
         """Its condition has become true."""

@@ -74,7 +74,7 @@ class Triggers:
             self._look_soon(watch)
         self._site.world.history.watch(self._see)
 
-    def _see(self, event: int, task: int, detail: str) -> None:
+    def _see(self, event: int, task: int, agent: int, incident: int, detail: str) -> None:
         for watch, _ in self._waiting:
             if watch.see(event, task, detail):
                 self._look_soon(watch)
@@ -91,7 +91,7 @@ class Triggers:
         due = [happen for watch, happen in self._waiting if watch in true]
         self._waiting = [(watch, happen) for watch, happen in self._waiting if watch not in true]
         if not self._waiting:
-            self._site.world.history.unwatch()
+            self._site.world.history.unwatch(self._see)
         for happen in due:
             happen()
 

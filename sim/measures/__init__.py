@@ -7,7 +7,7 @@ end; recoveries and faults count from the warm-up on; consistency is about the w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from scenarios.metrics import INVARIANTS
 from sim.history import History
@@ -27,7 +27,25 @@ from sim.measures.tasks import measure_tasks
 from sim.measures.tracks import Tracks
 from sim.measures.work import measure_work
 
-__all__ = ["confusion", "measure", "needless_recoveries"]
+__all__ = ["confusion", "measure", "measure_one", "needless_recoveries"]
+
+Measure = Callable[[History], dict[str, float | None]]
+GROUPS: tuple[tuple[Measure, tuple[str, ...]], ...] = (
+    (measure_tasks, ("tasks",)),
+    (measure_attempts, ("attempts",)),
+    (measure_retries, ("retries", "breaker")),
+    (measure_recovery, ("recovery",)),
+    (measure_alerts, ("escalations", "alerts")),
+    (measure_detection, ("detection", "diagnosis")),
+    (measure_alarms, ("detection",)),
+    (measure_work, ("work",)),
+    (measure_agents, ("agents",)),
+    (measure_resources, ("resources",)),
+    (measure_queue, ("queue",)),
+    (measure_clients, ("client",)),
+    (measure_service, ("service", "restoration")),
+)
+"""What measures a history, and the first words of the metrics that it gives."""
 
 
 def measure(history: History, violations: Mapping[str, Sequence[object]] | None = None) -> dict[str, float | None]:
@@ -37,23 +55,20 @@ def measure(history: History, violations: Mapping[str, Sequence[object]] | None 
     consistency are None: nobody has looked.
     """
     return {
-        **measure_tasks(history),
-        **measure_attempts(history),
-        **measure_retries(history),
-        **measure_recovery(history),
-        **measure_alerts(history),
-        **measure_detection(history),
-        **measure_alarms(history),
-        **measure_work(history),
-        **measure_agents(history),
-        **measure_resources(history),
-        **measure_queue(history),
-        **measure_clients(history),
-        **measure_service(history),
+        **{name: value for of_group, _ in GROUPS for name, value in of_group(history).items()},
         **_consistency(violations),
         "run.events": float(len(history)),
         "run.virtual_seconds": Tracks.of(history).end,
     }
+
+
+def measure_one(history: History, metric: str) -> float | None:
+    """A single metric, without measuring what has nothing to do with it. Raises KeyError for one that nobody measures,
+    those of consistency and of the run included.
+    """
+    word = metric.partition(".")[0]
+    found = {name: value for of_group, words in GROUPS if word in words for name, value in of_group(history).items()}
+    return found[metric]
 
 
 def _consistency(violations: Mapping[str, Sequence[object]] | None) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import simpy
 
-from sim.randomness import Samplable, Streams
+from sim.randomness import Residual, Samplable, Streams
 from sim.world.agents import Agent, Agents
 from sim.world.timers import Timer, after, disarm
 
@@ -22,21 +22,25 @@ class Breakdowns:
         self, env: simpy.Environment, streams: Streams, agents: Agents, lifetime: Samplable, only_while_busy: bool
     ) -> None:
         self._env = env
+        self._agents = agents
         self._crash = agents.crash
+        self._lifetime = lifetime
         self._only_while_busy = only_while_busy
         self._lifetimes: list[Callable[[], float]] = [
             streams.sequence(f"{agent.name}.crash", lifetime) for agent in agents.all
         ]
+        self._drawn: list[float] = [0.0] * len(agents.all)
         self._left: list[float] = [0.0] * len(agents.all)
         self._since: list[float] = [0.0] * len(agents.all)
         self._timers: list[Timer | None] = [None] * len(agents.all)
+        streams.on_branch(self._redraw)
         if only_while_busy:
             agents.on_busy = self._resume
             agents.on_idle = self._pause
 
     def begin(self, agent: Agent) -> None:
         """The agent has just started: draw its lifetime."""
-        self._left[agent.number] = self._lifetimes[agent.number]()
+        self._left[agent.number] = self._drawn[agent.number] = self._lifetimes[agent.number]()
         if not self._only_while_busy:
             self._resume(agent)
 
@@ -56,3 +60,18 @@ class Breakdowns:
             elapsed = self._env.now - self._since[agent.number]
             self._left[agent.number] = max(0.0, self._left[agent.number] - elapsed)  # rounding may overshoot
             self.end(agent)
+
+    def _redraw(self, residual: Residual) -> None:
+        """Draw the lifetimes again of those that live, given how old they are."""
+        for agent in self._agents.all:
+            number, timer = agent.number, self._timers[agent.number]
+            if not agent.up:
+                continue
+            if timer is not None:
+                self._pause(agent)
+            age = self._drawn[number] - self._left[number]
+            lifetime = residual(f"{agent.name}.crash", self._lifetime, age)
+            if lifetime is not None:
+                self._drawn[number], self._left[number] = lifetime, lifetime - age
+            if timer is not None:
+                self._resume(agent)

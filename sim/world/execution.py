@@ -18,7 +18,7 @@ from recovery.model import Checkpoint
 from recovery.stores import PlainTaskStore
 from scenarios.schema import StorageSettings, TaskSettings
 from sim.history import Event, History
-from sim.randomness import Repeated, Streams
+from sim.randomness import Repeated, Residual, Streams
 from sim.world.resources import Allocation
 from sim.world.tasks import Task
 from sim.world.timers import Timer, after, disarm
@@ -93,6 +93,22 @@ class Execution:
     def work_of(self, number: int) -> float:
         """The work of a task in work-seconds: its own draw, whatever else happens."""
         return self._work[number] if self._constant_work is None else self._constant_work
+
+    def redraw_work(self, task: Task, residual: Residual) -> None:
+        """Draw a task's work again, if it was never started or is at its first attempt: then it is not known yet."""
+        name, work = f"task.{task.number}.work", self._settings.work
+        if not task.deliveries:
+            task.work = residual(name, work, 0.0) or task.work
+            return
+        first = next((attempt for attempt in task.attempts if attempt.epoch == 1 and attempt.started), None)
+        if first is None or len(task.attempts) > 1 or first.working_since is None or first.frozen or first.fails:
+            return
+        found = residual(name, work, self.progress_of(first))
+        if found is not None:
+            self._note_progress(first)
+            disarm(first.timer)
+            task.work = first.end = found
+            self._go_on(first)
 
     # -------------------------------------------------------------------------- start
     def start(self, attempt: Attempt) -> None:

@@ -11,7 +11,7 @@ from scenarios.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.distributions import Exponential
 from scenarios.errors import ScenarioError
 from scenarios.schema import TaskSettings
-from sim.randomness import Streams
+from sim.randomness import Residual, Streams
 from sim.world.timers import Timer, after, disarm
 
 Submit = Callable[[int], None]
@@ -56,6 +56,7 @@ class Load:
             after(self._env, arrivals.at, lambda _: self._burst(arrivals.size))
         elif isinstance(arrivals, Poisson):
             self._gap = self._streams.sequence("tasks.arrivals", Exponential(mean=1 / arrivals.rate))
+            self._streams.on_branch(self._redraw)
             self._await_arrival()
         elif isinstance(arrivals, Interval):
             every = arrivals.every
@@ -64,6 +65,7 @@ class Load:
         elif isinstance(arrivals, Diurnal):
             expected = self._streams.sequence("tasks.arrivals", Exponential(mean=1.0))
             self._gap = lambda: self._seconds_until(arrivals, expected())
+            self._streams.on_branch(self._redraw)
             self._await_arrival()
         elif isinstance(arrivals, Trace):
             times = arrivals.values
@@ -95,6 +97,12 @@ class Load:
     def _arrive(self, _: object) -> None:
         self._next()
         self._await_arrival()
+
+    def _redraw(self, _: Residual) -> None:
+        """Draw again when the next one arrives, whom to await has no memory."""
+        if self._next_arrival is not None and self._next_arrival[1].callbacks:
+            disarm(self._next_arrival[1])
+            self._await_arrival()
 
     def _own_time(self) -> float:
         """The load's own time, which passes faster in a surge."""

@@ -11,7 +11,7 @@ from simpy.resources.resource import Request
 
 from sim.history import Event, History
 from sim.loop import SimLoop
-from sim.randomness import Samplable, Streams
+from sim.randomness import Residual, Samplable, Streams
 from sim.world.agents import Agent, Agents
 from sim.world.timers import Timer, after, disarm
 
@@ -24,6 +24,7 @@ class Boot:
     done: asyncio.Future[None]
     slot: Request | None = None
     timer: Timer | None = None
+    since: float = 0.0
 
 
 class Restarts:
@@ -40,6 +41,7 @@ class Restarts:
         self._streams = streams
         self._times: dict[str, Callable[[], float]] = {}
         self._boots: dict[Agent, Boot] = {}
+        streams.on_branch(self._redraw)
 
     async def restart(self, agent: Agent) -> None:
         """Stop what is left of an agent, and return when it is up again.
@@ -75,11 +77,24 @@ class Restarts:
         name = boot.agent.name
         if name not in self._times:
             self._times[name] = self._streams.sequence(f"{name}.restart", self._time)
-        seconds = self._times[name]()
+        boot.since = self._loop.env.now
+        self._last(boot, self._times[name]())
+
+    def _last(self, boot: Boot, seconds: float) -> None:
         if seconds > 0:
             boot.timer = after(self._loop.env, seconds, lambda _: self._finish(boot))
         else:
             self._finish(boot)
+
+    def _redraw(self, residual: Residual) -> None:
+        """Draw again how long those take that are being started, given how long they have taken."""
+        for boot in self._boots.values():
+            if boot.timer is not None and boot.timer.callbacks:
+                age = self._loop.env.now - boot.since
+                seconds = residual(f"{boot.agent.name}.restart", self._time, age)
+                if seconds is not None:
+                    disarm(boot.timer)
+                    self._last(boot, seconds - age)
 
     def _finish(self, boot: Boot) -> None:
         self._leave(boot)

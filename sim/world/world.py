@@ -12,7 +12,7 @@ from scenarios.faults import CheckpointStale, each
 from scenarios.schema import Scenario
 from sim.history import Event, History
 from sim.loop import SimLoop
-from sim.randomness import Streams
+from sim.randomness import Residual, Streams
 from sim.world.agents import Agent, Agents
 from sim.world.audit import HistoryAudit
 from sim.world.breakdowns import Breakdowns
@@ -114,6 +114,7 @@ class World:
         self.network.on_reconnect = self._reconnected
         self.network.on_send_failure = self._send_failed
         self.agents.on_finished = self._finished
+        streams.on_branch(self._redraw)
 
     def connect(self, core: Core, receive: Callable[[Callable[[], None]], None] | None = None) -> None:
         """Join the world with the core that recovers it.
@@ -173,6 +174,12 @@ class World:
         self.tasks[number] = task
         self.store.register(task.name)
         self.queue.enter(task, "submitted")
+
+    def _redraw(self, residual: Residual) -> None:
+        """Draw the work again that is not known yet; where requests are made again, it is theirs and not the task's."""
+        if self.clients is None:
+            for task in self.tasks.values():
+                self.execution.redraw_work(task, residual)
 
     def _finished(self, task: Task) -> None:
         if self.clients is None:

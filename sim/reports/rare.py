@@ -1,0 +1,77 @@
+"""How probable something rare is, for people."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.text import Text
+
+from sim.experiments.rare import Rare
+from sim.levels import LEVELS
+from sim.reports.numbers import count, duration
+
+PERCENT_FROM = 0.001
+
+
+def rarity(found: Rare) -> Group:
+    """What was asked, how it was looked for, and what was found."""
+    parts = [_headline(found), _how(found), Text(), *_found(found)]
+    needed = found.plain_needed
+    if found.level is not None and needed is not None and needed > found.runs:
+        parts.append(Text(f"plain replications would need about {_round(needed)} runs for such an interval"))
+    return Group(*parts)
+
+
+def example(found: Rare, name: str) -> str | None:
+    """The command that shows a run in which it happens; None: there was none."""
+    return f"recovery-bench run {name} --seed {found.hits[0]}" if found.hits else None
+
+
+def _headline(found: Rare) -> Text:
+    line = Text(found.scenario.name, "bold")
+    line.append(
+        f"  seed {found.seed}: {found.event.expression} in a run of {duration(found.scenario.duration)}", "not bold"
+    )
+    if found.interrupted:
+        line.append(" (interrupted)", "yellow not bold")
+    return line
+
+
+def _how(found: Rare) -> Text:
+    if found.level is None:
+        return Text(f"{count(found.runs, 'plain replication')}: it happens in {found.plain_hits:,}")
+    splittings = count(len(found.splittings), "splitting")
+    return Text(
+        f"{splittings} of {found.particles:,} particles on {found.level} ({LEVELS[found.level].meaning}): "
+        f"{found.runs:,} runs"
+    )
+
+
+def _found(found: Rare) -> list[Text]:
+    p, ci95 = found.probability, found.ci95
+    if p is None:
+        bound = "" if ci95 is None else chance(ci95[1])
+        told = f"probability  below {bound} (95 %, exact binomial bound, about 3/n)"
+        if found.level is not None:
+            return [
+                Text(told, "yellow"),
+                Text(
+                    f"no splitting has come to it: {found.level} may not lead there; valid: another --level", "yellow"
+                ),
+            ]
+        return [Text(told)]
+    line = Text(f"probability  {chance(p)}")
+    if ci95 is not None:
+        line.append(f"  95 % interval {chance(ci95[0])} to {chance(ci95[1])}")
+    else:
+        line.append("  (no interval: of a single splitting)", "yellow")
+    return [line, Text(f"             once in {_round(1 / p)} runs")] if p < 0.5 else [line]
+
+
+def chance(p: float) -> str:
+    """`8.8 %`, or `9.3e-06` for what is rare."""
+    return f"{100 * p:.3g} %" if p >= PERCENT_FROM or p == 0 else f"{p:.2g}"
+
+
+def _round(number: float) -> str:
+    """Two significant digits: `110,000`."""
+    return f"{float(f'{number:.2g}'):,.0f}"

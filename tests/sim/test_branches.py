@@ -1,0 +1,135 @@
+"""Trajectories that leave another one: the same past, and a future that is as likely as any."""
+
+import pytest
+from scipy import stats
+
+import scenarios
+import sim
+from sim.bench import simulate
+from sim.branches import Branch, Trajectory
+
+RUNS = 150
+
+
+def first(event, subject=None, nth=0):
+    """When something happens for the nth time in a run; the end of the run if it does not."""
+
+    def of(scenario, name):
+        history = simulate(scenario, name).frame()
+        rows = history[history["event"] == event]
+        if subject is not None:
+            rows = rows[rows["subject"] == subject]
+        return float(rows["time"].iloc[nth]) if len(rows) > nth else scenario.duration
+
+    return of
+
+
+BASE = """
+name: pending
+duration: 45s
+tasks: {{arrivals: {{interval: {{every: 1s}}}}, work: {work}}}
+agents: {{count: 30, restart_time: {restart}, mtbf: {mtbf}}}
+recovery: {{detection: {{detector: perfect}}}}
+faults: {faults}
+"""
+WEIBULL = "{weibull: {scale: 25, shape: 4}}"
+"""It ages: who has lived for 20 s does not live as long again as one who is new."""
+
+
+def pending(work="1ms", restart="1s", mtbf="null", faults="[]"):
+    return scenarios.loads(BASE.format(work=work, restart=restart, mtbf=mtbf, faults=faults))
+
+
+PENDING = {
+    "a lifetime": (pending(mtbf=WEIBULL), 200, first("agent.crashed", "agent.3")),
+    "a restart": (
+        pending(restart=WEIBULL, faults="[{agent_crash: {targets: [agent.3], at: 1s}}]"),
+        100,
+        first("agent.restarted"),
+    ),
+    "the next fault": (
+        pending(faults=f"[{{agent_crash: {{targets: 1, every: {WEIBULL}}}}}]"),
+        100,
+        first("fault.injected"),
+    ),
+    "work that was begun": (pending(work=WEIBULL), 60, first("task.completed", "task.0")),
+}
+
+
+@pytest.mark.parametrize("what", PENDING)
+def test_what_is_waited_for_is_drawn_again_given_how_long_it_has_not_come(what):
+    """Leaving at a fixed event moves no probability: what comes after is as in runs that leave nobody."""
+    scenario, events, when = PENDING[what]
+    plain = [when(scenario, f"7/{number}") for number in range(RUNS)]
+    left = [when(scenario, f"8/{number}@{events}:1") for number in range(RUNS)]
+    assert stats.ks_2samp(plain, left).pvalue > 0.01
+    began = float(sim.run(scenario, "7/0").history["time"].iloc[events - 1])
+    assert 5 < began < 20, "it is to be under way"
+    parent = when(scenario, "7/0")
+    assert parent > began
+    others = {when(scenario, f"7/0@{events}:{luck}") for luck in range(5)}
+    assert len(others) == 5
+    assert min(others) > began
+
+
+LOADED = """
+name: loaded
+duration: 100s
+tasks: {arrivals: {poisson: {rate: 1.5/s}}, work: {exponential: {mean: 1s}}, failure_probability: 0.05}
+agents: {count: 2, mtbf: 60s, restart_time: {exponential: {mean: 10s}}}
+"""
+
+
+def test_a_past_is_shared_and_a_future_is_not():
+    scenario = scenarios.loads(LOADED)
+    parent = sim.run(scenario, "7/0").history
+    child = sim.run(scenario, "7/0@600:4").history
+    told = ["time", "event", "subject", "detail"]
+    assert parent[told].iloc[:600].equals(child[told].iloc[:600])
+    left = parent["time"].iloc[599]
+    assert not parent[told].iloc[600:].reset_index().equals(child[told].iloc[600:].reset_index())
+    arrivals = [set(of[(of["event"] == "task.submitted") & (of["time"] > left)]["time"]) for of in (parent, child)]
+    assert arrivals[0].isdisjoint(arrivals[1])
+
+
+def test_a_name_gives_the_same_run_every_time_and_each_luck_another():
+    scenario = scenarios.loads(LOADED)
+    names = ["7/0@600:4", "7/0@600:5", "7/0@600:4@900:1", "7/0@601:4", "7/1@600:4"]
+    hashes = [sim.run(scenario, name).history_sha256 for name in names]
+    assert len(set(hashes)) == len(names)
+    assert [sim.run(scenario, name).history_sha256 for name in names] == hashes
+
+
+def test_who_never_comes_to_the_branch_is_the_plain_replication():
+    scenario = scenarios.loads(LOADED)
+    assert sim.run(scenario, "7/0@1000000:4").history_sha256 == sim.run(scenario, "7/0").history_sha256
+
+
+def test_a_branch_of_a_branch_shares_the_past_of_both():
+    scenario = scenarios.loads(LOADED)
+    parent, child = (sim.run(scenario, name).history for name in ("7/0@600:4", "7/0@600:4@900:1"))
+    assert parent["time"].iloc[:900].equals(child["time"].iloc[:900])
+    assert not parent["time"].iloc[900:1000].equals(child["time"].iloc[900:1000])
+
+
+def test_a_trajectory_is_its_name():
+    trajectory = Trajectory.parse("7/3@1200:17@5000:4")
+    assert trajectory == Trajectory("7/3", (Branch(1200, 17), Branch(5000, 4)))
+    assert str(trajectory) == "7/3@1200:17@5000:4"
+    assert str(trajectory.branched(6000, 9)) == "7/3@1200:17@5000:4@6000:9"
+    assert str(trajectory.branched(5000, 9)) == "7/3@1200:17@5000:9", "what is left there is not left before"
+    assert str(trajectory.branched(3000, 9)) == "7/3@1200:17@3000:9"
+
+
+@pytest.mark.parametrize("name", ["7/3@", "7/3@12", "7/3@a:1", "@1:2", "7/3@5:1@5:2", "7/3@5:1@4:2", "7/3@0:1", "7/3@-1:1"])
+def test_what_is_no_trajectory_is_refused(name):
+    with pytest.raises(ValueError, match="valid: as in 7/3@1200:17"):
+        Trajectory.parse(name)
+
+
+def test_constants_are_what_they_are():
+    """What has no randomness is the same after a branch."""
+    scenario = pending(work="2s", restart="3s", faults="[{agent_crash: {targets: [agent.0], at: 10s}}]")
+    parent, child = (sim.run(scenario, name).history for name in ("7/0", "7/0@100:1"))
+    assert parent["event"].tolist() == child["event"].tolist()
+    assert parent["time"].tolist() == pytest.approx(child["time"].tolist())

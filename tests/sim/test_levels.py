@@ -1,0 +1,95 @@
+"""Levels: what is told of a run's way to something rare, against the history that it leaves."""
+
+import pytest
+
+import scenarios
+from sim.bench import simulate
+from sim.levels import LEVELS, Climber, natural_level
+
+SCENARIO = scenarios.loads("""
+name: busy
+duration: 300s
+tasks: {arrivals: {poisson: {rate: 2/s}}, work: {exponential: {mean: 2s}}, failure_probability: 0.1}
+agents: {count: 5, mtbf: 100s, restart_time: {exponential: {mean: 10s}}}
+queue: {capacity: 30}
+""")
+COMES = {
+    "queue.depth": ["queue.entered"],
+    "tasks.in_system": ["task.submitted"],
+    "agents.down": ["agent.crashed"],
+    "recovery.open": ["recovery.opened"],
+}
+GOES = {
+    "queue.depth": ["queue.delivered", "queue.withdrawn"],
+    "tasks.in_system": ["task.completed", "task.failed", "task.rejected"],
+    "agents.down": ["agent.restarted"],
+    "recovery.open": ["recovery.verified", "recovery.escalated", "recovery.dismissed"],
+}
+AGES = {
+    "tasks.age": ("task", "task.submitted", GOES["tasks.in_system"]),
+    "recovery.age": ("incident", "recovery.opened", GOES["recovery.open"]),
+}
+
+
+def climbed(level):
+    climbers = []
+    history = simulate(SCENARIO, "7/0", follow=lambda seen, env: climbers.append(Climber(LEVELS[level], seen, env)))
+    return climbers[0].climb, history.frame()
+
+
+@pytest.mark.parametrize("level", COMES)
+def test_a_number_is_as_high_as_what_came_less_what_went(level):
+    climb, history = climbed(level)
+    steps = history["event"].isin(COMES[level]).astype(int) - history["event"].isin(GOES[level]).astype(int)
+    number = steps.cumsum()
+    if level in ("tasks.in_system", "recovery.open"):  # who ends is still there when that is told
+        number = number.where(steps >= 0, number + 1)
+    assert climb[-1][0] == number.max() > 1
+    for height, events in climb:
+        assert number.iloc[events - 1] == height
+        assert max(number.iloc[: events - 1], default=0) < height
+
+
+@pytest.mark.parametrize("level", AGES)
+def test_an_age_is_that_of_the_oldest(level):
+    climb, history = climbed(level)
+    column, begins, ends = AGES[level]
+    began, oldest = {}, 0.0
+    for time, event, who in zip(history["time"], history["event"], history[column], strict=True):
+        if event == begins:
+            began[who] = time
+        oldest = max(oldest, time - min(began.values(), default=time))
+        if event in ends:
+            began.pop(who, None)
+    assert climb[-1][0] == pytest.approx(oldest, abs=1e-5)
+    assert climb[-1][0] > 10
+
+
+def test_attempts_are_those_of_the_task_with_the_most():
+    climb, history = climbed("tasks.attempts")
+    most = history[history["event"] == "attempt.started"]["task"].value_counts().max()
+    assert climb[-1][0] == most >= 3
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_records_rise(level):
+    climb, _ = climbed(level)
+    assert list(climb) == sorted(climb)
+    assert len({height for height, _ in climb}) == len(climb)
+
+
+@pytest.mark.parametrize(
+    ("metric", "level"),
+    [
+        ("recovery.time.max", "recovery.age"),
+        ("recovery.escalated", "recovery.open"),
+        ("queue.depth.max", "queue.depth"),
+        ("tasks.sojourn.p99", "tasks.age"),
+        ("agents.availability", "agents.down"),
+        ("tasks.failed", "tasks.attempts"),
+        ("work.wasted", None),
+    ],
+)
+def test_a_metric_may_have_a_level_of_its_own(metric, level):
+    found = natural_level(metric)
+    assert (None if found is None else found.name) == level

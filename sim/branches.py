@@ -73,11 +73,17 @@ class BranchingStreams(Streams):
 
     def follow(self, history: History, env: simpy.Environment) -> None:
         """Take each branch when it is due: right after its event, at the same instant."""
-        due = {branch.events for branch in self._trajectory.branches}
+        due = [branch.events for branch in reversed(self._trajectory.branches)]
+        happened = len(history)
 
         def seen(*_: object) -> None:
-            if len(history) in due:
+            nonlocal happened
+            happened += 1
+            if happened == due[-1]:
+                due.pop()
                 after(env, 0.0, self._branch)
+                if not due:
+                    history.unwatch(seen)
 
         if due:
             history.watch(seen)

@@ -108,7 +108,9 @@ class _Recoveries:
     def see(self, event: int, task: int, agent: int, incident: int, now: float) -> float:
         if event == Event.RECOVERY_OPENED:
             self._since[incident] = now
-        oldest = next(iter(self._since.values()), now)
+        elif not self._since:
+            return 0.0
+        oldest = next(iter(self._since.values()))
         level = _seconds(now - oldest) if self._age else float(len(self._since))
         if event in RECOVERY_ENDS:
             self._since.pop(incident, None)

@@ -121,7 +121,9 @@ def test_a_trajectory_is_its_name():
     assert str(trajectory.branched(3000, 9)) == "7/3@1200:17@3000:9"
 
 
-@pytest.mark.parametrize("name", ["7/3@", "7/3@12", "7/3@a:1", "@1:2", "7/3@5:1@5:2", "7/3@5:1@4:2", "7/3@0:1", "7/3@-1:1"])
+@pytest.mark.parametrize(
+    "name", ["7/3@", "7/3@12", "7/3@a:1", "@1:2", "7/3@5:1@5:2", "7/3@5:1@4:2", "7/3@0:1", "7/3@-1:1"]
+)
 def test_what_is_no_trajectory_is_refused(name):
     with pytest.raises(ValueError, match="valid: as in 7/3@1200:17"):
         Trajectory.parse(name)

@@ -15,7 +15,9 @@ UP, STEPS, HEIGHT = 0.35, 60, 12
 
 
 def luck(name):
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(blake2b(name.encode(), digest_size=16).digest(), "little")))
+    return np.random.Generator(
+        np.random.Philox(key=int.from_bytes(blake2b(name.encode(), digest_size=16).digest(), "little"))
+    )
 
 
 def walk(trajectory):
@@ -58,9 +60,7 @@ def splittings(name, number, particles, **how):
     def flown(trajectory):
         return fly(trajectory, **how)
 
-    return [
-        split(flown, roots(f"{name}.{each}", particles), luck(f"{name}.{each}.choice")) for each in range(number)
-    ]
+    return [split(flown, roots(f"{name}.{each}", particles), luck(f"{name}.{each}.choice")) for each in range(number)]
 
 
 def test_the_mean_is_the_probability():

@@ -17,6 +17,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from recovery.whole_files import whole_file
+
 _NAME = re.compile(r"[\w.@-]{1,64}")
 _SECRET_BYTES = 32
 _COST, _BLOCK, _PARALLEL = 2**14, 8, 1
@@ -122,18 +124,11 @@ def load_operators(path: Path) -> Operators:
 
 def save_operators(path: Path, operators: Operators) -> None:
     """Put another file in the place of this one, readable for its owner alone. Raises OperatorsError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(operators.model_dump_json(indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with whole_file(path, private=True) as temporary:
+            temporary.write_text(operators.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise OperatorsError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _hash(secret: str, salt: bytes) -> bytes:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from recovery.audit import ENDS, AuditEntry
+from recovery.whole_files import whole_file
 
 
 @dataclass(slots=True)
@@ -245,20 +243,8 @@ def write_report(report: RecoveryReport, folder: Path) -> tuple[Path, Path]:
     Each is moved into its place when it is whole: a reader never sees a half. Raises OSError as the disk does.
     """
     name = f"recovery-{report.incident}"
-    return (
-        _put(folder / f"{name}.json", as_json(report)),
-        _put(folder / f"{name}.md", as_markdown(report)),
-    )
-
-
-def _put(path: Path, text: str) -> Path:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
-    return path
+    paths = folder / f"{name}.json", folder / f"{name}.md"
+    for path, text in zip(paths, (as_json(report), as_markdown(report)), strict=True):
+        with whole_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+    return paths

@@ -11,6 +11,7 @@ from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
+from recovery.whole_files import whole_file
 from sim.cli.errors import BadInput
 
 STDOUT = "-"
@@ -32,19 +33,16 @@ def check_writable(option: str, file: str | None) -> None:
 
 @contextmanager
 def written(file: str) -> Iterator[Path]:
-    """A temporary path beside `file` that takes its place when the block ends well, and is removed when it does not."""
+    """A path to write to: of a `whole_file`, or of the device or pipe that `file` is. Raises BadInput."""
     target = Path(file).resolve()
     if target.exists() and not target.is_file():  # a device or a pipe: nothing to move into place
         yield target
         return
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        temporary.replace(target)
+        with whole_file(target) as path:
+            yield path
     except OSError as error:
         raise BadInput(f"{file}: cannot be written: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_json(file: str, data: Any) -> None:

@@ -7,20 +7,26 @@ both a run is found in does not matter, and neither does it if it is in both.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recovery.whole_files import LEFT, whole_file
 from sim.experiments.designs import Point
 from sim.experiments.summaries import RunSummary
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    _LOCKS = False
+else:
+    _LOCKS = True
 
 FORMAT = 1
 ABOUT = "sweep.json"
@@ -51,7 +57,7 @@ def key(point: Point) -> str:
 
 
 class SweepFolder:
-    """A folder that is made when there is none, and that nobody else uses meanwhile."""
+    """A folder that is made when there is none, and that nobody else uses meanwhile where files can be locked."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -64,13 +70,13 @@ class SweepFolder:
             (self.path / PARTS).mkdir(parents=True, exist_ok=True)
             with (self.path / ".lock").open("a") as lock:
                 try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _lock(lock)
                 except BlockingIOError:
                     raise SweepFolderError(
                         f"{self.path}: another program sweeps there; valid: when that is done"
                     ) from None
                 self._check(about)
-                for left in (*self.path.glob(".*.tmp"), *(self.path / PARTS).glob(".*.tmp")):
+                for left in (*self.path.glob(LEFT), *(self.path / PARTS).glob(LEFT)):
                     left.unlink()
                 self._next = 1 + max((int(part.stem) for part in self._parts()), default=-1)
                 yield
@@ -95,14 +101,15 @@ class SweepFolder:
             for name in IDENTITY:
                 if (difference := _difference(there.get(name), about.get(name), name)) is not None:
                     raise SweepFolderError(f"{self.path}: is another sweep: {difference}; valid: another folder")
-        self._write(self.path / ABOUT, json.dumps(dict(about), indent=1, ensure_ascii=False).encode())
+        with whole_file(self.path / ABOUT) as path:
+            path.write_bytes(json.dumps(dict(about), indent=1, ensure_ascii=False).encode())
 
     # ------------------------------------------------------------------------------------------------- results
     def add(self, rows: Sequence[Row]) -> None:
         """Keep runs that are finished: they are on the disk when this returns."""
         if rows:
             target = self.path / PARTS / f"{self._next}.parquet"
-            self._write_table(target, table_of(rows))
+            _write_table(target, table_of(rows))
             self._next += 1
 
     def finished(self) -> set[Finished]:
@@ -132,7 +139,7 @@ class SweepFolder:
         frame = self.table().to_pandas()
         frame["_place"] = frame["point"].map(order).fillna(len(order))
         frame = frame.sort_values(["_place", "point", "replication"], kind="stable").drop(columns="_place")
-        self._write_table(self.path / RESULTS, pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False))
+        _write_table(self.path / RESULTS, pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False))
         for part in parts:
             part.unlink()
 
@@ -144,28 +151,16 @@ class SweepFolder:
         parts = (part for part in (self.path / PARTS).glob("*.parquet") if part.stem.isdecimal())
         return sorted(parts, key=lambda part: int(part.stem))
 
-    # ------------------------------------------------------------------------------------------------ writing
-    def _write_table(self, target: Path, table: pa.Table) -> None:
-        temporary = target.with_name(f".{target.name}.tmp")
-        try:
-            pq.write_table(table, temporary, compression="zstd")
-            self._move(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
 
-    def _write(self, target: Path, content: bytes) -> None:
-        temporary = target.with_name(f".{target.name}.tmp")
-        try:
-            temporary.write_bytes(content)
-            self._move(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+def _lock(file: IO[str]) -> None:
+    """Keep others off until it is closed. Raises BlockingIOError when another program has done so."""
+    if _LOCKS:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    @staticmethod
-    def _move(temporary: Path, target: Path) -> None:
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(target)
+
+def _write_table(target: Path, table: pa.Table) -> None:
+    with whole_file(target) as path:
+        pq.write_table(table, path, compression="zstd")
 
 
 SCHEMA = pa.schema(

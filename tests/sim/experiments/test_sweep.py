@@ -1,5 +1,6 @@
 """Sweeps: gone on with whatever ended them, grown by what is new, and the same however they were run."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -194,6 +195,16 @@ def test_two_programs_do_not_sweep_in_one_folder(scenario, points, tmp_path):
     ):
         sweep(scenario, points, seed=7, out=tmp_path)
     assert sweep(scenario, points[:1], seed=7, out=tmp_path).computed == 1
+
+
+def test_where_files_cannot_be_locked_it_sweeps_without(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    spec = importlib.util.spec_from_file_location("lockless", sweep_folder.__file__)
+    lockless = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "lockless", lockless)
+    spec.loader.exec_module(lockless)
+    with lockless.SweepFolder(tmp_path).opened({}):
+        assert lockless.read_about(tmp_path) == {}
 
 
 def test_a_full_disk_leaves_what_was_finished(scenario, points, tmp_path, monkeypatch):

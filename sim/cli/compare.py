@@ -50,17 +50,17 @@ def compare(
     found = _compared(scenario, asked, tuple(metric or ()), quiet, no_color)
     silent = quiet or json == STDOUT
     if not silent:
+        from sim.numbers import signs
         from sim.reports.comparison import comparison
-        from sim.reports.numbers import signs
 
         shown = console(no_color)
         shown.print(comparison(found, signs(shown.encoding)))
     if out is not None:
-        from sim.reports.drawing import save
-        from sim.reports.forest import forest
+        from sim.drawing import save
+        from sim.experiments.pictures.axes import figure_of
 
         with written(out) as path:
-            save(forest(found), path)
+            save(figure_of(found.plot.differences, found.plot.inches()), path)
         if not silent:
             console(no_color).print(f"\npicture: {Path(out)}", soft_wrap=True)
     if json is not None:

@@ -33,9 +33,9 @@ def demo(
 
     import scenarios
     from sim.bench import run
+    from sim.drawing import save
     from sim.experiments.replications import Result
     from sim.experiments.summaries import RunSummary
-    from sim.reports.drawing import save
     from sim.reports.timeline import timelines
 
     runs = []
@@ -59,8 +59,8 @@ def demo(
 
 
 def _report(results: list[Result], picture: Path, quiet: bool, no_color: bool) -> None:
+    from sim.numbers import count, duration, signs
     from sim.reports.demo import side_by_side
-    from sim.reports.numbers import count, duration, signs
     from sim.reports.table import failures
 
     if not quiet:

@@ -42,8 +42,8 @@ def show(
     if json is not None:
         write_json(json, found.resolved())
     if json != STDOUT:
+        from sim.numbers import signs
         from sim.reports.explanation import explanation
-        from sim.reports.numbers import signs
 
         out = console(no_color)
         out.print(explanation(found, signs(out.encoding)))

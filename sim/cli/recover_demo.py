@@ -92,7 +92,7 @@ def _print(out: Console, happening: Happening) -> None:
 def _summary(out: Console, findings: Findings) -> None:
     from rich.table import Table
 
-    from sim.reports.numbers import quantity, signs
+    from sim.numbers import quantity, signs
 
     style = signs(out.encoding)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

@@ -101,7 +101,7 @@ def _parts(entry: Entry) -> list[tuple[str, str]]:
 
 
 def _conditions(found: Runbook) -> list[tuple[str, str]]:
-    from sim.reports.numbers import duration
+    from sim.numbers import duration
 
     return [
         (condition.type, f"{condition.max_retries} retries, {duration(condition.retry_delay)} apart")

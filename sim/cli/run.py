@@ -285,7 +285,7 @@ def _one_after_another(
 
 def _report(results: list[Result], names: list[str], changes: dict[str, str], quiet: bool, no_color: bool) -> None:
     """Tables on stdout; when quiet, only what does not hold, on stderr."""
-    from sim.reports.numbers import signs
+    from sim.numbers import signs
     from sim.reports.table import failures, summary
 
     out = console(no_color)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -204,7 +205,7 @@ def _observed(found: Sweep, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _show(found: Sweep, metrics: tuple[str, ...], no_color: bool) -> None:
-    from sim.reports.numbers import signs
+    from sim.numbers import signs
     from sim.reports.sweeps import sweep_table
 
     out = console(no_color)
@@ -212,11 +213,12 @@ def _show(found: Sweep, metrics: tuple[str, ...], no_color: bool) -> None:
 
 
 def _draw(found: Sweep, metric: str, file: str) -> None:
-    from sim.reports.drawing import save
-    from sim.reports.surface import NoPicture, surface
+    from sim.drawing import save
+    from sim.experiments.pictures.axes import NoPicture, figure_of
+    from sim.experiments.pictures.of_sweeps import INCHES
 
     try:
         with written(file) as path:
-            save(surface(found, metric), path)
+            save(figure_of(partial(found.plot.metric, metric), INCHES), path)
     except NoPicture as error:
         raise BadInput(f"--plot {error}") from None

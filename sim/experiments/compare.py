@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,6 +17,9 @@ from sim.experiments.differences import Difference, Observed, differences
 from sim.experiments.replications import Result
 from sim.experiments.summaries import RunSummary
 from sim.experiments.workers import OnRun, summaries
+
+if TYPE_CHECKING:
+    from sim.experiments.pictures.of_comparisons import ComparisonPictures
 
 REPLICATIONS = 20
 _NOT_COMPARED = "run."
@@ -87,6 +90,13 @@ class Comparison:
             rows.append((*told, each.adjusted_p, each.variance_reduction, each.difference.n))
         columns = ["metric", "unit", "a", "b", "difference", "low", "high", "verdict"]
         return pd.DataFrame(rows, columns=[*columns, "adjusted_p", "variance_reduction", "n"])
+
+    @property
+    def plot(self) -> ComparisonPictures:
+        """Pictures, as matplotlib axes: `differences()` and `metric(name)`."""
+        from sim.experiments.pictures.of_comparisons import ComparisonPictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return ComparisonPictures(self)
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as plain data, in the shape of `recovery-bench compare --json`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -20,6 +20,9 @@ from sim.experiments.tails import heavy_tails
 from sim.experiments.workers import OnRun, summaries
 from sim.measures.diagnosis import as_frame, total
 from sim.statistics import Estimate, estimate
+
+if TYPE_CHECKING:
+    from sim.experiments.pictures.of_results import ResultPictures
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,13 @@ class Result:
             if value is not None
         ]
         return pd.DataFrame(rows, columns=["replication", "metric", "value", "unit"])
+
+    @property
+    def plot(self) -> ResultPictures:
+        """Pictures, as matplotlib axes: `recovery_time()`, `sojourn()`, `metric(name)` and `expectations()`."""
+        from sim.experiments.pictures.of_results import ResultPictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return ResultPictures(self)
 
     def as_json(self) -> dict[str, Any]:
         """The result as plain data, in the shape of `recovery-bench run --json`."""

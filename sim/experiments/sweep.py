@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -27,6 +27,9 @@ from sim.experiments.summaries import RunSummary
 from sim.experiments.sweep_folder import FORMAT, Row, SweepFolder, SweepFolderError, key, read_about, table_of
 from sim.experiments.workers import OnRun, summaries
 from sim.statistics import Estimate, estimate
+
+if TYPE_CHECKING:
+    from sim.experiments.pictures.of_sweeps import SweepPictures
 
 SECONDS_TO_KEEP = 2.0
 """What is finished is written when it has taken so long to run: a program that is killed loses no more."""
@@ -95,6 +98,13 @@ class Sweep:
         """Runs in which an invariant was violated."""
         runs = self.rows.drop_duplicates(["point", "replication"])
         return int((runs["violations"] > 0).sum())
+
+    @property
+    def plot(self) -> SweepPictures:
+        """Pictures, as matplotlib axes: `metric(name)`."""
+        from sim.experiments.pictures.of_sweeps import SweepPictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return SweepPictures(self)
 
     def as_json(self) -> dict[str, Any]:
         """Mean and interval of each metric at each point, as plain data."""

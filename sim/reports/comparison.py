@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sim.experiments.compare import Comparison
 from sim.experiments.differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Difference
-from sim.reports.numbers import UNICODE, Signs, count, difference, duration, quantity
+from sim.numbers import UNICODE, Signs, count, difference, duration, quantity
 
 COLORS = {BETTER: "green", WORSE: "red", DIFFERENT: "yellow", NOT_SHOWN: "bright_black"}
 MOST_NAMED = 6

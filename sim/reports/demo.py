@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sim.experiments.replications import Result
 from sim.measures.recovery_time import PHASES
-from sim.reports.numbers import UNICODE, Signs, quantity
+from sim.numbers import UNICODE, Signs, quantity
 from sim.reports.table import PHASE_STYLES
 
 COUNTS = (

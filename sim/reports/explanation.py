@@ -15,8 +15,8 @@ from scenarios.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.detection import DetectionSettings
 from scenarios.distributions import Constant
 from scenarios.policies import Policy
+from sim.numbers import UNICODE, Signs, count, duration
 from sim.reports.faults import in_words
-from sim.reports.numbers import UNICODE, Signs, count, duration
 from sim.reports.settings import also_set
 from sim.reports.sketch import sketch
 from sim.reports.words import capitalized, listed, percent, spread

@@ -32,7 +32,7 @@ from scenarios.faults import (
     StorageFailure,
     StorageSlow,
 )
-from sim.reports.numbers import count, duration
+from sim.numbers import count, duration
 from sim.reports.words import listed, percent, spread
 
 

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from scenarios import Scenario
 from scenarios.quantities import Quantity
 from scenarios.settings import Form, Settings
-from sim.reports.numbers import duration
+from sim.numbers import duration
 from sim.reports.words import spread
 
 SAID = frozenset(

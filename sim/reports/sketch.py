@@ -17,7 +17,7 @@ from scenarios import Scenario
 from scenarios.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.columns import Numbers
 from scenarios.faults import Group
-from sim.reports.numbers import UNICODE, Signs, count, duration
+from sim.numbers import UNICODE, Signs, count, duration
 
 CELLS = 48
 PARTS = 4

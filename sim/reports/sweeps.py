@@ -11,7 +11,7 @@ from rich.text import Text
 from sim.experiments.designs import shown
 from sim.experiments.sweep import Sweep
 from sim.experiments.sweep_folder import key
-from sim.reports.numbers import UNICODE, Signs, count, estimated
+from sim.numbers import UNICODE, Signs, count, estimated
 
 MOST_ROWS = 40
 """Of more points, the others are in the folder."""

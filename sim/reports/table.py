@@ -15,9 +15,9 @@ from sim.experiments.precision import Reached
 from sim.experiments.replications import Result
 from sim.experiments.tails import heavy_tails
 from sim.measures.recovery_time import PHASES
+from sim.numbers import UNICODE, Signs, count, duration, estimated, quantity
 from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.explanation import never_injected
-from sim.reports.numbers import UNICODE, Signs, count, duration, estimated, quantity
 from sim.reports.verdict import broken, replay, replay_of
 from sim.reports.words import percent
 

@@ -15,22 +15,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
+from sim.drawing import FAINT, INK, PHASE_COLORS, VERMILION, styled
 from sim.history import History
 from sim.measures.recovery_time import PHASES, measure_recovery
 from sim.measures.tracks import Tracks
-from sim.reports.drawing import FAINT, INK, styled
+from sim.numbers import count, quantity
 from sim.reports.excerpt import Lane, faults, in_line, in_service, interesting_window, readable, recoveries, within
-from sim.reports.numbers import count, quantity
 
-# Okabe and Ito's palette: told apart with any kind of color vision, and in print by its lightness.
-PHASE_COLORS = {
-    "detect": "#E69F00",
-    "wait": "#F2E26B",
-    "analyze": "#CC79A7",
-    "execute": "#56B4E9",
-    "verify": "#009E73",
-}
-FAULT_COLOR = "#D55E00"
 SERVICE_COLOR = "#A9B4C2"
 QUEUE_COLOR = "#1F2937"
 
@@ -157,8 +148,8 @@ def _faults(top: Axes, bottom: Axes, found: Sequence[tuple[float, float, str]], 
         lasts = stop > start
         for axes in (top, bottom) if lasts else (top,):
             if lasts:
-                axes.axvspan(start, min(stop, end), color=FAULT_COLOR, alpha=0.09, linewidth=0, zorder=0)
-            axes.axvline(start, color=FAULT_COLOR, linewidth=1.4, zorder=4)
+                axes.axvspan(start, min(stop, end), color=VERMILION, alpha=0.09, linewidth=0, zorder=0)
+            axes.axvline(start, color=VERMILION, linewidth=1.4, zorder=4)
         if following - start > BOLD_LETTER_POINTS * len(name) / second:
             top.annotate(
                 name,
@@ -166,7 +157,7 @@ def _faults(top: Axes, bottom: Axes, found: Sequence[tuple[float, float, str]], 
                 xycoords=("data", "axes fraction"),
                 xytext=(5, -3),
                 textcoords="offset points",
-                color=FAULT_COLOR,
+                color=VERMILION,
                 size=8.5,
                 weight="bold",
                 va="top",
@@ -190,7 +181,7 @@ def _lanes(axes: Axes, lanes: Sequence[Lane], more: int, begin: float, end: floa
             reached = right
         if lane.outcome in UNHAPPY and reached < end:
             _after(axes, lane.outcome, reached, level)
-        axes.vlines(lane.onset, level - LANE_HEIGHT / 2, level + LANE_HEIGHT / 2, FAULT_COLOR, linewidth=2.2, zorder=5)
+        axes.vlines(lane.onset, level - LANE_HEIGHT / 2, level + LANE_HEIGHT / 2, VERMILION, linewidth=2.2, zorder=5)
     axes.set_yticks(range(len(lanes)), [readable(lane.subject) for lane in lanes])
     axes.tick_params(axis="y", length=0)
     room = max(len(lanes), 2) / 2
@@ -224,7 +215,7 @@ def _after(axes: Axes, text: str, instant: float, level: int) -> None:
         textcoords="offset points",
         va="center_baseline",
         size=8,
-        color=FAULT_COLOR,
+        color=VERMILION,
         annotation_clip=True,
     )
 
@@ -256,7 +247,7 @@ def _legend(place: SubFigure, size: float) -> None:
     handles = [
         Patch(facecolor=SERVICE_COLOR, alpha=0.75, label="tasks in service"),
         Line2D([], [], color=QUEUE_COLOR, linewidth=1.5, label="tasks in line"),
-        Line2D([], [], color=FAULT_COLOR, linewidth=1.8, label="fault"),
+        Line2D([], [], color=VERMILION, linewidth=1.8, label="fault"),
         *(Patch(facecolor=PHASE_COLORS[phase], label=phase) for phase in PHASES),
     ]
     place.legend(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scenarios.distributions import Constant, Exponential, Uniform
-from sim.reports.numbers import duration
+from sim.numbers import duration
 
 
 def spread(distribution: Any) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 import scenarios
-from sim.reports.numbers import ASCII
+from sim.numbers import ASCII
 from sim.reports.sketch import CELLS, sketch
 
 PLAIN = """\

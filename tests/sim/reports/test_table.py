@@ -9,9 +9,9 @@ from rich.console import Console
 import scenarios
 from sim.experiments.replications import Result
 from sim.experiments.summaries import RunSummary
+from sim.numbers import ASCII
 from sim.reports.demo import side_by_side
 from sim.reports.diagnosis import wrong_diagnoses
-from sim.reports.numbers import ASCII
 from sim.reports.table import failures, headline, packed, phases, summary
 
 SCENARIO = scenarios.loads("""\

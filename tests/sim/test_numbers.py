@@ -4,7 +4,7 @@ from math import inf, nan
 
 import pytest
 
-from sim.reports.numbers import ASCII, UNICODE, count, duration, estimated, quantity, signs
+from sim.numbers import ASCII, UNICODE, count, duration, estimated, quantity, signs
 from sim.statistics import Estimate
 
 
@@ -54,6 +54,10 @@ def test_the_half_width_decides_how_many_digits_a_mean_has(mean, half_width, uni
 def test_one_replication_has_no_half_width():
     assert estimated(Estimate(12.5118, None, 1, "s")) == "12.5 s"
     assert estimated(None) == "–"
+
+
+def test_an_infinite_mean_has_no_half_width():
+    assert estimated(Estimate(inf, None, 20, "s")) == "∞ s"
 
 
 def test_ascii_signs_where_the_encoding_has_no_others():

@@ -63,7 +63,7 @@ def estimated(estimate: Estimate | None, style: Signs = UNICODE) -> str:
     low, high = estimate.ci95 or (estimate.mean, estimate.mean)
     half_width = _scaled((high - low) / 2, estimate.unit)
     mean = _scaled(estimate.mean, estimate.unit)
-    if half_width <= abs(mean) * 1e-9:  # rounding, not luck
+    if not half_width > abs(mean) * 1e-9:  # rounding, not luck; or an infinite mean, which has none
         return quantity(estimate.mean, estimate.unit, style)
     decimals = _decimals(half_width, 2)
     unit = UNIT_SIGNS.get(estimate.unit, "")

@@ -12,6 +12,11 @@ from matplotlib.figure import Figure
 
 INK = "#1F2937"
 FAINT = "#6B7280"
+PALE = "#A9B4C2"
+GRID = "#E5E7EB"
+BLUE, GREEN, VERMILION = "#0072B2", "#009E73", "#D55E00"
+"""Okabe and Ito's palette: told apart with any kind of color vision, and in print by its lightness."""
+PHASE_COLORS = {"detect": "#E69F00", "wait": "#F2E26B", "analyze": "#CC79A7", "execute": "#56B4E9", "verify": GREEN}
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,

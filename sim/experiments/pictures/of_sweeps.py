@@ -1,0 +1,118 @@
+"""Pictures of a sweep: a line with its band over one path, a heat map over two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite, isinf, nan
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+
+from scenarios.metrics import lookup
+from sim.drawing import BLUE, PALE
+from sim.experiments.designs import Point, number, shown
+from sim.experiments.pictures.axes import NoPicture, axes_for, grid, height_of_infinity, label, mark_infinity
+from sim.experiments.sweep_folder import key
+from sim.numbers import count, quantity
+from sim.statistics import Estimate
+
+if TYPE_CHECKING:
+    from sim.experiments.sweep import Sweep
+
+INCHES = 7.5, 4.65
+"""Of a new figure."""
+MOST_CELLS_WITH_NUMBERS = 200
+
+
+@dataclass(frozen=True)
+class SweepPictures:
+    """`sweep.plot`."""
+
+    sweep: Sweep
+
+    def metric(self, name: str, ax: Axes | None = None) -> Axes:
+        """A metric over one path, as a line with its 95 % intervals, or over two, as a heat map.
+
+        It is drawn on `ax`, or in a new figure. Raises UnknownMetric, and NoPicture, a ValueError, for more paths, or
+        for a metric that was observed at no point.
+        """
+        found = self.sweep
+        estimates = found.estimates(name)
+        if not estimates:
+            raise NoPicture(f"{name}: was observed at no point; valid: another metric")
+        if len(found.paths) > 2:
+            raise NoPicture(f"{len(found.paths)} paths are too many for a picture; valid: one or two")
+        with axes_for(ax, *INCHES) as axes:
+            if len(found.paths) == 1:
+                _line(axes, found, name, estimates)
+            else:
+                _heat(axes, found, name, estimates)
+            axes.set_title(f"{found.scenario.name}: {name}, {count(found.replications, 'replication')}", loc="left")
+        return axes
+
+
+def _line(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate]) -> None:
+    (path,) = found.paths
+    points = [point for point in found.points if key(point) in estimates]
+    places = _places(points, path)
+    points = [point for _, point in sorted(zip(places, points, strict=True), key=lambda pair: pair[0])]
+    at = sorted(places)
+    of = [estimates[key(point)] for point in points]
+    infinity = height_of_infinity([each.mean for each in of])
+    means = [infinity if infinity is not None and isinf(each.mean) else each.mean for each in of]
+    bands = [each.ci95 or (mean, mean) for each, mean in zip(of, means, strict=True)]
+    axes.fill_between(at, [low for low, _ in bands], [high for _, high in bands], color=BLUE, alpha=0.18, linewidth=0)
+    axes.plot(at, means, "o-", color=BLUE, markersize=4)
+    if any(number(point[path]) is None for point in points):
+        axes.set_xticks(at, [shown(point[path]) for point in points])
+    axes.set_xlabel(path)
+    axes.set_ylabel(label(metric, _unit(found, metric)))
+    grid(axes)
+    mark_infinity(axes.yaxis, infinity)
+
+
+def _places(points: list[Point], path: str) -> list[float]:
+    """Where each value stands: at itself where all are numbers, else in the order in which they were given."""
+    numbers = [number(point[path]) for point in points]
+    if all(each is not None for each in numbers):
+        return [each for each in numbers if each is not None]
+    order = list(dict.fromkeys(point[path] for point in points))
+    return [float(order.index(point[path])) for point in points]
+
+
+def _heat(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate]) -> None:
+    across, up = found.paths
+    columns, rows = _values(found, across), _values(found, up)
+    means = [[nan] * len(columns) for _ in rows]
+    for point in found.points:
+        if key(point) in estimates:
+            means[rows.index(point[up])][columns.index(point[across])] = estimates[key(point)].mean
+    cells = [[mean if isfinite(mean) else nan for mean in row] for row in means]
+    image = axes.imshow(cells, origin="lower", aspect="auto", cmap=mpl.colormaps["cividis"].with_extremes(bad=PALE))
+    axes.set_xticks(range(len(columns)), [shown(each) for each in columns])
+    axes.set_yticks(range(len(rows)), [shown(each) for each in rows])
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    unit = _unit(found, metric)
+    axes.figure.colorbar(image, ax=axes, label=label(metric, unit))
+    if len(columns) * len(rows) <= MOST_CELLS_WITH_NUMBERS:
+        known = [value for row in cells for value in row if isfinite(value)]
+        bright = min(known) + 0.6 * (max(known) - min(known)) if known else -inf
+        for row, values in enumerate(means):
+            for column, value in enumerate(values):
+                color = "white" if value < bright else "black"
+                axes.text(column, row, quantity(value, unit), ha="center", va="center", color=color, size=8)
+
+
+def _values(found: Sweep, path: str) -> list[str]:
+    """The values of a path: in order of number where they are, else as they were given."""
+    values = list(dict.fromkeys(point[path] for point in found.points))
+    numbers = [number(each) for each in values]
+    if any(each is None for each in numbers):
+        return values
+    return [value for _, value in sorted(zip(numbers, values, strict=True), key=lambda pair: pair[0] or 0.0)]
+
+
+def _unit(found: Sweep, metric: str) -> str:
+    return lookup(metric, tuple(found.scenario.resources)).unit

@@ -1,0 +1,99 @@
+"""What stands where in the pictures of a comparison."""
+
+from dataclasses import replace
+from math import inf
+
+import pytest
+from matplotlib.figure import Figure
+
+import scenarios
+import sim
+from scenarios.metrics import UnknownMetric
+from sim.experiments.pictures.axes import NoPicture, figure_of
+from sim.experiments.pictures.of_comparisons import COLORS
+
+TIME = "recovery.time.mean"
+SHORT = {"duration": "10m", "warmup": "0s", "agents.mtbf": "3m", "faults": []}
+BEAT = "recovery.detection.heartbeat_interval"
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    scenario = scenarios.load("agent-failure").with_values(SHORT)
+    return sim.compare(scenario, {}, {BEAT: "2s"}, seed=7, replications=4)
+
+
+@pytest.fixture
+def ax():
+    return Figure().add_subplot()
+
+
+def with_values(comparison, metric, a, b):
+    results = [
+        replace(
+            result,
+            runs=tuple(
+                replace(run, metrics={**run.metrics, metric: value})
+                for run, value in zip(result.runs, values, strict=True)
+            ),
+        )
+        for result, values in ((comparison.a, a), (comparison.b, b))
+    ]
+    return replace(comparison, a=results[0], b=results[1])
+
+
+def test_each_difference_is_drawn_in_percent_of_a(comparison, ax):
+    chosen = replace(comparison, chosen=(TIME, "tasks.sojourn.mean"))
+    assert chosen.plot.differences(ax) is ax
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == [*chosen.differences]
+    marks = [line for line in ax.lines if line.get_marker() == "o"]
+    for name, mark in zip(names, marks, strict=True):
+        each = chosen.differences[name]
+        assert mark.get_xdata()[0] == pytest.approx(100 * each.relative)
+        assert mark.get_color() == COLORS[each.verdict]
+    told = [label.get_text() for label in ax.child_axes[0].get_yticklabels()]
+    assert told[names.index(TIME)].endswith("better)")
+    assert ax.get_title("left") == "agent-failure: b against a, 4 pairs of replications"
+    assert ax.texts[0].get_text() == "a  (as the scenario is)\nb  recovery.detection.heartbeat_interval=2s"
+
+
+def test_a_figure_of_its_own_is_as_high_as_it_has_rows(comparison):
+    few, many = replace(comparison, chosen=(TIME,)), replace(comparison, chosen=("recovery.*",))
+    low, high = (figure_of(each.plot.differences, each.plot.inches()) for each in (few, many))
+    rows = [len(figure.axes[0].get_yticks()) for figure in (low, high)]
+    assert high.get_figheight() - low.get_figheight() == pytest.approx(0.27 * (rows[1] - rows[0]))
+
+
+def test_each_pair_is_a_line_that_says_which_way_it_went(comparison, ax):
+    known = with_values(comparison, TIME, [30.0, 30.0, 30.0, None], [20.0, 40.0, 30.0, 10.0])
+    known.plot.metric(TIME, ax)
+    *pairs, mean = ax.lines
+    assert [list(line.get_ydata()) for line in pairs] == [[30.0, 20.0], [30.0, 40.0], [30.0, 30.0], [10.0]]
+    assert [line.get_color() for line in pairs] == [
+        COLORS[of] for of in ("better", "worse", "no difference shown", "no difference shown")
+    ]
+    assert list(pairs[3].get_xdata()) == [1]
+    assert list(mean.get_ydata()) == [30.0, 30.0]
+    assert ax.get_ylabel() == "recovery.time.mean (s)"
+    assert "no difference shown" in ax.texts[0].get_text()
+
+
+def test_more_of_what_should_be_high_is_better(comparison, ax):
+    with_values(comparison, "tasks.throughput", [1.0, 1, 1, 1], [2.0, 2, 2, 0.5]).plot.metric("tasks.throughput", ax)
+    assert [line.get_color() for line in ax.lines[:4]] == [COLORS["better"]] * 3 + [COLORS["worse"]]
+
+
+def test_an_infinite_value_stands_above_all_others_and_there_is_no_mean(comparison, ax):
+    with_values(comparison, TIME, [30.0, 30.0, 30.0, 30.0], [20.0, 40.0, 30.0, inf]).plot.metric(TIME, ax)
+    assert [list(line.get_ydata()) for line in ax.lines][3:] == [[30.0, 44.0]]
+    assert [label.get_text() for label in ax.get_yticklabels()][-1] == "∞"
+
+
+def test_what_cannot_be_drawn_is_said(comparison, ax):
+    with pytest.raises(UnknownMetric, match=r"nearest: 'recovery\.time\.mean'"):
+        comparison.plot.metric("recovery.time.meen", ax)
+    with pytest.raises(
+        NoPicture, match=r"client\.timeouts: agent-failure observes it in no pair of replications; valid:"
+    ):
+        with_values(comparison, "client.timeouts", [1.0] * 4, [None] * 4).plot.metric("client.timeouts", ax)

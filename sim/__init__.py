@@ -1,8 +1,8 @@
 """The world in which things go wrong, and the bench around it.
 
-`run` gives one replication of a scenario, `replicate` several with their intervals, `compare` what a setting changes;
-`sim.loop.SimLoop` is asyncio on
-SimPy's clock. What is asked for is imported when it is asked for, so that the loop alone stays light.
+`run` gives one replication of a scenario, `replicate` several with their intervals, `compare` what a setting changes,
+`find_warmup` how long a scenario takes to settle; `sim.loop.SimLoop` is asyncio on SimPy's clock. What is asked for is
+imported when it is asked for, so that the loop alone stays light.
 """
 
 from importlib import import_module
@@ -14,8 +14,23 @@ if TYPE_CHECKING:
     from sim.experiments.rare import Rare, rare
     from sim.experiments.replications import Result, replicate
     from sim.experiments.sweep import Sweep, load_sweep, sweep
+    from sim.experiments.warmup import Warmup, find_warmup
 
-__all__ = ["Comparison", "Rare", "Result", "Run", "Sweep", "compare", "load_sweep", "rare", "replicate", "run", "sweep"]
+__all__ = [
+    "Comparison",
+    "Rare",
+    "Result",
+    "Run",
+    "Sweep",
+    "Warmup",
+    "compare",
+    "find_warmup",
+    "load_sweep",
+    "rare",
+    "replicate",
+    "run",
+    "sweep",
+]
 
 _HOMES = {
     "Run": "sim.bench",
@@ -29,6 +44,8 @@ _HOMES = {
     "rare": "sim.experiments.rare",
     "Result": "sim.experiments.replications",
     "replicate": "sim.experiments.replications",
+    "Warmup": "sim.experiments.warmup",
+    "find_warmup": "sim.experiments.warmup",
 }
 
 

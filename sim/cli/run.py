@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,16 +16,18 @@ from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json
 from sim.cli.histories import check_history
 from sim.cli.interrupts import check
+from sim.cli.keepers import Kept
+from sim.cli.precision import check_precise, precision_asked
 from sim.cli.reports import ReportFolder, check_reports
+from sim.cli.warmups import check_find_warmup, find_warmups, repeating
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from scenarios import Scenario
-    from sim.bench import Run
-    from sim.cli.histories import HistoryFile
     from sim.experiments.precision import Asked
     from sim.experiments.replications import Result
+    from sim.experiments.warmup import Warmup
 
 INTERRUPTED = 130
 
@@ -52,6 +52,12 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Another value for a key; may be repeated.")
     ] = None,
+    find_warmup: Annotated[
+        bool,
+        typer.Option(
+            "--find-warmup", help="Find the warm-up in ten pilot runs without the faults, in place of the scenario's."
+        ),
+    ] = False,
     jobs: options.Jobs = "1",
     json: options.Json = None,
     history: Annotated[
@@ -72,7 +78,7 @@ def run(
     """Run scenarios and say how recovery went. Exit status 1 when an expectation or an invariant does not hold."""
     chosen = options.seed(seed)
     many, processes = options.positive("--replications", replications or "1"), options.positive("--jobs", jobs)
-    asked = _precision(precision, precise or [], most)
+    asked = precision_asked(precision, precise or [], most)
     if isinstance(chosen, str) and (many > 1 or asked is not None):
         alone, given = chosen.partition("/")[0], "--replications" if asked is None else "--precision"
         raise BadInput(f"--seed {chosen}: is one replication; valid: leave {given} out, or --seed {alone}")
@@ -83,6 +89,8 @@ def run(
             "--precision: keeps nothing of each run; valid: without --history, --reports, --check-determinism"
         )
     changes = options.changes(set_ or [])
+    if find_warmup:
+        check_find_warmup(changes, check_determinism)
     check_writable("--json", json)
     check_writable("--history", history)
     if json is not None and json == history and json != os.devnull:
@@ -95,8 +103,9 @@ def run(
     check_reports(reports, loaded)
     check_history(history, loaded)
     kept = Kept(history, None if reports is None else ReportFolder(reports))
-    _check_precise(asked, loaded)
-    results = _results(loaded, chosen, many, processes, kept, asked, quiet, no_color)
+    check_precise(asked, loaded)
+    warmups = find_warmups(loaded, chosen, processes, quiet, no_color) if find_warmup else []
+    results = _results(loaded, chosen, many, processes, kept, asked, warmups, quiet, no_color)
     _report(results, scenario, changes, quiet or json == STDOUT, no_color)
     if json is not None:
         data = [result.as_json() for result in results]
@@ -104,30 +113,6 @@ def run(
     if _interrupted(results, loaded):
         return INTERRUPTED
     return 0 if all(result.holds for result in results) else 1
-
-
-def _precision(text: str | None, metrics: list[str], most: str) -> Asked | None:
-    from sim.experiments.precision import LEAST, Asked
-
-    if text is None:
-        if metrics:
-            raise BadInput("--precise: says of which metric; valid: with --precision, such as 5%")
-        return None
-    cap = options.positive("--most", most)
-    if cap < LEAST:
-        raise BadInput(f"--most {most}: is too few to look at; valid: {LEAST} or more")
-    return Asked(options.share("--precision", text), tuple(metrics), cap)
-
-
-def _check_precise(asked: Asked | None, loaded: list[Scenario]) -> None:
-    from scenarios.metrics import UnknownMetric, lookup
-
-    for scenario in loaded if asked is not None else ():
-        for name in asked.metrics if asked is not None else ():
-            try:
-                lookup(name, tuple(scenario.resources))
-            except UnknownMetric as error:
-                raise BadInput(f"--precise {name}: {error}") from None
 
 
 def _determinism(
@@ -161,6 +146,7 @@ def _results(
     jobs: int,
     kept: Kept,
     asked: Asked | None,
+    warmups: list[Warmup],
     quiet: bool,
     no_color: bool,
 ) -> list[Result]:
@@ -170,19 +156,23 @@ def _results(
     from sim.experiments.replications import replicate
 
     results: list[Result] = []
+    given: list[Warmup | None] = [*warmups] or [None] * len(loaded)
+    loaded = [warmup.scenario for warmup in warmups] or loaded
     with ExitStack() as stack:
         bar = stack.enter_context(progress(no_color, quiet))
         keepers = stack.enter_context(kept.opened(loaded))
         try:
-            for scenario in loaded:
+            for scenario, warmup in zip(loaded, given, strict=True):
                 task = bar.add_task(scenario.name, total=replications)
                 advance = partial(bar.advance, task)
                 if not kept.anything:
                     told = partial(_total, bar, task)
                     heard = _ignoring(advance)
-                    result = replicate(scenario, seed, replications, jobs, heard, precision=asked, on_look=told)
+                    result = replicate(
+                        scenario, seed, replications, jobs, heard, precision=asked, on_look=told, warmup=warmup
+                    )
                 else:
-                    result = _one_after_another(scenario, seed, replications, keepers, advance)
+                    result = keepers.replicate(scenario, seed, replications, advance, warmup)
                 results.append(result)
                 if result.interrupted:
                     break
@@ -216,73 +206,6 @@ def _finished(result: Result, replications: int, asked: Asked | None) -> str:
     return f"{len(result.runs)} of {many} of {result.scenario.name}"
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of each run: a file for its history, a folder for its reports."""
-
-    history: str | None
-    reports: ReportFolder | None
-
-    @property
-    def anything(self) -> bool:
-        """Whether runs have to come one after another, here."""
-        return self.history is not None or self.reports is not None
-
-    @contextmanager
-    def opened(self, loaded: list[Scenario]) -> Iterator[Keepers]:
-        """What takes the runs, as long as the block lasts."""
-        if self.history is None:
-            yield Keepers(None, self.reports)
-            return
-        from sim.cli.histories import history_file
-
-        with history_file(self.history, loaded) as file:
-            yield Keepers(file, self.reports)
-
-
-@dataclass(frozen=True)
-class Keepers:
-    """Those who keep something of each run."""
-
-    history: HistoryFile | None
-    reports: ReportFolder | None
-
-    def run(self, scenario: Scenario, seed: int | str | None, number: int) -> Run:
-        """Run a replication and keep what is to be kept of it."""
-        from sim import bench
-
-        if self.reports is None:
-            found = bench.run(scenario, seed, number)
-        else:
-            found = bench.run(scenario, seed, number, core=self.reports.core())
-            self.reports.add(found)
-        if self.history is not None:
-            self.history.add(found)
-        return found
-
-
-def _one_after_another(
-    scenario: Scenario, seed: int | str | None, replications: int, keepers: Keepers, finished: Callable[[], None]
-) -> Result:
-    """As `replicate` on one process, with what is to be kept of each run."""
-    from sim.bench import replication_name
-    from sim.experiments.replications import Result
-    from sim.experiments.summaries import RunSummary
-
-    summaries: list[RunSummary] = []
-    interrupted = False
-    try:
-        for number in range(replications):
-            summaries.append(RunSummary.of(keepers.run(scenario, seed, number)))
-            finished()
-            check()
-    except KeyboardInterrupt:
-        if not summaries:
-            raise
-        interrupted = True
-    return Result(scenario, replication_name(scenario, seed).partition("/")[0], tuple(summaries), interrupted)
-
-
 def _report(results: list[Result], names: list[str], changes: dict[str, str], quiet: bool, no_color: bool) -> None:
     """Tables on stdout; when quiet, only what does not hold, on stderr."""
     from sim.numbers import signs
@@ -291,12 +214,13 @@ def _report(results: list[Result], names: list[str], changes: dict[str, str], qu
     out = console(no_color)
     style = signs(out.encoding)
     for number, (name, result) in enumerate(zip(names, results, strict=False)):
+        changed = repeating(result, changes)
         if quiet:
-            for line in failures(result, name, changes, signs(sys.stderr.encoding)):
+            for line in failures(result, name, changed, signs(sys.stderr.encoding)):
                 say(line)
             continue
         if number:
             out.print()
         out.print(summary(result, style))
-        for line in failures(result, name, changes, style):
+        for line in failures(result, name, changed, style):
             out.print(line, style="red", soft_wrap=True)

@@ -52,10 +52,6 @@ class Backend:
         Runs of a process that has died are given to others, once; `on_lost` hears how many were not finished by then.
         Raises BackendError, and WorkersDied when it happens again.
         """
-        if self.is_here or (self.name == "loky" and len(arguments) == 1):
-            for place, of_one in enumerate(arguments):
-                yield place, work(*of_one)
-            return
         left = dict(enumerate(arguments))
         again = False
         while left:

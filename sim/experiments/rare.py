@@ -24,6 +24,7 @@ from sim.branches import Trajectory
 from sim.experiments.backends import Backend
 from sim.experiments.replications import installed_version
 from sim.experiments.splitting import Flight, Splitting, combined, split
+from sim.experiments.workers import spread
 from sim.garbage import rare_collections
 from sim.history import History
 from sim.invariants import check_all
@@ -207,17 +208,17 @@ def rare(
     if particles < 2:
         raise RareError(f"{particles} particles: leave nobody to go on; valid: 2 or more")
     group = replication_name(scenario, seed).rpartition("/")[0]
-    where = backend or Backend(jobs=jobs)
+    where = backend or jobs
     done: dict[int, Splitting | tuple[bool, ...]] = {}
     interrupted = False
     try:
         if on is None:
             starts = range(0, many, BLOCK)
             calls = [(scenario, asked, group, start, min(BLOCK, many - start)) for start in starts]
-            results: Iterator[tuple[int, Any]] = where.each(_counted, calls, on_lost)
+            results: Iterator[tuple[int, Any]] = spread(_counted, calls, where, on_lost)
         else:
-            results = where.each(
-                _splitting, [(scenario, asked, group, on, number, particles) for number in range(many)], on_lost
+            results = spread(
+                _splitting, [(scenario, asked, group, on, number, particles) for number in range(many)], where, on_lost
             )
         for place, found in results:
             done[place] = found

@@ -17,6 +17,7 @@ from sim.bench import replication_name
 from sim.experiments.precision import LEAST, Asked, Reached, next_look, reached
 from sim.experiments.summaries import RunSummary
 from sim.experiments.tails import heavy_tails
+from sim.experiments.warmup import Warmup, given
 from sim.experiments.workers import OnRun, summaries
 from sim.measures.diagnosis import as_frame, total
 from sim.statistics import Estimate, estimate
@@ -36,13 +37,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Result:
-    """Replications of one scenario. `interrupted`: fewer than asked for, because the user stopped."""
+    """Replications of one scenario. `interrupted`: fewer than asked for, because the user stopped.
+
+    `warmup`: how the scenario's warm-up was found; None when it was given.
+    """
 
     scenario: Scenario
     seed: str
     runs: tuple[RunSummary, ...]
     interrupted: bool = False
     asked: Asked | None = None
+    warmup: Warmup | None = None
 
     @cached_property
     def precision(self) -> tuple[Reached, ...]:
@@ -120,6 +125,7 @@ class Result:
             "replications": len(self.runs),
             "interrupted": self.interrupted,
             "heavy_tails": {tail.path: tail.alpha for tail in heavy_tails(self.scenario)},
+            "warmup": given(self.scenario) if self.warmup is None else self.warmup.as_json(),
             **({} if self.asked is None else {"precision": _precision(self.asked, self.precision)}),
             "scenario_resolved": self.scenario.resolved(),
             "runbook_sha256": self.scenario.recovery.runbook_sha256,
@@ -175,8 +181,11 @@ def replicate(
     *,
     precision: Asked | float | None = None,
     on_look: Callable[[int], None] | None = None,
+    warmup: Warmup | None = None,
 ) -> Result:
     """Run replications 0 … n-1 of a scenario, on `jobs` processes, and put them together in that order.
+
+    A `warmup` that was found (`sim.find_warmup`) takes the place of the scenario's, and the result tells of it.
 
     With `precision`, a share such as 0.05 or an `Asked`, there are as many as it takes for it, in place of
     `replications`: of a share, for `recovery.time.mean`, or `tasks.sojourn.mean` where nothing is recovered. `on_look`
@@ -189,12 +198,15 @@ def replicate(
     replication.
     """
     asked = _checked(seed, replications, jobs, precision)
+    if warmup is not None:
+        scenario = scenario.with_values({"warmup": warmup.seconds})
     first = replication_name(scenario, seed)
     group = first.rpartition("/")[0]
     finished: dict[str, RunSummary] = {}
 
     def known(names: Sequence[str], *, interrupted: bool = False) -> Result:
-        return Result(scenario, group, tuple(finished[name] for name in names if name in finished), interrupted, asked)
+        runs = tuple(finished[name] for name in names if name in finished)
+        return Result(scenario, group, runs, interrupted, asked, warmup)
 
     until: int | None = replications if asked is None else LEAST
     names: list[str] = []

@@ -7,7 +7,7 @@ nor when, nor on what is run beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from scenarios import Scenario
 from sim.bench import run
@@ -15,6 +15,7 @@ from sim.experiments.backends import Backend
 from sim.experiments.summaries import RunSummary
 
 Key = TypeVar("Key")
+Given = TypeVar("Given")
 Work = tuple[Key, Scenario, str]
 """A run under a key of the caller's: the scenario, and the name of the replication."""
 OnRun = Callable[[RunSummary], None]
@@ -28,13 +29,26 @@ def summaries(
 
     Raises what `Backend.each` raises.
     """
-    backend = Backend(jobs=on) if isinstance(on, int) else on
-    if backend.is_here or (backend.name == "loky" and len(works) == 1):
-        for key, scenario, name in works:
-            yield key, summary(scenario, name)
-        return
-    for place, found in backend.each(summary, [(scenario, name) for _, scenario, name in works], on_lost):
+    for place, found in spread(summary, [(scenario, name) for _, scenario, name in works], on, on_lost):
         yield works[place][0], found
+
+
+def spread(
+    work: Callable[..., Given],
+    arguments: Sequence[tuple[Any, ...]],
+    on: int | Backend = 1,
+    on_lost: Callable[[int], None] | None = None,
+) -> Iterator[tuple[int, Given]]:
+    """What `work` gives for each of these arguments, with its place: in this process where that is as good.
+
+    Raises what `Backend.each` raises.
+    """
+    backend = Backend(jobs=on) if isinstance(on, int) else on
+    if backend.is_here or (backend.name == "loky" and len(arguments) == 1):
+        for place, each in enumerate(arguments):
+            yield place, work(*each)
+        return
+    yield from backend.each(work, arguments, on_lost)
 
 
 def summary(scenario: Scenario, name: str) -> RunSummary:

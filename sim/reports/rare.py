@@ -7,7 +7,7 @@ from rich.text import Text
 
 from sim.experiments.rare import Rare
 from sim.levels import LEVELS
-from sim.reports.numbers import count, duration
+from sim.numbers import count, duration
 
 PERCENT_FROM = 0.001
 

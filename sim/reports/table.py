@@ -30,7 +30,7 @@ PHASE_STYLES = {"detect": "yellow", "wait": "bright_black", "analyze": "cyan", "
 
 def summary(result: Result, style: Signs = UNICODE) -> Group:
     """All that `recovery-bench run` prints about a scenario, but for `failures`, whose lines must not be broken."""
-    parts: list[Any] = [headline(result, style)]
+    parts: list[Any] = [headline(result, style), *warmup(result)]
     parts += [Text(sentence, "yellow") for sentence in never_injected(result.scenario)]
     if len(result.runs) > 1:
         parts += [Text(str(tail), "yellow") for tail in heavy_tails(result.scenario)]
@@ -58,6 +58,16 @@ def headline(result: Result, style: Signs = UNICODE) -> Text:
     if result.interrupted:
         line.append(" (interrupted)", "yellow not bold")
     return line
+
+
+def warmup(result: Result) -> Iterator[Text]:
+    """The warm-up where it was found, and what is wrong with it."""
+    found = result.warmup
+    if found is not None:
+        pilots = count(found.replications, "pilot run")
+        yield Text(f"warm-up {duration(found.seconds)} found (MSER-5, {found.metric}, {pilots})", "dim")
+        if found.warning is not None:
+            yield Text(found.warning, "yellow")
 
 
 def precise(found: Reached, result: Result, style: Signs = UNICODE) -> Text:

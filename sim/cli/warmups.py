@@ -1,0 +1,57 @@
+"""`--find-warmup`: the warm-up of each scenario found before it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sim.cli.consoles import progress, say
+from sim.cli.errors import BadInput
+from sim.cli.interrupts import check
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from scenarios import Scenario
+    from sim.experiments.replications import Result
+    from sim.experiments.warmup import Warmup
+
+
+def check_find_warmup(changes: Mapping[str, str], check_determinism: bool) -> None:
+    """Raise BadInput when it contradicts something."""
+    if "warmup" in changes:
+        raise BadInput("--find-warmup, --set warmup: each says what the warm-up is; valid: one of them")
+    if check_determinism:
+        raise BadInput("--find-warmup: nothing is measured with --check-determinism; valid: one of them")
+
+
+def find_warmups(
+    loaded: list[Scenario], seed: int | str | None, jobs: int, quiet: bool, no_color: bool
+) -> list[Warmup]:
+    """A warm-up for each scenario, in order. Raises BadInput where there is none."""
+    from sim.experiments.warmup import REPLICATIONS, NoWarmup, find_warmup
+
+    found = []
+    with progress(no_color, quiet) as bar:
+        for scenario in loaded:
+            task = bar.add_task(f"{scenario.name}, warm-up", total=REPLICATIONS)
+
+            def finished(task: TaskID = task) -> None:
+                bar.advance(task)
+                check()
+
+            try:
+                found.append(find_warmup(scenario, seed, jobs=jobs, on_run=finished))
+            except NoWarmup as error:
+                raise BadInput(f"--find-warmup: {error}") from None
+            except KeyboardInterrupt:
+                say("interrupted; nothing was finished")
+                raise
+    return found
+
+
+def repeating(result: Result, changes: Mapping[str, str]) -> dict[str, str]:
+    """The changes that repeat a result's runs: with the warm-up that was found, no pilot is needed for them."""
+    if result.warmup is None:
+        return dict(changes)
+    return {**changes, "warmup": f"{result.warmup.seconds!r}".removesuffix(".0") + "s"}

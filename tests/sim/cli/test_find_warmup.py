@@ -1,0 +1,116 @@
+"""`run --find-warmup`: what is told and written, and what contradicts it."""
+
+import json
+import re
+import shlex
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import scenarios
+import sim
+from sim.cli import main
+
+RUN = ["run", "small.scenario.yaml", "--find-warmup"]
+HEADER = r"warm-up (\d+)s found \(MSER-5, tasks\.in_system\.mean, 10 pilot runs\)"
+
+
+@pytest.fixture
+def settling(small):
+    """A scenario that takes its time to settle."""
+    text = (
+        (small / "small.scenario.yaml").read_text().replace("mean: 3s", "mean: 20s").replace("count: 10", "count: 80")
+    )
+    (small / "small.scenario.yaml").write_text(text)
+    (small / "strict.scenario.yaml").write_text(text.replace("<= 35s", "<= 1s"))
+    return small
+
+
+def test_what_was_found_is_in_the_table_and_in_json(settling, capsys):
+    assert main([*RUN, "--replications", "2", "--json", "found.json"]) == 0
+    out = capsys.readouterr().out
+    seconds = float(re.search(HEADER, out)[1])
+    assert seconds > 0
+    found = json.loads((settling / "found.json").read_text())
+    assert found["warmup"] == {
+        "seconds": seconds,
+        "found": True,
+        "metric": "tasks.in_system.mean",
+        "replications": 10,
+    }
+    assert found["scenario_resolved"]["warmup"] == seconds
+
+
+def test_a_given_one_is_in_json_alone(settling, capsys):
+    assert main(["run", "small.scenario.yaml", "--set", "warmup=1m", "--json", "given.json"]) == 0
+    assert "warm-up" not in capsys.readouterr().out
+    assert json.loads((settling / "given.json").read_text())["warmup"] == {"seconds": 60.0, "found": False}
+
+
+def test_one_replication_has_the_same_warm_up_as_all_of_its_seed(settling, capsys):
+    assert main([*RUN, "--seed", "3", "--replications", "2"]) == 0
+    assert main([*RUN, "--seed", "3/1"]) == 0
+    first, second = (float(found) for found in re.findall(HEADER, capsys.readouterr().out))
+    loaded = scenarios.load("small.scenario.yaml")
+    assert first == second == sim.find_warmup(loaded, seed=3).seconds != sim.find_warmup(loaded).seconds
+
+
+def test_histories_that_are_kept_are_of_the_scenario_with_it(settling, capsys):
+    assert main([*RUN, "--replications", "2", "--history", "events.parquet"]) == 0
+    seconds = float(re.search(HEADER, capsys.readouterr().out)[1])
+    about = json.loads(pq.read_schema("events.parquet").metadata[b"recovery-bench"])
+    assert [scenario["warmup"] for scenario in about["scenarios"]] == [seconds]
+    assert pd.read_parquet("events.parquet")["replication"].unique().tolist() == ["7/0", "7/1"]
+
+
+def test_what_fails_is_repeated_with_it_and_without_pilots(settling, capsys):
+    assert main(["run", "strict.scenario.yaml", "--find-warmup", "--json", "found.json"]) == 1
+    (command,) = re.findall(r"replay: recovery-bench (.*)", capsys.readouterr().out)
+    seconds = json.loads((settling / "found.json").read_text())["warmup"]["seconds"]
+    assert f"--set warmup={seconds:g}s" in command
+    assert main([*shlex.split(command), "--json", "again.json"]) == 1
+    found, again = (json.loads((settling / name).read_text()) for name in ("found.json", "again.json"))
+    assert again["runs"][0]["metrics"] == found["runs"][0]["metrics"]
+
+
+def test_a_fault_that_comes_before_it_ends_is_told(settling, capsys):
+    assert main([*RUN, "--set", "faults=[{agent_crash: {at: 1s}}]", "--set", "expect=[]"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(
+        r"ends at \d+s, and the first fault comes at 1s: what is recovered before it ends is not meas", out
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--set", "warmup=1m"], "--find-warmup, --set warmup: each says what the warm-up is; valid: one of them\n"),
+        (["--check-determinism"], "--find-warmup: nothing is measured with --check-determinism; valid: one of them\n"),
+        (
+            ["--set", "tasks.arrivals={poisson: {rate: 5/s}}"],
+            (
+                "--find-warmup: small: tasks.in_system.mean has not settled in the first half of the run (600s), and "
+                "never will: 125% of what its agents can do is asked of them; valid: more agents or less load, or a "
+                "warmup that is given\n"
+            ),
+        ),
+        (
+            ["--set", "tasks.arrivals={burst: {size: 5}}"],
+            "--find-warmup: small: a burst is measured from its first task to its last; valid: warmup=0s\n",
+        ),
+    ],
+)
+def test_what_contradicts_it_is_said_in_one_line(settling, capsys, more, said):
+    assert main([*RUN, *more]) == 2
+    assert capsys.readouterr() == ("", said)
+
+
+def test_an_interrupt_while_it_is_looked_for_leaves_nothing(settling, capsys, monkeypatch):
+    def simulate(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sim.experiments.warmup.simulate", simulate)
+    assert main([*RUN, "--json", "found.json"]) == 130
+    assert capsys.readouterr() == ("", "interrupted; nothing was finished\n")
+    assert not (settling / "found.json").exists()

@@ -1,0 +1,254 @@
+"""Warm-ups that are found: where a series settles, and what is refused because it does not."""
+
+import math
+
+import numpy as np
+import pytest
+
+import scenarios
+import sim
+from sim.experiments.backends import Backend
+from sim.experiments.warmup import SLICES, NoWarmup, mser5
+from sim.statistics import estimate
+
+QUEUE = """\
+name: queue
+seed: 7
+duration: 10m
+tasks: {arrivals: {poisson: {rate: %s}}, work: {exponential: {mean: 1s}}}
+agents: {count: 2}
+"""
+
+
+@pytest.fixture(scope="module")
+def queue():
+    return scenarios.loads(QUEUE % "1/s")
+
+
+# ------------------------------------------------------------------------------------------------------------- MSER-5
+def autoregressive(generator, bias, time_constant, count=500, runs=10):
+    """Mean over runs of xₜ = 0.5 xₜ₋₁ + noise, with a bias that decays exponentially."""
+    noise = generator.normal(size=(runs, count))
+    series = np.zeros((runs, count))
+    for place in range(1, count):
+        series[:, place] = 0.5 * series[:, place - 1] + noise[:, place]
+    return series.mean(axis=0) + bias * np.exp(-np.arange(count) / time_constant)
+
+
+def test_a_cut_by_hand():
+    """Batch means 10, 0, 1, 0, 1, …: without the first, their spread is a quarter for ever."""
+    means = [10.0, *[0.0, 1.0] * 10]
+    series = np.repeat(means, 5)
+    assert mser5(series) == 5
+    assert mser5([*series, 50.0, 50.0, 50.0, 50.0]) == 5  # no whole batch: not looked at
+    assert mser5(series[5:]) == 0
+
+
+def test_a_bias_that_decays_is_cut_where_it_has_gone_and_not_much_later():
+    generator = np.random.default_rng(3)
+    cuts = [mser5(autoregressive(generator, bias=-10, time_constant=30)) for _ in range(40)]
+    assert None not in cuts
+    left = 10 * np.exp(-np.median(cuts) / 30)
+    sd = math.sqrt(1 / (1 - 0.5**2) / 10)
+    assert left < sd, "what is left of it is lost in the noise"
+    assert np.median(cuts) < 5 * 30
+
+
+def test_where_nothing_has_to_be_cut_nearly_nothing_is():
+    generator = np.random.default_rng(4)
+    cuts = [mser5(autoregressive(generator, bias=0, time_constant=1)) for _ in range(40)]
+    assert np.median(cuts) == 0
+    assert np.mean([cut <= 50 for cut in cuts if cut is not None]) > 0.85
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 1e9])
+def test_of_a_constant_nothing_is_cut_whatever_the_rounding(level):
+    assert mser5(level * (1 + 1e-14 * np.arange(500))) == 0
+
+
+@pytest.mark.parametrize("shape", [lambda t: t, lambda t: -t, np.sqrt, lambda t: t**2])
+def test_a_trend_is_refused(shape):
+    noise = np.random.default_rng(6).normal(size=500)
+    assert mser5(shape(np.arange(500.0)) + 0.1 * noise) is None
+
+
+def test_a_bias_that_is_gone_only_in_the_second_half_is_refused():
+    generator = np.random.default_rng(7)
+    assert [mser5(autoregressive(generator, bias=-10, time_constant=120)) for _ in range(10)] == [None] * 10
+
+
+def test_dependent_values_at_the_very_end_that_lie_close_together_are_no_reason_to_refuse():
+    series = np.random.default_rng(8).normal(size=500)
+    series[-30:] = 0.0
+    assert mser5(series) is not None
+
+
+def test_the_number_in_a_queue_that_begins_empty_is_unbiased_after_the_cut_and_biased_without():
+    """M/M/1 at load 0.9, as a chain of arrivals and departures (uniformization): L = ρ / (1 − ρ) = 9."""
+    generator = np.random.default_rng(20241)
+
+    def queues(runs, steps=4000):
+        up = generator.random((steps, runs)) < 0.9 / 1.9
+        number, series = np.zeros(runs), np.empty((steps, runs))
+        for step in range(steps):
+            number = np.where(up[step], number + 1, np.maximum(number - 1, 0))
+            series[step] = number
+        return series
+
+    cut = mser5(queues(500).mean(axis=1))
+    assert 0 < cut < 2000
+    fresh = queues(1000)
+    without, after = (estimate(part.mean(axis=0).tolist()) for part in (fresh, fresh[cut:]))
+    assert without.ci95[1] < 9
+    assert after.ci95[0] < 9 < after.ci95[1]
+
+
+@pytest.mark.parametrize(
+    ("series", "said"),
+    [
+        ([1.0] * 49, "49 observations are too few for MSER-5; valid: 50 or more"),
+        ([1.0] * 99 + [math.nan], "not finite"),
+    ],
+)
+def test_what_mser_cannot_take(series, said):
+    with pytest.raises(ValueError, match=said):
+        mser5(series)
+
+
+# ---------------------------------------------------------------------------------------------------------- scenarios
+def test_a_warm_up_is_found_and_put_in_place_of_the_scenarios(queue):
+    changed = queue.with_values({"warmup": "4m"})
+    found = sim.find_warmup(changed, replications=5)
+    assert 0 <= found.seconds <= 300
+    assert found.seconds == 600 * mser5(found.series.to_numpy()) / SLICES
+    assert found.scenario == changed.with_values({"warmup": found.seconds})
+    assert (found.metric, found.replications) == ("tasks.in_system.mean", 5)
+
+
+def test_the_series_is_the_mean_of_the_pilots(queue):
+    found = sim.find_warmup(queue, seed=7, replications=4)
+    pilots = [sim.run(queue, f"7/warmup.{number}").metrics["tasks.in_system.mean"] for number in range(4)]
+    assert found.series.mean() == pytest.approx(np.mean(pilots))
+    assert found.series.index[-1] == 600
+    assert found.series.iloc[0] < found.series.mean() / 2
+
+
+def test_pilots_are_not_the_runs_that_are_measured(queue):
+    pilots = sim.find_warmup(queue, replications=3).series.mean()
+    measured = sim.replicate(queue, replications=3).metrics["tasks.in_system.mean"].mean
+    assert pilots != pytest.approx(measured)
+
+
+def test_the_seed_decides(queue):
+    assert not sim.find_warmup(queue, seed=8).series.equals(sim.find_warmup(queue, seed=7).series)
+
+
+def test_it_is_the_same_whatever_the_number_of_jobs_and_the_replication(queue):
+    one = sim.find_warmup(queue, seed=7, replications=3)
+    for other in (
+        sim.find_warmup(queue, seed=7, replications=3, jobs=2),
+        sim.find_warmup(queue, seed="7/5", replications=3, backend=Backend("loky", 2)),
+    ):
+        assert other.series.equals(one.series)
+        assert other.seconds == one.seconds
+
+
+def test_planned_faults_are_left_out_and_random_breakdowns_stay(queue):
+    alone = sim.find_warmup(queue, replications=3)
+    hit = queue.with_values({"faults": [{"agent_hang": {"targets": "all", "at": "10s", "for": "200s"}}]})
+    assert sim.find_warmup(hit, replications=3).series.equals(alone.series)
+    breaking = queue.with_values({"agents.mtbf": "60s", "agents.restart_time": "5s"})
+    assert sim.find_warmup(breaking, replications=3).series.mean() > 1.2 * alone.series.mean()
+
+
+def test_a_first_fault_that_comes_before_it_ends_is_told(queue):
+    slow = queue.with_values({"tasks.arrivals": {"poisson": {"rate": "1.8/s"}}})
+    found = sim.find_warmup(slow, replications=5)
+    assert found.seconds > 2
+    assert found.warning is None
+    early = slow.with_values({"faults": [{"agent_crash": {"at": "590s"}}, {"agent_crash": {"at": "2s"}}]})
+    found = sim.find_warmup(early, replications=5)
+    assert found.warning == (
+        f"The warm-up that was found ends at {found.seconds:g}s, and the first fault comes at 2s: what is recovered "
+        "before it ends is not measured."
+    )
+    assert found.as_json()["warning"] == found.warning
+    again = slow.with_values({"faults": [{"agent_crash": {"every": "2s"}}]})
+    assert sim.find_warmup(again, replications=5).warning is None
+
+
+def test_a_result_tells_whether_it_was_found(queue):
+    found = sim.find_warmup(queue, replications=3, metric="tasks.throughput")
+    result = sim.replicate(queue, replications=2, warmup=found)
+    assert result.scenario == found.scenario
+    assert result.as_json()["warmup"] == {
+        "seconds": found.seconds,
+        "found": True,
+        "metric": "tasks.throughput",
+        "replications": 3,
+    }
+    given = sim.replicate(queue.with_values({"warmup": "5m"}), replications=2)
+    assert given.as_json()["warmup"] == {"seconds": 300.0, "found": False}
+
+
+def test_clients_that_do_not_think_are_judged_by_their_throughput(queue):
+    """Their number never changes."""
+    busy = queue.with_values({"tasks.arrivals": {"closed": {"clients": 5}}})
+    assert sim.find_warmup(busy, replications=3).metric == "tasks.throughput"
+    number = sim.find_warmup(busy, replications=3, metric="tasks.in_system.mean")
+    assert number.series.to_numpy() == pytest.approx(5.0)
+    assert number.seconds == 0
+    thinking = queue.with_values({"tasks.arrivals": {"closed": {"clients": 5, "think": "2s"}}})
+    assert sim.find_warmup(thinking, replications=3).metric == "tasks.in_system.mean"
+
+
+def trace(folder, until):
+    (folder / "arrivals.csv").write_text("time\n" + "\n".join(str(second) for second in range(until)) + "\n")
+    return {"trace": {"file": str(folder / "arrivals.csv"), "column": "time"}}
+
+
+def test_a_recorded_load_that_ends_before_the_run_has_no_steady_state(queue, tmp_path):
+    ending = queue.with_values({"tasks.arrivals": trace(tmp_path, 300)})
+    with pytest.raises(NoWarmup, match=r"queue: its recorded load ends at 299s, .*; valid: .*duration=299s"):
+        sim.find_warmup(ending)
+    lasting = queue.with_values({"tasks.arrivals": trace(tmp_path, 601)})
+    assert sim.find_warmup(lasting, replications=3).seconds < 300
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"tasks.arrivals": {"poisson": {"rate": "2.4/s"}}}, r"has not settled .*, and never will: 120% of what"),
+        ({"tasks.arrivals": {"interval": {"every": "250ms"}}}, r"and never will: 200% of what its agents can do"),
+        (
+            {"agents.count": 900, "tasks.work": "400s"},
+            r"tasks.in_system.mean has not settled in the first half of the run \(600s\); valid: a longer duration",
+        ),
+        ({"tasks.arrivals": {"burst": {"size": 9}}}, "queue: a burst is measured from its first .*; valid: warmup=0s"),
+        ({"tasks.count": 100}, "queue: ends after 100 tasks and is measured as a whole; valid: .*tasks.count=null"),
+        ({"tasks.arrivals": {"diurnal": {"rate": "1/s", "period": "3m"}}}, "for ever; valid: .* warmup=180s"),
+    ],
+)
+def test_what_has_no_steady_state_to_settle_in_is_refused_with_what_to_try(queue, values, said):
+    with pytest.raises(NoWarmup, match=said):
+        sim.find_warmup(queue.with_values(values), replications=3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"metric": "recovery.time.mean"},
+            "recovery.time.mean: is not known of slices of a run; valid: queue.depth.mean",
+        ),
+        (
+            {"metric": "tasks.sojourn.mean"},
+            "queue: tasks.sojourn.mean is not observed all the time; valid: tasks.in_sys",
+        ),
+        ({"replications": 0}, "0 replications on 1 jobs; valid: 1 or more of each"),
+        ({"jobs": 0}, "10 replications on 0 jobs; valid: 1 or more of each"),
+    ],
+)
+def test_what_is_no_way_to_find_one_is_refused(queue, asked, said):
+    with pytest.raises(ValueError, match=said):
+        sim.find_warmup(queue, **asked)

@@ -22,14 +22,25 @@ Jobs = Annotated[str, typer.Option(metavar="N", help="Processes to run replicati
 
 
 def seed(text: str | None) -> int | str | None:
-    """`7` as a number, `7/3` (replication 3 of seed 7) as it stands."""
+    """`7` as a number; `7/3`, replication 3 of seed 7, as it stands, and `7/3@1200:17`, which leaves it on the way."""
     if text is None:
         return None
-    match = re.fullmatch(r"\s*(\d+)\s*(?:/\s*(\d+)\s*)?", text, re.ASCII)
+    match = re.fullmatch(r"\s*(\d+)\s*(?:/\s*(\d+)((?:@\d+:\d+)*)\s*)?", text, re.ASCII)
     if match is None:
         raise BadInput(f"--seed {text}: is no seed; valid: a whole number such as 7, or 7/3 for its replication 3")
-    number, replication = match.groups()
-    return int(number) if replication is None else f"{int(number)}/{int(replication)}"
+    number, replication, branches = match.groups()
+    if replication is None:
+        return int(number)
+    name = f"{int(number)}/{int(replication)}{branches}"
+    if not branches:
+        return name
+    from sim.branches import Trajectory
+
+    try:
+        Trajectory.parse(name)
+    except ValueError as error:
+        raise BadInput(f"--seed {error}") from None
+    return name
 
 
 def positive(option: str, text: str) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sim.cli import options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, write_json
@@ -12,7 +15,6 @@ from sim.cli.interrupts import check
 
 if TYPE_CHECKING:
     from scenarios import Scenario
-    from sim.experiments.backends import Backend
     from sim.experiments.rare import Rare
 
 INTERRUPTED = 130
@@ -29,34 +31,54 @@ class Asked:
     replications: int | None
 
 
+def rare_asked(event: str, level: str | None, particles: str | None, replications: str | None) -> Asked:
+    """What the options say. Raises BadInput."""
+    many = None if replications is None else options.positive("--replications", replications)
+    number = None if particles is None else options.positive("--particles", particles)
+    if number == 1:
+        raise BadInput("--particles 1: leaves nobody to go on; valid: 2 or more")
+    return Asked(event, level, number, many)
+
+
+def check_alone(others: Sequence[str], loaded: Sequence[Scenario], seed: int | str | None) -> None:
+    """Raise BadInput for what makes no sense together with `--rare`."""
+    if others:
+        raise BadInput(f"--rare, {others[0]}: --rare only says how probable something is; valid: one of them")
+    if len(loaded) > 1:
+        raise BadInput(f"--rare: is asked of one scenario, not of {len(loaded)}; valid: one at a time")
+    if isinstance(seed, str):
+        raise BadInput(f"--seed {seed}: is one replication; valid: --seed {seed.partition('/')[0]}")
+
+
 def run_rare(
     name: str,
     scenario: Scenario,
     asked: Asked,
-    seed: int | None,
-    backend: Backend,
+    seed: int | str | None,
+    jobs: int,
+    changes: Mapping[str, str],
     json: str | None,
     quiet: bool,
     no_color: bool,
 ) -> int:
-    """Look for it, and say how probable it is."""
-    found = _looked_for(scenario, asked, seed, backend, quiet, no_color)
+    """Look for it, and say how probable it is. Raises BadInput."""
+    assert not isinstance(seed, str)
+    found = _looked_for(scenario, asked, seed, jobs, quiet, no_color)
     if not quiet and json != STDOUT:
-        from sim.reports.rare import example, rarity
+        from sim.reports.rare import rarity
 
         out = console(no_color)
         out.print(rarity(found))
-        shown = example(found, name)
-        if shown is not None:
+        if found.hits:
+            given = [name, *(part for path, value in changes.items() for part in ("--set", f"{path}={value}"))]
+            shown = shlex.join(["recovery-bench", "run", *given, "--seed", found.hits[0]])
             out.print(f"see one: {shown}", soft_wrap=True)
     if json is not None:
         write_json(json, found.as_json())
     return INTERRUPTED if found.interrupted else 0
 
 
-def _looked_for(
-    scenario: Scenario, asked: Asked, seed: int | None, backend: Backend, quiet: bool, no_color: bool
-) -> Rare:
+def _looked_for(scenario: Scenario, asked: Asked, seed: int | None, jobs: int, quiet: bool, no_color: bool) -> Rare:
     from sim.experiments.rare import NATURAL, PARTICLES, PLAIN, SPLITTINGS, RareError, event_of, level_of, rare
 
     given = {None: NATURAL, NO_LEVEL: None}.get(asked.level, asked.level)
@@ -70,8 +92,6 @@ def _looked_for(
         raise BadInput(f"--level {error}") from None
     if level is None and asked.particles is not None:
         raise BadInput(f"--particles {asked.particles}: are of a splitting; valid: with a --level")
-    if asked.particles == 1:
-        raise BadInput("--particles 1: leaves nobody to go on; valid: 2 or more")
     many = asked.replications or (PLAIN if level is None else SPLITTINGS)
     with progress(no_color, quiet) as bar:
         task = bar.add_task(scenario.name, total=many)
@@ -86,15 +106,14 @@ def _looked_for(
                 asked.event,
                 seed,
                 many,
+                jobs,
                 level=level,
                 particles=asked.particles or PARTICLES,
-                backend=backend,
                 on_done=advance,
             )
         except KeyboardInterrupt:
             say("interrupted; nothing was finished")
             raise
     if found.interrupted:
-        finished = len(found.splittings) if level is not None else found.runs
-        say(f"interrupted; finished: {finished} of {many}")
+        say(f"interrupted; finished: {len(found.splittings) if found.level else found.runs} of {many}")
     return found

@@ -18,6 +18,7 @@ from sim.cli.histories import check_history
 from sim.cli.interrupts import check
 from sim.cli.keepers import Kept
 from sim.cli.precision import check_precise, precision_asked
+from sim.cli.rare import check_alone, rare_asked, run_rare
 from sim.cli.reports import ReportFolder, check_reports
 from sim.cli.warmups import check_find_warmup, find_warmups, repeating
 
@@ -49,6 +50,17 @@ def run(
         ),
     ] = None,
     most: Annotated[str, typer.Option(metavar="N", help="Replications for --precision at most.")] = "1000",
+    rare: Annotated[
+        str | None,
+        typer.Option(metavar="EVENT", help="Only say how probable it is in a run: 'recovery.time > 600s'."),
+    ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For --rare: what rises on the way there, such as queue.depth; or none."),
+    ] = None,
+    particles: Annotated[
+        str | None, typer.Option(metavar="N", help="For --rare: trajectories of each splitting; 100 if left out.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Another value for a key; may be repeated.")
     ] = None,
@@ -89,6 +101,8 @@ def run(
             "--precision: keeps nothing of each run; valid: without --history, --reports, --check-determinism"
         )
     changes = options.changes(set_ or [])
+    if rare is None and (level is not None or particles is not None):
+        raise BadInput(f"{'--particles' if level is None else '--level'}: is of what is rare; valid: with --rare")
     if find_warmup:
         check_find_warmup(changes, check_determinism)
     check_writable("--json", json)
@@ -98,6 +112,17 @@ def run(
     if history == STDOUT:
         raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
     loaded = [_load(name, changes) for name in scenario]
+    if rare is not None:
+        others = {
+            "--precision": precision,
+            "--history": history,
+            "--reports": reports,
+            "--find-warmup": find_warmup,
+            "--check-determinism": check_determinism,
+        }
+        check_alone([name for name, value in others.items() if value], loaded, chosen)
+        looked_for = rare_asked(rare, level, particles, replications)
+        return run_rare(scenario[0], loaded[0], looked_for, chosen, processes, changes, json, quiet, no_color)
     if check_determinism:
         return _determinism(scenario, seed, replications or "1", set_ or [], (json, history, reports), no_color)
     check_reports(reports, loaded)

@@ -21,11 +21,6 @@ def rarity(found: Rare) -> Group:
     return Group(*parts)
 
 
-def example(found: Rare, name: str) -> str | None:
-    """The command that shows a run in which it happens; None: there was none."""
-    return f"recovery-bench run {name} --seed {found.hits[0]}" if found.hits else None
-
-
 def _headline(found: Rare) -> Text:
     line = Text(found.scenario.name, "bold")
     line.append(

@@ -185,3 +185,17 @@ def test_a_frame_has_the_way_up():
 def test_numbers_that_make_no_sense_are_refused(how, error):
     with pytest.raises(error, match="valid"):
         sim.rare(QUEUE, "queue.depth.max >= 6", 7, **how)
+
+
+def test_what_is_already_longer_when_the_run_ends_is_a_hit():
+    """A recovery that never ends within the run takes over 280 s, as it began 290 s before the end."""
+    scenario = SLOW_START.with_values({"agents.restart_time": "1h"})
+    for event, probability in {"recovery.time > 280s": 1.0, "recovery.time > 295s": None}.items():
+        assert sim.rare(scenario, event, 7, level=None, replications=3).probability == probability
+    stuck = SLOW_START.with_values({"agents.count": 1, "agents.restart_time": "1h"})
+    for event, probability in {
+        "tasks.wait >= 285s": 1.0,
+        "tasks.sojourn > 285s": 1.0,
+        "tasks.wait > 295s": None,
+    }.items():
+        assert sim.rare(stuck, event, 7, level=None, replications=3).probability == probability

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli import options
+from sim.cli import backends, options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json, written
 from sim.cli.interrupts import check
 
 if TYPE_CHECKING:
+    from sim.experiments.backends import Backend
     from sim.experiments.compare import Comparison
 
 INTERRUPTED = 130
@@ -29,6 +30,8 @@ def compare(
     seed: options.Seed = None,
     replications: Annotated[str, typer.Option(metavar="N", help="Pairs of replications.")] = "20",
     jobs: options.Jobs = "1",
+    backend: backends.Name = backends.HERE,
+    scheduler: backends.Scheduler = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this one, or those like recovery.time.*; may be repeated."),
@@ -45,9 +48,10 @@ def compare(
     Exit status 1 when an invariant is violated under one of them.
     """
     asked = _asked(a, b, seed, replications, jobs)
+    where = backends.backend_asked(backend, asked.jobs, scheduler)
     check_writable("--json", json)
     check_writable("--out", out)
-    found = _compared(scenario, asked, tuple(metric or ()), quiet, no_color)
+    found = _compared(scenario, asked, where, tuple(metric or ()), quiet, no_color)
     silent = quiet or json == STDOUT
     if not silent:
         from sim.numbers import signs
@@ -97,7 +101,9 @@ def _asked(a: list[str] | None, b: list[str] | None, seed: str | None, replicati
     return Asked(first, second, chosen, pairs, processes)
 
 
-def _compared(scenario: str, asked: Asked, metrics: tuple[str, ...], quiet: bool, no_color: bool) -> Comparison:
+def _compared(
+    scenario: str, asked: Asked, backend: Backend, metrics: tuple[str, ...], quiet: bool, no_color: bool
+) -> Comparison:
     import scenarios
     from scenarios.errors import ScenarioError
     from scenarios.metrics import UnknownMetric
@@ -118,9 +124,18 @@ def _compared(scenario: str, asked: Asked, metrics: tuple[str, ...], quiet: bool
             check()
 
         try:
-            found = compare_settings(
-                loaded, asked.a, asked.b, asked.seed, asked.pairs, asked.jobs, metrics=metrics, on_run=advance
-            )
+            with backends.failures(backend):
+                found = compare_settings(
+                    loaded,
+                    asked.a,
+                    asked.b,
+                    asked.seed,
+                    asked.pairs,
+                    backend=backend,
+                    metrics=metrics,
+                    on_run=advance,
+                    on_lost=backends.lost,
+                )
             found.differences  # noqa: B018 - while what is wrong with it can be said
         except (UnknownMetric, NeverObserved) as error:
             raise BadInput(f"--metric {error}") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli import options
+from sim.cli import backends, options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from scenarios import Scenario
+    from sim.experiments.backends import Backend
     from sim.experiments.precision import Asked
     from sim.experiments.replications import Result
     from sim.experiments.warmup import Warmup
@@ -71,6 +72,8 @@ def run(
         ),
     ] = False,
     jobs: options.Jobs = "1",
+    backend: backends.Name = backends.HERE,
+    scheduler: backends.Scheduler = None,
     json: options.Json = None,
     history: Annotated[
         str | None,
@@ -105,6 +108,13 @@ def run(
         raise BadInput(f"{'--particles' if level is None else '--level'}: is of what is rare; valid: with --rare")
     if find_warmup:
         check_find_warmup(changes, check_determinism)
+    where = backends.backend_asked(backend, processes, scheduler)
+    for option, wanted in (
+        ("--history", history is not None),
+        ("--reports", reports is not None),
+        ("--check-determinism", check_determinism),
+    ):
+        backends.check_runs_here(where, option, wanted)
     check_writable("--json", json)
     check_writable("--history", history)
     if json is not None and json == history and json != os.devnull:
@@ -129,8 +139,8 @@ def run(
     check_history(history, loaded)
     kept = Kept(history, None if reports is None else ReportFolder(reports))
     check_precise(asked, loaded)
-    warmups = find_warmups(loaded, chosen, processes, quiet, no_color) if find_warmup else []
-    results = _results(loaded, chosen, many, processes, kept, asked, warmups, quiet, no_color)
+    warmups = find_warmups(loaded, chosen, where, quiet, no_color) if find_warmup else []
+    results = _results(loaded, chosen, many, where, kept, asked, warmups, quiet, no_color)
     _report(results, scenario, changes, quiet or json == STDOUT, no_color)
     if json is not None:
         data = [result.as_json() for result in results]
@@ -168,7 +178,7 @@ def _results(
     loaded: list[Scenario],
     seed: int | str | None,
     replications: int,
-    jobs: int,
+    backend: Backend,
     kept: Kept,
     asked: Asked | None,
     warmups: list[Warmup],
@@ -193,9 +203,18 @@ def _results(
                 if not kept.anything:
                     told = partial(_total, bar, task)
                     heard = _ignoring(advance)
-                    result = replicate(
-                        scenario, seed, replications, jobs, heard, precision=asked, on_look=told, warmup=warmup
-                    )
+                    with backends.failures(backend):
+                        result = replicate(
+                            scenario,
+                            seed,
+                            replications,
+                            on_run=heard,
+                            precision=asked,
+                            on_look=told,
+                            warmup=warmup,
+                            backend=backend,
+                            on_lost=backends.lost,
+                        )
                 else:
                     result = keepers.replicate(scenario, seed, replications, advance, warmup)
                 results.append(result)

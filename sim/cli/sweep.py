@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli import options
+from sim.cli import backends, options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json, written
@@ -45,10 +45,8 @@ def sweep(
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Another value for a key at all points.")
     ] = None,
     jobs: options.Jobs = "1",
-    backend: Annotated[str, typer.Option(metavar="NAME", help="Where runs are executed: loky, dask or ray.")] = "loky",
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Of a Dask or Ray cluster, such as tcp://host:8786.")
-    ] = None,
+    backend: backends.Name = backends.HERE,
+    scheduler: backends.Scheduler = None,
     metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What to show; may be repeated.")] = None,
     plot: Annotated[str | None, typer.Option(metavar="FILE.png", help="A picture of the first --metric.")] = None,
     json: options.Json = None,
@@ -63,7 +61,7 @@ def sweep(
     if isinstance(chosen, str):
         raise BadInput(f"--seed {chosen}: is one replication; valid: --seed {chosen.partition('/')[0]}")
     many = options.positive("--replications", replications)
-    where_to = _backend(backend, options.positive("--jobs", jobs), scheduler)
+    where_to = backends.backend_asked(backend, options.positive("--jobs", jobs), scheduler)
     check_writable("--json", json)
     check_writable("--plot", plot)
     loaded = _loaded(scenario, set_ or [])
@@ -85,17 +83,6 @@ def sweep(
     if found.interrupted:
         return INTERRUPTED
     return 1 if found.violations else 0
-
-
-def _backend(name: str, jobs: int, scheduler: str | None) -> Backend:
-    from sim.experiments.backends import NAMES, Backend
-
-    found = next((each for each in NAMES if each == name), None)
-    if found is None:
-        raise BadInput(f"--backend {name}: is no backend; valid: {', '.join(NAMES)}")
-    if found == "loky" and scheduler is not None:
-        raise BadInput("--scheduler: loky has none; valid: with --backend dask or ray")
-    return Backend(found, jobs, scheduler)
 
 
 def _loaded(name: str, changes: list[str]) -> Scenario:
@@ -156,7 +143,6 @@ def _swept(
     quiet: bool,
     no_color: bool,
 ) -> Sweep:
-    from sim.experiments.backends import BackendError, WorkersDied
     from sim.experiments.sweep import sweep as run_sweep
     from sim.experiments.sweep_folder import SweepFolderError
 
@@ -171,33 +157,26 @@ def _swept(
             check()
 
         try:
-            found = run_sweep(
-                scenario,
-                points,
-                seed,
-                replications,
-                backend=backend,
-                out=out,
-                on_run=advance,
-                on_begin=begin,
-                on_lost=_lost,
-            )
+            with backends.failures(backend, kept=out):
+                found = run_sweep(
+                    scenario,
+                    points,
+                    seed,
+                    replications,
+                    backend=backend,
+                    out=out,
+                    on_run=advance,
+                    on_begin=begin,
+                    on_lost=backends.lost,
+                )
         except SweepFolderError as error:
             raise BadInput(f"--out {error}") from None
-        except BackendError as error:
-            raise BadInput(f"{'--backend' if backend.scheduler is None else '--scheduler'} {error}") from None
-        except WorkersDied as error:
-            raise BadInput(f"{error}; what was finished is kept in {out}") from None
         except KeyboardInterrupt:
             say("interrupted; nothing was finished")
             raise
     if found.interrupted:
         say(f"interrupted; {found.computed} runs were finished and are kept in {out}")
     return found
-
-
-def _lost(count: int) -> None:
-    say(f"a process that executes runs has died; the {count} runs that are left are given to others")
 
 
 def _observed(found: Sweep, names: tuple[str, ...]) -> tuple[str, ...]:

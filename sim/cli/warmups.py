@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from sim.cli import backends
 from sim.cli.consoles import progress, say
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import check
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from scenarios import Scenario
+    from sim.experiments.backends import Backend
     from sim.experiments.replications import Result
     from sim.experiments.warmup import Warmup
 
@@ -26,7 +28,7 @@ def check_find_warmup(changes: Mapping[str, str], check_determinism: bool) -> No
 
 
 def find_warmups(
-    loaded: list[Scenario], seed: int | str | None, jobs: int, quiet: bool, no_color: bool
+    loaded: list[Scenario], seed: int | str | None, backend: Backend, quiet: bool, no_color: bool
 ) -> list[Warmup]:
     """A warm-up for each scenario, in order. Raises BadInput where there is none."""
     from sim.experiments.warmup import REPLICATIONS, NoWarmup, find_warmup
@@ -41,7 +43,8 @@ def find_warmups(
                 check()
 
             try:
-                found.append(find_warmup(scenario, seed, jobs=jobs, on_run=finished))
+                with backends.failures(backend):
+                    found.append(find_warmup(scenario, seed, backend=backend, on_run=finished, on_lost=backends.lost))
             except NoWarmup as error:
                 raise BadInput(f"--find-warmup: {error}") from None
             except KeyboardInterrupt:

@@ -103,7 +103,9 @@ class Backend:
         here = {"n_workers": self.jobs, "threads_per_worker": 1, "dashboard_address": None}
         try:
             client = Client(self.scheduler, timeout=ANSWER_SECONDS, **({} if self.scheduler else here))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, MemoryError) as error:
+            if isinstance(error, MemoryError):  # the first letters of another protocol, read as the length of a message
+                error = ConnectionError("what answers there is something else")
             said = " ".join(str(error).split()) or type(error).__name__
             raise BackendError(
                 f"{self.scheduler}: no Dask scheduler answers there within {ANSWER_SECONDS} s ({said})"

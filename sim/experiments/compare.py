@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -13,6 +13,7 @@ import pandas as pd
 from scenarios import Scenario
 from scenarios.metrics import UnknownMetric, catalogue, lookup
 from sim.bench import replication_name
+from sim.experiments.backends import Backend
 from sim.experiments.differences import Difference, Observed, differences
 from sim.experiments.replications import Result
 from sim.experiments.summaries import RunSummary
@@ -147,11 +148,15 @@ def compare(
     jobs: int = 1,
     *,
     metrics: Sequence[str] = (),
+    backend: Backend | None = None,
     on_run: OnRun | None = None,
+    on_lost: Callable[[int], None] | None = None,
 ) -> Comparison:
     """Run both settings, values by path, on the same replications. `metrics`: names or patterns; all when left out.
 
-    Raises ScenarioError for a wrong path or value, UnknownMetric, and ValueError for fewer than two replications.
+    A `backend` takes the place of `jobs`; `on_run` hears of each run as it is finished, `on_lost` how many were not
+    when a process died that was at them. Raises ScenarioError for a wrong path or value, UnknownMetric, BackendError,
+    WorkersDied, and ValueError for fewer than two replications.
     Interrupted by the user (Ctrl-C), it compares what is finished; with fewer than two pairs it raises.
     """
     if replications < 2:
@@ -163,7 +168,7 @@ def compare(
     finished: dict[tuple[str, str], RunSummary] = {}
     interrupted = False
     try:
-        for key, summary in summaries(works, jobs):
+        for key, summary in summaries(works, backend or jobs, on_lost):
             finished[key] = summary
             if on_run is not None:
                 on_run(summary)

@@ -14,6 +14,7 @@ from scenarios import Scenario
 from scenarios.columns import files_sha256
 from scenarios.metrics import lookup
 from sim.bench import replication_name
+from sim.experiments.backends import Backend
 from sim.experiments.precision import LEAST, Asked, Reached, next_look, reached
 from sim.experiments.summaries import RunSummary
 from sim.experiments.tails import heavy_tails
@@ -182,8 +183,13 @@ def replicate(
     precision: Asked | float | None = None,
     on_look: Callable[[int], None] | None = None,
     warmup: Warmup | None = None,
+    backend: Backend | None = None,
+    on_lost: Callable[[int], None] | None = None,
 ) -> Result:
     """Run replications 0 … n-1 of a scenario, on `jobs` processes, and put them together in that order.
+
+    A `backend` takes the place of `jobs`; the result is the same. `on_lost` hears how many runs were not finished when
+    a process died that was at them.
 
     A `warmup` that was found (`sim.find_warmup`) takes the place of the scenario's, and the result tells of it.
 
@@ -194,8 +200,8 @@ def replicate(
     `seed` is the scenario's own when left out; `"7/3"` is that one replication alone. `on_run` hears of each
     replication as it is finished. Interrupted by the user (Ctrl-C), it returns what is finished; with nothing finished
     it raises.
-    Raises ValueError for fewer than one replication or job, for a precision that is none, and for one of a single
-    replication.
+    Raises BackendError, WorkersDied, and ValueError for fewer than one replication or job, for a precision that is
+    none, and for one of a single replication.
     """
     asked = _checked(seed, replications, jobs, precision)
     if warmup is not None:
@@ -216,7 +222,9 @@ def replicate(
             names += [first] if first == seed else more
             if on_look is not None:
                 on_look(len(names))
-            for _, summary in summaries([(name, scenario, name) for name in names if name not in finished], jobs):
+            for _, summary in summaries(
+                [(name, scenario, name) for name in names if name not in finished], backend or jobs, on_lost
+            ):
                 finished[summary.seed] = summary
                 if on_run is not None:
                     on_run(summary)

@@ -2,22 +2,22 @@
 
 import os
 import signal
-import subprocess
+import socket
 import sys
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+import threading
 
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
 import scenarios
+import sim
 from sim.experiments import backends
 from sim.experiments.backends import Backend, BackendError, WorkersDied
 from sim.experiments.designs import grid
 from sim.experiments.sweep import sweep
 from sim.experiments.sweep_folder import RESULTS
+from tests.sim.experiments.clusters import cluster
 
-ROOT = Path(__file__).parents[3]
 VALUES = {"duration": "20m", "warmup": "0s", "agents.mtbf": "2m", "faults": []}
 pytestmark = pytest.mark.long
 
@@ -85,38 +85,6 @@ def test_when_processes_die_again_it_is_given_up_and_what_is_finished_is_kept(sc
     assert (tmp_path / RESULTS).read_bytes() == expected
 
 
-@contextmanager
-def cluster(folder, workers):
-    """A Dask scheduler and its workers as processes of their own: its address, and theirs."""
-    pytest.importorskip("distributed")
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
-    file = folder / "scheduler.json"
-
-    def started(stack, *command):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *command],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        stack.callback(process.wait, 30)
-        stack.callback(process.kill)
-        return process
-
-    with ExitStack() as stack:
-        where = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-        started(stack, "scheduler", *where, "--scheduler-file", str(file))
-        alone = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
-        processes = [started(stack, "worker", "--scheduler-file", str(file), *alone) for _ in range(workers)]
-        from distributed import Client
-
-        with Client(scheduler_file=str(file), timeout=60) as client:
-            client.wait_for_workers(workers, timeout=60)
-            address = client.scheduler.address
-        yield address, processes
-
-
 def test_a_dask_cluster_gives_the_same_though_a_worker_dies_in_the_middle(scenario, points, expected, tmp_path):
     with cluster(tmp_path, 2) as (address, workers):
         found = sweep(
@@ -132,6 +100,25 @@ def test_a_dask_cluster_gives_the_same_though_a_worker_dies_in_the_middle(scenar
     assert (tmp_path / "sweep" / RESULTS).read_bytes() == expected
 
 
+def test_replications_comparisons_and_warm_ups_are_the_same_on_a_dask_cluster(scenario, tmp_path):
+    changed = {"agents.restart_time": "5s"}
+    with cluster(tmp_path, 2) as (address, _):
+        there = Backend("dask", scheduler=address)
+        replicated = sim.replicate(scenario, 7, 4, backend=there)
+        precise = sim.replicate(scenario, 7, precision=0.05, backend=there)
+        compared = sim.compare(scenario, {}, changed, 7, 3, backend=there)
+        warmed = sim.find_warmup(scenario, 7, 4, backend=there)
+    assert hashes(replicated) == hashes(sim.replicate(scenario, 7, 4))
+    assert replicated.metrics == sim.replicate(scenario, 7, 4).metrics
+    assert hashes(precise) == hashes(sim.replicate(scenario, 7, precision=0.05))
+    assert compared.frame.equals(sim.compare(scenario, {}, changed, 7, 3).frame)
+    assert warmed.series.equals(sim.find_warmup(scenario, 7, 4).series)
+
+
+def hashes(result):
+    return [(run.seed, run.history_sha256) for run in result.runs]
+
+
 def test_a_scheduler_that_does_not_answer_is_said_with_its_address(scenario, points, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
@@ -139,6 +126,29 @@ def test_a_scheduler_that_does_not_answer_is_said_with_its_address(scenario, poi
         sweep(scenario, points, backend=Backend("dask", scheduler="tcp://127.0.0.1:9"))
     with pytest.raises(BackendError, match="nonsense: no Dask scheduler answers there"):
         sweep(scenario, points, backend=Backend("dask", scheduler="nonsense"))
+    nowhere = Backend("dask", scheduler="tcp://127.0.0.1:9")
+    with pytest.raises(BackendError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there within 1 s"):
+        sim.replicate(scenario, backend=nowhere)
+    with pytest.raises(BackendError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there within 1 s"):
+        sim.compare(scenario, {}, {"agents.count": 8}, backend=nowhere)
+
+
+def test_an_address_where_something_else_answers_is_said_too(scenario):
+    pytest.importorskip("distributed")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                connection.recv(1 << 16)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(BackendError, match=f"{address}: no Dask .*what answers there is something else"):
+            sim.replicate(scenario, backend=Backend("dask", scheduler=address))
+        thread.join()
 
 
 @pytest.mark.parametrize("name", ["dask", "ray"])

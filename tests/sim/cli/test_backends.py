@@ -1,0 +1,115 @@
+"""`--backend` and `--scheduler` of `run`, `compare` and `sweep`: the same results, and what is said to bad input."""
+
+import json
+import sys
+
+import pytest
+
+from sim.cli import main
+from sim.experiments import backends
+from tests.sim.experiments.clusters import cluster
+
+RUN = ["run", "small.scenario.yaml"]
+COMPARE = ["compare", "small.scenario.yaml", "--b", "agents.count=8"]
+SWEEP = ["sweep", "small.scenario.yaml", "--grid", "agents.count=8,9", "--out", "sweep"]
+COMMANDS = pytest.mark.parametrize("command", [RUN, COMPARE, SWEEP], ids=lambda command: command[0])
+
+
+@COMMANDS
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--backend", "slurm"], "--backend slurm: is no backend; valid: loky, dask, ray\n"),
+        (["--scheduler", "tcp://host:8786"], "--scheduler: loky has none; valid: with --backend dask or ray\n"),
+    ],
+)
+def test_what_is_no_backend_is_refused(small, capsys, command, more, said):
+    assert main([*command, *more]) == 2
+    assert capsys.readouterr() == ("", said)
+
+
+@COMMANDS
+def test_a_backend_that_is_not_installed_is_said_with_what_to_install(small, capsys, monkeypatch, command):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert main([*command, "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9"]) == 2
+    said = "--backend dask: is not installed; valid: after pip install 'recovery-bench[dask]'\n"
+    assert capsys.readouterr() == ("", said)
+
+
+@COMMANDS
+def test_a_scheduler_that_does_not_answer_is_said_with_its_address(small, capsys, monkeypatch, command):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
+    assert main([*command, "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("--scheduler tcp://127.0.0.1:9: no Dask scheduler answers there within 1 s (")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", [["--history", "h.parquet"], ["--reports", "reports"], ["--check-determinism"]])
+def test_what_needs_runs_that_are_executed_here_is_refused_elsewhere(small, capsys, option):
+    assert main([*RUN, "--backend", "dask", *option]) == 2
+    said = "needs runs that are executed here; valid: --backend loky, or without"
+    assert capsys.readouterr() == ("", f"--backend dask, {option[0]}: {said} {option[0]}\n")
+
+
+def told(file):
+    """A result without what the machine took."""
+    found = json.loads(file.read_text())
+    for run in found.get("runs", []):
+        del run["wall_seconds"]
+    return found
+
+
+@pytest.mark.long
+def test_run_and_compare_write_the_same_from_a_dask_cluster(small):
+    commands = {
+        "run": [*RUN, "--replications", "3"],
+        "precise": [*RUN, "--precision", "20%", "--find-warmup"],
+        "compare": [*COMPARE, "--replications", "3"],
+    }
+    with cluster(small, 1) as (address, _):
+        for name, command in commands.items():
+            there = ["--backend", "dask", "--scheduler", address, "--json", f"{name}-there.json"]
+            assert main([*command, "--quiet", *there]) == 0
+    for name, command in commands.items():
+        assert main([*command, "--quiet", "--json", f"{name}-here.json"]) == 0
+        assert told(small / f"{name}-there.json") == told(small / f"{name}-here.json")
+
+
+def dying(times):
+    """A backend that runs everything here, after processes have died so often."""
+
+    def each(self, work, arguments, on_lost=None):
+        assert (self.name, self.jobs) == ("loky", 2)
+        on_lost(len(arguments))
+        if times == 2:
+            raise backends.WorkersDied("processes that execute runs have died twice; valid: fewer --jobs")
+        for place, given in enumerate(arguments):
+            yield place, work(*given)
+
+    return each
+
+
+SURVIVED = "a process that executes runs has died; the {} runs that are left are given to others\n"
+
+
+@pytest.mark.parametrize(("command", "runs"), [(RUN, 2), (COMPARE, 4), (SWEEP, 4)], ids=["run", "compare", "sweep"])
+def test_a_process_that_dies_is_told_and_survived(small, capsys, monkeypatch, command, runs):
+    monkeypatch.setattr(backends.Backend, "each", dying(1))
+    assert main([*command, "--replications", "2", "--jobs", "2", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", SURVIVED.format(runs))
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [(RUN, ""), (COMPARE, ""), (SWEEP, "; what was finished is kept in sweep")],
+    ids=["run", "compare", "sweep"],
+)
+def test_processes_that_die_again_are_said_in_one_line(small, capsys, monkeypatch, command, kept):
+    monkeypatch.setattr(backends.Backend, "each", dying(2))
+    assert main([*command, "--replications", "2", "--jobs", "2"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[1:] == [f"processes that execute runs have died twice; valid: fewer --jobs{kept}"]

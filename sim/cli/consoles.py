@@ -33,11 +33,13 @@ def visible(text: str) -> str:
 
 
 @contextmanager
-def progress(no_color: bool, quiet: bool) -> Iterator[Progress]:
-    """A progress bar on stderr that goes away; on anything but a terminal there is none."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def progress(no_color: bool, quiet: bool, on: Console | None = None) -> Iterator[Progress]:
+    """A progress bar that goes away, on stderr or `on` another console; on anything but a terminal there is none."""
+    from rich.progress import Progress
 
-    where = console(no_color, stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
-    with Progress(*columns, console=where, transient=True, disable=quiet or not where.is_terminal) as bar:
+    from sim.cli.bars import SECONDS, columns
+
+    where = console(no_color, stderr=True) if on is None else on
+    silent = quiet or not where.is_terminal
+    with Progress(*columns(), console=where, transient=True, disable=silent, speed_estimate_period=SECONDS) as bar:
         yield bar

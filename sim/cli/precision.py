@@ -1,7 +1,10 @@
-"""`--precision`: what is asked for, and of which metrics."""
+"""`--precision`: what is asked for, of which metrics, and how far it has come."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from math import isinf
 from typing import TYPE_CHECKING
 
 from sim.cli import options
@@ -9,7 +12,7 @@ from sim.cli.errors import BadInput
 
 if TYPE_CHECKING:
     from scenarios import Scenario
-    from sim.experiments.precision import Asked
+    from sim.experiments.precision import Asked, Reached
 
 
 def precision_asked(text: str | None, metrics: list[str], most: str) -> Asked | None:
@@ -36,3 +39,14 @@ def check_precise(asked: Asked | None, loaded: list[Scenario]) -> None:
                 lookup(name, tuple(scenario.resources))
             except UnknownMetric as error:
                 raise BadInput(f"--precise {name}: {error}") from None
+
+
+def precision_told(asked: Asked, found: Sequence[Reached]) -> str:
+    """The worst precision so far against the one asked for: `±7.1 % of ±5 %`."""
+    from sim.reports.numbers import signs
+    from sim.reports.words import percent
+
+    worst = max(each.epsilon for each in found)
+    sign = signs(sys.stderr.encoding).plus_minus
+    so_far = "no interval" if isinf(worst) else f"{sign}{percent(worst)}"
+    return f"{so_far} of {sign}{percent(asked.epsilon)}"

@@ -17,7 +17,7 @@ from sim.cli.files import STDOUT, check_writable, write_json
 from sim.cli.histories import check_history
 from sim.cli.interrupts import check
 from sim.cli.keepers import Kept
-from sim.cli.precision import check_precise, precision_asked
+from sim.cli.precision import check_precise, precision_asked, precision_told
 from sim.cli.rare import check_alone, rare_asked, run_rare
 from sim.cli.reports import ReportFolder, check_reports
 from sim.cli.warmups import check_find_warmup, find_warmups, repeating
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from scenarios import Scenario
     from sim.experiments.backends import Backend
-    from sim.experiments.precision import Asked
+    from sim.experiments.precision import Asked, Reached
     from sim.experiments.replications import Result
     from sim.experiments.warmup import Warmup
 
@@ -201,7 +201,7 @@ def _results(
                 task = bar.add_task(scenario.name, total=replications)
                 advance = partial(bar.advance, task)
                 if not kept.anything:
-                    told = partial(_total, bar, task)
+                    total, told = partial(_total, bar, task), partial(_told, bar, task, asked)
                     heard = _ignoring(advance)
                     with backends.failures(backend):
                         result = replicate(
@@ -210,7 +210,8 @@ def _results(
                             replications,
                             on_run=heard,
                             precision=asked,
-                            on_look=told,
+                            on_look=total,
+                            on_precision=told,
                             warmup=warmup,
                             backend=backend,
                             on_lost=backends.lost,
@@ -231,6 +232,11 @@ def _results(
 
 def _total(bar: Progress, task: TaskID, count: int) -> None:
     bar.update(task, total=count)
+
+
+def _told(bar: Progress, task: TaskID, asked: Asked | None, found: tuple[Reached, ...]) -> None:
+    if asked is not None:
+        bar.update(task, told=precision_told(asked, found))
 
 
 def _ignoring(call: Callable[[], None]) -> Callable[[object], None]:

@@ -182,6 +182,7 @@ def replicate(
     *,
     precision: Asked | float | None = None,
     on_look: Callable[[int], None] | None = None,
+    on_precision: Callable[[tuple[Reached, ...]], None] | None = None,
     warmup: Warmup | None = None,
     backend: Backend | None = None,
     on_lost: Callable[[int], None] | None = None,
@@ -195,7 +196,8 @@ def replicate(
 
     With `precision`, a share such as 0.05 or an `Asked`, there are as many as it takes for it, in place of
     `replications`: of a share, for `recovery.time.mean`, or `tasks.sojourn.mean` where nothing is recovered. `on_look`
-    hears how many there are to be, each time that this is known.
+    hears how many there are to be, each time that this is known, and `on_precision` how precise the means are by then,
+    after each look.
 
     `seed` is the scenario's own when left out; `"7/3"` is that one replication alone. `on_run` hears of each
     replication as it is finished. Interrupted by the user (Ctrl-C), it returns what is finished; with nothing finished
@@ -232,8 +234,10 @@ def replicate(
             if asked is not None:
                 if not asked.metrics:
                     asked = replace(asked, metrics=(_default_metric(known(names)),))
-                estimates = known(names).metrics
-                until = next_look(asked, len(names), [estimates.get(name) for name in asked.metrics])
+                looked_at = known(names)
+                if on_precision is not None:
+                    on_precision(looked_at.precision)
+                until = next_look(asked, len(names), [looked_at.metrics.get(name) for name in asked.metrics])
     except KeyboardInterrupt:
         if not finished:
             raise

@@ -1,0 +1,88 @@
+"""Progress: the rate, the time left and the precision so far, on a terminal and nowhere else."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from sim.cli import consoles, main
+
+PRECISE = ["run", "small.scenario.yaml", "--precision", "3%", "--precise", "tasks.sojourn.mean", "--seed", "7"]
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """What is shown on a terminal, in the place of stderr; not in color."""
+    shown = io.StringIO()
+    real = consoles.console
+
+    def console(no_color=False, *, stderr=False):
+        if not stderr:
+            return real(no_color)
+        return Console(file=shown, force_terminal=True, width=80, color_system=None, legacy_windows=False)
+
+    monkeypatch.setattr(consoles, "console", console)
+    return shown
+
+
+def on_a_terminal(steps, seconds, width=80, name="agent-failure", **told):
+    """The line that a bar of ten shows after so many steps of so many seconds each."""
+    from rich.progress import Progress
+
+    from sim.cli.bars import columns
+
+    clock = Clock()
+    shown = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    bar = Progress(*columns(), console=shown, get_time=clock, auto_refresh=False)
+    task = bar.add_task(name, total=10, **told)
+    for _ in range(steps):
+        clock.now += seconds
+        bar.advance(task)
+    with shown.capture() as captured:
+        shown.print(bar.get_renderable())
+    return captured.get().splitlines()
+
+
+def test_a_bar_shows_how_many_are_finished_how_fast_they_come_and_the_time_left():
+    (line,) = on_a_terminal(steps=4, seconds=2.0)
+    assert line.startswith("agent-failure ")
+    assert re.search(r" 4/10 +0\.5 runs/s +00:12\b", line)
+
+
+def test_before_there_is_a_rate_there_is_none_and_nothing_is_made_up():
+    (line,) = on_a_terminal(steps=1, seconds=2.0)
+    assert "1/10" in line
+    assert "runs/s" not in line
+    assert "--:--" in line
+
+
+def test_what_else_is_told_stands_at_the_end_and_a_long_name_gives_way():
+    (line,) = on_a_terminal(4, 2.0, name="communication-failure-with-a-long-name", told="±7.1 % of ±5 %")
+    assert re.search(r"^communication-\S*… .* 4/10 +0\.5 runs/s +00:12 ±7\.1 % of ±5 %$", line.rstrip())
+    assert len(line) <= 80
+
+
+def test_a_precision_is_told_as_it_is_reached(small, terminal, capsys):
+    assert main([*PRECISE, "--quiet"]) == 0
+    assert terminal.getvalue() == ""
+    assert main([*PRECISE, "--json", "-"]) == 0
+    told = [float(share) for share in re.findall(r"±([\d.]+) % of ±3 %", terminal.getvalue())]
+    assert told[0] > 3, "the first look was not precise enough"
+    assert told[-1] <= 3
+    assert "precision" in capsys.readouterr().out
+
+
+def test_off_a_terminal_there_is_no_progress(small, capsys):
+    assert main([*PRECISE]) == 0
+    assert capsys.readouterr().err == ""

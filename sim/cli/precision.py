@@ -43,7 +43,7 @@ def check_precise(asked: Asked | None, loaded: list[Scenario]) -> None:
 
 def precision_told(asked: Asked, found: Sequence[Reached]) -> str:
     """The worst precision so far against the one asked for: `±7.1 % of ±5 %`."""
-    from sim.reports.numbers import signs
+    from sim.numbers import signs
     from sim.reports.words import percent
 
     worst = max(each.epsilon for each in found)

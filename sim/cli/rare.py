@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sim.cli import options
+from sim.cli import backends, options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, write_json
@@ -15,6 +15,7 @@ from sim.cli.interrupts import check
 
 if TYPE_CHECKING:
     from scenarios import Scenario
+    from sim.experiments.backends import Backend
     from sim.experiments.rare import Rare
 
 INTERRUPTED = 130
@@ -31,8 +32,12 @@ class Asked:
     replications: int | None
 
 
-def rare_asked(event: str, level: str | None, particles: str | None, replications: str | None) -> Asked:
-    """What the options say. Raises BadInput."""
+def rare_asked(event: str | None, level: str | None, particles: str | None, replications: str | None) -> Asked | None:
+    """What the options say; None: nothing rare is asked for. Raises BadInput."""
+    if event is None:
+        if level is not None or particles is not None:
+            raise BadInput(f"{'--particles' if level is None else '--level'}: is of what is rare; valid: with --rare")
+        return None
     many = None if replications is None else options.positive("--replications", replications)
     number = None if particles is None else options.positive("--particles", particles)
     if number == 1:
@@ -55,7 +60,7 @@ def run_rare(
     scenario: Scenario,
     asked: Asked,
     seed: int | str | None,
-    jobs: int,
+    backend: Backend,
     changes: Mapping[str, str],
     json: str | None,
     quiet: bool,
@@ -63,7 +68,7 @@ def run_rare(
 ) -> int:
     """Look for it, and say how probable it is. Raises BadInput."""
     assert not isinstance(seed, str)
-    found = _looked_for(scenario, asked, seed, jobs, quiet, no_color)
+    found = _looked_for(scenario, asked, seed, backend, quiet, no_color)
     if not quiet and json != STDOUT:
         from sim.reports.rare import rarity
 
@@ -78,7 +83,9 @@ def run_rare(
     return INTERRUPTED if found.interrupted else 0
 
 
-def _looked_for(scenario: Scenario, asked: Asked, seed: int | None, jobs: int, quiet: bool, no_color: bool) -> Rare:
+def _looked_for(
+    scenario: Scenario, asked: Asked, seed: int | None, backend: Backend, quiet: bool, no_color: bool
+) -> Rare:
     from sim.experiments.rare import NATURAL, PARTICLES, PLAIN, SPLITTINGS, RareError, event_of, level_of, rare
 
     given = {None: NATURAL, NO_LEVEL: None}.get(asked.level, asked.level)
@@ -101,16 +108,18 @@ def _looked_for(scenario: Scenario, asked: Asked, seed: int | None, jobs: int, q
             check()
 
         try:
-            found = rare(
-                scenario,
-                asked.event,
-                seed,
-                many,
-                jobs,
-                level=level,
-                particles=asked.particles or PARTICLES,
-                on_done=advance,
-            )
+            with backends.failures(backend):
+                found = rare(
+                    scenario,
+                    asked.event,
+                    seed,
+                    many,
+                    level=level,
+                    particles=asked.particles or PARTICLES,
+                    backend=backend,
+                    on_done=advance,
+                    on_lost=backends.lost,
+                )
         except KeyboardInterrupt:
             say("interrupted; nothing was finished")
             raise

@@ -104,8 +104,7 @@ def run(
             "--precision: keeps nothing of each run; valid: without --history, --reports, --check-determinism"
         )
     changes = options.changes(set_ or [])
-    if rare is None and (level is not None or particles is not None):
-        raise BadInput(f"{'--particles' if level is None else '--level'}: is of what is rare; valid: with --rare")
+    looked_for = rare_asked(rare, level, particles, replications)
     if find_warmup:
         check_find_warmup(changes, check_determinism)
     where = backends.backend_asked(backend, processes, scheduler)
@@ -115,14 +114,9 @@ def run(
         ("--check-determinism", check_determinism),
     ):
         backends.check_runs_here(where, option, wanted)
-    check_writable("--json", json)
-    check_writable("--history", history)
-    if json is not None and json == history and json != os.devnull:
-        raise BadInput(f"--history {history}: is the file of --json as well; valid: two different files")
-    if history == STDOUT:
-        raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
+    _check_files(json, history)
     loaded = [_load(name, changes) for name in scenario]
-    if rare is not None:
+    if looked_for is not None:
         others = {
             "--precision": precision,
             "--history": history,
@@ -131,8 +125,7 @@ def run(
             "--check-determinism": check_determinism,
         }
         check_alone([name for name, value in others.items() if value], loaded, chosen)
-        looked_for = rare_asked(rare, level, particles, replications)
-        return run_rare(scenario[0], loaded[0], looked_for, chosen, processes, changes, json, quiet, no_color)
+        return run_rare(scenario[0], loaded[0], looked_for, chosen, where, changes, json, quiet, no_color)
     if check_determinism:
         return _determinism(scenario, seed, replications or "1", set_ or [], (json, history, reports), no_color)
     check_reports(reports, loaded)
@@ -148,6 +141,15 @@ def run(
     if _interrupted(results, loaded):
         return INTERRUPTED
     return 0 if all(result.holds for result in results) else 1
+
+
+def _check_files(json: str | None, history: str | None) -> None:
+    check_writable("--json", json)
+    check_writable("--history", history)
+    if json is not None and json == history and json != os.devnull:
+        raise BadInput(f"--history {history}: is the file of --json as well; valid: two different files")
+    if history == STDOUT:
+        raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
 
 
 def _determinism(

@@ -1,0 +1,114 @@
+"""`run --rare`: what is told, and what is refused."""
+
+import json
+import shlex
+
+import pytest
+
+from sim.cli import main
+
+QUEUE = """
+name: queue
+seed: 7
+duration: 30s
+tasks: {arrivals: {poisson: {rate: 0.5/s}}, work: {exponential: {mean: 1s}}}
+agents: {count: 1}
+recovery: {detection: {detector: perfect}}
+"""
+
+
+@pytest.fixture
+def queue(tmp_path):
+    file = tmp_path / "queue.scenario.yaml"
+    file.write_text(QUEUE)
+    return str(file)
+
+
+def test_a_probability_is_told_and_a_run_in_which_it_happens(queue, capsys, tmp_path):
+    out = tmp_path / "rare.json"
+    few = ["--replications", "2", "--particles", "20"]
+    assert main(["run", queue, "--rare", "queue.depth.max >= 8", *few, "--json", str(out)]) == 0
+    told = capsys.readouterr().out
+    found = json.loads(out.read_text())
+    assert "2 splittings of 20 particles on queue.depth" in told
+    assert f"{found['runs']:,} runs" in told
+    assert 0 < found["ci95"][0] < found["probability"] < found["ci95"][1] < 1
+    shown = shlex.split(next(line for line in told.splitlines() if line.startswith("see one: ")))[2:]
+    assert shown[:3] == ["recovery-bench", "run", queue]
+    assert main([*shown[1:], "--json", "-"]) == 0
+    metrics = json.loads(capsys.readouterr().out)["runs"][0]["metrics"]
+    assert metrics["queue.depth.max"] >= 8
+
+
+def test_what_was_changed_is_in_the_command_that_shows_one(queue, capsys):
+    change = "tasks.arrivals.poisson.rate=2/s"
+    assert (
+        main(
+            ["run", queue, "--rare", "queue.depth.max >= 8", "--set", change, "--level", "none", "--replications", "20"]
+        )
+        == 0
+    )
+    told = capsys.readouterr().out
+    assert "20 plain replications" in told
+    shown = shlex.split(next(line for line in told.splitlines() if line.startswith("see one: ")))[2:]
+    assert main([*shown[1:], "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["queue.depth.max"]["mean"] >= 8
+
+
+def test_never_is_a_bound(queue, capsys):
+    assert main(["run", queue, "--rare", "tasks.lost > 0", "--replications", "100"]) == 0
+    told = capsys.readouterr().out
+    assert "100 plain replications: it happens in 0" in told
+    assert "probability  below 2.95 %" in told
+    assert main(["run", queue, "--rare", "tasks.lost > 0", "--replications", "100", "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["probability"] is None
+    assert found["ci95"] == [0.0, pytest.approx(1 - 0.05**0.01)]
+
+
+def test_a_level_that_leads_nowhere_is_told(queue, capsys):
+    few = ["--replications", "2", "--particles", "5"]
+    assert main(["run", queue, "--rare", "tasks.lost > 0", "--level", "queue.depth", *few]) == 0
+    told = capsys.readouterr().out
+    assert "no splitting has come to it: queue.depth may not lead there" in told
+    assert "see one" not in told
+
+
+def test_quiet_says_nothing(queue, capsys):
+    assert main(["run", queue, "--rare", "queue.depth.max >= 3", "--level", "none", "--replications", "5", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+EVENT = ["--rare", "queue.depth.max >= 3"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--rare", "recovery.time"], "--rare recovery.time: is no event; valid: metric operator value"),
+        (["--rare", "queue.dept.max > 3"], "--rare queue.dept.max > 3: unknown metric 'queue.dept.max'"),
+        ([*EVENT, "--level", "queue.dept"], "--level queue.dept: is no level; valid:"),
+        (["--level", "queue.depth"], "--level: is of what is rare; valid: with --rare"),
+        (["--particles", "5"], "--particles: is of what is rare; valid: with --rare"),
+        ([*EVENT, "--level", "none", "--particles", "5"], "--particles 5: are of a splitting; valid: with a --level"),
+        ([*EVENT, "--particles", "1"], "--particles 1: leaves nobody to go on; valid: 2 or more"),
+        ([*EVENT, "--particles", "few"], "--particles few: is no number of particles"),
+        ([*EVENT, "--precision", "5%"], "--rare, --precision: --rare only says how probable something is"),
+        ([*EVENT, "--find-warmup"], "--rare, --find-warmup: --rare only says"),
+        ([*EVENT, "--seed", "7/2"], "--seed 7/2: is one replication; valid: --seed 7"),
+        ([*EVENT, "--replications", "0"], "--replications 0: is no number of replications"),
+        ([*EVENT, "--scheduler", "tcp://127.0.0.1:1"], "--scheduler: loky has none"),
+        (["--seed", "7/1@5:1@3:1"], "--seed 7/1@5:1@3:1: is no trajectory; valid: as in 7/3@1200:17"),
+        (["--seed", "7/1@5"], "--seed 7/1@5: is no seed"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_line(queue, capsys, options, said):
+    assert main(["run", queue, *options]) == 2
+    _, error = capsys.readouterr()
+    assert error.startswith(said)
+    assert error.count("\n") == 1
+
+
+def test_one_scenario_at_a_time(queue, capsys):
+    assert main(["run", queue, queue, *EVENT]) == 2
+    assert "--rare: is asked of one scenario, not of 2" in capsys.readouterr().err

@@ -107,8 +107,8 @@ def _compared(
     import scenarios
     from scenarios.errors import ScenarioError
     from scenarios.metrics import UnknownMetric
-    from sim.experiments.compare import NeverObserved
     from sim.experiments.compare import compare as compare_settings
+    from sim.experiments.observed import NeverObserved
 
     loaded = scenarios.load(scenario)
     for which, values in (("a", asked.a), ("b", asked.b)):

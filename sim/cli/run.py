@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sim.experiments.warmup import Warmup
 
 INTERRUPTED = 130
+BAD_INPUT = 2
 
 
 def run(
@@ -133,11 +134,13 @@ def run(
     kept = Kept(history, None if reports is None else ReportFolder(reports))
     check_precise(asked, loaded)
     warmups = find_warmups(loaded, chosen, where, quiet, no_color) if find_warmup else []
-    results = _results(loaded, chosen, many, where, kept, asked, warmups, quiet, no_color)
+    results, refused = _results(loaded, chosen, many, where, kept, asked, warmups, quiet, no_color)
     _report(results, scenario, changes, quiet or json == STDOUT, no_color)
     if json is not None:
         data = [result.as_json() for result in results]
         write_json(json, data[0] if len(scenario) == 1 else data)
+    if refused:
+        return BAD_INPUT
     if _interrupted(results, loaded):
         return INTERRUPTED
     return 0 if all(result.holds for result in results) else 1
@@ -186,10 +189,15 @@ def _results(
     warmups: list[Warmup],
     quiet: bool,
     no_color: bool,
-) -> list[Result]:
-    """The results of the scenarios, in order; when the user interrupts, of those that were begun."""
+) -> tuple[list[Result], bool]:
+    """The results of the scenarios, in order; when the user interrupts, of those that were begun.
+
+    And whether a scenario was refused, as it never observes what is to be precise: it was said, and those before it are
+    kept. Raises BadInput when there are none before it.
+    """
     from contextlib import ExitStack
 
+    from sim.experiments.observed import NeverObserved
     from sim.experiments.replications import replicate
 
     results: list[Result] = []
@@ -223,13 +231,18 @@ def _results(
                 results.append(result)
                 if result.interrupted:
                     break
+        except NeverObserved as error:
+            if not results:
+                raise BadInput(f"--precise {error}") from None
+            say(f"--precise {error}")
+            return results, True
         except KeyboardInterrupt:
             if not results:
                 say("interrupted; nothing was finished")
                 raise
     if _interrupted(results, loaded):
         say(f"interrupted; finished: {', '.join(_finished(result, replications, asked) for result in results)}")
-    return results
+    return results, False
 
 
 def _total(bar: Progress, task: TaskID, count: int) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sim.experiments.sweep import Sweep
 
 INTERRUPTED = 130
+BAD_INPUT = 2
 SHOWN = ("recovery.time.mean", "tasks.sojourn.p95", "tasks.lost")
 METHODS = ("lhs", "sobol", "random")
 
@@ -72,16 +73,19 @@ def sweep(
     if not silent:
         _show(found, shown if metric else _observed(found, shown), no_color)
         console(no_color).print(f"\nresults: {Path(out) / 'results.parquet'}", soft_wrap=True)
-    if plot is not None:
-        _draw(found, shown[0], plot)
-        if not silent:
-            console(no_color).print(f"picture: {plot}", soft_wrap=True)
     if json is not None:
         write_json(json, found.as_json())
     if found.violations:
         say(f"invariants were violated in {found.violations} runs")
+    refused = _refused(found, metric or [])
+    if plot is not None and shown[0] not in refused:
+        _draw(found, shown[0], plot)
+        if not silent:
+            console(no_color).print(f"picture: {plot}", soft_wrap=True)
     if found.interrupted:
         return INTERRUPTED
+    if refused:
+        return BAD_INPUT
     return 1 if found.violations else 0
 
 
@@ -181,6 +185,16 @@ def _swept(
 
 def _observed(found: Sweep, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name in found.metrics)
+
+
+def _refused(found: Sweep, names: list[str]) -> list[str]:
+    """Metrics that were asked for and that no run observes, each of them said; none when runs are missing."""
+    from sim.experiments.observed import never_observed
+
+    refused = [] if found.interrupted else [name for name in names if name not in found.metrics]
+    for name in refused:
+        say(f"--metric {never_observed(name, found.scenario.name, 'at no point', found.metrics)}")
+    return refused
 
 
 def _show(found: Sweep, metrics: tuple[str, ...], no_color: bool) -> None:

@@ -15,6 +15,7 @@ from scenarios.metrics import UnknownMetric, catalogue, lookup
 from sim.bench import replication_name
 from sim.experiments.backends import Backend
 from sim.experiments.differences import Difference, Observed, differences
+from sim.experiments.observed import never_observed
 from sim.experiments.replications import Result
 from sim.experiments.summaries import RunSummary
 from sim.experiments.workers import OnRun, summaries
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 REPLICATIONS = 20
 _NOT_COMPARED = "run."
 """What is about the run itself, and no outcome."""
-
-
-class NeverObserved(ValueError):
-    """A metric that was asked for has no observation to compare."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +63,10 @@ class Comparison:
             a, b = ([run.metrics.get(name) for run in result.runs] for result in (self.a, self.b))
             observed.append(Observed(name, metric.unit, metric.direction, a, b))
         found = differences(observed)
+        both = [name for name in self.a.metrics if name in self.b.metrics]
         for wanted in self.chosen:
             if not any(fnmatchcase(name, wanted) for name in found):
-                raise NeverObserved(f"{wanted}: {self.a.scenario.name} observes it in no two pairs of replications")
+                raise never_observed(wanted, self.a.scenario.name, "in no two pairs of replications", both)
         return found
 
     def _is_wanted(self, name: str) -> bool:

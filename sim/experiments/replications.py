@@ -15,6 +15,7 @@ from scenarios.columns import files_sha256
 from scenarios.metrics import lookup
 from sim.bench import replication_name
 from sim.experiments.backends import Backend
+from sim.experiments.observed import never_observed
 from sim.experiments.precision import LEAST, Asked, Reached, next_look, reached
 from sim.experiments.summaries import RunSummary
 from sim.experiments.tails import heavy_tails
@@ -202,7 +203,8 @@ def replicate(
     `seed` is the scenario's own when left out; `"7/3"` is that one replication alone. `on_run` hears of each
     replication as it is finished. Interrupted by the user (Ctrl-C), it returns what is finished; with nothing finished
     it raises.
-    Raises BackendError, WorkersDied, and ValueError for fewer than one replication or job, for a precision that is
+    Raises NeverObserved after the first look, for a metric that none of the replications has observed by then;
+    BackendError, WorkersDied, and ValueError for fewer than one replication or job, for a precision that is
     none, and for one of a single replication.
     """
     asked = _checked(seed, replications, jobs, precision)
@@ -235,6 +237,7 @@ def replicate(
                 if not asked.metrics:
                     asked = replace(asked, metrics=(_default_metric(known(names)),))
                 looked_at = known(names)
+                _check_observed(looked_at, asked)
                 if on_precision is not None:
                     on_precision(looked_at.precision)
                 until = next_look(asked, len(names), [looked_at.metrics.get(name) for name in asked.metrics])
@@ -254,6 +257,14 @@ def _checked(seed: int | str | None, replications: int, jobs: int, precision: As
     if precision is not None and isinstance(seed, str) and "/" in seed:
         raise ValueError(f"{seed} is one replication, of which there is no precision")
     return Asked(precision, ()) if isinstance(precision, float | int) else precision
+
+
+def _check_observed(result: Result, asked: Asked) -> None:
+    """Raise NeverObserved for a metric whose precision no further replication is likely to give."""
+    for name in asked.metrics:
+        if name not in result.metrics:
+            where = f"in none of the first {len(result.runs)} replications"
+            raise never_observed(name, result.scenario.name, where, result.metrics)
 
 
 def _default_metric(result: Result) -> str:

@@ -68,7 +68,7 @@ def test_before_there_is_a_rate_there_is_none_and_nothing_is_made_up():
 
 
 def test_what_else_is_told_stands_at_the_end_and_a_long_name_gives_way():
-    (line,) = on_a_terminal(4, 2.0, name="communication-failure-with-a-long-name", told="±7.1 % of ±5 %")
+    (line,) = on_a_terminal(4, 2.0, name="communication-failure, that is a long name", told="±7.1 % of ±5 %")
     assert re.search(r"^communication-\S*… .* 4/10 +0\.5 runs/s +00:12 ±7\.1 % of ±5 %$", line.rstrip())
     assert len(line) <= 80
 

@@ -84,8 +84,35 @@ def test_the_folder_of_another_scenario_is_refused(tmp_path, capsys):
     assert 'is another sweep: scenario is "agent-failure" there, and "baseline" here' in capsys.readouterr().err
 
 
-def test_what_cannot_be_drawn_is_said(tmp_path, capsys):
-    asked = [*BASE, "--grid", "agents.count=10", "--out", str(tmp_path / "sweep"), "--plot", str(tmp_path / "x.png")]
-    assert main([*asked, "--metric", "client.goodput"]) == 2
-    assert "--plot client.goodput: was observed at no point; valid: another metric" in capsys.readouterr().err
+NEVER = "--metric client.goodput: agent-failure observes it at no point; valid: one that it observes, such as recovery"
+
+
+def test_a_metric_that_no_run_observes_is_said_in_one_line_and_everything_else_is_kept(tmp_path, capsys):
+    picture, file = tmp_path / "x.png", tmp_path / "s.json"
+    asked = [*BASE, "--grid", "agents.count=10", "--out", str(tmp_path / "sweep"), "--json", str(file)]
+    assert main([*asked, "--metric", "client.goodput", "--metric", "tasks.lost", "--plot", str(picture)]) == 2
+    out, err = capsys.readouterr()
+    assert err == f"{NEVER}.time.mean\n"
+    assert "2 of the runs new" in out
+    assert "picture" not in out
+    assert len(json.loads(file.read_text())["points"]) == 1
+    assert not picture.exists()
+    assert main([*asked, "--metric", "tasks.lost", "--plot", str(picture)]) == 0
+    assert "0 of the runs new" in capsys.readouterr().out
+    assert picture.exists()
+
+
+def test_of_a_sweep_that_is_interrupted_it_is_not_said_that_something_is_never_observed(tmp_path, capsys, interrupts):
+    interrupts(1)
+    asked = [*BASE, "--grid", "agents.count=10", "--out", str(tmp_path / "sweep"), "--metric", "client.goodput"]
+    assert main(asked) == 130
+    assert "at no point" not in capsys.readouterr().err
+
+
+def test_what_cannot_be_drawn_is_said_and_json_is_written(tmp_path, capsys):
+    three = [*GRID, "--grid", "agents.count=10"]
+    asked = [*BASE[:-1], "1", *three, "--out", str(tmp_path / "sweep"), "--json", str(tmp_path / "s.json")]
+    assert main([*asked, "--plot", str(tmp_path / "x.png")]) == 2
+    assert "--plot 3 paths are too many for a picture; valid: one or two\n" in capsys.readouterr().err
+    assert len(json.loads((tmp_path / "s.json").read_text())["points"]) == 4
     assert not (tmp_path / "x.png").exists()

@@ -6,7 +6,8 @@ import scenarios
 import sim
 from scenarios.errors import ScenarioError
 from scenarios.metrics import UnknownMetric
-from sim.experiments.compare import NeverObserved, compare
+from sim.experiments.compare import compare
+from sim.experiments.observed import NeverObserved
 
 FASTER = {"recovery.detection.heartbeat_interval": "2s"}
 SHORT = {"duration": "20m", "warmup": "2m"}

@@ -10,6 +10,7 @@ from scipy import stats
 
 import scenarios
 import sim
+from sim.experiments.observed import NeverObserved
 from sim.experiments.precision import LEAST, Asked, next_look, reached
 from sim.statistics import Estimate, estimate
 
@@ -87,12 +88,14 @@ def short():
 
 
 def test_there_are_as_many_replications_as_it_takes_whatever_the_number_of_jobs(short):
-    looks = []
-    one = sim.replicate(short, seed=7, precision=0.02, on_look=looks.append)
+    looks, heard = [], []
+    one = sim.replicate(short, seed=7, precision=0.02, on_look=looks.append, on_precision=heard.append)
     two = sim.replicate(short, seed=7, precision=0.02, jobs=2)
     assert one.frame.equals(two.frame)
     assert looks[0] == LEAST
     assert looks[-1] == len(one.runs) > LEAST
+    assert heard[-1] == one.precision
+    assert [each.holds for (each,) in heard] == [*[False] * (len(looks) - 1), True]
     (found,) = one.precision
     assert (found.metric, found.holds) == ("recovery.time.mean", True)
     assert found.epsilon <= 0.02
@@ -124,6 +127,24 @@ def test_who_stops_it_keeps_what_is_finished(short):
 
     found = sim.replicate(short, seed=7, precision=0.02, on_run=stop)
     assert (found.interrupted, len(found.runs)) == (True, 5)
+
+
+def test_a_metric_that_no_replication_observes_is_refused_after_the_first_look():
+    calm = scenarios.load("baseline").with_values({"duration": "10m", "warmup": "1m"})
+    runs, looks = [], []
+    with pytest.raises(
+        NeverObserved,
+        match=r"^detection\.latency\.mean: baseline observes it in none of the first 10 replications; valid: one that "
+        r"it observes, such as tasks\.sojourn\.mean$",
+    ):
+        sim.replicate(
+            calm,
+            seed=1,
+            precision=Asked(0.05, ("tasks.sojourn.mean", "detection.latency.mean")),
+            on_run=runs.append,
+            on_look=looks.append,
+        )
+    assert (len(runs), looks) == (LEAST, [LEAST])
 
 
 @pytest.mark.parametrize("precision", [0.0, 1.0, -0.1, Asked])

@@ -192,8 +192,8 @@ def _results(
 ) -> tuple[list[Result], bool]:
     """The results of the scenarios, in order; when the user interrupts, of those that were begun.
 
-    And whether a scenario was refused, as it never observes what is to be precise: it was said, and those before it are
-    kept. Raises BadInput when there are none before it.
+    And whether one could not be run to its end, as it never observes what is to be precise, or its backend is gone: it
+    was said, and those before it are kept. Raises BadInput when there are none before it.
     """
     from contextlib import ExitStack
 
@@ -231,10 +231,11 @@ def _results(
                 results.append(result)
                 if result.interrupted:
                     break
-        except NeverObserved as error:
+        except (NeverObserved, BadInput) as error:
+            wrong = f"--precise {error}" if isinstance(error, NeverObserved) else str(error)
             if not results:
-                raise BadInput(f"--precise {error}") from None
-            say(f"--precise {error}")
+                raise BadInput(wrong) from None
+            say(wrong)
             return results, True
         except KeyboardInterrupt:
             if not results:

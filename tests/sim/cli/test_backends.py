@@ -113,3 +113,16 @@ def test_processes_that_die_again_are_said_in_one_line(small, capsys, monkeypatc
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[1:] == [f"processes that execute runs have died twice; valid: fewer --jobs{kept}"]
+
+
+def test_scenarios_that_were_finished_before_are_kept(small, capsys, monkeypatch):
+    turns = iter([dying(1), dying(2)])
+
+    def each(*arguments):
+        return next(turns)(*arguments)
+
+    monkeypatch.setattr(backends.Backend, "each", each)
+    command = ["run", "small.scenario.yaml", "strict.scenario.yaml", "--replications", "2", "--jobs", "2"]
+    assert main([*command, "--quiet", "--json", "found.json"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("processes that execute runs have died twice")
+    assert [len(found["runs"]) for found in json.loads((small / "found.json").read_text())] == [2]

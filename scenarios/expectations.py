@@ -70,7 +70,7 @@ def parse(text: Any) -> Expectation:
         meant = {"=": "==", "=<": "<=", "=>": ">="}[sign]
         raise invalid(f"unknown operator '{sign}'; valid: {', '.join(OPERATORS)} (nearest: '{meant}')")
     metric = known_metric(name)
-    return Expectation(f"{name} {sign} {value}", name, sign, _value(value, metric))
+    return Expectation(f"{name} {sign} {value}", name, sign, in_unit_of(metric, value))
 
 
 def known_metric(name: str, resources: Mapping[str, Any] | None = None) -> Metric:
@@ -83,7 +83,11 @@ def known_metric(name: str, resources: Mapping[str, Any] | None = None) -> Metri
     return metric
 
 
-def _value(text: str, metric: Metric) -> float:
+def in_unit_of(metric: Metric, text: str) -> float:
+    """A value of a metric as people write it, `90s`, `2/s`, `5%` or a number, in the metric's unit.
+
+    Raises a validation error that says what is wrong with it.
+    """
     try:
         if metric.unit in {"s", "agent-s"}:
             return seconds(text)

@@ -1,8 +1,9 @@
 """The world in which things go wrong, and the bench around it.
 
 `run` gives one replication of a scenario, `replicate` several with their intervals, `compare` what a setting changes,
-`find_warmup` how long a scenario takes to settle; `sim.loop.SimLoop` is asyncio on SimPy's clock. What is asked for is
-imported when it is asked for, so that the loop alone stays light.
+`select` the best of several settings, `rare` how probable something is, `find_warmup` how long a scenario takes to
+settle; `sim.loop.SimLoop` is asyncio on SimPy's clock. What is asked for is imported when it is asked for, so that the
+loop alone stays light.
 """
 
 from importlib import import_module
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from sim.experiments.compare import Comparison, compare
     from sim.experiments.rare import Rare, rare
     from sim.experiments.replications import Result, replicate
+    from sim.experiments.selected import Selection
+    from sim.experiments.selection import select
     from sim.experiments.sweep import Sweep, load_sweep, sweep
     from sim.experiments.warmup import Warmup, find_warmup
 
@@ -21,6 +24,7 @@ __all__ = [
     "Rare",
     "Result",
     "Run",
+    "Selection",
     "Sweep",
     "Warmup",
     "compare",
@@ -29,6 +33,7 @@ __all__ = [
     "rare",
     "replicate",
     "run",
+    "select",
     "sweep",
 ]
 
@@ -36,6 +41,8 @@ _HOMES = {
     "Run": "sim.bench",
     "run": "sim.bench",
     "Comparison": "sim.experiments.compare",
+    "Selection": "sim.experiments.selected",
+    "select": "sim.experiments.selection",
     "Sweep": "sim.experiments.sweep",
     "load_sweep": "sim.experiments.sweep",
     "sweep": "sim.experiments.sweep",

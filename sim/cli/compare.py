@@ -1,4 +1,4 @@
-"""`compare`: two settings of a scenario on the same luck, with a verdict per metric."""
+"""`compare`: two settings of a scenario on the same luck, with a verdict per metric; or the best of several."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli import backends, options
+from sim.cli import backends, options, selection
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json, written
@@ -27,8 +27,21 @@ def compare(
         list[str] | None, typer.Option("--a", metavar="PATH=VALUE…", help="Values of the first setting.")
     ] = None,
     b: Annotated[list[str] | None, typer.Option("--b", metavar="PATH=VALUE…", help="Values of the second.")] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH=V1,V2,…", help="In place of --a and --b: select the best of every combination."),
+    ] = None,
+    indifference: Annotated[
+        str | None,
+        typer.Option(metavar="VALUE", help="With --grid: the smallest difference of the --metric that matters."),
+    ] = None,
+    most: Annotated[
+        str | None, typer.Option(metavar="N", help="With --grid: replications to select by, at most; 1000 if left out.")
+    ] = None,
     seed: options.Seed = None,
-    replications: Annotated[str, typer.Option(metavar="N", help="Pairs of replications.")] = "20",
+    replications: Annotated[
+        str, typer.Option(metavar="N", help="Pairs of replications; with --grid, fresh ones to judge the winner on.")
+    ] = "20",
     jobs: options.Jobs = "1",
     backend: backends.Name = backends.HERE,
     scheduler: backends.Scheduler = None,
@@ -45,8 +58,17 @@ def compare(
 ) -> int:
     """Say whether setting b is better than setting a, by how much, and how sure that is. Both have the same luck.
 
-    Exit status 1 when an invariant is violated under one of them.
+    With --grid, select the best of several settings by one metric. Exit status 1 when an invariant is violated under
+    one of them.
     """
+    if grid:
+        if a or b:
+            raise BadInput("--grid, --a, --b: a grid says what is different by itself; valid: --grid, or --a and --b")
+        texts = selection.Texts(grid, metric or [], indifference, most, seed, replications, jobs)
+        return selection.select(scenario, texts, out, json, quiet, no_color)
+    for option, given in (("--indifference", indifference), ("--most", most)):
+        if given is not None:
+            raise BadInput(f"{option} {given}: is about the best of several settings; valid: with --grid path=v1,v2")
     asked = _asked(a, b, seed, replications, jobs)
     where = backends.backend_asked(backend, asked.jobs, scheduler)
     check_writable("--json", json)

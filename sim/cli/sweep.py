@@ -12,6 +12,7 @@ from sim.cli import backends, options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json, written
+from sim.cli.grids import grid_points
 from sim.cli.interrupts import check
 
 if TYPE_CHECKING:
@@ -110,21 +111,17 @@ def _metrics(scenario: Scenario, names: list[str]) -> tuple[str, ...]:
 
 def _points(scenario: Scenario, grids: list[str], varied: list[str], count: str | None, design: str) -> list[Point]:
     from scenarios.errors import ScenarioError
-    from sim.experiments.designs import DesignError, axis, grid, space, spread
+    from sim.experiments.designs import DesignError, space, spread
 
     if bool(grids) == bool(varied):
         raise BadInput(
             "--grid, --vary: one of both says where to look; valid: --grid path=v1,v2 or --vary path=low..high"
         )
+    if grids:
+        if count is not None:
+            raise BadInput("--points: a grid has as many as it has; valid: with --vary")
+        return grid_points(scenario, grids)
     try:
-        if grids:
-            if count is not None:
-                raise BadInput("--points: a grid has as many as it has; valid: with --vary")
-            axes = [axis(text) for text in grids]
-            twice = next((path for place, (path, _) in enumerate(axes) if path in [p for p, _ in axes[:place]]), None)
-            if twice is not None:
-                raise BadInput(f"--grid {twice}: is given twice; valid: all of its values at once")
-            return grid(scenario, dict(axes))
         if count is None:
             raise BadInput("--points: is missing; valid: with --vary, how many")
         if design not in METHODS:
@@ -132,9 +129,9 @@ def _points(scenario: Scenario, grids: list[str], varied: list[str], count: str 
         ranges = [space(text) for text in varied]
         return spread(scenario, ranges, options.positive("--points", count), design, scenario.seed)  # type: ignore[arg-type]
     except DesignError as error:
-        raise BadInput(f"{'--grid' if grids else '--vary'} {error}") from None
+        raise BadInput(f"--vary {error}") from None
     except ScenarioError as error:
-        raise BadInput(str(error).replace("--set ", "--grid " if grids else "--vary ", 1)) from None
+        raise BadInput(str(error).replace("--set ", "--vary ", 1)) from None
 
 
 def _swept(

@@ -124,6 +124,23 @@ def shown(text: str) -> str:
     return value if isinstance(value, str) else "null" if value is None else text
 
 
+def as_values(point: Point) -> dict[str, Any]:
+    """What a point sets, for `with_values`."""
+    return {path: json.loads(text) for path, text in point.items()}
+
+
+def named(point: Point) -> str:
+    """A point for people: `agents.count=5, agents.restart_time=20`."""
+    return ", ".join(f"{path}={shown(text)}" for path, text in point.items())
+
+
+def column(points: Sequence[Point], path: str) -> list[float] | list[str]:
+    """The values of points at a path: as numbers if all of them are, else for people."""
+    numbers = [number(point[path]) for point in points]
+    found = [each for each in numbers if each is not None]
+    return found if len(found) == len(points) else [shown(point[path]) for point in points]
+
+
 def axis(text: str) -> tuple[str, list[str]]:
     """`path=v1,v2` as a path and its values; a comma within brackets is none. Raises DesignError."""
     path, sign, values = text.partition("=")

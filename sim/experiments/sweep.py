@@ -21,7 +21,7 @@ from scenarios.columns import files_sha256
 from scenarios.metrics import lookup
 from sim.bench import replication_name
 from sim.experiments.backends import Backend
-from sim.experiments.designs import DesignError, Point, number, shown
+from sim.experiments.designs import DesignError, Point, as_values, column
 from sim.experiments.replications import installed_version
 from sim.experiments.summaries import RunSummary
 from sim.experiments.sweep_folder import FORMAT, Row, SweepFolder, SweepFolderError, key, read_about, table_of
@@ -57,15 +57,10 @@ class Sweep:
     def frame(self) -> pd.DataFrame:
         """Tidy: a column for each path (numbers where they are), replication, metric, value, unit."""
         rows = self.rows[self.rows["value"].notna()]
-        points = {key(point): point for point in self.points}
-        columns: dict[str, Any] = {}
-        for path in self.paths:
-            texts = {name: point[path] for name, point in points.items()}
-            values = {name: number(text) for name, text in texts.items()}
-            all_numbers = all(value is not None for value in values.values())
-            columns[path] = rows["point"].map(
-                values if all_numbers else {name: shown(each) for name, each in texts.items()}
-            )
+        names = [key(point) for point in self.points]
+        columns: dict[str, Any] = {
+            path: rows["point"].map(dict(zip(names, column(self.points, path), strict=True))) for path in self.paths
+        }
         pools = tuple(self.scenario.resources)
         units = {metric: lookup(metric, pools).unit for metric in rows["metric"].unique()}
         return pd.DataFrame(
@@ -117,7 +112,7 @@ class Sweep:
             "interrupted": self.interrupted,
             "points": [
                 {
-                    "values": {path: json.loads(text) for path, text in point.items()},
+                    "values": as_values(point),
                     "metrics": {
                         metric: {
                             "mean": of.mean,
@@ -166,7 +161,7 @@ def sweep(
         done = set() if folder is None else folder.finished()
         missing = [(point, n) for n in range(replications) for point in points if (key(point), n) not in done]
         changed = {key(point): point for point, _ in missing}
-        settings = {of: scenario.with_values(_values(point)) for of, point in changed.items()}
+        settings = {of: scenario.with_values(as_values(point)) for of, point in changed.items()}
         works = [((key(point), n), settings[key(point)], f"{name}/{n}") for point, n in missing]
         if on_begin is not None:
             on_begin(len(points) * replications, len(points) * replications - len(works))
@@ -199,10 +194,6 @@ def load_sweep(path: Path | str) -> Sweep:
     points: list[Point] = [json.loads(text) for text in dict.fromkeys(table["point"])]
     replications = int(table["replication"].max()) + 1 if len(table) else 0
     return Sweep(scenario, str(about["seed"]), tuple(points), replications, _ordered(table, points))
-
-
-def _values(point: Point) -> dict[str, Any]:
-    return {path: json.loads(text) for path, text in point.items()}
 
 
 def _about(scenario: Scenario, seed: str, points: Sequence[Point]) -> dict[str, Any]:

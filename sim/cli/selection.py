@@ -1,0 +1,186 @@
+"""`compare --grid`: the best of several settings, selected on common luck and judged on fresh replications."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sim.cli import options
+from sim.cli.consoles import console, progress, say
+from sim.cli.errors import BadInput
+from sim.cli.files import STDOUT, check_writable, write_json, written
+from sim.cli.grids import grid_points
+from sim.cli.interrupts import check
+
+if TYPE_CHECKING:
+    from scenarios import Scenario
+    from sim.experiments.designs import Point
+    from sim.experiments.selected import Selection
+
+INTERRUPTED = 130
+EXAMPLES = {"s": "500ms", "agent-s": "10s", "1/s": "0.1/s", "fraction": "1%"}
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What was written on the command line, as it stands there."""
+
+    grids: list[str]
+    metrics: list[str]
+    indifference: str | None
+    most: str | None
+    seed: str | None
+    replications: str
+    jobs: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Among what is selected, and how."""
+
+    points: list[Point]
+    metric: str
+    indifference: float
+    most: int
+    seed: int | None
+    judged: int
+    jobs: int
+
+
+def select(scenario: str, texts: Texts, out: str | None, json: str | None, quiet: bool, no_color: bool) -> int:
+    """Run it, show it, and give the exit status: 1 when an invariant is violated under a setting."""
+    import scenarios
+
+    check_writable("--json", json)
+    check_writable("--out", out)
+    loaded = scenarios.load(scenario)
+    found = _selected(loaded, _asked(loaded, texts), quiet, no_color)
+    silent = quiet or json == STDOUT
+    if not silent:
+        from sim.reports.numbers import signs
+        from sim.reports.selection import selection
+
+        shown = console(no_color)
+        shown.print(selection(found, signs(shown.encoding)))
+    if out is not None:
+        _draw(found, out)
+        if not silent:
+            console(no_color).print(f"\npicture: {Path(out)}", soft_wrap=True)
+    if json is not None:
+        write_json(json, found.as_json())
+    for line in found.violations:
+        say(line)
+    if found.interrupted:
+        return INTERRUPTED
+    return 0 if found.holds else 1
+
+
+def _asked(scenario: Scenario, texts: Texts) -> Asked:
+    """Raises BadInput."""
+    from sim.experiments.ranking import FIRST, MOST
+
+    seed = options.seed(texts.seed)
+    if isinstance(seed, str):
+        raise BadInput(f"--seed {seed}: is one replication; valid: --seed {seed.partition('/')[0]}")
+    judged, jobs = options.positive("--replications", texts.replications), options.positive("--jobs", texts.jobs)
+    if judged < 2:
+        raise BadInput("--replications 1: judges nobody; valid: 2 or more")
+    most = MOST if texts.most is None else options.positive("--most", texts.most)
+    if most < FIRST:
+        raise BadInput(f"--most {most}: is less than the first stage takes; valid: {FIRST} or more")
+    metric, indifference = _metric(scenario, texts.metrics, texts.indifference)
+    points = grid_points(scenario, texts.grids)
+    if len(points) < 2:
+        raise BadInput(f"--grid {texts.grids[0]}: is one setting, and leaves nothing to select; valid: several values")
+    return Asked(points, metric, indifference, most, seed, judged, jobs)
+
+
+def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) -> tuple[str, float]:
+    """The one metric, and the difference in its unit that matters."""
+    from pydantic_core import PydanticCustomError
+
+    from scenarios.expectations import in_unit_of
+    from scenarios.metrics import UnknownMetric, lookup
+
+    if len(metrics) != 1 or "*" in metrics[0]:
+        raise BadInput(
+            f"--metric {' '.join(metrics) or 'is missing'}: one says which setting is the best; valid: --metric NAME"
+        )
+    try:
+        metric = lookup(metrics[0], tuple(scenario.resources))
+    except UnknownMetric as error:
+        raise BadInput(f"--metric {error}") from None
+    if indifference is None:
+        raise BadInput(
+            f"--indifference is missing: the smallest difference of {metric.name} that matters; valid: such as "
+            f"{EXAMPLES.get(metric.unit, '0.5')}"
+        )
+    try:
+        value = in_unit_of(metric, indifference)
+    except PydanticCustomError as error:
+        raise BadInput(f"--indifference {error.message()}") from None
+    if value <= 0:
+        raise BadInput(f"--indifference {indifference}: is no difference that matters; valid: more than 0")
+    return metric.name, value
+
+
+def _selected(scenario: Scenario, asked: Asked, quiet: bool, no_color: bool) -> Selection:
+    from sim.experiments.backends import WorkersDied
+    from sim.experiments.selection import NotSelectable
+    from sim.experiments.selection import select as select_setting
+
+    with progress(no_color, quiet) as bar:
+        task = bar.add_task(scenario.name, total=None)
+
+        def advance(_: object) -> None:
+            bar.advance(task)
+            check()
+
+        def look(planned: int) -> None:
+            bar.update(task, total=planned)
+
+        try:
+            found = select_setting(
+                scenario,
+                asked.points,
+                asked.metric,
+                asked.indifference,
+                asked.seed,
+                most=asked.most,
+                judged=asked.judged,
+                jobs=asked.jobs,
+                on_run=advance,
+                on_look=look,
+                on_lost=_lost,
+            )
+        except NotSelectable as error:
+            raise BadInput(f"--metric {error}") from None
+        except WorkersDied as error:
+            raise BadInput(str(error)) from None
+        except KeyboardInterrupt:
+            say("interrupted; no replication was finished under all settings")
+            raise
+    if found.interrupted:
+        say(f"interrupted; {_finished(found, asked)}")
+    elif not found.decided:
+        say(f"--most {asked.most}: not decided by then, {len(found.contention)} settings are still in contention")
+    return found
+
+
+def _lost(count: int) -> None:
+    say(f"a process that executes runs has died; the {count} runs that are left are given to others")
+
+
+def _finished(found: Selection, asked: Asked) -> str:
+    if found.decided:
+        return f"it is decided, and judged on {len(found.fresh)} of {asked.judged} fresh replications"
+    return f"not decided after {found.replications} replications: {len(found.contention)} settings in contention"
+
+
+def _draw(found: Selection, file: str) -> None:
+    from sim.reports.drawing import save
+    from sim.reports.ranks import ranks
+
+    with written(file) as path:
+        save(ranks(found), path)

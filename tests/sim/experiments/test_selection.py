@@ -1,0 +1,291 @@
+"""The best of several settings: what is run, what is selected, and on what the winner is judged."""
+
+import math
+
+import numpy as np
+import pytest
+
+import scenarios
+import sim
+from scenarios.errors import ScenarioError
+from scenarios.metrics import UnknownMetric
+from sim.experiments import selection
+from sim.experiments.backends import Backend
+from sim.experiments.designs import grid
+from sim.experiments.selection import NotSelectable, as_it_is, select
+from sim.experiments.summaries import RunSummary
+from sim.statistics import estimate
+
+INTERVAL = "recovery.detection.heartbeat_interval"
+DETECT = "recovery.detect.mean"
+COUNT = "agents.count"
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    quick = {"duration": "12m", "warmup": "1m", "tasks.arrivals.poisson.rate": "0.2/s"}
+    return scenarios.load("agent-failure").with_values(quick)
+
+
+@pytest.fixture(scope="module")
+def found(scenario):
+    return select(scenario, grid(scenario, {INTERVAL: ["5s", "1s", "2s"]}), DETECT, 0.5, seed=7, judged=4)
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Runs that give what a function of the number of agents and the replication says; it keeps which were run."""
+
+    def of(value, violations=lambda agents, number: ()):
+        names = []
+
+        def summaries(works, on=1, on_lost=None):
+            for key, changed, name in works:
+                names.append((changed.agents.count, name))
+                agents, number = changed.agents.count, int(name.rpartition("/")[2])
+                metrics = {"tasks.sojourn.mean": value(agents, number), "tasks.throughput": value(agents, number)}
+                yield key, RunSummary(name, "", 1, 60.0, 0.1, metrics, violations(agents, number))
+
+        monkeypatch.setattr(selection, "summaries", summaries)
+        return names
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def points(scenario):
+    return grid(scenario, {COUNT: [5, 10, 20]})
+
+
+def noise(agents, number):
+    return float(np.random.default_rng([agents, number]).normal())
+
+
+def select_by_sojourn(scenario, points, indifference=0.5, **options):
+    return select(scenario, points, "tasks.sojourn.mean", indifference, seed=7, **options)
+
+
+# ----------------------------------------------------------------------------- for real
+def test_what_the_arithmetic_says_is_the_best_is_selected(found):
+    """Two and a half intervals until a crash is noticed, on average: the shorter, the sooner."""
+    assert found.decided
+    assert [each.point[INTERVAL] for each in found.ranked] == ["1.0", "2.0", "5.0"]
+    assert found.winner == {INTERVAL: "1.0"}
+    low, high = found.ranked[2].difference.ci95
+    assert low <= -2.5 * (5 - 1) <= high
+    assert found.ranked[2].is_own
+
+
+def test_the_winner_is_judged_on_fresh_replications(found, scenario):
+    first = found.replications
+    assert found.fresh == tuple(f"7/{number}" for number in range(first, first + 4))
+    winner = scenario.with_values({INTERVAL: "1s"})
+    alone = [sim.run(winner, seed=name).metrics[DETECT] for name in found.fresh]
+    assert found.ranked[0].fresh == estimate(alone, "s")
+    assert found.ranked[0].difference is None
+
+
+def test_all_settings_have_the_same_luck(found, scenario):
+    own = sim.replicate(scenario, seed=7, replications=found.ranked[2].replications)
+    assert found.ranked[2].estimate == own.metrics[DETECT]
+
+
+def test_jobs_change_nothing(found, scenario):
+    points = grid(scenario, {INTERVAL: ["5s", "1s", "2s"]})
+    again = sim.select(scenario, points, DETECT, 0.5, seed=7, judged=4, jobs=2)
+    assert again.frame.equals(found.frame)
+    assert again.as_json() == found.as_json()
+
+
+def test_it_is_told_in_tidy_rows_and_as_json(found):
+    row = found.frame.iloc[1]
+    second = found.ranked[1]
+    assert (row[INTERVAL], row["rank"], row["mean"], row["fresh_n"]) == (2.0, 2, second.estimate.mean, 4)
+    assert (row["difference_low"], row["difference_high"]) == second.difference.ci95
+    assert found.frame["eliminated"].tolist() == [False, True, True]
+    told = found.as_json()
+    assert (told["metric"], told["unit"], told["direction"], told["decided"]) == (DETECT, "s", "lower", True)
+    assert told["settings"][0]["values"] == {INTERVAL: 1.0}
+    assert told["settings"][1]["difference"]["mean"] == second.difference.mean
+    assert [each["as_it_is"] for each in told["settings"]] == [False, False, True]
+
+
+# ----------------------------------------------------------------------------- what is run, and what counts
+def test_who_is_eliminated_is_run_no_more(scenario, points, pretend):
+    run = pretend(lambda agents, number: noise(agents, number) + {5: 0, 10: 0.2, 20: 90}[agents])
+    found = select_by_sojourn(scenario, points, 0.3, judged=2)
+    assert found.decided
+    assert found.replications > 10
+    of_worst = [name for agents, name in run if agents == 20]
+    assert of_worst == [f"7/{number}" for number in range(10)]
+    assert len(run) == len(set(run)) == found.runs
+
+
+@pytest.mark.parametrize("on", [Backend(jobs=7), Backend("dask", jobs=2)])
+def test_what_is_run_beyond_the_decision_changes_nothing(scenario, points, pretend, on):
+    def value(agents, number):
+        return noise(agents, number) + {5: 0.5, 10: 0.0, 20: 0.4}[agents] - 50 * (agents != best and number >= decided)
+
+    decided, best = 10**6, 0
+    run = pretend(value, lambda agents, number: ("broken",) * (number >= decided + 2))
+    plain = select_by_sojourn(scenario, points, 0.4, judged=2)
+    decided, best = plain.replications, int(plain.winner[COUNT])
+    run.clear()
+    again = select_by_sojourn(scenario, points, 0.4, judged=2, backend=on)
+    assert f"7/{decided + 2}" in [name for _, name in run]
+    assert again.runs == plain.runs
+    assert [each.estimate for each in again.ranked] == [each.estimate for each in plain.ranked]
+    assert (again.replications, again.fresh, again.holds) == (plain.replications, plain.fresh, True)
+    assert decided > 10
+
+
+def test_the_direction_is_the_metrics_own(scenario, points, pretend):
+    pretend(lambda agents, number: noise(agents, number) * 0.1 + agents)
+    few = select_by_sojourn(scenario, points)
+    many = select(scenario, points, "tasks.throughput", 0.5, seed=7)
+    assert [few.winner[COUNT], many.winner[COUNT]] == ["5", "20"]
+    assert many.ranked[1].difference.mean == pytest.approx(10, abs=0.5)
+
+
+def test_the_mean_that_selected_is_too_good_and_the_fresh_one_is_not(scenario, pretend):
+    """Six settings that are the same but for their luck: the true mean of each is 0."""
+    equal = grid(scenario, {COUNT: [1, 2, 3, 4, 5, 6]})
+    selected, fresh = [], []
+    for seed in range(25):
+        pretend(lambda agents, number, seed=seed: float(np.random.default_rng([seed, agents, number]).normal()))
+        found = select_by_sojourn(scenario, equal, 1.0, judged=10)
+        selected.append(found.ranked[0].estimate.mean)
+        fresh.append(found.ranked[0].fresh.mean)
+    assert estimate(selected).ci95[1] < -0.1
+    low, high = estimate(fresh).ci95
+    assert low <= 0 <= high
+
+
+def test_the_runner_up_and_the_scenario_as_it_is_are_judged_beside_the_winner(scenario, points, pretend):
+    pretend(lambda agents, number: noise(agents, number) * 0.1 + {5: 1, 10: 9, 20: 0}[agents])
+    found = select_by_sojourn(scenario, points, judged=6)
+    assert [each.point[COUNT] for each in found.judged] == ["20", "5", "10"]
+    pairs = [noise(20, n) * 0.1 - noise(10, n) * 0.1 - 9 for n in range(10, 16)]
+    assert found.judged[2].difference.mean == pytest.approx(float(np.mean(pairs)))
+    assert found.judged[2].is_own
+
+
+def test_the_scenario_as_it_is_may_be_none_of_them(scenario):
+    assert as_it_is(scenario, grid(scenario, {COUNT: [5, 20]})) == ()
+    assert as_it_is(scenario, grid(scenario, {COUNT: [5, 10], "agents.restart_time": ["1s", "20s"]})) == (3,)
+
+
+def test_what_is_violated_is_told(scenario, points, pretend):
+    pretend(lambda agents, number: float(agents), lambda agents, number: ("lost one", "lost two") * (number == 3))
+    found = select_by_sojourn(scenario, points)
+    assert not found.holds
+    assert found.violations == tuple(f"agents.count={count} 7/3: lost one" for count in (5, 10, 20))
+    pretend(lambda agents, number: float(agents))
+    assert select_by_sojourn(scenario, points).holds
+
+
+# ----------------------------------------------------------------------------- no decision, no observation
+def test_it_is_said_when_it_is_not_decided_and_the_best_so_far_is_judged(scenario, points, pretend):
+    pretend(lambda agents, number: noise(agents, number) + 80 * (agents == 20))
+    found = select_by_sojourn(scenario, points, 0.01, most=14, judged=3)
+    assert (found.decided, found.interrupted, found.replications) == (False, False, 14)
+    assert {each.point[COUNT] for each in found.contention} == {"5", "10"}
+    means = {str(agents): np.mean([noise(agents, n) for n in range(14)]) for agents in (5, 10)}
+    assert found.winner[COUNT] == min(means, key=means.get)
+    assert found.ranked[0].fresh.n == 3
+
+
+def test_replications_that_no_setting_observes_are_left_out_and_counted(scenario, points, pretend):
+    pretend(lambda agents, number: None if number in (2, 5) else float(agents))
+    found = select_by_sojourn(scenario, points, judged=2)
+    assert (found.replications, found.unobserved, found.decided) == (12, 2, True)
+    assert [(each.estimate.n, each.replications) for each in found.ranked] == [(10, 12)] * 3
+
+
+def test_where_some_settings_observe_it_and_others_do_not_it_is_refused(scenario, points, pretend):
+    pretend(lambda agents, number: None if (agents, number) == (20, 3) else noise(agents, number))
+    with pytest.raises(
+        NotSelectable, match=r"tasks\.sojourn\.mean: agents\.count=20 observed nothing in replication 7/3"
+    ):
+        select_by_sojourn(scenario, points)
+
+
+def test_what_nobody_ever_observes_is_refused_after_the_first_stage(scenario, points, pretend):
+    run = pretend(lambda agents, number: None)
+    with pytest.raises(NotSelectable, match="agent-failure observes it in none of the first 10 replications"):
+        select_by_sojourn(scenario, points)
+    assert len(run) == 30
+
+
+def test_who_never_recovers_once_is_eliminated_and_told_as_infinite(scenario, points, pretend):
+    pretend(lambda agents, number: math.inf if (agents, number) == (10, 3) else noise(agents, number) + agents)
+    found = select_by_sojourn(scenario, points, judged=2)
+    assert [each.point[COUNT] for each in found.ranked] == ["5", "20", "10"]
+    assert (found.ranked[2].estimate.mean, found.ranked[2].estimate.ci95) == (math.inf, None)
+    assert found.frame["mean"].tolist()[2] == math.inf
+
+
+def test_where_a_fresh_replication_is_infinite_there_is_no_difference(scenario, points, pretend):
+    pretend(lambda agents, number: math.inf if (agents, number) == (10, 11) else noise(agents, number) * 0.1 + agents)
+    found = select_by_sojourn(scenario, points, judged=4)
+    assert (found.ranked[1].fresh.mean, found.ranked[1].difference) == (math.inf, None)
+    assert found.ranked[0].fresh.n == 4
+
+
+# ----------------------------------------------------------------------------- Ctrl-C
+def stop_after(count):
+    seen = []
+
+    def stop(summary):
+        seen.append(summary)
+        if len(seen) == count:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def test_who_stops_it_while_it_selects_keeps_what_is_finished(scenario, points, pretend):
+    pretend(noise)
+    found = select_by_sojourn(scenario, points, on_run=stop_after(3 * 4 + 2))
+    assert (found.interrupted, found.decided, found.replications, found.runs) == (True, False, 4, 12)
+    assert len(found.contention) == 3
+    assert (found.fresh, found.judged) == ((), ())
+
+
+def test_who_stops_it_while_the_winner_is_judged_has_a_winner(scenario, points, pretend):
+    pretend(lambda agents, number: noise(agents, number) * 0.1 + agents)
+    found = select_by_sojourn(scenario, points, judged=10, on_run=stop_after(30 + 2 * 4 + 1))
+    assert (found.interrupted, found.decided, found.winner[COUNT]) == (True, True, "5")
+    assert found.fresh == ("7/10", "7/11", "7/12", "7/13")
+    assert [each.fresh.n for each in found.judged] == [4, 4]
+
+
+def test_who_stops_it_before_a_replication_is_finished_has_stopped_it(scenario, points, pretend):
+    pretend(noise)
+    with pytest.raises(KeyboardInterrupt):
+        select_by_sojourn(scenario, points, on_run=stop_after(2))
+
+
+# ----------------------------------------------------------------------------- what makes no sense
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"metric": "tasks.submitted"}, NotSelectable, "neither more nor less of it is better; valid: such as"),
+        ({"metric": "tasks.lsot"}, UnknownMetric, "tasks.lsot"),
+        ({"indifference": 0}, ValueError, "an indifference of 0; valid: more than 0"),
+        ({"points": []}, ValueError, "0 points leave nothing to select"),
+        ({"points": [{COUNT: "5"}, {COUNT: "5"}]}, ValueError, "agents.count=5: is there twice"),
+        ({"points": [{COUNT: "5"}, {"agents.slots": "2"}]}, ValueError, "points set different paths"),
+        ({"points": [{COUNT: "5"}, {COUNT: "-1"}]}, ScenarioError, "agents.count=-1"),
+        ({"seed": "7/3"}, ValueError, "7/3 is one replication"),
+        ({"judged": 1}, ValueError, "judged on 1 replications"),
+        ({"first": 1}, ValueError, "a first stage of 1"),
+        ({"most": 9}, ValueError, "9 replications at most"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_run(scenario, points, pretend, options, error, said):
+    run = pretend(noise)
+    given = {"points": points, "metric": "tasks.sojourn.mean", "indifference": 0.5, "seed": 7} | options
+    with pytest.raises(error, match=said):
+        select(scenario, **given)
+    assert run == []

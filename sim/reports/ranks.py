@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from sim.experiments.designs import shown
 from sim.experiments.selected import Ranked, Selection
 from sim.reports.drawing import FAINT, INK, styled
-from sim.reports.numbers import count, estimated
-from sim.reports.selection import margin, outcome, status
+from sim.reports.numbers import count
+from sim.reports.selection import margin, mean, outcome, status
 from sim.statistics import Estimate
 
 STILL, OUT, FRESH = "#0072B2", "#A9B4C2", "#D55E00"
@@ -28,7 +28,7 @@ def ranks(found: Selection, *, width: float = 9.0) -> Figure:
     """
     drawn = found.ranked[:MOST_ROWS]
     with styled():
-        figure = Figure(figsize=(width, 1.9 + ROW_INCHES * len(drawn)), dpi=120, layout="constrained")
+        figure = Figure(figsize=(width, 2.0 + ROW_INCHES * len(drawn)), dpi=120, layout="constrained")
         axes = figure.add_subplot()
         best = drawn[0].estimate.mean
         worse = -1 if found.metric.direction == "higher" else 1
@@ -50,9 +50,8 @@ def ranks(found: Selection, *, width: float = 9.0) -> Figure:
         axes.set_axisbelow(True)
         settings = count(len(found.ranked), "setting")
         axes.set_title(f"{found.scenario.name}: the best of {settings} by {found.metric.name}", loc="left")
-        said = (
-            f"{', '.join(found.paths)}\n{outcome(found)}; the same luck for all: differences are surer than intervals"
-        )
+        luck = "all had the same luck: their differences are surer than these intervals"
+        said = f"{', '.join(found.paths)}\n{outcome(found)}\n{luck}"
         figure.suptitle(said, x=0.01, ha="left", size=8, color=FAINT)
         figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=8, labelcolor=INK)
         if len(found.ranked) > len(drawn):
@@ -75,4 +74,4 @@ def _values(each: Ranked) -> str:
 
 
 def _told(found: Selection, each: Ranked) -> str:
-    return f"{estimated(each.estimate)}  ({status(found, each)} after {each.replications:,})"
+    return f"{mean(each.estimate)}  ({status(found, each)} after {each.replications:,})"

@@ -12,9 +12,10 @@ from sim.experiments.designs import shown
 from sim.experiments.selected import Ranked, Selection
 from sim.experiments.tails import heavy_tails
 from sim.reports.numbers import UNICODE, Signs, count, difference, duration, estimated, quantity
+from sim.statistics import Estimate
 
 MOST_ROWS = 40
-SELECTED, TIED, ELIMINATED, IN_CONTENTION = "selected", "exactly as good", "eliminated", "in contention"
+SELECTED, TIED, OUT, IN_CONTENTION = "selected", "exactly as good", "out", "in contention"
 
 
 def selection(found: Selection, style: Signs = UNICODE) -> Group:
@@ -34,9 +35,9 @@ def selection(found: Selection, style: Signs = UNICODE) -> Group:
 
 
 def status(found: Selection, each: Ranked) -> str:
-    """What became of a setting: `selected`, `exactly as good`, `eliminated` or `in contention`."""
+    """What became of a setting: `selected`, `exactly as good`, `out` (eliminated) or `in contention`."""
     if each.eliminated:
-        return ELIMINATED
+        return OUT
     if not found.decided:
         return IN_CONTENTION
     return SELECTED if each is found.ranked[0] else TIED
@@ -52,10 +53,12 @@ def outcome(found: Selection, style: Signs = UNICODE) -> str:
     after, left = count(found.replications, "replication"), count(len(found.contention), "setting")
     if found.interrupted:
         return f"not decided: interrupted after {after}, with {left} still in contention"
-    return (
-        f"not decided after {after}: {left} still in contention; a larger indifference needs fewer replications, "
-        "or there may be more"
-    )
+    return f"not decided after {after}: {left} still in contention; more replications, or a larger indifference, decide"
+
+
+def mean(of: Estimate, style: Signs = UNICODE) -> str:
+    """A mean with its half-width, where it has one: infinite ones have none."""
+    return quantity(of.mean, of.unit, style) if of.ci95 is None else estimated(of, style)
 
 
 def margin(found: Selection, style: Signs = UNICODE) -> str:
@@ -89,24 +92,28 @@ def _table(found: Selection, *headings: str) -> Table:
     return table
 
 
+def _mean_heading(style: Signs) -> str:
+    return f"mean {style.plus_minus} 95 %"
+
+
 def _ranks(found: Selection, style: Signs) -> Table:
-    table = _table(found, found.metric.name)
+    table = _table(found, _mean_heading(style))
     table.add_column("", no_wrap=True)
     for rank, each in enumerate(found.ranked[:MOST_ROWS], 1):
         became = Text(f"{status(found, each)} after {each.replications:,}", "dim" if each.eliminated else "green")
         if each.is_own:
             became.append(" (as it is)")
         values = [shown(each.point[path]) for path in found.paths]
-        table.add_row(f"{rank}", *values, estimated(each.estimate, style), became)
+        table.add_row(f"{rank}", *values, mean(each.estimate, style), became)
     return table
 
 
 def _fresh(found: Selection, style: Signs) -> Table:
-    table = _table(found, found.metric.name, f"1 {style.dash} it")
+    table = _table(found, _mean_heading(style), f"1 {style.dash} it")
     for rank, each in enumerate(found.ranked, 1):
         if each.fresh is None:
             continue
         values = [shown(each.point[path]) for path in found.paths]
         apart = "" if each.difference is None else difference(each.difference, style)
-        table.add_row(f"{rank}", *values, estimated(each.fresh, style), apart)
+        table.add_row(f"{rank}", *values, mean(each.fresh, style), apart)
     return table

@@ -1,0 +1,123 @@
+"""A selection as a table and as a picture: what became of each setting, and how sure it is."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from matplotlib.colors import to_hex
+from rich.console import Console
+
+import scenarios
+from scenarios.metrics import lookup
+from sim.experiments.selected import Ranked, Selection
+from sim.reports.numbers import ASCII
+from sim.reports.ranks import FRESH, MOST_ROWS, OUT, STILL, ranks
+from sim.reports.selection import margin, outcome, selection, status
+from sim.statistics import Estimate
+
+
+def around(mean, half_width=1.0, unit="s"):
+    return Estimate(mean, (mean - half_width, mean + half_width), 10, unit)
+
+
+FIRST = Ranked({"agents.count": "20"}, around(10.0), 31, False, False, around(11.0), None)
+SECOND = Ranked({"agents.count": "10"}, around(12.0), 31, True, True, around(12.5), around(-1.5, 0.2))
+THIRD = Ranked({"agents.count": "5"}, Estimate(math.inf, None, 10, "s"), 10, True)
+
+
+@pytest.fixture
+def found():
+    return Selection(
+        scenario=scenarios.load("agent-failure"),
+        seed="7",
+        metric=lookup("recovery.time.mean"),
+        indifference=0.5,
+        first=10,
+        most=1000,
+        ranked=(FIRST, SECOND, THIRD),
+        decided=True,
+        replications=31,
+        unobserved=0,
+        fresh=("7/31", "7/32"),
+        interrupted=False,
+        runs=76,
+        wall_seconds=2.0,
+    )
+
+
+def printed(found, style=ASCII):
+    console = Console(width=80, color_system=None, highlight=False)
+    with console.capture() as capture:
+        console.print(selection(found, style))
+    return [" ".join(line.split()) for line in capture.get().splitlines()]
+
+
+def test_settings_are_told_by_rank_with_what_became_of_them(found):
+    lines = printed(found)
+    assert lines[0] == "agent-failure seed 7: 3 settings, 76 runs, 1h each in 2.0 s"
+    assert lines[1] == "wanted: the smallest recovery.time.mean; less than 0.500 s does not matter"
+    assert lines[4:7] == [
+        "1 20 10.0 +/- 1.0 s selected after 31",
+        "2 10 12.0 +/- 1.0 s out after 31 (as it is)",
+        "3 5 inf s out after 10",
+    ]
+
+
+def test_below_stand_those_that_were_judged_on_fresh_replications(found):
+    lines = printed(found)
+    place = lines.index("on 2 fresh replications, which selected nothing:")
+    assert lines[place + 2 :] == [
+        "count mean +/- 95 % 1 - it",
+        "1 20 11.0 +/- 1.0 s",
+        "2 10 12.5 +/- 1.0 s -1.50 +/- 0.20 s",
+    ]
+
+
+def test_what_is_not_decided_is_told_and_why(found):
+    open_still = replace(found, decided=False, ranked=(FIRST, replace(SECOND, eliminated=False), THIRD))
+    assert [status(open_still, each) for each in open_still.ranked] == ["in contention", "in contention", "out"]
+    assert outcome(open_still).startswith("not decided after 31 replications: 2 settings still in contention; more")
+    stopped = replace(open_still, interrupted=True, fresh=(), replications=4)
+    assert outcome(stopped) == "not decided: interrupted after 4 replications, with 2 settings still in contention"
+    assert outcome(found).startswith("95 % sure to be the best")
+
+
+def test_who_is_exactly_as_good_is_not_eliminated(found):
+    tied = replace(found, ranked=(FIRST, replace(SECOND, eliminated=False), THIRD))
+    assert [status(tied, each) for each in tied.ranked] == ["selected", "exactly as good", "out"]
+
+
+def test_replications_that_were_left_out_are_told(found):
+    assert not [line for line in printed(found) if "left out" in line]
+    assert "2 replications were left out: no setting observes recovery.time.mean there" in printed(
+        replace(found, unobserved=2)
+    )
+
+
+def test_a_difference_of_shares_is_in_percentage_points(found):
+    assert margin(replace(found, metric=lookup("agents.availability"), indifference=0.01)) == "1.00 pp"
+
+
+def test_the_eliminated_are_pale_and_fresh_means_stand_below(found):
+    axes = ranks(found).axes[0]
+    markers = {
+        (round(float(line.get_xdata()[0]), 3), round(float(line.get_ydata()[0]), 3)): to_hex(line.get_color()).upper()
+        for line in axes.lines
+        if line.get_marker() != "None"
+    }
+    assert markers == {(10.0, 0.0): STILL, (11.0, 0.22): FRESH, (12.0, 1.0): OUT, (12.5, 1.22): FRESH}
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["20", "10 (as it is)", "5"]
+
+
+@pytest.mark.parametrize(("metric", "ends"), [("recovery.time.mean", (10.0, 10.5)), ("tasks.throughput", (9.5, 10.0))])
+def test_the_band_reaches_as_far_as_differences_do_not_matter(found, metric, ends):
+    (band,) = ranks(replace(found, metric=lookup(metric))).axes[0].patches
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx(ends)
+
+
+def test_of_very_many_settings_the_first_are_drawn_and_the_others_counted(found):
+    many = replace(found, ranked=(FIRST, *[SECOND] * (MOST_ROWS + 4)))
+    axes = ranks(many).axes[0]
+    assert len(axes.get_yticks()) == MOST_ROWS
+    assert "and 5 more" in [text.get_text() for text in axes.texts]
+    assert "and 5 more settings" in printed(many)

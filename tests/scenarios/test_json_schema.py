@@ -129,6 +129,7 @@ ONLY_THE_LOADER_KNOWS = (
     "all messages have no one direction",
     "go by no clock here",
     "goes by no clock here",
+    "happen at an instant, and none can last",
     "is a clock that is right",
     "agents measure time and never look at its date",
     "is never observed here",

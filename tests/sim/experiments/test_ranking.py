@@ -112,9 +112,9 @@ def test_ranks_go_by_the_distance_from_the_best_and_not_by_the_time_of_eliminati
 
 
 def test_ranks_compare_what_both_have_been_through():
-    """Bad luck for all after the second was eliminated does not make the third better than it."""
+    """Good luck for all after the second was eliminated does not make the third better than it."""
     early = [[0.0, 1.0, 2.0], [0.01, 1.0, -2.0], [0.0, 1.01, 6.0]]
-    late = [[5.0, None, 7.0]] * 200
+    late = [[-5.0, None, -3.0]] * 200
     found = fed(KimNelson(3, 1.0, first=3), [*early, *late])
     assert found.eliminated[1] == 3 < found.eliminated[2]
     assert found.ranks == (0, 1, 2)

@@ -128,6 +128,9 @@ class KimNelson:
         among = list(self.contention)
         self._sums[among] += np.array(row)[among]
         self._observed += 1
+        if not np.isfinite(self._sums[among]).any():
+            last = next(each for each in among if not isfinite(row[each]))
+            raise NotRankable(last, f"observed {seen[last]:g}, as all others have by now,")
         if self._observed < self.first:
             self._first_stage.append(row)
             return ()
@@ -143,8 +146,6 @@ class KimNelson:
         """
         observed = np.array(rows)
         finite = np.isfinite(observed).all(axis=0)
-        if not finite.any():
-            raise NotRankable(0, "observed inf")
         self._first_stage = []
         size = len(self._sums)
         scale = 2 * eta(size, self.first) * (self.first - 1) / self.indifference**2

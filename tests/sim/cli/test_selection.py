@@ -85,6 +85,22 @@ def test_an_interrupt_before_anything_is_finished_leaves_nothing(folder, capsys,
     assert not (folder / "part.json").exists()
 
 
+def test_processes_that_die_are_told_of(folder, capsys, monkeypatch):
+    from sim.experiments import selection
+    from sim.experiments.backends import WorkersDied
+
+    def summaries(works, on, on_lost):
+        on_lost(len(works))
+        raise WorkersDied("processes that execute runs have died twice; valid: fewer --jobs")
+
+    monkeypatch.setattr(selection, "summaries", summaries)
+    assert main([*BASE, *GRID, *WANTED, "--jobs", "2"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "a process that executes runs has died; the 40 runs that are left are given to others",
+        "processes that execute runs have died twice; valid: fewer --jobs",
+    ]
+
+
 def test_a_violated_invariant_is_said_and_is_status_1(folder, capsys, monkeypatch):
     import sim.bench
     from sim.invariants import Violation

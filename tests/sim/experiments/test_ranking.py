@@ -181,9 +181,10 @@ def test_who_becomes_infinite_later_has_no_mean_to_be_ranked_by():
 
 
 def test_where_all_are_infinite_nothing_is_ranked():
-    procedure = fed(KimNelson(2, 0.5, first=2), [[0.0, math.inf]])
-    with pytest.raises(NotRankable, match="observed inf"):
-        procedure.observe([math.inf, 0.0])
+    procedure = fed(KimNelson(2, 0.5), [[math.inf, 0.0], [1.0, 2.0]])
+    with pytest.raises(NotRankable, match="observed inf, as all others have by now") as error:
+        procedure.observe([1.0, math.inf])
+    assert (error.value.setting, procedure.replications) == (1, 3)
 
 
 @pytest.mark.parametrize(("direction", "value"), [("higher", math.inf), ("lower", -math.inf)])

@@ -47,10 +47,15 @@ def compare(
     scheduler: backends.Scheduler = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only this one, or those like recovery.time.*; may be repeated."),
+        typer.Option(
+            metavar="NAME", help="Only this one, or those like recovery.time.*; may be repeated. With --grid, one."
+        ),
     ] = None,
     out: Annotated[
-        str | None, typer.Option(metavar="FILE.png", help="A picture: each difference with its interval.")
+        str | None,
+        typer.Option(
+            metavar="FILE.png", help="A picture: each difference, or with --grid each mean, with its interval."
+        ),
     ] = None,
     json: options.Json = None,
     quiet: options.Quiet = False,
@@ -58,8 +63,9 @@ def compare(
 ) -> int:
     """Say whether setting b is better than setting a, by how much, and how sure that is. Both have the same luck.
 
-    With --grid, select the best of several settings by one metric. Exit status 1 when an invariant is violated under
-    one of them.
+    With --grid, select the best of several settings by one metric.
+
+    Exit status 1 when an invariant is violated under one of them.
     """
     if grid:
         if a or b:

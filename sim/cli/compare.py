@@ -70,8 +70,9 @@ def compare(
     if grid:
         if a or b:
             raise BadInput("--grid, --a, --b: a grid says what is different by itself; valid: --grid, or --a and --b")
-        texts = selection.Texts(grid, metric or [], indifference, most, seed, replications, jobs)
-        return selection.select(scenario, texts, out, json, quiet, no_color)
+        texts = selection.Texts(grid, metric or [], indifference, most, seed, replications)
+        where = backends.backend_asked(backend, options.positive("--jobs", jobs), scheduler)
+        return selection.select(scenario, texts, where, out, json, quiet, no_color)
     for option, given in (("--indifference", indifference), ("--most", most)):
         if given is not None:
             raise BadInput(f"{option} {given}: is about the best of several settings; valid: with --grid path=v1,v2")

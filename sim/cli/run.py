@@ -61,7 +61,7 @@ def run(
         typer.Option(metavar="NAME", help="For --rare: what rises on the way there, such as queue.depth; or none."),
     ] = None,
     particles: Annotated[
-        str | None, typer.Option(metavar="N", help="For --rare: trajectories of each splitting; 100 if left out.")
+        str | None, typer.Option(metavar="N", help="For --rare: trajectories of each splitting; 50 if left out.")
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Another value for a key; may be repeated.")

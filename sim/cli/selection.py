@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim.cli import options
+from sim.cli import backends, options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json, written
@@ -15,6 +15,7 @@ from sim.cli.interrupts import check
 
 if TYPE_CHECKING:
     from scenarios import Scenario
+    from sim.experiments.backends import Backend
     from sim.experiments.designs import Point
     from sim.experiments.selected import Selection
 
@@ -32,7 +33,6 @@ class Texts:
     most: str | None
     seed: str | None
     replications: str
-    jobs: str
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,21 @@ class Asked:
     most: int
     seed: int | None
     judged: int
-    jobs: int
 
 
-def select(scenario: str, texts: Texts, out: str | None, json: str | None, quiet: bool, no_color: bool) -> int:
+def select(
+    scenario: str, texts: Texts, backend: Backend, out: str | None, json: str | None, quiet: bool, no_color: bool
+) -> int:
     """Run it, show it, and give the exit status: 1 when an invariant is violated under a setting."""
     import scenarios
 
     check_writable("--json", json)
     check_writable("--out", out)
     loaded = scenarios.load(scenario)
-    found = _selected(loaded, _asked(loaded, texts), quiet, no_color)
+    found = _selected(loaded, _asked(loaded, texts), backend, quiet, no_color)
     silent = quiet or json == STDOUT
     if not silent:
-        from sim.reports.numbers import signs
+        from sim.numbers import signs
         from sim.reports.selection import selection
 
         shown = console(no_color)
@@ -83,7 +84,7 @@ def _asked(scenario: Scenario, texts: Texts) -> Asked:
     seed = options.seed(texts.seed)
     if isinstance(seed, str):
         raise BadInput(f"--seed {seed}: is one replication; valid: --seed {seed.partition('/')[0]}")
-    judged, jobs = options.positive("--replications", texts.replications), options.positive("--jobs", texts.jobs)
+    judged = options.positive("--replications", texts.replications)
     if judged < 2:
         raise BadInput("--replications 1: judges nobody; valid: 2 or more")
     most = MOST if texts.most is None else options.positive("--most", texts.most)
@@ -93,7 +94,7 @@ def _asked(scenario: Scenario, texts: Texts) -> Asked:
     points = grid_points(scenario, texts.grids)
     if len(points) < 2:
         raise BadInput(f"--grid {texts.grids[0]}: is one setting, and leaves nothing to select; valid: several values")
-    return Asked(points, metric, indifference, most, seed, judged, jobs)
+    return Asked(points, metric, indifference, most, seed, judged)
 
 
 def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) -> tuple[str, float]:
@@ -125,8 +126,7 @@ def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) ->
     return metric.name, value
 
 
-def _selected(scenario: Scenario, asked: Asked, quiet: bool, no_color: bool) -> Selection:
-    from sim.experiments.backends import WorkersDied
+def _selected(scenario: Scenario, asked: Asked, backend: Backend, quiet: bool, no_color: bool) -> Selection:
     from sim.experiments.selection import NotSelectable
     from sim.experiments.selection import select as select_setting
 
@@ -141,23 +141,22 @@ def _selected(scenario: Scenario, asked: Asked, quiet: bool, no_color: bool) -> 
             bar.update(task, total=planned)
 
         try:
-            found = select_setting(
-                scenario,
-                asked.points,
-                asked.metric,
-                asked.indifference,
-                asked.seed,
-                most=asked.most,
-                judged=asked.judged,
-                jobs=asked.jobs,
-                on_run=advance,
-                on_look=look,
-                on_lost=_lost,
-            )
+            with backends.failures(backend):
+                found = select_setting(
+                    scenario,
+                    asked.points,
+                    asked.metric,
+                    asked.indifference,
+                    asked.seed,
+                    most=asked.most,
+                    judged=asked.judged,
+                    backend=backend,
+                    on_run=advance,
+                    on_look=look,
+                    on_lost=backends.lost,
+                )
         except NotSelectable as error:
             raise BadInput(f"--metric {error}") from None
-        except WorkersDied as error:
-            raise BadInput(str(error)) from None
         except KeyboardInterrupt:
             say("interrupted; no replication was finished under all settings")
             raise
@@ -168,10 +167,6 @@ def _selected(scenario: Scenario, asked: Asked, quiet: bool, no_color: bool) -> 
     return found
 
 
-def _lost(count: int) -> None:
-    say(f"a process that executes runs has died; the {count} runs that are left are given to others")
-
-
 def _finished(found: Selection, asked: Asked) -> str:
     if found.decided:
         return f"it is decided, and judged on {len(found.fresh)} of {asked.judged} fresh replications"
@@ -179,7 +174,7 @@ def _finished(found: Selection, asked: Asked) -> str:
 
 
 def _draw(found: Selection, file: str) -> None:
-    from sim.reports.drawing import save
+    from sim.drawing import save
     from sim.reports.ranks import ranks
 
     with written(file) as path:

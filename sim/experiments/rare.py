@@ -37,7 +37,7 @@ from sim.statistics import Estimate, proportion
 
 NATURAL = "natural"
 """The level that leads to the metric by itself, where there is one."""
-PARTICLES = 100
+PARTICLES = 50
 SPLITTINGS = 10
 PLAIN = 1000
 BLOCK = 20
@@ -197,7 +197,7 @@ def rare(
     """How probable it is that `event`, such as `recovery.time > 600` or `tasks.lost > 0`, holds of a run.
 
     With a level (`sim.levels.LEVELS`; the metric's own when left out, where it has one), `replications` independent
-    splittings of so many `particles` each, 10 × 100 when left out; with None, or without one of its own, as many plain
+    splittings of so many `particles` each, 10 × 50 when left out; with None, or without one of its own, as many plain
     replications are counted, 1,000 when left out. `on_done` hears how many more of them are done. Raises RareError,
     ValueError for fewer than one replication or job, and what a backend raises. Interrupted by the user (Ctrl-C), it
     estimates from what is finished; with nothing finished it raises.

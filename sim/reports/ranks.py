@@ -7,10 +7,10 @@ from math import isfinite
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sim.drawing import FAINT, INK, styled
 from sim.experiments.designs import shown
 from sim.experiments.selected import Ranked, Selection
-from sim.reports.drawing import FAINT, INK, styled
-from sim.reports.numbers import count
+from sim.numbers import count
 from sim.reports.selection import margin, mean, outcome, status
 from sim.statistics import Estimate
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from sim.experiments.designs import shown
 from sim.experiments.selected import Ranked, Selection
 from sim.experiments.tails import heavy_tails
-from sim.reports.numbers import UNICODE, Signs, count, difference, duration, estimated, quantity
+from sim.numbers import UNICODE, Signs, count, difference, duration, estimated, quantity
 from sim.statistics import Estimate
 
 MOST_ROWS = 40

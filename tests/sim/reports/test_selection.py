@@ -10,7 +10,7 @@ from rich.console import Console
 import scenarios
 from scenarios.metrics import lookup
 from sim.experiments.selected import Ranked, Selection
-from sim.reports.numbers import ASCII
+from sim.numbers import ASCII
 from sim.reports.ranks import FRESH, MOST_ROWS, OUT, STILL, ranks
 from sim.reports.selection import margin, outcome, selection, status
 from sim.statistics import Estimate

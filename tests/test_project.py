@@ -37,7 +37,7 @@ SEEDING = {"random", "random.getstate", "random.seed", "random.setstate"}
 SEEDS_ANOTHER = {"recovery/tenacious.py"}  # tenacity draws from `random`, which is seeded for it
 LIVES = ("recovery/local/", "recovery/operators.py", "sim/cli/recover_")  # processes, and people with secrets
 WATCHES_WHAT_LIVES = {"tests/recovery/local/handlers.py", "tests/recovery/local/test_system.py"}
-TIMES_A_RUN = {"sim/bench.py", "sim/experiments/replications.py"}  # how long a run took is told beside what it found
+TIMES_A_RUN = {"sim/bench.py", "sim/experiments/backends.py"}  # for people, and for batches; no result rests on it
 
 
 def modules_in(folder: str) -> list[str]:

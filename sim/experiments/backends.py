@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from math import ceil
+from time import perf_counter
 from typing import Any, Literal, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
@@ -16,6 +18,12 @@ Name = Literal["loky", "dask", "ray"]
 NAMES: tuple[Name, ...] = ("loky", "dask", "ray")
 ANSWER_SECONDS = 10
 """How long a scheduler may take to answer."""
+BATCH_SECONDS = 0.2
+"""Short runs are given to a process several at once, which take about so long together: each message costs a
+millisecond or two, of both who sends and who receives it. What a process that dies had in hand is lost with it.
+"""
+BATCHES_AHEAD = 4
+"""Batches that each process is given before it has finished the first, so that it never waits for us."""
 RAY_ROUND = 64
 """Runs that Ray is given at once: joblib has no stream of its results."""
 T = TypeVar("T")
@@ -83,12 +91,21 @@ class Backend:
 
     def _on_loky(self, work: Callable[..., T], calls: list[tuple[int, tuple[Any, ...]]]) -> Iterator[tuple[int, T]]:
         """joblib's own stream of results never ends when a process dies; that of the executor below it does."""
-        executor = get_reusable_executor(max_workers=min(self.jobs, len(calls)))
-        futures = [executor.submit(_placed, work, place, arguments) for place, arguments in calls]
-        whole = False
+        workers = min(self.jobs, len(calls))
+        executor = get_reusable_executor(max_workers=workers)
+        under_way: set[Future[tuple[float, list[tuple[int, T]]]]] = set()
+        given, size, whole = 0, 1, False
         try:
-            for future in as_completed(futures):
-                yield future.result()
+            while given < len(calls) or under_way:
+                while given < len(calls) and len(under_way) < BATCHES_AHEAD * workers:
+                    batch = calls[given : given + min(size, ceil((len(calls) - given) / (2 * workers)))]
+                    under_way.add(executor.submit(_timed, work, batch))
+                    given += len(batch)
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in sorted(done, key=lambda each: each.exception() is not None):
+                    seconds, found = future.result()
+                    size = batch_size(size, seconds / len(found))
+                    yield from found
             whole = True
         finally:
             if not whole:  # Ctrl-C, say: nobody waits for what is under way
@@ -138,6 +155,18 @@ class Backend:
                 )
         finally:
             ray.shutdown()
+
+
+def batch_size(before: int, seconds: float) -> int:
+    """How many runs to give at once when the last one took so many seconds: at most twice as many as before."""
+    return max(1, min(2 * before, int(BATCH_SECONDS / seconds) if seconds > 0 else 2 * before))
+
+
+def _timed(work: Callable[..., T], calls: Sequence[tuple[int, tuple[Any, ...]]]) -> tuple[float, list[tuple[int, T]]]:
+    """What several runs give, and how many seconds they took together."""
+    began = perf_counter()
+    found = [_placed(work, place, arguments) for place, arguments in calls]
+    return perf_counter() - began, found
 
 
 def _placed(work: Callable[..., T], place: int, arguments: tuple[Any, ...]) -> tuple[int, T]:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
-from scipy.stats import qmc
-
 from scenarios import Scenario
 from scenarios.changes import value_of
 
@@ -67,6 +65,8 @@ def spread(scenario: Scenario, ranges: Sequence[Range], count: int, method: Meth
     """
     if not 1 <= count <= MOST_POINTS:
         raise DesignError(f"{count:,} points; valid: 1 to {MOST_POINTS:,}")
+    from scipy.stats import qmc  # noqa: PLC0415 - takes half a second, which a grid need not wait for
+
     bounds = [_bounds(scenario, each) for each in ranges]
     dimensions = len(ranges)
     if method == "lhs":

@@ -52,6 +52,66 @@ def after(count, do):
     return heard
 
 
+class Watched:
+    """An executor that remembers how many calls it was given at once."""
+
+    def __init__(self, executor, given):
+        self._executor, self._given = executor, given
+
+    def submit(self, function, work, batch):
+        self._given.append(len(batch))
+        return self._executor.submit(function, work, batch)
+
+    def shutdown(self, **options):
+        self._executor.shutdown(**options)
+
+
+@pytest.fixture
+def given(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(
+        backends, "get_reusable_executor", lambda **options: Watched(get_reusable_executor(**options), sizes)
+    )
+    return sizes
+
+
+def test_short_runs_are_given_several_at_once_and_each_gives_its_own(given, monkeypatch):
+    monkeypatch.setattr(backends, "BATCH_SECONDS", 1e6)  # however slow this machine is
+    found = list(Backend(jobs=2).each(divmod, [(number, 7) for number in range(500)]))
+    assert sorted(found) == [(number, divmod(number, 7)) for number in range(500)]
+    assert sum(given) == 500
+    assert given[0] == 1
+    assert max(given) > 10
+    assert given[-1] == 1  # at the end both processes have work
+
+
+def test_long_runs_are_given_one_by_one(given, monkeypatch):
+    monkeypatch.setattr(backends, "BATCH_SECONDS", 1e-12)  # however fast
+    assert len(list(Backend(jobs=2).each(divmod, [(number, 7) for number in range(20)]))) == 20
+    assert given == [1] * 20
+
+
+def test_only_a_few_are_given_ahead(given, monkeypatch):
+    monkeypatch.setattr(backends, "BATCH_SECONDS", 1e-12)
+    stream = Backend(jobs=2).each(divmod, [(number, 7) for number in range(100)])
+    next(stream)
+    assert len(given) == 2 * backends.BATCHES_AHEAD
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "seconds", "size"),
+    [(1, 0.005, 2), (32, 0.005, 40), (40, 0.05, 4), (8, 3.0, 1), (1, 3.0, 1), (4, 0.0, 8)],
+)
+def test_a_batch_grows_slowly_and_shrinks_at_once(before, seconds, size):
+    assert backends.batch_size(before, seconds) == size
+
+
+def test_what_a_run_raises_is_raised(given):
+    with pytest.raises(ZeroDivisionError):
+        list(Backend(jobs=2).each(divmod, [(number, number) for number in range(3)]))
+
+
 def kill_a_worker():
     os.kill(next(iter(get_reusable_executor()._processes)), signal.SIGKILL)
 

@@ -30,9 +30,10 @@ lint: .venv/.dev  ## style, format, types, and which package may import which
 	@status=0; for check in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports'; do \
 		echo "$$check"; $(BIN)/$$check || status=1; done; exit $$status
 
-bench: .venv/.dev  ## speed, as ratios to bare SimPy and bare sqlite3
+bench: .venv/.dev  ## speed, as ratios to bare SimPy, bare runs and bare sqlite3
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/experiments.py
 	$(BIN)/python benchmarks/stores.py
 	$(BIN)/python benchmarks/local.py
 

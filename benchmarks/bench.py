@@ -12,7 +12,6 @@ import random
 import resource
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -22,7 +21,6 @@ from figures import ROUNDS, Row, main, ratio, seconds
 import scenarios
 from scenarios import Scenario
 from sim.bench import run
-from sim.experiments.replications import replicate
 
 MILLION = 1_000_000
 LOADED = """
@@ -180,19 +178,6 @@ def mass_recovery() -> float:
     return statistics.median(seconds(lambda: run(fails, 7)) - seconds(lambda: run(works, 7)) for _ in range(ROUNDS))
 
 
-def speed_up() -> float:
-    """100 replications of 50 ms or more on one process over two."""
-    scenario = loaded(5_000)
-    replicate(scenario, 7, replications=4, jobs=2)  # start the workers
-
-    def wall(jobs: int) -> float:
-        began = time.perf_counter()
-        replicate(scenario, 7, replications=100, jobs=jobs)
-        return time.perf_counter() - began
-
-    return wall(1) / wall(2)
-
-
 def _peak(scenario: Scenario, pipe: object) -> None:
     run(scenario, 7)
     pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)  # type: ignore[attr-defined]
@@ -250,7 +235,6 @@ def rows(quick: bool) -> list[Row]:
         for name, scenario_of in (("", loaded), (", 1 % crashes", crashing)):
             grown = growth(scenario_of, 10_000, MILLION)
             found.append(Row(f"time per task, {MILLION:,} / 10,000 tasks{name}", grown, 1.3, 1.05, False))
-        found.append(Row("100 replications, two processes / one", speed_up(), 1.8, 1.95))
     return found
 
 

@@ -138,7 +138,7 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
                 "tasks submitted and not ended",
                 "tasks",
                 lambda: _Tasks(age=False),
-                ("tasks.in_", "tasks.unfinished"),
+                ("tasks.in_system.", "tasks.in_queue.", "tasks.unfinished"),
             ),
             Level(
                 "tasks.age",

@@ -86,7 +86,8 @@ def run_rare(
 def _looked_for(
     scenario: Scenario, asked: Asked, seed: int | None, backend: Backend, quiet: bool, no_color: bool
 ) -> Rare:
-    from sim.experiments.rare import NATURAL, PARTICLES, PLAIN, SPLITTINGS, RareError, event_of, level_of, rare
+    from sim.experiments.events import NATURAL, RareError, event_of, level_of
+    from sim.experiments.rare import PARTICLES, PLAIN, SPLITTINGS, rare
 
     given = {None: NATURAL, NO_LEVEL: None}.get(asked.level, asked.level)
     try:

@@ -175,7 +175,7 @@ def _finished(found: Selection, asked: Asked) -> str:
 
 def _draw(found: Selection, file: str) -> None:
     from sim.drawing import save
-    from sim.reports.ranks import ranks
+    from sim.experiments.pictures.axes import figure_of
 
     with written(file) as path:
-        save(ranks(found), path)
+        save(figure_of(found.plot.ranks, found.plot.inches()), path)

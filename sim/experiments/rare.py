@@ -10,42 +10,37 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydantic_core import PydanticCustomError
 
 from scenarios import Scenario
-from scenarios.errors import instead
-from scenarios.expectations import Expectation, parse
-from scenarios.metrics import STATISTICS, UnknownMetric, lookup
+from scenarios.expectations import Expectation
 from sim.bench import replication_name, simulate
 from sim.branches import Trajectory
 from sim.experiments.backends import Backend
+from sim.experiments.events import NATURAL, RareError, event_of, level_of
 from sim.experiments.replications import installed_version
 from sim.experiments.splitting import Flight, Splitting, combined, split
 from sim.experiments.workers import spread
 from sim.garbage import rare_collections
 from sim.history import History
 from sim.invariants import check_all
-from sim.levels import LEVELS, Climber, natural_level
+from sim.levels import LEVELS, Climber
 from sim.measures import measure, measure_one
 from sim.measures.longest import MEASURES as LASTING
 from sim.measures.longest import longest
 from sim.randomness import Streams
 from sim.statistics import Estimate, proportion
 
-NATURAL = "natural"
-"""The level that leads to the metric by itself, where there is one."""
+if TYPE_CHECKING:
+    from sim.experiments.pictures.of_rarities import RarePictures
+
 PARTICLES = 50
 SPLITTINGS = 10
 PLAIN = 1000
 BLOCK = 20
 """Plain replications that a process is given at once."""
-
-
-class RareError(ValueError):
-    """What is asked for makes no sense. One line: what is wrong, and what would be valid."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +102,13 @@ class Rare:
         ]
         return pd.DataFrame(rows, columns=["splitting", "level", "probability"])
 
+    @property
+    def plot(self) -> RarePictures:
+        """Pictures, as matplotlib axes: `levels()`."""
+        from sim.experiments.pictures.of_rarities import RarePictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return RarePictures(self)
+
     def as_json(self) -> dict[str, Any]:
         """The result as plain data, in the shape of `recovery-bench run --rare … --json`."""
         return {
@@ -127,58 +129,6 @@ class Rare:
             "interrupted": self.interrupted,
             "scenario_resolved": self.scenario.resolved(),
         }
-
-
-def event_of(scenario: Scenario, text: str) -> Expectation:
-    """What is asked for: `recovery.time.max > 600`; `recovery.time > 600` is any recovery, which is the same.
-
-    Raises RareError.
-    """
-    pools = tuple(scenario.resources)
-    name, sign, rest = _parts(text)
-    if f"{name}.max" not in _names(pools, name):
-        meant = name
-    elif sign.startswith(">"):
-        meant = f"{name}.max"
-    else:
-        valid = ", ".join(f"{name}.{statistic}" for statistic in STATISTICS)
-        raise RareError(f"{text}: {name} has many values in a run; valid: {valid}")
-    try:
-        found = parse(f"{meant} {sign} {rest}")
-        lookup(found.metric, pools)
-    except PydanticCustomError as error:
-        raise RareError(f"{text}: {error.message()}") from None
-    except UnknownMetric as error:
-        raise RareError(f"{text}: {error}") from None
-    return found
-
-
-def _parts(text: str) -> tuple[str, str, str]:
-    for sign in ("==", "!=", "<=", ">=", "<", ">"):
-        name, found, rest = text.partition(sign)
-        if found:
-            return name.strip(), sign, rest.strip()
-    raise RareError(f"{text}: is no event; valid: metric operator value, as in recovery.time > 600s")
-
-
-def _names(pools: tuple[str, ...], name: str) -> list[str]:
-    try:
-        return [lookup(f"{name}.max", pools).name]
-    except UnknownMetric:
-        return []
-
-
-def level_of(event: Expectation, level: str | None) -> str | None:
-    """The name of the level to split on; None: none. Raises RareError."""
-    if level is None:
-        return None
-    if level == NATURAL:
-        rises = event.operator.startswith(">") or event.metric.startswith("agents.")
-        found = natural_level(event.metric) if rises else None
-        return None if found is None else found.name
-    if level not in LEVELS:
-        raise RareError(f"{level}: is no level; {instead(level, list(LEVELS), 'valid')}")
-    return level
 
 
 def rare(

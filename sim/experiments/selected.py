@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,7 +14,13 @@ from scenarios.metrics import Metric
 from sim.experiments.designs import Point, as_values, column
 from sim.experiments.replications import installed_version
 from sim.experiments.tails import heavy_tails
+from sim.numbers import UNICODE, Signs, count, quantity
 from sim.statistics import CONFIDENCE, Estimate
+
+if TYPE_CHECKING:
+    from sim.experiments.pictures.of_selections import SelectionPictures
+
+SELECTED, TIED, OUT, IN_CONTENTION = "selected", "exactly as good", "out", "in contention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,41 @@ class Selection:
     def judged(self) -> tuple[Ranked, ...]:
         """Settings that were run on the fresh replications and observed the metric there, best rank first."""
         return tuple(each for each in self.ranked if each.fresh is not None)
+
+    def status(self, each: Ranked) -> str:
+        """What became of a setting: `selected`, `exactly as good`, `out` (eliminated) or `in contention`."""
+        if each.eliminated:
+            return OUT
+        if not self.decided:
+            return IN_CONTENTION
+        return SELECTED if each is self.ranked[0] else TIED
+
+    def outcome(self, style: Signs = UNICODE) -> str:
+        """How sure it is, or why it is not decided, in words."""
+        if self.decided:
+            return (
+                f"95 % sure to be the best, where the best is ahead of all others by {self.margin(style)} or more "
+                "(Kim and Nelson)"
+            )
+        after, left = count(self.replications, "replication"), count(len(self.contention), "setting")
+        if self.interrupted:
+            return f"not decided: interrupted after {after}, with {left} still in contention"
+        decides = "more replications, or a larger indifference, decide"
+        return f"not decided after {after}: {left} still in contention; {decides}"
+
+    def margin(self, style: Signs = UNICODE) -> str:
+        """The indifference with its unit; of shares, in percentage points."""
+        text = quantity(self.indifference, self.metric.unit, style)
+        return text.removesuffix("%") + "pp" if self.metric.unit == "fraction" else text
+
+    @property
+    def plot(self) -> SelectionPictures:
+        """Pictures, as matplotlib axes: `ranks()`."""
+        from sim.experiments.pictures.of_selections import (  # noqa: PLC0415 - only who draws needs matplotlib
+            SelectionPictures,
+        )
+
+        return SelectionPictures(self)
 
     @property
     def holds(self) -> bool:

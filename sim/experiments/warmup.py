@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,9 @@ from sim.experiments.backends import Backend
 from sim.experiments.workers import spread
 from sim.measures.tracks import Floats, Tracks
 from sim.measures.windows import METRICS, values
+
+if TYPE_CHECKING:
+    from sim.experiments.pictures.of_warmups import WarmupPictures
 
 BATCH = 5
 """Observations to a batch mean: the five of MSER-5."""
@@ -80,6 +83,13 @@ class Warmup:
             f"The warm-up that was found ends at {self.seconds:g}s, and the first fault comes at {min(early):g}s: what "
             "is recovered before it ends is not measured."
         )
+
+    @property
+    def plot(self) -> WarmupPictures:
+        """Pictures, as matplotlib axes: `series()`."""
+        from sim.experiments.pictures.of_warmups import WarmupPictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return WarmupPictures(self)
 
     def as_json(self) -> dict[str, Any]:
         """As it stands in a result's JSON."""

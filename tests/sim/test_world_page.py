@@ -4,16 +4,21 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import scenarios
 import sim
 from scenarios.arrivals import FORMS as ARRIVALS
 from scenarios.faults import FORMS
 from scenarios.metrics import catalogue
+from sim.branches import Trajectory
+from sim.cli.app import app
 from sim.history import Event
+from sim.levels import LEVELS
 
 PAGE = (Path(sim.__file__).parent / "README.md").read_text(encoding="utf-8")
-KEYS = {
+OPTIONS = {option for parameter in get_command(app).commands["run"].params for option in parameter.opts}
+KEYS = set(scenarios.load("baseline").resolved()) | {
     f"{part}.{key}"
     for part, settings in scenarios.load("baseline").resolved().items()
     if isinstance(settings, dict)
@@ -28,7 +33,8 @@ def known(word: str) -> bool:
     if word.endswith(".*"):
         return any(name.startswith(word[:-1]) for name in METRICS)
     return (
-        word in KEYS | KINDS | METRICS | EVENTS | {"queue", "core", "store"}
+        word in OPTIONS | KEYS | KINDS | METRICS | EVENTS | {"queue", "core", "store", "none", *LEVELS}
+        or ("@" in word and str(Trajectory.parse(word)) == word)
         or (Path(sim.__file__).parents[1] / word).exists()
     )
 
@@ -46,3 +52,13 @@ def test_a_word_that_is_not_there_would_be_noticed():
 def test_its_links_lead_somewhere():
     for link in re.findall(r"\]\(([^)]+)\)", PAGE):
         assert (Path(sim.__file__).parent / link).exists()
+
+
+def test_the_page_has_every_level_with_the_metrics_that_it_leads_to_by_itself():
+    rows = {row.split("|")[1].strip(" `"): row for row in PAGE.splitlines() if row.startswith("| `")}
+    for level in LEVELS.values():
+        _, _, meaning, about, _ = rows[level.name].split("|")
+        assert meaning.strip() == level.meaning
+        assert {
+            text.strip(" `").removesuffix(" otherwise").strip("`").replace("*", "") for text in about.split(",")
+        } == set(level.about)

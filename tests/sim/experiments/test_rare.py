@@ -8,7 +8,7 @@ from scipy.linalg import expm
 
 import scenarios
 import sim
-from sim.experiments.rare import RareError, event_of, level_of
+from sim.experiments.events import RareError, event_of, level_of
 
 QUEUE = scenarios.loads("""
 name: queue

@@ -5,14 +5,16 @@ from dataclasses import replace
 
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from rich.console import Console
 
 import scenarios
 from scenarios.metrics import lookup
+from sim.drawing import BLUE, PALE, VERMILION
+from sim.experiments.pictures.of_selections import MOST_ROWS
 from sim.experiments.selected import Ranked, Selection
 from sim.numbers import ASCII
-from sim.reports.ranks import FRESH, MOST_ROWS, OUT, STILL, ranks
-from sim.reports.selection import margin, outcome, selection, status
+from sim.reports.selection import selection
 from sim.statistics import Estimate
 
 
@@ -75,16 +77,16 @@ def test_below_stand_those_that_were_judged_on_fresh_replications(found):
 
 def test_what_is_not_decided_is_told_and_why(found):
     open_still = replace(found, decided=False, ranked=(FIRST, replace(SECOND, eliminated=False), THIRD))
-    assert [status(open_still, each) for each in open_still.ranked] == ["in contention", "in contention", "out"]
-    assert outcome(open_still).startswith("not decided after 31 replications: 2 settings still in contention; more")
+    assert [open_still.status(each) for each in open_still.ranked] == ["in contention", "in contention", "out"]
+    assert open_still.outcome().startswith("not decided after 31 replications: 2 settings still in contention; more")
     stopped = replace(open_still, interrupted=True, fresh=(), replications=4)
-    assert outcome(stopped) == "not decided: interrupted after 4 replications, with 2 settings still in contention"
-    assert outcome(found).startswith("95 % sure to be the best")
+    assert stopped.outcome() == "not decided: interrupted after 4 replications, with 2 settings still in contention"
+    assert found.outcome().startswith("95 % sure to be the best")
 
 
 def test_who_is_exactly_as_good_is_not_eliminated(found):
     tied = replace(found, ranked=(FIRST, replace(SECOND, eliminated=False), THIRD))
-    assert [status(tied, each) for each in tied.ranked] == ["selected", "exactly as good", "out"]
+    assert [tied.status(each) for each in tied.ranked] == ["selected", "exactly as good", "out"]
 
 
 def test_replications_that_were_left_out_are_told(found):
@@ -95,29 +97,29 @@ def test_replications_that_were_left_out_are_told(found):
 
 
 def test_a_difference_of_shares_is_in_percentage_points(found):
-    assert margin(replace(found, metric=lookup("agents.availability"), indifference=0.01)) == "1.00 pp"
+    assert replace(found, metric=lookup("agents.availability"), indifference=0.01).margin() == "1.00 pp"
 
 
 def test_the_eliminated_are_pale_and_fresh_means_stand_below(found):
-    axes = ranks(found).axes[0]
+    axes = found.plot.ranks(Figure().add_subplot())
     markers = {
         (round(float(line.get_xdata()[0]), 3), round(float(line.get_ydata()[0]), 3)): to_hex(line.get_color()).upper()
         for line in axes.lines
         if line.get_marker() != "None"
     }
-    assert markers == {(10.0, 0.0): STILL, (11.0, 0.22): FRESH, (12.0, 1.0): OUT, (12.5, 1.22): FRESH}
+    assert markers == {(10.0, 0.0): BLUE, (11.0, 0.22): VERMILION, (12.0, 1.0): PALE, (12.5, 1.22): VERMILION}
     assert [label.get_text() for label in axes.get_yticklabels()] == ["20", "10 (as it is)", "5"]
 
 
 @pytest.mark.parametrize(("metric", "ends"), [("recovery.time.mean", (10.0, 10.5)), ("tasks.throughput", (9.5, 10.0))])
 def test_the_band_reaches_as_far_as_differences_do_not_matter(found, metric, ends):
-    (band,) = ranks(replace(found, metric=lookup(metric))).axes[0].patches
+    (band,) = replace(found, metric=lookup(metric)).plot.ranks(Figure().add_subplot()).patches
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx(ends)
 
 
 def test_of_very_many_settings_the_first_are_drawn_and_the_others_counted(found):
     many = replace(found, ranked=(FIRST, *[SECOND] * (MOST_ROWS + 4)))
-    axes = ranks(many).axes[0]
+    axes = many.plot.ranks(Figure().add_subplot())
     assert len(axes.get_yticks()) == MOST_ROWS
     assert "and 5 more" in [text.get_text() for text in axes.texts]
     assert "and 5 more settings" in printed(many)

@@ -1,0 +1,22 @@
+"""The picture of a warm-up: what is cut off is pale, what is left is what is measured."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+import scenarios
+from sim.drawing import BLUE, PALE
+from sim.experiments.warmup import Warmup
+
+
+def test_the_series_is_cut_where_the_warm_up_ends():
+    ends = np.arange(1.0, 101.0)
+    series = pd.Series(10 - 10 * np.exp(-ends / 5), index=pd.Index(ends, name="seconds"))
+    scenario = scenarios.load("baseline").with_values({"duration": "100s", "warmup": "0s"})
+    axes = Warmup(scenario, 20.0, series, "tasks.in_system.mean", 10).plot.series(Figure().add_subplot())
+    drawn = {to_hex(line.get_color()).upper(): line for line in reversed(axes.lines) if len(line.get_xdata()) > 2}
+    assert drawn[PALE.upper()].get_xdata().tolist() == ends[:20].tolist()
+    assert drawn[BLUE.upper()].get_xdata().tolist() == ends[20:].tolist()
+    assert "warm-up 20s" in [text.get_text() for text in axes.get_legend().get_texts()]
+    assert axes.get_ylabel() == "tasks.in_system.mean (tasks)"

@@ -11,7 +11,6 @@ from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
-from recovery.whole_files import whole_file
 from sim.cli.errors import BadInput
 
 STDOUT = "-"
@@ -38,6 +37,8 @@ def written(file: str) -> Iterator[Path]:
     if target.exists() and not target.is_file():  # a device or a pipe: nothing to move into place
         yield target
         return
+    from recovery.whole_files import whole_file
+
     try:
         with whole_file(target) as path:
             yield path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -132,12 +133,25 @@ class Backend:
                 parallel = Parallel(n_jobs=-1, return_as="generator_unordered")
             yield from parallel(delayed(_placed)(work, place, arguments) for place, arguments in calls)
 
+    def _check_answers(self) -> None:
+        """Raise BackendError when nobody listens where Ray's cluster should be: Ray itself would wait for ever."""
+        where = None if self.scheduler is None else _host_and_port(self.scheduler)
+        if where is None:
+            return
+        try:
+            socket.create_connection(where, ANSWER_SECONDS).close()
+        except OSError as error:
+            raise BackendError(
+                f"{self.scheduler}: no Ray cluster answers there within {ANSWER_SECONDS} s ({error.strerror or error})"
+            ) from None
+
     def _on_ray(self, work: Callable[..., T], calls: list[tuple[int, tuple[Any, ...]]]) -> Iterator[tuple[int, T]]:
         try:
             import ray  # noqa: PLC0415 - an extra
             from ray.util.joblib import register_ray  # noqa: PLC0415
         except ModuleNotFoundError:
             raise BackendError("ray: is not installed; valid: after pip install 'recovery-bench[ray]'") from None
+        self._check_answers()
         try:
             ray.init(
                 address=self.scheduler, num_cpus=self.jobs if self.scheduler is None else None, log_to_driver=False
@@ -155,6 +169,12 @@ class Backend:
                 )
         finally:
             ray.shutdown()
+
+
+def _host_and_port(address: str) -> tuple[str, int] | None:
+    """Of `host:6379` or `ray://host:10001`; None for what has none, such as `auto`."""
+    host, found, port = address.rpartition("://")[2].rpartition(":")
+    return (host, int(port)) if found and host and port.isdecimal() and int(port) < 1 << 16 else None
 
 
 def batch_size(before: int, seconds: float) -> int:

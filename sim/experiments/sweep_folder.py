@@ -34,6 +34,8 @@ RESULTS = "results.parquet"
 PARTS = "parts"
 IDENTITY = ("sweep", "scenario", "version", "seed", "paths", "scenario_resolved", "runbook_sha256", "files_sha256")
 """What has to be the same for a folder to be gone on with."""
+RUN = ("point", "replication")
+"""Columns that say which run a row is of."""
 Finished = tuple[str, int]
 """A point's key, and the number of a replication."""
 
@@ -116,8 +118,7 @@ class SweepFolder:
         """Which runs are finished."""
         found: set[Finished] = set()
         for file in self._files():
-            table = pq.read_table(file, columns=["point", "replication"])
-            found.update(zip(table["point"].to_pylist(), table["replication"].to_pylist(), strict=True))
+            found.update(_runs_of(pq.read_table(file, columns=list(RUN), read_dictionary=["point"])))
         return found
 
     def table(self) -> pa.Table:
@@ -126,9 +127,11 @@ class SweepFolder:
         seen: set[Finished] = set()
         for file in self._files():
             table = pq.read_table(file)
-            runs = list(zip(table["point"].to_pylist(), table["replication"].to_pylist(), strict=True))
-            tables.append(table.filter(pa.array([run not in seen for run in runs])))
-            seen.update(runs)
+            if seen:
+                runs = zip(*(table[name].to_pylist() for name in RUN), strict=True)
+                table = table.filter(pa.array([run not in seen for run in runs], pa.bool_()))
+            tables.append(table)
+            seen.update(_runs_of(table))
         return pa.concat_tables(tables) if tables else table_of([])
 
     def merge(self, order: Mapping[str, int]) -> None:
@@ -156,6 +159,12 @@ def _lock(file: IO[str]) -> None:
     """Keep others off until it is closed. Raises BlockingIOError when another program has done so."""
     if _LOCKS:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _runs_of(table: pa.Table) -> Iterator[Finished]:
+    """The runs of a table that has a row for each metric."""
+    runs = table.group_by(list(RUN)).aggregate([])
+    return zip(*(runs[name].to_pylist() for name in RUN), strict=True)
 
 
 def _write_table(target: Path, table: pa.Table) -> None:

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import threading
+from types import ModuleType
 
 import pytest
 from joblib.externals.loky import get_reusable_executor
@@ -224,3 +225,15 @@ def test_a_ray_cluster_gives_the_same(scenario, points, expected, tmp_path):
     pytest.importorskip("ray")
     sweep(scenario, points, seed=7, replications=6, backend=Backend("ray", jobs=2), out=tmp_path)
     assert (tmp_path / RESULTS).read_bytes() == expected
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
+def test_a_ray_cluster_that_does_not_answer_is_said_before_ray_waits_for_it(scenario, monkeypatch, address):
+    """Ray itself tries again and again, for ever; a stand-in for it that must not be asked."""
+    stand_in = ModuleType("ray.util.joblib")
+    stand_in.register_ray = None
+    for name in ("ray", "ray.util"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, "ray.util.joblib", stand_in)
+    with pytest.raises(BackendError, match=rf"^{address}: no Ray cluster answers there within 10 s \(.+\)$"):
+        sim.replicate(scenario, 7, 2, backend=Backend("ray", scheduler=address))

@@ -18,11 +18,10 @@ import typer
 from sim.cli import compare, demo, describe, differences, recover, reference, run, sweep
 from sim.cli.consoles import say
 from sim.cli.errors import BadInput
-from sim.cli.interrupts import interruptible
+from sim.cli.interrupts import INTERRUPTED, interruptible
 
 NAME = "recovery-bench"
 BAD_INPUT = 2
-INTERRUPTED = 130
 
 app = typer.Typer(
     name=NAME,
@@ -64,7 +63,7 @@ app.add_typer(recover.recover_app(), name="recover", epilog="Example: recovery-b
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from sim.experiments.replications import installed_version
+        from sim.experiments.origin import installed_version
 
         sys.stdout.write(f"{NAME} {installed_version()}\n")
         raise typer.Exit

@@ -12,13 +12,11 @@ from sim.cli import backends, options, selection
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json, written
-from sim.cli.interrupts import check
+from sim.cli.interrupts import INTERRUPTED, check
 
 if TYPE_CHECKING:
     from sim.experiments.backends import Backend
     from sim.experiments.compare import Comparison
-
-INTERRUPTED = 130
 
 
 def compare(

@@ -50,7 +50,7 @@ def history_file(file: str, scenarios: list[Scenario]) -> Iterator[HistoryFile]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from sim.experiments.replications import installed_version
+    from sim.experiments.origin import installed_version
 
     words = pa.dictionary(pa.int32(), pa.string())
     about = {"version": installed_version(), "scenarios": [scenario.resolved() for scenario in scenarios]}

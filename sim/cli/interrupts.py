@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+INTERRUPTED = 130
+"""Exit status of a command that was."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _received: list[int] = []
 

@@ -11,14 +11,13 @@ from sim.cli import backends, options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, write_json
-from sim.cli.interrupts import check
+from sim.cli.interrupts import INTERRUPTED, check
 
 if TYPE_CHECKING:
     from scenarios import Scenario
     from sim.experiments.backends import Backend
     from sim.experiments.rare import Rare
 
-INTERRUPTED = 130
 NO_LEVEL = "none"
 
 

@@ -15,7 +15,7 @@ from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json
 from sim.cli.histories import check_history
-from sim.cli.interrupts import check
+from sim.cli.interrupts import INTERRUPTED, check
 from sim.cli.keepers import Kept
 from sim.cli.precision import check_precise, precision_asked, precision_told
 from sim.cli.rare import check_alone, rare_asked, run_rare
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sim.experiments.replications import Result
     from sim.experiments.warmup import Warmup
 
-INTERRUPTED = 130
 BAD_INPUT = 2
 
 

@@ -11,7 +11,7 @@ from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json, written
 from sim.cli.grids import grid_points
-from sim.cli.interrupts import check
+from sim.cli.interrupts import INTERRUPTED, check
 
 if TYPE_CHECKING:
     from scenarios import Scenario
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sim.experiments.designs import Point
     from sim.experiments.selected import Selection
 
-INTERRUPTED = 130
 EXAMPLES = {"s": "500ms", "agent-s": "10s", "1/s": "0.1/s", "fraction": "1%"}
 
 

@@ -13,7 +13,7 @@ from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json, written
 from sim.cli.grids import grid_points
-from sim.cli.interrupts import check
+from sim.cli.interrupts import INTERRUPTED, check
 
 if TYPE_CHECKING:
     from scenarios import Scenario
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sim.experiments.designs import Point
     from sim.experiments.sweep import Sweep
 
-INTERRUPTED = 130
 BAD_INPUT = 2
 SHOWN = ("recovery.time.mean", "tasks.sojourn.p95", "tasks.lost")
 METHODS = ("lhs", "sobol", "random")

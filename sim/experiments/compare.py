@@ -16,6 +16,7 @@ from sim.bench import replication_name
 from sim.experiments.backends import Backend
 from sim.experiments.differences import Difference, Observed, differences
 from sim.experiments.observed import never_observed
+from sim.experiments.origin import origin
 from sim.experiments.replications import Result
 from sim.experiments.summaries import RunSummary
 from sim.experiments.workers import OnRun, summaries
@@ -100,9 +101,7 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         """The comparison as plain data, in the shape of `recovery-bench compare --json`."""
         return {
-            "scenario": self.a.scenario.name,
-            "version": self.a.as_json()["version"],
-            "seed": self.a.as_json()["seed"],
+            **origin(self.a.scenario, self.a.seed),
             "a": dict(self.a_values),
             "b": dict(self.b_values),
             "replications": self.replications,

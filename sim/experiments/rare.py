@@ -20,7 +20,7 @@ from sim.bench import replication_name, simulate
 from sim.branches import Trajectory
 from sim.experiments.backends import Backend
 from sim.experiments.events import NATURAL, RareError, event_of, level_of
-from sim.experiments.replications import installed_version
+from sim.experiments.origin import origin
 from sim.experiments.splitting import Flight, Splitting, combined, split
 from sim.experiments.workers import spread
 from sim.garbage import rare_collections
@@ -112,9 +112,7 @@ class Rare:
     def as_json(self) -> dict[str, Any]:
         """The result as plain data, in the shape of `recovery-bench run --rare … --json`."""
         return {
-            "scenario": self.scenario.name,
-            "version": installed_version(),
-            "seed": int(self.seed) if self.seed.isdecimal() else self.seed,
+            **origin(self.scenario, self.seed),
             "event": self.event.expression,
             "level": self.level,
             "probability": self.probability,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,6 +15,7 @@ from scenarios.metrics import lookup
 from sim.bench import replication_name
 from sim.experiments.backends import Backend
 from sim.experiments.observed import never_observed
+from sim.experiments.origin import origin
 from sim.experiments.precision import LEAST, Asked, Reached, next_look, reached
 from sim.experiments.summaries import RunSummary
 from sim.experiments.tails import heavy_tails
@@ -121,9 +121,7 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """The result as plain data, in the shape of `recovery-bench run --json`."""
         return {
-            "scenario": self.scenario.name,
-            "version": installed_version(),
-            "seed": int(self.seed) if self.seed.isdecimal() else self.seed,
+            **origin(self.scenario, self.seed),
             "replications": len(self.runs),
             "interrupted": self.interrupted,
             "heavy_tails": {tail.path: tail.alpha for tail in heavy_tails(self.scenario)},
@@ -164,14 +162,6 @@ def _plain(found: Estimate | None) -> dict[str, Any] | None:
         return None
     ci95 = None if found.ci95 is None else list(found.ci95)
     return {"mean": found.mean, "ci95": ci95, "n": found.n, "unit": found.unit}
-
-
-def installed_version() -> str:
-    """The version of Recovery Bench, for results."""
-    try:
-        return version("recovery-bench")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 def replicate(

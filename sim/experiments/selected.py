@@ -12,7 +12,7 @@ import pandas as pd
 from scenarios import Scenario
 from scenarios.metrics import Metric
 from sim.experiments.designs import Point, as_values, column
-from sim.experiments.replications import installed_version
+from sim.experiments.origin import origin
 from sim.experiments.tails import heavy_tails
 from sim.numbers import UNICODE, Signs, count, quantity
 from sim.statistics import CONFIDENCE, Estimate
@@ -155,9 +155,7 @@ class Selection:
     def as_json(self) -> dict[str, Any]:
         """The selection as plain data, in the shape of `recovery-bench compare --grid … --json`."""
         return {
-            "scenario": self.scenario.name,
-            "version": installed_version(),
-            "seed": int(self.seed) if self.seed.isdecimal() else self.seed,
+            **origin(self.scenario, self.seed),
             "metric": self.metric.name,
             "unit": self.metric.unit,
             "direction": self.metric.direction,

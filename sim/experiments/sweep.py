@@ -22,7 +22,7 @@ from scenarios.metrics import lookup
 from sim.bench import replication_name
 from sim.experiments.backends import Backend
 from sim.experiments.designs import DesignError, Point, as_values, column
-from sim.experiments.replications import installed_version
+from sim.experiments.origin import installed_version, origin
 from sim.experiments.summaries import RunSummary
 from sim.experiments.sweep_folder import FORMAT, Row, SweepFolder, SweepFolderError, key, read_about, table_of
 from sim.experiments.workers import OnRun, summaries
@@ -105,9 +105,7 @@ class Sweep:
         """Mean and interval of each metric at each point, as plain data."""
         found = {metric: self.estimates(metric) for metric in self.metrics}
         return {
-            "scenario": self.scenario.name,
-            "version": installed_version(),
-            "seed": int(self.seed) if self.seed.isdecimal() else self.seed,
+            **origin(self.scenario, self.seed),
             "replications": self.replications,
             "interrupted": self.interrupted,
             "points": [

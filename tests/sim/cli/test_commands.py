@@ -44,7 +44,7 @@ def test_help_of_each_command_has_an_example_that_parses(command, capsys):
 
 
 def test_version_is_the_installed_one(capsys):
-    from sim.experiments.replications import installed_version
+    from sim.experiments.origin import installed_version
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"recovery-bench {installed_version()}\n"

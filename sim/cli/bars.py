@@ -9,6 +9,8 @@ from rich.text import Text
 BAR_WIDTH = 20
 TOLD = "told"
 """The field of a task that holds what else there is to tell."""
+COUNTED = "counted"
+"""The field of a task that names what is counted, if not runs."""
 SECONDS = 300.0
 """The rate is that of so long ago until now: a single run may take a minute."""
 
@@ -22,11 +24,13 @@ class NameColumn(ProgressColumn):
 
 
 class RateColumn(ProgressColumn):
-    """How many runs are finished in a second, as of late."""
+    """How many runs, or whatever else is `COUNTED`, are finished in a second, as of late."""
 
     def render(self, task: Task) -> Text:
         """Empty until two are finished."""
-        return Text(f"{task.speed:.3g} runs/s" if task.speed else "", "progress.data.speed")
+        return Text(
+            f"{task.speed:.3g} {task.fields.get(COUNTED, 'runs')}/s" if task.speed else "", "progress.data.speed"
+        )
 
 
 class ToldColumn(ProgressColumn):

@@ -101,7 +101,7 @@ def _looked_for(
         raise BadInput(f"--particles {asked.particles}: are of a splitting; valid: with a --level")
     many = asked.replications or (PLAIN if level is None else SPLITTINGS)
     with progress(no_color, quiet) as bar:
-        task = bar.add_task(scenario.name, total=many)
+        task = bar.add_task(scenario.name, total=many, counted="runs" if level is None else "splittings")
 
         def advance(more: int) -> None:
             bar.advance(task, more)

@@ -9,6 +9,7 @@ from recovery.model import Failure
 from recovery.ports import System
 from recovery.stores import PlainTaskStore, inline
 from scenarios.faults import CheckpointStale, each
+from scenarios.faults.trigger import PROGRESS
 from scenarios.schema import Scenario
 from sim.history import Event, History
 from sim.loop import SimLoop
@@ -114,7 +115,8 @@ class World:
         self.network.on_reconnect = self._reconnected
         self.network.on_send_failure = self._send_failed
         self.agents.on_finished = self._finished
-        streams.on_branch(self._redraw)
+        if self.clients is None and not any(fault.when and fault.when.about == PROGRESS for fault in scenario.faults):
+            streams.on_branch(self._redraw)
 
     def connect(self, core: Core, receive: Callable[[Callable[[], None]], None] | None = None) -> None:
         """Join the world with the core that recovers it.
@@ -176,10 +178,11 @@ class World:
         self.queue.enter(task, "submitted")
 
     def _redraw(self, residual: Residual) -> None:
-        """Draw the work again that is not known yet; where requests are made again, it is theirs and not the task's."""
-        if self.clients is None:
-            for task in self.tasks.values():
-                self.execution.redraw_work(task, residual)
+        """Draw the work again that is not known yet. Where requests are made again it is theirs and not the task's, and
+        where a fault waits for a part of it, it is known to that.
+        """
+        for task in self.tasks.values():
+            self.execution.redraw_work(task, residual)
 
     def _finished(self, task: Task) -> None:
         if self.clients is None:

@@ -141,6 +141,6 @@ def test_work_that_a_fault_waits_for_a_part_of_is_known():
     """`task.progress > 0.5` has told how much work there is, so a branch leaves it as it is."""
     when = "[{execution_failure: {targets: 1, when: task.progress > 0.9}}]"
     scenario = pending(work=WEIBULL, faults=when)
-    parent, child = (first("task.completed", "task.1")(scenario, name) for name in ("7/0", "7/0@60:1"))
+    parent, child = (first("task.completed", "task.0")(scenario, name) for name in ("7/0", "7/0@60:1"))
     assert parent == child < 45
-    assert first("task.completed", "task.1")(pending(work=WEIBULL), "7/0@60:1") != parent
+    assert first("task.completed", "task.0")(pending(work=WEIBULL), "7/0@60:1") != parent

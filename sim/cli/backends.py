@@ -28,6 +28,8 @@ def backend_asked(name: str, jobs: int, scheduler: str | None) -> Backend:
     found = next((each for each in NAMES if each == name), None)
     if found is None:
         raise BadInput(f"--backend {name}: is no backend; valid: {', '.join(NAMES)}")
+    if scheduler is not None and not scheduler.strip():
+        raise BadInput("--scheduler: has no address; valid: such as tcp://host:8786")
     if found == HERE and scheduler is not None:
         raise BadInput("--scheduler: loky has none; valid: with --backend dask or ray")
     return Backend(found, jobs, scheduler)

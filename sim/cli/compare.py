@@ -12,6 +12,7 @@ from sim.cli import backends, options, selection
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
 from sim.cli.files import STDOUT, check_writable, write_json, written
+from sim.cli.grids import check_is_setting
 from sim.cli.interrupts import INTERRUPTED, check
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ def _asked(a: list[str] | None, b: list[str] | None, seed: str | None, replicati
     if pairs < 2:
         raise BadInput("--replications 1: shows no difference; valid: 2 or more")
     first, second = options.changes(a or [], "--a"), options.changes(b or [], "--b")
+    for which, values in (("--a", first), ("--b", second)):
+        check_is_setting(which, values)
     if not first and not second:
         raise BadInput("--a, --b: neither says what is different; valid: --b path=value, as in --b agents.count=20")
     return Asked(first, second, chosen, pairs, processes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sim.cli.errors import BadInput
@@ -9,6 +10,16 @@ from sim.cli.errors import BadInput
 if TYPE_CHECKING:
     from scenarios import Scenario
     from sim.experiments.designs import Point
+
+
+NO_SETTINGS = {"seed": "all settings have the same luck; valid: --seed", "name": "changes nothing; valid: another path"}
+
+
+def check_is_setting(option: str, paths: Iterable[str]) -> None:
+    """Raise BadInput for what can be set, and makes no difference between settings."""
+    for path in paths:
+        if path in NO_SETTINGS:
+            raise BadInput(f"{option} {path}: {NO_SETTINGS[path]}")
 
 
 def grid_points(scenario: Scenario, texts: list[str]) -> list[Point]:
@@ -19,6 +30,7 @@ def grid_points(scenario: Scenario, texts: list[str]) -> list[Point]:
     try:
         axes = [axis(text) for text in texts]
         twice = next((path for place, (path, _) in enumerate(axes) if path in [p for p, _ in axes[:place]]), None)
+        check_is_setting("--grid", dict(axes))
         if twice is not None:
             raise BadInput(f"--grid {twice}: is given twice; valid: all of its values at once")
         return grid(scenario, dict(axes))

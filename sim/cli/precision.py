@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from sim.experiments.precision import Asked, Reached
 
 
-def precision_asked(text: str | None, metrics: list[str], most: str) -> Asked | None:
+def precision_asked(text: str | None, metrics: list[str], most: str | None) -> Asked | None:
     """What is asked for; None: nothing. Raises BadInput."""
-    from sim.experiments.precision import LEAST, Asked
+    from sim.experiments.precision import LEAST, MOST, Asked
 
     if text is None:
         if metrics:
             raise BadInput("--precise: says of which metric; valid: with --precision, such as 5%")
+        if most is not None:
+            raise BadInput(f"--most {most}: is of --precision; valid: with --precision, such as 5%")
         return None
-    cap = options.positive("--most", most)
+    cap = MOST if most is None else options.positive("--most", most)
     if cap < LEAST:
         raise BadInput(f"--most {most}: is too few to look at; valid: {LEAST} or more")
     return Asked(options.share("--precision", text), tuple(metrics), cap)

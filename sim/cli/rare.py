@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from sim.experiments.backends import Backend
     from sim.experiments.rare import Rare
 
-NO_LEVEL = "none"
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -88,13 +86,12 @@ def _looked_for(
     from sim.experiments.events import NATURAL, RareError, event_of, level_of
     from sim.experiments.rare import PARTICLES, PLAIN, SPLITTINGS, rare
 
-    given = {None: NATURAL, NO_LEVEL: None}.get(asked.level, asked.level)
     try:
         event = event_of(scenario, asked.event)
     except RareError as error:
         raise BadInput(f"--rare {error}") from None
     try:
-        level = level_of(event, given)
+        level = level_of(event, NATURAL if asked.level is None else asked.level)
     except RareError as error:
         raise BadInput(f"--level {error}") from None
     if level is None and asked.particles is not None:

@@ -50,7 +50,9 @@ def run(
             metavar="METRIC", help="Of which --precision is; recovery.time.mean if left out. May be repeated."
         ),
     ] = None,
-    most: Annotated[str, typer.Option(metavar="N", help="Replications for --precision at most.")] = "1000",
+    most: Annotated[
+        str | None, typer.Option(metavar="N", help="Replications for --precision at most; 1000 if left out.")
+    ] = None,
     rare: Annotated[
         str | None,
         typer.Option(metavar="EVENT", help="Only say how probable it is in a run: 'recovery.time > 600s'."),
@@ -92,7 +94,10 @@ def run(
 ) -> int:
     """Run scenarios and say how recovery went. Exit status 1 when an expectation or an invariant does not hold."""
     chosen = options.seed(seed)
-    many, processes = options.positive("--replications", replications or "1"), options.positive("--jobs", jobs)
+    many, processes = (
+        options.positive("--replications", "1" if replications is None else replications),
+        options.positive("--jobs", jobs),
+    )
     asked = precision_asked(precision, precise or [], most)
     if isinstance(chosen, str) and (many > 1 or asked is not None):
         alone, given = chosen.partition("/")[0], "--replications" if asked is None else "--precision"

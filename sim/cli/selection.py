@@ -102,6 +102,7 @@ def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) ->
 
     from scenarios.expectations import in_unit_of
     from scenarios.metrics import UnknownMetric, lookup
+    from sim.experiments.ranking import LARGEST, SMALLEST
 
     if len(metrics) != 1 or "*" in metrics[0]:
         raise BadInput(
@@ -120,8 +121,10 @@ def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) ->
         value = in_unit_of(metric, indifference)
     except PydanticCustomError as error:
         raise BadInput(f"--indifference {error.message()}") from None
-    if value <= 0:
-        raise BadInput(f"--indifference {indifference}: is no difference that matters; valid: more than 0")
+    if not SMALLEST < value < LARGEST:
+        such = EXAMPLES.get(metric.unit, "0.5")
+        said = f"--indifference {indifference}: is no difference that matters"
+        raise BadInput(f"{said}; valid: more than 0, such as {such}")
     return metric.name, value
 
 

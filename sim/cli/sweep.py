@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BAD_INPUT = 2
 SHOWN = ("recovery.time.mean", "tasks.sojourn.p95", "tasks.lost")
 METHODS = ("lhs", "sobol", "random")
+DESIGN = "sobol"
 
 
 def sweep(
@@ -39,7 +40,9 @@ def sweep(
         ),
     ] = None,
     points: Annotated[str | None, typer.Option(metavar="N", help="With --vary: how many points.")] = None,
-    design: Annotated[str, typer.Option(metavar="NAME", help="With --vary: sobol, lhs or random.")] = "sobol",
+    design: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --vary: sobol, lhs or random; sobol if left out.")
+    ] = None,
     seed: options.Seed = None,
     replications: Annotated[str, typer.Option(metavar="N", help="Independent replications of each point.")] = "5",
     set_: Annotated[
@@ -108,7 +111,9 @@ def _metrics(scenario: Scenario, names: list[str]) -> tuple[str, ...]:
     return tuple(names) or SHOWN
 
 
-def _points(scenario: Scenario, grids: list[str], varied: list[str], count: str | None, design: str) -> list[Point]:
+def _points(
+    scenario: Scenario, grids: list[str], varied: list[str], count: str | None, design: str | None
+) -> list[Point]:
     from scenarios.errors import ScenarioError
     from sim.experiments.designs import DesignError, space, spread
 
@@ -119,10 +124,13 @@ def _points(scenario: Scenario, grids: list[str], varied: list[str], count: str 
     if grids:
         if count is not None:
             raise BadInput("--points: a grid has as many as it has; valid: with --vary")
+        if design is not None:
+            raise BadInput(f"--design {design}: a grid is one by itself; valid: with --vary")
         return grid_points(scenario, grids)
     try:
         if count is None:
             raise BadInput("--points: is missing; valid: with --vary, how many")
+        design = DESIGN if design is None else design
         if design not in METHODS:
             raise BadInput(f"--design {design}: is no design; valid: {', '.join(METHODS)}")
         ranges = [space(text) for text in varied]

@@ -59,7 +59,8 @@ def grid(scenario: Scenario, axes: Mapping[str, Sequence[Any]]) -> list[Point]:
 
 
 def spread(scenario: Scenario, ranges: Sequence[Range], count: int, method: Method, seed: int) -> list[Point]:
-    """So many points in a space, by Latin hypercube, Sobol's sequence or chance.
+    """So many points in a space, by Latin hypercube, Sobol's sequence or chance; each once, so that there may be fewer
+    where only whole numbers count.
 
     Of Sobol's sequence and of chance, more points begin with the same ones. Raises ScenarioError, DesignError.
     """
@@ -84,7 +85,7 @@ def spread(scenario: Scenario, ranges: Sequence[Range], count: int, method: Meth
         points.append(
             {each.path: canonical(scenario, each.path, value) for each, value in zip(ranges, values, strict=True)}
         )
-    return points
+    return list({json.dumps(point): point for point in points}.values())
 
 
 def _bounds(scenario: Scenario, each: Range) -> tuple[float, float, bool]:

@@ -22,6 +22,8 @@ BETTER = "better"
 WORSE = "worse"
 DIFFERENT = "different"
 NOT_SHOWN = "no difference shown"
+CONTINUOUS = ("s", "agent-s")
+"""Units of what is never the same twice by luck."""
 LEVEL = 1 - CONFIDENCE
 
 
@@ -90,7 +92,7 @@ def _difference(of: Observed, pairs: np.ndarray[tuple[int, int], np.dtype[np.flo
     a, b = pairs[:, 0], pairs[:, 1]
     step = b - a
     spread, apart = float(step.var(ddof=1)), float(a.var(ddof=1) + b.var(ddof=1))
-    p = _p_value(float(step.mean()), spread, len(step))
+    p = _p_value(float(step.mean()), spread, len(step), of.unit)
     return Difference(
         of.metric,
         of.unit,
@@ -105,10 +107,13 @@ def _difference(of: Observed, pairs: np.ndarray[tuple[int, int], np.dtype[np.flo
     )
 
 
-def _p_value(mean: float, variance: float, count: int) -> float:
-    """Two-sided, of Student's t with n − 1 degrees of freedom. The same difference every time is no luck."""
+def _p_value(mean: float, variance: float, count: int, unit: str) -> float:
+    """Two-sided, of Student's t with n − 1 degrees of freedom.
+
+    The same difference in time every time is no luck. Of what is counted, it may be: then by the sign test, 2^(1 − n).
+    """
     if variance == 0:
-        return 1.0 if mean == 0 else 0.0
+        return 1.0 if mean == 0 else 0.0 if unit in CONTINUOUS else 2.0 ** (1 - count)
     return 2 * float(stdtr(count - 1, -abs(mean) / sqrt(variance / count)))
 
 

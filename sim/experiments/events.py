@@ -10,6 +10,7 @@ from scenarios.expectations import Expectation, parse
 from scenarios.metrics import STATISTICS, UnknownMetric, lookup
 from sim.levels import LEVELS, natural_level
 
+NO_LEVEL = "none"
 NATURAL = "natural"
 """The level that leads to the metric by itself, where there is one."""
 
@@ -58,13 +59,13 @@ def _names(pools: tuple[str, ...], name: str) -> list[str]:
 
 
 def level_of(event: Expectation, level: str | None) -> str | None:
-    """The name of the level to split on; None: none. Raises RareError."""
-    if level is None:
+    """The name of the level to split on; None: none, for which `none` may stand as well. Raises RareError."""
+    if level is None or level == NO_LEVEL:
         return None
     if level == NATURAL:
         rises = event.operator.startswith(">") or event.metric.startswith("agents.")
         found = natural_level(event.metric) if rises else None
         return None if found is None else found.name
     if level not in LEVELS:
-        raise RareError(f"{level}: is no level; {instead(level, list(LEVELS), 'valid')}")
+        raise RareError(f"{level}: is no level; {instead(level, [*LEVELS, NO_LEVEL], 'valid')}")
     return level

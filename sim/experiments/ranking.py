@@ -18,6 +18,8 @@ import numpy as np
 from scenarios.metrics import Direction
 from sim.statistics import CONFIDENCE
 
+SMALLEST, LARGEST = 1e-100, 1e100
+"""Between these is an indifference that can be squared."""
 FIRST = 10
 """Replications of the first stage, n₀."""
 MOST = 1000
@@ -50,8 +52,8 @@ class KimNelson:
     ) -> None:
         if settings < 2:
             raise ValueError(f"{settings} setting leaves nothing to select; valid: 2 or more")
-        if not 0 < indifference < inf:
-            raise ValueError(f"an indifference of {indifference:g}; valid: more than 0")
+        if not SMALLEST < indifference < LARGEST:
+            raise ValueError(f"an indifference of {indifference:g}; valid: more than 0, and of this world")
         if first < 2:
             raise ValueError(f"a first stage of {first}; valid: 2 replications or more, as it is for the variances")
         if most < first:

@@ -8,9 +8,10 @@ by side with the runner-up, and with the scenario as it is where that is one of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
+from typing import Any
 
 from scenarios import Scenario
 from scenarios.changes import value_of
@@ -38,7 +39,7 @@ class NotSelectable(ValueError):
 
 def select(
     scenario: Scenario,
-    points: Sequence[Point],
+    points: Sequence[Mapping[str, Any]],
     metric: str,
     indifference: float,
     seed: int | None = None,
@@ -52,7 +53,8 @@ def select(
     on_look: Callable[[int], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
 ) -> Selection:
-    """Select the point (`sim.experiments.designs`) with the best mean of a metric, in the metric's own direction.
+    """Select the point with the best mean of a metric, in the metric's own direction. Points are values by path, such
+    as `{"agents.count": 5}`, or those of `sim.experiments.designs.grid`.
 
     Where the best is ahead of every other by `indifference` (in the metric's unit) or more, it is selected with a
     probability of 95 %. The first look is after `first` replications, the last after `most`; then `judged` fresh ones
@@ -72,6 +74,7 @@ def select(
     found = lookup(metric, tuple(scenario.resources))
     if found.direction is None:
         raise NotSelectable(f"{metric}: neither more nor less of it is better; valid: such as recovery.time.mean")
+    points = [{path: canonical(scenario, path, value) for path, value in point.items()} for point in points]
     _check(points, seed, judged, jobs)
     ranking = KimNelson(len(points), indifference, found.direction, first, most)
     name = replication_name(scenario, seed).rpartition("/")[0]

@@ -317,3 +317,20 @@ def test_demo_draws_the_same_picture_every_time(tmp_path, monkeypatch, capsys):
     assert first == Path("again.png").read_bytes()
     assert main(["demo", "--out", "other.png", "--seed", "8", "-q"]) in {0, 1}
     assert first != Path("other.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["run", "baseline", "--replications", ""], "--replications : is no number of replications"),
+        (["run", "baseline", "--most", "50"], "--most 50: is of --precision; valid: with --precision, such as 5%"),
+        (["run", "baseline", "--scheduler", ""], "--scheduler: has no address; valid: such as tcp://host:8786"),
+        (
+            ["sweep", "baseline", "--grid", "agents.count=4", "--design", "lhs", "--out", "x"],
+            "--design lhs: a grid is one by itself; valid: with --vary",
+        ),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(given, said, capsys):
+    assert main(given) == 2
+    assert capsys.readouterr().err.startswith(said)

@@ -77,3 +77,25 @@ def test_bad_input_is_one_line_and_status_2(arguments, said, capsys):
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert said in err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--b", "seed=9"], "--b seed: all settings have the same luck; valid: --seed"),
+        (["--a", "name=x"], "--a name: changes nothing; valid: another path"),
+        (["--grid", "seed=1,2", "--metric", "recovery.time.mean", "--indifference", "1s"], "--grid seed: all settings"),
+    ],
+)
+def test_what_makes_no_difference_is_no_setting(given, said, capsys):
+    assert main(["compare", "agent-failure", *given]) == 2
+    assert capsys.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize("size", ["1e308s", "1e-320s"])
+def test_an_indifference_of_another_world_is_refused(size, capsys):
+    given = ["--grid", "agents.count=4,5", "--metric", "recovery.time.mean", "--indifference", size]
+    assert main(["compare", "agent-failure", *given]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("--indifference")
+    assert error.count("\n") == 1

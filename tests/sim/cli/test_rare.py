@@ -87,7 +87,7 @@ EVENT = ["--rare", "queue.depth.max >= 3"]
     [
         (["--rare", "recovery.time"], "--rare recovery.time: is no event; valid: metric operator value"),
         (["--rare", "queue.dept.max > 3"], "--rare queue.dept.max > 3: unknown metric 'queue.dept.max'"),
-        ([*EVENT, "--level", "queue.dept"], "--level queue.dept: is no level; valid:"),
+        ([*EVENT, "--level", "queue.dept"], "--level queue.dept: is no level; valid: queue.depth, tasks.in_system, "),
         (["--level", "queue.depth"], "--level: is of what is rare; valid: with --rare"),
         (["--particles", "5"], "--particles: is of what is rare; valid: with --rare"),
         ([*EVENT, "--level", "none", "--particles", "5"], "--particles 5: are of a splitting; valid: with a --level"),

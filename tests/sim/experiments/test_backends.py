@@ -101,11 +101,31 @@ def test_only_a_few_are_given_ahead(given, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("before", "seconds", "size"),
-    [(1, 0.005, 2), (32, 0.005, 40), (40, 0.05, 4), (8, 3.0, 1), (1, 3.0, 1), (4, 0.0, 8)],
+    ("before", "seconds", "of_one", "size"),
+    [
+        (1, 0.005, 100, 2),
+        (32, 0.005, 100, 40),
+        (40, 0.05, 100, 4),
+        (8, 3.0, 100, 1),
+        (1, 3.0, 100, 1),
+        (4, 0.0, 100, 8),
+        (40, 0.001, 4096, 4),
+        (40, 0.001, 100_000, 1),
+    ],
 )
-def test_a_batch_grows_slowly_and_shrinks_at_once(before, seconds, size):
-    assert backends.batch_size(before, seconds) == size
+def test_a_batch_grows_slowly_and_shrinks_at_once(before, seconds, of_one, size):
+    """No longer than a fifth of a second, and no more than is sent at one go."""
+    assert backends.batch_size(before, seconds, of_one) == size
+
+
+def test_what_is_under_way_when_it_is_stopped_is_let_go_without_a_word(scenario, recwarn):
+    """A thread that fails is an error here, whoever started it."""
+    for _ in range(5):
+        stream = Backend(jobs=2).each(divmod, [(number, 7) for number in range(5000)])
+        next(stream)
+        stream.close()
+        get_reusable_executor(max_workers=2).shutdown(wait=True)
+    assert not recwarn.list
 
 
 def test_what_a_run_raises_is_raised(given):

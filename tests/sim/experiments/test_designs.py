@@ -139,3 +139,8 @@ def test_ranges_are_read_as_they_are_typed():
 @given(st.lists(st.from_regex(r"[a-z0-9.]{1,5}", fullmatch=True), min_size=1, max_size=5))
 def test_whatever_values_there_are_they_are_told_apart(values):
     assert axis("x.y=" + ",".join(values)) == ("x.y", values)
+
+
+def test_a_point_of_whole_numbers_is_there_once(scenario):
+    points = spread(scenario, [space("agents.count=1..2")], 8, "sobol", 7)
+    assert sorted(point["agents.count"] for point in points) == ["1", "2"]

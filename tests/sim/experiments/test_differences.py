@@ -96,3 +96,10 @@ def test_an_interval_covers_the_truth_as_often_as_it_says():
         covered += low <= 0.5 <= high
     low, high = stats.binomtest(covered, 1000).proportion_ci(0.999)
     assert low <= 0.95 <= high
+
+
+@pytest.mark.parametrize(("unit", "count", "p"), [("s", 2, 0.0), ("tasks", 2, 0.5), ("tasks", 6, 2**-5)])
+def test_the_same_difference_every_time_may_be_luck_of_what_is_counted(unit, count, p):
+    """Three tasks less in both of two replications is a coin that fell twice on one side."""
+    found = differences([Observed("x", unit, "lower", [3.0] * count, [0.0] * count)])["x"]
+    assert found.p == p

@@ -289,3 +289,9 @@ def test_what_makes_no_sense_is_refused_before_anything_is_run(scenario, points,
     with pytest.raises(error, match=said):
         select(scenario, **given)
     assert run == []
+
+
+def test_points_may_be_plain_values(scenario):
+    plain = select(scenario, [{"agents.restart_time": "5s"}, {"agents.restart_time": 20}], "recovery.time.mean", 1.0, 7)
+    again = select(scenario, grid(scenario, {"agents.restart_time": ["5s", "20s"]}), "recovery.time.mean", 1.0, 7)
+    assert plain.as_json() == again.as_json()

@@ -118,6 +118,7 @@ def test_clients_that_wait_for_a_pool_are_served_as_machines_are_repaired() -> N
     agrees(result, "resources.gpu.utilization", throughput / UNITS, wrong=throughput / CLIENTS)
 
 
+@pytest.mark.slow
 def test_a_queue_is_fed_back_by_its_own_retries() -> None:
     """Attempts fail with probability p at their end and are retried at once, any number of times (50 here): they come
     at lambda / (1 - p), and keep agents busy for lambda m / (1 - p). J. R. Jackson (1957): the traffic equations.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 import socket
 import warnings
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -25,13 +23,13 @@ BATCH_SECONDS = 0.2
 """Short runs are given to a process several at once, which take about so long together: each message costs a
 millisecond or two, of both who sends and who receives it. What a process that dies had in hand is lost with it.
 """
-BATCH_BYTES = 1 << 14
-"""What several runs give together is not larger than that, so that it is sent at one go: a process that is killed while
-it sends leaves the others, and us, waiting for the rest.
+BATCH_MOST = 8
+"""Runs in a batch at most: what so many give, 5 KB each, fits into a pipe (64 KB) and is sent at one go. A process that
+is killed while it sends leaves the others, and us, waiting for the rest.
 """
 BATCHES_AHEAD = 2
 """Batches that each process has, so that it never waits for us. More would not fit into the executor's queue of calls,
-and those that wait outside of it are stumbled over by loky when it is shut down (a KeyError in a thread of its own).
+and over those that wait outside of it loky stumbles when it is shut down (a KeyError in a thread of its own).
 """
 RAY_ROUND = 64
 """Runs that Ray is given at once: joblib has no stream of its results."""
@@ -102,7 +100,7 @@ class Backend:
         """joblib's own stream of results never ends when a process dies; that of the executor below it does."""
         workers = min(self.jobs, len(calls))
         executor = get_reusable_executor(max_workers=workers)
-        under_way: set[Future[tuple[float, bytes]]] = set()
+        under_way: set[Future[tuple[float, list[tuple[int, T]]]]] = set()
         given, size, whole = 0, 1, False
         try:
             while given < len(calls) or under_way:
@@ -112,9 +110,8 @@ class Backend:
                     given += len(batch)
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=lambda each: each.exception() is not None):
-                    seconds, packed = future.result()
-                    found: list[tuple[int, T]] = pickle.loads(zlib.decompress(packed))  # noqa: S301 - a process of ours
-                    size = batch_size(size, seconds / len(found), len(packed) / len(found))
+                    seconds, found = future.result()
+                    size = batch_size(size, seconds / len(found))
                     yield from found
             whole = True
         finally:
@@ -186,19 +183,17 @@ def _host_and_port(address: str) -> tuple[str, int] | None:
     return (host, int(port)) if found and host and port.isdecimal() and int(port) < 1 << 16 else None
 
 
-def batch_size(before: int, seconds: float, size: float) -> int:
-    """How many runs to give at once when each took so many seconds and gave so many bytes: at most twice as many as
-    before.
-    """
-    in_time = BATCH_SECONDS / seconds if seconds > 0 else 2 * before
-    return max(1, int(min(2 * before, in_time, BATCH_BYTES / size)))
+def batch_size(before: int, seconds: float) -> int:
+    """How many runs to give at once when each took so many seconds: at most twice as many as before."""
+    in_time = int(BATCH_SECONDS / seconds) if seconds > 0 else BATCH_MOST
+    return max(1, min(2 * before, in_time, BATCH_MOST))
 
 
-def _timed(work: Callable[..., T], calls: Sequence[tuple[int, tuple[Any, ...]]]) -> tuple[float, bytes]:
-    """How many seconds several runs took together, and what they gave, packed: to be sent, and never kept."""
+def _timed(work: Callable[..., T], calls: Sequence[tuple[int, tuple[Any, ...]]]) -> tuple[float, list[tuple[int, T]]]:
+    """How many seconds several runs took together, and what they gave."""
     began = perf_counter()
     found = [_placed(work, place, arguments) for place, arguments in calls]
-    return perf_counter() - began, zlib.compress(pickle.dumps(found), level=1)
+    return perf_counter() - began, found
 
 
 def _placed(work: Callable[..., T], place: int, arguments: tuple[Any, ...]) -> tuple[int, T]:

@@ -31,6 +31,8 @@ BATCHES_AHEAD = 2
 """Batches that each process has, so that it never waits for us. More would not fit into the executor's queue of calls,
 and over those that wait outside of it loky stumbles when it is shut down (a KeyError in a thread of its own).
 """
+STUCK_SECONDS = 5.0
+"""A process that has died is noticed at once, unless it was sending: then for so long nothing comes, and it is dead."""
 RAY_ROUND = 64
 """Runs that Ray is given at once: joblib has no stream of its results."""
 T = TypeVar("T")
@@ -108,7 +110,10 @@ class Backend:
                     batch = calls[given : given + min(size, ceil((len(calls) - given) / (2 * workers)))]
                     under_way.add(executor.submit(_timed, work, batch))
                     given += len(batch)
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                done, under_way = wait(under_way, STUCK_SECONDS, return_when=FIRST_COMPLETED)
+                if not done and not all(process.is_alive() for process in list(executor._processes.values())):
+                    _let_go(executor)
+                    raise TerminatedWorkerError("a process died while it sent what it had found")
                 for future in sorted(done, key=lambda each: each.exception() is not None):
                     seconds, found = future.result()
                     size = batch_size(size, seconds / len(found))
@@ -181,6 +186,13 @@ def _host_and_port(address: str) -> tuple[str, int] | None:
     """Of `host:6379` or `ray://host:10001`; None for what has none, such as `auto`."""
     host, found, port = address.rpartition("://")[2].rpartition(":")
     return (host, int(port)) if found and host and port.isdecimal() and int(port) < 1 << 16 else None
+
+
+def _let_go(executor: Any) -> None:
+    """End the thread that waits for the rest of what a dead process sends: when nobody can write, it reads an end."""
+    for process in list(executor._processes.values()):
+        process.terminate()
+    executor._result_queue._writer.close()
 
 
 def batch_size(before: int, seconds: float) -> int:

@@ -18,6 +18,7 @@ from sim.experiments.designs import grid
 from sim.experiments.sweep import sweep
 from sim.experiments.sweep_folder import RESULTS
 from tests.sim.experiments.clusters import cluster
+from tests.sim.experiments.dying import dies_while_it_sends
 
 VALUES = {"duration": "20m", "warmup": "0s", "agents.mtbf": "2m", "faults": []}
 pytestmark = pytest.mark.long
@@ -246,3 +247,12 @@ def test_a_ray_cluster_that_does_not_answer_is_said_before_ray_waits_for_it(scen
     monkeypatch.setitem(sys.modules, "ray.util.joblib", stand_in)
     with pytest.raises(BackendError, match=rf"^{address}: no Ray cluster answers there within 10 s \(.+\)$"):
         sim.replicate(scenario, 7, 2, backend=Backend("ray", scheduler=address))
+
+
+def test_a_process_that_dies_while_it_sends_is_survived(monkeypatch, tmp_path):
+    monkeypatch.setattr(backends, "STUCK_SECONDS", 0.5)
+    lost = []
+    calls = [(number, str(tmp_path / "died")) for number in range(30)]
+    found = list(Backend(jobs=2).each(dies_while_it_sends, calls, lost.append))
+    assert sorted(found) == [(number, number) for number in range(30)]
+    assert len(lost) == 1

@@ -17,7 +17,6 @@ def erlang_c(agents: int, load: float) -> float:
     return agents * blocking / (agents - load * (1 - blocking))
 
 
-@pytest.mark.slow
 def test_some_agents_wait_as_erlang_c_says() -> None:
     """M/M/3 at load 0.5: P(wait) = C(c, a), mean wait W = C / (c mu - lambda), L = lambda (W + 1 / mu), Lq = lambda W.
     Wrong: three queues of their own, each M/M/1: P(wait) = 0.5, sojourn 1 / (1 - 0.5), Lq = 3 x 0.5; nobody waits.

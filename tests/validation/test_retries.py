@@ -39,7 +39,6 @@ def test_attempts_are_a_truncated_geometric_number() -> None:
     agrees(result, "attempts.per_task.mean", exact, wrong=(1 - P**RETRIES) / (1 - P))
 
 
-@pytest.mark.slow
 def test_tasks_are_given_up_when_every_attempt_has_failed() -> None:
     """Share given up p^(r+1): p = 0.9, r = 3. Wrong: an attempt too few, p^r."""
     result = run("backoff: fixed", duration=12_000, p=0.9)
@@ -65,9 +64,7 @@ def completion_time(delays: list[float], failed_share: float = 1.0) -> float:
     return sum(c * t for c, t in zip(chances, times, strict=True)) / sum(chances)
 
 
-@pytest.mark.parametrize(
-    "backoff", [pytest.param(each, marks=() if each == "exponential" else pytest.mark.slow) for each in DELAYS]
-)
+@pytest.mark.parametrize("backoff", DELAYS)
 def test_completion_takes_each_failed_attempt_and_each_delay(backoff: str) -> None:
     """E[T | completed] = sum over k of P(k) (work (k+1) + d_1 + ... + d_k): delays 3 s capped at 10 s. Wrong: a first
     exponent too many; for fixed delays, the first retry at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -130,15 +131,20 @@ class Backend:
         except ModuleNotFoundError:
             raise BackendError("dask: is not installed; valid: after pip install 'recovery-bench[dask]'") from None
         here = {"n_workers": self.jobs, "threads_per_worker": 1, "dashboard_address": None}
+        client, refused = None, ""
         try:
             client = Client(self.scheduler, timeout=ANSWER_SECONDS, **({} if self.scheduler else here))
-        except (OSError, ValueError, MemoryError) as error:
-            if isinstance(error, MemoryError):  # the first letters of another protocol, read as the length of a message
-                error = ConnectionError("what answers there is something else")
-            said = " ".join(str(error).split()) or type(error).__name__
+        except (OSError, ValueError) as error:
+            refused = " ".join(str(error).split()) or type(error).__name__
+        except MemoryError:  # the first letters of another protocol, read as the length of a message
+            refused = "what answers there is something else"
+        if client is None:
+            # What is left of a client closes itself when it is collected. In the thread that the next client starts,
+            # which is when that one holds the lock that closing takes, this would stop both.
+            gc.collect()
             raise BackendError(
-                f"{self.scheduler}: no Dask scheduler answers there within {ANSWER_SECONDS} s ({said})"
-            ) from None
+                f"{self.scheduler}: no Dask scheduler answers there within {ANSWER_SECONDS} s ({refused})"
+            )
         with client:
             with parallel_config(backend="dask", client=client):
                 parallel = Parallel(n_jobs=-1, return_as="generator_unordered")

@@ -1,5 +1,6 @@
 """Wherever runs are executed they give the same, and whoever dies at them is survived."""
 
+import gc
 import os
 import signal
 import socket
@@ -202,6 +203,21 @@ def test_a_scheduler_that_does_not_answer_is_said_with_its_address(scenario, poi
         sim.replicate(scenario, backend=nowhere)
     with pytest.raises(BackendError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there within 1 s"):
         sim.compare(scenario, {}, {"agents.count": 8}, backend=nowhere)
+
+
+def test_nothing_is_left_of_a_client_that_was_refused(scenario, monkeypatch):
+    """It would close itself while the next one starts, which waits for the very lock that closing takes."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
+    gc.collect()
+    gc.disable()
+    try:
+        for address in ("nonsense", "tcp://127.0.0.1:9"):
+            with pytest.raises(BackendError):
+                sim.replicate(scenario, backend=Backend("dask", scheduler=address))
+            assert not any(type(each) is distributed.Client for each in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 def test_an_address_where_something_else_answers_is_said_too(scenario):

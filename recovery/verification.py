@@ -16,9 +16,11 @@ class StateVerifier:
         self._system = system
 
     async def verify(self, view: TaskView) -> bool:
-        """Queued, completed, or running under an epoch that is not void."""
+        """Queued, completed, or running under an epoch that is not void, and completed by now if that is over."""
         if view.status is TaskStatus.RUNNING:
-            return await self._system.store.is_current(view.task_id, view.epoch)
+            store = self._system.store
+            current = await store.is_current(view.task_id, view.epoch)
+            return current or await store.status(view.task_id) is TaskStatus.COMPLETED
         return view.status in {TaskStatus.QUEUED, TaskStatus.COMPLETED}
 
 

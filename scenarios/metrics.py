@@ -64,7 +64,8 @@ class UnknownMetric(ValueError):
     def __init__(self, name: str, near: str | None) -> None:
         self.name = name
         self.near = near
-        super().__init__(f"unknown metric '{name}'" + (f" (nearest: '{near}')" if near else ""))
+        valid = f" (nearest: '{near}')" if near else "; valid: a metric of the catalogue, such as recovery.time.mean"
+        super().__init__(f"unknown metric '{name}'{valid}")
 
 
 Row = tuple[str, str, Direction, str]

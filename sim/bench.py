@@ -131,7 +131,10 @@ def simulate(
     telemetry: bool = False,
     follow: Callable[[History, simpy.Environment], object] | None = None,
 ) -> History:
-    """The history of one replication, or of a trajectory that leaves one. `follow` may watch it from the beginning."""
+    """The history of one replication, or of a trajectory that leaves one. `follow` may watch it from the beginning.
+
+    Raises BranchNotReached for a trajectory that leaves a run after its end.
+    """
     loop = SimLoop()
     try:
         rows = RowsInFile() if scenario.history == "summary" else RowsInMemory()
@@ -164,6 +167,8 @@ def simulate(
         Faults(loop.env, streams, world, task_store, host).start(scenario.faults)
         with rare_collections():
             loop.env.run(until=scenario.duration)
+        if isinstance(streams, BranchingStreams):
+            streams.check_left(len(history))
         if telemetry:
             told.close()
         history.close()

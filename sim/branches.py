@@ -24,6 +24,10 @@ TRIES = 64
 TRIES_SIZE = 1024
 
 
+class BranchNotReached(ValueError):
+    """A run has fewer events than the trajectory follows before it leaves. One line: which, and what would be valid."""
+
+
 @dataclass(frozen=True, slots=True)
 class Branch:
     """After so many events, on with other luck."""
@@ -65,6 +69,7 @@ class BranchingStreams(Streams):
     def __init__(self, trajectory: Trajectory) -> None:
         super().__init__(trajectory.root)
         self._trajectory = trajectory
+        self._left: list[int] = [branch.events for branch in reversed(trajectory.branches)]
         self._taken = 0
         self._generators: list[tuple[str, np.random.Generator]] = []
         self._sequences: list[tuple[str, _Sequence]] = []
@@ -73,7 +78,7 @@ class BranchingStreams(Streams):
 
     def follow(self, history: History, env: simpy.Environment) -> None:
         """Take each branch when it is due: right after its event, at the same instant."""
-        due = [branch.events for branch in reversed(self._trajectory.branches)]
+        due = self._left
         happened = len(history)
 
         def seen(*_: object) -> None:
@@ -87,6 +92,13 @@ class BranchingStreams(Streams):
 
         if due:
             history.watch(seen)
+
+    def check_left(self, events: int) -> None:
+        """Raise BranchNotReached when a run of so many events is over, and a branch was not taken."""
+        if self._left:
+            raise BranchNotReached(
+                f"{self._trajectory}: leaves after {self._left[-1]:,} events, and its run has {events:,}; valid: fewer"
+            )
 
     def _branch(self, _: object) -> None:
         self._taken += 1

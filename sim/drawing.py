@@ -32,13 +32,22 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 8,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "svg.hashsalt": "recovery-bench",
 }
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; the same figure gives the same bytes."""
+FORMATS: dict[str, dict[str, Any]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
+"""The kinds of picture that are written, and what is left out of each so that the same figure gives the same bytes."""
+
+
+def save(figure: Figure, path: Path, kind: str = ".png") -> None:
+    """Write a figure as one of the FORMATS; the same figure gives the same bytes."""
     with styled():
-        figure.savefig(path, format="png", metadata={"Software": None})
+        figure.savefig(path, format=kind.removeprefix("."), metadata=FORMATS[kind])
 
 
 @contextmanager

@@ -55,28 +55,11 @@ class LocalTasks(Answers):
 
     def __init__(self, database: Writable, *, at_head: bool) -> None:
         super().__init__(database)
-        self._store = SqlTaskStore(database)
         self._at_head = at_head
 
     async def inspect(self, task_id: str) -> TaskView | None:
         """The task as seen from outside."""
-        return await asyncio.to_thread(self._inspect, task_id)
-
-    def _inspect(self, task_id: str) -> TaskView | None:
-        status = self._store.status(task_id)
-        found = self._database.read(lambda connection: work.find(connection, task_id))
-        if status is None or found is None:
-            return None
-        return TaskView(
-            task_id,
-            status,
-            self._store.epoch(task_id),
-            agent=found.agent,
-            error_code=found.error_code,
-            waiting_in_queue=found.waits,
-            needs=found.needs,
-            held=self._database.read(lambda connection: pools.held(connection, task_id)),
-        )
+        return await self.ask(work.view, task_id)
 
     async def tasks_on(self, agent_id: str) -> Sequence[str]:
         """Tasks that the agent has begun and that are not over."""

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, select, upda
 
 from recovery.checkpoints import as_json
 from recovery.local import fleet, logbook, pools
-from recovery.model import TaskStatus
-from recovery.stores.schema import EFFECTS, TASKS, WORK
+from recovery.model import TaskStatus, TaskView
+from recovery.stores.schema import ALLOCATIONS, EFFECTS, TASKS, WORK
 from recovery.stores.sql_tasks import begun, committed, epoch_of, failed, registered
 
 BEHIND_THE_FIRST = 64
@@ -30,6 +30,15 @@ _LINE = (
     .order_by(WORK.c.place)
     .limit(BEHIND_THE_FIRST)
     .with_for_update(skip_locked=True)
+)
+_VIEW = (
+    select(TASKS.c.status, TASKS.c.epoch, WORK.c.needs, WORK.c.place, WORK.c.agent, WORK.c.error_code)
+    .add_columns(ALLOCATIONS.c.pool, ALLOCATIONS.c.units)
+    .select_from(TASKS)
+    .join(WORK, WORK.c.task_id == TASKS.c.task_id)
+    .join(ALLOCATIONS, ALLOCATIONS.c.task_id == TASKS.c.task_id, isouter=True)
+    .where(TASKS.c.task_id == bindparam("task"))
+    .order_by(ALLOCATIONS.c.pool)
 )
 
 
@@ -159,6 +168,27 @@ def find(connection: Connection, task_id: str) -> Item | None:
     asked = select(WORK.c.needs, WORK.c.place, WORK.c.agent, WORK.c.error_code).where(_TASK)
     row = connection.execute(asked, {"task": task_id}).one_or_none()
     return None if row is None else Item(json.loads(row[0]), row[1] is not None, row[2], row[3])
+
+
+def view(connection: Connection, task_id: str) -> TaskView | None:
+    """The task as seen from outside; None: there is none.
+
+    It is one statement, for an agent may take the task or commit between two: who runs would then be nobody's.
+    """
+    rows = connection.execute(_VIEW, {"task": task_id}).all()
+    if not rows:
+        return None
+    status, epoch, needs, place, agent, error_code, *_ = rows[0]
+    return TaskView(
+        task_id,
+        TaskStatus(status),
+        epoch,
+        agent,
+        error_code,
+        waiting_in_queue=place is not None,
+        needs=json.loads(needs),
+        held={row.pool: row.units for row in rows if row.pool is not None},
+    )
 
 
 def had_by(connection: Connection, agent: str | None = None) -> list[str]:

@@ -11,7 +11,7 @@ import typer
 from sim.cli import backends, options, selection
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
-from sim.cli.files import STDOUT, check_writable, write_json, written
+from sim.cli.files import STDOUT, check_picture, check_writable, draw, write_json
 from sim.cli.grids import check_is_setting
 from sim.cli.interrupts import INTERRUPTED, check
 
@@ -53,7 +53,8 @@ def compare(
     out: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE.png", help="A picture: each difference, or with --grid each mean, with its interval."
+            metavar="FILE.png",
+            help="A picture (.png, .svg, .pdf): each difference, or with --grid each mean, with its interval.",
         ),
     ] = None,
     json: options.Json = None,
@@ -78,7 +79,7 @@ def compare(
     asked = _asked(a, b, seed, replications, jobs)
     where = backends.backend_asked(backend, asked.jobs, scheduler)
     check_writable("--json", json)
-    check_writable("--out", out)
+    check_picture("--out", out)
     found = _compared(scenario, asked, where, tuple(metric or ()), quiet, no_color)
     silent = quiet or json == STDOUT
     if not silent:
@@ -88,11 +89,9 @@ def compare(
         shown = console(no_color)
         shown.print(comparison(found, signs(shown.encoding)))
     if out is not None:
-        from sim.drawing import save
         from sim.experiments.pictures.axes import figure_of
 
-        with written(out) as path:
-            save(figure_of(found.plot.differences, found.plot.inches()), path)
+        draw(figure_of(found.plot.differences, found.plot.inches()), out)
         if not silent:
             console(no_color).print(f"\npicture: {Path(out)}", soft_wrap=True)
     if json is not None:
@@ -117,10 +116,8 @@ class Asked:
 
 def _asked(a: list[str] | None, b: list[str] | None, seed: str | None, replications: str, jobs: str) -> Asked:
     """Raises BadInput."""
-    chosen = options.seed(seed)
+    chosen = options.seed_of_all(seed)
     pairs, processes = options.positive("--replications", replications), options.positive("--jobs", jobs)
-    if isinstance(chosen, str):
-        raise BadInput(f"--seed {chosen}: is one replication; valid: --seed {chosen.partition('/')[0]}")
     if pairs < 2:
         raise BadInput("--replications 1: shows no difference; valid: 2 or more")
     first, second = options.changes(a or [], "--a"), options.changes(b or [], "--b")

@@ -10,7 +10,7 @@ import typer
 
 from sim.cli import options
 from sim.cli.consoles import console, progress, say
-from sim.cli.files import STDOUT, check_writable, write_json, written
+from sim.cli.files import STDOUT, check_picture, check_writable, draw, write_json
 
 if TYPE_CHECKING:
     from sim.experiments.replications import Result
@@ -20,7 +20,9 @@ TITLE = "Four documented failures, and how the recovery core answers them"
 
 
 def demo(
-    out: Annotated[str, typer.Option(metavar="FILE.png", help="The picture.")] = "recovery-bench-demo.png",
+    out: Annotated[
+        str, typer.Option(metavar="FILE.png", help="The picture: .png, .svg or .pdf.")
+    ] = "recovery-bench-demo.png",
     seed: options.Seed = None,
     json: options.Json = None,
     quiet: options.Quiet = False,
@@ -28,12 +30,11 @@ def demo(
 ) -> int:
     """Run the four documented failures, print how each was recovered from, and draw it."""
     chosen = options.seed(seed)
-    check_writable("--out", out)
+    check_picture("--out", out)
     check_writable("--json", json)
 
     import scenarios
     from sim.bench import run
-    from sim.drawing import save
     from sim.experiments.replications import Result
     from sim.experiments.summaries import RunSummary
     from sim.reports.timeline import timelines
@@ -48,8 +49,7 @@ def demo(
         bar.update(task, description="drawing")
         seeds = ", ".join(dict.fromkeys(found.seed.removesuffix("/0") for found in runs))
         subtitle = f"Excerpts around the first fault of one virtual hour each; seed {seeds}"
-        with written(out) as path:
-            save(timelines([found.record for found in runs], TITLE, subtitle), path)
+        draw(timelines([found.record for found in runs], TITLE, subtitle), out)
         bar.advance(task)
     results = [Result(found.scenario, found.seed.partition("/")[0], (RunSummary.of(found),)) for found in runs]
     _report(results, Path(out), quiet or json == STDOUT, no_color)

@@ -9,11 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import isfinite, isnan
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.cli.errors import BadInput
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 STDOUT = "-"
+PICTURES = (".png", ".svg", ".pdf")
+"""The kinds of picture that we draw: what `sim.drawing` knows, without loading it."""
 
 
 def check_writable(option: str, file: str | None) -> None:
@@ -28,6 +33,21 @@ def check_writable(option: str, file: str | None) -> None:
         raise BadInput(f"{option} {file}: is a folder; valid: the name of a file")
     if not os.access(target if target.exists() else folder, os.W_OK):
         raise BadInput(f"{option} {file}: may not be written; valid: a file in a folder of yours")
+
+
+def check_picture(option: str, file: str | None) -> None:
+    """Raise `BadInput` when a picture that an option names cannot be written, or is of no kind that we draw."""
+    if file is not None and Path(file).suffix.lower() not in {"", *PICTURES}:
+        raise BadInput(f"{option} {file}: is no kind of picture; valid: a file that ends in {', '.join(PICTURES)}")
+    check_writable(option, file)
+
+
+def draw(figure: Figure, file: str) -> None:
+    """Write a picture, of the kind that its name says; PNG when it says none. Raises BadInput."""
+    from sim.drawing import save
+
+    with written(file) as path:
+        save(figure, path, Path(file).suffix.lower() or PICTURES[0])
 
 
 @contextmanager

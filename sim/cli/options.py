@@ -43,6 +43,14 @@ def seed(text: str | None) -> int | str | None:
     return name
 
 
+def seed_of_all(text: str | None) -> int | None:
+    """A seed of many replications: `7`, and not `7/3`, which is one of them."""
+    found = seed(text)
+    if isinstance(found, str):
+        raise BadInput(f"--seed {found}: is one replication; valid: --seed {found.partition('/')[0]}")
+    return found
+
+
 def positive(option: str, text: str) -> int:
     """A whole number from 1 on."""
     if not re.fullmatch(r"\s*\+?\d+\s*", text, re.ASCII) or int(text) < 1:

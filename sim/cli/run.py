@@ -201,6 +201,7 @@ def _results(
     """
     from contextlib import ExitStack
 
+    from sim.branches import BranchNotReached
     from sim.experiments.observed import NeverObserved
     from sim.experiments.replications import replicate
 
@@ -235,8 +236,9 @@ def _results(
                 results.append(result)
                 if result.interrupted:
                     break
-        except (NeverObserved, BadInput) as error:
-            wrong = f"--precise {error}" if isinstance(error, NeverObserved) else str(error)
+        except (NeverObserved, BranchNotReached, BadInput) as error:
+            option = {NeverObserved: "--precise ", BranchNotReached: "--seed "}.get(type(error), "")
+            wrong = f"{option}{error}"
             if not results:
                 raise BadInput(wrong) from None
             say(wrong)

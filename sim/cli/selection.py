@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sim.cli import backends, options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
-from sim.cli.files import STDOUT, check_writable, write_json, written
+from sim.cli.files import STDOUT, check_picture, check_writable, draw, write_json
 from sim.cli.grids import grid_points
 from sim.cli.interrupts import INTERRUPTED, check
 
@@ -53,7 +53,7 @@ def select(
     import scenarios
 
     check_writable("--json", json)
-    check_writable("--out", out)
+    check_picture("--out", out)
     loaded = scenarios.load(scenario)
     found = _selected(loaded, _asked(loaded, texts), backend, quiet, no_color)
     silent = quiet or json == STDOUT
@@ -64,7 +64,9 @@ def select(
         shown = console(no_color)
         shown.print(selection(found, signs(shown.encoding)))
     if out is not None:
-        _draw(found, out)
+        from sim.experiments.pictures.axes import figure_of
+
+        draw(figure_of(found.plot.ranks, found.plot.inches()), out)
         if not silent:
             console(no_color).print(f"\npicture: {Path(out)}", soft_wrap=True)
     if json is not None:
@@ -80,9 +82,7 @@ def _asked(scenario: Scenario, texts: Texts) -> Asked:
     """Raises BadInput."""
     from sim.experiments.ranking import FIRST, MOST
 
-    seed = options.seed(texts.seed)
-    if isinstance(seed, str):
-        raise BadInput(f"--seed {seed}: is one replication; valid: --seed {seed.partition('/')[0]}")
+    seed = options.seed_of_all(texts.seed)
     judged = options.positive("--replications", texts.replications)
     if judged < 2:
         raise BadInput("--replications 1: judges nobody; valid: 2 or more")
@@ -173,11 +173,3 @@ def _finished(found: Selection, asked: Asked) -> str:
     if found.decided:
         return f"it is decided, and judged on {len(found.fresh)} of {asked.judged} fresh replications"
     return f"not decided after {found.replications} replications: {len(found.contention)} settings in contention"
-
-
-def _draw(found: Selection, file: str) -> None:
-    from sim.drawing import save
-    from sim.experiments.pictures.axes import figure_of
-
-    with written(file) as path:
-        save(figure_of(found.plot.ranks, found.plot.inches()), path)

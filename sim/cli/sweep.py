@@ -11,7 +11,7 @@ import typer
 from sim.cli import backends, options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
-from sim.cli.files import STDOUT, check_writable, write_json, written
+from sim.cli.files import STDOUT, check_picture, check_writable, draw, write_json
 from sim.cli.grids import grid_points
 from sim.cli.interrupts import INTERRUPTED, check
 
@@ -52,7 +52,9 @@ def sweep(
     backend: backends.Name = backends.HERE,
     scheduler: backends.Scheduler = None,
     metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What to show; may be repeated.")] = None,
-    plot: Annotated[str | None, typer.Option(metavar="FILE.png", help="A picture of the first --metric.")] = None,
+    plot: Annotated[
+        str | None, typer.Option(metavar="FILE.png", help="A picture (.png, .svg, .pdf) of the first --metric.")
+    ] = None,
     json: options.Json = None,
     quiet: options.Quiet = False,
     no_color: options.NoColor = False,
@@ -61,13 +63,11 @@ def sweep(
 
     Exit status 1 when an invariant is violated somewhere.
     """
-    chosen = options.seed(seed)
-    if isinstance(chosen, str):
-        raise BadInput(f"--seed {chosen}: is one replication; valid: --seed {chosen.partition('/')[0]}")
+    chosen = options.seed_of_all(seed)
     many = options.positive("--replications", replications)
     where_to = backends.backend_asked(backend, options.positive("--jobs", jobs), scheduler)
     check_writable("--json", json)
-    check_writable("--plot", plot)
+    check_picture("--plot", plot)
     loaded = _loaded(scenario, set_ or [])
     shown = _metrics(loaded, metric or [])
     where = _points(loaded, grid or [], vary or [], points, design)
@@ -210,12 +210,10 @@ def _show(found: Sweep, metrics: tuple[str, ...], no_color: bool) -> None:
 
 
 def _draw(found: Sweep, metric: str, file: str) -> None:
-    from sim.drawing import save
     from sim.experiments.pictures.axes import NoPicture, figure_of
     from sim.experiments.pictures.of_sweeps import INCHES
 
     try:
-        with written(file) as path:
-            save(figure_of(partial(found.plot.metric, metric), INCHES), path)
+        draw(figure_of(partial(found.plot.metric, metric), INCHES), file)
     except NoPicture as error:
         raise BadInput(f"--plot {error}") from None

@@ -4,6 +4,7 @@ import pytest
 
 from recovery import RecoveryVerification
 from recovery.model import TaskStatus
+from recovery.stores.memory import MemoryTaskStore
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem
 
@@ -42,6 +43,21 @@ def test_a_task_whose_attempt_is_void_is_not():
     system = running()
     system.store.fence("task.1")
     assert not verified(system)
+
+
+class CommitsWhenAsked(MemoryTaskStore):
+    """The attempt commits between the look at its task and the question whether it is current."""
+
+    def is_current(self, task_id, epoch):
+        self.commit(task_id, epoch)
+        return super().is_current(task_id, epoch)
+
+
+def test_a_task_that_is_completed_while_it_is_verified_is_recovered():
+    system = SmallSystem(CommitsWhenAsked())
+    system.submit("task.1", gpu=2)
+    system.start("task.1")
+    assert verified(system)
 
 
 def test_a_task_that_runs_nowhere_is_not():

@@ -114,7 +114,8 @@ def test_an_unknown_metric_suggests_the_nearest(name, near):
     with pytest.raises(UnknownMetric) as caught:
         lookup(name, ["gpu"])
     assert caught.value.near == near
-    assert str(caught.value) == f"unknown metric '{name}'" + (f" (nearest: '{near}')" if near else "")
+    valid = f" (nearest: '{near}')" if near else "; valid: a metric of the catalogue, such as recovery.time.mean"
+    assert str(caught.value) == f"unknown metric '{name}'{valid}"
 
 
 def test_a_pool_that_is_not_there_has_no_metrics():

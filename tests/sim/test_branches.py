@@ -129,6 +129,14 @@ def test_what_is_no_trajectory_is_refused(name):
         Trajectory.parse(name)
 
 
+def test_a_run_that_is_over_before_it_is_left_is_refused():
+    events = sim.run(pending(), "7/0").events
+    sim.run(pending(), f"7/0@{events - 1}:1")
+    wrong = f"7/0@1000000:1: leaves after 1,000,000 events, and its run has {events:,}; valid: fewer"
+    with pytest.raises(ValueError, match=wrong):
+        sim.run(pending(), "7/0@1000000:1")
+
+
 def test_constants_are_what_they_are():
     """What has no randomness is the same after a branch."""
     scenario = pending(work="2s", restart="3s", faults="[{agent_crash: {targets: [agent.0], at: 10s}}]")

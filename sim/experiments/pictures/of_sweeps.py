@@ -1,4 +1,4 @@
-"""Pictures of a sweep: a line with its band over one path, a heat map over two."""
+"""Pictures of a sweep: a line with its band over one path, over two a heat map, or dots where points are spread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 
 from scenarios.metrics import lookup
-from sim.drawing import BLUE, PALE
+from sim.drawing import BLUE, INK, PALE
 from sim.experiments.designs import Point, number, shown
 from sim.experiments.pictures.axes import NoPicture, axes_for, grid, height_of_infinity, label, mark_infinity
 from sim.experiments.sweep_folder import key
@@ -34,6 +34,8 @@ class SweepPictures:
     def metric(self, name: str, ax: Axes | None = None) -> Axes:
         """A metric over one path, as a line with its 95 % intervals, or over two, as a heat map.
 
+        Points that are spread over two paths and not on a grid are dots whose color is the metric.
+
         It is drawn on `ax`, or in a new figure. Raises UnknownMetric, and NoPicture, a ValueError, for more paths, or
         for a metric that was observed at no point.
         """
@@ -46,6 +48,8 @@ class SweepPictures:
         with axes_for(ax, *INCHES) as axes:
             if len(found.paths) == 1:
                 _line(axes, found, name, estimates)
+            elif _is_spread(found):
+                _dots(axes, found, name, estimates)
             else:
                 _heat(axes, found, name, estimates)
             axes.set_title(f"{found.scenario.name}: {name}, {count(found.replications, 'replication')}", loc="left")
@@ -103,6 +107,42 @@ def _heat(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate])
             for column, value in enumerate(values):
                 color = "white" if value < bright else "black"
                 axes.text(column, row, quantity(value, unit), ha="center", va="center", color=color, size=8)
+
+
+def _is_spread(found: Sweep) -> bool:
+    """Whether the points are on no grid: they are numbers, and most crossings of their values are none of them."""
+    crossings = 1
+    for path in found.paths:
+        if any(number(point[path]) is None for point in found.points):
+            return False
+        crossings *= len(_values(found, path))
+    return 2 * len(found.points) < crossings
+
+
+def _dots(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate]) -> None:
+    across, up = found.paths
+    points = [point for point in found.points if key(point) in estimates]
+    means = [estimates[key(point)].mean for point in points]
+    xs, ys = _places(points, across), _places(points, up)
+    infinite = [place for place, mean in enumerate(means) if isinf(mean)]
+    axes.scatter(
+        [xs[place] for place in infinite], [ys[place] for place in infinite], marker="x", color=INK, label="infinite"
+    )
+    finite = [place for place, mean in enumerate(means) if isfinite(mean)]
+    dots = axes.scatter(
+        [xs[place] for place in finite],
+        [ys[place] for place in finite],
+        c=[means[place] for place in finite],
+        cmap="cividis",
+        s=70,
+        edgecolors=INK,
+        linewidths=0.6,
+    )
+    if infinite:
+        axes.legend(frameon=False)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.figure.colorbar(dots, ax=axes, label=label(metric, _unit(found, metric)))
 
 
 def _values(found: Sweep, path: str) -> list[str]:

@@ -1,9 +1,12 @@
 """The queue in the store: what is taken, by whom, and what stands."""
 
+import asyncio
+
 import pytest
 
 from recovery.local import fleet, logbook, pools, work
-from recovery.model import TaskStatus
+from recovery.local.ports import LocalTasks
+from recovery.model import TaskStatus, TaskView
 from recovery.stores.sql_tasks import SqlTaskStore
 
 
@@ -36,6 +39,36 @@ def queue(database):
     made.agent("agent.0")
     made.agent("agent.1")
     return made
+
+
+class InBetween:
+    """A database in which something else happens after the first read, before the next."""
+
+    def __init__(self, database, happens):
+        self._database = database
+        self._happens = happens
+
+    def read(self, question):
+        found = self._database.read(question)
+        happens, self._happens = self._happens, lambda: None
+        happens()
+        return found
+
+
+def test_what_is_seen_of_a_task_is_of_one_moment_whatever_agents_do_meanwhile(queue):
+    queue.do(pools.set_pool, "gpu", 2)
+    queue.submit("task.0", needs={"gpu": 2})
+    seen = LocalTasks(InBetween(queue.database, lambda: queue.take("agent.0")), at_head=True)
+    waits = TaskView("task.0", TaskStatus.QUEUED, 0, waiting_in_queue=True, needs={"gpu": 2})
+    assert asyncio.run(seen.inspect("task.0")) == waits
+    seen = LocalTasks(
+        InBetween(queue.database, lambda: queue.do(work.commit, "task.0", 1, "agent.0", "1")), at_head=True
+    )
+    runs = TaskView("task.0", TaskStatus.RUNNING, 1, "agent.0", needs={"gpu": 2}, held={"gpu": 2})
+    assert asyncio.run(seen.inspect("task.0")) == runs
+    over = TaskView("task.0", TaskStatus.COMPLETED, 1, needs={"gpu": 2})
+    assert asyncio.run(seen.inspect("task.0")) == over
+    assert asyncio.run(seen.inspect("task.1")) is None
 
 
 def test_tasks_are_taken_in_the_order_in_which_they_were_submitted_each_by_one_agent(queue):

@@ -69,6 +69,11 @@ def test_quiet_says_nothing(capsys):
             [*BASE, *FASTER, "--metric", "client.goodput"],
             "--metric client.goodput: agent-failure observes it in no two",
         ),
+        (
+            [*BASE, *FASTER, "--metric", "xyz"],
+            "--metric unknown metric 'xyz'; valid: a metric of the catalogue, such as",
+        ),
+        ([*BASE, *FASTER, "--out", "d.txt"], "--out d.txt: is no kind of picture; valid: a file that ends in .png"),
         ([*BASE, *FASTER, "--out", "/nowhere/d.png"], "--out /nowhere/d.png: there is no folder"),
     ],
 )

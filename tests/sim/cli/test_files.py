@@ -5,9 +5,11 @@ from math import inf, nan
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from sim.cli.errors import BadInput
-from sim.cli.files import as_json, check_writable, write_json, written
+from sim.cli.files import PICTURES, as_json, check_picture, check_writable, draw, write_json, written
+from sim.drawing import FORMATS
 
 
 def test_json_has_no_bare_tokens_for_what_is_no_number():
@@ -18,6 +20,32 @@ def test_json_has_no_bare_tokens_for_what_is_no_number():
         "c": ["x", None, True],
         "3": 0,
     }
+
+
+KINDS = {"one.png": b"\x89PNG", "one.svg": b"<?xml", "one.PDF": b"%PDF", "one": b"\x89PNG"}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_picture_is_of_the_kind_that_its_name_says_and_the_same_each_time(name, tmp_path):
+    drawn = []
+    for _ in range(2):
+        figure = Figure()
+        figure.add_subplot().plot([1, 2])
+        check_picture("--out", str(tmp_path / name))
+        draw(figure, str(tmp_path / name))
+        drawn.append((tmp_path / name).read_bytes())
+    assert drawn[0].startswith(KINDS[name])
+    assert drawn[0] == drawn[1]
+
+
+def test_there_is_a_picture_of_each_kind_that_is_known():
+    assert tuple(FORMATS) == PICTURES
+
+
+def test_a_picture_of_no_kind_that_we_draw_is_refused():
+    with pytest.raises(BadInput, match=r"^--out a\.txt: is no kind of picture; valid: .* ends in \.png, \.svg, \.pdf$"):
+        check_picture("--out", "a.txt")
+    check_picture("--out", "/dev/null")
 
 
 def begin_and_fail(target, error):

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 import scenarios
 from scenarios.metrics import UnknownMetric
-from sim.experiments.designs import grid
+from sim.experiments.designs import grid, number, space, spread
 from sim.experiments.pictures.axes import NoPicture
 from sim.experiments.summaries import RunSummary
 from sim.experiments.sweep import Sweep, sweep
@@ -30,7 +30,10 @@ def ax():
 
 def known(scenario, grids, values):
     """A sweep in which each point has this value."""
-    points = grid(scenario, grids)
+    return known_at(scenario, grid(scenario, grids), values)
+
+
+def known_at(scenario, points, values):
     rows = [
         Row(point, 0, RunSummary("7/0", "", 0, 0.0, 0.0, {TIME: value}, ()))
         for point, value in zip(points, values, strict=True)
@@ -61,6 +64,19 @@ def test_over_two_paths_it_is_a_heat_map_with_the_numbers(scenario, ax):
     assert isnan(cells[1][1])
     assert [text.get_text() for text in ax.texts] == ["1.00 s", "3.00 s", "2.00 s", "∞ s"]
     assert [text.get_color() for text in ax.texts] == ["white", "black", "white", "black"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (RESTART, COUNT)
+
+
+def test_points_that_are_spread_are_dots_in_the_color_of_their_mean(scenario, ax):
+    points = spread(scenario, [space(f"{RESTART}=5s..20s"), space(f"{COUNT}=8..40")], 8, "lhs", 7)
+    means = [float(each) for each in range(7)] + [inf]
+    known_at(scenario, points, means).plot.metric(TIME, ax)
+    crosses, dots = ax.collections
+    places = [[number(point[path]) for path in (RESTART, COUNT)] for point in points]
+    assert dots.get_array().tolist() == means[:-1]
+    assert dots.get_offsets().tolist() == places[:-1]
+    assert crosses.get_offsets().tolist() == places[-1:]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["infinite"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == (RESTART, COUNT)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from recovery.commands import TIMEFRAME
@@ -15,6 +16,8 @@ from recovery.ranking import discriminating, left, rank
 from recovery.runbook import Entry
 
 UNDOCUMENTED = "nothing documented looks like this"
+KINDS_KEPT = 256
+"""Of so many kinds of evidence it is kept what they speak for: there are few, and each is seen over and over."""
 Ask = Callable[[Incident, Instruction], Awaitable[bool]]
 """Makes a diagnosis: gives its command, and returns the verdict."""
 
@@ -27,6 +30,7 @@ class Analyst:
         self._entries = entries
         self._ask = ask
         self._evidence = Evidence(system)
+        self._looks_like = lru_cache(KINDS_KEPT)(self._looked_up)
 
     async def analyze(self, incident: Incident) -> Analysis | str:
         """What the evidence says; a text when there is nothing to recover, and why. Probes look, and change nothing."""
@@ -60,14 +64,21 @@ class Analyst:
 
         A diagnosis is made when it discriminates between the candidates that are left, and all that it takes is known.
         """
-        candidates = rank(self._entries, observed)
+        candidates, to_make = self._looks_like(tuple((symptom.name, symptom.value) for symptom in observed))
         verdicts: dict[str, dict[str, bool]] = {}
-        for scenario, instruction in discriminating(self._entries, left(candidates)):
+        for scenario, instruction in to_make:
             if all(instruction.values.get(name, incident.context.get(name)) for name in instruction.args):
                 said = await self._ask(incident, instruction)
                 verdicts.setdefault(scenario, {})[instruction.name] = said
         diagnosis = {name: said for of_entry in verdicts.values() for name, said in of_entry.items()}
         return rank(self._entries, observed, verdicts) if verdicts else candidates, diagnosis
+
+    def _looked_up(
+        self, observed: tuple[tuple[str, str], ...]
+    ) -> tuple[tuple[Candidate, ...], tuple[tuple[str, Instruction], ...]]:
+        """Before any diagnosis, the candidates and the diagnoses that discriminate: the same whomever it concerns."""
+        candidates = rank(self._entries, [Symptom(name, value, "") for name, value in observed])
+        return candidates, tuple(discriminating(self._entries, left(candidates)))
 
     async def arguments(self, incident: Incident) -> dict[str, Any]:
         """Values for the names that the runbook's arguments use."""

@@ -2,6 +2,9 @@
 
 import os
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -10,3 +13,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+VALIDATION = Path(__file__).parent / "validation"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: a process that begins one of them at the very end lets the others wait for it."""
+    items.sort(key=lambda item: VALIDATION not in item.path.parents)

@@ -237,8 +237,7 @@ def _results(
                 if result.interrupted:
                     break
         except (NeverObserved, BranchNotReached, BadInput) as error:
-            option = {NeverObserved: "--precise ", BranchNotReached: "--seed "}.get(type(error), "")
-            wrong = f"{option}{error}"
+            wrong = f"{_option_of(error)}{error}"
             if not results:
                 raise BadInput(wrong) from None
             say(wrong)
@@ -250,6 +249,14 @@ def _results(
     if _interrupted(results, loaded):
         say(f"interrupted; finished: {', '.join(_finished(result, replications, asked) for result in results)}")
     return results, False
+
+
+def _option_of(error: Exception) -> str:
+    from sim.branches import BranchNotReached
+    from sim.experiments.observed import NeverObserved
+
+    options_of: dict[type[Exception], str] = {NeverObserved: "--precise ", BranchNotReached: "--seed "}
+    return options_of.get(type(error), "")
 
 
 def _total(bar: Progress, task: TaskID, count: int) -> None:

@@ -1,7 +1,6 @@
 """What every test shares: Hypothesis draws the same examples in CI every time, and pictures need no screen."""
 
 import os
-
 from pathlib import Path
 
 import pytest

@@ -15,7 +15,12 @@ from sim.experiments.differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Dif
 from sim.numbers import UNICODE, Signs, count, difference, duration, quantity
 
 COLORS = {BETTER: "green", WORSE: "red", DIFFERENT: "yellow", NOT_SHOWN: "bright_black"}
+SHORT = {NOT_SHOWN: "not shown"}
+"""In a column of the table, which leaves room for the longest names of metrics."""
+MANY = 1_000_000
 MOST_NAMED = 6
+MOST_BY_THEIR_NAMES = 12
+"""Rows beyond which metrics that were asked for are told group by group, for a table of them all to fit."""
 
 
 def comparison(found: Comparison, style: Signs = UNICODE) -> Group:
@@ -25,7 +30,7 @@ def comparison(found: Comparison, style: Signs = UNICODE) -> Group:
     parts: list[Any] = [_headline(found, style), Text(f"  a  {_values(found.a_values)}")]
     parts += [Text(f"  b  {_values(found.b_values)}"), Text()]
     if shown:
-        parts.append(_table(shown, style))
+        parts.append(_table(shown, style, by_group=bool(found.chosen) and len(shown) > MOST_BY_THEIR_NAMES))
     if len(shown) < len(every):
         rest = [name for name in every if name not in shown]
         named = ", ".join(rest[:MOST_NAMED]) + (f" and {len(rest) - MOST_NAMED} more" if len(rest) > MOST_NAMED else "")
@@ -49,15 +54,23 @@ def _values(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{path}={value}" for path, value in values.items()) or "(as the scenario is)"
 
 
-def _table(shown: Mapping[str, Difference], style: Signs) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+def _table(shown: Mapping[str, Difference], style: Signs, *, by_group: bool) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1 if by_group else 2, 0, 0), header_style="dim")
     table.add_column("metric", overflow="fold")
     for heading in ("a", "b", f"b {style.dash} a"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("b is", no_wrap=True)
+    group = ""
     for name, each in shown.items():
+        if by_group:
+            before, (group, _, rest) = group, name.partition(".")
+            if group != before:
+                table.add_row(Text(group, "dim"))
+            name = f" {rest}"  # noqa: PLW2901
         a, b = (quantity(value, each.unit, style) for value in (each.a, each.b))
-        verdict = Text(each.verdict, COLORS[each.verdict])
+        if by_group:  # the difference has it, too
+            a, b = (text.removesuffix(f" {each.unit}") for text in (a, b))
+        verdict = Text(SHORT.get(each.verdict, each.verdict), COLORS[each.verdict])
         table.add_row(name, a, b, difference(each.difference, style), verdict)
     return table
 
@@ -78,4 +91,6 @@ def _all(metrics: int) -> str:
 def _times(factor: float) -> str:
     if factor == float("inf"):
         return "any number of times"
+    if factor > MANY:
+        return f"over {MANY:,} times"
     return f"{factor:.2g} times"

@@ -100,11 +100,6 @@ def test_a_name_gives_the_same_run_every_time_and_each_luck_another():
     assert [sim.run(scenario, name).history_sha256 for name in names] == hashes
 
 
-def test_who_never_comes_to_the_branch_is_the_plain_replication():
-    scenario = scenarios.loads(LOADED)
-    assert sim.run(scenario, "7/0@1000000:4").history_sha256 == sim.run(scenario, "7/0").history_sha256
-
-
 def test_a_branch_of_a_branch_shares_the_past_of_both():
     scenario = scenarios.loads(LOADED)
     parent, child = (sim.run(scenario, name).history for name in ("7/0@600:4", "7/0@600:4@900:1"))

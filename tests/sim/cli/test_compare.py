@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from scenarios.metrics import lookup
 from sim.cli import main
 
 BASE = [
@@ -45,6 +46,22 @@ def test_a_metric_that_is_asked_for_is_told_whatever_comes_of_it(capsys):
     out = capsys.readouterr().out
     assert "tasks.lost" in out
     assert "verdicts hold for the metric at once" in out
+
+
+def test_every_metric_has_one_line_of_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*BASE, *FASTER, "--metric", "*"]) == 0
+    table = capsys.readouterr().out.partition("\nmetric ")[2].partition("\n\n")[0].splitlines()[1:]
+    told, group = [], ""
+    for line in table:
+        assert len(line.rstrip()) <= 80
+        name = line.split()[0]
+        if line.startswith(" "):
+            told.append(f"{group}.{name}")
+        else:
+            group = name
+    assert len(told) > 60
+    assert {lookup(name).name for name in told} == {*told}
 
 
 def test_quiet_says_nothing(capsys):

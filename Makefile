@@ -7,8 +7,9 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 py
 
 BIN := .venv/bin
 # The build backend, in an environment of its own, is pinned as well: an older pip heeds the first variable, a newer the second.
+# Nothing is compiled beforehand: what is imported will be, and most never is.
 PIP := PIP_CONSTRAINT='$(CURDIR)/constraints.txt' PIP_BUILD_CONSTRAINT='$(CURDIR)/constraints.txt' \
-	$(BIN)/python -m pip install -qq --disable-pip-version-check
+	$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -139,10 +139,11 @@ def _dots(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate])
         linewidths=0.6,
     )
     if infinite:
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+    if finite:
+        axes.figure.colorbar(dots, ax=axes, label=label(metric, _unit(found, metric)))
     axes.set_xlabel(across)
     axes.set_ylabel(up)
-    axes.figure.colorbar(dots, ax=axes, label=label(metric, _unit(found, metric)))
 
 
 def _values(found: Sweep, path: str) -> list[str]:

@@ -7,8 +7,10 @@ import socket
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
+from queue import Empty
 from time import perf_counter
 from typing import Any, Literal, TypeVar
 
@@ -29,9 +31,7 @@ BATCH_MOST = 8
 is killed while it sends leaves the others, and us, waiting for the rest.
 """
 BATCHES_AHEAD = 2
-"""Batches that each process has, so that it never waits for us. More would not fit into the executor's queue of calls,
-and over those that wait outside of it loky stumbles when it is shut down (a KeyError in a thread of its own).
-"""
+"""Batches that each process has, so that it never waits for us."""
 STUCK_SECONDS = 5.0
 """A process that has died is noticed at once, unless it was sending: then for so long nothing comes, and it is dead."""
 RAY_ROUND = 64
@@ -122,6 +122,7 @@ class Backend:
             whole = True
         finally:
             if not whole:  # Ctrl-C, say: nobody waits for what is under way
+                _forget_calls(executor)
                 executor.shutdown(wait=False, kill_workers=True)
 
     def _on_dask(self, work: Callable[..., T], calls: list[tuple[int, tuple[Any, ...]]]) -> Iterator[tuple[int, T]]:
@@ -192,6 +193,13 @@ def _host_and_port(address: str) -> tuple[str, int] | None:
     """Of `host:6379` or `ray://host:10001`; None for what has none, such as `auto`."""
     host, found, port = address.rpartition("://")[2].rpartition(":")
     return (host, int(port)) if found and host and port.isdecimal() and int(port) < 1 << 16 else None
+
+
+def _forget_calls(executor: Any) -> None:
+    """Those that loky's thread has not seen yet: in a shutdown it drops all calls, and then stumbles over them."""
+    with suppress(Empty):
+        while True:
+            executor._work_ids.get_nowait()
 
 
 def _let_go(executor: Any) -> None:

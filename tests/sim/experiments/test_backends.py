@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 from joblib.externals.loky import ProcessPoolExecutor, get_reusable_executor
+from joblib.externals.loky.process_executor import _ExecutorManagerThread
 
 import scenarios
 import sim
@@ -263,6 +264,27 @@ def test_a_ray_cluster_that_does_not_answer_is_said_before_ray_waits_for_it(scen
     monkeypatch.setitem(sys.modules, "ray.util.joblib", stand_in)
     with pytest.raises(BackendError, match=rf"^{address}: no Ray cluster answers there within 10 s \(.+\)$"):
         sim.replicate(scenario, 7, 2, backend=Backend("ray", scheduler=address))
+
+
+def test_who_stops_when_calls_were_just_made_leaves_no_thread_that_stumbles(monkeypatch):
+    """loky's thread sees them no earlier than it hears of the end."""
+    threads, errors, overlooked = [], [], False
+    see = _ExecutorManagerThread.add_call_item_to_queue
+
+    def late(thread):
+        threads.append(thread)
+        if thread.executor_flags.shutdown or not overlooked:
+            see(thread)
+
+    monkeypatch.setattr(_ExecutorManagerThread, "add_call_item_to_queue", late)
+    monkeypatch.setattr(threading, "excepthook", lambda told: errors.append(told.exc_value))
+    results = Backend(jobs=2).each(pow, [(number, 1) for number in range(100)])
+    next(results)
+    overlooked = True
+    next(results)
+    results.close()
+    threads[0].join()
+    assert errors == []
 
 
 def test_a_process_that_dies_while_it_sends_is_survived(monkeypatch, tmp_path):

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sim.cli import backends, options, selection
-from sim.cli.consoles import console, progress, say
+from sim.cli.consoles import progress, say
 from sim.cli.errors import BadInput
-from sim.cli.files import STDOUT, check_picture, check_writable, draw, write_json
 from sim.cli.grids import check_is_setting
-from sim.cli.interrupts import INTERRUPTED, check
+from sim.cli.interrupts import check
+from sim.cli.outlets import Outlets
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
     from sim.experiments.backends import Backend
     from sim.experiments.compare import Comparison
+    from sim.numbers import Signs
 
 
 def compare(
@@ -67,40 +71,33 @@ def compare(
 
     Exit status 1 when an invariant is violated under one of them.
     """
+    outlets = Outlets(out, json, quiet, no_color)
     if grid:
         if a or b:
             raise BadInput("--grid, --a, --b: a grid says what is different by itself; valid: --grid, or --a and --b")
         texts = selection.Texts(grid, metric or [], indifference, most, seed, replications)
         where = backends.backend_asked(backend, options.positive("--jobs", jobs), scheduler)
-        return selection.select(scenario, texts, where, out, json, quiet, no_color)
+        return selection.select(scenario, texts, where, outlets)
     for option, given in (("--indifference", indifference), ("--most", most)):
         if given is not None:
             raise BadInput(f"{option} {given}: is about the best of several settings; valid: with --grid path=v1,v2")
     asked = _asked(a, b, seed, replications, jobs)
     where = backends.backend_asked(backend, asked.jobs, scheduler)
-    check_writable("--json", json)
-    check_picture("--out", out)
+    outlets.check()
     found = _compared(scenario, asked, where, tuple(metric or ()), quiet, no_color)
-    silent = quiet or json == STDOUT
-    if not silent:
-        from sim.numbers import signs
-        from sim.reports.comparison import comparison
+    return outlets.tell(found, partial(_table, found), partial(_picture, found), _violations(found))
 
-        shown = console(no_color)
-        shown.print(comparison(found, signs(shown.encoding)))
-    if out is not None:
-        from sim.experiments.pictures.axes import figure_of
 
-        draw(figure_of(found.plot.differences, found.plot.inches()), out)
-        if not silent:
-            console(no_color).print(f"\npicture: {Path(out)}", soft_wrap=True)
-    if json is not None:
-        write_json(json, found.as_json())
-    for line in _violations(found):
-        say(line)
-    if found.interrupted:
-        return INTERRUPTED
-    return 0 if found.holds else 1
+def _table(found: Comparison, style: Signs) -> RenderableType:
+    from sim.reports.comparison import comparison
+
+    return comparison(found, style)
+
+
+def _picture(found: Comparison) -> Figure:
+    from sim.experiments.pictures.axes import figure_of
+
+    return figure_of(found.plot.differences, found.plot.inches())
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.cli import backends, options
-from sim.cli.consoles import console, progress, say
+from sim.cli.consoles import progress, say
 from sim.cli.errors import BadInput
-from sim.cli.files import STDOUT, check_picture, check_writable, draw, write_json
 from sim.cli.grids import grid_points
-from sim.cli.interrupts import INTERRUPTED, check
+from sim.cli.interrupts import check
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
     from scenarios import Scenario
+    from sim.cli.outlets import Outlets
     from sim.experiments.backends import Backend
     from sim.experiments.designs import Point
     from sim.experiments.selected import Selection
+    from sim.numbers import Signs
 
 EXAMPLES = {"s": "500ms", "agent-s": "10s", "1/s": "0.1/s", "fraction": "1%"}
 
@@ -46,36 +50,26 @@ class Asked:
     judged: int
 
 
-def select(
-    scenario: str, texts: Texts, backend: Backend, out: str | None, json: str | None, quiet: bool, no_color: bool
-) -> int:
+def select(scenario: str, texts: Texts, backend: Backend, outlets: Outlets) -> int:
     """Run it, show it, and give the exit status: 1 when an invariant is violated under a setting."""
     import scenarios
 
-    check_writable("--json", json)
-    check_picture("--out", out)
+    outlets.check()
     loaded = scenarios.load(scenario)
-    found = _selected(loaded, _asked(loaded, texts), backend, quiet, no_color)
-    silent = quiet or json == STDOUT
-    if not silent:
-        from sim.numbers import signs
-        from sim.reports.selection import selection
+    found = _selected(loaded, _asked(loaded, texts), backend, outlets.quiet, outlets.no_color)
+    return outlets.tell(found, partial(_table, found), partial(_picture, found), found.violations)
 
-        shown = console(no_color)
-        shown.print(selection(found, signs(shown.encoding)))
-    if out is not None:
-        from sim.experiments.pictures.axes import figure_of
 
-        draw(figure_of(found.plot.ranks, found.plot.inches()), out)
-        if not silent:
-            console(no_color).print(f"\npicture: {Path(out)}", soft_wrap=True)
-    if json is not None:
-        write_json(json, found.as_json())
-    for line in found.violations:
-        say(line)
-    if found.interrupted:
-        return INTERRUPTED
-    return 0 if found.holds else 1
+def _table(found: Selection, style: Signs) -> RenderableType:
+    from sim.reports.selection import selection
+
+    return selection(found, style)
+
+
+def _picture(found: Selection) -> Figure:
+    from sim.experiments.pictures.axes import figure_of
+
+    return figure_of(found.plot.ranks, found.plot.inches())
 
 
 def _asked(scenario: Scenario, texts: Texts) -> Asked:

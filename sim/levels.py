@@ -6,7 +6,7 @@ higher than ever before, and after how many events that was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -62,19 +62,23 @@ class _Waiting:
         return float(self._depth)
 
 
-class _Tasks:
-    """Tasks that are submitted and not ended; or how long the oldest of them is."""
+class _Open:
+    """Tasks that are submitted and not ended, or recoveries that are opened; or how long the oldest of them is."""
 
-    def __init__(self, *, age: bool) -> None:
+    def __init__(self, begins: Event, ends: Collection[int], *, age: bool) -> None:
+        self._begins = begins
+        self._ends = ends
+        self._of_tasks = begins is Event.TASK_SUBMITTED
         self._age = age
         self._since: dict[int, float] = {}
 
     def see(self, event: int, task: int, agent: int, incident: int, now: float) -> float:
-        if event == Event.TASK_SUBMITTED:
-            self._since[task] = now
+        number = task if self._of_tasks else incident
+        if event == self._begins:
+            self._since[number] = now
         level = self._level(now)
-        if event in TASK_ENDS:
-            self._since.pop(task, None)
+        if event in self._ends:
+            self._since.pop(number, None)
         return level
 
     def _level(self, now: float) -> float:
@@ -98,25 +102,6 @@ class _Attempts:
         return 0.0
 
 
-class _Recoveries:
-    """Recoveries that are opened and not ended; or how long the oldest of them is."""
-
-    def __init__(self, *, age: bool) -> None:
-        self._age = age
-        self._since: dict[int, float] = {}
-
-    def see(self, event: int, task: int, agent: int, incident: int, now: float) -> float:
-        if event == Event.RECOVERY_OPENED:
-            self._since[incident] = now
-        elif not self._since:
-            return 0.0
-        oldest = next(iter(self._since.values()))
-        level = _seconds(now - oldest) if self._age else float(len(self._since))
-        if event in RECOVERY_ENDS:
-            self._since.pop(incident, None)
-        return level
-
-
 @dataclass(frozen=True, slots=True)
 class Level:
     """A number that rises on the way to something rare. `about`: metrics, by how they begin, to which it leads."""
@@ -137,14 +122,14 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
                 "tasks.in_system",
                 "tasks submitted and not ended",
                 "tasks",
-                lambda: _Tasks(age=False),
+                lambda: _Open(Event.TASK_SUBMITTED, TASK_ENDS, age=False),
                 ("tasks.in_system.", "tasks.in_queue.", "tasks.unfinished"),
             ),
             Level(
                 "tasks.age",
                 "since the oldest task that has not ended was submitted",
                 "s",
-                lambda: _Tasks(age=True),
+                lambda: _Open(Event.TASK_SUBMITTED, TASK_ENDS, age=True),
                 ("tasks.sojourn.", "tasks.wait.", "client.response."),
             ),
             Level(
@@ -159,14 +144,14 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
                 "recovery.open",
                 "recoveries that have not ended",
                 "recoveries",
-                lambda: _Recoveries(age=False),
+                lambda: _Open(Event.RECOVERY_OPENED, RECOVERY_ENDS, age=False),
                 ("recovery.count", "recovery.failed", "recovery.escalated", "recovery.wait."),
             ),
             Level(
                 "recovery.age",
                 "since the oldest recovery that has not ended was opened",
                 "s",
-                lambda: _Recoveries(age=True),
+                lambda: _Open(Event.RECOVERY_OPENED, RECOVERY_ENDS, age=True),
                 ("recovery.",),
             ),
         )

@@ -6,6 +6,7 @@ of it is a function of that history.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -117,9 +118,18 @@ def run(
 
 
 def replication_name(scenario: Scenario, seed: int | str | None, replication: int = 0) -> str:
-    """`"7/0"` for seed 7, replication 0."""
+    """`"7/0"` for seed 7, replication 0. Raises ValueError for what is no seed."""
     chosen = scenario.seed if seed is None else seed
+    if isinstance(chosen, bool) or re.fullmatch(r"\d+(/.+)?", str(chosen), re.ASCII) is None:
+        raise ValueError(f"{chosen!r} is no seed; valid: a whole number from 0 on, or a text such as '7/3'")
     return chosen if isinstance(chosen, str) and "/" in chosen else f"{chosen}/{replication}"
+
+
+def whole_seed(scenario: Scenario, seed: int | str | None) -> str:
+    """`"7"` for seed 7. Raises ValueError for what is no seed, and for `"7/3"`, which is one replication of it."""
+    if isinstance(seed, str) and "/" in seed:
+        raise ValueError(f"{seed} is one replication, and cannot tell luck from merit; valid: a whole seed")
+    return replication_name(scenario, seed).rpartition("/")[0]
 
 
 def simulate(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from scenarios import Scenario
 from scenarios.metrics import UnknownMetric, catalogue, lookup
-from sim.bench import replication_name
+from sim.bench import whole_seed
 from sim.experiments.backends import Backend
 from sim.experiments.differences import Difference, Observed, differences
 from sim.experiments.observed import never_observed
@@ -153,14 +153,15 @@ def compare(
 
     A `backend` takes the place of `jobs`; `on_run` hears of each run as it is finished, `on_lost` how many were not
     when a process died that was at them. Raises ScenarioError for a wrong path or value, UnknownMetric, BackendError,
-    WorkersDied, and ValueError for fewer than two replications.
+    WorkersDied, and ValueError for fewer than two replications and for what is no whole seed.
     Interrupted by the user (Ctrl-C), it compares what is finished; with fewer than two pairs it raises.
     """
     if replications < 2:
         raise ValueError(f"a difference needs at least 2 replications, not {replications}")
     check_metrics(scenario, metrics)
     settings = {"a": scenario.with_values(a), "b": scenario.with_values(b)}
-    names = [replication_name(scenario, seed, number) for number in range(replications)]
+    group = whole_seed(scenario, seed)
+    names = [f"{group}/{number}" for number in range(replications)]
     works = [((name, which), changed, name) for name in names for which, changed in settings.items()]
     finished: dict[tuple[str, str], RunSummary] = {}
     interrupted = False
@@ -175,9 +176,7 @@ def compare(
     if interrupted and len(paired) < 2:
         raise KeyboardInterrupt
     results = {
-        which: Result(
-            changed, names[0].rpartition("/")[0], tuple(finished[name, which] for name in paired), interrupted
-        )
+        which: Result(changed, group, tuple(finished[name, which] for name in paired), interrupted)
         for which, changed in settings.items()
     }
     return Comparison(results["a"], results["b"], dict(a), dict(b), tuple(metrics))

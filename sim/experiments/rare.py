@@ -16,7 +16,7 @@ import pandas as pd
 
 from scenarios import Scenario
 from scenarios.expectations import Expectation
-from sim.bench import replication_name, simulate
+from sim.bench import simulate, whole_seed
 from sim.branches import Trajectory
 from sim.experiments.backends import Backend
 from sim.experiments.events import NATURAL, RareError, event_of, level_of
@@ -147,8 +147,8 @@ def rare(
     With a level (`sim.levels.LEVELS`; the metric's own when left out, where it has one), `replications` independent
     splittings of so many `particles` each, 10 × 50 when left out; with None, or without one of its own, as many plain
     replications are counted, 1,000 when left out. `on_done` hears how many more of them are done. Raises RareError,
-    ValueError for fewer than one replication or job, and what a backend raises. Interrupted by the user (Ctrl-C), it
-    estimates from what is finished; with nothing finished it raises.
+    ValueError for fewer than one replication or job and for what is no whole seed, and what a backend raises.
+    Interrupted by the user (Ctrl-C), it estimates from what is finished; with nothing finished it raises.
     """
     asked = event_of(scenario, event)
     on = level_of(asked, level)
@@ -157,7 +157,7 @@ def rare(
         raise ValueError(f"{many} replications on {jobs} jobs; valid: 1 or more of each")
     if particles < 2:
         raise RareError(f"{particles} particles: leave nobody to go on; valid: 2 or more")
-    group = replication_name(scenario, seed).rpartition("/")[0]
+    group = whole_seed(scenario, seed)
     where = backend or jobs
     done: dict[int, Splitting | tuple[bool, ...]] = {}
     interrupted = False

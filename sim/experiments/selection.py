@@ -17,7 +17,7 @@ from scenarios import Scenario
 from scenarios.changes import value_of
 from scenarios.errors import ScenarioError
 from scenarios.metrics import Metric, lookup
-from sim.bench import replication_name
+from sim.bench import whole_seed
 from sim.experiments.backends import Backend
 from sim.experiments.designs import Point, as_values, canonical, named
 from sim.experiments.ranking import FIRST, MOST, KimNelson, NotRankable
@@ -75,9 +75,9 @@ def select(
     if found.direction is None:
         raise NotSelectable(f"{metric}: neither more nor less of it is better; valid: such as recovery.time.mean")
     points = [{path: canonical(scenario, path, value) for path, value in point.items()} for point in points]
-    _check(points, seed, judged, jobs)
+    _check(points, judged, jobs)
     ranking = KimNelson(len(points), indifference, found.direction, first, most)
-    name = replication_name(scenario, seed).rpartition("/")[0]
+    name = whole_seed(scenario, seed)
     contest = _Contest(scenario, points, found, name, backend or Backend(jobs=jobs), on_run, on_look, on_lost)
     own = as_it_is(scenario, points)
     fresh: tuple[int, ...] = ()
@@ -108,7 +108,7 @@ def as_it_is(scenario: Scenario, points: Sequence[Point]) -> tuple[int, ...]:
     return tuple(place for place, point in enumerate(points) if dict(point) == own)
 
 
-def _check(points: Sequence[Point], seed: int | str | None, judged: int, jobs: int) -> None:
+def _check(points: Sequence[Point], judged: int, jobs: int) -> None:
     if len(points) < 2:
         raise ValueError(f"{len(points)} points leave nothing to select; valid: 2 or more")
     if any(set(point) != set(points[0]) for point in points):
@@ -116,8 +116,6 @@ def _check(points: Sequence[Point], seed: int | str | None, judged: int, jobs: i
     twice = next((point for place, point in enumerate(points) if point in points[:place]), None)
     if twice is not None:
         raise ValueError(f"{named(twice)}: is there twice; valid: each point once")
-    if isinstance(seed, str) and "/" in seed:
-        raise ValueError(f"{seed} is one replication, and cannot tell luck from merit; valid: a whole seed")
     if judged < 2 or jobs < 1:
         raise ValueError(f"judged on {judged} replications with {jobs} jobs; valid: 2 or more, and 1 or more")
 

@@ -19,7 +19,7 @@ import pandas as pd
 from scenarios import Scenario
 from scenarios.columns import files_sha256
 from scenarios.metrics import lookup
-from sim.bench import replication_name
+from sim.bench import whole_seed
 from sim.experiments.backends import Backend
 from sim.experiments.designs import DesignError, Point, as_values, column
 from sim.experiments.origin import installed_version, origin
@@ -146,14 +146,14 @@ def sweep(
     is refused. A `backend` takes the place of `jobs`. `on_begin` hears how many runs there are and how many of them are
     finished, `on_lost` how many were not when a process died that was at them. Raises DesignError, BackendError,
     WorkersDied, ScenarioError with the point's value, SweepFolderError, and ValueError for fewer than one replication
-    or job.
+    or job, and for what is no whole seed.
     Interrupted by the user (Ctrl-C), it keeps and returns what is finished; with nothing finished it raises.
     """
     if replications < 1 or jobs < 1:
         raise ValueError(f"{replications} replications on {jobs} jobs; valid: 1 or more of each")
     if not points:
         raise DesignError("there is no point; valid: one or more")
-    name = replication_name(scenario, seed).rpartition("/")[0]
+    name = whole_seed(scenario, seed)
     folder = None if out is None else SweepFolder(Path(out))
     with nullcontext() if folder is None else folder.opened(_about(scenario, name, points)):
         done = set() if folder is None else folder.finished()

@@ -66,8 +66,8 @@ class Watched:
         self._given.append(len(batch))
         return self._executor.submit(function, work, batch)
 
-    def shutdown(self, **options):
-        self._executor.shutdown(**options)
+    def __getattr__(self, name):
+        return getattr(self._executor, name)
 
 
 @pytest.fixture
@@ -110,14 +110,6 @@ def test_only_a_few_are_given_ahead(given, monkeypatch):
 def test_a_batch_grows_slowly_and_shrinks_at_once(before, seconds, size):
     """No longer than a fifth of a second, and no more than is sent at one go."""
     assert backends.batch_size(before, seconds) == size
-
-
-def test_what_is_given_ahead_fits_into_the_executor_s_queue_of_calls():
-    """loky stumbles, in a thread of its own, over calls that wait outside of it when it is shut down."""
-    for workers in (2, 3, 8):
-        executor = ProcessPoolExecutor(max_workers=workers)
-        assert backends.BATCHES_AHEAD * workers <= executor._call_queue._maxsize
-        executor.shutdown()
 
 
 def test_what_a_run_raises_is_raised(given):

@@ -113,3 +113,31 @@ def test_who_stops_it_before_there_is_anything_to_compare_has_stopped_it(scenari
 def test_common_luck_is_worth_something(found):
     saved = [each.variance_reduction for each in found.differences.values() if each.variance_reduction is not None]
     assert sorted(saved)[len(saved) // 2] > 1
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, "x", ""])
+def test_what_is_no_seed_is_refused_wherever_one_is_asked_for(scenario, seed):
+    point = {"agents.count": 8}
+    for experiment in (
+        lambda: sim.run(scenario, seed),
+        lambda: sim.replicate(scenario, seed, 2),
+        lambda: sim.compare(scenario, {}, point, seed),
+        lambda: sim.sweep(scenario, [point], seed),
+        lambda: sim.select(scenario, [point, {"agents.count": 9}], "recovery.time.mean", 1.0, seed),
+        lambda: sim.rare(scenario, "recovery.time > 60s", seed),
+        lambda: sim.find_warmup(scenario, seed, 2),
+    ):
+        with pytest.raises(ValueError, match="is no seed; valid: a whole number from 0 on, or a text such as '7/3'"):
+            experiment()
+
+
+def test_one_replication_tells_nothing_of_a_difference(scenario):
+    point = {"agents.count": 8}
+    for experiment in (
+        lambda: sim.compare(scenario, {}, point, "7/3"),
+        lambda: sim.sweep(scenario, [point], "7/3"),
+        lambda: sim.select(scenario, [point, {"agents.count": 9}], "recovery.time.mean", 1.0, "7/3"),
+        lambda: sim.rare(scenario, "recovery.time > 60s", "7/3"),
+    ):
+        with pytest.raises(ValueError, match=r"7/3 is one replication, .*; valid: a whole seed"):
+            experiment()

@@ -9,7 +9,7 @@ import threading
 from types import ModuleType
 
 import pytest
-from joblib.externals.loky import ProcessPoolExecutor, get_reusable_executor
+from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import _ExecutorManagerThread
 
 import scenarios

@@ -21,7 +21,7 @@ from recovery.local.config import LocalConfig
 from recovery.local.core import LEADER
 from recovery.local.system import LocalSystem
 from recovery.model import FINISHED
-from recovery.stores.schema import CHECKPOINTS, LEASES
+from recovery.stores.schema import CHECKPOINTS, LEASES, TASKS
 
 STEPS = 8
 STEP_SECONDS = 0.06
@@ -123,6 +123,8 @@ class Demo:
             self.findings.tasks = len(numbers)
             self.findings.right = sum(effects.get(f"task.{number}") == STEPS * number for number in numbers)
             self.findings.audit_wrong = system.audit.first_wrong()
+            there = CONFIG.agents + CONFIG.cores
+            self._until(lambda: len(system.processes()) == there, "the core that was killed is there again")
             pids = system.processes()
         self.findings.left_running = sum(map(_runs, pids))
         return self.findings
@@ -134,9 +136,16 @@ class Demo:
 
     # ------------------------------------------------------------------------------------------------ the faults
     def _kill_an_agent_and_spoil_its_checkpoint(self) -> None:
-        agent, pid, task = self._busy_agent(checkpoints=3)
-        killed = self._signal(pid, signal.SIGKILL)
-        sequence = self._spoil_latest_checkpoint(task)
+        until = time.monotonic() + PATIENCE
+        while True:
+            agent, pid, task = self._busy_agent(checkpoints=3)
+            killed = self._signal(pid, signal.SIGKILL)
+            if (sequence := self._spoil_latest_checkpoint(task, agent)) is not None:
+                break
+            self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")  # it was done, or taken over, before
+            self._until(lambda: self._heard("recovery.verified", agent, killed), f"the recovery of {agent} is verified")
+            if time.monotonic() >= until:
+                raise DemoFailed("no checkpoint could be corrupted before a core had read it")
         self._say("fault", f"{agent} killed (SIGKILL, pid {pid}); checkpoint {sequence} of its {task} corrupted")
         self._verified("SIGKILL of an agent, corrupt checkpoint", agent, killed)
 
@@ -155,12 +164,22 @@ class Demo:
         self._until(lambda: pid not in self._system.processes(), "the late agent ends")
 
     def _kill_the_core_in_the_middle_of_a_recovery(self) -> None:
-        agent, pid, _ = self._busy_agent(checkpoints=1)
-        killed = self._signal(pid, signal.SIGKILL)
-        self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")
-        self._until(lambda: self._heard("recovery.started", agent, killed), f"the recovery of {agent} begins")
-        leader = self._leader()
-        self._signal(int(leader.rpartition("(")[2].rstrip(")")), signal.SIGKILL)
+        until = time.monotonic() + PATIENCE
+        while True:
+            agent, pid, _ = self._busy_agent(checkpoints=1)
+            killed = self._signal(pid, signal.SIGKILL)
+            self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")
+            self._until(lambda: self._heard("recovery.started", agent, killed), f"the recovery of {agent} begins")
+            leader = self._leader()
+            core = int(leader.rpartition("(")[2].rstrip(")"))
+            self._signal(core, signal.SIGKILL)
+            self._until(lambda: core not in self._system.processes(), "the core ends")
+            self._listen()
+            if not self._heard("recovery.verified", agent, killed):
+                break
+            self._say("fault", f"the leading core killed when it was over (SIGKILL, {leader})")
+            if time.monotonic() >= until:
+                raise DemoFailed("no core could be killed in the middle of a recovery")
         self._say("fault", f"the leading core killed in the middle of it (SIGKILL, {leader})")
         self._verified("SIGKILL of an agent, then of the core", agent, killed)
 
@@ -203,13 +222,20 @@ class Demo:
             time.sleep(STEP_SECONDS / 3)
         raise DemoFailed("no agent could be stopped without a lock of the store's")
 
-    def _spoil_latest_checkpoint(self, task: str) -> int:
-        sequence = self._system.tasks.last_checkpoint(task)
-        spoil = update(CHECKPOINTS).where(CHECKPOINTS.c.task_id == task, CHECKPOINTS.c.sequence == sequence)
-        self._system.database.write(
-            lambda connection: connection.execute(spoil.values(checksum=CHECKPOINTS.c.checksum + 1))
-        )
-        return sequence
+    def _spoil_latest_checkpoint(self, task: str, agent: str) -> int | None:
+        """Its number; None when the agent had not got the task any more, or a core has begun to take it over."""
+        asked = select(TASKS.c.epoch, TASKS.c.fence, TASKS.c.sequence).where(TASKS.c.task_id == task).with_for_update()
+
+        def spoil(connection: Connection) -> int | None:
+            epoch, fence, sequence = connection.execute(asked).one()
+            if task not in work.had_by(connection, agent) or epoch <= fence or not sequence:
+                return None
+            latest = update(CHECKPOINTS).where(CHECKPOINTS.c.task_id == task, CHECKPOINTS.c.sequence == sequence)
+            connection.execute(latest.values(checksum=CHECKPOINTS.c.checksum + 1))
+            found: int = sequence
+            return found
+
+        return self._system.database.write(spoil)
 
     def _signal(self, pid: int, number: signal.Signals) -> float:
         """Send it; returns when it was sent."""

@@ -75,17 +75,22 @@ class AsyncNursery:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
-        self._asking: asyncio.Lock | None = None
+        self._asking = asyncio.Lock()
+        self._under_way: set[asyncio.Task[int]] = set()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def start_agent(self, name: str) -> int:
         """Have an agent started in place of the one of this name; returns its process id."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(sock=self._end)
-            self._asking = asyncio.Lock()
-        assert self._asking is not None
-        reader, writer = self._streams
+        asking = asyncio.ensure_future(self._ask_for_agent(name))
+        self._under_way.add(asking)
+        asking.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(asking)  # whoever does not wait any more leaves no answer for the next one to read
+
+    async def _ask_for_agent(self, name: str) -> int:
         async with self._asking:
+            if self._streams is None:
+                self._streams = await asyncio.open_connection(sock=self._end)
+            reader, writer = self._streams
             writer.write(json.dumps({"do": "agent", "name": name}).encode() + b"\n")
             await writer.drain()
             line = await reader.readline()

@@ -76,9 +76,12 @@ class LocalSystem:
         """What is there of an earlier system. Raises RuntimeError when it still runs: its agents beat."""
         before = self.database.read(_seen)
         if before[1]:
-            time.sleep(2 * self.config.recovery.detection.heartbeat_interval)
-            if self.database.read(_seen) != before:
-                raise RuntimeError(self._other)
+            detection = self.config.recovery.detection
+            until = time.monotonic() + 2 * max(1.0, detection.heartbeat_interval * detection.missed_heartbeats)
+            while time.monotonic() < until:
+                time.sleep(LOOK_SECONDS)
+                if self.database.read(_seen) != before:
+                    raise RuntimeError(self._other)
         return before
 
     @property

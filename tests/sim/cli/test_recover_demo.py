@@ -96,5 +96,6 @@ def test_a_process_that_runs_is_seen_to():
 
 def test_what_does_not_happen_is_said_and_is_status_1(monkeypatch, capsys):
     monkeypatch.setattr(demo, "PATIENCE", 0.0)
+    monkeypatch.setattr(demo, "_at_work", lambda connection: [])
     assert main(["recover", "demo", "--tasks", "8", "--quiet"]) == 1
     assert "recover demo: did not happen within 0 s: an agent works on a task" in capsys.readouterr().err

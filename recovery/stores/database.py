@@ -101,6 +101,9 @@ class Database:
         self.place, self._engine = _engine(url, synchronous)
         if not create:
             _check_there(self.place, self._engine)
+        self._reads: dict[str, Any] = {"reads": True}
+        if self._engine.dialect.name == "postgresql":  # of one moment, as in SQLite, however many statements it is
+            self._reads["isolation_level"] = "REPEATABLE READ"
         self._waiting: deque[_Submitted] = deque()
         self._lock = threading.Lock()
         self._written = threading.Condition(self._lock)  # whoever has waited for a commit looks again
@@ -125,7 +128,7 @@ class Database:
     def read(self, question: Callable[[Connection], Result]) -> Result:
         """What is committed says. Raises StoreError."""
         try:
-            with self._engine.connect().execution_options(reads=True) as connection:
+            with self._engine.connect().execution_options(**self._reads) as connection:
                 return question(connection)
         except SQLAlchemyError as error:
             raise store_error(self.place, error) from error

@@ -98,6 +98,14 @@ class MemoryLeases:
         return True
 
 
+@dataclass(slots=True)
+class _Held:
+    """A lease as it was renewed last, and until when (s of the clock) it is surely nobody else's."""
+
+    lease: Lease
+    until: float
+
+
 class Candidate:
     """A core that wants to lead. `lead` is run while it does, and canceled when it does no more.
 
@@ -162,30 +170,28 @@ class Candidate:
     # --------------------------------------------------------------------------------------------------- leading
     async def _lead_until_deposed(self, asked_at: float, lease: Lease) -> None:
         leading = asyncio.ensure_future(self._lead(lease))
+        held = _Held(lease, asked_at + self._config.held_for)
         try:
-            await self._renew(asked_at, lease, leading)
+            await self._renew(asked_at, held, leading)
         finally:
             leading.cancel()
             await asyncio.wait([leading])
+            if self._clock() < held.until:  # and not before nobody acts under it any more
+                await self._changed(held.lease, replace(held.lease, holder=""))
         if not leading.cancelled():
             leading.result()  # a defect of whoever leads is not a lost lease
 
-    async def _renew(self, asked_at: float, lease: Lease, leading: asyncio.Future[None]) -> None:
+    async def _renew(self, asked_at: float, held: _Held, leading: asyncio.Future[None]) -> None:
         """Renew the lease until it is lost, or until leading is over."""
-        until = asked_at + self._config.held_for
-        try:
-            while not leading.done() and self._clock() < until:
-                due = min(asked_at + self._config.renew_every, until)
-                pause = asyncio.ensure_future(self._sleep(max(0.0, due - self._clock())))
-                await asyncio.wait([leading, pause], return_when=asyncio.FIRST_COMPLETED)
-                pause.cancel()
-                asked_at = self._clock()
-                renewed = replace(lease, renewals=lease.renewals + 1)
-                if asked_at < until and await self._in_time(lease, renewed, until):
-                    lease, until = renewed, asked_at + self._config.held_for
-        finally:
-            if self._clock() < until:
-                await self._changed(lease, replace(lease, holder=""))
+        while not leading.done() and self._clock() < held.until:
+            due = min(asked_at + self._config.renew_every, held.until)
+            pause = asyncio.ensure_future(self._sleep(max(0.0, due - self._clock())))
+            await asyncio.wait([leading, pause], return_when=asyncio.FIRST_COMPLETED)
+            pause.cancel()
+            asked_at = self._clock()
+            renewed = replace(held.lease, renewals=held.lease.renewals + 1)
+            if asked_at < held.until and await self._in_time(held.lease, renewed, held.until):
+                held.lease, held.until = renewed, asked_at + self._config.held_for
 
     async def _in_time(self, lease: Lease, renewed: Lease, until: float) -> bool:
         """Whether the store has renewed the lease before it is over; one that does not answer has not."""

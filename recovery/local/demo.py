@@ -136,18 +136,19 @@ class Demo:
 
     # ------------------------------------------------------------------------------------------------ the faults
     def _kill_an_agent_and_spoil_its_checkpoint(self) -> None:
-        until = time.monotonic() + PATIENCE
-        while True:
-            agent, pid, task = self._busy_agent(checkpoints=3)
-            killed = self._signal(pid, signal.SIGKILL)
-            if (sequence := self._spoil_latest_checkpoint(task, agent)) is not None:
-                break
-            self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")  # it was done, or taken over, before
+        self._until(self._checkpoint_of_a_killed_agent_is_spoilt, "a checkpoint is corrupted before a core has read it")
+
+    def _checkpoint_of_a_killed_agent_is_spoilt(self) -> bool:
+        agent, pid, task = self._busy_agent(checkpoints=3)
+        killed = self._signal(pid, signal.SIGKILL)
+        sequence = self._spoil_latest_checkpoint(task, agent)
+        if sequence is None:  # it was done, or taken over, before
+            self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")
             self._until(lambda: self._heard("recovery.verified", agent, killed), f"the recovery of {agent} is verified")
-            if time.monotonic() >= until:
-                raise DemoFailed("no checkpoint could be corrupted before a core had read it")
+            return False
         self._say("fault", f"{agent} killed (SIGKILL, pid {pid}); checkpoint {sequence} of its {task} corrupted")
         self._verified("SIGKILL of an agent, corrupt checkpoint", agent, killed)
+        return True
 
     def _stop_an_agent_and_let_it_come_back_late(self) -> None:
         agent, pid, task = self._stopped_agent()
@@ -164,24 +165,24 @@ class Demo:
         self._until(lambda: pid not in self._system.processes(), "the late agent ends")
 
     def _kill_the_core_in_the_middle_of_a_recovery(self) -> None:
-        until = time.monotonic() + PATIENCE
-        while True:
-            agent, pid, _ = self._busy_agent(checkpoints=1)
-            killed = self._signal(pid, signal.SIGKILL)
-            self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")
-            self._until(lambda: self._heard("recovery.started", agent, killed), f"the recovery of {agent} begins")
-            leader = self._leader()
-            core = int(leader.rpartition("(")[2].rstrip(")"))
-            self._signal(core, signal.SIGKILL)
-            self._until(lambda: core not in self._system.processes(), "the core ends")
-            self._listen()
-            if not self._heard("recovery.verified", agent, killed):
-                break
+        self._until(self._core_is_killed_in_time, "a core is killed in the middle of a recovery")
+
+    def _core_is_killed_in_time(self) -> bool:
+        agent, pid, _ = self._busy_agent(checkpoints=1)
+        killed = self._signal(pid, signal.SIGKILL)
+        self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")
+        self._until(lambda: self._heard("recovery.started", agent, killed), f"the recovery of {agent} begins")
+        leader = self._leader()
+        core = int(leader.rpartition("(")[2].rstrip(")"))
+        self._signal(core, signal.SIGKILL)
+        self._until(lambda: core not in self._system.processes(), "the core ends")
+        self._listen()
+        if self._heard("recovery.verified", agent, killed):
             self._say("fault", f"the leading core killed when it was over (SIGKILL, {leader})")
-            if time.monotonic() >= until:
-                raise DemoFailed("no core could be killed in the middle of a recovery")
+            return False
         self._say("fault", f"the leading core killed in the middle of it (SIGKILL, {leader})")
         self._verified("SIGKILL of an agent, then of the core", agent, killed)
+        return True
 
     # ------------------------------------------------------------------------------------------------ doing harm
     def _busy_agent(self, checkpoints: int) -> tuple[str, int, str]:

@@ -10,10 +10,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from recovery.stores.schema import AGENTS
 
+NOBODY = 0
+"""The process id of a name that nobody has."""
 _NAMED = AGENTS.c.name == bindparam("agent")
 _BEAT = (
     update(AGENTS)
@@ -60,10 +62,10 @@ def is_mine(connection: Connection, name: str, incarnation: int) -> bool:
 
 def known(connection: Connection) -> list[Beats]:
     """All agents, by name."""
-    rows = connection.execute(select(AGENTS).order_by(AGENTS.c.name))
+    rows = connection.execute(select(AGENTS).where(AGENTS.c.pid != NOBODY).order_by(AGENTS.c.name))
     return [Beats(name, incarnation, pid, beats, json.loads(said)) for name, incarnation, pid, beats, said in rows]
 
 
 def dismiss_all(connection: Connection) -> None:
-    """Nobody belongs to the fleet any more."""
-    connection.execute(delete(AGENTS))
+    """Nobody belongs to the fleet any more: who is alive all the same finds that out like one who was replaced."""
+    connection.execute(update(AGENTS).values(incarnation=AGENTS.c.incarnation + 1, pid=NOBODY))

@@ -74,10 +74,10 @@ class AsyncNursery:
     """The nursery, as a core sees it."""
 
     def __init__(self, end: socket.socket) -> None:
+        end.setblocking(False)
         self._end = end
         self._asking = asyncio.Lock()
         self._under_way: set[asyncio.Task[int]] = set()
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def start_agent(self, name: str) -> int:
         """Have an agent started in place of the one of this name; returns its process id."""
@@ -87,15 +87,14 @@ class AsyncNursery:
         return await asyncio.shield(asking)  # whoever does not wait any more leaves no answer for the next one to read
 
     async def _ask_for_agent(self, name: str) -> int:
+        loop, line = asyncio.get_running_loop(), b""
         async with self._asking:
-            if self._streams is None:
-                self._streams = await asyncio.open_connection(sock=self._end)
-            reader, writer = self._streams
-            writer.write(json.dumps({"do": "agent", "name": name}).encode() + b"\n")
-            await writer.drain()
-            line = await reader.readline()
-        if not line:
-            raise NurseryGone("the nursery has ended")
+            await loop.sock_sendall(self._end, json.dumps({"do": "agent", "name": name}).encode() + b"\n")
+            while not line.endswith(b"\n"):
+                part = await loop.sock_recv(self._end, 64)
+                if not part:
+                    raise NurseryGone("the nursery has ended")
+                line += part
         pid: int = json.loads(line)
         return pid
 

@@ -77,7 +77,7 @@ class LocalSystem:
         before = self.database.read(_seen)
         if before[1]:
             detection = self.config.recovery.detection
-            until = time.monotonic() + 2 * max(1.0, detection.heartbeat_interval * detection.missed_heartbeats)
+            until = time.monotonic() + max(1.0, detection.heartbeat_interval * detection.missed_heartbeats)
             while time.monotonic() < until:
                 time.sleep(LOOK_SECONDS)
                 if self.database.read(_seen) != before:

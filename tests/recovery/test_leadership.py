@@ -53,6 +53,7 @@ class Core:
     rate: float = 1.0
     there: float = 0.0
     back: float = 0.0
+    takes_to_stop: float = 0.0
 
     def __post_init__(self):
         self.leases = Reached(self.world.leases, self.there, self.back)
@@ -76,6 +77,8 @@ class Core:
         try:
             await loop.create_future()
         finally:
+            if self.takes_to_stop:
+                await asyncio.sleep(self.takes_to_stop)
             term[3] = loop.time()
 
     def crash(self):
@@ -131,6 +134,16 @@ def test_a_leader_that_stops_gives_its_lease_up(world):
     leader.running.cancel()
     world.until(100)
     assert world.terms == [[1, "a", 0.0, 5.5], [2, "b", 7.0, None]]
+
+
+def test_a_leader_gives_its_lease_up_when_it_has_stopped_and_not_before(world):
+    leader = Core(world, "a", takes_to_stop=3)
+    world.until(1)
+    Core(world, "b")
+    world.until(5.5)
+    leader.running.cancel()
+    world.until(100)
+    assert world.terms == [[1, "a", 0.0, 8.5], [2, "b", 9.0, None]]
 
 
 def test_a_leader_that_cannot_reach_the_store_stops_before_another_one_leads(world):

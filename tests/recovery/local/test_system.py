@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -246,6 +247,24 @@ def test_a_second_system_on_a_store_is_refused_while_the_first_one_runs(url):
         assert system.wait(PATIENCE)
     with LocalSystem(url, handler("double"), QUICK) as system:
         assert system.effects() == {"task.0": 2}
+
+
+def test_a_system_whose_agents_are_silent_for_a_while_is_there_all_the_same(url):
+    with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
+        until(lambda: agents_of(system))
+        (core,) = (pid for pid, name in system.processes().items() if name.startswith("core"))
+        (agent,) = agents_of(system).values()
+        system.signal(core, signal.SIGSTOP)  # it does not start another one meanwhile
+        system.signal(agent, signal.SIGSTOP)
+        wakes = threading.Timer(0.5, system.signal, (agent, signal.SIGCONT))
+        wakes.start()
+        with (
+            pytest.raises(RuntimeError, match=r"store\.db: another system runs on it"),
+            LocalSystem(url, handler("double"), QUICK),
+        ):
+            pass
+        wakes.join()
+        system.signal(core, signal.SIGCONT)
 
 
 def test_an_agent_that_is_to_end_finishes_what_it_does(url):

@@ -71,6 +71,19 @@ def test_what_is_seen_of_a_task_is_of_one_moment_whatever_agents_do_meanwhile(qu
     assert asyncio.run(seen.inspect("task.1")) is None
 
 
+def test_who_outlives_its_system_has_no_name_any_more(queue):
+    queue.submit("task.0")
+    queue.do(fleet.dismiss_all)
+    assert queue.do(fleet.known) == []
+    assert queue.take("agent.0") is None
+    old = queue.agents["agent.0"]
+    queue.agent("agent.0")
+    assert [agent.name for agent in queue.do(fleet.known)] == ["agent.0"]
+    assert not queue.do(fleet.beat, "agent.0", old, {})
+    assert queue.do(fleet.beat, "agent.0", queue.agents["agent.0"], {})
+    assert queue.take("agent.0").task_id == "task.0"
+
+
 def test_tasks_are_taken_in_the_order_in_which_they_were_submitted_each_by_one_agent(queue):
     queue.submit("b", "a", payload={"rows": [1, 2]})
     first, second, third = queue.take("agent.0"), queue.take("agent.1"), queue.take("agent.0")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event, insert, select, update
+from sqlalchemy import Engine, event, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from recovery.stores import database as module
@@ -107,6 +107,19 @@ def test_a_database_is_closed_when_what_somebody_writes_is_written(tmp_path, ope
         assert writing.result() == "a"
         closing.result()
     assert names(opened(f"sqlite:///{tmp_path}/store.db")) == ["a", "version"]
+
+
+def test_what_is_read_is_of_one_moment_however_many_statements_it_is(database):
+    count = text("SELECT count(*) FROM meta")
+
+    def asked(connection):
+        before = connection.execute(count).scalar_one()
+        database.write(lambda writing: writing.execute(insert(META).values(name="meanwhile", value="1")))
+        return before, connection.execute(count).scalar_one()
+
+    before, after = database.read(asked)
+    assert before == after
+    assert database.read(lambda connection: connection.execute(count).scalar_one()) == before + 1
 
 
 def test_a_work_that_raises_spoils_nobody_elses(database, commits):

@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from types import ModuleType
 
 import pytest
@@ -274,7 +273,7 @@ def test_who_stops_when_calls_were_just_made_leaves_no_thread_that_stumbles(monk
     results = Backend(jobs=2).each(pow, [(number, 1) for number in range(100)])
     next(results)
     while not get_reusable_executor()._work_ids.empty():  # else nobody ever sees them, and nothing comes
-        time.sleep(0.01)
+        os.sched_yield()
     overlooked = True
     next(results)
     results.close()

@@ -1,0 +1,70 @@
+"""What a core hears of the nursery, whatever becomes of those who ask."""
+
+import asyncio
+import contextlib
+import json
+import socket
+
+import pytest
+
+from recovery.local.nursery_client import AsyncNursery
+
+PIDS = {"agent.0": 100, "agent.1": 101, "agent.2": 102}
+
+
+class Nursery:
+    """The other end: it hears a name, and answers with a process id when it may."""
+
+    def __init__(self, end):
+        self._end = end
+        self.heard = asyncio.Queue()
+        self.may = asyncio.Semaphore(0)
+
+    async def serve(self):
+        loop, heard = asyncio.get_running_loop(), b""
+        while part := await loop.sock_recv(self._end, 1000):
+            *lines, heard = (heard + part).split(b"\n")
+            for line in lines:
+                name = json.loads(line)["name"]
+                self.heard.put_nowait(name)
+                await self.may.acquire()
+                await loop.sock_sendall(self._end, f"{PIDS[name]}\n".encode())
+
+
+def with_nursery(story):
+    async def main():
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        nursery = Nursery(theirs)
+        serving = asyncio.create_task(nursery.serve())
+        with ours, theirs:
+            await story(AsyncNursery(ours), nursery)
+            serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+
+    asyncio.run(main())
+
+
+def test_who_asks_first_and_at_once_gets_its_own_answer():
+    async def story(client, nursery):
+        asked = asyncio.gather(*(client.start_agent(name) for name in PIDS))
+        for _ in PIDS:
+            nursery.may.release()
+        assert await asked == list(PIDS.values())
+
+    with_nursery(story)
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_the_next_one():
+    async def story(client, nursery):
+        asked = asyncio.create_task(client.start_agent("agent.0"))
+        assert await nursery.heard.get() == "agent.0"
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        nursery.may.release()
+        nursery.may.release()
+        assert await client.start_agent("agent.1") == PIDS["agent.1"]
+
+    with_nursery(story)

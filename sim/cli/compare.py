@@ -114,7 +114,7 @@ class Asked:
 def _asked(a: list[str] | None, b: list[str] | None, seed: str | None, replications: str, jobs: str) -> Asked:
     """Raises BadInput."""
     chosen = options.seed_of_all(seed)
-    pairs, processes = options.positive("--replications", replications), options.positive("--jobs", jobs)
+    pairs, processes = options.positive("--replications", replications, 2), options.positive("--jobs", jobs)
     if pairs < 2:
         raise BadInput("--replications 1: shows no difference; valid: 2 or more")
     first, second = options.changes(a or [], "--a"), options.changes(b or [], "--b")
@@ -161,7 +161,9 @@ def _compared(
                     on_lost=backends.lost,
                 )
             found.differences  # noqa: B018 - while what is wrong with it can be said
-        except (UnknownMetric, NeverObserved) as error:
+        except UnknownMetric as error:
+            raise BadInput(f"--metric {error.name}: {error}") from None
+        except NeverObserved as error:
             raise BadInput(f"--metric {error}") from None
         except KeyboardInterrupt:
             say("interrupted; nothing to compare was finished")

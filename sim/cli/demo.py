@@ -10,7 +10,7 @@ import typer
 
 from sim.cli import options
 from sim.cli.consoles import console, progress, say
-from sim.cli.files import STDOUT, check_picture, check_writable, draw, write_json
+from sim.cli.files import STDOUT, check_apart, check_picture, check_writable, draw, write_json
 
 if TYPE_CHECKING:
     from sim.experiments.replications import Result
@@ -32,6 +32,7 @@ def demo(
     chosen = options.seed(seed)
     check_picture("--out", out)
     check_writable("--json", json)
+    check_apart({"--json": json, "--out": out})
 
     import scenarios
     from sim.bench import run

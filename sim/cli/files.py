@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +35,22 @@ def check_writable(option: str, file: str | None) -> None:
         raise BadInput(f"{option} {file}: may not be written; valid: a file in a folder of yours")
 
 
+def check_apart(files: Mapping[str, str | None]) -> None:
+    """Raise `BadInput` when two options name the same file: what is written last would be all that is there."""
+    taken: dict[str, str] = {}
+    for option, file in files.items():
+        if file is None or file in (STDOUT, os.devnull):
+            continue
+        place = os.path.realpath(file)
+        if place in taken:
+            raise BadInput(f"{option} {file}: is the file of {taken[place]} as well; valid: two different files")
+        taken[place] = option
+
+
 def check_picture(option: str, file: str | None) -> None:
     """Raise `BadInput` when a picture that an option names cannot be written, or is of no kind that we draw."""
+    if file == STDOUT:
+        raise BadInput(f"{option} -: is a picture, which is kept in a file; valid: {option} FILE.png")
     if file is not None and Path(file).suffix.lower() not in {"", *PICTURES}:
         raise BadInput(f"{option} {file}: is no kind of picture; valid: a file that ends in {', '.join(PICTURES)}")
     check_writable(option, file)
@@ -54,14 +68,14 @@ def draw(figure: Figure, file: str) -> None:
 def written(file: str) -> Iterator[Path]:
     """A path to write to: of a `whole_file`, or of the device or pipe that `file` is. Raises BadInput."""
     target = Path(file).resolve()
-    if target.exists() and not target.is_file():  # a device or a pipe: nothing to move into place
-        yield target
-        return
     from recovery.whole_files import whole_file
 
+    is_stream = target.exists() and not target.is_file()  # a device or a pipe: nothing to move into place
     try:
-        with whole_file(target) as path:
+        with nullcontext(target) if is_stream else whole_file(target) as path:
             yield path
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise BadInput(f"{file}: cannot be written: {error.strerror or error}") from None
 

@@ -22,6 +22,13 @@ def check_is_setting(option: str, paths: Iterable[str]) -> None:
             raise BadInput(f"{option} {path}: {NO_SETTINGS[path]}")
 
 
+def check_once(option: str, paths: list[str]) -> None:
+    """Raise BadInput for a path that is given twice."""
+    twice = next((path for place, path in enumerate(paths) if path in paths[:place]), None)
+    if twice is not None:
+        raise BadInput(f"{option} {twice}: is given twice; valid: all of its values at once")
+
+
 def grid_points(scenario: Scenario, texts: list[str]) -> list[Point]:
     """Every combination of the values that the options give. Raises BadInput."""
     from scenarios.errors import ScenarioError
@@ -29,10 +36,8 @@ def grid_points(scenario: Scenario, texts: list[str]) -> list[Point]:
 
     try:
         axes = [axis(text) for text in texts]
-        twice = next((path for place, (path, _) in enumerate(axes) if path in [p for p, _ in axes[:place]]), None)
         check_is_setting("--grid", dict(axes))
-        if twice is not None:
-            raise BadInput(f"--grid {twice}: is given twice; valid: all of its values at once")
+        check_once("--grid", [path for path, _ in axes])
         return grid(scenario, dict(axes))
     except DesignError as error:
         raise BadInput(f"--grid {error}") from None

@@ -51,10 +51,11 @@ def seed_of_all(text: str | None) -> int | None:
     return found
 
 
-def positive(option: str, text: str) -> int:
-    """A whole number from 1 on."""
+def positive(option: str, text: str, least: int = 1) -> int:
+    """A whole number from 1 on, or from a higher one."""
     if not re.fullmatch(r"\s*\+?\d+\s*", text, re.ASCII) or int(text) < 1:
-        raise BadInput(f"{option} {text}: is no number of {option.strip('-')}; valid: a whole number from 1 on")
+        named = "replications" if option == "--most" else option.strip("-")
+        raise BadInput(f"{option} {text}: is no number of {named}; valid: a whole number from {least} on")
     return int(text)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.cli.consoles import console, say
-from sim.cli.files import STDOUT, check_picture, check_writable, draw, write_json
+from sim.cli.files import STDOUT, check_apart, check_picture, check_writable, draw, write_json
 from sim.cli.interrupts import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Outlets:
         """Raise BadInput for a file that cannot be written."""
         check_writable("--json", self.json)
         check_picture("--out", self.out)
+        check_apart({"--json": self.json, "--out": self.out})
 
     def tell(
         self,

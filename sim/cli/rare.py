@@ -36,7 +36,7 @@ def rare_asked(event: str | None, level: str | None, particles: str | None, repl
             raise BadInput(f"{'--particles' if level is None else '--level'}: is of what is rare; valid: with --rare")
         return None
     many = None if replications is None else options.positive("--replications", replications)
-    number = None if particles is None else options.positive("--particles", particles)
+    number = None if particles is None else options.positive("--particles", particles, 2)
     if number == 1:
         raise BadInput("--particles 1: leaves nobody to go on; valid: 2 or more")
     return Asked(event, level, number, many)

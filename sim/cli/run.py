@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +12,7 @@ import typer
 from sim.cli import backends, options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
-from sim.cli.files import STDOUT, check_writable, write_json
+from sim.cli.files import STDOUT, check_apart, check_writable, write_json
 from sim.cli.histories import check_history
 from sim.cli.interrupts import INTERRUPTED, check
 from sim.cli.keepers import Kept
@@ -153,8 +152,7 @@ def run(
 def _check_files(json: str | None, history: str | None) -> None:
     check_writable("--json", json)
     check_writable("--history", history)
-    if json is not None and json == history and json != os.devnull:
-        raise BadInput(f"--history {history}: is the file of --json as well; valid: two different files")
+    check_apart({"--json": json, "--history": history})
     if history == STDOUT:
         raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
 

@@ -77,10 +77,10 @@ def _asked(scenario: Scenario, texts: Texts) -> Asked:
     from sim.experiments.ranking import FIRST, MOST
 
     seed = options.seed_of_all(texts.seed)
-    judged = options.positive("--replications", texts.replications)
+    judged = options.positive("--replications", texts.replications, 2)
     if judged < 2:
         raise BadInput("--replications 1: judges nobody; valid: 2 or more")
-    most = MOST if texts.most is None else options.positive("--most", texts.most)
+    most = MOST if texts.most is None else options.positive("--most", texts.most, FIRST)
     if most < FIRST:
         raise BadInput(f"--most {most}: is less than the first stage takes; valid: {FIRST} or more")
     metric, indifference = _metric(scenario, texts.metrics, texts.indifference)
@@ -105,7 +105,7 @@ def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) ->
     try:
         metric = lookup(metrics[0], tuple(scenario.resources))
     except UnknownMetric as error:
-        raise BadInput(f"--metric {error}") from None
+        raise BadInput(f"--metric {metrics[0]}: {error}") from None
     if indifference is None:
         raise BadInput(
             f"--indifference is missing: the smallest difference of {metric.name} that matters; valid: such as "

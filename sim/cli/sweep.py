@@ -11,8 +11,8 @@ import typer
 from sim.cli import backends, options
 from sim.cli.consoles import console, progress, say
 from sim.cli.errors import BadInput
-from sim.cli.files import STDOUT, check_picture, check_writable, draw, write_json
-from sim.cli.grids import grid_points
+from sim.cli.files import STDOUT, check_apart, check_picture, check_writable, draw, write_json
+from sim.cli.grids import check_once, grid_points
 from sim.cli.interrupts import INTERRUPTED, check
 
 if TYPE_CHECKING:
@@ -68,9 +68,11 @@ def sweep(
     where_to = backends.backend_asked(backend, options.positive("--jobs", jobs), scheduler)
     check_writable("--json", json)
     check_picture("--plot", plot)
+    check_apart({"--json": json, "--plot": plot})
     loaded = _loaded(scenario, set_ or [])
     shown = _metrics(loaded, metric or [])
     where = _points(loaded, grid or [], vary or [], points, design)
+    _check_paths(list(where[0]), set_ or [], plot)
     found = _swept(loaded, where, chosen, many, where_to, out, quiet, no_color)
     silent = quiet or json == STDOUT
     if not silent:
@@ -134,11 +136,21 @@ def _points(
         if design not in METHODS:
             raise BadInput(f"--design {design}: is no design; valid: {', '.join(METHODS)}")
         ranges = [space(text) for text in varied]
+        check_once("--vary", [each.path for each in ranges])
         return spread(scenario, ranges, options.positive("--points", count), design, scenario.seed)  # type: ignore[arg-type]
     except DesignError as error:
         raise BadInput(f"--vary {error}") from None
     except ScenarioError as error:
         raise BadInput(str(error).replace("--set ", "--vary ", 1)) from None
+
+
+def _check_paths(paths: list[str], changes: list[str], plot: str | None) -> None:
+    """Raise BadInput for a path that is set and spanned, and for more of them than a picture has axes."""
+    fixed = next((path for path in options.changes(changes) if path in paths), None)
+    if fixed is not None:
+        raise BadInput(f"--set {fixed}: the sweep sets it at each point; valid: another path")
+    if plot is not None and len(paths) > 2:
+        raise BadInput(f"--plot {plot}: {len(paths)} paths are too many for a picture; valid: one or two")
 
 
 def _swept(

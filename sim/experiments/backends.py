@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import signal
 import socket
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from math import ceil
 from queue import Empty
@@ -131,14 +134,14 @@ class Backend:
             from distributed import Client  # noqa: PLC0415 - an extra
         except ModuleNotFoundError:
             raise BackendError("dask: is not installed; valid: after pip install 'recovery-bench[dask]'") from None
-        here = {"n_workers": self.jobs, "threads_per_worker": 1, "dashboard_address": None}
-        client, refused = None, ""
-        try:
-            client = Client(self.scheduler, timeout=ANSWER_SECONDS, **({} if self.scheduler else here))
-        except (OSError, ValueError) as error:
-            refused = " ".join(str(error).split()) or type(error).__name__
-        except MemoryError:  # the first letters of another protocol, read as the length of a message
-            refused = "what answers there is something else"
+        here = {"n_workers": self.jobs, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": "CRITICAL"}
+        client, refused = None, "" if self.scheduler is None else _dask_refusal(self.scheduler)
+        if not refused:
+            try:
+                with _started_without_interrupts() if self.scheduler is None else nullcontext():
+                    client = Client(self.scheduler, timeout=ANSWER_SECONDS, **({} if self.scheduler else here))
+            except (OSError, ValueError) as error:
+                refused = _in_one_line(error)
         if client is None:
             # What is left of a client closes itself when it is collected. In the thread that the next client starts,
             # which is when that one holds the lock that closing takes, this would stop both.
@@ -187,6 +190,41 @@ class Backend:
                 )
         finally:
             ray.shutdown()
+
+
+def _dask_refusal(address: str) -> str:
+    """Why no Dask scheduler can be spoken to there; empty: it can. The client itself waits for who says nothing."""
+    from distributed.comm.core import connect  # noqa: PLC0415 - an extra
+
+    async def greet() -> None:
+        comm = await asyncio.wait_for(connect(address, timeout=ANSWER_SECONDS), ANSWER_SECONDS)
+        comm.abort()
+
+    try:
+        with ThreadPoolExecutor(1) as aside:  # in a notebook a loop runs here
+            aside.submit(asyncio.run, greet()).result()
+    except (OSError, ValueError, TimeoutError) as error:
+        return _in_one_line(error)
+    except Exception:  # noqa: BLE001 - whatever comes of reading another protocol as if it were Dask's
+        return "what answers there is something else"
+    return ""
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or "it says nothing"
+
+
+@contextmanager
+def _started_without_interrupts() -> Iterator[None]:
+    """Processes that are started within ignore Ctrl-C, which is ours to hear: they end when we let them."""
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _host_and_port(address: str) -> tuple[str, int] | None:

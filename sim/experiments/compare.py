@@ -144,7 +144,7 @@ def compare(
     replications: int = REPLICATIONS,
     jobs: int = 1,
     *,
-    metrics: Sequence[str] = (),
+    metrics: Sequence[str] | str = (),
     backend: Backend | None = None,
     on_run: OnRun | None = None,
     on_lost: Callable[[int], None] | None = None,
@@ -158,6 +158,7 @@ def compare(
     """
     if replications < 2:
         raise ValueError(f"a difference needs at least 2 replications, not {replications}")
+    metrics = (metrics,) if isinstance(metrics, str) else metrics
     check_metrics(scenario, metrics)
     settings = {"a": scenario.with_values(a), "b": scenario.with_values(b)}
     group = whole_seed(scenario, seed)

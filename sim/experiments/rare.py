@@ -77,11 +77,13 @@ class Rare:
     def ci95(self) -> tuple[float, float] | None:
         """The 95 % interval: exact (binomial) for plain replications, and wherever nothing was hit.
 
-        None for a single splitting, which says nothing of its luck.
+        None for a single splitting, which says nothing of its luck. Where all splittings give the same, as they do when
+        every trajectory is a hit at once, they say nothing of it either: then it is that of the plain replications.
         """
-        if self.probability is None or self._split is None:
+        split = None if self._split is None else self._split.ci95
+        if self.probability is None or self._split is None or (split is not None and split[0] == split[1]):
             return proportion(self.plain_hits, self.plain_runs)
-        return self._split.ci95
+        return split
 
     @property
     def plain_needed(self) -> float | None:

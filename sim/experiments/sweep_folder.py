@@ -70,6 +70,11 @@ class SweepFolder:
         """Use it for the sweep that `about` describes. Raises SweepFolderError when it is another one's."""
         try:
             (self.path / PARTS).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SweepFolderError(
+                f"{self.path}: cannot be used: {error.strerror or error}; valid: a folder of yours, or a new one"
+            ) from None
+        try:
             with (self.path / ".lock").open("a") as lock:
                 try:
                     _lock(lock)
@@ -118,7 +123,7 @@ class SweepFolder:
         """Which runs are finished."""
         found: set[Finished] = set()
         for file in self._files():
-            found.update(_runs_of(pq.read_table(file, columns=list(RUN), read_dictionary=["point"])))
+            found.update(_runs_of(_read_table(file, columns=list(RUN), read_dictionary=["point"])))
         return found
 
     def table(self) -> pa.Table:
@@ -126,7 +131,7 @@ class SweepFolder:
         tables = []
         seen: set[Finished] = set()
         for file in self._files():
-            table = pq.read_table(file)
+            table = _read_table(file)
             if seen:
                 runs = zip(*(table[name].to_pylist() for name in RUN), strict=True)
                 table = table.filter(pa.array([run not in seen for run in runs], pa.bool_()))
@@ -165,6 +170,22 @@ def _runs_of(table: pa.Table) -> Iterator[Finished]:
     """The runs of a table that has a row for each metric."""
     runs = table.group_by(list(RUN)).aggregate([])
     return zip(*(runs[name].to_pylist() for name in RUN), strict=True)
+
+
+def _read_table(file: Path, **options: Any) -> pa.Table:
+    """Raises SweepFolderError for what is none, or not one of ours."""
+    try:
+        table = pq.read_table(file, **options)
+        missing = [name for name in options.get("columns", SCHEMA.names) if name not in table.column_names]
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        missing = ["anything that can be read"]
+    if missing:
+        raise SweepFolderError(
+            f"{file}: is damaged, for it has not {missing[0]}; valid: without this file, what it held is run again"
+        )
+    return table
 
 
 def _write_table(target: Path, table: pa.Table) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 COLORS = {BETTER: GREEN, WORSE: VERMILION, DIFFERENT: BLUE, NOT_SHOWN: PALE}
 """The verdict stands beside each as well."""
 MOST_ROWS = 40
+MOST_PERCENT = 1000.0
+"""What has grown by more than to its elevenfold, such as from nearly nothing, is beyond the picture's right edge."""
 ROW_INCHES = 0.27
 Pair = tuple[float | None, float | None]
 
@@ -51,11 +53,14 @@ class ComparisonPictures:
     def differences(self, ax: Axes | None = None) -> Axes:
         """Each difference that is shown, in percent of a, with its 95 % interval; those with a of 0 are only told.
 
+        Of more than there is room for, those of which a difference is shown come first.
+
         Raises NeverObserved as `Comparison.differences` does.
         """
         found = self.comparison
         every = self._shown()
-        shown = every[:MOST_ROWS]
+        told = sorted(every, key=lambda each: each.verdict == NOT_SHOWN) if len(every) > MOST_ROWS else every
+        shown = told[:MOST_ROWS]
         with axes_for(ax, *self.inches()) as axes:
             axes.axvline(0.0, color=INK, linewidth=0.8)
             for row, each in enumerate(shown):
@@ -145,6 +150,9 @@ def _draw(axes: Axes, row: int, each: Difference) -> None:
     if percent is None:
         return
     mean, low, high = percent
+    if mean > MOST_PERCENT:
+        axes.plot([MOST_PERCENT], [row], ">", color=COLORS[each.verdict], markersize=6)
+        return
     axes.plot([low, high], [row, row], color=COLORS[each.verdict], linewidth=2.2, solid_capstyle="butt")
     axes.plot([mean], [row], "o", color=COLORS[each.verdict], markersize=5)
 
@@ -159,7 +167,8 @@ def _percent(each: Difference) -> tuple[float, float, float] | None:
 
 def _limits(shown: Sequence[Difference]) -> tuple[float, float]:
     """Room for every interval, and for nothing beside."""
-    ends = [end for each in shown if (percent := _percent(each)) is not None for end in percent]
+    found = [percent for each in shown if (percent := _percent(each)) is not None]
+    ends = [min(end, MOST_PERCENT) for percent in found for end in percent]
     low, high = min((*ends, 0.0)), max((*ends, 0.0))
     margin = 0.05 * (high - low) or 1.0
     return low - margin, high + margin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, isfinite, isinf, nan
+from statistics import median
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 INCHES = 7.5, 4.65
 """Of a new figure."""
 MOST_CELLS_WITH_NUMBERS = 200
+WIDE = 20
+"""How many times the lowest value the highest is where an axis may be logarithmic."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,18 @@ def _line(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate])
     axes.plot(at, means, "o-", color=BLUE, markersize=4)
     if any(number(point[path]) is None for point in points):
         axes.set_xticks(at, [shown(point[path]) for point in points])
+    else:
+        axes.set_xscale(_scale(at))
     axes.set_xlabel(path)
     axes.set_ylabel(label(metric, _unit(found, metric)))
     grid(axes)
     mark_infinity(axes.yaxis, infinity)
+
+
+def _scale(values: list[float]) -> str:
+    """Logarithmic for values that are spread over orders of magnitude: their middle is nearer to the geometric one."""
+    low, middle, high = min(values), median(values), max(values)
+    return "log" if low > 0 and high / low >= WIDE and middle**2 < 4 * low * high else "linear"
 
 
 def _places(points: list[Point], path: str) -> list[float]:
@@ -144,6 +155,8 @@ def _dots(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate])
         axes.figure.colorbar(dots, ax=axes, label=label(metric, _unit(found, metric)))
     axes.set_xlabel(across)
     axes.set_ylabel(up)
+    axes.set_xscale(_scale(xs))
+    axes.set_yscale(_scale(ys))
 
 
 def _values(found: Sweep, path: str) -> list[str]:

@@ -81,15 +81,24 @@ def test_quiet_says_nothing(capsys):
         (["compare", "nowhere", "--b", "agents.count=3"], "nowhere"),
         (["compare", "agent-failure", "--b", "agents.count=3", "--replications", "1"], "--replications 1: shows no"),
         (["compare", "agent-failure", "--b", "agents.count=3", "--seed", "7/3"], "--seed 7/3: is one replication"),
-        ([*BASE, *FASTER, "--metric", "tasks.lsot"], "--metric unknown metric 'tasks.lsot' (nearest: 'tasks.lost')"),
+        (
+            [*BASE, *FASTER, "--metric", "tasks.lsot"],
+            "--metric tasks.lsot: unknown metric 'tasks.lsot' (nearest: 'tasks.lost')",
+        ),
         (
             [*BASE, *FASTER, "--metric", "client.goodput"],
             "--metric client.goodput: agent-failure observes it in no two",
         ),
         (
             [*BASE, *FASTER, "--metric", "xyz"],
-            "--metric unknown metric 'xyz'; valid: a metric of the catalogue, such as",
+            "--metric xyz: unknown metric 'xyz'; valid: a metric of the catalogue, such as",
         ),
+        (
+            [*BASE, *FASTER, "--out", "d.svg", "--json", "./d.svg"],
+            "--out d.svg: is the file of --json as well; valid: two",
+        ),
+        ([*BASE, *FASTER, "--out", "-"], "--out -: is a picture, which is kept in a file; valid: --out FILE.png"),
+        ([*BASE, *FASTER, "--replications", "0"], "valid: a whole number from 2 on"),
         ([*BASE, *FASTER, "--out", "d.txt"], "--out d.txt: is no kind of picture; valid: a file that ends in .png"),
         ([*BASE, *FASTER, "--out", "/nowhere/d.png"], "--out /nowhere/d.png: there is no folder"),
     ],

@@ -130,7 +130,7 @@ def test_a_violated_invariant_is_said_and_is_status_1(folder, capsys, monkeypatc
         ([*GRID, *WANTED[2:], "--metric", "recovery.*"], "--metric recovery.*: one says which setting is the best"),
         (
             [*GRID, *WANTED[2:], "--metric", "tasks.lsot"],
-            "--metric unknown metric 'tasks.lsot' (nearest: 'tasks.lost')",
+            "--metric tasks.lsot: unknown metric 'tasks.lsot' (nearest: 'tasks.lost')",
         ),
         ([*GRID, "--metric", "tasks.submitted", "--indifference", "1"], "--metric tasks.submitted: neither more nor"),
         (

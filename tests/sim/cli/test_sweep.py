@@ -65,6 +65,19 @@ def test_quiet_says_nothing(tmp_path, capsys):
             "--design grid: is no design; valid: lhs",
         ),
         ([*GRID, "--metric", "tasks.lsot"], "--metric tasks.lsot: unknown metric 'tasks.lsot' (nearest: 'tasks.lost')"),
+        (
+            ["--vary", "agents.count=5..6", "--vary", "agents.count=7..9", "--points", "3"],
+            "--vary agents.count: is given twice; valid: all of its values at once",
+        ),
+        (
+            ["--grid", "agents.count=5,6", "--set", "agents.count=3"],
+            "--set agents.count: the sweep sets it at each point",
+        ),
+        ([*GRID, "--plot", "x.pdf", "--json", "x.pdf"], "--plot x.pdf: is the file of --json as well; valid: two"),
+        (
+            [*GRID, "--grid", "agents.count=10", "--plot", "x.png"],
+            "--plot x.png: 3 paths are too many for a picture; valid: one or two",
+        ),
         ([*GRID, "--seed", "7/1"], "--seed 7/1: is one replication"),
         ([*GRID, "--replications", "0"], "--replications 0: is no number of replications"),
         ([*GRID, "--plot", "/nowhere/x.png"], "--plot /nowhere/x.png: there is no folder"),
@@ -110,9 +123,9 @@ def test_of_a_sweep_that_is_interrupted_it_is_not_said_that_something_is_never_o
 
 
 def test_what_cannot_be_drawn_is_said_and_json_is_written(tmp_path, capsys):
-    three = [*GRID, "--grid", "agents.count=10"]
-    asked = [*BASE[:-1], "1", *three, "--out", str(tmp_path / "sweep"), "--json", str(tmp_path / "s.json")]
+    well = ["--set", "faults=[]", "--set", "agents.mtbf=null"]
+    asked = [*BASE, *well, *GRID, "--out", str(tmp_path / "sweep"), "--json", str(tmp_path / "s.json")]
     assert main([*asked, "--plot", str(tmp_path / "x.png")]) == 2
-    assert "--plot 3 paths are too many for a picture; valid: one or two\n" in capsys.readouterr().err
+    assert "--plot recovery.time.mean: was observed at no point; valid: another metric\n" in capsys.readouterr().err
     assert len(json.loads((tmp_path / "s.json").read_text())["points"]) == 4
     assert not (tmp_path / "x.png").exists()

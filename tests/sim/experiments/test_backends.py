@@ -202,6 +202,7 @@ def test_nothing_is_left_of_a_client_that_was_refused(scenario, monkeypatch):
     """It would close itself while the next one starts, which waits for the very lock that closing takes."""
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(backends, "_dask_refusal", lambda address: "")  # as if one had answered just before
     gc.collect()
     gc.disable()
     try:
@@ -213,20 +214,30 @@ def test_nothing_is_left_of_a_client_that_was_refused(scenario, monkeypatch):
         gc.enable()
 
 
-def test_an_address_where_something_else_answers_is_said_too(scenario):
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "what answers there is something else"),
+        (bytes(4096), "what answers there is something else"),
+        (b"", "it says nothing"),
+    ],
+)
+def test_an_address_where_something_else_answers_is_said_too(scenario, monkeypatch, answers, said):
     pytest.importorskip("distributed")
+    monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():
             connection, _ = server.accept()
             with connection:
-                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-                connection.recv(1 << 16)
+                connection.sendall(answers)
+                while connection.recv(1 << 16):
+                    pass
 
         thread = threading.Thread(target=answer)
         thread.start()
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(BackendError, match=f"{address}: no Dask .*what answers there is something else"):
+        with pytest.raises(BackendError, match=f"{address}: no Dask .*{said}"):
             sim.replicate(scenario, backend=Backend("dask", scheduler=address))
         thread.join()
 

@@ -131,6 +131,11 @@ def test_what_is_no_seed_is_refused_wherever_one_is_asked_for(scenario, seed):
             experiment()
 
 
+def test_one_metric_may_be_named_by_itself(scenario):
+    found = sim.compare(scenario, {}, {"agents.count": 8}, 7, 2, metrics="tasks.lost")
+    assert [*found.differences] == ["tasks.lost"]
+
+
 def test_one_replication_tells_nothing_of_a_difference(scenario):
     point = {"agents.count": 8}
     for experiment in (

@@ -9,6 +9,7 @@ from scipy.linalg import expm
 import scenarios
 import sim
 from sim.experiments.events import RareError, event_of, level_of
+from sim.statistics import proportion
 
 QUEUE = scenarios.loads("""
 name: queue
@@ -53,6 +54,14 @@ def within(found, exact, times=1.5):
 
 
 @pytest.mark.long
+def test_splittings_that_all_give_the_same_say_no_more_than_their_plain_replications():
+    scenario = scenarios.load("agent-failure").with_values({"duration": "5m", "warmup": "0s", "faults": []})
+    found = sim.rare(scenario, "tasks.in_system.mean > 0", 7, 2, particles=5)
+    assert {each.probability for each in found.splittings} == {1.0}
+    assert found.ci95 == proportion(10, 10)
+    assert found.ci95[0] < 0.75
+
+
 def test_a_queue_reaches_a_depth_as_often_as_its_chain_says():
     found = sim.rare(QUEUE, "queue.depth.max >= 16", 7, replications=6, particles=30, jobs=2)
     exact = queue_reaches(16)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -220,6 +221,29 @@ def test_a_full_disk_leaves_what_was_finished(scenario, points, tmp_path, monkey
     monkeypatch.undo()
     assert content(tmp_path) == before
     assert sweep(scenario, points, seed=7, out=tmp_path).computed == 2
+
+
+@pytest.mark.parametrize("file", [RESULTS, "parts/0.parquet"])
+@pytest.mark.parametrize("holds", [b"", b"PAR1 and no more", None])
+def test_a_damaged_file_is_said_and_its_runs_are_run_again_without_it(scenario, points, tmp_path, file, holds):
+    whole = sweep(scenario, points, seed=7, out=tmp_path)
+    if holds is None:
+        pq.write_table(pa.table({"a": [1]}), tmp_path / file)
+    else:
+        (tmp_path / file).write_bytes(holds)
+    for asked in (lambda: sweep(scenario, points, seed=7, out=tmp_path), lambda: load_sweep(tmp_path)):
+        with pytest.raises(SweepFolderError, match=rf"{file}: is damaged, .*; valid: without this file"):
+            asked()
+    (tmp_path / file).unlink()
+    again = sweep(scenario, points, seed=7, out=tmp_path)
+    assert again.computed == (len(points) if file == RESULTS else 0)
+    assert again.frame.equals(whole.frame)
+
+
+def test_a_place_that_can_be_no_folder_is_said(scenario, points, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SweepFolderError, match=r"file: cannot be used: .*; valid: a folder of yours, or a new one"):
+        sweep(scenario, points, out=tmp_path / "file")
 
 
 def test_a_damaged_description_is_refused(tmp_path, scenario, points):

@@ -10,7 +10,7 @@ import scenarios
 import sim
 from scenarios.metrics import UnknownMetric
 from sim.experiments.pictures.axes import NoPicture, figure_of
-from sim.experiments.pictures.of_comparisons import COLORS
+from sim.experiments.pictures.of_comparisons import COLORS, MOST_PERCENT, MOST_ROWS
 
 TIME = "recovery.time.mean"
 SHORT = {"duration": "10m", "warmup": "0s", "agents.mtbf": "3m", "faults": []}
@@ -56,6 +56,25 @@ def test_each_difference_is_drawn_in_percent_of_a(comparison, ax):
     assert told[names.index(TIME)].endswith("better)")
     assert ax.get_title("left") == "agent-failure: b against a, 4 pairs of replications"
     assert ax.texts[0].get_text() == "a  (as the scenario is)\nb  recovery.detection.heartbeat_interval=2s"
+
+
+def test_what_has_grown_out_of_the_picture_is_at_its_edge(comparison, ax):
+    grown = with_values(comparison, TIME, (0.01, 0.02, 0.01, 0.02), (30.0, 31.0, 30.5, 31.0))
+    replace(grown, chosen=(TIME, "tasks.sojourn.mean")).plot.differences(ax)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    (edge,) = [line for line in ax.lines if line.get_marker() == ">"]
+    assert (edge.get_xdata()[0], edge.get_ydata()[0]) == (MOST_PERCENT, names.index(TIME))
+    assert MOST_PERCENT < ax.get_xlim()[1] < 1.2 * MOST_PERCENT
+    assert "0.015 s → 30.6 s" in ax.child_axes[0].get_yticklabels()[names.index(TIME)].get_text()
+
+
+def test_where_there_is_no_room_for_all_those_with_a_difference_come_first(comparison, ax):
+    every = replace(comparison, chosen=("*",))
+    every.plot.differences(ax)
+    verdicts = [every.differences[label.get_text()].verdict for label in ax.get_yticklabels()]
+    shown = [each for each in every.differences.values() if each.verdict != "no difference shown"]
+    assert len(every.differences) > len(verdicts) == MOST_ROWS > len(shown) > 0
+    assert "no difference shown" not in verdicts[: len(shown)]
 
 
 def test_a_figure_of_its_own_is_as_high_as_it_has_rows(comparison):

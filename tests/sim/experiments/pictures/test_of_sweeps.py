@@ -80,6 +80,14 @@ def test_points_that_are_spread_are_dots_in_the_color_of_their_mean(scenario, ax
     assert (ax.get_xlabel(), ax.get_ylabel()) == (RESTART, COUNT)
 
 
+@pytest.mark.parametrize(
+    ("values", "scale"), [(["1s", "3s", "10s", "30s", "100s"], "log"), (["1s", "50s", "100s"], "linear")]
+)
+def test_an_axis_is_logarithmic_where_its_values_are(scenario, ax, values, scale):
+    known(scenario, {RESTART: values}, [1.0] * len(values)).plot.metric(TIME, ax)
+    assert ax.get_xscale() == scale
+
+
 def test_an_infinite_mean_stands_above_all_others(scenario, ax):
     known(scenario, {RESTART: ["5s", "20s", "30s"]}, [10.0, 20.0, inf]).plot.metric(TIME, ax)
     assert list(ax.lines[0].get_ydata()) == [10.0, 20.0, 22.0]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, isfinite, isinf, nan
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from scenarios.metrics import lookup
 from sim.drawing import BLUE, INK, PALE
@@ -74,17 +75,23 @@ def _line(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate])
     if any(number(point[path]) is None for point in points):
         axes.set_xticks(at, [shown(point[path]) for point in points])
     else:
-        axes.set_xscale(_scale(at))
+        _scaled(axes, "x", at)
     axes.set_xlabel(path)
     axes.set_ylabel(label(metric, _unit(found, metric)))
     grid(axes)
     mark_infinity(axes.yaxis, infinity)
 
 
-def _scale(values: list[float]) -> str:
+def _scaled(axes: Axes, which: Literal["x", "y"], values: list[float]) -> None:
     """Logarithmic for values that are spread over orders of magnitude: their middle is nearer to the geometric one."""
     low, middle, high = min(values), median(values), max(values)
-    return "log" if low > 0 and high / low >= WIDE and middle**2 < 4 * low * high else "linear"
+    if low <= 0 or high / low < WIDE or middle**2 >= 4 * low * high:
+        return
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def _places(points: list[Point], path: str) -> list[float]:
@@ -155,8 +162,8 @@ def _dots(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate])
         axes.figure.colorbar(dots, ax=axes, label=label(metric, _unit(found, metric)))
     axes.set_xlabel(across)
     axes.set_ylabel(up)
-    axes.set_xscale(_scale(xs))
-    axes.set_yscale(_scale(ys))
+    _scaled(axes, "x", xs)
+    _scaled(axes, "y", ys)
 
 
 def _values(found: Sweep, path: str) -> list[str]:

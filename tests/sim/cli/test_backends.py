@@ -1,12 +1,17 @@
 """`--backend` and `--scheduler` of `run`, `compare` and `sweep`: the same results, and what is said to bad input."""
 
 import json
+import os
+import re
+import signal
+import subprocess
 import sys
 
 import pytest
 
 from sim.cli import main
 from sim.experiments import backends
+from tests.sim.cli.small import ROOT
 from tests.sim.experiments.clusters import cluster
 
 RUN = ["run", "small.scenario.yaml"]
@@ -126,3 +131,32 @@ def test_scenarios_that_were_finished_before_are_kept(small, capsys, monkeypatch
     assert main([*command, "--quiet", "--json", "found.json"]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("processes that execute runs have died twice")
     assert [len(found["runs"]) for found in json.loads((small / "found.json").read_text())] == [2]
+
+
+def test_ctrl_c_reaches_a_cluster_of_this_machine_through_us_alone(tmp_path):
+    """A terminal tells all processes that are on it; those of Dask would say so in tracebacks."""
+    pytest.importorskip("distributed")
+    command = [
+        sys.executable,
+        "-m",
+        "sim.cli",
+        "sweep",
+        "baseline",
+        "--grid",
+        "agents.count=10",
+        "--replications",
+        "999",
+    ]
+    command += ["--backend", "dask", "--jobs", "2", "--out", str(tmp_path / "sweep")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as program:
+        while not list((tmp_path / "sweep" / "parts").glob("*.parquet")):
+            assert program.poll() is None, program.communicate()
+            os.sched_yield()
+        os.killpg(program.pid, signal.SIGINT)
+        out, err = program.communicate()
+    assert program.returncode == 130
+    assert re.fullmatch(r"interrupted; \d+ runs were finished and are kept in .*/sweep\n", err)
+    assert "baseline  seed" in out

@@ -256,11 +256,12 @@ def test_a_system_whose_agents_are_silent_for_a_while_is_there_all_the_same(url)
         (agent,) = agents_of(system).values()
         system.signal(core, signal.SIGSTOP)  # it does not start another one meanwhile
         system.signal(agent, signal.SIGSTOP)
-        wakes = threading.Timer(0.5, system.signal, (agent, signal.SIGCONT))
+        wakes = threading.Timer(4.8, system.signal, (agent, signal.SIGCONT))
         wakes.start()
+        bears_6_seconds = {**QUICK, "recovery": {"detection": {"heartbeat_interval": 2}}}
         with (
             pytest.raises(RuntimeError, match=r"store\.db: another system runs on it"),
-            LocalSystem(url, handler("double"), QUICK),
+            LocalSystem(url, handler("double"), bears_6_seconds),
         ):
             pass
         wakes.join()

@@ -51,11 +51,11 @@ def seed_of_all(text: str | None) -> int | None:
     return found
 
 
-def positive(option: str, text: str, least: int = 1) -> int:
-    """A whole number from 1 on, or from a higher one."""
+def positive(option: str, text: str, least: int = 1, of: str = "") -> int:
+    """A whole number, from 1 on or as `least` says: `of` what, where the option's name does not tell."""
     if not re.fullmatch(r"\s*\+?\d+\s*", text, re.ASCII) or int(text) < 1:
-        named = "replications" if option == "--most" else option.strip("-")
-        raise BadInput(f"{option} {text}: is no number of {named}; valid: a whole number from {least} on")
+        what = of or option.strip("-")
+        raise BadInput(f"{option} {text}: is no number of {what}; valid: a whole number from {least} on")
     return int(text)
 
 

@@ -25,7 +25,7 @@ def precision_asked(text: str | None, metrics: list[str], most: str | None) -> A
         if most is not None:
             raise BadInput(f"--most {most}: is of --precision; valid: with --precision, such as 5%")
         return None
-    cap = MOST if most is None else options.positive("--most", most, LEAST)
+    cap = MOST if most is None else options.positive("--most", most, LEAST, "replications")
     if cap < LEAST:
         raise BadInput(f"--most {most}: is too few to look at; valid: {LEAST} or more")
     return Asked(options.share("--precision", text), tuple(metrics), cap)

@@ -80,7 +80,7 @@ def _asked(scenario: Scenario, texts: Texts) -> Asked:
     judged = options.positive("--replications", texts.replications, 2)
     if judged < 2:
         raise BadInput("--replications 1: judges nobody; valid: 2 or more")
-    most = MOST if texts.most is None else options.positive("--most", texts.most, FIRST)
+    most = MOST if texts.most is None else options.positive("--most", texts.most, FIRST, "replications")
     if most < FIRST:
         raise BadInput(f"--most {most}: is less than the first stage takes; valid: {FIRST} or more")
     metric, indifference = _metric(scenario, texts.metrics, texts.indifference)

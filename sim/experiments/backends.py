@@ -216,7 +216,11 @@ def _in_one_line(error: Exception) -> str:
 
 @contextmanager
 def _started_without_interrupts() -> Iterator[None]:
-    """Processes that are started within ignore Ctrl-C, which is ours to hear: they end when we let them."""
+    """Processes that are started within ignore Ctrl-C, which is ours to hear: they end when we let them.
+
+    So does this one, for as long as they start: they have from it what is ignored. A blocked signal is not handed down,
+    for `multiprocessing` unblocks it before it starts a process.
+    """
     if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
         yield
         return

@@ -176,16 +176,18 @@ def _read_table(file: Path, **options: Any) -> pa.Table:
     """Raises SweepFolderError for what is none, or not one of ours."""
     try:
         table = pq.read_table(file, **options)
-        missing = [name for name in options.get("columns", SCHEMA.names) if name not in table.column_names]
+        missing = next((name for name in options.get("columns", SCHEMA.names) if name not in table.column_names), None)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        missing = ["anything that can be read"]
-    if missing:
-        raise SweepFolderError(
-            f"{file}: is damaged, for it has not {missing[0]}; valid: without this file, what it held is run again"
-        )
+        raise _damaged(file, "cannot be read") from None
+    if missing is not None:
+        raise _damaged(file, f"has no column '{missing}'")
     return table
+
+
+def _damaged(file: Path, why: str) -> SweepFolderError:
+    return SweepFolderError(f"{file}: is damaged, for it {why}; valid: without this file, what it held is run again")
 
 
 def _write_table(target: Path, table: pa.Table) -> None:

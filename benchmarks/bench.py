@@ -20,7 +20,7 @@ from figures import ROUNDS, Row, main, ratio, seconds
 
 import scenarios
 from scenarios import Scenario
-from sim.bench import run
+from sim.simulation import run
 
 MILLION = 1_000_000
 LOADED = """

@@ -29,8 +29,8 @@ from joblib.externals.loky import get_reusable_executor
 
 import scenarios
 from scenarios import Scenario
-from sim.bench import run
-from sim.experiments.replications import Result, replicate
+from sim.experiments.runs.replications import Result, replicate
+from sim.simulation import run
 
 RUNS = 100
 TASKS = 25_000
@@ -153,7 +153,7 @@ def resumed() -> tuple[float, float]:
         sweep = ("-m", "sim.cli", "sweep", str(file), *space, "--out", str(Path(folder, "out")))
         cpu_of(*sweep, "--jobs", "2")
         pairs = [
-            (cpu_of(*sweep), cpu_of("-c", "import sim.cli.app, sim.experiments.sweep, sim.reports.sweeps"))
+            (cpu_of(*sweep), cpu_of("-c", "import sim.cli.app, sim.experiments.sweeps.sweep, sim.reports.sweep"))
             for _ in range(ROUNDS)
         ]
     return statistics.median(pair[0] for pair in pairs), statistics.median(whole / bare for whole, bare in pairs)

@@ -25,10 +25,10 @@ from recovery import Supervisor, System
 from recovery.model import Failure, FailureKind, Incident, Phase, TaskStatus
 from recovery.stores import threaded
 from recovery.stores.database import Database
-from recovery.stores.schema import TASKS
 from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.sql_tasks import SqlTaskStore
+from recovery.stores.tables import TASKS
 
 WRITERS = 32
 

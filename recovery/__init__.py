@@ -3,21 +3,21 @@
 It asks the system that it recovers through `recovery.ports`, and never whether that system is simulated.
 """
 
-from recovery.breaker import BreakerPolicy, CircuitBreaker
-from recovery.budget import BudgetPolicy, RetryBudget
+from recovery.actions.resources import ResourceRecovery
+from recovery.actions.state import StateRecovery
 from recovery.config import RecoveryConfig
-from recovery.engine import Outcome, RecoveryEngine
-from recovery.escalation import Escalation, EscalationQueue
+from recovery.diagnosis.verification import RecoveryVerification
+from recovery.engine.engine import Outcome, RecoveryEngine
 from recovery.model import Failure, FailureKind, Symptom, TaskStatus
-from recovery.monitor import RecoveryMonitor
-from recovery.policy import RetryPolicy
+from recovery.monitoring.monitor import RecoveryMonitor
+from recovery.policies.breaker import BreakerPolicy, CircuitBreaker
+from recovery.policies.budget import BudgetPolicy, RetryBudget
+from recovery.policies.presets import PRESETS, preset
+from recovery.policies.retry import RetryPolicy
+from recovery.policies.tenacity_adapter import from_tenacity
 from recovery.ports import System
-from recovery.presets import PRESETS, preset
-from recovery.resources import ResourceRecovery
-from recovery.state import StateRecovery
-from recovery.supervisor import Supervisor
-from recovery.tenacious import from_tenacity
-from recovery.verification import RecoveryVerification
+from recovery.supervision.escalation_queue import Escalation, EscalationQueue
+from recovery.supervision.supervisor import Supervisor
 
 __all__ = [
     "PRESETS",

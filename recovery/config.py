@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from recovery.durations import Seconds
+from recovery.actions.state import StaleReads
+from recovery.concurrency.pacing import LoadLimit
 from recovery.model import Failure, FailureKind
-from recovery.pace import LoadLimit
-from recovery.policy import RetryPolicy
-from recovery.runbook import documented
-from recovery.state import StaleReads
-from recovery.tenacious import adopted
+from recovery.policies.durations import Seconds
+from recovery.policies.retry import RetryPolicy
+from recovery.policies.tenacity_adapter import adopted
+from recovery.runbook.catalogue import documented
 
 Policy = Annotated[RetryPolicy, BeforeValidator(adopted)]
 """A policy, or a tenacity object that serves as one."""
@@ -34,8 +34,8 @@ class DetectionConfig(BaseModel):
     """What notices failures. All durations are seconds; None: that detector is not there.
 
     `detector` of agents: `heartbeat` suspects after `missed_heartbeats` intervals of silence; `phi_accrual` when the
-    suspicion reaches `phi_threshold`, by the last `phi_window` gaps between beats (`recovery.phi_accrual`); `perfect`
-    is told. `poll` None: the deadline itself wakes it; else it looks every `poll` seconds.
+    suspicion reaches `phi_threshold`, by the last `phi_window` gaps between beats (`recovery.detection.phi_accrual`);
+    `perfect` is told. `poll` None: the deadline itself wakes it; else it looks every `poll` seconds.
 
     `stalled_after`: an agent is reported when what its beats say of a task has not changed for so long.
     `failed_deliveries`: a connection is reported with the n-th send that finds it broken. `resource_probe`: how often

@@ -20,7 +20,7 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recovery.durations import PositiveSeconds
+from recovery.policies.durations import PositiveSeconds
 
 
 class Deposed(asyncio.CancelledError):

@@ -113,7 +113,8 @@ class Impact:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A runbook entry that the evidence speaks for, with its confidence, 0 to 1 (`recovery.ranking` has the formula).
+    """A runbook entry that the evidence speaks for, with its confidence, 0 to 1 (`recovery.diagnosis.ranking` has the
+    formula).
 
     `seen` are the entry's symptoms that were observed, `against` those of which something else was, both as
     `name: value`; `confirmed` and `refuted` are the names of the diagnoses that were made for it.

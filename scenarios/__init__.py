@@ -3,7 +3,7 @@
 """
 
 from scenarios.errors import ScenarioError
-from scenarios.files import load, loads, names, path
+from scenarios.loader import load, loads, names, path
 from scenarios.schema import Scenario
 
 __all__ = ["Scenario", "ScenarioError", "load", "loads", "names", "path"]

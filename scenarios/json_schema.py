@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from scenarios.fields.base import UNION
 from scenarios.schema import Scenario
-from scenarios.settings import UNION
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ABOUT = ("title", "description")

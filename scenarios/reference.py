@@ -9,15 +9,17 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from scenarios import arrivals, distributions, faults
+from scenarios import faults
 from scenarios.faults.base import PLACED
 from scenarios.faults.trigger import MEANINGS
-from scenarios.metrics import ROWS, STATISTICS, Row, pool_rows
-from scenarios.policies import Condition, Policy
-from scenarios.quantities import Quantity
+from scenarios.fields import distributions
+from scenarios.fields.base import Form, Settings
+from scenarios.fields.metrics import ROWS, STATISTICS, Row, pool_rows
+from scenarios.fields.quantities import Quantity
 from scenarios.schema import Scenario
-from scenarios.settings import Form, Settings
-from scenarios.steady_state import WINDOWED
+from scenarios.sections import arrivals
+from scenarios.sections.policies import Condition, Policy
+from scenarios.sections.steady_state import WINDOWED
 
 INTRODUCTION = """\
 # Scenarios

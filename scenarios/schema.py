@@ -11,27 +11,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 
-from scenarios.arrivals import Arrivals, Burst, Closed, Interval, Poisson
-from scenarios.checks import first_contradiction
-from scenarios.clients import ClientSettings
-from scenarios.conditions import ConditionSettings, RecoverySettings
-from scenarios.detection import DetectionSettings
-from scenarios.distributions import ZERO, Distribution, RandomInterval
+from scenarios.cross_checks import first_contradiction
 from scenarios.errors import invalid, shown
-from scenarios.expectations import Expected
 from scenarios.faults import FaultEntry
-from scenarios.policies import Condition, Policy
-from scenarios.quantities import (
-    Count,
-    PositiveCount,
-    PositiveSeconds,
-    Probability,
-    Quantity,
-    Seconds,
-    Truth,
-)
-from scenarios.settings import Settings
-from scenarios.steady_state import SteadyState
+from scenarios.fields.base import Settings
+from scenarios.fields.distributions import ZERO, Distribution, RandomInterval
+from scenarios.fields.expectations import Expected
+from scenarios.fields.quantities import Count, PositiveCount, PositiveSeconds, Probability, Quantity, Seconds, Truth
+from scenarios.sections.arrivals import Arrivals, Burst, Closed, Interval, Poisson
+from scenarios.sections.clients import ClientSettings
+from scenarios.sections.detection import DetectionSettings
+from scenarios.sections.policies import Condition, Policy
+from scenarios.sections.recovery import ConditionSettings, RecoverySettings
+from scenarios.sections.steady_state import SteadyState
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
@@ -204,7 +196,7 @@ class Scenario(Settings):
         Texts are read as in a file (`"5s"`, `"null"`, `"[agents, queue]"`). The whole is validated again. Raises
         `ScenarioError` that names the path; for an unknown one it suggests the nearest.
         """
-        from scenarios.changes import changed  # noqa: PLC0415 - it builds scenarios, and so imports this module
+        from scenarios.documents.overrides import changed  # noqa: PLC0415 - it builds scenarios, and so imports this module
 
         return changed(self, values)
 

@@ -10,14 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim.bench import Run, run
-    from sim.experiments.compare import Comparison, compare
-    from sim.experiments.rare import Rare, rare
-    from sim.experiments.replications import Result, replicate
-    from sim.experiments.selected import Selection
-    from sim.experiments.selection import select
-    from sim.experiments.sweep import Sweep, load_sweep, sweep
-    from sim.experiments.warmup import Warmup, find_warmup
+    from sim.experiments.comparison.compare import Comparison, compare
+    from sim.experiments.rare_events.estimate import Rare, rare
+    from sim.experiments.runs.replications import Result, replicate
+    from sim.experiments.runs.warmup import Warmup, find_warmup
+    from sim.experiments.selection.result import Selection
+    from sim.experiments.selection.select import select
+    from sim.experiments.sweeps.sweep import Sweep, load_sweep, sweep
+    from sim.simulation import Run, run
 
 __all__ = [
     "Comparison",
@@ -38,21 +38,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Run": "sim.bench",
-    "run": "sim.bench",
-    "Comparison": "sim.experiments.compare",
-    "Selection": "sim.experiments.selected",
-    "select": "sim.experiments.selection",
-    "Sweep": "sim.experiments.sweep",
-    "load_sweep": "sim.experiments.sweep",
-    "sweep": "sim.experiments.sweep",
-    "compare": "sim.experiments.compare",
-    "Rare": "sim.experiments.rare",
-    "rare": "sim.experiments.rare",
-    "Result": "sim.experiments.replications",
-    "replicate": "sim.experiments.replications",
-    "Warmup": "sim.experiments.warmup",
-    "find_warmup": "sim.experiments.warmup",
+    "Run": "sim.simulation",
+    "run": "sim.simulation",
+    "Comparison": "sim.experiments.comparison.compare",
+    "Selection": "sim.experiments.selection.result",
+    "select": "sim.experiments.selection.select",
+    "Sweep": "sim.experiments.sweeps.sweep",
+    "load_sweep": "sim.experiments.sweeps.sweep",
+    "sweep": "sim.experiments.sweeps.sweep",
+    "compare": "sim.experiments.comparison.compare",
+    "Rare": "sim.experiments.rare_events.estimate",
+    "rare": "sim.experiments.rare_events.estimate",
+    "Result": "sim.experiments.runs.replications",
+    "replicate": "sim.experiments.runs.replications",
+    "Warmup": "sim.experiments.runs.warmup",
+    "find_warmup": "sim.experiments.runs.warmup",
 }
 
 

@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from scenarios import Scenario
-    from sim.experiments.replications import Result
+    from sim.experiments.runs.replications import Result
 
 SUFFIX = ".scenario.yaml"
 
@@ -80,7 +80,7 @@ class ScenarioItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the replications; raises `DoesNotHold`."""
-        from sim.experiments.replications import replicate  # noqa: PLC0415 - see the module
+        from sim.experiments.runs.replications import replicate  # noqa: PLC0415 - see the module
 
         seed = self.config.getoption("--scenario-seed")
         replications = int(self.config.getoption("--scenario-replications"))

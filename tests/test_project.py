@@ -34,10 +34,13 @@ PACKAGES = ("recovery", "scenarios", "sim")
 FILES = {"CHANGELOG.md", "LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml"}
 TOP_LEVEL = {*FILES, *PACKAGES, "benchmarks", "notebooks", "tests"}
 SEEDING = {"random", "random.getstate", "random.seed", "random.setstate"}
-SEEDS_ANOTHER = {"recovery/tenacious.py"}  # tenacity draws from `random`, which is seeded for it
-LIVES = ("recovery/local/", "recovery/operators.py", "sim/cli/recover_")  # processes, and people with secrets
+SEEDS_ANOTHER = {"recovery/policies/tenacity_adapter.py"}  # tenacity draws from `random`, which is seeded for it
+LIVES = ("recovery/local/", "recovery/manual/operators.py", "sim/cli/recover_")  # processes, and people with secrets
 WATCHES_WHAT_LIVES = {"tests/recovery/local/handlers.py", "tests/recovery/local/test_system.py"}
-TIMES_A_RUN = {"sim/bench.py", "sim/experiments/backends.py"}  # for people, and for batches; no result rests on it
+TIMES_A_RUN = {
+    "sim/simulation.py",
+    "sim/experiments/runs/backends.py",
+}  # for people, and for batches; no result rests on it
 
 
 def modules_in(folder: str) -> list[str]:
@@ -130,10 +133,10 @@ NUMPY = "import numpy as np\nnp.random."
     [
         (core_is_free, "import simpy", "import simplejson"),
         (core_is_free, "from sim.loop import SimLoop", "from recovery.model import sim"),
-        (core_is_free, "def f():\n    import scenarios.files as files", "scenarios = 1"),
+        (core_is_free, "def f():\n    import scenarios.loader as files", "scenarios = 1"),
         (core_is_free, "importlib.import_module('sim.loop')", "importlib.import_module('recovery')"),
         (scenarios_are_free, "from sim import loop", "from recovery import RetryPolicy"),
-        (vague_name, "sim/utils.py", "sim/loop.py"),
+        (vague_name, "sim/utils.py", "sim/loop/event_loop.py"),
         (vague_name, "sim/helpers/times.py", "sim/world/times.py"),
         (undocumented, "x = 1", "'''A.'''"),
         (undocumented, "'''A.'''\nclass A: pass", "'''A.'''\nclass _A:\n    def f(self): pass"),
@@ -192,11 +195,11 @@ def test_import_contracts_are_kept():
 
 OFFENCES = {
     "recovery <- scenarios <- sim": ("scenarios/schema.py", "import sim.loop"),
-    "the core knows no simulator": ("recovery/policy.py", "import simpy"),
-    "inside sim, from the loop up": ("sim/loop.py", "import sim.world.world"),
+    "the core knows no simulator": ("recovery/policies/retry.py", "import simpy"),
+    "inside sim, from the loop up": ("sim/loop/event_loop.py", "import sim.world.world"),
     "what runs on the wall clock is not simulated": ("sim/world/world.py", "import recovery.local"),
-    "what a run is judged by sees its history alone": ("sim/measures/tasks.py", "import sim.world.world"),
-    "terminals, pictures and test runners stay at the edge": ("sim/bench.py", "import rich"),
+    "what a run is judged by sees its history alone": ("sim/measures/metrics/tasks.py", "import sim.world.world"),
+    "terminals, pictures and test runners stay at the edge": ("sim/simulation.py", "import rich"),
 }
 
 

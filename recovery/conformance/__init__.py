@@ -7,12 +7,12 @@ A `Rig` is what the checks work with: the system, and how to make things happen 
         asyncio.run(check.of(MyRig()))
 """
 
+from recovery.conformance.agents import OF_AGENTS
 from recovery.conformance.check import Check, NotConformant, Rig
-from recovery.conformance.of_agents import OF_AGENTS
-from recovery.conformance.of_journals import OF_JOURNALS
-from recovery.conformance.of_resources import OF_RESOURCES
-from recovery.conformance.of_stores import OF_STORES
-from recovery.conformance.of_tasks import OF_TASKS
+from recovery.conformance.journals import OF_JOURNALS
+from recovery.conformance.resources import OF_RESOURCES
+from recovery.conformance.stores import OF_STORES
+from recovery.conformance.tasks import OF_TASKS
 
 CHECKS: tuple[Check, ...] = (*OF_STORES, *OF_TASKS, *OF_AGENTS, *OF_RESOURCES, *OF_JOURNALS)
 """Every check, in an order in which what is wrong with one explains the next."""

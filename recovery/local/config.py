@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recovery.config import DetectionConfig, RecoveryConfig
-from recovery.durations import PositiveSeconds, Seconds
 from recovery.leadership import LeaseConfig
+from recovery.policies.durations import PositiveSeconds, Seconds
 
 MOST = 256
 """Processes of a kind: what a machine is asked for is meant."""

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.engine import make_url
 
 from recovery.audit import AuditEntry
-from recovery.local import fleet, work
+from recovery.local import agent_registry, task_queue
 from recovery.local.attempt import Attempt
 from recovery.local.config import LocalConfig
-from recovery.local.core import LEADER
+from recovery.local.core_process import LEADER
 from recovery.local.system import LocalSystem
 from recovery.model import FINISHED
-from recovery.stores.schema import CHECKPOINTS, LEASES, TASKS
+from recovery.stores.tables import CHECKPOINTS, LEASES, TASKS
 
 STEPS = 8
 STEP_SECONDS = 0.06
@@ -190,7 +190,7 @@ class Demo:
         found: list[tuple[str, int, str]] = []
 
         def look() -> bool:
-            if self._system.database.read(work.depth) == 0:
+            if self._system.database.read(task_queue.depth) == 0:
                 self._submit(CONFIG.agents)  # so that there is something to disturb
             found.extend(
                 (agent.name, agent.pid, task)
@@ -209,9 +209,9 @@ class Demo:
         def stop() -> tuple[str, int, str] | None:
             agent, pid, task = self._busy_agent(checkpoints=1)
             self._signal(pid, signal.SIGSTOP)
-            if task in self._system.database.read(lambda connection: work.had_by(connection, agent)) and not _is_locked(
-                self._url
-            ):
+            if task in self._system.database.read(
+                lambda connection: task_queue.had_by(connection, agent)
+            ) and not _is_locked(self._url):
                 return agent, pid, task
             self._signal(pid, signal.SIGCONT)
             return None
@@ -229,7 +229,7 @@ class Demo:
 
         def spoil(connection: Connection) -> int | None:
             epoch, fence, sequence = connection.execute(asked).one()
-            if task not in work.had_by(connection, agent) or epoch <= fence or not sequence:
+            if task not in task_queue.had_by(connection, agent) or epoch <= fence or not sequence:
                 return None
             latest = update(CHECKPOINTS).where(CHECKPOINTS.c.task_id == task, CHECKPOINTS.c.sequence == sequence)
             connection.execute(latest.values(checksum=CHECKPOINTS.c.checksum + 1))
@@ -291,9 +291,9 @@ class Demo:
         self._tell(Happening(time.time() - self._began, who, text))
 
 
-def _at_work(connection: Connection) -> list[tuple[fleet.Beats, list[str]]]:
+def _at_work(connection: Connection) -> list[tuple[agent_registry.Beats, list[str]]]:
     """Each agent, and the tasks that it has."""
-    return [(agent, work.had_by(connection, agent.name)) for agent in fleet.known(connection)]
+    return [(agent, task_queue.had_by(connection, agent.name)) for agent in agent_registry.known(connection)]
 
 
 def _runs(pid: int) -> bool:

@@ -11,18 +11,18 @@ from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from recovery.absent import NoNetwork
-from recovery.local import fleet, logbook, pools, work
+from recovery.detection.failure_detector import patience_with_regular_beats
+from recovery.local import agent_registry, log_store, resource_pools, task_queue
+from recovery.local.agent_registry import Beats
 from recovery.local.config import LocalConfig
-from recovery.local.fleet import Beats
 from recovery.model import AgentHealth, QueueHealth, ResourceHealth, TaskView
+from recovery.null_ports import NoNetwork
 from recovery.ports import System
 from recovery.stores import threaded
 from recovery.stores.database import Writable
 from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.sql_tasks import SqlTaskStore
-from recovery.watch import patience_with_regular_beats
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,11 +59,11 @@ class LocalTasks(Answers):
 
     async def inspect(self, task_id: str) -> TaskView | None:
         """The task as seen from outside."""
-        return await self.ask(work.view, task_id)
+        return await self.ask(task_queue.view, task_id)
 
     async def tasks_on(self, agent_id: str) -> Sequence[str]:
         """Tasks that the agent has begun and that are not over."""
-        return await self.ask(work.had_by, agent_id)
+        return await self.ask(task_queue.had_by, agent_id)
 
     async def stop_attempts(self, task_id: str) -> None:
         """Nobody has the task any more. An attempt that is under way finds out when it saves or commits."""
@@ -71,11 +71,11 @@ class LocalTasks(Answers):
 
     async def enqueue(self, task_id: str, reason: str) -> bool:
         """Let the task wait, where it is configured to."""
-        return await self.change(work.enqueue, task_id, at_head=self._at_head)
+        return await self.change(task_queue.enqueue, task_id, at_head=self._at_head)
 
     async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
         """Let the task wait at the head of the line, for it holds what it needs."""
-        return await self.change(work.enqueue, task_id, at_head=True)
+        return await self.change(task_queue.enqueue, task_id, at_head=True)
 
     async def give_up(self, task_id: str, reason: str) -> None:
         """The task waits no more, and holds nothing."""
@@ -83,14 +83,14 @@ class LocalTasks(Answers):
 
 
 def _stop(connection: Connection, task_id: str) -> None:
-    found = work.find(connection, task_id)
+    found = task_queue.find(connection, task_id)
     if found is not None and not found.waits:
-        work.let_go(connection, task_id)
+        task_queue.let_go(connection, task_id)
 
 
 def _give_up(connection: Connection, task_id: str) -> None:
-    work.let_go(connection, task_id)
-    pools.release(connection, task_id)
+    task_queue.let_go(connection, task_id)
+    resource_pools.release(connection, task_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class LocalAgents(Answers):
 
     async def beaten(self) -> list[Beats]:
         """Agents that have beaten since this was asked last; all of them the first time."""
-        return [agent for agent in await self.ask(fleet.known) if self._note(agent)]
+        return [agent for agent in await self.ask(agent_registry.known) if self._note(agent)]
 
     def _note(self, agent: Beats) -> bool:
         """Whether this beat is a new one."""
@@ -162,7 +162,7 @@ class LocalAgents(Answers):
         return False
 
     async def _find(self, agent_id: str) -> Beats | None:
-        return next((agent for agent in await self.ask(fleet.known) if agent.name == agent_id), None)
+        return next((agent for agent in await self.ask(agent_registry.known) if agent.name == agent_id), None)
 
 
 class LocalResources(Answers):
@@ -170,24 +170,24 @@ class LocalResources(Answers):
 
     async def health(self, names: Sequence[str]) -> Sequence[ResourceHealth]:
         """Probe pools."""
-        return await self.ask(pools.health, names)
+        return await self.ask(resource_pools.health, names)
 
     async def requirements(self, task_id: str) -> Mapping[str, int]:
         """What the task needs."""
-        found = await self.ask(work.find, task_id)
+        found = await self.ask(task_queue.find, task_id)
         return {} if found is None else found.needs
 
     async def held(self, task_id: str) -> Mapping[str, int]:
         """What the task holds."""
-        return await self.ask(pools.held, task_id)
+        return await self.ask(resource_pools.held, task_id)
 
     async def release(self, task_id: str) -> Mapping[str, int]:
         """Give back all that the task holds."""
-        return await self.change(pools.release, task_id)
+        return await self.change(resource_pools.release, task_id)
 
     async def allocate(self, task_id: str, requirements: Mapping[str, int]) -> Mapping[str, int] | None:
         """Allocate all of it, now."""
-        return dict(requirements) if await self.change(pools.allocate, task_id, requirements) else None
+        return dict(requirements) if await self.change(resource_pools.allocate, task_id, requirements) else None
 
     async def metrics(self, names: Sequence[str], timeframe: float) -> Mapping[str, float]:
         """Share of units in service now; the store keeps no past."""
@@ -201,7 +201,7 @@ class LocalQueue(Answers):
         """Probe the queue."""
         if queue_ids and QUEUE not in queue_ids:
             return []
-        return [QueueHealth(QUEUE, blocked=False, depth=await self.ask(work.depth), undelivered=0)]
+        return [QueueHealth(QUEUE, blocked=False, depth=await self.ask(task_queue.depth), undelivered=0)]
 
     async def replay(self, queue_ids: Sequence[str], since: float) -> int:
         """Nothing is on its way: a task is in the store, or it was not submitted."""
@@ -213,7 +213,7 @@ class LocalLogs(Answers):
 
     async def search(self, path: str, pattern: str, timeframe: float) -> Sequence[str]:
         """Lines below `path` that match, of the last `timeframe` seconds."""
-        return await self.ask(logbook.search, path, pattern, time.time() - timeframe)
+        return await self.ask(log_store.search, path, pattern, time.time() - timeframe)
 
 
 def _now() -> float:

@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from recovery.local import fleet, logbook, pools, work
+from recovery.local import agent_registry, log_store, resource_pools, task_queue
 from recovery.local.attempt import Handler
 from recovery.local.config import LocalConfig
-from recovery.local.nursery_client import Nursery
-from recovery.local.settings import count_system, keep_config, systems
+from recovery.local.fork_server_client import Nursery
+from recovery.local.stored_config import count_system, keep_config, systems
 from recovery.model import FINISHED, TaskStatus
 from recovery.stores.database import Database
 from recovery.stores.sql_audit import SqlAudit
@@ -67,7 +67,7 @@ class LocalSystem:
         for number in range(self.config.cores):
             self._nursery.ask("core", name=f"core.{number}")
         until = time.monotonic() + START_SECONDS
-        while len(self.database.read(fleet.known)) < self.config.agents:
+        while len(self.database.read(agent_registry.known)) < self.config.agents:
             if time.monotonic() >= until:
                 raise RuntimeError(f"the agents have not started within {START_SECONDS:g} s")
             time.sleep(LOOK_SECONDS)
@@ -103,11 +103,11 @@ class LocalSystem:
         """There is a pool of so many units of a resource that tasks may need."""
         if type(units) is not int or units < 0:
             raise ValueError(f"{name}: {units} units; valid: 0 or more")
-        self.database.write(lambda connection: pools.set_pool(connection, name, units))
+        self.database.write(lambda connection: resource_pools.set_pool(connection, name, units))
 
     def put_in_service(self, name: str, units: int) -> None:
         """So many units of a pool are in service from now on. Raises KeyError, ValueError."""
-        self.database.write(lambda connection: pools.put_in_service(connection, name, units))
+        self.database.write(lambda connection: resource_pools.put_in_service(connection, name, units))
 
     def submit(self, task_id: str, payload: Any = None, needs: Mapping[str, int] | None = None) -> None:
         """Put a task into the queue; `payload` is JSON. It is durable when this returns.
@@ -115,7 +115,7 @@ class LocalSystem:
         Raises ValueError for a task of which there is one already, for what is no JSON or too large, and for `needs`
         that no pool has.
         """
-        self.database.write(lambda connection: work.submit(connection, task_id, payload, needs or {}))
+        self.database.write(lambda connection: task_queue.submit(connection, task_id, payload, needs or {}))
 
     def wait(self, timeout: float | None = None) -> bool:
         """Return when every task is completed or an operator's. False: some are not, after `timeout` seconds."""
@@ -128,11 +128,11 @@ class LocalSystem:
 
     def statuses(self) -> dict[TaskStatus, int]:
         """How many tasks stand where."""
-        return self.database.read(work.statuses)
+        return self.database.read(task_queue.statuses)
 
     def effects(self) -> dict[str, Any]:
         """The effect of each task that is completed."""
-        return self.database.read(work.effects)
+        return self.database.read(task_queue.effects)
 
     # ------------------------------------------------------------------------------------------- what goes on
     @property
@@ -147,7 +147,7 @@ class LocalSystem:
 
     def logs(self, path: str = "/", pattern: str = "") -> Sequence[str]:
         """Lines of the logs below a path that match a regular expression."""
-        return self.database.read(lambda connection: logbook.search(connection, path, pattern))
+        return self.database.read(lambda connection: log_store.search(connection, path, pattern))
 
     def processes(self) -> dict[int, str]:
         """The processes that are there, the name of each by its id."""
@@ -168,12 +168,12 @@ class LocalSystem:
         return self._nursery
 
 
-Seen = tuple[int, list[fleet.Beats]]
+Seen = tuple[int, list[agent_registry.Beats]]
 """How many systems there have been on a store, and the agents of the last one."""
 
 
 def _seen(connection: Connection) -> Seen:
-    return systems(connection), fleet.known(connection)
+    return systems(connection), agent_registry.known(connection)
 
 
 def _begin_anew(connection: Connection, before: Seen, config: LocalConfig) -> bool:
@@ -185,7 +185,7 @@ def _begin_anew(connection: Connection, before: Seen, config: LocalConfig) -> bo
         return False
     count_system(connection)
     keep_config(connection, config)
-    for task_id in work.had_by(connection):
-        work.abandon(connection, task_id, RESTARTED)
-    fleet.dismiss_all(connection)
+    for task_id in task_queue.had_by(connection):
+        task_queue.abandon(connection, task_id, RESTARTED)
+    agent_registry.dismiss_all(connection)
     return True

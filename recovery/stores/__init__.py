@@ -1,5 +1,5 @@
 """Where the core keeps what it must not forget."""
 
-from recovery.stores.plain import PlainTaskStore, inline, threaded
+from recovery.stores.sync_adapter import PlainTaskStore, inline, threaded
 
 __all__ = ["PlainTaskStore", "inline", "threaded"]

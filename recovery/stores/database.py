@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from recovery.stores.errors import StoreError, store_error
-from recovery.stores.schema import META, NewerSchema, prepare
+from recovery.stores.tables import META, NewerSchema, prepare
 
 Result = TypeVar("Result")
 MOST_AT_ONCE = 5_000

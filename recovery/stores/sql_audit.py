@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from recovery.audit import AUDIT_EVENTS, OPERATOR_EVENTS, AuditEntry
 from recovery.stores.database import Writable
-from recovery.stores.schema import AUDIT, META
+from recovery.stores.tables import AUDIT, META
 
 _HEAD = "audit"
 """Under which name the number of lines and the seal of the last one are kept."""

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from recovery.escalation import Escalation
 from recovery.journal import analysis_with, failure_with, plain, read, tuples, written
 from recovery.model import Incident
 from recovery.stores.database import Writable
 from recovery.stores.errors import StoreError
-from recovery.stores.schema import ESCALATIONS, JOURNAL, META
+from recovery.stores.tables import ESCALATIONS, JOURNAL, META
+from recovery.supervision.escalation_queue import Escalation
 
 Result = TypeVar("Result")
 _ESCALATION: TypeAdapter[Escalation] = TypeAdapter(Escalation)

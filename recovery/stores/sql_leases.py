@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from recovery.leadership import Deposed, Lease
 from recovery.stores.database import Writable
-from recovery.stores.schema import LEASES
+from recovery.stores.tables import LEASES
 
 
 class SqlLeases:

@@ -12,7 +12,7 @@ from recovery.checkpoints import read_state, sealed, written_state
 from recovery.model import FINISHED, LEGAL_TRANSITIONS, Checkpoint, TaskStatus
 from recovery.stores.database import Writable
 from recovery.stores.memory import IllegalTransition
-from recovery.stores.schema import CHECKPOINTS, RETRIES, TASKS
+from recovery.stores.tables import CHECKPOINTS, RETRIES, TASKS
 
 _TASK = TASKS.c.task_id == bindparam("task")
 _KNOWN = select(TASKS.c.status, TASKS.c.epoch, TASKS.c.fence, TASKS.c.sequence)

@@ -25,8 +25,8 @@ from scenarios.faults.resources import ResourceDegraded, ResourceLeak, ResourceU
 from scenarios.faults.storage import CheckpointCorrupt, CheckpointStale, CheckpointTorn, StorageFailure, StorageSlow
 from scenarios.faults.tasks import ExecutionFailure, LoadSurge, PoisonTask
 from scenarios.faults.trigger import Trigger
-from scenarios.quantities import Quantity
-from scenarios.settings import OneOf
+from scenarios.fields.base import OneOf
+from scenarios.fields.quantities import Quantity
 
 SINGLE = (
     AgentCrash,

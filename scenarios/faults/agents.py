@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from scenarios.distributions import Distribution
 from scenarios.faults.base import INSTANT, AgentTargets, Duration, Factor, Fault
-from scenarios.quantities import Truth
+from scenarios.fields.distributions import Distribution
+from scenarios.fields.quantities import Truth
 
 
 class AgentCrash(Fault):

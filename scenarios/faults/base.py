@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from scenarios.distributions import Distribution, Interval
 from scenarios.errors import invalid, nearest, shown
 from scenarios.faults.trigger import When
-from scenarios.quantities import SHARE_SCHEMA, Number, Quantity, Seconds, bounded, is_number, percentage
-from scenarios.settings import Form
+from scenarios.fields.base import Form
+from scenarios.fields.distributions import Distribution, Interval
+from scenarios.fields.quantities import SHARE_SCHEMA, Number, Quantity, Seconds, bounded, is_number, percentage
 
 ALL = "all"
 INDEX = r"(?:0|[1-9][0-9]{0,8})"

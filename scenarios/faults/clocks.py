@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from scenarios.errors import invalid
 from scenarios.faults.base import Duration, Fault, Targets, targets_of, targets_schema
-from scenarios.quantities import Number, Quantity, SignedSeconds, above_zero, bounded
+from scenarios.fields.quantities import Number, Quantity, SignedSeconds, above_zero, bounded
 
 QUEUE = "queue"
 

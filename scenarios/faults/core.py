@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from scenarios.distributions import Distribution
 from scenarios.faults.base import Duration, Fault
+from scenarios.fields.distributions import Distribution
 
 
 class CoreCrash(Fault):

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from scenarios.distributions import Distribution
 from scenarios.faults.base import ENDPOINTS, SIDES, Duration, Endpoints, Fault, Sides
-from scenarios.quantities import Share, Truth
+from scenarios.fields.distributions import Distribution
+from scenarios.fields.quantities import Share, Truth
 
 
 class Partition(Fault):

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from scenarios.faults.base import Duration, Factor, Fault
-from scenarios.quantities import PositiveCount
+from scenarios.fields.quantities import PositiveCount
 
 
 class ResourceUnavailable(Fault):

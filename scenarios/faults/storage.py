@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from scenarios.faults.base import INSTANT, Duration, Factor, Fault, TaskTargets
-from scenarios.quantities import PositiveSeconds, Share
+from scenarios.fields.quantities import PositiveSeconds, Share
 
 
 class CheckpointCorrupt(Fault):

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from scenarios.commands import COMMANDS
 from scenarios.errors import instead, invalid, shown
-from scenarios.expectations import OPERATORS
-from scenarios.quantities import Quantity
+from scenarios.fields.commands import COMMANDS
+from scenarios.fields.expectations import OPERATORS
+from scenarios.fields.quantities import Quantity
 
 NUMBERS: Mapping[str, str] = {
     "queue.depth": "tasks in the waiting line",

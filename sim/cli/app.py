@@ -15,10 +15,11 @@ from typing import Annotated, Any
 
 import typer
 
-from sim.cli import compare, demo, describe, differences, recover, reference, run, sweep
-from sim.cli.consoles import say
+from sim.cli.commands import compare, demo, diff, list_show, run, schema_runbook, sweep
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import INTERRUPTED, interruptible
+from sim.cli.output.console import say
+from sim.cli.recover.app import recover_app
 
 NAME = "recovery-bench"
 BAD_INPUT = 2
@@ -33,8 +34,8 @@ app = typer.Typer(
 )
 for name, command, example in (
     ("demo", demo.demo, "recovery-bench demo --out failures.png"),
-    ("list", describe.list_, "recovery-bench list"),
-    ("show", describe.show, "recovery-bench show agent-failure"),
+    ("list", list_show.list_, "recovery-bench list"),
+    ("show", list_show.show, "recovery-bench show agent-failure"),
     (
         "run",
         run.run,
@@ -50,20 +51,20 @@ for name, command, example in (
         compare.compare,
         "recovery-bench compare agent-failure --b recovery.detection.heartbeat_interval=2s --out difference.png",
     ),
-    ("diff", differences.diff, "recovery-bench diff monday.parquet tuesday.parquet"),
-    ("schema", reference.schema, "recovery-bench schema > scenario.schema.json"),
+    ("diff", diff.diff, "recovery-bench diff monday.parquet tuesday.parquet"),
+    ("schema", schema_runbook.schema, "recovery-bench schema > scenario.schema.json"),
 ):
     app.command(name, epilog=f"Example: {example}")(command)
 runbook = typer.Typer(rich_markup_mode="rich")
-runbook.callback(invoke_without_command=True)(reference.runbook)
-runbook.command("check", epilog="Example: recovery-bench runbook check my-guide.md")(reference.runbook_check)
+runbook.callback(invoke_without_command=True)(schema_runbook.runbook)
+runbook.command("check", epilog="Example: recovery-bench runbook check my-guide.md")(schema_runbook.runbook_check)
 app.add_typer(runbook, name="runbook", epilog="Example: recovery-bench runbook --json")
-app.add_typer(recover.recover_app(), name="recover", epilog="Example: recovery-bench recover demo")
+app.add_typer(recover_app(), name="recover", epilog="Example: recovery-bench recover demo")
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from sim.experiments.origin import installed_version
+        from sim.experiments.runs.provenance import installed_version
 
         sys.stdout.write(f"{NAME} {installed_version()}\n")
         raise typer.Exit

@@ -1,5 +1,5 @@
 """Injectors: what goes wrong, with whom, when and for how long. The core is never told."""
 
-from sim.faults.placement import Faults
+from sim.faults.scheduler import Faults
 
 __all__ = ["Faults"]

@@ -11,15 +11,15 @@ from typing import Any, TypeVar
 import simpy
 
 from recovery.stores.memory import MemoryTaskStore
-from sim.core_group import CoreGroup
-from sim.core_host import CoreHost
+from sim.core.cluster import CoreGroup
+from sim.core.single_node import CoreHost
 from sim.history import Event
-from sim.randomness import Streams
+from sim.loop.callbacks import after
+from sim.randomness.streams import Streams
 from sim.world.agents import Agent
 from sim.world.execution import Attempt
 from sim.world.slowdowns import Slowdowns
 from sim.world.tasks import Task
-from sim.world.timers import after
 from sim.world.world import World
 
 Member = TypeVar("Member", Agent, Attempt)

@@ -16,9 +16,9 @@ from scenarios.faults import Trigger
 from scenarios.faults.trigger import FAULT, PROGRESS, STEP
 from sim.faults.injection import Site
 from sim.history import Event
-from sim.measures.faults import AGENT_CHANGES
+from sim.loop.callbacks import Timer, after, disarm
+from sim.measures.tables.ground_truth import AGENT_CHANGES
 from sim.world.execution import Attempt
-from sim.world.timers import Timer, after, disarm
 
 POOL_CHANGES = (
     Event.RESOURCE_ALLOCATED,

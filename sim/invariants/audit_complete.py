@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
-from sim.invariants.restarts import RESUMED_STAGES, not_taken_up, taken_up, voided_steps
+from sim.invariants.core_restarts import RESUMED_STAGES, not_taken_up, taken_up, voided_steps
 from sim.invariants.violation import Violation
-from sim.measures.detection import covered_by_recovery
-from sim.measures.incidents import STAGES, Incidents, task_faults, void
-from sim.measures.timeline import running_totals
-from sim.measures.tracks import Rows, Tracks, Truths
+from sim.measures.metrics.detection import covered_by_recovery
+from sim.measures.tables.event_table import Rows, Tracks, Truths
+from sim.measures.tables.recoveries import STAGES, Incidents, task_faults, void
+from sim.measures.tables.step_functions import running_totals
 
 INVARIANT = "audit_complete"
 STEPS = (Event.STEP_STARTED, Event.STEP_COMPLETED, Event.STEP_FAILED)

@@ -6,7 +6,7 @@ import numpy as np
 
 from sim.history import Event, History
 from sim.invariants.violation import Violation
-from sim.measures.tracks import Tracks
+from sim.measures.tables.event_table import Tracks
 
 INVARIANT = "checkpoint_integrity"
 USES = (Event.CHECKPOINT_RESTORED, Event.CHECKPOINT_LOADED)

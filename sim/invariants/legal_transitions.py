@@ -7,9 +7,9 @@ import numpy as np
 from recovery.model import LEGAL_TRANSITIONS, TaskStatus
 from sim.history import Event, History
 from sim.invariants.violation import Violation
-from sim.measures.custody import queued_by_core
-from sim.measures.timeline import running_totals
-from sim.measures.tracks import ATTEMPT_ENDS, Integers, Rows, Tracks, Truths
+from sim.measures.tables.event_table import ATTEMPT_ENDS, Integers, Rows, Tracks, Truths
+from sim.measures.tables.step_functions import running_totals
+from sim.measures.tables.task_ownership import queued_by_core
 
 INVARIANT = "legal_transitions"
 STATUSES = tuple(TaskStatus)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
-from sim.invariants.holdings import HOLDINGS, RESERVED, Holdings
+from sim.invariants.resource_holdings import HOLDINGS, RESERVED, Holdings
 from sim.invariants.violation import Violation
-from sim.measures.custody import queued_by_core
-from sim.measures.tracks import NOWHERE, Tracks
+from sim.measures.tables.event_table import NOWHERE, Tracks
+from sim.measures.tables.task_ownership import queued_by_core
 
 INVARIANT = "no_double_allocation"
 

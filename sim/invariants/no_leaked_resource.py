@@ -7,12 +7,12 @@ from math import inf
 import numpy as np
 
 from sim.history import Event, History
-from sim.invariants.holdings import HOLDINGS, RESERVED, Holdings
+from sim.invariants.resource_holdings import HOLDINGS, RESERVED, Holdings
 from sim.invariants.violation import Violation
-from sim.measures.custody import lost
-from sim.measures.faults import AgentTruth
-from sim.measures.incidents import Incidents
-from sim.measures.tracks import Tracks
+from sim.measures.tables.event_table import Tracks
+from sim.measures.tables.ground_truth import AgentTruth
+from sim.measures.tables.recoveries import Incidents
+from sim.measures.tables.task_ownership import lost
 
 INVARIANT = "no_leaked_resource"
 

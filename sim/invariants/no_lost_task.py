@@ -6,8 +6,8 @@ import numpy as np
 
 from sim.history import History
 from sim.invariants.violation import Violation
-from sim.measures.custody import lost
-from sim.measures.tracks import Tracks
+from sim.measures.tables.event_table import Tracks
+from sim.measures.tables.task_ownership import lost
 
 INVARIANT = "no_lost_task"
 

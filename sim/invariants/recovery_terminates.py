@@ -6,8 +6,8 @@ import numpy as np
 
 from sim.history import History
 from sim.invariants.violation import Violation
-from sim.measures.incidents import Incidents
-from sim.measures.tracks import Tracks
+from sim.measures.tables.event_table import Tracks
+from sim.measures.tables.recoveries import Incidents
 
 INVARIANT = "recovery_terminates"
 SILENT_SHARE = 0.5

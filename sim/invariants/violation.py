@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.measures.tracks import Tracks
+from sim.measures.tables.event_table import Tracks
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What a run is measured by: pure functions of its history, one module for each group of metrics.
 
-Names, units and directions are in `scenarios.metrics`. Metrics of tasks, attempts, retries and work are about the
-tasks submitted at or after the warm-up; rates and averages over time are about the window from the warm-up to the
+Names, units and directions are in `scenarios.fields.metrics`. Metrics of tasks, attempts, retries and work are about
+the tasks submitted at or after the warm-up; rates and averages over time are about the window from the warm-up to the
 end; recoveries and faults count from the warm-up on; consistency is about the whole run.
 """
 
@@ -9,23 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from scenarios.metrics import INVARIANTS
+from scenarios.fields.metrics import INVARIANTS
 from sim.history import History
-from sim.measures.agents import measure_agents
-from sim.measures.alarms import measure_alarms
-from sim.measures.alerts import measure_alerts
-from sim.measures.attempts import measure_attempts
-from sim.measures.clients import measure_clients
-from sim.measures.detection import measure_detection
-from sim.measures.diagnosis import confusion, needless_recoveries
-from sim.measures.queue import measure_queue
-from sim.measures.recovery_time import measure_recovery
-from sim.measures.resources import measure_resources
-from sim.measures.retries import measure_retries
-from sim.measures.service import measure_service
-from sim.measures.tasks import measure_tasks
-from sim.measures.tracks import Tracks
-from sim.measures.work import measure_work
+from sim.measures.metrics.agents import measure_agents
+from sim.measures.metrics.alerts import measure_alerts
+from sim.measures.metrics.attempts import measure_attempts
+from sim.measures.metrics.clients import measure_clients
+from sim.measures.metrics.detection import measure_detection
+from sim.measures.metrics.detectors import measure_alarms
+from sim.measures.metrics.diagnosis import confusion, needless_recoveries
+from sim.measures.metrics.queue import measure_queue
+from sim.measures.metrics.recovery_time import measure_recovery
+from sim.measures.metrics.resources import measure_resources
+from sim.measures.metrics.retries import measure_retries
+from sim.measures.metrics.service import measure_service
+from sim.measures.metrics.tasks import measure_tasks
+from sim.measures.metrics.work import measure_work
+from sim.measures.tables.event_table import Tracks
 
 __all__ = ["confusion", "measure", "measure_one", "needless_recoveries"]
 

@@ -10,9 +10,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sim.experiments.compare import Comparison
-from sim.experiments.differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Difference
-from sim.numbers import UNICODE, Signs, count, difference, duration, quantity
+from sim.experiments.comparison.compare import Comparison
+from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, quantity
+from sim.stats.paired_differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Difference
 
 COLORS = {BETTER: "green", WORSE: "red", DIFFERENT: "yellow", NOT_SHOWN: "bright_black"}
 SHORT = {NOT_SHOWN: "not shown"}

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from sim.experiments.replications import Result
-from sim.measures.recovery_time import PHASES
-from sim.numbers import UNICODE, Signs, quantity
+from sim.experiments.runs.replications import Result
+from sim.measures.metrics.recovery_time import PHASES
+from sim.presentation.formatting import UNICODE, Signs, quantity
 from sim.reports.table import PHASE_STYLES
 
 COUNTS = (

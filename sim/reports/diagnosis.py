@@ -11,7 +11,7 @@ from rich.table import Table
 def wrong_diagnoses(diagnosis: Mapping[str, Mapping[str, int]]) -> Table | None:
     """Each fault that was diagnosed as something else, how often, and of how many; None without any.
 
-    `diagnosis` counts recoveries by fault and diagnosis, as `sim.measures.diagnosis.diagnoses` does.
+    `diagnosis` counts recoveries by fault and diagnosis, as `sim.measures.metrics.diagnosis.diagnoses` does.
     """
     wrong = [(fault, taken_for) for fault, row in diagnosis.items() for taken_for in row if taken_for != fault]
     if not wrong:

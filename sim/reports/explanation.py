@@ -11,15 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from scenarios import Scenario
-from scenarios.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
-from scenarios.detection import DetectionSettings
-from scenarios.distributions import Constant
-from scenarios.policies import Policy
-from sim.numbers import UNICODE, Signs, count, duration
+from scenarios.fields.distributions import Constant
+from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
+from scenarios.sections.detection import DetectionSettings
+from scenarios.sections.policies import Policy
+from sim.presentation.formatting import UNICODE, Signs, count, duration
+from sim.presentation.phrases import capitalized, listed, percent, spread
+from sim.reports.ascii_timeline import sketch
 from sim.reports.faults import in_words
 from sim.reports.settings import also_set
-from sim.reports.sketch import sketch
-from sim.reports.words import capitalized, listed, percent, spread
 
 
 def catalogue(found: Sequence[Scenario]) -> Table:

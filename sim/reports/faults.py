@@ -32,8 +32,8 @@ from scenarios.faults import (
     StorageFailure,
     StorageSlow,
 )
-from sim.numbers import count, duration
-from sim.reports.words import listed, percent, spread
+from sim.presentation.formatting import count, duration
+from sim.presentation.phrases import listed, percent, spread
 
 
 def in_words(fault: Any) -> str:

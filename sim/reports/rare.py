@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Group
 from rich.text import Text
 
-from sim.experiments.rare import Rare
-from sim.levels import LEVELS
-from sim.numbers import count, duration
+from sim.experiments.rare_events.estimate import Rare
+from sim.experiments.rare_events.levels import LEVELS
+from sim.presentation.formatting import count, duration
 
 PERCENT_FROM = 0.001
 

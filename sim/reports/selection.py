@@ -8,10 +8,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sim.experiments.designs import shown
-from sim.experiments.selected import Selection
-from sim.experiments.tails import heavy_tails
-from sim.numbers import UNICODE, Signs, count, difference, duration, estimated
+from sim.experiments.runs.heavy_tails import heavy_tails
+from sim.experiments.selection.result import Selection
+from sim.experiments.sweeps.designs import shown
+from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, estimated
 
 MOST_ROWS = 40
 

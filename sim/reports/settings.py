@@ -8,10 +8,10 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from scenarios import Scenario
-from scenarios.quantities import Quantity
-from scenarios.settings import Form, Settings
-from sim.numbers import duration
-from sim.reports.words import spread
+from scenarios.fields.base import Form, Settings
+from scenarios.fields.quantities import Quantity
+from sim.presentation.formatting import duration
+from sim.presentation.phrases import spread
 
 SAID = frozenset(
     {

@@ -10,16 +10,16 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from scenarios.metrics import lookup
-from sim.experiments.precision import Reached
-from sim.experiments.replications import Result
-from sim.experiments.tails import heavy_tails
-from sim.measures.recovery_time import PHASES
-from sim.numbers import UNICODE, Signs, count, duration, estimated, quantity
+from scenarios.fields.metrics import lookup
+from sim.experiments.runs.heavy_tails import heavy_tails
+from sim.experiments.runs.replications import Result
+from sim.measures.metrics.recovery_time import PHASES
+from sim.presentation.formatting import UNICODE, Signs, count, duration, estimated, quantity
+from sim.presentation.phrases import percent
 from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.explanation import never_injected
-from sim.reports.verdict import broken, replay, replay_of
-from sim.reports.words import percent
+from sim.reports.failed_expectations import broken, replay, replay_of
+from sim.stats.precision import Reached
 
 WIDTH = 80
 BAR_WIDTH_MAX = 30

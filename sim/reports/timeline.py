@@ -15,12 +15,21 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
-from sim.drawing import FAINT, INK, PHASE_COLORS, VERMILION, styled
 from sim.history import History
-from sim.measures.recovery_time import PHASES, measure_recovery
-from sim.measures.tracks import Tracks
-from sim.numbers import count, quantity
-from sim.reports.excerpt import Lane, faults, in_line, in_service, interesting_window, readable, recoveries, within
+from sim.measures.metrics.recovery_time import PHASES, measure_recovery
+from sim.measures.tables.event_table import Tracks
+from sim.presentation.figure_style import FAINT, INK, PHASE_COLORS, VERMILION, styled
+from sim.presentation.formatting import count, quantity
+from sim.reports.timeline_data import (
+    Lane,
+    faults,
+    in_line,
+    in_service,
+    interesting_window,
+    readable,
+    recoveries,
+    within,
+)
 
 SERVICE_COLOR = "#A9B4C2"
 QUEUE_COLOR = "#1F2937"

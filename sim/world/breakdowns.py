@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import simpy
 
-from sim.randomness import Residual, Samplable, Streams
+from sim.loop.callbacks import Timer, after, disarm
+from sim.randomness.streams import Residual, Samplable, Streams
 from sim.world.agents import Agent, Agents
-from sim.world.timers import Timer, after, disarm
 
 
 class Breakdowns:

@@ -12,12 +12,12 @@ from typing import Protocol
 
 import simpy
 
-from recovery.budget import BudgetPolicy, RetryBudget
-from recovery.policy import RetryPolicy
-from scenarios.clients import ClientSettings
+from recovery.policies.budget import BudgetPolicy, RetryBudget
+from recovery.policies.retry import RetryPolicy
+from scenarios.sections.clients import ClientSettings
 from sim.history import Event, History
-from sim.randomness import Repeated, Streams
-from sim.world.timers import Timer, after, disarm
+from sim.loop.callbacks import Timer, after, disarm
+from sim.randomness.streams import Repeated, Streams
 
 
 class Tasks(Protocol):

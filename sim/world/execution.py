@@ -18,10 +18,10 @@ from recovery.model import Checkpoint
 from recovery.stores import PlainTaskStore
 from scenarios.schema import StorageSettings, TaskSettings
 from sim.history import Event, History
-from sim.randomness import Repeated, Residual, Streams
+from sim.loop.callbacks import Timer, after, disarm
+from sim.randomness.streams import Repeated, Residual, Streams
 from sim.world.resources import Allocation
 from sim.world.tasks import Task
-from sim.world.timers import Timer, after, disarm
 
 if TYPE_CHECKING:
     from sim.world.agents import Agent

@@ -7,12 +7,12 @@ from typing import Protocol
 
 import simpy
 
-from scenarios.detection import DetectionSettings
-from sim.randomness import STANDARD_UNIFORM, Streams
+from scenarios.sections.detection import DetectionSettings
+from sim.loop.callbacks import Timer, after
+from sim.randomness.streams import STANDARD_UNIFORM, Streams
 from sim.world.agents import Agent
 from sim.world.execution import Attempt
 from sim.world.network import Network
-from sim.world.timers import Timer, after
 
 
 class Listener(Protocol):

@@ -7,12 +7,12 @@ from math import inf, nan, prod
 
 import simpy
 
-from scenarios.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
-from scenarios.distributions import Exponential
 from scenarios.errors import ScenarioError
+from scenarios.fields.distributions import Exponential
 from scenarios.schema import TaskSettings
-from sim.randomness import Residual, Streams
-from sim.world.timers import Timer, after, disarm
+from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
+from sim.loop.callbacks import Timer, after, disarm
+from sim.randomness.streams import Residual, Streams
 
 Submit = Callable[[int], None]
 REJECTIONS_MAX = 100

@@ -16,8 +16,8 @@ from math import inf
 import simpy
 
 from sim.history import Event, History
-from sim.randomness import STANDARD_UNIFORM, Samplable, Streams
-from sim.world.timers import after
+from sim.loop.callbacks import after
+from sim.randomness.streams import STANDARD_UNIFORM, Samplable, Streams
 
 Delivery = Callable[[], None]
 

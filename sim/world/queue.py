@@ -17,11 +17,11 @@ import simpy
 
 from scenarios.schema import QueueSettings
 from sim.history import Event, History
-from sim.randomness import Repeated, Streams
+from sim.loop.callbacks import Timer, after, disarm
+from sim.randomness.streams import Repeated, Streams
 from sim.world.clocks import Clock
 from sim.world.network import Link, Network
 from sim.world.tasks import Task
-from sim.world.timers import Timer, after, disarm
 
 if TYPE_CHECKING:
     from sim.world.agents import Agent

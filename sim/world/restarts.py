@@ -11,9 +11,9 @@ from simpy.resources.resource import Request
 
 from sim.history import Event, History
 from sim.loop import SimLoop
-from sim.randomness import Residual, Samplable, Streams
+from sim.loop.callbacks import Timer, after, disarm
+from sim.randomness.streams import Residual, Samplable, Streams
 from sim.world.agents import Agent, Agents
-from sim.world.timers import Timer, after, disarm
 
 
 @dataclass(eq=False, slots=True)

@@ -13,27 +13,20 @@ from scenarios.faults.trigger import PROGRESS
 from scenarios.schema import Scenario
 from sim.history import Event, History
 from sim.loop import SimLoop
-from sim.randomness import Residual, Streams
+from sim.randomness.streams import Residual, Streams
 from sim.world.agents import Agent, Agents
-from sim.world.audit import HistoryAudit
 from sim.world.breakdowns import Breakdowns
 from sim.world.clients import Clients
 from sim.world.execution import Execution
 from sim.world.heartbeats import Heartbeats
+from sim.world.history_audit import HistoryAudit
 from sim.world.load import Load
 from sim.world.network import Link, Network
-from sim.world.ports import (
-    WorldAgents,
-    WorldLogs,
-    WorldNetwork,
-    WorldQueue,
-    WorldResources,
-    WorldTasks,
-)
+from sim.world.port_adapters import WorldAgents, WorldLogs, WorldNetwork, WorldQueue, WorldResources, WorldTasks
 from sim.world.queue import TaskQueue
-from sim.world.replica import Replica
 from sim.world.resources import Pools
 from sim.world.restarts import Restarts
+from sim.world.stale_replica import Replica
 from sim.world.tasks import Task
 from sim.world.topology import WorldTopology
 

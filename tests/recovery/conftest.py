@@ -10,9 +10,9 @@ from sqlalchemy import create_engine, make_url
 from recovery.journal import MemoryJournal
 from recovery.stores.database import Database
 from recovery.stores.memory import MemoryTaskStore
-from recovery.stores.schema import METADATA
 from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.sql_tasks import SqlTaskStore
+from recovery.stores.tables import METADATA
 from tests.recovery.stores import postgresql
 
 

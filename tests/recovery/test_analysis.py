@@ -6,7 +6,7 @@ import pytest
 
 from recovery import Outcome, RecoveryEngine, Supervisor
 from recovery.model import Analysis, Failure, FailureKind, Incident, Symptom, TaskStatus
-from recovery.runbook import Runbook, documented
+from recovery.runbook.catalogue import Runbook, documented
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import short, supervise

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from recovery.authorization import MOST_REFUSALS, WINDOW, Authorization, Refused
-from recovery.operators import Operators, Role
+from recovery.manual.authorization import MOST_REFUSALS, WINDOW, Authorization, Refused
+from recovery.manual.operators import Operators, Role
 from recovery.stores.sql_audit import SqlAudit
 
 

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from recovery.commands import documented_commands
+from recovery.actions.commands import documented_commands
 from recovery.model import FailureKind, Incident, TaskStatus
-from recovery.policy import RetryPolicy
+from recovery.policies.retry import RetryPolicy
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recovery.detection import DeadlineDetector, FixedPatience, PerfectDetector
+from recovery.detection.agent_detectors import DeadlineDetector, FixedPatience, PerfectDetector
 from sim.loop import SimLoop, run
 
 

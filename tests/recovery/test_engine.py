@@ -4,7 +4,7 @@ import pytest
 
 from recovery import Outcome, RecoveryEngine
 from recovery.model import Analysis, FailureKind, Impact, Incident, RecoveryStrategy, Step, TaskStatus
-from recovery.policy import RetryPolicy
+from recovery.policies.retry import RetryPolicy
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 

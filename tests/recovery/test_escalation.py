@@ -3,8 +3,8 @@
 import pytest
 
 from recovery import Escalation, EscalationQueue
-from recovery.alerts import Severity
 from recovery.model import FailureKind, Symptom, TaskStatus
+from recovery.monitoring.alerts import Severity
 from recovery.stores import inline
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import at_once, report, supervise

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from recovery.exclusion import Exclusion
+from recovery.concurrency.subject_locks import Exclusion
 from recovery.model import FailureKind, TaskStatus
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of

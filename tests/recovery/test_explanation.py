@@ -1,6 +1,6 @@
 """An analysis in one paragraph, literally."""
 
-from recovery.explanation import explain
+from recovery.diagnosis.explanation import explain
 from recovery.model import Analysis, Candidate, Failure, FailureKind, Impact, Symptom
 
 FAILURE = Failure(FailureKind.TASK, "task.7", 12.5)

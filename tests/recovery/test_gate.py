@@ -3,8 +3,8 @@
 import asyncio
 from math import inf
 
-from recovery.breaker import BreakerPolicy, CircuitBreaker
-from recovery.gate import Gate
+from recovery.concurrency.breaker_gate import Gate
+from recovery.policies.breaker import BreakerPolicy, CircuitBreaker
 from sim.loop import run
 
 

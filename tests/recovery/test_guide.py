@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from recovery import analysis
+from recovery.actions.commands import documented_commands
+from recovery.actions.procedures import STEPS
 from recovery.audit import AUDIT_EVENTS, MemoryAudit
-from recovery.commands import documented_commands
-from recovery.engine import RecoveryEngine
-from recovery.manual import manual_commands
+from recovery.diagnosis import analyst
+from recovery.engine.engine import RecoveryEngine
+from recovery.manual.operator_commands import manual_commands
 from recovery.model import FailureKind
-from recovery.policy import RetryPolicy
-from recovery.procedures import STEPS
-from recovery.runbook import documented
+from recovery.policies.retry import RetryPolicy
+from recovery.runbook.catalogue import documented
 from tests.recovery.small_system import SmallSystem
 from tests.recovery.supervised import at_once, report, supervise
 
@@ -240,7 +240,7 @@ def happened(monkeypatch):
     seen: list[str] = []
     for place in dict.fromkeys(place for place, _ in STAGES.values()):
         home, method = place.split(".")
-        owner = getattr(import_module(f"recovery.{HOMES[home]}"), home) if home in HOMES else analysis
+        owner = getattr(import_module(f"recovery.{HOMES[home]}"), home) if home in HOMES else analyst
         monkeypatch.setattr(owner, method, noted(seen, place, getattr(owner, method)))
     monkeypatch.setattr(MemoryAudit, "record", noted(seen, None, MemoryAudit.record))
     system = SmallSystem()

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from recovery.impact import impact_of
+from recovery.diagnosis.impact import impact_of
 from recovery.model import FailureKind, Impact, TaskStatus
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of

@@ -8,19 +8,15 @@ from dataclasses import replace
 import pytest
 
 from recovery import RecoveryEngine, Supervisor
-from recovery.continuation import next_step
+from recovery.engine.resumption import next_step
 from recovery.journal import Journal, MemoryJournal
-from recovery.model import (
-    FailureKind,
-    Incident,
-    TaskStatus,
-)
+from recovery.model import FailureKind, Incident, TaskStatus
 from recovery.stores import PlainTaskStore
 from recovery.stores.memory import MemoryTaskStore
 from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.sql_tasks import SqlTaskStore
 from sim.loop import SimLoop
-from sim.loop_machine import Machine
+from sim.loop.machine import Machine
 from tests.recovery.conftest import database_of
 from tests.recovery.small_system import SmallSystem, failure_of
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recovery.leadership import Candidate, Lease, LeaseConfig, MemoryLeases
 from sim.loop import SimLoop
-from sim.loop_machine import Machine
+from sim.loop.machine import Machine
 
 CONFIG = LeaseConfig(duration=10, renew_every=2, drift=1.25)
 

@@ -5,10 +5,10 @@ import inspect
 import pytest
 
 from recovery import RecoveryEngine
-from recovery.instructions import ARGUMENTS, MANUAL_ONLY
-from recovery.manual import follow, manual_commands
+from recovery.manual.operator_commands import follow, manual_commands
 from recovery.model import Analysis, Incident, RecoveryStrategy, TaskStatus
-from recovery.runbook import documented
+from recovery.runbook.catalogue import documented
+from recovery.runbook.instructions import ARGUMENTS, MANUAL_ONLY
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from recovery import runbook
-from recovery.runbook import RunbookError, documented, load, loads
+from recovery.runbook import catalogue
+from recovery.runbook.catalogue import RunbookError, documented, load, loads
 
 SECTIONS = re.split(
-    r"\n\n(?=\w)", (Path(runbook.__file__).parent / "runbook.yaml").read_text(encoding="utf-8").rstrip()
+    r"\n\n(?=\w)", (Path(catalogue.__file__).parent / "runbook.yaml").read_text(encoding="utf-8").rstrip()
 )[1:]
 FAILURES = "\n\n".join(SECTIONS[:2])
 HEAD = "---\ntitle: My guide\n---\n\n# What we do\n\n```mermaid\ngraph TD\n```\n\n"

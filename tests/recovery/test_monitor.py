@@ -7,7 +7,7 @@ import pytest
 
 from recovery import RecoveryEngine, RecoveryMonitor, Supervisor
 from recovery.model import FailureKind, TaskStatus
-from recovery.sample import RetryLimits
+from recovery.monitoring.snapshot import RetryLimits
 from sim.loop import SimLoop, run
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import HesitantEngine, at_once, report

@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from recovery.operators import Operators, OperatorsError, Role, load_operators, save_operators
+from recovery.manual.operators import Operators, OperatorsError, Role, load_operators, save_operators
 
 NOW = 1e9
 

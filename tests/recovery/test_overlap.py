@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
+from recovery.concurrency.bounded_gather import overlapping
 from recovery.model import FailureKind
-from recovery.overlap import overlapping
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem
 from tests.recovery.supervised import report, short, supervise

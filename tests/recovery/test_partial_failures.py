@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from recovery import RecoveryEngine, runbook
-from recovery.commands import documented_commands
-from recovery.engine import Outcome
+from recovery import RecoveryEngine
+from recovery.actions.commands import documented_commands
+from recovery.engine.engine import Outcome
 from recovery.model import FailureKind, Incident, OnFailure, TaskStatus
-from recovery.runbook import RunbookError, loads
+from recovery.runbook import catalogue
+from recovery.runbook.catalogue import RunbookError, loads
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import at_once, report, short, supervise
 
-TEXT = Path(runbook.__file__).with_name("runbook.yaml").read_text(encoding="utf-8")
+TEXT = Path(catalogue.__file__).with_name("runbook.yaml").read_text(encoding="utf-8")
 ALLOCATE = "allocate_new_resources, args: [task_id, requirements]"
 MIGRATE = "command: migrate_task, args: [task_id, new_resources]"
 RESTART = "command: restart_agent, args: [agent_id]"
@@ -22,7 +23,7 @@ REASSIGN = "command: reassign_agent_tasks, args: [agent_id, new_agent_id]"
 UNDO = "undo: {command: release_resources, args: [task_id]}"
 
 
-def edited(*edits: tuple[str, str]) -> runbook.Runbook:
+def edited(*edits: tuple[str, str]) -> catalogue.Runbook:
     text = TEXT
     for old, new in edits:
         assert old in text
@@ -49,7 +50,7 @@ def breaking(command: str, *ends: object):
 
 
 def recovered(
-    system: SmallSystem, book: runbook.Runbook, commands, *, kind=FailureKind.RESOURCE, subject="task.7", **config
+    system: SmallSystem, book: catalogue.Runbook, commands, *, kind=FailureKind.RESOURCE, subject="task.7", **config
 ):
     """The trail of a recovery that is tried again without delay."""
     conditions = at_once() | {"resource_failure": {"max_retries": 3, "retry_delay": 0}}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recovery.detection import DeadlineDetector, PhiAccrualPatience
-from recovery.phi_accrual import Arrivals, patience, phi
+from recovery.detection.agent_detectors import DeadlineDetector, PhiAccrualPatience
+from recovery.detection.phi_accrual import Arrivals, patience, phi
 from sim.loop import run
 
 THRESHOLDS = st.floats(0.31, 300)

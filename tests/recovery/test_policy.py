@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from recovery.delays import (
+from recovery.policies.backoff import (
     compounding_jitter,
     decorrelated_jitter,
     equal_jitter,
@@ -18,8 +18,8 @@ from recovery.delays import (
     linear,
     proportional_jitter,
 )
-from recovery.durations import seconds
-from recovery.policy import EXHAUSTED, TOO_LATE, RetryPolicy
+from recovery.policies.durations import seconds
+from recovery.policies.retry import EXHAUSTED, TOO_LATE, RetryPolicy
 
 DELAYS = st.floats(0, 1e6)
 RETRIES = st.integers(1, 200)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recovery import PRESETS, preset
-from recovery.presets import aws
+from recovery.policies.presets import aws
 
 UNIFORM = st.floats(0, 1, exclude_max=True)
 GRID = [(place + 0.5) / 1000 for place in range(1000)]

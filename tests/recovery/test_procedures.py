@@ -2,9 +2,9 @@
 
 import pytest
 
+from recovery.actions.procedures import STEPS, carry_out, expanded
 from recovery.model import Incident, TaskStatus
-from recovery.procedures import STEPS, carry_out, expanded
-from recovery.runbook import documented
+from recovery.runbook.catalogue import documented
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 

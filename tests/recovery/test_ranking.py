@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recovery.diagnosis.ranking import CERTAIN_LEAD, discriminating, left, rank
 from recovery.model import Candidate, Symptom
-from recovery.ranking import CERTAIN_LEAD, discriminating, left, rank
-from recovery.runbook import Entry, Instruction, documented
+from recovery.runbook.catalogue import Entry, Instruction, documented
 
 ENTRIES = dict(documented().entries())
 EXECUTION, RESOURCE, AGENT, LINK = ENTRIES

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from recovery.audit import AuditEntry
-from recovery.report import as_json, as_markdown, report_of, write_report
+from recovery.monitoring.report import as_json, as_markdown, report_of, write_report
 
 
 def said(at, event, detail="", value=None, incident=4):

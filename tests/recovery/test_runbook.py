@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from recovery import runbook
-from recovery.commands import documented_commands
+from recovery.actions.commands import documented_commands
 from recovery.config import RecoveryConfig
-from recovery.instructions import LEAVES
 from recovery.model import FailureKind
-from recovery.runbook import RunbookError, documented, load, loads
+from recovery.runbook import catalogue
+from recovery.runbook.catalogue import RunbookError, documented, load, loads
+from recovery.runbook.instructions import LEAVES
 
-TEXT = (Path(runbook.__file__).parent / "runbook.yaml").read_text(encoding="utf-8")
+TEXT = (Path(catalogue.__file__).parent / "runbook.yaml").read_text(encoding="utf-8")
 
 
 def test_a_core_that_is_told_nothing_has_the_documented_conditions():
@@ -22,14 +22,14 @@ def test_a_core_that_is_told_nothing_has_the_documented_conditions():
 
 def test_every_automatic_command_takes_the_arguments_that_the_runbook_gives_it():
     commands = documented_commands()
-    assert tuple(commands) == runbook.command_names()
+    assert tuple(commands) == catalogue.command_names()
     for name, command in commands.items():
         _, _, *arguments = inspect.signature(command).parameters
-        assert tuple(arguments) == runbook.ARGUMENTS[name][0]
+        assert tuple(arguments) == catalogue.ARGUMENTS[name][0]
 
 
 def test_what_a_command_leaves_is_taken_by_another():
-    taken = {name for forms in runbook.ARGUMENTS.values() for form in forms for name in form}
+    taken = {name for forms in catalogue.ARGUMENTS.values() for form in forms for name in form}
     assert [name for names in LEAVES.values() for name in names if name not in taken] == []
 
 
@@ -39,7 +39,7 @@ def test_an_entry_lists_its_symptoms_as_pairs():
 
 
 def test_the_catalogue_as_plain_data_is_a_valid_catalogue_again():
-    assert runbook.Runbook.model_validate(documented().as_dict()) == documented()
+    assert catalogue.Runbook.model_validate(documented().as_dict()) == documented()
     assert loads(json.dumps(documented().as_dict(), indent=2)) == documented()
 
 

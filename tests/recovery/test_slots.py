@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recovery.slots import FairSlots
+from recovery.concurrency.fair_semaphore import FairSlots
 from sim.loop import run
 
 

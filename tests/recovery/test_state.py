@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from recovery import StateRecovery
-from recovery.state import CheckpointManager, StateManager
+from recovery.actions.state import CheckpointManager, StateManager
 from recovery.stores import inline
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from recovery.model import FailureKind, TaskStatus
-from recovery.policy import RetryPolicy
+from recovery.policies.retry import RetryPolicy
 from tests.recovery.limited import broken, condition, delays, failing_again
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import report, short, supervise

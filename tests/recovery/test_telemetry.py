@@ -15,7 +15,7 @@ from opentelemetry.trace import StatusCode
 from recovery import RecoveryEngine
 from recovery.audit import MemoryAudit
 from recovery.model import FailureKind
-from recovery.telemetry import TelemetryTrail
+from recovery.monitoring.telemetry import TelemetryTrail
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of, now
 from tests.recovery.supervised import at_once, report, supervise

@@ -11,7 +11,7 @@ from tenacity import stop, wait
 
 from recovery import RecoveryConfig, from_tenacity
 from recovery.model import FailureKind
-from recovery.policy import EXHAUSTED, TOO_LATE
+from recovery.policies.retry import EXHAUSTED, TOO_LATE
 from tests.recovery.small_system import SmallSystem
 from tests.recovery.supervised import report, supervise
 

@@ -1,7 +1,7 @@
 """The transcript remembers what is open, and nothing else."""
 
 from recovery.audit import MemoryAudit
-from recovery.transcript import Transcript
+from recovery.monitoring.recording_trail import Transcript
 
 
 def test_an_incident_is_remembered_from_its_opening_until_it_is_forgotten():

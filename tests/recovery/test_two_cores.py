@@ -16,7 +16,7 @@ from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.sql_leases import SqlLeases, only_with
 from recovery.stores.sql_tasks import SqlTaskStore
 from sim.loop import SimLoop
-from sim.loop_machine import Machine
+from sim.loop.machine import Machine
 from tests.recovery.small_system import SmallSystem, failure_of
 
 CONFIG = LeaseConfig(duration=10, renew_every=2, drift=1.25)

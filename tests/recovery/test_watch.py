@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from recovery import Supervisor
 from recovery.config import DetectionConfig
-from recovery.deliveries import DeliveryWatch
+from recovery.detection.failed_deliveries import DeliveryWatch
+from recovery.detection.failure_detector import patience_with_regular_beats
+from recovery.detection.stalled_tasks import ProgressWatch
 from recovery.model import FailureKind, TaskStatus
-from recovery.progress import ProgressWatch
-from recovery.watch import patience_with_regular_beats
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import short, supervise
 

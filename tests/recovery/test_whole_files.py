@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from recovery.whole_files import LEFT, whole_file
+from recovery.atomic_file import LEFT, whole_file
 
 
 def test_a_file_takes_its_place_when_it_is_whole(tmp_path):

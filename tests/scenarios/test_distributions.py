@@ -7,8 +7,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-from scenarios import distributions
-from scenarios.distributions import Constant, Distribution, Exponential, Interval, RandomInterval
+from scenarios.fields import distributions
+from scenarios.fields.distributions import Constant, Distribution, Exponential, Interval, RandomInterval
 
 DRAWS = 20_000
 read = TypeAdapter(Distribution).validate_python

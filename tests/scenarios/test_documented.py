@@ -7,9 +7,9 @@ import pytest
 import scenarios
 from recovery.config import DetectionConfig
 from recovery.model import FailureKind
-from recovery.runbook import command_names, documented
-from scenarios.commands import COMMANDS
-from scenarios.conditions import ConditionSettings, DetectionSettings
+from recovery.runbook.catalogue import command_names, documented
+from scenarios.fields.commands import COMMANDS
+from scenarios.sections.recovery import ConditionSettings, DetectionSettings
 
 every_scenario = pytest.mark.parametrize("name", scenarios.names())
 documented_ones = pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from scenarios.expectations import OPERATORS, parse
+from scenarios.fields.expectations import OPERATORS, parse
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 import scenarios
-from recovery import runbook
+from recovery.runbook import catalogue
 from scenarios import ScenarioError
 from scenarios.json_schema import json_schema
 
@@ -86,7 +86,7 @@ def test_what_extends_can_be_extended(folder):
 
 
 def test_a_runbook_stands_relative_to_the_file_that_names_it(folder):
-    (folder / "mine.yaml").write_text(Path(runbook.__file__).with_name("runbook.yaml").read_text(encoding="utf-8"))
+    (folder / "mine.yaml").write_text(Path(catalogue.__file__).with_name("runbook.yaml").read_text(encoding="utf-8"))
     (folder / "base.scenario.yaml").write_text(BASE.replace("recovery: {", "recovery: {runbook: mine.yaml, "))
     child = extending(folder, "", "below/child", "../base.scenario.yaml")
     assert child.recovery.runbook == "../mine.yaml"

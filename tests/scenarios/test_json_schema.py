@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import scenarios
 from scenarios import Scenario
-from scenarios.document import read
+from scenarios.documents.yaml_document import read
 from scenarios.faults import FORMS
 from scenarios.json_schema import json_schema
 from scenarios.reference import reference

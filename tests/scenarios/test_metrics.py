@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.metrics import INVARIANTS, STATISTICS, UnknownMetric, catalogue, lookup
+from scenarios.fields.metrics import INVARIANTS, STATISTICS, UnknownMetric, catalogue, lookup
 
 PROMISED = {
     "tasks": ".submitted .completed .failed .rejected .lost .unfinished .throughput .wait.* .sojourn.* "

@@ -7,8 +7,8 @@ import pytest
 import scenarios
 from recovery import PRESETS, BreakerPolicy, BudgetPolicy, RetryPolicy
 from scenarios import ScenarioError
-from scenarios.policies import GIVEN_BY_PRESETS, BreakerSettings, BudgetSettings, Policy
-from sim.core import core_config
+from scenarios.sections.policies import GIVEN_BY_PRESETS, BreakerSettings, BudgetSettings, Policy
+from sim.core.build import core_config
 
 STORY = """\
 name: story

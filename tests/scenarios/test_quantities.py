@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from scenarios.quantities import fraction, number, per_second, percentage, seconds, truth, whole
+from scenarios.fields.quantities import fraction, number, per_second, percentage, seconds, truth, whole
 
 finite = st.floats(min_value=0, max_value=1e12)
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 import scenarios
-from scenarios import Scenario, arrivals, distributions, faults
+from scenarios import Scenario, faults
 from scenarios.faults.trigger import MEANINGS
-from scenarios.metrics import STATISTICS, catalogue
+from scenarios.fields import distributions
+from scenarios.fields.metrics import STATISTICS, catalogue
 from scenarios.reference import reference
-from scenarios.steady_state import WINDOWED
+from scenarios.sections import arrivals
+from scenarios.sections.steady_state import WINDOWED
 
 PAGE = Path(scenarios.__file__).with_name("README.md")
 

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 import scenarios
 from scenarios import Scenario
-from scenarios.distributions import Constant
+from scenarios.fields.distributions import Constant
 
 STORY = """\
 name: story

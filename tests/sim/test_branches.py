@@ -5,8 +5,8 @@ from scipy import stats
 
 import scenarios
 import sim
-from sim.bench import simulate
-from sim.branches import Branch, Trajectory
+from sim.randomness.branching import Branch, Trajectory
+from sim.simulation import simulate
 
 RUNS = 150
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import scenarios
 import sim
-from recovery import Supervisor, runbook
-from recovery.commands import documented_commands
-from recovery.runbook import documented
-from sim.core import build_core
+from recovery import Supervisor
+from recovery.actions.commands import documented_commands
+from recovery.runbook import catalogue
+from recovery.runbook.catalogue import documented
+from sim.core.build import build_core
 from tests.sim.world.stories import told, values
 
-TEXT = Path(runbook.__file__).with_name("runbook.yaml").read_text(encoding="utf-8")
+TEXT = Path(catalogue.__file__).with_name("runbook.yaml").read_text(encoding="utf-8")
 CROWDED = """
 name: crowded
 duration: 10m

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import sim
-from sim.core import core_config, jitter, priced
+from sim.core.build import core_config, jitter, priced
 from sim.loop import SimLoop
-from sim.randomness import Streams
+from sim.randomness.streams import Streams
 from tests.sim.world.stories import scenario, told
 
 FAILING = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure": {"max_retries": 1}}

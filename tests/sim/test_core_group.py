@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import sim
 from recovery.leadership import Deposed
-from sim import core_term
-from sim.bench import Run
+from sim.core import lease_guard
+from sim.simulation import Run
 from tests.sim.world.stories import scenario, told
 
 FAILS = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 1}
@@ -214,8 +214,8 @@ def test_who_leads_no_more_is_refused_by_everybody_to_whom_it_gives_a_command(le
         async def can_reach(self, *, store: bool) -> None:
             """At once."""
 
-    term = core_term.Term(cast("Any", Awake()), lambda: leads)
-    command = core_term.Guarded(Tasks(), term, store=False).enqueue("task.0")
+    term = lease_guard.Term(cast("Any", Awake()), lambda: leads)
+    command = lease_guard.Guarded(Tasks(), term, store=False).enqueue("task.0")
     if leads:
         assert asyncio.run(command)
     else:
@@ -245,8 +245,8 @@ def test_the_end_of_a_run_is_no_end_of_a_term() -> None:
 
 def test_a_store_that_refuses_nobody_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the epoch of the lease is there for: without it, who wakes up does it all once more."""
-    monkeypatch.setattr(core_term.Term, "check", lambda self: None)
-    monkeypatch.setattr(core_term.Term, "say", lambda self, deliver: self.seat.say(deliver))
+    monkeypatch.setattr(lease_guard.Term, "check", lambda self: None)
+    monkeypatch.setattr(lease_guard.Term, "say", lambda self, deliver: self.seat.say(deliver))
     values = {"agents.restart_time": "20s", "recovery.costs": {"reassign_agent_tasks": "2s"}}
     changed = {"recovery.detection.detector": "perfect", "faults": [{"agent_crash": {"at": 20}}, hang(21, 15)]}
     run = sim.run(scenario(changed | CORES | values, duration="200s"), seed=1)

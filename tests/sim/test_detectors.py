@@ -10,8 +10,8 @@ import pytest
 import scenarios
 import sim
 from scenarios import Scenario
-from sim.bench import Run
 from sim.measures import needless_recoveries
+from sim.simulation import Run
 from tests.sim.test_turns_out_alive import without_restart
 from tests.sim.world.stories import scenario, told
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import sim
-from sim.bench import Run
+from sim.simulation import Run
 from tests.sim.world.stories import Told, scenario, told
 
 QUIET = {"recovery.detection.heartbeat_interval": "1000s"}

@@ -8,7 +8,7 @@ import pytest
 import simpy
 
 import sim
-from sim.bench import Run
+from sim.simulation import Run
 from sim.world.clocks import Clock
 from tests.sim.world.stories import scenario, told
 

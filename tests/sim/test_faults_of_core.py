@@ -13,10 +13,10 @@ import sim
 from recovery.stores.database import Database
 from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.sql_tasks import SqlTaskStore
-from sim import core_host
-from sim.bench import Run
-from sim.core_host import CoreHost
-from sim.world.timers import after
+from sim.core import single_node
+from sim.core.single_node import CoreHost
+from sim.loop.callbacks import after
+from sim.simulation import Run
 from tests.sim.world.stories import scenario, told
 
 FAILS = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 1}
@@ -250,9 +250,9 @@ class Everywhere:
                 return ask
 
         patch.setattr(CoreHost, "__init__", make)
-        patch.setattr(core_host, "Late", Watched)
-        patch.setattr(core_host, "PORTS", (*core_host.PORTS, "store"))
-        patch.setattr("sim.bench.needs_host", lambda scenario: True)
+        patch.setattr(single_node, "Late", Watched)
+        patch.setattr(single_node, "PORTS", (*single_node.PORTS, "store"))
+        patch.setattr("sim.simulation.needs_host", lambda scenario: True)
 
 
 @cache
@@ -268,7 +268,7 @@ def crashed_at(kind: str, *places: int, database: Database | None = None) -> tup
         if database is None:
             return sim.run(failing(kind), seed=1), everywhere.seen
         journal, tasks = SqlJournal(database, blocking=True), SqlTaskStore(database)
-        patch.setattr(core_host, "MemoryJournal", lambda: journal)
+        patch.setattr(single_node, "MemoryJournal", lambda: journal)
         return sim.run(failing(kind), seed=1, store=lambda: cast("Any", tasks)), everywhere.seen
 
 

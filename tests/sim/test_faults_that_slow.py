@@ -8,7 +8,7 @@ import pytest
 
 import scenarios
 import sim
-from sim.bench import Run
+from sim.simulation import Run
 from tests.sim.world.stories import scenario, told
 
 QUIET = {"recovery.detection.heartbeat_interval": "1000s", "tasks.work": "10s"}

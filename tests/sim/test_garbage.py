@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sim.garbage import NEW_OBJECTS, rare_collections
+from sim.gc_tuning import NEW_OBJECTS, rare_collections
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import sim.history_rows
+import sim.history.storage
 from sim.history import Event, History
-from sim.history_rows import NAMES, ROW, HistoryNotKept, Row, RowsInFile, RowsInMemory
+from sim.history.storage import NAMES, ROW, HistoryNotKept, Row, RowsInFile, RowsInMemory
 
 NUMBERS = st.integers(-1, 2**31 - 1)
 FLOATS = st.floats(allow_nan=True)
@@ -100,7 +100,7 @@ def test_a_full_disk_is_said_with_the_folder_of_temporary_files(monkeypatch: pyt
         def close(self) -> None:
             """Nothing was opened."""
 
-    monkeypatch.setattr(sim.history_rows.tempfile, "TemporaryFile", lambda **_: Full())
-    monkeypatch.setattr(sim.history_rows.tempfile, "gettempdir", lambda: "/somewhere")
+    monkeypatch.setattr(sim.history.storage.tempfile, "TemporaryFile", lambda **_: Full())
+    monkeypatch.setattr(sim.history.storage.tempfile, "gettempdir", lambda: "/somewhere")
     with pytest.raises(OSError, match=r"No space left on device: '/somewhere'"):
         RowsInFile().append([(0.5, 1, 2, 3, 4, 5, 6.5, 7, 8)])

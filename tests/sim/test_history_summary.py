@@ -9,11 +9,11 @@ import pytest
 
 import scenarios
 import sim
-from sim.bench import Run
 from sim.cli import main
-from sim.experiments.summaries import RunSummary
-from sim.history_rows import HistoryNotKept
-from sim.measures import tracks
+from sim.experiments.runs.summary import RunSummary
+from sim.history.storage import HistoryNotKept
+from sim.measures.tables import event_table
+from sim.simulation import Run
 from tests.sim.cli.small import SMALL
 
 SUMMARY = {"history": "summary"}
@@ -41,7 +41,7 @@ def test_tasks_that_are_looked_at_in_parts_give_the_same(name: str, monkeypatch:
     """All of them are looked at together in a run as short as these; sums of parts may differ in the last digits."""
     scenario = scenarios.load(name)
     whole = sim.run(scenario, seed=7)
-    monkeypatch.setattr(tracks, "FEW_TASKS", 11)
+    monkeypatch.setattr(event_table, "FEW_TASKS", 11)
     parts = sim.run(scenario, seed=7)
     observed, same = (
         {name: value for name, value in run.metrics.items() if value is not None} for run in (parts, whole)

@@ -3,8 +3,8 @@
 import pytest
 
 import scenarios
-from sim.bench import simulate
-from sim.levels import LEVELS, Climber, natural_level
+from sim.experiments.rare_events.levels import LEVELS, Climber, natural_level
+from sim.simulation import simulate
 
 SCENARIO = scenarios.loads("""
 name: busy

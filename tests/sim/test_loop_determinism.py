@@ -17,7 +17,7 @@ import asyncio, hashlib, sys
 
 sys.path.insert(0, {root!r})
 from sim.loop import SimLoop
-from sim.loop_handles import Task
+from sim.loop.handles import Task
 
 measure, scattered = sys.argv[1], int(sys.argv[2])
 if measure == "tasks hashed by address":

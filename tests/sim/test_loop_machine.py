@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sim.loop import SimLoop
-from sim.loop_machine import Machine
+from sim.loop.machine import Machine
 
 
 def _cut_at(loop: SimLoop, machine: Machine, seconds: float) -> None:

@@ -12,13 +12,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 import sim
 from recovery import Supervisor
 from scenarios import Scenario, ScenarioError
-from sim.bench import Run
-from sim.core import build_core
-from sim.experiments.replications import replicate
+from sim.core.build import build_core
+from sim.experiments.runs.replications import replicate
 from sim.history import Event, History
 from sim.measures import measure
-from sim.randomness import Streams
+from sim.randomness.streams import Streams
 from sim.reports.table import load
+from sim.simulation import Run
 from tests.sim.world.stories import scenario, told
 
 FAILING = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure": {"max_retries": 1}}

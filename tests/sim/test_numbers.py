@@ -4,8 +4,8 @@ from math import inf, nan
 
 import pytest
 
-from sim.numbers import ASCII, UNICODE, count, duration, estimated, quantity, signs
-from sim.statistics import Estimate
+from sim.presentation.formatting import ASCII, UNICODE, count, duration, estimated, quantity, signs
+from sim.stats.estimates import Estimate
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_ascii_signs_where_the_encoding_has_no_others():
     [(0.25, "250ms"), (0, "0s"), (30, "30s"), (90, "90s"), (600, "10m"), (3600, "1h"), (5400, "90m"), (172800, "2d")],
 )
 def test_durations_are_as_a_scenario_writes_them(seconds, shown):
-    from scenarios.quantities import seconds as read
+    from scenarios.fields.quantities import seconds as read
 
     assert duration(seconds) == shown
     assert read(shown) == seconds

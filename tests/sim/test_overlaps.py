@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-import recovery.evidence
+import recovery.diagnosis.evidence
 import scenarios
 import sim
-from recovery.runbook import documented
+from recovery.runbook.catalogue import documented
 from scenarios import Scenario
 from sim.measures import needless_recoveries
 
@@ -81,7 +81,7 @@ def test_failures_that_overlap_are_told_apart(one: str, other: str, seed: int) -
 
 def test_a_core_that_does_not_see_that_an_agent_is_cut_off_takes_it_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin: the evidence is what tells them apart."""
-    monkeypatch.setattr(recovery.evidence, "UNREACHABLE", ())
+    monkeypatch.setattr(recovery.diagnosis.evidence, "UNREACHABLE", ())
     run = sim.run(overlapping(AGENT, "cut from the core", 1), seed=1)
     accuracy = run.metrics["diagnosis.accuracy"]
     assert accuracy is not None

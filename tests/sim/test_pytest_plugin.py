@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import sim.bench
 import sim.cli.app
-import sim.experiments.replications
+import sim.experiments.runs.replications
 import sim.reports.table
+import sim.simulation
 from sim.cli import main
 from sim.invariants import Violation
 
@@ -75,7 +75,7 @@ def test_a_scenario_that_does_not_hold_says_what_and_how_to_see_it_again(run, py
 
 def test_a_violated_invariant_fails_without_any_expectation(run, monkeypatch):
     found = {"no_lost_task": [Violation("no_lost_task", 12.0, "task.3", "nobody has it", 0)]}
-    monkeypatch.setattr(sim.bench, "check_all", lambda history: found)
+    monkeypatch.setattr(sim.simulation, "check_all", lambda history: found)
     result = run({"small.scenario.yaml": HOLDS.partition("expect")[0]})
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["✗ no_lost_task at 12 s: task.3: nobody has it"])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.distributions import Constant, Exponential
-from sim.randomness import BLOCK, KEPT_BLOCKS, Repeated, Streams
+from scenarios.fields.distributions import Constant, Exponential
+from sim.randomness.streams import BLOCK, KEPT_BLOCKS, Repeated, Streams
 
 
 def test_a_stream_is_the_same_whatever_others_were_drawn() -> None:

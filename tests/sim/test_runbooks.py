@@ -9,12 +9,12 @@ import pytest
 
 import scenarios
 import sim
-from recovery import runbook
-from recovery.runbook import documented
+from recovery.runbook import catalogue
+from recovery.runbook.catalogue import documented
 from scenarios import ScenarioError
 from tests.sim.world.stories import told, values
 
-TEXT = Path(runbook.__file__).with_name("runbook.yaml").read_text(encoding="utf-8")
+TEXT = Path(catalogue.__file__).with_name("runbook.yaml").read_text(encoding="utf-8")
 GUIDE = f"# How we recover\n\n```yaml\n{TEXT}```\n"
 STORY = """\
 name: story

@@ -7,14 +7,14 @@ from typing import Any
 
 import sim
 from recovery import RecoveryEngine, Supervisor, System
-from recovery.commands import documented_commands
-from recovery.evidence import Evidence
+from recovery.actions.commands import documented_commands
+from recovery.diagnosis.evidence import Evidence
 from recovery.model import Failure
 from scenarios import Scenario
-from sim.bench import Run
-from sim.core import build_core, core_config
+from sim.core.build import build_core, core_config
 from sim.measures import needless_recoveries
-from sim.randomness import Streams
+from sim.randomness.streams import Streams
+from sim.simulation import Run
 from tests.sim.world.stories import scenario, told
 
 WORK = ("attempt.", "task.completed", "task.fenced")

@@ -8,13 +8,13 @@ from typer.main import get_command
 
 import scenarios
 import sim
-from scenarios.arrivals import FORMS as ARRIVALS
 from scenarios.faults import FORMS
-from scenarios.metrics import catalogue
-from sim.branches import Trajectory
+from scenarios.fields.metrics import catalogue
+from scenarios.sections.arrivals import FORMS as ARRIVALS
 from sim.cli.app import app
+from sim.experiments.rare_events.levels import LEVELS
 from sim.history import Event
-from sim.levels import LEVELS
+from sim.randomness.branching import Trajectory
 
 PAGE = (Path(sim.__file__).parent / "README.md").read_text(encoding="utf-8")
 OPTIONS = {option for parameter in get_command(app).commands["run"].params for option in parameter.opts}

@@ -57,7 +57,7 @@ def test_a_late_answer_that_is_accepted_saves_the_retries_after_it() -> None:
 CAPACITY, SURGE, BEGINS, LASTS, DELAY, PATIENCE = 10.0, 6.0, 100.0, 20.0, 1.0, 5.0
 
 
-def storm(rate: float, retries: int, duration: float = 1000) -> sim.bench.Run:
+def storm(rate: float, retries: int, duration: float = 1000) -> sim.simulation.Run:
     """Ten agents that do ten tasks a second; for 20 s six times as much is asked for."""
     return sim.run(
         scenarios.loads(
@@ -71,7 +71,7 @@ def storm(rate: float, retries: int, duration: float = 1000) -> sim.bench.Run:
     )
 
 
-def answers(run: sim.bench.Run) -> np.ndarray:
+def answers(run: sim.simulation.Run) -> np.ndarray:
     """The instants at which clients got their answers."""
     history = run.history
     return history.loc[history["event"] == "client.answered", "time"].to_numpy()

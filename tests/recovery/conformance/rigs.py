@@ -5,7 +5,7 @@ import threading
 from dataclasses import replace
 
 from recovery.journal import MemoryJournal
-from recovery.local import LocalConfig, fleet, pools, work
+from recovery.local import LocalConfig, agent_registry, resource_pools, task_queue
 from recovery.local.ports import local_ports
 from recovery.model import TaskStatus
 from tests.recovery.small_system import SmallSystem
@@ -54,7 +54,7 @@ class LocalRig:
         self._incarnations = {}
         self._pid = 0
         for name, units in POOLS.items():
-            self._do(pools.set_pool, name, units)
+            self._do(resource_pools.set_pool, name, units)
         for name in self.agents:
             self._arrive(name)
         self._over = threading.Event()
@@ -66,7 +66,7 @@ class LocalRig:
 
     def _arrive(self, name):
         self._pid += 1
-        self._incarnations[name] = self._do(fleet.arrive, name, self._pid)
+        self._incarnations[name] = self._do(agent_registry.arrive, name, self._pid)
         self._beating.add(name)
         return self._pid
 
@@ -76,19 +76,19 @@ class LocalRig:
     def _beat(self):
         while not self._over.wait(INTERVAL / 2):
             for name in sorted(self._beating):
-                self._do(fleet.beat, name, self._incarnations[name], {})
+                self._do(agent_registry.beat, name, self._incarnations[name], {})
 
     async def submit(self, task_id, needs):
-        self._do(work.submit, task_id, None, needs)
+        self._do(task_queue.submit, task_id, None, needs)
 
     async def begin(self, task_id, agent_id):
-        taken = self._do(work.take, agent_id, self._incarnations[agent_id])
+        taken = self._do(task_queue.take, agent_id, self._incarnations[agent_id])
         assert taken is not None
         assert taken.task_id == task_id
         return taken.epoch
 
     async def fail(self, task_id, epoch):
-        assert self._do(work.fail, task_id, epoch, "agent.0", TaskStatus.FAILED, "E1")
+        assert self._do(task_queue.fail, task_id, epoch, "agent.0", TaskStatus.FAILED, "E1")
 
     async def lose(self, agent_id):
         self._beating.remove(agent_id)

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from recovery import absent
+from recovery import null_ports
 from recovery.conformance import CHECKS, NotConformant
 from recovery.model import TaskStatus
 from recovery.stores import inline
@@ -33,7 +33,7 @@ def test_the_local_system_conforms(name, database):
 @pytest.mark.parametrize("name", NAMES)
 def test_who_has_no_pools_no_network_and_no_logs_conforms(name):
     rig = SmallRig()
-    nothing = absent.NoResources(), absent.NoQueues(), absent.NoNetwork(), absent.NoLogs()
+    nothing = null_ports.NoResources(), null_ports.NoQueues(), null_ports.NoNetwork(), null_ports.NoLogs()
     resources, queues, network, logs = nothing
     rig.system = replace(rig.system, resources=resources, queues=queues, network=network, logs=logs)
     rig.pools = {}

@@ -3,11 +3,11 @@
 import asyncio
 
 from recovery import Supervisor
-from recovery.local import LocalConfig, fleet, pools, work
+from recovery.detection.orphaned_tasks import unattended
+from recovery.local import LocalConfig, agent_registry, resource_pools, task_queue
 from recovery.local.ports import local_ports
 from recovery.model import TaskStatus
 from recovery.stores.sql_tasks import SqlTaskStore
-from recovery.unattended import unattended
 
 NO_RETRIES = {
     "task_failure": {"max_retries": 0, "retry_delay": 0},
@@ -22,15 +22,15 @@ def do(database, function, *args, **named):
 def failed(database, name="task.7", status=TaskStatus.FAILED, **needs):
     """A task got as far as its third checkpoint, and has failed; what it held it still holds."""
     for pool, units in needs.items():
-        do(database, pools.set_pool, pool, units)
+        do(database, resource_pools.set_pool, pool, units)
     tasks = SqlTaskStore(database)
-    incarnation = do(database, fleet.arrive, "agent.0", 1)
-    do(database, work.submit, name, {"rows": 3}, needs)
-    taken = do(database, work.take, "agent.0", incarnation)
+    incarnation = do(database, agent_registry.arrive, "agent.0", 1)
+    do(database, task_queue.submit, name, {"rows": 3}, needs)
+    taken = do(database, task_queue.take, "agent.0", incarnation)
     assert taken.task_id == name
     for step in (1, 2, 3):
         tasks.save_checkpoint(name, taken.epoch, step, {"rows": step})
-    assert do(database, work.fail, name, taken.epoch, "agent.0", status, "out_of_memory")
+    assert do(database, task_queue.fail, name, taken.epoch, "agent.0", status, "out_of_memory")
 
 
 def core_looks(database, conditions):
@@ -63,7 +63,7 @@ def given_up(database, name="task.7", **needs):
 
 def begun_again(database, name="task.7"):
     """An agent takes the task."""
-    incarnation = do(database, fleet.arrive, "agent.1", 2)
-    taken = do(database, work.take, "agent.1", incarnation)
+    incarnation = do(database, agent_registry.arrive, "agent.1", 2)
+    taken = do(database, task_queue.take, "agent.1", incarnation)
     assert taken.task_id == name
     return taken.epoch

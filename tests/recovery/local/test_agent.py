@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from recovery.local import fleet, logbook, work
-from recovery.local.agent import Agent
+from recovery.local import agent_registry, log_store, task_queue
+from recovery.local.agent_process import Agent
 from recovery.model import TaskStatus
 from recovery.stores.errors import StoreError
 from recovery.stores.sql_tasks import SqlTaskStore
@@ -22,8 +22,8 @@ def agent(database):
 
 
 def taken(agent, database, payload=None):
-    do(database, work.submit, "task.1", payload, {})
-    return do(database, work.take, "agent.0", agent._incarnation)
+    do(database, task_queue.submit, "task.1", payload, {})
+    return do(database, task_queue.take, "agent.0", agent._incarnation)
 
 
 def locked(monkeypatch, agent, times):
@@ -43,7 +43,7 @@ def test_an_effect_is_written_as_soon_as_the_store_can(agent, database, monkeypa
     one = taken(agent, database, {"rows": 3})
     locked(monkeypatch, agent, 5)
     agent._execute(one)
-    assert do(database, work.effects) == {"task.1": {"rows": 3}}
+    assert do(database, task_queue.effects) == {"task.1": {"rows": 3}}
 
 
 def test_a_failure_is_written_as_soon_as_the_store_can(agent, database, monkeypatch):
@@ -52,7 +52,7 @@ def test_a_failure_is_written_as_soon_as_the_store_can(agent, database, monkeypa
     locked(monkeypatch, agent, 5)
     agent._execute(one)
     assert SqlTaskStore(database).status("task.1") is TaskStatus.FAILED
-    assert do(database, work.find, "task.1").error_code == "ZeroDivisionError"
+    assert do(database, task_queue.find, "task.1").error_code == "ZeroDivisionError"
 
 
 def test_a_checkpoint_that_cannot_be_written_is_a_failure_of_the_attempt(agent, database, monkeypatch):
@@ -64,7 +64,7 @@ def test_a_checkpoint_that_cannot_be_written_is_a_failure_of_the_attempt(agent, 
 
     monkeypatch.setattr(agent._tasks, "save_checkpoint", refuses)
     agent._execute(one)
-    assert do(database, work.find, "task.1").error_code == "StoreError"
+    assert do(database, task_queue.find, "task.1").error_code == "StoreError"
 
 
 def test_who_was_replaced_does_not_wait_for_the_store(agent, database, monkeypatch):
@@ -72,11 +72,11 @@ def test_who_was_replaced_does_not_wait_for_the_store(agent, database, monkeypat
     locked(monkeypatch, agent, 10**9)
     agent._replaced.set()
     agent._execute(one)  # returns
-    assert do(database, work.effects) == {}
+    assert do(database, task_queue.effects) == {}
 
 
 def test_who_was_replaced_finds_out_with_its_next_beat(agent, database):
-    do(database, fleet.arrive, "agent.0", 99)
+    do(database, agent_registry.arrive, "agent.0", 99)
     agent._interval = 0.001
     beating = threading.Thread(target=agent._beat, daemon=True)
     beating.start()
@@ -91,7 +91,7 @@ def test_a_late_effect_is_refused_and_that_is_on_record(agent, database):
     SqlTaskStore(database).fence("task.1")
     agent._execute(one)
     agent._database.write(lambda connection: None)  # after what was logged
-    assert do(database, work.effects) == {}
+    assert do(database, task_queue.effects) == {}
 
-    lines = do(database, logbook.search, "/var/log/agents/agent.0", "refused")
+    lines = do(database, log_store.search, "/var/log/agents/agent.0", "refused")
     assert list(lines) == ["ERROR agent.0: task.1: its effect was refused, for epoch 1 is void"]

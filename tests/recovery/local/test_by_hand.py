@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from recovery import runbook
-from recovery.escalation import EscalationQueue
-from recovery.local import pools, work
-from recovery.local.by_hand import ByHand, NotPossible
-from recovery.local.plan_file import PlanFileError, read_plan
+from recovery.local import resource_pools, task_queue
+from recovery.manual.manual_recovery import ByHand, NotPossible
+from recovery.manual.plan_file import PlanFileError, read_plan
 from recovery.model import Failure, FailureKind, Incident, TaskStatus
-from recovery.stores.schema import CHECKPOINTS
+from recovery.runbook import catalogue
 from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.sql_tasks import SqlTaskStore
+from recovery.stores.tables import CHECKPOINTS
+from recovery.supervision.escalation_queue import EscalationQueue
 from tests.recovery.local.stories import begun_again, core_looks, do, failed, given_up
 
 
@@ -61,8 +61,14 @@ def waiting(database):
 
 def state_of(database, name="task.7"):
     tasks = SqlTaskStore(database)
-    found = do(database, work.find, name)
-    return tasks.status(name), tasks.epoch(name), found.waits, do(database, pools.held, name), tasks.restore_point(name)
+    found = do(database, task_queue.find, name)
+    return (
+        tasks.status(name),
+        tasks.epoch(name),
+        found.waits,
+        do(database, resource_pools.held, name),
+        tasks.restore_point(name),
+    )
 
 
 def test_a_task_that_was_given_up_is_recovered_by_hand(alice, database, tasks):
@@ -80,7 +86,7 @@ def test_a_task_that_was_given_up_is_recovered_by_hand(alice, database, tasks):
     assert alice.verify("task.7", "alice")
     assert waiting(database) == []
     epoch = begun_again(database)
-    assert do(database, work.commit, "task.7", epoch, "agent.1", "1")
+    assert do(database, task_queue.commit, "task.7", epoch, "agent.1", "1")
 
 
 def test_a_task_that_has_failed_and_that_nobody_has_seen_to_is_recovered_as_well(alice, database, tasks):
@@ -93,13 +99,13 @@ def test_a_task_that_has_failed_and_that_nobody_has_seen_to_is_recovered_as_well
 
 def test_a_blocked_task_gets_its_resources_by_hand(alice, database, tasks):
     failed(database, status=TaskStatus.BLOCKED, gpu=2)
-    do(database, pools.release, "task.7")
-    do(database, pools.put_in_service, "gpu", 1)
+    do(database, resource_pools.release, "task.7")
+    do(database, resource_pools.put_in_service, "gpu", 1)
     plan = alice.plan("task.7", "alice")
     assert plan.verdict == "task_failures.resource_failure"
     assert not alice.execute(plan)  # there still is none
     assert tasks.status("task.7") is TaskStatus.BLOCKED
-    do(database, pools.put_in_service, "gpu", 2)
+    do(database, resource_pools.put_in_service, "gpu", 2)
     with pytest.raises(NotPossible, match=r"task.7: its state has moved since the plan was made: fence was 0 and is 1"):
         alice.execute(plan)
 
@@ -123,9 +129,12 @@ def test_what_fails_by_hand_is_the_operators_again(alice, database, tasks, monke
     [
         (lambda database: SqlTaskStore(database).fence("task.7"), None),  # it was fenced when it was given up
         (lambda database: SqlTaskStore(database).count_retry("task.7", "task_failure", 1), r"retries was \{\} and is"),
-        (lambda database: do(database, pools.set_pool, "gpu", 1), None),
-        (lambda database: do(database, work.enqueue, "task.7"), "waits was false and is true"),
-        (lambda database: do(database, pools.allocate, "task.7", {"gpu": 1}), r'held was \{\} and is \{"gpu": 1\}'),
+        (lambda database: do(database, resource_pools.set_pool, "gpu", 1), None),
+        (lambda database: do(database, task_queue.enqueue, "task.7"), "waits was false and is true"),
+        (
+            lambda database: do(database, resource_pools.allocate, "task.7", {"gpu": 1}),
+            r'held was \{\} and is \{"gpu": 1\}',
+        ),
         (
             lambda database: SqlTaskStore(database).set_restore_point(
                 "task.7", SqlTaskStore(database).checkpoints("task.7")[0]
@@ -135,7 +144,7 @@ def test_what_fails_by_hand_is_the_operators_again(alice, database, tasks, monke
     ],
 )
 def test_a_plan_is_refused_when_the_state_has_moved_since(alice, database, move, said):
-    do(database, pools.set_pool, "gpu", 1)
+    do(database, resource_pools.set_pool, "gpu", 1)
     given_up(database)
     plan = alice.plan("task.7", "alice")
     move(database)
@@ -186,9 +195,9 @@ def test_a_task_goes_on_from_the_checkpoint_that_was_chosen(alice, database, tas
 
 def test_another_runbook_makes_another_plan(alice, database):
     given_up(database)
-    file = Path(runbook.__file__).with_name("runbook.yaml")
+    file = Path(catalogue.__file__).with_name("runbook.yaml")
     text = re.sub(r" +- cleanup_resources:.*\n(?: {8,}.*\n)*?(?= +- restore_state)", "", file.read_text(), count=1)
-    other = Operator(database, runbook.loads(text))
+    other = Operator(database, catalogue.loads(text))
     plan = other.plan("task.7", "alice")
     assert [step.command for step in plan.steps] == ["restore_checkpoint", "retry_task"]
     with pytest.raises(NotPossible, match="runbook is"):
@@ -206,13 +215,13 @@ def test_what_automatic_recovery_is_at_is_left_to_it(alice, database):
 
 
 def test_where_there_is_nothing_to_recover_there_is_nothing_to_plan(alice, database):
-    do(database, work.submit, "task.7", None, {})
+    do(database, task_queue.submit, "task.7", None, {})
     with pytest.raises(NotPossible, match=r"task.7: there is nothing to plan: task_waits"):
         alice.plan("task.7", "alice")
     with pytest.raises(NotPossible, match=r"task.9: there is no task of this name in "):
         alice.analyze("task.9")
     epoch = begun_again(database)
-    do(database, work.commit, "task.7", epoch, "agent.1", "1")
+    do(database, task_queue.commit, "task.7", epoch, "agent.1", "1")
     with pytest.raises(NotPossible, match=r"task.7: there is nothing to plan: task_finished"):
         alice.plan("task.7", "alice")
     with pytest.raises(NotPossible, match=r"task.7: is completed, and has no state any more"):
@@ -281,7 +290,7 @@ def test_the_core_goes_on_with_what_was_recovered_by_hand(alice, database, tasks
     assert alice.execute(alice.plan("task.7", "alice"))
     assert alice.verify("task.7", "alice")
     epoch = begun_again(database)
-    do(database, work.fail, "task.7", epoch, "agent.1", TaskStatus.FAILED, "again")
+    do(database, task_queue.fail, "task.7", epoch, "agent.1", TaskStatus.FAILED, "again")
     core_looks(database, {"task_failure": {"max_retries": 2, "retry_delay": 0}})
     assert tasks.status("task.7") is TaskStatus.QUEUED
 

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from recovery.local.nursery_client import AsyncNursery
+from recovery.local.fork_server_client import AsyncNursery
 
 PIDS = {"agent.0": 100, "agent.1": 101, "agent.2": 102}
 

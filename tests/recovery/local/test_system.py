@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from recovery.local import LocalConfig, LocalSystem, work
+from recovery.local import LocalConfig, LocalSystem, task_queue
 from recovery.local import system as system_module
-from recovery.local.nursery_client import NurseryGone
+from recovery.local.fork_server_client import NurseryGone
 from recovery.model import TaskStatus
 from recovery.stores.database import Database
 from tests.recovery.conftest import emptied
@@ -224,7 +224,7 @@ def test_what_a_system_has_left_under_way_goes_on_with_the_next_one_on_its_store
     process.wait(PATIENCE)
     until(lambda: not any(map(runs, pids)))
     with closing(Database(url)) as database:
-        under_way = database.read(work.had_by)
+        under_way = database.read(task_queue.had_by)
     assert under_way
     conditions = {"task_failure": {"max_retries": 1, "retry_delay": 0.1}}
     recovery = {"detection": QUICK["recovery"]["detection"], "conditions": conditions}

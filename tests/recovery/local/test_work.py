@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from recovery.local import fleet, logbook, pools, work
+from recovery.local import agent_registry, log_store, resource_pools, task_queue
 from recovery.local.ports import LocalTasks
 from recovery.model import TaskStatus, TaskView
 from recovery.stores.sql_tasks import SqlTaskStore
@@ -23,14 +23,14 @@ class Queue:
 
     def submit(self, *names, payload=None, needs=None):
         for name in names:
-            self.do(work.submit, name, payload, needs or {})
+            self.do(task_queue.submit, name, payload, needs or {})
 
     def agent(self, name):
-        self.agents[name] = self.do(fleet.arrive, name, 1)
+        self.agents[name] = self.do(agent_registry.arrive, name, 1)
         return name
 
     def take(self, agent):
-        return self.do(work.take, agent, self.agents[agent])
+        return self.do(task_queue.take, agent, self.agents[agent])
 
 
 @pytest.fixture
@@ -56,13 +56,13 @@ class InBetween:
 
 
 def test_what_is_seen_of_a_task_is_of_one_moment_whatever_agents_do_meanwhile(queue):
-    queue.do(pools.set_pool, "gpu", 2)
+    queue.do(resource_pools.set_pool, "gpu", 2)
     queue.submit("task.0", needs={"gpu": 2})
     seen = LocalTasks(InBetween(queue.database, lambda: queue.take("agent.0")), at_head=True)
     waits = TaskView("task.0", TaskStatus.QUEUED, 0, waiting_in_queue=True, needs={"gpu": 2})
     assert asyncio.run(seen.inspect("task.0")) == waits
     seen = LocalTasks(
-        InBetween(queue.database, lambda: queue.do(work.commit, "task.0", 1, "agent.0", "1")), at_head=True
+        InBetween(queue.database, lambda: queue.do(task_queue.commit, "task.0", 1, "agent.0", "1")), at_head=True
     )
     runs = TaskView("task.0", TaskStatus.RUNNING, 1, "agent.0", needs={"gpu": 2}, held={"gpu": 2})
     assert asyncio.run(seen.inspect("task.0")) == runs
@@ -73,14 +73,14 @@ def test_what_is_seen_of_a_task_is_of_one_moment_whatever_agents_do_meanwhile(qu
 
 def test_who_outlives_its_system_has_no_name_any_more(queue):
     queue.submit("task.0")
-    queue.do(fleet.dismiss_all)
-    assert queue.do(fleet.known) == []
+    queue.do(agent_registry.dismiss_all)
+    assert queue.do(agent_registry.known) == []
     assert queue.take("agent.0") is None
     old = queue.agents["agent.0"]
     queue.agent("agent.0")
-    assert [agent.name for agent in queue.do(fleet.known)] == ["agent.0"]
-    assert not queue.do(fleet.beat, "agent.0", old, {})
-    assert queue.do(fleet.beat, "agent.0", queue.agents["agent.0"], {})
+    assert [agent.name for agent in queue.do(agent_registry.known)] == ["agent.0"]
+    assert not queue.do(agent_registry.beat, "agent.0", old, {})
+    assert queue.do(agent_registry.beat, "agent.0", queue.agents["agent.0"], {})
     assert queue.take("agent.0").task_id == "task.0"
 
 
@@ -89,18 +89,18 @@ def test_tasks_are_taken_in_the_order_in_which_they_were_submitted_each_by_one_a
     first, second, third = queue.take("agent.0"), queue.take("agent.1"), queue.take("agent.0")
     assert (first.task_id, first.epoch, first.payload) == ("b", 1, {"rows": [1, 2]})
     assert (second.task_id, third) == ("a", None)
-    assert queue.do(work.had_by, "agent.0") == ["b"]
-    assert queue.do(work.had_by) == ["a", "b"]
+    assert queue.do(task_queue.had_by, "agent.0") == ["b"]
+    assert queue.do(task_queue.had_by) == ["a", "b"]
     assert queue.tasks.status("a") is TaskStatus.RUNNING
 
 
 def test_the_effect_of_an_attempt_stands_once(queue):
     queue.submit("a")
     epoch = queue.take("agent.0").epoch
-    assert queue.do(work.commit, "a", epoch, "agent.0", "1")
-    assert not queue.do(work.commit, "a", epoch, "agent.0", "2")
-    assert queue.do(work.effects) == {"a": 1}
-    assert queue.do(work.had_by) == []
+    assert queue.do(task_queue.commit, "a", epoch, "agent.0", "1")
+    assert not queue.do(task_queue.commit, "a", epoch, "agent.0", "2")
+    assert queue.do(task_queue.effects) == {"a": 1}
+    assert queue.do(task_queue.had_by) == []
 
 
 def test_the_effect_of_a_fenced_attempt_does_not_stand(queue):
@@ -108,32 +108,32 @@ def test_the_effect_of_a_fenced_attempt_does_not_stand(queue):
     late = queue.take("agent.0").epoch
     queue.tasks.fence("a")
     queue.tasks.requeue("a")
-    queue.do(work.enqueue, "a")
+    queue.do(task_queue.enqueue, "a")
     second = queue.take("agent.1").epoch
-    assert not queue.do(work.commit, "a", late, "agent.0", "1")
-    assert queue.do(work.effects) == {}
-    assert queue.do(work.had_by, "agent.1") == ["a"]
-    assert queue.do(work.commit, "a", second, "agent.1", "2")
+    assert not queue.do(task_queue.commit, "a", late, "agent.0", "1")
+    assert queue.do(task_queue.effects) == {}
+    assert queue.do(task_queue.had_by, "agent.1") == ["a"]
+    assert queue.do(task_queue.commit, "a", second, "agent.1", "2")
 
 
 def test_an_attempt_that_fails_is_on_record_and_its_agent_is_still_known(queue):
     queue.submit("a")
     epoch = queue.take("agent.0").epoch
-    assert queue.do(work.fail, "a", epoch, "agent.0", TaskStatus.FAILED, "out_of_disk")
-    found = queue.do(work.find, "a")
+    assert queue.do(task_queue.fail, "a", epoch, "agent.0", TaskStatus.FAILED, "out_of_disk")
+    found = queue.do(task_queue.find, "a")
     assert (found.agent, found.error_code, found.waits) == ("agent.0", "out_of_disk", False)
-    assert queue.do(work.had_by) == []
-    assert list(queue.do(logbook.search, "/var/log/tasks/", "ERROR.*a")) == ["ERROR a on agent.0: out_of_disk"]
-    assert not queue.do(work.fail, "a", epoch - 1, "agent.0", TaskStatus.FAILED, "again")
+    assert queue.do(task_queue.had_by) == []
+    assert list(queue.do(log_store.search, "/var/log/tasks/", "ERROR.*a")) == ["ERROR a on agent.0: out_of_disk"]
+    assert not queue.do(task_queue.fail, "a", epoch - 1, "agent.0", TaskStatus.FAILED, "again")
 
 
 def test_who_has_lost_its_name_takes_nothing(queue):
     queue.submit("a")
     before = queue.agents["agent.0"]
     queue.agent("agent.0")
-    assert queue.do(work.take, "agent.0", before) is None
-    assert not queue.do(fleet.beat, "agent.0", before, {})
-    assert queue.do(fleet.beat, "agent.0", queue.agents["agent.0"], {"a": 0.5})
+    assert queue.do(task_queue.take, "agent.0", before) is None
+    assert not queue.do(agent_registry.beat, "agent.0", before, {})
+    assert queue.do(agent_registry.beat, "agent.0", queue.agents["agent.0"], {"a": 0.5})
     assert queue.take("agent.0").task_id == "a"
 
 
@@ -141,64 +141,64 @@ def test_a_task_is_put_at_the_head_or_at_the_tail_and_waits_once(queue):
     queue.submit("a", "b", "c")
     for _ in range(2):
         queue.take("agent.0")
-    assert queue.do(work.enqueue, "a", at_head=True)
-    assert queue.do(work.enqueue, "b")
-    assert queue.do(work.enqueue, "b", at_head=True)
-    assert queue.do(work.waiting) == ["a", "c", "b"]
-    assert queue.do(work.depth) == 3
-    assert not queue.do(work.enqueue, "nobody")
+    assert queue.do(task_queue.enqueue, "a", at_head=True)
+    assert queue.do(task_queue.enqueue, "b")
+    assert queue.do(task_queue.enqueue, "b", at_head=True)
+    assert queue.do(task_queue.waiting) == ["a", "c", "b"]
+    assert queue.do(task_queue.depth) == 3
+    assert not queue.do(task_queue.enqueue, "nobody")
 
 
 def test_a_task_that_is_over_is_not_taken_though_it_waits(queue):
     queue.submit("a", "b")
     queue.tasks.escalate("a", "by hand")
     assert queue.take("agent.0").task_id == "b"
-    assert queue.do(work.waiting) == []
+    assert queue.do(task_queue.waiting) == []
 
 
 def test_a_task_waits_for_what_it_needs_and_others_overtake_it(queue):
-    queue.do(pools.set_pool, "gpu", 3)
+    queue.do(resource_pools.set_pool, "gpu", 3)
     queue.submit("large", needs={"gpu": 2})
     queue.submit("another", needs={"gpu": 2})
     queue.submit("small", needs={"gpu": 1})
     assert [queue.take(agent).task_id for agent in ("agent.0", "agent.1")] == ["large", "small"]
     assert queue.take("agent.0") is None
-    assert queue.do(pools.health)[0].free == 0
-    assert queue.do(work.commit, "large", 1, "agent.0", "1")
-    assert queue.do(pools.held, "large") == {}
+    assert queue.do(resource_pools.health)[0].free == 0
+    assert queue.do(task_queue.commit, "large", 1, "agent.0", "1")
+    assert queue.do(resource_pools.held, "large") == {}
     assert queue.take("agent.0").task_id == "another"
 
 
 def test_a_task_that_needs_what_is_out_of_service_is_blocked(queue):
-    queue.do(pools.set_pool, "gpu", 2)
+    queue.do(resource_pools.set_pool, "gpu", 2)
     queue.submit("a", needs={"gpu": 2})
-    queue.do(pools.put_in_service, "gpu", 1)
+    queue.do(resource_pools.put_in_service, "gpu", 1)
     assert queue.take("agent.0") is None
     assert queue.tasks.status("a") is TaskStatus.BLOCKED
-    assert queue.do(work.find, "a").error_code == work.UNAVAILABLE
-    assert queue.do(pools.held, "a") == {}
+    assert queue.do(task_queue.find, "a").error_code == task_queue.UNAVAILABLE
+    assert queue.do(resource_pools.held, "a") == {}
 
 
 def test_units_that_are_allocated_stay_so_when_the_pool_shrinks(queue):
-    queue.do(pools.set_pool, "gpu", 2)
-    assert queue.do(pools.allocate, "a", {"gpu": 2})
-    queue.do(pools.put_in_service, "gpu", 1)
-    (pool,) = queue.do(pools.health)
+    queue.do(resource_pools.set_pool, "gpu", 2)
+    assert queue.do(resource_pools.allocate, "a", {"gpu": 2})
+    queue.do(resource_pools.put_in_service, "gpu", 1)
+    (pool,) = queue.do(resource_pools.health)
     assert (pool.units, pool.available, pool.free, pool.healthy) == (2, 1, 0, False)
-    assert queue.do(pools.held, "a") == {"gpu": 2}
-    assert queue.do(pools.allocate, "a", {"gpu": 2})  # it has them
-    assert not queue.do(pools.allocate, "b", {"gpu": 1})
-    assert queue.do(pools.release, "a") == {"gpu": 2}
-    assert queue.do(pools.release, "a") == {}
-    assert not queue.do(pools.allocate, "b", {"gpu": 2})
-    assert queue.do(pools.held, "b") == {}
+    assert queue.do(resource_pools.held, "a") == {"gpu": 2}
+    assert queue.do(resource_pools.allocate, "a", {"gpu": 2})  # it has them
+    assert not queue.do(resource_pools.allocate, "b", {"gpu": 1})
+    assert queue.do(resource_pools.release, "a") == {"gpu": 2}
+    assert queue.do(resource_pools.release, "a") == {}
+    assert not queue.do(resource_pools.allocate, "b", {"gpu": 2})
+    assert queue.do(resource_pools.held, "b") == {}
 
 
 def test_what_a_task_holds_counts_for_what_it_asks(queue):
-    queue.do(pools.set_pool, "gpu", 2)
-    assert queue.do(pools.allocate, "a", {"gpu": 1})
-    assert queue.do(pools.allocate, "a", {"gpu": 2})
-    assert queue.do(pools.held, "a") == {"gpu": 2}
+    queue.do(resource_pools.set_pool, "gpu", 2)
+    assert queue.do(resource_pools.allocate, "a", {"gpu": 1})
+    assert queue.do(resource_pools.allocate, "a", {"gpu": 2})
+    assert queue.do(resource_pools.held, "a") == {"gpu": 2}
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_what_a_task_holds_counts_for_what_it_asks(queue):
     [({"gpu": 3}, "needs 3 of gpu, and there are 2"), ({"cpu": 1}, "needs 1 of cpu, and there is no such pool")],
 )
 def test_a_task_that_can_never_have_what_it_needs_is_refused(queue, needs, said):
-    queue.do(pools.set_pool, "gpu", 2)
+    queue.do(resource_pools.set_pool, "gpu", 2)
     with pytest.raises(ValueError, match=said):
         queue.submit("a", needs=needs)
     assert queue.tasks.status("a") is None
@@ -225,25 +225,25 @@ def test_what_is_no_json_or_too_large_or_there_already_is_refused(queue):
 
 
 def test_pools_that_do_not_exist_or_have_less_are_refused(queue):
-    queue.do(pools.set_pool, "gpu", 2)
+    queue.do(resource_pools.set_pool, "gpu", 2)
     with pytest.raises(KeyError, match="cpu"):
-        queue.do(pools.put_in_service, "cpu", 1)
+        queue.do(resource_pools.put_in_service, "cpu", 1)
     with pytest.raises(ValueError, match="gpu: has 2 units; valid: 0 to 2 in service"):
-        queue.do(pools.put_in_service, "gpu", 3)
+        queue.do(resource_pools.put_in_service, "gpu", 3)
 
 
 def test_what_somebody_has_abandoned_has_failed(queue):
     queue.submit("a")
     queue.take("agent.0")
-    queue.do(work.abandon, "a", "system_restarted")
+    queue.do(task_queue.abandon, "a", "system_restarted")
     assert queue.tasks.halted() == ("a",)
-    assert queue.do(work.find, "a").error_code == "system_restarted"
+    assert queue.do(task_queue.find, "a").error_code == "system_restarted"
 
 
 def test_logs_are_found_below_a_path_and_not_beside_it(queue):
-    queue.do(logbook.write, "/var/log/tasks/a", "ERROR a")
-    queue.do(logbook.write, "/var/log_tasks/a", "ERROR b")
-    queue.do(logbook.write, "/var/log/agents/agent.0", "x" * 5000)
-    assert list(queue.do(logbook.search, "/var/log/", "ERROR")) == ["ERROR a"]
-    assert list(queue.do(logbook.search, "/var/log/tasks/", "", since=1e12)) == []
-    assert [len(line) for line in queue.do(logbook.search, "/var/log/agents/", "x")] == [logbook.LONGEST]
+    queue.do(log_store.write, "/var/log/tasks/a", "ERROR a")
+    queue.do(log_store.write, "/var/log_tasks/a", "ERROR b")
+    queue.do(log_store.write, "/var/log/agents/agent.0", "x" * 5000)
+    assert list(queue.do(log_store.search, "/var/log/", "ERROR")) == ["ERROR a"]
+    assert list(queue.do(log_store.search, "/var/log/tasks/", "", since=1e12)) == []
+    assert [len(line) for line in queue.do(log_store.search, "/var/log/agents/", "x")] == [log_store.LONGEST]

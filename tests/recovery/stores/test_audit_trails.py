@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from recovery.audit import AuditEntry
-from recovery.stores.schema import AUDIT, META
 from recovery.stores.sql_audit import SqlAudit
+from recovery.stores.tables import AUDIT, META
 
 LINES = [
     ("recovery.opened", 0, "task.1", "task_failure", None, ""),

@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from recovery.stores import database as module
 from recovery.stores.database import Database
 from recovery.stores.errors import StoreError
-from recovery.stores.schema import (
+from recovery.stores.sql_tasks import SqlTaskStore
+from recovery.stores.tables import (
     AGENTS,
     ALLOCATIONS,
     EFFECTS,
@@ -29,7 +30,6 @@ from recovery.stores.schema import (
     VERSION,
     WORK,
 )
-from recovery.stores.sql_tasks import SqlTaskStore
 
 
 @pytest.fixture

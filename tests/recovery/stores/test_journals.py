@@ -12,8 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from recovery.alerts import Severity
-from recovery.escalation import Escalation
 from recovery.journal import read, written
 from recovery.model import (
     Analysis,
@@ -30,9 +28,11 @@ from recovery.model import (
     Symptom,
     TaskStatus,
 )
+from recovery.monitoring.alerts import Severity
 from recovery.stores.errors import StoreError
-from recovery.stores.schema import JOURNAL
 from recovery.stores.sql_journal import SqlJournal
+from recovery.stores.tables import JOURNAL
+from recovery.supervision.escalation_queue import Escalation
 from sim.loop import run
 from tests.recovery.small_system import failure_of
 

@@ -8,8 +8,8 @@ from sqlalchemy import delete, update
 from recovery.checkpoints import is_intact
 from recovery.model import FINISHED, HALTED, LEGAL_TRANSITIONS, TaskStatus
 from recovery.stores.memory import IllegalTransition, MemoryTaskStore
-from recovery.stores.schema import CHECKPOINTS, RETRIES, TASKS
 from recovery.stores.sql_tasks import SqlTaskStore
+from recovery.stores.tables import CHECKPOINTS, RETRIES, TASKS
 from tests.recovery.stores.calls import CALLS, answers
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"))

@@ -17,19 +17,19 @@ def small(tmp_path, monkeypatch):
 @pytest.fixture
 def interrupts(monkeypatch):
     """Ctrl-C when so many runs are finished."""
-    import sim.bench
-    import sim.experiments.workers as workers
+    import sim.experiments.runs.executor as workers
+    import sim.simulation
 
     def after(finished):
         done = []
 
-        def run(*arguments, real=sim.bench.run, **options):
+        def run(*arguments, real=sim.simulation.run, **options):
             if len(done) == finished:
                 raise KeyboardInterrupt
             done.append(real(*arguments, **options))
             return done[-1]
 
         monkeypatch.setattr(workers, "run", run)
-        monkeypatch.setattr(sim.bench, "run", run)
+        monkeypatch.setattr(sim.simulation, "run", run)
 
     return after

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from sim.cli import main
-from sim.experiments import backends
+from sim.experiments.runs import backends
 from tests.sim.cli.small import ROOT
 from tests.sim.experiments.clusters import cluster
 

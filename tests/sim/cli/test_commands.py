@@ -44,7 +44,7 @@ def test_help_of_each_command_has_an_example_that_parses(command, capsys):
 
 
 def test_version_is_the_installed_one(capsys):
-    from sim.experiments.origin import installed_version
+    from sim.experiments.runs.provenance import installed_version
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"recovery-bench {installed_version()}\n"
@@ -289,13 +289,13 @@ def test_schema_is_that_of_scenarios(capsys):
 
 
 def test_runbook_is_the_documented_one(capsys):
-    from recovery import runbook
+    from recovery.runbook import catalogue
 
     assert main(["runbook", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(runbook.documented().as_dict()))
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(catalogue.documented().as_dict()))
     assert main(["runbook"]) == 0
     out = capsys.readouterr().out
-    assert [name for name, _ in runbook.documented().entries() if name not in out] == []
+    assert [name for name, _ in catalogue.documented().entries() if name not in out] == []
 
 
 def test_demo_draws_the_same_picture_every_time(tmp_path, monkeypatch, capsys):

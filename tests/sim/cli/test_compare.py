@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scenarios.metrics import lookup
+from scenarios.fields.metrics import lookup
 from sim.cli import main
 
 BASE = [

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 import sim
-from sim.cli import differences, main
-from sim.reports.difference import first_difference
+from sim.cli import main
+from sim.cli.commands import diff
+from sim.reports.history_diff import first_difference
 from tests.sim.cli.small import SMALL
 from tests.sim.world.stories import scenario
 
@@ -128,12 +129,12 @@ def test_determinism_is_checked_in_two_processes(capsys):
 
 def test_a_run_that_is_not_deterministic_is_caught(capsys, monkeypatch):
     """The twin: one of the two processes has another idea of how long a restart takes."""
-    run, restarts = differences._run, iter(("20s", "21s"))
+    run, restarts = diff._run, iter(("20s", "21s"))
 
     def other(name: str, options: list[str], file: str, hash_seed: str) -> None:
         run(name, [*options, "--set", f"agents.restart_time={next(restarts)}"], file, hash_seed)
 
-    monkeypatch.setattr(differences, "_run", other)
+    monkeypatch.setattr(diff, "_run", other)
     assert main(["run", "small.scenario.yaml", "--check-determinism"]) == 1
     assert "two processes: not the same from event " in capsys.readouterr().out
 
@@ -159,7 +160,7 @@ def test_a_core_is_caught_that_depends_on_hashes_or_on_the_machine(folder, capsy
 
 def test_one_history_that_is_judged_in_two_ways_is_caught(capsys, monkeypatch):
     """The twin: one of the two processes counts one task more, in the same history."""
-    run, more = differences._run, iter((0, 1))
+    run, more = diff._run, iter((0, 1))
 
     def other(name: str, options: list[str], file: str, hash_seed: str) -> None:
         run(name, options, file, hash_seed)
@@ -167,7 +168,7 @@ def test_one_history_that_is_judged_in_two_ways_is_caught(capsys, monkeypatch):
         result["runs"][0]["metrics"]["tasks.submitted"] += next(more)
         Path(file + ".json").write_text(json.dumps(result))
 
-    monkeypatch.setattr(differences, "_run", other)
+    monkeypatch.setattr(diff, "_run", other)
     assert main(["run", "small.scenario.yaml", "--check-determinism"]) == 1
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 2

@@ -8,8 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from sim.cli.errors import BadInput
-from sim.cli.files import PICTURES, as_json, check_picture, check_writable, draw, write_json, written
-from sim.drawing import FORMATS
+from sim.cli.output.files import PICTURES, as_json, check_picture, check_writable, draw, write_json, written
+from sim.presentation.figure_style import FORMATS
 
 
 def test_json_has_no_bare_tokens_for_what_is_no_number():

@@ -110,7 +110,7 @@ def test_an_interrupt_while_it_is_looked_for_leaves_nothing(settling, capsys, mo
     def simulate(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sim.experiments.warmup.simulate", simulate)
+    monkeypatch.setattr("sim.experiments.runs.warmup.simulate", simulate)
     assert main([*RUN, "--json", "found.json"]) == 130
     assert capsys.readouterr() == ("", "interrupted; nothing was finished\n")
     assert not (settling / "found.json").exists()

@@ -44,7 +44,7 @@ def test_an_interrupt_before_anything_is_finished_leaves_nothing(small, capsys, 
 
 
 def test_an_interrupt_that_python_swallows_is_not_lost(small, capsys, monkeypatch):
-    import sim.experiments.workers as workers
+    import sim.experiments.runs.executor as workers
 
     def run(*arguments, real=workers.run):
         with contextlib.suppress(KeyboardInterrupt):  # as in a callback of the garbage collector

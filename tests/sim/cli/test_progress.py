@@ -6,7 +6,8 @@ import re
 import pytest
 from rich.console import Console
 
-from sim.cli import consoles, main
+from sim.cli import main
+from sim.cli.output import console as console_module
 
 PRECISE = ["run", "small.scenario.yaml", "--precision", "3%", "--precise", "tasks.sojourn.mean", "--seed", "7"]
 
@@ -25,14 +26,14 @@ class Clock:
 def terminal(monkeypatch):
     """What is shown on a terminal, in the place of stderr; not in color."""
     shown = io.StringIO()
-    real = consoles.console
+    real = console_module.console
 
     def console(no_color=False, *, stderr=False):
         if not stderr:
             return real(no_color)
         return Console(file=shown, force_terminal=True, width=80, color_system=None, legacy_windows=False)
 
-    monkeypatch.setattr(consoles, "console", console)
+    monkeypatch.setattr(console_module, "console", console)
     return shown
 
 
@@ -40,7 +41,7 @@ def on_a_terminal(steps, seconds, width=80, name="agent-failure", **told):
     """The line that a bar of ten shows after so many steps of so many seconds each."""
     from rich.progress import Progress
 
-    from sim.cli.bars import columns
+    from sim.cli.output.progress_bar import columns
 
     clock = Clock()
     shown = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, update
 
-from recovery import runbook
 from recovery.checkpoints import sealed
+from recovery.runbook import catalogue
 from recovery.stores.database import Database
-from recovery.stores.schema import AUDIT, CHECKPOINTS, META
 from recovery.stores.sql_tasks import SqlTaskStore
+from recovery.stores.tables import AUDIT, CHECKPOINTS, META
 from sim.cli import main
-from sim.cli.recover_access import TOKEN
-from sim.cli.recover_state import file_name
+from sim.cli.recover.access import TOKEN
+from sim.cli.recover.state import file_name
 from tests.recovery.local.stories import failed, given_up
 
 FOLDER_ESCAPES = (
@@ -257,7 +257,7 @@ def test_a_trail_may_be_read_about_one_subject(desk):
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line_and_changes_nothing(desk, arguments, said):
-    text = Path(runbook.__file__).with_name("runbook.yaml").read_text()
+    text = Path(catalogue.__file__).with_name("runbook.yaml").read_text()
     (desk.folder / "cycle.yaml").write_text(text.replace("cleanup_previous", "resource_reallocation, task_retry", 1))
     before = _content(desk)
     assert said in desk.refused(*arguments)
@@ -358,7 +358,7 @@ def test_what_is_no_text_is_refused_in_one_line(desk):
     assert desk.refused("task", "analyze", "task.7").startswith("alice: is no operator with that token")
 
 
-PAGE = Path(runbook.__file__).with_name("README.md").read_text(encoding="utf-8")
+PAGE = Path(catalogue.__file__).with_name("README.md").read_text(encoding="utf-8")
 
 
 def alike(text):
@@ -375,7 +375,7 @@ def test_the_page_shows_what_the_commands_say(tmp_path, monkeypatch, capsys):
     database = Database("sqlite:///jobs.db")
     given_up(database, "job.3")
     database.close()
-    monkeypatch.setattr("sim.cli.recover_access.confirmed", lambda question, *, yes: None)  # somebody says yes
+    monkeypatch.setattr("sim.cli.recover.access.confirmed", lambda question, *, yes: None)  # somebody says yes
     shown_by = 0
     for part in block.split("$ ")[1:]:
         command, _, shown = part.partition("\n")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from recovery import runbook
+from recovery.runbook import catalogue
 from sim.cli import main
 
-TEXT = Path(runbook.__file__).with_name("runbook.yaml").read_text(encoding="utf-8")
+TEXT = Path(catalogue.__file__).with_name("runbook.yaml").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)

@@ -86,14 +86,14 @@ def test_an_interrupt_before_anything_is_finished_leaves_nothing(folder, capsys,
 
 
 def test_processes_that_die_are_told_of(folder, capsys, monkeypatch):
-    from sim.experiments import selection
-    from sim.experiments.backends import WorkersDied
+    from sim.experiments.runs.backends import WorkersDied
+    from sim.experiments.selection import select
 
     def summaries(works, on, on_lost):
         on_lost(len(works))
         raise WorkersDied("processes that execute runs have died twice; valid: fewer --jobs")
 
-    monkeypatch.setattr(selection, "summaries", summaries)
+    monkeypatch.setattr(select, "summaries", summaries)
     assert main([*BASE, *GRID, *WANTED, "--jobs", "2"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "a process that executes runs has died; the 40 runs that are left are given to others",
@@ -102,17 +102,17 @@ def test_processes_that_die_are_told_of(folder, capsys, monkeypatch):
 
 
 def test_a_violated_invariant_is_said_and_is_status_1(folder, capsys, monkeypatch):
-    import sim.bench
+    import sim.simulation
     from sim.invariants import Violation
 
-    real = sim.bench.check_all
+    real = sim.simulation.check_all
 
     def check_all(record):
         found = real(record)
         broken = [Violation("fencing", 3.0, "task.1", "is done twice", 0)] if record.meta["seed"] == "7/2" else []
         return {**found, "fencing": broken}
 
-    monkeypatch.setattr(sim.bench, "check_all", check_all)
+    monkeypatch.setattr(sim.simulation, "check_all", check_all)
     assert main([*BASE, "--grid", "agents.restart_time=5s,20s", *WANTED, "--quiet"]) == 1
     err = capsys.readouterr().err.splitlines()
     assert err == [f"agents.restart_time={value} 7/2: fencing at 3 s: task.1: is done twice" for value in (5, 20)]

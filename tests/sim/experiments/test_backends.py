@@ -14,11 +14,11 @@ from joblib.externals.loky.process_executor import _ExecutorManagerThread
 
 import scenarios
 import sim
-from sim.experiments import backends
-from sim.experiments.backends import Backend, BackendError, WorkersDied
-from sim.experiments.designs import grid
-from sim.experiments.sweep import sweep
-from sim.experiments.sweep_folder import RESULTS
+from sim.experiments.runs import backends
+from sim.experiments.runs.backends import Backend, BackendError, WorkersDied
+from sim.experiments.sweeps.designs import grid
+from sim.experiments.sweeps.folder import RESULTS
+from sim.experiments.sweeps.sweep import sweep
 from tests.sim.experiments.clusters import cluster
 from tests.sim.experiments.dying import dies_while_it_sends
 

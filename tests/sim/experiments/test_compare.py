@@ -5,9 +5,9 @@ import pytest
 import scenarios
 import sim
 from scenarios.errors import ScenarioError
-from scenarios.metrics import UnknownMetric
-from sim.experiments.compare import compare
-from sim.experiments.observed import NeverObserved
+from scenarios.fields.metrics import UnknownMetric
+from sim.experiments.comparison.compare import compare
+from sim.experiments.runs.unobserved import NeverObserved
 
 FASTER = {"recovery.detection.heartbeat_interval": "2s"}
 SHORT = {"duration": "20m", "warmup": "2m"}

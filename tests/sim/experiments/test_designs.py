@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import scenarios
 from scenarios.errors import ScenarioError
-from sim.experiments.designs import DesignError, Range, axis, canonical, grid, number, shown, space, spread
+from sim.experiments.sweeps.designs import DesignError, Range, axis, canonical, grid, number, shown, space, spread
 
 BEATS, COUNT = "recovery.detection.heartbeat_interval", "agents.count"
 

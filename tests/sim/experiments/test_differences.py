@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.experiments.differences import Observed, differences, holm
+from sim.stats.paired_differences import Observed, differences, holm
 
 
 def observed(a, b, direction="lower", name="x"):

@@ -10,9 +10,9 @@ from scipy import stats
 
 import scenarios
 import sim
-from sim.experiments.observed import NeverObserved
-from sim.experiments.precision import LEAST, Asked, next_look, reached
-from sim.statistics import Estimate, estimate
+from sim.experiments.runs.unobserved import NeverObserved
+from sim.stats.estimates import Estimate, estimate
+from sim.stats.precision import LEAST, Asked, next_look, reached
 
 
 def asked(epsilon=0.1, most=1000):

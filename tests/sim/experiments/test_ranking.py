@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.experiments.ranking import FIRST, KimNelson, NotRankable, eta
+from sim.stats.ranking_and_selection import FIRST, KimNelson, NotRankable, eta
 
 
 def fed(procedure, rows):

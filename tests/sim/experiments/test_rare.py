@@ -8,8 +8,8 @@ from scipy.linalg import expm
 
 import scenarios
 import sim
-from sim.experiments.events import RareError, event_of, level_of
-from sim.statistics import proportion
+from sim.experiments.rare_events.events import RareError, event_of, level_of
+from sim.stats.estimates import proportion
 
 QUEUE = scenarios.loads("""
 name: queue

@@ -8,13 +8,13 @@ import pytest
 import scenarios
 import sim
 from scenarios.errors import ScenarioError
-from scenarios.metrics import UnknownMetric
-from sim.experiments import selection
-from sim.experiments.backends import Backend
-from sim.experiments.designs import grid
-from sim.experiments.selection import NotSelectable, as_it_is, select
-from sim.experiments.summaries import RunSummary
-from sim.statistics import estimate
+from scenarios.fields.metrics import UnknownMetric
+from sim.experiments.runs.backends import Backend
+from sim.experiments.runs.summary import RunSummary
+from sim.experiments.selection import select as select_module
+from sim.experiments.selection.select import NotSelectable, as_it_is, select
+from sim.experiments.sweeps.designs import grid
+from sim.stats.estimates import estimate
 
 INTERVAL = "recovery.detection.heartbeat_interval"
 DETECT = "recovery.detect.mean"
@@ -46,7 +46,7 @@ def pretend(monkeypatch):
                 metrics = {"tasks.sojourn.mean": value(agents, number), "tasks.throughput": value(agents, number)}
                 yield key, RunSummary(name, "", 1, 60.0, 0.1, metrics, violations(agents, number))
 
-        monkeypatch.setattr(selection, "summaries", summaries)
+        monkeypatch.setattr(select_module, "summaries", summaries)
         return names
 
     return of

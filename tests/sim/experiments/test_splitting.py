@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.branches import Trajectory
-from sim.experiments.splitting import Flight, Splitting, combined, split
-from sim.statistics import proportion
+from sim.experiments.rare_events.splitting import Flight, Splitting, combined, split
+from sim.randomness.branching import Trajectory
+from sim.stats.estimates import proportion
 
 UP, STEPS, HEIGHT = 0.35, 60, 12
 

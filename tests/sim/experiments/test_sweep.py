@@ -14,11 +14,11 @@ import pytest
 
 import scenarios
 import sim
-from sim.experiments import sweep as module
-from sim.experiments import sweep_folder
-from sim.experiments.designs import DesignError, grid
-from sim.experiments.sweep import load_sweep, sweep
-from sim.experiments.sweep_folder import RESULTS, SweepFolder, SweepFolderError
+from sim.experiments.sweeps import folder
+from sim.experiments.sweeps import sweep as module
+from sim.experiments.sweeps.designs import DesignError, grid
+from sim.experiments.sweeps.folder import RESULTS, SweepFolder, SweepFolderError
+from sim.experiments.sweeps.sweep import load_sweep, sweep
 
 ROOT = Path(__file__).parents[3]
 COUNT, RESTART = "agents.count", "agents.restart_time"
@@ -93,7 +93,7 @@ PROGRAM = """
 import sys
 import scenarios
 from sim.experiments import sweep as module
-from sim.experiments.designs import grid
+from sim.experiments.sweeps.designs import grid
 from tests.sim.experiments.test_sweep import COUNT, RESTART, VALUES
 
 module.SECONDS_TO_KEEP = 0.0
@@ -200,7 +200,7 @@ def test_two_programs_do_not_sweep_in_one_folder(scenario, points, tmp_path):
 
 def test_where_files_cannot_be_locked_it_sweeps_without(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    spec = importlib.util.spec_from_file_location("lockless", sweep_folder.__file__)
+    spec = importlib.util.spec_from_file_location("lockless", folder.__file__)
     lockless = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "lockless", lockless)
     spec.loader.exec_module(lockless)
@@ -215,7 +215,7 @@ def test_a_full_disk_leaves_what_was_finished(scenario, points, tmp_path, monkey
     def full(*args, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sweep_folder.pq, "write_table", full)
+    monkeypatch.setattr(folder.pq, "write_table", full)
     with pytest.raises(SweepFolderError, match="No space left on device; what is finished is kept"):
         sweep(scenario, points, seed=7, out=tmp_path)
     monkeypatch.undo()

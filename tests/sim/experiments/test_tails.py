@@ -4,7 +4,7 @@ import pytest
 
 import scenarios
 import sim
-from sim.experiments.tails import heavy_tails
+from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.reports.table import summary
 
 

@@ -7,9 +7,9 @@ import pytest
 
 import scenarios
 import sim
-from sim.experiments.backends import Backend
-from sim.experiments.warmup import SLICES, NoWarmup, mser5
-from sim.statistics import estimate
+from sim.experiments.runs.backends import Backend
+from sim.experiments.runs.warmup import SLICES, NoWarmup, mser5
+from sim.stats.estimates import estimate
 
 QUEUE = """\
 name: queue

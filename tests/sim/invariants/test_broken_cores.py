@@ -17,17 +17,17 @@ import pytest
 import scenarios
 import sim
 from recovery import RecoveryEngine, Supervisor, System
-from recovery.commands import Command, documented_commands
-from recovery.evidence import Evidence
+from recovery.actions.commands import Command, documented_commands
+from recovery.actions.state import CheckpointManager
+from recovery.diagnosis.evidence import Evidence
 from recovery.journal import NO_JOURNAL
-from recovery.state import CheckpointManager
 from recovery.stores.memory import MemoryTaskStore
 from scenarios import Scenario
-from scenarios.metrics import INVARIANTS
-from sim.bench import BuildCore
-from sim.core import build_core, core_config, priced
+from scenarios.fields.metrics import INVARIANTS
+from sim.core.build import build_core, core_config, priced
 from sim.invariants import CHECKERS
-from sim.randomness import Streams
+from sim.randomness.streams import Streams
+from sim.simulation import BuildCore
 
 FAILING = """
 name: failing

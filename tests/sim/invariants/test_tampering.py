@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sim.history import Event, History
-from sim.history_rows import RowsInFile
+from sim.history.storage import RowsInFile
 from sim.invariants import CHECKERS, check_all
 
 Story = list[dict[str, Any]]

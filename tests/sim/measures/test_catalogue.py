@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isnan
 
-from scenarios.metrics import INVARIANTS, catalogue
+from scenarios.fields.metrics import INVARIANTS, catalogue
 from sim.history import Event, History
 from sim.invariants import CHECKERS, Violation, check_all
 from sim.measures import measure

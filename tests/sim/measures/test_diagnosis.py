@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from recovery.runbook import documented
+from recovery.runbook.catalogue import documented
 from sim.history import Event, History
 from sim.measures import confusion, measure, needless_recoveries
-from sim.measures.diagnosis import as_frame, diagnoses, total
+from sim.measures.metrics.diagnosis import as_frame, diagnoses, total
 from tests.sim.measures.test_recovery import at, recovery
 
 TASK, RESOURCE, AGENT, LINK = ENTRIES = [name for name, _ in documented().entries()]

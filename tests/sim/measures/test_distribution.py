@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.measures.distribution import describe, describe_censored
+from sim.measures.tables.distribution import describe, describe_censored
 
 STATISTICS = ("mean", "sd", "p50", "p95", "p99", "max")
 

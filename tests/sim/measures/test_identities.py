@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from sim.history import Event, History
 from sim.measures import measure
-from sim.measures.incidents import Incidents
-from sim.measures.recovery_time import PHASES, recovery_parts
-from sim.measures.timeline import running_totals
-from sim.measures.tracks import Tracks
+from sim.measures.metrics.recovery_time import PHASES, recovery_parts
+from sim.measures.tables.event_table import Tracks
+from sim.measures.tables.recoveries import Incidents
+from sim.measures.tables.step_functions import running_totals
 
 END = 50.0
 gaps = st.integers(0, 12).map(lambda eighths: eighths / 8)

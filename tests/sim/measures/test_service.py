@@ -10,12 +10,12 @@ import pytest
 
 import scenarios
 import sim
-from scenarios.steady_state import WINDOWED
-from sim.bench import Run
+from scenarios.sections.steady_state import WINDOWED
 from sim.history import Event, History
 from sim.measures import measure
-from sim.measures.tracks import Tracks
-from sim.measures.windows import METRICS, values
+from sim.measures.metrics.windows import METRICS, values
+from sim.measures.tables.event_table import Tracks
+from sim.simulation import Run
 
 BUSY = """
 name: busy

@@ -7,7 +7,7 @@ from math import inf, nan, sqrt
 import numpy as np
 import pytest
 
-from sim.statistics import Estimate, estimate
+from sim.stats.estimates import Estimate, estimate
 
 
 def test_an_interval_by_hand() -> None:

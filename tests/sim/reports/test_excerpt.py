@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sim.measures.tracks import Tracks
-from sim.reports.excerpt import faults, in_line, in_service, injected, interesting_window, recoveries, within
+from sim.measures.tables.event_table import Tracks
+from sim.reports.timeline_data import faults, in_line, in_service, injected, interesting_window, recoveries, within
 from tests.sim.reports.stories import agent_story, partition_story, quiet_story
 
 

@@ -9,9 +9,9 @@ from rich.console import Console
 
 import scenarios
 from scenarios import Scenario
+from sim.presentation.phrases import listed
 from sim.reports.explanation import explanation, first_sentence, hit, injected, retries, should_happen
 from sim.reports.settings import also_set
-from sim.reports.words import listed
 from tests.scenarios.whole import WHOLE
 
 PLAIN = """\

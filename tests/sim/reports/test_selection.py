@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 import scenarios
-from scenarios.metrics import lookup
-from sim.drawing import BLUE, PALE, VERMILION
-from sim.experiments.pictures.of_selections import MOST_ROWS
-from sim.experiments.selected import Ranked, Selection
-from sim.numbers import ASCII
+from scenarios.fields.metrics import lookup
+from sim.experiments.selection.plot import MOST_ROWS
+from sim.experiments.selection.result import Ranked, Selection
+from sim.presentation.figure_style import BLUE, PALE, VERMILION
+from sim.presentation.formatting import ASCII
 from sim.reports.selection import selection
-from sim.statistics import Estimate
+from sim.stats.estimates import Estimate
 
 
 def around(mean, half_width=1.0, unit="s"):

@@ -3,8 +3,8 @@
 import pytest
 
 import scenarios
-from sim.numbers import ASCII
-from sim.reports.sketch import CELLS, sketch
+from sim.presentation.formatting import ASCII
+from sim.reports.ascii_timeline import CELLS, sketch
 
 PLAIN = """\
 name: plain

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 import scenarios
-from sim.experiments.replications import Result
-from sim.experiments.summaries import RunSummary
-from sim.numbers import ASCII
+from sim.experiments.runs.replications import Result
+from sim.experiments.runs.summary import RunSummary
+from sim.presentation.formatting import ASCII
 from sim.reports.demo import side_by_side
 from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.table import failures, headline, packed, phases, summary
@@ -155,7 +155,7 @@ def test_violations_are_told_with_their_replication():
 def test_when_only_the_mean_fails_all_replications_are_repeated(monkeypatch):
     """Each run alone is as expected of a maximum; their mean is held against something else."""
     bad = result({}, {})
-    monkeypatch.setattr("sim.reports.verdict.failing_run", lambda *_: None)
+    monkeypatch.setattr("sim.reports.failed_expectations.failing_run", lambda *_: None)
     assert "  replay: recovery-bench run story --seed 7 --replications 2" in list(failures(bad, "story"))
 
 

@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 
 import scenarios
 import sim
-from sim.drawing import save
+from sim.presentation.figure_style import save
 from sim.reports.timeline import PHASE_COLORS, caption, clock, drawn, timeline, timelines
 from tests.sim.reports.stories import agent_story, escalated_story, partition_story, quiet_story
 

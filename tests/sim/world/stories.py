@@ -9,9 +9,9 @@ import scenarios
 import sim
 from recovery import Supervisor, System
 from scenarios import Scenario
-from sim.bench import Run
-from sim.core import build_core
-from sim.randomness import Streams
+from sim.core.build import build_core
+from sim.randomness.streams import Streams
+from sim.simulation import Run
 from sim.world.world import World
 
 Told = tuple[float, str, int, int, str]

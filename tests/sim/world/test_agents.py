@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sim
-from sim.bench import Run
+from sim.simulation import Run
 from tests.sim.world.stories import Told, scenario, told
 
 PERFECT = {"recovery.detection.detector": "perfect"}

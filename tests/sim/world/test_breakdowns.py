@@ -7,7 +7,7 @@ from statistics import mean, stdev
 import pytest
 
 import sim
-from sim.bench import Run
+from sim.simulation import Run
 from tests.sim.world.stories import scenario, told
 
 PERFECT = {"recovery.detection.detector": "perfect"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import scenarios
 import sim
-from sim.bench import Run
+from sim.simulation import Run
 from tests.sim.world.stories import scenario, told, values
 
 EVENTS = ("task.submitted", "task.completed", "task.failed", "task.rejected", "client.")

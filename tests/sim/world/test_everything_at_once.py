@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import scenarios
 import sim
-from sim.bench import Run
+from sim.simulation import Run
 from sim.world.world import World
 from tests.sim.world.stories import run_with
 

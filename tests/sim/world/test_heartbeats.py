@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import simpy
 
-from scenarios.detection import DetectionSettings
-from scenarios.distributions import Constant
+from scenarios.fields.distributions import Constant
+from scenarios.sections.detection import DetectionSettings
 from sim.history import History
-from sim.randomness import Streams
+from sim.randomness.streams import Streams
 from sim.world.agents import Agent
 from sim.world.heartbeats import Heartbeats
 from sim.world.network import Network

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 import simpy
 
-from scenarios.distributions import Constant
+from scenarios.fields.distributions import Constant
 from sim.history import Event, History
-from sim.randomness import Streams
+from sim.randomness.streams import Streams
 from sim.world.network import Link, Network
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from recovery.model import AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskStatus, TaskView
 from recovery.ports import System
-from sim.bench import Run
+from sim.simulation import Run
 from sim.world.world import World
 from tests.sim.world.stories import run_with, scenario, told
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import sim
-from sim.bench import Run
+from sim.simulation import Run
 from sim.world.world import World
 from tests.sim.world.stories import run_with, scenario, told
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from recovery.ports import TopologyPort
-from sim.world.timers import after
+from sim.loop.callbacks import after
 from sim.world.world import World
 from tests.sim.world.stories import run_with, scenario
 

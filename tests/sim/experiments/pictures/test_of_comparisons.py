@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 import scenarios
 import sim
-from scenarios.metrics import UnknownMetric
-from sim.experiments.pictures.axes import NoPicture, figure_of
-from sim.experiments.pictures.of_comparisons import COLORS, MOST_PERCENT, MOST_ROWS
+from scenarios.fields.metrics import UnknownMetric
+from sim.experiments.comparison.plot import COLORS, MOST_PERCENT, MOST_ROWS
+from sim.presentation.axes import NoPicture, figure_of
 
 TIME = "recovery.time.mean"
 SHORT = {"duration": "10m", "warmup": "0s", "agents.mtbf": "3m", "faults": []}

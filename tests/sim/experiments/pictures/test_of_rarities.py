@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 import scenarios
 import sim
-from sim.experiments.pictures.axes import NoPicture
+from sim.presentation.axes import NoPicture
 
 QUEUE = scenarios.loads("""
 name: queue

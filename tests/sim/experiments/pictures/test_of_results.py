@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 
 import scenarios
 import sim
-from scenarios.metrics import UnknownMetric
-from sim.drawing import GREEN, PHASE_COLORS, VERMILION
-from sim.experiments.pictures.axes import NoPicture, axes_for
+from scenarios.fields.metrics import UnknownMetric
+from sim.presentation.axes import NoPicture, axes_for
+from sim.presentation.figure_style import GREEN, PHASE_COLORS, VERMILION
 
 ROOT = Path(__file__).parents[4]
 TIME = "recovery.time.mean"

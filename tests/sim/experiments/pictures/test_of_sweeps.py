@@ -6,12 +6,12 @@ import pytest
 from matplotlib.figure import Figure
 
 import scenarios
-from scenarios.metrics import UnknownMetric
-from sim.experiments.designs import grid, number, space, spread
-from sim.experiments.pictures.axes import NoPicture
-from sim.experiments.summaries import RunSummary
-from sim.experiments.sweep import Sweep, sweep
-from sim.experiments.sweep_folder import Row, key, table_of
+from scenarios.fields.metrics import UnknownMetric
+from sim.experiments.runs.summary import RunSummary
+from sim.experiments.sweeps.designs import grid, number, space, spread
+from sim.experiments.sweeps.folder import Row, key, table_of
+from sim.experiments.sweeps.sweep import Sweep, sweep
+from sim.presentation.axes import NoPicture
 
 TIME = "recovery.time.mean"
 SHORT = {"duration": "10m", "warmup": "0s", "agents.mtbf": "3m", "faults": []}

@@ -6,8 +6,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import scenarios
-from sim.drawing import BLUE, PALE
-from sim.experiments.warmup import Warmup
+from sim.experiments.runs.warmup import Warmup
+from sim.presentation.figure_style import BLUE, PALE
 
 
 def test_the_series_is_cut_where_the_warm_up_ends():

@@ -1,0 +1,172 @@
+"""State recovery: from the latest checkpoint that is still what was written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.checkpoints import is_intact
+from recovery.model import FINISHED, Checkpoint, Incident
+from recovery.policies.durations import Seconds
+from recovery.ports import System
+
+
+class CheckpointValidationError(ValueError):
+    """A checkpoint is not what was written."""
+
+
+class StaleReads(BaseModel):
+    """What to do when the latest checkpoint that can be read is older than the last that was acknowledged.
+
+    It is read again, up to `max_retries` times and `retry_delay` seconds apart; then the latest that can be read is
+    taken.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_retries: Annotated[int, Field(ge=0)] = 0
+    retry_delay: Seconds = 1.0
+
+
+class CheckpointManager:
+    """Finds checkpoints and judges them. `config` may have `stale_reads`, a `StaleReads` or a mapping for one."""
+
+    def __init__(self, config: Mapping[str, Any], system: System) -> None:
+        self._stale_reads = StaleReads.model_validate(config.get("stale_reads", {}))
+        self._system = system
+
+    def is_valid(self, checkpoint: Checkpoint) -> bool:
+        """Whether the checksum fits what the checkpoint says."""
+        return is_intact(checkpoint)
+
+    async def find_latest_valid(self, task_id: str, incident: int = -1) -> Checkpoint | None:
+        """The latest intact checkpoint; what is damaged or missing is audited. None: start from the beginning."""
+        for checkpoint in reversed(await self._read(task_id, incident)):
+            if self.is_valid(checkpoint):
+                return checkpoint
+            self._system.audit.record(
+                "checkpoint.rejected", incident, task_id, "checksum", value=float(checkpoint.sequence)
+            )
+        return None
+
+    async def _read(self, task_id: str, incident: int) -> Sequence[Checkpoint]:
+        """The checkpoints as they can be read: up to the last that was acknowledged, unless every read is stale."""
+        store, retries = self._system.store, self._stale_reads.max_retries
+        while True:
+            read = await store.checkpoints(task_id)
+            missing = await store.last_checkpoint(task_id) - (read[-1].sequence if read else 0)
+            if missing <= 0:
+                return read
+            self._system.audit.record("checkpoint.stale", incident, task_id, value=float(missing))
+            if retries == 0:
+                return read
+            retries -= 1
+            await asyncio.sleep(self._stale_reads.retry_delay)
+
+
+class StateStore:
+    """The door to stored task state through which a restore goes."""
+
+    def __init__(self, config: Mapping[str, Any], system: System) -> None:
+        self._system = system
+
+    async def prepare_restore(self, task_id: str) -> None:
+        """Forget an earlier choice of restore point: a restore that fails half-way starts from the beginning."""
+        await self._system.store.set_restore_point(task_id, None)
+
+    async def restore_from_checkpoint(self, task_id: str, checkpoint: Checkpoint | None) -> None:
+        """Let the next attempt start from a checkpoint."""
+        await self._system.store.set_restore_point(task_id, checkpoint)
+
+
+class StateManager:
+    """Where tasks stand, and what fences them."""
+
+    def __init__(self, config: Mapping[str, Any], system: System) -> None:
+        self._system = system
+
+    async def is_finished(self, task_id: str) -> bool:
+        """Whether there is nothing left to recover: the task is unknown, completed, rejected or escalated."""
+        status = await self._system.store.status(task_id)
+        return status is None or status in FINISHED
+
+    async def fence(self, task_id: str, incident: int) -> int:
+        """Void all epochs of the task so far; returns the highest of them."""
+        highest = await self._system.store.fence(task_id)
+        self._system.audit.record("task.fenced", incident, task_id, value=float(highest))
+        return highest
+
+
+class StateRecovery:
+    """Restores a task's state from a checkpoint: assess, recover, verify."""
+
+    def __init__(self, config: Mapping[str, Any], system: System) -> None:
+        self._system = system
+        self.checkpoint_manager = CheckpointManager(config.get("checkpoints", {}), system)
+        self.state_store = StateStore(config.get("state", {}), system)
+
+    async def recover_state(self, task_id: str, incident: int = -1, sequence: int | None = None) -> bool:
+        """Let the task's next attempt start from its latest valid checkpoint. False: it could not be restored.
+
+        `sequence` is the number of another checkpoint to start from, as an operator may choose.
+        """
+        try:
+            if sequence is None:
+                checkpoint = await self._find_latest_checkpoint(task_id, incident)
+            else:
+                checkpoint = await self._find_checkpoint(task_id, sequence)
+            if checkpoint is not None and not await self._validate_checkpoint(checkpoint):
+                raise CheckpointValidationError(f"{task_id}: checkpoint {checkpoint.sequence} is damaged")
+            await self._restore_state(task_id, checkpoint)
+            await self._verify_state_consistency(task_id, checkpoint)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            await self._handle_state_recovery_failure(task_id, incident, error)
+            return False
+        if checkpoint is not None:
+            self._system.audit.record("checkpoint.restored", incident, task_id, value=checkpoint.progress)
+        return True
+
+    async def _find_latest_checkpoint(self, task_id: str, incident: int) -> Checkpoint | None:
+        return await self.checkpoint_manager.find_latest_valid(task_id, incident)
+
+    async def _find_checkpoint(self, task_id: str, sequence: int) -> Checkpoint:
+        for checkpoint in await self._system.store.checkpoints(task_id):
+            if checkpoint.sequence == sequence:
+                return checkpoint
+        acknowledged = 0 < sequence <= await self._system.store.last_checkpoint(task_id)
+        missing = f"checkpoint {sequence} cannot be read yet" if acknowledged else f"there is no checkpoint {sequence}"
+        raise CheckpointValidationError(f"{task_id}: {missing}")
+
+    async def _validate_checkpoint(self, checkpoint: Checkpoint) -> bool:
+        return self.checkpoint_manager.is_valid(checkpoint)
+
+    async def _restore_state(self, task_id: str, checkpoint: Checkpoint | None) -> None:
+        try:
+            await self.state_store.prepare_restore(task_id)
+            await self.state_store.restore_from_checkpoint(task_id, checkpoint)
+            await self._update_related_states(task_id)
+        except Exception as error:
+            await self._handle_restore_failure(task_id, error)
+            raise
+
+    async def _update_related_states(self, task_id: str) -> None:
+        """Nothing else follows a restore point here; a system with dependent state overrides this."""
+
+    async def _handle_restore_failure(self, task_id: str, error: Exception) -> None:
+        """Half a restore is none: the next attempt starts from the beginning."""
+        await self.state_store.prepare_restore(task_id)
+
+    async def _verify_state_consistency(self, task_id: str, checkpoint: Checkpoint | None) -> None:
+        if await self._system.store.restore_point(task_id) != checkpoint:
+            raise CheckpointValidationError(f"{task_id}: the restore point is not the checkpoint that was chosen")
+
+    async def _handle_state_recovery_failure(self, task_id: str, incident: int, error: Exception) -> None:
+        self._system.audit.record("checkpoint.rejected", incident, task_id, str(error))
+
+
+def state_recovery(system: System, incident: Incident) -> StateRecovery:
+    """Restores task state as the core that has this recovery is configured."""
+    return StateRecovery({"checkpoints": {"stale_reads": incident.context.get("stale_reads", {})}}, system)

@@ -1,0 +1,83 @@
+"""A circuit breaker on a clock: it lets tries pass, tells when its state changes, and wakes those who wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from math import inf
+
+from recovery.policies.breaker import BreakerState, CircuitBreaker
+
+EVENTS = {
+    BreakerState.OPEN: "breaker.opened",
+    BreakerState.HALF_OPEN: "breaker.half_opened",
+    BreakerState.CLOSED: "breaker.closed",
+}
+"""What is said when the breaker has come into a state."""
+
+
+class Gate:
+    """What the tries of one policy have to pass. `clock` is the loop's; `say(event, kind, value)` hears of changes."""
+
+    def __init__(
+        self,
+        breaker: CircuitBreaker,
+        kind: str,
+        clock: Callable[[], float],
+        say: Callable[[str, str, float | None], None],
+    ) -> None:
+        self._breaker = breaker
+        self._kind = kind
+        self._clock = clock
+        self._say = say
+        self._told = breaker.state
+        self._change = asyncio.Event()
+
+    def refuses(self, delay: float = 0.0) -> bool:
+        """Whether a try after `delay` seconds would be refused, rather than kept waiting, as things stand."""
+        policy = self._breaker.policy
+        return policy.when_open == "refuse" and not self._breaker.would_admit(self._clock() + delay)
+
+    @property
+    def shut(self) -> bool:
+        """Whether it lets nothing pass now."""
+        return not self._breaker.would_admit(self._clock())
+
+    def admit(self) -> int | None:
+        """Let a try pass: its ticket. None: it may not."""
+        ticket = self._breaker.admit(self._clock())
+        self._tell()
+        return ticket
+
+    def settle(self, ticket: int, worked: bool | None) -> None:
+        """A try that was let pass has ended; None: without a verdict."""
+        before = self._breaker.would_admit(self._clock())
+        self._breaker.settle(ticket, worked, self._clock())
+        self._tell()
+        if not before:
+            self._wake()  # a probe that came back without a verdict makes room for another, too
+
+    async def opening(self, latest: float) -> bool:
+        """Wait until it is worth asking to pass again. False: that will not be by `latest`, in seconds of the clock."""
+        is_open = self._breaker.state is BreakerState.OPEN
+        earliest = self._breaker.reopens_at if is_open else self._clock()
+        if earliest > latest or self._clock() >= latest:
+            return False
+        until = min(earliest, latest) if is_open else latest
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(None if until == inf else until):
+                await self._change.wait()
+        return True
+
+    def _tell(self) -> None:
+        state = self._breaker.state
+        if state is not self._told:
+            self._told = state
+            value = self._breaker.policy.open_for if state is BreakerState.OPEN else None
+            self._say(EVENTS[state], self._kind, value)
+            self._wake()
+
+    def _wake(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()

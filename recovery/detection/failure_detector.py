@@ -1,0 +1,136 @@
+"""The watch: all that notices failures, as it is configured, while the supervisor runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from recovery.config import DetectionConfig
+from recovery.detection.agent_detectors import (
+    DeadlineDetector,
+    Detector,
+    FixedPatience,
+    Patience,
+    PerfectDetector,
+    PhiAccrualPatience,
+)
+from recovery.detection.failed_deliveries import DeliveryWatch
+from recovery.detection.resource_probe import PoolWatch
+from recovery.detection.stalled_tasks import ProgressWatch
+from recovery.model import Failure, FailureKind, Symptom
+from recovery.ports import System
+
+Report = Callable[[Failure], None]
+
+
+def patience_of(config: DetectionConfig) -> Patience:
+    """How long a silence may last, as it is configured."""
+    if config.detector == "phi_accrual":
+        return PhiAccrualPatience(
+            config.heartbeat_interval,
+            config.phi_threshold,
+            config.phi_window,
+            config.phi_min_deviation,
+            config.phi_acceptable_pause,
+        )
+    return FixedPatience(config.heartbeat_interval, config.missed_heartbeats)
+
+
+def patience_with_regular_beats(config: DetectionConfig) -> float:
+    """Seconds of silence that are borne at most with an agent that has been beating as it should; 0 by who knows."""
+    return 0.0 if config.detector == "perfect" else patience_of(config).of("")
+
+
+class Watch:
+    """Silent agents, stalled tasks, failed deliveries and unhealthy pools become reports of failures.
+
+    `suspected` are agents that were believed to be down when an earlier watch ended.
+    """
+
+    def __init__(
+        self,
+        config: DetectionConfig,
+        system: System,
+        report: Report,
+        loop: asyncio.AbstractEventLoop,
+        suspected: Iterable[str] = (),
+    ) -> None:
+        self._system = system
+        self._report = report
+        self._loop = loop
+        self._agents = self._detector(config)
+        for agent_id in suspected:
+            self._agents.suspected_before(agent_id)
+        self._progress = None if config.stalled_after is None else ProgressWatch(config.stalled_after, self._stalled)
+        self._deliveries = DeliveryWatch(config.failed_deliveries - 1)
+        self._probing = None
+        if config.resource_probe is not None:
+            pools = PoolWatch(config.resource_probe, system, report)
+            self._probing = loop.create_task(pools.run())
+
+    def _detector(self, config: DetectionConfig) -> Detector:
+        if config.detector == "perfect":
+            return PerfectDetector(self._suspect, self._clear)
+        return DeadlineDetector(patience_of(config), self._suspect, self._clear, self._loop, config.poll)
+
+    async def stop(self) -> None:
+        """Watch nobody any more."""
+        self._agents.stop()
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.gather(self._probing, return_exceptions=True)
+
+    # ------------------------------------------------------------------------------------ agents
+    def agent(self, agent_id: str) -> None:
+        """Begin to watch an agent."""
+        self._agents.watch(agent_id)
+
+    def beat(self, agent_id: str, progress: Mapping[str, float] | None) -> None:
+        """A heartbeat came, and with it how far the tasks are that the agent executes."""
+        self._agents.beat(agent_id)
+        if self._progress is not None and progress is not None:
+            self._progress.beat(agent_id, progress, self._loop.time())
+
+    def agent_down(self, agent_id: str) -> None:
+        """Something that knows at once says that an agent is down."""
+        self._agents.down(agent_id)
+
+    def suspects(self, agent_id: str) -> bool:
+        """Whether an agent is believed to be down."""
+        return self._agents.suspects(agent_id)
+
+    def answered(self, agent_id: str) -> None:
+        """An agent that was reported has answered a probe."""
+        if self._agents.suspects(agent_id):
+            self._agents.answered(agent_id)
+        if self._progress is not None:
+            self._progress.again(agent_id, self._loop.time())
+
+    def _suspect(self, agent_id: str) -> None:
+        if self._progress is not None:
+            self._progress.forget(agent_id)
+        self._system.audit.record("agent.suspected", -1, agent_id)
+        self._report_agent(agent_id, Symptom("agent_heartbeat", "missing", agent_id))
+
+    def _clear(self, agent_id: str) -> None:
+        self._system.audit.record("agent.cleared", -1, agent_id)
+
+    def _stalled(self, agent_id: str, tasks: tuple[str, ...]) -> None:
+        for task_id in tasks:
+            self._system.audit.record("task.stalled", -1, task_id, agent_id)
+        self._report_agent(agent_id, *(Symptom("task_progress", "stalled", task_id) for task_id in tasks))
+
+    def _report_agent(self, agent_id: str, *symptoms: Symptom) -> None:
+        self._report(Failure(FailureKind.AGENT, agent_id, self._loop.time(), symptoms=symptoms))
+
+    # -------------------------------------------------------------------------------- deliveries
+    def delivery_failed(self, link: str, endpoints: Sequence[str], queue_ids: Sequence[str], since: float) -> None:
+        """A message could not be delivered, for the connection between two endpoints is broken."""
+        if self._deliveries.failed(link):
+            symptoms = (Symptom("message_delivery", "failed", link), Symptom("network_metrics", "degraded", link))
+            info = {"endpoints": tuple(endpoints), "queue_ids": tuple(queue_ids)}
+            self._report(Failure(FailureKind.COMMUNICATION, link, since, info, symptoms))
+
+    def connection_restored(self, link: str) -> None:
+        """A connection works again."""
+        self._deliveries.restored(link)

@@ -1,0 +1,61 @@
+"""Unhealthy resources: pools with units out of service, and the tasks that are blocked and of which nobody has told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from recovery.detection.orphaned_tasks import seen
+from recovery.model import Failure, ResourceHealth, Symptom, TaskStatus
+from recovery.ports import System
+
+
+class PoolWatch:
+    """Probes all pools every `every` seconds of the loop's clock.
+
+    A pool with units out of service is suspected, on record, until it is found whole. Each time that it is found
+    unhealthy, the blocked tasks that need it are reported, in case that who should have done so could not: a report may
+    have been lost on its way. A report of what is being recovered already changes nothing.
+    """
+
+    def __init__(self, every: float, system: System, report: Callable[[Failure], None]) -> None:
+        self._every = every
+        self._system = system
+        self._report = report
+        self._suspected: dict[str, None] = {}
+
+    async def run(self) -> None:
+        """Probe until cancelled. A probe that fails has found nothing out."""
+        while True:
+            await asyncio.sleep(self._every)
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001 - whatever a port raises
+                self._system.audit.record("resource.probe_failed", -1, "resources", f"{type(error).__name__}: {error}")
+
+    async def _look(self) -> None:
+        unhealthy = []
+        for pool in await self._system.resources.health(()):
+            if not pool.healthy:
+                unhealthy.append(pool)
+            if pool.healthy != (pool.name in self._suspected):
+                continue  # as it was
+            if pool.healthy:
+                del self._suspected[pool.name]
+                self._system.audit.record("resource.cleared", -1, pool.name)
+            else:
+                self._suspected[pool.name] = None
+                out = pool.units - pool.available
+                self._system.audit.record("resource.suspected", -1, pool.name, value=float(out))
+        if unhealthy:
+            await self._report_blocked(unhealthy)
+
+    async def _report_blocked(self, unhealthy: list[ResourceHealth]) -> None:
+        for task_id in await self._system.store.halted():
+            view = await self._system.tasks.inspect(task_id)
+            if view is None or view.status is not TaskStatus.BLOCKED:
+                continue
+            short = [pool.name for pool in unhealthy if view.held.get(pool.name, 0) < view.needs.get(pool.name, 0)]
+            if short:
+                now = asyncio.get_running_loop().time()
+                self._report(seen(view, now, *(Symptom("resource_status", "unavailable", name) for name in short)))

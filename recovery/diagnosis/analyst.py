@@ -1,0 +1,117 @@
+"""Analysis: what a failure is, found out from evidence; diagnoses are made only where they tell candidates apart."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from recovery.actions.commands import TIMEFRAME
+from recovery.diagnosis.evidence import Evidence
+from recovery.diagnosis.impact import impact_of
+from recovery.diagnosis.ranking import discriminating, left, rank
+from recovery.model import Analysis, Candidate, Failure, FailureKind, Incident, Symptom
+from recovery.ports import System
+from recovery.runbook.catalogue import Entry
+from recovery.runbook.instructions import Instruction
+
+UNDOCUMENTED = "nothing documented looks like this"
+KINDS_KEPT = 256
+"""Of so many kinds of evidence it is kept what they speak for: there are few, and each is seen over and over."""
+Ask = Callable[[Incident, Instruction], Awaitable[bool]]
+"""Makes a diagnosis: gives its command, and returns the verdict."""
+
+
+class Analyst:
+    """Finds out what a failure is. `entries` are the runbook's, by their full names."""
+
+    def __init__(self, system: System, entries: Mapping[str, Entry], ask: Ask) -> None:
+        self._system = system
+        self._entries = entries
+        self._ask = ask
+        self._evidence = Evidence(system)
+        self._looks_like = lru_cache(KINDS_KEPT)(self._looked_up)
+
+    async def analyze(self, incident: Incident) -> Analysis | str:
+        """What the evidence says; a text when there is nothing to recover, and why. Probes look, and change nothing."""
+        failure = incident.failure
+        moot = await self._evidence.moot(failure)
+        if moot is not None and not incident.context.get("restarted"):  # else its tasks are still to be taken over
+            return moot
+        observed = await self._evidence.gather(failure)
+        arguments = await self.arguments(incident)
+        incident.context.update(arguments)
+        candidates, diagnosis = await self._diagnose(incident, observed)
+        chosen = tuple(each.scenario for each in left(candidates))
+        impact = await impact_of(failure, self._system)
+        incident.context["impact"] = impact
+        return Analysis(
+            failure,
+            chosen[0] if len(chosen) == 1 else None,
+            candidates[0].confidence if candidates else 0.0,
+            observed,
+            impact,
+            diagnosis,
+            arguments,
+            candidates,
+            ambiguous=chosen if len(chosen) > 1 else (),
+        )
+
+    async def _diagnose(
+        self, incident: Incident, observed: tuple[Symptom, ...]
+    ) -> tuple[tuple[Candidate, ...], dict[str, bool]]:
+        """The candidates, likeliest first, and what the diagnoses said that had to be made to tell them apart.
+
+        A diagnosis is made when it discriminates between the candidates that are left, and all that it takes is known.
+        """
+        candidates, to_make = self._looks_like(tuple((symptom.name, symptom.value) for symptom in observed))
+        verdicts: dict[str, dict[str, bool]] = {}
+        for scenario, instruction in to_make:
+            if all(instruction.values.get(name, incident.context.get(name)) for name in instruction.args):
+                said = await self._ask(incident, instruction)
+                verdicts.setdefault(scenario, {})[instruction.name] = said
+        diagnosis = {name: said for of_entry in verdicts.values() for name, said in of_entry.items()}
+        return rank(self._entries, observed, verdicts) if verdicts else candidates, diagnosis
+
+    def _looked_up(
+        self, observed: tuple[tuple[str, str], ...]
+    ) -> tuple[tuple[Candidate, ...], tuple[tuple[str, Instruction], ...]]:
+        """Before any diagnosis, the candidates and the diagnoses that discriminate: the same whomever it concerns."""
+        candidates = rank(self._entries, [Symptom(name, value, "") for name, value in observed])
+        return candidates, tuple(discriminating(self._entries, left(candidates)))
+
+    async def arguments(self, incident: Incident) -> dict[str, Any]:
+        """Values for the names that the runbook's arguments use."""
+        failure = incident.failure
+        values: dict[str, Any] = {
+            "timeframe": TIMEFRAME,
+            "resource_ids": tuple(failure.info.get("resource_ids", ())),
+            "queue_ids": tuple(failure.info.get("queue_ids", ())),
+            "endpoints": tuple(failure.info.get("endpoints", ())),
+        }
+        if failure.kind is FailureKind.AGENT:
+            values["agent_id"] = failure.subject
+            values["endpoints"] = ("core", failure.subject)
+        elif failure.kind is not FailureKind.COMMUNICATION:
+            values["task_id"] = failure.subject
+            values["agent_id"] = await self._agent_of(failure)
+            if values["agent_id"] is not None and not values["endpoints"]:
+                values["endpoints"] = ("core", values["agent_id"])
+            values["requirements"] = requirements = await self._system.resources.requirements(failure.subject)
+            values["resource_ids"] = values["resource_ids"] or tuple(requirements)
+            values["retry_count"] = await self._system.store.retries(failure.subject, failure.kind)
+        return values
+
+    async def _agent_of(self, failure: Failure) -> str | None:
+        """The agent that a failed task was on: as reported, else as it can be seen."""
+        if "agent_id" in failure.info:
+            reported: str | None = failure.info["agent_id"]
+            return reported
+        view = await self._system.tasks.inspect(failure.subject)
+        return None if view is None else view.agent
+
+
+def undecided(incident: Incident) -> str:
+    """Why an operator has to look at an incident of which the outcome is unknown."""
+    analysis = incident.analysis
+    return UNDOCUMENTED if analysis is None or not analysis.ambiguous else analysis.verdict

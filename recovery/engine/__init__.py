@@ -1,0 +1,1 @@
+"""One recovery try: analyze, select, prepare, execute, finalize, verify."""

@@ -1,0 +1,296 @@
+"""The recovery engine: analyze, select, prepare, execute, finalize, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from recovery.actions.commands import Command, documented_commands
+from recovery.actions.resources import ResourceManager
+from recovery.actions.state import StateManager
+from recovery.actions.tasks import TaskManager
+from recovery.config import RecoveryConfig
+from recovery.diagnosis.analyst import Analyst, undecided
+from recovery.diagnosis.explanation import explain
+from recovery.diagnosis.verification import RecoveryVerification
+from recovery.engine.plan import Plan, strategy_of
+from recovery.engine.resumption import BEGUN, first_step, left_off, next_step
+from recovery.model import Analysis, Failure, FailureKind, Incident, OnFailure, Phase, RecoveryStrategy, Step
+from recovery.ports import System
+from recovery.runbook.catalogue import Runbook, documented
+from recovery.runbook.instructions import LEAVES, Instruction
+
+
+class Outcome(StrEnum):
+    """How one try at a recovery ended."""
+
+    VERIFIED = "verified"
+    FAILED = "failed"
+    DISMISSED = "dismissed"  # there is nothing to recover any more
+    STUCK = "stuck"  # what a failed try had done could not be undone: an operator has to look
+    UNKNOWN = "unknown"  # no documented failure looks like this, or more than one does: an operator has to look
+
+
+class RecoveryEngine:
+    """Recovers one failure at a time, as the runbook says.
+
+    `config` is a `RecoveryConfig` or a mapping for one. `commands` replaces the registry of commands, `runbook` the
+    documented runbook. Everything that happens is said in the system's audit trail at the instant it happens, and how
+    far a recovery has come is kept in the system's journal.
+    """
+
+    def __init__(
+        self,
+        config: RecoveryConfig | Mapping[str, Any],
+        system: System,
+        *,
+        commands: Mapping[str, Command] | None = None,
+        runbook: Runbook | None = None,
+    ) -> None:
+        self.config = RecoveryConfig.model_validate(config)
+        self.system = system
+        self.state_manager = StateManager({}, system)
+        self.resource_manager = ResourceManager({}, system)
+        self.task_manager = TaskManager({}, system)
+        self.verification = RecoveryVerification({}, system)
+        self._commands = documented_commands() if commands is None else dict(commands)
+        self._runbook = documented() if runbook is None else runbook
+        self._entries = dict(self._runbook.entries())
+        self._analyst = Analyst(system, self._entries, self._command)
+        self._manual_incidents = -1  # which stands for no incident; theirs are the numbers below
+
+    async def recover_task(self, task_id: str, failure_info: Mapping[str, Any]) -> bool:
+        """Recover one task now; True when that was verified.
+
+        `failure_info` may have `kind` (a failure kind, `task_failure` when left out), `at` (seconds), `symptoms` and
+        whatever else was observed. Raises ValueError for a kind that does not exist.
+        """
+        self._manual_incidents -= 1
+        incident = _by_hand(self._manual_incidents, task_id, failure_info)
+        outcome = await self.recover(incident)
+        if outcome is Outcome.UNKNOWN:
+            self._say(incident, "recovery.failed", undecided(incident))
+        return outcome is Outcome.VERIFIED
+
+    async def plan(self, task_id: str, failure_info: Mapping[str, Any]) -> Plan:
+        """What `recover_task` would do now, to be read before it is done. Probes look; nothing is changed or recorded.
+
+        Raises ValueError as `recover_task` does.
+        """
+        incident = _by_hand(-1, task_id, failure_info)
+        analysis = await self._analyst.analyze(incident)
+        if isinstance(analysis, str):
+            return Plan(task_id, None, None, analysis)
+        if analysis.scenario is None:
+            incident.analysis = analysis
+            return Plan(task_id, analysis, None, undecided(incident))
+        return Plan(task_id, analysis, await self._select_recovery_strategy(analysis))
+
+    async def recover(self, incident: Incident) -> Outcome:
+        """One try at recovering a failure of a task, an agent or a connection. Never raises but for cancellation.
+
+        One that was under way when the core ended goes on after the last step that was done.
+        """
+        try:
+            strategy = None
+            if incident.phase in BEGUN:
+                strategy = await left_off(incident, self.system)
+            else:
+                self._say(incident, "recovery.started")
+                self._keep(incident, Phase.STARTED)
+            if strategy is None:
+                analysis = await self._analyze_failure(incident)
+                if isinstance(analysis, str):
+                    self._end(incident, "recovery.dismissed", analysis)
+                    return Outcome.DISMISSED
+                if analysis.scenario is None:
+                    return Outcome.UNKNOWN
+                strategy = await self._select_recovery_strategy(analysis)
+                incident.phase = Phase.STARTED
+            if incident.phase is not Phase.EXECUTED and not await self._execute_recovery(incident, strategy):
+                return Outcome.FAILED if incident.stuck is None else Outcome.STUCK
+            if not await self._verify_recovery(incident):
+                self._failed(incident, "verification")
+                return Outcome.FAILED
+            self._end(incident, "recovery.verified")
+            return Outcome.VERIFIED
+        except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
+            await self._handle_recovery_failure(incident, error)
+            return Outcome.FAILED
+
+    async def reassign(self, incident: Incident) -> None:
+        """What is left to do for a lost agent that could not be recovered: its tasks go on elsewhere."""
+        incident.context.update(await self._analyst.arguments(incident))
+        await self._prepare_recovery(incident)
+        await self._commands["reassign_agent_tasks"](
+            self.system, incident, agent_id=incident.failure.subject, new_agent_id=None
+        )
+
+    # ----------------------------------------------------------------------------- analyze
+    async def _analyze_failure(self, incident: Incident) -> Analysis | str:
+        """What the evidence says, on record; a text when there is nothing left to recover, and why."""
+        analysis = await self._analyst.analyze(incident)
+        if isinstance(analysis, Analysis):
+            incident.analysis = analysis
+            self._say(incident, "recovery.analyzed", analysis.verdict, analysis.confidence, explain(analysis))
+        return analysis
+
+    # ------------------------------------------------------------------------------ select
+    async def _select_recovery_strategy(self, analysis: Analysis) -> RecoveryStrategy:
+        """The documented steps of the entry that was diagnosed, with their arguments."""
+        assert analysis.scenario is not None
+        return strategy_of(analysis.scenario, self._entries[analysis.scenario].recovery, analysis.arguments)
+
+    # ----------------------------------------------------------------------------- execute
+    async def _execute_recovery(self, incident: Incident, strategy: RecoveryStrategy) -> bool:
+        try:
+            if incident.phase is Phase.EXECUTING:  # since before the core was started
+                first = next_step(incident)
+            else:
+                first = await first_step(incident, strategy, self.system)
+                incident.strategy, incident.reached, incident.resume_at = strategy, first - 1, first or None
+                await self._prepare_recovery(incident, strategy, resumes=first > 0)
+                if first > 0:
+                    self._say(incident, "recovery.resumed", strategy.steps[first].command)
+                self._keep(incident, Phase.EXECUTING)
+            for place, step in enumerate(strategy.steps[first:], first):
+                incident.reached, incident.resume_at = place, None
+                if not await self._execute_recovery_step(incident, step):
+                    await self._handle_step_failure(incident, step.command)
+                    return False
+            await self._finalize_recovery(incident)
+            return True
+        except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
+            await self._handle_step_failure(incident, f"{type(error).__name__}: {error}")
+            return False
+
+    async def _prepare_recovery(
+        self, incident: Incident, strategy: RecoveryStrategy | None = None, *, resumes: bool = False
+    ) -> None:
+        """Nothing of the failed attempt may act any more; what a failed agent held is noted before it is restarted."""
+        failure = incident.failure
+        if not resumes:
+            for name in (*(name for names in LEAVES.values() for name in names), "left_in_peace"):
+                incident.context.pop(name, None)  # of an earlier try
+        if failure.kind is FailureKind.AGENT or _acts_on("agent_id", strategy):
+            await self._note_held(incident, incident.context["agent_id"])
+        elif _acts_on("task_id", strategy):
+            incident.context["fenced"] = await self.state_manager.fence(failure.subject, incident.number)
+            await self.task_manager.stop(failure.subject)
+
+    async def _note_held(self, incident: Incident, agent_id: str) -> None:
+        known = incident.context.get("tasks", ())
+        held = await self.system.tasks.tasks_on(agent_id)
+        incident.context["tasks"] = tuple(dict.fromkeys((*known, *held)))
+        reassigned, counted = incident.context.get("reassigned", {}), incident.context.get("counted", {})
+        for task_id in held:
+            if task_id in reassigned:  # the agent failed again after it got them anew
+                del reassigned[task_id]
+                counted.pop(task_id, None)
+
+    async def _execute_recovery_step(self, incident: Incident, step: Step) -> bool:
+        self._say(incident, "step.started", step.command)
+        incident.under_way = True
+        self._keep(incident, Phase.EXECUTING)
+        await self.system.journal.durable()
+        try:
+            done = await self._take(incident, step)
+        except Exception as error:
+            self._say(incident, "step.failed", step.command, text=f"{type(error).__name__}: {error}")
+            incident.under_way = False
+            raise
+        incident.under_way = False
+        self._say(incident, "step.completed" if done else "step.failed", step.command)
+        return done
+
+    async def _take(self, incident: Incident, step: Step) -> bool:
+        awaited = {name: incident.context.get(name) for name in step.awaits}
+        return await self._commands[step.command](self.system, incident, **step.arguments, **awaited)
+
+    async def _command(self, incident: Incident, instruction: Instruction) -> bool:
+        arguments = {name: instruction.values.get(name, incident.context.get(name)) for name in instruction.args}
+        return await self._commands[instruction.command](self.system, incident, **arguments)
+
+    async def _finalize_recovery(self, incident: Incident) -> None:
+        self._say(incident, "recovery.executed")
+        self._keep(incident, Phase.EXECUTED)
+
+    # ------------------------------------------------------------------------------ verify
+    async def _verify_recovery(self, incident: Incident) -> bool:
+        failure = incident.failure
+        if failure.kind is FailureKind.AGENT:
+            return await self.verification.verify_agent(failure.subject, incident.context.get("tasks", ()))
+        if failure.kind is FailureKind.COMMUNICATION:
+            return await self.verification.verify_link(incident.context["endpoints"], incident.context["queue_ids"])
+        return await self.verification.verify_recovery(failure.subject)
+
+    # ---------------------------------------------------------------------------- failures
+    async def cut_off(self, incident: Incident, reason: str) -> Outcome:
+        """A try was cancelled because it took too long: it has failed, and so has the step that it was at."""
+        if incident.under_way and incident.strategy is not None:
+            incident.under_way = False
+            self._say(incident, "step.failed", incident.strategy.steps[incident.reached].command)
+            await self._handle_step_failure(incident, reason)
+        else:
+            self._failed(incident, reason)
+        return Outcome.FAILED if incident.stuck is None else Outcome.STUCK
+
+    async def _handle_step_failure(self, incident: Incident, reason: str) -> None:
+        """A try has failed at a step: undo what was done, or note where to go on, as the runbook says of that step."""
+        strategy = incident.strategy
+        if strategy is not None and incident.reached >= 0:
+            match strategy.steps[incident.reached].on_failure:
+                case OnFailure.RESUME:
+                    incident.resume_at = incident.reached
+                case OnFailure.COMPENSATE:
+                    await self._compensate(incident, strategy.steps[: incident.reached + 1])
+        self._failed(incident, reason)
+
+    async def _compensate(self, incident: Incident, steps: Sequence[Step]) -> None:
+        """Undo what these steps have done, the last first; what cannot be undone holds up none of the others."""
+        for step in reversed(steps):
+            undo = step.undo
+            if undo is None:
+                continue
+            try:
+                undone, text = await self._take(incident, undo), ""
+            except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
+                undone, text = False, f"{type(error).__name__}: {error}"
+            self._say(incident, "step.undone" if undone else "step.undo_failed", undo.command, text=text)
+            if not undone:
+                incident.stuck = undo.command
+
+    async def _handle_recovery_failure(self, incident: Incident, error: Exception) -> None:
+        self._failed(incident, f"{type(error).__name__}: {error}")
+
+    # ------------------------------------------------------------------------------ record
+    def _failed(self, incident: Incident, reason: str) -> None:
+        self._say(incident, "recovery.failed", reason)
+        self._keep(incident, Phase.FAILED)
+
+    def _end(self, incident: Incident, event: str, detail: str = "") -> None:
+        self._say(incident, event, detail)
+        self.system.journal.forget(incident.number)
+
+    def _keep(self, incident: Incident, phase: Phase) -> None:
+        incident.phase = phase
+        self.system.keep(incident)
+
+    def _say(
+        self, incident: Incident, event: str, detail: str = "", value: float | None = None, text: str = ""
+    ) -> None:
+        self.system.audit.record(event, incident.number, incident.failure.subject, detail, value, text)
+
+
+def _by_hand(number: int, task_id: str, failure_info: Mapping[str, Any]) -> Incident:
+    """The incident that somebody asks to have recovered."""
+    info = dict(failure_info)
+    kind = FailureKind(info.pop("kind", FailureKind.TASK))
+    at, symptoms = float(info.pop("at", 0.0)), tuple(info.pop("symptoms", ()))
+    return Incident(number, Failure(kind, task_id, at, info, symptoms), at)
+
+
+def _acts_on(name: str, strategy: RecoveryStrategy | None) -> bool:
+    """Whether a step of the strategy is about the task, or the agent, that this argument names."""
+    return strategy is not None and any(name in step.arguments for step in strategy.steps)

@@ -1,0 +1,71 @@
+"""The agents in the store: which process has which name, and its heartbeats.
+
+Each process that takes a name has a higher incarnation than the last: one that was taken for dead, and another started
+in its place, finds out with its next beat.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from recovery.stores.tables import AGENTS
+
+NOBODY = 0
+"""The process id of a name that nobody has."""
+_NAMED = AGENTS.c.name == bindparam("agent")
+_BEAT = (
+    update(AGENTS)
+    .where(_NAMED, AGENTS.c.incarnation == bindparam("mine"))
+    .values(beats=AGENTS.c.beats + 1, progress=bindparam("done"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Beats:
+    """What the store has of an agent. `beats` grows with each; `progress` says how far each of its tasks is."""
+
+    name: str
+    incarnation: int
+    pid: int
+    beats: int
+    progress: Mapping[str, float]
+
+
+def arrive(connection: Connection, name: str, pid: int) -> int:
+    """A process takes a name, with a first beat; returns its incarnation."""
+    found = connection.execute(select(AGENTS.c.incarnation).where(_NAMED).with_for_update(), {"agent": name})
+    before = found.scalar_one_or_none()
+    incarnation = 1 if before is None else before + 1
+    values = {"incarnation": incarnation, "pid": pid, "beats": 1, "progress": "{}"}
+    if before is None:
+        connection.execute(insert(AGENTS).values(name=name, **values))
+    else:
+        connection.execute(update(AGENTS).where(_NAMED).values(**values), {"agent": name})
+    return incarnation
+
+
+def beat(connection: Connection, name: str, incarnation: int, progress: Mapping[str, float]) -> bool:
+    """A sign of life. False: another process has the name by now."""
+    said = {"agent": name, "mine": incarnation, "done": json.dumps(progress)}
+    return connection.execute(_BEAT, said).rowcount == 1
+
+
+def is_mine(connection: Connection, name: str, incarnation: int) -> bool:
+    """Whether no other process has the name by now; none takes it until this transaction is over."""
+    asked = select(AGENTS.c.incarnation).where(_NAMED).with_for_update(read=True)
+    return connection.execute(asked, {"agent": name}).scalar_one_or_none() == incarnation
+
+
+def known(connection: Connection) -> list[Beats]:
+    """All agents, by name."""
+    rows = connection.execute(select(AGENTS).where(AGENTS.c.pid != NOBODY).order_by(AGENTS.c.name))
+    return [Beats(name, incarnation, pid, beats, json.loads(said)) for name, incarnation, pid, beats, said in rows]
+
+
+def dismiss_all(connection: Connection) -> None:
+    """Nobody belongs to the fleet any more: who is alive all the same finds that out like one who was replaced."""
+    connection.execute(update(AGENTS).values(incarnation=AGENTS.c.incarnation + 1, pid=NOBODY))

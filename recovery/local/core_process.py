@@ -1,0 +1,79 @@
+"""A core in a process of its own: it waits for the lease, and while it leads it recovers what agents leave."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+
+from sqlalchemy.engine import URL
+
+from recovery.detection.orphaned_tasks import unattended
+from recovery.leadership import Candidate, Lease
+from recovery.local.config import LocalConfig
+from recovery.local.ports import LocalAgents, StartAgent, local_ports
+from recovery.stores.database import Database
+from recovery.stores.errors import StoreError
+from recovery.stores.sql_leases import SqlLeases, only_with
+from recovery.supervision.supervisor import Supervisor
+
+LEADER = "leader"
+"""The name of the lease."""
+
+
+class Core:
+    """One core. Its writes are refused when another one leads."""
+
+    def __init__(self, url: str | URL, name: str, config: LocalConfig, start: StartAgent) -> None:
+        self._database = Database(url, check=False)
+        self._name = name
+        self._config = config
+        self._start = start
+
+    async def run(self) -> None:
+        """Lead whenever it can, until it is canceled."""
+        leases = SqlLeases(self._database)
+        try:
+            await Candidate(leases, LEADER, self._name, self._config.lease, self._lead).run()
+        finally:
+            self._database.close()
+
+    async def _lead(self, lease: Lease) -> None:
+        mine = self._database.guarded(only_with(lease))
+        system, agents = local_ports(mine, self._start, self._config)
+        supervisor = Supervisor(self._config.recovery, system)
+        watched: set[str] = set()
+        await supervisor.start()
+        try:
+            while True:
+                with suppress(StoreError):  # it is locked, say: whatever there is to see is seen the next time
+                    await self._look(supervisor, agents, watched)
+                await asyncio.sleep(self._config.poll)
+        finally:
+            await supervisor.stop()
+
+    async def _look(self, supervisor: Supervisor, agents: LocalAgents, watched: set[str]) -> None:
+        """Let the supervisor hear what agents have said in the store."""
+        for agent in await agents.beaten():
+            if agent.name in watched:
+                supervisor.heartbeat(agent.name, agent.progress)
+            else:  # its beat may be an old one
+                watched.add(agent.name)
+                supervisor.watch(agent.name)
+        now = asyncio.get_running_loop().time()
+        for failure in await unattended(supervisor.system, now, supervisor.is_recovering):
+            if not supervisor.is_recovering(failure.subject):  # by now
+                supervisor.report(failure)
+
+
+def run(url: str | URL, name: str, config: LocalConfig, start: StartAgent) -> None:
+    """Be a core, until told to end."""
+
+    async def main() -> None:
+        this = asyncio.current_task()
+        assert this is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+        with suppress(asyncio.CancelledError):
+            await Core(url, name, config, start).run()
+
+    asyncio.run(main())

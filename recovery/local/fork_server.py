@@ -1,0 +1,219 @@
+"""The nursery: a process that has everything loaded, and forks agents and cores in a few milliseconds.
+
+It is to them what an init system is: it starts them, reaps them, and starts a core that has died again. It ends when
+whoever made it ends, however that comes about, and takes all of them along; and should it be killed itself, the system
+kills them (Linux), or they notice and end.
+
+It is asked in lines of JSON over a socket, by the program that made it and by the cores.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from runpy import run_path
+from typing import Any
+
+from recovery.local import agent_process, core_process, fork_server_client
+from recovery.local.attempt import Handler
+from recovery.local.config import LocalConfig
+from recovery.local.json_lines import Lines
+
+TICK = 0.1
+"""Seconds after which children are looked after when nobody asks for anything."""
+RESTART_AFTER = 1.0
+"""Seconds after which a core that has died is started again."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process of the nursery's."""
+
+    pid: int
+    kind: str
+    name: str
+
+
+class Nursery:
+    """Forks processes. `control` is the socket of the program that made it."""
+
+    def __init__(self, control: Lines, url: str, handler: Handler, config: LocalConfig) -> None:
+        self._control = control
+        self._url = url
+        self._handler = handler
+        self._config = config
+        self._children: dict[int, Child] = {}
+        self._cores_due: list[tuple[float, str]] = []
+        self._ending = False
+        self._lifeline, self._held = os.pipe()  # children read the one, and see its end when nobody holds the other
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(control, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        """Do what is asked until the program that made it has ended, or has told to."""
+        while not self._ending:
+            for key, _ in self._selector.select(TICK):
+                self._hear(key.fileobj)
+            self._reap()
+            due = [name for at, name in self._cores_due if at <= time.monotonic()]
+            self._cores_due = [each for each in self._cores_due if each[1] not in due]
+            for name in due:
+                self._start("core", name)
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        while self._children:
+            self._reap(wait=True)
+
+    # ------------------------------------------------------------------------------------------------- requests
+    def _hear(self, lines: Any) -> None:
+        try:
+            asked = lines.receive()
+        except EOFError:
+            self._selector.unregister(lines)
+            self._ending = self._ending or lines is self._control
+            lines.close()
+            return
+        with suppress(OSError):  # who has asked may be gone by now
+            lines.send(self._answer(asked))
+
+    def _answer(self, asked: Mapping[str, Any]) -> Any:
+        match asked["do"]:
+            case "agent":
+                self._reap()
+                for child in self._children.values():
+                    if child.kind == "agent" and child.name == asked["name"]:
+                        os.kill(child.pid, signal.SIGTERM)
+                return self._start("agent", asked["name"])
+            case "core":
+                return self._start("core", asked["name"])
+            case "signal":
+                self._reap()
+                if asked["pid"] in self._children:  # and not whoever may have that number after it
+                    os.kill(asked["pid"], asked["signal"])
+                    return True
+                return False
+            case "processes":
+                self._reap()
+                return [[child.pid, child.kind, child.name] for child in self._children.values()]
+            case "end":
+                self._end(asked["grace"])
+                return True
+        raise ValueError(asked["do"])
+
+    def _end(self, grace: float) -> None:
+        """Cores end at once, agents when they have finished what they do, or after `grace` seconds."""
+        self._ending = True
+        for kind in ("core", "agent"):
+            until = time.monotonic() + grace
+            for child in list(self._children.values()):
+                if child.kind == kind:
+                    os.kill(child.pid, signal.SIGTERM)
+            while any(child.kind == kind for child in self._children.values()) and time.monotonic() < until:
+                self._reap()
+                time.sleep(0.005)
+
+    # ------------------------------------------------------------------------------------------------- children
+    def _start(self, kind: str, name: str) -> int:
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            self._be(kind, name, ours, theirs)
+        theirs.close()
+        self._children[pid] = Child(pid, kind, name)
+        self._selector.register(Lines(ours), selectors.EVENT_READ)
+        return pid
+
+    def _be(self, kind: str, name: str, ours: socket.socket, theirs: socket.socket) -> None:
+        """In the child: be an agent or a core, and nothing else. Does not return."""
+        status = 1
+        try:
+            ours.close()
+            os.close(self._held)
+            for key in list(self._selector.get_map().values()):
+                key.fileobj.close()  # type: ignore[union-attr]
+            self._selector.close()
+            _end_with_parent(self._lifeline)
+            if kind == "agent":
+                detection = self._config.recovery.detection
+                agent_process.Agent(
+                    self._url, name, self._handler, detection.heartbeat_interval, self._config.poll
+                ).run()
+            else:
+                start = fork_server_client.AsyncNursery(theirs).start_agent
+                core_process.run(self._url, f"{name} ({os.getpid()})", self._config, start)
+            status = 0
+        except Exception:  # noqa: BLE001 - a child never goes on as its parent
+            traceback.print_exc()
+        finally:
+            with suppress(OSError, ValueError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(status)
+
+    def _reap(self, *, wait: bool = False) -> None:
+        """Note who has ended."""
+        while self._children:
+            pid, _ = os.waitpid(-1, 0 if wait else os.WNOHANG)
+            if pid == 0:
+                return
+            child = self._children.pop(pid, None)  # a module of the user's may have processes of its own
+            if child is not None and child.kind == "core" and not self._ending:
+                self._cores_due.append((time.monotonic() + RESTART_AFTER, child.name))
+
+
+def _end_with_parent(lifeline: int) -> None:
+    """Let this process end when its parent does, even if it is stopped by then, where the system can do that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def found_handler(told: Mapping[str, str]) -> Handler:
+    """The function that does the work. Raises whatever goes wrong with importing it."""
+    if told["path"]:  # a program: what it does when it is run, it does not do here
+        names = run_path(told["path"], run_name=told["module"])
+        found: Any = names[told["name"]]
+    else:
+        found = import_module(told["module"])
+        for part in told["name"].split("."):
+            found = getattr(found, part)
+    if not callable(found):
+        raise TypeError(f"{told['module']}:{told['name']} is no function")
+    handler: Handler = found
+    return handler
+
+
+def main(descriptor: int) -> None:
+    """Be the nursery at the other end of a socket."""
+    control = Lines(socket.socket(fileno=descriptor))
+    told = control.receive()
+    try:
+        handler = found_handler(told["handler"])
+        if told["url"].startswith("postgresql"):
+            import_module("psycopg")
+    except Exception as error:  # noqa: BLE001 - whatever the user's module raises
+        control.send("".join(traceback.format_exception_only(error)).strip())
+        return
+    try:
+        control.send(None)
+    except OSError:  # who has made this one is gone by now
+        return
+    Nursery(control, told["url"], handler, LocalConfig.model_validate_json(told["config"])).serve()

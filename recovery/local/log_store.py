@@ -1,0 +1,28 @@
+"""Logs in the store: lines of tasks and agents, with the time of each."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select
+
+from recovery.stores.tables import LOGS
+
+TASK_LOGS = "/var/log/tasks/"
+AGENT_LOGS = "/var/log/agents/"
+LONGEST = 2000
+"""Characters of a line; what is longer is cut off."""
+
+
+def write(connection: Connection, path: str, line: str) -> None:
+    """Append a line to a log."""
+    connection.execute(insert(LOGS).values(at=time.time(), path=path, line=line[:LONGEST]))
+
+
+def search(connection: Connection, path: str, pattern: str, since: float = 0.0) -> Sequence[str]:
+    """Lines of the logs below `path` that match a regular expression, not older than `since` (s since the epoch)."""
+    wanted = re.compile(pattern)
+    asked = select(LOGS.c.line).where(LOGS.c.at >= since, LOGS.c.path.startswith(path, autoescape=True))
+    return [line for line in connection.execute(asked.order_by(LOGS.c.number)).scalars() if wanted.search(line)]

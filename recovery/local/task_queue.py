@@ -1,0 +1,227 @@
+"""The queue in the store: tasks that wait, who has which, and the effect of each, once.
+
+Whatever an attempt does is one transaction with what becomes of its task: there is no task that was taken and is
+nobody's, and no effect of an attempt that was fenced.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+
+from recovery.checkpoints import as_json
+from recovery.local import agent_registry, log_store, resource_pools
+from recovery.model import TaskStatus, TaskView
+from recovery.stores.sql_tasks import begun, committed, epoch_of, failed, registered
+from recovery.stores.tables import ALLOCATIONS, EFFECTS, TASKS, WORK
+
+BEHIND_THE_FIRST = 64
+"""How many tasks are looked at for one whose needs are free."""
+UNAVAILABLE = "resource_unavailable"
+_TASK = WORK.c.task_id == bindparam("task")
+_CHANGE = update(WORK).where(_TASK)
+_LINE = (
+    select(WORK.c.task_id, WORK.c.payload, WORK.c.needs)
+    .where(WORK.c.place.is_not(None))
+    .order_by(WORK.c.place)
+    .limit(BEHIND_THE_FIRST)
+    .with_for_update(skip_locked=True)
+)
+_VIEW = (
+    select(TASKS.c.status, TASKS.c.epoch, WORK.c.needs, WORK.c.place, WORK.c.agent, WORK.c.error_code)
+    .add_columns(ALLOCATIONS.c.pool, ALLOCATIONS.c.units)
+    .select_from(TASKS)
+    .join(WORK, WORK.c.task_id == TASKS.c.task_id)
+    .join(ALLOCATIONS, ALLOCATIONS.c.task_id == TASKS.c.task_id, isouter=True)
+    .where(TASKS.c.task_id == bindparam("task"))
+    .order_by(ALLOCATIONS.c.pool)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A task that an agent has begun."""
+
+    task_id: str
+    epoch: int
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What the queue says of a task."""
+
+    needs: Mapping[str, int]
+    waits: bool
+    agent: str | None
+    error_code: str | None
+
+
+def submit(connection: Connection, task_id: str, payload: Any, needs: Mapping[str, int]) -> None:
+    """Put a new task into the line. Raises ValueError for what cannot be."""
+    if not isinstance(task_id, str) or not is_text(task_id):
+        raise ValueError(f"{task_id!r} is no name of a task; valid: a text")
+    wrong = next((units for units in needs.values() if type(units) is not int), None)
+    if wrong is not None:
+        raise ValueError(f"{task_id}: needs {wrong!r} units; valid: a whole number")
+    text = as_json(f"{task_id}: the payload", payload)
+    units = {pool.name: pool.units for pool in resource_pools.health(connection)} if needs else {}
+    for pool, wanted in needs.items():
+        if not 0 <= wanted <= units.get(pool, 0):
+            there = f"there are {units[pool]}" if pool in units else "there is no such pool"
+            raise ValueError(f"{task_id}: needs {wanted} of {pool}, and {there}")
+    registered(connection, task_id)
+    connection.execute(insert(WORK).values(task_id=task_id, payload=text, needs=json.dumps(dict(needs))))
+    enqueue(connection, task_id)
+
+
+def is_text(name: str) -> bool:
+    """Whether it can be written down: half a character cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in name
+
+
+def enqueue(connection: Connection, task_id: str, *, at_head: bool = False) -> bool:
+    """Let a task wait, unless it does. False: there is none of this name."""
+    found = find(connection, task_id)
+    if found is None:
+        return False
+    if not found.waits:
+        connection.execute(_CHANGE.values(place=_end_of_line(connection, at_head), agent=None), {"task": task_id})
+    return True
+
+
+def _end_of_line(connection: Connection, head: bool) -> int:
+    edge, step = (func.min, -1) if head else (func.max, 1)
+    found: int = connection.execute(select(func.coalesce(edge(WORK.c.place), 0))).scalar_one()
+    return found + step
+
+
+def take(connection: Connection, agent: str, incarnation: int) -> Taken | None:
+    """Begin the first task of which the needs are free. None: there is none, or another process has this name.
+
+    A task that waits for units which are out of service becomes blocked: somebody has to see to it.
+    """
+    if not agent_registry.is_mine(connection, agent, incarnation):
+        return None
+    for task_id, payload, text in connection.execute(_LINE).all():
+        needs = json.loads(text)
+        has_all = not needs or resource_pools.allocate(connection, task_id, needs)
+        if not has_all and not _out_of_service(connection, needs):
+            continue
+        epoch = begun(connection, task_id)
+        connection.execute(_CHANGE.values(place=None, agent=agent if epoch else None), {"task": task_id})
+        if epoch is None:
+            resource_pools.release(connection, task_id)
+        elif has_all:
+            return Taken(task_id, epoch, json.loads(payload))
+        else:
+            fail(connection, task_id, epoch, agent, TaskStatus.BLOCKED, UNAVAILABLE)
+    return None
+
+
+def _out_of_service(connection: Connection, needs: Mapping[str, int]) -> bool:
+    """Whether a pool has fewer units in service than are needed, though it has them."""
+    return any(pool.available < needs[pool.name] for pool in resource_pools.health(connection, tuple(needs)))
+
+
+def commit(connection: Connection, task_id: str, epoch: int, agent: str, effect: str) -> bool:
+    """Let an effect, as JSON, stand. False: it was refused, and nothing has changed."""
+    if not committed(connection, task_id, epoch):
+        return False
+    connection.execute(insert(EFFECTS).values(task_id=task_id, epoch=epoch, agent=agent, effect=effect))
+    connection.execute(_CHANGE.values(place=None, agent=None, error_code=None), {"task": task_id})
+    resource_pools.release(connection, task_id)
+    return True
+
+
+def fail(connection: Connection, task_id: str, epoch: int, agent: str, status: TaskStatus, code: str) -> bool:
+    """An attempt has failed, or is blocked; what it held is the core's to give back. False: it was refused."""
+    if not failed(connection, task_id, epoch, status):
+        return False
+    connection.execute(_CHANGE.values(error_code=code), {"task": task_id})
+    log_store.write(connection, f"{log_store.TASK_LOGS}{task_id}", f"ERROR {task_id} on {agent}: {code}")
+    return True
+
+
+def abandon(connection: Connection, task_id: str, code: str) -> None:
+    """Whoever has the task is gone for good: its attempt has failed."""
+    found = find(connection, task_id)
+    assert found is not None
+    fail(connection, task_id, epoch_of(connection, task_id), found.agent or "nobody", TaskStatus.FAILED, code)
+
+
+def let_go(connection: Connection, task_id: str) -> None:
+    """Nobody has the task, and it does not wait."""
+    connection.execute(_CHANGE.values(place=None, agent=None), {"task": task_id})
+
+
+def find(connection: Connection, task_id: str) -> Item | None:
+    """What the queue says of a task; None: nothing."""
+    asked = select(WORK.c.needs, WORK.c.place, WORK.c.agent, WORK.c.error_code).where(_TASK)
+    row = connection.execute(asked, {"task": task_id}).one_or_none()
+    return None if row is None else Item(json.loads(row[0]), row[1] is not None, row[2], row[3])
+
+
+def view(connection: Connection, task_id: str) -> TaskView | None:
+    """The task as seen from outside; None: there is none.
+
+    It is one statement, for an agent may take the task or commit between two: who runs would then be nobody's.
+    """
+    rows = connection.execute(_VIEW, {"task": task_id}).all()
+    if not rows:
+        return None
+    status, epoch, needs, place, agent, error_code, *_ = rows[0]
+    return TaskView(
+        task_id,
+        TaskStatus(status),
+        epoch,
+        agent,
+        error_code,
+        waiting_in_queue=place is not None,
+        needs=json.loads(needs),
+        held={row.pool: row.units for row in rows if row.pool is not None},
+    )
+
+
+def had_by(connection: Connection, agent: str | None = None) -> list[str]:
+    """Tasks that run on an agent, or on any."""
+    asked = select(WORK.c.task_id).join(TASKS, TASKS.c.task_id == WORK.c.task_id)
+    asked = asked.where(TASKS.c.status == TaskStatus.RUNNING.value, WORK.c.agent.is_not(None))
+    if agent is not None:
+        asked = asked.where(WORK.c.agent == agent)
+    return list(connection.execute(asked.order_by(WORK.c.task_id)).scalars())
+
+
+def waiting(connection: Connection) -> list[str]:
+    """Tasks that wait, in order."""
+    return list(connection.execute(_in_line(select(WORK.c.task_id)).order_by(WORK.c.place)).scalars())
+
+
+def depth(connection: Connection) -> int:
+    """How many wait."""
+    found: int = connection.execute(_in_line(select(func.count()).select_from(WORK))).scalar_one()
+    return found
+
+
+def _in_line(asked: Select[Any]) -> Select[Any]:
+    return asked.where(WORK.c.place.is_not(None))
+
+
+def effects(connection: Connection) -> dict[str, Any]:
+    """Every effect that stands, by task."""
+    rows = connection.execute(select(EFFECTS.c.task_id, EFFECTS.c.effect).order_by(EFFECTS.c.task_id))
+    return {task_id: json.loads(effect) for task_id, effect in rows}
+
+
+def statuses(connection: Connection) -> dict[TaskStatus, int]:
+    """How many tasks stand where."""
+    asked = select(TASKS.c.status, func.count()).join(WORK, WORK.c.task_id == TASKS.c.task_id)
+    return {TaskStatus(status): count for status, count in connection.execute(asked.group_by(TASKS.c.status))}

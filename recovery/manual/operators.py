@@ -1,0 +1,138 @@
+"""Operators: who may recover by hand, with what token. Tokens themselves are kept nowhere, only salted hashes.
+
+The file is JSON, belongs to its owner alone, and is changed by writing another one in its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import stat
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from recovery.atomic_file import whole_file
+
+_NAME = re.compile(r"[\w.@-]{1,64}")
+_SECRET_BYTES = 32
+_COST, _BLOCK, _PARALLEL = 2**14, 8, 1
+"""scrypt's (C. Percival, "Stronger key derivation via sequential memory-hard functions", 2009): 16 MB, some 50 ms."""
+_SHARED = stat.S_IWGRP | stat.S_IWOTH
+_Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
+
+
+class OperatorsError(Exception):
+    """Something is wrong with an operators file, or with what is asked of it. One line."""
+
+
+class Role(StrEnum):
+    """What an operator may do."""
+
+    ADMIN = "admin"  # recover by hand
+    VIEWER = "viewer"  # nothing that needs a token
+
+
+class Token(BaseModel):
+    """What is kept of a token: its public key, the salted hash of its secret, and until when it is good (epoch s)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: _Hex
+    salt: _Hex
+    hash: _Hex
+    expires_at: float
+
+
+class Operator(BaseModel):
+    """One operator."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Role
+    tokens: tuple[Token, ...] = ()
+
+
+class Operators(BaseModel):
+    """All operators, by their names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    operators: dict[str, Operator] = {}
+
+    def found(self, name: str, token: str, now: float) -> Token | None:
+        """The token of an operator, if it is one, whether or not it is still good. Takes as long when it is none."""
+        key, _, secret = token.partition(".")
+        operator = self.operators.get(name)
+        known = [each for each in operator.tokens if each.key == key] if operator is not None else []
+        compared = known[0] if known else _NOBODYS
+        right = hmac.compare_digest(_hash(secret, bytes.fromhex(compared.salt)), bytes.fromhex(compared.hash))
+        return known[0] if known and right else None
+
+    def with_operator(self, name: str, role: Role) -> Operators:
+        """The same with one more. Raises OperatorsError for a name that is taken, or none."""
+        if not _NAME.fullmatch(name):
+            raise OperatorsError(f"{name!r} is no name; valid: up to 64 letters, digits and . _ @ -")
+        if name in self.operators:
+            raise OperatorsError(f"there is an operator {name} already")
+        return Operators(operators={**self.operators, name: Operator(role=role)})
+
+    def without_operator(self, name: str) -> Operators:
+        """The same without one. Raises OperatorsError."""
+        self.operator(name)
+        return Operators(operators={other: known for other, known in self.operators.items() if other != name})
+
+    def with_token(self, name: str, seconds: float, now: float) -> tuple[Operators, str]:
+        """The same with a new token, and that itself, which nobody will see again. Expired ones go. Raises as above."""
+        operator = self.operator(name)
+        key, secret, salt = secrets.token_hex(4), secrets.token_urlsafe(_SECRET_BYTES), os.urandom(16)
+        token = Token(key=key, salt=salt.hex(), hash=_hash(secret, salt).hex(), expires_at=now + seconds)
+        good = tuple(each for each in operator.tokens if each.expires_at > now)
+        changed = Operator(role=operator.role, tokens=(*good, token))
+        return Operators(operators={**self.operators, name: changed}), f"{key}.{secret}"
+
+    def operator(self, name: str) -> Operator:
+        """One of them. Raises OperatorsError."""
+        if name not in self.operators:
+            raise OperatorsError(f"there is no operator {name}; valid: {', '.join(self.operators) or 'none so far'}")
+        return self.operators[name]
+
+
+def load_operators(path: Path) -> Operators:
+    """Read the file. Raises OperatorsError, also for one that others may write to."""
+    try:
+        if path.stat().st_mode & _SHARED:
+            raise OperatorsError(f"{path}: others may write to it; valid: after chmod go-w {path}")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise OperatorsError(f"{path}: there is no such file; valid: one made by recover operator add") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        return Operators.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise OperatorsError(f"{path}: {where}{': ' if where else ''}{first['msg']}") from None
+
+
+def save_operators(path: Path, operators: Operators) -> None:
+    """Put another file in the place of this one, readable for its owner alone. Raises OperatorsError."""
+    try:
+        with whole_file(path, private=True) as temporary:
+            temporary.write_text(operators.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OperatorsError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _hash(secret: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(secret.encode(errors="surrogateescape"), salt=salt, n=_COST, r=_BLOCK, p=_PARALLEL)
+
+
+_NOBODYS = Token(key="00", salt="00" * 16, hash="00" * 64, expires_at=0.0)

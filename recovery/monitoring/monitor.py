@@ -1,0 +1,159 @@
+"""The recovery monitor: it looks at a recovery every second while it lasts, alerts, and reports when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.model import Incident
+from recovery.monitoring.alerts import Alert, AlertConfig, AlertManager
+from recovery.monitoring.recording_trail import Transcript
+from recovery.monitoring.report import RecoveryReport, report_of
+from recovery.monitoring.snapshot import LimitsOf, MetricsCollector, Recoveries, RecoverySample
+from recovery.policies.durations import Seconds
+from recovery.ports import System
+
+
+class MetricsConfig(BaseModel):
+    """How often a recovery is looked at: every `every` seconds of the loop's clock."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    every: Annotated[Seconds, Field(gt=0)] = 1.0
+
+
+class MonitorConfig(BaseModel):
+    """The monitor's two parts, as the guide names them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metrics: MetricsConfig = MetricsConfig()
+    alerts: AlertConfig = Field(default_factory=AlertConfig)
+
+
+class RecoveryMonitor:
+    """Monitors the recoveries of a supervisor, which starts it: `Supervisor(config, monitor.system, monitor=monitor)`.
+
+    `monitor.system` is the given one with a trail that the monitor can read. `limits` tells of a failure's retry budget
+    and circuit breaker where the supervisor has none of its own. Every sample goes to `on_sample`, every alert that is
+    sent to `on_alert`, the report of every recovery that has ended to `on_report`; they must not block. While no
+    recovery is open, nothing is scheduled. What goes wrong here is said in the audit trail, and harms no recovery.
+    """
+
+    def __init__(
+        self,
+        config: MonitorConfig | Mapping[str, Any],
+        system: System,
+        *,
+        limits: LimitsOf | None = None,
+        on_sample: Callable[[RecoverySample], None] | None = None,
+        on_alert: Callable[[Alert], None] | None = None,
+        on_report: Callable[[RecoveryReport], None] | None = None,
+    ) -> None:
+        self.config = MonitorConfig.model_validate(config)
+        self._transcript = Transcript(system.audit, self._now)
+        self.system = replace(system, audit=self._transcript)
+        self.alert_manager = AlertManager(self.config.alerts, self.system, on_alert)
+        self.metrics_collector: MetricsCollector | None = None  # until there is somebody to monitor
+        self._limits = limits
+        self._on_sample = on_sample
+        self._on_report = on_report
+        self._recoveries: Recoveries | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ends: dict[int, asyncio.Future[None]] = {}
+
+    def start(self, recoveries: Recoveries, loop: asyncio.AbstractEventLoop) -> None:
+        """Monitor the recoveries of this supervisor, by this loop's clock."""
+        self._recoveries, self._loop = recoveries, loop
+        self._transcript.clear()  # of recoveries that were cut off before they began to be watched
+        self.metrics_collector = MetricsCollector(recoveries, self._limits)
+
+    def ended(self, incident: Incident) -> None:
+        """An incident is over: it is looked at once more, now."""
+        end = self._ends.get(incident.number)
+        if end is not None and not end.done():
+            end.set_result(None)
+
+    def resolved(self, incident: int) -> None:
+        """An operator has resolved an escalation: its alert is cleared."""
+        self.alert_manager.resolve(incident, self._now())
+
+    async def monitor_recovery(self, task_id: str) -> None:
+        """Monitor the open recovery of a task, an agent or a link until it ends; return at once when there is none.
+
+        Raises RuntimeError when no supervisor has started this monitor.
+        """
+        if self._recoveries is None:
+            raise RuntimeError("nobody's recoveries are monitored: give the monitor to a supervisor and start() that")
+        incident = self._recoveries.incident_of(task_id)
+        if incident is None or incident.number in self._ends:
+            return
+        try:
+            await self._start_monitoring(incident)
+            while await self._is_recovery_active(incident):
+                await self._look(incident)
+                await asyncio.wait([self._ends[incident.number]], timeout=self.config.metrics.every)
+            await self._look(incident)  # at how it ended
+            self.alert_manager.end(incident.number, self._now())
+            await self._generate_recovery_report(incident)
+        except asyncio.CancelledError:
+            self.alert_manager.forget(incident.number)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a limit, a store or a callback raises
+            await self._handle_monitoring_failure(incident, error)
+        finally:
+            self._ends.pop(incident.number, None)
+            self._transcript.forget(incident.number)
+            if not self._ends:
+                self.alert_manager.idle(self._now())
+
+    async def _look(self, incident: Incident) -> None:
+        metrics = await self._collect_recovery_metrics(incident)
+        await self._analyze_metrics(metrics)
+        if await self._should_alert(metrics):
+            await self._send_alert(metrics)
+
+    async def _start_monitoring(self, incident: Incident) -> None:
+        self._ends[incident.number] = self._clock().create_future()
+
+    async def _is_recovery_active(self, incident: Incident) -> bool:
+        return not self._ends[incident.number].done()
+
+    async def _collect_recovery_metrics(self, incident: Incident) -> RecoverySample:
+        assert self.metrics_collector is not None
+        sample = await self.metrics_collector.sample(incident, self._transcript.of(incident.number), self._now())
+        if self._on_sample is not None:
+            self._on_sample(sample)
+        return sample
+
+    async def _analyze_metrics(self, metrics: RecoverySample) -> None:
+        """What no longer holds is cleared."""
+        self.alert_manager.settle(metrics)
+
+    async def _should_alert(self, metrics: RecoverySample) -> bool:
+        return any(True for _ in self.alert_manager.due(metrics))
+
+    async def _send_alert(self, metrics: RecoverySample) -> None:
+        for alert in tuple(self.alert_manager.due(metrics)):
+            self.alert_manager.send(alert)
+
+    async def _generate_recovery_report(self, incident: Incident) -> None:
+        if self._on_report is not None:
+            self._on_report(report_of(self._transcript.of(incident.number)))
+
+    async def _handle_monitoring_failure(self, incident: Incident, error: Exception) -> None:
+        """The recovery goes on without being watched; alerts that stand about it are cleared."""
+        self.alert_manager.end(incident.number, self._now())
+        words = f"{type(error).__name__}: {error}"
+        self.system.audit.record("monitor.failed", incident.number, incident.failure.subject, words)
+
+    def _clock(self) -> asyncio.AbstractEventLoop:
+        assert self._loop is not None, "the supervisor starts the monitor first"
+        return self._loop
+
+    def _now(self) -> float:
+        return 0.0 if self._loop is None else self._loop.time()

@@ -1,0 +1,116 @@
+"""Retry policies: how often, after which delay, until when, and within which limits that all retries share.
+
+Retries are counted from 1: the n-th delay comes before retry n, and no delay follows the last failure. The formulas are
+in `recovery.policies.backoff`.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.policies.backoff import (
+    compounding_jitter,
+    decorrelated_jitter,
+    equal_jitter,
+    exponential,
+    fixed,
+    full_jitter,
+    linear,
+    proportional_jitter,
+)
+from recovery.policies.breaker import BreakerPolicy
+from recovery.policies.budget import BudgetPolicy
+from recovery.policies.durations import PositiveSeconds, Seconds
+
+Backoff = Literal["fixed", "linear", "exponential"]
+Jitter = Literal["none", "full", "equal", "decorrelated", "proportional", "compounding"]
+
+EXHAUSTED = "retries exhausted"
+TOO_LATE = "retry deadline passed"
+BUDGET_EMPTY = "retry budget empty"
+BREAKER_OPEN = "circuit breaker open"
+
+
+class RetryPolicy(BaseModel):
+    """How often a failure is retried and how long each retry waits. Durations are seconds, or texts such as `"30s"`.
+
+    `max_retries` r means r + 1 attempts at most; None: any number. `backoff`, `multiplier` and `max_delay` say how
+    delays grow from `retry_delay`, `jitter` how they are spread, by `spread` where it is proportional. Two kinds of
+    jitter go on from the delay before: decorrelated grows by itself, and `backoff` and `multiplier` have no part in it;
+    compounding multiplies the delay before by `multiplier`.
+
+    `deadline` is the total time from the first failure: no delay ends after it, and a retry whose delay would is
+    refused. `try_timeout` bounds one try at a recovery; one that takes longer has failed. `budget` bounds the retries
+    of all tasks together, `breaker` holds tries back while none works.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_retries: Annotated[int, Field(ge=0)] | None
+    retry_delay: Seconds
+    backoff: Backoff = "fixed"
+    multiplier: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
+    max_delay: Seconds | None = None
+    jitter: Jitter = "none"
+    spread: Annotated[float, Field(ge=0, le=1)] = 0.5
+    deadline: Seconds | None = None
+    try_timeout: PositiveSeconds | None = None
+    budget: BudgetPolicy | None = None
+    breaker: BreakerPolicy | None = None
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a retry depends on more than its number: on the delay before it, or on when the failures began."""
+        return self.jitter in {"decorrelated", "compounding"} or self.deadline is not None
+
+    def allows(self, retry: int) -> bool:
+        """Whether retry number `retry` (from 1) may still happen, as far as their number goes."""
+        return self.max_retries is None or retry <= self.max_retries
+
+    def refusal(self, retry: int, delay: float, elapsed: float) -> str | None:
+        """Why retry number `retry` may not wait `delay`, `elapsed` seconds after the first failure; None: it may."""
+        if not self.allows(retry):
+            return EXHAUSTED
+        return None if self.in_time(delay, elapsed) else TOO_LATE
+
+    def in_time(self, delay: float, elapsed: float) -> bool:
+        """Whether `delay` seconds more, `elapsed` seconds after the first failure, end within the deadline."""
+        return self.deadline is None or elapsed + delay <= self.deadline
+
+    def delay(self, retry: int, u: float = 0.0, previous: float | None = None, elapsed: float = 0.0) -> float | None:
+        """Seconds to wait before retry number `retry`, or None when there is none: too many, or past the deadline.
+
+        `u` is uniform over [0, 1); `previous` is the delay before (decorrelated and compounding jitter go on from it);
+        `elapsed` seconds have passed since the first failure. Raises ValueError for a retry below 1.
+        """
+        delay = self.unlimited_delay(retry, u, previous)
+        return delay if self.refusal(retry, delay, elapsed) is None else None
+
+    def unlimited_delay(self, retry: int, u: float = 0.0, previous: float | None = None) -> float:
+        """As `delay`, whatever `max_retries` and `deadline` say."""
+        if retry < 1:
+            raise ValueError(f"retries count from 1, not {retry}")
+        cap = inf if self.max_delay is None else self.max_delay
+        if self.jitter == "decorrelated":
+            return decorrelated_jitter(self.retry_delay, self.retry_delay if previous is None else previous, cap, u)
+        if self.jitter == "compounding":
+            grown = self.retry_delay if previous is None else self.multiplier * previous
+            return compounding_jitter(grown, self.spread, cap, u)
+        delay = min(cap, self._grown(retry))
+        if self.jitter == "full":
+            return full_jitter(delay, u)
+        if self.jitter == "equal":
+            return equal_jitter(delay, u)
+        if self.jitter == "proportional":
+            return min(cap, proportional_jitter(delay, self.spread, u))
+        return delay
+
+    def _grown(self, retry: int) -> float:
+        if self.backoff == "linear":
+            return linear(self.retry_delay, retry)
+        if self.backoff == "exponential":
+            return exponential(self.retry_delay, self.multiplier, retry)
+        return fixed(self.retry_delay)

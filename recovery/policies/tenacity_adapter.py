@@ -1,0 +1,112 @@
+"""What is written for tenacity serves as a policy: its `wait` and `stop` objects, or a whole `Retrying`.
+
+tenacity is imported when such a policy is first asked, and only then: the core does not need it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from recovery.policies.retry import EXHAUSTED, RetryPolicy
+
+INSTALL = "a tenacity policy needs tenacity 8.2 or later: pip install 'recovery-bench[tenacity]'"
+
+
+class TenacityPolicy(RetryPolicy):
+    """Delays are `wait`'s, and there is no further retry when `stop` says so. Both are called with a tenacity
+    `RetryCallState` after attempt n has failed, n from 1, to learn of retry n.
+
+    Seconds since the start are counted from the first failure. Randomness of `wait` is seeded with the core's own for
+    that retry, so the same stream gives the same delays; the state of `random` is put back afterwards. `deadline`,
+    `try_timeout`, `budget` and `breaker` apply on top; the other settings have no part. Raises ModuleNotFoundError that
+    says what to install when it is asked without tenacity.
+    """
+
+    max_retries: int | None = None
+    retry_delay: float = 0.0
+    wait: Callable[..., Any] | None = None
+    stop: Callable[..., Any] | None = None
+
+    @property
+    def remembers(self) -> bool:
+        """Always: `stop` may ask since when there are failures."""
+        return True
+
+    def allows(self, retry: int) -> bool:
+        """Whether `stop` lets retry number `retry` happen, as far as their number goes."""
+        return self.stop is None or not self.stop(_state(retry, 0.0, 0.0))
+
+    def refusal(self, retry: int, delay: float, elapsed: float) -> str | None:
+        """As for any policy, with `stop` in place of `max_retries`."""
+        if self.stop is not None and self.stop(_state(retry, elapsed, delay)):
+            return EXHAUSTED
+        return super().refusal(retry, delay, elapsed)
+
+    def unlimited_delay(self, retry: int, u: float = 0.0, previous: float | None = None) -> float:
+        """What `wait` says before retry number `retry`, in seconds."""
+        if retry < 1:
+            raise ValueError(f"retries count from 1, not {retry}")
+        if self.wait is None:
+            return 0.0
+        with _seeded(u):
+            return float(self.wait(_state(retry, 0.0, 0.0)))
+
+
+def from_tenacity(wait: Any = None, stop: Any = None, **limits: Any) -> TenacityPolicy:
+    """The policy of a `wait` and a `stop`; either may be left out: no delay, no end.
+
+    `limits` are `deadline`, `try_timeout`, `budget` and `breaker`. A `Retrying` in place of `wait` brings both.
+    """
+    if hasattr(wait, "wait") and hasattr(wait, "stop"):
+        wait, stop = wait.wait, wait.stop if stop is None else stop
+    return TenacityPolicy(wait=wait, stop=stop, **limits)
+
+
+def adopted(value: Any) -> Any:
+    """A tenacity `wait`, `stop` or `Retrying` as a policy; anything else as it is."""
+    if isinstance(value, type) or not _is_tenacious(value):
+        return value
+    if hasattr(value, "stop") and hasattr(value, "wait"):
+        return from_tenacity(value)
+    return from_tenacity(stop=value) if _is_a(value, "stop_base") else from_tenacity(value)
+
+
+def _is_tenacious(value: Any) -> bool:
+    return any(ancestor.__module__.partition(".")[0] == "tenacity" for ancestor in type(value).__mro__)
+
+
+def _is_a(value: Any, name: str) -> bool:
+    return any(ancestor.__name__ == name for ancestor in type(value).__mro__)
+
+
+def _state(retry: int, elapsed: float, delay: float) -> Any:
+    """The call as tenacity sees it after attempt `retry` has failed."""
+    state = _tenacity().RetryCallState(None, None, (), {})
+    state.attempt_number = retry
+    failure = RuntimeError("the attempt has failed")
+    state.set_exception((RuntimeError, failure, None))
+    state.start_time, state.outcome_timestamp, state.upcoming_sleep = 0.0, elapsed, delay
+    return state
+
+
+def _tenacity() -> ModuleType:
+    try:
+        return import_module("tenacity")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(INSTALL, name="tenacity") from error
+
+
+@contextmanager
+def _seeded(u: float) -> Iterator[None]:
+    """What tenacity draws from `random` in here follows from `u`."""
+    before = random.getstate()
+    random.seed(u)
+    try:
+        yield
+    finally:
+        random.setstate(before)

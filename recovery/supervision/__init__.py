@@ -1,0 +1,1 @@
+"""Automatic recovery: failures in, bounded parallel recoveries out, escalation of the rest."""

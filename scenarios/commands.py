@@ -1,8 +1,0 @@
-"""The names of the runbook's commands, for which a scenario can give costs."""
-
-from __future__ import annotations
-
-from recovery.runbook import command_names
-
-COMMANDS: tuple[str, ...] = command_names()
-"""Every command that automatic recovery gives."""

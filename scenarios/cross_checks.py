@@ -1,0 +1,224 @@
+"""Contradictions between parts of a scenario that are each valid alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pydantic_core import PydanticCustomError
+
+from scenarios.errors import Path, instead, shown
+from scenarios.faults import (
+    AgentCrash,
+    AgentFlap,
+    AgentHang,
+    AgentSlow,
+    AnyFault,
+    CheckpointCorrupt,
+    CheckpointStale,
+    CheckpointTorn,
+    ClockSkew,
+    Group,
+    LoadSurge,
+    MessageDelay,
+    MessageLoss,
+    Partition,
+    ResourceDegraded,
+    ResourceLeak,
+    ResourceUnavailable,
+    StorageFailure,
+    StorageSlow,
+    each,
+)
+from scenarios.faults.clocks import QUEUE
+from scenarios.faults.trigger import FAULT, STEP
+from scenarios.fields.expectations import known_metric
+from scenarios.sections.arrivals import Burst, Closed
+
+if TYPE_CHECKING:
+    from scenarios.schema import Scenario
+
+Contradiction = tuple[Path, str]
+
+
+def first_contradiction(scenario: Scenario) -> Contradiction | None:
+    """Where the first contradiction is and what it says, None when there is none."""
+    return next(_contradictions(scenario), None)
+
+
+def _contradictions(scenario: Scenario) -> Iterator[Contradiction]:
+    yield from _times(scenario)
+    yield from _needs(scenario)
+    for number, fault in enumerate(scenario.faults):
+        path: Path = ("faults", number, fault.kind)
+        found = _group(scenario, fault) if isinstance(fault, Group) else _fault(scenario, fault)
+        for below, problem in (*found, *_when(scenario, number, fault)):
+            yield path + below, problem
+    if scenario.steady_state is not None and not scenario.tasks.client.waits:
+        for number, condition in enumerate(scenario.steady_state.holds):
+            if condition.metric.startswith("client."):
+                path = ("steady_state", "holds", number)
+                yield path, f"{condition.metric} is never observed here; valid: with tasks.client"
+    for number, expectation in enumerate(scenario.expect):
+        try:
+            known_metric(expectation.metric, scenario.resources)
+        except PydanticCustomError as error:
+            yield ("expect", number), error.message()
+
+
+def _times(scenario: Scenario) -> Iterator[Contradiction]:
+    duration = scenario.duration
+    if scenario.warmup >= duration:
+        yield (
+            ("warmup",),
+            f"{_time(scenario.warmup)} leaves nothing to measure; valid: less than duration, {_time(duration)}",
+        )
+    arrivals = scenario.tasks.arrivals
+    if isinstance(arrivals, Closed) and arrivals.think.mean == 0 and scenario.tasks.work.mean == 0:
+        yield ("tasks", "arrivals", "closed", "think"), "no time would ever pass; valid: think or work of more than 0"
+    if isinstance(arrivals, Burst) and arrivals.at > duration:
+        path: Path = ("tasks", "arrivals", "burst", "at")
+        yield path, f"{_time(arrivals.at)} is after the end; valid: up to duration, {_time(duration)}"
+
+
+def _needs(scenario: Scenario) -> Iterator[Contradiction]:
+    for name, units in scenario.tasks.needs.items():
+        path: Path = ("tasks", "needs", name)
+        pool = scenario.resources.get(name)
+        if pool is None:
+            yield path, _unknown_resource(scenario, name)
+        elif units > pool.units:
+            yield path, f"{units} can never be had; valid: up to {pool.units}, the units of {name}"
+
+
+def _fault(scenario: Scenario, fault: AnyFault) -> Iterator[Contradiction]:
+    if isinstance(fault, ClockSkew):
+        yield from _clocks(scenario, fault)
+    elif isinstance(fault, AgentCrash | AgentHang | AgentSlow | AgentFlap):
+        yield from _agent_targets(scenario, fault)
+    elif isinstance(fault, Partition | MessageLoss | MessageDelay):
+        yield from _endpoints(scenario, fault)
+    elif isinstance(fault, ResourceUnavailable | ResourceDegraded | ResourceLeak):
+        yield from _pool(scenario, fault)
+    elif isinstance(fault, CheckpointCorrupt | CheckpointTorn | CheckpointStale | StorageFailure | StorageSlow):
+        if scenario.tasks.checkpoint is None:
+            yield (), "no task writes checkpoints; valid: with tasks.checkpoint only"
+    elif isinstance(fault, LoadSurge) and isinstance(scenario.tasks.arrivals, Burst):
+        yield (), "a burst comes at one instant, and not faster; valid: with other arrivals"
+    if isinstance(fault, AgentFlap) and fault.down.mean + fault.up.mean == 0:
+        yield ("up",), "no time would ever pass; valid: down or up of more than 0"
+
+
+def _clocks(scenario: Scenario, fault: ClockSkew) -> Iterator[Contradiction]:
+    """Somebody has to go by the clocks."""
+    if fault.targets != QUEUE:
+        yield from _agent_targets(scenario, fault)
+        if scenario.recovery.detection.detector == "perfect" and scenario.tasks.timeout is None:
+            yield ("targets",), "agents go by no clock here; valid: with another detector, or with tasks.timeout"
+    elif scenario.queue.ack_timeout is None:
+        yield ("targets",), "the queue goes by no clock here; valid: with queue.ack_timeout"
+
+
+def _group(scenario: Scenario, group: Group) -> Iterator[Contradiction]:
+    for number, fault in enumerate(group.faults):
+        path: Path = ("faults", number, fault.kind)
+        yield from ((path + below, problem) for below, problem in _fault(scenario, fault))
+    if group.for_ is not None and not any(fault.lasts() for fault in group.faults):
+        yield ("for",), "all of these happen at an instant, and none can last; valid: leave 'for' out"
+
+
+def _when(scenario: Scenario, number: int, fault: AnyFault | Group) -> Iterator[Contradiction]:
+    """Names in a condition that stand elsewhere in the scenario, or do not."""
+    trigger = fault.when
+    if trigger is None:
+        return
+    if trigger.about.startswith("resources.") and trigger.name not in scenario.resources:
+        yield ("when",), _unknown_resource(scenario, trigger.name)
+    if trigger.about == STEP:
+        steps = dict.fromkeys(
+            step.command for _, entry in scenario.recovery.in_force.entries() for step in entry.recovery
+        )
+        if trigger.value not in steps:
+            yield ("when",), f"{trigger.value} is no step of a recovery; {instead(str(trigger.value), steps, 'valid')}"
+    if trigger.about != FAULT:
+        return
+    others = [other for place, other in enumerate(scenario.faults) if place != number]
+    named = [other for other in others if trigger.name in _kinds(other)]
+    if not named:
+        kinds = dict.fromkeys(kind for other in others for kind in _kinds(other))
+        valid = instead(trigger.name, kinds, "valid") if kinds else "valid: one of the other faults, and there are none"
+        yield ("when",), f"no other fault is {shown(trigger.name)}; {valid}"
+    elif trigger.value == "cleared" and not any(_ends(other, trigger.name) for other in named):
+        yield ("when",), f"{trigger.name} does not end by itself here; valid: injected"
+
+
+def _kinds(fault: AnyFault | Group) -> dict[str, None]:
+    """What it is, and what its group is of."""
+    return dict.fromkeys((fault.kind, *(member.kind for member in each([fault]))))
+
+
+def _ends(fault: AnyFault | Group, kind: str) -> bool:
+    """Whether what is of this kind ends by itself."""
+    same = [single for single in (fault, *each([fault])) if single.kind == kind]
+    lasts = getattr(fault, "for_", None) is not None and any(single.lasts() for single in same)
+    return lasts or any(isinstance(single, AgentFlap) for single in same)
+
+
+def _endpoints(scenario: Scenario, fault: Partition | MessageLoss | MessageDelay) -> Iterator[Contradiction]:
+    if fault.between is None:
+        if fault.one_way:
+            yield ("one_way",), "all messages have no one direction; valid: with between only"
+        return
+    for place, endpoint in enumerate(fault.between):
+        yield from ((("between", place), problem) for problem in _unknown_agent(scenario, endpoint))
+        yield from ((("between", place), problem) for problem in _unknown_core(scenario, endpoint))
+    if all(endpoint.startswith("agent") for endpoint in fault.between):
+        yield ("between",), "agents do not talk to each other; valid: queue and core, or agents and one of them"
+
+
+def _pool(scenario: Scenario, fault: ResourceUnavailable | ResourceDegraded | ResourceLeak) -> Iterator[Contradiction]:
+    pool = scenario.resources.get(fault.resource)
+    if pool is None:
+        yield ("resource",), _unknown_resource(scenario, fault.resource)
+    elif not isinstance(fault, ResourceDegraded) and fault.units > pool.units:
+        yield (
+            ("units",),
+            f"{fault.units} are more than there are; valid: up to {pool.units}, the units of {fault.resource}",
+        )
+
+
+def _agent_targets(
+    scenario: Scenario, fault: AgentCrash | AgentHang | AgentSlow | AgentFlap | ClockSkew
+) -> Iterator[Contradiction]:
+    targets = fault.targets
+    count = scenario.agents.count
+    if isinstance(targets, int) and targets > count:
+        yield ("targets",), f"{targets} are more agents than there are; valid: up to {count}"
+    if isinstance(targets, tuple):
+        for place, name in enumerate(targets):
+            yield from ((("targets", place), problem) for problem in _unknown_agent(scenario, name))
+
+
+def _unknown_agent(scenario: Scenario, name: str) -> Iterator[str]:
+    count = scenario.agents.count
+    if name.startswith("agent.") and int(name.removeprefix("agent.")) >= count:
+        last = f"agent.{count - 1}"
+        valid = f"agent.0 … {last}" if count > 1 else last
+        yield f"{shown(name)} does not exist; valid: {valid} (nearest: '{last}')"
+
+
+def _unknown_core(scenario: Scenario, name: str) -> Iterator[str]:
+    count = scenario.recovery.cores.count
+    if name.startswith("core.") and int(name.removeprefix("core.")) >= count:
+        valid = "core.0" if count == 1 else f"core.0 … core.{count - 1}"
+        yield f"{shown(name)} does not exist; valid: {valid}, as recovery.cores says"
+
+
+def _unknown_resource(scenario: Scenario, name: str) -> str:
+    if not scenario.resources:
+        return f"unknown resource {shown(name)}; valid: one of resources, and there are none"
+    return f"unknown resource {shown(name)}; {instead(name, scenario.resources, 'valid')}"
+
+
+def _time(value: float) -> str:
+    return f"{value:g}s"

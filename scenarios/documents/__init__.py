@@ -1,0 +1,1 @@
+"""Scenario files as YAML documents: line numbers, inheritance, file references, overrides."""

@@ -1,0 +1,205 @@
+"""A scenario with some values changed, as `--set path=value` and `with_values` do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from scenarios.documents import yaml_document
+from scenarios.documents.file_references import places, value_at
+from scenarios.errors import Path, ScenarioError, first_problem, nearest, shown, written
+from scenarios.fields.base import Form, Settings
+from scenarios.schema import Scenario
+from scenarios.sections.policies import GIVEN_BY_PRESETS
+
+PATH = re.compile(r"[^.\[\]]+(\[\d{1,9}\]|\.[^.\[\]]+)*")
+TEXTS = frozenset({"name", "description", "documents"})
+"""Keys whose value is a text whatever it looks like."""
+
+
+def changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
+    """The scenario with other values at some paths, validated as a whole. Raises `ScenarioError` that names the path.
+
+    A path may leave out the key that names a form: `faults[0].at` is `faults[0].agent_crash.at`. What is null becomes a
+    mapping when a key below it is set.
+    """
+    edit = _Edit(scenario.resolved(), scenario.source or scenario.name, _open_mappings(scenario))
+    for path, value in values.items():
+        edit.put(path, value)
+    edit.make_room_for_presets()
+    _find_from_here(edit, scenario)
+    _leave_conditions_to_the_runbook(edit, scenario)
+    try:
+        new = Scenario.model_validate(edit.data, context={"folder": str(FilePath(scenario.source or "").parent)})
+    except ValidationError as error:
+        place, problem = first_problem(error)
+        raise ScenarioError(problem, edit.source, None, written(place), edit.blamed(place)) from None
+    new._source = scenario.source
+    return new
+
+
+def value_of(scenario: Scenario, path: str) -> Any:
+    """What stands at a path, as plain data: durations in seconds. Raises `ScenarioError` for an unknown path."""
+    edit = _Edit(scenario.resolved(), scenario.source or scenario.name, _open_mappings(scenario))
+    return edit.find(path)
+
+
+def _find_from_here(edit: _Edit, scenario: Scenario) -> None:
+    """The name of a file that is set is relative to the working directory, as a user who sets it expects."""
+    before = scenario.resolved()
+    for place in places(edit.data):
+        *above, key = place
+        name = edit.at(place)
+        if value_at(before, place) != name:
+            edit.at(tuple(above))[key] = str(FilePath(name).absolute())
+
+
+def _leave_conditions_to_the_runbook(edit: _Edit, scenario: Scenario) -> None:
+    """Take out the conditions that nobody has given: they are those of the runbook, which may be another one now."""
+    recovery = edit.data["recovery"]
+    if not isinstance(recovery, dict):
+        return
+    conditions = recovery.get("conditions")
+    top: Path = ("recovery", "conditions")
+    if not isinstance(conditions, dict) or top in edit.changes or top[:1] in edit.changes:
+        return
+    for kind, old in scenario.recovery.conditions:
+        if (*top, kind) in edit.changes:
+            continue
+        given = kind in scenario.recovery.conditions.model_fields_set
+        if isinstance(conditions[kind], dict):
+            named = old.model_fields_set if given and old is not None else set()
+            conditions[kind] = {
+                key: value
+                for key, value in conditions[kind].items()
+                if key in named or edit.changes_below((*top, kind, key))
+            }
+        if not conditions[kind] and not given:
+            del conditions[kind]
+
+
+@dataclass
+class _Edit:
+    """Plain data of a scenario that is being changed; `open` are the mappings that take any key."""
+
+    data: dict[str, Any]
+    source: str
+    open: set[Path]
+    changes: dict[Path, str] = field(default_factory=dict)
+
+    def find(self, path: str) -> Any:
+        """The value at a path, which must exist."""
+        if not PATH.fullmatch(path):
+            raise ScenarioError(f"{shown(path)} is no path; valid: keys with dots, as in tasks.work", self.source)
+        node: Any = self.data
+        place: Path = ()
+        for step in re.findall(r"[^.\[\]]+", path):
+            node, place = self._child(node, place, step, path)
+        return node
+
+    def put(self, path: str, value: Any) -> None:
+        """Set the value at a path, which must exist."""
+        change = f"{path}={value if isinstance(value, str) else shown(value)}"
+        if not PATH.fullmatch(path):
+            raise ScenarioError(f"{shown(path)} is no path; valid: keys with dots, as in tasks.work", self.source)
+        steps = re.findall(r"[^.\[\]]+", path)
+        node: Any = self.data
+        place: Path = ()
+        for step in steps[:-1]:
+            node, place = self._child(node, place, step, change)
+            if node is None:
+                node = {}
+                self.at(place[:-1])[place[-1]] = node
+                self.open.add(place)
+        _, place = self._child(node, place, steps[-1], change)
+        self.at(place[:-1])[place[-1]] = _plain(value, place)
+        self.changes[place] = change
+
+    def changes_below(self, place: Path) -> bool:
+        """Whether a value was set at this place or inside of it."""
+        return any(path[: len(place)] == place for path in self.changes)
+
+    def make_room_for_presets(self) -> None:
+        """A preset that is set gives the delays and their number, except where a key beside it is set as well."""
+        for place in self.changes:
+            *above, key = place
+            policy = self.at(tuple(above))
+            if key == "preset" and policy["preset"] is not None:
+                for given in GIVEN_BY_PRESETS:
+                    if (*above, given) not in self.changes:
+                        policy.pop(given, None)
+
+    def _child(self, node: Any, place: Path, step: str, change: str) -> tuple[Any, Path]:
+        if isinstance(node, list) and step.isdecimal() and int(step) < len(node):
+            return node[int(step)], (*place, int(step))
+        if isinstance(node, dict):
+            if step in node:
+                return node[step], (*place, step)
+            form = next(iter(node.values())) if len(node) == 1 else None
+            if isinstance(form, dict) and place not in self.open and (step in form):
+                return form[step], (*place, next(iter(node)), step)
+            if place in self.open:
+                return None, (*place, step)
+        raise ScenarioError(self._unknown(node, place, step), self.source, None, "", change)
+
+    def _unknown(self, node: Any, place: Path, step: str) -> str:
+        if isinstance(node, list):
+            last = f"{written(place)}[{len(node) - 1}]"
+            return "unknown path; valid: " + (f"{written(place)}[0] … {last}" if node else f"{written(place)} is empty")
+        below = written(place) or "the scenario"
+        if not isinstance(node, dict):
+            return f"unknown path; {below} has no keys, it is {shown(node)}"
+        if len(node) == 1 and isinstance(form := next(iter(node.values())), dict) and place not in self.open:
+            node = {**node, **form}  # the key that names a form may be left out
+        near = nearest(step, node)
+        found = written((*place, near)) if near else nearest(written((*place, step)), map(written, _paths(self.data)))
+        known = f"unknown path; keys of {below}: {', '.join(node)}"
+        return known + (f" (nearest: '{found}')" if found else "")
+
+    def at(self, place: Path) -> Any:
+        """What stands at a place."""
+        node: Any = self.data
+        for step in place:
+            node = node[step]
+        return node
+
+    def blamed(self, place: Path) -> str:
+        """The change that an error at this place is about: the one at it or around it, else all of them."""
+        around = [path for path in self.changes if place[: len(path)] == path or path[: len(place)] == place]
+        return ", ".join(self.changes[path] for path in around or self.changes)
+
+
+def _plain(value: Any, place: Path) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if not isinstance(value, str) or place[0] in TEXTS:
+        return value
+    try:
+        return yaml_document.read(value, "").data
+    except ScenarioError:
+        return value
+
+
+def _open_mappings(settings: Settings, place: Path = ()) -> set[Path]:
+    found: set[Path] = set()
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, dict):
+            found.add((*place, name))
+        elif isinstance(value, Settings) and not isinstance(value, Form):
+            found |= _open_mappings(value, (*place, name))
+    return found
+
+
+def _paths(data: Any, place: Path = ()) -> Iterator[Path]:
+    if place:
+        yield place
+    children: Any = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for step, child in children:
+        yield from _paths(child, (*place, step))

@@ -1,0 +1,131 @@
+"""Columns of numbers in CSV files, for what was recorded elsewhere: arrivals, durations."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+from scenarios.errors import instead, invalid, shown
+from scenarios.fields.base import Form, Settings
+from scenarios.fields.quantities import Quantity, seconds
+
+Numbers = NDArray[np.float64]
+FileName = Annotated[str, Quantity("file")]
+
+
+class FromFile(Form):
+    """A form whose numbers are a column of a CSV file; the file is read once, with the scenario.
+
+    Its first row may name the columns. A number is in seconds, or has a unit as everywhere.
+    """
+
+    file: FileName = Field(description="CSV, relative to the scenario's file")
+    column: Annotated[str, Quantity("text")] | None = Field(
+        default=None, description="the column's name in the first row; null: the first column"
+    )
+
+    ordered: ClassVar[bool] = False
+    """Whether no number may be less than the one before it."""
+
+    _values: Numbers = PrivateAttr(default_factory=lambda: np.empty(0))
+    _sha256: str = PrivateAttr(default="")
+
+    @property
+    def values(self) -> Numbers:
+        """The numbers, in seconds, in the order of the file."""
+        return self._values
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file as it was read."""
+        return self._sha256
+
+    @model_validator(mode="after")
+    def _read(self, info: ValidationInfo) -> Self:
+        path = Path((info.context or {}).get("folder", "."), self.file)
+        try:
+            stat = path.stat()
+            self._values, self._sha256 = _column(path, self.column, self.ordered, stat.st_mtime_ns, stat.st_size)
+        except OSError as error:
+            reason = "is a folder" if path.is_dir() else (error.strerror or str(error)).lower()
+            raise invalid(f"{self.file}: {reason}; valid: a CSV file", "file") from None
+        except UnicodeDecodeError:
+            raise invalid(f"{self.file}: is no text in UTF-8; valid: a CSV file", "file") from None
+        except _WrongFile as error:
+            raise invalid(f"{self.file}{error}", error.key) from None
+        return self
+
+
+class _WrongFile(ValueError):
+    """Something is wrong in a file; `key` is the scenario's key that it is about."""
+
+    def __init__(self, problem: str, key: str = "file") -> None:
+        super().__init__(problem)
+        self.key = key
+
+
+@lru_cache(maxsize=16)  # a sweep validates one scenario again and again
+def _column(path: Path, column: str | None, ordered: bool, changed_at: int, size: int) -> tuple[Numbers, str]:
+    content = path.read_bytes()
+    rows = csv.reader(content.decode("utf-8-sig").splitlines())
+    values = np.fromiter(_numbers(rows, column, ordered), dtype=np.float64)
+    if not len(values):
+        raise _WrongFile(": has no rows; valid: one number or more")
+    values.flags.writeable = False
+    return values, sha256(content).hexdigest()
+
+
+def _numbers(rows: Any, column: str | None, ordered: bool) -> Iterator[float]:
+    place, latest = 0, 0.0
+    for row in rows:
+        if not row or (len(row) == 1 and not row[0].strip()):
+            continue
+        if rows.line_num == 1 and (column is not None or _number(row[0]) is None):
+            names = [name.strip() for name in row]
+            if column is not None and column not in names:
+                raise _WrongFile(f": has no column {shown(column)}; {instead(column, names, 'valid')}", "column")
+            place = 0 if column is None else names.index(column)
+            continue
+        number = _number(row[place]) if place < len(row) else None
+        if number is None:
+            found = shown(row[place]) if place < len(row) else "nothing"
+            raise _WrongFile(f", row {rows.line_num}: {found} is no duration; valid: as in 2.5 (seconds) or 250ms")
+        if ordered and number < latest:
+            raise _WrongFile(f", row {rows.line_num}: {number:g} s comes after {latest:g} s; valid: in order of time")
+        latest = number
+        yield number
+
+
+def _number(text: str) -> float | None:
+    try:
+        return seconds(float(text))
+    except (ValueError, PydanticCustomError):
+        pass
+    try:
+        return seconds(text)
+    except PydanticCustomError:
+        return None
+
+
+def files_sha256(settings: Settings) -> dict[str, str]:
+    """SHA-256 by name of the files whose numbers a scenario uses: what a run needs to be the same again."""
+    found: dict[str, str] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, dict):
+            value = tuple(value.values())
+        for each in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(each, FromFile):
+                found[each.file] = each.sha256
+            elif isinstance(each, Settings):
+                found |= files_sha256(each)
+    return found

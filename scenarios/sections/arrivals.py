@@ -1,0 +1,79 @@
+"""How tasks arrive."""
+
+from __future__ import annotations
+
+from math import cos, pi, sin
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from scenarios.fields.base import Form, OneOf
+from scenarios.fields.csv_columns import FromFile
+from scenarios.fields.distributions import ZERO, Distribution
+from scenarios.fields.quantities import PositiveCount, PositiveSeconds, Quantity, Rate, Seconds, Share
+
+
+class Poisson(Form):
+    """Independent arrivals: exponential times between them."""
+
+    kind: ClassVar[str] = "poisson"
+    rate: Rate = Field(description="arrivals per second")
+
+
+class Interval(Form):
+    """One task at every multiple of an interval."""
+
+    kind: ClassVar[str] = "interval"
+    every: PositiveSeconds = Field(description="time between two arrivals")
+
+
+class Burst(Form):
+    """Many tasks at one instant."""
+
+    kind: ClassVar[str] = "burst"
+    size: PositiveCount = Field(description="number of tasks")
+    at: Seconds = Field(default=0.0, description="when")
+
+
+class Closed(Form):
+    """Clients that each wait for their task, think, and submit the next one."""
+
+    kind: ClassVar[str] = "closed"
+    clients: PositiveCount = Field(description="number of clients")
+    think: Distribution = Field(default=ZERO, description="from an answer to the next submission")
+
+
+class Diurnal(Form):
+    """Independent arrivals, more of them by day than by night: rate·(1 + amplitude·cos(2π·(t − peak)/period)) a
+    second at t.
+    """
+
+    kind: ClassVar[str] = "diurnal"
+    rate: Rate = Field(description="arrivals per second, on average over a period")
+    amplitude: Share = Field(default=0.5, description="by which share of that it rises, and falls")
+    period: PositiveSeconds = Field(default=86400.0, description="from one peak to the next")
+    peak: Seconds = Field(default=0.0, description="when the rate is highest for the first time")
+
+    def rate_at(self, time: float) -> float:
+        """Arrivals per second at a time in seconds."""
+        return self.rate * (1 + self.amplitude * cos(2 * pi * (time - self.peak) / self.period))
+
+    def expected(self, time: float) -> float:
+        """Arrivals that are expected until a time in seconds: the integral of the rate."""
+        swing = self.amplitude * self.period / (2 * pi)
+        since, first = (2 * pi * (at - self.peak) / self.period for at in (time, 0.0))
+        return self.rate * (time + swing * (sin(since) - sin(first)))
+
+
+class Trace(FromFile):
+    """Arrivals as they were recorded: the time of each, in order. What comes after the end is left out."""
+
+    kind: ClassVar[str] = "trace"
+    ordered: ClassVar[bool] = True
+
+
+FORMS = (Poisson, Interval, Burst, Closed, Diurnal, Trace)
+Arrivals = Annotated[
+    Poisson | Interval | Burst | Closed | Diurnal | Trace, OneOf("arrivals", FORMS), Quantity("arrivals")
+]
+"""One form of arrivals."""

@@ -1,0 +1,1 @@
+"""The commands of `recovery-bench`, one module each."""

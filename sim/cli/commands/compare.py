@@ -1,0 +1,184 @@
+"""`compare`: two settings of a scenario on the same luck, with a verdict per metric; or the best of several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli.commands import select
+from sim.cli.errors import BadInput
+from sim.cli.interrupts import check
+from sim.cli.options import backends, common
+from sim.cli.options.grids import check_is_setting
+from sim.cli.output.console import progress, say
+from sim.cli.output.result_output import Outlets
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+    from sim.experiments.comparison.compare import Comparison
+    from sim.experiments.runs.backends import Backend
+    from sim.presentation.formatting import Signs
+
+
+def compare(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of one that ships, or a file.")],
+    a: Annotated[
+        list[str] | None, typer.Option("--a", metavar="PATH=VALUE…", help="Values of the first setting.")
+    ] = None,
+    b: Annotated[list[str] | None, typer.Option("--b", metavar="PATH=VALUE…", help="Values of the second.")] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH=V1,V2,…", help="In place of --a and --b: select the best of every combination."),
+    ] = None,
+    indifference: Annotated[
+        str | None,
+        typer.Option(metavar="VALUE", help="With --grid: the smallest difference of the --metric that matters."),
+    ] = None,
+    most: Annotated[
+        str | None, typer.Option(metavar="N", help="With --grid: replications to select by, at most; 1000 if left out.")
+    ] = None,
+    seed: common.Seed = None,
+    replications: Annotated[
+        str, typer.Option(metavar="N", help="Pairs of replications; with --grid, fresh ones to judge the winner on.")
+    ] = "20",
+    jobs: common.Jobs = "1",
+    backend: backends.Name = backends.HERE,
+    scheduler: backends.Scheduler = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Only this one, or those like recovery.time.*; may be repeated. With --grid, one."
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="A picture (.png, .svg, .pdf): each difference, or with --grid each mean, with its interval.",
+        ),
+    ] = None,
+    json: common.Json = None,
+    quiet: common.Quiet = False,
+    no_color: common.NoColor = False,
+) -> int:
+    """Say whether setting b is better than setting a, by how much, and how sure that is. Both have the same luck.
+
+    With --grid, select the best of several settings by one metric.
+
+    Exit status 1 when an invariant is violated under one of them.
+    """
+    outlets = Outlets(out, json, quiet, no_color)
+    if grid:
+        if a or b:
+            raise BadInput("--grid, --a, --b: a grid says what is different by itself; valid: --grid, or --a and --b")
+        texts = select.Texts(grid, metric or [], indifference, most, seed, replications)
+        where = backends.backend_asked(backend, common.positive("--jobs", jobs), scheduler)
+        return select.select(scenario, texts, where, outlets)
+    for option, given in (("--indifference", indifference), ("--most", most)):
+        if given is not None:
+            raise BadInput(f"{option} {given}: is about the best of several settings; valid: with --grid path=v1,v2")
+    asked = _asked(a, b, seed, replications, jobs)
+    where = backends.backend_asked(backend, asked.jobs, scheduler)
+    outlets.check()
+    found = _compared(scenario, asked, where, tuple(metric or ()), quiet, no_color)
+    return outlets.tell(found, partial(_table, found), partial(_picture, found), _violations(found))
+
+
+def _table(found: Comparison, style: Signs) -> RenderableType:
+    from sim.reports.comparison import comparison
+
+    return comparison(found, style)
+
+
+def _picture(found: Comparison) -> Figure:
+    from sim.presentation.axes import figure_of
+
+    return figure_of(found.plot.differences, found.plot.inches())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be compared, and how often."""
+
+    a: dict[str, str]
+    b: dict[str, str]
+    seed: int | None
+    pairs: int
+    jobs: int
+
+
+def _asked(a: list[str] | None, b: list[str] | None, seed: str | None, replications: str, jobs: str) -> Asked:
+    """Raises BadInput."""
+    chosen = common.seed_of_all(seed)
+    pairs, processes = common.positive("--replications", replications, 2), common.positive("--jobs", jobs)
+    if pairs < 2:
+        raise BadInput("--replications 1: shows no difference; valid: 2 or more")
+    first, second = common.changes(a or [], "--a"), common.changes(b or [], "--b")
+    for which, values in (("--a", first), ("--b", second)):
+        check_is_setting(which, values)
+    if not first and not second:
+        raise BadInput("--a, --b: neither says what is different; valid: --b path=value, as in --b agents.count=20")
+    return Asked(first, second, chosen, pairs, processes)
+
+
+def _compared(
+    scenario: str, asked: Asked, backend: Backend, metrics: tuple[str, ...], quiet: bool, no_color: bool
+) -> Comparison:
+    import scenarios
+    from scenarios.errors import ScenarioError
+    from scenarios.fields.metrics import UnknownMetric
+    from sim.experiments.comparison.compare import compare as compare_settings
+    from sim.experiments.runs.unobserved import NeverObserved
+
+    loaded = scenarios.load(scenario)
+    for which, values in (("a", asked.a), ("b", asked.b)):
+        try:
+            loaded.with_values(values)
+        except ScenarioError as error:
+            raise BadInput(str(error).replace("--set ", f"--{which} ", 1)) from None
+    with progress(no_color, quiet) as bar:
+        task = bar.add_task(loaded.name, total=2 * asked.pairs)
+
+        def advance(_: object) -> None:
+            bar.advance(task)
+            check()
+
+        try:
+            with backends.failures(backend):
+                found = compare_settings(
+                    loaded,
+                    asked.a,
+                    asked.b,
+                    asked.seed,
+                    asked.pairs,
+                    backend=backend,
+                    metrics=metrics,
+                    on_run=advance,
+                    on_lost=backends.lost,
+                )
+            found.differences  # noqa: B018 - while what is wrong with it can be said
+        except UnknownMetric as error:
+            raise BadInput(f"--metric {error.name}: {error}") from None
+        except NeverObserved as error:
+            raise BadInput(f"--metric {error}") from None
+        except KeyboardInterrupt:
+            say("interrupted; nothing to compare was finished")
+            raise
+    if found.interrupted:
+        say(f"interrupted; finished: {found.replications} of {asked.pairs} pairs")
+    return found
+
+
+def _violations(found: Comparison) -> list[str]:
+    """The first of each run."""
+    return [
+        f"{which} {run.seed}: {violation}"
+        for which, result in (("a", found.a), ("b", found.b))
+        for run in result.runs
+        for violation in run.violations[:1]
+    ]

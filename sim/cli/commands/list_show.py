@@ -1,0 +1,49 @@
+"""`list` and `show`: the scenarios that ship, and one of them explained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from sim.cli.options.common import Json, NoColor
+from sim.cli.output.console import console
+from sim.cli.output.files import STDOUT, check_writable, write_json
+
+
+def list_(json: Json = None, no_color: NoColor = False) -> None:
+    """List the scenarios that ship."""
+    import scenarios
+
+    check_writable("--json", json)
+    found = [scenarios.load(name) for name in scenarios.names()]
+    if json is not None:
+        rows: list[dict[str, Any]] = [
+            {"name": scenario.name, "description": scenario.description, "documents": scenario.documents}
+            for scenario in found
+        ]
+        write_json(json, rows)
+    if json != STDOUT:
+        from sim.reports.explanation import catalogue
+
+        console(no_color).print(catalogue(found))
+
+
+def show(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of one that ships, or a file.")],
+    json: Json = None,
+    no_color: NoColor = False,
+) -> None:
+    """Explain a scenario: what is injected and when, whom it hits, and what should happen. Nothing is run."""
+    import scenarios
+
+    check_writable("--json", json)
+    found = scenarios.load(scenario)
+    if json is not None:
+        write_json(json, found.resolved())
+    if json != STDOUT:
+        from sim.presentation.formatting import signs
+        from sim.reports.explanation import explanation
+
+        out = console(no_color)
+        out.print(explanation(found, signs(out.encoding)))

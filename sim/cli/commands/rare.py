@@ -1,0 +1,125 @@
+"""`run --rare`: how probable it is that something happens in a run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sim.cli.errors import BadInput
+from sim.cli.interrupts import INTERRUPTED, check
+from sim.cli.options import backends, common
+from sim.cli.output.console import console, progress, say
+from sim.cli.output.files import STDOUT, write_json
+
+if TYPE_CHECKING:
+    from scenarios import Scenario
+    from sim.experiments.rare_events.estimate import Rare
+    from sim.experiments.runs.backends import Backend
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for, as it was written, and how it is to be looked for."""
+
+    event: str
+    level: str | None
+    particles: int | None
+    replications: int | None
+
+
+def rare_asked(event: str | None, level: str | None, particles: str | None, replications: str | None) -> Asked | None:
+    """What the options say; None: nothing rare is asked for. Raises BadInput."""
+    if event is None:
+        if level is not None or particles is not None:
+            raise BadInput(f"{'--particles' if level is None else '--level'}: is of what is rare; valid: with --rare")
+        return None
+    many = None if replications is None else common.positive("--replications", replications)
+    number = None if particles is None else common.positive("--particles", particles, 2)
+    if number == 1:
+        raise BadInput("--particles 1: leaves nobody to go on; valid: 2 or more")
+    return Asked(event, level, number, many)
+
+
+def check_alone(others: Sequence[str], loaded: Sequence[Scenario], seed: int | str | None) -> None:
+    """Raise BadInput for what makes no sense together with `--rare`."""
+    if others:
+        raise BadInput(f"--rare, {others[0]}: --rare only says how probable something is; valid: one of them")
+    if len(loaded) > 1:
+        raise BadInput(f"--rare: is asked of one scenario, not of {len(loaded)}; valid: one at a time")
+    if isinstance(seed, str):
+        raise BadInput(f"--seed {seed}: is one replication; valid: --seed {seed.partition('/')[0]}")
+
+
+def run_rare(
+    name: str,
+    scenario: Scenario,
+    asked: Asked,
+    seed: int | str | None,
+    backend: Backend,
+    changes: Mapping[str, str],
+    json: str | None,
+    quiet: bool,
+    no_color: bool,
+) -> int:
+    """Look for it, and say how probable it is. Raises BadInput."""
+    assert not isinstance(seed, str)
+    found = _looked_for(scenario, asked, seed, backend, quiet, no_color)
+    if not quiet and json != STDOUT:
+        from sim.reports.rare import rarity
+
+        out = console(no_color)
+        out.print(rarity(found))
+        if found.hits:
+            given = [name, *(part for path, value in changes.items() for part in ("--set", f"{path}={value}"))]
+            shown = shlex.join(["recovery-bench", "run", *given, "--seed", found.hits[0]])
+            out.print(f"see one: {shown}", soft_wrap=True)
+    if json is not None:
+        write_json(json, found.as_json())
+    return INTERRUPTED if found.interrupted else 0
+
+
+def _looked_for(
+    scenario: Scenario, asked: Asked, seed: int | None, backend: Backend, quiet: bool, no_color: bool
+) -> Rare:
+    from sim.experiments.rare_events.estimate import PARTICLES, PLAIN, SPLITTINGS, rare
+    from sim.experiments.rare_events.events import NATURAL, RareError, event_of, level_of
+
+    try:
+        event = event_of(scenario, asked.event)
+    except RareError as error:
+        raise BadInput(f"--rare {error}") from None
+    try:
+        level = level_of(event, NATURAL if asked.level is None else asked.level)
+    except RareError as error:
+        raise BadInput(f"--level {error}") from None
+    if level is None and asked.particles is not None:
+        raise BadInput(f"--particles {asked.particles}: are of a splitting; valid: with a --level")
+    many = asked.replications or (PLAIN if level is None else SPLITTINGS)
+    with progress(no_color, quiet) as bar:
+        task = bar.add_task(scenario.name, total=many, counted="runs" if level is None else "splittings")
+
+        def advance(more: int) -> None:
+            bar.advance(task, more)
+            check()
+
+        try:
+            with backends.failures(backend):
+                found = rare(
+                    scenario,
+                    asked.event,
+                    seed,
+                    many,
+                    level=level,
+                    particles=asked.particles or PARTICLES,
+                    backend=backend,
+                    on_done=advance,
+                    on_lost=backends.lost,
+                )
+        except KeyboardInterrupt:
+            say("interrupted; nothing was finished")
+            raise
+    if found.interrupted:
+        say(f"interrupted; finished: {len(found.splittings) if found.level else found.runs} of {many}")
+    return found

@@ -1,0 +1,303 @@
+"""`run`: scenarios by name or by file, once or often."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli.commands.rare import check_alone, rare_asked, run_rare
+from sim.cli.errors import BadInput
+from sim.cli.interrupts import INTERRUPTED, check
+from sim.cli.options import backends, common
+from sim.cli.options.precision import check_precise, precision_asked, precision_told
+from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating
+from sim.cli.output.console import console, progress, say
+from sim.cli.output.files import STDOUT, check_apart, check_writable, write_json
+from sim.cli.output.history_file import check_history
+from sim.cli.output.report_folder import ReportFolder, check_reports
+from sim.cli.output.run_recorder import Kept
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from scenarios import Scenario
+    from sim.experiments.runs.backends import Backend
+    from sim.experiments.runs.replications import Result
+    from sim.experiments.runs.warmup import Warmup
+    from sim.stats.precision import Asked, Reached
+
+BAD_INPUT = 2
+
+
+def run(
+    scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names of those that ship, or files.")],
+    seed: common.Seed = None,
+    replications: Annotated[
+        str | None, typer.Option(metavar="N", help="Independent replications of each scenario; one if left out.")
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="As many replications as it takes for means to be so precise: 5%."),
+    ] = None,
+    precise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC", help="Of which --precision is; recovery.time.mean if left out. May be repeated."
+        ),
+    ] = None,
+    most: Annotated[
+        str | None, typer.Option(metavar="N", help="Replications for --precision at most; 1000 if left out.")
+    ] = None,
+    rare: Annotated[
+        str | None,
+        typer.Option(metavar="EVENT", help="Only say how probable it is in a run: 'recovery.time > 600s'."),
+    ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For --rare: what rises on the way there, such as queue.depth; or none."),
+    ] = None,
+    particles: Annotated[
+        str | None, typer.Option(metavar="N", help="For --rare: trajectories of each splitting; 50 if left out.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Another value for a key; may be repeated.")
+    ] = None,
+    find_warmup: Annotated[
+        bool,
+        typer.Option(
+            "--find-warmup", help="Find the warm-up in ten pilot runs without the faults, in place of the scenario's."
+        ),
+    ] = False,
+    jobs: common.Jobs = "1",
+    backend: backends.Name = backends.HERE,
+    scheduler: backends.Scheduler = None,
+    json: common.Json = None,
+    history: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.parquet", help="Keep every event; the replications then run one after another."),
+    ] = None,
+    reports: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Keep the monitor's report of each recovery, as JSON and Markdown."),
+    ] = None,
+    check_determinism: Annotated[
+        bool,
+        typer.Option("--check-determinism", help="Only see whether two processes give the same history and verdicts."),
+    ] = False,
+    quiet: common.Quiet = False,
+    no_color: common.NoColor = False,
+) -> int:
+    """Run scenarios and say how recovery went. Exit status 1 when an expectation or an invariant does not hold."""
+    chosen = common.seed(seed)
+    many, processes = (
+        common.positive("--replications", "1" if replications is None else replications),
+        common.positive("--jobs", jobs),
+    )
+    asked = precision_asked(precision, precise or [], most)
+    if isinstance(chosen, str) and (many > 1 or asked is not None):
+        alone, given = chosen.partition("/")[0], "--replications" if asked is None else "--precision"
+        raise BadInput(f"--seed {chosen}: is one replication; valid: leave {given} out, or --seed {alone}")
+    if asked is not None and replications is not None:
+        raise BadInput("--replications, --precision: each says how many replications there are; valid: one of them")
+    if asked is not None and (history is not None or reports is not None or check_determinism):
+        raise BadInput(
+            "--precision: keeps nothing of each run; valid: without --history, --reports, --check-determinism"
+        )
+    changes = common.changes(set_ or [])
+    looked_for = rare_asked(rare, level, particles, replications)
+    if find_warmup:
+        check_find_warmup(changes, check_determinism)
+    where = backends.backend_asked(backend, processes, scheduler)
+    for option, wanted in (
+        ("--history", history is not None),
+        ("--reports", reports is not None),
+        ("--check-determinism", check_determinism),
+    ):
+        backends.check_runs_here(where, option, wanted)
+    _check_files(json, history)
+    loaded = [_load(name, changes) for name in scenario]
+    if looked_for is not None:
+        others = {
+            "--precision": precision,
+            "--history": history,
+            "--reports": reports,
+            "--find-warmup": find_warmup,
+            "--check-determinism": check_determinism,
+        }
+        check_alone([name for name, value in others.items() if value], loaded, chosen)
+        return run_rare(scenario[0], loaded[0], looked_for, chosen, where, changes, json, quiet, no_color)
+    if check_determinism:
+        return _determinism(scenario, seed, replications or "1", set_ or [], (json, history, reports), no_color)
+    check_reports(reports, loaded)
+    check_history(history, loaded)
+    kept = Kept(history, None if reports is None else ReportFolder(reports))
+    check_precise(asked, loaded)
+    warmups = find_warmups(loaded, chosen, where, quiet, no_color) if find_warmup else []
+    results, refused = _results(loaded, chosen, many, where, kept, asked, warmups, quiet, no_color)
+    _report(results, scenario, changes, quiet or json == STDOUT, no_color)
+    if json is not None:
+        data = [result.as_json() for result in results]
+        write_json(json, data[0] if len(scenario) == 1 else data)
+    if refused:
+        return BAD_INPUT
+    if _interrupted(results, loaded):
+        return INTERRUPTED
+    return 0 if all(result.holds for result in results) else 1
+
+
+def _check_files(json: str | None, history: str | None) -> None:
+    check_writable("--json", json)
+    check_writable("--history", history)
+    check_apart({"--json": json, "--history": history})
+    if history == STDOUT:
+        raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
+
+
+def _determinism(
+    names: list[str],
+    seed: str | None,
+    replications: str,
+    changes: list[str],
+    kept: tuple[str | None, ...],
+    no_color: bool,
+) -> int:
+    from sim.cli.commands.diff import check_determinism
+
+    if any(kept):
+        raise BadInput("--check-determinism: keeps nothing; valid: without --json, --history and --reports")
+    given = [] if seed is None else ["--seed", seed]
+    given += ["--replications", replications]
+    return check_determinism(names, [*given, *(part for change in changes for part in ("--set", change))], no_color)
+
+
+def _load(name: str, changes: dict[str, str]) -> Scenario:
+    import scenarios
+
+    scenario = scenarios.load(name)
+    return scenario.with_values(changes) if changes else scenario
+
+
+def _results(
+    loaded: list[Scenario],
+    seed: int | str | None,
+    replications: int,
+    backend: Backend,
+    kept: Kept,
+    asked: Asked | None,
+    warmups: list[Warmup],
+    quiet: bool,
+    no_color: bool,
+) -> tuple[list[Result], bool]:
+    """The results of the scenarios, in order; when the user interrupts, of those that were begun.
+
+    And whether one could not be run to its end, as it never observes what is to be precise, or its backend is gone: it
+    was said, and those before it are kept. Raises BadInput when there are none before it.
+    """
+    from contextlib import ExitStack
+
+    from sim.experiments.runs.replications import replicate
+    from sim.experiments.runs.unobserved import NeverObserved
+    from sim.randomness.branching import BranchNotReached
+
+    results: list[Result] = []
+    given: list[Warmup | None] = [*warmups] or [None] * len(loaded)
+    loaded = [warmup.scenario for warmup in warmups] or loaded
+    with ExitStack() as stack:
+        bar = stack.enter_context(progress(no_color, quiet))
+        keepers = stack.enter_context(kept.opened(loaded))
+        try:
+            for scenario, warmup in zip(loaded, given, strict=True):
+                task = bar.add_task(scenario.name, total=replications)
+                advance = partial(bar.advance, task)
+                if not kept.anything:
+                    total, told = partial(_total, bar, task), partial(_told, bar, task, asked)
+                    heard = _ignoring(advance)
+                    with backends.failures(backend):
+                        result = replicate(
+                            scenario,
+                            seed,
+                            replications,
+                            on_run=heard,
+                            precision=asked,
+                            on_look=total,
+                            on_precision=told,
+                            warmup=warmup,
+                            backend=backend,
+                            on_lost=backends.lost,
+                        )
+                else:
+                    result = keepers.replicate(scenario, seed, replications, advance, warmup)
+                results.append(result)
+                if result.interrupted:
+                    break
+        except (NeverObserved, BranchNotReached, BadInput) as error:
+            wrong = f"{_option_of(error)}{error}"
+            if not results:
+                raise BadInput(wrong) from None
+            say(wrong)
+            return results, True
+        except KeyboardInterrupt:
+            if not results:
+                say("interrupted; nothing was finished")
+                raise
+    if _interrupted(results, loaded):
+        say(f"interrupted; finished: {', '.join(_finished(result, replications, asked) for result in results)}")
+    return results, False
+
+
+def _option_of(error: Exception) -> str:
+    from sim.experiments.runs.unobserved import NeverObserved
+    from sim.randomness.branching import BranchNotReached
+
+    options_of: dict[type[Exception], str] = {NeverObserved: "--precise ", BranchNotReached: "--seed "}
+    return options_of.get(type(error), "")
+
+
+def _total(bar: Progress, task: TaskID, count: int) -> None:
+    bar.update(task, total=count)
+
+
+def _told(bar: Progress, task: TaskID, asked: Asked | None, found: tuple[Reached, ...]) -> None:
+    if asked is not None:
+        bar.update(task, told=precision_told(asked, found))
+
+
+def _ignoring(call: Callable[[], None]) -> Callable[[object], None]:
+    def called(_: object) -> None:
+        call()
+        check()
+
+    return called
+
+
+def _interrupted(results: list[Result], loaded: list[Scenario]) -> bool:
+    return len(results) < len(loaded) or any(result.interrupted for result in results)
+
+
+def _finished(result: Result, replications: int, asked: Asked | None) -> str:
+    many = f"{replications}" if asked is None else "as many as it takes"
+    return f"{len(result.runs)} of {many} of {result.scenario.name}"
+
+
+def _report(results: list[Result], names: list[str], changes: dict[str, str], quiet: bool, no_color: bool) -> None:
+    """Tables on stdout; when quiet, only what does not hold, on stderr."""
+    from sim.presentation.formatting import signs
+    from sim.reports.table import failures, summary
+
+    out = console(no_color)
+    style = signs(out.encoding)
+    for number, (name, result) in enumerate(zip(names, results, strict=False)):
+        changed = repeating(result, changes)
+        if quiet:
+            for line in failures(result, name, changed, signs(sys.stderr.encoding)):
+                say(line)
+            continue
+        if number:
+            out.print()
+        out.print(summary(result, style))
+        for line in failures(result, name, changed, style):
+            out.print(line, style="red", soft_wrap=True)

@@ -1,0 +1,169 @@
+"""`compare --grid`: the best of several settings, selected on common luck and judged on fresh replications."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sim.cli.errors import BadInput
+from sim.cli.interrupts import check
+from sim.cli.options import backends, common
+from sim.cli.options.grids import grid_points
+from sim.cli.output.console import progress, say
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+    from scenarios import Scenario
+    from sim.cli.output.result_output import Outlets
+    from sim.experiments.runs.backends import Backend
+    from sim.experiments.selection.result import Selection
+    from sim.experiments.sweeps.designs import Point
+    from sim.presentation.formatting import Signs
+
+EXAMPLES = {"s": "500ms", "agent-s": "10s", "1/s": "0.1/s", "fraction": "1%"}
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What was written on the command line, as it stands there."""
+
+    grids: list[str]
+    metrics: list[str]
+    indifference: str | None
+    most: str | None
+    seed: str | None
+    replications: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Among what is selected, and how."""
+
+    points: list[Point]
+    metric: str
+    indifference: float
+    most: int
+    seed: int | None
+    judged: int
+
+
+def select(scenario: str, texts: Texts, backend: Backend, outlets: Outlets) -> int:
+    """Run it, show it, and give the exit status: 1 when an invariant is violated under a setting."""
+    import scenarios
+
+    outlets.check()
+    loaded = scenarios.load(scenario)
+    found = _selected(loaded, _asked(loaded, texts), backend, outlets.quiet, outlets.no_color)
+    return outlets.tell(found, partial(_table, found), partial(_picture, found), found.violations)
+
+
+def _table(found: Selection, style: Signs) -> RenderableType:
+    from sim.reports.selection import selection
+
+    return selection(found, style)
+
+
+def _picture(found: Selection) -> Figure:
+    from sim.presentation.axes import figure_of
+
+    return figure_of(found.plot.ranks, found.plot.inches())
+
+
+def _asked(scenario: Scenario, texts: Texts) -> Asked:
+    """Raises BadInput."""
+    from sim.stats.ranking_and_selection import FIRST, MOST
+
+    seed = common.seed_of_all(texts.seed)
+    judged = common.positive("--replications", texts.replications, 2)
+    if judged < 2:
+        raise BadInput("--replications 1: judges nobody; valid: 2 or more")
+    most = MOST if texts.most is None else common.positive("--most", texts.most, FIRST, "replications")
+    if most < FIRST:
+        raise BadInput(f"--most {most}: is less than the first stage takes; valid: {FIRST} or more")
+    metric, indifference = _metric(scenario, texts.metrics, texts.indifference)
+    points = grid_points(scenario, texts.grids)
+    if len(points) < 2:
+        raise BadInput(f"--grid {texts.grids[0]}: is one setting, and leaves nothing to select; valid: several values")
+    return Asked(points, metric, indifference, most, seed, judged)
+
+
+def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) -> tuple[str, float]:
+    """The one metric, and the difference in its unit that matters."""
+    from pydantic_core import PydanticCustomError
+
+    from scenarios.fields.expectations import in_unit_of
+    from scenarios.fields.metrics import UnknownMetric, lookup
+    from sim.stats.ranking_and_selection import LARGEST, SMALLEST
+
+    if len(metrics) != 1 or "*" in metrics[0]:
+        raise BadInput(
+            f"--metric {' '.join(metrics) or 'is missing'}: one says which setting is the best; valid: --metric NAME"
+        )
+    try:
+        metric = lookup(metrics[0], tuple(scenario.resources))
+    except UnknownMetric as error:
+        raise BadInput(f"--metric {metrics[0]}: {error}") from None
+    if indifference is None:
+        raise BadInput(
+            f"--indifference is missing: the smallest difference of {metric.name} that matters; valid: such as "
+            f"{EXAMPLES.get(metric.unit, '0.5')}"
+        )
+    try:
+        value = in_unit_of(metric, indifference)
+    except PydanticCustomError as error:
+        raise BadInput(f"--indifference {error.message()}") from None
+    if not SMALLEST < value < LARGEST:
+        such = EXAMPLES.get(metric.unit, "0.5")
+        said = f"--indifference {indifference}: is no difference that matters"
+        raise BadInput(f"{said}; valid: more than 0, such as {such}")
+    return metric.name, value
+
+
+def _selected(scenario: Scenario, asked: Asked, backend: Backend, quiet: bool, no_color: bool) -> Selection:
+    from sim.experiments.selection.select import NotSelectable
+    from sim.experiments.selection.select import select as select_setting
+
+    with progress(no_color, quiet) as bar:
+        task = bar.add_task(scenario.name, total=None)
+
+        def advance(_: object) -> None:
+            bar.advance(task)
+            check()
+
+        def look(planned: int) -> None:
+            bar.update(task, total=planned)
+
+        try:
+            with backends.failures(backend):
+                found = select_setting(
+                    scenario,
+                    asked.points,
+                    asked.metric,
+                    asked.indifference,
+                    asked.seed,
+                    most=asked.most,
+                    judged=asked.judged,
+                    backend=backend,
+                    on_run=advance,
+                    on_look=look,
+                    on_lost=backends.lost,
+                )
+        except NotSelectable as error:
+            raise BadInput(f"--metric {error}") from None
+        except KeyboardInterrupt:
+            say("interrupted; no replication was finished under all settings")
+            raise
+    if found.interrupted:
+        say(f"interrupted; {_finished(found, asked)}")
+    elif not found.decided:
+        say(f"--most {asked.most}: not decided by then, {len(found.contention)} settings are still in contention")
+    return found
+
+
+def _finished(found: Selection, asked: Asked) -> str:
+    if found.decided:
+        return f"it is decided, and judged on {len(found.fresh)} of {asked.judged} fresh replications"
+    return f"not decided after {found.replications} replications: {len(found.contention)} settings in contention"

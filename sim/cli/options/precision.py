@@ -1,0 +1,54 @@
+"""`--precision`: what is asked for, of which metrics, and how far it has come."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from math import isinf
+from typing import TYPE_CHECKING
+
+from sim.cli.errors import BadInput
+from sim.cli.options import common
+
+if TYPE_CHECKING:
+    from scenarios import Scenario
+    from sim.stats.precision import Asked, Reached
+
+
+def precision_asked(text: str | None, metrics: list[str], most: str | None) -> Asked | None:
+    """What is asked for; None: nothing. Raises BadInput."""
+    from sim.stats.precision import LEAST, MOST, Asked
+
+    if text is None:
+        if metrics:
+            raise BadInput("--precise: says of which metric; valid: with --precision, such as 5%")
+        if most is not None:
+            raise BadInput(f"--most {most}: is of --precision; valid: with --precision, such as 5%")
+        return None
+    cap = MOST if most is None else common.positive("--most", most, LEAST, "replications")
+    if cap < LEAST:
+        raise BadInput(f"--most {most}: is too few to look at; valid: {LEAST} or more")
+    return Asked(common.share("--precision", text), tuple(metrics), cap)
+
+
+def check_precise(asked: Asked | None, loaded: list[Scenario]) -> None:
+    """Raise BadInput for a metric that nothing can be."""
+    from scenarios.fields.metrics import UnknownMetric, lookup
+
+    for scenario in loaded if asked is not None else ():
+        for name in asked.metrics if asked is not None else ():
+            try:
+                lookup(name, tuple(scenario.resources))
+            except UnknownMetric as error:
+                raise BadInput(f"--precise {name}: {error}") from None
+
+
+def precision_told(asked: Asked, found: Sequence[Reached]) -> str:
+    """The worst precision so far against the one asked for: `±7.1 % of ±5 %`."""
+    from sim.presentation.formatting import signs
+    from sim.presentation.phrases import percent
+
+    worst = max(each.epsilon for each in found)
+    sign = signs(sys.stderr.encoding).plus_minus
+    so_far = "no interval" if isinf(worst) else f"{sign}{percent(worst)}"
+    return f"{so_far} of {sign}{percent(asked.epsilon)}"

@@ -1,0 +1,60 @@
+"""`--find-warmup`: the warm-up of each scenario found before it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sim.cli.errors import BadInput
+from sim.cli.interrupts import check
+from sim.cli.options import backends
+from sim.cli.output.console import progress, say
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from scenarios import Scenario
+    from sim.experiments.runs.backends import Backend
+    from sim.experiments.runs.replications import Result
+    from sim.experiments.runs.warmup import Warmup
+
+
+def check_find_warmup(changes: Mapping[str, str], check_determinism: bool) -> None:
+    """Raise BadInput when it contradicts something."""
+    if "warmup" in changes:
+        raise BadInput("--find-warmup, --set warmup: each says what the warm-up is; valid: one of them")
+    if check_determinism:
+        raise BadInput("--find-warmup: nothing is measured with --check-determinism; valid: one of them")
+
+
+def find_warmups(
+    loaded: list[Scenario], seed: int | str | None, backend: Backend, quiet: bool, no_color: bool
+) -> list[Warmup]:
+    """A warm-up for each scenario, in order. Raises BadInput where there is none."""
+    from sim.experiments.runs.warmup import REPLICATIONS, NoWarmup, find_warmup
+
+    found = []
+    with progress(no_color, quiet) as bar:
+        for scenario in loaded:
+            task = bar.add_task(f"{scenario.name}, warm-up", total=REPLICATIONS)
+
+            def finished(task: TaskID = task) -> None:
+                bar.advance(task)
+                check()
+
+            try:
+                with backends.failures(backend):
+                    found.append(find_warmup(scenario, seed, backend=backend, on_run=finished, on_lost=backends.lost))
+            except NoWarmup as error:
+                raise BadInput(f"--find-warmup: {error}") from None
+            except KeyboardInterrupt:
+                say("interrupted; nothing was finished")
+                raise
+    return found
+
+
+def repeating(result: Result, changes: Mapping[str, str]) -> dict[str, str]:
+    """The changes that repeat a result's runs: with the warm-up that was found, no pilot is needed for them."""
+    if result.warmup is None:
+        return dict(changes)
+    return {**changes, "warmup": f"{result.warmup.seconds!r}".removesuffix(".0") + "s"}

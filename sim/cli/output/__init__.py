@@ -1,0 +1,1 @@
+"""Where commands write: console, files, pictures, report folders."""

@@ -1,0 +1,71 @@
+"""Histories kept in one Parquet file: the columns of a run's frame, after the scenario and the replication."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sim.cli.errors import BadInput
+from sim.cli.output.files import written
+
+if TYPE_CHECKING:
+    from scenarios import Scenario
+    from sim.simulation import Run
+
+
+def check_history(file: str | None, scenarios: list[Scenario]) -> None:
+    """Raise `BadInput` when there would be no history to keep."""
+    for scenario in scenarios:
+        if file is not None and scenario.history == "summary":
+            raise BadInput(
+                f"--history {file}: {scenario.name} keeps a summary and no history; valid: with --set history=full"
+            )
+
+
+class HistoryFile:
+    """A Parquet file that is being written, one row group for each run."""
+
+    def __init__(self, writer: Any, schema: Any) -> None:
+        self._writer = writer
+        self._schema = schema
+
+    def add(self, run: Run) -> None:
+        """Append the history of a run."""
+        import pyarrow as pa
+
+        frame = run.history.assign(
+            scenario=run.scenario.name, replication=run.seed, event=run.history["event"].astype(str)
+        )
+        self._writer.write_table(pa.Table.from_pandas(frame[self._schema.names], self._schema, preserve_index=False))
+
+
+@contextmanager
+def history_file(file: str, scenarios: list[Scenario]) -> Iterator[HistoryFile]:
+    """A file for the histories of these scenarios; it takes its name when the block ends well.
+
+    The file's metadata hold, under `recovery-bench`, the version and each scenario with all its values.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from sim.experiments.runs.provenance import installed_version
+
+    words = pa.dictionary(pa.int32(), pa.string())
+    about = {"version": installed_version(), "scenarios": [scenario.resolved() for scenario in scenarios]}
+    numbers = {name: pa.int32() for name in ("task", "agent", "epoch", "incident")}
+    columns = {
+        "scenario": words,
+        "replication": words,
+        "time": pa.float64(),
+        "event": words,
+        "subject": pa.string(),
+        **numbers,
+        "value": pa.float64(),
+        "detail": words,
+        "about": words,
+    }
+    schema = pa.schema(list(columns.items()), {"recovery-bench": json.dumps(about)})
+    with written(file) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        yield HistoryFile(writer, schema)

@@ -1,0 +1,74 @@
+"""Where the outcome of a comparison goes: the terminal, a picture, JSON, and the exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sim.cli.interrupts import INTERRUPTED
+from sim.cli.output.console import console, say
+from sim.cli.output.files import STDOUT, check_apart, check_picture, check_writable, draw, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+    from sim.presentation.formatting import Signs
+
+
+class Outcome(Protocol):
+    """What was found out."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user stopped it."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether no invariant was violated."""
+
+    def as_json(self) -> dict[str, Any]:
+        """It as plain data."""
+
+
+@dataclass(frozen=True)
+class Outlets:
+    """`out` is the file of a picture, `json` that of the plain data, `-` for stdout; None: there is none."""
+
+    out: str | None
+    json: str | None
+    quiet: bool
+    no_color: bool
+
+    def check(self) -> None:
+        """Raise BadInput for a file that cannot be written."""
+        check_writable("--json", self.json)
+        check_picture("--out", self.out)
+        check_apart({"--json": self.json, "--out": self.out})
+
+    def tell(
+        self,
+        found: Outcome,
+        table: Callable[[Signs], RenderableType],
+        picture: Callable[[], Figure],
+        violations: Iterable[str],
+    ) -> int:
+        """Tell it everywhere, and give the exit status: 1 when an invariant is violated."""
+        shown = None if self.quiet or self.json == STDOUT else console(self.no_color)
+        if shown is not None:
+            from sim.presentation.formatting import signs
+
+            shown.print(table(signs(shown.encoding)))
+        if self.out is not None:
+            draw(picture(), self.out)
+            if shown is not None:
+                shown.print(f"\npicture: {Path(self.out)}", soft_wrap=True)
+        if self.json is not None:
+            write_json(self.json, found.as_json())
+        for line in violations:
+            say(line)
+        if found.interrupted:
+            return INTERRUPTED
+        return 0 if found.holds else 1

@@ -1,0 +1,106 @@
+"""What the commands for recovery by hand share: a store that is there, and an operator who is let in."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from getpass import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli.errors import BadInput
+from sim.cli.output.console import visible
+
+if TYPE_CHECKING:
+    from recovery.manual.authorization import Admission, Authorization
+    from recovery.stores.database import Database
+
+TOKEN = "RECOVERY_BENCH_TOKEN"  # noqa: S105 - the name of a variable
+Store = Annotated[
+    str | None,
+    typer.Option(metavar="URL", envvar="RECOVERY_BENCH_STORE", help="The store: sqlite:///FILE or postgresql://…"),
+]
+OperatorsFile = Annotated[
+    str, typer.Option("--operators", metavar="FILE", envvar="RECOVERY_BENCH_OPERATORS", help="Who may recover by hand.")
+]
+OPERATORS = "operators.json"
+OperatorName = Annotated[
+    str | None,
+    typer.Option(
+        "--operator",
+        metavar="NAME",
+        envvar="RECOVERY_BENCH_OPERATOR",
+        help=f"Who you are; your token is in {TOKEN}, or asked for.",
+    ),
+]
+
+
+@contextmanager
+def opened(store: str | None) -> Iterator[Database]:
+    """A store that is there. What is wrong with it, or with what is asked of it, is bad input."""
+    from recovery.manual.authorization import Refused
+    from recovery.manual.manual_recovery import NotPossible
+    from recovery.manual.operators import OperatorsError
+    from recovery.manual.plan_file import PlanFileError
+    from recovery.runbook.catalogue import RunbookError
+    from recovery.stores.database import Database
+    from recovery.stores.errors import StoreError
+
+    if store is None:
+        raise BadInput("--store: is missing; valid: the URL of a store, here or in RECOVERY_BENCH_STORE")
+    try:
+        database = Database(store, create=False)
+        try:
+            yield database
+        finally:
+            database.close()
+    except (NotPossible, OperatorsError, PlanFileError, Refused, RunbookError, StoreError) as error:
+        raise BadInput(visible(str(error))) from None
+
+
+def let_in(
+    database: Database, operators: str, operator: str | None, procedure: str, task_id: str
+) -> tuple[Authorization, Admission]:
+    """Let the operator in, with the token from the environment or from the terminal."""
+    from recovery.local.task_queue import is_text
+    from recovery.manual.authorization import Authorization
+    from recovery.manual.operators import load_operators
+    from recovery.stores.sql_audit import SqlAudit
+
+    _there(database, task_id)
+    if operator is None:
+        raise BadInput("--operator: is missing; valid: your name, here or in RECOVERY_BENCH_OPERATOR")
+    if not is_text(operator):
+        raise BadInput(f"--operator {visible(operator)}: is no name of an operator")
+    known = load_operators(Path(operators))
+    token = os.environ.get(TOKEN)
+    if token is None:
+        if not sys.stdin.isatty():
+            raise BadInput(f"{operator}: your token is missing; valid: in {TOKEN}, or typed in at a terminal")
+        token = getpass(f"token of {operator}: ")
+    authorization = Authorization(known, SqlAudit(database, time.time), time.time)
+    return authorization, authorization.admit(operator, token.strip(), procedure, task_id)
+
+
+def _there(database: Database, task_id: str) -> None:
+    """Raise BadInput where there is no such task: a mistyped name is not to use up a token."""
+    from recovery.local.task_queue import is_text
+    from recovery.stores.sql_tasks import SqlTaskStore
+
+    name = visible(task_id)
+    if not is_text(task_id) or SqlTaskStore(database).status(task_id) is None:
+        raise BadInput(f"{name}: there is no task of this name in {database.place}")
+
+
+def confirmed(question: str, *, yes: bool) -> None:
+    """Have a change confirmed. Raises Abort when it is not, BadInput where nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadInput("nobody is there to confirm; valid: --yes, when you have read the plan")
+    typer.confirm(question, abort=True, err=True)

@@ -1,0 +1,57 @@
+"""`recover`: agents on this machine, and the documented manual procedures against a live store."""
+
+from __future__ import annotations
+
+import typer
+
+from sim.cli.recover import audit, demo, operators, state, task
+
+WHO = "--store sqlite:///store.db --operator alice"
+GROUPS = {
+    "task": (
+        "The manual procedure for a task: analyze, plan, execute, verify.",
+        (
+            ("analyze", task.analyze, f"analyze task.7 {WHO}"),
+            ("plan", task.plan, f"plan task.7 --out task.7.plan.json {WHO}"),
+            ("execute", task.execute, f"execute task.7.plan.json --dry-run {WHO}"),
+            ("verify", task.verify, f"verify task.7 {WHO}"),
+        ),
+    ),
+    "state": (
+        "The manual procedure for a task's state: backup, restore, verify.",
+        (
+            ("backup", state.backup, f"backup task.7 --folder . {WHO}"),
+            ("restore", state.restore, f"restore task.7 --checkpoint 3 --dry-run {WHO}"),
+            ("verify", state.verify, f"verify task.7 {WHO}"),
+        ),
+    ),
+    "operator": (
+        "Who may recover by hand, and with which tokens.",
+        (
+            ("add", operators.add, "add alice --operators operators.json"),
+            ("token", operators.token, "token alice --for 8h"),
+            ("list", operators.list_, "list"),
+            ("remove", operators.remove, "remove alice"),
+        ),
+    ),
+}
+
+
+def recover_app() -> typer.Typer:
+    """All of it, as commands."""
+    app = typer.Typer(
+        rich_markup_mode="rich", no_args_is_help=True, help="Recover for real: agents on this machine, and by hand."
+    )
+    app.command("demo", epilog="Example: recovery-bench recover demo --tasks 60")(demo.recover_demo)
+    for group, (about, commands) in GROUPS.items():
+        below = typer.Typer(rich_markup_mode="rich", no_args_is_help=True, help=about)
+        for name, command, example in commands:
+            below.command(name, epilog=f"Example: recovery-bench recover {group} {example}")(command)
+        app.add_typer(below, name=group)
+    app.command("escalations", epilog="Example: recovery-bench recover escalations --store sqlite:///store.db")(
+        audit.escalations
+    )
+    app.command("audit", epilog="Example: recovery-bench recover audit --verify --store sqlite:///store.db")(
+        audit.audit
+    )
+    return app

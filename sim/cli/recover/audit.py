@@ -1,0 +1,98 @@
+"""`recover audit` and `recover escalations`: what has been done to a store's tasks, and what waits for an operator."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sim.cli.options.common import Json, NoColor
+from sim.cli.output.console import console, say, visible
+from sim.cli.output.files import STDOUT, check_writable, write_json
+from sim.cli.recover import access
+
+if TYPE_CHECKING:
+    from recovery.supervision.escalation_queue import Escalation
+
+
+def audit(
+    store: access.Store = None,
+    subject: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Lines about this task, agent or operator alone.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Look whether a line was changed, removed or moved; exit status 1 if so.")
+    ] = False,
+    json: Json = None,
+    no_color: NoColor = False,
+) -> int:
+    """Print the audit trail of a store, or verify that it is what was written."""
+    check_writable("--json", json)
+    with access.opened(store) as database:
+        from recovery.stores.sql_audit import SqlAudit
+
+        trail = SqlAudit(database, time.time)
+        wrong = trail.first_wrong() if verify else None
+        entries = trail.entries()
+    shown = [entry for entry in entries if subject is None or entry.subject == subject]
+    if json is not None:
+        write_json(json, {"lines": [asdict(entry) for entry in shown]} | ({"wrong": wrong} if verify else {}))
+    if verify:
+        if wrong is not None:
+            say(f"audit trail: {wrong}")
+            return 1
+        if json != STDOUT:
+            console(no_color).print(f"audit trail: {len(entries):,} lines, each as it was written", soft_wrap=True)
+    elif json != STDOUT:
+        out = console(no_color)
+        for entry in shown:
+            out.print(f"{_at(entry.at)}  {visible(str(entry))}", soft_wrap=True)
+    return 0
+
+
+def escalations(store: access.Store = None, json: Json = None, no_color: NoColor = False) -> None:
+    """List what automatic recovery gave up and what waits for an operator, the most urgent first."""
+    check_writable("--json", json)
+    with access.opened(store) as database:
+        from recovery.local.ports import ahead
+        from recovery.stores.sql_journal import SqlJournal
+        from recovery.supervision.escalation_queue import EscalationQueue
+
+        async def waiting() -> list[Escalation]:
+            return list(EscalationQueue(journal=SqlJournal(database, ahead)))
+
+        async def offset() -> float:
+            return ahead()
+
+        found, later = asyncio.run(waiting()), asyncio.run(offset())
+    if json is not None:
+        write_json(json, [_row(each, later) for each in found])
+    if json == STDOUT:
+        return
+    out = console(no_color)
+    if not found:
+        out.print("nothing waits for an operator")
+    for each in found:
+        told = f"{each.severity}  {each.failure.subject}: {each.failure.kind.value}, {each.reason}"
+        out.print(f"{_at(each.at + later)}  {visible(told)}", soft_wrap=True)
+
+
+def _row(each: Escalation, later: float) -> dict[str, Any]:
+    return {
+        "incident": each.incident,
+        "subject": each.failure.subject,
+        "kind": each.failure.kind.value,
+        "severity": str(each.severity),
+        "reason": each.reason,
+        "tries": each.tries,
+        "at": _at(each.at + later),
+        "acknowledged_by": each.acknowledged_by,
+    }
+
+
+def _at(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")

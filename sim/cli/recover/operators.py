@@ -1,0 +1,91 @@
+"""`recover operator`: who may recover by hand."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim.cli.errors import BadInput
+from sim.cli.options.common import NoColor
+from sim.cli.output.console import console
+from sim.cli.recover.access import OPERATORS, OperatorsFile
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the operator.")]
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    from recovery.manual.operators import OperatorsError
+
+    try:
+        yield
+    except OperatorsError as error:
+        raise BadInput(str(error)) from None
+
+
+def add(
+    name: Name,
+    role: Annotated[str, typer.Option(metavar="ROLE", help="admin: may recover by hand; viewer: may not.")] = "admin",
+    operators: OperatorsFile = OPERATORS,
+    no_color: NoColor = False,
+) -> None:
+    """Add an operator to the file, which is made if there is none."""
+    from recovery.manual.operators import Operators, Role, load_operators, save_operators
+
+    if role not in {each.value for each in Role}:
+        raise BadInput(f"--role {role}: is no role; valid: {', '.join(each.value for each in Role)}")
+    path = Path(operators)
+    with _said():
+        known = load_operators(path) if path.exists() else Operators()
+        save_operators(path, known.with_operator(name, Role(role)))
+    console(no_color).print(f"{name}: {role}; next: recovery-bench recover operator token {name}", soft_wrap=True)
+
+
+def token(
+    name: Name,
+    lasts: Annotated[str, typer.Option("--for", metavar="TIME", help="How long it is good: 30m, 8h.")] = "8h",
+    operators: OperatorsFile = OPERATORS,
+) -> None:
+    """Make a token, and print it, once: only its salted hash is kept. It is good for one recovery."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from recovery.manual.operators import load_operators, save_operators
+    from recovery.policies.durations import PositiveSeconds
+
+    try:
+        seconds = TypeAdapter(PositiveSeconds).validate_python(lasts)
+    except ValidationError:
+        raise BadInput(f"--for {lasts}: is no time; valid: such as 30m or 8h") from None
+    path = Path(operators)
+    with _said():
+        changed, secret = load_operators(path).with_token(name, seconds, time.time())
+        save_operators(path, changed)
+    sys.stdout.write(secret + "\n")
+
+
+def remove(name: Name, operators: OperatorsFile = OPERATORS, no_color: NoColor = False) -> None:
+    """Remove an operator, whose tokens are good for nothing any more."""
+    from recovery.manual.operators import load_operators, save_operators
+
+    path = Path(operators)
+    with _said():
+        save_operators(path, load_operators(path).without_operator(name))
+    console(no_color).print(f"{name}: is no operator any more", soft_wrap=True)
+
+
+def list_(operators: OperatorsFile = OPERATORS, no_color: NoColor = False) -> None:
+    """List the operators, and how many tokens of each are not over yet."""
+    from recovery.manual.operators import load_operators
+
+    with _said():
+        known = load_operators(Path(operators))
+    now = time.time()
+    for name, operator in known.operators.items():
+        good = sum(token.expires_at > now for token in operator.tokens)
+        console(no_color).print(f"{name}: {operator.role}, tokens that have not expired: {good}", soft_wrap=True)

@@ -1,0 +1,162 @@
+"""`recover state`: save what a task has, choose another checkpoint, and verify what it would start from."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from sim.cli.errors import BadInput
+from sim.cli.options.common import Json, NoColor
+from sim.cli.output.console import console, say, visible
+from sim.cli.output.files import STDOUT, check_writable, write_json
+from sim.cli.recover import access
+from sim.cli.recover.task import DryRun, Task, Yes
+
+if TYPE_CHECKING:
+    from recovery.model import Checkpoint
+
+LONGEST_NAME = 150
+
+
+def backup(
+    task: Task,
+    folder: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Write it to a file in this folder as well.")
+    ] = None,
+    store: access.Store = None,
+    operators: access.OperatorsFile = access.OPERATORS,
+    operator: access.OperatorName = None,
+    no_color: NoColor = False,
+) -> int:
+    """Save where the next attempt would start as another checkpoint, and in a file with --folder.
+
+    A task that was given up takes no further checkpoint: it goes to a file only. Exit status 1: nothing was saved.
+    """
+    if folder is not None and not Path(folder).is_dir():
+        raise BadInput(f"--folder {folder}: there is no such folder")
+    with access.opened(store) as database:
+        from recovery.manual.manual_recovery import ByHand
+
+        access.let_in(database, operators, operator, "state", task)
+        saved, anew = asyncio.run(ByHand(database).backup(task))
+    if saved is None:
+        say(f"{task}: has no checkpoint that is whole: it starts from the beginning")
+        return 1
+    told = f"{task}: checkpoint {saved.sequence}, progress {saved.progress:g}"
+    if not anew and folder is None:
+        say(f"{told}; it takes no further one, for it was given up; valid: --folder, to have it in a file")
+        return 1
+    console(no_color).print(visible(told), soft_wrap=True)
+    if folder is not None:
+        file = Path(folder) / file_name(saved)
+        write_json(str(file), asdict(saved))
+        console(no_color).print(f"backup: {file}", soft_wrap=True)
+    return 0
+
+
+def restore(
+    task: Task,
+    checkpoint: Annotated[int, typer.Option(metavar="N", help="Number of the checkpoint to start from.")],
+    store: access.Store = None,
+    operators: access.OperatorsFile = access.OPERATORS,
+    operator: access.OperatorName = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    no_color: NoColor = False,
+) -> int:
+    """Let the next attempt start from a checkpoint of your choice. Exit status 1: it is damaged."""
+    with access.opened(store) as database:
+        from recovery.manual.manual_recovery import ByHand, NotPossible
+        from recovery.model import TaskStatus
+
+        authorization, admission = access.let_in(database, operators, operator, "state", task)
+        by_hand = ByHand(database)
+        given_up = by_hand.status(task) is TaskStatus.ESCALATED
+        stored = by_hand.checkpoints(task)
+        chosen = [(each, intact) for each, intact in stored if each.sequence == checkpoint]
+        if not chosen:
+            numbers = ", ".join(str(each.sequence) for each, _ in stored) or "none: it has no checkpoint"
+            raise BadInput(f"--checkpoint {checkpoint}: {task} has no such checkpoint; valid: {numbers}")
+        ((found, intact),) = chosen
+        out = console(no_color)
+        out.print(
+            f"{visible(task)}: checkpoint {found.sequence}, progress {found.progress:g}, epoch {found.epoch}",
+            soft_wrap=True,
+        )
+        if dry_run:
+            out.print("it is what was written" if intact else "it is damaged", soft_wrap=True)
+            out.print("nothing was done: --dry-run")
+            return 0 if intact else 1
+        access.confirmed(f"Let the next attempt at {task} start from it?", yes=yes)
+        try:
+            restored = asyncio.run(by_hand.restore(task, checkpoint))
+        except NotPossible as reason:
+            raise authorization.refuse(admission, str(reason)) from None
+    if not restored:
+        say(f"{task}: checkpoint {checkpoint} is damaged, and was not chosen")
+        return 1
+    out.print(f"\ndone; now: recovery-bench recover state verify {visible(task)}", soft_wrap=True)
+    if given_up:
+        out.print(f"it was given up, and starts with: recovery-bench recover task plan {visible(task)}", end="")
+        out.print(f" --checkpoint {checkpoint} --out plan.json", soft_wrap=True)
+    return 0
+
+
+def verify(
+    task: Task,
+    store: access.Store = None,
+    operators: access.OperatorsFile = access.OPERATORS,
+    operator: access.OperatorName = None,
+    json: Json = None,
+    no_color: NoColor = False,
+) -> int:
+    """Look whether the next attempt would start from what was written. Your token is spent when it would.
+
+    Exit status 1: it would not.
+    """
+    check_writable("--json", json)
+    with access.opened(store) as database:
+        from recovery.manual.manual_recovery import ByHand
+
+        authorization, admission = access.let_in(database, operators, operator, "state", task)
+        by_hand = ByHand(database)
+        verified = asyncio.run(by_hand.verify_state(task))
+        stored = by_hand.checkpoints(task)
+        if verified:
+            authorization.finish(admission)
+    if json is not None:
+        write_json(json, {"task": task, "verified": verified, "checkpoints": [_row(*each) for each in stored]})
+    if json != STDOUT:
+        out = console(no_color)
+        for each, intact in stored:
+            said = "" if intact else ", damaged"
+            out.print(f"{visible(task)}: checkpoint {each.sequence}, progress {each.progress:g}{said}", soft_wrap=True)
+        if verified:
+            start = "what was written" if stored else "the beginning"
+            out.print(f"{visible(task)}: the next attempt starts from {start}", soft_wrap=True)
+    if not verified:
+        say(f"{task}: the next attempt would start from a checkpoint that is not what was written")
+    return 0 if verified else 1
+
+
+def file_name(checkpoint: Checkpoint) -> str:
+    """The name of a backup: whatever a task is called, it is one in the folder."""
+    name = quote(checkpoint.task_id, safe="")  # `/` and what is no ASCII are escaped
+    if len(name) > LONGEST_NAME:
+        name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return f"task-{name}.checkpoint-{checkpoint.sequence}.json"
+
+
+def _row(checkpoint: Checkpoint, intact: bool) -> dict[str, Any]:
+    return {
+        "sequence": checkpoint.sequence,
+        "epoch": checkpoint.epoch,
+        "progress": checkpoint.progress,
+        "intact": intact,
+    }

@@ -1,0 +1,202 @@
+"""`recover task`: analyze a failure, plan its recovery, execute the plan, and verify what has come of it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sim.cli.errors import BadInput
+from sim.cli.options.common import Json, NoColor
+from sim.cli.output.console import console, say, visible
+from sim.cli.output.files import STDOUT, check_writable, write_json
+from sim.cli.recover import access
+
+if TYPE_CHECKING:
+    from recovery.manual.manual_recovery import Assessment
+    from recovery.manual.plan_file import PlanFile
+    from recovery.runbook.catalogue import Runbook
+
+Task = Annotated[str, typer.Argument(metavar="TASK", help="Name of the task.")]
+PlanPath = Annotated[str, typer.Argument(metavar="PLAN", help="A file of `recover task plan`.")]
+RunbookFile = Annotated[
+    str | None, typer.Option("--runbook", metavar="FILE", help="Another catalogue than the documented one.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to go on.")]
+
+
+def analyze(
+    task: Task,
+    store: access.Store = None,
+    operators: access.OperatorsFile = access.OPERATORS,
+    operator: access.OperatorName = None,
+    runbook: RunbookFile = None,
+    json: Json = None,
+    no_color: NoColor = False,
+) -> None:
+    """Say what has become of a task and why, and what would be done about it. Nothing is changed."""
+    check_writable("--json", json)
+    with access.opened(store) as database:
+        from recovery.manual.manual_recovery import ByHand
+
+        access.let_in(database, operators, operator, "task", task)
+        found = asyncio.run(ByHand(database, _runbook(runbook)).analyze(task))
+    if json is not None:
+        write_json(json, _as_json(found))
+    if json != STDOUT:
+        out = console(no_color)
+        for line in _told(found):
+            out.print(line, soft_wrap=True)
+
+
+def plan(
+    task: Task,
+    out: Annotated[str, typer.Option(metavar="FILE", help="Where to write the plan; - is stdout.")],
+    checkpoint: Annotated[
+        int | None, typer.Option(metavar="N", help="To start from; the latest that is whole, if left out.")
+    ] = None,
+    store: access.Store = None,
+    operators: access.OperatorsFile = access.OPERATORS,
+    operator: access.OperatorName = None,
+    runbook: RunbookFile = None,
+    no_color: NoColor = False,
+) -> None:
+    """Write down what would be done about a task, to be read before it is. Nothing is changed."""
+    check_writable("--out", out)
+    with access.opened(store) as database:
+        from recovery.manual.manual_recovery import ByHand
+
+        _, admission = access.let_in(database, operators, operator, "task", task)
+        made = asyncio.run(ByHand(database, _runbook(runbook)).plan(task, admission.operator, checkpoint))
+    write_json(out, made.model_dump(mode="json"))
+    if out == STDOUT:
+        return
+    for line in _steps(made):
+        console(no_color).print(line, soft_wrap=True)
+    console(no_color).print(f"\nplan: {out}\nread it, then: recovery-bench recover task execute {out}", soft_wrap=True)
+
+
+def execute(
+    plan: PlanPath,
+    store: access.Store = None,
+    operators: access.OperatorsFile = access.OPERATORS,
+    operator: access.OperatorName = None,
+    runbook: RunbookFile = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    no_color: NoColor = False,
+) -> int:
+    """Take the steps of a plan, if they still are what would be done. Exit status 1: a step has failed."""
+    with access.opened(store) as database:
+        from recovery.manual.manual_recovery import ByHand, NotPossible
+        from recovery.manual.plan_file import read_plan
+
+        read = read_plan(Path(plan))
+        authorization, admission = access.let_in(database, operators, operator, "task", read.task)
+        by_hand = ByHand(database, _runbook(runbook))
+        out = console(no_color)
+        try:
+            asyncio.run(by_hand.check(read))
+            for line in _steps(read):
+                out.print(line, soft_wrap=True)
+            if dry_run:
+                out.print("\nnothing was done: --dry-run")
+                return 0
+            access.confirmed(f"Take these steps for {read.task}?", yes=yes)
+            done = asyncio.run(by_hand.execute(read))
+        except NotPossible as reason:
+            raise authorization.refuse(admission, str(reason)) from None
+    if not done:
+        say(f"{read.task}: a step has failed; see recovery-bench recover audit")
+        return 1
+    out.print(f"\ndone; now: recovery-bench recover task verify {visible(read.task)}", soft_wrap=True)
+    return 0
+
+
+def verify(
+    task: Task,
+    store: access.Store = None,
+    operators: access.OperatorsFile = access.OPERATORS,
+    operator: access.OperatorName = None,
+    no_color: NoColor = False,
+) -> int:
+    """Look whether a task is recovered; what waited for an operator because of it is resolved, and your token is spent.
+
+    Exit status 1: it is not recovered.
+    """
+    with access.opened(store) as database:
+        from recovery.manual.manual_recovery import ByHand
+
+        authorization, admission = access.let_in(database, operators, operator, "task", task)
+        by_hand = ByHand(database)
+        verified = asyncio.run(by_hand.verify(task, admission.operator))
+        status = by_hand.status(task)
+        if verified:
+            authorization.finish(admission)
+    if not verified:
+        say(f"{task}: is not recovered")
+        return 1
+    console(no_color).print(f"{visible(task)}: is recovered: {status}", soft_wrap=True)
+    return 0
+
+
+def _runbook(file: str | None) -> Runbook | None:
+    from recovery.runbook.catalogue import load
+
+    if file is None:
+        return None
+    if not Path(file).is_file():
+        raise BadInput(f"--runbook {file}: there is no such file")
+    return load(Path(file))
+
+
+def _told(found: Assessment) -> list[str]:
+    from recovery.manual.manual_recovery import because
+
+    state = found.state
+    told = [
+        f"{visible(found.task_id)}: {state['status']}, epoch {state['epoch']}, {state['last_checkpoint']} checkpoints"
+    ]
+    if state["error_code"]:
+        told.append(f"error code: {visible(state['error_code'])}")
+    if state["retries"]:
+        told.append("retries: " + ", ".join(f"{count} for {kind}" for kind, count in state["retries"].items()))
+    if state["held"]:
+        told.append("holds: " + ", ".join(f"{units} of {pool}" for pool, units in state["held"].items()))
+    if found.escalation is not None:
+        told.append(f"given up: {found.escalation.reason}")
+    analysis, strategy = found.plan.analysis, found.plan.strategy
+    if analysis is not None:
+        told += ["", visible(because(analysis))]
+    steps = [f"nothing to do: {found.plan.reason}"] if strategy is None else str(strategy).split("\n")
+    return [*told, "", *map(visible, steps)]
+
+
+def _steps(plan: PlanFile) -> list[str]:
+    told = [f"{visible(plan.task)}: {plan.verdict}", visible(plan.because), ""]
+    if plan.checkpoint is not None:
+        told.insert(2, f"from checkpoint {plan.checkpoint}")
+    for number, step in enumerate(plan.steps, 1):
+        arguments = ", ".join(f"{name}={_shown(value)}" for name, value in step.arguments.items())
+        undone = f"; undone by {step.undo}" if step.undo else ""
+        told.append(f"  {number}. {step.name}: {step.command}({arguments}){undone}")
+    return told
+
+
+def _shown(value: Any) -> str:
+    return "(found out)" if value is None else visible(str(value))
+
+
+def _as_json(found: Assessment) -> dict[str, Any]:
+    analysis, escalation = found.plan.analysis, found.escalation
+    return {
+        "task": found.task_id,
+        "state": found.state,
+        "verdict": None if analysis is None else analysis.verdict,
+        "confidence": None if analysis is None else analysis.confidence,
+        "plan": str(found.plan),
+        "escalation": None if escalation is None else {"incident": escalation.incident, "reason": escalation.reason},
+    }

@@ -1,0 +1,107 @@
+"""The real recovery core, configured as a scenario says and joined to a world.
+
+Nothing of the core is replaced: commands get the virtual time that the scenario prices them at, and the jitter of
+delays comes from named streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from recovery import RecoveryEngine, RecoveryMonitor, Supervisor, System
+from recovery.actions.commands import Command, documented_commands
+from recovery.config import RecoveryConfig
+from recovery.model import FailureKind
+from recovery.monitoring.alerts import AlertConfig, standard_rules
+from recovery.monitoring.monitor import MetricsConfig, MonitorConfig
+from recovery.monitoring.report import RecoveryReport
+from scenarios import Scenario
+from scenarios.sections.monitoring import MonitorSettings
+from scenarios.sections.policies import Policy
+from sim.randomness.streams import Repeated, Streams
+
+
+def build_core(
+    scenario: Scenario,
+    system: System,
+    streams: Streams,
+    *,
+    on_report: Callable[[RecoveryReport], None] | None = None,
+) -> Supervisor:
+    """The core of a run. Tests pass broken ones in its place. `on_report` hears of each recovery that was watched."""
+    config = core_config(scenario)
+    settings = scenario.recovery.monitor
+    monitor = None if settings is None else RecoveryMonitor(monitor_config(settings), system, on_report=on_report)
+    system = system if monitor is None else monitor.system
+    commands = priced(documented_commands(), scenario.recovery.costs)
+    engine = RecoveryEngine(config, system, commands=commands, runbook=scenario.recovery.in_force)
+    return Supervisor(config, system, engine, jitter=jitter(streams), monitor=monitor)
+
+
+def core_config(scenario: Scenario) -> RecoveryConfig:
+    """The core's configuration in a scenario's `recovery` section."""
+    settings = scenario.recovery
+    conditions = list(settings.conditions)  # pairs of a field and its value
+    return RecoveryConfig.model_validate(
+        {
+            "conditions": {kind: _policy(condition) for kind, condition in conditions},
+            "by_error": {
+                kind: {code: _policy(policy) for code, policy in condition.by_error.items()}
+                for kind, condition in conditions
+                if condition is not None
+            },
+            "parallel": settings.parallel,
+            "load": None if settings.load is None else settings.load.model_dump(),
+            "stale_reads": settings.stale_reads.model_dump(),
+            "detection": settings.detection.model_dump(exclude={"phase"}),
+        }
+    )
+
+
+def _policy(settings: Policy | None) -> dict[str, Any] | None:
+    return None if settings is None else settings.model_dump(exclude={"preset", "by_error"})
+
+
+def monitor_config(settings: MonitorSettings) -> MonitorConfig:
+    """The monitor's configuration in a scenario's `recovery.monitor` section."""
+    late = {
+        FailureKind(kind): bound for kind, bound in settings.late if bound is not None
+    }  # pairs of a field and its value
+    storm = None if settings.storm is None else settings.storm.model_dump()
+    return MonitorConfig(
+        metrics=MetricsConfig(every=settings.every),
+        alerts=AlertConfig.model_validate({"rules": standard_rules(late), "storm": storm}),
+    )
+
+
+def priced(commands: Mapping[str, Command], costs: Mapping[str, float]) -> dict[str, Command]:
+    """Commands that take their time on the loop's clock before they act."""
+    return {name: _priced(command, costs.get(name, 0.0)) for name, command in commands.items()}
+
+
+def _priced(command: Command, seconds: float) -> Command:
+    if seconds == 0:
+        return command
+
+    @wraps(command)
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(seconds)
+        return await command(*args, **kwargs)
+
+    return run
+
+
+def jitter(streams: Streams) -> Callable[[str, int], float]:
+    """A number in [0, 1) for the n-th retry of a subject: a task's own, whatever else is retried."""
+    for_tasks = Repeated(streams, "task.retry_jitter")
+
+    def draw(subject: str, retry: int) -> float:
+        group, _, number = subject.partition(".")
+        if group == "task":
+            return for_tasks.draw(int(number), retry)
+        return float(streams.generator(f"{subject}.retry_jitter.{retry}").random())
+
+    return draw

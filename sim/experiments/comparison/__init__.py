@@ -1,0 +1,1 @@
+"""Two settings on common random numbers."""

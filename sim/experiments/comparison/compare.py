@@ -1,0 +1,183 @@
+"""Two settings of a scenario on the same luck: is b better than a, by how much, and how sure is that?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from scenarios import Scenario
+from scenarios.fields.metrics import UnknownMetric, catalogue, lookup
+from sim.experiments.runs.backends import Backend
+from sim.experiments.runs.executor import OnRun, summaries
+from sim.experiments.runs.provenance import origin
+from sim.experiments.runs.replications import Result
+from sim.experiments.runs.summary import RunSummary
+from sim.experiments.runs.unobserved import never_observed
+from sim.simulation import whole_seed
+from sim.stats.paired_differences import Difference, Observed, differences
+
+if TYPE_CHECKING:
+    from sim.experiments.comparison.plot import ComparisonPictures
+
+REPLICATIONS = 20
+_NOT_COMPARED = "run."
+"""What is about the run itself, and no outcome."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Replications of a scenario under two settings, of which the same ones were finished."""
+
+    a: Result
+    b: Result
+    a_values: Mapping[str, Any]
+    b_values: Mapping[str, Any]
+    chosen: tuple[str, ...] = ()
+
+    @property
+    def replications(self) -> int:
+        """Pairs of replications."""
+        return len(self.a.runs)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether there are fewer than were asked for."""
+        return self.a.interrupted
+
+    @cached_property
+    def differences(self) -> dict[str, Difference]:
+        """The difference of each metric, b − a, in the catalog's order.
+
+        Raises NeverObserved for one that was asked for and that fewer than two pairs of replications have.
+        """
+        pools = tuple(self.a.scenario.resources)
+        names = [name for name in dict.fromkeys((*self.a.metrics, *self.b.metrics)) if self._is_wanted(name)]
+        order = {metric.name: place for place, metric in enumerate(catalogue(pools))}
+        observed = []
+        for name in sorted(names, key=lambda name: order.get(name, len(order))):
+            metric = lookup(name, pools)
+            a, b = ([run.metrics.get(name) for run in result.runs] for result in (self.a, self.b))
+            observed.append(Observed(name, metric.unit, metric.direction, a, b))
+        found = differences(observed)
+        both = [name for name in self.a.metrics if name in self.b.metrics]
+        for wanted in self.chosen:
+            if not any(fnmatchcase(name, wanted) for name in found):
+                raise never_observed(wanted, self.a.scenario.name, "in no two pairs of replications", both)
+        return found
+
+    def _is_wanted(self, name: str) -> bool:
+        if self.chosen:
+            return any(fnmatchcase(name, wanted) for wanted in self.chosen)
+        return not name.startswith(_NOT_COMPARED)
+
+    @property
+    def holds(self) -> bool:
+        """Whether no invariant was violated under either setting."""
+        return not any(run.violations for result in (self.a, self.b) for run in result.runs)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Tidy: metric, unit, a, b, difference, low, high, verdict, adjusted_p, variance_reduction, n."""
+        rows = []
+        for name, each in self.differences.items():
+            low, high = each.difference.ci95 or (each.difference.mean, each.difference.mean)
+            told = name, each.unit, each.a, each.b, each.difference.mean, low, high, each.verdict
+            rows.append((*told, each.adjusted_p, each.variance_reduction, each.difference.n))
+        columns = ["metric", "unit", "a", "b", "difference", "low", "high", "verdict"]
+        return pd.DataFrame(rows, columns=[*columns, "adjusted_p", "variance_reduction", "n"])
+
+    @property
+    def plot(self) -> ComparisonPictures:
+        """Pictures, as matplotlib axes: `differences()` and `metric(name)`."""
+        from sim.experiments.comparison.plot import ComparisonPictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return ComparisonPictures(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """The comparison as plain data, in the shape of `recovery-bench compare --json`."""
+        return {
+            **origin(self.a.scenario, self.a.seed),
+            "a": dict(self.a_values),
+            "b": dict(self.b_values),
+            "replications": self.replications,
+            "interrupted": self.interrupted,
+            "metrics": {name: _plain(each) for name, each in self.differences.items()},
+        }
+
+
+def _plain(each: Difference) -> dict[str, Any]:
+    return {
+        "a": each.a,
+        "b": each.b,
+        "unit": each.unit,
+        "difference": {"mean": each.difference.mean, "ci95": list(each.difference.ci95 or ()), "n": each.difference.n},
+        "relative": each.relative,
+        "verdict": each.verdict,
+        "p": each.p,
+        "adjusted_p": each.adjusted_p,
+        "variance_reduction": each.variance_reduction,
+        "unpaired": each.unpaired,
+    }
+
+
+def check_metrics(scenario: Scenario, wanted: Sequence[str]) -> None:
+    """Raise UnknownMetric for a metric, or a pattern such as `recovery.time.*`, that nothing can be."""
+    pools = tuple(scenario.resources)
+    names = [metric.name for metric in catalogue(pools)]
+    for name in wanted:
+        if "*" not in name:
+            lookup(name, pools)
+        elif not any(fnmatchcase(known, name) for known in names):
+            raise UnknownMetric(name, None)
+
+
+def compare(
+    scenario: Scenario,
+    a: Mapping[str, Any],
+    b: Mapping[str, Any],
+    seed: int | None = None,
+    replications: int = REPLICATIONS,
+    jobs: int = 1,
+    *,
+    metrics: Sequence[str] | str = (),
+    backend: Backend | None = None,
+    on_run: OnRun | None = None,
+    on_lost: Callable[[int], None] | None = None,
+) -> Comparison:
+    """Run both settings, values by path, on the same replications. `metrics`: names or patterns; all when left out.
+
+    A `backend` takes the place of `jobs`; `on_run` hears of each run as it is finished, `on_lost` how many were not
+    when a process died that was at them. Raises ScenarioError for a wrong path or value, UnknownMetric, BackendError,
+    WorkersDied, and ValueError for fewer than two replications and for what is no whole seed.
+    Interrupted by the user (Ctrl-C), it compares what is finished; with fewer than two pairs it raises.
+    """
+    if replications < 2:
+        raise ValueError(f"a difference needs at least 2 replications, not {replications}")
+    metrics = (metrics,) if isinstance(metrics, str) else metrics
+    check_metrics(scenario, metrics)
+    settings = {"a": scenario.with_values(a), "b": scenario.with_values(b)}
+    group = whole_seed(scenario, seed)
+    names = [f"{group}/{number}" for number in range(replications)]
+    works = [((name, which), changed, name) for name in names for which, changed in settings.items()]
+    finished: dict[tuple[str, str], RunSummary] = {}
+    interrupted = False
+    try:
+        for key, summary in summaries(works, backend or jobs, on_lost):
+            finished[key] = summary
+            if on_run is not None:
+                on_run(summary)
+    except KeyboardInterrupt:
+        interrupted = True
+    paired = [name for name in names if all((name, which) in finished for which in settings)]
+    if interrupted and len(paired) < 2:
+        raise KeyboardInterrupt
+    results = {
+        which: Result(changed, group, tuple(finished[name, which] for name in paired), interrupted)
+        for which, changed in settings.items()
+    }
+    return Comparison(results["a"], results["b"], dict(a), dict(b), tuple(metrics))

@@ -1,0 +1,183 @@
+"""Pictures of a comparison: each difference with its interval, and the pairs of replications behind one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isinf
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.axes import Axes
+
+from scenarios.fields.metrics import Metric, lookup
+from sim.presentation.axes import (
+    NoPicture,
+    axes_for,
+    grid,
+    height_of_infinity,
+    label,
+    mark_infinity,
+    titled,
+    told_right,
+)
+from sim.presentation.figure_style import BLUE, FAINT, GREEN, INK, PALE, VERMILION
+from sim.presentation.formatting import count, difference, quantity
+from sim.stats.paired_differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Difference
+
+if TYPE_CHECKING:
+    from sim.experiments.comparison.compare import Comparison
+
+COLORS = {BETTER: GREEN, WORSE: VERMILION, DIFFERENT: BLUE, NOT_SHOWN: PALE}
+"""The verdict stands beside each as well."""
+MOST_ROWS = 40
+MOST_PERCENT = 1000.0
+"""What has grown by more than to its elevenfold, such as from nearly nothing, is beyond the picture's right edge."""
+ROW_INCHES = 0.27
+Pair = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class ComparisonPictures:
+    """`comparison.plot`. Each picture is drawn on `ax`, or in a new figure, and gives its axes."""
+
+    comparison: Comparison
+
+    def inches(self) -> tuple[float, float]:
+        """Width and height of a new figure of the differences."""
+        return 9.0, 1.5 + ROW_INCHES * max(1, min(MOST_ROWS, len(self._shown())))
+
+    def _shown(self) -> list[Difference]:
+        found = self.comparison
+        return [each for each in found.differences.values() if found.chosen or each.verdict != NOT_SHOWN]
+
+    def differences(self, ax: Axes | None = None) -> Axes:
+        """Each difference that is shown, in percent of a, with its 95 % interval; those with a of 0 are only told.
+
+        Of more than there is room for, those of which a difference is shown come first.
+
+        Raises NeverObserved as `Comparison.differences` does.
+        """
+        found = self.comparison
+        every = self._shown()
+        told = sorted(every, key=lambda each: each.verdict == NOT_SHOWN) if len(every) > MOST_ROWS else every
+        shown = told[:MOST_ROWS]
+        with axes_for(ax, *self.inches()) as axes:
+            axes.axvline(0.0, color=INK, linewidth=0.8)
+            for row, each in enumerate(shown):
+                _draw(axes, row, each)
+            axes.set_yticks(range(len(shown)), [each.metric for each in shown])
+            axes.set_xlabel("difference b − a, in % of a")
+            axes.set_xlim(*_limits(shown))
+            told_right(axes, [_told(each) for each in shown])
+            grid(axes, "x")
+            title = f"{found.a.scenario.name}: b against a, {count(found.replications, 'pair')} of replications"
+            titled(axes, title, *self._settings())
+            if len(every) > len(shown):
+                axes.annotate(f"and {len(every) - len(shown)} more", (0, 0), (0, -32), "axes fraction", "offset points")
+            if not shown:
+                axes.annotate("no difference shown", (0.5, 0.5), xycoords="axes fraction", ha="center", color=FAINT)
+        return axes
+
+    def metric(self, name: str, ax: Axes | None = None) -> Axes:
+        """What each replication gives under a and under b, joined by a line, and the two means.
+
+        A line is green where b is better than a for this replication, and vermilion where it is worse. Raises
+        UnknownMetric, NeverObserved as `Comparison.differences` does, and NoPicture, a ValueError, where no replication
+        has observed it under both.
+        """
+        found = self.comparison
+        metric = lookup(name, tuple(found.a.scenario.resources))
+        pairs: list[Pair] = [
+            (a.metrics.get(name), b.metrics.get(name)) for a, b in zip(found.a.runs, found.b.runs, strict=True)
+        ]
+        if not any(a is not None and b is not None for a, b in pairs):
+            raise NoPicture(
+                f"{name}: {found.a.scenario.name} observes it in no pair of replications; "
+                "valid: a name in comparison.differences"
+            )
+        each = found.differences.get(name)
+        infinity = height_of_infinity([value for pair in pairs for value in pair if value is not None])
+        with axes_for(ax, 5.5, 4.2) as axes:
+            for pair in pairs:
+                _slope(axes, pair, metric, infinity)
+            if each is not None:
+                axes.plot([0, 1], [each.a, each.b], "o-", color=INK, linewidth=2.2, markersize=6, label="mean")
+                axes.legend(loc="best", frameon=False, fontsize=8)
+            axes.set_xticks([0, 1], ["a", "b"])
+            axes.set_xlim(-0.25, 1.25)
+            axes.set_ylabel(label(name, metric.unit))
+            grid(axes, "y")
+            mark_infinity(axes.yaxis, infinity)
+            told = [] if each is None else [_told(each)]
+            title = f"{found.a.scenario.name}: {name}, {count(len(pairs), 'pair')} of replications"
+            titled(axes, title, *told, *self._settings())
+        return axes
+
+    def _settings(self) -> tuple[str, str]:
+        return f"a  {_values(self.comparison.a_values)}", f"b  {_values(self.comparison.b_values)}"
+
+
+def _slope(axes: Axes, pair: Pair, metric: Metric, infinity: float | None) -> None:
+    """One replication: a line, or a dot where only one setting has observed it."""
+    drawn = [
+        (side, infinity if infinity is not None and isinf(value) else value)
+        for side, value in enumerate(pair)
+        if value is not None
+    ]
+    axes.plot(
+        [side for side, _ in drawn],
+        [value for _, value in drawn],
+        "o-",
+        color=COLORS[_verdict(pair, metric)],
+        linewidth=1.0,
+        markersize=3,
+        alpha=0.7,
+    )
+
+
+def _verdict(pair: Pair, metric: Metric) -> str:
+    """Of one replication alone, which is luck as well as setting."""
+    a, b = pair
+    if a is None or b is None or a == b:
+        return NOT_SHOWN
+    if metric.direction is None:
+        return DIFFERENT
+    return BETTER if (b > a) == (metric.direction == "higher") else WORSE
+
+
+def _draw(axes: Axes, row: int, each: Difference) -> None:
+    percent = _percent(each)
+    if percent is None:
+        return
+    mean, low, high = percent
+    if mean > MOST_PERCENT:
+        axes.plot([MOST_PERCENT], [row], ">", color=COLORS[each.verdict], markersize=6)
+        return
+    axes.plot([low, high], [row, row], color=COLORS[each.verdict], linewidth=2.2, solid_capstyle="butt")
+    axes.plot([mean], [row], "o", color=COLORS[each.verdict], markersize=5)
+
+
+def _percent(each: Difference) -> tuple[float, float, float] | None:
+    if not each.a or each.difference.ci95 is None:
+        return None
+    low, high = each.difference.ci95
+    mean, low, high = (100 * value / abs(each.a) for value in (each.difference.mean, low, high))
+    return mean, low, high
+
+
+def _limits(shown: Sequence[Difference]) -> tuple[float, float]:
+    """Room for every interval, and for nothing beside."""
+    found = [percent for each in shown if (percent := _percent(each)) is not None]
+    ends = [min(end, MOST_PERCENT) for percent in found for end in percent]
+    low, high = min((*ends, 0.0)), max((*ends, 0.0))
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _told(each: Difference) -> str:
+    a, b = (quantity(value, each.unit) for value in (each.a, each.b))
+    return f"{a} → {b}  ({difference(each.difference)}, {each.verdict})"
+
+
+def _values(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{path}={value}" for path, value in values.items()) or "(as the scenario is)"

@@ -1,1 +1,0 @@
-"""Pictures of results: `result.plot`, `comparison.plot` and `sweep.plot`. Nothing else of the experiments draws."""

@@ -1,0 +1,248 @@
+"""How probable something rare is: that a run has a metric on the wrong side of a bound.
+
+Either plain replications are counted, or trajectories are split (`sim.experiments.rare_events.splitting`) on a level
+that leads to what is asked for (`sim.experiments.rare_events.levels`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from scenarios import Scenario
+from scenarios.fields.expectations import Expectation
+from sim.experiments.rare_events.events import NATURAL, RareError, event_of, level_of
+from sim.experiments.rare_events.levels import LEVELS, Climber
+from sim.experiments.rare_events.splitting import Flight, Splitting, combined, split
+from sim.experiments.runs.backends import Backend
+from sim.experiments.runs.executor import spread
+from sim.experiments.runs.provenance import origin
+from sim.gc_tuning import rare_collections
+from sim.history import History
+from sim.invariants import check_all
+from sim.measures import measure, measure_one
+from sim.measures.metrics.durations_max import MEASURES as LASTING
+from sim.measures.metrics.durations_max import longest
+from sim.randomness.branching import Trajectory
+from sim.randomness.streams import Streams
+from sim.simulation import simulate, whole_seed
+from sim.stats.estimates import Estimate, proportion
+
+if TYPE_CHECKING:
+    from sim.experiments.rare_events.plot import RarePictures
+
+PARTICLES = 50
+SPLITTINGS = 10
+PLAIN = 1000
+BLOCK = 20
+"""Plain replications that a process is given at once."""
+
+
+@dataclass(frozen=True)
+class Rare:
+    """The probability that a run of the scenario is a hit: that `event` holds of it.
+
+    `level` is what was split on; without one, plain replications were counted. `runs` were simulated in all;
+    `plain_hits` are hits among the `plain_runs` that are replications of the scenario as it is.
+    """
+
+    scenario: Scenario
+    seed: str
+    event: Expectation
+    level: str | None
+    particles: int
+    splittings: tuple[Splitting, ...]
+    plain_runs: int
+    plain_hits: int
+    runs: int
+    hits: tuple[str, ...]
+    interrupted: bool = False
+
+    @cached_property
+    def _split(self) -> Estimate | None:
+        return combined(list(self.splittings)) if self.splittings else None
+
+    @property
+    def probability(self) -> float | None:
+        """The best guess; None where nothing was hit: then there is a bound alone, and it is not 0."""
+        found = self.plain_hits / self.plain_runs if self._split is None else self._split.mean
+        return found or None
+
+    @property
+    def ci95(self) -> tuple[float, float] | None:
+        """The 95 % interval: exact (binomial) for plain replications, and wherever nothing was hit.
+
+        None for a single splitting, which says nothing of its luck. Where all splittings give the same, as they do when
+        every trajectory is a hit at once, they say nothing of it either: then it is that of the plain replications.
+        """
+        split = None if self._split is None else self._split.ci95
+        if self.probability is None or self._split is None or (split is not None and split[0] == split[1]):
+            return proportion(self.plain_hits, self.plain_runs)
+        return split
+
+    @property
+    def plain_needed(self) -> float | None:
+        """How many plain replications would give an interval of the same relative width; None without one."""
+        p, ci95 = self.probability, self.ci95
+        if p is None or ci95 is None or ci95[0] <= 0 or ci95[1] <= ci95[0]:
+            return None
+        relative = (ci95[1] - ci95[0]) / 2 / p
+        return 1.96**2 * (1 - p) / (p * relative**2)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Tidy: splitting, level, probability to get above it, as each splitting found it."""
+        rows = [
+            (number, level, probability)
+            for number, splitting in enumerate(self.splittings)
+            for level, probability in splitting.steps
+        ]
+        return pd.DataFrame(rows, columns=["splitting", "level", "probability"])
+
+    @property
+    def plot(self) -> RarePictures:
+        """Pictures, as matplotlib axes: `levels()`."""
+        from sim.experiments.rare_events.plot import RarePictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return RarePictures(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as plain data, in the shape of `recovery-bench run --rare … --json`."""
+        return {
+            **origin(self.scenario, self.seed),
+            "event": self.event.expression,
+            "level": self.level,
+            "probability": self.probability,
+            "ci95": None if self.ci95 is None else list(self.ci95),
+            "particles": self.particles,
+            "splittings": [each.probability for each in self.splittings],
+            "runs": self.runs,
+            "plain_runs": self.plain_runs,
+            "plain_hits": self.plain_hits,
+            "plain_needed": self.plain_needed,
+            "hits": list(self.hits),
+            "interrupted": self.interrupted,
+            "scenario_resolved": self.scenario.resolved(),
+        }
+
+
+def rare(
+    scenario: Scenario,
+    event: str,
+    seed: int | None = None,
+    replications: int | None = None,
+    jobs: int = 1,
+    *,
+    level: str | None = NATURAL,
+    particles: int = PARTICLES,
+    backend: Backend | None = None,
+    on_done: Callable[[int], None] | None = None,
+    on_lost: Callable[[int], None] | None = None,
+) -> Rare:
+    """How probable it is that `event`, such as `recovery.time > 600` or `tasks.lost > 0`, holds of a run.
+
+    With a level (`sim.experiments.rare_events.levels.LEVELS`; the metric's own when left out, where it has one),
+    `replications` independent splittings of so many `particles` each, 10 × 50 when left out; with None, or without one
+    of its own, as many plain replications are counted, 1,000 when left out. `on_done` hears how many more of them are
+    done. Raises RareError, ValueError for fewer than one replication or job and for what is no whole seed, and what a
+    backend raises. Interrupted by the user (Ctrl-C), it estimates from what is finished; with nothing finished it
+    raises.
+    """
+    asked = event_of(scenario, event)
+    on = level_of(asked, level)
+    many = replications if replications is not None else PLAIN if on is None else SPLITTINGS
+    if many < 1 or jobs < 1:
+        raise ValueError(f"{many} replications on {jobs} jobs; valid: 1 or more of each")
+    if particles < 2:
+        raise RareError(f"{particles} particles: leave nobody to go on; valid: 2 or more")
+    group = whole_seed(scenario, seed)
+    where = backend or jobs
+    done: dict[int, Splitting | tuple[bool, ...]] = {}
+    interrupted = False
+    try:
+        if on is None:
+            starts = range(0, many, BLOCK)
+            calls = [(scenario, asked, group, start, min(BLOCK, many - start)) for start in starts]
+            results: Iterator[tuple[int, Any]] = spread(_counted, calls, where, on_lost)
+        else:
+            results = spread(
+                _splitting, [(scenario, asked, group, on, number, particles) for number in range(many)], where, on_lost
+            )
+        for place, found in results:
+            done[place] = found
+            if on_done is not None:
+                on_done(len(found) if isinstance(found, tuple) else 1)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        interrupted = True
+    return _result(scenario, group, asked, on, particles, done, interrupted)
+
+
+def _result(
+    scenario: Scenario,
+    group: str,
+    event: Expectation,
+    level: str | None,
+    particles: int,
+    done: dict[int, Splitting | tuple[bool, ...]],
+    interrupted: bool,
+) -> Rare:
+    splittings = tuple(found for _, found in sorted(done.items()) if isinstance(found, Splitting))
+    counted = {place: found for place, found in sorted(done.items()) if isinstance(found, tuple)}
+    if level is not None:
+        hits = [name for splitting in splittings for name in splitting.hits]
+        runs, plain = sum(each.runs for each in splittings), len(splittings) * particles
+        plain_hits = sum(each.plain_hits for each in splittings)
+    else:
+        hits = [
+            f"{group}/{place * BLOCK + number}"
+            for place, found in counted.items()
+            for number, hit in enumerate(found)
+            if hit
+        ]
+        runs = plain = sum(map(len, counted.values()))
+        plain_hits = len(hits)
+    hits.sort(key=len)
+    return Rare(
+        scenario, group, event, level, particles, splittings, plain, plain_hits, runs, tuple(hits[:3]), interrupted
+    )
+
+
+def _counted(scenario: Scenario, event: Expectation, group: str, first: int, count: int) -> tuple[bool, ...]:
+    """Which of some plain replications are hits."""
+    with rare_collections():
+        return tuple(_holds(event, simulate(scenario, f"{group}/{number}")) for number in range(first, first + count))
+
+
+def _splitting(
+    scenario: Scenario, event: Expectation, group: str, level: str, number: int, particles: int
+) -> Splitting:
+    """One splitting. What it begins with are replications of its own."""
+
+    def fly(trajectory: Trajectory) -> Flight:
+        climbers: list[Climber] = []
+        history = simulate(
+            scenario, str(trajectory), follow=lambda seen, env: climbers.append(Climber(LEVELS[level], seen, env))
+        )
+        return Flight(trajectory, climbers[0].climb, _holds(event, history))
+
+    roots = [Trajectory(f"{group}/{number * particles + particle}") for particle in range(particles)]
+    with rare_collections():
+        return split(fly, roots, Streams(f"{group}/splitting").generator(str(number)))
+
+
+def _holds(event: Expectation, history: History) -> bool:
+    """Whether a run is a hit. What is already longer than a bound when the run ends is longer, however long it gets."""
+    if event.metric in LASTING and event.operator.startswith(">"):
+        observed = longest(history, event.metric)
+    elif event.metric.startswith(("consistency.", "run.")):
+        observed = measure(history, check_all(history))[event.metric]
+    else:
+        observed = measure_one(history, event.metric)
+    return observed is not None and not isnan(observed) and event.holds(observed)

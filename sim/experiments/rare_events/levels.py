@@ -1,0 +1,188 @@
+"""Levels: numbers that say how far a run is on its way to something rare.
+
+A level is followed while the run goes on, event by event, and what is kept of it are its records: each time that it was
+higher than ever before, and after how many events that was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+import simpy
+
+from sim.history import Event, History
+from sim.measures.tables.ground_truth import AGENT_CHANGES, AGENT_RETURNS
+
+Climb = tuple[tuple[float, int], ...]
+"""Records of a level, ascending, each with the number of events after which it stood."""
+TASK_ENDS = frozenset({Event.TASK_COMPLETED, Event.TASK_FAILED, Event.TASK_REJECTED})
+RECOVERY_ENDS = frozenset({Event.RECOVERY_VERIFIED, Event.RECOVERY_ESCALATED, Event.RECOVERY_DISMISSED})
+LINE: Mapping[int, int] = MappingProxyType(
+    {Event.QUEUE_ENTERED: 1, Event.QUEUE_DELIVERED: -1, Event.QUEUE_WITHDRAWN: -1}
+)
+
+
+def _seconds(age: float) -> float:
+    """To the microsecond: what the sum of floats leaves behind is no climb."""
+    return round(age, 6)
+
+
+class Tracker(Protocol):
+    """Follows a number."""
+
+    def see(self, event: int, task: int, agent: int, incident: int, now: float) -> float:
+        """Something has happened; the number at this instant."""
+
+
+class _Down:
+    """Agents that are crashed, hung or stopped."""
+
+    def __init__(self) -> None:
+        self._down: dict[int, None] = {}
+
+    def see(self, event: int, task: int, agent: int, incident: int, now: float) -> float:
+        if event in AGENT_RETURNS:
+            self._down.pop(agent, None)
+        elif event in AGENT_CHANGES:
+            self._down[agent] = None
+        return float(len(self._down))
+
+
+class _Waiting:
+    """Tasks that stand in line."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+
+    def see(self, event: int, task: int, agent: int, incident: int, now: float) -> float:
+        self._depth += LINE.get(event, 0)
+        return float(self._depth)
+
+
+class _Open:
+    """Tasks that are submitted and not ended, or recoveries that are opened; or how long the oldest of them is."""
+
+    def __init__(self, begins: Event, ends: Collection[int], *, age: bool) -> None:
+        self._begins = begins
+        self._ends = ends
+        self._of_tasks = begins is Event.TASK_SUBMITTED
+        self._age = age
+        self._since: dict[int, float] = {}
+
+    def see(self, event: int, task: int, agent: int, incident: int, now: float) -> float:
+        number = task if self._of_tasks else incident
+        if event == self._begins:
+            self._since[number] = now
+        level = self._level(now)
+        if event in self._ends:
+            self._since.pop(number, None)
+        return level
+
+    def _level(self, now: float) -> float:
+        if not self._age:
+            return float(len(self._since))
+        return _seconds(now - next(iter(self._since.values()), now))
+
+
+class _Attempts:
+    """Attempts at one task, of the task with the most."""
+
+    def __init__(self) -> None:
+        self._attempts: dict[int, int] = {}
+
+    def see(self, event: int, task: int, agent: int, incident: int, now: float) -> float:
+        if event == Event.ATTEMPT_STARTED:
+            number = self._attempts[task] = self._attempts.get(task, 0) + 1
+            return float(number)
+        if event in TASK_ENDS:
+            self._attempts.pop(task, None)
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A number that rises on the way to something rare. `about`: metrics, by how they begin, to which it leads."""
+
+    name: str
+    meaning: str
+    unit: str
+    tracker: Callable[[], Tracker]
+    about: tuple[str, ...] = ()
+
+
+LEVELS: Mapping[str, Level] = MappingProxyType(
+    {
+        level.name: level
+        for level in (
+            Level("queue.depth", "tasks that wait in line", "tasks", _Waiting, ("queue.depth.", "tasks.rejected")),
+            Level(
+                "tasks.in_system",
+                "tasks submitted and not ended",
+                "tasks",
+                lambda: _Open(Event.TASK_SUBMITTED, TASK_ENDS, age=False),
+                ("tasks.in_system.", "tasks.in_queue.", "tasks.unfinished"),
+            ),
+            Level(
+                "tasks.age",
+                "since the oldest task that has not ended was submitted",
+                "s",
+                lambda: _Open(Event.TASK_SUBMITTED, TASK_ENDS, age=True),
+                ("tasks.sojourn.", "tasks.wait.", "client.response."),
+            ),
+            Level(
+                "tasks.attempts",
+                "attempts at the task that had the most",
+                "attempts",
+                _Attempts,
+                ("retries.exhausted", "tasks.failed", "attempts.per_task.", "attempts.amplification"),
+            ),
+            Level("agents.down", "agents that are crashed, hung or stopped", "agents", _Down, ("agents.",)),
+            Level(
+                "recovery.open",
+                "recoveries that have not ended",
+                "recoveries",
+                lambda: _Open(Event.RECOVERY_OPENED, RECOVERY_ENDS, age=False),
+                ("recovery.count", "recovery.failed", "recovery.escalated", "recovery.wait."),
+            ),
+            Level(
+                "recovery.age",
+                "since the oldest recovery that has not ended was opened",
+                "s",
+                lambda: _Open(Event.RECOVERY_OPENED, RECOVERY_ENDS, age=True),
+                ("recovery.",),
+            ),
+        )
+    }
+)
+"""The levels there are."""
+
+
+def natural_level(metric: str) -> Level | None:
+    """The level that leads to a metric by itself; None: there is none."""
+    return next((level for level in LEVELS.values() if metric.startswith(level.about)), None)
+
+
+class Climber:
+    """Keeps the records of a level."""
+
+    def __init__(self, level: Level, history: History, env: simpy.Environment) -> None:
+        self._tracker = level.tracker()
+        self._history = history
+        self._env = env
+        self._highest = 0.0
+        self._records: list[tuple[float, int]] = []
+        history.watch(self._seen)
+
+    @property
+    def climb(self) -> Climb:
+        """The records up to now."""
+        return tuple(self._records)
+
+    def _seen(self, event: int, task: int, agent: int, incident: int, detail: str) -> None:
+        level = self._tracker.see(event, task, agent, incident, self._env.now)
+        if level > self._highest:
+            self._highest = level
+            self._records.append((level, len(self._history)))

@@ -1,0 +1,115 @@
+"""The probability of something rare, by adaptive multilevel splitting.
+
+So many trajectories are run. The one that climbed least is given up, and in its place goes one that leaves another,
+which climbed higher, where that was first above the level that the lost one had reached; and so on, until all of them
+are hits. Each time that K of N are given up, the share 1 − K/N goes on; the product of these shares, times the share of
+hits in the end, has the probability for its mean, whatever the level is: a bad one makes it vary more.
+
+F. Cérou and A. Guyader, "Adaptive multilevel splitting for rare event analysis", Stochastic Analysis and Applications
+25 (2007); that ties are given up together is what keeps the mean exact where levels are whole numbers (C.-E. Bréhier,
+M. Gazeau, L. Goudenège, T. Lelièvre and M. Rousset, "Unbiasedness of some generalized adaptive multilevel splitting
+algorithms", Annals of Applied Probability 26, 2016).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import exp, inf, log, sqrt
+
+import numpy as np
+from scipy.special import stdtrit
+
+from sim.experiments.rare_events.levels import Climb
+from sim.randomness.branching import Trajectory
+from sim.stats.estimates import CONFIDENCE, Estimate
+
+LEAST_PROBABILITY = 1e-15
+"""A splitting that has come so far without a hit is given up: what its level leads to is not what is asked for."""
+KEPT_HITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A trajectory that was run: the records of its level, and whether what is asked for has happened in it."""
+
+    trajectory: Trajectory
+    climb: Climb
+    hit: bool
+
+    @property
+    def score(self) -> float:
+        """The highest level; infinite for a hit, however it came about."""
+        return inf if self.hit else self.climb[-1][0] if self.climb else 0.0
+
+    def events_until_above(self, level: float) -> int | None:
+        """After how many events it was first above a level; None: never, as it is a hit for another reason."""
+        place = bisect_right(self.climb, (level, inf))
+        return self.climb[place][1] if place < len(self.climb) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """One splitting: what it estimates, what it took, and some of the trajectories that are hits.
+
+    `plain_hits` are those among the first trajectories, which are plain replications. `steps`: levels, and the
+    probability to get above each.
+    """
+
+    probability: float
+    runs: int
+    plain_hits: int
+    steps: tuple[tuple[float, float], ...]
+    hits: tuple[str, ...] = field(default=())
+
+
+def split(fly: Callable[[Trajectory], Flight], roots: list[Trajectory], generator: np.random.Generator) -> Splitting:
+    """Split the trajectories that begin with these. `generator` decides who takes the place of whom.
+
+    Raises ValueError for fewer than two.
+    """
+    count = len(roots)
+    if count < 2:
+        raise ValueError(f"{count} trajectories; valid: 2 or more")
+    flights = [fly(root) for root in roots]
+    plain_hits = sum(flight.hit for flight in flights)
+    runs, weight, steps = count, 1.0, []
+    while True:
+        scores = [flight.score for flight in flights]
+        level = min(scores)
+        if level == inf:
+            break
+        survivors = [place for place, score in enumerate(scores) if score > level]
+        weight *= len(survivors) / count
+        steps.append((level, weight))
+        if not survivors or weight < LEAST_PROBABILITY:
+            weight = 0.0
+            break
+        lost = [place for place, score in enumerate(scores) if score <= level]
+        for place, parent in zip(lost, generator.choice(survivors, len(lost)).tolist(), strict=True):
+            events = flights[parent].events_until_above(level)
+            if events is None:
+                flights[place] = flights[parent]
+            else:
+                flights[place] = fly(flights[parent].trajectory.branched(events, runs))
+                runs += 1
+    shortest = sorted({str(flight.trajectory) for flight in flights if flight.hit}, key=lambda name: (len(name), name))
+    return Splitting(weight, runs, plain_hits, tuple(steps), tuple(shortest[:KEPT_HITS]))
+
+
+def combined(splittings: list[Splitting]) -> Estimate:
+    """The mean over independent splittings, with its 95 % interval.
+
+    A probability is never below 0, and what varies is its order of magnitude: the interval is that of the logarithm,
+    exp(log p ± t(n − 1, 0.975) · s / (p √n)), the standard deviation s carried over by the delta method. There is none
+    of a single splitting, or without a hit.
+    """
+    found = np.array([splitting.probability for splitting in splittings])
+    mean, count = float(found.mean()), len(found)
+    if count < 2 or mean == 0:
+        return Estimate(mean, None, count, "fraction")
+    relative = float(found.std(ddof=1)) / mean / sqrt(count)
+    half_width = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2)) * relative
+    ends = exp(log(mean) - half_width), min(1.0, exp(log(mean) + half_width))
+    return Estimate(mean, ends, count, "fraction")

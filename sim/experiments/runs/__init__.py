@@ -1,0 +1,1 @@
+"""Replications of one scenario, on one process or many, and their intervals."""

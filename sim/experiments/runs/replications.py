@@ -1,0 +1,263 @@
+"""Independent replications of a scenario: the same settings, other luck, and intervals over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from scenarios import Scenario
+from scenarios.fields.csv_columns import files_sha256
+from scenarios.fields.metrics import lookup
+from sim.experiments.runs.backends import Backend
+from sim.experiments.runs.executor import OnRun, summaries
+from sim.experiments.runs.heavy_tails import heavy_tails
+from sim.experiments.runs.provenance import origin
+from sim.experiments.runs.summary import RunSummary
+from sim.experiments.runs.unobserved import never_observed
+from sim.experiments.runs.warmup import Warmup, given
+from sim.measures.metrics.diagnosis import as_frame, total
+from sim.simulation import replication_name
+from sim.stats.estimates import Estimate, estimate
+from sim.stats.precision import LEAST, Asked, Reached, next_look, reached
+
+if TYPE_CHECKING:
+    from sim.experiments.runs.plot import ResultPictures
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An expectation of the scenario and the mean over replications that it was held against (None: no observation)."""
+
+    expression: str
+    observed: float | None
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """Replications of one scenario. `interrupted`: fewer than asked for, because the user stopped.
+
+    `warmup`: how the scenario's warm-up was found; None when it was given.
+    """
+
+    scenario: Scenario
+    seed: str
+    runs: tuple[RunSummary, ...]
+    interrupted: bool = False
+    asked: Asked | None = None
+    warmup: Warmup | None = None
+
+    @cached_property
+    def precision(self) -> tuple[Reached, ...]:
+        """How precise the means are that a precision was asked for."""
+        asked = self.asked
+        return () if asked is None else tuple(reached(asked, name, self.metrics.get(name)) for name in asked.metrics)
+
+    @cached_property
+    def _measured(self) -> tuple[str, ...]:
+        """Every metric that some replication has, observed or not."""
+        return tuple(dict.fromkeys(name for summary in self.runs for name in summary.metrics))
+
+    @cached_property
+    def metrics(self) -> dict[str, Estimate]:
+        """Mean and 95 % interval of each metric, over the replications that observed it; without any it is absent."""
+        estimates = {}
+        for name in self._measured:
+            observed = [value for summary in self.runs if (value := summary.metrics.get(name)) is not None]
+            if observed:
+                estimates[name] = estimate(observed, lookup(name, tuple(self.scenario.resources)).unit)
+        return estimates
+
+    @cached_property
+    def expectations(self) -> tuple[Outcome, ...]:
+        """The scenario's expectations, held against the means."""
+        outcomes = []
+        for expectation in self.scenario.expect:
+            found = self.metrics.get(expectation.metric)
+            observed = None if found is None else found.mean
+            outcomes.append(Outcome(expectation.expression, observed, expectation.holds(observed)))
+        return tuple(outcomes)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every expectation holds and no invariant was violated."""
+        return all(outcome.holds for outcome in self.expectations) and not any(
+            summary.violations for summary in self.runs
+        )
+
+    @cached_property
+    def diagnosis(self) -> dict[str, dict[str, int]]:
+        """How often each fault got each diagnosis, over all replications; only what happened."""
+        return total([summary.diagnosis for summary in self.runs])
+
+    @property
+    def confusion(self) -> pd.DataFrame:
+        """Recoveries of all replications by fault (rows) and diagnosis (columns): `sim.measures.confusion`."""
+        return as_frame(self.diagnosis)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Tidy: replication, metric, value, unit."""
+        pools = tuple(self.scenario.resources)
+        rows = [
+            (summary.seed, name, value, lookup(name, pools).unit)
+            for summary in self.runs
+            for name, value in summary.metrics.items()
+            if value is not None
+        ]
+        return pd.DataFrame(rows, columns=["replication", "metric", "value", "unit"])
+
+    @property
+    def plot(self) -> ResultPictures:
+        """Pictures, as matplotlib axes: `recovery_time()`, `sojourn()`, `metric(name)` and `expectations()`."""
+        from sim.experiments.runs.plot import ResultPictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return ResultPictures(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as plain data, in the shape of `recovery-bench run --json`."""
+        return {
+            **origin(self.scenario, self.seed),
+            "replications": len(self.runs),
+            "interrupted": self.interrupted,
+            "heavy_tails": {tail.path: tail.alpha for tail in heavy_tails(self.scenario)},
+            "warmup": given(self.scenario) if self.warmup is None else self.warmup.as_json(),
+            **({} if self.asked is None else {"precision": _precision(self.asked, self.precision)}),
+            "scenario_resolved": self.scenario.resolved(),
+            "runbook_sha256": self.scenario.recovery.runbook_sha256,
+            "files_sha256": files_sha256(self.scenario),
+            "metrics": {name: _plain(self.metrics.get(name)) for name in self._measured},
+            "diagnosis": self.diagnosis,
+            "expectations": [
+                {"expression": outcome.expression, "observed": outcome.observed, "holds": outcome.holds}
+                for outcome in self.expectations
+            ],
+            "runs": [
+                {
+                    "seed": summary.seed,
+                    "history_sha256": summary.history_sha256,
+                    "events": summary.events,
+                    "virtual_seconds": summary.virtual_seconds,
+                    "wall_seconds": summary.wall_seconds,
+                    "metrics": summary.metrics,
+                    "violations": list(summary.violations),
+                    "diagnosis": {fault: dict(row) for fault, row in summary.diagnosis.items()},
+                }
+                for summary in self.runs
+            ],
+        }
+
+
+def _precision(asked: Asked, found: tuple[Reached, ...]) -> dict[str, Any]:
+    metrics = {each.metric: {"reached": each.epsilon, "holds": each.holds} for each in found}
+    return {"asked": asked.epsilon, "most": asked.most, "metrics": metrics}
+
+
+def _plain(found: Estimate | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    ci95 = None if found.ci95 is None else list(found.ci95)
+    return {"mean": found.mean, "ci95": ci95, "n": found.n, "unit": found.unit}
+
+
+def replicate(
+    scenario: Scenario,
+    seed: int | str | None = None,
+    replications: int = 1,
+    jobs: int = 1,
+    on_run: OnRun | None = None,
+    *,
+    precision: Asked | float | None = None,
+    on_look: Callable[[int], None] | None = None,
+    on_precision: Callable[[tuple[Reached, ...]], None] | None = None,
+    warmup: Warmup | None = None,
+    backend: Backend | None = None,
+    on_lost: Callable[[int], None] | None = None,
+) -> Result:
+    """Run replications 0 … n-1 of a scenario, on `jobs` processes, and put them together in that order.
+
+    A `backend` takes the place of `jobs`; the result is the same. `on_lost` hears how many runs were not finished when
+    a process died that was at them.
+
+    A `warmup` that was found (`sim.find_warmup`) takes the place of the scenario's, and the result tells of it.
+
+    With `precision`, a share such as 0.05 or an `Asked`, there are as many as it takes for it, in place of
+    `replications`: of a share, for `recovery.time.mean`, or `tasks.sojourn.mean` where nothing is recovered. `on_look`
+    hears how many there are to be, each time that this is known, and `on_precision` how precise the means are by then,
+    after each look.
+
+    `seed` is the scenario's own when left out; `"7/3"` is that one replication alone. `on_run` hears of each
+    replication as it is finished. Interrupted by the user (Ctrl-C), it returns what is finished; with nothing finished
+    it raises.
+    Raises NeverObserved after the first look, for a metric that none of the replications has observed by then;
+    BackendError, WorkersDied, and ValueError for fewer than one replication or job, for a precision that is
+    none, and for one of a single replication.
+    """
+    asked = _checked(seed, replications, jobs, precision)
+    if warmup is not None:
+        scenario = scenario.with_values({"warmup": warmup.seconds})
+    first = replication_name(scenario, seed)
+    group = first.rpartition("/")[0]
+    finished: dict[str, RunSummary] = {}
+
+    def known(names: Sequence[str], *, interrupted: bool = False) -> Result:
+        runs = tuple(finished[name] for name in names if name in finished)
+        return Result(scenario, group, runs, interrupted, asked, warmup)
+
+    until: int | None = replications if asked is None else LEAST
+    names: list[str] = []
+    try:
+        while until is not None:
+            more = [replication_name(scenario, seed, number) for number in range(len(names), until)]
+            names += [first] if first == seed else more
+            if on_look is not None:
+                on_look(len(names))
+            for _, summary in summaries(
+                [(name, scenario, name) for name in names if name not in finished], backend or jobs, on_lost
+            ):
+                finished[summary.seed] = summary
+                if on_run is not None:
+                    on_run(summary)
+            until = None
+            if asked is not None:
+                if not asked.metrics:
+                    asked = replace(asked, metrics=(_default_metric(known(names)),))
+                looked_at = known(names)
+                _check_observed(looked_at, asked)
+                if on_precision is not None:
+                    on_precision(looked_at.precision)
+                until = next_look(asked, len(names), [looked_at.metrics.get(name) for name in asked.metrics])
+    except KeyboardInterrupt:
+        if not finished:
+            raise
+        return known(names, interrupted=True)
+    return known(names)
+
+
+def _checked(seed: int | str | None, replications: int, jobs: int, precision: Asked | float | None) -> Asked | None:
+    """The precision that was asked for. Raises ValueError."""
+    if replications < 1:
+        raise ValueError(f"replications must be at least 1, not {replications}")
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, not {jobs}")
+    if precision is not None and isinstance(seed, str) and "/" in seed:
+        raise ValueError(f"{seed} is one replication, of which there is no precision")
+    return Asked(precision, ()) if isinstance(precision, float | int) else precision
+
+
+def _check_observed(result: Result, asked: Asked) -> None:
+    """Raise NeverObserved for a metric whose precision no further replication is likely to give."""
+    for name in asked.metrics:
+        if name not in result.metrics:
+            where = f"in none of the first {len(result.runs)} replications"
+            raise never_observed(name, result.scenario.name, where, result.metrics)
+
+
+def _default_metric(result: Result) -> str:
+    """What a precision is about when nobody says: how long recovery takes, where there is any."""
+    recovery, sojourn = "recovery.time.mean", "tasks.sojourn.mean"
+    return recovery if recovery in result.metrics else sojourn

@@ -1,0 +1,44 @@
+"""What is kept of a run when its history is let go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sim.simulation import Run
+
+SHOWN_VIOLATIONS = 5
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What is kept of one replication: everything but its history.
+
+    `violations` are the first few, in words; `diagnosis` counts recoveries by fault and what it was taken for.
+    """
+
+    seed: str
+    history_sha256: str
+    events: int
+    virtual_seconds: float
+    wall_seconds: float
+    metrics: dict[str, float | None]
+    violations: tuple[str, ...]
+    diagnosis: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, run: Run) -> RunSummary:
+        """The summary of a run."""
+        return cls(
+            run.seed,
+            run.history_sha256,
+            run.events,
+            run.virtual_seconds,
+            run.wall_seconds,
+            run.metrics,
+            tuple(
+                f"{violation.invariant} at {violation.time:g} s: {violation.subject}: {violation.message}"
+                for violation in run.violations[:SHOWN_VIOLATIONS]
+            ),
+            run.diagnosis,
+        )

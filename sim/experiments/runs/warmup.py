@@ -1,0 +1,241 @@
+"""How long a run warms up, found in pilot runs: MSER-5 on the mean over replications.
+
+A run begins empty, and what is measured until it has settled pulls every mean towards that. Pilot replications are run
+from an empty start, without the scenario's planned faults: a disturbance is no initial transient, while random
+breakdowns (`agents.mtbf`) are part of the steady state and stay. The number of tasks in the system is averaged over
+them, slice by slice of the run (P. D. Welch, "The statistical analysis of simulation results", 1983), and cut where the
+rest has the smallest marginal standard error (K. P. White Jr., "An effective truncation heuristic for bias reduction
+in simulation output", Simulation 69(6), 1997). The pilots have luck of their own, so that a warm-up is not chosen by
+the runs that are measured with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scenarios import Scenario
+from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
+from sim.experiments.runs.backends import Backend
+from sim.experiments.runs.executor import spread
+from sim.measures.metrics.windows import METRICS, values
+from sim.measures.tables.event_table import Floats, Tracks
+from sim.simulation import replication_name, simulate
+
+if TYPE_CHECKING:
+    from sim.experiments.runs.warmup_plot import WarmupPictures
+
+BATCH = 5
+"""Observations to a batch mean: the five of MSER-5."""
+SLICES = 500
+"""Into so many equal slices is a run cut: a warm-up is found to 1 % of its duration."""
+LOOKED_AT = 0.75
+"""Share of the run in which the minimum is looked for. The few dependent means of what is left after that may lie close
+together by luck, so that the very end is no place to look (K. Hoad, S. Robinson and R. Davies, "Automating warm-up
+length estimation", Journal of the Operational Research Society 61, 2010, leave out the last five).
+"""
+MOST = 0.5
+"""Share of the run that a warm-up may take."""
+ROUNDING = 1e-9
+"""A spread of so small a share of the level is none."""
+REPLICATIONS = 10
+IN_SYSTEM = "tasks.in_system.mean"
+THROUGHPUT = "tasks.throughput"
+
+
+class NoWarmup(ValueError):
+    """No warm-up can be found. One line: of what, why, and what would be valid."""
+
+
+@dataclass(frozen=True, eq=False)
+class Warmup:
+    """A warm-up of `seconds` that was found for a scenario.
+
+    `series` is what it was found in: the metric's mean over the pilot replications, by the end of each slice (s).
+    """
+
+    of: Scenario
+    seconds: float
+    series: pd.Series[float]
+    metric: str
+    replications: int
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario with this warm-up in place of its own."""
+        return self.of.with_values({"warmup": self.seconds})
+
+    @property
+    def warning(self) -> str | None:
+        """A sentence when planned faults come before it ends, as what is recovered from them is not measured.
+
+        Faults that come again and again (`every`) are part of what is measured, and of them nothing is said.
+        """
+        early = [fault.at for fault in self.of.faults if fault.at is not None and fault.at < self.seconds]
+        if not early:
+            return None
+        return (
+            f"The warm-up that was found ends at {self.seconds:g}s, and the first fault comes at {min(early):g}s: what "
+            "is recovered before it ends is not measured."
+        )
+
+    @property
+    def plot(self) -> WarmupPictures:
+        """Pictures, as matplotlib axes: `series()`."""
+        from sim.experiments.runs.warmup_plot import WarmupPictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return WarmupPictures(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in a result's JSON."""
+        told = {} if self.warning is None else {"warning": self.warning}
+        return {
+            "seconds": self.seconds,
+            "found": True,
+            "metric": self.metric,
+            "replications": self.replications,
+            **told,
+        }
+
+
+def given(scenario: Scenario) -> dict[str, Any]:
+    """The warm-up that a scenario gives, as it stands in a result's JSON."""
+    return {"seconds": scenario.warmup, "found": False}
+
+
+def mser5(series: Sequence[float] | Floats) -> int | None:
+    """How many observations to cut from the front of a series; None when it has not settled in its first half.
+
+    With the means Z₁ … Zₘ of batches of five (what is left over at the end is not looked at), the cut d that has the
+    smallest marginal standard error, squared: Σ (Zⱼ − mean of these)² / (m − d)² over all j > d (White 1997). It is
+    looked for in the first three quarters, and refused beyond the first half.
+
+    Raises ValueError for fewer than ten batches, and for observations that are not finite.
+    """
+    observed = np.asarray(series, dtype=np.float64)
+    count = len(observed) // BATCH
+    if count < 2 * BATCH:
+        raise ValueError(f"{len(observed)} observations are too few for MSER-5; valid: {2 * BATCH * BATCH} or more")
+    if not np.isfinite(observed).all():
+        raise ValueError("an observation is not finite; MSER-5 needs one at every instant")
+    means = observed[: count * BATCH].reshape(count, BATCH).mean(axis=1)
+    errors = np.array([means[cut:].var() / (count - cut) for cut in range(int(count * LOOKED_AT) + 1)])
+    nothing = (ROUNDING * float(np.abs(means).max())) ** 2
+    cut = int(np.argmax(errors <= errors.min() + nothing))
+    return cut * BATCH if cut <= count * MOST else None
+
+
+def find_warmup(
+    scenario: Scenario,
+    seed: int | str | None = None,
+    replications: int = REPLICATIONS,
+    jobs: int = 1,
+    *,
+    backend: Backend | None = None,
+    metric: str | None = None,
+    on_run: Callable[[], None] | None = None,
+    on_lost: Callable[[int], None] | None = None,
+) -> Warmup:
+    """Find how long a scenario warms up, in pilot replications without its faults and from an empty start.
+
+    `metric` is one of those that windows of time have (`steady_state` in a scenario takes the same): left out, it is
+    the number of tasks in the system, or, of `closed` clients that do not think, whose number never changes, the
+    throughput. Pilots are replications `"7/warmup.0"` and so on, of seed 7, also where `seed` is one replication of it.
+    A `backend` takes the place of `jobs`; `on_run` hears when a pilot is finished, `on_lost` as in `sim.sweep`.
+
+    Raises NoWarmup when the run is too short for it, when there is no steady state (a load at or above what the agents
+    can do), and for loads that have none to settle in: a `burst`, and a `count` or `trace` that ends, are measured as
+    a whole, and a `diurnal` load goes up and down for ever and warms up for whole periods. Raises ValueError for an
+    unknown metric and for fewer than one replication or job, and what `Backend.each` raises.
+    """
+    if replications < 1 or jobs < 1:
+        raise ValueError(f"{replications} replications on {jobs} jobs; valid: 1 or more of each")
+    of = _default_metric(scenario) if metric is None else metric
+    if of not in METRICS:
+        raise ValueError(f"{of}: is not known of slices of a run; valid: {', '.join(METRICS)}")
+    _check(scenario)
+    pilot = scenario.with_values({"faults": []})
+    group = replication_name(scenario, seed).partition("/")[0]
+    works = [(pilot, f"{group}/warmup.{number}", of) for number in range(replications)]
+    found: dict[int, Floats] = {}
+    for place, series in spread(_series, works, backend or jobs, on_lost):
+        found[place] = series
+        if on_run is not None:
+            on_run()
+    mean: Floats = np.mean([found[place] for place in range(replications)], axis=0)
+    if not np.isfinite(mean).all():
+        raise NoWarmup(f"{scenario.name}: {of} is not observed all the time; valid: {IN_SYSTEM}")
+    cut = mser5(mean)
+    if cut is None:
+        raise NoWarmup(_unsettled(scenario, of))
+    seconds = scenario.duration * cut / SLICES
+    averaged: pd.Series[float] = pd.Series(mean, index=pd.Index(_ends(scenario), name="seconds"), name=of)
+    return Warmup(scenario, seconds, averaged, of, replications)
+
+
+def _series(pilot: Scenario, name: str, metric: str) -> Floats:
+    """The metric in each slice of a pilot: its history stays where it was run."""
+    tracks = Tracks.of(simulate(pilot, name))
+    return values(tracks, metric, _ends(pilot), pilot.duration / SLICES)
+
+
+def _ends(scenario: Scenario) -> Floats:
+    ends: Floats = scenario.duration * np.arange(1, SLICES + 1) / SLICES
+    return ends
+
+
+def _default_metric(scenario: Scenario) -> str:
+    arrivals = scenario.tasks.arrivals
+    return THROUGHPUT if isinstance(arrivals, Closed) and arrivals.think.mean == 0 else IN_SYSTEM
+
+
+def _check(scenario: Scenario) -> None:
+    """Raise NoWarmup for loads that never settle."""
+    arrivals, name = scenario.tasks.arrivals, scenario.name
+    if isinstance(arrivals, Burst):
+        raise NoWarmup(f"{name}: a burst is measured from its first task to its last; valid: warmup=0s")
+    if scenario.tasks.count is not None:
+        raise NoWarmup(
+            f"{name}: ends after {scenario.tasks.count:,} tasks and is measured as a whole; "
+            "valid: warmup=0s, or tasks.count=null"
+        )
+    if isinstance(arrivals, Diurnal) and arrivals.amplitude:
+        raise NoWarmup(
+            f"{name}: a diurnal load goes up and down for ever; valid: whole periods, as in warmup={arrivals.period:g}s"
+        )
+    if isinstance(arrivals, Trace):
+        times = np.array([0.0, *arrivals.values])
+        if scenario.duration - times[-1] > np.diff(times).max(initial=0.0):
+            raise NoWarmup(
+                f"{name}: its recorded load ends at {times[-1]:g}s, before the run does; "
+                f"valid: warmup=0s, or duration={times[-1]:g}s"
+            )
+
+
+def _unsettled(scenario: Scenario, metric: str) -> str:
+    """Why nothing was found, and what to try."""
+    said = f"{scenario.name}: {metric} has not settled in the first half of the run ({scenario.duration:g}s)"
+    load = _offered(scenario)
+    if load is not None and load >= 1:
+        return (
+            f"{said}, and never will: {load:.0%} of what its agents can do is asked of them; "
+            "valid: more agents or less load, or a warmup that is given"
+        )
+    return f"{said}; valid: a longer duration, less load, or a warmup that is given"
+
+
+def _offered(scenario: Scenario) -> float | None:
+    """The share of all slots that first attempts need, were nobody ever down; None where nobody says how many come."""
+    arrivals = scenario.tasks.arrivals
+    if isinstance(arrivals, Poisson | Diurnal):
+        rate = arrivals.rate
+    elif isinstance(arrivals, Interval):
+        rate = 1 / arrivals.every
+    else:
+        return None
+    return rate * scenario.tasks.work.mean / (scenario.agents.count * scenario.agents.slots)

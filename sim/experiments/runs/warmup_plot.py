@@ -1,0 +1,52 @@
+"""Pictures of a warm-up that was found: the series that it was found in, and where that is cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+
+from scenarios.fields.metrics import lookup
+from sim.presentation.axes import axes_for, grid, label, titled
+from sim.presentation.figure_style import BLUE, PALE, VERMILION
+from sim.presentation.formatting import count, duration
+
+if TYPE_CHECKING:
+    from sim.experiments.runs.warmup import Warmup
+
+INCHES = 7.5, 3.4
+
+
+@dataclass(frozen=True)
+class WarmupPictures:
+    """`warmup.plot`."""
+
+    warmup: Warmup
+
+    def series(self, ax: Axes | None = None) -> Axes:
+        """The mean over the pilot replications, slice by slice; what the warm-up cuts off is pale.
+
+        It is drawn on `ax`, or in a new figure.
+        """
+        found = self.warmup
+        series = found.series
+        ends, means = series.index.to_numpy(), series.to_numpy()
+        cut = ends <= found.seconds
+        with axes_for(ax, *INCHES) as axes:
+            axes.plot(ends[cut], means[cut], color=PALE, linewidth=1.0)
+            axes.plot(ends[~cut], means[~cut], color=BLUE, linewidth=1.0)
+            axes.axhline(
+                float(means[~cut].mean()), color=BLUE, linewidth=0.8, linestyle=":", label="mean of what is left"
+            )
+            axes.axvline(found.seconds, color=VERMILION, linewidth=1.2, label=f"warm-up {duration(found.seconds)}")
+            axes.set_xlim(0.0, found.of.duration)
+            axes.set_ylim(bottom=min(0.0, float(means.min())))
+            axes.set_xlabel("time (s)")
+            axes.set_ylabel(label(found.metric, lookup(found.metric).unit))
+            grid(axes)
+            axes.legend(loc="lower right", frameon=False, fontsize=8)
+            titled(
+                axes, f"{found.of.name}: {found.metric}", f"mean of {count(found.replications, 'pilot run')}, MSER-5"
+            )
+        return axes

@@ -1,0 +1,85 @@
+"""Pictures of a selection: every setting's mean with its interval, those that were eliminated pale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+
+from sim.experiments.sweeps.designs import shown
+from sim.presentation.axes import axes_for, grid, titled, told_right
+from sim.presentation.figure_style import BLUE, PALE, VERMILION
+from sim.presentation.formatting import count, estimated
+from sim.stats.estimates import Estimate
+
+if TYPE_CHECKING:
+    from sim.experiments.selection.result import Ranked, Selection
+
+MOST_ROWS = 40
+WIDTH = 9.0
+ROW_INCHES = 0.3
+APART = 0.22
+"""Rows between a mean that selected and the one over fresh replications."""
+
+
+@dataclass(frozen=True)
+class SelectionPictures:
+    """`selection.plot`."""
+
+    selection: Selection
+
+    def inches(self) -> tuple[float, float]:
+        """Width and height of a new figure of the ranks."""
+        return WIDTH, 2.0 + ROW_INCHES * min(MOST_ROWS, len(self.selection.ranked))
+
+    def ranks(self, ax: Axes | None = None) -> Axes:
+        """The means over the replications that selected, and below them, as diamonds, those over the fresh ones.
+
+        The band reaches from the first mean as far as differences do not matter. It is drawn on `ax`, or in a new
+        figure.
+        """
+        found = self.selection
+        drawn = found.ranked[:MOST_ROWS]
+        best = drawn[0].estimate.mean
+        worse = -1 if found.metric.direction == "higher" else 1
+        with axes_for(ax, *self.inches()) as axes:
+            if isfinite(best):
+                axes.axvspan(*sorted((best, best + worse * found.indifference)), color=BLUE, alpha=0.1, linewidth=0)
+            for row, each in enumerate(drawn):
+                color = PALE if each.eliminated else BLUE
+                _draw(axes, row, each.estimate, color, "o", "over those that selected" if row == 0 else None)
+                if each.fresh is not None:
+                    fresh = "over fresh replications" if row == 0 else None
+                    _draw(axes, row + APART, each.fresh, VERMILION, "D", fresh)
+            axes.set_yticks(range(len(drawn)), [_values(each) for each in drawn])
+            axes.set_xlabel(
+                f"{found.metric.name}, {found.metric.unit}; band: less than {found.margin()} does not matter"
+            )
+            told_right(axes, [_told(found, each) for each in drawn])
+            grid(axes, "x")
+            axes.legend(loc="best", frameon=False, fontsize=8)
+            title = f"{found.scenario.name}: the best of {count(len(found.ranked), 'setting')} by {found.metric.name}"
+            luck = "all had the same luck: their differences are surer than these intervals"
+            titled(axes, title, ", ".join(found.paths), found.outcome(), luck)
+            if len(found.ranked) > len(drawn):
+                more = f"and {len(found.ranked) - len(drawn)} more"
+                axes.annotate(more, (0, 0), (0, -32), "axes fraction", "offset points")
+        return axes
+
+
+def _draw(axes: Axes, row: float, of: Estimate, color: str, marker: str, label: str | None) -> None:
+    if not isfinite(of.mean):
+        return
+    low, high = of.ci95 or (of.mean, of.mean)
+    axes.plot([low, high], [row, row], color=color, linewidth=2.2, solid_capstyle="butt")
+    axes.plot([of.mean], [row], marker, color=color, markersize=5, label=label)
+
+
+def _values(each: Ranked) -> str:
+    return ", ".join(shown(text) for text in each.point.values()) + (" (as it is)" if each.is_own else "")
+
+
+def _told(found: Selection, each: Ranked) -> str:
+    return f"{estimated(each.estimate)}  ({found.status(each)} after {each.replications:,})"

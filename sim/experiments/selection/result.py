@@ -1,0 +1,196 @@
+"""What comes of a selection: the settings by rank, and how the first of them do on fresh replications."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from scenarios import Scenario
+from scenarios.fields.metrics import Metric
+from sim.experiments.runs.heavy_tails import heavy_tails
+from sim.experiments.runs.provenance import origin
+from sim.experiments.sweeps.designs import Point, as_values, column
+from sim.presentation.formatting import UNICODE, Signs, count, quantity
+from sim.stats.estimates import CONFIDENCE, Estimate
+
+if TYPE_CHECKING:
+    from sim.experiments.selection.plot import SelectionPictures
+
+SELECTED, TIED, OUT, IN_CONTENTION = "selected", "exactly as good", "out", "in contention"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A setting, and its mean over the `replications` of the selection that it took part in: too good for the winner.
+
+    `eliminated`: after these, or not at all. `is_own`: it is the scenario as it is. `fresh`: the mean over the fresh
+    replications, of the settings that were judged on them; `difference`: the winner's value minus its own there, in
+    pairs; None for the winner, and where an observation is infinite.
+    """
+
+    point: Point
+    estimate: Estimate
+    replications: int
+    eliminated: bool
+    is_own: bool = False
+    fresh: Estimate | None = None
+    difference: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Settings of a scenario, best first, by the mean of a metric.
+
+    `decided`: the procedure came to its end; if not, whoever is not eliminated is still in contention, and the first
+    has the best mean so far. `replications` are those that it took, `unobserved` the ones among them that were left
+    out as no setting observed the metric, `fresh` the names of those that the first settings were judged on.
+    `violations` are the first of each run, in words. `interrupted`: the user stopped it.
+    """
+
+    scenario: Scenario
+    seed: str
+    metric: Metric
+    indifference: float
+    first: int
+    most: int
+    ranked: tuple[Ranked, ...]
+    decided: bool
+    replications: int
+    unobserved: int
+    fresh: tuple[str, ...]
+    interrupted: bool
+    runs: int
+    wall_seconds: float
+    violations: tuple[str, ...] = ()
+
+    @property
+    def winner(self) -> Point:
+        """The setting that was selected; while it is not decided, the one with the best mean so far."""
+        return self.ranked[0].point
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What is different between the settings."""
+        return tuple(self.winner)
+
+    @property
+    def contention(self) -> tuple[Ranked, ...]:
+        """Who was not eliminated: when it is decided, the winner, and who is exactly as good."""
+        return tuple(each for each in self.ranked if not each.eliminated)
+
+    @property
+    def judged(self) -> tuple[Ranked, ...]:
+        """Settings that were run on the fresh replications and observed the metric there, best rank first."""
+        return tuple(each for each in self.ranked if each.fresh is not None)
+
+    def status(self, each: Ranked) -> str:
+        """What became of a setting: `selected`, `exactly as good`, `out` (eliminated) or `in contention`."""
+        if each.eliminated:
+            return OUT
+        if not self.decided:
+            return IN_CONTENTION
+        return SELECTED if each is self.ranked[0] else TIED
+
+    def outcome(self, style: Signs = UNICODE) -> str:
+        """How sure it is, or why it is not decided, in words."""
+        if self.decided:
+            return (
+                f"95 % sure to be the best, where the best is ahead of all others by {self.margin(style)} or more "
+                "(Kim and Nelson)"
+            )
+        after, left = count(self.replications, "replication"), count(len(self.contention), "setting")
+        if self.interrupted:
+            return f"not decided: interrupted after {after}, with {left} still in contention"
+        decides = "more replications, or a larger indifference, decide"
+        return f"not decided after {after}: {left} still in contention; {decides}"
+
+    def margin(self, style: Signs = UNICODE) -> str:
+        """The indifference with its unit; of shares, in percentage points."""
+        text = quantity(self.indifference, self.metric.unit, style)
+        return text.removesuffix("%") + "pp" if self.metric.unit == "fraction" else text
+
+    @property
+    def plot(self) -> SelectionPictures:
+        """Pictures, as matplotlib axes: `ranks()`."""
+        from sim.experiments.selection.plot import SelectionPictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return SelectionPictures(self)
+
+    @property
+    def holds(self) -> bool:
+        """Whether no invariant was violated under any setting."""
+        return not self.violations
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Tidy, a row for each setting: a column for each path (numbers where they are), rank, mean, low, high,
+        replications, eliminated, as_it_is, and of those that were judged on fresh replications fresh_mean, fresh_low,
+        fresh_high, fresh_n, difference, difference_low, difference_high (the winner's value minus its own).
+        """
+        points = [each.point for each in self.ranked]
+        rows = []
+        for rank, each in enumerate(self.ranked, 1):
+            told = (each.replications, each.eliminated, each.is_own)
+            judged = (*_interval(each.fresh), 0 if each.fresh is None else each.fresh.n)
+            rows.append((rank, *_interval(each.estimate), *told, *judged, *_interval(each.difference)))
+        columns = ["rank", "mean", "low", "high", "replications", "eliminated", "as_it_is"]
+        columns += [
+            "fresh_mean",
+            "fresh_low",
+            "fresh_high",
+            "fresh_n",
+            "difference",
+            "difference_low",
+            "difference_high",
+        ]
+        values = pd.DataFrame({path: column(points, path) for path in self.paths})
+        return pd.concat([values, pd.DataFrame(rows, columns=columns)], axis=1)
+
+    def as_json(self) -> dict[str, Any]:
+        """The selection as plain data, in the shape of `recovery-bench compare --grid … --json`."""
+        return {
+            **origin(self.scenario, self.seed),
+            "metric": self.metric.name,
+            "unit": self.metric.unit,
+            "direction": self.metric.direction,
+            "indifference": self.indifference,
+            "confidence": CONFIDENCE,
+            "first": self.first,
+            "most": self.most,
+            "replications": self.replications,
+            "unobserved": self.unobserved,
+            "fresh": list(self.fresh),
+            "decided": self.decided,
+            "interrupted": self.interrupted,
+            "heavy_tails": {tail.path: tail.alpha for tail in heavy_tails(self.scenario)},
+            "settings": [
+                {
+                    "values": as_values(each.point),
+                    "rank": rank,
+                    "mean": each.estimate.mean,
+                    "ci95": list(each.estimate.ci95 or ()),
+                    "replications": each.replications,
+                    "eliminated": each.eliminated,
+                    "as_it_is": each.is_own,
+                    "fresh": _plain(each.fresh),
+                    "difference": _plain(each.difference),
+                }
+                for rank, each in enumerate(self.ranked, 1)
+            ],
+            "violations": list(self.violations),
+        }
+
+
+def _interval(found: Estimate | None) -> tuple[float, float, float]:
+    """Mean, low and high; not a number where there is none."""
+    if found is None:
+        return nan, nan, nan
+    return found.mean, *(found.ci95 or (nan, nan))
+
+
+def _plain(found: Estimate | None) -> dict[str, Any] | None:
+    return None if found is None else {"mean": found.mean, "ci95": list(found.ci95 or ()), "n": found.n}

@@ -1,0 +1,270 @@
+"""The best of several settings of a scenario: selected on common luck, judged on luck of its own.
+
+All settings that are still in contention are run on the same replications (common random numbers), until
+`sim.stats.ranking_and_selection` says which one is the best. A mean of the winner over the replications that it has won
+is too good to be true: it was selected for being good in them. So the winner is judged on fresh replications
+afterwards, side by side with the runner-up, and with the scenario as it is where that is one of the settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, isfinite
+from typing import Any
+
+from scenarios import Scenario
+from scenarios.documents.overrides import value_of
+from scenarios.errors import ScenarioError
+from scenarios.fields.metrics import Metric, lookup
+from sim.experiments.runs.backends import Backend
+from sim.experiments.runs.executor import OnRun, summaries
+from sim.experiments.selection.result import Ranked, Selection
+from sim.experiments.sweeps.designs import Point, as_values, canonical, named
+from sim.simulation import whole_seed
+from sim.stats.estimates import Estimate, estimate
+from sim.stats.ranking_and_selection import FIRST, MOST, KimNelson, NotRankable
+
+JUDGED = 20
+"""Fresh replications that the winner is judged on."""
+RUNS_EACH = 2
+"""Runs that each process has in a batch: with one, all would wait for the longest."""
+RUNS_ON_A_CLUSTER = 64
+"""Runs in a batch where nobody knows how many workers there are."""
+
+
+class NotSelectable(ValueError):
+    """A metric by which nothing can be selected. One line: why, and what would be valid."""
+
+
+def select(
+    scenario: Scenario,
+    points: Sequence[Mapping[str, Any]],
+    metric: str,
+    indifference: float,
+    seed: int | None = None,
+    first: int = FIRST,
+    most: int = MOST,
+    judged: int = JUDGED,
+    jobs: int = 1,
+    *,
+    backend: Backend | None = None,
+    on_run: OnRun | None = None,
+    on_look: Callable[[int], None] | None = None,
+    on_lost: Callable[[int], None] | None = None,
+) -> Selection:
+    """Select the point with the best mean of a metric, in the metric's own direction. Points are values by path, such
+    as `{"agents.count": 5}`, or those of `sim.experiments.sweeps.designs.grid`.
+
+    Where the best is ahead of every other by `indifference` (in the metric's unit) or more, it is selected with a
+    probability of 95 %. The first look is after `first` replications, the last after `most`; then `judged` fresh ones
+    follow. What comes of it does not depend on `jobs`, or on the `backend` that takes their place. `on_run` hears of
+    each run as it is finished, `on_look` how many there are to be, as far as that is known; `on_lost` how many were not
+    finished when a process died that was at them.
+
+    A replication in which no setting observes the metric is left out, and counted in `unobserved`; where some
+    settings observe it and others do not, there is no difference to be had, and it is refused. Who is infinite within
+    the first stage is eliminated after it; later it is refused.
+
+    Raises NotSelectable, UnknownMetric, ScenarioError with the point's value, BackendError, WorkersDied, and ValueError
+    for fewer than two points, points that are the same or of different paths, and numbers that make no sense.
+    Interrupted by the user (Ctrl-C), it keeps what is finished and is not decided; with no replication finished, it
+    raises.
+    """
+    found = lookup(metric, tuple(scenario.resources))
+    if found.direction is None:
+        raise NotSelectable(f"{metric}: neither more nor less of it is better; valid: such as recovery.time.mean")
+    points = [{path: canonical(scenario, path, value) for path, value in point.items()} for point in points]
+    _check(points, judged, jobs)
+    ranking = KimNelson(len(points), indifference, found.direction, first, most)
+    name = whole_seed(scenario, seed)
+    contest = _Contest(scenario, points, found, name, backend or Backend(jobs=jobs), on_run, on_look, on_lost)
+    own = as_it_is(scenario, points)
+    fresh: tuple[int, ...] = ()
+    interrupted = False
+    try:
+        while not ranking.finished:
+            contest.take(ranking.contention, contest.next_batch(ranking))
+            contest.feed(ranking)
+        rivals = dict.fromkeys((*ranking.ranks[:2], *own))
+        fresh = tuple(range(ranking.replications, ranking.replications + judged))
+        contest.take(tuple(rivals), fresh)
+    except KeyboardInterrupt:
+        interrupted = True
+        contest.feed(ranking)
+        rivals = dict.fromkeys((*ranking.ranks[:2], *own))
+        fresh = tuple(number for number in fresh if contest.has(rivals, number))
+        if ranking.replications == ranking.unobserved:
+            raise
+    return contest.result(ranking, tuple(rivals), fresh, own, interrupted)
+
+
+def as_it_is(scenario: Scenario, points: Sequence[Point]) -> tuple[int, ...]:
+    """The place of the point that changes nothing; nothing where there is none."""
+    try:
+        own = {path: canonical(scenario, path, value_of(scenario, path)) for path in points[0]}
+    except ScenarioError:  # a key that the scenario has only when it is set
+        return ()
+    return tuple(place for place, point in enumerate(points) if dict(point) == own)
+
+
+def _check(points: Sequence[Point], judged: int, jobs: int) -> None:
+    if len(points) < 2:
+        raise ValueError(f"{len(points)} points leave nothing to select; valid: 2 or more")
+    if any(set(point) != set(points[0]) for point in points):
+        raise ValueError("points set different paths; valid: a value for each path, as in a grid")
+    twice = next((point for place, point in enumerate(points) if point in points[:place]), None)
+    if twice is not None:
+        raise ValueError(f"{named(twice)}: is there twice; valid: each point once")
+    if judged < 2 or jobs < 1:
+        raise ValueError(f"judged on {judged} replications with {jobs} jobs; valid: 2 or more, and 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is kept of a run."""
+
+    value: float | None
+    violations: tuple[str, ...]
+    wall_seconds: float
+
+
+class _Contest:
+    """The runs of all settings, by setting and number of the replication. Some may be beyond what decides: they are
+    not looked at, unless they are among the fresh ones.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        points: Sequence[Point],
+        metric: Metric,
+        seed: str,
+        on: Backend,
+        on_run: OnRun | None,
+        on_look: Callable[[int], None] | None,
+        on_lost: Callable[[int], None] | None,
+    ) -> None:
+        self._scenario = scenario
+        self._points = tuple(points)
+        self._settings = [scenario.with_values(as_values(point)) for point in points]
+        self._metric = metric
+        self._seed = seed
+        self._on = on
+        self._told = (on_run, on_look, on_lost)
+        self._planned = 0
+        self._seen: dict[tuple[int, int], _Seen] = {}
+
+    def next_batch(self, ranking: KimNelson) -> range:
+        """Replications to be run at once: the first stage, and then as few as keep everybody busy."""
+        begin = ranking.replications
+        if begin < ranking.first:
+            return range(begin, ranking.first)
+        wanted = 1
+        if not self._on.is_here:
+            runs = RUNS_EACH * self._on.jobs if self._on.name == "loky" else RUNS_ON_A_CLUSTER
+            wanted = ceil(runs / len(ranking.contention))
+        return range(begin, min(begin + wanted, ranking.most))
+
+    def take(self, settings: Sequence[int], numbers: Iterable[int]) -> None:
+        """Run what is not run yet."""
+        on_run, on_look, on_lost = self._told
+        works = [
+            ((each, number), self._settings[each], f"{self._seed}/{number}")
+            for number in numbers
+            for each in settings
+            if (each, number) not in self._seen
+        ]
+        self._planned += len(works)
+        if on_look is not None:
+            on_look(self._planned)
+        for key, summary in summaries(works, self._on, on_lost) if works else ():
+            value = summary.metrics.get(self._metric.name)
+            self._seen[key] = _Seen(value, summary.violations, summary.wall_seconds)
+            if on_run is not None:
+                on_run(summary)
+
+    def has(self, settings: Iterable[int], number: int) -> bool:
+        """Whether a replication is finished for all of these."""
+        return all((each, number) in self._seen for each in settings)
+
+    def feed(self, ranking: KimNelson) -> None:
+        """Give the procedure what is finished, replication by replication, until it wants no more."""
+        while not ranking.finished and self.has(ranking.contention, ranking.replications):
+            number = ranking.replications
+            try:
+                ranking.observe([self._value(each, number) for each in range(len(self._points))])
+            except NotRankable as error:
+                raise NotSelectable(
+                    f"{self._metric.name}: {named(self._points[error.setting])} {error} in replication "
+                    f"{self._seed}/{number}; valid: what every setting observes, and finite"
+                ) from None
+            if ranking.replications == ranking.unobserved == ranking.first:
+                said = f"{self._scenario.name} observes it in none of the first {ranking.first} replications"
+                raise NotSelectable(f"{self._metric.name}: {said}; valid: what every setting observes")
+
+    def _value(self, setting: int, number: int) -> float | None:
+        seen = self._seen.get((setting, number))
+        return None if seen is None else seen.value
+
+    def result(
+        self,
+        ranking: KimNelson,
+        rivals: Sequence[int],
+        fresh: Sequence[int],
+        own: Sequence[int],
+        interrupted: bool,
+    ) -> Selection:
+        """What is known, of the runs that were looked at alone."""
+        winner = ranking.best
+        ranked, used = [], []
+        for place in ranking.ranks:
+            until = ranking.eliminated.get(place, ranking.replications)
+            judged = fresh if place in rivals else ()
+            used += [(place, number) for number in (*range(until), *judged)]
+            values = [self._value(place, number) for number in range(until)]
+            ranked.append(
+                Ranked(
+                    point=self._points[place],
+                    estimate=estimate([value for value in values if value is not None], self._metric.unit),
+                    replications=until,
+                    eliminated=place in ranking.eliminated,
+                    is_own=place in own,
+                    fresh=self._estimate([self._value(place, number) for number in judged]),
+                    difference=None if place == winner else self._estimate(self._apart(winner, place, judged)),
+                )
+            )
+        runs = [self._seen[key] for key in used]
+        return Selection(
+            scenario=self._scenario,
+            seed=self._seed,
+            metric=self._metric,
+            indifference=ranking.indifference,
+            first=ranking.first,
+            most=ranking.most,
+            ranked=tuple(ranked),
+            decided=ranking.decided,
+            replications=ranking.replications,
+            unobserved=ranking.unobserved,
+            fresh=tuple(f"{self._seed}/{number}" for number in fresh),
+            interrupted=interrupted,
+            runs=len(runs),
+            wall_seconds=sum(run.wall_seconds for run in runs),
+            violations=tuple(
+                f"{named(self._points[place])} {self._seed}/{number}: {violation}"
+                for place, number in used
+                for violation in self._seen[place, number].violations[:1]
+            ),
+        )
+
+    def _apart(self, winner: int, other: int, numbers: Iterable[int]) -> list[float | None]:
+        """The winner's value minus another one's, where both are finite; nothing where one is not."""
+        pairs = [(self._value(winner, number), self._value(other, number)) for number in numbers]
+        observed = [(one, two) for one, two in pairs if one is not None and two is not None]
+        if not all(isfinite(value) for pair in observed for value in pair):
+            return []
+        return [one - two for one, two in observed]
+
+    def _estimate(self, values: Iterable[float | None]) -> Estimate | None:
+        observed = [value for value in values if value is not None]
+        return estimate(observed, self._metric.unit) if observed else None

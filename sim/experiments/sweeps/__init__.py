@@ -1,0 +1,1 @@
+"""Many settings, in a folder that can be resumed."""

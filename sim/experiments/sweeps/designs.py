@@ -1,0 +1,169 @@
+"""Where a sweep looks: every combination of some values, or points spread over a space.
+
+A value is known by what the scenario makes of it, so that `5s` and `5` are one. A point is a value for each path.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal
+
+from scenarios import Scenario
+from scenarios.documents.overrides import value_of
+
+Method = Literal["lhs", "sobol", "random"]
+Point = Mapping[str, str]
+"""What the scenario makes of the value at each path, as JSON."""
+MOST_POINTS = 100_000
+
+
+class DesignError(ValueError):
+    """A design that makes no sense. One line: what is wrong, and what would be valid."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """A space between two values at a path, of which a point has one; `log`: as likely in each order of magnitude."""
+
+    path: str
+    low: Any
+    high: Any
+    log: bool = False
+
+
+def canonical(scenario: Scenario, path: str, value: Any) -> str:
+    """What the scenario makes of a value at a path, as JSON. Raises ScenarioError."""
+    return json.dumps(value_of(scenario.with_values({path: value}), path), sort_keys=True, ensure_ascii=False)
+
+
+def grid(scenario: Scenario, axes: Mapping[str, Sequence[Any]]) -> list[Point]:
+    """Every combination, the last path's values changing fastest. Raises ScenarioError, DesignError."""
+    values: dict[str, list[str]] = {}
+    for path, given in axes.items():
+        if not given:
+            raise DesignError(f"{path}: has no value; valid: path=v1,v2")
+        values[path] = [canonical(scenario, path, value) for value in given]
+        twice = next((text for text in values[path] if values[path].count(text) > 1), None)
+        if twice is not None:
+            raise DesignError(f"{path}: has {twice} twice; valid: each value once")
+    count = 1
+    for of_path in values.values():
+        count *= len(of_path)
+    if count > MOST_POINTS:
+        raise DesignError(f"{count:,} points are too many; valid: up to {MOST_POINTS:,}")
+    return [dict(zip(values, point, strict=True)) for point in product(*values.values())]
+
+
+def spread(scenario: Scenario, ranges: Sequence[Range], count: int, method: Method, seed: int) -> list[Point]:
+    """So many points in a space, by Latin hypercube, Sobol's sequence or chance; each once, so that there may be fewer
+    where only whole numbers count.
+
+    Of Sobol's sequence and of chance, more points begin with the same ones. Raises ScenarioError, DesignError.
+    """
+    if not 1 <= count <= MOST_POINTS:
+        raise DesignError(f"{count:,} points; valid: 1 to {MOST_POINTS:,}")
+    from scipy.stats import qmc  # noqa: PLC0415 - takes half a second, which a grid need not wait for
+
+    bounds = [_bounds(scenario, each) for each in ranges]
+    dimensions = len(ranges)
+    if method == "lhs":
+        units = qmc.LatinHypercube(dimensions, rng=seed).random(count)
+    elif method == "sobol":
+        power = max(0, (count - 1).bit_length())
+        units = qmc.Sobol(dimensions, rng=seed).random_base2(power)[:count]
+    else:
+        import numpy as np  # noqa: PLC0415 - for this alone
+
+        units = np.random.default_rng(seed).random((count, dimensions))
+    points: list[Point] = []
+    for row in units.tolist():
+        values = [_between(each, *ends, u) for each, ends, u in zip(ranges, bounds, row, strict=True)]
+        points.append(
+            {each.path: canonical(scenario, each.path, value) for each, value in zip(ranges, values, strict=True)}
+        )
+    return list({json.dumps(point): point for point in points}.values())
+
+
+def _bounds(scenario: Scenario, each: Range) -> tuple[float, float, bool]:
+    """Both ends as numbers, and whether only whole ones count."""
+    ends = [number(canonical(scenario, each.path, value)) for value in (each.low, each.high)]
+    low, high = ends
+    if low is None or high is None:
+        raise DesignError(f"{each.path}: {each.low}..{each.high} are no numbers; valid: numbers, durations or rates")
+    if low >= high:
+        raise DesignError(f"{each.path}: {each.low} is not below {each.high}; valid: low..high")
+    if each.log and low <= 0:
+        raise DesignError(f"{each.path}: {each.low} has no logarithm; valid: above 0 with :log")
+    whole = all(isinstance(json.loads(canonical(scenario, each.path, value)), int) for value in (each.low, each.high))
+    return low, high, whole
+
+
+def _between(each: Range, low: float, high: float, whole: bool, u: float) -> Any:
+    if whole:
+        return min(int(high), int(low) + int(u * (high - low + 1)))
+    return low * (high / low) ** u if each.log else low + u * (high - low)
+
+
+def number(text: str) -> float | None:
+    """A value as a number: itself, or that of a constant; None for anything else."""
+    value = json.loads(text)
+    if isinstance(value, dict) and set(value) == {"constant"}:
+        value = value["constant"]["value"]
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def shown(text: str) -> str:
+    """A value for people: a number, a text, or JSON."""
+    found = number(text)
+    if found is not None:
+        return f"{found:g}"
+    value = json.loads(text)
+    return value if isinstance(value, str) else "null" if value is None else text
+
+
+def as_values(point: Point) -> dict[str, Any]:
+    """What a point sets, for `with_values`."""
+    return {path: json.loads(text) for path, text in point.items()}
+
+
+def named(point: Point) -> str:
+    """A point for people: `agents.count=5, agents.restart_time=20`."""
+    return ", ".join(f"{path}={shown(text)}" for path, text in point.items())
+
+
+def column(points: Sequence[Point], path: str) -> list[float] | list[str]:
+    """The values of points at a path: as numbers if all of them are, else for people."""
+    numbers = [number(point[path]) for point in points]
+    found = [each for each in numbers if each is not None]
+    return found if len(found) == len(points) else [shown(point[path]) for point in points]
+
+
+def axis(text: str) -> tuple[str, list[str]]:
+    """`path=v1,v2` as a path and its values; a comma within brackets is none. Raises DesignError."""
+    path, sign, values = text.partition("=")
+    if not sign or not path.strip():
+        raise DesignError(f"{text}: is no axis; valid: path=v1,v2, as in agents.count=5,10,20")
+    found = [""]
+    depth = 0
+    for letter in values:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0:
+            found.append("")
+        else:
+            found[-1] += letter
+    if not all(value.strip() for value in found):
+        raise DesignError(f"{text}: has an empty value; valid: path=v1,v2")
+    return path.strip(), [value.strip() for value in found]
+
+
+def space(text: str) -> Range:
+    """`path=low..high`, or with `:log`, as a range. Raises DesignError."""
+    match = re.fullmatch(r"\s*([^=\s]+)\s*=\s*(.+?)\s*\.\.\s*(.+?)\s*?(:log)?\s*", text)
+    if match is None:
+        raise DesignError(f"{text}: is no range; valid: path=low..high, as in agents.count=5..20")
+    path, low, high, log = match.groups()
+    return Range(path, low, high, log is not None)

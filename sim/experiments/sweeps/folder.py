@@ -1,0 +1,250 @@
+"""The folder of a sweep: what was asked, and what is finished of it.
+
+Runs that are finished are written together, a part at a time, each under a temporary name that is changed when it is
+whole: whatever ends the program, a part is there or it is not. At the end the parts become one file, in order. Which of
+both a run is found in does not matter, and neither does it if it is in both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recovery.atomic_file import LEFT, whole_file
+from sim.experiments.runs.summary import RunSummary
+from sim.experiments.sweeps.designs import Point
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    _LOCKS = False
+else:
+    _LOCKS = True
+
+FORMAT = 1
+ABOUT = "sweep.json"
+RESULTS = "results.parquet"
+PARTS = "parts"
+IDENTITY = ("sweep", "scenario", "version", "seed", "paths", "scenario_resolved", "runbook_sha256", "files_sha256")
+"""What has to be the same for a folder to be gone on with."""
+RUN = ("point", "replication")
+"""Columns that say which run a row is of."""
+Finished = tuple[str, int]
+"""A point's key, and the number of a replication."""
+
+
+class SweepFolderError(Exception):
+    """A folder cannot be used. One line: which, what is wrong, and what would be valid."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run that is finished."""
+
+    point: Point
+    replication: int
+    summary: RunSummary
+
+
+def key(point: Point) -> str:
+    """What a point is called: its values, by path."""
+    return json.dumps(dict(sorted(point.items())), ensure_ascii=False)
+
+
+class SweepFolder:
+    """A folder that is made when there is none, and that nobody else uses meanwhile where files can be locked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._next = 0
+
+    @contextmanager
+    def opened(self, about: Mapping[str, Any]) -> Iterator[None]:
+        """Use it for the sweep that `about` describes. Raises SweepFolderError when it is another one's."""
+        try:
+            (self.path / PARTS).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SweepFolderError(
+                f"{self.path}: cannot be used: {error.strerror or error}; valid: a folder of yours, or a new one"
+            ) from None
+        try:
+            with (self.path / ".lock").open("a") as lock:
+                try:
+                    _lock(lock)
+                except BlockingIOError:
+                    raise SweepFolderError(
+                        f"{self.path}: another program sweeps there; valid: when that is done"
+                    ) from None
+                self._check(about)
+                for left in (*self.path.glob(LEFT), *(self.path / PARTS).glob(LEFT)):
+                    left.unlink()
+                self._next = 1 + max((int(part.stem) for part in self._parts()), default=-1)
+                yield
+        except OSError as error:
+            raise SweepFolderError(
+                f"{self.path}: {error.strerror or error}; what is finished is kept, and the same command goes on"
+            ) from None
+
+    def _check(self, about: Mapping[str, Any]) -> None:
+        there = read_about(self.path)
+        if there is None:
+            if any(self._parts()) or (self.path / RESULTS).exists():
+                raise SweepFolderError(
+                    f"{self.path}: has results, and no {ABOUT} that says of what; valid: another folder"
+                )
+            others = [each.name for each in self.path.iterdir() if each.name not in (PARTS, ".lock")]
+            if others:
+                raise SweepFolderError(
+                    f"{self.path}: holds {min(others)} and no sweep; valid: an empty folder, or a new one"
+                )
+        else:
+            for name in IDENTITY:
+                if (difference := _difference(there.get(name), about.get(name), name)) is not None:
+                    raise SweepFolderError(f"{self.path}: is another sweep: {difference}; valid: another folder")
+        with whole_file(self.path / ABOUT) as path:
+            path.write_bytes(json.dumps(dict(about), indent=1, ensure_ascii=False).encode())
+
+    # ------------------------------------------------------------------------------------------------- results
+    def add(self, rows: Sequence[Row]) -> None:
+        """Keep runs that are finished: they are on the disk when this returns."""
+        if rows:
+            target = self.path / PARTS / f"{self._next}.parquet"
+            _write_table(target, table_of(rows))
+            self._next += 1
+
+    def finished(self) -> set[Finished]:
+        """Which runs are finished."""
+        found: set[Finished] = set()
+        for file in self._files():
+            found.update(_runs_of(_read_table(file, columns=list(RUN), read_dictionary=["point"])))
+        return found
+
+    def table(self) -> pa.Table:
+        """All runs, each once, in no order: a row for each metric."""
+        tables = []
+        seen: set[Finished] = set()
+        for file in self._files():
+            table = _read_table(file)
+            if seen:
+                runs = zip(*(table[name].to_pylist() for name in RUN), strict=True)
+                table = table.filter(pa.array([run not in seen for run in runs], pa.bool_()))
+            tables.append(table)
+            seen.update(_runs_of(table))
+        return pa.concat_tables(tables) if tables else table_of([])
+
+    def merge(self, order: Mapping[str, int]) -> None:
+        """Make one file of all that is there, the points in this order."""
+        parts = list(self._parts())
+        if not parts:
+            return
+        frame = self.table().to_pandas()
+        frame["_place"] = frame["point"].map(order).fillna(len(order))
+        frame = frame.sort_values(["_place", "point", "replication"], kind="stable").drop(columns="_place")
+        _write_table(self.path / RESULTS, pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False))
+        for part in parts:
+            part.unlink()
+
+    def _files(self) -> list[Path]:
+        merged = self.path / RESULTS
+        return [*([merged] if merged.exists() else []), *self._parts()]
+
+    def _parts(self) -> list[Path]:
+        parts = (part for part in (self.path / PARTS).glob("*.parquet") if part.stem.isdecimal())
+        return sorted(parts, key=lambda part: int(part.stem))
+
+
+def _lock(file: IO[str]) -> None:
+    """Keep others off until it is closed. Raises BlockingIOError when another program has done so."""
+    if _LOCKS:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _runs_of(table: pa.Table) -> Iterator[Finished]:
+    """The runs of a table that has a row for each metric."""
+    runs = table.group_by(list(RUN)).aggregate([])
+    return zip(*(runs[name].to_pylist() for name in RUN), strict=True)
+
+
+def _read_table(file: Path, **options: Any) -> pa.Table:
+    """Raises SweepFolderError for what is none, or not one of ours."""
+    try:
+        table = pq.read_table(file, **options)
+        missing = next((name for name in options.get("columns", SCHEMA.names) if name not in table.column_names), None)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise _damaged(file, "cannot be read") from None
+    if missing is not None:
+        raise _damaged(file, f"has no column '{missing}'")
+    return table
+
+
+def _damaged(file: Path, why: str) -> SweepFolderError:
+    return SweepFolderError(f"{file}: is damaged, for it {why}; valid: without this file, what it held is run again")
+
+
+def _write_table(target: Path, table: pa.Table) -> None:
+    with whole_file(target) as path:
+        pq.write_table(table, path, compression="zstd")
+
+
+SCHEMA = pa.schema(
+    [
+        ("point", pa.string()),  # JSON: the value at each path
+        ("replication", pa.int32()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),  # null: not observed
+        ("history_sha256", pa.string()),
+        ("violations", pa.int32()),
+    ]
+)
+
+
+def table_of(rows: Sequence[Row]) -> pa.Table:
+    """Runs as a table: a row for each metric."""
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+    for row in rows:
+        for metric, value in row.summary.metrics.items():
+            columns["point"].append(key(row.point))
+            columns["replication"].append(row.replication)
+            columns["metric"].append(metric)
+            columns["value"].append(value)
+            columns["history_sha256"].append(row.summary.history_sha256)
+            columns["violations"].append(len(row.summary.violations))
+    return pa.table(columns, schema=SCHEMA)
+
+
+def read_about(path: Path) -> dict[str, Any] | None:
+    """What a folder's sweep is about; None where there is none. Raises SweepFolderError for what cannot be read."""
+    file = path / ABOUT
+    if not file.exists():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise SweepFolderError(f"{file}: cannot be read; valid: another folder") from None
+    if not isinstance(found, dict):
+        raise SweepFolderError(f"{file}: is not about a sweep; valid: another folder")
+    return found
+
+
+def _difference(there: Any, here: Any, name: str) -> str | None:
+    """The first thing that is not the same, in words."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for below in (*there, *here):
+            found = _difference(there.get(below), here.get(below), f"{name}.{below}".removeprefix("scenario_resolved."))
+            if found is not None:
+                return found
+        return None
+    if there != here:
+        return (
+            f"{name} is {json.dumps(there, ensure_ascii=False)} there, and {json.dumps(here, ensure_ascii=False)} here"
+        )
+    return None

@@ -1,0 +1,179 @@
+"""Pictures of a sweep: a line with its band over one path, over two a heat map, or dots where points are spread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite, isinf, nan
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+from scenarios.fields.metrics import lookup
+from sim.experiments.sweeps.designs import Point, number, shown
+from sim.experiments.sweeps.folder import key
+from sim.presentation.axes import NoPicture, axes_for, grid, height_of_infinity, label, mark_infinity
+from sim.presentation.figure_style import BLUE, INK, PALE
+from sim.presentation.formatting import count, quantity
+from sim.stats.estimates import Estimate
+
+if TYPE_CHECKING:
+    from sim.experiments.sweeps.sweep import Sweep
+
+INCHES = 7.5, 4.65
+"""Of a new figure."""
+MOST_CELLS_WITH_NUMBERS = 200
+WIDE = 20
+"""How many times the lowest value the highest is where an axis may be logarithmic."""
+
+
+@dataclass(frozen=True)
+class SweepPictures:
+    """`sweep.plot`."""
+
+    sweep: Sweep
+
+    def metric(self, name: str, ax: Axes | None = None) -> Axes:
+        """A metric over one path, as a line with its 95 % intervals, or over two, as a heat map.
+
+        Points that are spread over two paths and not on a grid are dots whose color is the metric.
+
+        It is drawn on `ax`, or in a new figure. Raises UnknownMetric, and NoPicture, a ValueError, for more paths, or
+        for a metric that was observed at no point.
+        """
+        found = self.sweep
+        estimates = found.estimates(name)
+        if not estimates:
+            raise NoPicture(f"{name}: was observed at no point; valid: another metric")
+        if len(found.paths) > 2:
+            raise NoPicture(f"{len(found.paths)} paths are too many for a picture; valid: one or two")
+        with axes_for(ax, *INCHES) as axes:
+            if len(found.paths) == 1:
+                _line(axes, found, name, estimates)
+            elif _is_spread(found):
+                _dots(axes, found, name, estimates)
+            else:
+                _heat(axes, found, name, estimates)
+            axes.set_title(f"{found.scenario.name}: {name}, {count(found.replications, 'replication')}", loc="left")
+        return axes
+
+
+def _line(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate]) -> None:
+    (path,) = found.paths
+    points = [point for point in found.points if key(point) in estimates]
+    places = _places(points, path)
+    points = [point for _, point in sorted(zip(places, points, strict=True), key=lambda pair: pair[0])]
+    at = sorted(places)
+    of = [estimates[key(point)] for point in points]
+    infinity = height_of_infinity([each.mean for each in of])
+    means = [infinity if infinity is not None and isinf(each.mean) else each.mean for each in of]
+    bands = [each.ci95 or (mean, mean) for each, mean in zip(of, means, strict=True)]
+    axes.fill_between(at, [low for low, _ in bands], [high for _, high in bands], color=BLUE, alpha=0.18, linewidth=0)
+    axes.plot(at, means, "o-", color=BLUE, markersize=4)
+    if any(number(point[path]) is None for point in points):
+        axes.set_xticks(at, [shown(point[path]) for point in points])
+    else:
+        _scaled(axes, "x", at)
+    axes.set_xlabel(path)
+    axes.set_ylabel(label(metric, _unit(found, metric)))
+    grid(axes)
+    mark_infinity(axes.yaxis, infinity)
+
+
+def _scaled(axes: Axes, which: Literal["x", "y"], values: list[float]) -> None:
+    """Logarithmic for values that are spread over orders of magnitude: their middle is nearer to the geometric one."""
+    low, middle, high = min(values), median(values), max(values)
+    if low <= 0 or high / low < WIDE or middle**2 >= 4 * low * high:
+        return
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def _places(points: list[Point], path: str) -> list[float]:
+    """Where each value stands: at itself where all are numbers, else in the order in which they were given."""
+    numbers = [number(point[path]) for point in points]
+    if all(each is not None for each in numbers):
+        return [each for each in numbers if each is not None]
+    order = list(dict.fromkeys(point[path] for point in points))
+    return [float(order.index(point[path])) for point in points]
+
+
+def _heat(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate]) -> None:
+    across, up = found.paths
+    columns, rows = _values(found, across), _values(found, up)
+    means = [[nan] * len(columns) for _ in rows]
+    for point in found.points:
+        if key(point) in estimates:
+            means[rows.index(point[up])][columns.index(point[across])] = estimates[key(point)].mean
+    cells = [[mean if isfinite(mean) else nan for mean in row] for row in means]
+    image = axes.imshow(cells, origin="lower", aspect="auto", cmap=mpl.colormaps["cividis"].with_extremes(bad=PALE))
+    axes.set_xticks(range(len(columns)), [shown(each) for each in columns])
+    axes.set_yticks(range(len(rows)), [shown(each) for each in rows])
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    unit = _unit(found, metric)
+    axes.figure.colorbar(image, ax=axes, label=label(metric, unit))
+    if len(columns) * len(rows) <= MOST_CELLS_WITH_NUMBERS:
+        known = [value for row in cells for value in row if isfinite(value)]
+        bright = min(known) + 0.6 * (max(known) - min(known)) if known else -inf
+        for row, values in enumerate(means):
+            for column, value in enumerate(values):
+                color = "white" if value < bright else "black"
+                axes.text(column, row, quantity(value, unit), ha="center", va="center", color=color, size=8)
+
+
+def _is_spread(found: Sweep) -> bool:
+    """Whether the points are on no grid: they are numbers, and most crossings of their values are none of them."""
+    crossings = 1
+    for path in found.paths:
+        if any(number(point[path]) is None for point in found.points):
+            return False
+        crossings *= len(_values(found, path))
+    return 2 * len(found.points) < crossings
+
+
+def _dots(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate]) -> None:
+    across, up = found.paths
+    points = [point for point in found.points if key(point) in estimates]
+    means = [estimates[key(point)].mean for point in points]
+    xs, ys = _places(points, across), _places(points, up)
+    infinite = [place for place, mean in enumerate(means) if isinf(mean)]
+    axes.scatter(
+        [xs[place] for place in infinite], [ys[place] for place in infinite], marker="x", color=INK, label="infinite"
+    )
+    finite = [place for place, mean in enumerate(means) if isfinite(mean)]
+    dots = axes.scatter(
+        [xs[place] for place in finite],
+        [ys[place] for place in finite],
+        c=[means[place] for place in finite],
+        cmap="cividis",
+        s=70,
+        edgecolors=INK,
+        linewidths=0.6,
+    )
+    if infinite:
+        axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+    if finite:
+        axes.figure.colorbar(dots, ax=axes, label=label(metric, _unit(found, metric)))
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    _scaled(axes, "x", xs)
+    _scaled(axes, "y", ys)
+
+
+def _values(found: Sweep, path: str) -> list[str]:
+    """The values of a path: in order of number where they are, else as they were given."""
+    values = list(dict.fromkeys(point[path] for point in found.points))
+    numbers = [number(each) for each in values]
+    if any(each is None for each in numbers):
+        return values
+    return [value for _, value in sorted(zip(numbers, values, strict=True), key=lambda pair: pair[0] or 0.0)]
+
+
+def _unit(found: Sweep, metric: str) -> str:
+    return lookup(metric, tuple(found.scenario.resources)).unit

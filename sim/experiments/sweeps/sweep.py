@@ -1,0 +1,251 @@
+"""Sweeps: a scenario at many points, each with several replications, kept in a folder that can be gone on with.
+
+All points have the same luck, replication by replication, as streams are keyed by name: what differs between two
+points is what was changed (common random numbers).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from scenarios import Scenario
+from scenarios.fields.csv_columns import files_sha256
+from scenarios.fields.metrics import lookup
+from sim.experiments.runs.backends import Backend
+from sim.experiments.runs.executor import OnRun, summaries
+from sim.experiments.runs.provenance import installed_version, origin
+from sim.experiments.runs.summary import RunSummary
+from sim.experiments.sweeps.designs import DesignError, Point, as_values, column
+from sim.experiments.sweeps.folder import FORMAT, Row, SweepFolder, SweepFolderError, key, read_about, table_of
+from sim.simulation import whole_seed
+from sim.stats.estimates import Estimate, estimate
+
+if TYPE_CHECKING:
+    from sim.experiments.sweeps.plot import SweepPictures
+
+SECONDS_TO_KEEP = 2.0
+"""What is finished is written when it has taken so long to run: a program that is killed loses no more."""
+RUNS_TO_KEEP = 500
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The runs of a sweep. `rows`: point (JSON), replication, metric, value, history_sha256, violations."""
+
+    scenario: Scenario
+    seed: str
+    points: tuple[Point, ...]
+    replications: int
+    rows: pd.DataFrame
+    interrupted: bool = False
+    computed: int = 0
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What is swept."""
+        return tuple(self.points[0]) if self.points else ()
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Tidy: a column for each path (numbers where they are), replication, metric, value, unit."""
+        rows = self.rows[self.rows["value"].notna()]
+        names = [key(point) for point in self.points]
+        columns: dict[str, Any] = {
+            path: rows["point"].map(dict(zip(names, column(self.points, path), strict=True))) for path in self.paths
+        }
+        pools = tuple(self.scenario.resources)
+        units = {metric: lookup(metric, pools).unit for metric in rows["metric"].unique()}
+        return pd.DataFrame(
+            {
+                **columns,
+                "replication": rows["replication"],
+                "metric": rows["metric"],
+                "value": rows["value"],
+                "unit": rows["metric"].map(units),
+            }
+        ).reset_index(drop=True)
+
+    def estimates(self, metric: str) -> dict[str, Estimate]:
+        """Mean and 95 % interval of a metric at each point that observed it, by the point's key, in order.
+
+        Raises UnknownMetric.
+        """
+        unit = lookup(metric, tuple(self.scenario.resources)).unit
+        rows = self.rows[(self.rows["metric"] == metric) & self.rows["value"].notna()]
+        by_point = {str(point): values.tolist() for point, values in rows.groupby("point", sort=False)["value"]}
+        return {name: estimate(by_point[name], unit) for point in self.points if (name := key(point)) in by_point}
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics that some run has observed."""
+        return tuple(self.rows.loc[self.rows["value"].notna(), "metric"].unique())
+
+    @property
+    def violations(self) -> int:
+        """Runs in which an invariant was violated."""
+        runs = self.rows.drop_duplicates(["point", "replication"])
+        return int((runs["violations"] > 0).sum())
+
+    @property
+    def plot(self) -> SweepPictures:
+        """Pictures, as matplotlib axes: `metric(name)`."""
+        from sim.experiments.sweeps.plot import SweepPictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return SweepPictures(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """Mean and interval of each metric at each point, as plain data."""
+        found = {metric: self.estimates(metric) for metric in self.metrics}
+        return {
+            **origin(self.scenario, self.seed),
+            "replications": self.replications,
+            "interrupted": self.interrupted,
+            "points": [
+                {
+                    "values": as_values(point),
+                    "metrics": {
+                        metric: {
+                            "mean": of.mean,
+                            "ci95": None if of.ci95 is None else list(of.ci95),
+                            "n": of.n,
+                            "unit": of.unit,
+                        }
+                        for metric, estimates in found.items()
+                        if (of := estimates.get(key(point))) is not None
+                    },
+                }
+                for point in self.points
+            ],
+        }
+
+
+def sweep(
+    scenario: Scenario,
+    points: Sequence[Point],
+    seed: int | None = None,
+    replications: int = 1,
+    jobs: int = 1,
+    *,
+    backend: Backend | None = None,
+    out: Path | str | None = None,
+    on_run: OnRun | None = None,
+    on_begin: Callable[[int, int], None] | None = None,
+    on_lost: Callable[[int], None] | None = None,
+) -> Sweep:
+    """Run a scenario at each point (`sim.experiments.sweeps.designs`), replications 0 … n − 1 of each.
+
+    With `out`, a folder, what is finished there is not run again, whatever ended the program that ran it; another sweep
+    is refused. A `backend` takes the place of `jobs`. `on_begin` hears how many runs there are and how many of them are
+    finished, `on_lost` how many were not when a process died that was at them. Raises DesignError, BackendError,
+    WorkersDied, ScenarioError with the point's value, SweepFolderError, and ValueError for fewer than one replication
+    or job, and for what is no whole seed.
+    Interrupted by the user (Ctrl-C), it keeps and returns what is finished; with nothing finished it raises.
+    """
+    if replications < 1 or jobs < 1:
+        raise ValueError(f"{replications} replications on {jobs} jobs; valid: 1 or more of each")
+    if not points:
+        raise DesignError("there is no point; valid: one or more")
+    name = whole_seed(scenario, seed)
+    folder = None if out is None else SweepFolder(Path(out))
+    with nullcontext() if folder is None else folder.opened(_about(scenario, name, points)):
+        done = set() if folder is None else folder.finished()
+        missing = [(point, n) for n in range(replications) for point in points if (key(point), n) not in done]
+        changed = {key(point): point for point, _ in missing}
+        settings = {of: scenario.with_values(as_values(point)) for of, point in changed.items()}
+        works = [((key(point), n), settings[key(point)], f"{name}/{n}") for point, n in missing]
+        if on_begin is not None:
+            on_begin(len(points) * replications, len(points) * replications - len(works))
+        kept = _Kept(folder, {key(point): point for point in points})
+        interrupted = False
+        try:
+            for (point_key, n), summary in summaries(works, backend or jobs, on_lost) if works else ():
+                kept.add(point_key, n, summary)
+                if on_run is not None:
+                    on_run(summary)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            kept.write()
+        rows = kept.rows(points, replications)
+        if interrupted and not len(rows):
+            raise KeyboardInterrupt
+        return Sweep(scenario, name, tuple(points), replications, rows, interrupted, kept.count)
+
+
+def load_sweep(path: Path | str) -> Sweep:
+    """What is finished of the sweep in a folder. Raises SweepFolderError, and ScenarioError for a scenario that this
+    version does not take.
+    """
+    about = read_about(Path(path))
+    if about is None:
+        raise SweepFolderError(f"{path}: holds no sweep; valid: a folder that recovery-bench sweep has made")
+    scenario = Scenario.model_validate(about["scenario_resolved"])
+    table = SweepFolder(Path(path)).table().to_pandas()
+    points: list[Point] = [json.loads(text) for text in dict.fromkeys(table["point"])]
+    replications = int(table["replication"].max()) + 1 if len(table) else 0
+    return Sweep(scenario, str(about["seed"]), tuple(points), replications, _ordered(table, points))
+
+
+def _about(scenario: Scenario, seed: str, points: Sequence[Point]) -> dict[str, Any]:
+    return {
+        "sweep": FORMAT,
+        "scenario": scenario.name,
+        "version": installed_version(),
+        "seed": seed,
+        "paths": sorted(points[0]),
+        "scenario_resolved": scenario.resolved(),
+        "runbook_sha256": scenario.recovery.runbook_sha256,
+        "files_sha256": files_sha256(scenario),
+    }
+
+
+class _Kept:
+    """Runs as they are finished: in a folder if there is one, else in memory."""
+
+    def __init__(self, folder: SweepFolder | None, points: dict[str, Point]) -> None:
+        self._folder = folder
+        self._points = points
+        self._fresh: list[Row] = []
+        self._seconds = 0.0
+        self.count = 0
+
+    def add(self, point: str, replication: int, summary: RunSummary) -> None:
+        """Keep one."""
+        self._fresh.append(Row(self._points[point], replication, summary))
+        self.count += 1
+        self._seconds += summary.wall_seconds
+        if self._seconds >= SECONDS_TO_KEEP or len(self._fresh) >= RUNS_TO_KEEP:
+            self.write()
+
+    def write(self) -> None:
+        """Put what is finished where it stays."""
+        if self._folder is not None:
+            self._folder.add(self._fresh)
+            self._fresh = []
+            self._seconds = 0.0
+
+    def rows(self, points: Sequence[Point], replications: int) -> pd.DataFrame:
+        """All that was asked for and is finished, in order."""
+        order = {key(point): place for place, point in enumerate(points)}
+        if self._folder is None:
+            table = table_of(self._fresh).to_pandas()
+        else:
+            self._folder.merge(order)
+            table = self._folder.table().to_pandas()
+        wanted = table["point"].isin(order) & (table["replication"] < replications)
+        return _ordered(table[wanted], points)
+
+
+def _ordered(table: pd.DataFrame, points: Sequence[Point]) -> pd.DataFrame:
+    order = {key(point): place for place, point in enumerate(points)}
+    placed = table.assign(_place=table["point"].map(order))
+    ordered = placed.sort_values(["_place", "replication"], kind="stable")
+    return ordered.drop(columns="_place").reset_index(drop=True)

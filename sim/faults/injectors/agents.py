@@ -1,0 +1,76 @@
+"""Injectors of the faults of agents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+from scenarios.faults import AgentCrash, AgentFlap, AgentHang, AgentSlow
+from sim.faults.injection import Injection, Injector
+from sim.history import Event
+from sim.loop.callbacks import after
+from sim.world.agents import Agent
+
+
+def crash(injection: Injection) -> None:
+    """Agents that are up die."""
+    site = injection.site
+    for agent in injection.choose([agent for agent in site.agents if agent.up], len(site.agents)):
+        injection.note(Event.FAULT_INJECTED, agent=agent.number)
+        site.world.agents.crash(agent)
+
+
+def hang(injection: Injection) -> None:
+    """Agents that respond hang, and wake up unless they were restarted meanwhile."""
+    site = injection.site
+    for agent in injection.choose([agent for agent in site.agents if agent.responding], len(site.agents)):
+        injection.note(Event.FAULT_INJECTED, agent=agent.number)
+        site.world.agents.hang(agent, injection.fault.beating)
+
+        def wake(agent: Agent = agent, incarnation: int = agent.incarnation) -> None:
+            if agent.hung and agent.incarnation == incarnation:
+                injection.note(Event.FAULT_CLEARED, agent=agent.number)
+                site.world.agents.wake(agent)
+
+        injection.later(wake)
+
+
+def slow(injection: Injection) -> None:
+    """Agents become slow, whether they are up or not: it is their host that is."""
+    site = injection.site
+    for agent in injection.choose(site.agents, len(site.agents)):
+        injection.inject(site.slowdowns.slow_agent(agent, injection.fault.factor), agent=agent.number)
+
+
+def flap(injection: Injection) -> None:
+    """Agents that are up begin to die and to come back."""
+    site, fault = injection.site, injection.fault
+    until = inf if injection.seconds is None else site.env.now + injection.seconds
+    for agent in injection.choose([agent for agent in site.agents if agent.up], len(site.agents)):
+        name = f"{injection.stream}.{agent.name}"
+        down, up = (site.streams.sequence(f"{name}.{what}", getattr(fault, what)) for what in ("down", "up"))
+        _die(injection, agent, down, up, until)
+
+
+def _die(injection: Injection, agent: Agent, down: Callable[[], float], up: Callable[[], float], until: float) -> None:
+    agents, env = injection.site.world.agents, injection.site.env
+    if env.now >= until:
+        return
+    if not agent.up:  # somebody else has it down, and will bring it back
+        after(env, up(), lambda _: _die(injection, agent, down, up, until))
+        return
+    injection.note(Event.FAULT_INJECTED, agent=agent.number)
+    agents.crash(agent)
+    incarnation = agent.incarnation
+
+    def come_back(_: object) -> None:
+        if not agent.up and agent.incarnation == incarnation:  # nobody has restarted it meanwhile
+            injection.note(Event.FAULT_CLEARED, agent=agent.number)
+            injection.site.world.history.record(Event.AGENT_RESTARTED, agent=agent.number)
+            agents.start(agent)
+        after(env, up(), lambda _: _die(injection, agent, down, up, until))
+
+    after(env, down(), come_back)
+
+
+INJECTORS: dict[type, Injector] = {AgentCrash: crash, AgentHang: hang, AgentSlow: slow, AgentFlap: flap}

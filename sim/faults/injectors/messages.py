@@ -1,0 +1,70 @@
+"""Injectors of the faults of the network and of the queue."""
+
+from __future__ import annotations
+
+from scenarios.faults import MessageDelay, MessageDuplicate, MessageLoss, MessageReorder, Partition, QueueBlocked
+from sim.faults.injection import Injection, Injector
+from sim.history import Event
+from sim.world.network import Disturbance
+
+
+def cut(injection: Injection) -> None:
+    """A connection breaks."""
+    between, network = injection.fault.between, injection.site.world.network
+    injection.note(Event.FAULT_INJECTED, "|".join(sorted(between)))
+    name = network.cut(*between)
+
+    def heal() -> None:
+        injection.note(Event.FAULT_CLEARED, name)
+        network.heal(name)
+
+    injection.later(heal)
+
+
+def lose(injection: Injection) -> None:
+    """Messages are lost."""
+    fault = injection.fault
+    _disturb(injection, Disturbance(injection.site.streams, injection.stream, fault.probability, None, *_whom(fault)))
+
+
+def delay(injection: Injection) -> None:
+    """Messages are late."""
+    fault, streams = injection.fault, injection.site.streams
+    _disturb(injection, Disturbance(streams, injection.stream, fault.probability, fault.delay, *_whom(fault)))
+
+
+def reorder(injection: Injection) -> None:
+    """Some messages are held back."""
+    fault, streams = injection.fault, injection.site.streams
+    _disturb(injection, Disturbance(streams, injection.stream, fault.probability, fault.delay))
+
+
+def _whom(fault: MessageLoss | MessageDelay) -> tuple[tuple[str, str] | None, bool]:
+    return fault.between, fault.one_way
+
+
+def _disturb(injection: Injection, disturbance: Disturbance) -> None:
+    between = getattr(injection.fault, "between", None)
+    injection.inject(injection.site.world.network.disturb(disturbance), "" if between is None else "|".join(between))
+
+
+def duplicate(injection: Injection) -> None:
+    """Deliveries arrive twice: of several probabilities that are in force, with the highest."""
+    injection.inject(injection.site.duplication.add(injection.fault.probability))
+
+
+def block(injection: Injection) -> None:
+    """The queue delivers nothing."""
+    queue = injection.site.world.queue
+    queue.block()
+    injection.inject(queue.unblock)
+
+
+INJECTORS: dict[type, Injector] = {
+    Partition: cut,
+    MessageLoss: lose,
+    MessageDelay: delay,
+    MessageReorder: reorder,
+    MessageDuplicate: duplicate,
+    QueueBlocked: block,
+}

@@ -1,0 +1,51 @@
+"""Injectors of the faults of tasks, and of the load."""
+
+from __future__ import annotations
+
+from scenarios.faults import ExecutionFailure, LoadSurge, PoisonTask
+from sim.faults.injection import Injection, Injector
+from sim.history import Event
+from sim.loop.callbacks import after
+from sim.world.execution import Attempt
+
+
+def fail(injection: Injection) -> None:
+    """Attempts that run, and are not frozen, fail."""
+    running = [attempt for attempt in injection.site.running() if not attempt.frozen]
+    for attempt in injection.choose(running, len(running)):
+        injection.note(Event.FAULT_INJECTED, task=attempt.task.number)
+        injection.site.world.execution.fail_now(attempt, "injected")
+
+
+def poison(injection: Injection) -> None:
+    """Tasks become poisonous: whoever runs one dies, at once and whenever it is started again."""
+    site = injection.site
+    execution = site.world.execution
+
+    def kill(attempt: Attempt) -> None:
+        """Once what has started the attempt is done with it."""
+
+        def die(_: object) -> None:
+            agent = attempt.agent
+            if attempt in agent.attempts and agent.up:
+                injection.note(Event.FAULT_INJECTED, agent=agent.number)
+                site.world.agents.crash(agent)
+
+        after(site.env, 0.0, die)
+
+    execution.on_poisoned = kill
+    running = site.running()
+    chosen = injection.choose(running, len(running))
+    for attempt in chosen:
+        injection.note(Event.FAULT_INJECTED, task=attempt.task.number)
+        attempt.task.poisonous = True
+    for attempt in chosen:
+        kill(attempt)
+
+
+def surge(injection: Injection) -> None:
+    """The load comes faster."""
+    injection.inject(injection.site.world.load.surge(injection.fault.factor))
+
+
+INJECTORS: dict[type, Injector] = {ExecutionFailure: fail, PoisonTask: poison, LoadSurge: surge}

@@ -1,0 +1,138 @@
+"""When faults happen.
+
+Each fault of a scenario is one SimPy process, or waits for its condition, with random streams of its own: one for each
+injection, in which each agent and each task has its own luck, whoever else is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import simpy
+from simpy.events import Event as SimpyEvent
+
+from recovery.stores.memory import MemoryTaskStore
+from scenarios.faults import AnyFault, Group
+from sim.core.cluster import CoreGroup
+from sim.core.single_node import CoreHost
+from sim.faults.injection import Injection, Injector, Site
+from sim.faults.injectors import agents, clocks, core, messages, resources, storage, tasks
+from sim.faults.triggers import Triggers
+from sim.loop.callbacks import after
+from sim.randomness.streams import Residual, Samplable, Streams
+from sim.world.world import World
+
+INJECTORS: Mapping[type, Injector] = MappingProxyType(
+    {
+        **agents.INJECTORS,
+        **tasks.INJECTORS,
+        **resources.INJECTORS,
+        **messages.INJECTORS,
+        **storage.INJECTORS,
+        **core.INJECTORS,
+        **clocks.INJECTORS,
+    }
+)
+"""What injects each kind of fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """The time between two injections of a fault, as it passes."""
+
+    process: simpy.Process
+    every: Samplable
+    since: float
+
+
+class Faults:
+    """Injects the faults of a scenario into a world. Those of the core need its `host`."""
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        streams: Streams,
+        world: World,
+        store: MemoryTaskStore,
+        host: CoreHost | CoreGroup | None = None,
+    ) -> None:
+        self._env = env
+        self._streams = streams
+        self._site = Site.of(env, streams, world, store, host)
+        self._gaps: dict[str, _Gap] = {}
+        streams.on_branch(self._redraw)
+
+    def start(self, faults: Sequence[AnyFault | Group]) -> None:
+        """Begin the process of each fault, and wait for the conditions of those that have one."""
+        waiting = []
+        for number, fault in enumerate(faults):
+            name = f"fault.{number}"
+            if fault.when is None:
+                self._env.process(self._run(fault, name))
+            else:
+                waiting.append((fault.when, partial(self._happen, fault, name)))
+        if waiting:
+            Triggers(self._site, waiting).start()
+
+    def _run(self, fault: AnyFault | Group, name: str) -> Generator[SimpyEvent, Any, None]:
+        lasts = self._lasts(fault, name)
+        if fault.every is None:
+            gaps: Iterable[float] = (fault.at or 0.0,)
+        else:
+            gaps = iter(self._streams.sequence(f"{name}.every", fault.every), None)  # without end
+        for nth, gap in enumerate(gaps):
+            yield from self._pass(gap, name, fault.every)
+            self._inject(fault, name, nth, lasts())
+
+    def _pass(self, gap: float, name: str, every: Samplable | None) -> Generator[SimpyEvent, Any, None]:
+        """Let a gap pass, or what it is drawn to be meanwhile."""
+        process = self._env.active_process
+        if every is not None and process is not None:
+            self._gaps[name] = _Gap(process, every, self._env.now)
+        left = gap
+        while True:
+            try:
+                yield self._env.timeout(left)
+            except simpy.Interrupt as redrawn:
+                left = float(redrawn.cause or 0.0)
+            else:
+                self._gaps.pop(name, None)
+                return
+
+    def _redraw(self, residual: Residual) -> None:
+        """Draw again how long it takes until each fault comes, given how long it has not come."""
+        for name, gap in self._gaps.items():
+            age = self._env.now - gap.since
+            seconds = residual(f"{name}.every", gap.every, age)
+            if seconds is not None:
+                gap.process.interrupt(seconds - age)
+
+    def _happen(self, fault: AnyFault | Group, name: str) -> None:
+        """Its condition has become true."""
+
+        def happen(_: object = None) -> None:
+            self._inject(fault, name, 0, self._lasts(fault, name)())
+
+        if fault.after is None:
+            happen()
+        else:
+            after(self._env, self._streams.sequence(f"{name}.after", fault.after)(), happen)
+
+    def _lasts(self, fault: AnyFault | Group, name: str) -> Callable[[], float | None]:
+        """How long the fault lasts, each time anew; None: for good."""
+        duration = getattr(fault, "for_", None)
+        return (lambda: None) if duration is None else self._streams.sequence(f"{name}.for", duration)
+
+    def _inject(self, fault: AnyFault | Group, name: str, nth: int, seconds: float | None) -> None:
+        injection = Injection(self._site, fault, f"{name}.targets.{nth}", seconds)
+        if isinstance(fault, Group):
+            injection.inject(lambda: None, "+".join(member.kind for member in fault.faults))
+            for place, member in enumerate(fault.faults):
+                self._inject(member, f"{name}.{place}", nth, seconds)
+        else:
+            inject = next(INJECTORS[form] for form in type(fault).__mro__ if form in INJECTORS)
+            inject(injection)

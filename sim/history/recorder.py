@@ -1,0 +1,203 @@
+"""The record of a run: append-only typed events, a data frame, and a hash of their canonical bytes.
+
+A row is `(time, event, task, agent, epoch, incident, value, detail, about)`. Identifiers are numbers (-1: none),
+`value` is a float (NaN: none), `detail` and `about` are numbers of interned words (0: the empty word). Rows are kept as
+tuples only until a chunk is full; then they become numpy columns of 41 bytes a row, in memory or in a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from math import nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import simpy
+from numpy.typing import NDArray
+
+from sim.history.events import Event
+from sim.history.storage import CHUNK_ROWS, NAMES, ROW, NoRows, Row, Rows, RowsInMemory
+
+Watcher = Callable[[int, int, int, int, str], None]
+"""Hears of each event, with its task, agent, incident and detail."""
+
+
+class _Numbered(dict[str, int]):
+    """Words by number; one that is new gets the next."""
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = len(self)
+        return number
+
+
+class History:
+    """What happened in one run, in order. `meta` holds the constants that measures need (see `sim.simulation`).
+
+    `rows` is where the events are kept: in memory when left out.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment | None = None,
+        meta: Mapping[str, Any] | None = None,
+        rows: Rows | None = None,
+    ) -> None:
+        self.meta: dict[str, Any] = dict(meta or {})
+        self._env = env if env is not None else simpy.Environment()
+        self._rows: Rows = RowsInMemory() if rows is None else rows
+        self._latest: list[Row] = []
+        self._words = _Numbered({"": 0})
+        self._watchers: tuple[Watcher, ...] = ()
+        self._sha256: str | None = None  # once there are no rows to compute it from
+
+    def record(
+        self,
+        event: int,
+        task: int = -1,
+        agent: int = -1,
+        epoch: int = -1,
+        value: float = nan,
+        detail: str = "",
+        about: str = "",
+        incident: int = -1,
+    ) -> None:
+        """Append an event at the present instant."""
+        words = self._words
+        self._latest.append(
+            (
+                self._env._now,  # the property costs as much as all the rest
+                event,
+                task,
+                agent,
+                epoch,
+                incident,
+                value,
+                words[detail],
+                words[about],
+            )
+        )
+        if len(self._latest) >= CHUNK_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._latest:
+            self._rows.append(self._latest)
+            self._latest.clear()
+
+    def watch(self, seen: Watcher) -> None:
+        """Call `seen` after each event from now on, until `unwatch`, after those who watch already."""
+        self._watchers = (*self._watchers, seen)
+        if "record" in self.__dict__:
+            return
+        append = self.record
+
+        def record(
+            event: int,
+            task: int = -1,
+            agent: int = -1,
+            epoch: int = -1,
+            value: float = nan,
+            detail: str = "",
+            about: str = "",
+            incident: int = -1,
+        ) -> None:
+            append(event, task, agent, epoch, value, detail, about, incident)
+            for each in self._watchers:
+                each(event, task, agent, incident, detail)
+
+        self.record = record  # type: ignore[method-assign]  # who is not watched pays nothing
+
+    def unwatch(self, seen: Watcher) -> None:
+        """Call `seen` no more."""
+        self._watchers = tuple(each for each in self._watchers if each != seen)
+        if not self._watchers:
+            self.__dict__.pop("record", None)
+
+    def close(self) -> None:
+        """The run is over: what still happens while it is taken down is not recorded."""
+        self._flush()
+        self.record = _ignore  # type: ignore[method-assign]
+
+    @property
+    def rows(self) -> Rows:
+        """All events, as they are kept."""
+        self._flush()
+        return self._rows
+
+    @property
+    def table(self) -> NDArray[np.void]:
+        """A copy of all events as one structured array of dtype `ROW`, in order."""
+        return np.concatenate([np.empty(0, dtype=ROW), *self.rows.chunks()])
+
+    def keep_no_rows(self) -> None:
+        """Let go of all events. What is asked for of them afterwards raises `HistoryNotKept`."""
+        self._sha256 = self.sha256()
+        self._rows = NoRows(len(self))
+
+    @property
+    def words(self) -> list[str]:
+        """Interned words by number: `words[row["detail"]]`."""
+        return list(self._words)
+
+    def __len__(self) -> int:
+        return len(self._rows) + len(self._latest)
+
+    def sha256(self) -> str:
+        """Hash of the canonical bytes: column layout, words in order of appearance, then rows, little-endian."""
+        if self._sha256 is not None:
+            return self._sha256
+        digest = hashlib.sha256()
+        digest.update(json.dumps(ROW.descr).encode())
+        digest.update(json.dumps(self.words).encode())
+        for chunk in self.rows.chunks():
+            digest.update(chunk.tobytes())
+        return digest.hexdigest()
+
+    def frame(self) -> pd.DataFrame:
+        """The events as a tidy frame: time, event, subject, task, agent, epoch, incident, value, detail, about."""
+        columns = {name: np.asarray(self.rows.column(name)) for name in NAMES}
+        words = np.array(self.words, dtype=object)
+        happened, codes = np.unique(columns["event"], return_inverse=True)
+        labels = pd.Index([Event(int(event)).label for event in happened], dtype=object)
+        return pd.DataFrame(
+            {
+                "time": columns["time"],
+                "event": pd.Categorical.from_codes(codes.reshape(-1), categories=labels),
+                "subject": _subjects(columns, words),
+                **{name: columns[name] for name in ("task", "agent", "epoch", "incident", "value")},
+                **{name: words[columns[name]] for name in ("detail", "about")},
+            }
+        )
+
+    @classmethod
+    def of(
+        cls,
+        events: Iterable[Mapping[str, Any]],
+        meta: Mapping[str, Any] | None = None,
+        rows: Rows | None = None,
+    ) -> History:
+        """A history written by hand, for tests and tools: mappings with `time`, `event` and any other column."""
+        env = simpy.Environment()
+        history = cls(env, meta, rows)
+        for event in events:
+            columns = dict(event)
+            env._now = float(columns.pop("time"))
+            history.record(**columns)
+        return history
+
+
+def _ignore(*_: object, **__: object) -> None:
+    pass
+
+
+def _subjects(columns: Mapping[str, NDArray[Any]], words: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Whom a row is about: its `about`, else its task, else its agent."""
+    subjects: NDArray[np.object_] = words[columns["about"]]
+    for name in ("task", "agent"):
+        chosen = (subjects == "") & (columns[name] >= 0)
+        numbers, places = np.unique(columns[name][chosen], return_inverse=True)
+        subjects[chosen] = np.array([f"{name}.{number}" for number in numbers], dtype=object)[places]
+    return subjects

@@ -1,0 +1,90 @@
+"""Who held units of a pool at which row, and whether he still had a right to them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from sim.history import Event
+from sim.measures.tables.event_table import NOWHERE, Integers, Rows, Tracks
+from sim.measures.tables.step_functions import running_totals
+
+HOLDINGS = (Event.RESOURCE_ALLOCATED, Event.RESOURCE_RELEASED)
+RESERVED = -1
+"""In place of an attempt's epoch: the core holds the units for the task's next attempt."""
+
+
+class Holdings:
+    """Allocations and releases, one pair of task and pool after the other.
+
+    `keys` number the pairs; `changes` and `held` are units: by how many a row changes what the pair holds, and to what.
+    """
+
+    def __init__(self, tracks: Tracks) -> None:
+        rows = tracks.rows_by_task(*HOLDINGS)
+        pools, pool = np.unique(tracks.about[rows], return_inverse=True)
+        self._pools = [tracks.word(int(number)) for number in pools]
+        keys = tracks.task[rows].astype(np.int64) * max(1, len(pools)) + pool
+        order = np.argsort(keys, kind="stable")
+        self.rows: Rows = rows[order]
+        self.keys: Integers = keys[order]
+        self.allocates = tracks.event[self.rows] == Event.RESOURCE_ALLOCATED
+        self.changes = np.where(self.allocates, 1.0, -1.0) * tracks.value[self.rows]
+        self.held = running_totals(self.keys, self.changes)
+        self._epochs = tracks.epoch[self.rows]
+        self._attempts = tracks.attempts
+
+    @classmethod
+    def of(cls, tracks: Tracks) -> Holdings:
+        """The holdings of a history."""
+        return tracks.derive(cls)
+
+    def task(self, key: int) -> int:
+        """The task of a pair."""
+        return key // len(self._pools)
+
+    def pool(self, key: int) -> str:
+        """The pool of a pair."""
+        return self._pools[key % len(self._pools)]
+
+    def held_after(self, key: int, row: int) -> dict[int, float]:
+        """Units that a task holds of a pool just after a row, by the epoch under which it got them.
+
+        What the core has reserved passes to the attempt that starts with it, which may then release more than it got.
+        """
+        first, last = np.searchsorted(self.keys, [key, key + 1])
+        units: dict[int, float] = {}
+        for place in range(first, last):
+            if self.rows[place] > row:
+                break
+            epoch = int(self._epochs[place])
+            units[epoch] = units.get(epoch, 0.0) + float(self.changes[place])
+            if units[epoch] < 0 and epoch != RESERVED:
+                units[RESERVED] = units.get(RESERVED, 0.0) + units.pop(epoch)
+        return {epoch: count for epoch, count in units.items() if count > 0}
+
+    @cached_property
+    def _attempts_by_task(self) -> tuple[Rows, Integers]:
+        order = np.argsort(self._attempts.task, kind="stable")
+        return order, self._attempts.task[order]
+
+    def attempts(self, task: int) -> dict[int, int]:
+        """Places in `tracks.attempts` of a task's attempts, by epoch."""
+        order, tasks = self._attempts_by_task
+        first, last = np.searchsorted(tasks, [task, task + 1])
+        return {int(self._attempts.epoch[place]): int(place) for place in order[first:last]}
+
+    def running(self, task: int, row: int) -> set[int]:
+        """Epochs of a task's attempts that run just before a row."""
+        attempts = self._attempts
+        return {
+            epoch
+            for epoch, place in self.attempts(task).items()
+            if attempts.row[place] < row and (attempts.end_row[place] < 0 or attempts.end_row[place] >= row)
+        }
+
+    def end_row(self, task: int, epoch: int) -> int:
+        """The row at which an attempt ended, `NOWHERE` while it runs or waits for its start."""
+        place = self.attempts(task).get(epoch)
+        return NOWHERE if place is None else int(self._attempts.end_row[place])

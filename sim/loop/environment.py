@@ -1,0 +1,61 @@
+"""A SimPy environment that knows its event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heapify, heappop
+from typing import TYPE_CHECKING, Any, Final
+
+import simpy
+from simpy.core import EmptySchedule
+from simpy.events import Event
+
+from sim.loop.errors import Deadlock, who_waits
+from sim.loop.handles import CANCELLED
+
+if TYPE_CHECKING:
+    from sim.loop.event_loop import SimLoop
+
+_step: Final = simpy.Environment.step
+
+
+class VirtualEnvironment(simpy.Environment):
+    """A `simpy.Environment` that knows its loop: a cancelled timer neither runs nor drags the clock to its deadline."""
+
+    loop: SimLoop | None = None
+
+    def step(self) -> None:
+        """Process the next event. Raises `simpy.core.EmptySchedule` when there is none."""
+        queue: list[Any] = self._queue
+        if queue and queue[0][3].callbacks is CANCELLED:
+            drop_cancelled(queue)
+        _step(self)
+
+    def run(self, until: float | Event | None = None) -> Any:
+        """As SimPy's, with the loop running all the while. Raises Deadlock when an event to run until cannot come."""
+        loop = self.loop
+        if loop is None:
+            return super().run(until)
+        try:
+            return loop._run_environment(lambda: super(VirtualEnvironment, self).run(until))
+        except RuntimeError as error:
+            if isinstance(error.__context__, EmptySchedule):
+                raise Deadlock(f"{who_waits(loop)}\n  env.run() waits for {until!r}") from None
+            raise
+
+
+def steps_plainly(env: simpy.Environment) -> bool:
+    """Nobody has replaced what a step of the environment does, so that the loop may take a step in its place."""
+    return type(env).step in (simpy.Environment.step, VirtualEnvironment.step) and "step" not in vars(env)
+
+
+def drop_cancelled(queue: list[Any]) -> None:
+    """Drop the cancelled timers that are next on an environment's heap."""
+    while queue and queue[0][3].callbacks is CANCELLED:
+        heappop(queue)
+
+
+def keep(queue: list[Any], alive: Callable[[Any], bool]) -> None:
+    """Drop from an environment's heap what is not `alive`."""
+    queue[:] = [entry for entry in queue if alive(entry[3])]
+    heapify(queue)

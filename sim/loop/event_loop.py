@@ -1,0 +1,398 @@
+"""asyncio on SimPy's clock.
+
+`SimLoop` runs unmodified asyncio programs in the virtual time of a `simpy.Environment`. One timer is one event on
+SimPy's heap; what is ready now is drained inside the SimPy event that caused it and never touches the heap. The loop
+runs under `run_until_complete`, `asyncio.Runner` and a plain `env.run(until=…)` alike.
+
+Why this shape:
+
+- Deriving from `asyncio.BaseEventLoop` gives run, stop, shutdown and exception handling as users know them. Only what
+  schedules (`call_soon`, `call_later`, `call_at`) and what runs (`_run_once`) is replaced.
+- Timers are asyncio's own handles that quack like SimPy's events: their callback is the loop's drain. While the head of
+  the heap is a timer of this loop, the drain advances the clock itself; any other event is SimPy's to process.
+- Tasks are named and hashed by their creation number in this loop. Sets of tasks, which `TaskGroup` and `asyncio.wait`
+  iterate, would otherwise follow memory addresses. (`asyncio.as_completed` of coroutines, not tasks, still does.)
+- A timer that is due "never" stays off the heap, so that a `Deadlock` is seen; callbacks at one instant are bounded, so
+  that a `Livelock` is.
+- There is no input or output and no thread: `run_in_executor` and `to_thread` call the function here and now.
+
+A world is run to its horizon and switched off, tasks and all, by
+
+    loop.env.run(until=3600)
+    loop.abandon()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from asyncio import format_helpers
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, copy_context
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
+from math import inf
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+import simpy
+from simpy.core import EmptySchedule, StopSimulation
+from simpy.events import NORMAL, URGENT
+
+from sim.loop import executor, simpy_bridge
+from sim.loop.environment import VirtualEnvironment, drop_cancelled, keep, steps_plainly
+from sim.loop.errors import Deadlock, Livelock, refuse_input_output, who_spins, who_waits
+from sim.loop.handles import CANCELLED, Handle, Task, Timer, TracedHandle, TracedTimer, by_number, named, switch_off
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+_SWEEP_FROM: Final = 1000  # heap entries; below this, cancelled timers are not worth a sweep
+_new: Callable[[type[Any]], Any] = object.__new__
+_wake_sleeper: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]  # of asyncio.sleep()
+_eager_task_factory: Any = getattr(asyncio, "eager_task_factory", None)  # from Python 3.12 on
+
+
+@refuse_input_output
+class SimLoop(asyncio.BaseEventLoop):
+    """An asyncio event loop whose `time()` is the `now` of `env`: a new `VirtualEnvironment` unless one is given.
+
+    Any `simpy.Environment` will do; on one that is not a `VirtualEnvironment`, a cancelled timer after which nothing
+    comes may still drag the clock to its deadline at the end of `env.run()`.
+
+    In debug mode no callback is ever slow: in virtual time it takes none.
+    """
+
+    max_callbacks: int = 10_000_000  # at one instant of virtual time, before Livelock
+
+    _ready: Any  # this and the next are asyncio.BaseEventLoop's, of which its type stubs do not tell
+    _closed: bool
+    _debug: bool
+    _stopping: bool
+    _thread_id: int | None
+    _task_factory: Any
+    _check_closed: Callable[[], None]
+
+    def __init__(self, env: simpy.Environment | None = None) -> None:
+        super().__init__()
+        if env is None:
+            env = VirtualEnvironment(0.0)
+        env._now = float(env._now)
+        self.env: simpy.Environment = env
+        self._queue: list[tuple[float, float, int, Any]] = env._queue  # type: ignore[assignment]
+        self._event_ids = env._eid
+        self._fire = (self._drain,)
+        self._awake = False  # somebody drains, or an event on the heap will: no need to ask for it
+        self._advances = False  # the drain may move the clock: inside a run, not inside a lone env.step()
+        self._instant = -inf  # to which `_budget`, the callbacks that are left to it, refers
+        self._budget = 0
+        self._sweep_at = _SWEEP_FROM
+        self._task_numbers = count(1)
+        self._owner = threading.get_ident()
+        self._in_executor = False
+        self._no_context = Context()  # for callbacks that need none
+        self._stopped: list[object] = []  # what ran on machines that have lost their power
+        self._forever = False  # run_forever() runs, not env.run()
+        self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
+        if isinstance(env, VirtualEnvironment):
+            env.loop = self
+
+    def time(self) -> float:
+        """Virtual time in seconds."""
+        return self.env._now
+
+    # ------------------------------------------------------------------------------------------------ scheduling
+
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Call back at this instant, after what is ready already."""
+        handle: Handle = _new(Handle) if not (self._closed or self._debug) else self._traced(TracedHandle, callback)
+        handle._context = copy_context() if context is None else context
+        handle._callback = callback
+        handle._args = args
+        handle._cancelled = False
+        handle._loop = self
+        self._ready.append(handle)
+        if not self._awake:
+            self._wake()
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call back after `delay` seconds of virtual time. Raises ValueError when `delay` is NaN."""
+        timer: Timer = _new(Timer) if not (self._closed or self._debug) else self._traced(TracedTimer, callback)
+        if context is None:
+            context = self._no_context if callback is _wake_sleeper else copy_context()
+        timer._context = context
+        timer._callback = callback
+        timer._args = args
+        timer._cancelled = False
+        timer._loop = self
+        timer.callbacks = self._fire
+        now = self.env._now
+        timer._when = when = now + delay
+        if now <= when < inf:
+            heappush(self._queue, (when, NORMAL, next(self._event_ids), timer))
+            if len(self._queue) > self._sweep_at:
+                self._sweep()
+        elif when != inf:  # forever stays off the heap
+            self._push_overdue(when, timer)
+        return timer
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call back at an instant of virtual time; one in the past is now. Raises ValueError when `when` is NaN."""
+        timer: Timer = _new(Timer) if not (self._closed or self._debug) else self._traced(TracedTimer, callback)
+        timer._context = copy_context() if context is None else context
+        timer._callback = callback
+        timer._args = args
+        timer._cancelled = False
+        timer._loop = self
+        timer.callbacks = self._fire
+        timer._when = when
+        if self.env._now <= when < inf:
+            heappush(self._queue, (when, NORMAL, next(self._event_ids), timer))
+            if len(self._queue) > self._sweep_at:
+                self._sweep()
+        elif when != inf:
+            self._push_overdue(when, timer)
+        return timer
+
+    def _push_overdue(self, when: float, timer: Timer) -> None:
+        """Put a timer on the heap before what is due now; the longer it is overdue, the earlier."""
+        late = self.env._now - when
+        if not late > 0:
+            raise ValueError(f"a timer cannot be due at {when}")
+        heappush(self._queue, (self.env._now, 1 / (1 + late), next(self._event_ids), timer))
+        if len(self._queue) > self._sweep_at:
+            self._sweep()
+
+    def _traced(self, kind: type[Any], callback: Any) -> Any:
+        """A handle that tells where it comes from. The loop has to be open, and the arguments have to make sense."""
+        self._check_closed()
+        self._check_thread()  # type: ignore[attr-defined]
+        caller = sys._getframe(1)
+        self._check_callback(callback, caller.f_code.co_name)  # type: ignore[attr-defined]
+        handle = _new(kind)
+        handle._repr = None
+        handle._source_traceback = format_helpers.extract_stack(caller.f_back)
+        return handle
+
+    def _sweep(self) -> None:
+        """Drop cancelled timers whenever the heap has doubled: it stays proportional to what is alive in it."""
+        keep(self._queue, lambda event: event.callbacks is not CANCELLED)
+        self._sweep_at = max(_SWEEP_FROM, 2 * len(self._queue))
+
+    def create_task(
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[T]:
+        """Start a task. Default names count per loop, so that a second run in a process has the same ones."""
+        self._check_closed()
+        number = next(self._task_numbers)
+        name = f"Task-{number}" if name is None else str(name)
+        if self._task_factory is _eager_task_factory is not None:
+            options["eager_start"] = True
+        elif self._task_factory is not None:
+            if context is not None:
+                options["context"] = context
+            return named(self._task_factory(self, coro, **options), name)
+        task: Task[T] = Task.__new__(Task)
+        task.number = number  # before it is first hashed, which is in its __init__
+        task.__init__(coro, loop=self, name=name, context=context, **options)  # type: ignore[misc]
+        if self._debug and task._source_traceback:
+            del task._source_traceback[-1]
+        return task
+
+    run_in_executor = executor.run_in_executor
+    shutdown_default_executor = executor.shutdown_default_executor
+    call_soon_threadsafe = executor.call_soon_threadsafe
+
+    # --------------------------------------------------------------------------------------------------- running
+
+    def _wake(self) -> None:
+        """Something is ready and nobody drains: have it done at this instant, before any other event."""
+        wake: Timer = _new(Timer)
+        wake.callbacks = self._fire
+        wake._cancelled = True  # as a handle, it does nothing
+        self._awake = True
+        heappush(self._queue, (self.env._now, URGENT, next(self._event_ids), wake))
+
+    def _drain(self, timer: Timer | None = None) -> None:  # noqa: C901, PLR0912, PLR0915 - written out for speed
+        """Run a timer that SimPy has fired, then all that is ready, then what that has made ready."""
+        if self._thread_id is None:  # under the run() of another environment: enter for this event only
+            outer = self._enter()
+            try:
+                self._drain(timer)
+            finally:
+                self._leave(outer)
+                drop_cancelled(self._queue)  # nor does it drag that environment's clock, if this was its last event
+            return
+        env, ready, queue, fire = self.env, self._ready, self._queue, self._fire
+        advances, debug = self._advances and not self._stopping, self._debug
+        now = env._now
+        budget = self._budget if now == self._instant else self.max_callbacks
+        if timer is not None:
+            ready.append(timer)
+        self._awake = True
+        try:
+            while True:
+                while queue:  # take what is due; when nothing is ready, the next timer is
+                    when, _, _, event = queue[0]
+                    if when > now and (ready or not advances):
+                        break
+                    callbacks = event.callbacks
+                    if callbacks is fire:
+                        heappop(queue)
+                        event.callbacks = None
+                        if when > now:
+                            env._now = now = when
+                            budget = self.max_callbacks
+                            if event._callback is _wake_sleeper and not (debug or (queue and queue[0][0] == when)):
+                                _wake_sleeper(*event._args)  # nothing else is due: the usual case, made short
+                                continue
+                        ready.append(event)
+                    elif callbacks is CANCELLED:
+                        heappop(queue)
+                    else:
+                        break
+                batch = len(ready)
+                if not batch:
+                    break
+                budget -= batch
+                if budget < 0:
+                    budget = self.max_callbacks
+                    raise Livelock(who_spins(self, self.max_callbacks))
+                for _ in range(batch):
+                    handle = ready.popleft()
+                    if handle._cancelled:
+                        continue
+                    if debug:
+                        self._current_handle = handle
+                        handle._run()
+                        self._current_handle = None
+                        continue
+                    try:
+                        if handle._callback is _wake_sleeper:  # half of what there is to do; it needs no context
+                            _wake_sleeper(*handle._args)
+                        else:
+                            handle._context.run(handle._callback, *handle._args)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - whatever a callback raises
+                        described = format_helpers._format_callback_source(handle._callback, handle._args)
+                        message = f"Exception in callback {described}"
+                        self.call_exception_handler({"message": message, "exception": error, "handle": handle})
+                handle = event = None  # nor keep alive what they held
+                if self._stopping:
+                    break
+        finally:
+            self._awake = False
+            self._instant, self._budget = now, budget
+            if ready:
+                self._wake()
+        if self._stopping and not self._forever:  # stop() ends env.run() as it does run_forever()
+            self._stopping = False
+            raise StopSimulation(None)
+
+    def _run_once(self) -> None:
+        """What `run_forever` repeats until somebody stops the loop: all that is ready, else SimPy's events."""
+        if self._ready or self._stopping:
+            self._drain()
+            return
+        step = self.env.step
+        try:
+            while not self._stopping:
+                step()
+        except EmptySchedule:
+            raise Deadlock(who_waits(self)) from None
+
+    def run_forever(self) -> None:
+        """Run until `stop()`. Raises Deadlock when nothing is left to run."""
+        self._check_closed()
+        self._check_running()
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        self._forever, self._advances = True, steps_plainly(self.env)
+        try:
+            super().run_forever()
+        finally:
+            self._forever = self._advances = False
+            asyncio._set_running_loop(outer)
+
+    def _check_running(self) -> None:
+        """A loop of the wall clock may be running around this one, as in a notebook: this one never waits for it."""
+        if self.is_running():
+            raise RuntimeError("This event loop is already running")
+        if isinstance(asyncio._get_running_loop(), SimLoop):
+            raise RuntimeError("Cannot run the event loop while another loop is running")
+
+    def _enter(self) -> tuple[Any, Any]:
+        """Be the running loop of this thread. Returns what `_leave` restores."""
+        outer = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
+        self._thread_id = self._owner = threading.get_ident()
+        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
+        asyncio._set_running_loop(self)
+        return outer
+
+    def _leave(self, outer: tuple[Any, Any]) -> None:
+        asyncio._set_running_loop(outer[0])
+        sys.set_asyncgen_hooks(*outer[1])
+        self._thread_id = None
+
+    def _run_environment(self, run: Callable[[], T]) -> T:
+        """Call `run`, the environment's own, with this loop as the running one all the while."""
+        if self.is_running():
+            raise RuntimeError("the environment is running already; in a coroutine, await loop.wait(event) instead")
+        outer = self._enter()
+        self._advances = steps_plainly(self.env)
+        try:
+            return run()
+        finally:
+            self._advances = False
+            self._leave(outer)
+
+    def close(self) -> None:
+        """Close the loop. Its timers leave the environment, which can go on without it."""
+        if self._closed:
+            return
+        super().close()
+        keep(self._queue, lambda event: event.callbacks is not self._fire)
+        if isinstance(self.env, VirtualEnvironment) and self.env.loop is self:
+            self.env.loop = None
+
+    def abandon(self) -> None:
+        """Switch the loop off as a power cut would: what is pending never goes on, and nobody complains about it.
+
+        The loop is closed, so that nothing can be scheduled any more; then the coroutines of pending tasks are closed,
+        the oldest first. Python cannot drop a coroutine without running its `finally` blocks: they run here, at a
+        known moment, up to their first `await` or call of the loop, and what they raise is ignored.
+        """
+        pending = by_number(asyncio.all_tasks(self))
+        self.close()
+        switch_off(pending)
+        self._stopped.clear()
+
+    # ------------------------------------------------------------------------------------------ SimPy and asyncio
+
+    wait = simpy_bridge.wait
+    process = simpy_bridge.process
+
+
+def run(main: Coroutine[Any, Any, T], env: simpy.Environment | None = None) -> T:
+    """`asyncio.run` in virtual time: run `main` on a new loop, cancel what is left, close the loop."""
+    outer = asyncio._get_running_loop()
+    if outer is not None and not isinstance(outer, SimLoop):
+        asyncio._set_running_loop(None)  # a loop of the wall clock, as in a notebook
+    try:
+        with asyncio.Runner(loop_factory=lambda: SimLoop(env)) as runner:
+            return runner.run(main)
+    finally:
+        asyncio._set_running_loop(outer)

@@ -1,0 +1,72 @@
+"""What asyncio does in threads is done here and now: a thread knows no virtual time, and no order."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import Context
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+
+if TYPE_CHECKING:
+    from sim.loop.event_loop import SimLoop
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+def run_in_executor(
+    loop: SimLoop, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+) -> asyncio.Future[T]:
+    """Call `func` inline, whatever the executor. No virtual time passes.
+
+    The future that is returned is done one turn of the loop later, so that whoever awaits it lets others go on.
+    """
+    loop._check_closed()
+    if loop._debug:
+        loop._check_callback(func, "run_in_executor")  # type: ignore[attr-defined]
+    if executor is None:
+        loop._check_default_executor()  # type: ignore[attr-defined]
+    future: asyncio.Future[T] = loop.create_future()
+    outer, nested = asyncio._get_running_loop(), loop._in_executor
+    loop._in_executor = True
+    asyncio._set_running_loop(None)  # as in a thread of its own
+    try:
+        settle: Any = partial(future.set_result, func(*args))
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is the future's
+        settle = partial(future.set_exception, error)
+    finally:
+        asyncio._set_running_loop(outer)
+        loop._in_executor = nested
+    loop.call_soon(lambda: future.done() or settle())
+    return future
+
+
+async def shutdown_default_executor(loop: SimLoop, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's
+    """Refuse further `run_in_executor(None, …)`. An executor that was set is shut down; it never had any work."""
+    base: Any = loop
+    base._executor_shutdown_called = True
+    executor, base._default_executor = base._default_executor, None
+    if executor is not None:
+        executor.shutdown(wait=True)
+
+
+def call_soon_threadsafe(
+    loop: SimLoop, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+) -> asyncio.Handle:
+    """The same as `call_soon`. Raises RuntimeError where virtual time would have to wait for a thread."""
+    if threading.get_ident() != (loop._thread_id or loop._owner):
+        raise RuntimeError(
+            "SimLoop belongs to one thread, and another one called it: virtual time cannot wait for threads. "
+            "Do the thread's work in a coroutine, or inline with asyncio.to_thread()"
+        )
+    if loop._in_executor and getattr(callback, "__qualname__", "").startswith("run_coroutine_threadsafe."):
+        raise RuntimeError(
+            "run_coroutine_threadsafe() from a function that SimLoop runs inline: the loop cannot go on before the "
+            "function returns, so its result would never come. Await the coroutine outside the function"
+        )
+    return loop.call_soon(callback, *args, context=context)

@@ -1,0 +1,31 @@
+"""What was alerted, and what waits for an operator."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recovery.monitoring.alerts import Severity
+from sim.history import Event, History
+from sim.measures.tables.event_table import Tracks
+from sim.measures.tables.recoveries import Incidents
+
+
+def measure_alerts(history: History) -> dict[str, float | None]:
+    """`escalations.open` and the `alerts.*` metrics, from the warm-up on.
+
+    `escalations.open`: recoveries opened from the warm-up on that were escalated and that no operator has resolved by
+    the end. `alerts.raised` and its parts by severity count the alerts that were sent, not those that a storm folded;
+    None when nobody monitored (`meta["monitored"]`, else whether there is any alert).
+    """
+    tracks = Tracks.of(history)
+    incidents = Incidents.of(tracks)
+    escalated = (incidents.opened >= tracks.start) & (incidents.outcome(tracks) == Event.RECOVERY_ESCALATED)
+    resolved = tracks.incident[tracks.rows(Event.ESCALATION_RESOLVED)]
+    raised = tracks.in_window(Event.ALERT_RAISED)
+    monitored = bool(tracks.meta.get("monitored", len(tracks.rows(Event.ALERT_RAISED)) > 0))
+    severities = [tracks.word(int(word)).partition(" ")[0] for word in tracks.detail[raised]]
+    return {
+        "escalations.open": float(np.count_nonzero(escalated & ~np.isin(incidents.number, resolved))),
+        "alerts.raised": float(len(raised)) if monitored else None,
+        **{f"alerts.{severity}": float(severities.count(severity)) if monitored else None for severity in Severity},
+    }

@@ -1,0 +1,132 @@
+"""What the core took faults for, against what they were, and what it recovered although it was well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from recovery.runbook.catalogue import documented
+from sim.history import Event, History
+from sim.measures.tables.event_table import NOWHERE, Tracks
+from sim.measures.tables.ground_truth import AgentTruth, LinkTruth
+from sim.measures.tables.recoveries import Incidents, truth
+
+Counts = Mapping[str, Mapping[str, int]]
+"""Recoveries by fault and diagnosis."""
+NOTHING = "nothing"
+"""In place of a fault: there was none, it was a false alarm."""
+AGENT_FAILURE = "system_failures.agent_failure"
+COMMUNICATION_FAILURE = "system_failures.communication_failure"
+
+
+def confusion(history: History) -> pd.DataFrame:
+    """Recoveries by the fault there was (rows) and the last diagnosis that was made (columns), in counts.
+
+    Of recoveries that were opened at or after the warm-up and analyzed. The documented failures come first, in their
+    order, whether there were any or not; then the row `nothing` for false alarms, and a column for each other diagnosis
+    (`unknown`, `ambiguous: a or b`), where there were any. `diagnosis.accuracy` is the diagonal's share, false alarms
+    apart.
+
+    An agent may be down and cut off at once; a diagnosis is right when it names one of the faults that were there when
+    it was made.
+    """
+    return as_frame(diagnoses(history))
+
+
+def diagnoses(history: History) -> dict[str, dict[str, int]]:
+    """`confusion` as counts by fault and diagnosis: only what happened, in order of name."""
+    tracks = Tracks.of(history)
+    return counts(tracks, Incidents.of(tracks))
+
+
+def as_frame(found: Counts) -> pd.DataFrame:
+    """Counts by fault and diagnosis as a matrix."""
+    known = [name for name, _ in documented().entries()]
+    others = sorted({diagnosis: None for row in found.values() for diagnosis in row if diagnosis not in known})
+    rows = known + [fault for fault in found if fault not in known]
+    matrix = [[found.get(fault, {}).get(diagnosis, 0) for diagnosis in known + others] for fault in rows]
+    return pd.DataFrame(
+        matrix,
+        index=pd.Index(rows, name="injected"),
+        columns=pd.Index(known + others, name="diagnosed"),
+        dtype=np.int64,
+    )
+
+
+def counts(tracks: Tracks, incidents: Incidents) -> dict[str, dict[str, int]]:
+    """As `diagnoses`, of a history whose tracks and recoveries are known already."""
+    return total([{fault: {diagnosis: 1}} for fault, diagnosis in _pairs(tracks, incidents)])
+
+
+def total(several: Sequence[Counts]) -> dict[str, dict[str, int]]:
+    """The sum of several counts, in order of name."""
+    found: dict[tuple[str, str], int] = {}
+    for row in several:
+        for fault, of_fault in row.items():
+            for diagnosis, count in of_fault.items():
+                found[fault, diagnosis] = found.get((fault, diagnosis), 0) + count
+    nested: dict[str, dict[str, int]] = {}
+    for (fault, diagnosis), count in sorted(found.items()):
+        nested.setdefault(fault, {})[diagnosis] = count
+    return nested
+
+
+def accuracy(found: Counts) -> float | None:
+    """The share of right diagnoses among those with a fault behind them; None without any."""
+    rows = [(fault, row) for fault, row in found.items() if fault != NOTHING]
+    total = sum(sum(row.values()) for _, row in rows)
+    return sum(row.get(fault, 0) for fault, row in rows) / total if total else None
+
+
+def _pairs(tracks: Tracks, incidents: Incidents) -> Iterator[tuple[str, str]]:
+    """The fault and the last diagnosis of each recovery that was analyzed."""
+    analyzed = tracks.rows(Event.RECOVERY_ANALYZED)
+    last = dict(zip(tracks.incident[analyzed].tolist(), analyzed.tolist(), strict=True))
+    for place in np.flatnonzero(incidents.opened >= tracks.start).tolist():
+        row = last.get(int(incidents.number[place]))
+        if row is not None:
+            diagnosis = tracks.word(int(tracks.detail[row]))
+            faults = _faults(tracks, incidents, place, row)
+            yield (diagnosis if diagnosis in faults else faults[0]), diagnosis
+
+
+def _faults(tracks: Tracks, incidents: Incidents, place: int, row: int) -> list[str]:
+    """What was wrong when a diagnosis was made: of an agent what it suffers now, else what the recovery was for."""
+    agent, onset = int(incidents.agent[place]), int(incidents.onset_row[place])
+    faults = []
+    if agent >= 0:
+        if AgentTruth.of(tracks).fault(agent, row) != NOWHERE:
+            faults.append(AGENT_FAILURE)
+        if LinkTruth.of(tracks).cut_off(agent, row) != NOWHERE:
+            faults.append(COMMUNICATION_FAILURE)
+    return faults or [NOTHING if onset == NOWHERE else truth(tracks, onset)]
+
+
+# ----------------------------------------------------------------------------- recovered in vain
+def needless_recoveries(history: History) -> int:
+    """Recoveries of what was well, from the warm-up on.
+
+    A task that was fenced for a recovery although an attempt at it ran, under an epoch that was not void, on an agent
+    that was up and connected with the core; and an agent that was stopped for a restart although it was neither down
+    nor hung.
+    """
+    tracks = Tracks.of(history)
+    agents, links, attempts = AgentTruth.of(tracks), LinkTruth.of(tracks), tracks.attempts
+    fences = tracks.in_window(Event.TASK_FENCED)
+    void: dict[int, float] = {}
+    found = 0
+    for row in tracks.rows(Event.TASK_FENCED).tolist():
+        task = int(tracks.task[row])
+        running = (attempts.task == task) & (attempts.row < row) & ((attempts.end_row < 0) | (attempts.end_row > row))
+        running &= attempts.epoch > void.get(task, -1.0)
+        well = [
+            agent
+            for agent in attempts.agent[running].tolist()
+            if not agents.down(agent, row) and links.cut_off(agent, row) == NOWHERE
+        ]
+        found += bool(well) and row in fences
+        void[task] = float(tracks.value[row])
+    stopped = tracks.in_window(Event.AGENT_STOPPED)
+    return found + sum(agents.fault(int(tracks.agent[row]), row) == NOWHERE for row in stopped.tolist())

@@ -1,0 +1,50 @@
+"""How long the longest of something lasted, what was still going on at the end included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from sim.history import Event, History
+from sim.measures.tables.event_table import Floats, Tracks
+from sim.measures.tables.recoveries import Incidents
+
+
+def longest(history: History, metric: str) -> float | None:
+    """A lower bound of `recovery.time.max`, `tasks.sojourn.max` or `tasks.wait.max` (s), had the run gone on.
+
+    What is open at the end has lasted until then, at least. None: there was nothing. Raises KeyError for other metrics.
+    """
+    lasted = MEASURES[metric](Tracks.of(history))
+    return float(lasted.max()) if len(lasted) else None
+
+
+def _recoveries(tracks: Tracks) -> Floats:
+    incidents = Incidents.of(tracks)
+    counts = np.isin(incidents.outcome(tracks), (Event.RECOVERY_VERIFIED, 0))
+    counts &= (incidents.opened >= tracks.start) & (incidents.onset_row >= 0)
+    lasted: Floats = (np.minimum(incidents.ended, tracks.end) - incidents.onset)[counts]
+    return lasted
+
+
+def _sojourns(tracks: Tracks) -> Floats:
+    tasks = tracks.tasks
+    counts = tasks.became(Event.TASK_COMPLETED) | tasks.became(0)
+    lasted: Floats = (np.minimum(tasks.ended, tracks.end) - tasks.submitted)[counts]
+    return lasted
+
+
+def _waits(tracks: Tracks) -> Floats:
+    tasks = tracks.tasks
+    started = ~np.isnan(tasks.first_start)
+    counts = tasks.cohort & (started | (tasks.outcome == 0))
+    lasted: Floats = (np.where(started, tasks.first_start, tracks.end) - tasks.submitted)[counts]
+    return lasted
+
+
+MEASURES: Mapping[str, Callable[[Tracks], Floats]] = MappingProxyType(
+    {"recovery.time.max": _recoveries, "tasks.sojourn.max": _sojourns, "tasks.wait.max": _waits}
+)
+"""What has a longest."""

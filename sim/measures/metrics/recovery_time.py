@@ -1,0 +1,77 @@
+"""How many recoveries there were, how they ended, and how long each part of them took."""
+
+from __future__ import annotations
+
+from math import nan
+
+import numpy as np
+
+from sim.history import Event, History
+from sim.measures.tables.distribution import describe, describe_censored
+from sim.measures.tables.event_table import Floats, Tracks
+from sim.measures.tables.recoveries import PHASE_AFTER, Incidents, phases
+
+PHASES = ("detect", "wait", "analyze", "execute", "verify")
+"""The parts of a recovery, in order; their lengths sum up to the recovery time."""
+
+
+def measure_recovery(history: History) -> dict[str, float | None]:
+    """The `recovery.*` metrics, of recoveries opened at or after the warm-up, whatever their subject.
+
+    `.count` opened = `.succeeded` verified + `.escalated` + `.dismissed` + `.censored` open at the end. `.failed`:
+    tries that did not work.
+
+    `.time.*` = verified − fault (s), of recoveries with a fault behind them. Those that are open at the end enter
+    with the time so far, as censored observations (`describe_censored`). Escalated and dismissed ones have no
+    recovery time.
+
+    The parts (s) of the verified ones: `.detect.*` = opened − fault; `.wait.*` = started − opened, and after each
+    failed try the time until the next start; `.analyze.*` = analyzed − started; `.execute.*` = executed − analyzed;
+    `.verify.*` = verified − executed. A part that a failed try cut short counts until the failure. For each recovery
+    they sum up to its time.
+
+    `.paced.*`: seconds of each wait that the load limit imposed on a task which recovery put back to work. One that was
+    held up between its turn and its slot may have waited twice.
+    """
+    tracks = Tracks.of(history)
+    incidents = Incidents.of(tracks)
+    cohort = incidents.opened >= tracks.start
+    outcome = incidents.outcome(tracks)
+    verified = cohort & (outcome == Event.RECOVERY_VERIFIED)
+    still_open = cohort & (outcome == 0)
+    faulty = incidents.onset_row >= 0
+    tries_failed = tracks.rows(Event.RECOVERY_FAILED)
+    parts = recovery_parts(tracks, incidents)
+    paced = tracks.in_window(Event.RECOVERY_PACED)
+    return {
+        "recovery.count": float(np.count_nonzero(cohort)),
+        "recovery.succeeded": float(np.count_nonzero(verified)),
+        "recovery.failed": float(np.count_nonzero(np.isin(tracks.incident[tries_failed], incidents.number[cohort]))),
+        "recovery.escalated": float(np.count_nonzero(cohort & (outcome == Event.RECOVERY_ESCALATED))),
+        "recovery.dismissed": float(np.count_nonzero(cohort & (outcome == Event.RECOVERY_DISMISSED))),
+        "recovery.censored": float(np.count_nonzero(still_open)),
+        **describe_censored(
+            "recovery.time",
+            (incidents.ended - incidents.onset)[verified & faulty],
+            (tracks.end - incidents.onset)[still_open & faulty],
+        ),
+        **describe("recovery.paced", tracks.value[paced]),
+        **{
+            name: value
+            for part in PHASES
+            for name, value in describe(f"recovery.{part}", parts[part][verified & faulty]).items()
+        },
+    }
+
+
+def recovery_parts(tracks: Tracks, incidents: Incidents) -> dict[str, Floats]:
+    """Seconds that each recovery spent in each of `PHASES`, NaN where it has no fault to start from or no end."""
+    stretches = phases(tracks, incidents)
+    lengths = stretches.ends - stretches.begins
+    ended = incidents.end_row >= 0
+    parts = {"detect": incidents.opened - incidents.onset}
+    for part in PHASES[1:]:
+        chosen = np.isin(stretches.stage, [stage for stage, after in PHASE_AFTER.items() if after == part])
+        seconds = np.bincount(stretches.incident[chosen], lengths[chosen], len(incidents))
+        parts[part] = np.where(ended, seconds, nan)
+    return parts

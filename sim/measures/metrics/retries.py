@@ -1,0 +1,50 @@
+"""How often the core allowed another try of a task, after which delay, and how often it had none left, and why."""
+
+from __future__ import annotations
+
+from recovery.policies.retry import BREAKER_OPEN, BUDGET_EMPTY, TOO_LATE
+from sim.history import Event, History
+from sim.measures.tables.distribution import describe
+from sim.measures.tables.event_table import Tracks
+
+
+def measure_retries(history: History) -> dict[str, float | None]:
+    """The `retries.*` metrics, of tasks submitted at or after the warm-up.
+
+    `.count`: retries granted. `.exhausted`: failures without a retry left. `.delay.*`: delays of those granted (s).
+    `.per_failure.mean` = granted ÷ (granted + exhausted). `.over_deadline`, `.over_budget`, `.held_back`: of the tasks
+    given up, those whose next retry would have come too late, found the budget empty, or the circuit breaker open;
+    None where no condition has a deadline, a budget, a breaker. `breaker.openings` from the warm-up on, of any kind.
+    """
+    tracks = Tracks.of(history)
+    granted = tracks.of_cohort(Event.RETRY_GRANTED)
+    exhausted = tracks.of_cohort(Event.RETRY_EXHAUSTED)
+    failures = len(granted) + len(exhausted)
+    return {
+        "retries.count": float(len(granted)),
+        "retries.exhausted": float(len(exhausted)),
+        **describe("retries.delay", tracks.value[granted]),
+        "retries.per_failure.mean": len(granted) / failures if failures else None,
+        "retries.over_deadline": _refused(tracks, "deadline", TOO_LATE),
+        "retries.over_budget": _refused(tracks, "budget", BUDGET_EMPTY),
+        "retries.held_back": _refused(tracks, "breaker", BREAKER_OPEN),
+        "breaker.openings": _openings(tracks),
+    }
+
+
+def _limited(tracks: Tracks, limit: str) -> bool:
+    """Whether any condition has this limit."""
+    conditions = [condition for condition in tracks.meta.get("conditions", {}).values() if condition is not None]
+    policies = [policy for one in conditions for policy in (one, *one.get("by_error", {}).values())]
+    return any(policy.get(limit) is not None for policy in policies)
+
+
+def _refused(tracks: Tracks, limit: str, reason: str) -> float | None:
+    if not _limited(tracks, limit):
+        return None
+    rows = tracks.of_cohort(Event.RECOVERY_ESCALATED)
+    return float((tracks.detail[rows] == tracks.number(reason)).sum())
+
+
+def _openings(tracks: Tracks) -> float | None:
+    return float(len(tracks.in_window(Event.BREAKER_OPENED))) if _limited(tracks, "breaker") else None

@@ -1,0 +1,128 @@
+"""Whether the service was in steady state, and how soon it was again after a fault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, sqrt
+
+import numpy as np
+from scipy.special import stdtrit
+
+from scenarios.fields.expectations import Expectation
+from sim.history import Event, History
+from sim.measures.metrics.windows import values
+from sim.measures.tables.distribution import QUANTILES, describe
+from sim.measures.tables.event_table import Floats, Tracks, Truths
+
+LEARNT = {"queue.depth.mean": "<=", "tasks.throughput": ">="}
+"""What is learnt when a scenario says nothing, and which side of it is good."""
+OF_CLIENTS = {"client.goodput": ">="}
+LEARNT_WINDOW = 30.0
+"""Seconds."""
+LEAST_WINDOWS = 5
+CONFIDENCE = 0.99865
+"""That a window as those before is not outside of what is learnt: three standard deviations, were those known."""
+LOOKS = 10
+"""Instants at which the service is looked at, to a window."""
+OVER_AT_ONCE = ("agent_crash", "execution_failure", "poison_task", "checkpoint_corrupt", "checkpoint_torn")
+"""Faults that have no end of their own."""
+
+
+def measure_service(history: History) -> dict[str, float | None]:
+    """`service.availability` and `restoration.time.*` (s); None without a steady state that is given or learnt.
+
+    Steady at an instant is what all of the steady state's conditions hold for over the window before it; the instants
+    are a tenth of a window apart, from a window after the warm-up on. Restored is a service at the first instant, at or
+    after the end of a fault, from which on it is steady for a window at least.
+    """
+    tracks = Tracks.of(history)
+    steady = _steady_state(tracks)
+    looks = np.empty(0) if steady is None else _looks(tracks, steady.window)
+    if steady is None or not len(looks):
+        return {"service.availability": None, **describe("restoration.time", np.empty(0))}
+    holds = steady.at(tracks, looks)
+    return {
+        "service.availability": float(holds.mean()),
+        **_described(_restorations(tracks, looks, holds)),
+    }
+
+
+@dataclass(frozen=True)
+class _SteadyState:
+    window: float
+    conditions: tuple[Expectation, ...]
+
+    def at(self, tracks: Tracks, looks: Floats) -> Truths:
+        """Whether it holds over the window before each of these instants."""
+        holds = np.ones(len(looks), dtype=bool)
+        for condition in self.conditions:
+            observed = values(tracks, condition.metric, looks, self.window)
+            distinct, places = np.unique(observed, return_inverse=True)
+            holds &= np.array([condition.holds(float(value)) for value in distinct], dtype=bool)[places]
+        return holds
+
+
+def _steady_state(tracks: Tracks) -> _SteadyState | None:
+    given = tracks.meta.get("steady_state")
+    if given is not None:
+        return _SteadyState(given["window"], tuple(Expectation(*condition) for condition in given["holds"]))
+    return _learnt(tracks)
+
+
+def _learnt(tracks: Tracks) -> _SteadyState | None:
+    """By a one-sided prediction interval for the next window: mean ± t(n − 1) · s · √(1 + 1/n).
+
+    W. Q. Meeker, G. J. Hahn and L. A. Escobar, "Statistical Intervals", 2nd ed. (2017), section 4.8.
+    """
+    faults = tracks.rows(Event.FAULT_INJECTED)
+    until = float(tracks.time[faults[0]]) if len(faults) else tracks.end
+    number = int((until - tracks.start) / LEARNT_WINDOW)
+    if number < LEAST_WINDOWS:
+        return None
+    ends: Floats = tracks.start + LEARNT_WINDOW * np.arange(1, number + 1, dtype=np.float64)
+    conditions = []
+    for metric, better in (LEARNT | (OF_CLIENTS if tracks.meta.get("clients") else {})).items():
+        seen = values(tracks, metric, ends, LEARNT_WINDOW)
+        slack = float(stdtrit(number - 1, CONFIDENCE)) * float(seen.std(ddof=1)) * sqrt(1 + 1 / number)
+        bound = float(seen.mean()) + (slack if better == "<=" else -slack)
+        conditions.append(Expectation(f"{metric} {better} {bound:g}", metric, better, bound))
+    return _SteadyState(LEARNT_WINDOW, tuple(conditions))
+
+
+def _looks(tracks: Tracks, window: float) -> Floats:
+    step = window / LOOKS
+    number = int((tracks.end - tracks.start - window) / step + 1e-9) + 1
+    looks: Floats = tracks.start + window + step * np.arange(max(0, number), dtype=np.float64)
+    return looks
+
+
+def _restorations(tracks: Tracks, looks: Floats, holds: Truths) -> Floats:
+    """Seconds from the end of each fault until the service is steady for a window; infinite: never."""
+    ends = _ends_of_faults(tracks)
+    ends = ends[(ends >= tracks.start) & (ends <= looks[-1] - (looks[0] - tracks.start))]
+    stretch = LOOKS + 1
+    if not len(ends) or len(looks) < stretch:
+        return np.empty(0)
+    begins = looks[np.flatnonzero(np.lib.stride_tricks.sliding_window_view(holds, stretch).all(axis=1))]
+    since = looks[np.maximum(np.searchsorted(looks, ends, side="right") - 1, 0)]
+    place = np.searchsorted(begins, since)
+    return np.asarray(np.maximum(np.append(begins, inf)[place] - ends, 0.0), dtype=np.float64)
+
+
+def _ends_of_faults(tracks: Tracks) -> Floats:
+    """The instants at which faults ended: one for all that end together, whomever they had hit."""
+    rows = tracks.rows(Event.FAULT_INJECTED, Event.FAULT_CLEARED)
+    at_once = [tracks.number(kind) for kind in OVER_AT_ONCE]
+    over = (tracks.event[rows] == Event.FAULT_CLEARED) | np.isin(tracks.detail[rows], at_once)
+    ends: Floats = np.unique(tracks.time[rows][over])
+    return ends
+
+
+def _described(seconds: Floats) -> dict[str, float | None]:
+    """As `describe`; what is infinite makes the mean infinite, and the quantiles that it reaches."""
+    if np.isfinite(seconds).all():
+        return describe("restoration.time", seconds)
+    ranked = np.sort(seconds)
+    found = {label: float(np.quantile(ranked, q, method="inverted_cdf")) for label, q in QUANTILES.items()}
+    described = {"mean": inf, "sd": None, **found, "max": inf}
+    return {f"restoration.time.{statistic}": value for statistic, value in described.items()}

@@ -1,0 +1,77 @@
+"""What became of tasks, how long they waited and stayed, and how many there were at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.history import Event, History
+from sim.measures.tables.distribution import describe
+from sim.measures.tables.event_table import Rows, Tracks
+from sim.measures.tables.step_functions import overlap
+from sim.measures.tables.task_ownership import lost
+
+WAITING = (Event.QUEUE_ENTERED, Event.QUEUE_DELIVERED)
+NOT_WAITING = (
+    Event.ATTEMPT_STARTED,
+    Event.ATTEMPT_SKIPPED,
+    Event.QUEUE_WITHDRAWN,
+    Event.QUEUE_DEAD_LETTERED,
+)
+
+
+def measure_tasks(history: History) -> dict[str, float | None]:
+    """The `tasks.*` metrics.
+
+    Over the tasks submitted at or after the warm-up: `.submitted` = `.completed` + `.failed` + `.rejected` +
+    `.unfinished`, and `.lost`, those of the unfinished that nobody has; `.wait.*` = first start − submitted (s),
+    `.wait_probability` = share of the started ones with wait > 0, `.sojourn.*` = completed − submitted (s).
+
+    Over the window from the warm-up to the end: `.throughput` = completions ÷ window (1/s); `.in_system.mean` = Σ
+    time from submission to end, of accepted tasks ÷ window; `.in_queue.mean` = Σ time in line or on the way to a
+    start ÷ window.
+    """
+    tracks = Tracks.of(history)
+    tasks, window = tracks.tasks, tracks.window
+    cohort = tasks.cohort
+    wait = (tasks.first_start - tasks.submitted)[cohort & ~np.isnan(tasks.first_start)]
+    completed = tasks.became(Event.TASK_COMPLETED)
+    completions = (tasks.outcome == Event.TASK_COMPLETED) & (tasks.ended >= tracks.start)
+    accepted = tasks.accepted
+    return {
+        "tasks.submitted": float(np.count_nonzero(cohort)),
+        "tasks.completed": float(np.count_nonzero(completed)),
+        "tasks.failed": float(np.count_nonzero(tasks.became(Event.TASK_FAILED))),
+        "tasks.rejected": float(np.count_nonzero(tasks.became(Event.TASK_REJECTED))),
+        "tasks.lost": float(np.count_nonzero(cohort[lost(tracks)])),
+        "tasks.unfinished": float(np.count_nonzero(tasks.became(0))),
+        "tasks.throughput": float(np.count_nonzero(completions)) / window if window else None,
+        **describe("tasks.wait", wait),
+        **describe("tasks.sojourn", (tasks.ended - tasks.submitted)[completed]),
+        "tasks.wait_probability": float(np.mean(wait > 0)) if len(wait) else None,
+        "tasks.in_system.mean": overlap(tasks.submitted[accepted], tasks.ended[accepted], tracks.start, tracks.end)
+        / window
+        if window
+        else None,
+        "tasks.in_queue.mean": _waiting_seconds(tracks) / window if window else None,
+    }
+
+
+def _waiting_seconds(tracks: Tracks) -> float:
+    """Total time within the window in which tasks waited for their start: in line, or delivered and not yet started.
+
+    A task waits from its entry into the line until an attempt starts, or until it is withdrawn, dead-lettered, found
+    finished or ends; whatever happens on the way counts on. A task that waits twice over (a duplicate) is one that
+    waits.
+    """
+    return sum(_seconds_of(tracks, rows) for rows in tracks.rows_of_some_tasks(*WAITING, *NOT_WAITING))
+
+
+def _seconds_of(tracks: Tracks, rows: Rows) -> float:
+    """The same for some tasks, whose rows stand task by task."""
+    task = tracks.task[rows]
+    until = np.append(tracks.time[rows[1:]], tracks.end)
+    until[np.append(task[1:] != task[:-1], True)] = tracks.end
+    event = tracks.event[rows]
+    waits = (event == Event.QUEUE_ENTERED) | (event == Event.QUEUE_DELIVERED)
+    until = np.minimum(until, tracks.tasks.ended[task])
+    return overlap(tracks.time[rows[waits]], until[waits], tracks.start, tracks.end)

@@ -1,0 +1,98 @@
+"""What was wrong in truth with agents and links at a given row. The core only sees symptoms."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from sim.history import Event
+from sim.measures.tables.event_table import NOWHERE, Tracks
+
+AGENT_FAULTS = (Event.AGENT_CRASHED, Event.AGENT_HUNG)
+AGENT_RETURNS = (Event.AGENT_RESTARTED, Event.AGENT_WOKE)
+AGENT_CHANGES = (*AGENT_FAULTS, Event.AGENT_STOPPED, *AGENT_RETURNS)
+
+
+class AgentTruth:
+    """When each agent really went down and came up."""
+
+    def __init__(self, tracks: Tracks) -> None:
+        self._faults: dict[int, list[int]] = {}
+        self._returns: dict[int, list[int]] = {}
+        self._changes: dict[int, list[int]] = {}
+        self._returning = set(map(int, tracks.rows(*AGENT_RETURNS)))
+        for rows, log in (
+            (tracks.rows(*AGENT_FAULTS), self._faults),
+            (tracks.rows(*AGENT_RETURNS), self._returns),
+            (tracks.rows(*AGENT_CHANGES), self._changes),
+        ):
+            for row, agent in zip(rows.tolist(), tracks.agent[rows].tolist(), strict=True):
+                log.setdefault(agent, []).append(row)
+
+    @classmethod
+    def of(cls, tracks: Tracks) -> AgentTruth:
+        """The truth about the agents of a history."""
+        return tracks.derive(cls)
+
+    def fault(self, agent: int, row: int) -> int:
+        """The row of the agent's latest crash or hang before this one, `NOWHERE` when it has come up since."""
+        fault = _last(self._faults.get(agent, []), row)
+        return fault if fault > _last(self._returns.get(agent, []), row) else NOWHERE
+
+    def down(self, agent: int, row: int) -> bool:
+        """Whether the agent is crashed, hung or stopped just before this row."""
+        last = _last(self._changes.get(agent, []), row)
+        return last != NOWHERE and last not in self._returning
+
+    def returns_after(self, agent: int, row: int) -> int | None:
+        """The row at which the agent comes up after this one; None: never."""
+        return _next(self._returns.get(agent, []), row)
+
+
+class LinkTruth:
+    """When each link was really cut and healed. A link is named by the groups that it joins: `agents|queue`."""
+
+    def __init__(self, tracks: Tracks) -> None:
+        self._cuts: dict[int, list[int]] = {}
+        self._heals: dict[int, list[int]] = {}
+        for event, log in ((Event.LINK_CUT, self._cuts), (Event.LINK_HEALED, self._heals)):
+            rows = tracks.rows(event)
+            for row, link in zip(rows.tolist(), tracks.about[rows].tolist(), strict=True):
+                log.setdefault(link, []).append(row)
+        self._sides = {link: set(tracks.word(link).split("|")) for link in self._cuts}
+
+    @classmethod
+    def of(cls, tracks: Tracks) -> LinkTruth:
+        """The truth about the links of a history."""
+        return tracks.derive(cls)
+
+    def last_cut(self, link: int, row: int) -> int:
+        """The row of the link's latest cut before this one, healed or not; `NOWHERE` without one."""
+        return _last(self._cuts.get(link, []), row)
+
+    def heals_after(self, link: int, row: int) -> int | None:
+        """The row at which the link is whole again after this one; None: never."""
+        return _next(self._heals.get(link, []), row)
+
+    def joins_core(self, link: int, agent: int) -> bool:
+        """Whether a link that was cut is one between the core and this agent."""
+        return self._sides[link] in ({"core", "agents"}, {"core", f"agent.{agent}"})
+
+    def cut_off(self, agent: int, row: int) -> int:
+        """The row of the latest cut between an agent and the core that is in force at a row, or `NOWHERE`."""
+        cuts = [
+            cut
+            for link in self._cuts
+            if self.joins_core(link, agent)
+            and (cut := self.last_cut(link, row)) > _last(self._heals.get(link, []), row)
+        ]
+        return max(cuts, default=NOWHERE)
+
+
+def _last(rows: list[int], row: int) -> int:
+    place = bisect_left(rows, row)
+    return rows[place - 1] if place else NOWHERE
+
+
+def _next(rows: list[int], row: int) -> int | None:
+    place = bisect_left(rows, row + 1)
+    return rows[place] if place < len(rows) else None

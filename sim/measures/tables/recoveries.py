@@ -1,0 +1,206 @@
+"""Recoveries, one line each: what was opened, what had happened in truth, how it went on and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, nan
+
+import numpy as np
+
+from sim.history import Event
+from sim.measures.tables.event_table import NOWHERE, Floats, Integers, Rows, Tracks, Truths
+from sim.measures.tables.ground_truth import AgentTruth, LinkTruth
+
+INCIDENT_ENDS = (Event.RECOVERY_VERIFIED, Event.RECOVERY_ESCALATED, Event.RECOVERY_DISMISSED)
+STAGES = (
+    Event.RECOVERY_OPENED,
+    Event.RECOVERY_STARTED,
+    Event.RECOVERY_ANALYZED,
+    Event.RECOVERY_EXECUTED,
+    Event.RECOVERY_FAILED,
+    *INCIDENT_ENDS,
+)
+PHASE_AFTER = {
+    Event.RECOVERY_OPENED: "wait",
+    Event.RECOVERY_STARTED: "analyze",
+    Event.RECOVERY_ANALYZED: "execute",
+    Event.RECOVERY_EXECUTED: "verify",
+    Event.RECOVERY_FAILED: "wait",
+}
+"""The phase that begins with a stage and lasts until the next one, whichever that is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Incidents:
+    """One line for each recovery that was opened.
+
+    `row` is where it was opened and `end_row` where it ended (`NOWHERE`: open at the end), `opened` and `ended` are
+    those instants (infinite: open). `task`, `agent` or `about` (a word's number) say whom it is about. `onset_row` is
+    the fault behind it in truth (`NOWHERE`: there was none, it was a false alarm) and `onset` its instant (NaN).
+    """
+
+    row: Rows
+    end_row: Rows
+    number: Integers
+    task: Integers
+    agent: Integers
+    about: Integers
+    opened: Floats
+    ended: Floats
+    onset_row: Rows
+    onset: Floats
+
+    @classmethod
+    def of(cls, tracks: Tracks) -> Incidents:
+        """The recoveries of a history, in order of opening."""
+        return tracks.derive(_incidents)
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def outcome(self, tracks: Tracks) -> Integers:
+        """The event that ended each, 0 for those that are open."""
+        return np.where(self.end_row >= 0, tracks.event[self.end_row], 0).astype(np.int64)
+
+    def open_at(self, row: int) -> Rows:
+        """Places of the recoveries that are open just before a row of the history."""
+        return np.flatnonzero((self.row < row) & ((self.end_row < 0) | (self.end_row >= row)))
+
+
+def _incidents(tracks: Tracks) -> Incidents:
+    opened = tracks.rows(Event.RECOVERY_OPENED)
+    number = tracks.incident[opened].astype(np.int64)
+    opened = opened[np.sort(np.unique(number, return_index=True)[1])]  # the first opening of each number
+    number = tracks.incident[opened].astype(np.int64)
+    end_row = _first_end(tracks, number)
+    onset_row = _used_once(_onsets(tracks, opened), opened, end_row, tracks)
+    return Incidents(
+        row=opened,
+        end_row=end_row,
+        number=number,
+        task=tracks.task[opened].astype(np.int64),
+        agent=tracks.agent[opened].astype(np.int64),
+        about=tracks.about[opened].astype(np.int64),
+        opened=tracks.time[opened],
+        ended=tracks.times(end_row, inf),
+        onset_row=onset_row,
+        onset=tracks.times(onset_row, nan),
+    )
+
+
+def _first_end(tracks: Tracks, number: Integers) -> Rows:
+    ends = tracks.rows(*INCIDENT_ENDS)
+    ends = ends[tracks.incident[ends] >= 0]
+    highest = max((int(numbers.max()) for numbers in (number, tracks.incident[ends]) if len(numbers)), default=-1)
+    first: Rows = np.full(highest + 2, NOWHERE, dtype=np.intp)  # the last place is for number -1
+    first[tracks.incident[ends][::-1]] = ends[::-1]
+    return first[number]
+
+
+# ------------------------------------------------------------------------------ onsets
+def task_faults(tracks: Tracks) -> Rows:
+    """Rows at which an attempt fails in truth: failed, timed out, or blocked because a unit that it held went away."""
+    rows = tracks.rows(Event.ATTEMPT_FAILED, Event.ATTEMPT_TIMED_OUT, Event.ATTEMPT_INTERRUPTED)
+    blocked = tracks.detail[rows] == tracks.number("resource_unavailable")
+    faults: Truths = (tracks.event[rows] != Event.ATTEMPT_INTERRUPTED) | blocked
+    return rows[faults]
+
+
+def void(tracks: Tracks, rows: Rows) -> Truths:
+    """Which of these attempts' ends were void: refused afterwards, or under an epoch that was fenced before."""
+    refused = tracks.rows(Event.ATTEMPT_REFUSED)
+    span = max((int(tracks.epoch[some].max()) for some in (rows, refused) if len(some)), default=0) + 2
+    keys = tracks.task[rows].astype(np.int64) * span + tracks.epoch[rows]
+    is_void = np.isin(keys, tracks.task[refused].astype(np.int64) * span + tracks.epoch[refused])
+    fence = tracks.latest_before(tracks.rows(Event.TASK_FENCED), rows, tracks.task)
+    fenced = np.where(fence >= 0, tracks.value[fence], -np.inf)
+    is_void |= tracks.epoch[rows] <= fenced
+    return is_void
+
+
+def truth(tracks: Tracks, row: int) -> str:
+    """The runbook's entry for the fault at this row: what a right diagnosis says."""
+    return {
+        Event.ATTEMPT_FAILED: "task_failures.execution_failure",
+        Event.ATTEMPT_TIMED_OUT: "task_failures.execution_failure",
+        Event.ATTEMPT_INTERRUPTED: "task_failures.resource_failure",
+        Event.AGENT_CRASHED: "system_failures.agent_failure",
+        Event.AGENT_HUNG: "system_failures.agent_failure",
+        Event.LINK_CUT: "system_failures.communication_failure",
+    }[Event(int(tracks.event[row]))]
+
+
+def _onsets(tracks: Tracks, opened: Rows) -> Rows:
+    """The latest fault of the same subject before each opening.
+
+    Of a task: the end of an attempt in `task_faults` that was not void, for the core heard of that one. Of an agent:
+    its crash or hang, unless it has come up again since; when it was up, the cut that separates it from the core. Of a
+    link: its cut.
+    """
+    faults = task_faults(tracks)
+    onset = tracks.latest_before(faults[~void(tracks, faults)], opened, tracks.task)
+    onset[tracks.task[opened] < 0] = NOWHERE
+    others = np.flatnonzero(tracks.task[opened] < 0)
+    if len(others):
+        agents, links = AgentTruth.of(tracks), LinkTruth.of(tracks)
+        for place in others:
+            row = int(opened[place])
+            agent = int(tracks.agent[row])
+            if agent < 0:
+                onset[place] = links.last_cut(int(tracks.about[row]), row)
+            elif (fault := agents.fault(agent, row)) != NOWHERE:
+                onset[place] = fault
+            elif not agents.down(agent, row):
+                onset[place] = links.cut_off(agent, row)
+    return onset
+
+
+def _used_once(onset: Rows, opened: Rows, end_row: Rows, tracks: Tracks) -> Rows:
+    """A fault that a verified recovery has ended is not behind a later one."""
+    seen: dict[int, list[int]] = {}
+    values, counts = np.unique(onset[onset >= 0], return_counts=True)
+    for place in np.flatnonzero(np.isin(onset, values[counts > 1])):
+        earlier = seen.setdefault(int(onset[place]), [])
+        if any(0 <= end < opened[place] and tracks.event[end] == Event.RECOVERY_VERIFIED for end in earlier):
+            onset[place] = NOWHERE
+        else:
+            earlier.append(int(end_row[place]))
+    return onset
+
+
+# ------------------------------------------------------------------------------ phases
+@dataclass(frozen=True)
+class Phases:
+    """Stretches of recoveries: `incident` is a place in `Incidents`, `stage` the `Event` that begins the stretch.
+
+    Instants in seconds. A stretch of an open recovery lasts until the end of the run.
+    """
+
+    incident: Rows
+    stage: Integers
+    begins: Floats
+    ends: Floats
+
+
+def phases(tracks: Tracks, incidents: Incidents) -> Phases:
+    """The stretches between a recovery's stages, from its opening to its end."""
+    rows = tracks.rows(*STAGES)
+    order = np.argsort(incidents.number, kind="stable")
+    if not len(order):
+        empty = np.empty(0)
+        return Phases(empty.astype(np.intp), empty.astype(np.int64), empty, empty)
+    numbers = incidents.number[order]
+    place = np.minimum(np.searchsorted(numbers, tracks.incident[rows]), len(numbers) - 1)
+    known = numbers[place] == tracks.incident[rows]
+    rows, place = rows[known], order[place[known]]
+    last = np.where(incidents.end_row >= 0, incidents.end_row, tracks.size)[place]
+    within = (rows >= incidents.row[place]) & (rows <= last)
+    rows, place = rows[within], place[within]
+    sequence = np.argsort(place, kind="stable")
+    rows, place = rows[sequence], place[sequence]
+    follows = np.append(place[1:] == place[:-1], np.zeros(min(1, len(place)), dtype=bool))
+    begins = tracks.time[rows]
+    ends = np.where(follows, np.append(begins[1:], nan), max(tracks.end, float(tracks.time[-1])))
+    stage = tracks.event[rows].astype(np.int64)
+    running = ~np.isin(stage, INCIDENT_ENDS)
+    return Phases(place[running], stage[running], begins[running], ends[running])

@@ -1,0 +1,1 @@
+"""How figures look: numbers as text, phrases, axes, colors."""

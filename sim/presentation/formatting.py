@@ -1,0 +1,106 @@
+"""Numbers for people: three significant digits, units, half-widths, and signs that any terminal can show."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from math import floor, isfinite, isinf, isnan, log10
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sim.stats.estimates import Estimate
+
+SIGNIFICANT = 3
+MOST_DECIMALS = 3
+UNIT_SIGNS = {"s": " s", "agent-s": " agent-s", "1/s": "/s", "fraction": " %"}
+"""Units that stand behind a number. Those that count things (tasks, retries) are named by what the number is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """Characters that a terminal may not have."""
+
+    holds: str = "✓"
+    fails: str = "✗"
+    plus_minus: str = "±"
+    bar: str = "█"
+    instant: str = "▏"
+    infinite: str = "∞"
+    dash: str = "–"
+    times: str = "×"
+
+
+UNICODE = Signs()
+ASCII = Signs("ok", "NO", "+/-", "#", "|", "inf", "-", "x")
+
+
+def signs(encoding: str | None) -> Signs:
+    """The signs that texts in this encoding can hold; None: they are never encoded, and hold any."""
+    try:
+        "".join(astuple(UNICODE)).encode(encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return UNICODE
+
+
+def quantity(value: float | None, unit: str = "", style: Signs = UNICODE) -> str:
+    """`32.5 s`, `6,493`, `97.5 %`, `1.97/s`; a dash where nothing was observed."""
+    if value is None or isnan(value):
+        return style.dash
+    number = _scaled(value, unit)
+    text = _digits(number, _decimals(number, SIGNIFICANT), style)
+    if unit not in UNIT_SIGNS and "." in text:
+        text = text.rstrip("0").rstrip(".")  # 5 recoveries, not 5.00
+    return text + UNIT_SIGNS.get(unit, "")
+
+
+def estimated(estimate: Estimate | None, style: Signs = UNICODE) -> str:
+    """`12.5 s` of one replication, `12.51 ± 0.63 s` of several: the half-width has two significant digits.
+
+    Where all replications agree there is no half-width to show.
+    """
+    if estimate is None:
+        return style.dash
+    low, high = estimate.ci95 or (estimate.mean, estimate.mean)
+    half_width = _scaled((high - low) / 2, estimate.unit)
+    mean = _scaled(estimate.mean, estimate.unit)
+    if not half_width > abs(mean) * 1e-9:  # rounding, not luck; or an infinite mean, which has none
+        return quantity(estimate.mean, estimate.unit, style)
+    decimals = _decimals(half_width, 2)
+    unit = UNIT_SIGNS.get(estimate.unit, "")
+    return f"{_digits(mean, decimals, style)} {style.plus_minus} {_digits(half_width, decimals, style)}{unit}"
+
+
+def difference(estimate: Estimate, style: Signs = UNICODE) -> str:
+    """The same with its sign: `+1.30 ± 0.12 s`; of two shares, in percentage points."""
+    text = estimated(estimate, style)
+    if estimate.unit == "fraction":
+        text = text.removesuffix("%") + "pp"
+    return f"+{text}" if estimate.mean > 0 else text
+
+
+def duration(seconds: float) -> str:
+    """A round time as a scenario writes it: `250ms`, `30s`, `10m`, `1h`."""
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("m", 60.0)):
+        if seconds >= length and (seconds / length).is_integer():
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds * 1000:g}ms" if 0 < seconds < 1 else f"{seconds:g}s"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`1 agent`, `2 agents`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def _scaled(value: float, unit: str) -> float:
+    return value * 100 if unit == "fraction" else value
+
+
+def _decimals(value: float, significant: int) -> int:
+    """Decimals that show so many significant digits, as far as `MOST_DECIMALS` do."""
+    return min(MOST_DECIMALS, max(0, significant - 1 - floor(log10(abs(value))))) if value and isfinite(value) else 0
+
+
+def _digits(value: float, decimals: int, style: Signs) -> str:
+    if isinf(value):
+        return style.infinite if value > 0 else f"-{style.infinite}"
+    return f"{value:,.{decimals}f}"

@@ -1,0 +1,1 @@
+"""Named random streams of one seed, and trajectories that branch off with other draws."""

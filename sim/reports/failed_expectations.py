@@ -1,0 +1,41 @@
+"""What a result says about its scenario's promises: which do not hold, and how to see that again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+from scenarios.fields.expectations import Expectation
+from sim.experiments.runs.replications import Result
+from sim.experiments.runs.summary import RunSummary
+
+
+def replay(name: str, seed: str, changes: Mapping[str, str] | None = None, replications: int = 1) -> str:
+    """The command that repeats a run: `recovery-bench run agent-failure --seed 7/3`."""
+    words = ["recovery-bench", "run", name, "--seed", seed]
+    if replications > 1:
+        words += ["--replications", str(replications)]
+    for path, value in (changes or {}).items():
+        words += ["--set", f"{path}={value}"]
+    return shlex.join(words)
+
+
+def failing_run(result: Result, expectation: Expectation) -> RunSummary | None:
+    """The first replication that by itself is not as expected; None when only their mean is not."""
+    for run in result.runs:
+        if not expectation.holds(run.metrics.get(expectation.metric)):
+            return run
+    return None
+
+
+def replay_of(result: Result, expectation: Expectation, name: str, changes: Mapping[str, str] | None = None) -> str:
+    """The command that shows again that an expectation does not hold."""
+    run = failing_run(result, expectation)
+    if run is not None:
+        return replay(name, run.seed, changes)
+    return replay(name, result.seed, changes, len(result.runs))
+
+
+def broken(result: Result) -> list[tuple[RunSummary, str]]:
+    """Violations of invariants in words, each with the replication in which it happened."""
+    return [(run, violation) for run in result.runs for violation in run.violations]

@@ -1,0 +1,149 @@
+"""What a picture of a run shows: its recoveries, its faults, its load, and the excerpt in which they are seen best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from scenarios.faults import FORMS, Group
+from sim.history import Event, History
+from sim.measures.metrics.queue import queue_depth
+from sim.measures.tables.event_table import Floats, Tracks
+from sim.measures.tables.recoveries import PHASE_AFTER, Incidents, phases
+
+Levels = tuple[Floats, Floats]
+"""A step function: the instants at which it changes, and its value from each on."""
+
+OUTCOMES = {
+    int(Event.RECOVERY_VERIFIED): "verified",
+    int(Event.RECOVERY_ESCALATED): "escalated",
+    int(Event.RECOVERY_DISMISSED): "dismissed",
+}
+LASTING = frozenset(form.kind for form in FORMS if "for_" in form.model_fields) - {"agent_hang", "agent_flap"}
+"""Faults that last to the end of the run when they are not cleared."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One recovery: whom it is about, when its fault happened and what it was, its phases, when it ended and how."""
+
+    subject: str
+    onset: float
+    cause: str
+    stretches: tuple[tuple[str, float, float], ...]
+    ended: float
+    outcome: str
+
+
+def recoveries(history: History) -> list[Lane]:
+    """The recoveries of a history that were opened after the warm-up, in order."""
+    tracks = Tracks.of(history)
+    incidents = Incidents.of(tracks)
+    outcome = incidents.outcome(tracks)
+    found = phases(tracks, incidents)
+    by_incident: dict[int, list[tuple[str, float, float]]] = {}
+    for place, stage, begins, ends in zip(found.incident, found.stage, found.begins, found.ends, strict=True):
+        by_incident.setdefault(int(place), []).append((PHASE_AFTER[Event(int(stage))], float(begins), float(ends)))
+    lanes = []
+    for place in range(len(incidents)):
+        opened = float(incidents.opened[place])
+        if opened < tracks.start:
+            continue
+        onset = float(incidents.onset[place])
+        stretches = by_incident.get(place, [])
+        if isfinite(onset):
+            stretches = [("detect", onset, opened), *stretches]
+        lanes.append(
+            Lane(
+                subject=tracks.subject(int(incidents.row[place])),
+                onset=onset if isfinite(onset) else opened,
+                cause=_cause(tracks, int(incidents.onset_row[place])),
+                stretches=tuple(stretches),
+                ended=min(float(incidents.ended[place]), tracks.end),
+                outcome=OUTCOMES.get(int(outcome[place]), "open"),
+            )
+        )
+    return lanes
+
+
+def _cause(tracks: Tracks, row: int) -> str:
+    if row < 0:
+        return "false alarm"
+    return f"{Event(int(tracks.event[row])).label.replace('.', ' ')}: {readable(tracks.subject(row))}"
+
+
+def interesting_window(history: History) -> tuple[float, float]:
+    """An excerpt that shows the first recovery (or fault) whole, with some time before it and after it."""
+    tracks = Tracks.of(history)
+    lanes = recoveries(history)
+    faults = [(start, stop) for start, stop, _ in injected(tracks) if start >= tracks.start]
+    spans = [(lane.onset, lane.ended) for lane in lanes[:1]] + faults[:1]
+    if not spans:
+        return tracks.start, min(tracks.end, tracks.start + 120.0)
+    first = min(start for start, _ in spans)
+    longest = max(stop for start, stop in spans if start < first + 60.0) - first
+    length = min(max(longest, 10.0), 600.0)
+    return max(0.0, first - 0.4 * length), min(tracks.end, first + 2.1 * length)
+
+
+def faults(history: History, lanes: Sequence[Lane]) -> list[tuple[float, float, str]]:
+    """What was injected, and what went wrong by itself in these recoveries: from when to when, and its name."""
+    found = injected(Tracks.of(history))
+    begun = {start for start, _, _ in found}
+    return sorted(found + [(lane.onset, lane.onset, lane.cause) for lane in lanes if lane.onset not in begun])
+
+
+def injected(tracks: Tracks) -> list[tuple[float, float, str]]:
+    """Injected faults: from when to when (the same instant where nothing lasts), and what happened to whom."""
+    found = []
+    clears = tracks.rows(Event.FAULT_CLEARED)
+    rows = tracks.rows(Event.FAULT_INJECTED)
+    for row in rows[tracks.detail[rows] != tracks.number(Group.kind)]:  # its faults have rows of their own
+        later = clears[clears > row]
+        for column in (tracks.detail, tracks.about, tracks.agent, tracks.task):
+            later = later[column[later] == column[row]]
+        kind = tracks.word(int(tracks.detail[row]))
+        begun = float(tracks.time[row])
+        unless_cleared = tracks.end if kind in LASTING else begun
+        lasted = float(tracks.time[later[0]]) if len(later) else unless_cleared
+        found.append((begun, lasted, f"{kind.replace('_', ' ')}: {readable(tracks.subject(int(row)))}"))
+    return found
+
+
+def readable(subject: str) -> str:
+    """`agent 3`, `agents – queue`: subjects of a history as a label has them."""
+    return subject.replace("|", " – ").replace(".", " ")
+
+
+def in_service(tracks: Tracks) -> Levels:
+    """How many attempts run: the instants at which that changes, and the number from then on."""
+    attempts = tracks.attempts
+    ended = attempts.ended[np.isfinite(attempts.ended)]
+    times = np.concatenate((attempts.started, ended))
+    changes = np.concatenate((np.ones(len(attempts.started)), -np.ones(len(ended))))
+    order = np.argsort(times, kind="stable")
+    return np.concatenate(([0.0], times[order])), np.concatenate(([0.0], np.cumsum(changes[order])))
+
+
+def in_line(tracks: Tracks) -> Levels:
+    """How many tasks stand in the queue's line, from the warm-up on."""
+    depth = queue_depth(tracks)
+    begins = tracks.start + np.concatenate(([0.0], np.cumsum(depth.seconds)))[:-1]
+    lasting = depth.seconds > 0
+    return begins[lasting], depth.levels[lasting]
+
+
+def within(function: Levels, begin: float, end: float) -> Levels:
+    """A step function between two instants, with both ends drawn."""
+    times, levels = function
+    if not len(times):
+        return np.array([begin, end]), np.zeros(2)
+    inside = (times > begin) & (times < end)
+    before = max(int(np.searchsorted(times, begin, side="right")) - 1, 0)
+    chosen = levels[inside]
+    first = levels[before]
+    last = chosen[-1] if len(chosen) else first
+    return np.concatenate(([begin], times[inside], [end])), np.concatenate(([first], chosen, [last]))

@@ -1,0 +1,236 @@
+"""The bench: a scenario and a seed become a run.
+
+A run is one replication: one world and one recovery core on one loop, and one history. Everything else that is known
+of it is a function of that history.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+import simpy
+
+from recovery import Supervisor, System
+from recovery.detection.failure_detector import patience_with_regular_beats
+from recovery.leadership import LeaseConfig
+from recovery.monitoring.telemetry import TelemetryTrail
+from recovery.stores.memory import MemoryTaskStore
+from scenarios import Scenario
+from scenarios.fields.csv_columns import files_sha256
+from sim.core.build import build_core, core_config
+from sim.core.cluster import CoreGroup, needs_group
+from sim.core.single_node import CoreHost, needs_host
+from sim.faults import Faults
+from sim.gc_tuning import rare_collections
+from sim.history import History
+from sim.history.storage import RowsInFile, RowsInMemory
+from sim.invariants import Violation, check_all
+from sim.loop import SimLoop
+from sim.measures import measure
+from sim.measures.metrics.diagnosis import as_frame, diagnoses
+from sim.randomness.branching import BranchingStreams, Trajectory
+from sim.randomness.streams import Streams
+from sim.world.task_store import NumberedTaskStore
+from sim.world.world import World
+
+BuildCore = Callable[[Scenario, System, Streams], Supervisor]
+BuildStore = Callable[[], MemoryTaskStore]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One replication and what is known of it. `seed` names it: `"7/0"` is replication 0 of seed 7.
+
+    Of a scenario that keeps a summary (`history: summary`), whatever needs single events raises `HistoryNotKept`.
+    """
+
+    scenario: Scenario
+    seed: str
+    record: History
+    metrics: dict[str, float | None]
+    violations: tuple[Violation, ...]
+    wall_seconds: float
+
+    @property
+    def events(self) -> int:
+        """Number of events in the history."""
+        return len(self.record)
+
+    @property
+    def virtual_seconds(self) -> float:
+        """Virtual time that the run covers."""
+        return self.scenario.duration
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """The history as a data frame: time, event, subject, task, agent, epoch, incident, value, detail, about."""
+        return self.record.frame()
+
+    @cached_property
+    def diagnosis(self) -> dict[str, dict[str, int]]:
+        """Recoveries by the fault there was, and what it was taken for."""
+        return diagnoses(self.record)
+
+    @property
+    def confusion(self) -> pd.DataFrame:
+        """The same as a data frame, faults in rows and diagnoses in columns: `sim.measures.confusion`."""
+        return as_frame(self.diagnosis)
+
+    @cached_property
+    def history_sha256(self) -> str:
+        """Hash of the history's canonical bytes: the same for the same scenario, seed and version, everywhere."""
+        return self.record.sha256()
+
+
+def run(
+    scenario: Scenario,
+    seed: int | str | None = None,
+    replication: int = 0,
+    *,
+    core: BuildCore = build_core,
+    store: BuildStore = NumberedTaskStore,
+    telemetry: bool = False,
+) -> Run:
+    """Run one replication of a scenario.
+
+    `seed` is the scenario's own when left out; a text such as `"7/3"` names seed and replication at once. `core` and
+    `store` build other recovery cores and task stores than the real ones: tests pass broken ones. With `telemetry`,
+    recoveries are told through OpenTelemetry's global providers as well, at seconds of virtual time after 1970 began
+    (`recovery.monitoring.telemetry` has the names); raises ModuleNotFoundError, with what to install, when its API is
+    absent.
+    """
+    began = time.perf_counter()
+    name = replication_name(scenario, seed, replication)
+    record = simulate(scenario, name, core, store, telemetry=telemetry)
+    found = check_all(record)
+    metrics = measure(record, found)
+    violations = tuple(violation for of_invariant in found.values() for violation in of_invariant)
+    made = Run(scenario, name, record, metrics, violations, time.perf_counter() - began)
+    if scenario.history == "summary":
+        made.diagnosis  # noqa: B018 - while it can be known
+        record.keep_no_rows()
+    return made
+
+
+def replication_name(scenario: Scenario, seed: int | str | None, replication: int = 0) -> str:
+    """`"7/0"` for seed 7, replication 0. Raises ValueError for what is no seed."""
+    chosen = scenario.seed if seed is None else seed
+    if isinstance(chosen, bool) or re.fullmatch(r"\d+(/.+)?", str(chosen), re.ASCII) is None:
+        raise ValueError(f"{chosen!r} is no seed; valid: a whole number from 0 on, or a text such as '7/3'")
+    return chosen if isinstance(chosen, str) and "/" in chosen else f"{chosen}/{replication}"
+
+
+def whole_seed(scenario: Scenario, seed: int | str | None) -> str:
+    """`"7"` for seed 7. Raises ValueError for what is no seed, and for `"7/3"`, which is one replication of it."""
+    if isinstance(seed, str) and "/" in seed:
+        raise ValueError(f"{seed} is one replication, and cannot tell luck from merit; valid: a whole seed")
+    return replication_name(scenario, seed).rpartition("/")[0]
+
+
+def simulate(
+    scenario: Scenario,
+    name: str,
+    core: BuildCore = build_core,
+    store: BuildStore = NumberedTaskStore,
+    *,
+    telemetry: bool = False,
+    follow: Callable[[History, simpy.Environment], object] | None = None,
+) -> History:
+    """The history of one replication, or of a trajectory that leaves one. `follow` may watch it from the beginning.
+
+    Raises BranchNotReached for a trajectory that leaves a run after its end.
+    """
+    loop = SimLoop()
+    try:
+        rows = RowsInFile() if scenario.history == "summary" else RowsInMemory()
+        history = History(loop.env, meta_of(scenario, name), rows)
+        streams = _streams(name, history, loop.env)
+        if follow is not None:
+            follow(history, loop.env)
+        task_store = store()
+        world = World(scenario, streams, loop, history, task_store)
+        system = world.system
+        if telemetry:
+            told = TelemetryTrail(system.audit, lambda: loop.env.now)
+            system = replace(system, audit=told)
+        host: CoreHost | CoreGroup | None = None
+        if needs_group(scenario):
+            cores = scenario.recovery.cores
+            lease = LeaseConfig(**cores.lease.model_dump())
+            host = CoreGroup(loop, world, system, lambda system: core(scenario, system, streams), cores.count, lease)
+            world.connect(host.messages, host.messages.receive)
+            loop.run_until_complete(host.boot())
+        elif needs_host(scenario):
+            host = CoreHost(loop, world, system, lambda system: core(scenario, system, streams))
+            loop.run_until_complete(host.boot())
+            world.connect(host.messages, host.messages.receive)
+        else:
+            supervisor = core(scenario, system, streams)
+            loop.run_until_complete(supervisor.start())
+            world.connect(supervisor)
+        world.start()
+        Faults(loop.env, streams, world, task_store, host).start(scenario.faults)
+        with rare_collections():
+            loop.env.run(until=scenario.duration)
+        if isinstance(streams, BranchingStreams):
+            streams.check_left(len(history))
+        if telemetry:
+            told.close()
+        history.close()
+        return history
+    finally:
+        loop.abandon()
+
+
+def _streams(name: str, history: History, env: simpy.Environment) -> Streams:
+    trajectory = Trajectory.parse(name)
+    if not trajectory.branches:
+        return Streams(name)
+    streams = BranchingStreams(trajectory)
+    streams.follow(history, env)
+    return streams
+
+
+def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
+    """The constants of a run that its measures need beside its events."""
+    checkpoint = scenario.tasks.checkpoint
+    detection = scenario.recovery.detection
+    return {
+        "scenario": scenario.name,
+        "seed": name,
+        "duration": scenario.duration,
+        "end": scenario.duration,
+        "warmup": scenario.warmup,
+        "agents": scenario.agents.count,
+        "slots": scenario.agents.slots,
+        "resources": {pool: settings.units for pool, settings in scenario.resources.items()},
+        "needs": dict(scenario.tasks.needs),
+        "conditions": scenario.resolved()["recovery"]["conditions"],
+        "checkpoint_cost": 0.0 if checkpoint is None else checkpoint.cost + scenario.storage.write,
+        "detector": detection.detector,
+        "heartbeat_interval": detection.heartbeat_interval,
+        "missed_heartbeats": detection.missed_heartbeats,
+        "patience": patience_with_regular_beats(core_config(scenario).detection),
+        "stalled_after": detection.stalled_after,
+        "resource_probe": detection.resource_probe,
+        "parallel": scenario.recovery.parallel,
+        "runbook_sha256": scenario.recovery.runbook_sha256,
+        "monitored": scenario.recovery.monitor is not None,
+        "clients": scenario.tasks.client.waits,
+        "files_sha256": files_sha256(scenario),
+        "steady_state": _steady_state(scenario),
+    }
+
+
+def _steady_state(scenario: Scenario) -> dict[str, Any] | None:
+    steady = scenario.steady_state
+    if steady is None:
+        return None
+    holds = [(each.expression, each.metric, each.operator, each.value) for each in steady.holds]
+    return {"window": steady.window, "holds": holds}

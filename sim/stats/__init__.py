@@ -1,0 +1,1 @@
+"""Estimates, intervals, paired differences, ranking and selection, precision."""

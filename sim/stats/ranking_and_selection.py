@@ -1,0 +1,188 @@
+"""Ranking and selection: the best of several settings, with as few replications as their differences allow.
+
+Procedure KN of S.-H. Kim and B. L. Nelson, "A fully sequential procedure for indifference-zone selection in
+simulation", ACM Transactions on Modeling and Computer Simulation 11 (2001), with c = 1: all settings are observed in a
+first stage, and then replication by replication those that are still in contention; who falls behind too far is
+eliminated. Where the best is ahead of every other by the indifference δ or more, it is selected with a probability of
+95 % or more. Observations are normal; those of one replication may depend on each other (common random numbers), and
+the more they do, the sooner it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, isfinite
+
+import numpy as np
+
+from scenarios.fields.metrics import Direction
+from sim.stats.estimates import CONFIDENCE
+
+SMALLEST, LARGEST = 1e-100, 1e100
+"""Between these is an indifference that can be squared."""
+FIRST = 10
+"""Replications of the first stage, n₀."""
+MOST = 1000
+"""Replications, unless said otherwise: then it is told that it was not decided."""
+
+
+class NotRankable(ValueError):
+    """An observation that no mean, or no difference of means, can be made of. `setting` is whose it is."""
+
+    def __init__(self, setting: int, reason: str) -> None:
+        super().__init__(reason)
+        self.setting = setting
+
+
+class KimNelson:
+    """The procedure: it is given what each replication observed, and says who is still in contention.
+
+    Settings are known by their places, from 0 on. `indifference`: the smallest difference of means that matters, in
+    the metric's unit. Raises ValueError for fewer than two settings, an indifference that is not above 0 and finite,
+    a first stage of fewer than two replications, and for fewer replications at `most` than that.
+    """
+
+    def __init__(
+        self,
+        settings: int,
+        indifference: float,
+        direction: Direction = "lower",
+        first: int = FIRST,
+        most: int = MOST,
+    ) -> None:
+        if settings < 2:
+            raise ValueError(f"{settings} setting leaves nothing to select; valid: 2 or more")
+        if not SMALLEST < indifference < LARGEST:
+            raise ValueError(f"an indifference of {indifference:g}; valid: more than 0, and of this world")
+        if first < 2:
+            raise ValueError(f"a first stage of {first}; valid: 2 replications or more, as it is for the variances")
+        if most < first:
+            raise ValueError(f"{most} replications at most; valid: {first} or more, as many as the first stage has")
+        self.contention: tuple[int, ...] = tuple(range(settings))
+        """Who is not eliminated; when it is decided, the best, and others only if their means are the same."""
+        self.eliminated: dict[int, int] = {}
+        """Who is, and after how many replications."""
+        self.replications = 0
+        """Replications so far, those without an observation included."""
+        self.decided = False
+        self.indifference = indifference
+        self._sign = -1.0 if direction == "higher" else 1.0  # inside, smaller is better
+        self.first = first
+        self.most = most
+        self._observed = 0
+        self._first_stage: list[list[float]] = []
+        self._sums = np.zeros(settings)
+        self._sums_at: dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
+        self._count_at: dict[int, int] = {}
+        self._limits = np.full((settings, settings), inf)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is decided, or there may be no more replications."""
+        return self.decided or self.replications >= self.most
+
+    @property
+    def unobserved(self) -> int:
+        """Replications in which nobody in contention observed the metric: they count for nothing but `most`."""
+        return self.replications - self._observed
+
+    @property
+    def best(self) -> int:
+        """The setting selected; while it is not decided, the one with the best mean so far. Of equals, the first."""
+        return min(self.contention, key=lambda each: self._sums[each])
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """Settings, best first: the others by how far their means are behind that of the best, over the replications
+        that both have. When someone was eliminated is no measure of it: much luck keeps a bad setting in contention.
+        """
+        best = self.best
+        behind = {best: -inf}
+        for each in range(len(self._sums)):
+            sums = self._sums_at.get(each, self._sums)
+            count = self._count_at.get(each, max(1, self._observed))
+            behind.setdefault(each, float(sums[each] - sums[best]) / count)
+        return tuple(sorted(behind, key=lambda each: (behind[each], each)))
+
+    def observe(self, values: Sequence[float | None]) -> tuple[int, ...]:
+        """Take the next replication: a value for each setting (those of eliminated ones are not looked at), None
+        where it observed nothing. Gives who is eliminated by it.
+
+        A replication in which nobody observed anything is left out. Raises NotRankable where only some did, as there
+        is no difference to those who did not; and for an infinite value, whose mean is infinite. In the first stage
+        an infinitely bad one is no error, as long as someone is finite: it is eliminated after the stage, before it is
+        compared with anyone.
+        """
+        if self.finished:
+            raise ValueError("it is finished and takes no more observations")
+        self.replications += 1
+        given = {each: values[each] for each in self.contention}
+        seen = {each: value for each, value in given.items() if value is not None}
+        if not seen:
+            return ()
+        for each in self.contention:
+            if each not in seen:
+                raise NotRankable(each, "observed nothing")
+            infinitely_bad = self._sign * seen[each] == inf
+            if not isfinite(seen[each]) and not (infinitely_bad and self._observed < self.first):
+                raise NotRankable(each, f"observed {seen[each]:g}")
+        row = [self._sign * seen.get(each, 0.0) for each in range(len(self._sums))]
+        among = list(self.contention)
+        self._sums[among] += np.array(row)[among]
+        self._observed += 1
+        if not np.isfinite(self._sums[among]).any():
+            last = next(each for each in among if not isfinite(row[each]))
+            raise NotRankable(last, f"observed {seen[last]:g}, as all others have by now,")
+        if self._observed < self.first:
+            self._first_stage.append(row)
+            return ()
+        gone: list[int] = []
+        if self._observed == self.first:
+            gone += self._end_first_stage([*self._first_stage, row])
+        gone += self._screen()
+        return tuple(sorted(gone))
+
+    def _end_first_stage(self, rows: list[list[float]]) -> list[int]:
+        """The variances of all differences, of which follows after how many replications a lead of any size is enough:
+        h² S² / δ², with h² = 2 c η (n₀ − 1).
+        """
+        observed = np.array(rows)
+        finite = np.isfinite(observed).all(axis=0)
+        self._first_stage = []
+        size = len(self._sums)
+        scale = 2 * eta(size, self.first) * (self.first - 1) / self.indifference**2
+        for each in np.flatnonzero(finite):
+            differences = observed[:, finite] - observed[:, [each]]
+            self._limits[each, finite] = scale * differences.var(axis=0, ddof=1)
+        return self._eliminate(~finite)
+
+    def _screen(self) -> list[int]:
+        """Eliminate whose mean is behind someone's by more than W(r) = max{0, δ/(2cr) · (h² S² / δ² − r)}.
+
+        When that is 0 for everybody, only those with the very best mean are left, and it is decided.
+        """
+        among = np.array(self.contention)
+        count = self._observed
+        means = self._sums[among] / count
+        limits = self._limits[np.ix_(among, among)]
+        margins = np.maximum(0.0, self.indifference / (2 * count) * (limits - count))
+        behind = np.zeros(len(self._sums), dtype=np.bool_)
+        behind[among] = (means[:, np.newaxis] - means[np.newaxis, :] > margins).any(axis=1)
+        gone = self._eliminate(behind)
+        left = list(self.contention)
+        self.decided = len(left) == 1 or bool((self._limits[np.ix_(left, left)] < count).all())
+        return gone
+
+    def _eliminate(self, which: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[int]:
+        gone = [each for each in self.contention if which[each]]
+        self.contention = tuple(each for each in self.contention if not which[each])
+        for each in gone:
+            self.eliminated[each] = self.replications
+            self._sums_at[each], self._count_at[each] = self._sums.copy(), self._observed
+        return gone
+
+
+def eta(settings: int, first: int) -> float:
+    """η of the procedure with c = 1, which solves ½ (1 + 2η)^(−(n₀ − 1)/2) = α / (k − 1)."""
+    alpha = 1 - CONFIDENCE
+    return float(((2 * alpha / (settings - 1)) ** (-2 / (first - 1)) - 1) / 2)

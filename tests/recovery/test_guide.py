@@ -302,32 +302,32 @@ def test_a_test_gives_each_command(command):
 
 
 SHOWN = {
-    "implement_idempotency": "recovery/test_state.py::test_restoring_twice_is_restoring_once",
-    "maintain_audit_trail": "recovery/test_engine.py::test_the_confidence_is_in_the_audit_trail",
+    "implement_idempotency": "recovery/actions/test_state.py::test_restoring_twice_is_restoring_once",
+    "maintain_audit_trail": "recovery/engine/test_engine.py::test_the_confidence_is_in_the_audit_trail",
     "ensure_consistency": "recovery/stores/test_task_stores.py::"
     "test_whatever_is_done_a_task_has_one_effect_and_no_void_epoch_has_one",
     "minimize_recovery_time": "sim/world/test_idle.py::test_recovery_in_a_perfect_world_takes_no_time_either",
-    "use_checkpoints": "recovery/test_state.py::test_the_latest_checkpoint_is_restored",
+    "use_checkpoints": "recovery/actions/test_state.py::test_the_latest_checkpoint_is_restored",
     "validate_states": "recovery/stores/test_task_stores.py::test_an_illegal_transition_is_a_defect_and_said_so",
-    "handle_partial_failures": "recovery/test_partial_failures.py::test_what_was_done_is_undone_before_the_try_is_over",
-    "monitor_progress": "recovery/test_detection.py::"
+    "handle_partial_failures": "recovery/actions/test_partial_failures.py::test_what_was_done_is_undone_before_the_try_is_over",
+    "monitor_progress": "recovery/detection/test_agent_detectors.py::"
     "test_silence_is_suspected_when_the_last_beat_is_three_intervals_old",
-    "verify_completeness": "recovery/test_engine.py::test_what_was_commanded_is_not_what_is_verified",
-    "check_consistency": "recovery/test_state.py::test_a_store_that_forgets_the_restore_point_is_noticed",
-    "validate_resources": "recovery/test_verification.py::test_a_task_may_hold_what_it_needs_and_no_more",
-    "test_functionality": "recovery/test_verification.py::test_a_task_that_runs_nowhere_is_not",
-    "minimize_downtime": "recovery/test_supervisor_agents.py::"
+    "verify_completeness": "recovery/engine/test_engine.py::test_what_was_commanded_is_not_what_is_verified",
+    "check_consistency": "recovery/actions/test_state.py::test_a_store_that_forgets_the_restore_point_is_noticed",
+    "validate_resources": "recovery/diagnosis/test_verification.py::test_a_task_may_hold_what_it_needs_and_no_more",
+    "test_functionality": "recovery/diagnosis/test_verification.py::test_a_task_that_runs_nowhere_is_not",
+    "minimize_downtime": "recovery/supervision/test_supervisor_agents.py::"
     "test_an_agent_that_cannot_be_restarted_is_an_operators_and_its_tasks_go_on_elsewhere",
     "optimize_restoration": "sim/world/test_execution.py::"
     "test_a_restored_attempt_pays_for_the_restore_and_does_the_rest_of_the_work",
-    "parallel_recovery": "recovery/test_overlap.py::test_an_agents_tasks_are_restored_side_by_side",
+    "parallel_recovery": "recovery/concurrency/test_bounded_gather.py::test_an_agents_tasks_are_restored_side_by_side",
     "efficient_checkpointing": "sim/world/test_execution.py::"
     "test_checkpoints_cost_agent_time_and_lie_at_multiples_of_their_interval",
-    "manage_recovery_resources": "sim/test_considerate.py::"
+    "manage_recovery_resources": "sim/core/test_recovery_load_limits.py::"
     "test_after_compensation_nobody_holds_units_while_the_next_try_waits",
-    "optimize_state_transfer": "recovery/test_commands.py::test_migrate_task_lets_it_go_on_from_its_checkpoint",
-    "balance_load": "recovery/test_slots.py::test_the_kinds_take_turns",
-    "control_impact": "sim/test_considerate.py::"
+    "optimize_state_transfer": "recovery/actions/test_commands.py::test_migrate_task_lets_it_go_on_from_its_checkpoint",
+    "balance_load": "recovery/concurrency/test_fair_semaphore.py::test_the_kinds_take_turns",
+    "control_impact": "sim/core/test_recovery_load_limits.py::"
     "test_with_a_cap_no_window_sees_more_than_burst_and_rate_allow_and_nothing_is_lost",
 }
 """The test that shows each best practice and each performance consideration."""

@@ -8,7 +8,7 @@ from recovery.monitoring.alerts import Severity
 from recovery.stores import inline
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import at_once, report, supervise
-from tests.recovery.test_supervisor_lifecycle import BrokenStore
+from tests.recovery.supervision.test_supervisor_lifecycle import BrokenStore
 
 
 def escalation(incident, *, opened_at=0.0, severity=Severity.WARNING, reason="retries exhausted"):

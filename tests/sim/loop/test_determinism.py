@@ -66,7 +66,7 @@ measure, scattered"""
 
 def traces(measure):
     """The traces of the program in several processes, each with its own hash seed and memory."""
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     program = PROGRAM.format(root=root).replace("measure, scattered", QUICK.strip(), 1)
     found = []
     for seed in range(RUNS):

@@ -12,7 +12,7 @@ import sim
 from scenarios import Scenario
 from sim.measures import needless_recoveries
 from sim.simulation import Run
-from tests.sim.test_turns_out_alive import without_restart
+from tests.sim.core.test_recovery_of_agents_that_respond import without_restart
 from tests.sim.world.stories import scenario, told
 
 WORK = ("attempt.", "task.completed", "task.fenced")

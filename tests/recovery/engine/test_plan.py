@@ -5,8 +5,8 @@ import pytest
 from recovery import RecoveryEngine
 from recovery.model import FailureKind, OnFailure, RecoveryStrategy, Step, TaskStatus
 from sim.loop import run
+from tests.recovery.actions.test_partial_failures import ALLOCATE, MIGRATE, UNDO, edited
 from tests.recovery.small_system import SmallSystem
-from tests.recovery.test_partial_failures import ALLOCATE, MIGRATE, UNDO, edited
 
 BLOCKED = {"kind": "resource_failure"}
 

@@ -94,7 +94,7 @@ import sys
 import scenarios
 from sim.experiments import sweep as module
 from sim.experiments.sweeps.designs import grid
-from tests.sim.experiments.test_sweep import COUNT, RESTART, VALUES
+from tests.sim.experiments.sweeps.test_sweep import COUNT, RESTART, VALUES
 
 module.SECONDS_TO_KEEP = 0.0
 scenario = scenarios.load("agent-failure").with_values(VALUES)

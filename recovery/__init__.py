@@ -1,46 +1,173 @@
-"""The recovery core: ordinary asyncio that detects failures, analyzes them and recovers from them as a runbook says.
+"""The recovery core: asyncio code that detects failures, analyzes them and recovers from them as a runbook says.
 
-It asks the system that it recovers through `recovery.ports`, and never whether that system is simulated.
+It reaches the system that it recovers through the ports of a `System`, whether that system is simulated or real. Each
+public name is imported when it is first used, so that `import recovery` loads little.
 """
 
-from recovery.actions.resources import ResourceRecovery
-from recovery.actions.state import StateRecovery
-from recovery.config import RecoveryConfig
-from recovery.diagnosis.verification import RecoveryVerification
-from recovery.engine.engine import Outcome, RecoveryEngine
-from recovery.model import Failure, FailureKind, Symptom, TaskStatus
-from recovery.monitoring.monitor import RecoveryMonitor
-from recovery.policies.breaker import BreakerPolicy, CircuitBreaker
-from recovery.policies.budget import BudgetPolicy, RetryBudget
-from recovery.policies.presets import PRESETS, preset
-from recovery.policies.retry import RetryPolicy
-from recovery.policies.tenacity_adapter import from_tenacity
-from recovery.ports import System
-from recovery.supervision.escalation_queue import Escalation, EscalationQueue
-from recovery.supervision.supervisor import Supervisor
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recovery.actions.resources import ResourceRecovery
+    from recovery.actions.state import StateRecovery
+    from recovery.audit import MemoryAudit
+    from recovery.config import DetectionConfig, RecoveryConfig
+    from recovery.diagnosis.verification import RecoveryVerification
+    from recovery.engine.engine import Outcome, RecoveryEngine
+    from recovery.errors import RecoveryBenchError
+    from recovery.journal import MemoryJournal
+    from recovery.model import (
+        AgentHealth,
+        Checkpoint,
+        Failure,
+        FailureKind,
+        LinkHealth,
+        QueueHealth,
+        ResourceHealth,
+        Symptom,
+        TaskStatus,
+        TaskView,
+    )
+    from recovery.monitoring.monitor import MonitorConfig, RecoveryMonitor
+    from recovery.null_ports import NoLogs, NoNetwork, NoQueues, NoResources
+    from recovery.policies.breaker import BreakerPolicy, CircuitBreaker
+    from recovery.policies.budget import BudgetPolicy, RetryBudget
+    from recovery.policies.presets import PRESETS, preset
+    from recovery.policies.retry import RetryPolicy
+    from recovery.policies.tenacity_adapter import from_tenacity
+    from recovery.ports import (
+        AgentPort,
+        AuditTrail,
+        LogPort,
+        NetworkPort,
+        QueuePort,
+        ResourcePort,
+        System,
+        TaskPort,
+        TaskStore,
+        TopologyPort,
+    )
+    from recovery.runbook.parser import RunbookError
+    from recovery.stores.memory import MemoryTaskStore
+    from recovery.stores.sync_adapter import inline, threaded
+    from recovery.supervision.escalation_queue import Escalation, EscalationQueue
+    from recovery.supervision.supervisor import Supervisor
 
 __all__ = [
     "PRESETS",
+    "AgentHealth",
+    "AgentPort",
+    "AuditTrail",
     "BreakerPolicy",
     "BudgetPolicy",
+    "Checkpoint",
     "CircuitBreaker",
+    "DetectionConfig",
     "Escalation",
     "EscalationQueue",
     "Failure",
     "FailureKind",
+    "LinkHealth",
+    "LogPort",
+    "MemoryAudit",
+    "MemoryJournal",
+    "MemoryTaskStore",
+    "MonitorConfig",
+    "NetworkPort",
+    "NoLogs",
+    "NoNetwork",
+    "NoQueues",
+    "NoResources",
     "Outcome",
+    "QueueHealth",
+    "QueuePort",
+    "RecoveryBenchError",
     "RecoveryConfig",
     "RecoveryEngine",
     "RecoveryMonitor",
     "RecoveryVerification",
+    "ResourceHealth",
+    "ResourcePort",
     "ResourceRecovery",
     "RetryBudget",
     "RetryPolicy",
+    "RunbookError",
     "StateRecovery",
     "Supervisor",
     "Symptom",
     "System",
+    "TaskPort",
     "TaskStatus",
+    "TaskStore",
+    "TaskView",
+    "TopologyPort",
     "from_tenacity",
+    "inline",
     "preset",
+    "threaded",
 ]
+
+_HOMES = {
+    "ResourceRecovery": "recovery.actions.resources",
+    "StateRecovery": "recovery.actions.state",
+    "MemoryAudit": "recovery.audit",
+    "DetectionConfig": "recovery.config",
+    "RecoveryConfig": "recovery.config",
+    "RecoveryVerification": "recovery.diagnosis.verification",
+    "Outcome": "recovery.engine.engine",
+    "RecoveryEngine": "recovery.engine.engine",
+    "RecoveryBenchError": "recovery.errors",
+    "MemoryJournal": "recovery.journal",
+    "AgentHealth": "recovery.model",
+    "Checkpoint": "recovery.model",
+    "Failure": "recovery.model",
+    "FailureKind": "recovery.model",
+    "LinkHealth": "recovery.model",
+    "QueueHealth": "recovery.model",
+    "ResourceHealth": "recovery.model",
+    "Symptom": "recovery.model",
+    "TaskStatus": "recovery.model",
+    "TaskView": "recovery.model",
+    "MonitorConfig": "recovery.monitoring.monitor",
+    "RecoveryMonitor": "recovery.monitoring.monitor",
+    "NoLogs": "recovery.null_ports",
+    "NoNetwork": "recovery.null_ports",
+    "NoQueues": "recovery.null_ports",
+    "NoResources": "recovery.null_ports",
+    "BreakerPolicy": "recovery.policies.breaker",
+    "CircuitBreaker": "recovery.policies.breaker",
+    "BudgetPolicy": "recovery.policies.budget",
+    "RetryBudget": "recovery.policies.budget",
+    "PRESETS": "recovery.policies.presets",
+    "preset": "recovery.policies.presets",
+    "RetryPolicy": "recovery.policies.retry",
+    "from_tenacity": "recovery.policies.tenacity_adapter",
+    "AgentPort": "recovery.ports",
+    "AuditTrail": "recovery.ports",
+    "LogPort": "recovery.ports",
+    "NetworkPort": "recovery.ports",
+    "QueuePort": "recovery.ports",
+    "ResourcePort": "recovery.ports",
+    "System": "recovery.ports",
+    "TaskPort": "recovery.ports",
+    "TaskStore": "recovery.ports",
+    "TopologyPort": "recovery.ports",
+    "RunbookError": "recovery.runbook.parser",
+    "MemoryTaskStore": "recovery.stores.memory",
+    "inline": "recovery.stores.sync_adapter",
+    "threaded": "recovery.stores.sync_adapter",
+    "Escalation": "recovery.supervision.escalation_queue",
+    "EscalationQueue": "recovery.supervision.escalation_queue",
+    "Supervisor": "recovery.supervision.supervisor",
+}
+"""The module that defines each public name."""
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'recovery' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from recovery.errors import RecoveryBenchError
+
 Path = tuple[str | int, ...]
 """Where a value stands in a scenario: `("faults", 0, "agent_crash", "at")`."""
 
@@ -17,7 +19,7 @@ TOLD = "scenario"
 LONGEST_VALUE = 60
 
 
-class ScenarioError(ValueError):
+class ScenarioError(RecoveryBenchError, ValueError):
     """A scenario that cannot be used. Its text is one line: `file:line: key.path: what is wrong; what would be valid`.
 
     `line` (from 1) and `path` are None and empty where they do not apply. `change` names the value that was set over

@@ -1,33 +1,51 @@
-"""The world in which things go wrong, and the bench around it.
+"""The simulation: a world in which things go wrong, and experiments with it.
 
 `run` gives one replication of a scenario, `replicate` several with their intervals, `compare` what a setting changes,
-`select` the best of several settings, `rare` how probable something is, `find_warmup` how long a scenario takes to
-settle; `sim.loop.SimLoop` is asyncio on SimPy's clock. What is asked for is imported when it is asked for, so that the
-loop alone stays light.
+`select` the best of several settings, `sweep` many settings, `rare` the probability of a rare event, `find_warmup` how
+long a scenario takes to settle. `SimLoop` is asyncio on SimPy's clock. Each public name is imported when it is first
+used, so that `import sim` loads little.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recovery.errors import RecoveryBenchError
+    from sim.core.build import build_core, core_config
     from sim.experiments.comparison.compare import Comparison, compare
     from sim.experiments.rare_events.estimate import Rare, rare
+    from sim.experiments.runs.backends import Backend
     from sim.experiments.runs.replications import Result, replicate
+    from sim.experiments.runs.summary import RunSummary
     from sim.experiments.runs.warmup import Warmup, find_warmup
     from sim.experiments.selection.result import Selection
     from sim.experiments.selection.select import select
     from sim.experiments.sweeps.sweep import Sweep, load_sweep, sweep
+    from sim.history import Event, History, HistoryNotKept
+    from sim.loop import Deadlock, Livelock, NoInputOutput, SimLoop
     from sim.simulation import Run, run
 
 __all__ = [
+    "Backend",
     "Comparison",
+    "Deadlock",
+    "Event",
+    "History",
+    "HistoryNotKept",
+    "Livelock",
+    "NoInputOutput",
     "Rare",
+    "RecoveryBenchError",
     "Result",
     "Run",
+    "RunSummary",
     "Selection",
+    "SimLoop",
     "Sweep",
     "Warmup",
+    "build_core",
     "compare",
+    "core_config",
     "find_warmup",
     "load_sweep",
     "rare",
@@ -38,22 +56,35 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Run": "sim.simulation",
-    "run": "sim.simulation",
+    "RecoveryBenchError": "recovery.errors",
+    "build_core": "sim.core.build",
+    "core_config": "sim.core.build",
     "Comparison": "sim.experiments.comparison.compare",
+    "compare": "sim.experiments.comparison.compare",
+    "Rare": "sim.experiments.rare_events.estimate",
+    "rare": "sim.experiments.rare_events.estimate",
+    "Backend": "sim.experiments.runs.backends",
+    "Result": "sim.experiments.runs.replications",
+    "replicate": "sim.experiments.runs.replications",
+    "RunSummary": "sim.experiments.runs.summary",
+    "Warmup": "sim.experiments.runs.warmup",
+    "find_warmup": "sim.experiments.runs.warmup",
     "Selection": "sim.experiments.selection.result",
     "select": "sim.experiments.selection.select",
     "Sweep": "sim.experiments.sweeps.sweep",
     "load_sweep": "sim.experiments.sweeps.sweep",
     "sweep": "sim.experiments.sweeps.sweep",
-    "compare": "sim.experiments.comparison.compare",
-    "Rare": "sim.experiments.rare_events.estimate",
-    "rare": "sim.experiments.rare_events.estimate",
-    "Result": "sim.experiments.runs.replications",
-    "replicate": "sim.experiments.runs.replications",
-    "Warmup": "sim.experiments.runs.warmup",
-    "find_warmup": "sim.experiments.runs.warmup",
+    "Event": "sim.history",
+    "History": "sim.history",
+    "HistoryNotKept": "sim.history",
+    "Deadlock": "sim.loop",
+    "Livelock": "sim.loop",
+    "NoInputOutput": "sim.loop",
+    "SimLoop": "sim.loop",
+    "Run": "sim.simulation",
+    "run": "sim.simulation",
 }
+"""The module that defines each public name."""
 
 
 def __dir__() -> list[str]:

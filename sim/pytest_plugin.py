@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from recovery.errors import RecoveryBenchError
+
 if TYPE_CHECKING:
     from scenarios import Scenario
     from sim.experiments.runs.replications import Result
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 SUFFIX = ".scenario.yaml"
 
 
-class DoesNotHold(Exception):
+class DoesNotHold(RecoveryBenchError):
     """A scenario's promises do not hold. The text says which, what was observed, and how to see it again."""
 
 

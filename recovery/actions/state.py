@@ -9,12 +9,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checkpoints import is_intact
+from recovery.errors import RecoveryBenchError
 from recovery.model import FINISHED, Checkpoint, Incident
 from recovery.policies.durations import Seconds
 from recovery.ports import System
 
 
-class CheckpointValidationError(ValueError):
+class CheckpointValidationError(RecoveryBenchError, ValueError):
     """A checkpoint is not what was written."""
 
 

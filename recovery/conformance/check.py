@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from recovery.errors import RecoveryBenchError
 from recovery.ports import System
 
 PATIENCE = 30.0
@@ -14,7 +15,7 @@ PATIENCE = 30.0
 AGENT = "agent.0"
 
 
-class NotConformant(AssertionError):
+class NotConformant(RecoveryBenchError, AssertionError):
     """A port does not keep what it promises. The text says what was asked, what came, and what should have."""
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from recovery.errors import RecoveryBenchError
 from recovery.stores.sql_tasks import SqlTaskStore
 
 
-class Fenced(Exception):
+class Fenced(RecoveryBenchError):
     """This attempt may not act any more: its agent was taken for dead, and the task goes on elsewhere."""
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.engine import make_url
 
 from recovery.audit import AuditEntry
+from recovery.errors import RecoveryBenchError
 from recovery.local import agent_registry, task_queue
 from recovery.local.attempt import Attempt
 from recovery.local.config import LocalConfig
@@ -49,7 +50,7 @@ def add_up(attempt: Attempt) -> Any:
     return total
 
 
-class DemoFailed(RuntimeError):
+class DemoFailed(RecoveryBenchError, RuntimeError):
     """Something did not happen that had to."""
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from recovery.errors import RecoveryBenchError
 from recovery.local.attempt import Handler
 from recovery.local.config import LocalConfig
 from recovery.local.json_lines import Lines
@@ -27,7 +28,7 @@ main(int(sys.argv[1]))
 """
 
 
-class NurseryGone(RuntimeError):
+class NurseryGone(RecoveryBenchError, RuntimeError):
     """The process that starts all others has ended."""
 
 

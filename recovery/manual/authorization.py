@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from recovery.audit import AuditEntry
+from recovery.errors import RecoveryBenchError
 from recovery.manual.operators import Operators, Role
 from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.tables import AUDIT
@@ -22,7 +23,7 @@ WINDOW = 60.0
 TOO_OFTEN = "too many attempts"
 
 
-class Refused(Exception):
+class Refused(RecoveryBenchError):
     """An operator is not let in. One line: why, and what would be valid."""
 
 

@@ -17,6 +17,7 @@ from recovery.detection.orphaned_tasks import seen
 from recovery.diagnosis.explanation import explain
 from recovery.engine.engine import RecoveryEngine
 from recovery.engine.plan import Plan
+from recovery.errors import RecoveryBenchError
 from recovery.local import resource_pools, task_queue
 from recovery.local.config import LocalConfig
 from recovery.local.ports import local_ports
@@ -36,7 +37,7 @@ BY_HAND = -2
 """The number of an incident that an operator recovers, on record: it is none of the core's."""
 
 
-class NotPossible(Exception):
+class NotPossible(RecoveryBenchError):
     """What an operator asks for cannot be done with this task, as it stands. One line; nothing has changed."""
 
 

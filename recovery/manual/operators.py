@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recovery.atomic_file import whole_file
+from recovery.errors import RecoveryBenchError
 
 _NAME = re.compile(r"[\w.@-]{1,64}")
 _SECRET_BYTES = 32
@@ -27,7 +28,7 @@ _SHARED = stat.S_IWGRP | stat.S_IWOTH
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
 
-class OperatorsError(Exception):
+class OperatorsError(RecoveryBenchError):
     """Something is wrong with an operators file, or with what is asked of it. One line."""
 
 

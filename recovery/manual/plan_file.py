@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from recovery.errors import RecoveryBenchError
 from recovery.model import RecoveryStrategy
 
 MOST_BYTES = 1024**2
 
 
-class PlanFileError(Exception):
+class PlanFileError(RecoveryBenchError):
     """A file is no plan, or none that can be executed. One line."""
 
 

@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from recovery.errors import RecoveryBenchError
+
 Place = tuple[str | int, ...]
 """Where a value stands in a runbook: `("task_failures", "execution_failure", "recovery", 0)`."""
 
@@ -25,7 +27,7 @@ VALID = "valid: a runbook in YAML, or a Markdown guide (*.md) with ```yaml block
 _FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^\s`]*)[^`]*")
 
 
-class RunbookError(ValueError):
+class RunbookError(RecoveryBenchError, ValueError):
     """A runbook is not valid. The message is one line: file, line, key, what is wrong, what would be valid."""
 
     def __init__(self, message: str) -> None:

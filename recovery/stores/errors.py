@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError
 
+from recovery.errors import RecoveryBenchError
 
-class StoreError(Exception):
+
+class StoreError(RecoveryBenchError):
     """A store cannot do what it was asked for. The text says which store, what is wrong, and what to do about it."""
 
 

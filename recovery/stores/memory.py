@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from recovery.checkpoints import sealed
+from recovery.errors import RecoveryBenchError
 from recovery.model import FINISHED, HALTED, LEGAL_TRANSITIONS, Checkpoint, TaskStatus
 
 _RUNNING, _COMPLETED = TaskStatus.RUNNING, TaskStatus.COMPLETED
 
 
-class IllegalTransition(RuntimeError):
+class IllegalTransition(RecoveryBenchError, RuntimeError):
     """The core tried to move a task where it cannot go: a defect of the core, never of its input."""
 
 

@@ -22,6 +22,8 @@ from sqlalchemy import (
     update,
 )
 
+from recovery.errors import RecoveryBenchError
+
 VERSION = 2
 METADATA = MetaData()
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # the only type that SQLite numbers rows with by itself
@@ -153,7 +155,7 @@ MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _local}
 """What makes a store of this version one of the next."""
 
 
-class NewerSchema(Exception):
+class NewerSchema(RecoveryBenchError):
     """A store was made by a later version of this program."""
 
 

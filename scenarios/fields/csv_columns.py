@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from recovery.errors import RecoveryBenchError
 from scenarios.errors import instead, invalid, shown
 from scenarios.fields.base import Form, Settings
 from scenarios.fields.quantities import Quantity, seconds
@@ -65,7 +66,7 @@ class FromFile(Form):
         return self
 
 
-class _WrongFile(ValueError):
+class _WrongFile(RecoveryBenchError, ValueError):
     """Something is wrong in a file; `key` is the scenario's key that it is about."""
 
     def __init__(self, problem: str, key: str = "file") -> None:

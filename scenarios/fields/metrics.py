@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from recovery.errors import RecoveryBenchError
 from scenarios.errors import nearest
 
 Direction = Literal["lower", "higher"] | None
@@ -58,7 +59,7 @@ SIGNALS = {
 """What alarms go by."""
 
 
-class UnknownMetric(ValueError):
+class UnknownMetric(RecoveryBenchError, ValueError):
     """No metric has this name; `near` is the one that was probably meant, or None."""
 
     def __init__(self, name: str, near: str | None) -> None:

@@ -11,6 +11,8 @@ from typing import Any, NoReturn, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from recovery.errors import RecoveryBenchError
+
 ROW = np.dtype(
     [
         ("time", "<f8"),
@@ -32,7 +34,7 @@ Row = tuple[float, int, int, int, int, int, float, int, int]
 """A row as it is recorded, in the order of `ROW`."""
 
 
-class HistoryNotKept(LookupError):
+class HistoryNotKept(RecoveryBenchError, LookupError):
     """The events of a run are asked for that has kept none."""
 
 

@@ -8,21 +8,22 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NoReturn
 
+from recovery.errors import RecoveryBenchError
 from sim.loop.handles import by_number
 
 _MACHINERY: Final = (str(Path(asyncio.__file__).parent), str(Path(__file__).with_name("loop")))
 _TASKS_SHOWN: Final = 20
 
 
-class Deadlock(RuntimeError):
+class Deadlock(RecoveryBenchError, RuntimeError):
     """Nothing is scheduled, and yet somebody waits. The message names who waits on what, and where."""
 
 
-class Livelock(RuntimeError):
+class Livelock(RecoveryBenchError, RuntimeError):
     """Callbacks go on causing callbacks at one instant, and time cannot advance."""
 
 
-class NoInputOutput(NotImplementedError):
+class NoInputOutput(RecoveryBenchError, NotImplementedError):
     """Virtual time knows no sockets, pipes, subprocesses or signals."""
 
 

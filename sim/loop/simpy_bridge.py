@@ -12,6 +12,8 @@ from simpy.resources.container import ContainerGet
 from simpy.resources.resource import PriorityRequest, Request
 from simpy.resources.store import PriorityStore, StoreGet
 
+from recovery.errors import RecoveryBenchError
+
 if TYPE_CHECKING:
     from sim.loop.event_loop import SimLoop
 
@@ -78,7 +80,7 @@ def process(loop: SimLoop, awaitable: Awaitable[Any]) -> Event:
     return event
 
 
-class RaisedInTask(Exception):
+class RaisedInTask(RecoveryBenchError):
     """Carries an error into SimPy, which raises `type(error)(*error.args)`: rebuilt, this is the error itself."""
 
     def __new__(cls, error: BaseException) -> Any:

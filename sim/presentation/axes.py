@@ -10,10 +10,11 @@ from matplotlib import axis as mpl_axis
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from recovery.errors import RecoveryBenchError
 from sim.presentation.figure_style import FAINT, GRID, styled
 
 
-class NoPicture(ValueError):
+class NoPicture(RecoveryBenchError, ValueError):
     """What cannot be drawn. One line: why, and what would be valid."""
 
 

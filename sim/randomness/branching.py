@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import simpy
 
+from recovery.errors import RecoveryBenchError
 from sim.history import History
 from sim.loop.callbacks import after
 from sim.randomness.streams import STANDARD_UNIFORM, Indexed, Residual, Samplable, Streams, values
@@ -24,7 +25,7 @@ TRIES = 64
 TRIES_SIZE = 1024
 
 
-class BranchNotReached(ValueError):
+class BranchNotReached(RecoveryBenchError, ValueError):
     """A run has fewer events than the trajectory follows before it leaves. One line: which, and what would be valid."""
 
 

@@ -15,6 +15,7 @@ from math import inf, isfinite
 
 import numpy as np
 
+from recovery.errors import RecoveryBenchError
 from scenarios.fields.metrics import Direction
 from sim.stats.estimates import CONFIDENCE
 
@@ -26,7 +27,7 @@ MOST = 1000
 """Replications, unless said otherwise: then it is told that it was not decided."""
 
 
-class NotRankable(ValueError):
+class NotRankable(RecoveryBenchError, ValueError):
     """An observation that no mean, or no difference of means, can be made of. `setting` is whose it is."""
 
     def __init__(self, setting: int, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic_core import PydanticCustomError
 
+from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
 from scenarios.errors import instead
 from scenarios.fields.expectations import Expectation, parse
@@ -15,7 +16,7 @@ NATURAL = "natural"
 """The level that leads to the metric by itself, where there is one."""
 
 
-class RareError(ValueError):
+class RareError(RecoveryBenchError, ValueError):
     """What is asked for makes no sense. One line: what is wrong, and what would be valid."""
 
 

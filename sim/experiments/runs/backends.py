@@ -21,6 +21,8 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from recovery.errors import RecoveryBenchError
+
 Name = Literal["loky", "dask", "ray"]
 NAMES: tuple[Name, ...] = ("loky", "dask", "ray")
 ANSWER_SECONDS = 10
@@ -42,11 +44,11 @@ RAY_ROUND = 64
 T = TypeVar("T")
 
 
-class BackendError(Exception):
+class BackendError(RecoveryBenchError):
     """A backend cannot be used. One line: why, and what would be valid."""
 
 
-class WorkersDied(Exception):
+class WorkersDied(RecoveryBenchError):
     """Processes that execute runs have died, and again when their runs were given to others."""
 
 

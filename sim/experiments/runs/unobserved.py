@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from recovery.errors import RecoveryBenchError
+
 LIKELY = ("recovery.time.mean", "tasks.sojourn.mean")
 """What people ask for most."""
 
 
-class NeverObserved(ValueError):
+class NeverObserved(RecoveryBenchError, ValueError):
     """A metric that was asked for has no observation. One line: which, where there is none, and what would be valid."""
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from sim.experiments.runs.backends import Backend
@@ -48,7 +49,7 @@ IN_SYSTEM = "tasks.in_system.mean"
 THROUGHPUT = "tasks.throughput"
 
 
-class NoWarmup(ValueError):
+class NoWarmup(RecoveryBenchError, ValueError):
     """No warm-up can be found. One line: of what, why, and what would be valid."""
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import ceil, isfinite
 from typing import Any
 
+from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
 from scenarios.documents.overrides import value_of
 from scenarios.errors import ScenarioError
@@ -33,7 +34,7 @@ RUNS_ON_A_CLUSTER = 64
 """Runs in a batch where nobody knows how many workers there are."""
 
 
-class NotSelectable(ValueError):
+class NotSelectable(RecoveryBenchError, ValueError):
     """A metric by which nothing can be selected. One line: why, and what would be valid."""
 
 

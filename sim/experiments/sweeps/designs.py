@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
+from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
 from scenarios.documents.overrides import value_of
 
@@ -21,7 +22,7 @@ Point = Mapping[str, str]
 MOST_POINTS = 100_000
 
 
-class DesignError(ValueError):
+class DesignError(RecoveryBenchError, ValueError):
     """A design that makes no sense. One line: what is wrong, and what would be valid."""
 
 

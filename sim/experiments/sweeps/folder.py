@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recovery.atomic_file import LEFT, whole_file
+from recovery.errors import RecoveryBenchError
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.sweeps.designs import Point
 
@@ -40,7 +41,7 @@ Finished = tuple[str, int]
 """A point's key, and the number of a replication."""
 
 
-class SweepFolderError(Exception):
+class SweepFolderError(RecoveryBenchError):
     """A folder cannot be used. One line: which, what is wrong, and what would be valid."""
 
 

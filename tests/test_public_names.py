@@ -1,0 +1,68 @@
+"""The public names of the three packages, and the base class of their errors."""
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import recovery
+import scenarios
+import sim
+from recovery.leadership import Deposed
+
+RECOVERY = """
+    PRESETS AgentHealth AgentPort AuditTrail BreakerPolicy BudgetPolicy Checkpoint CircuitBreaker DetectionConfig
+    Escalation EscalationQueue Failure FailureKind LinkHealth LogPort MemoryAudit MemoryJournal MemoryTaskStore
+    MonitorConfig NetworkPort NoLogs NoNetwork NoQueues NoResources Outcome QueueHealth QueuePort RecoveryBenchError
+    RecoveryConfig RecoveryEngine RecoveryMonitor RecoveryVerification ResourceHealth ResourcePort ResourceRecovery
+    RetryBudget RetryPolicy RunbookError StateRecovery Supervisor Symptom System TaskPort TaskStatus TaskStore TaskView
+    TopologyPort from_tenacity inline preset threaded
+"""
+SCENARIOS = "RecoveryBenchError Scenario ScenarioError UnknownMetric load loads names path"
+SIM = """
+    Backend Comparison Deadlock Event History HistoryNotKept Livelock NoInputOutput Rare RecoveryBenchError Result Run
+    RunSummary Selection SimLoop Sweep Warmup build_core compare core_config find_warmup load_sweep rare
+    replicate run select sweep
+"""
+
+
+@pytest.mark.parametrize(("package", "names"), [(recovery, RECOVERY), (scenarios, SCENARIOS), (sim, SIM)])
+def test_each_package_exports_exactly_these_names(package, names):
+    assert package.__all__ == names.split()
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    assert set(names.split()) <= set(dir(package))
+
+
+@pytest.mark.parametrize("package", [recovery, sim])
+def test_an_unknown_name_is_an_attribute_error(package):
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
+        _ = package.nothing
+
+
+def test_every_error_derives_from_one_base_class():
+    """`Deposed` is the one exception: it cancels the tasks of a core that has lost its lease, as asyncio does."""
+    errors = {each for package in (recovery, scenarios, sim) for each in exceptions_of(package)}
+    assert len(errors) > 30
+    assert {each for each in errors if not issubclass(each, recovery.RecoveryBenchError)} == {Deposed}
+    assert recovery.RecoveryBenchError is scenarios.RecoveryBenchError is sim.RecoveryBenchError
+
+
+@pytest.mark.parametrize("package", ["recovery", "sim", "sim.loop"])
+def test_importing_a_package_loads_no_heavy_library(package):
+    script = f"import sys, {package}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert set(loaded).isdisjoint({"matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "scipy", "sqlalchemy"})
+
+
+def exceptions_of(package):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if module.name.endswith("__main__"):
+            continue
+        found = importlib.import_module(module.name)
+        for each in vars(found).values():
+            if inspect.isclass(each) and issubclass(each, BaseException) and each.__module__ == found.__name__:
+                yield each

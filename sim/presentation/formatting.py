@@ -27,10 +27,11 @@ class Signs:
     infinite: str = "∞"
     dash: str = "–"
     times: str = "×"
+    ellipsis: str = "…"
 
 
 UNICODE = Signs()
-ASCII = Signs("ok", "NO", "+/-", "#", "|", "inf", "-", "x")
+ASCII = Signs("ok", "NO", "+/-", "#", "|", "inf", "-", "x", "...")
 
 
 def signs(encoding: str | None) -> Signs:

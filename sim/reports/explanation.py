@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from scenarios import Scenario
+from scenarios import Scenario, path
 from scenarios.fields.distributions import Constant
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.sections.detection import DetectionSettings
@@ -21,18 +22,41 @@ from sim.reports.ascii_timeline import sketch
 from sim.reports.faults import in_words
 from sim.reports.settings import also_set
 
+HEADINGS = {"documented": "Documented failures", "variants": "Variants of them", "compound": "Compound failures"}
+"""The folders of the scenarios that ship, in the order in which `list` prints them."""
 
-def catalogue(found: Sequence[Scenario]) -> Table:
-    """A table of scenarios: name, first sentence of the description, the documented failure that it exercises."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("scenario", no_wrap=True, style="bold")
-    table.add_column("what happens", ratio=1)
-    table.add_column("documents", no_wrap=True)
-    for scenario in found:
-        table.add_row(
-            scenario.name, first_sentence(scenario.description), (scenario.documents or "").rpartition(".")[2]
-        )
-    return table
+
+def catalogue(found: Sequence[Scenario], width: int, style: Signs = UNICODE) -> Text:
+    """One line per scenario that ships, grouped by its folder: the name, and what happens, cut at `width` columns."""
+    text = Text(no_wrap=True)
+    for folder, heading in HEADINGS.items():
+        group = [scenario for scenario in found if path(scenario.name).parent.name == folder]
+        names = max((len(scenario.name) for scenario in group), default=0)
+        text.append(f"{heading}\n", "bold")
+        for scenario in group:
+            summary = shortened(summary_of(scenario.description), width - names - 4, style)
+            text.append(f"  {scenario.name:{names}}  {summary}\n")
+        text.append("\n")
+    text.append("explain one: recovery-bench show NAME")
+    return text
+
+
+def summary_of(description: str) -> str:
+    """The first sentence, without the name of the scenario that this one varies: its own name begins with that."""
+    sentence = first_sentence(description)
+    if variant := re.match(r"A variant of [\w-]+: ", sentence):
+        return capitalized(sentence[variant.end() :])
+    return re.sub(r"^The control of [\w-]+: ", "Control: ", sentence)
+
+
+def shortened(text: str, width: int, style: Signs = UNICODE) -> str:
+    """The text in at most `width` columns: cut after a clause, or after a word and with an ellipsis."""
+    if len(text) <= width:
+        return text
+    clauses = [text[: end.start()] + "." for end in re.finditer(r", |: ", text) if end.start() < width]
+    if clauses and len(clauses[-1]) > width // 2:
+        return clauses[-1]
+    return textwrap.shorten(text, max(width, len(style.ellipsis)), placeholder=style.ellipsis)
 
 
 def first_sentence(text: str) -> str:

@@ -12,7 +12,7 @@ from sim.cli.output.files import STDOUT, check_writable, write_json
 
 
 def list_(json: Json = None, no_color: NoColor = False) -> None:
-    """List the scenarios that ship."""
+    """List the scenarios that ship, one a line."""
     import scenarios
 
     check_writable("--json", json)
@@ -24,9 +24,11 @@ def list_(json: Json = None, no_color: NoColor = False) -> None:
         ]
         write_json(json, rows)
     if json != STDOUT:
+        from sim.presentation.formatting import signs
         from sim.reports.explanation import catalogue
 
-        console(no_color).print(catalogue(found))
+        out = console(no_color)
+        out.print(catalogue(found, out.width, signs(out.encoding)))
 
 
 def show(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, update
 
+import recovery
 from recovery.checkpoints import sealed
 from recovery.runbook import catalogue
 from recovery.stores.database import Database
@@ -358,7 +359,7 @@ def test_what_is_no_text_is_refused_in_one_line(desk):
     assert desk.refused("task", "analyze", "task.7").startswith("alice: is no operator with that token")
 
 
-PAGE = Path(catalogue.__file__).with_name("README.md").read_text(encoding="utf-8")
+PAGE = Path(recovery.__file__).with_name("README.md").read_text(encoding="utf-8")
 
 
 def alike(text):

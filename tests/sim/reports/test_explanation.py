@@ -9,8 +9,18 @@ from rich.console import Console
 
 import scenarios
 from scenarios import Scenario
+from sim.presentation.formatting import ASCII, UNICODE
 from sim.presentation.phrases import listed
-from sim.reports.explanation import explanation, first_sentence, hit, injected, retries, should_happen
+from sim.reports.explanation import (
+    catalogue,
+    explanation,
+    first_sentence,
+    hit,
+    injected,
+    retries,
+    shortened,
+    should_happen,
+)
 from sim.reports.settings import also_set
 from tests.scenarios.whole import WHOLE
 
@@ -341,3 +351,20 @@ def test_what_a_scenario_extends_is_told(tmp_path):
 def test_the_timeline_is_on_the_page():
     assert "When\n" in page(MINIMAL)
     assert "load, 1/s" in page(MINIMAL)
+
+
+@pytest.mark.parametrize(
+    ("width", "style", "shown"),
+    [
+        (60, UNICODE, "Two agents crash, and one of them twice."),
+        (20, UNICODE, "Two agents crash."),
+        (14, UNICODE, "Two agents…"),
+        (14, ASCII, "Two agents..."),
+    ],
+)
+def test_a_summary_is_cut_after_a_clause_or_a_word(width, style, shown):
+    assert shortened("Two agents crash, and one of them twice.", width, style) == shown
+
+
+def test_every_summary_fits_into_80_columns_uncut():
+    assert "…" not in catalogue([scenarios.load(name) for name in scenarios.names()], 80).plain

@@ -16,10 +16,8 @@ from sim.core.single_node import CoreHost
 from sim.history import Event
 from sim.loop.callbacks import after
 from sim.randomness.streams import Streams
-from sim.world.agents import Agent
-from sim.world.execution import Attempt
+from sim.world.entities import Agent, Attempt, Task
 from sim.world.slowdowns import Slowdowns
-from sim.world.tasks import Task
 from sim.world.world import World
 
 Member = TypeVar("Member", Agent, Attempt)

@@ -18,7 +18,7 @@ from sim.faults.injection import Site
 from sim.history import Event
 from sim.loop.callbacks import Timer, after, disarm
 from sim.measures.tables.ground_truth import AGENT_CHANGES
-from sim.world.execution import Attempt
+from sim.world.entities import Attempt
 
 POOL_CHANGES = (
     Event.RESOURCE_ALLOCATED,

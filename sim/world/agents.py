@@ -7,7 +7,6 @@ and messages that it had sent are on their way all the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import simpy
 
@@ -16,38 +15,11 @@ from recovery.stores import PlainTaskStore
 from scenarios.schema import AgentSettings, TaskSettings
 from sim.history import Event, History
 from sim.world.clocks import Clock
-from sim.world.execution import Attempt, Execution
+from sim.world.entities import Agent, Attempt, Task
+from sim.world.execution import Execution
 from sim.world.network import Network
 from sim.world.queue import TaskQueue
 from sim.world.resources import Allocation, Pools
-from sim.world.tasks import Task
-
-
-@dataclass(eq=False)
-class Agent:
-    """One agent. Its incarnation counts its starts: messages to an earlier one reach nobody."""
-
-    number: int
-    slots: int
-    up: bool = True
-    hung: bool = False
-    beating: bool = False  # while it hangs: its heart is a thread of its own
-    incarnation: int = 0
-    clock_rate: float = 1.0  # at which its clock runs
-    free_slots: int = 0
-    attempts: dict[Attempt, None] = field(default_factory=dict)
-    holds: dict[Task, None] = field(default_factory=dict)  # delivered to it, and not settled
-    unread: list[tuple[Task, int, int]] = field(default_factory=list)  # arrived while it hung
-    name: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.name = f"agent.{self.number}"
-        self.free_slots = self.slots
-
-    @property
-    def responding(self) -> bool:
-        """Whether its process answers."""
-        return self.up and not self.hung
 
 
 class Agents:

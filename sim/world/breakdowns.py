@@ -12,7 +12,8 @@ import simpy
 
 from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Residual, Samplable, Streams
-from sim.world.agents import Agent, Agents
+from sim.world.agents import Agents
+from sim.world.entities import Agent
 
 
 class Breakdowns:

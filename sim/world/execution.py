@@ -7,9 +7,7 @@ hung agent) and stopped at any instant.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import floor, inf
-from typing import TYPE_CHECKING
+from math import floor
 
 import simpy
 
@@ -20,39 +18,10 @@ from scenarios.schema import StorageSettings, TaskSettings
 from sim.history import Event, History
 from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Repeated, Residual, Streams
-from sim.world.resources import Allocation
-from sim.world.tasks import Task
+from sim.world.entities import Attempt, Callback, Task
 
-if TYPE_CHECKING:
-    from sim.world.agents import Agent
-
-Callback = Callable[["Attempt"], None]
 ROUNDING = 1e-9
 """Share of a checkpoint's interval that counts as nothing: 3 x 0.7 is a little less than 2.1."""
-
-
-@dataclass(eq=False, slots=True)
-class Attempt:
-    """One attempt at a task on an agent. Progress is in work-seconds; `deadline` and `due` are instants."""
-
-    task: Task
-    agent: Agent
-    epoch: int
-    delivery: int  # of the task, as the queue counts them
-    progress: float = 0.0
-    started: bool = False
-    working_since: float | None = None
-    target: float = 0.0
-    end: float = 0.0
-    fails: bool = False
-    deadline: float = inf
-    due: float = 0.0
-    timer: Timer | None = None
-    then: Callback | None = None
-    frozen: bool = False
-    allocation: Allocation | None = None
-    withdraw_request: Callable[[], None] | None = None
-    slowness: float = 1.0  # seconds that a work-second takes
 
 
 class Execution:

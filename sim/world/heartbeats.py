@@ -10,8 +10,7 @@ import simpy
 from scenarios.sections.detection import DetectionSettings
 from sim.loop.callbacks import Timer, after
 from sim.randomness.streams import STANDARD_UNIFORM, Streams
-from sim.world.agents import Agent
-from sim.world.execution import Attempt
+from sim.world.entities import Agent, Attempt
 from sim.world.network import Network
 
 

@@ -12,9 +12,9 @@ import simpy
 from recovery.model import FINISHED, AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskStatus, TaskView
 from sim.history import Event
 from sim.loop import SimLoop
+from sim.world.entities import task_number
 from sim.world.resources import Pool
 from sim.world.restarts import Restarts
-from sim.world.tasks import task_number
 
 if TYPE_CHECKING:
     from sim.world.world import World

@@ -11,7 +11,6 @@ from bisect import insort
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 import simpy
 
@@ -20,11 +19,8 @@ from sim.history import Event, History
 from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Repeated, Streams
 from sim.world.clocks import Clock
+from sim.world.entities import Agent, Task
 from sim.world.network import Link, Network
-from sim.world.tasks import Task
-
-if TYPE_CHECKING:
-    from sim.world.agents import Agent
 
 
 class TaskQueue:

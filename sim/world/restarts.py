@@ -13,7 +13,8 @@ from sim.history import Event, History
 from sim.loop import SimLoop
 from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Residual, Samplable, Streams
-from sim.world.agents import Agent, Agents
+from sim.world.agents import Agents
+from sim.world.entities import Agent
 
 
 @dataclass(eq=False, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recovery.model import TaskStatus
 from recovery.stores.memory import MemoryTaskStore, Record
-from sim.world.tasks import task_number
+from sim.world.entities import task_number
 
 
 class NumberedTaskStore(MemoryTaskStore):

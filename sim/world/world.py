@@ -14,9 +14,10 @@ from scenarios.schema import Scenario
 from sim.history import Event, History
 from sim.loop import SimLoop
 from sim.randomness.streams import Residual, Streams
-from sim.world.agents import Agent, Agents
+from sim.world.agents import Agents
 from sim.world.breakdowns import Breakdowns
 from sim.world.clients import Clients
+from sim.world.entities import Agent, Task
 from sim.world.execution import Execution
 from sim.world.heartbeats import Heartbeats
 from sim.world.history_audit import HistoryAudit
@@ -27,7 +28,6 @@ from sim.world.queue import TaskQueue
 from sim.world.resources import Pools
 from sim.world.restarts import Restarts
 from sim.world.stale_replica import Replica
-from sim.world.tasks import Task
 from sim.world.topology import WorldTopology
 
 CANCELED = "canceled"

@@ -9,7 +9,7 @@ from scenarios.faults import AgentCrash, AgentFlap, AgentHang, AgentSlow
 from sim.faults.injection import Injection, Injector
 from sim.history import Event
 from sim.loop.callbacks import after
-from sim.world.agents import Agent
+from sim.world.entities import Agent
 
 
 def crash(injection: Injection) -> None:

@@ -9,7 +9,7 @@ from recovery.model import Checkpoint
 from scenarios.faults import CheckpointCorrupt, CheckpointStale, CheckpointTorn, StorageFailure, StorageSlow
 from sim.faults.injection import Injection, Injector
 from sim.history import Event
-from sim.world.execution import Attempt
+from sim.world.entities import Attempt
 
 
 def corrupt(injection: Injection) -> None:

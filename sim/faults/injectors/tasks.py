@@ -6,7 +6,7 @@ from scenarios.faults import ExecutionFailure, LoadSurge, PoisonTask
 from sim.faults.injection import Injection, Injector
 from sim.history import Event
 from sim.loop.callbacks import after
-from sim.world.execution import Attempt
+from sim.world.entities import Attempt
 
 
 def fail(injection: Injection) -> None:

@@ -12,7 +12,7 @@ from scenarios.fields.distributions import Constant
 from scenarios.sections.detection import DetectionSettings
 from sim.history import History
 from sim.randomness.streams import Streams
-from sim.world.agents import Agent
+from sim.world.entities import Agent
 from sim.world.heartbeats import Heartbeats
 from sim.world.network import Network
 

@@ -1,0 +1,95 @@
+"""The nouns of the world: tasks, attempts at them, and the agents that execute them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+
+from sim.loop.callbacks import Timer
+from sim.world.resources import Allocation
+
+
+@dataclass(eq=False, slots=True)
+class Task:
+    """One task, from its submission until the queue and every attempt are done with it.
+
+    `work` and `progress` are work-seconds.
+    """
+
+    number: int
+    name: str
+    work: float
+    progress: float = 0.0  # where the next attempt starts when interrupted work is resumed
+    redraws: int = 0
+    deliveries: int = 0
+    lines: int = 0  # how many times the waiting line contains it
+    duplicates: int = 0  # second copies of duplicated deliveries that are still to be made
+    leased: int = 0  # the delivery that has to be acknowledged, 0: none
+    agent: Agent | None = None  # that received the latest delivery, until the queue releases the task
+    keeper: Agent | None = None  # the agent that keeps a slot for its retry, in this incarnation
+    keeper_incarnation: int = 0
+    error: str | None = None
+    poisonous: bool = False  # an agent that executes it crashes
+    writes: int = 0  # checkpoint writes that were tried so far
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class Attempt:
+    """One attempt at a task on an agent. Progress is in work-seconds; `deadline` and `due` are instants."""
+
+    task: Task
+    agent: Agent
+    epoch: int
+    delivery: int  # of the task, as the queue counts them
+    progress: float = 0.0
+    started: bool = False
+    working_since: float | None = None
+    target: float = 0.0
+    end: float = 0.0
+    fails: bool = False
+    deadline: float = inf
+    due: float = 0.0
+    timer: Timer | None = None
+    then: Callback | None = None
+    frozen: bool = False
+    allocation: Allocation | None = None
+    withdraw_request: Callable[[], None] | None = None
+    slowness: float = 1.0  # seconds that a work-second takes
+
+
+Callback = Callable[[Attempt], None]
+"""What happens next to an attempt."""
+
+
+@dataclass(eq=False)
+class Agent:
+    """One agent. Its incarnation counts its starts; messages to an earlier incarnation are dropped."""
+
+    number: int
+    slots: int
+    up: bool = True
+    hung: bool = False
+    beating: bool = False  # while it hangs: its heartbeats come from a thread of their own
+    incarnation: int = 0
+    clock_rate: float = 1.0  # at which its clock runs
+    free_slots: int = 0
+    attempts: dict[Attempt, None] = field(default_factory=dict)
+    holds: dict[Task, None] = field(default_factory=dict)  # delivered to it, and not settled
+    unread: list[tuple[Task, int, int]] = field(default_factory=list)  # arrived while it hung
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = f"agent.{self.number}"
+        self.free_slots = self.slots
+
+    @property
+    def responding(self) -> bool:
+        """Whether its process answers."""
+        return self.up and not self.hung
+
+
+def task_number(name: str) -> int:
+    """172 of `task.172`."""
+    return int(name.removeprefix("task."))

@@ -22,7 +22,7 @@ from sim.history.events import Event
 from sim.history.storage import CHUNK_ROWS, NAMES, ROW, NoRows, Row, Rows, RowsInMemory
 
 Watcher = Callable[[int, int, int, int, str], None]
-"""Hears of each event, with its task, agent, incident and detail."""
+"""Called after each event, with its number, task, agent, incident and detail."""
 
 
 class _Numbered(dict[str, int]):
@@ -51,6 +51,7 @@ class History:
         self._latest: list[Row] = []
         self._words = _Numbered({"": 0})
         self._watchers: tuple[Watcher, ...] = ()
+        self._closed = False
         self._sha256: str | None = None  # once there are no rows to compute it from
 
     def record(
@@ -87,39 +88,45 @@ class History:
             self._rows.append(self._latest)
             self._latest.clear()
 
-    def watch(self, seen: Watcher) -> None:
-        """Call `seen` after each event from now on, until `unwatch`, after those who watch already."""
-        self._watchers = (*self._watchers, seen)
-        if "record" in self.__dict__:
-            return
-        append = self.record
+    def _record_and_notify(
+        self,
+        event: int,
+        task: int = -1,
+        agent: int = -1,
+        epoch: int = -1,
+        value: float = nan,
+        detail: str = "",
+        about: str = "",
+        incident: int = -1,
+    ) -> None:
+        History.record(self, event, task, agent, epoch, value, detail, about, incident)
+        for watcher in self._watchers:
+            watcher(event, task, agent, incident, detail)
 
-        def record(
-            event: int,
-            task: int = -1,
-            agent: int = -1,
-            epoch: int = -1,
-            value: float = nan,
-            detail: str = "",
-            about: str = "",
-            incident: int = -1,
-        ) -> None:
-            append(event, task, agent, epoch, value, detail, about, incident)
-            for each in self._watchers:
-                each(event, task, agent, incident, detail)
+    def watch(self, watcher: Watcher) -> None:
+        """Call `watcher` after each event from now on, until `unwatch`. Watchers are called in the order of `watch`."""
+        self._watchers = (*self._watchers, watcher)
+        self._select_record()
 
-        self.record = record  # type: ignore[method-assign]  # who is not watched pays nothing
-
-    def unwatch(self, seen: Watcher) -> None:
-        """Call `seen` no more."""
-        self._watchers = tuple(each for each in self._watchers if each != seen)
-        if not self._watchers:
-            self.__dict__.pop("record", None)
+    def unwatch(self, watcher: Watcher) -> None:
+        """Stop calling `watcher`."""
+        self._watchers = tuple(each for each in self._watchers if each != watcher)
+        self._select_record()
 
     def close(self) -> None:
-        """The run is over: what still happens while it is taken down is not recorded."""
+        """End the record: events of the teardown of a run are dropped. A closed history stays closed."""
         self._flush()
-        self.record = _ignore  # type: ignore[method-assign]
+        self._closed = True
+        self._select_record()
+
+    def _select_record(self) -> None:
+        """Choose what `record` does from the state, at each change of the state: no event pays for a check of it."""
+        if self._closed:
+            self.__dict__["record"] = _drop
+        elif self._watchers:
+            self.__dict__["record"] = self._record_and_notify
+        else:
+            self.__dict__.pop("record", None)
 
     @property
     def rows(self) -> Rows:
@@ -189,7 +196,7 @@ class History:
         return history
 
 
-def _ignore(*_: object, **__: object) -> None:
+def _drop(*_: object, **__: object) -> None:
     pass
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sim.history import CHUNK_ROWS, Event, History
+from sim.history import Event, History
+from sim.history.storage import CHUNK_ROWS
 
 STORY = [
     {"time": 0.0, "event": Event.TASK_SUBMITTED, "task": 0},
@@ -69,3 +70,33 @@ def test_a_closed_history_takes_nothing_more() -> None:
     history.close()
     history.record(Event.TASK_FAILED, 0)
     assert len(history) == len(STORY)
+
+
+def test_watchers_are_called_in_order_until_they_are_removed() -> None:
+    """After the event is recorded; an event without watchers takes the plain path."""
+    history, calls = History(), []
+    first, second = (lambda *event, name=name: calls.append((name, len(history), event)) for name in ("a", "b"))
+    history.watch(first)
+    history.watch(second)
+    history.record(Event.TASK_FAILED, 3, detail="given_up")
+    history.unwatch(first)
+    history.record(Event.TASK_FAILED, 4)
+    history.unwatch(second)
+    history.record(Event.TASK_FAILED, 5)
+    assert calls == [
+        ("a", 1, (Event.TASK_FAILED, 3, -1, -1, "given_up")),
+        ("b", 1, (Event.TASK_FAILED, 3, -1, -1, "given_up")),
+        ("b", 2, (Event.TASK_FAILED, 4, -1, -1, "")),
+    ]
+    assert "record" not in vars(history)
+
+
+@pytest.mark.parametrize("change", ["watch", "unwatch"])
+def test_a_closed_history_stays_closed_when_watchers_change(change: str) -> None:
+    """Removing the last watcher after the end of a run does not reopen its history."""
+    history, calls = History.of(STORY), []
+    history.watch(calls.append)
+    history.close()
+    getattr(history, change)(calls.append)
+    history.record(Event.TASK_FAILED, 0)
+    assert (len(history), calls) == (len(STORY), [])

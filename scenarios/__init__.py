@@ -6,6 +6,6 @@ from recovery.errors import RecoveryBenchError
 from scenarios.errors import ScenarioError
 from scenarios.fields.metrics import UnknownMetric
 from scenarios.loader import load, loads, names, path
-from scenarios.schema import Scenario
+from scenarios.scenario import Scenario
 
 __all__ = ["RecoveryBenchError", "Scenario", "ScenarioError", "UnknownMetric", "load", "loads", "names", "path"]

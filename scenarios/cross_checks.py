@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from pydantic_core import PydanticCustomError
 
@@ -33,20 +32,18 @@ from scenarios.faults import (
 from scenarios.faults.clocks import QUEUE
 from scenarios.faults.trigger import FAULT, STEP
 from scenarios.fields.expectations import known_metric
+from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Burst, Closed
-
-if TYPE_CHECKING:
-    from scenarios.schema import Scenario
 
 Contradiction = tuple[Path, str]
 
 
-def first_contradiction(scenario: Scenario) -> Contradiction | None:
+def first_contradiction(scenario: ScenarioFields) -> Contradiction | None:
     """Where the first contradiction is and what it says, None when there is none."""
     return next(_contradictions(scenario), None)
 
 
-def _contradictions(scenario: Scenario) -> Iterator[Contradiction]:
+def _contradictions(scenario: ScenarioFields) -> Iterator[Contradiction]:
     yield from _times(scenario)
     yield from _needs(scenario)
     for number, fault in enumerate(scenario.faults):
@@ -66,7 +63,7 @@ def _contradictions(scenario: Scenario) -> Iterator[Contradiction]:
             yield ("expect", number), error.message()
 
 
-def _times(scenario: Scenario) -> Iterator[Contradiction]:
+def _times(scenario: ScenarioFields) -> Iterator[Contradiction]:
     duration = scenario.duration
     if scenario.warmup >= duration:
         yield (
@@ -81,7 +78,7 @@ def _times(scenario: Scenario) -> Iterator[Contradiction]:
         yield path, f"{_time(arrivals.at)} is after the end; valid: up to duration, {_time(duration)}"
 
 
-def _needs(scenario: Scenario) -> Iterator[Contradiction]:
+def _needs(scenario: ScenarioFields) -> Iterator[Contradiction]:
     for name, units in scenario.tasks.needs.items():
         path: Path = ("tasks", "needs", name)
         pool = scenario.resources.get(name)
@@ -91,7 +88,7 @@ def _needs(scenario: Scenario) -> Iterator[Contradiction]:
             yield path, f"{units} can never be had; valid: up to {pool.units}, the units of {name}"
 
 
-def _fault(scenario: Scenario, fault: AnyFault) -> Iterator[Contradiction]:
+def _fault(scenario: ScenarioFields, fault: AnyFault) -> Iterator[Contradiction]:
     if isinstance(fault, ClockSkew):
         yield from _clocks(scenario, fault)
     elif isinstance(fault, AgentCrash | AgentHang | AgentSlow | AgentFlap):
@@ -109,7 +106,7 @@ def _fault(scenario: Scenario, fault: AnyFault) -> Iterator[Contradiction]:
         yield ("up",), "no time would ever pass; valid: down or up of more than 0"
 
 
-def _clocks(scenario: Scenario, fault: ClockSkew) -> Iterator[Contradiction]:
+def _clocks(scenario: ScenarioFields, fault: ClockSkew) -> Iterator[Contradiction]:
     """Somebody has to go by the clocks."""
     if fault.targets != QUEUE:
         yield from _agent_targets(scenario, fault)
@@ -119,7 +116,7 @@ def _clocks(scenario: Scenario, fault: ClockSkew) -> Iterator[Contradiction]:
         yield ("targets",), "the queue goes by no clock here; valid: with queue.ack_timeout"
 
 
-def _group(scenario: Scenario, group: Group) -> Iterator[Contradiction]:
+def _group(scenario: ScenarioFields, group: Group) -> Iterator[Contradiction]:
     for number, fault in enumerate(group.faults):
         path: Path = ("faults", number, fault.kind)
         yield from ((path + below, problem) for below, problem in _fault(scenario, fault))
@@ -127,7 +124,7 @@ def _group(scenario: Scenario, group: Group) -> Iterator[Contradiction]:
         yield ("for",), "all of these happen at an instant, and none can last; valid: leave 'for' out"
 
 
-def _when(scenario: Scenario, number: int, fault: AnyFault | Group) -> Iterator[Contradiction]:
+def _when(scenario: ScenarioFields, number: int, fault: AnyFault | Group) -> Iterator[Contradiction]:
     """Names in a condition that stand elsewhere in the scenario, or do not."""
     trigger = fault.when
     if trigger is None:
@@ -164,7 +161,7 @@ def _ends(fault: AnyFault | Group, kind: str) -> bool:
     return lasts or any(isinstance(single, AgentFlap) for single in same)
 
 
-def _endpoints(scenario: Scenario, fault: Partition | MessageLoss | MessageDelay) -> Iterator[Contradiction]:
+def _endpoints(scenario: ScenarioFields, fault: Partition | MessageLoss | MessageDelay) -> Iterator[Contradiction]:
     if fault.between is None:
         if fault.one_way:
             yield ("one_way",), "all messages have no one direction; valid: with between only"
@@ -176,7 +173,9 @@ def _endpoints(scenario: Scenario, fault: Partition | MessageLoss | MessageDelay
         yield ("between",), "agents do not talk to each other; valid: queue and core, or agents and one of them"
 
 
-def _pool(scenario: Scenario, fault: ResourceUnavailable | ResourceDegraded | ResourceLeak) -> Iterator[Contradiction]:
+def _pool(
+    scenario: ScenarioFields, fault: ResourceUnavailable | ResourceDegraded | ResourceLeak
+) -> Iterator[Contradiction]:
     pool = scenario.resources.get(fault.resource)
     if pool is None:
         yield ("resource",), _unknown_resource(scenario, fault.resource)
@@ -188,7 +187,7 @@ def _pool(scenario: Scenario, fault: ResourceUnavailable | ResourceDegraded | Re
 
 
 def _agent_targets(
-    scenario: Scenario, fault: AgentCrash | AgentHang | AgentSlow | AgentFlap | ClockSkew
+    scenario: ScenarioFields, fault: AgentCrash | AgentHang | AgentSlow | AgentFlap | ClockSkew
 ) -> Iterator[Contradiction]:
     targets = fault.targets
     count = scenario.agents.count
@@ -199,7 +198,7 @@ def _agent_targets(
             yield from ((("targets", place), problem) for problem in _unknown_agent(scenario, name))
 
 
-def _unknown_agent(scenario: Scenario, name: str) -> Iterator[str]:
+def _unknown_agent(scenario: ScenarioFields, name: str) -> Iterator[str]:
     count = scenario.agents.count
     if name.startswith("agent.") and int(name.removeprefix("agent.")) >= count:
         last = f"agent.{count - 1}"
@@ -207,14 +206,14 @@ def _unknown_agent(scenario: Scenario, name: str) -> Iterator[str]:
         yield f"{shown(name)} does not exist; valid: {valid} (nearest: '{last}')"
 
 
-def _unknown_core(scenario: Scenario, name: str) -> Iterator[str]:
+def _unknown_core(scenario: ScenarioFields, name: str) -> Iterator[str]:
     count = scenario.recovery.cores.count
     if name.startswith("core.") and int(name.removeprefix("core.")) >= count:
         valid = "core.0" if count == 1 else f"core.0 … core.{count - 1}"
         yield f"{shown(name)} does not exist; valid: {valid}, as recovery.cores says"
 
 
-def _unknown_resource(scenario: Scenario, name: str) -> str:
+def _unknown_resource(scenario: ScenarioFields, name: str) -> str:
     if not scenario.resources:
         return f"unknown resource {shown(name)}; valid: one of resources, and there are none"
     return f"unknown resource {shown(name)}; {instead(name, scenario.resources, 'valid')}"

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from scenarios.fields.base import UNION
-from scenarios.schema import Scenario
+from scenarios.scenario import Scenario
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ABOUT = ("title", "description")

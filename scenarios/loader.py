@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scenarios.documents import yaml_document
 from scenarios.documents.inheritance import extended
 from scenarios.errors import ScenarioError, first_problem, instead, line_of, nearest, written
-from scenarios.schema import Scenario
+from scenarios.scenario import Scenario
 
 SUFFIX = ".scenario.yaml"
 FOLDER = FilePath(__file__).parent

@@ -16,7 +16,7 @@ from scenarios.fields import distributions
 from scenarios.fields.base import Form, Settings
 from scenarios.fields.metrics import ROWS, STATISTICS, Row, pool_rows
 from scenarios.fields.quantities import Quantity
-from scenarios.schema import Scenario
+from scenarios.scenario import Scenario
 from scenarios.sections import arrivals
 from scenarios.sections.policies import Condition, Policy
 from scenarios.sections.steady_state import WINDOWED

@@ -6,114 +6,22 @@ What is not given does not happen and costs nothing. All durations are float sec
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema
 
-from scenarios.cross_checks import first_contradiction
 from scenarios.errors import invalid, shown
 from scenarios.faults import FaultEntry
 from scenarios.fields.base import Settings
-from scenarios.fields.distributions import ZERO, Distribution, RandomInterval
 from scenarios.fields.expectations import Expected
-from scenarios.fields.quantities import Count, PositiveCount, PositiveSeconds, Probability, Quantity, Seconds, Truth
-from scenarios.sections.arrivals import Arrivals, Burst, Closed, Interval, Poisson
-from scenarios.sections.clients import ClientSettings
-from scenarios.sections.detection import DetectionSettings
-from scenarios.sections.policies import Condition, Policy
-from scenarios.sections.recovery import ConditionSettings, RecoverySettings
+from scenarios.fields.quantities import Count, PositiveSeconds, Quantity, Seconds
+from scenarios.sections.agents import AgentSettings
+from scenarios.sections.infrastructure import NetworkSettings, QueueSettings, ResourceSettings, StorageSettings
+from scenarios.sections.recovery import RecoverySettings
 from scenarios.sections.steady_state import SteadyState
+from scenarios.sections.tasks import TaskSettings
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-
-
-class CheckpointSettings(Settings):
-    """Checkpoints that a task writes while it runs."""
-
-    every: PositiveSeconds = Field(description="work between two checkpoints")
-    cost: Seconds = Field(default=0.0, description="agent time to write one")
-    restore: Seconds = Field(default=0.0, description="agent time to read one back")
-    final: Truth = Field(default=False, description="whether one is written when the work is done")
-
-
-class TaskSettings(Settings):
-    """The load: which tasks arrive, what they need, and how their attempts fail."""
-
-    arrivals: Arrivals = Field(description="how tasks arrive")
-    count: PositiveCount | None = Field(default=None, description="stop submitting after so many; null: never")
-    work: Distribution = Field(description="time of one task on a healthy agent")
-    needs: Annotated[dict[str, PositiveCount], Quantity("pool: units")] = Field(
-        default={}, description="units that a task holds while it runs"
-    )
-    failure_probability: Probability = Field(default=0.0, description="an attempt ends in execution_failure")
-    failure_at: Literal["end", "uniform"] = Field(
-        default="end", description="when it fails: at the end of its work, or uniform over it"
-    )
-    timeout: PositiveSeconds | None = Field(default=None, description="of one attempt; null: none")
-    interrupted: Literal["restart", "resume", "redraw"] = Field(
-        default="restart",
-        description="work of an attempt that was cut short: same work again, the rest of it, or new work",
-    )
-    requeue: Literal["tail", "head"] = Field(default="tail", description="where a retried task rejoins the queue")
-    retry_holds_agent: Truth = Field(
-        default=False, description="whether the agent's slot is held while the retry delay runs"
-    )
-    checkpoint: CheckpointSettings | None = Field(default=None, description="null: no checkpoints")
-    client: ClientSettings = Field(default=ClientSettings(), description="who waits for the answer")
-
-
-class AgentSettings(Settings):
-    """The agents."""
-
-    count: PositiveCount = Field(description="number of agents: agent.0, agent.1, …")
-    slots: PositiveCount = Field(default=1, description="tasks that an agent works on at once")
-    mtbf: RandomInterval | None = Field(
-        default=None,
-        description="time between random crashes; a bare duration is the mean of an exponential; null: none",
-    )
-    failure_clock: Literal["always", "busy"] = Field(
-        default="always", description="whether that time passes always, or only while the agent is busy"
-    )
-    restart_time: Distribution = Field(default=ZERO, description="time that a restart takes")
-    restart_slots: PositiveCount | None = Field(default=None, description="restarts at once; null: any number")
-
-
-class QueueSettings(Settings):
-    """The at-least-once task queue. Waiting tasks count against its capacity, those in service do not."""
-
-    capacity: Count | None = Field(default=None, description="waiting tasks; what does not fit is rejected; null: any")
-    latency: Distribution = Field(default=ZERO, description="of a delivery")
-    loss: Probability = Field(default=0.0, description="a delivery is lost")
-    ack_loss: Probability = Field(default=0.0, description="an acknowledgement is lost")
-    duplication: Probability = Field(default=0.0, description="a delivery arrives twice")
-    ack_timeout: PositiveSeconds | None = Field(
-        default=None, description="a delivery not acknowledged by then is made again; null: never"
-    )
-    max_deliveries: PositiveCount | None = Field(
-        default=None, description="after so many a task becomes a dead letter; null: any number"
-    )
-
-
-class ResourceSettings(Settings):
-    """One pool of resources."""
-
-    units: PositiveCount = Field(description="size of the pool")
-
-
-class NetworkSettings(Settings):
-    """The network between agents, queue and core."""
-
-    latency: Distribution = Field(default=ZERO, description="of a message")
-    loss: Probability = Field(default=0.0, description="a message is lost")
-
-
-class StorageSettings(Settings):
-    """Where checkpoints are kept."""
-
-    write: Seconds = Field(default=0.0, description="latency of a write")
-    read: Seconds = Field(default=0.0, description="latency of a read")
-    failure: Probability = Field(default=0.0, description="a write fails, and the attempt goes on without")
 
 
 def _a_name(name: str) -> str:
@@ -129,8 +37,8 @@ def _named(resources: dict[str, ResourceSettings]) -> dict[str, ResourceSettings
     return resources
 
 
-class Scenario(Settings):
-    """One experiment: the load, the world, the recovery policies, what goes wrong, and what is expected."""
+class ScenarioFields(Settings):
+    """Every key of a scenario file, each valid by itself; `scenarios.Scenario` checks them against each other."""
 
     name: Annotated[
         str, AfterValidator(_a_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}), Quantity("name")
@@ -173,14 +81,6 @@ class Scenario(Settings):
 
     _source: str | None = PrivateAttr(default=None)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Scenario:
-        contradiction = first_contradiction(self)
-        if contradiction is not None:
-            path, problem = contradiction
-            raise invalid(problem, *path)
-        return self
-
     @property
     def source(self) -> str | None:
         """The file that it came from, None when it came from a text."""
@@ -190,40 +90,8 @@ class Scenario(Settings):
         """Every key with its value, as plain data that JSON can hold: durations in seconds, rates per second."""
         return self.model_dump(mode="json", by_alias=True)
 
-    def with_values(self, values: Mapping[str, Any]) -> Scenario:
-        """A scenario with other values at some paths, such as `{"recovery.conditions.task_failure.retry_delay": "5s"}`.
-
-        Texts are read as in a file (`"5s"`, `"null"`, `"[agents, queue]"`). The whole is validated again. Raises
-        `ScenarioError` that names the path; for an unknown one it suggests the nearest.
-        """
-        from scenarios.documents.overrides import changed  # noqa: PLC0415 - it builds scenarios, and so imports this module
-
-        return changed(self, values)
-
     def __eq__(self, other: object) -> bool:
         """Equal in every key; where it came from does not matter."""
-        return isinstance(other, Scenario) and self.__dict__ == other.__dict__
+        return isinstance(other, ScenarioFields) and self.__dict__ == other.__dict__
 
     __hash__ = None  # type: ignore[assignment]  # holds mappings
-
-
-__all__ = [
-    "AgentSettings",
-    "Burst",
-    "CheckpointSettings",
-    "ClientSettings",
-    "Closed",
-    "Condition",
-    "ConditionSettings",
-    "DetectionSettings",
-    "Interval",
-    "NetworkSettings",
-    "Poisson",
-    "Policy",
-    "QueueSettings",
-    "RecoverySettings",
-    "ResourceSettings",
-    "Scenario",
-    "StorageSettings",
-    "TaskSettings",
-]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -15,15 +15,16 @@ from scenarios.documents import yaml_document
 from scenarios.documents.file_references import places, value_at
 from scenarios.errors import Path, ScenarioError, first_problem, nearest, shown, written
 from scenarios.fields.base import Form, Settings
-from scenarios.schema import Scenario
+from scenarios.schema import ScenarioFields
 from scenarios.sections.policies import GIVEN_BY_PRESETS
 
 PATH = re.compile(r"[^.\[\]]+(\[\d{1,9}\]|\.[^.\[\]]+)*")
+S = TypeVar("S", bound=ScenarioFields)
 TEXTS = frozenset({"name", "description", "documents"})
 """Keys whose value is a text whatever it looks like."""
 
 
-def changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
+def changed(scenario: S, values: Mapping[str, Any]) -> S:
     """The scenario with other values at some paths, validated as a whole. Raises `ScenarioError` that names the path.
 
     A path may leave out the key that names a form: `faults[0].at` is `faults[0].agent_crash.at`. What is null becomes a
@@ -36,7 +37,7 @@ def changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     _find_from_here(edit, scenario)
     _leave_conditions_to_the_runbook(edit, scenario)
     try:
-        new = Scenario.model_validate(edit.data, context={"folder": str(FilePath(scenario.source or "").parent)})
+        new = type(scenario).model_validate(edit.data, context={"folder": str(FilePath(scenario.source or "").parent)})
     except ValidationError as error:
         place, problem = first_problem(error)
         raise ScenarioError(problem, edit.source, None, written(place), edit.blamed(place)) from None
@@ -44,13 +45,13 @@ def changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     return new
 
 
-def value_of(scenario: Scenario, path: str) -> Any:
+def value_of(scenario: ScenarioFields, path: str) -> Any:
     """What stands at a path, as plain data: durations in seconds. Raises `ScenarioError` for an unknown path."""
     edit = _Edit(scenario.resolved(), scenario.source or scenario.name, _open_mappings(scenario))
     return edit.find(path)
 
 
-def _find_from_here(edit: _Edit, scenario: Scenario) -> None:
+def _find_from_here(edit: _Edit, scenario: ScenarioFields) -> None:
     """The name of a file that is set is relative to the working directory, as a user who sets it expects."""
     before = scenario.resolved()
     for place in places(edit.data):
@@ -60,7 +61,7 @@ def _find_from_here(edit: _Edit, scenario: Scenario) -> None:
             edit.at(tuple(above))[key] = str(FilePath(name).absolute())
 
 
-def _leave_conditions_to_the_runbook(edit: _Edit, scenario: Scenario) -> None:
+def _leave_conditions_to_the_runbook(edit: _Edit, scenario: ScenarioFields) -> None:
     """Take out the conditions that nobody has given: they are those of the runbook, which may be another one now."""
     recovery = edit.data["recovery"]
     if not isinstance(recovery, dict):

@@ -12,7 +12,8 @@ import simpy
 
 from recovery.model import FINISHED, Failure, FailureKind, Symptom, TaskStatus
 from recovery.stores import PlainTaskStore
-from scenarios.schema import AgentSettings, TaskSettings
+from scenarios.sections.agents import AgentSettings
+from scenarios.sections.tasks import TaskSettings
 from sim.history import Event, History
 from sim.world.clocks import Clock
 from sim.world.entities import Agent, Attempt, Task

@@ -14,7 +14,8 @@ import simpy
 from recovery.checkpoints import is_intact
 from recovery.model import Checkpoint
 from recovery.stores import PlainTaskStore
-from scenarios.schema import StorageSettings, TaskSettings
+from scenarios.sections.infrastructure import StorageSettings
+from scenarios.sections.tasks import TaskSettings
 from sim.history import Event, History
 from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Repeated, Residual, Streams

@@ -9,8 +9,8 @@ import simpy
 
 from scenarios.errors import ScenarioError
 from scenarios.fields.distributions import Exponential
-from scenarios.schema import TaskSettings
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
+from scenarios.sections.tasks import TaskSettings
 from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Residual, Streams
 

@@ -14,7 +14,7 @@ from operator import itemgetter
 
 import simpy
 
-from scenarios.schema import QueueSettings
+from scenarios.sections.infrastructure import QueueSettings
 from sim.history import Event, History
 from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Repeated, Streams

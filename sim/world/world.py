@@ -8,9 +8,9 @@ from typing import Protocol
 from recovery.model import Failure
 from recovery.ports import System
 from recovery.stores import PlainTaskStore, inline
+from scenarios import Scenario
 from scenarios.faults import CheckpointStale, each
 from scenarios.faults.trigger import PROGRESS
-from scenarios.schema import Scenario
 from sim.history import Event, History
 from sim.loop import SimLoop
 from sim.randomness.streams import Residual, Streams

@@ -1,0 +1,33 @@
+"""A scenario: every key of its file, valid by itself and together with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from scenarios.cross_checks import first_contradiction
+from scenarios.documents.overrides import changed
+from scenarios.errors import invalid
+from scenarios.schema import ScenarioFields
+
+
+class Scenario(ScenarioFields):
+    """One experiment: the load, the world, the recovery policies, what goes wrong, and what is expected."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        contradiction = first_contradiction(self)
+        if contradiction is not None:
+            path, problem = contradiction
+            raise invalid(problem, *path)
+        return self
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """A scenario with other values at some paths, such as `{"recovery.conditions.task_failure.retry_delay": "5s"}`.
+
+        Texts are read as in a file (`"5s"`, `"null"`, `"[agents, queue]"`). The whole is validated again. Raises
+        `ScenarioError` that names the path; for an unknown one it suggests the nearest.
+        """
+        return changed(self, values)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from recovery.model import (
         AgentHealth,
         Checkpoint,
+        Escalation,
         Failure,
         FailureKind,
         LinkHealth,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from recovery.runbook.parser import RunbookError
     from recovery.stores.memory import MemoryTaskStore
     from recovery.stores.sync_adapter import inline, threaded
-    from recovery.supervision.escalation_queue import Escalation, EscalationQueue
+    from recovery.supervision.escalation_queue import EscalationQueue
     from recovery.supervision.supervisor import Supervisor
 
 __all__ = [
@@ -156,7 +157,7 @@ _HOMES = {
     "MemoryTaskStore": "recovery.stores.memory",
     "inline": "recovery.stores.sync_adapter",
     "threaded": "recovery.stores.sync_adapter",
-    "Escalation": "recovery.supervision.escalation_queue",
+    "Escalation": "recovery.model",
     "EscalationQueue": "recovery.supervision.escalation_queue",
     "Supervisor": "recovery.supervision.supervisor",
 }

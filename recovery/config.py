@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from recovery.actions.state import StaleReads
-from recovery.concurrency.pacing import LoadLimit
 from recovery.model import Failure, FailureKind
 from recovery.policies.durations import Seconds
+from recovery.policies.load_limit import LoadLimit
 from recovery.policies.retry import RetryPolicy
+from recovery.policies.stale_reads import StaleReads
 from recovery.policies.tenacity_adapter import adopted
 from recovery.runbook.catalogue import documented
 

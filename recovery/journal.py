@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from recovery.model import Analysis, Failure, Incident, Step
 
 if TYPE_CHECKING:
-    from recovery.supervision.escalation_queue import Escalation
+    from recovery.model import Escalation
 
 RUNTIME = ("condition", "is_recovering", "pace", "exclusively", "parallel", "stale_reads")
 """What of an incident's context belongs to the running core."""

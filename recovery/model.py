@@ -310,3 +310,47 @@ class Incident:
     phase: Phase = Phase.OPENED
     due: float | None = None
     retry: int | None = None
+
+
+class Severity(StrEnum):
+    """How soon somebody has to look."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+URGENCY: Mapping[Severity, int] = {Severity.CRITICAL: 0, Severity.WARNING: 1}
+"""The most urgent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """An incident that is an operator's now.
+
+    `opened_at` and `at` (it was given up) are in seconds of the loop's clock. `analysis` is that of the last try that
+    came so far. Of a task: `status` is its last one before it was given up, `checkpoint` the newest stored one without
+    its state, intact or not, `released` the units by pool that were given back by the command `release_resources`, in
+    all tries, and by handing it over. `unknown` says what could not be found out, and why. `acknowledged_by` and
+    `resolved_by` are operators.
+    """
+
+    incident: int
+    failure: Failure
+    reason: str
+    opened_at: float
+    at: float
+    tries: int
+    severity: Severity
+    analysis: Analysis | None = None
+    status: TaskStatus | None = None
+    checkpoint: Checkpoint | None = None
+    released: Mapping[str, int] = field(default_factory=_nothing)
+    unknown: tuple[str, ...] = ()
+    acknowledged_by: str | None = None
+    resolved_by: str | None = None
+    note: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """Why it was given up: the incident's word for it."""
+        return self.reason

@@ -16,10 +16,9 @@ from recovery.actions.state import state_recovery
 from recovery.actions.tasks import TaskManager
 from recovery.model import Checkpoint, Incident
 from recovery.ports import System
+from recovery.runbook.instructions import TIMEFRAME
 
 Command = Callable[..., Awaitable[bool]]
-TIMEFRAME = 300.0
-"""Seconds of the past that a diagnosis looks at when nothing says otherwise."""
 
 
 def _whole(identifier: str) -> str:

@@ -6,10 +6,7 @@ for it by name: clean up, restore, reallocate, go on.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from itertools import islice
-
-from pydantic_core import PydanticCustomError
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from recovery.actions import commands
 from recovery.actions.resources import ResourceManager
@@ -17,7 +14,7 @@ from recovery.actions.state import StateManager
 from recovery.actions.tasks import TaskManager
 from recovery.model import Incident
 from recovery.ports import System
-from recovery.runbook.instructions import check_order, instead, wrong
+from recovery.runbook.procedures import STEP_NAMES
 
 Stage = Callable[[System, Incident], Awaitable[bool]]
 
@@ -78,58 +75,8 @@ STEPS: Mapping[str, Stage] = {
     "update_task_state": update_task_state,
     "resume_execution": resume_execution,
 }
-"""What each step does."""
-TAKES: Mapping[str, tuple[str, ...]] = {"resume_execution": ("new_resources",)}
-LEAVES: Mapping[str, tuple[str, ...]] = {"allocate_new_resources": ("new_resources",)}
-MOST_STEPS = 1000
-"""More are refused: a procedure that names another twice, that names another twice, … grows without bound."""
-_SAME = {"reallocate_resources": "allocate_new_resources"}
-
-
-def check_procedures(procedures: Mapping[str, Sequence[str]]) -> None:
-    """Raise, for a validator, at the first step that is unknown, leads back to its procedure, or comes too early."""
-    for name, steps in procedures.items():
-        if name in STEPS:
-            raise wrong(f"{name!r} is the name of a step; valid: another name for the procedure", name)
-        for number, step in enumerate(steps):
-            if step not in STEPS and step not in procedures:
-                raise wrong(f"unknown step {step!r}; {instead(step, (*STEPS, *procedures))}", name, "steps", number)
-    checked: dict[str, None] = {}
-    for name in procedures:
-        _check_cycle(procedures, (name,), checked)
-    for name in procedures:
-        flat = list(islice(_expanded(procedures, name), MOST_STEPS + 1))
-        if len(flat) > MOST_STEPS:
-            raise wrong(f"more than {MOST_STEPS} steps; valid: fewer", name, "steps")
-        try:
-            check_order([(_SAME.get(step, step), TAKES.get(step, ())) for step, _ in flat], LEAVES)
-        except PydanticCustomError as error:
-            context = error.context or {}
-            raise wrong(str(context["problem"]), name, "steps", flat[context["below"][0]][1]) from None
-
-
-def _check_cycle(procedures: Mapping[str, Sequence[str]], way: tuple[str, ...], checked: dict[str, None]) -> None:
-    for number, step in enumerate(procedures[way[-1]]):
-        if step in way:
-            circle = " → ".join((*way[way.index(step) :], step))
-            raise wrong(f"a cycle: {circle}; valid: steps that do not lead back", way[-1], "steps", number)
-        if step in procedures and step not in checked:
-            _check_cycle(procedures, (*way, step), checked)
-    checked[way[-1]] = None
-
-
-def expanded(procedures: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
-    """The steps of a procedure, with those of the procedures that it names in their place."""
-    return tuple(step for step, _ in _expanded(procedures, name))
-
-
-def _expanded(procedures: Mapping[str, Sequence[str]], name: str) -> Iterator[tuple[str, int]]:
-    """Each step with the place, in the procedure itself, that it comes from."""
-    for number, step in enumerate(procedures[name]):
-        if step in procedures:
-            yield from ((below, number) for below, _ in _expanded(procedures, step))
-        else:
-            yield step, number
+"""What each step of `recovery.runbook.procedures.STEP_NAMES` does."""
+assert tuple(STEPS) == STEP_NAMES
 
 
 async def carry_out(steps: Sequence[str], system: System, incident: Incident) -> bool:

@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from recovery.checkpoints import is_intact
 from recovery.errors import RecoveryBenchError
 from recovery.model import FINISHED, Checkpoint, Incident
-from recovery.policies.durations import Seconds
+from recovery.policies.stale_reads import StaleReads
 from recovery.ports import System
 
 
 class CheckpointValidationError(RecoveryBenchError, ValueError):
     """A checkpoint is not what was written."""
-
-
-class StaleReads(BaseModel):
-    """What to do when the latest checkpoint that can be read is older than the last that was acknowledged.
-
-    It is read again, up to `max_retries` times and `retry_delay` seconds apart; then the latest that can be read is
-    taken.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_retries: Annotated[int, Field(ge=0)] = 0
-    retry_delay: Seconds = 1.0
 
 
 class CheckpointManager:

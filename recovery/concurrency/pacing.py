@@ -14,40 +14,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.model import Incident
+from recovery.policies.load_limit import LoadLimit, TokenBucket
 
 Say = Callable[[Incident, float], None]
 """Hears of an incident that has to wait, and for how many seconds."""
 ROUNDING = 1e-6
 """Seconds by which a turn that has come may look late, for the sums of floats that lead to it."""
-
-
-class LoadLimit(BaseModel):
-    """`rate`: tasks a second that recovery may put back to work; `burst`: how many at once after a quiet time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    burst: Annotated[int, Field(ge=1)] = 1
-
-
-class TokenBucket:
-    """The bucket; times are seconds of any clock that does not go back."""
-
-    def __init__(self, limit: LoadLimit) -> None:
-        self._interval = 1 / limit.rate
-        self._ahead = (limit.burst - 1) * self._interval  # how much earlier than its turn a token may be taken
-        self._next = float("-inf")  # the turn of the next token, if all before it had waited for theirs
-
-    def take(self, now: float) -> float:
-        """Take the next token; returns the seconds to wait until it is there."""
-        turn = max(self._next, now)
-        self._next = turn + self._interval
-        return max(0.0, turn - self._ahead - now)
 
 
 class Pace:

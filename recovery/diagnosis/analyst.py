@@ -6,14 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from recovery.actions.commands import TIMEFRAME
 from recovery.diagnosis.evidence import Evidence
 from recovery.diagnosis.impact import impact_of
 from recovery.diagnosis.ranking import discriminating, left, rank
 from recovery.model import Analysis, Candidate, Failure, FailureKind, Incident, Symptom
 from recovery.ports import System
 from recovery.runbook.catalogue import Entry
-from recovery.runbook.instructions import Instruction
+from recovery.runbook.instructions import TIMEFRAME, Instruction
 
 UNDOCUMENTED = "nothing documented looks like this"
 KINDS_KEPT = 256

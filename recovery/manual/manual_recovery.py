@@ -25,13 +25,13 @@ from recovery.local.stored_config import config_of
 from recovery.manual import operator_commands
 from recovery.manual.plan_file import PlanFile, steps_of
 from recovery.manual.pre_escalation_view import as_it_was
-from recovery.model import FINISHED, HALTED, TASK_KINDS, Analysis, Checkpoint, Failure, Incident, TaskStatus
+from recovery.model import FINISHED, HALTED, TASK_KINDS, Analysis, Checkpoint, Escalation, Failure, Incident, TaskStatus
 from recovery.ports import System
 from recovery.runbook.catalogue import Runbook, documented
 from recovery.stores.database import Database
 from recovery.stores.sql_tasks import SqlTaskStore, reopened
 from recovery.stores.tables import RETRIES, TASKS
-from recovery.supervision.escalation_queue import Escalation, EscalationQueue
+from recovery.supervision.escalation_queue import EscalationQueue
 
 BY_HAND = -2
 """The number of an incident that an operator recovers, on record: it is none of the core's."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from operator import ge, gt, le, lt
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from recovery.model import FailureKind
+from recovery.model import FailureKind, Severity
 from recovery.monitoring.snapshot import MEASURES, RecoverySample
 from recovery.policies.durations import Seconds
 from recovery.ports import System
@@ -20,17 +19,6 @@ STORM = "storm"
 ALERTS = "alerts"
 """The subject of an alert about alerts."""
 RELATIONS: Mapping[str, Callable[[float, float], bool]] = {">=": ge, ">": gt, "<=": le, "<": lt}
-
-
-class Severity(StrEnum):
-    """How soon somebody has to look."""
-
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-
-URGENCY: Mapping[Severity, int] = {Severity.CRITICAL: 0, Severity.WARNING: 1}
-"""The most urgent first."""
 
 
 class Rule(BaseModel):

@@ -14,7 +14,6 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from recovery.actions.procedures import check_procedures
 from recovery.model import FailureKind, OnFailure
 from recovery.policies.retry import RetryPolicy
 from recovery.runbook.instructions import (
@@ -32,6 +31,7 @@ from recovery.runbook.instructions import (
     wrong,
 )
 from recovery.runbook.parser import Place, RunbookError, read, text_of
+from recovery.runbook.procedures import check_procedures
 
 __all__ = [
     "ARGUMENTS",

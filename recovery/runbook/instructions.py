@@ -61,6 +61,8 @@ KEYS = ("command", "args", "on_failure", "undo")
 """What a step may say."""
 WRONG = "runbook"
 """The type of the errors that are ours rather than pydantic's."""
+TIMEFRAME = 300.0
+"""Seconds of log that a diagnosis searches when the runbook gives no timeframe."""
 
 
 def wrong(problem: str, *below: str | int) -> PydanticCustomError:

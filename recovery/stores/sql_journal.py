@@ -13,11 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from recovery.journal import analysis_with, failure_with, plain, read, tuples, written
-from recovery.model import Incident
+from recovery.model import Escalation, Incident
 from recovery.stores.database import Writable
 from recovery.stores.errors import StoreError
 from recovery.stores.tables import ESCALATIONS, JOURNAL, META
-from recovery.supervision.escalation_queue import Escalation
 
 Result = TypeVar("Result")
 _ESCALATION: TypeAdapter[Escalation] = TypeAdapter(Escalation)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from recovery.journal import NO_JOURNAL, Journal
-from recovery.model import NOTHING, Analysis, Checkpoint, Failure, FailureKind, Incident, TaskStatus
-from recovery.monitoring.alerts import URGENCY, Severity
+from recovery.model import (
+    URGENCY,
+    Escalation,
+    FailureKind,
+    Incident,
+    Severity,
+)
 from recovery.ports import System
 
 SEVERITY: Mapping[FailureKind, Severity] = {
@@ -17,41 +22,8 @@ SEVERITY: Mapping[FailureKind, Severity] = {
     FailureKind.AGENT: Severity.CRITICAL,  # others wait for it
     FailureKind.COMMUNICATION: Severity.CRITICAL,
 }
-Said = Callable[[str, "Escalation", str], None]
+Said = Callable[[str, Escalation, str], None]
 """Gets `escalation.acknowledged` or `escalation.resolved`, the escalation, and the operator."""
-
-
-@dataclass(frozen=True, slots=True)
-class Escalation:
-    """An incident that is an operator's now.
-
-    `opened_at` and `at` (it was given up) are in seconds of the loop's clock. `analysis` is that of the last try that
-    came so far. Of a task: `status` is its last one before it was given up, `checkpoint` the newest stored one without
-    its state, intact or not, `released` the units by pool that were given back by the command `release_resources`, in
-    all tries, and by handing it over. `unknown` says what could not be found out, and why. `acknowledged_by` and
-    `resolved_by` are operators.
-    """
-
-    incident: int
-    failure: Failure
-    reason: str
-    opened_at: float
-    at: float
-    tries: int
-    severity: Severity
-    analysis: Analysis | None = None
-    status: TaskStatus | None = None
-    checkpoint: Checkpoint | None = None
-    released: Mapping[str, int] = field(default_factory=lambda: NOTHING)
-    unknown: tuple[str, ...] = ()
-    acknowledged_by: str | None = None
-    resolved_by: str | None = None
-    note: str = ""
-
-    @property
-    def outcome(self) -> str:
-        """Why it was given up: the incident's word for it."""
-        return self.reason
 
 
 class EscalationQueue:

@@ -12,11 +12,11 @@ from recovery.detection.orphaned_tasks import unattended
 from recovery.diagnosis.analyst import undecided
 from recovery.engine.engine import Outcome, RecoveryEngine
 from recovery.journal import NoJournal
-from recovery.model import HALTED, TASK_KINDS, Failure, FailureKind, Incident
+from recovery.model import HALTED, TASK_KINDS, Escalation, Failure, FailureKind, Incident
 from recovery.monitoring.monitor import RecoveryMonitor
 from recovery.monitoring.snapshot import RetryLimits
 from recovery.ports import System
-from recovery.supervision.escalation_queue import Escalation, EscalationQueue
+from recovery.supervision.escalation_queue import EscalationQueue
 from recovery.supervision.escalator import HandOver
 from recovery.supervision.retry_loop import Jitter, Tries
 

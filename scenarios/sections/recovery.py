@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationInfo, model_validator
 
-from recovery.actions.state import StaleReads
 from recovery.model import FailureKind
+from recovery.policies.stale_reads import StaleReads
 from recovery.runbook.catalogue import Runbook, documented
 from scenarios.errors import instead, invalid
 from scenarios.fields.base import Settings

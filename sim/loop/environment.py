@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heapify, heappop
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import simpy
 from simpy.core import EmptySchedule
 from simpy.events import Event
 
+from sim.loop.base import LoopBase
 from sim.loop.errors import Deadlock, who_waits
 from sim.loop.handles import CANCELLED
-
-if TYPE_CHECKING:
-    from sim.loop.event_loop import SimLoop
 
 _step: Final = simpy.Environment.step
 
@@ -22,7 +20,7 @@ _step: Final = simpy.Environment.step
 class VirtualEnvironment(simpy.Environment):
     """A `simpy.Environment` that knows its loop: a cancelled timer neither runs nor drags the clock to its deadline."""
 
-    loop: SimLoop | None = None
+    loop: LoopBase | None = None
 
     def step(self) -> None:
         """Process the next event. Raises `simpy.core.EmptySchedule` when there is none."""

@@ -41,6 +41,7 @@ from simpy.core import EmptySchedule, StopSimulation
 from simpy.events import NORMAL, URGENT
 
 from sim.loop import executor, simpy_bridge
+from sim.loop.base import LoopBase
 from sim.loop.environment import VirtualEnvironment, drop_cancelled, keep, steps_plainly
 from sim.loop.errors import Deadlock, Livelock, refuse_input_output, who_spins, who_waits
 from sim.loop.handles import CANCELLED, Handle, Task, Timer, TracedHandle, TracedTimer, by_number, named, switch_off
@@ -54,7 +55,7 @@ _eager_task_factory: Any = getattr(asyncio, "eager_task_factory", None)  # from 
 
 
 @refuse_input_output
-class SimLoop(asyncio.BaseEventLoop):
+class SimLoop(LoopBase):
     """An asyncio event loop whose `time()` is the `now` of `env`: a new `VirtualEnvironment` unless one is given.
 
     Any `simpy.Environment` will do; on one that is not a `VirtualEnvironment`, a cancelled timer after which nothing
@@ -64,14 +65,6 @@ class SimLoop(asyncio.BaseEventLoop):
     """
 
     max_callbacks: int = 10_000_000  # at one instant of virtual time, before Livelock
-
-    _ready: Any  # this and the next are asyncio.BaseEventLoop's, of which its type stubs do not tell
-    _closed: bool
-    _debug: bool
-    _stopping: bool
-    _thread_id: int | None
-    _task_factory: Any
-    _check_closed: Callable[[], None]
 
     def __init__(self, env: simpy.Environment | None = None) -> None:
         super().__init__()

@@ -8,17 +8,16 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
-if TYPE_CHECKING:
-    from sim.loop.event_loop import SimLoop
+from sim.loop.base import LoopBase
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
 def run_in_executor(
-    loop: SimLoop, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    loop: LoopBase, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
 ) -> asyncio.Future[T]:
     """Call `func` inline, whatever the executor. No virtual time passes.
 
@@ -46,7 +45,7 @@ def run_in_executor(
     return future
 
 
-async def shutdown_default_executor(loop: SimLoop, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's
+async def shutdown_default_executor(loop: LoopBase, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's
     """Refuse further `run_in_executor(None, …)`. An executor that was set is shut down; it never had any work."""
     base: Any = loop
     base._executor_shutdown_called = True
@@ -56,7 +55,7 @@ async def shutdown_default_executor(loop: SimLoop, timeout: float | None = None)
 
 
 def call_soon_threadsafe(
-    loop: SimLoop, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    loop: LoopBase, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
 ) -> asyncio.Handle:
     """The same as `call_soon`. Raises RuntimeError where virtual time would have to wait for a thread."""
     if threading.get_ident() != (loop._thread_id or loop._owner):

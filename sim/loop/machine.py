@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+from sim.loop.event_loop import SimLoop
 from sim.loop.handles import by_number
-
-if TYPE_CHECKING:
-    from sim.loop.event_loop import SimLoop
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from heapq import heappush
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simpy.events import Event
 from simpy.resources.container import ContainerGet
@@ -13,12 +13,10 @@ from simpy.resources.resource import PriorityRequest, Request
 from simpy.resources.store import PriorityStore, StoreGet
 
 from recovery.errors import RecoveryBenchError
-
-if TYPE_CHECKING:
-    from sim.loop.event_loop import SimLoop
+from sim.loop.base import LoopBase
 
 
-async def wait(loop: SimLoop, event: Event) -> Any:
+async def wait(loop: LoopBase, event: Event) -> Any:
     """Wait for a SimPy event in a coroutine: `await loop.wait(env.timeout(3))`.
 
     Returns its value, or raises what it failed with. When the wait is cancelled, a request that stands in the queue of
@@ -59,7 +57,7 @@ async def wait(loop: SimLoop, event: Event) -> Any:
     raise failure.args[0] if isinstance(failure, RaisedInTask) else failure
 
 
-def process(loop: SimLoop, awaitable: Awaitable[Any]) -> Event:
+def process(loop: LoopBase, awaitable: Awaitable[Any]) -> Event:
     """A SimPy event that fires with the outcome of a coroutine or future: `yield loop.process(work())`.
 
     It fails with the very error that the coroutine raised. As ever in SimPy, `env.run()` raises an error for which

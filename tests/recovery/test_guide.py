@@ -21,33 +21,35 @@ from tests.recovery.supervised import at_once, report, supervise
 
 HERE = Path(__file__).parent
 GUIDE = {
-    "engine.RecoveryEngine": "recover_task _analyze_failure _select_recovery_strategy _execute_recovery "
+    "engine.engine.RecoveryEngine": "recover_task _analyze_failure _select_recovery_strategy _execute_recovery "
     "_verify_recovery _handle_recovery_failure _prepare_recovery _execute_recovery_step _finalize_recovery "
     "_handle_step_failure",
-    "state.StateRecovery": "recover_state _find_latest_checkpoint _validate_checkpoint _restore_state "
+    "actions.state.StateRecovery": "recover_state _find_latest_checkpoint _validate_checkpoint _restore_state "
     "_verify_state_consistency _handle_state_recovery_failure _update_related_states _handle_restore_failure",
-    "state.StateStore": "prepare_restore restore_from_checkpoint",
-    "state.StateManager": "",
-    "state.CheckpointManager": "",
-    "resources.ResourceRecovery": "recover_resources _release_failed_resources _get_resource_requirements "
+    "actions.state.StateStore": "prepare_restore restore_from_checkpoint",
+    "actions.state.StateManager": "",
+    "actions.state.CheckpointManager": "",
+    "actions.resources.ResourceRecovery": "recover_resources _release_failed_resources _get_resource_requirements "
     "_allocate_new_resources _update_task_allocation _handle_resource_recovery_failure",
-    "resources.ResourceManager": "",
-    "resources.AllocationManager": "",
-    "tasks.TaskManager": "",
-    "verification.RecoveryVerification": "verify_recovery _verify_task_state _verify_resources _verify_execution "
+    "actions.resources.ResourceManager": "",
+    "actions.resources.AllocationManager": "",
+    "actions.tasks.TaskManager": "",
+    "diagnosis.verification.RecoveryVerification": "verify_recovery _verify_task_state _verify_resources "
+    "_verify_execution "
     "_handle_verification_failure",
-    "monitor.RecoveryMonitor": "monitor_recovery _start_monitoring _is_recovery_active _collect_recovery_metrics "
+    "monitoring.monitor.RecoveryMonitor": "monitor_recovery _start_monitoring _is_recovery_active "
+    "_collect_recovery_metrics "
     "_analyze_metrics _should_alert _send_alert _generate_recovery_report _handle_monitoring_failure",
-    "alerts.AlertManager": "",
-    "sample.MetricsCollector": "",
-    "verification.StateVerifier": "",
-    "verification.ResourceVerifier": "",
+    "monitoring.alerts.AlertManager": "",
+    "monitoring.snapshot.MetricsCollector": "",
+    "diagnosis.verification.StateVerifier": "",
+    "diagnosis.verification.ResourceVerifier": "",
 }
 
 
 @pytest.mark.parametrize("name", GUIDE)
 def test_the_guides_classes_and_stages_exist(name):
-    module, class_name = name.split(".")
+    module, _, class_name = name.rpartition(".")
     found = getattr(import_module(f"recovery.{module}"), class_name)
     assert [stage for stage in GUIDE[name].split() if not iscoroutinefunction(getattr(found, stage, None))] == []
 
@@ -228,9 +230,9 @@ DIAGRAMS = {
     "state": ("state assessment", "state recovery", "state verification", "state consistency"),
 }
 HOMES = {
-    "Supervisor": "supervisor",
-    "RecoveryEngine": "engine",
-    "StateRecovery": "state",
+    "Supervisor": "supervision.supervisor",
+    "RecoveryEngine": "engine.engine",
+    "StateRecovery": "actions.state",
 }
 
 
@@ -297,7 +299,10 @@ COMMANDS = (*documented_commands(), *manual_commands(RecoveryEngine({}, SmallSys
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_test_gives_each_command(command):
-    texts = [(HERE / name).read_text(encoding="utf-8") for name in ("test_commands.py", "test_manual.py")]
+    texts = [
+        (HERE / name).read_text(encoding="utf-8")
+        for name in ("actions/test_commands.py", "manual/test_operator_commands.py")
+    ]
     assert re.search(rf"give(_twice)?\([^)]*\"{command}\"", "\n".join(texts))
 
 
@@ -309,7 +314,8 @@ SHOWN = {
     "minimize_recovery_time": "sim/world/test_idle.py::test_recovery_in_a_perfect_world_takes_no_time_either",
     "use_checkpoints": "recovery/actions/test_state.py::test_the_latest_checkpoint_is_restored",
     "validate_states": "recovery/stores/test_task_stores.py::test_an_illegal_transition_is_a_defect_and_said_so",
-    "handle_partial_failures": "recovery/actions/test_partial_failures.py::test_what_was_done_is_undone_before_the_try_is_over",
+    "handle_partial_failures": "recovery/actions/test_partial_failures.py::"
+    "test_what_was_done_is_undone_before_the_try_is_over",
     "monitor_progress": "recovery/detection/test_agent_detectors.py::"
     "test_silence_is_suspected_when_the_last_beat_is_three_intervals_old",
     "verify_completeness": "recovery/engine/test_engine.py::test_what_was_commanded_is_not_what_is_verified",

@@ -16,7 +16,7 @@ from sim.cli.output.files import STDOUT, check_writable, write_json
 from sim.cli.recover import access
 
 if TYPE_CHECKING:
-    from recovery.supervision.escalation_queue import Escalation
+    from recovery.model import Escalation
 
 
 def audit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recovery.monitoring.alerts import Severity
+from recovery.model import Severity
 from sim.history import Event, History
 from sim.measures.tables.event_table import Tracks
 from sim.measures.tables.recoveries import Incidents

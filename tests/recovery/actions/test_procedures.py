@@ -2,9 +2,10 @@
 
 import pytest
 
-from recovery.actions.procedures import STEPS, carry_out, expanded
+from recovery.actions.procedures import STEPS, carry_out
 from recovery.model import Incident, TaskStatus
 from recovery.runbook.catalogue import documented
+from recovery.runbook.procedures import expanded
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from recovery import Supervisor
-from recovery.concurrency.pacing import ROUNDING, LoadLimit, TokenBucket
+from recovery.concurrency.pacing import ROUNDING
 from recovery.model import FailureKind
+from recovery.policies.load_limit import LoadLimit, TokenBucket
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import at_once, report, short, supervise

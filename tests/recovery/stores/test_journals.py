@@ -17,6 +17,7 @@ from recovery.model import (
     Analysis,
     Candidate,
     Checkpoint,
+    Escalation,
     Failure,
     FailureKind,
     Impact,
@@ -24,15 +25,14 @@ from recovery.model import (
     OnFailure,
     Phase,
     RecoveryStrategy,
+    Severity,
     Step,
     Symptom,
     TaskStatus,
 )
-from recovery.monitoring.alerts import Severity
 from recovery.stores.errors import StoreError
 from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.tables import JOURNAL
-from recovery.supervision.escalation_queue import Escalation
 from sim.loop import run
 from tests.recovery.small_system import failure_of
 

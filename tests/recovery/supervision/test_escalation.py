@@ -3,8 +3,7 @@
 import pytest
 
 from recovery import Escalation, EscalationQueue
-from recovery.model import FailureKind, Symptom, TaskStatus
-from recovery.monitoring.alerts import Severity
+from recovery.model import FailureKind, Severity, Symptom, TaskStatus
 from recovery.stores import inline
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import at_once, report, supervise

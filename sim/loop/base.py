@@ -1,0 +1,36 @@
+"""The state of the event loop that the other modules of this package work on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import simpy
+
+T = TypeVar("T")
+
+
+class LoopBase(asyncio.BaseEventLoop):
+    """Declares the attributes of a `sim.loop.SimLoop` that its SimPy bridge, executor and environment use."""
+
+    env: simpy.Environment
+    _ready: Any  # this and the next are asyncio.BaseEventLoop's, missing in its type stubs
+    _closed: bool
+    _debug: bool
+    _stopping: bool
+    _thread_id: int | None
+    _task_factory: Any
+    _check_closed: Callable[[], None]
+    _owner: int  # the thread that the loop belongs to
+    _in_executor: bool  # a function given to run_in_executor runs
+    _awake: bool  # a drain is running, or an event on the heap will start one
+    _advances: bool  # the drain may move the clock: inside a run, not inside a lone env.step()
+
+    def _drain(self) -> None:
+        """Run what is ready at this instant."""
+        raise NotImplementedError
+
+    def _run_environment(self, run: Callable[[], T]) -> T:
+        """Run the environment with this loop as the running one."""
+        raise NotImplementedError

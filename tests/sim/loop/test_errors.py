@@ -50,7 +50,7 @@ class TestErrors:
         with pytest.raises(TypeError, match="coroutines cannot be used"):
             loop.call_soon(sleeper)
         timer = loop.call_later(1, [].pop)
-        assert "test_loop_errors.py" in repr(timer)
+        assert "test_errors.py" in repr(timer)
         timer.cancel()
         assert "cancelled" in repr(timer)
         assert "created at" in repr(timer)
@@ -60,7 +60,7 @@ class TestErrors:
         loop.call_soon([].pop)
         with caplog.at_level(logging.ERROR, logger="asyncio"):
             loop.env.run()
-        assert "test_loop_errors.py" in caplog.text
+        assert "test_errors.py" in caplog.text
 
     def test_a_closed_loop_refuses(self):
         loop = SimLoop()
@@ -104,7 +104,7 @@ class TestDeadlock:
             run(main())
         lines = str(deadlock.value).splitlines()
         assert lines[0] == "nothing is scheduled at 7 s, but 7 task(s) wait:"
-        here = [line for line in lines if "test_loop_errors.py:" in line]
+        here = [line for line in lines if "test_errors.py:" in line]
         assert [line.split()[0] for line in here] == ["Task-1", "taker", "reader", "simulated"]
         for who, what in {
             "Task-1 (": "waits on TaskGroup.__aexit__() of <TaskGroup",
@@ -179,7 +179,7 @@ class TestLivelock:
                 await asyncio.sleep(0)
 
         task = loop.create_task(spins(), name="spinner")
-        with pytest.raises(Livelock, match=r"(?s)1000 callbacks at 0 s.*spinner \(.*spins\) at .*loop_errors.py:\d+"):
+        with pytest.raises(Livelock, match=r"(?s)1000 callbacks at 0 s.*spinner \(.*spins\) at .*test_errors.py:\d+"):
             loop.run_until_complete(task)
         loop.run_until_complete(task)
         assert len(turns) == 1500

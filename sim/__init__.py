@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sim.experiments.sweeps.sweep import Sweep, load_sweep, sweep
     from sim.history import Event, History, HistoryNotKept
     from sim.loop import Deadlock, Livelock, NoInputOutput, SimLoop
+    from sim.results.file import ResultFileError, load
     from sim.simulation import Run, run
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Rare",
     "RecoveryBenchError",
     "Result",
+    "ResultFileError",
     "Run",
     "RunSummary",
     "Selection",
@@ -47,6 +49,7 @@ __all__ = [
     "compare",
     "core_config",
     "find_warmup",
+    "load",
     "load_sweep",
     "rare",
     "replicate",
@@ -81,6 +84,8 @@ _HOMES = {
     "Livelock": "sim.loop",
     "NoInputOutput": "sim.loop",
     "SimLoop": "sim.loop",
+    "ResultFileError": "sim.results.file",
+    "load": "sim.results.file",
     "Run": "sim.simulation",
     "run": "sim.simulation",
 }

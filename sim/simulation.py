@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 import simpy
@@ -23,6 +24,7 @@ from recovery.monitoring.telemetry import TelemetryTrail
 from recovery.stores.memory import MemoryTaskStore
 from scenarios import Scenario
 from scenarios.fields.csv_columns import files_sha256
+from scenarios.fields.metrics import lookup
 from sim.core.build import build_core, core_config
 from sim.core.cluster import CoreGroup, needs_group
 from sim.core.single_node import CoreHost, needs_host
@@ -36,15 +38,42 @@ from sim.measures import measure
 from sim.measures.metrics.diagnosis import as_frame, diagnoses
 from sim.randomness.branching import BranchingStreams, Trajectory
 from sim.randomness.streams import Streams
+from sim.results.base import ResultBase
 from sim.world.task_store import NumberedTaskStore
 from sim.world.world import World
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BuildCore = Callable[[Scenario, System, Streams], Supervisor]
 BuildStore = Callable[[], MemoryTaskStore]
 
 
-@dataclass(frozen=True)
-class Run:
+PICTURES = "sim.reports.timeline"
+"""The module that draws runs. It needs matplotlib, and is imported when a picture is asked for."""
+
+
+class RunPictures(Protocol):
+    """`run.plot`."""
+
+    def timeline(self, window: tuple[float, float] | None = None, *, width: float = 9.0) -> Figure:
+        """Load above, recoveries below, between two instants (left out: around the first faults)."""
+
+
+def metrics_frame(scenario: Scenario, runs: Iterable[tuple[str, Mapping[str, float | None]]]) -> pd.DataFrame:
+    """The metrics of runs, named by their replication, as a tidy frame: replication, metric, value, unit."""
+    pools = tuple(scenario.resources)
+    rows = [
+        (replication, name, value, lookup(name, pools).unit)
+        for replication, metrics in runs
+        for name, value in metrics.items()
+        if value is not None
+    ]
+    return pd.DataFrame(rows, columns=["replication", "metric", "value", "unit"])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run(ResultBase):
     """One replication and what is known of it. `seed` names it: `"7/0"` is replication 0 of seed 7.
 
     Of a scenario that keeps a summary (`history: summary`), whatever needs single events raises `HistoryNotKept`.
@@ -66,6 +95,21 @@ class Run:
     def virtual_seconds(self) -> float:
         """Virtual time that the run covers."""
         return self.scenario.duration
+
+    def title(self) -> str:
+        """The result in a few words: of which scenario, from how many runs."""
+        return f"{self.scenario.name}, seed {self.seed}: {self.events:,} events"
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Tidy: replication, metric, value, unit."""
+        return metrics_frame(self.scenario, [(self.seed, self.metrics)])
+
+    @property
+    def plot(self) -> RunPictures:
+        """Pictures, as matplotlib figures: `timeline()`."""
+        pictures: RunPictures = import_module(PICTURES).RunPlots(self.record)
+        return pictures
 
     @cached_property
     def history(self) -> pd.DataFrame:

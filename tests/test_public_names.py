@@ -23,9 +23,9 @@ RECOVERY = """
 """
 SCENARIOS = "RecoveryBenchError Scenario ScenarioError UnknownMetric load loads names path"
 SIM = """
-    Backend Comparison Deadlock Event History HistoryNotKept Livelock NoInputOutput Rare RecoveryBenchError Result Run
-    RunSummary Selection SimLoop Sweep Warmup build_core compare core_config find_warmup load_sweep rare
-    replicate run select sweep
+    Backend Comparison Deadlock Event History HistoryNotKept Livelock NoInputOutput Rare RecoveryBenchError Result
+    ResultFileError Run RunSummary Selection SimLoop Sweep Warmup build_core compare core_config find_warmup load
+    load_sweep rare replicate run select sweep
 """
 
 

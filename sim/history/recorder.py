@@ -163,6 +163,32 @@ class History:
             digest.update(chunk.tobytes())
         return digest.hexdigest()
 
+    def parts(self) -> tuple[dict[str, Any], list[str], NDArray[np.void] | None, int, str]:
+        """What a copy is made of: meta, words, table (None when no rows were kept), number of events, and hash."""
+        table = None if isinstance(self.rows, NoRows) else self.table
+        return self.meta, self.words, table, len(self), self.sha256()
+
+    @classmethod
+    def from_parts(
+        cls, meta: Mapping[str, Any], words: list[str], table: NDArray[np.void] | None, events: int, sha256: str
+    ) -> History:
+        """The history with these `parts()`, closed. Raises ValueError when the hash is not that of the events."""
+        history = cls(None, meta)
+        history._words = _Numbered({word: number for number, word in enumerate(words)})
+        if table is None:
+            history._rows = NoRows(events)
+            history._sha256 = sha256
+        else:
+            history._rows = RowsInMemory.of(table)
+            if history.sha256() != sha256:
+                raise ValueError("the hash of the history is not that of its events")
+        history.close()
+        return history
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, also in another process, is closed: it belongs to no running simulation."""
+        return History.from_parts, self.parts()
+
     def frame(self) -> pd.DataFrame:
         """The events as a tidy frame: time, event, subject, task, agent, epoch, incident, value, detail, about."""
         columns = {name: np.asarray(self.rows.column(name)) for name in NAMES}

@@ -65,6 +65,14 @@ class RowsInMemory:
         self._pieces: dict[str, list[NDArray[Any]]] = {name: [] for name in NAMES}
         self._size = 0
 
+    @classmethod
+    def of(cls, table: NDArray[np.void]) -> RowsInMemory:
+        """The rows of an array of dtype `ROW`."""
+        rows = cls()
+        rows._pieces = {name: [np.ascontiguousarray(table[name])] for name in NAMES}
+        rows._size = len(table)
+        return rows
+
     def __len__(self) -> int:
         return self._size
 

@@ -13,6 +13,8 @@ from sim.experiments.sweeps.folder import key
 from sim.experiments.sweeps.sweep import Sweep
 from sim.presentation.formatting import UNICODE, Signs, count, estimated
 
+SHOWN = ("recovery.time.mean", "tasks.sojourn.p95", "tasks.lost")
+"""The metrics of a table when none is named."""
 MOST_ROWS = 40
 """Of more points, the others are in the folder."""
 

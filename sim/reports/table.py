@@ -13,6 +13,7 @@ from rich.text import Text
 from scenarios.fields.metrics import lookup
 from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.runs.replications import Result
+from sim.experiments.runs.warmup import Warmup
 from sim.measures.metrics.recovery_time import PHASES
 from sim.presentation.formatting import UNICODE, Signs, count, duration, estimated, quantity
 from sim.presentation.phrases import percent
@@ -30,7 +31,7 @@ PHASE_STYLES = {"detect": "yellow", "wait": "bright_black", "analyze": "cyan", "
 
 def summary(result: Result, style: Signs = UNICODE) -> Group:
     """All that `recovery-bench run` prints about a scenario, but for `failures`, whose lines must not be broken."""
-    parts: list[Any] = [headline(result, style), *warmup(result)]
+    parts: list[Any] = [headline(result, style), *([] if result.warmup is None else warmup_lines(result.warmup))]
     parts += [Text(sentence, "yellow") for sentence in never_injected(result.scenario)]
     if len(result.runs) > 1:
         parts += [Text(str(tail), "yellow") for tail in heavy_tails(result.scenario)]
@@ -60,14 +61,12 @@ def headline(result: Result, style: Signs = UNICODE) -> Text:
     return line
 
 
-def warmup(result: Result) -> Iterator[Text]:
-    """The warm-up where it was found, and what is wrong with it."""
-    found = result.warmup
-    if found is not None:
-        pilots = count(found.replications, "pilot run")
-        yield Text(f"warm-up {duration(found.seconds)} found (MSER-5, {found.metric}, {pilots})", "dim")
-        if found.warning is not None:
-            yield Text(found.warning, "yellow")
+def warmup_lines(found: Warmup) -> Iterator[Text]:
+    """A warm-up that was found, and its warning if it has one."""
+    pilots = count(found.replications, "pilot run")
+    yield Text(f"warm-up {duration(found.seconds)} found (MSER-5, {found.metric}, {pilots})", "dim")
+    if found.warning is not None:
+        yield Text(found.warning, "yellow")
 
 
 def precise(found: Reached, result: Result, style: Signs = UNICODE) -> Text:

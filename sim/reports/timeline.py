@@ -6,6 +6,7 @@ Pure functions of histories. Figures are matplotlib's own, made without pyplot, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import inf
 
 import numpy as np
@@ -53,6 +54,17 @@ def timeline(history: History, window: tuple[float, float] | None = None, *, wid
         _panel(body, history, window)
         _legend(foot, size=8)
     return figure
+
+
+@dataclass(frozen=True)
+class RunPlots:
+    """`run.plot`."""
+
+    history: History
+
+    def timeline(self, window: tuple[float, float] | None = None, *, width: float = 9.0) -> Figure:
+        """The function `timeline` of this run's history."""
+        return timeline(self.history, window, width=width)
 
 
 def timelines(histories: Sequence[History], title: str, subtitle: str = "") -> Figure:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sim.experiments.sweeps.sweep import Sweep
 
 BAD_INPUT = 2
-SHOWN = ("recovery.time.mean", "tasks.sojourn.p95", "tasks.lost")
 METHODS = ("lhs", "sobol", "random")
 DESIGN = "sobol"
 
@@ -104,6 +103,7 @@ def _loaded(name: str, changes: list[str]) -> Scenario:
 
 def _metrics(scenario: Scenario, names: list[str]) -> tuple[str, ...]:
     from scenarios.fields.metrics import UnknownMetric, lookup
+    from sim.reports.sweep import SHOWN
 
     for name in names:
         try:

@@ -18,6 +18,8 @@ from sim.experiments.runs.provenance import origin
 from sim.experiments.runs.replications import Result
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.runs.unobserved import never_observed
+from sim.presentation.formatting import count
+from sim.results.base import ResultBase
 from sim.simulation import whole_seed
 from sim.stats.paired_differences import Difference, Observed, differences
 
@@ -29,8 +31,8 @@ _NOT_COMPARED = "run."
 """What is about the run itself, and no outcome."""
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(ResultBase):
     """Replications of a scenario under two settings, of which the same ones were finished."""
 
     a: Result
@@ -38,6 +40,10 @@ class Comparison:
     a_values: Mapping[str, Any]
     b_values: Mapping[str, Any]
     chosen: tuple[str, ...] = ()
+
+    def title(self) -> str:
+        """The result in a few words: of which scenario, from how many runs."""
+        return f"{self.a.scenario.name}, seed {self.a.seed}: {count(self.replications, 'pair')} of replications"
 
     @property
     def replications(self) -> int:

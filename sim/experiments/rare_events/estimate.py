@@ -28,8 +28,10 @@ from sim.invariants import check_all
 from sim.measures import measure, measure_one
 from sim.measures.metrics.durations_max import MEASURES as LASTING
 from sim.measures.metrics.durations_max import longest
+from sim.presentation.formatting import count
 from sim.randomness.branching import Trajectory
 from sim.randomness.streams import Streams
+from sim.results.base import ResultBase
 from sim.simulation import simulate, whole_seed
 from sim.stats.estimates import Estimate, proportion
 
@@ -43,8 +45,8 @@ BLOCK = 20
 """Plain replications that a process is given at once."""
 
 
-@dataclass(frozen=True)
-class Rare:
+@dataclass(frozen=True, eq=False, repr=False)
+class Rare(ResultBase):
     """The probability that a run of the scenario is a hit: that `event` holds of it.
 
     `level` is what was split on; without one, plain replications were counted. `runs` were simulated in all;
@@ -62,6 +64,10 @@ class Rare:
     runs: int
     hits: tuple[str, ...]
     interrupted: bool = False
+
+    def title(self) -> str:
+        """The result in a few words: of which scenario, from how many runs."""
+        return f"{self.scenario.name}, seed {self.seed}: {self.event.expression}, {count(self.runs, 'run')}"
 
     @cached_property
     def _split(self) -> Estimate | None:

@@ -20,7 +20,9 @@ from sim.experiments.runs.summary import RunSummary
 from sim.experiments.runs.unobserved import never_observed
 from sim.experiments.runs.warmup import Warmup, given
 from sim.measures.metrics.diagnosis import as_frame, total
-from sim.simulation import replication_name
+from sim.presentation.formatting import count
+from sim.results.base import ResultBase
+from sim.simulation import metrics_frame, replication_name
 from sim.stats.estimates import Estimate, estimate
 from sim.stats.precision import LEAST, Asked, Reached, next_look, reached
 
@@ -37,8 +39,8 @@ class Outcome:
     holds: bool
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(ResultBase):
     """Replications of one scenario. `interrupted`: fewer than asked for, because the user stopped.
 
     `warmup`: how the scenario's warm-up was found; None when it was given.
@@ -50,6 +52,10 @@ class Result:
     interrupted: bool = False
     asked: Asked | None = None
     warmup: Warmup | None = None
+
+    def title(self) -> str:
+        """The result in a few words: of which scenario, from how many runs."""
+        return f"{self.scenario.name}, seed {self.seed}: {count(len(self.runs), 'replication')}"
 
     @cached_property
     def precision(self) -> tuple[Reached, ...]:
@@ -102,14 +108,7 @@ class Result:
     @cached_property
     def frame(self) -> pd.DataFrame:
         """Tidy: replication, metric, value, unit."""
-        pools = tuple(self.scenario.resources)
-        rows = [
-            (summary.seed, name, value, lookup(name, pools).unit)
-            for summary in self.runs
-            for name, value in summary.metrics.items()
-            if value is not None
-        ]
-        return pd.DataFrame(rows, columns=["replication", "metric", "value", "unit"])
+        return metrics_frame(self.scenario, [(summary.seed, summary.metrics) for summary in self.runs])
 
     @property
     def plot(self) -> ResultPictures:

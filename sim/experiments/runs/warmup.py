@@ -26,8 +26,14 @@ from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import spread
 from sim.measures.metrics.windows import METRICS, values
 from sim.measures.tables.event_table import Floats, Tracks
+from sim.presentation.formatting import count
+from sim.results.base import ResultBase
 from sim.simulation import replication_name, simulate
 
+if TYPE_CHECKING:
+    Series = pd.Series[float]
+else:
+    Series = pd.Series  # pandas cannot be subscripted when it runs
 if TYPE_CHECKING:
     from sim.experiments.runs.warmup_plot import WarmupPictures
 
@@ -53,8 +59,8 @@ class NoWarmup(RecoveryBenchError, ValueError):
     """No warm-up can be found. One line: of what, why, and what would be valid."""
 
 
-@dataclass(frozen=True, eq=False)
-class Warmup:
+@dataclass(frozen=True, eq=False, repr=False)
+class Warmup(ResultBase):
     """A warm-up of `seconds` that was found for a scenario.
 
     `series` is what it was found in: the metric's mean over the pilot replications, by the end of each slice (s).
@@ -62,9 +68,19 @@ class Warmup:
 
     of: Scenario
     seconds: float
-    series: pd.Series[float]
+    series: Series
     metric: str
     replications: int
+
+    def title(self) -> str:
+        """The result in a few words: of which scenario, from how many runs."""
+        return f"{self.of.name}: {self.seconds:g} s, from {count(self.replications, 'pilot run')}"
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Tidy: seconds (the end of each slice), metric, value."""
+        series = self.series
+        return pd.DataFrame({"seconds": series.index, "metric": self.metric, "value": series.to_numpy()})
 
     @cached_property
     def scenario(self) -> Scenario:

@@ -15,6 +15,7 @@ from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.runs.provenance import origin
 from sim.experiments.sweeps.designs import Point, as_values, column
 from sim.presentation.formatting import UNICODE, Signs, count, quantity
+from sim.results.base import ResultBase
 from sim.stats.estimates import CONFIDENCE, Estimate
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class Ranked:
     difference: Estimate | None = None
 
 
-@dataclass(frozen=True)
-class Selection:
+@dataclass(frozen=True, eq=False, repr=False)
+class Selection(ResultBase):
     """Settings of a scenario, best first, by the mean of a metric.
 
     `decided`: the procedure came to its end; if not, whoever is not eliminated is still in contention, and the first
@@ -66,6 +67,10 @@ class Selection:
     runs: int
     wall_seconds: float
     violations: tuple[str, ...] = ()
+
+    def title(self) -> str:
+        """The result in a few words: of which scenario, from how many runs."""
+        return f"{self.scenario.name}, seed {self.seed}: {count(len(self.ranked), 'setting')} by {self.metric.name}"
 
     @property
     def winner(self) -> Point:

@@ -25,6 +25,8 @@ from sim.experiments.runs.provenance import installed_version, origin
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.sweeps.designs import DesignError, Point, as_values, column
 from sim.experiments.sweeps.folder import FORMAT, Row, SweepFolder, SweepFolderError, key, read_about, table_of
+from sim.presentation.formatting import count
+from sim.results.base import ResultBase
 from sim.simulation import whole_seed
 from sim.stats.estimates import Estimate, estimate
 
@@ -36,8 +38,8 @@ SECONDS_TO_KEEP = 2.0
 RUNS_TO_KEEP = 500
 
 
-@dataclass(frozen=True)
-class Sweep:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep(ResultBase):
     """The runs of a sweep. `rows`: point (JSON), replication, metric, value, history_sha256, violations."""
 
     scenario: Scenario
@@ -47,6 +49,13 @@ class Sweep:
     rows: pd.DataFrame
     interrupted: bool = False
     computed: int = 0
+
+    def title(self) -> str:
+        """The result in a few words: of which scenario, from how many runs."""
+        return (
+            f"{self.scenario.name}, seed {self.seed}: {count(len(self.points), 'point')} of "
+            f"{count(self.replications, 'replication')}"
+        )
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 import simpy
@@ -42,9 +42,6 @@ from sim.results.base import ResultBase
 from sim.world.task_store import NumberedTaskStore
 from sim.world.world import World
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 BuildCore = Callable[[Scenario, System, Streams], Supervisor]
 BuildStore = Callable[[], MemoryTaskStore]
 
@@ -56,8 +53,8 @@ PICTURES = "sim.reports.timeline"
 class RunPictures(Protocol):
     """`run.plot`."""
 
-    def timeline(self, window: tuple[float, float] | None = None, *, width: float = 9.0) -> Figure:
-        """Load above, recoveries below, between two instants (left out: around the first faults)."""
+    def timeline(self, window: tuple[float, float] | None = None, *, width: float = 9.0) -> Any:
+        """A matplotlib figure: load above, recoveries below, between two instants (left out: around the first faults)."""
 
 
 def metrics_frame(scenario: Scenario, runs: Iterable[tuple[str, Mapping[str, float | None]]]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 from recovery.errors import RecoveryBenchError
 from sim.loop.handles import by_number
 
-_MACHINERY: Final = (str(Path(asyncio.__file__).parent), str(Path(__file__).with_name("loop")))
+_MACHINERY: Final = (str(Path(asyncio.__file__).parent), str(Path(__file__).parent))
 _TASKS_SHOWN: Final = 20
 
 

@@ -10,22 +10,29 @@ BIN := .venv/bin
 # Nothing is compiled beforehand: what is imported will be, and most never is.
 PIP := PIP_CONSTRAINT='$(CURDIR)/constraints.txt' PIP_BUILD_CONSTRAINT='$(CURDIR)/constraints.txt' \
 	$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test validate lint bench notebooks venv clean
+.PHONY: help demo test test-long test-all validate lint bench notebooks venv clean
 
 help:  ## what can be made
-	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: .venv/.runtime  ## the four documented failures, end to end, with a table and a picture
 	@$(BIN)/recovery-bench demo
 
-test: .venv/.dev  ## all tests, and every scenario that ships
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+test: .venv/.dev  ## the tests but the long ones, and every scenario that ships: under 4 minutes on two cores
+	$(PYTEST) -m "not long and not slow"
+
+test-long: .venv/.dev  ## only the long tests: real processes, clusters, crashes at every place
+	$(PYTEST) -m "long and not slow"
+
+test-all: .venv/.dev  ## all tests but the validations that take longest, which `make validate` runs
+	$(PYTEST) -m "not slow"
 
 validate: .venv/.dev  ## the figures against closed forms, those included that take their time
-	$(BIN)/python -m pytest tests/validation
+	$(PYTEST) tests/validation
 
 lint: .venv/.dev  ## style, format, types, and which package may import which
 	@status=0; for check in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports'; do \

@@ -2,12 +2,13 @@
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Set
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Set
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-MODULE_LINES_MAX = 400
+FOLDER_FILES_MAX = 20
 VAGUE_NAMES = {"common", "helper", "helpers", "misc", "util", "utils"}
 WALL_CLOCK = (
     *(f"time.{name}" for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")),
@@ -97,10 +98,14 @@ def undocumented(source: str) -> list[str]:
     return [*([] if ast.get_docstring(tree) else ["1: the module has no docstring"]), *visit(tree, "")]
 
 
-def too_long(source: str) -> list[str]:
-    """A module is read in one sitting."""
-    lines = source.count("\n")
-    return [f"{lines}: more than {MODULE_LINES_MAX} lines"] if lines > MODULE_LINES_MAX else []
+def crowded(paths: Iterable[str]) -> list[str]:
+    """A folder holds few files, so that a reader finds the right one: subfolders divide what would be more."""
+    counts = Counter(str(Path(path).parent) for path in paths)
+    return [
+        f"{folder}: {count} files, more than {FOLDER_FILES_MAX}"
+        for folder, count in sorted(counts.items())
+        if count > FOLDER_FILES_MAX
+    ]
 
 
 def vague_name(path: str) -> list[str]:

@@ -13,13 +13,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.house_rules import (
-    MODULE_LINES_MAX,
+    FOLDER_FILES_MAX,
     completes_coroutines,
+    crowded,
     imports_of,
     iterates_over_set,
     names_a_place,
     not_pins,
-    too_long,
     undocumented,
     unsafe_data,
     unseeded,
@@ -80,13 +80,17 @@ def test_module_keeps_the_house_rules(module):
     assert [
         *vague_name(module),
         *undocumented(source),
-        *too_long(source),
         *([] if lives else wall_clock(source, {"time.perf_counter"} if module in TIMES_A_RUN else set())),
         *([] if lives else unseeded(source, SEEDING if module in SEEDS_ANOTHER else set())),
         *unsafe_data(source),
         *iterates_over_set(source),
         *completes_coroutines(source),
     ] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_folder_of_sources_has_more_files_than_a_reader_takes_in(package):
+    assert crowded(path for path in project_files() if path.startswith(f"{package}/") and path.endswith(".py")) == []
 
 
 @pytest.mark.parametrize("module", modules_in("tests"))
@@ -125,6 +129,12 @@ def test_everything_that_development_needs_is_pinned():
 
 FIELD = "class A:\n  held: {}[int]\n  def f(self):\n    for x in self.held: use(x)"
 METHOD = "'''A.'''\nclass A:\n  '''A.'''\n  {}\n  def f(self): return 0"
+
+
+def files_of_a_folder(count: int) -> list[str]:
+    return [f"sim/loop/module_{number}.py" for number in range(count)]
+
+
 NUMPY = "import numpy as np\nnp.random."
 
 
@@ -142,7 +152,7 @@ NUMPY = "import numpy as np\nnp.random."
         (undocumented, "'''A.'''\nclass A: pass", "'''A.'''\nclass _A:\n    def f(self): pass"),
         (undocumented, "'''A.'''\nasync def f(): pass", "'''A.'''\nasync def f():\n    '''A.'''"),
         (undocumented, METHOD.format("@property"), METHOD.format("@override")),
-        (too_long, "\n" * (MODULE_LINES_MAX + 1), "\n" * MODULE_LINES_MAX),
+        (crowded, files_of_a_folder(FOLDER_FILES_MAX + 1), files_of_a_folder(FOLDER_FILES_MAX)),
         (wall_clock, "import time\ntime.time()", "loop.time()"),
         (wall_clock, "from time import sleep as pause\npause(1)", "from asyncio import sleep\nsleep(1)"),
         (wall_clock, "from datetime import datetime\ndatetime.now()", "from datetime import timedelta\ntimedelta(1)"),

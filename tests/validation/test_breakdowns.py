@@ -23,7 +23,7 @@ def machine_repair(machines: int, repairers: int, mtbf: float, repair: float) ->
     return up / sum(weights) / machines
 
 
-@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("slots", [2, pytest.param(1, marks=pytest.mark.long)])
 def test_agents_wait_for_a_repair_slot_as_machines_do(slots: int) -> None:
     """10 agents, mtbf 100 s, repair 10 s, one or two slots. Wrong: mtbf / (mtbf + repair), nobody waits for a slot."""
     result = replicate(
@@ -38,6 +38,7 @@ def test_agents_wait_for_a_repair_slot_as_machines_do(slots: int) -> None:
     agrees(result, "agents.availability", machine_repair(10, slots, 100, 10), wrong=100 / 110)
 
 
+@pytest.mark.long
 def test_availability_counts_the_time_until_a_crash_is_noticed() -> None:
     """mtbf / (mtbf + E[detection] + restart) = 400 / (400 + 12.5 + 20); as the detector sees it, an agent is down only
     from its detection on: 400 + 12.5 up. Alternating renewal: D. R. Cox, "Renewal Theory" (1962), ch. 7. Detection is

@@ -14,6 +14,7 @@ from tests.validation.agreement import agrees, replicate, scenario
 TIMEOUT, MEAN, RETRIES, RATE = 3.2, 2.0, 3, 2.0
 
 
+@pytest.mark.long
 def test_a_timeout_that_is_too_short_makes_each_long_request_all_its_retries() -> None:
     """M/M/inf: nobody queues, so that a task answers in time when its work X is at most the timeout T, and its client
     asks again each time that it is not: q = P(X > T) = exp(-T / m), amplification 1 + r q, goodput l (1 - q). The work
@@ -33,6 +34,7 @@ def test_a_timeout_that_is_too_short_makes_each_long_request_all_its_retries() -
     agrees(result, "client.goodput", RATE * (1 - q), wrong=RATE * (1 - q ** (RETRIES + 1)))
 
 
+@pytest.mark.long
 def test_a_late_answer_that_is_accepted_saves_the_retries_after_it() -> None:
     """As above, with a delay d before each retry, and late answers accepted: copy k + 1 is made when X > k (T + d), for
     k = 1...r, and X > T that asks for the first. P(k or more retries) = exp(-(k (T + d)) / m); the answer is always the

@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
@@ -26,6 +27,7 @@ def integral(begin: float, end: float) -> float:
     return RATE * (until(end) - until(begin))
 
 
+@pytest.mark.long
 def test_counts_by_the_time_of_day_are_poisson_with_the_integral_of_the_rate() -> None:
     """By day and by night, and in each tenth of 200 days, the mean and the variance are the integral. E. Cinlar,
     "Introduction to Stochastic Processes" (1975), ch. 4. Wrong: as many by night as by day; and the rate at the

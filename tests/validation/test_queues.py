@@ -17,6 +17,7 @@ def erlang_c(agents: int, load: float) -> float:
     return agents * blocking / (agents - load * (1 - blocking))
 
 
+@pytest.mark.long
 def test_some_agents_wait_as_erlang_c_says() -> None:
     """M/M/3 at load 0.5: P(wait) = C(c, a), mean wait W = C / (c mu - lambda), L = lambda (W + 1 / mu), Lq = lambda W.
     Wrong: three queues of their own, each M/M/1: P(wait) = 0.5, sojourn 1 / (1 - 0.5), Lq = 3 x 0.5; nobody waits.
@@ -61,6 +62,7 @@ def test_one_agent_waits_as_pollaczek_and_khinchine_say(kind: str) -> None:
     agrees(result, "tasks.wait.mean", exact, wrong=rate * 2 / (2 * (1 - rate)) if square != 2 else 2 * exact)
 
 
+@pytest.mark.long
 def test_a_full_queue_rejects_as_m_m_c_k_says() -> None:
     """M/M/2/K with K = c + capacity: P(reject) = p_K, for capacity counts those who wait. Wrong: it counts all.
 
@@ -145,6 +147,7 @@ def layered(p: float, retries: int, requests: int) -> tuple[float, float]:
     return (1 - given_up) / (1 - p), (1 - given_up ** (requests + 1)) / (1 - given_up)
 
 
+@pytest.mark.long
 def test_retries_in_layers_multiply() -> None:
     """Recovery retries a task r times, and its client asks again k times when it is given up: (1 - p^(r+1)) / (1 - p)
     attempts at a task and (1 - P^(k+1)) / (1 - P) tasks of a request, P = p^(r+1); in the worst case (r + 1) (k + 1)

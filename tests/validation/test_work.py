@@ -35,7 +35,12 @@ def completion_times() -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("interrupted", "wrong"), [("resume", "restart"), ("restart", "redraw"), ("redraw", "restart")]
+    ("interrupted", "wrong"),
+    [
+        ("restart", "redraw"),
+        pytest.param("resume", "restart", marks=pytest.mark.long),
+        pytest.param("redraw", "restart", marks=pytest.mark.long),
+    ],
 )
 def test_interrupted_work_takes_as_long_as_gaver_says(interrupted: str, wrong: str) -> None:
     """mtbf 20 s, D = 4 s, X uniform over 5-15 s. Wrong: another way to treat the work, redrawn instead of repeated."""
@@ -72,7 +77,7 @@ def checkpointed(pieces: int, restore: float = RESTORE) -> float:
     )
 
 
-@pytest.mark.parametrize("pieces", [2, 4, 8, 25])
+@pytest.mark.parametrize("pieces", [8, *(pytest.param(pieces, marks=pytest.mark.long) for pieces in (2, 4, 25))])
 def test_checkpoints_cost_and_save_what_daly_says(pieces: int) -> None:
     """mtbf 50 s, D = 4 s, 100 s of work, 2 s to write a checkpoint, 3 s to read one. Wrong: reading one costs nothing
     (for 2 pieces that is all of 2 %, which the test still tells)."""

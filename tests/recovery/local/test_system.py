@@ -25,7 +25,6 @@ QUICK = {
     "lease": {"duration": 0.5, "renew_every": 0.1},
     "requeue": "head",
 }
-pytestmark = pytest.mark.long
 
 
 def handler(name):
@@ -85,6 +84,7 @@ def test_agents_do_what_is_submitted(url):
     assert not any(map(runs, pids))
 
 
+@pytest.mark.long
 def test_it_works_on_postgresql_as_well(server):
     with LocalSystem(emptied(server), handler("step_by_step"), {**QUICK, "agents": 2}) as system:
         for number in range(4):
@@ -96,6 +96,7 @@ def test_it_works_on_postgresql_as_well(server):
         until(lambda: "recovery.verified" in events(system, "agent.0"))
 
 
+@pytest.mark.long
 def test_agents_that_are_killed_over_and_over_lose_and_repeat_nothing(url):
     with LocalSystem(url, handler("step_by_step"), QUICK) as system:
         for number in range(40):
@@ -120,7 +121,9 @@ def test_a_task_that_kills_its_agent_goes_on_with_another(url, tmp_path):
         assert system.effects() == {"task.0": "done"}
 
 
-@pytest.mark.parametrize(("failures", "status"), [(2, TaskStatus.COMPLETED), (3, TaskStatus.ESCALATED)])
+@pytest.mark.parametrize(
+    ("failures", "status"), [pytest.param(2, TaskStatus.COMPLETED, marks=pytest.mark.long), (3, TaskStatus.ESCALATED)]
+)
 def test_a_task_that_fails_is_retried_as_often_as_its_condition_says(url, failures, status):
     recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 2, "retry_delay": 0.05}}}
     with LocalSystem(url, handler("failing"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
@@ -133,6 +136,7 @@ def test_a_task_that_fails_is_retried_as_often_as_its_condition_says(url, failur
         assert len(system.logs("/var/log/agents/", "OutOfOrder: attempt 1")) == 1
 
 
+@pytest.mark.long
 def test_an_effect_that_is_no_json_is_a_failure(url):
     recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 0, "retry_delay": 0}}}
     with LocalSystem(url, handler("no_json"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
@@ -142,6 +146,7 @@ def test_an_effect_that_is_no_json_is_a_failure(url):
         assert any("the effect is no JSON" in line for line in system.logs("/var/log/agents/"))
 
 
+@pytest.mark.long
 def test_a_pool_that_comes_back_is_allocated_again(url):
     conditions = {"resource_failure": {"max_retries": None, "retry_delay": 0.1}}
     recovery = {"detection": QUICK["recovery"]["detection"], "conditions": conditions}
@@ -200,7 +205,10 @@ def program(url):
         process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGTERM, signal.SIGINT))],
+)
 def test_nothing_is_left_running_however_the_program_ends(program, number):
     process, pids = program
     os.kill(pids[0], signal.SIGSTOP)  # not even who cannot hear that it is over
@@ -210,6 +218,7 @@ def test_nothing_is_left_running_however_the_program_ends(program, number):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends who is stopped when its parent ends")
+@pytest.mark.long
 def test_nothing_is_left_running_when_the_nursery_is_killed(program):
     _, pids = program
     os.kill(pids[0], signal.SIGSTOP)
@@ -217,6 +226,7 @@ def test_nothing_is_left_running_when_the_nursery_is_killed(program):
     until(lambda: not any(map(runs, pids)))
 
 
+@pytest.mark.long
 def test_what_a_system_has_left_under_way_goes_on_with_the_next_one_on_its_store(program, url):
     process, pids = program
     time.sleep(0.5)
@@ -235,6 +245,7 @@ def test_what_a_system_has_left_under_way_goes_on_with_the_next_one_on_its_store
         assert system.audit.first_wrong() is None
 
 
+@pytest.mark.long
 def test_a_second_system_on_a_store_is_refused_while_the_first_one_runs(url):
     with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
         until(lambda: agents_of(system))
@@ -249,6 +260,7 @@ def test_a_second_system_on_a_store_is_refused_while_the_first_one_runs(url):
         assert system.effects() == {"task.0": 2}
 
 
+@pytest.mark.long
 def test_a_system_whose_agents_are_silent_for_a_while_is_there_all_the_same(url):
     with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
         until(lambda: agents_of(system))
@@ -268,6 +280,7 @@ def test_a_system_whose_agents_are_silent_for_a_while_is_there_all_the_same(url)
         system.signal(core, signal.SIGCONT)
 
 
+@pytest.mark.long
 def test_an_agent_that_is_to_end_finishes_what_it_does(url):
     with LocalSystem(url, handler("sleeping"), {**QUICK, "agents": 1}) as system:
         system.submit("task.0", 3)
@@ -276,6 +289,7 @@ def test_an_agent_that_is_to_end_finishes_what_it_does(url):
         assert system.effects() == {"task.0": "awake"}
 
 
+@pytest.mark.long
 def test_an_agent_that_takes_longer_is_killed_after_its_grace(url):
     with LocalSystem(url, handler("sleeping"), {**QUICK, "agents": 1, "grace": 0.1}) as system:
         system.submit("task.0", 3600)
@@ -284,6 +298,7 @@ def test_an_agent_that_takes_longer_is_killed_after_its_grace(url):
     assert not any(map(runs, pids))
 
 
+@pytest.mark.long
 def test_a_handler_may_be_a_function_of_a_module(url):
     from tests.recovery.local.handlers import double
 
@@ -315,6 +330,7 @@ def test_whoever_asks_a_system_that_does_not_run_is_told_so(url):
     system.close()
 
 
+@pytest.mark.long
 def test_a_nursery_that_is_gone_is_said(url):
     system = LocalSystem(url, handler("double"), {**QUICK, "agents": 1}).__enter__()
     pid, *_ = system.processes()
@@ -341,6 +357,7 @@ def test_a_config_that_makes_no_sense_is_refused(config, said):
         LocalConfig.model_validate(config)
 
 
+@pytest.mark.long
 def test_two_systems_that_start_at_once_do_not_both_run(url):
     """Whoever has looked before the other one began begins nothing."""
     one, other = (LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) for _ in range(2))
@@ -353,6 +370,7 @@ def test_two_systems_that_start_at_once_do_not_both_run(url):
     other.close()
 
 
+@pytest.mark.long
 def test_a_task_that_ends_its_process_has_failed(url):
     recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 1, "retry_delay": 0}}}
     with LocalSystem(url, handler("quitting"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
@@ -361,6 +379,7 @@ def test_a_task_that_ends_its_process_has_failed(url):
         assert system.statuses() == {TaskStatus.ESCALATED: 1}
 
 
+@pytest.mark.long
 def test_a_signal_that_is_none_is_refused(url):
     with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
         with pytest.raises(ValueError, match="9999 is not a valid Signals"):

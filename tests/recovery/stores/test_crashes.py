@@ -22,8 +22,6 @@ from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.sql_tasks import SqlTaskStore
 from tests.recovery.small_system import failure_of
 
-KILLS = 200
-
 
 class Stores:
     """A task store, a journal and a trail, in memory or in a database."""
@@ -100,11 +98,12 @@ def killed_after(path: Path, acknowledgements: int, pause: float) -> int:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_no_acknowledged_write_is_lost_and_none_is_half_written(tmp_path):
-    """Killed 200 times, at random; what is there is what memory has after as many writes, or one more."""
+@pytest.mark.parametrize("kills", [15, pytest.param(200, marks=pytest.mark.long)])
+def test_no_acknowledged_write_is_lost_and_none_is_half_written(tmp_path, kills):
+    """Killed at random moments, the program leaves what memory has after as many writes, or after one more."""
     chance = random.Random(20261125)
     cut_short = 0
-    for kill in range(KILLS):
+    for kill in range(kills):
         path = tmp_path / f"{kill}.db"
         seen = killed_after(path, chance.randint(1, 40), chance.uniform(0, 0.003))
         turns = seen // 12 + 2
@@ -119,7 +118,7 @@ def test_no_acknowledged_write_is_lost_and_none_is_half_written(tmp_path):
             remembered.do(seen)
             assert found == remembered.state(turns)
             cut_short += 1
-    assert 0 < cut_short < KILLS  # some were killed between a write and its acknowledgement
+    assert 0 < cut_short < kills  # some were killed between a write and its acknowledgement
 
 
 def test_a_file_that_was_cut_off_anywhere_is_refused_or_whole(tmp_path):

@@ -30,6 +30,7 @@ MODULES = (
     "timeouts",
     "waitfor",
 )
+SHORT = {"futures", "taskgroups"}  # the other modules take longer
 ADDED_LATER = {"eager_task_factory": (3, 12), "staggered": (3, 13)}
 
 
@@ -48,7 +49,9 @@ def run_suite(module, excluded, hanging=""):
     return json.loads(finished.stdout.splitlines()[-1])  # some suites print
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize(
+    "module", [each if each in SHORT else pytest.param(each, marks=pytest.mark.long) for each in MODULES]
+)
 def test_suite_passes(module):
     told = run_suite(module, names(module, EXCLUSIONS), names(module, HANGS))
     assert told["failed"] == {}

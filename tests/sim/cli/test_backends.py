@@ -133,6 +133,7 @@ def test_scenarios_that_were_finished_before_are_kept(small, capsys, monkeypatch
     assert [len(found["runs"]) for found in json.loads((small / "found.json").read_text())] == [2]
 
 
+@pytest.mark.long
 def test_ctrl_c_reaches_a_cluster_of_this_machine_through_us_alone(tmp_path):
     """A terminal tells all processes that are on it; those of Dask would say so in tracebacks."""
     pytest.importorskip("distributed")

@@ -127,6 +127,7 @@ def test_determinism_is_checked_in_two_processes(capsys):
     assert capsys.readouterr().out.startswith("small.scenario.yaml: two processes: the same, ")
 
 
+@pytest.mark.long
 def test_a_run_that_is_not_deterministic_is_caught(capsys, monkeypatch):
     """The twin: one of the two processes has another idea of how long a restart takes."""
     run, restarts = diff._run, iter(("20s", "21s"))
@@ -145,7 +146,13 @@ sim.core.jitter = lambda streams: lambda subject, retry: {what}
 """
 
 
-@pytest.mark.parametrize("what", ["hash(subject) % 1009 / 1009", "int.from_bytes(__import__('os').urandom(4)) / 2**32"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "hash(subject) % 1009 / 1009",
+        pytest.param("int.from_bytes(__import__('os').urandom(4)) / 2**32", marks=pytest.mark.long),
+    ],
+)
 def test_a_core_is_caught_that_depends_on_hashes_or_on_the_machine(folder, capsys, monkeypatch, what):
     """The twin: each process has the same core, whose delays depend on what no seed governs."""
     (folder / "sitecustomize.py").write_text(HASHING.format(what=what))
@@ -158,6 +165,7 @@ def test_a_core_is_caught_that_depends_on_hashes_or_on_the_machine(folder, capsy
     assert [word for word in one.split() if word not in other.split()][1].startswith("value=")
 
 
+@pytest.mark.long
 def test_one_history_that_is_judged_in_two_ways_is_caught(capsys, monkeypatch):
     """The twin: one of the two processes counts one task more, in the same history."""
     run, more = diff._run, iter((0, 1))

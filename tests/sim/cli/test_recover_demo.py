@@ -10,7 +10,6 @@ from recovery.stores.database import Database
 from sim.cli import main
 from tests.recovery.local.stories import failed
 
-pytestmark = pytest.mark.long
 ALL = [f"task.{number}" for number in range(100)]
 
 
@@ -37,6 +36,7 @@ def test_it_tells_what_happens_and_ends_with_every_effect_in_its_place(tmp_path,
     assert all(repaired["seconds"] > 0 for repaired in found["repaired"])
 
 
+@pytest.mark.long
 def test_a_store_may_be_kept_and_used_again(tmp_path, capsys):
     url = f"sqlite:///{tmp_path}/store.db"
     for _ in range(2):
@@ -61,6 +61,7 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments, said, capsys):
     assert err.startswith(said)
 
 
+@pytest.mark.long
 def test_a_store_with_tasks_of_somebody_else_is_left_alone(tmp_path, capsys):
     url = f"sqlite:///{tmp_path}/store.db"
     database = Database(url)
@@ -82,6 +83,7 @@ def test_a_store_with_tasks_of_somebody_else_is_left_alone(tmp_path, capsys):
         ),
     ],
 )
+@pytest.mark.long
 def test_what_does_not_hold_is_said_and_is_status_1(place, broken, said, monkeypatch, capsys):
     monkeypatch.setattr(place, broken)
     assert main(["recover", "demo", "--tasks", "8", "--quiet"]) == 1
@@ -94,6 +96,7 @@ def test_a_process_that_runs_is_seen_to():
     assert demo._runs(os.getpid())
 
 
+@pytest.mark.long
 def test_what_does_not_happen_is_said_and_is_status_1(monkeypatch, capsys):
     monkeypatch.setattr(demo, "PATIENCE", 0.0)
     monkeypatch.setattr(demo, "_at_work", lambda connection: [])

@@ -280,24 +280,39 @@ def sound(run: Run) -> bool:
     return done and run.violations == () and run.metrics["recovery.censored"] == 0
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("kind", FAILURES)
-def test_wherever_a_core_ends_the_next_one_brings_its_recoveries_to_their_end(kind: str, part: int) -> None:
-    """Once at every place, and at every place once more after that; in parts, for several processes to share."""
+def check_crashes(kind: str, first: int, step: int, second_step: int) -> None:
+    """Crash the core at the places `first`, `first + step`, ..., and a second time at places after each of these."""
     whole, places = crashed_at(kind)
     assert sound(whole)
     assert places > 10
-    for place in range(1 + part, places + 1, PARTS):
+    for place in range(first, places + 1, step):
         run, seen = crashed_at(kind, place)
         assert sound(run), (place, run.violations)
-        for second in range(place + 1, seen + 1):
+        for second in range(place + 1, seen + 1, second_step):
             run, _ = crashed_at(kind, place, second)
             assert sound(run), (place, second, run.violations)
 
 
 @pytest.mark.parametrize("kind", FAILURES)
-def test_what_is_in_a_database_is_found_there_wherever_a_core_ends(kind: str, tmp_path: Path) -> None:
-    """The same once at every place, with the store that is used on the wall's clock, and to the same history."""
+def test_the_next_core_finishes_recoveries_after_a_crash_at_one_place_in_ten(kind: str) -> None:
+    """The short form of the test below."""
+    check_crashes(kind, first=5, step=10, second_step=10)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("kind", FAILURES)
+def test_the_next_core_finishes_recoveries_wherever_a_core_crashes(kind: str, part: int) -> None:
+    """Once at every place, and at every place once more after that; in parts, for several processes to share."""
+    check_crashes(kind, first=1 + part, step=PARTS, second_step=1)
+
+
+@pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kind", FAILURES)
+def test_the_next_core_finds_in_a_database_what_it_needs_wherever_a_core_crashes(
+    kind: str, step: int, tmp_path: Path
+) -> None:
+    """At every place, or at one in ten: with the stores of real systems, the history is the same as with memory."""
 
     def run(*places: int) -> tuple[Run, int]:
         database = Database(f"sqlite:///{tmp_path}/{'-'.join(map(str, places))}.db", synchronous=False)
@@ -309,7 +324,7 @@ def test_what_is_in_a_database_is_found_there_wherever_a_core_ends(kind: str, tm
     whole, places = run()
     assert sound(whole)
     assert whole.history_sha256 == crashed_at(kind)[0].history_sha256
-    for place in range(1, places + 1):
+    for place in range(1, places + 1, step):
         found, _ = run(place)
         assert sound(found), (place, found.violations)
         assert found.history_sha256 == crashed_at(kind, place)[0].history_sha256

@@ -17,6 +17,7 @@ from sim.simulation import Run
 from tests.sim.cli.small import SMALL
 
 SUMMARY = {"history": "summary"}
+SHORT = {"agent-failure", "communication-failure", "execution-failure", "resource-failure"}  # the documented ones
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,9 @@ def summary() -> Run:
     return sim.run(scenarios.load("agent-failure").with_values(SUMMARY), seed=7)
 
 
-@pytest.mark.parametrize("name", scenarios.names())
+@pytest.mark.parametrize(
+    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.long) for name in scenarios.names()]
+)
 def test_every_figure_and_verdict_is_the_same(name: str) -> None:
     """The hash is compared by the test of determinism."""
     scenario = scenarios.load(name)

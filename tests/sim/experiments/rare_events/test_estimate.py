@@ -62,6 +62,7 @@ def test_splittings_that_all_give_the_same_say_no_more_than_their_plain_replicat
     assert found.ci95[0] < 0.75
 
 
+@pytest.mark.long
 def test_a_queue_reaches_a_depth_as_often_as_its_chain_says():
     found = sim.rare(QUEUE, "queue.depth.max >= 16", 7, replications=6, particles=30, jobs=2)
     exact = queue_reaches(16)
@@ -81,6 +82,7 @@ def test_agents_are_down_together_as_often_as_the_binomial_says():
     assert within(found, exact)
 
 
+@pytest.mark.long
 def test_a_recovery_takes_as_long_as_the_restart_that_was_drawn():
     """P(restart > 150 s) = exp(−7.5), of which plain replications see 1 in 1,800."""
     found = sim.rare(SLOW_START, "recovery.time > 150s", 7, replications=6, particles=30)

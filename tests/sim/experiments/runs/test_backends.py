@@ -23,7 +23,6 @@ from tests.sim.experiments.clusters import cluster
 from tests.sim.experiments.dying import dies_while_it_sends
 
 VALUES = {"duration": "20m", "warmup": "0s", "agents.mtbf": "2m", "faults": []}
-pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +120,7 @@ def kill_a_worker():
     os.kill(next(iter(get_reusable_executor()._processes)), signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_a_process_that_dies_is_survived_and_told_of(scenario, points, expected, tmp_path):
     lost = []
     found = sweep(
@@ -139,6 +139,7 @@ def test_a_process_that_dies_is_survived_and_told_of(scenario, points, expected,
     assert found.computed == 24
 
 
+@pytest.mark.long
 def test_when_processes_die_again_it_is_given_up_and_what_is_finished_is_kept(scenario, points, expected, tmp_path):
     def kill(summary):
         kill_a_worker()
@@ -165,6 +166,7 @@ def test_a_dask_cluster_gives_the_same_though_a_worker_dies_in_the_middle(scenar
     assert (tmp_path / "sweep" / RESULTS).read_bytes() == expected
 
 
+@pytest.mark.long
 def test_replications_comparisons_and_warm_ups_are_the_same_on_a_dask_cluster(scenario, tmp_path):
     changed = {"agents.restart_time": "5s"}
     with cluster(tmp_path, 2) as (address, _):
@@ -184,6 +186,7 @@ def hashes(result):
     return [(run.seed, run.history_sha256) for run in result.runs]
 
 
+@pytest.mark.long
 def test_a_scheduler_that_does_not_answer_is_said_with_its_address(scenario, points, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
@@ -198,6 +201,7 @@ def test_a_scheduler_that_does_not_answer_is_said_with_its_address(scenario, poi
         sim.compare(scenario, {}, {"agents.count": 8}, backend=nowhere)
 
 
+@pytest.mark.long
 def test_nothing_is_left_of_a_client_that_was_refused(scenario, monkeypatch):
     """It would close itself while the next one starts, which waits for the very lock that closing takes."""
     distributed = pytest.importorskip("distributed")
@@ -251,6 +255,7 @@ def test_a_backend_that_is_not_installed_is_said_with_what_to_install(scenario, 
         sweep(scenario, points, backend=Backend(name))
 
 
+@pytest.mark.long
 def test_a_ray_cluster_gives_the_same(scenario, points, expected, tmp_path):
     pytest.importorskip("ray")
     sweep(scenario, points, seed=7, replications=6, backend=Backend("ray", jobs=2), out=tmp_path)

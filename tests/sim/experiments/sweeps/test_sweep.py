@@ -106,8 +106,7 @@ print("done", found.computed)
 """
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("runs", [1, 7, 20, 38])
+@pytest.mark.parametrize("runs", [7, *(pytest.param(runs, marks=pytest.mark.long) for runs in (1, 20, 38))])
 def test_what_is_finished_is_not_run_again_after_the_program_was_killed(scenario, tmp_path, runs):
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True

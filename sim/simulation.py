@@ -54,7 +54,7 @@ class RunPictures(Protocol):
     """`run.plot`."""
 
     def timeline(self, window: tuple[float, float] | None = None, *, width: float = 9.0) -> Any:
-        """A matplotlib figure: load above, recoveries below, between two instants (left out: around the first faults)."""
+        """A matplotlib figure: load above, recoveries below; around the first faults without a window."""
 
 
 def metrics_frame(scenario: Scenario, runs: Iterable[tuple[str, Mapping[str, float | None]]]) -> pd.DataFrame:

@@ -110,6 +110,17 @@ def test_a_sweep_equals_itself_when_it_is_read_from_its_folder(tmp_path):
     assert sim.sweep(scenario, points[:1]) != swept
 
 
+def test_a_sweep_takes_values_as_they_are_written_in_a_file():
+    scenario = scenarios.loads(SCENARIO)
+    swept = sim.sweep(scenario, {"agents.restart_time": ["5s", "20s"]})
+    assert swept == sim.sweep(scenario, [{"agents.restart_time": "5s"}, {"agents.restart_time": 20}])
+    assert swept.frame["agents.restart_time"].unique().tolist() == [5.0, 20.0]
+    with pytest.raises(ValueError, match="is there twice; valid: each point once"):
+        sim.sweep(scenario, [{"agents.restart_time": "5s"}, {"agents.restart_time": 5}])
+    with pytest.raises(ValueError, match="points set different paths"):
+        sim.sweep(scenario, [{"agents.restart_time": "5s"}, {"agents.count": 5}])
+
+
 def test_a_notebook_shows_the_table_of_the_command_line(result):
     html = result._repr_html_()
     assert html.startswith("<pre>")

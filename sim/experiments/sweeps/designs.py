@@ -59,6 +59,30 @@ def grid(scenario: Scenario, axes: Mapping[str, Sequence[Any]]) -> list[Point]:
     return [dict(zip(values, point, strict=True)) for point in product(*values.values())]
 
 
+def points_of(scenario: Scenario, points: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]) -> list[Point]:
+    """Points from values as in a file: every combination of the values by path, or a list of values by path.
+
+    Points of `grid` and `spread` stay as they are. Raises ScenarioError, DesignError.
+    """
+    if isinstance(points, Mapping):
+        return grid(scenario, points)
+    known: dict[tuple[str, str], str] = {}
+
+    def read(path: str, value: Any) -> str:
+        name = path, repr(value)
+        if name not in known:
+            known[name] = canonical(scenario, path, value)
+        return known[name]
+
+    found = [{path: read(path, value) for path, value in point.items()} for point in points]
+    if any(set(point) != set(found[0]) for point in found):
+        raise DesignError("points set different paths; valid: a value for each path at every point")
+    if len({json.dumps(point, sort_keys=True) for point in found}) < len(found):
+        twice = next(point for place, point in enumerate(found) if point in found[:place])
+        raise DesignError(f"{named(twice)}: is there twice; valid: each point once")
+    return list(found)
+
+
 def spread(scenario: Scenario, ranges: Sequence[Range], count: int, method: Method, seed: int) -> list[Point]:
     """So many points in a space, by Latin hypercube, Sobol's sequence or chance; each once, so that there may be fewer
     where only whole numbers count.

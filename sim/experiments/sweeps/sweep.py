@@ -7,7 +7,7 @@ points is what was changed (common random numbers).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +23,7 @@ from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.provenance import installed_version, origin
 from sim.experiments.runs.summary import RunSummary
-from sim.experiments.sweeps.designs import DesignError, Point, as_values, column
+from sim.experiments.sweeps.designs import DesignError, Point, as_values, column, points_of
 from sim.experiments.sweeps.folder import FORMAT, Row, SweepFolder, SweepFolderError, key, read_about, table_of
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
@@ -138,7 +138,7 @@ class Sweep(ResultBase):
 
 def sweep(
     scenario: Scenario,
-    points: Sequence[Point],
+    points: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
     seed: int | None = None,
     replications: int = 1,
     jobs: int = 1,
@@ -149,7 +149,11 @@ def sweep(
     on_begin: Callable[[int, int], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
 ) -> Sweep:
-    """Run a scenario at each point (`sim.experiments.sweeps.designs`), replications 0 … n − 1 of each.
+    """Run a scenario at each point, replications 0 … n − 1 of each.
+
+    `points` are every combination of values by path, `{"agents.restart_time": ["5s", "20s"]}`, or a list of points,
+    `[{"agents.restart_time": "5s"}, {"agents.restart_time": "20s"}]`, with values as in `compare`; those of
+    `sim.experiments.sweeps.designs` as well.
 
     With `out`, a folder, what is finished there is not run again, whatever ended the program that ran it; another sweep
     is refused. A `backend` takes the place of `jobs`. `on_begin` hears how many runs there are and how many of them are
@@ -162,6 +166,7 @@ def sweep(
         raise ValueError(f"{replications} replications on {jobs} jobs; valid: 1 or more of each")
     if not points:
         raise DesignError("there is no point; valid: one or more")
+    points = points_of(scenario, points)
     name = whole_seed(scenario, seed)
     folder = None if out is None else SweepFolder(Path(out))
     with nullcontext() if folder is None else folder.opened(_about(scenario, name, points)):

@@ -21,6 +21,8 @@ Rule = tuple[FailureKind, str | None]
 """Whose policy: a kind of failure's, or that of one error code of the kind."""
 
 
+Detector = Literal["heartbeat", "phi_accrual", "perfect"]
+"""How the death of an agent is detected."""
 PHI_MAX = 300.0
 """Beyond this suspicion, the odds are below the smallest number that a float can hold."""
 
@@ -44,7 +46,7 @@ class DetectionConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    detector: Literal["heartbeat", "phi_accrual", "perfect"] = "heartbeat"
+    detector: Detector = "heartbeat"
     heartbeat_interval: Annotated[Seconds, Field(gt=0)] = 5.0
     missed_heartbeats: Annotated[int, Field(ge=1)] = 3
     poll: Annotated[Seconds, Field(gt=0)] | None = None
@@ -67,10 +69,13 @@ class RecoveryConfig(BaseModel):
     """The core: a condition per kind of failure (None: no delay, not counted, no limit), and how it detects and works.
 
     Conditions that are left out altogether are the documented runbook's. `by_error` has policies for single error
-    codes of a kind, in place of the kind's; retries are counted for the kind, whatever the error. `parallel` is the
-    number of recoveries at once (None: any number), `load` caps how many tasks they put back to work over time (None:
-    no cap), `stale_reads` says what to do about checkpoints that are behind. `unconditional_tries` bounds how often a
-    recovery is tried whose kind has no condition, before it is escalated.
+    codes of a kind, in place of the kind's; retries are counted for the kind, whatever the error. `load` caps how many
+    tasks recovery puts back to work over time (None: no cap). `stale_reads` says what to do about checkpoints that are
+    behind. `unconditional_tries` bounds how often a recovery is tried whose kind has no condition, before it is
+    escalated.
+
+    `parallel` is the number of recoveries at once. None, the default, is any number: a cap makes failures wait for each
+    other, and the right cap depends on what their recoveries share. `load` bounds the work that a mass failure causes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,7 +83,7 @@ class RecoveryConfig(BaseModel):
     conditions: dict[FailureKind, Policy | None] = Field(default_factory=documented_conditions)
     by_error: dict[FailureKind, dict[str, Policy]] = Field(default_factory=dict)
     detection: DetectionConfig = DetectionConfig()
-    parallel: Annotated[int, Field(ge=1)] | None = 8
+    parallel: Annotated[int, Field(ge=1)] | None = None
     load: LoadLimit | None = None
     stale_reads: StaleReads = StaleReads()
     unconditional_tries: Annotated[int, Field(ge=1)] = 3

@@ -19,7 +19,6 @@ import simpy
 
 from recovery import Supervisor, System
 from recovery.detection.failure_detector import patience_with_regular_beats
-from recovery.leadership import LeaseConfig
 from recovery.monitoring.telemetry import TelemetryTrail
 from recovery.stores.memory import MemoryTaskStore
 from scenarios import Scenario
@@ -203,7 +202,7 @@ def simulate(
         host: CoreHost | CoreGroup | None = None
         if needs_group(scenario):
             cores = scenario.recovery.cores
-            lease = LeaseConfig(**cores.lease.model_dump())
+            lease = cores.lease
             host = CoreGroup(loop, world, system, lambda system: core(scenario, system, streams), cores.count, lease)
             world.connect(host.messages, host.messages.receive)
             loop.run_until_complete(host.boot())

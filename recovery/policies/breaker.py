@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recovery.policies.durations import PositiveSeconds
 
+WhenOpen = Literal["wait", "refuse"]
+"""Tries wait until they may pass, or are refused and the recovery is escalated."""
+
 
 class BreakerPolicy(BaseModel):
     """When the breaker opens, for how long, and what becomes of tries while it is open.
@@ -32,7 +35,7 @@ class BreakerPolicy(BaseModel):
     window: Annotated[int, Field(ge=1)] = 20
     open_for: PositiveSeconds = 30.0
     probes: Annotated[int, Field(ge=1)] = 1
-    when_open: Literal["wait", "refuse"] = "wait"
+    when_open: WhenOpen = "wait"
 
     @model_validator(mode="after")
     def _can_open(self) -> Self:

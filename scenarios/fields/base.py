@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -43,6 +43,18 @@ class Settings(BaseModel):
             if key not in keys:
                 raise invalid(f"unknown key; {instead(str(key), keys)}", str(key))
         return data
+
+
+def core_field(core: type[BaseModel], name: str, description: str) -> Any:
+    """A field that the recovery core declares: the default is the core's, so that it is declared once.
+
+    A section subclasses `core` and gives the field the type in which a file writes it (`30s`, `20%`), with the errors
+    of a file. A field that the core requires is required here.
+    """
+    declared = core.model_fields[name]
+    if declared.is_required():
+        return Field(description=description)
+    return Field(default=declared.get_default(call_default_factory=True), description=description)
 
 
 class Form(Settings):

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from scenarios.fields.base import Settings
+from recovery.policies.retry import Backoff, RetryPolicy
+from scenarios.fields.base import Settings, core_field
 from scenarios.fields.quantities import Count, PositiveSeconds, Probability, Seconds, Truth
 from scenarios.sections.policies import BudgetSettings, Multiplier
 
@@ -20,15 +21,13 @@ class ClientSettings(Settings):
     timeout: PositiveSeconds | None = Field(default=None, description="how long it waits for an answer; null: for ever")
     max_retries: Count = Field(default=0, description="how often it asks again")
     retry_delay: Seconds = Field(default=0.0, description="delay before it asks again for the first time")
-    backoff: Literal["fixed", "linear", "exponential"] = Field(
-        default="fixed", description="delay before retry n, as in recovery.conditions"
+    backoff: Backoff = core_field(RetryPolicy, "backoff", "delay before retry n, as in recovery.conditions")
+    multiplier: Multiplier = core_field(RetryPolicy, "multiplier", "growth of exponential backoff")
+    max_delay: PositiveSeconds | None = core_field(RetryPolicy, "max_delay", "no delay is longer; null: no cap")
+    jitter: Literal["none", "full", "equal", "decorrelated", "proportional"] = core_field(
+        RetryPolicy, "jitter", "spreads delays, as in recovery.conditions"
     )
-    multiplier: Multiplier = Field(default=2.0, description="growth of exponential backoff")
-    max_delay: PositiveSeconds | None = Field(default=None, description="no delay is longer; null: no cap")
-    jitter: Literal["none", "full", "equal", "decorrelated", "proportional"] = Field(
-        default="none", description="spreads delays, as in recovery.conditions"
-    )
-    spread: Probability = Field(default=0.5, description="of proportional jitter")
+    spread: Probability = core_field(RetryPolicy, "spread", "of proportional jitter")
     budget: BudgetSettings | None = Field(
         default=None,
         description="retries of all clients together; one that finds it empty is not made; null: no budget",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from recovery.leadership import LeaseConfig
 from scenarios.errors import invalid, shown
-from scenarios.fields.base import Settings
+from scenarios.fields.base import Settings, core_field
 from scenarios.fields.quantities import Number, PositiveCount, PositiveSeconds, Quantity, bounded
-
-_LEASE = LeaseConfig()
 
 
 def _at_least_one(value: float) -> float:
@@ -20,24 +18,23 @@ def _at_least_one(value: float) -> float:
     return value
 
 
-class LeaseSettings(Settings):
+class LeaseSettings(Settings, LeaseConfig):
     """The lease that the core holds which leads."""
 
-    duration: PositiveSeconds = Field(
-        default=_LEASE.duration, description="after so long without a renewal another core takes it"
+    duration: PositiveSeconds = core_field(
+        LeaseConfig, "duration", "after so long without a renewal another core takes it"
     )
-    renew_every: PositiveSeconds = Field(default=_LEASE.renew_every, description="time between two renewals")
-    drift: Annotated[Number, AfterValidator(_at_least_one), bounded(minimum=1), Quantity("number ≥ 1")] = Field(
-        default=_LEASE.drift, description="by what factor the rates of two clocks may differ"
+    renew_every: PositiveSeconds = core_field(LeaseConfig, "renew_every", "time between two renewals")
+    drift: Annotated[Number, AfterValidator(_at_least_one), bounded(minimum=1), Quantity("number ≥ 1")] = core_field(
+        LeaseConfig, "drift", "by what factor the rates of two clocks may differ"
     )
 
     @model_validator(mode="after")
-    def _can_be_held(self) -> LeaseSettings:
-        held_for = self.duration / self.drift
-        if self.renew_every >= held_for:
+    def _can_be_held(self) -> Self:
+        if self.renew_every >= self.held_for:
             raise invalid(
-                f"{self.renew_every:g}s is too late: its holder gives it up after {held_for:g}s (duration / drift); "
-                f"valid: less than {held_for:g}s",
+                f"{self.renew_every:g}s is too late: its holder gives it up after {self.held_for:g}s "
+                f"(duration / drift); valid: less than {self.held_for:g}s",
                 "renew_every",
             )
         return self

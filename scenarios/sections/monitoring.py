@@ -6,7 +6,8 @@ from pydantic import Field
 
 from recovery.model import FailureKind
 from recovery.monitoring.alerts import LATE, Storm
-from scenarios.fields.base import Settings
+from recovery.monitoring.monitor import MetricsConfig
+from scenarios.fields.base import Settings, core_field
 from scenarios.fields.quantities import PositiveCount, PositiveSeconds
 
 
@@ -27,16 +28,18 @@ class LateSettings(Settings):
     )
 
 
-class StormSettings(Settings):
+class StormSettings(Settings, Storm):
     """When there are so many alerts that they become one, which counts the others."""
 
-    alerts: PositiveCount = Field(default=Storm().alerts, description="alerts within the window that are still sent")
-    window: PositiveSeconds = Field(default=Storm().window, description="the time in which they are counted")
+    alerts: PositiveCount = core_field(Storm, "alerts", "alerts within the window that are still sent")
+    window: PositiveSeconds = core_field(Storm, "window", "the time in which they are counted")
 
 
-class MonitorSettings(Settings):
+class MonitorSettings(Settings, MetricsConfig):
     """The recovery monitor: what it looks at while a recovery lasts, and what it alerts."""
 
-    every: PositiveSeconds = Field(default=1.0, description="time between two looks at a recovery that is under way")
+    every: PositiveSeconds = core_field(
+        MetricsConfig, "every", "time between two looks at a recovery that is under way"
+    )
     late: LateSettings = Field(default=LateSettings(), description="bounds of a recovery's age")
     storm: StormSettings | None = Field(default=StormSettings(), description="null: every alert is sent")

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationInfo, model_validator
 
+from recovery.config import RecoveryConfig
 from recovery.model import FailureKind
+from recovery.policies.load_limit import LoadLimit
 from recovery.policies.stale_reads import StaleReads
 from recovery.runbook.catalogue import Runbook, documented
 from scenarios.errors import instead, invalid
-from scenarios.fields.base import Settings
+from scenarios.fields.base import Settings, core_field
 from scenarios.fields.commands import COMMANDS
 from scenarios.fields.quantities import Count, PositiveCount, Quantity, Rate, Seconds
 from scenarios.sections.cores import CoresSettings
@@ -37,7 +39,6 @@ def _documented(kind: FailureKind) -> tuple[int, float]:
 
 
 _TASK_RETRIES, _TASK_DELAY = _documented(FailureKind.TASK)
-_STALE_READS = StaleReads()
 _RESOURCE_RETRIES, _RESOURCE_DELAY = _documented(FailureKind.RESOURCE)
 
 
@@ -74,21 +75,22 @@ class ConditionSettings(Settings):
     )
 
 
-class LoadSettings(Settings):
+class LoadSettings(Settings, LoadLimit):
     """How many tasks recovery puts back to work over time: more wait, so that a mass failure becomes no storm."""
 
-    rate: Rate = Field(description="tasks put back, in the long run")
-    burst: PositiveCount = Field(default=1, description="tasks put back at once after a quiet time")
+    rate: Rate = core_field(LoadLimit, "rate", "tasks put back, in the long run")
+    burst: PositiveCount = core_field(LoadLimit, "burst", "tasks put back at once after a quiet time")
 
 
-class StaleReadSettings(Settings):
+class StaleReadSettings(Settings, StaleReads):
     """What the core does when the checkpoints that it reads are older than what was acknowledged."""
 
-    max_retries: Count = Field(
-        default=_STALE_READS.max_retries,
-        description="how often it reads again, before it takes the latest of those that it can read",
+    max_retries: Count = core_field(
+        StaleReads,
+        "max_retries",
+        "how often it reads again, before it takes the latest of those that it can read",
     )
-    retry_delay: Seconds = Field(default=_STALE_READS.retry_delay, description="delay before each")
+    retry_delay: Seconds = core_field(StaleReads, "retry_delay", "delay before each")
 
 
 class RecoverySettings(Settings):
@@ -107,10 +109,18 @@ class RecoverySettings(Settings):
         Field(json_schema_extra={"propertyNames": {"enum": list(COMMANDS)}}),
         Quantity("command: duration"),
     ] = Field(default={}, description="virtual time of each command; a command that is not named costs nothing")
-    parallel: PositiveCount | None = Field(
-        default=None, description="recoveries at once, the kinds of failure in turn; null: any number"
+    parallel: PositiveCount | None = core_field(
+        RecoveryConfig,
+        "parallel",
+        "recoveries at once, the kinds of failure in turn; null: any number. There is no cap by default, because a cap "
+        "makes failures wait for each other, and the right one depends on what their recoveries share",
     )
-    load: LoadSettings | None = Field(default=None, description="a cap on the tasks put back to work; null: none")
+    unconditional_tries: PositiveCount = core_field(
+        RecoveryConfig,
+        "unconditional_tries",
+        "tries at a recovery whose kind of failure has no condition, before it is escalated",
+    )
+    load: LoadSettings | None = core_field(RecoveryConfig, "load", "a cap on the tasks put back to work; null: none")
     stale_reads: StaleReadSettings = Field(default=StaleReadSettings(), description="checkpoints that are behind")
     cores: CoresSettings = Field(default=CoresSettings(), description="how many there are, and which one leads")
     monitor: MonitorSettings | None = Field(default=None, description="the recovery monitor; null: nobody watches")

@@ -16,12 +16,14 @@ from recovery.actions.commands import Command, documented_commands
 from recovery.config import RecoveryConfig
 from recovery.model import FailureKind
 from recovery.monitoring.alerts import AlertConfig, standard_rules
-from recovery.monitoring.monitor import MetricsConfig, MonitorConfig
+from recovery.monitoring.monitor import MonitorConfig
 from recovery.monitoring.report import RecoveryReport
 from scenarios import Scenario
 from scenarios.sections.monitoring import MonitorSettings
-from scenarios.sections.policies import Policy
 from sim.randomness.streams import Repeated, Streams
+
+PER_KIND = {"conditions", "by_error"}
+"""Fields of the core that a scenario writes per kind of failure; the others have the same name in both."""
 
 
 def build_core(
@@ -44,25 +46,10 @@ def build_core(
 def core_config(scenario: Scenario) -> RecoveryConfig:
     """The core's configuration in a scenario's `recovery` section."""
     settings = scenario.recovery
-    conditions = list(settings.conditions)  # pairs of a field and its value
-    return RecoveryConfig.model_validate(
-        {
-            "conditions": {kind: _policy(condition) for kind, condition in conditions},
-            "by_error": {
-                kind: {code: _policy(policy) for code, policy in condition.by_error.items()}
-                for kind, condition in conditions
-                if condition is not None
-            },
-            "parallel": settings.parallel,
-            "load": None if settings.load is None else settings.load.model_dump(),
-            "stale_reads": settings.stale_reads.model_dump(),
-            "detection": settings.detection.model_dump(exclude={"phase"}),
-        }
-    )
-
-
-def _policy(settings: Policy | None) -> dict[str, Any] | None:
-    return None if settings is None else settings.model_dump(exclude={"preset", "by_error"})
+    conditions = {FailureKind(kind): condition for kind, condition in settings.conditions}
+    by_error = {kind: condition.by_error for kind, condition in conditions.items() if condition is not None}
+    shared = {name: getattr(settings, name) for name in RecoveryConfig.model_fields if name not in PER_KIND}
+    return RecoveryConfig.model_validate({"conditions": conditions, "by_error": by_error, **shared})
 
 
 def monitor_config(settings: MonitorSettings) -> MonitorConfig:
@@ -70,10 +57,9 @@ def monitor_config(settings: MonitorSettings) -> MonitorConfig:
     late = {
         FailureKind(kind): bound for kind, bound in settings.late if bound is not None
     }  # pairs of a field and its value
-    storm = None if settings.storm is None else settings.storm.model_dump()
     return MonitorConfig(
-        metrics=MetricsConfig(every=settings.every),
-        alerts=AlertConfig.model_validate({"rules": standard_rules(late), "storm": storm}),
+        metrics=settings,
+        alerts=AlertConfig(rules=standard_rules(late), storm=settings.storm),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import simpy
 
-from recovery.policies.budget import BudgetPolicy, RetryBudget
+from recovery.policies.budget import RetryBudget
 from recovery.policies.retry import RetryPolicy
 from scenarios.sections.clients import ClientSettings
 from sim.history import Event, History
@@ -59,7 +59,7 @@ class Clients:
             **settings.model_dump(include={"jitter", "spread"}),
         )
         budget = settings.budget
-        self._budget = None if budget is None else RetryBudget(BudgetPolicy(**budget.model_dump()))
+        self._budget = None if budget is None else RetryBudget(budget)
         self._jitter = Repeated(streams, "client.retry_jitter")
         self._numbers = 0
         self._of: dict[int, Request] = {}

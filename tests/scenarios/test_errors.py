@@ -31,8 +31,8 @@ def test_the_story_itself_is_valid():
             "recovery:\n  detection:\n    heartbeat_intervall: 3s",
             (
                 "11: recovery.detection.heartbeat_intervall: unknown key; known: detector, heartbeat_interval, "
-                "missed_heartbeats, phase, poll, phi_threshold, phi_window, phi_min_deviation, phi_acceptable_pause, "
-                "stalled_after, failed_deliveries, resource_probe (nearest: 'heartbeat_interval')"
+                "missed_heartbeats, poll, phi_threshold, phi_window, phi_min_deviation, phi_acceptable_pause, "
+                "stalled_after, failed_deliveries, resource_probe, phase (nearest: 'heartbeat_interval')"
             ),
         ),
         ("agents: {count: 3}", "9: agents: duplicate key; it stands on line 7 already"),

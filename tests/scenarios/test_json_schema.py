@@ -125,6 +125,7 @@ ONLY_THE_LOADER_KNOWS = (
     "does not end by itself here",
     "is no step of a recovery",
     "is over before the next heartbeat",
+    "is too late: its holder gives it up",
     "do not talk to each other",
     "all messages have no one direction",
     "go by no clock here",

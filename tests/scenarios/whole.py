@@ -102,6 +102,7 @@ WHOLE: dict[str, Any] = {
         },
         "costs": {"restart_agent": "1s"},
         "parallel": 8,
+        "unconditional_tries": 2,
         "stale_reads": {"max_retries": 2, "retry_delay": "1s"},
         "load": {"rate": "2/s", "burst": 3},
         "monitor": {

@@ -25,7 +25,7 @@ INTRODUCTION = """\
 # Scenarios
 
 A scenario is one experiment in one YAML file, `NAME.scenario.yaml`: the load, the world, the recovery policies, what
-goes wrong, and what is expected. Those in `documented/` exercise one entry of the guide each.
+goes wrong, and what is expected.
 
 ```yaml
 name: one-crash
@@ -39,6 +39,17 @@ faults:
 expect:
   - tasks.lost == 0
 ```
+
+`recovery-bench list` prints the scenarios that ship, and `recovery-bench show NAME` explains one of them:
+
+- `documented/`: a baseline, and four failures, each of which exercises one entry of the runbook.
+- `variants/`: two variants of each documented failure.
+- `compound/`: failures known from incidents, such as a poison task that crashes every agent that runs it, a zombie agent
+  that commits late, a retry storm that outlasts its cause, or a core that crashes during a mass recovery. A scenario
+  with a poor policy has a control with a better one: `mass-failure` and `mass-failure-paced`.
+
+A scenario that differs little from another one begins with `extends: agent-failure` and has only the keys that differ.
+`recovery-bench schema` prints a JSON Schema for editors.
 
 What is not given does not happen and costs nothing. Files are YAML 1.2; nothing in them is executed. An unknown key, a
 wrong unit, an impossible value or a contradiction is refused in one line with file, line, key and what would be valid;

@@ -1,7 +1,8 @@
-"""The README does what it says: its commands, its Python and its scenarios run, and print what it shows.
+"""The pages for users are correct: their commands, Python and scenarios run, and print what is shown.
 
-A `console` block is a command and its output; a `text` block after a `python` block is what that prints. A line `…`
-stands for lines that are left out. How long something took on the machine is not compared.
+A `console` block is a command and its output; a `text` block after a `python` block is what that prints. A paragraph
+that consists of a file name names the Python block after it; all such files of a page are written before one of them
+runs. A `yaml` block with a name is a scenario. A line `…` stands for omitted lines. Wall-clock times are not compared.
 """
 
 import contextlib
@@ -12,39 +13,117 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 from matplotlib.testing.compare import compare_images
 
+import recovery
 from sim.cli import main
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PAGES = (
+    "README.md",
+    "scenarios/README.md",
+    "sim/README.md",
+    "sim/experiments/README.md",
+    "recovery/README.md",
+    "notebooks/README.md",
+)
+LINKED = (*PAGES, "sim/world/README.md", "sim/invariants/README.md", ".github/CONTRIBUTING.md")
+CHECKED = {"console", "python", "yaml"}
+NOT_RUN = {"sh", "text"}
+LONGEST_README = 150
 PIXELS_APART = 3.0  # root mean square, of 255: as much as another version of the font renderer makes
 INSTALLED = bool(entry_points(group="pytest11", name="recovery-bench"))
-CONSOLE = [text for language, text in BLOCKS if language == "console"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page: its language, text, place, and the file that the paragraph before it names."""
+
+    page: str
+    language: str
+    text: str
+    lines: tuple[int, int]
+    file: str | None
+
+    def __str__(self):
+        return f"{self.page}:{self.lines[0] + 1}"
+
+    @property
+    def command(self):
+        return self.text.partition("\n")[0].removeprefix("$ ")
+
+    @property
+    def shown(self):
+        return self.text.partition("\n")[2]
+
+
+def text_of(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks_of(page, text):
+    """All fenced blocks of a page, in order."""
+    found, before = [], ""
+    for token in MarkdownIt("commonmark").parse(text):
+        if token.type == "inline":
+            before = token.content
+        elif token.type == "fence":
+            named = re.fullmatch(r"`(\w+\.py)`", before)
+            found.append(Block(page, token.info, token.content, tuple(token.map), named and named[1]))
+            before = ""
+    return found
+
+
+def inline_code(text):
+    return [
+        child.content
+        for token in MarkdownIt("commonmark").parse(text)
+        for child in token.children or ()
+        if child.type == "code_inline"
+    ]
+
+
+def links(text):
+    """Targets of links and sources of pictures."""
+    attributes = [
+        child.attrGet("href") or child.attrGet("src")
+        for token in MarkdownIt("commonmark").enable("table").parse(text)
+        for child in token.children or ()
+        if child.type in {"link_open", "image"}
+    ]
+    return [str(link) for link in attributes]
+
+
+BLOCKS = {page: blocks_of(page, text_of(page)) for page in PAGES}
+EVERY = [block for blocks in BLOCKS.values() for block in blocks]
+CONSOLE = [block for block in EVERY if block.language == "console"]
 PYTHON = [
-    (text, BLOCKS[number + 1][1])
-    for number, (language, text) in enumerate(BLOCKS)
-    if language == "python" and BLOCKS[number + 1][0] == "text"
+    (block, BLOCKS[block.page][number + 1])
+    for blocks in BLOCKS.values()
+    for number, block in enumerate(blocks)
+    if block.language == "python"
 ]
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with the README's scenarios, each under its name."""
     monkeypatch.chdir(tmp_path)
-    write_scenarios(tmp_path)
     return tmp_path
 
 
-def write_scenarios(folder):
-    for language, text in BLOCKS:
-        if language == "yaml":
-            (folder / f"{text.split()[1]}.scenario.yaml").write_text(text, encoding="utf-8")
+def write_files(folder, page):
+    """Write the scenarios and the named Python files of a page."""
+    for block in BLOCKS[page]:
+        if block.language == "yaml" and (named := re.match(r"name: (\S+)\n", block.text)):
+            (folder / f"{named[1]}.scenario.yaml").write_text(block.text, encoding="utf-8")
+        if block.file:
+            (folder / block.file).write_text(block.text, encoding="utf-8")
 
 
 def output_of(command, folder):
@@ -65,25 +144,34 @@ def output_of(command, folder):
     return done.stdout + done.stderr, done.returncode
 
 
+def output_of_python(block, folder):
+    """What a Python block prints."""
+    command = [sys.executable, block.file] if block.file else [sys.executable, "-c", block.text]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout
+
+
 def agrees(shown, printed):
-    """Whether the output is as shown, blanks at the ends of lines and times of the machine apart."""
+    """Whether the output is as shown, except for trailing blanks and wall-clock times."""
     pattern = "\n".join(
         "(?:.*\n)*?.*" if line.strip() == "…" else re.escape(line) for line in plain(shown).splitlines()
     )
     return re.fullmatch(pattern, plain(printed)) is not None
 
 
-def rewritten(readme, folder):
-    """The README with the outputs of its commands as they are now; blocks with lines left out stay as they are."""
-
-    def block(match):
-        command, shown = match[1], match[2]
-        printed = output_of(command, folder)[0]
-        if "…" in shown.splitlines() or agrees(shown, printed):
-            return match[0]
-        return f"```console\n$ {command}\n" + "\n".join(map(str.rstrip, printed.strip("\n").splitlines())) + "\n```"
-
-    return re.sub(r"^```console\n\$ (.*?)\n(.*?)^```$", block, readme, flags=re.MULTILINE | re.DOTALL)
+def rewritten(page, text, folder):
+    """The text with the current output of its commands; blocks with omitted lines stay as they are."""
+    lines = text.splitlines()
+    for block in reversed(blocks_of(page, text)):
+        if block.language != "console" or "…" in block.shown.splitlines():
+            continue
+        printed = output_of(block.command, folder)[0]
+        if not agrees(block.shown, printed):
+            first, end = block.lines
+            lines[first + 2 : end - 1] = map(str.rstrip, printed.strip("\n").splitlines())
+    return "\n".join(lines) + "\n"
 
 
 def plain(text):
@@ -91,52 +179,75 @@ def plain(text):
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
 
 
-@pytest.mark.parametrize("block", CONSOLE, ids=lambda block: block.partition("\n")[0])
+@pytest.mark.parametrize("block", CONSOLE, ids=str)
 def test_commands_print_what_is_shown(block, folder):
-    first, _, shown = block.partition("\n")
-    printed, status = output_of(first.removeprefix("$ "), folder)
-    assert agrees(shown, printed), printed
-    assert status == (1 if "✗" in shown else 0)
+    write_files(folder, block.page)
+    printed, status = output_of(block.command, folder)
+    assert agrees(block.shown, printed), printed
+    assert status == (1 if "✗" in block.shown else 0)
 
 
-@pytest.mark.parametrize(("code", "shown"), PYTHON)
-def test_python_prints_what_is_shown(code, shown, folder):
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
-    )
-    assert agrees(shown, done.stdout), done.stdout
+@pytest.mark.parametrize(("block", "output"), PYTHON, ids=str)
+def test_python_prints_what_is_shown(block, output, folder):
+    write_files(folder, block.page)
+    printed = output_of_python(block, folder)
+    assert output.language == "text"
+    assert agrees(output.text, printed), printed
 
 
-def test_every_kind_of_block_is_checked():
-    checked = {"console", "python", "yaml"}
-    assert checked <= {language for language, _ in BLOCKS}
-    assert {language for language, _ in BLOCKS} - checked == {"sh", "text"}  # make, and what is no program
-    assert len(PYTHON) == sum(language == "python" for language, _ in BLOCKS)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_kind_of_block_is_checked(page):
+    assert {block.language for block in BLOCKS[page]} <= CHECKED | NOT_RUN
+
+
+def test_every_kind_of_block_is_there():
+    assert {block.language for block in EVERY} == CHECKED | NOT_RUN
+
+
+@pytest.mark.parametrize("page", LINKED)
+def test_links_and_pictures_lead_somewhere(page):
+    targets = [link.partition("#") for link in links(text_of(page)) if "://" not in link]
+    assert [file for file, _, _ in targets if not (ROOT / page).parent.joinpath(file).exists()] == []
+    headings = [
+        heading
+        for file, _, heading in targets
+        if heading and heading not in anchors((ROOT / page).parent.joinpath(file).read_text(encoding="utf-8"))
+    ]
+    assert headings == []
+
+
+def anchors(text):
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_short_and_shows_the_picture():
+    readme = text_of("README.md")
+    assert len(readme.splitlines()) <= LONGEST_README
+    assert ".images/demo.png" in links(readme)
 
 
 def test_the_make_targets_exist():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    prose = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
-    commands = [*re.findall(r"`([^`]+)`", prose), *(text for language, text in BLOCKS if language == "sh")]
+    makefile = text_of("Makefile")
+    commands = [code for page in LINKED for code in inline_code(text_of(page))]
+    commands += [block.text for block in EVERY if block.language == "sh"]
     targets = set(re.findall(r"\bmake (\w+)", "\n".join(commands)))
     assert {"demo", "test", "lint"} <= targets
     assert {target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)} == set()
 
 
-def test_links_and_pictures_lead_somewhere():
-    found = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert ".images/demo.png" in found
-    assert [link for link in found if not (ROOT / link).exists()] == []
-
-
-def test_the_map_names_what_is_there():
-    (house,) = [text for language, text in BLOCKS if language == "text" and text.startswith("recovery/")]
-    paths, package = [], ""
-    for line in house.splitlines():
-        name = line.split()[0]
-        package = package if line.startswith(" ") else name
-        paths.append(f"{package}{name}" if line.startswith(" ") else name)
+def test_paths_in_the_contributors_page_exist():
+    page = text_of(".github/CONTRIBUTING.md")
+    paths = [code for code in inline_code(page) if re.fullmatch(r"[\w./-]+(/|\.py|\.yaml|\.md)", code)]
+    assert len(paths) > 10
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_page_of_the_core_names_every_port():
+    ports = (Path(recovery.__file__).parent / "ports.py").read_text(encoding="utf-8")
+    named = re.findall(r"^class (\w+)\(Protocol\)", ports, re.MULTILINE)
+    assert [name for name in (*named, "Journal") if f"`{name}`" not in text_of("recovery/README.md")] == []
 
 
 def test_the_picture_is_the_one_that_the_demo_draws(folder):
@@ -147,12 +258,12 @@ def test_the_picture_is_the_one_that_the_demo_draws(folder):
         assert (difference is None) is alike, difference
 
 
-def test_outputs_can_be_written_anew(folder):
+def test_outputs_can_be_rewritten(folder):
     fresh = "Text\n\n```console\n$ recovery-bench run baseline --quiet --set expect=[tasks.lost==1]\n{}```\n\nMore.\n"
     replay = "recovery-bench run baseline --seed 7/0 --set 'expect=[tasks.lost==1]'"
     printed = f"✗ tasks.lost == 1: observed 0\n  replay: {replay}\n"
-    assert rewritten(fresh.format("nothing of the kind\n"), folder) == fresh.format(printed)
-    assert rewritten(fresh.format("…\n"), folder) == fresh.format("…\n")
+    assert rewritten("a.md", fresh.format("another output\n"), folder) == fresh.format(printed)
+    assert rewritten("a.md", fresh.format("…\n"), folder) == fresh.format("…\n")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +281,8 @@ def test_the_comparison_can_fail(shown, printed, agreed):
     assert agrees(shown, printed) is agreed
 
 
-if __name__ == "__main__":  # python -m tests.test_readme: write the outputs anew, after a change that is meant
-    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
-        write_scenarios(Path(place))
-        (ROOT / "README.md").write_text(rewritten(README, Path(place)), encoding="utf-8")
+if __name__ == "__main__":  # python -m tests.test_readme: rewrite the outputs, after an intended change
+    for name in PAGES:
+        with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
+            write_files(Path(place), name)
+            (ROOT / name).write_text(rewritten(name, text_of(name), Path(place)), encoding="utf-8")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -24,7 +25,7 @@ MOST_NODES = 100_000
 DEEPEST = 64
 VALID = "valid: a runbook in YAML, or a Markdown guide (*.md) with ```yaml blocks"
 
-_FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^\s`]*)[^`]*")
+_NEWLINE = re.compile(r"\r\n|\n|\r")
 
 
 class RunbookError(RecoveryBenchError, ValueError):
@@ -138,30 +139,28 @@ def read(text: str, name: str) -> Source:
 def _blocks(text: str, name: str) -> Iterator[tuple[int, str]]:
     """The YAML blocks of a Markdown text, each with the number of lines above it.
 
-    Fences are CommonMark's (https://spec.commonmark.org/0.31.2/#fenced-code-blocks), but for their indentation, of
-    which any depth is taken, as in the items of a list. Front matter is passed over.
+    Fenced blocks are CommonMark's, except that they may be indented by any depth. Front matter is ignored.
     """
-    lines = re.split(r"\r\n|\n|\r", text)
-    number = _after_front_matter(lines)
-    while number < len(lines):
-        fence = _FENCE.fullmatch(lines[number])
-        number += 1
-        if fence is None:
+    lines = _NEWLINE.split(text)
+    above = _after_front_matter(lines)
+    markdown = MarkdownIt("commonmark").disable(["code", "html_block"])
+    for token in markdown.parse("\n" * above + "\n".join(lines[above:])):
+        if token.type != "fence" or token.map is None:
             continue
-        indent, marks, language = fence.groups()
-        end = next((place for place in range(number, len(lines)) if _closes(lines[place], marks)), None)
-        wanted = language.lower() in LANGUAGES
-        if end is None:
-            if wanted:
-                raise RunbookError(f"{name}:{number}: the block: does not end; valid: {marks} on a line of its own")
-            return
-        if wanted:
-            yield number, "\n".join(line.removeprefix(indent) for line in lines[number:end]) + "\n"
-        number = end + 1
+        language = token.info.split()[:1]
+        if not language or language[0].lower() not in LANGUAGES:
+            continue
+        number, end = token.map
+        if not _ends_with(lines[end - 1] if end - 1 > number else "", token.markup):
+            raise RunbookError(
+                f"{name}:{number + 1}: the block: does not end; valid: {token.markup} on a line of its own"
+            )
+        yield number + 1, token.content
 
 
-def _closes(line: str, marks: str) -> bool:
-    bare = line.strip()
+def _ends_with(line: str, marks: str) -> bool:
+    """Whether a line closes the block that `marks` opened; the parser itself accepts an open block at the end."""
+    bare = line.strip().lstrip("> ")
     return len(bare) >= len(marks) and not bare.strip(marks[0])
 
 

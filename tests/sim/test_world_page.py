@@ -1,4 +1,4 @@
-"""The page about the world names only what there is."""
+"""The page about the world names only things that exist, and the page about experiments has every level."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,9 @@ from sim.experiments.rare_events.levels import LEVELS
 from sim.history import Event
 from sim.randomness.branching import Trajectory
 
-PAGE = (Path(sim.__file__).parent / "README.md").read_text(encoding="utf-8")
+SIM = Path(sim.__file__).parent
+PAGE = (SIM / "world" / "README.md").read_text(encoding="utf-8")
+EXPERIMENTS = (SIM / "experiments" / "README.md").read_text(encoding="utf-8")
 OPTIONS = {option for parameter in get_command(app).commands["run"].params for option in parameter.opts}
 KEYS = set(scenarios.load("baseline").resolved()) | {
     f"{part}.{key}"
@@ -34,8 +36,7 @@ def known(word: str) -> bool:
         return any(name.startswith(word[:-1]) for name in METRICS)
     return (
         word in OPTIONS | KEYS | KINDS | METRICS | EVENTS | {"queue", "core", "store", "none", *LEVELS}
-        or ("@" in word and str(Trajectory.parse(word)) == word)
-        or (Path(sim.__file__).parents[1] / word).exists()
+        or (SIM.parent / word).exists()
     )
 
 
@@ -49,16 +50,17 @@ def test_a_word_that_is_not_there_would_be_noticed():
     assert not known("agent_sleepy")
 
 
-def test_its_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)]+)\)", PAGE):
-        assert (Path(sim.__file__).parent / link).exists()
-
-
-def test_the_page_has_every_level_with_the_metrics_that_it_leads_to_by_itself():
-    rows = {row.split("|")[1].strip(" `"): row for row in PAGE.splitlines() if row.startswith("| `")}
+def test_every_level_is_listed_with_its_metrics():
+    rows = {row.split("|")[1].strip(" `"): row for row in EXPERIMENTS.splitlines() if row.startswith("| `")}
+    assert set(rows) == set(LEVELS)
     for level in LEVELS.values():
         _, _, meaning, about, _ = rows[level.name].split("|")
         assert meaning.strip() == level.meaning
         assert {
             text.strip(" `").removesuffix(" otherwise").strip("`").replace("*", "") for text in about.split(",")
         } == set(level.about)
+
+
+def test_trajectories_are_written_as_they_are_parsed():
+    (name,) = re.findall(r"`(\d+/\d+@[\d:@]+)`", EXPERIMENTS)
+    assert str(Trajectory.parse(name)) == name

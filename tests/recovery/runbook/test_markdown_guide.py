@@ -108,3 +108,10 @@ def test_a_key_in_two_blocks_is_told_with_both_lines():
 )
 def test_what_is_no_guide_is_told_so(text, said):
     assert said in refused(text)
+
+
+@pytest.mark.parametrize("prefix", ["> ", "- "])
+def test_a_block_inside_a_quote_or_a_list_item_keeps_its_lines(prefix):
+    rest = prefix.replace("-", " ")
+    quoted = "\n".join((rest if number else prefix) + line for number, line in enumerate(block("a: {}").splitlines()))
+    assert refused(quoted).startswith("guide.md:2: a: unknown key")

@@ -44,9 +44,9 @@ expect:
 
 - `documented/`: a baseline, and four failures, each of which exercises one entry of the runbook.
 - `variants/`: two variants of each documented failure.
-- `compound/`: failures known from incidents, such as a poison task that crashes every agent that runs it, a zombie agent
-  that commits late, a retry storm that outlasts its cause, or a core that crashes during a mass recovery. A scenario
-  with a poor policy has a control with a better one: `mass-failure` and `mass-failure-paced`.
+- `compound/`: failures known from incidents, such as a poison task that crashes every agent that runs it, a zombie
+  agent that commits late, a retry storm that outlasts its cause, or a core that crashes during a mass recovery. A
+  scenario with a poor policy has a control with a better one: `mass-failure` and `mass-failure-paced`.
 
 A scenario that differs little from another one begins with `extends: agent-failure` and has only the keys that differ.
 `recovery-bench schema` prints a JSON Schema for editors.

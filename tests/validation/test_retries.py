@@ -79,6 +79,7 @@ def test_completion_takes_each_failed_attempt_and_each_delay(backoff: str) -> No
     )
 
 
+@pytest.mark.long
 def test_an_attempt_that_fails_somewhere_takes_half_its_work() -> None:
     """As above, with failures uniform over the work. Wrong: failures at its end."""
     exact = completion_time(DELAYS["fixed"], failed_share=0.5)

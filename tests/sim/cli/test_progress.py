@@ -74,6 +74,7 @@ def test_what_else_is_told_stands_at_the_end_and_a_long_name_gives_way():
     assert len(line) <= 80
 
 
+@pytest.mark.long
 def test_a_precision_is_told_as_it_is_reached(small, terminal, capsys):
     assert main([*PRECISE, "--quiet"]) == 0
     assert terminal.getvalue() == ""

@@ -48,6 +48,7 @@ def test_a_given_one_is_in_json_alone(settling, capsys):
     assert json.loads((settling / "given.json").read_text())["warmup"] == {"seconds": 60.0, "found": False}
 
 
+@pytest.mark.long
 def test_one_replication_has_the_same_warm_up_as_all_of_its_seed(settling, capsys):
     assert main([*RUN, "--seed", "3", "--replications", "2"]) == 0
     assert main([*RUN, "--seed", "3/1"]) == 0

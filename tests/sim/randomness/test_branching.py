@@ -56,7 +56,9 @@ PENDING = {
 }
 
 
-@pytest.mark.parametrize("what", PENDING)
+@pytest.mark.parametrize(
+    "what", [what if what == "a restart" else pytest.param(what, marks=pytest.mark.long) for what in PENDING]
+)
 def test_what_is_waited_for_is_drawn_again_given_how_long_it_has_not_come(what):
     """Leaving at a fixed event moves no probability: what comes after is as in runs that leave nobody."""
     scenario, events, when = PENDING[what]

@@ -87,6 +87,7 @@ def short():
     return scenarios.load("agent-failure").with_values({"duration": "20m", "warmup": "2m"})
 
 
+@pytest.mark.long
 def test_there_are_as_many_replications_as_it_takes_whatever_the_number_of_jobs(short):
     looks, heard = [], []
     one = sim.replicate(short, seed=7, precision=0.02, on_look=looks.append, on_precision=heard.append)

@@ -57,7 +57,10 @@ def test_eta_solves_its_equation():
         assert 0.5 * (1 + 2 * eta(count, first)) ** (-(first - 1) / 2) == pytest.approx(0.05 / (count - 1))
 
 
-@pytest.mark.parametrize(("count", "correlation"), [(2, 0.0), (2, 0.8), (5, 0.5), (10, 0.5)])
+@pytest.mark.parametrize(
+    ("count", "correlation"),
+    [(2, 0.0), *(pytest.param(*each, marks=pytest.mark.long) for each in ((2, 0.8), (5, 0.5), (10, 0.5)))],
+)
 def test_the_best_is_selected_as_often_as_promised_where_it_is_hardest(count, correlation):
     """The slippage configuration: the best is ahead of all others by δ, and they are alike."""
     generator = np.random.default_rng([count, int(10 * correlation)])

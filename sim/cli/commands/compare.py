@@ -11,7 +11,7 @@ import typer
 from sim.cli.commands import select
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import check
-from sim.cli.options import backends, common
+from sim.cli.options import backends, parameters
 from sim.cli.options.grids import check_is_setting
 from sim.cli.output.console import progress, say
 from sim.cli.output.result_output import Outlets
@@ -42,11 +42,11 @@ def compare(
     most: Annotated[
         str | None, typer.Option(metavar="N", help="With --grid: replications to select by, at most; 1000 if left out.")
     ] = None,
-    seed: common.Seed = None,
+    seed: parameters.Seed = None,
     replications: Annotated[
         str, typer.Option(metavar="N", help="Pairs of replications; with --grid, fresh ones to judge the winner on.")
     ] = "20",
-    jobs: common.Jobs = "1",
+    jobs: parameters.Jobs = "1",
     backend: backends.Name = backends.HERE,
     scheduler: backends.Scheduler = None,
     metric: Annotated[
@@ -62,9 +62,9 @@ def compare(
             help="A picture (.png, .svg, .pdf): each difference, or with --grid each mean, with its interval.",
         ),
     ] = None,
-    json: common.Json = None,
-    quiet: common.Quiet = False,
-    no_color: common.NoColor = False,
+    json: parameters.Json = None,
+    quiet: parameters.Quiet = False,
+    no_color: parameters.NoColor = False,
 ) -> int:
     """Say whether setting b is better than setting a, by how much, and how sure that is. Both have the same luck.
 
@@ -77,7 +77,7 @@ def compare(
         if a or b:
             raise BadInput("--grid, --a, --b: a grid says what is different by itself; valid: --grid, or --a and --b")
         texts = select.Texts(grid, metric or [], indifference, most, seed, replications)
-        where = backends.backend_asked(backend, common.positive("--jobs", jobs), scheduler)
+        where = backends.backend_asked(backend, parameters.positive("--jobs", jobs), scheduler)
         return select.select(scenario, texts, where, outlets)
     for option, given in (("--indifference", indifference), ("--most", most)):
         if given is not None:
@@ -114,11 +114,11 @@ class Asked:
 
 def _asked(a: list[str] | None, b: list[str] | None, seed: str | None, replications: str, jobs: str) -> Asked:
     """Raises BadInput."""
-    chosen = common.seed_of_all(seed)
-    pairs, processes = common.positive("--replications", replications, 2), common.positive("--jobs", jobs)
+    chosen = parameters.seed_of_all(seed)
+    pairs, processes = parameters.positive("--replications", replications, 2), parameters.positive("--jobs", jobs)
     if pairs < 2:
         raise BadInput("--replications 1: shows no difference; valid: 2 or more")
-    first, second = common.changes(a or [], "--a"), common.changes(b or [], "--b")
+    first, second = parameters.changes(a or [], "--a"), parameters.changes(b or [], "--b")
     for which, values in (("--a", first), ("--b", second)):
         check_is_setting(which, values)
     if not first and not second:

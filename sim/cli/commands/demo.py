@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.options import common
+from sim.cli.options import parameters
 from sim.cli.output.console import console, progress, say
 from sim.cli.output.files import STDOUT, check_apart, check_picture, check_writable, draw, write_json
 
@@ -23,13 +23,13 @@ def demo(
     out: Annotated[
         str, typer.Option(metavar="FILE.png", help="The picture: .png, .svg or .pdf.")
     ] = "recovery-bench-demo.png",
-    seed: common.Seed = None,
-    json: common.Json = None,
-    quiet: common.Quiet = False,
-    no_color: common.NoColor = False,
+    seed: parameters.Seed = None,
+    json: parameters.Json = None,
+    quiet: parameters.Quiet = False,
+    no_color: parameters.NoColor = False,
 ) -> int:
     """Run the four documented failures, print how each was recovered from, and draw it."""
-    chosen = common.seed(seed)
+    chosen = parameters.seed(seed)
     check_picture("--out", out)
     check_writable("--json", json)
     check_apart({"--json": json, "--out": out})

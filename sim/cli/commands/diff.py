@@ -14,7 +14,7 @@ import typer
 
 import sim
 from sim.cli.errors import BadInput
-from sim.cli.options.common import NoColor
+from sim.cli.options.parameters import NoColor
 from sim.cli.output.console import console, say
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sim.cli.options.common import Json, NoColor
+from sim.cli.options.parameters import Json, NoColor
 from sim.cli.output.console import console
 from sim.cli.output.files import STDOUT, check_writable, write_json
 

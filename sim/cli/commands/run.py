@@ -12,7 +12,7 @@ import typer
 from sim.cli.commands.rare import check_alone, rare_asked, run_rare
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import INTERRUPTED, check
-from sim.cli.options import backends, common
+from sim.cli.options import backends, parameters
 from sim.cli.options.precision import check_precise, precision_asked, precision_told
 from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating
 from sim.cli.output.console import console, progress, say
@@ -35,7 +35,7 @@ BAD_INPUT = 2
 
 def run(
     scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names of those that ship, or files.")],
-    seed: common.Seed = None,
+    seed: parameters.Seed = None,
     replications: Annotated[
         str | None, typer.Option(metavar="N", help="Independent replications of each scenario; one if left out.")
     ] = None,
@@ -72,10 +72,10 @@ def run(
             "--find-warmup", help="Find the warm-up in ten pilot runs without the faults, in place of the scenario's."
         ),
     ] = False,
-    jobs: common.Jobs = "1",
+    jobs: parameters.Jobs = "1",
     backend: backends.Name = backends.HERE,
     scheduler: backends.Scheduler = None,
-    json: common.Json = None,
+    json: parameters.Json = None,
     history: Annotated[
         str | None,
         typer.Option(metavar="FILE.parquet", help="Keep every event; the replications then run one after another."),
@@ -88,14 +88,14 @@ def run(
         bool,
         typer.Option("--check-determinism", help="Only see whether two processes give the same history and verdicts."),
     ] = False,
-    quiet: common.Quiet = False,
-    no_color: common.NoColor = False,
+    quiet: parameters.Quiet = False,
+    no_color: parameters.NoColor = False,
 ) -> int:
     """Run scenarios and say how recovery went. Exit status 1 when an expectation or an invariant does not hold."""
-    chosen = common.seed(seed)
+    chosen = parameters.seed(seed)
     many, processes = (
-        common.positive("--replications", "1" if replications is None else replications),
-        common.positive("--jobs", jobs),
+        parameters.positive("--replications", "1" if replications is None else replications),
+        parameters.positive("--jobs", jobs),
     )
     asked = precision_asked(precision, precise or [], most)
     if isinstance(chosen, str) and (many > 1 or asked is not None):
@@ -107,7 +107,7 @@ def run(
         raise BadInput(
             "--precision: keeps nothing of each run; valid: without --history, --reports, --check-determinism"
         )
-    changes = common.changes(set_ or [])
+    changes = parameters.changes(set_ or [])
     looked_for = rare_asked(rare, level, particles, replications)
     if find_warmup:
         check_find_warmup(changes, check_determinism)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.errors import BadInput
-from sim.cli.options.common import NoColor
+from sim.cli.options.parameters import NoColor
 from sim.cli.output.console import console
 from sim.cli.output.files import STDOUT, write_json
 

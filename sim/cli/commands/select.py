@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import check
-from sim.cli.options import backends, common
+from sim.cli.options import backends, parameters
 from sim.cli.options.grids import grid_points
 from sim.cli.output.console import progress, say
 
@@ -76,11 +76,11 @@ def _asked(scenario: Scenario, texts: Texts) -> Asked:
     """Raises BadInput."""
     from sim.stats.ranking_and_selection import FIRST, MOST
 
-    seed = common.seed_of_all(texts.seed)
-    judged = common.positive("--replications", texts.replications, 2)
+    seed = parameters.seed_of_all(texts.seed)
+    judged = parameters.positive("--replications", texts.replications, 2)
     if judged < 2:
         raise BadInput("--replications 1: judges nobody; valid: 2 or more")
-    most = MOST if texts.most is None else common.positive("--most", texts.most, FIRST, "replications")
+    most = MOST if texts.most is None else parameters.positive("--most", texts.most, FIRST, "replications")
     if most < FIRST:
         raise BadInput(f"--most {most}: is less than the first stage takes; valid: {FIRST} or more")
     metric, indifference = _metric(scenario, texts.metrics, texts.indifference)

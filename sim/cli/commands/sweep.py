@@ -10,7 +10,7 @@ import typer
 
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import INTERRUPTED, check
-from sim.cli.options import backends, common
+from sim.cli.options import backends, parameters
 from sim.cli.options.grids import check_once, grid_points
 from sim.cli.output.console import console, progress, say
 from sim.cli.output.files import STDOUT, check_apart, check_picture, check_writable, draw, write_json
@@ -42,29 +42,29 @@ def sweep(
     design: Annotated[
         str | None, typer.Option(metavar="NAME", help="With --vary: sobol, lhs or random; sobol if left out.")
     ] = None,
-    seed: common.Seed = None,
+    seed: parameters.Seed = None,
     replications: Annotated[str, typer.Option(metavar="N", help="Independent replications of each point.")] = "5",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Another value for a key at all points.")
     ] = None,
-    jobs: common.Jobs = "1",
+    jobs: parameters.Jobs = "1",
     backend: backends.Name = backends.HERE,
     scheduler: backends.Scheduler = None,
     metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What to show; may be repeated.")] = None,
     plot: Annotated[
         str | None, typer.Option(metavar="FILE.png", help="A picture (.png, .svg, .pdf) of the first --metric.")
     ] = None,
-    json: common.Json = None,
-    quiet: common.Quiet = False,
-    no_color: common.NoColor = False,
+    json: parameters.Json = None,
+    quiet: parameters.Quiet = False,
+    no_color: parameters.NoColor = False,
 ) -> int:
     """Run a scenario at many points. What is finished stays in the folder, and is not run again.
 
     Exit status 1 when an invariant is violated somewhere.
     """
-    chosen = common.seed_of_all(seed)
-    many = common.positive("--replications", replications)
-    where_to = backends.backend_asked(backend, common.positive("--jobs", jobs), scheduler)
+    chosen = parameters.seed_of_all(seed)
+    many = parameters.positive("--replications", replications)
+    where_to = backends.backend_asked(backend, parameters.positive("--jobs", jobs), scheduler)
     check_writable("--json", json)
     check_picture("--plot", plot)
     check_apart({"--json": json, "--plot": plot})
@@ -97,7 +97,7 @@ def _loaded(name: str, changes: list[str]) -> Scenario:
     import scenarios
 
     found = scenarios.load(name)
-    values = common.changes(changes)
+    values = parameters.changes(changes)
     return found.with_values(values) if values else found
 
 
@@ -137,7 +137,7 @@ def _points(
             raise BadInput(f"--design {design}: is no design; valid: {', '.join(METHODS)}")
         ranges = [space(text) for text in varied]
         check_once("--vary", [each.path for each in ranges])
-        return spread(scenario, ranges, common.positive("--points", count), design, scenario.seed)  # type: ignore[arg-type]
+        return spread(scenario, ranges, parameters.positive("--points", count), design, scenario.seed)  # type: ignore[arg-type]
     except DesignError as error:
         raise BadInput(f"--vary {error}") from None
     except ScenarioError as error:
@@ -146,7 +146,7 @@ def _points(
 
 def _check_paths(paths: list[str], changes: list[str], plot: str | None) -> None:
     """Raise BadInput for a path that is set and spanned, and for more of them than a picture has axes."""
-    fixed = next((path for path in common.changes(changes) if path in paths), None)
+    fixed = next((path for path in parameters.changes(changes) if path in paths), None)
     if fixed is not None:
         raise BadInput(f"--set {fixed}: the sweep sets it at each point; valid: another path")
     if plot is not None and len(paths) > 2:

@@ -8,7 +8,7 @@ from math import isinf
 from typing import TYPE_CHECKING
 
 from sim.cli.errors import BadInput
-from sim.cli.options import common
+from sim.cli.options import parameters
 
 if TYPE_CHECKING:
     from scenarios import Scenario
@@ -25,10 +25,10 @@ def precision_asked(text: str | None, metrics: list[str], most: str | None) -> A
         if most is not None:
             raise BadInput(f"--most {most}: is of --precision; valid: with --precision, such as 5%")
         return None
-    cap = MOST if most is None else common.positive("--most", most, LEAST, "replications")
+    cap = MOST if most is None else parameters.positive("--most", most, LEAST, "replications")
     if cap < LEAST:
         raise BadInput(f"--most {most}: is too few to look at; valid: {LEAST} or more")
-    return Asked(common.share("--precision", text), tuple(metrics), cap)
+    return Asked(parameters.share("--precision", text), tuple(metrics), cap)
 
 
 def check_precise(asked: Asked | None, loaded: list[Scenario]) -> None:

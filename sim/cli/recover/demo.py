@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.errors import BadInput
-from sim.cli.options import common
+from sim.cli.options import parameters
 from sim.cli.output.console import console, say
 from sim.cli.output.files import STDOUT, check_writable, write_json
 
@@ -32,16 +32,16 @@ def recover_demo(
             metavar="URL", help="Where to keep everything: sqlite:///FILE or postgresql://…; else a temporary file."
         ),
     ] = None,
-    json: common.Json = None,
-    quiet: common.Quiet = False,
-    no_color: common.NoColor = False,
+    json: parameters.Json = None,
+    quiet: parameters.Quiet = False,
+    no_color: parameters.NoColor = False,
 ) -> int:
     """Run four agents as processes, and kill, stop and corrupt; then look whether every effect stands exactly once.
 
     One agent is killed (SIGKILL) and its checkpoint is corrupted, one is stopped (SIGSTOP) and comes back late, and the
     core is killed in the middle of a recovery. Nothing is left running, however this ends.
     """
-    count = common.positive("--tasks", tasks)
+    count = parameters.positive("--tasks", tasks)
     if count > MOST_TASKS:
         raise BadInput(f"--tasks {tasks}: are more than anybody waits for; valid: up to {MOST_TASKS:,}")
     check_writable("--json", json)

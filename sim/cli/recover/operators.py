@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.errors import BadInput
-from sim.cli.options.common import NoColor
+from sim.cli.options.parameters import NoColor
 from sim.cli.output.console import console
 from sim.cli.recover.access import OPERATORS, OperatorsFile
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.errors import BadInput
-from sim.cli.options.common import Json, NoColor
+from sim.cli.options.parameters import Json, NoColor
 from sim.cli.output.console import console, say, visible
 from sim.cli.output.files import STDOUT, check_writable, write_json
 from sim.cli.recover import access

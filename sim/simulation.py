@@ -25,8 +25,7 @@ from scenarios import Scenario
 from scenarios.fields.csv_columns import files_sha256
 from scenarios.fields.metrics import lookup
 from sim.core.build import build_core, core_config
-from sim.core.cluster import CoreGroup, needs_group
-from sim.core.single_node import CoreHost, needs_host
+from sim.core.host import host_for
 from sim.faults import Faults
 from sim.gc_tuning import rare_collections
 from sim.history import History
@@ -199,21 +198,9 @@ def simulate(
         if telemetry:
             told = TelemetryTrail(system.audit, lambda: loop.env.now)
             system = replace(system, audit=told)
-        host: CoreHost | CoreGroup | None = None
-        if needs_group(scenario):
-            cores = scenario.recovery.cores
-            lease = cores.lease
-            host = CoreGroup(loop, world, system, lambda system: core(scenario, system, streams), cores.count, lease)
-            world.connect(host.messages, host.messages.receive)
-            loop.run_until_complete(host.boot())
-        elif needs_host(scenario):
-            host = CoreHost(loop, world, system, lambda system: core(scenario, system, streams))
-            loop.run_until_complete(host.boot())
-            world.connect(host.messages, host.messages.receive)
-        else:
-            supervisor = core(scenario, system, streams)
-            loop.run_until_complete(supervisor.start())
-            world.connect(supervisor)
+        host = host_for(scenario, loop, world, system, lambda system: core(scenario, system, streams))
+        world.connect(host)
+        loop.run_until_complete(host.boot())
         world.start()
         Faults(loop.env, streams, world, task_store, host).start(scenario.faults)
         with rare_collections():

@@ -20,7 +20,7 @@ from scenarios.faults import CoreHang, Partition, each
 from scenarios.faults.base import STORE
 from sim.core.lease_guard import Guarded, GuardedAudit, GuardedJournal, Reached, Term
 from sim.core.mailbox import PORTS, CoreMessages, Late
-from sim.core.node import Seat
+from sim.core.node import Node
 from sim.history import Event
 from sim.loop import SimLoop
 from sim.loop.machine import Machine
@@ -29,7 +29,7 @@ from sim.world.world import World
 LEASE = "leader"
 
 
-def needs_group(scenario: Scenario) -> bool:
+def needs_cluster(scenario: Scenario) -> bool:
     """Whether a lease matters: there are several cores, or one that may lose touch with it."""
     return scenario.recovery.cores.count > 1 or any(
         isinstance(fault, CoreHang) or (isinstance(fault, Partition) and STORE in fault.between)
@@ -37,8 +37,11 @@ def needs_group(scenario: Scenario) -> bool:
     )
 
 
-class CoreGroup:
-    """`build` makes a core for a system each time that one begins to lead; they share a journal in the store."""
+class ClusterHost:
+    """Implements `sim.core.host.CoreHost`: several nodes, of which the holder of the lease runs the core.
+
+    `build` makes a core for a system each time that a node begins to lead; the cores share a journal in the store.
+    """
 
     def __init__(
         self,
@@ -57,40 +60,57 @@ class CoreGroup:
         self._lease = lease
         self._leases = MemoryLeases()
         self._journal = MemoryJournal()
-        self._seats = {f"core.{number}": Seat(f"core.{number}", loop, world) for number in range(count)}
-        self._leader: Seat | None = None
+        self._nodes = {f"core.{number}": Node(f"core.{number}", loop, world) for number in range(count)}
+        self._leader: Node | None = None
         self._led = asyncio.Event()
         self._epoch = 0
-        world.network.on_healed = self._healed
 
     def _recipient(self) -> tuple[Machine, Supervisor] | None:
         """The core that leads, if it is awake."""
-        seat = self._leader
-        return None if seat is None or seat.core is None or seat.is_asleep else (seat.machine, seat.core)
+        node = self._leader
+        return None if node is None or node.core is None or node.is_asleep else (node.machine, node.core)
 
     def _takes_reports(self) -> bool:
         """The one that leads does, when it is awake and not cut off from the store."""
-        seat = self._leader
-        return seat is not None and seat.core is not None and seat.is_heard
+        node = self._leader
+        return node is not None and node.core is not None and node.is_heard
+
+    @property
+    def core(self) -> CoreMessages:
+        """What the world reports to."""
+        return self.messages
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a core leads and is awake."""
+        return self.messages.is_up
+
+    def receive(self, arrive: Callable[[], None]) -> None:
+        """Call `arrive` when the core that leads takes the message."""
+        self.messages.receive(arrive)
+
+    def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
+        """Delay every message to the cores; returns what ends that."""
+        return self.messages.slow_down(delay)
 
     async def boot(self) -> None:
         """Start all cores; returns when one of them leads."""
-        for seat in self._seats.values():
-            self._start(seat)
+        for node in self._nodes.values():
+            self._start(node)
         await self._led.wait()
 
-    def _start(self, seat: Seat) -> None:
-        seat.machine = Machine(self._loop)
+    def _start(self, node: Node) -> None:
+        node.machine = Machine(self._loop)
         candidate = Candidate(
-            Reached(self._leases, seat),
+            Reached(self._leases, node),
             LEASE,
-            seat.name,
+            node.name,
             self._lease,
-            lambda lease: self._lead(seat, lease),
-            clock=seat.clock,
-            sleep=seat.sleep,
+            lambda lease: self._lead(node, lease),
+            clock=node.clock,
+            sleep=node.sleep,
         )
-        seat.machine.run(self._loop.create_task, candidate.run()).add_done_callback(self._ended)
+        node.machine.run(self._loop.create_task, candidate.run()).add_done_callback(self._ended)
 
     def _ended(self, candidate: asyncio.Task[None]) -> None:
         self._led.set()  # nobody waits for one that cannot
@@ -105,48 +125,49 @@ class CoreGroup:
 
     def crash(self, core: str) -> None:
         """Cut the power of a machine."""
-        seat = self._seats[core]
-        seat.machine.cut_power()
-        seat.forget()
+        node = self._nodes[core]
+        node.machine.cut_power()
+        node.forget()
         self._world.history.record(Event.CORE_CRASHED, about=core)
-        if self._leader is seat:
+        if self._leader is node:
             self._leader = None
 
     def restart(self, core: str) -> None:
         """Start a core again: it waits for the lease, as the others do."""
         self._world.history.record(Event.CORE_RESTARTED, about=core)
-        self._start(self._seats[core])
+        self._start(self._nodes[core])
 
     def hang(self, core: str) -> None:
         """Let a core sleep."""
-        self._seats[core].fall_asleep()
+        self._nodes[core].fall_asleep()
 
     def wake(self, core: str) -> None:
         """Let it go on, unless it has crashed since."""
-        self._seats[core].wake()
+        self._nodes[core].wake()
         self.messages.deliver()
 
-    def _healed(self) -> None:
-        for seat in self._seats.values():
-            seat.flush()
+    def network_healed(self) -> None:
+        """Send what waited for a connection: writes to the store, and reports to the core."""
+        for node in self._nodes.values():
+            node.flush()
         self.messages.deliver()
 
     # ------------------------------------------------------------------------------------------------ leading
-    async def _lead(self, seat: Seat, lease: Lease) -> None:
+    async def _lead(self, node: Node, lease: Lease) -> None:
         self._depose()
-        self._leader, self._epoch = seat, lease.epoch
-        self._world.history.record(Event.CORE_ELECTED, value=float(lease.epoch), about=seat.name)
-        core = self._build(self._as_seen_by(seat, lease))
+        self._leader, self._epoch = node, lease.epoch
+        self._world.history.record(Event.CORE_ELECTED, value=float(lease.epoch), about=node.name)
+        core = self._build(self._as_seen_by(node, lease))
         try:
             await core.start()
-            seat.core = core
+            node.core = core
             if self._led.is_set():  # else the world begins with it
                 self.messages.introduce()
             self._led.set()
             await self._loop.create_future()
         except asyncio.CancelledError:  # and not when the loop is abandoned, at the end of the run
-            seat.step_down()
-            if self._leader is seat and self._epoch == lease.epoch:
+            node.step_down()
+            if self._leader is node and self._epoch == lease.epoch:
                 self._depose()
             await core.stop()
             raise
@@ -156,9 +177,9 @@ class CoreGroup:
             self._world.history.record(Event.CORE_DEPOSED, value=float(self._epoch), about=self._leader.name)
             self._leader = None
 
-    def _as_seen_by(self, seat: Seat, lease: Lease) -> System:
+    def _as_seen_by(self, node: Node, lease: Lease) -> System:
         """The system for a core that has this lease: whatever it does under an older one than the latest is refused."""
-        term = Term(seat, lambda: lease.epoch == self._epoch)
+        term = Term(node, lambda: lease.epoch == self._epoch)
         ports = {
             name: Guarded(Late(getattr(self._system, name), self.messages.delay), term, store=False)
             for name in PORTS

@@ -9,42 +9,42 @@ from recovery.journal import MemoryJournal, read, written
 from recovery.leadership import Deposed, Lease, MemoryLeases
 from recovery.model import Incident
 from recovery.ports import AuditTrail
-from sim.core.node import Seat
+from sim.core.node import Node
 
 
 class Reached:
     """The leases, as a core sees them that has to reach the store."""
 
-    def __init__(self, leases: MemoryLeases, seat: Seat) -> None:
+    def __init__(self, leases: MemoryLeases, node: Node) -> None:
         self._leases = leases
-        self._seat = seat
+        self._node = node
 
     async def look(self, name: str) -> Lease | None:
         """The lease as it is, once the store can be reached."""
-        await self._seat.can_reach(store=True)
+        await self._node.can_reach(store=True)
         return await self._leases.look(name)
 
     async def change(self, seen: Lease | None, to: Lease) -> bool:
         """Put a lease in the place of what was seen, once the store can be reached."""
-        await self._seat.can_reach(store=True)
+        await self._node.can_reach(store=True)
         return await self._leases.change(seen, to)
 
 
 class Term:
     """While a core leads. `lasts` is what the store says of it, whatever the core believes."""
 
-    def __init__(self, seat: Seat, lasts: Callable[[], bool]) -> None:
-        self.seat = seat
+    def __init__(self, node: Node, lasts: Callable[[], bool]) -> None:
+        self.node = node
         self.lasts = lasts
 
     def check(self) -> None:
         """Raise Deposed when another core leads."""
         if not self.lasts():
-            raise Deposed(f"{self.seat.name} does not lead any more")
+            raise Deposed(f"{self.node.name} does not lead any more")
 
     def say(self, deliver: Callable[[], None]) -> None:
         """Have something written, unless another core leads by the time that it can be."""
-        self.seat.say(lambda: deliver() if self.lasts() else None)
+        self.node.say(lambda: deliver() if self.lasts() else None)
 
 
 class Guarded:
@@ -59,10 +59,10 @@ class Guarded:
         method = getattr(self._port, name)
 
         async def ask(*args: Any, **kwargs: Any) -> Any:
-            await self._term.seat.can_reach(store=self._store)
+            await self._term.node.can_reach(store=self._store)
             self._term.check()
             answer = await method(*args, **kwargs)
-            await self._term.seat.can_reach(store=self._store)
+            await self._term.node.can_reach(store=self._store)
             return answer
 
         return ask
@@ -80,7 +80,7 @@ class GuardedJournal:
 
     async def durable(self) -> None:
         """Return when the store has heard everything. Raises Deposed."""
-        await self._term.seat.can_reach(store=True)
+        await self._term.node.can_reach(store=True)
         self._term.check()
 
     def keep(self, incident: Incident) -> None:

@@ -1,4 +1,4 @@
-"""A core's seat: its machine, whether it is awake, and how it is connected with the store."""
+"""One node of a cluster of cores: its machine, whether it is awake, and its connection with the store."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sim.loop.machine import Machine
 from sim.world.world import World
 
 
-class Seat:
-    """One core's machine, and how it is connected with the rest."""
+class Node:
+    """One core's machine and its connection with the rest."""
 
     def __init__(self, name: str, loop: SimLoop, world: World) -> None:
         self.name = name
@@ -24,37 +24,37 @@ class Seat:
         self._asleep_since: float | None = None
         self._awake = asyncio.Event()
         self._awake.set()
-        self._outbox: list[Callable[[], None]] = []  # what it has said and nobody has heard so far
+        self._outbox: list[Callable[[], None]] = []  # writes that have not reached the store yet
 
     # -------------------------------------------------------------------------------------------- sleeping
     @property
     def is_asleep(self) -> bool:
-        """Whether it does nothing, and does not know."""
+        """Whether it is suspended, without noticing."""
         return self._asleep_since is not None
 
     def fall_asleep(self) -> None:
-        """Do nothing from now on."""
+        """Suspend it."""
         self._asleep_since = self._loop.time()
         self._awake = asyncio.Event()
 
     def wake(self) -> None:
-        """Go on, as if nothing had been."""
+        """Resume it."""
         self._asleep_since = None
         self._awake.set()
         self.flush()
 
     def clock(self) -> float:
-        """What it takes for the time."""
+        """The time as it sees it: its clock stands still while it is suspended."""
         return self._loop.time() if self._asleep_since is None else self._asleep_since
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; it takes as long as it sleeps."""
+        """Wait for these seconds, and longer when it is suspended at their end."""
         await asyncio.sleep(seconds)
         await self._awake.wait()
 
     # ---------------------------------------------------------------------------------------------- speaking
     async def can_reach(self, *, store: bool) -> None:
-        """Return when it is awake, and connected with the store where it is that which matters."""
+        """Return when it is awake and, with `store`, connected with the store."""
         while True:
             await self._awake.wait()
             link = self._world.network.broken_link(self.name, STORE) if store else None
@@ -68,12 +68,12 @@ class Seat:
         return not self.is_asleep and self._world.network.broken_link(self.name, STORE) is None
 
     def say(self, deliver: Callable[[], None]) -> None:
-        """Have the store hear something, as soon as it can, and after what was said before."""
+        """Send a write to the store as soon as it is connected, after those that were sent before."""
         self._outbox.append(deliver)
         self.flush()
 
     def flush(self) -> None:
-        """Let the store hear what it can hear now."""
+        """Deliver the writes that wait, if the store can be reached now."""
         if not self.is_heard:
             return
         outbox, self._outbox = self._outbox, []
@@ -81,12 +81,12 @@ class Seat:
             deliver()
 
     def step_down(self) -> None:
-        """It leads no more, and takes back what nobody has heard."""
+        """End its leadership and drop the writes that have not reached the store."""
         self.core = None
         self._outbox = []
 
     def forget(self) -> None:
-        """Its machine has no power any more."""
+        """Forget the state of a machine that has lost its power."""
         self.step_down()
         self._asleep_since = None
         self._awake = asyncio.Event()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from recovery import Supervisor, System
 from recovery.journal import MemoryJournal
@@ -22,15 +22,15 @@ from sim.loop.machine import Machine
 from sim.world.world import World
 
 
-def needs_host(scenario: Scenario) -> bool:
-    """Whether something is to happen to the core: without, it costs nothing to have no machine."""
+def needs_node(scenario: Scenario) -> bool:
+    """Whether a fault of the scenario hits the core. Otherwise the core is called directly, which costs nothing."""
     return any(isinstance(fault, CoreCrash | CoreSlow) for fault in each(scenario.faults))
 
 
-class CoreHost:
-    """One machine, and the cores that run on it one after the other.
+class SingleNodeHost:
+    """Implements `sim.core.host.CoreHost`: one machine, and the cores that run on it one after the other.
 
-    `build` makes a core for a system; the world's own gets a journal that outlives the cores.
+    `build` makes a core for a system; the system gets a journal that outlives the cores.
     """
 
     def __init__(self, loop: SimLoop, world: World, system: System, build: Callable[[System], Supervisor]) -> None:
@@ -45,6 +45,27 @@ class CoreHost:
 
     def _recipient(self) -> tuple[Machine, Supervisor] | None:
         return None if self._core is None else (self._machine, self._core)
+
+    @property
+    def core(self) -> CoreMessages:
+        """What the world reports to."""
+        return self.messages
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a core runs."""
+        return self._core is not None
+
+    def receive(self, arrive: Callable[[], None]) -> None:
+        """Call `arrive` when a core takes the message."""
+        self.messages.receive(arrive)
+
+    def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
+        """Delay every message to the core; returns what ends that."""
+        return self.messages.slow_down(delay)
+
+    def network_healed(self) -> None:
+        """No message of its own waits for a connection."""
 
     def boot(self) -> asyncio.Task[None]:
         """Start a core."""
@@ -67,10 +88,18 @@ class CoreHost:
         self._world.history.record(Event.CORE_CRASHED)
 
     def restart(self, core: str) -> None:
-        """Start another core, which comes to know the fleet again and hears of what waited for it."""
+        """Start another core, which is introduced to all agents and gets the messages that waited for it."""
         self._world.history.record(Event.CORE_RESTARTED)
         self.boot().add_done_callback(self._introduce)
 
+    def hang(self, core: str) -> NoReturn:
+        """Raise RuntimeError: without a lease it does not matter that a core hangs."""
+        raise RuntimeError("a core on a single node cannot hang: it needs a cluster")
+
+    def wake(self, core: str) -> NoReturn:
+        """Raise RuntimeError, as `hang` does."""
+        raise RuntimeError("a core on a single node cannot wake up: it needs a cluster")
+
     def _introduce(self, started: asyncio.Task[None]) -> None:
-        started.result()  # a core that cannot start is a defect, and not one that is down
+        started.result()  # a core that cannot start is a defect of the code, not a core that is down
         self.messages.introduce()

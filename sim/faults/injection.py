@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 import simpy
 
 from recovery.stores.memory import MemoryTaskStore
-from sim.core.cluster import CoreGroup
-from sim.core.single_node import CoreHost
+from sim.core.host import CoreHost
 from sim.history import Event
 from sim.loop.callbacks import after
 from sim.randomness.streams import Streams
@@ -45,7 +44,7 @@ class InForce:
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """What injectors reach: the world, its clock and store, what makes work slow, and the core's host if it has one."""
+    """What injectors reach: the world, its clock and store, what makes work slow, and the core's host."""
 
     env: simpy.Environment
     streams: Streams
@@ -56,7 +55,7 @@ class Site:
     write_failure: InForce
     storage_slowness: InForce
     staleness: InForce
-    host: CoreHost | CoreGroup | None
+    host: CoreHost
 
     @classmethod
     def of(
@@ -65,7 +64,7 @@ class Site:
         streams: Streams,
         world: World,
         store: MemoryTaskStore,
-        host: CoreHost | CoreGroup | None = None,
+        host: CoreHost,
     ) -> Site:
         """The site that a world is."""
         queue, execution = world.queue, world.execution

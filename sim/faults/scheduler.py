@@ -17,8 +17,7 @@ from simpy.events import Event as SimpyEvent
 
 from recovery.stores.memory import MemoryTaskStore
 from scenarios.faults import AnyFault, Group
-from sim.core.cluster import CoreGroup
-from sim.core.single_node import CoreHost
+from sim.core.host import CoreHost
 from sim.faults.injection import Injection, Injector, Site
 from sim.faults.injectors import agents, clocks, core, messages, resources, storage, tasks
 from sim.faults.triggers import Triggers
@@ -50,7 +49,7 @@ class _Gap:
 
 
 class Faults:
-    """Injects the faults of a scenario into a world. Those of the core need its `host`."""
+    """Injects the faults of a scenario into a world, and those of the core into its `host`."""
 
     def __init__(
         self,
@@ -58,7 +57,7 @@ class Faults:
         streams: Streams,
         world: World,
         store: MemoryTaskStore,
-        host: CoreHost | CoreGroup | None = None,
+        host: CoreHost,
     ) -> None:
         self._env = env
         self._streams = streams

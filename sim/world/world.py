@@ -59,6 +59,20 @@ class Core(Protocol):
         """The task store has accepted a task's effect."""
 
 
+class Host(Protocol):
+    """How the world reaches the recovery core: every `sim.core.host.CoreHost`."""
+
+    @property
+    def core(self) -> Core:
+        """What the world reports to."""
+
+    def receive(self, arrive: Callable[[], None]) -> None:
+        """Call `arrive` when the core takes a report."""
+
+    def network_healed(self) -> None:
+        """A partition has ended."""
+
+
 class World:
     """Agents, queue, resources, network and load of one scenario, on one loop. `connect` a core, then `start`."""
 
@@ -111,14 +125,11 @@ class World:
         if self.clients is None and not any(fault.when and fault.when.about == PROGRESS for fault in scenario.faults):
             streams.on_branch(self._redraw)
 
-    def connect(self, core: Core, receive: Callable[[Callable[[], None]], None] | None = None) -> None:
-        """Join the world with the core that recovers it.
-
-        `receive(arrive)` calls `arrive` when the core takes a report, which is at once when it is left out.
-        """
-        self._core = core
-        if receive is not None:
-            self.agents.to_core = receive
+    def connect(self, host: Host) -> None:
+        """Join the world with the host of the core that recovers it."""
+        core = self._core = host.core
+        self.agents.to_core = host.receive
+        self.network.on_healed = host.network_healed
         self.agents.report = self._report
         self.agents.on_completed = core.task_succeeded
         scenario = self.scenario

@@ -246,7 +246,7 @@ def test_the_end_of_a_run_is_no_end_of_a_term() -> None:
 def test_a_store_that_refuses_nobody_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the epoch of the lease is there for: without it, who wakes up does it all once more."""
     monkeypatch.setattr(lease_guard.Term, "check", lambda self: None)
-    monkeypatch.setattr(lease_guard.Term, "say", lambda self, deliver: self.seat.say(deliver))
+    monkeypatch.setattr(lease_guard.Term, "say", lambda self, deliver: self.node.say(deliver))
     values = {"agents.restart_time": "20s", "recovery.costs": {"reassign_agent_tasks": "2s"}}
     changed = {"recovery.detection.detector": "perfect", "faults": [{"agent_crash": {"at": 20}}, hang(21, 15)]}
     run = sim.run(scenario(changed | CORES | values, duration="200s"), seed=1)

@@ -14,7 +14,7 @@ from recovery.stores.database import Database
 from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.sql_tasks import SqlTaskStore
 from sim.core import single_node
-from sim.core.single_node import CoreHost
+from sim.core.single_node import SingleNodeHost
 from sim.loop.callbacks import after
 from sim.simulation import Run
 from tests.sim.world.stories import scenario, told
@@ -209,7 +209,7 @@ class Everywhere:
         self.places = places
         self.seen = 0
         self.begun = False
-        self.host: CoreHost | None = None
+        self.host: SingleNodeHost | None = None
 
     async def point(self) -> None:
         assert self.host is not None
@@ -224,9 +224,9 @@ class Everywhere:
             await host._loop.wait(env.timeout(1000))
 
     def watch(self, patch: pytest.MonkeyPatch) -> None:
-        everywhere, made = self, CoreHost.__init__
+        everywhere, made = self, SingleNodeHost.__init__
 
-        def make(host: CoreHost, *args: Any) -> None:
+        def make(host: SingleNodeHost, *args: Any) -> None:
             everywhere.host = host
             made(host, *args)
             host._system.journal.durable = durable  # type: ignore[method-assign]
@@ -249,10 +249,10 @@ class Everywhere:
 
                 return ask
 
-        patch.setattr(CoreHost, "__init__", make)
+        patch.setattr(SingleNodeHost, "__init__", make)
         patch.setattr(single_node, "Late", Watched)
         patch.setattr(single_node, "PORTS", (*single_node.PORTS, "store"))
-        patch.setattr("sim.simulation.needs_host", lambda scenario: True)
+        patch.setattr("sim.core.host.needs_node", lambda scenario: True)
 
 
 @cache

@@ -1,0 +1,55 @@
+"""A core that no fault can hit: the world calls it directly, so that it costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+from recovery import Supervisor
+
+
+class DirectHost:
+    """Implements `sim.core.host.CoreHost` for a core without a machine of its own."""
+
+    def __init__(self, core: Supervisor) -> None:
+        self.core = core
+        self.is_up = True
+
+    def receive(self, arrive: Callable[[], None]) -> None:
+        """The core takes every message at once."""
+        arrive()
+
+    def network_healed(self) -> None:
+        """No message waits for a connection."""
+
+    def boot(self) -> Awaitable[None]:
+        """Start the core."""
+        return self.core.start()
+
+    def leading(self) -> str:
+        """The name of the core."""
+        return "core"
+
+    def crash(self, core: str) -> NoReturn:
+        """Raise RuntimeError: the core has no machine."""
+        raise _unsupported("crash")
+
+    def restart(self, core: str) -> NoReturn:
+        """Raise RuntimeError: the core has no machine."""
+        raise _unsupported("restart")
+
+    def hang(self, core: str) -> NoReturn:
+        """Raise RuntimeError: the core has no machine."""
+        raise _unsupported("hang")
+
+    def wake(self, core: str) -> NoReturn:
+        """Raise RuntimeError: the core has no machine."""
+        raise _unsupported("wake up")
+
+    def slow_down(self, delay: Callable[[], float]) -> NoReturn:
+        """Raise RuntimeError: the core has no mailbox."""
+        raise _unsupported("be slow")
+
+
+def _unsupported(action: str) -> RuntimeError:
+    return RuntimeError(f"a core that is called directly cannot {action}: it needs a single node or a cluster")

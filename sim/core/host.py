@@ -1,0 +1,68 @@
+"""The host of the recovery core: the protocol, and which of its implementations a scenario needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from recovery import Supervisor, System
+from scenarios import Scenario
+from sim.core.cluster import ClusterHost, needs_cluster
+from sim.core.direct import DirectHost
+from sim.core.single_node import SingleNodeHost, needs_node
+from sim.loop import SimLoop
+from sim.world.world import Core, World
+
+
+class CoreHost(Protocol):
+    """Runs the recovery core and delivers to it what the world reports; faults of the core act on its host.
+
+    `core` in the arguments is the name of a core, as `leading` returns it.
+    """
+
+    @property
+    def core(self) -> Core:
+        """What the world reports to, whichever core runs."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a core receives what is reported."""
+
+    def receive(self, arrive: Callable[[], None]) -> None:
+        """Call `arrive` when a core takes the message; the sender keeps it until then."""
+
+    def network_healed(self) -> None:
+        """Send what waited for a connection: a partition has ended."""
+
+    def boot(self) -> Awaitable[None]:
+        """Start; done when a core runs."""
+
+    def leading(self) -> str:
+        """The name of the core that runs or leads. There has to be one."""
+
+    def crash(self, core: str) -> None:
+        """Cut the power of a core's machine."""
+
+    def restart(self, core: str) -> None:
+        """Start a core again after a crash."""
+
+    def hang(self, core: str) -> None:
+        """Suspend a core."""
+
+    def wake(self, core: str) -> None:
+        """Resume a suspended core, unless it has crashed since."""
+
+    def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
+        """Delay every message to the core by `delay()` seconds; returns what ends that."""
+
+
+def host_for(
+    scenario: Scenario, loop: SimLoop, world: World, system: System, build: Callable[[System], Supervisor]
+) -> CoreHost:
+    """The simplest host that supports all faults of a scenario. `build` makes a core for a system."""
+    if needs_cluster(scenario):
+        cores = scenario.recovery.cores
+        return ClusterHost(loop, world, system, build, cores.count, cores.lease)
+    if needs_node(scenario):
+        return SingleNodeHost(loop, world, system, build)
+    return DirectHost(build(system))

@@ -141,8 +141,8 @@ def test_a_run_that_is_not_deterministic_is_caught(capsys, monkeypatch):
 
 
 HASHING = """
-import sim.core
-sim.core.jitter = lambda streams: lambda subject, retry: {what}
+import sim.core.build
+sim.core.build.jitter = lambda streams: lambda subject, retry: {what}
 """
 
 

@@ -168,7 +168,7 @@ def without_a_journal(scenario: Scenario, system: System, streams: Streams) -> S
 
 def beginning_again(patch: pytest.MonkeyPatch) -> None:
     """Go on with a plan from its first step, whatever was done."""
-    patch.setattr("recovery.engine.next_step", lambda incident: 0)
+    patch.setattr("recovery.engine.engine.next_step", lambda incident: 0)
 
 
 def forgetful(event: str) -> BuildCore:

@@ -92,7 +92,7 @@ def test_only_what_is_new_is_computed(scenario, points, tmp_path):
 PROGRAM = """
 import sys
 import scenarios
-from sim.experiments import sweep as module
+from sim.experiments.sweeps import sweep as module
 from sim.experiments.sweeps.designs import grid
 from tests.sim.experiments.sweeps.test_sweep import COUNT, RESTART, VALUES
 

@@ -1,8 +1,8 @@
 # Every target sets itself up: a virtual environment in .venv, with the versions that constraints.txt pins.
 # To choose an interpreter: make demo PYTHON=/path/to/python3.12
 
-SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
-PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,\
+SUPPORTED := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
 	$(shell $(name) -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $(name))))
 
 BIN := .venv/bin
@@ -58,7 +58,7 @@ clean:  ## remove what the other targets made
 # A .venv that somebody else made is used as it is, and `clean` leaves it alone.
 $(BIN)/pip:
 	@found='$(PYTHON)'; "$${found:-false}" -c '$(SUPPORTED)' 2>/dev/null || \
-		{ echo "Recovery Bench needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3" >&2; exit 2; }
+		{ echo "Recovery Bench needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 2; }
 	@echo "Setting up .venv, once: this takes a minute or two"
 	@new=$$(test -e .venv || echo new); $(PYTHON) -m venv .venv || { \
 		echo "$(PYTHON) cannot make .venv; Debian keeps that in the package python3-venv" >&2; \

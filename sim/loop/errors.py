@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NoReturn
@@ -89,7 +90,8 @@ def _awaited(task: asyncio.Task[Any], frames: list[FrameType]) -> str:
         return "gather() of " + ", ".join(_name(child) for child in waiter._children if not child.done())
     if not frames or not _is_machinery(frames[-1]):
         return repr(waiter)
-    function, local = frames[-1].f_code.co_name, frames[-1].f_locals
+    frame = _public(frames)
+    function, local = frame.f_code.co_name, frame.f_locals
     if "event" in local:
         return f"SimPy's {local['event']!r}"
     if "self" in local:
@@ -99,6 +101,18 @@ def _awaited(task: asyncio.Task[Any], frames: list[FrameType]) -> str:
     if "fs" in local:
         return "wait() for " + ", ".join(_name(future) for future in local["fs"] if not future.done())
     return f"asyncio.{function}(): {waiter!r}"
+
+
+def _public(frames: list[FrameType]) -> FrameType:
+    """The innermost frame of a public function: some versions of Python put a private helper inside it.
+
+    Only the frames of asyncio and this package at the inner end of the stack count.
+    """
+    for frame in takewhile(_is_machinery, reversed(frames)):
+        name = frame.f_code.co_name
+        if not name.startswith("_") or name.endswith("__"):
+            return frame
+    return frames[-1]
 
 
 def _name(future: Any) -> str:

@@ -1,0 +1,67 @@
+"""Runs the tests of `sim.loop` inside Pyodide, which is CPython compiled to WebAssembly.
+
+The value of the last expression is pytest's exit status, which run.mjs reads. Each test that cannot run there is listed
+with its reason. An entry that matches no test makes the run fail.
+"""
+
+import asyncio
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path[:0] = ["/repository", "/site-packages"]
+os.chdir("/repository")
+os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # most plugins of the environment need compiled libraries
+
+import pytest  # noqa: E402 - from the folder above
+
+NO_THREADS = "starts a thread, which WebAssembly does not have here"
+NO_PROCESSES = "starts a process, which WebAssembly does not have"
+NO_OTHER_LOOP = "runs asyncio's own loop, in place of which Pyodide has one that cannot block"
+EXCLUDED = {
+    "test_determinism.py::test_ten_processes_have_one_trace": NO_PROCESSES,
+    "test_determinism.py::test_without_the_measure_they_have_several": NO_PROCESSES,
+    "test_determinism.py::test_a_second_run_in_a_process_has_the_names_of_the_first": NO_OTHER_LOOP,
+    "test_event_loop.py::TestPrograms::test_a_loop_of_the_wall_clock_may_run_around_it": NO_OTHER_LOOP,
+    "test_executor.py::TestThreads::test_another_thread_is_refused": NO_THREADS,
+    "test_executor.py::TestThreads::test_a_loop_may_be_made_in_one_thread_and_run_in_another": NO_THREADS,
+}
+
+
+class Plugin:
+    """Provides the fixture of tests/sim/conftest.py and skips the excluded tests."""
+
+    unknown: frozenset[str] = frozenset()
+
+    @pytest.fixture(autouse=True)
+    def no_running_loop(self):
+        """Hides Pyodide's own loop, which always runs: `asyncio.Runner` refuses to start inside another loop."""
+        asyncio._set_running_loop(None)
+
+    @pytest.fixture
+    def loop(self):
+        """A loop of its own, which is abandoned afterwards."""
+        from sim.loop import SimLoop
+
+        loop = SimLoop()
+        yield loop
+        loop.abandon()
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Skips the excluded tests and remembers the entries that match none."""
+        names = {item.nodeid.removeprefix("tests/sim/loop/").split("[")[0] for item in items}
+        self.unknown = frozenset(EXCLUDED) - names
+        for item in items:
+            reason = EXCLUDED.get(item.nodeid.removeprefix("tests/sim/loop/").split("[")[0])
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+print(f"Python {sys.version}")  # noqa: T201
+plugin = Plugin()
+disabled = ["-p", "no:cacheprovider", "-p", "no:faulthandler"]
+status = int(pytest.main(["tests/sim/loop", "--noconftest", "-q", "-ra", "--color=no", *disabled], plugins=[plugin]))
+if plugin.unknown:
+    print("excluded, but there is no such test:", *sorted(plugin.unknown))  # noqa: T201
+    status = status or 1
+status  # noqa: B018 - the value of the program

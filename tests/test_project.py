@@ -35,8 +35,17 @@ FILES = {"CHANGELOG.md", "LICENSE", "Makefile", "README.md", "constraints.txt", 
 TOP_LEVEL = {*FILES, *PACKAGES, "benchmarks", "notebooks", "tests"}
 SEEDING = {"random", "random.getstate", "random.seed", "random.setstate"}
 SEEDS_ANOTHER = {"recovery/policies/tenacity_adapter.py"}  # tenacity draws from `random`, which is seeded for it
-LIVES = ("recovery/local/", "recovery/manual/", "sim/cli/recover/")  # processes, and people with secrets
-WATCHES_WHAT_LIVES = {"tests/recovery/local/handlers.py", "tests/recovery/local/test_system.py"}
+LIVES = (  # processes, and people with secrets
+    "recovery/local/",
+    *(f"recovery/manual/{name}.py" for name in ("manual_recovery", "operators", "plan_file", "pre_escalation_view")),
+    *(f"sim/cli/recover/{name}.py" for name in ("access", "audit", "demo", "operators", "state", "task")),
+)
+WATCHES_WHAT_LIVES = {
+    "tests/recovery/local/handlers.py",
+    "tests/recovery/local/processes.py",
+    "tests/recovery/local/test_process_cleanup.py",
+    "tests/recovery/local/test_system.py",
+}
 TIMES_A_RUN = {
     "sim/simulation.py",
     "sim/experiments/runs/backends.py",

@@ -1,75 +1,18 @@
-"""A local system of real processes: whatever happens to them, every effect stands once and nothing is left running."""
+"""A local system of real processes: whatever happens to them, every effect stands once."""
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
-from recovery.local import LocalConfig, LocalSystem, task_queue
+from recovery.local import LocalConfig, LocalSystem
 from recovery.local import system as system_module
 from recovery.local.fork_server_client import NurseryGone
 from recovery.model import TaskStatus
-from recovery.stores.database import Database
 from tests.recovery.conftest import emptied
-
-ROOT = Path(__file__).parents[3]
-PATIENCE = 60
-QUICK = {
-    "recovery": {"detection": {"heartbeat_interval": 0.1}},
-    "lease": {"duration": 0.5, "renew_every": 0.1},
-    "requeue": "head",
-}
-
-
-def handler(name):
-    return f"tests.recovery.local.handlers:{name}"
-
-
-@pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path}/store.db"
-
-
-def until(holds, seconds=PATIENCE):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it does not happen"
-        time.sleep(0.01)
-
-
-def told(pid, column):
-    """What the system says of a process: its `state`, or its parent, `ppid`. Empty where there is none."""
-    if Path("/proc/self/stat").exists():
-        try:
-            state, ppid, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            return ""
-        return {"state": state, "ppid": ppid}[column]
-    asked = ["ps", "-o", f"{column}=", "-p", str(pid)]
-    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def runs(pid):
-    """Whether a process is there, and not only waits for its parent to hear of its end."""
-    return told(pid, "state")[:1] not in {"", "Z", "X"}
-
-
-def parent(pid):
-    return int(told(pid, "ppid"))
-
-
-def events(system, *subjects):
-    return [entry.event for entry in system.audit.entries() if entry.subject in subjects]
-
-
-def agents_of(system):
-    return {name: pid for pid, name in system.processes().items() if name.startswith("agent")}
+from tests.recovery.local.processes import PATIENCE, QUICK, agents_of, events, handler, parent, runs, until
 
 
 def test_agents_do_what_is_submitted(url):
@@ -176,73 +119,6 @@ def test_a_core_that_is_killed_is_started_again_and_another_one_leads_meanwhile(
         assert system.effects() == {f"task.{number}": list(range(10)) for number in range(8)}
         until(lambda: sorted(system.processes().values())[-2:] == ["core.0", "core.1"])
         assert not cores & set(system.processes())
-
-
-PROGRAM = """
-import sys, time
-from recovery.local import LocalSystem
-from tests.recovery.local.test_system import QUICK, handler
-
-with LocalSystem(sys.argv[1], handler("step_by_step"), QUICK) as system:
-    for number in range(40):
-        system.submit(f"task.{number}")
-    print(*system.processes(), flush=True)
-    time.sleep(60)
-"""
-
-
-@pytest.fixture
-def program(url):
-    """A program with a system, and the processes that belong to it."""
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, url], cwd=ROOT, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdout is not None
-        pids = [int(pid) for pid in process.stdout.readline().split()]
-        assert len(pids) == 5
-        assert all(map(runs, pids))
-        yield process, pids
-        process.kill()
-
-
-@pytest.mark.parametrize(
-    "number",
-    [signal.SIGKILL, *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGTERM, signal.SIGINT))],
-)
-def test_nothing_is_left_running_however_the_program_ends(program, number):
-    process, pids = program
-    os.kill(pids[0], signal.SIGSTOP)  # not even who cannot hear that it is over
-    process.send_signal(number)
-    process.wait(PATIENCE)
-    until(lambda: not any(map(runs, pids)))
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends who is stopped when its parent ends")
-@pytest.mark.long
-def test_nothing_is_left_running_when_the_nursery_is_killed(program):
-    _, pids = program
-    os.kill(pids[0], signal.SIGSTOP)
-    os.kill(parent(pids[0]), signal.SIGKILL)
-    until(lambda: not any(map(runs, pids)))
-
-
-@pytest.mark.long
-def test_what_a_system_has_left_under_way_goes_on_with_the_next_one_on_its_store(program, url):
-    process, pids = program
-    time.sleep(0.5)
-    process.kill()
-    process.wait(PATIENCE)
-    until(lambda: not any(map(runs, pids)))
-    with closing(Database(url)) as database:
-        under_way = database.read(task_queue.had_by)
-    assert under_way
-    conditions = {"task_failure": {"max_retries": 1, "retry_delay": 0.1}}
-    recovery = {"detection": QUICK["recovery"]["detection"], "conditions": conditions}
-    with LocalSystem(url, handler("step_by_step"), {**QUICK, "recovery": recovery, "agents": 2}) as system:
-        assert system.wait(PATIENCE)
-        assert system.effects() == {f"task.{number}": list(range(10)) for number in range(40)}
-        assert len(system.logs("/var/log/tasks/", "system_restarted")) == len(under_way)
-        assert system.audit.first_wrong() is None
 
 
 @pytest.mark.long

@@ -1,0 +1,8 @@
+"""A store of its own for each test."""
+
+import pytest
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/store.db"

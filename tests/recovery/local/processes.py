@@ -1,0 +1,53 @@
+"""What the tests of real processes share: a quick configuration, and what the machine says of a process."""
+
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+PATIENCE = 60
+QUICK = {
+    "recovery": {"detection": {"heartbeat_interval": 0.1}},
+    "lease": {"duration": 0.5, "renew_every": 0.1},
+    "requeue": "head",
+}
+
+
+def handler(name):
+    return f"tests.recovery.local.handlers:{name}"
+
+
+def until(holds, seconds=PATIENCE):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.01)
+
+
+def told(pid, column):
+    """What the system says of a process: its `state`, or its parent, `ppid`. Empty where there is none."""
+    if Path("/proc/self/stat").exists():
+        try:
+            state, ppid, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+        return {"state": state, "ppid": ppid}[column]
+    asked = ["ps", "-o", f"{column}=", "-p", str(pid)]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def runs(pid):
+    """Whether a process is there, and not only waits for its parent to hear of its end."""
+    return told(pid, "state")[:1] not in {"", "Z", "X"}
+
+
+def parent(pid):
+    return int(told(pid, "ppid"))
+
+
+def events(system, *subjects):
+    return [entry.event for entry in system.audit.entries() if entry.subject in subjects]
+
+
+def agents_of(system):
+    return {name: pid for pid, name in system.processes().items() if name.startswith("agent")}

@@ -1,0 +1,80 @@
+"""When a program or its fork server is killed, no process is left running, and the next system continues the work."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pytest
+
+from recovery.local import LocalSystem, task_queue
+from recovery.stores.database import Database
+from tests.recovery.local.processes import PATIENCE, QUICK, ROOT, handler, parent, runs, until
+
+PROGRAM = """
+import sys, time
+from recovery.local import LocalSystem
+from tests.recovery.local.processes import QUICK, handler
+
+with LocalSystem(sys.argv[1], handler("step_by_step"), QUICK) as system:
+    for number in range(40):
+        system.submit(f"task.{number}")
+    print(*system.processes(), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def program(url):
+    """A program with a system, and the processes that belong to it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, url], cwd=ROOT, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        pids = [int(pid) for pid in process.stdout.readline().split()]
+        assert len(pids) == 5
+        assert all(map(runs, pids))
+        yield process, pids
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGTERM, signal.SIGINT))],
+)
+def test_nothing_is_left_running_however_the_program_ends(program, number):
+    process, pids = program
+    os.kill(pids[0], signal.SIGSTOP)  # not even who cannot hear that it is over
+    process.send_signal(number)
+    process.wait(PATIENCE)
+    until(lambda: not any(map(runs, pids)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends who is stopped when its parent ends")
+@pytest.mark.long
+def test_nothing_is_left_running_when_the_nursery_is_killed(program):
+    _, pids = program
+    os.kill(pids[0], signal.SIGSTOP)
+    os.kill(parent(pids[0]), signal.SIGKILL)
+    until(lambda: not any(map(runs, pids)))
+
+
+@pytest.mark.long
+def test_what_a_system_has_left_under_way_goes_on_with_the_next_one_on_its_store(program, url):
+    process, pids = program
+    time.sleep(0.5)
+    process.kill()
+    process.wait(PATIENCE)
+    until(lambda: not any(map(runs, pids)))
+    with closing(Database(url)) as database:
+        under_way = database.read(task_queue.had_by)
+    assert under_way
+    conditions = {"task_failure": {"max_retries": 1, "retry_delay": 0.1}}
+    recovery = {"detection": QUICK["recovery"]["detection"], "conditions": conditions}
+    with LocalSystem(url, handler("step_by_step"), {**QUICK, "recovery": recovery, "agents": 2}) as system:
+        assert system.wait(PATIENCE)
+        assert system.effects() == {f"task.{number}": list(range(10)) for number in range(40)}
+        assert len(system.logs("/var/log/tasks/", "system_restarted")) == len(under_way)
+        assert system.audit.first_wrong() is None

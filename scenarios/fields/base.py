@@ -67,8 +67,7 @@ class Form(Settings):
 class OneOf:
     """Annotation of a union of forms: a mapping with exactly one key, which names the form.
 
-    `bare`, if given, makes a form of a value that is
-    no mapping; `bare_schema` is that value's JSON Schema.
+    `bare`, if given, makes a form of a value that is no mapping; `bare_schema` is the JSON Schema of such a value.
     """
 
     noun: str

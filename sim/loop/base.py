@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -27,10 +28,10 @@ class LoopBase(asyncio.BaseEventLoop):
     _awake: bool  # a drain is running, or an event on the heap will start one
     _advances: bool  # the drain may move the clock: inside a run, not inside a lone env.step()
 
+    @abstractmethod
     def _drain(self) -> None:
         """Run what is ready at this instant."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _run_environment(self, run: Callable[[], T]) -> T:
         """Run the environment with this loop as the running one."""
-        raise NotImplementedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from importlib import import_module
 from typing import Any
 
@@ -31,9 +32,9 @@ class ResultBase:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.title()}>"
 
+    @abstractmethod
     def title(self) -> str:
         """The result in a few words: of which scenario, from how many runs."""
-        raise NotImplementedError
 
     def _repr_html_(self) -> str:
         """The table of the command line, for notebooks."""

@@ -267,7 +267,7 @@ def clock(seconds: float) -> str:
 def _legend(place: SubFigure, size: float) -> None:
     handles = [
         Patch(facecolor=SERVICE_COLOR, alpha=0.75, label="tasks in service"),
-        Line2D([], [], color=QUEUE_COLOR, linewidth=1.5, label="tasks in line"),
+        Line2D([], [], color=QUEUE_COLOR, linewidth=1.5, label="queued tasks"),
         Line2D([], [], color=VERMILION, linewidth=1.8, label="fault"),
         *(Patch(facecolor=PHASE_COLORS[phase], label=phase) for phase in PHASES),
     ]

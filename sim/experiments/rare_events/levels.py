@@ -117,7 +117,7 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
     {
         level.name: level
         for level in (
-            Level("queue.depth", "tasks that wait in line", "tasks", _Waiting, ("queue.depth.", "tasks.rejected")),
+            Level("queue.depth", "queued tasks", "tasks", _Waiting, ("queue.depth.", "tasks.rejected")),
             Level(
                 "tasks.in_system",
                 "tasks submitted and not ended",

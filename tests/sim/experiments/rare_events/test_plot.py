@@ -33,7 +33,7 @@ def test_each_splitting_is_a_way_down_to_what_it_found(found):
     assert [float(way.get_ydata()[-1]) for way in ways] == [each.steps[-1][1] for each in found.splittings]
     assert all(float(way.get_ydata()[0]) == 1 for way in ways)
     assert axes.get_yscale() == "log"
-    assert axes.get_xlabel() == "queue.depth: tasks that wait in line (tasks)"
+    assert axes.get_xlabel() == "queue.depth: queued tasks (tasks)"
     assert labels(axes) == ["a splitting each", "queue.depth.max >= 7", "95 % interval"]
     assert axes.get_title(loc="left") == "queue: queue.depth.max >= 7 in a run of 30s"
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.engine import make_url
 
 from recovery.audit import AuditEntry
 from recovery.errors import RecoveryBenchError
@@ -22,6 +19,7 @@ from recovery.local.config import LocalConfig
 from recovery.local.core_process import LEADER
 from recovery.local.system import LocalSystem
 from recovery.model import FINISHED
+from recovery.stores.database import is_write_locked
 from recovery.stores.tables import CHECKPOINTS, LEASES, TASKS
 
 STEPS = 8
@@ -212,7 +210,7 @@ class Demo:
             self._signal(pid, signal.SIGSTOP)
             if task in self._system.database.read(
                 lambda connection: task_queue.had_by(connection, agent)
-            ) and not _is_locked(self._url):
+            ) and not is_write_locked(self._url):
                 return agent, pid, task
             self._signal(pid, signal.SIGCONT)
             return None
@@ -303,17 +301,3 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _is_locked(url: str) -> bool:
-    """Whether somebody is in the middle of a write to a SQLite store; others lock what they change alone."""
-    made = make_url(url)
-    if made.get_backend_name() != "sqlite" or made.database is None:
-        return False
-    with closing(sqlite3.connect(made.database, timeout=0.1, isolation_level=None)) as connection:
-        try:
-            connection.execute("begin immediate")
-            connection.execute("rollback")
-        except sqlite3.OperationalError:
-            return True
-    return False

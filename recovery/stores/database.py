@@ -234,6 +234,20 @@ class Database:
         return True
 
 
+def is_write_locked(url: str) -> bool:
+    """Whether a transaction that writes is open on a SQLite store. False for PostgreSQL, which locks rows only."""
+    made = make_url(url)
+    if made.get_backend_name() != "sqlite" or made.database is None:
+        return False
+    with closing(sqlite3.connect(made.database, timeout=0.1, isolation_level=None)) as connection:
+        try:
+            connection.execute("begin immediate")
+            connection.execute("rollback")
+        except sqlite3.OperationalError:
+            return True
+    return False
+
+
 @dataclass(frozen=True)
 class _Guarded:
     database: Database

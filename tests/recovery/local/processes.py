@@ -1,8 +1,11 @@
 """What the tests of real processes share: a quick configuration, and what the machine says of a process."""
 
+import signal
 import subprocess
 import time
 from pathlib import Path
+
+from recovery.stores.database import is_write_locked
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 60
@@ -22,6 +25,19 @@ def until(holds, seconds=PATIENCE):
     while not holds():
         assert time.monotonic() < end, "it does not happen"
         time.sleep(0.01)
+
+
+def stop_between_writes(system, url, pid):
+    """Stop a process while it holds no lock of the store: with one, every other write would wait for it."""
+
+    def stopped():
+        system.signal(pid, signal.SIGSTOP)
+        if not is_write_locked(url):
+            return True
+        system.signal(pid, signal.SIGCONT)
+        return False
+
+    until(stopped)
 
 
 def told(pid, column):

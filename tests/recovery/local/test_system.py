@@ -12,7 +12,17 @@ from recovery.local import system as system_module
 from recovery.local.fork_server_client import NurseryGone
 from recovery.model import TaskStatus
 from tests.recovery.conftest import emptied
-from tests.recovery.local.processes import PATIENCE, QUICK, agents_of, events, handler, parent, runs, until
+from tests.recovery.local.processes import (
+    PATIENCE,
+    QUICK,
+    agents_of,
+    events,
+    handler,
+    parent,
+    runs,
+    stop_between_writes,
+    until,
+)
 
 
 def test_agents_do_what_is_submitted(url):
@@ -142,8 +152,8 @@ def test_a_system_whose_agents_are_silent_for_a_while_is_there_all_the_same(url)
         until(lambda: agents_of(system))
         (core,) = (pid for pid, name in system.processes().items() if name.startswith("core"))
         (agent,) = agents_of(system).values()
-        system.signal(core, signal.SIGSTOP)  # it does not start another one meanwhile
-        system.signal(agent, signal.SIGSTOP)
+        stop_between_writes(system, url, core)  # it does not start another agent meanwhile
+        stop_between_writes(system, url, agent)
         wakes = threading.Timer(4.8, system.signal, (agent, signal.SIGCONT))
         wakes.start()
         bears_6_seconds = {**QUICK, "recovery": {"detection": {"heartbeat_interval": 2}}}

@@ -8,7 +8,7 @@ import pytest
 from recovery.atomic_file import LEFT, whole_file
 
 
-def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
+def test_a_file_is_replaced_only_when_it_is_complete(tmp_path):
     target = tmp_path / "result.json"
     target.write_text("old")
     with whole_file(target) as path:
@@ -25,7 +25,7 @@ def begin_and_fail(target):
         raise KeyboardInterrupt
 
 
-def test_what_fails_leaves_the_old_file_and_no_other(tmp_path):
+def test_a_failed_write_leaves_only_the_old_file(tmp_path):
     target = tmp_path / "result.json"
     target.write_text("old")
     with pytest.raises(KeyboardInterrupt):
@@ -34,7 +34,7 @@ def test_what_fails_leaves_the_old_file_and_no_other(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_it_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+def test_data_is_on_disk_before_the_rename(tmp_path, monkeypatch):
     target, seen = tmp_path / "result.json", []
     monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append((os.fstat(descriptor).st_size, target.exists())))
     with whole_file(target) as path:
@@ -42,7 +42,7 @@ def test_it_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
     assert seen == [(3, False)]
 
 
-def test_two_programs_that_write_the_same_file_do_not_meet(tmp_path, monkeypatch):
+def test_concurrent_writers_of_a_file_do_not_interfere(tmp_path, monkeypatch):
     target = tmp_path / "result.json"
     with whole_file(target) as ours:
         ours.write_text("ours")
@@ -54,7 +54,7 @@ def test_two_programs_that_write_the_same_file_do_not_meet(tmp_path, monkeypatch
     assert target.read_text() == "ours"
 
 
-def test_a_private_file_is_its_owners_alone_from_the_start(tmp_path):
+def test_a_private_file_is_never_readable_by_others(tmp_path):
     with whole_file(tmp_path / "keys") as path:
         path.write_text("old")
     path.write_text("of a program that was killed")
@@ -65,6 +65,6 @@ def test_a_private_file_is_its_owners_alone_from_the_start(tmp_path):
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o600
 
 
-def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path):
+def test_a_missing_folder_raises_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError), whole_file(tmp_path / "no" / "file", private=True):
         pass

@@ -6,7 +6,7 @@ from recovery.config import RecoveryConfig
 from recovery.model import FailureKind
 
 
-def test_conditions_that_are_given_replace_the_documented_ones():
+def test_given_conditions_replace_the_documented_ones():
     config = RecoveryConfig.model_validate({"conditions": {"task_failure": {"max_retries": 1, "retry_delay": "2s"}}})
     assert config.condition(FailureKind.TASK).retry_delay == 2
     assert config.condition(FailureKind.RESOURCE) is None
@@ -25,6 +25,6 @@ def test_conditions_that_are_given_replace_the_documented_ones():
         {"paralel": 3},
     ],
 )
-def test_a_wrong_configuration_is_refused(wrong):
+def test_an_invalid_configuration_is_rejected(wrong):
     with pytest.raises(ValueError, match="validation error"):
         RecoveryConfig.model_validate(wrong)

@@ -88,7 +88,7 @@ def a_connection(system):
 @pytest.mark.parametrize("retries", [2, 0, None])
 @pytest.mark.parametrize("parallel", [1, 8])
 @pytest.mark.parametrize("failure", [a_task, a_blocked_task, an_agent, a_connection])
-def test_nothing_is_done_to_others_before_it_is_durable(failure, parallel, retries):
+def test_external_actions_follow_the_durable_journal_entry(failure, parallel, retries):
     system = Watched()
     failed = failure(system)
     system.unsure.clear()

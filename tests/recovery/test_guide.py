@@ -54,7 +54,7 @@ def test_the_guides_classes_and_stages_exist(name):
     assert [stage for stage in GUIDE[name].split() if not iscoroutinefunction(getattr(found, stage, None))] == []
 
 
-def test_the_audit_trail_knows_its_events_and_no_others():
+def test_the_audit_trail_has_exactly_the_documented_events():
     times = iter([1.0, 2.0])
     audit = MemoryAudit(lambda: next(times))
     for event in AUDIT_EVENTS[:2]:
@@ -269,7 +269,7 @@ def noted(seen, place, function):
 
 
 @pytest.mark.parametrize("diagram", DIAGRAMS)
-def test_the_stages_of_a_diagram_follow_each_other(happened, diagram):
+def test_the_stages_of_a_diagram_are_in_order(happened, diagram):
     proofs = [STAGES[stage][1] or STAGES[stage][0] for stage in DIAGRAMS[diagram]]
     if diagram == "detection":  # the impact belongs to the analysis, which is said when it is complete
         proofs = [STAGES[stage][0] for stage in DIAGRAMS[diagram]]
@@ -278,13 +278,13 @@ def test_the_stages_of_a_diagram_follow_each_other(happened, diagram):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_stage_is_performed_and_what_has_an_event_says_so(happened, stage):
+def test_each_stage_runs_and_emits_its_event(happened, stage):
     place, event = STAGES[stage]
     assert place in happened
     assert event is None or (event in AUDIT_EVENTS and happened.index(place) < happened.index(event))
 
 
-def test_every_command_of_the_catalogue_is_there_to_be_given():
+def test_every_command_of_the_catalogue_is_implemented():
     automatic, manual = documented_commands(), manual_commands(RecoveryEngine({}, SmallSystem().ports))
     for _, entry in documented().entries():
         assert [step.command for step in (*entry.diagnosis, *entry.recovery) if step.command not in automatic] == []
@@ -298,7 +298,7 @@ COMMANDS = (*documented_commands(), *manual_commands(RecoveryEngine({}, SmallSys
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_test_gives_each_command(command):
+def test_every_command_has_a_test(command):
     texts = [
         (HERE / name).read_text(encoding="utf-8")
         for name in ("actions/test_commands.py", "manual/test_operator_commands.py")
@@ -307,44 +307,49 @@ def test_a_test_gives_each_command(command):
 
 
 SHOWN = {
-    "implement_idempotency": "recovery/actions/test_state.py::test_restoring_twice_is_restoring_once",
+    "implement_idempotency": "recovery/actions/test_state.py::test_restore_is_idempotent",
     "maintain_audit_trail": "recovery/engine/test_engine.py::test_the_confidence_is_in_the_audit_trail",
     "ensure_consistency": "recovery/stores/test_task_stores.py::"
-    "test_whatever_is_done_a_task_has_one_effect_and_no_void_epoch_has_one",
+    "test_random_calls_give_one_effect_and_none_from_a_fenced_epoch",
     "minimize_recovery_time": "sim/world/test_idle.py::test_recovery_in_a_perfect_world_takes_no_time_either",
     "use_checkpoints": "recovery/actions/test_state.py::test_the_latest_checkpoint_is_restored",
-    "validate_states": "recovery/stores/test_task_stores.py::test_an_illegal_transition_is_a_defect_and_said_so",
+    "validate_states": "recovery/stores/test_task_stores.py::test_an_illegal_transition_raises",
     "handle_partial_failures": "recovery/actions/test_partial_failures.py::"
-    "test_what_was_done_is_undone_before_the_try_is_over",
+    "test_completed_steps_are_compensated_before_the_try_ends",
     "monitor_progress": "recovery/detection/test_agent_detectors.py::"
-    "test_silence_is_suspected_when_the_last_beat_is_three_intervals_old",
-    "verify_completeness": "recovery/engine/test_engine.py::test_what_was_commanded_is_not_what_is_verified",
-    "check_consistency": "recovery/actions/test_state.py::test_a_store_that_forgets_the_restore_point_is_noticed",
-    "validate_resources": "recovery/diagnosis/test_verification.py::test_a_task_may_hold_what_it_needs_and_no_more",
-    "test_functionality": "recovery/diagnosis/test_verification.py::test_a_task_that_runs_nowhere_is_not",
+    "test_an_agent_is_suspected_three_intervals_after_its_last_heartbeat",
+    "verify_completeness": "recovery/engine/test_engine.py::"
+    "test_verification_checks_the_state_and_not_the_command_results",
+    "check_consistency": "recovery/actions/test_state.py::test_a_lost_restore_point_is_detected",
+    "validate_resources": "recovery/diagnosis/test_verification.py::"
+    "test_a_task_holding_more_than_it_needs_is_not_verified",
+    "test_functionality": "recovery/diagnosis/test_verification.py::"
+    "test_a_running_task_without_an_agent_is_not_verified",
     "minimize_downtime": "recovery/supervision/test_supervisor_agents.py::"
-    "test_an_agent_that_cannot_be_restarted_is_an_operators_and_its_tasks_go_on_elsewhere",
+    "test_an_agent_that_cannot_be_restarted_is_escalated_and_its_tasks_reassigned",
     "optimize_restoration": "sim/world/test_execution.py::"
     "test_a_restored_attempt_pays_for_the_restore_and_does_the_rest_of_the_work",
-    "parallel_recovery": "recovery/concurrency/test_bounded_gather.py::test_an_agents_tasks_are_restored_side_by_side",
+    "parallel_recovery": "recovery/concurrency/test_bounded_gather.py::"
+    "test_the_tasks_of_an_agent_are_restored_concurrently",
     "efficient_checkpointing": "sim/world/test_execution.py::"
     "test_checkpoints_cost_agent_time_and_lie_at_multiples_of_their_interval",
     "manage_recovery_resources": "sim/core/test_recovery_load_limits.py::"
     "test_after_compensation_nobody_holds_units_while_the_next_try_waits",
-    "optimize_state_transfer": "recovery/actions/test_commands.py::test_migrate_task_lets_it_go_on_from_its_checkpoint",
-    "balance_load": "recovery/concurrency/test_fair_semaphore.py::test_the_kinds_take_turns",
+    "optimize_state_transfer": "recovery/actions/test_commands.py::"
+    "test_migrate_task_resumes_the_task_from_its_checkpoint",
+    "balance_load": "recovery/concurrency/test_fair_semaphore.py::test_kinds_are_served_round_robin",
     "control_impact": "sim/core/test_recovery_load_limits.py::"
     "test_with_a_cap_no_window_sees_more_than_burst_and_rate_allow_and_nothing_is_lost",
 }
 """The test that shows each best practice and each performance consideration."""
 
 
-def test_all_advice_is_shown_by_a_test():
+def test_every_recommendation_has_a_test():
     advice = (documented().recovery_best_practices, documented().performance_considerations)
     assert list(SHOWN) == [each for groups in advice for group in groups.values() for each in group]
 
 
 @pytest.mark.parametrize("advice", SHOWN)
-def test_the_test_that_shows_an_advice_exists(advice):
+def test_the_test_of_a_recommendation_exists(advice):
     file, name = SHOWN[advice].split("::")
     assert re.search(rf"^(async )?def {name}\(", (HERE.parent / file).read_text(encoding="utf-8"), re.MULTILINE)

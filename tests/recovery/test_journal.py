@@ -66,7 +66,7 @@ def cores(request):
     made.loop.abandon()
 
 
-def test_a_delay_that_was_granted_goes_on_and_is_granted_once(cores):
+def test_a_granted_delay_continues_and_is_not_granted_again(cores):
     cores.system.failed("task.1")
     cores.report(cores.start(), "task.1")
     cores.crash(4)
@@ -83,7 +83,7 @@ def test_a_delay_that_was_granted_goes_on_and_is_granted_once(cores):
     assert cores.system.store.retries("task.1", FailureKind.TASK) == 1
 
 
-def test_a_delay_that_is_over_by_then_is_not_waited_for_again(cores):
+def test_an_elapsed_delay_is_not_repeated(cores):
     cores.system.failed("task.1")
     cores.report(cores.start(), "task.1")
     cores.crash(4)
@@ -100,7 +100,7 @@ def test_a_delay_that_is_over_by_then_is_not_waited_for_again(cores):
         ("enqueue", ["enqueue"]),  # what was done before it is not done again
     ],
 )
-def test_steps_that_are_done_are_not_done_again(cores, slow, again):
+def test_completed_steps_are_not_repeated(cores, slow, again):
     cores.system.failed("task.1", gpu=1)
     cores.system.pauses[slow] = 5
     cores.report(cores.start(), "task.1")
@@ -114,7 +114,7 @@ def test_steps_that_are_done_are_not_done_again(cores, slow, again):
     assert cores.system.queue == ["task.1"]
 
 
-def test_what_was_begun_is_looked_at_anew_when_the_task_has_gone_on_meanwhile(cores):
+def test_a_started_step_is_checked_again_when_the_task_has_changed(cores):
     """An attempt has begun since the task was fenced: its resources are its own."""
     cores.system.failed("task.1", gpu=1)
     cores.system.pauses["enqueue"] = 5
@@ -131,7 +131,7 @@ def test_what_was_begun_is_looked_at_anew_when_the_task_has_gone_on_meanwhile(co
     assert cores.system.held["task.1"] == {"gpu": 1}
 
 
-def test_an_agent_that_came_up_while_there_was_no_core_was_restarted_by_it(cores):
+def test_an_agent_started_while_the_core_was_down_counts_as_restarted(cores):
     """So its tasks are taken over, though it answers."""
     cores.system.submit("task.1")
     cores.system.start("task.1")
@@ -146,7 +146,7 @@ def test_an_agent_that_came_up_while_there_was_no_core_was_restarted_by_it(cores
     assert cores.system.queue == ["task.1"]
 
 
-def test_a_task_that_failed_while_there_was_no_core_is_found(cores):
+def test_a_task_that_failed_while_the_core_was_down_is_found(cores):
     cores.system.failed("task.1")
     cores.report(cores.start(), "task.1")
     cores.crash(1)
@@ -162,7 +162,7 @@ def test_a_task_that_failed_while_there_was_no_core_is_found(cores):
     ]
 
 
-def test_a_task_that_fails_again_before_it_is_taken_up_has_another_recovery_afterwards(cores):
+def test_a_task_that_failed_again_gets_a_second_recovery(cores):
     """What was done for its first failure does not count for its second: all steps are taken, the fence first."""
     cores.system.failed("task.1", gpu=1)
     cores.system.pauses["enqueue"] = 5
@@ -181,7 +181,7 @@ def test_a_task_that_fails_again_before_it_is_taken_up_has_another_recovery_afte
     assert cores.system.queue == ["task.1"]
 
 
-def test_what_was_allocated_and_is_not_held_any_more_is_allocated_anew(cores):
+def test_an_allocation_that_is_no_longer_held_is_repeated(cores):
     """It was given back while there was no core; a task that went on would hold nothing."""
     cores.system.failed("task.1", TaskStatus.BLOCKED, gpu=1)
     cores.system.available["gpu"] = 3
@@ -220,7 +220,7 @@ class OfAnAgent:
         cores.system.before.clear()
 
 
-def test_a_task_that_was_taken_over_already_is_not_taken_over_again(cores):
+def test_a_completed_takeover_is_not_repeated(cores):
     """The same agent has it again by then; the second is taken over, which was under way."""
     OfAnAgent(cores, max_retries=None, slow="enqueue")
     cores.system.start("task.1")
@@ -231,14 +231,14 @@ def test_a_task_that_was_taken_over_already_is_not_taken_over_again(cores):
     assert cores.system.running == {"task.1": "agent.0"}
 
 
-def test_a_takeover_that_was_under_way_has_counted_its_retry(cores):
+def test_a_takeover_in_progress_has_counted_its_retry(cores):
     OfAnAgent(cores, max_retries=3, slow="enqueue")
     cores.start()
     cores.until(20)
     assert [cores.system.store.retries(f"task.{number}", FailureKind.AGENT) for number in (1, 2)] == [1, 1]
 
 
-def test_a_task_that_was_half_given_up_is_given_up(cores):
+def test_an_interrupted_escalation_is_completed(cores):
     """It has its status already, and the system still keeps it."""
     OfAnAgent(cores, max_retries=0, slow="give_up")
     assert cores.system.store.status("task.2") is TaskStatus.ESCALATED
@@ -248,7 +248,7 @@ def test_a_task_that_was_half_given_up_is_given_up(cores):
     assert [call[:2] for call in cores.system.calls[calls:] if call[0] == "give_up"] == [("give_up", "task.2")]
 
 
-def test_a_task_that_goes_on_while_it_is_looked_at_is_no_failure(cores):
+def test_a_task_that_continues_during_the_analysis_is_no_failure(cores):
     cores.system.failed("task.1")
     cores.report(cores.start(), "task.1")
     cores.crash(1)
@@ -259,14 +259,14 @@ def test_a_task_that_goes_on_while_it_is_looked_at_is_no_failure(cores):
     assert [each.subject for each in cores.system.audit.entries if each.event == "recovery.opened"] == ["task.1"]
 
 
-def test_the_next_step_is_that_which_is_under_way_or_the_one_after_the_last():
+def test_the_next_step_is_the_interrupted_one_or_the_following():
     failure = failure_of("task.1")
     assert next_step(Incident(0, failure, 0.0)) == 0
     assert next_step(Incident(0, failure, 0.0, reached=1, under_way=True)) == 1
     assert next_step(Incident(0, failure, 0.0, reached=1)) == 2
 
 
-def test_what_was_being_handed_over_is_handed_over(cores):
+def test_an_interrupted_hand_over_is_completed(cores):
     cores.config["conditions"] = {"task_failure": {"max_retries": 0, "retry_delay": 1}}
     cores.system.failed("task.1", gpu=1)
     cores.system.pauses["give_up"] = 5
@@ -282,7 +282,7 @@ def test_what_was_being_handed_over_is_handed_over(cores):
     assert cores.system.held == {}
 
 
-def test_escalations_wait_for_their_operator_whichever_core_there_is(cores):
+def test_escalations_survive_a_change_of_core(cores):
     cores.config["conditions"] = {"task_failure": {"max_retries": 0, "retry_delay": 1}}
     first = cores.start()
     for number in (1, 2, 3):
@@ -297,7 +297,7 @@ def test_escalations_wait_for_their_operator_whichever_core_there_is(cores):
     assert [(each.incident, each.note) for each in core.escalations.resolved] == [(2, "by hand")]
 
 
-def test_an_agent_that_was_suspected_is_cleared_by_its_next_beat_and_suspected_once(cores):
+def test_a_suspected_agent_is_cleared_by_a_heartbeat_and_suspected_once(cores):
     core = cores.start()
     cores.machine.run(core.watch, "agent.0")
     cores.system.up["agent.0"] = False
@@ -325,7 +325,7 @@ class Cheat(RecoveryEngine):
         return True
 
 
-def test_neither_except_nor_finally_of_a_core_runs_when_its_power_is_cut(cores):
+def test_a_power_cut_runs_no_except_or_finally_block(cores):
     cores.system.failed("task.1")
     cores.report(cores.start(Cheat), "task.1")
     cores.crash(20)
@@ -333,7 +333,7 @@ def test_neither_except_nor_finally_of_a_core_runs_when_its_power_is_cut(cores):
     assert cores.system.store.status("task.1") is TaskStatus.QUEUED
 
 
-def test_a_core_that_is_stopped_leaves_its_recoveries_to_the_next_one(cores):
+def test_a_stopped_core_leaves_its_recoveries_to_the_next(cores):
     cores.system.failed("task.1")
     core = cores.start()
     cores.report(core, "task.1")
@@ -345,7 +345,7 @@ def test_a_core_that_is_stopped_leaves_its_recoveries_to_the_next_one(cores):
 
 
 @pytest.mark.parametrize("subject", ["task.1", "task.2", "task.9"])
-def test_a_recovery_that_is_over_is_not_taken_up(cores, subject):
+def test_a_finished_recovery_is_not_resumed(cores, subject):
     """Verified, dismissed for the task waits as it should, and dismissed for nobody knows it."""
     core = cores.start()
     cores.system.failed("task.1")
@@ -356,7 +356,7 @@ def test_a_recovery_that_is_over_is_not_taken_up(cores, subject):
     assert cores.system.ports.journal.unfinished() == []
 
 
-def test_what_somebody_recovers_by_hand_is_not_gone_on_with(cores):
+def test_a_manual_recovery_is_not_continued(cores):
     cores.system.failed("task.1")
     cores.system.pauses["enqueue"] = 5
     engine = RecoveryEngine({}, cores.system.ports)

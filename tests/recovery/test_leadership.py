@@ -107,7 +107,7 @@ def world():
     made.loop.abandon()
 
 
-def test_the_first_who_comes_leads_and_the_others_wait(world):
+def test_the_first_candidate_leads_and_the_others_wait(world):
     Core(world, "a")
     world.until(1)
     Core(world, "b")
@@ -115,7 +115,7 @@ def test_the_first_who_comes_leads_and_the_others_wait(world):
     assert world.terms == [[1, "a", 0.0, None]]
 
 
-def test_when_the_leader_has_died_another_one_leads_after_the_lease(world):
+def test_a_standby_leads_when_the_lease_of_a_dead_leader_expires(world):
     """Renewed last at 4 s, which is seen at 5 s; ten seconds later it is nobody's any more."""
     leader = Core(world, "a")
     world.until(1)
@@ -126,7 +126,7 @@ def test_when_the_leader_has_died_another_one_leads_after_the_lease(world):
     assert world.terms == [[1, "a", 0.0, 5.5], [2, "b", 15.0, None]]
 
 
-def test_a_leader_that_stops_gives_its_lease_up(world):
+def test_a_stopped_leader_releases_its_lease(world):
     leader = Core(world, "a")
     world.until(1)
     Core(world, "b")
@@ -136,7 +136,7 @@ def test_a_leader_that_stops_gives_its_lease_up(world):
     assert world.terms == [[1, "a", 0.0, 5.5], [2, "b", 7.0, None]]
 
 
-def test_a_leader_gives_its_lease_up_when_it_has_stopped_and_not_before(world):
+def test_a_leader_releases_its_lease_only_after_it_has_stopped(world):
     leader = Core(world, "a", takes_to_stop=3)
     world.until(1)
     Core(world, "b")
@@ -146,7 +146,7 @@ def test_a_leader_gives_its_lease_up_when_it_has_stopped_and_not_before(world):
     assert world.terms == [[1, "a", 0.0, 8.5], [2, "b", 9.0, None]]
 
 
-def test_a_leader_that_cannot_reach_the_store_stops_before_another_one_leads(world):
+def test_a_leader_without_store_access_stops_before_another_leads(world):
     """It asked for its last renewal at 4 s and holds the lease for 8 s; the other one waits for 10 s from 5 s on."""
     leader = Core(world, "a")
     world.until(1)
@@ -159,7 +159,7 @@ def test_a_leader_that_cannot_reach_the_store_stops_before_another_one_leads(wor
     assert world.terms == [[1, "a", 0.0, 12.0], [2, "b", 15.0, None]]
 
 
-def test_a_leader_goes_on_when_the_store_is_unreachable_for_less_than_its_lease(world):
+def test_a_store_outage_shorter_than_the_lease_keeps_the_leader(world):
     leader = Core(world, "a")
     world.until(1)
     Core(world, "b")
@@ -171,7 +171,7 @@ def test_a_leader_goes_on_when_the_store_is_unreachable_for_less_than_its_lease(
     assert world.terms == [[1, "a", 0.0, None]]
 
 
-def test_a_store_that_never_answers_holds_nobody_in_office(world):
+def test_a_store_that_never_responds_keeps_no_leader(world):
     """Nor does it keep anybody out for ever: what was asked of it is not waited for any longer."""
     leader = Core(world, "a")
     world.until(1)
@@ -182,7 +182,7 @@ def test_a_store_that_never_answers_holds_nobody_in_office(world):
     assert world.terms == [[1, "a", 0.0, 8.0], [2, "a", 18.0, None]]
 
 
-def test_a_lease_counts_from_when_it_was_asked_for_and_not_from_the_answer(world):
+def test_a_lease_starts_at_the_request_and_not_at_the_response(world):
     """Renewed at 9 s, which it knows at 12 s: it leads until 17 s, for the other one does from 19.05 s on."""
     leader = Core(world, "a", back=3.0)
     world.until(7.05)
@@ -201,7 +201,7 @@ TROUBLES = st.lists(
 
 
 @given(st.lists(st.tuples(RATES, DELAYS, DELAYS), min_size=3, max_size=3), TROUBLES)
-def test_there_are_never_two_leaders_while_no_clock_runs_faster_than_was_said(cores, troubles):
+def test_there_is_one_leader_while_clock_drift_is_within_its_bound(cores, troubles):
     world = World()
     alive = [Core(world, "abc"[number], *settings) for number, settings in enumerate(cores)]
     now = 0
@@ -224,7 +224,7 @@ def test_there_are_never_two_leaders_while_no_clock_runs_faster_than_was_said(co
         assert end <= begin
 
 
-def test_a_clock_that_runs_faster_than_was_said_makes_two_leaders(world):
+def test_a_clock_faster_than_the_bound_allows_two_leaders(world):
     """The bound is no formality: a candidate that waits for 10 of its seconds, twice as fast, waits for 5."""
     leader = Core(world, "a")
     world.until(1)
@@ -237,7 +237,7 @@ def test_a_clock_that_runs_faster_than_was_said_makes_two_leaders(world):
 
 
 # ------------------------------------------------------------------------------------------------------ leases, config
-def test_a_lease_is_changed_only_as_it_was_seen():
+def test_a_lease_changes_by_compare_and_swap():
     async def story():
         leases = MemoryLeases()
         mine = Lease("leader", "a", 1)
@@ -259,6 +259,6 @@ def test_a_lease_is_changed_only_as_it_was_seen():
         ({"drift": 0.9}, "drift"),
     ],
 )
-def test_a_lease_that_cannot_be_held_is_refused(wrong, said):
+def test_an_invalid_lease_is_rejected(wrong, said):
     with pytest.raises(ValueError, match=said):
         LeaseConfig(**wrong)

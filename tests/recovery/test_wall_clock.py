@@ -40,7 +40,7 @@ assert sys.modules["simpy"] is None
 """
 
 
-def test_a_task_and_an_agent_are_recovered_on_the_wall_clock_where_no_simulator_can_be_imported():
+def test_tasks_and_agents_recover_on_the_wall_clock_without_a_simulator():
     told = subprocess.run(
         [sys.executable, "-W", "error", "-c", STORY], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )

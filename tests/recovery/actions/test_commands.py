@@ -59,26 +59,26 @@ def failed_task(status: TaskStatus = TaskStatus.FAILED) -> SmallSystem:
     ("line", "found"),
     [("ERROR E1 task.7", True), ("ERROR E1 task.70", False), ("ERROR E1 taskX7", False), ("INFO task.7", False)],
 )
-def test_check_logs_looks_for_the_task_and_no_other(line, found):
+def test_check_logs_matches_only_lines_of_the_task(line, found):
     system = SmallSystem()
     system.log = [("/var/log/tasks/log", line)]
     assert give(system, "check_logs", path="/var/log/tasks/", pattern="ERROR.*task_id") is found
 
 
-def test_check_logs_looks_below_its_path():
+def test_check_logs_searches_only_below_its_path():
     system = SmallSystem()
     system.log = [("/var/log/agents/log", "ERROR E1 task.7")]
     assert give(system, "check_logs", path="/var/log/tasks/", pattern="ERROR.*task_id") is False
 
 
-def test_check_resource_state_sees_what_a_task_still_holds():
+def test_check_resource_state_reports_resources_the_task_still_holds():
     system = failed_task()
     assert give(system, "check_resource_state", task_id="task.7", resource_ids=("gpu",)) is True
     system.held.clear()
     assert give(system, "check_resource_state", task_id="task.7", resource_ids=("gpu",)) is False
 
 
-def test_verify_resource_health_and_metrics_see_units_out_of_service():
+def test_verify_resource_health_and_metrics_report_units_out_of_service():
     system = SmallSystem()
     assert give(system, "verify_resource_health", resource_ids=("gpu",)) is False
     assert give(system, "analyze_resource_metrics", resource_ids=("gpu",), timeframe=300.0) is False
@@ -87,7 +87,7 @@ def test_verify_resource_health_and_metrics_see_units_out_of_service():
     assert give(system, "analyze_resource_metrics", resource_ids=("gpu",), timeframe=300.0) is True
 
 
-def test_verify_agent_health_tells_a_dead_agent_from_one_that_is_cut_off():
+def test_verify_agent_health_distinguishes_dead_from_unreachable_agents():
     system = SmallSystem()
     assert give(system, "verify_agent_health", agent_id="agent.0") is False
     system.up["agent.0"] = False
@@ -96,21 +96,21 @@ def test_verify_agent_health_tells_a_dead_agent_from_one_that_is_cut_off():
     assert give(system, "verify_agent_health", agent_id="agent.0") is False
 
 
-def test_analyze_agent_logs_looks_for_the_agent_and_no_other():
+def test_analyze_agent_logs_matches_only_lines_of_the_agent():
     system = SmallSystem()
     system.log = [("/var/log/agents/log", "ERROR agent.12 out of memory")]
     assert give(system, "analyze_agent_logs", agent_id="agent.1", timeframe=300.0) is False
     assert give(system, "analyze_agent_logs", agent_id="agent.12", timeframe=300.0) is True
 
 
-def test_verify_network_status_sees_a_broken_connection():
+def test_verify_network_status_reports_a_broken_connection():
     system = SmallSystem()
     assert give(system, "verify_network_status", endpoints=("a", "b")) is False
     system.broken_links = [("a", "b")]
     assert give(system, "verify_network_status", endpoints=("a", "b")) is True
 
 
-def test_check_queue_health_sees_a_blocked_queue_and_undelivered_messages():
+def test_check_queue_health_reports_a_blocked_queue_and_undelivered_messages():
     system = SmallSystem()
     assert give(system, "check_queue_health", queue_ids=("queue",)) is False
     system.blocked = True
@@ -120,13 +120,13 @@ def test_check_queue_health_sees_a_blocked_queue_and_undelivered_messages():
 
 
 # ------------------------------------------------------------------------------------------------ recovery of tasks
-def test_release_resources_gives_all_back():
+def test_release_resources_releases_all_resources():
     system = failed_task()
     give_twice(system, "release_resources", task_id="task.7")
     assert system.held == {}
 
 
-def test_restore_checkpoint_chooses_the_latest():
+def test_restore_checkpoint_selects_the_latest():
     system = SmallSystem()
     system.submit("task.7")
     checkpoint = system.store.save_checkpoint("task.7", system.start("task.7"), 2.5)
@@ -141,7 +141,7 @@ def test_retry_task_queues_it():
     assert system.calls[-1] == ("enqueue", "task.7", "retry")
 
 
-def test_retry_task_leaves_an_attempt_that_runs_by_now_alone():
+def test_retry_task_does_not_interrupt_a_running_attempt():
     system = failed_task()
     incident = about("task.7", fenced=system.store.fence("task.7"))
     give(system, "retry_task", incident, task_id="task.7", retry_count=1)
@@ -150,7 +150,7 @@ def test_retry_task_leaves_an_attempt_that_runs_by_now_alone():
     assert (system.queue, system.store.status("task.7")) == ([], TaskStatus.RUNNING)
 
 
-def test_retry_task_has_nothing_to_do_for_a_completed_task():
+def test_retry_task_does_nothing_for_a_completed_task():
     system = SmallSystem()
     system.submit("task.7")
     system.store.commit("task.7", system.start("task.7"))
@@ -158,7 +158,7 @@ def test_retry_task_has_nothing_to_do_for_a_completed_task():
     assert system.calls == []
 
 
-def test_allocate_new_resources_takes_all_or_nothing():
+def test_allocate_new_resources_allocates_all_or_nothing():
     system = failed_task(TaskStatus.BLOCKED)
     system.held["task.7"] = {"gpu": 1}
     incident = about("task.7")
@@ -169,7 +169,7 @@ def test_allocate_new_resources_takes_all_or_nothing():
     assert system.held == {}
 
 
-def test_allocate_new_resources_lets_nobody_snatch_what_it_has_got():
+def test_allocate_new_resources_repeated_keeps_its_units():
     system = failed_task(TaskStatus.BLOCKED)
     incident = about("task.7")
     give(system, "allocate_new_resources", incident, task_id="task.7", requirements={"gpu": 2})
@@ -179,7 +179,7 @@ def test_allocate_new_resources_lets_nobody_snatch_what_it_has_got():
     assert system.held["task.7"] == {"gpu": 2}
 
 
-def test_migrate_task_lets_it_go_on_from_its_checkpoint():
+def test_migrate_task_resumes_the_task_from_its_checkpoint():
     system = SmallSystem()
     system.submit("task.7", gpu=2)
     checkpoint = system.store.save_checkpoint("task.7", system.start("task.7"), 2.5)
@@ -189,7 +189,7 @@ def test_migrate_task_lets_it_go_on_from_its_checkpoint():
     assert (system.queue, system.calls[-1]) == (["task.7"], ("resume", "task.7", {"gpu": 2}))
 
 
-def test_migrate_task_leaves_an_attempt_that_runs_by_now_alone():
+def test_migrate_task_does_not_interrupt_a_running_attempt():
     system = failed_task(TaskStatus.BLOCKED)
     incident = about("task.7", fenced=system.store.fence("task.7"))
     give(system, "migrate_task", incident, task_id="task.7", new_resources={"gpu": 2})
@@ -199,7 +199,7 @@ def test_migrate_task_leaves_an_attempt_that_runs_by_now_alone():
 
 
 # ------------------------------------------------------------------------------------------------ recovery of agents
-def test_restart_agent_starts_it():
+def test_restart_agent_restarts_the_agent():
     system = SmallSystem()
     system.up["agent.0"] = False
     give_twice(system, "restart_agent", about("agent.0", FailureKind.AGENT), agent_id="agent.0")
@@ -207,7 +207,7 @@ def test_restart_agent_starts_it():
     assert system.calls == [("restart", "agent.0")]  # once: it was up, and at work, the second time
 
 
-def test_restart_agent_fails_where_it_cannot_be_reached():
+def test_restart_agent_fails_for_an_unreachable_agent():
     system = SmallSystem()
     system.unreachable = ["agent.0"]
     assert give(system, "restart_agent", agent_id="agent.0") is False
@@ -244,7 +244,7 @@ def test_reassign_agent_tasks_twice_counts_a_retry_once():
     assert system.store.retries("task.1", FailureKind.AGENT) == 1
 
 
-def test_reassign_agent_tasks_twice_leaves_what_runs_again_alone():
+def test_reassign_agent_tasks_twice_does_not_interrupt_new_attempts():
     system, incident = lost_agent()
     reassign(system, incident)
     epoch = system.start("task.1", "agent.0")  # the agent is up again, and takes it
@@ -252,7 +252,7 @@ def test_reassign_agent_tasks_twice_leaves_what_runs_again_alone():
     assert system.store.is_current("task.1", epoch)
 
 
-def test_reassign_agent_tasks_goes_on_where_it_was_cut_short():
+def test_reassign_agent_tasks_resumes_after_an_interruption():
     system, incident = lost_agent()
     system.before["release"] = lambda: system.raises.update(enqueue=ConnectionError()) if system.queue else None
     with pytest.raises(ConnectionError):
@@ -264,21 +264,21 @@ def test_reassign_agent_tasks_goes_on_where_it_was_cut_short():
     assert system.queue == ["task.1", "task.2"]
 
 
-def test_reassign_agent_tasks_leaves_to_others_what_is_theirs():
+def test_reassign_agent_tasks_skips_tasks_with_their_own_recovery():
     system, incident = lost_agent(is_recovering=lambda task_id: task_id == "task.1")
     system.store.commit("task.2", 1)
     assert reassign(system, incident) is True
     assert system.calls == []
 
 
-def test_reassign_agent_tasks_leaves_a_task_that_goes_on_elsewhere():
+def test_reassign_agent_tasks_skips_a_task_that_runs_elsewhere():
     system, incident = lost_agent()
     system.running["task.1"] = "agent.1"
     reassign(system, incident)
     assert system.queue == ["task.2"]
 
 
-def test_reassign_agent_tasks_gives_up_whose_retries_are_exhausted():
+def test_reassign_agent_tasks_escalates_tasks_without_retries_left():
     system, incident = lost_agent(condition=RetryPolicy(max_retries=1, retry_delay=0))
     system.store.count_retry("task.1", FailureKind.AGENT, 1)
     assert reassign(system, incident) is True
@@ -291,14 +291,14 @@ def test_reassign_agent_tasks_gives_up_whose_retries_are_exhausted():
 
 
 # ------------------------------------------------------------------------------------------------ of connections
-def test_reset_connections_connects():
+def test_reset_connections_reconnects():
     system = SmallSystem()
     system.broken_links = [("a", "b")]
     give_twice(system, "reset_connections", about("a-b", FailureKind.COMMUNICATION), endpoints=("a", "b"))
     assert system.broken_links == []
 
 
-def test_replay_messages_sends_again_what_failed_since():
+def test_replay_messages_resends_undelivered_messages():
     system = SmallSystem()
     system.outbox = [(-1.0, "older"), (0.0, "first"), (2.0, "second")]
     incident = about("a-b", FailureKind.COMMUNICATION)

@@ -72,7 +72,7 @@ RESUMING = edited((MIGRATE, f"{MIGRATE}, on_failure: resume"))
 
 
 # ---------------------------------------------------------------------------------------------------- by default
-def test_by_default_the_next_try_takes_all_steps_again():
+def test_by_default_the_next_try_repeats_all_steps():
     said = recovered(blocked_task(), edited(), breaking("migrate_task", False))
     assert [words for words in said if words.startswith("step.started")] == [
         "step.started allocate_new_resources",
@@ -82,7 +82,7 @@ def test_by_default_the_next_try_takes_all_steps_again():
 
 # ------------------------------------------------------------------------------------------------- compensation
 @pytest.mark.parametrize("end", [False, ConnectionError("away")])
-def test_what_was_done_is_undone_before_the_try_is_over(end):
+def test_completed_steps_are_compensated_before_the_try_ends(end):
     said = recovered(blocked_task(), COMPENSATING, breaking("migrate_task", end))
     why = "migrate_task" if end is False else "ConnectionError: away"
     assert said[3:9] == [
@@ -96,7 +96,7 @@ def test_what_was_done_is_undone_before_the_try_is_over(end):
     assert said[-1] == "recovery.verified"
 
 
-def test_after_compensation_nothing_is_held_while_the_next_try_waits():
+def test_after_compensation_no_resource_is_held_until_the_next_try():
     system, held = blocked_task(), []
 
     async def look(supervisor):
@@ -120,7 +120,7 @@ def test_after_compensation_nothing_is_held_while_the_next_try_waits():
         assert held.pop() == left
 
 
-def test_steps_are_undone_the_last_first():
+def test_steps_are_compensated_in_reverse_order():
     book = edited(
         ("release_resources, args: [task_id]}", f"release_resources, args: [task_id], {UNDO}}}"),
         (
@@ -144,7 +144,7 @@ def test_steps_are_undone_the_last_first():
     ]
 
 
-def test_steps_that_were_not_reached_are_not_undone():
+def test_steps_that_did_not_start_are_not_compensated():
     book = edited(
         (ALLOCATE, f"{ALLOCATE}, on_failure: compensate, {UNDO}"),
         (MIGRATE, f"{MIGRATE}, undo: {{command: restore_checkpoint, args: [task_id, latest_checkpoint]}}"),
@@ -153,7 +153,7 @@ def test_steps_that_were_not_reached_are_not_undone():
     assert [words for words in said if "undone" in words] == ["step.undone release_resources"]
 
 
-def test_a_step_that_is_cut_off_is_compensated_too():
+def test_an_interrupted_step_is_compensated():
     system = blocked_task()
     conditions = {"resource_failure": {"max_retries": 3, "retry_delay": 0, "try_timeout": 5}}
     said = recovered(system, COMPENSATING, breaking("migrate_task", 60.0), conditions=conditions)
@@ -166,7 +166,7 @@ def test_a_step_that_is_cut_off_is_compensated_too():
     assert said[-1] == "recovery.verified"
 
 
-def test_what_cannot_be_undone_is_an_operators_at_once():
+def test_a_failed_compensation_escalates_at_once():
     system = blocked_task()
     system.raises["release"] = PermissionError("not yours")
     commands = breaking("migrate_task", False) | {"allocate_new_resources": documented_commands()["migrate_task"]}
@@ -186,7 +186,7 @@ def test_what_cannot_be_undone_is_an_operators_at_once():
 
 
 # ------------------------------------------------------------------------------------------------------- resuming
-def test_the_next_try_goes_on_with_the_step_that_failed():
+def test_the_next_try_resumes_at_the_failed_step():
     said = recovered(blocked_task(), RESUMING, breaking("migrate_task", False))
     assert said[3:] == [
         "step.started allocate_new_resources",
@@ -204,7 +204,7 @@ def test_the_next_try_goes_on_with_the_step_that_failed():
     ]
 
 
-def test_it_does_not_when_what_was_allocated_is_not_held_any_more():
+def test_resume_starts_over_when_the_allocation_is_no_longer_held():
     system = blocked_task()
     commands = breaking("migrate_task", False)
     works = commands["migrate_task"]
@@ -221,7 +221,7 @@ def test_it_does_not_when_what_was_allocated_is_not_held_any_more():
     assert said[-1] == "recovery.verified"
 
 
-def test_it_does_not_when_the_failure_is_another_one_by_then():
+def test_resume_starts_over_when_the_failure_kind_changed():
     """It was blocked, and has failed by itself meanwhile."""
     system = SmallSystem()
     system.failed("task.7", TaskStatus.BLOCKED, gpu=2)
@@ -240,7 +240,7 @@ def test_it_does_not_when_the_failure_is_another_one_by_then():
     assert "step.started retry_task" in said
 
 
-def test_an_agent_that_was_restarted_is_not_restarted_again():
+def test_resume_does_not_restart_an_agent_twice():
     for how, restarts in (("restart", 2), ("resume", 1)):
         system = SmallSystem()
         system.submit("task.1")
@@ -269,7 +269,7 @@ def test_a_step_that_fails_again_is_resumed_again():
     assert said.count("recovery.resumed migrate_task") == 2
 
 
-def test_when_what_comes_before_the_resumed_step_fails_it_is_still_to_be_resumed():
+def test_the_resume_point_survives_a_failure_before_it():
     system = blocked_task()
     commands = breaking("migrate_task", False)
     tries = []
@@ -289,7 +289,7 @@ def test_when_what_comes_before_the_resumed_step_fails_it_is_still_to_be_resumed
 
 
 # ----------------------------------------------------------------------------------------------------- by hand
-def test_without_a_supervisor_a_single_try_is_compensated_as_well():
+def test_a_single_try_without_a_supervisor_is_compensated():
     system = blocked_task()
     engine = RecoveryEngine({}, system.ports, commands=breaking("migrate_task", False), runbook=COMPENSATING)
     incident = Incident(0, failure_of("task.7", FailureKind.RESOURCE), 0.0)
@@ -369,13 +369,13 @@ def test_without_a_supervisor_a_single_try_is_compensated_as_well():
         ),
     ],
 )
-def test_what_makes_no_sense_is_said_with_its_line(edits, problem):
+def test_an_invalid_compensation_is_rejected_with_its_line(edits, problem):
     with pytest.raises(RunbookError) as error:
         edited(*edits)
     assert str(error.value).startswith(problem)
 
 
-def test_a_runbook_says_what_it_was_told():
+def test_a_runbook_keeps_its_failure_and_undo_settings():
     *_, migrate = dict(RESUMING.entries())["task_failures.resource_failure"].recovery
     assert migrate.on_failure is OnFailure.RESUME
     allocate, _ = dict(COMPENSATING.entries())["task_failures.resource_failure"].recovery

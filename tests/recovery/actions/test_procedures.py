@@ -32,54 +32,54 @@ def take(system, incident, *steps: str) -> bool:
     return run(carry_out(steps, system.ports, incident))
 
 
-def test_every_documented_step_is_known_and_no_other():
+def test_exactly_the_documented_steps_exist():
     assert list(STEPS) == [step for steps in PROCEDURES.values() for step in steps]
 
 
-def test_cleanup_previous_voids_stops_and_gives_back(system, incident):
+def test_cleanup_previous_fences_stops_and_releases(system, incident):
     assert take(system, incident, "cleanup_previous")
     assert not system.store.is_current("task.7", 1)
     assert system.calls == [("stop_attempts", "task.7"), ("release", "task.7")]
     assert system.held == {}
 
 
-def test_release_old_resources_gives_back(system, incident):
+def test_release_old_resources_releases_them(system, incident):
     assert take(system, incident, "release_old_resources")
     assert system.held == {}
 
 
-def test_restore_checkpoint_chooses_the_latest(system, incident):
+def test_restore_checkpoint_selects_the_latest(system, incident):
     assert take(system, incident, "restore_checkpoint")
     assert system.store.restore_point("task.7").progress == 2.0
 
 
 @pytest.mark.parametrize("step", ["reallocate_resources", "allocate_new_resources"])
-def test_resources_are_allocated_anew(system, incident, step):
+def test_allocate_resources_allocates_new_units(system, incident, step):
     system.held.clear()
     assert take(system, incident, step)
     assert system.held == {"task.7": {"gpu": 2}}
     assert incident.context["new_resources"] == {"gpu": 2}
 
 
-def test_update_task_state_voids_the_attempt_and_chooses_its_checkpoint(system, incident):
+def test_update_task_state_fences_the_attempt_and_sets_the_restore_point(system, incident):
     assert take(system, incident, "update_task_state")
     assert not system.store.is_current("task.7", 1)
     assert system.calls == [("stop_attempts", "task.7")]
     assert system.store.restore_point("task.7").progress == 2.0
 
 
-def test_resume_execution_goes_on_with_the_new_resources(system, incident):
+def test_resume_execution_continues_with_the_new_resources(system, incident):
     assert take(system, incident, "allocate_new_resources", "resume_execution")
     assert system.calls[-1] == ("resume", "task.7", {"gpu": 2})
     assert system.store.status("task.7") is TaskStatus.QUEUED
 
 
-def test_restart_execution_queues_a_task_that_holds_nothing(system, incident):
+def test_restart_execution_queues_a_task_without_resources(system, incident):
     assert take(system, incident, "restart_execution")
     assert system.calls == [("enqueue", "task.7", "retry")]
 
 
-def test_restart_execution_goes_on_with_what_was_allocated(system, incident):
+def test_restart_execution_continues_with_allocated_resources(system, incident):
     assert take(system, incident, "reallocate_resources", "restart_execution")
     assert system.calls[-1] == ("resume", "task.7", {"gpu": 2})
 
@@ -96,7 +96,7 @@ def test_a_procedure_recovers_a_failed_task(system, incident, name):
     ]
 
 
-def test_a_step_that_does_not_work_ends_the_procedure(system, incident):
+def test_a_failed_step_ends_the_procedure(system, incident):
     system.available["gpu"] = 1
     assert not take(system, incident, *PROCEDURES["resource_reallocation"])
     assert system.trail == [
@@ -107,6 +107,6 @@ def test_a_step_that_does_not_work_ends_the_procedure(system, incident):
     ]
 
 
-def test_a_procedure_that_another_names_stands_in_its_place():
+def test_a_procedure_reference_is_expanded():
     procedures = {"all": ("cleanup_previous", "rest", "restart_execution"), "rest": ("restore_checkpoint",)}
     assert expanded(procedures, "all") == ("cleanup_previous", "restore_checkpoint", "restart_execution")

@@ -15,27 +15,27 @@ def holding(**left: int) -> SmallSystem:
     return system
 
 
-def test_what_is_left_is_given_back_and_all_is_allocated_anew():
+def test_remaining_units_are_released_and_all_are_allocated_again():
     system = holding(gpu=1, disk=2)
     assert run(ResourceRecovery({}, system.ports).recover_resources("task.1", ["gpu"])) is True
     assert system.held == {"task.1": {"gpu": 2, "disk": 2}}
     assert system.calls == [("release", "task.1"), ("allocate", "task.1", {"gpu": 2, "disk": 2})]
 
 
-def test_what_another_task_lost_is_not_this_ones_concern():
+def test_failed_units_of_another_task_are_ignored():
     system = holding(gpu=2, disk=2)
     assert run(ResourceRecovery({}, system.ports).recover_resources("task.1", ["license"])) is True
     assert system.calls == []
 
 
-def test_where_not_all_is_to_be_had_nothing_is_held():
+def test_a_partial_allocation_is_released():
     system = holding(gpu=1, disk=2)
     system.available["gpu"] = 1
     assert run(ResourceRecovery({}, system.ports).recover_resources("task.1", ["gpu"])) is False
     assert system.held == {}
 
 
-def test_a_port_that_raises_is_told():
+def test_a_port_error_fails_the_step():
     system = holding(gpu=1)
     system.raises["allocate"] = ConnectionError("no scheduler")
     assert run(ResourceRecovery({}, system.ports).recover_resources("task.1", ["gpu"])) is False
@@ -44,7 +44,7 @@ def test_a_port_that_raises_is_told():
     ]
 
 
-def test_an_allocation_that_is_in_no_book_is_none():
+def test_an_allocation_missing_from_the_pool_is_a_failure():
     system = holding(gpu=1)
 
     async def promise(task_id, requirements):
@@ -54,7 +54,7 @@ def test_an_allocation_that_is_in_no_book_is_none():
     assert run(ResourceRecovery({}, system.ports).reallocate("task.1")) is None
 
 
-def test_requirements_can_be_others_than_the_tasks_own():
+def test_requirements_may_differ_from_those_of_the_task():
     system = holding()
     assert run(ResourceRecovery({}, system.ports).reallocate("task.1", {"gpu": 3})) == {"gpu": 3}
     assert system.held == {"task.1": {"gpu": 3}}

@@ -36,7 +36,7 @@ def test_the_latest_checkpoint_is_restored():
     assert said(system) == [("checkpoint.restored", 4, "task.1", "", 3.5)]
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_that_is_on_record():
+def test_a_damaged_checkpoint_is_skipped_and_recorded():
     system = with_checkpoints(1.0, 2.0, 3.5)
     system.store.corrupt_checkpoint("task.1")
     assert recover(system) is True
@@ -47,7 +47,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_that_is_on_record():
     ]
 
 
-def test_where_all_are_damaged_the_task_starts_from_the_beginning():
+def test_with_only_damaged_checkpoints_the_task_restarts_from_zero():
     system = with_checkpoints(1.0)
     system.store.corrupt_checkpoint("task.1")
     assert recover(system) is True
@@ -55,14 +55,14 @@ def test_where_all_are_damaged_the_task_starts_from_the_beginning():
     assert said(system) == [("checkpoint.rejected", 4, "task.1", "checksum", 1.0)]
 
 
-def test_without_a_checkpoint_the_task_starts_from_the_beginning():
+def test_without_a_checkpoint_the_task_restarts_from_zero():
     system = with_checkpoints()
     assert recover(system) is True
     assert system.store.restore_point("task.1") is None
     assert said(system) == []
 
 
-def test_an_older_choice_does_not_outlive_the_checkpoint_that_was_damaged_since():
+def test_a_restore_point_is_dropped_when_its_checkpoint_is_damaged():
     system = with_checkpoints(1.0)
     assert recover(system) is True
     system.store.corrupt_checkpoint("task.1")
@@ -70,7 +70,7 @@ def test_an_older_choice_does_not_outlive_the_checkpoint_that_was_damaged_since(
     assert system.store.restore_point("task.1") is None
 
 
-def test_restoring_twice_is_restoring_once():
+def test_restore_is_idempotent():
     system = with_checkpoints(1.0, 2.0)
     assert recover(system) is True
     assert recover(system) is True
@@ -78,7 +78,7 @@ def test_restoring_twice_is_restoring_once():
     assert len(system.store.checkpoints("task.1")) == 2
 
 
-def test_a_restore_that_fails_is_told_and_leaves_no_half_of_it(monkeypatch):
+def test_a_failed_restore_is_reported_and_changes_nothing(monkeypatch):
     system = with_checkpoints(1.0, 2.0)
     recovery = StateRecovery({}, system.ports)
 
@@ -92,7 +92,7 @@ def test_a_restore_that_fails_is_told_and_leaves_no_half_of_it(monkeypatch):
     assert said(system) == [("checkpoint.rejected", 4, "task.1", "disk full", None)]
 
 
-def test_a_checkpoint_that_is_damaged_between_finding_and_restoring_is_refused(monkeypatch):
+def test_a_checkpoint_damaged_before_its_restore_is_rejected(monkeypatch):
     system = with_checkpoints(1.0)
     recovery = StateRecovery({}, system.ports)
     system.store.corrupt_checkpoint("task.1")
@@ -106,7 +106,7 @@ def test_a_checkpoint_that_is_damaged_between_finding_and_restoring_is_refused(m
     assert said(system) == [("checkpoint.rejected", 4, "task.1", "task.1: checkpoint 1 is damaged", None)]
 
 
-def test_a_store_that_forgets_the_restore_point_is_noticed(monkeypatch):
+def test_a_lost_restore_point_is_detected(monkeypatch):
     system = with_checkpoints(1.0)
     monkeypatch.setattr(system.store, "set_restore_point", lambda task_id, checkpoint: None)
     assert recover(system) is False
@@ -139,19 +139,19 @@ def recovered(system: SmallSystem, missing: int, until: float, *, sequence: int 
     return run(story())
 
 
-def test_a_stale_read_is_on_record_and_the_latest_that_can_be_read_is_taken():
+def test_a_stale_read_is_recorded_and_the_latest_readable_checkpoint_is_used():
     system = with_checkpoints(1.0, 2.0, 3.5)
     assert recovered(system, 2, 10.0) == (True, 0.0)
     assert said(system) == [("checkpoint.stale", 4, "task.1", "", 2.0), ("checkpoint.restored", 4, "task.1", "", 1.0)]
 
 
-def test_where_no_checkpoint_can_be_read_the_task_starts_from_the_beginning():
+def test_without_a_readable_checkpoint_the_task_restarts_from_zero():
     system = with_checkpoints(1.0, 2.0)
     assert recovered(system, 2, 10.0) == (True, 0.0)
     assert said(system) == [("checkpoint.stale", 4, "task.1", "", 2.0)]
 
 
-def test_a_stale_read_is_made_again_until_it_is_not():
+def test_a_stale_read_is_retried_until_it_succeeds():
     system = with_checkpoints(1.0, 2.0, 3.5)
     assert recovered(system, 1, 10.0, max_retries=5, retry_delay=4) == (True, 12.0)
     assert said(system) == 3 * [("checkpoint.stale", 4, "task.1", "", 1.0)] + [
@@ -159,14 +159,14 @@ def test_a_stale_read_is_made_again_until_it_is_not():
     ]
 
 
-def test_a_read_that_stays_stale_is_taken_after_the_last_retry():
+def test_a_stale_read_is_accepted_after_the_last_retry():
     system = with_checkpoints(1.0, 2.0, 3.5)
     assert recovered(system, 1, 10.0, max_retries=2, retry_delay="4s") == (True, 8.0)
     assert [event for event, *_ in said(system)] == 3 * ["checkpoint.stale"] + ["checkpoint.restored"]
     assert system.store.restore_point("task.1").progress == 2.0
 
 
-def test_the_latest_of_a_stale_read_may_be_damaged_too():
+def test_a_damaged_checkpoint_of_a_stale_read_is_skipped():
     system = with_checkpoints(1.0, 2.0)
     system.store.corrupt_checkpoint("task.1")
     assert system.store.save_checkpoint("task.1", 1, 3.0) is not None
@@ -176,20 +176,20 @@ def test_the_latest_of_a_stale_read_may_be_damaged_too():
 
 
 @pytest.mark.parametrize(("sequence", "why"), [(2, "checkpoint 2 cannot be read yet"), (3, "there is no checkpoint 3")])
-def test_an_operator_is_told_which_checkpoints_are_not_there_yet(sequence, why):
+def test_operator_view_lists_checkpoints_that_are_not_readable_yet(sequence, why):
     system = with_checkpoints(1.0, 2.0)
     assert recovered(system, 1, 10.0, sequence=sequence) == (False, 0.0)
     assert said(system) == [("checkpoint.rejected", 4, "task.1", f"task.1: {why}", None)]
 
 
 @pytest.mark.parametrize("wrong", [{"max_retries": -1}, {"retry_delay": -1}, {"delay": 1}])
-def test_what_to_do_about_stale_reads_is_checked(wrong):
+def test_stale_read_settings_are_validated(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         CheckpointManager({"stale_reads": wrong}, with_checkpoints().ports)
 
 
 @pytest.mark.parametrize("damage", [{"progress": 9.0}, {"epoch": 2}, {"sequence": 5}, {"checksum": 0}])
-def test_a_checkpoint_is_guarded_as_a_whole(damage):
+def test_the_checksum_covers_the_whole_checkpoint(damage):
     system = with_checkpoints(1.0)
     (checkpoint,) = system.store.checkpoints("task.1")
     manager = CheckpointManager({}, system.ports)
@@ -197,14 +197,14 @@ def test_a_checkpoint_is_guarded_as_a_whole(damage):
     assert not manager.is_valid(replace(checkpoint, **damage))
 
 
-def test_the_fence_is_on_record():
+def test_the_fence_is_recorded():
     system = with_checkpoints()
     assert run(StateManager({}, system.ports).fence("task.1", 4)) == 1
     assert said(system) == [("task.fenced", 4, "task.1", "", 1.0)]
     assert not system.store.is_current("task.1", 1)
 
 
-def test_a_finished_or_unknown_task_is_finished():
+def test_a_completed_or_unknown_task_counts_as_finished():
     system = with_checkpoints()
     manager = StateManager({}, system.ports)
     assert not run(manager.is_finished("task.1"))

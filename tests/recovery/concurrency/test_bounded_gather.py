@@ -28,23 +28,23 @@ def story(most: int | None, failing: tuple[int, ...] = ()) -> list[tuple[float, 
 
 
 @pytest.mark.parametrize(("most", "ends"), [(1, 5), (2, 3), (4, 2), (5, 1), (None, 1), (100, 1)])
-def test_so_many_at_once_take_so_long(most, ends):
+def test_duration_follows_from_the_concurrency_limit(most, ends):
     assert story(most)[-1] == (ends, "4 ends")
 
 
-def test_they_begin_in_order():
+def test_calls_start_in_order():
     begun = [(at, words) for at, words in story(2) if "begins" in words]
     assert begun == [(0, "0 begins"), (0, "1 begins"), (1, "2 begins"), (1, "3 begins"), (2, "4 begins")]
 
 
 @pytest.mark.parametrize("most", [1, 2, None])
-def test_one_that_fails_holds_up_none_of_the_others(most):
+def test_a_failed_call_does_not_delay_the_others(most):
     with pytest.raises(ValueError, match="1"):
         story(most, failing=(3, 1))
 
 
 @pytest.mark.parametrize("most", [1, 2, None])
-def test_the_others_are_done_when_the_error_is_raised(most):
+def test_the_error_is_raised_after_all_calls_have_ended(most):
     done = []
 
     async def work(number: int) -> None:
@@ -58,7 +58,7 @@ def test_the_others_are_done_when_the_error_is_raised(most):
     assert done == [1, 2, 3]
 
 
-def test_nothing_to_do_takes_no_time():
+def test_no_calls_take_no_time():
     run(overlapping([], 3))
 
 
@@ -73,7 +73,7 @@ def agent_with(tasks: int) -> SmallSystem:
 
 
 @pytest.mark.parametrize(("parallel", "seconds"), [(1, 6), (3, 2), (None, 1)])
-def test_an_agents_tasks_are_restored_side_by_side(parallel, seconds):
+def test_the_tasks_of_an_agent_are_restored_concurrently(parallel, seconds):
     system = agent_with(6)
     system.pauses["release"] = 1.0
     supervise(system, report(("agent.1", FailureKind.AGENT)), parallel=parallel)
@@ -81,7 +81,7 @@ def test_an_agents_tasks_are_restored_side_by_side(parallel, seconds):
     assert sorted(system.queue) == [f"task.{number}" for number in range(6)]
 
 
-def test_what_fails_for_one_task_is_tried_again_for_that_one_alone():
+def test_only_the_failed_task_is_retried():
     system = agent_with(3)
     broken = {"task.1": 1}
 
@@ -99,7 +99,7 @@ def test_what_fails_for_one_task_is_tried_again_for_that_one_alone():
     assert [words for _, words in short(system, "recovery.")][-1] == "recovery.verified"
 
 
-def test_a_task_counts_one_retry_in_an_incident_however_often_its_takeover_is_tried():
+def test_a_task_counts_one_retry_per_incident_despite_repeated_takeovers():
     system = agent_with(1)
     system.raises["release"] = ConnectionError("away")
     conditions = {"agent_failure": {"max_retries": 5, "retry_delay": 10}}

@@ -8,7 +8,7 @@ from recovery.policies.breaker import BreakerPolicy, CircuitBreaker
 from sim.loop import run
 
 
-def test_a_probe_that_ends_without_a_verdict_wakes_who_waits_for_it():
+def test_a_probe_without_a_result_wakes_the_waiters():
     log = []
 
     async def main():

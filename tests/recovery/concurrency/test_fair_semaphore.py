@@ -26,27 +26,27 @@ def order_of(size: int | None, arrivals: list[str], *, seconds: float = 1.0) -> 
     return got
 
 
-def test_within_a_kind_who_came_first_is_served_first():
+def test_same_kind_is_served_in_fifo_order():
     assert order_of(2, ["t1", "t2", "t3", "t4", "t5"]) == [(0, "t1"), (0, "t2"), (1, "t3"), (1, "t4"), (2, "t5")]
 
 
-def test_without_a_size_nobody_waits():
+def test_without_a_limit_there_is_no_waiting():
     assert order_of(None, ["t1", "t2", "a1"]) == [(0, "t1"), (0, "t2"), (0, "a1")]
 
 
-def test_an_agent_gets_the_next_slot_however_many_tasks_wait():
+def test_an_agent_gets_the_next_slot_before_waiting_tasks():
     tasks = [f"t{number}" for number in range(1000)]
     got = order_of(1, [*tasks, "a1"])
     assert got.index((1.0, "a1")) == 1
     assert len(got) == 1001
 
 
-def test_the_kinds_take_turns():
+def test_kinds_are_served_round_robin():
     got = order_of(1, ["t1", "t2", "t3", "t4", "r1", "r2", "a1"])
     assert [name for _, name in got] == ["t1", "r1", "t2", "a1", "r2", "t3", "t4"]
 
 
-def test_an_error_gives_the_slot_back():
+def test_an_error_releases_the_slot():
     async def main() -> None:
         slots = FairSlots(1)
         with pytest.raises(ZeroDivisionError):
@@ -59,7 +59,7 @@ def test_an_error_gives_the_slot_back():
 
 
 @pytest.mark.parametrize("same_instant", [True, False])
-def test_who_is_cancelled_while_it_waits_keeps_nobody_from_a_slot(same_instant):
+def test_a_cancelled_waiter_blocks_no_slot(same_instant):
     """At the same instant the slot is granted first, and the cancellation comes upon that."""
     got: list[str] = []
 
@@ -86,7 +86,7 @@ def test_who_is_cancelled_while_it_waits_keeps_nobody_from_a_slot(same_instant):
     assert got == ["first", "third"]
 
 
-def test_all_may_be_cancelled_at_once():
+def test_all_waiters_can_be_cancelled_at_once():
     async def main() -> None:
         slots = FairSlots(1)
 
@@ -113,7 +113,7 @@ ARRIVALS = st.lists(
 
 
 @given(size=st.integers(1, 4), arrivals=ARRIVALS)
-def test_never_more_than_so_many_at_once_and_nobody_waits_beside_a_free_slot(size, arrivals):
+def test_the_limit_holds_and_no_free_slot_has_waiters(size, arrivals):
     """Whoever comes when, of which kind, for how long, and is cancelled when."""
     holding, most, waiting, late = 0, 0, {}, []
 

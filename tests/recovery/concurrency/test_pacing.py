@@ -23,15 +23,15 @@ def turns(rate: float, burst: int, times: list[float]) -> list[float]:
     return [now + bucket.take(now) for now in times]
 
 
-def test_a_burst_goes_at_once_and_then_the_rate_holds():
+def test_a_burst_passes_at_once_and_then_the_rate_applies():
     assert turns(2.0, 3, [0.0] * 6) == [0.0, 0.0, 0.0, 0.5, 1.0, 1.5]
 
 
-def test_what_was_not_used_is_saved_up_to_the_burst():
+def test_unused_rate_accumulates_up_to_the_burst():
     assert turns(1.0, 2, [0.0, 0.0, 100.0, 100.0, 100.0]) == [0.0, 0.0, 100.0, 100.0, 101.0]
 
 
-def test_without_a_burst_they_go_one_by_one():
+def test_without_a_burst_calls_pass_one_by_one():
     assert turns(4.0, 1, [0.0] * 3) == [0.0, 0.25, 0.5]
 
 
@@ -40,7 +40,7 @@ def test_without_a_burst_they_go_one_by_one():
     burst=st.integers(1, 50),
     gaps=st.lists(st.floats(0, 10), min_size=1, max_size=200),
 )
-def test_in_no_window_go_more_than_burst_and_rate_allow_and_in_the_order_of_asking(rate, burst, gaps):
+def test_every_window_respects_burst_and_rate_in_fifo_order(rate, burst, gaps):
     times, now = [], 0.0
     for gap in gaps:
         now += gap
@@ -53,13 +53,13 @@ def test_in_no_window_go_more_than_burst_and_rate_allow_and_in_the_order_of_aski
 
 
 @given(rate=st.floats(0.01, 1000), burst=st.integers(1, 50), extra=st.integers(1, 50))
-def test_nobody_waits_longer_than_the_rate_demands(rate, burst, extra):
+def test_no_wait_exceeds_what_the_rate_requires(rate, burst, extra):
     gone = turns(rate, burst, [0.0] * (burst + extra))
     assert gone[-1] == pytest.approx(extra / rate, rel=1e-9)
 
 
 @pytest.mark.parametrize("wrong", [{"rate": 0}, {"rate": float("inf")}, {"rate": 1, "burst": 0}, {"burst": 3}])
-def test_a_limit_that_makes_no_sense_is_refused(wrong):
+def test_an_invalid_limit_is_rejected(wrong):
     with pytest.raises(ValidationError):
         LoadLimit(**wrong)
 
@@ -80,22 +80,22 @@ def failed_at_once(system: SmallSystem, **config) -> list[tuple[float, str]]:
     return short(system, "step.started retry_task")
 
 
-def test_without_a_cap_a_mass_failure_comes_back_at_once():
+def test_without_a_limit_all_tasks_of_a_mass_failure_return_at_once():
     assert [at for at, _ in failed_at_once(mass_failure())] == [0.0] * 6
 
 
-def test_with_a_cap_it_comes_back_at_its_pace():
+def test_with_a_limit_tasks_of_a_mass_failure_return_at_its_rate():
     assert [at for at, _ in failed_at_once(mass_failure(), load={"rate": 0.5, "burst": 2})] == [0, 0, 2, 4, 6, 8]
 
 
-def test_how_long_each_waits_is_on_record():
+def test_each_wait_is_recorded():
     system = mass_failure(3)
     failed_at_once(system, load={"rate": 0.5})
     waits = [(entry.subject, entry.value) for entry in system.audit.entries if entry.event == "recovery.paced"]
     assert waits == [("task.1", 2.0), ("task.2", 4.0)]
 
 
-def test_each_waits_once_whatever_rounding_does_to_its_turn():
+def test_rounding_errors_cause_no_second_wait():
     system = mass_failure(60)
 
     async def story(supervisor: Supervisor) -> None:
@@ -108,7 +108,7 @@ def test_each_waits_once_whatever_rounding_does_to_its_turn():
     assert len(waited) == len(set(waited)) == 59
 
 
-def test_who_waits_for_its_turn_holds_no_slot():
+def test_a_waiting_task_holds_no_slot():
     """An agent is recovered at once, although two tasks wait and one recovery runs at a time."""
     system = mass_failure(3)
     system.up["agent.1"] = False
@@ -123,7 +123,7 @@ def test_who_waits_for_its_turn_holds_no_slot():
     assert [at for at, _, words in system.timed_trail if words == "step.started restart_agent"] == [1.0]
 
 
-def test_the_tasks_of_an_agent_go_on_at_the_pace_as_well():
+def test_the_limit_applies_to_the_tasks_of_an_agent():
     system = SmallSystem()
     for number in range(4):
         system.submit(f"task.{number}")
@@ -136,7 +136,7 @@ def test_the_tasks_of_an_agent_go_on_at_the_pace_as_well():
     assert sorted(system.queue) == [f"task.{number}" for number in range(4)]
 
 
-def test_a_task_that_is_over_by_its_turn_is_left_alone():
+def test_a_task_that_ended_while_waiting_is_skipped():
     system = SmallSystem()
     epochs = {}
     for number in range(2):
@@ -154,7 +154,7 @@ def test_a_task_that_is_over_by_its_turn_is_left_alone():
     assert [call for call in system.calls if "task.1" in call] == []
 
 
-def test_an_agents_tasks_and_failed_ones_share_one_pace():
+def test_agent_tasks_and_failed_tasks_share_one_limit():
     system = mass_failure(2)
     system.submit("task.9")
     system.start("task.9", "agent.1")
@@ -166,7 +166,7 @@ def test_an_agents_tasks_and_failed_ones_share_one_pace():
     assert back == [0, 4, 8]
 
 
-def test_tasks_whose_turns_came_while_the_only_slot_was_taken_do_not_go_all_at_once():
+def test_tasks_delayed_by_a_busy_slot_are_not_released_together():
     system = mass_failure(4)
     system.up["agent.1"] = False
     system.pauses["restart"] = 100.0
@@ -175,7 +175,7 @@ def test_tasks_whose_turns_came_while_the_only_slot_was_taken_do_not_go_all_at_o
     assert [at for at, _ in short(system, "step.started retry_task")] == [100, 100, 102, 104]
 
 
-def test_tasks_that_a_circuit_breaker_held_back_do_not_go_all_at_once():
+def test_tasks_delayed_by_a_circuit_breaker_are_not_released_together():
     """The first try fails and opens it for 100 s; what waited meanwhile goes at the pace, the probe first."""
     system = mass_failure(4)
     system.raises["enqueue"] = OSError("no queue")
@@ -191,7 +191,7 @@ def test_tasks_that_a_circuit_breaker_held_back_do_not_go_all_at_once():
     assert [at for at, _ in short(system, "step.started retry_task")] == [0, 100, 102, 104, 106]
 
 
-def test_failed_tasks_that_were_held_up_do_not_go_along_with_an_agents_tasks():
+def test_delayed_tasks_and_agent_tasks_are_not_released_together():
     """Two agents are restarted, one after the other in the only slot, and the second has a task to give away."""
     system = mass_failure(2)
     system.submit("task.9")
@@ -218,14 +218,14 @@ def test_failed_tasks_that_were_held_up_do_not_go_along_with_an_agents_tasks():
     burst=st.integers(1, 50),
     gaps=st.lists(st.floats(0, 10), min_size=1, max_size=200),
 )
-def test_who_is_not_held_up_between_its_turn_and_its_way_waits_once(rate, burst, gaps):
+def test_releases_of_one_limiter_pass_an_equal_limiter(rate, burst, gaps):
     """What one bucket lets go passes another one like it."""
     second = TokenBucket(LoadLimit(rate=rate, burst=burst))
     gone = turns(rate, burst, list(accumulate(gaps)))
     assert all(second.take(now) <= ROUNDING for now in gone)
 
 
-def test_a_supervisor_that_is_stopped_leaves_nobody_waiting_for_a_turn():
+def test_a_stopped_supervisor_leaves_no_waiters():
     system = mass_failure(3)
 
     async def main() -> None:

@@ -11,7 +11,7 @@ from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import at_once, short, supervise
 
 
-def test_who_comes_second_waits_for_who_came_first():
+def test_the_second_caller_waits_for_the_first():
     said = []
 
     async def main() -> None:
@@ -29,7 +29,7 @@ def test_who_comes_second_waits_for_who_came_first():
     assert said == [(0, "first"), (0, "other"), (1, "second")]
 
 
-def test_who_is_cancelled_lets_the_next_one_in():
+def test_a_cancelled_waiter_passes_the_lock_on():
     async def main() -> None:
         exclusion = Exclusion()
 
@@ -84,7 +84,7 @@ def fails_as_its_agent_dies(system: SmallSystem) -> None:
 
 @pytest.mark.parametrize("gap", [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5])
 @pytest.mark.parametrize("first", ["agent", "task"])
-def test_a_task_and_its_agent_are_never_recovered_at_once(first, gap):
+def test_a_task_and_its_agent_are_never_recovered_concurrently(first, gap):
     """Its last report comes so many seconds before or after the agent's silence is noticed."""
     system = busy_agent()
     overlaps = Overlaps(system)
@@ -102,7 +102,7 @@ def test_a_task_and_its_agent_are_never_recovered_at_once(first, gap):
     assert [name for name, *_ in system.calls].count("enqueue") == 1
 
 
-def test_a_report_that_comes_in_while_the_agents_recovery_has_the_task_finds_nothing_left_to_do():
+def test_a_report_during_the_agent_recovery_needs_no_further_recovery():
     system = busy_agent()
     Overlaps(system)
 
@@ -119,7 +119,7 @@ def test_a_report_that_comes_in_while_the_agents_recovery_has_the_task_finds_not
 
 
 @pytest.mark.parametrize("gap", [0.5, 1.5, 2.5])
-def test_a_task_is_not_given_up_in_the_middle_of_being_taken_over(gap):
+def test_a_task_is_not_escalated_during_its_takeover(gap):
     """Its last report, that allows no retry, comes in while its agent's recovery puts it back."""
     system = busy_agent()
     for name in ("stop_attempts", "release", "enqueue"):
@@ -138,7 +138,7 @@ def test_a_task_is_not_given_up_in_the_middle_of_being_taken_over(gap):
     assert [known.failure.subject for known in supervisor.escalations] == ["task.1"]
 
 
-def test_a_task_that_told_of_its_agents_failure_does_not_wait_for_itself():
+def test_a_task_report_that_reveals_an_agent_failure_does_not_deadlock():
     system = busy_agent()
     system.up["agent.1"] = False
 

@@ -31,7 +31,7 @@ def test_the_local_system_conforms(name, database):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_who_has_no_pools_no_network_and_no_logs_conforms(name):
+def test_a_system_without_pools_network_and_logs_conforms(name):
     rig = SmallRig()
     nothing = null_ports.NoResources(), null_ports.NoQueues(), null_ports.NoNetwork(), null_ports.NoLogs()
     resources, queues, network, logs = nothing
@@ -187,16 +187,16 @@ def caught(broken):
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_broken_is_caught(name):
+def test_broken_ports_are_detected(name):
     assert caught(BROKEN[name])
 
 
-def test_every_check_has_caught_something():
+def test_every_check_has_failed_at_least_once():
     seen = {name for broken in BROKEN.values() for name in caught(broken)}
     assert [name for name in NAMES if name not in seen] == []
 
 
-def test_what_is_wrong_is_said_in_a_sentence():
+def test_findings_are_sentences():
     rig = SmallRig()
     BROKEN["every commit stands"](rig)
     promise = "TaskStore: The first commit completes a task, and every other one is refused, also of those that come at"
@@ -206,7 +206,7 @@ def test_what_is_wrong_is_said_in_a_sentence():
         check(next(name for name in NAMES if name.startswith(promise)), rig)
 
 
-def test_a_port_that_does_not_answer_is_not_waited_for(monkeypatch):
+def test_a_port_that_does_not_respond_times_out(monkeypatch):
     monkeypatch.setattr("recovery.conformance.check.PATIENCE", 0.01)
     rig = SmallRig()
     of_port("tasks", inspect=lambda right, name: asyncio.sleep(3600))(rig)
@@ -215,7 +215,7 @@ def test_a_port_that_does_not_answer_is_not_waited_for(monkeypatch):
         check(name, rig)
 
 
-def test_a_port_that_raises_is_said_with_what_it_raised():
+def test_a_port_error_is_reported_with_its_message():
     rig = SmallRig()
     BROKEN["stops once"](rig)
     with pytest.raises(NotConformant, match="raised ZeroDivisionError: division by zero"):

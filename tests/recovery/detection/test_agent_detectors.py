@@ -34,31 +34,31 @@ def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0):
     return said
 
 
-def test_silence_is_suspected_when_the_last_beat_is_three_intervals_old():
+def test_an_agent_is_suspected_three_intervals_after_its_last_heartbeat():
     assert watched([5.0, 10.0, 12.0]) == [(27.0, "a suspected")]
 
 
-def test_an_agent_that_never_beats_is_suspected_from_the_beginning_of_the_watch():
+def test_an_agent_without_heartbeats_is_suspected_relative_to_the_watch_start():
     assert watched([], began=2.0) == [(17.0, "a suspected")]
 
 
-def test_a_beat_at_the_very_instant_of_the_deadline_is_in_time():
+def test_a_heartbeat_exactly_at_the_deadline_is_in_time():
     assert watched([15.0, 30.0, 45.0], until=59.0) == []
 
 
-def test_a_beat_just_after_the_deadline_is_late():
+def test_a_heartbeat_just_after_the_deadline_is_late():
     assert watched([15.5], until=20.0) == [(15.0, "a suspected"), (15.5, "a cleared")]
 
 
-def test_a_beat_clears_and_the_watch_goes_on():
+def test_a_heartbeat_clears_the_suspicion_and_monitoring_continues():
     assert watched([20.0], until=50.0) == [(15.0, "a suspected"), (20.0, "a cleared"), (35.0, "a suspected")]
 
 
-def test_an_agent_is_suspected_once():
+def test_an_agent_is_suspected_only_once():
     assert watched([], until=1000.0) == [(15.0, "a suspected")]
 
 
-def test_with_a_poll_the_detector_looks_at_its_multiples_only():
+def test_a_polling_detector_checks_only_at_multiples_of_the_interval():
     assert watched([5.0, 9.0], poll=10.0) == [(30.0, "a suspected")]  # due at 24
 
 
@@ -66,16 +66,16 @@ def test_polls_count_from_the_start_of_the_detector():
     assert watched([], poll=10.0, began=3.0) == [(23.0, "a suspected")]  # due at 18
 
 
-def test_a_beat_before_the_poll_that_follows_the_deadline_is_not_enough_when_it_is_old_by_then():
+def test_a_heartbeat_older_than_the_deadline_does_not_clear_at_the_next_poll():
     assert watched([1.0, 5.0], poll=60.0, until=200.0) == [(60.0, "a suspected")]
 
 
-def test_a_poll_at_the_deadline_itself_suspects():
+def test_a_poll_exactly_at_the_deadline_suspects():
     assert watched([], poll=5.0) == [(15.0, "a suspected")]
 
 
 @given(st.lists(st.integers(1, 400), max_size=8), st.sampled_from([0.1, 0.3, 0.7, 1.1]))
-def test_a_poll_ends_whatever_the_rounding(tenths, poll):
+def test_polling_terminates_despite_rounding(tenths, poll):
     """Sums of tenths miss the multiples of a poll by a hair, on either side."""
     beats = [sum([0.1] * count) for count in sorted(tenths)]
     said = watched(beats, poll=poll, interval=0.1, missed=3, until=60.0)
@@ -84,7 +84,7 @@ def test_a_poll_ends_whatever_the_rounding(tenths, poll):
     assert last + 0.3 - 1e-6 <= said[-1][0] <= last + 0.3 + poll + 1e-6
 
 
-def test_whom_it_suspects_can_be_asked():
+def test_suspects_are_listed():
     async def story():
         loop = asyncio.get_running_loop()
         detector = DeadlineDetector(FixedPatience(1.0, 2), lambda _: None, lambda _: None, loop)
@@ -120,16 +120,16 @@ def suspected_before(*beats_and_watches):
     return said
 
 
-def test_a_suspect_of_before_is_told_of_once_it_lives():
+def test_a_persisted_suspect_is_cleared_when_it_responds():
     assert suspected_before((1.0, "watch")) == []
     assert suspected_before((1.0, "watch"), (3.0, "beat")) == [(3.0, "not a"), (5.0, "a")]
 
 
-def test_a_suspect_of_before_that_has_beaten_is_watched_like_any_other():
+def test_a_cleared_persisted_suspect_is_monitored_normally():
     assert suspected_before((1.0, "beat"), (2.0, "watch")) == [(1.0, "not a"), (4.0, "a")]
 
 
-def test_watching_a_suspect_anew_clears_it():
+def test_watching_a_suspect_again_clears_it():
     said = []
 
     async def story():
@@ -146,7 +146,7 @@ def test_watching_a_suspect_anew_clears_it():
     assert said == ["a", "not a"]
 
 
-def test_nobody_is_watched_after_the_stop_whoever_still_beats():
+def test_a_stopped_detector_ignores_heartbeats():
     said = []
 
     async def story():
@@ -165,7 +165,7 @@ def test_nobody_is_watched_after_the_stop_whoever_still_beats():
     assert said == ["a"]
 
 
-def test_a_beat_sets_no_timer():
+def test_a_heartbeat_creates_no_timer():
     loop = SimLoop()
     detector = DeadlineDetector(FixedPatience(5.0, 3), lambda _: None, lambda _: None, loop)
     detector.watch("a")
@@ -176,7 +176,7 @@ def test_a_beat_sets_no_timer():
     loop.close()
 
 
-def test_the_perfect_detector_knows_at_once_and_says_it_once():
+def test_the_perfect_detector_reports_immediately_and_once():
     said = []
     detector = PerfectDetector(said.append, lambda agent: said.append(f"not {agent}"))
     detector.watch("a")
@@ -193,5 +193,5 @@ def test_the_perfect_detector_knows_at_once_and_says_it_once():
 
 
 @pytest.mark.parametrize("missed", [1, 2, 7])
-def test_patience_is_interval_times_missed_beats(missed):
+def test_timeout_is_interval_times_missed_heartbeats(missed):
     assert watched([], interval=2.5, missed=missed) == [(2.5 * missed, "a suspected")]

@@ -26,21 +26,21 @@ def stalled(*beats: tuple[float, dict[str, float]], after: float = 10.0) -> list
     return said
 
 
-def test_a_task_that_gets_on_is_never_stalled():
+def test_a_progressing_task_is_never_stalled():
     assert stalled(*((float(at), {"t": at / 100}) for at in range(0, 1000, 5))) == []
 
 
-def test_a_task_is_stalled_with_the_beat_that_says_the_same_after_so_long():
+def test_a_task_is_stalled_after_unchanged_progress_for_the_limit():
     beats = [(float(at), {"t": min(at, 7.0)}) for at in range(0, 21, 5)]
     assert stalled(*beats) == [(20.0, "a", ("t",))]
 
 
-def test_it_is_told_once_until_it_has_got_on():
+def test_a_stall_is_reported_once_until_progress_resumes():
     beats = [(float(at), {"t": 1.0 if at < 60 else 2.0}) for at in range(0, 101, 5)]
     assert [at for at, *_ in stalled(*beats)] == [10.0, 70.0]
 
 
-def test_what_turned_out_to_be_nothing_is_told_again_after_as_long():
+def test_a_dismissed_stall_is_reported_again_after_the_same_time():
     said = []
     watch = ProgressWatch(10.0, lambda agent, tasks: said.append(now))
     for now in range(0, 41, 5):
@@ -50,22 +50,22 @@ def test_what_turned_out_to_be_nothing_is_told_again_after_as_long():
     assert said == [10, 25]
 
 
-def test_what_is_left_out_of_a_beat_is_not_being_executed():
+def test_a_task_missing_from_a_heartbeat_is_not_running():
     beats = [(0.0, {"t": 1.0}), (5.0, {}), (10.0, {"t": 1.0}), (15.0, {"t": 1.0}), (20.0, {"t": 1.0})]
     assert [at for at, *_ in stalled(*beats)] == [20.0]
 
 
-def test_several_tasks_of_an_agent_are_told_at_once_and_the_others_not():
+def test_only_the_stalled_tasks_of_an_agent_are_reported():
     beats = [(float(at), {"s": 1.0, "t": 2.0, "u": float(at)}) for at in range(0, 11, 5)]
     assert stalled(*beats) == [(10.0, "a", ("s", "t"))]
 
 
-def test_a_task_that_starts_anew_has_changed():
+def test_a_restarted_task_counts_as_progress():
     beats = [(0.0, {"t": 7.0}), (5.0, {"t": 7.0}), (9.0, {"t": 0.0}), (15.0, {"t": 0.0})]
     assert stalled(*beats) == []
 
 
-def test_agents_are_told_apart_and_can_be_forgotten():
+def test_agents_are_tracked_separately_and_can_be_removed():
     said = []
     watch = ProgressWatch(10.0, lambda agent, tasks: said.append(agent))
     for at in (0.0, 5.0, 10.0):
@@ -76,7 +76,7 @@ def test_agents_are_told_apart_and_can_be_forgotten():
     assert said == ["a"]
 
 
-def test_an_agent_that_beats_and_stands_still_is_restarted_and_its_task_goes_on():
+def test_an_agent_with_heartbeats_but_no_progress_is_restarted():
     system = SmallSystem()
     system.submit("task.1")
     system.start("task.1", "agent.1")
@@ -97,7 +97,7 @@ def test_an_agent_that_beats_and_stands_still_is_restarted_and_its_task_goes_on(
     assert "agent.suspected" not in system.trail
 
 
-def test_an_agent_that_answers_is_left_in_peace_however_slow_its_task():
+def test_a_responding_agent_with_a_slow_task_is_not_restarted():
     system = SmallSystem()
     system.submit("task.1")
     system.start("task.1", "agent.1")
@@ -113,7 +113,7 @@ def test_an_agent_that_answers_is_left_in_peace_however_slow_its_task():
     assert system.calls == []
 
 
-def test_a_silence_that_was_suspected_is_no_stall():
+def test_time_under_suspicion_is_not_a_stall():
     """It comes back at 30 s and tells of the same progress: it was not there to get on."""
     system = SmallSystem()
 
@@ -128,7 +128,7 @@ def test_a_silence_that_was_suspected_is_no_stall():
     assert short(system, "agent.suspected", "task.stalled") == [(15.0, "agent.suspected")]
 
 
-def test_progress_is_not_looked_at_where_nobody_asked_for_it():
+def test_progress_is_ignored_unless_configured():
     system = SmallSystem()
 
     async def story(supervisor: Supervisor) -> None:
@@ -142,13 +142,13 @@ def test_progress_is_not_looked_at_where_nobody_asked_for_it():
 
 
 # ---------------------------------------------------------------------------------------------------- deliveries
-def test_the_first_failed_send_is_an_alarm_unless_some_are_tolerated():
+def test_the_first_failed_send_is_reported_unless_some_are_tolerated():
     assert DeliveryWatch().failed("a|b")
     watch = DeliveryWatch(tolerated=2)
     assert [watch.failed("a|b") for _ in range(4)] == [False, False, True, True]
 
 
-def test_a_connection_that_was_whole_in_between_starts_anew_and_others_do_not_count():
+def test_a_successful_send_resets_the_count_of_its_connection_only():
     watch = DeliveryWatch(tolerated=1)
     assert not watch.failed("a|b")
     assert not watch.failed("a|c")
@@ -175,7 +175,7 @@ def test_a_connection_is_reported_with_the_nth_send_that_fails(failed_deliveries
     ]
 
 
-def test_a_connection_that_comes_back_by_itself_is_not_reported():
+def test_a_connection_that_recovers_by_itself_is_not_reported():
     system = SmallSystem()
 
     async def story(supervisor: Supervisor) -> None:
@@ -187,7 +187,7 @@ def test_a_connection_that_comes_back_by_itself_is_not_reported():
     assert system.trail == []
 
 
-def test_a_supervisor_that_does_not_run_refuses_what_it_would_lose():
+def test_a_stopped_supervisor_rejects_reports():
     supervisor = Supervisor({}, SmallSystem().ports)
     with pytest.raises(RuntimeError, match="does not run"):
         supervisor.delivery_failed("agents|queue", ("agents", "queue"), (), 0.0)
@@ -211,7 +211,7 @@ async def half_a_minute(supervisor: Supervisor) -> None:
 NO_DELAY = {"resource_failure": {"max_retries": 2, "retry_delay": 0}}
 
 
-def test_a_pool_is_suspected_with_the_probe_that_finds_units_out_and_cleared_with_the_one_that_does_not():
+def test_a_pool_is_suspected_and_cleared_by_probes():
     system = SmallSystem()
 
     async def story(supervisor: Supervisor) -> None:
@@ -226,7 +226,7 @@ def test_a_pool_is_suspected_with_the_probe_that_finds_units_out_and_cleared_wit
     assert [entry.value for entry in system.audit.entries if entry.event == "resource.suspected"] == [3.0]
 
 
-def test_a_blocked_task_of_which_nobody_told_is_found_by_a_probe():
+def test_a_probe_finds_a_blocked_task_that_was_not_reported():
     system = blocked_task()
     supervise(system, half_a_minute, conditions=NO_DELAY, detection={"resource_probe": "10s"})
     assert short(system, "recovery.opened", "recovery.verified") == [
@@ -236,13 +236,13 @@ def test_a_blocked_task_of_which_nobody_told_is_found_by_a_probe():
     assert system.queue == ["task.7"]
 
 
-def test_without_probes_it_is_not():
+def test_without_probes_a_blocked_task_is_not_found():
     system = blocked_task()
     supervise(system, half_a_minute, conditions=NO_DELAY)
     assert system.queue == []
 
 
-def test_one_that_is_being_recovered_is_not_recovered_twice():
+def test_a_task_in_recovery_is_not_recovered_twice():
     system = blocked_task()
 
     async def story(supervisor: Supervisor) -> None:
@@ -257,7 +257,7 @@ def test_one_that_is_being_recovered_is_not_recovered_twice():
     ]
 
 
-def test_who_failed_by_itself_who_runs_and_who_needs_another_pool_is_left_alone():
+def test_probes_skip_failed_running_and_unrelated_tasks():
     system = SmallSystem()
     system.units["cpu"] = system.available["cpu"] = 4
     system.failed("task.1", TaskStatus.FAILED, gpu=1)
@@ -270,7 +270,7 @@ def test_who_failed_by_itself_who_runs_and_who_needs_another_pool_is_left_alone(
     assert short(system, "recovery.") == []
 
 
-def test_a_probe_that_fails_is_on_record_and_the_next_one_comes():
+def test_a_failed_probe_is_recorded_and_probing_continues():
     system = blocked_task()
     system.raises["inspect"] = TimeoutError("no answer")
 
@@ -287,18 +287,18 @@ def test_a_probe_that_fails_is_on_record_and_the_next_one_comes():
 
 
 # ------------------------------------------------------------------------------------------------- configuration
-def test_a_stall_shorter_than_a_heartbeat_is_refused():
+def test_a_stall_limit_below_the_heartbeat_interval_is_rejected():
     with pytest.raises(ValidationError, match="stalled_after is to be longer than heartbeat_interval"):
         DetectionConfig(heartbeat_interval=5, stalled_after=5)
 
 
-def test_the_patience_with_an_agent_that_beats_as_it_should():
+def test_timeout_for_an_agent_with_regular_heartbeats():
     assert patience_with_regular_beats(DetectionConfig()) == 15.0
     assert patience_with_regular_beats(DetectionConfig(detector="perfect")) == 0.0
     assert patience_with_regular_beats(DetectionConfig(detector="phi_accrual")) == pytest.approx(5 + 5.612 * 1.25, 1e-3)
 
 
-def test_a_supervisor_with_phi_accrual_suspects_by_the_rhythm():
+def test_a_supervisor_with_phi_accrual_adapts_to_the_heartbeat_rhythm():
     system = SmallSystem()
     system.up["agent.1"] = False
 
@@ -314,7 +314,7 @@ def test_a_supervisor_with_phi_accrual_suspects_by_the_rhythm():
     assert at == pytest.approx(19 + 1 + 0.1 * 5.612, abs=1e-3)
 
 
-def test_halted_tasks_are_the_stores_to_tell():
+def test_halted_tasks_are_read_from_the_store():
     system = SmallSystem()
     for number in range(4):
         system.failed(f"task.{number}", TaskStatus.BLOCKED if number % 2 else TaskStatus.FAILED)

@@ -18,7 +18,7 @@ DEVIATIONS = st.floats(0.001, 100)
 
 
 # -------------------------------------------------------------------------------------------------- the formula
-def test_a_silence_of_the_mean_has_even_odds():
+def test_phi_at_the_mean_silence_is_log10_of_two():
     assert phi(5.0, 5.0, 1.0) == pytest.approx(log10(2))
 
 
@@ -28,34 +28,34 @@ def test_phi_is_the_logarithm_of_the_odds_of_a_longer_gap(z):
 
 
 @given(threshold=THRESHOLDS, mean=MEANS, deviation=DEVIATIONS)
-def test_patience_is_the_inverse_of_phi(threshold, mean, deviation):
+def test_timeout_is_the_inverse_of_phi(threshold, mean, deviation):
     assert phi(patience(threshold, mean, deviation), mean, deviation) == pytest.approx(threshold, rel=1e-6)
 
 
 @given(one=st.floats(0, 1e4), more=st.floats(0, 1e4), mean=MEANS, deviation=DEVIATIONS)
-def test_suspicion_never_shrinks(one, more, mean, deviation):
+def test_phi_is_monotonic_in_the_silence(one, more, mean, deviation):
     assert phi(one + more, mean, deviation) >= phi(one, mean, deviation) - 1e-9
     assert phi(one + more, mean, deviation) < inf
 
 
 @given(one=THRESHOLDS, more=st.floats(0, 100), mean=MEANS, deviation=DEVIATIONS)
-def test_a_higher_threshold_bears_more(one, more, mean, deviation):
+def test_a_higher_threshold_gives_a_longer_timeout(one, more, mean, deviation):
     other = min(300.0, one + more)
     assert patience(other, mean, deviation) >= patience(one, mean, deviation)
 
 
-def test_a_threshold_of_eight_bears_five_and_a_half_deviations():
+def test_threshold_eight_corresponds_to_five_and_a_half_deviations():
     """One in 10⁸: the quantile of the standard normal distribution is 5.612."""
     assert patience(8.0, 10.0, 1.0) == pytest.approx(15.612, abs=1e-3)
 
 
-def test_where_the_odds_underflow_the_expansion_goes_on_from_the_formula():
+def test_the_tail_expansion_continues_the_formula_where_odds_underflow():
     assert phi(36.999999, 0.0, 1.0) == pytest.approx(phi(37.000001, 0.0, 1.0), rel=1e-5)
 
 
 # ---------------------------------------------------------------------------------------------------- the window
 @given(gaps=st.lists(st.floats(0.001, 1000), min_size=1, max_size=60), size=st.integers(2, 10))
-def test_mean_and_deviation_are_those_of_the_last_gaps(gaps, size):
+def test_mean_and_deviation_are_over_the_last_gaps(gaps, size):
     arrivals = Arrivals(size, 4.0)
     for gap in gaps:
         arrivals.add(gap)
@@ -64,12 +64,12 @@ def test_mean_and_deviation_are_those_of_the_last_gaps(gaps, size):
     assert arrivals.deviation == pytest.approx(pstdev(last), rel=1e-4, abs=1e-4)
 
 
-def test_before_there_is_a_gap_the_interval_and_a_quarter_of_it_stand_for_them():
+def test_without_gaps_the_interval_and_a_quarter_of_it_are_used():
     arrivals = Arrivals(1000, 8.0)
     assert (arrivals.mean, arrivals.deviation) == (8.0, 2.0)
 
 
-def test_a_million_gaps_leave_no_rounding_error_behind():
+def test_a_million_gaps_accumulate_no_rounding_error():
     arrivals = Arrivals(100, 1.0)
     for number in range(100_000):
         arrivals.add(1e6 if number < 50 else 1.0 + (number % 2) * 1e-3)
@@ -109,24 +109,24 @@ Z8 = -NormalDist().inv_cdf(1e-8)
 """Deviations that a threshold of 8 bears."""
 
 
-def test_an_agent_that_never_beats_is_judged_by_the_interval():
+def test_an_agent_without_heartbeats_is_judged_by_the_configured_interval():
     assert watched([]) == [(round(5 + Z8 * 1.25, 6), "a suspected")]
 
 
-def test_a_regular_agent_is_suspected_soon_after_its_next_beat_is_due():
+def test_a_regular_agent_is_suspected_soon_after_a_missed_heartbeat():
     """The first two gaps of the window are estimates; when they have gone, the least deviation remains."""
     (at, what), *others = watched(regular(5.0, 20), window=10)
     assert (at, what) == (round(95 + 5 + Z8 * 0.1, 6), "a suspected")
     assert not others
 
 
-def test_an_irregular_agent_is_borne_with_for_longer():
+def test_an_irregular_agent_has_a_longer_timeout():
     irregular = [5.0 * number + (2.0 if number % 2 else 0.0) for number in range(20)]
     (at, _), *_ = watched(irregular, window=10)
     assert at == pytest.approx(irregular[-1] + 5 + Z8 * 2.0, abs=0.5)
 
 
-def test_a_higher_threshold_and_a_pause_bear_more():
+def test_threshold_and_pause_lengthen_the_timeout():
     beats = regular(5.0, 20)
     (usual, _), *_ = watched(beats, window=10)
     (strict, _), *_ = watched(beats, window=10, threshold=12.0)
@@ -135,26 +135,26 @@ def test_a_higher_threshold_and_a_pause_bear_more():
     assert paused == pytest.approx(usual + 3.0)
 
 
-def test_when_an_agent_becomes_regular_the_deadline_comes_forward():
+def test_the_deadline_moves_earlier_when_an_agent_becomes_regular():
     """Its long patience from the beginning would last until 12 s, but it has beaten every second since."""
     beats = [float(number) for number in range(1, 7)]
     (at, _), *_ = watched(beats, window=4)
     assert at == pytest.approx(6 + 1 + Z8 * 0.1, abs=1e-3)
 
 
-def test_a_silence_that_was_suspected_is_not_held_against_the_agent():
+def test_a_suspected_silence_is_not_added_to_the_window():
     beats = [*regular(5.0, 20), 150.0, 155.0, 160.0]
     said = watched(beats, window=10)
     assert [what for _, what in said] == ["a suspected", "a cleared", "a suspected"]
     assert said[-1][0] == pytest.approx(160 + 5 + Z8 * 0.1, abs=1e-6)
 
 
-def test_with_a_poll_it_looks_at_its_multiples_only():
+def test_a_polling_detector_checks_only_at_multiples_of_the_interval():
     (at, _), *_ = watched(regular(5.0, 20), window=10, poll=10.0)
     assert at == 110.0
 
 
-def test_an_answer_to_a_probe_is_a_sign_of_life_and_no_part_of_the_rhythm():
+def test_a_probe_response_clears_the_suspicion_and_is_not_a_gap():
     said = []
 
     async def story():

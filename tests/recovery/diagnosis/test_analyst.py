@@ -63,7 +63,7 @@ def words(analysis: Analysis) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------ what is observed
-def test_a_running_task_whose_agent_does_not_answer_is_stalled():
+def test_a_running_task_on_a_silent_agent_is_stalled():
     system = running()
     system.up["agent.0"] = False
     found = analyze(system, unreported("task.7"))
@@ -75,7 +75,7 @@ def test_a_running_task_whose_agent_does_not_answer_is_stalled():
     assert found.scenario == AGENT
 
 
-def test_a_running_task_whose_agent_cannot_be_reached_is_cut_off():
+def test_a_running_task_on_an_unreachable_agent_is_disconnected():
     system = running()
     system.unreachable = ["agent.0"]
     found = analyze(system, unreported("task.7"))
@@ -83,7 +83,7 @@ def test_a_running_task_whose_agent_cannot_be_reached_is_cut_off():
     assert found.scenario == LINK
 
 
-def test_a_pool_without_some_units_is_degraded_and_unavailable_to_whom_it_fails():
+def test_a_pool_short_of_units_is_degraded_or_unavailable_by_demand():
     """One of four units is out of service and two are taken: one is left, which is enough for one."""
     system = failed(TaskStatus.BLOCKED)
     system.available["gpu"] = 3
@@ -96,39 +96,39 @@ def test_a_pool_without_some_units_is_degraded_and_unavailable_to_whom_it_fails(
     ]
 
 
-def test_a_pool_with_all_its_units_in_service_is_well_however_busy():
+def test_a_fully_busy_pool_with_all_units_in_service_is_healthy():
     system = failed()
     system.held["others"] = {"gpu": 4}
     assert words(analyze(system, unreported("task.7"))) == ["task.7 task_status failed", "task.7 error_code present"]
 
 
-def test_what_is_seen_takes_the_place_of_what_was_reported_of_the_same():
+def test_an_observation_replaces_the_reported_value_of_the_same_symptom():
     system = failed(TaskStatus.BLOCKED)
     assert "task.7 task_status failed" not in words(analyze(system, incident_of("task.7")))
 
 
-def test_what_was_reported_and_is_over_counts_all_the_same():
+def test_a_reported_symptom_that_has_passed_still_counts():
     """The pool is well again by the time that the task's retry is due."""
     found = analyze(failed(TaskStatus.BLOCKED), incident_of("task.7", FailureKind.RESOURCE))
     assert (found.scenario, found.confidence) == (RESOURCE, pytest.approx(2 / 3))
 
 
 # ------------------------------------------------------------------------------------------------ two at once
-def test_a_task_that_fails_by_itself_while_its_pool_fails_is_no_resource_failure():
+def test_a_task_failure_during_a_pool_failure_is_an_execution_failure():
     system = failed()
     system.available["gpu"] = 0
     found = analyze(system, incident_of("task.7"))
     assert (found.scenario, [each.scenario for each in found.candidates]) == (EXECUTION, [EXECUTION, RESOURCE])
 
 
-def test_a_blocked_task_with_an_error_and_leftovers_is_no_execution_failure():
+def test_a_blocked_task_with_an_error_ranks_as_a_resource_failure():
     system = failed(TaskStatus.BLOCKED)
     system.available["gpu"], system.held["task.7"] = 1, {"gpu": 1}
     found = analyze(system, incident_of("task.7", FailureKind.RESOURCE))
     assert (found.scenario, [each.scenario for each in found.candidates]) == (RESOURCE, [RESOURCE, EXECUTION])
 
 
-def test_an_agent_that_dies_while_its_network_is_cut_is_told_from_one_that_was_only_cut_off():
+def test_a_dead_agent_behind_a_partition_is_distinguished_from_a_disconnected_one():
     """The cut is certain and comes first; whether the agent lives shows once it can be reached again."""
 
     def story(dies: bool) -> tuple[list[str], list[Outcome]]:
@@ -155,7 +155,7 @@ def with_disk_failure(*diagnosis: dict[str, Any], execution: bool = True) -> Run
     return Runbook.model_validate(data)
 
 
-def test_diagnoses_decide_between_entries_of_which_as_much_was_seen():
+def test_diagnoses_break_ties_between_equally_supported_entries():
     """1 of 2 is seen of each. A log line and no units held: (1 + 1 - 1) / 4. No pool is ill, twice: (1 - 2/2) / 3."""
     system = failed()
     system.log = [("/var/log/tasks/7", "ERROR E1 task.7")]
@@ -170,14 +170,14 @@ def test_diagnoses_decide_between_entries_of_which_as_much_was_seen():
     assert found.scenario == EXECUTION
 
 
-def test_a_log_line_of_another_task_confirms_nothing():
+def test_a_log_line_of_another_task_is_no_evidence():
     system = failed()
     system.log = [("/var/log/tasks/70", "ERROR E1 task.70"), ("/var/log/agents/0", "ERROR task.7")]
     found = analyze(system, incident_of("task.7"), with_disk_failure(*CHECK_POOLS))
     assert found.diagnosis["check_logs"] is False
 
 
-def test_no_diagnosis_is_made_for_what_is_certain():
+def test_no_diagnosis_runs_when_the_entry_is_certain():
     for system, incident in (
         (failed(), incident_of("task.7")),
         (failed(TaskStatus.BLOCKED), incident_of("task.7", FailureKind.RESOURCE)),
@@ -185,20 +185,20 @@ def test_no_diagnosis_is_made_for_what_is_certain():
         assert analyze(system, incident).diagnosis == {}
 
 
-def test_no_diagnosis_is_made_of_which_the_arguments_are_unknown():
+def test_a_diagnosis_with_unknown_arguments_is_skipped():
     system = SmallSystem()
     system.failed("task.7")  # needs no pool: there is none to look at
     found = analyze(system, incident_of("task.7"), with_disk_failure(*CHECK_POOLS, execution=False))
     assert found.diagnosis == {}
 
 
-def test_what_no_diagnosis_tells_apart_is_ambiguous():
+def test_entries_that_no_diagnosis_separates_are_ambiguous():
     found = analyze(failed(), incident_of("task.7"), with_disk_failure(execution=False))
     assert (found.scenario, found.ambiguous) == (None, (EXECUTION, DISK))
     assert found.verdict == f"ambiguous: {EXECUTION} or {DISK}"
 
 
-def test_what_is_ambiguous_is_left_alone_and_goes_to_an_operator_with_its_analysis():
+def test_an_ambiguous_failure_is_escalated_with_its_analysis():
     system = failed()
     engine = RecoveryEngine({}, system.ports, runbook=with_disk_failure(execution=False))
 
@@ -216,7 +216,7 @@ def test_what_is_ambiguous_is_left_alone_and_goes_to_an_operator_with_its_analys
 
 
 # ------------------------------------------------------------------------------------------------ on record
-def test_the_trail_explains_each_analysis():
+def test_the_audit_trail_explains_each_analysis():
     system = failed()
     recover(system, incident_of("task.7"))
     (analyzed,) = (each for each in system.audit.entries if each.event == "recovery.analyzed")
@@ -231,7 +231,7 @@ def test_the_trail_explains_each_analysis():
 
 # ------------------------------------------------------------------------------------------------ who is well
 @pytest.mark.parametrize("moved_to", ["agent.1", None])
-def test_a_task_that_goes_on_since_it_was_reported_is_left_in_peace(moved_to):
+def test_a_task_that_resumed_after_its_report_is_not_touched(moved_to):
     system = failed()
     system.queue.append("task.7")  # the queue has delivered it again before the report was heard
     if moved_to is None:
@@ -243,7 +243,7 @@ def test_a_task_that_goes_on_since_it_was_reported_is_left_in_peace(moved_to):
     assert system.calls == []
 
 
-def test_a_task_that_is_stalled_on_a_dead_agent_goes_on():
+def test_a_stalled_task_on_a_dead_agent_is_recovered():
     system = running()
     system.up["agent.0"] = False
     assert recover(system, unreported("task.7")) == [Outcome.VERIFIED]
@@ -251,7 +251,7 @@ def test_a_task_that_is_stalled_on_a_dead_agent_goes_on():
     assert not system.store.is_current("task.7", 1)
 
 
-def test_a_stalled_task_that_was_reported_is_not_left_to_its_own_recovery():
+def test_a_reported_stalled_task_is_recovered_by_its_own_incident():
     """It has an incident of its own, which is this one."""
     system = running()
     system.up["agent.0"] = False
@@ -264,7 +264,7 @@ def test_a_stalled_task_that_was_reported_is_not_left_to_its_own_recovery():
     assert system.queue == ["task.7"]
 
 
-def test_a_task_on_an_agent_that_was_cut_off_keeps_its_attempt():
+def test_a_task_on_a_disconnected_agent_keeps_its_attempt():
     system = running()
     system.unreachable = ["agent.0"]
     system.before["reset"] = system.unreachable.clear
@@ -274,7 +274,7 @@ def test_a_task_on_an_agent_that_was_cut_off_keeps_its_attempt():
     assert system.calls[0] == ("reset", ("core", "agent.0"))
 
 
-def test_an_agent_that_wakes_up_before_its_restart_keeps_its_tasks():
+def test_an_agent_that_responds_before_its_restart_keeps_its_tasks():
     system = running()
     system.up["agent.0"] = False
 
@@ -299,7 +299,7 @@ def dying_again(system: SmallSystem) -> None:
     system.before["health"] = change
 
 
-def test_an_agent_that_was_left_in_peace_and_dies_again_loses_its_tasks_then():
+def test_an_agent_that_responded_and_then_died_loses_its_tasks():
     system = running()
     dying_again(system)
     engine, incident = RecoveryEngine({}, system.ports), incident_of("agent.0", FailureKind.AGENT)
@@ -314,7 +314,7 @@ def test_an_agent_that_was_left_in_peace_and_dies_again_loses_its_tasks_then():
     assert system.queue == ["task.7"]
 
 
-def test_an_agent_that_was_left_in_peace_and_is_given_up_loses_its_tasks_then():
+def test_an_agent_that_responded_and_is_escalated_loses_its_tasks():
     system = running()
     dying_again(system)
     engine, incident = RecoveryEngine({}, system.ports), incident_of("agent.0", FailureKind.AGENT)
@@ -328,7 +328,7 @@ def test_an_agent_that_was_left_in_peace_and_is_given_up_loses_its_tasks_then():
     assert system.queue == ["task.7"]
 
 
-def test_the_tasks_of_a_restarted_agent_are_taken_over_though_the_first_try_failed_half_way():
+def test_tasks_of_a_restarted_agent_are_taken_over_after_a_partial_try():
     system = running()
     system.up["agent.0"] = False
     system.raises["enqueue"] = ConnectionError("queue is away")
@@ -343,7 +343,7 @@ def test_the_tasks_of_a_restarted_agent_are_taken_over_though_the_first_try_fail
     assert system.queue == ["task.7"]
 
 
-def test_a_healthy_task_is_left_in_peace_whatever_a_report_says():
+def test_a_healthy_task_is_not_touched_despite_a_report():
     system = running()
     symptoms = tuple(
         Symptom(name, value, "task.7") for entry in documented().task_failures.values() for name, value in entry.pairs()

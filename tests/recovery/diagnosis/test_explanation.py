@@ -13,7 +13,7 @@ POOL = Candidate(
 )
 
 
-def test_one_that_nothing_comes_near():
+def test_one_unmatched_entry():
     analysis = Analysis(
         FAILURE, TASK.scenario, TASK.confidence, (FAILED, ERROR), Impact(tasks=("task.7",)), candidates=(TASK,)
     )
@@ -26,7 +26,7 @@ def test_one_that_nothing_comes_near():
     )
 
 
-def test_one_that_a_diagnosis_decided():
+def test_one_entry_decided_by_a_diagnosis():
     analysis = Analysis(
         FAILURE,
         TASK.scenario,
@@ -53,7 +53,7 @@ def test_one_that_a_diagnosis_decided():
     )
 
 
-def test_two_that_nothing_tells_apart():
+def test_two_ambiguous_entries_without_a_diagnosis():
     names = (TASK.scenario, POOL.scenario)
     analysis = Analysis(FAILURE, None, 0.5, (FAILED,), Impact(), candidates=(TASK, POOL), ambiguous=names)
     assert analysis.verdict == "ambiguous: task_failures.execution_failure or task_failures.resource_failure"
@@ -63,21 +63,21 @@ def test_two_that_nothing_tells_apart():
     )
 
 
-def test_two_that_the_diagnoses_did_not_tell_apart():
+def test_two_ambiguous_entries_despite_diagnoses():
     analysis = Analysis(
         FAILURE, None, 0.5, (FAILED,), Impact(), {"a": True}, candidates=(TASK, POOL), ambiguous=("one", "other")
     )
     assert "It is one or other: a did not tell them apart, and an operator has to look." in explain(analysis)
 
 
-def test_nothing_documented():
+def test_no_documented_entry():
     assert explain(Analysis(FAILURE, None, 0.0, (), Impact())) == (
         "task.7 was reported at 12.5 s as task_failure. Nothing was observed. Nothing documented looks like this. "
         "An operator has to look."
     )
 
 
-def test_one_with_as_much_against_it_as_for_it():
+def test_one_entry_with_equal_evidence_for_and_against():
     doubtful = Candidate("task_failures.execution_failure", 0.0, ("error_code: present",), ("task_status: failed",))
     analysis = Analysis(FAILURE, None, 0.0, (ERROR,), Impact(), candidates=(doubtful,))
     assert explain(analysis).endswith("What speaks against it weighs as much: an operator has to look.")

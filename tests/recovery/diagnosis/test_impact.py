@@ -23,7 +23,7 @@ def impact(system: SmallSystem, subject: str, kind: FailureKind, **info: object)
     return run(impact_of(failure_of(subject, kind, **info), system.ports))
 
 
-def test_a_failed_task_that_holds_nothing_hits_nobody_else():
+def test_a_failed_task_without_resources_affects_no_other_task():
     system = busy()
     system.fail("task.1")
     system.held.pop("task.1")
@@ -33,7 +33,7 @@ def test_a_failed_task_that_holds_nothing_hits_nobody_else():
     )
 
 
-def test_a_failed_task_hits_those_who_wait_for_what_it_holds():
+def test_a_failed_task_affects_waiters_for_its_resources():
     system = busy()
     system.fail("task.1")
     system.waiting_for["gpu"] = ["task.8", "task.9"]
@@ -41,7 +41,7 @@ def test_a_failed_task_hits_those_who_wait_for_what_it_holds():
     assert found.downstream == Impact(tasks=("task.8", "task.9"))
 
 
-def test_a_failing_pool_hits_all_who_hold_or_await_its_units():
+def test_a_failing_pool_affects_holders_and_waiters():
     system = busy()
     system.fail("task.1", TaskStatus.BLOCKED)
     system.available["gpu"] = 3
@@ -50,7 +50,7 @@ def test_a_failing_pool_hits_all_who_hold_or_await_its_units():
     assert found == Impact(("task.1",), ("agent.0",), ("gpu",), downstream=Impact(tasks=("task.2", "task.8")))
 
 
-def test_an_agent_hits_its_tasks_and_those_who_wait_for_what_they_hold():
+def test_an_agent_affects_its_tasks_and_waiters_for_their_resources():
     system = busy()
     system.waiting_for["gpu"] = ["task.8"]
     assert impact(system, "agent.0", FailureKind.AGENT) == Impact(
@@ -58,11 +58,11 @@ def test_an_agent_hits_its_tasks_and_those_who_wait_for_what_they_hold():
     )
 
 
-def test_an_idle_agent_hits_itself_alone():
+def test_an_idle_agent_affects_only_itself():
     assert impact(SmallSystem(), "agent.0", FailureKind.AGENT) == Impact(agents=("agent.0",))
 
 
-def test_a_connection_hits_the_agents_behind_it_and_their_tasks():
+def test_a_connection_affects_the_agents_behind_it_and_their_tasks():
     system = busy()
     system.submit("task.3")
     assert impact(system, "agents|queue", FailureKind.COMMUNICATION, **LINK) == Impact(
@@ -70,7 +70,7 @@ def test_a_connection_hits_the_agents_behind_it_and_their_tasks():
     )
 
 
-def test_behind_a_blocked_queue_wait_those_in_its_line():
+def test_a_blocked_queue_affects_its_queued_tasks():
     system = SmallSystem()
     system.submit("task.3")
     system.blocked = True
@@ -78,7 +78,7 @@ def test_behind_a_blocked_queue_wait_those_in_its_line():
     assert found.downstream == Impact(tasks=("task.3",))
 
 
-def test_without_a_topology_impact_is_what_the_other_ports_tell():
+def test_without_a_topology_impact_comes_from_the_other_ports():
     system = busy()
     system.fail("task.1")
     system.waiting_for["gpu"] = ["task.8"]

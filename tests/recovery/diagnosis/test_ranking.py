@@ -39,21 +39,21 @@ NETWORK = looks("verify_network_status", "endpoints")
 # ------------------------------------------------------------------------------------------------ the formula
 @pytest.mark.parametrize("name", ENTRIES)
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_what_is_seen_of_an_entry_and_of_no_other_counts_by_its_share(name, count):
+def test_distinguishing_symptoms_count_by_their_share(name, count):
     for symptoms in combinations([": ".join(pair) for pair in ENTRIES[name].pairs()], count):
         assert confidences(ENTRIES, *symptoms) == {name: pytest.approx(count / 3)}
 
 
-def test_nothing_seen_is_nothing_considered():
+def test_without_symptoms_there_are_no_candidates():
     assert rank(ENTRIES, ()) == ()
     assert rank(ENTRIES, seen("moon: full")) == ()
 
 
-def test_seen_twice_counts_once():
+def test_a_repeated_symptom_counts_once():
     assert confidences(ENTRIES, "error_code: present", "error_code: present") == {EXECUTION: pytest.approx(1 / 3)}
 
 
-def test_what_was_seen_otherwise_counts_against_an_entry():
+def test_a_contradicting_symptom_lowers_the_confidence():
     """Blocked is what a resource failure says, and not what a failed execution does: (1 - 1 of 3), and 1 of 3."""
     assert rank(ENTRIES, seen("task_status: blocked", "error_code: present")) == (
         Candidate(RESOURCE, pytest.approx(1 / 3), seen=("task_status: blocked",)),
@@ -61,23 +61,23 @@ def test_what_was_seen_otherwise_counts_against_an_entry():
     )
 
 
-def test_confidence_is_never_below_zero():
+def test_confidence_is_never_negative():
     entries = {"a": entry("x: 1", "y: 1", "z: 1")}
     assert confidences(entries, "x: 1", "y: 2", "z: 2") == {"a": 0}
 
 
-def test_what_many_entries_list_tells_less():
+def test_a_symptom_of_many_entries_weighs_less():
     """`x` is on both lists and weighs 1/2, `y` is on one and weighs 1: 0.5 / 1.5 without it, 1.5 / 1.5 with it."""
     entries = {"a": entry("x: 1", "y: 1"), "b": entry("x: 1", "z: 1")}
     assert confidences(entries, "x: 1") == {"a": pytest.approx(1 / 3), "b": pytest.approx(1 / 3)}
     assert confidences(entries, "x: 1", "y: 1") == {"a": 1, "b": pytest.approx(1 / 3)}
 
 
-def test_an_entry_that_lists_two_values_is_not_refuted_by_either():
+def test_an_entry_with_two_values_is_refuted_by_neither():
     assert confidences({"a": entry("x: 1", "x: 2")}, "x: 1") == {"a": 0.5}
 
 
-def test_a_diagnosis_is_one_more_symptom():
+def test_a_diagnosis_counts_as_one_more_symptom():
     """One of two symptoms seen: 1/2; confirmed once: 2/3; refuted once: 0/3; one of each: 1/4."""
     entries = {"a": entry("x: 1", "y: 1", diagnosis=(HEALTH, LOGS))}
     for verdicts, expected in (
@@ -91,14 +91,14 @@ def test_a_diagnosis_is_one_more_symptom():
     assert (candidate.confirmed, candidate.refuted) == ((HEALTH.name,), (LOGS.name,))
 
 
-def test_the_likeliest_comes_first_and_equals_in_the_order_of_the_runbook():
+def test_candidates_are_sorted_by_confidence_then_runbook_order():
     entries = {name: entry(f"{name}: 1", f"{name}{name}: 1") for name in "abc"}
     found = rank(entries, seen("c: 1", "a: 1", "b: 1", "bb: 1"))
     assert [each.scenario for each in found] == ["b", "a", "c"]
 
 
 @given(st.lists(st.sampled_from([f"{name}: {value}" for name in "wxyz" for value in "12"]), max_size=6))
-def test_confidence_is_a_share_and_the_order_of_what_was_seen_does_not_matter(words):
+def test_confidence_is_between_0_and_1_and_independent_of_symptom_order(words):
     entries = {"a": entry("w: 1", "x: 1", "y: 1"), "b": entry("w: 1", "z: 2"), "c": entry("x: 2", "y: 2", "z: 2")}
     found = rank(entries, seen(*words))
     assert all(0 <= each.confidence <= 1 for each in found)
@@ -110,26 +110,26 @@ def likely(*confidences: float) -> tuple[Candidate, ...]:
     return tuple(Candidate(name, confidence) for name, confidence in zip("abc", confidences, strict=False))
 
 
-def test_one_that_leads_clearly_is_alone():
+def test_a_clear_leader_is_the_only_candidate():
     assert [each.scenario for each in left(likely(0.9, 0.9 - CERTAIN_LEAD, 0.1))] == ["a"]
 
 
-def test_those_close_to_the_lead_are_left():
+def test_candidates_close_to_the_leader_remain():
     assert [each.scenario for each in left(likely(0.9, 0.8, 0.1))] == ["a", "b"]
 
 
-def test_what_has_as_much_against_it_as_for_it_is_not_left():
+def test_an_entry_with_equal_evidence_for_and_against_is_dropped():
     assert left(likely(0.0)) == ()
     assert [each.scenario for each in left(likely(0.1, 0.0))] == ["a"]
 
 
 # ------------------------------------------------------------------------------------------------ which diagnoses
-def test_a_diagnosis_that_all_candidates_share_tells_nothing():
+def test_a_diagnosis_shared_by_all_candidates_is_not_informative():
     entries = {"a": entry("x: 1", diagnosis=(HEALTH, LOGS)), "b": entry("y: 1", diagnosis=(NETWORK, LOGS))}
     assert discriminating(entries, likely(0.5, 0.5)) == [("a", HEALTH), ("b", NETWORK)]
 
 
-def test_the_same_command_for_other_values_is_another_diagnosis():
+def test_a_command_with_other_arguments_is_another_diagnosis():
     tasks, agents = (
         Instruction(name="logs", command="check_logs", args=("path", "pattern"), values={"path": path, "pattern": "E"})
         for path in ("/tasks/", "/agents/")

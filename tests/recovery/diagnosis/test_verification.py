@@ -25,21 +25,21 @@ def verified(system: SmallSystem) -> bool:
     return run(RecoveryVerification({}, system.ports).verify_recovery("task.1"))
 
 
-def test_a_task_that_waits_in_the_queue_is_recovered():
+def test_a_queued_task_is_verified():
     assert verified(queued())
 
 
-def test_a_task_that_is_queued_by_name_only_is_not():
+def test_a_task_queued_only_by_status_is_not_verified():
     system = queued()
     system.queue.clear()
     assert not verified(system)
 
 
-def test_a_task_that_runs_is_recovered():
+def test_a_running_task_is_verified():
     assert verified(running())
 
 
-def test_a_task_whose_attempt_is_void_is_not():
+def test_a_task_with_a_fenced_attempt_is_not_verified():
     system = running()
     system.store.fence("task.1")
     assert not verified(system)
@@ -53,27 +53,27 @@ class CommitsWhenAsked(MemoryTaskStore):
         return super().is_current(task_id, epoch)
 
 
-def test_a_task_that_is_completed_while_it_is_verified_is_recovered():
+def test_a_task_completed_during_verification_is_verified():
     system = SmallSystem(CommitsWhenAsked())
     system.submit("task.1", gpu=2)
     system.start("task.1")
     assert verified(system)
 
 
-def test_a_task_that_runs_nowhere_is_not():
+def test_a_running_task_without_an_agent_is_not_verified():
     system = running()
     system.running.clear()
     assert not verified(system)
 
 
 @pytest.mark.parametrize("status", [TaskStatus.FAILED, TaskStatus.BLOCKED])
-def test_a_halted_task_is_not(status):
+def test_a_halted_task_is_not_verified(status):
     system = running()
     system.fail("task.1", status)
     assert not verified(system)
 
 
-def test_a_completed_task_is_recovered_once_it_holds_nothing():
+def test_a_completed_task_is_verified_once_it_holds_no_resources():
     system = running()
     system.store.commit("task.1", 1)
     assert not verified(system)
@@ -81,24 +81,24 @@ def test_a_completed_task_is_recovered_once_it_holds_nothing():
     assert verified(system)
 
 
-def test_an_escalated_task_is_not():
+def test_an_escalated_task_is_not_verified():
     system = queued()
     system.store.escalate("task.1", "enough")
     assert not verified(system)
 
 
 @pytest.mark.parametrize(("held", "good"), [({}, True), ({"gpu": 2}, True), ({"gpu": 3}, False), ({"disk": 1}, False)])
-def test_a_task_may_hold_what_it_needs_and_no_more(held, good):
+def test_a_task_holding_more_than_it_needs_is_not_verified(held, good):
     system = queued()
     system.held["task.1"] = held
     assert verified(system) is good
 
 
-def test_an_unknown_task_is_not():
+def test_an_unknown_task_is_not_verified():
     assert not verified(SmallSystem())
 
 
-def test_what_cannot_be_verified_is_not_and_that_is_on_record():
+def test_an_error_during_verification_is_recorded_as_not_verified():
     system = queued()
     system.raises["inspect"] = TimeoutError("no answer")
     assert not verified(system)
@@ -109,24 +109,24 @@ def verified_agent(system: SmallSystem) -> bool:
     return run(RecoveryVerification({}, system.ports).verify_agent("agent.0", ("task.1", "task.9")))
 
 
-def test_an_agent_is_recovered_when_it_responds_and_its_tasks_are_somebodys():
+def test_an_agent_is_verified_when_it_responds_and_its_tasks_have_owners():
     assert verified_agent(queued())
     assert verified_agent(running())
 
 
-def test_an_agent_that_does_not_respond_is_not():
+def test_an_unresponsive_agent_is_not_verified():
     system = queued()
     system.up["agent.0"] = False
     assert not verified_agent(system)
 
 
-def test_an_agent_whose_task_is_nobodys_is_not():
+def test_an_agent_with_an_unassigned_task_is_not_verified():
     system = queued()
     system.queue.clear()
     assert not verified_agent(system)
 
 
-def test_a_task_that_is_over_or_has_a_recovery_of_its_own_is_not_the_agents():
+def test_finished_tasks_and_tasks_in_recovery_do_not_block_the_agent():
     over, halted = running(), running()
     over.store.commit("task.1", 1)
     halted.fail("task.1")
@@ -143,7 +143,7 @@ def test_a_task_that_is_over_or_has_a_recovery_of_its_own_is_not_the_agents():
         ([], True, (), True),  # nobody spoke of a queue
     ],
 )
-def test_a_connection_is_recovered_with_its_endpoints_and_queues(broken, blocked, queues, good):
+def test_a_connection_is_verified_with_its_endpoints_and_queues(broken, blocked, queues, good):
     system = SmallSystem()
     system.broken_links, system.blocked = broken, blocked
     assert run(RecoveryVerification({}, system.ports).verify_link(("a", "b"), queues)) is good

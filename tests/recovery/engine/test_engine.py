@@ -50,7 +50,7 @@ def broken_link() -> SmallSystem:
 
 
 # ------------------------------------------------------------------------------------------------ the four failures
-def test_a_failed_task_is_cleaned_up_restored_and_queued_again():
+def test_a_failed_task_is_cleaned_up_restored_and_requeued():
     system = failed_task()
     assert recover(system, "task.7", FailureKind.TASK) is Outcome.VERIFIED
     assert system.trail == [
@@ -71,7 +71,7 @@ def test_a_failed_task_is_cleaned_up_restored_and_queued_again():
     assert system.store.status("task.7") is TaskStatus.QUEUED
 
 
-def test_a_blocked_task_gets_new_resources_and_goes_on():
+def test_a_blocked_task_gets_new_resources_and_continues():
     system = blocked_task()
     system.held["task.7"] = {"gpu": 1}  # what is left of its two
     assert recover(system, "task.7", FailureKind.RESOURCE, resource_ids=("gpu",)) is Outcome.VERIFIED
@@ -90,7 +90,7 @@ def test_a_blocked_task_gets_new_resources_and_goes_on():
     assert system.calls[-1] == ("resume", "task.7", {"gpu": 2})
 
 
-def test_a_dead_agent_is_restarted_and_its_tasks_go_on():
+def test_a_dead_agent_is_restarted_and_its_tasks_continue():
     system = dead_agent()
     assert recover(system, "agent.0", FailureKind.AGENT) is Outcome.VERIFIED
     assert [(entry.subject, entry.event, entry.detail) for entry in system.audit.entries] == [
@@ -110,7 +110,7 @@ def test_a_dead_agent_is_restarted_and_its_tasks_go_on():
     assert system.held == {}
 
 
-def test_a_broken_connection_is_reset_and_its_messages_are_sent_again():
+def test_a_broken_connection_is_reset_and_its_messages_are_replayed():
     system = broken_link()
     assert recover(system, "agent.0-queue", FailureKind.COMMUNICATION, **LINK) is Outcome.VERIFIED
     assert system.trail == [
@@ -133,7 +133,7 @@ def analyze(system: SmallSystem, subject: str, kind: FailureKind, **info) -> Ana
     return run(engine._analyze_failure(Incident(0, failure_of(subject, kind, **info), 0.0)))
 
 
-def test_the_analysis_says_what_was_seen_and_whom_it_touches():
+def test_the_analysis_contains_evidence_and_impact():
     system = failed_task()
     system.log = [("/var/log/tasks/7", "ERROR E1 task.7")]
     found = analyze(system, "task.7", FailureKind.TASK, agent_id="agent.0", resource_ids=("gpu",))
@@ -148,7 +148,7 @@ def test_the_analysis_says_what_was_seen_and_whom_it_touches():
     assert found.diagnosis == {}  # nothing else looks like it
 
 
-def test_an_agent_that_the_network_does_not_reach_is_a_communication_failure():
+def test_an_unreachable_agent_is_a_communication_failure():
     system = dead_agent()
     system.unreachable = ["agent.0"]
     found = analyze(system, "agent.0", FailureKind.AGENT)
@@ -168,7 +168,7 @@ def select(system: SmallSystem, subject: str, kind: FailureKind, **info) -> Reco
     return run(RecoveryEngine({}, system.ports)._select_recovery_strategy(analyze(system, subject, kind, **info)))
 
 
-def test_a_strategy_can_be_read_before_it_runs():
+def test_a_strategy_can_be_inspected_before_it_runs():
     system = blocked_task()
     assert select(system, "task.7", FailureKind.RESOURCE) == RecoveryStrategy(
         "task_failures.resource_failure",
@@ -180,7 +180,7 @@ def test_a_strategy_can_be_read_before_it_runs():
     assert system.calls == []
 
 
-def test_a_strategy_leaves_to_the_commands_what_they_find_out():
+def test_a_strategy_lists_values_that_commands_determine():
     assert [step.arguments for step in select(failed_task(), "task.7", FailureKind.TASK).steps] == [
         {"task_id": "task.7"},
         {"task_id": "task.7", "latest_checkpoint": None},
@@ -189,7 +189,7 @@ def test_a_strategy_leaves_to_the_commands_what_they_find_out():
 
 
 # ------------------------------------------------------------------------------------------------ what goes wrong
-def test_a_step_that_fails_ends_the_try():
+def test_a_failed_step_ends_the_try():
     system = blocked_task()
     system.available["gpu"] = 1
     assert recover(system, "task.7", FailureKind.RESOURCE) is Outcome.FAILED
@@ -202,7 +202,7 @@ def test_a_step_that_fails_ends_the_try():
     assert system.store.status("task.7") is TaskStatus.BLOCKED
 
 
-def test_a_command_that_raises_ends_the_try():
+def test_a_command_error_ends_the_try():
     system = failed_task()
     system.raises["enqueue"] = ConnectionError("queue is away")
     assert recover(system, "task.7", FailureKind.TASK) is Outcome.FAILED
@@ -210,14 +210,14 @@ def test_a_command_that_raises_ends_the_try():
     assert system.trail[-3:] == ["step.started retry_task", *failed]
 
 
-def test_a_probe_that_raises_ends_the_try():
+def test_a_probe_error_ends_the_try():
     system = failed_task()
     system.raises["inspect"] = TimeoutError("no answer")
     assert recover(system, "task.7", FailureKind.TASK) is Outcome.FAILED
     assert system.trail == ["recovery.started", "recovery.failed TimeoutError: no answer"]
 
 
-def test_what_was_commanded_is_not_what_is_verified():
+def test_verification_checks_the_state_and_not_the_command_results():
     system = failed_task()
 
     def lose_it():
@@ -229,7 +229,7 @@ def test_what_was_commanded_is_not_what_is_verified():
     assert system.trail[-2:] == ["recovery.executed", "recovery.failed verification"]
 
 
-def test_a_verification_that_raises_is_a_failed_try():
+def test_a_verification_error_fails_the_try():
     system = dead_agent()
 
     def hide():
@@ -241,7 +241,7 @@ def test_a_verification_that_raises_is_a_failed_try():
     assert system.trail[-2:] == ["recovery.executed", "recovery.failed TimeoutError: no answer"]
 
 
-def test_what_nothing_documented_looks_like_is_left_alone():
+def test_a_failure_without_a_documented_entry_is_not_acted_on():
     system = SmallSystem()
     assert recover(system, "somewhere", FailureKind.COMMUNICATION) is Outcome.VERIFIED  # it was reported as one
     silent = SmallSystem()
@@ -270,13 +270,13 @@ def test_a_finished_task_needs_no_recovery(status):
     assert system.trail == ["recovery.started", "recovery.dismissed task_finished"]
 
 
-def test_an_agent_that_responds_needs_no_recovery():
+def test_a_responding_agent_needs_no_recovery():
     system = SmallSystem()
     assert recover(system, "agent.0", FailureKind.AGENT) is Outcome.DISMISSED
     assert system.trail == ["recovery.started", "recovery.dismissed agent_responds"]
 
 
-def test_a_second_try_relies_on_no_resources_of_the_first():
+def test_a_second_try_does_not_reuse_resources_of_the_first():
     system = blocked_task()
     system.raises["resume"] = ConnectionError("queue is away")
     engine = RecoveryEngine({}, system.ports)
@@ -299,25 +299,25 @@ def test_recover_task_recovers_a_task(failure_info):
     assert system.trail[-1] == "recovery.verified"
 
 
-def test_recover_task_knows_the_kinds_of_failure():
+def test_recover_task_accepts_every_failure_kind():
     system = blocked_task()
     info = {"kind": "resource_failure", "symptoms": failure_of("task.7", FailureKind.RESOURCE).symptoms}
     assert run(RecoveryEngine({}, system.ports).recover_task("task.7", info)) is True
     assert "recovery.analyzed task_failures.resource_failure" in system.trail
 
 
-def test_recover_task_refuses_a_kind_that_does_not_exist():
+def test_recover_task_rejects_an_unknown_kind():
     with pytest.raises(ValueError, match="'bad_luck' is not a valid FailureKind"):
         run(RecoveryEngine({}, SmallSystem().ports).recover_task("task.7", {"kind": "bad_luck"}))
 
 
-def test_an_unknown_task_is_not_recovered_and_that_is_on_record():
+def test_an_unknown_task_is_not_recovered_and_is_recorded():
     system = SmallSystem()
     assert run(RecoveryEngine({}, system.ports).recover_task("task.7", {})) is False
     assert system.trail == ["recovery.started", "recovery.dismissed task_unknown"]
 
 
-def test_recoveries_by_hand_have_numbers_of_their_own():
+def test_manual_recoveries_have_their_own_numbers():
     system = SmallSystem()
     engine = RecoveryEngine({}, system.ports)
     run(engine.recover_task("task.1", {}))
@@ -325,7 +325,7 @@ def test_recoveries_by_hand_have_numbers_of_their_own():
     assert [entry.incident for entry in system.audit.entries] == [-2, -2, -3, -3]  # -1 stands for no incident
 
 
-def test_an_agent_that_fails_again_loses_only_what_it_holds_by_then():
+def test_a_second_agent_failure_reassigns_only_currently_held_tasks():
     """The second try takes what the restarted agent holds now; what was queued already is left where it is."""
     system = dead_agent()
     engine = RecoveryEngine({}, system.ports)
@@ -347,7 +347,7 @@ def test_an_agent_that_fails_again_loses_only_what_it_holds_by_then():
     assert "task.2" not in fenced[2:]
 
 
-def test_a_task_that_the_agent_had_got_anew_counts_another_retry():
+def test_a_reassigned_task_that_fails_again_counts_another_retry():
     """The agent is restarted, takes its task again and dies with it before the recovery is verified."""
     system = SmallSystem()
     system.submit("task.1")

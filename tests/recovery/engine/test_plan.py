@@ -18,7 +18,7 @@ def blocked_task() -> SmallSystem:
     return system
 
 
-def test_a_plan_is_the_analysis_and_the_steps_in_order():
+def test_a_plan_contains_the_analysis_and_the_ordered_steps():
     plan = run(RecoveryEngine({}, blocked_task().ports).plan("task.7", BLOCKED))
     assert plan.analysis is not None
     assert plan.strategy is not None
@@ -30,7 +30,7 @@ def test_a_plan_is_the_analysis_and_the_steps_in_order():
     assert "task_failures.resource_failure" in str(plan).splitlines()[0]
 
 
-def test_to_plan_changes_nothing_and_leaves_no_record():
+def test_to_plan_changes_nothing_and_records_nothing():
     system = blocked_task()
     epoch, held = system.store.epoch("task.7"), dict(system.held)
     run(RecoveryEngine({}, system.ports).plan("task.7", BLOCKED))
@@ -39,7 +39,7 @@ def test_to_plan_changes_nothing_and_leaves_no_record():
     assert (system.store.status("task.7"), system.store.epoch("task.7"), system.held) == ("blocked", epoch, held)
 
 
-def test_what_is_planned_is_what_is_done():
+def test_execution_follows_the_plan():
     system = blocked_task()
     engine = RecoveryEngine({}, system.ports)
     plan = run(engine.plan("task.7", BLOCKED))
@@ -49,7 +49,7 @@ def test_what_is_planned_is_what_is_done():
     assert taken == [step.command for step in plan.strategy.steps]
 
 
-def test_a_plan_tells_what_is_found_out_later_and_what_happens_when_a_step_fails():
+def test_a_plan_lists_later_values_and_failure_handling():
     book = edited((ALLOCATE, f"{ALLOCATE}, {UNDO}"), (MIGRATE, f"{MIGRATE}, on_failure: compensate"))
     plan = run(RecoveryEngine({}, blocked_task().ports, runbook=book).plan("task.7", BLOCKED))
     first, second = str(plan).splitlines()[2:]
@@ -69,13 +69,13 @@ def test_a_plan_tells_what_is_found_out_later_and_what_happens_when_a_step_fails
         ("agent.0", {"kind": FailureKind.AGENT}, "nothing to do for agent.0: agent_responds"),
     ],
 )
-def test_where_there_is_nothing_to_do_the_plan_says_why(subject, info, reason):
+def test_a_plan_without_steps_gives_a_reason(subject, info, reason):
     plan = run(RecoveryEngine({}, SmallSystem().ports).plan(subject, info))
     assert plan.strategy is None
     assert str(plan) == reason
 
 
-def test_what_nothing_documented_looks_like_has_no_plan():
+def test_a_failure_without_a_documented_entry_has_no_plan():
     system = SmallSystem()
     system.submit("task.7")
     system.start("task.7", "agent.1")
@@ -91,6 +91,6 @@ def test_what_nothing_documented_looks_like_has_no_plan():
     assert str(plan).endswith("nothing to do for agent.1: nothing documented looks like this")
 
 
-def test_a_kind_that_does_not_exist_is_refused():
+def test_an_unknown_kind_is_rejected():
     with pytest.raises(ValueError, match="disk_failure"):
         run(RecoveryEngine({}, SmallSystem().ports).plan("task.7", {"kind": "disk_failure"}))

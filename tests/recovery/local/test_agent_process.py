@@ -39,14 +39,14 @@ def locked(monkeypatch, agent, times):
     monkeypatch.setattr(agent._database, "write", sometimes)
 
 
-def test_an_effect_is_written_as_soon_as_the_store_can(agent, database, monkeypatch):
+def test_an_effect_is_retried_until_the_store_accepts_it(agent, database, monkeypatch):
     one = taken(agent, database, {"rows": 3})
     locked(monkeypatch, agent, 5)
     agent._execute(one)
     assert do(database, task_queue.effects) == {"task.1": {"rows": 3}}
 
 
-def test_a_failure_is_written_as_soon_as_the_store_can(agent, database, monkeypatch):
+def test_a_failure_is_retried_until_the_store_accepts_it(agent, database, monkeypatch):
     one = taken(agent, database)
     agent._handler = lambda attempt: 1 / 0
     locked(monkeypatch, agent, 5)
@@ -55,7 +55,7 @@ def test_a_failure_is_written_as_soon_as_the_store_can(agent, database, monkeypa
     assert do(database, task_queue.find, "task.1").error_code == "ZeroDivisionError"
 
 
-def test_a_checkpoint_that_cannot_be_written_is_a_failure_of_the_attempt(agent, database, monkeypatch):
+def test_a_checkpoint_write_error_fails_the_attempt(agent, database, monkeypatch):
     one = taken(agent, database)
     agent._handler = lambda attempt: attempt.save(1)
 
@@ -67,7 +67,7 @@ def test_a_checkpoint_that_cannot_be_written_is_a_failure_of_the_attempt(agent, 
     assert do(database, task_queue.find, "task.1").error_code == "StoreError"
 
 
-def test_who_was_replaced_does_not_wait_for_the_store(agent, database, monkeypatch):
+def test_a_replaced_agent_does_not_wait_for_the_store(agent, database, monkeypatch):
     one = taken(agent, database)
     locked(monkeypatch, agent, 10**9)
     agent._replaced.set()
@@ -75,7 +75,7 @@ def test_who_was_replaced_does_not_wait_for_the_store(agent, database, monkeypat
     assert do(database, task_queue.effects) == {}
 
 
-def test_who_was_replaced_finds_out_with_its_next_beat(agent, database):
+def test_a_replaced_agent_stops_at_its_next_heartbeat(agent, database):
     do(database, agent_registry.arrive, "agent.0", 99)
     agent._interval = 0.001
     beating = threading.Thread(target=agent._beat, daemon=True)
@@ -86,7 +86,7 @@ def test_who_was_replaced_finds_out_with_its_next_beat(agent, database):
     assert agent._replaced.is_set()
 
 
-def test_a_late_effect_is_refused_and_that_is_on_record(agent, database):
+def test_a_late_effect_is_rejected_and_recorded(agent, database):
     one = taken(agent, database)
     SqlTaskStore(database).fence("task.1")
     agent._execute(one)

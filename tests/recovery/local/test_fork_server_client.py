@@ -46,7 +46,7 @@ def with_nursery(story):
     asyncio.run(main())
 
 
-def test_who_asks_first_and_at_once_gets_its_own_answer():
+def test_concurrent_requests_get_their_own_responses():
     async def story(client, nursery):
         asked = asyncio.gather(*(client.start_agent(name) for name in PIDS))
         for _ in PIDS:
@@ -56,7 +56,7 @@ def test_who_asks_first_and_at_once_gets_its_own_answer():
     with_nursery(story)
 
 
-def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_the_next_one():
+def test_the_response_of_a_cancelled_request_is_discarded():
     async def story(client, nursery):
         asked = asyncio.create_task(client.start_agent("agent.0"))
         assert await nursery.heard.get() == "agent.0"

@@ -44,7 +44,7 @@ def program(url):
     "number",
     [signal.SIGKILL, *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGTERM, signal.SIGINT))],
 )
-def test_nothing_is_left_running_however_the_program_ends(program, number):
+def test_no_process_survives_the_program(program, number):
     process, pids = program
     os.kill(pids[0], signal.SIGSTOP)  # not even who cannot hear that it is over
     process.send_signal(number)
@@ -54,7 +54,7 @@ def test_nothing_is_left_running_however_the_program_ends(program, number):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends who is stopped when its parent ends")
 @pytest.mark.long
-def test_nothing_is_left_running_when_the_nursery_is_killed(program):
+def test_no_process_survives_the_fork_server(program):
     _, pids = program
     os.kill(pids[0], signal.SIGSTOP)
     os.kill(parent(pids[0]), signal.SIGKILL)
@@ -62,7 +62,7 @@ def test_nothing_is_left_running_when_the_nursery_is_killed(program):
 
 
 @pytest.mark.long
-def test_what_a_system_has_left_under_way_goes_on_with_the_next_one_on_its_store(program, url):
+def test_the_next_system_on_a_store_continues_unfinished_work(program, url):
     process, pids = program
     time.sleep(0.5)
     process.kill()

@@ -25,7 +25,7 @@ from tests.recovery.local.processes import (
 )
 
 
-def test_agents_do_what_is_submitted(url):
+def test_agents_execute_submitted_tasks(url):
     with LocalSystem(url, handler("double"), {**QUICK, "agents": 2}) as system:
         for number in range(20):
             system.submit(f"task.{number}", number)
@@ -38,7 +38,7 @@ def test_agents_do_what_is_submitted(url):
 
 
 @pytest.mark.long
-def test_it_works_on_postgresql_as_well(server):
+def test_a_local_system_runs_on_postgresql(server):
     with LocalSystem(emptied(server), handler("step_by_step"), {**QUICK, "agents": 2}) as system:
         for number in range(4):
             system.submit(f"task.{number}")
@@ -50,7 +50,7 @@ def test_it_works_on_postgresql_as_well(server):
 
 
 @pytest.mark.long
-def test_agents_that_are_killed_over_and_over_lose_and_repeat_nothing(url):
+def test_repeatedly_killed_agents_lose_and_repeat_no_effect(url):
     with LocalSystem(url, handler("step_by_step"), QUICK) as system:
         for number in range(40):
             system.submit(f"task.{number}")
@@ -67,7 +67,7 @@ def test_agents_that_are_killed_over_and_over_lose_and_repeat_nothing(url):
         assert system.audit.first_wrong() is None
 
 
-def test_a_task_that_kills_its_agent_goes_on_with_another(url, tmp_path):
+def test_a_task_that_kills_its_agent_continues_on_another(url, tmp_path):
     with LocalSystem(url, handler("deadly"), {**QUICK, "agents": 1}) as system:
         system.submit("task.0", str(tmp_path / "mark"))
         assert system.wait(PATIENCE)
@@ -77,7 +77,7 @@ def test_a_task_that_kills_its_agent_goes_on_with_another(url, tmp_path):
 @pytest.mark.parametrize(
     ("failures", "status"), [pytest.param(2, TaskStatus.COMPLETED, marks=pytest.mark.long), (3, TaskStatus.ESCALATED)]
 )
-def test_a_task_that_fails_is_retried_as_often_as_its_condition_says(url, failures, status):
+def test_a_failed_task_is_retried_as_often_as_its_condition_allows(url, failures, status):
     recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 2, "retry_delay": 0.05}}}
     with LocalSystem(url, handler("failing"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
         system.submit("task.0", failures)
@@ -90,7 +90,7 @@ def test_a_task_that_fails_is_retried_as_often_as_its_condition_says(url, failur
 
 
 @pytest.mark.long
-def test_an_effect_that_is_no_json_is_a_failure(url):
+def test_an_effect_that_is_not_json_fails_the_attempt(url):
     recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 0, "retry_delay": 0}}}
     with LocalSystem(url, handler("no_json"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
         system.submit("task.0")
@@ -100,7 +100,7 @@ def test_an_effect_that_is_no_json_is_a_failure(url):
 
 
 @pytest.mark.long
-def test_a_pool_that_comes_back_is_allocated_again(url):
+def test_a_restored_pool_is_allocated_again(url):
     conditions = {"resource_failure": {"max_retries": None, "retry_delay": 0.1}}
     recovery = {"detection": QUICK["recovery"]["detection"], "conditions": conditions}
     with LocalSystem(url, handler("double"), {**QUICK, "recovery": recovery, "agents": 2}) as system:
@@ -115,7 +115,7 @@ def test_a_pool_that_comes_back_is_allocated_again(url):
         until(lambda: events(system, "task.0")[-1] == "recovery.verified")  # the agent may be faster than the core
 
 
-def test_a_core_that_is_killed_is_started_again_and_another_one_leads_meanwhile(url):
+def test_a_killed_core_is_restarted_and_a_standby_leads_meanwhile(url):
     with LocalSystem(url, handler("step_by_step"), {**QUICK, "cores": 2}) as system:
         cores = {pid for pid, name in system.processes().items() if name.startswith("core")}
         for pid in cores:
@@ -132,7 +132,7 @@ def test_a_core_that_is_killed_is_started_again_and_another_one_leads_meanwhile(
 
 
 @pytest.mark.long
-def test_a_second_system_on_a_store_is_refused_while_the_first_one_runs(url):
+def test_a_second_system_on_a_running_store_is_rejected(url):
     with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
         until(lambda: agents_of(system))
         with (
@@ -147,7 +147,7 @@ def test_a_second_system_on_a_store_is_refused_while_the_first_one_runs(url):
 
 
 @pytest.mark.long
-def test_a_system_whose_agents_are_silent_for_a_while_is_there_all_the_same(url):
+def test_a_system_with_silent_processes_still_counts_as_running(url):
     with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
         until(lambda: agents_of(system))
         (core,) = (pid for pid, name in system.processes().items() if name.startswith("core"))
@@ -156,10 +156,10 @@ def test_a_system_whose_agents_are_silent_for_a_while_is_there_all_the_same(url)
         stop_between_writes(system, url, agent)
         wakes = threading.Timer(4.8, system.signal, (agent, signal.SIGCONT))
         wakes.start()
-        bears_6_seconds = {**QUICK, "recovery": {"detection": {"heartbeat_interval": 2}}}
+        timeout_of_6_seconds = {**QUICK, "recovery": {"detection": {"heartbeat_interval": 2}}}
         with (
             pytest.raises(RuntimeError, match=r"store\.db: another system runs on it"),
-            LocalSystem(url, handler("double"), bears_6_seconds),
+            LocalSystem(url, handler("double"), timeout_of_6_seconds),
         ):
             pass
         wakes.join()
@@ -167,7 +167,7 @@ def test_a_system_whose_agents_are_silent_for_a_while_is_there_all_the_same(url)
 
 
 @pytest.mark.long
-def test_an_agent_that_is_to_end_finishes_what_it_does(url):
+def test_a_terminated_agent_finishes_its_current_task(url):
     with LocalSystem(url, handler("sleeping"), {**QUICK, "agents": 1}) as system:
         system.submit("task.0", 3)
         until(lambda: system.statuses() == {TaskStatus.RUNNING: 1})
@@ -176,7 +176,7 @@ def test_an_agent_that_is_to_end_finishes_what_it_does(url):
 
 
 @pytest.mark.long
-def test_an_agent_that_takes_longer_is_killed_after_its_grace(url):
+def test_an_agent_is_killed_after_the_grace_period(url):
     with LocalSystem(url, handler("sleeping"), {**QUICK, "agents": 1, "grace": 0.1}) as system:
         system.submit("task.0", 3600)
         until(lambda: system.statuses() == {TaskStatus.RUNNING: 1})
@@ -185,7 +185,7 @@ def test_an_agent_that_takes_longer_is_killed_after_its_grace(url):
 
 
 @pytest.mark.long
-def test_a_handler_may_be_a_function_of_a_module(url):
+def test_a_handler_may_be_a_module_function(url):
     from tests.recovery.local.handlers import double
 
     with LocalSystem(url, double, {**QUICK, "agents": 1}) as system:
@@ -204,12 +204,12 @@ def test_a_handler_may_be_a_function_of_a_module(url):
         (lambda attempt: None, "a function inside of another cannot be found by agents"),
     ],
 )
-def test_a_handler_that_cannot_be_found_is_refused(url, wrong, said):
+def test_a_missing_handler_is_rejected(url, wrong, said):
     with pytest.raises(ValueError, match=said), LocalSystem(url, wrong, QUICK):
         pass
 
 
-def test_whoever_asks_a_system_that_does_not_run_is_told_so(url):
+def test_calls_on_a_stopped_system_raise(url):
     system = LocalSystem(url, handler("double"), QUICK)
     with pytest.raises(RuntimeError, match="does not run; valid: within `with`"):
         system.processes()
@@ -217,7 +217,7 @@ def test_whoever_asks_a_system_that_does_not_run_is_told_so(url):
 
 
 @pytest.mark.long
-def test_a_nursery_that_is_gone_is_said(url):
+def test_a_lost_fork_server_is_reported(url):
     system = LocalSystem(url, handler("double"), {**QUICK, "agents": 1}).__enter__()
     pid, *_ = system.processes()
     os.kill(parent(pid), signal.SIGKILL)
@@ -238,13 +238,13 @@ def test_a_nursery_that_is_gone_is_said(url):
         ({"recovery": {"detection": {"detector": "perfect"}}}, "nobody knows at once that a process has died"),
     ],
 )
-def test_a_config_that_makes_no_sense_is_refused(config, said):
+def test_an_invalid_config_is_rejected(config, said):
     with pytest.raises(ValueError, match=said):
         LocalConfig.model_validate(config)
 
 
 @pytest.mark.long
-def test_two_systems_that_start_at_once_do_not_both_run(url):
+def test_of_two_systems_started_at_once_one_runs(url):
     """Whoever has looked before the other one began begins nothing."""
     one, other = (LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) for _ in range(2))
     seen = other._nobody_else()
@@ -257,7 +257,7 @@ def test_two_systems_that_start_at_once_do_not_both_run(url):
 
 
 @pytest.mark.long
-def test_a_task_that_ends_its_process_has_failed(url):
+def test_a_task_that_ends_its_process_fails(url):
     recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 1, "retry_delay": 0}}}
     with LocalSystem(url, handler("quitting"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
         system.submit("task.0")
@@ -266,7 +266,7 @@ def test_a_task_that_ends_its_process_has_failed(url):
 
 
 @pytest.mark.long
-def test_a_signal_that_is_none_is_refused(url):
+def test_an_unknown_signal_is_rejected(url):
     with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
         with pytest.raises(ValueError, match="9999 is not a valid Signals"):
             system.signal(next(iter(system.processes())), 9999)
@@ -274,7 +274,7 @@ def test_a_signal_that_is_none_is_refused(url):
 
 
 @pytest.mark.parametrize("name", [b"x", 5, None, "\ud800", "a\0b"])
-def test_what_is_no_name_of_a_task_is_refused(url, name):
+def test_an_invalid_task_name_is_rejected(url, name):
     system = LocalSystem(url, handler("double"), QUICK)
     with pytest.raises(ValueError, match="is no name of a task; valid: a text"):
         system.submit(name)

@@ -55,7 +55,7 @@ class InBetween:
         return found
 
 
-def test_what_is_seen_of_a_task_is_of_one_moment_whatever_agents_do_meanwhile(queue):
+def test_a_task_snapshot_is_consistent_under_concurrent_agents(queue):
     queue.do(resource_pools.set_pool, "gpu", 2)
     queue.submit("task.0", needs={"gpu": 2})
     seen = LocalTasks(InBetween(queue.database, lambda: queue.take("agent.0")), at_head=True)
@@ -71,7 +71,7 @@ def test_what_is_seen_of_a_task_is_of_one_moment_whatever_agents_do_meanwhile(qu
     assert asyncio.run(seen.inspect("task.1")) is None
 
 
-def test_who_outlives_its_system_has_no_name_any_more(queue):
+def test_an_agent_that_outlives_its_system_loses_its_registration(queue):
     queue.submit("task.0")
     queue.do(agent_registry.dismiss_all)
     assert queue.do(agent_registry.known) == []
@@ -84,7 +84,7 @@ def test_who_outlives_its_system_has_no_name_any_more(queue):
     assert queue.take("agent.0").task_id == "task.0"
 
 
-def test_tasks_are_taken_in_the_order_in_which_they_were_submitted_each_by_one_agent(queue):
+def test_tasks_are_taken_in_submission_order_by_one_agent_each(queue):
     queue.submit("b", "a", payload={"rows": [1, 2]})
     first, second, third = queue.take("agent.0"), queue.take("agent.1"), queue.take("agent.0")
     assert (first.task_id, first.epoch, first.payload) == ("b", 1, {"rows": [1, 2]})
@@ -94,7 +94,7 @@ def test_tasks_are_taken_in_the_order_in_which_they_were_submitted_each_by_one_a
     assert queue.tasks.status("a") is TaskStatus.RUNNING
 
 
-def test_the_effect_of_an_attempt_stands_once(queue):
+def test_an_attempt_takes_effect_once(queue):
     queue.submit("a")
     epoch = queue.take("agent.0").epoch
     assert queue.do(task_queue.commit, "a", epoch, "agent.0", "1")
@@ -103,7 +103,7 @@ def test_the_effect_of_an_attempt_stands_once(queue):
     assert queue.do(task_queue.had_by) == []
 
 
-def test_the_effect_of_a_fenced_attempt_does_not_stand(queue):
+def test_a_fenced_attempt_has_no_effect(queue):
     queue.submit("a")
     late = queue.take("agent.0").epoch
     queue.tasks.fence("a")
@@ -116,7 +116,7 @@ def test_the_effect_of_a_fenced_attempt_does_not_stand(queue):
     assert queue.do(task_queue.commit, "a", second, "agent.1", "2")
 
 
-def test_an_attempt_that_fails_is_on_record_and_its_agent_is_still_known(queue):
+def test_a_failed_attempt_is_recorded_with_its_agent(queue):
     queue.submit("a")
     epoch = queue.take("agent.0").epoch
     assert queue.do(task_queue.fail, "a", epoch, "agent.0", TaskStatus.FAILED, "out_of_disk")
@@ -127,7 +127,7 @@ def test_an_attempt_that_fails_is_on_record_and_its_agent_is_still_known(queue):
     assert not queue.do(task_queue.fail, "a", epoch - 1, "agent.0", TaskStatus.FAILED, "again")
 
 
-def test_who_has_lost_its_name_takes_nothing(queue):
+def test_an_agent_without_registration_takes_no_task(queue):
     queue.submit("a")
     before = queue.agents["agent.0"]
     queue.agent("agent.0")
@@ -137,7 +137,7 @@ def test_who_has_lost_its_name_takes_nothing(queue):
     assert queue.take("agent.0").task_id == "a"
 
 
-def test_a_task_is_put_at_the_head_or_at_the_tail_and_waits_once(queue):
+def test_a_task_is_queued_once_at_the_head_or_tail(queue):
     queue.submit("a", "b", "c")
     for _ in range(2):
         queue.take("agent.0")
@@ -149,14 +149,14 @@ def test_a_task_is_put_at_the_head_or_at_the_tail_and_waits_once(queue):
     assert not queue.do(task_queue.enqueue, "nobody")
 
 
-def test_a_task_that_is_over_is_not_taken_though_it_waits(queue):
+def test_a_finished_task_in_the_queue_is_not_taken(queue):
     queue.submit("a", "b")
     queue.tasks.escalate("a", "by hand")
     assert queue.take("agent.0").task_id == "b"
     assert queue.do(task_queue.waiting) == []
 
 
-def test_a_task_waits_for_what_it_needs_and_others_overtake_it(queue):
+def test_a_task_waits_for_resources_while_others_overtake(queue):
     queue.do(resource_pools.set_pool, "gpu", 3)
     queue.submit("large", needs={"gpu": 2})
     queue.submit("another", needs={"gpu": 2})
@@ -169,7 +169,7 @@ def test_a_task_waits_for_what_it_needs_and_others_overtake_it(queue):
     assert queue.take("agent.0").task_id == "another"
 
 
-def test_a_task_that_needs_what_is_out_of_service_is_blocked(queue):
+def test_a_task_that_needs_out_of_service_units_is_blocked(queue):
     queue.do(resource_pools.set_pool, "gpu", 2)
     queue.submit("a", needs={"gpu": 2})
     queue.do(resource_pools.put_in_service, "gpu", 1)
@@ -179,7 +179,7 @@ def test_a_task_that_needs_what_is_out_of_service_is_blocked(queue):
     assert queue.do(resource_pools.held, "a") == {}
 
 
-def test_units_that_are_allocated_stay_so_when_the_pool_shrinks(queue):
+def test_allocated_units_stay_allocated_when_the_pool_shrinks(queue):
     queue.do(resource_pools.set_pool, "gpu", 2)
     assert queue.do(resource_pools.allocate, "a", {"gpu": 2})
     queue.do(resource_pools.put_in_service, "gpu", 1)
@@ -194,7 +194,7 @@ def test_units_that_are_allocated_stay_so_when_the_pool_shrinks(queue):
     assert queue.do(resource_pools.held, "b") == {}
 
 
-def test_what_a_task_holds_counts_for_what_it_asks(queue):
+def test_held_resources_count_towards_the_needs_of_a_task(queue):
     queue.do(resource_pools.set_pool, "gpu", 2)
     assert queue.do(resource_pools.allocate, "a", {"gpu": 1})
     assert queue.do(resource_pools.allocate, "a", {"gpu": 2})
@@ -205,14 +205,14 @@ def test_what_a_task_holds_counts_for_what_it_asks(queue):
     ("needs", "said"),
     [({"gpu": 3}, "needs 3 of gpu, and there are 2"), ({"cpu": 1}, "needs 1 of cpu, and there is no such pool")],
 )
-def test_a_task_that_can_never_have_what_it_needs_is_refused(queue, needs, said):
+def test_a_task_with_impossible_needs_is_rejected(queue, needs, said):
     queue.do(resource_pools.set_pool, "gpu", 2)
     with pytest.raises(ValueError, match=said):
         queue.submit("a", needs=needs)
     assert queue.tasks.status("a") is None
 
 
-def test_what_is_no_json_or_too_large_or_there_already_is_refused(queue):
+def test_an_invalid_large_or_duplicate_task_is_rejected(queue):
     with pytest.raises(ValueError, match="a: the payload is no JSON"):
         queue.submit("a", payload={1, 2})
     with pytest.raises(ValueError, match="a: the payload has 17,000,002 bytes; valid: up to 16,777,216"):
@@ -224,7 +224,7 @@ def test_what_is_no_json_or_too_large_or_there_already_is_refused(queue):
     assert queue.take("agent.0").task_id == "a'); drop table tasks; --"
 
 
-def test_pools_that_do_not_exist_or_have_less_are_refused(queue):
+def test_an_unknown_or_too_small_pool_is_rejected(queue):
     queue.do(resource_pools.set_pool, "gpu", 2)
     with pytest.raises(KeyError, match="cpu"):
         queue.do(resource_pools.put_in_service, "cpu", 1)
@@ -232,7 +232,7 @@ def test_pools_that_do_not_exist_or_have_less_are_refused(queue):
         queue.do(resource_pools.put_in_service, "gpu", 3)
 
 
-def test_what_somebody_has_abandoned_has_failed(queue):
+def test_an_abandoned_attempt_has_failed(queue):
     queue.submit("a")
     queue.take("agent.0")
     queue.do(task_queue.abandon, "a", "system_restarted")
@@ -240,7 +240,7 @@ def test_what_somebody_has_abandoned_has_failed(queue):
     assert queue.do(task_queue.find, "a").error_code == "system_restarted"
 
 
-def test_logs_are_found_below_a_path_and_not_beside_it(queue):
+def test_log_search_is_limited_to_its_path(queue):
     queue.do(log_store.write, "/var/log/tasks/a", "ERROR a")
     queue.do(log_store.write, "/var/log_tasks/a", "ERROR b")
     queue.do(log_store.write, "/var/log/agents/agent.0", "x" * 5000)

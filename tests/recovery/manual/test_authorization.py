@@ -46,7 +46,7 @@ def refused(door, said, **asked):
     assert re.search(said, detail)
 
 
-def test_an_admin_with_a_token_is_let_in_for_every_step_of_one_recovery(door):
+def test_an_admin_token_authorizes_every_step_of_one_recovery(door):
     identifier = door.tokens["alice"].partition(".")[0]
     for _ in range(4):
         admission = door.admit()
@@ -56,14 +56,14 @@ def test_an_admin_with_a_token_is_let_in_for_every_step_of_one_recovery(door):
     assert door.audit.first_wrong() is None
 
 
-def test_a_token_that_was_used_is_good_for_nothing_else(door):
+def test_a_used_token_authorizes_no_other_recovery(door):
     door.admit()
     refused(door, "the token is for recover task task.7 alone", task="task.8")
     refused(door, "the token is for recover task task.7 alone", procedure="state")
     door.admit()
 
 
-def test_a_token_is_not_good_for_another_recovery_of_the_same_task(door):
+def test_a_token_does_not_authorize_another_recovery_of_the_same_task(door):
     door.authorization.finish(door.admit())
     refused(door, r"the token was used for recover task task.7, and that is over; valid: a new one")
     door.admit(token=door.another("alice"))
@@ -75,16 +75,16 @@ def test_a_forged_token_is_refused(door):
     refused(door, "is no operator with that token", name="mallory", token=door.tokens["alice"])
 
 
-def test_a_token_that_has_expired_is_refused(door):
+def test_an_expired_token_is_refused(door):
     door.now += 3600
     refused(door, "the token has expired")
 
 
-def test_who_is_no_admin_is_refused(door):
+def test_a_non_admin_is_refused(door):
     refused(door, "has the role viewer; valid: admin", name="bob")
 
 
-def test_who_guesses_is_not_heard_for_a_while_and_others_are(door):
+def test_repeated_guesses_lock_an_operator_out_for_a_time(door):
     for _ in range(MOST_REFUSALS):
         refused(door, "is no operator with that token", token="00.guess")
     door.now += WINDOW / 4
@@ -95,7 +95,7 @@ def test_who_guesses_is_not_heard_for_a_while_and_others_are(door):
     door.admit()
 
 
-def test_a_refusal_for_another_reason_is_not_held_against_anybody(door):
+def test_other_refusals_do_not_count_as_guesses(door):
     for _ in range(2 * MOST_REFUSALS):
         with pytest.raises(Refused):
             door.admit("bob")
@@ -103,13 +103,13 @@ def test_a_refusal_for_another_reason_is_not_held_against_anybody(door):
         door.admit("bob")
 
 
-def test_what_was_asked_and_is_not_done_is_on_record(door):
+def test_a_denied_request_is_recorded(door):
     error = door.authorization.refuse(door.admit(), "task.7: its state has moved")
     assert str(error) == "task.7: its state has moved"
     assert door.trail[-1] == ("operator.refused", "alice", "task.7: its state has moved")
 
 
-def test_names_that_look_like_something_else_are_names(door):
+def test_sql_like_task_names_are_taken_literally(door):
     token = door.another("alice")
     door.admit(token=token, task="%' or '1'='1")
     refused(door, "the token is for recover task %' or '1'='1 alone", token=token, task="task.7")

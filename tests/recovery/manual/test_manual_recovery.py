@@ -71,7 +71,7 @@ def state_of(database, name="task.7"):
     )
 
 
-def test_a_task_that_was_given_up_is_recovered_by_hand(alice, database, tasks):
+def test_an_escalated_task_is_recovered_manually(alice, database, tasks):
     given_up(database, gpu=2)
     found = alice.analyze("task.7")
     assert found.plan.analysis.verdict == "task_failures.execution_failure"
@@ -89,7 +89,7 @@ def test_a_task_that_was_given_up_is_recovered_by_hand(alice, database, tasks):
     assert do(database, task_queue.commit, "task.7", epoch, "agent.1", "1")
 
 
-def test_a_task_that_has_failed_and_that_nobody_has_seen_to_is_recovered_as_well(alice, database, tasks):
+def test_a_failed_task_without_a_recovery_is_recovered_manually(alice, database, tasks):
     failed(database, gpu=2)
     assert alice.execute(alice.plan("task.7", "alice"))
     assert state_of(database)[:4] == (TaskStatus.QUEUED, 1, True, {})
@@ -97,7 +97,7 @@ def test_a_task_that_has_failed_and_that_nobody_has_seen_to_is_recovered_as_well
     assert not tasks.is_current("task.7", 1)
 
 
-def test_a_blocked_task_gets_its_resources_by_hand(alice, database, tasks):
+def test_a_blocked_task_gets_resources_manually(alice, database, tasks):
     failed(database, status=TaskStatus.BLOCKED, gpu=2)
     do(database, resource_pools.release, "task.7")
     do(database, resource_pools.put_in_service, "gpu", 1)
@@ -110,7 +110,7 @@ def test_a_blocked_task_gets_its_resources_by_hand(alice, database, tasks):
         alice.execute(plan)
 
 
-def test_what_fails_by_hand_is_the_operators_again(alice, database, tasks, monkeypatch):
+def test_a_failed_manual_recovery_returns_to_the_operator(alice, database, tasks, monkeypatch):
     given_up(database)
     plan = alice.plan("task.7", "alice")
 
@@ -143,7 +143,7 @@ def test_what_fails_by_hand_is_the_operators_again(alice, database, tasks, monke
         ),
     ],
 )
-def test_a_plan_is_refused_when_the_state_has_moved_since(alice, database, move, said):
+def test_a_plan_is_refused_after_a_state_change(alice, database, move, said):
     do(database, resource_pools.set_pool, "gpu", 1)
     given_up(database)
     plan = alice.plan("task.7", "alice")
@@ -165,7 +165,7 @@ def test_a_plan_is_executed_once(alice, database):
         alice.execute(plan)
 
 
-def test_a_plan_that_somebody_has_changed_is_refused(alice, database):
+def test_a_modified_plan_is_refused(alice, database):
     given_up(database)
     plan = alice.plan("task.7", "alice")
     other = plan.steps[0].model_copy(update={"arguments": {"task_id": "task.8"}})
@@ -185,7 +185,7 @@ def test_a_plan_that_somebody_has_changed_is_refused(alice, database):
     assert alice.execute(plan.model_copy(update={"made_by": "bob"}))
 
 
-def test_a_task_goes_on_from_the_checkpoint_that_was_chosen(alice, database, tasks):
+def test_a_task_continues_from_the_chosen_checkpoint(alice, database, tasks):
     given_up(database)
     with pytest.raises(NotPossible, match="checkpoint 9 is not there; valid: 1, 2, 3"):
         alice.plan("task.7", "alice", 9)
@@ -205,7 +205,7 @@ def test_another_runbook_makes_another_plan(alice, database):
     assert other.execute(plan)
 
 
-def test_what_automatic_recovery_is_at_is_left_to_it(alice, database):
+def test_a_task_in_automatic_recovery_is_refused(alice, database):
     failed(database)
     journal = SqlJournal(database, blocking=True)
     journal.keep(Incident(4, Failure(FailureKind.TASK, "task.7", 0.0), 0.0))
@@ -214,7 +214,7 @@ def test_what_automatic_recovery_is_at_is_left_to_it(alice, database):
             ask()
 
 
-def test_where_there_is_nothing_to_recover_there_is_nothing_to_plan(alice, database):
+def test_a_task_with_nothing_to_recover_has_no_plan(alice, database):
     do(database, task_queue.submit, "task.7", None, {})
     with pytest.raises(NotPossible, match=r"task.7: there is nothing to plan: task_waits"):
         alice.plan("task.7", "alice")
@@ -237,14 +237,14 @@ def test_a_state_is_backed_up_as_another_checkpoint(alice, database, tasks):
     assert tasks.checkpoints("task.7")[-1] == saved
 
 
-def test_of_a_task_that_was_given_up_what_it_has_is_the_backup(alice, database, tasks):
+def test_an_escalated_task_is_backed_up_from_its_stored_state(alice, database, tasks):
     given_up(database)
     saved, anew = alice.backup("task.7")
     assert (saved.sequence, anew) == (3, False)
     assert tasks.last_checkpoint("task.7") == 3
 
 
-def test_the_next_attempt_starts_from_the_checkpoint_of_ones_choice(alice, database, tasks):
+def test_the_next_attempt_starts_from_the_chosen_checkpoint(alice, database, tasks):
     failed(database)
     assert alice.restore("task.7", 2)
     assert tasks.restore_point("task.7").state == {"rows": 2}
@@ -252,7 +252,7 @@ def test_the_next_attempt_starts_from_the_checkpoint_of_ones_choice(alice, datab
     assert not alice.restore("task.7", 9)
 
 
-def test_a_damaged_checkpoint_is_not_started_from(alice, database, tasks):
+def test_a_damaged_checkpoint_cannot_be_chosen(alice, database, tasks):
     failed(database)
     assert alice.restore("task.7", 2)
     database.write(
@@ -265,7 +265,7 @@ def test_a_damaged_checkpoint_is_not_started_from(alice, database, tasks):
     assert [intact for _, intact in alice.checkpoints("task.7")] == [True, False, True]
 
 
-def test_every_step_is_on_record(alice, database):
+def test_every_step_is_recorded(alice, database):
     given_up(database)
     before = len(alice_trail(database))
     assert alice.execute(alice.plan("task.7", "alice"))
@@ -285,7 +285,7 @@ def alice_trail(database):
     return [f"{entry.event} {entry.detail}".strip() for entry in SqlAudit(database, lambda: 0.0).entries()]
 
 
-def test_the_core_goes_on_with_what_was_recovered_by_hand(alice, database, tasks):
+def test_the_core_continues_a_manually_recovered_task(alice, database, tasks):
     given_up(database)
     assert alice.execute(alice.plan("task.7", "alice"))
     assert alice.verify("task.7", "alice")
@@ -295,7 +295,7 @@ def test_the_core_goes_on_with_what_was_recovered_by_hand(alice, database, tasks
     assert tasks.status("task.7") is TaskStatus.QUEUED
 
 
-def test_a_plan_is_read_as_it_was_written(alice, database, tmp_path):
+def test_a_plan_file_round_trips(alice, database, tmp_path):
     given_up(database, gpu=1)
     plan = alice.plan("task.7", "alice")
     path = tmp_path / "plan.json"
@@ -312,19 +312,19 @@ def test_a_plan_is_read_as_it_was_written(alice, database, tmp_path):
         ("x" * 2**20 + "x", "is larger than any plan"),
     ],
 )
-def test_a_file_that_is_no_plan_is_refused(tmp_path, text, said):
+def test_an_invalid_plan_file_is_refused(tmp_path, text, said):
     path = tmp_path / "plan.json"
     path.write_text(text)
     with pytest.raises(PlanFileError, match=rf"plan\.json: {said}.*; valid: a file of recover task plan"):
         read_plan(path)
 
 
-def test_a_plan_that_is_not_there_cannot_be_read(tmp_path):
+def test_a_missing_plan_file_is_an_error(tmp_path):
     with pytest.raises(PlanFileError, match="cannot be read: No such file"):
         read_plan(tmp_path / "plan.json")
 
 
-def test_a_state_that_moves_between_the_look_and_the_deed_is_left_alone(alice, database, tasks, monkeypatch):
+def test_a_state_change_between_check_and_execution_aborts(alice, database, tasks, monkeypatch):
     given_up(database)
     plan = alice.plan("task.7", "alice")
     look = ByHand.check

@@ -40,7 +40,7 @@ def progress(system) -> list[float]:
     return [checkpoint.progress for checkpoint in system.store.checkpoints("task.7")]
 
 
-def test_every_command_of_operators_is_there_and_takes_what_the_runbook_gives_it(system):
+def test_every_manual_command_accepts_the_arguments_of_the_runbook(system):
     commands = manual_commands(RecoveryEngine({}, system.ports))
     assert commands.keys() == {*MANUAL_ONLY, "restore_checkpoint"}
     for name, command in commands.items():
@@ -48,20 +48,20 @@ def test_every_command_of_operators_is_there_and_takes_what_the_runbook_gives_it
         assert tuple(arguments) == ARGUMENTS[name][-1]
 
 
-def test_analyze_task_failure_leaves_what_the_evidence_says(system, incident):
+def test_analyze_task_failure_returns_the_evidence(system, incident):
     assert give(system, incident, "analyze_task_failure")
     analysis = incident.context["analysis"]
     assert isinstance(analysis, Analysis)
     assert (analysis.scenario, analysis.confidence) == ("task_failures.execution_failure", 1.0)
 
 
-def test_analyze_task_failure_finds_nothing_to_recover_in_a_finished_task(system, incident):
+def test_analyze_task_failure_finds_nothing_for_a_finished_task(system, incident):
     system.store.escalate("task.7", "an operator's")
     assert not give(system, incident, "analyze_task_failure")
     assert "analysis" not in incident.context
 
 
-def test_create_recovery_plan_leaves_steps_that_nobody_has_taken_yet(system, incident):
+def test_create_recovery_plan_does_not_execute_steps(system, incident):
     give(system, incident, "analyze_task_failure")
     assert give(system, incident, "create_recovery_plan", analysis=incident.context["analysis"])
     plan = incident.context["plan"]
@@ -70,7 +70,7 @@ def test_create_recovery_plan_leaves_steps_that_nobody_has_taken_yet(system, inc
     assert system.calls == []
 
 
-def test_execute_recovery_plan_takes_its_steps(system, incident):
+def test_execute_recovery_plan_executes_its_steps(system, incident):
     give(system, incident, "analyze_task_failure")
     give(system, incident, "create_recovery_plan", analysis=incident.context["analysis"])
     assert give(system, incident, "execute_recovery_plan", plan=incident.context["plan"])
@@ -78,64 +78,64 @@ def test_execute_recovery_plan_takes_its_steps(system, incident):
     assert system.held == {}
 
 
-def test_verify_task_state_knows_a_recovered_task_from_a_failed_one(system, incident):
+def test_verify_task_state_distinguishes_recovered_from_failed_tasks(system, incident):
     assert not give(system, incident, "verify_task_state")
     run(RecoveryEngine({}, system.ports).recover_task("task.7", {}))
     assert give(system, incident, "verify_task_state")
 
 
-def test_backup_state_stores_the_latest_progress_again(system, incident):
+def test_backup_state_copies_the_latest_progress(system, incident):
     assert give(system, incident, "backup_state")
     assert progress(system) == [1.0, 2.0, 2.0]
     assert incident.context["checkpoint_id"] == 3
 
 
-def test_backup_state_stores_what_the_next_attempt_would_start_from(system, incident):
+def test_backup_state_copies_the_restore_point(system, incident):
     system.store.set_restore_point("task.7", system.store.checkpoints("task.7")[0])
     assert give(system, incident, "backup_state")
     assert progress(system) == [1.0, 2.0, 1.0]
 
 
-def test_backup_state_of_a_task_without_checkpoints_is_its_beginning(incident):
+def test_backup_state_without_checkpoints_is_the_initial_state(incident):
     system = SmallSystem()
     system.failed("task.7")
     assert give(system, incident, "backup_state")
     assert progress(system) == [0.0]
 
 
-def test_backup_state_passes_over_a_damaged_checkpoint(system, incident):
+def test_backup_state_skips_a_damaged_checkpoint(system, incident):
     system.store.corrupt_checkpoint("task.7")
     assert give(system, incident, "backup_state")
     assert progress(system) == [1.0, 2.0, 1.0]
 
 
 @pytest.mark.parametrize("end", ["fence", "escalate"])
-def test_backup_state_says_so_when_the_store_takes_nothing(system, incident, end):
+def test_backup_state_reports_a_store_error(system, incident, end):
     system.store.fence("task.7") if end == "fence" else system.store.escalate("task.7", "an operator's")
     assert not give(system, incident, "backup_state")
     assert progress(system) == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("checkpoint_id", [1, "1"])
-def test_restore_checkpoint_takes_the_one_that_the_operator_names(system, incident, checkpoint_id):
+def test_restore_checkpoint_uses_the_one_the_operator_names(system, incident, checkpoint_id):
     assert give(system, incident, "restore_checkpoint", checkpoint_id=checkpoint_id)
     assert system.store.restore_point("task.7").progress == 1.0
     assert system.trail == ["checkpoint.restored"]
 
 
-def test_restore_checkpoint_refuses_one_that_does_not_exist(system, incident):
+def test_restore_checkpoint_refuses_a_missing_checkpoint(system, incident):
     assert not give(system, incident, "restore_checkpoint", checkpoint_id=9)
     assert system.store.restore_point("task.7") is None
     assert system.trail == ["checkpoint.rejected task.7: there is no checkpoint 9"]
 
 
-def test_restore_checkpoint_refuses_a_damaged_one(system, incident):
+def test_restore_checkpoint_refuses_a_damaged_checkpoint(system, incident):
     system.store.corrupt_checkpoint("task.7")
     assert not give(system, incident, "restore_checkpoint", checkpoint_id=2)
     assert system.trail == ["checkpoint.rejected task.7: checkpoint 2 is damaged"]
 
 
-def test_verify_state_knows_what_is_stored_from_what_is_damaged(system, incident):
+def test_verify_state_distinguishes_stored_from_damaged_checkpoints(system, incident):
     assert give(system, incident, "verify_state")  # from the beginning
     give(system, incident, "restore_checkpoint", checkpoint_id=2)
     assert give(system, incident, "verify_state")
@@ -143,7 +143,7 @@ def test_verify_state_knows_what_is_stored_from_what_is_damaged(system, incident
     assert not give(system, incident, "verify_state")
 
 
-def test_verify_state_refuses_a_point_that_is_not_stored_and_a_task_that_is_unknown(system, incident):
+def test_verify_state_refuses_a_missing_point_and_an_unknown_task(system, incident):
     elsewhere = SmallSystem()
     elsewhere.submit("task.7")
     elsewhere.store.save_checkpoint("task.7", elsewhere.start("task.7"), 9.0)
@@ -167,7 +167,7 @@ def test_task_recovery_analyzes_plans_executes_and_verifies(system, incident):
     ]
 
 
-def test_state_recovery_restores_the_checkpoint_that_the_operator_chose(system, incident):
+def test_state_recovery_restores_the_chosen_checkpoint(system, incident):
     incident.context["checkpoint_id"] = 1
     assert run(follow(RecoveryEngine({}, system.ports), STEPS["state_recovery"], incident))
     assert system.store.restore_point("task.7").progress == 1.0
@@ -179,13 +179,13 @@ def test_state_recovery_without_a_choice_restores_the_backup(system, incident):
     assert system.store.restore_point("task.7").sequence == 3
 
 
-def test_a_manual_step_that_does_not_work_ends_the_procedure(system, incident):
+def test_a_failed_manual_step_ends_the_procedure(system, incident):
     incident.context["checkpoint_id"] = 9
     assert not run(follow(RecoveryEngine({}, system.ports), STEPS["state_recovery"], incident))
     assert system.trail[-1] == "step.failed restore_checkpoint"
 
 
-def test_a_command_that_is_no_manual_one_is_refused_before_anything_is_done(system, incident):
+def test_an_automatic_command_is_refused_before_any_change(system, incident):
     steps = (*STEPS["state_recovery"], documented().task_failures["execution_failure"].recovery[0])
     with pytest.raises(KeyError, match="release_resources"):
         run(follow(RecoveryEngine({}, system.ports), steps, incident))

@@ -16,7 +16,7 @@ def alice():
     return operators, token
 
 
-def test_a_token_is_found_by_its_operator_alone(alice):
+def test_a_token_matches_only_its_operator(alice):
     operators, token = alice
     operators, bobs = operators.with_operator("bob", Role.ADMIN).with_token("bob", 3600, NOW)
     assert operators.found("alice", token, NOW).key == token.partition(".")[0]
@@ -35,12 +35,12 @@ def test_a_token_is_found_by_its_operator_alone(alice):
         str.upper,
     ],
 )
-def test_a_forged_token_is_none(alice, forge):
+def test_a_forged_token_matches_no_operator(alice, forge):
     operators, token = alice
     assert operators.found("alice", forge(token), NOW) is None
 
 
-def test_nothing_in_the_file_is_a_token(alice, tmp_path):
+def test_the_file_contains_no_token(alice, tmp_path):
     operators, token = alice
     path = tmp_path / "operators.json"
     save_operators(path, operators)
@@ -53,21 +53,21 @@ def test_nothing_in_the_file_is_a_token(alice, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_two_tokens_have_nothing_in_common(alice):
+def test_tokens_are_independent(alice):
     operators, first = alice
     operators, second = operators.with_token("alice", 3600, NOW)
     hashes = operators.operators["alice"].tokens
     assert len({first, second, *(each.salt for each in hashes), *(each.hash for each in hashes)}) == 6
 
 
-def test_expired_tokens_go_when_there_is_a_new_one(alice):
+def test_expired_tokens_are_removed_with_the_next_one(alice):
     operators, first = alice
     operators, second = operators.with_token("alice", 3600, NOW + 3601)
     assert [token.key for token in operators.operators["alice"].tokens] == [second.partition(".")[0]]
     assert operators.found("alice", first, NOW) is None
 
 
-def test_who_was_removed_has_no_tokens(alice):
+def test_a_removed_operator_has_no_tokens(alice):
     operators, token = alice
     assert operators.without_operator("alice").found("alice", token, NOW) is None
 
@@ -82,7 +82,7 @@ def test_who_was_removed_has_no_tokens(alice):
         (lambda _: Operators().operator("bob"), "there is no operator bob; valid: none so far"),
     ],
 )
-def test_what_makes_no_sense_is_refused(alice, do, said):
+def test_invalid_arguments_are_refused(alice, do, said):
     with pytest.raises(OperatorsError, match=said):
         do(alice[0])
 
@@ -97,14 +97,14 @@ def test_what_makes_no_sense_is_refused(alice, do, said):
         ("\xff", "Invalid JSON"),
     ],
 )
-def test_a_file_that_is_none_is_refused_with_where_it_is_wrong(tmp_path, text, said):
+def test_an_invalid_file_is_refused_with_the_position(tmp_path, text, said):
     path = tmp_path / "operators.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(OperatorsError, match=rf"operators\.json: {said}"):
         load_operators(path)
 
 
-def test_a_file_that_others_may_write_to_is_refused(tmp_path):
+def test_a_file_writable_by_others_is_refused(tmp_path):
     path = tmp_path / "operators.json"
     save_operators(path, Operators())
     path.chmod(0o622)
@@ -112,7 +112,7 @@ def test_a_file_that_others_may_write_to_is_refused(tmp_path):
         load_operators(path)
 
 
-def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(OperatorsError, match="there is no such file; valid: one made by recover operator add"):
         load_operators(tmp_path / "operators.json")
     with pytest.raises(OperatorsError, match="cannot be read: Is a directory"):

@@ -69,7 +69,7 @@ def tasks(*names):
 
 
 # ------------------------------------------------------------------------------------------------------ samples
-def test_it_looks_every_second_while_the_recovery_lasts_and_at_its_end():
+def test_samples_are_taken_every_second_and_at_the_end():
     system, samples = failing(), []
     system.pauses["enqueue"] = 2.5
     monitored(system, tasks(), on_sample=samples.append)
@@ -81,7 +81,7 @@ def test_it_looks_every_second_while_the_recovery_lasts_and_at_its_end():
     assert told[32.5] == ("verified", 3, 1, 2)
 
 
-def test_every_second_is_what_it_does_unless_told_otherwise():
+def test_the_default_interval_is_one_second():
     system, samples = failing(), []
     monitor = RecoveryMonitor({}, system.ports, on_sample=samples.append)
     supervisor = Supervisor({}, monitor.system, monitor=monitor)
@@ -105,13 +105,13 @@ def test_steps_of_an_earlier_try_are_not_counted():
     assert (steps[40.0], steps[62.0]) == (2, 0)
 
 
-def test_it_looks_as_often_as_it_is_told():
+def test_the_sampling_interval_is_configurable():
     system, samples = failing(), []
     monitored(system, tasks(), on_sample=samples.append, every=12)
     assert [sample.age for sample in samples] == [0.0, 12.0, 24.0, 30.0]
 
 
-def test_a_sample_tells_how_much_is_open():
+def test_a_sample_counts_open_recoveries():
     system, samples = failing("task.1", "task.2"), []
     monitored(system, tasks("task.1", "task.2"), on_sample=samples.append, config={"conditions": at_once(0)})
     assert [(of.subject, of.recoveries_open, of.escalations_open, of.escalated) for of in samples] == [
@@ -122,7 +122,7 @@ def test_a_sample_tells_how_much_is_open():
     ]
 
 
-def test_an_idle_system_schedules_nothing():
+def test_an_idle_monitor_schedules_nothing():
     system = failing()
     monitor = RecoveryMonitor({}, system.ports)
     supervisor = Supervisor({}, monitor.system, monitor=monitor)
@@ -135,7 +135,7 @@ def test_an_idle_system_schedules_nothing():
     loop.close()
 
 
-def test_a_subject_that_nobody_recovers_is_not_monitored():
+def test_a_subject_without_a_recovery_is_not_monitored():
     system, samples = SmallSystem(), []
 
     async def story(supervisor):
@@ -145,7 +145,7 @@ def test_a_subject_that_nobody_recovers_is_not_monitored():
     assert samples == []
 
 
-def test_one_recovery_is_monitored_once():
+def test_a_recovery_is_monitored_once():
     system, samples = failing(), []
 
     async def story(supervisor):
@@ -157,7 +157,7 @@ def test_one_recovery_is_monitored_once():
     assert [sample.at for sample in samples] == [0.0, 20.0, 30.0]
 
 
-def test_two_recoveries_of_a_subject_that_follow_at_once_have_a_report_each():
+def test_consecutive_recoveries_of_a_subject_have_separate_reports():
     system, reports = failing(), []
 
     async def story(supervisor):
@@ -173,7 +173,7 @@ def test_two_recoveries_of_a_subject_that_follow_at_once_have_a_report_each():
 
 
 # ------------------------------------------------------------------------------------------------------- alerts
-def test_a_late_recovery_is_alerted_once_and_cleared_at_its_end():
+def test_a_late_recovery_raises_one_alert_that_clears_at_its_end():
     system = failing()
     monitored(system, tasks())
     assert alerts(system) == [
@@ -182,13 +182,13 @@ def test_a_late_recovery_is_alerted_once_and_cleared_at_its_end():
     ]
 
 
-def test_a_recovery_in_time_is_not_alerted():
+def test_a_timely_recovery_raises_no_alert():
     system = failing()
     monitored(system, tasks(), rules=[LATE | {"bound": {"task_failure": "31s", "agent_failure": "1s"}}])
     assert alerts(system) == []
 
 
-def test_a_rule_fires_again_after_it_was_cleared():
+def test_a_cleared_rule_fires_again():
     system, loop_time = failing(), lambda: asyncio.get_running_loop().time()
     monitored(
         system, tasks(), rules=[BREAKER], limits=lambda _: RetryLimits(breaker_open=int(loop_time()) in {3, 4, 8})
@@ -202,13 +202,13 @@ def test_a_rule_fires_again_after_it_was_cleared():
 
 
 @pytest.mark.parametrize(("tokens", "raised"), [(None, []), (1.0, []), (0.5, [("budget_empty", "0.5 < 1")])])
-def test_an_empty_retry_budget_is_alerted_where_there_is_one(tokens, raised):
+def test_an_empty_retry_budget_raises_an_alert(tokens, raised):
     system, sent = failing(), []
     monitored(system, tasks(), rules=[BUDGET], limits=lambda _: RetryLimits(budget_tokens=tokens), on_alert=sent.append)
     assert [(alert.rule, alert.text) for alert in sent] == raised
 
 
-def test_an_alert_for_an_operator_is_not_cleared_by_a_sample():
+def test_a_sample_does_not_clear_an_operator_alert():
     system = failing()
     monitored(
         system,
@@ -219,7 +219,7 @@ def test_an_alert_for_an_operator_is_not_cleared_by_a_sample():
     assert [words for _, _, words, _ in alerts(system)] == ["alert.raised warning breaker_open"]
 
 
-def test_a_bound_is_met_to_the_second_wherever_the_recovery_began():
+def test_a_time_limit_is_checked_exactly_for_any_start():
     system = failing(*(f"task.{number}" for number in range(20)))
 
     async def story(supervisor):
@@ -231,7 +231,7 @@ def test_a_bound_is_met_to_the_second_wherever_the_recovery_began():
     assert [value for _, _, words, value in alerts(system) if "raised" in words] == [20.0] * 20
 
 
-def test_an_escalation_is_alerted_until_an_operator_has_resolved_it():
+def test_an_escalation_alert_clears_when_the_operator_resolves_it():
     system = failing()
 
     async def story(supervisor):
@@ -254,7 +254,7 @@ def test_an_escalation_is_alerted_until_an_operator_has_resolved_it():
     ]
 
 
-def test_a_storm_of_alerts_is_one_that_counts_the_others():
+def test_an_alert_storm_is_folded_into_one_counting_alert():
     names = [f"task.{number}" for number in range(6)]
     system, sent = failing(*names), []
     monitored(system, tasks(*names), storm={"alerts": 2, "window": "60s"}, on_alert=sent.append)
@@ -269,7 +269,7 @@ def test_a_storm_of_alerts_is_one_that_counts_the_others():
     assert sent[-1].text == "3 alerts within 60 s: more are counted, not sent"
 
 
-def test_a_storm_is_over_when_its_window_is_calm_and_alerts_are_sent_again():
+def test_a_storm_ends_after_a_quiet_window_and_alerts_resume():
     system = failing("task.1", "task.2", "task.3")
 
     async def story(supervisor):
@@ -291,7 +291,7 @@ def test_a_storm_is_over_when_its_window_is_calm_and_alerts_are_sent_again():
 
 
 # ----------------------------------------------------------------------------------------------- what goes wrong
-def test_a_monitor_that_fails_harms_no_recovery():
+def test_a_monitor_error_does_not_affect_recovery():
     system = failing()
 
     def limits(failure):
@@ -302,7 +302,7 @@ def test_a_monitor_that_fails_harms_no_recovery():
     assert system.store.status("task.1") is TaskStatus.QUEUED
 
 
-def test_stopping_the_supervisor_stops_its_monitor_without_a_word():
+def test_stopping_the_supervisor_stops_its_monitor_silently():
     system = failing()
 
     async def story(supervisor):
@@ -316,13 +316,13 @@ def test_stopping_the_supervisor_stops_its_monitor_without_a_word():
     assert [words for _, _, words, _ in alerts(system)] == ["alert.raised warning late"]
 
 
-def test_nothing_is_remembered_of_a_recovery_that_is_over():
+def test_a_finished_recovery_leaves_no_monitor_state():
     system = failing()
     supervisor = monitored(system, tasks())
     assert supervisor.system.audit.of(0) == ()
 
 
-def test_nothing_is_remembered_of_a_recovery_that_was_stopped_before_it_began():
+def test_a_recovery_stopped_before_it_began_leaves_no_monitor_state():
     system = failing()
 
     async def story(supervisor):
@@ -334,14 +334,14 @@ def test_nothing_is_remembered_of_a_recovery_that_was_stopped_before_it_began():
     assert supervisor.system.audit.of(0) == ()
 
 
-def test_a_supervisor_that_the_monitor_cannot_hear_is_refused():
+def test_a_supervisor_with_another_audit_trail_is_rejected():
     system = SmallSystem()
     monitor = RecoveryMonitor({}, system.ports)
     with pytest.raises(ValueError, match="the monitor would hear nothing"):
         Supervisor({}, replace(system.ports), monitor=monitor)
 
 
-def test_a_monitor_without_a_supervisor_says_so():
+def test_a_monitor_without_a_supervisor_raises():
     with pytest.raises(RuntimeError, match="give the monitor to a supervisor"):
         run(RecoveryMonitor({}, SmallSystem().ports).monitor_recovery("task.1"))
 
@@ -356,7 +356,7 @@ def test_a_monitor_without_a_supervisor_says_so():
         ({"storm": {"alerts": 0}}, "greater than or equal to 1"),
     ],
 )
-def test_a_wrong_rule_is_refused(alerts, said):
+def test_an_invalid_rule_is_rejected(alerts, said):
     with pytest.raises(ValueError, match="validation error") as refused:
         RecoveryMonitor({"alerts": alerts}, SmallSystem().ports)
     assert said in str(refused.value)

@@ -4,7 +4,7 @@ from recovery.audit import MemoryAudit
 from recovery.monitoring.recording_trail import Transcript
 
 
-def test_an_incident_is_remembered_from_its_opening_until_it_is_forgotten():
+def test_an_incident_is_recorded_from_opening_until_removal():
     times = iter(range(10))
     trail = MemoryAudit(lambda: 0.0)
     transcript = Transcript(trail, lambda: float(next(times)))

@@ -71,11 +71,11 @@ PAGE = """\
 """
 
 
-def test_the_page_tells_the_whole_recovery():
+def test_the_page_contains_the_whole_recovery():
     assert as_markdown(report_of(TRAIL)) == PAGE
 
 
-def test_the_json_has_the_same():
+def test_the_json_contains_the_whole_recovery():
     told = json.loads(as_json(report_of(TRAIL)))
     assert (told["incident"], told["outcome"], told["noticed"], told["seconds"]) == (4, "verified", 10.0, 62.25)
     assert [(of["delay"], of["started"], of["failed"]) for of in told["tries"]] == [
@@ -86,7 +86,7 @@ def test_the_json_has_the_same():
     assert told["alerts"] == [{"rule": "late", "severity": "warning", "raised": 60.0, "value": 50.0, "cleared": 72.25}]
 
 
-def test_what_was_given_up_says_why_and_which_alert_stands():
+def test_an_escalated_recovery_shows_its_reason_and_alert():
     report = report_of(
         (
             TRAIL[0],
@@ -106,7 +106,7 @@ def test_what_was_given_up_says_why_and_which_alert_stands():
     )
 
 
-def test_a_recovery_that_is_open_and_has_no_condition():
+def test_an_open_recovery_without_a_condition():
     report = report_of((TRAIL[0], *TRAIL[2:6], said(41.0, "step.failed", "release_resources")))
     assert (report.outcome, report.seconds) == ("open", None)
     assert [(of.delay, of.started) for of in report.tries] == [(None, 40.0)]
@@ -121,12 +121,12 @@ def test_a_recovery_that_is_open_and_has_no_condition():
         ((TRAIL[0], said(11.0, "recovery.started", incident=5)), "not about 4 and 5"),
     ],
 )
-def test_what_is_no_trail_of_one_incident_is_refused(trail, words):
+def test_an_audit_trail_of_another_incident_is_rejected(trail, words):
     with pytest.raises(ValueError, match=words):
         report_of(trail)
 
 
-def test_it_is_written_whole_and_replaces_an_earlier_one(tmp_path):
+def test_a_report_is_written_atomically_and_replaces_an_earlier_one(tmp_path):
     (tmp_path / "recovery-4.md").write_text("old")
     paths = write_report(report_of(TRAIL), tmp_path)
     assert [path.name for path in paths] == ["recovery-4.json", "recovery-4.md"]
@@ -134,14 +134,14 @@ def test_it_is_written_whole_and_replaces_an_earlier_one(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["recovery-4.json", "recovery-4.md"]
 
 
-def test_a_move_that_fails_leaves_nothing_behind(tmp_path):
+def test_a_failed_rename_leaves_no_file(tmp_path):
     (tmp_path / "recovery-4.json").mkdir()
     with pytest.raises(OSError, match="recovery-4"):
         write_report(report_of(TRAIL), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["recovery-4.json"]
 
 
-def test_what_was_undone_resumed_and_held_back_is_noted_and_no_step():
+def test_compensation_resumption_and_waits_are_notes_and_not_steps():
     opened, started = said(0.0, "recovery.opened", "resource_failure"), said(4.0, "recovery.started")
     report = report_of(
         [

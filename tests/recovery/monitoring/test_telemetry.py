@@ -50,7 +50,7 @@ class Telemetry:
         }
 
 
-def test_a_recovery_is_a_span_with_a_child_for_each_step_in_virtual_time():
+def test_a_recovery_is_a_span_with_a_child_per_step_in_virtual_time():
     told = Telemetry()
     told.system.failed("task.1")
     told.system.pauses["enqueue"] = 2.0
@@ -73,7 +73,7 @@ def test_a_recovery_is_a_span_with_a_child_for_each_step_in_virtual_time():
     assert [step.status.status_code for step in steps] == [StatusCode.UNSET] * 3
 
 
-def test_what_else_is_said_is_an_event_of_the_span():
+def test_other_audit_events_are_span_events():
     told = Telemetry()
     told.system.failed("task.1")
     supervise(told.system, report(("task.1", FailureKind.TASK)))
@@ -83,7 +83,7 @@ def test_what_else_is_said_is_an_event_of_the_span():
     assert "step.started" not in events
 
 
-def test_counters_and_the_recovery_time():
+def test_counters_and_recovery_time_histogram():
     told = Telemetry()
     told.system.failed("task.1")
     told.system.failed("task.2")
@@ -95,7 +95,7 @@ def test_counters_and_the_recovery_time():
     assert told.points("recovery.failed_tries") == {}
 
 
-def test_a_step_that_raises_and_a_recovery_that_is_given_up_are_errors():
+def test_a_failed_step_and_an_escalated_recovery_are_errors():
     told = Telemetry()
     told.system.failed("task.1")
     told.system.raises["enqueue"] = ConnectionError("queue is away")
@@ -108,14 +108,14 @@ def test_a_step_that_raises_and_a_recovery_that_is_given_up_are_errors():
     assert told.points("recovery.time") == {}
 
 
-def test_a_recovery_by_hand_is_a_span_as_well():
+def test_a_manual_recovery_is_a_span():
     told = Telemetry()
     told.system.failed("task.1")
     assert run(RecoveryEngine({}, told.system.ports).recover_task("task.1", {}))
     assert [(span.name, span.attributes["recovery.kind"]) for span in told.spans[:1]] == [("recovery", "manual")]
 
 
-def test_a_recovery_by_hand_that_fails_has_ended():
+def test_a_failed_manual_recovery_ends_its_span():
     told = Telemetry()
     told.system.failed("task.1")
     told.system.raises["enqueue"] = ConnectionError()
@@ -123,7 +123,7 @@ def test_a_recovery_by_hand_that_fails_has_ended():
     assert told.points("recovery.ended") == {("manual", "failed"): 1}
 
 
-def test_the_recovery_time_begins_with_the_opening():
+def test_the_recovery_time_starts_at_the_opening():
     told = Telemetry()
     told.system.failed("task.1")
 
@@ -141,7 +141,7 @@ def test_alerts_are_counted_by_severity_and_rule():
     assert told.points("recovery.alerts") == {("critical", "escalated"): 1}
 
 
-def test_what_is_open_when_the_program_stops_is_told_as_abandoned():
+def test_a_recovery_open_at_shutdown_is_reported_as_abandoned():
     told = Telemetry()
     told.trail.record("recovery.opened", 0, "task.1", "task_failure")
     told.trail.record("step.started", 0, "task.1", "retry_task")
@@ -151,7 +151,7 @@ def test_what_is_open_when_the_program_stops_is_told_as_abandoned():
     assert [span.attributes.get("recovery.outcome") for span in told.spans if span.name == "recovery"] == ["abandoned"]
 
 
-def test_the_other_trail_hears_everything_first():
+def test_the_wrapped_audit_trail_receives_events_first():
     told = Telemetry()
     told.trail.record("agent.suspected", -1, "agent.1")
     assert told.system.trail == ["agent.suspected"]
@@ -159,7 +159,7 @@ def test_the_other_trail_hears_everything_first():
         told.trail.record("recovery.hoped", -1, "agent.1")
 
 
-def test_without_opentelemetry_it_says_what_to_install(monkeypatch):
+def test_without_opentelemetry_the_error_names_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'recovery-bench\[otel\]'"):
         TelemetryTrail(MemoryAudit(lambda: 0.0), lambda: 0.0)

@@ -21,29 +21,29 @@ def tried(guard: CircuitBreaker, now: float, *, works: bool | None) -> str:
     return guard.state.value
 
 
-def test_failures_in_a_row_open_it():
+def test_consecutive_failures_open_the_breaker():
     guard = breaker(failures=3)
     assert [tried(guard, 0, works=False) for _ in range(4)] == ["closed", "closed", "open", "held back"]
 
 
-def test_a_success_between_them_begins_the_row_anew():
+def test_a_success_resets_the_failure_count():
     guard = breaker(failures=2)
     assert [tried(guard, 0, works=works) for works in (False, True, False, False)] == ["closed"] * 3 + ["open"]
 
 
-def test_what_says_nothing_counts_as_nothing():
+def test_a_try_without_a_result_is_not_counted():
     guard = breaker(failures=2)
     assert [tried(guard, 0, works=works) for works in (False, None, False)] == ["closed", "closed", "open"]
 
 
-def test_it_stays_open_for_its_time_and_no_longer():
+def test_the_breaker_stays_open_for_the_open_time():
     guard = breaker()
     tried(guard, 5, works=False), tried(guard, 5, works=False)
     assert guard.reopens_at == 15
     assert [guard.would_admit(now) for now in (5, 14.9, 15)] == [False, False, True]
 
 
-def test_a_probe_that_works_closes_it():
+def test_a_successful_probe_closes_the_breaker():
     guard = breaker(failures=1)
     assert tried(guard, 0, works=False) == "open"
     ticket = guard.admit(10)
@@ -53,7 +53,7 @@ def test_a_probe_that_works_closes_it():
     assert guard.state == "closed"
 
 
-def test_a_probe_that_fails_opens_it_anew():
+def test_a_failed_probe_reopens_the_breaker():
     guard = breaker(failures=3)
     for _ in range(3):
         tried(guard, 0, works=False)
@@ -61,14 +61,14 @@ def test_a_probe_that_fails_opens_it_anew():
     assert guard.reopens_at == 20
 
 
-def test_a_probe_without_a_verdict_makes_room_for_another():
+def test_a_probe_without_a_result_admits_another():
     guard = breaker(failures=1)
     tried(guard, 0, works=False)
     assert tried(guard, 10, works=None) == "half_open"
     assert tried(guard, 10, works=True) == "closed"
 
 
-def test_all_probes_have_to_work():
+def test_all_probes_must_succeed_to_close():
     guard = breaker(failures=1, probes=2)
     tried(guard, 0, works=False)
     first, second = guard.admit(10), guard.admit(10)
@@ -80,7 +80,7 @@ def test_all_probes_have_to_work():
     assert guard.state == "closed"
 
 
-def test_of_two_probes_one_failure_is_enough_and_the_other_has_no_say_any_more():
+def test_one_failed_probe_reopens_and_the_other_is_ignored():
     guard = breaker(failures=1, probes=2)
     tried(guard, 0, works=False)
     first, second = guard.admit(10), guard.admit(10)
@@ -89,7 +89,7 @@ def test_of_two_probes_one_failure_is_enough_and_the_other_has_no_say_any_more()
     assert (guard.state, guard.reopens_at) == ("open", 21)
 
 
-def test_a_try_from_before_it_opened_has_no_say_any_more():
+def test_a_try_from_before_the_opening_is_ignored():
     guard = breaker(failures=1)
     slow = guard.admit(0)
     tried(guard, 0, works=False)
@@ -100,20 +100,20 @@ def test_a_try_from_before_it_opened_has_no_say_any_more():
     assert guard.state == "closed"
 
 
-def test_a_share_of_the_last_tries_opens_it_once_there_are_enough_of_them():
+def test_the_failure_ratio_opens_the_breaker_after_enough_tries():
     guard = breaker(failures=None, share=0.5, window=4)
     works = [False, True, False, True, True]
     assert [tried(guard, 0, works=one) for one in works] == ["closed", "closed", "closed", "open", "held back"]
 
 
-def test_the_share_is_of_the_last_tries_only():
+def test_the_failure_ratio_covers_only_the_latest_tries():
     guard = breaker(failures=None, share=0.5, window=4)
     works = [True, True, True, True, False, True, False]
     assert [tried(guard, 0, works=one) for one in works] == ["closed"] * 6 + ["open"]
 
 
 @pytest.mark.parametrize("limit", [{"failures": 2}, {"failures": None, "share": 1, "window": 2}], ids=["row", "share"])
-def test_closed_again_it_has_forgotten_what_opened_it(limit):
+def test_a_closed_breaker_starts_with_empty_counts(limit):
     guard = breaker(**limit)
     tried(guard, 0, works=False), tried(guard, 0, works=False)
     assert [tried(guard, 10, works=works) for works in (True, False, False)] == ["closed", "closed", "open"]
@@ -123,7 +123,7 @@ STORY = st.lists(st.tuples(st.sampled_from([0.0, 1.0, 9.9, 10.0]), st.sampled_fr
 
 
 @given(st.integers(1, 4), st.integers(1, 3), STORY)
-def test_while_it_is_open_nothing_passes_and_half_open_only_probes_do(failures, probes, story):
+def test_an_open_breaker_admits_nothing_and_a_half_open_one_only_probes(failures, probes, story):
     guard = breaker(failures=failures, probes=probes)
     now = 0.0
     for pause, works in story:
@@ -152,6 +152,6 @@ def test_while_it_is_open_nothing_passes_and_half_open_only_probes_do(failures, 
         ({"when_open": "panic"}, "'wait' or 'refuse'"),
     ],
 )
-def test_a_bad_value_is_refused(settings, complaint):
+def test_an_invalid_value_is_rejected(settings, complaint):
     with pytest.raises(ValidationError, match=complaint):
         BreakerPolicy(**settings)

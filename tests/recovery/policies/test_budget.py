@@ -12,13 +12,13 @@ def budget(tokens: float, refill: float) -> RetryBudget:
     return RetryBudget(BudgetPolicy(tokens=tokens, refill=refill))
 
 
-def test_it_begins_full_and_is_spent_by_retries():
+def test_the_budget_starts_full_and_retries_spend_it():
     bucket = budget(2, 0)
     assert [bucket.spend() for _ in range(3)] == [True, True, False]
     assert bucket.left == 0
 
 
-def test_a_success_pays_for_its_share_of_a_retry():
+def test_a_success_refunds_its_share_of_a_retry():
     bucket = budget(1, 0.5)
     assert bucket.spend()
     bucket.succeeded()
@@ -27,7 +27,7 @@ def test_a_success_pays_for_its_share_of_a_retry():
     assert bucket.spend()
 
 
-def test_ten_tenths_are_a_whole_retry():
+def test_ten_tenths_add_up_to_one_retry():
     bucket = budget(1, 0.1)
     assert bucket.spend()
     for _ in range(10):
@@ -36,14 +36,14 @@ def test_ten_tenths_are_a_whole_retry():
     assert bucket.left == 0
 
 
-def test_what_is_refused_takes_nothing():
+def test_a_refused_retry_costs_nothing():
     bucket = budget(1.5, 0.5)
     assert bucket.spend()
     assert not bucket.spend()
     assert bucket.left == 0.5
 
 
-def test_it_never_holds_more_than_it_began_with():
+def test_the_budget_never_exceeds_its_capacity():
     bucket = budget(2, 5)
     assert bucket.spend()
     bucket.succeeded()
@@ -55,7 +55,7 @@ def test_the_defaults_are_the_retry_quota_of_the_aws_sdks():
 
 
 @given(st.integers(1, 20), st.sampled_from([0, 0.1, 0.25, 1, 3]), st.lists(st.booleans(), max_size=200))
-def test_retries_are_never_more_than_what_was_there_and_what_successes_paid_for(tokens, refill, story):
+def test_retries_never_exceed_capacity_plus_refunds(tokens, refill, story):
     bucket = budget(tokens, refill)
     retries = successes = 0
     for is_success in story:
@@ -77,6 +77,6 @@ def test_retries_are_never_more_than_what_was_there_and_what_successes_paid_for(
         ({"size": 3}, "Extra inputs"),
     ],
 )
-def test_a_bad_value_is_refused(settings, complaint):
+def test_an_invalid_value_is_rejected(settings, complaint):
     with pytest.raises(ValidationError, match=complaint):
         BudgetPolicy(**settings)

@@ -24,7 +24,7 @@ def delays(name: str, count: int, u: float = 0.5) -> list[float | None]:
     return found
 
 
-def test_temporal_waits_1_2_4_seconds_and_so_on_to_100_without_end():
+def test_temporal_doubles_from_1_to_100_seconds_without_a_retry_limit():
     assert delays("temporal", 9) == [1, 2, 4, 8, 16, 32, 64, 100, 100]
     assert preset("temporal").delay(10_000) == 100
 
@@ -33,7 +33,7 @@ def test_step_functions_retries_three_times():
     assert delays("stepfunctions", 4) == [1, 2, 4, None]
 
 
-def test_celery_spreads_1_2_4_seconds_fully():
+def test_celery_applies_full_jitter_to_1_2_4_seconds():
     assert delays("celery", 4) == [0.5, 1, 2, None]
     assert delays("celery", 3, u=0) == [0, 0, 0]
     policy = preset("celery")
@@ -51,13 +51,13 @@ def test_dbos_attempts_a_step_three_times():
     assert preset("dbos").unlimited_delay(20) == 3600
 
 
-def test_resilience4j_spreads_each_delay_by_half_of_it():
+def test_resilience4j_applies_half_jitter_to_each_delay():
     assert delays("resilience4j", 3) == [0.5, 0.75, None]
     assert delays("resilience4j", 2, u=0) == [0.25, 0.375]
     assert delays("resilience4j", 2, u=ALMOST_ONE) == pytest.approx([0.75, 1.125])
 
 
-def test_dapr_goes_on_from_the_delay_before():
+def test_dapr_derives_each_delay_from_the_previous_one():
     assert delays("dapr", 3) == [0.5, 0.75, 1.125]
     assert preset("dapr").delay(2, u=0, previous=10) == 10 * 1.5 * 0.5
     assert preset("dapr").delay(2, u=ALMOST_ONE, previous=10) == pytest.approx(10 * 1.5 * 1.5)
@@ -65,12 +65,12 @@ def test_dapr_goes_on_from_the_delay_before():
 
 
 @given(UNIFORM, st.integers(1, 20))
-def test_the_aws_sdks_wait_a_random_share_of_20_seconds_at_most(u, retry):
+def test_aws_sdks_apply_full_jitter_up_to_20_seconds(u, retry):
     assert aws().unlimited_delay(retry, u) == pytest.approx(u * min(20, 2 ** (retry - 1)))
     assert aws(base=0.05).unlimited_delay(retry, u) == pytest.approx(u * min(20, 0.05 * 2 ** (retry - 1)))
 
 
-def test_the_aws_sdks_attempt_three_times():
+def test_aws_sdks_attempt_three_times():
     assert delays("aws", 3) == [0.5, 1, None]
 
 
@@ -83,24 +83,24 @@ def test_the_aws_sdks_attempt_three_times():
         ("dapr", 4, 2.0, 3.0, 3**2 * 0.5**2 / 3),
     ],
 )
-def test_random_delays_have_the_mean_and_the_variance_of_the_engine(name, retry, previous, mean, variance):
+def test_random_delays_have_the_documented_mean_and_variance(name, retry, previous, mean, variance):
     drawn = [preset(name).unlimited_delay(retry, u, previous) for u in GRID]
     assert fmean(drawn) == pytest.approx(mean)
     assert pvariance(drawn) == pytest.approx(variance, rel=1e-5)
 
 
 @given(st.sampled_from(sorted(PRESETS)), UNIFORM, st.integers(1, 60), st.floats(0, 100))
-def test_no_preset_waits_longer_than_its_cap(name, u, retry, previous):
+def test_no_preset_exceeds_its_cap(name, u, retry, previous):
     policy = preset(name)
     cap = inf if policy.max_delay is None else policy.max_delay
     assert 0 <= policy.unlimited_delay(retry, u, previous) <= cap
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
-def test_each_preset_says_where_its_numbers_are_from(name):
+def test_each_preset_cites_its_source(name):
     assert "Source: " in PRESETS[name].__doc__
 
 
-def test_an_unknown_engine_is_refused_with_the_nearest():
+def test_an_unknown_preset_is_rejected_with_a_suggestion():
     with pytest.raises(ValueError, match=r"no preset 'temporel'; known: temporal, .* \(nearest: 'temporal'\)"):
         preset("temporel")

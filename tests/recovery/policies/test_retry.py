@@ -31,7 +31,7 @@ def policy(**settings) -> RetryPolicy:
     return RetryPolicy(**{"max_retries": None, "retry_delay": 2.0, **settings})
 
 
-def test_fixed_delays_are_all_the_same():
+def test_fixed_delays_are_constant():
     assert [policy(backoff="fixed").delay(retry) for retry in (1, 2, 3, 9)] == [2, 2, 2, 2]
 
 
@@ -39,41 +39,41 @@ def test_linear_delays_are_multiples_of_the_first():
     assert [policy(backoff="linear").delay(retry) for retry in (1, 2, 3, 9)] == [2, 4, 6, 18]
 
 
-def test_exponential_delays_begin_with_the_retry_delay_itself():
+def test_exponential_delays_start_at_the_retry_delay():
     grown = policy(backoff="exponential", multiplier=3)
     assert [grown.delay(retry) for retry in (1, 2, 3, 4)] == [2, 6, 18, 54]
 
 
-def test_the_cap_holds_from_the_retry_on_that_exceeds_it():
+def test_the_cap_applies_to_every_longer_delay():
     capped = policy(backoff="exponential", max_delay=5)
     assert [capped.delay(retry) for retry in (1, 2, 3, 4)] == [2, 4, 5, 5]
 
 
-def test_the_cap_is_drawn_before_the_jitter():
+def test_the_cap_applies_before_the_jitter():
     assert policy(max_delay=1, jitter="equal").delay(1, u=0.5) == 0.75
 
 
 @given(DELAYS, st.floats(1, 10), RETRIES)
-def test_the_formulas_are_the_closed_forms(delay, multiplier, retry):
+def test_delays_match_the_closed_forms(delay, multiplier, retry):
     assert fixed(delay) == delay
     assert linear(delay, retry) == delay * retry
     assert exponential(delay, multiplier, retry) == pytest.approx(delay * multiplier ** (retry - 1))
 
 
-def test_what_no_float_can_hold_is_infinite_and_nothing_stays_nothing():
+def test_an_overflow_is_infinite_and_zero_stays_zero():
     assert exponential(1.0, 2.0, 5000) == inf
     assert exponential(0.0, 2.0, 5000) == 0
 
 
 @given(DELAYS, st.sampled_from(["fixed", "linear", "exponential"]), st.floats(1, 4), st.none() | DELAYS, RETRIES)
-def test_without_jitter_delays_never_shrink_and_never_exceed_the_cap(delay, backoff, multiplier, cap, retry):
+def test_without_jitter_delays_never_decrease_and_never_exceed_the_cap(delay, backoff, multiplier, cap, retry):
     grown = policy(retry_delay=delay, backoff=backoff, multiplier=multiplier, max_delay=cap)
     this, following = grown.delay(retry), grown.delay(retry + 1)
     assert 0 <= this <= following <= (inf if cap is None else cap)
 
 
 @given(DELAYS, UNIFORM)
-def test_full_jitter_lies_between_nothing_and_the_delay(delay, u):
+def test_full_jitter_lies_between_zero_and_the_delay(delay, u):
     assert 0 <= full_jitter(delay, u) <= delay
 
 
@@ -96,7 +96,7 @@ def test_proportional_jitter_lies_around_the_delay(delay, spread, u):
 
 
 @given(DELAYS, st.floats(0, 1), st.floats(0.001, 1e6), UNIFORM)
-def test_compounding_jitter_lies_around_what_the_delay_before_has_grown_to(grown, spread, cap, u):
+def test_compounding_jitter_lies_around_the_grown_previous_delay(grown, spread, cap, u):
     drawn = compounding_jitter(grown, spread, cap, u)
     assert min(cap, grown * (1 - spread)) * (1 - 1e-12) <= drawn <= min(cap, grown * (1 + spread)) * (1 + 1e-12)
 
@@ -105,14 +105,14 @@ JITTERS = ["none", "full", "equal", "decorrelated", "proportional", "compounding
 
 
 @given(st.sampled_from(JITTERS), DELAYS, st.integers(1, 60), st.lists(UNIFORM, min_size=2, max_size=2).map(sorted))
-def test_a_larger_draw_never_is_a_shorter_delay(jitter, previous, retry, draws):
+def test_a_larger_draw_never_gives_a_shorter_delay(jitter, previous, retry, draws):
     spread = policy(jitter=jitter, backoff="exponential", max_delay=1e5)
     shorter, longer = (spread.delay(retry, u, max(2, previous)) for u in draws)
     assert shorter <= longer
 
 
 @given(st.sampled_from(JITTERS), st.lists(UNIFORM, min_size=1, max_size=30), st.floats(0.1, 100))
-def test_the_same_stream_gives_the_same_delays_and_none_is_longer_than_the_cap(jitter, stream, cap):
+def test_equal_streams_give_equal_delays_within_the_cap(jitter, stream, cap):
     def waited():
         found, previous = [], None
         for retry, u in enumerate(stream, 1):
@@ -124,7 +124,7 @@ def test_the_same_stream_gives_the_same_delays_and_none_is_longer_than_the_cap(j
     assert all(0 <= delay <= cap for delay in waited())
 
 
-def test_an_infinite_delay_can_be_spread():
+def test_jitter_accepts_an_infinite_delay():
     assert full_jitter(inf, 0.0) == 0
     assert equal_jitter(inf, 0.0) == inf
     assert proportional_jitter(inf, 1.0, 0.0) == 0
@@ -148,14 +148,14 @@ def test_jitter_has_the_mean_and_the_variance_of_its_distribution(jitter, mean, 
     assert pvariance(drawn) == pytest.approx(variance, rel=1e-5)
 
 
-def test_decorrelated_jitter_goes_on_from_the_delay_before():
+def test_decorrelated_jitter_starts_from_the_previous_delay():
     spread = policy(retry_delay=10, jitter="decorrelated", max_delay=100)
     assert spread.delay(1, u=0.5) == 20  # in the middle of 10 and 30
     assert spread.delay(2, u=0.5, previous=20) == 35  # of 10 and 60
     assert spread.delay(3, u=0.99, previous=35) == 100  # the cap, not 104.05
 
 
-def test_compounding_jitter_goes_on_from_the_delay_before():
+def test_compounding_jitter_starts_from_the_previous_delay():
     spread = policy(retry_delay=10, multiplier=2, jitter="compounding", spread=0.1, max_delay=100)
     assert spread.delay(1, u=0.5) == 10
     assert spread.delay(2, u=0.5, previous=10) == 20
@@ -163,11 +163,11 @@ def test_compounding_jitter_goes_on_from_the_delay_before():
     assert spread.delay(4, u=0.9, previous=60) == 100
 
 
-def test_the_cap_holds_for_what_is_spread_upwards():
+def test_the_cap_applies_after_upward_jitter():
     assert policy(max_delay=2.5, jitter="proportional").delay(1, u=0.99) == 2.5
 
 
-def test_a_delay_may_end_at_the_deadline_and_not_after_it():
+def test_a_delay_may_end_at_the_deadline_but_not_later():
     limited = policy(retry_delay=10, deadline=30)
     assert [limited.delay(retry, elapsed=elapsed) for retry, elapsed in ((1, 0), (2, 20), (2, 20.1), (3, 31))] == [
         10,
@@ -177,7 +177,7 @@ def test_a_delay_may_end_at_the_deadline_and_not_after_it():
     ]
 
 
-def test_what_exhausts_first_is_the_reason():
+def test_the_reason_is_the_first_exhausted_limit():
     limited = policy(max_retries=2, deadline=30)
     assert limited.refusal(2, 2, 28) is None
     assert limited.refusal(2, 2, 28.5) == TOO_LATE
@@ -205,14 +205,14 @@ def test_the_total_is_never_past_the_deadline(jitter, backoff, retry_delay, dead
         previous = delay
 
 
-def test_what_depends_on_nothing_before_it_remembers_nothing():
+def test_a_memoryless_backoff_needs_no_previous_delay():
     remembering = [policy(jitter=jitter).remembers for jitter in JITTERS]
     assert remembering == [False, False, False, True, False, True]
     assert policy(deadline=5).remembers
 
 
 @given(st.integers(0, 50))
-def test_r_retries_are_r_plus_one_attempts(max_retries):
+def test_n_retries_are_n_plus_one_attempts(max_retries):
     limited = policy(max_retries=max_retries)
     attempts = 1
     while limited.delay(attempts) is not None:  # before retry number `attempts`
@@ -220,7 +220,7 @@ def test_r_retries_are_r_plus_one_attempts(max_retries):
     assert attempts == max_retries + 1
 
 
-def test_without_a_limit_retries_go_on():
+def test_without_a_limit_retries_continue():
     assert policy(max_retries=None).allows(10**9)
 
 
@@ -239,7 +239,7 @@ def test_retries_count_from_one():
     ("text", "value"),
     [("250ms", 0.25), ("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86400), ("1.5s", 1.5), (" 7 s ", 7), ("12", 12)],
 )
-def test_durations_can_be_written_with_their_units(text, value):
+def test_durations_accept_units(text, value):
     assert policy(retry_delay=text).retry_delay == value
     assert seconds(value) == value
 
@@ -268,6 +268,6 @@ def test_durations_can_be_written_with_their_units(text, value):
         ({"delay": 1}, "Extra inputs"),
     ],
 )
-def test_a_bad_value_is_refused(settings, complaint):
+def test_an_invalid_value_is_rejected(settings, complaint):
     with pytest.raises(ValidationError, match=complaint):
         policy(**settings)

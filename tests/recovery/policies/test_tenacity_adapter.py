@@ -50,40 +50,40 @@ def as_the_policy_waits(policy, u=0.5) -> list[float]:
     ids=["fixed", "exponential", "incrementing", "chain", "sum", "none"],
 )
 @pytest.mark.parametrize("attempts", [1, 2, 5])
-def test_delays_and_attempts_are_those_of_tenacity(waits, attempts):
+def test_delays_and_attempts_match_tenacity(waits, attempts):
     retrying = tenacity.Retrying(wait=waits, stop=stop.stop_after_attempt(attempts))
     waited = as_the_policy_waits(from_tenacity(waits, stop.stop_after_attempt(attempts)))
     assert waited == as_tenacity_sleeps(retrying)
     assert len(waited) == attempts - 1
 
 
-def test_a_whole_retrying_brings_both():
+def test_a_retrying_object_provides_delay_and_stop():
     retrying = tenacity.Retrying(wait=wait.wait_fixed(2), stop=stop.stop_after_attempt(3))
     assert as_the_policy_waits(from_tenacity(retrying)) == [2, 2]
 
 
-def test_time_is_counted_from_the_first_failure():
+def test_elapsed_time_starts_at_the_first_failure():
     policy = from_tenacity(wait.wait_fixed(4), stop.stop_after_delay(10))
     assert [policy.delay(2, elapsed=elapsed) for elapsed in (0, 9.9, 10)] == [4, 4, None]
     before = from_tenacity(wait.wait_fixed(4), stop.stop_before_delay(10))
     assert [before.delay(2, elapsed=elapsed) for elapsed in (5.9, 6)] == [4, None]
 
 
-def test_our_limits_apply_on_top():
+def test_core_limits_apply_in_addition():
     policy = from_tenacity(wait.wait_fixed(4), stop.stop_after_attempt(3), deadline="5s")
     assert [policy.refusal(2, 4, elapsed) for elapsed in (1, 1.1)] == [None, TOO_LATE]
     assert policy.refusal(3, 4, 9) == EXHAUSTED
 
 
 @given(UNIFORM, UNIFORM)
-def test_chance_is_the_core_s(u, other):
+def test_random_draws_come_from_the_core(u, other):
     policy = from_tenacity(wait.wait_random(0, 10))
     assert policy.delay(1, u) == policy.delay(1, u)
     assert 0 <= policy.delay(1, u) <= 10
     assert (policy.delay(1, u) == policy.delay(1, other)) == (u == other)
 
 
-def test_nobody_else_s_chance_is_moved():
+def test_other_random_streams_are_unaffected():
     before = random.getstate()
     from_tenacity(wait.wait_random(0, 10)).delay(1, 0.3)
     assert random.getstate() == before
@@ -103,13 +103,13 @@ def test_retries_count_from_one():
     ],
     ids=["wait", "stop", "retrying"],
 )
-def test_it_stands_where_a_policy_stands(given, first, second):
+def test_a_tenacity_object_is_accepted_as_a_policy(given, first, second):
     config = RecoveryConfig(conditions={"task_failure": given}, by_error={"task_failure": {"E1": given}})
     for policy in (config.condition(FailureKind.TASK), config.by_error[FailureKind.TASK]["E1"]):
         assert (policy.delay(1), policy.delay(2)) == (first, second)
 
 
-def test_the_supervisor_waits_as_tenacity_says():
+def test_the_supervisor_waits_as_long_as_tenacity():
     system = SmallSystem()
     system.failed("task.1")
     system.raises["enqueue"] = ConnectionError()
@@ -119,7 +119,7 @@ def test_the_supervisor_waits_as_tenacity_says():
     assert system.trail[-1] == "recovery.escalated retries exhausted"
 
 
-def test_without_tenacity_it_says_what_to_install(monkeypatch):
+def test_without_tenacity_the_error_names_the_package(monkeypatch):
     policy = from_tenacity(wait.wait_fixed(1))
     monkeypatch.setitem(sys.modules, "tenacity", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'recovery-bench\[tenacity\]'"):

@@ -16,11 +16,11 @@ from recovery.runbook.instructions import LEAVES
 TEXT = (Path(catalogue.__file__).parent / "runbook.yaml").read_text(encoding="utf-8")
 
 
-def test_a_core_that_is_told_nothing_has_the_documented_conditions():
+def test_the_default_config_has_the_documented_conditions():
     assert RecoveryConfig().conditions == documented().conditions()
 
 
-def test_every_automatic_command_takes_the_arguments_that_the_runbook_gives_it():
+def test_every_automatic_command_accepts_the_arguments_of_the_runbook():
     commands = documented_commands()
     assert tuple(commands) == catalogue.command_names()
     for name, command in commands.items():
@@ -28,7 +28,7 @@ def test_every_automatic_command_takes_the_arguments_that_the_runbook_gives_it()
         assert tuple(arguments) == catalogue.ARGUMENTS[name][0]
 
 
-def test_what_a_command_leaves_is_taken_by_another():
+def test_a_command_result_is_an_argument_of_another_command():
     taken = {name for forms in catalogue.ARGUMENTS.values() for form in forms for name in form}
     assert [name for names in LEAVES.values() for name in names if name not in taken] == []
 
@@ -38,7 +38,7 @@ def test_an_entry_lists_its_symptoms_as_pairs():
     assert entry.pairs() == (("task_status", "failed"), ("error_code", "present"), ("resource_state", "inconsistent"))
 
 
-def test_the_catalogue_as_plain_data_is_a_valid_catalogue_again():
+def test_the_catalogue_round_trips_as_plain_data():
     assert catalogue.Runbook.model_validate(documented().as_dict()) == documented()
     assert loads(json.dumps(documented().as_dict(), indent=2)) == documented()
 
@@ -212,7 +212,7 @@ def test_the_catalogue_as_plain_data_is_a_valid_catalogue_again():
         ("task_failures:", "task_failures: \x01", 1, "not valid YAML: unacceptable character"),
     ],
 )
-def test_a_wrong_runbook_is_told_in_one_line_with_its_place_and_what_would_be_valid(right, wrong, line, problem):
+def test_an_invalid_runbook_is_rejected_in_one_line_with_its_position(right, wrong, line, problem):
     assert right in TEXT
     with pytest.raises(RunbookError) as told:
         loads(TEXT.replace(right, wrong, 1), "mine.yaml")
@@ -222,12 +222,12 @@ def test_a_wrong_runbook_is_told_in_one_line_with_its_place_and_what_would_be_va
     assert "\n" not in message
 
 
-def test_a_key_that_is_there_twice_is_named_and_not_all_that_is_below_it():
+def test_a_duplicate_key_is_reported_without_its_content():
     with pytest.raises(RunbookError, match=r"^<text>:2: task_failures: duplicate key; it stands on line 1 already; "):
         loads("task_failures: {a: 1}\ntask_failures: {b: 2}")
 
 
-def test_a_command_of_operators_cannot_be_automated():
+def test_a_manual_command_cannot_be_automated():
     text = TEXT.replace("command: retry_task, args: [task_id, retry_count]", "command: backup_state, args: [task_id]")
     with pytest.raises(
         RunbookError, match=r"^<text>:16: .*recovery\.2: only an operator gives 'backup_state'; valid: "
@@ -236,12 +236,12 @@ def test_a_command_of_operators_cannot_be_automated():
 
 
 @pytest.mark.parametrize("text", ["", "- a list", "a text", "3"])
-def test_what_is_no_catalogue_at_all_is_told_so(text):
+def test_other_yaml_is_rejected_as_no_catalogue(text):
     with pytest.raises(RunbookError, match=r"^<text>:1: the runbook: should be a mapping, `key: value`$"):
         loads(text)
 
 
-def test_a_section_that_is_missing_is_named():
+def test_a_missing_section_is_reported():
     with pytest.raises(RunbookError, match=r"^<text>:1: system_failures: missing; the keys are task_failures, "):
         loads("task_failures: {}")
 
@@ -253,19 +253,19 @@ def many_steps(doublings: int) -> str:
     )
 
 
-def test_procedures_that_double_each_other_are_bounded():
+def test_procedure_expansion_is_bounded():
     assert len(loads(many_steps(9)).automatic_recovery.procedures) == 12
     with pytest.raises(RunbookError, match=r"procedures\.p0\.steps: more than 1000 steps; valid: fewer$"):
         loads(many_steps(40))
 
 
-def test_a_catalogue_that_grows_without_bound_is_refused():
+def test_a_catalogue_that_expands_without_bound_is_rejected():
     text = "a: &a0 [x, x]\n" + "".join(f"b{n}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(40))
     with pytest.raises(RunbookError, match=r"^<text>:\d+: \S+: too large or too deeply nested for a runbook; valid: "):
         loads(text)
 
 
-def test_a_step_that_carries_its_value_waits_for_no_other():
+def test_a_step_with_its_own_value_waits_for_no_other():
     text = TEXT.replace(
         "migrate_task: {command: migrate_task, args: [task_id, new_resources]}",
         "migrate_task: {task_id: task.7, new_resources: spare}",
@@ -282,7 +282,7 @@ def test_a_step_that_carries_its_value_waits_for_no_other():
         ("nul\0.yaml", None, "nul\\x00.yaml: cannot be read: embedded null byte; valid: "),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_so(tmp_path, name, content, problem):
+def test_an_unreadable_file_is_reported(tmp_path, name, content, problem):
     file = tmp_path / name
     if content is not None:
         file.write_bytes(content)
@@ -291,7 +291,7 @@ def test_a_file_that_cannot_be_read_is_told_so(tmp_path, name, content, problem)
     assert problem in str(told.value)
 
 
-def test_a_runbook_of_ones_own_is_read_from_its_file(tmp_path):
+def test_a_custom_runbook_is_read_from_its_file(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text(TEXT.replace("max_retries: 3", "max_retries: 7"), encoding="utf-8")
     assert load(mine).conditions()[FailureKind.TASK].max_retries == 7

@@ -35,7 +35,7 @@ def refused(text: str) -> str:
     return str(told.value)
 
 
-def test_a_guide_is_the_catalogue_that_its_blocks_make_up(tmp_path):
+def test_a_guide_is_the_union_of_its_yaml_blocks(tmp_path):
     guide = tmp_path / "guide.md"
     guide.write_text(GUIDE, encoding="utf-8")
     assert load(guide) == documented()
@@ -55,37 +55,37 @@ def test_a_guide_is_the_catalogue_that_its_blocks_make_up(tmp_path):
         GUIDE + "---\n",
     ],
 )
-def test_a_guide_may_be_written_in_other_ways(text):
+def test_other_markdown_styles_are_accepted(text):
     assert loads(text, "guide.MD") == documented()
 
 
-def test_a_block_in_a_list_is_a_block():
+def test_a_block_in_a_list_is_read():
     indented = "\n".join(f"    {line}" if line else "" for line in block(FAILURES).splitlines())
     assert loads(GUIDE.replace(block(FAILURES).rstrip(), indented.rstrip()), "guide.md") == documented()
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_front_matter_is_no_part_of_the_catalogue(mark):
+def test_front_matter_is_ignored(mark):
     guide = mark + GUIDE.replace("title: My guide", "task_failures: {}\n```yaml")
     assert loads(guide, "guide.md") == documented()
 
 
-def test_what_begins_with_a_ruler_has_no_front_matter():
+def test_a_leading_thematic_break_is_no_front_matter():
     assert loads("---\n\nWords.\n\n" + GUIDE.removeprefix("---\ntitle: My guide\n---\n"), "guide.md") == documented()
 
 
-def test_an_error_is_told_with_the_line_of_the_guide():
+def test_an_error_is_reported_with_the_line_of_the_guide():
     assert refused(GUIDE.replace("command: retry_task", "command: retry_tusk")) == (
         "guide.md:24: task_failures.execution_failure.recovery.2: unknown command 'retry_tusk'; "
         "did you mean 'retry_task'?"
     )
 
 
-def test_invalid_yaml_is_told_with_the_line_of_the_guide():
+def test_invalid_yaml_is_reported_with_the_line_of_the_guide():
     assert refused(HEAD + block("task_failures:\n  a: [")).startswith("guide.md:14: not valid YAML: ")
 
 
-def test_a_key_in_two_blocks_is_told_with_both_lines():
+def test_a_key_in_two_blocks_is_reported_with_both_lines():
     assert refused(HEAD + block("task_failures: {}") + block("task_failures: {}")) == (
         "guide.md:16: task_failures: duplicate key; it stands on line 12 already; valid: one of them"
     )
@@ -106,12 +106,12 @@ def test_a_key_in_two_blocks_is_told_with_both_lines():
         (HEAD + block("task_failures: {}"), "guide.md:12: system_failures: missing; the keys are task_failures"),
     ],
 )
-def test_what_is_no_guide_is_told_so(text, said):
+def test_other_files_are_rejected_as_no_guide(text, said):
     assert said in refused(text)
 
 
 @pytest.mark.parametrize("prefix", ["> ", "- "])
-def test_a_block_inside_a_quote_or_a_list_item_keeps_its_lines(prefix):
+def test_a_block_inside_a_quote_or_list_keeps_its_line_numbers(prefix):
     rest = prefix.replace("-", " ")
     quoted = "\n".join((rest if number else prefix) + line for number, line in enumerate(block("a: {}").splitlines()))
     assert refused(quoted).startswith("guide.md:2: a: unknown key")

@@ -26,16 +26,16 @@ def trail(database):
     return trail
 
 
-def test_it_says_what_it_was_told_in_order(trail):
+def test_records_are_read_in_write_order(trail):
     assert trail.entries() == [AuditEntry((n + 1) / 10, *line) for n, line in enumerate(LINES)]
     assert trail.first_wrong() is None
 
 
-def test_an_empty_trail_is_as_it_was_written(database):
+def test_an_empty_trail_is_intact(database):
     assert SqlAudit(database, lambda: 0.0).first_wrong() is None
 
 
-def test_it_goes_on_where_another_program_has_ended(trail, database, opened):
+def test_the_trail_continues_after_another_program(trail, database, opened):
     other = SqlAudit(opened(database.url), lambda: 9.0)
     other.record("recovery.opened", 1, "task.2")
     other.flush()
@@ -74,6 +74,6 @@ def forge(connection):
         (forge, "line 6 is not what was written"),
     ],
 )
-def test_a_line_that_was_changed_removed_or_moved_is_found(trail, database, tamper, said):
+def test_changed_removed_or_moved_records_are_detected(trail, database, tamper, said):
     database.write(tamper if callable(tamper) else lambda connection: connection.execute(tamper))
     assert trail.first_wrong() == said

@@ -66,14 +66,14 @@ def all_at_once(database, *works):
     return [future.exception() or future.result() for future in futures]
 
 
-def test_those_who_wait_share_a_commit(database, commits):
+def test_concurrent_writers_share_a_commit(database, commits):
     before = commits()
     assert all_at_once(database, *(adds(f"m{number:02}") for number in range(30))) == [f"m{n:02}" for n in range(30)]
     assert commits() - before == 2
     assert len(names(database)) == 31
 
 
-def test_threads_that_wait_share_a_commit(database, commits):
+def test_concurrent_threads_share_a_commit(database, commits):
     """The first one writes; of those who come meanwhile, one writes for all."""
     begun, go_on = threading.Event(), threading.Event()
     before = commits()
@@ -88,7 +88,7 @@ def test_threads_that_wait_share_a_commit(database, commits):
     assert 2 <= commits() - before <= 4
 
 
-def test_a_database_is_closed_when_what_somebody_writes_is_written(tmp_path, opened):
+def test_close_waits_for_pending_writes(tmp_path, opened):
     database = Database(f"sqlite:///{tmp_path}/store.db")
     begun, go_on = threading.Event(), threading.Event()
 
@@ -109,7 +109,7 @@ def test_a_database_is_closed_when_what_somebody_writes_is_written(tmp_path, ope
     assert names(opened(f"sqlite:///{tmp_path}/store.db")) == ["a", "version"]
 
 
-def test_what_is_read_is_of_one_moment_however_many_statements_it_is(database):
+def test_a_read_of_several_statements_is_consistent(database):
     count = text("SELECT count(*) FROM meta")
 
     def asked(connection):
@@ -122,7 +122,7 @@ def test_what_is_read_is_of_one_moment_however_many_statements_it_is(database):
     assert database.read(lambda connection: connection.execute(count).scalar_one()) == before + 1
 
 
-def test_a_work_that_raises_spoils_nobody_elses(database, commits):
+def test_an_error_in_one_transaction_does_not_affect_others(database, commits):
     def fails(connection):
         raise KeyError("task.9")
 
@@ -133,14 +133,14 @@ def test_a_work_that_raises_spoils_nobody_elses(database, commits):
     assert names(database) == ["a", "b", "version"]
 
 
-def test_what_the_database_refuses_spoils_nobody_elses(database):
+def test_a_database_error_in_one_transaction_does_not_affect_others(database):
     database.write(adds("there"))
     one, refused, other = all_at_once(database, adds("a"), adds("there"), adds("b"))
     assert (one, type(refused), other) == ("a", StoreError, "b")
     assert names(database) == ["a", "b", "there", "version"]
 
 
-def test_what_is_submitted_is_written_before_it_is_closed(opened, tmp_path):
+def test_submitted_writes_are_committed_before_close(opened, tmp_path):
     database = Database(f"sqlite:///{tmp_path}/store.db")
     futures = [database.submit(adds(f"m{number}")) for number in range(20)]
     database.close()
@@ -149,13 +149,13 @@ def test_what_is_submitted_is_written_before_it_is_closed(opened, tmp_path):
         database.submit(adds("late"))
 
 
-def test_another_program_finds_what_was_written(opened, tmp_path):
+def test_another_program_reads_committed_data(opened, tmp_path):
     url = f"sqlite:///{tmp_path}/store.db"
     opened(url).write(adds("a"))
     assert names(opened(url)) == ["a", "version"]
 
 
-def test_two_programs_write_in_turn(database, request, opened):
+def test_two_programs_write_alternately(database, request, opened):
     """Read, add one, write: none of the additions is lost."""
     other = opened(database.url)
     database.write(lambda connection: connection.execute(insert(META).values(name="sum", value="0")))
@@ -192,13 +192,13 @@ def test_two_programs_write_in_turn(database, request, opened):
         ),
     ],
 )
-def test_a_url_that_is_none_is_said_and_no_password(url, said):
+def test_an_invalid_url_is_reported_without_its_password(url, said):
     with pytest.raises(StoreError) as error:
         Database(url)
     assert str(error.value) == said
 
 
-def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path):
+def test_a_file_that_is_not_a_database_is_left_unchanged(tmp_path):
     path = tmp_path / "store.db"
     path.write_bytes(b"# a text, and no database\n" * 100)
     with pytest.raises(StoreError, match=r"store\.db: is no database, or a damaged one"):
@@ -206,7 +206,7 @@ def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path):
     assert path.read_bytes() == b"# a text, and no database\n" * 100
 
 
-def test_a_store_of_a_later_version_is_refused_and_left_as_it_is(database):
+def test_a_store_of_a_later_version_is_rejected_and_unchanged(database):
     newer = update(META).where(META.c.name == "version").values(value=str(VERSION + 1))
     database.write(lambda connection: connection.execute(newer))
     with pytest.raises(
@@ -217,7 +217,7 @@ def test_a_store_of_a_later_version_is_refused_and_left_as_it_is(database):
     assert database.read(lambda connection: connection.execute(read).scalar_one()) == str(VERSION + 1)
 
 
-def test_a_file_that_somebody_else_locks_is_waited_for_and_then_said(tmp_path, monkeypatch, opened):
+def test_a_locked_file_times_out_with_an_error(tmp_path, monkeypatch, opened):
     monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
     database = opened(f"sqlite:///{tmp_path}/store.db")
     other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
@@ -230,7 +230,7 @@ def test_a_file_that_somebody_else_locks_is_waited_for_and_then_said(tmp_path, m
     assert database.write(adds("a")) == "a"
 
 
-def test_a_full_disk_is_said_and_nothing_is_half_written(tmp_path, opened):
+def test_a_full_disk_is_reported_and_leaves_no_partial_write(tmp_path, opened):
     database = opened(f"sqlite:///{tmp_path}/store.db")
 
     def limit(pages):
@@ -293,7 +293,7 @@ def readable(opened):
         folder.chmod(0o755)
 
 
-def test_a_file_that_may_not_be_written_to_is_left_as_it_is(readable):
+def test_a_read_only_file_is_left_unchanged(readable):
     before = readable.read_bytes()
 
     def write():
@@ -310,7 +310,7 @@ def test_a_file_that_may_not_be_written_to_is_left_as_it_is(readable):
 LATER_TABLES = (WORK, EFFECTS, AGENTS, POOLS, ALLOCATIONS, LOGS)
 
 
-def test_a_store_of_the_first_version_becomes_one_of_this_and_loses_nothing(database, opened):
+def test_a_store_of_the_first_version_is_migrated_without_loss(database, opened):
     tasks = SqlTaskStore(database)
     tasks.register("task.1")
     saved = tasks.save_checkpoint("task.1", tasks.begin("task.1", "agent.0"), 0.5, {"rows": 3})
@@ -324,7 +324,7 @@ def test_a_store_of_the_first_version_becomes_one_of_this_and_loses_nothing(data
     assert later.read(lambda connection: connection.execute(read).scalar_one()) == str(VERSION)
 
 
-def test_a_migration_that_fails_leaves_the_store_as_it_was(database, monkeypatch):
+def test_a_failed_migration_leaves_the_store_unchanged(database, monkeypatch):
     first = update(META).where(META.c.name == "version").values(value="1")
     database.write(lambda connection: connection.execute(first))
 
@@ -339,7 +339,7 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(database, monkeypatch
     assert rows == {"version": "1"}
 
 
-def test_a_store_that_has_to_be_there_is_not_made(database, tmp_path):
+def test_a_required_store_is_not_created(database, tmp_path):
     assert Database(database.url, create=False).close() is None
     with pytest.raises(StoreError, match=r"other\.db: there is no store; valid: the URL of one"):
         Database(f"sqlite:///{tmp_path}/other.db", create=False)

@@ -93,43 +93,43 @@ INCIDENTS = st.builds(
 
 
 @given(INCIDENTS)
-def test_what_is_written_is_read_again_to_the_last_bit(incident: Incident) -> None:
+def test_values_round_trip_exactly(incident: Incident) -> None:
     assert read(written(incident)) == incident
 
 
-def test_what_belongs_to_the_running_core_or_is_seen_anew_is_not_written() -> None:
+def test_runtime_objects_and_repeated_observations_are_not_written() -> None:
     incident = Incident(1, failure_of("task.1"), 0.0, context={"pace": object(), "held": {"gpu": 1}, "fenced": 3})
     assert read(written(incident)).context == {"fenced": 3}
 
 
-def test_mappings_that_nobody_may_change_are_written_as_well() -> None:
+def test_read_only_mappings_are_written() -> None:
     incident = Incident(1, failure_of("task.1"), 0.0, context={"requirements": MappingProxyType({"gpu": 1})})
     assert read(written(incident)).context == {"requirements": {"gpu": 1}}
 
 
 @pytest.mark.parametrize("left", [object(), float("nan"), {1, 2}])
-def test_what_cannot_be_written_is_refused_by_its_name(journal, left: object) -> None:
+def test_a_value_that_cannot_be_written_is_rejected_by_name(journal, left: object) -> None:
     incident = Incident(7, failure_of("task.1"), 0.0, context={"left_by_a_command": left})
     with pytest.raises(ValueError, match="incident 7: left_by_a_command cannot be kept in the journal"):
         journal.keep(incident)
     assert journal.unfinished() == []
 
 
-def test_numbers_are_never_given_twice(journal) -> None:
+def test_numbers_are_never_reused(journal) -> None:
     journal.keep(Incident(4, failure_of("task.1"), 0.0))
     journal.forget(4)
     assert journal.numbers() == 5
     assert journal.unfinished() == []
 
 
-def test_what_is_kept_does_not_change_with_the_incident(journal) -> None:
+def test_a_stored_record_does_not_change_with_the_incident(journal) -> None:
     incident = Incident(0, failure_of("task.1"), 0.0, context={"reassigned": {}})
     journal.keep(incident)
     incident.context["reassigned"]["task.9"] = None
     assert journal.unfinished()[0].context == {"reassigned": {}}
 
 
-def test_recoveries_are_found_in_the_order_in_which_they_were_opened_as_they_were_kept_last(journal) -> None:
+def test_recoveries_are_read_in_opening_order_in_their_latest_state(journal) -> None:
     kept = [Incident(number, failure_of(f"task.{number}"), 1.5) for number in (2, 0, 11)]
     for incident in kept:
         journal.keep(incident)
@@ -142,7 +142,7 @@ def test_recoveries_are_found_in_the_order_in_which_they_were_opened_as_they_wer
     assert journal.numbers() == 12
 
 
-def test_an_escalation_takes_the_place_of_what_was_kept_of_the_same_incident(journal) -> None:
+def test_an_escalation_replaces_the_record_of_its_incident(journal) -> None:
     analysis = Analysis(failure_of("task.1"), "x", 0.5, (), Impact(tasks=("task.1",)), {"seen": True}, {"a": (1,)})
     one = Escalation(
         4, failure_of("task.1"), "retries exhausted", 1.0, 2.5, 3, Severity.WARNING, analysis, TaskStatus.FAILED
@@ -154,7 +154,7 @@ def test_an_escalation_takes_the_place_of_what_was_kept_of_the_same_incident(jou
     assert journal.escalations() == (replace(one, acknowledged_by="ann", unknown=("status: OSError",)), other)
 
 
-def test_a_clock_that_begins_anew_shows_stored_instants_where_they_belong(database) -> None:
+def test_stored_times_are_translated_to_a_restarted_clock(database) -> None:
     """The loop of the first core shows 100 when the wall's clock shows 1,000; that of the second begins at 5."""
     incident = Incident(0, failure_of("task.1"), 100.0, phase=Phase.GRANTED, due=130.0)
     SqlJournal(database, lambda: 900.0, blocking=True).keep(incident)
@@ -163,7 +163,7 @@ def test_a_clock_that_begins_anew_shows_stored_instants_where_they_belong(databa
     assert found.failure.at == incident.failure.at - 105.0
 
 
-def test_a_recovery_that_is_damaged_on_the_disk_is_said_with_its_number(database) -> None:
+def test_a_damaged_recovery_is_reported_with_its_number(database) -> None:
     journal = SqlJournal(database, blocking=True)
     journal.keep(Incident(3, failure_of("task.1"), 0.0))
     run(journal.durable())
@@ -173,7 +173,7 @@ def test_a_recovery_that_is_damaged_on_the_disk_is_said_with_its_number(database
         journal.unfinished()
 
 
-def test_what_could_not_be_kept_is_told_when_it_has_to_be_durable(database) -> None:
+def test_a_failed_write_is_reported_when_durability_is_required(database) -> None:
     journal = SqlJournal(database)
     database.write(JOURNAL.drop)
     journal.keep(Incident(3, failure_of("task.1"), 0.0))
@@ -181,7 +181,7 @@ def test_what_could_not_be_kept_is_told_when_it_has_to_be_durable(database) -> N
         asyncio.run(journal.durable())
 
 
-def test_all_who_wait_for_the_journal_wait_until_it_is_durable(database):
+def test_all_waiters_return_when_the_write_is_durable(database):
     """However many they are, and whoever was first; one who does not wait any more keeps nobody else from it."""
     journal = SqlJournal(database)
     begun, go_on = threading.Event(), threading.Event()
@@ -205,7 +205,7 @@ def test_all_who_wait_for_the_journal_wait_until_it_is_durable(database):
     assert [incident.number for incident in journal.unfinished()] == [3]
 
 
-def test_ten_thousand_recoveries_are_kept_at_once(database):
+def test_ten_thousand_recoveries_are_written_at_once(database):
     journal = SqlJournal(database, blocking=True)
     for number in range(10_000):
         journal.keep(Incident(number, failure_of(f"task.{number}"), 0.0))

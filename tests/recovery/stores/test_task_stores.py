@@ -27,20 +27,20 @@ def test_a_new_task_is_queued_and_has_no_epoch(store):
     assert store.status("task.9") is None
 
 
-def test_every_attempt_has_the_next_epoch(store):
+def test_every_attempt_gets_the_next_epoch(store):
     assert [store.begin("task.1", "agent.0"), store.begin("task.1", "agent.1")] == [1, 2]
     assert store.epoch("task.1") == 2
     assert store.status("task.1") is TaskStatus.RUNNING
 
 
-def test_the_first_commit_completes_the_task_and_the_second_is_refused(store):
+def test_only_the_first_commit_of_a_task_is_accepted(store):
     first, second = store.begin("task.1", "agent.0"), store.begin("task.1", "agent.1")
     assert store.commit("task.1", first) is True
     assert store.commit("task.1", second) is False
     assert store.status("task.1") is TaskStatus.COMPLETED
 
 
-def test_a_fenced_attempt_may_do_nothing_any_more(store):
+def test_a_fenced_attempt_is_rejected(store):
     epoch = store.begin("task.1", "agent.0")
     assert store.is_current("task.1", epoch)
     assert store.fence("task.1") == epoch
@@ -51,7 +51,7 @@ def test_a_fenced_attempt_may_do_nothing_any_more(store):
     assert store.status("task.1") is TaskStatus.RUNNING
 
 
-def test_after_a_fence_the_next_attempt_may_act(store):
+def test_after_a_fence_the_next_attempt_is_accepted(store):
     store.begin("task.1", "agent.0")
     store.fence("task.1")
     epoch = store.begin("task.1", "agent.1")
@@ -59,14 +59,14 @@ def test_after_a_fence_the_next_attempt_may_act(store):
     assert store.commit("task.1", epoch) is True
 
 
-def test_an_attempt_that_was_overtaken_cannot_fail_the_task(store):
+def test_an_outdated_attempt_cannot_fail_the_task(store):
     first = store.begin("task.1", "agent.0")
     store.begin("task.1", "agent.1")
     assert store.fail("task.1", first, TaskStatus.FAILED, "E1") is False
     assert store.status("task.1") is TaskStatus.RUNNING
 
 
-def test_nothing_happens_to_a_finished_task(store):
+def test_a_finished_task_does_not_change(store):
     epoch = store.begin("task.1", "agent.0")
     store.commit("task.1", epoch)
     assert store.begin("task.1", "agent.1") is None
@@ -77,27 +77,27 @@ def test_nothing_happens_to_a_finished_task(store):
     assert store.status("task.1") is TaskStatus.COMPLETED
 
 
-def test_a_commit_after_the_escalation_is_refused(store):
+def test_a_commit_after_the_escalation_is_rejected(store):
     epoch = store.begin("task.1", "agent.0")
     assert store.escalate("task.1", "enough") is True
     assert store.commit("task.1", epoch) is False
     assert store.status("task.1") is TaskStatus.ESCALATED
 
 
-def test_an_illegal_transition_is_a_defect_and_said_so(store):
+def test_an_illegal_transition_raises(store):
     epoch = store.begin("task.1", "agent.0")
     store.fail("task.1", epoch, TaskStatus.FAILED, "E1")
     with pytest.raises(IllegalTransition, match=r"task\.1: failed cannot become blocked"):
         store.fail("task.1", epoch, TaskStatus.BLOCKED, "E2")
 
 
-def test_retries_are_counted_by_kind_and_each_once(store):
+def test_retries_are_counted_by_kind_and_once_per_incident(store):
     for kind, retry in (("a", 1), ("a", 2), ("a", 2), ("b", 1), ("a", 1)):
         store.count_retry("task.1", kind, retry)
     assert [store.retries("task.1", kind) for kind in ("a", "b", "c")] == [2, 1, 0]
 
 
-def test_a_task_that_runs_again_since_the_fence_is_not_queued(store):
+def test_a_task_running_since_the_fence_is_not_queued(store):
     fence = store.epoch("task.1")
     store.begin("task.1", "agent.0")
     assert store.requeue("task.1", fence) is False
@@ -124,7 +124,7 @@ STATES = st.recursive(
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(state=STATES)
-def test_a_state_comes_back_as_it_was(store, state):
+def test_a_state_round_trips(store, state):
     saved = store.save_checkpoint("task.1", store.begin("task.1", "agent.0"), 1.0, state)
     found = store.checkpoints("task.1")[-1]
     assert found == saved
@@ -141,7 +141,7 @@ def test_a_state_comes_back_as_it_was(store, state):
     ],
     ids=["object", "nan", "100 MB"],
 )
-def test_a_state_that_cannot_be_kept_is_refused_and_changes_nothing(store, state, said):
+def test_an_invalid_state_is_rejected_without_changes(store, state, said):
     epoch = store.begin("task.1", "agent.0")
     with pytest.raises(ValueError, match=f"task.1: the state of a checkpoint {said}"):
         store.save_checkpoint("task.1", epoch, 1.0, state)
@@ -149,7 +149,7 @@ def test_a_state_that_cannot_be_kept_is_refused_and_changes_nothing(store, state
 
 
 @pytest.mark.parametrize("damaged", ['{"rows": 18}', '{"rows": 1', None])
-def test_a_state_that_was_changed_on_the_disk_is_not_intact(database, damaged):
+def test_a_state_modified_on_disk_is_not_intact(database, damaged):
     store = SqlTaskStore(database)
     store.register("task.1")
     store.save_checkpoint("task.1", store.begin("task.1", "a"), 1.0, {"rows": 17})
@@ -165,7 +165,7 @@ def test_a_completed_task_needs_no_checkpoints(store):
     assert (store.checkpoints("task.1"), store.restore_point("task.1")) == ((), None)
 
 
-def test_there_is_nothing_to_damage_where_nothing_is():
+def test_damaging_a_missing_checkpoint_does_nothing():
     store = MemoryTaskStore()
     store.register("task.1")
     assert store.corrupt_checkpoint("task.1") is None
@@ -204,7 +204,7 @@ def test_a_task_is_registered_once(store):
 
 
 @pytest.mark.parametrize("name", ["'; drop table tasks; --", 'a"b', "näm\u00e9 \U0001f40d", "%s ? :task", "x" * 10_000])
-def test_any_name_is_a_name(tasks, name):
+def test_any_string_is_a_valid_name(tasks, name):
     tasks.register(name)
     epoch = tasks.begin(name, "agent.0")
     tasks.set_restore_point(name, tasks.save_checkpoint(name, epoch, 1.5))
@@ -214,7 +214,7 @@ def test_any_name_is_a_name(tasks, name):
     assert list(tasks.halted()) == [name]
 
 
-def test_tasks_are_halted_in_the_order_in_which_they_failed(tasks):
+def test_halted_tasks_are_listed_in_failure_order(tasks):
     for number in (3, 1, 2):
         tasks.register(f"task.{number}")
         tasks.fail(f"task.{number}", tasks.begin(f"task.{number}", "a"), TaskStatus.FAILED, "E1")
@@ -226,7 +226,7 @@ def test_tasks_are_halted_in_the_order_in_which_they_failed(tasks):
     assert list(tasks.halted()) == ["task.3", "task.1"]
 
 
-def test_a_restore_point_stands_until_another_one_is_chosen(store):
+def test_a_restore_point_remains_until_another_is_chosen(store):
     epoch = store.begin("task.1", "agent.0")
     first, second = (store.save_checkpoint("task.1", epoch, progress) for progress in (0.1, 0.2))
     for chosen in (second, first, None):
@@ -236,7 +236,7 @@ def test_a_restore_point_stands_until_another_one_is_chosen(store):
     assert store.last_checkpoint("task.1") == 2
 
 
-def test_only_finished_tasks_have_nowhere_to_go():
+def test_only_finished_tasks_have_no_transitions():
     assert frozenset(status for status, following in LEGAL_TRANSITIONS.items() if not following) == FINISHED
     assert all(TaskStatus.QUEUED in LEGAL_TRANSITIONS[status] for status in HALTED)
 
@@ -245,7 +245,7 @@ ACTIONS = st.sampled_from(["begin", "commit", "fail", "block", "fence", "requeue
 
 
 @given(st.lists(st.tuples(ACTIONS, st.integers(1, 4)), max_size=30))
-def test_whatever_is_done_a_task_has_one_effect_and_no_void_epoch_has_one(actions):
+def test_random_calls_give_one_effect_and_none_from_a_fenced_epoch(actions):
     """Everybody acts at any time, as agents do that nobody could reach."""
     store = MemoryTaskStore()
     store.register("task.1")
@@ -279,7 +279,7 @@ def test_whatever_is_done_a_task_has_one_effect_and_no_void_epoch_has_one(action
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CALLS)
-def test_a_database_answers_as_memory_does(database, calls):
+def test_database_and_memory_stores_give_equal_results(database, calls):
     for table in (TASKS, RETRIES, CHECKPOINTS):
         database.write(lambda connection, table=table: connection.execute(delete(table)))
     assert answers(SqlTaskStore(database), calls) == answers(MemoryTaskStore(), calls)

@@ -22,7 +22,7 @@ def queue_of(*escalations, said=None):
 
 
 # ---------------------------------------------------------------------------------------------------- the queue
-def test_the_most_severe_comes_first_then_the_oldest():
+def test_escalations_are_sorted_by_severity_then_age():
     queue = queue_of(
         escalation(1, opened_at=5),
         escalation(2, opened_at=3),
@@ -34,7 +34,7 @@ def test_the_most_severe_comes_first_then_the_oldest():
     assert len(queue) == 4
 
 
-def test_an_acknowledged_one_waits_until_it_is_resolved():
+def test_an_acknowledged_escalation_stays_until_it_is_resolved():
     said = []
     queue = queue_of(escalation(1), said=lambda event, of, operator: said.append((event, of.incident, operator)))
     assert queue.acknowledge(1, "ada").acknowledged_by == "ada"
@@ -46,7 +46,7 @@ def test_an_acknowledged_one_waits_until_it_is_resolved():
     assert said == [("escalation.acknowledged", 1, "ada"), ("escalation.resolved", 1, "bob")]
 
 
-def test_two_operators_do_not_look_after_the_same_one():
+def test_two_operators_cannot_acknowledge_the_same_escalation():
     said = []
     queue = queue_of(escalation(1), said=lambda *words: said.append(words))
     queue.acknowledge(1, "ada")
@@ -57,7 +57,7 @@ def test_two_operators_do_not_look_after_the_same_one():
 
 
 @pytest.mark.parametrize("act", ["acknowledge", "resolve"])
-def test_what_does_not_wait_cannot_be_worked_on(act):
+def test_an_absent_escalation_cannot_be_acknowledged_or_resolved(act):
     queue = queue_of(escalation(1))
     queue.resolve(1, "ada")
     for incident in (1, 2):
@@ -67,13 +67,13 @@ def test_what_does_not_wait_cannot_be_worked_on(act):
         queue.of(2)
 
 
-def test_what_is_known_better_replaces_what_was_known():
+def test_a_later_escalation_updates_the_earlier_one():
     queue = queue_of(escalation(1, reason="first"), escalation(1, reason="second"))
     assert [each.reason for each in queue] == ["second"]
 
 
 # ------------------------------------------------------------------------------------------- what is known of one
-def test_everything_that_is_known_of_a_task_is_there():
+def test_an_escalation_contains_all_data_of_the_task():
     system = SmallSystem()
     system.submit("task.1", gpu=2)
     epoch = system.start("task.1")
@@ -96,7 +96,7 @@ def test_everything_that_is_known_of_a_task_is_there():
     assert known.unknown == ()
 
 
-def test_what_the_handing_over_frees_is_told():
+def test_an_escalation_lists_the_released_resources():
     system = SmallSystem()
     system.failed("task.1", gpu=3)
     supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0))
@@ -104,7 +104,7 @@ def test_what_the_handing_over_frees_is_told():
     assert supervisor.escalations[0].analysis is None
 
 
-def test_what_could_not_be_freed_was_not_released():
+def test_resources_that_failed_to_release_are_not_listed_as_released():
     system = SmallSystem()
     system.failed("task.1", gpu=3)
     system.raises["give_up"] = ConnectionError("no route")
@@ -112,7 +112,7 @@ def test_what_could_not_be_freed_was_not_released():
     assert supervisor.escalations[0].released == {}
 
 
-def test_what_is_still_held_after_the_handing_over_was_not_released():
+def test_resources_still_held_are_not_listed_as_released():
     system = SmallSystem()
     system.failed("task.1", gpu=3)
 
@@ -124,7 +124,7 @@ def test_what_is_still_held_after_the_handing_over_was_not_released():
     assert supervisor.escalations[0].released == {"gpu": 1}
 
 
-def test_a_port_that_cannot_tell_what_is_held_does_not_keep_a_task_from_its_operator():
+def test_an_unreadable_allocation_does_not_prevent_the_escalation():
     system = SmallSystem()
     system.failed("task.1", gpu=3)
 
@@ -138,7 +138,7 @@ def test_a_port_that_cannot_tell_what_is_held_does_not_keep_a_task_from_its_oper
     assert supervisor.escalations[0].released == {}
 
 
-def test_what_could_not_be_found_out_is_said():
+def test_missing_data_is_listed_in_the_escalation():
     system = SmallSystem()
     system.failed("task.1")
     ports = type(system.ports)(
@@ -168,7 +168,7 @@ def test_an_agent_is_more_urgent_than_a_task():
     assert supervisor.escalations[0].status is None
 
 
-def test_what_an_operator_does_is_in_the_trail():
+def test_operator_actions_are_in_the_audit_trail():
     system = SmallSystem()
     system.failed("task.1")
     supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0))

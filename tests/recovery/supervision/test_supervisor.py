@@ -22,7 +22,7 @@ def test_a_failed_task_is_recovered_after_its_delay():
     assert [entry.value for entry in system.audit.entries if entry.event == "retry.granted"] == [30.0]
 
 
-def test_three_retries_then_an_operator():
+def test_a_task_is_escalated_after_three_retries():
     system = SmallSystem()
     system.failed("task.1", gpu=1)
     system.raises["enqueue"] = ConnectionError("queue is away")
@@ -44,7 +44,7 @@ def test_three_retries_then_an_operator():
     assert supervisor.escalations[0].outcome == "retries exhausted"
 
 
-def test_retries_are_the_tasks_and_not_the_incidents():
+def test_retries_count_per_task_and_not_per_incident():
     system = SmallSystem()
     system.failed("task.1")
 
@@ -64,7 +64,7 @@ def test_retries_are_the_tasks_and_not_the_incidents():
     ]
 
 
-def test_a_blocked_task_has_the_condition_of_its_kind():
+def test_a_blocked_task_uses_the_condition_of_its_kind():
     system = SmallSystem()
     system.failed("task.1", TaskStatus.BLOCKED, gpu=2)
     system.available["gpu"] = 1
@@ -76,7 +76,7 @@ def test_a_blocked_task_has_the_condition_of_its_kind():
     ]
 
 
-def test_delays_grow_and_are_spread_as_the_policy_says():
+def test_delays_follow_backoff_and_jitter_of_the_policy():
     system = SmallSystem()
     system.failed("task.1")
     system.raises["enqueue"] = ConnectionError()
@@ -92,7 +92,7 @@ def test_delays_grow_and_are_spread_as_the_policy_says():
     assert asked == [("task.1", 1), ("task.1", 2), ("task.1", 3)]
 
 
-def test_decorrelated_delays_go_on_from_each_other():
+def test_decorrelated_delays_continue_across_retries():
     system = SmallSystem()
     system.failed("task.1")
     system.raises["enqueue"] = ConnectionError()
@@ -101,7 +101,7 @@ def test_decorrelated_delays_go_on_from_each_other():
     assert [entry.value for entry in system.audit.entries if entry.event == "retry.granted"] == [20.0, 35.0, 50.0]
 
 
-def test_a_kind_without_a_condition_is_tried_at_once_and_a_bounded_number_of_times():
+def test_a_kind_without_a_condition_is_tried_immediately_with_a_bound():
     system = SmallSystem()
     system.failed("task.1")
     system.raises["enqueue"] = ConnectionError()
@@ -116,7 +116,7 @@ def test_a_kind_without_a_condition_is_tried_at_once_and_a_bounded_number_of_tim
     assert system.store.retries("task.1", FailureKind.TASK) == 0
 
 
-def test_a_task_that_was_completed_during_its_delay_is_left_alone():
+def test_a_task_completed_during_its_delay_is_not_touched():
     system = SmallSystem()
     system.submit("task.1")
     epoch = system.start("task.1")
@@ -131,7 +131,7 @@ def test_a_task_that_was_completed_during_its_delay_is_left_alone():
     assert system.calls == []
 
 
-def test_a_task_that_nobody_knows_is_dismissed():
+def test_an_unknown_task_is_dismissed():
     system = SmallSystem()
     supervise(system, report(("task.9", FailureKind.TASK)))
     assert short(system) == [
@@ -140,7 +140,7 @@ def test_a_task_that_nobody_knows_is_dismissed():
     ]
 
 
-def test_what_nothing_documented_looks_like_goes_to_an_operator():
+def test_a_failure_without_a_documented_entry_is_escalated():
     system = SmallSystem()
     system.submit("task.1")
     system.queue.clear()  # nobody knows where it is
@@ -158,7 +158,7 @@ def test_what_nothing_documented_looks_like_goes_to_an_operator():
 
 
 # ------------------------------------------------------------------------------------------------ at the same time
-def test_a_second_report_belongs_to_the_open_recovery():
+def test_a_second_report_joins_the_open_recovery():
     system = SmallSystem()
     system.failed("task.1")
     supervise(system, report(("task.1", FailureKind.TASK), ("task.1", FailureKind.TASK)))
@@ -168,7 +168,7 @@ def test_a_second_report_belongs_to_the_open_recovery():
     ]
 
 
-def test_after_its_end_a_subject_can_be_reported_again():
+def test_a_subject_can_be_reported_again_after_its_recovery():
     system = SmallSystem()
     system.failed("task.1")
 
@@ -189,7 +189,7 @@ def test_after_its_end_a_subject_can_be_reported_again():
 
 
 @pytest.mark.parametrize(("parallel", "starts"), [(1, [0, 10, 20]), (2, [0, 0, 10]), (None, [0, 0, 0])])
-def test_so_many_recoveries_run_at_once(parallel, starts):
+def test_the_number_of_concurrent_recoveries_is_limited(parallel, starts):
     system = SmallSystem()
     tasks = [f"task.{number}" for number in range(3)]
     for task_id in tasks:
@@ -204,7 +204,7 @@ def test_so_many_recoveries_run_at_once(parallel, starts):
     assert [at for at, _ in short(system, "recovery.started")] == starts
 
 
-def test_a_delay_takes_no_slot():
+def test_a_delay_holds_no_slot():
     system = SmallSystem()
     system.failed("task.1")
     system.failed("task.2")
@@ -212,7 +212,7 @@ def test_a_delay_takes_no_slot():
     assert [at for at, _ in short(system, "recovery.verified")] == [30.0, 30.0]
 
 
-def test_a_task_that_fails_again_before_its_recovery_has_ended_is_not_lost():
+def test_a_task_failure_during_its_recovery_is_not_lost():
     system = SmallSystem()
     system.failed("task.1")
 
@@ -232,7 +232,7 @@ def test_a_task_that_fails_again_before_its_recovery_has_ended_is_not_lost():
     ]
 
 
-def test_a_late_report_of_a_task_that_goes_on_changes_nothing():
+def test_a_late_report_of_a_running_task_changes_nothing():
     system = SmallSystem()
     system.failed("task.1")
 

@@ -18,7 +18,7 @@ def crash(system: SmallSystem, agent_id: str = "agent.0"):
     return story
 
 
-def test_a_silent_agent_is_restarted_and_its_task_goes_on():
+def test_a_silent_agent_is_restarted_and_its_task_continues():
     system = SmallSystem()
     system.submit("task.1")
     system.start("task.1")
@@ -34,7 +34,7 @@ def test_a_silent_agent_is_restarted_and_its_task_goes_on():
     assert system.queue == ["task.1"]
 
 
-def test_an_agent_that_answers_and_then_dies_without_another_beat_is_noticed():
+def test_an_agent_that_responds_and_then_dies_is_detected():
     system = SmallSystem()
 
     async def story(supervisor):
@@ -54,7 +54,7 @@ def test_an_agent_that_answers_and_then_dies_without_another_beat_is_noticed():
     ]
 
 
-def test_an_agent_that_dies_again_before_its_recovery_has_ended_is_not_lost():
+def test_an_agent_failure_during_its_recovery_is_not_lost():
     system = SmallSystem()
 
     async def story(supervisor):
@@ -82,7 +82,7 @@ def test_an_agent_that_dies_again_before_its_recovery_has_ended_is_not_lost():
     assert system.up["agent.0"]
 
 
-def test_an_agent_that_cannot_be_restarted_is_an_operators_and_its_tasks_go_on_elsewhere():
+def test_an_agent_that_cannot_be_restarted_is_escalated_and_its_tasks_reassigned():
     system = SmallSystem()
     system.submit("task.1", gpu=1)
     system.start("task.1")
@@ -100,7 +100,7 @@ def test_an_agent_that_cannot_be_restarted_is_an_operators_and_its_tasks_go_on_e
     assert system.store.status("task.1") is TaskStatus.QUEUED
 
 
-def test_an_agent_that_is_an_operators_is_not_tried_again_for_what_it_did_meanwhile():
+def test_an_escalated_agent_is_not_recovered_again():
     system = SmallSystem()
     system.submit("task.1")
     system.start("task.1")
@@ -133,7 +133,7 @@ def test_a_condition_for_agents_limits_the_retries_of_their_tasks():
     assert short(system)[-1] == (16.0, "recovery.verified")  # the agent itself is well
 
 
-def test_a_task_with_a_recovery_of_its_own_is_left_to_it():
+def test_a_task_with_its_own_recovery_is_not_taken_over():
     system = SmallSystem()
     system.submit("task.1")
     system.start("task.1")

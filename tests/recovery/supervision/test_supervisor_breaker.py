@@ -19,7 +19,7 @@ def two_failures(**settings):
     return system
 
 
-def test_while_it_is_open_tries_wait_and_one_of_them_probes():
+def test_while_open_tries_wait_and_one_probes():
     assert [(at, whom, words) for at, whom, words in two_failures().timed_trail if words.startswith(GUARDED)] == [
         (10.0, "task.1", "recovery.started"),
         (10.0, "task.2", "recovery.started"),
@@ -35,7 +35,7 @@ def test_while_it_is_open_tries_wait_and_one_of_them_probes():
     ]
 
 
-def test_when_the_probe_works_the_others_pass():
+def test_a_successful_probe_admits_the_waiting_tries():
     system = broken("task.1", "task.2")
 
     async def story(supervisor):
@@ -57,7 +57,7 @@ def test_when_the_probe_works_the_others_pass():
     ]
 
 
-def test_when_there_is_nothing_left_to_probe_with_the_next_one_probes():
+def test_a_probe_with_nothing_to_recover_lets_the_next_try_probe():
     system = broken("task.1", "task.2")
 
     async def story(supervisor):
@@ -75,12 +75,12 @@ def test_when_there_is_nothing_left_to_probe_with_the_next_one_probes():
     ]
 
 
-def test_how_long_it_stays_open_is_told():
+def test_the_open_time_is_recorded():
     system = two_failures()
     assert [entry.value for entry in system.audit.entries if entry.event == "breaker.opened"] == [60, 60, 60]
 
 
-def test_where_it_refuses_a_recovery_is_escalated_instead_of_waiting():
+def test_a_rejecting_breaker_escalates_instead_of_waiting():
     system = two_failures(breaker={"when_open": "refuse"})
     assert [(at, whom, words) for at, whom, words in system.timed_trail if words.startswith(GUARDED)] == [
         (10.0, "task.1", "recovery.started"),
@@ -91,17 +91,17 @@ def test_where_it_refuses_a_recovery_is_escalated_instead_of_waiting():
     ]
 
 
-def test_a_retry_whose_delay_outlasts_the_opening_is_not_refused():
+def test_a_retry_due_after_the_open_time_is_not_rejected():
     system = two_failures(breaker={"when_open": "refuse", "open_for": "10s"})
     assert delays(system) == [10, 10, 10, 10]
 
 
-def test_no_try_waits_for_it_beyond_the_deadline():
+def test_no_try_waits_for_the_breaker_beyond_the_deadline():
     system = two_failures(deadline="50s")
     assert short(system, "recovery.escalated") == [(20.0, "recovery.escalated retry deadline passed")] * 2
 
 
-def test_a_try_that_waits_for_a_probe_gives_up_at_its_deadline():
+def test_a_try_waiting_for_a_probe_ends_at_its_deadline():
     system = broken("task.1", "task.2")
 
     async def story(supervisor):
@@ -118,7 +118,7 @@ def test_a_try_that_waits_for_a_probe_gives_up_at_its_deadline():
     ]
 
 
-def test_a_try_that_timed_out_counts_as_failed():
+def test_a_timed_out_try_counts_as_a_failure():
     system = broken("task.1")
     del system.raises["enqueue"]
     system.pauses["enqueue"] = 7
@@ -127,7 +127,7 @@ def test_a_try_that_timed_out_counts_as_failed():
     assert short(system, "breaker.") == [(15.0, "breaker.opened")]
 
 
-def test_who_waits_for_the_breaker_holds_no_slot():
+def test_a_try_waiting_for_the_breaker_holds_no_slot():
     system = broken("task.1")
     system.failed("task.2", TaskStatus.BLOCKED)
 
@@ -143,7 +143,7 @@ def test_who_waits_for_the_breaker_holds_no_slot():
     assert (12.0, "recovery.started") in second
 
 
-def test_a_supervisor_that_was_stopped_leaves_nobody_waiting():
+def test_a_stopped_supervisor_leaves_no_waiters():
     system = broken("task.1")
 
     async def story(supervisor):

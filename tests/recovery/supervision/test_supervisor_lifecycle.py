@@ -26,7 +26,7 @@ class BrokenStore:
 
 
 @pytest.mark.parametrize("method", ["count_retry", "escalate"])
-def test_a_store_that_fails_leaves_no_recovery_without_an_end(method):
+def test_a_store_error_leaves_no_recovery_open(method):
     system = SmallSystem()
     system.failed("task.1")
     ports = type(system.ports)(
@@ -44,7 +44,7 @@ def test_a_store_that_fails_leaves_no_recovery_without_an_end(method):
     assert len(supervisor.escalations) == 1
 
 
-def test_what_cannot_be_freed_is_the_operators_as_well():
+def test_a_task_with_unreleasable_resources_is_escalated():
     system = SmallSystem()
     system.failed("task.1")
     system.raises["give_up"] = ConnectionError("no route")
@@ -58,7 +58,7 @@ def test_what_cannot_be_freed_is_the_operators_as_well():
 
 
 # ------------------------------------------------------------------------------------------------ start and stop
-def test_stop_cancels_what_runs_and_nothing_more_is_said():
+def test_stop_cancels_recoveries_without_further_events():
     system = SmallSystem()
     system.failed("task.1")
     supervisor = Supervisor({}, system.ports)
@@ -77,7 +77,7 @@ def test_stop_cancels_what_runs_and_nothing_more_is_said():
     assert system.store.status("task.1") is TaskStatus.FAILED
 
 
-def test_a_stopped_supervisor_refuses_what_it_would_lose():
+def test_a_stopped_supervisor_rejects_reports():
     system = SmallSystem()
     supervisor = Supervisor({}, system.ports)
 
@@ -97,7 +97,7 @@ def test_a_stopped_supervisor_refuses_what_it_would_lose():
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_after_a_stop_it_can_be_started_again_on_another_loop(begun):
+def test_a_stopped_supervisor_can_start_on_another_loop(begun):
     """Whether the recoveries that were canceled had begun or not."""
     system = SmallSystem()
     tasks = ["task.1", "task.2"]
@@ -126,7 +126,7 @@ def test_after_a_stop_it_can_be_started_again_on_another_loop(begun):
     assert system.queue == tasks
 
 
-def test_it_is_started_once():
+def test_a_supervisor_starts_only_once():
     supervisor = Supervisor({}, SmallSystem().ports)
 
     async def story():

@@ -27,7 +27,7 @@ def test_no_delay_ends_after_the_deadline():
     assert system.store.status("task.1") is TaskStatus.ESCALATED
 
 
-def test_the_deadline_is_the_task_s_and_not_the_incident_s():
+def test_the_deadline_applies_to_the_task_and_not_the_incident():
     system = SmallSystem()
     system.failed("task.1")
     supervise(system, failing_again("task.1", 3), conditions=condition(deadline="25s"))
@@ -39,7 +39,7 @@ def test_the_deadline_is_the_task_s_and_not_the_incident_s():
     ]
 
 
-def test_a_task_that_was_completed_has_no_first_failure_any_more():
+def test_completing_a_task_resets_its_first_failure():
     system = SmallSystem()
     system.failed("task.1")
 
@@ -53,7 +53,7 @@ def test_a_task_that_was_completed_has_no_first_failure_any_more():
     assert delays(system) == [10, 10]
 
 
-def test_another_failure_of_an_agent_begins_anew():
+def test_a_new_agent_failure_starts_a_new_deadline():
     system = SmallSystem()
 
     async def story(supervisor):
@@ -67,7 +67,7 @@ def test_another_failure_of_an_agent_begins_anew():
     assert delays(system) == [10, 10]
 
 
-def test_an_agent_s_deadline_bounds_its_recovery():
+def test_the_deadline_of_an_agent_limits_its_recovery():
     system = SmallSystem()
     system.up["agent.0"] = False
     system.unreachable.append("agent.0")
@@ -82,7 +82,7 @@ def test_an_agent_s_deadline_bounds_its_recovery():
     assert short(system)[-1] == (20.0, "recovery.escalated retry deadline passed")
 
 
-def test_decorrelated_delays_go_on_from_each_other_from_one_failure_of_a_task_to_the_next():
+def test_decorrelated_delays_continue_across_failures_of_a_task():
     system = SmallSystem()
     system.failed("task.1")
     policy = condition(jitter="decorrelated", max_delay=50)
@@ -91,7 +91,7 @@ def test_decorrelated_delays_go_on_from_each_other_from_one_failure_of_a_task_to
 
 
 # ------------------------------------------------------------------------------ time of a try
-def test_a_try_that_takes_too_long_has_failed():
+def test_a_try_that_exceeds_its_timeout_fails():
     system = broken()
     del system.raises["enqueue"]
     system.pauses["enqueue"] = 7
@@ -105,7 +105,7 @@ def test_a_try_that_takes_too_long_has_failed():
     ]
 
 
-def test_the_step_that_was_interrupted_is_told():
+def test_an_interrupted_step_is_recorded():
     system = broken()
     del system.raises["enqueue"]
     system.pauses["enqueue"] = 7
@@ -114,7 +114,7 @@ def test_the_step_that_was_interrupted_is_told():
     assert steps[-2:] == ["step.started retry_task", "step.failed retry_task"]
 
 
-def test_a_try_that_takes_exactly_its_time_and_less_is_let_be():
+def test_a_try_within_its_timeout_is_not_interrupted():
     system = broken()
     del system.raises["enqueue"]
     system.pauses["enqueue"] = 4.9
@@ -122,7 +122,7 @@ def test_a_try_that_takes_exactly_its_time_and_less_is_let_be():
     assert short(system)[-1] == (14.9, "recovery.verified")
 
 
-def test_waiting_for_a_slot_is_no_part_of_a_try():
+def test_the_timeout_excludes_waiting_for_a_slot():
     system = broken("task.1", "task.2")
     del system.raises["enqueue"]
     system.pauses["enqueue"] = 4
@@ -132,7 +132,7 @@ def test_waiting_for_a_slot_is_no_part_of_a_try():
 
 
 # ------------------------------------------------------------------------------------ budget
-def test_the_budget_is_of_all_tasks_together():
+def test_the_budget_is_shared_by_all_tasks():
     system = broken("task.1", "task.2")
     both = report(("task.1", FailureKind.TASK), ("task.2", FailureKind.TASK))
     supervisor = supervise(system, both, conditions=condition(budget={"tokens": 3, "refill": 0}))
@@ -144,7 +144,7 @@ def test_the_budget_is_of_all_tasks_together():
     ]
 
 
-def test_a_retry_that_is_refused_for_another_reason_takes_nothing():
+def test_a_retry_refused_for_another_reason_costs_no_budget():
     system = broken("task.1", "task.2")
 
     async def story(supervisor):
@@ -156,7 +156,7 @@ def test_a_retry_that_is_refused_for_another_reason_takes_nothing():
     assert [incident.outcome for incident in supervisor.escalations] == ["retries exhausted"] * 2
 
 
-def test_completed_tasks_refill_the_budget_and_recoveries_of_tasks_do_not():
+def test_completed_tasks_refund_the_budget_and_task_recoveries_do_not():
     system = SmallSystem()
     system.failed("task.1")
 
@@ -170,7 +170,7 @@ def test_completed_tasks_refill_the_budget_and_recoveries_of_tasks_do_not():
     assert short(system)[-1] == (20.0, "recovery.escalated retry budget empty")
 
 
-def test_a_recovered_agent_refills_the_budget_of_agents():
+def test_a_recovered_agent_refunds_the_budget_of_agents():
     system = SmallSystem()
 
     async def story(supervisor):
@@ -190,7 +190,7 @@ def coded(task: str, code: str):
     return failure_of(task, error_code=code)
 
 
-def test_an_error_code_may_have_a_policy_of_its_own():
+def test_an_error_code_may_have_its_own_policy():
     system = broken("task.1", "task.2")
 
     async def story(supervisor):
@@ -205,7 +205,7 @@ def test_an_error_code_may_have_a_policy_of_its_own():
     ]
 
 
-def test_retries_are_counted_for_the_kind_whatever_the_error():
+def test_retries_count_per_kind_across_error_codes():
     system = SmallSystem()
     system.failed("task.1")
 
@@ -223,7 +223,7 @@ def test_retries_are_counted_for_the_kind_whatever_the_error():
     assert short(system)[-1] == (20.0, "recovery.escalated retries exhausted")
 
 
-def test_each_policy_has_a_budget_of_its_own():
+def test_each_policy_has_its_own_budget():
     system = broken("task.1", "task.2")
 
     async def story(supervisor):
@@ -236,7 +236,7 @@ def test_each_policy_has_a_budget_of_its_own():
     assert delays(system) == [1, 10]
 
 
-def test_a_kind_without_a_condition_may_have_one_for_an_error():
+def test_a_kind_without_a_condition_may_have_an_error_policy():
     system = broken("task.1")
 
     async def story(supervisor):
@@ -248,7 +248,7 @@ def test_a_kind_without_a_condition_may_have_one_for_an_error():
 
 
 @pytest.mark.parametrize("kind", FailureKind)
-def test_a_failure_without_an_error_code_has_the_policy_of_its_kind(kind):
+def test_a_failure_without_an_error_code_uses_the_policy_of_its_kind(kind):
     system = SmallSystem()
     system.failed("task.1")
 

@@ -99,7 +99,7 @@ def two(database):
     made.loop.abandon()
 
 
-def test_one_of_them_recovers(two):
+def test_only_the_leader_recovers(two):
     two.system.failed("task.1")
     two.report("a", "task.1")
     two.until(30)
@@ -110,7 +110,7 @@ def test_one_of_them_recovers(two):
     ]
 
 
-def test_when_one_dies_the_other_goes_on_with_what_it_was_about(two):
+def test_a_standby_continues_the_recoveries_of_a_dead_leader(two):
     two.system.failed("task.1")
     two.system.pauses["enqueue"] = 5
     two.report("a", "task.1")
@@ -126,7 +126,7 @@ def test_when_one_dies_the_other_goes_on_with_what_it_was_about(two):
     assert two.system.store.retries("task.1", FailureKind.TASK) == 1
 
 
-def test_a_core_that_sleeps_past_its_lease_wakes_up_to_do_nothing(two):
+def test_a_core_that_sleeps_past_its_lease_performs_no_step(two):
     """Asleep from 3 s to 60 s, in the middle of a step that the other one takes in its place."""
     two.system.failed("task.1")
     two.system.pauses["enqueue"] = 58
@@ -151,7 +151,7 @@ def test_a_core_that_sleeps_past_its_lease_wakes_up_to_do_nothing(two):
     assert SqlJournal(two.database, blocking=True).unfinished() == []
 
 
-def test_what_was_reported_to_the_sleeper_is_found_when_the_other_one_begins(two):
+def test_a_report_to_a_sleeping_core_is_found_by_the_next_leader(two):
     two.until(3)
     two.system.failed("task.1")
     two.fall_asleep("a")
@@ -163,7 +163,7 @@ def test_what_was_reported_to_the_sleeper_is_found_when_the_other_one_begins(two
 
 
 @pytest.mark.parametrize("ask", [("fence", "task.1"), ("requeue", "task.1"), ("escalate", "task.1", "enough")])
-def test_the_store_refuses_whoever_has_lost_the_lease(database, ask):
+def test_the_store_rejects_writes_without_the_lease(database, ask):
     lease = Lease("leader", "a", 1)
     tasks = SqlTaskStore(database.guarded(only_with(lease)))
     SqlTaskStore(database).register("task.1")
@@ -175,7 +175,7 @@ def test_the_store_refuses_whoever_has_lost_the_lease(database, ask):
     assert tasks.status("task.1") is TaskStatus.QUEUED  # it may look
 
 
-def test_a_lease_in_a_database_is_changed_only_as_it_was_seen(database):
+def test_a_database_lease_changes_by_compare_and_swap(database):
     async def story():
         leases = SqlLeases(database)
         mine = Lease("leader", "a", 1)

@@ -64,7 +64,7 @@ def test_a_file_takes_its_name_when_it_is_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_what_fails_leaves_the_old_file_and_no_other(tmp_path):
+def test_a_failed_write_leaves_only_the_old_file(tmp_path):
     target = tmp_path / "result.json"
     target.write_text("old")
     with pytest.raises(KeyboardInterrupt):

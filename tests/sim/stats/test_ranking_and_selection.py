@@ -212,6 +212,6 @@ def test_what_is_no_number_is_refused():
         ((2, 0.5, "lower", 10, 9), "9 replications at most; valid: 10 or more"),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments, said):
+def test_invalid_arguments_are_refused(arguments, said):
     with pytest.raises(ValueError, match=said):
         KimNelson(*arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 AUDIT_EVENTS: tuple[str, ...] = (
     "core.started",  # it has found a journal of an earlier one; subject core; value: recoveries that it takes up
@@ -46,11 +47,23 @@ AUDIT_EVENTS: tuple[str, ...] = (
 )
 OPERATOR_EVENTS: tuple[str, ...] = (
     "operator.admitted",  # subject operator; detail: the token's key, the procedure and the task that it is good for
-    "operator.refused",  # subject operator; detail: why
+    "operator.refused",  # subject operator; detail: a `RefusalReason`; text: what would be valid
     "operator.finished",  # subject operator; detail as for operator.admitted: the token is good for nothing any more
 )
 """What those say who let operators in; the core itself never does."""
 ENDS: frozenset[str] = frozenset({"recovery.verified", "recovery.escalated", "recovery.dismissed"})
+
+
+class RefusalReason(StrEnum):
+    """Why an operator is refused: the detail of `operator.refused`."""
+
+    WRONG_CREDENTIALS = "wrong_credentials"  # unknown operator, or wrong token
+    TOO_MANY_ATTEMPTS = "too_many_attempts"  # with wrong credentials
+    EXPIRED = "expired"  # token
+    WRONG_ROLE = "wrong_role"
+    RECOVERY_COMPLETE = "recovery_complete"  # the token was valid for it
+    OTHER_RECOVERY = "other_recovery"  # the token is valid for another recovery
+    NOT_POSSIBLE = "not_possible"  # the operator is authorized, but the state of the task forbids the procedure
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ def audit(
     elif json != STDOUT:
         out = console(no_color)
         for entry in shown:
-            out.print(f"{_at(entry.at)}  {visible(str(entry))}", soft_wrap=True)
+            told = f"{entry}: {entry.text}" if entry.event == "operator.refused" and entry.text else str(entry)
+            out.print(f"{_at(entry.at)}  {visible(told)}", soft_wrap=True)
     return 0
 
 

@@ -142,7 +142,7 @@ def test_a_plan_is_refused_when_the_state_has_moved_and_that_is_on_record(desk):
         SqlTaskStore(database).count_retry("task.7", "task_failure", 4)
     said = desk.refused("task", "execute", "plan.json", "--yes")
     assert said.startswith("task.7: its state has moved since the plan was made: retries was {} and is {")
-    assert desk.refusals() == [f"alice {said}"]
+    assert desk.refusals() == [f"alice not_possible: {said}"]
     with desk.database() as database:
         assert SqlTaskStore(database).status("task.7") == "escalated"
 
@@ -159,7 +159,7 @@ def test_nobody_is_taken_for_having_confirmed(desk):
 def test_a_forged_token_is_refused_on_record_and_not_tried_for_long(desk):
     desk.monkeypatch.setenv(TOKEN, "00000000.forged")
     for _ in range(5):
-        assert desk.refused("task", "analyze", "task.7").startswith("alice: is no operator with that token")
+        assert desk.refused("task", "analyze", "task.7").startswith("alice: unknown operator, or wrong token")
     desk.another_token()
     assert re.match(r"alice: too many attempts; valid: in \d+ s$", desk.refused("task", "analyze", "task.7"))
     assert len(desk.refusals()) == 6
@@ -184,7 +184,7 @@ def test_who_is_no_admin_may_do_nothing(desk):
 
 def test_who_was_removed_is_nobody(desk):
     desk.say("operator", "remove", "alice")
-    assert desk.refused("task", "analyze", "task.7").startswith("alice: is no operator with that token")
+    assert desk.refused("task", "analyze", "task.7").startswith("alice: unknown operator, or wrong token")
     assert desk.say("operator", "list")[:2] == (0, "")
 
 
@@ -356,7 +356,7 @@ def test_what_is_no_text_is_refused_in_one_line(desk):
     assert "there is no task of this name" in desk.refused("task", "analyze", "\udcff")
     assert "is no name of an operator" in desk.refused("task", "analyze", "task.7", "--operator", "\udcff")
     desk.monkeypatch.setenv(TOKEN, "ab.\udcff")
-    assert desk.refused("task", "analyze", "task.7").startswith("alice: is no operator with that token")
+    assert desk.refused("task", "analyze", "task.7").startswith("alice: unknown operator, or wrong token")
 
 
 PAGE = Path(recovery.__file__).with_name("README.md").read_text(encoding="utf-8")

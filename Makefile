@@ -5,6 +5,10 @@ SUPPORTED := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
 	$(shell $(name) -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $(name))))
 
+# Compiled modules are kept even where the environment says otherwise: tests start hundreds of Python processes, and each
+# would compile all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
+
 BIN := .venv/bin
 # The build backend, in an environment of its own, is pinned as well: an older pip heeds the first variable, a newer the second.
 # Nothing is compiled beforehand: what is imported will be, and most never is.
@@ -46,7 +50,7 @@ bench: .venv/.dev  ## speed, as ratios to bare SimPy, bare runs and bare sqlite3
 	$(BIN)/python benchmarks/local.py
 
 notebooks: .venv/.dev  ## execute every notebook
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 notebooks
+	$(BIN)/python -m pytest -p nbmake --nbmake --nbmake-timeout=300 notebooks
 
 venv: .venv/.dev  ## only set up: .venv with everything for development
 

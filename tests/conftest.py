@@ -1,12 +1,16 @@
 """What every test shares: Hypothesis draws the same examples in CI every time, and pictures need no screen."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# jsonschema imports this where it is installed, which takes four seconds, for formats that no schema here has.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 # No deadline: how long an example takes is the machine's matter.
 settings.register_profile("default", deadline=None)

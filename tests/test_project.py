@@ -78,12 +78,12 @@ def test_importing_a_package_loads_no_simulator(package, absent):
     assert loaded_by(package) & absent == set()
 
 
-def test_a_loaded_simulator_is_seen():
+def test_a_loaded_simulator_is_detected():
     assert {"sim", "simpy"} <= loaded_by("sim.loop")
 
 
 @pytest.mark.parametrize("module", [module for package in PACKAGES for module in modules_in(package)])
-def test_module_keeps_the_house_rules(module):
+def test_module_follows_the_house_rules(module):
     source = read(module)
     lives = module.startswith(LIVES)
     assert [
@@ -98,26 +98,26 @@ def test_module_keeps_the_house_rules(module):
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_no_folder_of_sources_has_more_files_than_a_reader_takes_in(package):
+def test_no_source_folder_has_too_many_files(package):
     assert crowded(path for path in project_files() if path.startswith(f"{package}/") and path.endswith(".py")) == []
 
 
 @pytest.mark.parametrize("module", modules_in("tests"))
-def test_tests_wait_on_no_clock(module):
+def test_tests_do_not_wait_on_the_wall_clock(module):
     assert module in WATCHES_WHAT_LIVES or wall_clock(read(module)) == []
 
 
-def test_files_name_no_place_of_their_own():
+def test_files_contain_no_absolute_paths():
     found = {path: names_a_place(read(path)) for path in project_files() if is_text(path)}
     assert {path: objections for path, objections in found.items() if objections} == {}
 
 
-def test_top_level_holds_what_is_agreed():
+def test_the_top_level_has_exactly_the_agreed_entries():
     top = {path.partition("/")[0] for path in project_files()}
     assert {name for name in top if not name.startswith(".")} <= TOP_LEVEL
 
 
-def test_version_is_told_in_one_place():
+def test_the_version_is_defined_once():
     version = PROJECT["project"]["version"]
     assert importlib.metadata.version("recovery-bench") == version
     assert f"## [{version}]" in read("CHANGELOG.md")
@@ -129,7 +129,7 @@ def test_constraints_are_exact_pins():
     assert not_pins(read("constraints.txt")) == []
 
 
-def test_everything_that_development_needs_is_pinned():
+def test_every_development_dependency_is_pinned():
     pins = {canonicalize_name(line.partition("==")[0]) for line in read("constraints.txt").splitlines()}
     needed = needed_by("recovery-bench", "dev")
     assert {"simpy", "numpy", "pytest", "ruff"} <= needed
@@ -202,7 +202,7 @@ NUMPY = "import numpy as np\nnp.random."
         (not_pins, "b==1\na==1", ""),
     ],
 )
-def test_rule_objects_to_what_breaks_it_and_to_nothing_else(rule, broken, kept):
+def test_a_rule_reports_only_what_breaks_it(rule, broken, kept):
     assert rule(broken) != []
     assert rule(kept) == []
 
@@ -241,7 +241,7 @@ def broken_contracts(tmp_path_factory):
 
 
 @pytest.mark.parametrize("contract", [contract["name"] for contract in CONTRACTS])
-def test_import_contract_objects_to_what_breaks_it(contract, broken_contracts):
+def test_an_import_contract_reports_what_breaks_it(contract, broken_contracts):
     assert f"{contract} BROKEN" in broken_contracts
     if contract != "no circle between packages":  # which names siblings instead of modules
         module, offence = OFFENCES[contract]

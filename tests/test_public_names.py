@@ -38,7 +38,7 @@ def test_each_package_exports_exactly_these_names(package, names):
 
 
 @pytest.mark.parametrize("package", [recovery, sim])
-def test_an_unknown_name_is_an_attribute_error(package):
+def test_an_unknown_name_raises_attribute_error(package):
     with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
         _ = package.nothing
 

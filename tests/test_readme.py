@@ -180,7 +180,7 @@ def plain(text):
 
 
 @pytest.mark.parametrize("block", CONSOLE, ids=str)
-def test_commands_print_what_is_shown(block, folder):
+def test_console_blocks_print_the_shown_output(block, folder):
     write_files(folder, block.page)
     printed, status = output_of(block.command, folder)
     assert agrees(block.shown, printed), printed
@@ -188,7 +188,7 @@ def test_commands_print_what_is_shown(block, folder):
 
 
 @pytest.mark.parametrize(("block", "output"), PYTHON, ids=str)
-def test_python_prints_what_is_shown(block, output, folder):
+def test_python_blocks_print_the_shown_output(block, output, folder):
     write_files(folder, block.page)
     printed = output_of_python(block, folder)
     assert output.language == "text"
@@ -200,12 +200,12 @@ def test_every_kind_of_block_is_checked(page):
     assert {block.language for block in BLOCKS[page]} <= CHECKED | NOT_RUN
 
 
-def test_every_kind_of_block_is_there():
+def test_every_kind_of_block_is_present():
     assert {block.language for block in EVERY} == CHECKED | NOT_RUN
 
 
 @pytest.mark.parametrize("page", LINKED)
-def test_links_and_pictures_lead_somewhere(page):
+def test_links_and_images_resolve(page):
     targets = [link.partition("#") for link in links(text_of(page)) if "://" not in link]
     assert [file for file, _, _ in targets if not (ROOT / page).parent.joinpath(file).exists()] == []
     headings = [
@@ -228,7 +228,7 @@ def test_the_readme_is_short_and_shows_the_picture():
     assert ".images/demo.png" in links(readme)
 
 
-def test_the_make_targets_exist():
+def test_every_make_target_exists():
     makefile = text_of("Makefile")
     commands = [code for page in LINKED for code in inline_code(text_of(page))]
     commands += [block.text for block in EVERY if block.language == "sh"]
@@ -237,20 +237,20 @@ def test_the_make_targets_exist():
     assert {target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)} == set()
 
 
-def test_paths_in_the_contributors_page_exist():
+def test_every_path_in_the_contributing_page_exists():
     page = text_of(".github/CONTRIBUTING.md")
     paths = [code for code in inline_code(page) if re.fullmatch(r"[\w./-]+(/|\.py|\.yaml|\.md)", code)]
     assert len(paths) > 10
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_the_page_of_the_core_names_every_port():
+def test_the_page_of_the_core_lists_every_port():
     ports = (Path(recovery.__file__).parent / "ports.py").read_text(encoding="utf-8")
     named = re.findall(r"^class (\w+)\(Protocol\)", ports, re.MULTILINE)
     assert [name for name in (*named, "Journal") if f"`{name}`" not in text_of("recovery/README.md")] == []
 
 
-def test_the_picture_is_the_one_that_the_demo_draws(folder):
+def test_the_image_is_the_one_the_demo_draws(folder):
     kept = shutil.copy(ROOT / ".images" / "demo.png", "kept.png")
     for seed, alike in (("7", True), ("8", False)):
         main(["demo", "--seed", seed, "--out", "drawn.png", "--quiet"])

@@ -19,12 +19,12 @@ NO_THREADS = "starts a thread, which WebAssembly does not have here"
 NO_PROCESSES = "starts a process, which WebAssembly does not have"
 NO_OTHER_LOOP = "runs asyncio's own loop, in place of which Pyodide has one that cannot block"
 EXCLUDED = {
-    "test_determinism.py::test_ten_processes_have_one_trace": NO_PROCESSES,
-    "test_determinism.py::test_without_the_measure_they_have_several": NO_PROCESSES,
-    "test_determinism.py::test_a_second_run_in_a_process_has_the_names_of_the_first": NO_OTHER_LOOP,
-    "test_event_loop.py::TestPrograms::test_a_loop_of_the_wall_clock_may_run_around_it": NO_OTHER_LOOP,
-    "test_executor.py::TestThreads::test_another_thread_is_refused": NO_THREADS,
-    "test_executor.py::TestThreads::test_a_loop_may_be_made_in_one_thread_and_run_in_another": NO_THREADS,
+    "test_determinism.py::test_ten_processes_give_one_trace": NO_PROCESSES,
+    "test_determinism.py::test_without_a_determinism_measure_traces_differ": NO_PROCESSES,
+    "test_determinism.py::test_a_second_run_in_a_process_repeats_the_names": NO_OTHER_LOOP,
+    "test_event_loop.py::TestPrograms::test_it_can_run_inside_a_wall_clock_loop": NO_OTHER_LOOP,
+    "test_executor.py::TestThreads::test_another_thread_is_rejected": NO_THREADS,
+    "test_executor.py::TestThreads::test_a_loop_can_be_created_in_one_thread_and_run_in_another": NO_THREADS,
 }
 
 

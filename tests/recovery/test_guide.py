@@ -311,7 +311,7 @@ SHOWN = {
     "maintain_audit_trail": "recovery/engine/test_engine.py::test_the_confidence_is_in_the_audit_trail",
     "ensure_consistency": "recovery/stores/test_task_stores.py::"
     "test_random_calls_give_one_effect_and_none_from_a_fenced_epoch",
-    "minimize_recovery_time": "sim/world/test_idle.py::test_recovery_in_a_perfect_world_takes_no_time_either",
+    "minimize_recovery_time": "sim/world/test_idle.py::test_in_a_perfect_world_recovery_takes_no_time",
     "use_checkpoints": "recovery/actions/test_state.py::test_the_latest_checkpoint_is_restored",
     "validate_states": "recovery/stores/test_task_stores.py::test_an_illegal_transition_raises",
     "handle_partial_failures": "recovery/actions/test_partial_failures.py::"
@@ -328,18 +328,17 @@ SHOWN = {
     "minimize_downtime": "recovery/supervision/test_supervisor_agents.py::"
     "test_an_agent_that_cannot_be_restarted_is_escalated_and_its_tasks_reassigned",
     "optimize_restoration": "sim/world/test_execution.py::"
-    "test_a_restored_attempt_pays_for_the_restore_and_does_the_rest_of_the_work",
+    "test_a_restored_attempt_pays_the_restore_and_the_remaining_work",
     "parallel_recovery": "recovery/concurrency/test_bounded_gather.py::"
     "test_the_tasks_of_an_agent_are_restored_concurrently",
     "efficient_checkpointing": "sim/world/test_execution.py::"
-    "test_checkpoints_cost_agent_time_and_lie_at_multiples_of_their_interval",
+    "test_checkpoints_cost_time_and_are_at_multiples_of_the_interval",
     "manage_recovery_resources": "sim/core/test_recovery_load_limits.py::"
-    "test_after_compensation_nobody_holds_units_while_the_next_try_waits",
+    "test_after_compensation_no_units_are_held_until_the_next_try",
     "optimize_state_transfer": "recovery/actions/test_commands.py::"
     "test_migrate_task_resumes_the_task_from_its_checkpoint",
     "balance_load": "recovery/concurrency/test_fair_semaphore.py::test_kinds_are_served_round_robin",
-    "control_impact": "sim/core/test_recovery_load_limits.py::"
-    "test_with_a_cap_no_window_sees_more_than_burst_and_rate_allow_and_nothing_is_lost",
+    "control_impact": "sim/core/test_recovery_load_limits.py::test_a_limit_bounds_every_window_and_loses_no_task",
 }
 """The test that shows each best practice and each performance consideration."""
 

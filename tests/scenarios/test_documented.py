@@ -18,13 +18,13 @@ documented_ones = pytest.mark.parametrize(
 
 
 @every_scenario
-def test_a_file_is_named_as_its_scenario(name):
+def test_a_file_is_named_after_its_scenario(name):
     assert scenarios.path(name).name == f"{name}.scenario.yaml"
     assert scenarios.load(name).name == name
 
 
 @every_scenario
-def test_a_scenario_says_what_it_does_and_what_it_expects(name):
+def test_a_scenario_has_a_description_and_expectations(name):
     scenario = scenarios.load(name)
     assert scenario.description
     assert {"tasks.lost == 0", "consistency.violations == 0"} <= {each.expression for each in scenario.expect}
@@ -50,20 +50,20 @@ def test_each_entry_of_the_runbook_is_exercised():
 
 
 @documented_ones
-def test_a_scenario_has_the_load_of_the_others(name):
+def test_documented_scenarios_share_one_load(name):
     scenario = scenarios.load(name)
     assert (scenario.seed, scenario.duration, scenario.warmup) == (7, 3600, 300)
     assert (scenario.tasks.arrivals.rate, scenario.tasks.work.mean, scenario.agents.count) == (2, 3, 10)
 
 
 @documented_ones
-def test_a_scenario_recovers_under_the_guide_s_conditions(name):
+def test_documented_scenarios_use_the_conditions_of_the_guide(name):
     scenario = scenarios.load(name)
     assert scenario.recovery.conditions == ConditionSettings()
     assert scenario.recovery.detection == DetectionSettings()
 
 
-def test_the_baseline_breaks_nothing():
+def test_the_baseline_has_no_failures():
     baseline = scenarios.load("baseline")
     assert baseline.faults == ()
     assert baseline.tasks.failure_probability == 0
@@ -71,12 +71,12 @@ def test_the_baseline_breaks_nothing():
 
 
 @every_scenario
-def test_resolved_values_make_the_same_scenario_again(name):
+def test_resolved_values_give_an_equal_scenario(name):
     scenario = scenarios.load(name)
     assert scenarios.Scenario.model_validate(scenario.resolved()) == scenario
 
 
-def test_a_task_that_fails_four_times_in_a_row_is_as_rare_as_the_description_says():
+def test_four_failures_in_a_row_are_as_rare_as_described():
     scenario = scenarios.load("execution-failure")
     attempts = scenario.recovery.conditions.task_failure.max_retries + 1
     assert math.isclose(scenario.tasks.failure_probability**attempts, 1 / 6_250_000)
@@ -100,12 +100,12 @@ def test_the_conditions_are_those_of_the_documented_runbook(kind):
         assert {key: getattr(policy, key) for key in same} == same
 
 
-def test_the_detector_is_configured_as_the_core_is_by_itself():
+def test_the_default_detector_is_that_of_the_core():
     ours, the_core_s = DetectionSettings().model_dump(), DetectionConfig().model_dump()
     assert {key: ours[key] for key in the_core_s} == the_core_s
 
 
-def test_the_commands_that_cost_time_are_those_of_automatic_recovery():
+def test_commands_with_a_cost_are_those_of_automatic_recovery():
     names = command_names()
     assert names == COMMANDS
     given = [step.command for _, entry in documented().entries() for step in (*entry.diagnosis, *entry.recovery)]

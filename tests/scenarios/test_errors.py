@@ -18,7 +18,7 @@ DISTRIBUTIONS = (
 )
 
 
-def test_the_story_itself_is_valid():
+def test_the_base_scenario_is_valid():
     assert scenarios.loads(STORY, "story.yaml").name == "story"
 
 
@@ -95,7 +95,7 @@ def test_the_story_itself_is_valid():
         ("warmup: 1h", "9: warmup: 3600s leaves nothing to measure; valid: less than duration, 3600s"),
     ],
 )
-def test_a_wrong_section_is_refused(added, said):
+def test_an_invalid_section_is_rejected(added, said):
     assert message(STORY + added + "\n") == f"story.yaml:{said}"
 
 
@@ -193,7 +193,7 @@ def test_a_wrong_section_is_refused(added, said):
         ),
     ],
 )
-def test_a_wrong_value_is_refused_where_it_stands(right, wrong, said):
+def test_an_invalid_value_is_rejected_with_its_position(right, wrong, said):
     assert right in STORY
     assert message(STORY.replace(right, wrong)) == f"story.yaml:{said}"
 
@@ -222,24 +222,24 @@ def test_a_wrong_value_is_refused_where_it_stands(right, wrong, said):
         ("tasks.lost <= 3s", "tasks.lost: '3s' is not a number of tasks; valid: a plain number"),
     ],
 )
-def test_a_wrong_expectation_is_refused(expectation, said):
+def test_an_invalid_expectation_is_rejected(expectation, said):
     assert message(f"{STORY}expect:\n  - tasks.failed == 0\n  - {expectation}\n") == f"story.yaml:11: expect[1]: {said}"
 
 
-def test_an_unknown_command_is_refused_with_all_that_are_known():
+def test_an_unknown_command_is_rejected_with_all_known_commands():
     said = message(STORY + "recovery:\n  costs: {restart_agnt: 3s}\n")
     assert said.startswith("story.yaml:10: recovery.costs.restart_agnt: unknown command; known: ")
     assert said.endswith("(nearest: 'restart_agent')")
 
 
-def test_of_several_mistakes_the_first_in_the_file_is_told():
+def test_of_several_errors_the_first_in_the_file_is_reported():
     resources, queue = "resources: {gpu: {units: 0}}\n", "queue: {loss: 3}\n"
     start = STORY.replace("resources: {gpu: {units: 12}}\n", "")
     assert message(start + resources + queue).startswith("story.yaml:8: resources.gpu.units: ")
     assert message(start + queue + resources).startswith("story.yaml:8: queue.loss: ")
 
 
-def test_the_parts_of_an_error_can_be_read_alone():
+def test_an_error_has_structured_fields():
     with pytest.raises(ScenarioError) as caught:
         scenarios.loads(STORY.replace("2/s", "-2/s"), "story.yaml")
     error = caught.value
@@ -247,11 +247,11 @@ def test_the_parts_of_an_error_can_be_read_alone():
     assert error.problem == "'-2/s' is a negative rate; valid: more than 0, as in 2/s"
 
 
-def test_an_error_is_one_line_whatever_the_key():
+def test_an_error_is_one_line_for_any_key():
     assert message(STORY + '"a\\nb": 1\n').startswith("story.yaml:9: a b: unknown key")
 
 
-def test_no_key_speaks_to_the_terminal():
+def test_control_characters_in_keys_are_escaped():
     assert message(STORY + '"\\e[31mred": 1\n').startswith("story.yaml:9: \\x1b[31mred: unknown key")
 
 
@@ -270,11 +270,11 @@ def test_a_value_is_shown_on_one_short_line(value, text):
     assert shown(value) == text
 
 
-def test_a_number_that_python_does_not_write_is_shown_as_huge():
+def test_a_number_too_long_to_print_is_shown_as_huge():
     assert shown(10**5000) == "a huge number"
 
 
-def test_the_nearest_word_disregards_case_and_dashes():
+def test_suggestions_ignore_case_and_dashes():
     assert nearest("Retry-Delay", ["max_retries", "retry_delay"]) == "retry_delay"
     assert nearest("qqq", ["max_retries", "retry_delay"]) is None
 

@@ -14,7 +14,7 @@ from scenarios.documents.yaml_document import read
 from scenarios.faults import FORMS
 from scenarios.json_schema import json_schema
 from scenarios.reference import reference
-from tests.scenarios.whole import WHOLE
+from tests.scenarios.complete_scenario import COMPLETE
 
 STORY = {
     "name": "story",
@@ -32,7 +32,7 @@ def validator():
 
 
 @pytest.mark.parametrize("name", scenarios.names())
-def test_a_scenario_that_ships_is_valid(validator, name):
+def test_a_shipped_scenario_is_valid(validator, name):
     validator.validate(read(scenarios.path(name).read_text(encoding="utf-8"), name).data)
 
 
@@ -61,7 +61,7 @@ def test_resolved_values_are_valid(validator, name):
         {"expect": ["tasks.lost == 0", "recovery.time.p95<=90s"]},
     ],
 )
-def test_what_is_loaded_is_valid(validator, changed):
+def test_a_loaded_scenario_is_valid(validator, changed):
     data = STORY | changed
     Scenario.model_validate(data)
     validator.validate(data)
@@ -101,7 +101,7 @@ def test_what_is_loaded_is_valid(validator, changed):
         {"steady_state": {"window": "30s"}},
     ],
 )
-def test_what_is_refused_is_mostly_invalid_in_an_editor_already(validator, changed):
+def test_most_rejected_scenarios_are_invalid_in_the_json_schema(validator, changed):
     data = STORY | changed
     with pytest.raises(ValueError, match="validation error"):
         Scenario.model_validate(data)
@@ -159,8 +159,8 @@ def at(data, place):
 
 @st.composite
 def changed_somewhere(draw):
-    data = copy.deepcopy(WHOLE)
-    place = draw(st.sampled_from(list(places(WHOLE))))
+    data = copy.deepcopy(COMPLETE)
+    place = draw(st.sampled_from(list(places(COMPLETE))))
     around = at(data, place[:-1])
     kind = draw(st.sampled_from(["value", "value", "value", "unknown key", "missing"]))
     if kind == "value":
@@ -174,7 +174,7 @@ def changed_somewhere(draw):
 
 @settings(max_examples=200)
 @given(changed_somewhere())
-def test_an_editor_and_the_loader_agree_but_for_contradictions(validator, data):
+def test_json_schema_and_loader_agree_except_for_contradictions(validator, data):
     problem = ""
     try:
         Scenario.model_validate(data)
@@ -184,14 +184,14 @@ def test_an_editor_and_the_loader_agree_but_for_contradictions(validator, data):
         assert validator.is_valid(data) == (problem == ""), problem
 
 
-def test_what_is_changed_has_every_key_and_every_fault():
+def test_the_test_scenario_has_every_key_and_every_fault():
     keys = reference().partition("## Keys")[2].partition("## Distributions")[0]
     for key in re.findall(r"^\| `([\w.]+)`", keys, re.MULTILINE):
-        found = [WHOLE]
+        found = [COMPLETE]
         for step in key.split("."):
             found = [value for data in found for name, value in data.items() if step in {name, "NAME"}]
             assert found, key
-    assert {kind for entry in WHOLE["faults"] for kind in entry} == {form.kind for form in FORMS}
+    assert {kind for entry in COMPLETE["faults"] for kind in entry} == {form.kind for form in FORMS}
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_what_is_changed_has_every_key_and_every_fault():
         {"resources": {"gpu": {}}},
     ],
 )
-def test_who_extends_needs_of_any_mapping_only_a_part(validator, part):
+def test_a_file_that_extends_may_have_partial_mappings(validator, part):
     assert validator.is_valid(STORY | {"extends": "base"})
     assert validator.is_valid({"name": "child", "extends": "base"} | part)
     assert not part or not validator.is_valid(STORY | part | {"extends": None})
@@ -220,11 +220,11 @@ def test_who_extends_needs_of_any_mapping_only_a_part(validator, part):
         {"agents": None},
     ],
 )
-def test_a_list_is_replaced_as_a_whole_and_wrong_values_stay_wrong(validator, part):
+def test_a_list_is_replaced_as_a_whole_and_invalid_values_stay_invalid(validator, part):
     assert not validator.is_valid({"name": "child", "extends": "base"} | part)
 
 
-def test_every_key_is_explained_to_an_editor():
+def test_every_key_has_a_description():
     definitions = json_schema()["$defs"]
     keys = [
         (definition, key)

@@ -32,24 +32,24 @@ def refused(act, *arguments):
     return str(caught.value)
 
 
-def test_a_scenario_that_ships_is_loaded_by_its_name():
+def test_a_shipped_scenario_is_loaded_by_name():
     scenario = scenarios.load("agent-failure")
     assert scenario.name == "agent-failure"
     assert Path(scenario.source) == scenarios.path("agent-failure")
 
 
-def test_a_file_is_loaded_by_its_path(story):
+def test_a_file_is_loaded_by_path(story):
     by_text, by_path = scenarios.load(str(story)), scenarios.load(story)
     assert by_text == by_path
     assert by_text.name == "story"
     assert by_text.source == str(story)
 
 
-def test_a_text_has_no_file():
+def test_a_scenario_from_text_has_no_file():
     assert scenarios.loads(STORY).source is None
 
 
-def test_the_names_of_those_that_ship_are_sorted():
+def test_shipped_names_are_sorted():
     names = scenarios.names()
     assert names == sorted(names)
     assert {"agent-failure", "baseline", "communication-failure", "execution-failure", "resource-failure"} <= set(names)
@@ -61,49 +61,49 @@ def test_a_missing_file_suggests_the_nearest_scenario():
     assert said.endswith(" (nearest: 'agent-failure')")
 
 
-def test_a_missing_path_suggests_by_its_last_part():
+def test_a_missing_path_suggests_by_its_last_component():
     said = refused(scenarios.load, "there/agent_failure.scenario.yaml")
     assert said.startswith("there/agent_failure.scenario.yaml: no such file or scenario; ")
     assert said.endswith(" (nearest: 'agent-failure')")
 
 
-def test_a_path_is_never_a_name(tmp_path, monkeypatch):
+def test_a_path_is_never_taken_for_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "no such file" in refused(scenarios.load, Path("agent-failure"))
 
 
-def test_a_name_that_does_not_ship_has_no_path():
+def test_an_unknown_name_has_no_path():
     said = refused(scenarios.path, "basline")
     assert said.startswith("basline: no scenario of this name ships; valid: ")
     assert said.endswith("(nearest: 'baseline')")
 
 
-def test_a_folder_is_no_scenario(tmp_path):
+def test_a_folder_is_rejected(tmp_path):
     assert refused(scenarios.load, tmp_path) == f"{tmp_path}: is a folder; valid: a scenario file, NAME.scenario.yaml"
 
 
-def test_what_lies_below_a_file_cannot_be_read(story):
+def test_a_path_below_a_file_is_rejected(story):
     file = story / "other.scenario.yaml"
     assert refused(scenarios.load, file) == f"{file}: cannot be read: {os.strerror(errno.ENOTDIR)}"
 
 
-def test_a_name_that_no_file_can_have_is_refused():
+def test_an_invalid_file_name_is_rejected():
     assert refused(scenarios.load, "a\0b") == "a\\x00b: cannot be read: embedded null byte"
 
 
-def test_what_is_not_utf_8_is_refused_with_the_byte(story):
+def test_invalid_utf_8_is_rejected_with_the_byte(story):
     story.write_bytes(STORY.encode() + b"description: caf\xe9\n")
     place = len(STORY) + len("description: caf")
     assert refused(scenarios.load, story) == f"{story}: is not a text in UTF-8 (byte {place}); valid: a scenario file"
 
 
-def test_a_byte_order_mark_does_no_harm(story):
+def test_a_byte_order_mark_is_ignored(story):
     story.write_text(STORY, encoding="utf-8-sig")
     assert scenarios.load(story).name == "story"
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "null", "3", "story", "- a\n- b\n"])
-def test_what_is_no_mapping_is_no_scenario(text):
+def test_a_document_that_is_not_a_mapping_is_rejected(text):
     said = refused(scenarios.loads, text, "story.yaml")
     assert said == "story.yaml:1: is no scenario; valid: a mapping with name, duration, tasks, agents"
 
@@ -121,36 +121,36 @@ def test_what_is_no_mapping_is_no_scenario(text):
         ("a: @b", 7),
     ],
 )
-def test_invalid_yaml_is_told_with_its_line(added, line):
+def test_invalid_yaml_is_reported_with_its_line(added, line):
     said = refused(scenarios.loads, f"{STORY}{added}\n", "story.yaml")
     assert said.startswith(f"story.yaml:{line}: invalid YAML: ")
 
 
-def test_a_character_that_yaml_does_not_allow_is_invalid_yaml():
+def test_a_character_not_allowed_in_yaml_is_reported():
     assert refused(scenarios.loads, STORY + "a: \0", "story.yaml").startswith(
         "story.yaml:1: invalid YAML: unacceptable"
     )
 
 
-def test_an_escape_beyond_unicode_is_invalid_yaml():
+def test_an_escape_beyond_unicode_is_reported():
     said = refused(scenarios.loads, STORY + 'description: "\\UFFFFFFFF"\n', "story.yaml")
     assert said == "story.yaml:1: invalid YAML: an escape sequence that is no character"
 
 
-def test_half_a_surrogate_pair_is_no_text():
+def test_a_lone_surrogate_is_rejected():
     said = refused(scenarios.loads, STORY + 'description: "\\ud800"\n', "story.yaml")
     assert said.startswith("story.yaml:7: description: ")
     assert said.endswith("is no text: half a surrogate pair")
 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 400, "0x" + "f" * 5000])
-def test_a_number_that_no_float_can_hold_is_refused(number):
+def test_an_overflowing_number_is_rejected(number):
     said = refused(scenarios.loads, STORY + f"seed: {number}\n", "story.yaml")
     assert said.startswith("story.yaml:7: seed: ")
     assert said.endswith("… is too large a number")
 
 
-def test_a_duplicate_key_is_told_with_both_lines():
+def test_a_duplicate_key_is_reported_with_both_lines():
     said = refused(scenarios.loads, STORY.replace("  work: 3s", "  work: 3s\n  work: 4s"), "story.yaml")
     assert said == "story.yaml:6: tasks.work: duplicate key; it stands on line 5 already"
 
@@ -166,7 +166,7 @@ def test_a_duplicate_key_is_told_with_both_lines():
         ("!!omap [a: 1]", "tag:yaml.org,2002:omap"),
     ],
 )
-def test_tags_are_refused_and_nothing_is_executed(value, tag, tmp_path, monkeypatch):
+def test_tags_are_rejected_and_nothing_is_executed(value, tag, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = refused(scenarios.loads, f"{STORY}description: {value}\n", "story.yaml")
     assert said.startswith("story.yaml:7: description: ")
@@ -175,35 +175,35 @@ def test_tags_are_refused_and_nothing_is_executed(value, tag, tmp_path, monkeypa
     assert not list(tmp_path.iterdir())
 
 
-def test_a_tag_that_the_value_contradicts_is_refused():
+def test_a_tag_that_contradicts_its_value_is_rejected():
     said = refused(scenarios.loads, STORY + 'seed: !!int "x"\n', "story.yaml")
     assert said == "story.yaml:7: seed: 'x' is no int"
 
 
-def test_an_alias_stands_for_its_anchor():
+def test_an_alias_is_replaced_by_its_anchor():
     text = STORY.replace("work: 3s", "work: &time 3s\n  timeout: *time")
     assert scenarios.loads(text).tasks.timeout == 3.0
 
 
-def test_a_merge_key_is_no_key():
+def test_a_merge_key_is_not_supported():
     text = STORY.replace("agents: {count: 10}", "agents: {<<: {count: 10}}")
     assert refused(scenarios.loads, text, "story.yaml") == "story.yaml:6: agents: '<<' is no key; valid: a text"
 
 
 @pytest.mark.parametrize("key", ["3", "true", "null", "[a, b]", "{a: b}"])
-def test_only_a_text_is_a_key(key):
+def test_keys_must_be_strings(key):
     said = refused(scenarios.loads, f"{STORY}? {key}\n: 1\n", "story.yaml")
     assert said.startswith("story.yaml:7: ")
     assert said.endswith(" is no key; valid: a text")
 
 
 @pytest.mark.parametrize("text", ["a: &a [*a, *a]", "&a {x: *a, y: *a}"])
-def test_an_alias_within_itself_ends(text):
+def test_a_recursive_alias_is_rejected(text):
     said = refused(scenarios.loads, text, "story.yaml")
     assert said in {f"story.yaml:1: {key}: too large or too deeply nested for a scenario" for key in "ax"}
 
 
-def test_aliases_that_multiply_without_bound_are_refused():
+def test_aliases_that_expand_without_bound_are_rejected():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     said = refused(scenarios.loads, "\n".join(lines), "story.yaml")
@@ -211,7 +211,7 @@ def test_aliases_that_multiply_without_bound_are_refused():
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
-def test_what_is_nested_too_deeply_is_refused(opening):
+def test_excessive_nesting_is_rejected(opening):
     said = refused(scenarios.loads, opening * 400 + "x", "story.yaml")
     assert said.startswith("story.yaml:1: ")
 
@@ -220,10 +220,10 @@ def test_what_is_nested_too_deeply_is_refused(opening):
     ("written", "read"),
     [("0x10", 16), ("0o17", 15), ("017", 17), ("1e3", 1000), ("1_000", 1000), ("+5", 5)],
 )
-def test_numbers_are_those_of_yaml_1_2(written, read):
+def test_numbers_follow_yaml_1_2(written, read):
     assert scenarios.loads(STORY + f"seed: {written}\n").seed == read
 
 
 @pytest.mark.parametrize("text", ["yes", "no", "on", "2001-01-01", "1:30", "~x"])
-def test_a_text_is_not_taken_for_something_else(text):
+def test_strings_are_not_converted_to_other_types(text):
     assert scenarios.loads(STORY + f"description: {text}\n").description == text

@@ -17,11 +17,11 @@ from scenarios.sections.steady_state import WINDOWED
 PAGE = Path(scenarios.__file__).with_name("README.md")
 
 
-def test_the_page_is_what_the_schema_writes():
+def test_the_page_matches_the_schema():
     assert PAGE.read_text(encoding="utf-8") == reference(), "run `python -m scenarios.reference > scenarios/README.md`"
 
 
-def test_the_example_on_the_page_is_a_scenario():
+def test_the_example_on_the_page_is_a_valid_scenario():
     (example,) = re.findall(r"```yaml\n(.*?)```", reference(), re.DOTALL)
     scenario = scenarios.loads(example)
     assert (scenario.agents.count, scenario.faults[0].kind) == (10, "agent_crash")
@@ -34,7 +34,7 @@ def keys(data, place=""):
             yield from keys(below, f"{place}{key}.")
 
 
-def test_every_key_is_named():
+def test_every_key_is_on_the_page():
     story = scenarios.load("execution-failure")
     resolved = story.with_values({"tasks.work": 0, "tasks.arrivals": "{interval: {every: 1s}}"}).resolved()
     page = reference()
@@ -63,7 +63,7 @@ def test_every_key_is_named():
 
 
 @pytest.mark.parametrize("form", [*distributions.FORMS, *arrivals.FORMS, *faults.FORMS], ids=lambda form: form.kind)
-def test_every_form_is_named_with_its_keys(form):
+def test_every_form_is_on_the_page_with_its_keys(form):
     lines = [line for line in reference().splitlines() if line.startswith(f"| `{form.kind}` |")]
     assert lines
     own = {field.alias or name for name, field in form.model_fields.items()}
@@ -71,7 +71,7 @@ def test_every_form_is_named_with_its_keys(form):
     assert any(all(f"`{key}`: " in line for key in sorted(own - placed)) for line in lines)
 
 
-def test_every_metric_is_named():
+def test_every_metric_is_on_the_page():
     page = reference()
     unnamed = []
     for metric in catalogue(["NAME"]):
@@ -82,14 +82,14 @@ def test_every_metric_is_named():
     assert unnamed == []
 
 
-def test_the_guide_s_conditions_stand_on_the_page():
+def test_the_conditions_of_the_guide_are_on_the_page():
     page = reference()
     assert "| `recovery.conditions.task_failure.max_retries` | whole number, `null` | `3` |" in page
     assert "| `recovery.conditions.task_failure.retry_delay` | duration | `30s` |" in page
     assert "`max_retries: 2`, `retry_delay: 15s`" in page
 
 
-def test_what_is_required_is_marked():
+def test_required_keys_are_marked():
     required = re.findall(r"^\| `([\w.]+)` \| [^|]* \| \*\*required\*\* \|", reference(), re.MULTILINE)
     assert required[:2] == ["name", "duration"]
     assert {"tasks.arrivals", "tasks.work", "agents.count"} <= set(required)

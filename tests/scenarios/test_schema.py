@@ -99,7 +99,7 @@ def at(data, path):
     return data
 
 
-def test_the_example_with_every_key_is_accepted():
+def test_the_example_with_every_key_is_valid():
     scenario = Scenario.model_validate(example())
     assert scenario.faults[2].units == 4
     assert scenario.queue.ack_timeout == 120
@@ -107,7 +107,7 @@ def test_the_example_with_every_key_is_accepted():
 
 
 @pytest.mark.parametrize("path", list(paths(example())), ids=lambda path: ".".join(map(str, path)))
-def test_every_key_of_the_example_is_kept(path):
+def test_every_key_of_the_example_is_loaded(path):
     resolved = Scenario.model_validate(example()).resolved()
     assert path in set(paths(resolved))
 
@@ -128,11 +128,11 @@ def test_every_key_of_the_example_is_kept(path):
         ("expect",),
     ],
 )
-def test_a_key_that_is_not_required_can_be_left_out(path):
+def test_an_optional_key_can_be_omitted(path):
     Scenario.model_validate(without(example(), path))
 
 
-def test_required_are_name_duration_arrivals_work_and_agents():
+def test_required_keys_are_name_duration_arrivals_work_and_agents():
     required = [("name",), ("duration",), ("tasks", "arrivals"), ("tasks", "work"), ("agents", "count")]
     complete = example()
     top = [path for path in paths(complete) if len(path) <= 2 and path[0] in {*complete}]
@@ -154,7 +154,7 @@ def test_required_are_name_duration_arrivals_work_and_agents():
     ]
 
 
-def test_what_is_not_given_does_not_happen_and_costs_nothing():
+def test_omitted_features_are_disabled_and_free():
     scenario = scenarios.loads(STORY)
     nothing = Constant(value=0)
     assert scenario.faults == scenario.expect == ()
@@ -181,7 +181,7 @@ def test_what_is_not_given_does_not_happen_and_costs_nothing():
         "{diurnal: {rate: 2/s}}",
     ],
 )
-def test_every_form_of_arrivals_is_known(arrivals):
+def test_every_form_of_arrivals_is_supported(arrivals):
     kind = scenarios.loads(STORY.replace("{poisson: {rate: 2/s}}", arrivals)).tasks.arrivals.kind
     assert arrivals.startswith(f"{{{kind}:")
 
@@ -197,7 +197,7 @@ def test_every_form_of_arrivals_is_known(arrivals):
         "checkpoint_corrupt: {every: {exponential: {mean: 5m}}, targets: [task.17]}",
     ],
 )
-def test_a_supported_fault_is_read(fault):
+def test_a_supported_fault_is_loaded(fault):
     scenario = scenarios.loads(f"{STORY}faults: []\n")
     text = EVERY_KEY.partition("steady_state:")[0] + f"  - {fault}\n"
     assert scenarios.loads(text).faults[-1].kind == fault.partition(":")[0]
@@ -216,13 +216,13 @@ def test_a_supported_fault_is_read(fault):
         ("[agent.3, agent.0]", ("agent.3", "agent.0")),
     ],
 )
-def test_targets_are_a_count_a_share_all_or_names(written, read):
+def test_targets_are_a_count_a_fraction_all_or_names(written, read):
     targets = scenarios.loads(f"{STORY}faults: [{{agent_crash: {{at: 1m, targets: {written}}}}}]\n").faults[0].targets
     assert targets == read
     assert type(targets) is type(read)
 
 
-def test_resolved_values_make_the_same_scenario_again():
+def test_resolved_values_give_an_equal_scenario():
     scenario = Scenario.model_validate(example())
     assert Scenario.model_validate(scenario.resolved()) == scenario
 
@@ -245,7 +245,7 @@ def test_resolved_values_are_in_seconds_and_per_second():
     assert at(resolved, ("expect", 2)) == "recovery.time.p95 <= 90s"
 
 
-def test_a_scenario_does_not_change():
+def test_a_scenario_is_immutable():
     scenario = scenarios.loads(STORY)
     with pytest.raises(ValidationError):
         scenario.seed = 3
@@ -253,7 +253,7 @@ def test_a_scenario_does_not_change():
         scenario.tasks.count = 3
 
 
-def test_scenarios_are_equal_when_their_values_are():
+def test_scenarios_with_equal_values_are_equal():
     assert scenarios.loads(STORY) == scenarios.loads(STORY.replace("1h", "60m"), "other.yaml")
     assert scenarios.loads(STORY) != scenarios.loads(STORY.replace("1h", "61m"))
     assert scenarios.loads(STORY) != STORY

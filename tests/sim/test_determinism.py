@@ -24,7 +24,7 @@ print(json.dumps({name: sim.run(scenario, seed=7).history_sha256 for name, scena
 @pytest.mark.parametrize(
     ("hash_seed", "kept"), [pytest.param("0", "full", marks=pytest.mark.long), ("4711", "summary")]
 )
-def test_the_same_seed_gives_the_same_history_in_any_process(hash_seed: str, kept: str) -> None:
+def test_equal_seeds_give_equal_histories_in_any_process(hash_seed: str, kept: str) -> None:
     """A process with another hash seed computes the hashes of the golden table, as the process of its own test does."""
     printed = subprocess.run(
         [sys.executable, "-c", PRINT_HASHES.replace("HISTORY", repr(kept))],
@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_history_in_any_process(hash_seed: str, kep
     assert found == {Path(file).name.partition(".")[0]: row["history_sha256"] for file, row in rows.items()}
 
 
-def test_a_run_before_another_one_changes_nothing() -> None:
+def test_an_earlier_run_changes_nothing() -> None:
     """The process keeps nothing of a run that the next one could see."""
     scenario = scenarios.load("agent-failure")
     first = sim.run(scenario, seed=7).history_sha256
@@ -47,12 +47,12 @@ def test_a_run_before_another_one_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["agent-failure", "communication-failure", "execution-failure", "resource-failure"])
-def test_another_seed_gives_another_history(name: str) -> None:
+def test_different_seeds_give_different_histories(name: str) -> None:
     """The hash can tell histories apart."""
     assert sim.run(scenarios.load(name), seed=7).history_sha256 != sim.run(scenarios.load(name), seed=8).history_sha256
 
 
-def test_job_count_does_not_matter() -> None:
+def test_the_number_of_jobs_does_not_change_histories() -> None:
     """Two processes give what one gives, in the same order."""
     scenario = scenarios.load("agent-failure").with_values({"duration": 900})
     one = sim.replicate(scenario, seed=7, replications=4, jobs=1)
@@ -60,7 +60,7 @@ def test_job_count_does_not_matter() -> None:
     assert [run.history_sha256 for run in one.runs] == [run.history_sha256 for run in two.runs]
 
 
-def test_a_policy_does_not_move_anybody_elses_luck() -> None:
+def test_a_policy_does_not_change_other_random_draws() -> None:
     """Common random numbers: arrivals and work stay when the retry delay changes."""
     scenario = scenarios.load("execution-failure")
     slow = sim.run(scenario, seed=7).history

@@ -15,7 +15,7 @@ agents: {count: 1}
 """
 
 
-def test_a_perfect_world_takes_exactly_the_works_own_time() -> None:
+def test_in_a_perfect_world_tasks_take_exactly_their_work() -> None:
     """Tasks that never wait take their work to the last bit."""
     metrics = sim.run(scenarios.loads(QUIET), seed=1).metrics
     assert metrics["tasks.sojourn.max"] == pytest.approx(3.0, abs=1e-9)
@@ -33,7 +33,7 @@ def test_a_failed_task_is_recovered_after_exactly_its_retry_delay() -> None:
     assert metrics["recovery.detect.max"] == 0
 
 
-def test_what_a_command_costs_is_paid_once() -> None:
+def test_a_command_cost_appears_once() -> None:
     """A cost of the recovery shows in the phase of its command, and nowhere else."""
     failing = scenarios.loads(QUIET).with_values(
         {"tasks.failure_probability": 0.1, "recovery.costs.release_resources": "2s"}
@@ -44,7 +44,7 @@ def test_what_a_command_costs_is_paid_once() -> None:
 
 
 @pytest.mark.parametrize(("phase", "low", "high"), [("uniform", 10.0, 15.0), ("aligned", 10.0, 15.0)])
-def test_a_crash_is_seen_between_two_and_three_intervals_later(phase: str, low: float, high: float) -> None:
+def test_a_crash_is_detected_two_to_three_intervals_later(phase: str, low: float, high: float) -> None:
     """Deadline = last beat + 3 x 5 s, and the last beat is at most 5 s old."""
     crashing = scenarios.loads(
         QUIET
@@ -67,7 +67,7 @@ def test_perfect_detection_takes_no_time() -> None:
     assert metrics["recovery.time.mean"] == pytest.approx(7.0, abs=1e-9)
 
 
-def test_a_partition_lasts_as_long_as_it_lasts() -> None:
+def test_a_connection_recovers_when_its_partition_ends() -> None:
     """Detected at the first message that fails, over when the connection is: 30 s after the cut."""
     cut = scenarios.loads(QUIET + "faults: [{partition: {between: [agents, queue], at: 10m, for: 30s}}]\n")
     run = sim.run(cut, seed=1)
@@ -76,7 +76,7 @@ def test_a_partition_lasts_as_long_as_it_lasts() -> None:
     assert run.metrics["tasks.lost"] == 0
 
 
-def test_an_idle_world_schedules_nothing_but_heartbeats() -> None:
+def test_an_idle_world_schedules_only_heartbeats() -> None:
     """With one task in an hour and perfect detection there is next to nothing to do."""
     idle = scenarios.loads(QUIET).with_values(
         {"tasks.arrivals": {"burst": {"size": 1}}, "recovery.detection.detector": "perfect"}

@@ -17,14 +17,14 @@ def _as_before() -> Iterator[None]:
     gc.set_threshold(*before)
 
 
-def test_within_the_block_collections_are_rare_and_afterwards_as_before() -> None:
+def test_collections_are_rare_within_the_block_and_restored_after() -> None:
     gc.set_threshold(700, 10, 10)
     with rare_collections():
         assert gc.get_threshold() == (NEW_OBJECTS, 10, 10)
     assert gc.get_threshold() == (700, 10, 10)
 
 
-def test_an_error_leaves_nothing_changed() -> None:
+def test_an_error_restores_the_settings() -> None:
     gc.set_threshold(700, 10, 10)
     with pytest.raises(KeyError), rare_collections():
         raise KeyError
@@ -32,14 +32,14 @@ def test_an_error_leaves_nothing_changed() -> None:
 
 
 @pytest.mark.parametrize("chosen", [0, NEW_OBJECTS * 2])
-def test_who_collects_never_or_more_rarely_still_does(chosen: int) -> None:
+def test_rarer_or_disabled_collection_is_kept(chosen: int) -> None:
     gc.set_threshold(chosen, 10, 10)
     with rare_collections():
         assert gc.get_threshold() == (chosen, 10, 10)
     assert gc.get_threshold() == (chosen, 10, 10)
 
 
-def test_of_runs_that_overlap_the_last_to_end_restores() -> None:
+def test_of_overlapping_runs_the_last_restores_the_settings() -> None:
     gc.set_threshold(700, 10, 10)
     one, other = rare_collections(), rare_collections()
     one.__enter__()

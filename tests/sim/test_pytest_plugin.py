@@ -55,7 +55,7 @@ def test_a_scenario_that_holds_passes(run):
     assert result.ret == pytest.ExitCode.OK
 
 
-def test_a_scenario_that_does_not_hold_says_what_and_how_to_see_it_again(run, pytester, monkeypatch, capsys):
+def test_a_failed_expectation_is_shown_with_the_command_to_repeat_it(run, pytester, monkeypatch, capsys):
     strict = HOLDS.replace("35s", "5s")
     result = run({"strict.scenario.yaml": strict}, "--scenario-seed", "9")
     result.assert_outcomes(failed=1)
@@ -73,7 +73,7 @@ def test_a_scenario_that_does_not_hold_says_what_and_how_to_see_it_again(run, py
     assert f"observed {observed[1]} s" in capsys.readouterr().out
 
 
-def test_a_violated_invariant_fails_without_any_expectation(run, monkeypatch):
+def test_a_violated_invariant_fails_without_expectations(run, monkeypatch):
     found = {"no_lost_task": [Violation("no_lost_task", 12.0, "task.3", "nobody has it", 0)]}
     monkeypatch.setattr(sim.simulation, "check_all", lambda history: found)
     result = run({"small.scenario.yaml": HOLDS.partition("expect")[0]})
@@ -81,7 +81,7 @@ def test_a_violated_invariant_fails_without_any_expectation(run, monkeypatch):
     result.stdout.fnmatch_lines(["✗ no_lost_task at 12 s: task.3: nobody has it"])
 
 
-def test_a_file_that_is_not_valid_is_an_error_of_one_line(run):
+def test_an_invalid_file_is_a_one_line_error(run):
     result = run({"bad.scenario.yaml": HOLDS.replace("count", "cuont"), "small.scenario.yaml": HOLDS})
     result.assert_outcomes(errors=1)
     text = result.stdout.str()
@@ -91,7 +91,7 @@ def test_a_file_that_is_not_valid_is_an_error_of_one_line(run):
     assert result.ret == pytest.ExitCode.INTERRUPTED
 
 
-def test_several_replications_are_named_in_the_report(run, pytester):
+def test_the_report_names_the_replications(run, pytester):
     result = run({"small.scenario.yaml": HOLDS}, "--scenario-replications", "2", "--junit-xml", "junit.xml")
     result.assert_outcomes(passed=1)
     junit = pytester.path.joinpath("junit.xml").read_text()
@@ -99,7 +99,7 @@ def test_several_replications_are_named_in_the_report(run, pytester):
     assert len(re.findall(r'name="history_sha256" value="[0-9a-f]{64}"', junit)) == 2
 
 
-def test_a_single_replication_can_be_asked_for(run):
+def test_a_single_replication_can_be_selected(run):
     result = run({"strict.scenario.yaml": HOLDS.replace("35s", "5s")}, "--scenario-seed", "9/4")
     result.stdout.fnmatch_lines(["*replay: recovery-bench run strict.scenario.yaml --seed 9/4"])
 
@@ -112,14 +112,14 @@ def test_a_single_replication_can_be_asked_for(run):
         (["--scenario-seed", "7/3", "--scenario-replications", "2"], "--scenario-seed 7/3: is one replication"),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused_in_one_line(run, arguments, told):
+def test_invalid_options_are_rejected_in_one_line(run, arguments, told):
     result = run({"small.scenario.yaml": HOLDS}, *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in result.stderr.str().splitlines() if line]
     assert line.startswith(f"ERROR: {told}")
 
 
-def test_a_pytest_without_scenarios_loads_nothing_heavy():
+def test_without_scenarios_no_heavy_library_is_imported():
     script = (
         "import sys, pytest; before = set(sys.modules); import sim.pytest_plugin; print(*set(sys.modules) - before)"
     )
@@ -127,7 +127,7 @@ def test_a_pytest_without_scenarios_loads_nothing_heavy():
     assert {name.partition(".")[0] for name in done.stdout.split()} == {"recovery", "sim"}
 
 
-def test_the_scenarios_that_ship_are_collected():
+def test_the_shipped_scenarios_are_collected():
     plugin = [] if INSTALLED else ["-p", "sim.pytest_plugin"]
     command = [sys.executable, "-m", "pytest", *plugin, "--collect-only", "-q", "scenarios"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -135,6 +135,6 @@ def test_the_scenarios_that_ship_are_collected():
     assert "no:" not in done.stdout
 
 
-def test_options_stand_in_the_help(run):
+def test_options_are_in_the_help(run):
     result = run({}, "--help")
     result.stdout.fnmatch_lines(["*--scenario-seed=N*", "*--scenario-replications=N*"])

@@ -45,7 +45,7 @@ def result(request, results):
     return results[request.param]
 
 
-def test_every_result_has_a_frame_and_pictures(result):
+def test_every_result_has_a_frame_and_plots(result):
     assert isinstance(result.frame, pd.DataFrame)
     assert len(result.frame)
     assert result.plot is not None
@@ -55,7 +55,7 @@ def test_a_run_draws_its_timeline(results):
     assert isinstance(results["run"].plot.timeline(), Figure)
 
 
-def test_a_result_is_saved_and_loaded(result, tmp_path):
+def test_a_result_round_trips_through_a_file(result, tmp_path):
     result.save(tmp_path / "result.json")
     loaded = sim.load(tmp_path / "result.json")
     assert type(loaded) is type(result)
@@ -86,13 +86,13 @@ def test_a_run_that_keeps_a_summary_is_saved_without_events(tmp_path):
         _ = loaded.history
 
 
-def test_a_result_is_pickled_and_copied(result):
+def test_a_result_can_be_pickled_and_copied(result):
     for copied in (pickle.loads(pickle.dumps(result)), copy.deepcopy(result), copy.copy(result)):
         assert copied == result
         pd.testing.assert_frame_equal(copied.frame, result.frame)
 
 
-def test_results_of_the_same_runs_are_equal_however_long_they_took(results):
+def test_results_of_equal_runs_are_equal_despite_wall_time(results):
     scenario = scenarios.loads(SCENARIO)
     run = sim.run(scenario)
     assert run == results["run"] == replace(run, wall_seconds=1000.0)
@@ -102,7 +102,7 @@ def test_results_of_the_same_runs_are_equal_however_long_they_took(results):
     assert results["run"] != results["result"]
 
 
-def test_a_sweep_equals_itself_when_it_is_read_from_its_folder(tmp_path):
+def test_a_sweep_read_from_its_folder_is_equal(tmp_path):
     scenario = scenarios.loads(SCENARIO)
     points = [{"agents.count": "4"}, {"agents.count": "6"}]
     swept = sim.sweep(scenario, points, out=tmp_path / "sweep")
@@ -110,7 +110,7 @@ def test_a_sweep_equals_itself_when_it_is_read_from_its_folder(tmp_path):
     assert sim.sweep(scenario, points[:1]) != swept
 
 
-def test_a_sweep_takes_values_as_they_are_written_in_a_file():
+def test_a_sweep_accepts_values_in_file_notation():
     scenario = scenarios.loads(SCENARIO)
     swept = sim.sweep(scenario, {"agents.restart_time": ["5s", "20s"]})
     assert swept == sim.sweep(scenario, [{"agents.restart_time": "5s"}, {"agents.restart_time": 20}])
@@ -136,7 +136,7 @@ def test_a_repr_is_short(results):
         assert len(repr(each)) < 100
 
 
-def test_a_scenario_with_files_needs_them_unchanged(tmp_path):
+def test_a_scenario_with_files_requires_them_unchanged(tmp_path):
     (tmp_path / "work.csv").write_text("1\n2\n3\n")
     (tmp_path / "small.scenario.yaml").write_text(
         SCENARIO.replace("exponential: {mean: 2s}", "empirical: {file: work.csv}")
@@ -174,7 +174,7 @@ def changed(text, **values):
         (lambda text: changed(text, kind="Rare"), "cannot be restored"),
     ],
 )
-def test_a_wrong_or_damaged_file_is_an_error_of_one_line(results, tmp_path, damage, said):
+def test_an_invalid_file_is_a_one_line_error(results, tmp_path, damage, said):
     file = tmp_path / "result.json"
     results["result"].save(file)
     file.write_text(damage(file.read_text()), errors="surrogateescape")
@@ -185,7 +185,7 @@ def test_a_wrong_or_damaged_file_is_an_error_of_one_line(results, tmp_path, dama
     assert isinstance(raised.value, RecoveryBenchError)
 
 
-def test_a_file_that_is_missing_or_cannot_be_written(results, tmp_path):
+def test_a_missing_or_unwritable_file_is_reported(results, tmp_path):
     with pytest.raises(sim.ResultFileError, match="cannot be read: No such file"):
         sim.load(tmp_path / "nothing.json")
     with pytest.raises(sim.ResultFileError, match="cannot be written: No such file"):

@@ -41,11 +41,11 @@ def known(word: str) -> bool:
 
 
 @pytest.mark.parametrize("word", sorted(set(re.findall(r"`([^`]+)`", PAGE))))
-def test_what_is_named_is_there(word):
+def test_every_name_on_the_page_exists(word):
     assert known(word)
 
 
-def test_a_word_that_is_not_there_would_be_noticed():
+def test_an_unknown_name_would_be_detected():
     assert not known("queue.ack_timeouts")
     assert not known("agent_sleepy")
 
@@ -61,6 +61,6 @@ def test_every_level_is_listed_with_its_metrics():
         } == set(level.about)
 
 
-def test_trajectories_are_written_as_they_are_parsed():
+def test_documented_trajectories_can_be_parsed():
     (name,) = re.findall(r"`(\d+/\d+@[\d:@]+)`", EXPERIMENTS)
     assert str(Trajectory.parse(name)) == name

@@ -24,7 +24,7 @@ def machine_repair(machines: int, repairers: int, mtbf: float, repair: float) ->
 
 
 @pytest.mark.parametrize("slots", [2, pytest.param(1, marks=pytest.mark.long)])
-def test_agents_wait_for_a_repair_slot_as_machines_do(slots: int) -> None:
+def test_waits_for_a_repair_slot_match_the_machine_repair_model(slots: int) -> None:
     """10 agents, mtbf 100 s, repair 10 s, one or two slots. Wrong: mtbf / (mtbf + repair), nobody waits for a slot."""
     result = replicate(
         scenario(
@@ -39,7 +39,7 @@ def test_agents_wait_for_a_repair_slot_as_machines_do(slots: int) -> None:
 
 
 @pytest.mark.long
-def test_availability_counts_the_time_until_a_crash_is_noticed() -> None:
+def test_availability_includes_the_detection_time() -> None:
     """mtbf / (mtbf + E[detection] + restart) = 400 / (400 + 12.5 + 20); as the detector sees it, an agent is down only
     from its detection on: 400 + 12.5 up. Alternating renewal: D. R. Cox, "Renewal Theory" (1962), ch. 7. Detection is
     missed - 1/2 intervals in the mean: 5 s x 2.5, less what registration adds (below 0.04 s). Wrong: detection ignored.
@@ -62,7 +62,7 @@ RATE, BREAKS, REPAIRS = 0.3, 0.05, 0.2  # arrivals, crashes and repairs per seco
 
 
 @pytest.mark.slow
-def test_a_queue_whose_agent_always_breaks_down_is_as_long_as_white_and_christie_say() -> None:
+def test_breakdown_at_any_time_matches_white_and_christie() -> None:
     """M/M/1 with breakdowns, idle or busy, preemptive resume, arrivals l, work m, breakdowns x, repairs y:
     L = l ((x + y)^2 + x m) / ((x + y) (m y - l (x + y))). H. White and L. S. Christie, "Queuing with Preemptive
     Priorities or with Breakdown", Operations Research 6 (1958). Wrong: a slower agent that never breaks down.
@@ -74,7 +74,7 @@ def test_a_queue_whose_agent_always_breaks_down_is_as_long_as_white_and_christie
 
 
 @pytest.mark.slow
-def test_a_queue_whose_agent_breaks_down_at_work_waits_as_for_its_completion_times() -> None:
+def test_breakdown_while_busy_matches_the_completion_time_queue() -> None:
     """M/G/1 of completion times C = S + the downtimes in S: E[C] = (1 + x/y) / m, E[C^2] = 2 (1 + x/y)^2 / m^2
     + 2 x / (m y^2); L = l E[C] + l^2 E[C^2] / 2 (1 - l E[C]). B. Avi-Itzhak and P. Naor, "Some Queuing Problems with
     the Service Station Subject to Breakdown", Operations Research 11 (1963), model B. Wrong: crashes while idle, too.

@@ -15,7 +15,7 @@ TIMEOUT, MEAN, RETRIES, RATE = 3.2, 2.0, 3, 2.0
 
 
 @pytest.mark.long
-def test_a_timeout_that_is_too_short_makes_each_long_request_all_its_retries() -> None:
+def test_a_short_client_timeout_makes_long_requests_use_all_retries() -> None:
     """M/M/inf: nobody queues, so that a task answers in time when its work X is at most the timeout T, and its client
     asks again each time that it is not: q = P(X > T) = exp(-T / m), amplification 1 + r q, goodput l (1 - q). The work
     is the request's own, the same each time; T = 3.2 s, m = 2 s, r = 3. Wrong: redrawn, 1 + q + q^2 + q^3.
@@ -35,7 +35,7 @@ def test_a_timeout_that_is_too_short_makes_each_long_request_all_its_retries() -
 
 
 @pytest.mark.long
-def test_a_late_answer_that_is_accepted_saves_the_retries_after_it() -> None:
+def test_accepting_late_responses_saves_later_retries() -> None:
     """As above, with a delay d before each retry, and late answers accepted: copy k + 1 is made when X > k (T + d), for
     k = 1...r, and X > T that asks for the first. P(k or more retries) = exp(-(k (T + d)) / m); the answer is always the
     first task's, after X: the mean response is m. d = 1 s. Wrong: the retries of those who drop late answers.
@@ -103,7 +103,7 @@ def returns(rate: float, retries: int, step: float = 0.01) -> float:
 
 
 @pytest.mark.parametrize(("rate", "retries"), [(3.0, 2), (4.0, 1), (6.0, 0)])
-def test_goodput_returns_when_the_fluid_says_so(rate: float, retries: int) -> None:
+def test_goodput_returns_when_the_fluid_model_predicts(rate: float, retries: int) -> None:
     """l (r + 1) < capacity: the line drains though everybody asks again. To 2 % of the time since the surge began.
     Wrong: the line drains as if nobody asked again, at capacity - l."""
     instants = answers(storm(rate, retries))
@@ -116,7 +116,7 @@ def test_goodput_returns_when_the_fluid_says_so(rate: float, retries: int) -> No
 
 
 @pytest.mark.parametrize(("rate", "retries"), [(6.0, 1), (4.0, 2), (3.0, 3)])
-def test_it_collapses_for_good_when_retries_alone_are_more_than_it_can_do(rate: float, retries: int) -> None:
+def test_goodput_collapses_when_retries_alone_exceed_the_capacity(rate: float, retries: int) -> None:
     """l (r + 1) > capacity, though l < capacity: 6, 4 and 3 of 10 a second. Wrong: it is enough that l < capacity."""
     assert rate < CAPACITY < rate * (retries + 1)
     assert math.isinf(returns(rate, retries))

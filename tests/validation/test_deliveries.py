@@ -24,7 +24,7 @@ def run(queue: str, duration: float = 4_000) -> sim.Result:
 
 
 @pytest.mark.long
-def test_a_delivery_that_is_lost_is_made_again_after_the_lease() -> None:
+def test_a_lost_delivery_is_repeated_after_the_lease() -> None:
     """Deliveries of a task 1 / (1 - p); each that is lost costs a lease, wait = T p / (1 - p). p = 0.3. Wrong: the
     second delivery always arrives, 1 + p and T p.
     """
@@ -34,7 +34,7 @@ def test_a_delivery_that_is_lost_is_made_again_after_the_lease() -> None:
     agrees(result, "tasks.wait.mean", TIMEOUT * p / (1 - p), wrong=TIMEOUT * p)
 
 
-def test_a_task_that_never_arrives_becomes_a_dead_letter() -> None:
+def test_an_undeliverable_task_becomes_a_dead_letter() -> None:
     """Dead letters p^m, deliveries (1 - p^m) / (1 - p). p = 0.7, m = 3. Wrong: one delivery more."""
     p, most = 0.7, 3
     result = run(f"loss: {p}, max_deliveries: {most}", duration=2_500)
@@ -49,7 +49,7 @@ def test_a_task_that_never_arrives_becomes_a_dead_letter() -> None:
 
 
 @pytest.mark.long
-def test_an_acknowledgement_that_is_lost_costs_a_delivery_and_no_effect() -> None:
+def test_a_lost_acknowledgement_costs_a_delivery_and_no_effect() -> None:
     """Deliveries 1 / (1 - q) for q lost acknowledgements, and one effect each: the sojourn is the work alone. q = 0.25.
     Wrong: whoever was served is not served again, 1; or waits for its acknowledgement, work + T q / (1 - q).
     """

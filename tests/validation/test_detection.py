@@ -42,7 +42,7 @@ recovery: {{detection: {{detector: {detector}, heartbeat_interval: 1s, {more}}}}
 """
 
 
-def test_beats_that_are_lost_are_false_alarms_as_often_as_a_run_of_losses_begins() -> None:
+def test_the_false_alarm_rate_matches_runs_of_lost_heartbeats() -> None:
     """Beats are lost independently with probability p. An alarm takes a run of m losses: a beat that arrives is
     followed by one with probability p^m, so that per beat sent there are (1 - p) p^m alarms (a renewal argument; W.
     Feller, "An Introduction to Probability Theory", vol. 1, XIII.7: runs of length at least m begin at this rate).
@@ -62,7 +62,7 @@ def test_beats_that_are_lost_are_false_alarms_as_often_as_a_run_of_losses_begins
     agrees(found, (1 - p) * p**missed, wrong=p**missed, width=0.05)
 
 
-def test_phi_accrual_is_wrong_as_often_as_its_threshold_and_its_blind_spot_say() -> None:
+def test_the_phi_accrual_false_alarm_rate_matches_its_threshold() -> None:
     """Latencies are normal with deviation s, so that gaps are normal with deviation s·√2, and a gap is an alarm when it
     exceeds mean + z·deviation, P(Z > z) = 10^-threshold (Hayashibara et al. 2004).
 
@@ -86,7 +86,7 @@ def test_phi_accrual_is_wrong_as_often_as_its_threshold_and_its_blind_spot_say()
     assert abs(found[0] - 0.05) > 4 * found[1]
 
 
-def test_the_silence_of_an_agent_that_beats_regularly_is_noticed_uniformly_within_an_interval() -> None:
+def test_the_detection_time_of_regular_heartbeats_is_uniform() -> None:
     """A crash comes at a random moment, so that the last beat is uniform over the interval before it; three missed
     beats are 15 s, and the latency is uniform over (10 s, 15 s]: mean 12.5 s, standard deviation 5/√12 s.
 

@@ -28,7 +28,7 @@ def integral(begin: float, end: float) -> float:
 
 
 @pytest.mark.long
-def test_counts_by_the_time_of_day_are_poisson_with_the_integral_of_the_rate() -> None:
+def test_diurnal_counts_are_poisson_with_the_integral_of_the_rate() -> None:
     """By day and by night, and in each tenth of 200 days, the mean and the variance are the integral. E. Cinlar,
     "Introduction to Stochastic Processes" (1975), ch. 4. Wrong: as many by night as by day; and the rate at the
     beginning of a tenth for all of it, which the ten deviations tell (chi-square at one in ten thousand).

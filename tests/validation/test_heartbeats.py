@@ -35,7 +35,7 @@ def latencies(mtbf: float, duration: float) -> NDArray[np.float64]:
     return np.array(found)
 
 
-def test_the_latency_is_uniform_over_one_interval() -> None:
+def test_the_detection_latency_is_uniform_over_one_interval() -> None:
     """With crashes at random and a phase at random, the last beat before a crash is as old as a uniform part of the
     interval h: detection after m h - U(0, h), for m missed beats. h = 5 s, m = 3, about 1,900 crashes; agents register
     with a beat at their start, which makes one crash in eighty a little earlier, too little to be seen. Kolmogorov and

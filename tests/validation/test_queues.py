@@ -18,7 +18,7 @@ def erlang_c(agents: int, load: float) -> float:
 
 
 @pytest.mark.long
-def test_some_agents_wait_as_erlang_c_says() -> None:
+def test_waits_of_several_agents_match_erlang_c() -> None:
     """M/M/3 at load 0.5: P(wait) = C(c, a), mean wait W = C / (c mu - lambda), L = lambda (W + 1 / mu), Lq = lambda W.
     Wrong: three queues of their own, each M/M/1: P(wait) = 0.5, sojourn 1 / (1 - 0.5), Lq = 3 x 0.5; nobody waits.
     """
@@ -48,7 +48,7 @@ WORKS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", WORKS)
-def test_one_agent_waits_as_pollaczek_and_khinchine_say(kind: str) -> None:
+def test_waits_of_one_agent_match_pollaczek_khinchine(kind: str) -> None:
     """M/G/1 at load 0.4: mean wait = lambda E[S^2] / 2 (1 - rho), F. Pollaczek (1930), A. Khinchine (1932). Wrong: the
     work that is under way is left out, of a task that finds n others: n works, which is the formula with 2 E[S]^2.
     """
@@ -63,7 +63,7 @@ def test_one_agent_waits_as_pollaczek_and_khinchine_say(kind: str) -> None:
 
 
 @pytest.mark.long
-def test_a_full_queue_rejects_as_m_m_c_k_says() -> None:
+def test_rejections_of_a_full_queue_match_m_m_c_k() -> None:
     """M/M/2/K with K = c + capacity: P(reject) = p_K, for capacity counts those who wait. Wrong: it counts all.
 
     D. Gross and C. M. Harris, "Fundamentals of Queueing Theory", ch. 2: p_n by the balance of births and deaths.
@@ -91,7 +91,7 @@ def test_a_full_queue_rejects_as_m_m_c_k_says() -> None:
 CLIENTS, UNITS, THINK = 8, 2, 3.0
 
 
-def test_clients_that_wait_for_a_pool_are_served_as_machines_are_repaired() -> None:
+def test_clients_of_a_pool_match_the_machine_repair_model() -> None:
     """M/M/c//N, c = 2 units of a pool, N = 8 clients who think for 3 s, work 1 s: weights w_n of n in service or
     waiting, w_n = w_(n-1) (N - n + 1) / Z / min(n, c); throughput sum of min(n, c) p_n; sojourn N / X - Z. C. Palm
     (1947). Wrong: as many clients as an open load of N / (Z + 1) a second; and c = 8, one unit for each agent.
@@ -121,7 +121,7 @@ def test_clients_that_wait_for_a_pool_are_served_as_machines_are_repaired() -> N
 
 
 @pytest.mark.slow
-def test_a_queue_is_fed_back_by_its_own_retries() -> None:
+def test_immediate_retries_match_a_feedback_queue() -> None:
     """Attempts fail with probability p at their end and are retried at once, any number of times (50 here): they come
     at lambda / (1 - p), and keep agents busy for lambda m / (1 - p). J. R. Jackson (1957): the traffic equations.
     p = 0.4. Wrong: new tasks only; and a retry that fails no more, lambda (1 + p).
@@ -148,7 +148,7 @@ def layered(p: float, retries: int, requests: int) -> tuple[float, float]:
 
 
 @pytest.mark.long
-def test_retries_in_layers_multiply() -> None:
+def test_retries_of_recovery_and_clients_multiply() -> None:
     """Recovery retries a task r times, and its client asks again k times when it is given up: (1 - p^(r+1)) / (1 - p)
     attempts at a task and (1 - P^(k+1)) / (1 - P) tasks of a request, P = p^(r+1); in the worst case (r + 1) (k + 1)
     attempts. B. Beyer et al., "Site Reliability Engineering" (2016), ch. 22. p = 0.8, r = 3, k = 2. Wrong: one layer

@@ -32,7 +32,7 @@ def run(policy: str, fails: str = "end", duration: float = 4_000, p: float = P) 
     )
 
 
-def test_attempts_are_a_truncated_geometric_number() -> None:
+def test_attempts_follow_a_truncated_geometric_distribution() -> None:
     """Attempts per task (1 - p^(r+1)) / (1 - p), given up p^(r+1): p = 0.6, r = 3. Wrong: an attempt too few."""
     result = run("backoff: fixed")
     exact = (1 - P ** (RETRIES + 1)) / (1 - P)
@@ -40,7 +40,7 @@ def test_attempts_are_a_truncated_geometric_number() -> None:
 
 
 @pytest.mark.long
-def test_tasks_are_given_up_when_every_attempt_has_failed() -> None:
+def test_the_failure_probability_is_that_of_all_attempts() -> None:
     """Share given up p^(r+1): p = 0.9, r = 3. Wrong: an attempt too few, p^r."""
     result = run("backoff: fixed", duration=12_000, p=0.9)
     ratio_agrees(result, "tasks.failed", "tasks.submitted", 0.9 ** (RETRIES + 1), wrong=0.9**RETRIES)
@@ -67,7 +67,7 @@ def completion_time(delays: list[float], failed_share: float = 1.0) -> float:
 
 @pytest.mark.long
 @pytest.mark.parametrize("backoff", DELAYS)
-def test_completion_takes_each_failed_attempt_and_each_delay(backoff: str) -> None:
+def test_completion_includes_each_failed_attempt_and_delay(backoff: str) -> None:
     """E[T | completed] = sum over k of P(k) (work (k+1) + d_1 + ... + d_k): delays 3 s capped at 10 s. Wrong: a first
     exponent too many; for fixed delays, the first retry at once."""
     result = run(f"backoff: {backoff}, max_delay: {CAP}", duration=8_000)
@@ -80,7 +80,7 @@ def test_completion_takes_each_failed_attempt_and_each_delay(backoff: str) -> No
 
 
 @pytest.mark.long
-def test_an_attempt_that_fails_somewhere_takes_half_its_work() -> None:
+def test_a_uniform_failure_takes_half_the_work() -> None:
     """As above, with failures uniform over the work. Wrong: failures at its end."""
     exact = completion_time(DELAYS["fixed"], failed_share=0.5)
     agrees(run("backoff: fixed", "uniform"), "tasks.sojourn.mean", exact, wrong=completion_time(DELAYS["fixed"]))
@@ -121,7 +121,7 @@ def moments(backoff: str, jitter: str) -> tuple[float, float]:
         ),
     ],
 )
-def test_jitter_spreads_delays_as_its_formula_says(backoff: str, jitter: str) -> None:
+def test_jittered_delays_match_their_formula(backoff: str, jitter: str) -> None:
     """Mean and deviation of `retries.delay` for base 3 s, cap 10 s. Wrong: the mean of another jitter; no spread."""
     other = {"full": "equal", "equal": "full", "proportional": "equal", "decorrelated": "proportional"}[jitter]
     policy = f"backoff: {backoff}, max_delay: {CAP}, jitter: {jitter}" + ", spread: 0.5" * (jitter == "proportional")

@@ -17,7 +17,7 @@ agents: {count: 1}
 
 
 @pytest.mark.slow
-def test_short_runs_that_begin_empty_agree_after_the_warm_up_and_not_without() -> None:
+def test_an_initially_empty_queue_matches_theory_after_the_warm_up() -> None:
     """M/M/1 at load 0.9: L = ρ / (1 − ρ) = 9. Wrong: all of the run is measured, from the empty system on."""
     short = scenarios.loads(SHORT)
     found = sim.find_warmup(short, seed=SEED, replications=150, jobs=2)

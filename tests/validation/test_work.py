@@ -42,7 +42,7 @@ def completion_times() -> dict[str, float]:
         pytest.param("redraw", "restart", marks=pytest.mark.long),
     ],
 )
-def test_interrupted_work_takes_as_long_as_gaver_says(interrupted: str, wrong: str) -> None:
+def test_interrupted_work_matches_gaver(interrupted: str, wrong: str) -> None:
     """mtbf 20 s, D = 4 s, X uniform over 5-15 s. Wrong: another way to treat the work, redrawn instead of repeated."""
     result = replicate(
         scenario(
@@ -78,7 +78,7 @@ def checkpointed(pieces: int, restore: float = RESTORE) -> float:
 
 
 @pytest.mark.parametrize("pieces", [pytest.param(pieces, marks=pytest.mark.long) for pieces in (2, 4, 8, 25)])
-def test_checkpoints_cost_and_save_what_daly_says(pieces: int) -> None:
+def test_checkpoint_costs_and_savings_match_daly(pieces: int) -> None:
     """mtbf 50 s, D = 4 s, 100 s of work, 2 s to write a checkpoint, 3 s to read one. Wrong: reading one costs nothing
     (for 2 pieces that is all of 2 %, which the test still tells)."""
     result = replicate(
@@ -100,7 +100,7 @@ def daly(cost: float, mtbf: float) -> float:
     return math.sqrt(2 * cost * mtbf) * (1 + math.sqrt(x) / 3 + x / 9) - cost
 
 
-def test_the_exact_optimum_lies_where_young_and_daly_put_it() -> None:
+def test_the_exact_optimum_is_near_young_and_daly() -> None:
     """Young (1974): sqrt(2 cost mtbf); Daly (2006). The test above ties the formula to the bench. Wrong: with few
     crashes to a task one checkpoint is enough."""
     best = min(range(1, 60), key=checkpointed)

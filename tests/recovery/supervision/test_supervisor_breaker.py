@@ -3,7 +3,7 @@
 import asyncio
 
 from recovery.model import FailureKind, TaskStatus
-from tests.recovery.limited import broken, condition, delays
+from tests.recovery.limits import broken, condition, delays
 from tests.recovery.small_system import failure_of
 from tests.recovery.supervised import report, short, supervise
 

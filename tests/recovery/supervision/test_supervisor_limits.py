@@ -6,7 +6,7 @@ import pytest
 
 from recovery.model import FailureKind, TaskStatus
 from recovery.policies.retry import RetryPolicy
-from tests.recovery.limited import broken, condition, delays, failing_again
+from tests.recovery.limits import broken, condition, delays, failing_again
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import report, short, supervise
 

@@ -40,7 +40,7 @@ def extending(folder, text: str, name: str = "child", base: str = "base.scenario
     return scenarios.load(file)
 
 
-def test_what_is_not_said_is_as_in_the_other_but_for_what_it_says_of_itself(folder):
+def test_omitted_keys_are_inherited_except_metadata(folder):
     child, base = extending(folder, ""), scenarios.load(folder / "base.scenario.yaml")
     mine, theirs = child.resolved(), base.resolved()
     assert (child.name, child.description, child.extends) == ("child", "", "base.scenario.yaml")
@@ -62,30 +62,30 @@ def test_mappings_are_merged_and_lists_replaced(folder):
     assert [fault.kind for fault in child.faults] == ["agent_hang"]
 
 
-def test_another_form_takes_the_place_of_the_form_and_the_same_form_is_merged(folder):
+def test_another_form_replaces_the_inherited_one_and_the_same_form_is_merged(folder):
     child = extending(folder, "tasks: {arrivals: {interval: {every: 1s}}, work: {exponential: {mean: 4s}}}\n")
     assert child.tasks.arrivals.kind == "interval"
     assert child.tasks.work.mean == 4.0
     assert extending(folder, "tasks: {work: 5s}\n").tasks.work.value == 5.0
 
 
-def test_null_is_a_value_as_any_other(folder):
+def test_null_overrides_an_inherited_value(folder):
     assert extending(folder, "recovery: {conditions: {task_failure: null}}\n").recovery.conditions.task_failure is None
 
 
-def test_one_that_ships_is_extended_by_its_name(folder):
+def test_a_shipped_scenario_is_extended_by_name(folder):
     child = extending(folder, "agents: {count: 3}\n", base="agent-failure")
     assert child.agents.count == 3
     assert child.faults == scenarios.load("agent-failure").faults
 
 
-def test_what_extends_can_be_extended(folder):
+def test_inheritance_has_several_levels(folder):
     extending(folder, "agents: {count: 3}\nwarmup: 1m\n")
     grandchild = extending(folder, "warmup: 2m\n", "grandchild", "child.scenario.yaml")
     assert (grandchild.agents.count, grandchild.warmup, grandchild.duration) == (3, 120.0, 3600.0)
 
 
-def test_a_runbook_stands_relative_to_the_file_that_names_it(folder):
+def test_a_runbook_path_is_relative_to_the_file_that_names_it(folder):
     (folder / "mine.yaml").write_text(Path(catalogue.__file__).with_name("runbook.yaml").read_text(encoding="utf-8"))
     (folder / "base.scenario.yaml").write_text(BASE.replace("recovery: {", "recovery: {runbook: mine.yaml, "))
     child = extending(folder, "", "below/child", "../base.scenario.yaml")
@@ -100,14 +100,14 @@ def error(folder, text: str, **more) -> str:
     return str(raised.value).replace(f"{folder}/", "")
 
 
-def test_a_mistake_is_told_where_it_is_written(folder):
+def test_an_error_is_reported_in_the_file_that_contains_it(folder):
     said = error(folder, "agents: {count: 0}\n")
     assert said.startswith("child.scenario.yaml:3: agents.count: 0")
     (folder / "base.scenario.yaml").write_text(BASE.replace("count: 10", "count: 0"))
     assert error(folder, "agents: {slots: 2}\n").startswith("base.scenario.yaml:6: agents.count: 0")
 
 
-def test_a_contradiction_is_told_where_its_part_is_written(folder):
+def test_a_contradiction_is_reported_where_its_part_is_written(folder):
     said = error(folder, "resources: {gpu: {units: 0}}\n")
     assert said.startswith("child.scenario.yaml:3: resources.gpu.units")
     said = error(folder, "faults: [agent_crash: {targets: 99, at: 1m}]\n")
@@ -129,22 +129,22 @@ def test_a_contradiction_is_told_where_its_part_is_written(folder):
         (".", "child.scenario.yaml:2: extends: '.': is a folder; valid: a scenario file"),
     ],
 )
-def test_one_that_cannot_be_extended_is_told(folder, base, said):
+def test_an_invalid_extends_is_reported(folder, base, said):
     assert error(folder, "", base=base).startswith(said)
 
 
-def test_a_circle_is_told(folder):
+def test_a_cycle_is_reported(folder):
     (folder / "base.scenario.yaml").write_text("extends: child.scenario.yaml\n" + BASE)
     assert "leads back here" in error(folder, "")
 
 
-def test_its_own_name_is_needed(folder):
+def test_the_name_is_not_inherited(folder):
     (folder / "child.scenario.yaml").write_text("extends: base.scenario.yaml\n")
     with pytest.raises(ScenarioError, match="name: is missing; it is required"):
         scenarios.load(folder / "child.scenario.yaml")
 
 
-def test_in_an_editor_a_part_is_enough_where_it_extends(folder):
+def test_the_json_schema_accepts_a_partial_file_that_extends(folder):
     validator = jsonschema.Draft202012Validator(json_schema())
     assert validator.is_valid({"name": "child", "extends": "base", "tasks": {"timeout": "5s"}})
     assert not validator.is_valid({"name": "child", "extends": "base", "tasks": {"timeout": "soon"}})

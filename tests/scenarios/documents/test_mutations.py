@@ -106,19 +106,19 @@ def damaged_data(draw):
 
 
 @given(damaged_texts())
-def test_a_damaged_text_is_loaded_or_refused_in_one_line(text):
+def test_damaged_text_is_loaded_or_rejected_in_one_line(text):
     check(text)
 
 
 @given(damaged_data())
 @example(DATA[0] | {"agents": {"count": 10, "mtbf": {"weibull": {"scale": 1, "shape": 0.001}}}})
 @example(DATA[0] | {"seed": 10**400})
-def test_damaged_data_are_loaded_or_refused_in_one_line(data):
+def test_damaged_data_is_loaded_or_rejected_in_one_line(data):
     check(json.dumps(data))
 
 
 @given(st.text(alphabet=st.sampled_from("{}[]:,-*&!|>'\"%@#? \nab01"), max_size=60))
-def test_no_text_at_all_does_anything_else(text):
+def test_arbitrary_text_causes_no_other_error(text):
     check(text)
 
 
@@ -134,7 +134,7 @@ def changed(scenario, path, value):
 
 @settings(max_examples=50)
 @given(st.sampled_from(FILES), st.sampled_from(PATHS), values)
-def test_a_change_is_made_or_refused_in_one_line(text, path, value):
+def test_an_override_is_applied_or_rejected_in_one_line(text, path, value):
     scenario = scenarios.loads(text)
     new, said = changed(scenario, path, value)
     if new is None:

@@ -81,21 +81,21 @@ def test_a_value_is_set_at_its_path(story, path, value, read):
     assert read(story.with_values({path: value}))
 
 
-def test_the_scenario_itself_stays_as_it_was(story):
+def test_the_original_scenario_is_unchanged(story):
     story.with_values({"tasks.needs.gpu": 3, "faults[0].at": "5m"})
     assert story == scenarios.loads(STORY)
 
 
-def test_nothing_changed_is_the_same_scenario(story):
+def test_no_overrides_give_an_equal_scenario(story):
     assert story.with_values({}) == story
 
 
-def test_where_a_scenario_came_from_is_kept():
+def test_the_source_of_a_scenario_is_kept():
     scenario = scenarios.load("agent-failure")
     assert scenario.with_values({"seed": 3}).source == scenario.source
 
 
-def test_changes_that_are_valid_only_together_are_made_together(story):
+def test_overrides_that_are_valid_only_together_are_applied_together(story):
     both = {"tasks.needs.gpu": 20, "resources.gpu.units": 20}
     assert story.with_values(both).tasks.needs == {"gpu": 20}
     assert story.with_values(dict(reversed(both.items()))).tasks.needs == {"gpu": 20}
@@ -105,14 +105,14 @@ def test_changes_that_are_valid_only_together_are_made_together(story):
     assert (moved.faults[0].at, moved.faults[0].every.constant) == (None, 300)
 
 
-def test_several_keys_fill_what_was_null(story):
+def test_several_keys_replace_a_null_section(story):
     prefix = "recovery.conditions.agent_failure"
     new = story.with_values({f"{prefix}.max_retries": 2, f"{prefix}.retry_delay": "5s"})
     condition = new.recovery.conditions.agent_failure
     assert (condition.max_retries, condition.retry_delay) == (2, 5)
 
 
-def test_a_later_change_sees_an_earlier_one(story):
+def test_a_later_override_sees_an_earlier_one(story):
     new = story.with_values({"tasks.work": "{erlang: {k: 2, mean: 3s}}", "tasks.work.k": 5})
     assert new.tasks.work.k == 5
 
@@ -142,18 +142,18 @@ def test_a_later_change_sees_an_earlier_one(story):
         ("faults.first", "unknown path; valid: faults[0] … faults[1]"),
     ],
 )
-def test_an_unknown_path_is_refused_with_the_nearest(story, path, said):
+def test_an_unknown_path_is_rejected_with_a_suggestion(story, path, said):
     assert refused(story, {path: "5s"}) == f"story: --set {path}=5s: {said}"
 
 
-def test_an_unknown_path_at_the_top_is_refused_with_the_keys(story):
+def test_an_unknown_top_level_path_is_rejected_with_the_valid_keys(story):
     said = refused(story, {"agnts.count": 3})
     assert said.startswith("story: --set agnts.count=3: unknown path; keys of the scenario: name, description, ")
     assert said.endswith(" (nearest: 'agents')")
 
 
 @pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a..b", "a[b]", "a[0", "[0]", "a[0]b"])
-def test_what_is_no_path_is_refused(story, path):
+def test_an_invalid_path_is_rejected(story, path):
     assert refused(story, {path: 3}) == f"story: '{path}' is no path; valid: keys with dots, as in tasks.work"
 
 
@@ -199,11 +199,11 @@ def test_what_is_no_path_is_refused(story, path):
         ),
     ],
 )
-def test_a_wrong_value_is_blamed_on_its_change(story, values, said):
+def test_an_invalid_value_is_attributed_to_its_override(story, values, said):
     assert refused(story, values) == f"story: {said}"
 
 
-def test_a_contradiction_elsewhere_is_blamed_on_all_changes(story):
+def test_a_contradiction_elsewhere_is_attributed_to_all_overrides(story):
     said = refused(story, {"seed": 3, "resources": "{cpu: {units: 1}}"})
     assert said == (
         "story: --set seed=3, resources={cpu: {units: 1}}: tasks.needs.gpu: unknown resource 'gpu'; "
@@ -211,7 +211,7 @@ def test_a_contradiction_elsewhere_is_blamed_on_all_changes(story):
     )
 
 
-def test_the_error_of_a_change_has_its_parts(story):
+def test_an_override_error_has_structured_fields(story):
     with pytest.raises(ScenarioError) as caught:
         story.with_values({"agents.count": 0})
     assert (caught.value.change, caught.value.path, caught.value.line) == ("agents.count=0", "agents.count", None)

@@ -219,5 +219,5 @@ def fault(line):
         ),
     ],
 )
-def test_a_wrong_fault_is_refused(entry, said):
+def test_an_invalid_fault_is_rejected(entry, said):
     assert message(STORY + fault(entry)) == f"story.yaml:10: faults[0]{said}"

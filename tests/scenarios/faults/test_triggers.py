@@ -45,7 +45,7 @@ def loaded(condition):
         ),
     ],
 )
-def test_a_condition_is_read_and_written_again(text, read):
+def test_a_condition_round_trips(text, read):
     scenario = loaded(text)
     assert scenario.faults[-1].when == read
     assert scenario.resolved()["faults"][-1]["agent_crash"]["when"] == read.expression
@@ -53,7 +53,7 @@ def test_a_condition_is_read_and_written_again(text, read):
 
 
 @given(st.sampled_from(["==", "!=", "<=", ">=", "<", ">"]), st.integers(0, 20), st.integers(0, 20))
-def test_a_number_is_compared_as_the_operator_says(sign, bound, observed):
+def test_a_number_is_compared_with_the_operator(sign, bound, observed):
     expected = {
         "==": observed == bound,
         "!=": observed != bound,
@@ -65,7 +65,7 @@ def test_a_number_is_compared_as_the_operator_says(sign, bound, observed):
     assert parse(f"queue.depth {sign} {bound}").holds(observed) is expected[sign]
 
 
-def test_a_step_is_no_number():
+def test_a_step_is_not_a_number():
     with pytest.raises(TypeError, match=r"recovery\.step is no quantity"):
         parse("recovery.step == retry_task").holds(1.0)
 
@@ -112,7 +112,7 @@ def test_a_step_is_no_number():
         ("fault.agent_hang == cleared", "agent_hang does not end by itself here; valid: injected"),
     ],
 )
-def test_a_wrong_condition_is_refused_with_file_line_key_and_what_would_be_valid(condition, said):
+def test_an_invalid_condition_is_rejected_with_position_and_valid_values(condition, said):
     with pytest.raises(ScenarioError) as caught:
         loaded(condition)
     assert str(caught.value) == f"story.yaml:9: faults[2].agent_crash.when: {said}"
@@ -125,14 +125,14 @@ def test_a_wrong_condition_is_refused_with_file_line_key_and_what_would_be_valid
         ("check_logs", "check_logs is no step of a recovery; "),
     ],
 )
-def test_a_step_that_no_recovery_has_is_refused_with_those_that_there_are(step, said):
+def test_an_unknown_step_is_rejected_with_the_valid_steps(step, said):
     with pytest.raises(ScenarioError) as caught:
         loaded(f"recovery.step == {step}")
     assert str(caught.value).startswith(f"story.yaml:9: faults[2].agent_crash.when: {said}")
     assert "restore_checkpoint" in str(caught.value)
 
 
-def test_where_there_is_no_other_fault_none_can_be_waited_for():
+def test_a_fault_condition_without_other_faults_is_rejected():
     alone = STORY.partition("faults:")[0] + "faults: [{agent_crash: {when: fault.partition == injected}}]\n"
     with pytest.raises(ScenarioError, match="valid: one of the other faults, and there are none"):
         scenarios.loads(alone)

@@ -64,13 +64,13 @@ def test_a_column_is_read(tmp_path: Path, content: str, column: str | None, read
         ("time,size\n1,2\n", "tyme", "column: arrivals.csv: has no column 'tyme'; valid: time, size (nearest: 'time')"),
     ],
 )
-def test_a_bad_row_is_named(tmp_path: Path, content: str, column: str | None, said: str) -> None:
+def test_an_invalid_row_is_reported(tmp_path: Path, content: str, column: str | None, said: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         traced(tmp_path, content, column)
     assert str(caught.value) == f"{tmp_path / 'story.scenario.yaml'}:3: tasks.arrivals.trace.{said}"
 
 
-def test_a_file_that_is_not_there_or_is_none_is_said(tmp_path: Path) -> None:
+def test_a_missing_or_invalid_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     for name, said in (
@@ -82,7 +82,7 @@ def test_a_file_that_is_not_there_or_is_none_is_said(tmp_path: Path) -> None:
             load(tmp_path, work=f"{{empirical: {{file: {name}}}}}")
 
 
-def test_an_empirical_distribution_draws_what_was_recorded_as_often_as_it_was(tmp_path: Path) -> None:
+def test_an_empirical_distribution_matches_the_recorded_frequencies(tmp_path: Path) -> None:
     (tmp_path / "durations.csv").write_text("1\n1\n4\n", encoding="utf-8")
     work = load(tmp_path, work="{empirical: {file: durations.csv}}").tasks.work
     assert work.mean == 2
@@ -92,14 +92,14 @@ def test_an_empirical_distribution_draws_what_was_recorded_as_often_as_it_was(tm
     assert abs((drawn == 4).mean() - 1 / 3) < 4 * (2 / 9 / 30_000) ** 0.5
 
 
-def test_durations_need_no_order_and_one_value_is_a_constant(tmp_path: Path) -> None:
+def test_unsorted_durations_and_a_single_value_are_accepted(tmp_path: Path) -> None:
     (tmp_path / "durations.csv").write_text("3\n3\n", encoding="utf-8")
     assert load(tmp_path, work="{empirical: {file: durations.csv}}").tasks.work.constant == 3
     (tmp_path / "others.csv").write_text("3\n1\n", encoding="utf-8")
     assert load(tmp_path, work="{empirical: {file: others.csv}}").tasks.work.mean == 2
 
 
-def test_a_name_is_relative_to_the_file_that_it_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_name_is_relative_to_the_file_that_contains_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when another scenario elsewhere extends it, and when other values change."""
     base, child = tmp_path / "base", tmp_path / "child"
     base.mkdir()
@@ -114,7 +114,7 @@ def test_a_name_is_relative_to_the_file_that_it_is_in(tmp_path: Path, monkeypatc
     assert scenario.with_values({"agents.count": 3}).tasks.work.mean == 7
 
 
-def test_a_name_that_is_set_is_relative_to_the_working_directory(
+def test_an_overridden_file_name_is_relative_to_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = tmp_path / "here"
@@ -126,12 +126,12 @@ def test_a_name_that_is_set_is_relative_to_the_working_directory(
     assert scenario.with_values({"tasks.work": "{empirical: {file: ./d.csv}}"}).tasks.work.mean == 9
 
 
-def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert traced(tmp_path, "1\n") == [1]
     assert traced(tmp_path, "1\n2\n") == [1, 2]
 
 
-def test_a_run_knows_the_files_that_it_used(tmp_path: Path) -> None:
+def test_a_run_records_the_files_it_used(tmp_path: Path) -> None:
     content = b"7\n"
     (tmp_path / "d.csv").write_bytes(content)
     scenario = load(tmp_path, work="{empirical: {file: d.csv}}")

@@ -36,13 +36,13 @@ def draws(distribution, size=DRAWS, seed=7):
     return distribution.sample(np.random.default_rng(seed), size)
 
 
-def test_each_supported_form_is_checked_here():
+def test_every_supported_form_is_tested():
     checked = {next(iter(written)) for written, _ in FORMS.values()} | {"constant", "hyperexponential", "empirical"}
     assert {form.kind for form in distributions.FORMS} == checked
 
 
 @every_form
-def test_the_mean_is_the_closed_form(written, closed):
+def test_the_mean_matches_the_closed_form(written, closed):
     assert read(written).mean == pytest.approx(closed.mean(), rel=1e-12)
 
 
@@ -53,12 +53,12 @@ def test_draws_have_the_mean_of_the_closed_form(written, closed):
 
 
 @every_form
-def test_draws_are_distributed_as_the_closed_form(written, closed):
+def test_draws_follow_the_closed_form_distribution(written, closed):
     assert stats.kstest(draws(read(written)), closed.cdf).pvalue > 1e-4
 
 
 @every_form
-def test_draws_are_never_negative_and_come_again_with_the_seed(written, closed):
+def test_draws_are_not_negative_and_reproducible_by_seed(written, closed):
     distribution = read(written)
     drawn = draws(distribution)
     assert drawn.min() >= 0
@@ -66,7 +66,7 @@ def test_draws_are_never_negative_and_come_again_with_the_seed(written, closed):
     assert (drawn != draws(distribution, seed=8)).any()
 
 
-def test_a_hyperexponential_has_the_mean_and_variation_that_it_is_given():
+def test_a_hyperexponential_has_the_given_mean_and_variation():
     distribution = read({"hyperexponential": {"mean": "3s", "cv": 3}})
     drawn = draws(distribution, 200_000)
     assert distribution.mean == 3
@@ -86,12 +86,12 @@ def test_a_hyperexponential_of_variation_one_is_exponential():
 
 
 @pytest.mark.parametrize("kind", ["lognormal", "hyperexponential"])
-def test_the_highest_variation_still_gives_finite_draws(kind):
+def test_the_largest_variation_gives_finite_draws(kind):
     drawn = draws(read({kind: {"mean": "3s", "cv": 1000}}))
     assert np.isfinite(drawn).all()
 
 
-def test_a_constant_is_always_the_same():
+def test_a_constant_always_gives_the_same_value():
     distribution = read({"constant": {"value": "3s"}})
     assert (distribution.mean, distribution.constant) == (3, 3)
     assert draws(distribution, 4).tolist() == [3, 3, 3, 3]
@@ -110,14 +110,14 @@ def test_a_bare_duration_is_a_constant(written):
         ({"lognormal": {"mean": "2s", "cv": 0}}, 2),
     ],
 )
-def test_what_has_no_spread_is_a_constant(written, value):
+def test_a_distribution_without_spread_is_a_constant(written, value):
     distribution = read(written)
     assert (distribution.constant, distribution.mean) == (value, value)
     assert draws(distribution, 3) == pytest.approx([value] * 3)
 
 
 @every_form
-def test_what_has_spread_is_no_constant(written, closed):
+def test_a_distribution_with_spread_is_not_a_constant(written, closed):
     assert read(written).constant is None
 
 
@@ -126,7 +126,7 @@ def test_a_heavy_tail_has_an_infinite_mean():
     assert read({"pareto": {"minimum": "2s", "alpha": 1.5}}).mean == 6
 
 
-def test_a_mean_that_no_float_can_hold_is_infinite():
+def test_an_overflowing_mean_is_infinite():
     assert read({"weibull": {"scale": "1s", "shape": 0.001}}).mean == math.inf
 
 
@@ -159,12 +159,12 @@ def test_a_mean_that_no_float_can_hold_is_infinite():
         [1, 2],
     ],
 )
-def test_parameters_that_are_impossible_are_refused(wrong):
+def test_impossible_parameters_are_rejected(wrong):
     with pytest.raises(ValidationError):
         read(wrong)
 
 
-def test_a_time_between_events_is_above_zero():
+def test_a_time_between_events_must_be_positive():
     interval = TypeAdapter(Interval).validate_python
     assert interval("5m") == Constant(value=300)
     for never in ("0s", {"uniform": {"low": 0, "high": 0}}):
@@ -172,7 +172,7 @@ def test_a_time_between_events_is_above_zero():
             interval(never)
 
 
-def test_a_bare_time_between_random_failures_is_the_mean_of_an_exponential():
+def test_a_bare_mtbf_is_the_mean_of_an_exponential():
     random_interval = TypeAdapter(RandomInterval).validate_python
     assert random_interval("5m") == Exponential(mean=300)
     assert random_interval({"constant": {"value": "5m"}}) == Constant(value=300)

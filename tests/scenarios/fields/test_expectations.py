@@ -31,12 +31,12 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
         ("consistency.fencing == 0", "consistency.fencing", "==", 0),
     ],
 )
-def test_a_value_is_read_in_the_unit_of_its_metric(text, metric, operator, value):
+def test_a_value_is_parsed_in_the_unit_of_its_metric(text, metric, operator, value):
     read = parse(text)
     assert (read.metric, read.operator, read.value) == (metric, operator, pytest.approx(value, rel=1e-15))
 
 
-def test_an_expression_is_kept_with_single_spaces():
+def test_an_expression_is_normalized_to_single_spaces():
     assert parse(" recovery.time.p95<=90s ").expression == "recovery.time.p95 <= 90s"
     assert parse(parse("tasks.lost == 0")) == parse("tasks.lost == 0")
 
@@ -72,7 +72,7 @@ def test_an_expression_is_kept_with_single_spaces():
         ["tasks.lost == 0"],
     ],
 )
-def test_what_is_no_expectation_is_refused(wrong):
+def test_an_invalid_expectation_is_rejected(wrong):
     with pytest.raises(PydanticCustomError):
         parse(wrong)
 
@@ -88,25 +88,25 @@ def test_what_is_no_expectation_is_refused(wrong):
         (">", False, False, True),
     ],
 )
-def test_an_operator_means_what_it_says(operator, below, equal, above):
+def test_operators_compare_as_documented(operator, below, equal, above):
     expectation = parse(f"recovery.time.p95 {operator} 30s")
     assert [expectation.holds(value) for value in (29.9, 30, 30.1)] == [below, equal, above]
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_without_an_observation_nothing_holds(operator):
+def test_without_an_observation_no_expectation_holds(operator):
     expectation = parse(f"recovery.time.p95 {operator} 30s")
     assert not expectation.holds(None)
     assert not expectation.holds(math.nan)
 
 
-def test_a_time_that_never_comes_is_longer_than_any():
+def test_infinity_exceeds_every_duration():
     assert parse("recovery.time.max > 30s").holds(math.inf)
     assert not parse("recovery.time.max <= 30s").holds(math.inf)
 
 
 @pytest.mark.parametrize("noise", [30 * (1 + 1e-12), 30 * (1 - 1e-12), 0.1 + 0.2 + 29.7])
-def test_the_noise_of_floats_decides_nothing(noise):
+def test_rounding_errors_do_not_change_a_comparison(noise):
     assert parse("recovery.time.max == 30s").holds(noise)
     assert parse("recovery.time.max <= 30s").holds(noise)
     assert parse("recovery.time.max >= 30s").holds(noise)
@@ -114,12 +114,12 @@ def test_the_noise_of_floats_decides_nothing(noise):
     assert not parse("recovery.time.max != 30s").holds(noise)
 
 
-def test_a_millionth_is_no_noise():
+def test_a_difference_of_a_millionth_counts():
     assert not parse("recovery.time.max <= 30s").holds(30.000001 * (1 + 1e-8))
     assert not parse("work.wasted == 0").holds(1e-6)
 
 
 @given(finite)
-def test_opposite_operators_are_never_of_one_mind(observed):
+def test_opposite_operators_never_agree(observed):
     for one, other in (("==", "!="), ("<=", ">"), (">=", "<")):
         assert parse(f"tasks.lost {one} 3").holds(observed) != parse(f"tasks.lost {other} 3").holds(observed)

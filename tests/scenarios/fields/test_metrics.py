@@ -63,15 +63,15 @@ def promised():
             yield from (f"{group}{name.removesuffix('*')}{end}" for end in ends)
 
 
-def test_the_statistics_of_a_distribution():
+def test_statistics_of_a_distribution():
     assert STATISTICS == ("mean", "sd", "p50", "p95", "p99", "max")
 
 
-def test_the_catalogue_is_what_is_promised_and_no_more():
+def test_the_catalogue_has_exactly_the_documented_metrics():
     assert sorted(metric.name for metric in catalogue(["gpu"])) == sorted(promised())
 
 
-def test_each_metric_has_a_unit_and_a_meaning():
+def test_every_metric_has_a_unit_and_a_description():
     for metric in catalogue(["gpu"]):
         assert metric.unit, metric
         assert metric.meaning, metric
@@ -82,7 +82,7 @@ def test_a_metric_has_its_unit(name, unit):
     assert lookup(name).unit == unit
 
 
-def test_more_violations_are_worse_whatever_the_invariant():
+def test_lower_is_better_for_every_violation_metric():
     for name in ("violations", *INVARIANTS):
         assert lookup(f"consistency.{name}").direction == "lower"
 
@@ -96,7 +96,7 @@ def test_more_violations_are_worse_whatever_the_invariant():
         ("tasks.submitted", None),
     ],
 )
-def test_a_metric_says_which_way_is_better(name, direction):
+def test_a_metric_has_a_direction(name, direction):
     assert lookup(name).direction == direction
 
 
@@ -110,7 +110,7 @@ def test_a_metric_says_which_way_is_better(name, direction):
         ("zzz", None),
     ],
 )
-def test_an_unknown_metric_suggests_the_nearest(name, near):
+def test_an_unknown_metric_is_rejected_with_a_suggestion(name, near):
     with pytest.raises(UnknownMetric) as caught:
         lookup(name, ["gpu"])
     assert caught.value.near == near
@@ -118,7 +118,7 @@ def test_an_unknown_metric_suggests_the_nearest(name, near):
     assert str(caught.value) == f"unknown metric '{name}'{valid}"
 
 
-def test_a_pool_that_is_not_there_has_no_metrics():
+def test_an_unknown_pool_has_no_metrics():
     assert lookup("resources.tpu.available").name == "resources.tpu.available"
     with pytest.raises(UnknownMetric):
         lookup("resources.tpu.available", ["gpu"])

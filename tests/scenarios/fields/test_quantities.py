@@ -29,7 +29,7 @@ finite = st.floats(min_value=0, max_value=1e12)
         ("0s", 0.0),
     ],
 )
-def test_a_duration_is_in_seconds(written, expected):
+def test_durations_are_in_seconds(written, expected):
     assert seconds(written) == expected
 
 
@@ -37,7 +37,7 @@ def test_a_duration_is_in_seconds(written, expected):
     ("written", "expected"),
     [("2/s", 2.0), ("90/m", 1.5), ("9/h", 0.0025), ("864/d", 0.01), ("2", 2.0), (2, 2.0), ("2 / s", 2.0)],
 )
-def test_a_rate_is_per_second(written, expected):
+def test_rates_are_per_second(written, expected):
     assert per_second(written) == expected
 
 
@@ -51,31 +51,31 @@ def test_a_share_is_a_number_or_a_percentage(written, expected):
     "wrong",
     ["", "s", "30 seconds", "30S", "5 min", "2/s", "20%", "-3s", -3, "1h30m", "0x10", "٣s", None, True, [30], {}],
 )
-def test_what_is_no_duration_is_refused(wrong):
+def test_an_invalid_duration_is_rejected(wrong):
     with pytest.raises(PydanticCustomError, match="; valid: "):
         seconds(wrong)
 
 
 @pytest.mark.parametrize("wrong", ["", "/s", "2/min", "2s", "2/", "-2/s", -2, "2//s", "20%", None, False, [2]])
-def test_what_is_no_rate_is_refused(wrong):
+def test_an_invalid_rate_is_rejected(wrong):
     with pytest.raises(PydanticCustomError, match="; valid: "):
         per_second(wrong)
 
 
 @pytest.mark.parametrize("wrong", [1.5, -0.1, "101%", "-1%", "20 s", "%", True, None, "1e999"])
-def test_what_is_no_probability_is_refused(wrong):
+def test_an_invalid_probability_is_rejected(wrong):
     with pytest.raises(PydanticCustomError, match="; valid: a number from 0 to 1, or a percentage"):
         fraction(wrong)
 
 
 @pytest.mark.parametrize("huge", [float("inf"), float("nan"), 10**400, -(10**400), "1e999", "1e999s", "1e308d"])
-def test_what_no_float_can_hold_is_no_duration(huge):
+def test_an_overflowing_duration_is_rejected(huge):
     with pytest.raises(PydanticCustomError):
         seconds(huge)
 
 
 @pytest.mark.parametrize("huge", [float("inf"), float("nan"), 10**400])
-def test_what_no_float_can_hold_is_neither_a_rate_nor_a_number(huge):
+def test_an_overflowing_rate_or_number_is_rejected(huge):
     with pytest.raises(PydanticCustomError):
         per_second(huge)
     with pytest.raises(PydanticCustomError):
@@ -85,13 +85,13 @@ def test_what_no_float_can_hold_is_neither_a_rate_nor_a_number(huge):
 
 
 @pytest.mark.parametrize("unit", ["min", "mins", "minute", "Minutes"])
-def test_a_unit_that_people_write_instead_is_suggested_in_ours(unit):
+def test_a_common_unit_is_rejected_with_the_supported_one(unit):
     with pytest.raises(PydanticCustomError, match=r"nearest: '5m'\)"):
         seconds(f"5{unit}")
 
 
 @given(finite, st.sampled_from([("s", 1), ("m", 60), ("h", 3600), ("d", 86400)]))
-def test_a_unit_multiplies(value, unit):
+def test_a_duration_is_multiplied_by_its_unit(value, unit):
     name, factor = unit
     assert seconds(f"{value!r}{name}") == value * factor
 
@@ -108,12 +108,12 @@ def test_a_rate_is_divided_by_its_unit(value, unit):
 
 
 @given(finite)
-def test_a_plain_number_is_itself(value):
+def test_a_plain_number_is_unchanged(value):
     assert seconds(value) == seconds(repr(value)) == per_second(value) == number(value) == value
 
 
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.booleans(), st.lists(st.integers())))
-def test_anything_is_either_a_duration_of_at_least_zero_or_refused(anything):
+def test_any_input_is_a_nonnegative_duration_or_rejected(anything):
     try:
         value = seconds(anything)
     except PydanticCustomError:
@@ -122,19 +122,19 @@ def test_anything_is_either_a_duration_of_at_least_zero_or_refused(anything):
 
 
 @pytest.mark.parametrize(("written", "expected"), [(3, 3), (3.0, 3), (1, 1), (1e3, 1000)])
-def test_a_whole_number_may_be_written_as_a_float(written, expected):
+def test_an_integer_may_be_written_as_a_float(written, expected):
     value = whole(1)(written)
     assert value == expected
     assert type(value) is int
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.5, "3", True, None])
-def test_what_is_no_whole_number_from_the_least_on_is_refused(wrong):
+def test_a_non_integer_or_too_small_value_is_rejected(wrong):
     with pytest.raises(PydanticCustomError, match="valid: a whole number, 1 or more"):
         whole(1)(wrong)
 
 
-def test_only_true_and_false_are_truth_values():
+def test_only_true_and_false_are_booleans():
     assert truth(True) is True
     assert truth(False) is False
     for wrong in ("yes", "true", 1, 0, None):

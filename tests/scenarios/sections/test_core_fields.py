@@ -48,19 +48,19 @@ def default(model, name):
 
 
 @pytest.mark.parametrize(("section", "core"), SECTIONS, ids=lambda model: model.__name__)
-def test_a_section_derives_from_the_core_s_model_and_declares_each_field_again_with_a_file_s_type(section, core):
+def test_a_section_derives_from_a_core_model_and_redeclares_its_fields(section, core):
     assert issubclass(section, core)
     declared = section.__annotations__
     assert [name for name in core.model_fields if name not in declared] == []
 
 
 @pytest.mark.parametrize(("section", "core"), SECTIONS, ids=lambda model: model.__name__)
-def test_a_field_has_the_core_s_default(section, core):
+def test_a_field_has_the_default_of_the_core(section, core):
     differing = [name for name in core.model_fields if default(section, name) != default(core, name)]
     assert differing == (["retry_delay"] if section is Policy else [])  # in a file, what is not given takes no time
 
 
-def test_every_field_of_the_core_s_configuration_can_be_set():
+def test_every_field_of_the_core_configuration_can_be_set():
     shared = [name for name in RecoveryConfig.model_fields if name not in PER_KIND]
     assert [name for name in shared if name not in RecoverySettings.model_fields] == []
     for name in set(shared) - {"detection"}:
@@ -69,14 +69,14 @@ def test_every_field_of_the_core_s_configuration_can_be_set():
     assert {name: detection[name] for name in DetectionConfig.model_fields} == default(RecoveryConfig, "detection")
 
 
-def test_a_section_without_values_configures_the_core_as_it_is_by_itself():
+def test_a_section_without_values_gives_the_default_core_configuration():
     assert core_config(scenarios.loads(STORY)).model_dump(exclude={"by_error"}) == RecoveryConfig().model_dump(
         exclude={"by_error"}
     )
     assert monitor_config(MonitorSettings()).alerts.model_dump() == AlertConfig().model_dump()
 
 
-def test_tries_without_a_condition_are_bounded_as_the_scenario_says():
+def test_tries_without_a_condition_are_limited_by_the_scenario():
     story = scenarios.loads(STORY).with_values({"recovery.unconditional_tries": 7, "recovery.parallel": 2})
     made = core_config(story)
     assert (made.unconditional_tries, made.parallel) == (7, 2)

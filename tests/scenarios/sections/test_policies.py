@@ -42,24 +42,24 @@ def test_the_presets_are_those_of_the_core():
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 @pytest.mark.parametrize("kind", ["task_failure", "agent_failure"])
-def test_a_preset_is_the_policy_of_its_engine(name, kind):
+def test_a_preset_gives_the_policy_of_its_engine(name, kind):
     assert values(core_policy(f"{kind}: {{preset: {name}}}", kind)) == values(PRESETS[name]())
 
 
-def test_keys_beside_a_preset_come_first():
+def test_keys_beside_a_preset_take_precedence():
     policy = core_policy("task_failure: {preset: kubernetes, max_retries: 2, retry_delay: 1s, budget: {}}")
     assert (policy.max_retries, policy.retry_delay, policy.backoff, policy.max_delay) == (2, 1, "exponential", 360)
     assert policy.budget.model_dump() == BudgetPolicy().model_dump()
 
 
-def test_what_is_resolved_is_the_same_scenario():
+def test_resolved_values_give_an_equal_scenario():
     scenario = loaded("task_failure: {preset: dapr, deadline: 5m, by_error: {timeout: {preset: temporal}}}")
     resolved = scenario.resolved()
     assert resolved["recovery"]["conditions"]["task_failure"]["max_delay"] == 60
     assert type(scenario).model_validate(resolved) == scenario
 
 
-def test_a_preset_that_is_set_replaces_the_delays_and_nothing_else():
+def test_an_overridden_preset_replaces_only_the_delays():
     plain = loaded("task_failure: {retry_delay: 7s, jitter: full, deadline: 5m, budget: {tokens: 3}}")
     changed = plain.with_values({f"{TASK}.preset": "stepfunctions"}).recovery.conditions.task_failure
     assert (changed.max_retries, changed.retry_delay, changed.backoff, changed.jitter) == (3, 1, "exponential", "none")
@@ -67,7 +67,7 @@ def test_a_preset_that_is_set_replaces_the_delays_and_nothing_else():
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-def test_what_is_set_together_with_a_preset_comes_first_in_any_order(backwards):
+def test_keys_overridden_with_a_preset_take_precedence_in_any_order(backwards):
     values = [(f"{TASK}.preset", "temporal"), (f"{TASK}.max_retries", 4)]
     changed = loaded("task_failure: {}").with_values(dict(values[::-1] if backwards else values))
     assert (
@@ -79,19 +79,19 @@ def test_what_is_set_together_with_a_preset_comes_first_in_any_order(backwards):
     )
 
 
-def test_a_key_that_is_set_later_leaves_the_rest_of_the_preset():
+def test_a_later_override_keeps_the_rest_of_the_preset():
     later = loaded("task_failure: {preset: kubernetes}").with_values({f"{TASK}.retry_delay": "3s"})
     assert values(core_config(later).conditions["task_failure"]) == values(
         RetryPolicy(max_retries=6, retry_delay=3, backoff="exponential", multiplier=2, max_delay=360)
     )
 
 
-def test_a_preset_that_is_taken_back_leaves_its_values():
+def test_a_removed_preset_leaves_its_values():
     back = loaded("task_failure: {preset: kubernetes}").with_values({f"{TASK}.preset": None})
     assert back.recovery.conditions.task_failure.retry_delay == 10
 
 
-def test_presets_give_delays_and_their_number_only():
+def test_presets_set_only_delays_and_their_number():
     given = [key for name in PRESETS for key in PRESETS[name]().model_fields_set]
     assert [key for key in given if key not in GIVEN_BY_PRESETS] == []
 
@@ -118,7 +118,7 @@ def test_every_key_reaches_the_core():
     assert values(policy) == values(expected)
 
 
-def test_policies_of_errors_reach_the_core():
+def test_error_policies_reach_the_core():
     config = core_config(loaded("resource_failure: {by_error: {gone: {max_retries: 0}}}"))
     policies = config.by_error["resource_failure"]
     assert list(policies) == ["gone"]
@@ -126,7 +126,7 @@ def test_policies_of_errors_reach_the_core():
     assert config.by_error["task_failure"] == {}
 
 
-def test_a_budget_is_opened_by_a_key_below_it():
+def test_a_budget_is_enabled_by_one_of_its_keys():
     changed = loaded("task_failure: {}").with_values({f"{TASK}.budget.tokens": 4, f"{TASK}.breaker.probes": 2})
     assert (
         changed.recovery.conditions.task_failure.budget.tokens,
@@ -179,7 +179,7 @@ def test_a_budget_is_opened_by_a_key_below_it():
         ),
     ],
 )
-def test_a_wrong_policy_is_refused_with_its_place_and_what_would_be_valid(written, said):
+def test_an_invalid_policy_is_rejected_with_position_and_valid_values(written, said):
     with pytest.raises(ScenarioError) as told:
         loaded(written)
     assert str(told.value).startswith(f"story.yaml:7: recovery.conditions.{said}")

@@ -60,18 +60,18 @@ def test_suite_passes(module):
     assert told["passed_though_excluded"] == [], "the exclusion is not needed"
 
 
-def test_a_failure_is_seen():
+def test_a_failure_is_detected():
     told = run_suite("runners", "")
     assert set(told["failed"]) == {"RunnerTests.test_interrupt_call_soon"}
     assert "Livelock" in told["failed"]["RunnerTests.test_interrupt_call_soon"]
 
 
-def test_a_needless_exclusion_is_seen():
+def test_an_unnecessary_exclusion_is_detected():
     told = run_suite("waitfor", "test_wait_for_timeout_less_then_0_or_0")
     assert told["passed_though_excluded"] != []
 
 
 @pytest.mark.parametrize("groups", [EXCLUSIONS, HANGS])
-def test_every_exclusion_is_justified(groups):
+def test_every_exclusion_has_a_reason(groups):
     assert set(groups) <= set(MODULES)
     assert all(len(reason) > 20 for group in groups.values() for reason in group.values())

@@ -28,13 +28,13 @@ COMMANDS = pytest.mark.parametrize("command", [RUN, COMPARE, SWEEP], ids=lambda 
         (["--scheduler", "tcp://host:8786"], "--scheduler: loky has none; valid: with --backend dask or ray\n"),
     ],
 )
-def test_what_is_no_backend_is_refused(small, capsys, command, more, said):
+def test_an_unknown_backend_is_rejected(small, capsys, command, more, said):
     assert main([*command, *more]) == 2
     assert capsys.readouterr() == ("", said)
 
 
 @COMMANDS
-def test_a_backend_that_is_not_installed_is_said_with_what_to_install(small, capsys, monkeypatch, command):
+def test_a_missing_backend_is_reported_with_the_package_to_install(small, capsys, monkeypatch, command):
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert main([*command, "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9"]) == 2
     said = "--backend dask: is not installed; valid: after pip install 'recovery-bench[dask]'\n"
@@ -42,7 +42,7 @@ def test_a_backend_that_is_not_installed_is_said_with_what_to_install(small, cap
 
 
 @COMMANDS
-def test_a_scheduler_that_does_not_answer_is_said_with_its_address(small, capsys, monkeypatch, command):
+def test_an_unreachable_scheduler_is_reported_with_its_address(small, capsys, monkeypatch, command):
     pytest.importorskip("distributed")
     monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
     assert main([*command, "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9"]) == 2
@@ -53,7 +53,7 @@ def test_a_scheduler_that_does_not_answer_is_said_with_its_address(small, capsys
 
 
 @pytest.mark.parametrize("option", [["--history", "h.parquet"], ["--reports", "reports"], ["--check-determinism"]])
-def test_what_needs_runs_that_are_executed_here_is_refused_elsewhere(small, capsys, option):
+def test_options_that_need_local_runs_are_rejected_with_a_cluster(small, capsys, option):
     assert main([*RUN, "--backend", "dask", *option]) == 2
     said = "needs runs that are executed here; valid: --backend loky, or without"
     assert capsys.readouterr() == ("", f"--backend dask, {option[0]}: {said} {option[0]}\n")
@@ -68,7 +68,7 @@ def told(file):
 
 
 @pytest.mark.long
-def test_run_and_compare_write_the_same_from_a_dask_cluster(small):
+def test_run_and_compare_give_equal_output_on_a_dask_cluster(small):
     commands = {
         "run": [*RUN, "--replications", "3"],
         "precise": [*RUN, "--precision", "20%", "--find-warmup"],
@@ -101,7 +101,7 @@ SURVIVED = "a process that executes runs has died; the {} runs that are left are
 
 
 @pytest.mark.parametrize(("command", "runs"), [(RUN, 2), (COMPARE, 4), (SWEEP, 4)], ids=["run", "compare", "sweep"])
-def test_a_process_that_dies_is_told_and_survived(small, capsys, monkeypatch, command, runs):
+def test_a_dead_worker_process_is_reported_and_its_runs_repeated(small, capsys, monkeypatch, command, runs):
     monkeypatch.setattr(backends.Backend, "each", dying(1))
     assert main([*command, "--replications", "2", "--jobs", "2", "--quiet"]) == 0
     assert capsys.readouterr() == ("", SURVIVED.format(runs))
@@ -112,7 +112,7 @@ def test_a_process_that_dies_is_told_and_survived(small, capsys, monkeypatch, co
     [(RUN, ""), (COMPARE, ""), (SWEEP, "; what was finished is kept in sweep")],
     ids=["run", "compare", "sweep"],
 )
-def test_processes_that_die_again_are_said_in_one_line(small, capsys, monkeypatch, command, kept):
+def test_repeated_worker_deaths_are_reported_in_one_line(small, capsys, monkeypatch, command, kept):
     monkeypatch.setattr(backends.Backend, "each", dying(2))
     assert main([*command, "--replications", "2", "--jobs", "2"]) == 2
     out, err = capsys.readouterr()
@@ -120,7 +120,7 @@ def test_processes_that_die_again_are_said_in_one_line(small, capsys, monkeypatc
     assert err.splitlines()[1:] == [f"processes that execute runs have died twice; valid: fewer --jobs{kept}"]
 
 
-def test_scenarios_that_were_finished_before_are_kept(small, capsys, monkeypatch):
+def test_finished_scenarios_are_kept(small, capsys, monkeypatch):
     turns = iter([dying(1), dying(2)])
 
     def each(*arguments):
@@ -134,7 +134,7 @@ def test_scenarios_that_were_finished_before_are_kept(small, capsys, monkeypatch
 
 
 @pytest.mark.long
-def test_ctrl_c_reaches_a_cluster_of_this_machine_through_us_alone(tmp_path):
+def test_ctrl_c_reaches_local_dask_processes_only_through_the_command(tmp_path):
     """A terminal tells all processes that are on it; those of Dask would say so in tracebacks."""
     pytest.importorskip("distributed")
     command = [

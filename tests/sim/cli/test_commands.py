@@ -22,20 +22,20 @@ LATER = ("tune", "search", "suite", "report", "trace", "policy")
 
 
 # --------------------------------------------------------------------------------- help
-def test_help_lists_the_commands_that_there_are_and_no_others(capsys):
+def test_help_lists_exactly_the_existing_commands(capsys):
     assert main(["--help"]) == 0
     words = capsys.readouterr().out.replace("│", " ").split()
     assert set(COMMANDS) <= set(words)
     assert set(LATER).isdisjoint(words)
 
 
-def test_nothing_to_do_shows_the_help(capsys):
+def test_no_arguments_show_the_help(capsys):
     assert main([]) == 0
     assert "Usage: recovery-bench" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_each_command_has_an_example_that_parses(command, capsys):
+def test_the_help_of_every_command_has_a_valid_example(command, capsys):
     assert main([command, "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     example = shlex.split(shown.partition("Example: ")[2].partition(" >")[0])
@@ -43,7 +43,7 @@ def test_help_of_each_command_has_an_example_that_parses(command, capsys):
     assert main([*example[1:], "--help"]) == 0  # the options are known; nothing is run
 
 
-def test_version_is_the_installed_one(capsys):
+def test_version_is_the_installed_version(capsys):
     from sim.experiments.runs.provenance import installed_version
 
     assert main(["--version"]) == 0
@@ -51,7 +51,7 @@ def test_version_is_the_installed_one(capsys):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list"], ["show", "agent-failure"], ["rum"]])
-def test_quick_commands_load_nothing_heavy(arguments):
+def test_quick_commands_import_no_heavy_library(arguments):
     script = f"import sys; from sim.cli import main; main({arguments!r}); sys.stderr.write(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stderr.split()}
@@ -106,7 +106,7 @@ def test_quick_commands_load_nothing_heavy(arguments):
         (["run", "bad.scenario.yaml"], "bad.scenario.yaml:7: agents.cuont: unknown key; known: count"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, told, tmp_path, monkeypatch, capsys):
+def test_invalid_input_is_one_line_with_status_2(arguments, told, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "bad.scenario.yaml").write_text(SMALL.replace("count: 10", "cuont: 10") % "1s")
@@ -117,13 +117,13 @@ def test_bad_input_is_one_line_and_status_2(arguments, told, tmp_path, monkeypat
     assert err.count("\n") == 1
 
 
-def test_all_scenarios_are_read_before_any_is_run(small, capsys):
+def test_all_scenarios_are_loaded_before_the_first_run(small, capsys):
     assert main(["run", "small.scenario.yaml", "baselin"]) == 2
     assert capsys.readouterr().out == ""
 
 
 # ------------------------------------------------------------------------------------ run
-def test_run_says_what_holds(small, capsys):
+def test_run_prints_the_expectations_that_hold(small, capsys):
     assert main(["run", "small.scenario.yaml"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("small  seed 7/0: ")
@@ -132,7 +132,7 @@ def test_run_says_what_holds(small, capsys):
     assert err == ""  # no progress but on a terminal
 
 
-def test_what_does_not_hold_is_status_1_and_its_command_shows_it_again(small, capsys):
+def test_a_failed_expectation_gives_status_1_and_a_command_that_repeats_it(small, capsys):
     assert main(["run", "strict.scenario.yaml", "--replications", "2", "--set", "agents.restart_time=30s"]) == 1
     replay = capsys.readouterr().out.partition("replay: ")[2].strip()
     assert replay == "recovery-bench run strict.scenario.yaml --seed 7/0 --set agents.restart_time=30s"
@@ -142,7 +142,7 @@ def test_what_does_not_hold_is_status_1_and_its_command_shows_it_again(small, ca
     assert replay in again  # on one line, ready to be copied
 
 
-def test_quiet_says_only_what_does_not_hold_and_on_stderr(small, capsys):
+def test_quiet_prints_only_failures_to_stderr(small, capsys):
     assert main(["run", "small.scenario.yaml", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
     assert main(["run", "strict.scenario.yaml", "--quiet"]) == 1
@@ -160,7 +160,7 @@ def test_tables_fit_into_80_columns(capsys):
     assert max(len(line) for line in out.splitlines()) <= 80
 
 
-def test_output_is_ascii_where_the_terminal_has_nothing_else(small):
+def test_output_is_ascii_on_an_ascii_terminal(small):
     done = in_a_process(
         "run", "small.scenario.yaml", "strict.scenario.yaml", "--replications", "2", PYTHONIOENCODING="ascii"
     )
@@ -173,21 +173,21 @@ def test_output_is_ascii_where_the_terminal_has_nothing_else(small):
     assert done.stdout.isascii()
 
 
-def test_colors_only_where_they_are_wanted(small):
+def test_colors_depend_on_terminal_and_options(small):
     forced = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
     assert b"\x1b[" in in_a_process("run", "small.scenario.yaml", **forced).stdout
     assert b"\x1b[" not in in_a_process("run", "small.scenario.yaml", "--no-color", **forced).stdout
     assert b"\x1b[" not in in_a_process("run", "small.scenario.yaml").stdout
 
 
-def test_a_reader_who_has_seen_enough_is_no_error():
+def test_a_closed_pipe_is_no_error():
     script = f"{shlex.quote(sys.executable)} -m sim.cli schema | head -n 1"
     done = subprocess.run(["/bin/sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("{\n", "")
 
 
 # ----------------------------------------------------------------------------------- JSON
-def test_json_on_stdout_is_all_there_is_and_has_the_shape_of_the_contract(small, capsys):
+def test_json_on_stdout_is_the_only_output_and_matches_the_contract(small, capsys):
     assert main(["run", "small.scenario.yaml", "--replications", "3", "--json", "-"]) == 0
     out, err = capsys.readouterr()
     data = json.loads(out, parse_constant=pytest.fail)
@@ -209,7 +209,7 @@ def test_json_on_stdout_is_all_there_is_and_has_the_shape_of_the_contract(small,
     assert alone.confusion.loc[crash, crash] == 1
 
 
-def test_without_an_observation_a_metric_is_null(capsys):
+def test_an_unobserved_metric_is_null(capsys):
     assert main(["run", "baseline", "--set", "duration=10m", "--json", "-"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["metrics"]["recovery.time.p95"] is None
@@ -223,13 +223,13 @@ def test_json_of_several_scenarios_is_a_list(small, capsys):
     assert sorted(path.name for path in small.iterdir()) == ["both.json", "small.scenario.yaml", "strict.scenario.yaml"]
 
 
-def test_one_replication_by_its_name(small, capsys):
+def test_a_replication_can_be_run_alone(small, capsys):
     assert main(["run", "small.scenario.yaml", "--seed", "9/4", "--json", "-"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert (data["seed"], [run["seed"] for run in data["runs"]]) == (9, ["9/4"])
 
 
-def test_jobs_change_nothing_but_the_time(small, capsys):
+def test_jobs_do_not_change_the_results(small, capsys):
     results = []
     for jobs in ("1", "2"):
         main(["run", "small.scenario.yaml", "--replications", "3", "--jobs", jobs, "--json", "-"])
@@ -239,7 +239,7 @@ def test_jobs_change_nothing_but_the_time(small, capsys):
     assert results[0] == results[1]
 
 
-def test_other_values_reach_the_world(small, capsys):
+def test_overridden_values_reach_the_world(small, capsys):
     assert main(["run", "small.scenario.yaml", "--set", "agents.restart_time=1s", "--json", "-"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["scenario_resolved"]["agents"]["restart_time"] == {"constant": {"value": 1.0}}
@@ -247,7 +247,7 @@ def test_other_values_reach_the_world(small, capsys):
 
 
 # -------------------------------------------------------------------------------- history
-def test_histories_are_kept_as_the_runs_had_them(small):
+def test_history_files_equal_the_histories_of_the_runs(small):
     assert main(["run", "small.scenario.yaml", "--replications", "2", "--history", "events.parquet", "-q"]) == 0
     kept = pd.read_parquet("events.parquet")
     assert list(kept.columns[:4]) == ["scenario", "replication", "time", "event"]
@@ -263,7 +263,7 @@ def test_histories_are_kept_as_the_runs_had_them(small):
 
 
 # ------------------------------------------------------------------------------- the rest
-def test_list_names_what_ships(capsys):
+def test_list_prints_the_shipped_scenarios(capsys):
     assert main(["list"]) == 0
     out = capsys.readouterr().out
     lines = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
@@ -274,7 +274,7 @@ def test_list_names_what_ships(capsys):
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == scenarios.names()
 
 
-def test_show_explains_and_runs_nothing(capsys, interrupts):
+def test_show_explains_without_running(capsys, interrupts):
     interrupts(0)
     assert main(["show", "agent-failure"]) == 0
     out = " ".join(capsys.readouterr().out.split())
@@ -285,13 +285,13 @@ def test_show_explains_and_runs_nothing(capsys, interrupts):
     assert json.loads(capsys.readouterr().out) == scenarios.load("agent-failure").resolved()
 
 
-def test_schema_is_that_of_scenarios(capsys):
+def test_schema_prints_the_scenario_schema(capsys):
     assert main(["schema"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["properties"].keys() == json_schema()["properties"].keys()
 
 
-def test_runbook_is_the_documented_one(capsys):
+def test_runbook_prints_the_documented_runbook(capsys):
     from recovery.runbook import catalogue
 
     assert main(["runbook", "--json"]) == 0
@@ -301,7 +301,7 @@ def test_runbook_is_the_documented_one(capsys):
     assert [name for name, _ in catalogue.documented().entries() if name not in out] == []
 
 
-def test_demo_draws_the_same_picture_every_time(tmp_path, monkeypatch, capsys):
+def test_demo_draws_an_identical_picture_every_time(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
     out, err = capsys.readouterr()
@@ -335,6 +335,6 @@ def test_demo_draws_the_same_picture_every_time(tmp_path, monkeypatch, capsys):
         ),
     ],
 )
-def test_an_option_that_would_be_ignored_is_refused(given, said, capsys):
+def test_an_option_without_effect_is_rejected(given, said, capsys):
     assert main(given) == 2
     assert capsys.readouterr().err.startswith(said)

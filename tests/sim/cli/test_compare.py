@@ -22,7 +22,7 @@ BASE = [
 FASTER = ["recovery.detection.heartbeat_interval=2s"]
 
 
-def test_a_table_a_picture_and_json(tmp_path, capsys):
+def test_writes_a_table_a_picture_and_json(tmp_path, capsys):
     picture, file = tmp_path / "d.png", tmp_path / "d.json"
     assert main([*BASE, *FASTER, "--out", str(picture), "--json", str(file)]) == 0
     out = capsys.readouterr().out
@@ -41,7 +41,7 @@ def test_a_table_a_picture_and_json(tmp_path, capsys):
     assert found["b"] == {"duration": "20m", "warmup": "2m", "recovery.detection.heartbeat_interval": "2s"}
 
 
-def test_a_metric_that_is_asked_for_is_told_whatever_comes_of_it(capsys):
+def test_a_requested_metric_is_always_shown(capsys):
     assert main([*BASE, *FASTER, "--metric", "tasks.lost"]) == 0
     out = capsys.readouterr().out
     assert "tasks.lost" in out
@@ -64,7 +64,7 @@ def test_every_metric_has_one_line_of_80_columns(capsys, monkeypatch):
     assert {lookup(name).name for name in told} == {*told}
 
 
-def test_quiet_says_nothing(capsys):
+def test_quiet_prints_nothing(capsys):
     assert main([*BASE, *FASTER, "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
@@ -103,7 +103,7 @@ def test_quiet_says_nothing(capsys):
         ([*BASE, *FASTER, "--out", "/nowhere/d.png"], "--out /nowhere/d.png: there is no folder"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, said, capsys):
+def test_invalid_input_is_one_line_with_status_2(arguments, said, capsys):
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
@@ -118,13 +118,13 @@ def test_bad_input_is_one_line_and_status_2(arguments, said, capsys):
         (["--grid", "seed=1,2", "--metric", "recovery.time.mean", "--indifference", "1s"], "--grid seed: all settings"),
     ],
 )
-def test_what_makes_no_difference_is_no_setting(given, said, capsys):
+def test_equal_settings_are_rejected(given, said, capsys):
     assert main(["compare", "agent-failure", *given]) == 2
     assert capsys.readouterr().err.startswith(said)
 
 
 @pytest.mark.parametrize("size", ["1e308s", "1e-320s"])
-def test_an_indifference_of_another_world_is_refused(size, capsys):
+def test_an_indifference_in_another_unit_is_rejected(size, capsys):
     given = ["--grid", "agents.count=4,5", "--metric", "recovery.time.mean", "--indifference", size]
     assert main(["compare", "agent-failure", *given]) == 2
     error = capsys.readouterr().err

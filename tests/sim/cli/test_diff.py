@@ -26,11 +26,11 @@ def history(**values) -> pd.DataFrame:
 
 
 # ------------------------------------------------------------------------------------------- where histories part
-def test_the_same_history_has_no_difference():
+def test_equal_histories_have_no_difference():
     assert first_difference(history(), history()) is None
 
 
-def test_the_first_event_that_is_not_the_same_is_told_with_those_before_it():
+def test_the_first_different_event_is_shown_with_its_predecessors():
     found = first_difference(history(), history(**{"tasks.work": "4s"}))
     assert found is not None
     assert found.lines() == [
@@ -42,7 +42,7 @@ def test_the_first_event_that_is_not_the_same_is_told_with_those_before_it():
     ]
 
 
-def test_one_that_goes_on_longer_is_another_one():
+def test_a_longer_history_is_different():
     longer = history(**{"tasks.count": 2})
     one, other = first_difference(history(), longer), first_difference(longer, history())
     assert one is not None
@@ -50,7 +50,7 @@ def test_one_that_goes_on_longer_is_another_one():
     assert (one.lines()[-2], other.lines()[-1]) == ("- (over)", "+ (over)")
 
 
-def test_what_differs_by_one_bit_differs():
+def test_a_one_bit_difference_is_detected():
     one, other = history(), history()
     other.loc[3, "time"] = other.loc[3, "time"] * (1 + 2**-52)
     found = first_difference(one, other)
@@ -62,7 +62,7 @@ def test_what_differs_by_one_bit_differs():
     "changed",
     [{"value": -0.0}, {"event": "task.lost"}, {"task": 7}, {"agent": 7}, {"epoch": 7}, {"incident": 7}, {"about": "x"}],
 )
-def test_no_column_is_left_out_and_minus_zero_is_not_zero(changed):
+def test_every_column_is_compared_and_minus_zero_differs_from_zero(changed):
     one, other = history(), history()
     row = int(one.index[one["value"] == 0.0][0])
     ((column, value),) = changed.items()
@@ -79,14 +79,14 @@ def keep(name: str, *more: str) -> None:
     assert main(["run", "small.scenario.yaml", "--history", name, "--quiet", *more]) in {0, 1}
 
 
-def test_diff_says_that_two_files_are_the_same(capsys):
+def test_diff_reports_equal_files(capsys):
     keep("a.parquet")
     keep("b.parquet")
     assert main(["diff", "a.parquet", "b.parquet"]) == 0
     assert capsys.readouterr().out.startswith("a.parquet and b.parquet: the same, ")
 
 
-def test_diff_shows_where_they_part(capsys):
+def test_diff_shows_the_first_difference(capsys):
     keep("a.parquet")
     keep("b.parquet", "--set", "agents.restart_time=25s")
     assert main(["diff", "a.parquet", "b.parquet"]) == 1
@@ -95,7 +95,7 @@ def test_diff_shows_where_they_part(capsys):
     assert (one[:2], other[:2]) == ("- ", "+ ")
 
 
-def test_other_replications_are_not_compared(capsys):
+def test_different_replications_are_not_compared(capsys):
     keep("a.parquet")
     keep("b.parquet", "--seed", "8")
     capsys.readouterr()
@@ -114,7 +114,7 @@ def test_other_replications_are_not_compared(capsys):
         ),
     ],
 )
-def test_what_is_no_history_is_refused(capsys, file, said):
+def test_a_file_that_is_not_a_history_is_rejected(capsys, file, said):
     keep("a.parquet")
     pd.DataFrame({"x": [1]}).to_parquet("other.parquet")
     capsys.readouterr()
@@ -128,7 +128,7 @@ def test_determinism_is_checked_in_two_processes(capsys):
 
 
 @pytest.mark.long
-def test_a_run_that_is_not_deterministic_is_caught(capsys, monkeypatch):
+def test_a_nondeterministic_run_is_detected(capsys, monkeypatch):
     """The twin: one of the two processes has another idea of how long a restart takes."""
     run, restarts = diff._run, iter(("20s", "21s"))
 
@@ -153,7 +153,7 @@ sim.core.build.jitter = lambda streams: lambda subject, retry: {what}
         pytest.param("int.from_bytes(__import__('os').urandom(4)) / 2**32", marks=pytest.mark.long),
     ],
 )
-def test_a_core_is_caught_that_depends_on_hashes_or_on_the_machine(folder, capsys, monkeypatch, what):
+def test_a_core_that_depends_on_hashes_or_the_machine_is_detected(folder, capsys, monkeypatch, what):
     """The twin: each process has the same core, whose delays depend on what no seed governs."""
     (folder / "sitecustomize.py").write_text(HASHING.format(what=what))
     monkeypatch.setenv("PYTHONPATH", str(folder))
@@ -166,7 +166,7 @@ def test_a_core_is_caught_that_depends_on_hashes_or_on_the_machine(folder, capsy
 
 
 @pytest.mark.long
-def test_one_history_that_is_judged_in_two_ways_is_caught(capsys, monkeypatch):
+def test_a_history_with_two_verdicts_is_detected(capsys, monkeypatch):
     """The twin: one of the two processes counts one task more, in the same history."""
     run, more = diff._run, iter((0, 1))
 
@@ -183,11 +183,11 @@ def test_one_history_that_is_judged_in_two_ways_is_caught(capsys, monkeypatch):
     assert said[1].startswith("small.scenario.yaml: two processes: the same history, but 7/0 tasks.submitted: ")
 
 
-def test_nothing_is_kept_of_a_check(capsys):
+def test_a_determinism_check_leaves_no_files(capsys):
     assert main(["run", "small.scenario.yaml", "--check-determinism", "--json", "a.json"]) == 2
     assert capsys.readouterr().err.startswith("--check-determinism: keeps nothing; valid: without --json, ")
 
 
-def test_a_scenario_that_cannot_be_run_is_told_as_ever(capsys):
+def test_a_scenario_that_cannot_run_is_reported_as_usual(capsys):
     assert main(["run", "small.scenario.yaml", "--check-determinism", "--set", "agents.count=0"]) == 2
     assert "agents.count" in capsys.readouterr().err

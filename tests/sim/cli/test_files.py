@@ -12,7 +12,7 @@ from sim.cli.output.files import PICTURES, as_json, check_picture, check_writabl
 from sim.presentation.figure_style import FORMATS
 
 
-def test_json_has_no_bare_tokens_for_what_is_no_number():
+def test_json_contains_no_nan_or_infinity():
     data = {"a": nan, "b": [inf, -inf, 1.5], "c": ("x", None, True), 3: 0}
     assert json.loads(as_json(data), parse_constant=pytest.fail) == {
         "a": None,
@@ -26,7 +26,7 @@ KINDS = {"one.png": b"\x89PNG", "one.svg": b"<?xml", "one.PDF": b"%PDF", "one": 
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_picture_is_of_the_kind_that_its_name_says_and_the_same_each_time(name, tmp_path):
+def test_the_picture_format_follows_the_suffix_and_bytes_are_reproducible(name, tmp_path):
     drawn = []
     for _ in range(2):
         figure = Figure()
@@ -38,11 +38,11 @@ def test_a_picture_is_of_the_kind_that_its_name_says_and_the_same_each_time(name
     assert drawn[0] == drawn[1]
 
 
-def test_there_is_a_picture_of_each_kind_that_is_known():
+def test_every_known_picture_format_is_written():
     assert tuple(FORMATS) == PICTURES
 
 
-def test_a_picture_of_no_kind_that_we_draw_is_refused():
+def test_an_unknown_picture_format_is_rejected():
     with pytest.raises(BadInput, match=r"^--out a\.txt: is no kind of picture; valid: .* ends in \.png, \.svg, \.pdf$"):
         check_picture("--out", "a.txt")
     check_picture("--out", "/dev/null")
@@ -54,7 +54,7 @@ def begin_and_fail(target, error):
         raise error
 
 
-def test_a_file_takes_its_name_when_it_is_whole(tmp_path):
+def test_a_file_is_replaced_only_when_it_is_complete(tmp_path):
     target = tmp_path / "result.json"
     target.write_text("old")
     with written(str(target)) as path:
@@ -73,7 +73,7 @@ def test_a_failed_write_leaves_only_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_link_stays_one_and_its_target_is_written(tmp_path):
+def test_a_symbolic_link_is_kept_and_its_target_written(tmp_path):
     target, link = tmp_path / "target.json", tmp_path / "link.json"
     target.write_text("old")
     link.symlink_to(target)
@@ -93,7 +93,7 @@ def test_a_full_disk_is_one_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_can_be_written_is_taken(tmp_path):
+def test_a_writable_path_is_accepted(tmp_path):
     for file in (None, "-", str(tmp_path / "new.json")):
         check_writable("--json", file)
     with pytest.raises(BadInput, match="there is no folder"):

@@ -16,7 +16,7 @@ from tests.sim.cli.small import ROOT
 
 
 @pytest.mark.parametrize("history", [[], ["--history", "events.parquet"]])
-def test_what_was_finished_before_an_interrupt_is_kept(small, capsys, interrupts, history):
+def test_finished_runs_are_kept_after_an_interrupt(small, capsys, interrupts, history):
     interrupts(2)
     command = ["run", "small.scenario.yaml", "--replications", "5", "--json", "part.json", *history]
     assert main(command) == 130
@@ -29,21 +29,21 @@ def test_what_was_finished_before_an_interrupt_is_kept(small, capsys, interrupts
         assert pd.read_parquet("events.parquet")["replication"].unique().tolist() == ["7/0", "7/1"]
 
 
-def test_scenarios_finished_before_an_interrupt_are_kept(small, capsys, interrupts):
+def test_finished_scenarios_are_kept_after_an_interrupt(small, capsys, interrupts):
     interrupts(1)
     assert main(["run", "small.scenario.yaml", "strict.scenario.yaml", "--json", "part.json", "-q"]) == 130
     assert [result["scenario"] for result in json.loads(Path("part.json").read_text())] == ["small"]
 
 
 @pytest.mark.parametrize("history", [[], ["--history", "events.parquet"]])
-def test_an_interrupt_before_anything_is_finished_leaves_nothing(small, capsys, interrupts, history):
+def test_an_interrupt_before_the_first_result_leaves_no_output(small, capsys, interrupts, history):
     interrupts(0)
     assert main(["run", "small.scenario.yaml", "--json", "part.json", *history]) == 130
     assert capsys.readouterr().err == "interrupted; nothing was finished\n"
     assert sorted(path.name for path in small.iterdir()) == ["small.scenario.yaml", "strict.scenario.yaml"]
 
 
-def test_an_interrupt_that_python_swallows_is_not_lost(small, capsys, monkeypatch):
+def test_an_interrupt_swallowed_by_python_is_not_lost(small, capsys, monkeypatch):
     import sim.experiments.runs.executor as workers
 
     def run(*arguments, real=workers.run):
@@ -57,7 +57,7 @@ def test_an_interrupt_that_python_swallows_is_not_lost(small, capsys, monkeypatc
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_are_handled_while_a_command_runs_and_no_longer(small, monkeypatch, number):
+def test_signal_handlers_are_installed_only_during_a_command(small, monkeypatch, number):
     before = signal.getsignal(number)
     monkeypatch.setattr("scenarios.load", lambda name: signal.raise_signal(number))
     assert main(["run", "small.scenario.yaml"]) == 130
@@ -70,7 +70,7 @@ needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="thi
 
 @needs_full_disk
 @pytest.mark.parametrize("option", ["--json", "--history"])
-def test_a_full_disk_is_told_in_one_line(small, capsys, option):
+def test_a_full_disk_is_reported_in_one_line(small, capsys, option):
     assert main(["run", "small.scenario.yaml", option, "/dev/full", "--quiet"]) == 2
     err = capsys.readouterr().err
     assert "cannot be written: " in err
@@ -80,7 +80,7 @@ def test_a_full_disk_is_told_in_one_line(small, capsys, option):
 
 @needs_full_disk
 @pytest.mark.parametrize(("redirection", "status"), [(">/dev/full", 2), (">&-", 0)])
-def test_a_stdout_that_takes_nothing_is_no_traceback(small, redirection, status):
+def test_a_full_stdout_gives_no_traceback(small, redirection, status):
     script = f"{shlex.quote(sys.executable)} -m sim.cli run small.scenario.yaml {redirection}"
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(["/bin/sh", "-c", script], env=env, capture_output=True, text=True, check=False)

@@ -22,13 +22,13 @@ def calm(small):
     return small
 
 
-def test_it_is_refused_in_one_line(calm, capsys):
+def test_an_unobserved_metric_is_rejected_in_one_line(calm, capsys):
     assert main(["run", "calm.scenario.yaml", *PRECISE]) == 2
     assert capsys.readouterr() == ("", NEVER)
     assert not (calm / "found.json").exists()
 
 
-def test_the_scenarios_before_it_are_kept(calm, capsys):
+def test_earlier_scenarios_are_kept(calm, capsys):
     assert main(["run", "small.scenario.yaml", "calm.scenario.yaml", *PRECISE]) == 2
     out, err = capsys.readouterr()
     assert "precision of detection.latency.mean: " in out

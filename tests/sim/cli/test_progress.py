@@ -55,27 +55,27 @@ def on_a_terminal(steps, seconds, width=80, name="agent-failure", **told):
     return captured.get().splitlines()
 
 
-def test_a_bar_shows_how_many_are_finished_how_fast_they_come_and_the_time_left():
+def test_the_progress_bar_shows_count_rate_and_time_left():
     (line,) = on_a_terminal(steps=4, seconds=2.0)
     assert line.startswith("agent-failure ")
     assert re.search(r" 4/10 +0\.5 runs/s +00:12\b", line)
 
 
-def test_before_there_is_a_rate_there_is_none_and_nothing_is_made_up():
+def test_no_rate_is_shown_before_the_first_result():
     (line,) = on_a_terminal(steps=1, seconds=2.0)
     assert "1/10" in line
     assert "runs/s" not in line
     assert "--:--" in line
 
 
-def test_what_else_is_told_stands_at_the_end_and_a_long_name_gives_way():
+def test_extra_text_is_appended_and_a_long_name_is_shortened():
     (line,) = on_a_terminal(4, 2.0, name="communication-failure, that is a long name", told="±7.1 % of ±5 %")
     assert re.search(r"^communication-\S*… .* 4/10 +0\.5 runs/s +00:12 ±7\.1 % of ±5 %$", line.rstrip())
     assert len(line) <= 80
 
 
 @pytest.mark.long
-def test_a_precision_is_told_as_it_is_reached(small, terminal, capsys):
+def test_the_achieved_precision_is_shown(small, terminal, capsys):
     assert main([*PRECISE, "--quiet"]) == 0
     assert terminal.getvalue() == ""
     assert main([*PRECISE, "--json", "-"]) == 0
@@ -85,6 +85,6 @@ def test_a_precision_is_told_as_it_is_reached(small, terminal, capsys):
     assert "precision" in capsys.readouterr().out
 
 
-def test_off_a_terminal_there_is_no_progress(small, capsys):
+def test_no_progress_is_shown_without_a_terminal(small, capsys):
     assert main([*PRECISE]) == 0
     assert capsys.readouterr().err == ""

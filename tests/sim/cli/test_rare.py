@@ -24,7 +24,7 @@ def queue(tmp_path):
     return str(file)
 
 
-def test_a_probability_is_told_and_a_run_in_which_it_happens(queue, capsys, tmp_path):
+def test_prints_a_probability_and_a_run_with_the_event(queue, capsys, tmp_path):
     out = tmp_path / "rare.json"
     few = ["--replications", "2", "--particles", "20"]
     assert main(["run", queue, "--rare", "queue.depth.max >= 8", *few, "--json", str(out)]) == 0
@@ -40,7 +40,7 @@ def test_a_probability_is_told_and_a_run_in_which_it_happens(queue, capsys, tmp_
     assert metrics["queue.depth.max"] >= 8
 
 
-def test_what_was_changed_is_in_the_command_that_shows_one(queue, capsys):
+def test_the_command_that_shows_a_hit_contains_the_overrides(queue, capsys):
     change = "tasks.arrivals.poisson.rate=2/s"
     assert (
         main(
@@ -55,7 +55,7 @@ def test_what_was_changed_is_in_the_command_that_shows_one(queue, capsys):
     assert json.loads(capsys.readouterr().out)["metrics"]["queue.depth.max"]["mean"] >= 8
 
 
-def test_never_is_a_bound(queue, capsys):
+def test_without_hits_a_bound_is_printed(queue, capsys):
     assert main(["run", queue, "--rare", "tasks.lost > 0", "--replications", "100"]) == 0
     told = capsys.readouterr().out
     assert "100 plain replications: it happens in 0" in told
@@ -66,7 +66,7 @@ def test_never_is_a_bound(queue, capsys):
     assert found["ci95"] == [0.0, pytest.approx(1 - 0.05**0.01)]
 
 
-def test_a_level_that_leads_nowhere_is_told(queue, capsys):
+def test_a_level_that_leads_nowhere_is_reported(queue, capsys):
     few = ["--replications", "2", "--particles", "5"]
     assert main(["run", queue, "--rare", "tasks.lost > 0", "--level", "queue.depth", *few]) == 0
     told = capsys.readouterr().out
@@ -74,7 +74,7 @@ def test_a_level_that_leads_nowhere_is_told(queue, capsys):
     assert "see one" not in told
 
 
-def test_quiet_says_nothing(queue, capsys):
+def test_quiet_prints_nothing(queue, capsys):
     assert main(["run", queue, "--rare", "queue.depth.max >= 3", "--level", "none", "--replications", "5", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
 
@@ -102,13 +102,13 @@ EVENT = ["--rare", "queue.depth.max >= 3"]
         (["--seed", "7/1@5"], "--seed 7/1@5: is no seed"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_a_line(queue, capsys, options, said):
+def test_invalid_input_is_rejected_in_one_line(queue, capsys, options, said):
     assert main(["run", queue, *options]) == 2
     _, error = capsys.readouterr()
     assert error.startswith(said)
     assert error.count("\n") == 1
 
 
-def test_one_scenario_at_a_time(queue, capsys):
+def test_only_one_scenario_is_accepted(queue, capsys):
     assert main(["run", queue, queue, *EVENT]) == 2
     assert "--rare: is asked of one scenario, not of 2" in capsys.readouterr().err

@@ -89,7 +89,7 @@ def desk(tmp_path, monkeypatch, capsys):
     return Desk(tmp_path, monkeypatch, capsys)
 
 
-def test_the_procedure_for_a_task_from_its_analysis_to_its_verification(desk):
+def test_the_task_procedure_from_analysis_to_verification(desk):
     status, out, _ = desk.say("escalations")
     assert (status, "task.7: task_failure, retries exhausted" in out) == (0, True)
     status, out, _ = desk.say("task", "analyze", "task.7")
@@ -110,7 +110,7 @@ def test_the_procedure_for_a_task_from_its_analysis_to_its_verification(desk):
     assert (status, "each as it was written" in out) == (0, True)
 
 
-def test_the_procedure_for_a_state(desk):
+def test_the_state_procedure(desk):
     status, out, _ = desk.say("state", "backup", "task.8", "--folder", ".")
     assert (status, out.splitlines()) == (
         0,
@@ -128,7 +128,7 @@ def test_the_procedure_for_a_state(desk):
     assert desk.refused("state", "verify", "task.8").startswith("alice: the token was used for recover state task.8")
 
 
-def test_a_damaged_checkpoint_is_said(desk):
+def test_a_damaged_checkpoint_is_reported(desk):
     with desk.database() as database:
         database.write(lambda connection: connection.execute(update(CHECKPOINTS).values(progress=9)))
     assert desk.say("state", "restore", "task.8", "--checkpoint", "2", "--dry-run")[:2][0] == 1
@@ -136,7 +136,7 @@ def test_a_damaged_checkpoint_is_said(desk):
     assert (status, err) == (1, "task.8: checkpoint 2 is damaged, and was not chosen\n")
 
 
-def test_a_plan_is_refused_when_the_state_has_moved_and_that_is_on_record(desk):
+def test_a_plan_is_refused_and_recorded_after_a_state_change(desk):
     desk.say("task", "plan", "task.7", "--out", "plan.json")
     with desk.database() as database:
         SqlTaskStore(database).count_retry("task.7", "task_failure", 4)
@@ -147,7 +147,7 @@ def test_a_plan_is_refused_when_the_state_has_moved_and_that_is_on_record(desk):
         assert SqlTaskStore(database).status("task.7") == "escalated"
 
 
-def test_nobody_is_taken_for_having_confirmed(desk):
+def test_without_a_confirmation_nothing_is_executed(desk):
     desk.say("task", "plan", "task.7", "--out", "plan.json")
     assert desk.refused("task", "execute", "plan.json") == (
         "nobody is there to confirm; valid: --yes, when you have read the plan"
@@ -156,7 +156,7 @@ def test_nobody_is_taken_for_having_confirmed(desk):
         assert SqlTaskStore(database).status("task.7") == "escalated"
 
 
-def test_a_forged_token_is_refused_on_record_and_not_tried_for_long(desk):
+def test_a_forged_token_is_refused_recorded_and_locked_out(desk):
     desk.monkeypatch.setenv(TOKEN, "00000000.forged")
     for _ in range(5):
         assert desk.refused("task", "analyze", "task.7").startswith("alice: unknown operator, or wrong token")
@@ -165,7 +165,7 @@ def test_a_forged_token_is_refused_on_record_and_not_tried_for_long(desk):
     assert len(desk.refusals()) == 6
 
 
-def test_who_is_no_admin_may_do_nothing(desk):
+def test_a_non_admin_is_refused(desk):
     desk.say("operator", "add", "bob", "--role", "viewer")
     _, token, _ = desk.say("operator", "token", "bob")
     desk.monkeypatch.setenv(TOKEN, token.strip())
@@ -182,13 +182,13 @@ def test_who_is_no_admin_may_do_nothing(desk):
     assert not (desk.folder / "plan.json").exists()
 
 
-def test_who_was_removed_is_nobody(desk):
+def test_a_removed_operator_is_refused(desk):
     desk.say("operator", "remove", "alice")
     assert desk.refused("task", "analyze", "task.7").startswith("alice: unknown operator, or wrong token")
     assert desk.say("operator", "list")[:2] == (0, "")
 
 
-def test_operators_are_listed_without_anything_secret(desk):
+def test_operators_are_listed_without_secrets(desk):
     token = desk.another_token()
     status, out, _ = desk.say("operator", "list")
     assert (status, out) == (0, "alice: admin, tokens that have not expired: 2\n")
@@ -196,7 +196,7 @@ def test_operators_are_listed_without_anything_secret(desk):
 
 
 @pytest.mark.parametrize("line", ["changed", "removed", "moved", "cut off"])
-def test_a_trail_that_was_tampered_with_is_found_out(desk, line):
+def test_a_modified_audit_trail_is_detected(desk, line):
     tampered = {
         "changed": [update(AUDIT).where(AUDIT.c.number == 3).values(subject="task.9")],
         "removed": [delete(AUDIT).where(AUDIT.c.number == 3)],
@@ -217,7 +217,7 @@ def test_a_trail_that_was_tampered_with_is_found_out(desk, line):
     assert json.loads(desk.say("audit", "--verify", "--json", "-")[1])["wrong"] in err
 
 
-def test_a_trail_may_be_read_about_one_subject(desk):
+def test_the_audit_trail_can_be_filtered_by_subject(desk):
     status, out, _ = desk.say("audit", "--subject", "task.7", "--json", "-")
     lines = json.loads(out)["lines"]
     assert (status, {line["subject"] for line in lines}) == (0, {"task.7"})
@@ -257,7 +257,7 @@ def test_a_trail_may_be_read_about_one_subject(desk):
         ),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line_and_changes_nothing(desk, arguments, said):
+def test_an_impossible_request_is_one_line_and_changes_nothing(desk, arguments, said):
     text = Path(catalogue.__file__).with_name("runbook.yaml").read_text()
     (desk.folder / "cycle.yaml").write_text(text.replace("cleanup_previous", "resource_reallocation, task_retry", 1))
     before = _content(desk)
@@ -272,7 +272,7 @@ def _content(desk):
 
 
 @pytest.mark.parametrize("group", [(), ("task",), ("state",), ("operator",)])
-def test_a_group_without_a_command_shows_what_there_is(group, capsys):
+def test_a_group_without_a_command_lists_its_commands(group, capsys):
     assert main(["recover", *group]) == 0
     out, err = capsys.readouterr()
     assert f"Usage: {' '.join(('recovery-bench', 'recover', *group))} [OPTIONS] COMMAND" in out
@@ -280,14 +280,14 @@ def test_a_group_without_a_command_shows_what_there_is(group, capsys):
 
 
 @pytest.mark.parametrize("missing", ["STORE", "OPERATOR", "TOKEN"])
-def test_what_is_missing_is_said_with_where_it_may_be_given(desk, missing):
+def test_a_missing_value_is_reported_with_the_ways_to_give_it(desk, missing):
     desk.monkeypatch.delenv(f"RECOVERY_BENCH_{missing}")
     said = desk.refused("task", "analyze", "task.7")
     assert f"RECOVERY_BENCH_{missing}" in said
     assert "missing" in said
 
 
-def test_a_store_of_a_later_version_is_left_alone(desk):
+def test_a_store_of_a_later_version_is_left_unchanged(desk):
     with desk.database() as database:
         newer = update(META).where(META.c.name == "version").values(value="99")
         database.write(lambda connection: connection.execute(newer))
@@ -296,7 +296,7 @@ def test_a_store_of_a_later_version_is_left_alone(desk):
     assert (desk.folder / "store.db").read_bytes() == before
 
 
-def test_the_name_of_a_backup_is_one_in_its_folder(tmp_path):
+def test_a_backup_name_stays_within_its_folder(tmp_path):
     names = [file_name(sealed(task, 3, 1, 1.0)) for task in FOLDER_ESCAPES]
     assert len(set(names)) == len(names)
     for name in names:
@@ -315,7 +315,7 @@ def test_a_plan_is_written_through_a_link_and_to_stdout(desk):
     assert (status, json.loads(out)["task"]) == (0, "task.7")
 
 
-def test_a_checkpoint_of_ones_choice_is_part_of_the_plan(desk):
+def test_the_chosen_checkpoint_is_part_of_the_plan(desk):
     status, out, _ = desk.say("task", "plan", "task.7", "--checkpoint", "2", "--out", "plan.json")
     assert (status, "from checkpoint 2" in out) == (0, True)
     assert desk.say("task", "execute", "plan.json", "--yes")[0] == 0
@@ -327,7 +327,7 @@ def test_a_checkpoint_of_ones_choice_is_part_of_the_plan(desk):
     )
 
 
-def test_a_task_that_was_given_up_is_backed_up_to_a_file_or_not_at_all(desk):
+def test_an_escalated_task_is_backed_up_only_to_a_file(desk):
     status, _, err = desk.say("state", "backup", "task.7")
     assert (status, "takes no further one, for it was given up; valid: --folder" in err) == (1, True)
     assert desk.say("state", "backup", "task.7", "--folder", ".")[0] == 0
@@ -338,13 +338,13 @@ def test_a_task_that_was_given_up_is_backed_up_to_a_file_or_not_at_all(desk):
     assert (status, err) == (1, "task.7: has no checkpoint that is whole: it starts from the beginning\n")
 
 
-def test_a_mistyped_name_uses_up_no_token(desk):
+def test_a_mistyped_name_consumes_no_token(desk):
     assert desk.refused("task", "analyze", "task.9") == "task.9: there is no task of this name in store.db"
     assert desk.say("task", "analyze", "task.7")[0] == 0
 
 
 @pytest.mark.parametrize("name", ["zed\n2026-11-25 22:00:00.000  recovery.verified job.3", "\x1b[31mred"])
-def test_nobodys_name_is_taken_for_a_line_or_a_command_of_the_terminal(desk, name):
+def test_control_characters_in_names_are_escaped(desk, name):
     said = desk.refused("task", "analyze", "task.7", "--operator", name)
     _, out, _ = desk.say("audit")
     for text in (said, out):
@@ -352,7 +352,7 @@ def test_nobodys_name_is_taken_for_a_line_or_a_command_of_the_terminal(desk, nam
         assert not any(line.startswith("2026-11-25 22:00:00.000  recovery.verified") for line in text.splitlines())
 
 
-def test_what_is_no_text_is_refused_in_one_line(desk):
+def test_invalid_text_is_rejected_in_one_line(desk):
     assert "there is no task of this name" in desk.refused("task", "analyze", "\udcff")
     assert "is no name of an operator" in desk.refused("task", "analyze", "task.7", "--operator", "\udcff")
     desk.monkeypatch.setenv(TOKEN, "ab.\udcff")
@@ -368,7 +368,7 @@ def alike(text):
     return re.sub(r"\d+ lines", "N lines", text)
 
 
-def test_the_page_shows_what_the_commands_say(tmp_path, monkeypatch, capsys):
+def test_the_page_shows_the_exact_output_of_the_commands(tmp_path, monkeypatch, capsys):
     """Where it shows what a command says, that is all that it says."""
     section = PAGE.partition("\n## By hand\n")[2].partition("\n## ")[0]
     block = re.search(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[1]

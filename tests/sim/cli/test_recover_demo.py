@@ -13,7 +13,7 @@ from tests.recovery.local.stories import failed
 ALL = [f"task.{number}" for number in range(100)]
 
 
-def test_it_tells_what_happens_and_ends_with_every_effect_in_its_place(tmp_path, capsys):
+def test_the_demo_reports_events_and_ends_with_every_effect(tmp_path, capsys):
     file = tmp_path / "demo.json"
     assert main(["recover", "demo", "--tasks", "24", "--json", str(file)]) == 0
     out = capsys.readouterr().out
@@ -37,7 +37,7 @@ def test_it_tells_what_happens_and_ends_with_every_effect_in_its_place(tmp_path,
 
 
 @pytest.mark.long
-def test_a_store_may_be_kept_and_used_again(tmp_path, capsys):
+def test_a_store_can_be_kept_and_reused(tmp_path, capsys):
     url = f"sqlite:///{tmp_path}/store.db"
     for _ in range(2):
         assert main(["recover", "demo", "--tasks", "8", "--quiet", "--store", url]) == 0
@@ -54,7 +54,7 @@ def test_a_store_may_be_kept_and_used_again(tmp_path, capsys):
         (["--json", "/nowhere/demo.json"], "--json /nowhere/demo.json: there is no folder"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(arguments, said, capsys):
+def test_an_impossible_request_is_reported_in_one_line(arguments, said, capsys):
     assert main(["recover", "demo", *arguments]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
@@ -62,7 +62,7 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments, said, capsys):
 
 
 @pytest.mark.long
-def test_a_store_with_tasks_of_somebody_else_is_left_alone(tmp_path, capsys):
+def test_a_store_with_other_tasks_is_left_unchanged(tmp_path, capsys):
     url = f"sqlite:///{tmp_path}/store.db"
     database = Database(url)
     failed(database)
@@ -84,7 +84,7 @@ def test_a_store_with_tasks_of_somebody_else_is_left_alone(tmp_path, capsys):
     ],
 )
 @pytest.mark.long
-def test_what_does_not_hold_is_said_and_is_status_1(place, broken, said, monkeypatch, capsys):
+def test_a_failed_check_is_reported_with_status_1(place, broken, said, monkeypatch, capsys):
     monkeypatch.setattr(place, broken)
     assert main(["recover", "demo", "--tasks", "8", "--quiet"]) == 1
     out, err = capsys.readouterr()
@@ -92,12 +92,12 @@ def test_what_does_not_hold_is_said_and_is_status_1(place, broken, said, monkeyp
     assert said in err
 
 
-def test_a_process_that_runs_is_seen_to():
+def test_a_running_process_is_recognized():
     assert demo._runs(os.getpid())
 
 
 @pytest.mark.long
-def test_what_does_not_happen_is_said_and_is_status_1(monkeypatch, capsys):
+def test_a_missing_event_is_reported_with_status_1(monkeypatch, capsys):
     monkeypatch.setattr(demo, "PATIENCE", 0.0)
     monkeypatch.setattr(demo, "_at_work", lambda connection: [])
     assert main(["recover", "demo", "--tasks", "8", "--quiet"]) == 1

@@ -19,7 +19,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_each_recovery_of_each_run_has_its_report(folder):
+def test_each_recovery_of_each_run_has_a_report(folder):
     command = ["run", "small.scenario.yaml", *WATCHED, "--replications", "2", "--reports", "kept", "--quiet"]
     assert main(command) == 0
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("recovery-*")) == [
@@ -27,7 +27,7 @@ def test_each_recovery_of_each_run_has_its_report(folder):
     ]
 
 
-def test_a_report_tells_what_the_history_does(folder):
+def test_a_report_matches_the_history(folder):
     assert main(["run", "small.scenario.yaml", *WATCHED, "--reports", "kept", "--quiet"]) == 0
     report = json.loads((folder / "kept/small/7-0/recovery-0.json").read_text())
     run = sim.run(scenarios.load("small.scenario.yaml").with_values({"recovery.monitor": {}}), seed=7)
@@ -37,7 +37,7 @@ def test_a_report_tells_what_the_history_does(folder):
     assert text.startswith(f"# Recovery 0: agent_failure of `{verified['subject']}`\n")
 
 
-def test_to_keep_reports_changes_no_history(capsys):
+def test_writing_reports_does_not_change_the_history(capsys):
     found = []
     for more in ([], ["--reports", "kept"]):
         assert main(["run", "small.scenario.yaml", *WATCHED, "--json", "-", *more]) == 0
@@ -45,7 +45,7 @@ def test_to_keep_reports_changes_no_history(capsys):
     assert found[0] == found[1]
 
 
-def test_what_was_there_stays(folder):
+def test_existing_files_are_kept(folder):
     (folder / "kept").mkdir()
     (folder / "kept" / "mine.txt").write_text("mine")
     assert main(["run", "small.scenario.yaml", *WATCHED, "--reports", "kept", "--quiet"]) == 0
@@ -66,7 +66,7 @@ def test_what_was_there_stays(folder):
         ),
     ],
 )
-def test_where_there_can_be_no_reports_that_is_said_in_a_line(folder, capsys, options, said):
+def test_an_unwritable_folder_is_reported_in_one_line(folder, capsys, options, said):
     assert main(["run", "small.scenario.yaml", *options]) == 2
     output = capsys.readouterr()
     assert output.err.startswith(said)

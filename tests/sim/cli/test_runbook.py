@@ -22,7 +22,7 @@ def checked(capsys, content: str | bytes | None, name: str = "mine.yaml") -> tup
     return status, *capsys.readouterr()
 
 
-def test_it_says_what_a_runbook_holds(capsys):
+def test_prints_the_contents_of_a_runbook(capsys):
     status, out, err = checked(capsys, f"# Mine\n\n```yaml\n{TEXT}```\n", "mine.md")
     assert (status, err) == (0, "")
     words = " ".join(out.split())
@@ -36,7 +36,7 @@ def test_it_says_what_a_runbook_holds(capsys):
     assert max(map(len, out.splitlines())) <= 80
 
 
-def test_what_a_runbook_does_not_hold_is_said_too(capsys):
+def test_prints_missing_parts_of_a_runbook(capsys):
     _, out, _ = checked(capsys, TEXT[: TEXT.index("recovery_best_practices")])
     assert "considerations        none" in out
 
@@ -64,14 +64,14 @@ def test_what_a_runbook_does_not_hold_is_said_too(capsys):
         (None, "mine.yaml: no such file; valid: a runbook in YAML, or a Markdown guide (*.md) with ```yaml blocks"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(capsys, content, said):
+def test_an_invalid_runbook_is_reported_in_one_line(capsys, content, said):
     status, out, err = checked(capsys, content)
     assert (status, out) == (2, "")
     assert said in err
     assert len(err.splitlines()) == 1
 
 
-def test_a_folder_is_no_runbook(capsys):
+def test_a_folder_is_rejected(capsys):
     status, _, err = checked(capsys, None, ".")
     assert status == 2
     assert ".: is a folder; valid: a runbook in YAML" in err
@@ -86,6 +86,6 @@ def test_a_folder_is_no_runbook(capsys):
         (["--json", "check", "mine.yaml"], "runbook --json: shows the runbook in force; valid: runbook check FILE"),
     ],
 )
-def test_a_wrong_command_line_is_told(capsys, arguments, said):
+def test_an_invalid_command_line_is_reported(capsys, arguments, said):
     assert main(["runbook", *arguments]) == 2
     assert said in capsys.readouterr().err

@@ -25,7 +25,7 @@ def rows(out):
     return [line.split() for line in out.splitlines() if re.match(r"\d+ ", line) and "sure" not in line]
 
 
-def test_a_table_a_picture_and_json(folder, capsys):
+def test_writes_a_table_a_picture_and_json(folder, capsys):
     picture, file = folder / "s.png", folder / "s.json"
     assert main([*BASE, *GRID, *WANTED, "--out", "s.png", "--json", "s.json"]) == 0
     out = capsys.readouterr().out
@@ -45,13 +45,13 @@ def test_a_table_a_picture_and_json(folder, capsys):
     assert told["settings"][0]["values"] == best
 
 
-def test_json_on_stdout_is_nothing_else(folder, capsys):
+def test_json_on_stdout_is_the_only_output(folder, capsys):
     assert main([*BASE, *GRID, *WANTED, "--json", "-"]) == 0
     out, err = capsys.readouterr()
     assert (json.loads(out)["decided"], err) == (True, "")
 
 
-def test_quiet_says_only_that_it_is_not_decided(folder, capsys):
+def test_quiet_prints_only_that_no_decision_was_reached(folder, capsys):
     asked = [*BASE, "--grid", "agents.count=10,11", "--metric", "recovery.time.mean", "--quiet"]
     assert main([*asked, "--indifference", "20s"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -60,7 +60,7 @@ def test_quiet_says_only_that_it_is_not_decided(folder, capsys):
     assert (out, err) == ("", "--most 11: not decided by then, 2 settings are still in contention\n")
 
 
-def test_what_was_finished_before_an_interrupt_is_told(folder, capsys, interrupts):
+def test_finished_replications_are_reported_after_an_interrupt(folder, capsys, interrupts):
     interrupts(4 * 3 + 1)
     assert main([*BASE, *GRID, *WANTED, "--json", "part.json"]) == 130
     out, err = capsys.readouterr()
@@ -70,7 +70,7 @@ def test_what_was_finished_before_an_interrupt_is_told(folder, capsys, interrupt
     assert json.loads((folder / "part.json").read_text())["interrupted"] is True
 
 
-def test_who_interrupts_the_judgment_has_a_winner(folder, capsys, interrupts):
+def test_an_interrupt_during_the_evaluation_keeps_the_winner(folder, capsys, interrupts):
     interrupts(4 * 10 + 3 + 1)
     assert main([*BASE, *GRID, *WANTED]) == 130
     out, err = capsys.readouterr()
@@ -78,14 +78,14 @@ def test_who_interrupts_the_judgment_has_a_winner(folder, capsys, interrupts):
     assert "on 1 fresh replication, which selected nothing:" in out
 
 
-def test_an_interrupt_before_anything_is_finished_leaves_nothing(folder, capsys, interrupts):
+def test_an_interrupt_before_the_first_result_leaves_no_output(folder, capsys, interrupts):
     interrupts(2)
     assert main([*BASE, *GRID, *WANTED, "--json", "part.json"]) == 130
     assert capsys.readouterr() == ("", "interrupted; no replication was finished under all settings\n")
     assert not (folder / "part.json").exists()
 
 
-def test_processes_that_die_are_told_of(folder, capsys, monkeypatch):
+def test_dead_worker_processes_are_reported(folder, capsys, monkeypatch):
     from sim.experiments.runs.backends import WorkersDied
     from sim.experiments.selection import select
 
@@ -101,7 +101,7 @@ def test_processes_that_die_are_told_of(folder, capsys, monkeypatch):
     ]
 
 
-def test_a_violated_invariant_is_said_and_is_status_1(folder, capsys, monkeypatch):
+def test_a_violated_invariant_is_reported_with_status_1(folder, capsys, monkeypatch):
     import sim.simulation
     from sim.invariants import Violation
 
@@ -154,7 +154,7 @@ def test_a_violated_invariant_is_said_and_is_status_1(folder, capsys, monkeypatc
         ([*GRID, *WANTED, "--out", "/nowhere/s.png"], "--out /nowhere/s.png: there is no folder"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, said, folder, capsys):
+def test_invalid_input_is_one_line_with_status_2(arguments, said, folder, capsys):
     assert main([*BASE, *arguments]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
@@ -165,7 +165,7 @@ def test_bad_input_is_one_line_and_status_2(arguments, said, folder, capsys):
     ("metric", "indifference", "value"),
     [("agents.availability", "99%", 0.99), ("tasks.throughput", "30/m", 0.5), ("recovery.time.p95", "1m", 60.0)],
 )
-def test_the_indifference_is_in_the_unit_of_the_metric(metric, indifference, value, folder, capsys):
+def test_the_indifference_has_the_unit_of_the_metric(metric, indifference, value, folder, capsys):
     asked = [*BASE, "--grid", "agents.count=10,11", "--metric", metric, "--indifference", indifference]
     assert main([*asked, "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["indifference"] == value

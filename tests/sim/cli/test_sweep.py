@@ -11,7 +11,7 @@ GRID = ["--grid", "recovery.detection.heartbeat_interval=1s,2s", "--grid", "agen
 BASE = ["sweep", "agent-failure", *SHORT]
 
 
-def test_a_table_a_picture_json_and_a_folder(tmp_path, capsys):
+def test_writes_a_table_a_picture_json_and_a_folder(tmp_path, capsys):
     folder, picture, file = tmp_path / "sweep", tmp_path / "s.png", tmp_path / "s.json"
     asked = [*BASE, *GRID, "--out", str(folder)]
     assert main([*asked, "--plot", str(picture), "--json", str(file)]) == 0
@@ -34,7 +34,7 @@ def test_a_table_a_picture_json_and_a_folder(tmp_path, capsys):
     assert "0 of the runs new" in capsys.readouterr().out
 
 
-def test_points_may_be_spread_over_a_space(tmp_path, capsys):
+def test_points_can_be_sampled_from_a_space(tmp_path, capsys):
     space = ["--vary", "recovery.detection.heartbeat_interval=1s..10s:log", "--points", "3"]
     assert main([*BASE, *space, "--out", str(tmp_path / "sweep"), "--plot", str(tmp_path / "l.png")]) == 0
     assert "3 points × 2 replications" in capsys.readouterr().out
@@ -43,7 +43,7 @@ def test_points_may_be_spread_over_a_space(tmp_path, capsys):
     assert "5 points × 2 replications, 4 of the runs new" in capsys.readouterr().out
 
 
-def test_quiet_says_nothing(tmp_path, capsys):
+def test_quiet_prints_nothing(tmp_path, capsys):
     assert main([*BASE, *GRID, "--out", str(tmp_path / "sweep"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
@@ -83,7 +83,7 @@ def test_quiet_says_nothing(tmp_path, capsys):
         ([*GRID, "--plot", "/nowhere/x.png"], "--plot /nowhere/x.png: there is no folder"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, said, tmp_path, capsys):
+def test_invalid_input_is_one_line_with_status_2(arguments, said, tmp_path, capsys):
     assert main([*BASE, *arguments, "--out", str(tmp_path / "sweep")]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
@@ -91,7 +91,7 @@ def test_bad_input_is_one_line_and_status_2(arguments, said, tmp_path, capsys):
     assert not (tmp_path / "sweep").exists()
 
 
-def test_the_folder_of_another_scenario_is_refused(tmp_path, capsys):
+def test_the_folder_of_another_scenario_is_rejected(tmp_path, capsys):
     assert main([*BASE, "--grid", "agents.count=10", "--out", str(tmp_path / "sweep"), "--quiet"]) == 0
     assert main(["sweep", "baseline", "--grid", "agents.count=10", "--out", str(tmp_path / "sweep")]) == 2
     assert 'is another sweep: scenario is "agent-failure" there, and "baseline" here' in capsys.readouterr().err
@@ -100,7 +100,7 @@ def test_the_folder_of_another_scenario_is_refused(tmp_path, capsys):
 NEVER = "--metric client.goodput: agent-failure observes it at no point; valid: one that it observes, such as recovery"
 
 
-def test_a_metric_that_no_run_observes_is_said_in_one_line_and_everything_else_is_kept(tmp_path, capsys):
+def test_an_unobserved_metric_is_reported_and_other_output_is_kept(tmp_path, capsys):
     picture, file = tmp_path / "x.png", tmp_path / "s.json"
     asked = [*BASE, "--grid", "agents.count=10", "--out", str(tmp_path / "sweep"), "--json", str(file)]
     assert main([*asked, "--metric", "client.goodput", "--metric", "tasks.lost", "--plot", str(picture)]) == 2
@@ -115,14 +115,14 @@ def test_a_metric_that_no_run_observes_is_said_in_one_line_and_everything_else_i
     assert picture.exists()
 
 
-def test_of_a_sweep_that_is_interrupted_it_is_not_said_that_something_is_never_observed(tmp_path, capsys, interrupts):
+def test_an_interrupted_sweep_does_not_report_unobserved_metrics(tmp_path, capsys, interrupts):
     interrupts(1)
     asked = [*BASE, "--grid", "agents.count=10", "--out", str(tmp_path / "sweep"), "--metric", "client.goodput"]
     assert main(asked) == 130
     assert "at no point" not in capsys.readouterr().err
 
 
-def test_what_cannot_be_drawn_is_said_and_json_is_written(tmp_path, capsys):
+def test_an_impossible_plot_is_reported_and_json_is_written(tmp_path, capsys):
     well = ["--set", "faults=[]", "--set", "agents.mtbf=null"]
     asked = [*BASE, *well, *GRID, "--out", str(tmp_path / "sweep"), "--json", str(tmp_path / "s.json")]
     assert main([*asked, "--plot", str(tmp_path / "x.png")]) == 2

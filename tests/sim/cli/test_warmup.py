@@ -27,7 +27,7 @@ def settling(small):
     return small
 
 
-def test_what_was_found_is_in_the_table_and_in_json(settling, capsys):
+def test_a_found_warm_up_is_in_the_table_and_in_json(settling, capsys):
     assert main([*RUN, "--replications", "2", "--json", "found.json"]) == 0
     out = capsys.readouterr().out
     seconds = float(re.search(HEADER, out)[1])
@@ -42,14 +42,14 @@ def test_what_was_found_is_in_the_table_and_in_json(settling, capsys):
     assert found["scenario_resolved"]["warmup"] == seconds
 
 
-def test_a_given_one_is_in_json_alone(settling, capsys):
+def test_a_given_warm_up_is_only_in_json(settling, capsys):
     assert main(["run", "small.scenario.yaml", "--set", "warmup=1m", "--json", "given.json"]) == 0
     assert "warm-up" not in capsys.readouterr().out
     assert json.loads((settling / "given.json").read_text())["warmup"] == {"seconds": 60.0, "found": False}
 
 
 @pytest.mark.long
-def test_one_replication_has_the_same_warm_up_as_all_of_its_seed(settling, capsys):
+def test_a_single_replication_uses_the_warm_up_of_its_seed(settling, capsys):
     assert main([*RUN, "--seed", "3", "--replications", "2"]) == 0
     assert main([*RUN, "--seed", "3/1"]) == 0
     first, second = (float(found) for found in re.findall(HEADER, capsys.readouterr().out))
@@ -57,7 +57,7 @@ def test_one_replication_has_the_same_warm_up_as_all_of_its_seed(settling, capsy
     assert first == second == sim.find_warmup(loaded, seed=3).seconds != sim.find_warmup(loaded).seconds
 
 
-def test_histories_that_are_kept_are_of_the_scenario_with_it(settling, capsys):
+def test_history_files_use_the_found_warm_up(settling, capsys):
     assert main([*RUN, "--replications", "2", "--history", "events.parquet"]) == 0
     seconds = float(re.search(HEADER, capsys.readouterr().out)[1])
     about = json.loads(pq.read_schema("events.parquet").metadata[b"recovery-bench"])
@@ -65,7 +65,7 @@ def test_histories_that_are_kept_are_of_the_scenario_with_it(settling, capsys):
     assert pd.read_parquet("events.parquet")["replication"].unique().tolist() == ["7/0", "7/1"]
 
 
-def test_what_fails_is_repeated_with_it_and_without_pilots(settling, capsys):
+def test_the_repeat_command_contains_the_warm_up_and_no_pilots(settling, capsys):
     assert main(["run", "strict.scenario.yaml", "--find-warmup", "--json", "found.json"]) == 1
     (command,) = re.findall(r"replay: recovery-bench (.*)", capsys.readouterr().out)
     seconds = json.loads((settling / "found.json").read_text())["warmup"]["seconds"]
@@ -75,7 +75,7 @@ def test_what_fails_is_repeated_with_it_and_without_pilots(settling, capsys):
     assert again["runs"][0]["metrics"] == found["runs"][0]["metrics"]
 
 
-def test_a_fault_that_comes_before_it_ends_is_told(settling, capsys):
+def test_a_fault_before_the_end_of_the_warm_up_is_reported(settling, capsys):
     assert main([*RUN, "--set", "faults=[{agent_crash: {at: 1s}}]", "--set", "expect=[]"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert re.search(
@@ -102,12 +102,12 @@ def test_a_fault_that_comes_before_it_ends_is_told(settling, capsys):
         ),
     ],
 )
-def test_what_contradicts_it_is_said_in_one_line(settling, capsys, more, said):
+def test_a_contradicting_option_is_rejected_in_one_line(settling, capsys, more, said):
     assert main([*RUN, *more]) == 2
     assert capsys.readouterr() == ("", said)
 
 
-def test_an_interrupt_while_it_is_looked_for_leaves_nothing(settling, capsys, monkeypatch):
+def test_an_interrupt_during_the_pilots_leaves_no_output(settling, capsys, monkeypatch):
     def simulate(*_):
         raise KeyboardInterrupt
 

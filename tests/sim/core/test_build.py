@@ -16,7 +16,7 @@ from tests.sim.world.stories import scenario, told
 FAILING = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure": {"max_retries": 1}}
 
 
-def test_the_core_is_configured_as_the_scenario_says() -> None:
+def test_the_core_is_configured_from_the_scenario() -> None:
     """Every value of the section arrives."""
     made = core_config(
         scenario(
@@ -51,7 +51,7 @@ def test_the_core_is_configured_as_the_scenario_says() -> None:
     assert made.conditions["communication_failure"] is None
 
 
-def test_a_command_takes_its_price_before_it_acts() -> None:
+def test_a_command_waits_for_its_cost_before_it_acts() -> None:
     """Two seconds each time; what has no price is left as it was."""
     loop = SimLoop()
     acted: list[tuple[str, float, int]] = []
@@ -72,7 +72,7 @@ def test_a_command_takes_its_price_before_it_acts() -> None:
     loop.close()
 
 
-def test_prices_are_paid_one_after_the_other() -> None:
+def test_costs_are_paid_one_after_the_other() -> None:
     """Failed at 13 s, retried at 43 s with 1 + 2 + 4 s of commands."""
     costs = {"recovery.costs": {"release_resources": "1s", "restore_checkpoint": "2s", "retry_task": "4s"}}
     run = sim.run(scenario(FAILING | costs))
@@ -84,7 +84,7 @@ def test_prices_are_paid_one_after_the_other() -> None:
     assert [time for time, *_ in told(run, "attempt.started")] == [10.0, 50.0]
 
 
-def test_each_task_has_its_own_luck_in_its_delays() -> None:
+def test_each_task_has_its_own_random_stream_for_delays() -> None:
     """A number in [0, 1) for each retry of each subject, the same however many others ask."""
     draw = jitter(Streams("1/0"))
     numbers = {(task, retry): draw(f"task.{task}", retry) for task in range(20) for retry in (1, 2)}

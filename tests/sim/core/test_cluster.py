@@ -48,17 +48,17 @@ def crash(at: float, lasts: float | None = None) -> dict[str, Any]:
 TERMS = ("core.elected", "core.deposed", "core.crashed", "core.restarted")
 
 
-def test_the_first_core_leads_from_the_beginning_and_stays() -> None:
+def test_the_first_core_leads_from_the_start_and_stays_leader() -> None:
     assert log(story(), *TERMS) == [(0.0, "core.elected", "core.0")]
 
 
-def test_what_happens_with_two_cores_is_what_happens_with_one() -> None:
+def test_without_faults_two_cores_behave_as_one() -> None:
     """As long as nothing happens to them."""
     one, two = (sim.run(scenario({**FAILS, **cores}, duration="200s"), seed=1) for cores in ({}, CORES))
     assert told(one) == [row for row in told(two) if not row[1].startswith("core.")]
 
 
-def test_when_the_leader_crashes_another_one_leads_when_the_lease_is_over() -> None:
+def test_a_standby_leads_when_the_lease_of_a_crashed_leader_expires() -> None:
     run = story(crash(21, 60))
     assert log(run, *TERMS) == [
         (0.0, "core.elected", "core.0"),
@@ -68,7 +68,7 @@ def test_when_the_leader_crashes_another_one_leads_when_the_lease_is_over() -> N
     ]
 
 
-def test_a_core_that_sleeps_past_its_lease_is_deposed_and_stands_by_when_it_wakes() -> None:
+def test_a_core_that_sleeps_past_its_lease_becomes_a_standby() -> None:
     run = story(hang(21, 60))
     assert log(run, *TERMS) == [
         (0.0, "core.elected", "core.0"),
@@ -77,11 +77,11 @@ def test_a_core_that_sleeps_past_its_lease_is_deposed_and_stands_by_when_it_wake
     ]
 
 
-def test_a_short_sleep_costs_nobody_his_place() -> None:
+def test_a_short_sleep_does_not_change_the_leader() -> None:
     assert log(story(hang(21, 5)), *TERMS) == [(0.0, "core.elected", "core.0")]
 
 
-def test_a_core_that_is_cut_off_steps_down_before_another_one_leads() -> None:
+def test_a_disconnected_leader_steps_down_before_another_leads() -> None:
     run = story(cut("core.0", 21, 60))
     assert log(run, *TERMS) == [
         (0.0, "core.elected", "core.0"),
@@ -90,13 +90,13 @@ def test_a_core_that_is_cut_off_steps_down_before_another_one_leads() -> None:
     ]
 
 
-def test_nobody_leads_when_all_are_cut_off() -> None:
+def test_with_all_cores_disconnected_there_is_no_leader() -> None:
     run = story(cut("core", 21, 60))
     assert log(run, *TERMS)[:2] == [(0.0, "core.elected", "core.0"), (28.0, "core.deposed", "core.0")]
     assert log(run, "core.elected")[1][0] >= 81
 
 
-def test_who_steps_down_while_it_is_cut_off_takes_back_what_nobody_has_heard() -> None:
+def test_a_failure_seen_by_a_disconnected_leader_is_recovered_after_its_next_election() -> None:
     crash_of_agent = {"agent_crash": {"at": 22}}
     values = {"recovery.detection.detector": "perfect", "recovery.cores.count": 1, "agents.restart_time": "5s"}
     run = story(cut("core.0", 21, 60), crash_of_agent, **values)
@@ -107,7 +107,7 @@ def test_who_steps_down_while_it_is_cut_off_takes_back_what_nobody_has_heard() -
     ]
 
 
-def test_a_single_core_that_sleeps_leads_again_when_its_own_lease_is_over() -> None:
+def test_a_single_core_leads_again_after_its_own_lease_expires() -> None:
     run = story(hang(21, 60), **{"recovery.cores.count": 1})
     assert log(run, *TERMS) == [
         (0.0, "core.elected", "core.0"),
@@ -116,14 +116,14 @@ def test_a_single_core_that_sleeps_leads_again_when_its_own_lease_is_over() -> N
     ]
 
 
-def test_a_retry_that_was_granted_is_carried_out_by_the_next_leader() -> None:
+def test_a_granted_retry_is_executed_by_the_next_leader() -> None:
     run = story(hang(21, 100), **FAILS)
     assert [(time, event) for time, event, _ in log(run, "retry.granted", "recovery.taken_up", "recovery.started")][
         :3
     ] == [(13.0, "retry.granted"), (32.0, "recovery.taken_up"), (43.0, "recovery.started")]
 
 
-def test_what_is_reported_while_the_leader_sleeps_is_heard_by_the_next_one() -> None:
+def test_a_report_to_a_sleeping_leader_reaches_the_next_leader() -> None:
     run = story(hang(5, 100), **FAILS)
     assert [(time, event) for time, event, _ in log(run, "attempt.failed", "recovery.opened")][:2] == [
         (13.0, "attempt.failed"),
@@ -131,7 +131,7 @@ def test_what_is_reported_while_the_leader_sleeps_is_heard_by_the_next_one() -> 
     ]
 
 
-def test_what_is_reported_to_a_core_that_is_cut_off_waits_until_somebody_can_put_it_on_record() -> None:
+def test_a_report_to_a_disconnected_core_waits_until_it_can_be_recorded() -> None:
     for lasts, heard in ((3, 14.0), (60, 22.0)):
         run = story(cut("core.0", 11, lasts), **FAILS)
         assert [(time, event) for time, event, _ in log(run, "attempt.failed", "recovery.opened")][:2] == [
@@ -140,7 +140,7 @@ def test_what_is_reported_to_a_core_that_is_cut_off_waits_until_somebody_can_put
         ]
 
 
-def test_what_is_reported_during_a_short_sleep_is_heard_by_who_wakes() -> None:
+def test_a_report_during_a_short_sleep_is_processed_on_wake_up() -> None:
     run = story(hang(11, 5), **FAILS)
     assert [(time, event) for time, event, _ in log(run, "attempt.failed", "recovery.opened")][:2] == [
         (13.0, "attempt.failed"),
@@ -148,7 +148,7 @@ def test_what_is_reported_during_a_short_sleep_is_heard_by_who_wakes() -> None:
     ]
 
 
-def test_a_core_that_is_down_or_asleep_cannot_be_hit_again() -> None:
+def test_a_crashed_or_sleeping_core_is_no_target() -> None:
     run = story(hang(21, 4), hang(22, 1), crash(23, 1))
     assert [event for _, event, _ in log(run, "fault.")] == [
         "fault.injected",
@@ -158,13 +158,13 @@ def test_a_core_that_is_down_or_asleep_cannot_be_hit_again() -> None:
     ]
 
 
-def test_a_core_that_crashed_while_it_slept_stays_crashed_when_it_would_have_woken() -> None:
+def test_a_core_that_crashed_while_asleep_stays_crashed() -> None:
     sleep = {"core_hang": {"at": 21, "for": 100}}
     run = story(sleep, crash(40, 10))
     assert log(run, "core.crashed")[0][2] == "core.1"
 
 
-def test_agents_that_die_while_nobody_leads_are_noticed() -> None:
+def test_an_agent_crash_without_a_leader_is_detected_later() -> None:
     values = {"recovery.detection.heartbeat_interval": "5s", "agents.restart_time": "10s"}
     run = story(crash(21), {"agent_crash": {"at": 24}}, **values)
     assert log(run, "agent.suspected", "agent.restarted") == [
@@ -184,7 +184,7 @@ EVENTS = st.one_of(
 
 @settings(max_examples=40)
 @given(faults=st.lists(EVENTS, max_size=6), seed=st.integers(0, 10**6))
-def test_whatever_happens_to_cores_nothing_is_lost_or_done_twice(faults: list[dict[str, Any]], seed: int) -> None:
+def test_random_core_faults_lose_and_repeat_no_effect(faults: list[dict[str, Any]], seed: int) -> None:
     values: dict[str, Any] = {
         "faults": faults,
         "tasks.failure_probability": 0.5,
@@ -200,7 +200,7 @@ def test_whatever_happens_to_cores_nothing_is_lost_or_done_twice(faults: list[di
 
 
 @pytest.mark.parametrize("leads", [True, False])
-def test_who_leads_no_more_is_refused_by_everybody_to_whom_it_gives_a_command(leads: bool) -> None:
+def test_commands_of_a_deposed_leader_are_rejected_everywhere(leads: bool) -> None:
     given: list[str] = []
 
     class Tasks:
@@ -224,7 +224,7 @@ def test_who_leads_no_more_is_refused_by_everybody_to_whom_it_gives_a_command(le
     assert given == (["task.0"] if leads else [])
 
 
-def test_the_end_of_a_run_is_no_end_of_a_term() -> None:
+def test_the_end_of_a_run_does_not_end_the_leadership() -> None:
     """The core stays as it is when the loop is abandoned: nothing of it runs any more, nor asks for another loop."""
     created: list[object] = []
 
@@ -243,7 +243,7 @@ def test_the_end_of_a_run_is_no_end_of_a_term() -> None:
     assert created == []
 
 
-def test_a_store_that_refuses_nobody_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_without_fencing_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the epoch of the lease is there for: without it, who wakes up does it all once more."""
     monkeypatch.setattr(lease_guard.Term, "check", lambda self: None)
     monkeypatch.setattr(lease_guard.Term, "say", lambda self, deliver: self.node.say(deliver))

@@ -52,7 +52,7 @@ def doubting(tries: int) -> Any:
     return core
 
 
-def test_a_failed_verification_is_a_failed_try_and_is_tried_again() -> None:
+def test_a_failed_verification_fails_the_try_and_is_retried() -> None:
     """Fails at 13 s; executed and not verified at 43 s, the second try is at 73 s."""
     policy = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure": {"max_retries": 2}}
     run = sim.run(scenario(policy, duration="74s"), core=doubting(1))
@@ -66,7 +66,7 @@ def test_a_failed_verification_is_a_failed_try_and_is_tried_again() -> None:
     assert (run.metrics["recovery.failed"], run.metrics["recovery.succeeded"]) == (1, 1)
 
 
-def test_a_recovery_that_is_never_verified_is_given_up() -> None:
+def test_a_recovery_that_is_never_verified_is_escalated() -> None:
     """Every step of every try worked, and still nobody calls it recovered."""
     policy = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure": {"max_retries": 2}}
     run = sim.run(scenario(policy), core=doubting(10))
@@ -89,7 +89,7 @@ def test_alerts_are_events_and_metrics_of_a_monitored_run() -> None:
     assert run.violations == ()
 
 
-def test_it_looks_as_often_as_the_scenario_says() -> None:
+def test_the_sampling_interval_comes_from_the_scenario() -> None:
     """Late after 20 s, seen when it is looked at after 24 s; never late when the bound is null."""
     rare = {"every": "8s", "late": {"task_failure": "20s"}}
     run = sim.run(scenario(FAILING | {"recovery.monitor": rare}))
@@ -98,7 +98,7 @@ def test_it_looks_as_often_as_the_scenario_says() -> None:
     assert [detail for *_, detail in alerts(never)] == ["critical escalated"]
 
 
-def test_a_storm_is_folded_as_the_scenario_says() -> None:
+def test_alert_storms_are_folded_as_configured() -> None:
     """Fifty tasks fail at once and are late together: two alerts, and one about the others."""
     burst = {"tasks.arrivals": {"burst": {"size": 50}}, "tasks.count": None, "agents.count": 50}
     monitor = {"late": {"task_failure": "20s"}, "storm": {"alerts": 2, "window": "1m"}}
@@ -108,7 +108,7 @@ def test_a_storm_is_folded_as_the_scenario_says() -> None:
     assert every_one.metrics["alerts.raised"] == 50
 
 
-def test_nobody_watches_unless_asked_and_watching_changes_nothing_else() -> None:
+def test_monitoring_is_off_by_default_and_changes_no_other_event() -> None:
     """The same events but for the alerts; without a monitor the metrics of alerts have no observation."""
     alone, watched = sim.run(scenario(FAILING)), sim.run(scenario(FAILING | {"recovery.monitor": {}}))
     assert counted(alone) == {
@@ -123,7 +123,7 @@ def test_nobody_watches_unless_asked_and_watching_changes_nothing_else() -> None
     assert (~kept).sum() == 1
 
 
-def test_a_monitor_that_cannot_be_is_refused() -> None:
+def test_an_invalid_monitor_configuration_is_rejected() -> None:
     """With the key and what would be valid."""
     with pytest.raises(ScenarioError, match=r"recovery\.monitor\.late\.task_failure"):
         scenario({"recovery.monitor": {"late": {"task_failure": "soon"}}})
@@ -143,7 +143,7 @@ def spans(exporter: InMemorySpanExporter) -> list[tuple[str, float, float]]:
     return [(span.name, span.start_time / 1e9, span.end_time / 1e9) for span in exporter.get_finished_spans()]
 
 
-def test_spans_of_a_run_are_in_virtual_time_and_the_run_is_the_same(exporter: InMemorySpanExporter) -> None:
+def test_spans_are_in_virtual_time_and_do_not_change_the_run(exporter: InMemorySpanExporter) -> None:
     """Opened at 13 s, verified at 43 s, whatever the wall clock says."""
     told = sim.run(scenario(FAILING, duration="44s"), telemetry=True)
     assert [name for name, _, _ in spans(exporter)] == [
@@ -156,18 +156,18 @@ def test_spans_of_a_run_are_in_virtual_time_and_the_run_is_the_same(exporter: In
     assert told.history_sha256 == sim.run(scenario(FAILING, duration="44s")).history_sha256
 
 
-def test_what_is_open_at_the_end_is_told_as_well(exporter: InMemorySpanExporter) -> None:
+def test_a_recovery_open_at_the_end_is_exported(exporter: InMemorySpanExporter) -> None:
     sim.run(scenario(FAILING, duration="30s"), telemetry=True)
     assert spans(exporter) == [("recovery", 13.0, 30.0)]
 
 
-def test_nobody_is_told_unasked(exporter: InMemorySpanExporter) -> None:
+def test_telemetry_is_off_by_default(exporter: InMemorySpanExporter) -> None:
     sim.run(scenario(FAILING, duration="44s"))
     assert spans(exporter) == []
 
 
 # ---------------------------------------------------------------------------------------------------- escalations
-def test_what_an_operator_resolved_is_not_open() -> None:
+def test_a_resolved_escalation_is_not_open() -> None:
     """Of three that were given up one is resolved, and one was opened during the warm-up."""
     rows = [
         row
@@ -191,13 +191,13 @@ def lines(values: dict[str, Any]) -> list[str]:
     return [line.rstrip() for line in captured.get().splitlines() if line.startswith("operator")]
 
 
-def test_the_table_tells_what_waits_for_an_operator_only_when_something_does() -> None:
+def test_the_table_counts_open_escalations_only_when_there_are_some() -> None:
     """A line of its own, which a run in which all went well does not have."""
     assert lines(FAILING | {"recovery.monitor": {}}) == ["operator     1 escalations open, 1 critical alerts"]
     assert lines({}) == []
 
 
-def test_a_monitor_sees_the_budget_that_retries_share() -> None:
+def test_the_monitor_reads_the_shared_retry_budget() -> None:
     """The only token is spent at 13 s; the first look, a second later, finds the budget empty."""
     values = {
         **FAILING,

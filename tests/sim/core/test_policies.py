@@ -38,25 +38,25 @@ def test_a_preset_gives_the_delays_of_its_engine():
     assert delays(run(preset="temporal"))[:8] == [1, 2, 4, 8, 16, 32, 64, 100]
 
 
-def test_what_is_set_beside_a_preset_counts():
+def test_keys_beside_a_preset_take_precedence():
     assert delays(run(preset="stepfunctions", max_retries=1, retry_delay="3s")) == [3]
 
 
-def test_delays_past_the_deadline_are_refused():
+def test_delays_past_the_deadline_are_rejected():
     bounded = run(max_retries=9, retry_delay="10s", deadline="25s")
     assert delays(bounded) == [10, 10]
     assert escalations(bounded) == ["retry deadline passed"] * 10
     assert bounded.metrics["retries.over_deadline"] == bounded.metrics["retries.exhausted"] == 10
 
 
-def test_the_budget_bounds_the_retries_of_all_tasks():
+def test_the_budget_limits_the_retries_of_all_tasks():
     bounded = run(max_retries=9, retry_delay="1s", budget="{tokens: 5, refill: 0.5}")
     assert bounded.metrics["retries.count"] == 5
     assert bounded.metrics["retries.over_budget"] == bounded.metrics["retries.exhausted"] == 10
     assert bounded.metrics["tasks.failed"] == 10
 
 
-def test_tasks_that_are_completed_refill_the_budget():
+def test_completed_tasks_refund_the_budget():
     half = scenarios.loads(STORY.replace("100%", "50%").replace("10s", "1s").replace("count: 10", "count: 200"))
     values = {"recovery.conditions.task_failure.retry_delay": "1s"}
     counts = []
@@ -83,7 +83,7 @@ faults:
 """
 
 
-def test_a_breaker_saves_retries_for_when_the_resource_is_there_again():
+def test_a_breaker_saves_retries_until_the_resource_returns():
     guarded = scenarios.loads(BLOCKED)
     free = guarded.with_values({"recovery.conditions.resource_failure.breaker": None})
     with_breaker, without = sim.run(guarded), sim.run(free)
@@ -97,14 +97,14 @@ def test_a_breaker_saves_retries_for_when_the_resource_is_there_again():
     assert with_breaker.violations == without.violations == ()
 
 
-def test_a_breaker_may_refuse_instead():
+def test_a_breaker_can_reject_instead_of_waiting():
     refusing = scenarios.loads(BLOCKED.replace("open_for: 30s", "open_for: 30s, when_open: refuse"))
     run = sim.run(refusing)
     assert set(escalations(run)) == {"circuit breaker open"}
     assert run.metrics["recovery.escalated"] == len(escalations(run)) > 0
 
 
-def test_a_try_that_takes_too_long_is_cut_short_and_on_record():
+def test_a_try_past_its_timeout_is_interrupted_and_recorded():
     slow = scenarios.loads(STORY).with_values(
         {
             "recovery.costs": "{release_resources: 5s}",
@@ -128,7 +128,7 @@ def test_an_error_code_may_have_its_own_policy():
     assert run.violations == ()
 
 
-def test_what_is_not_given_is_not_measured():
+def test_unconfigured_limits_are_not_measured():
     plain = run().metrics
     new = ("retries.over_deadline", "retries.over_budget", "retries.held_back", "breaker.openings")
     assert [plain[name] for name in new] == [None] * 4
@@ -146,7 +146,7 @@ def test_what_is_not_given_is_not_measured():
     ],
     ids=lambda settings: next(iter(settings)),
 )
-def test_a_limit_that_never_bites_changes_no_history(settings):
+def test_a_limit_that_is_never_reached_changes_no_history(settings):
     assert run(**settings).history_sha256 == run().history_sha256
 
 

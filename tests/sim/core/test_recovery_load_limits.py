@@ -32,12 +32,12 @@ def most_within(times: list[float], seconds: float) -> int:
     return max(sum(at <= other <= at + seconds for other in times) for at in times)
 
 
-def test_without_a_cap_a_mass_failure_comes_back_as_a_storm():
+def test_without_a_limit_a_mass_failure_returns_as_a_storm():
     run = sim.run(scenarios.loads(CROWDED), seed=1)
     assert most_within(back_in_line(run), 0.0) == 20
 
 
-def test_with_a_cap_no_window_sees_more_than_burst_and_rate_allow_and_nothing_is_lost():
+def test_a_limit_bounds_every_window_and_loses_no_task():
     capped = scenarios.loads(CROWDED).with_values({"recovery.load": "{rate: 2/s, burst: 4}"})
     run = sim.run(capped, seed=1)
     times = back_in_line(run)
@@ -50,7 +50,7 @@ def test_with_a_cap_no_window_sees_more_than_burst_and_rate_allow_and_nothing_is
     assert run.metrics["recovery.paced.max"] == 8.0
 
 
-def test_the_cap_holds_for_those_as_well_whose_turns_came_while_the_slots_were_taken():
+def test_the_limit_applies_to_tasks_delayed_by_busy_slots():
     held_up = """
 name: held-up
 duration: 10m
@@ -72,7 +72,7 @@ faults:
     assert run.metrics["consistency.violations"] == 0
 
 
-def test_what_waits_for_its_turn_counts_as_waiting_of_a_task_and_as_execution_of_an_agent():
+def test_limiter_waits_count_as_wait_for_tasks_and_execute_for_agents():
     failing = """
 name: failing
 duration: 100s
@@ -88,7 +88,7 @@ recovery: {conditions: {task_failure: {max_retries: 1, retry_delay: 0s}}, load: 
     assert run.metrics["recovery.execute.max"] == 0.0
 
 
-def test_an_agent_is_restarted_however_many_tasks_wait_for_a_slot():
+def test_an_agent_is_restarted_before_waiting_tasks():
     busy = """
 name: busy
 duration: 10m
@@ -151,7 +151,7 @@ def held_at(run: sim.Run, instant: float) -> float:
     return got - rows[rows["event"] == "resource.released"]["value"].sum()
 
 
-def test_after_compensation_nobody_holds_units_while_the_next_try_waits(tmp_path):
+def test_after_compensation_no_units_are_held_until_the_next_try(tmp_path):
     undo = ", undo: {command: release_resources, args: [task_id]}"
     restarted, compensated = losing(tmp_path, "", ""), losing(tmp_path, undo, ", on_failure: compensate")
     assert (held_at(restarted, 50), held_at(compensated, 50)) == (2, 0)
@@ -161,7 +161,7 @@ def test_after_compensation_nobody_holds_units_while_the_next_try_waits(tmp_path
     assert [detail for *_, detail in told(compensated, "step.undone")] == ["release_resources"]
 
 
-def test_a_resumed_recovery_takes_up_where_it_failed(tmp_path):
+def test_a_resumed_recovery_continues_at_the_failed_step(tmp_path):
     resumed = losing(tmp_path, "", ", on_failure: resume")
     assert [detail for *_, detail in told(resumed, "step.started")] == [
         "allocate_new_resources",
@@ -173,5 +173,5 @@ def test_a_resumed_recovery_takes_up_where_it_failed(tmp_path):
     assert resumed.metrics["tasks.completed"] == 1
 
 
-def test_the_documented_runbook_compensates_nothing():
+def test_the_documented_runbook_has_no_compensation():
     assert all(step.undo is None for _, entry in documented().entries() for step in entry.recovery)

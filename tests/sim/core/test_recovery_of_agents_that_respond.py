@@ -53,7 +53,7 @@ def deaf(begins: float, ends: float) -> Callable[[Scenario, System, Streams], Su
     return build
 
 
-def test_an_agent_whose_beats_alone_are_lost_keeps_its_task() -> None:
+def test_an_agent_with_lost_heartbeats_keeps_its_task() -> None:
     """Suspected at 25 s, 15 s after its last beat; a probe finds it well, and so each time until its beats return."""
     run = sim.run(long_task("60s", "[]"), seed=1, core=deaf(12, 60))
     assert [(time, event) for time, event, _, agent, _ in told(run, *BELIEFS) if agent == 0] == [
@@ -68,7 +68,7 @@ def test_an_agent_whose_beats_alone_are_lost_keeps_its_task() -> None:
     assert what(run, *WORK) == ["attempt.started 0", "attempt.succeeded 0", "task.completed 0"]
 
 
-def test_agents_whose_beats_are_slow_are_not_restarted() -> None:
+def test_agents_with_slow_heartbeats_are_not_restarted() -> None:
     slow = {"network.latency": {"uniform": {"low": "0s", "high": "25s"}}, "recovery.detection.missed_heartbeats": 2}
     run = sim.run(scenario({**slow, "queue.ack_timeout": None}, duration="2000s", count=20, agents=3), seed=1)
     false_alarms = run.metrics["detection.false_positives"]
@@ -79,7 +79,7 @@ def test_agents_whose_beats_are_slow_are_not_restarted() -> None:
     assert needless_recoveries(run.record) == 0
 
 
-def test_an_agent_that_was_cut_off_goes_on_with_its_task_and_takes_the_next_one() -> None:
+def test_a_disconnected_agent_continues_its_task_and_takes_another() -> None:
     run = sim.run(
         long_task("100s", "[{partition: {between: [agent.0, core], at: 11s, for: 60s}}]", **{"tasks.count": 3}), seed=1
     )
@@ -93,7 +93,7 @@ def test_an_agent_that_was_cut_off_goes_on_with_its_task_and_takes_the_next_one(
     assert (started, run.metrics["tasks.completed"]) == ([0, 1, 0], 3)
 
 
-def test_a_hang_that_ends_before_the_restart_costs_nothing_but_its_time() -> None:
+def test_a_hang_that_ends_before_the_restart_costs_only_its_duration() -> None:
     """It wakes up at 31 s, while the restart is under way that was begun at 25 s and would act at 55 s."""
     hang = "[{agent_hang: {targets: [agent.0], at: 11s, for: 20s}}]"
     run = sim.run(long_task("60s", hang, **{"recovery.costs": {"restart_agent": "30s"}}), seed=1)
@@ -122,7 +122,7 @@ def without_restart(built: Scenario, system: System, streams: Streams) -> Superv
     return Supervisor(config, system, RecoveryEngine(config, system, commands=commands))
 
 
-def test_a_given_up_agent_that_wakes_up_is_fenced_and_welcomed_back() -> None:
+def test_an_escalated_agent_that_wakes_up_is_fenced_and_rejoins() -> None:
     """Its task is done by the other agent; what it finishes itself does not count; and it gets work again."""
     hang = "[{agent_hang: {targets: [agent.0], at: 11s, for: 100s}}]"
     run = sim.run(long_task("50s", hang, **{"tasks.count": 13}), seed=1, core=without_restart)
@@ -160,7 +160,7 @@ def late_report(*faults: str, **more: Any) -> Run:
     return sim.run(long_task("55s", injected, **{"queue.ack_timeout": "60s"}), seed=1, **more)
 
 
-def test_a_report_that_comes_late_does_not_stop_the_attempt_that_has_begun_since() -> None:
+def test_a_late_report_does_not_stop_a_newer_attempt() -> None:
     run = late_report()
     assert what(run, "recovery.dismissed") == ["recovery.dismissed task_runs"]
     assert what(run, *WORK) == [
@@ -173,7 +173,7 @@ def test_a_report_that_comes_late_does_not_stop_the_attempt_that_has_begun_since
     assert needless_recoveries(run.record) == 0
 
 
-def test_a_core_that_believes_what_it_was_told_stops_a_healthy_attempt() -> None:
+def test_a_core_that_trusts_reports_stops_a_healthy_attempt() -> None:
     """The twin: looking again is what leaves it in peace, and the measure tells."""
 
     def credulous(built: Scenario, system: System, streams: Streams) -> Supervisor:
@@ -194,7 +194,7 @@ def test_a_core_that_believes_what_it_was_told_stops_a_healthy_attempt() -> None
     assert needless_recoveries(run.record) == 1
 
 
-def test_a_report_that_comes_late_does_not_take_the_task_from_whoever_has_it_now() -> None:
+def test_a_late_report_does_not_take_the_task_from_its_new_agent() -> None:
     """agent.1 dies, too, after the report: what the queue had delivered to it goes on all the same."""
     run = late_report(DIE)
     assert told(run, "queue.settled") == []
@@ -202,7 +202,7 @@ def test_a_report_that_comes_late_does_not_take_the_task_from_whoever_has_it_now
     assert run.violations == ()
 
 
-def test_a_report_does_not_take_the_delivery_that_is_on_its_way_meanwhile() -> None:
+def test_a_report_does_not_withdraw_a_delivery_in_flight() -> None:
     """A delivery takes 5 s and the lease is over at 30 s: when the attempt fails at 32 s, the next one is on its way.
 
     It arrives at 35 s at agent.1, which dies with it: the queue, which still has it, delivers it again.

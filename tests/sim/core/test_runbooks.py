@@ -52,20 +52,20 @@ def test_a_copy_of_the_guide_changes_nothing(tmp_path):
     assert sim.run(followed).history_sha256 == sim.run(documented_one).history_sha256
 
 
-def test_the_order_of_steps_is_the_guides(tmp_path):
+def test_the_order_of_steps_comes_from_the_guide(tmp_path):
     assert steps(sim.run(story(tmp_path)))[:3] == ["release_resources", "restore_checkpoint", "retry_task"]
     edited = story(tmp_path, (CLEAN + RESTORE, RESTORE + CLEAN))
     assert steps(sim.run(edited))[:3] == ["restore_checkpoint", "release_resources", "retry_task"]
 
 
-def test_delays_and_retries_are_the_guides(tmp_path):
+def test_delays_and_retries_come_from_the_guide(tmp_path):
     edited = story(tmp_path, ("max_retries: 3, retry_delay: 30s", "max_retries: 2, retry_delay: 5s"))
     run = sim.run(edited)
     assert values(run, "retry.granted") == [(13.0, 5.0), (21.0, 5.0)]
     assert told(run, "retry.exhausted") == [(29.0, "retry.exhausted", 0, -1, "task_failure")]
 
 
-def test_symptoms_are_the_guides(tmp_path):
+def test_symptoms_come_from_the_guide(tmp_path):
     edited = story(
         tmp_path,
         ("- task_status: failed\n      - error_code: present", "- task_status: lost\n      - error_code: absent"),
@@ -76,7 +76,7 @@ def test_symptoms_are_the_guides(tmp_path):
     assert steps(run)[0] == "allocate_new_resources"
 
 
-def test_a_condition_of_another_kind_is_the_guides(tmp_path):
+def test_conditions_of_other_kinds_come_from_the_guide(tmp_path):
     edited = story(
         tmp_path, ("  procedures:\n", "    - {type: agent_failure, max_retries: 1, retry_delay: 4s}\n  procedures:\n")
     )
@@ -93,7 +93,7 @@ def test_a_kind_without_a_condition_in_the_guide_has_none(tmp_path):
     ) == edited.with_values({})
 
 
-def test_what_the_scenario_gives_holds_and_the_rest_is_the_guides(tmp_path):
+def test_scenario_values_take_precedence_over_the_guide(tmp_path):
     edited = story(
         tmp_path,
         ("retry_delay: 30s", "retry_delay: 5s"),
@@ -105,7 +105,7 @@ def test_what_the_scenario_gives_holds_and_the_rest_is_the_guides(tmp_path):
     assert (resource.max_retries, resource.retry_delay) == (2, 6)
 
 
-def test_values_set_later_hold_and_the_rest_stays_the_guides(tmp_path, monkeypatch):
+def test_overridden_values_take_precedence_over_the_guide(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     agents = ("  procedures:\n", "    - {type: agent_failure, max_retries: 7, retry_delay: 4s}\n  procedures:\n")
     edited = story(tmp_path, ("retry_delay: 30s", "retry_delay: 5s"), agents)
@@ -128,7 +128,7 @@ def test_values_set_later_hold_and_the_rest_stays_the_guides(tmp_path, monkeypat
     assert plain.recovery.conditions == scenarios.loads(STORY.replace("mine/guide.md", "null")).recovery.conditions
 
 
-def test_a_runbook_that_is_set_is_looked_for_where_the_user_stands(tmp_path, monkeypatch):
+def test_an_overridden_runbook_path_is_relative_to_the_working_directory(tmp_path, monkeypatch):
     story(tmp_path, ("retry_delay: 15s", "retry_delay: 5s"))
     monkeypatch.chdir(tmp_path / "mine")
     set_later = scenarios.load("agent-failure").with_values({"recovery.runbook": "guide.md"})
@@ -138,7 +138,7 @@ def test_a_runbook_that_is_set_is_looked_for_where_the_user_stands(tmp_path, mon
     assert set_later.with_values({"seed": 3}).recovery.in_force == set_later.recovery.in_force
 
 
-def test_a_run_says_which_runbook_it_followed(tmp_path):
+def test_a_run_records_its_runbook(tmp_path):
     followed = story(tmp_path, ("retry_delay: 30s", "retry_delay: 5s"))
     content = (tmp_path / "mine" / "guide.md").read_bytes()
     assert followed.resolved()["recovery"]["runbook"] == "mine/guide.md"
@@ -149,13 +149,13 @@ def test_a_run_says_which_runbook_it_followed(tmp_path):
     assert sim.run(scenarios.load("execution-failure")).record.meta["runbook_sha256"] is None
 
 
-def test_a_scenario_keeps_its_runbook_as_it_was_read(tmp_path):
+def test_a_scenario_keeps_the_loaded_runbook(tmp_path):
     followed = story(tmp_path, (CLEAN + RESTORE, RESTORE + CLEAN))
     (tmp_path / "mine" / "guide.md").unlink()
     assert steps(sim.run(pickle.loads(pickle.dumps(followed))))[0] == "restore_checkpoint"
 
 
-def test_two_scenarios_whose_runbooks_differ_are_different(tmp_path):
+def test_scenarios_with_different_runbooks_are_unequal(tmp_path):
     one = story(tmp_path)
     assert one == story(tmp_path)
     assert one != story(tmp_path, (CLEAN + RESTORE, RESTORE + CLEAN))
@@ -179,14 +179,14 @@ def test_two_scenarios_whose_runbooks_differ_are_different(tmp_path):
         ),
     ],
 )
-def test_a_runbook_that_does_not_load_is_refused_with_both_places(tmp_path, old, new, said):
+def test_an_invalid_runbook_is_reported_with_both_positions(tmp_path, old, new, said):
     with pytest.raises(ScenarioError) as refused:
         story(tmp_path, (old, new))
     file = tmp_path / "story.scenario.yaml"
     assert str(refused.value) == f"{file}:6: recovery.runbook: {tmp_path / 'mine'}/{said}"
 
 
-def test_show_explains_the_runbook_that_is_followed(tmp_path, capsys):
+def test_show_explains_the_configured_runbook(tmp_path, capsys):
     from sim.cli import main
 
     edited = story(tmp_path, (CLEAN + RESTORE, RESTORE + CLEAN), more="documents: task_failures.execution_failure\n")
@@ -197,6 +197,6 @@ def test_show_explains_the_runbook_that_is_followed(tmp_path, capsys):
     assert "It is recovered by restore_checkpoint, release_resources, then retry_task." in out
 
 
-def test_a_preset_stands_before_the_guides_delays(tmp_path):
+def test_a_preset_takes_precedence_over_the_delays_of_the_guide(tmp_path):
     more = "  conditions: {task_failure: {preset: dbos}}\n"
     assert values(sim.run(story(tmp_path, more=more)), "retry.granted") == [(13.0, 1.0), (17.0, 2.0)]

@@ -43,20 +43,20 @@ LEASED = {"tasks.work": "50s", "queue.ack_timeout": "40s"}
         (skew(20, targets="queue", rate=4, lasts=5), 50.0),  # set right again: 15 s too early, and back
     ],
 )
-def test_a_lease_ends_by_the_clock_of_the_queue(fault: dict[str, Any], redelivered: float | None) -> None:
+def test_a_lease_expires_by_the_clock_of_the_queue(fault: dict[str, Any], redelivered: float | None) -> None:
     run = story(*([fault] if fault else []), agents=2, **LEASED)
     expected = [] if redelivered is None else [redelivered]
     assert [time for time, _, _, _, why in told(run, "queue.entered") if why == "redelivery"][:1] == expected
 
 
-def test_a_lease_that_was_given_after_the_clock_went_back_may_end_before_an_older_one() -> None:
+def test_a_lease_granted_after_a_clock_jump_back_may_expire_first() -> None:
     """Task 0, from 10 s on: 75 s instead of 50 s, for at 15 s it goes back by 25 s. Task 1, from 20 s on: 60 s."""
     run = story(skew(15, targets="queue", offset="-25s"), agents=3, count=2, **LEASED | {"tasks.work": "90s"})
     again = [(time, task) for time, _, task, _, why in told(run, "queue.entered") if why == "redelivery"]
     assert again == [(60.0, 1), (75.0, 0)]
 
 
-def test_an_agent_whose_clock_is_slow_beats_late_and_is_suspected_though_it_is_well() -> None:
+def test_a_slow_clock_delays_heartbeats_and_causes_a_false_suspicion() -> None:
     beats = {"recovery.detection.heartbeat_interval": "5s", "recovery.detection.phase": "aligned"}
     run = story(skew(21, targets=["agent.1"], rate=0.25, lasts=40), agents=2, **beats)
     assert told(run, "agent.suspected", "agent.cleared") == [
@@ -69,13 +69,13 @@ def test_an_agent_whose_clock_is_slow_beats_late_and_is_suspected_though_it_is_w
 
 
 @pytest.mark.parametrize(("rate", "timed_out"), [(1.0, 20.0), (2.0, 15.0), (0.5, 30.0)])
-def test_an_agent_gives_an_attempt_up_by_its_own_clock(rate: float, timed_out: float) -> None:
+def test_an_attempt_timeout_follows_the_clock_of_the_agent(rate: float, timed_out: float) -> None:
     faults = [] if rate == 1 else [skew(5, targets="all", rate=rate)]
     run = story(*faults, **{"tasks.work": "60s", "tasks.timeout": "10s"})
     assert log(run, "attempt.timed_out")[:1] == [(timed_out, "attempt.timed_out")]
 
 
-def test_of_two_faults_of_one_clock_the_second_ends_both() -> None:
+def test_concurrent_clock_faults_multiply_until_both_end() -> None:
     """Rates multiply, and the clock is right when neither is left."""
     env = simpy.Environment()
     clock = Clock(env)
@@ -91,7 +91,7 @@ def test_of_two_faults_of_one_clock_the_second_ends_both() -> None:
     assert clock.until(5) == 3
 
 
-def test_it_is_on_record_whose_clock_is_wrong() -> None:
+def test_the_faulty_clock_is_recorded() -> None:
     run = story(skew(5, lasts=2, targets=["agent.0"], rate=2), skew(6, targets="queue", rate=2), **LEASED)
     assert [(time, event, agent) for time, event, _, agent, _ in told(run, "fault.")] == [
         (5.0, "fault.injected", 0),

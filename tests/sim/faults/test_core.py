@@ -38,7 +38,7 @@ def log(run: Run, *events: str) -> list[tuple[float, str]]:
     return [(time, event) for time, event, *_ in told(run, *events)]
 
 
-def test_a_crash_and_a_start_are_on_record() -> None:
+def test_a_crash_and_a_start_are_recorded() -> None:
     assert log(story(core_crash(20, 15)), "core.", "fault.") == [
         (20.0, "fault.injected"),
         (20.0, "core.crashed"),
@@ -47,12 +47,12 @@ def test_a_crash_and_a_start_are_on_record() -> None:
     ]
 
 
-def test_a_core_that_is_down_cannot_crash() -> None:
+def test_a_crashed_core_cannot_crash() -> None:
     run = story(core_crash(20, 15), core_crash(25, 1))
     assert log(run, "fault.") == [(20.0, "fault.injected"), (25.0, "fault.skipped"), (35.0, "fault.cleared")]
 
 
-def test_a_retry_delay_goes_on_while_there_is_no_core() -> None:
+def test_a_retry_delay_continues_while_the_core_is_down() -> None:
     run = story(core_crash(20, 5), **FAILS)
     assert log(run, "retry.granted", "core.crashed", "recovery.taken_up", "recovery.started")[:4] == [
         (13.0, "retry.granted"),
@@ -62,7 +62,7 @@ def test_a_retry_delay_goes_on_while_there_is_no_core() -> None:
     ]
 
 
-def test_what_fails_while_there_is_no_core_waits_for_one() -> None:
+def test_a_failure_while_the_core_is_down_waits_for_the_next_core() -> None:
     run = story(core_crash(5, 15), **FAILS)
     assert log(run, "attempt.failed", "queue.settled", "recovery.opened")[:3] == [
         (13.0, "attempt.failed"),
@@ -71,14 +71,14 @@ def test_what_fails_while_there_is_no_core_waits_for_one() -> None:
     ]
 
 
-def test_nobody_is_recovered_when_the_core_never_comes_back() -> None:
+def test_without_a_core_no_recovery_happens() -> None:
     changed = {"faults": [core_crash(5)]} | FAILS
     run = sim.run(scenario(changed, duration="200s"), seed=1)
     assert log(run, "recovery.") == []
     assert run.metrics["tasks.unfinished"] == 1
 
 
-def test_an_agent_restarts_though_the_core_that_asked_for_it_is_gone() -> None:
+def test_a_restart_completes_after_its_core_has_crashed() -> None:
     crash = {"agent_crash": {"at": 20}}
     values = {"agents.restart_time": "10s", "recovery.detection.detector": "perfect"}
     run = story(crash, core_crash(22, 30), **values)
@@ -97,7 +97,7 @@ def test_an_agent_restarts_though_the_core_that_asked_for_it_is_gone() -> None:
     ]
 
 
-def test_a_core_that_comes_back_joins_the_restart_that_is_under_way() -> None:
+def test_a_new_core_joins_a_restart_in_progress() -> None:
     crash = {"agent_crash": {"at": 20}}
     values = {"agents.restart_time": "10s", "recovery.detection.detector": "perfect"}
     run = story(crash, core_crash(22, 3), **values)
@@ -105,25 +105,25 @@ def test_a_core_that_comes_back_joins_the_restart_that_is_under_way() -> None:
 
 
 @pytest.mark.parametrize(("detector", "noticed"), [("perfect", 40.0), ("heartbeat", 40.0 + 15.0)])
-def test_an_agent_that_dies_while_there_is_no_core_is_noticed_by_the_next_one(detector: str, noticed: float) -> None:
+def test_an_agent_crash_while_the_core_is_down_is_detected_later(detector: str, noticed: float) -> None:
     values = {"recovery.detection.detector": detector, "recovery.detection.heartbeat_interval": "5s"}
     run = story({"agent_crash": {"at": 20}}, core_crash(10, 30), **values)
     assert log(run, "agent.suspected") == [(noticed, "agent.suspected")]
 
 
-def test_beats_are_lost_and_nobody_is_suspected_for_it() -> None:
+def test_heartbeats_lost_while_the_core_is_down_cause_no_suspicion() -> None:
     run = story(core_crash(10, 60), agents=5, **{"recovery.detection.heartbeat_interval": "5s"})
     assert log(run, "agent.") == []
     assert run.metrics["agents.availability_observed"] == 1
 
 
-def test_a_broken_connection_that_was_found_while_there_is_no_core_is_told_to_the_next_one() -> None:
+def test_a_connection_failure_while_the_core_is_down_is_reported_later() -> None:
     cut = {"partition": {"between": ["agents", "queue"], "at": 5, "for": 60}}
     run = story(cut, core_crash(8, 20))
     assert log(run, "send.failed", "recovery.opened") == [(10.0, "send.failed"), (28.0, "recovery.opened")]
 
 
-def test_recovery_times_of_two_histories_with_and_without_a_crash_differ_by_the_time_that_it_took() -> None:
+def test_a_core_crash_delays_recovery_by_its_downtime() -> None:
     crash = {"agent_crash": {"at": 20}}
     values = {"agents.restart_time": "10s", "recovery.detection.detector": "perfect"}
     without, with_it = story(crash, **values), story(crash, core_crash(22, 30), **values)
@@ -137,14 +137,14 @@ def slow(delay: Any, at: float = 0, lasts: float | None = None) -> dict[str, Any
     return {"core_slow": {"delay": delay, "at": at, "for": lasts}}
 
 
-def test_a_slow_core_hears_of_failures_late() -> None:
+def test_a_slow_core_receives_reports_late() -> None:
     assert log(story(slow(2), **FAILS), "attempt.failed", "recovery.opened")[:2] == [
         (13.0, "attempt.failed"),
         (15.0, "recovery.opened"),
     ]
 
 
-def test_a_slow_core_waits_for_every_answer() -> None:
+def test_a_slow_core_waits_for_every_response() -> None:
     quick, late = (story(*faults, **FAILS) for faults in ((), (slow(2, at=20),)))
     assert quick.metrics["recovery.analyze.max"] == 0
     assert late.metrics["recovery.analyze.max"] is not None
@@ -152,7 +152,7 @@ def test_a_slow_core_waits_for_every_answer() -> None:
     assert late.metrics["recovery.analyze.max"] % 2 == 0
 
 
-def test_no_message_overtakes_another() -> None:
+def test_messages_are_not_reordered() -> None:
     """The fault is over at 12 s; a report of 13 s does not arrive before what was late until 20 s."""
     beats = {"recovery.detection.heartbeat_interval": "4s", "recovery.detection.phase": "aligned"}
     beats |= {"recovery.detection.missed_heartbeats": 9}
@@ -160,7 +160,7 @@ def test_no_message_overtakes_another() -> None:
     assert log(run, "attempt.failed", "recovery.opened")[:2] == [(13.0, "attempt.failed"), (20.0, "recovery.opened")]
 
 
-def test_a_core_that_becomes_slow_suspects_whoever_is_well() -> None:
+def test_a_core_that_becomes_slow_suspects_healthy_agents() -> None:
     """Beats every 5 s, and 15 s of patience; for 20 s nothing arrives, and then all does."""
     beats = {"recovery.detection.heartbeat_interval": "5s", "recovery.detection.phase": "aligned"}
     run = story(slow(20, at=33), agents=2, **beats)
@@ -168,7 +168,7 @@ def test_a_core_that_becomes_slow_suspects_whoever_is_well() -> None:
     assert run.metrics["detection.false_positives"] == 2
 
 
-def test_a_core_that_is_as_late_as_nothing_is_no_other_core() -> None:
+def test_a_delay_of_zero_changes_nothing() -> None:
     plain, hosted = story(**FAILS), story(slow(0, at=1), **FAILS)
     groups = ("task.", "attempt.", "queue.", "recovery.", "retry.", "step.", "agent.")
     assert told(hosted, *groups) == told(plain, *groups)
@@ -294,7 +294,7 @@ def check_crashes(kind: str, first: int, step: int, second_step: int) -> None:
 
 
 @pytest.mark.parametrize("kind", FAILURES)
-def test_the_next_core_finishes_recoveries_after_a_crash_at_one_place_in_ten(kind: str) -> None:
+def test_the_next_core_finishes_recoveries_after_crashes_at_sampled_points(kind: str) -> None:
     """The short form of the test below."""
     check_crashes(kind, first=5, step=10, second_step=10)
 
@@ -302,16 +302,14 @@ def test_the_next_core_finishes_recoveries_after_a_crash_at_one_place_in_ten(kin
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("kind", FAILURES)
-def test_the_next_core_finishes_recoveries_wherever_a_core_crashes(kind: str, part: int) -> None:
+def test_the_next_core_finishes_recoveries_after_a_crash_at_any_point(kind: str, part: int) -> None:
     """Once at every place, and at every place once more after that; in parts, for several processes to share."""
     check_crashes(kind, first=1 + part, step=PARTS, second_step=1)
 
 
 @pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", FAILURES)
-def test_the_next_core_finds_in_a_database_what_it_needs_wherever_a_core_crashes(
-    kind: str, step: int, tmp_path: Path
-) -> None:
+def test_a_database_preserves_recoveries_across_a_crash_at_any_point(kind: str, step: int, tmp_path: Path) -> None:
     """At every place, or at one in ten: with the stores of real systems, the history is the same as with memory."""
 
     def run(*places: int) -> tuple[Run, int]:

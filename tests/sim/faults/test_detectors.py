@@ -32,7 +32,7 @@ def times(run: Run, *events: str) -> list[tuple[float, str]]:
 HANG = "[{agent_hang: {targets: [agent.0], at: 12s, for: 100s, beating: true}}]"
 
 
-def test_an_agent_that_hangs_and_beats_is_noticed_by_the_progress_of_its_task() -> None:
+def test_a_hang_with_heartbeats_is_detected_by_task_progress() -> None:
     """It stands still since 12 s; the beat at 15 s says so first, and that at 35 s says the same 20 s later."""
     run = sim.run(one_long_task("60s", HANG, **{"recovery.detection.stalled_after": "20s"}), seed=1)
     assert times(run, "task.stalled", "recovery.opened", "recovery.verified", "agent.restarted") == [
@@ -50,7 +50,7 @@ def test_an_agent_that_hangs_and_beats_is_noticed_by_the_progress_of_its_task() 
     assert metrics["consistency.violations"] == 0
 
 
-def test_heartbeats_alone_do_not_notice_it() -> None:
+def test_heartbeats_alone_do_not_detect_it() -> None:
     run = sim.run(one_long_task("60s", HANG), seed=1)
     assert times(run, "agent.suspected", "task.stalled", "recovery.opened") == []
     assert run.metrics["detection.missed"] == 1.0
@@ -58,12 +58,12 @@ def test_heartbeats_alone_do_not_notice_it() -> None:
     assert [time for time, _ in times(run, "task.completed")] == [170.0]  # 10 + 60 of work + 100 that it hung
 
 
-def test_a_perfect_detector_knows_of_it_at_once() -> None:
+def test_a_perfect_detector_detects_it_immediately() -> None:
     run = sim.run(one_long_task("60s", HANG, **{"recovery.detection.detector": "perfect"}), seed=1)
     assert times(run, "agent.suspected") == [(12.0, "agent.suspected")]
 
 
-def test_given_up_and_woken_late_it_is_fenced_and_gets_work_again() -> None:
+def test_an_escalated_agent_that_wakes_up_is_fenced_and_rejoins() -> None:
     """Its task is done by the other agent, what it finishes itself does not count, and it takes the next one."""
     settings = {"recovery.detection.stalled_after": "20s", "tasks.count": 12}
     hang = HANG.replace("for: 100s", "for: 200s")
@@ -82,7 +82,7 @@ def test_given_up_and_woken_late_it_is_fenced_and_gets_work_again() -> None:
     assert run.violations == ()
 
 
-def test_a_slow_task_on_an_agent_that_answers_is_a_false_alarm_and_left_in_peace() -> None:
+def test_a_slow_task_on_a_responding_agent_is_a_dismissed_false_alarm() -> None:
     """Writing its checkpoint takes it 40 s, in which it does not get on."""
     checkpoint = {"tasks.checkpoint": "{every: 10s, cost: 40s}", "recovery.detection.stalled_after": "20s"}
     run = sim.run(one_long_task("30s", "[]", **checkpoint), seed=1)
@@ -93,7 +93,7 @@ def test_a_slow_task_on_an_agent_that_answers_is_a_false_alarm_and_left_in_peace
     assert times(run, "task.completed") == [(120.0, "task.completed")]
 
 
-def test_what_waits_for_resources_is_not_called_stalled() -> None:
+def test_a_task_waiting_for_resources_is_not_stalled() -> None:
     crowded = """
 name: crowded
 duration: 200s
@@ -112,7 +112,7 @@ PHI = {"recovery.detection.detector": "phi_accrual", "recovery.detection.phi_win
 Z8 = -NormalDist().inv_cdf(1e-8)
 
 
-def test_phi_accrual_notices_a_regular_agents_death_soon_after_its_next_beat_is_due() -> None:
+def test_phi_accrual_detects_the_crash_of_a_regular_agent_early() -> None:
     crash = "[{agent_crash: {targets: [agent.0], at: 102s}}]"
     run = sim.run(one_long_task("300s", crash, **PHI), seed=1)
     (suspected, _), *_ = times(run, "agent.suspected")
@@ -123,7 +123,7 @@ def test_phi_accrual_notices_a_regular_agents_death_soon_after_its_next_beat_is_
     assert times(patient, "agent.suspected") == [(115.0, "agent.suspected")]
 
 
-def test_an_agent_that_was_cut_off_for_longer_than_phi_bears_goes_on_with_its_task() -> None:
+def test_an_agent_disconnected_longer_than_phi_allows_continues_its_task() -> None:
     cut = "[{partition: {between: [agent.0, core], at: 101s, for: 30s}}]"
     run = sim.run(one_long_task("200s", cut, **PHI), seed=1)
     assert [event for _, event in times(run, "agent.suspected", "agent.cleared")] == [
@@ -139,7 +139,7 @@ def test_an_agent_that_was_cut_off_for_longer_than_phi_bears_goes_on_with_its_ta
     assert (run.metrics["detection.agent.false_positives"], run.metrics["consistency.violations"]) == (0, 0)
 
 
-def test_a_higher_threshold_takes_longer_and_is_wrong_less_often() -> None:
+def test_a_higher_threshold_is_slower_and_has_fewer_false_alarms() -> None:
     slow = {**PHI, "network.latency": "{exponential: {mean: 1s}}", "tasks.count": 1}
     low, high = (
         sim.run(scenario({**slow, "recovery.detection.phi_threshold": phi}, duration="3h", agents=3), seed=1).metrics
@@ -153,7 +153,7 @@ PARTED = "[{partition: {between: [agents, queue], at: 31s, for: 60s}}]"
 
 
 @pytest.mark.parametrize(("failed_deliveries", "opened"), [(1, 33.0), (2, 40.0)])
-def test_a_cut_is_reported_with_the_nth_send_that_finds_it(failed_deliveries: int, opened: float) -> None:
+def test_a_partition_is_reported_at_the_nth_failed_send(failed_deliveries: int, opened: float) -> None:
     settings = {"recovery.detection.failed_deliveries": failed_deliveries, "tasks.count": 12}
     run = sim.run(one_long_task("3s", PARTED, **settings), seed=1)
     assert times(run, "recovery.opened") == [(opened, "recovery.opened")]
@@ -184,7 +184,7 @@ def lossy(probe: str) -> Run:
     return sim.run(changed, seed=SEED_THAT_LOSES_THE_REPORT)
 
 
-def test_a_task_whose_report_was_lost_is_found_by_a_probe() -> None:
+def test_a_probe_finds_a_task_whose_report_was_lost() -> None:
     """Its units are gone at 10 s and the report with them; it is found at 20 s and tried from 25 s on."""
     run = lossy("20s")
     assert ("message.lost", "report") in [(event, detail) for _, event, _, _, detail in told(run, "message.lost")]
@@ -199,14 +199,14 @@ def test_a_task_whose_report_was_lost_is_found_by_a_probe() -> None:
     assert needless_recoveries(run.record) == 0
 
 
-def test_without_probes_it_stays_blocked() -> None:
+def test_without_probes_the_task_stays_blocked() -> None:
     run = lossy("null")
     assert times(run, "recovery.opened") == []
     assert run.metrics["tasks.completed"] == 0
     assert run.metrics["detection.resource.false_positives"] is None
 
 
-def test_probes_of_pools_that_are_well_find_nothing() -> None:
+def test_probes_of_healthy_pools_find_nothing() -> None:
     busy = scenarios.load("execution-failure").with_values(
         {"recovery.detection.resource_probe": "10s", "duration": "20m"}
     )

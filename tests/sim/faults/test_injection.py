@@ -27,13 +27,13 @@ def hit(fault: dict[str, Any], agents: int = 10, seed: int = 1, **changed: Any) 
     return [(time, task, agent) for time, event, task, agent, _ in injected(run) if event == "fault.injected"]
 
 
-def test_a_fault_happens_once_or_again_and_again() -> None:
+def test_a_fault_happens_once_or_repeatedly() -> None:
     """`at` from the start, `every` after the one before."""
     assert [time for time, *_ in hit({"agent_hang": {"at": "7s"}})] == [7.0]
     assert [time for time, *_ in hit({"agent_hang": {"every": "30s"}})] == [30.0, 60.0, 90.0]
 
 
-def test_a_fault_may_happen_at_the_very_start() -> None:
+def test_a_fault_can_happen_at_time_zero() -> None:
     """Task 0 was delivered at that instant already."""
     run = sim.run(scenario(BUSY | {"faults": [{"agent_crash": {"targets": "all", "at": "0s"}}]}, agents=2))
     assert told(run, "agent.crashed") == [(0.0, "agent.crashed", -1, 0, ""), (0.0, "agent.crashed", -1, 1, "")]
@@ -52,7 +52,7 @@ def test_targets_are_a_count_a_fraction_all_or_names(targets: Any, count: int) -
         assert agents == [3, 7]
 
 
-def test_who_is_down_already_is_not_hit_again() -> None:
+def test_a_crashed_agent_is_no_target() -> None:
     """The second crash takes another one, the third finds nobody."""
     values_ = {"agents.restart_time": "1000s", "recovery.detection.detector": "perfect"}
     crash = [{"agent_crash": {"targets": 1, "every": "10s"}}]
@@ -75,7 +75,7 @@ def test_a_hang_lasts_and_is_cleared() -> None:
     ]
 
 
-def test_a_hang_that_a_restart_ended_does_not_end_the_next_one() -> None:
+def test_a_hang_ended_by_a_restart_does_not_end_the_next_one() -> None:
     """Hung at 10 s for 30 s, restarted at once, hung again at 30 s: awake at 60 s, not at 40 s."""
     hangs = [{"agent_hang": {"at": "10s", "for": "30s"}}, {"agent_hang": {"at": "30s", "for": "30s"}}]
     perfect = {"recovery.detection.detector": "perfect", "agents.restart_time": "0s"}
@@ -84,7 +84,7 @@ def test_a_hang_that_a_restart_ended_does_not_end_the_next_one() -> None:
     assert [time for time, *_ in told(run, "agent.woke")] == [60.0]
 
 
-def test_a_failed_execution_ends_the_attempt_on_the_spot() -> None:
+def test_an_execution_failure_ends_the_attempt_immediately() -> None:
     """Of a running task, by count or by name; where none runs there is nobody to hit."""
     run = sim.run(scenario(QUIET | {"faults": [{"execution_failure": {"targets": "task.0", "at": "12s"}}]}))
     assert told(run, "fault.", "attempt.failed")[:2] == [
@@ -95,7 +95,7 @@ def test_a_failed_execution_ends_the_attempt_on_the_spot() -> None:
     assert injected(idle) == [(5.0, "fault.skipped", -1, -1, "execution_failure")]
 
 
-def test_units_go_out_of_service_and_come_back_as_many_as_they_were() -> None:
+def test_as_many_units_return_as_went_out_of_service() -> None:
     """Three of four, then three of the one that is left, then none is left; each comes back by itself."""
     down = [
         {"resource_unavailable": {"resource": "gpu", "units": 3, "at": f"{at}s", "for": "30s"}} for at in (10, 20, 25)
@@ -117,7 +117,7 @@ def test_units_go_out_of_service_and_come_back_as_many_as_they_were() -> None:
     ]
 
 
-def test_who_holds_a_unit_that_fails_is_blocked() -> None:
+def test_a_task_holding_a_failed_unit_is_blocked() -> None:
     """All units fail, so the one that task 0 holds does."""
     down = [{"resource_unavailable": {"resource": "gpu", "units": 4, "at": "12s"}}]
     run = sim.run(scenario(QUIET | POOL | {"tasks.needs": {"gpu": 1}}).with_values({"faults": down}))
@@ -152,13 +152,13 @@ def test_a_damaged_checkpoint_is_not_damaged_twice() -> None:
 CRASHES = {"agent_crash": {"targets": 2, "every": {"exponential": {"mean": "15s"}}}}
 
 
-def test_the_same_seed_hits_the_same_ones_and_another_seed_others() -> None:
+def test_targets_depend_on_the_seed() -> None:
     """Whom, and when."""
     assert hit(CRASHES) == hit(CRASHES)
     assert hit(CRASHES) != hit(CRASHES, seed=2)
 
 
-def test_a_changed_policy_leaves_faults_their_luck() -> None:
+def test_a_changed_policy_does_not_change_fault_targets() -> None:
     """Slow restarts keep some agents down; of those who are up each time, chance takes the same ones as before."""
     values_ = {"recovery.detection.detector": "perfect"}
     fast = hit(CRASHES, **values_, **{"agents.restart_time": "0s"})
@@ -174,7 +174,7 @@ def test_a_changed_policy_leaves_faults_their_luck() -> None:
     assert any(down[time] for time in both)
 
 
-def test_one_more_agent_leaves_the_others_their_luck() -> None:
+def test_an_additional_agent_does_not_change_the_draws_of_others() -> None:
     """Whoever was hit is hit, unless the new one is in his place."""
     ten = hit({"agent_hang": {"targets": 3, "every": "20s", "for": "5s"}})
     eleven = hit({"agent_hang": {"targets": 3, "every": "20s", "for": "5s"}}, agents=11)
@@ -183,7 +183,7 @@ def test_one_more_agent_leaves_the_others_their_luck() -> None:
     assert len(old) >= 8
 
 
-def test_nobodys_work_or_arrival_moves_when_policies_or_faults_change() -> None:
+def test_policies_and_faults_do_not_change_arrivals_or_work() -> None:
     """The tasks are the same tasks."""
     load = {"tasks.arrivals": {"poisson": {"rate": "1/s"}}, "tasks.work": {"exponential": {"mean": "3s"}}}
     load |= {"tasks.count": None, "agents.count": 5, "tasks.failure_probability": 0.1}

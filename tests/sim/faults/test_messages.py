@@ -27,7 +27,7 @@ def started(run: Run) -> list[tuple[float, int]]:
 
 
 # ----------------------------------------------------------------------------------------------------------- loss
-def test_while_messages_are_lost_deliveries_do_not_arrive_and_the_queue_makes_them_again() -> None:
+def test_deliveries_lost_to_a_fault_are_repeated_by_the_queue() -> None:
     """Task 1 is delivered at 20 s in vain, and again when its lease is over."""
     loss = {"message_loss": {"probability": 1, "at": "15s", "for": "10s"}}
     run = run_with(loss, duration="60s", **{"queue.ack_timeout": "12s"})
@@ -36,7 +36,7 @@ def test_while_messages_are_lost_deliveries_do_not_arrive_and_the_queue_makes_th
     assert [time for time, event in times(run, "fault.")] == [15.0, 25.0]
 
 
-def test_only_the_named_messages_are_lost_and_in_one_direction_where_that_is_said() -> None:
+def test_only_the_named_messages_and_direction_are_affected() -> None:
     """Nothing passes from the agent to the queue: no acknowledgement, but every delivery."""
     one_way = {"message_loss": {"probability": 1, "between": ["agent.0", "queue"], "one_way": True, "at": "15s"}}
     run = run_with(one_way, duration="45s")
@@ -48,7 +48,7 @@ def test_only_the_named_messages_are_lost_and_in_one_direction_where_that_is_sai
     assert told(run_with(elsewhere), "message.lost") == []
 
 
-def test_a_share_of_the_messages_is_a_share() -> None:
+def test_a_loss_fraction_drops_that_fraction() -> None:
     some = {"message_loss": {"probability": "20%", "at": "0s"}}
     run = run_with(some, duration="2h", **{"queue.ack_timeout": "9s"})
     deliveries = run.metrics["queue.deliveries"]
@@ -58,17 +58,17 @@ def test_a_share_of_the_messages_is_a_share() -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------- delay
-def test_late_messages_arrive_late_and_only_while_it_lasts() -> None:
+def test_messages_are_late_only_during_the_fault() -> None:
     late = {"message_delay": {"delay": "2s", "at": "15s", "for": "10s"}}
     assert started(run_with(late, duration="45s")) == [(10.0, 0), (22.0, 1), (30.0, 2), (40.0, 3)]
 
 
-def test_what_was_under_way_when_it_ended_is_late_all_the_same() -> None:
+def test_a_message_sent_during_the_fault_stays_late() -> None:
     late = {"message_delay": {"delay": "7s", "at": "15s", "for": "6s"}}
     assert (27.0, 1) in started(run_with(late, duration="45s"))
 
 
-def test_messages_that_are_held_back_are_overtaken() -> None:
+def test_delayed_messages_can_be_overtaken() -> None:
     """Five tasks at once for five agents: they arrive in another order than they were sent in."""
     burst = {"tasks.arrivals": {"burst": {"size": 8, "at": "10s"}}}
     reorder = {"message_reorder": {"delay": {"uniform": {"low": "1s", "high": "2s"}}, "at": "5s"}}
@@ -80,7 +80,7 @@ def test_messages_that_are_held_back_are_overtaken() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------ duplicates
-def test_deliveries_that_arrive_twice_are_done_once() -> None:
+def test_a_duplicated_delivery_has_one_effect() -> None:
     twice = {"message_duplicate": {"probability": 1, "at": "15s", "for": "10s"}}
     run = run_with(twice, duration="60s")
     assert [task for _, _, task, *_ in told(run, "queue.duplicated")] == [1]
@@ -88,7 +88,7 @@ def test_deliveries_that_arrive_twice_are_done_once() -> None:
     assert run.metrics["tasks.completed"] == 5
 
 
-def test_of_two_at_once_the_stronger_counts_and_each_ends_by_itself() -> None:
+def test_of_concurrent_faults_the_stronger_applies_and_each_ends_alone() -> None:
     faults = [
         {"message_duplicate": {"probability": 1, "at": "15s", "for": "20s"}},
         {"message_duplicate": {"probability": 1, "at": "25s", "for": "20s"}},
@@ -98,20 +98,20 @@ def test_of_two_at_once_the_stronger_counts_and_each_ends_by_itself() -> None:
 
 
 # --------------------------------------------------------------------------------------------------------- blocked
-def test_a_blocked_queue_takes_tasks_in_and_delivers_them_when_it_is_over() -> None:
+def test_a_blocked_queue_accepts_tasks_and_delivers_them_afterwards() -> None:
     run = run_with({"queue_blocked": {"at": "15s", "for": "20s"}}, duration="50s")
     assert started(run) == [(10.0, 0), (35.0, 1), (38.0, 2), (41.0, 3)]
     assert times(run, "queue.blocked", "queue.unblocked") == [(15.0, "queue.blocked"), (35.0, "queue.unblocked")]
     assert run.metrics["consistency.violations"] == 0
 
 
-def test_two_blockages_have_to_end_both() -> None:
+def test_a_queue_blocked_twice_is_released_when_both_end() -> None:
     faults = [{"queue_blocked": {"at": "15s", "for": "20s"}}, {"queue_blocked": {"at": "25s", "for": "20s"}}]
     run = sim.run(scenario(QUIET | {"faults": faults}, duration="60s"), seed=1)
     assert started(run)[1] == (45.0, 1)
 
 
-def test_a_retry_that_kept_its_slot_waits_in_line_while_the_queue_is_blocked() -> None:
+def test_a_retry_that_holds_its_slot_waits_while_the_queue_is_blocked() -> None:
     settings = {
         "tasks.retry_holds_agent": True,
         "recovery.conditions.task_failure": {"max_retries": 1, "retry_delay": "5s"},
@@ -134,7 +134,7 @@ def test_a_retry_that_kept_its_slot_waits_in_line_while_the_queue_is_blocked() -
     ],
     ids=lambda fault: next(iter(fault)),
 )
-def test_whatever_happens_to_messages_nothing_is_lost_for_good(fault: dict[str, Any]) -> None:
+def test_random_message_faults_lose_no_task(fault: dict[str, Any]) -> None:
     busy = {
         "tasks.arrivals": {"poisson": {"rate": "1/s"}},
         "tasks.failure_probability": 0.1,

@@ -68,7 +68,7 @@ HARDER = [
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(("one", "other"), [*PAIRS, *HARDER], ids=lambda name: name.rpartition(".")[2])
-def test_failures_that_overlap_are_told_apart(one: str, other: str, seed: int) -> None:
+def test_concurrent_failures_are_diagnosed_separately(one: str, other: str, seed: int) -> None:
     run = sim.run(overlapping(one, other, seed), seed=seed)
     diagnosed = [name for name in run.confusion if run.confusion[name].sum()]
     assert all(name in diagnosed for name in (one, other) if "." in name)
@@ -79,7 +79,7 @@ def test_failures_that_overlap_are_told_apart(one: str, other: str, seed: int) -
     assert run.violations == ()
 
 
-def test_a_core_that_does_not_see_that_an_agent_is_cut_off_takes_it_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_core_without_network_evidence_misdiagnoses_a_partition(monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin: the evidence is what tells them apart."""
     monkeypatch.setattr(recovery.diagnosis.evidence, "UNREACHABLE", ())
     run = sim.run(overlapping(AGENT, "cut from the core", 1), seed=1)
@@ -90,7 +90,7 @@ def test_a_core_that_does_not_see_that_an_agent_is_cut_off_takes_it_for_dead(mon
 
 
 @pytest.mark.parametrize("name", ["execution-failure", "resource-failure", "agent-failure", "communication-failure"])
-def test_every_documented_failure_is_taken_for_what_it_is(name: str) -> None:
+def test_every_documented_failure_is_diagnosed_correctly(name: str) -> None:
     scenario = scenarios.load(name)
     run = sim.run(scenario)
     assert run.metrics["diagnosis.accuracy"] == 1

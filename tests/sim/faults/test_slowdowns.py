@@ -25,11 +25,11 @@ def completed(run: Run) -> list[tuple[float, int]]:
 
 
 # ---------------------------------------------------------------------------------------------------- slow agents
-def test_work_on_a_slow_agent_takes_so_many_times_as_long() -> None:
+def test_work_on_a_slow_agent_takes_proportionally_longer() -> None:
     assert completed(story({"agent_slow": {"factor": 3, "at": "5s"}})) == [(40.0, 0)]
 
 
-def test_what_is_under_way_is_slowed_down_and_sped_up_again_exactly() -> None:
+def test_work_in_progress_is_slowed_and_restored_exactly() -> None:
     """4 s of work are done by 14 s, 2 s more by 20 s, and the last four then."""
     slow = {"agent_slow": {"factor": 3, "at": "14s", "for": "6s"}}
     run = story(slow)
@@ -41,25 +41,25 @@ def test_what_is_under_way_is_slowed_down_and_sped_up_again_exactly() -> None:
     assert run.metrics["work.useful"] == 10.0
 
 
-def test_two_slowdowns_multiply() -> None:
+def test_slowdowns_multiply() -> None:
     """2 s of work in the first 4 s, then 1 s in 6 s, and the rest twice as slow as it should be."""
     run = story({"agent_slow": {"factor": 2, "at": "0s"}}, {"agent_slow": {"factor": 3, "at": "14s", "for": "6s"}})
     assert completed(run) == [(34.0, 0)]
 
 
-def test_what_is_done_at_that_very_instant_is_done() -> None:
+def test_work_finished_at_the_instant_of_a_slowdown_is_complete() -> None:
     """Two tasks end at 20 s, and two that have waited begin then, slow from the start."""
     burst = {"tasks.arrivals": {"burst": {"size": 4, "at": "10s"}}, "agents.slots": 2}
     run = story({"agent_slow": {"factor": 2, "at": "20s"}}, count=4, **burst)
     assert completed(run) == [(20.0, 0), (20.0, 1), (40.0, 2), (40.0, 3)]
 
 
-def test_others_are_not_slowed_down() -> None:
+def test_other_agents_are_not_slowed_down() -> None:
     run = story({"agent_slow": {"targets": ["agent.1"], "factor": 5, "at": "5s"}}, agents=2, count=2)
     assert completed(run) == [(20.0, 0), (70.0, 1)]
 
 
-def test_a_restart_does_not_help_and_a_hang_comes_on_top() -> None:
+def test_a_restart_keeps_the_slowdown_and_a_hang_adds_to_it() -> None:
     """Slow from 12 s on with 8 s of work left, it hangs from 14 s to 24 s with 7 s left."""
     hang = {"agent_hang": {"at": "14s", "for": "10s"}}
     assert completed(story({"agent_slow": {"factor": 2, "at": "12s"}}, hang)) == [(38.0, 0)]
@@ -68,12 +68,12 @@ def test_a_restart_does_not_help_and_a_hang_comes_on_top() -> None:
     assert completed(story({"agent_slow": {"factor": 2, "at": "12s"}}, crash, **perfect)) == [(34.0, 0)]
 
 
-def test_one_that_becomes_slow_while_it_hangs_is_slow_when_it_wakes_up() -> None:
+def test_an_agent_slowed_while_hanging_is_slow_when_it_resumes() -> None:
     hang, slow = {"agent_hang": {"at": "14s", "for": "10s"}}, {"agent_slow": {"factor": 2, "at": "16s"}}
     assert completed(story(hang, slow)) == [(36.0, 0)]
 
 
-def test_checkpoints_are_written_as_fast_as_ever_and_timeouts_come_as_soon() -> None:
+def test_a_slowdown_changes_neither_checkpoint_cost_nor_timeouts() -> None:
     checkpoint = {"tasks.checkpoint": "{every: 5s, cost: 2s}"}
     assert completed(story({"agent_slow": {"factor": 3, "at": "0s"}}, **checkpoint)) == [(42.0, 0)]
     timeout = {"tasks.timeout": "12s"}
@@ -81,7 +81,7 @@ def test_checkpoints_are_written_as_fast_as_ever_and_timeouts_come_as_soon() -> 
     assert told(run, "attempt.timed_out")[0][0] == 22.0
 
 
-def test_a_slow_agent_is_not_taken_for_dead() -> None:
+def test_a_slow_agent_is_not_suspected() -> None:
     beats = {"recovery.detection.heartbeat_interval": "5s"}
     run = story({"agent_slow": {"factor": 9, "at": "5s"}}, duration="200s", **beats)
     assert told(run, "agent.suspected", "recovery.opened") == []
@@ -93,13 +93,13 @@ def pooled(*faults: dict[str, Any], **values: Any) -> Run:
     return story(*faults, **(pool | values))
 
 
-def test_what_holds_units_of_a_degraded_pool_is_slow_and_the_rest_is_not() -> None:
+def test_only_holders_of_a_degraded_pool_are_slow() -> None:
     degraded = {"resource_degraded": {"resource": "gpu", "factor": 2, "at": "14s", "for": "8s"}}
     assert completed(pooled(degraded)) == [(24.0, 0)]
     assert completed(pooled(degraded, **{"tasks.needs": {}})) == [(20.0, 0)]
 
 
-def test_an_agent_and_a_pool_that_are_slow_multiply_and_of_two_pools_the_slower_counts() -> None:
+def test_agent_and_pool_slowdowns_multiply_and_the_slower_pool_counts() -> None:
     gpu = {"resource_degraded": {"resource": "gpu", "factor": 2, "at": "0s"}}
     cpu = {"resource_degraded": {"resource": "cpu", "factor": 3, "at": "0s"}}
     both = {"resources": {"gpu": {"units": 1}, "cpu": {"units": 1}}, "tasks.needs": {"gpu": 1, "cpu": 1}}
@@ -107,7 +107,7 @@ def test_an_agent_and_a_pool_that_are_slow_multiply_and_of_two_pools_the_slower_
     assert completed(story(gpu, {"agent_slow": {"factor": 3, "at": "0s"}}, **both)) == [(70.0, 0)]
 
 
-def test_leaked_units_are_not_to_be_had_until_they_are_found_and_the_pool_looks_healthy() -> None:
+def test_leaked_units_are_unavailable_in_a_pool_that_looks_healthy() -> None:
     leak = {"resource_leak": {"resource": "gpu", "units": 2, "at": "5s", "for": "30s"}}
     run = pooled(leak)
     assert completed(run) == [(45.0, 0)]
@@ -119,7 +119,7 @@ def test_leaked_units_are_not_to_be_had_until_they_are_found_and_the_pool_looks_
     assert run.metrics["consistency.violations"] == 0
 
 
-def test_only_free_units_leak_and_where_there_is_none_the_fault_is_skipped() -> None:
+def test_only_free_units_leak_otherwise_the_fault_is_skipped() -> None:
     leak = {"resource_leak": {"resource": "gpu", "units": 5, "every": "7s"}}
     run = pooled(leak, duration="30s", resources={"gpu": {"units": 5}})
     assert [event for _, event, *_ in told(run, "fault.")] == ["fault.injected", "fault.skipped"] + [
@@ -128,7 +128,7 @@ def test_only_free_units_leak_and_where_there_is_none_the_fault_is_skipped() -> 
 
 
 # ---------------------------------------------------------------------------------------------------------- flapping
-def test_an_agent_that_flaps_dies_and_comes_back_by_itself_again_and_again() -> None:
+def test_a_flapping_agent_crashes_and_restarts_repeatedly() -> None:
     flap = {"agent_flap": {"down": "3s", "up": "7s", "at": "12s", "for": "25s"}}
     run = story(flap, duration="90s", **{"tasks.count": 1, "queue.ack_timeout": "4s"})
     assert [(time, event) for time, event, *_ in told(run, "agent.crashed", "agent.restarted")] == [
@@ -143,7 +143,7 @@ def test_an_agent_that_flaps_dies_and_comes_back_by_itself_again_and_again() -> 
     assert run.metrics["consistency.violations"] == 0
 
 
-def test_who_is_restarted_by_the_core_meanwhile_does_not_come_back_twice() -> None:
+def test_a_flapping_agent_restarted_by_the_core_starts_once() -> None:
     """The core knows at once and restarts it within 1 s; it flaps on all the same."""
     flap = {"agent_flap": {"down": "3s", "up": "7s", "at": "12s", "for": "15s"}}
     run = story(flap, **{"recovery.detection.detector": "perfect", "agents.restart_time": "1s"})
@@ -168,7 +168,7 @@ faults:
 """
 
 
-def test_a_poison_task_kills_whoever_takes_it() -> None:
+def test_a_poison_task_crashes_every_agent_that_executes_it() -> None:
     run = sim.run(scenarios.loads(POISON % ", conditions: {agent_failure: {max_retries: 3}}"), seed=1)
     crashed = [(time, agent) for time, _, _, agent, _ in told(run, "agent.crashed")]
     assert len(crashed) == 4  # the attempt that it was found in, and three retries
@@ -178,7 +178,7 @@ def test_a_poison_task_kills_whoever_takes_it() -> None:
     assert run.violations == ()
 
 
-def test_without_a_limit_it_kills_for_ever() -> None:
+def test_without_a_delivery_limit_a_poison_task_never_ends() -> None:
     run = sim.run(scenarios.loads(POISON % ""), seed=1)
     assert len(told(run, "agent.crashed")) > 20
     assert 0 not in [task for _, task in completed(run)]
@@ -189,14 +189,14 @@ def arrivals(run: Run) -> list[float]:
     return [time for time, *_ in told(run, "task.submitted")]
 
 
-def test_tasks_come_faster_while_a_surge_lasts_and_then_as_before() -> None:
+def test_arrivals_are_faster_only_during_a_surge() -> None:
     """One every 10 s; from 25 s to 35 s time passes five times as fast for the load, which is 40 s ahead then."""
     surge = {"load_surge": {"factor": 5, "at": "25s", "for": "10s"}}
     run = story(surge, duration="60s", count=100)
     assert arrivals(run) == [10.0, 20.0, 26.0, 28.0, 30.0, 32.0, 34.0, 40.0, 50.0]
 
 
-def test_nobodys_luck_is_changed_by_a_surge() -> None:
+def test_a_surge_changes_no_other_draws() -> None:
     poisson = {"tasks.arrivals": {"poisson": {"rate": "1/s"}}}
     alone, surged = (
         arrivals(story(*faults, duration="100s", count=1000, **poisson))
@@ -208,7 +208,7 @@ def test_nobodys_luck_is_changed_by_a_surge() -> None:
     assert surged[len(before) : len(alone)] == pytest.approx(moved)
 
 
-def test_closed_clients_think_faster() -> None:
+def test_a_surge_shortens_client_think_time() -> None:
     closed = {"tasks.arrivals": {"closed": {"clients": 1, "think": "10s"}}}
     run = story({"load_surge": {"factor": 2, "at": "15s"}}, duration="50s", count=100, **closed)
     assert arrivals(run) == [10.0, 25.0, 40.0]
@@ -218,14 +218,14 @@ def test_closed_clients_think_faster() -> None:
 CHECKPOINTS = {"tasks.checkpoint": "{every: 2s, cost: 1s, restore: 1s}"}
 
 
-def test_slow_storage_makes_checkpoints_take_longer_from_the_next_one_on() -> None:
+def test_slow_storage_slows_checkpoints_that_start_later() -> None:
     """Ten seconds of work and four checkpoints: those at 12 s, 15 s, 18 s and 21 s; the last two take 3 s each."""
     assert completed(story(**CHECKPOINTS)) == [(24.0, 0)]
     slow = {"storage_slow": {"factor": 3, "at": "17s"}}
     assert completed(story(slow, **CHECKPOINTS)) == [(28.0, 0)]
 
 
-def test_writes_that_fail_leave_no_checkpoint_and_the_attempt_goes_on() -> None:
+def test_a_failed_checkpoint_write_does_not_fail_the_attempt() -> None:
     """The write that ends at 16 s has failed: after the crash at 17 s, work goes on from the one before, at 2 s."""
     fails = {"storage_failure": {"at": "14s", "for": "3s"}}
     crash, perfect = {"agent_crash": {"at": "17s"}}, {"recovery.detection.detector": "perfect"}
@@ -236,14 +236,14 @@ def test_writes_that_fail_leave_no_checkpoint_and_the_attempt_goes_on() -> None:
     assert run.metrics["consistency.violations"] == 0
 
 
-def test_a_share_of_all_writes_may_fail_by_itself() -> None:
+def test_checkpoint_writes_can_fail_with_a_configured_probability() -> None:
     run = story(duration="3000s", count=200, **CHECKPOINTS, **{"storage.failure": 0.25})
     written, failed = len(told(run, "checkpoint.written")), len(told(run, "checkpoint.failed"))
     assert 0.2 < failed / (failed + written) < 0.3
 
 
 @pytest.mark.parametrize("kind", ["checkpoint_torn", "checkpoint_corrupt"])
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(kind: str) -> None:
+def test_a_damaged_checkpoint_is_skipped_for_the_previous_one(kind: str) -> None:
     crash, perfect = {"agent_crash": {"at": "18s"}}, {"recovery.detection.detector": "perfect"}
     run = story({kind: {"at": "17s"}}, crash, **CHECKPOINTS, **perfect)
     loaded = run.history[run.history["event"] == "checkpoint.loaded"]
@@ -266,14 +266,14 @@ def went_on_from(run: Run) -> list[float]:
 @pytest.mark.parametrize(
     ("lag", "missing", "loaded"), [("1s", [], 6), ("2s", [1], 4), ("4s", [1], 4), ("5s", [2], 2), ("1m", [3], None)]
 )
-def test_what_was_written_within_the_lag_cannot_be_read(lag: str, missing: list[int], loaded: int | None) -> None:
+def test_checkpoints_younger_than_the_lag_are_not_readable(lag: str, missing: list[int], loaded: int | None) -> None:
     run = read_by_the_core(lag)
     assert list(run.history["value"][run.history["event"] == "checkpoint.stale"]) == missing
     assert went_on_from(run) == ([] if loaded is None else [loaded])
     assert run.metrics["consistency.violations"] == 0
 
 
-def test_the_core_reads_again_until_the_replica_has_caught_up() -> None:
+def test_the_core_retries_reads_until_the_replica_catches_up() -> None:
     again = {"recovery.stale_reads": {"max_retries": 9, "retry_delay": "2s"}}
     run = read_by_the_core("6s", **again)
     assert [time for time, *_ in told(run, "checkpoint.stale")] == [20.0, 22.0, 24.0]
@@ -282,7 +282,7 @@ def test_the_core_reads_again_until_the_replica_has_caught_up() -> None:
     assert run.metrics["recovery.execute.mean"] == 6.0
 
 
-def test_a_core_that_ends_while_it_waits_for_the_replica_is_followed_by_one_that_reads() -> None:
+def test_the_next_core_continues_to_wait_for_the_replica() -> None:
     again = {"recovery.stale_reads": {"max_retries": 9, "retry_delay": "2s"}}
     stale, crash = {"checkpoint_stale": {"at": "1s", "lag": "6s"}}, {"agent_crash": {"at": "20s"}}
     core = {"core_crash": {"at": "23s", "for": "10s"}}
@@ -293,7 +293,7 @@ def test_a_core_that_ends_while_it_waits_for_the_replica_is_followed_by_one_that
 
 
 @pytest.mark.parametrize(("crash", "missing"), [("20s", [3]), ("21500ms", [])])
-def test_of_two_lags_the_longer_counts_while_both_are_in_force(crash: str, missing: list[int]) -> None:
+def test_of_concurrent_lags_the_longer_applies(crash: str, missing: list[int]) -> None:
     minute = {"checkpoint_stale": {"at": "17s", "for": "4s", "lag": "1m"}}
     seconds = {"checkpoint_stale": {"at": "18s", "for": "4s", "lag": "2s"}}
     perfect = {"recovery.detection.detector": "perfect"}

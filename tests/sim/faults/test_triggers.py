@@ -32,19 +32,19 @@ def slow(when: str, **keys: Any) -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------------------ numbers
-def test_it_happens_once_at_the_instant_at_which_its_condition_becomes_true() -> None:
+def test_a_fault_happens_once_when_its_condition_becomes_true() -> None:
     """Two wait at 40 s, one from 46.5 s on, and two again at 50 s: that is another time."""
     work = {"tasks.work": "18s"}
     run = story(slow("queue.depth >= 2", **{"for": "1s"}), count=9, **work)
     assert happened(run) == [(40.0, "injected", "agent_slow"), (41.0, "cleared", "agent_slow")]
 
 
-def test_what_is_so_only_in_passing_does_not_count() -> None:
+def test_a_condition_true_only_within_an_instant_is_ignored() -> None:
     """Each task enters the line and leaves it at once."""
     assert happened(story(slow("queue.depth > 0"), count=5)) == []
 
 
-def test_what_is_so_from_the_start_happens_at_the_start() -> None:
+def test_a_condition_true_at_the_start_triggers_at_the_start() -> None:
     assert happened(story(slow("agents.up <= 3"), agents=3)) == [(0.0, "injected", "agent_slow")]
 
 
@@ -57,17 +57,17 @@ def test_what_is_so_from_the_start_happens_at_the_start() -> None:
         ("queue.depth == 7", None),
     ],
 )
-def test_tasks_are_counted(condition: str, at: float | None) -> None:
+def test_task_counts_are_conditions(condition: str, at: float | None) -> None:
     expected = [] if at is None else [(at, "injected", "agent_slow")]
     assert happened(story(slow(condition), count=9)) == expected
 
 
-def test_tasks_that_were_submitted_at_the_very_start_are_counted_too() -> None:
+def test_tasks_submitted_at_time_zero_are_counted() -> None:
     burst = {"tasks.arrivals": {"burst": {"size": 4, "at": "0s"}}, "tasks.count": None}
     assert happened(story(slow("tasks.submitted == 4"), **burst)) == [(0.0, "injected", "agent_slow")]
 
 
-def test_tasks_that_are_given_up_and_recoveries_that_are_open_are_counted() -> None:
+def test_failed_tasks_and_open_recoveries_are_conditions() -> None:
     """Each failure opens a recovery, which ends when the operator is called at once."""
     never = {"recovery.conditions.task_failure": {"max_retries": 0}}
     fail = {"execution_failure": {"at": "11s"}}
@@ -78,7 +78,7 @@ def test_tasks_that_are_given_up_and_recoveries_that_are_open_are_counted() -> N
     assert len(happened(shut)) == 2
 
 
-def test_agents_are_up_that_neither_are_crashed_nor_hang() -> None:
+def test_crashed_and_hanging_agents_are_not_up() -> None:
     hang, die = (
         {"agent_hang": {"at": "20s", "targets": "agent.0"}},
         {"agent_crash": {"at": "30s", "targets": "agent.1"}},
@@ -90,7 +90,7 @@ def test_agents_are_up_that_neither_are_crashed_nor_hang() -> None:
 @pytest.mark.parametrize(
     ("condition", "at"), [("gpu.free < 2", 5.0), ("gpu.free == 0", 10.0), ("gpu.available < 2", 5.0)]
 )
-def test_units_of_a_pool_are_free_or_in_service(condition: str, at: float) -> None:
+def test_free_and_in_service_units_are_conditions(condition: str, at: float) -> None:
     """One of two units fails at 5 s, and a task holds the other one from 10 s on."""
     needs = {"tasks.work": "10s", "resources": {"gpu": {"units": 2}}, "tasks.needs": {"gpu": 1}}
     fault = {"resource_unavailable": {"resource": "gpu", "units": 1, "at": "5s"}}
@@ -99,26 +99,26 @@ def test_units_of_a_pool_are_free_or_in_service(condition: str, at: float) -> No
 
 
 # ----------------------------------------------------------------------------------------------------------- progress
-def test_a_task_is_half_done_when_half_of_its_work_is_done() -> None:
+def test_progress_is_the_fraction_of_work_done() -> None:
     run = story({"execution_failure": {"when": "task.progress > 0.5"}}, **{"tasks.work": "10s"})
     assert happened(run) == [(15.0, "injected", "execution_failure")]
 
 
-def test_a_slow_agent_that_hangs_gets_there_later() -> None:
+def test_slowdowns_and_hangs_delay_progress() -> None:
     """2 s of work by 12 s, 1 s more by 14 s, none until 21 s, and two in the next 4 s."""
     faults = [{"agent_slow": {"factor": 2, "at": "12s"}}, {"agent_hang": {"at": "14s", "for": "7s"}}]
     run = story(*faults, {"execution_failure": {"when": "task.progress >= 50%"}}, **{"tasks.work": "10s"})
     assert happened(run)[-1] == (25.0, "injected", "execution_failure")
 
 
-def test_one_that_becomes_faster_gets_there_earlier() -> None:
+def test_a_speedup_advances_progress() -> None:
     """1 s of work by 14 s at a quarter of the speed, and four more by 18 s."""
     faults = [{"agent_slow": {"factor": 4, "at": "5s", "for": "9s"}}]
     run = story(*faults, {"execution_failure": {"when": "task.progress >= 0.5"}}, **{"tasks.work": "10s"})
     assert happened(run)[-1] == (18.0, "injected", "execution_failure")
 
 
-def test_no_work_is_done_while_checkpoints_are_written_and_read() -> None:
+def test_checkpoint_reads_and_writes_are_no_progress() -> None:
     """Written after 2 s and 4 s of work, for 1 s each; read for 2 s before the last part of the second attempt."""
     keys = {"tasks.work": "10s", "tasks.checkpoint": {"every": "2s", "cost": "1s", "restore": "2s"}}
     half = story({"execution_failure": {"when": "task.progress > 0.5"}}, **keys)
@@ -129,7 +129,7 @@ def test_no_work_is_done_while_checkpoints_are_written_and_read() -> None:
     assert happened(again)[-1] == (started + 2 + 1.5, "injected", "agent_slow")
 
 
-def test_of_all_that_run_the_first_one_counts_and_an_attempt_that_is_over_does_not() -> None:
+def test_the_first_running_attempt_triggers_and_ended_ones_do_not() -> None:
     """Task 0 is stopped at 14 s; task 1 begins at 20 s and is half done at 25 s."""
     keys = {"tasks.work": "10s", "recovery.conditions.task_failure": {"max_retries": 1, "retry_delay": "70s"}}
     run = story({"execution_failure": {"at": "14s"}}, slow("task.progress > 0.5"), count=2, agents=2, **keys)
@@ -137,7 +137,7 @@ def test_of_all_that_run_the_first_one_counts_and_an_attempt_that_is_over_does_n
 
 
 # --------------------------------------------------------------------------------------------------- steps and faults
-def test_a_fault_happens_in_the_middle_of_a_recovery() -> None:
+def test_a_fault_can_happen_during_a_recovery_step() -> None:
     """The task fails at 11 s and is retried at 41 s, which takes 5 s: its agent dies as that begins."""
     costs = {"recovery.costs": {"retry_task": "5s"}}
     run = story({"execution_failure": {"at": "11s"}}, crash("recovery.step == retry_task"), **costs)
@@ -147,12 +147,12 @@ def test_a_fault_happens_in_the_middle_of_a_recovery() -> None:
     assert done == step + 5
 
 
-def test_a_step_that_takes_no_time_counts_all_the_same() -> None:
+def test_a_step_without_duration_triggers() -> None:
     run = story({"execution_failure": {"at": "11s"}}, crash("recovery.step == retry_task"))
     assert [kind for *_, kind in happened(run)] == ["execution_failure", "agent_crash"]
 
 
-def test_a_fault_causes_another_when_it_comes_and_when_it_goes() -> None:
+def test_a_fault_can_follow_the_start_or_end_of_another() -> None:
     cut = {"partition": {"between": ["agents", "core"], "at": "20s", "for": "15s"}}
     hang = {"agent_hang": {"when": "fault.partition == injected", "for": "3s"}}
     run = story(cut, hang, crash("fault.partition == cleared"))
@@ -166,13 +166,13 @@ def test_a_fault_causes_another_when_it_comes_and_when_it_goes() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------ all of them
-def test_those_with_the_same_condition_happen_together_even_if_the_first_one_ends_what_was_so() -> None:
+def test_faults_with_equal_conditions_all_happen() -> None:
     half = "task.progress > 0.5"
     run = story({"execution_failure": {"when": half}}, slow(half), **{"tasks.work": "10s"})
     assert happened(run) == [(15.0, "injected", "execution_failure"), (15.0, "injected", "agent_slow")]
 
 
-def test_with_nobody_to_hit_it_is_skipped_and_does_not_come_again() -> None:
+def test_a_fault_without_targets_is_skipped_and_not_repeated() -> None:
     run = story({"execution_failure": {"when": "agents.up > 0"}}, count=3)
     assert happened(run) == [(0.0, "skipped", "execution_failure")]
 
@@ -189,7 +189,7 @@ BUSY = {
 FIRST = {"agent_hang": {"every": "40s", "for": "10s"}}
 
 
-def test_to_wait_for_what_never_happens_changes_nothing() -> None:
+def test_a_condition_that_never_holds_changes_nothing() -> None:
     """The same history, event by event: waiting draws no random numbers and moves nobody's turn."""
     never = ["queue.depth > 99999", "agents.up > 99", "recovery.open > 9999", "resources.gpu.free > 99"]
     without = story(FIRST, duration="10m", agents=5, **BUSY)
@@ -199,7 +199,7 @@ def test_to_wait_for_what_never_happens_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("condition", ["task.progress > 0.99", "queue.depth >= 3", "fault.agent_hang == cleared"])
-def test_the_same_seed_gives_the_same_history_and_nothing_is_lost(condition: str) -> None:
+def test_equal_seeds_give_equal_histories_without_lost_tasks(condition: str) -> None:
     fault = {"message_loss": {"probability": 0.2, "when": condition, "for": {"exponential": {"mean": "60s"}}}}
     runs = [story(FIRST, fault, duration="10m", agents=5, **BUSY) for _ in range(2)]
     assert runs[0].history_sha256 == runs[1].history_sha256
@@ -207,7 +207,7 @@ def test_the_same_seed_gives_the_same_history_and_nothing_is_lost(condition: str
     assert runs[0].violations == ()
 
 
-def test_another_fault_does_not_change_the_luck_of_one_that_waits() -> None:
+def test_another_fault_does_not_change_the_targets_of_a_triggered_one() -> None:
     """Which agent is hit is the same with another fault behind it in the list."""
     one = slow("tasks.submitted >= 3")
     alone = story(one, agents=9, count=5)

@@ -15,7 +15,7 @@ STORY = [
 ]
 
 
-def test_a_frame_reads_as_the_story() -> None:
+def test_the_frame_has_one_row_per_event() -> None:
     """One row an event, subjects in words, labels as documented."""
     frame = History.of(STORY).frame()
     assert frame[["time", "event", "subject"]].to_numpy().tolist() == [
@@ -42,14 +42,14 @@ def test_a_frame_reads_as_the_story() -> None:
         {"incident": 0},
     ],
 )
-def test_the_hash_sees_every_column(change: dict[str, object]) -> None:
+def test_the_hash_covers_every_column(change: dict[str, object]) -> None:
     """Equal histories hash alike; a change of any one value does not go unseen."""
     changed = [STORY[0], {**STORY[1], **change}, *STORY[2:]]
     assert History.of(STORY).sha256() == History.of(STORY).sha256()
     assert History.of(changed).sha256() != History.of(STORY).sha256()
 
 
-def test_rows_survive_the_border_of_a_chunk() -> None:
+def test_rows_are_kept_across_chunk_boundaries() -> None:
     """More rows than a chunk holds, in order, and the table is stable while more are added."""
     history = History.of({"time": float(n), "event": Event.TASK_SUBMITTED, "task": n} for n in range(CHUNK_ROWS + 10))
     assert history.table["task"].tolist() == list(range(CHUNK_ROWS + 10))
@@ -57,14 +57,14 @@ def test_rows_survive_the_border_of_a_chunk() -> None:
     assert len(history) == len(history.table) == CHUNK_ROWS + 11
 
 
-def test_an_empty_history_is_a_history() -> None:
+def test_an_empty_history_is_valid() -> None:
     """No event, no row, and still a frame and a hash."""
     history = History()
     assert len(history.frame()) == 0
     assert history.sha256() == History().sha256()
 
 
-def test_a_closed_history_takes_nothing_more() -> None:
+def test_a_closed_history_ignores_further_events() -> None:
     """What happens while a run is taken down is not part of it."""
     history = History.of(STORY)
     history.close()
@@ -72,7 +72,7 @@ def test_a_closed_history_takes_nothing_more() -> None:
     assert len(history) == len(STORY)
 
 
-def test_watchers_are_called_in_order_until_they_are_removed() -> None:
+def test_watchers_are_called_in_order_until_removal() -> None:
     """After the event is recorded; an event without watchers takes the plain path."""
     history, calls = History(), []
     first, second = (lambda *event, name=name: calls.append((name, len(history), event)) for name in ("a", "b"))

@@ -42,7 +42,7 @@ def indices(size: int) -> st.SearchStrategy[Any]:
 
 
 @given(CHUNKS, st.sampled_from(NAMES), st.data())
-def test_a_column_in_a_file_gives_what_an_array_would(chunks: list[list[Row]], name: str, data: st.DataObject) -> None:
+def test_a_column_on_disk_equals_an_array(chunks: list[list[Row]], name: str, data: st.DataObject) -> None:
     in_memory, in_file = both(chunks)
     index = data.draw(indices(len(in_memory)))
     array, column = in_memory.column(name), in_file.column(name)
@@ -52,7 +52,7 @@ def test_a_column_in_a_file_gives_what_an_array_would(chunks: list[list[Row]], n
 
 
 @given(CHUNKS, st.sampled_from(NAMES))
-def test_numpy_takes_a_column_in_a_file_for_an_array(chunks: list[list[Row]], name: str) -> None:
+def test_numpy_accepts_a_column_on_disk_as_an_array(chunks: list[list[Row]], name: str) -> None:
     in_memory, in_file = both(chunks)
     np.testing.assert_array_equal(np.asarray(in_file.column(name)), in_memory.column(name))
     assert np.asarray(in_file.column(name)).dtype == ROW[name]
@@ -60,7 +60,7 @@ def test_numpy_takes_a_column_in_a_file_for_an_array(chunks: list[list[Row]], na
 
 
 @given(CHUNKS)
-def test_both_have_the_same_rows_and_more_can_come_after_they_were_read(chunks: list[list[Row]]) -> None:
+def test_memory_and_disk_have_equal_rows_and_accept_more_after_reading(chunks: list[list[Row]]) -> None:
     stores = RowsInMemory(), RowsInFile()
     for chunk in [*chunks, [(0.5, 1, 2, 3, 4, 5, 6.5, 7, 8)]]:
         for store in stores:
@@ -72,12 +72,12 @@ def test_both_have_the_same_rows_and_more_can_come_after_they_were_read(chunks: 
 
 
 @pytest.mark.parametrize("rows", [RowsInMemory, RowsInFile])
-def test_the_hash_does_not_depend_on_where_the_rows_are(rows: type[RowsInMemory | RowsInFile]) -> None:
+def test_the_hash_does_not_depend_on_the_storage(rows: type[RowsInMemory | RowsInFile]) -> None:
     story = [{"time": float(n), "event": Event.TASK_SUBMITTED, "task": n, "about": f"x{n % 3}"} for n in range(70_000)]
     assert History.of(story, rows=rows()).sha256() == History.of(story).sha256()
 
 
-def test_a_history_that_keeps_no_rows_knows_how_many_there_were_and_their_hash() -> None:
+def test_a_history_without_rows_has_a_count_and_a_hash() -> None:
     history = History.of([{"time": 1.0, "event": Event.TASK_SUBMITTED, "task": 0}], rows=RowsInFile())
     known = history.sha256()
     history.keep_no_rows()
@@ -89,7 +89,7 @@ def test_a_history_that_keeps_no_rows_knows_how_many_there_were_and_their_hash()
         history.rows.append([(0.5, 1, 2, 3, 4, 5, 6.5, 7, 8)])
 
 
-def test_a_full_disk_is_said_with_the_folder_of_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_with_the_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         def seek(self, offset: int, whence: int) -> None:
             """At the end."""

@@ -29,7 +29,7 @@ def summary() -> Run:
 @pytest.mark.parametrize(
     "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.long) for name in scenarios.names()]
 )
-def test_every_figure_and_verdict_is_the_same(name: str) -> None:
+def test_every_metric_and_verdict_is_equal(name: str) -> None:
     """The hash is compared by the test of determinism."""
     scenario = scenarios.load(name)
     full, summary = sim.run(scenario, seed=7), sim.run(scenario.with_values(SUMMARY), seed=7)
@@ -40,7 +40,7 @@ def test_every_figure_and_verdict_is_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["agent-failure", "resource-failure", "duplicated-deliveries"])
-def test_tasks_that_are_looked_at_in_parts_give_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_processed_in_parts_give_equal_metrics(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them are looked at together in a run as short as these; sums of parts may differ in the last digits."""
     scenario = scenarios.load(name)
     whole = sim.run(scenario, seed=7)
@@ -54,17 +54,17 @@ def test_tasks_that_are_looked_at_in_parts_give_the_same(name: str, monkeypatch:
 
 
 @pytest.mark.parametrize("ask", [attrgetter("history"), attrgetter("record.table")])
-def test_who_asks_for_an_event_is_told_that_there_are_none(summary: Run, ask: attrgetter[object]) -> None:
+def test_reading_events_of_a_summary_raises(summary: Run, ask: attrgetter[object]) -> None:
     with pytest.raises(HistoryNotKept, match="valid: 'history: full'"):
         ask(summary)
 
 
-def test_what_is_kept_of_a_replication_is_the_same(summary: Run) -> None:
+def test_a_replication_keeps_equal_data(summary: Run) -> None:
     kept, full = RunSummary.of(summary), RunSummary.of(sim.run(scenarios.load("agent-failure"), seed=7))
     assert {**vars(kept), "wall_seconds": 0} == {**vars(full), "wall_seconds": 0}
 
 
-def test_the_command_runs_it_and_refuses_to_write_its_history(tmp_path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_run_accepts_a_summary_and_rejects_a_history_file(tmp_path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.scenario.yaml").write_text(SMALL % "35s" + "history: summary\n")
     assert main(["run", "small.scenario.yaml", "--replications", "2"]) == 0
@@ -76,7 +76,7 @@ def test_the_command_runs_it_and_refuses_to_write_its_history(tmp_path, monkeypa
     assert (tmp_path / "h.parquet").exists()
 
 
-def test_determinism_is_checked_on_whole_histories_all_the_same(tmp_path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_determinism_checks_use_whole_histories(tmp_path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.scenario.yaml").write_text(SMALL % "35s" + "history: summary\n")
     assert main(["run", "small.scenario.yaml", "--check-determinism"]) == 0

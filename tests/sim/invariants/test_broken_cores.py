@@ -247,7 +247,7 @@ BROKEN = (
 @pytest.mark.parametrize(
     "text", [FAILING, CROWDED, HANGING, SLOW, LOSING, DAMAGED, CRASHING], ids=lambda text: text.split()[1]
 )
-def test_the_sound_core_violates_nothing(text: str) -> None:
+def test_the_correct_core_violates_nothing(text: str) -> None:
     """Without this, what follows says nothing; and there is something to recover."""
     found = sim.run(scenarios.loads(text), seed=7)
     assert found.violations == ()
@@ -255,7 +255,7 @@ def test_the_sound_core_violates_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize("defect", BROKEN, ids=lambda broken: broken.defect.replace(" ", "-"))
-def test_a_broken_core_is_caught_by_its_checker_first(defect: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_core_is_first_detected_by_its_checker(defect: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first violation of all, in the order of the history, is of the invariant that the defect breaks."""
     defect.patch(monkeypatch)
     found = sim.run(scenarios.loads(defect.scenario), seed=7, core=defect.core, store=defect.store)
@@ -298,12 +298,12 @@ def table() -> str:
     return TOP + "\n".join((*lines, "", "What each promises:", "", *promises)) + "\n"
 
 
-def test_the_page_has_the_broken_cores_and_who_catches_them() -> None:
+def test_the_page_lists_the_broken_cores_and_their_checkers() -> None:
     """It is written by `python -m tests.sim.invariants.test_broken_cores > sim/invariants/README.md`."""
     assert PAGE.read_text(encoding="utf-8") == table()
 
 
-def test_every_checker_has_caught_a_broken_core() -> None:
+def test_every_checker_detects_a_broken_core() -> None:
     """No invariant is left out."""
     assert {broken.invariant for broken in BROKEN} == set(CHECKERS)
 

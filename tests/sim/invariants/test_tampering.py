@@ -243,7 +243,7 @@ TAMPERED: list[tuple[str, str, Callable[[Story], None], int]] = [
 ]
 
 
-def test_the_story_is_sound() -> None:
+def test_the_base_history_is_valid() -> None:
     """Every checker agrees; without this, what follows says nothing."""
     assert check_all(History.of(sound(), META)) == {name: [] for name in CHECKERS}
 
@@ -258,7 +258,7 @@ def test_the_story_is_sound() -> None:
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
 )
-def test_a_recovery_that_is_taken_up_where_it_was_is_sound(tamper: Callable[[Story], None], _when: str) -> None:
+def test_a_resumed_recovery_is_valid(tamper: Callable[[Story], None], _when: str) -> None:
     story = sound()
     tamper(story)
     story.sort(key=lambda row: row["time"])
@@ -268,7 +268,7 @@ def test_a_recovery_that_is_taken_up_where_it_was_is_sound(tamper: Callable[[Sto
 @pytest.mark.parametrize(
     ("invariant", "_what", "tamper", "count"), TAMPERED, ids=[row[1].replace(" ", "-") for row in TAMPERED]
 )
-def test_what_is_tampered_with_is_seen_by_its_checker(
+def test_a_tampered_history_is_detected_by_its_checker(
     invariant: str, _what: str, tamper: Callable[[Story], None], count: int
 ) -> None:
     """The checker of this invariant sees it first; with a count, it sees so much and the others see nothing."""
@@ -289,6 +289,6 @@ def test_what_is_tampered_with_is_seen_by_its_checker(
         assert 0 <= violation.row < len(history)
 
 
-def test_every_checker_has_been_seen_to_fail() -> None:
+def test_every_checker_has_detected_tampering() -> None:
     """The table above leaves none out."""
     assert {invariant for invariant, *_ in TAMPERED} == set(CHECKERS)

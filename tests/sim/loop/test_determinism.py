@@ -77,14 +77,14 @@ def traces(measure):
     return found
 
 
-def test_ten_processes_have_one_trace():
+def test_ten_processes_give_one_trace():
     found = traces("SimLoop")
     assert int(found[0].split()[0]) > 300
     assert found == found[:1] * RUNS
 
 
 @pytest.mark.parametrize("measure", ["tasks hashed by address", "asyncio's own loop"])
-def test_without_the_measure_they_have_several(measure):
+def test_without_a_determinism_measure_traces_differ(measure):
     assert len(set(traces(measure))) > 1
 
 
@@ -94,7 +94,7 @@ async def names():
     return [task.get_name() for task in tasks]
 
 
-def test_a_second_run_in_a_process_has_the_names_of_the_first():
+def test_a_second_run_in_a_process_repeats_the_names():
     assert [run(names()), run(names())] == [["Task-2", "Task-3", "Task-4"]] * 2
     assert asyncio.run(names()) != asyncio.run(names())
 

@@ -9,7 +9,7 @@ from sim.loop import Deadlock, SimLoop, VirtualEnvironment, run
 
 
 class TestEnvironments:
-    def test_one_that_has_run_already(self):
+    def test_an_environment_that_has_already_run(self):
         env = simpy.Environment(100)
         loop = SimLoop(env)
         assert (loop.time(), type(loop.time())) == (100.0, float)
@@ -17,7 +17,7 @@ class TestEnvironments:
         assert env.now == 105.0
         loop.close()
 
-    def test_stepping_by_hand_steps_over_one_timer_at_a_time(self):
+    def test_env_step_processes_one_timer(self):
         for env in (simpy.Environment(), VirtualEnvironment()):
             loop = SimLoop(env)
             log = []
@@ -28,7 +28,7 @@ class TestEnvironments:
             assert (log, env.now) == ([1, 2], 2)
             loop.close()
 
-    def test_one_that_watches_its_steps_sees_every_timer(self):
+    def test_an_environment_with_a_custom_step_sees_every_timer(self):
         class Watched(simpy.Environment):
             def step(self):
                 seen.append(self.peek())
@@ -43,7 +43,7 @@ class TestEnvironments:
         run(asyncio.sleep(5), env)
         assert 5.0 in patched
 
-    def test_on_a_plain_one_a_cancelled_timer_drags_the_clock_only_after_an_event_of_the_world(self):
+    def test_a_cancelled_timer_advances_a_plain_environment_only_after_events(self):
         def world(env):
             yield env.timeout(3)
 
@@ -64,7 +64,7 @@ class TestEnvironments:
         loop.close()
 
     @pytest.mark.parametrize("plain", [False, True])
-    def test_deadlocks_are_seen_in_any(self, plain):
+    def test_deadlocks_are_detected_in_every_environment(self, plain):
         env = simpy.Environment() if plain else None
 
         async def main():
@@ -74,7 +74,7 @@ class TestEnvironments:
         with pytest.raises(Deadlock, match="at 0 s"):
             run(main(), env)
 
-    def test_the_log_is_the_same_under_any_runner(self):
+    def test_the_log_does_not_depend_on_the_runner(self):
         def log_of(env, runs):
             loop, log = SimLoop(env), []
 

@@ -15,7 +15,7 @@ def now():
 
 
 class TestErrors:
-    def test_an_error_that_nobody_awaits_reaches_the_exception_handler(self, loop):
+    def test_an_unawaited_error_reaches_the_exception_handler(self, loop):
         told = []
         loop.set_exception_handler(lambda _, context: told.append((context["message"], repr(context["exception"]))))
 
@@ -31,7 +31,7 @@ class TestErrors:
         assert task == ("Task exception was never retrieved", "ZeroDivisionError('at all')")
         assert callbacks == ("Exception in callback list.pop()", "IndexError('pop from empty list')")
 
-    def test_an_exit_ends_the_run_and_loses_nothing(self, loop):
+    def test_system_exit_ends_the_run_and_loses_nothing(self, loop):
         log = []
 
         def leaves():
@@ -45,7 +45,7 @@ class TestErrors:
         loop.env.run()
         assert log == ["next"]
 
-    def test_debug_mode_checks_callbacks_and_tells_where_they_come_from(self, loop, caplog):
+    def test_debug_mode_checks_callbacks_and_shows_their_origin(self, loop, caplog):
         loop.set_debug(True)
         with pytest.raises(TypeError, match="coroutines cannot be used"):
             loop.call_soon(sleeper)
@@ -62,7 +62,7 @@ class TestErrors:
             loop.env.run()
         assert "test_errors.py" in caplog.text
 
-    def test_a_closed_loop_refuses(self):
+    def test_a_closed_loop_raises(self):
         loop = SimLoop()
         loop.close()
         loop.close()
@@ -78,7 +78,7 @@ async def sleeper():
 
 
 class TestDeadlock:
-    def test_names_who_waits_on_what_and_where(self):
+    def test_a_deadlock_names_tasks_and_what_they_await(self):
         async def takes(lock):
             await lock.acquire()
 
@@ -117,7 +117,7 @@ class TestDeadlock:
         }.items():
             assert any(line.strip().startswith(who) and what in line for line in lines), (who, lines)
 
-    def test_gather_and_wait_name_what_they_wait_for(self):
+    def test_gather_and_wait_name_their_awaitables(self):
         async def gathers():
             await asyncio.gather(asyncio.create_task(asyncio.sleep(inf), name="one"), asyncio.sleep(1))
 
@@ -131,7 +131,7 @@ class TestDeadlock:
         assert "gather() of one" in str(deadlock.value)
         assert "wait() for gathering" in str(deadlock.value)
 
-    def test_sleep_forever_is_none_as_long_as_something_can_happen(self):
+    def test_an_endless_sleep_is_no_deadlock_while_events_remain(self):
         async def main():
             forever = asyncio.create_task(asyncio.sleep(inf))
             await asyncio.sleep(5)
@@ -140,7 +140,7 @@ class TestDeadlock:
 
         assert run(main()) == 5.0
 
-    def test_is_seen_behind_a_timeout_that_never_comes(self, loop):
+    def test_a_deadlock_behind_an_infinite_timeout_is_detected(self, loop):
         async def main():
             async with asyncio.timeout(inf):
                 await asyncio.Event().wait()
@@ -148,12 +148,12 @@ class TestDeadlock:
         with pytest.raises(Deadlock):
             loop.run_until_complete(main())
 
-    def test_until_an_event_that_cannot_come(self, loop):
+    def test_waiting_for_an_impossible_event_is_a_deadlock(self, loop):
         task = loop.create_task(asyncio.Event().wait(), name="waiter")
         with pytest.raises(Deadlock, match=r"(?s)waiter.*env.run\(\) waits for <Event"):
             loop.env.run(until=loop.process(task))
 
-    def test_an_error_of_the_world_is_no_deadlock(self, loop):
+    def test_a_simulation_error_is_not_a_deadlock(self, loop):
         def breaks():
             yield loop.env.timeout(1)
             raise RuntimeError("the world's own")
@@ -163,13 +163,13 @@ class TestDeadlock:
             loop.env.run(until=loop.env.event())
         assert not isinstance(error.value, Deadlock)
 
-    def test_running_forever_with_nothing_to_do(self, loop):
+    def test_run_forever_with_nothing_to_do_is_a_deadlock(self, loop):
         with pytest.raises(Deadlock, match="no task waits"):
             loop.run_forever()
 
 
 class TestLivelock:
-    def test_names_who_spins_and_loses_nothing(self, loop):
+    def test_a_livelock_names_the_task_and_loses_nothing(self, loop):
         loop.max_callbacks = 1000
         turns = []
 
@@ -185,7 +185,7 @@ class TestLivelock:
         assert len(turns) == 1500
 
     @pytest.mark.parametrize("kind", ["timer", "event"])
-    def test_is_seen_across_events_of_one_instant(self, loop, kind):
+    def test_a_livelock_across_events_of_one_instant_is_detected(self, loop, kind):
         loop.max_callbacks = 1000
 
         async def spins():
@@ -200,7 +200,7 @@ class TestLivelock:
         with pytest.raises(Livelock):
             loop.run_until_complete(spins())
 
-    def test_the_bound_is_that_of_one_instant(self, loop):
+    def test_the_livelock_limit_applies_per_instant(self, loop):
         loop.max_callbacks = 1000
 
         async def works():

@@ -17,14 +17,14 @@ def now():
 
 
 class TestTime:
-    def test_starts_at_zero_which_is_a_float(self):
+    def test_time_starts_at_float_zero(self):
         async def main():
             return now()
 
         start = run(main())
         assert (start, type(start)) == (0.0, float)
 
-    def test_passes_only_where_a_program_waits(self):
+    def test_time_advances_only_when_the_program_waits(self):
         log = []
 
         async def fox(name, nap):
@@ -46,7 +46,7 @@ class TestTime:
         loop.env.run()
         assert times == [0.3]  # 0.1 + (0.3 - 0.1) is another number
 
-    def test_what_is_overdue_comes_first_the_longest_overdue_before_all(self, loop):
+    def test_overdue_timers_run_first_in_order_of_their_due_time(self, loop):
         log = []
         loop.env.run(until=10)
         loop.call_later(0, log.append, "due")
@@ -57,11 +57,11 @@ class TestTime:
         assert log == ["ever late", "five seconds late", "a second late", "due"]
 
     @pytest.mark.parametrize("method", ["call_later", "call_at"])
-    def test_no_time_is_not_a_number(self, loop, method):
+    def test_a_nan_delay_is_rejected(self, loop, method):
         with pytest.raises(ValueError, match="cannot be due at nan"):
             getattr(loop, method)(nan, print)
 
-    def test_timers_due_at_one_instant_run_before_the_wake_ups_that_they_cause(self, loop):
+    def test_timers_due_at_one_instant_run_before_wake_ups(self, loop):
         log = []
 
         def first():
@@ -73,7 +73,7 @@ class TestTime:
         loop.env.run()
         assert log == ["first timer", "second timer", "caused by the first"]
 
-    def test_so_do_those_that_are_due_with_a_sleeper_and_after_it(self, loop):
+    def test_timers_due_with_or_after_a_sleeper_run_before_wake_ups(self, loop):
         log = []
 
         async def main():
@@ -86,7 +86,7 @@ class TestTime:
         loop.run_until_complete(asyncio.wait([loop.create_task(main()), loop.create_task(set_a_timer())]))
         assert log == ["timer", "awake"]
 
-    def test_a_timer_that_is_due_now_does_not_wait_for_a_coroutine_that_spins(self):
+    def test_a_due_timer_runs_despite_a_spinning_coroutine(self):
         async def main():
             rung = asyncio.Event()
             asyncio.get_running_loop().call_later(0, rung.set)
@@ -98,7 +98,7 @@ class TestTime:
 
         assert run(main()) <= 2
 
-    def test_timers_of_two_loops_in_one_environment_keep_to_their_loops(self, loop):
+    def test_two_loops_in_one_environment_keep_their_timers_separate(self, loop):
         other = SimLoop(loop.env)
         ran = []
 
@@ -206,7 +206,7 @@ class TestPrograms:
 
         assert run(main()) == [(1.0, "outer cancelled"), (1.0, 1, 1, True), (5.0, "inner done")]
 
-    def test_a_failure_in_a_group_cancels_the_others(self):
+    def test_a_failure_in_a_task_group_cancels_the_others(self):
         async def fails():
             await asyncio.sleep(1)
             raise ZeroDivisionError
@@ -220,7 +220,7 @@ class TestPrograms:
 
         assert run(main()) == (1.0, True, [ZeroDivisionError])
 
-    def test_context_variables_even_an_empty_context(self, loop):
+    def test_context_variables_and_an_empty_context(self, loop):
         name = contextvars.ContextVar("name", default="nobody")
         seen = []
         name.set("caller")
@@ -265,7 +265,7 @@ class TestPrograms:
         with asyncio.Runner(loop_factory=SimLoop, debug=True) as runner:
             assert [runner.run(main()) for _ in range(2)] == [HOUR, 2 * HOUR]
 
-    def test_stop_lets_what_is_ready_run_and_no_more(self, loop):
+    def test_stop_runs_only_the_callbacks_that_are_ready(self, loop):
         log = []
         loop.call_soon(loop.stop)
         loop.call_soon(lambda: (log.append("ready"), loop.call_soon(log.append, "later")))
@@ -283,7 +283,7 @@ class TestPrograms:
         loop.env.run()
         assert loop.time() == 10.0
 
-    def test_a_loop_of_the_wall_clock_may_run_around_it(self):
+    def test_it_can_run_inside_a_wall_clock_loop(self):
         async def cell():  # as in a notebook
             outer = asyncio.get_running_loop()
             loop = SimLoop()
@@ -296,7 +296,7 @@ class TestPrograms:
 
         assert asyncio.run(cell()) == "slept"
 
-    def test_another_virtual_loop_may_not(self):
+    def test_it_cannot_run_inside_another_virtual_loop(self):
         async def main():
             waiting = asyncio.sleep(1)
             other = SimLoop()
@@ -309,7 +309,7 @@ class TestPrograms:
         with pytest.raises(RuntimeError, match="while another loop is running"):
             run(main())
 
-    def test_the_environment_cannot_be_run_from_within(self, loop):
+    def test_the_environment_cannot_be_run_from_a_callback(self, loop):
         async def main():
             loop.env.run(until=10)
 
@@ -326,7 +326,7 @@ class TestPrograms:
 
         assert [run(main()), run(main())] == [[("Task-2", 2), ("Task-3", 3)]] * 2
 
-    def test_a_task_factory_of_ones_own(self, loop):
+    def test_a_custom_task_factory_is_used(self, loop):
         class Named(asyncio.Task):
             pass
 

@@ -29,7 +29,7 @@ class TestThreads:
 
         assert run(main()) == ([True, True], 0.0)
 
-    def test_others_go_on_while_one_polls_inline(self):
+    def test_other_tasks_continue_during_inline_polling(self):
         async def main():
             polls, ready = 0, []
             asyncio.get_running_loop().call_soon(ready.append, True)
@@ -39,7 +39,7 @@ class TestThreads:
 
         assert run(main()) <= 2
 
-    def test_inline_it_is_as_in_a_thread_of_its_own(self):
+    def test_an_inline_function_behaves_as_in_its_own_thread(self):
         name = contextvars.ContextVar("name")
 
         async def main():
@@ -59,7 +59,7 @@ class TestThreads:
 
         assert run(main()) == "caller"
 
-    def test_inline_nothing_can_wait_for_the_loop_itself(self, loop):
+    def test_an_inline_function_cannot_wait_for_the_loop(self, loop):
         work = asyncio.sleep(1)
 
         async def main():
@@ -69,7 +69,7 @@ class TestThreads:
             loop.run_until_complete(main())
         work.close()
 
-    def test_another_thread_is_refused(self, loop):
+    def test_another_thread_is_rejected(self, loop):
         told = []
 
         def foreign():
@@ -87,7 +87,7 @@ class TestThreads:
         loop.env.run()
         assert told == []
 
-    def test_a_loop_may_be_made_in_one_thread_and_run_in_another(self, loop):
+    def test_a_loop_can_be_created_in_one_thread_and_run_in_another(self, loop):
         told = []
 
         def elsewhere():
@@ -118,14 +118,14 @@ class TestInputAndOutput:
             lambda loop: loop.sock_recv(None, 1),
         ],
     )
-    def test_is_refused_with_advice(self, loop, ask):
+    def test_input_and_output_are_rejected_with_advice(self, loop, ask):
         async def main():
             await ask(loop)
 
         with pytest.raises(NoInputOutput, match=r"no input or output.*await loop\.wait\(event\)"):
             loop.run_until_complete(main())
 
-    def test_signals_and_readers_are_refused(self, loop):
+    def test_signals_and_readers_are_rejected(self, loop):
         with socket.socket() as sock:
             for refused in (
                 lambda: loop.add_signal_handler(signal.SIGTERM, print),
@@ -135,7 +135,7 @@ class TestInputAndOutput:
                 with pytest.raises(NotImplementedError, match="SimLoop"):
                     refused()
 
-    def test_every_method_that_asyncio_has_for_it_is_refused(self):
+    def test_every_io_method_of_asyncio_is_rejected(self):
         words = ("sock", "connection", "server", "pipe", "subprocess", "signal", "reader", "writer", "tls", "sendfile")
         words += ("addrinfo", "nameinfo", "datagram")
         asked = [name for name in dir(asyncio.AbstractEventLoop) if any(word in name for word in words)]

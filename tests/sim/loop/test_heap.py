@@ -16,7 +16,7 @@ def now():
 
 
 class TestHeap:
-    def test_one_timer_is_one_event_and_what_is_ready_is_none(self, loop):
+    def test_one_timer_is_one_event_and_ready_callbacks_are_none(self, loop):
         async def main():
             sizes = [len(loop.env._queue)]
             timer = loop.call_later(1, print)
@@ -33,7 +33,7 @@ class TestHeap:
         assert [size - sizes[0] for size in sizes] == [0, 1, 1]
         assert events <= 2  # the timer, and perhaps the wake-up that started it all
 
-    def test_cancelled_timers_do_not_pile_up(self, loop):
+    def test_cancelled_timers_do_not_accumulate(self, loop):
         async def main():
             most = 0
             for _ in range(20_000):
@@ -44,12 +44,12 @@ class TestHeap:
 
         assert loop.run_until_complete(main()) <= 1001
 
-    def test_nor_do_those_that_were_overdue(self, loop):
+    def test_cancelled_overdue_timers_do_not_accumulate(self, loop):
         for _ in range(5_000):
             loop.call_later(-1, print).cancel()
         assert len(loop.env._queue) <= 1001
 
-    def test_those_that_live_survive_the_sweeps(self, loop):
+    def test_live_timers_survive_a_cleanup(self, loop):
         async def main():
             naps = [asyncio.create_task(asyncio.sleep(10 + n, n)) for n in range(1500)]
             most = 0
@@ -63,7 +63,7 @@ class TestHeap:
         assert most <= 2 * 1501 + 1
         assert (slept, end) == (list(range(1500)), 1509.0)
 
-    def test_a_cancelled_timer_does_not_drag_the_clock(self, loop):
+    def test_a_cancelled_timer_does_not_advance_the_clock(self, loop):
         def world():
             yield loop.env.timeout(3)
 
@@ -72,7 +72,7 @@ class TestHeap:
         loop.env.run()
         assert loop.time() == 3.0
 
-    def test_a_cancelled_timer_lets_go_of_what_it_held(self, loop):
+    def test_a_cancelled_timer_releases_its_references(self, loop):
         class Held:
             pass
 
@@ -84,7 +84,7 @@ class TestHeap:
 
 
 class TestAbandon:
-    def test_a_power_cut_is_silent_and_final(self, recwarn, capfd):
+    def test_an_abandoned_loop_is_silent_and_final(self, recwarn, capfd):
         loop = SimLoop()
         log = []
 
@@ -130,7 +130,7 @@ class TestAbandon:
         assert [str(warning.message) for warning in recwarn] == []
         assert capfd.readouterr() == ("", "")
 
-    def test_without_it_python_complains(self, caplog):
+    def test_without_abandon_python_warns(self, caplog):
         loop = SimLoop()
         loop.create_task(asyncio.sleep(9))
         loop.env.run(until=1)
@@ -140,7 +140,7 @@ class TestAbandon:
             gc.collect()
         assert "Task was destroyed but it is pending" in caplog.text
 
-    def test_the_world_goes_on_without_the_loop(self, loop):
+    def test_the_environment_continues_without_the_loop(self, loop):
         log = []
 
         def world():
@@ -169,7 +169,7 @@ class TestAbandon:
         with pytest.raises(RuntimeError, match="running"):
             loop.run_until_complete(main())
 
-    def test_a_horizon_leaves_what_is_due_at_it(self, loop):
+    def test_a_run_until_a_time_excludes_events_at_that_time(self, loop):
         log = []
         loop.call_at(9, log.append, "before")
         loop.call_at(10, log.append, "at")

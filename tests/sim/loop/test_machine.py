@@ -41,11 +41,11 @@ async def _cheat(said: list[str]) -> None:
         said.append("cleaned up")
 
 
-def test_neither_except_nor_finally_runs_on_a_machine_without_power(loop: SimLoop) -> None:
+def test_a_power_cut_runs_no_except_or_finally_block(loop: SimLoop) -> None:
     assert _story(loop, _cheat) == ["began"]
 
 
-def test_the_same_work_cheats_when_it_is_cancelled_instead(loop: SimLoop) -> None:
+def test_a_cancellation_runs_except_and_finally_blocks(loop: SimLoop) -> None:
     said: list[str] = []
     task = loop.create_task(_cheat(said))
     loop.call_later(2, task.cancel)
@@ -53,11 +53,11 @@ def test_the_same_work_cheats_when_it_is_cancelled_instead(loop: SimLoop) -> Non
     assert said == ["began", "caught", "cleaned up"]
 
 
-def test_a_machine_that_keeps_its_power_does_its_work(loop: SimLoop) -> None:
+def test_a_machine_with_power_completes_its_work(loop: SimLoop) -> None:
     assert _story(loop, _cheat, cut_at=50) == ["began", "slept", "cleaned up"]
 
 
-def test_tasks_that_a_task_has_started_end_with_it(loop: SimLoop) -> None:
+def test_child_tasks_end_with_the_machine(loop: SimLoop) -> None:
     async def work(said: list[str]) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(3):
@@ -67,7 +67,7 @@ def test_tasks_that_a_task_has_started_end_with_it(loop: SimLoop) -> None:
     assert _story(loop, work) == ["began"] * 3
 
 
-def test_timeouts_timers_and_callbacks_end_as_well(loop: SimLoop) -> None:
+def test_timeouts_timers_and_callbacks_end_with_the_machine(loop: SimLoop) -> None:
     async def work(said: list[str]) -> None:
         asyncio.get_running_loop().call_later(4, said.append, "timer")
         asyncio.ensure_future(asyncio.sleep(3)).add_done_callback(lambda _: said.append("callback"))
@@ -81,7 +81,7 @@ def test_timeouts_timers_and_callbacks_end_as_well(loop: SimLoop) -> None:
     assert _story(loop, work) == []
 
 
-def test_what_waits_for_a_simpy_event_is_not_woken_by_it(loop: SimLoop) -> None:
+def test_a_task_waiting_for_a_simpy_event_is_not_woken(loop: SimLoop) -> None:
     event = loop.env.event()
 
     async def work(said: list[str]) -> None:
@@ -93,7 +93,7 @@ def test_what_waits_for_a_simpy_event_is_not_woken_by_it(loop: SimLoop) -> None:
     assert event.processed
 
 
-def test_what_is_about_to_run_at_the_instant_of_the_cut_does_not(loop: SimLoop) -> None:
+def test_callbacks_ready_at_the_instant_of_the_cut_do_not_run(loop: SimLoop) -> None:
     said: list[str] = []
     machine = Machine(loop)
 
@@ -106,7 +106,7 @@ def test_what_is_about_to_run_at_the_instant_of_the_cut_does_not(loop: SimLoop) 
     assert said == []
 
 
-def test_others_on_the_loop_go_on_and_may_have_been_asked_by_the_machine(loop: SimLoop) -> None:
+def test_other_tasks_on_the_loop_continue(loop: SimLoop) -> None:
     said: list[str] = []
     orders: asyncio.Queue[str] = asyncio.Queue()
 
@@ -127,7 +127,7 @@ def test_others_on_the_loop_go_on_and_may_have_been_asked_by_the_machine(loop: S
     assert said == ["order done at 5"]
 
 
-def test_one_that_waits_for_a_machine_waits_on_when_it_has_lost_its_power(loop: SimLoop) -> None:
+def test_a_task_awaiting_a_stopped_machine_keeps_waiting(loop: SimLoop) -> None:
     said: list[str] = []
     machine = Machine(loop)
     asked = machine.run(loop.create_task, _cheat([]))
@@ -144,7 +144,7 @@ def test_one_that_waits_for_a_machine_waits_on_when_it_has_lost_its_power(loop: 
     assert said == ["no answer by 10"]
 
 
-def test_two_machines_have_their_power_each_from_its_own_line(loop: SimLoop) -> None:
+def test_two_machines_are_stopped_independently(loop: SimLoop) -> None:
     said: dict[str, list[str]] = {"one": [], "other": []}
     machines = {name: Machine(loop) for name in said}
     for name, machine in machines.items():
@@ -154,7 +154,7 @@ def test_two_machines_have_their_power_each_from_its_own_line(loop: SimLoop) -> 
     assert said == {"one": ["began"], "other": ["began", "slept", "cleaned up"]}
 
 
-def test_a_machine_without_power_runs_nothing(loop: SimLoop) -> None:
+def test_a_stopped_machine_runs_nothing(loop: SimLoop) -> None:
     machine = Machine(loop)
     machine.cut_power()
     assert not machine.has_power
@@ -169,7 +169,7 @@ def test_a_machine_cannot_cut_its_own_power(loop: SimLoop) -> None:
     assert machine.has_power
 
 
-def test_what_was_stopped_is_let_go_when_the_loop_is_abandoned(caplog: pytest.LogCaptureFixture) -> None:
+def test_stopped_tasks_are_released_when_the_loop_is_abandoned(caplog: pytest.LogCaptureFixture) -> None:
     loop, said = SimLoop(), list[str]()
     machine = Machine(loop)
     machine.run(loop.create_task, _cheat(said))

@@ -46,19 +46,19 @@ def cancel_when_granted(task, gives, granted):
 
 
 class TestCoroutinesWaitForEvents:
-    def test_for_time_and_values(self, loop):
+    def test_wait_returns_at_the_time_of_the_event_with_its_value(self, loop):
         async def main():
             value = await loop.wait(loop.env.timeout(3, "value"))
             return value, loop.time(), loop.env.now
 
         assert loop.run_until_complete(main()) == ("value", 3.0, 3.0)
 
-    def test_for_what_has_happened_already(self, loop):
+    def test_wait_for_a_processed_event_returns_immediately(self, loop):
         event = loop.env.event().succeed("long ago")
         loop.env.run(until=1)
         assert loop.run_until_complete(loop.wait(event)) == "long ago"
 
-    def test_for_conditions_and_processes(self, loop):
+    def test_wait_for_conditions_and_processes(self, loop):
         def works():
             yield loop.env.timeout(2)
             return "done"
@@ -70,7 +70,7 @@ class TestCoroutinesWaitForEvents:
 
         assert loop.run_until_complete(main()) == (1, "done", 2.0)
 
-    def test_with_what_asyncio_has_for_coroutines(self, loop):
+    def test_wait_works_with_gather_and_timeouts(self, loop):
         async def main():
             env = loop.env
             with pytest.raises(TimeoutError):
@@ -81,7 +81,7 @@ class TestCoroutinesWaitForEvents:
 
         assert loop.run_until_complete(main()) == ([3, 2], ["x"], 5.0)
 
-    def test_several_for_one_in_the_order_in_which_they_came(self, loop):
+    def test_several_waiters_wake_in_order(self, loop):
         log = []
 
         async def waits(name, event):
@@ -93,7 +93,7 @@ class TestCoroutinesWaitForEvents:
         assert log == [(name, "now", 4.0) for name in "abc"]
         assert all(task.done() for task in tasks)
 
-    def test_its_failure_is_the_very_error(self, loop):
+    def test_wait_raises_the_original_exception(self, loop):
         error = Refused(code=7)
 
         def fails():
@@ -107,7 +107,7 @@ class TestCoroutinesWaitForEvents:
 
         assert loop.run_until_complete(main()) is error
 
-    def test_only_events_of_its_own_environment(self, loop):
+    def test_wait_rejects_events_of_another_environment(self, loop):
         for other in (simpy.Environment().event(), 3):
             with pytest.raises(ValueError, match="own SimPy environment"):
                 loop.run_until_complete(loop.wait(other))
@@ -122,7 +122,7 @@ class TestCoroutinesWaitForEvents:
         assert task.cancelled()
         assert event.callbacks == []
 
-    def test_it_wakes_within_the_event(self, loop):
+    def test_wait_wakes_within_the_event(self, loop):
         log = []
 
         async def waits():
@@ -139,7 +139,7 @@ class TestCoroutinesWaitForEvents:
         assert log == ["coroutine", "event that came after"]
         assert task.done()
 
-    def test_all_who_wait_for_one_event_wake_up_at_its_instant(self, loop):
+    def test_all_waiters_of_an_event_wake_at_its_time(self, loop):
         """Also when the first of them leaves nothing else to do at that instant, and a timer is due later."""
         env, woke = loop.env, []
         event = env.event()
@@ -163,7 +163,7 @@ class TestCoroutinesWaitForEvents:
 
 
 class TestProcessesWaitForCoroutines:
-    def test_for_the_result(self, loop):
+    def test_process_returns_the_result(self, loop):
         async def works():
             await asyncio.sleep(2)
             return "result"
@@ -174,7 +174,7 @@ class TestProcessesWaitForCoroutines:
 
         assert loop.env.run(until=loop.env.process(waits())) == ("result", 2.0)
 
-    def test_for_tasks_and_futures(self, loop):
+    def test_process_accepts_tasks_and_futures(self, loop):
         def waits():
             first = yield loop.process(task)
             loop.call_later(1, future.set_result, "set")
@@ -185,7 +185,7 @@ class TestProcessesWaitForCoroutines:
         future = loop.create_future()
         assert loop.env.run(until=loop.env.process(waits())) == ("slept", "set")
 
-    def test_the_failure_is_the_very_error_with_its_cause(self, loop):
+    def test_process_raises_the_original_exception_with_its_cause(self, loop):
         cause, error = KeyError("cause"), Refused(code=7)
 
         async def fails():
@@ -203,7 +203,7 @@ class TestProcessesWaitForCoroutines:
         assert told.__cause__.__cause__ is cause
         assert "raised in a coroutine" in str(told.__cause__)
 
-    def test_simpy_itself_would_have_made_another(self):
+    def test_simpy_alone_would_copy_the_exception(self):
         env = simpy.Environment()
 
         def fails():
@@ -216,7 +216,7 @@ class TestProcessesWaitForCoroutines:
         with pytest.raises(TypeError, match="code"):
             env.run(until=env.process(waits()))
 
-    def test_from_coroutine_through_event_to_coroutine(self, loop):
+    def test_results_pass_from_coroutine_through_event_to_coroutine(self, loop):
         async def fails():
             raise Refused(code=7)
 
@@ -227,7 +227,7 @@ class TestProcessesWaitForCoroutines:
 
         assert loop.run_until_complete(main()) == 7
 
-    def test_a_failure_for_which_nobody_waits_ends_the_run(self, loop):
+    def test_an_unobserved_failure_ends_the_run(self, loop):
         async def fails():
             raise Refused(code=7)
 
@@ -236,7 +236,7 @@ class TestProcessesWaitForCoroutines:
             loop.env.run()
         assert told.value.code == 7
 
-    def test_cancelled_is_no_failure_but_who_waits_is_told(self, loop):
+    def test_a_cancellation_is_no_failure_but_reaches_waiters(self, loop):
         def waits():
             try:
                 yield loop.process(task)
@@ -251,7 +251,7 @@ class TestProcessesWaitForCoroutines:
         loop.call_later(1, task.cancel)
         assert loop.env.run(until=process) == "told"
 
-    def test_they_set_what_coroutines_wait_for(self, loop):
+    def test_simpy_processes_set_asyncio_futures(self, loop):
         async def reads():
             return [(await queue.get(), loop.time()) for _ in range(2)]
 
@@ -283,7 +283,7 @@ class TestResources:
         assert resource.count == 0
 
     @pytest.mark.parametrize("with_block", [True, False])
-    def test_a_slot_granted_at_the_instant_of_the_cancel_is_given_back(self, loop, with_block):
+    def test_a_slot_granted_at_the_instant_of_the_cancel_is_returned(self, loop, with_block):
         resource = simpy.Resource(loop.env, 1)
         held = resource.request()
 
@@ -309,7 +309,7 @@ class TestResources:
             (simpy.FilterStore, ["a"], ["a"]),
         ],
     )
-    def test_an_item_taken_at_the_instant_of_the_cancel_is_given_back(self, loop, kind, items, left):
+    def test_an_item_taken_at_the_instant_of_the_cancel_is_returned(self, loop, kind, items, left):
         store = kind(loop.env)
         task = waiting(loop, store.get)
         puts = [store.put(item) for item in items]
@@ -319,7 +319,7 @@ class TestResources:
         assert store.items == left
         assert store.get_queue == []
 
-    def test_an_item_given_back_goes_to_who_waits(self, loop):
+    def test_a_returned_item_goes_to_the_next_waiter(self, loop):
         store = simpy.Store(loop.env)
         first, second = waiting(loop, store.get), waiting(loop, store.get)
         cancel_when_granted(first, store.put("item"), lambda: store.items == [])
@@ -327,7 +327,7 @@ class TestResources:
         assert first.cancelled()
         assert second.result() == "item"
 
-    def test_what_a_container_gave_is_given_back(self, loop):
+    def test_an_amount_taken_from_a_container_is_returned(self, loop):
         tank = simpy.Container(loop.env, 10)
         task = waiting(loop, lambda: tank.get(4))
         cancel_when_granted(task, tank.put(5), lambda: tank.level == 1)
@@ -335,7 +335,7 @@ class TestResources:
         assert task.cancelled()
         assert tank.level == 5
 
-    def test_a_put_that_waits_is_withdrawn_and_one_that_took_place_stays(self, loop):
+    def test_a_waiting_put_is_withdrawn_and_a_completed_put_stays(self, loop):
         store = simpy.Store(loop.env, 1)
         loop.run_until_complete(loop.wait(store.put("first")))
         waiting(loop, lambda: store.put("second")).cancel()

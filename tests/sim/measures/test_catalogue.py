@@ -10,14 +10,14 @@ from sim.invariants import CHECKERS, Violation, check_all
 from sim.measures import measure
 
 
-def test_what_is_measured_is_what_the_catalogue_has() -> None:
+def test_measured_metrics_are_exactly_those_of_the_catalogue() -> None:
     """No metric under another name, none left out, pools included."""
     measured = measure(History.of([], {"resources": {"gpu": 4, "cpu": 2}}))
     assert set(measured) == {metric.name for metric in catalogue(["gpu", "cpu"])}
     assert list(CHECKERS) == list(INVARIANTS)
 
 
-def test_an_empty_history_has_counts_and_nothing_else() -> None:
+def test_an_empty_history_has_only_counts() -> None:
     """Counts are 0, whatever would be an average or a share of nothing is None."""
     measured = measure(History.of([]))
     units = {metric.name: metric.unit for metric in catalogue()}
@@ -26,7 +26,7 @@ def test_an_empty_history_has_counts_and_nothing_else() -> None:
     assert {measured[name] for name in averages if name in measured and name != "run.virtual_seconds"} == {None}
 
 
-def test_metrics_are_plain_numbers() -> None:
+def test_metrics_are_json_numbers() -> None:
     """Floats that JSON can write, and no NaN, from a history that has hardly any values."""
     measured = measure(
         History.of(
@@ -46,7 +46,7 @@ def test_metrics_are_plain_numbers() -> None:
     assert measured["run.virtual_seconds"] == 4.0
 
 
-def test_consistency_counts_the_violations_that_were_found() -> None:
+def test_consistency_counts_the_given_violations() -> None:
     """Those that are handed over; where nobody has looked, nothing was observed."""
     history = History.of([{"time": 0.0, "event": Event.TASK_COMPLETED, "task": 0, "epoch": 1}], {"end": 1.0})
     found = measure(history, check_all(history))
@@ -56,7 +56,7 @@ def test_consistency_counts_the_violations_that_were_found() -> None:
     assert handed_over["consistency.violations"] == handed_over["consistency.fencing"] == 2
 
 
-def test_a_history_that_grows_is_measured_anew() -> None:
+def test_a_longer_history_is_measured_again() -> None:
     """What was computed for a shorter history is not taken for the longer one."""
     history = History.of([{"time": 0.0, "event": Event.TASK_SUBMITTED, "task": 0}], {"end": 1.0})
     assert measure(history)["tasks.submitted"] == 1

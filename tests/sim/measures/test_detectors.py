@@ -8,7 +8,7 @@ from tests.sim.measures.test_recovery import at, recovery, story
 PROBED = {"agents": 4, "end": 100.0, "stalled_after": 20.0, "resource_probe": 5.0}
 
 
-def test_silence_is_about_a_crash_a_hang_or_a_cut_and_else_about_nothing() -> None:
+def test_a_silence_is_attributed_to_a_crash_hang_partition_or_nothing() -> None:
     metrics = story(
         at(1.0, Event.AGENT_CRASHED, agent=0),
         at(4.0, Event.AGENT_SUSPECTED, agent=0),
@@ -37,7 +37,7 @@ def test_only_the_first_alarm_after_an_onset_has_a_latency() -> None:
     assert metrics["detection.progress.false_positives"] == 1
 
 
-def test_a_hang_that_is_over_is_no_excuse() -> None:
+def test_an_alarm_after_a_hang_has_ended_is_false() -> None:
     metrics = story(
         at(10.0, Event.AGENT_HUNG, agent=0),
         at(20.0, Event.AGENT_WOKE, agent=0),
@@ -49,7 +49,7 @@ def test_a_hang_that_is_over_is_no_excuse() -> None:
     assert metrics["detection.false_positives"] == 1
 
 
-def test_an_unhealthy_pool_is_about_the_first_unit_that_went() -> None:
+def test_an_unhealthy_pool_is_attributed_to_its_first_failed_unit() -> None:
     """One unit at 3, another at 8: found at 10; whole at 20, another at 31, found at 35; and once when all was well."""
     metrics = story(
         at(3.0, Event.RESOURCE_UNAVAILABLE, about="gpu", value=1.0),
@@ -69,7 +69,7 @@ def test_an_unhealthy_pool_is_about_the_first_unit_that_went() -> None:
     assert metrics["detection.false_positives"] == 2
 
 
-def test_a_recovery_of_a_connection_is_about_its_cut() -> None:
+def test_a_connection_recovery_is_attributed_to_its_partition() -> None:
     link = "system_failures.communication_failure"
     metrics = story(
         at(10.0, Event.LINK_CUT, about="agents|queue"),
@@ -81,7 +81,7 @@ def test_a_recovery_of_a_connection_is_about_its_cut() -> None:
     assert metrics["detection.delivery.false_positives"] == 1
 
 
-def test_what_is_not_in_use_is_not_measured_and_nothing_before_the_warm_up() -> None:
+def test_unused_detectors_and_the_warm_up_are_not_measured() -> None:
     metrics = story(
         at(1.0, Event.AGENT_SUSPECTED, agent=0),
         at(50.0, Event.AGENT_SUSPECTED, agent=1),

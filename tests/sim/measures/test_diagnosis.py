@@ -33,24 +33,24 @@ def crash(agent: int, diagnosis: str, incident: int = 0, at_second: float = 10.0
     ]
 
 
-def test_the_matrix_has_the_documented_failures_whatever_happened() -> None:
+def test_the_matrix_always_has_the_documented_failures() -> None:
     matrix = confusion(history())
     assert (list(matrix.index), list(matrix.columns)) == (ENTRIES, ENTRIES)
     assert (matrix.index.name, matrix.columns.name) == ("injected", "diagnosed")
     assert matrix.to_numpy().sum() == 0
 
 
-def test_each_recovery_counts_where_its_fault_and_its_diagnosis_meet() -> None:
+def test_each_recovery_counts_in_the_cell_of_fault_and_diagnosis() -> None:
     matrix = confusion(history(crash(0, AGENT), crash(1, LINK, 1), crash(2, AGENT, 2), crash(3, AMBIGUOUS, 3)))
     assert matrix.loc[AGENT].to_dict() == {TASK: 0, RESOURCE: 0, AGENT: 2, LINK: 1, AMBIGUOUS: 1}
 
 
-def test_accuracy_is_the_share_of_the_diagonal() -> None:
+def test_accuracy_is_the_fraction_on_the_diagonal() -> None:
     story = history(crash(0, AGENT), crash(1, LINK, 1), crash(2, AGENT, 2), crash(3, AMBIGUOUS, 3))
     assert measure(story)["diagnosis.accuracy"] == 0.5
 
 
-def test_a_false_alarm_has_a_row_of_its_own_and_leaves_accuracy_alone() -> None:
+def test_a_false_alarm_has_its_own_row_and_does_not_affect_accuracy() -> None:
     story = history(recovery(0, "agent_failure", AGENT, [5.0, 5.0, 6.0], agent=1), crash(0, AGENT, 1))
     assert diagnoses(story) == {"nothing": {AGENT: 1}, AGENT: {AGENT: 1}}
     assert list(confusion(story).index) == [*ENTRIES, "nothing"]
@@ -62,11 +62,11 @@ def test_the_last_diagnosis_of_a_recovery_counts() -> None:
     assert diagnoses(history(crash(0, LINK), again)) == {AGENT: {AGENT: 1}}
 
 
-def test_what_was_never_analyzed_does_not_count() -> None:
+def test_a_recovery_without_analysis_is_not_counted() -> None:
     assert diagnoses(history(recovery(0, "agent_failure", AGENT, [5.0, 5.0], agent=0))) == {}
 
 
-def test_what_was_opened_in_the_warm_up_does_not_count() -> None:
+def test_a_recovery_opened_in_the_warm_up_is_not_counted() -> None:
     story = (crash(0, AGENT), crash(1, LINK, 1, at_second=50.0))
     assert diagnoses(history(*story, warmup=40.0)) == {AGENT: {LINK: 1}}
 
@@ -78,17 +78,17 @@ HEALED = at(14.0, Event.LINK_HEALED, about="agents|core")
 @pytest.mark.parametrize(
     ("diagnosis", "found"), [(AGENT, {AGENT: {AGENT: 1}}), (LINK, {LINK: {LINK: 1}}), (TASK, {AGENT: {TASK: 1}})]
 )
-def test_of_an_agent_that_is_down_and_cut_off_either_is_right(
+def test_either_diagnosis_of_a_crashed_and_disconnected_agent_is_correct(
     diagnosis: str, found: Mapping[str, Mapping[str, int]]
 ) -> None:
     assert diagnoses(history(CUT, crash(0, diagnosis))) == found
 
 
-def test_a_cut_that_has_healed_before_the_diagnosis_is_none_of_its_faults() -> None:
+def test_a_partition_healed_before_the_diagnosis_is_not_its_fault() -> None:
     assert diagnoses(history(CUT, HEALED, crash(0, LINK))) == {AGENT: {LINK: 1}}
 
 
-def test_an_agent_that_dies_while_it_is_cut_off_is_down_by_the_second_diagnosis() -> None:
+def test_an_agent_that_crashes_while_disconnected_is_crashed_at_the_second_diagnosis() -> None:
     """Opened for the cut; the agent dies at 12, the link heals at 14, and the second try says so."""
     story = history(
         CUT,
@@ -127,20 +127,18 @@ FENCED = at(5.0, Event.TASK_FENCED, task=7, value=1.0, incident=0)
         ([at(3.0, Event.LINK_CUT, about="agents|queue")], 1),
     ],
 )
-def test_a_task_that_is_fenced_while_it_runs_on_an_agent_that_is_well(
-    between: list[dict[str, Any]], found: int
-) -> None:
+def test_a_task_fenced_while_running_on_a_healthy_agent_counts(between: list[dict[str, Any]], found: int) -> None:
     assert needless_recoveries(history(STARTED, *between, FENCED)) == found
 
 
-def test_an_attempt_that_is_void_is_not_well() -> None:
+def test_a_fenced_attempt_is_not_healthy() -> None:
     """It was fenced once, while its agent hung; it woke up, and its task was fenced again."""
     hung, woke = at(3.0, Event.AGENT_HUNG, agent=0), at(6.0, Event.AGENT_WOKE, agent=0)
     again = at(7.0, Event.TASK_FENCED, task=7, value=1.0, incident=1)
     assert needless_recoveries(history(STARTED, hung, FENCED, woke, again)) == 0
 
 
-def test_an_agent_that_is_stopped_for_a_restart_though_it_is_well() -> None:
+def test_a_healthy_agent_stopped_for_a_restart_counts() -> None:
     stopped = at(5.0, Event.AGENT_STOPPED, agent=0)
     assert needless_recoveries(history(stopped)) == 1
     assert needless_recoveries(history(at(3.0, Event.AGENT_HUNG, agent=0), stopped)) == 0

@@ -12,7 +12,7 @@ from sim.measures.tables.distribution import describe, describe_censored
 STATISTICS = ("mean", "sd", "p50", "p95", "p99", "max")
 
 
-def test_a_sample_by_hand() -> None:
+def test_a_sample_computed_by_hand() -> None:
     """1, 2, 3, 10: mean 4, sd √(50/3), and linear interpolation between the order statistics."""
     assert describe("x", np.array([10.0, 1.0, 3.0, 2.0])) == pytest.approx(
         {
@@ -26,14 +26,14 @@ def test_a_sample_by_hand() -> None:
     )
 
 
-def test_nothing_observed_is_none_and_one_observation_has_no_spread() -> None:
+def test_without_observations_the_mean_is_none_and_one_has_no_deviation() -> None:
     """Never 0 for what was not seen; NaN stands for that, too."""
     assert describe("x", np.array([])) == {f"x.{statistic}": None for statistic in STATISTICS}
     assert describe("x", np.array([np.nan, 2.0]))["x.mean"] == 2.0
     assert describe("x", np.array([2.0]))["x.sd"] is None
 
 
-def test_kaplan_meier_by_hand() -> None:
+def test_kaplan_meier_computed_by_hand() -> None:
     """1, 2+, 3, 4+ (+: censored): S = 3/4 from 1 on, 3/8 from 3 on; the mean up to 4 is 1/4·1 + 3/8·3 + 3/8·4."""
     found = describe_censored("x", np.array([1.0, 3.0]), np.array([2.0, 4.0]))
     mean = 1 / 4 + 9 / 8 + 12 / 8
@@ -45,14 +45,14 @@ def test_kaplan_meier_by_hand() -> None:
     assert found["x.sd"] == pytest.approx(((second - mean**2) * 4 / 3) ** 0.5)
 
 
-def test_what_is_censored_early_says_little_and_what_is_censored_late_says_much() -> None:
+def test_early_censoring_matters_little_and_late_censoring_much() -> None:
     """One that was only seen for an instant changes nothing; one that lasted beyond all others moves the mean up."""
     observed = np.array([10.0, 20.0])
     assert describe_censored("x", observed, np.array([0.0]))["x.mean"] == 15.0
     assert describe_censored("x", observed, np.array([40.0]))["x.mean"] == pytest.approx((10 + 20 + 40) / 3)
 
 
-def test_only_censored_observations_say_nothing() -> None:
+def test_only_censored_observations_give_none() -> None:
     """How long it takes was never seen."""
     assert set(describe_censored("x", np.array([]), np.array([5.0])).values()) == {None}
 
@@ -61,7 +61,7 @@ times = st.lists(st.floats(0.1, 1e3), min_size=1, max_size=20)
 
 
 @given(times)
-def test_without_censoring_both_agree(observed: list[float]) -> None:
+def test_without_censoring_the_estimators_agree(observed: list[float]) -> None:
     """An observation that is censored at once carries no information: mean, sd's order and maximum are the sample's."""
     sample = np.array(observed)
     assert describe_censored("x", sample, np.array([])) == describe("x", sample)
@@ -71,9 +71,7 @@ def test_without_censoring_both_agree(observed: list[float]) -> None:
 
 
 @given(times, times)
-def test_censored_observations_never_shorten_the_mean_of_what_they_may_be(
-    observed: list[float], censored: list[float]
-) -> None:
+def test_censored_observations_never_lower_the_mean(observed: list[float], censored: list[float]) -> None:
     """The mean lies between that of all numbers taken as complete and the longest of them."""
     mean = describe_censored("x", np.array(observed), np.array(censored))["x.mean"]
     assert mean is not None

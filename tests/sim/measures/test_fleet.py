@@ -37,7 +37,7 @@ def test_an_agent_is_down_from_its_crash_until_its_restart() -> None:
     assert metrics["agents.restarts"] == 1
 
 
-def test_who_is_down_twice_over_is_down_once() -> None:
+def test_overlapping_downtimes_count_once() -> None:
     """Hung at 1, stopped at 3, up again at 5; another one hangs from 4 to 6 and wakes: 4 + 2 agent-seconds down."""
     metrics = story(
         at(1.0, Event.AGENT_HUNG, agent=0),
@@ -52,7 +52,7 @@ def test_who_is_down_twice_over_is_down_once() -> None:
     assert metrics["agents.all_up"] == pytest.approx(0.5)
 
 
-def test_what_began_in_the_warm_up_lasts_into_the_window() -> None:
+def test_downtime_from_the_warm_up_continues_into_the_window() -> None:
     """Down from 1 to 5: three of the eight seconds from 2 to 10."""
     metrics = story(
         at(1.0, Event.AGENT_CRASHED, agent=0),
@@ -65,7 +65,7 @@ def test_what_began_in_the_warm_up_lasts_into_the_window() -> None:
     assert metrics["agents.restarts"] == 1
 
 
-def test_slots_are_busy_from_an_attempts_start_to_its_end() -> None:
+def test_slots_are_busy_while_attempts_run() -> None:
     """2 to 5 and 4 to the end: 3 + 6 of 4 slots × 10 s."""
     metrics = story(
         at(2.0, Event.ATTEMPT_STARTED, task=0, agent=0, epoch=1, value=0.0),
@@ -78,13 +78,13 @@ def test_slots_are_busy_from_an_attempts_start_to_its_end() -> None:
     assert metrics["agents.utilization"] == pytest.approx(9 / 40)
 
 
-def test_without_agents_there_is_nothing_to_say_of_them() -> None:
+def test_without_agents_fleet_metrics_are_none() -> None:
     """None, not 0."""
     metrics = story(end=10.0)
     assert {metrics[f"agents.{name}"] for name in ("availability", "up.mean", "all_up", "utilization")} == {None}
 
 
-def test_a_pool_is_used_by_what_is_held_and_in_service_but_for_what_is_not() -> None:
+def test_pool_utilization_and_unavailability_by_hand() -> None:
     """3 units for 4 s and 1 for 6 s, of 4 × 10; 2 out of service for 5 s, one of them taken from its holder."""
     metrics = story(
         at(0.0, Event.RESOURCE_ALLOCATED, task=0, epoch=1, value=3.0, about="gpu"),
@@ -101,7 +101,7 @@ def test_a_pool_is_used_by_what_is_held_and_in_service_but_for_what_is_not() -> 
     assert metrics["resources.cpu.available"] == 1.0
 
 
-def test_depth_counts_who_stands_in_line_for_a_while() -> None:
+def test_queue_depth_is_the_time_average_of_queued_tasks() -> None:
     """One from 0 to 4, another from 1 to 3; a third passes through at one instant."""
     metrics = story(
         at(0.0, Event.QUEUE_ENTERED, task=0),
@@ -119,7 +119,7 @@ def test_depth_counts_who_stands_in_line_for_a_while() -> None:
 
 
 @pytest.mark.parametrize(("stands_in_line", "seconds"), [(True, 5.0), (False, 1.0)])
-def test_a_dead_letter_leaves_the_line_only_if_it_stands_there(stands_in_line: bool, seconds: float) -> None:
+def test_a_dead_letter_reduces_the_depth_only_if_it_was_queued(stands_in_line: bool, seconds: float) -> None:
     """Dead-lettered at 5, out of the line; or out of an agent's hands, and another task's place in line is its own."""
     delivered = [] if stands_in_line else [at(1.0, Event.QUEUE_DELIVERED, task=0, agent=0, value=1.0)]
     metrics = story(
@@ -133,7 +133,7 @@ def test_a_dead_letter_leaves_the_line_only_if_it_stands_there(stands_in_line: b
     assert metrics["queue.dead_lettered"] == 1
 
 
-def test_the_queue_counts_from_the_warm_up_on() -> None:
+def test_queue_counts_exclude_the_warm_up() -> None:
     """What was delivered before does not count, who stands in line since before does."""
     metrics = story(
         at(0.0, Event.QUEUE_ENTERED, task=0),
@@ -148,7 +148,7 @@ def test_the_queue_counts_from_the_warm_up_on() -> None:
     assert metrics["queue.duplicates"] == 1
 
 
-def test_each_agent_has_a_state_of_its_own() -> None:
+def test_each_agent_has_its_own_state() -> None:
     """Two crash, at 2 and at 6, and stay down: 2 up, then 1, then none."""
     metrics = story(at(2.0, Event.AGENT_CRASHED, agent=0), at(6.0, Event.AGENT_CRASHED, agent=1), agents=2, end=10.0)
     assert metrics["agents.up.mean"] == pytest.approx((2 * 2 + 1 * 4) / 10)

@@ -85,7 +85,7 @@ def by_task(history: History) -> Iterable[list[tuple[float, int]]]:
 
 
 @given(histories())
-def test_flow_balance(history: History) -> None:
+def test_submitted_tasks_equal_completed_failed_rejected_and_unfinished(history: History) -> None:
     """submitted = completed + failed + rejected + unfinished, exactly."""
     found = measure(history)
     accounts = [found[f"tasks.{name}"] for name in ("completed", "failed", "rejected", "unfinished")]
@@ -93,7 +93,7 @@ def test_flow_balance(history: History) -> None:
 
 
 @given(histories())
-def test_the_area_under_the_number_in_system_is_the_sum_of_the_times_in_it(history: History) -> None:
+def test_littles_law_holds_for_the_number_in_system(history: History) -> None:
     """L · window = Σ W, every stay clipped to the window (Little 1961, sample path form)."""
     start, area = history.meta["warmup"], 0.0
     for rows in by_task(history):
@@ -105,7 +105,7 @@ def test_the_area_under_the_number_in_system_is_the_sum_of_the_times_in_it(histo
 
 
 @given(histories())
-def test_the_numbers_in_line_are_the_sums_of_the_times_in_it(history: History) -> None:
+def test_littles_law_holds_for_queued_and_waiting_tasks(history: History) -> None:
     """In the queue's depth until the delivery; waiting until the start; both by a plain loop."""
     start, depth, waiting = history.meta["warmup"], 0.0, 0.0
     for rows in by_task(history):
@@ -165,7 +165,7 @@ def recoveries(draw: st.DrawFn) -> History:
 
 
 @given(recoveries())
-def test_the_phases_of_every_verified_recovery_sum_up_to_its_time(history: History) -> None:
+def test_the_phases_of_a_verified_recovery_sum_to_its_time(history: History) -> None:
     """detect + wait + analyze + execute + verify = verified − fault, whatever failed on the way."""
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
@@ -182,7 +182,7 @@ def test_the_phases_of_every_verified_recovery_sum_up_to_its_time(history: Histo
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-2, 2)), max_size=30))
-def test_running_totals_begin_anew_with_each_group(entries: list[tuple[int, int]]) -> None:
+def test_running_totals_restart_with_each_group(entries: list[tuple[int, int]]) -> None:
     """Against a plain loop."""
     entries = sorted(entries, key=lambda entry: entry[0])
     totals: dict[int, int] = {}

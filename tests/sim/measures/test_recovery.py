@@ -47,7 +47,7 @@ def phases(metrics: dict[str, float | None]) -> dict[str, float | None]:
     return {phase: metrics[f"recovery.{phase}.mean"] for phase in PHASES}
 
 
-def test_a_crash_is_recovered_in_five_phases() -> None:
+def test_the_recovery_of_a_crash_has_five_phases() -> None:
     """Crashed at 10; noticed at 22, started at 25, analyzed at 26, restarted at 46, verified at 47."""
     metrics = story(
         at(10.0, Event.AGENT_CRASHED, agent=3),
@@ -67,7 +67,7 @@ def test_a_crash_is_recovered_in_five_phases() -> None:
     assert metrics["diagnosis.accuracy"] == 1.0
 
 
-def test_a_try_that_fails_counts_where_its_time_went() -> None:
+def test_a_failed_try_adds_its_time_to_its_phases() -> None:
     """Failed while executing from 2 to 5, waited until 15, verified at 19: wait 1 + 10, execute 3 + 2, verify 1."""
     metrics = story(
         at(0.0, Event.ATTEMPT_FAILED, task=0, agent=0, epoch=1, detail="execution_error"),
@@ -84,7 +84,7 @@ def test_a_try_that_fails_counts_where_its_time_went() -> None:
     assert metrics["recovery.failed"] == 1
 
 
-def test_a_recovery_that_the_end_cuts_off_is_censored_not_dropped() -> None:
+def test_a_recovery_open_at_the_end_is_censored() -> None:
     """Verified after 10 and 30; one open for 20 at the end. S falls to 2/3 at 10 and to 0 at 30: mean 10/3 + 60/3."""
     times = (0.0, 10.0, 80.0)
     failed = [at(time, Event.ATTEMPT_FAILED, task=task, agent=0, epoch=1) for task, time in enumerate(times)]
@@ -122,7 +122,7 @@ def test_escalated_and_dismissed_recoveries_have_no_recovery_time() -> None:
     assert set(phases(metrics).values()) == {None}
 
 
-def test_recoveries_count_from_the_warm_up_on() -> None:
+def test_recoveries_opened_in_the_warm_up_are_excluded() -> None:
     """Opened before it: neither counted nor measured, though its tries failed later."""
     metrics = story(
         at(1.0, Event.ATTEMPT_FAILED, task=0, agent=0, epoch=1),
@@ -151,7 +151,7 @@ def test_recoveries_count_from_the_warm_up_on() -> None:
         (at(1.0, Event.LINK_CUT, about="agents|core"), {"agent": 0}, LINK),
     ],
 )
-def test_a_diagnosis_is_right_when_it_names_the_fault_there_was(
+def test_a_diagnosis_is_correct_when_it_names_the_fault(
     fault: dict[str, Any], subject: dict[str, Any], right: str
 ) -> None:
     """The four documented entries, each against its faults; any other diagnosis is wrong."""
@@ -161,7 +161,7 @@ def test_a_diagnosis_is_right_when_it_names_the_fault_there_was(
         assert metrics["detection.latency.mean"] == 2.0
 
 
-def test_the_fault_behind_a_recovery_is_the_latest_of_its_subject() -> None:
+def test_a_recovery_is_attributed_to_the_latest_fault_of_its_subject() -> None:
     """Not an earlier one, not that of another task, and not one that was recovered already."""
     metrics = story(
         at(1.0, Event.ATTEMPT_FAILED, task=0, agent=0, epoch=1),
@@ -177,7 +177,7 @@ def test_the_fault_behind_a_recovery_is_the_latest_of_its_subject() -> None:
     assert metrics["recovery.succeeded"] == 3
 
 
-def test_suspecting_who_is_well_is_a_false_alarm_once() -> None:
+def test_a_suspected_healthy_agent_is_one_false_alarm() -> None:
     """Suspected, and an incident for it: one alarm. An incident without a suspicion is another."""
     metrics = story(
         at(1.0, Event.AGENT_SUSPECTED, agent=0),
@@ -208,7 +208,7 @@ def test_suspecting_who_is_well_is_a_false_alarm_once() -> None:
         ([at(1.0, Event.LINK_CUT, about="agents|core"), at(2.0, Event.LINK_HEALED, about="agents|core")], 1),
     ],
 )
-def test_well_is_who_is_up_and_connected_with_the_core(before: list[dict[str, Any]], false_alarms: int) -> None:
+def test_a_healthy_agent_is_up_and_connected_to_the_core(before: list[dict[str, Any]], false_alarms: int) -> None:
     """A suspicion at 3 s of agent 0."""
     metrics = story(before, at(3.0, Event.AGENT_SUSPECTED, agent=0), agents=2, end=10.0)
     assert metrics["detection.false_positives"] == false_alarms
@@ -275,7 +275,7 @@ def test_well_is_who_is_up_and_connected_with_the_core(before: list[dict[str, An
         ),
     ],
 )
-def test_a_fault_that_nobody_noticed_while_it_lasted_is_missed(events: list[dict[str, Any]], missed: int) -> None:
+def test_a_fault_undetected_while_active_is_missed(events: list[dict[str, Any]], missed: int) -> None:
     """With a detector that may take 4 × 5 s, in a run of 100 s."""
     metrics = story(events, agents=2, end=100.0, heartbeat_interval=5.0, missed_heartbeats=3)
     assert metrics["detection.missed"] == missed
@@ -293,7 +293,7 @@ def test_a_fault_that_nobody_noticed_while_it_lasted_is_missed(events: list[dict
         ),
     ],
 )
-def test_a_recovery_without_a_fault_has_no_time(before: list[dict[str, Any]]) -> None:
+def test_a_recovery_without_a_fault_has_no_recovery_time(before: list[dict[str, Any]]) -> None:
     """It is counted as verified, and its time is not taken for one, beside others that are censored or not."""
     metrics = story(
         before,
@@ -310,7 +310,7 @@ def test_a_recovery_without_a_fault_has_no_time(before: list[dict[str, Any]]) ->
     assert metrics["recovery.time.mean"] == metrics["recovery.time.max"] == 5.0
 
 
-def test_a_refused_failure_of_a_copy_is_not_what_the_core_heard_of() -> None:
+def test_a_rejected_failure_report_of_a_copy_is_ignored() -> None:
     """Two copies fail, at 2 and at 3; the second report is refused. The recovery that opens at 4 is for the first."""
     metrics = story(
         at(2.0, Event.ATTEMPT_FAILED, task=0, agent=0, epoch=2, detail="execution_error"),

@@ -55,15 +55,15 @@ def blocked(at: float, lasts: float) -> dict[str, Any]:
     return {"queue_blocked": {"at": at, "for": lasts}}
 
 
-def test_what_is_always_so_is_always_available() -> None:
+def test_a_condition_that_always_holds_gives_full_availability() -> None:
     assert service(daily()) == (1.0, None)
 
 
-def test_what_is_never_so_is_never_available() -> None:
+def test_a_condition_that_never_holds_gives_zero_availability() -> None:
     assert service(daily(holds="tasks.throughput >= 3/s")) == (0.0, None)
 
 
-def test_after_an_outage_it_is_restored_when_a_whole_window_is_as_it_should_be() -> None:
+def test_restoration_ends_with_the_first_window_in_steady_state() -> None:
     """Nothing is delivered from 100 s to 110 s; the ten tasks and those that come meanwhile keep one agent busy until
     120 s: nothing waits any more from then on, and a window without anybody waiting begins at 120 s."""
     run = daily(blocked(100, 10), holds="queue.depth.mean <= 0")
@@ -71,11 +71,11 @@ def test_after_an_outage_it_is_restored_when_a_whole_window_is_as_it_should_be()
     assert run.metrics["service.availability"] == pytest.approx(1 - 30 / 185, abs=0.02)
 
 
-def test_a_fault_that_nobody_notices_is_restored_at_once() -> None:
+def test_a_fault_without_effect_is_restored_immediately() -> None:
     assert service(daily(blocked(100, 0.2))) == (1.0, 0.0)
 
 
-def test_what_does_not_come_back_takes_for_ever() -> None:
+def test_a_service_that_does_not_return_has_an_infinite_restoration_time() -> None:
     crash = {"agent_crash": {"at": 100}}
     run = daily(crash)
     assert service(run)[1] == inf
@@ -83,16 +83,16 @@ def test_what_does_not_come_back_takes_for_ever() -> None:
     assert run.metrics["restoration.time.sd"] is None
 
 
-def test_what_is_over_too_late_to_tell_is_not_counted() -> None:
+def test_a_fault_that_ends_too_late_is_not_counted() -> None:
     assert service(daily(blocked(183, 10)))[1] is None
 
 
-def test_a_fault_that_lasts_until_the_end_has_no_restoration() -> None:
+def test_a_fault_active_at_the_end_has_no_restoration() -> None:
     forever = {"agent_slow": {"factor": 3, "at": 100}}
     assert service(daily(forever))[1] is None
 
 
-def test_of_one_fault_that_hits_many_there_is_one_restoration() -> None:
+def test_a_fault_with_many_targets_has_one_restoration() -> None:
     text = DAILY.format(holds="agents.up.mean >= 4", duration="200s").replace("count: 1", "count: 4, restart_time: 5s")
     crash = {"agent_crash": {"at": 100, "targets": 3}}
     changed = {"faults": [crash], "recovery.detection.detector": "perfect"}
@@ -101,7 +101,7 @@ def test_of_one_fault_that_hits_many_there_is_one_restoration() -> None:
     assert run.metrics["restoration.time.sd"] is None
 
 
-def test_a_metric_that_a_window_did_not_observe_does_not_hold() -> None:
+def test_an_unobserved_metric_does_not_hold() -> None:
     run = daily(blocked(100, 50), holds="tasks.sojourn.mean <= 1000s")
     assert run.metrics["service.availability"] == pytest.approx(1 - 40 / 185, abs=0.02)
 
@@ -121,7 +121,7 @@ def learning(*faults: dict[str, Any], duration: str = "30m") -> Run:
     return sim.run(scenarios.loads(LEARNING.format(duration=duration)).with_values(changed), seed=1)
 
 
-def test_without_a_word_it_is_learnt_before_the_first_fault() -> None:
+def test_by_default_the_steady_state_is_learned_before_the_first_fault() -> None:
     run = learning({"load_surge": {"factor": 4, "at": "10m", "for": "1m"}})
     availability, restored = service(run)
     assert availability is not None
@@ -130,14 +130,14 @@ def test_without_a_word_it_is_learnt_before_the_first_fault() -> None:
     assert 60 < restored < 240
 
 
-def test_a_service_without_faults_is_nearly_always_as_it_was() -> None:
+def test_a_service_without_faults_is_available_almost_always() -> None:
     availability, restored = service(learning())
     assert availability is not None
     assert 0.95 < availability <= 1
     assert restored is None
 
 
-def test_of_four_windows_nothing_is_learnt() -> None:
+def test_four_windows_are_too_few_to_learn() -> None:
     fault = {"queue_blocked": {"at": 60 + 4 * 30 + 29, "for": 30}}
     assert service(learning(fault)) == (None, None)
     assert service(learning({"queue_blocked": {"at": 60 + 5 * 30, "for": 30}})) != (None, None)
@@ -154,7 +154,7 @@ def stories_of_depth(after: int) -> dict[str, float | None]:
     return measure(History.of(rows, {"end": 300.0, "agents": 1}))
 
 
-def test_few_windows_leave_more_room() -> None:
+def test_fewer_windows_give_wider_limits() -> None:
     """Of 0, 3, 0, 3, 0: mean 1.2, s = 1.64, t(4) = 6.62 at 99.865 %; 1.2 + 6.62 s sqrt(1 + 1/5) = 13.1. Wrong: 12.1."""
     assert stories_of_depth(13)["service.availability"] == 1
     availability = stories_of_depth(14)["service.availability"]
@@ -163,12 +163,12 @@ def test_few_windows_leave_more_room() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ windows
-def test_what_happens_at_the_end_of_a_window_is_in_it_and_not_in_the_next() -> None:
+def test_an_event_at_a_boundary_belongs_to_the_earlier_window() -> None:
     history = History.of([{"time": 10.0, "event": Event.CLIENT_TIMED_OUT, "task": 0}], {"end": 30.0})
     assert list(values(Tracks.of(history), "client.timeouts", np.array([10.0, 20.0]), 10.0)) == [1, 0]
 
 
-def test_every_metric_of_a_window_is_measured() -> None:
+def test_every_window_metric_is_measured() -> None:
     assert list(METRICS) == list(WINDOWED)
 
 
@@ -182,7 +182,7 @@ OF_THE_COHORT = ("tasks.sojourn.mean", "tasks.wait.mean", "tasks.failed", "tasks
 
 
 @pytest.mark.parametrize("metric", [name for name in WINDOWED if name not in OF_THE_COHORT])
-def test_a_window_over_all_that_is_measured_has_the_metric_of_the_run(busy: Run, metric: str) -> None:
+def test_a_window_over_the_measured_time_equals_the_run_metric(busy: Run, metric: str) -> None:
     tracks = Tracks.of(busy.record)
     (whole,) = values(tracks, metric, np.array([600.0]), 540.0)
     assert whole == pytest.approx(busy.metrics[metric], rel=1e-9)
@@ -190,7 +190,7 @@ def test_a_window_over_all_that_is_measured_has_the_metric_of_the_run(busy: Run,
 
 
 @pytest.mark.parametrize("metric", OF_THE_COHORT)
-def test_a_window_over_the_run_has_the_metric_of_a_run_without_warm_up(metric: str) -> None:
+def test_a_window_over_the_run_equals_the_metric_without_warm_up(metric: str) -> None:
     run = sim.run(scenarios.loads(BUSY.replace("warmup: 1m", "warmup: 0s")), seed=3)
     (whole,) = values(Tracks.of(run.record), metric, np.array([600.0]), 600.0)
     assert whole == pytest.approx(run.metrics[metric], rel=1e-9)
@@ -198,7 +198,7 @@ def test_a_window_over_the_run_has_the_metric_of_a_run_without_warm_up(metric: s
 
 
 @pytest.mark.parametrize("metric", WINDOWED)
-def test_windows_one_after_another_make_up_the_run(busy: Run, metric: str) -> None:
+def test_consecutive_windows_add_up_to_the_run(busy: Run, metric: str) -> None:
     """Averages over time are the average of those of the parts; numbers add up."""
     tracks = Tracks.of(busy.record)
     parts = values(tracks, metric, np.arange(20.0, 601.0, 20.0), 20.0)

@@ -10,14 +10,14 @@ import pytest
 from sim.stats.estimates import Estimate, estimate
 
 
-def test_an_interval_by_hand() -> None:
+def test_an_interval_computed_by_hand() -> None:
     """1, 2, 3: mean 2, s = 1, t(2, 0.975) = 4.3027."""
     found = estimate([1.0, 2.0, 3.0], "s")
     assert (found.mean, found.n, found.unit) == (2.0, 3, "s")
     assert found.ci95 == pytest.approx((2 - 4.302653 / sqrt(3), 2 + 4.302653 / sqrt(3)), rel=1e-6)
 
 
-def test_one_observation_has_no_interval_and_equal_ones_have_an_empty_one() -> None:
+def test_one_observation_has_no_interval_and_equal_ones_an_empty_one() -> None:
     """One replication tells nothing about the next."""
     assert estimate([5.0], "s") == Estimate(5.0, None, 1, "s")
     assert estimate([5.0, 5.0, 5.0]).ci95 == (5.0, 5.0)
@@ -29,13 +29,13 @@ def test_an_infinite_observation_makes_the_mean_infinite() -> None:
 
 
 @pytest.mark.parametrize("values", [[], [1.0, nan]])
-def test_what_was_not_observed_is_not_averaged(values: list[float]) -> None:
+def test_missing_observations_are_rejected(values: list[float]) -> None:
     """It is the caller who leaves out what was not observed."""
     with pytest.raises(ValueError, match="observation"):
         estimate(values)
 
 
-def test_ninety_five_of_a_hundred_intervals_hold_the_truth() -> None:
+def test_intervals_have_95_percent_coverage() -> None:
     """Coverage of 4,000 intervals from 5 normal observations each lies within four standard errors of 0.95."""
     draws = np.random.default_rng(20241).normal(3.0, 2.0, size=(4000, 5))
     intervals = [estimate(row).ci95 for row in draws]

@@ -38,7 +38,7 @@ THREE = (served(0, 0.0, 0.0, 4.0), served(1, 1.0, 4.0, 6.0), served(2, 3.0, 6.0,
 """One agent serves three tasks: waits 0, 3, 3 and stays 4, 5, 6 seconds."""
 
 
-def test_waits_and_stays_of_three_tasks_at_one_agent() -> None:
+def test_wait_and_sojourn_times_of_three_tasks_at_one_agent() -> None:
     """wait = first start − submitted, sojourn = completed − submitted."""
     metrics = story(*THREE, end=10.0)
     assert metrics["tasks.wait.mean"] == 2.0
@@ -50,7 +50,7 @@ def test_waits_and_stays_of_three_tasks_at_one_agent() -> None:
     assert metrics["tasks.sojourn.p95"] == pytest.approx(5.9)
 
 
-def test_numbers_over_time_are_areas_divided_by_the_window() -> None:
+def test_time_averages_are_areas_divided_by_the_window() -> None:
     """In the system 4 + 5 + 6 task-seconds, in line 3 + 3, three completions, in 10 s."""
     metrics = story(*THREE, end=10.0)
     assert metrics["tasks.in_system.mean"] == 1.5
@@ -58,7 +58,7 @@ def test_numbers_over_time_are_areas_divided_by_the_window() -> None:
     assert metrics["tasks.throughput"] == pytest.approx(0.3)
 
 
-def test_the_warm_up_cuts_tasks_by_their_submission_and_areas_by_time() -> None:
+def test_the_warm_up_excludes_tasks_by_submission_and_areas_by_time() -> None:
     """From 2 s on: one task submitted; of the others what lies in the window."""
     metrics = story(*THREE, end=10.0, warmup=2.0)
     assert metrics["tasks.submitted"] == metrics["tasks.completed"] == 1
@@ -69,7 +69,7 @@ def test_the_warm_up_cuts_tasks_by_their_submission_and_areas_by_time() -> None:
     assert metrics["tasks.throughput"] == 3 / 8
 
 
-def test_every_submitted_task_is_in_exactly_one_account() -> None:
+def test_every_submitted_task_is_counted_in_exactly_one_outcome() -> None:
     """Completed, given up, rejected, unfinished."""
     metrics = story(
         served(0, 0.0, 0.0, 1.0),
@@ -84,7 +84,7 @@ def test_every_submitted_task_is_in_exactly_one_account() -> None:
     assert metrics["tasks.in_system.mean"] == (1 + 1 + 0 + 2) / 5
 
 
-def test_a_task_that_was_delivered_and_waits_for_a_resource_still_waits() -> None:
+def test_a_delivered_task_waiting_for_a_resource_still_waits() -> None:
     """In line 1 s, delivered and waiting 2 s more: no longer in the queue's depth, but not started."""
     metrics = story(
         at(0.0, Event.TASK_SUBMITTED),
@@ -147,7 +147,7 @@ def test_attempts_and_retries_of_a_task_that_failed_once() -> None:
     assert metrics["tasks.sojourn.mean"] == 14.0
 
 
-def test_a_task_that_is_given_up_has_wasted_all_its_work() -> None:
+def test_all_work_of_a_failed_task_is_wasted() -> None:
     """Two attempts of 3 and 2 s that timed out and were interrupted; the retry had been the last."""
     metrics = story(
         at(0.0, Event.TASK_SUBMITTED),
@@ -176,7 +176,7 @@ def test_attempts_belong_to_the_window_of_their_task() -> None:
     assert metrics["retries.delay.mean"] is None
 
 
-def test_a_task_that_nobody_has_is_lost() -> None:
+def test_a_task_without_an_owner_is_lost() -> None:
     """Settled with the core, and no recovery: the queue will not deliver it again and nobody else will either."""
     failed = [
         at(0.0, Event.TASK_SUBMITTED),
@@ -193,7 +193,7 @@ def test_a_task_that_nobody_has_is_lost() -> None:
     assert story(failed, settled, end=9.0, warmup=0.5)["tasks.lost"] == 0
 
 
-def test_a_task_that_is_given_up_waits_no_longer() -> None:
+def test_a_failed_task_no_longer_waits() -> None:
     """Delivered at 1, waiting for a resource, given up at 5."""
     metrics = story(
         at(0.0, Event.TASK_SUBMITTED),

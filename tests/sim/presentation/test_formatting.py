@@ -30,7 +30,7 @@ from sim.stats.estimates import Estimate
         (nan, "s", "–"),
     ],
 )
-def test_three_significant_digits_and_the_unit(value, unit, shown):
+def test_a_number_has_three_significant_digits_and_a_unit(value, unit, shown):
     assert quantity(value, unit) == shown
 
 
@@ -47,7 +47,7 @@ def test_three_significant_digits_and_the_unit(value, unit, shown):
         (0.0, 0.0, "tasks", "0"),
     ],
 )
-def test_the_half_width_decides_how_many_digits_a_mean_has(mean, half_width, unit, shown):
+def test_the_half_width_determines_the_digits_of_a_mean(mean, half_width, unit, shown):
     assert estimated(Estimate(mean, (mean - half_width, mean + half_width), 20, unit)) == shown
 
 
@@ -60,7 +60,7 @@ def test_an_infinite_mean_has_no_half_width():
     assert estimated(Estimate(inf, None, 20, "s")) == "∞ s"
 
 
-def test_ascii_signs_where_the_encoding_has_no_others():
+def test_ascii_symbols_replace_others_where_the_encoding_requires():
     assert signs("utf-8") is UNICODE
     assert signs(None) is UNICODE
     assert signs("ascii") is ASCII
@@ -73,14 +73,14 @@ def test_ascii_signs_where_the_encoding_has_no_others():
     ("seconds", "shown"),
     [(0.25, "250ms"), (0, "0s"), (30, "30s"), (90, "90s"), (600, "10m"), (3600, "1h"), (5400, "90m"), (172800, "2d")],
 )
-def test_durations_are_as_a_scenario_writes_them(seconds, shown):
+def test_durations_use_scenario_notation(seconds, shown):
     from scenarios.fields.quantities import seconds as read
 
     assert duration(seconds) == shown
     assert read(shown) == seconds
 
 
-def test_counts_agree_with_their_noun():
+def test_nouns_agree_with_their_count():
     assert [count(1, "agent"), count(2, "agent"), count(1500, "recovery", "recoveries")] == [
         "1 agent",
         "2 agents",

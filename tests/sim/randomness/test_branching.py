@@ -59,7 +59,7 @@ PENDING = {
 @pytest.mark.parametrize(
     "what", [what if what == "a restart" else pytest.param(what, marks=pytest.mark.long) for what in PENDING]
 )
-def test_what_is_waited_for_is_drawn_again_given_how_long_it_has_not_come(what):
+def test_a_pending_event_is_redrawn_conditional_on_its_age(what):
     """Leaving at a fixed event moves no probability: what comes after is as in runs that leave nobody."""
     scenario, events, when = PENDING[what]
     plain = [when(scenario, f"7/{number}") for number in range(RUNS)]
@@ -82,7 +82,7 @@ agents: {count: 2, mtbf: 60s, restart_time: {exponential: {mean: 10s}}}
 """
 
 
-def test_a_past_is_shared_and_a_future_is_not():
+def test_branches_share_the_past_and_not_the_future():
     scenario = scenarios.loads(LOADED)
     parent = sim.run(scenario, "7/0").history
     child = sim.run(scenario, "7/0@600:4").history
@@ -94,7 +94,7 @@ def test_a_past_is_shared_and_a_future_is_not():
     assert arrivals[0].isdisjoint(arrivals[1])
 
 
-def test_a_name_gives_the_same_run_every_time_and_each_luck_another():
+def test_a_name_is_reproducible_and_each_suffix_gives_another_run():
     scenario = scenarios.loads(LOADED)
     names = ["7/0@600:4", "7/0@600:5", "7/0@600:4@900:1", "7/0@601:4", "7/1@600:4"]
     hashes = [sim.run(scenario, name).history_sha256 for name in names]
@@ -102,14 +102,14 @@ def test_a_name_gives_the_same_run_every_time_and_each_luck_another():
     assert [sim.run(scenario, name).history_sha256 for name in names] == hashes
 
 
-def test_a_branch_of_a_branch_shares_the_past_of_both():
+def test_a_branch_of_a_branch_shares_both_pasts():
     scenario = scenarios.loads(LOADED)
     parent, child = (sim.run(scenario, name).history for name in ("7/0@600:4", "7/0@600:4@900:1"))
     assert parent["time"].iloc[:900].equals(child["time"].iloc[:900])
     assert not parent["time"].iloc[900:1000].equals(child["time"].iloc[900:1000])
 
 
-def test_a_trajectory_is_its_name():
+def test_a_trajectory_is_identified_by_its_name():
     trajectory = Trajectory.parse("7/3@1200:17@5000:4")
     assert trajectory == Trajectory("7/3", (Branch(1200, 17), Branch(5000, 4)))
     assert str(trajectory) == "7/3@1200:17@5000:4"
@@ -121,12 +121,12 @@ def test_a_trajectory_is_its_name():
 @pytest.mark.parametrize(
     "name", ["7/3@", "7/3@12", "7/3@a:1", "@1:2", "7/3@5:1@5:2", "7/3@5:1@4:2", "7/3@0:1", "7/3@-1:1"]
 )
-def test_what_is_no_trajectory_is_refused(name):
+def test_an_invalid_trajectory_is_rejected(name):
     with pytest.raises(ValueError, match="valid: as in 7/3@1200:17"):
         Trajectory.parse(name)
 
 
-def test_a_run_that_is_over_before_it_is_left_is_refused():
+def test_a_branch_point_after_the_end_is_rejected():
     events = sim.run(pending(), "7/0").events
     sim.run(pending(), f"7/0@{events - 1}:1")
     wrong = f"7/0@1000000:1: leaves after 1,000,000 events, and its run has {events:,}; valid: fewer"
@@ -134,7 +134,7 @@ def test_a_run_that_is_over_before_it_is_left_is_refused():
         sim.run(pending(), "7/0@1000000:1")
 
 
-def test_constants_are_what_they_are():
+def test_constants_do_not_change_in_a_branch():
     """What has no randomness is the same after a branch."""
     scenario = pending(work="2s", restart="3s", faults="[{agent_crash: {targets: [agent.0], at: 10s}}]")
     parent, child = (sim.run(scenario, name).history for name in ("7/0", "7/0@100:1"))
@@ -142,7 +142,7 @@ def test_constants_are_what_they_are():
     assert parent["time"].tolist() == pytest.approx(child["time"].tolist())
 
 
-def test_work_that_a_fault_waits_for_a_part_of_is_known():
+def test_work_observed_by_a_fault_condition_is_kept():
     """`task.progress > 0.5` has told how much work there is, so a branch leaves it as it is."""
     when = "[{execution_failure: {targets: 1, when: task.progress > 0.9}}]"
     scenario = pending(work=WEIBULL, faults=when)

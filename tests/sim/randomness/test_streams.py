@@ -11,7 +11,7 @@ from scenarios.fields.distributions import Constant, Exponential
 from sim.randomness.streams import BLOCK, KEPT_BLOCKS, Repeated, Streams
 
 
-def test_a_stream_is_the_same_whatever_others_were_drawn() -> None:
+def test_a_stream_does_not_depend_on_other_streams() -> None:
     """Names key streams, order does not."""
     alone = Streams("7/0").sequence("agent.3.crash", Exponential(mean=10.0))
     crowd = Streams("7/0")
@@ -20,7 +20,7 @@ def test_a_stream_is_the_same_whatever_others_were_drawn() -> None:
     assert [alone() for _ in range(100)] == [other() for _ in range(100)]
 
 
-def test_seeds_replications_and_names_each_make_another_stream() -> None:
+def test_seed_replication_and_name_each_select_another_stream() -> None:
     """Nothing is shared by accident."""
     draws = {
         Streams(seed).sequence(name, Exponential(mean=1.0))()
@@ -31,7 +31,7 @@ def test_seeds_replications_and_names_each_make_another_stream() -> None:
 
 
 @given(st.lists(st.integers(0, BLOCK * (KEPT_BLOCKS + 3)), min_size=1, max_size=30))
-def test_an_indexed_draw_belongs_to_its_number(order: list[int]) -> None:
+def test_an_indexed_draw_depends_only_on_its_number(order: list[int]) -> None:
     """Asked in any order, over more blocks than are kept, draw n is draw n."""
     stream = Streams("7/0").indexed("task.work", Exponential(mean=3.0))
     asked = {index: stream[index] for index in order}
@@ -48,7 +48,7 @@ def test_indexed_draws_follow_the_distribution_across_blocks() -> None:
     assert len(np.unique(draws)) == len(draws)
 
 
-def test_each_time_of_a_repeated_decision_is_another_draw() -> None:
+def test_each_repetition_of_a_decision_has_its_own_draw() -> None:
     """Attempt 2 of task 5 has its own luck."""
     luck = Repeated(Streams("7/0"), "task.failure")
     assert len({luck.draw(task, nth) for task in range(50) for nth in range(5)}) == 250

@@ -27,7 +27,7 @@ def row(label, **values):
     return found[begin:]
 
 
-def test_the_whole_of_a_run_is_drawn_under_one_axis():
+def test_the_whole_run_is_drawn_above_one_axis():
     faults = [
         {"agent_crash": {"at": "10m"}},
         {"partition": {"between": ["agents", "queue"], "at": "24m", "for": "6m"}},
@@ -62,7 +62,7 @@ def test_the_whole_of_a_run_is_drawn_under_one_axis():
         ({"agent_hang": {"every": "20m", "for": "2m"}}, " " * 20 + "██" + " " * 18 + "██"),
     ],
 )
-def test_each_fault_stands_where_it_is_due(fault, cells):
+def test_each_fault_is_drawn_at_its_time(fault, cells):
     assert row(next(iter(fault)).replace("_", " "), faults=[fault]) == cells
 
 
@@ -81,7 +81,7 @@ def test_faults_of_a_kind_share_a_row():
         ({"tasks.arrivals": {"interval": {"every": "2m"}}, "tasks.count": 4}, "load, every 2m", "█" * 8),
     ],
 )
-def test_the_load_is_drawn_for_as_long_as_it_comes(values, label, cells):
+def test_the_load_is_drawn_for_its_duration(values, label, cells):
     assert row(label, **values) == cells
 
 
@@ -97,11 +97,11 @@ def test_the_load_is_drawn_for_as_long_as_it_comes(values, label, cells):
         ("storage.failure", 0.1, "checkpoints fail"),
     ],
 )
-def test_what_goes_wrong_by_itself_may_do_so_at_any_time(key, value, label):
+def test_random_failures_are_drawn_over_the_whole_run(key, value, label):
     assert row(label, **{key: value}) == "·" * CELLS
 
 
-def test_a_terminal_without_these_signs_gets_others():
+def test_an_ascii_terminal_gets_ascii_symbols():
     scenario = scenarios.loads(PLAIN).with_values({"faults": [{"agent_crash": {"at": "2m"}}], "agents.mtbf": "1h"})
     text = "\n".join(sketch(scenario, ASCII))
     assert text.isascii()
@@ -109,7 +109,7 @@ def test_a_terminal_without_these_signs_gets_others():
 
 
 @pytest.mark.parametrize("name", scenarios.names())
-def test_what_ships_fits_a_terminal(name):
+def test_shipped_scenarios_fit_a_terminal(name):
     assert max(map(len, sketch(scenarios.load(name)))) <= 77
 
 
@@ -118,7 +118,7 @@ def test_a_long_label_is_cut():
     assert max(map(len, lines)) <= 77
 
 
-def test_a_run_of_an_odd_length_has_an_axis_all_the_same():
+def test_a_run_of_unusual_length_has_an_axis():
     assert drawn(duration=100)[0].split() == ["0s", "25s", "50s", "75s", "100s"]
     assert drawn(duration="1000s")[0].split() == ["0s", "250s", "500s", "750s", "1000s"]
     assert drawn(duration=1.0)[0].split() == ["0s", "200ms", "500ms", "800ms", "1s"]

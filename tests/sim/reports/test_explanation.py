@@ -22,7 +22,7 @@ from sim.reports.explanation import (
     should_happen,
 )
 from sim.reports.settings import also_set
-from tests.scenarios.whole import WHOLE
+from tests.scenarios.complete_scenario import COMPLETE
 
 PLAIN = """\
 name: plain
@@ -126,7 +126,7 @@ def test_equal_faults_at_several_times_are_one_sentence():
     ]
 
 
-def test_what_is_due_after_the_end_never_happens():
+def test_a_fault_due_after_the_end_never_happens():
     faults = "faults:\n" + "".join(f"  - agent_crash: {{at: {at}}}\n" for at in ("10m", "20m", "30m", "20m"))
     assert injected(scenario(faults)) == ["At 10m, 20m, 30m and 20m one agent crashes."]
     assert injected(scenario(faults, duration="15m")) == [
@@ -147,11 +147,11 @@ def test_what_is_due_after_the_end_never_happens():
         ("queue.ack_loss", "1%", "1 % of the acknowledgements are lost."),
     ],
 )
-def test_what_goes_wrong_by_itself_is_told_too(key, value, told):
+def test_random_failures_are_explained(key, value, told):
     assert injected(scenario(**{key: value})) == [told]
 
 
-def test_nothing_is_told_as_nothing():
+def test_disabled_features_are_not_explained():
     assert injected(scenario()) == ["Nothing."]
 
 
@@ -171,7 +171,7 @@ def test_the_load(arrivals, told):
     assert next(iter(hit(scenario(**{"tasks.arrivals": arrivals})))) == told
 
 
-def test_the_fleet_and_what_it_is_busy_with():
+def test_the_fleet_and_its_work():
     lines = list(hit(scenario(**{"tasks.needs": "{gpu: 1}", "warmup": "5m", "tasks.checkpoint": "{every: 1s}"})))
     assert lines[1:] == [
         "10 agents with 2 slots each: on average 6 of 20 slots are busy (30 %).",
@@ -205,7 +205,7 @@ def test_retries(condition, told):
     assert retries(found.recovery.conditions.agent_failure) == told
 
 
-def test_the_documented_recovery_is_told_with_what_its_commands_cost():
+def test_the_documented_recovery_with_its_command_costs():
     documented = scenarios.load("agent-failure").with_values({"recovery.costs.restart_agent": "2s"})
     lines = list(should_happen(documented))
     assert "It is recovered by restart_agent (2s), then reassign_agent_tasks." in lines
@@ -215,7 +215,7 @@ def test_the_documented_recovery_is_told_with_what_its_commands_cost():
     assert list(should_happen(perfect))[-1] == "The detector knows at once that an agent is down."
 
 
-def test_words():
+def test_sentences_and_lists_are_formatted():
     assert first_sentence("One thing\nhappens. Another does not.") == "One thing happens."
     assert first_sentence("One thing happens") == "One thing happens."
     assert [listed([]), listed(["a"]), listed(["a", "b", "c"])] == ["", "a", "a, b and c"]
@@ -241,12 +241,12 @@ def test_words():
         ({"resource_probe": "10s"}, "Pools are probed every 10s."),
     ],
 )
-def test_what_notices_failures(changed, told):
+def test_the_detectors(changed, told):
     values = {f"recovery.detection.{key}": value for key, value in changed.items()}
     assert told in should_happen(scenario(**values))
 
 
-def test_a_cap_on_the_load_is_told():
+def test_a_load_limit_is_explained():
     limited = scenario(**{"recovery.load": "{rate: 2/s, burst: 4}"})
     assert "At most 4 tasks at once, and 2 a second, go back to work." in should_happen(limited)
 
@@ -280,9 +280,9 @@ def leaves(data, path=()):
 
 def with_another(path):
     """The scenario with every key, and with another value for one of them that is valid."""
-    whole = Scenario.model_validate(WHOLE).resolved()
+    whole = Scenario.model_validate(COMPLETE).resolved()
     for other in OTHERS:
-        data = copy.deepcopy(WHOLE)
+        data = copy.deepcopy(COMPLETE)
         around = data
         for step in path[:-1]:
             around = around[step]
@@ -293,15 +293,15 @@ def with_another(path):
     raise AssertionError(f"no other value for {path}")
 
 
-KEYS = {".".join(map(str, path)): path for path in leaves(WHOLE) if path[0] not in {"extends", "expect"}}
+KEYS = {".".join(map(str, path)): path for path in leaves(COMPLETE) if path[0] not in {"extends", "expect"}}
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if not any(name in key for name in NO_OTHER)])
-def test_no_key_goes_unsaid(key):
-    assert page(with_another(KEYS[key])) != page(WHOLE)
+def test_every_key_is_explained(key):
+    assert page(with_another(KEYS[key])) != page(COMPLETE)
 
 
-def test_what_no_sentence_tells_is_told_as_the_file_has_it():
+def test_a_key_without_a_sentence_is_shown_as_in_the_file():
     changed = {
         "queue.capacity": 100,
         "queue.latency": {"uniform": {"low": "1s", "high": "2s"}},
@@ -327,7 +327,7 @@ def test_what_no_sentence_tells_is_told_as_the_file_has_it():
     ]
 
 
-def test_what_is_at_its_default_is_not_told():
+def test_defaults_are_not_explained():
     assert also_set(scenario(**{"resources": {}, "queue.capacity": None})) == []
     assert "What else is set" not in page({**MINIMAL})
 
@@ -340,7 +340,7 @@ MINIMAL = {
 }
 
 
-def test_what_a_scenario_extends_is_told(tmp_path):
+def test_an_extended_scenario_is_named(tmp_path):
     (tmp_path / "child.scenario.yaml").write_text("name: child\nextends: baseline\n")
     child = scenarios.load(tmp_path / "child.scenario.yaml")
     console = Console(file=io.StringIO(), width=200, color_system=None)
@@ -362,9 +362,9 @@ def test_the_timeline_is_on_the_page():
         (14, ASCII, "Two agents..."),
     ],
 )
-def test_a_summary_is_cut_after_a_clause_or_a_word(width, style, shown):
+def test_a_summary_is_cut_at_a_clause_or_word(width, style, shown):
     assert shortened("Two agents crash, and one of them twice.", width, style) == shown
 
 
-def test_every_summary_fits_into_80_columns_uncut():
+def test_every_shipped_summary_fits_80_columns():
     assert "…" not in catalogue([scenarios.load(name) for name in scenarios.names()], 80).plain

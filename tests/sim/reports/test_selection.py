@@ -54,7 +54,7 @@ def printed(found, style=ASCII):
     return [" ".join(line.split()) for line in capture.get().splitlines()]
 
 
-def test_settings_are_told_by_rank_with_what_became_of_them(found):
+def test_settings_are_listed_by_rank_with_their_outcome(found):
     lines = printed(found)
     assert lines[0] == "agent-failure seed 7: 3 settings, 76 runs, 1h each in 2.0 s"
     assert lines[1] == "wanted: the smallest recovery.time.mean; less than 0.500 s does not matter"
@@ -65,7 +65,7 @@ def test_settings_are_told_by_rank_with_what_became_of_them(found):
     ]
 
 
-def test_below_stand_those_that_were_judged_on_fresh_replications(found):
+def test_freshly_evaluated_settings_are_listed_below(found):
     lines = printed(found)
     place = lines.index("on 2 fresh replications, which selected nothing:")
     assert lines[place + 2 :] == [
@@ -75,7 +75,7 @@ def test_below_stand_those_that_were_judged_on_fresh_replications(found):
     ]
 
 
-def test_what_is_not_decided_is_told_and_why(found):
+def test_an_undecided_selection_gives_the_reason(found):
     open_still = replace(found, decided=False, ranked=(FIRST, replace(SECOND, eliminated=False), THIRD))
     assert [open_still.status(each) for each in open_still.ranked] == ["in contention", "in contention", "out"]
     assert open_still.outcome().startswith("not decided after 31 replications: 2 settings still in contention; more")
@@ -84,23 +84,23 @@ def test_what_is_not_decided_is_told_and_why(found):
     assert found.outcome().startswith("95 % sure to be the best")
 
 
-def test_who_is_exactly_as_good_is_not_eliminated(found):
+def test_an_exactly_equal_setting_is_not_eliminated(found):
     tied = replace(found, ranked=(FIRST, replace(SECOND, eliminated=False), THIRD))
     assert [tied.status(each) for each in tied.ranked] == ["selected", "exactly as good", "out"]
 
 
-def test_replications_that_were_left_out_are_told(found):
+def test_dropped_replications_are_reported(found):
     assert not [line for line in printed(found) if "left out" in line]
     assert "2 replications were left out: no setting observes recovery.time.mean there" in printed(
         replace(found, unobserved=2)
     )
 
 
-def test_a_difference_of_shares_is_in_percentage_points(found):
+def test_a_difference_of_fractions_is_in_percentage_points(found):
     assert replace(found, metric=lookup("agents.availability"), indifference=0.01).margin() == "1.00 pp"
 
 
-def test_the_eliminated_are_pale_and_fresh_means_stand_below(found):
+def test_eliminated_settings_are_pale_and_fresh_means_below(found):
     axes = found.plot.ranks(Figure().add_subplot())
     markers = {
         (round(float(line.get_xdata()[0]), 3), round(float(line.get_ydata()[0]), 3)): to_hex(line.get_color()).upper()
@@ -112,12 +112,12 @@ def test_the_eliminated_are_pale_and_fresh_means_stand_below(found):
 
 
 @pytest.mark.parametrize(("metric", "ends"), [("recovery.time.mean", (10.0, 10.5)), ("tasks.throughput", (9.5, 10.0))])
-def test_the_band_reaches_as_far_as_differences_do_not_matter(found, metric, ends):
+def test_the_band_has_the_width_of_the_indifference(found, metric, ends):
     (band,) = replace(found, metric=lookup(metric)).plot.ranks(Figure().add_subplot()).patches
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx(ends)
 
 
-def test_of_very_many_settings_the_first_are_drawn_and_the_others_counted(found):
+def test_of_many_settings_the_first_are_drawn_and_the_rest_counted(found):
     many = replace(found, ranked=(FIRST, *[SECOND] * (MOST_ROWS + 4)))
     axes = many.plot.ranks(Figure().add_subplot())
     assert len(axes.get_yticks()) == MOST_ROWS

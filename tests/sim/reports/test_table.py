@@ -59,21 +59,21 @@ def printed(renderable, width=80):
     return console.file.getvalue()
 
 
-def test_a_run_too_short_for_its_faults_says_so():
+def test_a_run_too_short_for_its_faults_is_reported():
     short = SCENARIO.with_values({"faults": "[{agent_crash: {at: 2h}}]"})
     told = "The run ends at 1h: what is due at 2h never happens."
     assert told in printed(summary(Result(short, "7", result().runs)))
     assert told not in printed(summary(result()))
 
 
-def test_the_headline_names_what_was_run():
+def test_the_headline_names_the_scenario_and_seed():
     assert printed(headline(result())) == "story  seed 7/0: 1,000 events, 1h in 0.2 s\n"
     assert printed(headline(result({}, {}))) == "story  seed 7 × 2 replications: 2,000 events, 1h each in 0.5 s\n"
     stopped = Result(SCENARIO, "7", result().runs, interrupted=True)
     assert printed(headline(stopped)).endswith("(interrupted)\n")
 
 
-def test_phases_stand_one_after_another():
+def test_phases_are_listed_in_order():
     lines = [line.rstrip() for line in printed(phases(result())).splitlines()]
     assert lines == [
         "recovery      mean      p95",
@@ -86,18 +86,18 @@ def test_phases_stand_one_after_another():
     ]
 
 
-def test_half_widths_are_shown_of_several_replications():
+def test_several_replications_have_half_widths():
     text = printed(phases(result({}, {"recovery.time.mean": 32.1})))
     assert "mean ± 95 %" in text
     assert "31 ± 13 s" in text  # t(1, 0.975) = 12.706, times the standard error 1
 
 
-def test_without_recoveries_there_are_no_phases():
+def test_without_recoveries_no_phases_are_listed():
     assert "execute" in printed(summary(result()))
     assert "execute" not in printed(summary(result({"recovery.count": 0.0})))
 
 
-def test_wrong_diagnoses_are_told_where_there_are_any():
+def test_wrong_diagnoses_are_listed_only_if_there_are_any():
     agent, link = "system_failures.agent_failure", "system_failures.communication_failure"
     found = {agent: {agent: 7, link: 2, f"ambiguous: {agent} or {link}": 1}, "nothing": {agent: 3}}
     lines = [line.rstrip() for line in printed(wrong_diagnoses(found)).splitlines()]
@@ -114,21 +114,21 @@ def test_wrong_diagnoses_are_told_where_there_are_any():
         assert ("diagnosed wrongly" in shown) is told
 
 
-def test_zero_is_said_only_where_it_is_worth_it():
+def test_zero_counts_are_listed_only_where_informative():
     text = printed(summary(result()))
     assert "7,200 submitted, 0 lost" in text
     assert "rejected" not in text
     assert "3 rejected" in printed(summary(result({"tasks.rejected": 3.0})))
 
 
-def test_clients_are_told_of_where_there_are_any():
+def test_clients_are_listed_only_if_there_are_any():
     assert "clients" not in printed(summary(result()))
     asked = {"client.timeouts": 9.0, "client.retries": 4.0, "client.goodput": 1.5, "client.response.mean": 2.0}
     text = printed(summary(result(asked)))
     assert "clients      9 timeouts, 4 retries, 1.50/s answered, mean response 2.00 s" in text
 
 
-def test_what_does_not_hold_is_told_with_the_replication_that_shows_it():
+def test_a_failed_expectation_names_its_replication():
     bad = result({}, {"recovery.time.mean": 90.0})
     assert list(failures(bad, "story.scenario.yaml", {"agents.count": "3"})) == [
         "✗ recovery.time.mean <= 40s: observed 60.0 s",
@@ -138,13 +138,13 @@ def test_what_does_not_hold_is_told_with_the_replication_that_shows_it():
     ]
 
 
-def test_names_with_blanks_are_quoted():
+def test_names_with_spaces_are_quoted():
     told = list(failures(result(), "my story.scenario.yaml", {"description": "a b"}, ASCII))
     assert told[0].startswith("NO ")
     assert told[1].endswith("run 'my story.scenario.yaml' --seed 7/0 --set 'description=a b'")
 
 
-def test_violations_are_told_with_their_replication():
+def test_violations_name_their_replication():
     broken = result(violations=["no_lost_task at 12 s: task.3: nobody has it"])
     assert list(failures(broken, "story"))[-2:] == [
         "✗ no_lost_task at 12 s: task.3: nobody has it",
@@ -152,14 +152,14 @@ def test_violations_are_told_with_their_replication():
     ]
 
 
-def test_when_only_the_mean_fails_all_replications_are_repeated(monkeypatch):
+def test_a_failure_of_the_mean_repeats_all_replications(monkeypatch):
     """Each run alone is as expected of a maximum; their mean is held against something else."""
     bad = result({}, {})
     monkeypatch.setattr("sim.reports.failed_expectations.failing_run", lambda *_: None)
     assert "  replay: recovery-bench run story --seed 7 --replications 2" in list(failures(bad, "story"))
 
 
-def test_side_by_side_has_a_column_for_each_scenario():
+def test_side_by_side_has_a_column_per_scenario():
     text = printed(side_by_side([result(), result({"recovery.detect.mean": None})]))
     detect = next(line for line in text.splitlines() if "detect" in line)
     assert detect.split() == ["detect", "10.0", "s", "–"]
@@ -170,5 +170,5 @@ def test_side_by_side_has_a_column_for_each_scenario():
     ("width", "lines"),
     [(80, ["one, two three, four"]), (14, ["one,", "two three,", "four"]), (3, ["one,", "two three,", "four"])],
 )
-def test_cells_are_never_broken_in_two(width, lines):
+def test_cells_are_not_wrapped(width, lines):
     assert packed(["one", "two three", "four"], width).splitlines() == lines

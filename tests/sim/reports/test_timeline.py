@@ -31,7 +31,7 @@ def bars(axes):
     ]
 
 
-def test_phases_stand_where_they_happened():
+def test_phases_are_drawn_at_their_times():
     figure = timeline(agent_story(), (20.0, 80.0))
     load, lanes = figure.axes
     found = bars(lanes)
@@ -46,7 +46,7 @@ def test_phases_stand_where_they_happened():
     assert [label.get_text() for label in lanes.get_yticklabels()] == ["agent 1"]
 
 
-def test_a_recovery_that_ended_badly_says_so():
+def test_a_failed_recovery_is_marked():
     _, lanes = timeline(escalated_story(), (0.0, 100.0)).axes
     assert [text.get_text() for text in lanes.texts] == ["wait 15.0 s", "wait 25.0 s", "escalated"]
     assert [text.get_text() for text in timeline(agent_story(), (0.0, 100.0)).axes[1].texts] == [
@@ -55,7 +55,7 @@ def test_a_recovery_that_ended_badly_says_so():
     ]
 
 
-def test_marks_take_their_room_from_the_next_phase():
+def test_marks_take_their_space_from_the_next_phase():
     stretches = [("detect", 0.0, 0.0), ("wait", 0.0, 30.0), ("analyze", 30.0, 30.0), ("verify", 30.0, 30.0)]
     assert drawn(stretches, 1.0) == [
         ("detect", 0.0, 1.0),
@@ -65,7 +65,7 @@ def test_marks_take_their_room_from_the_next_phase():
     ]
 
 
-def test_the_fault_is_named_and_its_time_is_tinted():
+def test_the_fault_is_named_and_its_duration_shaded():
     load, _ = timeline(partition_story(healed=True)).axes
     assert "partition: agents – queue" in [text.get_text() for text in load.texts]
     assert [(patch.get_x(), patch.get_width()) for patch in load.patches if isinstance(patch, Rectangle)] == [
@@ -80,12 +80,12 @@ def test_a_run_without_recoveries_has_a_picture(tmp_path):
     assert caption(quiet_story()) == "no recoveries"
 
 
-def test_the_caption_says_how_long_recovery_took():
+def test_the_caption_gives_the_recovery_time():
     assert caption(agent_story()) == "1 recovery, 35.0 s on average: detect 12.0 s, execute 20.0 s, verify 3.00 s"
     assert caption(escalated_story()) == "1 recovery (1 escalated)"
 
 
-def test_no_two_texts_of_the_picture_overlap(histories):
+def test_no_two_labels_overlap(histories):
     figure = timelines(histories, "Title", "Subtitle")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -117,7 +117,7 @@ def seen(figure):
                     yield tick.label1
 
 
-def test_the_same_histories_give_the_same_bytes_whatever_the_user_has_set(histories, tmp_path):
+def test_equal_histories_give_equal_bytes_despite_user_settings(histories, tmp_path):
     save(timelines(histories, "Title"), tmp_path / "one.png")
     with mpl.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 10}):
         save(timelines(histories, "Title"), tmp_path / "two.png")
@@ -128,5 +128,5 @@ def test_the_same_histories_give_the_same_bytes_whatever_the_user_has_set(histor
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (75, "1:15"), (3599.6, "1:00:00"), (3725, "1:02:05")])
-def test_clock(seconds, shown):
+def test_clock_times_are_formatted(seconds, shown):
     assert clock(seconds) == shown

@@ -20,7 +20,7 @@ def test_a_recovery_is_a_lane_with_its_phases_in_order():
     )
 
 
-def test_a_recovery_that_is_still_open_lasts_to_the_end():
+def test_an_open_recovery_lasts_to_the_end():
     (lane,) = recoveries(partition_story(healed=True))
     assert (lane.ended, lane.outcome, lane.stretches[-1]) == (100.0, "open", ("wait", 85.0, 100.0))
 
@@ -31,7 +31,7 @@ def test_faults_last_until_they_are_cleared():
     assert injected(Tracks.of(partition_story(healed=False))) == [(40.0, 100.0, "partition: agents – queue")]
 
 
-def test_what_went_wrong_by_itself_is_a_fault_too():
+def test_random_failures_are_faults():
     history = partition_story(healed=True)
     assert faults(history, recoveries(history)) == [
         (40.0, 60.0, "partition: agents – queue"),
@@ -40,13 +40,13 @@ def test_what_went_wrong_by_itself_is_a_fault_too():
     assert len(faults(agent_story(), recoveries(agent_story()))) == 1  # the crash is injected: told once
 
 
-def test_the_excerpt_shows_the_first_recovery_whole():
+def test_the_excerpt_contains_the_first_recovery():
     begin, end = interesting_window(agent_story())
     assert 10.0 <= begin < 30.0
     assert 65.0 < end <= 100.0
 
 
-def test_the_excerpt_of_a_quiet_run_begins_after_the_warmup():
+def test_the_excerpt_of_a_quiet_run_starts_after_the_warm_up():
     assert interesting_window(quiet_story()) == (10.0, 100.0)
 
 

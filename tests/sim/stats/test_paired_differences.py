@@ -19,7 +19,7 @@ def one(a, b, direction="lower"):
     return differences([observed(a, b, direction)])["x"]
 
 
-def test_it_is_the_paired_t_test_of_the_books():
+def test_the_interval_is_that_of_the_paired_t_test():
     generator = np.random.default_rng(1)
     a = generator.normal(10, 2, 12)
     b = a + generator.normal(0.4, 0.5, 12)
@@ -39,33 +39,33 @@ def test_a_verdict_follows_the_direction_of_the_metric(direction, verdict):
         assert one([value + 1 for value in a], a, direction).verdict != verdict
 
 
-def test_the_same_difference_every_time_is_certain_and_no_difference_at_all_is_none():
+def test_a_constant_difference_is_certain_and_zero_is_none():
     a = [1.0, 2.0, 3.0]
     assert (one(a, [2.0, 3.0, 4.0]).p, one(a, a).p) == (0.0, 1.0)
     assert one(a, [2.0, 3.0, 4.0]).variance_reduction == math.inf
     assert one([1.0, 1.0], [1.0, 1.0]).variance_reduction is None
 
 
-def test_only_what_both_have_observed_is_compared():
+def test_only_replications_observed_by_both_are_compared():
     found = one([1.0, None, 3.0, None, 5.0], [2.0, 2.0, None, None, 6.0])
     assert (found.difference.n, found.difference.mean, found.unpaired) == (2, 1.0, 2)
     assert differences([observed([1.0, None], [None, 2.0])]) == {}
     assert differences([observed([1.0, math.inf], [1.0, 2.0])]) == {}
 
 
-def test_a_share_of_what_it_was():
+def test_a_relative_difference():
     assert one([10.0, 10.0], [9.0, 9.0]).relative == -0.1
     assert one([0.0, 0.0], [9.0, 9.0]).relative is None
 
 
-def test_holm_by_hand():
+def test_holm_correction_computed_by_hand():
     assert holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}) == {"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02}
     assert holm({}) == {}
     assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
 
 
 @given(st.dictionaries(st.text(max_size=3), st.floats(0, 1), max_size=8))
-def test_holm_keeps_the_order_and_never_makes_anything_surer(p_values):
+def test_holm_correction_keeps_the_order_and_never_lowers_p_values(p_values):
     adjusted = holm(p_values)
     assert list(adjusted) == list(p_values)
     assert all(p_values[name] <= adjusted[name] <= 1 for name in p_values)
@@ -74,7 +74,7 @@ def test_holm_keeps_the_order_and_never_makes_anything_surer(p_values):
     assert all(adjusted[name] <= min(1, len(p_values) * p_values[name]) for name in p_values)  # Bonferroni's are wider
 
 
-def test_of_many_that_are_no_different_hardly_ever_one_is_called_so():
+def test_familywise_error_of_equal_settings_is_at_most_5_percent():
     """Familywise: in at most 5 % of comparisons of 20 metrics that are all the same."""
     generator = np.random.default_rng(7)
     wrong = 0
@@ -86,7 +86,7 @@ def test_of_many_that_are_no_different_hardly_ever_one_is_called_so():
     assert wrong > 0  # or it would not be looked at
 
 
-def test_an_interval_covers_the_truth_as_often_as_it_says():
+def test_intervals_have_nominal_coverage():
     generator = np.random.default_rng(3)
     covered = 0
     for _ in range(1000):
@@ -99,7 +99,7 @@ def test_an_interval_covers_the_truth_as_often_as_it_says():
 
 
 @pytest.mark.parametrize(("unit", "count", "p"), [("s", 2, 0.0), ("tasks", 2, 0.5), ("tasks", 6, 2**-5)])
-def test_the_same_difference_every_time_may_be_luck_of_what_is_counted(unit, count, p):
+def test_a_constant_difference_of_counts_may_be_chance(unit, count, p):
     """Three tasks less in both of two replications is a coin that fell twice on one side."""
     found = differences([Observed("x", unit, "lower", [3.0] * count, [0.0] * count)])["x"]
     assert found.p == p

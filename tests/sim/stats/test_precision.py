@@ -23,7 +23,7 @@ def around(mean, half_width):
     return Estimate(mean, (mean - half_width, mean + half_width), 10, "s")
 
 
-def test_a_half_width_may_be_so_wide_that_the_mean_is_off_by_epsilon_of_the_true_one():
+def test_a_relative_half_width_bounds_the_relative_error():
     """|mean − µ| ≤ hw = ε/(1 + ε) · mean ≤ ε/(1 + ε) · (µ + hw), which is |mean − µ| ≤ ε · µ."""
     assert asked(0.25).relative_half_width == pytest.approx(0.2)
     assert reached(asked(0.25), "x", around(10, 2)).holds
@@ -33,22 +33,22 @@ def test_a_half_width_may_be_so_wide_that_the_mean_is_off_by_epsilon_of_the_true
 
 
 @pytest.mark.parametrize("found", [None, Estimate(3.0, None, 1, "s"), around(0, 1), around(1, 5)])
-def test_where_there_is_no_interval_or_a_hopeless_one_nothing_is_precise(found):
+def test_a_missing_or_infinite_interval_is_not_precise(found):
     assert reached(asked(), "x", found).epsilon == math.inf
     assert next_look(asked(), LEAST, [found]) == 2 * LEAST
 
 
-def test_the_same_value_every_time_is_precise():
+def test_a_constant_value_is_precise():
     assert reached(asked(), "x", around(0, 0)).holds
     assert next_look(asked(), LEAST, [around(5, 0)]) is None
 
 
-def test_there_is_no_look_before_ten():
+def test_the_first_check_is_after_ten_replications():
     assert next_look(asked(), 0, []) == LEAST
     assert next_look(asked(), 3, [around(5, 0)]) == LEAST
 
 
-def test_the_next_look_is_where_it_seems_to_be_reached_and_never_beyond_twice_as_many():
+def test_the_next_check_is_at_the_estimated_number_and_at_most_doubles():
     width = asked(0.1).relative_half_width * 10
     assert next_look(asked(0.1), 20, [around(10, width * math.sqrt(1.38))]) == 28
     assert next_look(asked(0.1), 20, [around(10, width * 5)]) == 40
@@ -58,7 +58,7 @@ def test_the_next_look_is_where_it_seems_to_be_reached_and_never_beyond_twice_as
 
 
 @given(st.floats(0.001, 0.9), st.integers(LEAST, 500), st.floats(0, 1e6), st.floats(-1e6, 1e6))
-def test_it_goes_on_until_it_is_reached_or_there_may_be_no_more(epsilon, count, half_width, mean):
+def test_replication_stops_at_the_precision_or_at_the_limit(epsilon, count, half_width, mean):
     of = Asked(epsilon, ("x",), 400)
     found = around(mean, half_width)
     look = next_look(of, count, [found])
@@ -68,7 +68,7 @@ def test_it_goes_on_until_it_is_reached_or_there_may_be_no_more(epsilon, count, 
         assert count < look <= min(400, 2 * count)
 
 
-def test_the_interval_that_it_stops_with_covers_nearly_as_often_as_it_says():
+def test_the_final_interval_has_nearly_nominal_coverage():
     """Stopping by what was seen costs a little; Law and Kelton found 0.90 and above for what should be 0.95."""
     generator, covered = np.random.default_rng(5), 0
     for _ in range(400):
@@ -88,7 +88,7 @@ def short():
 
 
 @pytest.mark.long
-def test_there_are_as_many_replications_as_it_takes_whatever_the_number_of_jobs(short):
+def test_the_number_of_replications_does_not_depend_on_jobs(short):
     looks, heard = [], []
     one = sim.replicate(short, seed=7, precision=0.02, on_look=looks.append, on_precision=heard.append)
     two = sim.replicate(short, seed=7, precision=0.02, jobs=2)
@@ -105,7 +105,7 @@ def test_there_are_as_many_replications_as_it_takes_whatever_the_number_of_jobs(
     assert one.as_json()["precision"]["metrics"]["recovery.time.mean"]["holds"] is True
 
 
-def test_it_is_said_when_it_was_not_reached(short):
+def test_an_unreached_precision_is_reported(short):
     found = sim.replicate(short, seed=7, precision=Asked(0.001, ("tasks.sojourn.p99",), 12))
     assert len(found.runs) == 12
     assert [each.holds for each in found.precision] == [False]
@@ -116,12 +116,12 @@ def test_it_is_said_when_it_was_not_reached(short):
     }
 
 
-def test_where_nothing_is_recovered_it_is_about_the_tasks():
+def test_without_recoveries_the_precision_is_that_of_task_metrics():
     calm = scenarios.load("baseline").with_values({"duration": "10m", "warmup": "1m"})
     assert [each.metric for each in sim.replicate(calm, seed=1, precision=0.5).precision] == ["tasks.sojourn.mean"]
 
 
-def test_who_stops_it_keeps_what_is_finished(short):
+def test_an_interrupt_keeps_finished_replications(short):
     def stop(summary):
         if summary.seed == "7/4":
             raise KeyboardInterrupt
@@ -130,7 +130,7 @@ def test_who_stops_it_keeps_what_is_finished(short):
     assert (found.interrupted, len(found.runs)) == (True, 5)
 
 
-def test_a_metric_that_no_replication_observes_is_refused_after_the_first_look():
+def test_an_unobserved_metric_is_rejected_after_the_first_check():
     calm = scenarios.load("baseline").with_values({"duration": "10m", "warmup": "1m"})
     runs, looks = [], []
     with pytest.raises(
@@ -149,11 +149,11 @@ def test_a_metric_that_no_replication_observes_is_refused_after_the_first_look()
 
 
 @pytest.mark.parametrize("precision", [0.0, 1.0, -0.1, Asked])
-def test_what_is_no_precision_is_refused(short, precision):
+def test_an_invalid_precision_is_rejected(short, precision):
     with pytest.raises(ValueError, match=r"should be a share|valid: 10 or more"):
         sim.replicate(short, precision=precision if precision is not Asked else Asked(0.1, (), 3))
 
 
-def test_one_replication_has_none(short):
+def test_a_single_replication_has_no_precision(short):
     with pytest.raises(ValueError, match="7/3 is one replication, of which there is no precision"):
         sim.replicate(short, seed="7/3", precision=0.1)

@@ -41,7 +41,7 @@ def as_in_the_paper(rows, delta, first):
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(2, 6), st.integers(2, 12), st.floats(0.3, 3.0), st.integers(0, 10**6))
-def test_it_is_the_procedure_of_the_paper(count, first, delta, seed):
+def test_the_procedure_matches_the_paper(count, first, delta, seed):
     rows = np.random.default_rng(seed).normal(size=(5000, count)) * 0.5 + np.linspace(0, 0.5, count)
     if first < 5:
         delta *= 4  # few degrees of freedom take very many replications
@@ -61,7 +61,7 @@ def test_eta_solves_its_equation():
     ("count", "correlation"),
     [(2, 0.0), *(pytest.param(*each, marks=pytest.mark.long) for each in ((2, 0.8), (5, 0.5), (10, 0.5)))],
 )
-def test_the_best_is_selected_as_often_as_promised_where_it_is_hardest(count, correlation):
+def test_the_best_is_selected_with_the_promised_probability(count, correlation):
     """The slippage configuration: the best is ahead of all others by δ, and they are alike."""
     generator = np.random.default_rng([count, int(10 * correlation)])
     delta = math.sqrt(2 * (1 - correlation) / FIRST)  # a standard error of a difference after the first stage
@@ -77,7 +77,7 @@ def test_the_best_is_selected_as_often_as_promised_where_it_is_hardest(count, co
     assert found.replications > FIRST
 
 
-def test_common_luck_ends_it_sooner():
+def test_common_random_numbers_shorten_the_selection():
     generator = np.random.default_rng(3)
     own, common = generator.normal(size=(2000, 3)), generator.normal(size=(2000, 1))
     ahead = np.array([0.0, 0.2, 0.2])
@@ -87,7 +87,7 @@ def test_common_luck_ends_it_sooner():
     assert 4 * together.replications < apart.replications
 
 
-def test_who_is_far_behind_is_eliminated_after_the_first_stage():
+def test_a_clearly_worse_setting_is_eliminated_after_the_first_stage():
     rows = np.random.default_rng(1).normal(size=(400, 3)) + np.array([0.0, 0.1, 50.0])
     procedure = KimNelson(3, 0.1)
     assert [procedure.observe(row) for row in rows[: FIRST - 1]] == [()] * (FIRST - 1)
@@ -98,13 +98,13 @@ def test_who_is_far_behind_is_eliminated_after_the_first_stage():
     assert procedure.ranks[-1] == 2
 
 
-def test_larger_is_better_where_it_is_said():
+def test_a_higher_is_better_metric_is_maximized():
     rows = [[1.0, 3.0, 2.0], [1.1, 3.1, 2.0], [1.0, 2.9, 2.1]]
     assert fed(KimNelson(3, 0.5, "lower", first=3), rows).ranks == (0, 2, 1)
     assert fed(KimNelson(3, 0.5, "higher", first=3), rows).ranks == (1, 2, 0)
 
 
-def test_ranks_go_by_the_distance_from_the_best_and_not_by_the_time_of_elimination():
+def test_ranks_follow_the_distance_from_the_best():
     """A setting with much luck of its own stays in contention for long, however bad it is."""
     rows = np.random.default_rng(4).normal(size=(1000, 4)) * np.array([0.1, 5.0, 0.1, 0.1]) + np.array(
         [0.5, 3.0, 0, 0.3]
@@ -114,7 +114,7 @@ def test_ranks_go_by_the_distance_from_the_best_and_not_by_the_time_of_eliminati
     assert found.eliminated[1] > found.eliminated[0] == FIRST
 
 
-def test_ranks_compare_what_both_have_been_through():
+def test_ranks_compare_common_replications():
     """Good luck for all after the second was eliminated does not make the third better than it."""
     early = [[0.0, 1.0, 2.0], [0.01, 1.0, -2.0], [0.0, 1.01, 6.0]]
     late = [[-5.0, None, -3.0]] * 200
@@ -123,19 +123,19 @@ def test_ranks_compare_what_both_have_been_through():
     assert found.ranks == (0, 1, 2)
 
 
-def test_differences_without_luck_are_decided_after_the_first_stage():
+def test_deterministic_differences_are_decided_after_the_first_stage():
     rows = [[luck, luck + 0.25, luck + 0.5] for luck in (4.0, 7.0, 1.0)]
     found = fed(KimNelson(3, 100.0, first=3), rows)
     assert (found.best, found.decided, found.eliminated) == (0, True, {1: 3, 2: 3})
 
 
-def test_of_equal_settings_the_first_is_selected_and_the_others_stay_in_contention():
+def test_of_equal_settings_the_first_is_selected_and_others_remain():
     rows = [[luck + 1, luck, luck] for luck in (4.0, 7.0, 1.0)]
     found = fed(KimNelson(3, 0.5, first=3), rows)
     assert (found.decided, found.best, found.contention) == (True, 1, (1, 2))
 
 
-def test_where_there_may_be_no_more_it_is_not_decided():
+def test_at_the_replication_limit_the_selection_is_undecided():
     rows = np.random.default_rng(2).normal(size=(30, 3)) + np.array([0.0, 0.0, 40.0])
     found = fed(KimNelson(3, 0.01, most=30), rows)
     assert (found.finished, found.decided, found.replications) == (True, False, 30)
@@ -145,7 +145,7 @@ def test_where_there_may_be_no_more_it_is_not_decided():
         found.observe([0.0, 0.0, 0.0])
 
 
-def test_a_replication_in_which_nobody_observes_anything_counts_for_nothing():
+def test_a_replication_unobserved_by_all_is_ignored():
     rows = [list(row) for row in np.random.default_rng(5).normal(size=(200, 2)) + np.array([0.0, 0.7])]
     plain = fed(KimNelson(2, 0.2), rows)
     holes = fed(KimNelson(2, 0.2), [*rows[:4], [None, None], *rows[4:12], [None, None], *rows[12:]])
@@ -153,20 +153,20 @@ def test_a_replication_in_which_nobody_observes_anything_counts_for_nothing():
     assert holes.eliminated == {1: plain.eliminated[1] + 2}
 
 
-def test_where_one_observes_nothing_there_is_no_difference():
+def test_a_replication_unobserved_by_one_gives_no_difference():
     procedure = fed(KimNelson(3, 0.2), [[0.0, 1.0, 2.0]])
     with pytest.raises(NotRankable, match="observed nothing") as error:
         procedure.observe([1.0, None, 3.0])
     assert (error.value.setting, procedure.replications) == (1, 2)
 
 
-def test_what_the_eliminated_observe_is_not_looked_at():
+def test_observations_of_eliminated_settings_are_ignored():
     procedure = fed(KimNelson(3, 0.1, first=3), [[0.0, 0.1, 90.0], [0.3, 0.0, 90.1], [0.1, 0.2, 90.3]])
     assert procedure.contention == (0, 1)
     assert procedure.observe([0.1, 0.2, None]) == ()
 
 
-def test_who_is_infinite_in_the_first_stage_is_eliminated_after_it_and_beats_nobody():
+def test_a_setting_infinite_in_the_first_stage_is_eliminated():
     rows = np.random.default_rng(6).normal(size=(500, 3)) + np.array([0.0, 0.3, 0.0])
     rows[4, 2] = math.inf
     found = fed(KimNelson(3, 0.1), rows)
@@ -175,7 +175,7 @@ def test_who_is_infinite_in_the_first_stage_is_eliminated_after_it_and_beats_nob
     assert (found.best, found.replications) == (pair.best, pair.replications) == (0, pair.replications)
 
 
-def test_who_becomes_infinite_later_has_no_mean_to_be_ranked_by():
+def test_a_setting_that_becomes_infinite_has_no_mean():
     procedure = fed(KimNelson(2, 0.01, first=2), [[0.0, 0.1], [0.3, 0.0]])
     assert not procedure.decided
     with pytest.raises(NotRankable, match="observed inf") as error:
@@ -183,7 +183,7 @@ def test_who_becomes_infinite_later_has_no_mean_to_be_ranked_by():
     assert error.value.setting == 1
 
 
-def test_where_all_are_infinite_nothing_is_ranked():
+def test_with_all_settings_infinite_there_is_no_ranking():
     procedure = fed(KimNelson(2, 0.5), [[math.inf, 0.0], [1.0, 2.0]])
     with pytest.raises(NotRankable, match="observed inf, as all others have by now") as error:
         procedure.observe([1.0, math.inf])
@@ -191,12 +191,12 @@ def test_where_all_are_infinite_nothing_is_ranked():
 
 
 @pytest.mark.parametrize(("direction", "value"), [("higher", math.inf), ("lower", -math.inf)])
-def test_infinitely_good_is_refused(direction, value):
+def test_an_infinite_value_in_the_better_direction_is_rejected(direction, value):
     with pytest.raises(NotRankable, match=r"observed -?inf"):
         KimNelson(3, 0.5, direction).observe([0.0, value, 1.0])
 
 
-def test_what_is_no_number_is_refused():
+def test_nan_is_rejected():
     with pytest.raises(NotRankable, match="observed nan"):
         KimNelson(2, 0.5).observe([math.nan, 1.0])
 

@@ -18,7 +18,7 @@ def units(run: Run) -> list[Told]:
     return told(run, "resource.allocated", "resource.released")
 
 
-def test_what_a_crashed_agent_held_stays_allocated_until_the_core_gives_it_back() -> None:
+def test_resources_of_a_crashed_agent_stay_allocated_until_the_core_releases_them() -> None:
     """The core restarts the agent (5 s), releases, and queues the task again."""
     run = sim.run(scenario(PERFECT | POOL | {"agents.restart_time": "5s"}, CRASH, agents=1))
     assert told(run, "agent.", "attempt.", "queue.entered", "resource.released", "task.completed") == [
@@ -39,7 +39,7 @@ def test_what_a_crashed_agent_held_stays_allocated_until_the_core_gives_it_back(
     assert run.violations == ()
 
 
-def test_a_power_cut_while_waiting_for_resources_grants_nothing_to_the_dead() -> None:
+def test_a_crashed_agent_waiting_for_resources_gets_none() -> None:
     """Two attempts wait for the pool when their agent dies: neither starts as the other one leaves the line."""
     values = {"agents.slots": 3, "tasks.arrivals": {"burst": {"size": 3, "at": "10s"}}, "tasks.count": None}
     values |= {"resources": {"gpu": {"units": 4}}, "tasks.needs": {"gpu": 3}, "agents.restart_time": "50s"}
@@ -51,7 +51,7 @@ def test_a_power_cut_while_waiting_for_resources_grants_nothing_to_the_dead() ->
     ]
 
 
-def test_what_a_crash_leaves_of_a_task_that_was_done_elsewhere_is_given_back() -> None:
+def test_resources_of_a_crashed_redundant_attempt_are_released() -> None:
     """The slow copy dies after the other one had its effect: no recovery will ever ask for its unit."""
     values = PERFECT | POOL | {"queue.duplication": 1.0, "tasks.checkpoint": {"every": "1s"}}
     crash = "faults: [{agent_hang: {targets: agent.1, at: 11s}}, {agent_crash: {targets: agent.1, at: 20s}}]\n"
@@ -61,7 +61,7 @@ def test_what_a_crash_leaves_of_a_task_that_was_done_elsewhere_is_given_back() -
     assert run.violations == ()
 
 
-def test_the_queue_is_faster_than_the_core_and_nothing_leaks() -> None:
+def test_a_lease_that_expires_before_detection_leaks_no_resources() -> None:
     """The lease ends and the other agent does the task while the crash is not even noticed."""
     values = POOL | {"queue.ack_timeout": "4s", "recovery.detection.heartbeat_interval": "20s"}
     run = sim.run(scenario(values, CRASH, agents=2))
@@ -74,7 +74,7 @@ def test_the_queue_is_faster_than_the_core_and_nothing_leaks() -> None:
     assert run.violations == ()
 
 
-def test_a_hung_agent_goes_on_where_it_stood() -> None:
+def test_a_hung_agent_continues_its_work_afterwards() -> None:
     """1 s of work before, 10 s of nothing, 2 s of work after."""
     patient = {"recovery.detection.heartbeat_interval": "50s"}
     run = sim.run(scenario(patient, "faults: [{agent_hang: {at: 11s, for: 10s}}]\n"))
@@ -86,7 +86,7 @@ def test_a_hung_agent_goes_on_where_it_stood() -> None:
     ]
 
 
-def test_a_zombie_is_fenced_and_the_effect_happens_once() -> None:
+def test_a_zombie_is_fenced_and_the_task_has_one_effect() -> None:
     """The core cannot restart the agent that it cannot reach, and gives its task to the other; then it wakes up."""
     faults = (
         "faults: [{agent_hang: {targets: agent.0, at: 11s, for: 20s}},"
@@ -105,14 +105,14 @@ def test_a_zombie_is_fenced_and_the_effect_happens_once() -> None:
     assert run.violations == ()
 
 
-def test_what_is_sent_to_a_hung_agent_is_read_when_it_wakes_up() -> None:
+def test_messages_to_a_hung_agent_are_read_when_it_resumes() -> None:
     """The delivery takes 2 s and finds it hung."""
     patient = {"recovery.detection.heartbeat_interval": "50s", "queue.latency": "2s"}
     run = sim.run(scenario(patient, "faults: [{agent_hang: {at: 11s, for: 10s}}]\n"))
     assert [row[:2] for row in told(run, "attempt.")] == [(21.0, "attempt.started"), (24.0, "attempt.succeeded")]
 
 
-def test_a_hung_agent_is_passed_over_when_units_become_free() -> None:
+def test_a_hung_agent_is_skipped_when_units_become_free() -> None:
     """Task 1 waits at the agent that hangs; task 2, behind it, gets the units, and task 1 asks again later."""
     values = {"resources": {"gpu": {"units": 1}}, "tasks.needs": {"gpu": 1}, "tasks.work": "6s"}
     values |= {"tasks.arrivals": {"burst": {"size": 3, "at": "10s"}}, "tasks.count": None}
@@ -123,7 +123,7 @@ def test_a_hung_agent_is_passed_over_when_units_become_free() -> None:
     assert run.violations == ()
 
 
-def test_a_hung_agent_finds_out_that_its_units_failed_when_it_wakes_up() -> None:
+def test_a_hung_agent_reports_its_failed_units_when_it_resumes() -> None:
     """It cannot say so before."""
     faults = (
         "faults: [{agent_hang: {at: 11s, for: 5s}},"
@@ -137,7 +137,7 @@ def test_a_hung_agent_finds_out_that_its_units_failed_when_it_wakes_up() -> None
     ]
 
 
-def test_an_attempt_that_waited_at_a_zombie_starts_but_once() -> None:
+def test_an_attempt_waiting_at_a_zombie_starts_once() -> None:
     """The zombie wakes up past its deadline and is refused; what it gives back is for those who wait."""
     values = {"agents.slots": 2, "tasks.work": "30s", "tasks.timeout": "20s", "queue.ack_timeout": "5s"}
     values |= {"tasks.arrivals": {"interval": {"every": "1s"}}, "recovery.detection.heartbeat_interval": "50s"}
@@ -152,7 +152,7 @@ def test_an_attempt_that_waited_at_a_zombie_starts_but_once() -> None:
     ]
 
 
-def test_restarts_take_turns_where_there_are_not_enough_hands() -> None:
+def test_restart_slots_limit_concurrent_restarts() -> None:
     """Three agents, 5 s each, one at a time or all at once."""
     crash = "faults: [{agent_crash: {targets: all, at: 10s}}]\n"
     values = PERFECT | {"agents.count": 3, "agents.restart_time": "5s"}
@@ -162,7 +162,7 @@ def test_restarts_take_turns_where_there_are_not_enough_hands() -> None:
     assert [time for time, *_ in told(free, "agent.restarted")] == [15.0, 15.0, 15.0]
 
 
-def test_a_retry_may_hold_its_agent_while_it_waits() -> None:
+def test_a_retry_can_hold_its_slot_while_it_waits() -> None:
     """The slot is kept for 30 s: task 1 goes before or after the retry of task 0."""
     values = {"tasks.arrivals": {"burst": {"size": 2, "at": "10s"}}, "tasks.count": None}
     fault = "faults: [{execution_failure: {targets: task.0, at: 12s}}]\n"
@@ -173,7 +173,7 @@ def test_a_retry_may_hold_its_agent_while_it_waits() -> None:
     assert order == {False: [(10.0, 0), (12.0, 1), (42.0, 0)], True: [(10.0, 0), (42.0, 0), (45.0, 1)]}
 
 
-def test_a_slot_that_was_kept_for_a_retry_is_free_when_the_task_is_done_elsewhere() -> None:
+def test_a_slot_held_for_a_retry_is_freed_when_the_task_completes_elsewhere() -> None:
     """Its copy succeeds while the retry waits: the agent that kept a slot takes the next task."""
     values = {"queue.duplication": 1.0, "tasks.retry_holds_agent": True, "tasks.count": 2}
     values |= {"tasks.arrivals": {"interval": {"every": "10s"}}}
@@ -183,7 +183,7 @@ def test_a_slot_that_was_kept_for_a_retry_is_free_when_the_task_is_done_elsewher
     assert sorted(agent for _, _, task, agent, _ in told(run, "attempt.started") if task == 1) == [0, 1]
 
 
-def test_a_slot_kept_by_an_agent_that_died_is_nobodys() -> None:
+def test_a_slot_held_by_a_crashed_agent_is_lost() -> None:
     """The retry goes to whoever is free."""
     values = PERFECT | {"tasks.retry_holds_agent": True, "agents.restart_time": "5s"}
     faults = "faults: [{execution_failure: {targets: task.0, at: 12s}}, {agent_crash: {targets: agent.0, at: 20s}}]\n"

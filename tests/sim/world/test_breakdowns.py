@@ -26,14 +26,14 @@ def test_a_lifetime_begins_at_each_start() -> None:
     assert crashes(run) == pytest.approx([10, 25, 40], abs=0.01)
 
 
-def test_a_busy_clock_stands_still_while_the_agent_is_idle() -> None:
+def test_a_busy_failure_clock_stops_while_the_agent_is_idle() -> None:
     """3 s of work every ten seconds: a life of 10 busy seconds ends one second into the fourth task."""
     mtbf = {"uniform": {"low": "9999ms", "high": "10001ms"}}
     run = sim.run(scenario(PERFECT | {"agents.mtbf": mtbf, "agents.failure_clock": "busy"}, count=4, duration="60s"))
     assert crashes(run) == pytest.approx([41.0], abs=0.01)
 
 
-def test_a_hang_does_not_stop_the_clock() -> None:
+def test_a_hang_does_not_stop_the_failure_clock() -> None:
     """Neither the one that always runs nor, with work at hand, the busy one."""
     mtbf = {"uniform": {"low": "9999ms", "high": "10001ms"}}
     hang = "faults: [{agent_hang: {at: 12s, for: 3s}}]\n"
@@ -52,7 +52,7 @@ def test_availability_is_mtbf_over_mtbf_plus_mttr() -> None:
     assert stdev(found) < 0.06
 
 
-def test_agents_that_never_work_never_crash_on_a_busy_clock() -> None:
+def test_idle_agents_never_crash_with_a_busy_failure_clock() -> None:
     """There is nothing to do for ten seconds."""
     run = sim.run(scenario(PERFECT | {"agents.mtbf": "1s", "agents.failure_clock": "busy"}, duration="10s", agents=3))
     assert crashes(run) == []

@@ -33,7 +33,7 @@ def of(run: Run, *names: str) -> list[float | None]:
     return [run.metrics[f"client.{name}"] for name in names]
 
 
-def test_an_answer_in_time_is_all_there_is() -> None:
+def test_a_timely_response_ends_the_request() -> None:
     run = story(timeout="5s", max_retries=3)
     assert log(run) == [
         (10.0, "task.submitted", 0),
@@ -44,7 +44,7 @@ def test_an_answer_in_time_is_all_there_is() -> None:
     assert of(run, "timeouts", "retries", "abandoned", "goodput", "amplification") == [0, 0, 0, 1 / 200, 1]
 
 
-def test_who_has_waited_too_long_asks_again_with_another_task() -> None:
+def test_a_client_timeout_submits_another_task() -> None:
     """Each takes 12 s, and the second waits for the first: the answers are there at 22 and at 34 s."""
     run = story(timeout="5s", max_retries=1, retry_delay="2s", **{"tasks.work": "12s"})
     assert log(run) == [
@@ -61,7 +61,7 @@ def test_who_has_waited_too_long_asks_again_with_another_task() -> None:
     assert run.metrics["client.response.mean"] is None
 
 
-def test_a_late_answer_that_is_accepted_ends_the_request() -> None:
+def test_an_accepted_late_response_ends_the_request() -> None:
     run = story(timeout="5s", max_retries=3, retry_delay="2s", late_answer="accept", **{"tasks.work": "8s"})
     assert log(run) == [
         (10.0, "task.submitted", 0),
@@ -76,13 +76,13 @@ def test_a_late_answer_that_is_accepted_ends_the_request() -> None:
     assert of(run, "timeouts", "goodput", "response.max") == [1, 1 / 200, 8]
 
 
-def test_who_accepts_late_answers_listens_on_when_it_asks_no_more() -> None:
+def test_a_client_without_retries_left_accepts_late_responses() -> None:
     run = story(timeout="5s", late_answer="accept", **{"tasks.work": "8s"})
     assert [entry[1] for entry in log(run)][-2:] == ["task.completed", "client.answered"]
     assert of(run, "timeouts", "abandoned", "goodput") == [1, 0, 1 / 200]
 
 
-def test_a_task_that_is_taken_back_is_stopped_and_given_up() -> None:
+def test_a_cancelled_task_is_stopped_and_fails() -> None:
     run = story(timeout="5s", max_retries=1, cancel=True, **{"tasks.work": "12s"})
     assert log(run) == [
         (10.0, "task.submitted", 0),
@@ -99,14 +99,14 @@ def test_a_task_that_is_taken_back_is_stopped_and_given_up() -> None:
     assert run.metrics["tasks.failed"] == 2
 
 
-def test_a_task_that_waits_in_line_is_taken_out_of_it() -> None:
+def test_a_cancelled_queued_task_leaves_the_queue() -> None:
     run = story(timeout="5s", cancel=True, count=2, **{"tasks.work": "90s", "queue.ack_timeout": None})
     assert [time for time, *_ in told(run, "queue.withdrawn")] == []
     line = story(timeout="50s", cancel=True, count=2, **{"tasks.work": "90s", "queue.ack_timeout": None})
     assert [(time, task) for time, _, task, *_ in told(line, "task.failed")] == [(60.0, 0), (70.0, 1)]
 
 
-def test_who_is_rejected_asks_again_later() -> None:
+def test_a_rejected_request_is_retried() -> None:
     """The line holds nobody: the second request comes while the first is served."""
     run = story(max_retries=5, retry_delay="4s", count=2, **{"tasks.work": "15s", "queue.capacity": 0})
     assert log(run)[1:] == [
@@ -126,7 +126,7 @@ def test_who_is_rejected_asks_again_later() -> None:
     assert of(run, "timeouts", "retries", "response.max") == [0, 2, 23]
 
 
-def test_who_hears_that_its_task_was_given_up_asks_again() -> None:
+def test_a_request_whose_task_failed_is_retried() -> None:
     failing = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 0}
     run = story(max_retries=1, retry_delay="4s", **failing)
     assert log(run) == [
@@ -148,14 +148,14 @@ def test_who_hears_that_its_task_was_given_up_asks_again() -> None:
         ({"backoff": "exponential", "max_delay": "5s"}, [2, 4, 5]),
     ],
 )
-def test_delays_grow_as_they_do_in_recovery(keys: dict[str, Any], gaps: list[float]) -> None:
+def test_client_delays_use_the_backoff_of_recovery(keys: dict[str, Any], gaps: list[float]) -> None:
     run = story(timeout="5s", max_retries=3, retry_delay="2s", cancel=True, **keys, **{"tasks.work": "500s"})
     timed_out = [time for time, *_ in told(run, "client.timed_out")]
     retried = [time for time, *_ in told(run, "client.retried")]
     assert [again - before for before, again in zip(timed_out, retried, strict=False)] == gaps
 
 
-def test_jitter_is_a_requests_own() -> None:
+def test_each_request_has_its_own_jitter() -> None:
     keys = {"timeout": "5s", "max_retries": 1, "retry_delay": "4s", "jitter": "full", "tasks.work": "50s"}
     one, two = (story(agents=9, count=count, **keys) for count in (1, 2))
     retried = [[time for time, *_ in told(run, "client.retried")] for run in (one, two)]
@@ -163,7 +163,7 @@ def test_jitter_is_a_requests_own() -> None:
     assert 15 <= retried[0][0] < 19
 
 
-def test_a_budget_is_all_clients_together() -> None:
+def test_the_budget_is_shared_by_all_clients() -> None:
     """Two retries to begin with, and each answer pays for half of one: there is none."""
     run = story(
         timeout="5s",
@@ -176,20 +176,20 @@ def test_a_budget_is_all_clients_together() -> None:
     assert of(run, "retries", "abandoned", "timeouts") == [2, 5, 7]
 
 
-def test_answers_pay_for_retries() -> None:
+def test_responses_refund_the_budget() -> None:
     """Each comes a second after its request was made again: the one retry that there is has been paid back by then."""
     keys: dict[str, Any] = {"timeout": "5s", "max_retries": 1, "late_answer": "accept", "tasks.work": "6s"}
     assert of(story(count=3, agents=20, budget={"tokens": 1, "refill": 1}, **keys), "retries") == [3]
     assert of(story(count=3, agents=20, budget={"tokens": 1, "refill": 0}, **keys), "retries") == [1]
 
 
-def test_who_listens_on_for_a_task_that_is_given_up_is_told() -> None:
+def test_a_client_waiting_for_a_late_response_is_notified_of_failure() -> None:
     failing = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 0}
     run = story(timeout="2s", late_answer="accept", **failing)
     assert log(run)[1:] == [(12.0, "client.timed_out", 0), (13.0, "task.failed", 0), (13.0, "client.abandoned", 0)]
 
 
-def test_a_request_has_the_same_work_each_time_that_it_is_made() -> None:
+def test_every_retry_of_a_request_has_the_same_work() -> None:
     work = {"tasks.work": {"exponential": {"mean": "30s"}}}
     patient, hasty = story(count=5, agents=50, **work), story(count=5, agents=50, timeout="1s", max_retries=3, **work)
     original, again = _work(patient), _work(hasty)
@@ -209,14 +209,14 @@ def _tasks(run: Run) -> list[int]:
     return [task for _, _, task, *_ in told(run, "client.retried")]
 
 
-def test_a_closed_client_goes_on_when_its_request_is_over() -> None:
+def test_a_closed_client_continues_after_its_request() -> None:
     """It thinks for 10 s, waits for 5, asks once more, waits for 5, and gives up: every 20 s."""
     closed = {"tasks.arrivals": {"closed": {"clients": 1, "think": "10s"}}, "tasks.work": "500s"}
     run = story(timeout="5s", max_retries=1, cancel=True, count=3, **closed)
     assert [time for time, *_ in told(run, "client.abandoned")] == [20.0, 40.0, 60.0]
 
 
-def test_without_such_clients_nothing_is_measured_of_them() -> None:
+def test_without_timeouts_no_client_metrics_are_measured() -> None:
     assert of(story(), "timeouts", "retries", "goodput", "amplification", "response.mean") == [None] * 5
 
 
@@ -236,7 +236,7 @@ def test_without_such_clients_nothing_is_measured_of_them() -> None:
     st.integers(0, 99),
 )
 @settings(max_examples=40, deadline=None)
-def test_whatever_clients_do_flows_balance_and_no_promise_is_broken(changes: dict[str, Any], seed: int) -> None:
+def test_random_clients_keep_flow_balance_and_invariants(changes: dict[str, Any], seed: int) -> None:
     text = """
 name: busy
 duration: 5m

@@ -16,19 +16,19 @@ CRASH = "faults: [{agent_crash: {at: 12500ms}}]\n"
 """2.5 s after task 0 was started."""
 
 
-def test_work_takes_its_own_time_on_every_agent() -> None:
+def test_work_takes_equal_time_on_every_agent() -> None:
     """And nothing besides."""
     run = sim.run(scenario({"tasks.work": "2500ms", "agents.count": 2}, count=2))
     assert values(run, "attempt.succeeded") == [(12.5, 2.5), (22.5, 2.5)]
 
 
-def test_an_attempt_that_fails_at_its_end_has_worked_in_full() -> None:
+def test_an_attempt_that_fails_at_its_end_has_done_all_its_work() -> None:
     """3 s of it."""
     run = sim.run(scenario({"tasks.failure_probability": 1.0}, duration="20s"))
     assert values(run, "attempt.failed") == [(13.0, 3.0)]
 
 
-def test_an_attempt_may_fail_anywhere_and_fails_elsewhere_the_next_time() -> None:
+def test_failures_are_uniform_over_the_work() -> None:
     """Uniform over its work: the mean of many is half of it, within four standard errors."""
     many = {"tasks.arrivals": {"burst": {"size": 200}}, "tasks.count": None, "agents.count": 200}
     failing = {"tasks.failure_probability": 1.0, "tasks.failure_at": "uniform"}
@@ -41,14 +41,14 @@ def test_an_attempt_may_fail_anywhere_and_fails_elsewhere_the_next_time() -> Non
     assert sum(worked) / 400 == pytest.approx(1.5, abs=4 * 3 / 12**0.5 / 400**0.5)
 
 
-def test_an_attempt_that_takes_too_long_times_out() -> None:
+def test_an_attempt_past_its_timeout_fails() -> None:
     """After 2 of its 3 s; to be done at that very instant is in time."""
     run = sim.run(scenario({"tasks.timeout": "2s"}, duration="20s"))
     assert values(run, "attempt.timed_out") == [(12.0, 2.0)]
     assert values(sim.run(scenario({"tasks.timeout": "3s"})), "attempt.succeeded") == [(13.0, 3.0)]
 
 
-def test_checkpoints_cost_agent_time_and_lie_at_multiples_of_their_interval() -> None:
+def test_checkpoints_cost_time_and_are_at_multiples_of_the_interval() -> None:
     """3 s of work, one after each second but not at the end: 3 + 2 x 0.25 s, and once more with a final one."""
     checkpoint = {"every": "1s", "cost": "250ms"}
     run = sim.run(scenario({"tasks.checkpoint": checkpoint}))
@@ -62,13 +62,13 @@ def test_checkpoints_cost_agent_time_and_lie_at_multiples_of_their_interval() ->
 @pytest.mark.parametrize(
     ("every", "work", "count"), [("100ms", "1s", 9), ("700ms", "2100ms", 2), ("100ms", "50s", 499)]
 )
-def test_rounding_makes_no_checkpoint_more_or_less(every: str, work: str, count: int) -> None:
+def test_rounding_adds_and_removes_no_checkpoint(every: str, work: str, count: int) -> None:
     """0.1 added up ten times is less than 1, and 3 x 0.7 is less than 2.1: neither is another checkpoint."""
     run = sim.run(scenario({"tasks.checkpoint": {"every": every}, "tasks.work": work}))
     assert len(values(run, "checkpoint.written")) == count
 
 
-def test_a_restored_attempt_pays_for_the_restore_and_does_the_rest_of_the_work() -> None:
+def test_a_restored_attempt_pays_the_restore_and_the_remaining_work() -> None:
     """Crash at 2.5 s of work, restart in 1 s, 0.5 + 0.25 s to read the checkpoint at 2 s, and 1 s of work."""
     checkpoint = {"every": "1s", "restore": "500ms"}
     more = {"tasks.checkpoint": checkpoint, "storage.read": "250ms", "agents.restart_time": "1s"}
@@ -79,7 +79,7 @@ def test_a_restored_attempt_pays_for_the_restore_and_does_the_rest_of_the_work()
     assert values(run, "task.completed") == [(15.25, 3.0)]
 
 
-def test_a_crash_while_a_checkpoint_is_written_loses_it() -> None:
+def test_a_crash_during_a_checkpoint_loses_the_checkpoint() -> None:
     """It was not complete."""
     run = sim.run(scenario(PERFECT | {"tasks.checkpoint": {"every": "1s", "cost": "2s"}}, CRASH))
     assert values(run, "attempt.started") == [(10.0, 0.0), (12.5, 0.0)]
@@ -88,7 +88,7 @@ def test_a_crash_while_a_checkpoint_is_written_loses_it() -> None:
 @pytest.mark.parametrize(
     ("interrupted", "starts_at", "completed"), [("restart", 0.0, (15.5, 3.0)), ("resume", 2.5, (13.0, 3.0))]
 )
-def test_work_that_was_cut_short_is_done_again_or_resumed(
+def test_interrupted_work_is_repeated_or_resumed(
     interrupted: str, starts_at: float, completed: tuple[float, float]
 ) -> None:
     """The agent is up again at once: 3 s from there, or the half second that is left."""
@@ -97,7 +97,7 @@ def test_work_that_was_cut_short_is_done_again_or_resumed(
     assert values(run, "task.completed") == [completed]
 
 
-def test_work_that_was_cut_short_may_be_drawn_anew() -> None:
+def test_interrupted_work_can_be_redrawn() -> None:
     """Another draw of the same distribution, and the same one in every run."""
     redraw = scenario(PERFECT | {"tasks.work": {"exponential": {"mean": "20s"}}, "tasks.interrupted": "redraw"}, CRASH)
     again = redraw.with_values({"tasks.interrupted": "restart"})
@@ -125,7 +125,7 @@ def fence(world: World) -> Iterator[simpy.Event]:
     world.store.fence("task.0")
 
 
-def test_a_checkpoint_that_was_damaged_after_it_was_chosen_is_not_started_from() -> None:
+def test_a_checkpoint_damaged_after_its_selection_is_not_used() -> None:
     """The second copy of the retried task reads it when it is damaged already: it begins at the beginning."""
     retry = {"recovery.conditions.task_failure": {"max_retries": 1, "retry_delay": "0s"}, "queue.ack_timeout": "4s"}
     faults = [

@@ -45,7 +45,7 @@ def heart(
     return env, Heartbeats(env, streams, network, ear, detection, lambda attempt: attempt.progress), ear, network
 
 
-def test_an_agent_beats_at_its_start_and_then_every_interval() -> None:
+def test_an_agent_sends_a_heartbeat_at_its_start_and_every_interval() -> None:
     """Aligned with its start, until it ends."""
     env, hearts, ear, _ = heart(phase="aligned")
     agent = Agent(0, 1)
@@ -61,7 +61,7 @@ def test_an_agent_beats_at_its_start_and_then_every_interval() -> None:
     assert ear.deaths == []
 
 
-def test_each_agent_beats_at_a_phase_of_its_own() -> None:
+def test_each_agent_has_its_own_heartbeat_phase() -> None:
     """Uniform over the interval, another one for each agent and each start, and the same in every run."""
     phases = []
     for number in (0, 1, 0):
@@ -75,7 +75,7 @@ def test_each_agent_beats_at_a_phase_of_its_own() -> None:
     assert phases[0] == phases[2] != phases[1]
 
 
-def test_a_beat_takes_the_latency_of_the_network() -> None:
+def test_a_heartbeat_has_the_network_latency() -> None:
     """Sent at 0, 5 and 10 s."""
     env, hearts, ear, _ = heart(latency=2.0, phase="aligned")
     hearts.begin(Agent(0, 1))
@@ -83,7 +83,7 @@ def test_a_beat_takes_the_latency_of_the_network() -> None:
     assert ear.beats == [2.0, 7.0, 12.0]
 
 
-def test_lost_and_cut_off_beats_are_not_sent_again() -> None:
+def test_lost_heartbeats_are_not_resent() -> None:
     """A heart does not wait for its own beat to arrive."""
     env, hearts, ear, network = heart(phase="aligned")
     hearts.begin(Agent(0, 1))
@@ -98,7 +98,7 @@ def test_lost_and_cut_off_beats_are_not_sent_again() -> None:
     assert ear.beats == []
 
 
-def test_a_perfect_detector_is_told_of_starts_and_deaths_whatever_the_network_does() -> None:
+def test_a_perfect_detector_detects_starts_and_crashes_despite_the_network() -> None:
     """And nobody beats."""
     env, hearts, ear, network = heart(loss=1.0, latency=2.0, detector="perfect")
     network.cut("agents", "core")

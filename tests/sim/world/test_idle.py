@@ -29,20 +29,20 @@ def steps(of: Scenario, since: float) -> Counter[float]:
     return found
 
 
-def test_an_idle_world_schedules_nothing_but_heartbeats() -> None:
+def test_an_idle_world_schedules_only_heartbeats() -> None:
     """Two agents that beat every 5 s: two events at each multiple, and besides them the detector's own deadlines."""
     beats = {"recovery.detection": {"heartbeat_interval": "5s", "missed_heartbeats": 1000, "phase": "aligned"}}
     assert steps(scenario(beats, agents=2, duration="60s"), since=14) == {float(at): 2 for at in range(15, 60, 5)}
 
 
-def test_an_idle_world_that_nobody_has_to_watch_stands_still() -> None:
+def test_an_idle_world_with_a_perfect_detector_schedules_nothing() -> None:
     """A perfect detector, leases that are over, pools, checkpoints, faults that lie in the past: no event at all."""
     perfect = {"recovery.detection.detector": "perfect", "queue.ack_timeout": "5s", "tasks.checkpoint": {"every": "1s"}}
     more = "resources: {gpu: {units: 2}}\nfaults: [{partition: {between: [agents, queue], at: 12s, for: 10s}}]\n"
     assert steps(scenario(perfect | {"tasks.needs": {"gpu": 1}}, more, agents=4, duration="1h"), since=28) == {}
 
 
-def test_a_perfect_world_takes_exactly_the_works_own_time() -> None:
+def test_in_a_perfect_world_tasks_take_exactly_their_work() -> None:
     """With everything switched on and every cost at zero, to the last bit."""
     everything: dict[str, Any] = {
         "tasks.work": "3s",
@@ -57,7 +57,7 @@ def test_a_perfect_world_takes_exactly_the_works_own_time() -> None:
     assert [time for time, *_ in told(run, "queue.acked")] == [13.0 + 10 * number for number in range(9)]
 
 
-def test_recovery_in_a_perfect_world_takes_no_time_either() -> None:
+def test_in_a_perfect_world_recovery_takes_no_time() -> None:
     """Crash, hang or failure at 11 s: the task starts over at that instant."""
     free = {"recovery.detection.detector": "perfect", "tasks.needs": {"gpu": 1}}
     free |= {f"recovery.conditions.{kind}_failure.retry_delay": "0s" for kind in ("task", "resource")}

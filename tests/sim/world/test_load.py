@@ -19,20 +19,20 @@ def submitted(arrivals: Any, seed: int = 1, **values: Any) -> list[float]:
     return run.history.loc[run.history["event"] == "task.submitted", "time"].tolist()
 
 
-def test_an_interval_means_every_multiple_of_it_to_the_last_bit() -> None:
+def test_interval_arrivals_are_exact_multiples() -> None:
     """0.1 added up a thousand times is not 100."""
     times = submitted({"interval": {"every": "100ms"}}, **{"agents.count": 40})
     assert times[:-1] == [number * 0.1 for number in range(1, len(times))]
     assert len(times) in {999, 1000}
 
 
-def test_a_burst_comes_at_one_instant() -> None:
+def test_a_burst_arrives_at_one_instant() -> None:
     """All of it, when it was said, in order."""
     run = sim.run(scenario({"tasks.arrivals": {"burst": {"size": 3, "at": "7s"}}, "tasks.count": None}))
     assert [row[:3] for row in told(run, "task.submitted")] == [(7.0, "task.submitted", task) for task in (0, 1, 2)]
 
 
-def test_no_more_is_submitted_than_was_asked_for() -> None:
+def test_count_limits_the_submitted_tasks() -> None:
     """`count` ends every kind of load."""
     for arrivals in (
         {"interval": {"every": "1s"}},
@@ -43,13 +43,13 @@ def test_no_more_is_submitted_than_was_asked_for() -> None:
         assert len(submitted(arrivals, **{"tasks.count": 5})) == 5
 
 
-def test_a_closed_client_thinks_after_each_answer() -> None:
+def test_a_closed_client_thinks_after_each_response() -> None:
     """1 s of thought, 3 s of work, with an agent for each of the two clients."""
     times = submitted({"closed": {"clients": 2, "think": "1s"}}, **{"agents.count": 2, "duration": "10s"})
     assert times == [1.0, 1.0, 5.0, 5.0, 9.0, 9.0]
 
 
-def test_a_closed_client_goes_on_when_its_task_is_rejected_or_given_up() -> None:
+def test_a_closed_client_continues_after_a_rejection_or_failure() -> None:
     """Whoever asked is answered, if not with an effect."""
     closed = {"closed": {"clients": 2, "think": "750ms"}}
     times = submitted(closed, **{"queue.capacity": 0, "duration": "5s"})
@@ -59,20 +59,20 @@ def test_a_closed_client_goes_on_when_its_task_is_rejected_or_given_up() -> None
     assert submitted(closed, **failing, **{"agents.count": 2, "duration": "7s"}) == [1.0, 1.0, 5.0, 5.0]
 
 
-def test_clients_who_never_think_and_never_fit_are_told_that_time_stands_still() -> None:
+def test_clients_without_think_time_rejected_forever_raise() -> None:
     """Rather than to be rejected for ever at one instant."""
     restless = scenario({"tasks.arrivals": {"closed": {"clients": 2}}, "tasks.count": None, "queue.capacity": 0})
     with pytest.raises(scenarios.ScenarioError, match=r"^tasks.arrivals.closed.think: no time passes at 0s, .* valid"):
         sim.run(restless)
 
 
-def test_a_burst_that_does_not_fit_is_no_standstill() -> None:
+def test_a_burst_larger_than_the_capacity_does_not_raise() -> None:
     """However large it is: each task is rejected once."""
     run = sim.run(scenario({"tasks.arrivals": {"burst": {"size": 500}}, "tasks.count": None, "queue.capacity": 1}))
     assert len(told(run, "task.rejected")) == 498
 
 
-def test_poisson_arrivals_have_their_rate_and_follow_the_seed() -> None:
+def test_poisson_arrivals_have_their_rate_and_depend_on_the_seed() -> None:
     """Twice per second over 100 s: 200, and less than four standard errors from it."""
     poisson = {"poisson": {"rate": "2/s"}}
     first, again, other = submitted(poisson), submitted(poisson), submitted(poisson, seed=2)
@@ -82,7 +82,7 @@ def test_poisson_arrivals_have_their_rate_and_follow_the_seed() -> None:
 
 
 # ------------------------------------------------------------------------------------------------- recorded, diurnal
-def test_a_trace_is_submitted_as_it_was_recorded(tmp_path: Path) -> None:
+def test_a_trace_is_submitted_as_recorded(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("1\n1\n2.5\n400\n", encoding="utf-8")
     traced = scenario({"tasks.arrivals": {"trace": {"file": str(tmp_path / "a.csv")}}}, count=99)
     assert [time for time, *_ in told(sim.run(traced, seed=1), "task.submitted")] == [1.0, 1.0, 2.5]
@@ -99,7 +99,7 @@ def test_a_surge_plays_a_trace_faster(tmp_path: Path) -> None:
     assert [time for time, *_ in told(run, "task.submitted")] == [10.0, 15.0, 40.0]
 
 
-def test_a_day_without_amplitude_is_a_poisson_process() -> None:
+def test_a_diurnal_load_without_amplitude_is_poisson() -> None:
     flat = {"tasks.arrivals": {"diurnal": {"rate": "1/s", "amplitude": 1e-12, "period": "40s"}}}
     poisson = {"tasks.arrivals": {"poisson": {"rate": "1/s"}}}
     runs = [sim.run(scenario(changed, count=999), seed=1) for changed in (flat, poisson)]
@@ -107,7 +107,7 @@ def test_a_day_without_amplitude_is_a_poisson_process() -> None:
     assert one == pytest.approx(other, abs=1e-6)
 
 
-def test_nobody_comes_at_night_when_the_rate_falls_to_nothing() -> None:
+def test_a_diurnal_rate_of_zero_gives_no_arrivals() -> None:
     """The peak is at 25 s of every 100 s, the depth of night at 75 s."""
     day = {"diurnal": {"rate": "20/s", "amplitude": 1, "period": "100s", "peak": "25s"}}
     run = sim.run(scenario({"tasks.arrivals": day}, count=99_999), seed=1)

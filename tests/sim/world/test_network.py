@@ -29,7 +29,7 @@ def say(env: simpy.Environment, log: list[tuple[float, str]], word: str) -> Call
     return lambda: log.append((env.now, word))
 
 
-def test_a_message_takes_the_latency(env: simpy.Environment) -> None:
+def test_a_message_has_the_latency(env: simpy.Environment) -> None:
     """No latency: at once. Some: that much later."""
     log: list[tuple[float, str]] = []
     network(env).send("ack", "agent.1", "queue", say(env, log, "at once"))
@@ -38,7 +38,7 @@ def test_a_message_takes_the_latency(env: simpy.Environment) -> None:
     assert log == [(0.0, "at once"), (2.0, "later")]
 
 
-def test_a_lossy_network_swallows_silently(env: simpy.Environment) -> None:
+def test_a_lossy_network_drops_messages_silently(env: simpy.Environment) -> None:
     """The sender of a lost message is told only that it is lost in the model, with no link to blame."""
     lost: list[Link | None] = []
     network(env, loss=1.0).send("ack", "agent.1", "queue", lambda: pytest.fail("arrived"), lost.append)
@@ -56,7 +56,7 @@ def test_a_lossy_network_swallows_silently(env: simpy.Environment) -> None:
         (("agents", "core"), "core", "agent.0", True),
     ],
 )
-def test_a_partition_cuts_what_is_between_its_sides(
+def test_a_partition_drops_messages_between_its_sides(
     env: simpy.Environment, sides: tuple[str, str], source: str, target: str, cut: bool
 ) -> None:
     """Groups and single endpoints, in both directions, and nothing else."""
@@ -79,7 +79,7 @@ def test_a_kept_message_waits_for_reconnection_and_replay(env: simpy.Environment
     assert made.replay() == 0
 
 
-def test_a_cut_path_cannot_be_reconnected_until_all_its_partitions_have_ended(env: simpy.Environment) -> None:
+def test_a_path_cannot_be_reconnected_before_all_its_partitions_end(env: simpy.Environment) -> None:
     """Partitions of one link may overlap."""
     made = network(env)
     name = made.cut("agents", "queue")
@@ -92,7 +92,7 @@ def test_a_cut_path_cannot_be_reconnected_until_all_its_partitions_have_ended(en
     assert made.transparent
 
 
-def test_connections_with_the_core_come_back_by_themselves(env: simpy.Environment) -> None:
+def test_connections_to_the_core_reconnect_automatically(env: simpy.Environment) -> None:
     """Reports that could not be sent arrive when the path is whole."""
     made, log = network(env), []
     name = made.cut("agents", "core")
@@ -102,7 +102,7 @@ def test_connections_with_the_core_come_back_by_themselves(env: simpy.Environmen
     assert made.transparent
 
 
-def test_a_partition_overtakes_a_message_in_flight(env: simpy.Environment) -> None:
+def test_a_partition_drops_a_message_in_flight(env: simpy.Environment) -> None:
     """It was sent in time and did not arrive in time: its sender notices."""
     made, lost = network(env, latency=5.0), []
     made.send("delivery", "queue", "agent.1", lambda: pytest.fail("arrived"), lost.append)
@@ -112,7 +112,7 @@ def test_a_partition_overtakes_a_message_in_flight(env: simpy.Environment) -> No
     assert [link.name for link in lost] == ["agents|queue"]
 
 
-def test_what_a_dead_sender_had_not_sent_is_gone(env: simpy.Environment) -> None:
+def test_unsent_messages_of_a_crashed_sender_are_lost(env: simpy.Environment) -> None:
     """A power cut empties its buffers, and nobody else's."""
     made, log = network(env), []
     made.cut("agents", "queue")
@@ -125,7 +125,7 @@ def test_what_a_dead_sender_had_not_sent_is_gone(env: simpy.Environment) -> None
     assert log == [(0.0, "agent.2")]
 
 
-def test_a_failed_send_is_recorded_and_told(env: simpy.Environment) -> None:
+def test_a_failed_send_is_recorded_and_reported(env: simpy.Environment) -> None:
     """This is how a partition is detected."""
     history = History(env)
     made = Network(env, history, Streams("1/0"), Constant(value=0.0), 0.0)

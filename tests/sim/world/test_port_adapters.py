@@ -35,7 +35,7 @@ def asked(ask: Ask, at: float = 11.0, more: str = "", **changed: Any) -> tuple[A
     return answers[0], run
 
 
-def test_a_running_task_is_seen_with_its_agent_and_what_it_holds() -> None:
+def test_a_running_task_is_reported_with_its_agent_and_resources() -> None:
     """Under its first epoch."""
     view, _ = asked(lambda system: system.tasks.inspect("task.0"), **POOLS)
     assert view == TaskView(
@@ -50,14 +50,14 @@ def test_a_running_task_is_seen_with_its_agent_and_what_it_holds() -> None:
     )
 
 
-def test_a_finished_task_is_seen_to_hold_nothing_and_an_unknown_one_not_at_all() -> None:
+def test_a_finished_task_holds_nothing_and_an_unknown_task_is_not_found() -> None:
     """Seen after 13 s."""
     view, _ = asked(lambda system: system.tasks.inspect("task.0"), at=20, **POOLS)
     assert (view.status, view.agent, view.waiting_in_queue, view.held) == (TaskStatus.COMPLETED, None, False, {})
     assert asked(lambda system: system.tasks.inspect("task.9"))[0] is None
 
 
-def test_an_agent_has_the_tasks_that_were_delivered_to_it_and_not_settled() -> None:
+def test_an_agent_has_its_delivered_and_unsettled_tasks() -> None:
     """Until it acknowledges."""
     assert asked(lambda system: system.tasks.tasks_on("agent.0"))[0] == ["task.0"]
     assert asked(lambda system: system.tasks.tasks_on("agent.1"))[0] == []
@@ -73,14 +73,14 @@ def test_an_agent_has_the_tasks_that_were_delivered_to_it_and_not_settled() -> N
         ("faults: [{partition: {between: [agents, queue], at: 10500ms}}]\n", True),
     ],
 )
-def test_only_attempts_that_hear_of_it_are_stopped(fault: str, stopped: bool) -> None:
+def test_only_attempts_on_reachable_agents_are_stopped(fault: str, stopped: bool) -> None:
     """Not those on a hung agent, nor on one that is cut off from the core."""
     _, run = asked(lambda system: system.tasks.stop_attempts("task.0"), more=fault, **POOLS)
     assert told(run, "attempt.interrupted") == ([(11.0, "attempt.interrupted", 0, 0, "stopped")] if stopped else [])
     assert ((11.0, "resource.released", 0, -1, "") in told(run, "resource.released")) is stopped
 
 
-def test_a_task_that_stands_in_line_is_not_queued_twice() -> None:
+def test_a_queued_task_is_not_queued_twice() -> None:
     """Both agents are busy with the first two; the third waits."""
     burst = {"tasks.arrivals": {"burst": {"size": 3, "at": "10s"}}, "tasks.count": None}
     queued, run = asked(lambda system: system.tasks.enqueue("task.2", "retry"), **burst)
@@ -89,7 +89,7 @@ def test_a_task_that_stands_in_line_is_not_queued_twice() -> None:
     assert asked(lambda system: system.tasks.enqueue("task.9", "retry"))[0] is False
 
 
-def test_a_task_that_is_given_up_holds_nothing_and_waits_nowhere() -> None:
+def test_an_escalated_task_holds_nothing_and_is_not_queued() -> None:
     """Its attempt stops, its units are free, and it is over."""
 
     async def give_up(system: System) -> Any:
@@ -116,13 +116,13 @@ def test_a_task_that_is_given_up_holds_nothing_and_waits_nowhere() -> None:
         ("faults: [{partition: {between: [agent.1, core], at: 10500ms}}]\n", True, True),
     ],
 )
-def test_health_of_an_agent_is_what_a_probe_finds(fault: str, reachable: bool, responding: bool) -> None:
+def test_agent_health_is_the_result_of_a_probe(fault: str, reachable: bool, responding: bool) -> None:
     """A probe that does not arrive says nothing of the agent."""
     health, _ = asked(lambda system: system.agents.health("agent.0"), more=fault)
     assert health == AgentHealth("agent.0", reachable, responding)
 
 
-def test_an_agent_that_cannot_be_reached_cannot_be_restarted() -> None:
+def test_an_unreachable_agent_cannot_be_restarted() -> None:
     """It goes on as if nothing had been said."""
     cut = "faults: [{partition: {between: [agent.0, core], at: 10500ms}}]\n"
     restarted, run = asked(lambda system: system.agents.restart("agent.0"), more=cut)
@@ -130,7 +130,7 @@ def test_an_agent_that_cannot_be_reached_cannot_be_restarted() -> None:
     assert told(run, "agent.stopped", "agent.restarted") == []
 
 
-def test_a_restart_stops_what_is_left_of_the_agent_and_takes_its_time() -> None:
+def test_a_restart_stops_the_agent_and_takes_its_time() -> None:
     """Stopped at 11 s, up at 16 s."""
     restarted, run = asked(lambda system: system.agents.restart("agent.0"), **{"agents.restart_time": "5s"})
     assert restarted is True
@@ -141,7 +141,7 @@ def test_a_restart_stops_what_is_left_of_the_agent_and_takes_its_time() -> None:
     ]
 
 
-def test_health_and_metrics_of_resources_are_of_the_pools_asked_for() -> None:
+def test_pool_health_and_metrics_cover_the_requested_pools() -> None:
     """All of them when none is named."""
     gpu, cpu = ResourceHealth("gpu", 4, 4, 2), ResourceHealth("cpu", 8, 8, 8)
     assert asked(lambda system: system.resources.health(()), **POOLS)[0] == [gpu, cpu]
@@ -150,14 +150,14 @@ def test_health_and_metrics_of_resources_are_of_the_pools_asked_for() -> None:
     assert asked(lambda system: system.resources.metrics(("cpu",), 60.0), **POOLS)[0] == {"cpu": 1.0}
 
 
-def test_nothing_is_allocated_for_a_task_that_is_finished() -> None:
+def test_nothing_is_allocated_for_a_finished_task() -> None:
     """Nobody would give it back."""
     assert asked(lambda system: system.resources.allocate("task.0", {"gpu": 2}), at=20, **POOLS)[0] is None
     assert asked(lambda system: system.resources.allocate("task.0", {"gpu": 2}), **POOLS)[0] == {"gpu": 2}
     assert asked(lambda system: system.resources.allocate("task.0", {"gpu": 3}), **POOLS)[0] is None
 
 
-def test_what_was_allocated_for_an_attempt_that_never_comes_is_given_back() -> None:
+def test_an_unused_allocation_is_released() -> None:
     """The task is done without it."""
     _, run = asked(lambda system: system.resources.allocate("task.0", {"gpu": 2}), **POOLS)
     assert [(time, event) for time, event, *_ in told(run, "resource.")] == [
@@ -168,7 +168,7 @@ def test_what_was_allocated_for_an_attempt_that_never_comes_is_given_back() -> N
     ]
 
 
-def test_health_of_queues_is_of_those_asked_for() -> None:
+def test_queue_health_covers_the_requested_queues() -> None:
     """There is one, and its name is queue."""
     cut = "faults: [{partition: {between: [agents, queue], at: 9s}}]\n"
     burst = {"tasks.arrivals": {"interval": {"every": "3600ms"}}, "tasks.count": 3}
@@ -179,7 +179,7 @@ def test_health_of_queues_is_of_those_asked_for() -> None:
     assert asked(lambda system: system.queues.replay(("other",), 0.0), at=12, more=cut, **burst)[0] == 0
 
 
-def test_connections_are_probed_two_by_two() -> None:
+def test_connections_are_probed_pairwise() -> None:
     """Of three endpoints there are three pairs, of which one is cut."""
     cut = "faults: [{partition: {between: [agent.1, queue], at: 10500ms}}]\n"
     found, _ = asked(lambda system: system.network.status(("agent.0", "agent.1", "queue")), more=cut)
@@ -190,7 +190,7 @@ def test_connections_are_probed_two_by_two() -> None:
     ]
 
 
-def test_a_reset_lasts_as_long_as_the_longest_of_the_partitions() -> None:
+def test_a_reset_takes_as_long_as_the_longest_partition() -> None:
     """Two that overlap, of all agents and of one."""
 
     async def reset(system: System) -> float:

@@ -21,36 +21,36 @@ def deliveries(run: Run) -> list[tuple[float, int, int]]:
     return [(time, task, agent) for time, _, task, agent, _ in told(run, "queue.delivered")]
 
 
-def test_tasks_are_delivered_in_the_order_in_which_they_came() -> None:
+def test_tasks_are_delivered_in_fifo_order() -> None:
     """One agent, one after the other."""
     assert deliveries(sim.run(scenario(BURST))) == [(10.0, 0, 0), (13.0, 1, 0), (16.0, 2, 0)]
 
 
-def test_agents_take_turns() -> None:
+def test_agents_are_served_round_robin() -> None:
     """Whoever has waited longest is next, and an agent that has another slot goes to the end of the line of agents."""
     run = sim.run(scenario(BURST | {"agents.count": 2, "agents.slots": 2}))
     assert deliveries(run) == [(10.0, 0, 0), (10.0, 1, 1), (10.0, 2, 0)]
 
 
-def test_an_agent_works_on_as_many_tasks_as_it_has_slots() -> None:
+def test_an_agent_executes_as_many_tasks_as_it_has_slots() -> None:
     """Two at once, and the third when the first is done."""
     assert deliveries(sim.run(scenario(BURST | {"agents.slots": 2}))) == [(10.0, 0, 0), (10.0, 1, 0), (13.0, 2, 0)]
 
 
 @pytest.mark.parametrize(("capacity", "rejected"), [(None, []), (1, [2]), (0, [1, 2])])
-def test_what_does_not_fit_is_rejected(capacity: int | None, rejected: list[int]) -> None:
+def test_tasks_beyond_the_capacity_are_rejected(capacity: int | None, rejected: list[int]) -> None:
     """Those in service do not count; with no room at all, only a free agent can take a task."""
     run = sim.run(scenario(BURST | {"queue.capacity": capacity}))
     assert [task for _, _, task, _, _ in told(run, "task.rejected")] == rejected
 
 
-def test_a_delivery_takes_its_latency() -> None:
+def test_a_delivery_has_the_queue_latency() -> None:
     """The work begins when the task has arrived, and the slot is taken meanwhile."""
     run = sim.run(scenario(BURST | {"queue.latency": "2s"}))
     assert [(time, task) for time, _, task, _, _ in told(run, "attempt.started")] == [(12.0, 0), (17.0, 1), (22.0, 2)]
 
 
-def test_a_lease_that_runs_out_is_delivered_again_and_the_effect_happens_once() -> None:
+def test_an_expired_lease_causes_a_redelivery_with_one_effect() -> None:
     """The work takes 3 s, the lease 2 s: a second agent does it all over, in vain."""
     run = sim.run(scenario({"queue.ack_timeout": "2s"}, agents=2))
     assert told(run, "queue.", "attempt.", "task.completed") == [
@@ -70,7 +70,7 @@ def test_a_lease_that_runs_out_is_delivered_again_and_the_effect_happens_once() 
     assert run.violations == ()
 
 
-def test_a_redelivery_that_waits_in_line_is_withdrawn_when_the_task_is_done() -> None:
+def test_a_queued_redelivery_is_withdrawn_when_the_task_completes() -> None:
     """With one agent, nobody does it again."""
     run = sim.run(scenario({"queue.ack_timeout": "2s"}))
     assert told(run, "queue.")[2:] == [
@@ -80,7 +80,7 @@ def test_a_redelivery_that_waits_in_line_is_withdrawn_when_the_task_is_done() ->
     ]
 
 
-def test_what_was_withdrawn_takes_no_place_in_line() -> None:
+def test_a_withdrawn_task_uses_no_capacity() -> None:
     """Task 0's second copy is void from 13 s on: the room is free and the next one in line is delivered."""
     values = {"tasks.arrivals": {"interval": {"every": "4s"}}, "tasks.count": 4, "tasks.work": "3s"}
     run = sim.run(scenario(values | {"queue.ack_timeout": "2s", "queue.capacity": 1}))
@@ -88,7 +88,7 @@ def test_what_was_withdrawn_takes_no_place_in_line() -> None:
     assert deliveries(run) == [(4.0, 0, 0), (8.0, 1, 0), (12.0, 2, 0), (16.0, 3, 0)]
 
 
-def test_the_lease_of_a_finished_task_never_fires() -> None:
+def test_the_lease_of_a_finished_task_never_expires() -> None:
     """Neither of one that was acknowledged, nor of one that the core has taken over."""
     done = sim.run(scenario({"queue.ack_timeout": "4s"}))
     assert [row[1:] for row in told(done, "queue.entered")] == [("queue.entered", 0, -1, "submitted")]
@@ -114,7 +114,7 @@ def test_a_lost_acknowledgement_costs_a_delivery_and_no_work() -> None:
     ]
 
 
-def test_a_lost_delivery_frees_the_slot_and_waits_for_its_lease() -> None:
+def test_a_lost_delivery_frees_its_slot_and_waits_for_the_lease() -> None:
     """Nobody notices before; others are served meanwhile."""
     run = sim.run(scenario({"queue.loss": 1.0, "queue.ack_timeout": "4s"}, duration="25s", count=2))
     assert told(run, "queue.delivered", "queue.delivery_lost", "attempt.started") == [
@@ -133,14 +133,14 @@ def test_a_lost_delivery_frees_the_slot_and_waits_for_its_lease() -> None:
     ]
 
 
-def test_a_delivery_that_is_lost_on_its_way_to_a_dead_agent_frees_no_slot_there() -> None:
+def test_a_lost_delivery_to_a_crashed_agent_frees_no_slot() -> None:
     """The agent has crashed meanwhile: nothing is sent to it before it is up again."""
     values = {"queue.latency": "2s", "queue.loss": 1.0, "agents.restart_time": "15s", **PERFECT}
     run = sim.run(scenario(values, "faults: [{agent_crash: {at: 11s}}]\n", count=2, duration="40s"))
     assert deliveries(run)[:2] == [(10.0, 0, 0), (26.0, 1, 0)]
 
 
-def test_a_duplicate_is_a_delivery_like_any_other() -> None:
+def test_a_duplicate_is_a_normal_delivery() -> None:
     """It needs a slot of its own, and its work is in vain."""
     run = sim.run(scenario({"queue.duplication": 1.0}, agents=2))
     assert deliveries(run) == [(10.0, 0, 0), (10.0, 0, 1)]
@@ -151,14 +151,14 @@ def test_a_duplicate_is_a_delivery_like_any_other() -> None:
     assert run.violations == ()
 
 
-def test_a_duplicate_has_no_double_of_its_own() -> None:
+def test_a_duplicate_is_not_duplicated() -> None:
     """Not even where every delivery arrives twice and all are lost at once: two deliveries, and those of the lease."""
     lost = {"queue.duplication": 1.0, "queue.loss": 1.0, "queue.ack_timeout": "40s"}
     run = sim.run(scenario(lost, agents=2, duration="80s"))
     assert [time for time, *_ in deliveries(run)] == [10.0, 10.0, 50.0, 50.0]
 
 
-def test_a_task_that_is_delivered_too_often_becomes_a_dead_letter() -> None:
+def test_a_task_beyond_max_deliveries_becomes_a_dead_letter() -> None:
     """Two deliveries and no more: it is an operator's, and so it is counted."""
     run = sim.run(scenario({"queue.loss": 1.0, "queue.ack_timeout": "4s", "queue.max_deliveries": 2}))
     assert told(run, "queue.dead_lettered", "task.failed") == [
@@ -169,7 +169,7 @@ def test_a_task_that_is_delivered_too_often_becomes_a_dead_letter() -> None:
     assert run.metrics["tasks.lost"] == 0
 
 
-def test_a_dead_letter_stops_the_attempts_at_it() -> None:
+def test_a_dead_letter_stops_its_attempts() -> None:
     """The slow agent is told to leave it, and is free for the next task."""
     run = sim.run(scenario({"queue.ack_timeout": "2s", "queue.max_deliveries": 1}))
     assert told(run, "queue.dead_lettered", "attempt.") == [
@@ -179,7 +179,7 @@ def test_a_dead_letter_stops_the_attempts_at_it() -> None:
     ]
 
 
-def test_a_finished_task_whose_acknowledgement_is_lost_does_not_fail_as_a_dead_letter() -> None:
+def test_a_completed_task_does_not_fail_as_a_dead_letter() -> None:
     """It has had its effect: the letter is dead, the task is not."""
     run = sim.run(scenario({"queue.ack_loss": 1.0, "queue.ack_timeout": "4s", "queue.max_deliveries": 1}))
     assert told(run, "task.", "queue.dead_lettered") == [
@@ -191,7 +191,7 @@ def test_a_finished_task_whose_acknowledgement_is_lost_does_not_fail_as_a_dead_l
 
 
 @pytest.mark.parametrize(("requeue", "order"), [("tail", [0, 1, 2, 0]), ("head", [0, 1, 0, 2])])
-def test_a_retried_task_joins_the_line_where_the_scenario_says(requeue: str, order: list[int]) -> None:
+def test_a_retried_task_rejoins_the_queue_at_the_configured_end(requeue: str, order: list[int]) -> None:
     """Task 0 fails at 13 s and is queued again at 14 s, when the agent works on task 1."""
     retry = {"recovery.conditions.task_failure": {"max_retries": 3, "retry_delay": "1s"}, "tasks.requeue": requeue}
     run = sim.run(
@@ -200,7 +200,7 @@ def test_a_retried_task_joins_the_line_where_the_scenario_says(requeue: str, ord
     assert [task for _, task, _ in deliveries(run)] == order
 
 
-def test_many_finished_tasks_in_line_are_passed_over_without_deep_recursion() -> None:
+def test_many_finished_tasks_are_skipped_without_deep_recursion() -> None:
     """A thousand tasks that take no time wait for an agent that comes up late."""
     many: dict[str, Any] = {"tasks.arrivals": {"burst": {"size": 1000, "at": "10s"}}, "tasks.count": None}
     many |= {"tasks.work": "0s", "agents.restart_time": "10s", **PERFECT}
@@ -209,7 +209,7 @@ def test_many_finished_tasks_in_line_are_passed_over_without_deep_recursion() ->
     assert {time for time, _ in values(run, "task.completed")} == {15.0}
 
 
-def test_an_unreachable_agent_gets_its_tasks_when_it_is_connected_again() -> None:
+def test_an_unreachable_agent_gets_tasks_after_reconnection() -> None:
     """A partition of 10 s: the task goes to the other agent; the one that comes when both are cut off waits."""
     cut = "faults: [{partition: {between: [agent.0, queue], at: 5s, for: 20s}}]\n"
     run = sim.run(scenario({"tasks.work": "30s"}, cut, agents=2, count=2))
@@ -217,7 +217,7 @@ def test_an_unreachable_agent_gets_its_tasks_when_it_is_connected_again() -> Non
     assert told(run, "send.") == [(10.0, "send.failed", 0, 0, "delivery")]
 
 
-def test_a_partition_that_overtakes_a_delivery_sends_the_task_back_to_the_head_of_the_line() -> None:
+def test_a_partition_returns_a_delivery_in_flight_to_the_queue_head() -> None:
     """It was on its way; the queue notices, and does not wait for the lease."""
     cut = "faults: [{partition: {between: [agent.0, queue], at: 11s, for: 20s}}]\n"
     run = sim.run(scenario({"queue.latency": "2s"}, cut, agents=2))
@@ -230,7 +230,7 @@ def test_a_partition_that_overtakes_a_delivery_sends_the_task_back_to_the_head_o
     ]
 
 
-def test_the_queue_says_that_it_is_blocked_as_soon_as_it_can_reach_the_core() -> None:
+def test_a_blocked_queue_is_reported_once_the_core_is_reachable() -> None:
     """Both paths are cut when it notices; the core hears of it when its own is whole, and reconnects the other."""
     cuts = (
         "faults: [{partition: {between: [agents, queue], at: 5s, for: 15s}},"
@@ -242,7 +242,7 @@ def test_the_queue_says_that_it_is_blocked_as_soon_as_it_can_reach_the_core() ->
     assert run.metrics["tasks.completed"] == 1
 
 
-def test_a_message_that_was_sent_before_a_partition_and_found_it_is_replayed() -> None:
+def test_a_message_dropped_by_a_partition_is_replayed() -> None:
     """The acknowledgement left at 13 s, the partition came at 14 s, and the failure was noticed at 15 s."""
     cut = "faults: [{partition: {between: [agents, queue], at: 14s, for: 20s}}]\n"
     run = sim.run(scenario({"network.latency": "2s", "tasks.work": "1s"}, cut))
@@ -254,7 +254,7 @@ def test_a_message_that_was_sent_before_a_partition_and_found_it_is_replayed() -
     ]
 
 
-def test_what_was_withdrawn_does_not_count_as_waiting() -> None:
+def test_withdrawn_tasks_are_not_counted_as_waiting() -> None:
     """Of 50 tasks two were delivered by 13 s; the second copy of the first one is still somewhere in the line."""
     worlds: list[World] = []
     values = {"tasks.arrivals": {"burst": {"size": 50, "at": "10s"}}, "tasks.count": None, "queue.ack_timeout": "2s"}

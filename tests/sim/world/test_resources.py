@@ -15,7 +15,7 @@ def pools(**units: int) -> tuple[Pools, list[str]]:
     return Pools(History(), units), []
 
 
-def test_who_does_not_fit_waits_and_nobody_overtakes() -> None:
+def test_a_request_that_does_not_fit_waits_and_is_not_overtaken() -> None:
     """A small request behind a large one waits as well."""
     made, log = pools(gpu=4)
     first: list[Allocation] = []
@@ -27,7 +27,7 @@ def test_who_does_not_fit_waits_and_nobody_overtakes() -> None:
     assert log == ["large", "small"]
 
 
-def test_needs_of_several_pools_are_taken_together() -> None:
+def test_units_of_several_pools_are_allocated_atomically() -> None:
     """Nothing is held while something is missing, so nobody can starve another to death."""
     made, log = pools(gpu=1, cpu=1)
     held: list[Allocation] = []
@@ -38,7 +38,7 @@ def test_needs_of_several_pools_are_taken_together() -> None:
     assert log == ["both"]
 
 
-def test_a_withdrawn_request_lets_the_next_one_pass() -> None:
+def test_a_withdrawn_request_unblocks_the_next() -> None:
     """An attempt that was interrupted while it waited does not block the line."""
     made, log = pools(gpu=2)
     made.request(1, 1, {"gpu": 1}, lambda _: None)
@@ -49,7 +49,7 @@ def test_a_withdrawn_request_lets_the_next_one_pass() -> None:
     assert log == ["small"]
 
 
-def test_a_second_release_gives_nothing_back() -> None:
+def test_a_second_release_has_no_effect() -> None:
     """Releasing is idempotent: units are not made of nothing."""
     made, _ = pools(gpu=2)
     made.request(1, 1, {"gpu": 2}, lambda _: None)
@@ -58,7 +58,7 @@ def test_a_second_release_gives_nothing_back() -> None:
     assert made.pools["gpu"].free == 2
 
 
-def test_units_that_fail_are_lost_to_their_holder_and_come_back_free() -> None:
+def test_failed_units_are_taken_from_holders_and_return_free() -> None:
     """All four units fail: both holders lose theirs, and the pool is whole when they return."""
     made, log = pools(gpu=4)
     made.request(1, 1, {"gpu": 1}, lambda _: None)
@@ -77,7 +77,7 @@ def test_units_that_fail_are_lost_to_their_holder_and_come_back_free() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ardeg"), st.integers(0, 9), st.integers(1, 4)), max_size=60))
-def test_units_are_neither_made_nor_lost(steps: list[tuple[str, int, int]]) -> None:
+def test_units_are_conserved(steps: list[tuple[str, int, int]]) -> None:
     """Free, held and unavailable units add up to the pool's, whatever is done in whatever order."""
     history = History()
     made = Pools(history, {"gpu": 6})

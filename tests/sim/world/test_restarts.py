@@ -29,24 +29,24 @@ def up(run: Run) -> list[tuple[float, int]]:
     return [(time, agent) for time, _, _, agent, _ in told(run, "agent.restarted")]
 
 
-def test_a_restart_that_is_cut_off_ends() -> None:
+def test_a_restart_cut_off_by_the_try_timeout_ends() -> None:
     """Each of three tries gives it four seconds of the ten that it takes; the agent comes up in none of them."""
     run = story("4s", **{"agents.restart_time": "10s"})
     assert up(run) == []
     assert [time for time, *_ in told(run, "step.failed")] == [24.0, 28.0, 32.0]
 
 
-def test_one_that_has_the_time_is_let_be() -> None:
+def test_a_restart_within_the_try_timeout_completes() -> None:
     assert up(story("11s", **{"agents.restart_time": "10s"})) == [(30.0, 0)]
 
 
 @pytest.mark.parametrize(("slots", "at"), [(None, [23.0] * 3), (2, [23.0, 23.0, 26.0]), (1, [23.0, 26.0, 29.0])])
-def test_as_many_restart_at_once_as_there_are_slots(slots: int | None, at: list[float]) -> None:
+def test_restart_slots_limit_concurrent_restarts(slots: int | None, at: list[float]) -> None:
     run = story(None, agents=3, **{"agents.restart_time": "3s", "agents.restart_slots": slots})
     assert [time for time, _ in up(run)] == at
 
 
-def test_who_is_cut_off_while_it_waits_for_a_slot_takes_none() -> None:
+def test_a_restart_cut_off_while_waiting_takes_no_slot() -> None:
     """At 25 s the second, begun at 23 s, and the third, which waits, are cut off, and at 30 s the third again.
     The slot that is given back at that instant is not for who is cut off as well.
     """
@@ -55,7 +55,7 @@ def test_who_is_cut_off_while_it_waits_for_a_slot_takes_none() -> None:
     assert run.violations == ()
 
 
-def test_who_gives_up_in_the_middle_of_the_line_leaves_it() -> None:
+def test_a_cancelled_waiter_leaves_the_restart_queue() -> None:
     """Three ask for the one slot, and the second asks no more before it has it: the third follows the first."""
 
     def look(world: World) -> None:
@@ -72,5 +72,5 @@ def test_who_gives_up_in_the_middle_of_the_line_leaves_it() -> None:
     assert up(run) == [(33.0, 0), (36.0, 2)]
 
 
-def test_a_restart_that_would_be_over_at_the_instant_of_the_limit_is_cut_off() -> None:
+def test_a_restart_ending_exactly_at_the_timeout_is_cut_off() -> None:
     assert up(story("5s", **{"agents.restart_time": "5s"})) == []

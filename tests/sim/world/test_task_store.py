@@ -14,12 +14,12 @@ from tests.recovery.stores.calls import CALLS, answers
 
 
 @given(CALLS)
-def test_it_answers_as_one_that_remembers_all(calls: list[tuple[Any, ...]]) -> None:
+def test_the_compact_store_behaves_like_a_complete_store(calls: list[tuple[Any, ...]]) -> None:
     assert answers(NumberedTaskStore(), calls) == answers(MemoryTaskStore(), calls)
 
 
 @pytest.mark.parametrize("ask", [("begin", "agent.1"), ("commit", 1), ("commit", 2), ("fence",), ("is_current", 1)])
-def test_it_answers_as_one_that_remembers_all_about_a_task_that_went_well(ask: tuple[Any, ...]) -> None:
+def test_the_compact_store_behaves_equally_for_a_successful_task(ask: tuple[Any, ...]) -> None:
     """The property would take long to find this by itself."""
     found = []
     for store in (MemoryTaskStore(), NumberedTaskStore()):
@@ -30,7 +30,7 @@ def test_it_answers_as_one_that_remembers_all_about_a_task_that_went_well(ask: t
     assert found[0] == found[1]
 
 
-def test_of_a_task_that_went_well_it_keeps_no_record() -> None:
+def test_a_successful_task_leaves_no_record() -> None:
     store = NumberedTaskStore()
     for number in range(100):
         store.register(f"task.{number}")
@@ -42,6 +42,6 @@ def test_of_a_task_that_went_well_it_keeps_no_record() -> None:
 
 
 @pytest.mark.parametrize("unknown", ["task.100", "agent.3", "agents|queue", "task."])
-def test_who_is_no_task_is_unknown(unknown: str) -> None:
+def test_an_invalid_task_is_unknown(unknown: str) -> None:
     store = NumberedTaskStore()
     assert store.status(unknown) is None

@@ -29,26 +29,26 @@ def seen_at(second: float, ask: Callable[[TopologyPort], Awaitable[Sequence[str]
     return found
 
 
-def test_a_group_stands_for_its_agents_and_an_agent_for_itself() -> None:
+def test_a_group_expands_to_its_agents() -> None:
     assert seen_at(5, lambda topology: topology.agents_of("agents")) == ["agent.0", "agent.1", "agent.2"]
     assert seen_at(5, lambda topology: topology.agents_of("agent.1")) == ["agent.1"]
     assert seen_at(5, lambda topology: topology.agents_of("queue")) == []
 
 
-def test_who_holds_units_of_a_pool_and_who_waits_for_them() -> None:
+def test_holders_and_waiters_of_a_pool() -> None:
     assert seen_at(35, lambda topology: topology.holders("gpu")) == ["task.0"]
     assert seen_at(35, lambda topology: topology.waiters("gpu")) == ["task.1", "task.2"]
     assert seen_at(35, lambda topology: topology.holders("disk")) == []
     assert seen_at(35, lambda topology: topology.waiters("disk")) == []
 
 
-def test_who_waits_in_the_line_of_a_queue() -> None:
+def test_queued_tasks_of_a_queue() -> None:
     assert seen_at(45, lambda topology: topology.waiting("queue")) == ["task.3"]
     assert seen_at(35, lambda topology: topology.waiting("queue")) == []
     assert seen_at(45, lambda topology: topology.waiting("another")) == []
 
 
-def test_a_task_that_was_withdrawn_does_not_wait() -> None:
+def test_a_withdrawn_task_does_not_wait() -> None:
     """It stays where it stood in line, and is passed over later."""
     lines: list[list[str]] = []
 

@@ -23,7 +23,7 @@ def found(scenario):
     return compare(scenario, {}, FASTER, seed=7, replications=6)
 
 
-def test_both_settings_have_the_same_luck(found, scenario):
+def test_both_settings_use_common_random_numbers(found, scenario):
     alone = [sim.run(scenario.with_values(values), seed=7, replication=3) for values in ({}, FASTER)]
     assert [result.runs[3].history_sha256 for result in (found.a, found.b)] == [run.history_sha256 for run in alone]
     assert [run.metrics["tasks.submitted"] for run in found.a.runs] == [
@@ -31,7 +31,7 @@ def test_both_settings_have_the_same_luck(found, scenario):
     ]
 
 
-def test_what_the_arithmetic_says_is_better_is_better(found):
+def test_the_setting_with_the_better_expected_value_is_better(found):
     """Three missed beats of 2 s instead of 5 s: noticed 3 · 2.5 · (5 − 2) / 3 = 7.5 s earlier, on average."""
     detect = found.differences["recovery.detect.mean"]
     low, high = detect.difference.ci95
@@ -40,18 +40,18 @@ def test_what_the_arithmetic_says_is_better_is_better(found):
     assert found.differences["agents.availability"].verdict == "better"
 
 
-def test_a_setting_that_changes_nothing_makes_no_difference(scenario):
+def test_equal_settings_show_no_difference(scenario):
     found = compare(scenario, {}, {"agents.restart_time": "20s"}, seed=7, replications=3)
     assert {each.verdict for each in found.differences.values()} == {"no difference shown"}
     assert {each.difference.mean for each in found.differences.values()} == {0.0}
 
 
-def test_jobs_change_nothing(found, scenario):
+def test_jobs_do_not_change_the_results(found, scenario):
     again = compare(scenario, {}, FASTER, seed=7, replications=6, jobs=2)
     assert again.frame.equals(found.frame)
 
 
-def test_it_is_told_in_tidy_rows_and_as_json(found):
+def test_the_comparison_as_tidy_rows_and_json(found):
     row = found.frame.set_index("metric").loc["recovery.detect.mean"]
     assert row["difference"] == found.differences["recovery.detect.mean"].difference.mean
     assert (row["low"], row["high"]) == found.differences["recovery.detect.mean"].difference.ci95
@@ -62,7 +62,7 @@ def test_it_is_told_in_tidy_rows_and_as_json(found):
     assert told["difference"]["mean"] == row["difference"]
 
 
-def test_some_metrics_only_are_fewer_hypotheses(scenario):
+def test_fewer_metrics_are_fewer_hypotheses(scenario):
     found = compare(scenario, {}, FASTER, seed=7, replications=3, metrics=("recovery.time.*", "tasks.lost"))
     assert set(found.differences) == {
         "tasks.lost",
@@ -70,7 +70,7 @@ def test_some_metrics_only_are_fewer_hypotheses(scenario):
     }
 
 
-def test_about_the_run_itself_nothing_is_said(found):
+def test_metrics_of_the_run_itself_are_not_compared(found):
     assert not [name for name in found.differences if name.startswith("run.")]
 
 
@@ -84,13 +84,13 @@ def test_about_the_run_itself_nothing_is_said(found):
         ({"b": {"recovery.detection.heartbeet": "1s"}}, ScenarioError),
     ],
 )
-def test_what_cannot_be_compared_is_refused(scenario, values, error):
+def test_incomparable_settings_are_rejected(scenario, values, error):
     given = {"a": {}, "b": FASTER, "seed": 7, "replications": 2} | values
     with pytest.raises(error):
         compare(scenario, **given).differences  # noqa: B018 - it is worked out then
 
 
-def test_who_stops_it_compares_what_is_finished(scenario):
+def test_an_interrupt_compares_the_finished_replications(scenario):
     seen = []
 
     def stop(summary):
@@ -102,7 +102,7 @@ def test_who_stops_it_compares_what_is_finished(scenario):
     assert (found.interrupted, found.replications) == (True, 2)
 
 
-def test_who_stops_it_before_there_is_anything_to_compare_has_stopped_it(scenario):
+def test_an_interrupt_before_the_first_pair_is_raised(scenario):
     def stop(summary):
         raise KeyboardInterrupt
 
@@ -110,13 +110,13 @@ def test_who_stops_it_before_there_is_anything_to_compare_has_stopped_it(scenari
         compare(scenario, {}, FASTER, seed=7, replications=2, on_run=stop)
 
 
-def test_common_luck_is_worth_something(found):
+def test_common_random_numbers_narrow_the_interval(found):
     saved = [each.variance_reduction for each in found.differences.values() if each.variance_reduction is not None]
     assert sorted(saved)[len(saved) // 2] > 1
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "x", ""])
-def test_what_is_no_seed_is_refused_wherever_one_is_asked_for(scenario, seed):
+def test_an_invalid_seed_is_rejected_everywhere(scenario, seed):
     point = {"agents.count": 8}
     for experiment in (
         lambda: sim.run(scenario, seed),
@@ -131,12 +131,12 @@ def test_what_is_no_seed_is_refused_wherever_one_is_asked_for(scenario, seed):
             experiment()
 
 
-def test_one_metric_may_be_named_by_itself(scenario):
+def test_a_single_metric_can_be_named(scenario):
     found = sim.compare(scenario, {}, {"agents.count": 8}, 7, 2, metrics="tasks.lost")
     assert [*found.differences] == ["tasks.lost"]
 
 
-def test_one_replication_tells_nothing_of_a_difference(scenario):
+def test_one_replication_gives_no_interval(scenario):
     point = {"agents.count": 8}
     for experiment in (
         lambda: sim.compare(scenario, {}, point, "7/3"),

@@ -42,7 +42,7 @@ def with_values(comparison, metric, a, b):
     return replace(comparison, a=results[0], b=results[1])
 
 
-def test_each_difference_is_drawn_in_percent_of_a(comparison, ax):
+def test_differences_are_drawn_in_percent_of_a(comparison, ax):
     chosen = replace(comparison, chosen=(TIME, "tasks.sojourn.mean"))
     assert chosen.plot.differences(ax) is ax
     names = [label.get_text() for label in ax.get_yticklabels()]
@@ -58,7 +58,7 @@ def test_each_difference_is_drawn_in_percent_of_a(comparison, ax):
     assert ax.texts[0].get_text() == "a  (as the scenario is)\nb  recovery.detection.heartbeat_interval=2s"
 
 
-def test_what_has_grown_out_of_the_picture_is_at_its_edge(comparison, ax):
+def test_values_outside_the_axes_are_drawn_at_the_edge(comparison, ax):
     grown = with_values(comparison, TIME, (0.01, 0.02, 0.01, 0.02), (30.0, 31.0, 30.5, 31.0))
     replace(grown, chosen=(TIME, "tasks.sojourn.mean")).plot.differences(ax)
     names = [label.get_text() for label in ax.get_yticklabels()]
@@ -68,7 +68,7 @@ def test_what_has_grown_out_of_the_picture_is_at_its_edge(comparison, ax):
     assert "0.015 s → 30.6 s" in ax.child_axes[0].get_yticklabels()[names.index(TIME)].get_text()
 
 
-def test_where_there_is_no_room_for_all_those_with_a_difference_come_first(comparison, ax):
+def test_metrics_with_a_difference_come_first_when_space_is_short(comparison, ax):
     every = replace(comparison, chosen=("*",))
     every.plot.differences(ax)
     verdicts = [every.differences[label.get_text()].verdict for label in ax.get_yticklabels()]
@@ -77,14 +77,14 @@ def test_where_there_is_no_room_for_all_those_with_a_difference_come_first(compa
     assert "no difference shown" not in verdicts[: len(shown)]
 
 
-def test_a_figure_of_its_own_is_as_high_as_it_has_rows(comparison):
+def test_the_height_of_a_figure_follows_its_rows(comparison):
     few, many = replace(comparison, chosen=(TIME,)), replace(comparison, chosen=("recovery.*",))
     low, high = (figure_of(each.plot.differences, each.plot.inches()) for each in (few, many))
     rows = [len(figure.axes[0].get_yticks()) for figure in (low, high)]
     assert high.get_figheight() - low.get_figheight() == pytest.approx(0.27 * (rows[1] - rows[0]))
 
 
-def test_each_pair_is_a_line_that_says_which_way_it_went(comparison, ax):
+def test_each_pair_is_a_line_with_its_direction(comparison, ax):
     known = with_values(comparison, TIME, [30.0, 30.0, 30.0, None], [20.0, 40.0, 30.0, 10.0])
     known.plot.metric(TIME, ax)
     *pairs, mean = ax.lines
@@ -98,18 +98,18 @@ def test_each_pair_is_a_line_that_says_which_way_it_went(comparison, ax):
     assert "no difference shown" in ax.texts[0].get_text()
 
 
-def test_more_of_what_should_be_high_is_better(comparison, ax):
+def test_an_increase_of_a_higher_is_better_metric_is_better(comparison, ax):
     with_values(comparison, "tasks.throughput", [1.0, 1, 1, 1], [2.0, 2, 2, 0.5]).plot.metric("tasks.throughput", ax)
     assert [line.get_color() for line in ax.lines[:4]] == [COLORS["better"]] * 3 + [COLORS["worse"]]
 
 
-def test_an_infinite_value_stands_above_all_others_and_there_is_no_mean(comparison, ax):
+def test_infinite_values_are_drawn_at_the_top_without_a_mean(comparison, ax):
     with_values(comparison, TIME, [30.0, 30.0, 30.0, 30.0], [20.0, 40.0, 30.0, inf]).plot.metric(TIME, ax)
     assert [list(line.get_ydata()) for line in ax.lines][3:] == [[30.0, 44.0]]
     assert [label.get_text() for label in ax.get_yticklabels()][-1] == "∞"
 
 
-def test_what_cannot_be_drawn_is_said(comparison, ax):
+def test_an_impossible_plot_is_reported(comparison, ax):
     with pytest.raises(UnknownMetric, match=r"nearest: 'recovery\.time\.mean'"):
         comparison.plot.metric("recovery.time.meen", ax)
     with pytest.raises(

@@ -54,7 +54,7 @@ def within(found, exact, times=1.5):
 
 
 @pytest.mark.long
-def test_splittings_that_all_give_the_same_say_no_more_than_their_plain_replications():
+def test_identical_splittings_give_the_interval_of_plain_replications():
     scenario = scenarios.load("agent-failure").with_values({"duration": "5m", "warmup": "0s", "faults": []})
     found = sim.rare(scenario, "tasks.in_system.mean > 0", 7, 2, particles=5)
     assert {each.probability for each in found.splittings} == {1.0}
@@ -63,7 +63,7 @@ def test_splittings_that_all_give_the_same_say_no_more_than_their_plain_replicat
 
 
 @pytest.mark.long
-def test_a_queue_reaches_a_depth_as_often_as_its_chain_says():
+def test_queue_depth_probabilities_match_the_markov_chain():
     found = sim.rare(QUEUE, "queue.depth.max >= 16", 7, replications=6, particles=30, jobs=2)
     exact = queue_reaches(16)
     assert 5e-6 < exact < 2e-5
@@ -72,7 +72,7 @@ def test_a_queue_reaches_a_depth_as_often_as_its_chain_says():
     assert found.plain_needed > 20 * found.runs
 
 
-def test_agents_are_down_together_as_often_as_the_binomial_says():
+def test_simultaneous_agent_failures_match_the_binomial():
     """Lifetimes are drawn when an agent starts: without drawing them again, all trajectories would have one fate."""
     found = sim.rare(FLEET, "agents.up.mean < 11", 7, level=None, replications=10)
     assert found.probability == 1.0
@@ -83,21 +83,21 @@ def test_agents_are_down_together_as_often_as_the_binomial_says():
 
 
 @pytest.mark.long
-def test_a_recovery_takes_as_long_as_the_restart_that_was_drawn():
+def test_recovery_time_follows_the_drawn_restart_time():
     """P(restart > 150 s) = exp(−7.5), of which plain replications see 1 in 1,800."""
     found = sim.rare(SLOW_START, "recovery.time > 150s", 7, replications=6, particles=30)
     assert found.level == "recovery.age"
     assert within(found, math.exp(-7.5))
 
 
-def test_a_hit_can_be_seen_again():
+def test_a_hit_can_be_repeated():
     found = sim.rare(QUEUE, "queue.depth.max >= 10", 7, replications=2, particles=20)
     assert any("@" in name for name in found.hits)
     for name in found.hits:
         assert sim.run(QUEUE, name).metrics["queue.depth.max"] >= 10
 
 
-def test_what_is_found_does_not_depend_on_the_processes():
+def test_the_number_of_processes_does_not_change_the_estimate():
     here, there = (
         sim.rare(QUEUE, "queue.depth.max >= 7", 7, replications=3, particles=10, jobs=jobs) for jobs in (1, 2)
     )
@@ -105,7 +105,7 @@ def test_what_is_found_does_not_depend_on_the_processes():
     assert here.as_json() != sim.rare(QUEUE, "queue.depth.max >= 7", 8, replications=3, particles=10).as_json()
 
 
-def test_plain_replications_are_those_of_run():
+def test_plain_replications_equal_those_of_run():
     found = sim.rare(QUEUE, "queue.depth.max >= 4", 7, level=None, replications=45)
     hits = [f"7/{n}" for n in range(45) if sim.run(QUEUE, 7, n).metrics["queue.depth.max"] >= 4]
     assert found.plain_hits == len(hits) > 1
@@ -115,7 +115,7 @@ def test_plain_replications_are_those_of_run():
     assert found.ci95 == pytest.approx((exact.low, exact.high))
 
 
-def test_without_a_hit_there_is_a_bound_and_never_zero():
+def test_without_a_hit_the_upper_bound_is_positive():
     plain = sim.rare(QUEUE, "tasks.lost > 0", 7, replications=30)
     assert plain.level is None
     assert plain.probability is None
@@ -126,11 +126,11 @@ def test_without_a_hit_there_is_a_bound_and_never_zero():
     assert split.as_json()["probability"] is None
 
 
-def test_a_violated_invariant_can_be_asked_for():
+def test_a_violated_invariant_can_be_the_event():
     assert sim.rare(QUEUE, "consistency.violations == 0", 7, level=None, replications=3).probability == 1.0
 
 
-def test_an_interruption_keeps_what_is_finished():
+def test_an_interrupt_keeps_finished_results():
     done = []
 
     def stop(number):
@@ -167,12 +167,12 @@ def test_an_event_is_a_metric_and_a_bound(text, metric, value):
         ("resources.gpu.utilization > 5%", "gpu"),
     ],
 )
-def test_what_is_no_event_is_refused(text, said):
+def test_an_invalid_event_is_rejected(text, said):
     with pytest.raises(RareError, match=said):
         event_of(QUEUE, text)
 
 
-def test_a_level_is_the_metric_s_own_another_or_none():
+def test_a_level_is_the_default_an_explicit_one_or_none():
     event = event_of(QUEUE, "recovery.time > 600")
     assert level_of(event, "natural") == "recovery.age"
     assert level_of(event, "queue.depth") == "queue.depth"
@@ -183,7 +183,7 @@ def test_a_level_is_the_metric_s_own_another_or_none():
         level_of(event, "queue.dept")
 
 
-def test_a_frame_has_the_way_up():
+def test_the_frame_contains_the_levels():
     found = sim.rare(QUEUE, "queue.depth.max >= 6", 7, replications=2, particles=10)
     assert list(found.frame.columns) == ["splitting", "level", "probability"]
     last = found.frame.groupby("splitting")["probability"].min()
@@ -193,12 +193,12 @@ def test_a_frame_has_the_way_up():
 @pytest.mark.parametrize(
     ("how", "error"), [({"replications": 0}, ValueError), ({"jobs": 0}, ValueError), ({"particles": 1}, RareError)]
 )
-def test_numbers_that_make_no_sense_are_refused(how, error):
+def test_invalid_numbers_are_rejected(how, error):
     with pytest.raises(error, match="valid"):
         sim.rare(QUEUE, "queue.depth.max >= 6", 7, **how)
 
 
-def test_what_is_already_longer_when_the_run_ends_is_a_hit():
+def test_a_value_already_exceeded_at_the_end_is_a_hit():
     """A recovery that never ends within the run takes over 280 s, as it began 290 s before the end."""
     scenario = SLOW_START.with_values({"agents.restart_time": "1h"})
     for event, probability in {"recovery.time > 280s": 1.0, "recovery.time > 295s": None}.items():

@@ -38,7 +38,7 @@ def climbed(level):
 
 
 @pytest.mark.parametrize("level", COMES)
-def test_a_number_is_as_high_as_what_came_less_what_went(level):
+def test_a_count_level_is_arrivals_minus_departures(level):
     climb, history = climbed(level)
     steps = history["event"].isin(COMES[level]).astype(int) - history["event"].isin(GOES[level]).astype(int)
     number = steps.cumsum()
@@ -51,7 +51,7 @@ def test_a_number_is_as_high_as_what_came_less_what_went(level):
 
 
 @pytest.mark.parametrize("level", AGES)
-def test_an_age_is_that_of_the_oldest(level):
+def test_an_age_level_is_that_of_the_oldest(level):
     climb, history = climbed(level)
     column, begins, ends = AGES[level]
     began, oldest = {}, 0.0
@@ -65,14 +65,14 @@ def test_an_age_is_that_of_the_oldest(level):
     assert climb[-1][0] > 10
 
 
-def test_attempts_are_those_of_the_task_with_the_most():
+def test_an_attempts_level_is_the_maximum_over_tasks():
     climb, history = climbed("tasks.attempts")
     most = history[history["event"] == "attempt.started"]["task"].value_counts().max()
     assert climb[-1][0] == most >= 3
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_records_rise(level):
+def test_maximum_levels_never_decrease(level):
     climb, _ = climbed(level)
     assert list(climb) == sorted(climb)
     assert len({height for height, _ in climb}) == len(climb)
@@ -90,6 +90,6 @@ def test_records_rise(level):
         ("work.wasted", None),
     ],
 )
-def test_a_metric_may_have_a_level_of_its_own(metric, level):
+def test_a_metric_may_have_its_own_level(metric, level):
     found = natural_level(metric)
     assert (None if found is None else found.name) == level

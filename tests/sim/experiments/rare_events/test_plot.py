@@ -27,7 +27,7 @@ def labels(axes):
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
-def test_each_splitting_is_a_way_down_to_what_it_found(found):
+def test_each_splitting_is_a_line_to_its_estimate(found):
     axes = found.plot.levels(Figure().add_subplot())
     ways = [line for line in axes.lines if len(line.get_xdata()) > 2]
     assert [float(way.get_ydata()[-1]) for way in ways] == [each.steps[-1][1] for each in found.splittings]
@@ -38,7 +38,7 @@ def test_each_splitting_is_a_way_down_to_what_it_found(found):
     assert axes.get_title(loc="left") == "queue: queue.depth.max >= 7 in a run of 30s"
 
 
-def test_where_nothing_was_hit_there_is_a_bound(found):
+def test_without_hits_the_bound_is_drawn(found):
     never = replace(found, splittings=tuple(replace(each, probability=0.0) for each in found.splittings), plain_hits=0)
     axes = never.plot.levels(Figure().add_subplot())
     assert labels(axes)[-1] == "below (95 %)"

@@ -63,7 +63,7 @@ def splittings(name, number, particles, **how):
     return [split(flown, roots(f"{name}.{each}", particles), luck(f"{name}.{each}.choice")) for each in range(number)]
 
 
-def test_the_mean_is_the_probability():
+def test_the_estimate_is_unbiased():
     """Exactly, however few particles there are; 3 in 1,000 is far below one in ten particles."""
     found = [each.probability for each in splittings("mean", 600, 10)]
     error = np.std(found) / math.sqrt(len(found))
@@ -72,7 +72,7 @@ def test_the_mean_is_the_probability():
     assert error < 0.1 * exact()
 
 
-def test_the_mean_is_the_probability_whatever_the_level_is():
+def test_the_estimate_is_unbiased_for_any_level():
     """One that rises in strides of three, with many ties, and one that does not lead there at all."""
     for level in (lambda height: height // 3, lambda height: height % 5):
         found = [each.probability for each in splittings("level", 600, 10, level=level)]
@@ -80,14 +80,14 @@ def test_the_mean_is_the_probability_whatever_the_level_is():
         assert np.mean(found) == pytest.approx(exact(), abs=3 * error)
 
 
-def test_a_hit_counts_however_low_it_flew():
+def test_a_hit_at_a_low_level_counts():
     """To end at 0 is no matter of height."""
     found = [each.probability for each in splittings("low", 100, 10, is_hit=lambda heights: heights[-1] == 0)]
     often = np.mean([walk(root)[-1] == 0 for root in roots("often", 2000)])
     assert np.mean(found) == pytest.approx(often, abs=3 * np.std(found) / 10 + 0.02)
 
 
-def test_intervals_hold_the_probability_about_as_often_as_they_say():
+def test_intervals_have_about_the_nominal_coverage():
     held = 0
     for number in range(60):
         low, high = combined(splittings(f"cover.{number}", 8, 12)).ci95
@@ -96,14 +96,14 @@ def test_intervals_hold_the_probability_about_as_often_as_they_say():
     assert low <= 0.95 <= high + 0.02
 
 
-def test_what_never_happens_has_no_probability_and_no_interval():
+def test_an_impossible_event_has_no_probability_and_no_interval():
     found = splittings("never", 3, 10, is_hit=lambda heights: False)
     assert [each.probability for each in found] == [0, 0, 0]
     assert combined(found).ci95 is None
     assert not found[0].hits
 
 
-def test_who_takes_a_lost_one_s_place_leaves_another_above_the_level_that_was_lost():
+def test_a_replacement_branches_above_the_discarded_level():
     flown = []
 
     def watched(trajectory):
@@ -119,7 +119,7 @@ def test_who_takes_a_lost_one_s_place_leaves_another_above_the_level_that_was_lo
         assert child.climb[-1][1] >= child.trajectory.branches[-1].events, "it has at least the height that it left at"
 
 
-def test_steps_tell_the_probability_of_each_level():
+def test_steps_give_the_probability_of_each_level():
     """P(max > h), which a plain count knows where it is not rare."""
     found = splittings("steps", 100, 10)
     above_two = np.mean([next((p for level, p in reversed(each.steps) if level <= 2), 1.0) for each in found])
@@ -130,7 +130,7 @@ def test_steps_tell_the_probability_of_each_level():
         assert [p for _, p in each.steps] == sorted((p for _, p in each.steps), reverse=True)
 
 
-def test_hits_are_trajectories_that_hit():
+def test_hits_are_trajectories_with_the_event():
     found = splittings("hits", 3, 20)
     names = [name for each in found for name in each.hits]
     assert names
@@ -138,19 +138,19 @@ def test_hits_are_trajectories_that_hit():
         assert max(walk(Trajectory.parse(name))) >= HEIGHT
 
 
-def test_a_single_splitting_has_no_interval_and_a_probability_is_at_most_one():
+def test_one_splitting_has_no_interval_and_probabilities_are_at_most_one():
     assert combined([Splitting(0.2, 1, 0, ())]).ci95 is None
     low, high = combined([Splitting(p, 1, 0, ()) for p in (0.7, 1.0, 0.9)]).ci95
     assert 0 < low < 0.9
     assert high == 1.0
 
 
-def test_a_single_particle_cannot_be_split():
+def test_a_single_particle_is_rejected():
     with pytest.raises(ValueError, match="valid: 2 or more"):
         split(fly, roots("one", 1), luck("choice"))
 
 
-def test_without_a_hit_there_is_a_bound_of_three_over_n():
+def test_without_hits_the_bound_is_three_over_n():
     assert proportion(0, 1000) == (0.0, pytest.approx(1 - 0.05**0.001))
     assert proportion(0, 1000)[1] == pytest.approx(3 / 1000, rel=0.01)
     assert proportion(1000, 1000) == (pytest.approx(0.05**0.001), 1.0)
@@ -163,6 +163,6 @@ def test_a_proportion_has_the_exact_interval(hits, count):
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 0), (3, 2), (-1, 2)])
-def test_what_is_no_proportion_is_refused(hits, count):
+def test_an_invalid_proportion_is_rejected(hits, count):
     with pytest.raises(ValueError, match="valid"):
         proportion(hits, count)

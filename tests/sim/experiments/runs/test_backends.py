@@ -20,7 +20,7 @@ from sim.experiments.sweeps.designs import grid
 from sim.experiments.sweeps.folder import RESULTS
 from sim.experiments.sweeps.sweep import sweep
 from tests.sim.experiments.clusters import cluster
-from tests.sim.experiments.dying import dies_while_it_sends
+from tests.sim.experiments.crashing_worker import dies_while_it_sends
 
 VALUES = {"duration": "20m", "warmup": "0s", "agents.mtbf": "2m", "faults": []}
 
@@ -78,7 +78,7 @@ def given(monkeypatch):
     return sizes
 
 
-def test_short_runs_are_given_several_at_once_and_each_gives_its_own(given, monkeypatch):
+def test_short_runs_are_sent_in_batches_with_separate_results(given, monkeypatch):
     monkeypatch.setattr(backends, "BATCH_SECONDS", 1e6)  # however slow this machine is
     found = list(Backend(jobs=2).each(divmod, [(number, 7) for number in range(500)]))
     assert sorted(found) == [(number, divmod(number, 7)) for number in range(500)]
@@ -88,13 +88,13 @@ def test_short_runs_are_given_several_at_once_and_each_gives_its_own(given, monk
     assert given[-1] == 1  # at the end both processes have work
 
 
-def test_long_runs_are_given_one_by_one(given, monkeypatch):
+def test_long_runs_are_sent_one_by_one(given, monkeypatch):
     monkeypatch.setattr(backends, "BATCH_SECONDS", 1e-12)  # however fast
     assert len(list(Backend(jobs=2).each(divmod, [(number, 7) for number in range(20)]))) == 20
     assert given == [1] * 20
 
 
-def test_only_a_few_are_given_ahead(given, monkeypatch):
+def test_the_number_of_runs_sent_ahead_is_limited(given, monkeypatch):
     monkeypatch.setattr(backends, "BATCH_SECONDS", 1e-12)
     stream = Backend(jobs=2).each(divmod, [(number, 7) for number in range(100)])
     next(stream)
@@ -111,7 +111,7 @@ def test_a_batch_grows_slowly_and_shrinks_at_once(before, seconds, size):
     assert backends.batch_size(before, seconds) == size
 
 
-def test_what_a_run_raises_is_raised(given):
+def test_an_exception_of_a_run_is_raised(given):
     with pytest.raises(ZeroDivisionError):
         list(Backend(jobs=2).each(divmod, [(number, number) for number in range(3)]))
 
@@ -121,7 +121,7 @@ def kill_a_worker():
 
 
 @pytest.mark.long
-def test_a_process_that_dies_is_survived_and_told_of(scenario, points, expected, tmp_path):
+def test_a_dead_worker_process_is_reported_and_its_runs_repeated(scenario, points, expected, tmp_path):
     lost = []
     found = sweep(
         scenario,
@@ -140,7 +140,7 @@ def test_a_process_that_dies_is_survived_and_told_of(scenario, points, expected,
 
 
 @pytest.mark.long
-def test_when_processes_die_again_it_is_given_up_and_what_is_finished_is_kept(scenario, points, expected, tmp_path):
+def test_repeated_worker_deaths_stop_and_keep_finished_results(scenario, points, expected, tmp_path):
     def kill(summary):
         kill_a_worker()
 
@@ -151,7 +151,7 @@ def test_when_processes_die_again_it_is_given_up_and_what_is_finished_is_kept(sc
     assert (tmp_path / RESULTS).read_bytes() == expected
 
 
-def test_a_dask_cluster_gives_the_same_though_a_worker_dies_in_the_middle(scenario, points, expected, tmp_path):
+def test_a_dask_cluster_gives_equal_results_despite_a_dead_worker(scenario, points, expected, tmp_path):
     with cluster(tmp_path, 2) as (address, workers):
         found = sweep(
             scenario,
@@ -167,7 +167,7 @@ def test_a_dask_cluster_gives_the_same_though_a_worker_dies_in_the_middle(scenar
 
 
 @pytest.mark.long
-def test_replications_comparisons_and_warm_ups_are_the_same_on_a_dask_cluster(scenario, tmp_path):
+def test_a_dask_cluster_gives_equal_replications_comparisons_and_warm_ups(scenario, tmp_path):
     changed = {"agents.restart_time": "5s"}
     with cluster(tmp_path, 2) as (address, _):
         there = Backend("dask", scheduler=address)
@@ -187,7 +187,7 @@ def hashes(result):
 
 
 @pytest.mark.long
-def test_a_scheduler_that_does_not_answer_is_said_with_its_address(scenario, points, monkeypatch):
+def test_an_unreachable_scheduler_is_reported_with_its_address(scenario, points, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
     with pytest.raises(BackendError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there within 1 s"):
@@ -202,7 +202,7 @@ def test_a_scheduler_that_does_not_answer_is_said_with_its_address(scenario, poi
 
 
 @pytest.mark.long
-def test_nothing_is_left_of_a_client_that_was_refused(scenario, monkeypatch):
+def test_a_rejected_client_leaves_no_resources(scenario, monkeypatch):
     """It would close itself while the next one starts, which waits for the very lock that closing takes."""
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
@@ -226,7 +226,7 @@ def test_nothing_is_left_of_a_client_that_was_refused(scenario, monkeypatch):
         (b"", "it says nothing"),
     ],
 )
-def test_an_address_where_something_else_answers_is_said_too(scenario, monkeypatch, answers, said):
+def test_an_address_of_another_service_is_reported(scenario, monkeypatch, answers, said):
     pytest.importorskip("distributed")
     monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -247,7 +247,7 @@ def test_an_address_where_something_else_answers_is_said_too(scenario, monkeypat
 
 
 @pytest.mark.parametrize("name", ["dask", "ray"])
-def test_a_backend_that_is_not_installed_is_said_with_what_to_install(scenario, points, monkeypatch, name):
+def test_a_missing_backend_is_reported_with_the_package_to_install(scenario, points, monkeypatch, name):
     monkeypatch.setitem(sys.modules, {"dask": "distributed", "ray": "ray"}[name], None)
     with pytest.raises(
         BackendError, match=rf"{name}: is not installed; valid: after pip install 'recovery-bench\[{name}\]'"
@@ -256,14 +256,14 @@ def test_a_backend_that_is_not_installed_is_said_with_what_to_install(scenario, 
 
 
 @pytest.mark.long
-def test_a_ray_cluster_gives_the_same(scenario, points, expected, tmp_path):
+def test_a_ray_cluster_gives_equal_results(scenario, points, expected, tmp_path):
     pytest.importorskip("ray")
     sweep(scenario, points, seed=7, replications=6, backend=Backend("ray", jobs=2), out=tmp_path)
     assert (tmp_path / RESULTS).read_bytes() == expected
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
-def test_a_ray_cluster_that_does_not_answer_is_said_before_ray_waits_for_it(scenario, monkeypatch, address):
+def test_an_unreachable_ray_cluster_is_reported_before_ray_retries(scenario, monkeypatch, address):
     """Ray itself tries again and again, for ever; a stand-in for it that must not be asked."""
     stand_in = ModuleType("ray.util.joblib")
     stand_in.register_ray = None
@@ -274,7 +274,7 @@ def test_a_ray_cluster_that_does_not_answer_is_said_before_ray_waits_for_it(scen
         sim.replicate(scenario, 7, 2, backend=Backend("ray", scheduler=address))
 
 
-def test_who_stops_when_calls_were_just_made_leaves_no_thread_that_stumbles(monkeypatch):
+def test_an_interrupt_just_after_submission_leaves_no_failing_thread(monkeypatch):
     """loky's thread sees them no earlier than it hears of the end."""
     threads, errors, overlooked = [], [], False
     see = _ExecutorManagerThread.add_call_item_to_queue
@@ -297,7 +297,7 @@ def test_who_stops_when_calls_were_just_made_leaves_no_thread_that_stumbles(monk
     assert errors == []
 
 
-def test_a_process_that_dies_while_it_sends_is_survived(monkeypatch, tmp_path):
+def test_a_worker_that_dies_while_sending_is_replaced(monkeypatch, tmp_path):
     monkeypatch.setattr(backends, "STUCK_SECONDS", 0.5)
     lost = []
     calls = [(number, str(tmp_path / "died")) for number in range(30)]

@@ -14,19 +14,19 @@ def scenario(alpha):
 
 
 @pytest.mark.parametrize(("alpha", "lacks"), [(2.5, None), (2.0, "variance"), (1.5, "variance"), (0.9, "mean")])
-def test_what_has_no_variance_is_told_of(alpha, lacks):
+def test_a_distribution_without_variance_is_reported(alpha, lacks):
     found = heavy_tails(scenario(alpha))
     assert [(tail.path, tail.alpha) for tail in found] == ([] if lacks is None else [("tasks.work", alpha)])
     assert all(f"has no {lacks}: means" in str(tail) for tail in found)
 
 
-def test_faults_have_distributions_as_well():
+def test_distributions_of_faults_are_included():
     every = "{pareto: {minimum: 10s, alpha: 1.2}}"
     told = scenarios.load("agent-failure").with_values({"faults": f"[{{agent_crash: {{every: {every}}}}}]"})
     assert [tail.path for tail in heavy_tails(told)] == ["faults[0].agent_crash.every"]
 
 
-def test_it_is_said_where_means_are(capsys):
+def test_the_warning_appears_next_to_means(capsys):
     from rich.console import Console
 
     result = sim.replicate(scenario(1.5), seed=1, replications=2)

@@ -47,7 +47,7 @@ def dots(ax):
     return [line for line in ax.lines if line.get_linestyle() == "None"]
 
 
-def test_phases_follow_one_another_up_to_the_mean_recovery_time(result, ax):
+def test_phases_are_stacked_up_to_the_mean_recovery_time(result, ax):
     assert result.plot.recovery_time(ax) is ax
     means = [result.metrics[f"recovery.{phase}.mean"].mean for phase in PHASE_COLORS]
     assert [bar.get_width() for bar in ax.patches] == means
@@ -64,14 +64,14 @@ def test_phases_follow_one_another_up_to_the_mean_recovery_time(result, ax):
     assert ax.get_title("left").startswith("agent-failure: recovery time ")
 
 
-def test_all_marks_are_inside(result, ax):
+def test_all_marks_are_within_the_axes(result, ax):
     result.plot.recovery_time(ax)
     assert ax.get_xlim()[1] > max(run.metrics[TIME] for run in result.runs)
     sojourn = result.plot.sojourn(Figure().add_subplot())
     assert sojourn.get_xlim()[1] > max(run.metrics["tasks.sojourn.max"] for run in result.runs)
 
 
-def test_each_statistic_of_the_sojourn_time_has_its_row(result, ax):
+def test_each_statistic_of_the_sojourn_time_has_a_row(result, ax):
     result.plot.sojourn(ax)
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names == ["mean", "p50", "p95", "p99", "max"]
@@ -79,7 +79,7 @@ def test_each_statistic_of_the_sojourn_time_has_its_row(result, ax):
     assert means == [result.metrics[f"tasks.sojourn.{name}"].mean for name in names]
 
 
-def test_a_metric_is_its_replications_their_mean_and_the_interval(result, ax):
+def test_a_metric_shows_replications_mean_and_interval(result, ax):
     result.plot.metric(TIME, ax)
     found = result.metrics[TIME]
     (band,) = ax.patches
@@ -91,7 +91,7 @@ def test_a_metric_is_its_replications_their_mean_and_the_interval(result, ax):
     assert texts(ax) == ["4 replications, seed 7; mean and 95 % interval"]
 
 
-def test_infinite_values_stand_above_all_others_and_are_counted(result, ax):
+def test_infinite_values_are_drawn_at_the_top_and_counted(result, ax):
     odd = with_values(result, TIME, 10.0, inf, 20.0, None)
     odd.plot.metric(TIME, ax)
     (values,) = ax.lines
@@ -104,7 +104,7 @@ def test_infinite_values_stand_above_all_others_and_are_counted(result, ax):
     assert ax.get_title("left") == "agent-failure: recovery.time.mean ∞ s"
 
 
-def test_an_infinite_recovery_time_is_beyond_the_phases(result, ax):
+def test_an_infinite_recovery_time_is_drawn_beyond_the_phases(result, ax):
     with_values(result, TIME, 10.0, inf, 20.0, 30.0).plot.recovery_time(ax)
     replications, mean = dots(ax)
     assert list(replications.get_xdata()) == [10.0, 34.0, 20.0, 30.0]
@@ -112,7 +112,7 @@ def test_an_infinite_recovery_time_is_beyond_the_phases(result, ax):
     assert [label.get_text() for label in ax.get_xticklabels()][-1] == "∞"
 
 
-def test_expectations_stand_in_percent_of_what_is_expected(result, ax):
+def test_expectations_are_drawn_in_percent_of_the_expected_value(result, ax):
     expect = ["tasks.lost == 0", f"{TIME} <= 40s", f"{TIME} >= 20s", "recovery.count == 0", "tasks.sojourn.max < 1s"]
     asked = replace(result, scenario=result.scenario.with_values({"expect": expect}))
     odd = with_values(asked, TIME, 30.0, 30.0, 30.0, 30.0)
@@ -128,14 +128,14 @@ def test_expectations_stand_in_percent_of_what_is_expected(result, ax):
     assert [label.get_text() for label in right.get_yticklabels()][:3] == ["✓ 0", "✓ 30.0 s", "✓ 30.0 s"]
 
 
-def test_an_expectation_that_was_not_observed_is_told_and_not_drawn(result, ax):
+def test_an_unobserved_expectation_is_named_and_not_drawn(result, ax):
     asked = replace(result, scenario=result.scenario.with_values({"expect": ["tasks.lost == 0", f"{TIME} <= 40s"]}))
     with_values(asked, TIME, *[None] * 4).plot.expectations(ax)
     assert len([line for line in ax.lines if line.get_marker() in {"o", ">"}]) == 1
     assert [label.get_text() for label in ax.child_axes[0].get_yticklabels()] == ["✓ 0", "✗ not observed"]
 
 
-def test_what_cannot_be_drawn_is_said_before_there_is_a_figure(result):
+def test_an_impossible_plot_is_reported_before_a_figure_exists(result):
     before = plt.get_fignums()
     with pytest.raises(UnknownMetric, match=r"nearest: 'recovery\.time\.mean'"):
         result.plot.metric("recovery.time.meen")
@@ -150,7 +150,7 @@ def test_what_cannot_be_drawn_is_said_before_there_is_a_figure(result):
     assert plt.get_fignums() == before
 
 
-def test_without_axes_there_is_one_new_figure_and_the_users_settings_are_as_they_were(result):
+def test_without_axes_one_figure_is_created_and_user_settings_restored(result):
     before, settings = plt.get_fignums(), dict(mpl.rcParams)
     ax = result.plot.recovery_time()
     assert [number for number in plt.get_fignums() if number not in before] == [ax.figure.number]
@@ -158,20 +158,20 @@ def test_without_axes_there_is_one_new_figure_and_the_users_settings_are_as_they
     assert dict(mpl.rcParams) == settings
 
 
-def test_a_figure_that_cannot_be_finished_is_closed_again():
+def test_a_failed_figure_is_closed():
     before = plt.get_fignums()
     with pytest.raises(KeyboardInterrupt), axes_for(None, 4.0, 3.0):
         raise KeyboardInterrupt
     assert plt.get_fignums() == before
 
 
-def test_with_axes_pyplot_holds_no_new_figure(result, ax):
+def test_with_axes_no_figure_is_created(result, ax):
     before = plt.get_fignums()
     result.plot.metric(TIME, ax)
     assert plt.get_fignums() == before
 
 
-def test_nobody_who_draws_nothing_loads_matplotlib():
+def test_without_plots_matplotlib_is_not_imported():
     script = "import sys, sim; sim.replicate, sim.compare, sim.sweep; print('matplotlib' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout == "False\n"

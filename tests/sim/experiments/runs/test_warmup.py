@@ -35,7 +35,7 @@ def autoregressive(generator, bias, time_constant, count=500, runs=10):
     return series.mean(axis=0) + bias * np.exp(-np.arange(count) / time_constant)
 
 
-def test_a_cut_by_hand():
+def test_a_cut_computed_by_hand():
     """Batch means 10, 0, 1, 0, 1, …: without the first, their spread is a quarter for ever."""
     means = [10.0, *[0.0, 1.0] * 10]
     series = np.repeat(means, 5)
@@ -44,7 +44,7 @@ def test_a_cut_by_hand():
     assert mser5(series[5:]) == 0
 
 
-def test_a_bias_that_decays_is_cut_where_it_has_gone_and_not_much_later():
+def test_a_decaying_bias_is_cut_about_where_it_ends():
     generator = np.random.default_rng(3)
     cuts = [mser5(autoregressive(generator, bias=-10, time_constant=30)) for _ in range(40)]
     assert None not in cuts
@@ -54,7 +54,7 @@ def test_a_bias_that_decays_is_cut_where_it_has_gone_and_not_much_later():
     assert np.median(cuts) < 5 * 30
 
 
-def test_where_nothing_has_to_be_cut_nearly_nothing_is():
+def test_a_stationary_series_is_hardly_cut():
     generator = np.random.default_rng(4)
     cuts = [mser5(autoregressive(generator, bias=0, time_constant=1)) for _ in range(40)]
     assert np.median(cuts) == 0
@@ -62,28 +62,28 @@ def test_where_nothing_has_to_be_cut_nearly_nothing_is():
 
 
 @pytest.mark.parametrize("level", [0.0, 0.1, 1e9])
-def test_of_a_constant_nothing_is_cut_whatever_the_rounding(level):
+def test_a_constant_series_is_not_cut_despite_rounding(level):
     assert mser5(level * (1 + 1e-14 * np.arange(500))) == 0
 
 
 @pytest.mark.parametrize("shape", [lambda t: t, lambda t: -t, np.sqrt, lambda t: t**2])
-def test_a_trend_is_refused(shape):
+def test_a_trend_is_rejected(shape):
     noise = np.random.default_rng(6).normal(size=500)
     assert mser5(shape(np.arange(500.0)) + 0.1 * noise) is None
 
 
-def test_a_bias_that_is_gone_only_in_the_second_half_is_refused():
+def test_a_bias_into_the_second_half_is_rejected():
     generator = np.random.default_rng(7)
     assert [mser5(autoregressive(generator, bias=-10, time_constant=120)) for _ in range(10)] == [None] * 10
 
 
-def test_dependent_values_at_the_very_end_that_lie_close_together_are_no_reason_to_refuse():
+def test_correlated_values_at_the_end_are_not_rejected():
     series = np.random.default_rng(8).normal(size=500)
     series[-30:] = 0.0
     assert mser5(series) is not None
 
 
-def test_the_number_in_a_queue_that_begins_empty_is_unbiased_after_the_cut_and_biased_without():
+def test_an_initially_empty_queue_is_unbiased_only_after_the_cut():
     """M/M/1 at load 0.9, as a chain of arrivals and departures (uniformization): L = ρ / (1 − ρ) = 9."""
     generator = np.random.default_rng(20241)
 
@@ -110,13 +110,13 @@ def test_the_number_in_a_queue_that_begins_empty_is_unbiased_after_the_cut_and_b
         ([1.0] * 99 + [math.nan], "not finite"),
     ],
 )
-def test_what_mser_cannot_take(series, said):
+def test_invalid_mser_input_is_rejected(series, said):
     with pytest.raises(ValueError, match=said):
         mser5(series)
 
 
 # ---------------------------------------------------------------------------------------------------------- scenarios
-def test_a_warm_up_is_found_and_put_in_place_of_the_scenarios(queue):
+def test_a_found_warm_up_replaces_that_of_the_scenario(queue):
     changed = queue.with_values({"warmup": "4m"})
     found = sim.find_warmup(changed, replications=5)
     assert 0 <= found.seconds <= 300
@@ -133,17 +133,17 @@ def test_the_series_is_the_mean_of_the_pilots(queue):
     assert found.series.iloc[0] < found.series.mean() / 2
 
 
-def test_pilots_are_not_the_runs_that_are_measured(queue):
+def test_pilots_differ_from_the_measured_runs(queue):
     pilots = sim.find_warmup(queue, replications=3).series.mean()
     measured = sim.replicate(queue, replications=3).metrics["tasks.in_system.mean"].mean
     assert pilots != pytest.approx(measured)
 
 
-def test_the_seed_decides(queue):
+def test_the_result_depends_on_the_seed(queue):
     assert not sim.find_warmup(queue, seed=8).series.equals(sim.find_warmup(queue, seed=7).series)
 
 
-def test_it_is_the_same_whatever_the_number_of_jobs_and_the_replication(queue):
+def test_the_result_does_not_depend_on_jobs_or_replications(queue):
     one = sim.find_warmup(queue, seed=7, replications=3)
     for other in (
         sim.find_warmup(queue, seed=7, replications=3, jobs=2),
@@ -153,7 +153,7 @@ def test_it_is_the_same_whatever_the_number_of_jobs_and_the_replication(queue):
         assert other.seconds == one.seconds
 
 
-def test_planned_faults_are_left_out_and_random_breakdowns_stay(queue):
+def test_planned_faults_are_disabled_and_random_breakdowns_stay(queue):
     alone = sim.find_warmup(queue, replications=3)
     hit = queue.with_values({"faults": [{"agent_hang": {"targets": "all", "at": "10s", "for": "200s"}}]})
     assert sim.find_warmup(hit, replications=3).series.equals(alone.series)
@@ -161,7 +161,7 @@ def test_planned_faults_are_left_out_and_random_breakdowns_stay(queue):
     assert sim.find_warmup(breaking, replications=3).series.mean() > 1.2 * alone.series.mean()
 
 
-def test_a_first_fault_that_comes_before_it_ends_is_told(queue):
+def test_a_fault_before_the_end_of_the_warm_up_is_reported(queue):
     slow = queue.with_values({"tasks.arrivals": {"poisson": {"rate": "1.8/s"}}})
     found = sim.find_warmup(slow, replications=5)
     assert found.seconds > 2
@@ -177,7 +177,7 @@ def test_a_first_fault_that_comes_before_it_ends_is_told(queue):
     assert sim.find_warmup(again, replications=5).warning is None
 
 
-def test_a_result_tells_whether_it_was_found(queue):
+def test_a_result_records_whether_the_warm_up_was_found(queue):
     found = sim.find_warmup(queue, replications=3, metric="tasks.throughput")
     result = sim.replicate(queue, replications=2, warmup=found)
     assert result.scenario == found.scenario
@@ -191,7 +191,7 @@ def test_a_result_tells_whether_it_was_found(queue):
     assert given.as_json()["warmup"] == {"seconds": 300.0, "found": False}
 
 
-def test_clients_that_do_not_think_are_judged_by_their_throughput(queue):
+def test_clients_without_think_time_use_the_throughput(queue):
     """Their number never changes."""
     busy = queue.with_values({"tasks.arrivals": {"closed": {"clients": 5}}})
     assert sim.find_warmup(busy, replications=3).metric == "tasks.throughput"
@@ -207,7 +207,7 @@ def trace(folder, until):
     return {"trace": {"file": str(folder / "arrivals.csv"), "column": "time"}}
 
 
-def test_a_recorded_load_that_ends_before_the_run_has_no_steady_state(queue, tmp_path):
+def test_a_trace_that_ends_before_the_run_has_no_steady_state(queue, tmp_path):
     ending = queue.with_values({"tasks.arrivals": trace(tmp_path, 300)})
     with pytest.raises(NoWarmup, match=r"queue: its recorded load ends at 299s, .*; valid: .*duration=299s"):
         sim.find_warmup(ending)
@@ -229,7 +229,7 @@ def test_a_recorded_load_that_ends_before_the_run_has_no_steady_state(queue, tmp
         ({"tasks.arrivals": {"diurnal": {"rate": "1/s", "period": "3m"}}}, "for ever; valid: .* warmup=180s"),
     ],
 )
-def test_what_has_no_steady_state_to_settle_in_is_refused_with_what_to_try(queue, values, said):
+def test_a_scenario_without_steady_state_is_rejected_with_advice(queue, values, said):
     with pytest.raises(NoWarmup, match=said):
         sim.find_warmup(queue.with_values(values), replications=3)
 
@@ -249,6 +249,6 @@ def test_what_has_no_steady_state_to_settle_in_is_refused_with_what_to_try(queue
         ({"jobs": 0}, "10 replications on 0 jobs; valid: 1 or more of each"),
     ],
 )
-def test_what_is_no_way_to_find_one_is_refused(queue, asked, said):
+def test_an_unknown_method_is_rejected(queue, asked, said):
     with pytest.raises(ValueError, match=said):
         sim.find_warmup(queue, **asked)

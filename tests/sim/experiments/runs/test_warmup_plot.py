@@ -10,7 +10,7 @@ from sim.experiments.runs.warmup import Warmup
 from sim.presentation.figure_style import BLUE, PALE
 
 
-def test_the_series_is_cut_where_the_warm_up_ends():
+def test_the_cut_is_drawn_at_the_end_of_the_warm_up():
     ends = np.arange(1.0, 101.0)
     series = pd.Series(10 - 10 * np.exp(-ends / 5), index=pd.Index(ends, name="seconds"))
     scenario = scenarios.load("baseline").with_values({"duration": "100s", "warmup": "0s"})

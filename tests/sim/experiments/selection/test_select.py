@@ -66,7 +66,7 @@ def select_by_sojourn(scenario, points, indifference=0.5, **options):
 
 
 # ----------------------------------------------------------------------------- for real
-def test_what_the_arithmetic_says_is_the_best_is_selected(found):
+def test_the_setting_with_the_best_expected_value_is_selected(found):
     """Two and a half intervals until a crash is noticed, on average: the shorter, the sooner."""
     assert found.decided
     assert [each.point[INTERVAL] for each in found.ranked] == ["1.0", "2.0", "5.0"]
@@ -76,7 +76,7 @@ def test_what_the_arithmetic_says_is_the_best_is_selected(found):
     assert found.ranked[2].is_own
 
 
-def test_the_winner_is_judged_on_fresh_replications(found, scenario):
+def test_the_winner_is_evaluated_on_fresh_replications(found, scenario):
     first = found.replications
     assert found.fresh == tuple(f"7/{number}" for number in range(first, first + 4))
     winner = scenario.with_values({INTERVAL: "1s"})
@@ -85,19 +85,19 @@ def test_the_winner_is_judged_on_fresh_replications(found, scenario):
     assert found.ranked[0].difference is None
 
 
-def test_all_settings_have_the_same_luck(found, scenario):
+def test_all_settings_use_common_random_numbers(found, scenario):
     own = sim.replicate(scenario, seed=7, replications=found.ranked[2].replications)
     assert found.ranked[2].estimate == own.metrics[DETECT]
 
 
-def test_jobs_change_nothing(found, scenario):
+def test_jobs_do_not_change_the_results(found, scenario):
     points = grid(scenario, {INTERVAL: ["5s", "1s", "2s"]})
     again = sim.select(scenario, points, DETECT, 0.5, seed=7, judged=4, jobs=2)
     assert again.frame.equals(found.frame)
     assert again.as_json() == found.as_json()
 
 
-def test_it_is_told_in_tidy_rows_and_as_json(found):
+def test_the_selection_as_tidy_rows_and_json(found):
     row = found.frame.iloc[1]
     second = found.ranked[1]
     assert (row[INTERVAL], row["rank"], row["mean"], row["fresh_n"]) == (2.0, 2, second.estimate.mean, 4)
@@ -111,7 +111,7 @@ def test_it_is_told_in_tidy_rows_and_as_json(found):
 
 
 # ----------------------------------------------------------------------------- what is run, and what counts
-def test_who_is_eliminated_is_run_no_more(scenario, points, pretend):
+def test_an_eliminated_setting_is_not_run_again(scenario, points, pretend):
     run = pretend(lambda agents, number: noise(agents, number) + {5: 0, 10: 0.2, 20: 90}[agents])
     found = select_by_sojourn(scenario, points, 0.3, judged=2)
     assert found.decided
@@ -122,7 +122,7 @@ def test_who_is_eliminated_is_run_no_more(scenario, points, pretend):
 
 
 @pytest.mark.parametrize("on", [Backend(jobs=7), Backend("dask", jobs=2)])
-def test_what_is_run_beyond_the_decision_changes_nothing(scenario, points, pretend, on):
+def test_runs_beyond_the_decision_change_nothing(scenario, points, pretend, on):
     def value(agents, number):
         return noise(agents, number) + {5: 0.5, 10: 0.0, 20: 0.4}[agents] - 50 * (agents != best and number >= decided)
 
@@ -139,7 +139,7 @@ def test_what_is_run_beyond_the_decision_changes_nothing(scenario, points, prete
     assert decided > 10
 
 
-def test_the_direction_is_the_metrics_own(scenario, points, pretend):
+def test_the_direction_comes_from_the_metric(scenario, points, pretend):
     pretend(lambda agents, number: noise(agents, number) * 0.1 + agents)
     few = select_by_sojourn(scenario, points)
     many = select(scenario, points, "tasks.throughput", 0.5, seed=7)
@@ -147,7 +147,7 @@ def test_the_direction_is_the_metrics_own(scenario, points, pretend):
     assert many.ranked[1].difference.mean == pytest.approx(10, abs=0.5)
 
 
-def test_the_mean_that_selected_is_too_good_and_the_fresh_one_is_not(scenario, pretend):
+def test_the_selection_mean_is_biased_and_the_fresh_mean_is_not(scenario, pretend):
     """Six settings that are the same but for their luck: the true mean of each is 0."""
     equal = grid(scenario, {COUNT: [1, 2, 3, 4, 5, 6]})
     selected, fresh = [], []
@@ -161,7 +161,7 @@ def test_the_mean_that_selected_is_too_good_and_the_fresh_one_is_not(scenario, p
     assert low <= 0 <= high
 
 
-def test_the_runner_up_and_the_scenario_as_it_is_are_judged_beside_the_winner(scenario, points, pretend):
+def test_the_runner_up_and_the_original_are_evaluated_with_the_winner(scenario, points, pretend):
     pretend(lambda agents, number: noise(agents, number) * 0.1 + {5: 1, 10: 9, 20: 0}[agents])
     found = select_by_sojourn(scenario, points, judged=6)
     assert [each.point[COUNT] for each in found.judged] == ["20", "5", "10"]
@@ -170,12 +170,12 @@ def test_the_runner_up_and_the_scenario_as_it_is_are_judged_beside_the_winner(sc
     assert found.judged[2].is_own
 
 
-def test_the_scenario_as_it_is_may_be_none_of_them(scenario):
+def test_the_original_scenario_may_be_none_of_the_settings(scenario):
     assert as_it_is(scenario, grid(scenario, {COUNT: [5, 20]})) == ()
     assert as_it_is(scenario, grid(scenario, {COUNT: [5, 10], "agents.restart_time": ["1s", "20s"]})) == (3,)
 
 
-def test_what_is_violated_is_told(scenario, points, pretend):
+def test_violations_are_reported(scenario, points, pretend):
     pretend(lambda agents, number: float(agents), lambda agents, number: ("lost one", "lost two") * (number == 3))
     found = select_by_sojourn(scenario, points)
     assert not found.holds
@@ -185,7 +185,7 @@ def test_what_is_violated_is_told(scenario, points, pretend):
 
 
 # ----------------------------------------------------------------------------- no decision, no observation
-def test_it_is_said_when_it_is_not_decided_and_the_best_so_far_is_judged(scenario, points, pretend):
+def test_an_undecided_selection_is_reported_with_its_best_setting(scenario, points, pretend):
     pretend(lambda agents, number: noise(agents, number) + 80 * (agents == 20))
     found = select_by_sojourn(scenario, points, 0.01, most=14, judged=3)
     assert (found.decided, found.interrupted, found.replications) == (False, False, 14)
@@ -195,14 +195,14 @@ def test_it_is_said_when_it_is_not_decided_and_the_best_so_far_is_judged(scenari
     assert found.ranked[0].fresh.n == 3
 
 
-def test_replications_that_no_setting_observes_are_left_out_and_counted(scenario, points, pretend):
+def test_replications_unobserved_by_all_settings_are_dropped_and_counted(scenario, points, pretend):
     pretend(lambda agents, number: None if number in (2, 5) else float(agents))
     found = select_by_sojourn(scenario, points, judged=2)
     assert (found.replications, found.unobserved, found.decided) == (12, 2, True)
     assert [(each.estimate.n, each.replications) for each in found.ranked] == [(10, 12)] * 3
 
 
-def test_where_some_settings_observe_it_and_others_do_not_it_is_refused(scenario, points, pretend):
+def test_a_metric_observed_by_only_some_settings_is_rejected(scenario, points, pretend):
     pretend(lambda agents, number: None if (agents, number) == (20, 3) else noise(agents, number))
     with pytest.raises(
         NotSelectable, match=r"tasks\.sojourn\.mean: agents\.count=20 observed nothing in replication 7/3"
@@ -210,14 +210,14 @@ def test_where_some_settings_observe_it_and_others_do_not_it_is_refused(scenario
         select_by_sojourn(scenario, points)
 
 
-def test_what_nobody_ever_observes_is_refused_after_the_first_stage(scenario, points, pretend):
+def test_a_never_observed_metric_is_rejected_after_the_first_stage(scenario, points, pretend):
     run = pretend(lambda agents, number: None)
     with pytest.raises(NotSelectable, match="agent-failure observes it in none of the first 10 replications"):
         select_by_sojourn(scenario, points)
     assert len(run) == 30
 
 
-def test_who_never_recovers_once_is_eliminated_and_told_as_infinite(scenario, points, pretend):
+def test_a_setting_with_an_infinite_value_is_eliminated(scenario, points, pretend):
     pretend(lambda agents, number: math.inf if (agents, number) == (10, 3) else noise(agents, number) + agents)
     found = select_by_sojourn(scenario, points, judged=2)
     assert [each.point[COUNT] for each in found.ranked] == ["5", "20", "10"]
@@ -225,7 +225,7 @@ def test_who_never_recovers_once_is_eliminated_and_told_as_infinite(scenario, po
     assert found.frame["mean"].tolist()[2] == math.inf
 
 
-def test_where_a_fresh_replication_is_infinite_there_is_no_difference(scenario, points, pretend):
+def test_an_infinite_fresh_replication_gives_no_difference(scenario, points, pretend):
     pretend(lambda agents, number: math.inf if (agents, number) == (10, 11) else noise(agents, number) * 0.1 + agents)
     found = select_by_sojourn(scenario, points, judged=4)
     assert (found.ranked[1].fresh.mean, found.ranked[1].difference) == (math.inf, None)
@@ -244,7 +244,7 @@ def stop_after(count):
     return stop
 
 
-def test_who_stops_it_while_it_selects_keeps_what_is_finished(scenario, points, pretend):
+def test_an_interrupt_during_selection_keeps_finished_results(scenario, points, pretend):
     pretend(noise)
     found = select_by_sojourn(scenario, points, on_run=stop_after(3 * 4 + 2))
     assert (found.interrupted, found.decided, found.replications, found.runs) == (True, False, 4, 12)
@@ -252,7 +252,7 @@ def test_who_stops_it_while_it_selects_keeps_what_is_finished(scenario, points, 
     assert (found.fresh, found.judged) == ((), ())
 
 
-def test_who_stops_it_while_the_winner_is_judged_has_a_winner(scenario, points, pretend):
+def test_an_interrupt_during_the_evaluation_keeps_the_winner(scenario, points, pretend):
     pretend(lambda agents, number: noise(agents, number) * 0.1 + agents)
     found = select_by_sojourn(scenario, points, judged=10, on_run=stop_after(30 + 2 * 4 + 1))
     assert (found.interrupted, found.decided, found.winner[COUNT]) == (True, True, "5")
@@ -260,7 +260,7 @@ def test_who_stops_it_while_the_winner_is_judged_has_a_winner(scenario, points, 
     assert [each.fresh.n for each in found.judged] == [4, 4]
 
 
-def test_who_stops_it_before_a_replication_is_finished_has_stopped_it(scenario, points, pretend):
+def test_an_interrupt_before_the_first_replication_is_raised(scenario, points, pretend):
     pretend(noise)
     with pytest.raises(KeyboardInterrupt):
         select_by_sojourn(scenario, points, on_run=stop_after(2))
@@ -283,7 +283,7 @@ def test_who_stops_it_before_a_replication_is_finished_has_stopped_it(scenario, 
         ({"most": 9}, ValueError, "9 replications at most"),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_anything_is_run(scenario, points, pretend, options, error, said):
+def test_invalid_arguments_are_rejected_before_the_first_run(scenario, points, pretend, options, error, said):
     run = pretend(noise)
     given = {"points": points, "metric": "tasks.sojourn.mean", "indifference": 0.5, "seed": 7} | options
     with pytest.raises(error, match=said):
@@ -291,7 +291,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_run(scenario, points,
     assert run == []
 
 
-def test_points_may_be_plain_values(scenario):
+def test_points_can_be_plain_values(scenario):
     plain = select(scenario, [{"agents.restart_time": "5s"}, {"agents.restart_time": 20}], "recovery.time.mean", 1.0, 7)
     again = select(scenario, grid(scenario, {"agents.restart_time": ["5s", "20s"]}), "recovery.time.mean", 1.0, 7)
     assert plain.as_json() == again.as_json()

@@ -33,11 +33,11 @@ def test_a_grid_has_every_combination_in_order(scenario):
     ("path", "one", "other"),
     [(BEATS, "5s", "5000ms"), ("agents.restart_time", "20s", "{constant: {value: 20s}}"), (COUNT, "7", 7)],
 )
-def test_a_value_is_known_by_what_the_scenario_makes_of_it(scenario, path, one, other):
+def test_values_are_equal_when_the_scenario_resolves_them_equally(scenario, path, one, other):
     assert canonical(scenario, path, one) == canonical(scenario, path, other)
 
 
-def test_values_are_shown_as_people_write_them(scenario):
+def test_values_are_shown_in_scenario_notation(scenario):
     assert [shown(canonical(scenario, path, value)) for path, value in ((COUNT, 7), ("agents.restart_time", "1m"))] == [
         "7",
         "60",
@@ -55,12 +55,12 @@ def test_values_are_shown_as_people_write_them(scenario):
         ({COUNT: list(range(1, 301)), BEATS: list(range(1, 401))}, "120,000 points are too many; valid: up to 100,000"),
     ],
 )
-def test_a_grid_that_makes_no_sense_is_refused(scenario, axes, said):
+def test_an_invalid_grid_is_rejected(scenario, axes, said):
     with pytest.raises(DesignError, match=said):
         grid(scenario, axes)
 
 
-def test_an_unknown_path_or_value_is_refused_with_the_nearest(scenario):
+def test_an_unknown_path_or_value_is_rejected_with_a_suggestion(scenario):
     with pytest.raises(ScenarioError, match=r"nearest: 'agents\.count'"):
         grid(scenario, {"agents.cuont": ["1"]})
     with pytest.raises(ScenarioError, match=r"agents\.count=many"):
@@ -68,7 +68,7 @@ def test_an_unknown_path_or_value_is_refused_with_the_nearest(scenario):
 
 
 @pytest.mark.parametrize("method", ["lhs", "sobol", "random"])
-def test_points_lie_in_their_space_and_follow_from_the_seed(scenario, method):
+def test_points_lie_in_their_space_and_depend_on_the_seed(scenario, method):
     ranges = [Range(BEATS, "1s", "10s", log=True), Range(COUNT, "5", "8")]
     points = spread(scenario, ranges, 20, method, 3)
     assert points == spread(scenario, ranges, 20, method, 3) != spread(scenario, ranges, 20, method, 4)
@@ -78,18 +78,18 @@ def test_points_lie_in_their_space_and_follow_from_the_seed(scenario, method):
 
 
 @pytest.mark.parametrize("method", ["sobol", "random"])
-def test_more_points_begin_with_the_same_ones(scenario, method):
+def test_a_larger_sample_starts_with_the_same_points(scenario, method):
     ranges = [Range(BEATS, "1s", "10s")]
     few, many = (spread(scenario, ranges, count, method, 3) for count in (5, 13))
     assert many[:5] == few
 
 
-def test_a_latin_hypercube_has_one_point_in_each_slice(scenario):
+def test_a_latin_hypercube_has_one_point_per_slice(scenario):
     points = spread(scenario, [Range(BEATS, "1s", "11s")], 10, "lhs", 3)
     assert sorted(int(number(point[BEATS]) - 1) for point in points) == list(range(10))
 
 
-def test_a_logarithmic_range_is_as_full_in_each_order_of_magnitude(scenario):
+def test_a_logarithmic_range_is_sampled_evenly_per_decade(scenario):
     points = spread(scenario, [Range(BEATS, "1s", "100s", log=True)], 64, "sobol", 3)
     assert sum(number(point[BEATS]) < 10 for point in points) == 32
     even = spread(scenario, [Range(BEATS, "1s", "100s")], 64, "sobol", 3)
@@ -105,7 +105,7 @@ def test_a_logarithmic_range_is_as_full_in_each_order_of_magnitude(scenario):
         (Range(COUNT, "5", "8"), 0, "0 points; valid: 1 to 100,000"),
     ],
 )
-def test_a_space_that_makes_no_sense_is_refused(scenario, range_, count, said):
+def test_an_invalid_space_is_rejected(scenario, range_, count, said):
     with pytest.raises(DesignError, match=said):
         spread(scenario, [range_], count, "sobol", 1)
 
@@ -118,17 +118,17 @@ def test_a_space_that_makes_no_sense_is_refused(scenario, range_, count, said):
         ("tasks.work={exponential: {mean: 3s}},[a, b],5", "tasks.work", ["{exponential: {mean: 3s}}", "[a, b]", "5"]),
     ],
 )
-def test_axes_are_read_as_they_are_typed(text, path, values):
+def test_axes_are_parsed_from_text(text, path, values):
     assert axis(text) == (path, values)
 
 
 @pytest.mark.parametrize("text", ["agents.count", "=5", "agents.count=", "agents.count=5,,6", "agents.count=5,"])
-def test_what_is_no_axis_is_refused(text):
+def test_an_invalid_axis_is_rejected(text):
     with pytest.raises(DesignError, match="valid: path=v1,v2"):
         axis(text)
 
 
-def test_ranges_are_read_as_they_are_typed():
+def test_ranges_are_parsed_from_text():
     assert space("a.b=1s..10s") == Range("a.b", "1s", "10s")
     assert space(" a.b = 0.1 .. 10 :log") == Range("a.b", "0.1", "10", log=True)
     for text in ("a.b=1", "a.b", "a.b=..5", "=1..2"):
@@ -137,10 +137,10 @@ def test_ranges_are_read_as_they_are_typed():
 
 
 @given(st.lists(st.from_regex(r"[a-z0-9.]{1,5}", fullmatch=True), min_size=1, max_size=5))
-def test_whatever_values_there_are_they_are_told_apart(values):
+def test_different_values_always_have_different_labels(values):
     assert axis("x.y=" + ",".join(values)) == ("x.y", values)
 
 
-def test_a_point_of_whole_numbers_is_there_once(scenario):
+def test_integer_points_are_not_duplicated(scenario):
     points = spread(scenario, [space("agents.count=1..2")], 8, "sobol", 7)
     assert sorted(point["agents.count"] for point in points) == ["1", "2"]

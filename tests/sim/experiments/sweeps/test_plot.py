@@ -41,7 +41,7 @@ def known_at(scenario, points, values):
     return Sweep(scenario, "7", tuple(points), 1, table_of(rows).to_pandas())
 
 
-def test_over_one_path_it_is_a_line_of_the_means(scenario, ax):
+def test_one_path_gives_a_line_of_means(scenario, ax):
     found = sweep(scenario, grid(scenario, {RESTART: ["20s", "5s"]}), seed=7, replications=3)
     assert found.plot.metric(TIME, ax) is ax
     estimates = found.estimates(TIME)
@@ -55,7 +55,7 @@ def test_over_one_path_it_is_a_line_of_the_means(scenario, ax):
     assert ax.get_title("left") == "agent-failure: recovery.time.mean, 3 replications"
 
 
-def test_over_two_paths_it_is_a_heat_map_with_the_numbers(scenario, ax):
+def test_two_paths_give_a_heat_map_with_numbers(scenario, ax):
     known(scenario, {RESTART: ["5s", "20s"], COUNT: [8, 10]}, [1.0, 2.0, 3.0, inf]).plot.metric(TIME, ax)
     (image,) = ax.images
     cells = image.get_array().filled(float("nan")).tolist()
@@ -67,7 +67,7 @@ def test_over_two_paths_it_is_a_heat_map_with_the_numbers(scenario, ax):
     assert (ax.get_xlabel(), ax.get_ylabel()) == (RESTART, COUNT)
 
 
-def test_points_that_are_spread_are_dots_in_the_color_of_their_mean(scenario, ax):
+def test_sampled_points_are_dots_colored_by_their_mean(scenario, ax):
     points = spread(scenario, [space(f"{RESTART}=5s..20s"), space(f"{COUNT}=8..40")], 8, "lhs", 7)
     means = [float(each) for each in range(7)] + [inf]
     known_at(scenario, points, means).plot.metric(TIME, ax)
@@ -83,18 +83,18 @@ def test_points_that_are_spread_are_dots_in_the_color_of_their_mean(scenario, ax
 @pytest.mark.parametrize(
     ("values", "scale"), [(["1s", "3s", "10s", "30s", "100s"], "log"), (["1s", "50s", "100s"], "linear")]
 )
-def test_an_axis_is_logarithmic_where_its_values_are(scenario, ax, values, scale):
+def test_an_axis_with_logarithmic_values_is_logarithmic(scenario, ax, values, scale):
     known(scenario, {RESTART: values}, [1.0] * len(values)).plot.metric(TIME, ax)
     assert ax.get_xscale() == scale
 
 
-def test_an_infinite_mean_stands_above_all_others(scenario, ax):
+def test_an_infinite_mean_is_drawn_at_the_top(scenario, ax):
     known(scenario, {RESTART: ["5s", "20s", "30s"]}, [10.0, 20.0, inf]).plot.metric(TIME, ax)
     assert list(ax.lines[0].get_ydata()) == [10.0, 20.0, 22.0]
     assert [label.get_text() for label in ax.get_yticklabels()][-1] == "∞"
 
 
-def test_what_cannot_be_drawn_is_said(scenario, ax):
+def test_an_impossible_plot_is_reported(scenario, ax):
     found = known(scenario, {RESTART: ["5s", "20s"]}, [1.0, None])
     with pytest.raises(UnknownMetric, match=r"nearest: 'recovery\.time\.mean'"):
         found.plot.metric("recovery.time.meen", ax)

@@ -41,7 +41,7 @@ def content(folder):
     return (folder / RESULTS).read_bytes()
 
 
-def test_each_run_is_that_of_its_scenario_and_seed(scenario, points):
+def test_each_run_equals_that_of_its_scenario_and_seed(scenario, points):
     found = sweep(scenario, points, seed=7, replications=2)
     alone = sim.run(scenario.with_values({COUNT: 5, RESTART: "10s"}), seed=7, replication=1)
     rows = found.frame
@@ -51,7 +51,7 @@ def test_each_run_is_that_of_its_scenario_and_seed(scenario, points):
     assert alone.history_sha256 in set(found.rows["history_sha256"])
 
 
-def test_estimates_are_those_of_replications(scenario, points):
+def test_estimates_equal_those_of_replicate(scenario, points):
     found = sweep(scenario, points, seed=7, replications=3)
     result = sim.replicate(scenario.with_values({COUNT: 3, RESTART: "5s"}), seed=7, replications=3)
     first = next(iter(found.estimates("tasks.sojourn.mean").values()))
@@ -59,7 +59,7 @@ def test_estimates_are_those_of_replications(scenario, points):
     assert len(found.estimates("tasks.sojourn.mean")) == 4
 
 
-def test_it_is_the_same_in_memory_in_a_folder_and_on_several_processes(scenario, points, tmp_path):
+def test_memory_folder_and_parallel_sweeps_give_equal_results(scenario, points, tmp_path):
     one = sweep(scenario, points, seed=7, replications=2)
     two = sweep(scenario, points, seed=7, replications=2, out=tmp_path / "a")
     sweep(scenario, points[::-1], seed=7, replications=2, jobs=2, out=tmp_path / "b")
@@ -73,7 +73,7 @@ def test_it_is_the_same_in_memory_in_a_folder_and_on_several_processes(scenario,
     assert tables[0].equals(tables[1])
 
 
-def test_only_what_is_new_is_computed(scenario, points, tmp_path):
+def test_only_new_points_are_computed(scenario, points, tmp_path):
     assert sweep(scenario, points[:2], seed=7, replications=1, out=tmp_path).computed == 2
     assert sweep(scenario, points[:2], seed=7, replications=1, out=tmp_path).computed == 0
     assert sweep(scenario, points[:2], seed=7, replications=3, out=tmp_path).computed == 4
@@ -107,7 +107,7 @@ print("done", found.computed)
 
 
 @pytest.mark.parametrize("runs", [7, *(pytest.param(runs, marks=pytest.mark.long) for runs in (1, 20, 38))])
-def test_what_is_finished_is_not_run_again_after_the_program_was_killed(scenario, tmp_path, runs):
+def test_finished_runs_are_not_repeated_after_a_kill(scenario, tmp_path, runs):
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -125,7 +125,7 @@ def test_what_is_finished_is_not_run_again_after_the_program_was_killed(scenario
     assert not list(tmp_path.rglob(".*.tmp"))
 
 
-def test_a_program_that_is_killed_while_it_merges_has_lost_and_doubled_nothing(scenario, points, tmp_path, monkeypatch):
+def test_a_kill_during_a_merge_loses_and_duplicates_nothing(scenario, points, tmp_path, monkeypatch):
     """Both the parts and the merged file may be there."""
     sweep(scenario, points[:2], seed=7, replications=2, out=tmp_path)
     merged = (tmp_path / RESULTS).read_bytes()
@@ -137,7 +137,7 @@ def test_a_program_that_is_killed_while_it_merges_has_lost_and_doubled_nothing(s
     assert content(tmp_path) == merged
 
 
-def test_who_stops_it_keeps_what_is_finished(scenario, points, tmp_path):
+def test_an_interrupt_keeps_finished_runs(scenario, points, tmp_path):
     seen = []
 
     def stop(summary):
@@ -162,7 +162,7 @@ def test_who_stops_it_keeps_what_is_finished(scenario, points, tmp_path):
         ({"version": "9.9"}, r'version is "0\.1\.0" there, and "9\.9" here'),
     ],
 )
-def test_the_folder_of_another_sweep_is_refused_with_what_is_different(
+def test_the_folder_of_another_sweep_is_rejected_with_the_difference(
     scenario, points, tmp_path, monkeypatch, change, said
 ):
     sweep(scenario, points[:1], seed=7, out=tmp_path)
@@ -176,7 +176,7 @@ def test_the_folder_of_another_sweep_is_refused_with_what_is_different(
     assert content(tmp_path) == before
 
 
-def test_a_folder_that_holds_something_else_is_left_alone(scenario, points, tmp_path):
+def test_a_folder_with_other_content_is_left_unchanged(scenario, points, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(SweepFolderError, match=r"holds thesis\.tex and no sweep"):
         sweep(scenario, points, seed=7, out=tmp_path)
@@ -188,7 +188,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(scenario, points, tmp_
         load_sweep(tmp_path)
 
 
-def test_two_programs_do_not_sweep_in_one_folder(scenario, points, tmp_path):
+def test_two_programs_cannot_share_a_folder(scenario, points, tmp_path):
     with (
         SweepFolder(tmp_path).opened(module._about(scenario, "7", points)),
         pytest.raises(SweepFolderError, match="another program sweeps there; valid: when that is done"),
@@ -197,7 +197,7 @@ def test_two_programs_do_not_sweep_in_one_folder(scenario, points, tmp_path):
     assert sweep(scenario, points[:1], seed=7, out=tmp_path).computed == 1
 
 
-def test_where_files_cannot_be_locked_it_sweeps_without(tmp_path, monkeypatch):
+def test_without_file_locks_the_sweep_runs_unlocked(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fcntl", None)
     spec = importlib.util.spec_from_file_location("lockless", folder.__file__)
     lockless = importlib.util.module_from_spec(spec)
@@ -207,7 +207,7 @@ def test_where_files_cannot_be_locked_it_sweeps_without(tmp_path, monkeypatch):
         assert lockless.read_about(tmp_path) == {}
 
 
-def test_a_full_disk_leaves_what_was_finished(scenario, points, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_finished_runs(scenario, points, tmp_path, monkeypatch):
     sweep(scenario, points[:2], seed=7, out=tmp_path)
     before = content(tmp_path)
 
@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_what_was_finished(scenario, points, tmp_path, monkey
 
 @pytest.mark.parametrize("file", [RESULTS, "parts/0.parquet"])
 @pytest.mark.parametrize("holds", [b"", b"PAR1 and no more", None])
-def test_a_damaged_file_is_said_and_its_runs_are_run_again_without_it(scenario, points, tmp_path, file, holds):
+def test_a_damaged_file_is_reported_and_its_runs_are_repeated(scenario, points, tmp_path, file, holds):
     whole = sweep(scenario, points, seed=7, out=tmp_path)
     if holds is None:
         pq.write_table(pa.table({"a": [1]}), tmp_path / file)
@@ -239,27 +239,27 @@ def test_a_damaged_file_is_said_and_its_runs_are_run_again_without_it(scenario, 
     assert again.frame.equals(whole.frame)
 
 
-def test_a_place_that_can_be_no_folder_is_said(scenario, points, tmp_path):
+def test_an_invalid_folder_is_reported(scenario, points, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SweepFolderError, match=r"file: cannot be used: .*; valid: a folder of yours, or a new one"):
         sweep(scenario, points, out=tmp_path / "file")
 
 
-def test_a_damaged_description_is_refused(tmp_path, scenario, points):
+def test_a_damaged_description_is_rejected(tmp_path, scenario, points):
     sweep(scenario, points[:1], seed=7, out=tmp_path)
     (tmp_path / "sweep.json").write_text("{")
     with pytest.raises(SweepFolderError, match=r"sweep\.json: cannot be read"):
         sweep(scenario, points[:1], seed=7, out=tmp_path)
 
 
-def test_points_are_needed_and_replications_too(scenario, points):
+def test_empty_points_or_replications_are_rejected(scenario, points):
     with pytest.raises(DesignError, match="there is no point"):
         sweep(scenario, [])
     with pytest.raises(ValueError, match="valid: 1 or more of each"):
         sweep(scenario, points, replications=0)
 
 
-def test_it_is_told_as_json(scenario, points):
+def test_the_sweep_as_json(scenario, points):
     found = sweep(scenario, points, seed=7, replications=2).as_json()
     assert [point["values"][COUNT] for point in found["points"]] == [3, 3, 5, 5]
     told = found["points"][0]["metrics"]["tasks.sojourn.mean"]

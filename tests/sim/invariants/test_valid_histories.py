@@ -54,7 +54,7 @@ TWO_AT_ONCE = [*SUBMITTED, *delivered(0.0, 1, 0), *delivered(10.0, 2, 1, "redeli
 """The lease of a slow attempt ran out; the second attempt was faster."""
 
 
-def test_a_slow_attempt_may_hold_its_unit_until_it_is_refused() -> None:
+def test_a_slow_attempt_may_hold_its_unit_until_its_commit_is_rejected() -> None:
     """Both run, both hold what they need; the loser gives back when it ends, and not later."""
     refused = [
         at(30.0, Event.ATTEMPT_SUCCEEDED, agent=0, epoch=1, value=1.0),
@@ -66,7 +66,7 @@ def test_a_slow_attempt_may_hold_its_unit_until_it_is_refused() -> None:
     assert list(violations([*TWO_AT_ONCE, *refused, given_back(30.5, 1)])) == ["no_leaked_resource"]
 
 
-def test_what_a_crashed_agent_left_behind_waits_for_its_recovery() -> None:
+def test_resources_of_a_crashed_agent_wait_for_its_recovery() -> None:
     """The task was completed elsewhere before anybody noticed the crash; who restarts the agent has to clean up."""
     crash = [
         at(5.0, Event.AGENT_CRASHED, -1, agent=0),
@@ -100,7 +100,7 @@ def test_what_a_crashed_agent_left_behind_waits_for_its_recovery() -> None:
         ),
     ],
 )
-def test_a_failed_attempt_keeps_its_unit_until_its_failure_is_taken_care_of(later: Story, leaks: bool) -> None:
+def test_a_failed_attempt_holds_its_unit_until_its_failure_is_handled(later: Story, leaks: bool) -> None:
     """At the end of the run the task is unfinished in any case."""
     failed = at(5.0, Event.ATTEMPT_FAILED, agent=0, epoch=1, value=5.0, detail="execution_error")
     found = violations([*SUBMITTED, *delivered(0.0, 1, 0), failed, *later], recovery_bound=100.0)
@@ -109,7 +109,7 @@ def test_a_failed_attempt_keeps_its_unit_until_its_failure_is_taken_care_of(late
     assert set(found) <= {"no_leaked_resource", "no_double_allocation"}
 
 
-def test_units_that_the_core_reserved_pass_to_the_next_attempt() -> None:
+def test_units_reserved_by_the_core_pass_to_the_next_attempt() -> None:
     """Allocated without an epoch, released under that of the attempt which had them."""
     story = [
         *SUBMITTED,
@@ -124,7 +124,7 @@ def test_units_that_the_core_reserved_pass_to_the_next_attempt() -> None:
     assert list(violations([*before_its_start, *completed(9.0, 1, 0)[:2], *both_back])) == ["no_double_allocation"]
 
 
-def test_a_finished_task_that_is_delivered_again_is_skipped() -> None:
+def test_a_redelivered_finished_task_is_skipped() -> None:
     """The acknowledgement was lost: the queue may deliver it again, nobody may start it again."""
     lost_ack = [*SUBMITTED, *delivered(0.0, 1, 0), *completed(5.0, 1, 0)[:3], at(5.0, Event.QUEUE_ACK_LOST, agent=0)]
     again = [
@@ -141,7 +141,7 @@ def test_a_finished_task_that_is_delivered_again_is_skipped() -> None:
     ]
 
 
-def test_an_attempt_that_waited_for_a_unit_may_find_its_task_finished() -> None:
+def test_an_attempt_waiting_for_a_unit_may_find_its_task_finished() -> None:
     """It was on its way since before the end; one that was not has no excuse."""
     waiting = at(8.0, Event.RESOURCE_AWAITED, epoch=2, value=1.0)
     late = [
@@ -154,7 +154,7 @@ def test_an_attempt_that_waited_for_a_unit_may_find_its_task_finished() -> None:
     assert list(violations(story)) == ["legal_transitions"]
 
 
-def test_a_task_runs_as_long_as_any_attempt_at_it_does() -> None:
+def test_a_task_is_running_while_any_of_its_attempts_runs() -> None:
     """The second attempt fails, and the first, which nobody fenced, has its effect all the same."""
     story = [
         *SUBMITTED,
@@ -208,13 +208,13 @@ def test_a_task_runs_as_long_as_any_attempt_at_it_does() -> None:
         ([at(1.0, Event.ATTEMPT_STARTED, agent=0, epoch=1), at(2.0, Event.TASK_FENCED, value=1.0)], True),
     ],
 )
-def test_somebody_has_a_task_or_it_is_lost(task: Story, lost: bool) -> None:
+def test_a_task_without_an_owner_is_lost(task: Story, lost: bool) -> None:
     """The queue's line, a lease, an attempt that is not void, an open recovery of the task or its agent."""
     found = violations([*SUBMITTED, *task], recovery_bound=1000.0)
     assert ("no_lost_task" in found) == lost
 
 
-def test_a_checkpoint_counts_as_sound_while_one_copy_of_it_is() -> None:
+def test_a_checkpoint_is_intact_while_one_copy_is() -> None:
     """Another attempt had reached the same progress: its copy is still good. Progress 0 needs none."""
 
     def loads(progress: float) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def test_a_checkpoint_counts_as_sound_while_one_copy_of_it_is() -> None:
     assert "checkpoint_integrity" in violations([loads(1.0)])
 
 
-def test_retries_are_bound_by_kind_and_task() -> None:
+def test_retries_are_limited_per_kind_and_task() -> None:
     """Two for each of two tasks and two kinds are none too many where two are allowed; null allows any number."""
     conditions = {"task_failure": {"max_retries": 2}, "resource_failure": {"max_retries": None}, "agent_failure": None}
     granted = [
@@ -249,13 +249,13 @@ def test_retries_are_bound_by_kind_and_task() -> None:
     ("last_heard", "bound", "terminates"),
     [(45.0, None, False), (55.0, None, True), (55.0, 50.0, False), (55.0, 95.0, True)],
 )
-def test_a_recovery_may_be_under_way_but_not_for_ever(last_heard: float, bound: float | None, terminates: bool) -> None:
+def test_a_recovery_may_be_open_for_a_limited_time(last_heard: float, bound: float | None, terminates: bool) -> None:
     """Opened at 10, in a run of 100 s: silent for more than half of it, or older than the bound that there is."""
     story = [at(10.0, Event.RECOVERY_OPENED, incident=0), at(last_heard, Event.RECOVERY_STARTED, incident=0)]
     assert ("recovery_terminates" in violations(story, recovery_bound=bound)) != terminates
 
 
-def test_a_failure_that_the_core_was_never_told_of_needs_no_recovery() -> None:
+def test_an_unreported_failure_needs_no_recovery() -> None:
     """Its report was lost, and the queue delivers the task again."""
     story = [
         *SUBMITTED,
@@ -268,14 +268,14 @@ def test_a_failure_that_the_core_was_never_told_of_needs_no_recovery() -> None:
     assert "audit_complete" in violations([*story[:-1], at(2.0, Event.QUEUE_SETTLED), story[-1]])
 
 
-def test_an_attempt_that_lost_the_race_may_fail_afterwards() -> None:
+def test_an_attempt_may_fail_after_another_completed_the_task() -> None:
     """What becomes of it does not change the status of a task that is completed."""
     failed = at(30.0, Event.ATTEMPT_FAILED, agent=0, epoch=1, value=3.0, detail="execution_error")
     refused = at(30.0, Event.ATTEMPT_REFUSED, agent=0, epoch=1, detail="failure")
     assert violations([*TWO_AT_ONCE, failed, refused, given_back(30.0, 1)]) == {}
 
 
-def test_what_is_void_does_not_change_a_tasks_status() -> None:
+def test_a_fenced_attempt_does_not_change_the_task_status() -> None:
     """A fenced attempt fails while the task waits in line again; without the fence a queued task would have failed."""
     fence = at(5.0, Event.TASK_FENCED, value=1.0)
     story = [

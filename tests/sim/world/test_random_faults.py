@@ -190,7 +190,7 @@ def in_system(run: Run) -> float:
 
 @settings(max_examples=60)
 @given(VALUES, st.lists(FAULTS, max_size=4), st.integers(0, 99))
-def test_whatever_goes_wrong_at_once_the_books_balance(
+def test_random_faults_keep_slots_units_and_invariants(
     values: dict[str, Any], faults: list[dict[str, Any]], seed: int
 ) -> None:
     """After each single event, slots and units add up; in the end, no invariant of the world is broken."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-WHOLE: dict[str, Any] = {
+COMPLETE: dict[str, Any] = {
     "name": "whole",
     "description": "d",
     "documents": None,

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recovery.actions.context import STANDALONE, RecoveryContext, RecoveryServices
     from recovery.actions.resources import ResourceRecovery
     from recovery.actions.state import StateRecovery
     from recovery.audit import MemoryAudit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         Escalation,
         Failure,
         FailureKind,
+        IncidentFacts,
         LinkHealth,
         QueueHealth,
         ResourceHealth,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS",
+    "STANDALONE",
     "AgentHealth",
     "AgentPort",
     "AuditTrail",
@@ -68,6 +71,7 @@ __all__ = [
     "EscalationQueue",
     "Failure",
     "FailureKind",
+    "IncidentFacts",
     "LinkHealth",
     "LogPort",
     "MemoryAudit",
@@ -84,8 +88,10 @@ __all__ = [
     "QueuePort",
     "RecoveryBenchError",
     "RecoveryConfig",
+    "RecoveryContext",
     "RecoveryEngine",
     "RecoveryMonitor",
+    "RecoveryServices",
     "RecoveryVerification",
     "ResourceHealth",
     "ResourcePort",
@@ -109,6 +115,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "STANDALONE": "recovery.actions.context",
+    "RecoveryContext": "recovery.actions.context",
+    "RecoveryServices": "recovery.actions.context",
     "ResourceRecovery": "recovery.actions.resources",
     "StateRecovery": "recovery.actions.state",
     "MemoryAudit": "recovery.audit",
@@ -123,6 +132,7 @@ _HOMES = {
     "Checkpoint": "recovery.model",
     "Failure": "recovery.model",
     "FailureKind": "recovery.model",
+    "IncidentFacts": "recovery.model",
     "LinkHealth": "recovery.model",
     "QueueHealth": "recovery.model",
     "ResourceHealth": "recovery.model",

@@ -13,17 +13,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from recovery.model import Analysis, Failure, Incident, Step
 
 if TYPE_CHECKING:
     from recovery.model import Escalation
 
-RUNTIME = ("condition", "is_recovering", "pace", "exclusively", "parallel", "stale_reads")
-"""What of an incident's context belongs to the running core."""
-OBSERVED = ("impact", "log_lines", "held", "resource_health", "agent_health")
-"""What of it was seen, and is looked at anew."""
-_PASSING = frozenset((*RUNTIME, *OBSERVED))
 _INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
 
 
@@ -40,7 +36,7 @@ class Journal(Protocol):
     def keep(self, incident: Incident) -> None:
         """An open recovery as it stands now, in place of what was kept of it.
 
-        Raises ValueError when its context holds what cannot be written down.
+        Raises ValueError for an incident that cannot be written as JSON.
         """
 
     def forget(self, number: int) -> None:
@@ -128,18 +124,22 @@ class MemoryJournal:
 
 
 def written(incident: Incident, later: float = 0.0) -> bytes:
-    """An incident as JSON, its instants so many seconds later: what a clock that outlives the core would have shown.
+    """An incident as JSON. `later` seconds are added to its instants, for a clock that outlives the core.
 
-    Raises ValueError when its context, or what was said of its failure, has what is no JSON.
+    Raises ValueError for a value that JSON cannot represent.
     """
-    kept = {name: value for name, value in incident.context.items() if name not in _PASSING}
-    made = incident_with(plain, replace(incident, context=kept), later)
-    for name, value in (*made.context.items(), *made.failure.info.items()):
+    made = incident_with(plain, incident, later)
+    arguments = {} if made.analysis is None else made.analysis.arguments
+    for name, value in (*made.failure.info.items(), *arguments.items()):
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ValueError(f"incident {incident.number}: {name} cannot be kept in the journal: {error}") from None
-    return _INCIDENT.dump_json(made)
+    try:
+        return _INCIDENT.dump_json(made, warnings="error")
+    except PydanticSerializationError as error:
+        why = " ".join(str(error).split())  # on one line
+        raise ValueError(f"incident {incident.number} cannot be kept in the journal: {why}") from None
 
 
 def read(text: bytes, later: float = 0.0) -> Incident:
@@ -190,7 +190,6 @@ def incident_with(convert: Callable[[Any], Any], incident: Incident, later: floa
         failure=failure_with(convert, incident.failure, later),
         opened_at=incident.opened_at + later,
         due=None if incident.due is None else incident.due + later,
-        context=convert(incident.context),
         analysis=analysis_with(convert, incident.analysis, later),
         strategy=None if strategy is None else replace(strategy, steps=tuple(map(step, strategy.steps))),
     )

@@ -284,15 +284,39 @@ class Phase(StrEnum):
 
 
 @dataclass(slots=True)
-class Incident:
-    """A failure from its detection to its end: verified, escalated or found to be moot.
+class IncidentFacts:
+    """What the commands of an incident have done. It is persisted with the incident.
 
-    `context` is what its commands tell each other: values for the runbook's arguments, and what steps leave for later
-    ones. `analysis` and `strategy` are those of the last try, `reached` is the place of the step that it came to (-1:
-    none), and `under_way` is whether that has neither worked nor failed so far. `resume_at` is the place of the step
-    with which the next try has to go on. `stuck` is the command that could not undo what was done. `outcome` is why it
-    was escalated. `phase` is how far it has come, `due` (s of the loop's clock) when a try that was granted may begin,
-    and `retry` the number of the retry, of all that its subject has had, that it counts as.
+    Of the task that is recovered: `fenced` is the highest epoch that was fenced, `new_resources` the units by pool that
+    were allocated in the current try, `released` the units by pool that were released in all tries, and
+    `checkpoint_id` the checkpoint that an operator chose (None: the latest valid one).
+
+    Of the agent that is recovered: `restarted` is whether it was restarted, or may have been, and `agent_responded`
+    whether it responded, so that the current try did not restart it. `tasks` are the tasks that it held. Of these,
+    `reassigned` are queued again, `given_up` are escalated, and `counted` has the number of the retry that was counted.
+    """
+
+    fenced: int | None = None
+    new_resources: dict[str, int] | None = None
+    released: dict[str, int] = field(default_factory=dict)
+    checkpoint_id: int | None = None
+    restarted: bool = False
+    agent_responded: bool = False
+    tasks: tuple[str, ...] = ()
+    reassigned: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
+    counted: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Incident:
+    """A failure from its detection to its end: verified, escalated or dismissed.
+
+    `facts` are what its commands have done. `analysis` and `strategy` are those of the last try, `reached` is the index
+    of the last step that was begun (-1: none), and `under_way` is whether that step has not ended yet. `resume_at` is
+    the index of the step with which the next try begins. `stuck` is the command that could not undo a step. `outcome`
+    is the reason of its escalation. `phase` is the progress of the recovery, `due` the instant (s of the loop's clock)
+    from which a granted try may begin, and `retry` the number of that retry among all retries of its subject.
     """
 
     number: int
@@ -300,7 +324,7 @@ class Incident:
     opened_at: float
     tries: int = 0
     outcome: str | None = None
-    context: dict[str, Any] = field(default_factory=dict)
+    facts: IncidentFacts = field(default_factory=IncidentFacts)
     analysis: Analysis | None = None
     strategy: RecoveryStrategy | None = None
     reached: int = -1

@@ -1,7 +1,7 @@
-"""The steps of the automatic procedures: each a stage of work through the ports, by the name that a runbook gives it.
+"""The steps of the automatic procedures, by the names that a runbook uses.
 
-The engine takes its steps from the entry of the failure that it sees. A procedure is the same work for whoever asks
-for it by name: clean up, restore, reallocate, go on.
+The engine follows the entry of the failure that it has diagnosed, and not a procedure. A procedure is the same work for
+callers that request it by name: clean up, restore, reallocate, resume.
 """
 
 from __future__ import annotations
@@ -9,60 +9,66 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from recovery.actions import commands
+from recovery.actions.context import RecoveryContext
 from recovery.actions.resources import ResourceManager
 from recovery.actions.state import StateManager
 from recovery.actions.tasks import TaskManager
-from recovery.model import Incident
-from recovery.ports import System
 from recovery.runbook.procedures import STEP_NAMES
 
-Stage = Callable[[System, Incident], Awaitable[bool]]
+Stage = Callable[[RecoveryContext], Awaitable[bool]]
 
 
-async def cleanup_previous(system: System, incident: Incident) -> bool:
-    """Void and stop what is left of earlier attempts, and give back what they held."""
-    task_id = incident.failure.subject
-    incident.context["fenced"] = await StateManager({}, system).fence(task_id, incident.number)
-    await TaskManager({}, system).stop(task_id)
-    return await release_old_resources(system, incident)
+async def cleanup_previous(context: RecoveryContext) -> bool:
+    """Fence and stop earlier attempts, and release what they held."""
+    await _fence_and_stop(context)
+    return await release_old_resources(context)
 
 
-async def release_old_resources(system: System, incident: Incident) -> bool:
-    """Give back all that the task holds."""
-    return await commands.release_resources(system, incident, task_id=incident.failure.subject)
+async def release_old_resources(context: RecoveryContext) -> bool:
+    """Release all resources that the task holds."""
+    return await commands.release_resources(context, task_id=context.incident.failure.subject)
 
 
-async def restore_checkpoint(system: System, incident: Incident) -> bool:
-    """Let the next attempt start from the latest valid checkpoint."""
-    return await commands.restore_checkpoint(system, incident, task_id=incident.failure.subject)
+async def restore_checkpoint(context: RecoveryContext) -> bool:
+    """Choose the latest valid checkpoint for the next attempt."""
+    return await commands.restore_checkpoint(context, task_id=context.incident.failure.subject)
 
 
-async def update_task_state(system: System, incident: Incident) -> bool:
-    """Void the attempt that lost its resources, and let the next one start from the latest valid checkpoint."""
-    task_id = incident.failure.subject
-    incident.context["fenced"] = await StateManager({}, system).fence(task_id, incident.number)
-    await TaskManager({}, system).stop(task_id)
-    return await restore_checkpoint(system, incident)
+async def update_task_state(context: RecoveryContext) -> bool:
+    """Fence the attempt that lost its resources, and choose the latest valid checkpoint for the next one."""
+    await _fence_and_stop(context)
+    return await restore_checkpoint(context)
 
 
-async def allocate_new_resources(system: System, incident: Incident) -> bool:
-    """Allocate all that the task needs, at once or not at all."""
-    task_id = incident.failure.subject
-    needs = await ResourceManager({}, system).requirements(task_id)
-    return await commands.allocate_new_resources(system, incident, task_id=task_id, requirements=needs)
+async def _fence_and_stop(context: RecoveryContext) -> None:
+    incident, task_id = context.incident, context.incident.failure.subject
+    incident.facts.fenced = await StateManager({}, context.system).fence(task_id, incident.number)
+    await TaskManager({}, context.system).stop(task_id)
 
 
-async def resume_execution(system: System, incident: Incident) -> bool:
-    """Let the task go on with its new resources."""
-    task_id, got = incident.failure.subject, incident.context["new_resources"]
-    return await TaskManager({}, system).resume(task_id, got, incident.context.get("fenced"))
+async def allocate_new_resources(context: RecoveryContext) -> bool:
+    """Allocate everything that the task needs, or nothing."""
+    task_id = context.incident.failure.subject
+    needs = await ResourceManager({}, context.system).requirements(task_id)
+    return await commands.allocate_new_resources(context, task_id=task_id, requirements=needs)
 
 
-async def restart_execution(system: System, incident: Incident) -> bool:
-    """Queue the task for its next attempt, with the resources that were allocated for it where there are any."""
-    if incident.context.get("new_resources"):
-        return await resume_execution(system, incident)
-    return await commands.retry_task(system, incident, task_id=incident.failure.subject, retry_count=incident.tries)
+async def resume_execution(context: RecoveryContext) -> bool:
+    """Resume the task with its new resources. Raises ValueError when no step has allocated them."""
+    incident = context.incident
+    if incident.facts.new_resources is None:
+        raise ValueError(f"{incident.failure.subject}: no step has allocated resources")
+    return await TaskManager({}, context.system).resume(
+        incident.failure.subject, incident.facts.new_resources, incident.facts.fenced
+    )
+
+
+async def restart_execution(context: RecoveryContext) -> bool:
+    """Queue the task for its next attempt, with its new resources if there are any."""
+    incident = context.incident
+    if incident.facts.new_resources:
+        return await resume_execution(context)
+    return await commands.retry_task(context, task_id=incident.failure.subject, retry_count=incident.tries)
 
 
 STEPS: Mapping[str, Stage] = {
@@ -75,17 +81,18 @@ STEPS: Mapping[str, Stage] = {
     "update_task_state": update_task_state,
     "resume_execution": resume_execution,
 }
-"""What each step of `recovery.runbook.procedures.STEP_NAMES` does."""
+"""The function of each step in `recovery.runbook.procedures.STEP_NAMES`."""
 assert tuple(STEPS) == STEP_NAMES
 
 
-async def carry_out(steps: Sequence[str], system: System, incident: Incident) -> bool:
-    """Take the steps in order, on record. False: one did not work, and those after it were not taken."""
+async def carry_out(steps: Sequence[str], context: RecoveryContext) -> bool:
+    """Execute the steps in order and record each in the audit trail. False: one failed; the rest was not executed."""
+    audit, incident = context.system.audit, context.incident
     for step in steps:
-        system.audit.record("step.started", incident.number, incident.failure.subject, step)
-        done = await STEPS[step](system, incident)
+        audit.record("step.started", incident.number, incident.failure.subject, step)
+        done = await STEPS[step](context)
         event = "step.completed" if done else "step.failed"
-        system.audit.record(event, incident.number, incident.failure.subject, step)
+        audit.record(event, incident.number, incident.failure.subject, step)
         if not done:
             return False
     return True

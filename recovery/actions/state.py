@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recovery.actions.context import RecoveryContext
 from recovery.checkpoints import is_intact
 from recovery.errors import RecoveryBenchError
-from recovery.model import FINISHED, Checkpoint, Incident
+from recovery.model import FINISHED, Checkpoint
 from recovery.policies.stale_reads import StaleReads
 from recovery.ports import System
 
@@ -153,6 +154,6 @@ class StateRecovery:
         self._system.audit.record("checkpoint.rejected", incident, task_id, str(error))
 
 
-def state_recovery(system: System, incident: Incident) -> StateRecovery:
-    """Restores task state as the core that has this recovery is configured."""
-    return StateRecovery({"checkpoints": {"stale_reads": incident.context.get("stale_reads", {})}}, system)
+def state_recovery(context: RecoveryContext) -> StateRecovery:
+    """A state recovery with the core's policy for stale reads."""
+    return StateRecovery({"checkpoints": {"stale_reads": context.services.stale_reads}}, context.system)

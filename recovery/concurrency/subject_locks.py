@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 Exclusively = Callable[[str], AbstractAsyncContextManager[None]]
-"""`Exclusion.of`, as incidents carry it in their context."""
+"""Returns the lock of a subject."""
 
 
 @dataclass(slots=True)

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from recovery.conformance.check import Check, Checks, Rig, expect
 from recovery.journal import NoJournal
-from recovery.model import Failure, FailureKind, Incident, Phase
+from recovery.model import Failure, FailureKind, Incident, IncidentFacts, Phase
 
 _check = Checks("Journal")
 _beside = Checks("AuditTrail")
 
 
 def _incident(number: int) -> Incident:
-    return Incident(number, Failure(FailureKind.TASK, f"task.{number}", 1.5), 2.5, context={"fenced": 3})
+    return Incident(number, Failure(FailureKind.TASK, f"task.{number}", 1.5), 2.5, facts=IncidentFacts(fenced=3))
 
 
 @_check
@@ -34,7 +34,7 @@ async def _kept(rig: Rig) -> None:
     expect("how far they have come", [each.phase for each in found], [Phase.EXECUTING, Phase.OPENED])
     failures = [replace(each.failure, at=round(each.failure.at, 2)) for each in found]  # clocks are set, and drift
     expect("their failures", failures, [first.failure, second.failure])
-    expect("their context", [each.context for each in found], [{"fenced": 3}] * 2)
+    expect("their facts", [each.facts for each in found], [IncidentFacts(fenced=3)] * 2)
 
 
 @_check

@@ -17,39 +17,35 @@ from recovery.runbook.instructions import TIMEFRAME, Instruction
 UNDOCUMENTED = "nothing documented looks like this"
 KINDS_KEPT = 256
 """Of so many kinds of evidence it is kept what they speak for: there are few, and each is seen over and over."""
-Ask = Callable[[Incident, Instruction], Awaitable[bool]]
-"""Makes a diagnosis: gives its command, and returns the verdict."""
+Diagnose = Callable[[Instruction, Mapping[str, Any]], Awaitable[bool]]
+"""Executes the command of a diagnosis with these arguments, as far as it takes them; returns the verdict."""
 
 
 class Analyst:
-    """Finds out what a failure is. `entries` are the runbook's, by their full names."""
+    """Finds the runbook entry of a failure. `entries` are the runbook's, by their full names."""
 
-    def __init__(self, system: System, entries: Mapping[str, Entry], ask: Ask) -> None:
+    def __init__(self, system: System, entries: Mapping[str, Entry]) -> None:
         self._system = system
         self._entries = entries
-        self._ask = ask
         self._evidence = Evidence(system)
         self._looks_like = lru_cache(KINDS_KEPT)(self._looked_up)
 
-    async def analyze(self, incident: Incident) -> Analysis | str:
-        """What the evidence says; a text when there is nothing to recover, and why. Probes look, and change nothing."""
+    async def analyze(self, incident: Incident, diagnose: Diagnose) -> Analysis | str:
+        """Analyze the failure; returns the reason as text if there is nothing to recover. Changes nothing."""
         failure = incident.failure
         moot = await self._evidence.moot(failure)
-        if moot is not None and not incident.context.get("restarted"):  # else its tasks are still to be taken over
+        if moot is not None and not incident.facts.restarted:  # of a restarted agent, the tasks are not reassigned yet
             return moot
         observed = await self._evidence.gather(failure)
         arguments = await self.arguments(incident)
-        incident.context.update(arguments)
-        candidates, diagnosis = await self._diagnose(incident, observed)
+        candidates, diagnosis = await self._diagnose(observed, arguments, diagnose)
         chosen = tuple(each.scenario for each in left(candidates))
-        impact = await impact_of(failure, self._system)
-        incident.context["impact"] = impact
         return Analysis(
             failure,
             chosen[0] if len(chosen) == 1 else None,
             candidates[0].confidence if candidates else 0.0,
             observed,
-            impact,
+            await impact_of(failure, self._system),
             diagnosis,
             arguments,
             candidates,
@@ -57,17 +53,17 @@ class Analyst:
         )
 
     async def _diagnose(
-        self, incident: Incident, observed: tuple[Symptom, ...]
+        self, observed: tuple[Symptom, ...], arguments: Mapping[str, Any], diagnose: Diagnose
     ) -> tuple[tuple[Candidate, ...], dict[str, bool]]:
-        """The candidates, likeliest first, and what the diagnoses said that had to be made to tell them apart.
+        """The candidates, the most likely first, and the verdicts of the diagnoses that were made.
 
-        A diagnosis is made when it discriminates between the candidates that are left, and all that it takes is known.
+        A diagnosis is made if it discriminates between the remaining candidates and all of its arguments are known.
         """
         candidates, to_make = self._looks_like(tuple((symptom.name, symptom.value) for symptom in observed))
         verdicts: dict[str, dict[str, bool]] = {}
         for scenario, instruction in to_make:
-            if all(instruction.values.get(name, incident.context.get(name)) for name in instruction.args):
-                said = await self._ask(incident, instruction)
+            if all(instruction.values.get(name, arguments.get(name)) for name in instruction.args):
+                said = await diagnose(instruction, arguments)
                 verdicts.setdefault(scenario, {})[instruction.name] = said
         diagnosis = {name: said for of_entry in verdicts.values() for name, said in of_entry.items()}
         return rank(self._entries, observed, verdicts) if verdicts else candidates, diagnosis

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from recovery.actions.commands import Command, documented_commands
+from recovery.actions.context import STANDALONE, RecoveryContext, RecoveryServices
 from recovery.actions.resources import ResourceManager
 from recovery.actions.state import StateManager
 from recovery.actions.tasks import TaskManager
@@ -19,7 +20,7 @@ from recovery.engine.resumption import BEGUN, first_step, left_off, next_step
 from recovery.model import Analysis, Failure, FailureKind, Incident, OnFailure, Phase, RecoveryStrategy, Step
 from recovery.ports import System
 from recovery.runbook.catalogue import Runbook, documented
-from recovery.runbook.instructions import LEAVES, Instruction
+from recovery.runbook.instructions import Instruction
 
 
 class Outcome(StrEnum):
@@ -57,7 +58,7 @@ class RecoveryEngine:
         self._commands = documented_commands() if commands is None else dict(commands)
         self._runbook = documented() if runbook is None else runbook
         self._entries = dict(self._runbook.entries())
-        self._analyst = Analyst(system, self._entries, self._command)
+        self._analyst = Analyst(system, self._entries)
         self._manual_incidents = -1  # which stands for no incident; theirs are the numbers below
 
     async def recover_task(self, task_id: str, failure_info: Mapping[str, Any]) -> bool:
@@ -79,7 +80,7 @@ class RecoveryEngine:
         Raises ValueError as `recover_task` does.
         """
         incident = _by_hand(-1, task_id, failure_info)
-        analysis = await self._analyst.analyze(incident)
+        analysis = await self._analyze(RecoveryContext(self.system, incident, STANDALONE))
         if isinstance(analysis, str):
             return Plan(task_id, None, None, analysis)
         if analysis.scenario is None:
@@ -87,11 +88,12 @@ class RecoveryEngine:
             return Plan(task_id, analysis, None, undecided(incident))
         return Plan(task_id, analysis, await self._select_recovery_strategy(analysis))
 
-    async def recover(self, incident: Incident) -> Outcome:
-        """One try at recovering a failure of a task, an agent or a connection. Never raises but for cancellation.
+    async def recover(self, incident: Incident, services: RecoveryServices = STANDALONE) -> Outcome:
+        """Make one try at a recovery of a task, an agent or a connection. Raises nothing but CancelledError.
 
-        One that was under way when the core ended goes on after the last step that was done.
+        A try that was interrupted by the end of an earlier core continues after its last completed step.
         """
+        context = RecoveryContext(self.system, incident, services)
         try:
             strategy = None
             if incident.phase in BEGUN:
@@ -100,7 +102,7 @@ class RecoveryEngine:
                 self._say(incident, "recovery.started")
                 self._keep(incident, Phase.STARTED)
             if strategy is None:
-                analysis = await self._analyze_failure(incident)
+                analysis = await self._analyze_failure(context)
                 if isinstance(analysis, str):
                     self._end(incident, "recovery.dismissed", analysis)
                     return Outcome.DISMISSED
@@ -108,7 +110,7 @@ class RecoveryEngine:
                     return Outcome.UNKNOWN
                 strategy = await self._select_recovery_strategy(analysis)
                 incident.phase = Phase.STARTED
-            if incident.phase is not Phase.EXECUTED and not await self._execute_recovery(incident, strategy):
+            if incident.phase is not Phase.EXECUTED and not await self._execute_recovery(context, strategy):
                 return Outcome.FAILED if incident.stuck is None else Outcome.STUCK
             if not await self._verify_recovery(incident):
                 self._failed(incident, "verification")
@@ -119,22 +121,27 @@ class RecoveryEngine:
             await self._handle_recovery_failure(incident, error)
             return Outcome.FAILED
 
-    async def reassign(self, incident: Incident) -> None:
-        """What is left to do for a lost agent that could not be recovered: its tasks go on elsewhere."""
-        incident.context.update(await self._analyst.arguments(incident))
+    async def reassign(self, incident: Incident, services: RecoveryServices = STANDALONE) -> None:
+        """Reassign the tasks of an agent that could not be recovered."""
         await self._prepare_recovery(incident)
-        await self._commands["reassign_agent_tasks"](
-            self.system, incident, agent_id=incident.failure.subject, new_agent_id=None
-        )
+        context = RecoveryContext(self.system, incident, services)
+        await self._commands["reassign_agent_tasks"](context, agent_id=incident.failure.subject, new_agent_id=None)
 
     # ----------------------------------------------------------------------------- analyze
-    async def _analyze_failure(self, incident: Incident) -> Analysis | str:
-        """What the evidence says, on record; a text when there is nothing left to recover, and why."""
-        analysis = await self._analyst.analyze(incident)
+    async def _analyze_failure(self, context: RecoveryContext) -> Analysis | str:
+        """Analyze the failure and record the result; returns the reason as text if there is nothing to recover."""
+        analysis = await self._analyze(context)
         if isinstance(analysis, Analysis):
-            incident.analysis = analysis
-            self._say(incident, "recovery.analyzed", analysis.verdict, analysis.confidence, explain(analysis))
+            context.incident.analysis = analysis
+            self._say(context.incident, "recovery.analyzed", analysis.verdict, analysis.confidence, explain(analysis))
         return analysis
+
+    async def _analyze(self, context: RecoveryContext) -> Analysis | str:
+        async def diagnose(instruction: Instruction, known: Mapping[str, Any]) -> bool:
+            arguments = {name: instruction.values.get(name, known.get(name)) for name in instruction.args}
+            return await self._commands[instruction.command](context, **arguments)
+
+        return await self._analyst.analyze(context.incident, diagnose)
 
     # ------------------------------------------------------------------------------ select
     async def _select_recovery_strategy(self, analysis: Analysis) -> RecoveryStrategy:
@@ -143,7 +150,8 @@ class RecoveryEngine:
         return strategy_of(analysis.scenario, self._entries[analysis.scenario].recovery, analysis.arguments)
 
     # ----------------------------------------------------------------------------- execute
-    async def _execute_recovery(self, incident: Incident, strategy: RecoveryStrategy) -> bool:
+    async def _execute_recovery(self, context: RecoveryContext, strategy: RecoveryStrategy) -> bool:
+        incident = context.incident
         try:
             if incident.phase is Phase.EXECUTING:  # since before the core was started
                 first = next_step(incident)
@@ -156,46 +164,47 @@ class RecoveryEngine:
                 self._keep(incident, Phase.EXECUTING)
             for place, step in enumerate(strategy.steps[first:], first):
                 incident.reached, incident.resume_at = place, None
-                if not await self._execute_recovery_step(incident, step):
-                    await self._handle_step_failure(incident, step.command)
+                if not await self._execute_recovery_step(context, step):
+                    await self._handle_step_failure(context, step.command)
                     return False
             await self._finalize_recovery(incident)
             return True
         except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
-            await self._handle_step_failure(incident, f"{type(error).__name__}: {error}")
+            await self._handle_step_failure(context, f"{type(error).__name__}: {error}")
             return False
 
     async def _prepare_recovery(
         self, incident: Incident, strategy: RecoveryStrategy | None = None, *, resumes: bool = False
     ) -> None:
-        """Nothing of the failed attempt may act any more; what a failed agent held is noted before it is restarted."""
-        failure = incident.failure
+        """Fence the failed attempt of a task; of an agent, store its tasks in the facts before it is restarted."""
+        failure, facts = incident.failure, incident.facts
         if not resumes:
-            for name in (*(name for names in LEAVES.values() for name in names), "left_in_peace"):
-                incident.context.pop(name, None)  # of an earlier try
-        if failure.kind is FailureKind.AGENT or _acts_on("agent_id", strategy):
-            await self._note_held(incident, incident.context["agent_id"])
+            facts.new_resources, facts.agent_responded = None, False  # results of an earlier try
+        if failure.kind is FailureKind.AGENT:
+            await self._note_held(incident, failure.subject)
+        elif _acts_on("agent_id", strategy):
+            await self._note_held(incident, _arguments(incident)["agent_id"])
         elif _acts_on("task_id", strategy):
-            incident.context["fenced"] = await self.state_manager.fence(failure.subject, incident.number)
+            facts.fenced = await self.state_manager.fence(failure.subject, incident.number)
             await self.task_manager.stop(failure.subject)
 
     async def _note_held(self, incident: Incident, agent_id: str) -> None:
-        known = incident.context.get("tasks", ())
+        facts = incident.facts
         held = await self.system.tasks.tasks_on(agent_id)
-        incident.context["tasks"] = tuple(dict.fromkeys((*known, *held)))
-        reassigned, counted = incident.context.get("reassigned", {}), incident.context.get("counted", {})
+        facts.tasks = tuple(dict.fromkeys((*facts.tasks, *held)))
         for task_id in held:
-            if task_id in reassigned:  # the agent failed again after it got them anew
-                del reassigned[task_id]
-                counted.pop(task_id, None)
+            if task_id in facts.reassigned:  # the agent started it again, and failed again
+                facts.reassigned.remove(task_id)
+                facts.counted.pop(task_id, None)
 
-    async def _execute_recovery_step(self, incident: Incident, step: Step) -> bool:
+    async def _execute_recovery_step(self, context: RecoveryContext, step: Step) -> bool:
+        incident = context.incident
         self._say(incident, "step.started", step.command)
         incident.under_way = True
         self._keep(incident, Phase.EXECUTING)
         await self.system.journal.durable()
         try:
-            done = await self._take(incident, step)
+            done = await self._take(context, step)
         except Exception as error:
             self._say(incident, "step.failed", step.command, text=f"{type(error).__name__}: {error}")
             incident.under_way = False
@@ -204,13 +213,9 @@ class RecoveryEngine:
         self._say(incident, "step.completed" if done else "step.failed", step.command)
         return done
 
-    async def _take(self, incident: Incident, step: Step) -> bool:
-        awaited = {name: incident.context.get(name) for name in step.awaits}
-        return await self._commands[step.command](self.system, incident, **step.arguments, **awaited)
-
-    async def _command(self, incident: Incident, instruction: Instruction) -> bool:
-        arguments = {name: instruction.values.get(name, incident.context.get(name)) for name in instruction.args}
-        return await self._commands[instruction.command](self.system, incident, **arguments)
+    async def _take(self, context: RecoveryContext, step: Step) -> bool:
+        awaited = {name: getattr(context.incident.facts, name) for name in step.awaits}
+        return await self._commands[step.command](context, **step.arguments, **awaited)
 
     async def _finalize_recovery(self, incident: Incident) -> None:
         self._say(incident, "recovery.executed")
@@ -220,41 +225,43 @@ class RecoveryEngine:
     async def _verify_recovery(self, incident: Incident) -> bool:
         failure = incident.failure
         if failure.kind is FailureKind.AGENT:
-            return await self.verification.verify_agent(failure.subject, incident.context.get("tasks", ()))
+            return await self.verification.verify_agent(failure.subject, incident.facts.tasks)
         if failure.kind is FailureKind.COMMUNICATION:
-            return await self.verification.verify_link(incident.context["endpoints"], incident.context["queue_ids"])
+            arguments = _arguments(incident)
+            return await self.verification.verify_link(arguments["endpoints"], arguments["queue_ids"])
         return await self.verification.verify_recovery(failure.subject)
 
     # ---------------------------------------------------------------------------- failures
-    async def cut_off(self, incident: Incident, reason: str) -> Outcome:
-        """A try was cancelled because it took too long: it has failed, and so has the step that it was at."""
+    async def cut_off(self, incident: Incident, reason: str, services: RecoveryServices = STANDALONE) -> Outcome:
+        """End a try that was cancelled because it exceeded its time limit. The try and its current step have failed."""
         if incident.under_way and incident.strategy is not None:
             incident.under_way = False
             self._say(incident, "step.failed", incident.strategy.steps[incident.reached].command)
-            await self._handle_step_failure(incident, reason)
+            await self._handle_step_failure(RecoveryContext(self.system, incident, services), reason)
         else:
             self._failed(incident, reason)
         return Outcome.FAILED if incident.stuck is None else Outcome.STUCK
 
-    async def _handle_step_failure(self, incident: Incident, reason: str) -> None:
-        """A try has failed at a step: undo what was done, or note where to go on, as the runbook says of that step."""
-        strategy = incident.strategy
+    async def _handle_step_failure(self, context: RecoveryContext, reason: str) -> None:
+        """A step failed: undo the steps so far, or store where to resume, as the runbook says of that step."""
+        incident, strategy = context.incident, context.incident.strategy
         if strategy is not None and incident.reached >= 0:
             match strategy.steps[incident.reached].on_failure:
                 case OnFailure.RESUME:
                     incident.resume_at = incident.reached
                 case OnFailure.COMPENSATE:
-                    await self._compensate(incident, strategy.steps[: incident.reached + 1])
+                    await self._compensate(context, strategy.steps[: incident.reached + 1])
         self._failed(incident, reason)
 
-    async def _compensate(self, incident: Incident, steps: Sequence[Step]) -> None:
-        """Undo what these steps have done, the last first; what cannot be undone holds up none of the others."""
+    async def _compensate(self, context: RecoveryContext, steps: Sequence[Step]) -> None:
+        """Undo these steps, the last one first. After an error the others are undone all the same."""
+        incident = context.incident
         for step in reversed(steps):
             undo = step.undo
             if undo is None:
                 continue
             try:
-                undone, text = await self._take(incident, undo), ""
+                undone, text = await self._take(context, undo), ""
             except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
                 undone, text = False, f"{type(error).__name__}: {error}"
             self._say(incident, "step.undone" if undone else "step.undo_failed", undo.command, text=text)
@@ -289,6 +296,12 @@ def _by_hand(number: int, task_id: str, failure_info: Mapping[str, Any]) -> Inci
     kind = FailureKind(info.pop("kind", FailureKind.TASK))
     at, symptoms = float(info.pop("at", 0.0)), tuple(info.pop("symptoms", ()))
     return Incident(number, Failure(kind, task_id, at, info, symptoms), at)
+
+
+def _arguments(incident: Incident) -> Mapping[str, Any]:
+    """The values of the runbook's arguments that the analysis of the incident has found."""
+    assert incident.analysis is not None  # there is no strategy without one
+    return incident.analysis.arguments
 
 
 def _acts_on(name: str, strategy: RecoveryStrategy | None) -> bool:

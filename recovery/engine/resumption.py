@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from recovery.model import TASK_KINDS, Incident, Phase, RecoveryStrategy
 from recovery.ports import System
 
@@ -21,7 +19,7 @@ async def left_off(incident: Incident, system: System) -> RecoveryStrategy | Non
         return incident.strategy
     if incident.phase is not Phase.EXECUTING or next_step(incident) == 0:
         return None
-    subject, fenced = incident.failure.subject, incident.context.get("fenced")
+    subject, fenced = incident.failure.subject, incident.facts.fenced
     if incident.failure.kind in TASK_KINDS and fenced is not None and await system.store.epoch(subject) > fenced:
         return None
     return incident.strategy if await _holds_its_allocation(incident, system) else None
@@ -42,8 +40,15 @@ async def first_step(incident: Incident, strategy: RecoveryStrategy, system: Sys
     return (incident.resume_at or 0) if resumes and await _holds_its_allocation(incident, system) else 0
 
 
+def replan(incident: Incident, strategy: RecoveryStrategy) -> None:
+    """Replace the incident's plan. A plan with other steps begins with its first."""
+    if incident.strategy is None or not _alike(incident.strategy, strategy):
+        incident.reached, incident.resume_at = -1, None
+    incident.strategy = strategy
+
+
 async def _holds_its_allocation(incident: Incident, system: System) -> bool:
-    allocated: Mapping[str, int] | None = incident.context.get("new_resources")
+    allocated = incident.facts.new_resources
     return allocated is None or dict(await system.resources.held(incident.failure.subject)) == dict(allocated)
 
 

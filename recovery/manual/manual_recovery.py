@@ -119,9 +119,7 @@ class ByHand:
         assert analysis is not None
         incident = self._incident(analysis.failure)
         was_escalated = self._database.write(lambda connection: self._take_up(connection, plan))
-        incident.context |= {**analysis.arguments, "task_id": task_id}
-        if plan.checkpoint is not None:
-            incident.context["checkpoint_id"] = plan.checkpoint
+        incident.analysis, incident.facts.checkpoint_id = analysis, plan.checkpoint
         engine = self._engine(self.system)
         done = await self._on_record(
             incident,

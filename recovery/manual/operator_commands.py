@@ -1,42 +1,45 @@
-"""The commands that an operator gives: analysis, plan, execution and its verification; backup, restore and its check.
+"""The commands of the manual procedures: analyze, plan, execute and verify; back up, restore and check a state.
 
-Each takes the engine that does the work, the incident and its arguments by the runbook's names, and says whether it
-worked. What later steps need of it (`analysis`, `plan`, `checkpoint_id`) it leaves in the incident's context.
+Each takes the engine, the incident, and its arguments by the runbook's names. It returns whether it worked. Results
+that later steps use are stored in the incident: `analysis` as its analysis, `plan` as its strategy, and `checkpoint_id`
+in its facts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
-from recovery.actions.commands import Command
+from recovery.actions.context import STANDALONE, RecoveryContext
 from recovery.actions.state import CheckpointManager, StateManager, StateRecovery
 from recovery.checkpoints import is_intact
 from recovery.engine.engine import RecoveryEngine
+from recovery.engine.resumption import replan
 from recovery.model import Analysis, Checkpoint, Incident, RecoveryStrategy
 from recovery.runbook.instructions import Instruction
 
+ManualCommand = Callable[..., Awaitable[bool]]
+"""Takes an incident and the runbook's arguments; returns whether it worked."""
+
 
 async def analyze_task_failure(engine: RecoveryEngine, incident: Incident, *, task_id: str) -> bool:
-    """Look at what can be observed and leave the `analysis`. False: nothing to recover, or nothing documented."""
-    analysis = await engine._analyze_failure(incident)
-    if isinstance(analysis, str) or analysis.scenario is None:
-        return False
-    incident.context["analysis"] = analysis
-    return True
+    """Analyze the failure. False: there is nothing to recover, or no runbook entry matches."""
+    analysis = await engine._analyze_failure(RecoveryContext(engine.system, incident, STANDALONE))
+    return isinstance(analysis, Analysis) and analysis.scenario is not None
 
 
 async def create_recovery_plan(engine: RecoveryEngine, incident: Incident, *, task_id: str, analysis: Analysis) -> bool:
-    """Leave the `plan`: the documented steps for what the analysis found, to be read before they are taken."""
-    incident.context["plan"] = await engine._select_recovery_strategy(analysis)
+    """Make the plan: the documented steps for the analysis. Nothing is executed."""
+    replan(incident, await engine._select_recovery_strategy(analysis))
     return True
 
 
 async def execute_recovery_plan(
     engine: RecoveryEngine, incident: Incident, *, task_id: str, plan: RecoveryStrategy
 ) -> bool:
-    """Void and stop what is left of the failed attempt and take the plan's steps, up to the first that fails."""
-    return await engine._execute_recovery(incident, plan)
+    """Fence and stop the failed attempt, and execute the plan's steps up to the first that fails."""
+    return await engine._execute_recovery(RecoveryContext(engine.system, incident, STANDALONE), plan)
 
 
 async def verify_task_state(engine: RecoveryEngine, incident: Incident, *, task_id: str) -> bool:
@@ -54,9 +57,9 @@ async def present_state(engine: RecoveryEngine, task_id: str, incident: int) -> 
 
 
 async def backup_state(engine: RecoveryEngine, incident: Incident, *, task_id: str) -> bool:
-    """Store the task's present state as another checkpoint, and leave its number as `checkpoint_id`.
+    """Save the task's present state as a new checkpoint, and choose it unless the operator has chosen another one.
 
-    False: the store takes no checkpoint of the task, because it is finished or its attempt is void.
+    False: the store accepts no checkpoint of the task, because it is finished or its attempt is fenced.
     """
     store = engine.system.store
     if await StateManager({}, engine.system).is_finished(task_id):
@@ -66,7 +69,8 @@ async def backup_state(engine: RecoveryEngine, incident: Incident, *, task_id: s
     saved = await store.save_checkpoint(task_id, epoch, *((0.0,) if now is None else (now.progress, now.state)))
     if saved is None:
         return False
-    incident.context.setdefault("checkpoint_id", saved.sequence)  # unless the operator has chosen one
+    if incident.facts.checkpoint_id is None:
+        incident.facts.checkpoint_id = saved.sequence
     return True
 
 
@@ -88,7 +92,7 @@ async def verify_state(engine: RecoveryEngine, incident: Incident, *, task_id: s
     )
 
 
-def manual_commands(engine: RecoveryEngine) -> Mapping[str, Command]:
+def manual_commands(engine: RecoveryEngine) -> Mapping[str, ManualCommand]:
     """The registry: every command of the manual procedures, by its name."""
     return {
         command.__name__: partial(command, engine)
@@ -105,19 +109,31 @@ def manual_commands(engine: RecoveryEngine) -> Mapping[str, Command]:
 
 
 async def follow(engine: RecoveryEngine, steps: Sequence[Instruction], incident: Incident) -> bool:
-    """Take the steps of a manual procedure in order, on record, up to the first that does not work.
+    """Execute the steps of a manual procedure in order, up to the first that fails, and record each in the audit trail.
 
-    Their arguments are in the incident's context, `task_id` is its subject. Raises KeyError, before any step is taken,
-    for a command that is no manual one.
+    `task_id` is the subject of the incident; other arguments are results of earlier steps. Raises KeyError for a
+    command that is not manual, before any step is executed.
     """
     known = manual_commands(engine)
     commands = [known[step.command] for step in steps]
-    incident.context.setdefault("task_id", incident.failure.subject)
     audit, subject = engine.system.audit, incident.failure.subject
     for step, command in zip(steps, commands, strict=True):
         audit.record("step.started", incident.number, subject, step.command)
-        done = await command(incident, **{name: incident.context.get(name) for name in step.args})
+        done = await command(incident, **{name: _argument(name, incident) for name in step.args})
         audit.record("step.completed" if done else "step.failed", incident.number, subject, step.command)
         if not done:
             return False
     return True
+
+
+def _argument(name: str, incident: Incident) -> Any:
+    match name:
+        case "task_id":
+            return incident.failure.subject
+        case "analysis":
+            return incident.analysis
+        case "plan":
+            return incident.strategy
+        case "checkpoint_id":
+            return incident.facts.checkpoint_id
+    return None

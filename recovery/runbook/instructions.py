@@ -55,7 +55,7 @@ LEAVES: Mapping[str, tuple[str, ...]] = {
     "analyze_task_failure": ("analysis",),
     "create_recovery_plan": ("plan",),
 }
-"""Arguments of later steps whose values a command leaves in the incident's context."""
+"""Arguments of later steps whose values are results of a command."""
 _LEFT = frozenset(name for names in LEAVES.values() for name in names)
 KEYS = ("command", "args", "on_failure", "undo")
 """What a step may say."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 
 from sqlalchemy import (
     BigInteger,
@@ -23,8 +25,9 @@ from sqlalchemy import (
 )
 
 from recovery.errors import RecoveryBenchError
+from recovery.model import IncidentFacts
 
-VERSION = 2
+VERSION = 3
 METADATA = MetaData()
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # the only type that SQLite numbers rows with by itself
 
@@ -151,8 +154,24 @@ def _local(connection: Connection) -> None:
     METADATA.create_all(connection, [WORK, EFFECTS, AGENTS, POOLS, ALLOCATIONS, LOGS])
 
 
-MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _local}
-"""What makes a store of this version one of the next."""
+def _facts(connection: Connection) -> None:
+    """Version 2 kept everything that the commands of a recovery had stored in one mapping, `context`."""
+    for number, text in connection.execute(select(JOURNAL)).all():
+        try:
+            incident = json.loads(text)
+        except ValueError:  # a damaged row remains as it is, and is reported when it is read
+            continue
+        context = incident.pop("context", {})
+        context |= {name: list(context.get(name, ())) for name in ("reassigned", "given_up")}
+        context["agent_responded"] = context.pop("left_in_peace", False)
+        incident["facts"] = {name: context[name] for name in _FACTS if name in context}
+        changed = update(JOURNAL).where(JOURNAL.c.number == number)
+        connection.execute(changed.values(incident=json.dumps(incident).encode()))
+
+
+_FACTS = tuple(field.name for field in fields(IncidentFacts))
+MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _local, 2: _facts}
+"""By version, the function that makes a store of it one of the next."""
 
 
 class NewerSchema(RecoveryBenchError):

@@ -133,6 +133,6 @@ async def escalation_of(incident: Incident, reason: str, at: float, system: Syst
         analysis=incident.analysis,
         status=status,
         checkpoint=replace(stored[-1], state=None) if stored else None,
-        released=dict(incident.context.get("released", {})),
+        released=dict(incident.facts.released),
         unknown=tuple(unknown),
     )

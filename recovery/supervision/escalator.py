@@ -1,4 +1,4 @@
-"""Handing over: what automatic recovery gives up becomes an operator's, and goes on as far as it can without one."""
+"""Escalation: an incident that automatic recovery gives up is handed over to an operator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
-from recovery.concurrency.subject_locks import Exclusively
+from recovery.actions.context import RecoveryServices
 from recovery.engine.engine import RecoveryEngine
 from recovery.model import TASK_KINDS, FailureKind, Incident, TaskStatus
 from recovery.ports import System
@@ -26,33 +26,33 @@ class HandOver:
         self._escalations = escalations
         self._say = say
 
-    async def escalate(self, incident: Incident, reason: str) -> None:
-        """Hand an incident over. A task ends here; what a lost agent held goes on elsewhere."""
+    async def escalate(self, incident: Incident, reason: str, services: RecoveryServices) -> None:
+        """Escalate an incident. A task is given up; the tasks of an agent are reassigned."""
         incident.outcome = reason
         self._system.keep(incident)
         known = await escalation_of(incident, reason, asyncio.get_running_loop().time(), self._system)
-        self._escalations.add(known)  # first of all: nothing is lost, whatever happens while it is handed over
+        self._escalations.add(known)  # first, so that it is not lost if the core ends meanwhile
         await self._system.journal.durable()
         try:
-            async with _alone_with(incident):
-                self._escalations.add(replace(known, released=await self._released(incident, reason)))
-        except Exception as error:  # noqa: BLE001 - what could not be freed is the operator's as well
+            async with _exclusive_task(incident, services):
+                self._escalations.add(replace(known, released=await self._released(incident, reason, services)))
+        except Exception as error:  # noqa: BLE001 - the escalation stands although not everything was released
             self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
         self._say(incident, "recovery.escalated", reason)
         self._system.journal.forget(incident.number)
 
-    async def _released(self, incident: Incident, reason: str) -> dict[str, int]:
-        """Hand over, and tell the units by pool that recovery gave back until then."""
-        released: dict[str, int] = dict(incident.context.get("released", {}))
+    async def _released(self, incident: Incident, reason: str, services: RecoveryServices) -> dict[str, int]:
+        """Give up the task, or reassign the agent's tasks; returns the units by pool that all tries have released."""
+        released = dict(incident.facts.released)
         held = await self._held(incident)
-        await self._let_go(incident, reason)
+        await self._let_go(incident, reason, services)
         left = await self._held(incident) if held else {}
         for pool, units in held.items():
             released[pool] = released.get(pool, 0) + units - left.get(pool, 0)
         return {pool: units for pool, units in released.items() if units}
 
     async def _held(self, incident: Incident) -> Mapping[str, int]:
-        """What a task holds; nothing is known when the port raises, and it is handed over all the same."""
+        """What a task holds; empty if the port raises, so that the escalation continues."""
         if incident.failure.kind not in TASK_KINDS:
             return {}
         try:
@@ -60,19 +60,18 @@ class HandOver:
         except Exception:  # noqa: BLE001 - whatever a port raises
             return {}
 
-    async def _let_go(self, incident: Incident, reason: str) -> None:
+    async def _let_go(self, incident: Incident, reason: str, services: RecoveryServices) -> None:
         failure = incident.failure
         if failure.kind in TASK_KINDS:
             store, subject = self._system.store, failure.subject
             if await store.escalate(subject, reason) or await store.status(subject) is TaskStatus.ESCALATED:
                 await self._system.tasks.give_up(failure.subject, reason)
         elif failure.kind is FailureKind.AGENT:
-            await self._engine.reassign(incident)
+            await self._engine.reassign(incident, services)
 
 
-def _alone_with(incident: Incident) -> AbstractAsyncContextManager[None]:
-    """A task is not given up while its agent's recovery puts it back; an agent's tasks are seen to one by one."""
+def _exclusive_task(incident: Incident, services: RecoveryServices) -> AbstractAsyncContextManager[None]:
+    """The lock of a task, which a recovery of its agent may hold. The tasks of an agent are locked one by one."""
     if incident.failure.kind not in TASK_KINDS:
         return nullcontext()
-    exclusively: Exclusively = incident.context.get("exclusively", nullcontext)
-    return exclusively(incident.failure.subject)
+    return services.exclusively(incident.failure.subject)

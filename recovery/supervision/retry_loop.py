@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from recovery.actions.context import RecoveryServices
 from recovery.concurrency.fair_semaphore import FairSlots
 from recovery.concurrency.pacing import Pace
 from recovery.concurrency.subject_locks import Exclusion
@@ -44,12 +45,19 @@ class Tries:
         self._engine = engine
         self._hand_over = hand_over
         self._jitter = jitter
-        self._is_open = is_open
         self._clock = clock
         self.admission = Admission(config, clock, self._tell)
         self._slots = FairSlots(config.parallel)
         self._pace = Pace(config.load, lambda incident, seconds: self._say(incident, "recovery.paced", value=seconds))
         self._exclusion = Exclusion()
+        self.services = RecoveryServices(
+            policy_of=config.policy,
+            is_recovering=is_open,
+            pace=self._pace,
+            exclusively=self._exclusion.of,
+            parallel=config.parallel,
+            stale_reads=config.stale_reads,
+        )
 
     async def is_due(self, incident: Incident, policy: RetryPolicy | None) -> bool:
         """Wait out the delay of the next try. False: there is none left, and the incident is escalated.
@@ -57,14 +65,6 @@ class Tries:
         One that was granted, or under way, when the core ended is not granted again.
         """
         failure = incident.failure
-        incident.context.update(
-            condition=policy,
-            is_recovering=self._is_open,
-            pace=self._pace,
-            exclusively=self._exclusion.of,
-            parallel=self._config.parallel,
-            stale_reads=self._config.stale_reads,
-        )
         if incident.phase in BEGUN:
             return True
         if incident.phase is Phase.GRANTED:
@@ -147,14 +147,18 @@ class Tries:
                 await self._pace.go(incident)
             try:
                 async with asyncio.timeout(timeout):
-                    return await self._engine.recover(incident)
+                    return await self._engine.recover(incident, self.services)
             except TimeoutError:
-                return await self._engine.cut_off(incident, f"timed out after {timeout:g} s")
+                return await self._engine.cut_off(incident, f"timed out after {timeout:g} s", self.services)
 
     async def _refuse(self, incident: Incident, reason: str) -> None:
         """There is no further try."""
         self._say(incident, "retry.exhausted", incident.failure.kind.value)
-        await self._hand_over.escalate(incident, reason)
+        await self.escalate(incident, reason)
+
+    async def escalate(self, incident: Incident, reason: str) -> None:
+        """Hand an incident over to an operator."""
+        await self._hand_over.escalate(incident, reason, self.services)
 
     def _tell(self, event: str, subject: str, value: float | None) -> None:
         self._system.audit.record(event, -1, subject, "", value)

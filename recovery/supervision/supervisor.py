@@ -197,7 +197,7 @@ class Supervisor:
         try:
             await self._recover(incident)
         except Exception as error:  # noqa: BLE001 - whatever a store raises
-            await self._hand_over.escalate(incident, f"{type(error).__name__}: {error}")
+            await self._tries.escalate(incident, f"{type(error).__name__}: {error}")
         finally:
             self._open.pop(incident.failure.subject, None)
             self._tries.admission.ended(incident)
@@ -214,7 +214,7 @@ class Supervisor:
             self.system.journal.forget(incident.number)
             return
         if incident.outcome is not None:  # the core ended while it was handed over
-            await self._hand_over.escalate(incident, incident.outcome)
+            await self._tries.escalate(incident, incident.outcome)
             return
         policy = self.config.policy(failure)
         while await self._tries.is_due(incident, policy):
@@ -224,9 +224,9 @@ class Supervisor:
             if outcome is Outcome.VERIFIED:
                 self._tries.admission.recovered(failure)
             if outcome is Outcome.UNKNOWN:
-                await self._hand_over.escalate(incident, undecided(incident))
+                await self._tries.escalate(incident, undecided(incident))
             elif outcome is Outcome.STUCK:
-                await self._hand_over.escalate(incident, f"{incident.stuck} could not undo what was done")
+                await self._tries.escalate(incident, f"{incident.stuck} could not undo what was done")
             elif outcome is not Outcome.FAILED and failure.kind is FailureKind.AGENT:
                 self._answered(failure.subject)
             if outcome is not Outcome.FAILED:

@@ -13,6 +13,7 @@ from typing import Any
 
 from recovery import RecoveryEngine, RecoveryMonitor, Supervisor, System
 from recovery.actions.commands import Command, documented_commands
+from recovery.actions.context import RecoveryContext
 from recovery.config import RecoveryConfig
 from recovery.model import FailureKind
 from recovery.monitoring.alerts import AlertConfig, standard_rules
@@ -73,9 +74,9 @@ def _priced(command: Command, seconds: float) -> Command:
         return command
 
     @wraps(command)
-    async def run(*args: Any, **kwargs: Any) -> Any:
+    async def run(context: RecoveryContext, **arguments: Any) -> bool:
         await asyncio.sleep(seconds)
-        return await command(*args, **kwargs)
+        return await command(context, **arguments)
 
     return run
 

@@ -282,6 +282,53 @@ def test_an_interrupted_hand_over_is_completed(cores):
     assert cores.system.held == {}
 
 
+class EscalatedAgent:
+    """The incident of an agent that cannot be restarted is escalated, and the core ends meanwhile.
+
+    By then task.1 is given up, task.2 is given up in the store alone, and task.3 is not looked at.
+    """
+
+    def __init__(self, cores: Cores) -> None:
+        conditions = {"agent_failure": {"max_retries": 0, "retry_delay": 0}}
+        cores.config = {"conditions": conditions, "unconditional_tries": 1, "parallel": 1}
+        for number in (1, 2, 3):
+            cores.system.submit(f"task.{number}", gpu=1)
+            cores.system.start(f"task.{number}")
+        cores.system.up["agent.0"] = False
+        cores.system.raises["restart"] = ConnectionError("no route to host")
+        cores.system.before["give_up"] = lambda: cores.system.pauses.update(give_up=5 if given_up(cores) else 0)
+        cores.report(cores.start(), "agent.0", kind=FailureKind.AGENT)
+        cores.crash(2)
+        cores.system.before.clear()
+        cores.system.pauses.clear()
+        self.calls_before = len(cores.system.calls)
+
+
+def given_up(cores: Cores) -> list[str]:
+    return [call[1] for call in cores.system.calls if call[0] == "give_up"][:-1]
+
+
+def test_a_core_that_continues_an_escalation_applies_the_retry_condition(cores):
+    """Tasks without a retry are given up, including one that the earlier core had given up in the store alone."""
+    before = EscalatedAgent(cores).calls_before
+    assert cores.system.store.status("task.2") is TaskStatus.ESCALATED
+    cores.start()
+    cores.until(20)
+    assert [call[:2] for call in cores.system.calls[before:]] == [("give_up", "task.2"), ("give_up", "task.3")]
+    assert cores.system.held == {}
+    assert cores.trail("recovery.escalated") == [(2, "recovery.escalated retries exhausted")]
+
+
+def test_a_core_that_continues_an_escalation_keeps_the_load_limit(cores):
+    before = EscalatedAgent(cores).calls_before
+    cores.config["load"] = {"rate": 0.1, "burst": 1}
+    cores.start()
+    cores.until(3)
+    assert [call[:2] for call in cores.system.calls[before:]] == [("give_up", "task.2")]
+    cores.until(13)
+    assert [call[:2] for call in cores.system.calls[before:]] == [("give_up", "task.2"), ("give_up", "task.3")]
+
+
 def test_escalations_survive_a_change_of_core(cores):
     cores.config["conditions"] = {"task_failure": {"max_retries": 0, "retry_delay": 1}}
     first = cores.start()

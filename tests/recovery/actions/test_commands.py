@@ -1,23 +1,32 @@
 """Each command's effect through the ports, and that giving it twice changes nothing more."""
 
 import copy
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from recovery.actions.commands import documented_commands
-from recovery.model import FailureKind, Incident, TaskStatus
+from recovery.actions.context import STANDALONE, RecoveryContext, RecoveryServices
+from recovery.model import Failure, FailureKind, Incident, IncidentFacts, TaskStatus
 from recovery.policies.retry import RetryPolicy
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
 
 
-def give(system: SmallSystem, name: str, incident: Incident | None = None, **arguments) -> bool:
+def give(
+    system: SmallSystem,
+    name: str,
+    incident: Incident | None = None,
+    services: RecoveryServices = STANDALONE,
+    **arguments,
+) -> bool:
     incident = about("task.7") if incident is None else incident
-    return run(documented_commands()[name](system.ports, incident, **arguments))
+    return run(documented_commands()[name](RecoveryContext(system.ports, incident, services), **arguments))
 
 
-def about(subject: str, kind: FailureKind = FailureKind.TASK, **context) -> Incident:
-    return Incident(4, failure_of(subject, kind), 0.0, context=context)
+def about(subject: str, kind: FailureKind = FailureKind.TASK, **facts) -> Incident:
+    return Incident(4, failure_of(subject, kind), 0.0, facts=IncidentFacts(**facts))
 
 
 def seen(system: SmallSystem) -> dict:
@@ -164,7 +173,7 @@ def test_allocate_new_resources_allocates_all_or_nothing():
     incident = about("task.7")
     give_twice(system, "allocate_new_resources", incident, task_id="task.7", requirements={"gpu": 2})
     assert system.held == {"task.7": {"gpu": 2}}
-    assert incident.context["new_resources"] == {"gpu": 2}
+    assert incident.facts.new_resources == {"gpu": 2}
     assert give(system, "allocate_new_resources", task_id="task.7", requirements={"gpu": 5}) is False
     assert system.held == {}
 
@@ -213,16 +222,21 @@ def test_restart_agent_fails_for_an_unreachable_agent():
     assert give(system, "restart_agent", agent_id="agent.0") is False
 
 
-def lost_agent(**context) -> tuple[SmallSystem, Incident]:
+def lost_agent() -> tuple[SmallSystem, Incident]:
     system = SmallSystem()
     for task_id in ("task.1", "task.2"):
         system.submit(task_id, gpu=1)
         system.start(task_id)
-    return system, about("agent.0", FailureKind.AGENT, tasks=("task.1", "task.2"), **context)
+    return system, about("agent.0", FailureKind.AGENT, tasks=("task.1", "task.2"))
 
 
-def reassign(system: SmallSystem, incident: Incident) -> bool:
-    return give(system, "reassign_agent_tasks", incident, agent_id="agent.0", new_agent_id=None)
+def reassign(system: SmallSystem, incident: Incident, **services) -> bool:
+    given = replace(STANDALONE, **services)
+    return give(system, "reassign_agent_tasks", incident, given, agent_id="agent.0", new_agent_id=None)
+
+
+def at_most(max_retries: int) -> Callable[[Failure], RetryPolicy]:
+    return lambda failure: RetryPolicy(max_retries=max_retries, retry_delay=0)
 
 
 def test_reassign_agent_tasks_fences_and_queues_them():
@@ -238,9 +252,9 @@ def test_reassign_agent_tasks_fences_and_queues_them():
 
 
 def test_reassign_agent_tasks_twice_counts_a_retry_once():
-    system, incident = lost_agent(condition=RetryPolicy(max_retries=3, retry_delay=0))
-    reassign(system, incident)
-    reassign(system, incident)
+    system, incident = lost_agent()
+    reassign(system, incident, policy_of=at_most(3))
+    reassign(system, incident, policy_of=at_most(3))
     assert system.store.retries("task.1", FailureKind.AGENT) == 1
 
 
@@ -265,9 +279,9 @@ def test_reassign_agent_tasks_resumes_after_an_interruption():
 
 
 def test_reassign_agent_tasks_skips_tasks_with_their_own_recovery():
-    system, incident = lost_agent(is_recovering=lambda task_id: task_id == "task.1")
+    system, incident = lost_agent()
     system.store.commit("task.2", 1)
-    assert reassign(system, incident) is True
+    assert reassign(system, incident, is_recovering=lambda task_id: task_id == "task.1") is True
     assert system.calls == []
 
 
@@ -279,9 +293,9 @@ def test_reassign_agent_tasks_skips_a_task_that_runs_elsewhere():
 
 
 def test_reassign_agent_tasks_escalates_tasks_without_retries_left():
-    system, incident = lost_agent(condition=RetryPolicy(max_retries=1, retry_delay=0))
+    system, incident = lost_agent()
     system.store.count_retry("task.1", FailureKind.AGENT, 1)
-    assert reassign(system, incident) is True
+    assert reassign(system, incident, policy_of=at_most(1)) is True
     assert system.store.status("task.1") is TaskStatus.ESCALATED
     assert system.calls[0] == ("give_up", "task.1", "retries exhausted")
     assert [(each.subject, each.detail) for each in system.audit.entries if each.event == "retry.exhausted"] == [

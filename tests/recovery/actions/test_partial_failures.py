@@ -36,9 +36,9 @@ def breaking(command: str, *ends: object):
     commands, left = documented_commands(), list(ends)
     works = commands[command]
 
-    async def give(system, incident, **arguments):
+    async def give(context, **arguments):
         if not left:
-            return await works(system, incident, **arguments)
+            return await works(context, **arguments)
         end = left.pop(0)
         if isinstance(end, Exception):
             raise end
@@ -171,7 +171,7 @@ def test_a_failed_compensation_escalates_at_once():
     system.raises["release"] = PermissionError("not yours")
     commands = breaking("migrate_task", False) | {"allocate_new_resources": documented_commands()["migrate_task"]}
 
-    async def works(system, incident, **arguments):
+    async def works(context, **arguments):
         return True
 
     commands["allocate_new_resources"] = works
@@ -209,8 +209,8 @@ def test_resume_starts_over_when_the_allocation_is_no_longer_held():
     commands = breaking("migrate_task", False)
     works = commands["migrate_task"]
 
-    async def give(ports, incident, **arguments):
-        if not await works(ports, incident, **arguments):
+    async def give(context, **arguments):
+        if not await works(context, **arguments):
             del system.held["task.7"]  # somebody has taken it away
             return False
         return True
@@ -229,8 +229,8 @@ def test_resume_starts_over_when_the_failure_kind_changed():
     commands = breaking("migrate_task", False)
     works = commands["migrate_task"]
 
-    async def give(ports, incident, **arguments):
-        done = await works(ports, incident, **arguments)
+    async def give(context, **arguments):
+        done = await works(context, **arguments)
         system.available["gpu"] = 4
         system.store._records["task.7"].status = TaskStatus.FAILED
         return done
@@ -250,9 +250,9 @@ def test_resume_does_not_restart_an_agent_twice():
         commands = breaking("reassign_agent_tasks", ConnectionError("away"))
         restart = commands["restart_agent"]
 
-        async def counting(ports, incident, *, agent_id, restart=restart, given=given):
+        async def counting(context, *, agent_id, restart=restart, given=given):
             given.append(agent_id)
-            return await restart(ports, incident, agent_id=agent_id)
+            return await restart(context, agent_id=agent_id)
 
         book = edited((REASSIGN, f"{REASSIGN}, on_failure: {how}"))
         said = recovered(

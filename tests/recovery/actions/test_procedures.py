@@ -2,6 +2,7 @@
 
 import pytest
 
+from recovery.actions.context import STANDALONE, RecoveryContext
 from recovery.actions.procedures import STEPS, carry_out
 from recovery.model import Incident, TaskStatus
 from recovery.runbook.catalogue import documented
@@ -29,7 +30,7 @@ def incident():
 
 
 def take(system, incident, *steps: str) -> bool:
-    return run(carry_out(steps, system.ports, incident))
+    return run(carry_out(steps, RecoveryContext(system.ports, incident, STANDALONE)))
 
 
 def test_exactly_the_documented_steps_exist():
@@ -58,7 +59,7 @@ def test_allocate_resources_allocates_new_units(system, incident, step):
     system.held.clear()
     assert take(system, incident, step)
     assert system.held == {"task.7": {"gpu": 2}}
-    assert incident.context["new_resources"] == {"gpu": 2}
+    assert incident.facts.new_resources == {"gpu": 2}
 
 
 def test_update_task_state_fences_the_attempt_and_sets_the_restore_point(system, incident):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from recovery import Outcome, RecoveryEngine, Supervisor
+from recovery.actions.context import STANDALONE, RecoveryContext
 from recovery.model import Analysis, Failure, FailureKind, Incident, Symptom, TaskStatus
 from recovery.runbook.catalogue import Runbook, documented
 from sim.loop import run
@@ -29,7 +30,8 @@ def unreported(subject: str, kind: FailureKind = FailureKind.TASK, **info: Any) 
 
 
 def analyze(system: SmallSystem, incident: Incident, runbook: Runbook | None = None) -> Analysis:
-    found = run(RecoveryEngine({}, system.ports, runbook=runbook)._analyze_failure(incident))
+    context = RecoveryContext(system.ports, incident, STANDALONE)
+    found = run(RecoveryEngine({}, system.ports, runbook=runbook)._analyze_failure(context))
     assert isinstance(found, Analysis)
     return found
 

@@ -1,8 +1,11 @@
 """One try at a recovery: the stages of each kind of failure, and what becomes of it when something goes wrong."""
 
+from dataclasses import replace
+
 import pytest
 
 from recovery import Outcome, RecoveryEngine
+from recovery.actions.context import STANDALONE, RecoveryContext
 from recovery.model import Analysis, FailureKind, Impact, Incident, RecoveryStrategy, Step, TaskStatus
 from recovery.policies.retry import RetryPolicy
 from sim.loop import run
@@ -130,7 +133,8 @@ def test_a_broken_connection_is_reset_and_its_messages_are_replayed():
 # ------------------------------------------------------------------------------------------------ analysis, strategy
 def analyze(system: SmallSystem, subject: str, kind: FailureKind, **info) -> Analysis:
     engine = RecoveryEngine({}, system.ports)
-    return run(engine._analyze_failure(Incident(0, failure_of(subject, kind, **info), 0.0)))
+    context = RecoveryContext(system.ports, Incident(0, failure_of(subject, kind, **info), 0.0), STANDALONE)
+    return run(engine._analyze_failure(context))
 
 
 def test_the_analysis_contains_evidence_and_impact():
@@ -354,7 +358,7 @@ def test_a_reassigned_task_that_fails_again_counts_another_retry():
     system.start("task.1", "agent.1")
     system.up["agent.1"] = False
     incident = Incident(0, failure_of("agent.1", FailureKind.AGENT), 0.0)
-    incident.context["condition"] = RetryPolicy(max_retries=5, retry_delay=0)
+    services = replace(STANDALONE, policy_of=lambda failure: RetryPolicy(max_retries=5, retry_delay=0))
 
     class DiesAgain(RecoveryEngine):
         async def _verify_recovery(self, incident):
@@ -365,5 +369,5 @@ def test_a_reassigned_task_that_fails_again_counts_another_retry():
             return await super()._verify_recovery(incident)
 
     engine = DiesAgain({}, system.ports)
-    assert [run(engine.recover(incident)), run(engine.recover(incident))] == [Outcome.FAILED, Outcome.VERIFIED]
+    assert [run(engine.recover(incident, services)) for _ in range(2)] == [Outcome.FAILED, Outcome.VERIFIED]
     assert system.store.retries("task.1", FailureKind.AGENT) == 2

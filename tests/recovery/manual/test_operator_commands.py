@@ -50,7 +50,7 @@ def test_every_manual_command_accepts_the_arguments_of_the_runbook(system):
 
 def test_analyze_task_failure_returns_the_evidence(system, incident):
     assert give(system, incident, "analyze_task_failure")
-    analysis = incident.context["analysis"]
+    analysis = incident.analysis
     assert isinstance(analysis, Analysis)
     assert (analysis.scenario, analysis.confidence) == ("task_failures.execution_failure", 1.0)
 
@@ -58,13 +58,13 @@ def test_analyze_task_failure_returns_the_evidence(system, incident):
 def test_analyze_task_failure_finds_nothing_for_a_finished_task(system, incident):
     system.store.escalate("task.7", "an operator's")
     assert not give(system, incident, "analyze_task_failure")
-    assert "analysis" not in incident.context
+    assert incident.analysis is None
 
 
 def test_create_recovery_plan_does_not_execute_steps(system, incident):
     give(system, incident, "analyze_task_failure")
-    assert give(system, incident, "create_recovery_plan", analysis=incident.context["analysis"])
-    plan = incident.context["plan"]
+    assert give(system, incident, "create_recovery_plan", analysis=incident.analysis)
+    plan = incident.strategy
     assert isinstance(plan, RecoveryStrategy)
     assert [step.command for step in plan.steps] == ["release_resources", "restore_checkpoint", "retry_task"]
     assert system.calls == []
@@ -72,8 +72,8 @@ def test_create_recovery_plan_does_not_execute_steps(system, incident):
 
 def test_execute_recovery_plan_executes_its_steps(system, incident):
     give(system, incident, "analyze_task_failure")
-    give(system, incident, "create_recovery_plan", analysis=incident.context["analysis"])
-    assert give(system, incident, "execute_recovery_plan", plan=incident.context["plan"])
+    give(system, incident, "create_recovery_plan", analysis=incident.analysis)
+    assert give(system, incident, "execute_recovery_plan", plan=incident.strategy)
     assert system.queue == ["task.7"]
     assert system.held == {}
 
@@ -87,7 +87,7 @@ def test_verify_task_state_distinguishes_recovered_from_failed_tasks(system, inc
 def test_backup_state_copies_the_latest_progress(system, incident):
     assert give(system, incident, "backup_state")
     assert progress(system) == [1.0, 2.0, 2.0]
-    assert incident.context["checkpoint_id"] == 3
+    assert incident.facts.checkpoint_id == 3
 
 
 def test_backup_state_copies_the_restore_point(system, incident):
@@ -168,7 +168,7 @@ def test_task_recovery_analyzes_plans_executes_and_verifies(system, incident):
 
 
 def test_state_recovery_restores_the_chosen_checkpoint(system, incident):
-    incident.context["checkpoint_id"] = 1
+    incident.facts.checkpoint_id = 1
     assert run(follow(RecoveryEngine({}, system.ports), STEPS["state_recovery"], incident))
     assert system.store.restore_point("task.7").progress == 1.0
     assert progress(system) == [1.0, 2.0, 2.0]
@@ -180,7 +180,7 @@ def test_state_recovery_without_a_choice_restores_the_backup(system, incident):
 
 
 def test_a_failed_manual_step_ends_the_procedure(system, incident):
-    incident.context["checkpoint_id"] = 9
+    incident.facts.checkpoint_id = 9
     assert not run(follow(RecoveryEngine({}, system.ports), STEPS["state_recovery"], incident))
     assert system.trail[-1] == "step.failed restore_checkpoint"
 

@@ -24,7 +24,7 @@ def test_every_automatic_command_accepts_the_arguments_of_the_runbook():
     commands = documented_commands()
     assert tuple(commands) == catalogue.command_names()
     for name, command in commands.items():
-        _, _, *arguments = inspect.signature(command).parameters
+        _, *arguments = inspect.signature(command).parameters
         assert tuple(arguments) == catalogue.ARGUMENTS[name][0]
 
 

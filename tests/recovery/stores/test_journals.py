@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from dataclasses import replace
 from types import MappingProxyType
@@ -10,7 +11,7 @@ from types import MappingProxyType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import Connection, delete, insert, update
 
 from recovery.journal import read, written
 from recovery.model import (
@@ -22,6 +23,7 @@ from recovery.model import (
     FailureKind,
     Impact,
     Incident,
+    IncidentFacts,
     OnFailure,
     Phase,
     RecoveryStrategy,
@@ -32,7 +34,7 @@ from recovery.model import (
 )
 from recovery.stores.errors import StoreError
 from recovery.stores.sql_journal import SqlJournal
-from recovery.stores.tables import JOURNAL
+from recovery.stores.tables import JOURNAL, META, prepare
 from sim.loop import run
 from tests.recovery.small_system import failure_of
 
@@ -72,6 +74,21 @@ ANALYSES = st.builds(
     st.just((Candidate("x", 0.5, ("a: b",)),)),
     st.just(("x", "y")),
 )
+UNITS = st.dictionaries(st.text(), st.integers(0, 9), max_size=3)
+NAMES = st.lists(st.text(), max_size=3)
+FACTS = st.builds(
+    IncidentFacts,
+    fenced=st.none() | st.integers(0, 9),
+    new_resources=st.none() | UNITS,
+    released=UNITS,
+    checkpoint_id=st.none() | st.integers(1, 9),
+    restarted=st.booleans(),
+    agent_responded=st.booleans(),
+    tasks=NAMES.map(tuple),
+    reassigned=NAMES,
+    given_up=NAMES,
+    counted=UNITS,
+)
 INCIDENTS = st.builds(
     Incident,
     number=st.integers(0, 10**6),
@@ -79,7 +96,7 @@ INCIDENTS = st.builds(
     opened_at=st.floats(0, 1e9),
     tries=st.integers(0, 9),
     outcome=st.none() | st.text(),
-    context=ANYTHING,
+    facts=FACTS,
     analysis=st.none() | ANALYSES,
     strategy=st.none() | STRATEGIES,
     reached=st.integers(-1, 9),
@@ -97,22 +114,101 @@ def test_values_round_trip_exactly(incident: Incident) -> None:
     assert read(written(incident)) == incident
 
 
-def test_runtime_objects_and_repeated_observations_are_not_written() -> None:
-    incident = Incident(1, failure_of("task.1"), 0.0, context={"pace": object(), "held": {"gpu": 1}, "fenced": 3})
-    assert read(written(incident)).context == {"fenced": 3}
+def analysis_with_arguments(**arguments: object) -> Analysis:
+    return Analysis(failure_of("task.1"), None, 0.0, (), Impact(), arguments=arguments)
 
 
 def test_read_only_mappings_are_written() -> None:
-    incident = Incident(1, failure_of("task.1"), 0.0, context={"requirements": MappingProxyType({"gpu": 1})})
-    assert read(written(incident)).context == {"requirements": {"gpu": 1}}
+    analysis = analysis_with_arguments(requirements=MappingProxyType({"gpu": 1}))
+    found = read(written(Incident(1, failure_of("task.1"), 0.0, analysis=analysis)))
+    assert found.analysis is not None
+    assert found.analysis.arguments == {"requirements": {"gpu": 1}}
 
 
-@pytest.mark.parametrize("left", [object(), float("nan"), {1, 2}])
-def test_a_value_that_cannot_be_written_is_rejected_by_name(journal, left: object) -> None:
-    incident = Incident(7, failure_of("task.1"), 0.0, context={"left_by_a_command": left})
-    with pytest.raises(ValueError, match="incident 7: left_by_a_command cannot be kept in the journal"):
+@pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}])
+@pytest.mark.parametrize("place", ["failure", "analysis"])
+def test_a_value_that_cannot_be_written_is_rejected_by_name(journal, value: object, place: str) -> None:
+    incident = Incident(7, failure_of("task.1"), 0.0)
+    if place == "failure":
+        incident.failure = failure_of("task.1", left=value)
+    else:
+        incident.analysis = analysis_with_arguments(left=value)
+    with pytest.raises(ValueError, match="incident 7: left cannot be kept in the journal"):
         journal.keep(incident)
     assert journal.unfinished() == []
+
+
+def test_a_fact_of_another_type_is_rejected(journal) -> None:
+    incident = Incident(7, failure_of("task.1"), 0.0)
+    incident.facts.released["gpu"] = "two"  # type: ignore[assignment]
+    with pytest.raises(ValueError, match=r"incident 7 cannot be kept in the journal: .*Expected `int`"):
+        journal.keep(incident)
+    assert journal.unfinished() == []
+
+
+VERSION_2 = {
+    "number": 3,
+    "failure": {"kind": "agent_failure", "subject": "agent.0", "at": 1.0, "info": {}, "symptoms": []},
+    "opened_at": 2.0,
+    "tries": 1,
+    "outcome": None,
+    "context": {
+        "timeframe": 300.0,
+        "resource_ids": [],
+        "endpoints": ["core", "agent.0"],
+        "agent_id": "agent.0",
+        "restarted": True,
+        "left_in_peace": True,
+        "tasks": ["task.1", "task.2"],
+        "counted": {"task.1": 1, "task.2": 2},
+        "given_up": {"task.2": None},
+        "reassigned": {"task.1": None},
+        "fenced": 4,
+        "new_resources": {"gpu": 1},
+        "released": {"gpu": 2},
+        "checkpoint_id": 5,
+        "replayed": 6,
+    },
+    "analysis": None,
+    "strategy": None,
+    "reached": 1,
+    "under_way": True,
+    "resume_at": None,
+    "stuck": None,
+    "phase": "executing",
+    "due": None,
+    "retry": None,
+}
+"""A recovery as version 2 of the tables has it."""
+VERSION_2_FACTS = IncidentFacts(
+    fenced=4,
+    new_resources={"gpu": 1},
+    released={"gpu": 2},
+    checkpoint_id=5,
+    restarted=True,
+    agent_responded=True,
+    tasks=("task.1", "task.2"),
+    reassigned=["task.1"],
+    given_up=["task.2"],
+    counted={"task.1": 1, "task.2": 2},
+)
+
+
+def test_a_store_of_version_2_is_migrated(database) -> None:
+    def downgrade(connection: Connection) -> None:
+        rows = {3: json.dumps(VERSION_2).encode(), 4: json.dumps(VERSION_2 | {"number": 4, "context": {}}).encode()}
+        for number, text in rows.items():
+            connection.execute(insert(JOURNAL).values(number=number, incident=text))
+        connection.execute(insert(JOURNAL).values(number=5, incident=b'{"number": 5, "fail'))
+        connection.execute(update(META).where(META.c.name == "version").values(value="2"))
+
+    database.write(downgrade)
+    database.write(prepare)
+    database.write(lambda connection: connection.execute(delete(JOURNAL).where(JOURNAL.c.number == 5)))
+    first, second = SqlJournal(database, blocking=True).unfinished()
+    assert (first.number, first.phase, first.reached, first.under_way) == (3, Phase.EXECUTING, 1, True)
+    assert first.facts == VERSION_2_FACTS
+    assert (second.number, second.facts) == (4, IncidentFacts())
 
 
 def test_numbers_are_never_reused(journal) -> None:
@@ -123,10 +219,10 @@ def test_numbers_are_never_reused(journal) -> None:
 
 
 def test_a_stored_record_does_not_change_with_the_incident(journal) -> None:
-    incident = Incident(0, failure_of("task.1"), 0.0, context={"reassigned": {}})
+    incident = Incident(0, failure_of("task.1"), 0.0)
     journal.keep(incident)
-    incident.context["reassigned"]["task.9"] = None
-    assert journal.unfinished()[0].context == {"reassigned": {}}
+    incident.facts.reassigned.append("task.9")
+    assert journal.unfinished()[0].facts == IncidentFacts()
 
 
 def test_recoveries_are_read_in_opening_order_in_their_latest_state(journal) -> None:

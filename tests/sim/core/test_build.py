@@ -56,14 +56,14 @@ def test_a_command_waits_for_its_cost_before_it_acts() -> None:
     loop = SimLoop()
     acted: list[tuple[str, float, int]] = []
 
-    async def command(system: Any, incident: Any, *, number: int) -> bool:
+    async def command(context: Any, *, number: int) -> bool:
         acted.append(("acted", loop.time(), number))
         return True
 
     made = priced({"costly": command, "free": command}, {"costly": 2.0})
 
     async def give() -> list[bool]:
-        return [await made[name](None, None, number=number) for number, name in enumerate(("costly", "free", "costly"))]
+        return [await made[name](None, number=number) for number, name in enumerate(("costly", "free", "costly"))]
 
     assert loop.run_until_complete(give()) == [True, True, True]
     assert acted == [("acted", 2.0, 0), ("acted", 2.0, 1), ("acted", 4.0, 2)]

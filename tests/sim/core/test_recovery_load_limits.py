@@ -128,11 +128,11 @@ def failing_once(command: str, scenario: scenarios.Scenario, system, streams) ->
     given = documented_commands()[command]
     left = ["fails once"]
 
-    async def give(ports, incident, **arguments):
+    async def give(context, **arguments):
         if left:
             left.pop()
             return False
-        return await given(ports, incident, **arguments)
+        return await given(context, **arguments)
 
     supervisor.engine._commands[command] = give
     return supervisor

@@ -8,6 +8,7 @@ from typing import Any
 import sim
 from recovery import RecoveryEngine, Supervisor, System
 from recovery.actions.commands import documented_commands
+from recovery.actions.context import RecoveryContext
 from recovery.diagnosis.evidence import Evidence
 from recovery.model import Failure
 from scenarios import Scenario
@@ -110,7 +111,7 @@ def test_a_hang_that_ends_before_the_restart_costs_only_its_duration() -> None:
     assert needless_recoveries(run.record) == 0
 
 
-async def cannot_restart(system: System, incident: Any, *, agent_id: str) -> bool:
+async def cannot_restart(context: RecoveryContext, *, agent_id: str) -> bool:
     """Nobody answers at the agent's host."""
     return False
 

@@ -18,6 +18,7 @@ import scenarios
 import sim
 from recovery import RecoveryEngine, Supervisor, System
 from recovery.actions.commands import Command, documented_commands
+from recovery.actions.context import RecoveryContext
 from recovery.actions.state import CheckpointManager
 from recovery.diagnosis.evidence import Evidence
 from recovery.journal import NO_JOURNAL
@@ -132,9 +133,9 @@ def never_returns(_: Command) -> Command:
 def twice(command: Command) -> Command:
     """A command that gives back nothing of the first time when it is done a second time."""
 
-    async def run(system: System, incident: Any, *, task_id: str, requirements: Any) -> bool:
-        done = await command(system, incident, task_id=task_id, requirements=requirements)
-        return done and await system.resources.allocate(task_id, requirements) is not None
+    async def run(context: RecoveryContext, *, task_id: str, requirements: Any) -> bool:
+        done = await command(context, task_id=task_id, requirements=requirements)
+        return done and await context.system.resources.allocate(task_id, requirements) is not None
 
     return run
 

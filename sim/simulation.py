@@ -37,8 +37,8 @@ from sim.measures.metrics.diagnosis import as_frame, diagnoses
 from sim.randomness.branching import BranchingStreams, Trajectory
 from sim.randomness.streams import Streams
 from sim.results.base import ResultBase
+from sim.world.assembly import assemble, connect
 from sim.world.task_store import NumberedTaskStore
-from sim.world.world import World
 
 BuildCore = Callable[[Scenario, System, Streams], Supervisor]
 BuildStore = Callable[[], MemoryTaskStore]
@@ -193,13 +193,13 @@ def simulate(
         if follow is not None:
             follow(history, loop.env)
         task_store = store()
-        world = World(scenario, streams, loop, history, task_store)
+        world = assemble(scenario, streams, loop, history, task_store)
         system = world.system
         if telemetry:
             told = TelemetryTrail(system.audit, lambda: loop.env.now)
             system = replace(system, audit=told)
         host = host_for(scenario, loop, world, system, lambda system: core(scenario, system, streams))
-        world.connect(host)
+        connect(world, host)
         loop.run_until_complete(host.boot())
         world.start()
         Faults(loop.env, streams, world, task_store, host).start(scenario.faults)

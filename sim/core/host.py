@@ -11,7 +11,8 @@ from sim.core.cluster import ClusterHost, needs_cluster
 from sim.core.direct import DirectHost
 from sim.core.single_node import SingleNodeHost, needs_node
 from sim.loop import SimLoop
-from sim.world.world import Core, World
+from sim.world.listeners import Core
+from sim.world.world import World
 
 
 class CoreHost(Protocol):

@@ -19,7 +19,7 @@ PORTS = ("tasks", "agents", "resources", "queues", "network", "logs", "topology"
 
 
 class CoreMessages:
-    """Implements `sim.world.world.Core` for whichever core there is.
+    """Implements `sim.world.listeners.Core` for whichever core there is.
 
     `recipient` says which one hears what is said, and on which machine it runs (None: there is none); `takes_reports`
     whether it can put on record what it is told: whenever there is one, if left out.

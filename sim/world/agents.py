@@ -6,7 +6,7 @@ and messages that it had sent are on their way all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import simpy
 
@@ -18,19 +18,28 @@ from sim.history import Event, History
 from sim.world.clocks import Clock
 from sim.world.entities import Agent, Attempt, Task
 from sim.world.execution import Execution
+from sim.world.listeners import (
+    AgentsListener,
+    BusyListener,
+    Connection,
+    Core,
+    HangListener,
+    Host,
+    LifecycleListener,
+)
 from sim.world.network import Network
 from sim.world.queue import TaskQueue
 from sim.world.resources import Allocation, Pools
 
 
 class Agents:
-    """All agents of a world.
+    """All agents of a world. `busy_listener` is optional: only random crashes of busy agents need one."""
 
-    `on_start(agent)` and `on_end(agent)` (crash or stop), `on_wake(agent)` and `on_hang(agent)`, `on_busy(agent)` and
-    `on_idle(agent)` are for those whose clocks follow the agents: heartbeats and random crashes. `report(failure)` is
-    the way to the recovery core; `on_finished(task)` is told when a task has its effect, `on_completed(task_id)` when
-    it gets it.
-    """
+    listener: Connection[AgentsListener] = Connection()
+    lifecycle_listeners: Connection[Sequence[LifecycleListener]] = Connection()
+    hang_listener: Connection[HangListener] = Connection()
+    host: Connection[Host] = Connection()
+    core: Connection[Core] = Connection()
 
     def __init__(
         self,
@@ -55,28 +64,13 @@ class Agents:
         self._retry_holds_agent = tasks.retry_holds_agent
         self.all = [Agent(number, settings.slots) for number in range(settings.count)]
         self._clocks: dict[Agent, Clock] = {}
-        self.report: Callable[[Failure], None] = lambda failure: None
-        self.to_core: Callable[[Callable[[], None]], None] = lambda arrive: arrive()
-        self.on_start: Callable[[Agent], None] = lambda agent: None
-        self.on_end: Callable[[Agent], None] = lambda agent: None
-        self.on_wake: Callable[[Agent], None] = lambda agent: None
-        self.on_hang: Callable[[Agent], None] = lambda agent: None
-        self.on_busy: Callable[[Agent], None] | None = None
-        self.on_idle: Callable[[Agent], None] | None = None
-        self.on_finished: Callable[[Task], None] = lambda task: None
-        self.on_completed: Callable[[str], None] = lambda task_id: None
-        queue.on_delivery = self.receive
-        queue.on_redelivery = self.give_back_leftovers
-        execution.on_success = self._succeeded
-        execution.on_failure = self._failed
-        execution.on_fenced = self._fenced
+        self.busy_listener: BusyListener | None = None
 
     def clock_of(self, agent: Agent) -> Clock:
         """The agent's own clock, by which it beats and gives up an attempt."""
         clock = self._clocks.get(agent)
         if clock is None:
-            clock = self._clocks[agent] = Clock(self._env)
-            clock.on_change = lambda: setattr(agent, "clock_rate", clock.rate)
+            clock = self._clocks[agent] = Clock(self._env, lambda changed: setattr(agent, "clock_rate", changed.rate))
         return clock
 
     # -------------------------------------------------------------------- receive, start
@@ -96,8 +90,8 @@ class Agents:
         attempt = Attempt(task, agent, epoch, delivery)
         task.attempts.append(attempt)
         agent.attempts[attempt] = None
-        if self.on_busy is not None and len(agent.attempts) == 1:
-            self.on_busy(agent)
+        if self.busy_listener is not None and len(agent.attempts) == 1:
+            self.busy_listener.busy(agent)
         if not self._needs:
             self._execution.start(attempt)
             return
@@ -144,14 +138,15 @@ class Agents:
         self._queue.free_slot(agent)
 
     # ------------------------------------------------------------------- ends of an attempt
-    def _succeeded(self, attempt: Attempt) -> None:
+    def attempt_succeeded(self, attempt: Attempt) -> None:
+        """An attempt has done its work: commit its effect, and free its agent."""
         task, agent, record = attempt.task, attempt.agent, self._history.record
         record(Event.ATTEMPT_SUCCEEDED, task.number, agent.number, attempt.epoch, attempt.progress)
         if self._needs:
             self.give_back_leftovers(task)
         if self._store.commit(task.name, attempt.epoch):
             record(Event.TASK_COMPLETED, task.number, agent.number, attempt.epoch, attempt.progress)
-            self.on_completed(task.name)
+            self.core.task_succeeded(task.name)
             final = True
             if self._needs:
                 self._give_back_reserved(task)
@@ -162,12 +157,13 @@ class Agents:
         self._leave(attempt)
         if final:
             self._acknowledge(task, agent)
-            self.on_finished(task)
+            self.listener.finished(task)
             if task.keeper is not None:
                 self.free_keeper(task)
         self._queue.free_slot(agent)
 
-    def _failed(self, attempt: Attempt, error: str) -> None:
+    def attempt_failed(self, attempt: Attempt, error: str) -> None:
+        """An attempt ended with an error: report it, unless it is void."""
         task, agent = attempt.task, attempt.agent
         event = Event.ATTEMPT_TIMED_OUT if error == "timeout" else Event.ATTEMPT_FAILED
         self._history.record(event, task.number, agent.number, attempt.epoch, attempt.progress, error)
@@ -205,20 +201,21 @@ class Agents:
 
         def arrive() -> None:
             info = {"error_code": error, "agent_id": agent.name, "resource_ids": tuple(self._needs)}
-            self.report(Failure(kind, task.name, self._env.now, info, symptoms))
+            self.listener.report(Failure(kind, task.name, self._env.now, info, symptoms))
             self._queue.settle(task, attempt.delivery)
 
         if self._network.transparent:
-            self.to_core(arrive)
+            self.host.receive(arrive)
         else:
-            self._network.send("report", agent.name, "core", lambda: self.to_core(arrive))
+            self._network.send("report", agent.name, "core", lambda: self.host.receive(arrive))
         if self._retry_holds_agent:
             self.free_keeper(task)
             task.keeper, task.keeper_incarnation = agent, agent.incarnation
         else:
             self._queue.free_slot(agent)
 
-    def _fenced(self, attempt: Attempt) -> None:
+    def attempt_fenced(self, attempt: Attempt) -> None:
+        """The store has refused a checkpoint: the attempt is void and stops."""
         self._history.record(
             Event.ATTEMPT_REFUSED, attempt.task.number, attempt.agent.number, attempt.epoch, detail="checkpoint"
         )
@@ -257,8 +254,8 @@ class Agents:
         attempt.task.attempts.remove(attempt)
         agent = attempt.agent
         del agent.attempts[attempt]
-        if self.on_idle is not None and not agent.attempts:
-            self.on_idle(agent)
+        if self.busy_listener is not None and not agent.attempts:
+            self.busy_listener.idle(agent)
 
     def _give_back(self, attempt: Attempt) -> None:
         if attempt.allocation is not None:
@@ -308,7 +305,8 @@ class Agents:
         agent.up, agent.hung, agent.beating = True, False, False
         agent.incarnation += 1
         agent.free_slots = agent.slots
-        self.on_start(agent)
+        for listener in self.lifecycle_listeners:
+            listener.begin(agent)
         self._queue.wait_for_work(agent)
 
     def crash(self, agent: Agent, event: Event = Event.AGENT_CRASHED, reason: str = "agent_crash") -> None:
@@ -324,7 +322,8 @@ class Agents:
             self._interrupt(attempt, reason)
             if self._store.status(attempt.task.name) in FINISHED:  # nobody will recover this task
                 self._give_back(attempt)
-        self.on_end(agent)
+        for listener in self.lifecycle_listeners:
+            listener.end(agent)
 
     def hang(self, agent: Agent, beating: bool = False) -> None:
         """The agent's process stands still: no progress, no answer, and no beat unless that comes from elsewhere."""
@@ -334,13 +333,13 @@ class Agents:
         for attempt in agent.attempts:
             if attempt.started:
                 self._execution.freeze(attempt)
-        self.on_hang(agent)
+        self.hang_listener.hang(agent)
 
     def wake(self, agent: Agent) -> None:
         """The agent goes on as if nothing had happened, whatever others believe by now."""
         agent.hung = False
         self._history.record(Event.AGENT_WOKE, agent=agent.number)
-        self.on_wake(agent)
+        self.hang_listener.wake(agent)
         agent.beating = False
         unread, agent.unread = agent.unread, []
         standing = [attempt for attempt in agent.attempts if attempt.withdraw_request is None]

@@ -35,28 +35,27 @@ class Breakdowns:
         self._since: list[float] = [0.0] * len(agents.all)
         self._timers: list[Timer | None] = [None] * len(agents.all)
         streams.on_branch(self._redraw)
-        if only_while_busy:
-            agents.on_busy = self._resume
-            agents.on_idle = self._pause
 
     def begin(self, agent: Agent) -> None:
         """The agent has just started: draw its lifetime."""
         self._left[agent.number] = self._drawn[agent.number] = self._lifetimes[agent.number]()
         if not self._only_while_busy:
-            self._resume(agent)
+            self.busy(agent)
 
     def end(self, agent: Agent) -> None:
         """The agent is down, for whatever reason: its clock stands still."""
         disarm(self._timers[agent.number])
         self._timers[agent.number] = None
 
-    def _resume(self, agent: Agent) -> None:
+    def busy(self, agent: Agent) -> None:
+        """The agent's clock runs."""
         self._since[agent.number] = self._env.now
         self._timers[agent.number] = after(
             self._env, self._left[agent.number], lambda _: self._crash(agent) if agent.up else None
         )
 
-    def _pause(self, agent: Agent) -> None:
+    def idle(self, agent: Agent) -> None:
+        """The agent's clock stands still, and keeps what is left of its lifetime."""
         if self._timers[agent.number] is not None:
             elapsed = self._env.now - self._since[agent.number]
             self._left[agent.number] = max(0.0, self._left[agent.number] - elapsed)  # rounding may overshoot
@@ -69,10 +68,10 @@ class Breakdowns:
             if not agent.up:
                 continue
             if timer is not None:
-                self._pause(agent)
+                self.idle(agent)
             age = self._drawn[number] - self._left[number]
             lifetime = residual(f"{agent.name}.crash", self._lifetime, age)
             if lifetime is not None:
                 self._drawn[number], self._left[number] = lifetime, lifetime - age
             if timer is not None:
-                self._resume(agent)
+                self.busy(agent)

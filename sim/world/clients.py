@@ -6,7 +6,6 @@ luck that is a request's own, its work, is drawn by the number of the request.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from scenarios.sections.clients import ClientSettings
 from sim.history import Event, History
 from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Repeated, Streams
+from sim.world.listeners import ClientsListener, Connection
 
 
 class Tasks(Protocol):
@@ -45,7 +45,9 @@ class Request:
 
 
 class Clients:
-    """The clients of all requests that are not over. `on_end(request, rejected)` is called with the end of each."""
+    """The clients of all requests that have not ended."""
+
+    listener: Connection[ClientsListener] = Connection()
 
     def __init__(
         self, env: simpy.Environment, history: History, streams: Streams, settings: ClientSettings, tasks: Tasks
@@ -63,7 +65,6 @@ class Clients:
         self._jitter = Repeated(streams, "client.retry_jitter")
         self._numbers = 0
         self._of: dict[int, Request] = {}
-        self.on_end: Callable[[int, bool], None] = lambda request, rejected: None
 
     def request(self, number: int) -> None:
         """A client makes a new request."""
@@ -141,4 +142,4 @@ class Clients:
         request.waits = False
         for task in request.listened:
             del self._of[task]
-        self.on_end(request.number, rejected)
+        self.listener.request_ended(request.number, rejected)

@@ -9,14 +9,14 @@ import simpy
 
 
 class Clock:
-    """What somebody's own clock shows, in seconds. `on_change` is called after it has been set."""
+    """The clock of an agent or of the queue, in seconds. `on_change(clock)` is called after it has been set."""
 
-    def __init__(self, env: simpy.Environment) -> None:
+    def __init__(self, env: simpy.Environment, on_change: Callable[[Clock], None]) -> None:
         self._env = env
         self._set_at = self._shown = env.now
         self._rates: list[float] = []
         self.rate = 1.0
-        self.on_change: Callable[[], None] = lambda: None
+        self._on_change = on_change
 
     @property
     def now(self) -> float:
@@ -49,4 +49,4 @@ class Clock:
     def _set(self, shown: float) -> None:
         self._shown, self._set_at = shown, self._env.now
         self.rate = prod(self._rates, start=1.0)
-        self.on_change()
+        self._on_change(self)

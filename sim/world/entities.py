@@ -30,7 +30,7 @@ class Task:
     keeper: Agent | None = None  # the agent that keeps a slot for its retry, in this incarnation
     keeper_incarnation: int = 0
     error: str | None = None
-    poisonous: bool = False  # an agent that executes it crashes
+    poison: Callback | None = None  # called when an attempt at it starts, if the task is poisonous
     writes: int = 0  # checkpoint writes that were tried so far
     attempts: list[Attempt] = field(default_factory=list)
 

@@ -20,13 +20,16 @@ from sim.history import Event, History
 from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Repeated, Residual, Streams
 from sim.world.entities import Attempt, Callback, Task
+from sim.world.listeners import CheckpointListener, Connection, ExecutionListener
 
 ROUNDING = 1e-9
 """Share of a checkpoint's interval that counts as nothing: 3 x 0.7 is a little less than 2.1."""
 
 
 class Execution:
-    """Runs attempts. `on_success`, `on_failure` (with an error code) and `on_fenced` are told how one ended."""
+    """Runs attempts."""
+
+    listener: Connection[ExecutionListener] = Connection()
 
     def __init__(
         self,
@@ -54,11 +57,7 @@ class Execution:
         self.write_failure = storage.failure
         self.storage_slowness = 1.0
         self.slowness_of: Callable[[Attempt], float] | None = None  # asked once something is slow
-        self.on_saved: Callable[[Checkpoint], None] | None = None
-        self.on_poisoned: Callback = lambda attempt: None
-        self.on_success: Callback = lambda attempt: None
-        self.on_failure: Callable[[Attempt, str], None] = lambda attempt, error: None
-        self.on_fenced: Callback = lambda attempt: None
+        self.checkpoint_listener: CheckpointListener | None = None
 
     def work_of(self, number: int) -> float:
         """The work of a task in work-seconds: its own draw, whatever else happens."""
@@ -104,8 +103,8 @@ class Execution:
             self._arm(attempt, self._restore_time * self.storage_slowness, self._go_on)
         else:
             self._go_on(attempt)
-        if task.poisonous:
-            self.on_poisoned(attempt)
+        if task.poison is not None:
+            task.poison(attempt)
 
     def _restore_point(self, attempt: Attempt) -> Checkpoint | None:
         """From where the attempt has to start; a checkpoint that was damaged since it was chosen is no such place."""
@@ -151,11 +150,11 @@ class Execution:
         if attempt.progress < attempt.end:
             self._arm(attempt, self._write_time * self.storage_slowness, self._save)
         elif attempt.fails:
-            self.on_failure(attempt, "execution_error")
+            self.listener.attempt_failed(attempt, "execution_error")
         elif self._checkpoint is not None and self._checkpoint.final:
             self._arm(attempt, self._write_time * self.storage_slowness, self._save)
         else:
-            self.on_success(attempt)
+            self.listener.attempt_succeeded(attempt)
 
     def _save(self, attempt: Attempt) -> None:
         task = attempt.task
@@ -168,10 +167,10 @@ class Execution:
             return
         saved = self._store.save_checkpoint(task.name, attempt.epoch, attempt.progress)
         if saved is None:
-            self.on_fenced(attempt)
+            self.listener.attempt_fenced(attempt)
             return
-        if self.on_saved is not None:
-            self.on_saved(saved)
+        if self.checkpoint_listener is not None:
+            self.checkpoint_listener.saved(saved)
         self._history.record(
             Event.CHECKPOINT_WRITTEN, task.number, attempt.agent.number, attempt.epoch, attempt.progress
         )
@@ -181,11 +180,11 @@ class Execution:
         if attempt.progress < attempt.end:
             self._go_on(attempt)
         else:
-            self.on_success(attempt)
+            self.listener.attempt_succeeded(attempt)
 
     def _time_out(self, attempt: Attempt) -> None:
         self._note_progress(attempt)
-        self.on_failure(attempt, "timeout")
+        self.listener.attempt_failed(attempt, "timeout")
 
     # ------------------------------------------------------------------------------ timer
     def _arm(self, attempt: Attempt, delay: float, then: Callback) -> None:
@@ -225,7 +224,7 @@ class Execution:
     def fail_now(self, attempt: Attempt, error: str) -> None:
         """The attempt ends in a failure that was injected."""
         self.stop(attempt)
-        self.on_failure(attempt, error)
+        self.listener.attempt_failed(attempt, error)
 
     def keep_for_next(self, attempt: Attempt) -> None:
         """An attempt was cut short: what its task keeps of the work is as the scenario says."""

@@ -18,41 +18,10 @@ import simpy
 from sim.history import Event, History
 from sim.loop.callbacks import after
 from sim.randomness.streams import STANDARD_UNIFORM, Samplable, Streams
+from sim.world.links import Link, covers
+from sim.world.listeners import Connection, NetworkListener
 
 Delivery = Callable[[], None]
-
-
-def covers(group: str, endpoint: str) -> bool:
-    """Whether an endpoint belongs to a group (or is it)."""
-    return (
-        group == endpoint
-        or (group == "agents" and endpoint.startswith("agent."))
-        or (group == "core" and endpoint.startswith("core."))
-    )
-
-
-@dataclass(eq=False)
-class Link:
-    """A connection between two groups of endpoints that a partition has broken."""
-
-    sides: tuple[str, str]
-    healed: simpy.Event
-    cuts: int = 0
-
-    @property
-    def name(self) -> str:
-        """The link in one word: `agents|queue`."""
-        return "|".join(self.sides)
-
-    def joins(self, one: str, other: str) -> bool:
-        """Whether messages between these endpoints go over this link."""
-        left, right = self.sides
-        return (covers(left, one) and covers(right, other)) or (covers(left, other) and covers(right, one))
-
-    @property
-    def reconnects(self) -> bool:
-        """Whether it comes back by itself once the path is whole, as heartbeats and reports to the core do."""
-        return any(covers("core", side) for side in self.sides)
 
 
 @dataclass(frozen=True)
@@ -111,10 +80,9 @@ class Disturbance:
 
 
 class Network:
-    """Sends messages.
+    """Sends messages, breaks connections and restores them."""
 
-    `on_send_failure` is called when a sender finds its connection broken, `on_reconnect` when one works again.
-    """
+    listener: Connection[NetworkListener] = Connection()
 
     def __init__(
         self, env: simpy.Environment, history: History, streams: Streams, latency: Samplable, loss: float
@@ -131,9 +99,6 @@ class Network:
         self.transparent = self._perfect
         """Whether every message arrives at once: senders may then take the short way."""
         self.outbox: list[Unsent] = []
-        self.on_reconnect: Callable[[Link], None] = lambda link: None
-        self.on_healed: Callable[[], None] = lambda: None
-        self.on_send_failure: Callable[[Link], None] = lambda link: None
 
     # ------------------------------------------------------------------ messages
     def _changed(self) -> None:
@@ -197,7 +162,7 @@ class Network:
             unsent.deliver()
             return
         self._history.record(Event.SEND_FAILED, detail=message, about=link.name)
-        self.on_send_failure(link)
+        self.listener.send_failed(link)
         if lost is None:
             self.outbox.append(replace(unsent, at=self._env.now))  # sent earlier, maybe before the partition
         else:
@@ -253,7 +218,7 @@ class Network:
         if link.reconnects:
             self.reconnect(link)
             self.replay()
-        self.on_healed()
+        self.listener.healed()
 
     def broken_among(self, endpoints: Sequence[str]) -> list[Link]:
         """Broken links between these endpoints or groups; all broken links when none is named."""
@@ -270,5 +235,5 @@ class Network:
             return False
         if self._broken.pop(link.name, None) is not None:
             self._changed()
-            self.on_reconnect(link)
+            self.listener.reconnected(link)
         return True

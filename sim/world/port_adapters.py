@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
-
-import simpy
 
 from recovery.model import FINISHED, AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskStatus, TaskView
 from sim.history import Event
@@ -15,11 +10,7 @@ from sim.loop import SimLoop
 from sim.world.entities import task_number
 from sim.world.resources import Pool
 from sim.world.restarts import Restarts
-
-if TYPE_CHECKING:
-    from sim.world.world import World
-
-LOG_LINES = 1000
+from sim.world.world import World
 
 
 class WorldTasks:
@@ -196,20 +187,3 @@ class WorldNetwork:
             while not self._network.reconnect(link):
                 await self._loop.wait(link.healed)
         return True
-
-
-class WorldLogs:
-    """Implements `recovery.ports.LogPort`: the last lines of all, with the time of each."""
-
-    def __init__(self, env: simpy.Environment) -> None:
-        self._env = env
-        self._lines: deque[tuple[float, str, str]] = deque(maxlen=LOG_LINES)
-
-    def write(self, path: str, line: str) -> None:
-        """Append a line to a log file."""
-        self._lines.append((self._env.now, path, line))
-
-    async def search(self, path: str, pattern: str, timeframe: float) -> Sequence[str]:
-        """Lines below `path` that match, of the last `timeframe` seconds."""
-        wanted, since = re.compile(pattern), self._env.now - timeframe
-        return [line for at, file, line in self._lines if at >= since and file.startswith(path) and wanted.search(line)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from operator import itemgetter
 
 import simpy
@@ -20,18 +19,17 @@ from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Repeated, Streams
 from sim.world.clocks import Clock
 from sim.world.entities import Agent, Task
-from sim.world.network import Link, Network
+from sim.world.links import Link
+from sim.world.listeners import Connection, DeliveryReceiver, QueueListener
+from sim.world.network import Network
 
 
 class TaskQueue:
-    """The waiting line, the agents that wait for work, and the leases.
-
-    `on_delivery(task, agent, incarnation, delivery)` is called when a task arrives at an agent, `on_redelivery(task)`
-    when it has to go out again for its lease has run out, `on_settled(task)` when the queue has let go of a finished
-    one, and `on_dead_letter(task)` when one was delivered as often as it may be.
-    """
+    """The waiting line, the agents that wait for work, and the leases."""
 
     name = "queue"
+    receiver: Connection[DeliveryReceiver] = Connection()
+    listener: Connection[QueueListener] = Connection()
 
     def __init__(
         self,
@@ -54,18 +52,13 @@ class TaskQueue:
         self._unreachable: dict[Agent, None] = {}
         self._leases: deque[tuple[float, Task, int]] = deque()
         self._lease_timer: Timer | None = None
-        self.clock = Clock(env)  # by which deliveries are leased
-        self.clock.on_change = self._watch_leases
+        self.clock = Clock(env, lambda _: self._watch_leases())  # by which deliveries are leased
         self._latency = Repeated(streams, "queue.latency", settings.latency)
         self._delivery_luck = Repeated(streams, "queue.loss")
         self._ack_luck = Repeated(streams, "queue.ack_loss")
         self._duplication_luck = Repeated(streams, "queue.duplication")
         self.duplication = settings.duplication
         self._blocks = 0  # how many faults keep it from delivering
-        self.on_delivery: Callable[[Task, Agent, int, int], None] = lambda task, agent, incarnation, delivery: None
-        self.on_redelivery: Callable[[Task], None] = lambda task: None
-        self.on_settled: Callable[[Task], None] = lambda task: None
-        self.on_dead_letter: Callable[[Task], None] = lambda task: None
 
     # ------------------------------------------------------------------- waiting line
     @property
@@ -139,7 +132,7 @@ class TaskQueue:
                 self._history.record(
                     Event.SEND_FAILED, line[0].number, agent.number, detail="delivery", about=link.name
                 )
-                self._network.on_send_failure(link)
+                self._network.listener.send_failed(link)
                 continue
             task = line.popleft()
             task.lines -= 1
@@ -198,7 +191,7 @@ class TaskQueue:
         if self._settings.ack_timeout is not None:
             self._lease(task, self._settings.ack_timeout)
         if self._direct and self._network.transparent:
-            self.on_delivery(task, agent, agent.incarnation, task.deliveries)
+            self.receiver.receive(task, agent, agent.incarnation, task.deliveries)
         else:
             self._send(task, agent, task.deliveries, agent.incarnation)
 
@@ -219,7 +212,7 @@ class TaskQueue:
                     "delivery",
                     self.name,
                     agent.name,
-                    lambda: self.on_delivery(task, agent, incarnation, delivery),
+                    lambda: self.receiver.receive(task, agent, incarnation, delivery),
                     lost,
                 )
 
@@ -272,9 +265,9 @@ class TaskQueue:
         if self._settings.max_deliveries is not None and task.deliveries >= self._settings.max_deliveries:
             self._history.record(Event.QUEUE_DEAD_LETTERED, task.number, value=float(task.deliveries))
             self._let_go(task)
-            self.on_dead_letter(task)
+            self.listener.dead_lettered(task)
         else:
-            self.on_redelivery(task)
+            self.receiver.give_back_leftovers(task)
             self.enter(task, "redelivery")
 
     def acknowledge(self, task: Task, agent: Agent) -> None:
@@ -287,7 +280,7 @@ class TaskQueue:
         self.withdraw(task, "acknowledged")
         self._let_go(task)
         self._history.record(Event.QUEUE_ACKED, task.number, agent.number)
-        self.on_settled(task)
+        self.listener.settled(task)
 
     def settle(self, task: Task, delivery: int) -> None:
         """The recovery core has taken over what had been this delivery. One that was made since stays the queue's."""

@@ -12,18 +12,16 @@ import simpy
 
 from recovery.model import Checkpoint
 from recovery.stores import PlainTaskStore
-from sim.world.execution import Execution
 
 
 class Replica:
     """Stands in for a task store (`as_store`). `lag`: how old, in seconds, what is read of checkpoints is."""
 
-    def __init__(self, env: simpy.Environment, store: PlainTaskStore, execution: Execution) -> None:
+    def __init__(self, env: simpy.Environment, store: PlainTaskStore) -> None:
         self.lag = 0.0
         self._env = env
         self._store = store
         self._acknowledged: dict[str, list[float]] = {}  # of each checkpoint of a task, in order: when
-        execution.on_saved = self._saved
 
     @property
     def as_store(self) -> PlainTaskStore:
@@ -43,5 +41,6 @@ class Replica:
         reached = sum(time <= latest for time in self._acknowledged.get(task_id, ()))
         return stored[:reached]
 
-    def _saved(self, checkpoint: Checkpoint) -> None:
+    def saved(self, checkpoint: Checkpoint) -> None:
+        """A checkpoint was stored by the primary."""
         self._acknowledged.setdefault(checkpoint.task_id, []).append(self._env.now)

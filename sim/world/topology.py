@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from sim.world.network import covers
-
-if TYPE_CHECKING:
-    from sim.world.world import World
+from sim.world.links import covers
+from sim.world.world import World
 
 
 class WorldTopology:

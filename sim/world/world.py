@@ -1,13 +1,10 @@
-"""The world: everything that the recovery core recovers, put together from a scenario."""
+"""The world: the parts that the recovery core recovers, and the life of a task among them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
-
 from recovery.model import Failure
 from recovery.ports import System
-from recovery.stores import PlainTaskStore, inline
+from recovery.stores import PlainTaskStore
 from scenarios import Scenario
 from scenarios.faults import CheckpointStale, each
 from scenarios.faults.trigger import PROGRESS
@@ -15,66 +12,32 @@ from sim.history import Event, History
 from sim.loop import SimLoop
 from sim.randomness.streams import Residual, Streams
 from sim.world.agents import Agents
-from sim.world.breakdowns import Breakdowns
 from sim.world.clients import Clients
 from sim.world.entities import Agent, Task
 from sim.world.execution import Execution
-from sim.world.heartbeats import Heartbeats
-from sim.world.history_audit import HistoryAudit
+from sim.world.links import Link
+from sim.world.listeners import Connection, Core, Host, require_connected
 from sim.world.load import Load
-from sim.world.network import Link, Network
-from sim.world.port_adapters import WorldAgents, WorldLogs, WorldNetwork, WorldQueue, WorldResources, WorldTasks
+from sim.world.logs import WorldLogs
+from sim.world.network import Network
 from sim.world.queue import TaskQueue
 from sim.world.resources import Pools
 from sim.world.restarts import Restarts
 from sim.world.stale_replica import Replica
-from sim.world.topology import WorldTopology
 
 CANCELED = "canceled"
 """Why a task was given up that its client has taken back."""
 
 
-class Core(Protocol):
-    """What the world tells the recovery core: `recovery.Supervisor` implements it."""
-
-    def report(self, failure: Failure) -> None:
-        """Somebody noticed a failure."""
-
-    def watch(self, agent_id: str) -> None:
-        """An agent belongs to the fleet from now on."""
-
-    def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
-        """A beat arrived."""
-
-    def agent_down(self, agent_id: str) -> None:
-        """Something that knows at once says that an agent is down."""
-
-    def delivery_failed(self, link: str, endpoints: Sequence[str], queue_ids: Sequence[str], since: float) -> None:
-        """A sender found a connection broken."""
-
-    def connection_restored(self, link: str) -> None:
-        """A connection works again."""
-
-    def task_succeeded(self, task_id: str) -> None:
-        """The task store has accepted a task's effect."""
-
-
-class Host(Protocol):
-    """How the world reaches the recovery core: every `sim.core.host.CoreHost`."""
-
-    @property
-    def core(self) -> Core:
-        """What the world reports to."""
-
-    def receive(self, arrive: Callable[[], None]) -> None:
-        """Call `arrive` when the core takes a report."""
-
-    def network_healed(self) -> None:
-        """A partition has ended."""
-
-
 class World:
-    """Agents, queue, resources, network and load of one scenario, on one loop. `connect` a core, then `start`."""
+    """Agents, queue, resources, network and load of one scenario, on one loop.
+
+    `sim.world.assembly` builds and connects it; then `start` it.
+    """
+
+    system: Connection[System] = Connection()
+    host: Connection[Host] = Connection()
+    core: Connection[Core] = Connection()
 
     def __init__(
         self, scenario: Scenario, streams: Streams, loop: SimLoop, history: History, store: PlainTaskStore
@@ -96,65 +59,23 @@ class World:
         )
         self.replica: Replica | None = None
         if any(isinstance(fault, CheckpointStale) for fault in each(scenario.faults)):
-            self.replica = Replica(env, store, self.execution)
+            self.replica = Replica(env, store)
         self.load = Load(env, streams, scenario.tasks, self._request)
         self.clients: Clients | None = None
         if scenario.tasks.client.waits:
             self.clients = Clients(env, history, streams, scenario.tasks.client, self)
-            self.clients.on_end = lambda request, rejected: (
-                self.load.rejected(request) if rejected else self.load.ended(request)
-            )
         self.logs = WorldLogs(env)
-        restarts = scenario.agents.restart_time, scenario.agents.restart_slots
-        self.system = System(
-            tasks=WorldTasks(self),
-            agents=WorldAgents(self, Restarts(loop, history, self.agents, streams, *restarts)),
-            resources=WorldResources(self),
-            queues=WorldQueue(self),
-            network=WorldNetwork(self, loop),
-            logs=self.logs,
-            store=inline(store if self.replica is None else self.replica.as_store),
-            audit=HistoryAudit(history),
-            topology=WorldTopology(self),
-        )
-        self.queue.on_settled = self._settled
-        self.queue.on_dead_letter = self._dead_letter
-        self.network.on_reconnect = self._reconnected
-        self.network.on_send_failure = self._send_failed
-        self.agents.on_finished = self._finished
+        settings = scenario.agents
+        self.restarts = Restarts(loop, history, self.agents, streams, settings.restart_time, settings.restart_slots)
         if self.clients is None and not any(fault.when and fault.when.about == PROGRESS for fault in scenario.faults):
             streams.on_branch(self._redraw)
 
-    def connect(self, host: Host) -> None:
-        """Join the world with the host of the core that recovers it."""
-        core = self._core = host.core
-        self.agents.to_core = host.receive
-        self.network.on_healed = host.network_healed
-        self.agents.report = self._report
-        self.agents.on_completed = core.task_succeeded
-        scenario = self.scenario
-        heartbeats = Heartbeats(
-            self.env, self.streams, self.network, core, scenario.recovery.detection, self.execution.progress_of
-        )
-        self.agents.on_wake, self.agents.on_hang = heartbeats.wake, heartbeats.hang
-        starts, ends = [heartbeats.begin], [heartbeats.end]
-        if scenario.agents.mtbf is not None:
-            breakdowns = Breakdowns(
-                self.env,
-                self.streams,
-                self.agents,
-                scenario.agents.mtbf,
-                only_while_busy=scenario.agents.failure_clock == "busy",
-            )
-            starts.append(breakdowns.begin)
-            ends.append(breakdowns.end)
-        self.agents.on_start = lambda agent: _each(starts, agent)
-        self.agents.on_end = lambda agent: _each(ends, agent)
-
     def start(self) -> None:
-        """All agents come up, and the load begins."""
+        """Start all agents, then the load. Raises NotConnected for a listener that was not connected."""
+        parts = (self, self.network, self.queue, self.execution, self.agents, self.clients)
+        require_connected([part for part in parts if part is not None])
         for agent in self.agents.all:
-            self._core.watch(agent.name)
+            self.core.watch(agent.name)
             self.agents.start(agent)
         self.load.start()
 
@@ -188,16 +109,28 @@ class World:
         for task in self.tasks.values():
             self.execution.redraw_work(task, residual)
 
-    def _finished(self, task: Task) -> None:
+    def finished(self, task: Task) -> None:
+        """A task has its effect: its client goes on."""
         if self.clients is None:
             self.load.ended(task.number)
         else:
             self.clients.answered(task.number)
 
-    def _settled(self, task: Task) -> None:
+    def settled(self, task: Task) -> None:
         """The queue has let go of a finished task: nobody needs it any more, unless an attempt at it still runs."""
         if not task.attempts:
             self.tasks.pop(task.number, None)
+
+    def request_ended(self, request: int, rejected: bool) -> None:
+        """A request was answered or abandoned: a closed client goes on."""
+        if rejected:
+            self.load.rejected(request)
+        else:
+            self.load.ended(request)
+
+    def healed(self) -> None:
+        """A partition has ended: the core's host may send what waited for it."""
+        self.host.network_healed()
 
     def give_up(self, number: int, reason: str) -> None:
         """A task ends without its effect: what it holds is free again."""
@@ -226,19 +159,21 @@ class World:
             "stopped",
         )
 
-    def _dead_letter(self, task: Task) -> None:
+    def dead_lettered(self, task: Task) -> None:
+        """A task was delivered as often as it may be: it is given up, unless it has its effect already."""
         if self.store.escalate(task.name, "dead_lettered"):
             self.give_up(task.number, "dead_lettered")
         else:  # it has its effect: only the acknowledgement was lost
             self.queue.withdraw(task, "dead_lettered")
-            self._settled(task)
+            self.settled(task)
 
     # -------------------------------------------------------------------- what the core hears
-    def _report(self, failure: Failure) -> None:
+    def report(self, failure: Failure) -> None:
+        """The report of a failed attempt has arrived: write it to the log, and pass it on to the core."""
         self.logs.write("/var/log/tasks/", f"ERROR {failure.info.get('error_code')} {failure.subject}")
-        self._core.report(failure)
+        self.core.report(failure)
 
-    def _send_failed(self, link: Link) -> None:
+    def send_failed(self, link: Link) -> None:
         """A sender found its connection broken: the queue says so, as soon as it can reach the core."""
         if link.reconnects:
             return
@@ -247,8 +182,9 @@ class World:
         else:
             self._say_broken(link, self.env.now)
 
-    def _reconnected(self, link: Link) -> None:
-        self._core.connection_restored(link.name)
+    def reconnected(self, link: Link) -> None:
+        """A connection works again: the core and the queue go on with it."""
+        self.core.connection_restored(link.name)
         self.queue.reconnect()
         if self._unsaid and self.network.broken_link(self.queue.name, "core") is None:
             unsaid, self._unsaid = self._unsaid, {}
@@ -258,7 +194,7 @@ class World:
                     self._say_broken(cut, since)
 
     def _say_broken(self, link: Link, since: float) -> None:
-        self._core.delivery_failed(link.name, link.sides, (self.queue.name,), since)
+        self.core.delivery_failed(link.name, link.sides, (self.queue.name,), since)
 
     def agent(self, name: str) -> Agent:
         """An agent by its name, `agent.3`."""
@@ -267,8 +203,3 @@ class World:
     def reachable(self, agent: Agent) -> bool:
         """Whether the core's connection to an agent works."""
         return self.network.transparent or self.network.broken_link("core", agent.name) is None
-
-
-def _each(callbacks: list, agent: Agent) -> None:  # type: ignore[type-arg]
-    for callback in callbacks:
-        callback(agent)

@@ -18,9 +18,8 @@ def fail(injection: Injection) -> None:
 
 
 def poison(injection: Injection) -> None:
-    """Tasks become poisonous: whoever runs one dies, at once and whenever it is started again."""
+    """Tasks become poisonous: an agent that executes one crashes, now and at each later attempt."""
     site = injection.site
-    execution = site.world.execution
 
     def kill(attempt: Attempt) -> None:
         """Once what has started the attempt is done with it."""
@@ -33,12 +32,11 @@ def poison(injection: Injection) -> None:
 
         after(site.env, 0.0, die)
 
-    execution.on_poisoned = kill
     running = site.running()
     chosen = injection.choose(running, len(running))
     for attempt in chosen:
         injection.note(Event.FAULT_INJECTED, task=attempt.task.number)
-        attempt.task.poisonous = True
+        attempt.task.poison = kill
     for attempt in chosen:
         kill(attempt)
 

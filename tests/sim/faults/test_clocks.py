@@ -78,7 +78,7 @@ def test_an_attempt_timeout_follows_the_clock_of_the_agent(rate: float, timed_ou
 def test_concurrent_clock_faults_multiply_until_both_end() -> None:
     """Rates multiply, and the clock is right when neither is left."""
     env = simpy.Environment()
-    clock = Clock(env)
+    clock = Clock(env, lambda clock: None)
     first, second = clock.skew(10, 2), clock.skew(0, 3)
     env.run(until=1)
     assert clock.now == 10 + 6

@@ -12,6 +12,7 @@ from scenarios import Scenario
 from sim.core.build import build_core
 from sim.randomness.streams import Streams
 from sim.simulation import Run
+from sim.world.links import Link
 from sim.world.world import World
 
 Told = tuple[float, str, int, int, str]
@@ -32,6 +33,23 @@ def scenario(
     """A quiet world with some values changed and more sections."""
     text = QUIET.format(duration=duration, count=count, agents=agents) + more
     return scenarios.loads(text).with_values(values or {})
+
+
+class NetworkLog:
+    """Listens to a network: the names of the links that worked again, and of those on which a send failed."""
+
+    def __init__(self) -> None:
+        self.reconnections: list[str] = []
+        self.failures: list[str] = []
+
+    def reconnected(self, link: Link) -> None:
+        self.reconnections.append(link.name)
+
+    def send_failed(self, link: Link) -> None:
+        self.failures.append(link.name)
+
+    def healed(self) -> None:
+        """Not recorded."""
 
 
 def told(run: Run, *events: str) -> list[Told]:

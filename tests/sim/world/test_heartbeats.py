@@ -15,6 +15,7 @@ from sim.randomness.streams import Streams
 from sim.world.entities import Agent
 from sim.world.heartbeats import Heartbeats
 from sim.world.network import Network
+from tests.sim.world.stories import NetworkLog
 
 
 class Ear:
@@ -41,6 +42,7 @@ def heart(
     env = simpy.Environment()
     streams, ear = Streams("1/0"), Ear(env)
     network = Network(env, History(env), streams, Constant(value=latency), loss)
+    network.listener = NetworkLog()
     detection = DetectionSettings(**({"heartbeat_interval": 5.0} | settings))
     return env, Heartbeats(env, streams, network, ear, detection, lambda attempt: attempt.progress), ear, network
 

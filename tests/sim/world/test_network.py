@@ -10,7 +10,9 @@ import simpy
 from scenarios.fields.distributions import Constant
 from sim.history import Event, History
 from sim.randomness.streams import Streams
-from sim.world.network import Link, Network
+from sim.world.links import Link
+from sim.world.network import Network
+from tests.sim.world.stories import NetworkLog
 
 
 @pytest.fixture
@@ -21,7 +23,9 @@ def env() -> simpy.Environment:
 
 def network(env: simpy.Environment, latency: float = 0.0, loss: float = 0.0) -> Network:
     """A network with a history of its own."""
-    return Network(env, History(env), Streams("1/0"), Constant(value=latency), loss)
+    made = Network(env, History(env), Streams("1/0"), Constant(value=latency), loss)
+    made.listener = NetworkLog()
+    return made
 
 
 def say(env: simpy.Environment, log: list[tuple[float, str]], word: str) -> Callable[[], None]:
@@ -129,9 +133,8 @@ def test_a_failed_send_is_recorded_and_reported(env: simpy.Environment) -> None:
     """This is how a partition is detected."""
     history = History(env)
     made = Network(env, history, Streams("1/0"), Constant(value=0.0), 0.0)
-    told: list[str] = []
-    made.on_send_failure = lambda link: told.append(link.name)
+    log = made.listener = NetworkLog()
     made.cut("queue", "agents")
     made.send("ack", "agent.1", "queue", lambda: None)
-    assert told == ["agents|queue"]
+    assert log.failures == ["agents|queue"]
     assert history.table["event"].tolist() == [Event.LINK_CUT, Event.SEND_FAILED]

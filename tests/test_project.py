@@ -218,6 +218,7 @@ OFFENCES = {
     "inside recovery, from the model up": ("recovery/model.py", "import recovery.engine.engine"),
     "inside scenarios, from the fields up": ("scenarios/fields/base.py", "import scenarios.schema"),
     "inside sim, from the loop up": ("sim/loop/event_loop.py", "import sim.world.world"),
+    "inside the world, from its nouns up": ("sim/world/entities.py", "import sim.world.queue"),
     "no circle between packages": ("recovery/policies/budget.py", "import recovery.policies.retry"),
     "what runs on the wall clock is not simulated": ("sim/world/world.py", "import recovery.local"),
     "metrics and invariants see only the history": ("sim/measures/metrics/tasks.py", "import sim.simulation"),

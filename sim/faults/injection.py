@@ -15,8 +15,8 @@ from sim.core.host import CoreHost
 from sim.history import Event
 from sim.loop.callbacks import after
 from sim.randomness.streams import Streams
+from sim.world.agents.slowdowns import Slowdowns
 from sim.world.entities import Agent, Attempt, Task
-from sim.world.slowdowns import Slowdowns
 from sim.world.world import World
 
 Member = TypeVar("Member", Agent, Attempt)

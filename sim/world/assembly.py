@@ -8,12 +8,12 @@ from scenarios import Scenario
 from sim.history import History
 from sim.loop import SimLoop
 from sim.randomness.streams import Streams
-from sim.world.breakdowns import Breakdowns
-from sim.world.heartbeats import Heartbeats
-from sim.world.history_audit import HistoryAudit
+from sim.world.agents.breakdowns import Breakdowns
+from sim.world.agents.heartbeats import Heartbeats
 from sim.world.listeners import Host
-from sim.world.port_adapters import WorldAgents, WorldNetwork, WorldQueue, WorldResources, WorldTasks
-from sim.world.topology import WorldTopology
+from sim.world.ports.adapters import WorldAgents, WorldNetwork, WorldQueue, WorldResources, WorldTasks
+from sim.world.ports.history_audit import HistoryAudit
+from sim.world.ports.topology import WorldTopology
 from sim.world.world import World
 
 

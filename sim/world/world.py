@@ -11,10 +11,11 @@ from scenarios.faults.trigger import PROGRESS
 from sim.history import Event, History
 from sim.loop import SimLoop
 from sim.randomness.streams import Residual, Streams
-from sim.world.agents import Agents
+from sim.world.agents.agents import Agents
+from sim.world.agents.execution import Execution
+from sim.world.agents.restarts import Restarts
 from sim.world.clients import Clients
 from sim.world.entities import Agent, Task
-from sim.world.execution import Execution
 from sim.world.links import Link
 from sim.world.listeners import Connection, Core, Host, require_connected
 from sim.world.load import Load
@@ -22,7 +23,6 @@ from sim.world.logs import WorldLogs
 from sim.world.network import Network
 from sim.world.queue import TaskQueue
 from sim.world.resources import Pools
-from sim.world.restarts import Restarts
 from sim.world.stale_replica import Replica
 
 CANCELED = "canceled"

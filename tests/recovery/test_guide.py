@@ -327,11 +327,11 @@ SHOWN = {
     "test_a_running_task_without_an_agent_is_not_verified",
     "minimize_downtime": "recovery/supervision/test_supervisor_agents.py::"
     "test_an_agent_that_cannot_be_restarted_is_escalated_and_its_tasks_reassigned",
-    "optimize_restoration": "sim/world/test_execution.py::"
+    "optimize_restoration": "sim/world/agents/test_execution.py::"
     "test_a_restored_attempt_pays_the_restore_and_the_remaining_work",
     "parallel_recovery": "recovery/concurrency/test_bounded_gather.py::"
     "test_the_tasks_of_an_agent_are_restored_concurrently",
-    "efficient_checkpointing": "sim/world/test_execution.py::"
+    "efficient_checkpointing": "sim/world/agents/test_execution.py::"
     "test_checkpoints_cost_time_and_are_at_multiples_of_the_interval",
     "manage_recovery_resources": "sim/core/test_recovery_load_limits.py::"
     "test_after_compensation_no_units_are_held_until_the_next_try",

@@ -12,8 +12,8 @@ from scenarios.fields.distributions import Constant
 from scenarios.sections.detection import DetectionSettings
 from sim.history import History
 from sim.randomness.streams import Streams
+from sim.world.agents.heartbeats import Heartbeats
 from sim.world.entities import Agent
-from sim.world.heartbeats import Heartbeats
 from sim.world.network import Network
 from tests.sim.world.stories import NetworkLog
 

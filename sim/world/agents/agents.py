@@ -15,9 +15,9 @@ from recovery.stores import PlainTaskStore
 from scenarios.sections.agents import AgentSettings
 from scenarios.sections.tasks import TaskSettings
 from sim.history import Event, History
+from sim.world.agents.execution import Execution
 from sim.world.clocks import Clock
 from sim.world.entities import Agent, Attempt, Task
-from sim.world.execution import Execution
 from sim.world.listeners import (
     AgentsListener,
     BusyListener,

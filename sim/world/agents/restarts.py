@@ -13,7 +13,7 @@ from sim.history import Event, History
 from sim.loop import SimLoop
 from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Residual, Samplable, Streams
-from sim.world.agents import Agents
+from sim.world.agents.agents import Agents
 from sim.world.entities import Agent
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from recovery.model import FINISHED, AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskStatus, TaskView
 from sim.history import Event
 from sim.loop import SimLoop
+from sim.world.agents.restarts import Restarts
 from sim.world.entities import task_number
 from sim.world.resources import Pool
-from sim.world.restarts import Restarts
 from sim.world.world import World
 
 

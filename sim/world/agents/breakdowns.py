@@ -12,7 +12,7 @@ import simpy
 
 from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import Residual, Samplable, Streams
-from sim.world.agents import Agents
+from sim.world.agents.agents import Agents
 from sim.world.entities import Agent
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from sim.world.agents.execution import Execution
 from sim.world.entities import Agent, Attempt
-from sim.world.execution import Execution
 
 
 class Slowdowns:

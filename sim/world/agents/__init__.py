@@ -1,0 +1,1 @@
+"""Agents: what they execute, how they beat, crash, slow down and are restarted."""

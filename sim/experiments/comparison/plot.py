@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isinf
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from matplotlib.axes import Axes
 
 from scenarios.fields.metrics import Metric, lookup
+from sim.experiments.runs.plot import PlottedResult
 from sim.presentation.axes import (
     NoPicture,
     axes_for,
@@ -24,9 +25,6 @@ from sim.presentation.figure_style import BLUE, FAINT, GREEN, INK, PALE, VERMILI
 from sim.presentation.formatting import count, difference, quantity
 from sim.stats.paired_differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Difference
 
-if TYPE_CHECKING:
-    from sim.experiments.comparison.compare import Comparison
-
 COLORS = {BETTER: GREEN, WORSE: VERMILION, DIFFERENT: BLUE, NOT_SHOWN: PALE}
 """The verdict stands beside each as well."""
 MOST_ROWS = 40
@@ -36,11 +34,43 @@ ROW_INCHES = 0.27
 Pair = tuple[float | None, float | None]
 
 
+class PlottedComparison(Protocol):
+    """What the plots need of a comparison."""
+
+    @property
+    def a(self) -> PlottedResult:
+        """The result under the first setting."""
+
+    @property
+    def b(self) -> PlottedResult:
+        """The result under the second setting."""
+
+    @property
+    def a_values(self) -> Mapping[str, Any]:
+        """The values of the first setting, by path."""
+
+    @property
+    def b_values(self) -> Mapping[str, Any]:
+        """The values of the second setting, by path."""
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Names and patterns of the metrics that were asked for; empty: all metrics."""
+
+    @property
+    def replications(self) -> int:
+        """Pairs of replications."""
+
+    @property
+    def differences(self) -> Mapping[str, Difference]:
+        """The difference of each metric, b − a."""
+
+
 @dataclass(frozen=True)
 class ComparisonPictures:
     """`comparison.plot`. Each picture is drawn on `ax`, or in a new figure, and gives its axes."""
 
-    comparison: Comparison
+    comparison: PlottedComparison
 
     def inches(self) -> tuple[float, float]:
         """Width and height of a new figure of the differences."""

@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from matplotlib.axes import Axes
 
+from scenarios import Scenario
+from scenarios.fields.expectations import Expectation
 from sim.experiments.rare_events.levels import LEVELS
+from sim.experiments.rare_events.splitting import Splitting
 from sim.presentation.axes import NoPicture, axes_for, grid, titled
 from sim.presentation.figure_style import BLUE, PALE, VERMILION
 from sim.presentation.formatting import count, duration
 
-if TYPE_CHECKING:
-    from sim.experiments.rare_events.estimate import Rare
-
 INCHES = 7.5, 4.2
+
+
+class PlottedRareEvent(Protocol):
+    """What the plots need of an estimate of a rare event."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario."""
+
+    @property
+    def event(self) -> Expectation:
+        """The event, which holds in the runs that hit it."""
+
+    @property
+    def level(self) -> str | None:
+        """Name of the level; None for plain replications."""
+
+    @property
+    def particles(self) -> int:
+        """Trajectories of each splitting."""
+
+    @property
+    def splittings(self) -> Sequence[Splitting]:
+        """The splittings."""
+
+    @property
+    def runs(self) -> int:
+        """Simulated runs."""
+
+    @property
+    def probability(self) -> float | None:
+        """The estimate; None without a hit."""
+
+    @property
+    def ci95(self) -> tuple[float, float] | None:
+        """Its 95 % interval."""
 
 
 @dataclass(frozen=True)
 class RarePictures:
     """`rare.plot`."""
 
-    rare: Rare
+    rare: PlottedRareEvent
 
     def levels(self, ax: Axes | None = None) -> Axes:
         """The probability that a run gets above each level, as each splitting found it, and of what was asked for.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isclose, isfinite, isinf, nan
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from scenarios import Scenario
 from scenarios.fields.expectations import TOLERANCE, Expectation
 from scenarios.fields.metrics import STATISTICS, lookup
+from sim.experiments.runs.summary import RunSummary
 from sim.measures.metrics.recovery_time import PHASES
 from sim.presentation.axes import (
     NoPicture,
@@ -27,13 +29,50 @@ from sim.presentation.figure_style import BLUE, GREEN, INK, PALE, PHASE_COLORS, 
 from sim.presentation.formatting import UNICODE, count, estimated, quantity
 from sim.stats.estimates import Estimate
 
-if TYPE_CHECKING:
-    from sim.experiments.runs.replications import Outcome, Result
-
 WIDTH = 7.5
 ROW_INCHES = 0.27
 MOST_PERCENT = 250.0
 """Of what was expected; what is beyond is an arrow at the edge."""
+
+
+class PlottedOutcome(Protocol):
+    """An expectation, and what was observed."""
+
+    @property
+    def expression(self) -> str:
+        """The expectation as text."""
+
+    @property
+    def observed(self) -> float | None:
+        """The mean over replications; None without an observation."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the expectation holds."""
+
+
+class PlottedResult(Protocol):
+    """What the plots need of the replications of a scenario."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario."""
+
+    @property
+    def seed(self) -> str:
+        """The seed of all replications."""
+
+    @property
+    def runs(self) -> Sequence[RunSummary]:
+        """One summary for each replication."""
+
+    @property
+    def metrics(self) -> Mapping[str, Estimate]:
+        """Mean and 95 % interval of each observed metric."""
+
+    @property
+    def expectations(self) -> Sequence[PlottedOutcome]:
+        """The outcome of each expectation of the scenario, in order."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +82,7 @@ class ResultPictures:
     Each raises UnknownMetric for a metric that does not exist, and NoPicture, a ValueError, where nothing was observed.
     """
 
-    result: Result
+    result: PlottedResult
 
     def recovery_time(self, ax: Axes | None = None) -> Axes:
         """The phases of the mean recovery one after the other, and the recovery time of each replication below.
@@ -150,7 +189,7 @@ class ResultPictures:
             titled(axes, title, f"mean over {count(len(self.result.runs), 'replication')}, seed {self.result.seed}")
         return axes
 
-    def _draw_outcome(self, axes: Axes, row: int, of: Expectation, outcome: Outcome, edge: float) -> None:
+    def _draw_outcome(self, axes: Axes, row: int, of: Expectation, outcome: PlottedOutcome, edge: float) -> None:
         color = GREEN if outcome.holds else VERMILION
         if of.operator in {"<", "<=", ">", ">="}:
             begin, end = (0.0, 100.0) if of.operator in {"<", "<="} else (100.0, edge)
@@ -164,7 +203,7 @@ class ResultPictures:
         beyond = percent > edge
         axes.plot([min(percent, edge)], [row], ">" if beyond else "o", color=color, markersize=6, clip_on=False)
 
-    def _told_outcome(self, of: Expectation, outcome: Outcome) -> str:
+    def _told_outcome(self, of: Expectation, outcome: PlottedOutcome) -> str:
         unit = lookup(of.metric, tuple(self.result.scenario.resources)).unit
         sign = UNICODE.holds if outcome.holds else UNICODE.fails
         return f"{sign} {'not observed' if outcome.observed is None else quantity(outcome.observed, unit)}"

@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+import pandas as pd
 from matplotlib.axes import Axes
 
+from scenarios import Scenario
 from scenarios.fields.metrics import lookup
 from sim.presentation.axes import axes_for, grid, label, titled
 from sim.presentation.figure_style import BLUE, PALE, VERMILION
 from sim.presentation.formatting import count, duration
 
-if TYPE_CHECKING:
-    from sim.experiments.runs.warmup import Warmup
-
 INCHES = 7.5, 3.4
+
+
+class PlottedWarmup(Protocol):
+    """What the plots need of a warm-up."""
+
+    @property
+    def of(self) -> Scenario:
+        """The scenario."""
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the warm-up."""
+
+    @property
+    def series(self) -> pd.Series[float]:
+        """The mean of the metric over the pilot replications, by the end of each slice in seconds."""
+
+    @property
+    def metric(self) -> str:
+        """The metric in which the warm-up was found."""
+
+    @property
+    def replications(self) -> int:
+        """Number of pilot replications."""
 
 
 @dataclass(frozen=True)
 class WarmupPictures:
     """`warmup.plot`."""
 
-    warmup: Warmup
+    warmup: PlottedWarmup
 
     def series(self, ax: Axes | None = None) -> Axes:
         """The mean over the pilot replications, slice by slice; what the warm-up cuts off is pale.

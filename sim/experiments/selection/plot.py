@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from matplotlib.axes import Axes
 
+from scenarios import Scenario
+from scenarios.fields.metrics import Metric
+from sim.experiments.selection.ranked import Ranked
 from sim.experiments.sweeps.designs import shown
 from sim.presentation.axes import axes_for, grid, titled, told_right
 from sim.presentation.figure_style import BLUE, PALE, VERMILION
 from sim.presentation.formatting import count, estimated
 from sim.stats.estimates import Estimate
-
-if TYPE_CHECKING:
-    from sim.experiments.selection.result import Ranked, Selection
 
 MOST_ROWS = 40
 WIDTH = 9.0
@@ -24,11 +25,44 @@ APART = 0.22
 """Rows between a mean that selected and the one over fresh replications."""
 
 
+class PlottedSelection(Protocol):
+    """What the plots need of a selection."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario."""
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that ranks the settings."""
+
+    @property
+    def indifference(self) -> float:
+        """A difference smaller than this does not matter."""
+
+    @property
+    def ranked(self) -> Sequence[Ranked]:
+        """The settings, best first."""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """Paths of the values that differ between the settings."""
+
+    def status(self, each: Ranked) -> str:
+        """The state of a setting in the selection, in words."""
+
+    def outcome(self) -> str:
+        """How certain the selection is, in words."""
+
+    def margin(self) -> str:
+        """The indifference with its unit."""
+
+
 @dataclass(frozen=True)
 class SelectionPictures:
     """`selection.plot`."""
 
-    selection: Selection
+    selection: PlottedSelection
 
     def inches(self) -> tuple[float, float]:
         """Width and height of a new figure of the ranks."""
@@ -81,5 +115,5 @@ def _values(each: Ranked) -> str:
     return ", ".join(shown(text) for text in each.point.values()) + (" (as it is)" if each.is_own else "")
 
 
-def _told(found: Selection, each: Ranked) -> str:
+def _told(found: PlottedSelection, each: Ranked) -> str:
     return f"{estimated(each.estimate)}  ({found.status(each)} after {each.replications:,})"

@@ -13,6 +13,7 @@ from scenarios import Scenario
 from scenarios.fields.metrics import Metric
 from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.runs.provenance import origin
+from sim.experiments.selection.ranked import Ranked
 from sim.experiments.sweeps.designs import Point, as_values, column
 from sim.presentation.formatting import UNICODE, Signs, count, quantity
 from sim.results.base import ResultBase
@@ -22,24 +23,6 @@ if TYPE_CHECKING:
     from sim.experiments.selection.plot import SelectionPictures
 
 SELECTED, TIED, OUT, IN_CONTENTION = "selected", "exactly as good", "out", "in contention"
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A setting, and its mean over the `replications` of the selection that it took part in: too good for the winner.
-
-    `eliminated`: after these, or not at all. `is_own`: it is the scenario as it is. `fresh`: the mean over the fresh
-    replications, of the settings that were judged on them; `difference`: the winner's value minus its own there, in
-    pairs; None for the winner, and where an observation is infinite.
-    """
-
-    point: Point
-    estimate: Estimate
-    replications: int
-    eliminated: bool
-    is_own: bool = False
-    fresh: Estimate | None = None
-    difference: Estimate | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -20,7 +20,8 @@ from scenarios.errors import ScenarioError
 from scenarios.fields.metrics import Metric, lookup
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
-from sim.experiments.selection.result import Ranked, Selection
+from sim.experiments.selection.ranked import Ranked
+from sim.experiments.selection.result import Selection
 from sim.experiments.sweeps.designs import Point, as_values, canonical, named
 from sim.simulation import whole_seed
 from sim.stats.estimates import Estimate, estimate

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, isinf, nan
 from statistics import median
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
+from scenarios import Scenario
 from scenarios.fields.metrics import lookup
 from sim.experiments.sweeps.designs import Point, number, shown
 from sim.experiments.sweeps.folder import key
@@ -19,9 +21,6 @@ from sim.presentation.figure_style import BLUE, INK, PALE
 from sim.presentation.formatting import count, quantity
 from sim.stats.estimates import Estimate
 
-if TYPE_CHECKING:
-    from sim.experiments.sweeps.sweep import Sweep
-
 INCHES = 7.5, 4.65
 """Of a new figure."""
 MOST_CELLS_WITH_NUMBERS = 200
@@ -29,11 +28,34 @@ WIDE = 20
 """How many times the lowest value the highest is where an axis may be logarithmic."""
 
 
+class PlottedSweep(Protocol):
+    """What the plots need of a sweep."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario."""
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """The points, in order."""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """Paths of the values that are swept."""
+
+    @property
+    def replications(self) -> int:
+        """Replications at each point."""
+
+    def estimates(self, metric: str) -> dict[str, Estimate]:
+        """Mean and 95 % interval of a metric at each point that observed it, by the key of the point."""
+
+
 @dataclass(frozen=True)
 class SweepPictures:
     """`sweep.plot`."""
 
-    sweep: Sweep
+    sweep: PlottedSweep
 
     def metric(self, name: str, ax: Axes | None = None) -> Axes:
         """A metric over one path, as a line with its 95 % intervals, or over two, as a heat map.
@@ -60,7 +82,7 @@ class SweepPictures:
         return axes
 
 
-def _line(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate]) -> None:
+def _line(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Estimate]) -> None:
     (path,) = found.paths
     points = [point for point in found.points if key(point) in estimates]
     places = _places(points, path)
@@ -103,7 +125,7 @@ def _places(points: list[Point], path: str) -> list[float]:
     return [float(order.index(point[path])) for point in points]
 
 
-def _heat(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate]) -> None:
+def _heat(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Estimate]) -> None:
     across, up = found.paths
     columns, rows = _values(found, across), _values(found, up)
     means = [[nan] * len(columns) for _ in rows]
@@ -127,7 +149,7 @@ def _heat(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate])
                 axes.text(column, row, quantity(value, unit), ha="center", va="center", color=color, size=8)
 
 
-def _is_spread(found: Sweep) -> bool:
+def _is_spread(found: PlottedSweep) -> bool:
     """Whether the points are on no grid: they are numbers, and most crossings of their values are none of them."""
     crossings = 1
     for path in found.paths:
@@ -137,7 +159,7 @@ def _is_spread(found: Sweep) -> bool:
     return 2 * len(found.points) < crossings
 
 
-def _dots(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate]) -> None:
+def _dots(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Estimate]) -> None:
     across, up = found.paths
     points = [point for point in found.points if key(point) in estimates]
     means = [estimates[key(point)].mean for point in points]
@@ -166,7 +188,7 @@ def _dots(axes: Axes, found: Sweep, metric: str, estimates: dict[str, Estimate])
     _scaled(axes, "y", ys)
 
 
-def _values(found: Sweep, path: str) -> list[str]:
+def _values(found: PlottedSweep, path: str) -> list[str]:
     """The values of a path: in order of number where they are, else as they were given."""
     values = list(dict.fromkeys(point[path] for point in found.points))
     numbers = [number(each) for each in values]
@@ -175,5 +197,5 @@ def _values(found: Sweep, path: str) -> list[str]:
     return [value for _, value in sorted(zip(numbers, values, strict=True), key=lambda pair: pair[0] or 0.0)]
 
 
-def _unit(found: Sweep, metric: str) -> str:
+def _unit(found: PlottedSweep, metric: str) -> str:
     return lookup(metric, tuple(found.scenario.resources)).unit

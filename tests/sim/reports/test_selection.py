@@ -11,7 +11,8 @@ from rich.console import Console
 import scenarios
 from scenarios.fields.metrics import lookup
 from sim.experiments.selection.plot import MOST_ROWS
-from sim.experiments.selection.result import Ranked, Selection
+from sim.experiments.selection.ranked import Ranked
+from sim.experiments.selection.result import Selection
 from sim.presentation.figure_style import BLUE, PALE, VERMILION
 from sim.presentation.formatting import ASCII
 from sim.reports.selection import selection

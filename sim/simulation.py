@@ -144,13 +144,13 @@ def run(
     (`recovery.monitoring.telemetry` has the names); raises ModuleNotFoundError, with what to install, when its API is
     absent.
     """
-    began = time.perf_counter()
+    began = time.perf_counter()  # noqa: TID251 - duration of a run, for users; no result depends on it
     name = replication_name(scenario, seed, replication)
     record = simulate(scenario, name, core, store, telemetry=telemetry)
     found = check_all(record)
     metrics = measure(record, found)
     violations = tuple(violation for of_invariant in found.values() for violation in of_invariant)
-    made = Run(scenario, name, record, metrics, violations, time.perf_counter() - began)
+    made = Run(scenario, name, record, metrics, violations, time.perf_counter() - began)  # noqa: TID251 - duration of a run, for users; no result depends on it
     if scenario.history == "summary":
         made.diagnosis  # noqa: B018 - while it can be known
         record.keep_no_rows()

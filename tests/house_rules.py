@@ -1,28 +1,30 @@
-"""The house rules: each a function of a source text, which returns what it objects to as `line: objection`."""
+"""The rules that neither ruff nor the import linter has: each a function of a text, which returns `line: objection`.
+
+Each says why no tool has it. Ruff's rules stand in pyproject.toml (among them TID251: clock and randomness), as do the
+contracts of the import linter.
+"""
 
 import ast
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Set
+from functools import lru_cache
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
 FOLDER_FILES_MAX = 20
 VAGUE_NAMES = {"common", "helper", "helpers", "misc", "util", "utils"}
-WALL_CLOCK = (
-    *(f"time.{name}" for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")),
-    *(f"time.{name}" for name in ("process_time", "thread_time", "sleep", "localtime", "gmtime", "ctime", "strftime")),
-    *(f"datetime.{kind}.{name}" for kind in ("datetime", "date") for name in ("now", "utcnow", "today")),
-)
-CHANCE = ("random", "secrets", "os.urandom", "uuid.uuid1", "uuid.uuid4", "hash", "id")
-SEEDED = ("numpy.random.BitGenerator", "numpy.random.Generator", "numpy.random.PCG64", "numpy.random.PCG64DXSM")
-SEEDED += ("numpy.random.Philox", "numpy.random.SFC64", "numpy.random.SeedSequence", "numpy.random.default_rng")
-RUNS_CODE = ("eval", "exec", "ruamel.yaml.load", "ruamel.yaml.round_trip_load", "ruamel.yaml.unsafe_load")
-RUNS_CODE_MODULES = ("pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "yaml")
+SEEDED_BY_AN_ARGUMENT = ("default_rng", "SeedSequence")
 SETS = {"set", "frozenset", "Set", "AbstractSet", "MutableSet"}
 ORDER_FREE = {"all", "any", "frozenset", "len", "max", "min", "set", "sorted"}
 ORDERED = {"dict", "enumerate", "iter", "join", "list", "map", "next", "sum", "tuple", "zip"}
+
+
+@lru_cache(maxsize=1)
+def parsed(source: str) -> ast.Module:
+    """The syntax tree of a source text, which one rule after the other walks."""
+    return ast.parse(source)
 
 
 def dotted(node: ast.AST) -> str:
@@ -41,65 +43,8 @@ def called(node: ast.AST) -> str:
     return node.func.attr if isinstance(node.func, ast.Attribute) else dotted(node.func)
 
 
-def imports(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
-    """Line, local name and full name of what is imported, by statement or by `import_module` and `__import__`."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.asname or alias.name, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield from (
-                (node.lineno, alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names
-            )
-        elif called(node) in ("import_module", "__import__"):
-            yield from (
-                (node.lineno, "", str(given.value)) for given in node.args[:1] if isinstance(given, ast.Constant)
-            )
-
-
-def names_used(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and full name of every chain of names, imports resolved: `sleep` is `time.sleep` after its import."""
-    meant = {local: full for _, local, full in imports(tree)}
-    for node in ast.walk(tree):
-        if chain := dotted(node):
-            first, *rest = chain.split(".")
-            yield node.lineno, ".".join([meant.get(first, first), *rest])
-
-
-def belongs(name: str, owners: tuple[str, ...]) -> bool:
-    """Whether a full name is one of these, or something in one of these."""
-    return any(name == owner or name.startswith(owner + ".") for owner in owners)
-
-
-def imports_of(*forbidden: str) -> Callable[[str], list[str]]:
-    """A rule: none of these packages is imported, nor anything in them."""
-
-    def rule(source: str) -> list[str]:
-        return [f"{line}: imports {full}" for line, _, full in imports(ast.parse(source)) if belongs(full, forbidden)]
-
-    return rule
-
-
-def undocumented(source: str) -> list[str]:
-    """Modules, public classes, functions and methods without a docstring; an override inherits its own."""
-
-    def visit(node: ast.Module | ast.ClassDef, prefix: str) -> Iterator[str]:
-        for child in node.body:
-            if not isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or child.name.startswith(
-                "_"
-            ):
-                continue
-            decorators = {dotted(each).rpartition(".")[2] for each in child.decorator_list}
-            if not ast.get_docstring(child) and not decorators & {"override", "overload", "setter"}:
-                yield f"{child.lineno}: {prefix}{child.name} has no docstring"
-            if isinstance(child, ast.ClassDef):
-                yield from visit(child, f"{prefix}{child.name}.")
-
-    tree = ast.parse(source)
-    return [*([] if ast.get_docstring(tree) else ["1: the module has no docstring"]), *visit(tree, "")]
-
-
 def crowded(paths: Iterable[str]) -> list[str]:
-    """A folder holds few files, so that a reader finds the right one: subfolders divide what would be more."""
+    """Folders with more files than a reader takes in. A rule of this project: linters look at one file at a time."""
     counts = Counter(str(Path(path).parent) for path in paths)
     return [
         f"{folder}: {count} files, more than {FOLDER_FILES_MAX}"
@@ -109,53 +54,40 @@ def crowded(paths: Iterable[str]) -> list[str]:
 
 
 def vague_name(path: str) -> list[str]:
-    """A folder or module is named after what it does."""
+    """Names of folders and modules that do not say what these do. Ruff checks their form only (N999)."""
     return [f"1: {part} says nothing" for part in Path(path).with_suffix("").parts if part in VAGUE_NAMES]
 
 
-def wall_clock(source: str, allowed: Set[str] = frozenset()) -> list[str]:
-    """Nothing asks the machine's clock or waits on it, but for the names allowed."""
-    return [
-        f"{line}: {name} is the machine's clock"
-        for line, name in names_used(ast.parse(source))
-        if belongs(name, WALL_CLOCK) and name not in allowed
-    ]
+def differs_by_process(source: str) -> list[str]:
+    """No identity and no hash, which differ from process to process, and no generator without a seed.
 
-
-def unseeded(source: str, allowed: Set[str] = frozenset()) -> list[str]:
-    """No randomness but from a seed, nor identity or hash, which differ from process to process, but for the names
-    allowed."""
-    tree = ast.parse(source)
-    chances = [
-        f"{line}: {name} differs from run to run"
-        for line, name in names_used(tree)
-        if name not in allowed
-        and (belongs(name, CHANCE) or (name.startswith("numpy.random.") and not belongs(name, SEEDED)))
+    Ruff bans names of modules (TID251), not of builtins, and has no rule for a missing seed.
+    """
+    tree = parsed(source)
+    builtins = [
+        f"{node.lineno}: {node.id} differs from run to run"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in ("hash", "id")
     ]
-    return chances + [
+    return builtins + [
         f"{node.lineno}: {called(node)} without a seed"
         for node in ast.walk(tree)
-        if called(node) in ("default_rng", "SeedSequence") and not (node.args or node.keywords)
+        if called(node) in SEEDED_BY_AN_ARGUMENT and not (node.args or node.keywords)
     ]
 
 
 def unsafe_data(source: str) -> list[str]:
-    """No format that runs code when it is read: pickle and its kin, YAML that builds objects, eval and exec."""
-    tree = ast.parse(source)
-    calls = [
-        f"{line}: {name} may run what it reads"
-        for line, name in names_used(tree)
-        if name in RUNS_CODE or name.rpartition(".")[2] in ("read_pickle", "to_pickle")
-    ]
-    options = [
-        f"{node.lineno}: {option.arg}={option.value.value!r} may run what it reads"
-        for node in ast.walk(tree)
+    """No option or method of a safe module that runs code from data.
+
+    Ruff has rules for functions that do so (S301, S506), not for these.
+    """
+    return [
+        f"{node.lineno}: {name} may run what it reads"
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.Call)
-        for option in node.keywords
-        if isinstance(option.value, ast.Constant)
-        and (option.arg, option.value.value) in (("typ", "unsafe"), ("allow_pickle", True))
+        for name in [called(node), *(f"{each.arg}={getattr(each.value, 'value', None)!r}" for each in node.keywords)]
+        if name in ("read_pickle", "to_pickle", "typ='unsafe'", "allow_pickle=True")
     ]
-    return imports_of(*RUNS_CODE_MODULES)(source) + calls + options
 
 
 def holder(node: ast.AST) -> str:
@@ -216,14 +148,20 @@ def looped_in_order(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def iterates_over_set(source: str) -> list[str]:
-    """No loop in the order of a set, which follows hashes and thereby the process; `sorted` gives it an order."""
-    tree = ast.parse(source)
+    """No loop in the order of a set, which follows hashes and thereby the process; `sorted` gives it an order.
+
+    Ruff sees only literal sets in loops (PLC0208).
+    """
+    tree = parsed(source)
     held = holders_of_sets(tree)
     return [f"{node.lineno}: the order of a set" for node in looped_in_order(tree) if is_set(node, held)]
 
 
 def completes_coroutines(source: str) -> list[str]:
-    """`as_completed` is given tasks: it keeps coroutines in a set, whose order is that of their addresses."""
+    """`as_completed` takes tasks: it keeps coroutines in a set, whose order is that of their addresses.
+
+    Ruff's rules for asyncio do not include it.
+    """
 
     def of_coroutines(given: ast.AST) -> bool:
         comprehended = isinstance(given, ast.ListComp | ast.GeneratorExp | ast.SetComp)
@@ -233,13 +171,16 @@ def completes_coroutines(source: str) -> list[str]:
 
     return [
         f"{node.lineno}: as_completed is not given tasks"
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if called(node) == "as_completed" and any(of_coroutines(given) for given in node.args[:1])
     ]
 
 
 def names_a_place(text: str) -> list[str]:
-    """No folder of one machine, no neighbor of the checkout, no registry's address, no number of a tracker."""
+    """No folder of one machine, no neighbor of the checkout, no registry's address, no number of a tracker.
+
+    It covers text files of every kind, which ruff does not read.
+    """
     folder = r"(?<![\w.\-~$}\])/*])/(?:work|root|home)(?![\w-])"
     elsewhere = (r"\.\./" + "shared", r"pypi\." + "org", "python" + "hosted", r"\bissues? " + r"#?\d")
     pattern = re.compile("|".join((folder, *elsewhere)))
@@ -249,7 +190,10 @@ def names_a_place(text: str) -> list[str]:
 
 
 def not_pins(text: str) -> list[str]:
-    """Constraints are `name==version`, with a marker where one version cannot serve all, sorted by name."""
+    """Constraints are `name==version`, with a marker where one version cannot serve all, sorted by name.
+
+    Pip accepts ranges and addresses as well.
+    """
     pin = re.compile(r"""[A-Za-z0-9][\w.-]*==[\w.+!]+( ; [\w<>=!'". ]+)?""")
     lines = text.splitlines()
     names = [canonicalize_name(line.partition("==")[0]) for line in lines]

@@ -5,7 +5,7 @@ tenacity is imported when such a policy is first asked, and only then: the core 
 
 from __future__ import annotations
 
-import random
+import random  # noqa: TID251 - tenacity draws from it; it is seeded for that
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module

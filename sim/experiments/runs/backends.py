@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from math import ceil
 from queue import Empty
-from time import perf_counter
+from time import perf_counter  # noqa: TID251 - sizes batches; no result depends on it
 from typing import Any, Literal, TypeVar
 
 from joblib import Parallel, delayed, parallel_config

@@ -1,6 +1,6 @@
 """tenacity's objects as policies: the same delays and ends as tenacity itself gives."""
 
-import random
+import random  # noqa: TID251 - with a seed
 import sys
 
 import pytest

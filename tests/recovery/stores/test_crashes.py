@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-import random
+import random  # noqa: TID251 - with a seed
 import signal
 from pathlib import Path
 

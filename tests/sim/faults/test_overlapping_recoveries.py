@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import random  # noqa: TID251 - with a seed
 from itertools import combinations_with_replacement
 from typing import Any
 

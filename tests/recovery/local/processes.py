@@ -14,6 +14,8 @@ QUICK = {
     "lease": {"duration": 0.5, "renew_every": 0.1},
     "requeue": "head",
 }
+STEADY = {**QUICK, "recovery": {"detection": {"heartbeat_interval": 20}}}
+"""No agent is suspected while a test runs, however slow the machine is: for tests in which no agent fails."""
 
 
 def handler(name):

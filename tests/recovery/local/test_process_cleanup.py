@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import closing
 
 import pytest
@@ -16,9 +15,9 @@ from tests.recovery.local.processes import PATIENCE, QUICK, ROOT, handler, paren
 PROGRAM = """
 import sys, time
 from recovery.local import LocalSystem
-from tests.recovery.local.processes import QUICK, handler
+from tests.recovery.local.processes import STEADY, handler
 
-with LocalSystem(sys.argv[1], handler("step_by_step"), QUICK) as system:
+with LocalSystem(sys.argv[1], handler("step_by_step"), STEADY) as system:
     for number in range(40):
         system.submit(f"task.{number}")
     print(*system.processes(), flush=True)
@@ -64,15 +63,15 @@ def test_no_process_survives_the_fork_server(program):
 @pytest.mark.long
 def test_the_next_system_on_a_store_continues_unfinished_work(program, url):
     process, pids = program
-    time.sleep(0.5)
-    process.kill()
-    process.wait(PATIENCE)
-    until(lambda: not any(map(runs, pids)))
     with closing(Database(url)) as database:
+        until(lambda: database.read(task_queue.had_by))
+        process.kill()
+        process.wait(PATIENCE)
+        until(lambda: not any(map(runs, pids)))
         under_way = database.read(task_queue.had_by)
     assert under_way
     conditions = {"task_failure": {"max_retries": 1, "retry_delay": 0.1}}
-    recovery = {"detection": QUICK["recovery"]["detection"], "conditions": conditions}
+    recovery = {"detection": {"heartbeat_interval": 1}, "conditions": conditions}
     with LocalSystem(url, handler("step_by_step"), {**QUICK, "recovery": recovery, "agents": 2}) as system:
         assert system.wait(PATIENCE)
         assert system.effects() == {f"task.{number}": list(range(10)) for number in range(40)}

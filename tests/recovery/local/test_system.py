@@ -15,6 +15,7 @@ from tests.recovery.conftest import emptied
 from tests.recovery.local.processes import (
     PATIENCE,
     QUICK,
+    STEADY,
     agents_of,
     events,
     handler,
@@ -26,7 +27,7 @@ from tests.recovery.local.processes import (
 
 
 def test_agents_execute_submitted_tasks(url):
-    with LocalSystem(url, handler("double"), {**QUICK, "agents": 2}) as system:
+    with LocalSystem(url, handler("double"), {**STEADY, "agents": 2}) as system:
         for number in range(20):
             system.submit(f"task.{number}", number)
         assert system.wait(PATIENCE)
@@ -78,7 +79,7 @@ def test_a_task_that_kills_its_agent_continues_on_another(url, tmp_path):
     ("failures", "status"), [pytest.param(2, TaskStatus.COMPLETED, marks=pytest.mark.long), (3, TaskStatus.ESCALATED)]
 )
 def test_a_failed_task_is_retried_as_often_as_its_condition_allows(url, failures, status):
-    recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 2, "retry_delay": 0.05}}}
+    recovery = {**STEADY["recovery"], "conditions": {"task_failure": {"max_retries": 2, "retry_delay": 0.05}}}
     with LocalSystem(url, handler("failing"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
         system.submit("task.0", failures)
         assert system.wait(PATIENCE)
@@ -91,7 +92,7 @@ def test_a_failed_task_is_retried_as_often_as_its_condition_allows(url, failures
 
 @pytest.mark.long
 def test_an_effect_that_is_not_json_fails_the_attempt(url):
-    recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 0, "retry_delay": 0}}}
+    recovery = {**STEADY["recovery"], "conditions": {"task_failure": {"max_retries": 0, "retry_delay": 0}}}
     with LocalSystem(url, handler("no_json"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
         system.submit("task.0")
         assert system.wait(PATIENCE)
@@ -102,7 +103,7 @@ def test_an_effect_that_is_not_json_fails_the_attempt(url):
 @pytest.mark.long
 def test_a_restored_pool_is_allocated_again(url):
     conditions = {"resource_failure": {"max_retries": None, "retry_delay": 0.1}}
-    recovery = {"detection": QUICK["recovery"]["detection"], "conditions": conditions}
+    recovery = {"detection": STEADY["recovery"]["detection"], "conditions": conditions}
     with LocalSystem(url, handler("double"), {**QUICK, "recovery": recovery, "agents": 2}) as system:
         system.set_pool("gpu", 2)
         system.put_in_service("gpu", 0)
@@ -137,7 +138,7 @@ def test_a_second_system_on_a_running_store_is_rejected(url):
         until(lambda: agents_of(system))
         with (
             pytest.raises(RuntimeError, match=r"store\.db: another system runs on it"),
-            LocalSystem(url, handler("double"), QUICK),
+            LocalSystem(url, handler("double"), STEADY),
         ):
             pass
         system.submit("task.0", 1)
@@ -154,12 +155,11 @@ def test_a_system_with_silent_processes_still_counts_as_running(url):
         (agent,) = agents_of(system).values()
         stop_between_writes(system, url, core)  # it does not start another agent meanwhile
         stop_between_writes(system, url, agent)
-        wakes = threading.Timer(4.8, system.signal, (agent, signal.SIGCONT))
+        wakes = threading.Timer(2.0, system.signal, (agent, signal.SIGCONT))
         wakes.start()
-        timeout_of_6_seconds = {**QUICK, "recovery": {"detection": {"heartbeat_interval": 2}}}
         with (
             pytest.raises(RuntimeError, match=r"store\.db: another system runs on it"),
-            LocalSystem(url, handler("double"), timeout_of_6_seconds),
+            LocalSystem(url, handler("double"), STEADY),
         ):
             pass
         wakes.join()
@@ -168,8 +168,8 @@ def test_a_system_with_silent_processes_still_counts_as_running(url):
 
 @pytest.mark.long
 def test_a_terminated_agent_finishes_its_current_task(url):
-    with LocalSystem(url, handler("sleeping"), {**QUICK, "agents": 1}) as system:
-        system.submit("task.0", 3)
+    with LocalSystem(url, handler("sleeping"), {**STEADY, "agents": 1, "grace": PATIENCE}) as system:
+        system.submit("task.0", 1)
         until(lambda: system.statuses() == {TaskStatus.RUNNING: 1})
     with LocalSystem(url, handler("sleeping"), {**QUICK, "agents": 1}) as system:
         assert system.effects() == {"task.0": "awake"}
@@ -177,7 +177,7 @@ def test_a_terminated_agent_finishes_its_current_task(url):
 
 @pytest.mark.long
 def test_an_agent_is_killed_after_the_grace_period(url):
-    with LocalSystem(url, handler("sleeping"), {**QUICK, "agents": 1, "grace": 0.1}) as system:
+    with LocalSystem(url, handler("sleeping"), {**STEADY, "agents": 1, "grace": 0.1}) as system:
         system.submit("task.0", 3600)
         until(lambda: system.statuses() == {TaskStatus.RUNNING: 1})
         pids = system.processes()
@@ -188,7 +188,7 @@ def test_an_agent_is_killed_after_the_grace_period(url):
 def test_a_handler_may_be_a_module_function(url):
     from tests.recovery.local.handlers import double
 
-    with LocalSystem(url, double, {**QUICK, "agents": 1}) as system:
+    with LocalSystem(url, double, {**STEADY, "agents": 1}) as system:
         system.submit("task.0", 4)
         assert system.wait(PATIENCE)
         assert system.effects() == {"task.0": 8}
@@ -218,7 +218,7 @@ def test_calls_on_a_stopped_system_raise(url):
 
 @pytest.mark.long
 def test_a_lost_fork_server_is_reported(url):
-    system = LocalSystem(url, handler("double"), {**QUICK, "agents": 1}).__enter__()
+    system = LocalSystem(url, handler("double"), {**STEADY, "agents": 1}).__enter__()
     pid, *_ = system.processes()
     os.kill(parent(pid), signal.SIGKILL)
     until(lambda: not runs(pid))
@@ -246,7 +246,7 @@ def test_an_invalid_config_is_rejected(config, said):
 @pytest.mark.long
 def test_of_two_systems_started_at_once_one_runs(url):
     """Whoever has looked before the other one began begins nothing."""
-    one, other = (LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) for _ in range(2))
+    one, other = (LocalSystem(url, handler("double"), {**STEADY, "agents": 1}) for _ in range(2))
     seen = other._nobody_else()
     with one:
         assert (
@@ -258,7 +258,7 @@ def test_of_two_systems_started_at_once_one_runs(url):
 
 @pytest.mark.long
 def test_a_task_that_ends_its_process_fails(url):
-    recovery = {**QUICK["recovery"], "conditions": {"task_failure": {"max_retries": 1, "retry_delay": 0}}}
+    recovery = {**STEADY["recovery"], "conditions": {"task_failure": {"max_retries": 1, "retry_delay": 0}}}
     with LocalSystem(url, handler("quitting"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
         system.submit("task.0")
         assert system.wait(PATIENCE)
@@ -267,7 +267,7 @@ def test_a_task_that_ends_its_process_fails(url):
 
 @pytest.mark.long
 def test_an_unknown_signal_is_rejected(url):
-    with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
+    with LocalSystem(url, handler("double"), {**STEADY, "agents": 1}) as system:
         with pytest.raises(ValueError, match="9999 is not a valid Signals"):
             system.signal(next(iter(system.processes())), 9999)
         assert system.processes()

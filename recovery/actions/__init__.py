@@ -1,1 +1,1 @@
-"""What a recovery does: the commands and procedures of the runbook, and the managers that carry them out."""
+"""The commands and procedures of the runbook, and the managers that execute them."""

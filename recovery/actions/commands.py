@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from recovery.actions.context import RecoveryContext
-from recovery.actions.reassignment import take_over
+from recovery.actions.reassignment import reassign_tasks
 from recovery.actions.resources import ResourceManager, ResourceRecovery
 from recovery.actions.state import state_recovery
 from recovery.actions.tasks import TaskManager
@@ -23,19 +23,19 @@ Command = Callable[..., Awaitable[bool]]
 
 
 def _whole(identifier: str) -> str:
-    """A regular expression for an identifier and not for a longer one: `task.7` is not in `task.70`."""
+    """A regular expression that matches an identifier as a whole: `task.7` does not match in `task.70`."""
     return rf"(?<!\w){re.escape(identifier)}(?!\w)"
 
 
 # ----------------------------------------------------------------------------------- diagnosis
 async def check_logs(context: RecoveryContext, *, path: str, pattern: str) -> bool:
-    """Whether the log below `path` has a line for the pattern, in which `task_id` stands for the subject."""
+    """Whether a log below `path` has a line that matches the pattern, in which `task_id` stands for the subject."""
     expression = pattern.replace("task_id", _whole(context.incident.failure.subject))
     return bool(await context.system.logs.search(path, expression, TIMEFRAME))
 
 
 async def check_resource_state(context: RecoveryContext, *, task_id: str, resource_ids: Sequence[str]) -> bool:
-    """Whether the task holds anything that a task which does not run should not."""
+    """Whether the task, which does not run, holds resources."""
     return any((await context.system.resources.held(task_id)).values())
 
 
@@ -52,7 +52,7 @@ async def analyze_resource_metrics(context: RecoveryContext, *, resource_ids: Se
 
 
 async def verify_agent_health(context: RecoveryContext, *, agent_id: str) -> bool:
-    """Whether the agent does not respond although the network reaches it."""
+    """Whether the agent is reachable over the network and does not respond."""
     health = await context.system.agents.health(agent_id)
     return health.reachable and not health.responding
 
@@ -64,13 +64,13 @@ async def analyze_agent_logs(context: RecoveryContext, *, agent_id: str, timefra
 
 
 async def verify_network_status(context: RecoveryContext, *, endpoints: Sequence[str]) -> bool:
-    """Whether a connection among the endpoints is broken."""
+    """Whether a connection between the endpoints is broken."""
     links = await context.system.network.status(endpoints)
     return any(not link.connected for link in links)
 
 
 async def check_queue_health(context: RecoveryContext, *, queue_ids: Sequence[str]) -> bool:
-    """Whether a queue is blocked or keeps messages that it could not deliver."""
+    """Whether a queue is blocked or has undelivered messages."""
     health = await context.system.queues.health(queue_ids)
     return any(queue.blocked or queue.undelivered for queue in health)
 
@@ -92,7 +92,7 @@ async def release_resources(context: RecoveryContext, *, task_id: str) -> bool:
 async def restore_checkpoint(
     context: RecoveryContext, *, task_id: str, latest_checkpoint: Checkpoint | None = None
 ) -> bool:
-    """Let the next attempt start from the latest valid checkpoint, or from the beginning where there is none.
+    """Choose the latest valid checkpoint for the next attempt, or the beginning if there is none.
 
     If an operator has chosen another checkpoint, its number is `checkpoint_id` of the incident's facts.
     """
@@ -107,7 +107,7 @@ async def retry_task(context: RecoveryContext, *, task_id: str, retry_count: int
 async def allocate_new_resources(
     context: RecoveryContext, *, task_id: str, requirements: Mapping[str, int] | None
 ) -> bool:
-    """Give back what is left of the old allocation and allocate all that the task needs, at once or not at all."""
+    """Release the old allocation, and allocate everything that the task needs, or nothing."""
     facts = context.incident.facts
     if facts.new_resources == await ResourceManager({}, context.system).held(task_id):
         return True  # allocated in this try: after a release, another task might get them
@@ -118,7 +118,7 @@ async def allocate_new_resources(
 
 
 async def migrate_task(context: RecoveryContext, *, task_id: str, new_resources: Mapping[str, int]) -> bool:
-    """Let the task go on, from the checkpoint that `restore_checkpoint` would take, with its new resources."""
+    """Resume the task with its new resources, from the checkpoint that `restore_checkpoint` would choose."""
     restored = await _restored(context, task_id)
     fenced = context.incident.facts.fenced
     return restored and await TaskManager({}, context.system).resume(task_id, new_resources, fenced)
@@ -144,23 +144,23 @@ async def reassign_agent_tasks(context: RecoveryContext, *, agent_id: str, new_a
     An agent that responded, and so was not restarted, keeps its tasks.
     """
     if not context.incident.facts.agent_responded:
-        await take_over(context, agent_id)
+        await reassign_tasks(context, agent_id)
     return True
 
 
 async def reset_connections(context: RecoveryContext, *, endpoints: Sequence[str]) -> bool:
-    """Reconnect the endpoints; done when they are connected."""
+    """Reconnect the endpoints. Returns when they are connected."""
     return await context.system.network.reset(endpoints)
 
 
 async def replay_messages(context: RecoveryContext, *, queue_ids: Sequence[str], timeframe: float) -> bool:
-    """Send again what could not be delivered since the failure began."""
+    """Send the messages again that could not be delivered since the failure."""
     await context.system.queues.replay(queue_ids, context.incident.failure.at)
     return True
 
 
 def documented_commands() -> dict[str, Command]:
-    """The registry: every command of the documented runbook that automatic recovery gives, by its name."""
+    """The registry: every command of automatic recovery, by its name."""
     return {
         command.__name__: command
         for command in (

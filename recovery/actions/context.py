@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
-from recovery.concurrency.pacing import NO_LIMIT, Pace
-from recovery.concurrency.subject_locks import Exclusively
+from recovery.concurrency.pacing import NO_LIMIT, Pacer
+from recovery.concurrency.subject_locks import LockOf
 from recovery.model import Failure, Incident
 from recovery.policies.retry import RetryPolicy
 from recovery.policies.stale_reads import StaleReads
@@ -26,8 +26,8 @@ class RecoveryServices:
 
     policy_of: Callable[[Failure], RetryPolicy | None]
     is_recovering: Callable[[str], bool]
-    pace: Pace
-    exclusively: Exclusively
+    pacer: Pacer
+    lock_of: LockOf
     parallel: int | None
     stale_reads: StaleReads
 
@@ -47,8 +47,8 @@ def _unlocked(subject: str) -> AbstractAsyncContextManager[None]:
 STANDALONE = RecoveryServices(
     policy_of=_no_policy,
     is_recovering=_not_recovering,
-    pace=NO_LIMIT,
-    exclusively=_unlocked,
+    pacer=NO_LIMIT,
+    lock_of=_unlocked,
     parallel=None,
     stale_reads=StaleReads(),
 )

@@ -85,7 +85,7 @@ STEPS: Mapping[str, Stage] = {
 assert tuple(STEPS) == STEP_NAMES
 
 
-async def carry_out(steps: Sequence[str], context: RecoveryContext) -> bool:
+async def execute_steps(steps: Sequence[str], context: RecoveryContext) -> bool:
     """Execute the steps in order and record each in the audit trail. False: one failed; the rest was not executed."""
     audit, incident = context.system.audit, context.incident
     for step in steps:

@@ -9,33 +9,33 @@ from recovery.actions.context import RecoveryContext
 from recovery.actions.resources import ResourceManager
 from recovery.actions.state import StateManager, state_recovery
 from recovery.actions.tasks import TaskManager
-from recovery.concurrency.bounded_gather import overlapping
+from recovery.concurrency.bounded_gather import bounded_gather
 from recovery.model import FailureKind
 
 
-async def take_over(context: RecoveryContext, agent_id: str) -> None:
+async def reassign_tasks(context: RecoveryContext, agent_id: str) -> None:
     """Queue the tasks that the agent held when its recovery began, at most `services.parallel` at once.
 
     A task with an open incident of its own is skipped, and so is one that is finished or that runs on another agent. If
     the failure has a retry policy, each task counts a retry, and a task without a retry left is given up. An error of
     one task is raised when all others are done. A later call skips the tasks that are already reassigned.
     """
-    tasks = [partial(_take_over, context, agent_id, task_id) for task_id in context.incident.facts.tasks]
-    await overlapping(tasks, context.services.parallel)
+    tasks = [partial(_reassign, context, agent_id, task_id) for task_id in context.incident.facts.tasks]
+    await bounded_gather(tasks, context.services.parallel)
 
 
-async def _take_over(context: RecoveryContext, agent_id: str, task_id: str) -> None:
+async def _reassign(context: RecoveryContext, agent_id: str, task_id: str) -> None:
     if await _is_taken_care_of(context, task_id):
         return
     incident, services = context.incident, context.services
-    await services.pace.keep(incident)
+    await services.pacer.wait_for_token(incident)
     is_locked = task_id == incident.failure.subject  # a task's incident, diagnosed as a failure of its agent
-    async with nullcontext() if is_locked else services.exclusively(task_id):
-        await services.pace.go(incident)
-        await _take_over_now(context, agent_id, task_id)
+    async with nullcontext() if is_locked else services.lock_of(task_id):
+        await services.pacer.wait_to_start(incident)
+        await _reassign_now(context, agent_id, task_id)
 
 
-async def _take_over_now(context: RecoveryContext, agent_id: str, task_id: str) -> None:
+async def _reassign_now(context: RecoveryContext, agent_id: str, task_id: str) -> None:
     system, incident = context.system, context.incident
     if await _is_taken_care_of(context, task_id):  # it may have changed during the wait
         return

@@ -1,4 +1,4 @@
-"""Resource recovery: give back what is left, and allocate anew."""
+"""Resource recovery: release the old allocation of a task, and allocate again."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from recovery.ports import System
 
 
 class ResourceManager:
-    """What tasks hold and need."""
+    """Reads and releases the resources of tasks."""
 
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
         self._system = system
 
     async def held(self, task_id: str) -> Mapping[str, int]:
-        """What a task holds, in units by pool."""
+        """The units by pool that a task holds."""
         return await self._system.resources.held(task_id)
 
     async def release(self, task_id: str) -> Mapping[str, int]:
-        """Give back all that a task holds; idempotent."""
+        """Release all resources that a task holds, and return them. Idempotent."""
         return await self._system.resources.release(task_id)
 
     async def requirements(self, task_id: str) -> Mapping[str, int]:
-        """What a task needs, in units by pool."""
+        """The units by pool that a task needs."""
         return await self._system.resources.requirements(task_id)
 
 
 class AllocationManager:
-    """Who gets which units."""
+    """Allocates resources."""
 
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
         self._system = system
 
     async def allocate(self, task_id: str, requirements: Mapping[str, int]) -> Mapping[str, int] | None:
-        """Allocate all of it now, or None."""
+        """Allocate everything now. None: not possible, and nothing is allocated."""
         return await self._system.resources.allocate(task_id, requirements)
 
 
 class ResourceRecovery:
-    """Replaces resources that failed under a task.
+    """Replaces the allocation of a task whose resources have failed.
 
-    Allocation is all or nothing, and a task that waits for it holds nothing: two that wait for each other's units would
-    wait forever. So what is left of the old allocation is given back as well.
+    Allocation is all or nothing, and a task that waits for it holds nothing. Otherwise two tasks could wait for each
+    other's units forever. Therefore the rest of the old allocation is released as well.
     """
 
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
@@ -53,19 +53,19 @@ class ResourceRecovery:
     async def recover_resources(self, task_id: str, failed_resources: Sequence[str]) -> bool:
         """Replace the allocation of a task that needs one of the failed resources. False: not possible now.
 
-        Where none of them is the task's concern, nothing changes.
+        Has no effect if the task needs none of them.
         """
         try:
             requirements = await self._get_resource_requirements(task_id)
             if not any(name in requirements for name in failed_resources):
                 return True
             return await self.reallocate(task_id, requirements) is not None
-        except Exception as error:  # noqa: BLE001 - whatever a port raises
+        except Exception as error:  # noqa: BLE001 - a port may raise anything
             await self._handle_resource_recovery_failure(task_id, error)
             return False
 
     async def reallocate(self, task_id: str, requirements: Mapping[str, int] | None = None) -> Mapping[str, int] | None:
-        """Replace a task's allocation; returns the new one, None when that is not possible now."""
+        """Replace a task's allocation, and return the new one. None: not possible now."""
         await self._release_failed_resources(task_id)
         if requirements is None:
             requirements = await self._get_resource_requirements(task_id)
@@ -84,7 +84,7 @@ class ResourceRecovery:
         return await self.allocation_manager.allocate(task_id, requirements)
 
     async def _update_task_allocation(self, task_id: str, allocated: Mapping[str, int]) -> bool:
-        """Whether the task has, in the system's books, what was allocated for it."""
+        """Whether the system reports the new allocation."""
         held = await self.resource_manager.held(task_id)
         return all(held.get(name, 0) == units for name, units in allocated.items())
 

@@ -1,4 +1,4 @@
-"""State recovery: from the latest checkpoint that is still what was written."""
+"""State recovery from the latest valid checkpoint."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from recovery.ports import System
 
 
 class CheckpointValidationError(RecoveryBenchError, ValueError):
-    """A checkpoint is not what was written."""
+    """A checkpoint is damaged, missing, or was not chosen."""
 
 
 class CheckpointManager:
-    """Finds checkpoints and judges them. `config` may have `stale_reads`, a `StaleReads` or a mapping for one."""
+    """Finds and validates checkpoints. `config` may have `stale_reads`, a `StaleReads` or a mapping for one."""
 
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
         self._stale_reads = StaleReads.model_validate(config.get("stale_reads", {}))
         self._system = system
 
     def is_valid(self, checkpoint: Checkpoint) -> bool:
-        """Whether the checksum fits what the checkpoint says."""
+        """Whether the checksum matches the content."""
         return is_intact(checkpoint)
 
     async def find_latest_valid(self, task_id: str, incident: int = -1) -> Checkpoint | None:
-        """The latest intact checkpoint; what is damaged or missing is audited. None: start from the beginning."""
+        """The latest valid checkpoint; damaged and missing ones are recorded. None: start from the beginning."""
         for checkpoint in reversed(await self._read(task_id, incident)):
             if self.is_valid(checkpoint):
                 return checkpoint
@@ -40,7 +40,7 @@ class CheckpointManager:
         return None
 
     async def _read(self, task_id: str, incident: int) -> Sequence[Checkpoint]:
-        """The checkpoints as they can be read: up to the last that was acknowledged, unless every read is stale."""
+        """The checkpoints up to the last acknowledged one, unless every read is stale."""
         store, retries = self._system.store, self._stale_reads.max_retries
         while True:
             read = await store.checkpoints(task_id)
@@ -55,33 +55,33 @@ class CheckpointManager:
 
 
 class StateStore:
-    """The door to stored task state through which a restore goes."""
+    """Sets the restore points of tasks."""
 
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
         self._system = system
 
     async def prepare_restore(self, task_id: str) -> None:
-        """Forget an earlier choice of restore point: a restore that fails half-way starts from the beginning."""
+        """Clear the restore point, so that after a failed restore the task starts from the beginning."""
         await self._system.store.set_restore_point(task_id, None)
 
     async def restore_from_checkpoint(self, task_id: str, checkpoint: Checkpoint | None) -> None:
-        """Let the next attempt start from a checkpoint."""
+        """Set the checkpoint from which the next attempt starts."""
         await self._system.store.set_restore_point(task_id, checkpoint)
 
 
 class StateManager:
-    """Where tasks stand, and what fences them."""
+    """Reads the status of tasks, and fences them."""
 
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
         self._system = system
 
     async def is_finished(self, task_id: str) -> bool:
-        """Whether there is nothing left to recover: the task is unknown, completed, rejected or escalated."""
+        """Whether there is nothing to recover: the task is unknown, completed, rejected or escalated."""
         status = await self._system.store.status(task_id)
         return status is None or status in FINISHED
 
     async def fence(self, task_id: str, incident: int) -> int:
-        """Void all epochs of the task so far; returns the highest of them."""
+        """Fence all epochs of the task so far, and return the highest of them."""
         highest = await self._system.store.fence(task_id)
         self._system.audit.record("task.fenced", incident, task_id, value=float(highest))
         return highest
@@ -96,9 +96,9 @@ class StateRecovery:
         self.state_store = StateStore(config.get("state", {}), system)
 
     async def recover_state(self, task_id: str, incident: int = -1, sequence: int | None = None) -> bool:
-        """Let the task's next attempt start from its latest valid checkpoint. False: it could not be restored.
+        """Choose the latest valid checkpoint for the next attempt of the task. False: the restore failed.
 
-        `sequence` is the number of another checkpoint to start from, as an operator may choose.
+        `sequence` is the number of another checkpoint, which an operator may choose.
         """
         try:
             if sequence is None:
@@ -109,7 +109,7 @@ class StateRecovery:
                 raise CheckpointValidationError(f"{task_id}: checkpoint {checkpoint.sequence} is damaged")
             await self._restore_state(task_id, checkpoint)
             await self._verify_state_consistency(task_id, checkpoint)
-        except Exception as error:  # noqa: BLE001 - whatever a store raises
+        except Exception as error:  # noqa: BLE001 - a store may raise anything
             await self._handle_state_recovery_failure(task_id, incident, error)
             return False
         if checkpoint is not None:
@@ -140,10 +140,10 @@ class StateRecovery:
             raise
 
     async def _update_related_states(self, task_id: str) -> None:
-        """Nothing else follows a restore point here; a system with dependent state overrides this."""
+        """Has no effect; a subclass updates state that depends on the restore point."""
 
     async def _handle_restore_failure(self, task_id: str, error: Exception) -> None:
-        """Half a restore is none: the next attempt starts from the beginning."""
+        """After a failed restore, the next attempt starts from the beginning."""
         await self.state_store.prepare_restore(task_id)
 
     async def _verify_state_consistency(self, task_id: str, checkpoint: Checkpoint | None) -> None:

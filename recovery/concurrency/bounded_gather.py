@@ -1,4 +1,4 @@
-"""Work that overlaps: so many at once, and all of it comes to its end."""
+"""A bounded gather: runs coroutines concurrently, at most so many at once."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 
-async def overlapping(works: Sequence[Callable[[], Awaitable[None]]], most: int | None) -> None:
-    """Do all works, begun in order, at most `most` of them at once (None: any number).
+async def bounded_gather(functions: Sequence[Callable[[], Awaitable[None]]], limit: int | None) -> None:
+    """Call all functions, started in order, at most `limit` at once (None: any number).
 
-    One that fails holds up none of the others: when all have ended, the first error in their order is raised.
+    An error does not stop the others. When all have ended, the first error in the order of the functions is raised.
     """
-    errors: list[Exception | None] = [None] * len(works)
+    errors: list[Exception | None] = [None] * len(functions)
 
-    async def do(place: int) -> None:
+    async def call(place: int) -> None:
         try:
-            await works[place]()
+            await functions[place]()
         except Exception as error:  # noqa: BLE001 - it is raised below
             errors[place] = error
 
-    if len(works) == 1 or most == 1:
-        for place in range(len(works)):
-            await do(place)
+    if len(functions) == 1 or limit == 1:
+        for place in range(len(functions)):
+            await call(place)
     else:
-        waiting = iter(range(len(works)))
+        remaining = iter(range(len(functions)))
 
-        async def one_after_the_other() -> None:
-            for place in waiting:
-                await do(place)
+        async def worker() -> None:
+            for place in remaining:
+                await call(place)
 
-        await asyncio.gather(*(one_after_the_other() for _ in range(min(len(works), most or len(works)))))
+        await asyncio.gather(*(worker() for _ in range(min(len(functions), limit or len(functions)))))
     for error in errors:
         if error is not None:
             raise error

@@ -1,4 +1,4 @@
-"""A circuit breaker on a clock: it lets tries pass, tells when its state changes, and wakes those who wait."""
+"""Async wrapper of a circuit breaker: admits tries, emits state changes, and wakes waiters."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ EVENTS = {
 """What is said when the breaker has come into a state."""
 
 
-class Gate:
-    """What the tries of one policy have to pass. `clock` is the loop's; `say(event, kind, value)` hears of changes."""
+class BreakerGate:
+    """Admits the tries of one policy. `clock` is the loop's; `say(event, kind, value)` is called on state changes."""
 
     def __init__(
         self,
@@ -31,35 +31,35 @@ class Gate:
         self._kind = kind
         self._clock = clock
         self._say = say
-        self._told = breaker.state
+        self._reported = breaker.state
         self._change = asyncio.Event()
 
     def refuses(self, delay: float = 0.0) -> bool:
-        """Whether a try after `delay` seconds would be refused, rather than kept waiting, as things stand."""
+        """Whether a try after `delay` seconds would be refused, instead of waiting, in the present state."""
         policy = self._breaker.policy
         return policy.when_open == "refuse" and not self._breaker.would_admit(self._clock() + delay)
 
     @property
     def shut(self) -> bool:
-        """Whether it lets nothing pass now."""
+        """Whether no try is admitted now."""
         return not self._breaker.would_admit(self._clock())
 
     def admit(self) -> int | None:
-        """Let a try pass: its ticket. None: it may not."""
+        """Admit a try, and return its ticket. None: it is not admitted."""
         ticket = self._breaker.admit(self._clock())
         self._tell()
         return ticket
 
     def settle(self, ticket: int, worked: bool | None) -> None:
-        """A try that was let pass has ended; None: without a verdict."""
+        """Record the end of an admitted try; `worked` is None if it has no verdict."""
         before = self._breaker.would_admit(self._clock())
         self._breaker.settle(ticket, worked, self._clock())
         self._tell()
         if not before:
-            self._wake()  # a probe that came back without a verdict makes room for another, too
+            self._wake()  # a probe without a verdict frees its place as well
 
     async def opening(self, latest: float) -> bool:
-        """Wait until it is worth asking to pass again. False: that will not be by `latest`, in seconds of the clock."""
+        """Wait until another try may be admitted. False: not before `latest`, in seconds of the clock."""
         is_open = self._breaker.state is BreakerState.OPEN
         earliest = self._breaker.reopens_at if is_open else self._clock()
         if earliest > latest or self._clock() >= latest:
@@ -72,8 +72,8 @@ class Gate:
 
     def _tell(self) -> None:
         state = self._breaker.state
-        if state is not self._told:
-            self._told = state
+        if state is not self._reported:
+            self._reported = state
             value = self._breaker.policy.open_for if state is BreakerState.OPEN else None
             self._say(EVENTS[state], self._kind, value)
             self._wake()

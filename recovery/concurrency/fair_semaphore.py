@@ -1,4 +1,4 @@
-"""Slots: so many recoveries at once, and every kind of failure gets its turn."""
+"""A fair semaphore: limits concurrent recoveries, and alternates between the kinds of failure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextlib import asynccontextmanager
 Waiting = deque[asyncio.Future[None]]
 
 
-class FairSlots:
-    """At most `size` holders at once; None: any number.
+class FairSemaphore:
+    """At most `size` holders at once (None: any number).
 
-    A slot that is given back goes to the kinds that wait for one in turn, and within a kind to whoever came first.
-    However many tasks wait to be retried, an agent's recovery gets the next slot that is free after one of theirs.
+    A released slot goes to the waiting kinds of failure in turn (round robin), and within a kind to the first waiter.
+    However many tasks wait to be retried, a waiting recovery of an agent gets a slot after at most one of them.
     """
 
     def __init__(self, size: int | None) -> None:
         self._free = size
-        self._waiting: OrderedDict[str, Waiting] = OrderedDict()  # by kind; who was served last comes last
+        self._waiting: OrderedDict[str, Waiting] = OrderedDict()  # by kind, the last served kind last
         self._served: str | None = None
 
     @asynccontextmanager
@@ -45,13 +45,13 @@ class FairSlots:
         except asyncio.CancelledError:
             if granted.cancelled():
                 self._leave(kind, granted)
-            else:  # granted at the very instant of the cancellation
+            else:  # granted at the instant of the cancellation
                 self._release()
             raise
 
     def _leave(self, kind: str, granted: asyncio.Future[None]) -> None:
         waiting = self._waiting.get(kind, deque())
-        if granted in waiting:  # else it was passed over by a release meanwhile
+        if granted in waiting:  # else a release has skipped it meanwhile
             waiting.remove(granted)
         if not waiting:
             self._waiting.pop(kind, None)
@@ -67,7 +67,7 @@ class FairSlots:
             granted = waiting.popleft()
             if waiting:
                 self._waiting[kind] = waiting  # behind the other kinds
-            if not granted.done():  # else it was cancelled, and has not been told yet
+            if not granted.done():  # else it is cancelled, and its task has not run yet
                 self._free -= 1
                 self._served = kind
                 granted.set_result(None)

@@ -1,13 +1,12 @@
-"""The pace at which recovery puts work back: a mass failure must not come back as a storm.
+"""Pacing: limits the rate at which recovery requeues tasks, so that a mass failure does not cause a load peak.
 
-A token bucket over time, in the form of the generic cell rate algorithm (ITU-T I.371): each task that is put back
-takes a token; `burst` of them may go at once, then `rate` a second. Whoever finds no token is told how long to wait and
-has its place, first come first served, so that within any t seconds at most burst + rate · t tasks go. Waiting ends by
-itself: nobody has to give anything back, and nothing can be waited for in a circle.
+The limit is a token bucket, in the form of the generic cell rate algorithm (ITU-T I.371). Each requeued task takes a
+token: `burst` tasks at once, then `rate` per second. A task without a token waits, first come first served, so that in
+any t seconds at most burst + rate · t tasks are requeued. Tokens are not returned, so that there is no deadlock.
 
-Tasks wait before they ask for a recovery slot, so that waiting holds none. Whoever then finds the slots taken, or a
-circuit breaker open, comes late, and those who are late would go all at once: a second bucket at the slots lets nobody
-pass faster. Who was not held up in between passes it at once: what one bucket has let go conforms to its like.
+Tasks wait before they request a recovery slot, so that a waiting task holds none. If the slots are taken then, or a
+circuit breaker is open, the tasks are late, and would be requeued all at once. A second bucket, at the slots, prevents
+that. A task that was not late passes it at once, because the output of a bucket conforms to an equal bucket.
 """
 
 from __future__ import annotations
@@ -19,25 +18,25 @@ from recovery.model import Incident
 from recovery.policies.load_limit import LoadLimit, TokenBucket
 
 Say = Callable[[Incident, float], None]
-"""Hears of an incident that has to wait, and for how many seconds."""
+"""Called with an incident that has to wait, and the seconds of its wait."""
 ROUNDING = 1e-6
-"""Seconds by which a turn that has come may look late, for the sums of floats that lead to it."""
+"""Waits of at most so many seconds are rounding errors of sums of floats."""
 
 
-class Pace:
-    """What whoever puts a task back to work has to keep. Without a limit nobody waits."""
+class Pacer:
+    """The load limit of all recoveries. Without a limit there is no wait."""
 
     def __init__(self, limit: LoadLimit | None, say: Say) -> None:
         self._turns = None if limit is None else TokenBucket(limit)
         self._passes = None if limit is None else TokenBucket(limit)
         self._say = say
 
-    async def keep(self, incident: Incident) -> None:
-        """Wait until one more task may be put back. Who is cancelled while it waits has used its turn up."""
+    async def wait_for_token(self, incident: Incident) -> None:
+        """Wait until one more task may be requeued. A cancelled wait has used its token."""
         await self._wait(self._turns, incident)
 
-    async def go(self, incident: Incident) -> None:
-        """After `keep`, and with nothing left to wait for: pass, at once unless others were held up as well."""
+    async def wait_to_start(self, incident: Incident) -> None:
+        """Wait, after `wait_for_token` and with a slot, until the task may start: only if other tasks are late too."""
         await self._wait(self._passes, incident)
 
     async def _wait(self, bucket: TokenBucket | None, incident: Incident) -> None:
@@ -49,5 +48,5 @@ class Pace:
             await asyncio.sleep(wait)
 
 
-NO_LIMIT = Pace(None, lambda incident, seconds: None)
-"""Nobody waits."""
+NO_LIMIT = Pacer(None, lambda incident, seconds: None)
+"""No limit."""

@@ -1,4 +1,4 @@
-"""Exclusion: at most one at a time acts on a subject, whichever recovery it belongs to."""
+"""Per-subject mutual exclusion among recoveries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
-Exclusively = Callable[[str], AbstractAsyncContextManager[None]]
+LockOf = Callable[[str], AbstractAsyncContextManager[None]]
 """Returns the lock of a subject."""
 
 
@@ -17,11 +17,11 @@ class _Use:
     users: int = 0
 
 
-class Exclusion:
-    """A lock for each subject, there as long as somebody holds it or waits for it.
+class SubjectLocks:
+    """One lock per subject, which exists while it is held or waited for.
 
-    A recovery that holds one asks for another task's only when that has no open recovery of its own. Whichever opened
-    first is so never waited for by one that opened later: nobody waits in a circle.
+    There is no deadlock: a recovery that holds a lock requests the lock of another task only if that task has no open
+    recovery of its own, so that no cycle of waiting recoveries can form.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Exclusion:
 
     @asynccontextmanager
     async def of(self, subject: str) -> AsyncIterator[None]:
-        """Be the only one to act on the subject within the block."""
+        """Hold the lock of the subject within the block."""
         use = self._uses.setdefault(subject, _Use())
         use.users += 1
         try:

@@ -41,7 +41,7 @@ def patience_with_regular_beats(config: DetectionConfig) -> float:
     return 0.0 if config.detector == "perfect" else patience_of(config).of("")
 
 
-class Watch:
+class FailureDetector:
     """Silent agents, stalled tasks, failed deliveries and unhealthy pools become reports of failures.
 
     `suspected` are agents that were believed to be down when an earlier watch ended.
@@ -74,7 +74,7 @@ class Watch:
         return DeadlineDetector(patience_of(config), self._suspect, self._clear, self._loop, config.poll)
 
     async def stop(self) -> None:
-        """Watch nobody any more."""
+        """FailureDetector nobody any more."""
         self._agents.stop()
         if self._probing is not None:
             self._probing.cancel()

@@ -13,7 +13,7 @@ def _nobody(task_id: str) -> bool:
     return False
 
 
-async def unattended(system: System, now: float, is_attended: Callable[[str], bool] = _nobody) -> list[Failure]:
+async def orphaned_tasks(system: System, now: float, is_attended: Callable[[str], bool] = _nobody) -> list[Failure]:
     """A failure of each task that is failed or blocked, the longest halted first; `now` in seconds of the loop.
 
     What `is_attended` says somebody takes care of is left out, and not looked at.

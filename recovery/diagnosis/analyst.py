@@ -106,7 +106,7 @@ class Analyst:
         return None if view is None else view.agent
 
 
-def undecided(incident: Incident) -> str:
+def escalation_reason(incident: Incident) -> str:
     """Why an operator has to look at an incident of which the outcome is unknown."""
     analysis = incident.analysis
     return UNDOCUMENTED if analysis is None or not analysis.ambiguous else analysis.verdict

@@ -12,11 +12,11 @@ from recovery.actions.resources import ResourceManager
 from recovery.actions.state import StateManager
 from recovery.actions.tasks import TaskManager
 from recovery.config import RecoveryConfig
-from recovery.diagnosis.analyst import Analyst, undecided
+from recovery.diagnosis.analyst import Analyst, escalation_reason
 from recovery.diagnosis.explanation import explain
 from recovery.diagnosis.verification import RecoveryVerification
 from recovery.engine.plan import Plan, strategy_of
-from recovery.engine.resumption import BEGUN, first_step, left_off, next_step
+from recovery.engine.resumption import BEGUN, first_step, interrupted_plan, next_step
 from recovery.model import Analysis, Failure, FailureKind, Incident, OnFailure, Phase, RecoveryStrategy, Step
 from recovery.ports import System
 from recovery.runbook.catalogue import Runbook, documented
@@ -24,21 +24,21 @@ from recovery.runbook.instructions import Instruction
 
 
 class Outcome(StrEnum):
-    """How one try at a recovery ended."""
+    """How a try ended."""
 
     VERIFIED = "verified"
     FAILED = "failed"
-    DISMISSED = "dismissed"  # there is nothing to recover any more
-    STUCK = "stuck"  # what a failed try had done could not be undone: an operator has to look
-    UNKNOWN = "unknown"  # no documented failure looks like this, or more than one does: an operator has to look
+    DISMISSED = "dismissed"  # there is nothing to recover
+    STUCK = "stuck"  # a step could not be undone: for an operator
+    UNKNOWN = "unknown"  # no runbook entry, or more than one, matches: for an operator
 
 
 class RecoveryEngine:
-    """Recovers one failure at a time, as the runbook says.
+    """Recovers a failure by the steps of the runbook.
 
     `config` is a `RecoveryConfig` or a mapping for one. `commands` replaces the registry of commands, `runbook` the
-    documented runbook. Everything that happens is said in the system's audit trail at the instant it happens, and how
-    far a recovery has come is kept in the system's journal.
+    documented runbook. Every event is recorded in the system's audit trail at its instant, and the progress of a
+    recovery is kept in the system's journal.
     """
 
     def __init__(
@@ -59,33 +59,33 @@ class RecoveryEngine:
         self._runbook = documented() if runbook is None else runbook
         self._entries = dict(self._runbook.entries())
         self._analyst = Analyst(system, self._entries)
-        self._manual_incidents = -1  # which stands for no incident; theirs are the numbers below
+        self._manual_incidents = -1  # stands for no incident; the numbers below are used
 
     async def recover_task(self, task_id: str, failure_info: Mapping[str, Any]) -> bool:
-        """Recover one task now; True when that was verified.
+        """Recover a task now. True: the recovery was verified.
 
-        `failure_info` may have `kind` (a failure kind, `task_failure` when left out), `at` (seconds), `symptoms` and
-        whatever else was observed. Raises ValueError for a kind that does not exist.
+        `failure_info` may have `kind` (a failure kind; default: `task_failure`), `at` (seconds), `symptoms`, and other
+        observations. Raises ValueError for an unknown kind.
         """
         self._manual_incidents -= 1
-        incident = _by_hand(self._manual_incidents, task_id, failure_info)
+        incident = _manual_incident(self._manual_incidents, task_id, failure_info)
         outcome = await self.recover(incident)
         if outcome is Outcome.UNKNOWN:
-            self._say(incident, "recovery.failed", undecided(incident))
+            self._say(incident, "recovery.failed", escalation_reason(incident))
         return outcome is Outcome.VERIFIED
 
     async def plan(self, task_id: str, failure_info: Mapping[str, Any]) -> Plan:
-        """What `recover_task` would do now, to be read before it is done. Probes look; nothing is changed or recorded.
+        """What `recover_task` would do now. Probes the system; changes and records nothing.
 
         Raises ValueError as `recover_task` does.
         """
-        incident = _by_hand(-1, task_id, failure_info)
+        incident = _manual_incident(-1, task_id, failure_info)
         analysis = await self._analyze(RecoveryContext(self.system, incident, STANDALONE))
         if isinstance(analysis, str):
             return Plan(task_id, None, None, analysis)
         if analysis.scenario is None:
             incident.analysis = analysis
-            return Plan(task_id, analysis, None, undecided(incident))
+            return Plan(task_id, analysis, None, escalation_reason(incident))
         return Plan(task_id, analysis, await self._select_recovery_strategy(analysis))
 
     async def recover(self, incident: Incident, services: RecoveryServices = STANDALONE) -> Outcome:
@@ -97,7 +97,7 @@ class RecoveryEngine:
         try:
             strategy = None
             if incident.phase in BEGUN:
-                strategy = await left_off(incident, self.system)
+                strategy = await interrupted_plan(incident, self.system)
             else:
                 self._say(incident, "recovery.started")
                 self._keep(incident, Phase.STARTED)
@@ -117,7 +117,7 @@ class RecoveryEngine:
                 return Outcome.FAILED
             self._end(incident, "recovery.verified")
             return Outcome.VERIFIED
-        except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
+        except Exception as error:  # noqa: BLE001 - a command or a port may raise anything
             await self._handle_recovery_failure(incident, error)
             return Outcome.FAILED
 
@@ -145,7 +145,7 @@ class RecoveryEngine:
 
     # ------------------------------------------------------------------------------ select
     async def _select_recovery_strategy(self, analysis: Analysis) -> RecoveryStrategy:
-        """The documented steps of the entry that was diagnosed, with their arguments."""
+        """The steps of the diagnosed runbook entry, with their arguments."""
         assert analysis.scenario is not None
         return strategy_of(analysis.scenario, self._entries[analysis.scenario].recovery, analysis.arguments)
 
@@ -153,7 +153,7 @@ class RecoveryEngine:
     async def _execute_recovery(self, context: RecoveryContext, strategy: RecoveryStrategy) -> bool:
         incident = context.incident
         try:
-            if incident.phase is Phase.EXECUTING:  # since before the core was started
+            if incident.phase is Phase.EXECUTING:  # continued from an earlier core
                 first = next_step(incident)
             else:
                 first = await first_step(incident, strategy, self.system)
@@ -169,7 +169,7 @@ class RecoveryEngine:
                     return False
             await self._finalize_recovery(incident)
             return True
-        except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
+        except Exception as error:  # noqa: BLE001 - a command or a port may raise anything
             await self._handle_step_failure(context, f"{type(error).__name__}: {error}")
             return False
 
@@ -181,14 +181,14 @@ class RecoveryEngine:
         if not resumes:
             facts.new_resources, facts.agent_responded = None, False  # results of an earlier try
         if failure.kind is FailureKind.AGENT:
-            await self._note_held(incident, failure.subject)
-        elif _acts_on("agent_id", strategy):
-            await self._note_held(incident, _arguments(incident)["agent_id"])
-        elif _acts_on("task_id", strategy):
+            await self._store_tasks(incident, failure.subject)
+        elif _takes("agent_id", strategy):
+            await self._store_tasks(incident, _arguments(incident)["agent_id"])
+        elif _takes("task_id", strategy):
             facts.fenced = await self.state_manager.fence(failure.subject, incident.number)
             await self.task_manager.stop(failure.subject)
 
-    async def _note_held(self, incident: Incident, agent_id: str) -> None:
+    async def _store_tasks(self, incident: Incident, agent_id: str) -> None:
         facts = incident.facts
         held = await self.system.tasks.tasks_on(agent_id)
         facts.tasks = tuple(dict.fromkeys((*facts.tasks, *held)))
@@ -204,7 +204,7 @@ class RecoveryEngine:
         self._keep(incident, Phase.EXECUTING)
         await self.system.journal.durable()
         try:
-            done = await self._take(context, step)
+            done = await self._execute(context, step)
         except Exception as error:
             self._say(incident, "step.failed", step.command, text=f"{type(error).__name__}: {error}")
             incident.under_way = False
@@ -213,7 +213,7 @@ class RecoveryEngine:
         self._say(incident, "step.completed" if done else "step.failed", step.command)
         return done
 
-    async def _take(self, context: RecoveryContext, step: Step) -> bool:
+    async def _execute(self, context: RecoveryContext, step: Step) -> bool:
         awaited = {name: getattr(context.incident.facts, name) for name in step.awaits}
         return await self._commands[step.command](context, **step.arguments, **awaited)
 
@@ -261,8 +261,8 @@ class RecoveryEngine:
             if undo is None:
                 continue
             try:
-                undone, text = await self._take(context, undo), ""
-            except Exception as error:  # noqa: BLE001 - whatever a command or a port raises
+                undone, text = await self._execute(context, undo), ""
+            except Exception as error:  # noqa: BLE001 - a command or a port may raise anything
                 undone, text = False, f"{type(error).__name__}: {error}"
             self._say(incident, "step.undone" if undone else "step.undo_failed", undo.command, text=text)
             if not undone:
@@ -290,8 +290,8 @@ class RecoveryEngine:
         self.system.audit.record(event, incident.number, incident.failure.subject, detail, value, text)
 
 
-def _by_hand(number: int, task_id: str, failure_info: Mapping[str, Any]) -> Incident:
-    """The incident that somebody asks to have recovered."""
+def _manual_incident(number: int, task_id: str, failure_info: Mapping[str, Any]) -> Incident:
+    """An incident for a manual call."""
     info = dict(failure_info)
     kind = FailureKind(info.pop("kind", FailureKind.TASK))
     at, symptoms = float(info.pop("at", 0.0)), tuple(info.pop("symptoms", ()))
@@ -304,6 +304,6 @@ def _arguments(incident: Incident) -> Mapping[str, Any]:
     return incident.analysis.arguments
 
 
-def _acts_on(name: str, strategy: RecoveryStrategy | None) -> bool:
-    """Whether a step of the strategy is about the task, or the agent, that this argument names."""
+def _takes(name: str, strategy: RecoveryStrategy | None) -> bool:
+    """Whether a step of the strategy takes this argument."""
     return strategy is not None and any(name in step.arguments for step in strategy.steps)

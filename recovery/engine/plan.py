@@ -1,4 +1,4 @@
-"""Plans: what a recovery would do, to be read before it is done."""
+"""Plans: the steps that a recovery would execute."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from recovery.diagnosis.explanation import explain
 from recovery.model import Analysis, OnFailure, RecoveryStrategy, Step
-from recovery.runbook.instructions import LEAVES, Instruction
+from recovery.runbook.instructions import PROVIDES, Instruction
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be done about a failure. Without a `strategy` that is nothing, and `reason` says why.
+    """The planned recovery of a failure. Without a `strategy` nothing would be done, for the `reason`.
 
-    As text it is the analysis in a paragraph, and the steps below it.
+    Its text is the analysis in a paragraph, followed by the steps.
     """
 
     subject: str
@@ -24,17 +24,17 @@ class Plan:
     reason: str = ""
 
     def __str__(self) -> str:
-        told = [] if self.analysis is None else [explain(self.analysis)]
+        analysis = [] if self.analysis is None else [explain(self.analysis)]
         steps = f"nothing to do for {self.subject}: {self.reason}" if self.strategy is None else str(self.strategy)
-        return "\n".join((*told, steps))
+        return "\n".join((*analysis, steps))
 
 
 def strategy_of(scenario: str, instructions: Sequence[Instruction], known: Mapping[str, Any]) -> RecoveryStrategy:
-    """A runbook's steps with the values of their arguments, as far as they are known before the first is taken."""
+    """The strategy of a runbook entry, with the values of arguments that are known before the first step."""
     steps: list[Step] = []
     provided: tuple[str, ...] = ()
     for instruction in instructions:
-        left = (*provided, *LEAVES.get(instruction.command, ()))
+        left = (*provided, *PROVIDES.get(instruction.command, ()))
         undo = None if instruction.undo is None else _step(instruction.undo, known, left)
         steps.append(_step(instruction, known, provided, undo))
         provided = left

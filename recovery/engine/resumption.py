@@ -1,4 +1,4 @@
-"""Continuation: with which step a try begins, where an earlier one has left something done."""
+"""Resumption: the first step of a try, after an earlier try or an earlier core has completed some steps."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from recovery.model import TASK_KINDS, Incident, Phase, RecoveryStrategy
 from recovery.ports import System
 
 BEGUN = (Phase.STARTED, Phase.EXECUTING, Phase.EXECUTED)
-"""A try was under way."""
+"""The phases in which a try has begun."""
 
 
-async def left_off(incident: Incident, system: System) -> RecoveryStrategy | None:
-    """The plan of a try that was under way when the core ended, if its steps go on after those that are done.
+async def interrupted_plan(incident: Incident, system: System) -> RecoveryStrategy | None:
+    """The plan of a try that an earlier core had begun, if it can be continued after its completed steps.
 
-    None: it has to be looked at anew, for nothing was done yet, or what was done does not stand any more: an attempt
-    at the task has begun since it was fenced, or what was allocated for it is not held.
+    None: the failure has to be analyzed again. No step was completed, or their effects no longer hold: an attempt at
+    the task has begun after it was fenced, or the task does not hold its new resources.
     """
     if incident.phase is Phase.EXECUTED:
         return incident.strategy
@@ -26,23 +26,23 @@ async def left_off(incident: Incident, system: System) -> RecoveryStrategy | Non
 
 
 def next_step(incident: Incident) -> int:
-    """The place of the first step of its plan that is not done."""
+    """The index of the first step of the plan that is not completed."""
     return max(incident.reached, 0) if incident.under_way else incident.reached + 1
 
 
 async def first_step(incident: Incident, strategy: RecoveryStrategy, system: System) -> int:
-    """The place of the step to begin with: that which had failed, if the runbook says so and what was done stands.
+    """The index of the step with which the try begins: the failed step, if the runbook says that it is resumed.
 
-    It does not when the try has come to another plan, or when what was allocated for the task is not held any more.
+    It is 0 if the try has another plan, or if the task does not hold its new resources.
     """
     last = incident.strategy
-    resumes = incident.resume_at is not None and last is not None and _alike(last, strategy)
+    resumes = incident.resume_at is not None and last is not None and _same_steps(last, strategy)
     return (incident.resume_at or 0) if resumes and await _holds_its_allocation(incident, system) else 0
 
 
 def replan(incident: Incident, strategy: RecoveryStrategy) -> None:
     """Replace the incident's plan. A plan with other steps begins with its first."""
-    if incident.strategy is None or not _alike(incident.strategy, strategy):
+    if incident.strategy is None or not _same_steps(incident.strategy, strategy):
         incident.reached, incident.resume_at = -1, None
     incident.strategy = strategy
 
@@ -52,7 +52,7 @@ async def _holds_its_allocation(incident: Incident, system: System) -> bool:
     return allocated is None or dict(await system.resources.held(incident.failure.subject)) == dict(allocated)
 
 
-def _alike(one: RecoveryStrategy, other: RecoveryStrategy) -> bool:
-    """Whether two plans are the same steps for the same failure, whatever their arguments."""
+def _same_steps(one: RecoveryStrategy, other: RecoveryStrategy) -> bool:
+    """Whether two plans have the same steps for the same runbook entry. Arguments are not compared."""
     steps = [[(step.name, step.command) for step in plan.steps] for plan in (one, other)]
     return one.scenario == other.scenario and steps[0] == steps[1]

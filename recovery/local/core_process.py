@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from sqlalchemy.engine import URL
 
-from recovery.detection.orphaned_tasks import unattended
+from recovery.detection.orphaned_tasks import orphaned_tasks
 from recovery.leadership import Candidate, Lease
 from recovery.local.config import LocalConfig
 from recovery.local.ports import LocalAgents, StartAgent, local_ports
@@ -61,7 +61,7 @@ class Core:
                 watched.add(agent.name)
                 supervisor.watch(agent.name)
         now = asyncio.get_running_loop().time()
-        for failure in await unattended(supervisor.system, now, supervisor.is_recovering):
+        for failure in await orphaned_tasks(supervisor.system, now, supervisor.is_recovering):
             if not supervisor.is_recovering(failure.subject):  # by now
                 supervisor.report(failure)
 

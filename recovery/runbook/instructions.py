@@ -50,13 +50,13 @@ MANUAL_ONLY = frozenset(
 )
 """Commands of the manual procedures alone: an operator gives them, the automatic core never does."""
 
-LEAVES: Mapping[str, tuple[str, ...]] = {
+PROVIDES: Mapping[str, tuple[str, ...]] = {
     "allocate_new_resources": ("new_resources",),
     "analyze_task_failure": ("analysis",),
     "create_recovery_plan": ("plan",),
 }
 """Arguments of later steps whose values are results of a command."""
-_LEFT = frozenset(name for names in LEAVES.values() for name in names)
+_LEFT = frozenset(name for names in PROVIDES.values() for name in names)
 KEYS = ("command", "args", "on_failure", "undo")
 """What a step may say."""
 WRONG = "runbook"
@@ -162,7 +162,7 @@ AutomaticInstruction = Annotated[Instruction, AfterValidator(_automatic)]
 def in_order(steps: tuple[Instruction, ...]) -> tuple[Instruction, ...]:
     """The same steps, if each has its arguments by its turn. Raises where only a later step, or none, provides one."""
     takes = [(step.command, tuple(name for name in step.args if name not in step.values)) for step in steps]
-    check_order(takes, LEAVES)
+    check_order(takes, PROVIDES)
     return steps
 
 
@@ -171,7 +171,7 @@ def undoable(steps: tuple[Instruction, ...]) -> tuple[Instruction, ...]:
     can_undo = False
     known: tuple[str, ...] = ()
     for number, step in enumerate(steps):
-        known += LEAVES.get(step.command, ())
+        known += PROVIDES.get(step.command, ())
         if step.undo is not None:
             can_undo = True
             missing = [name for name in step.undo.args if name in _LEFT and name not in known]

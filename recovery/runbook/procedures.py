@@ -21,7 +21,7 @@ STEP_NAMES = (
 )
 """Every step that a procedure may have; `recovery.actions.procedures` executes them."""
 TAKES: Mapping[str, tuple[str, ...]] = {"resume_execution": ("new_resources",)}
-LEAVES: Mapping[str, tuple[str, ...]] = {"allocate_new_resources": ("new_resources",)}
+PROVIDES: Mapping[str, tuple[str, ...]] = {"allocate_new_resources": ("new_resources",)}
 MOST_STEPS = 1000
 """More are refused: a procedure that names another twice, that names another twice, … grows without bound."""
 _SAME = {"reallocate_resources": "allocate_new_resources"}
@@ -45,7 +45,7 @@ def check_procedures(procedures: Mapping[str, Sequence[str]]) -> None:
         if len(flat) > MOST_STEPS:
             raise wrong(f"more than {MOST_STEPS} steps; valid: fewer", name, "steps")
         try:
-            check_order([(_SAME.get(step, step), TAKES.get(step, ())) for step, _ in flat], LEAVES)
+            check_order([(_SAME.get(step, step), TAKES.get(step, ())) for step, _ in flat], PROVIDES)
         except PydanticCustomError as error:
             context = error.context or {}
             raise wrong(str(context["problem"]), name, "steps", flat[context["below"][0]][1]) from None

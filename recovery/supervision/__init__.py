@@ -1,1 +1,1 @@
-"""Automatic recovery: failures in, bounded parallel recoveries out, escalation of the rest."""
+"""Automatic recovery: the supervisor, its retry loop, and the escalation of what cannot be recovered."""

@@ -1,4 +1,4 @@
-"""What automatic recovery gave up on: an operator's queue, with all that is known, from which nothing is lost."""
+"""The queue of escalations for operators, with everything that is known of each incident."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from recovery.ports import System
 SEVERITY: Mapping[FailureKind, Severity] = {
     FailureKind.TASK: Severity.WARNING,
     FailureKind.RESOURCE: Severity.WARNING,
-    FailureKind.AGENT: Severity.CRITICAL,  # others wait for it
+    FailureKind.AGENT: Severity.CRITICAL,  # its tasks wait
     FailureKind.COMMUNICATION: Severity.CRITICAL,
 }
 Said = Callable[[str, Escalation, str], None]
-"""Gets `escalation.acknowledged` or `escalation.resolved`, the escalation, and the operator."""
+"""Takes `escalation.acknowledged` or `escalation.resolved`, the escalation, and the operator."""
 
 
 class EscalationQueue:
-    """Escalations in the order in which an operator has to look: the most severe first, then the oldest.
+    """Escalations by urgency: the most severe first, then the oldest.
 
-    The queue itself holds those that wait, acknowledged ones included; `resolved` keeps the others in the order of
-    their resolution. An incident is in one of both once. What a `journal` has kept is in them from the beginning.
+    The queue contains the waiting ones, acknowledged or not; `resolved` contains the others in the order of their
+    resolution. Initially it contains the escalations of the `journal`.
     """
 
     def __init__(self, said: Said | None = None, journal: Journal = NO_JOURNAL) -> None:
@@ -53,38 +53,38 @@ class EscalationQueue:
 
     @property
     def resolved(self) -> tuple[Escalation, ...]:
-        """Those that an operator is done with."""
+        """The resolved escalations."""
         return tuple(self._resolved.values())
 
     def add(self, escalation: Escalation) -> None:
-        """Put one in. What is known better by now replaces what is there of the same incident."""
+        """Add an escalation, or replace the one of the same incident."""
         self._journal.keep_escalation(escalation)
         self._waiting[escalation.incident] = escalation
 
     def of(self, incident: int) -> Escalation:
-        """The one of this incident, waiting or resolved. Raises KeyError when there is none."""
+        """The escalation of this incident, waiting or resolved. Raises KeyError if there is none."""
         found = self._waiting.get(incident) or self._resolved.get(incident)
         if found is None:
             raise KeyError(f"no escalation of incident {incident}")
         return found
 
     def acknowledge(self, incident: int, operator: str) -> Escalation:
-        """An operator looks after it; it waits on until it is resolved.
+        """Assign an operator to the escalation, which remains in the queue until it is resolved.
 
-        Raises KeyError when none of this incident waits, ValueError when another operator looks after it.
+        Raises KeyError if none of this incident waits, ValueError if another operator has acknowledged it.
         """
         escalation = self._waiting_one(incident)
         if escalation.acknowledged_by == operator:
             return escalation
         if escalation.acknowledged_by is not None:
-            raise ValueError(f"incident {incident} is looked after by {escalation.acknowledged_by} already")
+            raise ValueError(f"incident {incident} is already acknowledged by {escalation.acknowledged_by}")
         acknowledged = replace(escalation, acknowledged_by=operator)
         self.add(acknowledged)
         self._say("escalation.acknowledged", acknowledged, operator)
         return acknowledged
 
     def resolve(self, incident: int, operator: str, note: str = "") -> Escalation:
-        """An operator is done with it. Raises KeyError when none of this incident waits."""
+        """Resolve the escalation. Raises KeyError if none of this incident waits."""
         resolved = replace(self._waiting_one(incident), resolved_by=operator, note=note)
         self._journal.keep_escalation(resolved)
         self._resolved[incident] = resolved
@@ -107,14 +107,14 @@ def _urgency(escalation: Escalation) -> tuple[int, float, int]:
 
 
 async def escalation_of(incident: Incident, reason: str, at: float, system: System) -> Escalation:
-    """Everything that is known of an incident that is given up at `at` (s), before it is handed over. Never raises."""
+    """Collect everything that is known of an incident that is escalated at `at` (s). Does not raise."""
     unknown: list[str] = []
 
-    async def ask(what: str, question: Callable[[], Awaitable[Any]]) -> Any:
+    async def ask(name: str, query: Callable[[], Awaitable[Any]]) -> Any:
         try:
-            return await question()
-        except Exception as error:  # noqa: BLE001 - whatever a store raises: an operator hears of the failure all the same
-            unknown.append(f"{what}: {type(error).__name__}: {error}")
+            return await query()
+        except Exception as error:  # noqa: BLE001 - the escalation must not fail because of a store
+            unknown.append(f"{name}: {type(error).__name__}: {error}")
             return None
 
     failure = incident.failure

@@ -14,11 +14,11 @@ from recovery.ports import System
 from recovery.supervision.escalation_queue import EscalationQueue, escalation_of
 
 Say = Callable[[Incident, str, str], None]
-"""Puts an event of an incident on record, with its detail."""
+"""Records an event of an incident in the audit trail, with its detail."""
 
 
-class HandOver:
-    """Escalates incidents into an operator's queue."""
+class Escalator:
+    """Escalates incidents to the queue of the operators."""
 
     def __init__(self, system: System, engine: RecoveryEngine, escalations: EscalationQueue, say: Say) -> None:
         self._system = system
@@ -45,7 +45,7 @@ class HandOver:
         """Give up the task, or reassign the agent's tasks; returns the units by pool that all tries have released."""
         released = dict(incident.facts.released)
         held = await self._held(incident)
-        await self._let_go(incident, reason, services)
+        await self._release(incident, reason, services)
         left = await self._held(incident) if held else {}
         for pool, units in held.items():
             released[pool] = released.get(pool, 0) + units - left.get(pool, 0)
@@ -57,10 +57,10 @@ class HandOver:
             return {}
         try:
             return dict(await self._system.resources.held(incident.failure.subject))
-        except Exception:  # noqa: BLE001 - whatever a port raises
+        except Exception:  # noqa: BLE001 - a port may raise anything
             return {}
 
-    async def _let_go(self, incident: Incident, reason: str, services: RecoveryServices) -> None:
+    async def _release(self, incident: Incident, reason: str, services: RecoveryServices) -> None:
         failure = incident.failure
         if failure.kind in TASK_KINDS:
             store, subject = self._system.store, failure.subject
@@ -74,4 +74,4 @@ def _exclusive_task(incident: Incident, services: RecoveryServices) -> AbstractA
     """The lock of a task, which a recovery of its agent may hold. The tasks of an agent are locked one by one."""
     if incident.failure.kind not in TASK_KINDS:
         return nullcontext()
-    return services.exclusively(incident.failure.subject)
+    return services.lock_of(incident.failure.subject)

@@ -1,4 +1,4 @@
-"""Tries: when the next one at a recovery is due, and what it has to pass before it may begin."""
+"""The retry loop: delays between the tries of a recovery, and their admission."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ import asyncio
 from collections.abc import Callable
 
 from recovery.actions.context import RecoveryServices
-from recovery.concurrency.fair_semaphore import FairSlots
-from recovery.concurrency.pacing import Pace
-from recovery.concurrency.subject_locks import Exclusion
+from recovery.concurrency.fair_semaphore import FairSemaphore
+from recovery.concurrency.pacing import Pacer
+from recovery.concurrency.subject_locks import SubjectLocks
 from recovery.config import RecoveryConfig
 from recovery.engine.engine import Outcome, RecoveryEngine
 from recovery.engine.resumption import BEGUN
 from recovery.model import TASK_KINDS, FailureKind, Incident, Phase
 from recovery.policies.retry import BREAKER_OPEN, EXHAUSTED, TOO_LATE, RetryPolicy
 from recovery.ports import System
-from recovery.supervision.escalator import HandOver
-from recovery.supervision.retry_admission import Admission
+from recovery.supervision.escalator import Escalator
+from recovery.supervision.retry_admission import RetryAdmission
 
 VERDICTS: dict[Outcome | None, bool] = {Outcome.VERIFIED: True, Outcome.FAILED: False, Outcome.STUCK: False}
-"""What a try says to its circuit breaker; nothing, when there was nothing to recover or nobody knows how."""
+"""The verdicts of tries for their circuit breaker. Dismissed and unknown failures have none."""
 Jitter = Callable[[str, int], float]
-"""Of a subject and the number of its retry, the number in [0, 1) that spreads the delay."""
+"""Takes a subject and the number of its retry; returns the number in [0, 1) that randomizes the delay."""
 
 
-class Tries:
-    """The tries of all incidents: their delays, and what they share while one supervisor runs on one loop.
+class RetryLoop:
+    """Runs the tries of all incidents, while one supervisor runs on one event loop.
 
-    `is_open` tells whether a subject has an open incident; `clock` gives seconds of the loop.
+    `is_open` returns whether a subject has an open incident; `clock` returns seconds of the loop. `services` are shared
+    by all recoveries.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Tries:
         config: RecoveryConfig,
         system: System,
         engine: RecoveryEngine,
-        hand_over: HandOver,
+        escalator: Escalator,
         jitter: Jitter,
         is_open: Callable[[str], bool],
         clock: Callable[[], float],
@@ -43,26 +44,26 @@ class Tries:
         self._config = config
         self._system = system
         self._engine = engine
-        self._hand_over = hand_over
+        self._escalator = escalator
         self._jitter = jitter
         self._clock = clock
-        self.admission = Admission(config, clock, self._tell)
-        self._slots = FairSlots(config.parallel)
-        self._pace = Pace(config.load, lambda incident, seconds: self._say(incident, "recovery.paced", value=seconds))
-        self._exclusion = Exclusion()
+        self.admission = RetryAdmission(config, clock, self._tell)
+        self._slots = FairSemaphore(config.parallel)
+        self._pacer = Pacer(config.load, lambda incident, seconds: self._say(incident, "recovery.paced", value=seconds))
+        self._locks = SubjectLocks()
         self.services = RecoveryServices(
             policy_of=config.policy,
             is_recovering=is_open,
-            pace=self._pace,
-            exclusively=self._exclusion.of,
+            pacer=self._pacer,
+            lock_of=self._locks.of,
             parallel=config.parallel,
             stale_reads=config.stale_reads,
         )
 
     async def is_due(self, incident: Incident, policy: RetryPolicy | None) -> bool:
-        """Wait out the delay of the next try. False: there is none left, and the incident is escalated.
+        """Wait for the delay of the next try. False: there is no further try, and the incident is escalated.
 
-        One that was granted, or under way, when the core ended is not granted again.
+        A try that was granted, or had begun, when an earlier core ended is not granted again.
         """
         failure = incident.failure
         if incident.phase in BEGUN:
@@ -76,7 +77,7 @@ class Tries:
         retry = incident.tries
         if counts_tasks:
             retry = await self._system.store.retries(failure.subject, failure.kind) + 1
-        if failure.kind is FailureKind.AGENT or policy is None:  # a condition for agents limits their tasks' retries
+        if failure.kind is FailureKind.AGENT or policy is None:  # an agent's condition limits its tasks' retries
             exhausted = incident.tries > self._config.unconditional_tries
         else:
             exhausted = not policy.allows(retry)
@@ -100,7 +101,7 @@ class Tries:
         return True
 
     async def _count(self, incident: Incident) -> None:
-        """Count the retry that was granted; when the core ends before or after, it is counted once."""
+        """Count the granted retry: exactly once, even if the core ends before or after."""
         if incident.retry is not None:
             await self._system.journal.durable()
             await self._system.store.count_retry(incident.failure.subject, incident.failure.kind, incident.retry)
@@ -111,13 +112,13 @@ class Tries:
             await asyncio.sleep(delay)
 
     async def one(self, incident: Incident, policy: RetryPolicy | None) -> Outcome | None:
-        """One try, in a slot, when its breaker lets it pass. None: it does not, and the incident is escalated.
+        """Make one try, in a slot, if its breaker admits it. None: it does not, and the incident is escalated.
 
-        A task waits for its turn to be put back before it takes a slot, and then for those only who were held up as it
-        was; the tasks of an agent wait while it holds one.
+        A task waits for the load limit before it takes a slot. The tasks of an agent wait while the agent's recovery
+        holds one.
         """
         if incident.failure.kind in TASK_KINDS:
-            await self._pace.keep(incident)
+            await self._pacer.wait_for_token(incident)
         gate = None if policy is None else self.admission.gate(incident.failure)
         if policy is None or gate is None:
             async with self._slots.one(incident.failure.kind):
@@ -140,11 +141,11 @@ class Tries:
                 return None
 
     async def _timed_try(self, incident: Incident, policy: RetryPolicy | None) -> Outcome:
-        """A try that takes longer than it may has failed, and so has the step that it was at."""
+        """Make one try within its time limit. After a timeout, the try and its current step have failed."""
         timeout = None if policy is None else policy.try_timeout
-        async with self._exclusion.of(incident.failure.subject):
+        async with self._locks.of(incident.failure.subject):
             if incident.failure.kind in TASK_KINDS:
-                await self._pace.go(incident)
+                await self._pacer.wait_to_start(incident)
             try:
                 async with asyncio.timeout(timeout):
                     return await self._engine.recover(incident, self.services)
@@ -152,13 +153,13 @@ class Tries:
                 return await self._engine.cut_off(incident, f"timed out after {timeout:g} s", self.services)
 
     async def _refuse(self, incident: Incident, reason: str) -> None:
-        """There is no further try."""
+        """Escalate the incident: there is no further try."""
         self._say(incident, "retry.exhausted", incident.failure.kind.value)
         await self.escalate(incident, reason)
 
     async def escalate(self, incident: Incident, reason: str) -> None:
         """Hand an incident over to an operator."""
-        await self._hand_over.escalate(incident, reason, self.services)
+        await self._escalator.escalate(incident, reason, self.services)
 
     def _tell(self, event: str, subject: str, value: float | None) -> None:
         self._system.audit.record(event, -1, subject, "", value)

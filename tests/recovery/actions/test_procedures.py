@@ -3,7 +3,7 @@
 import pytest
 
 from recovery.actions.context import STANDALONE, RecoveryContext
-from recovery.actions.procedures import STEPS, carry_out
+from recovery.actions.procedures import STEPS, execute_steps
 from recovery.model import Incident, TaskStatus
 from recovery.runbook.catalogue import documented
 from recovery.runbook.procedures import expanded
@@ -30,7 +30,7 @@ def incident():
 
 
 def take(system, incident, *steps: str) -> bool:
-    return run(carry_out(steps, RecoveryContext(system.ports, incident, STANDALONE)))
+    return run(execute_steps(steps, RecoveryContext(system.ports, incident, STANDALONE)))
 
 
 def test_exactly_the_documented_steps_exist():

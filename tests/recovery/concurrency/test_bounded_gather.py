@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from recovery.concurrency.bounded_gather import overlapping
+from recovery.concurrency.bounded_gather import bounded_gather
 from recovery.model import FailureKind
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem
@@ -23,7 +23,7 @@ def story(most: int | None, failing: tuple[int, ...] = ()) -> list[tuple[float, 
             raise ValueError(number)
         said.append((asyncio.get_running_loop().time(), f"{number} ends"))
 
-    run(overlapping([partial(work, number) for number in range(5)], most))
+    run(bounded_gather([partial(work, number) for number in range(5)], most))
     return said
 
 
@@ -54,12 +54,12 @@ def test_the_error_is_raised_after_all_calls_have_ended(most):
         done.append(number)
 
     with pytest.raises(ZeroDivisionError):
-        run(overlapping([partial(work, number) for number in range(4)], most))
+        run(bounded_gather([partial(work, number) for number in range(4)], most))
     assert done == [1, 2, 3]
 
 
 def test_no_calls_take_no_time():
-    run(overlapping([], 3))
+    run(bounded_gather([], 3))
 
 
 # -------------------------------------------------------------------------------------- the tasks of an agent

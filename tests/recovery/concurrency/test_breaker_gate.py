@@ -3,7 +3,7 @@
 import asyncio
 from math import inf
 
-from recovery.concurrency.breaker_gate import Gate
+from recovery.concurrency.breaker_gate import BreakerGate
 from recovery.policies.breaker import BreakerPolicy, CircuitBreaker
 from sim.loop import run
 
@@ -14,7 +14,9 @@ def test_a_probe_without_a_result_wakes_the_waiters():
     async def main():
         loop = asyncio.get_running_loop()
         breaker = CircuitBreaker(BreakerPolicy(failures=1, open_for=10))
-        gate = Gate(breaker, "task_failure", loop.time, lambda event, kind, value: log.append((loop.time(), event)))
+        gate = BreakerGate(
+            breaker, "task_failure", loop.time, lambda event, kind, value: log.append((loop.time(), event))
+        )
         gate.settle(gate.admit(), worked=False)
 
         async def pass_it(name, seconds, verdict):

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recovery.concurrency.fair_semaphore import FairSlots
+from recovery.concurrency.fair_semaphore import FairSemaphore
 from sim.loop import run
 
 
 def order_of(size: int | None, arrivals: list[str], *, seconds: float = 1.0) -> list[tuple[float, str]]:
     """When each gets its slot, of those who come for one in this order at 0 s and keep it for a while."""
-    slots, got = FairSlots(size), []
+    slots, got = FairSemaphore(size), []
 
     async def one(name: str) -> None:
         async with slots.one(name[0]):
@@ -48,7 +48,7 @@ def test_kinds_are_served_round_robin():
 
 def test_an_error_releases_the_slot():
     async def main() -> None:
-        slots = FairSlots(1)
+        slots = FairSemaphore(1)
         with pytest.raises(ZeroDivisionError):
             async with slots.one("t"):
                 raise ZeroDivisionError
@@ -64,7 +64,7 @@ def test_a_cancelled_waiter_blocks_no_slot(same_instant):
     got: list[str] = []
 
     async def main() -> None:
-        slots = FairSlots(1)
+        slots = FairSemaphore(1)
 
         async def hold(name: str, seconds: float) -> None:
             async with slots.one("t"):
@@ -88,7 +88,7 @@ def test_a_cancelled_waiter_blocks_no_slot(same_instant):
 
 def test_all_waiters_can_be_cancelled_at_once():
     async def main() -> None:
-        slots = FairSlots(1)
+        slots = FairSemaphore(1)
 
         async def hold() -> None:
             async with slots.one("t"):
@@ -118,7 +118,7 @@ def test_the_limit_holds_and_no_free_slot_has_waiters(size, arrivals):
     holding, most, waiting, late = 0, 0, {}, []
 
     async def main() -> None:
-        slots = FairSlots(size)
+        slots = FairSemaphore(size)
         loop = asyncio.get_running_loop()
 
         async def one(number: int, at: int, kind: str, seconds: int) -> None:

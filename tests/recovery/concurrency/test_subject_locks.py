@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from recovery.concurrency.subject_locks import Exclusion
+from recovery.concurrency.subject_locks import SubjectLocks
 from recovery.model import FailureKind, TaskStatus
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
@@ -15,15 +15,15 @@ def test_the_second_caller_waits_for_the_first():
     said = []
 
     async def main() -> None:
-        exclusion = Exclusion()
+        locks = SubjectLocks()
 
         async def act(name: str, subject: str) -> None:
-            async with exclusion.of(subject):
+            async with locks.of(subject):
                 said.append((asyncio.get_running_loop().time(), name))
                 await asyncio.sleep(1)
 
         await asyncio.gather(act("first", "task.1"), act("second", "task.1"), act("other", "task.2"))
-        assert exclusion._uses == {}  # nothing is kept of those who are done
+        assert locks._uses == {}  # nothing is kept of those who are done
 
     run(main())
     assert said == [(0, "first"), (0, "other"), (1, "second")]
@@ -31,10 +31,10 @@ def test_the_second_caller_waits_for_the_first():
 
 def test_a_cancelled_waiter_passes_the_lock_on():
     async def main() -> None:
-        exclusion = Exclusion()
+        locks = SubjectLocks()
 
         async def act() -> None:
-            async with exclusion.of("task.1"):
+            async with locks.of("task.1"):
                 await asyncio.sleep(10)
 
         acting = [asyncio.create_task(act()) for _ in range(3)]
@@ -42,7 +42,7 @@ def test_a_cancelled_waiter_passes_the_lock_on():
         for task in acting:
             task.cancel()
         await asyncio.gather(*acting, return_exceptions=True)
-        async with asyncio.timeout(1), exclusion.of("task.1"):
+        async with asyncio.timeout(1), locks.of("task.1"):
             pass
 
     run(main())

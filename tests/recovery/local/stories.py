@@ -3,7 +3,7 @@
 import asyncio
 
 from recovery import Supervisor
-from recovery.detection.orphaned_tasks import unattended
+from recovery.detection.orphaned_tasks import orphaned_tasks
 from recovery.local import LocalConfig, agent_registry, resource_pools, task_queue
 from recovery.local.ports import local_ports
 from recovery.model import TaskStatus
@@ -44,7 +44,7 @@ def core_looks(database, conditions):
         system, _ = local_ports(database, start, config)
         supervisor = Supervisor(config.recovery, system)
         await supervisor.start()
-        for failure in await unattended(system, asyncio.get_running_loop().time()):
+        for failure in await orphaned_tasks(system, asyncio.get_running_loop().time()):
             if not supervisor.is_recovering(failure.subject):
                 supervisor.report(failure)
         await supervisor.settled()

@@ -337,7 +337,7 @@ def test_a_recovery_stopped_before_it_began_leaves_no_monitor_state():
 def test_a_supervisor_with_another_audit_trail_is_rejected():
     system = SmallSystem()
     monitor = RecoveryMonitor({}, system.ports)
-    with pytest.raises(ValueError, match="the monitor would hear nothing"):
+    with pytest.raises(ValueError, match="the monitor gets no events"):
         Supervisor({}, replace(system.ports), monitor=monitor)
 
 

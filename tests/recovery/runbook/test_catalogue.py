@@ -11,7 +11,7 @@ from recovery.config import RecoveryConfig
 from recovery.model import FailureKind
 from recovery.runbook import catalogue
 from recovery.runbook.catalogue import RunbookError, documented, load, loads
-from recovery.runbook.instructions import LEAVES
+from recovery.runbook.instructions import PROVIDES
 
 TEXT = (Path(catalogue.__file__).parent / "runbook.yaml").read_text(encoding="utf-8")
 
@@ -30,7 +30,7 @@ def test_every_automatic_command_accepts_the_arguments_of_the_runbook():
 
 def test_a_command_result_is_an_argument_of_another_command():
     taken = {name for forms in catalogue.ARGUMENTS.values() for form in forms for name in form}
-    assert [name for names in LEAVES.values() for name in names if name not in taken] == []
+    assert [name for names in PROVIDES.values() for name in names if name not in taken] == []
 
 
 def test_an_entry_lists_its_symptoms_as_pairs():

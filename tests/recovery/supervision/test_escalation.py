@@ -51,7 +51,7 @@ def test_two_operators_cannot_acknowledge_the_same_escalation():
     queue = queue_of(escalation(1), said=lambda *words: said.append(words))
     queue.acknowledge(1, "ada")
     queue.acknowledge(1, "ada")
-    with pytest.raises(ValueError, match="incident 1 is looked after by ada already"):
+    with pytest.raises(ValueError, match="incident 1 is already acknowledged by ada"):
         queue.acknowledge(1, "bob")
     assert len(said) == 1
 

@@ -91,7 +91,7 @@ def test_a_stopped_supervisor_rejects_reports():
         lambda: supervisor.watch("agent.0"),
         lambda: supervisor.agent_down("agent.0"),
     ):
-        with pytest.raises(RuntimeError, match=r"does not run: start\(\) it first"):
+        with pytest.raises(RuntimeError, match=r"does not run: call start\(\) first"):
             refused()
     assert system.trail == []
 

@@ -1,5 +1,5 @@
-"""Scenarios: what goes wrong, as validated data from YAML files. `load` and `loads` make a
-`Scenario`, `Scenario.with_values` another one with changes, and `ScenarioError` says in one line what is wrong.
+"""Scenarios: experiments as validated data from YAML files. `load` and `loads` return a `Scenario`,
+`Scenario.with_values` returns a copy with changed values, and `ScenarioError` describes invalid input in one line.
 """
 
 from recovery.errors import RecoveryBenchError

@@ -1,4 +1,4 @@
-"""Contradictions between parts of a scenario that are each valid alone."""
+"""Contradictions between parts of a scenario that are valid individually."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Contradiction = tuple[Path, str]
 
 
 def first_contradiction(scenario: ScenarioFields) -> Contradiction | None:
-    """Where the first contradiction is and what it says, None when there is none."""
+    """Position and message of the first contradiction; None when there is none."""
     return next(_contradictions(scenario), None)
 
 
@@ -72,7 +72,7 @@ def _times(scenario: ScenarioFields) -> Iterator[Contradiction]:
         )
     arrivals = scenario.tasks.arrivals
     if isinstance(arrivals, Closed) and arrivals.think.mean == 0 and scenario.tasks.work.mean == 0:
-        yield ("tasks", "arrivals", "closed", "think"), "no time would ever pass; valid: think or work of more than 0"
+        yield ("tasks", "arrivals", "closed", "think"), "time would never advance; valid: think or work of more than 0"
     if isinstance(arrivals, Burst) and arrivals.at > duration:
         path: Path = ("tasks", "arrivals", "burst", "at")
         yield path, f"{_time(arrivals.at)} is after the end; valid: up to duration, {_time(duration)}"
@@ -85,7 +85,7 @@ def _needs(scenario: ScenarioFields) -> Iterator[Contradiction]:
         if pool is None:
             yield path, _unknown_resource(scenario, name)
         elif units > pool.units:
-            yield path, f"{units} can never be had; valid: up to {pool.units}, the units of {name}"
+            yield path, f"{units} can never be allocated; valid: up to {pool.units}, the units of {name}"
 
 
 def _fault(scenario: ScenarioFields, fault: AnyFault) -> Iterator[Contradiction]:
@@ -101,19 +101,19 @@ def _fault(scenario: ScenarioFields, fault: AnyFault) -> Iterator[Contradiction]
         if scenario.tasks.checkpoint is None:
             yield (), "no task writes checkpoints; valid: with tasks.checkpoint only"
     elif isinstance(fault, LoadSurge) and isinstance(scenario.tasks.arrivals, Burst):
-        yield (), "a burst comes at one instant, and not faster; valid: with other arrivals"
+        yield (), "a burst arrives at one instant and cannot be faster; valid: with other arrivals"
     if isinstance(fault, AgentFlap) and fault.down.mean + fault.up.mean == 0:
-        yield ("up",), "no time would ever pass; valid: down or up of more than 0"
+        yield ("up",), "time would never advance; valid: down or up of more than 0"
 
 
 def _clocks(scenario: ScenarioFields, fault: ClockSkew) -> Iterator[Contradiction]:
-    """Somebody has to go by the clocks."""
+    """A skewed clock must be in use."""
     if fault.targets != QUEUE:
         yield from _agent_targets(scenario, fault)
         if scenario.recovery.detection.detector == "perfect" and scenario.tasks.timeout is None:
-            yield ("targets",), "agents go by no clock here; valid: with another detector, or with tasks.timeout"
+            yield ("targets",), "agents use no clock here; valid: with another detector, or with tasks.timeout"
     elif scenario.queue.ack_timeout is None:
-        yield ("targets",), "the queue goes by no clock here; valid: with queue.ack_timeout"
+        yield ("targets",), "the queue uses no clock here; valid: with queue.ack_timeout"
 
 
 def _group(scenario: ScenarioFields, group: Group) -> Iterator[Contradiction]:
@@ -121,11 +121,11 @@ def _group(scenario: ScenarioFields, group: Group) -> Iterator[Contradiction]:
         path: Path = ("faults", number, fault.kind)
         yield from ((path + below, problem) for below, problem in _fault(scenario, fault))
     if group.for_ is not None and not any(fault.lasts() for fault in group.faults):
-        yield ("for",), "all of these happen at an instant, and none can last; valid: leave 'for' out"
+        yield ("for",), "none of these faults has a duration; valid: omit 'for'"
 
 
 def _when(scenario: ScenarioFields, number: int, fault: AnyFault | Group) -> Iterator[Contradiction]:
-    """Names in a condition that stand elsewhere in the scenario, or do not."""
+    """Contradictions between a condition and the rest of the scenario: unknown pools, steps and faults."""
     trigger = fault.when
     if trigger is None:
         return
@@ -136,26 +136,29 @@ def _when(scenario: ScenarioFields, number: int, fault: AnyFault | Group) -> Ite
             step.command for _, entry in scenario.recovery.in_force.entries() for step in entry.recovery
         )
         if trigger.value not in steps:
-            yield ("when",), f"{trigger.value} is no step of a recovery; {instead(str(trigger.value), steps, 'valid')}"
+            yield (
+                ("when",),
+                f"{trigger.value} is not a step of a recovery; {instead(str(trigger.value), steps, 'valid')}",
+            )
     if trigger.about != FAULT:
         return
     others = [other for place, other in enumerate(scenario.faults) if place != number]
     named = [other for other in others if trigger.name in _kinds(other)]
     if not named:
         kinds = dict.fromkeys(kind for other in others for kind in _kinds(other))
-        valid = instead(trigger.name, kinds, "valid") if kinds else "valid: one of the other faults, and there are none"
+        valid = instead(trigger.name, kinds, "valid") if kinds else "valid: another fault, and there are none"
         yield ("when",), f"no other fault is {shown(trigger.name)}; {valid}"
     elif trigger.value == "cleared" and not any(_ends(other, trigger.name) for other in named):
         yield ("when",), f"{trigger.name} does not end by itself here; valid: injected"
 
 
 def _kinds(fault: AnyFault | Group) -> dict[str, None]:
-    """What it is, and what its group is of."""
+    """The kind of a fault, and for a group the kinds of its members."""
     return dict.fromkeys((fault.kind, *(member.kind for member in each([fault]))))
 
 
 def _ends(fault: AnyFault | Group, kind: str) -> bool:
-    """Whether what is of this kind ends by itself."""
+    """Whether the fault of this kind ends by itself."""
     same = [single for single in (fault, *each([fault])) if single.kind == kind]
     lasts = getattr(fault, "for_", None) is not None and any(single.lasts() for single in same)
     return lasts or any(isinstance(single, AgentFlap) for single in same)
@@ -164,13 +167,13 @@ def _ends(fault: AnyFault | Group, kind: str) -> bool:
 def _endpoints(scenario: ScenarioFields, fault: Partition | MessageLoss | MessageDelay) -> Iterator[Contradiction]:
     if fault.between is None:
         if fault.one_way:
-            yield ("one_way",), "all messages have no one direction; valid: with between only"
+            yield ("one_way",), "requires two endpoints; valid: with between only"
         return
     for place, endpoint in enumerate(fault.between):
         yield from ((("between", place), problem) for problem in _unknown_agent(scenario, endpoint))
         yield from ((("between", place), problem) for problem in _unknown_core(scenario, endpoint))
     if all(endpoint.startswith("agent") for endpoint in fault.between):
-        yield ("between",), "agents do not talk to each other; valid: queue and core, or agents and one of them"
+        yield ("between",), "agents do not exchange messages; valid: queue and core, or agents and one of them"
 
 
 def _pool(
@@ -182,7 +185,7 @@ def _pool(
     elif not isinstance(fault, ResourceDegraded) and fault.units > pool.units:
         yield (
             ("units",),
-            f"{fault.units} are more than there are; valid: up to {pool.units}, the units of {fault.resource}",
+            f"{fault.units} exceeds the size of the pool; valid: up to {pool.units}, the units of {fault.resource}",
         )
 
 
@@ -192,7 +195,7 @@ def _agent_targets(
     targets = fault.targets
     count = scenario.agents.count
     if isinstance(targets, int) and targets > count:
-        yield ("targets",), f"{targets} are more agents than there are; valid: up to {count}"
+        yield ("targets",), f"{targets} exceeds the number of agents; valid: up to {count}"
     if isinstance(targets, tuple):
         for place, name in enumerate(targets):
             yield from ((("targets", place), problem) for problem in _unknown_agent(scenario, name))

@@ -1,4 +1,4 @@
-"""One-line errors for people: what is wrong, where, and what would be valid."""
+"""One-line errors: the problem, its position, and the valid values."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from recovery.errors import RecoveryBenchError
 
 Path = tuple[str | int, ...]
-"""Where a value stands in a scenario: `("faults", 0, "agent_crash", "at")`."""
+"""The position of a value in a scenario: `("faults", 0, "agent_crash", "at")`."""
 
 TOLD = "scenario"
 LONGEST_VALUE = 60
 
 
 class ScenarioError(RecoveryBenchError, ValueError):
-    """A scenario that cannot be used. Its text is one line: `file:line: key.path: what is wrong; what would be valid`.
+    """An invalid scenario. The message is one line: `file:line: key.path: problem; valid values`.
 
-    `line` (from 1) and `path` are None and empty where they do not apply. `change` names the value that was set over
-    the file's, as `--set` and `with_values` do.
+    `line` (from 1) is None and `path` is empty where they do not apply. `change` is the override (`--set`,
+    `with_values`) that caused the error, if any.
     """
 
     def __init__(
@@ -41,17 +41,17 @@ class ScenarioError(RecoveryBenchError, ValueError):
 
 
 def _printable(text: str) -> str:
-    """A key of a file may hold anything, and what a terminal would obey or cannot show is spelled out."""
+    """The text with non-printable characters escaped: a key of a file may contain terminal control characters."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def invalid(problem: str, *below: str | int) -> PydanticCustomError:
-    """The error to raise in a validator; `below` is the way from the validated value down to the one that is wrong."""
+    """The error to raise in a validator; `below` is the path from the validated value to the invalid one."""
     return PydanticCustomError(TOLD, "{problem}", {"problem": problem, "below": below})
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` was probably meant to be."""
+    """The known word closest to `word`, or None."""
     spelled = {_plain(name): name for name in known}
     close = get_close_matches(_plain(word), list(spelled), n=1)
     return spelled[close[0]] if close else None
@@ -62,14 +62,14 @@ def _plain(word: str) -> str:
 
 
 def instead(word: str, known: Iterable[str], say: str = "known") -> str:
-    """`known: a, b, c (nearest: 'b')`, the end of a message about an unknown word."""
+    """`known: a, b, c (nearest: 'b')`: the end of a message about an unknown word."""
     names = list(known)
     near = nearest(word, names)
     return f"{say}: {', '.join(names)}" + (f" (nearest: '{near}')" if near else "")
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: on one line, not too long."""
+    """A value formatted for a message: one line, limited in length."""
     text = "null" if value is None else repr(value).lower() if isinstance(value, bool) else _repr(value)
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
@@ -77,12 +77,12 @@ def shown(value: object) -> str:
 def _repr(value: object) -> str:
     try:
         return repr(value)
-    except ValueError:  # Python does not write whole numbers of more than 4300 digits
+    except ValueError:  # Python does not format integers of more than 4300 digits
         return "a huge number"
 
 
 def written(path: Path) -> str:
-    """A path as people write it: `faults[0].agent_crash.at`."""
+    """A path in file notation: `faults[0].agent_crash.at`."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
@@ -90,14 +90,14 @@ def written(path: Path) -> str:
 
 
 def line_of(path: Path, lines: Mapping[Path, int]) -> int | None:
-    """The line of a key, or of the innermost one around it that the file has."""
+    """The line of a key, or of the innermost enclosing key that the file contains."""
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path)
 
 
 def first_problem(error: ValidationError, lines: Mapping[Path, int] | None = None) -> tuple[Path, str]:
-    """Where the first of pydantic's findings is, in the order of the file, and what it says in our words."""
+    """Position and message of the first pydantic error, in the order of the file."""
     known = lines or {}
     findings = [_finding(details) for details in error.errors(include_url=False)]
     return min(findings, key=lambda finding: line_of(finding[0], known) or 0)
@@ -120,5 +120,5 @@ def _finding(details: ErrorDetails) -> tuple[Path, str]:
     if kind == "dict_type":
         return path, f"{value} is not a mapping; valid: {{name: value}}"
     if kind == "string_type":
-        return path, f"{value} is not a text; put it in quotes"
+        return path, f"{value} is not a string; put it in quotes"
     return path, f"{value}: {details['msg'][0].lower()}{details['msg'][1:]}"

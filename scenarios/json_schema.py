@@ -1,7 +1,7 @@
 """The JSON Schema of scenario files, for editors and for programs that write scenarios.
 
-It says all that JSON Schema can say: keys, types, bounds, units, forms, and what is required. What only the loader
-knows are contradictions between keys (a warm-up longer than the run), and names that stand elsewhere in the file.
+It contains everything that JSON Schema can express: keys, types, bounds, units, forms and required keys. Only the
+loader checks contradictions between keys (a warm-up longer than the run) and references to other parts of the file.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from scenarios.scenario import Scenario
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ABOUT = ("title", "description")
 _PART = "Part"
-"""Ends the names of definitions in which nothing is required: who extends a scenario has the rest there."""
+"""Suffix of definitions without required keys: a scenario that extends another inherits the rest."""
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema as plain data. One that `extends` another scenario needs a name, and of all mappings only a part."""
+    """The schema as plain data. A scenario that `extends` another requires only a name; its mappings may be partial."""
     whole = Scenario.model_json_schema()
     definitions: dict[str, Any] = whole.pop("$defs")
     named: dict[str, Any] = {}
@@ -34,7 +34,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _with_unions_named(schema: Any, named: dict[str, Any]) -> Any:
-    """The schema with a reference in place of each union of forms, which goes to `named`: many keys have the same."""
+    """The schema with each union of forms replaced by a reference and added to `named`: many keys share one union."""
     if isinstance(schema, list):
         return [_with_unions_named(item, named) for item in schema]
     if not isinstance(schema, dict):
@@ -48,14 +48,14 @@ def _with_unions_named(schema: Any, named: dict[str, Any]) -> Any:
 
 
 def _name(union: dict[str, Any], named: dict[str, Any]) -> str:
-    """Under which name a union stands: what it is called, with a number when another one is called so, too."""
+    """The name of a union: its title, with a number when another union has the same title."""
     title, text = str(union["title"]).capitalize(), json.dumps(union)
     numbered = [title, *(f"{title}{number}" for number in range(2, len(named) + 2))]
     return next(name for name in numbered if json.dumps(named.setdefault(name, union)) == text)
 
 
 def _part(schema: Any, definitions: dict[str, Any], parts: dict[str, Any]) -> Any:
-    """The schema without what it requires, through all mappings; lists are replaced as a whole, and stay."""
+    """The schema without required keys, recursively through mappings; lists are inherited as a whole, so unchanged."""
     if isinstance(schema, list):
         return [_part(item, definitions, parts) for item in schema]
     if not isinstance(schema, dict):
@@ -63,7 +63,7 @@ def _part(schema: Any, definitions: dict[str, Any], parts: dict[str, Any]) -> An
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         if name + _PART not in parts:
-            parts[name + _PART] = {}  # stands for itself, within itself
+            parts[name + _PART] = {}  # placeholder for recursive references
             parts[name + _PART] = _part(definitions[name], definitions, parts)
         return schema | {"$ref": f"#/$defs/{name}{_PART}"}
     if schema.get("type") == "array":
@@ -73,7 +73,7 @@ def _part(schema: Any, definitions: dict[str, Any], parts: dict[str, Any]) -> An
 
 
 def _without_choices_of_keys(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without an `anyOf` that has become empty: it said which of several keys are required."""
+    """The schema without an `anyOf` that has become empty: it listed alternative required keys."""
     choices = schema.get("anyOf")
     if isinstance(choices, list) and {} in choices:
         return {key: value for key, value in schema.items() if key != "anyOf"}

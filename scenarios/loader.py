@@ -1,4 +1,4 @@
-"""Scenarios from files and texts."""
+"""Loads scenarios from files and strings."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def _shipped() -> dict[str, FilePath]:
 
 
 def names() -> list[str]:
-    """The names of the scenarios that ship, sorted."""
+    """The names of the shipped scenarios, sorted."""
     return sorted(_shipped())
 
 
 def path(name: str) -> FilePath:
-    """The file of a scenario that ships. Raises `ScenarioError` for another name."""
+    """The file of a shipped scenario. Raises `ScenarioError` for an unknown name."""
     try:
         return _shipped()[name]
     except KeyError:
-        raise ScenarioError(f"no scenario of this name ships; {instead(name, names(), 'valid')}", name) from None
+        raise ScenarioError(f"no shipped scenario has this name; {instead(name, names(), 'valid')}", name) from None
 
 
 def load(name_or_path: str | os.PathLike[str]) -> Scenario:
-    """A scenario by the name of one that ships, or from a file. Raises `ScenarioError`."""
+    """Load a shipped scenario by name, or a file by path. Raises `ScenarioError`."""
     text = os.fspath(name_or_path)
     if isinstance(name_or_path, str) and text in _shipped():
         return _from_file(str(path(text)))
@@ -44,7 +44,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Scenario:
 
 
 def loads(text: str, source: str = "<text>") -> Scenario:
-    """A scenario from a YAML text; `source` is what errors call it. Raises `ScenarioError`."""
+    """Load a scenario from a YAML string; errors show `source` as its file. Raises `ScenarioError`."""
     return _build(text, source)
 
 
@@ -58,7 +58,7 @@ def _text(file: str) -> str:
     try:
         return FilePath(file).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ScenarioError(f"is not a text in UTF-8 (byte {error.start}); valid: a scenario file", file) from None
+        raise ScenarioError(f"is not UTF-8 text (byte {error.start}); valid: a scenario file", file) from None
     except (OSError, ValueError) as error:
         raise _missing(file, error) from None
 
@@ -87,10 +87,10 @@ def _build(text: str, source: str) -> Scenario:
 def _read(text: str, source: str) -> yaml_document.Document:
     read = yaml_document.read(text, source)
     if not isinstance(read.data, dict):
-        raise ScenarioError("is no scenario; valid: a mapping with name, duration, tasks, agents", source, 1)
+        raise ScenarioError("is not a scenario; valid: a mapping with name, duration, tasks, agents", source, 1)
     return read
 
 
 def _found(named: str, folder: FilePath) -> str:
-    """The file of the scenario that another one in a folder extends: one that ships, or a file beside it."""
+    """The file of the scenario that another one in `folder` extends: a shipped scenario, or a file in that folder."""
     return str(path(named)) if named in _shipped() else str(folder / named)

@@ -1,4 +1,4 @@
-"""The reference of scenario files, written from the schema: `python -m scenarios.reference > scenarios/README.md`."""
+"""The reference of scenario files, generated from the schema: `python -m scenarios.reference > scenarios/README.md`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from scenarios.sections.steady_state import WINDOWED
 INTRODUCTION = """\
 # Scenarios
 
-A scenario is one experiment in one YAML file, `NAME.scenario.yaml`: the load, the world, the recovery policies, what
-goes wrong, and what is expected.
+A scenario is one experiment in one YAML file, `NAME.scenario.yaml`: the load, the world, the recovery policies, the
+faults and the expectations.
 
 ```yaml
 name: one-crash
@@ -40,7 +40,7 @@ expect:
   - tasks.lost == 0
 ```
 
-`recovery-bench list` prints the scenarios that ship, and `recovery-bench show NAME` explains one of them:
+`recovery-bench list` prints the shipped scenarios, and `recovery-bench show NAME` explains one of them:
 
 - `documented/`: a baseline, and four failures, each of which exercises one entry of the runbook.
 - `variants/`: two variants of each documented failure.
@@ -48,54 +48,55 @@ expect:
   agent that commits late, a retry storm that outlasts its cause, or a core that crashes during a mass recovery. A
   scenario with a poor policy has a control with a better one: `mass-failure` and `mass-failure-paced`.
 
-A scenario that differs little from another one begins with `extends: agent-failure` and has only the keys that differ.
+A scenario that differs little from another starts with `extends: agent-failure` and contains only the different keys.
 `recovery-bench schema` prints a JSON Schema for editors.
 
-What is not given does not happen and costs nothing. Files are YAML 1.2; nothing in them is executed. An unknown key, a
-wrong unit, an impossible value or a contradiction is refused in one line with file, line, key and what would be valid;
-what is known but not supported yet is refused as such.
+A feature that is not configured is disabled and has no cost. Files are YAML 1.2; nothing in them is executed. An
+unknown key, a wrong unit, an impossible value or a contradiction is an error of one line with file, line, key and the
+valid values.
 
-A number alone is in seconds, or per second. With a unit: durations `250ms`, `30s`, `5m`, `2h`, `1d`; rates `2/s`,
-`90/m`, `10/h`, `1/d`; shares `0.02` or `2%`.
+A number without a unit is in seconds, or per second. With a unit: durations `250ms`, `30s`, `5m`, `2h`, `1d`; rates
+`2/s`, `90/m`, `10/h`, `1/d`; fractions `0.02` or `2%`.
 
 In Python: `scenarios.load("agent-failure")`, `scenarios.loads(text)`, and
 `scenario.with_values({"recovery.conditions.task_failure.retry_delay": "5s", "faults[0].at": "5m"})`.
 
-*Written from the schema by `python -m scenarios.reference > scenarios/README.md`.*
+*This page is generated from the schema by `python -m scenarios.reference > scenarios/README.md`.*
 """
 EXPECTATIONS = """\
-`metric operator value`, with one of `==` `!=` `<=` `>=` `<` `>` and a value in the metric's unit:
-`recovery.time.p95 <= 90s`, `tasks.throughput >= 108/m`, `agents.availability >= 99%`. What differs by less than a
-billionth counts as equal. A metric without an observation never is as expected.
+`metric operator value`, with one of `==` `!=` `<=` `>=` `<` `>` and a value in the unit of the metric:
+`recovery.time.p95 <= 90s`, `tasks.throughput >= 108/m`, `agents.availability >= 99%`. Values that differ by less than
+a billionth are equal. An expectation about a metric without an observation does not hold.
 """
 
 
 CONDITIONS = """\
-A fault that is placed by `when` happens once: the first time that its condition is true, also when that is at the very
-start. It is looked at whenever what it is about has changed, at that same instant, after what has changed it: what is
-so only in passing (a task enters an empty line and is delivered at once) does not count. Steps and faults are events
-and count even when they take no time. All faults whose conditions are true at one look happen together. Whom they hit,
-their `targets` say: `task.progress` does not choose the task that has made the progress.
+A fault with `when` happens once: the first time that its condition is true, which may be at time 0. The condition is
+evaluated whenever its quantity has changed, at the end of that instant: a value that exists only within an instant (a
+task enters an empty queue and is delivered immediately) does not count. Steps and faults are events and count even when
+they take no time. All faults whose conditions are true at one evaluation happen together. Their `targets` select what
+they affect: `task.progress` does not select the task that made the progress.
 
-`quantity operator value`: `==` `!=` `<=` `>=` `<` `>` and a whole number; `>` or `>=` and a part of the work (`0.5`,
-`50%`) for `task.progress`; `==` and a word for steps and faults. `agent_crash: {when: fault.partition == cleared}` is a
-cascade, and with `after: 30s` one that takes its time: so much after its condition has become true, whatever has become
-of that by then. A fault can wait for one that belongs to a group, and for the group (`fault.group == injected`).
+`quantity operator value`: `==` `!=` `<=` `>=` `<` `>` and a whole number; `>` or `>=` and a fraction of the work
+(`0.5`, `50%`) for `task.progress`; `==` and a word for steps and faults. A cascade is, for example,
+`agent_crash: {when: fault.partition == cleared}`. With `after: 30s` the fault happens 30 s after its condition became
+true, even if the condition no longer holds. A fault can follow a member of a group, or the group itself
+(`fault.group == injected`).
 
 """
 
 
 STEADY_STATE = """\
-The service is in steady state at an instant when all of `holds` is so over the `window` before it, which is what an
-operator would see. `service.availability` is the share of such instants, ten to a window. `restoration.time.*` goes
-from the end of a fault until steady state begins that lasts for a window at least, and is infinite when it never does;
-a fault that is over at once, a crash say, ends when it is injected; of one that lasts until the end, or ends within
-a window of it, there is none.
+The service is in steady state at an instant when all conditions of `holds` are true over the `window` before it, which
+is what an operator would see. `service.availability` is the fraction of such instants; ten per window are evaluated.
+`restoration.time.*` is the time from the end of a fault to the start of a steady state that lasts at least one window,
+and is infinite when there is none. A fault without a duration, such as a crash, ends when it is injected. A fault that
+lasts until the end of the run, or ends less than a window before it, has no restoration time.
 
-When it is left out it is learnt: over windows of 30 s one after another, from the warm-up to the first fault, the mean
-of `queue.depth.mean`, `tasks.throughput` and, with `tasks.client`, `client.goodput`. Steady is a window that is no
-worse than that by more than three standard deviations, or somewhat more when there are few. With fewer than five such
-windows nothing is learnt, and nothing measured.
+Without `steady_state` the limits are learned from consecutive windows of 30 s between the warm-up and the first fault:
+the mean of `queue.depth.mean`, `tasks.throughput` and, with `tasks.client`, `client.goodput`. A window is steady when
+it is not worse than that mean by more than three standard deviations (somewhat more when there are few windows). With
+fewer than five windows nothing is learned, and the metrics are not measured.
 
 """
 
@@ -107,13 +108,13 @@ def reference() -> str:
         "## Keys\n\n" + _table(("key", "value", "default", "meaning"), _rows(Scenario)),
         "## Distributions\n\nA bare duration is a constant.\n\n" + _forms(distributions.FORMS),
         "## Arrivals\n\n" + _forms(arrivals.FORMS),
-        "## Faults\n\nEach is placed by `at`, by `every` or by `when`, exactly one of them. With `when`, `after` says "
-        "how much later, a distribution. Targets are a count, a fraction (`0.2`, `20%`), `all`, or a list of names.\n\n"
+        "## Faults\n\nEach has exactly one of `at`, `every` and `when`. With `when`, `after` is a delay, a "
+        "distribution. Targets are a count, a fraction (`0.2`, `20%`), `all`, or a list of names.\n\n"
         + _forms(faults.FORMS),
         "## Conditions\n\n" + CONDITIONS + _table(("quantity", "meaning"), _conditions()),
         "## Expectations\n\n" + EXPECTATIONS,
         "## Steady state\n\n" + STEADY_STATE + _table(("metric", "of a window"), _windowed()),
-        f"## Metrics\n\nFor `.*` stands one of {', '.join(f'`{name}`' for name in STATISTICS)}.\n\n"
+        f"## Metrics\n\n`.*` is one of {', '.join(f'`{name}`' for name in STATISTICS)}.\n\n"
         + _table(("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME")))),
     ]
     return "\n".join(sections)
@@ -149,7 +150,7 @@ def _rows(model: type[Settings], path: str = "") -> Iterator[tuple[str, ...]]:
 
 
 def _section(annotation: Any) -> tuple[type[Settings] | None, bool]:
-    """The model of a section, and whether null may stand instead; None for a plain value."""
+    """The model of a section, and whether it may be null; None for a plain value."""
     candidates = get_args(annotation) if get_origin(annotation) in {dict, Union, types.UnionType} else (annotation,)
     models = [item for item in candidates if isinstance(item, type) and issubclass(item, Settings)]
     if len(models) != 1 or issubclass(models[0], Form):

@@ -1,4 +1,4 @@
-"""A scenario: every key of its file, valid by itself and together with the others."""
+"""The scenario model: every key of its file, validated alone and against the other keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scenarios.schema import ScenarioFields
 
 
 class Scenario(ScenarioFields):
-    """One experiment: the load, the world, the recovery policies, what goes wrong, and what is expected."""
+    """One experiment: the load, the world, the recovery policies, the faults and the expectations."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -25,9 +25,11 @@ class Scenario(ScenarioFields):
         return self
 
     def with_values(self, values: Mapping[str, Any]) -> Self:
-        """A scenario with other values at some paths, such as `{"recovery.conditions.task_failure.retry_delay": "5s"}`.
+        """Return a scenario with changed values at some paths.
 
-        Texts are read as in a file (`"5s"`, `"null"`, `"[agents, queue]"`). The whole is validated again. Raises
-        `ScenarioError` that names the path; for an unknown one it suggests the nearest.
+        An example is `{"recovery.conditions.task_failure.retry_delay": "5s"}`.
+
+        Strings are parsed as in a file (`"5s"`, `"null"`, `"[agents, queue]"`). The whole scenario is validated again.
+        Raises `ScenarioError` that names the path; for an unknown path it suggests the nearest.
         """
         return changed(self, values)

@@ -1,6 +1,6 @@
 """The schema of scenario files: every key with its type, default and meaning.
 
-What is not given does not happen and costs nothing. All durations are float seconds.
+A feature that is not configured is disabled and has no cost. All durations are float seconds.
 """
 
 from __future__ import annotations
@@ -26,39 +26,39 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 def _a_name(name: str) -> str:
     if not re.fullmatch(NAME, name):
-        raise invalid(f"{shown(name)} is no name; valid: letters, digits, - and _")
+        raise invalid(f"{shown(name)} is not a name; valid: letters, digits, - and _")
     return name
 
 
 def _named(resources: dict[str, ResourceSettings]) -> dict[str, ResourceSettings]:
     for name in resources:
         if not re.fullmatch(NAME, name):
-            raise invalid(f"{shown(name)} is no name; valid: letters, digits, - and _", name)
+            raise invalid(f"{shown(name)} is not a name; valid: letters, digits, - and _", name)
     return resources
 
 
 class ScenarioFields(Settings):
-    """Every key of a scenario file, each valid by itself; `scenarios.Scenario` checks them against each other."""
+    """Every key of a scenario file, each validated alone; `scenarios.Scenario` checks them against each other."""
 
     name: Annotated[
         str, AfterValidator(_a_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}), Quantity("name")
     ] = Field(description="letters, digits, - and _; the file is NAME.scenario.yaml")
     description: Annotated[str, Quantity("text")] = Field(
-        default="", description="what is injected, whom it hits, what should happen"
+        default="", description="what is injected, what it affects, and the expected result"
     )
     extends: Annotated[str, Quantity("scenario")] | None = Field(
         default=None,
-        description="one that ships, or a file relative to this one: what is not said here is as there, but for name "
-        "and description; mappings are merged, lists replaced",
+        description="a shipped scenario, or a file relative to this one, from which keys that are omitted here are "
+        "inherited, except name and description; mappings are merged, lists replaced",
     )
     documents: Annotated[str, Quantity("text")] | None = Field(
-        default=None, description="the guide's entry that it exercises"
+        default=None, description="the entry of the guide that it exercises"
     )
-    seed: Count = Field(default=0, description="seed of all randomness, unless a run gives another")
+    seed: Count = Field(default=0, description="seed of all randomness, unless a run sets another")
     duration: PositiveSeconds = Field(description="virtual time that is simulated")
-    warmup: Seconds = Field(default=0.0, description="cut from the metrics")
+    warmup: Seconds = Field(default=0.0, description="initial time that is excluded from the metrics")
     tasks: TaskSettings = Field(description="the load")
-    agents: AgentSettings = Field(description="who works")
+    agents: AgentSettings = Field(description="the agents")
     queue: QueueSettings = Field(default=QueueSettings(), description="the task queue")
     resources: Annotated[dict[str, ResourceSettings], AfterValidator(_named)] = Field(
         default={},
@@ -68,30 +68,32 @@ class ScenarioFields(Settings):
     network: NetworkSettings = Field(default=NetworkSettings(), description="the network")
     storage: StorageSettings = Field(default=StorageSettings(), description="checkpoint storage")
     recovery: RecoverySettings = Field(default=RecoverySettings(), description="the recovery core")
-    faults: tuple[FaultEntry, ...] = Field(default=(), description="what goes wrong")
+    faults: tuple[FaultEntry, ...] = Field(default=(), description="the faults to inject")
     history: Literal["full", "summary"] = Field(
         default="full",
-        description="full: every event is kept; summary: the metrics, the verdicts and the hash only, in less memory",
+        description="full: keeps every event; summary: keeps only metrics, verdicts and hash, in less memory",
     )
     steady_state: SteadyState | None = Field(
         default=None,
-        description="when the service is as it should be; null: learnt from the time before the first fault",
+        description="condition for normal service; null: learned from the time before the first fault",
     )
-    expect: tuple[Expected, ...] = Field(default=(), description="what must hold, in the mean over replications")
+    expect: tuple[Expected, ...] = Field(
+        default=(), description="conditions that the means over replications must satisfy"
+    )
 
     _source: str | None = PrivateAttr(default=None)
 
     @property
     def source(self) -> str | None:
-        """The file that it came from, None when it came from a text."""
+        """The file of the scenario; None for a scenario from a string."""
         return self._source
 
     def resolved(self) -> dict[str, Any]:
-        """Every key with its value, as plain data that JSON can hold: durations in seconds, rates per second."""
+        """Every key with its value as JSON-compatible data: durations in seconds, rates per second."""
         return self.model_dump(mode="json", by_alias=True)
 
     def __eq__(self, other: object) -> bool:
-        """Equal in every key; where it came from does not matter."""
+        """Equal when every key is equal; the source does not matter."""
         return isinstance(other, ScenarioFields) and self.__dict__ == other.__dict__
 
     __hash__ = None  # type: ignore[assignment]  # holds mappings

@@ -99,7 +99,7 @@ class Source:
         line = above + key.start_mark.line + 1
         if place in self.lines:
             first = self.lines[place]
-            raise self.error(f"duplicate key; it stands on line {first} already; valid: one of them", place, line)
+            raise self.error(f"duplicate key; first defined on line {first}; valid: one of them", place, line)
         self.lines[place] = line
         self._note(value, place, above)
 
@@ -110,7 +110,7 @@ def text_of(path: Path) -> str:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise RunbookError(f"{path}:{line}: is not a text in UTF-8 (byte {error.start}); {VALID}") from None
+        raise RunbookError(f"{path}:{line}: is not UTF-8 text (byte {error.start}); {VALID}") from None
     except IsADirectoryError:
         raise RunbookError(f"{path}: is a folder; {VALID}") from None
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Where a scenario names files: a name stands relative to the file that it is in."""
+"""File names in a scenario: a name is relative to the file that contains it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMS = ("trace", "empirical")
 
 
 def places(data: Any, place: Path = ()) -> Iterator[Path]:
-    """The places in the plain data of a scenario at which the name of a file stands."""
+    """The positions of file names in the plain data of a scenario."""
     children: Any = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for step, child in children:
         here = (*place, step)
@@ -26,7 +26,7 @@ def places(data: Any, place: Path = ()) -> Iterator[Path]:
 
 
 def value_at(data: Any, place: Path) -> Any:
-    """What stands at a place of plain data; None when there is no such place."""
+    """The value at a position of plain data; None when the position does not exist."""
     for step in place:
         if isinstance(data, dict):
             data = data.get(step)
@@ -36,7 +36,7 @@ def value_at(data: Any, place: Path) -> Any:
 
 
 def moved(data: Any, folder: FilePath, to: FilePath) -> Any:
-    """The same data with the names of files, which are relative to one folder, relative to another one."""
+    """The data with its file names, relative to `folder`, rewritten relative to `to`."""
 
     def copy(value: Any, place: Path) -> Any:
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""`extends`: a scenario that says only what is different from another one."""
+"""`extends`: a scenario that contains only its differences from another one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from scenarios.documents.yaml_document import Document
 from scenarios.errors import Path, ScenarioError, shown
 
 OWN = ("name", "description", "extends")
-"""Keys that are a scenario's own: it does not have them from the one that it extends."""
+"""Keys that are not inherited from the extended scenario."""
 OPEN = frozenset({"resources", "needs", "costs", "by_error"})
-"""Mappings with any key; of all others that have one key, the key names a form, and another form takes its place."""
+"""Mappings with arbitrary keys. In all other mappings with one key, the key names a form; another form replaces it."""
 DEEPEST = 16
 
 Read = Callable[[str], Document]
@@ -21,9 +21,9 @@ Read = Callable[[str], Document]
 
 
 def extended(document: Document, find: Callable[[str, FilePath], str], read: Read) -> Document:
-    """The document with all that it has from the ones that it extends, and from which file each value is.
+    """The document merged with the documents that it extends, with the source file of each value.
 
-    `find` gives the file for what a scenario in a folder says that it extends. Raises ScenarioError for a circle.
+    `find` returns the file for the value of `extends` in a folder. Raises ScenarioError for a cycle.
     """
     chain = [document]
     files = [FilePath(document.source).resolve()]
@@ -31,14 +31,16 @@ def extended(document: Document, find: Callable[[str, FilePath], str], read: Rea
         below = chain[-1]
         named, line = below.data["extends"], below.lines[("extends",)]
         if not isinstance(named, str):
-            raise below.error(f"{shown(named)} is no scenario; valid: a name, or a file", line, ("extends",))
+            raise below.error(f"{shown(named)} is not a scenario; valid: a name, or a file", line, ("extends",))
         try:
             file = find(named, FilePath(below.source).parent)
             base = read(file)
         except ScenarioError as error:
             raise below.error(f"{shown(named)}: {error.problem}", line, ("extends",)) from None
         if FilePath(file).resolve() in files or len(files) > DEEPEST:
-            raise below.error(f"{shown(named)} leads back here; valid: one that does not", line, ("extends",))
+            raise below.error(
+                f"{shown(named)} leads to a cycle; valid: a scenario that does not extend this one", line, ("extends",)
+            )
         files.append(FilePath(file).resolve())
         chain.append(base)
     whole = chain.pop()
@@ -48,7 +50,7 @@ def extended(document: Document, find: Callable[[str, FilePath], str], read: Rea
 
 
 def _over(document: Document, base: Document) -> Document:
-    """One document over another."""
+    """Merge a document over its base."""
     folder, other = FilePath(document.source).parent, FilePath(base.source).parent
     merged = Document(document.source, lines=dict(document.lines), sources=dict(document.sources))
     inherited = moved({key: value for key, value in base.data.items() if key not in OWN}, other, folder)

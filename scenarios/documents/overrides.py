@@ -1,4 +1,4 @@
-"""A scenario with some values changed, as `--set path=value` and `with_values` do."""
+"""Overrides of values of a scenario: `--set path=value` and `with_values`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from scenarios.sections.policies import GIVEN_BY_PRESETS
 PATH = re.compile(r"[^.\[\]]+(\[\d{1,9}\]|\.[^.\[\]]+)*")
 S = TypeVar("S", bound=ScenarioFields)
 TEXTS = frozenset({"name", "description", "documents"})
-"""Keys whose value is a text whatever it looks like."""
+"""Keys whose value is always a string."""
 
 
 def changed(scenario: S, values: Mapping[str, Any]) -> S:
-    """The scenario with other values at some paths, validated as a whole. Raises `ScenarioError` that names the path.
+    """The scenario with changed values at some paths, validated as a whole. Raises `ScenarioError` that names the path.
 
-    A path may leave out the key that names a form: `faults[0].at` is `faults[0].agent_crash.at`. What is null becomes a
+    A path may omit the key that names a form: `faults[0].at` is `faults[0].agent_crash.at`. A null value becomes a
     mapping when a key below it is set.
     """
     edit = _Edit(scenario.resolved(), scenario.source or scenario.name, _open_mappings(scenario))
@@ -46,13 +46,13 @@ def changed(scenario: S, values: Mapping[str, Any]) -> S:
 
 
 def value_of(scenario: ScenarioFields, path: str) -> Any:
-    """What stands at a path, as plain data: durations in seconds. Raises `ScenarioError` for an unknown path."""
+    """The value at a path as plain data, durations in seconds. Raises `ScenarioError` for an unknown path."""
     edit = _Edit(scenario.resolved(), scenario.source or scenario.name, _open_mappings(scenario))
     return edit.find(path)
 
 
 def _find_from_here(edit: _Edit, scenario: ScenarioFields) -> None:
-    """The name of a file that is set is relative to the working directory, as a user who sets it expects."""
+    """Make overridden file names absolute: they are relative to the working directory."""
     before = scenario.resolved()
     for place in places(edit.data):
         *above, key = place
@@ -62,7 +62,7 @@ def _find_from_here(edit: _Edit, scenario: ScenarioFields) -> None:
 
 
 def _leave_conditions_to_the_runbook(edit: _Edit, scenario: ScenarioFields) -> None:
-    """Take out the conditions that nobody has given: they are those of the runbook, which may be another one now."""
+    """Remove conditions that were not given: they come from the runbook, which the overrides may replace."""
     recovery = edit.data["recovery"]
     if not isinstance(recovery, dict):
         return
@@ -87,7 +87,7 @@ def _leave_conditions_to_the_runbook(edit: _Edit, scenario: ScenarioFields) -> N
 
 @dataclass
 class _Edit:
-    """Plain data of a scenario that is being changed; `open` are the mappings that take any key."""
+    """Plain data of a scenario during the application of overrides; `open` are the mappings with arbitrary keys."""
 
     data: dict[str, Any]
     source: str
@@ -95,9 +95,9 @@ class _Edit:
     changes: dict[Path, str] = field(default_factory=dict)
 
     def find(self, path: str) -> Any:
-        """The value at a path, which must exist."""
+        """The value at an existing path."""
         if not PATH.fullmatch(path):
-            raise ScenarioError(f"{shown(path)} is no path; valid: keys with dots, as in tasks.work", self.source)
+            raise ScenarioError(f"{shown(path)} is not a path; valid: keys with dots, as in tasks.work", self.source)
         node: Any = self.data
         place: Path = ()
         for step in re.findall(r"[^.\[\]]+", path):
@@ -105,10 +105,10 @@ class _Edit:
         return node
 
     def put(self, path: str, value: Any) -> None:
-        """Set the value at a path, which must exist."""
+        """Set the value at an existing path."""
         change = f"{path}={value if isinstance(value, str) else shown(value)}"
         if not PATH.fullmatch(path):
-            raise ScenarioError(f"{shown(path)} is no path; valid: keys with dots, as in tasks.work", self.source)
+            raise ScenarioError(f"{shown(path)} is not a path; valid: keys with dots, as in tasks.work", self.source)
         steps = re.findall(r"[^.\[\]]+", path)
         node: Any = self.data
         place: Path = ()
@@ -123,11 +123,11 @@ class _Edit:
         self.changes[place] = change
 
     def changes_below(self, place: Path) -> bool:
-        """Whether a value was set at this place or inside of it."""
+        """Whether an override is at or below this position."""
         return any(path[: len(place)] == place for path in self.changes)
 
     def make_room_for_presets(self) -> None:
-        """A preset that is set gives the delays and their number, except where a key beside it is set as well."""
+        """Remove the values that an overridden preset replaces, except keys that are overridden together with it."""
         for place in self.changes:
             *above, key = place
             policy = self.at(tuple(above))
@@ -157,21 +157,21 @@ class _Edit:
         if not isinstance(node, dict):
             return f"unknown path; {below} has no keys, it is {shown(node)}"
         if len(node) == 1 and isinstance(form := next(iter(node.values())), dict) and place not in self.open:
-            node = {**node, **form}  # the key that names a form may be left out
+            node = {**node, **form}  # the key that names a form may be omitted
         near = nearest(step, node)
         found = written((*place, near)) if near else nearest(written((*place, step)), map(written, _paths(self.data)))
         known = f"unknown path; keys of {below}: {', '.join(node)}"
         return known + (f" (nearest: '{found}')" if found else "")
 
     def at(self, place: Path) -> Any:
-        """What stands at a place."""
+        """The value at a position."""
         node: Any = self.data
         for step in place:
             node = node[step]
         return node
 
     def blamed(self, place: Path) -> str:
-        """The change that an error at this place is about: the one at it or around it, else all of them."""
+        """The overrides to name in an error at this position: those at or around it, otherwise all."""
         around = [path for path in self.changes if place[: len(path)] == path or path[: len(place)] == place]
         return ", ".join(self.changes[path] for path in around or self.changes)
 

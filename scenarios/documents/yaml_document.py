@@ -1,4 +1,4 @@
-"""YAML 1.2 text to plain data, with the line of every key. Nothing in a text is executed."""
+"""Parses YAML 1.2 into plain data with the line of every key. Nothing in a document is executed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from scenarios.errors import Path, ScenarioError, shown, written
 
 MOST_NODES = 100_000
-"""More are refused: an alias that names an alias that names … grows without bound."""
+"""Limit on the nodes of a document: nested aliases can grow exponentially."""
 DEEPEST = 64
 
 _TAG = "tag:yaml.org,2002:"
@@ -20,13 +20,13 @@ _TAG = "tag:yaml.org,2002:"
 
 @dataclass
 class Document:
-    """Plain data (mappings, lists, texts, numbers, truth values, nulls) and the line, from 1, of each key path."""
+    """Plain data (mappings, lists, strings, numbers, booleans, nulls) and the line, from 1, of each key path."""
 
     source: str
     data: Any = None
     lines: dict[Path, int] = field(default_factory=dict)
     sources: dict[Path, str] = field(default_factory=dict)
-    """Of what is from another file, which one."""
+    """The source file of each inherited path."""
     _nodes: int = 0
 
     def read(self, node: Node, path: Path) -> Any:
@@ -50,11 +50,11 @@ class Document:
         for key_node, value_node in node.value:
             line = _line(key_node)
             if key_node.tag != f"{_TAG}str":
-                raise self.error(f"{shown(key_node.value)} is no key; valid: a text", line, path)
+                raise self.error(f"{shown(key_node.value)} is not a key; valid: a string", line, path)
             key = self._text(key_node, path)
             here = (*path, key)
             if key in data:
-                raise self.error(f"duplicate key; it stands on line {self.lines[here]} already", line, here)
+                raise self.error(f"duplicate key; first defined on line {self.lines[here]}", line, here)
             self.lines[here] = line
             data[key] = self.read(value_node, here)
         return data
@@ -71,24 +71,24 @@ class Document:
                 return {"true": True, "false": False}[text.lower()]
             if kind == "int":
                 whole = int(text, 0) if text.lower().startswith(("0x", "0o")) else int(text)
-                float(whole)  # raises OverflowError when nobody could calculate with it
+                float(whole)  # raises OverflowError when the number exceeds the range of floats
                 return whole
             if kind == "float":
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         except OverflowError:
             raise self.error(f"{shown(text)} is too large a number", _line(node), path) from None
         except (ValueError, KeyError):
-            raise self.error(f"{shown(text)} is no {kind}", _line(node), path) from None
+            raise self.error(f"{shown(text)} is not a valid {kind}", _line(node), path) from None
         raise self.error(f"{shown(node.tag)} is not supported; valid: plain YAML values", _line(node), path)
 
     def _text(self, node: ScalarNode, path: Path) -> str:
         text: str = node.value
         if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
-            raise self.error(f"{shown(text)} is no text: half a surrogate pair", _line(node), path)
+            raise self.error(f"{shown(text)} is not text: half a surrogate pair", _line(node), path)
         return text
 
     def source_of(self, path: Path) -> str:
-        """The file in which a value, or the innermost one around it that is written, stands."""
+        """The source file of a value, or of the innermost enclosing key with a line."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.sources.get(path, self.source)
@@ -99,7 +99,7 @@ class Document:
 
 
 def read(text: str, source: str) -> Document:
-    """Read one YAML document. Raises `ScenarioError` with the line where it is not valid."""
+    """Read one YAML document. Raises `ScenarioError` with the line of the error."""
     document = Document(source)
     try:
         node = YAML(typ="safe", pure=True).compose(text)
@@ -116,7 +116,7 @@ def read(text: str, source: str) -> Document:
     except RecursionError:
         raise document.error("too deeply nested for a scenario", 1) from None
     except (ValueError, OverflowError):  # as ruamel.yaml fails on "\UFFFFFFFF"
-        raise document.error("invalid YAML: an escape sequence that is no character", 1) from None
+        raise document.error("invalid YAML: an escape sequence that is not a character", 1) from None
     return document
 
 

@@ -1,4 +1,4 @@
-"""Faults: what goes wrong, whom it hits, when, and for how long."""
+"""Faults: kind, targets, time and duration."""
 
 from __future__ import annotations
 
@@ -95,23 +95,23 @@ Members = Annotated[
     AfterValidator(_some),
     Quantity("list of faults"),
 ]
-"""The faults of a group, without the keys that place them."""
+"""The faults of a group, without the keys that schedule them."""
 
 
 class Group(Fault):
-    """Several faults happen at one instant, and those that last end at one instant: parts that share a fate."""
+    """Several faults happen at one instant, and those with a duration end at one instant: a correlated failure."""
 
     kind: ClassVar[str] = "group"
     faults: Members = Field(
         description="each without at, every, when, after and for", json_schema_extra={"minItems": 1}
     )
     for_: Duration = Field(
-        default=None, alias="for", description="how long for all that last; null: as each does without"
+        default=None, alias="for", description="duration of all faults that have one; null: each has its default"
     )
 
 
 def each(faults: Iterable[AnyFault | Group]) -> Iterator[AnyFault]:
-    """All faults, with those of a group in its place."""
+    """All faults, with groups replaced by their members."""
     for fault in faults:
         if isinstance(fault, Group):
             yield from fault.faults

@@ -12,7 +12,7 @@ from scenarios.fields.quantities import Truth
 
 
 class AgentCrash(Fault):
-    """Agents die with all that they hold in memory, until somebody restarts them."""
+    """Agents crash, lose everything in memory, and stay down until they are restarted."""
 
     kind: ClassVar[str] = "agent_crash"
     refused: ClassVar[dict[str, str]] = Fault.refused | INSTANT
@@ -20,30 +20,28 @@ class AgentCrash(Fault):
 
 
 class AgentHang(Fault):
-    """Agents stop working, answering and beating, and wake up again after `for`."""
+    """Agents stop working, responding and sending heartbeats, and resume after `for`."""
 
     kind: ClassVar[str] = "agent_hang"
     targets: AgentTargets = Field(default=1, description="which agents")
-    beating: Truth = Field(
-        default=False, description="whether heartbeats go on all the same, from a thread of their own"
-    )
-    for_: Duration = Field(default=None, alias="for", description="how long; null: until restarted")
+    beating: Truth = Field(default=False, description="whether heartbeats continue, as from a separate thread")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: until restarted")
 
 
 class AgentSlow(Fault):
-    """The work of agents takes longer, also what is under way; a restart does not help. They beat and answer."""
+    """Agents work slower, also on work in progress; a restart does not help. They respond and send heartbeats."""
 
     kind: ClassVar[str] = "agent_slow"
     targets: AgentTargets = Field(default=1, description="which agents")
-    factor: Factor = Field(description="how many times as long")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    factor: Factor = Field(description="factor by which durations grow")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
 class AgentFlap(Fault):
-    """Agents die, come back by themselves after `down`, die again after `up`, and so on."""
+    """Agents crash, restart by themselves after `down`, crash again after `up`, and so on."""
 
     kind: ClassVar[str] = "agent_flap"
     targets: AgentTargets = Field(default=1, description="which agents")
-    down: Distribution = Field(description="time until they are back")
-    up: Distribution = Field(description="time until they die again")
-    for_: Duration = Field(default=None, alias="for", description="how long that goes on; null: to the end")
+    down: Distribution = Field(description="time from a crash to the restart")
+    up: Distribution = Field(description="time from the restart to the next crash")
+    for_: Duration = Field(default=None, alias="for", description="duration of the flapping; null: to the end")

@@ -1,4 +1,4 @@
-"""What all faults have in common: when they happen, for how long, and whom they hit."""
+"""Common parts of all faults: time, duration and targets."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ALL = "all"
 INDEX = r"(?:0|[1-9][0-9]{0,8})"
 """The number in a name such as `agent.3`."""
 STORE = "store"
-"""Where the cores find the lease, the journal and where tasks stand."""
+"""The store of the cores: lease, journal and task states."""
 ENDPOINTS = "agents, queue, core, agent.0, agent.1, …"
 SIDES = f"{ENDPOINTS}; or a core (core.0, core.1, … or all of them: core) and {STORE}"
 TARGETS_HINT = "valid: a count, a fraction above 0 and up to 1 (0.2 or 20%), all, or a list of names"
 
 
 def targets_of(noun: str, also: str = ALL) -> Callable[[Any], int | float | str | tuple[str, ...]]:
-    """A validator of targets that are called `agent.3` or the like; `also` is another word that is one."""
+    """A validator of targets named `agent.3` or similar; `also` is an additional valid word."""
     hint = f"{TARGETS_HINT} ({noun}.3)" + (f", or {also}" if also != ALL else "")
 
     def check(value: Any) -> int | float | str | tuple[str, ...]:
@@ -39,7 +39,7 @@ def targets_of(noun: str, also: str = ALL) -> Callable[[Any], int | float | str 
             return tuple(_name(name, noun, place) for place, name in enumerate(value))
         share = percentage(value) if not isinstance(value, int) else None
         if share is None or not 0 < share <= 1:
-            raise invalid(f"{shown(value)} are no targets; {hint}")
+            raise invalid(f"{shown(value)} are not targets; {hint}")
         return share
 
     return check
@@ -47,7 +47,7 @@ def targets_of(noun: str, also: str = ALL) -> Callable[[Any], int | float | str 
 
 def _name(name: Any, noun: str, *place: int) -> str:
     if not isinstance(name, str) or not re.fullmatch(rf"{noun}\.{INDEX}", name):
-        raise invalid(f"{shown(name)} is no {noun}; valid: {noun}.0, {noun}.1, …", *place)
+        raise invalid(f"{shown(name)} is not a valid {noun}; valid: {noun}.0, {noun}.1, …", *place)
     return name
 
 
@@ -58,28 +58,28 @@ def _endpoints(value: Any) -> Any:
         if not isinstance(name, str) or not re.fullmatch(rf"agents|queue|core|agent\.{INDEX}", name):
             near = nearest(str(name), ("agents", "queue", "core"))
             hint = f" (nearest: '{near}')" if near else ""
-            raise invalid(f"{shown(name)} is no endpoint; valid: {ENDPOINTS}{hint}", place)
+            raise invalid(f"{shown(name)} is not an endpoint; valid: {ENDPOINTS}{hint}", place)
     if value[0] == value[1]:
-        raise invalid(f"{shown(value[1])} cannot be cut off from itself; valid: two of {ENDPOINTS}", 1)
+        raise invalid(f"{shown(value[1])} cannot be disconnected from itself; valid: two of {ENDPOINTS}", 1)
     return tuple(value)
 
 
 def _sides(value: Any) -> Any:
-    """The same, or a core and the store."""
+    """Validate two endpoints, or a core and the store."""
     if isinstance(value, list | tuple) and len(value) == 2:
         for place, name in enumerate(value):
             other = value[1 - place]
             if name == STORE and (not isinstance(other, str) or not re.fullmatch(rf"core(\.{INDEX})?", other)):
-                raise invalid(f"{shown(other)} is no core, and only cores use the store; valid: {SIDES}", 1 - place)
+                raise invalid(f"{shown(other)} is not a core, and only cores use the store; valid: {SIDES}", 1 - place)
             if isinstance(name, str) and re.fullmatch(rf"core\.{INDEX}", name) and other != STORE:
-                raise invalid(f"{shown(name)} alone can be cut off from the store only; valid: core, or {STORE}", place)
+                raise invalid(f"{shown(name)} can be disconnected only from the store; valid: core, or {STORE}", place)
         if STORE in value:
             return tuple(value)
     return _endpoints(value)
 
 
 def targets_schema(noun: str) -> dict[str, Any]:
-    """The same in JSON Schema."""
+    """The JSON Schema of targets."""
     name = {"type": "string", "pattern": rf"^{noun}\.{INDEX}$"}
     names = {"type": "array", "items": name, "minItems": 1}
     return {"anyOf": [{"type": "integer", "minimum": 1}, SHARE_SCHEMA, {"const": ALL}, name, names]}
@@ -119,28 +119,28 @@ Sides = Annotated[
     ),
     Quantity("two endpoints"),
 ]
-"""The same, or a core and the store."""
+"""Two of `agents`, `agent.N`, `queue` and `core`, or a core and the store."""
 Duration = Distribution | None
 
 
 def _slower(value: float) -> float:
     if value <= 1:
-        raise invalid(f"{shown(value)} changes nothing, or for the better; valid: more than 1")
+        raise invalid(f"{shown(value)} is not valid; valid: more than 1")
     return value
 
 
 Factor = Annotated[Number, AfterValidator(_slower), bounded(exclusiveMinimum=1), Quantity("number > 1")]
-"""How many times as long, or as fast."""
+"""Factor by which durations or speeds grow."""
 
 
 PLACES = ("at", "every", "when")
-"""The keys that place a fault."""
+"""The keys that schedule a fault."""
 PLACED = (*PLACES, "after")
-"""All keys that say when it happens."""
+"""All keys about the time of a fault."""
 
 
 def _placed(schema: dict[str, Any]) -> None:
-    """In JSON Schema: exactly one of the keys that place a fault is given, and not null; `after` goes with `when`."""
+    """Add to the JSON Schema: exactly one scheduling key is given and not null; `after` requires `when`."""
     schema["oneOf"] = [_given(key) for key in PLACES]
     schema["if"], schema["then"] = _given("after"), _given("when")
 
@@ -150,30 +150,32 @@ def _given(key: str) -> dict[str, Any]:
 
 
 class Fault(Form):
-    """A fault is placed by `at`, by `every` or by `when`, exactly one of them."""
+    """A fault is scheduled by exactly one of `at`, `every` and `when`."""
 
     model_config = ConfigDict(json_schema_extra=_placed)
 
-    at: Seconds | None = Field(default=None, description="once, at this time")
-    every: Interval | None = Field(default=None, description="again and again, with this time in between")
-    when: When | None = Field(default=None, description="once, the first time that this is so")
-    after: Distribution | None = Field(default=None, description="with when: so much later; null: at once")
+    at: Seconds | None = Field(default=None, description="happens once, at this time")
+    every: Interval | None = Field(default=None, description="happens repeatedly, with this time in between")
+    when: When | None = Field(default=None, description="happens once, the first time that this condition is true")
+    after: Distribution | None = Field(
+        default=None, description="with when: delay after the condition became true; null: none"
+    )
 
     @classmethod
     def lasts(cls) -> bool:
-        """Whether it is one that has a duration."""
+        """Whether this kind of fault has a duration."""
         return "for_" in cls.model_fields
 
     @model_validator(mode="after")
     def _placed_once(self) -> Fault:
         given = [key for key in PLACES if getattr(self, key) is not None]
         if len(given) != 1:
-            problem = f"is placed by {' and '.join(given)} at once" if given else "is placed nowhere"
+            problem = f"has {' and '.join(given)}" if given else "has no time"
             raise invalid(f"{problem}; valid: exactly one of {', '.join(PLACES)}")
         if self.after is not None and self.when is None:
-            raise invalid(f"'after' counts from a condition, not from {given[0]}; valid: with when only", "after")
+            raise invalid(f"'after' starts at a condition, not at {given[0]}; valid: with when only", "after")
         return self
 
 
-INSTANT = {"for": "this fault happens at an instant and cannot last; valid: leave 'for' out"}
-"""The keys that a fault refuses which happens at an instant."""
+INSTANT = {"for": "this fault has no duration; valid: omit 'for'"}
+"""The keys that a fault without a duration rejects."""

@@ -21,22 +21,22 @@ ClockTargets = Annotated[
 ]
 """`"queue"`, or which agents."""
 Rate = Annotated[Number, AfterValidator(above_zero), bounded(exclusiveMinimum=0), Quantity("number > 0")]
-"""How many seconds a clock counts in one."""
+"""Clock seconds per second of true time."""
 
 
 class ClockSkew(Fault):
-    """Clocks go wrong. An agent beats, and gives an attempt up, by its own; by the queue's, deliveries are leased."""
+    """Clocks are wrong: those of agents, which time heartbeats and attempts, or of the queue, which times leases."""
 
     kind: ClassVar[str] = "clock_skew"
-    targets: ClockTargets = Field(default=1, description="whose clocks")
-    rate: Rate = Field(default=1.0, description="seconds that they count in one, from the next beat and attempt on")
-    offset: SignedSeconds = Field(default=0.0, description="by how much the queue's jumps ahead; back with a minus")
-    for_: Duration = Field(default=None, alias="for", description="until they are set right; null: they never are")
+    targets: ClockTargets = Field(default=1, description="agents whose clocks are wrong, or queue")
+    rate: Rate = Field(default=1.0, description="clock seconds per second, from the next heartbeat and attempt on")
+    offset: SignedSeconds = Field(default=0.0, description="jump of the queue's clock; negative: backwards")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
     @model_validator(mode="after")
     def _is_wrong(self) -> ClockSkew:
         if self.rate == 1 and self.offset == 0:
-            raise invalid("is a clock that is right; valid: a rate other than 1, or an offset other than 0")
+            raise invalid("is a correct clock; valid: a rate other than 1, or an offset other than 0")
         if self.offset != 0 and self.targets != QUEUE:
-            raise invalid("agents measure time and never look at its date; valid: offset for the queue only", "offset")
+            raise invalid("agents measure only durations; valid: offset for the queue only", "offset")
         return self

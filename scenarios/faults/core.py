@@ -11,22 +11,22 @@ from scenarios.fields.distributions import Distribution
 
 
 class CoreCrash(Fault):
-    """The recovery core loses its power. It is started again with what its journal kept, and goes on with it."""
+    """The recovery core crashes. After its restart it continues from its journal."""
 
     kind: ClassVar[str] = "core_crash"
-    for_: Duration = Field(default=None, alias="for", description="until it is started again; null: it never is")
+    for_: Duration = Field(default=None, alias="for", description="time to the restart; null: no restart")
 
 
 class CoreHang(Fault):
-    """The core that leads does nothing for a while and does not know of it, as a process that is stopped."""
+    """The leading core is suspended, like a stopped process, and does not notice it."""
 
     kind: ClassVar[str] = "core_hang"
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
 class CoreSlow(Fault):
-    """Whatever reaches the core does so later, in its order: heartbeats, reports and the answers that it waits for."""
+    """Messages to the core arrive later, in order: heartbeats, reports and the responses that it waits for."""
 
     kind: ClassVar[str] = "core_slow"
-    delay: Distribution = Field(description="by how much later, each")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    delay: Distribution = Field(description="delay of each message")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")

@@ -1,4 +1,4 @@
-"""Members of a group: faults that their group places."""
+"""Members of a group: faults that their group schedules."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import ConfigDict, model_validator
 
 from scenarios.faults.base import PLACED, Fault
 
-BY_THE_GROUP = "a group says that for all its faults; valid: leave it out here"
+BY_THE_GROUP = "the group sets this for all its faults; valid: omit it here"
 
 
 def member(form: type[Fault]) -> type[Fault]:
-    """The same fault without the keys that place it, and without `for`: its group has them."""
+    """The fault form without the scheduling keys and `for`, which its group has."""
     given = dict.fromkeys((*PLACED, "for_"))
     refused = dict.fromkeys((*PLACED, "for"), BY_THE_GROUP) | form.refused
     content: dict[str, Any] = {

@@ -12,53 +12,53 @@ from scenarios.fields.quantities import Share, Truth
 
 
 class Partition(Fault):
-    """Nothing passes between two endpoints, in either direction."""
+    """No message passes between two endpoints, in either direction."""
 
     kind: ClassVar[str] = "partition"
     between: Sides = Field(description=f"two of {SIDES}")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
 class MessageLoss(Fault):
-    """The network swallows messages, and nobody notices at once."""
+    """The network drops messages silently."""
 
     kind: ClassVar[str] = "message_loss"
-    probability: Share = Field(description="share of the messages")
+    probability: Share = Field(description="fraction of the messages")
     between: Endpoints | None = Field(default=None, description=f"two of {ENDPOINTS}; null: all messages")
     one_way: Truth = Field(default=False, description="only those from the first endpoint to the second")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
 class MessageDelay(Fault):
-    """Messages take longer. With a probability below 1 some do, and those that do not overtake them."""
+    """Messages take longer. With a probability below 1 only some do, and others overtake them."""
 
     kind: ClassVar[str] = "message_delay"
-    delay: Distribution = Field(description="beyond what they take otherwise")
-    probability: Share = Field(default=1.0, description="share of the messages")
+    delay: Distribution = Field(description="additional latency")
+    probability: Share = Field(default=1.0, description="fraction of the messages")
     between: Endpoints | None = Field(default=None, description=f"two of {ENDPOINTS}; null: all messages")
     one_way: Truth = Field(default=False, description="only those from the first endpoint to the second")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
 class MessageReorder(Fault):
     """Some messages are held back, so that later ones overtake them."""
 
     kind: ClassVar[str] = "message_reorder"
-    delay: Distribution = Field(description="for how long they are held back")
-    probability: Share = Field(default=0.5, description="share of the messages")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    delay: Distribution = Field(description="delay of the held messages")
+    probability: Share = Field(default=0.5, description="fraction of the messages")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
 class MessageDuplicate(Fault):
     """Deliveries of the queue arrive twice."""
 
     kind: ClassVar[str] = "message_duplicate"
-    probability: Share = Field(description="share of the deliveries")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    probability: Share = Field(description="fraction of the deliveries")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
 class QueueBlocked(Fault):
-    """The queue takes tasks in and delivers none."""
+    """The queue accepts tasks and delivers none."""
 
     kind: ClassVar[str] = "queue_blocked"
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")

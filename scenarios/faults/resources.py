@@ -11,27 +11,27 @@ from scenarios.fields.quantities import PositiveCount
 
 
 class ResourceUnavailable(Fault):
-    """Units of a pool go out of service, held or free, as chance has it."""
+    """Random units of a pool, held or free, go out of service."""
 
     kind: ClassVar[str] = "resource_unavailable"
     resource: str = Field(description="the pool")
-    units: PositiveCount = Field(description="how many units")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    units: PositiveCount = Field(description="number of units")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
 class ResourceDegraded(Fault):
-    """Work that holds units of a pool takes longer, also what is under way. The pool looks healthy."""
+    """Work that holds units of a pool takes longer, including work in progress. The pool looks healthy."""
 
     kind: ClassVar[str] = "resource_degraded"
     resource: str = Field(description="the pool")
-    factor: Factor = Field(description="how many times as long")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    factor: Factor = Field(description="factor by which durations grow")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
 class ResourceLeak(Fault):
-    """Free units of a pool are nobody's: in service by the books, and not to be had until they are found again."""
+    """Free units of a pool leak: they count as in service but cannot be allocated until they are found."""
 
     kind: ClassVar[str] = "resource_leak"
     resource: str = Field(description="the pool")
-    units: PositiveCount = Field(description="how many units, of those that are free")
-    for_: Duration = Field(default=None, alias="for", description="until they are found; null: never")
+    units: PositiveCount = Field(description="number of free units that leak")
+    for_: Duration = Field(default=None, alias="for", description="time until they are found; null: never")

@@ -1,4 +1,4 @@
-"""Faults of the storage that checkpoints are kept in."""
+"""Faults of the checkpoint storage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scenarios.fields.quantities import PositiveSeconds, Share
 
 
 class CheckpointCorrupt(Fault):
-    """The latest checkpoints of running tasks are damaged, which nobody notices before they are read."""
+    """The latest checkpoints of running tasks are damaged, undetected until they are read."""
 
     kind: ClassVar[str] = "checkpoint_corrupt"
     refused: ClassVar[dict[str, str]] = Fault.refused | INSTANT
@@ -19,7 +19,7 @@ class CheckpointCorrupt(Fault):
 
 
 class CheckpointTorn(Fault):
-    """The latest checkpoints of running tasks were written only in part, which nobody notices before they are read."""
+    """The latest checkpoints of running tasks were written only in part, undetected until they are read."""
 
     kind: ClassVar[str] = "checkpoint_torn"
     refused: ClassVar[dict[str, str]] = Fault.refused | INSTANT
@@ -27,24 +27,24 @@ class CheckpointTorn(Fault):
 
 
 class CheckpointStale(Fault):
-    """Checkpoints are read from a replica that is behind; their numbers tell that the latest are missing."""
+    """Checkpoints are read from a lagging replica; gaps in their numbers reveal that the latest are missing."""
 
     kind: ClassVar[str] = "checkpoint_stale"
-    lag: PositiveSeconds = Field(description="how old what is read is")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    lag: PositiveSeconds = Field(description="replication lag")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
 class StorageFailure(Fault):
-    """Checkpoints cannot be written: the attempt goes on without."""
+    """Checkpoint writes fail: the attempt continues without the checkpoint."""
 
     kind: ClassVar[str] = "storage_failure"
-    probability: Share = Field(default=1.0, description="share of the writes")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    probability: Share = Field(default=1.0, description="fraction of the writes")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
 class StorageSlow(Fault):
-    """Reading and writing checkpoints takes longer, from the next one on."""
+    """Reading and writing checkpoints takes longer, from the next operation on."""
 
     kind: ClassVar[str] = "storage_slow"
-    factor: Factor = Field(description="how many times as long, of all that a checkpoint costs")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    factor: Factor = Field(description="factor by which every checkpoint cost grows")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")

@@ -1,4 +1,4 @@
-"""Faults of tasks, and of those who submit them."""
+"""Faults of tasks and of the load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scenarios.faults.base import INSTANT, Duration, Factor, Fault, TaskTargets
 
 
 class ExecutionFailure(Fault):
-    """Attempts at running tasks end on the spot, as failed."""
+    """Attempts at running tasks fail immediately."""
 
     kind: ClassVar[str] = "execution_failure"
     refused: ClassVar[dict[str, str]] = Fault.refused | INSTANT
@@ -18,7 +18,7 @@ class ExecutionFailure(Fault):
 
 
 class PoisonTask(Fault):
-    """Running tasks turn out to kill whoever takes them: their agents die now, and so does each later one."""
+    """Running tasks crash every agent that executes them: the current agents now, and each later one."""
 
     kind: ClassVar[str] = "poison_task"
     refused: ClassVar[dict[str, str]] = Fault.refused | INSTANT
@@ -26,8 +26,8 @@ class PoisonTask(Fault):
 
 
 class LoadSurge(Fault):
-    """Tasks arrive faster; closed clients think faster."""
+    """Tasks arrive faster; closed clients think for a shorter time."""
 
     kind: ClassVar[str] = "load_surge"
-    factor: Factor = Field(description="how many times as fast")
-    for_: Duration = Field(default=None, alias="for", description="how long; null: to the end")
+    factor: Factor = Field(description="factor by which arrivals speed up")
+    for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")

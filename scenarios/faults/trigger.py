@@ -1,4 +1,4 @@
-"""Conditions that place a fault by what goes on: `queue.depth > 500`."""
+"""Conditions that schedule a fault by the state of the run: `queue.depth > 500`."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from scenarios.fields.expectations import OPERATORS
 from scenarios.fields.quantities import Quantity
 
 NUMBERS: Mapping[str, str] = {
-    "queue.depth": "tasks in the waiting line",
+    "queue.depth": "queued tasks",
     "agents.up": "agents that are neither crashed, hung nor stopped",
-    "tasks.submitted": "tasks so far, those that were rejected included",
-    "tasks.completed": "tasks so far",
-    "tasks.failed": "tasks so far that were given up",
-    "recovery.open": "recoveries that have begun and not ended, those that wait included",
+    "tasks.submitted": "tasks submitted so far, including rejected ones",
+    "tasks.completed": "tasks completed so far",
+    "tasks.failed": "tasks given up so far",
+    "recovery.open": "open recoveries, including waiting ones",
     "resources.NAME.available": "units in service, free or held",
-    "resources.NAME.free": "units that a task could have at once",
+    "resources.NAME.free": "units that can be allocated",
 }
-"""What is counted, and compared with a whole number."""
+"""Quantities that are compared with a whole number."""
 PROGRESS = "task.progress"
 STEP = "recovery.step"
 FAULT = "fault.KIND"
 MEANINGS: Mapping[str, str] = {
     **NUMBERS,
-    PROGRESS: "how much of its work a running task has done, from 0 to 1; of all that run, the one that is there first",
+    PROGRESS: "fraction of its work that a running task has done, 0 to 1; the first running task to reach it counts",
     STEP: "a recovery begins a step of the runbook: `recovery.step == restore_checkpoint`",
     FAULT: "another fault of the scenario is `injected` or `cleared`: `fault.partition == cleared`",
 }
-"""What a condition can be about."""
+"""Quantities and events that a condition can use."""
 STATES = ("injected", "cleared")
 SHAPE = "valid: quantity operator value, as in queue.depth > 500"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -45,10 +45,10 @@ _GROWS = (">", ">=")
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A condition over what goes on in a run.
+    """A condition on the state of a run.
 
-    `about` is one of `MEANINGS`, `name` what stands in it for NAME or KIND (a pool, a kind of fault). `value` is a
-    number for a quantity, the command of a step, or what became of a fault.
+    `about` is one of `MEANINGS`, `name` the pool or kind of fault in place of NAME or KIND. `value` is a number for a
+    quantity, the command of a step, or the state of a fault.
     """
 
     expression: str
@@ -58,16 +58,16 @@ class Trigger:
     name: str = ""
 
     def holds(self, observed: float) -> bool:
-        """Whether a quantity is as the condition says. Raises TypeError for a step or a fault, which are events."""
+        """Whether a quantity satisfies the condition. Raises TypeError for a step or a fault, which are events."""
         if isinstance(self.value, str):
-            raise TypeError(f"{self.about} is no quantity")
+            raise TypeError(f"{self.about} is not a quantity")
         return OPERATORS[self.operator](observed, self.value)
 
 
 def parse(text: Any) -> Trigger:
-    """Read a condition. Raises a validation error that says what is wrong with it.
+    """Parse a condition. Raises a validation error.
 
-    Whether there is such a pool or such another fault is not known here.
+    Whether the pool or the other fault exists is checked later, against the whole scenario.
     """
     if isinstance(text, Trigger):
         return text
@@ -87,7 +87,7 @@ def parse(text: Any) -> Trigger:
 
 
 def _subject(subject: str) -> tuple[str, str]:
-    """The quantity or event that a condition names, and what stands in it for NAME or KIND."""
+    """The quantity or event of a condition, and the value of NAME or KIND in it."""
     if subject in MEANINGS and "NAME" not in subject and "KIND" not in subject:
         return subject, ""
     pool = re.fullmatch(rf"resources\.({_NAME})\.(available|free)", subject, re.ASCII)
@@ -102,16 +102,18 @@ def _subject(subject: str) -> tuple[str, str]:
 def _value(subject: str, about: str, sign: str, text: str) -> float | str:
     if about in {STEP, FAULT}:
         if sign != "==":
-            raise invalid(f"{subject} is no number; valid: ==")
+            raise invalid(f"{subject} is not a number; valid: ==")
         known = COMMANDS if about == STEP else STATES
         if text not in known:
             raise invalid(f"{subject}: unknown {shown(text)}; {instead(text, known, 'valid')}")
         return text
     if about == PROGRESS:
         if sign not in _GROWS:
-            raise invalid(f"{subject} only grows; valid: {', '.join(_GROWS)}")
+            raise invalid(f"{subject} only increases; valid: {', '.join(_GROWS)}")
         if re.fullmatch(_PART, text) is None:
-            raise invalid(f"{subject}: {shown(text)} is no part of the work; valid: from 0 to below 1, as in 50%")
+            raise invalid(
+                f"{subject}: {shown(text)} is not a fraction of the work; valid: from 0 to below 1, as in 50%"
+            )
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)
     if re.fullmatch(_WHOLE, text) is None:
         raise invalid(f"{subject}: {shown(text)} is not valid; valid: a whole number, 0 or more")
@@ -119,7 +121,7 @@ def _value(subject: str, about: str, sign: str, text: str) -> float | str:
 
 
 def _pattern() -> str:
-    """The same in JSON Schema."""
+    """The JSON Schema of targets."""
     numbers = "|".join(re.escape(name).replace("NAME", _NAME) for name in NUMBERS)
     commands, states = "|".join(COMMANDS), "|".join(STATES)
     options = (

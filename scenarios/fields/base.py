@@ -1,4 +1,4 @@
-"""What all parts of a scenario have in common: frozen, no unknown keys, forms chosen by their one key."""
+"""Base classes of all parts of a scenario: frozen, no unknown keys, forms selected by their one key."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pydantic_core import CoreSchema, core_schema
 from scenarios.errors import instead, invalid, shown
 
 UNION = "x-union"
-"""Marks, in JSON Schema, a union of forms with what it is called."""
+"""The JSON Schema key that holds the title of a union of forms."""
 
 
 class Settings(BaseModel):
-    """One mapping of a scenario file. Immutable; a key that is unknown, or known and of no use here, is refused."""
+    """One mapping of a scenario file. Immutable; rejects keys that are unknown or not applicable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     refused: ClassVar[dict[str, str]] = {}
-    """Keys that are known and cannot be used here, with what to say about each."""
+    """Known keys that are not applicable here, each with its error message."""
 
     @classmethod
     def keys(cls) -> list[str]:
-        """The keys as a file spells them, in the order of the reference."""
+        """The keys in file notation, in the order of the reference."""
         return [field.alias or name for name, field in cls.model_fields.items()]
 
     @model_validator(mode="before")
@@ -46,10 +46,10 @@ class Settings(BaseModel):
 
 
 def core_field(core: type[BaseModel], name: str, description: str) -> Any:
-    """A field that the recovery core declares: the default is the core's, so that it is declared once.
+    """A field that the recovery core declares; its default comes from the core, so that it is defined once.
 
-    A section subclasses `core` and gives the field the type in which a file writes it (`30s`, `20%`), with the errors
-    of a file. A field that the core requires is required here.
+    A section subclasses `core` and gives the field its type in file notation (`30s`, `20%`), with errors for files. A
+    field that the core requires is required here.
     """
     declared = core.model_fields[name]
     if declared.is_required():
@@ -58,7 +58,7 @@ def core_field(core: type[BaseModel], name: str, description: str) -> Any:
 
 
 class Form(Settings):
-    """One of several forms that a value can take. In a file: `{kind: {…its keys…}}`."""
+    """One of several forms of a value. In a file: `{kind: {…its keys…}}`."""
 
     kind: ClassVar[str]
 
@@ -67,7 +67,7 @@ class Form(Settings):
 class OneOf:
     """Annotation of a union of forms: a mapping with exactly one key, which names the form.
 
-    `bare`, if given, makes a form of a value that is no mapping; `bare_schema` is the JSON Schema of such a value.
+    `bare`, if given, converts a value that is not a mapping to a form; `bare_schema` is its JSON Schema.
     """
 
     noun: str
@@ -86,7 +86,7 @@ class OneOf:
         if not isinstance(value, Mapping):
             if self.bare is not None:
                 return self.bare(value)
-            raise invalid(f"{shown(value)} is no {self.noun}; {self._valid()}")
+            raise invalid(f"{shown(value)} is not a valid {self.noun}; {self._valid()}")
         for key in value:
             if key not in self.kinds:
                 raise invalid(f"unknown {self.noun}; {instead(str(key), self.kinds)}", str(key))

@@ -1,4 +1,4 @@
-"""Columns of numbers in CSV files, for what was recorded elsewhere: arrivals, durations."""
+"""Columns of numbers in CSV files: recorded arrivals and durations."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ FileName = Annotated[str, Quantity("file")]
 
 
 class FromFile(Form):
-    """A form whose numbers are a column of a CSV file; the file is read once, with the scenario.
+    """A form whose numbers are a column of a CSV file; the file is read once, when the scenario is loaded.
 
-    Its first row may name the columns. A number is in seconds, or has a unit as everywhere.
+    The first row may name the columns. A number is in seconds, or has a unit.
     """
 
     file: FileName = Field(description="CSV, relative to the scenario's file")
@@ -35,7 +35,7 @@ class FromFile(Form):
     )
 
     ordered: ClassVar[bool] = False
-    """Whether no number may be less than the one before it."""
+    """Whether the numbers must be in ascending order."""
 
     _values: Numbers = PrivateAttr(default_factory=lambda: np.empty(0))
     _sha256: str = PrivateAttr(default="")
@@ -47,7 +47,7 @@ class FromFile(Form):
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the file as it was read."""
+        """SHA-256 of the file content."""
         return self._sha256
 
     @model_validator(mode="after")
@@ -60,21 +60,21 @@ class FromFile(Form):
             reason = "is a folder" if path.is_dir() else (error.strerror or str(error)).lower()
             raise invalid(f"{self.file}: {reason}; valid: a CSV file", "file") from None
         except UnicodeDecodeError:
-            raise invalid(f"{self.file}: is no text in UTF-8; valid: a CSV file", "file") from None
+            raise invalid(f"{self.file}: is not UTF-8 text; valid: a CSV file", "file") from None
         except _WrongFile as error:
             raise invalid(f"{self.file}{error}", error.key) from None
         return self
 
 
 class _WrongFile(RecoveryBenchError, ValueError):
-    """Something is wrong in a file; `key` is the scenario's key that it is about."""
+    """An invalid CSV file; `key` is the scenario key to which the error belongs."""
 
     def __init__(self, problem: str, key: str = "file") -> None:
         super().__init__(problem)
         self.key = key
 
 
-@lru_cache(maxsize=16)  # a sweep validates one scenario again and again
+@lru_cache(maxsize=16)  # a sweep validates one scenario many times
 def _column(path: Path, column: str | None, ordered: bool, changed_at: int, size: int) -> tuple[Numbers, str]:
     content = path.read_bytes()
     rows = csv.reader(content.decode("utf-8-sig").splitlines())
@@ -99,7 +99,7 @@ def _numbers(rows: Any, column: str | None, ordered: bool) -> Iterator[float]:
         number = _number(row[place]) if place < len(row) else None
         if number is None:
             found = shown(row[place]) if place < len(row) else "nothing"
-            raise _WrongFile(f", row {rows.line_num}: {found} is no duration; valid: as in 2.5 (seconds) or 250ms")
+            raise _WrongFile(f", row {rows.line_num}: {found} is not a duration; valid: as in 2.5 (seconds) or 250ms")
         if ordered and number < latest:
             raise _WrongFile(f", row {rows.line_num}: {number:g} s comes after {latest:g} s; valid: in order of time")
         latest = number
@@ -118,7 +118,7 @@ def _number(text: str) -> float | None:
 
 
 def files_sha256(settings: Settings) -> dict[str, str]:
-    """SHA-256 by name of the files whose numbers a scenario uses: what a run needs to be the same again."""
+    """SHA-256 by name of the files that a scenario uses: a run can be repeated only with equal files."""
     found: dict[str, str] = {}
     for name in type(settings).model_fields:
         value = getattr(settings, name)

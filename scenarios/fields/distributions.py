@@ -1,4 +1,4 @@
-"""Distributions of durations, in seconds. Each has its mean, a vectorised sampler, and says whether it is a constant.
+"""Distributions of durations, in seconds. Each has a mean, a vectorized sampler, and a constant value or None.
 
 Formulas: Law, *Simulation Modeling and Analysis*, chapter 6 (continuous distributions), unless a class says otherwise.
 """
@@ -29,7 +29,7 @@ from scenarios.fields.quantities import (
 
 Draws = NDArray[np.float64]
 LARGEST_VARIATION = 1000
-"""Of a coefficient of variation. Far beyond it no run is long enough to see the mean, and no float holds its square."""
+"""Limit on coefficients of variation. Far above it no run is long enough to estimate the mean."""
 
 
 def _above_zero(value: float) -> float:
@@ -88,7 +88,7 @@ class Constant(Form):
 
 
 class Uniform(Form):
-    """Uniform over [low, high)."""
+    """Uniform on [low, high)."""
 
     kind: ClassVar[str] = "uniform"
     low: Seconds = Field(description="the least value")
@@ -132,16 +132,16 @@ class Exponential(Form):
 
 
 class Normal(Form):
-    """Normal with parameters `mean` and `sd`, cut at zero: conditioned on being at least 0.
+    """Normal with parameters `mean` and `sd`, truncated at zero: conditioned on being at least 0.
 
-    Robert, "Simulation of truncated normal variables", Statistics and Computing 5 (1995): for α = −mean/sd the cut
-    distribution has the mean `mean + sd·φ(α)/(1 − Φ(α))`, and by inversion a draw is the point that the normal exceeds
-    with probability U·(1 − Φ(α)).
+    Robert, "Simulation of truncated normal variables", Statistics and Computing 5 (1995): for α = −mean/sd the
+    truncated distribution has the mean `mean + sd·φ(α)/(1 − Φ(α))`; by inversion, a draw is the point that the normal
+    exceeds with probability U·(1 − Φ(α)).
     """
 
     kind: ClassVar[str] = "normal"
-    location: Seconds = Field(alias="mean", description="mean before the cut")
-    sd: Seconds = Field(description="standard deviation before the cut")
+    location: Seconds = Field(alias="mean", description="mean before truncation")
+    sd: Seconds = Field(description="standard deviation before truncation")
 
     @property
     def constant(self) -> float | None:
@@ -150,7 +150,7 @@ class Normal(Form):
 
     @property
     def mean(self) -> float:
-        """The mean after the cut, which is above the parameter."""
+        """The mean after truncation, which is above the parameter."""
         if self.sd == 0:
             return self.location
         cut = self.location / self.sd
@@ -159,7 +159,7 @@ class Normal(Form):
 
     def sample(self, generator: np.random.Generator, size: int) -> Draws:
         """Draw `size` independent values."""
-        from scipy.special import ndtri  # noqa: PLC0415 - a tenth of a second to import, and few scenarios need it
+        from scipy.special import ndtri  # noqa: PLC0415 - imports in a tenth of a second, and few scenarios need it
 
         if self.sd == 0:
             return np.full(size, self.location)
@@ -169,7 +169,7 @@ class Normal(Form):
 
 
 class Lognormal(Form):
-    """Lognormal with this mean and coefficient of variation: σ² = ln(1 + cv²), µ = ln(mean) − σ²/2."""
+    """Lognormal with the given mean and coefficient of variation: σ² = ln(1 + cv²), µ = ln(mean) − σ²/2."""
 
     kind: ClassVar[str] = "lognormal"
     mean: PositiveSeconds = Field(description="the mean")
@@ -225,7 +225,7 @@ class Weibull(Form):
 
     @property
     def mean(self) -> float:
-        """scale·Γ(1 + 1/shape), infinite when no float can hold it."""
+        """scale·Γ(1 + 1/shape), infinite when it exceeds the range of floats."""
         try:
             return self.scale * math.gamma(1 + 1 / self.shape)
         except OverflowError:
@@ -237,7 +237,7 @@ class Weibull(Form):
 
 
 class Erlang(Form):
-    """The sum of `k` exponential stages with this mean in all: cv = 1/√k."""
+    """The sum of `k` exponential stages with the given total mean: cv = 1/√k."""
 
     kind: ClassVar[str] = "erlang"
     k: PositiveCount = Field(description="number of stages")
@@ -279,18 +279,18 @@ class Pareto(Form):
 
 
 class Empirical(FromFile):
-    """Durations that were recorded: each draw is one of them, independently, as in a bootstrap."""
+    """Recorded durations: each draw is one of them, independently, as in a bootstrap."""
 
     kind: ClassVar[str] = "empirical"
 
     @property
     def constant(self) -> float | None:
-        """The value when all are the same, else None."""
+        """The value when all are equal, else None."""
         return float(self.values[0]) if (self.values == self.values[0]).all() else None
 
     @property
     def mean(self) -> float:
-        """Of the recorded ones."""
+        """The mean of the recorded durations."""
         return float(self.values.mean())
 
     def sample(self, generator: np.random.Generator, size: int) -> Draws:
@@ -318,7 +318,7 @@ def _exponential(value: Any) -> Exponential:
 
 def _lasting(distribution: AnyDistribution) -> AnyDistribution:
     if distribution.mean <= 0:
-        raise invalid("never lets time pass; valid: a mean of more than 0")
+        raise invalid("has a mean of 0; valid: a mean of more than 0")
     return distribution
 
 
@@ -339,9 +339,9 @@ RandomInterval = Annotated[
     AfterValidator(_lasting),
     Quantity("distribution, mean > 0"),
 ]
-"""As `Interval`, but a bare duration is the mean of an exponential."""
+"""Like `Interval`, but a bare duration is the mean of an exponential."""
 ZERO = Constant(value=0.0)
-"""No time at all."""
+"""The constant 0."""
 
 __all__ = [
     "FORMS",

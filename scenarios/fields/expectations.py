@@ -17,7 +17,7 @@ from scenarios.fields.metrics import Metric, UnknownMetric, lookup
 from scenarios.fields.quantities import FRACTION_HINT, Quantity, per_second, percentage, seconds
 
 TOLERANCE = 1e-9
-"""Relative and absolute. Virtual instants are sums of floats: 30 s after 0.1 + 0.2 s is not 30.3 s to the last bit."""
+"""Relative and absolute. Virtual times are sums of floats: 30 s after 0.1 + 0.2 s is not exactly 30.3 s."""
 
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
@@ -32,7 +32,7 @@ SHAPE = "valid: metric operator value, as in tasks.lost == 0 or recovery.time.p9
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a metric should be. `value` is in the metric's unit: seconds, per second, a fraction, or a count."""
+    """An expected relation of a metric. `value` is in the metric's unit: seconds, per second, fraction, or count."""
 
     expression: str
     metric: str
@@ -40,9 +40,9 @@ class Expectation:
     value: float
 
     def holds(self, observed: float | None) -> bool:
-        """Whether the observed value is as expected; None or NaN, no observation, never is.
+        """Whether the observed value satisfies the expectation; always False for None and NaN (no observation).
 
-        What differs by less than a billionth (of the value, or in absolute terms) counts as equal.
+        Values that differ by less than a billionth (relative or absolute) are equal.
         """
         if observed is None or math.isnan(observed):
             return False
@@ -52,9 +52,9 @@ class Expectation:
 
 
 def parse(text: Any) -> Expectation:
-    """Read an expectation. Raises a validation error that says what is wrong with it.
+    """Parse an expectation. Raises a validation error.
 
-    Whether the pool of a `resources.NAME.*` metric exists is not known here.
+    Whether the pool of a `resources.NAME.*` metric exists is checked later, against the whole scenario.
     """
     if isinstance(text, Expectation):
         return text
@@ -74,7 +74,7 @@ def parse(text: Any) -> Expectation:
 
 
 def known_metric(name: str, resources: Mapping[str, Any] | None = None) -> Metric:
-    """The metric of an expectation; raises a validation error when it is unknown or not measured yet."""
+    """The metric of an expectation. Raises a validation error for an unknown metric."""
     try:
         metric = lookup(name, resources)
     except UnknownMetric as error:
@@ -84,9 +84,9 @@ def known_metric(name: str, resources: Mapping[str, Any] | None = None) -> Metri
 
 
 def in_unit_of(metric: Metric, text: str) -> float:
-    """A value of a metric as people write it, `90s`, `2/s`, `5%` or a number, in the metric's unit.
+    """Convert a value in file notation (`90s`, `2/s`, `5%` or a number) to the metric's unit.
 
-    Raises a validation error that says what is wrong with it.
+    Raises a validation error.
     """
     try:
         if metric.unit in {"s", "agent-s"}:

@@ -1,4 +1,4 @@
-"""The catalogue of metrics: name, unit, which way is better, meaning."""
+"""The catalogue of metrics: name, unit, better direction, meaning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scenarios.errors import nearest
 
 Direction = Literal["lower", "higher"] | None
 STATISTICS = ("mean", "sd", "p50", "p95", "p99", "max")
-"""What stands for `.*` of a distribution: mean, standard deviation, percentiles, maximum."""
+"""The statistics that replace `.*` in the metrics of a distribution."""
 STATISTIC_MEANING = {
     "mean": "mean",
     "sd": "standard deviation",
@@ -22,26 +22,26 @@ STATISTIC_MEANING = {
     "max": "maximum",
 }
 INVARIANTS = {
-    "no_lost_task": "every submitted task is completed, given up visibly, or still on its way",
+    "no_lost_task": "every submitted task is completed, given up on record, or still in the system",
     "exactly_once_effect": "a task's effect is accepted at most once",
-    "no_leaked_resource": "nobody holds units for a task that is finished",
-    "no_double_allocation": "no unit is held twice, no pool gives more than it has",
+    "no_leaked_resource": "no units are held for a finished task",
+    "no_double_allocation": "no unit is held twice, no pool allocates more than it has",
     "legal_transitions": "a task's status changes only as the model allows",
     "checkpoint_integrity": "no attempt starts from a damaged checkpoint",
-    "fencing": "nothing done under a void epoch takes effect",
+    "fencing": "no action under a fenced epoch takes effect",
     "retry_bound": "no task is retried more often than its conditions allow",
-    "audit_complete": "every recovery is on record from its opening to its end, in order",
-    "recovery_terminates": "every recovery ends: one that is open at the end was heard of in the run's second half",
+    "audit_complete": "every recovery is recorded from its opening to its end, in order",
+    "recovery_terminates": "every recovery ends: a recovery open at the end has an event in the second half of the run",
 }
-"""The consistency invariants and what each promises."""
+"""The consistency invariants and the property that each guarantees."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One number that a run yields.
+    """One metric of a run.
 
-    `unit` is `s`, `1/s`, `fraction` (0 to 1), `ratio`, or the noun of what is counted; `direction` says which way is
-    better, None when neither is.
+    `unit` is `s`, `1/s`, `fraction` (0 to 1), `ratio`, or the noun of what is counted; `direction` is the better
+    direction, None when there is none.
     """
 
     name: str
@@ -51,16 +51,16 @@ class Metric:
 
 
 SIGNALS = {
-    "agent": "agents that are silent",
-    "progress": "tasks that are stalled, as heartbeats tell",
-    "delivery": "connections over which nothing can be sent",
-    "resource": "pools that are probed unhealthy",
+    "agent": "silent agents",
+    "progress": "tasks that are stalled according to heartbeats",
+    "delivery": "connections with failed sends",
+    "resource": "pools whose probe is unhealthy",
 }
-"""What alarms go by."""
+"""The signals of the detectors."""
 
 
 class UnknownMetric(RecoveryBenchError, ValueError):
-    """No metric has this name; `near` is the one that was probably meant, or None."""
+    """No metric has this name; `near` is the closest known name, or None."""
 
     def __init__(self, name: str, near: str | None) -> None:
         self.name = name
@@ -72,55 +72,55 @@ class UnknownMetric(RecoveryBenchError, ValueError):
 Row = tuple[str, str, Direction, str]
 ROWS: tuple[Row, ...] = (
     # tasks
-    ("tasks.submitted", "tasks", None, "tasks that clients submitted, each time that they asked"),
+    ("tasks.submitted", "tasks", None, "tasks submitted by clients, each request counted"),
     ("tasks.completed", "tasks", "higher", "tasks whose effect was accepted"),
-    ("tasks.failed", "tasks", "lower", "tasks given up: handed to an operator, or taken back by their clients"),
-    ("tasks.rejected", "tasks", "lower", "tasks refused by a full queue"),
-    ("tasks.lost", "tasks", "lower", "tasks that nobody has and nobody will finish"),
-    ("tasks.unfinished", "tasks", None, "tasks still on their way at the end"),
+    ("tasks.failed", "tasks", "lower", "tasks given up: escalated to an operator, or cancelled by their clients"),
+    ("tasks.rejected", "tasks", "lower", "tasks rejected by a full queue"),
+    ("tasks.lost", "tasks", "lower", "tasks without an owner, which will never finish"),
+    ("tasks.unfinished", "tasks", None, "tasks still in the system at the end"),
     ("tasks.throughput", "1/s", "higher", "tasks completed per second"),
     ("tasks.wait.*", "s", "lower", "from submission to the first start"),
     ("tasks.sojourn.*", "s", "lower", "from submission to completion"),
-    ("tasks.wait_probability", "fraction", "lower", "share of tasks that wait at all before their first start"),
-    ("tasks.in_system.mean", "tasks", "lower", "tasks submitted and not finished, over time"),
-    ("tasks.in_queue.mean", "tasks", "lower", "tasks that wait for an agent, over time"),
+    ("tasks.wait_probability", "fraction", "lower", "fraction of tasks that wait before their first start"),
+    ("tasks.in_system.mean", "tasks", "lower", "unfinished tasks, averaged over time"),
+    ("tasks.in_queue.mean", "tasks", "lower", "tasks that wait for an agent, averaged over time"),
     # attempts and retries
     ("attempts.started", "attempts", None, "attempts that began"),
     ("attempts.succeeded", "attempts", "higher", "attempts whose effect was accepted"),
     ("attempts.failed", "attempts", "lower", "attempts that ended in a failure"),
-    ("attempts.interrupted", "attempts", "lower", "attempts that were cut short"),
-    ("attempts.timed_out", "attempts", "lower", "attempts that took longer than they may"),
+    ("attempts.interrupted", "attempts", "lower", "attempts that were interrupted"),
+    ("attempts.timed_out", "attempts", "lower", "attempts that exceeded their timeout"),
     ("attempts.per_task.mean", "attempts", "lower", "attempts per task that was started"),
     ("attempts.amplification", "ratio", "lower", "attempts per task submitted"),
     ("retries.count", "retries", "lower", "retries granted"),
-    ("retries.exhausted", "failures", "lower", "failures for which no retry was left"),
-    ("retries.over_deadline", "failures", "lower", "of these, because the next retry would have come too late"),
+    ("retries.exhausted", "failures", "lower", "failures without a retry left"),
+    ("retries.over_deadline", "failures", "lower", "of these, because the next retry would exceed the deadline"),
     ("retries.over_budget", "failures", "lower", "of these, because the retry budget was empty"),
     ("retries.held_back", "failures", "lower", "of these, because a circuit breaker was open"),
-    ("breaker.openings", "openings", "lower", "times that a circuit breaker opened"),
+    ("breaker.openings", "openings", "lower", "openings of circuit breakers"),
     ("retries.delay.*", "s", None, "delay before a retry"),
     ("retries.per_failure.mean", "retries", "lower", "retries per failure"),
     # recovery, detection and diagnosis
     ("recovery.count", "recoveries", None, "recoveries opened"),
     ("recovery.succeeded", "recoveries", "higher", "recoveries verified"),
-    ("recovery.failed", "tries", "lower", "tries at a recovery that did not work"),
-    ("recovery.escalated", "recoveries", "lower", "recoveries handed to an operator"),
-    ("recovery.dismissed", "recoveries", None, "recoveries for which there was nothing left to do"),
-    ("recovery.censored", "recoveries", None, "recoveries that the end of the run cut off"),
-    ("escalations.open", "escalations", "lower", "recoveries handed to an operator who has not resolved them"),
-    ("alerts.raised", "alerts", "lower", "alerts that the recovery monitor sent; nothing without a monitor"),
+    ("recovery.failed", "tries", "lower", "failed tries at a recovery"),
+    ("recovery.escalated", "recoveries", "lower", "recoveries escalated to an operator"),
+    ("recovery.dismissed", "recoveries", None, "recoveries with nothing left to do"),
+    ("recovery.censored", "recoveries", None, "recoveries still open at the end of the run"),
+    ("escalations.open", "escalations", "lower", "escalated recoveries that no operator has resolved"),
+    ("alerts.raised", "alerts", "lower", "alerts sent by the recovery monitor; not observed without a monitor"),
     ("alerts.warning", "alerts", "lower", "alerts sent with severity warning"),
-    ("alerts.critical", "alerts", "lower", "alerts sent with severity critical, storms included"),
+    ("alerts.critical", "alerts", "lower", "alerts sent with severity critical, including storms"),
     ("recovery.time.*", "s", "lower", "from the fault to the verified recovery"),
     ("recovery.detect.*", "s", "lower", "from the fault to its detection"),
     ("recovery.wait.*", "s", "lower", "retry delay and queueing for a recovery slot"),
-    ("recovery.analyze.*", "s", "lower", "finding out what happened"),
+    ("recovery.analyze.*", "s", "lower", "diagnosis of the failure"),
     ("recovery.execute.*", "s", "lower", "the runbook's recovery commands"),
-    ("recovery.verify.*", "s", "lower", "checking that the recovery worked"),
-    ("recovery.paced.*", "s", "lower", "wait of tasks that the load limit kept from going back to work at once"),
+    ("recovery.verify.*", "s", "lower", "verification of the recovery"),
+    ("recovery.paced.*", "s", "lower", "wait of tasks due to the load limit"),
     ("detection.latency.*", "s", "lower", "from an injected fault to its detection"),
-    ("detection.false_positives", "alarms", "lower", "suspicions of somebody who was well"),
-    ("detection.missed", "faults", "lower", "faults that nobody noticed"),
+    ("detection.false_positives", "alarms", "lower", "suspicions of healthy subjects"),
+    ("detection.missed", "faults", "lower", "undetected faults"),
     *(
         row
         for signal, what in SIGNALS.items()
@@ -129,33 +129,33 @@ ROWS: tuple[Row, ...] = (
             (f"detection.{signal}.false_positives", "alarms", "lower", f"of this detector alone: {what}"),
         )
     ),
-    ("diagnosis.accuracy", "fraction", "higher", "share of recoveries that found the fault that was injected"),
+    ("diagnosis.accuracy", "fraction", "higher", "fraction of recoveries whose diagnosis names the injected fault"),
     # work, agents, queue
-    ("work.useful", "agent-s", "higher", "agent time that went into accepted effects"),
-    ("work.wasted", "agent-s", "lower", "agent time whose work was thrown away"),
+    ("work.useful", "agent-s", "higher", "agent time spent on accepted effects"),
+    ("work.wasted", "agent-s", "lower", "agent time spent on discarded work"),
     ("work.checkpoint", "agent-s", "lower", "agent time spent on writing and reading checkpoints"),
-    ("work.wasted_fraction", "fraction", "lower", "wasted agent time as a share of all agent time spent"),
-    ("agents.availability", "fraction", "higher", "share of agent time up, in truth"),
-    ("agents.availability_observed", "fraction", "higher", "share of agent time up, as the detector believes"),
-    ("agents.up.mean", "agents", "higher", "agents up, over time"),
-    ("agents.all_up", "fraction", "higher", "share of time in which all agents are up"),
-    ("agents.utilization", "fraction", None, "share of slots at work, over time"),
+    ("work.wasted_fraction", "fraction", "lower", "wasted agent time as a fraction of all agent time spent"),
+    ("agents.availability", "fraction", "higher", "true fraction of agent time up"),
+    ("agents.availability_observed", "fraction", "higher", "fraction of agent time up according to the detector"),
+    ("agents.up.mean", "agents", "higher", "agents up, averaged over time"),
+    ("agents.all_up", "fraction", "higher", "fraction of time in which all agents are up"),
+    ("agents.utilization", "fraction", None, "fraction of busy slots, averaged over time"),
     ("agents.restarts", "restarts", None, "restarts of agents"),
-    ("queue.depth.mean", "tasks", "lower", "queued tasks, over time"),
-    ("queue.depth.max", "tasks", "lower", "most queued tasks at once"),
+    ("queue.depth.mean", "tasks", "lower", "queued tasks, averaged over time"),
+    ("queue.depth.max", "tasks", "lower", "maximum number of queued tasks"),
     ("queue.deliveries", "deliveries", None, "deliveries to agents"),
     ("queue.redeliveries", "deliveries", "lower", "deliveries after the first of a task"),
     ("queue.duplicates", "deliveries", "lower", "deliveries that arrived twice"),
-    ("queue.dead_lettered", "tasks", "lower", "tasks that were delivered as often as they may be"),
+    ("queue.dead_lettered", "tasks", "lower", "tasks that reached the maximum number of deliveries"),
     # service
-    ("service.availability", "fraction", "higher", "share of time in steady state"),
-    ("restoration.time.*", "s", "lower", "from the end of a fault to steady state; infinite when it never comes"),
-    ("client.timeouts", "requests", "lower", "requests that clients stopped waiting for"),
-    ("client.retries", "requests", "lower", "requests that clients made again"),
-    ("client.abandoned", "requests", "lower", "requests that clients did not make again"),
-    ("client.goodput", "1/s", "higher", "answers per second that came in time, or late and were accepted"),
-    ("client.amplification", "ratio", "lower", "times that a request was made"),
-    ("client.response.*", "s", "lower", "from the first time that a request was made to its answer"),
+    ("service.availability", "fraction", "higher", "fraction of time in steady state"),
+    ("restoration.time.*", "s", "lower", "from the end of a fault to steady state; infinite when it is never reached"),
+    ("client.timeouts", "requests", "lower", "requests that timed out at their client"),
+    ("client.retries", "requests", "lower", "requests that clients retried"),
+    ("client.abandoned", "requests", "lower", "requests that clients gave up"),
+    ("client.goodput", "1/s", "higher", "responses per second that came in time, or late and were accepted"),
+    ("client.amplification", "ratio", "lower", "submissions per request"),
+    ("client.response.*", "s", "lower", "from the first submission of a request to its response"),
     # consistency: the violations of each invariant follow
     ("consistency.violations", "violations", "lower", "violations of all invariants"),
     *(
@@ -166,10 +166,10 @@ ROWS: tuple[Row, ...] = (
     ("run.events", "events", None, "events in the history"),
     ("run.virtual_seconds", "s", None, "virtual time that was simulated"),
 )
-"""Name, unit, better direction, meaning; `.*` stands for the statistics of a distribution."""
+"""Name, unit, better direction, meaning; `.*` expands to the statistics of a distribution."""
 _POOL: tuple[Row, ...] = (
-    ("utilization", "fraction", None, "share of the pool's units that are held, over time"),
-    ("available", "fraction", "higher", "share of the pool's units in service, over time"),
+    ("utilization", "fraction", None, "fraction of the pool's units that are held, averaged over time"),
+    ("available", "fraction", "higher", "fraction of the pool's units in service, averaged over time"),
 )
 POOL_GROUP = "resources"
 
@@ -198,12 +198,12 @@ def _of_pool(resource: str) -> list[Metric]:
 
 
 def catalogue(resources: Iterable[str] = ()) -> tuple[Metric, ...]:
-    """Every metric, those of the named pools included, grouped as the contract has them."""
+    """Every metric, including those of the named pools, grouped as in the reference."""
     return (*_fixed().values(), *(metric for resource in resources for metric in _of_pool(resource)))
 
 
 def lookup(name: str, resources: Iterable[str] | None = None) -> Metric:
-    """The metric of this name. `resources` are the pools that there are; None: a pool of any name.
+    """The metric of this name. `resources` are the existing pools; None accepts a pool of any name.
 
     Raises `UnknownMetric`, which suggests the nearest one.
     """

@@ -1,4 +1,4 @@
-"""Quantities as people write them: durations, rates, probabilities, whole numbers, yes or no."""
+"""Quantities in file notation: durations, rates, probabilities, whole numbers, booleans."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPELLED_OUT = {
     }.items()
     for word in words.split()
 }
-"""Units that people write instead of ours. They are suggested and never accepted: one spelling is enough to know."""
+"""Other spellings of units. They are not accepted; an error suggests the supported spelling."""
 
 DURATION_HINT = "valid: a number of seconds, or one with a unit: ms, s, m, h, d, as in 250ms, 30s, 5m"
 RATE_HINT = "valid: a number per second, or one with a unit: /s, /m, /h, /d, as in 2/s, 90/m"
@@ -36,13 +36,13 @@ FRACTION_HINT = "valid: a number from 0 to 1, or a percentage"
 
 @dataclass(frozen=True)
 class Quantity:
-    """Marks a type with the words in which the reference describes it."""
+    """Annotates a type with its description in the reference."""
 
     name: str
 
 
 def is_number(value: object) -> bool:
-    """Whether this is a finite number that a float can hold (a truth value is none)."""
+    """Whether the value is a finite number within the range of floats (a boolean is not)."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return -sys.float_info.max <= value <= sys.float_info.max  # math.isfinite raises for larger whole numbers
@@ -57,7 +57,7 @@ def seconds(value: Any) -> float:
 
 
 def signed_seconds(value: Any) -> float:
-    """A difference of time in seconds: as a duration, or one with a minus. Raises a validation error for others."""
+    """A time difference in seconds: a duration, or a negative one. Raises a validation error for others."""
     return _finite(value, _parse(value, SECONDS_PER_UNIT, "", "duration", DURATION_HINT), "duration", DURATION_HINT)
 
 
@@ -98,7 +98,7 @@ def _finite(value: Any, parsed: float, noun: str, hint: str) -> float:
 
 
 def _scaled(number: float, factor: float) -> float:
-    # 250 ms is 250 / 1000 and not 250 * 0.001: a division by a whole number rounds once.
+    # 250 ms is 250 / 1000 and not 250 * 0.001: division by a whole number rounds only once.
     return number * factor if factor >= 1 else number / round(1 / factor)
 
 
@@ -111,7 +111,7 @@ def fraction(value: Any) -> float:
 
 
 def percentage(value: Any) -> float | None:
-    """A finite number or a percentage as a number; None when it is neither."""
+    """A finite number or a percentage as a number; None for other values."""
     if is_number(value):
         return float(value)
     match = re.fullmatch(rf"({NUMBER})\s*(%?)", value.strip()) if isinstance(value, str) else None
@@ -129,7 +129,7 @@ def number(value: Any) -> float:
 
 
 def whole(least: int) -> Callable[[Any], int]:
-    """A validator for whole numbers from `least` on."""
+    """A validator for whole numbers of at least `least`."""
 
     def check(value: Any) -> int:
         if not is_number(value) or value != int(value) or value < least:
@@ -140,7 +140,7 @@ def whole(least: int) -> Callable[[Any], int]:
 
 
 def truth(value: Any) -> bool:
-    """`true` or `false`. Raises a validation error for others, `yes` and `no` included."""
+    """`true` or `false`. Raises a validation error for others, including `yes` and `no`."""
     if not isinstance(value, bool):
         meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(str(value).lower())
         raise invalid(f"{shown(value)} is not valid; valid: true, false" + (f" (nearest: '{meant}')" if meant else ""))
@@ -148,7 +148,7 @@ def truth(value: Any) -> bool:
 
 
 def above_zero(value: float) -> float:
-    """Refuses zero."""
+    """Rejects zero and negative numbers."""
     if value <= 0:
         raise invalid(f"{shown(value)} is not valid; valid: more than 0")
     return value
@@ -156,12 +156,12 @@ def above_zero(value: float) -> float:
 
 def _takes_time(value: float) -> float:
     if not math.isfinite(1 / value):
-        raise invalid(f"{shown(value)} is not valid; valid: a rate at which something ever happens")
+        raise invalid(f"{shown(value)} is not valid; valid: a larger rate")
     return value
 
 
 def only(supported: object, what: str) -> BeforeValidator:
-    """A key of which this version supports one value only; any other is refused as not supported yet."""
+    """A key of which this version supports one value only; rejects others as not supported yet."""
 
     def check(value: Any) -> Any:
         if value != supported or isinstance(value, bool) != isinstance(supported, bool):
@@ -172,12 +172,12 @@ def only(supported: object, what: str) -> BeforeValidator:
 
 
 def bounded(**keywords: Any) -> WithJsonSchema:
-    """In JSON Schema: a number with these bounds."""
+    """The JSON Schema of a number with these bounds."""
     return WithJsonSchema({"type": "number", **keywords})
 
 
 def _written(pattern: str, **keywords: Any) -> dict[str, Any]:
-    """In JSON Schema: a number with these bounds, or a text of this pattern."""
+    """The JSON Schema of a number with these bounds, or a string of this pattern."""
     return {"anyOf": [{"type": "number", **keywords}, {"type": "string", "pattern": rf"^\s*{pattern}\s*$"}]}
 
 
@@ -195,7 +195,7 @@ DURATION_SCHEMA = _written(_DURATION, minimum=0)
 LASTING_SCHEMA = _written(_NOT_ZERO + _DURATION, exclusiveMinimum=0)
 """A duration above 0 in JSON Schema."""
 SHARE_SCHEMA = _written(_NOT_ZERO + _SHARE, exclusiveMinimum=0, maximum=1)
-"""A share above 0 and up to 1 in JSON Schema."""
+"""A fraction above 0 and up to 1 in JSON Schema."""
 
 Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(DURATION_SCHEMA), Quantity("duration")]
 """A duration, 0 or more, in float seconds."""
@@ -203,7 +203,7 @@ SignedSeconds = Annotated[
     float,
     BeforeValidator(signed_seconds),
     WithJsonSchema(_written(rf"-?{_DURATION}")),
-    Quantity("duration, or one with a minus"),
+    Quantity("duration, may be negative"),
 ]
 """A difference of time in float seconds."""
 PositiveSeconds = Annotated[

@@ -1,4 +1,4 @@
-"""Agents: how many there are, how they fail and how long a restart takes."""
+"""Agents: their number, failures and restart times."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class AgentSettings(Settings):
     """The agents."""
 
     count: PositiveCount = Field(description="number of agents: agent.0, agent.1, …")
-    slots: PositiveCount = Field(default=1, description="tasks that an agent works on at once")
+    slots: PositiveCount = Field(default=1, description="tasks that an agent executes concurrently")
     mtbf: RandomInterval | None = Field(
         default=None,
         description="time between random crashes; a bare duration is the mean of an exponential; null: none",
     )
     failure_clock: Literal["always", "busy"] = Field(
-        default="always", description="whether that time passes always, or only while the agent is busy"
+        default="always", description="whether the mtbf clock runs always, or only while the agent is busy"
     )
-    restart_time: Distribution = Field(default=ZERO, description="time that a restart takes")
-    restart_slots: PositiveCount | None = Field(default=None, description="restarts at once; null: any number")
+    restart_time: Distribution = Field(default=ZERO, description="duration of a restart")
+    restart_slots: PositiveCount | None = Field(default=None, description="concurrent restarts; null: no limit")

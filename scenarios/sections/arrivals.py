@@ -1,4 +1,4 @@
-"""How tasks arrive."""
+"""Arrival processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scenarios.fields.quantities import PositiveCount, PositiveSeconds, Quantity
 
 
 class Poisson(Form):
-    """Independent arrivals: exponential times between them."""
+    """Poisson arrivals: independent exponential interarrival times."""
 
     kind: ClassVar[str] = "poisson"
     rate: Rate = Field(description="arrivals per second")
@@ -24,7 +24,7 @@ class Interval(Form):
     """One task at every multiple of an interval."""
 
     kind: ClassVar[str] = "interval"
-    every: PositiveSeconds = Field(description="time between two arrivals")
+    every: PositiveSeconds = Field(description="interarrival time")
 
 
 class Burst(Form):
@@ -36,37 +36,35 @@ class Burst(Form):
 
 
 class Closed(Form):
-    """Clients that each wait for their task, think, and submit the next one."""
+    """A closed system: each client waits for its task, thinks, and submits the next one."""
 
     kind: ClassVar[str] = "closed"
     clients: PositiveCount = Field(description="number of clients")
-    think: Distribution = Field(default=ZERO, description="from an answer to the next submission")
+    think: Distribution = Field(default=ZERO, description="think time: from a response to the next submission")
 
 
 class Diurnal(Form):
-    """Independent arrivals, more of them by day than by night: rate·(1 + amplitude·cos(2π·(t − peak)/period)) a
-    second at t.
-    """
+    """Poisson arrivals with a periodic rate: rate·(1 + amplitude·cos(2π·(t − peak)/period)) per second at time t."""
 
     kind: ClassVar[str] = "diurnal"
     rate: Rate = Field(description="arrivals per second, on average over a period")
-    amplitude: Share = Field(default=0.5, description="by which share of that it rises, and falls")
-    period: PositiveSeconds = Field(default=86400.0, description="from one peak to the next")
-    peak: Seconds = Field(default=0.0, description="when the rate is highest for the first time")
+    amplitude: Share = Field(default=0.5, description="relative amplitude of the rate")
+    period: PositiveSeconds = Field(default=86400.0, description="time from one peak to the next")
+    peak: Seconds = Field(default=0.0, description="time of the first peak")
 
     def rate_at(self, time: float) -> float:
         """Arrivals per second at a time in seconds."""
         return self.rate * (1 + self.amplitude * cos(2 * pi * (time - self.peak) / self.period))
 
     def expected(self, time: float) -> float:
-        """Arrivals that are expected until a time in seconds: the integral of the rate."""
+        """Expected number of arrivals until a time in seconds: the integral of the rate."""
         swing = self.amplitude * self.period / (2 * pi)
         since, first = (2 * pi * (at - self.peak) / self.period for at in (time, 0.0))
         return self.rate * (time + swing * (sin(since) - sin(first)))
 
 
 class Trace(FromFile):
-    """Arrivals as they were recorded: the time of each, in order. What comes after the end is left out."""
+    """Recorded arrival times, in order. Arrivals after the end of the run are omitted."""
 
     kind: ClassVar[str] = "trace"
     ordered: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Clients: who waits for an answer, for how long, and what it does when none comes."""
+"""Clients: response timeouts, retries and cancellation."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from scenarios.sections.policies import BudgetSettings, Multiplier
 
 
 class ClientSettings(Settings):
-    """Who waits for the answer, and asks again: each time with a task of its own, which has the same work to do.
+    """Clients that wait for responses and retry requests: each time as a new task with the same work.
 
-    It asks again when it has waited too long, and when the task was rejected or given up.
+    A client retries after a timeout, and when the task was rejected or given up.
     """
 
-    timeout: PositiveSeconds | None = Field(default=None, description="how long it waits for an answer; null: for ever")
-    max_retries: Count = Field(default=0, description="how often it asks again")
-    retry_delay: Seconds = Field(default=0.0, description="delay before it asks again for the first time")
+    timeout: PositiveSeconds | None = Field(
+        default=None, description="how long a client waits for a response; null: for ever"
+    )
+    max_retries: Count = Field(default=0, description="retries per request")
+    retry_delay: Seconds = Field(default=0.0, description="delay before the first retry")
     backoff: Backoff = core_field(RetryPolicy, "backoff", "delay before retry n, as in recovery.conditions")
     multiplier: Multiplier = core_field(RetryPolicy, "multiplier", "growth of exponential backoff")
-    max_delay: PositiveSeconds | None = core_field(RetryPolicy, "max_delay", "no delay is longer; null: no cap")
+    max_delay: PositiveSeconds | None = core_field(RetryPolicy, "max_delay", "upper bound of a delay; null: none")
     jitter: Literal["none", "full", "equal", "decorrelated", "proportional"] = core_field(
         RetryPolicy, "jitter", "spreads delays, as in recovery.conditions"
     )
-    spread: Probability = core_field(RetryPolicy, "spread", "of proportional jitter")
+    spread: Probability = core_field(RetryPolicy, "spread", "relative width of proportional jitter")
     budget: BudgetSettings | None = Field(
         default=None,
-        description="retries of all clients together; one that finds it empty is not made; null: no budget",
+        description="retry budget of all clients together; no retry when it is empty; null: no budget",
     )
-    cancel: Truth = Field(default=False, description="whether it takes back the task that it waits for no longer")
+    cancel: Truth = Field(default=False, description="whether a client cancels the task after a timeout")
     late_answer: Literal["drop", "accept"] = Field(
-        default="drop", description="whether a late answer is one: then the client listens on"
+        default="drop", description="whether a late response counts; accept: the client keeps waiting for it"
     )
 
     @property
     def waits(self) -> bool:
-        """Whether there is any such client."""
+        """Whether clients have a timeout or retries."""
         return self.timeout is not None or self.max_retries > 0

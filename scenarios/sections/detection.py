@@ -1,4 +1,4 @@
-"""What notices failures, in a scenario."""
+"""Failure detection in a scenario."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from scenarios.fields.quantities import Number, PositiveCount, PositiveSeconds, 
 
 def _two(window: int) -> int:
     if window < 2:
-        raise invalid(f"{shown(window)} has no deviation; valid: 2 or more")
+        raise invalid(f"{shown(window)} is too few for a deviation; valid: 2 or more")
     return window
 
 
 def _bearable(threshold: float) -> float:
     if not 0 < threshold <= PHI_MAX:
-        raise invalid(f"{shown(threshold)} is no threshold; valid: above 0, up to {PHI_MAX:g}")
+        raise invalid(f"{shown(threshold)} is not a threshold; valid: above 0, up to {PHI_MAX:g}")
     return threshold
 
 
@@ -30,58 +30,58 @@ Threshold = Annotated[
 
 
 class DetectionSettings(Settings, DetectionConfig):
-    """What notices failures, beside the reports of attempts that failed."""
+    """Failure detectors, in addition to the reports of failed attempts."""
 
     detector: Detector = core_field(
         DetectionConfig,
         "detector",
-        "heartbeat: by missed beats; phi_accrual: by how each agent has been beating; perfect: at once",
+        "heartbeat: by missed heartbeats; phi_accrual: by each agent's heartbeat history; perfect: immediately",
     )
     heartbeat_interval: PositiveSeconds = core_field(
-        DetectionConfig, "heartbeat_interval", "time between two beats of an agent"
+        DetectionConfig, "heartbeat_interval", "time between two heartbeats of an agent"
     )
     missed_heartbeats: PositiveCount = core_field(
         DetectionConfig,
         "missed_heartbeats",
-        "beats missed before an agent is declared dead; of no matter to phi_accrual",
+        "missed heartbeats before an agent is suspected; not used by phi_accrual",
     )
     phase: Literal["uniform", "aligned"] = Field(
-        default="uniform", description="uniform: each agent beats at its own phase; aligned: from its start on"
+        default="uniform", description="uniform: random heartbeat phase per agent; aligned: from the agent's start on"
     )
     poll: PositiveSeconds | None = core_field(
-        DetectionConfig, "poll", "how often the detector looks; null: the deadline itself wakes it"
+        DetectionConfig, "poll", "interval of the detector's checks; null: it checks exactly at each deadline"
     )
     phi_threshold: Threshold = core_field(
-        DetectionConfig, "phi_threshold", "suspicion at which an agent is declared dead: −log₁₀ of its odds"
+        DetectionConfig, "phi_threshold", "phi at which an agent is suspected: −log₁₀ of the odds of a longer silence"
     )
     phi_window: Annotated[PositiveCount, AfterValidator(_two), WithJsonSchema({"type": "integer", "minimum": 2})] = (
-        core_field(DetectionConfig, "phi_window", "gaps between beats, the last ones, by which an agent is judged")
+        core_field(DetectionConfig, "phi_window", "number of latest heartbeat gaps in the estimate")
     )
     phi_min_deviation: PositiveSeconds = core_field(
-        DetectionConfig, "phi_min_deviation", "the gaps are never taken to be more regular than this"
+        DetectionConfig, "phi_min_deviation", "lower bound of the gaps' standard deviation"
     )
     phi_acceptable_pause: Seconds = core_field(
-        DetectionConfig, "phi_acceptable_pause", "silence that is borne beyond the mean gap"
+        DetectionConfig, "phi_acceptable_pause", "silence tolerated beyond the mean gap"
     )
     stalled_after: PositiveSeconds | None = core_field(
         DetectionConfig,
         "stalled_after",
-        "no progress in heartbeats for so long: the agent is reported; null: not looked at",
+        "time without progress in heartbeats after which the agent is reported; null: not checked",
     )
     failed_deliveries: PositiveCount = core_field(
-        DetectionConfig, "failed_deliveries", "sends over a broken connection before it is reported"
+        DetectionConfig, "failed_deliveries", "failed sends over a connection before it is reported"
     )
     resource_probe: PositiveSeconds | None = core_field(
-        DetectionConfig, "resource_probe", "how often all pools are probed, and blocked tasks looked for; null: never"
+        DetectionConfig, "resource_probe", "interval of probes of all pools and searches for blocked tasks; null: never"
     )
 
     @model_validator(mode="after")
     def _between_beats(self) -> Self:
         if self.stalled_after is not None and self.detector == "perfect":
-            raise invalid("a perfect detector knows at once; valid: leave it out", "stalled_after")
+            raise invalid("a perfect detector needs no check of progress; valid: omit it", "stalled_after")
         if self.stalled_after is not None and self.stalled_after <= self.heartbeat_interval:
             raise invalid(
-                f"{shown(self.stalled_after)} is over before the next heartbeat; "
+                f"{shown(self.stalled_after)} is not longer than the heartbeat interval; "
                 f"valid: more than heartbeat_interval, {self.heartbeat_interval:g}s",
                 "stalled_after",
             )

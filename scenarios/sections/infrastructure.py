@@ -1,4 +1,4 @@
-"""What tasks and agents stand on: the queue, resource pools, the network and checkpoint storage."""
+"""Infrastructure: the queue, resource pools, the network and checkpoint storage."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from scenarios.fields.quantities import Count, PositiveCount, PositiveSeconds, P
 
 
 class QueueSettings(Settings):
-    """The at-least-once task queue. Waiting tasks count against its capacity, those in service do not."""
+    """The at-least-once task queue. Queued tasks count against its capacity, tasks in service do not."""
 
-    capacity: Count | None = Field(default=None, description="waiting tasks; what does not fit is rejected; null: any")
-    latency: Distribution = Field(default=ZERO, description="of a delivery")
-    loss: Probability = Field(default=0.0, description="a delivery is lost")
-    ack_loss: Probability = Field(default=0.0, description="an acknowledgement is lost")
-    duplication: Probability = Field(default=0.0, description="a delivery arrives twice")
+    capacity: Count | None = Field(default=None, description="queued tasks; further tasks are rejected; null: no limit")
+    latency: Distribution = Field(default=ZERO, description="latency of a delivery")
+    loss: Probability = Field(default=0.0, description="probability that a delivery is lost")
+    ack_loss: Probability = Field(default=0.0, description="probability that an acknowledgement is lost")
+    duplication: Probability = Field(default=0.0, description="probability that a delivery arrives twice")
     ack_timeout: PositiveSeconds | None = Field(
-        default=None, description="a delivery not acknowledged by then is made again; null: never"
+        default=None, description="time without acknowledgement after which a task is delivered again; null: never"
     )
     max_deliveries: PositiveCount | None = Field(
-        default=None, description="after so many a task becomes a dead letter; null: any number"
+        default=None, description="deliveries after which a task becomes a dead letter; null: no limit"
     )
 
 
@@ -34,13 +34,15 @@ class ResourceSettings(Settings):
 class NetworkSettings(Settings):
     """The network between agents, queue and core."""
 
-    latency: Distribution = Field(default=ZERO, description="of a message")
-    loss: Probability = Field(default=0.0, description="a message is lost")
+    latency: Distribution = Field(default=ZERO, description="latency of a message")
+    loss: Probability = Field(default=0.0, description="probability that a message is lost")
 
 
 class StorageSettings(Settings):
-    """Where checkpoints are kept."""
+    """The checkpoint storage."""
 
     write: Seconds = Field(default=0.0, description="latency of a write")
     read: Seconds = Field(default=0.0, description="latency of a read")
-    failure: Probability = Field(default=0.0, description="a write fails, and the attempt goes on without")
+    failure: Probability = Field(
+        default=0.0, description="probability that a write fails; the attempt continues without the checkpoint"
+    )

@@ -1,4 +1,4 @@
-"""How recoveries are monitored, and what is alerted."""
+"""Monitoring and alerts of recoveries."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ from scenarios.fields.quantities import PositiveCount, PositiveSeconds
 
 
 class LateSettings(Settings):
-    """After which time a recovery is late, per kind of failure."""
+    """The age at which a recovery is late, per kind of failure."""
 
     task_failure: PositiveSeconds | None = Field(
-        default=LATE[FailureKind.TASK], description="a failed task is not recovered yet; null: never late"
+        default=LATE[FailureKind.TASK], description="age limit of the recovery of a failed task; null: none"
     )
     resource_failure: PositiveSeconds | None = Field(
-        default=LATE[FailureKind.RESOURCE], description="a task is still without its resources; null: never late"
+        default=LATE[FailureKind.RESOURCE],
+        description="age limit of the recovery of a task without resources; null: none",
     )
     agent_failure: PositiveSeconds | None = Field(
-        default=LATE[FailureKind.AGENT], description="an agent is not back yet; null: never late"
+        default=LATE[FailureKind.AGENT], description="age limit of the recovery of an agent; null: none"
     )
     communication_failure: PositiveSeconds | None = Field(
-        default=LATE[FailureKind.COMMUNICATION], description="messages still do not arrive; null: never late"
+        default=LATE[FailureKind.COMMUNICATION], description="age limit of the recovery of a connection; null: none"
     )
 
 
 class StormSettings(Settings, Storm):
-    """When there are so many alerts that they become one, which counts the others."""
+    """The limit above which alerts are folded into one that counts the others."""
 
-    alerts: PositiveCount = core_field(Storm, "alerts", "alerts within the window that are still sent")
-    window: PositiveSeconds = core_field(Storm, "window", "the time in which they are counted")
+    alerts: PositiveCount = core_field(Storm, "alerts", "alerts sent individually within the window")
+    window: PositiveSeconds = core_field(Storm, "window", "the window in which alerts are counted")
 
 
 class MonitorSettings(Settings, MetricsConfig):
-    """The recovery monitor: what it looks at while a recovery lasts, and what it alerts."""
+    """The recovery monitor: its samples of open recoveries and its alerts."""
 
-    every: PositiveSeconds = core_field(
-        MetricsConfig, "every", "time between two looks at a recovery that is under way"
+    every: PositiveSeconds = core_field(MetricsConfig, "every", "time between two samples of an open recovery")
+    late: LateSettings = Field(default=LateSettings(), description="age limits of recoveries")
+    storm: StormSettings | None = Field(
+        default=StormSettings(), description="folding of alert storms; null: every alert is sent"
     )
-    late: LateSettings = Field(default=LateSettings(), description="bounds of a recovery's age")
-    storm: StormSettings | None = Field(default=StormSettings(), description="null: every alert is sent")

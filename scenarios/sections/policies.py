@@ -1,4 +1,4 @@
-"""Retry policies in a scenario: delays, limits, what all retries share, and the defaults of well-known engines."""
+"""Retry policies in a scenario: delays, limits, shared budgets, and presets of well-known engines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from scenarios.fields.quantities import (
 )
 
 GIVEN_BY_PRESETS = ("max_retries", "retry_delay", "backoff", "multiplier", "max_delay", "jitter", "spread")
-"""What an engine's defaults are about; limits in time, budgets and breakers are added to them."""
+"""The keys that a preset sets; deadlines, budgets and breakers are independent of it."""
 
 
 def _at_least_one(value: float) -> float:
@@ -48,36 +48,36 @@ def _not_negative(value: float) -> float:
 
 
 Multiplier = Annotated[Number, AfterValidator(_at_least_one), bounded(minimum=1), Quantity("number ≥ 1")]
-"""By how much a delay grows from retry to retry."""
+"""The growth factor of a delay from retry to retry."""
 
 
 class BudgetSettings(Settings, BudgetPolicy):
-    """A token bucket that the retries of all tasks share."""
+    """A token bucket shared by the retries of all tasks."""
 
     tokens: Annotated[Number, AfterValidator(_one_token), bounded(minimum=1), Quantity("number ≥ 1")] = core_field(
-        BudgetPolicy, "tokens", "retries that may happen without any success"
+        BudgetPolicy, "tokens", "retries possible without any success"
     )
     refill: Annotated[Number, AfterValidator(_not_negative), bounded(minimum=0), Quantity("number ≥ 0")] = core_field(
         BudgetPolicy,
         "refill",
-        "retries that each success pays for: a task completed, an agent or a connection recovered",
+        "retries refunded by each success: a completed task, a recovered agent or connection",
     )
 
 
 class BreakerSettings(Settings, BreakerPolicy):
-    """A circuit breaker that holds tries back while none works."""
+    """A circuit breaker that delays tries while they fail."""
 
     failures: PositiveCount | None = core_field(
-        BreakerPolicy, "failures", "it opens after so many failed tries in a row; null: however many"
+        BreakerPolicy, "failures", "consecutive failed tries that open it; null: no limit"
     )
     share: Share | None = core_field(
-        BreakerPolicy, "share", "it opens when such a share of the last tries has failed; null: no matter"
+        BreakerPolicy, "share", "fraction of failed tries in the window that opens it; null: no limit"
     )
-    window: PositiveCount = core_field(BreakerPolicy, "window", "how many tries that share is of")
-    open_for: PositiveSeconds = core_field(BreakerPolicy, "open_for", "how long it stays open")
-    probes: PositiveCount = core_field(BreakerPolicy, "probes", "tries that must work before it closes")
+    window: PositiveCount = core_field(BreakerPolicy, "window", "number of latest tries in that fraction")
+    open_for: PositiveSeconds = core_field(BreakerPolicy, "open_for", "time for which it stays open")
+    probes: PositiveCount = core_field(BreakerPolicy, "probes", "successful tries required to close it")
     when_open: WhenOpen = core_field(
-        BreakerPolicy, "when_open", "tries wait until they may pass, or the recovery is escalated"
+        BreakerPolicy, "when_open", "wait: tries wait until they are admitted; refuse: the recovery is escalated"
     )
 
     @model_validator(mode="after")
@@ -88,7 +88,7 @@ class BreakerSettings(Settings, BreakerPolicy):
 
 
 def _required(schema: dict[str, Any]) -> None:
-    """In JSON Schema: a preset stands for the keys that are required without it."""
+    """Add to the JSON Schema: a preset replaces the keys that are required without it."""
     required = schema.pop("required", [])
     if required:
         with_preset = {"required": ["preset"], "properties": {"preset": {"type": "string"}}}
@@ -96,17 +96,15 @@ def _required(schema: dict[str, Any]) -> None:
 
 
 class _Preset(BaseModel):
-    """The first key of a policy: the fields of a base class come first, those of the last one before all others."""
+    """Declares `preset` as the first key of a policy: fields of the last base class come first."""
 
     preset: (
         Literal["temporal", "stepfunctions", "celery", "kubernetes", "dbos", "resilience4j", "dapr", "aws"] | None
-    ) = Field(default=None, description="an engine whose defaults the keys have that are not given; null: none")
+    ) = Field(default=None, description="an engine whose defaults apply to keys that are not given; null: none")
 
 
 class Policy(Settings, RetryPolicy, _Preset):
-    """How often, after which delay and until when recovery is tried again. A preset gives the keys that are not
-    given.
-    """
+    """Number, delays and limits of the retries of a recovery. A preset sets the keys that are not given."""
 
     model_config = ConfigDict(json_schema_extra=_required)
 
@@ -120,7 +118,7 @@ class Policy(Settings, RetryPolicy, _Preset):
         "delay before retry n: retry_delay; n·retry_delay; or retry_delay·multiplier^(n−1)",
     )
     multiplier: Multiplier = core_field(RetryPolicy, "multiplier", "growth of exponential backoff")
-    max_delay: PositiveSeconds | None = core_field(RetryPolicy, "max_delay", "no delay is longer; null: no cap")
+    max_delay: PositiveSeconds | None = core_field(RetryPolicy, "max_delay", "upper bound of a delay; null: none")
     jitter: Jitter = core_field(
         RetryPolicy,
         "jitter",
@@ -128,18 +126,18 @@ class Policy(Settings, RetryPolicy, _Preset):
         "decorrelated: uniform(base, 3·previous), capped; proportional: uniform d·(1−spread)…d·(1+spread); "
         "compounding: proportional around multiplier·previous, capped",
     )
-    spread: Probability = core_field(RetryPolicy, "spread", "of proportional and compounding jitter")
+    spread: Probability = core_field(RetryPolicy, "spread", "relative width of proportional and compounding jitter")
     deadline: PositiveSeconds | None = core_field(
-        RetryPolicy, "deadline", "total time from the first failure: no delay ends after it; null: any time"
+        RetryPolicy, "deadline", "total time from the first failure: no delay ends after it; null: no limit"
     )
     try_timeout: PositiveSeconds | None = core_field(
-        RetryPolicy, "try_timeout", "a try at a recovery that takes longer has failed; null: it may take any time"
+        RetryPolicy, "try_timeout", "maximum duration of a try at a recovery; a longer try fails; null: no limit"
     )
     budget: BudgetSettings | None = core_field(
-        RetryPolicy, "budget", "a retry that finds the budget empty is escalated; null: no budget"
+        RetryPolicy, "budget", "retry budget; a retry without budget is escalated; null: no budget"
     )
     breaker: BreakerSettings | None = core_field(
-        RetryPolicy, "breaker", "tries are held back while none works; null: never"
+        RetryPolicy, "breaker", "circuit breaker that delays tries while they fail; null: none"
     )
 
     @model_validator(mode="before")
@@ -152,9 +150,9 @@ class Policy(Settings, RetryPolicy, _Preset):
 
 
 class Condition(Policy):
-    """The policy of a kind of failure, and of single errors of that kind."""
+    """The policy of a kind of failure, and of individual error codes of that kind."""
 
     by_error: Annotated[dict[str, Policy], Quantity("error code: policy")] = Field(
         default={},
-        description="a whole policy for one error code, in place of this one; retries are counted for the kind",
+        description="a complete policy for one error code, instead of this one; retries are counted per kind",
     )

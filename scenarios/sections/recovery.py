@@ -1,4 +1,4 @@
-"""How failures are detected and how recovery answers each kind of them."""
+"""Failure detection and the recovery policies per kind of failure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _known_commands(costs: dict[str, float]) -> dict[str, float]:
 
 
 def _documented(kind: FailureKind) -> tuple[int, float]:
-    """The documented condition of a kind: how many retries, and after which delay."""
+    """The documented condition of a kind: number of retries and delay."""
     condition = documented().conditions()[kind]
     assert condition is not None, f"the documented runbook has no condition for {kind}"
     assert condition.max_retries is not None, f"the documented runbook does not bound the retries of {kind}"
@@ -43,7 +43,7 @@ _RESOURCE_RETRIES, _RESOURCE_DELAY = _documented(FailureKind.RESOURCE)
 
 
 class TaskFailureCondition(Condition):
-    """The guide's condition for failed tasks unless given otherwise."""
+    """The condition for failed tasks; the defaults are those of the guide."""
 
     max_retries: Count | None = Field(
         default=_TASK_RETRIES, description="retries after the first attempt; null: any number"
@@ -52,7 +52,7 @@ class TaskFailureCondition(Condition):
 
 
 class ResourceFailureCondition(Condition):
-    """The guide's condition for failed resources unless given otherwise."""
+    """The condition for failed resources; the defaults are those of the guide."""
 
     max_retries: Count | None = Field(
         default=_RESOURCE_RETRIES, description="retries after the first attempt; null: any number"
@@ -63,43 +63,46 @@ class ResourceFailureCondition(Condition):
 class ConditionSettings(Settings):
     """The conditions of automatic recovery, per kind of failure."""
 
-    task_failure: TaskFailureCondition | None = Field(default=TaskFailureCondition(), description="an attempt failed")
+    task_failure: TaskFailureCondition | None = Field(
+        default=TaskFailureCondition(), description="policy for failed attempts"
+    )
     resource_failure: ResourceFailureCondition | None = Field(
-        default=ResourceFailureCondition(), description="a task lost, or cannot get, resources that it needs"
+        default=ResourceFailureCondition(),
+        description="policy for tasks that lost, or cannot get, resources that they need",
     )
     agent_failure: Condition | None = Field(
-        default=None, description="an agent was declared dead; null: not counted, no delay"
+        default=None, description="policy for suspected agents; null: not counted, no delay"
     )
     communication_failure: Condition | None = Field(
-        default=None, description="messages do not arrive; null: not counted, no delay"
+        default=None, description="policy for failed connections; null: not counted, no delay"
     )
 
 
 class LoadSettings(Settings, LoadLimit):
-    """How many tasks recovery puts back to work over time: more wait, so that a mass failure becomes no storm."""
+    """A rate limit on the tasks that recovery returns to work, so that a mass failure does not become a retry storm."""
 
-    rate: Rate = core_field(LoadLimit, "rate", "tasks put back, in the long run")
-    burst: PositiveCount = core_field(LoadLimit, "burst", "tasks put back at once after a quiet time")
+    rate: Rate = core_field(LoadLimit, "rate", "tasks returned to work per second, in the long run")
+    burst: PositiveCount = core_field(LoadLimit, "burst", "tasks returned to work at once after a quiet time")
 
 
 class StaleReadSettings(Settings, StaleReads):
-    """What the core does when the checkpoints that it reads are older than what was acknowledged."""
+    """Handling of checkpoint reads that are older than acknowledged writes."""
 
     max_retries: Count = core_field(
         StaleReads,
         "max_retries",
-        "how often it reads again, before it takes the latest of those that it can read",
+        "repeated reads before the latest readable checkpoint is used",
     )
-    retry_delay: Seconds = core_field(StaleReads, "retry_delay", "delay before each")
+    retry_delay: Seconds = core_field(StaleReads, "retry_delay", "delay before each repeated read")
 
 
 class RecoverySettings(Settings):
-    """The recovery core's configuration, and what its commands cost in virtual time."""
+    """The configuration of the recovery core, and the costs of its commands in virtual time."""
 
     runbook: Annotated[str, Quantity("file")] | None = Field(
         default=None,
         description="YAML, or a Markdown guide with YAML blocks, relative to the scenario's file; null: the documented "
-        "one; its conditions hold where none are given",
+        "one; its conditions apply where none are given",
     )
     detection: DetectionSettings = Field(default=DetectionSettings(), description="the failure detector")
     conditions: ConditionSettings = Field(default=ConditionSettings(), description="retries per kind of failure")
@@ -108,22 +111,26 @@ class RecoverySettings(Settings):
         AfterValidator(_known_commands),
         Field(json_schema_extra={"propertyNames": {"enum": list(COMMANDS)}}),
         Quantity("command: duration"),
-    ] = Field(default={}, description="virtual time of each command; a command that is not named costs nothing")
+    ] = Field(default={}, description="virtual time of each command; other commands take no time")
     parallel: PositiveCount | None = core_field(
         RecoveryConfig,
         "parallel",
-        "recoveries at once, the kinds of failure in turn; null: any number. There is no cap by default, because a cap "
-        "makes failures wait for each other, and the right one depends on what their recoveries share",
+        "concurrent recoveries, kinds of failure served round-robin; null: no limit. There is no limit by default, "
+        "because a limit makes failures wait for each other, and the right one depends on what their recoveries share",
     )
     unconditional_tries: PositiveCount = core_field(
         RecoveryConfig,
         "unconditional_tries",
-        "tries at a recovery whose kind of failure has no condition, before it is escalated",
+        "tries at a recovery without a condition for its kind of failure, before it is escalated",
     )
-    load: LoadSettings | None = core_field(RecoveryConfig, "load", "a cap on the tasks put back to work; null: none")
-    stale_reads: StaleReadSettings = Field(default=StaleReadSettings(), description="checkpoints that are behind")
-    cores: CoresSettings = Field(default=CoresSettings(), description="how many there are, and which one leads")
-    monitor: MonitorSettings | None = Field(default=None, description="the recovery monitor; null: nobody watches")
+    load: LoadSettings | None = core_field(
+        RecoveryConfig, "load", "rate limit on the tasks that recovery returns to work; null: none"
+    )
+    stale_reads: StaleReadSettings = Field(
+        default=StaleReadSettings(), description="handling of stale checkpoint reads"
+    )
+    cores: CoresSettings = Field(default=CoresSettings(), description="number of cores and their lease")
+    monitor: MonitorSettings | None = Field(default=None, description="the recovery monitor; null: no monitoring")
 
     _loaded: LoadedRunbook | None = PrivateAttr(default=None)
 
@@ -134,7 +141,7 @@ class RecoverySettings(Settings):
 
     @property
     def runbook_sha256(self) -> str | None:
-        """SHA-256 of the runbook's file as it was read; None for the documented one."""
+        """SHA-256 of the runbook's file; None for the documented one."""
         return None if self._loaded is None else self._loaded.sha256
 
     @model_validator(mode="wrap")

@@ -1,4 +1,4 @@
-"""The runbook that a scenario names: read once, and its conditions put where the scenario gives none."""
+"""The runbook of a scenario: read once; its conditions apply where the scenario gives none."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from scenarios.errors import invalid
 
 @dataclass(frozen=True)
 class LoadedRunbook:
-    """A runbook as it was read, and the SHA-256 of its file's bytes: what a run needs to be the same again."""
+    """A loaded runbook and the SHA-256 of its file: a run can be repeated only with an equal file."""
 
     runbook: Runbook
     sha256: str
 
 
 def read_runbook(path: str, folder: str) -> LoadedRunbook:
-    """Read a runbook by its path relative to a folder. Raises, for a validator, where it does not load."""
+    """Read a runbook by its path relative to a folder. Raises a validation error for an invalid runbook."""
     try:
         file = Path(folder, path)
         text = text_of(file)
@@ -38,23 +38,23 @@ def read_runbook(path: str, folder: str) -> LoadedRunbook:
 
 
 def with_conditions_of(runbook: Runbook, given: Mapping[str, Any], keys: type[BaseModel]) -> dict[str, Any]:
-    """The conditions of a scenario, completed by the runbook's: a kind that is not given, a key that is not.
+    """The conditions of a scenario, completed with missing kinds and keys from the runbook.
 
-    A condition with a preset has its other keys from there.
+    A condition with a preset takes its other keys from the preset.
     """
     merged = dict(given)
     for kind, policy in runbook.conditions().items():
         own = given.get(kind.value, {})
         if policy is None:
             merged.setdefault(kind.value, None)
-        elif isinstance(own, Mapping) and not own.get("preset"):  # which stands for all that is not given
+        elif isinstance(own, Mapping) and not own.get("preset"):  # a preset sets all keys that are not given
             known = policy.model_dump()
             merged[kind.value] = {name: known[name] for name in keys.model_fields if name in known} | dict(own)
     return merged
 
 
 def only_given(conditions: BaseModel, given: Mapping[str, Any]) -> None:
-    """Let `model_fields_set` name what the scenario gives, not what the runbook has added."""
+    """Restrict `model_fields_set` to the keys that the scenario gives, without those added from the runbook."""
     for kind in type(conditions).model_fields:
         condition = getattr(conditions, kind)
         own = given.get(kind)

@@ -1,4 +1,4 @@
-"""The steady state: what has to hold over any window of time for the service to be as it should."""
+"""The steady state: conditions on metrics over a window of time that define normal service."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ WINDOWED: Mapping[str, str] = {
     "client.timeouts": "in the window",
     "client.retries": "in the window",
 }
-"""The metrics that a window has, and what of it."""
+"""The metrics of a window, and how each is computed."""
 
 
 def _windowed(text: Any) -> Expectation:
     expectation = parse(text)
     if expectation.metric not in WINDOWED:
         valid = instead(expectation.metric, WINDOWED, "valid")
-        raise invalid(f"{expectation.metric} is not known of a window; {valid}")
+        raise invalid(f"{expectation.metric} is not available for a window; {valid}")
     return expectation
 
 
@@ -56,9 +56,9 @@ def _some(holds: tuple[Expectation, ...]) -> tuple[Expectation, ...]:
 
 
 class SteadyState(Settings):
-    """What holds over every window while the service is as it should be."""
+    """Conditions that hold over every window of normal service."""
 
-    window: PositiveSeconds = Field(default=30.0, description="how long a window is")
+    window: PositiveSeconds = Field(default=30.0, description="length of a window")
     holds: Annotated[tuple[Windowed, ...], AfterValidator(_some), Quantity("expectations")] = Field(
-        description="what holds over each window", json_schema_extra={"minItems": 1}
+        description="conditions over each window", json_schema_extra={"minItems": 1}
     )

@@ -14,35 +14,39 @@ from scenarios.sections.clients import ClientSettings
 
 
 class CheckpointSettings(Settings):
-    """Checkpoints that a task writes while it runs."""
+    """Checkpoints written by running tasks."""
 
-    every: PositiveSeconds = Field(description="work between two checkpoints")
+    every: PositiveSeconds = Field(description="work time between two checkpoints")
     cost: Seconds = Field(default=0.0, description="agent time to write one")
     restore: Seconds = Field(default=0.0, description="agent time to read one back")
-    final: Truth = Field(default=False, description="whether one is written when the work is done")
+    final: Truth = Field(default=False, description="whether a checkpoint is written at the end of the work")
 
 
 class TaskSettings(Settings):
-    """The load: which tasks arrive, what they need, and how their attempts fail."""
+    """The load: arrivals, work, resource needs and failures of tasks."""
 
-    arrivals: Arrivals = Field(description="how tasks arrive")
-    count: PositiveCount | None = Field(default=None, description="stop submitting after so many; null: never")
-    work: Distribution = Field(description="time of one task on a healthy agent")
+    arrivals: Arrivals = Field(description="the arrival process")
+    count: PositiveCount | None = Field(default=None, description="maximum number of submitted tasks; null: no limit")
+    work: Distribution = Field(description="service time of one task on a healthy agent")
     needs: Annotated[dict[str, PositiveCount], Quantity("pool: units")] = Field(
-        default={}, description="units that a task holds while it runs"
+        default={}, description="resource units that a task holds while it runs"
     )
-    failure_probability: Probability = Field(default=0.0, description="an attempt ends in execution_failure")
+    failure_probability: Probability = Field(
+        default=0.0, description="probability that an attempt fails with execution_failure"
+    )
     failure_at: Literal["end", "uniform"] = Field(
-        default="end", description="when it fails: at the end of its work, or uniform over it"
+        default="end", description="when an attempt fails: at the end of its work, or uniformly distributed over it"
     )
-    timeout: PositiveSeconds | None = Field(default=None, description="of one attempt; null: none")
+    timeout: PositiveSeconds | None = Field(default=None, description="time limit of one attempt; null: none")
     interrupted: Literal["restart", "resume", "redraw"] = Field(
         default="restart",
-        description="work of an attempt that was cut short: same work again, the rest of it, or new work",
+        description="work after an interruption: restart: the same work; resume: the remaining work; redraw: new work",
     )
-    requeue: Literal["tail", "head"] = Field(default="tail", description="where a retried task rejoins the queue")
+    requeue: Literal["tail", "head"] = Field(
+        default="tail", description="end of the queue at which a retried task is inserted"
+    )
     retry_holds_agent: Truth = Field(
-        default=False, description="whether the agent's slot is held while the retry delay runs"
+        default=False, description="whether a task holds its agent's slot during the retry delay"
     )
-    checkpoint: CheckpointSettings | None = Field(default=None, description="null: no checkpoints")
-    client: ClientSettings = Field(default=ClientSettings(), description="who waits for the answer")
+    checkpoint: CheckpointSettings | None = Field(default=None, description="checkpoints of running tasks; null: none")
+    client: ClientSettings = Field(default=ClientSettings(), description="clients that wait for responses and retry")

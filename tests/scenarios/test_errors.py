@@ -35,15 +35,15 @@ def test_the_base_scenario_is_valid():
                 "stalled_after, failed_deliveries, resource_probe, phase (nearest: 'heartbeat_interval')"
             ),
         ),
-        ("agents: {count: 3}", "9: agents: duplicate key; it stands on line 7 already"),
-        ("documents: 3", "9: documents: 3 is not a text; put it in quotes"),
+        ("agents: {count: 3}", "9: agents: duplicate key; first defined on line 7"),
+        ("documents: 3", "9: documents: 3 is not a string; put it in quotes"),
         ("faults: 3", "9: faults: 3 is not a list; valid: [a, b]"),
         ("steady_state: {window: 30s}", "9: steady_state.holds: is missing; it is required"),
         ("steady_state: {holds: []}", "9: steady_state.holds: is empty; valid: one expectation or more"),
         (
             "steady_state: {holds: [queue.depth.max <= 3]}",
             (
-                "9: steady_state.holds[0]: queue.depth.max is not known of a window; valid: queue.depth.mean, "
+                "9: steady_state.holds[0]: queue.depth.max is not available for a window; valid: queue.depth.mean, "
                 "tasks.in_system.mean, agents.up.mean, agents.availability, agents.utilization, tasks.throughput, "
                 "tasks.sojourn.mean, tasks.wait.mean, tasks.failed, tasks.rejected, attempts.failed, client.goodput, "
                 "client.timeouts, client.retries (nearest: 'queue.depth.mean')"
@@ -64,7 +64,7 @@ def test_the_base_scenario_is_valid():
                 "```yaml blocks"
             ),
         ),
-        ("recovery: {runbook: 3}", "9: recovery.runbook: 3 is not a text; put it in quotes"),
+        ("recovery: {runbook: 3}", "9: recovery.runbook: 3 is not a string; put it in quotes"),
         (
             "recovery: {detection: {detector: phi_accruel}}",
             (
@@ -118,7 +118,7 @@ def test_an_invalid_section_is_rejected(added, said):
         (
             "rate: 2/s",
             "rate: 1e-320/s",
-            "4: tasks.arrivals.poisson.rate: 1e-320 is not valid; valid: a rate at which something ever happens",
+            "4: tasks.arrivals.poisson.rate: 1e-320 is not valid; valid: a larger rate",
         ),
         ("rate: 2/s", "rate: 0", "4: tasks.arrivals.poisson.rate: 0.0 is not valid; valid: more than 0"),
         ("work: 3s", "work: -3s", "5: tasks.work: '-3s' is a negative duration; valid: 0 or more"),
@@ -132,11 +132,11 @@ def test_an_invalid_section_is_rejected(added, said):
                 "(nearest: 'count')"
             ),
         ),
-        ("{gpu: 1}", "{gpu: 13}", "6: tasks.needs.gpu: 13 can never be had; valid: up to 12, the units of gpu"),
+        ("{gpu: 1}", "{gpu: 13}", "6: tasks.needs.gpu: 13 can never be allocated; valid: up to 12, the units of gpu"),
         ("{gpu: 1}", "{gpus: 1}", "6: tasks.needs.gpus: unknown resource 'gpus'; valid: gpu (nearest: 'gpu')"),
         ("{gpu: 1}", "[gpu]", "6: tasks.needs: ['gpu'] is not a mapping; valid: {name: value}"),
-        ("name: story", "name: a story", "1: name: 'a story' is no name; valid: letters, digits, - and _"),
-        ("gpu: {units", "gpu.0: {units", "8: resources.gpu.0: 'gpu.0' is no name; valid: letters, digits, - and _"),
+        ("name: story", "name: a story", "1: name: 'a story' is not a name; valid: letters, digits, - and _"),
+        ("gpu: {units", "gpu.0: {units", "8: resources.gpu.0: 'gpu.0' is not a name; valid: letters, digits, - and _"),
         ("name: story\n", "", "1: name: is missing; it is required"),
         ("  work: 3s\n", "", "3: tasks.work: is missing; it is required"),
         ("agents: {count: 10}\n", "", "1: agents: is missing; it is required"),
@@ -153,7 +153,7 @@ def test_an_invalid_section_is_rejected(added, said):
         (
             "{poisson: {rate: 2/s}}",
             "2/s",
-            f"4: tasks.arrivals: '2/s' is no arrivals; valid: one of {ARRIVALS}, as in {{poisson: {{…}}}}",
+            f"4: tasks.arrivals: '2/s' is not a valid arrivals; valid: one of {ARRIVALS}, as in {{poisson: {{…}}}}",
         ),
         (
             "{poisson: {rate: 2/s}}",
@@ -168,7 +168,7 @@ def test_an_invalid_section_is_rejected(added, said):
         (
             "{poisson: {rate: 2/s}}\n  work: 3s",
             "{closed: {clients: 3}}\n  work: 0s",
-            "4: tasks.arrivals.closed.think: no time would ever pass; valid: think or work of more than 0",
+            "4: tasks.arrivals.closed.think: time would never advance; valid: think or work of more than 0",
         ),
         (
             "work: 3s",

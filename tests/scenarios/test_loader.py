@@ -74,7 +74,7 @@ def test_a_path_is_never_taken_for_a_name(tmp_path, monkeypatch):
 
 def test_an_unknown_name_has_no_path():
     said = refused(scenarios.path, "basline")
-    assert said.startswith("basline: no scenario of this name ships; valid: ")
+    assert said.startswith("basline: no shipped scenario has this name; valid: ")
     assert said.endswith("(nearest: 'baseline')")
 
 
@@ -94,7 +94,7 @@ def test_an_invalid_file_name_is_rejected():
 def test_invalid_utf_8_is_rejected_with_the_byte(story):
     story.write_bytes(STORY.encode() + b"description: caf\xe9\n")
     place = len(STORY) + len("description: caf")
-    assert refused(scenarios.load, story) == f"{story}: is not a text in UTF-8 (byte {place}); valid: a scenario file"
+    assert refused(scenarios.load, story) == f"{story}: is not UTF-8 text (byte {place}); valid: a scenario file"
 
 
 def test_a_byte_order_mark_is_ignored(story):
@@ -105,7 +105,7 @@ def test_a_byte_order_mark_is_ignored(story):
 @pytest.mark.parametrize("text", ["", "# nothing\n", "null", "3", "story", "- a\n- b\n"])
 def test_a_document_that_is_not_a_mapping_is_rejected(text):
     said = refused(scenarios.loads, text, "story.yaml")
-    assert said == "story.yaml:1: is no scenario; valid: a mapping with name, duration, tasks, agents"
+    assert said == "story.yaml:1: is not a scenario; valid: a mapping with name, duration, tasks, agents"
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_a_character_not_allowed_in_yaml_is_reported():
 
 def test_an_escape_beyond_unicode_is_reported():
     said = refused(scenarios.loads, STORY + 'description: "\\UFFFFFFFF"\n', "story.yaml")
-    assert said == "story.yaml:1: invalid YAML: an escape sequence that is no character"
+    assert said == "story.yaml:1: invalid YAML: an escape sequence that is not a character"
 
 
 def test_a_lone_surrogate_is_rejected():
     said = refused(scenarios.loads, STORY + 'description: "\\ud800"\n', "story.yaml")
     assert said.startswith("story.yaml:7: description: ")
-    assert said.endswith("is no text: half a surrogate pair")
+    assert said.endswith("is not text: half a surrogate pair")
 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 400, "0x" + "f" * 5000])
@@ -152,7 +152,7 @@ def test_an_overflowing_number_is_rejected(number):
 
 def test_a_duplicate_key_is_reported_with_both_lines():
     said = refused(scenarios.loads, STORY.replace("  work: 3s", "  work: 3s\n  work: 4s"), "story.yaml")
-    assert said == "story.yaml:6: tasks.work: duplicate key; it stands on line 5 already"
+    assert said == "story.yaml:6: tasks.work: duplicate key; first defined on line 5"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_tags_are_rejected_and_nothing_is_executed(value, tag, tmp_path, monkeyp
 
 def test_a_tag_that_contradicts_its_value_is_rejected():
     said = refused(scenarios.loads, STORY + 'seed: !!int "x"\n', "story.yaml")
-    assert said == "story.yaml:7: seed: 'x' is no int"
+    assert said == "story.yaml:7: seed: 'x' is not a valid int"
 
 
 def test_an_alias_is_replaced_by_its_anchor():
@@ -187,14 +187,14 @@ def test_an_alias_is_replaced_by_its_anchor():
 
 def test_a_merge_key_is_not_supported():
     text = STORY.replace("agents: {count: 10}", "agents: {<<: {count: 10}}")
-    assert refused(scenarios.loads, text, "story.yaml") == "story.yaml:6: agents: '<<' is no key; valid: a text"
+    assert refused(scenarios.loads, text, "story.yaml") == "story.yaml:6: agents: '<<' is not a key; valid: a string"
 
 
 @pytest.mark.parametrize("key", ["3", "true", "null", "[a, b]", "{a: b}"])
 def test_keys_must_be_strings(key):
     said = refused(scenarios.loads, f"{STORY}? {key}\n: 1\n", "story.yaml")
     assert said.startswith("story.yaml:7: ")
-    assert said.endswith(" is no key; valid: a text")
+    assert said.endswith(" is not a key; valid: a string")
 
 
 @pytest.mark.parametrize("text", ["a: &a [*a, *a]", "&a {x: *a, y: *a}"])

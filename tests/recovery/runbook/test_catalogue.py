@@ -95,7 +95,7 @@ def test_the_catalogue_round_trips_as_plain_data():
             "    diagnosis:\n",
             "    diagnosis: []\n    diagnosis:\n",
             11,
-            "task_failures.execution_failure.diagnosis: duplicate key; it stands on line 10 already; valid: one of",
+            "task_failures.execution_failure.diagnosis: duplicate key; first defined on line 10; valid: one of",
         ),
         ("    symptoms:\n", "    symptoms: failed\n    was:\n", 7, "task_failures.execution_failure.was: unknown key"),
         ("- task_status: failed", "- task_status: 3", 7, "symptoms.0.task_status: should be a text"),
@@ -223,7 +223,7 @@ def test_an_invalid_runbook_is_rejected_in_one_line_with_its_position(right, wro
 
 
 def test_a_duplicate_key_is_reported_without_its_content():
-    with pytest.raises(RunbookError, match=r"^<text>:2: task_failures: duplicate key; it stands on line 1 already; "):
+    with pytest.raises(RunbookError, match=r"^<text>:2: task_failures: duplicate key; first defined on line 1; "):
         loads("task_failures: {a: 1}\ntask_failures: {b: 2}")
 
 
@@ -278,7 +278,7 @@ def test_a_step_with_its_own_value_waits_for_no_other():
     [
         ("none.yaml", None, ": no such file; valid: a runbook in YAML, or a Markdown guide"),
         (".", None, ": is a folder; valid: a runbook in YAML, or a Markdown guide"),
-        ("latin.yaml", "a: 1\nb: é".encode("latin-1"), ":2: is not a text in UTF-8 (byte 8); valid: a runbook in YAML"),
+        ("latin.yaml", "a: 1\nb: é".encode("latin-1"), ":2: is not UTF-8 text (byte 8); valid: a runbook in YAML"),
         ("nul\0.yaml", None, "nul\\x00.yaml: cannot be read: embedded null byte; valid: "),
     ],
 )

@@ -87,7 +87,7 @@ def test_invalid_yaml_is_reported_with_the_line_of_the_guide():
 
 def test_a_key_in_two_blocks_is_reported_with_both_lines():
     assert refused(HEAD + block("task_failures: {}") + block("task_failures: {}")) == (
-        "guide.md:16: task_failures: duplicate key; it stands on line 12 already; valid: one of them"
+        "guide.md:16: task_failures: duplicate key; first defined on line 12; valid: one of them"
     )
 
 

@@ -111,7 +111,7 @@ def test_a_contradiction_is_reported_where_its_part_is_written(folder):
     said = error(folder, "resources: {gpu: {units: 0}}\n")
     assert said.startswith("child.scenario.yaml:3: resources.gpu.units")
     said = error(folder, "faults: [agent_crash: {targets: 99, at: 1m}]\n")
-    assert said.startswith("child.scenario.yaml:3: faults[0].agent_crash.targets: 99 are more agents than there are")
+    assert said.startswith("child.scenario.yaml:3: faults[0].agent_crash.targets: 99 exceeds the number of agents")
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_a_contradiction_is_reported_where_its_part_is_written(folder):
         ),
         (
             "child.scenario.yaml",
-            "child.scenario.yaml:2: extends: 'child.scenario.yaml' leads back here; valid: one that",
+            "child.scenario.yaml:2: extends: 'child.scenario.yaml' leads to a cycle; valid: a scenario that",
         ),
-        ("3", "child.scenario.yaml:2: extends: 3 is no scenario; valid: a name, or a file"),
+        ("3", "child.scenario.yaml:2: extends: 3 is not a scenario; valid: a name, or a file"),
         (".", "child.scenario.yaml:2: extends: '.': is a folder; valid: a scenario file"),
     ],
 )
@@ -135,7 +135,7 @@ def test_an_invalid_extends_is_reported(folder, base, said):
 
 def test_a_cycle_is_reported(folder):
     (folder / "base.scenario.yaml").write_text("extends: child.scenario.yaml\n" + BASE)
-    assert "leads back here" in error(folder, "")
+    assert "leads to a cycle" in error(folder, "")
 
 
 def test_the_name_is_not_inherited(folder):

@@ -154,7 +154,7 @@ def test_an_unknown_top_level_path_is_rejected_with_the_valid_keys(story):
 
 @pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a..b", "a[b]", "a[0", "[0]", "a[0]b"])
 def test_an_invalid_path_is_rejected(story, path):
-    assert refused(story, {path: 3}) == f"story: '{path}' is no path; valid: keys with dots, as in tasks.work"
+    assert refused(story, {path: 3}) == f"story: '{path}' is not a path; valid: keys with dots, as in tasks.work"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_an_invalid_path_is_rejected(story, path):
         ),
         (
             {"seed": 3, "tasks.needs.gpu": 20},
-            "--set tasks.needs.gpu=20: 20 can never be had; valid: up to 12, the units of gpu",
+            "--set tasks.needs.gpu=20: 20 can never be allocated; valid: up to 12, the units of gpu",
         ),
         (
             {"tasks.checkpoint.cost": "1s"},

@@ -30,23 +30,23 @@ def fault(line):
         ),
         (
             "agent_crash: {targets: 11, at: 10m}",
-            ".agent_crash.targets: 11 are more agents than there are; valid: up to 10",
+            ".agent_crash.targets: 11 exceeds the number of agents; valid: up to 10",
         ),
-        ("agent_crash: {targets: 0, at: 10m}", f".agent_crash.targets: 0 are no targets; {TARGETS}"),
-        ("agent_crash: {targets: [], at: 10m}", f".agent_crash.targets: [] are no targets; {TARGETS}"),
-        ("agent_crash: {targets: 120%, at: 10m}", f".agent_crash.targets: '120%' are no targets; {TARGETS}"),
+        ("agent_crash: {targets: 0, at: 10m}", f".agent_crash.targets: 0 are not targets; {TARGETS}"),
+        ("agent_crash: {targets: [], at: 10m}", f".agent_crash.targets: [] are not targets; {TARGETS}"),
+        ("agent_crash: {targets: 120%, at: 10m}", f".agent_crash.targets: '120%' are not targets; {TARGETS}"),
         (
             "agent_crash: {targets: [agent.1٢], at: 10m}",
-            ".agent_crash.targets[0]: 'agent.1٢' is no agent; valid: agent.0, agent.1, …",
+            ".agent_crash.targets[0]: 'agent.1٢' is not a valid agent; valid: agent.0, agent.1, …",
         ),
         (
             "execution_failure: {targets: [agent.1], at: 10m}",
-            ".execution_failure.targets[0]: 'agent.1' is no task; valid: task.0, task.1, …",
+            ".execution_failure.targets[0]: 'agent.1' is not a valid task; valid: task.0, task.1, …",
         ),
         (
             "partition: {between: [agents, qeue], at: 10m}",
             (
-                ".partition.between[1]: 'qeue' is no endpoint; valid: agents, queue, core, agent.0, agent.1, … "
+                ".partition.between[1]: 'qeue' is not an endpoint; valid: agents, queue, core, agent.0, agent.1, … "
                 "(nearest: 'queue')"
             ),
         ),
@@ -57,13 +57,13 @@ def fault(line):
         (
             "partition: {between: [queue, queue], at: 10m}",
             (
-                ".partition.between[1]: 'queue' cannot be cut off from itself; "
+                ".partition.between[1]: 'queue' cannot be disconnected from itself; "
                 "valid: two of agents, queue, core, agent.0, agent.1, …"
             ),
         ),
         (
             "partition: {between: [agents, agent.1], at: 10m}",
-            ".partition.between: agents do not talk to each other; valid: queue and core, or agents and one of them",
+            ".partition.between: agents do not exchange messages; valid: queue and core, or agents and one of them",
         ),
         (
             "partition: {between: [queue], at: 10m}",
@@ -79,18 +79,18 @@ def fault(line):
         (
             "partition: {between: [store, agents], at: 10m}",
             (
-                ".partition.between[1]: 'agents' is no core, and only cores use the store; valid: agents, queue, core, "
-                "agent.0, agent.1, …; or a core (core.0, core.1, … or all of them: core) and store"
+                ".partition.between[1]: 'agents' is not a core, and only cores use the store; valid: agents, queue, "
+                "core, agent.0, agent.1, …; or a core (core.0, core.1, … or all of them: core) and store"
             ),
         ),
         (
             "partition: {between: [core.0, agents], at: 10m}",
-            ".partition.between[0]: 'core.0' alone can be cut off from the store only; valid: core, or store",
+            ".partition.between[0]: 'core.0' can be disconnected only from the store; valid: core, or store",
         ),
         (
             "message_loss: {between: [core, store], probability: 1, at: 10m}",
             (
-                ".message_loss.between[1]: 'store' is no endpoint; valid: agents, queue, core, agent.0, agent.1, … "
+                ".message_loss.between[1]: 'store' is not an endpoint; valid: agents, queue, core, agent.0, agent.1, … "
                 "(nearest: 'core')"
             ),
         ),
@@ -101,22 +101,22 @@ def fault(line):
         ),
         (
             "resource_unavailable: {resource: gpu, units: 13, at: 10m}",
-            ".resource_unavailable.units: 13 are more than there are; valid: up to 12, the units of gpu",
+            ".resource_unavailable.units: 13 exceeds the size of the pool; valid: up to 12, the units of gpu",
         ),
         (
             "agent_crash: {at: 10m, every: 5m}",
-            ".agent_crash: is placed by at and every at once; valid: exactly one of at, every, when",
+            ".agent_crash: has at and every; valid: exactly one of at, every, when",
         ),
-        ("agent_crash: {targets: 1}", ".agent_crash: is placed nowhere; valid: exactly one of at, every, when"),
+        ("agent_crash: {targets: 1}", ".agent_crash: has no time; valid: exactly one of at, every, when"),
         (
             "agent_crash: {at: 10m, when: queue.depth > 5}",
-            ".agent_crash: is placed by at and when at once; valid: exactly one of at, every, when",
+            ".agent_crash: has at and when; valid: exactly one of at, every, when",
         ),
         (
             "agent_crash: {at: 10m, for: 30s}",
-            ".agent_crash.for: this fault happens at an instant and cannot last; valid: leave 'for' out",
+            ".agent_crash.for: this fault has no duration; valid: omit 'for'",
         ),
-        ("agent_crash: {every: 0s}", ".agent_crash.every: never lets time pass; valid: a mean of more than 0"),
+        ("agent_crash: {every: 0s}", ".agent_crash.every: has a mean of 0; valid: a mean of more than 0"),
         (
             "agent_crash:",
             ".agent_crash: null is not valid; valid: a mapping with the keys at, every, when, after, targets",
@@ -126,49 +126,49 @@ def fault(line):
         ("group: {at: 10m, faults: []}", ".group.faults: is empty; valid: at least one fault"),
         (
             "group: {at: 10m, faults: [{agent_crash: {at: 5m}}]}",
-            ".group.faults[0].agent_crash.at: a group says that for all its faults; valid: leave it out here",
+            ".group.faults[0].agent_crash.at: the group sets this for all its faults; valid: omit it here",
         ),
         (
             "group: {at: 10m, faults: [{agent_slow: {factor: 2, for: 5m}}]}",
-            ".group.faults[0].agent_slow.for: a group says that for all its faults; valid: leave it out here",
+            ".group.faults[0].agent_slow.for: the group sets this for all its faults; valid: omit it here",
         ),
         (
             "group: {at: 10m, for: 5s, faults: [{agent_crash: {}}]}",
-            ".group.for: all of these happen at an instant, and none can last; valid: leave 'for' out",
+            ".group.for: none of these faults has a duration; valid: omit 'for'",
         ),
         (
             "group: {at: 10m, faults: [{agent_crash: {targets: 99}}]}",
-            ".group.faults[0].agent_crash.targets: 99 are more agents than there are; valid: up to 10",
+            ".group.faults[0].agent_crash.targets: 99 exceeds the number of agents; valid: up to 10",
         ),
         (
             "agent_crash: {at: 10m, after: 5s}",
-            ".agent_crash.after: 'after' counts from a condition, not from at; valid: with when only",
+            ".agent_crash.after: 'after' starts at a condition, not at at; valid: with when only",
         ),
         ("core_slow: {at: 10m}", ".core_slow.delay: is missing; it is required"),
         (
             "clock_skew: {at: 10m}",
-            ".clock_skew: is a clock that is right; valid: a rate other than 1, or an offset other than 0",
+            ".clock_skew: is a correct clock; valid: a rate other than 1, or an offset other than 0",
         ),
         (
             "clock_skew: {offset: -5s, at: 10m}",
-            ".clock_skew.offset: agents measure time and never look at its date; valid: offset for the queue only",
+            ".clock_skew.offset: agents measure only durations; valid: offset for the queue only",
         ),
         ("clock_skew: {rate: 0, at: 10m}", ".clock_skew.rate: 0.0 is not valid; valid: more than 0"),
         (
             "clock_skew: {targets: core, rate: 2, at: 10m}",
             (
-                ".clock_skew.targets: 'core' are no targets; valid: a count, a fraction above 0 and up to 1 "
+                ".clock_skew.targets: 'core' are not targets; valid: a count, a fraction above 0 and up to 1 "
                 "(0.2 or 20%), all, or a list of names (agent.3), or queue"
             ),
         ),
         (
             "clock_skew: {targets: 99, rate: 2, at: 10m}",
-            ".clock_skew.targets: 99 are more agents than there are; valid: up to 10",
+            ".clock_skew.targets: 99 exceeds the number of agents; valid: up to 10",
         ),
         ("agent_slow: {at: 10m}", ".agent_slow.factor: is missing; it is required"),
         (
             "agent_slow: {factor: 1, at: 10m}",
-            ".agent_slow.factor: 1.0 changes nothing, or for the better; valid: more than 1",
+            ".agent_slow.factor: 1.0 is not valid; valid: more than 1",
         ),
         (
             "agent_slow: {factor: 2, targets: agent.77, at: 10m}",
@@ -176,7 +176,7 @@ def fault(line):
         ),
         (
             "agent_flap: {down: 0s, up: 0s, at: 10m}",
-            ".agent_flap.up: no time would ever pass; valid: down or up of more than 0",
+            ".agent_flap.up: time would never advance; valid: down or up of more than 0",
         ),
         (
             "message_loss: {probability: 0, at: 10m}",
@@ -184,12 +184,12 @@ def fault(line):
         ),
         (
             "message_loss: {probability: 1, one_way: true, at: 10m}",
-            ".message_loss.one_way: all messages have no one direction; valid: with between only",
+            ".message_loss.one_way: requires two endpoints; valid: with between only",
         ),
         (
             "message_delay: {delay: 1s, between: [agent.1, agent.2], at: 10m}",
             (
-                ".message_delay.between: agents do not talk to each other; "
+                ".message_delay.between: agents do not exchange messages; "
                 "valid: queue and core, or agents and one of them"
             ),
         ),
@@ -199,13 +199,13 @@ def fault(line):
         ),
         (
             "resource_leak: {resource: gpu, units: 99, at: 10m}",
-            ".resource_leak.units: 99 are more than there are; valid: up to 12, the units of gpu",
+            ".resource_leak.units: 99 exceeds the size of the pool; valid: up to 12, the units of gpu",
         ),
         (
             "storage_slow: {factor: 2, at: 10m}",
             ".storage_slow: no task writes checkpoints; valid: with tasks.checkpoint only",
         ),
-        ("agent_crash", f": 'agent_crash' is no fault; valid: one of {FAULTS}, as in {{agent_crash: {{…}}}}"),
+        ("agent_crash", f": 'agent_crash' is not a valid fault; valid: one of {FAULTS}, as in {{agent_crash: {{…}}}}"),
         (
             "{agent_crash: {at: 10m}, agent_hang: {at: 1m}}",
             (

@@ -66,7 +66,7 @@ def test_a_number_is_compared_with_the_operator(sign, bound, observed):
 
 
 def test_a_step_is_not_a_number():
-    with pytest.raises(TypeError, match=r"recovery\.step is no quantity"):
+    with pytest.raises(TypeError, match=r"recovery\.step is not a quantity"):
         parse("recovery.step == retry_task").holds(1.0)
 
 
@@ -86,16 +86,16 @@ def test_a_step_is_not_a_number():
                 "recovery.step, fault.KIND (nearest: 'queue.depth')"
             ),
         ),
-        ("task.progress < 0.5", "task.progress only grows; valid: >, >="),
+        ("task.progress < 0.5", "task.progress only increases; valid: >, >="),
         (
             "task.progress > 1",
-            "task.progress: '1' is no part of the work; valid: from 0 to below 1, as in 50%",
+            "task.progress: '1' is not a fraction of the work; valid: from 0 to below 1, as in 50%",
         ),
         (
             "task.progress > 100%",
-            "task.progress: '100%' is no part of the work; valid: from 0 to below 1, as in 50%",
+            "task.progress: '100%' is not a fraction of the work; valid: from 0 to below 1, as in 50%",
         ),
-        ("recovery.step > retry_task", "recovery.step is no number; valid: =="),
+        ("recovery.step > retry_task", "recovery.step is not a number; valid: =="),
         ("resources.gpus.free == 0", "unknown resource 'gpus'; valid: gpu (nearest: 'gpu')"),
         (
             "fault.agent_slow == injectd",
@@ -122,7 +122,7 @@ def test_an_invalid_condition_is_rejected_with_position_and_valid_values(conditi
     ("step", "said"),
     [
         ("retry_tsk", "recovery.step: unknown 'retry_tsk'; valid: "),
-        ("check_logs", "check_logs is no step of a recovery; "),
+        ("check_logs", "check_logs is not a step of a recovery; "),
     ],
 )
 def test_an_unknown_step_is_rejected_with_the_valid_steps(step, said):
@@ -134,5 +134,5 @@ def test_an_unknown_step_is_rejected_with_the_valid_steps(step, said):
 
 def test_a_fault_condition_without_other_faults_is_rejected():
     alone = STORY.partition("faults:")[0] + "faults: [{agent_crash: {when: fault.partition == injected}}]\n"
-    with pytest.raises(ScenarioError, match="valid: one of the other faults, and there are none"):
+    with pytest.raises(ScenarioError, match="valid: another fault, and there are none"):
         scenarios.loads(alone)

@@ -12,7 +12,7 @@ import scenarios
 import sim
 from scenarios.errors import ScenarioError
 
-NO_DURATION = "is no duration; valid: as in 2.5 (seconds) or 250ms"
+NO_DURATION = "is not a duration; valid: as in 2.5 (seconds) or 250ms"
 STORY = "name: story\nduration: 1h\ntasks: {{arrivals: {arrivals}, work: {work}}}\nagents: {{count: 1}}\n"
 
 
@@ -56,7 +56,7 @@ def test_a_column_is_read(tmp_path: Path, content: str, column: str | None, read
         (
             "a,b\n1,2\n1\n",
             "b",
-            "file: arrivals.csv, row 3: nothing is no duration; valid: as in 2.5 (seconds) or 250ms",
+            "file: arrivals.csv, row 3: nothing is not a duration; valid: as in 2.5 (seconds) or 250ms",
         ),
         ("1\n3\n2\n", None, "file: arrivals.csv, row 3: 2 s comes after 3 s; valid: in order of time"),
         ("", None, "file: arrivals.csv: has no rows; valid: one number or more"),
@@ -76,7 +76,7 @@ def test_a_missing_or_invalid_file_is_reported(tmp_path: Path) -> None:
     for name, said in (
         ("nowhere.csv", "nowhere.csv: no such file or directory; valid: a CSV file"),
         ("folder", "folder: is a folder; valid: a CSV file"),
-        ("binary", "binary: is no text in UTF-8; valid: a CSV file"),
+        ("binary", "binary: is not UTF-8 text; valid: a CSV file"),
     ):
         with pytest.raises(ScenarioError, match=f"tasks.work.empirical.file: {said}"):
             load(tmp_path, work=f"{{empirical: {{file: {name}}}}}")

@@ -60,7 +60,7 @@ def test_prints_missing_parts_of_a_runbook(capsys):
         ),
         ("- a list", "mine.yaml:1: the runbook: should be a mapping, `key: value`"),
         ("a: [", "mine.yaml:1: not valid YAML: expected the node content, but found '<stream end>'"),
-        (b"a: \xff", "mine.yaml:1: is not a text in UTF-8 (byte 3); valid: a runbook in YAML, or a Markdown guide"),
+        (b"a: \xff", "mine.yaml:1: is not UTF-8 text (byte 3); valid: a runbook in YAML, or a Markdown guide"),
         (None, "mine.yaml: no such file; valid: a runbook in YAML, or a Markdown guide (*.md) with ```yaml blocks"),
     ],
 )

@@ -44,10 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that cannot be meant."""
     seed, replications = config.getoption("--scenario-seed"), config.getoption("--scenario-replications")
     if seed is not None and not re.fullmatch(r"\d+(/\d+)?", seed, re.ASCII):
-        raise pytest.UsageError(f"--scenario-seed {seed}: is no seed; valid: a whole number such as 7, or 7/3")
+        raise pytest.UsageError(f"--scenario-seed {seed}: not a seed; valid: a whole number such as 7, or 7/3")
     if not re.fullmatch(r"0*[1-9]\d*", replications, re.ASCII):
         raise pytest.UsageError(
-            f"--scenario-replications {replications}: is no number of replications; valid: a whole number from 1 on"
+            f"--scenario-replications {replications}: not a number of replications; valid: a whole number, 1 or more"
         )
     if seed is not None and "/" in seed and int(replications) > 1:
         raise pytest.UsageError(f"--scenario-seed {seed}: is one replication; valid: --scenario-replications left out")

@@ -107,8 +107,8 @@ def test_a_single_replication_can_be_selected(run):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--scenario-seed", "x"], "--scenario-seed x: is no seed; valid:"),
-        (["--scenario-replications", "0"], "--scenario-replications 0: is no number of replications; valid:"),
+        (["--scenario-seed", "x"], "--scenario-seed x: not a seed; valid:"),
+        (["--scenario-replications", "0"], "--scenario-replications 0: not a number of replications; valid:"),
         (["--scenario-seed", "7/3", "--scenario-replications", "2"], "--scenario-seed 7/3: is one replication"),
     ],
 )

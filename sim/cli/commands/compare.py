@@ -13,6 +13,7 @@ from sim.cli.errors import BadInput
 from sim.cli.interrupts import check
 from sim.cli.options import backends, parameters
 from sim.cli.options.grids import check_is_setting
+from sim.cli.options.parameter_types import Change, Count, PathValue, typed_option
 from sim.cli.output.console import progress, say
 from sim.cli.output.result_output import Outlets
 
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 
 def compare(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of one that ships, or a file.")],
-    a: Annotated[
-        list[str] | None, typer.Option("--a", metavar="PATH=VALUE…", help="Values of the first setting.")
-    ] = None,
-    b: Annotated[list[str] | None, typer.Option("--b", metavar="PATH=VALUE…", help="Values of the second.")] = None,
+    a: Annotated[list[Change] | None, typed_option(PathValue("--a"), "Values of the first setting.")] = None,
+    b: Annotated[list[Change] | None, typed_option(PathValue("--b"), "Values of the second setting.")] = None,
     grid: Annotated[
         list[str] | None,
         typer.Option(metavar="PATH=V1,V2,…", help="In place of --a and --b: select the best of every combination."),
@@ -40,13 +39,19 @@ def compare(
         typer.Option(metavar="VALUE", help="With --grid: the smallest difference of the --metric that matters."),
     ] = None,
     most: Annotated[
-        str | None, typer.Option(metavar="N", help="With --grid: replications to select by, at most; 1000 if left out.")
+        int | None,
+        typed_option(
+            Count("--most", 10, "replications"), "With --grid: replications to select by, at most; 1000 if left out."
+        ),
     ] = None,
-    seed: parameters.Seed = None,
+    seed: parameters.WholeSeed = None,
     replications: Annotated[
-        str, typer.Option(metavar="N", help="Pairs of replications; with --grid, fresh ones to judge the winner on.")
-    ] = "20",
-    jobs: parameters.Jobs = "1",
+        int,
+        typed_option(
+            Count("--replications", 2), "Pairs of replications; with --grid, fresh ones to judge the winner on."
+        ),
+    ] = 20,
+    jobs: parameters.Jobs = 1,
     backend: backends.Name = backends.HERE,
     scheduler: backends.Scheduler = None,
     metric: Annotated[
@@ -76,14 +81,14 @@ def compare(
     if grid:
         if a or b:
             raise BadInput("--grid, --a, --b: a grid says what is different by itself; valid: --grid, or --a and --b")
-        texts = select.Texts(grid, metric or [], indifference, most, seed, replications)
-        where = backends.backend_asked(backend, parameters.positive("--jobs", jobs), scheduler)
-        return select.select(scenario, texts, where, outlets)
+        options = select.Options(grid, metric or [], indifference, most, seed, replications)
+        where = backends.backend_asked(backend, jobs, scheduler)
+        return select.select(scenario, options, where, outlets)
     for option, given in (("--indifference", indifference), ("--most", most)):
         if given is not None:
             raise BadInput(f"{option} {given}: is about the best of several settings; valid: with --grid path=v1,v2")
-    asked = _asked(a, b, seed, replications, jobs)
-    where = backends.backend_asked(backend, asked.jobs, scheduler)
+    asked = _asked(parameters.changes(a, "--a"), parameters.changes(b, "--b"), seed, replications)
+    where = backends.backend_asked(backend, jobs, scheduler)
     outlets.check()
     found = _compared(scenario, asked, where, tuple(metric or ()), quiet, no_color)
     return outlets.tell(found, partial(_table, found), partial(_picture, found), _violations(found))
@@ -109,21 +114,17 @@ class Asked:
     b: dict[str, str]
     seed: int | None
     pairs: int
-    jobs: int
 
 
-def _asked(a: list[str] | None, b: list[str] | None, seed: str | None, replications: str, jobs: str) -> Asked:
+def _asked(a: dict[str, str], b: dict[str, str], seed: int | None, replications: int) -> Asked:
     """Raises BadInput."""
-    chosen = parameters.seed_of_all(seed)
-    pairs, processes = parameters.positive("--replications", replications, 2), parameters.positive("--jobs", jobs)
-    if pairs < 2:
+    if replications < 2:
         raise BadInput("--replications 1: shows no difference; valid: 2 or more")
-    first, second = parameters.changes(a or [], "--a"), parameters.changes(b or [], "--b")
-    for which, values in (("--a", first), ("--b", second)):
+    for which, values in (("--a", a), ("--b", b)):
         check_is_setting(which, values)
-    if not first and not second:
+    if not a and not b:
         raise BadInput("--a, --b: neither says what is different; valid: --b path=value, as in --b agents.count=20")
-    return Asked(first, second, chosen, pairs, processes)
+    return Asked(a, b, seed, replications)
 
 
 def _compared(

@@ -23,13 +23,12 @@ def demo(
     out: Annotated[
         str, typer.Option(metavar="FILE.png", help="The picture: .png, .svg or .pdf.")
     ] = "recovery-bench-demo.png",
-    seed: parameters.Seed = None,
+    seed: parameters.AnySeed = None,
     json: parameters.Json = None,
     quiet: parameters.Quiet = False,
     no_color: parameters.NoColor = False,
 ) -> int:
     """Run the four documented failures, print how each was recovered from, and draw it."""
-    chosen = parameters.seed(seed)
     check_picture("--out", out)
     check_writable("--json", json)
     check_apart({"--json": json, "--out": out})
@@ -45,7 +44,7 @@ def demo(
         task = bar.add_task("simulating", total=len(DOCUMENTED) + 1)
         for name in DOCUMENTED:
             bar.update(task, description=name)
-            runs.append(run(scenarios.load(name), chosen))
+            runs.append(run(scenarios.load(name), seed))
             bar.advance(task)
         bar.update(task, description="drawing")
         seeds = ", ".join(dict.fromkeys(found.seed.removesuffix("/0") for found in runs))

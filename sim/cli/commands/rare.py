@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import INTERRUPTED, check
-from sim.cli.options import backends, parameters
+from sim.cli.options import backends
 from sim.cli.output.console import console, progress, say
 from sim.cli.output.files import STDOUT, write_json
 
@@ -29,17 +29,15 @@ class Asked:
     replications: int | None
 
 
-def rare_asked(event: str | None, level: str | None, particles: str | None, replications: str | None) -> Asked | None:
+def rare_asked(event: str | None, level: str | None, particles: int | None, replications: int | None) -> Asked | None:
     """What the options say; None: nothing rare is asked for. Raises BadInput."""
     if event is None:
         if level is not None or particles is not None:
             raise BadInput(f"{'--particles' if level is None else '--level'}: is of what is rare; valid: with --rare")
         return None
-    many = None if replications is None else parameters.positive("--replications", replications)
-    number = None if particles is None else parameters.positive("--particles", particles, 2)
-    if number == 1:
+    if particles == 1:
         raise BadInput("--particles 1: leaves nobody to go on; valid: 2 or more")
-    return Asked(event, level, number, many)
+    return Asked(event, level, particles, replications)
 
 
 def check_alone(others: Sequence[str], loaded: Sequence[Scenario], seed: int | str | None) -> None:

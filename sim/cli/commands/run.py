@@ -13,6 +13,7 @@ from sim.cli.commands.rare import check_alone, rare_asked, run_rare
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import INTERRUPTED, check
 from sim.cli.options import backends, parameters
+from sim.cli.options.parameter_types import Count, Share, typed_option
 from sim.cli.options.precision import check_precise, precision_asked, precision_told
 from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating
 from sim.cli.output.console import console, progress, say
@@ -35,13 +36,12 @@ BAD_INPUT = 2
 
 def run(
     scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names of those that ship, or files.")],
-    seed: parameters.Seed = None,
+    seed: parameters.AnySeed = None,
     replications: Annotated[
-        str | None, typer.Option(metavar="N", help="Independent replications of each scenario; one if left out.")
+        int | None, typed_option(Count("--replications"), "Independent replications of each scenario; one if left out.")
     ] = None,
     precision: Annotated[
-        str | None,
-        typer.Option(metavar="SHARE", help="As many replications as it takes for means to be so precise: 5%."),
+        float | None, typed_option(Share("--precision"), "As many replications as means of this precision take: 5%.")
     ] = None,
     precise: Annotated[
         list[str] | None,
@@ -50,7 +50,8 @@ def run(
         ),
     ] = None,
     most: Annotated[
-        str | None, typer.Option(metavar="N", help="Replications for --precision at most; 1000 if left out.")
+        int | None,
+        typed_option(Count("--most", 10, "replications"), "Replications for --precision at most; 1000 if left out."),
     ] = None,
     rare: Annotated[
         str | None,
@@ -61,18 +62,16 @@ def run(
         typer.Option(metavar="NAME", help="For --rare: what rises on the way there, such as queue.depth; or none."),
     ] = None,
     particles: Annotated[
-        str | None, typer.Option(metavar="N", help="For --rare: trajectories of each splitting; 50 if left out.")
+        int | None, typed_option(Count("--particles", 2), "For --rare: trajectories of each splitting; 50 if left out.")
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Another value for a key; may be repeated.")
-    ] = None,
+    set_: parameters.Set = None,
     find_warmup: Annotated[
         bool,
         typer.Option(
             "--find-warmup", help="Find the warm-up in ten pilot runs without the faults, in place of the scenario's."
         ),
     ] = False,
-    jobs: parameters.Jobs = "1",
+    jobs: parameters.Jobs = 1,
     backend: backends.Name = backends.HERE,
     scheduler: backends.Scheduler = None,
     json: parameters.Json = None,
@@ -92,26 +91,22 @@ def run(
     no_color: parameters.NoColor = False,
 ) -> int:
     """Run scenarios and say how recovery went. Exit status 1 when an expectation or an invariant does not hold."""
-    chosen = parameters.seed(seed)
-    many, processes = (
-        parameters.positive("--replications", "1" if replications is None else replications),
-        parameters.positive("--jobs", jobs),
-    )
+    many = 1 if replications is None else replications
     asked = precision_asked(precision, precise or [], most)
-    if isinstance(chosen, str) and (many > 1 or asked is not None):
-        alone, given = chosen.partition("/")[0], "--replications" if asked is None else "--precision"
-        raise BadInput(f"--seed {chosen}: is one replication; valid: leave {given} out, or --seed {alone}")
+    if isinstance(seed, str) and (many > 1 or asked is not None):
+        alone, given = seed.partition("/")[0], "--replications" if asked is None else "--precision"
+        raise BadInput(f"--seed {seed}: is one replication; valid: leave {given} out, or --seed {alone}")
     if asked is not None and replications is not None:
         raise BadInput("--replications, --precision: each says how many replications there are; valid: one of them")
     if asked is not None and (history is not None or reports is not None or check_determinism):
         raise BadInput(
             "--precision: keeps nothing of each run; valid: without --history, --reports, --check-determinism"
         )
-    changes = parameters.changes(set_ or [])
+    changes = parameters.changes(set_)
     looked_for = rare_asked(rare, level, particles, replications)
     if find_warmup:
         check_find_warmup(changes, check_determinism)
-    where = backends.backend_asked(backend, processes, scheduler)
+    where = backends.backend_asked(backend, jobs, scheduler)
     for option, wanted in (
         ("--history", history is not None),
         ("--reports", reports is not None),
@@ -128,16 +123,16 @@ def run(
             "--find-warmup": find_warmup,
             "--check-determinism": check_determinism,
         }
-        check_alone([name for name, value in others.items() if value], loaded, chosen)
-        return run_rare(scenario[0], loaded[0], looked_for, chosen, where, changes, json, quiet, no_color)
+        check_alone([name for name, value in others.items() if value], loaded, seed)
+        return run_rare(scenario[0], loaded[0], looked_for, seed, where, changes, json, quiet, no_color)
     if check_determinism:
-        return _determinism(scenario, seed, replications or "1", set_ or [], (json, history, reports), no_color)
+        return _determinism(scenario, seed, many, changes, (json, history, reports), no_color)
     check_reports(reports, loaded)
     check_history(history, loaded)
     kept = Kept(history, None if reports is None else ReportFolder(reports))
     check_precise(asked, loaded)
-    warmups = find_warmups(loaded, chosen, where, quiet, no_color) if find_warmup else []
-    results, refused = _results(loaded, chosen, many, where, kept, asked, warmups, quiet, no_color)
+    warmups = find_warmups(loaded, seed, where, quiet, no_color) if find_warmup else []
+    results, refused = _results(loaded, seed, many, where, kept, asked, warmups, quiet, no_color)
     _report(results, scenario, changes, quiet or json == STDOUT, no_color)
     if json is not None:
         data = [result.as_json() for result in results]
@@ -159,9 +154,9 @@ def _check_files(json: str | None, history: str | None) -> None:
 
 def _determinism(
     names: list[str],
-    seed: str | None,
-    replications: str,
-    changes: list[str],
+    seed: int | str | None,
+    replications: int,
+    changes: dict[str, str],
     kept: tuple[str | None, ...],
     no_color: bool,
 ) -> int:
@@ -169,9 +164,10 @@ def _determinism(
 
     if any(kept):
         raise BadInput("--check-determinism: keeps nothing; valid: without --json, --history and --reports")
-    given = [] if seed is None else ["--seed", seed]
-    given += ["--replications", replications]
-    return check_determinism(names, [*given, *(part for change in changes for part in ("--set", change))], no_color)
+    given = [] if seed is None else ["--seed", str(seed)]
+    given += ["--replications", str(replications)]
+    given += [part for path, value in changes.items() for part in ("--set", f"{path}={value}")]
+    return check_determinism(names, given, no_color)
 
 
 def _load(name: str, changes: dict[str, str]) -> Scenario:

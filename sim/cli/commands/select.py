@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import check
-from sim.cli.options import backends, parameters
+from sim.cli.options import backends
 from sim.cli.options.grids import grid_points
 from sim.cli.output.console import progress, say
 
@@ -27,15 +27,15 @@ EXAMPLES = {"s": "500ms", "agent-s": "10s", "1/s": "0.1/s", "fraction": "1%"}
 
 
 @dataclass(frozen=True)
-class Texts:
-    """What was written on the command line, as it stands there."""
+class Options:
+    """The options of the command line."""
 
     grids: list[str]
     metrics: list[str]
     indifference: str | None
-    most: str | None
-    seed: str | None
-    replications: str
+    most: int | None
+    seed: int | None
+    replications: int
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Asked:
     judged: int
 
 
-def select(scenario: str, texts: Texts, backend: Backend, outlets: Outlets) -> int:
+def select(scenario: str, options: Options, backend: Backend, outlets: Outlets) -> int:
     """Run it, show it, and give the exit status: 1 when an invariant is violated under a setting."""
     import scenarios
 
     outlets.check()
     loaded = scenarios.load(scenario)
-    found = _selected(loaded, _asked(loaded, texts), backend, outlets.quiet, outlets.no_color)
+    found = _selected(loaded, _asked(loaded, options), backend, outlets.quiet, outlets.no_color)
     return outlets.tell(found, partial(_table, found), partial(_picture, found), found.violations)
 
 
@@ -72,22 +72,20 @@ def _picture(found: Selection) -> Figure:
     return figure_of(found.plot.ranks, found.plot.inches())
 
 
-def _asked(scenario: Scenario, texts: Texts) -> Asked:
+def _asked(scenario: Scenario, options: Options) -> Asked:
     """Raises BadInput."""
     from sim.stats.ranking_and_selection import FIRST, MOST
 
-    seed = parameters.seed_of_all(texts.seed)
-    judged = parameters.positive("--replications", texts.replications, 2)
-    if judged < 2:
+    if options.replications < 2:
         raise BadInput("--replications 1: judges nobody; valid: 2 or more")
-    most = MOST if texts.most is None else parameters.positive("--most", texts.most, FIRST, "replications")
+    most = MOST if options.most is None else options.most
     if most < FIRST:
         raise BadInput(f"--most {most}: is less than the first stage takes; valid: {FIRST} or more")
-    metric, indifference = _metric(scenario, texts.metrics, texts.indifference)
-    points = grid_points(scenario, texts.grids)
+    metric, indifference = _metric(scenario, options.metrics, options.indifference)
+    points = grid_points(scenario, options.grids)
     if len(points) < 2:
-        raise BadInput(f"--grid {texts.grids[0]}: is one setting, and leaves nothing to select; valid: several values")
-    return Asked(points, metric, indifference, most, seed, judged)
+        raise BadInput(f"--grid {options.grids[0]}: is one setting, and leaves nothing to select; valid: several")
+    return Asked(points, metric, indifference, most, options.seed, options.replications)
 
 
 def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) -> tuple[str, float]:

@@ -12,6 +12,7 @@ from sim.cli.errors import BadInput
 from sim.cli.interrupts import INTERRUPTED, check
 from sim.cli.options import backends, parameters
 from sim.cli.options.grids import check_once, grid_points
+from sim.cli.options.parameter_types import Change, Count, PathValue, typed_option
 from sim.cli.output.console import console, progress, say
 from sim.cli.output.files import STDOUT, check_apart, check_picture, check_writable, draw, write_json
 
@@ -38,16 +39,16 @@ def sweep(
             metavar="PATH=LOW..HIGH", help="In place of a grid: a range, :log behind it for a logarithmic one."
         ),
     ] = None,
-    points: Annotated[str | None, typer.Option(metavar="N", help="With --vary: how many points.")] = None,
+    points: Annotated[int | None, typed_option(Count("--points"), "With --vary: how many points.")] = None,
     design: Annotated[
         str | None, typer.Option(metavar="NAME", help="With --vary: sobol, lhs or random; sobol if left out.")
     ] = None,
-    seed: parameters.Seed = None,
-    replications: Annotated[str, typer.Option(metavar="N", help="Independent replications of each point.")] = "5",
+    seed: parameters.WholeSeed = None,
+    replications: Annotated[int, typed_option(Count("--replications"), "Independent replications of each point.")] = 5,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Another value for a key at all points.")
+        list[Change] | None, typed_option(PathValue("--set"), "Another value for a key at all points; may be repeated.")
     ] = None,
-    jobs: parameters.Jobs = "1",
+    jobs: parameters.Jobs = 1,
     backend: backends.Name = backends.HERE,
     scheduler: backends.Scheduler = None,
     metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What to show; may be repeated.")] = None,
@@ -62,17 +63,16 @@ def sweep(
 
     Exit status 1 when an invariant is violated somewhere.
     """
-    chosen = parameters.seed_of_all(seed)
-    many = parameters.positive("--replications", replications)
-    where_to = backends.backend_asked(backend, parameters.positive("--jobs", jobs), scheduler)
+    values = parameters.changes(set_)
+    where_to = backends.backend_asked(backend, jobs, scheduler)
     check_writable("--json", json)
     check_picture("--plot", plot)
     check_apart({"--json": json, "--plot": plot})
-    loaded = _loaded(scenario, set_ or [])
+    loaded = _loaded(scenario, values)
     shown = _metrics(loaded, metric or [])
     where = _points(loaded, grid or [], vary or [], points, design)
-    _check_paths(list(where[0]), set_ or [], plot)
-    found = _swept(loaded, where, chosen, many, where_to, out, quiet, no_color)
+    _check_paths(list(where[0]), values, plot)
+    found = _swept(loaded, where, seed, replications, where_to, out, quiet, no_color)
     silent = quiet or json == STDOUT
     if not silent:
         _show(found, shown if metric else _observed(found, shown), no_color)
@@ -93,11 +93,10 @@ def sweep(
     return 1 if found.violations else 0
 
 
-def _loaded(name: str, changes: list[str]) -> Scenario:
+def _loaded(name: str, values: dict[str, str]) -> Scenario:
     import scenarios
 
     found = scenarios.load(name)
-    values = parameters.changes(changes)
     return found.with_values(values) if values else found
 
 
@@ -114,7 +113,7 @@ def _metrics(scenario: Scenario, names: list[str]) -> tuple[str, ...]:
 
 
 def _points(
-    scenario: Scenario, grids: list[str], varied: list[str], count: str | None, design: str | None
+    scenario: Scenario, grids: list[str], varied: list[str], count: int | None, design: str | None
 ) -> list[Point]:
     from scenarios.errors import ScenarioError
     from sim.experiments.sweeps.designs import DesignError, space, spread
@@ -137,16 +136,16 @@ def _points(
             raise BadInput(f"--design {design}: is no design; valid: {', '.join(METHODS)}")
         ranges = [space(text) for text in varied]
         check_once("--vary", [each.path for each in ranges])
-        return spread(scenario, ranges, parameters.positive("--points", count), design, scenario.seed)  # type: ignore[arg-type]
+        return spread(scenario, ranges, count, design, scenario.seed)  # type: ignore[arg-type]
     except DesignError as error:
         raise BadInput(f"--vary {error}") from None
     except ScenarioError as error:
         raise BadInput(str(error).replace("--set ", "--vary ", 1)) from None
 
 
-def _check_paths(paths: list[str], changes: list[str], plot: str | None) -> None:
+def _check_paths(paths: list[str], values: dict[str, str], plot: str | None) -> None:
     """Raise BadInput for a path that is set and spanned, and for more of them than a picture has axes."""
-    fixed = next((path for path in parameters.changes(changes) if path in paths), None)
+    fixed = next((path for path in values if path in paths), None)
     if fixed is not None:
         raise BadInput(f"--set {fixed}: the sweep sets it at each point; valid: another path")
     if plot is not None and len(paths) > 2:

@@ -8,27 +8,26 @@ from math import isinf
 from typing import TYPE_CHECKING
 
 from sim.cli.errors import BadInput
-from sim.cli.options import parameters
 
 if TYPE_CHECKING:
     from scenarios import Scenario
     from sim.stats.precision import Asked, Reached
 
 
-def precision_asked(text: str | None, metrics: list[str], most: str | None) -> Asked | None:
+def precision_asked(precision: float | None, metrics: list[str], most: int | None) -> Asked | None:
     """What is asked for; None: nothing. Raises BadInput."""
     from sim.stats.precision import LEAST, MOST, Asked
 
-    if text is None:
+    if precision is None:
         if metrics:
             raise BadInput("--precise: says of which metric; valid: with --precision, such as 5%")
         if most is not None:
             raise BadInput(f"--most {most}: is of --precision; valid: with --precision, such as 5%")
         return None
-    cap = MOST if most is None else parameters.positive("--most", most, LEAST, "replications")
+    cap = MOST if most is None else most
     if cap < LEAST:
         raise BadInput(f"--most {most}: is too few to look at; valid: {LEAST} or more")
-    return Asked(parameters.share("--precision", text), tuple(metrics), cap)
+    return Asked(precision, tuple(metrics), cap)
 
 
 def check_precise(asked: Asked | None, loaded: list[Scenario]) -> None:

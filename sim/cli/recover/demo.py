@@ -12,6 +12,7 @@ import typer
 
 from sim.cli.errors import BadInput
 from sim.cli.options import parameters
+from sim.cli.options.parameter_types import Count, typed_option
 from sim.cli.output.console import console, say
 from sim.cli.output.files import STDOUT, check_writable, write_json
 
@@ -25,7 +26,7 @@ COLORS = {"fault": "bold red", "agents": "cyan", "core": ""}
 
 
 def recover_demo(
-    tasks: Annotated[str, typer.Option(metavar="N", help="How many tasks the agents have.")] = "40",
+    tasks: Annotated[int, typed_option(Count("--tasks"), "How many tasks the agents have.")] = 40,
     store: Annotated[
         str | None,
         typer.Option(
@@ -41,8 +42,7 @@ def recover_demo(
     One agent is killed (SIGKILL) and its checkpoint is corrupted, one is stopped (SIGSTOP) and comes back late, and the
     core is killed in the middle of a recovery. Nothing is left running, however this ends.
     """
-    count = parameters.positive("--tasks", tasks)
-    if count > MOST_TASKS:
+    if tasks > MOST_TASKS:
         raise BadInput(f"--tasks {tasks}: are more than anybody waits for; valid: up to {MOST_TASKS:,}")
     check_writable("--json", json)
 
@@ -64,7 +64,7 @@ def recover_demo(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="recovery-bench-")))
             store = f"sqlite:///{folder / 'store.db'}"
         try:
-            findings = Demo(store, count, tell).run()
+            findings = Demo(store, tasks, tell).run()
         except DemoFailed as failure:
             say(f"recover demo: {failure}")
             return 1

@@ -12,10 +12,12 @@ from typing import Annotated
 import typer
 
 from sim.cli.errors import BadInput
+from sim.cli.options.parameter_types import Duration, typed_option
 from sim.cli.options.parameters import NoColor
 from sim.cli.output.console import console
 from sim.cli.recover.access import OPERATORS, OperatorsFile
 
+TOKEN_SECONDS = 8 * 3600.0
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the operator.")]
 
 
@@ -49,22 +51,18 @@ def add(
 
 def token(
     name: Name,
-    lasts: Annotated[str, typer.Option("--for", metavar="TIME", help="How long it is good: 30m, 8h.")] = "8h",
+    lasts: Annotated[
+        float | None, typed_option(Duration("--for"), "How long the token is valid; 8h if left out.")
+    ] = None,
     operators: OperatorsFile = OPERATORS,
 ) -> None:
     """Make a token, and print it, once: only its salted hash is kept. It is good for one recovery."""
-    from pydantic import TypeAdapter, ValidationError
-
     from recovery.manual.operators import load_operators, save_operators
-    from recovery.policies.durations import PositiveSeconds
 
-    try:
-        seconds = TypeAdapter(PositiveSeconds).validate_python(lasts)
-    except ValidationError:
-        raise BadInput(f"--for {lasts}: is no time; valid: such as 30m or 8h") from None
     path = Path(operators)
     with _said():
-        changed, secret = load_operators(path).with_token(name, seconds, time.time())  # noqa: TID251 - operators live by the machine's clock
+        now = time.time()  # noqa: TID251 - operators live by the machine's clock
+        changed, secret = load_operators(path).with_token(name, TOKEN_SECONDS if lasts is None else lasts, now)
         save_operators(path, changed)
     sys.stdout.write(secret + "\n")
 

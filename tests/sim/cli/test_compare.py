@@ -73,7 +73,7 @@ def test_quiet_prints_nothing(capsys):
     ("arguments", "said"),
     [
         (["compare", "agent-failure"], "--a, --b: neither says what is different; valid: --b path=value"),
-        (["compare", "agent-failure", "--b", "agents.count"], "--b agents.count: is no change; valid: path=value"),
+        (["compare", "agent-failure", "--b", "agents.count"], "--b agents.count: not a change; valid: path=value"),
         (
             ["compare", "agent-failure", "--b", "agents.cuont=3"],
             "--b agents.cuont=3: unknown path; keys of agents: count",
@@ -98,7 +98,7 @@ def test_quiet_prints_nothing(capsys):
             "--out d.svg: is the file of --json as well; valid: two",
         ),
         ([*BASE, *FASTER, "--out", "-"], "--out -: is a picture, which is kept in a file; valid: --out FILE.png"),
-        ([*BASE, *FASTER, "--replications", "0"], "valid: a whole number from 2 on"),
+        ([*BASE, *FASTER, "--replications", "0"], "valid: a whole number, 2 or more"),
         ([*BASE, *FASTER, "--out", "d.txt"], "--out d.txt: is no kind of picture; valid: a file that ends in .png"),
         ([*BASE, *FASTER, "--out", "/nowhere/d.png"], "--out /nowhere/d.png: there is no folder"),
     ],

@@ -92,14 +92,14 @@ EVENT = ["--rare", "queue.depth.max >= 3"]
         (["--particles", "5"], "--particles: is of what is rare; valid: with --rare"),
         ([*EVENT, "--level", "none", "--particles", "5"], "--particles 5: are of a splitting; valid: with a --level"),
         ([*EVENT, "--particles", "1"], "--particles 1: leaves nobody to go on; valid: 2 or more"),
-        ([*EVENT, "--particles", "few"], "--particles few: is no number of particles"),
+        ([*EVENT, "--particles", "few"], "--particles few: not a number of particles"),
         ([*EVENT, "--precision", "5%"], "--rare, --precision: --rare only says how probable something is"),
         ([*EVENT, "--find-warmup"], "--rare, --find-warmup: --rare only says"),
         ([*EVENT, "--seed", "7/2"], "--seed 7/2: is one replication; valid: --seed 7"),
-        ([*EVENT, "--replications", "0"], "--replications 0: is no number of replications"),
+        ([*EVENT, "--replications", "0"], "--replications 0: not a number of replications"),
         ([*EVENT, "--scheduler", "tcp://127.0.0.1:1"], "--scheduler: loky has none"),
         (["--seed", "7/1@5:1@3:1"], "--seed 7/1@5:1@3:1: is no trajectory; valid: as in 7/3@1200:17"),
-        (["--seed", "7/1@5"], "--seed 7/1@5: is no seed"),
+        (["--seed", "7/1@5"], "--seed 7/1@5: not a seed"),
     ],
 )
 def test_invalid_input_is_rejected_in_one_line(queue, capsys, options, said):

@@ -249,7 +249,10 @@ def test_the_audit_trail_can_be_filtered_by_subject(desk):
         (("state", "backup", "task.8", "--folder", "nowhere"), "--folder nowhere: there is no such folder"),
         (("operator", "add", "alice"), "there is an operator alice already"),
         (("operator", "add", "bob", "--role", "king"), "--role king: is no role; valid: admin, viewer"),
-        (("operator", "token", "alice", "--for", "soon"), "--for soon: is no time; valid: such as 30m or 8h"),
+        (
+            ("operator", "token", "alice", "--for", "soon"),
+            "--for soon: not a duration above 0; valid: such as 90s, 30m or 8h",
+        ),
         (("operator", "token", "bob"), "there is no operator bob; valid: alice"),
         (
             ("task", "analize", "task.7"),

@@ -47,7 +47,7 @@ def test_a_store_can_be_kept_and_reused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--tasks", "0"], "--tasks 0: is no number of tasks; valid: a whole number from 1 on"),
+        (["--tasks", "0"], "--tasks 0: not a number of tasks; valid: a whole number, 1 or more"),
         (["--tasks", "1001"], "--tasks 1001: are more than anybody waits for; valid: up to 1,000"),
         (["--store", "nowhere"], "--store nowhere: is no URL of a store; valid: sqlite:///FILE or postgresql://…"),
         (["--store", "sqlite:////nowhere/store.db"], "--store store.db: cannot be opened; valid: a file in a folder"),

@@ -79,7 +79,7 @@ def test_quiet_prints_nothing(tmp_path, capsys):
             "--plot x.png: 3 paths are too many for a picture; valid: one or two",
         ),
         ([*GRID, "--seed", "7/1"], "--seed 7/1: is one replication"),
-        ([*GRID, "--replications", "0"], "--replications 0: is no number of replications"),
+        ([*GRID, "--replications", "0"], "--replications 0: not a number of replications"),
         ([*GRID, "--plot", "/nowhere/x.png"], "--plot /nowhere/x.png: there is no folder"),
     ],
 )

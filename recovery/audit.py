@@ -1,57 +1,146 @@
-"""The words in which the core says what it does, and a trail that keeps them in memory."""
+"""The audit vocabulary: events of the core, phases and outcomes of a recovery, reasons, and a trail in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
-AUDIT_EVENTS: tuple[str, ...] = (
-    "core.started",  # it has found a journal of an earlier one; subject core; value: recoveries that it takes up
-    "recovery.taken_up",  # it was open when the core ended, and goes on where it was; detail: how far it had come
-    "agent.suspected",  # subject agent: the detector believes it down
-    "agent.cleared",  # subject agent: the detector believes it up again
-    "task.stalled",  # subject task: what its agent's beats say of it has not changed for too long; detail: the agent
-    "resource.suspected",  # subject pool: probed unhealthy; value: units out of service
-    "resource.cleared",  # subject pool: probed whole again
-    "resource.probe_failed",  # detail: why
-    "recovery.opened",  # detail: failure kind; subject: task, agent or link
-    "retry.granted",  # value: delay in seconds; detail: failure kind
-    "retry.exhausted",  # detail: failure kind
-    "recovery.paced",  # value: seconds that it waits before it may put a task back, for the load's sake
-    "recovery.started",  # the delay is over and a slot was free: analysis begins
-    "recovery.analyzed",  # detail: runbook entry, unknown, ambiguous: a or b; value: confidence 0..1; text: why
-    "step.started",  # detail: command
-    "step.completed",  # detail: command
-    "step.failed",  # detail: command
-    "step.undone",  # detail: the command that undid what a step had done
-    "step.undo_failed",  # detail: the command that should have
-    "recovery.resumed",  # this try goes on with a step that had failed; detail: its command
-    "recovery.executed",  # all steps done
-    "recovery.verified",  # the end of a recovery that worked
-    "recovery.failed",  # this try did not work; detail: why
-    "recovery.escalated",  # given up: the end; detail: why
-    "recovery.dismissed",  # nothing to recover any more: the end; detail: why
-    "breaker.opened",  # subject failure kind: tries are held back; value: for how many seconds
-    "breaker.half_opened",  # subject failure kind: probes may pass
-    "breaker.closed",  # subject failure kind: the probes have worked
-    "task.fenced",  # subject task; value: the highest void epoch
-    "checkpoint.restored",  # subject task; value: progress in work-seconds
-    "checkpoint.stale",  # subject task; value: how many were acknowledged that could not be read
-    "checkpoint.rejected",  # subject task; detail: why; value: sequence of the checkpoint where it is damaged
-    "alert.raised",  # detail: severity and rule; value: what was measured; subject alerts: a storm is folded
-    "alert.cleared",  # detail: severity and rule; value: seconds that it stood, of a storm the alerts that it counted
-    "monitor.failed",  # a recovery is not watched any more; detail: why
-    "escalation.acknowledged",  # detail: the operator
-    "escalation.resolved",  # detail: the operator
+
+class AuditEvent(StrEnum):
+    """Everything that an audit trail records. The comments describe the other fields of an entry."""
+
+    # --- the core
+    CORE_STARTED = "core.started"  # with the journal of an earlier core; subject: core; value: recoveries to resume
+    RECOVERY_TAKEN_UP = "recovery.taken_up"  # resumed after a restart of the core; detail: phase in the journal
+
+    # --- detection
+    AGENT_SUSPECTED = "agent.suspected"  # subject: agent; the detector considers it down
+    AGENT_CLEARED = "agent.cleared"  # subject: agent; the detector considers it up again
+    TASK_STALLED = "task.stalled"  # subject: task; no progress in the agent's heartbeats; detail: agent
+    RESOURCE_SUSPECTED = "resource.suspected"  # subject: pool; unhealthy in a probe; value: units out of service
+    RESOURCE_CLEARED = "resource.cleared"  # subject: pool; healthy again
+    RESOURCE_PROBE_FAILED = "resource.probe_failed"  # detail: error
+
+    # --- a recovery; subject: task, agent or link
+    RECOVERY_OPENED = "recovery.opened"  # detail: failure kind
+    RETRY_GRANTED = "retry.granted"  # detail: failure kind; value: delay in seconds
+    RETRY_EXHAUSTED = "retry.exhausted"  # detail: failure kind
+    RECOVERY_PACED = "recovery.paced"  # delayed by the load limit; value: delay in seconds
+    RECOVERY_STARTED = "recovery.started"  # start of a try: its delay is over and it has a slot
+    RECOVERY_ANALYZED = "recovery.analyzed"  # detail: verdict; value: confidence, 0 to 1; text: explanation
+    STEP_STARTED = "step.started"  # detail: command
+    STEP_COMPLETED = "step.completed"  # detail: command
+    STEP_FAILED = "step.failed"  # detail: command; text: error
+    STEP_UNDONE = "step.undone"  # detail: command that undid a step
+    STEP_UNDO_FAILED = "step.undo_failed"  # detail: command that could not undo a step; text: error
+    RECOVERY_RESUMED = "recovery.resumed"  # the try continues with a step that failed before; detail: its command
+    RECOVERY_EXECUTED = "recovery.executed"  # all steps are complete
+    RECOVERY_VERIFIED = "recovery.verified"  # end: the recovery was successful
+    RECOVERY_FAILED = "recovery.failed"  # end of an unsuccessful try; detail: reason
+    RECOVERY_ESCALATED = "recovery.escalated"  # end: handed over to an operator; detail: reason
+    RECOVERY_DISMISSED = "recovery.dismissed"  # end: there is nothing to recover; detail: reason
+
+    # --- circuit breakers; subject: failure kind
+    BREAKER_OPENED = "breaker.opened"  # value: seconds until it is half open
+    BREAKER_HALF_OPENED = "breaker.half_opened"  # probes are admitted
+    BREAKER_CLOSED = "breaker.closed"  # the probes were successful
+
+    # --- state; subject: task
+    TASK_FENCED = "task.fenced"  # value: highest void epoch
+    CHECKPOINT_RESTORED = "checkpoint.restored"  # value: progress in work-seconds
+    CHECKPOINT_STALE = "checkpoint.stale"  # value: number of acknowledged checkpoints that cannot be read yet
+    CHECKPOINT_REJECTED = "checkpoint.rejected"  # detail: reason; value: sequence of a damaged checkpoint
+
+    # --- monitoring
+    ALERT_RAISED = "alert.raised"  # detail: severity and rule; value: measured value; subject alerts: a storm
+    ALERT_CLEARED = "alert.cleared"  # detail: severity and rule; value: duration in seconds, or alerts in a storm
+    MONITOR_FAILED = "monitor.failed"  # monitoring of a recovery has stopped; detail: error
+    ESCALATION_ACKNOWLEDGED = "escalation.acknowledged"  # detail: operator
+    ESCALATION_RESOLVED = "escalation.resolved"  # detail: operator
+
+    # --- authorization; subject: operator
+    OPERATOR_ADMITTED = "operator.admitted"  # detail: token key, procedure and task that the token is valid for
+    OPERATOR_REFUSED = "operator.refused"  # detail: a `RefusalReason`; text: what would be valid
+    OPERATOR_FINISHED = "operator.finished"  # detail: as for operator.admitted; the token is invalid from now on
+
+
+OPERATOR_EVENTS = (AuditEvent.OPERATOR_ADMITTED, AuditEvent.OPERATOR_REFUSED, AuditEvent.OPERATOR_FINISHED)
+"""The events of authorization. The core records all others, `AUDIT_EVENTS`."""
+AUDIT_EVENTS = tuple(event for event in AuditEvent if event not in OPERATOR_EVENTS)
+
+
+class RecoveryPhase(StrEnum):
+    """The phases of a recovery, in order. Their durations add up to the recovery time."""
+
+    DETECT = "detect"  # from the fault to the opening of the recovery
+    WAIT = "wait"  # for the delay of a retry, and for a slot
+    ANALYZE = "analyze"
+    EXECUTE = "execute"
+    VERIFY = "verify"
+
+
+class RecoveryOutcome(StrEnum):
+    """The state of a recovery at the end of a record."""
+
+    VERIFIED = "verified"
+    ESCALATED = "escalated"
+    DISMISSED = "dismissed"
+    OPEN = "open"
+
+
+PHASE_AFTER: Mapping[str, RecoveryPhase] = MappingProxyType(
+    {
+        AuditEvent.RECOVERY_OPENED: RecoveryPhase.WAIT,
+        AuditEvent.RECOVERY_STARTED: RecoveryPhase.ANALYZE,
+        AuditEvent.RECOVERY_ANALYZED: RecoveryPhase.EXECUTE,
+        AuditEvent.RECOVERY_EXECUTED: RecoveryPhase.VERIFY,
+        AuditEvent.RECOVERY_FAILED: RecoveryPhase.WAIT,
+    }
 )
-OPERATOR_EVENTS: tuple[str, ...] = (
-    "operator.admitted",  # subject operator; detail: the token's key, the procedure and the task that it is good for
-    "operator.refused",  # subject operator; detail: a `RefusalReason`; text: what would be valid
-    "operator.finished",  # subject operator; detail as for operator.admitted: the token is good for nothing any more
+"""The phase that begins with an event; it lasts until the next event in this table or in `OUTCOME_OF`."""
+OUTCOME_OF: Mapping[str, RecoveryOutcome] = MappingProxyType(
+    {
+        AuditEvent.RECOVERY_VERIFIED: RecoveryOutcome.VERIFIED,
+        AuditEvent.RECOVERY_ESCALATED: RecoveryOutcome.ESCALATED,
+        AuditEvent.RECOVERY_DISMISSED: RecoveryOutcome.DISMISSED,
+    }
 )
-"""What those say who let operators in; the core itself never does."""
-ENDS: frozenset[str] = frozenset({"recovery.verified", "recovery.escalated", "recovery.dismissed"})
+"""The outcome of a recovery that ends with an event."""
+
+
+class EscalationReason(StrEnum):
+    """Why automatic recovery escalates: the detail of `recovery.escalated`, except where a comment says otherwise."""
+
+    RETRIES_EXHAUSTED = "retries exhausted"
+    DEADLINE_PASSED = "retry deadline passed"
+    BUDGET_EMPTY = "retry budget empty"
+    BREAKER_OPEN = "circuit breaker open"
+    UNDOCUMENTED = "nothing documented looks like this"
+    AMBIGUOUS = "ambiguous"  # detail: the verdict of the analysis, `ambiguous: a or b`
+    UNDO_FAILED = "undo failed"  # detail: a sentence with the command
+    ERROR = "error"  # detail: the error
+
+
+class DismissalReason(StrEnum):
+    """Why there is nothing to recover: the detail of `recovery.dismissed`."""
+
+    AGENT_RESPONDS = "agent_responds"
+    TASK_UNKNOWN = "task_unknown"
+    TASK_FINISHED = "task_finished"
+    TASK_WAITS = "task_waits"  # in the queue
+    TASK_RUNS = "task_runs"
+
+
+class FailureReason(StrEnum):
+    """The part of a try that was not successful: the detail of `recovery.failed`, with the error if there is one.
+
+    The detail of a try that failed at a step is the command of the step, or its error.
+    """
+
+    VERIFICATION = "verification"
+    RESOURCES = "resources"  # of a task that is not part of a recovery
 
 
 class RefusalReason(StrEnum):
@@ -68,10 +157,14 @@ class RefusalReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One line of the trail. `at` is in seconds of the clock that the trail was given; `text` explains it to people."""
+    """One entry of a trail. `at` is in seconds of the trail's clock, `text` an explanation for people.
+
+    `event` is an `AuditEvent`, or a name that this version does not define: a newer version may have written the store,
+    or somebody has changed it.
+    """
 
     at: float
-    event: str
+    event: AuditEvent | str
     incident: int
     subject: str
     detail: str
@@ -83,6 +176,13 @@ class AuditEntry:
         return " ".join(part for part in (self.event, self.subject, self.detail, value) if part)
 
 
+def audit_event(name: str, among: Collection[AuditEvent] = AUDIT_EVENTS) -> AuditEvent:
+    """The event with this name. Raises ValueError when there is none among these."""
+    if name not in among:
+        raise ValueError(f"unknown audit event {name!r}")
+    return AuditEvent(name)
+
+
 class MemoryAudit:
     """An append-only trail in memory; `clock` gives the time of an entry in seconds."""
 
@@ -92,7 +192,7 @@ class MemoryAudit:
 
     def record(
         self,
-        event: str,
+        event: AuditEvent | str,
         incident: int,
         subject: str,
         detail: str = "",
@@ -100,8 +200,7 @@ class MemoryAudit:
         text: str = "",
     ) -> None:
         """Append one entry. Raises ValueError for an event that is not in `AUDIT_EVENTS`."""
-        if event not in AUDIT_EVENTS:
-            raise ValueError(f"unknown audit event {event!r}")
+        event = audit_event(event)
         self._entries.append(AuditEntry(self._clock(), event, incident, subject, detail, value, text))
 
     @property

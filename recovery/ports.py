@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from recovery.audit import AuditEvent
 from recovery.journal import NO_JOURNAL, Journal
 from recovery.model import (
     AgentHealth,
@@ -185,15 +186,16 @@ class TopologyPort(Protocol):
 
 
 class AuditTrail(Protocol):
-    """Where the core says what it does, as it does it.
+    """The record of everything that the core does.
 
-    `event` is one of `recovery.audit.AUDIT_EVENTS`; `incident` is the incident's number, -1 outside of one. `text` is
-    for people, and says no more than the other columns and the evidence behind them: a compact trail may leave it out.
+    The core records the events in `recovery.audit.AUDIT_EVENTS`; a trail accepts their names as well, and raises
+    ValueError for any other name. `incident` is the number of the incident, -1 outside of one. `text` explains the
+    other fields to people; a compact trail may omit it.
     """
 
     def record(
         self,
-        event: str,
+        event: AuditEvent | str,
         incident: int,
         subject: str,
         detail: str = "",

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 
+from recovery.audit import AuditEvent
 from recovery.policies.breaker import BreakerState, CircuitBreaker
 
 EVENTS = {
-    BreakerState.OPEN: "breaker.opened",
-    BreakerState.HALF_OPEN: "breaker.half_opened",
-    BreakerState.CLOSED: "breaker.closed",
+    BreakerState.OPEN: AuditEvent.BREAKER_OPENED,
+    BreakerState.HALF_OPEN: AuditEvent.BREAKER_HALF_OPENED,
+    BreakerState.CLOSED: AuditEvent.BREAKER_CLOSED,
 }
-"""What is said when the breaker has come into a state."""
+"""The event that records that the breaker has entered a state."""
 
 
 class BreakerGate:
@@ -25,7 +26,7 @@ class BreakerGate:
         breaker: CircuitBreaker,
         kind: str,
         clock: Callable[[], float],
-        say: Callable[[str, str, float | None], None],
+        say: Callable[[AuditEvent, str, float | None], None],
     ) -> None:
         self._breaker = breaker
         self._kind = kind

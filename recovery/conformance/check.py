@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from recovery.errors import RecoveryBenchError
+from recovery.errors import RecoveryBenchError, error_text
 from recovery.ports import System
 
 PATIENCE = 30.0
@@ -64,7 +64,7 @@ class Check:
         except TimeoutError:
             raise NotConformant(f"{self}: no answer within {PATIENCE:g} s") from None
         except Exception as error:
-            raise NotConformant(f"{self}: raised {type(error).__name__}: {error}") from error
+            raise NotConformant(f"{self}: raised {error_text(error)}") from error
         finally:
             await rig.close()
 

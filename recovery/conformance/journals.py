@@ -1,9 +1,10 @@
-"""What a `Journal` and an `AuditTrail` promise: what was accepted is found again, as it was then."""
+"""Checks of a `Journal` and an `AuditTrail`: what they have accepted is found again unchanged."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from recovery.audit import AuditEvent
 from recovery.conformance.check import Check, Checks, Rig, expect
 from recovery.journal import NoJournal
 from recovery.model import Failure, FailureKind, Incident, IncidentFacts, Phase
@@ -54,8 +55,9 @@ async def _forgotten(rig: Rig) -> None:
 
 @_beside
 async def _recorded(rig: Rig) -> None:
-    """What the core says is taken at once, and what is no event is refused."""
-    rig.system.audit.record("recovery.opened", 0, "task.1", "task_failure", 1.0, "text")
+    """A trail accepts events of the core, by name as well, and refuses an unknown event."""
+    rig.system.audit.record(AuditEvent.RECOVERY_OPENED, 0, "task.1", "task_failure", 1.0, "text")
+    rig.system.audit.record("recovery.started", 0, "task.1")
     try:
         rig.system.audit.record("nothing.happened", 0, "task.1")
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from recovery.audit import AuditEvent
 from recovery.config import DetectionConfig
 from recovery.detection.agent_detectors import (
     DeadlineDetector,
@@ -109,15 +110,15 @@ class FailureDetector:
     def _suspect(self, agent_id: str) -> None:
         if self._progress is not None:
             self._progress.forget(agent_id)
-        self._system.audit.record("agent.suspected", -1, agent_id)
+        self._system.audit.record(AuditEvent.AGENT_SUSPECTED, -1, agent_id)
         self._report_agent(agent_id, Symptom("agent_heartbeat", "missing", agent_id))
 
     def _clear(self, agent_id: str) -> None:
-        self._system.audit.record("agent.cleared", -1, agent_id)
+        self._system.audit.record(AuditEvent.AGENT_CLEARED, -1, agent_id)
 
     def _stalled(self, agent_id: str, tasks: tuple[str, ...]) -> None:
         for task_id in tasks:
-            self._system.audit.record("task.stalled", -1, task_id, agent_id)
+            self._system.audit.record(AuditEvent.TASK_STALLED, -1, task_id, agent_id)
         self._report_agent(agent_id, *(Symptom("task_progress", "stalled", task_id) for task_id in tasks))
 
     def _report_agent(self, agent_id: str, *symptoms: Symptom) -> None:

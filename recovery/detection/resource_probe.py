@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from recovery.audit import AuditEvent
 from recovery.detection.orphaned_tasks import seen
+from recovery.errors import error_text
 from recovery.model import Failure, ResourceHealth, Symptom, TaskStatus
 from recovery.ports import System
 
@@ -31,7 +33,7 @@ class PoolWatch:
             try:
                 await self._look()
             except Exception as error:  # noqa: BLE001 - whatever a port raises
-                self._system.audit.record("resource.probe_failed", -1, "resources", f"{type(error).__name__}: {error}")
+                self._system.audit.record(AuditEvent.RESOURCE_PROBE_FAILED, -1, "resources", error_text(error))
 
     async def _look(self) -> None:
         unhealthy = []
@@ -42,11 +44,11 @@ class PoolWatch:
                 continue  # as it was
             if pool.healthy:
                 del self._suspected[pool.name]
-                self._system.audit.record("resource.cleared", -1, pool.name)
+                self._system.audit.record(AuditEvent.RESOURCE_CLEARED, -1, pool.name)
             else:
                 self._suspected[pool.name] = None
                 out = pool.units - pool.available
-                self._system.audit.record("resource.suspected", -1, pool.name, value=float(out))
+                self._system.audit.record(AuditEvent.RESOURCE_SUSPECTED, -1, pool.name, value=float(out))
         if unhealthy:
             await self._report_blocked(unhealthy)
 

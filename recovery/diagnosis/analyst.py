@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from recovery.audit import DismissalReason, EscalationReason
 from recovery.diagnosis.evidence import Evidence
 from recovery.diagnosis.impact import impact_of
 from recovery.diagnosis.ranking import discriminating, left, rank
@@ -14,7 +15,6 @@ from recovery.ports import System
 from recovery.runbook.catalogue import Entry
 from recovery.runbook.instructions import TIMEFRAME, Instruction
 
-UNDOCUMENTED = "nothing documented looks like this"
 KINDS_KEPT = 256
 """Of so many kinds of evidence it is kept what they speak for: there are few, and each is seen over and over."""
 Diagnose = Callable[[Instruction, Mapping[str, Any]], Awaitable[bool]]
@@ -30,8 +30,8 @@ class Analyst:
         self._evidence = Evidence(system)
         self._looks_like = lru_cache(KINDS_KEPT)(self._looked_up)
 
-    async def analyze(self, incident: Incident, diagnose: Diagnose) -> Analysis | str:
-        """Analyze the failure; returns the reason as text if there is nothing to recover. Changes nothing."""
+    async def analyze(self, incident: Incident, diagnose: Diagnose) -> Analysis | DismissalReason:
+        """The analysis of the evidence, or the reason that there is nothing to recover. Probes change nothing."""
         failure = incident.failure
         moot = await self._evidence.moot(failure)
         if moot is not None and not incident.facts.restarted:  # of a restarted agent, the tasks are not reassigned yet
@@ -109,4 +109,4 @@ class Analyst:
 def escalation_reason(incident: Incident) -> str:
     """Why an operator has to look at an incident of which the outcome is unknown."""
     analysis = incident.analysis
-    return UNDOCUMENTED if analysis is None or not analysis.ambiguous else analysis.verdict
+    return EscalationReason.UNDOCUMENTED if analysis is None or not analysis.ambiguous else analysis.verdict

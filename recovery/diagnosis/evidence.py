@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recovery.audit import DismissalReason
 from recovery.diagnosis.verification import RecoveryVerification
 from recovery.model import FINISHED, HALTED, Failure, FailureKind, Symptom, TaskStatus, TaskView
 from recovery.ports import System
@@ -20,30 +21,30 @@ class Evidence:
         self._system = system
         self._verification = RecoveryVerification({}, system)
 
-    async def moot(self, failure: Failure) -> str | None:
-        """Why there is nothing left to recover, or None. What is well is left in peace, whatever was reported."""
+    async def moot(self, failure: Failure) -> DismissalReason | None:
+        """The reason to dismiss a failure: whatever was reported, its subject is healthy. None: there is no reason."""
         if failure.kind is FailureKind.AGENT:
             health = await self._system.agents.health(failure.subject)
-            return "agent_responds" if health.responding else None
+            return DismissalReason.AGENT_RESPONDS if health.responding else None
         if failure.kind is FailureKind.COMMUNICATION:
             return None
         status = await self._system.store.status(failure.subject)
         if status is None:
-            return "task_unknown"
+            return DismissalReason.TASK_UNKNOWN
         if status in FINISHED:
-            return "task_finished"
+            return DismissalReason.TASK_FINISHED
         return None if status in HALTED else await self._well(failure.subject)
 
-    async def _well(self, task_id: str) -> str | None:
-        """That a task runs or waits as it should, or None."""
+    async def _well(self, task_id: str) -> DismissalReason | None:
+        """The reason that a task runs or waits as it should; None: it does not."""
         if not await self._verification.verify_task(task_id):
             return None
         view = await self._system.tasks.inspect(task_id)
         if view is None or view.status is not TaskStatus.RUNNING:
-            return "task_waits"
+            return DismissalReason.TASK_WAITS
         assert view.agent is not None  # or it would not have been verified
         health = await self._system.agents.health(view.agent)
-        return "task_runs" if health.responding else None
+        return DismissalReason.TASK_RUNS if health.responding else None
 
     async def gather(self, failure: Failure) -> tuple[Symptom, ...]:
         """What was reported and not seen otherwise since, and what is observed now."""

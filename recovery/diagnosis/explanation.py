@@ -11,10 +11,14 @@ NAMES_SHOWN = 3
 
 
 def explain(analysis: Analysis) -> str:
-    """What was observed, which failures were considered and how likely each is, what decided, and whom it hits."""
+    """The report of the failure, and the findings of its analysis."""
     failure = analysis.failure
+    return f"{failure.subject} was reported at {failure.at:g} s as {failure.kind.value}. {explain_findings(analysis)}"
+
+
+def explain_findings(analysis: Analysis) -> str:
+    """The observations, the candidates with their confidence, what decided between them, and the impact."""
     sentences = (
-        f"{failure.subject} was reported at {failure.at:g} s as {failure.kind.value}.",
         _observed(analysis.evidence),
         _considered(analysis.candidates),
         _decided(analysis),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recovery.audit import AuditEvent, FailureReason
+from recovery.errors import error_text
 from recovery.model import FINISHED, HALTED, TaskStatus, TaskView
 from recovery.ports import System
 
@@ -76,7 +78,9 @@ class RecoveryVerification:
         return view.waiting_in_queue if view.status is TaskStatus.QUEUED else view.agent is not None
 
     async def _handle_verification_failure(self, task_id: str, error: Exception) -> None:
-        self._system.audit.record("recovery.failed", -1, task_id, f"verification: {type(error).__name__}: {error}")
+        self._system.audit.record(
+            AuditEvent.RECOVERY_FAILED, -1, task_id, f"{FailureReason.VERIFICATION}: {error_text(error)}"
+        )
 
     async def verify_agent(self, agent_id: str, tasks: Sequence[str]) -> bool:
         """Whether an agent responds again, and each task that it held is over or somebody's."""

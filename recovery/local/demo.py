@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from recovery.audit import AuditEntry
+from recovery.audit import AuditEntry, AuditEvent
 from recovery.errors import RecoveryBenchError
 from recovery.local import agent_registry, task_queue
 from recovery.local.attempt import Attempt
@@ -143,7 +143,7 @@ class Demo:
         sequence = self._spoil_latest_checkpoint(task, agent)
         if sequence is None:  # it was done, or taken over, before
             self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")
-            self._until(lambda: self._heard("recovery.verified", agent, killed), f"the recovery of {agent} is verified")
+            self._until_verified(agent, killed)
             return False
         self._say("fault", f"{agent} killed (SIGKILL, pid {pid}); checkpoint {sequence} of its {task} corrupted")
         self._verified("SIGKILL of an agent, corrupt checkpoint", agent, killed)
@@ -170,13 +170,13 @@ class Demo:
         agent, pid, _ = self._busy_agent(checkpoints=1)
         killed = self._signal(pid, signal.SIGKILL)
         self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")
-        self._until(lambda: self._heard("recovery.started", agent, killed), f"the recovery of {agent} begins")
+        self._until(lambda: self._heard(AuditEvent.RECOVERY_STARTED, agent, killed), f"the recovery of {agent} begins")
         leader = self._leader()
         core = int(leader.rpartition("(")[2].rstrip(")"))
         self._signal(core, signal.SIGKILL)
         self._until(lambda: core not in self._system.processes(), "the core ends")
         self._listen()
-        if self._heard("recovery.verified", agent, killed):
+        if self._heard(AuditEvent.RECOVERY_VERIFIED, agent, killed):
             self._say("fault", f"the leading core killed when it was over (SIGKILL, {leader})")
             return False
         self._say("fault", f"the leading core killed in the middle of it (SIGKILL, {leader})")
@@ -251,15 +251,19 @@ class Demo:
 
     # --------------------------------------------------------------------------------------------- looking and telling
     def _verified(self, fault: str, agent: str, since: float) -> None:
-        self._until(lambda: self._heard("recovery.verified", agent, since), f"the recovery of {agent} is verified")
-        at = next(entry.at for entry in self._since("recovery.verified", agent, since))
+        self._until_verified(agent, since)
+        at = next(entry.at for entry in self._since(AuditEvent.RECOVERY_VERIFIED, agent, since))
         deadline = CONFIG.recovery.detection.heartbeat_interval * CONFIG.recovery.detection.missed_heartbeats
         self.findings.repaired.append(Repaired(fault, agent, at - since, deadline))
 
-    def _heard(self, event: str, subject: str, since: float) -> bool:
+    def _until_verified(self, agent: str, since: float) -> None:
+        is_verified = f"the recovery of {agent} is verified"
+        self._until(lambda: self._heard(AuditEvent.RECOVERY_VERIFIED, agent, since), is_verified)
+
+    def _heard(self, event: AuditEvent, subject: str, since: float) -> bool:
         return next(self._since(event, subject, since), None) is not None
 
-    def _since(self, event: str, subject: str, since: float) -> Iterator[AuditEntry]:
+    def _since(self, event: AuditEvent, subject: str, since: float) -> Iterator[AuditEntry]:
         return (
             entry for entry in self._entries if entry.event == event and entry.subject == subject and entry.at >= since
         )

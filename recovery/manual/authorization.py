@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from recovery.audit import AuditEntry, RefusalReason
+from recovery.audit import AuditEntry, AuditEvent, RefusalReason
 from recovery.errors import RecoveryBenchError
 from recovery.manual.operators import Operators, Role
 from recovery.stores.sql_audit import SqlAudit
@@ -90,24 +90,24 @@ class Authorization:
         def decide(connection: Connection) -> AuditEntry:
             refused = refusal(connection)
             if refused is None:
-                return AuditEntry(now, "operator.admitted", -1, operator, admission.detail, None)
-            return AuditEntry(now, "operator.refused", -1, operator, refused.reason.value, None, refused.text)
+                return AuditEntry(now, AuditEvent.OPERATOR_ADMITTED, -1, operator, admission.detail, None)
+            return AuditEntry(now, AuditEvent.OPERATOR_REFUSED, -1, operator, refused.reason.value, None, refused.text)
 
         entry = self._audit.record_now(decide)
-        if entry.event == "operator.refused":
+        if entry.event is AuditEvent.OPERATOR_REFUSED:
             raise Refused(f"{operator}: {entry.text}")
         return admission
 
     def finish(self, admission: Admission) -> None:
         """Record that the recovery is complete. The token is invalid from now on."""
         now = self._clock()
-        entry = AuditEntry(now, "operator.finished", -1, admission.operator, admission.detail, None)
+        entry = AuditEntry(now, AuditEvent.OPERATOR_FINISHED, -1, admission.operator, admission.detail, None)
         self._audit.record_now(lambda _: entry)
 
     def refuse(self, admission: Admission, text: str) -> Refused:
         """Record that a request of an authorized operator is refused; returns the error to raise."""
         reason = RefusalReason.NOT_POSSIBLE.value
-        entry = AuditEntry(self._clock(), "operator.refused", -1, admission.operator, reason, None, text)
+        entry = AuditEntry(self._clock(), AuditEvent.OPERATOR_REFUSED, -1, admission.operator, reason, None, text)
         self._audit.record_now(lambda _: entry)
         return Refused(text)
 
@@ -116,7 +116,7 @@ def _limited(connection: Connection, operator: str, now: float) -> _Refusal | No
     """The refusal of an operator with too many recent wrong tokens."""
     recent = (
         select(func.count(), func.min(AUDIT.c.at))
-        .where(AUDIT.c.event == "operator.refused", AUDIT.c.subject == operator, AUDIT.c.at > now - WINDOW)
+        .where(AUDIT.c.event == AuditEvent.OPERATOR_REFUSED, AUDIT.c.subject == operator, AUDIT.c.at > now - WINDOW)
         .where(AUDIT.c.detail.not_in(_NOT_COUNTED))
     )
     count, first = connection.execute(recent).one()
@@ -130,7 +130,10 @@ def _used(connection: Connection, admission: Admission) -> _Refusal | None:
     """The refusal of a token that was used for another recovery, or for one that is complete."""
     asked = (
         select(AUDIT.c.event, AUDIT.c.detail)
-        .where(AUDIT.c.event.in_(("operator.admitted", "operator.finished")), AUDIT.c.subject == admission.operator)
+        .where(
+            AUDIT.c.event.in_((AuditEvent.OPERATOR_ADMITTED, AuditEvent.OPERATOR_FINISHED)),
+            AUDIT.c.subject == admission.operator,
+        )
         .order_by(AUDIT.c.number)
     )
     for event, detail in connection.execute(asked):
@@ -138,7 +141,7 @@ def _used(connection: Connection, admission: Admission) -> _Refusal | None:
         if earlier.token_key != admission.token_key:
             continue
         used_for = f"recover {earlier.procedure} {earlier.task_id}"
-        if event == "operator.finished":
+        if event == AuditEvent.OPERATOR_FINISHED:
             text = f"the token was used for {used_for}, which is complete; valid: a new token"
             return _Refusal(RefusalReason.RECOVERY_COMPLETE, text)
         if earlier != admission:

@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from recovery.audit import AuditEvent
 from recovery.checkpoints import is_intact
 from recovery.detection.orphaned_tasks import seen
-from recovery.diagnosis.explanation import explain
+from recovery.diagnosis.explanation import explain_findings
 from recovery.engine.engine import RecoveryEngine
 from recovery.engine.plan import Plan
 from recovery.errors import RecoveryBenchError
@@ -25,7 +26,7 @@ from recovery.local.stored_config import config_of
 from recovery.manual import operator_commands
 from recovery.manual.plan_file import PlanFile, steps_of
 from recovery.manual.pre_escalation_view import as_it_was
-from recovery.model import FINISHED, HALTED, TASK_KINDS, Analysis, Checkpoint, Escalation, Failure, Incident, TaskStatus
+from recovery.model import FINISHED, HALTED, TASK_KINDS, Checkpoint, Escalation, Failure, Incident, TaskStatus
 from recovery.ports import System
 from recovery.runbook.catalogue import Runbook, documented
 from recovery.stores.database import Database
@@ -94,7 +95,7 @@ class ByHand:
             store=self._database.place,
             runbook=hashlib.sha256(json.dumps(self._runbook.as_dict(), sort_keys=True).encode()).hexdigest(),
             verdict=analysis.verdict,
-            because=because(analysis),
+            because=explain_findings(analysis),
             state=found.state,
             checkpoint=checkpoint,
             steps=steps_of(strategy),
@@ -149,7 +150,7 @@ class ByHand:
         escalation = self._escalation(task_id)
         if verified and escalation is not None:
             EscalationQueue(journal=self.system.journal).resolve(escalation.incident, operator, "recovered by hand")
-            self.system.audit.record("escalation.resolved", escalation.incident, task_id, operator)
+            self.system.audit.record(AuditEvent.ESCALATION_RESOLVED, escalation.incident, task_id, operator)
             await self.system.journal.durable()
         return verified
 
@@ -246,20 +247,15 @@ class ByHand:
 
     async def _on_record(self, incident: Incident, command: str, step: Callable[[], Awaitable[bool]]) -> bool:
         audit, subject = self.system.audit, incident.failure.subject
-        audit.record("step.started", incident.number, subject, command)
+        audit.record(AuditEvent.STEP_STARTED, incident.number, subject, command)
         done = await step()
-        audit.record("step.completed" if done else "step.failed", incident.number, subject, command)
+        audit.record(AuditEvent.STEP_COMPLETED if done else AuditEvent.STEP_FAILED, incident.number, subject, command)
         return done
 
 
 def _check_state(plan: PlanFile, state: dict[str, Any]) -> None:
     if (moved := plan.moved(state)) is not None:
         raise NotPossible(f"{plan.task}: its state has moved since the plan was made: {moved}; valid: another plan")
-
-
-def because(analysis: Analysis) -> str:
-    """What an analysis rests on, without when the failure was reported, by a clock that nobody reads."""
-    return explain(analysis).partition(". ")[2]
 
 
 def _now() -> float:

@@ -13,6 +13,7 @@ from typing import Any
 
 from recovery.actions.context import STANDALONE, RecoveryContext
 from recovery.actions.state import CheckpointManager, StateManager, StateRecovery
+from recovery.audit import AuditEvent
 from recovery.checkpoints import is_intact
 from recovery.engine.engine import RecoveryEngine
 from recovery.engine.resumption import replan
@@ -118,9 +119,10 @@ async def follow(engine: RecoveryEngine, steps: Sequence[Instruction], incident:
     commands = [known[step.command] for step in steps]
     audit, subject = engine.system.audit, incident.failure.subject
     for step, command in zip(steps, commands, strict=True):
-        audit.record("step.started", incident.number, subject, step.command)
+        audit.record(AuditEvent.STEP_STARTED, incident.number, subject, step.command)
         done = await command(incident, **{name: _argument(name, incident) for name in step.args})
-        audit.record("step.completed" if done else "step.failed", incident.number, subject, step.command)
+        event = AuditEvent.STEP_COMPLETED if done else AuditEvent.STEP_FAILED
+        audit.record(event, incident.number, subject, step.command)
         if not done:
             return False
     return True

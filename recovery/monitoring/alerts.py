@@ -1,4 +1,4 @@
-"""Alerts about recoveries: rules that are data, raised once, cleared when they no longer hold, folded in a storm."""
+"""Alerts about recoveries: rules as data, raised once, cleared when they no longer apply, folded in a storm."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from recovery.audit import AuditEvent
 from recovery.model import FailureKind, Severity
 from recovery.monitoring.snapshot import MEASURES, RecoverySample
 from recovery.policies.durations import Seconds
@@ -17,16 +18,16 @@ from recovery.ports import System
 
 STORM = "storm"
 ALERTS = "alerts"
-"""The subject of an alert about alerts."""
+"""The subject of the alert that replaces others in a storm."""
 RELATIONS: Mapping[str, Callable[[float, float], bool]] = {">=": ge, ">": gt, "<=": le, "<": lt}
 
 
 class Rule(BaseModel):
-    """When to alert: a measure of a recovery's sample stands in a relation to a bound.
+    """The condition of an alert: the relation of a measure in a recovery's sample to a bound.
 
-    `bound` is one number, or one for each kind of failure; a kind that is not named has none. A measure that is absent
-    (None) breaks no rule. `text` may use `{value}` and `{bound}`. An alert ends with its recovery at the latest;
-    `until` operator: when an operator has resolved its escalation.
+    `bound` is one number, or one for each kind of failure; the rule does not apply to a kind that is not named, nor to
+    a measure that is None. `text` may use `{value}` and `{bound}`. An alert ends at the latest with its recovery, or
+    with `until: operator` when an operator resolves the escalation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,7 +57,7 @@ class Rule(BaseModel):
         return text
 
     def broken_by(self, sample: RecoverySample) -> tuple[float, float] | None:
-        """The value and the bound that it is beyond; None when all is well."""
+        """The measured value and the bound that it violates; None: it violates none."""
         value = getattr(sample, self.measure)
         bound = self.bound.get(sample.kind) if isinstance(self.bound, dict) else self.bound
         if value is None or bound is None or not RELATIONS[self.relation](float(value), bound):
@@ -65,7 +66,7 @@ class Rule(BaseModel):
 
 
 class Storm(BaseModel):
-    """More than `alerts` alerts within `window` seconds become one that counts the others."""
+    """More than `alerts` alerts within `window` seconds are replaced by one alert, which counts them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,17 +80,17 @@ LATE: Mapping[FailureKind, float] = {
     FailureKind.AGENT: 120.0,
     FailureKind.COMMUNICATION: 120.0,
 }
-"""Seconds after which a recovery is late; the documented delays and a margin."""
+"""Seconds after which a recovery is late: the documented delays and a margin."""
 
 
 def late_rule(late: Mapping[FailureKind, float]) -> Rule:
-    """Alert when a recovery is so old (s) and not over."""
+    """The rule that a recovery is open for longer than this (s)."""
     text = "not recovered after {value:g} s, expected within {bound:g} s"
     return Rule(name="late", severity=Severity.WARNING, measure="age", bound=dict(late), text=text)
 
 
 def standard_rules(late: Mapping[FailureKind, float] = LATE) -> tuple[Rule, ...]:
-    """Late, no retry budget left, circuit breaker open, escalated."""
+    """The default rules: late, empty retry budget, open circuit breaker, escalated."""
     return (
         late_rule(late),
         Rule(
@@ -98,7 +99,7 @@ def standard_rules(late: Mapping[FailureKind, float] = LATE) -> tuple[Rule, ...]
             measure="budget_tokens",
             relation="<",
             bound=1,
-            text="the retry budget is empty: {value:g} tokens are left",
+            text="the retry budget is empty: {value:g} tokens left",
         ),
         Rule(
             name="breaker_open",
@@ -112,14 +113,14 @@ def standard_rules(late: Mapping[FailureKind, float] = LATE) -> tuple[Rule, ...]
             severity=Severity.CRITICAL,
             measure="escalated",
             bound=1,
-            text="automatic recovery has given up",
+            text="automatic recovery has escalated",
             until="operator",
         ),
     )
 
 
 class AlertConfig(BaseModel):
-    """The rules, each with a name of its own, and when a storm is folded (`storm` None: never)."""
+    """The rules, with unique names, and when a storm is folded (`storm` None: never)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -137,8 +138,27 @@ class AlertConfig(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class AlertName:
+    """The severity and the rule of an alert, which identify it in the audit trail."""
+
+    severity: Severity
+    rule: str
+
+    @property
+    def detail(self) -> str:
+        """The detail of the alert's audit entries: `warning late`."""
+        return f"{self.severity} {self.rule}"
+
+    @classmethod
+    def from_detail(cls, detail: str) -> AlertName:
+        """The name that has this `detail`. Raises ValueError for an unknown severity."""
+        severity, _, rule = detail.partition(" ")
+        return cls(Severity(severity), rule)
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
-    """Something that somebody ought to know. `at` in seconds of the loop's clock; `incident` -1: about many."""
+    """One alert. `at` is in seconds of the loop's clock; `incident` is -1 for an alert about several incidents."""
 
     rule: str
     severity: Severity
@@ -148,6 +168,11 @@ class Alert:
     value: float
     text: str
 
+    @property
+    def name(self) -> AlertName:
+        """Its severity and its rule."""
+        return AlertName(self.severity, self.rule)
+
 
 @dataclass(slots=True)
 class _Standing:
@@ -156,10 +181,10 @@ class _Standing:
 
 
 class AlertManager:
-    """Keeps the alerts that stand, and says in the audit trail which are raised and cleared.
+    """Keeps the alerts that are not cleared, and records in the audit trail when they are raised and cleared.
 
-    A rule is broken once for a recovery until it is kept again. While a storm stands, alerts are counted and not sent;
-    `on_alert` gets those that are sent.
+    A rule raises one alert for a recovery until it no longer applies. During a storm, alerts are counted and not sent;
+    `on_alert` is called with each alert that is sent.
     """
 
     def __init__(
@@ -178,11 +203,11 @@ class AlertManager:
 
     @property
     def standing(self) -> tuple[Alert, ...]:
-        """Alerts that were raised and not cleared, folded ones included, oldest first."""
+        """Alerts that are not cleared, including folded ones, oldest first."""
         return tuple(standing.alert for standing in self._standing.values())
 
     def due(self, sample: RecoverySample) -> Iterator[Alert]:
-        """An alert for each rule that is broken and for which none stands."""
+        """A new alert for each rule that applies and has none yet."""
         for rule in self.config.rules:
             broken = rule.broken_by(sample)
             if broken is not None and (sample.incident, rule.name) not in self._standing:
@@ -191,7 +216,7 @@ class AlertManager:
                 yield Alert(rule.name, rule.severity, sample.subject, sample.incident, sample.at, value, text)
 
     def send(self, alert: Alert) -> None:
-        """Raise an alert, or count it when there are too many."""
+        """Raise an alert; only count it during a storm."""
         storm = self.config.storm
         self._recent.append(alert.at)
         self._forget_old(alert.at)
@@ -203,41 +228,43 @@ class AlertManager:
         self._folded += 1
         if self._storm is None:
             count = len(self._recent)
-            text = f"{count} alerts within {storm.window:g} s: more are counted, not sent" if storm else ""
+            text = f"{count} alerts within {storm.window:g} s: further alerts are counted and not sent" if storm else ""
             self._storm = Alert(STORM, Severity.CRITICAL, ALERTS, -1, alert.at, float(count), text)
             self._raise(self._storm)
 
     def settle(self, sample: RecoverySample) -> None:
-        """Clear what a sample shows to be over."""
+        """Clear the alerts of rules that no longer apply to a sample."""
         for rule in self.config.rules:
             if rule.until == "recovery" and rule.broken_by(sample) is None:
                 self._clear(sample.incident, rule.name, sample.at)
         self._calm(sample.at)
 
     def end(self, incident: int, at: float) -> None:
-        """A recovery is over: what does not wait for an operator is cleared."""
+        """Clear the alerts of a recovery that has ended, except those that last until an operator resolves it."""
         for rule in self.config.rules:
             if rule.until == "recovery":
                 self._clear(incident, rule.name, at)
         self._calm(at)
 
     def resolve(self, incident: int, at: float) -> None:
-        """An operator has seen to it: everything about the incident is cleared."""
+        """Clear all alerts of an incident whose escalation an operator has resolved."""
         for rule in self.config.rules:
             self._clear(incident, rule.name, at)
 
     def idle(self, at: float) -> None:
-        """No recovery is open any more: neither is a storm."""
+        """End a storm: no recovery is open."""
         self._recent.clear()
         self._calm(at)
 
     def forget(self, incident: int) -> None:
-        """Nobody monitors this recovery any more: its alerts end without a word."""
+        """Discard the alerts of a recovery that is no longer monitored, without audit entries."""
         for rule in self.config.rules:
             self._standing.pop((incident, rule.name), None)
 
     def _raise(self, alert: Alert) -> None:
-        self._system.audit.record("alert.raised", alert.incident, alert.subject, _words(alert), alert.value)
+        self._system.audit.record(
+            AuditEvent.ALERT_RAISED, alert.incident, alert.subject, alert.name.detail, alert.value
+        )
         if self._on_alert is not None:
             self._on_alert(alert)
 
@@ -245,21 +272,18 @@ class AlertManager:
         standing = self._standing.pop((incident, rule), None)
         if standing is not None and standing.sent:
             alert = standing.alert
-            self._system.audit.record("alert.cleared", incident, alert.subject, _words(alert), at - alert.at)
+            self._system.audit.record(
+                AuditEvent.ALERT_CLEARED, incident, alert.subject, alert.name.detail, at - alert.at
+            )
 
     def _calm(self, at: float) -> None:
         self._forget_old(at)
         if self._storm is None or (self.config.storm is not None and len(self._recent) > self.config.storm.alerts):
             return
-        self._system.audit.record("alert.cleared", -1, ALERTS, _words(self._storm), float(self._folded))
+        self._system.audit.record(AuditEvent.ALERT_CLEARED, -1, ALERTS, self._storm.name.detail, float(self._folded))
         self._storm, self._folded = None, 0
 
     def _forget_old(self, at: float) -> None:
         window = 0.0 if self.config.storm is None else self.config.storm.window
         while self._recent and self._recent[0] <= at - window:
             self._recent.popleft()
-
-
-def _words(alert: Alert) -> str:
-    """`warning late`: few words, for they are told again and again."""
-    return f"{alert.severity} {alert.rule}"

@@ -1,4 +1,4 @@
-"""The recovery monitor: it looks at a recovery every second while it lasts, alerts, and reports when it is over."""
+"""The recovery monitor: samples each recovery periodically, raises alerts, and writes a report when it ends."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from recovery.audit import AuditEvent
+from recovery.errors import error_text
 from recovery.model import Incident
 from recovery.monitoring.alerts import Alert, AlertConfig, AlertManager
-from recovery.monitoring.recording_trail import Transcript
+from recovery.monitoring.recording_trail import RecordingTrail
 from recovery.monitoring.report import RecoveryReport, report_of
 from recovery.monitoring.snapshot import LimitsOf, MetricsCollector, Recoveries, RecoverySample
 from recovery.policies.durations import Seconds
@@ -19,7 +21,7 @@ from recovery.ports import System
 
 
 class MetricsConfig(BaseModel):
-    """How often a recovery is looked at: every `every` seconds of the loop's clock."""
+    """The sampling interval: `every` seconds of the loop's clock."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,7 +29,7 @@ class MetricsConfig(BaseModel):
 
 
 class MonitorConfig(BaseModel):
-    """The monitor's two parts, as the guide names them."""
+    """The two parts of the monitor, with the guide's names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,10 +40,10 @@ class MonitorConfig(BaseModel):
 class RecoveryMonitor:
     """Monitors the recoveries of a supervisor, which starts it: `Supervisor(config, monitor.system, monitor=monitor)`.
 
-    `monitor.system` is the given one with a trail that the monitor can read. `limits` tells of a failure's retry budget
-    and circuit breaker where the supervisor has none of its own. Every sample goes to `on_sample`, every alert that is
-    sent to `on_alert`, the report of every recovery that has ended to `on_report`; they must not block. While no
-    recovery is open, nothing is scheduled. What goes wrong here is said in the audit trail, and harms no recovery.
+    `monitor.system` is the given system with a trail that the monitor can read. `limits` replaces the retry limits of
+    the supervisor. `on_sample` is called with each sample, `on_alert` with each alert that is sent, `on_report` with
+    the report of each recovery that has ended; they must not block. While no recovery is open, nothing is scheduled.
+    An error in monitoring is recorded in the audit trail and does not affect the recovery.
     """
 
     def __init__(
@@ -55,10 +57,10 @@ class RecoveryMonitor:
         on_report: Callable[[RecoveryReport], None] | None = None,
     ) -> None:
         self.config = MonitorConfig.model_validate(config)
-        self._transcript = Transcript(system.audit, self._now)
-        self.system = replace(system, audit=self._transcript)
+        self._trail = RecordingTrail(system.audit, self._now)
+        self.system = replace(system, audit=self._trail)
         self.alert_manager = AlertManager(self.config.alerts, self.system, on_alert)
-        self.metrics_collector: MetricsCollector | None = None  # until there is somebody to monitor
+        self.metrics_collector: MetricsCollector | None = None  # until start()
         self._limits = limits
         self._on_sample = on_sample
         self._on_report = on_report
@@ -67,19 +69,19 @@ class RecoveryMonitor:
         self._ends: dict[int, asyncio.Future[None]] = {}
 
     def start(self, recoveries: Recoveries, loop: asyncio.AbstractEventLoop) -> None:
-        """Monitor the recoveries of this supervisor, by this loop's clock."""
+        """Monitor the recoveries of this supervisor, with this loop's clock."""
         self._recoveries, self._loop = recoveries, loop
-        self._transcript.clear()  # of recoveries that were cut off before they began to be watched
+        self._trail.clear()  # entries of recoveries that were cancelled before their monitoring began
         self.metrics_collector = MetricsCollector(recoveries, self._limits)
 
     def ended(self, incident: Incident) -> None:
-        """An incident is over: it is looked at once more, now."""
+        """Take the last sample of an incident that has ended."""
         end = self._ends.get(incident.number)
         if end is not None and not end.done():
             end.set_result(None)
 
     def resolved(self, incident: int) -> None:
-        """An operator has resolved an escalation: its alert is cleared."""
+        """Clear the alerts of an incident whose escalation an operator has resolved."""
         self.alert_manager.resolve(incident, self._now())
 
     async def monitor_recovery(self, task_id: str) -> None:
@@ -88,7 +90,7 @@ class RecoveryMonitor:
         Raises RuntimeError when no supervisor has started this monitor.
         """
         if self._recoveries is None:
-            raise RuntimeError("nobody's recoveries are monitored: give the monitor to a supervisor and start() that")
+            raise RuntimeError("the monitor has no supervisor: pass it to a Supervisor and start() that")
         incident = self._recoveries.incident_of(task_id)
         if incident is None or incident.number in self._ends:
             return
@@ -97,7 +99,7 @@ class RecoveryMonitor:
             while await self._is_recovery_active(incident):
                 await self._look(incident)
                 await asyncio.wait([self._ends[incident.number]], timeout=self.config.metrics.every)
-            await self._look(incident)  # at how it ended
+            await self._look(incident)  # with its outcome
             self.alert_manager.end(incident.number, self._now())
             await self._generate_recovery_report(incident)
         except asyncio.CancelledError:
@@ -107,7 +109,7 @@ class RecoveryMonitor:
             await self._handle_monitoring_failure(incident, error)
         finally:
             self._ends.pop(incident.number, None)
-            self._transcript.forget(incident.number)
+            self._trail.forget(incident.number)
             if not self._ends:
                 self.alert_manager.idle(self._now())
 
@@ -125,13 +127,13 @@ class RecoveryMonitor:
 
     async def _collect_recovery_metrics(self, incident: Incident) -> RecoverySample:
         assert self.metrics_collector is not None
-        sample = await self.metrics_collector.sample(incident, self._transcript.of(incident.number), self._now())
+        sample = await self.metrics_collector.sample(incident, self._trail.of(incident.number), self._now())
         if self._on_sample is not None:
             self._on_sample(sample)
         return sample
 
     async def _analyze_metrics(self, metrics: RecoverySample) -> None:
-        """What no longer holds is cleared."""
+        """Clear alerts that no longer apply."""
         self.alert_manager.settle(metrics)
 
     async def _should_alert(self, metrics: RecoverySample) -> bool:
@@ -143,16 +145,16 @@ class RecoveryMonitor:
 
     async def _generate_recovery_report(self, incident: Incident) -> None:
         if self._on_report is not None:
-            self._on_report(report_of(self._transcript.of(incident.number)))
+            self._on_report(report_of(self._trail.of(incident.number)))
 
     async def _handle_monitoring_failure(self, incident: Incident, error: Exception) -> None:
-        """The recovery goes on without being watched; alerts that stand about it are cleared."""
+        """The recovery continues without monitoring; its alerts are cleared."""
         self.alert_manager.end(incident.number, self._now())
-        words = f"{type(error).__name__}: {error}"
-        self.system.audit.record("monitor.failed", incident.number, incident.failure.subject, words)
+        detail = error_text(error)
+        self.system.audit.record(AuditEvent.MONITOR_FAILED, incident.number, incident.failure.subject, detail)
 
     def _clock(self) -> asyncio.AbstractEventLoop:
-        assert self._loop is not None, "the supervisor starts the monitor first"
+        assert self._loop is not None, "the monitor is not started"
         return self._loop
 
     def _now(self) -> float:

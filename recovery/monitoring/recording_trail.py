@@ -1,17 +1,17 @@
-"""A trail that remembers what was said of the incidents that are open, and passes everything on."""
+"""An audit trail that keeps the entries of open incidents and forwards all entries to another trail."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from recovery.audit import AuditEntry
+from recovery.audit import AuditEntry, AuditEvent
 from recovery.ports import AuditTrail
 
 
-class Transcript:
+class RecordingTrail:
     """Implements `recovery.ports.AuditTrail` around another trail; `clock` gives the time of an entry in seconds.
 
-    An incident is remembered from its `recovery.opened` until it is forgotten.
+    The entries of an incident are kept from its `recovery.opened` until `forget`.
     """
 
     def __init__(self, trail: AuditTrail, clock: Callable[[], float]) -> None:
@@ -20,23 +20,30 @@ class Transcript:
         self._open: dict[int, list[AuditEntry]] = {}
 
     def record(
-        self, event: str, incident: int, subject: str, detail: str = "", value: float | None = None, text: str = ""
+        self,
+        event: AuditEvent | str,
+        incident: int,
+        subject: str,
+        detail: str = "",
+        value: float | None = None,
+        text: str = "",
     ) -> None:
-        """Pass an entry on, and remember it. Raises what the other trail raises."""
+        """Forward an entry and keep it. Raises what the other trail raises, ValueError for an unknown event."""
         self._trail.record(event, incident, subject, detail, value, text)
-        if event == "recovery.opened":
+        event = AuditEvent(event)
+        if event is AuditEvent.RECOVERY_OPENED:
             self._open[incident] = []
         if incident in self._open:
             self._open[incident].append(AuditEntry(self._clock(), event, incident, subject, detail, value, text))
 
     def of(self, incident: int) -> tuple[AuditEntry, ...]:
-        """What was said of an incident so far, oldest first."""
+        """The entries of an open incident so far, oldest first."""
         return tuple(self._open.get(incident, ()))
 
     def clear(self) -> None:
-        """Remember nothing at all any more."""
+        """Discard all entries."""
         self._open.clear()
 
     def forget(self, incident: int) -> None:
-        """Remember nothing of an incident any more."""
+        """Discard the entries of an incident."""
         self._open.pop(incident, None)

@@ -1,4 +1,4 @@
-"""The report of one recovery, from what its audit trail says: the same trail gives the same text, to the byte."""
+"""The report of one recovery, from its audit entries: equal entries give the same bytes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from recovery.atomic_file import whole_file
-from recovery.audit import ENDS, AuditEntry
+from recovery.audit import OUTCOME_OF, AuditEntry, AuditEvent, RecoveryOutcome
+from recovery.model import Severity
+from recovery.monitoring.alerts import AlertName
 
 
 @dataclass(slots=True)
 class ReportedStep:
-    """One command of a try. Instants in seconds; `ended` None: it raised, or the try was cut short."""
+    """One command of a try. Instants in seconds; `ended` None: it raised, or the try was cancelled."""
 
     command: str
     started: float
@@ -23,10 +25,10 @@ class ReportedStep:
 
 @dataclass(slots=True)
 class ReportedTry:
-    """One try. Instants in seconds, None: it did not come to that.
+    """One try. Instants in seconds, None: not reached.
 
-    `delay` (s) was waited before it, None where no condition says so. `explanation` is what the analysis says for
-    itself, `noted` what else was said meanwhile.
+    `delay` (s) is the delay before it, None without a condition. `explanation` is the text of the analysis, `noted`
+    are all other entries.
     """
 
     granted: float | None = None
@@ -44,10 +46,10 @@ class ReportedTry:
 
 @dataclass(slots=True)
 class ReportedAlert:
-    """One alert. Instants in seconds; `cleared` None: it stands."""
+    """One alert. Instants in seconds; `cleared` None: it is not cleared."""
 
     rule: str
-    severity: str
+    severity: Severity
     raised: float
     value: float | None
     cleared: float | None = None
@@ -55,9 +57,9 @@ class ReportedAlert:
 
 @dataclass(slots=True)
 class RecoveryReport:
-    """What failed, when that was noticed, what was found and done, and how it ended. Instants in seconds.
+    """The failure, its detection, the tries, and the outcome of a recovery. Instants in seconds.
 
-    `outcome` is `verified`, `escalated`, `dismissed` or `open`; `why` tells why it was given up or dismissed.
+    `why` is the reason of an escalation or a dismissal.
     """
 
     incident: int
@@ -65,7 +67,7 @@ class RecoveryReport:
     kind: str
     noticed: float
     ended: float | None = None
-    outcome: str = "open"
+    outcome: RecoveryOutcome = RecoveryOutcome.OPEN
     why: str = ""
     retries: int = 0
     exhausted: bool = False
@@ -74,108 +76,96 @@ class RecoveryReport:
 
     @property
     def seconds(self) -> float | None:
-        """From its opening to its end."""
+        """From its opening to its end; None: it is open."""
         return None if self.ended is None else self.ended - self.noticed
 
 
 def report_of(entries: Sequence[AuditEntry]) -> RecoveryReport:
-    """The report of the one incident that these entries are about, in order.
+    """The report of the incident of these entries, which are in order.
 
-    Raises ValueError when they do not begin with its opening, or are about several incidents.
+    Raises ValueError when they do not begin with its opening, or belong to several incidents.
     """
-    if not entries or entries[0].event != "recovery.opened":
+    if not entries or entries[0].event != AuditEvent.RECOVERY_OPENED:
         raise ValueError("a report begins with recovery.opened")
     opened = entries[0]
     report = RecoveryReport(opened.incident, opened.subject, opened.detail, opened.at)
     for entry in entries[1:]:
         if entry.incident != opened.incident:
             raise ValueError(f"a report is about one incident, not about {opened.incident} and {entry.incident}")
-        _tell(report, entry)
+        _add(report, entry)
     return report
 
 
-NOTED = frozenset({"step.undone", "step.undo_failed", "recovery.paced", "recovery.resumed"})
-"""What is told of a try beside its stages and steps."""
+def _add(report: RecoveryReport, entry: AuditEntry) -> None:
+    match entry.event:
+        case AuditEvent.RETRY_GRANTED:
+            report.retries += 1
+            report.tries.append(ReportedTry(granted=entry.at, delay=entry.value))
+        case AuditEvent.RETRY_EXHAUSTED:
+            report.exhausted = True
+        case AuditEvent.ALERT_RAISED | AuditEvent.ALERT_CLEARED:
+            _add_alert(report, entry)
+        case AuditEvent.RECOVERY_TAKEN_UP:
+            pass  # the report is about the recovery, whichever core it belongs to
+        case event if event in OUTCOME_OF:
+            report.outcome, report.why, report.ended = OUTCOME_OF[event], entry.detail, entry.at
+            if report.outcome is RecoveryOutcome.VERIFIED:
+                _current_try(report).verified = entry.at
+        case _:
+            _add_to_try(report, entry)
 
 
-def _tell(report: RecoveryReport, entry: AuditEntry) -> None:
-    group, _, what = entry.event.partition(".")
-    if entry.event in NOTED:
-        _note(report, entry)
-    elif group == "retry":
-        _tell_retry(report, what, entry)
-    elif group == "step":
-        _tell_step(_present_try(report), what, entry)
-    elif group == "alert":
-        _tell_alert(report, what, entry)
-    elif group == "recovery":
-        _tell_stage(report, what, entry)
-    else:
-        _note(report, entry)
+def _add_to_try(report: RecoveryReport, entry: AuditEntry) -> None:
+    match entry.event:
+        case AuditEvent.RECOVERY_STARTED:
+            if not report.tries or report.tries[-1].started is not None:
+                report.tries.append(ReportedTry())
+            report.tries[-1].started = entry.at
+        case AuditEvent.RECOVERY_ANALYZED:
+            current = _current_try(report)
+            current.scenario, current.confidence, current.explanation = entry.detail, entry.value, entry.text
+        case AuditEvent.STEP_STARTED:
+            _current_try(report).steps.append(ReportedStep(entry.detail, entry.at))
+        case AuditEvent.STEP_COMPLETED | AuditEvent.STEP_FAILED:
+            steps = _current_try(report).steps
+            step = next(step for step in reversed(steps) if step.command == entry.detail)
+            step.ended, step.done = entry.at, entry.event == AuditEvent.STEP_COMPLETED
+        case AuditEvent.RECOVERY_EXECUTED:
+            _current_try(report).executed = entry.at
+        case AuditEvent.RECOVERY_FAILED:
+            _current_try(report).failed = entry.detail
+        case _:
+            _note(report, entry)
 
 
 def _note(report: RecoveryReport, entry: AuditEntry) -> None:
     words = [_instant(entry.at), entry.event, entry.detail, "" if entry.value is None else f"{entry.value:g}"]
     text = f": {entry.text}" if entry.text else ""
-    _present_try(report).noted.append(" ".join(word for word in words if word) + text)
+    _current_try(report).noted.append(" ".join(word for word in words if word) + text)
 
 
-def _present_try(report: RecoveryReport) -> ReportedTry:
+def _current_try(report: RecoveryReport) -> ReportedTry:
     if not report.tries:
         report.tries.append(ReportedTry())
     return report.tries[-1]
 
 
-def _tell_retry(report: RecoveryReport, what: str, entry: AuditEntry) -> None:
-    if what == "granted":
-        report.retries += 1
-        report.tries.append(ReportedTry(granted=entry.at, delay=entry.value))
+def _add_alert(report: RecoveryReport, entry: AuditEntry) -> None:
+    alert = AlertName.from_detail(entry.detail)
+    if entry.event == AuditEvent.ALERT_RAISED:
+        report.alerts.append(ReportedAlert(alert.rule, alert.severity, entry.at, entry.value))
     else:
-        report.exhausted = True
-
-
-def _tell_step(of: ReportedTry, what: str, entry: AuditEntry) -> None:
-    if what == "started":
-        of.steps.append(ReportedStep(entry.detail, entry.at))
-        return
-    step = next(step for step in reversed(of.steps) if step.command == entry.detail)
-    step.ended, step.done = entry.at, what == "completed"
-
-
-def _tell_alert(report: RecoveryReport, what: str, entry: AuditEntry) -> None:
-    severity, _, rule = entry.detail.partition(" ")
-    if what == "raised":
-        report.alerts.append(ReportedAlert(rule, severity, entry.at, entry.value))
-        return
-    next(alert for alert in reversed(report.alerts) if alert.rule == rule).cleared = entry.at
-
-
-def _tell_stage(report: RecoveryReport, what: str, entry: AuditEntry) -> None:
-    if what == "started":
-        if not report.tries or report.tries[-1].started is not None:
-            report.tries.append(ReportedTry())
-        report.tries[-1].started = entry.at
-    elif what == "analyzed":
-        of = _present_try(report)
-        of.scenario, of.confidence, of.explanation = entry.detail, entry.value, entry.text
-    elif what == "executed":
-        _present_try(report).executed = entry.at
-    elif what == "failed":
-        _present_try(report).failed = entry.detail
-    elif entry.event in ENDS:
-        report.outcome, report.why, report.ended = what, entry.detail, entry.at
-        if what == "verified":
-            _present_try(report).verified = entry.at
+        next(each for each in reversed(report.alerts) if each.rule == alert.rule).cleared = entry.at
 
 
 # ------------------------------------------------------------------------------- as text
 def as_json(report: RecoveryReport) -> str:
-    """The report as JSON: its fields by their names, seconds as numbers, a line break at the end."""
+    """The report as JSON: the fields by name, seconds as numbers, a line break at the end."""
     return json.dumps(asdict(report) | {"seconds": report.seconds}, indent=2, ensure_ascii=False) + "\n"
 
 
 def as_markdown(report: RecoveryReport) -> str:
-    """The report as a page to read."""
+    """The report as Markdown."""
     lines = [f"# Recovery {report.incident}: {report.kind} of {_code(report.subject)}", ""]
     lines += [f"- Noticed: {_instant(report.noticed)}", f"- Outcome: {_outcome(report)}"]
     lines += [f"- Retries: {report.retries}" + (", none left" if report.exhausted else "")]
@@ -223,12 +213,12 @@ def _done(step: ReportedStep) -> str:
 
 
 def _instant(seconds: float) -> str:
-    """Seconds to the millisecond, without zeros that say nothing: `30 s`, `1.5 s`."""
+    """Seconds to the millisecond, without trailing zeros: `30 s`, `1.5 s`."""
     return f"{seconds:.3f}".rstrip("0").rstrip(".") + " s"
 
 
 def _plain(text: str) -> str:
-    """A text of somebody's error on one line, which no table and no heading is broken by."""
+    """A text on one line, escaped for a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
@@ -240,7 +230,7 @@ def _code(text: str) -> str:
 def write_report(report: RecoveryReport, folder: Path) -> tuple[Path, Path]:
     """Write `recovery-N.json` and `recovery-N.md` into a folder that exists; returns their paths.
 
-    Each is moved into its place when it is whole: a reader never sees a half. Raises OSError as the disk does.
+    Each file is replaced atomically: a reader never sees a part of it. Raises OSError.
     """
     name = f"recovery-{report.incident}"
     paths = folder / f"{name}.json", folder / f"{name}.md"

@@ -1,4 +1,4 @@
-"""A recovery as it stands at one instant, read from what its audit trail says so far."""
+"""Samples of running recoveries, computed from their audit entries so far."""
 
 from __future__ import annotations
 
@@ -6,27 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from recovery.audit import AuditEntry
+from recovery.audit import OUTCOME_OF, PHASE_AFTER, AuditEntry, AuditEvent, RecoveryOutcome, RecoveryPhase
 from recovery.model import Failure, FailureKind, Incident
-
-PHASE_AFTER = {
-    "recovery.opened": "wait",
-    "recovery.started": "analyze",
-    "recovery.analyzed": "execute",
-    "recovery.executed": "verify",
-    "recovery.failed": "wait",
-    "recovery.verified": "verified",
-    "recovery.escalated": "escalated",
-    "recovery.dismissed": "dismissed",
-}
-"""The phase that begins with an event."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryLimits:
-    """What limits retries beside a condition's count; None: there is no such limit.
+    """Limits of retries beside the count of a condition; None: there is no such limit.
 
-    `budget_tokens` are left in the retry budget, `breaker_open` says whether the circuit breaker lets nothing through.
+    `budget_tokens` are the tokens left in the retry budget; `breaker_open` is true while the circuit breaker admits
+    nothing.
     """
 
     budget_tokens: float | None = None
@@ -40,8 +29,9 @@ LimitsOf = Callable[[Failure], RetryLimits]
 class RecoverySample:
     """One recovery at one instant.
 
-    `at` and `age` (since its opening) are in seconds of the loop's clock. `steps_done` counts those of the present try;
-    `retries_left` is None where nothing limits them. `recoveries_open` and `escalations_open` are the whole core's.
+    `at` and `age` (since its opening) are in seconds of the loop's clock. `phase` is the current phase, or the outcome
+    of a recovery that has ended. `steps_done` counts the completed steps of the current try; `retries_left` is None
+    without a limit. `recoveries_open` and `escalations_open` count those of the whole core.
     """
 
     at: float
@@ -50,7 +40,7 @@ class RecoverySample:
     kind: FailureKind
     age: float
     tries: int
-    phase: str
+    phase: RecoveryPhase | RecoveryOutcome
     steps_done: int
     retries_left: int | None
     recoveries_open: int
@@ -71,39 +61,39 @@ MEASURES = (
     "budget_tokens",
     "breaker_open",
 )
-"""What a rule can be about."""
+"""The fields of a sample that an alert rule can test."""
 
 
 class Recoveries(Protocol):
-    """The recoveries that are monitored: `recovery.Supervisor` implements it."""
+    """The monitored recoveries: `recovery.Supervisor` implements this protocol."""
 
     @property
     def recoveries_open(self) -> int:
-        """How many there are."""
+        """Number of open recoveries."""
 
     @property
     def escalations_open(self) -> int:
-        """How many escalations wait for an operator."""
+        """Number of escalations that no operator has resolved."""
 
     def incident_of(self, subject: str) -> Incident | None:
-        """The open incident of a subject."""
+        """The open incident of a subject; None: there is none."""
 
     async def retries_left(self, incident: Incident) -> int | None:
-        """Retries that its condition still allows; None: any number."""
+        """Number of retries that its condition still allows; None: no limit."""
 
     def retry_limits(self, failure: Failure) -> RetryLimits:
-        """The budget and the circuit breaker that a failure's retries share with others."""
+        """The retry budget and the circuit breaker that apply to a failure."""
 
 
 class MetricsCollector:
-    """Takes samples of recoveries. `limits` tells of limits that the recoveries themselves do not know of."""
+    """Takes samples of recoveries. `limits` replaces their own `retry_limits`."""
 
     def __init__(self, recoveries: Recoveries, limits: LimitsOf | None = None) -> None:
         self._recoveries = recoveries
         self._limits = limits
 
     async def sample(self, incident: Incident, entries: Sequence[AuditEntry], at: float) -> RecoverySample:
-        """How an incident stands at `at` (s), given what was said of it until then."""
+        """A sample of an incident at `at` (s), from its audit entries until then."""
         phase, steps_done = progress(entries)
         limits = (self._limits or self._recoveries.retry_limits)(incident.failure)
         return RecoverySample(
@@ -111,26 +101,27 @@ class MetricsCollector:
             incident=incident.number,
             subject=incident.failure.subject,
             kind=incident.failure.kind,
-            age=round(at - incident.opened_at, 9),  # the clock adds up seconds: the 20th must not be 19.999…
+            age=round(at - incident.opened_at, 9),  # without rounding errors of the clock, such as 19.999…
             tries=incident.tries,
             phase=phase,
             steps_done=steps_done,
             retries_left=await self._recoveries.retries_left(incident),
             recoveries_open=self._recoveries.recoveries_open,
             escalations_open=self._recoveries.escalations_open,
-            escalated=phase == "escalated",
+            escalated=phase is RecoveryOutcome.ESCALATED,
             budget_tokens=limits.budget_tokens,
             breaker_open=limits.breaker_open,
         )
 
 
-def progress(entries: Sequence[AuditEntry]) -> tuple[str, int]:
-    """The phase that a recovery is in, and how many steps of the present try are done."""
-    phase, steps_done = "wait", 0
+def progress(entries: Sequence[AuditEntry]) -> tuple[RecoveryPhase | RecoveryOutcome, int]:
+    """The current phase or the outcome of a recovery, and the number of completed steps of the current try."""
+    phase: RecoveryPhase | RecoveryOutcome = RecoveryPhase.WAIT
+    steps_done = 0
     for entry in entries:
-        phase = PHASE_AFTER.get(entry.event, phase)
-        if entry.event == "recovery.started":
+        phase = PHASE_AFTER.get(entry.event) or OUTCOME_OF.get(entry.event) or phase
+        if entry.event == AuditEvent.RECOVERY_STARTED:
             steps_done = 0
-        elif entry.event == "step.completed":
+        elif entry.event == AuditEvent.STEP_COMPLETED:
             steps_done += 1
     return phase, steps_done

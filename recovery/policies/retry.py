@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from recovery.audit import EscalationReason
 from recovery.policies.backoff import (
     compounding_jitter,
     decorrelated_jitter,
@@ -28,10 +29,10 @@ from recovery.policies.durations import PositiveSeconds, Seconds
 Backoff = Literal["fixed", "linear", "exponential"]
 Jitter = Literal["none", "full", "equal", "decorrelated", "proportional", "compounding"]
 
-EXHAUSTED = "retries exhausted"
-TOO_LATE = "retry deadline passed"
-BUDGET_EMPTY = "retry budget empty"
-BREAKER_OPEN = "circuit breaker open"
+EXHAUSTED = EscalationReason.RETRIES_EXHAUSTED
+TOO_LATE = EscalationReason.DEADLINE_PASSED
+BUDGET_EMPTY = EscalationReason.BUDGET_EMPTY
+BREAKER_OPEN = EscalationReason.BREAKER_OPEN
 
 
 class RetryPolicy(BaseModel):
@@ -70,7 +71,7 @@ class RetryPolicy(BaseModel):
         """Whether retry number `retry` (from 1) may still happen, as far as their number goes."""
         return self.max_retries is None or retry <= self.max_retries
 
-    def refusal(self, retry: int, delay: float, elapsed: float) -> str | None:
+    def refusal(self, retry: int, delay: float, elapsed: float) -> EscalationReason | None:
         """Why retry number `retry` may not wait `delay`, `elapsed` seconds after the first failure; None: it may."""
         if not self.allows(retry):
             return EXHAUSTED

@@ -12,6 +12,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from recovery.audit import EscalationReason
 from recovery.policies.retry import EXHAUSTED, RetryPolicy
 
 INSTALL = "a tenacity policy needs tenacity 8.2 or later: pip install 'recovery-bench[tenacity]'"
@@ -41,7 +42,7 @@ class TenacityPolicy(RetryPolicy):
         """Whether `stop` lets retry number `retry` happen, as far as their number goes."""
         return self.stop is None or not self.stop(_state(retry, 0.0, 0.0))
 
-    def refusal(self, retry: int, delay: float, elapsed: float) -> str | None:
+    def refusal(self, retry: int, delay: float, elapsed: float) -> EscalationReason | None:
         """As for any policy, with `stop` in place of `max_retries`."""
         if self.stop is not None and self.stop(_state(retry, elapsed, delay)):
             return EXHAUSTED

@@ -1,4 +1,4 @@
-"""An audit trail in a database, in which every line is sealed with those before it."""
+"""An audit trail in a database; each line is sealed together with all lines before it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from recovery.audit import AUDIT_EVENTS, OPERATOR_EVENTS, AuditEntry
+from recovery.audit import AuditEntry, AuditEvent, audit_event
 from recovery.stores.database import Writable
 from recovery.stores.tables import AUDIT, META
 
 _HEAD = "audit"
-"""Under which name the number of lines and the seal of the last one are kept."""
+"""The name under which the number of lines and the last seal are stored."""
 _START = "0" * 64
+_EVENTS: dict[str, AuditEvent] = {event.value: event for event in AuditEvent}
 
 
 class SqlAudit:
-    """A `recovery.ports.AuditTrail`, append-only: `clock` gives the seconds that a line is marked with.
+    """An append-only `recovery.ports.AuditTrail`, also for the events of operators.
 
-    The seal of a line is the SHA-256 of the seal before it and of what it says. The seal of the last one is kept beside
-    them, so that lines cannot be cut off either.
+    `clock` gives the time of a line in seconds. The seal of a line is the SHA-256 of its content and of the seal before
+    it. The last seal is stored separately, so that removed lines at the end are detected as well.
     """
 
     def __init__(self, database: Writable, clock: Callable[[], float]) -> None:
@@ -32,21 +34,20 @@ class SqlAudit:
 
     def record(
         self,
-        event: str,
+        event: AuditEvent | str,
         incident: int,
         subject: str,
         detail: str = "",
         value: float | None = None,
         text: str = "",
     ) -> None:
-        """Append one line, as soon as may be. Does not block. Raises ValueError for an unknown event."""
-        if event not in AUDIT_EVENTS + OPERATOR_EVENTS:
-            raise ValueError(f"unknown audit event {event!r}")
+        """Append one line, without blocking. Raises ValueError for an unknown event."""
+        event = audit_event(event, tuple(AuditEvent))
         entry = AuditEntry(self._clock(), event, incident, subject, detail, value, text)
         self._latest = self._database.submit_one(_append_all, entry)
 
     def record_now(self, decide: Callable[[Connection], AuditEntry]) -> AuditEntry:
-        """Append the line that is decided on in the same transaction, and return it when it is durable."""
+        """Append the line that `decide` returns, in the same transaction; returns it when it is durable."""
 
         def work(connection: Connection) -> AuditEntry:
             entry = decide(connection)
@@ -56,16 +57,16 @@ class SqlAudit:
         return self._database.write(work)
 
     def flush(self) -> None:
-        """Wait until all lines are on the disk. Raises StoreError when the last could not be written."""
+        """Wait until all lines are durable. Raises StoreError when the last one could not be written."""
         if self._latest is not None:
             self._latest.result()
 
     def entries(self, after: int = 0) -> list[AuditEntry]:
-        """All lines behind the first `after`, in order."""
+        """All lines after number `after`, in order."""
         return [entry for _, entry, _ in self._database.read(lambda connection: _lines(connection, after))]
 
     def first_wrong(self) -> str | None:
-        """What is wrong with the first line that was changed, removed or moved; None: all is as it was written."""
+        """The problem with the first line that was changed, removed or moved; None: there is none."""
         lines, head = self._database.read(lambda connection: (_lines(connection), _head(connection)))
         seal = _START
         for place, (number, entry, sealed) in enumerate(lines, 1):
@@ -84,8 +85,7 @@ def _append_all(connection: Connection, entries: Sequence[AuditEntry]) -> Sequen
     rows = []
     for number, entry in enumerate(entries, first + 1):
         seal = _sealed(seal, number, entry)
-        said = {name: getattr(entry, name) for name in AuditEntry.__slots__}
-        rows.append({"number": number, "sha256": seal, **said})
+        rows.append({"number": number, "sha256": seal, **_fields(entry)})
     connection.execute(insert(AUDIT), rows)
     head = json.dumps([number, seal])
     if first == 0:
@@ -108,9 +108,19 @@ def _lines(connection: Connection, after: int = 0) -> list[tuple[int, AuditEntry
     columns = [AUDIT.c[name] for name in AuditEntry.__slots__]
     asked = select(AUDIT.c.number, AUDIT.c.sha256, *columns).where(AUDIT.c.number > after)
     rows = connection.execute(asked.order_by(AUDIT.c.number))
-    return [(number, AuditEntry(*said), seal) for number, seal, *said in rows]
+    return [(number, AuditEntry(at, _event(event), *others), seal) for number, seal, at, event, *others in rows]
 
 
 def _sealed(before: str, number: int, entry: AuditEntry) -> str:
-    said = [getattr(entry, name) for name in AuditEntry.__slots__]
-    return hashlib.sha256(json.dumps([before, number, *said], ensure_ascii=False).encode()).hexdigest()
+    content = [before, number, *_fields(entry).values()]
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+
+
+def _fields(entry: AuditEntry) -> dict[str, Any]:
+    """The columns of an entry, in order."""
+    return {name: getattr(entry, name) for name in AuditEntry.__slots__} | {"event": str(entry.event)}
+
+
+def _event(name: str) -> AuditEvent | str:
+    """The event with a stored name, or the name itself where this version does not define it."""
+    return _EVENTS.get(name, name)

@@ -18,6 +18,7 @@ from sim.faults.injection import Site
 from sim.history import Event
 from sim.loop.callbacks import Timer, after, disarm
 from sim.measures.tables.ground_truth import AGENT_CHANGES
+from sim.measures.tables.recoveries import RECOVERY_ENDS
 from sim.world.entities import Attempt
 
 POOL_CHANGES = (
@@ -37,13 +38,12 @@ CHANGES: Mapping[str, tuple[Event, ...]] = MappingProxyType(
     }
 )
 """After which events to look at a level of the world."""
-ENDS = (Event.RECOVERY_VERIFIED, Event.RECOVERY_ESCALATED, Event.RECOVERY_DISMISSED)
 TALLIES: Mapping[str, Mapping[Event, int]] = MappingProxyType(
     {
         "tasks.submitted": {Event.TASK_SUBMITTED: 1},
         "tasks.completed": {Event.TASK_COMPLETED: 1},
         "tasks.failed": {Event.TASK_FAILED: 1},
-        "recovery.open": {Event.RECOVERY_OPENED: 1} | dict.fromkeys(ENDS, -1),
+        "recovery.open": {Event.RECOVERY_OPENED: 1} | dict.fromkeys(RECOVERY_ENDS, -1),
     }
 )
 """What each event adds to a number that is counted."""

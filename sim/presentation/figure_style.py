@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,21 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from recovery.audit import RecoveryPhase
+
 INK = "#1F2937"
 FAINT = "#6B7280"
 PALE = "#A9B4C2"
 GRID = "#E5E7EB"
 BLUE, GREEN, VERMILION = "#0072B2", "#009E73", "#D55E00"
 """Okabe and Ito's palette: told apart with any kind of color vision, and in print by its lightness."""
-PHASE_COLORS = {"detect": "#E69F00", "wait": "#F2E26B", "analyze": "#CC79A7", "execute": "#56B4E9", "verify": GREEN}
+PHASE_COLORS: Mapping[str, str] = {
+    RecoveryPhase.DETECT: "#E69F00",
+    RecoveryPhase.WAIT: "#F2E26B",
+    RecoveryPhase.ANALYZE: "#CC79A7",
+    RecoveryPhase.EXECUTE: "#56B4E9",
+    RecoveryPhase.VERIFY: GREEN,
+}
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,

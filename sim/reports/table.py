@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from recovery.audit import RecoveryPhase
 from scenarios.fields.metrics import lookup
 from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.runs.replications import Result
@@ -26,7 +27,13 @@ WIDTH = 80
 BAR_WIDTH_MAX = 30
 COLUMN_GAP = 2
 LOAD_WIDTH = 66
-PHASE_STYLES = {"detect": "yellow", "wait": "bright_black", "analyze": "cyan", "execute": "blue", "verify": "green"}
+PHASE_STYLES: Mapping[str, str] = {
+    RecoveryPhase.DETECT: "yellow",
+    RecoveryPhase.WAIT: "bright_black",
+    RecoveryPhase.ANALYZE: "cyan",
+    RecoveryPhase.EXECUTE: "blue",
+    RecoveryPhase.VERIFY: "green",
+}
 
 
 def summary(result: Result, style: Signs = UNICODE) -> Group:

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
+from recovery.audit import RecoveryOutcome
 from sim.history import History
 from sim.measures.metrics.recovery_time import PHASES, measure_recovery
 from sim.measures.tables.event_table import Tracks
@@ -36,7 +37,7 @@ SERVICE_COLOR = "#A9B4C2"
 QUEUE_COLOR = "#1F2937"
 
 MOST_LANES = 6
-UNHAPPY = ("escalated", "dismissed")
+NOT_VERIFIED = (RecoveryOutcome.ESCALATED, RecoveryOutcome.DISMISSED)
 TICK_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 MARK_POINTS = 4.0
 """Width of the mark for a phase that took no time, in points."""
@@ -200,7 +201,7 @@ def _lanes(axes: Axes, lanes: Sequence[Lane], more: int, begin: float, end: floa
             if (seen[1] - seen[0]) * second > LETTER_POINTS * len(text):
                 axes.text(sum(seen) / 2, level, text, ha="center", va="center_baseline", size=8, color=INK)
             reached = right
-        if lane.outcome in UNHAPPY and reached < end:
+        if lane.outcome in NOT_VERIFIED and reached < end:
             _after(axes, lane.outcome, reached, level)
         axes.vlines(lane.onset, level - LANE_HEIGHT / 2, level + LANE_HEIGHT / 2, VERMILION, linewidth=2.2, zorder=5)
     axes.set_yticks(range(len(lanes)), [readable(lane.subject) for lane in lanes])

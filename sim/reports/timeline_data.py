@@ -8,20 +8,16 @@ from math import isfinite
 
 import numpy as np
 
+from recovery.audit import RecoveryOutcome, RecoveryPhase
 from scenarios.faults import FORMS, Group
 from sim.history import Event, History
 from sim.measures.metrics.queue import queue_depth
 from sim.measures.tables.event_table import Floats, Tracks
-from sim.measures.tables.recoveries import PHASE_AFTER, Incidents, phases
+from sim.measures.tables.recoveries import OUTCOME_OF, PHASE_AFTER, Incidents, phases
 
 Levels = tuple[Floats, Floats]
 """A step function: the instants at which it changes, and its value from each on."""
 
-OUTCOMES = {
-    int(Event.RECOVERY_VERIFIED): "verified",
-    int(Event.RECOVERY_ESCALATED): "escalated",
-    int(Event.RECOVERY_DISMISSED): "dismissed",
-}
 LASTING = frozenset(form.kind for form in FORMS if "for_" in form.model_fields) - {"agent_hang", "agent_flap"}
 """Faults that last to the end of the run when they are not cleared."""
 
@@ -33,9 +29,9 @@ class Lane:
     subject: str
     onset: float
     cause: str
-    stretches: tuple[tuple[str, float, float], ...]
+    stretches: tuple[tuple[RecoveryPhase, float, float], ...]
     ended: float
-    outcome: str
+    outcome: RecoveryOutcome
 
 
 def recoveries(history: History) -> list[Lane]:
@@ -44,7 +40,7 @@ def recoveries(history: History) -> list[Lane]:
     incidents = Incidents.of(tracks)
     outcome = incidents.outcome(tracks)
     found = phases(tracks, incidents)
-    by_incident: dict[int, list[tuple[str, float, float]]] = {}
+    by_incident: dict[int, list[tuple[RecoveryPhase, float, float]]] = {}
     for place, stage, begins, ends in zip(found.incident, found.stage, found.begins, found.ends, strict=True):
         by_incident.setdefault(int(place), []).append((PHASE_AFTER[Event(int(stage))], float(begins), float(ends)))
     lanes = []
@@ -55,7 +51,7 @@ def recoveries(history: History) -> list[Lane]:
         onset = float(incidents.onset[place])
         stretches = by_incident.get(place, [])
         if isfinite(onset):
-            stretches = [("detect", onset, opened), *stretches]
+            stretches = [(RecoveryPhase.DETECT, onset, opened), *stretches]
         lanes.append(
             Lane(
                 subject=tracks.subject(int(incidents.row[place])),
@@ -63,7 +59,7 @@ def recoveries(history: History) -> list[Lane]:
                 cause=_cause(tracks, int(incidents.onset_row[place])),
                 stretches=tuple(stretches),
                 ended=min(float(incidents.ended[place]), tracks.end),
-                outcome=OUTCOMES.get(int(outcome[place]), "open"),
+                outcome=OUTCOME_OF.get(int(outcome[place]), RecoveryOutcome.OPEN),
             )
         )
     return lanes

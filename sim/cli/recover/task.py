@@ -154,7 +154,7 @@ def _runbook(file: str | None) -> Runbook | None:
 
 
 def _told(found: Assessment) -> list[str]:
-    from recovery.manual.manual_recovery import because
+    from recovery.diagnosis.explanation import explain_findings
 
     state = found.state
     told = [
@@ -170,7 +170,7 @@ def _told(found: Assessment) -> list[str]:
         told.append(f"given up: {found.escalation.reason}")
     analysis, strategy = found.plan.analysis, found.plan.strategy
     if analysis is not None:
-        told += ["", visible(because(analysis))]
+        told += ["", visible(explain_findings(analysis))]
     steps = [f"nothing to do: {found.plan.reason}"] if strategy is None else str(strategy).split("\n")
     return [*told, "", *map(visible, steps)]
 

@@ -15,11 +15,11 @@ import simpy
 
 from sim.history import Event, History
 from sim.measures.tables.ground_truth import AGENT_CHANGES, AGENT_RETURNS
+from sim.measures.tables.recoveries import RECOVERY_ENDS
 
 Climb = tuple[tuple[float, int], ...]
 """Records of a level, ascending, each with the number of events after which it stood."""
 TASK_ENDS = frozenset({Event.TASK_COMPLETED, Event.TASK_FAILED, Event.TASK_REJECTED})
-RECOVERY_ENDS = frozenset({Event.RECOVERY_VERIFIED, Event.RECOVERY_ESCALATED, Event.RECOVERY_DISMISSED})
 LINE: Mapping[int, int] = MappingProxyType(
     {Event.QUEUE_ENTERED: 1, Event.QUEUE_DELIVERED: -1, Event.QUEUE_WITHDRAWN: -1}
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recovery.model import Severity
+from recovery.monitoring.alerts import AlertName
 from sim.history import Event, History
 from sim.measures.tables.event_table import Tracks
 from sim.measures.tables.recoveries import Incidents
@@ -23,7 +24,7 @@ def measure_alerts(history: History) -> dict[str, float | None]:
     resolved = tracks.incident[tracks.rows(Event.ESCALATION_RESOLVED)]
     raised = tracks.in_window(Event.ALERT_RAISED)
     monitored = bool(tracks.meta.get("monitored", len(tracks.rows(Event.ALERT_RAISED)) > 0))
-    severities = [tracks.word(int(word)).partition(" ")[0] for word in tracks.detail[raised]]
+    severities = [AlertName.from_detail(tracks.word(int(word))).severity for word in tracks.detail[raised]]
     return {
         "escalations.open": float(np.count_nonzero(escalated & ~np.isin(incidents.number, resolved))),
         "alerts.raised": float(len(raised)) if monitored else None,

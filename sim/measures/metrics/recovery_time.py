@@ -6,12 +6,13 @@ from math import nan
 
 import numpy as np
 
+from recovery.audit import RecoveryPhase
 from sim.history import Event, History
 from sim.measures.tables.distribution import describe, describe_censored
 from sim.measures.tables.event_table import Floats, Tracks
 from sim.measures.tables.recoveries import PHASE_AFTER, Incidents, phases
 
-PHASES = ("detect", "wait", "analyze", "execute", "verify")
+PHASES = tuple(RecoveryPhase)
 """The parts of a recovery, in order; their lengths sum up to the recovery time."""
 
 
@@ -69,7 +70,7 @@ def recovery_parts(tracks: Tracks, incidents: Incidents) -> dict[str, Floats]:
     stretches = phases(tracks, incidents)
     lengths = stretches.ends - stretches.begins
     ended = incidents.end_row >= 0
-    parts = {"detect": incidents.opened - incidents.onset}
+    parts: dict[str, Floats] = {RecoveryPhase.DETECT: incidents.opened - incidents.onset}
     for part in PHASES[1:]:
         chosen = np.isin(stretches.stage, [stage for stage, after in PHASE_AFTER.items() if after == part])
         seconds = np.bincount(stretches.incident[chosen], lengths[chosen], len(incidents))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recovery.policies.retry import BREAKER_OPEN, BUDGET_EMPTY, TOO_LATE
+from recovery.audit import EscalationReason
 from sim.history import Event, History
 from sim.measures.tables.distribution import describe
 from sim.measures.tables.event_table import Tracks
@@ -25,9 +25,9 @@ def measure_retries(history: History) -> dict[str, float | None]:
         "retries.exhausted": float(len(exhausted)),
         **describe("retries.delay", tracks.value[granted]),
         "retries.per_failure.mean": len(granted) / failures if failures else None,
-        "retries.over_deadline": _refused(tracks, "deadline", TOO_LATE),
-        "retries.over_budget": _refused(tracks, "budget", BUDGET_EMPTY),
-        "retries.held_back": _refused(tracks, "breaker", BREAKER_OPEN),
+        "retries.over_deadline": _refused(tracks, "deadline", EscalationReason.DEADLINE_PASSED),
+        "retries.over_budget": _refused(tracks, "budget", EscalationReason.BUDGET_EMPTY),
+        "retries.held_back": _refused(tracks, "breaker", EscalationReason.BREAKER_OPEN),
         "breaker.openings": _openings(tracks),
     }
 
@@ -39,7 +39,7 @@ def _limited(tracks: Tracks, limit: str) -> bool:
     return any(policy.get(limit) is not None for policy in policies)
 
 
-def _refused(tracks: Tracks, limit: str, reason: str) -> float | None:
+def _refused(tracks: Tracks, limit: str, reason: EscalationReason) -> float | None:
     if not _limited(tracks, limit):
         return None
     rows = tracks.of_cohort(Event.RECOVERY_ESCALATED)

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, nan
 
 import numpy as np
 
+from recovery import audit
+from recovery.audit import AuditEvent, RecoveryOutcome, RecoveryPhase
 from sim.history import Event
 from sim.measures.tables.event_table import NOWHERE, Floats, Integers, Rows, Tracks, Truths
 from sim.measures.tables.ground_truth import AgentTruth, LinkTruth
 
-INCIDENT_ENDS = (Event.RECOVERY_VERIFIED, Event.RECOVERY_ESCALATED, Event.RECOVERY_DISMISSED)
-STAGES = (
-    Event.RECOVERY_OPENED,
-    Event.RECOVERY_STARTED,
-    Event.RECOVERY_ANALYZED,
-    Event.RECOVERY_EXECUTED,
-    Event.RECOVERY_FAILED,
-    *INCIDENT_ENDS,
-)
-PHASE_AFTER = {
-    Event.RECOVERY_OPENED: "wait",
-    Event.RECOVERY_STARTED: "analyze",
-    Event.RECOVERY_ANALYZED: "execute",
-    Event.RECOVERY_EXECUTED: "verify",
-    Event.RECOVERY_FAILED: "wait",
+PHASE_AFTER: Mapping[int, RecoveryPhase] = {
+    Event[AuditEvent(event).name]: phase for event, phase in audit.PHASE_AFTER.items()
 }
-"""The phase that begins with a stage and lasts until the next one, whichever that is."""
+"""The phase that begins with an event of a history; it lasts until the next of `STAGES`."""
+OUTCOME_OF: Mapping[int, RecoveryOutcome] = {
+    Event[AuditEvent(event).name]: outcome for event, outcome in audit.OUTCOME_OF.items()
+}
+"""The outcome of a recovery that ends with an event of a history."""
+RECOVERY_ENDS = tuple(Event(event) for event in OUTCOME_OF)
+STAGES = (*(Event(event) for event in PHASE_AFTER), *RECOVERY_ENDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +85,7 @@ def _incidents(tracks: Tracks) -> Incidents:
 
 
 def _first_end(tracks: Tracks, number: Integers) -> Rows:
-    ends = tracks.rows(*INCIDENT_ENDS)
+    ends = tracks.rows(*RECOVERY_ENDS)
     ends = ends[tracks.incident[ends] >= 0]
     highest = max((int(numbers.max()) for numbers in (number, tracks.incident[ends]) if len(numbers)), default=-1)
     first: Rows = np.full(highest + 2, NOWHERE, dtype=np.intp)  # the last place is for number -1
@@ -202,5 +198,5 @@ def phases(tracks: Tracks, incidents: Incidents) -> Phases:
     begins = tracks.time[rows]
     ends = np.where(follows, np.append(begins[1:], nan), max(tracks.end, float(tracks.time[-1])))
     stage = tracks.event[rows].astype(np.int64)
-    running = ~np.isin(stage, INCIDENT_ENDS)
+    running = ~np.isin(stage, RECOVERY_ENDS)
     return Phases(place[running], stage[running], begins[running], ends[running])

@@ -1,31 +1,35 @@
-"""The core's audit trail, written into the history of the run."""
+"""The audit trail of the core, recorded in the history of the run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import nan
 
-from recovery.audit import AUDIT_EVENTS
+from recovery.audit import AUDIT_EVENTS, AuditEvent
 from sim.history import Event, History
 
-_EVENTS = {label: Event[label.upper().replace(".", "_")] for label in AUDIT_EVENTS}
+_EVENTS: Mapping[str, Event] = {event: Event[event.name] for event in AUDIT_EVENTS}
 
 
 class HistoryAudit:
-    """Implements `recovery.ports.AuditTrail`. A history has no column for the text that explains an entry."""
+    """Implements `recovery.ports.AuditTrail`. A history does not store the text of an entry."""
 
     def __init__(self, history: History) -> None:
         self._history = history
 
     def record(
         self,
-        event: str,
+        event: AuditEvent | str,
         incident: int,
         subject: str,
         detail: str = "",
         value: float | None = None,
         text: str = "",
     ) -> None:
-        """Append one entry of the trail as an event of the history."""
+        """Append one entry as an event of the history. Raises ValueError for an unknown event."""
+        happened = _EVENTS.get(event)
+        if happened is None:
+            raise ValueError(f"unknown audit event {event!r}")
         task = agent = -1
         about = ""
         group, _, number = subject.partition(".")
@@ -35,4 +39,4 @@ class HistoryAudit:
             agent = int(number)
         else:
             about = subject
-        self._history.record(_EVENTS[event], task, agent, -1, nan if value is None else value, detail, about, incident)
+        self._history.record(happened, task, agent, -1, nan if value is None else value, detail, about, incident)

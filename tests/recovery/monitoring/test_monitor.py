@@ -266,7 +266,7 @@ def test_an_alert_storm_is_folded_into_one_counting_alert():
         (30.0, "task.1", "alert.cleared warning late", 10.0),
         (30.0, "alerts", "alert.cleared critical storm", 4.0),
     ]
-    assert sent[-1].text == "3 alerts within 60 s: more are counted, not sent"
+    assert sent[-1].text == "3 alerts within 60 s: further alerts are counted and not sent"
 
 
 def test_a_storm_ends_after_a_quiet_window_and_alerts_resume():
@@ -342,7 +342,7 @@ def test_a_supervisor_with_another_audit_trail_is_rejected():
 
 
 def test_a_monitor_without_a_supervisor_raises():
-    with pytest.raises(RuntimeError, match="give the monitor to a supervisor"):
+    with pytest.raises(RuntimeError, match="the monitor has no supervisor"):
         run(RecoveryMonitor({}, SmallSystem().ports).monitor_recovery("task.1"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import sim
-from tests.validation.agreement import agrees, replicate, scenario
+from tests.validation.agreement import SHORT, agrees, replicate, scenario
 
 PERFECT = "{detection: {detector: perfect}}"
 IDLE = "{arrivals: {burst: {size: 1}}, work: 1s}"
@@ -23,17 +23,20 @@ def machine_repair(machines: int, repairers: int, mtbf: float, repair: float) ->
     return up / sum(weights) / machines
 
 
-@pytest.mark.parametrize("slots", [2, pytest.param(1, marks=pytest.mark.long)])
-def test_waits_for_a_repair_slot_match_the_machine_repair_model(slots: int) -> None:
+@pytest.mark.parametrize(
+    ("slots", "replications", "duration"),
+    [(2, SHORT, 10_000), *(pytest.param(slots, 20, 30_000, marks=pytest.mark.long) for slots in (1, 2))],
+)
+def test_waits_for_a_repair_slot_match_the_machine_repair_model(slots: int, replications: int, duration: int) -> None:
     """10 agents, mtbf 100 s, repair 10 s, one or two slots. Wrong: mtbf / (mtbf + repair), nobody waits for a slot."""
     result = replicate(
         scenario(
-            30_000,
+            duration,
             tasks=IDLE,
             agents=f"{{count: 10, mtbf: 100s, restart_time: {{exponential: {{mean: 10s}}}}, restart_slots: {slots}}}",
             recovery=PERFECT,
         ),
-        replications=20,
+        replications,
     )
     agrees(result, "agents.availability", machine_repair(10, slots, 100, 10), wrong=100 / 110)
 

@@ -102,7 +102,9 @@ def returns(rate: float, retries: int, step: float = 0.01) -> float:
     return back
 
 
-@pytest.mark.parametrize(("rate", "retries"), [(3.0, 2), (4.0, 1), (6.0, 0)])
+@pytest.mark.parametrize(
+    ("rate", "retries"), [(4.0, 1), *(pytest.param(*each, marks=pytest.mark.long) for each in ((3.0, 2), (6.0, 0)))]
+)
 def test_goodput_returns_when_the_fluid_model_predicts(rate: float, retries: int) -> None:
     """l (r + 1) < capacity: the line drains though everybody asks again. To 2 % of the time since the surge began.
     Wrong: the line drains as if nobody asked again, at capacity - l."""
@@ -115,7 +117,9 @@ def test_goodput_returns_when_the_fluid_model_predicts(rate: float, retries: int
         assert abs(first - without) > 0.2 * (exact - BEGINS)
 
 
-@pytest.mark.parametrize(("rate", "retries"), [(6.0, 1), (4.0, 2), (3.0, 3)])
+@pytest.mark.parametrize(
+    ("rate", "retries"), [(6.0, 1), *(pytest.param(*each, marks=pytest.mark.long) for each in ((4.0, 2), (3.0, 3)))]
+)
 def test_goodput_collapses_when_retries_alone_exceed_the_capacity(rate: float, retries: int) -> None:
     """l (r + 1) > capacity, though l < capacity: 6, 4 and 3 of 10 a second. Wrong: it is enough that l < capacity."""
     assert rate < CAPACITY < rate * (retries + 1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 import sim
-from tests.validation.agreement import agrees, ratio_agrees, replicate, scenario
+from tests.validation.agreement import SHORT, agrees, ratio_agrees, replicate, scenario
 
 RATE, TIMEOUT = 5.0, 4.0
 
 
-def run(queue: str, duration: float = 4_000) -> sim.Result:
+def run(queue: str, duration: float = 4_000, replications: int = 10) -> sim.Result:
     """Agents enough for everybody, and a queue that sends again after 4 s what was not acknowledged."""
     return replicate(
         scenario(
@@ -19,7 +19,7 @@ def run(queue: str, duration: float = 4_000) -> sim.Result:
             agents="{count: 200}",
             queue=f"{{ack_timeout: {TIMEOUT}, {queue}}}",
         ),
-        replications=10,
+        replications,
     )
 
 
@@ -34,10 +34,11 @@ def test_a_lost_delivery_is_repeated_after_the_lease() -> None:
     agrees(result, "tasks.wait.mean", TIMEOUT * p / (1 - p), wrong=TIMEOUT * p)
 
 
-def test_an_undeliverable_task_becomes_a_dead_letter() -> None:
+@pytest.mark.parametrize(("duration", "replications"), [(600, SHORT), pytest.param(2_500, 10, marks=pytest.mark.long)])
+def test_an_undeliverable_task_becomes_a_dead_letter(duration: int, replications: int) -> None:
     """Dead letters p^m, deliveries (1 - p^m) / (1 - p). p = 0.7, m = 3. Wrong: one delivery more."""
     p, most = 0.7, 3
-    result = run(f"loss: {p}, max_deliveries: {most}", duration=2_500)
+    result = run(f"loss: {p}, max_deliveries: {most}", duration, replications)
     ratio_agrees(result, "queue.dead_lettered", "tasks.submitted", p**most, wrong=p ** (most + 1))
     ratio_agrees(
         result,

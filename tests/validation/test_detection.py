@@ -6,6 +6,7 @@ As everywhere in this folder: seeds are fixed beforehand, and the wrong model be
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.optimize import brentq
 from scipy.special import stdtrit
 from scipy.stats import kstest, norm, truncnorm
@@ -42,7 +43,8 @@ recovery: {{detection: {{detector: {detector}, heartbeat_interval: 1s, {more}}}}
 """
 
 
-def test_the_false_alarm_rate_matches_runs_of_lost_heartbeats() -> None:
+@pytest.mark.parametrize(("replications", "width"), [(4, 0.2), pytest.param(20, 0.05, marks=pytest.mark.long)])
+def test_the_false_alarm_rate_matches_runs_of_lost_heartbeats(replications: int, width: float) -> None:
     """Beats are lost independently with probability p. An alarm takes a run of m losses: a beat that arrives is
     followed by one with probability p^m, so that per beat sent there are (1 - p) p^m alarms (a renewal argument; W.
     Feller, "An Introduction to Probability Theory", vol. 1, XIII.7: runs of length at least m begin at this rate).
@@ -58,11 +60,12 @@ def test_the_false_alarm_rate_matches_runs_of_lost_heartbeats() -> None:
         detector="heartbeat",
         more=f"missed_heartbeats: {missed}, phase: aligned",
     )
-    found = per_beat(scenarios.loads(text), 20, agents * duration)
-    agrees(found, (1 - p) * p**missed, wrong=p**missed, width=0.05)
+    found = per_beat(scenarios.loads(text), replications, agents * duration)
+    agrees(found, (1 - p) * p**missed, wrong=p**missed, width=width)
 
 
-def test_the_phi_accrual_false_alarm_rate_matches_its_threshold() -> None:
+@pytest.mark.parametrize(("replications", "width"), [(4, 0.2), pytest.param(10, 0.05, marks=pytest.mark.long)])
+def test_the_phi_accrual_false_alarm_rate_matches_its_threshold(replications: int, width: float) -> None:
     """Latencies are normal with deviation s, so that gaps are normal with deviation s·√2, and a gap is an alarm when it
     exceeds mean + z·deviation, P(Z > z) = 10^-threshold (Hayashibara et al. 2004).
 
@@ -81,23 +84,24 @@ def test_the_phi_accrual_false_alarm_rate_matches_its_threshold() -> None:
         detector="phi_accrual",
         more="phi_threshold: 2, phi_min_deviation: 1ms, phase: aligned",
     ).replace("name: theory", "name: theory\nwarmup: 1000")
-    found = per_beat(scenarios.loads(text), 10, agents * (duration - 1_000))
-    agrees(found, float(norm.sf(cut)), wrong=0.01, width=0.05)
+    found = per_beat(scenarios.loads(text), replications, agents * (duration - 1_000))
+    agrees(found, float(norm.sf(cut)), wrong=0.01, width=width)
     assert abs(found[0] - 0.05) > 4 * found[1]
 
 
-def test_the_detection_time_of_regular_heartbeats_is_uniform() -> None:
+@pytest.mark.parametrize("duration", [8_000, pytest.param(20_000, marks=pytest.mark.long)])
+def test_the_detection_time_of_regular_heartbeats_is_uniform(duration: int) -> None:
     """A crash comes at a random moment, so that the last beat is uniform over the interval before it; three missed
     beats are 15 s, and the latency is uniform over (10 s, 15 s]: mean 12.5 s, standard deviation 5/√12 s.
 
     The whole distribution, by Kolmogorov and Smirnov at the level of 1 in 1,000. Wrong: detection takes all the 15 s.
     """
 
-    text = """
+    text = f"""
 name: theory
-duration: 20000
-tasks: {arrivals: {burst: {size: 1}}, work: 1s}
-agents: {count: 100, restart_time: 50s, mtbf: 2000s}
+duration: {duration}
+tasks: {{arrivals: {{burst: {{size: 1}}}}, work: 1s}}
+agents: {{count: 100, restart_time: 50s, mtbf: 2000s}}
 """
     run = sim.run(scenarios.loads(text), seed=SEED)
     history = run.record
@@ -109,7 +113,7 @@ agents: {count: 100, restart_time: 50s, mtbf: 2000s}
             crashed[int(agent)] = float(time)
         elif event == Event.AGENT_SUSPECTED:
             latencies.append(float(time) - crashed[int(agent)])
-    assert len(latencies) > 900
+    assert len(latencies) > duration * 0.045
     assert kstest(latencies, "uniform", args=(10, 5)).pvalue > 1e-3
     assert kstest(latencies, "uniform", args=(10.5, 5)).pvalue < 1e-3
     assert run.metrics["detection.latency.mean"] is not None

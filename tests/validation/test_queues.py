@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tests.validation.agreement import agrees, ratio_agrees, replicate, scenario
+from tests.validation.agreement import SHORT, agrees, ratio_agrees, replicate, scenario
 
 
 def erlang_c(agents: int, load: float) -> float:
@@ -91,7 +91,10 @@ def test_rejections_of_a_full_queue_match_m_m_c_k() -> None:
 CLIENTS, UNITS, THINK = 8, 2, 3.0
 
 
-def test_clients_of_a_pool_match_the_machine_repair_model() -> None:
+@pytest.mark.parametrize(
+    ("duration", "replications"), [(6_000, SHORT), pytest.param(12_000, 20, marks=pytest.mark.long)]
+)
+def test_clients_of_a_pool_match_the_machine_repair_model(duration: int, replications: int) -> None:
     """M/M/c//N, c = 2 units of a pool, N = 8 clients who think for 3 s, work 1 s: weights w_n of n in service or
     waiting, w_n = w_(n-1) (N - n + 1) / Z / min(n, c); throughput sum of min(n, c) p_n; sojourn N / X - Z. C. Palm
     (1947). Wrong: as many clients as an open load of N / (Z + 1) a second; and c = 8, one unit for each agent.
@@ -106,13 +109,13 @@ def test_clients_of_a_pool_match_the_machine_repair_model() -> None:
 
     result = replicate(
         scenario(
-            12_000,
+            duration,
             tasks=f"{{arrivals: {{closed: {{clients: {CLIENTS}, think: {{exponential: {{mean: {THINK}}}}}}}}}, "
             "work: {exponential: {mean: 1s}}, needs: {gpu: 1}}",
             agents=f"{{count: {CLIENTS}}}",
             resources=f"{{gpu: {{units: {UNITS}}}}}",
         ),
-        replications=20,
+        replications,
     )
     throughput, sojourn = closed(UNITS)
     agrees(result, "tasks.throughput", throughput, wrong=CLIENTS / (THINK + 1))

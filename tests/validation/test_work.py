@@ -11,7 +11,7 @@ import math
 
 import pytest
 
-from tests.validation.agreement import agrees, replicate, scenario
+from tests.validation.agreement import SHORT, agrees, replicate, scenario
 
 MTBF, DOWN = 20.0, 4.0
 LOW, HIGH = 5.0, 15.0
@@ -35,24 +35,25 @@ def completion_times() -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("interrupted", "wrong"),
+    ("interrupted", "wrong", "duration", "replications"),
     [
-        ("restart", "redraw"),
-        pytest.param("resume", "restart", marks=pytest.mark.long),
-        pytest.param("redraw", "restart", marks=pytest.mark.long),
+        ("restart", "redraw", 20_000, SHORT),
+        pytest.param("restart", "redraw", 40_000, 20, marks=pytest.mark.long),
+        pytest.param("resume", "restart", 40_000, 20, marks=pytest.mark.long),
+        pytest.param("redraw", "restart", 40_000, 20, marks=pytest.mark.long),
     ],
 )
-def test_interrupted_work_matches_gaver(interrupted: str, wrong: str) -> None:
+def test_interrupted_work_matches_gaver(interrupted: str, wrong: str, duration: int, replications: int) -> None:
     """mtbf 20 s, D = 4 s, X uniform over 5-15 s. Wrong: another way to treat the work, redrawn instead of repeated."""
     result = replicate(
         scenario(
-            40_000,
+            duration,
             tasks="{arrivals: {closed: {clients: 1}}, work: {uniform: {low: 5s, high: 15s}}, "
             f"interrupted: {interrupted}}}",
             agents=f"{{count: 1, mtbf: {MTBF}, restart_time: {DOWN}}}",
             recovery="{detection: {detector: perfect}}",
         ),
-        replications=20,
+        replications,
     )
     exact = completion_times()
     agrees(result, "tasks.sojourn.mean", exact[interrupted], wrong=exact[wrong])

@@ -13,6 +13,7 @@ from recovery.actions.context import RecoveryContext
 from recovery.actions.resources import ResourceManager
 from recovery.actions.state import StateManager
 from recovery.actions.tasks import TaskManager
+from recovery.audit import AuditEvent
 from recovery.runbook.procedures import STEP_NAMES
 
 Stage = Callable[[RecoveryContext], Awaitable[bool]]
@@ -89,9 +90,9 @@ async def execute_steps(steps: Sequence[str], context: RecoveryContext) -> bool:
     """Execute the steps in order and record each in the audit trail. False: one failed; the rest was not executed."""
     audit, incident = context.system.audit, context.incident
     for step in steps:
-        audit.record("step.started", incident.number, incident.failure.subject, step)
+        audit.record(AuditEvent.STEP_STARTED, incident.number, incident.failure.subject, step)
         done = await STEPS[step](context)
-        event = "step.completed" if done else "step.failed"
+        event = AuditEvent.STEP_COMPLETED if done else AuditEvent.STEP_FAILED
         audit.record(event, incident.number, incident.failure.subject, step)
         if not done:
             return False

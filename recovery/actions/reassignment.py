@@ -9,6 +9,7 @@ from recovery.actions.context import RecoveryContext
 from recovery.actions.resources import ResourceManager
 from recovery.actions.state import StateManager, state_recovery
 from recovery.actions.tasks import TaskManager
+from recovery.audit import AuditEvent, EscalationReason
 from recovery.concurrency.bounded_gather import bounded_gather
 from recovery.model import FailureKind
 
@@ -43,9 +44,9 @@ async def _reassign_now(context: RecoveryContext, agent_id: str, task_id: str) -
     if view is not None and view.agent not in {None, agent_id}:
         return
     if not await _may_be_retried(context, task_id):
-        system.audit.record("retry.exhausted", incident.number, task_id, FailureKind.AGENT.value)
-        await system.store.escalate(task_id, "retries exhausted")
-        await system.tasks.give_up(task_id, "retries exhausted")
+        system.audit.record(AuditEvent.RETRY_EXHAUSTED, incident.number, task_id, FailureKind.AGENT.value)
+        await system.store.escalate(task_id, EscalationReason.RETRIES_EXHAUSTED)
+        await system.tasks.give_up(task_id, EscalationReason.RETRIES_EXHAUSTED)
         incident.facts.given_up.append(task_id)
         system.keep(incident)
         return

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recovery.audit import AuditEvent, FailureReason
+from recovery.errors import error_text
 from recovery.ports import System
 
 
@@ -89,4 +91,6 @@ class ResourceRecovery:
         return all(held.get(name, 0) == units for name, units in allocated.items())
 
     async def _handle_resource_recovery_failure(self, task_id: str, error: Exception) -> None:
-        self._system.audit.record("recovery.failed", -1, task_id, f"resources: {type(error).__name__}: {error}")
+        self._system.audit.record(
+            AuditEvent.RECOVERY_FAILED, -1, task_id, f"{FailureReason.RESOURCES}: {error_text(error)}"
+        )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recovery.actions.context import RecoveryContext
+from recovery.audit import AuditEvent
 from recovery.checkpoints import is_intact
 from recovery.errors import RecoveryBenchError
 from recovery.model import FINISHED, Checkpoint
@@ -35,7 +36,7 @@ class CheckpointManager:
             if self.is_valid(checkpoint):
                 return checkpoint
             self._system.audit.record(
-                "checkpoint.rejected", incident, task_id, "checksum", value=float(checkpoint.sequence)
+                AuditEvent.CHECKPOINT_REJECTED, incident, task_id, "checksum", value=float(checkpoint.sequence)
             )
         return None
 
@@ -47,7 +48,7 @@ class CheckpointManager:
             missing = await store.last_checkpoint(task_id) - (read[-1].sequence if read else 0)
             if missing <= 0:
                 return read
-            self._system.audit.record("checkpoint.stale", incident, task_id, value=float(missing))
+            self._system.audit.record(AuditEvent.CHECKPOINT_STALE, incident, task_id, value=float(missing))
             if retries == 0:
                 return read
             retries -= 1
@@ -83,7 +84,7 @@ class StateManager:
     async def fence(self, task_id: str, incident: int) -> int:
         """Fence all epochs of the task so far, and return the highest of them."""
         highest = await self._system.store.fence(task_id)
-        self._system.audit.record("task.fenced", incident, task_id, value=float(highest))
+        self._system.audit.record(AuditEvent.TASK_FENCED, incident, task_id, value=float(highest))
         return highest
 
 
@@ -113,7 +114,7 @@ class StateRecovery:
             await self._handle_state_recovery_failure(task_id, incident, error)
             return False
         if checkpoint is not None:
-            self._system.audit.record("checkpoint.restored", incident, task_id, value=checkpoint.progress)
+            self._system.audit.record(AuditEvent.CHECKPOINT_RESTORED, incident, task_id, value=checkpoint.progress)
         return True
 
     async def _find_latest_checkpoint(self, task_id: str, incident: int) -> Checkpoint | None:
@@ -151,7 +152,7 @@ class StateRecovery:
             raise CheckpointValidationError(f"{task_id}: the restore point is not the checkpoint that was chosen")
 
     async def _handle_state_recovery_failure(self, task_id: str, incident: int, error: Exception) -> None:
-        self._system.audit.record("checkpoint.rejected", incident, task_id, str(error))
+        self._system.audit.record(AuditEvent.CHECKPOINT_REJECTED, incident, task_id, str(error))
 
 
 def state_recovery(context: RecoveryContext) -> StateRecovery:

@@ -11,12 +11,14 @@ from recovery.actions.context import STANDALONE, RecoveryContext, RecoveryServic
 from recovery.actions.resources import ResourceManager
 from recovery.actions.state import StateManager
 from recovery.actions.tasks import TaskManager
+from recovery.audit import AuditEvent, DismissalReason, FailureReason
 from recovery.config import RecoveryConfig
 from recovery.diagnosis.analyst import Analyst, escalation_reason
 from recovery.diagnosis.explanation import explain
 from recovery.diagnosis.verification import RecoveryVerification
 from recovery.engine.plan import Plan, strategy_of
 from recovery.engine.resumption import BEGUN, first_step, interrupted_plan, next_step
+from recovery.errors import error_text
 from recovery.model import Analysis, Failure, FailureKind, Incident, OnFailure, Phase, RecoveryStrategy, Step
 from recovery.ports import System
 from recovery.runbook.catalogue import Runbook, documented
@@ -71,7 +73,7 @@ class RecoveryEngine:
         incident = _manual_incident(self._manual_incidents, task_id, failure_info)
         outcome = await self.recover(incident)
         if outcome is Outcome.UNKNOWN:
-            self._say(incident, "recovery.failed", escalation_reason(incident))
+            self._say(incident, AuditEvent.RECOVERY_FAILED, escalation_reason(incident))
         return outcome is Outcome.VERIFIED
 
     async def plan(self, task_id: str, failure_info: Mapping[str, Any]) -> Plan:
@@ -81,7 +83,7 @@ class RecoveryEngine:
         """
         incident = _manual_incident(-1, task_id, failure_info)
         analysis = await self._analyze(RecoveryContext(self.system, incident, STANDALONE))
-        if isinstance(analysis, str):
+        if isinstance(analysis, DismissalReason):
             return Plan(task_id, None, None, analysis)
         if analysis.scenario is None:
             incident.analysis = analysis
@@ -99,12 +101,12 @@ class RecoveryEngine:
             if incident.phase in BEGUN:
                 strategy = await interrupted_plan(incident, self.system)
             else:
-                self._say(incident, "recovery.started")
+                self._say(incident, AuditEvent.RECOVERY_STARTED)
                 self._keep(incident, Phase.STARTED)
             if strategy is None:
                 analysis = await self._analyze_failure(context)
-                if isinstance(analysis, str):
-                    self._end(incident, "recovery.dismissed", analysis)
+                if isinstance(analysis, DismissalReason):
+                    self._end(incident, AuditEvent.RECOVERY_DISMISSED, analysis)
                     return Outcome.DISMISSED
                 if analysis.scenario is None:
                     return Outcome.UNKNOWN
@@ -113,9 +115,9 @@ class RecoveryEngine:
             if incident.phase is not Phase.EXECUTED and not await self._execute_recovery(context, strategy):
                 return Outcome.FAILED if incident.stuck is None else Outcome.STUCK
             if not await self._verify_recovery(incident):
-                self._failed(incident, "verification")
+                self._failed(incident, FailureReason.VERIFICATION)
                 return Outcome.FAILED
-            self._end(incident, "recovery.verified")
+            self._end(incident, AuditEvent.RECOVERY_VERIFIED)
             return Outcome.VERIFIED
         except Exception as error:  # noqa: BLE001 - a command or a port may raise anything
             await self._handle_recovery_failure(incident, error)
@@ -128,15 +130,17 @@ class RecoveryEngine:
         await self._commands["reassign_agent_tasks"](context, agent_id=incident.failure.subject, new_agent_id=None)
 
     # ----------------------------------------------------------------------------- analyze
-    async def _analyze_failure(self, context: RecoveryContext) -> Analysis | str:
+    async def _analyze_failure(self, context: RecoveryContext) -> Analysis | DismissalReason:
         """Analyze the failure and record the result; returns the reason as text if there is nothing to recover."""
         analysis = await self._analyze(context)
         if isinstance(analysis, Analysis):
             context.incident.analysis = analysis
-            self._say(context.incident, "recovery.analyzed", analysis.verdict, analysis.confidence, explain(analysis))
+            self._say(
+                context.incident, AuditEvent.RECOVERY_ANALYZED, analysis.verdict, analysis.confidence, explain(analysis)
+            )
         return analysis
 
-    async def _analyze(self, context: RecoveryContext) -> Analysis | str:
+    async def _analyze(self, context: RecoveryContext) -> Analysis | DismissalReason:
         async def diagnose(instruction: Instruction, known: Mapping[str, Any]) -> bool:
             arguments = {name: instruction.values.get(name, known.get(name)) for name in instruction.args}
             return await self._commands[instruction.command](context, **arguments)
@@ -160,7 +164,7 @@ class RecoveryEngine:
                 incident.strategy, incident.reached, incident.resume_at = strategy, first - 1, first or None
                 await self._prepare_recovery(incident, strategy, resumes=first > 0)
                 if first > 0:
-                    self._say(incident, "recovery.resumed", strategy.steps[first].command)
+                    self._say(incident, AuditEvent.RECOVERY_RESUMED, strategy.steps[first].command)
                 self._keep(incident, Phase.EXECUTING)
             for place, step in enumerate(strategy.steps[first:], first):
                 incident.reached, incident.resume_at = place, None
@@ -170,7 +174,7 @@ class RecoveryEngine:
             await self._finalize_recovery(incident)
             return True
         except Exception as error:  # noqa: BLE001 - a command or a port may raise anything
-            await self._handle_step_failure(context, f"{type(error).__name__}: {error}")
+            await self._handle_step_failure(context, error_text(error))
             return False
 
     async def _prepare_recovery(
@@ -199,18 +203,18 @@ class RecoveryEngine:
 
     async def _execute_recovery_step(self, context: RecoveryContext, step: Step) -> bool:
         incident = context.incident
-        self._say(incident, "step.started", step.command)
+        self._say(incident, AuditEvent.STEP_STARTED, step.command)
         incident.under_way = True
         self._keep(incident, Phase.EXECUTING)
         await self.system.journal.durable()
         try:
             done = await self._execute(context, step)
         except Exception as error:
-            self._say(incident, "step.failed", step.command, text=f"{type(error).__name__}: {error}")
+            self._say(incident, AuditEvent.STEP_FAILED, step.command, text=error_text(error))
             incident.under_way = False
             raise
         incident.under_way = False
-        self._say(incident, "step.completed" if done else "step.failed", step.command)
+        self._say(incident, AuditEvent.STEP_COMPLETED if done else AuditEvent.STEP_FAILED, step.command)
         return done
 
     async def _execute(self, context: RecoveryContext, step: Step) -> bool:
@@ -218,7 +222,7 @@ class RecoveryEngine:
         return await self._commands[step.command](context, **step.arguments, **awaited)
 
     async def _finalize_recovery(self, incident: Incident) -> None:
-        self._say(incident, "recovery.executed")
+        self._say(incident, AuditEvent.RECOVERY_EXECUTED)
         self._keep(incident, Phase.EXECUTED)
 
     # ------------------------------------------------------------------------------ verify
@@ -236,7 +240,7 @@ class RecoveryEngine:
         """End a try that was cancelled because it exceeded its time limit. The try and its current step have failed."""
         if incident.under_way and incident.strategy is not None:
             incident.under_way = False
-            self._say(incident, "step.failed", incident.strategy.steps[incident.reached].command)
+            self._say(incident, AuditEvent.STEP_FAILED, incident.strategy.steps[incident.reached].command)
             await self._handle_step_failure(RecoveryContext(self.system, incident, services), reason)
         else:
             self._failed(incident, reason)
@@ -263,20 +267,22 @@ class RecoveryEngine:
             try:
                 undone, text = await self._execute(context, undo), ""
             except Exception as error:  # noqa: BLE001 - a command or a port may raise anything
-                undone, text = False, f"{type(error).__name__}: {error}"
-            self._say(incident, "step.undone" if undone else "step.undo_failed", undo.command, text=text)
+                undone, text = False, error_text(error)
+            self._say(
+                incident, AuditEvent.STEP_UNDONE if undone else AuditEvent.STEP_UNDO_FAILED, undo.command, text=text
+            )
             if not undone:
                 incident.stuck = undo.command
 
     async def _handle_recovery_failure(self, incident: Incident, error: Exception) -> None:
-        self._failed(incident, f"{type(error).__name__}: {error}")
+        self._failed(incident, error_text(error))
 
     # ------------------------------------------------------------------------------ record
     def _failed(self, incident: Incident, reason: str) -> None:
-        self._say(incident, "recovery.failed", reason)
+        self._say(incident, AuditEvent.RECOVERY_FAILED, reason)
         self._keep(incident, Phase.FAILED)
 
-    def _end(self, incident: Incident, event: str, detail: str = "") -> None:
+    def _end(self, incident: Incident, event: AuditEvent, detail: str = "") -> None:
         self._say(incident, event, detail)
         self.system.journal.forget(incident.number)
 
@@ -285,7 +291,7 @@ class RecoveryEngine:
         self.system.keep(incident)
 
     def _say(
-        self, incident: Incident, event: str, detail: str = "", value: float | None = None, text: str = ""
+        self, incident: Incident, event: AuditEvent, detail: str = "", value: float | None = None, text: str = ""
     ) -> None:
         self.system.audit.record(event, incident.number, incident.failure.subject, detail, value, text)
 

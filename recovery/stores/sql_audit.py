@@ -118,7 +118,8 @@ def _sealed(before: str, number: int, entry: AuditEntry) -> str:
 
 def _fields(entry: AuditEntry) -> dict[str, Any]:
     """The columns of an entry, in order."""
-    return {name: getattr(entry, name) for name in AuditEntry.__slots__} | {"event": str(entry.event)}
+    texts = {"event": str(entry.event), "detail": str(entry.detail)}  # of an enum, the plain text
+    return {name: getattr(entry, name) for name in AuditEntry.__slots__} | texts
 
 
 def _event(name: str) -> AuditEvent | str:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from recovery.audit import AuditEvent
+from recovery.errors import error_text
 from recovery.journal import NO_JOURNAL, Journal
 from recovery.model import (
     URGENCY,
@@ -22,7 +24,7 @@ SEVERITY: Mapping[FailureKind, Severity] = {
     FailureKind.AGENT: Severity.CRITICAL,  # its tasks wait
     FailureKind.COMMUNICATION: Severity.CRITICAL,
 }
-Said = Callable[[str, Escalation, str], None]
+Said = Callable[[AuditEvent, Escalation, str], None]
 """Takes `escalation.acknowledged` or `escalation.resolved`, the escalation, and the operator."""
 
 
@@ -80,7 +82,7 @@ class EscalationQueue:
             raise ValueError(f"incident {incident} is already acknowledged by {escalation.acknowledged_by}")
         acknowledged = replace(escalation, acknowledged_by=operator)
         self.add(acknowledged)
-        self._say("escalation.acknowledged", acknowledged, operator)
+        self._say(AuditEvent.ESCALATION_ACKNOWLEDGED, acknowledged, operator)
         return acknowledged
 
     def resolve(self, incident: int, operator: str, note: str = "") -> Escalation:
@@ -89,7 +91,7 @@ class EscalationQueue:
         self._journal.keep_escalation(resolved)
         self._resolved[incident] = resolved
         del self._waiting[incident]
-        self._say("escalation.resolved", resolved, operator)
+        self._say(AuditEvent.ESCALATION_RESOLVED, resolved, operator)
         return resolved
 
     def _waiting_one(self, incident: int) -> Escalation:
@@ -97,7 +99,7 @@ class EscalationQueue:
             raise KeyError(f"no escalation of incident {incident} waits")
         return self._waiting[incident]
 
-    def _say(self, event: str, escalation: Escalation, operator: str) -> None:
+    def _say(self, event: AuditEvent, escalation: Escalation, operator: str) -> None:
         if self._said is not None:
             self._said(event, escalation, operator)
 
@@ -114,7 +116,7 @@ async def escalation_of(incident: Incident, reason: str, at: float, system: Syst
         try:
             return await query()
         except Exception as error:  # noqa: BLE001 - the escalation must not fail because of a store
-            unknown.append(f"{name}: {type(error).__name__}: {error}")
+            unknown.append(f"{name}: {error_text(error)}")
             return None
 
     failure = incident.failure

@@ -8,12 +8,14 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
 from recovery.actions.context import RecoveryServices
+from recovery.audit import AuditEvent
 from recovery.engine.engine import RecoveryEngine
+from recovery.errors import error_text
 from recovery.model import TASK_KINDS, FailureKind, Incident, TaskStatus
 from recovery.ports import System
 from recovery.supervision.escalation_queue import EscalationQueue, escalation_of
 
-Say = Callable[[Incident, str, str], None]
+Say = Callable[[Incident, AuditEvent, str], None]
 """Records an event of an incident in the audit trail, with its detail."""
 
 
@@ -37,8 +39,8 @@ class Escalator:
             async with _exclusive_task(incident, services):
                 self._escalations.add(replace(known, released=await self._released(incident, reason, services)))
         except Exception as error:  # noqa: BLE001 - the escalation stands although not everything was released
-            self._say(incident, "recovery.failed", f"{type(error).__name__}: {error}")
-        self._say(incident, "recovery.escalated", reason)
+            self._say(incident, AuditEvent.RECOVERY_FAILED, error_text(error))
+        self._say(incident, AuditEvent.RECOVERY_ESCALATED, reason)
         self._system.journal.forget(incident.number)
 
     async def _released(self, incident: Incident, reason: str, services: RecoveryServices) -> dict[str, int]:

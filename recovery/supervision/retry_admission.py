@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
+from recovery.audit import AuditEvent
 from recovery.concurrency.breaker_gate import BreakerGate
 from recovery.config import RecoveryConfig, Rule
 from recovery.model import TASK_KINDS, Failure, FailureKind, Incident
@@ -34,7 +35,7 @@ class RetryAdmission:
         self,
         config: RecoveryConfig,
         clock: Callable[[], float],
-        say: Callable[[str, str, float | None], None],
+        say: Callable[[AuditEvent, str, float | None], None],
     ) -> None:
         self._config = config
         self._clock = clock

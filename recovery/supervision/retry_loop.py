@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from recovery.actions.context import RecoveryServices
+from recovery.audit import AuditEvent
 from recovery.concurrency.fair_semaphore import FairSemaphore
 from recovery.concurrency.pacing import Pacer
 from recovery.concurrency.subject_locks import SubjectLocks
@@ -49,7 +50,9 @@ class RetryLoop:
         self._clock = clock
         self.admission = RetryAdmission(config, clock, self._tell)
         self._slots = FairSemaphore(config.parallel)
-        self._pacer = Pacer(config.load, lambda incident, seconds: self._say(incident, "recovery.paced", value=seconds))
+        self._pacer = Pacer(
+            config.load, lambda incident, seconds: self._say(incident, AuditEvent.RECOVERY_PACED, value=seconds)
+        )
         self._locks = SubjectLocks()
         self.services = RecoveryServices(
             policy_of=config.policy,
@@ -91,7 +94,7 @@ class RetryLoop:
         if isinstance(delay, str):
             await self._refuse(incident, delay)
             return False
-        self._say(incident, "retry.granted", failure.kind.value, delay)
+        self._say(incident, AuditEvent.RETRY_GRANTED, failure.kind.value, delay)
         incident.phase, incident.due = Phase.GRANTED, self._clock() + delay
         incident.retry = retry if counts_tasks else None
         self._system.keep(incident)
@@ -154,15 +157,15 @@ class RetryLoop:
 
     async def _refuse(self, incident: Incident, reason: str) -> None:
         """Escalate the incident: there is no further try."""
-        self._say(incident, "retry.exhausted", incident.failure.kind.value)
+        self._say(incident, AuditEvent.RETRY_EXHAUSTED, incident.failure.kind.value)
         await self.escalate(incident, reason)
 
     async def escalate(self, incident: Incident, reason: str) -> None:
         """Hand an incident over to an operator."""
         await self._escalator.escalate(incident, reason, self.services)
 
-    def _tell(self, event: str, subject: str, value: float | None) -> None:
+    def _tell(self, event: AuditEvent, subject: str, value: float | None) -> None:
         self._system.audit.record(event, -1, subject, "", value)
 
-    def _say(self, incident: Incident, event: str, detail: str = "", value: float | None = None) -> None:
+    def _say(self, incident: Incident, event: AuditEvent, detail: str = "", value: float | None = None) -> None:
         self._system.audit.record(event, incident.number, incident.failure.subject, detail, value)

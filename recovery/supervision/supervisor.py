@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recovery.audit import AuditEvent, DismissalReason
 from recovery.config import RecoveryConfig
 from recovery.detection.failure_detector import FailureDetector
 from recovery.detection.orphaned_tasks import orphaned_tasks
 from recovery.diagnosis.analyst import escalation_reason
 from recovery.engine.engine import Outcome, RecoveryEngine
+from recovery.errors import error_text
 from recovery.journal import NoJournal
 from recovery.model import HALTED, TASK_KINDS, Escalation, Failure, FailureKind, Incident
 from recovery.monitoring.monitor import RecoveryMonitor
@@ -94,9 +96,9 @@ class Supervisor:
         unfinished = journal.unfinished()
         if journal.numbers():
             self._incidents = max(self._incidents, journal.numbers())
-            self.system.audit.record("core.started", -1, "core", value=float(len(unfinished)))
+            self.system.audit.record(AuditEvent.CORE_STARTED, -1, "core", value=float(len(unfinished)))
         for incident in unfinished:
-            self._say(incident, "recovery.taken_up", incident.phase.value)
+            self._say(incident, AuditEvent.RECOVERY_TAKEN_UP, incident.phase.value)
             self._begin(incident)
         for failure in await orphaned_tasks(self.system, self._running().time()):
             self.report(failure)
@@ -174,7 +176,7 @@ class Supervisor:
         incident = Incident(self._incidents, failure, loop.time())
         self.system.keep(incident)
         self._incidents += 1
-        self._say(incident, "recovery.opened", failure.kind.value)
+        self._say(incident, AuditEvent.RECOVERY_OPENED, failure.kind.value)
         self._begin(incident)
 
     def _begin(self, incident: Incident) -> None:
@@ -197,7 +199,7 @@ class Supervisor:
         try:
             await self._recover(incident)
         except Exception as error:  # noqa: BLE001 - a store may raise anything
-            await self._retry_loop.escalate(incident, f"{type(error).__name__}: {error}")
+            await self._retry_loop.escalate(incident, error_text(error))
         finally:
             self._open.pop(incident.failure.subject, None)
             self._retry_loop.admission.ended(incident)
@@ -210,7 +212,7 @@ class Supervisor:
     async def _recover(self, incident: Incident) -> None:
         failure = incident.failure
         if failure.kind in TASK_KINDS and await self.system.store.status(failure.subject) is None:
-            self._say(incident, "recovery.dismissed", "task_unknown")
+            self._say(incident, AuditEvent.RECOVERY_DISMISSED, DismissalReason.TASK_UNKNOWN)
             self.system.journal.forget(incident.number)
             return
         if incident.outcome is not None:  # an earlier core ended while it escalated the incident
@@ -246,9 +248,9 @@ class Supervisor:
         return again.kind in TASK_KINDS and await self.system.store.status(again.subject) in HALTED
 
     # ------------------------------------------------------------------------------- escalation
-    def _said_by_operator(self, event: str, escalation: Escalation, operator: str) -> None:
+    def _said_by_operator(self, event: AuditEvent, escalation: Escalation, operator: str) -> None:
         self.system.audit.record(event, escalation.incident, escalation.failure.subject, operator)
-        if event == "escalation.resolved" and self.monitor is not None:
+        if event is AuditEvent.ESCALATION_RESOLVED and self.monitor is not None:
             self.monitor.resolved(escalation.incident)
 
     # ---------------------------------------------------------------------------- for a monitor
@@ -284,5 +286,5 @@ class Supervisor:
         """The state of the budget and the circuit breaker that a failure's retries share with others."""
         return self._retry_loop.admission.limits(failure)
 
-    def _say(self, incident: Incident, event: str, detail: str = "", value: float | None = None) -> None:
+    def _say(self, incident: Incident, event: AuditEvent, detail: str = "", value: float | None = None) -> None:
         self.system.audit.record(event, incident.number, incident.failure.subject, detail, value)

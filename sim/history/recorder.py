@@ -29,7 +29,7 @@ class _Numbered(dict[str, int]):
     """Words by number; one that is new gets the next."""
 
     def __missing__(self, word: str) -> int:
-        number = self[word] = len(self)
+        number = self[str(word)] = len(self)  # of an enum, the plain text
         return number
 
 

@@ -1,7 +1,7 @@
-"""The recovery core: asyncio code that detects failures, analyzes them and recovers from them as a runbook says.
+"""The recovery core: asyncio code that detects failures, analyzes them, and recovers by a runbook.
 
-It reaches the system that it recovers through the ports of a `System`, whether that system is simulated or real. Each
-public name is imported when it is first used, so that `import recovery` loads little.
+It accesses the system that it recovers, simulated or real, through the ports of a `System`. Each public name is
+imported when it is first used, so that `import recovery` loads little.
 """
 
 from importlib import import_module

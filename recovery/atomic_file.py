@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: under another name until they are on the disk, then moved."""
+"""Atomic writes: a file is written under a temporary name, and renamed when it is on the disk."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LEFT = ".*.tmp"
-"""What the names match that files have until they are whole; a program that is killed leaves such a one behind."""
+"""The pattern of temporary names. A killed program leaves such a file behind."""
 
 
 @contextmanager
 def whole_file(target: Path, *, private: bool = False) -> Iterator[Path]:
-    """A path beside `target` to write to, which takes its place when the block ends well, and is removed if not.
+    """A path beside `target` to write to. It replaces `target` when the block ends, and is removed after an error.
 
-    The name has the process in it: two programs that write the same file do not meet, and the last one to end has
-    written it. `private`: there is a file from the start, which its owner alone may read. Raises OSError.
+    The name contains the process id: if two programs write the same file, the last one to end wins. `private`: the
+    file exists from the start, readable by its owner only. Raises OSError.
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:

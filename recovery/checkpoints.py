@@ -1,4 +1,4 @@
-"""Checkpoints: a state under a checksum, and whether it still is what was written."""
+"""Checkpoints: their checksums, and their state as JSON."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import Any
 from recovery.model import Checkpoint
 
 MOST_BYTES = 16 * 1024**2
-"""Of a state as JSON."""
+"""The maximum size of a state as JSON."""
 
 
 def sealed(task_id: str, sequence: int, epoch: int, progress: float, state: Any = None) -> Checkpoint:
-    """A checkpoint with its checksum. Raises ValueError for a state that is no JSON, or too large."""
+    """A checkpoint with its checksum. Raises ValueError if the state is not JSON, or too large."""
     text = None if state is None else written_state(task_id, state)
-    progress = float(progress)  # which a whole number is when it is read again
+    progress = float(progress)  # as it is when it is read again
     return Checkpoint(task_id, sequence, epoch, progress, _checksum(task_id, sequence, epoch, progress, text), state)
 
 
 def is_intact(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint still says what was written."""
+    """Whether the checksum of a checkpoint matches its content."""
     text = None if checkpoint.state is None else _json(checkpoint.state)
-    seen = checkpoint.task_id, checkpoint.sequence, checkpoint.epoch, checkpoint.progress
-    return checkpoint.checksum == _checksum(*seen, text)
+    fields = checkpoint.task_id, checkpoint.sequence, checkpoint.epoch, checkpoint.progress
+    return checkpoint.checksum == _checksum(*fields, text)
 
 
 def written_state(task_id: str, state: Any) -> str:
-    """A state as JSON. Raises ValueError for what is none, or too large."""
+    """A state as JSON. Raises ValueError if it is not JSON, or too large."""
     return as_json(f"{task_id}: the state of a checkpoint", state)
 
 
 def as_json(what: str, value: Any) -> str:
-    """What a task is given, keeps or leaves, as JSON. Raises ValueError for what is none, or too large."""
+    """A payload, a state or an effect as JSON. Raises ValueError if it is not JSON, or too large."""
     try:
         text = _json(value)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{what} is no JSON: {error}") from None
+        raise ValueError(f"{what} is not JSON: {error}") from None
     if size > MOST_BYTES:
         raise ValueError(
             f"{what} has {size:,} bytes; valid: up to {MOST_BYTES:,}, and for more the name of a file that has it"
@@ -46,7 +46,7 @@ def as_json(what: str, value: Any) -> str:
 
 
 def read_state(text: str | None) -> Any:
-    """The state that was written; None, which no checksum of another fits, for what is damaged."""
+    """Read a state. None, which does not match the checksum, if it is damaged."""
     try:
         return None if text is None else json.loads(text)
     except ValueError:
@@ -58,6 +58,6 @@ def _json(state: Any) -> str:
 
 
 def _checksum(task_id: str, sequence: int, epoch: int, progress: float, state: str | None) -> int:
-    """CRC-32 over everything that a checkpoint says."""
-    said = f"{task_id}/{sequence}/{epoch}/{progress!r}"
-    return zlib.crc32((said if state is None else f"{said}/{state}").encode())
+    """CRC-32 of all fields of a checkpoint."""
+    content = f"{task_id}/{sequence}/{epoch}/{progress!r}"
+    return zlib.crc32((content if state is None else f"{content}/{state}").encode())

@@ -1,4 +1,4 @@
-"""What the core is configured with."""
+"""The configuration of the core."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from recovery.runbook.catalogue import documented
 Policy = Annotated[RetryPolicy, BeforeValidator(adopted)]
 """A policy, or a tenacity object that serves as one."""
 Rule = tuple[FailureKind, str | None]
-"""Whose policy: a kind of failure's, or that of one error code of the kind."""
+"""The key of a policy: a kind of failure, and an error code or None."""
 
 
 Detector = Literal["heartbeat", "phi_accrual", "perfect"]
-"""How the death of an agent is detected."""
+"""How the failure of an agent is detected."""
 PHI_MAX = 300.0
-"""Beyond this suspicion, the odds are below the smallest number that a float can hold."""
+"""Above this suspicion, the probability is below the smallest float."""
 
 
 def documented_conditions() -> dict[FailureKind, RetryPolicy | None]:
@@ -33,15 +33,16 @@ def documented_conditions() -> dict[FailureKind, RetryPolicy | None]:
 
 
 class DetectionConfig(BaseModel):
-    """What notices failures. All durations are seconds; None: that detector is not there.
+    """Failure detection. All durations are seconds; None disables a detector.
 
-    `detector` of agents: `heartbeat` suspects after `missed_heartbeats` intervals of silence; `phi_accrual` when the
-    suspicion reaches `phi_threshold`, by the last `phi_window` gaps between beats (`recovery.detection.phi_accrual`);
-    `perfect` is told. `poll` None: the deadline itself wakes it; else it looks every `poll` seconds.
+    `detector` of agents: `heartbeat` suspects an agent after `missed_heartbeats` intervals without a heartbeat;
+    `phi_accrual` when the suspicion reaches `phi_threshold`, by the last `phi_window` intervals between heartbeats
+    (`recovery.detection.phi_accrual`); `perfect` at the instant of the failure. The detector checks every `poll`
+    seconds; None: at the deadline itself.
 
-    `stalled_after`: an agent is reported when what its beats say of a task has not changed for so long.
-    `failed_deliveries`: a connection is reported with the n-th send that finds it broken. `resource_probe`: how often
-    all pools are probed.
+    `stalled_after`: an agent is reported if the progress of one of its tasks has not changed for so long.
+    `failed_deliveries`: a connection is reported at the n-th failed send. `resource_probe`: the interval between probes
+    of all pools.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,21 +62,21 @@ class DetectionConfig(BaseModel):
     @model_validator(mode="after")
     def _between_beats(self) -> DetectionConfig:
         if self.stalled_after is not None and self.stalled_after <= self.heartbeat_interval:
-            raise ValueError("stalled_after is to be longer than heartbeat_interval: no beat, no news")
+            raise ValueError("stalled_after must be longer than heartbeat_interval")
         return self
 
 
 class RecoveryConfig(BaseModel):
-    """The core: a condition per kind of failure (None: no delay, not counted, no limit), and how it detects and works.
+    """The configuration of the core.
 
-    Conditions that are left out altogether are the documented runbook's. `by_error` has policies for single error
-    codes of a kind, in place of the kind's; retries are counted for the kind, whatever the error. `load` caps how many
-    tasks recovery puts back to work over time (None: no cap). `stale_reads` says what to do about checkpoints that are
-    behind. `unconditional_tries` bounds how often a recovery is tried whose kind has no condition, before it is
-    escalated.
+    `conditions` has a policy per kind of failure (None: no delay, no count, no limit); the default is the documented
+    runbook's. `by_error` has policies for single error codes of a kind; retries are counted for the kind in any case.
+    `load` limits the rate at which tasks are requeued (None: no limit). `stale_reads` is the policy for stale reads of
+    checkpoints. `unconditional_tries` is the number of tries of a recovery without a condition, before it is escalated.
 
-    `parallel` is the number of recoveries at once. None, the default, is any number: a cap makes failures wait for each
-    other, and the right cap depends on what their recoveries share. `load` bounds the work that a mass failure causes.
+    `parallel` is the maximum number of concurrent recoveries. The default, None, is any number: a limit makes failures
+    wait for each other, and the right one depends on what their recoveries share. `load` limits the work that a mass
+    failure causes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,21 +90,21 @@ class RecoveryConfig(BaseModel):
     unconditional_tries: Annotated[int, Field(ge=1)] = 3
 
     def condition(self, kind: FailureKind) -> RetryPolicy | None:
-        """The policy for failures of a kind."""
+        """The policy of a kind of failure."""
         return self.conditions.get(kind)
 
     def rule(self, failure: Failure) -> Rule:
-        """Whose policy a failure is recovered by: its error code's where there is one, else its kind's."""
+        """The key of a failure's policy: with its error code if that has a policy of its own."""
         code = failure.info.get("error_code")
         return failure.kind, code if code in self.by_error.get(failure.kind, {}) else None
 
     def policy(self, failure: Failure) -> RetryPolicy | None:
-        """The policy for a failure; None: it is recovered without a condition."""
+        """The policy of a failure; None: it is recovered without a condition."""
         kind, code = self.rule(failure)
         return self.condition(kind) if code is None else self.by_error[kind][code]
 
     def policies(self) -> Iterator[tuple[Rule, RetryPolicy]]:
-        """Every policy, and whose it is."""
+        """Every policy with its key."""
         for kind, policy in self.conditions.items():
             if policy is not None:
                 yield (kind, None), policy

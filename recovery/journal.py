@@ -1,8 +1,8 @@
-"""The journal: what a core has to find again when it is started after its own end.
+"""The journal: the state of open recoveries and escalations that a restarted core needs.
 
-A recovery is kept from its opening to its end, as it stands: what is about to be done before it is done, and what has
-been done as soon as it has. Each change is kept before the core awaits anything else, so that wherever a core may end,
-the journal says how far it had come.
+A recovery is in the journal from its opening to its end: each step before it is executed, and its result as soon as it
+is known. Each change is written before the core awaits anything else, so that the journal always contains the progress
+of a core that has ended.
 """
 
 from __future__ import annotations
@@ -24,62 +24,62 @@ _INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
 
 
 class Journal(Protocol):
-    """Where open recoveries and escalations are kept.
+    """Stores open recoveries and escalations.
 
-    What a call was given is accepted when it returns, as it was then, and kept in the order of the calls; `durable`
-    waits until it outlives the core. What a core does to others it does when that is so, and not before.
+    A call accepts a copy of its argument, and copies are written in the order of the calls. `durable` waits until they
+    survive the end of the core. The core awaits it before each action on the system.
     """
 
     async def durable(self) -> None:
-        """Return when everything that was accepted so far would be found again."""
+        """Return when everything that was accepted so far is durable."""
 
     def keep(self, incident: Incident) -> None:
-        """An open recovery as it stands now, in place of what was kept of it.
+        """Store an open recovery in its present state, and replace its earlier one.
 
         Raises ValueError for an incident that cannot be written as JSON.
         """
 
     def forget(self, number: int) -> None:
-        """A recovery is over."""
+        """Delete a recovery that has ended."""
 
     def unfinished(self) -> Sequence[Incident]:
-        """The recoveries that are not over, in order of opening, as they were kept last. Each is a copy."""
+        """Copies of the open recoveries in their last stored state, in the order of their opening."""
 
     def numbers(self) -> int:
-        """The first number that no recovery has had, nor any after it."""
+        """One more than the highest number of all recoveries, ended ones included."""
 
     def keep_escalation(self, escalation: Escalation) -> None:
-        """An escalation, in place of what was kept of the same incident."""
+        """Store an escalation, and replace that of the same incident."""
 
     def escalations(self) -> Sequence[Escalation]:
-        """All escalations, waiting and resolved, in the order in which they were first kept."""
+        """All escalations, waiting and resolved, in the order in which they were first stored."""
 
 
 class NoJournal:
-    """Keeps nothing: what a core was about ends with it."""
+    """Stores nothing: a restarted core does not continue recoveries."""
 
     async def durable(self) -> None:
-        """Nothing is waited for."""
+        """Return at once."""
 
     def keep(self, incident: Incident) -> None:
-        """Nothing is kept."""
+        """Has no effect."""
 
     def forget(self, number: int) -> None:
-        """Nothing was kept."""
+        """Has no effect."""
 
     def unfinished(self) -> Sequence[Incident]:
-        """None is known."""
+        """Returns nothing."""
         return ()
 
     def numbers(self) -> int:
-        """Nobody has counted."""
+        """Returns 0."""
         return 0
 
     def keep_escalation(self, escalation: Escalation) -> None:
-        """Nothing is kept."""
+        """Has no effect."""
 
     def escalations(self) -> Sequence[Escalation]:
-        """None is known."""
+        """Returns nothing."""
         return ()
 
 
@@ -87,7 +87,7 @@ NO_JOURNAL = NoJournal()
 
 
 class MemoryJournal:
-    """Keeps everything in memory, written out as a journal on a disk would have it: no object outlives its core."""
+    """Stores everything in memory as JSON, like a journal on a disk, so that no object survives its core."""
 
     def __init__(self) -> None:
         self._open: dict[int, bytes] = {}
@@ -95,35 +95,35 @@ class MemoryJournal:
         self._escalations: dict[int, Escalation] = {}
 
     async def durable(self) -> None:
-        """It is at once."""
+        """Return at once."""
 
     def keep(self, incident: Incident) -> None:
-        """Write the incident down."""
-        self._open[incident.number] = written(incident)
+        """Store the incident as JSON."""
+        self._open[incident.number] = incident_to_json(incident)
         self._numbers = max(self._numbers, incident.number + 1)
 
     def forget(self, number: int) -> None:
-        """Strike it out."""
+        """Delete the incident."""
         self._open.pop(number, None)
 
     def unfinished(self) -> Sequence[Incident]:
-        """Read them again."""
-        return [read(text) for _, text in sorted(self._open.items())]
+        """Read the incidents."""
+        return [incident_from_json(text) for _, text in sorted(self._open.items())]
 
     def numbers(self) -> int:
-        """One more than the highest so far."""
+        """One more than the highest number."""
         return self._numbers
 
     def keep_escalation(self, escalation: Escalation) -> None:
-        """Escalations are frozen values."""
+        """Store the escalation, which is immutable."""
         self._escalations[escalation.incident] = escalation
 
     def escalations(self) -> Sequence[Escalation]:
-        """Those of now."""
+        """The stored escalations."""
         return tuple(self._escalations.values())
 
 
-def written(incident: Incident, later: float = 0.0) -> bytes:
+def incident_to_json(incident: Incident, later: float = 0.0) -> bytes:
     """An incident as JSON. `later` seconds are added to its instants, for a clock that outlives the core.
 
     Raises ValueError for a value that JSON cannot represent.
@@ -142,32 +142,32 @@ def written(incident: Incident, later: float = 0.0) -> bytes:
         raise ValueError(f"incident {incident.number} cannot be kept in the journal: {why}") from None
 
 
-def read(text: bytes, later: float = 0.0) -> Incident:
-    """The incident that was written, so many seconds later. Raises pydantic.ValidationError for anything else."""
+def incident_from_json(text: bytes, later: float = 0.0) -> Incident:
+    """The inverse of `incident_to_json`. Raises pydantic.ValidationError."""
     return incident_with(tuples, _INCIDENT.validate_json(text), later)
 
 
 def plain(value: Any) -> Any:
-    """The same in JSON's own containers."""
+    """Convert mappings to dictionaries and tuples to lists, as JSON has them."""
     if isinstance(value, Mapping):
         return {name: plain(each) for name, each in value.items()}
     return [plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def tuples(value: Any) -> Any:
-    """JSON has one kind of sequence, and what recoveries know has the other."""
+    """Convert lists to tuples, as recoveries have them."""
     if isinstance(value, Mapping):
         return {name: tuples(each) for name, each in value.items()}
     return tuple(tuples(each) for each in value) if isinstance(value, list) else value
 
 
 def failure_with(convert: Callable[[Any], Any], failure: Failure, later: float = 0.0) -> Failure:
-    """A copy, in which all that may hold anything is converted, and that is so many seconds later."""
+    """A copy in which `convert` is applied to values of any type, and `later` seconds are added to instants."""
     return replace(failure, at=failure.at + later, info=convert(failure.info))
 
 
 def analysis_with(convert: Callable[[Any], Any], analysis: Analysis | None, later: float = 0.0) -> Analysis | None:
-    """The same of an analysis."""
+    """As `failure_with`, for an analysis."""
     if analysis is None:
         return None
     return replace(
@@ -179,7 +179,7 @@ def analysis_with(convert: Callable[[Any], Any], analysis: Analysis | None, late
 
 
 def incident_with(convert: Callable[[Any], Any], incident: Incident, later: float = 0.0) -> Incident:
-    """The same of an incident."""
+    """As `failure_with`, for an incident."""
 
     def step(one: Step) -> Step:
         return replace(one, arguments=convert(one.arguments), undo=None if one.undo is None else step(one.undo))

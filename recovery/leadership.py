@@ -1,14 +1,13 @@
-"""One leader among several cores: who holds the lease recovers, and nobody else.
+"""Leader election: of several cores, only the holder of the lease recovers.
 
-A lease is a line in a store that everybody sees. Its holder renews it; the others watch it, and take it when it has not
-been renewed for as long as it lasts *by their own clocks, since they saw it change last*. No two clocks are compared,
-so it does not matter what they show, only how fast they run: the holder stops after `duration / drift` of its own time,
-and a candidate waits for `duration` of its own, which is longer as long as no clock runs `drift` times as fast as
-another.
+A lease is a row in a shared store. Its holder renews it. The other cores observe it, and take it if it was not renewed
+for its `duration` *by their own clocks, since they last saw it change*. Clocks are not compared, so that only their
+rates matter: the holder stops after `duration / drift` by its clock, and a candidate waits for `duration` by its own,
+which is longer unless one clock runs more than `drift` times as fast as another.
 
-A core that sleeps past its lease wakes up and believes what it believed. So each lease has an epoch, one higher than
-the last, and the store refuses what is written under an older one: `Deposed` (C. Gray and D. Cheriton, "Leases", SOSP
-1989; the epoch is what M. Burrows calls a sequencer in "The Chubby lock service", OSDI 2006).
+A core that was suspended for longer than its lease does not notice that at once. Therefore each lease has an epoch, one
+higher than the last, and the store refuses writes under an older epoch: `Deposed` (C. Gray and D. Cheriton, "Leases",
+SOSP 1989; the epoch is the sequencer of M. Burrows, "The Chubby lock service", OSDI 2006).
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ from recovery.policies.durations import PositiveSeconds
 
 
 class Deposed(asyncio.CancelledError):
-    """Another core holds the lease. What was about to be done is not done, and nothing is to be done about it.
+    """Another core holds the lease, and the action was refused.
 
-    It is a cancellation, so that nobody takes it for a failure that has to be handled: handling is what is over.
+    It is a cancellation, and not an error, so that no error handler acts on it.
     """
 
 
 class LeaseConfig(BaseModel):
-    """How long a lease lasts, and how often it is renewed (s).
+    """The duration of a lease, and the interval between its renewals, in seconds.
 
-    `drift`: by what factor the rates of two clocks may differ; what they show does not matter. A store whose answers
-    take half of `held_for` or longer keeps nobody in office.
+    `drift` is the factor by which the rates of two clocks may differ. If the store takes half of `held_for` or longer
+    to answer, the lease is lost.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,18 +45,18 @@ class LeaseConfig(BaseModel):
     @model_validator(mode="after")
     def _can_be_held(self) -> LeaseConfig:
         if self.renew_every >= self.held_for:
-            raise ValueError(f"renew_every: the lease would be over before; valid: less than {self.held_for:g} s")
+            raise ValueError(f"renew_every: the lease would expire before; valid: less than {self.held_for:g} s")
         return self
 
     @property
     def held_for(self) -> float:
-        """Seconds of its own clock for which a holder may act after it began to ask for a renewal that was granted."""
+        """The seconds of its own clock for which a holder may act after it has requested a successful renewal."""
         return self.duration / self.drift
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who leads. `epoch` grows with each holder, `renewals` with each time that one says that it is there."""
+    """A lease and its holder. `epoch` increases with each holder, `renewals` with each renewal."""
 
     name: str
     holder: str
@@ -66,32 +65,32 @@ class Lease:
 
     @property
     def is_free(self) -> bool:
-        """Its holder has given it up."""
+        """Whether its holder has released it."""
         return not self.holder
 
 
 class Leases(Protocol):
-    """Leases in a store that all cores see. Each change is made only if the lease is still as it was seen."""
+    """The leases in a shared store, with compare-and-set changes."""
 
     async def look(self, name: str) -> Lease | None:
-        """The lease as it is, None when nobody has ever had it."""
+        """The present lease; None if there has been none."""
 
     async def change(self, seen: Lease | None, to: Lease) -> bool:
-        """Put a lease in the place of what was seen. False: it is another one by now."""
+        """Replace the lease if it is still `seen`. False: it has changed."""
 
 
 class MemoryLeases:
-    """Leases of cores that share a memory."""
+    """Leases in memory."""
 
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}
 
     async def look(self, name: str) -> Lease | None:
-        """The lease as it is."""
+        """The present lease."""
         return self._leases.get(name)
 
     async def change(self, seen: Lease | None, to: Lease) -> bool:
-        """Put a lease in the place of what was seen."""
+        """Replace the lease if it is still `seen`."""
         if self._leases.get(to.name) != seen:
             return False
         self._leases[to.name] = to
@@ -100,17 +99,17 @@ class MemoryLeases:
 
 @dataclass(slots=True)
 class _Held:
-    """A lease as it was renewed last, and until when (s of the clock) it is surely nobody else's."""
+    """The last renewal of a lease, and the instant (s of the clock) until which no other core can hold it."""
 
     lease: Lease
     until: float
 
 
 class Candidate:
-    """A core that wants to lead. `lead` is run while it does, and canceled when it does no more.
+    """A core that can lead. `lead` runs while it holds the lease, and is cancelled when the lease is lost.
 
-    `clock` is its own, in seconds; a store that cannot be reached, or that takes its time, is one that does not renew.
-    `lead` is given the lease: what it writes has to be refused once the store has a higher epoch.
+    `clock` is its own, in seconds. If the store is not reachable, or slow, the lease is not renewed. `lead` gets the
+    lease: the store has to refuse its writes if it has a lease with a higher epoch.
     """
 
     def __init__(
@@ -133,14 +132,14 @@ class Candidate:
         self._sleep = sleep
 
     async def run(self) -> None:
-        """Wait for the lease, lead, and wait for it again, until canceled. The lease is given up then."""
+        """Wait for the lease, lead, and repeat, until cancelled. Then the lease is released."""
         while True:
             asked_at, lease = await self._take()
             await self._lead_until_deposed(asked_at, lease)
 
     # --------------------------------------------------------------------------------------------------- waiting
     async def _take(self) -> tuple[float, Lease]:
-        """The lease, and when it was asked for."""
+        """Wait for the lease; returns the instant of the request, and the lease."""
         seen, since = None, self._clock()
         while True:
             found = await self._looked()
@@ -154,17 +153,17 @@ class Candidate:
             await self._sleep(self._config.renew_every)
 
     async def _looked(self) -> Lease | None:
-        """What the store says; that it says nothing is no reason to take the lease."""
+        """Read the lease. Repeats until the store answers, because an error is no reason to take the lease."""
         while True:
             try:
                 return await self._leases.look(self._name)
-            except Exception:  # noqa: BLE001 - whatever a store raises
+            except Exception:  # noqa: BLE001 - a store may raise anything
                 await self._sleep(self._config.renew_every)
 
     async def _changed(self, seen: Lease | None, to: Lease) -> bool:
         try:
             return await self._leases.change(seen, to)
-        except Exception:  # noqa: BLE001 - whatever a store raises: it may have been changed, or not
+        except Exception:  # noqa: BLE001 - a store may raise anything; the change may have been made
             return False
 
     # --------------------------------------------------------------------------------------------------- leading
@@ -176,13 +175,13 @@ class Candidate:
         finally:
             leading.cancel()
             await asyncio.wait([leading])
-            if self._clock() < held.until:  # and not before nobody acts under it any more
+            if self._clock() < held.until:  # released after everything under it has ended
                 await self._changed(held.lease, replace(held.lease, holder=""))
         if not leading.cancelled():
-            leading.result()  # a defect of whoever leads is not a lost lease
+            leading.result()  # raises an error of `lead`, which is not a lost lease
 
     async def _renew(self, asked_at: float, held: _Held, leading: asyncio.Future[None]) -> None:
-        """Renew the lease until it is lost, or until leading is over."""
+        """Renew the lease until it is lost, or until `lead` has ended."""
         while not leading.done() and self._clock() < held.until:
             due = min(asked_at + self._config.renew_every, held.until)
             pause = asyncio.ensure_future(self._sleep(max(0.0, due - self._clock())))
@@ -194,7 +193,7 @@ class Candidate:
                 held.lease, held.until = renewed, asked_at + self._config.held_for
 
     async def _in_time(self, lease: Lease, renewed: Lease, until: float) -> bool:
-        """Whether the store has renewed the lease before it is over; one that does not answer has not."""
+        """Whether the store has renewed the lease before it expires."""
         asking = asyncio.ensure_future(self._changed(lease, renewed))
         waiting = asyncio.ensure_future(self._sleep(until - self._clock()))
         await asyncio.wait([asking, waiting], return_when=asyncio.FIRST_COMPLETED)

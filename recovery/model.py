@@ -1,6 +1,6 @@
-"""The nouns of recovery: what is said between the parts of the core.
+"""The data model of recovery.
 
-Everything here is a frozen value, but for `Incident`, which is a running record. Identifiers are strings (`"task.172"`,
+All classes are immutable, except `Incident` and `IncidentFacts`. Identifiers are strings (`"task.172"`,
 `"agent.3"`); times are seconds of the event loop's clock, durations are float seconds.
 """
 
@@ -20,7 +20,7 @@ def _nothing() -> Mapping[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    """A step's argument, for people."""
+    """A step's argument as text."""
     if value is None:
         return "(found out)"
     if isinstance(value, Mapping):
@@ -38,7 +38,7 @@ class FailureKind(StrEnum):
 
 
 class TaskStatus(StrEnum):
-    """Where a task stands; `LEGAL_TRANSITIONS` says what may follow what."""
+    """The status of a task. `LEGAL_TRANSITIONS` has the legal changes."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -52,9 +52,9 @@ class TaskStatus(StrEnum):
 TASK_KINDS = (FailureKind.TASK, FailureKind.RESOURCE)
 """Failures whose subject is a task."""
 FINISHED = frozenset({TaskStatus.COMPLETED, TaskStatus.ESCALATED, TaskStatus.REJECTED})
-"""Nothing can happen to such a task any more."""
+"""The final statuses."""
 HALTED = frozenset({TaskStatus.FAILED, TaskStatus.BLOCKED})
-"""Such a task goes on only when somebody recovers it."""
+"""The statuses in which a task needs a recovery."""
 LEGAL_TRANSITIONS: Mapping[TaskStatus, frozenset[TaskStatus]] = MappingProxyType(
     {
         TaskStatus.QUEUED: frozenset(
@@ -82,7 +82,7 @@ LEGAL_TRANSITIONS: Mapping[TaskStatus, frozenset[TaskStatus]] = MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """One thing observed of one subject, in the runbook's words: `Symptom("task_status", "failed", "task.7")`."""
+    """One observation of one subject, in the runbook's terms: `Symptom("task_status", "failed", "task.7")`."""
 
     name: str
     value: str
@@ -91,7 +91,7 @@ class Symptom:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What the core was told, or noticed: a kind, whom it concerns and the first symptoms. Never the injected truth."""
+    """A reported or detected failure: its kind, its subject and the first symptoms; not the injected ground truth."""
 
     kind: FailureKind
     subject: str
@@ -102,7 +102,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """Whom a failure touches: directly, and `downstream` those who depend on them (None: nobody that is known)."""
+    """What a failure affects directly, and what depends on that (`downstream`; None: nothing that is known)."""
 
     tasks: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
@@ -113,11 +113,11 @@ class Impact:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A runbook entry that the evidence speaks for, with its confidence, 0 to 1 (`recovery.diagnosis.ranking` has the
-    formula).
+    """A runbook entry that matches the evidence, with its confidence, 0 to 1 (the formula is in
+    `recovery.diagnosis.ranking`).
 
-    `seen` are the entry's symptoms that were observed, `against` those of which something else was, both as
-    `name: value`; `confirmed` and `refuted` are the names of the diagnoses that were made for it.
+    `seen` are the entry's symptoms that were observed, `against` those with another observed value, both as
+    `name: value`; `confirmed` and `refuted` are the names of its diagnoses that were made.
     """
 
     scenario: str
@@ -130,13 +130,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The outcome of matching evidence with the runbook.
+    """The result of matching the evidence with the runbook.
 
-    `scenario` is the runbook's entry (`"system_failures.agent_failure"`), or None when nothing matched, or more than
-    one entry as well (`ambiguous`), and an operator has to look. `confidence` is that of the likeliest entry, 0 to 1;
-    `candidates` are all that were considered, likeliest first. `diagnosis` has the verdicts of the diagnoses that had
-    to be made. `arguments` are the values of the names that the runbook's arguments use, as far as they are known by
-    now.
+    `scenario` is the matching entry (`"system_failures.agent_failure"`), or None for an operator: no entry matches, or
+    several match equally well (`ambiguous`). `confidence` is that of the most likely entry, 0 to 1; `candidates` are
+    all entries that were considered, the most likely first. `diagnosis` has the verdicts of the diagnoses that were
+    made. `arguments` are the values of the runbook's arguments that are known before the first step.
     """
 
     failure: Failure
@@ -158,20 +157,20 @@ class Analysis:
 
 
 class OnFailure(StrEnum):
-    """How a recovery goes on after a step that failed part-way."""
+    """How a recovery continues after a failed step."""
 
-    RESTART = "restart"  # the next try takes all steps again: commands are idempotent
-    RESUME = "resume"  # the next try goes on with this step, if it comes to the same plan
-    COMPENSATE = "compensate"  # what was done is undone, the last first; the next try begins anew
+    RESTART = "restart"  # the next try executes all steps again: commands are idempotent
+    RESUME = "resume"  # the next try continues with this step, if it has the same plan
+    COMPENSATE = "compensate"  # the steps are undone, the last one first; the next try executes all
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One command of a plan.
 
-    `arguments` have the values that they will be given; None where the command finds out itself (`latest_checkpoint`,
-    `new_agent_id`). `awaits` names the arguments whose values only an earlier step of the plan will know. `on_failure`
-    says how the recovery goes on when the step fails, or is cut off, part-way; `undo` undoes what it has done.
+    `arguments` has the values of arguments; None if the command determines the value (`latest_checkpoint`,
+    `new_agent_id`). `awaits` has the names of arguments whose values are results of earlier steps. `on_failure` defines
+    how the recovery continues if the step fails or times out; `undo` is the step that undoes it.
     """
 
     name: str
@@ -191,7 +190,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryStrategy:
-    """The ordered steps that a recovery will take, inspectable before it runs: as text, one line for each."""
+    """The ordered steps of a recovery. Its text has one line per step."""
 
     scenario: str
     steps: tuple[Step, ...]
@@ -203,9 +202,9 @@ class RecoveryStrategy:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A saved state of a task. `progress` is in work-seconds, or in whatever the system counts in.
+    """A saved state of a task. `progress` is in work-seconds, or in the unit of the system.
 
-    `state` is what the task needs to go on, as JSON has it; `checksum` guards everything else.
+    `state` is what the task needs to continue, as JSON data; `checksum` covers all other fields.
     """
 
     task_id: str
@@ -218,7 +217,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """A task as the core can see it from outside."""
+    """A task as a probe sees it."""
 
     task_id: str
     status: TaskStatus
@@ -232,7 +231,7 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True)
 class AgentHealth:
-    """What a health probe of one agent says: `reachable` over the network, `responding` to the probe."""
+    """The result of a health probe of an agent: `reachable` over the network, `responding` to the probe."""
 
     agent_id: str
     reachable: bool
@@ -241,7 +240,7 @@ class AgentHealth:
 
 @dataclass(frozen=True, slots=True)
 class ResourceHealth:
-    """What a health probe of one pool says, in units."""
+    """The result of a health probe of a pool, in units."""
 
     name: str
     units: int
@@ -256,7 +255,7 @@ class ResourceHealth:
 
 @dataclass(frozen=True, slots=True)
 class QueueHealth:
-    """What a health probe of the queue says; `undelivered` messages wait in outboxes for a replay."""
+    """The result of a health probe of a queue; `undelivered` messages wait in outboxes for a replay."""
 
     queue_id: str
     blocked: bool
@@ -266,20 +265,20 @@ class QueueHealth:
 
 @dataclass(frozen=True, slots=True)
 class LinkHealth:
-    """What a probe of the connection between two endpoints says."""
+    """The result of a probe of the connection between two endpoints."""
 
     between: tuple[str, str]
     connected: bool
 
 
 class Phase(StrEnum):
-    """How far a recovery has come."""
+    """The progress of a recovery."""
 
-    OPENED = "opened"  # nothing was decided yet
-    GRANTED = "granted"  # the next try was granted and counted; it may begin when it is due
-    STARTED = "started"  # a try has begun, and acted on nothing
-    EXECUTING = "executing"  # its steps are taken
-    EXECUTED = "executed"  # all are done; it is to be verified
+    OPENED = "opened"  # no try was granted yet
+    GRANTED = "granted"  # the next try was granted; it begins when it is due
+    STARTED = "started"  # a try has begun, and has executed no step
+    EXECUTING = "executing"  # the steps are executed
+    EXECUTED = "executed"  # all steps are completed; the verification is next
     FAILED = "failed"  # the try has failed
 
 
@@ -337,25 +336,24 @@ class Incident:
 
 
 class Severity(StrEnum):
-    """How soon somebody has to look."""
+    """The severity of an escalation or an alert."""
 
     WARNING = "warning"
     CRITICAL = "critical"
 
 
 URGENCY: Mapping[Severity, int] = {Severity.CRITICAL: 0, Severity.WARNING: 1}
-"""The most urgent first."""
+"""The rank of each severity, the most urgent first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """An incident that is an operator's now.
+    """An incident that was handed over to an operator.
 
-    `opened_at` and `at` (it was given up) are in seconds of the loop's clock. `analysis` is that of the last try that
-    came so far. Of a task: `status` is its last one before it was given up, `checkpoint` the newest stored one without
-    its state, intact or not, `released` the units by pool that were given back by the command `release_resources`, in
-    all tries, and by handing it over. `unknown` says what could not be found out, and why. `acknowledged_by` and
-    `resolved_by` are operators.
+    `opened_at` and `at` (of the escalation) are in seconds of the loop's clock. `analysis` is that of the last try. Of
+    a task: `status` is its status before the escalation, `checkpoint` its newest checkpoint, valid or not, without
+    the state, and `released` the units by pool that were released in all tries and by the escalation. `unknown` has
+    what could not be read, and why. `acknowledged_by` and `resolved_by` are operators.
     """
 
     incident: int
@@ -376,5 +374,5 @@ class Escalation:
 
     @property
     def outcome(self) -> str:
-        """Why it was given up: the incident's word for it."""
+        """The reason of the escalation."""
         return self.reason

@@ -1,7 +1,4 @@
-"""Ports of what a system does not have: no pools of resources, no network of its own, no logs.
-
-Whoever has agents and tasks, and nothing else that fails, implements the ports of those and takes these for the rest.
-"""
+"""Null ports: implementations for systems without resource pools, queues, a network or logs."""
 
 from __future__ import annotations
 
@@ -11,61 +8,61 @@ from recovery.model import LinkHealth, QueueHealth, ResourceHealth
 
 
 class NoResources:
-    """A `ResourcePort` of a system whose tasks need nothing but an agent."""
+    """A `ResourcePort` without pools: tasks need no resources."""
 
     async def health(self, names: Sequence[str]) -> Sequence[ResourceHealth]:
-        """There are no pools."""
+        """Returns nothing: there are no pools."""
         return ()
 
     async def requirements(self, task_id: str) -> Mapping[str, int]:
-        """Nothing is needed."""
+        """Returns nothing: tasks need no resources."""
         return {}
 
     async def held(self, task_id: str) -> Mapping[str, int]:
-        """Nothing is held."""
+        """Returns nothing: tasks hold no resources."""
         return {}
 
     async def release(self, task_id: str) -> Mapping[str, int]:
-        """There is nothing to give back."""
+        """Returns nothing: tasks hold no resources."""
         return {}
 
     async def allocate(self, task_id: str, requirements: Mapping[str, int]) -> Mapping[str, int] | None:
-        """Nothing is had at once; of a pool that does not exist, there is none."""
+        """Succeeds without requirements only."""
         return None if any(requirements.values()) else {}
 
     async def metrics(self, names: Sequence[str], timeframe: float) -> Mapping[str, float]:
-        """There are no pools."""
+        """Returns nothing: there are no pools."""
         return {}
 
 
 class NoQueues:
-    """A `QueuePort` of a system whose queue never loses or keeps back anything."""
+    """A `QueuePort` without queues to probe: messages are always delivered."""
 
     async def health(self, queue_ids: Sequence[str]) -> Sequence[QueueHealth]:
-        """There is nothing to probe."""
+        """Returns nothing."""
         return ()
 
     async def replay(self, queue_ids: Sequence[str], since: float) -> int:
-        """Nothing is undelivered."""
+        """Returns 0: there are no undelivered messages."""
         return 0
 
 
 class NoNetwork:
-    """A `NetworkPort` of a system whose parts are always connected."""
+    """A `NetworkPort` of endpoints that are always connected."""
 
     async def status(self, endpoints: Sequence[str]) -> Sequence[LinkHealth]:
-        """All are connected."""
+        """All endpoints are connected."""
         pairs = [(one, other) for place, one in enumerate(endpoints) for other in endpoints[place + 1 :]]
         return [LinkHealth(pair, connected=True) for pair in pairs]
 
     async def reset(self, endpoints: Sequence[str]) -> bool:
-        """They are connected."""
+        """Always True."""
         return True
 
 
 class NoLogs:
-    """A `LogPort` of a system that writes none."""
+    """A `LogPort` without logs."""
 
     async def search(self, path: str, pattern: str, timeframe: float) -> Sequence[str]:
-        """No line is there."""
+        """Returns nothing."""
         return ()

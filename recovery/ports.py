@@ -1,7 +1,7 @@
-"""What the core asks of the system that it recovers.
+"""The ports: protocols through which the core accesses the system that it recovers.
 
-Each port is a small protocol; anybody's own system can implement them. Methods that may take time are coroutines. A
-task store of plain calls becomes a port by `recovery.stores.inline`, or by `recovery.stores.threaded` where they block.
+Any system can implement them. Methods that may take time are coroutines. `recovery.stores.inline` makes a port of a
+task store with synchronous methods, `recovery.stores.threaded` of one whose methods block.
 """
 
 from __future__ import annotations
@@ -25,89 +25,90 @@ from recovery.model import (
 
 
 class TaskStore(Protocol):
-    """Authoritative task state: who may act on a task, under which epoch, from which checkpoint.
+    """The authoritative state of tasks: status, epochs, effects and checkpoints.
 
-    Every attempt holds an epoch, one higher than the last. `fence` declares all epochs so far void: what they commit,
-    fail or save afterwards is refused. The first commit that is accepted completes the task; later ones are refused.
+    Every attempt has an epoch, one higher than the last. `fence` fences all epochs so far: their later commits,
+    failures and checkpoints are refused. The first accepted commit completes the task; later ones are refused.
     """
 
     async def register(self, task_id: str) -> None:
-        """A task was accepted: status queued, epoch 0. Raises ValueError when there is one of this name."""
+        """Add a task with status queued and epoch 0. Raises ValueError if the name exists."""
 
     async def begin(self, task_id: str, agent_id: str) -> int | None:
-        """Start an attempt and return its epoch; None when the task is already finished (completed or escalated)."""
+        """Start an attempt and return its epoch. None: the task is finished (completed or escalated)."""
 
     async def commit(self, task_id: str, epoch: int) -> bool:
         """Make the effect of an attempt final. False: refused (fenced, or another attempt was first)."""
 
     async def fail(self, task_id: str, epoch: int, status: TaskStatus, error_code: str) -> bool:
-        """An attempt reports that it ended as failed or blocked. False: refused (fenced or finished)."""
+        """Record that an attempt has failed or is blocked. False: refused (fenced or finished)."""
 
     async def fence(self, task_id: str) -> int:
-        """Void every epoch handed out so far; returns the highest of them."""
+        """Fence all epochs so far, and return the highest of them."""
 
     async def is_current(self, task_id: str, epoch: int) -> bool:
-        """Whether an attempt may still act: not fenced, task not finished."""
+        """Whether the epoch is not fenced and the task is not finished."""
 
     async def requeue(self, task_id: str, fenced: int | None = None) -> bool:
-        """Status queued again. False when the task is finished, or runs under an epoch above `fenced`."""
+        """Set the status to queued. False: the task is finished, or runs under an epoch above `fenced`."""
 
     async def escalate(self, task_id: str, reason: str) -> bool:
-        """Status escalated: automatic recovery gave up. False when the task is finished."""
+        """Set the status to escalated. False: the task is finished."""
 
     async def status(self, task_id: str) -> TaskStatus | None:
-        """Where the task stands; None for an unknown one."""
+        """The status of the task; None if it is unknown."""
 
     async def halted(self) -> Sequence[str]:
-        """Tasks that are failed or blocked, and so go on only when somebody recovers them; the longest halted first."""
+        """The failed and blocked tasks, which need a recovery; the longest halted first."""
 
     async def epoch(self, task_id: str) -> int:
-        """The latest epoch handed out, 0 before the first attempt."""
+        """The latest epoch, 0 before the first attempt."""
 
     async def count_retry(self, task_id: str, kind: str, retry: int) -> None:
-        """There has been a retry of this number, from 1, for failures of this kind. Said twice, it counts once."""
+        """Count retry number `retry` (from 1) for failures of this kind. A repeated call has no effect."""
 
     async def retries(self, task_id: str, kind: str) -> int:
-        """Retries so far for failures of this kind."""
+        """The number of retries so far for failures of this kind."""
 
     async def save_checkpoint(self, task_id: str, epoch: int, progress: float, state: Any = None) -> Checkpoint | None:
-        """Append a checkpoint; None when refused (fenced). Raises ValueError for a state that cannot be kept."""
+        """Append a checkpoint. None: refused (fenced). Raises ValueError for a state that is not JSON."""
 
     async def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
-        """What can be read of what is stored, oldest first, valid or not."""
+        """The readable checkpoints, valid or not, the oldest first."""
 
     async def last_checkpoint(self, task_id: str) -> int:
-        """Sequence of the last checkpoint that was acknowledged, 0 before the first: part of the task's state, and so
-        never behind, as what a replica says of `checkpoints` may be.
+        """The sequence number of the last acknowledged checkpoint, 0 before the first.
+
+        It is part of the task's state, and never stale, unlike `checkpoints`, which a replica may answer.
         """
 
     async def restore_point(self, task_id: str) -> Checkpoint | None:
-        """The checkpoint from which the next attempt has to start, as set by `set_restore_point`."""
+        """The checkpoint from which the next attempt starts, as set by `set_restore_point`."""
 
     async def set_restore_point(self, task_id: str, checkpoint: Checkpoint | None) -> None:
-        """Choose the checkpoint from which the next attempt starts; None: from the beginning."""
+        """Set the checkpoint from which the next attempt starts; None: the beginning."""
 
 
 class TaskPort(Protocol):
-    """The tasks and who executes them."""
+    """The tasks and their execution."""
 
     async def inspect(self, task_id: str) -> TaskView | None:
-        """The task as seen from outside, None when it is unknown."""
+        """Probe the task; None if it is unknown."""
 
     async def tasks_on(self, agent_id: str) -> Sequence[str]:
-        """Tasks that the agent holds (delivered and not settled), in order of delivery."""
+        """The tasks that the agent holds (delivered and not settled), in the order of delivery."""
 
     async def stop_attempts(self, task_id: str) -> None:
-        """Make every attempt at the task that can be reached stop; idempotent."""
+        """Stop every reachable attempt of the task; idempotent."""
 
     async def enqueue(self, task_id: str, reason: str) -> bool:
-        """Queue the task for execution; True also when it waits there already."""
+        """Queue the task for execution; also True if it is queued already."""
 
     async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
-        """Let a blocked task go on with resources that were allocated for it."""
+        """Resume a blocked task with the resources that were allocated for it."""
 
     async def give_up(self, task_id: str, reason: str) -> None:
-        """The core hands the task to an operator: free what the world still keeps for it."""
+        """Release everything that the system keeps for the task, which is handed over to an operator."""
 
 
 class AgentPort(Protocol):
@@ -117,39 +118,39 @@ class AgentPort(Protocol):
         """Probe one agent."""
 
     async def restart(self, agent_id: str) -> bool:
-        """Stop what is left of the agent and start it; returns when it is up. False: it cannot be reached."""
+        """Stop the agent and start it again; returns when it is up. False: it is not reachable."""
 
 
 class ResourcePort(Protocol):
     """Pools of resources."""
 
     async def health(self, names: Sequence[str]) -> Sequence[ResourceHealth]:
-        """Probe pools; all of them when `names` is empty."""
+        """Probe pools; all of them if `names` is empty."""
 
     async def requirements(self, task_id: str) -> Mapping[str, int]:
-        """What the task needs, in units by pool."""
+        """The units by pool that the task needs."""
 
     async def held(self, task_id: str) -> Mapping[str, int]:
-        """What is allocated to the task now."""
+        """The units by pool that the task holds."""
 
     async def release(self, task_id: str) -> Mapping[str, int]:
-        """Give back all that the task holds; returns what was released (empty the second time)."""
+        """Release all resources of the task, and return them (empty the second time)."""
 
     async def allocate(self, task_id: str, requirements: Mapping[str, int]) -> Mapping[str, int] | None:
-        """Allocate all of it at once, now; None when that is not possible."""
+        """Allocate everything now, or nothing (None)."""
 
     async def metrics(self, names: Sequence[str], timeframe: float) -> Mapping[str, float]:
-        """Share of units in service by pool over the last `timeframe` seconds."""
+        """The share of units in service by pool over the last `timeframe` seconds."""
 
 
 class QueuePort(Protocol):
     """Task queues."""
 
     async def health(self, queue_ids: Sequence[str]) -> Sequence[QueueHealth]:
-        """Probe queues; all of them when `queue_ids` is empty."""
+        """Probe queues; all of them if `queue_ids` is empty."""
 
     async def replay(self, queue_ids: Sequence[str], since: float) -> int:
-        """Send again what could not be delivered since that time; returns how many messages."""
+        """Send the messages again that were not delivered since that time; returns their number."""
 
 
 class NetworkPort(Protocol):
@@ -166,23 +167,23 @@ class LogPort(Protocol):
     """Logs of tasks and agents."""
 
     async def search(self, path: str, pattern: str, timeframe: float) -> Sequence[str]:
-        """Lines below `path` that match the regular expression, of the last `timeframe` seconds."""
+        """The log lines below `path` of the last `timeframe` seconds that match the regular expression."""
 
 
 class TopologyPort(Protocol):
-    """Who depends on what: all that it takes to say whom a failure hits downstream."""
+    """Dependencies, from which the downstream impact of a failure is derived."""
 
     async def agents_of(self, endpoint: str) -> Sequence[str]:
-        """The agents that a network endpoint or group stands for; none when it stands for something else."""
+        """The agents of a network endpoint or group; none if it is not one of agents."""
 
     async def holders(self, pool: str) -> Sequence[str]:
-        """Tasks that hold units of a pool."""
+        """The tasks that hold units of a pool."""
 
     async def waiters(self, pool: str) -> Sequence[str]:
-        """Tasks that wait for units of a pool."""
+        """The tasks that wait for units of a pool."""
 
     async def waiting(self, queue_id: str) -> Sequence[str]:
-        """Tasks in the waiting line of a queue."""
+        """The tasks that wait in a queue."""
 
 
 class AuditTrail(Protocol):
@@ -209,7 +210,7 @@ class AuditTrail(Protocol):
 class System:
     """The system that is recovered: one implementation of each port.
 
-    Without a topology, impact stays direct; without a journal, a core that ends forgets what it was about.
+    Without a topology, the impact has no downstream part. Without a journal, a restarted core continues no recovery.
     """
 
     tasks: TaskPort
@@ -224,6 +225,6 @@ class System:
     journal: Journal = NO_JOURNAL
 
     def keep(self, incident: Incident) -> None:
-        """Keep how far a recovery has come. What somebody recovers by hand is not gone on with by itself."""
+        """Store the progress of a recovery in the journal, unless it is manual: those are not continued."""
         if incident.number >= 0:
             self.journal.keep(incident)

@@ -159,7 +159,7 @@ async def _no_state(rig: Rig) -> None:
     await store.register("task.1")
     epoch = await store.begin("task.1", AGENT) or 0
     saving = store.save_checkpoint("task.1", epoch, 1.0, object())
-    await expect_raised("a checkpoint of a state that is no JSON", ValueError, saving)
+    await expect_raised("a checkpoint of a state that is not JSON", ValueError, saving)
     expect("what is stored", list(await store.checkpoints("task.1")), [])
 
 

@@ -1,1 +1,1 @@
-"""How failures are noticed: heartbeats, phi accrual, stalled tasks, failed deliveries, resource probes, orphans."""
+"""Failure detection: heartbeats, phi accrual, stalled tasks, failed deliveries, resource probes, orphaned tasks."""

@@ -1,4 +1,4 @@
-"""Failure detectors: who believes when that an agent is down."""
+"""Failure detectors for agents."""
 
 from __future__ import annotations
 
@@ -13,66 +13,66 @@ Notice = Callable[[str], None]
 
 
 class Detector(Protocol):
-    """Notices that agents are down, and up again."""
+    """Detects that agents are down, and up again."""
 
     def watch(self, agent_id: str) -> None:
-        """Begin to watch an agent; counts as a beat."""
+        """Begin to monitor an agent; counts as a heartbeat."""
 
     def beat(self, agent_id: str) -> None:
-        """The agent gave a sign of life by itself."""
+        """Record a heartbeat."""
 
     def answered(self, agent_id: str) -> None:
-        """The agent answered a probe: as good as a beat, but not part of its rhythm."""
+        """Record a response to a probe. It counts as a heartbeat, but not as an interval between heartbeats."""
 
     def suspected_before(self, agent_id: str) -> None:
-        """An earlier detector suspected the agent: nobody is told of it again, and it is cleared as ever."""
+        """Mark an agent as suspected by an earlier detector. It is not reported again until it is cleared."""
 
     def down(self, agent_id: str) -> None:
-        """Something that knows at once says that the agent has died."""
+        """Record that the agent has failed, for the perfect detector."""
 
     def suspects(self, agent_id: str) -> bool:
         """Whether the agent is believed to be down."""
 
     def stop(self) -> None:
-        """Watch nobody any more."""
+        """Stop monitoring."""
 
 
 class Patience(Protocol):
-    """How long a silence may last."""
+    """The heartbeat timeout of agents."""
 
     def of(self, agent_id: str) -> float:
-        """Seconds after its last beat at which an agent is suspected."""
+        """The heartbeat timeout of an agent in seconds."""
 
     def heard(self, agent_id: str, now: float) -> bool:
-        """A beat came. Whether that may have made the patience shorter."""
+        """Record a heartbeat. Returns whether the timeout may be shorter now."""
 
     def lost(self, agent_id: str) -> None:
-        """The agent is suspected: its silence is no gap between beats."""
+        """The agent is suspected: the current interval is not part of its statistics."""
 
 
 class FixedPatience:
-    """Always as long: so many intervals."""
+    """A fixed timeout: a number of heartbeat intervals."""
 
     def __init__(self, interval: float, missed: int) -> None:
         self._seconds = interval * missed
 
     def of(self, agent_id: str) -> float:
-        """The same for every agent."""
+        """The fixed timeout."""
         return self._seconds
 
     def heard(self, agent_id: str, now: float) -> bool:
-        """Whatever the agent does."""
+        """Always False."""
         return False
 
     def lost(self, agent_id: str) -> None:
-        """Nothing to forget."""
+        """Has no effect."""
 
 
 class PhiAccrualPatience:
-    """As long as it takes until the suspicion reaches a threshold, by how each agent has been beating.
+    """The timeout at which the suspicion of phi accrual reaches a threshold, by the heartbeats of each agent.
 
-    No deviation is taken for less than `min_deviation` seconds, or a single late beat of a regular agent would be an
-    alarm; `acceptable_pause` seconds of silence are borne beyond the mean.
+    The standard deviation is at least `min_deviation` seconds; otherwise a single late heartbeat of a regular agent
+    would be an alarm. `acceptable_pause` seconds are added to the mean.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class PhiAccrualPatience:
         self._last: dict[str, float] = {}
 
     def of(self, agent_id: str) -> float:
-        """By the agent's own beats."""
+        """The timeout by the agent's heartbeats."""
         arrivals = self._arrivals_of(agent_id)
         deviation = max(self._min_deviation, arrivals.deviation)
         return patience(self._threshold, arrivals.mean + self._pause, deviation)
 
     def heard(self, agent_id: str, now: float) -> bool:
-        """Another gap to judge the next by."""
+        """Add an interval to the agent's statistics."""
         last = self._last.get(agent_id)
         self._last[agent_id] = now
         if last is None:
@@ -102,7 +102,7 @@ class PhiAccrualPatience:
         return True
 
     def lost(self, agent_id: str) -> None:
-        """The next gap begins with the next beat."""
+        """The next interval begins with the next heartbeat."""
         self._last.pop(agent_id, None)
 
     def _arrivals_of(self, agent_id: str) -> Arrivals:
@@ -112,11 +112,11 @@ class PhiAccrualPatience:
 
 
 class DeadlineDetector:
-    """Suspects an agent that has been silent for longer than `patience` bears.
+    """Suspects an agent without a heartbeat for longer than the timeout of `patience`.
 
-    A beat that arrives at the very instant of the deadline is in time. One timer an agent is kept, and as a rule set
-    anew only when it fires: a beat costs little more than noting its time. With `poll`, the detector looks at multiples
-    of `poll` seconds after its start only. A silence that was suspected is not held against the agent afterwards.
+    A heartbeat at the instant of the deadline is in time. Each agent has one timer, which is usually set again only
+    when it fires, so that a heartbeat costs little more than storing its time. With `poll`, the detector checks only
+    at multiples of `poll` seconds after its start.
     """
 
     def __init__(
@@ -135,28 +135,28 @@ class DeadlineDetector:
         self._started = loop.time()
         self._last: dict[str, float] = {}
         self._suspected: dict[str, None] = {}
-        self._suspected_before: dict[str, None] = {}  # and not watched since
+        self._suspected_before: dict[str, None] = {}  # and not monitored since
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def watch(self, agent_id: str) -> None:
-        """Begin to watch an agent; counts as a beat, but for the first time of one that was suspected before."""
+        """Begin to monitor an agent; counts as a heartbeat, unless an earlier detector suspected the agent."""
         if agent_id in self._suspected_before:
             del self._suspected_before[agent_id]
         else:
             self.answered(agent_id)
 
     def answered(self, agent_id: str) -> None:
-        """An agent has shown that it lives in another way than by a beat."""
+        """Record a response to a probe, which counts as a heartbeat."""
         self._note(agent_id)
         if agent_id not in self._timers:
             self._arm(agent_id)
 
     def suspected_before(self, agent_id: str) -> None:
-        """An agent was suspected when an earlier detector ended; nobody is told of it again."""
+        """Mark an agent as suspected by an earlier detector, without a report."""
         self._suspected[agent_id] = self._suspected_before[agent_id] = None
 
     def beat(self, agent_id: str) -> None:
-        """A beat arrived."""
+        """Record a heartbeat."""
         self._suspected_before.pop(agent_id, None)
         shorter = self._patience.heard(agent_id, self._loop.time())
         self._note(agent_id)
@@ -172,14 +172,14 @@ class DeadlineDetector:
             self._on_clear(agent_id)
 
     def down(self, agent_id: str) -> None:
-        """Heartbeats are all that this detector goes by."""
+        """Has no effect: this detector uses heartbeats only."""
 
     def suspects(self, agent_id: str) -> bool:
         """Whether the agent is believed to be down."""
         return agent_id in self._suspected
 
     def stop(self) -> None:
-        """Watch nobody any more."""
+        """Stop monitoring."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -196,11 +196,11 @@ class DeadlineDetector:
         return self._started + ceil(round((deadline - self._started) / self._poll, 9)) * self._poll
 
     def _look(self, agent_id: str, deadline: float) -> None:
-        """Let everything that is due at this instant go first: a beat may be among it."""
+        """Run after everything else that is due at this instant, because a heartbeat may be among it."""
         self._timers[agent_id] = self._loop.call_at(deadline, self._judge, agent_id, deadline)
 
     def _judge(self, agent_id: str, deadline: float) -> None:
-        # Deadlines are compared, not the clock: rounded to a poll, one may lie a hair before last beat + patience.
+        # Deadlines are compared, not the clock: a deadline rounded to `poll` may be slightly earlier than the timeout.
         if self._deadline(agent_id) > deadline:
             self._arm(agent_id)
             return
@@ -211,7 +211,7 @@ class DeadlineDetector:
 
 
 class PerfectDetector:
-    """Is told of every death at its instant, and never errs: what detection could be at best."""
+    """Gets every failure of an agent at its instant: the upper bound of what detection can achieve."""
 
     def __init__(self, on_suspect: Notice, on_clear: Notice) -> None:
         self._on_suspect = on_suspect
@@ -219,14 +219,14 @@ class PerfectDetector:
         self._suspected: dict[str, None] = {}
 
     def watch(self, agent_id: str) -> None:
-        """Nothing to do: it knows."""
+        """Has no effect."""
 
     def suspected_before(self, agent_id: str) -> None:
-        """An agent was down when an earlier detector ended."""
+        """Mark an agent as down since an earlier detector."""
         self._suspected[agent_id] = None
 
     def beat(self, agent_id: str) -> None:
-        """The agent lives."""
+        """The agent is up: clear it if it is suspected."""
         if agent_id in self._suspected:
             del self._suspected[agent_id]
             self._on_clear(agent_id)
@@ -234,7 +234,7 @@ class PerfectDetector:
     answered = beat
 
     def down(self, agent_id: str) -> None:
-        """The agent has died."""
+        """Suspect the agent."""
         if agent_id not in self._suspected:
             self._suspected[agent_id] = None
             self._on_suspect(agent_id)
@@ -244,4 +244,4 @@ class PerfectDetector:
         return agent_id in self._suspected
 
     def stop(self) -> None:
-        """Nothing to stop."""
+        """Has no effect."""

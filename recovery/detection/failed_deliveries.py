@@ -1,4 +1,4 @@
-"""Failed deliveries: a connection over which nothing can be sent."""
+"""Failed deliveries: broken connections, by failed sends."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 
 @dataclass
 class DeliveryWatch:
-    """Counts the sends that found a connection broken, until it is whole again; `tolerated` of them are no alarm."""
+    """Counts failed sends by connection, until it is restored. `tolerated` of them are not reported."""
 
     tolerated: int = 0
     _failed: dict[str, int] = field(default_factory=dict)
 
     def failed(self, link: str) -> bool:
-        """A send over this connection failed. Whether that is one too many."""
+        """Record a failed send. Returns whether there are more than `tolerated`."""
         self._failed[link] = self._failed.get(link, 0) + 1
         return self._failed[link] > self.tolerated
 
     def restored(self, link: str) -> None:
-        """The connection is whole again."""
+        """Record that the connection works again."""
         self._failed.pop(link, None)

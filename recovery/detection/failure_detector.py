@@ -1,4 +1,4 @@
-"""The watch: all that notices failures, as it is configured, while the supervisor runs."""
+"""The failure detector: combines all configured detectors while the supervisor runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Report = Callable[[Failure], None]
 
 
 def patience_of(config: DetectionConfig) -> Patience:
-    """How long a silence may last, as it is configured."""
+    """The heartbeat timeouts of a configuration."""
     if config.detector == "phi_accrual":
         return PhiAccrualPatience(
             config.heartbeat_interval,
@@ -38,14 +38,14 @@ def patience_of(config: DetectionConfig) -> Patience:
 
 
 def patience_with_regular_beats(config: DetectionConfig) -> float:
-    """Seconds of silence that are borne at most with an agent that has been beating as it should; 0 by who knows."""
+    """The heartbeat timeout, in seconds, of an agent with regular heartbeats; 0 for the perfect detector."""
     return 0.0 if config.detector == "perfect" else patience_of(config).of("")
 
 
 class FailureDetector:
-    """Silent agents, stalled tasks, failed deliveries and unhealthy pools become reports of failures.
+    """Reports failures: agents without heartbeats, stalled tasks, failed deliveries and unhealthy pools.
 
-    `suspected` are agents that were believed to be down when an earlier watch ended.
+    `suspected` are the agents that an earlier detector suspected when it ended.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class FailureDetector:
         return DeadlineDetector(patience_of(config), self._suspect, self._clear, self._loop, config.poll)
 
     async def stop(self) -> None:
-        """FailureDetector nobody any more."""
+        """Stop all detectors."""
         self._agents.stop()
         if self._probing is not None:
             self._probing.cancel()
@@ -83,25 +83,25 @@ class FailureDetector:
 
     # ------------------------------------------------------------------------------------ agents
     def agent(self, agent_id: str) -> None:
-        """Begin to watch an agent."""
+        """Begin to monitor an agent."""
         self._agents.watch(agent_id)
 
     def beat(self, agent_id: str, progress: Mapping[str, float] | None) -> None:
-        """A heartbeat came, and with it how far the tasks are that the agent executes."""
+        """Record a heartbeat, and the progress of the tasks that the agent executes."""
         self._agents.beat(agent_id)
         if self._progress is not None and progress is not None:
             self._progress.beat(agent_id, progress, self._loop.time())
 
     def agent_down(self, agent_id: str) -> None:
-        """Something that knows at once says that an agent is down."""
+        """Report to the perfect detector that an agent is down."""
         self._agents.down(agent_id)
 
     def suspects(self, agent_id: str) -> bool:
-        """Whether an agent is believed to be down."""
+        """Whether an agent is suspected."""
         return self._agents.suspects(agent_id)
 
     def answered(self, agent_id: str) -> None:
-        """An agent that was reported has answered a probe."""
+        """Record that a reported agent has responded to a probe."""
         if self._agents.suspects(agent_id):
             self._agents.answered(agent_id)
         if self._progress is not None:
@@ -126,12 +126,12 @@ class FailureDetector:
 
     # -------------------------------------------------------------------------------- deliveries
     def delivery_failed(self, link: str, endpoints: Sequence[str], queue_ids: Sequence[str], since: float) -> None:
-        """A message could not be delivered, for the connection between two endpoints is broken."""
+        """Record a message that could not be delivered because the connection between two endpoints is broken."""
         if self._deliveries.failed(link):
             symptoms = (Symptom("message_delivery", "failed", link), Symptom("network_metrics", "degraded", link))
             info = {"endpoints": tuple(endpoints), "queue_ids": tuple(queue_ids)}
             self._report(Failure(FailureKind.COMMUNICATION, link, since, info, symptoms))
 
     def connection_restored(self, link: str) -> None:
-        """A connection works again."""
+        """Record that a connection works again."""
         self._deliveries.restored(link)

@@ -1,4 +1,4 @@
-"""Tasks that are halted and of which nobody has told: as they are seen, they become failures like any other."""
+"""Orphaned tasks: failed or blocked tasks that no recovery covers."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from recovery.model import HALTED, Failure, FailureKind, Symptom, TaskStatus, Ta
 from recovery.ports import System
 
 
-def _nobody(task_id: str) -> bool:
+def _never(task_id: str) -> bool:
     return False
 
 
-async def orphaned_tasks(system: System, now: float, is_attended: Callable[[str], bool] = _nobody) -> list[Failure]:
-    """A failure of each task that is failed or blocked, the longest halted first; `now` in seconds of the loop.
+async def orphaned_tasks(system: System, now: float, is_recovering: Callable[[str], bool] = _never) -> list[Failure]:
+    """A failure for each failed or blocked task, the longest halted first; `now` is in seconds of the loop.
 
-    What `is_attended` says somebody takes care of is left out, and not looked at.
+    Tasks for which `is_recovering` returns True are left out, and not inspected.
     """
-    halted = [task_id for task_id in await system.store.halted() if not is_attended(task_id)]
+    halted = [task_id for task_id in await system.store.halted() if not is_recovering(task_id)]
     views = [await system.tasks.inspect(task_id) for task_id in halted]
     return [seen(view, now) for view in views if view is not None and view.status in HALTED]
 
 
 def seen(view: TaskView, now: float, *symptoms: Symptom) -> Failure:
-    """What whoever reports a halted task would have said of it, and what else was seen."""
+    """The failure of a halted task, as a report of it would be, with additional symptoms."""
     blocked = view.status is TaskStatus.BLOCKED
     info: dict[str, Any] = {"error_code": view.error_code, "agent_id": view.agent}
     of_task = [Symptom("task_status", view.status.value, view.task_id)]

@@ -1,12 +1,13 @@
-"""Phi accrual: how suspicious a silence is, judged by how an agent has been beating.
+"""Phi accrual: the suspicion of an agent by the time since its last heartbeat and its earlier intervals.
 
-N. Hayashibara, X. Défago, R. Yared, T. Katayama: "The φ Accrual Failure Detector", SRDS 2004. With inter-arrival times
-taken as normal, the suspicion of a silence of t seconds is
+N. Hayashibara, X. Défago, R. Yared, T. Katayama: "The φ Accrual Failure Detector", SRDS 2004. If the intervals
+between heartbeats are normally distributed, the suspicion after t seconds without a heartbeat is
 
     φ(t) = -log₁₀ P(X > t),  X ~ N(mean, deviation²)
 
-so that a threshold of 8 means one false alarm in 10⁸ beats, if the times are what they were. Mean and deviation are
-those of a sliding window; before there are any, the configured interval and a quarter of it stand for them, as in Akka.
+so that a threshold of 8 means one false alarm in 10⁸ heartbeats, if the distribution does not change. Mean and
+deviation are those of a sliding window. Their initial values are the configured interval and a quarter of it, as in
+Akka.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _FAR = 37.0  # deviations beyond which P(X > t) is below the smallest float, and
 
 
 def phi(elapsed: float, mean: float, deviation: float) -> float:
-    """The suspicion of a silence of `elapsed` seconds; grows without bound, 0.3 at the mean."""
+    """The suspicion `elapsed` seconds after the last heartbeat; 0.3 at the mean, without an upper bound."""
     z = (elapsed - mean) / deviation
     if z < _FAR:
         return -log10(erfc(z / sqrt(2)) / 2)
@@ -28,15 +29,15 @@ def phi(elapsed: float, mean: float, deviation: float) -> float:
 
 
 def patience(threshold: float, mean: float, deviation: float) -> float:
-    """The silence, in seconds, at which `phi` reaches a threshold: its inverse. For thresholds up to 300."""
+    """The inverse of `phi`: the seconds at which it reaches a threshold. For thresholds up to 300."""
     return mean - deviation * _STANDARD.inv_cdf(10.0**-threshold)
 
 
 class Arrivals:
-    """Mean and deviation of the last `size` gaps between beats, in seconds.
+    """Mean and deviation of the last `size` intervals between heartbeats, in seconds.
 
-    Both are kept up with each gap (Welford's update for a sliding window), and computed anew from the gaps themselves
-    whenever all of them have been replaced: rounding errors do not add up, however long an agent beats.
+    Both are updated with each interval (Welford's update for a sliding window), and computed from the intervals
+    themselves whenever all of them have been replaced, so that rounding errors do not accumulate.
     """
 
     def __init__(self, size: int, interval: float) -> None:
@@ -51,7 +52,7 @@ class Arrivals:
         self._until_anew = self._gaps.maxlen
 
     def add(self, gap: float) -> None:
-        """A beat came so long after the last one; the oldest gap is forgotten when there are enough."""
+        """Add an interval; removes the oldest one if the window is full."""
         gaps, mean = self._gaps, self.mean
         if len(gaps) == gaps.maxlen:
             oldest = gaps[0]
@@ -69,5 +70,5 @@ class Arrivals:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation of the gaps in the window, as of a whole population."""
+        """The population standard deviation of the intervals in the window."""
         return sqrt(max(0.0, self._squares) / len(self._gaps))

@@ -1,4 +1,4 @@
-"""Unhealthy resources: pools with units out of service, and the tasks that are blocked and of which nobody has told."""
+"""Resource probes: detect pools with units out of service, and report the tasks that they block."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from recovery.ports import System
 class PoolWatch:
     """Probes all pools every `every` seconds of the loop's clock.
 
-    A pool with units out of service is suspected, on record, until it is found whole. Each time that it is found
-    unhealthy, the blocked tasks that need it are reported, in case that who should have done so could not: a report may
-    have been lost on its way. A report of what is being recovered already changes nothing.
+    A pool with units out of service is suspected until a probe finds it healthy; both are recorded in the audit trail.
+    Each time that a pool is unhealthy, the blocked tasks that need it are reported, because their agents' reports may
+    have been lost. A report of a task that is being recovered has no effect.
     """
 
     def __init__(self, every: float, system: System, report: Callable[[Failure], None]) -> None:
@@ -27,12 +27,12 @@ class PoolWatch:
         self._suspected: dict[str, None] = {}
 
     async def run(self) -> None:
-        """Probe until cancelled. A probe that fails has found nothing out."""
+        """Probe until cancelled. A failed probe is recorded, and has no other effect."""
         while True:
             await asyncio.sleep(self._every)
             try:
                 await self._look()
-            except Exception as error:  # noqa: BLE001 - whatever a port raises
+            except Exception as error:  # noqa: BLE001 - a port may raise anything
                 self._system.audit.record(AuditEvent.RESOURCE_PROBE_FAILED, -1, "resources", error_text(error))
 
     async def _look(self) -> None:
@@ -41,7 +41,7 @@ class PoolWatch:
             if not pool.healthy:
                 unhealthy.append(pool)
             if pool.healthy != (pool.name in self._suspected):
-                continue  # as it was
+                continue  # unchanged
             if pool.healthy:
                 del self._suspected[pool.name]
                 self._system.audit.record(AuditEvent.RESOURCE_CLEARED, -1, pool.name)

@@ -1,4 +1,4 @@
-"""Stalled progress: an agent that beats and does not get on with its work."""
+"""Stalled tasks: an agent sends heartbeats, and its tasks make no progress."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping
 from math import inf
 
 Stalled = Callable[[str, tuple[str, ...]], None]
-"""Hears of an agent and the tasks on it that are stalled."""
+"""Called with an agent and its stalled tasks."""
 
 
 class ProgressWatch:
-    """Compares what an agent's heartbeats say of the tasks that it executes.
+    """Compares the progress of tasks in the heartbeats of their agent.
 
-    A task is stalled when a beat comes that says what one has said at least `stalled_after` seconds before, and none in
-    between has said otherwise. That is told once, and again only after `again`. A task that a beat leaves out is not
-    being executed, and may take any time.
+    A task is stalled if its progress has not changed for at least `stalled_after` seconds. It is reported once, and
+    again only after `again`. A task that is not in a heartbeat is not executed, and cannot be stalled.
     """
 
     def __init__(self, stalled_after: float, on_stalled: Stalled) -> None:
@@ -23,7 +22,7 @@ class ProgressWatch:
         self._agents: dict[str, dict[str, tuple[float, float]]] = {}  # by task: its progress, and since when
 
     def beat(self, agent_id: str, progress: Mapping[str, float], now: float) -> None:
-        """A beat came, with the progress of each task that the agent executes, in work-seconds."""
+        """Record a heartbeat with the progress of each task that the agent executes, in work-seconds."""
         before = self._agents.get(agent_id, {})
         seen = {
             task_id: known if (known := before.get(task_id)) and known[0] == done else (done, now)
@@ -36,10 +35,10 @@ class ProgressWatch:
             self._on_stalled(agent_id, stalled)
 
     def again(self, agent_id: str, now: float) -> None:
-        """What was told of the agent turned out to be nothing: what is still stalled after as long is told again."""
+        """The report was a false alarm: report the tasks again if they are stalled for as long once more."""
         tasks = self._agents.get(agent_id, {})
         tasks.update({task_id: (done, now) for task_id, (done, since) in tasks.items() if since == inf})
 
     def forget(self, agent_id: str) -> None:
-        """Begin anew with an agent."""
+        """Delete the records of an agent."""
         self._agents.pop(agent_id, None)

@@ -112,7 +112,7 @@ class LocalSystem:
     def submit(self, task_id: str, payload: Any = None, needs: Mapping[str, int] | None = None) -> None:
         """Put a task into the queue; `payload` is JSON. It is durable when this returns.
 
-        Raises ValueError for a task of which there is one already, for what is no JSON or too large, and for `needs`
+        Raises ValueError for a task of which there is one already, for what is not JSON or too large, and for `needs`
         that no pool has.
         """
         self.database.write(lambda connection: task_queue.submit(connection, task_id, payload, needs or {}))

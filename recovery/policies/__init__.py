@@ -1,1 +1,1 @@
-"""When and how often to try again: retry policies, backoff, jitter, budgets, circuit breakers, presets."""
+"""When and how often a recovery is retried: retry policies, backoff, jitter, budgets, circuit breakers, presets."""

@@ -1,6 +1,6 @@
-"""The mathematics of delays: pure functions, each with its source, its mean and its variance.
+"""The formulas of delays: pure functions, each with its source, its mean and its variance.
 
-Randomness comes in as `u`, uniform over [0, 1). Retries are counted from 1. All delays are in seconds.
+`u` is a random number, uniform over [0, 1). Retries are counted from 1. All delays are in seconds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def exponential(retry_delay: float, multiplier: float, retry: int) -> float:
 
 def full_jitter(delay: float, u: float) -> float:
     """Uniform over [0, d): mean d/2, variance d^2/12 (Brooker, "Exponential Backoff and Jitter", AWS 2015)."""
-    return u * delay if u > 0 else 0.0  # an infinite delay has a shortest one, too
+    return u * delay if u > 0 else 0.0  # 0 × infinity is not a number
 
 
 def equal_jitter(delay: float, u: float) -> float:
@@ -50,7 +50,7 @@ def proportional_jitter(delay: float, spread: float, u: float) -> float:
 
 
 def compounding_jitter(grown: float, spread: float, cap: float, u: float) -> float:
-    """min(cap, uniform over [g(1-s), g(1+s))) of what the previous delay has grown to: g = m previous.
+    """min(cap, uniform over [g(1-s), g(1+s))), in which g = m previous.
 
     As Dapr documents its exponential policy. Without a cap delay n has the mean d m^(n-1), for d before the first.
     """

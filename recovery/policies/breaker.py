@@ -1,8 +1,9 @@
-"""A circuit breaker: while recoveries of a kind fail one after the other, further ones are held back.
+"""A circuit breaker: holds tries back while the recoveries of a kind of failure fail.
 
-Closed, tries pass. It opens after so many failed tries in a row, or when such a share of the latest ones has failed.
-Open, none passes. After a while it is half open: a few probes pass; when all of them work it closes, when one fails it
-opens anew (Nygard, "Release It!", 2007; states and windows as in resilience4j's CircuitBreaker, count-based).
+In the closed state, tries are admitted. The breaker opens after a number of consecutive failed tries, or when a share
+of the last tries has failed. In the open state, no try is admitted. After some time it is half open, and admits a few
+probes. If all of them work, it closes; if one fails, it opens again (Nygard, "Release It!", 2007; states and windows as
+in resilience4j's CircuitBreaker, count-based).
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from recovery.policies.durations import PositiveSeconds
 
 WhenOpen = Literal["wait", "refuse"]
-"""Tries wait until they may pass, or are refused and the recovery is escalated."""
+"""While the breaker is open, tries wait, or are refused and the recovery is escalated."""
 
 
 class BreakerPolicy(BaseModel):
-    """When the breaker opens, for how long, and what becomes of tries while it is open.
+    """When the breaker opens, for how long, and what happens to tries while it is open.
 
-    It opens after `failures` failed tries in a row (None: however many), or when at least `share` (0 to 1; None: no
-    matter) of the last `window` tries failed. It stays open for `open_for` seconds, and closes when `probes` tries have
-    worked. `when_open`: tries wait until they may pass, which is not a retry of its own, or are refused at once, and
-    the recovery is escalated. One waits by default: a recovery that is held back is not lost.
+    It opens after `failures` consecutive failed tries, or when at least `share` (0 to 1) of the last `window` tries
+    have failed; None disables either rule. It stays open for `open_for` seconds, and closes when `probes` tries have
+    worked. `when_open`: tries wait until they are admitted, which does not count as a retry, or they are refused, and
+    the recovery is escalated. The default is to wait, because a waiting recovery is not lost.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +46,7 @@ class BreakerPolicy(BaseModel):
 
 
 class BreakerState(StrEnum):
-    """Whether tries pass."""
+    """The states of a circuit breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -53,17 +54,17 @@ class BreakerState(StrEnum):
 
 
 class CircuitBreaker:
-    """A pure state machine: `now` comes in, in seconds of any clock that does not go back.
+    """A pure state machine. `now` is in seconds of any monotonic clock.
 
-    A try that passes gets a ticket from `admit` and gives it back to `settle`. What was admitted before the breaker
-    last changed its state has no say any more when it ends.
+    `admit` returns a ticket, which is passed to `settle` when the try ends. A ticket from before the last change of
+    state is ignored.
     """
 
     def __init__(self, policy: BreakerPolicy) -> None:
         self.policy = policy
         self.state = BreakerState.CLOSED
         self.opened_at = 0.0
-        self._period = 0  # counts changes of state; a ticket is the period that it was issued in
+        self._period = 0  # counts changes of state; a ticket is the period in which it was issued
         self._failures_in_row = 0
         self._window: deque[bool] = deque(maxlen=policy.window)
         self._probes_out = 0
@@ -71,17 +72,17 @@ class CircuitBreaker:
 
     @property
     def reopens_at(self) -> float:
-        """From when on an open breaker lets a probe pass."""
+        """The instant from which an open breaker admits a probe."""
         return self.opened_at + self.policy.open_for
 
     def would_admit(self, now: float) -> bool:
-        """Whether a try may pass now."""
+        """Whether a try would be admitted now."""
         if self.state is BreakerState.OPEN:
             return now >= self.reopens_at
         return self.state is BreakerState.CLOSED or self._probes_out + self._probes_worked < self.policy.probes
 
     def admit(self, now: float) -> int | None:
-        """Let a try pass: its ticket. None: it may not."""
+        """Admit a try, and return its ticket. None: it is not admitted."""
         if not self.would_admit(now):
             return None
         if self.state is BreakerState.OPEN:
@@ -91,7 +92,7 @@ class CircuitBreaker:
         return self._period
 
     def settle(self, ticket: int, worked: bool | None, now: float) -> None:
-        """A try has ended: it worked, it failed, or (None) it says nothing, such as one that was canceled."""
+        """Record the end of a try; `worked` is None if it has no verdict, for instance after a cancellation."""
         if ticket != self._period:
             return
         if self.state is BreakerState.HALF_OPEN:

@@ -1,9 +1,9 @@
-"""A retry budget: retries of all tasks together stay a share of what succeeds, so that they cannot become a storm.
+"""A retry budget: limits the retries of all tasks together to a share of the successes, to prevent a retry storm.
 
-A token bucket, as the AWS SDKs' retry quota ("Retry behavior", AWS SDKs and Tools Reference Guide): it begins full, a
-retry takes from it, a success gives back, and a retry that finds it empty does not happen. The defaults are theirs in
-retries: a quota of 500 at 5 a retry is 100 retries, 1 back for a success is a fifth of one. gRPC throttles alike
-(gRFC A6, "Throttling Retry Attempts"), counting failures and stopping at half of `maxTokens`.
+A token bucket, like the retry quota of the AWS SDKs ("Retry behavior", AWS SDKs and Tools Reference Guide): it is full
+at first, a retry takes a token, a success returns a part of one, and without a token a retry is refused. The defaults
+are those of the AWS SDKs: a quota of 500 with a cost of 5 is 100 retries; a success returns 1, a fifth of a retry. gRPC
+is similar (gRFC A6, "Throttling Retry Attempts"), but counts failures and stops at half of `maxTokens`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 ROUNDING = 1e-9
-"""Ten successes that give back 0.1 each are a whole retry, though their sum in floats is a little less than 1."""
+"""Tolerance for sums of floats: ten times 0.1 is a little less than 1."""
 
 
 class BudgetPolicy(BaseModel):
-    """`tokens`: retries that may happen without any success. `refill`: retries that each success pays for."""
+    """`tokens`: the number of retries without any success. `refill`: the retries that each success returns."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,19 +26,19 @@ class BudgetPolicy(BaseModel):
 
 
 class RetryBudget:
-    """The bucket. A pure state machine: it knows no clock. `left` is what it holds, in retries."""
+    """The bucket: a pure state machine without a clock. `left` is its content, in retries."""
 
     def __init__(self, policy: BudgetPolicy) -> None:
         self._policy = policy
         self.left = policy.tokens
 
     def spend(self) -> bool:
-        """Take one retry from it. False: it is empty, and nothing was taken."""
+        """Take one retry. False: the budget is empty, and nothing was taken."""
         if self.left + ROUNDING < 1:
             return False
         self.left = max(0.0, self.left - 1)
         return True
 
     def succeeded(self) -> None:
-        """A success refills it, never beyond what it began with."""
+        """Return `refill` retries, up to `tokens`."""
         self.left = min(self._policy.tokens, self.left + self._policy.refill)

@@ -1,4 +1,4 @@
-"""Durations as people write them."""
+"""Durations with units, such as `30s`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VALID = "valid: 250ms, 30s, 5m, 2h, 1d or a number of seconds"
 
 
 def seconds(value: object) -> object:
-    """`"30s"`, `"250ms"`, `"5m"`, `"2h"`, `"1d"` as float seconds; numbers pass. Raises ValueError for another text."""
+    """`"30s"`, `"250ms"`, `"5m"`, `"2h"`, `"1d"` as float seconds; numbers are unchanged. Raises ValueError."""
     if isinstance(value, bool):
         raise ValueError(f"{value} is not a duration; {_VALID}")
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""A limit on the rate at which recovery puts tasks back to work: a token bucket over time.
+"""A limit on the rate at which recovery requeues tasks: a token bucket over time.
 
 The bucket has the form of the generic cell rate algorithm (ITU-T I.371).
 """
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class LoadLimit(BaseModel):
-    """`rate`: tasks a second that recovery may put back to work; `burst`: how many at once after a quiet time."""
+    """`rate`: tasks per second that recovery may requeue; `burst`: tasks at once after an idle time."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,15 +20,15 @@ class LoadLimit(BaseModel):
 
 
 class TokenBucket:
-    """The bucket; times are seconds of any clock that does not go back."""
+    """The bucket. Times are seconds of any monotonic clock."""
 
     def __init__(self, limit: LoadLimit) -> None:
         self._interval = 1 / limit.rate
-        self._ahead = (limit.burst - 1) * self._interval  # how much earlier than its turn a token may be taken
-        self._next = float("-inf")  # the turn of the next token, if all before it had waited for theirs
+        self._ahead = (limit.burst - 1) * self._interval  # by how much a token may be taken before its instant
+        self._next = float("-inf")  # the instant of the next token without bursts
 
     def take(self, now: float) -> float:
-        """Take the next token; returns the seconds to wait until it is there."""
-        turn = max(self._next, now)
-        self._next = turn + self._interval
-        return max(0.0, turn - self._ahead - now)
+        """Take the next token, and return the seconds until it is available."""
+        instant = max(self._next, now)
+        self._next = instant + self._interval
+        return max(0.0, instant - self._ahead - now)

@@ -1,7 +1,6 @@
-"""The retry policies that well-known engines have by default, with exactly their delays.
+"""The default retry policies of well-known engines, with their exact delays and the source of each.
 
-Where an engine counts attempts, the first one included, `max_retries` is one less. Each says where its numbers are
-from.
+If an engine counts attempts, including the first one, `max_retries` is one less.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from recovery.policies.retry import RetryPolicy
 
 
 def temporal() -> RetryPolicy:
-    """1, 2, 4 … 64, 100, 100 s without end: 1 s × 2, capped at 100 × the initial interval.
+    """1, 2, 4 … 64, 100, 100 s, without a limit: 1 s × 2, capped at 100 × the initial interval.
 
     Source: Temporal, "What is a Temporal Retry Policy?" (docs.temporal.io/encyclopedia/retry-policies): Initial
     Interval 1 s, Backoff Coefficient 2.0, Maximum Interval 100 × Initial Interval, Maximum Attempts unlimited.
@@ -71,7 +70,7 @@ def resilience4j() -> RetryPolicy:
 
 
 def dapr() -> RetryPolicy:
-    """The previous delay × 1.5 × uniform over 0.5 … 1.5, at most 60 s, without end; 0.5 s ± 50 % before the first.
+    """The previous delay × 1.5 × uniform over 0.5 … 1.5, at most 60 s, without a limit; 0.5 s ± 50 % before the first.
 
     Source: Dapr, "Retry resiliency policies" (docs.dapr.io/operations/resiliency/policies/retries), policy exponential:
     the formula as documented there, `maxInterval` 60 s, `maxRetries` -1. The initial interval is the 500 ms of
@@ -112,11 +111,11 @@ PRESETS: Mapping[str, Callable[[], RetryPolicy]] = MappingProxyType(
         "aws": aws,
     }
 )
-"""The presets by the names that scenario files know them under."""
+"""The presets by their names in scenario files."""
 
 
 def preset(name: str) -> RetryPolicy:
-    """The policy of an engine by its name. Raises ValueError that lists the names for another one."""
+    """The policy of an engine by its name. Raises ValueError for an unknown name."""
     if name not in PRESETS:
         close = get_close_matches(name.lower(), list(PRESETS), n=1)
         near = f" (nearest: '{close[0]}')" if close else ""

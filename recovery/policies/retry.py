@@ -1,4 +1,4 @@
-"""Retry policies: how often, after which delay, until when, and within which limits that all retries share.
+"""Retry policies: the number of retries, their delays, their deadline, and limits shared by all retries.
 
 Retries are counted from 1: the n-th delay comes before retry n, and no delay follows the last failure. The formulas are
 in `recovery.policies.backoff`.
@@ -36,16 +36,16 @@ BREAKER_OPEN = EscalationReason.BREAKER_OPEN
 
 
 class RetryPolicy(BaseModel):
-    """How often a failure is retried and how long each retry waits. Durations are seconds, or texts such as `"30s"`.
+    """How often a failure is retried, and the delay of each retry. Durations are seconds, or texts such as `"30s"`.
 
-    `max_retries` r means r + 1 attempts at most; None: any number. `backoff`, `multiplier` and `max_delay` say how
-    delays grow from `retry_delay`, `jitter` how they are spread, by `spread` where it is proportional. Two kinds of
-    jitter go on from the delay before: decorrelated grows by itself, and `backoff` and `multiplier` have no part in it;
-    compounding multiplies the delay before by `multiplier`.
+    `max_retries` r means at most r + 1 attempts; None: any number. `backoff`, `multiplier` and `max_delay` define how
+    delays grow from `retry_delay`; `jitter` defines how they are randomized, and `spread` is its relative width if it
+    is proportional. Two kinds of jitter depend on the previous delay: decorrelated jitter ignores `backoff` and
+    `multiplier`; compounding jitter multiplies the previous delay by `multiplier`.
 
-    `deadline` is the total time from the first failure: no delay ends after it, and a retry whose delay would is
-    refused. `try_timeout` bounds one try at a recovery; one that takes longer has failed. `budget` bounds the retries
-    of all tasks together, `breaker` holds tries back while none works.
+    `deadline` is the total time from the first failure: a retry whose delay would end after it is refused.
+    `try_timeout` is the time limit of one try; a try that exceeds it has failed. `budget` limits the retries of all
+    tasks together, and `breaker` holds tries back while recoveries fail.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,34 +64,34 @@ class RetryPolicy(BaseModel):
 
     @property
     def remembers(self) -> bool:
-        """Whether a retry depends on more than its number: on the delay before it, or on when the failures began."""
+        """Whether a retry depends on the previous delay or on the instant of the first failure."""
         return self.jitter in {"decorrelated", "compounding"} or self.deadline is not None
 
     def allows(self, retry: int) -> bool:
-        """Whether retry number `retry` (from 1) may still happen, as far as their number goes."""
+        """Whether `max_retries` allows retry number `retry` (from 1)."""
         return self.max_retries is None or retry <= self.max_retries
 
     def refusal(self, retry: int, delay: float, elapsed: float) -> EscalationReason | None:
-        """Why retry number `retry` may not wait `delay`, `elapsed` seconds after the first failure; None: it may."""
+        """Why a retry after `delay` is refused, `elapsed` seconds after the first failure; None: it is allowed."""
         if not self.allows(retry):
             return EXHAUSTED
         return None if self.in_time(delay, elapsed) else TOO_LATE
 
     def in_time(self, delay: float, elapsed: float) -> bool:
-        """Whether `delay` seconds more, `elapsed` seconds after the first failure, end within the deadline."""
+        """Whether a delay that begins `elapsed` seconds after the first failure ends before the deadline."""
         return self.deadline is None or elapsed + delay <= self.deadline
 
     def delay(self, retry: int, u: float = 0.0, previous: float | None = None, elapsed: float = 0.0) -> float | None:
-        """Seconds to wait before retry number `retry`, or None when there is none: too many, or past the deadline.
+        """The delay before retry number `retry` in seconds. None: it exceeds `max_retries` or `deadline`.
 
-        `u` is uniform over [0, 1); `previous` is the delay before (decorrelated and compounding jitter go on from it);
+        `u` is uniform over [0, 1); `previous` is the previous delay, for decorrelated and compounding jitter;
         `elapsed` seconds have passed since the first failure. Raises ValueError for a retry below 1.
         """
         delay = self.unlimited_delay(retry, u, previous)
         return delay if self.refusal(retry, delay, elapsed) is None else None
 
     def unlimited_delay(self, retry: int, u: float = 0.0, previous: float | None = None) -> float:
-        """As `delay`, whatever `max_retries` and `deadline` say."""
+        """As `delay`, without `max_retries` and `deadline`."""
         if retry < 1:
             raise ValueError(f"retries count from 1, not {retry}")
         cap = inf if self.max_delay is None else self.max_delay

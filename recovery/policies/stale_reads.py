@@ -1,4 +1,4 @@
-"""How often to read again a checkpoint that is older than the last acknowledged one."""
+"""The policy for stale reads of checkpoints."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from recovery.policies.durations import Seconds
 
 
 class StaleReads(BaseModel):
-    """What to do when the latest checkpoint that can be read is older than the last that was acknowledged.
+    """What to do if the latest readable checkpoint is older than the last acknowledged one.
 
-    It is read again, up to `max_retries` times and `retry_delay` seconds apart; then the latest that can be read is
-    taken.
+    It is read again up to `max_retries` times, `retry_delay` seconds apart. Then the latest readable one is used.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,6 +1,6 @@
-"""What is written for tenacity serves as a policy: its `wait` and `stop` objects, or a whole `Retrying`.
+"""Adapter for tenacity: its `wait` and `stop` objects, or a whole `Retrying`, as a retry policy.
 
-tenacity is imported when such a policy is first asked, and only then: the core does not need it.
+tenacity is imported when such a policy is used for the first time. The core does not need it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ INSTALL = "a tenacity policy needs tenacity 8.2 or later: pip install 'recovery-
 
 
 class TenacityPolicy(RetryPolicy):
-    """Delays are `wait`'s, and there is no further retry when `stop` says so. Both are called with a tenacity
-    `RetryCallState` after attempt n has failed, n from 1, to learn of retry n.
+    """A policy with the delays of `wait` and the limit of `stop`. Both are called with a tenacity `RetryCallState` of
+    the failed attempt n, from 1, for retry n.
 
-    Seconds since the start are counted from the first failure. Randomness of `wait` is seeded with the core's own for
-    that retry, so the same stream gives the same delays; the state of `random` is put back afterwards. `deadline`,
-    `try_timeout`, `budget` and `breaker` apply on top; the other settings have no part. Raises ModuleNotFoundError that
-    says what to install when it is asked without tenacity.
+    Seconds since the start are counted from the first failure. The random numbers of `wait` are seeded with the core's
+    number for that retry, so that equal streams give equal delays; the state of `random` is restored afterwards.
+    `deadline`, `try_timeout`, `budget` and `breaker` apply as well; other settings are ignored. Raises
+    ModuleNotFoundError if tenacity is not installed.
     """
 
     max_retries: int | None = None
@@ -35,11 +35,11 @@ class TenacityPolicy(RetryPolicy):
 
     @property
     def remembers(self) -> bool:
-        """Always: `stop` may ask since when there are failures."""
+        """Always True: `stop` may depend on the instant of the first failure."""
         return True
 
     def allows(self, retry: int) -> bool:
-        """Whether `stop` lets retry number `retry` happen, as far as their number goes."""
+        """Whether `stop` allows retry number `retry`, without regard to time."""
         return self.stop is None or not self.stop(_state(retry, 0.0, 0.0))
 
     def refusal(self, retry: int, delay: float, elapsed: float) -> EscalationReason | None:
@@ -49,7 +49,7 @@ class TenacityPolicy(RetryPolicy):
         return super().refusal(retry, delay, elapsed)
 
     def unlimited_delay(self, retry: int, u: float = 0.0, previous: float | None = None) -> float:
-        """What `wait` says before retry number `retry`, in seconds."""
+        """The delay of `wait` before retry number `retry`, in seconds."""
         if retry < 1:
             raise ValueError(f"retries count from 1, not {retry}")
         if self.wait is None:
@@ -59,9 +59,9 @@ class TenacityPolicy(RetryPolicy):
 
 
 def from_tenacity(wait: Any = None, stop: Any = None, **limits: Any) -> TenacityPolicy:
-    """The policy of a `wait` and a `stop`; either may be left out: no delay, no end.
+    """The policy of a `wait` and a `stop`. Without `wait` there is no delay, without `stop` no limit.
 
-    `limits` are `deadline`, `try_timeout`, `budget` and `breaker`. A `Retrying` in place of `wait` brings both.
+    `limits` are `deadline`, `try_timeout`, `budget` and `breaker`. A `Retrying` in place of `wait` contains both.
     """
     if hasattr(wait, "wait") and hasattr(wait, "stop"):
         wait, stop = wait.wait, wait.stop if stop is None else stop
@@ -70,14 +70,14 @@ def from_tenacity(wait: Any = None, stop: Any = None, **limits: Any) -> Tenacity
 
 def adopted(value: Any) -> Any:
     """A tenacity `wait`, `stop` or `Retrying` as a policy; anything else as it is."""
-    if isinstance(value, type) or not _is_tenacious(value):
+    if isinstance(value, type) or not _is_from_tenacity(value):
         return value
     if hasattr(value, "stop") and hasattr(value, "wait"):
         return from_tenacity(value)
     return from_tenacity(stop=value) if _is_a(value, "stop_base") else from_tenacity(value)
 
 
-def _is_tenacious(value: Any) -> bool:
+def _is_from_tenacity(value: Any) -> bool:
     return any(ancestor.__module__.partition(".")[0] == "tenacity" for ancestor in type(value).__mro__)
 
 
@@ -86,7 +86,7 @@ def _is_a(value: Any, name: str) -> bool:
 
 
 def _state(retry: int, elapsed: float, delay: float) -> Any:
-    """The call as tenacity sees it after attempt `retry` has failed."""
+    """The state of tenacity's call after attempt `retry` has failed."""
     state = _tenacity().RetryCallState(None, None, (), {})
     state.attempt_number = retry
     failure = RuntimeError("the attempt has failed")
@@ -104,7 +104,7 @@ def _tenacity() -> ModuleType:
 
 @contextmanager
 def _seeded(u: float) -> Iterator[None]:
-    """What tenacity draws from `random` in here follows from `u`."""
+    """Seed `random` with `u` within the block."""
     before = random.getstate()
     random.seed(u)
     try:

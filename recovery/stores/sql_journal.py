@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from recovery.journal import analysis_with, failure_with, plain, read, tuples, written
+from recovery.journal import analysis_with, failure_with, incident_from_json, incident_to_json, plain, tuples
 from recovery.model import Escalation, Incident
 from recovery.stores.database import Writable
 from recovery.stores.errors import StoreError
@@ -67,7 +67,7 @@ class SqlJournal:
     # ------------------------------------------------------------------------------------------- recoveries
     def keep(self, incident: Incident) -> None:
         """Accept an open recovery as it stands now."""
-        text = written(incident, self._offset())
+        text = incident_to_json(incident, self._offset())
         self._pending.append(self._database.submit_one(_keep_all, (incident.number, text)))
 
     def forget(self, number: int) -> None:
@@ -85,7 +85,7 @@ class SqlJournal:
 
     def _incident(self, number: int, text: bytes) -> Incident:
         try:
-            return read(text, -self._offset())
+            return incident_from_json(text, -self._offset())
         except ValidationError:
             raise StoreError(f"{self._database.place}: recovery {number} in the journal is damaged") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from recovery.journal import MemoryJournal, read, written
+from recovery.journal import MemoryJournal, incident_from_json, incident_to_json
 from recovery.leadership import Deposed, Lease, MemoryLeases
 from recovery.model import Incident
 from recovery.ports import AuditTrail
@@ -85,7 +85,7 @@ class GuardedJournal:
 
     def keep(self, incident: Incident) -> None:
         """An open recovery as it stands now."""
-        as_it_is = read(written(incident))  # as it stands now
+        as_it_is = incident_from_json(incident_to_json(incident))  # as it stands now
         self._term.say(lambda: self._journal.keep(as_it_is))
 
     def forget(self, number: int) -> None:

@@ -254,7 +254,7 @@ def test_a_lease_changes_by_compare_and_swap():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"renew_every": 12}, "renew_every: the lease would be over before; valid: less than 12 s"),
+        ({"renew_every": 12}, "renew_every: the lease would expire before; valid: less than 12 s"),
         ({"duration": 0}, "duration"),
         ({"drift": 0.9}, "drift"),
     ],

@@ -288,7 +288,7 @@ def test_a_failed_probe_is_recorded_and_probing_continues():
 
 # ------------------------------------------------------------------------------------------------- configuration
 def test_a_stall_limit_below_the_heartbeat_interval_is_rejected():
-    with pytest.raises(ValidationError, match="stalled_after is to be longer than heartbeat_interval"):
+    with pytest.raises(ValidationError, match="stalled_after must be longer than heartbeat_interval"):
         DetectionConfig(heartbeat_interval=5, stalled_after=5)
 
 

@@ -97,7 +97,7 @@ def test_an_effect_that_is_not_json_fails_the_attempt(url):
         system.submit("task.0")
         assert system.wait(PATIENCE)
         assert system.statuses() == {TaskStatus.ESCALATED: 1}
-        assert any("the effect is no JSON" in line for line in system.logs("/var/log/agents/"))
+        assert any("the effect is not JSON" in line for line in system.logs("/var/log/agents/"))
 
 
 @pytest.mark.long
@@ -280,7 +280,7 @@ def test_an_invalid_task_name_is_rejected(url, name):
         system.submit(name)
     with pytest.raises(ValueError, match=r"needs 1\.5 units; valid: a whole number"):
         system.submit("task.0", needs={"gpu": 1.5})
-    with pytest.raises(ValueError, match=r"task\.0: the payload is no JSON"):
+    with pytest.raises(ValueError, match=r"task\.0: the payload is not JSON"):
         system.submit("task.0", "\ud800")
     with pytest.raises(ValueError, match=r"gpu: 1\.5 units"):
         system.set_pool("gpu", 1.5)

@@ -213,7 +213,7 @@ def test_a_task_with_impossible_needs_is_rejected(queue, needs, said):
 
 
 def test_an_invalid_large_or_duplicate_task_is_rejected(queue):
-    with pytest.raises(ValueError, match="a: the payload is no JSON"):
+    with pytest.raises(ValueError, match="a: the payload is not JSON"):
         queue.submit("a", payload={1, 2})
     with pytest.raises(ValueError, match="a: the payload has 17,000,002 bytes; valid: up to 16,777,216"):
         queue.submit("a", payload="x" * 17_000_000)

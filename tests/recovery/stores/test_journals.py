@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, insert, update
 
-from recovery.journal import read, written
+from recovery.journal import incident_from_json, incident_to_json
 from recovery.model import (
     Analysis,
     Candidate,
@@ -111,7 +111,7 @@ INCIDENTS = st.builds(
 
 @given(INCIDENTS)
 def test_values_round_trip_exactly(incident: Incident) -> None:
-    assert read(written(incident)) == incident
+    assert incident_from_json(incident_to_json(incident)) == incident
 
 
 def analysis_with_arguments(**arguments: object) -> Analysis:
@@ -120,7 +120,7 @@ def analysis_with_arguments(**arguments: object) -> Analysis:
 
 def test_read_only_mappings_are_written() -> None:
     analysis = analysis_with_arguments(requirements=MappingProxyType({"gpu": 1}))
-    found = read(written(Incident(1, failure_of("task.1"), 0.0, analysis=analysis)))
+    found = incident_from_json(incident_to_json(Incident(1, failure_of("task.1"), 0.0, analysis=analysis)))
     assert found.analysis is not None
     assert found.analysis.arguments == {"requirements": {"gpu": 1}}
 

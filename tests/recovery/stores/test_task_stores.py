@@ -135,8 +135,8 @@ def test_a_state_round_trips(store, state):
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (object(), "is no JSON: Object of type object is not JSON serializable"),
-        (float("nan"), "is no JSON: Out of range float values are not JSON compliant"),
+        (object(), "is not JSON: Object of type object is not JSON serializable"),
+        (float("nan"), "is not JSON: Out of range float values are not JSON compliant"),
         ("x" * 100_000_000, "has 100,000,002 bytes; valid: up to 16,777,216, and for more the name of a file"),
     ],
     ids=["object", "nan", "100 MB"],

@@ -1,9 +1,9 @@
-"""The simulation: a world in which things go wrong, and experiments with it.
+"""The simulation: a world with injected faults, and experiments on it.
 
-`run` gives one replication of a scenario, `replicate` several with their intervals, `compare` what a setting changes,
-`select` the best of several settings, `sweep` many settings, `rare` the probability of a rare event, `find_warmup` how
-long a scenario takes to settle. `SimLoop` is asyncio on SimPy's clock. Each public name is imported when it is first
-used, so that `import sim` loads little.
+`run` runs one replication of a scenario, `replicate` several with confidence intervals. `compare` estimates the effect
+of a setting, `select` finds the best of several settings, `sweep` runs many settings, `rare` estimates the probability
+of a rare event, and `find_warmup` finds the length of the warm-up. `SimLoop` is asyncio on SimPy's clock. Public names
+are imported on first use, so that `import sim` loads little.
 """
 
 from importlib import import_module

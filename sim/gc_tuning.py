@@ -1,7 +1,7 @@
-"""How often Python looks for cyclic garbage while a run is simulated.
+"""Tuning of Python's cyclic garbage collection during a run.
 
-A run makes few cycles and many objects that stay: its events, tasks and timers. With CPython's usual threshold of 700
-new objects, a quarter of a loaded run's time goes into looking through them for cycles that are not there.
+A run creates few cycles and many long-lived objects: events, tasks and timers. With CPython's default threshold of 700
+new objects, the garbage collector takes a quarter of the time of a loaded run and finds nothing.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from threading import Lock
 
 NEW_OBJECTS = 10_000
-"""Objects that come to be before the youngest are looked through; beyond this, measured, there is little to gain."""
+"""New objects before a collection of the youngest generation; measurements show little gain above this value."""
 
 _lock = Lock()
-_usual: list[tuple[int, int, int]] = []  # the thresholds to come back to, one for each run that is under way
+_usual: list[tuple[int, int, int]] = []  # the thresholds to restore, one per active run
 
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Collect rarely within the block, and as before after it. Who has turned collection off, or made it rarer, rules.
+    """Collect rarely within the block and as before after it. Disabled or rarer collection is kept.
 
-    The thresholds are the process's: of runs in several threads, the last one to end restores them.
+    The thresholds are per process: of runs in several threads, the last one to end restores them.
     """
     with _lock:
         usual = gc.get_threshold()

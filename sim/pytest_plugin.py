@@ -1,7 +1,7 @@
 """Scenario files as pytest items: `pytest scenarios/` collects every `*.scenario.yaml`.
 
-A scenario passes when its expectations hold and no invariant is violated. What is imported here is imported by every
-pytest that runs where Recovery Bench is installed, so the bench itself comes in only with the first scenario file.
+A scenario passes when its expectations hold and no invariant is violated. Every pytest run in an environment with
+Recovery Bench imports this module, so the bench itself is imported only with the first scenario file.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ SUFFIX = ".scenario.yaml"
 
 
 class DoesNotHold(RecoveryBenchError):
-    """A scenario's promises do not hold. The text says which, what was observed, and how to see it again."""
+    """A scenario does not hold. The message has the failed expectations, the observed values and the repeat command."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Two options of our own."""
+    """Add two options."""
     group = parser.getgroup("recovery-bench", "scenario files (*.scenario.yaml)")
     group.addoption(
         "--scenario-seed",
@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse options that cannot be meant."""
+    """Reject invalid options."""
     seed, replications = config.getoption("--scenario-seed"), config.getoption("--scenario-replications")
     if seed is not None and not re.fullmatch(r"\d+(/\d+)?", seed, re.ASCII):
         raise pytest.UsageError(f"--scenario-seed {seed}: not a seed; valid: a whole number such as 7, or 7/3")
@@ -50,16 +50,16 @@ def pytest_configure(config: pytest.Config) -> None:
             f"--scenario-replications {replications}: not a number of replications; valid: a whole number, 1 or more"
         )
     if seed is not None and "/" in seed and int(replications) > 1:
-        raise pytest.UsageError(f"--scenario-seed {seed}: is one replication; valid: --scenario-replications left out")
+        raise pytest.UsageError(f"--scenario-seed {seed}: is one replication; valid: without --scenario-replications")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Scenario files, by their name."""
+    """Collect scenario files by name."""
     return ScenarioFile.from_parent(parent, path=file_path) if file_path.name.endswith(SUFFIX) else None
 
 
 class ScenarioFile(pytest.File):
-    """A scenario file; one that is not valid is an error of collection, in one line."""
+    """A scenario file; an invalid file is a collection error of one line."""
 
     def collect(self) -> Iterator[ScenarioItem]:
         """The scenario as the file's only item."""
@@ -74,7 +74,7 @@ class ScenarioFile(pytest.File):
 
 
 class ScenarioItem(pytest.Item):
-    """One scenario: run it, and hold it against what it expects."""
+    """One scenario: run it and check its expectations."""
 
     def __init__(self, *, scenario: Scenario, **others: Any) -> None:
         super().__init__(**others)
@@ -95,18 +95,18 @@ class ScenarioItem(pytest.Item):
             raise DoesNotHold(told(result, shown_path(self.path, self.config)))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What does not hold, in words; anything else is a fault of ours and keeps its traceback."""
+        """The message of a failed scenario; other errors are defects and keep their traceback."""
         if isinstance(excinfo.value, DoesNotHold):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where the item is and what it is called in reports."""
+        """The location and the name of the item in reports."""
         return self.path, None, f"scenario {self.name}"
 
 
 def told(result: Result, name: str) -> str:
-    """The text of a failure: what is not as expected, the observed value, the seed, and the command that replays it."""
+    """The text of a failure: failed expectation, observed value, seed, and the command that repeats it."""
     from sim.reports.table import failures  # noqa: PLC0415 - see the module
 
     seeds = ", ".join(run.seed for run in result.runs)
@@ -114,5 +114,5 @@ def told(result: Result, name: str) -> str:
 
 
 def shown_path(path: Path, config: pytest.Config) -> str:
-    """A path as the user would type it where pytest was started."""
+    """A path relative to the directory in which pytest was started."""
     return os.path.relpath(path, config.invocation_params.dir)

@@ -1,7 +1,7 @@
-"""The bench: a scenario and a seed become a run.
+"""Runs a scenario with a seed.
 
-A run is one replication: one world and one recovery core on one loop, and one history. Everything else that is known
-of it is a function of that history.
+A run is one replication: one world and one recovery core on one loop, and one history. All results are functions of
+that history.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ BuildStore = Callable[[], MemoryTaskStore]
 
 
 PICTURES = "sim.reports.timeline"
-"""The module that draws runs. It needs matplotlib, and is imported when a picture is asked for."""
+"""The module that plots runs. It needs matplotlib and is imported on first use."""
 
 
 class RunPictures(Protocol):
     """`run.plot`."""
 
     def timeline(self, window: tuple[float, float] | None = None, *, width: float = 9.0) -> Any:
-        """A matplotlib figure: load above, recoveries below; around the first faults without a window."""
+        """A matplotlib figure: load above, recoveries below; without a window, around the first faults."""
 
 
 def metrics_frame(scenario: Scenario, runs: Iterable[tuple[str, Mapping[str, float | None]]]) -> pd.DataFrame:
@@ -69,9 +69,9 @@ def metrics_frame(scenario: Scenario, runs: Iterable[tuple[str, Mapping[str, flo
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Run(ResultBase):
-    """One replication and what is known of it. `seed` names it: `"7/0"` is replication 0 of seed 7.
+    """One replication and its results. `seed` names it: `"7/0"` is replication 0 of seed 7.
 
-    Of a scenario that keeps a summary (`history: summary`), whatever needs single events raises `HistoryNotKept`.
+    With `history: summary`, access to individual events raises `HistoryNotKept`.
     """
 
     scenario: Scenario
@@ -92,7 +92,7 @@ class Run(ResultBase):
         return self.scenario.duration
 
     def title(self) -> str:
-        """The result in a few words: of which scenario, from how many runs."""
+        """A one-line summary: scenario and number of runs."""
         return f"{self.scenario.name}, seed {self.seed}: {self.events:,} events"
 
     @cached_property
@@ -113,17 +113,17 @@ class Run(ResultBase):
 
     @cached_property
     def diagnosis(self) -> dict[str, dict[str, int]]:
-        """Recoveries by the fault there was, and what it was taken for."""
+        """Counts of recoveries by true fault and diagnosis."""
         return diagnoses(self.record)
 
     @property
     def confusion(self) -> pd.DataFrame:
-        """The same as a data frame, faults in rows and diagnoses in columns: `sim.measures.confusion`."""
+        """The counts as a data frame, faults in rows and diagnoses in columns: `sim.measures.confusion`."""
         return as_frame(self.diagnosis)
 
     @cached_property
     def history_sha256(self) -> str:
-        """Hash of the history's canonical bytes: the same for the same scenario, seed and version, everywhere."""
+        """Hash of the history's canonical bytes: equal for equal scenario, seed and version on every machine."""
         return self.record.sha256()
 
 
@@ -138,37 +138,36 @@ def run(
 ) -> Run:
     """Run one replication of a scenario.
 
-    `seed` is the scenario's own when left out; a text such as `"7/3"` names seed and replication at once. `core` and
-    `store` build other recovery cores and task stores than the real ones: tests pass broken ones. With `telemetry`,
-    recoveries are told through OpenTelemetry's global providers as well, at seconds of virtual time after 1970 began
-    (`recovery.monitoring.telemetry` has the names); raises ModuleNotFoundError, with what to install, when its API is
-    absent.
+    `seed` defaults to that of the scenario; a string such as `"7/3"` names seed and replication. `core` and `store`
+    build other recovery cores and task stores; tests pass broken ones. With `telemetry`, recoveries are also exported
+    through OpenTelemetry's global providers, with virtual time as seconds since the start of 1970 (names in
+    `recovery.monitoring.telemetry`); raises ModuleNotFoundError, which names the package to install, without its API.
     """
-    began = time.perf_counter()  # noqa: TID251 - duration of a run, for users; no result depends on it
+    began = time.perf_counter()  # noqa: TID251 - wall time of a run for users; no result depends on it
     name = replication_name(scenario, seed, replication)
     record = simulate(scenario, name, core, store, telemetry=telemetry)
     found = check_all(record)
     metrics = measure(record, found)
     violations = tuple(violation for of_invariant in found.values() for violation in of_invariant)
-    made = Run(scenario, name, record, metrics, violations, time.perf_counter() - began)  # noqa: TID251 - duration of a run, for users; no result depends on it
+    made = Run(scenario, name, record, metrics, violations, time.perf_counter() - began)  # noqa: TID251 - wall time of a run for users; no result depends on it
     if scenario.history == "summary":
-        made.diagnosis  # noqa: B018 - while it can be known
+        made.diagnosis  # noqa: B018 - computed while the rows are available
         record.keep_no_rows()
     return made
 
 
 def replication_name(scenario: Scenario, seed: int | str | None, replication: int = 0) -> str:
-    """`"7/0"` for seed 7, replication 0. Raises ValueError for what is no seed."""
+    """`"7/0"` for seed 7, replication 0. Raises ValueError for an invalid seed."""
     chosen = scenario.seed if seed is None else seed
     if isinstance(chosen, bool) or re.fullmatch(r"\d+(/.+)?", str(chosen), re.ASCII) is None:
-        raise ValueError(f"{chosen!r} is no seed; valid: a whole number from 0 on, or a text such as '7/3'")
+        raise ValueError(f"{chosen!r} is not a seed; valid: a whole number of at least 0, or a string such as '7/3'")
     return chosen if isinstance(chosen, str) and "/" in chosen else f"{chosen}/{replication}"
 
 
 def whole_seed(scenario: Scenario, seed: int | str | None) -> str:
-    """`"7"` for seed 7. Raises ValueError for what is no seed, and for `"7/3"`, which is one replication of it."""
+    """`"7"` for seed 7. Raises ValueError for an invalid seed, and for `"7/3"`, which is one replication of it."""
     if isinstance(seed, str) and "/" in seed:
-        raise ValueError(f"{seed} is one replication, and cannot tell luck from merit; valid: a whole seed")
+        raise ValueError(f"{seed} is a single replication, which shows no variance; valid: a whole seed")
     return replication_name(scenario, seed).rpartition("/")[0]
 
 
@@ -181,9 +180,9 @@ def simulate(
     telemetry: bool = False,
     follow: Callable[[History, simpy.Environment], object] | None = None,
 ) -> History:
-    """The history of one replication, or of a trajectory that leaves one. `follow` may watch it from the beginning.
+    """The history of one replication or trajectory. `follow` is called with it before the start.
 
-    Raises BranchNotReached for a trajectory that leaves a run after its end.
+    Raises BranchNotReached for a trajectory with a branch after the end of the run.
     """
     loop = SimLoop()
     try:
@@ -225,7 +224,7 @@ def _streams(name: str, history: History, env: simpy.Environment) -> Streams:
 
 
 def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
-    """The constants of a run that its measures need beside its events."""
+    """The constants of a run that measures need in addition to its events."""
     checkpoint = scenario.tasks.checkpoint
     detection = scenario.recovery.detection
     return {

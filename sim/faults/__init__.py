@@ -1,4 +1,4 @@
-"""Injectors: what goes wrong, with whom, when and for how long. The core is never told."""
+"""Fault injection: kinds, targets, times and durations. The core has no access to injected faults."""
 
 from sim.faults.scheduler import Faults
 

@@ -1,4 +1,4 @@
-"""One injection of a fault: whom it hits, what is noted of it, and how it ends."""
+"""One injection of a fault: its targets, its records and its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Member = TypeVar("Member", Agent, Attempt)
 
 
 class InForce:
-    """A quantity of the world that several faults may change at once: what it is follows from those in force."""
+    """A quantity of the world that several concurrent faults may change; its value follows from the active faults."""
 
     def __init__(self, combine: Callable[[Sequence[float]], float], apply: Callable[[float], None]) -> None:
         self._combine = combine
@@ -31,7 +31,7 @@ class InForce:
         self._values: list[float] = []
 
     def add(self, value: float) -> Callable[[], None]:
-        """Another fault is in force; returns what ends it."""
+        """Activate another fault; returns the function that ends it."""
         self._values.append(value)
         self._apply(self._combine(self._values))
 
@@ -44,7 +44,7 @@ class InForce:
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """What injectors reach: the world, its clock and store, what makes work slow, and the core's host."""
+    """The access of injectors: the world, its clock and store, the slowdowns, and the host of the core."""
 
     env: simpy.Environment
     streams: Streams
@@ -66,7 +66,7 @@ class Site:
         store: MemoryTaskStore,
         host: CoreHost,
     ) -> Site:
-        """The site that a world is."""
+        """The site of a world."""
         queue, execution = world.queue, world.execution
         duplicated, failing = queue.duplication, execution.write_failure
         return cls(
@@ -88,13 +88,13 @@ class Site:
         return self.world.agents.all
 
     def running(self) -> list[Attempt]:
-        """Attempts that have started and not ended, agent by agent."""
+        """Running attempts, agent by agent."""
         return [attempt for agent in self.agents for attempt in agent.attempts if attempt.started]
 
 
 @dataclass(frozen=True, eq=False)
 class Injection:
-    """The n-th time that a fault happens. `seconds`: how long, None: for good. `stream` names its randomness."""
+    """The n-th injection of a fault. `seconds`: its duration, None without an end; `stream`: its random stream."""
 
     site: Site
     fault: Any
@@ -102,11 +102,11 @@ class Injection:
     seconds: float | None
 
     def note(self, event: Event, about: str = "", agent: int = -1, task: int = -1) -> None:
-        """Put the fault on record: injected, cleared or skipped."""
+        """Record the fault as injected, cleared or skipped."""
         self.site.world.history.record(event, task, agent, detail=self.fault.kind, about=about)
 
     def inject(self, end: Callable[[], None], about: str = "", agent: int = -1) -> None:
-        """Put on record that it is in force, and end it when its time is over."""
+        """Record the fault as injected, and call `end` after its duration."""
         self.note(Event.FAULT_INJECTED, about, agent)
 
         def clear() -> None:
@@ -116,12 +116,12 @@ class Injection:
         self.later(clear)
 
     def later(self, clear: Callable[[], None]) -> None:
-        """Call back when its time is over."""
+        """Call `end` after the duration of the fault."""
         if self.seconds is not None:
             after(self.site.env, self.seconds, lambda _: clear())
 
     def choose(self, candidates: Sequence[Member], total: int) -> list[Member]:
-        """Those whom a fault hits, in their order; recorded as skipped when there is nobody to hit."""
+        """The targets of a fault, in order; the fault is recorded as skipped when there are none."""
         targets = self.fault.targets
         if isinstance(targets, tuple):
             chosen = [member for member in candidates if _subject(member).name in targets]
@@ -138,7 +138,7 @@ class Injection:
 
 
 Injector = Callable[[Injection], None]
-"""What makes a fault happen."""
+"""Injects one kind of fault."""
 
 
 def _subject(target: Agent | Attempt) -> Agent | Task:

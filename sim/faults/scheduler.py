@@ -1,7 +1,7 @@
-"""When faults happen.
+"""Schedules faults.
 
-Each fault of a scenario is one SimPy process, or waits for its condition, with random streams of its own: one for each
-injection, in which each agent and each task has its own luck, whoever else is there.
+Each fault of a scenario is one SimPy process, or waits for its condition. It has its own random streams: one per
+injection, in which each agent and each task has its own draw, independent of the others.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ INJECTORS: Mapping[type, Injector] = MappingProxyType(
         **clocks.INJECTORS,
     }
 )
-"""What injects each kind of fault."""
+"""The injector of each kind of fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Gap:
-    """The time between two injections of a fault, as it passes."""
+    """The time between two injections of a fault, while it elapses."""
 
     process: simpy.Process
     every: Samplable
@@ -66,7 +66,7 @@ class Faults:
         streams.on_branch(self._redraw)
 
     def start(self, faults: Sequence[AnyFault | Group]) -> None:
-        """Begin the process of each fault, and wait for the conditions of those that have one."""
+        """Start the process of each scheduled fault, and watch the conditions of the others."""
         waiting = []
         for number, fault in enumerate(faults):
             name = f"fault.{number}"
@@ -88,7 +88,7 @@ class Faults:
             self._inject(fault, name, nth, lasts())
 
     def _pass(self, gap: float, name: str, every: Samplable | None) -> Generator[SimpyEvent, Any, None]:
-        """Let a gap pass, or what it is drawn to be meanwhile."""
+        """Wait for a gap, whose length may be redrawn meanwhile."""
         process = self._env.active_process
         if every is not None and process is not None:
             self._gaps[name] = _Gap(process, every, self._env.now)
@@ -103,7 +103,7 @@ class Faults:
                 return
 
     def _redraw(self, residual: Residual) -> None:
-        """Draw again how long it takes until each fault comes, given how long it has not come."""
+        """Redraw the time to the next injection of each fault, conditional on the time already elapsed."""
         for name, gap in self._gaps.items():
             age = self._env.now - gap.since
             seconds = residual(f"{name}.every", gap.every, age)
@@ -122,7 +122,7 @@ class Faults:
             after(self._env, self._streams.sequence(f"{name}.after", fault.after)(), happen)
 
     def _lasts(self, fault: AnyFault | Group, name: str) -> Callable[[], float | None]:
-        """How long the fault lasts, each time anew; None: for good."""
+        """The duration of the next injection, drawn anew each time; None without an end."""
         duration = getattr(fault, "for_", None)
         return (lambda: None) if duration is None else self._streams.sequence(f"{name}.for", duration)
 

@@ -1,7 +1,7 @@
-"""Faults that happen when something else is so: looked at when that may have changed, and never by polling.
+"""Faults with a condition: it is evaluated when its quantity may have changed, without polling.
 
-A history tells of everything that changes, so the events of a history say when to look. What happens within one call is
-not seen: a look comes right after it, at the same instant.
+Every change is recorded in the history, so the events of the history trigger evaluations. Intermediate states within
+one call are not visible: the evaluation follows it, at the same instant.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CHANGES: Mapping[str, tuple[Event, ...]] = MappingProxyType(
         "resources.NAME.free": POOL_CHANGES,
     }
 )
-"""After which events to look at a level of the world."""
+"""The events after which each quantity is evaluated."""
 TALLIES: Mapping[str, Mapping[Event, int]] = MappingProxyType(
     {
         "tasks.submitted": {Event.TASK_SUBMITTED: 1},
@@ -46,7 +46,7 @@ TALLIES: Mapping[str, Mapping[Event, int]] = MappingProxyType(
         "recovery.open": {Event.RECOVERY_OPENED: 1} | dict.fromkeys(RECOVERY_ENDS, -1),
     }
 )
-"""What each event adds to a number that is counted."""
+"""The amount that each event adds to a counter."""
 BECAME = {"injected": Event.FAULT_INJECTED, "cleared": Event.FAULT_CLEARED}
 
 
@@ -54,14 +54,14 @@ class Watch(Protocol):
     """One condition."""
 
     def see(self, event: int, task: int, detail: str) -> bool:
-        """Something has happened; whether the condition is to be looked at."""
+        """Process an event; returns whether the condition must be evaluated."""
 
     def holds(self) -> bool:
         """Whether it is true now."""
 
 
 class Triggers:
-    """All faults of a run that wait for a condition, each with what makes it happen."""
+    """All faults of a run that wait for a condition, each with its injector."""
 
     def __init__(self, site: Site, waiting: Sequence[tuple[Trigger, Callable[[], None]]]) -> None:
         self._site = site
@@ -69,7 +69,7 @@ class Triggers:
         self._doubtful: dict[Watch, None] = {}
 
     def start(self) -> None:
-        """Look at all conditions at once, and at each when something has changed."""
+        """Evaluate all conditions immediately, and each one again after relevant events."""
         for watch, _ in self._waiting:
             self._look_soon(watch)
         self._site.world.history.watch(self._see)
@@ -85,7 +85,7 @@ class Triggers:
         self._doubtful[watch] = None
 
     def _look(self, _: object) -> None:
-        """Let those happen whose conditions are true: which ones is known before the first of them does."""
+        """Inject the faults whose conditions are true; all conditions are evaluated before the first injection."""
         doubtful, self._doubtful = self._doubtful, {}
         true = {watch: None for watch in doubtful if watch.holds()}
         due = [happen for watch, happen in self._waiting if watch in true]
@@ -97,7 +97,7 @@ class Triggers:
 
 
 class _Level:
-    """A number that the world has at any time."""
+    """A quantity that is read from the world."""
 
     def __init__(self, trigger: Trigger, level: Callable[[], float]) -> None:
         self._trigger = trigger
@@ -112,7 +112,7 @@ class _Level:
 
 
 class _Tally:
-    """A number that is counted from the events."""
+    """A quantity that is counted from events."""
 
     def __init__(self, site: Site, trigger: Trigger) -> None:
         self._trigger = trigger
@@ -146,7 +146,7 @@ class _Single:
 
 
 class _Progress:
-    """A part of a running task's work is done: timers stand where that will be, if nothing comes in between."""
+    """A fraction of a running task's work is done: a timer is set for the expected time, unless an event changes it."""
 
     def __init__(self, site: Site, trigger: Trigger, look_soon: Callable[[Watch], None]) -> None:
         assert isinstance(trigger.value, float)
@@ -155,7 +155,7 @@ class _Progress:
         self._look_soon = look_soon
         self._timers: dict[Attempt, Timer] = {}
         self._tasks: dict[int, None] = {}
-        self._all = True  # are to be looked at, not only the attempts at `_tasks`
+        self._all = True  # must be evaluated, not only the attempts at `_tasks`
 
     def see(self, event: int, task: int, detail: str) -> bool:
         if event == Event.ATTEMPT_STARTED:
@@ -190,7 +190,7 @@ class _Progress:
         if env.now + left <= env.now:
             return True
         if attempt.frozen:
-            return False  # until its agent wakes up
+            return False  # until its agent resumes
         if attempt.working_since is None:  # it reads or writes a checkpoint
             left += attempt.due - env.now
         self._timers[attempt] = after(env, left, self._arrive, attempt)

@@ -1,4 +1,4 @@
-"""The history of a run: append-only typed events, how they are kept, and the hash of their canonical bytes."""
+"""The history of a run: append-only typed events, their storage, and the hash of their canonical bytes."""
 
 from sim.history.events import Event
 from sim.history.recorder import History, Watcher

@@ -1,4 +1,4 @@
-"""Everything that can happen in a run."""
+"""All events of a run."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from enum import IntEnum
 
 
 class Event(IntEnum):
-    """Everything that can happen. The value is what a stored history holds: numbers are never reused or changed."""
+    """All events. The value is stored in histories: numbers are never reused or changed."""
 
-    # --- tasks: ground truth of what became of them
+    # --- tasks: ground truth
     TASK_SUBMITTED = 1
     TASK_REJECTED = 2  # detail: why
     TASK_COMPLETED = 3  # agent, epoch; value: work-seconds of the effect that was accepted
-    TASK_FAILED = 4  # given up for good; detail: why
-    TASK_FENCED = 5  # value: the highest void epoch
+    TASK_FAILED = 4  # given up; detail: reason
+    TASK_FENCED = 5  # value: the highest fenced epoch
 
     # --- the queue
-    QUEUE_ENTERED = 10  # into the waiting line; detail: submitted, retry, reassigned, redelivery, replay
-    QUEUE_DELIVERED = 11  # out of the line, sent towards an agent; value: how many deliveries of this task so far
-    QUEUE_WITHDRAWN = 12  # out of the line without a delivery; detail: why
-    QUEUE_ACKED = 13  # the queue lets go of a task whose effect is final
-    QUEUE_SETTLED = 14  # the queue lets go of a task that the recovery core now holds
+    QUEUE_ENTERED = 10  # enters the queue; detail: submitted, retry, reassigned, redelivery, replay
+    QUEUE_DELIVERED = 11  # leaves the queue, sent to an agent; value: number of deliveries of this task so far
+    QUEUE_WITHDRAWN = 12  # leaves the queue without a delivery; detail: reason
+    QUEUE_ACKED = 13  # the queue releases a task whose effect is final
+    QUEUE_SETTLED = 14  # the queue releases a task that the recovery core now owns
     QUEUE_ACK_LOST = 15
     QUEUE_DELIVERY_LOST = 16
     QUEUE_DUPLICATED = 17
     QUEUE_DEAD_LETTERED = 18
     QUEUE_BLOCKED = 19  # about: link
     QUEUE_UNBLOCKED = 20
-    QUEUE_REPLAYED = 21  # value: messages sent again
+    QUEUE_REPLAYED = 21  # value: number of replayed messages
 
     # --- attempts; value: progress of the task in work-seconds at that moment
     ATTEMPT_STARTED = 30
@@ -35,16 +35,16 @@ class Event(IntEnum):
     ATTEMPT_FAILED = 32  # detail: error code
     ATTEMPT_TIMED_OUT = 33
     ATTEMPT_INTERRUPTED = 34  # detail: agent_crash, agent_restart, resource_unavailable, stopped
-    ATTEMPT_REFUSED = 35  # a commit or report under a void epoch, or a second commit; detail: which
-    ATTEMPT_SKIPPED = 36  # delivered, but finished already: acknowledged without work
+    ATTEMPT_REFUSED = 35  # a commit or report under a fenced epoch, or a second commit; detail: which
+    ATTEMPT_SKIPPED = 36  # delivered although already finished: acknowledged without work
 
     # --- checkpoints; value: progress in work-seconds
     CHECKPOINT_WRITTEN = 40
     CHECKPOINT_RESTORED = 41
     CHECKPOINT_REJECTED = 42  # value: sequence
     CHECKPOINT_CORRUPTED = 43  # ground truth of a fault; value: progress of the damaged checkpoint
-    CHECKPOINT_FAILED = 45  # a write that did not take place; value: progress that it would have kept
-    CHECKPOINT_STALE = 46  # value: how many were acknowledged that the core could not read
+    CHECKPOINT_FAILED = 45  # a failed write; value: progress that it would have stored
+    CHECKPOINT_STALE = 46  # value: number of acknowledged checkpoints that the core could not read
     CHECKPOINT_LOADED = 44  # an attempt starts from a checkpoint; epoch: the attempt's
 
     # --- agents, in truth
@@ -53,10 +53,10 @@ class Event(IntEnum):
     AGENT_WOKE = 52
     AGENT_STOPPED = 53  # killed by a restart that the core asked for, while it was up
     AGENT_RESTARTED = 54
-    # --- and as the detector believes
+    # --- and according to the detector
     AGENT_SUSPECTED = 55
     AGENT_CLEARED = 56
-    TASK_STALLED = 57  # the task, as the heartbeats tell; detail: its agent
+    TASK_STALLED = 57  # the task, according to heartbeats; detail: its agent
 
     # --- resources; about: pool, value: units
     RESOURCE_ALLOCATED = 60
@@ -64,9 +64,9 @@ class Event(IntEnum):
     RESOURCE_UNAVAILABLE = 62
     RESOURCE_AVAILABLE = 63
     RESOURCE_AWAITED = 64  # an attempt waits for its needs; value: number of pools
-    RESOURCE_LEAKED = 68  # nobody's, though in service
+    RESOURCE_LEAKED = 68  # leaked: in service without an owner
     RESOURCE_FOUND = 69
-    # --- and as the core believes that probes them
+    # --- and according to the core's probes
     RESOURCE_SUSPECTED = 65
     RESOURCE_CLEARED = 66
     RESOURCE_PROBE_FAILED = 67
@@ -75,16 +75,16 @@ class Event(IntEnum):
     LINK_CUT = 70
     LINK_HEALED = 71
     MESSAGE_LOST = 72  # detail: which kind of message
-    SEND_FAILED = 73  # over a link that is down: the sender notices
+    SEND_FAILED = 73  # over a broken link: the sender notices
 
     # --- the core itself
     CORE_CRASHED = 75
     CORE_RESTARTED = 76
     CORE_ELECTED = 78  # about: which core; value: the epoch of its lease
-    CORE_DEPOSED = 79  # in truth: another one leads from now on, or nobody
-    CORE_STARTED = 77  # as it says itself, when it takes up an earlier one's journal; value: recoveries
+    CORE_DEPOSED = 79  # in truth: another core leads from now on, or none
+    CORE_STARTED = 77  # when a core resumes the journal of an earlier one; value: recoveries
 
-    # --- faults, as injected: detail: kind, about: whom
+    # --- injected faults; detail: kind, about: target
     FAULT_INJECTED = 80
     FAULT_CLEARED = 81
     FAULT_SKIPPED = 82
@@ -107,10 +107,10 @@ class Event(IntEnum):
     RECOVERY_RESUMED = 104  # detail: command
     STEP_UNDONE = 105  # detail: command
     STEP_UNDO_FAILED = 106  # detail: command
-    RECOVERY_TAKEN_UP = 107  # by a core that was started; detail: how far it had come
-    # --- clients, of the task that they wait for, or waited for last
+    RECOVERY_TAKEN_UP = 107  # by a restarted core; detail: the phase reached before
+    # --- clients, about the task that they wait for or waited for last
     CLIENT_TIMED_OUT = 110
-    CLIENT_RETRIED = 111  # with a new task; value: number of the request
+    CLIENT_RETRIED = 111  # as a new task; value: number of the request
     CLIENT_ANSWERED = 112  # detail: in_time or late; value: seconds since the request was first made
     CLIENT_ABANDONED = 113
     ALERT_RAISED = 120
@@ -119,11 +119,11 @@ class Event(IntEnum):
     ESCALATION_ACKNOWLEDGED = 123
     ESCALATION_RESOLVED = 124
     # --- its circuit breakers; about: failure kind
-    BREAKER_OPENED = 130  # value: for how many seconds
+    BREAKER_OPENED = 130  # value: seconds
     BREAKER_HALF_OPENED = 131
     BREAKER_CLOSED = 132
 
     @property
     def label(self) -> str:
-        """The event's name as data frames and texts show it: `attempt.started`."""
+        """The name of the event in data frames and reports: `attempt.started`."""
         return self.name.lower().replace("_", ".", 1)

@@ -26,7 +26,7 @@ Watcher = Callable[[int, int, int, int, str], None]
 
 
 class _Numbered(dict[str, int]):
-    """Words by number; one that is new gets the next."""
+    """Interned words by number; a new word gets the next number."""
 
     def __missing__(self, word: str) -> int:
         number = self[str(word)] = len(self)  # of an enum, the plain text
@@ -34,9 +34,9 @@ class _Numbered(dict[str, int]):
 
 
 class History:
-    """What happened in one run, in order. `meta` holds the constants that measures need (see `sim.simulation`).
+    """The events of one run, in order. `meta` holds the constants that measures need (see `sim.simulation`).
 
-    `rows` is where the events are kept: in memory when left out.
+    `rows` is the storage of the events; in memory by default.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class History:
         self._words = _Numbered({"": 0})
         self._watchers: tuple[Watcher, ...] = ()
         self._closed = False
-        self._sha256: str | None = None  # once there are no rows to compute it from
+        self._sha256: str | None = None  # kept when there are no rows to compute it from
 
     def record(
         self,
@@ -65,11 +65,11 @@ class History:
         about: str = "",
         incident: int = -1,
     ) -> None:
-        """Append an event at the present instant."""
+        """Append an event at the current time."""
         words = self._words
         self._latest.append(
             (
-                self._env._now,  # the property costs as much as all the rest
+                self._env._now,  # the property would cost as much as the rest of this method
                 event,
                 task,
                 agent,
@@ -114,13 +114,13 @@ class History:
         self._select_record()
 
     def close(self) -> None:
-        """End the record: events of the teardown of a run are dropped. A closed history stays closed."""
+        """Close the history: events during the teardown of a run are dropped. A closed history stays closed."""
         self._flush()
         self._closed = True
         self._select_record()
 
     def _select_record(self) -> None:
-        """Choose what `record` does from the state, at each change of the state: no event pays for a check of it."""
+        """Select the implementation of `record` at each change of state, so that no event pays for a check."""
         if self._closed:
             self.__dict__["record"] = _drop
         elif self._watchers:
@@ -130,7 +130,7 @@ class History:
 
     @property
     def rows(self) -> Rows:
-        """All events, as they are kept."""
+        """The storage of all events."""
         self._flush()
         return self._rows
 
@@ -140,7 +140,7 @@ class History:
         return np.concatenate([np.empty(0, dtype=ROW), *self.rows.chunks()])
 
     def keep_no_rows(self) -> None:
-        """Let go of all events. What is asked for of them afterwards raises `HistoryNotKept`."""
+        """Discard all events. Later access to events raises `HistoryNotKept`."""
         self._sha256 = self.sha256()
         self._rows = NoRows(len(self))
 
@@ -164,7 +164,7 @@ class History:
         return digest.hexdigest()
 
     def parts(self) -> tuple[dict[str, Any], list[str], NDArray[np.void] | None, int, str]:
-        """What a copy is made of: meta, words, table (None when no rows were kept), number of events, and hash."""
+        """The state of a copy: meta, words, table (None when no rows were kept), number of events, and hash."""
         table = None if isinstance(self.rows, NoRows) else self.table
         return self.meta, self.words, table, len(self), self.sha256()
 
@@ -172,7 +172,7 @@ class History:
     def from_parts(
         cls, meta: Mapping[str, Any], words: list[str], table: NDArray[np.void] | None, events: int, sha256: str
     ) -> History:
-        """The history with these `parts()`, closed. Raises ValueError when the hash is not that of the events."""
+        """A closed history from its `parts()`. Raises ValueError when the hash does not match the events."""
         history = cls(None, meta)
         history._words = _Numbered({word: number for number, word in enumerate(words)})
         if table is None:
@@ -186,7 +186,7 @@ class History:
         return history
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy, also in another process, is closed: it belongs to no running simulation."""
+        """A copy, also in another process, is closed: it does not belong to a running simulation."""
         return History.from_parts, self.parts()
 
     def frame(self) -> pd.DataFrame:
@@ -227,7 +227,7 @@ def _drop(*_: object, **__: object) -> None:
 
 
 def _subjects(columns: Mapping[str, NDArray[Any]], words: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Whom a row is about: its `about`, else its task, else its agent."""
+    """The subject of a row: its `about`, else its task, else its agent."""
     subjects: NDArray[np.object_] = words[columns["about"]]
     for name in ("task", "agent"):
         chosen = (subjects == "") & (columns[name] >= 0)

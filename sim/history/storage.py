@@ -1,4 +1,4 @@
-"""Where a history keeps its rows: in memory, or in a temporary file; either way as columns."""
+"""Storage of the rows of a history as columns, in memory or in a temporary file."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ROW = np.dtype(
 )
 NAMES = tuple(ROW.names or ())
 _BEFORE = {name: sum(ROW[other].itemsize for other in NAMES[:place]) for place, name in enumerate(NAMES)}
-"""Bytes of a row that stand before each column."""
+"""Byte offset of each column in a row."""
 CHUNK_ROWS = 1 << 15
 Row = tuple[float, int, int, int, int, int, float, int, int]
 """A row as it is recorded, in the order of `ROW`."""
 
 
 class HistoryNotKept(RecoveryBenchError, LookupError):
-    """The events of a run are asked for that has kept none."""
+    """The events of a run were requested that did not keep them."""
 
 
 class Rows(Protocol):
@@ -44,20 +44,20 @@ class Rows(Protocol):
     in_memory: bool
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of rows."""
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Another chunk."""
+        """Append a chunk."""
 
     def column(self, name: str) -> NDArray[Any]:
-        """One column of all rows, contiguous; not to be written to."""
+        """One column of all rows, contiguous and read-only."""
 
     def chunks(self) -> Iterator[NDArray[np.void]]:
-        """All rows, some at a time, as arrays of dtype `ROW`."""
+        """All rows in chunks, as arrays of dtype `ROW`."""
 
 
 class RowsInMemory:
-    """Keeps columns; the pieces of one are put together when it is first asked for."""
+    """Keeps columns in memory; the chunks of a column are concatenated on first access."""
 
     in_memory = True
 
@@ -77,7 +77,7 @@ class RowsInMemory:
         return self._size
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Another chunk."""
+        """Append a chunk."""
         for name, column in _columns(rows).items():
             self._pieces[name].append(column)
         self._size += len(rows)
@@ -90,26 +90,26 @@ class RowsInMemory:
         return pieces[0]
 
     def chunks(self) -> Iterator[NDArray[np.void]]:
-        """All rows, some at a time."""
+        """All rows in chunks."""
         columns = {name: self.column(name) for name in NAMES}
         for first in range(0, self._size, CHUNK_ROWS):
             yield _rows({name: column[first : first + CHUNK_ROWS] for name, column in columns.items()})
 
 
 class RowsInFile:
-    """Keeps columns in a temporary file without a name, and none of them in memory."""
+    """Keeps columns in an unnamed temporary file, and none in memory."""
 
     in_memory = False
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="recovery-bench-")  # noqa: SIM115 - lives as long as this does
-        self._begins = [0]  # of each chunk: its first row; at last the number of rows
+        self._file = tempfile.TemporaryFile(prefix="recovery-bench-")  # noqa: SIM115 - open for the lifetime of this object
+        self._begins = [0]  # the first row of each chunk, then the number of rows
 
     def __len__(self) -> int:
         return self._begins[-1]
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Another chunk: its columns, one after the other. Raises OSError when the disk is full."""
+        """Append a chunk, column by column. Raises OSError when the disk is full."""
         try:
             self._file.seek(0, os.SEEK_END)
             for column in _columns(rows).values():
@@ -119,26 +119,26 @@ class RowsInFile:
         self._begins.append(len(self) + len(rows))
 
     def column(self, name: str) -> NDArray[Any]:
-        """One column of all rows, as an array that is not there: see `ColumnInFile`."""
+        """One column of all rows, read on access: see `ColumnInFile`."""
         return cast("NDArray[Any]", ColumnInFile(self, name))
 
     def chunks(self) -> Iterator[NDArray[np.void]]:
-        """All rows, some at a time."""
+        """All rows in chunks."""
         for chunk in range(len(self._begins) - 1):
             yield _rows({name: self.piece(name, chunk) for name in NAMES})
 
     @property
     def begins(self) -> Sequence[int]:
-        """The first row of each chunk, and at last the number of rows."""
+        """The first row of each chunk, then the number of rows."""
         return self._begins
 
     def piece(self, name: str, chunk: int) -> NDArray[Any]:
-        """What a chunk has of a column."""
+        """The part of a column in one chunk."""
         begin, end = self._begins[chunk : chunk + 2]
         return self._read(name, chunk, 0, end - begin)
 
     def one(self, name: str, row: int) -> Any:
-        """What a column has in one row."""
+        """The value of a column in one row."""
         chunk = bisect_right(self._begins, row) - 1
         return self._read(name, chunk, row - self._begins[chunk], 1)[0]
 
@@ -149,12 +149,12 @@ class RowsInFile:
         return np.frombuffer(self._file.read(size * number), ROW[name])
 
     def __del__(self) -> None:
-        """Give the file back, which has no name and is gone then."""
+        """Close the file, which has no name and is deleted."""
         self._file.close()
 
 
 class ColumnInFile:
-    """A column of which only what is asked for is read: `column[rows]`, `column[row]`; numpy takes it for an array."""
+    """A column that is read on access: `column[rows]`, `column[row]`. numpy accepts it as an array."""
 
     def __init__(self, rows: RowsInFile, name: str) -> None:
         self._rows = rows
@@ -164,7 +164,7 @@ class ColumnInFile:
         return len(self._rows)
 
     def __getitem__(self, index: Any) -> Any:
-        """As an array would: for a row, an array of rows or of truths, or a slice; negative rows count from the end."""
+        """Index like an array: by a row, an array of rows or booleans, or a slice; negative rows count from the end."""
         if isinstance(index, int | np.integer):
             return self._rows.one(self._name, int(index) % len(self))
         rows = np.arange(len(self))[index] if isinstance(index, slice) else np.asarray(index)
@@ -197,7 +197,7 @@ class ColumnInFile:
 
 
 class NoRows:
-    """In place of rows that were kept no longer than it took to measure the run."""
+    """Replaces rows that were discarded after the run was measured."""
 
     in_memory = False
 
@@ -208,15 +208,15 @@ class NoRows:
         return self._size
 
     def append(self, rows: Sequence[Row]) -> NoReturn:
-        """The run is over."""
-        raise HistoryNotKept("a run that is over records nothing")
+        """Always raises: the run is over."""
+        raise HistoryNotKept("a finished run records no events")
 
     def column(self, name: str) -> NoReturn:
-        """There is none."""
+        """Always raises: the rows were not kept."""
         raise HistoryNotKept("the events of this run were not kept ('history: summary'); valid: 'history: full'")
 
     def chunks(self) -> NoReturn:
-        """There are none."""
+        """Always raises: the rows were not kept."""
         self.column("time")
 
 

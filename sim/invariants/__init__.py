@@ -1,7 +1,7 @@
-"""What must hold in every run, whatever goes wrong: one checker over the history for each invariant.
+"""The invariants of every run, despite any fault: one checker of the history per invariant.
 
-Each module has `check(history)`, which returns its violations in order of their rows. Checkers judge the whole run,
-warm-up included. What is wrong for one reason is told by one checker as far as that can be told apart.
+Each module has `check(history)`, which returns its violations in order of their rows. Checkers cover the whole run,
+including the warm-up. As far as possible, one cause is reported by one checker only.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ CHECKERS: Mapping[str, Callable[[History], list[Violation]]] = MappingProxyType(
         )
     }
 )
-"""The checker of each invariant, by its name."""
+"""The checker of each invariant, by name."""
 
 
 def check_all(history: History) -> dict[str, list[Violation]]:
-    """The violations of every invariant, by its name; an empty list where it holds."""
+    """The violations of every invariant, by name; an empty list where it holds."""
     return {name: check(history) for name, check in CHECKERS.items()}

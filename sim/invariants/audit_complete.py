@@ -1,4 +1,4 @@
-"""Every recovery is on record from its opening to its end, in order, and every failure that was told has one."""
+"""Every recovery is recorded from its opening to its end, in order, and every reported failure has a recovery."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ MAY_FOLLOW = {
     Event.RECOVERY_EXECUTED: (Event.RECOVERY_VERIFIED, *_CUT_SHORT),
     Event.RECOVERY_FAILED: (Event.RECOVERY_STARTED, *_CUT_SHORT),
 }
-"""The stage that a recovery may be in next; after its end there is none. The first one is its opening."""
+"""The stages that may follow each stage of a recovery, from its opening; none follows its end."""
 
 
 def check(history: History) -> list[Violation]:
-    """Gaps and disorder in the audit trail.
+    """Gaps and wrong order in the audit trail.
 
-    Stages of a recovery follow each other as `MAY_FOLLOW` says; its steps, retries and waits lie between its opening
-    and its end; each step that was started has an outcome, unless the recovery is open at the end of the run. A failed
-    attempt that the core was told of (the queue has settled the task since) has a recovery, unless it was void or one
-    of its task or agent was open already. A task that was queued for a retry was granted one before.
+    The stages of a recovery follow each other according to `MAY_FOLLOW`; its steps, retries and waits lie between its
+    opening and its end; each started step has an outcome, unless the recovery is open at the end of the run. A failed
+    attempt that was reported to the core (the queue has settled the task since) has a recovery, unless the attempt was
+    fenced or a recovery of its task or agent was already open. A task queued for a retry was granted one before.
 
-    A core that is started after a crash takes up every recovery that was open, where it was, and none otherwise; what
-    the crash has cut short needs no outcome, and what was done is not done again.
+    A core that is started after a crash resumes every open recovery in its stage, and no other; steps that the crash
+    interrupted need no outcome, and completed steps are not repeated.
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
@@ -72,7 +72,7 @@ def _stages(tracks: Tracks) -> list[Violation]:
     previous[1:][number[1:] != number[:-1]] = 0
     may_come = np.where(resumes, RESUMED_STAGES[previous, stages], legal[previous, stages])
     anew = np.concatenate(([False], resumes[:-1])) & (previous == Event.RECOVERY_ANALYZED)
-    may_come |= anew & (stages == Event.RECOVERY_ANALYZED)  # it was looked at anew
+    may_come |= anew & (stages == Event.RECOVERY_ANALYZED)  # it was analyzed again
     return [
         Violation.at(
             tracks,
@@ -86,7 +86,7 @@ def _stages(tracks: Tracks) -> list[Violation]:
 
 
 def _outside(tracks: Tracks, incidents: Incidents) -> list[Violation]:
-    """What is said of a recovery that is not open."""
+    """Events of a recovery that is not open."""
     rows = _by_incident(tracks, *STEPS, *RETRIES, *ASIDE)
     place = _places(tracks, incidents, rows)
     known = place >= 0
@@ -105,7 +105,7 @@ def _outside(tracks: Tracks, incidents: Incidents) -> list[Violation]:
 
 
 def _places(tracks: Tracks, incidents: Incidents, rows: Rows) -> Rows:
-    """The place in `incidents` of each row's recovery, -1 for one that was never opened."""
+    """The index in `incidents` of each row's recovery, -1 for one that was never opened."""
     if not len(rows) or not len(incidents):
         return np.full(len(rows), -1, dtype=np.intp)
     order = np.argsort(incidents.number, kind="stable")
@@ -136,7 +136,7 @@ def _steps(tracks: Tracks, incidents: Incidents) -> list[Violation]:
             INVARIANT,
             f"recovery {tracks.incident[row]}: step {tracks.word(int(tracks.detail[row]))} {what}",
         )
-        for chosen, what in ((unfinished, "has no outcome"), (running < 0, "has an outcome and was never started"))
+        for chosen, what in ((unfinished, "has no outcome"), (running < 0, "has an outcome but was never started"))
         for row in rows[chosen].tolist()
     ]
 
@@ -154,7 +154,7 @@ def _unrecorded_failures(tracks: Tracks, incidents: Incidents) -> list[Violation
         told = settled[(tracks.task[settled] == of_task) & (settled > row)][:1]
         again = started[(tracks.task[started] == of_task) & (started > row)][:1]
         if len(told) and (not len(again) or told < again) and not covered_by_recovery(tracks, incidents, row):
-            message = f"the core was told of {Event(int(tracks.event[row])).label}, no recovery was opened"
+            message = f"{Event(int(tracks.event[row])).label} was reported to the core, no recovery was opened"
             violations.append(Violation.at(tracks, row, INVARIANT, message))
     return violations
 

@@ -1,4 +1,4 @@
-"""No attempt starts from a damaged checkpoint, nor from one that was never written."""
+"""No attempt starts from a damaged checkpoint, or from one that was never written."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PAST = (Event.CHECKPOINT_WRITTEN, Event.CHECKPOINT_CORRUPTED)
 
 
 def check(history: History) -> list[Violation]:
-    """Checkpoints chosen by a recovery or loaded by an attempt of which no sound copy existed at that moment.
+    """Checkpoints chosen by a recovery or loaded by an attempt without an intact copy at that time.
 
-    A copy is known by its task, its progress and the epoch that wrote it. Progress 0 (or none) is the beginning of
-    the work and needs no checkpoint.
+    A copy is identified by its task, its progress and the epoch that wrote it. Progress 0 (or none) is the start of the
+    work and needs no checkpoint.
     """
     tracks = Tracks.of(history)
     uses = tracks.rows(*USES)

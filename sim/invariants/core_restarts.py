@@ -1,4 +1,4 @@
-"""What a crash of the core leaves behind, and how the one after it goes on."""
+"""The state after a crash of the core, and its continuation by the next core."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STAGE_OF = {
     Phase.EXECUTED: Event.RECOVERY_EXECUTED,
     Phase.FAILED: Event.RECOVERY_FAILED,
 }
-"""The stage that a recovery is in, by the phase that the journal knows."""
+"""The stage of a recovery for each phase in the journal."""
 _GOES_ON_AFTER = {
     Event.RECOVERY_OPENED: (Event.RECOVERY_OPENED, Event.RECOVERY_FAILED),  # with another try, which was granted
     Event.RECOVERY_STARTED: (Event.RECOVERY_STARTED, Event.RECOVERY_ANALYZED),
@@ -27,14 +27,14 @@ _GOES_ON_AFTER = {
     Event.RECOVERY_FAILED: (Event.RECOVERY_FAILED,),
 }
 RESUMED_STAGES = np.zeros((256, 256), dtype=bool)
-"""Whether a recovery that was in one stage may be taken up in another."""
+"""Whether a recovery in one stage may be resumed in another."""
 for _stage, _befores in _GOES_ON_AFTER.items():
     RESUMED_STAGES[list(_befores), _stage] = True
 _STEPS = (Event.STEP_STARTED, Event.STEP_COMPLETED, Event.STEP_FAILED)
 
 
 def taken_up(tracks: Tracks, rows: Rows) -> tuple[Truths, Integers]:
-    """Which of these rows take a recovery up, and the stage of each row, which for those is the one it goes on in."""
+    """Which of these rows resume a recovery, and the stage of each row; for those, the stage in which it continues."""
     is_taken_up: Truths = tracks.event[rows] == Event.RECOVERY_TAKEN_UP
     stages = tracks.event[rows].astype(np.int64)
     for phase, stage in STAGE_OF.items():
@@ -43,7 +43,7 @@ def taken_up(tracks: Tracks, rows: Rows) -> tuple[Truths, Integers]:
 
 
 def voided_steps(tracks: Tracks) -> Rows:
-    """Rows at which steps were started that a crash of the core has cut short."""
+    """Rows that start steps which a crash of the core interrupted."""
     crashes = tracks.rows(Event.CORE_CRASHED, Event.CORE_DEPOSED)
     if not len(crashes):
         return np.empty(0, dtype=np.intp)
@@ -57,7 +57,7 @@ def voided_steps(tracks: Tracks) -> Rows:
 
 
 def not_taken_up(tracks: Tracks, incidents: Incidents) -> list[Violation]:
-    """Recoveries that a started core has forgotten, took up without need, or began again with what was done."""
+    """Recoveries that a restarted core did not resume, resumed without need, or whose completed steps it repeated."""
     elections, taken = tracks.rows(Event.CORE_ELECTED), tracks.rows(Event.RECOVERY_TAKEN_UP)
     restarts = elections if len(elections) else tracks.rows(Event.CORE_RESTARTED)
     found = []
@@ -67,18 +67,18 @@ def not_taken_up(tracks: Tracks, incidents: Incidents) -> list[Violation]:
         for place in incidents.open_at(restart):
             number = int(incidents.number[place])
             if number not in heard:
-                message = f"recovery {number} was open when the core ended, and was not taken up"
+                message = f"recovery {number} was open when the core ended, and was not resumed"
                 found.append(Violation.at(tracks, restart, "audit_complete", message))
     for row in taken.tolist():
         if not (restarts < row).any():
-            message = f"recovery {tracks.incident[row]} was taken up, and no core had ended"
+            message = f"recovery {tracks.incident[row]} was resumed, and no core had ended"
             found.append(Violation.at(tracks, row, "audit_complete", message))
         found += _done_again(tracks, row)
     return found
 
 
 def _done_again(tracks: Tracks, row: int) -> list[Violation]:
-    """Steps that were done in the try which is taken up at a row, and are begun again without another look."""
+    """Steps completed in the try that is resumed at a row, and started again without a new analysis."""
     number = tracks.incident[row]
     own = tracks.rows(Event.RECOVERY_STARTED, Event.RECOVERY_ANALYZED, *_STEPS)
     own = own[tracks.incident[own] == number]

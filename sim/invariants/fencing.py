@@ -1,4 +1,4 @@
-"""Nothing done under a void epoch takes effect."""
+"""No action under a fenced epoch takes effect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EFFECTS = {Event.TASK_COMPLETED: "its effect was accepted", Event.CHECKPOINT_WRI
 
 
 def check(history: History) -> list[Violation]:
-    """Effects and checkpoints accepted under an epoch that the task's last fence before had declared void."""
+    """Effects and checkpoints accepted under an epoch that an earlier fence of the task had invalidated."""
     tracks = Tracks.of(history)
     fences = tracks.rows(Event.TASK_FENCED)
     if not len(fences):
@@ -27,7 +27,7 @@ def check(history: History) -> list[Violation]:
             row,
             INVARIANT,
             f"{EFFECTS[Event(int(tracks.event[row]))]} under epoch {tracks.epoch[row]}, "
-            f"void since {tracks.time[since]:g} s",
+            f"fenced since {tracks.time[since]:g} s",
         )
         for row, since in zip(rows[void].tolist(), fence[void].tolist(), strict=True)
     ]

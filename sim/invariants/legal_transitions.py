@@ -30,12 +30,12 @@ OF_ATTEMPTS = (Event.ATTEMPT_STARTED, Event.TASK_COMPLETED, *ATTEMPT_ENDS)
 
 
 def check(history: History) -> list[Violation]:
-    """Changes of status that `recovery.model.LEGAL_TRANSITIONS` does not have.
+    """Changes of status that are not in `recovery.model.LEGAL_TRANSITIONS`.
 
-    The status follows from the events: submitted or queued again by the core, started, failed or timed out, blocked
-    by a resource, completed, given up, rejected. A task runs as long as any attempt at it does: a failure changes its
-    status only when no other attempt runs. What is done under a void epoch changes nothing, nor do attempts that were
-    on their way when the task was finished; a second effect is `exactly_once_effect`'s to tell.
+    The status follows from the events: submitted or queued again by the core, started, failed or timed out, blocked by
+    a resource, completed, given up, rejected. A task is running while any of its attempts runs: a failure changes its
+    status only when no other attempt runs. Actions under a fenced epoch change nothing, and neither do attempts that
+    were starting when the task was finished; a second effect is reported by `exactly_once_effect`.
     """
     tracks = Tracks.of(history)
     parts = tracks.rows_of_some_tasks(*LEADS_TO, Event.ATTEMPT_SUCCEEDED, Event.TASK_FENCED)
@@ -44,7 +44,7 @@ def check(history: History) -> list[Violation]:
 
 
 def _of(tracks: Tracks, rows: Rows) -> list[Violation]:
-    """The same for some tasks, whose rows stand task by task."""
+    """Check some tasks, whose rows are grouped by task."""
     rows = rows[_changes_status(tracks, rows) & ~_void(tracks, rows)]
     if not len(rows):
         return []
@@ -65,7 +65,7 @@ def _name(status: int) -> str:
 
 
 def _legal() -> Truths:
-    """Which status may follow which, the unknown one included; a second completion is not judged here."""
+    """The allowed transitions, including the unknown status; a second completion is not checked here."""
     legal = np.zeros((UNKNOWN + 1, UNKNOWN), dtype=bool)
     for before, after in LEGAL_TRANSITIONS.items():
         legal[STATUSES.index(before), [STATUSES.index(status) for status in after]] = True
@@ -82,7 +82,7 @@ def _statuses(tracks: Tracks, rows: Rows) -> Integers:
 
 
 def _void(tracks: Tracks, rows: Rows) -> Truths:
-    """Rows of attempts under an epoch that was void by then."""
+    """Rows of attempts under an epoch that was already fenced."""
     event = tracks.event[rows]
     fences = rows[event == Event.TASK_FENCED]
     if not len(fences):
@@ -97,7 +97,7 @@ def _void(tracks: Tracks, rows: Rows) -> Truths:
 
 
 def _changes_status(tracks: Tracks, rows: Rows) -> Truths:
-    """Rows, task by task, that change the status of their task, if they are legal."""
+    """Rows, grouped by task, that change the status of their task, if they are legal."""
     event, task = tracks.event[rows], tracks.task[rows]
     ends = np.isin(event, ATTEMPT_ENDS)
     starts = event == Event.ATTEMPT_STARTED

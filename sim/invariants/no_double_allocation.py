@@ -1,4 +1,4 @@
-"""No pool gives more than it has, and no task holds its needs twice over."""
+"""No pool allocates more than it has, and no task holds its needs twice."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ INVARIANT = "no_double_allocation"
 
 
 def check(history: History) -> list[Violation]:
-    """Allocations after which a pool has given more units than it has, or a task holds units of a pool twice.
+    """Allocations after which a pool has allocated more units than it has, or a task holds units of a pool twice.
 
-    A unit that goes out of service counts as held until it is released. Two attempts at a task that both run may hold
-    what each needs (a lease ran out while one was slow), and so may one that failed when nobody has taken that up. But
-    when the core has queued the task again, or allocates for its next attempt, what the last one held must be given
-    back; and neither an attempt nor the core may get units of a pool of which it holds some.
+    A unit that goes out of service counts as held until it is released. Two running attempts at a task may each hold
+    their needs (a lease expired while one was slow), and so may a failed attempt whose failure is not handled yet. But
+    when the core has queued the task again, or allocates for its next attempt, the units of the last attempt must be
+    released; and neither an attempt nor the core may get units of a pool of which it holds some.
     """
     tracks = Tracks.of(history)
     if not len(tracks.rows(*HOLDINGS)):
@@ -53,7 +53,7 @@ def _held_twice(tracks: Tracks, holdings: Holdings) -> list[Violation]:
         queued = entered[np.searchsorted(tracks.task[entered], task) :]
         queued = queued[(tracks.task[queued] == task) & (queued < row)]
         taken_up = row if taker == RESERVED else int(queued[-1]) if len(queued) else NOWHERE
-        # What was reserved may be with an attempt that runs and got nothing under its own epoch.
+        # A reservation may belong to a running attempt that got nothing under its own epoch.
         reserved_for = holdings.running(task, row) - set(held) - {taker}
         if any(
             not reserved_for

@@ -1,4 +1,4 @@
-"""Nobody holds units for a task that is finished, or for an attempt that is over and taken care of."""
+"""No units are held for a finished task, or for an ended attempt whose failure was handled."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ INVARIANT = "no_leaked_resource"
 
 
 def check(history: History) -> list[Violation]:
-    """Units that stay allocated when nothing entitles their holder any more; to release at that instant is in time.
+    """Units that stay allocated without justification; a release at the same instant is in time.
 
-    A finished task holds nothing, except: another attempt at it that runs, until it ends; what an attempt left behind
-    on an agent that is down, until the agent is up again; and while a recovery of the task, or of the agent of that
-    attempt, is open whose fault was there before the task was finished.
+    A finished task holds nothing, except: units of another running attempt, until it ends; units of an attempt on a
+    crashed agent, until the agent is up again; and units while a recovery of the task, or of the agent of that attempt,
+    is open whose fault occurred before the task was finished.
 
     At the end of the run an unfinished task may hold units reserved for its next attempt; under an attempt that runs,
-    or waits for its start; and under one that has ended as long as nobody has taken the failure up, its agent is down
-    or a recovery is open. A lost task is `no_lost_task`'s to tell, with all that it holds. A violation stands where the
-    attempt that got the units ended, or its task.
+    or waits for its start; and under an ended one while its failure is not handled, its agent is down or a recovery is
+    open. A lost task is reported by `no_lost_task`, with all that it holds. The row of a violation is the end of the
+    attempt that got the units, or of its task.
     """
     tracks = Tracks.of(history)
     if not len(tracks.rows(*HOLDINGS)):
@@ -49,7 +49,7 @@ def check(history: History) -> list[Violation]:
 
 
 class _Leaks:
-    """Judges pairs of a task and a pool that are suspect."""
+    """Checks suspect pairs of a task and a pool."""
 
     def __init__(self, tracks: Tracks, holdings: Holdings, lost_tasks: set[int]) -> None:
         self._tracks = tracks
@@ -58,18 +58,18 @@ class _Leaks:
         self._incidents = Incidents.of(tracks)
         self._agents = AgentTruth.of(tracks)
         moves = tracks.rows(Event.QUEUE_ENTERED, Event.QUEUE_SETTLED)
-        again = tracks.detail[moves] == tracks.number("duplicate")  # nothing new: a delivery of before, once more
+        again = tracks.detail[moves] == tracks.number("duplicate")  # a repeated delivery of before
         self._taken_up = tracks.last_by_task(moves[~again])
 
     def violation(self, key: int, epoch: int, row: int) -> Violation:
-        """A leak, in words."""
+        """The message about a leak."""
         task, pool = self._holdings.task(key), self._holdings.pool(key)
         whose = "for its next attempt" if epoch == RESERVED else f"under epoch {epoch}"
-        message = f"units of {pool} that it got {whose} are not given back"
+        message = f"units of {pool} that it got {whose} are not released"
         return Violation(INVARIANT, float(self._tracks.time[row]), f"task.{task}", message, row)
 
     def of(self, key: int) -> list[tuple[int, int]]:
-        """Epochs under which units leaked, each with the row that ended the right to them."""
+        """Epochs under which units leaked, each with the row after which they should have been released."""
         tracks, task = self._tracks, self._holdings.task(key)
         end_row = int(tracks.tasks.end_row[task])
         if end_row >= 0:
@@ -85,7 +85,7 @@ class _Leaks:
         ]
 
     def _held_at(self, key: int, instant: float) -> dict[int, float]:
-        """What is held after all that happens at an instant; at the end of the run, whoever may wait for longer."""
+        """The units held after all events of an instant; at the end of the run, those held without justification."""
         if instant == inf:
             return {}
         return self._holdings.held_after(key, self._tracks.last_row_at(instant))
@@ -101,7 +101,7 @@ class _Leaks:
         return -1 if place is None else int(self._tracks.attempts.agent[place])
 
     def _entitled_until(self, task: int, epoch: int, end_row: int) -> float:
-        """The instant until which units may stay with a finished task."""
+        """The time until which a finished task may hold units."""
         tracks, incidents, agent = self._tracks, self._incidents, self._agent(task, epoch)
         finished = float(tracks.time[end_row])
         until = [finished]
@@ -117,7 +117,7 @@ class _Leaks:
         return max(until)
 
     def _entitled_at_end(self, task: int, epoch: int) -> bool:
-        """Whether units may be with an unfinished task at the end of the run."""
+        """Whether an unfinished task may hold units at the end of the run."""
         place = self._holdings.attempts(task).get(epoch)
         if place is None or task in self._lost:
             return True

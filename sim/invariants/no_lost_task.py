@@ -1,4 +1,4 @@
-"""Every task that was accepted is completed, given up visibly, or still with somebody."""
+"""Every accepted task is completed, given up on record, or still has an owner."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ INVARIANT = "no_lost_task"
 
 
 def check(history: History) -> list[Violation]:
-    """Tasks that have no end and that nobody has at the end of the run, each at the last thing that happened to it.
+    """Unfinished tasks without an owner at the end of the run, each at its last event.
 
-    Somebody has a task while it stands in the queue's line, is delivered and neither acknowledged nor settled, runs
-    in an attempt that is not void, or is subject of an open recovery, its own or that of the agent that had it last.
+    A task has an owner while it is queued, is delivered and neither acknowledged nor settled, runs in an attempt that
+    is not fenced, or is the subject of an open recovery, its own or that of the agent that had it last.
     """
     tracks = Tracks.of(history)
     tasks = lost(tracks)
@@ -24,6 +24,6 @@ def check(history: History) -> list[Violation]:
         return []
     last = tracks.last_by_task(np.flatnonzero(np.isin(tracks.task, tasks)))
     return [
-        Violation(INVARIANT, tracks.end, f"task.{task}", "nobody has it and it has no end", int(last[task]))
+        Violation(INVARIANT, tracks.end, f"task.{task}", "it is unfinished and has no owner", int(last[task]))
         for task in tasks
     ]

@@ -11,14 +11,14 @@ from sim.measures.tables.recoveries import Incidents
 
 INVARIANT = "recovery_terminates"
 SILENT_SHARE = 0.5
-"""Without a bound of its own, a run allows an open recovery to be silent for this share of its length."""
+"""The fraction of a run for which an open recovery may have no event, unless the run has its own bound."""
 
 
 def check(history: History) -> list[Violation]:
-    """Recoveries that are open at the end of the run and too old to be still on their way.
+    """Recoveries that are open at the end of the run and too old.
 
-    With `meta["recovery_bound"]` (seconds): those open for longer. Without: those of which nothing was heard for more
-    than half of the run; a delay or a fault that lasts may well keep one waiting for less.
+    With `meta["recovery_bound"]` (seconds): those open for longer. Without: those without an event for more than half
+    of the run; a shorter silence may be a delay or a lasting fault.
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
@@ -36,7 +36,7 @@ def check(history: History) -> list[Violation]:
         if bound is not None and age > bound:
             message = f"recovery {number} is open for {age:g} s, over {bound:g} s"
         elif bound is None and silence > SILENT_SHARE * tracks.end:
-            message = f"recovery {number} is open and silent for {silence:g} s"
+            message = f"recovery {number} is open and has no event for {silence:g} s"
         else:
             continue
         violations.append(Violation(INVARIANT, tracks.end, tracks.subject(row), message, last))

@@ -1,4 +1,4 @@
-"""Who held units of a pool at which row, and whether he still had a right to them."""
+"""The holders of units of a pool at each row, and whether the allocation was still justified."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sim.measures.tables.step_functions import running_totals
 
 HOLDINGS = (Event.RESOURCE_ALLOCATED, Event.RESOURCE_RELEASED)
 RESERVED = -1
-"""In place of an attempt's epoch: the core holds the units for the task's next attempt."""
+"""Replaces the epoch of an attempt: the core holds the units for the task's next attempt."""
 
 
 class Holdings:
-    """Allocations and releases, one pair of task and pool after the other.
+    """Allocations and releases, grouped by pair of task and pool.
 
-    `keys` number the pairs; `changes` and `held` are units: by how many a row changes what the pair holds, and to what.
+    `keys` number the pairs; `changes` and `held` are units: the change by a row, and the amount held after it.
     """
 
     def __init__(self, tracks: Tracks) -> None:
@@ -51,7 +51,7 @@ class Holdings:
     def held_after(self, key: int, row: int) -> dict[int, float]:
         """Units that a task holds of a pool just after a row, by the epoch under which it got them.
 
-        What the core has reserved passes to the attempt that starts with it, which may then release more than it got.
+        A reservation of the core passes to the attempt that starts with it, which may then release more than it got.
         """
         first, last = np.searchsorted(self.keys, [key, key + 1])
         units: dict[int, float] = {}
@@ -70,13 +70,13 @@ class Holdings:
         return order, self._attempts.task[order]
 
     def attempts(self, task: int) -> dict[int, int]:
-        """Places in `tracks.attempts` of a task's attempts, by epoch."""
+        """Indexes in `tracks.attempts` of a task's attempts, by epoch."""
         order, tasks = self._attempts_by_task
         first, last = np.searchsorted(tasks, [task, task + 1])
         return {int(self._attempts.epoch[place]): int(place) for place in order[first:last]}
 
     def running(self, task: int, row: int) -> set[int]:
-        """Epochs of a task's attempts that run just before a row."""
+        """Epochs of a task's attempts running just before a row."""
         attempts = self._attempts
         return {
             epoch

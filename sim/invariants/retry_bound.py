@@ -17,8 +17,8 @@ INVARIANT = "retry_bound"
 def check(history: History) -> list[Violation]:
     """Retries granted to a task for one kind of failure beyond `meta["conditions"][kind]["max_retries"]`.
 
-    A kind without a condition, and a condition with `max_retries` null, has no bound. Where single errors have policies
-    of their own, the bound is the largest: retries are counted for the kind.
+    A kind without a condition, and a condition with `max_retries` null, has no bound. With policies for error codes,
+    the largest bound applies: retries are counted per kind.
     """
     tracks = Tracks.of(history)
     violations = []

@@ -1,4 +1,4 @@
-"""A place in a history where a promise was broken."""
+"""A violation of an invariant in a history."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sim.measures.tables.event_table import Tracks
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One violation of an invariant: when (seconds), by whom, what happened, and the row that shows it."""
+    """One violation of an invariant: time (seconds), subject, message, and row of the history."""
 
     invariant: str
     time: float
@@ -19,5 +19,5 @@ class Violation:
 
     @classmethod
     def at(cls, tracks: Tracks, row: int, invariant: str, message: str) -> Violation:
-        """A violation at a row of the history, by the subject of that row."""
+        """A violation at a row of the history, with the subject of that row."""
         return cls(invariant, float(tracks.time[row]), tracks.subject(row), message, int(row))

@@ -1,8 +1,8 @@
-"""What a run is measured by: pure functions of its history, one module for each group of metrics.
+"""The metrics of a run: pure functions of its history, one module per group of metrics.
 
-Names, units and directions are in `scenarios.fields.metrics`. Metrics of tasks, attempts, retries and work are about
-the tasks submitted at or after the warm-up; rates and averages over time are about the window from the warm-up to the
-end; recoveries and faults count from the warm-up on; consistency is about the whole run.
+Names, units and directions are in `scenarios.fields.metrics`. Metrics of tasks, attempts, retries and work cover
+the tasks submitted at or after the warm-up; rates and time averages cover the window from the warm-up to the end;
+recoveries and faults count from the warm-up on; consistency covers the whole run.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ GROUPS: tuple[tuple[Measure, tuple[str, ...]], ...] = (
     (measure_clients, ("client",)),
     (measure_service, ("service", "restoration")),
 )
-"""What measures a history, and the first words of the metrics that it gives."""
+"""The functions that measure a history, and the prefixes of their metrics."""
 
 
 def measure(history: History, violations: Mapping[str, Sequence[object]] | None = None) -> dict[str, float | None]:
-    """Every metric of a run. None: nothing was observed that the metric is about.
+    """Every metric of a run. None: no observation.
 
-    `violations` by invariant are what `sim.invariants.check_all` has found in the history; left out, the metrics of
-    consistency are None: nobody has looked.
+    `violations` by invariant is the result of `sim.invariants.check_all`; without it, the metrics of consistency are
+    None.
     """
     return {
         **{name: value for of_group, _ in GROUPS for name, value in of_group(history).items()},
@@ -63,8 +63,8 @@ def measure(history: History, violations: Mapping[str, Sequence[object]] | None 
 
 
 def measure_one(history: History, metric: str) -> float | None:
-    """A single metric, without measuring what has nothing to do with it. Raises KeyError for one that nobody measures,
-    those of consistency and of the run included.
+    """A single metric, computed without unrelated metrics. Raises KeyError for a metric that no function measures,
+    including those of consistency and of the run.
     """
     word = metric.partition(".")[0]
     found = {name: value for of_group, words in GROUPS if word in words for name, value in of_group(history).items()}

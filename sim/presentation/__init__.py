@@ -1,1 +1,1 @@
-"""How figures look: numbers as text, phrases, axes, colors."""
+"""Presentation of figures: numbers as text, phrases, axes, colors."""

@@ -1,4 +1,4 @@
-"""Where a picture is drawn, and what all of them have in common."""
+"""Axes of plots, and parts that all plots share."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sim.presentation.figure_style import FAINT, GRID, styled
 
 
 class NoPicture(RecoveryBenchError, ValueError):
-    """What cannot be drawn. One line: why, and what would be valid."""
+    """A plot is not possible. The message is one line: the reason and the valid alternatives."""
 
 
 @contextmanager
 def axes_for(ax: Axes | None, width: float, height: float) -> Iterator[Axes]:
-    """The axes that are given; without any, those of a new pyplot figure (inches), which a notebook shows once.
+    """The given axes; without any, those of a new pyplot figure (size in inches), which a notebook shows once.
 
-    A figure that cannot be finished is closed again.
+    The figure is closed when drawing fails.
     """
     if ax is not None:
         with styled():
             yield ax
         return
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - whoever brings axes needs none of its state
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - not needed with given axes
 
     with styled():
         figure, own = plt.subplots(figsize=(width, height), layout="constrained")
@@ -40,7 +40,7 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Iterator[Axes]:
 
 
 def figure_of(draw: Callable[[Axes], object], inches: tuple[float, float]) -> Figure:
-    """A figure with one picture, to be saved, without pyplot."""
+    """A figure with one plot, to be saved, without pyplot."""
     with styled():
         figure = Figure(figsize=inches, dpi=120, layout="constrained")
         draw(figure.add_subplot())
@@ -56,7 +56,7 @@ def titled(ax: Axes, title: str, *below: str) -> None:
 
 
 def grid(ax: Axes, axis: str = "both") -> None:
-    """Faint lines behind what is drawn."""
+    """Faint grid lines behind the data."""
     ax.grid(axis="x" if axis == "x" else "y" if axis == "y" else "both", color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)
 
@@ -72,12 +72,12 @@ def told_right(ax: Axes, texts: Sequence[str]) -> None:
 
 
 def label(metric: str, unit: str) -> str:
-    """What stands at the axis of a metric."""
+    """The axis label of a metric."""
     return f"{metric} ({unit})" if unit else metric
 
 
 def height_of_infinity(values: Sequence[float]) -> float | None:
-    """Where infinite values are drawn: above all others. None: there are none."""
+    """The height at which infinite values are drawn, above all others; None without infinite values."""
     if not any(isinf(value) for value in values):
         return None
     finite = [value for value in values if isfinite(value)] or [0.0, 1.0]
@@ -86,7 +86,7 @@ def height_of_infinity(values: Sequence[float]) -> float | None:
 
 
 def mark_infinity(axis: mpl_axis.Axis, at: float | None) -> None:
-    """Write ∞ at its height, among the ticks that are below it."""
+    """Add ∞ at its height to the ticks below it."""
     if at is None:
         return
     low, high = sorted(axis.get_view_interval())

@@ -1,4 +1,4 @@
-"""How all pictures look, and how they are written."""
+"""The style of all figures, and their file formats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAINT = "#6B7280"
 PALE = "#A9B4C2"
 GRID = "#E5E7EB"
 BLUE, GREEN, VERMILION = "#0072B2", "#009E73", "#D55E00"
-"""Okabe and Ito's palette: told apart with any kind of color vision, and in print by its lightness."""
+"""Okabe and Ito's palette: distinguishable with any color vision, and in print by lightness."""
 PHASE_COLORS: Mapping[str, str] = {
     RecoveryPhase.DETECT: "#E69F00",
     RecoveryPhase.WAIT: "#F2E26B",
@@ -49,18 +49,18 @@ FORMATS: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None},
     ".pdf": {"CreationDate": None},
 }
-"""The kinds of picture that are written, and what is left out of each so that the same figure gives the same bytes."""
+"""The supported file formats, with the metadata to omit so that equal figures give equal bytes."""
 
 
 def save(figure: Figure, path: Path, kind: str = ".png") -> None:
-    """Write a figure as one of the FORMATS; the same figure gives the same bytes."""
+    """Write a figure in one of the FORMATS; equal figures give equal bytes."""
     with styled():
         figure.savefig(path, format=kind.removeprefix("."), metadata=FORMATS[kind])
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Our look, whatever the user's matplotlibrc says."""
+    """The style of the bench, independent of the user's matplotlibrc."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)

@@ -1,4 +1,4 @@
-"""Numbers for people: three significant digits, units, half-widths, and signs that any terminal can show."""
+"""Formatting of numbers: three significant digits, units, half-widths, and symbols that the terminal supports."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 SIGNIFICANT = 3
 MOST_DECIMALS = 3
 UNIT_SIGNS = {"s": " s", "agent-s": " agent-s", "1/s": "/s", "fraction": " %"}
-"""Units that stand behind a number. Those that count things (tasks, retries) are named by what the number is about."""
+"""Units that are shown after a number. Units of counts (tasks, retries) are omitted: the label names them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """Characters that a terminal may not have."""
+    """Characters that a terminal may not support."""
 
     holds: str = "✓"
     fails: str = "✗"
@@ -35,7 +35,7 @@ ASCII = Signs("ok", "NO", "+/-", "#", "|", "inf", "-", "x", "...")
 
 
 def signs(encoding: str | None) -> Signs:
-    """The signs that texts in this encoding can hold; None: they are never encoded, and hold any."""
+    """The symbols that this encoding supports; None: text is not encoded, all symbols."""
     try:
         "".join(astuple(UNICODE)).encode(encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
@@ -44,7 +44,7 @@ def signs(encoding: str | None) -> Signs:
 
 
 def quantity(value: float | None, unit: str = "", style: Signs = UNICODE) -> str:
-    """`32.5 s`, `6,493`, `97.5 %`, `1.97/s`; a dash where nothing was observed."""
+    """`32.5 s`, `6,493`, `97.5 %`, `1.97/s`; a dash without an observation."""
     if value is None or isnan(value):
         return style.dash
     number = _scaled(value, unit)
@@ -55,16 +55,16 @@ def quantity(value: float | None, unit: str = "", style: Signs = UNICODE) -> str
 
 
 def estimated(estimate: Estimate | None, style: Signs = UNICODE) -> str:
-    """`12.5 s` of one replication, `12.51 ± 0.63 s` of several: the half-width has two significant digits.
+    """`12.5 s` for one replication, `12.51 ± 0.63 s` for several: the half-width has two significant digits.
 
-    Where all replications agree there is no half-width to show.
+    The half-width is omitted when all replications agree.
     """
     if estimate is None:
         return style.dash
     low, high = estimate.ci95 or (estimate.mean, estimate.mean)
     half_width = _scaled((high - low) / 2, estimate.unit)
     mean = _scaled(estimate.mean, estimate.unit)
-    if not half_width > abs(mean) * 1e-9:  # rounding, not luck; or an infinite mean, which has none
+    if not half_width > abs(mean) * 1e-9:  # rounding errors only; or an infinite mean, which has no half-width
         return quantity(estimate.mean, estimate.unit, style)
     decimals = _decimals(half_width, 2)
     unit = UNIT_SIGNS.get(estimate.unit, "")
@@ -72,7 +72,7 @@ def estimated(estimate: Estimate | None, style: Signs = UNICODE) -> str:
 
 
 def difference(estimate: Estimate, style: Signs = UNICODE) -> str:
-    """The same with its sign: `+1.30 ± 0.12 s`; of two shares, in percentage points."""
+    """The difference with its sign: `+1.30 ± 0.12 s`; for fractions, in percentage points."""
     text = estimated(estimate, style)
     if estimate.unit == "fraction":
         text = text.removesuffix("%") + "pp"
@@ -80,7 +80,7 @@ def difference(estimate: Estimate, style: Signs = UNICODE) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A round time as a scenario writes it: `250ms`, `30s`, `10m`, `1h`."""
+    """A duration in scenario notation: `250ms`, `30s`, `10m`, `1h`."""
     for unit, length in (("d", 86400.0), ("h", 3600.0), ("m", 60.0)):
         if seconds >= length and (seconds / length).is_integer():
             return f"{seconds / length:g}{unit}"
@@ -97,7 +97,7 @@ def _scaled(value: float, unit: str) -> float:
 
 
 def _decimals(value: float, significant: int) -> int:
-    """Decimals that show so many significant digits, as far as `MOST_DECIMALS` do."""
+    """The number of decimals for so many significant digits, at most `MOST_DECIMALS`."""
     return min(MOST_DECIMALS, max(0, significant - 1 - floor(log10(abs(value))))) if value and isfinite(value) else 0
 
 

@@ -1,4 +1,4 @@
-"""Parts of scenarios in a few words."""
+"""Short phrases for parts of scenarios."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sim.presentation.formatting import duration
 
 
 def spread(distribution: Any) -> str:
-    """A distribution in words: `20s`, `20s to 60s`, `3s on average`."""
+    """A distribution as a phrase: `20s`, `20s to 60s`, `3s on average`."""
     match distribution:
         case Constant():
             return duration(distribution.value)
@@ -32,5 +32,5 @@ def percent(share: float) -> str:
 
 
 def capitalized(text: str) -> str:
-    """A sentence begins with a capital letter; the others stay as they are."""
+    """The text with a capital first letter; the rest is unchanged."""
     return text[:1].upper() + text[1:]

@@ -1,1 +1,1 @@
-"""Named random streams of one seed, and trajectories that branch off with other draws."""
+"""Named random streams of one seed, and trajectories that branch with new draws."""

@@ -1,9 +1,9 @@
-"""Trajectories that leave another one: the same luck up to an event, and other luck from there on.
+"""Trajectories that branch from another one: equal random draws up to an event, and new draws after it.
 
-A trajectory is known by its name. `7/3@1200:17` is replication 3 of seed 7 until its first 1,200 events are recorded;
-then it goes on with luck 17: every stream begins anew, and what is waited for at that moment (a crash that is to come,
-a restart under way) is drawn again, given that it has not come yet. So its past is the other one's past, and its
-future is as likely as any. It can branch again: `7/3@1200:17@5000:4`.
+A trajectory is identified by its name. `7/3@1200:17` is replication 3 of seed 7 until its first 1,200 events are
+recorded; then it continues with stream set 17: every stream restarts, and each pending time (to a crash, to the end of
+a restart) is redrawn, conditional on its age. So the trajectory shares the past of the other one, and its future has
+the correct conditional distribution. It can branch again: `7/3@1200:17@5000:4`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from sim.loop.callbacks import after
 from sim.randomness.streams import STANDARD_UNIFORM, Indexed, Residual, Samplable, Streams, values
 
 TRIES = 64
-"""Blocks of draws among which one above an age is looked for."""
+"""Blocks of draws that are searched for a draw above an age."""
 TRIES_SIZE = 1024
 
 
 class BranchNotReached(RecoveryBenchError, ValueError):
-    """A run has fewer events than the trajectory follows before it leaves. One line: which, and what would be valid."""
+    """A run has fewer events than the branch point. The message is one line with the valid alternatives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """After so many events, on with other luck."""
+    """A branch: the number of events before it, and the set of new draws after it."""
 
     events: int
     luck: int
@@ -39,24 +39,24 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """A replication and the branches that are taken, in order. Its text is the name of the run."""
+    """A replication and its branches, in order. Its string is the name of the run."""
 
     root: str
     branches: tuple[Branch, ...] = ()
 
     @classmethod
     def parse(cls, name: str) -> Trajectory:
-        """The trajectory of a name. Raises ValueError for what is none."""
+        """Parse the name of a trajectory. Raises ValueError for an invalid name."""
         root, *branches = name.split("@")
         found = [re.fullmatch(r"(\d+):(\d+)", text, re.ASCII) for text in branches]
         taken = tuple(Branch(int(match[1]), int(match[2])) for match in found if match is not None)
         places = [branch.events for branch in taken]
         if not root or len(taken) < len(branches) or 0 in places or sorted(set(places)) != places:
-            raise ValueError(f"{name}: is no trajectory; valid: as in 7/3@1200:17, branches in the order of events")
+            raise ValueError(f"{name}: is not a trajectory; valid: as in 7/3@1200:17, branches in the order of events")
         return cls(root, taken)
 
     def branched(self, events: int, luck: int) -> Trajectory:
-        """The trajectory that leaves this one after so many events."""
+        """The trajectory that branches from this one after so many events."""
         before = tuple(branch for branch in self.branches if branch.events < events)
         return Trajectory(self.root, (*before, Branch(events, luck)))
 
@@ -65,7 +65,7 @@ class Trajectory:
 
 
 class BranchingStreams(Streams):
-    """The streams of a trajectory: until it branches, those of its replication."""
+    """The streams of a trajectory: before its first branch, those of its replication."""
 
     def __init__(self, trajectory: Trajectory) -> None:
         super().__init__(trajectory.root)
@@ -78,7 +78,7 @@ class BranchingStreams(Streams):
         self._redraw: list[Callable[[Residual], None]] = []
 
     def follow(self, history: History, env: simpy.Environment) -> None:
-        """Take each branch when it is due: right after its event, at the same instant."""
+        """Take each branch right after its event, at the same instant."""
         due = self._left
         happened = len(history)
 
@@ -95,10 +95,10 @@ class BranchingStreams(Streams):
             history.watch(seen)
 
     def check_left(self, events: int) -> None:
-        """Raise BranchNotReached when a run of so many events is over, and a branch was not taken."""
+        """Raise BranchNotReached when a run has ended before a branch."""
         if self._left:
             raise BranchNotReached(
-                f"{self._trajectory}: leaves after {self._left[-1]:,} events, and its run has {events:,}; valid: fewer"
+                f"{self._trajectory}: branches after {self._left[-1]:,} events, but the run has {events:,}; valid: less"
             )
 
     def _branch(self, _: object) -> None:
@@ -125,7 +125,7 @@ class BranchingStreams(Streams):
         return None
 
     def generator(self, name: str) -> np.random.Generator:
-        """A generator that begins anew at each branch."""
+        """A generator that restarts at each branch."""
         generator = super().generator(name)
         self._generators.append((name, generator))
         return generator
@@ -140,13 +140,13 @@ class BranchingStreams(Streams):
         return sequence.draw
 
     def indexed(self, name: str, distribution: Samplable = STANDARD_UNIFORM) -> Indexed:
-        """A stream whose draws stay what they are once they were asked for."""
+        """A stream that keeps draws that were requested before a branch."""
         indexed = _Remembering(self._key(name), distribution)
         self._indexed.append((name, indexed))
         return indexed
 
     def on_branch(self, redraw: Callable[[Residual], None]) -> None:
-        """Have `redraw` called at each branch, after all streams have begun anew."""
+        """Register `redraw`, which is called at each branch after all streams have restarted."""
         self._redraw.append(redraw)
 
 
@@ -164,7 +164,7 @@ class _Sequence:
 
 
 class _Remembering(Indexed):
-    """Draws that were asked for are remembered, as they are part of the past."""
+    """Remembers requested draws, because they are part of the past."""
 
     def __init__(self, key: int, distribution: Samplable) -> None:
         super().__init__(key, distribution)

@@ -1,9 +1,9 @@
 """Named streams of random numbers.
 
-Every draw comes from a stream that is named after what it decides (`tasks.arrivals`, `agent.3.crash`, `task.work`) and
-keyed by the run's seed and that name alone. What is drawn by one stream never moves another: a changed policy or one
-more agent leaves everybody else's luck as it was (common random numbers). Streams that decide something about a
-numbered thing are *indexed*: draw 172 of `task.work` is task 172's work, whatever was drawn before it.
+Every draw comes from a stream that is named after its purpose (`tasks.arrivals`, `agent.3.crash`, `task.work`) and
+keyed only by the run's seed and that name. Draws of one stream never affect another: a changed policy or one more agent
+leaves all other draws unchanged (common random numbers). Streams about numbered objects are *indexed*: draw 172 of
+`task.work` is the work of task 172, regardless of earlier draws.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Samplable(Protocol):
 
     @property
     def constant(self) -> float | None:
-        """The value that every draw has; None when draws differ."""
+        """The value of every draw; None when draws differ."""
 
     def sample(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
         """Draw `size` independent values."""
@@ -42,13 +42,13 @@ class StandardUniform:
 
 STANDARD_UNIFORM = StandardUniform()
 Residual = Callable[[str, Samplable, float], float | None]
-"""Of a stream's name, a distribution and an age: another draw that is above the age; None where none was found."""
+"""A function of a stream's name, a distribution and an age: a new draw above the age, None if none was found."""
 
 
 class Indexed:
-    """A stream whose n-th draw can be asked for in any order, at a list look-up each.
+    """A stream whose n-th draw can be requested in any order, at the cost of a list look-up.
 
-    Draws are made in blocks; block b has a generator of its own (Philox with b in the high word of its counter).
+    Draws are made in blocks; block b has its own generator (Philox with b in the high word of its counter).
     """
 
     def __init__(self, key: int, distribution: Samplable) -> None:
@@ -73,7 +73,7 @@ class Indexed:
 
 
 class Streams:
-    """All streams of one replication. `seed` is any text, by convention `"{seed}/{replication}"`."""
+    """All streams of one replication. `seed` is any string, by convention `"{seed}/{replication}"`."""
 
     def __init__(self, seed: str) -> None:
         self.seed = seed
@@ -82,7 +82,7 @@ class Streams:
         return int.from_bytes(blake2b(f"{self.seed}/{name}".encode(), digest_size=16).digest(), "little")
 
     def generator(self, name: str) -> np.random.Generator:
-        """A numpy generator for whoever draws in several ways under one name."""
+        """A numpy generator for different kinds of draws under one name."""
         return np.random.Generator(np.random.Philox(key=self._key(name)))
 
     def sequence(self, name: str, distribution: Samplable) -> Callable[[], float]:
@@ -93,18 +93,18 @@ class Streams:
         return values(self.generator(name), distribution).__next__
 
     def indexed(self, name: str, distribution: Samplable = STANDARD_UNIFORM) -> Indexed:
-        """A stream that is asked by number, for things that are numbered."""
+        """A stream with draws by number, for numbered objects."""
         return Indexed(self._key(name), distribution)
 
     def on_branch(self, redraw: Callable[[Residual], None]) -> None:
-        """Have `redraw` draw again what is waited for where the run goes on with other luck: nowhere, here.
+        """Register `redraw` for branches: these streams have none.
 
-        `sim.randomness.branching` has streams for runs that do.
+        `sim.randomness.branching` has streams for runs with branches.
         """
 
 
 class Repeated:
-    """One decision that is taken several times for each numbered thing: the n-th time for thing i is `draw(i, n)`."""
+    """A repeated decision about numbered objects: the n-th draw for object i is `draw(i, n)`."""
 
     def __init__(self, streams: Streams, name: str, distribution: Samplable = STANDARD_UNIFORM) -> None:
         self._streams = streams
@@ -113,7 +113,7 @@ class Repeated:
         self._rounds: dict[int, Indexed] = {}
 
     def draw(self, index: int, nth: int) -> float:
-        """The `nth` draw for thing `index`."""
+        """The `nth` draw for object `index`."""
         stream = self._rounds.get(nth)
         if stream is None:
             stream = self._streams.indexed(f"{self._name}.{nth}", self._distribution)
@@ -122,8 +122,8 @@ class Repeated:
 
 
 def values(generator: np.random.Generator, distribution: Samplable) -> Iterator[float]:
-    """A stream's draws, one after another."""
-    size = 16  # most streams are short; long ones soon draw in large blocks
+    """The draws of a stream in order."""
+    size = 16  # most streams are short; longer ones draw in growing blocks
     while True:
         yield from distribution.sample(generator, size).tolist()
         size = min(2 * size, BLOCK)

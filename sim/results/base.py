@@ -34,7 +34,7 @@ class ResultBase:
 
     @abstractmethod
     def title(self) -> str:
-        """The result in a few words: of which scenario, from how many runs."""
+        """A one-line summary: scenario and number of runs."""
 
     def _repr_html_(self) -> str:
         """The table of the command line, for notebooks."""

@@ -1,9 +1,8 @@
-"""Paired differences: the same luck under two settings, and what can be said of the difference between them.
+"""Paired differences of two settings on common random numbers.
 
 Both settings are run on the same replications, whose streams are keyed by name, so that a task has the same work and an
-agent dies at the same moment in both (common random numbers). What they have in common cancels in the difference, and
-far fewer replications are needed than with independent luck (A. M. Law, "Simulation Modeling and Analysis", 5th ed.,
-11.2).
+agent crashes at the same time in both. The common variation cancels in the difference, and far fewer replications are
+needed than with independent random numbers (A. M. Law, "Simulation Modeling and Analysis", 5th ed., 11.2).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ WORSE = "worse"
 DIFFERENT = "different"
 NOT_SHOWN = "no difference shown"
 CONTINUOUS = ("s", "agent-s")
-"""Units of what is never the same twice by luck."""
+"""Units of continuous quantities, which are never equal by chance."""
 LEVEL = 1 - CONFIDENCE
 
 
@@ -32,8 +31,9 @@ class Difference:
     """A metric under two settings, b − a, over the replications that observed it under both.
 
     `p` is the two-sided p-value of no difference (paired t-test), `adjusted_p` the same among all metrics that are
-    compared at once (Holm). `variance_reduction` is how many times as many replications independent luck would need for
-    the same interval: (Var a + Var b) / Var(b − a). `unpaired`: replications that observed it under one setting only.
+    compared at once (Holm). `variance_reduction` is the factor by which independent random numbers would need more
+    replications for the same interval: (Var a + Var b) / Var(b − a). `unpaired`: replications that observed it under
+    one setting only.
     """
 
     metric: str
@@ -49,12 +49,12 @@ class Difference:
 
     @property
     def relative(self) -> float | None:
-        """The difference as a share of a; None where a is 0."""
+        """The difference as a fraction of a; None when a is 0."""
         return self.difference.mean / abs(self.a) if self.a else None
 
     @property
     def verdict(self) -> str:
-        """Of b against a: better, worse, different (neither way is better), or no difference shown."""
+        """Of b against a: better, worse, different (for a metric without a direction), or no difference shown."""
         if not self.adjusted_p < LEVEL:
             return NOT_SHOWN
         if self.direction is None:
@@ -64,7 +64,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the replications observed of a metric, in their order; None: not observed."""
+    """The observations of a metric by replication; None: not observed."""
 
     metric: str
     unit: str
@@ -74,7 +74,7 @@ class Observed:
 
 
 def differences(observed: Sequence[Observed]) -> dict[str, Difference]:
-    """The difference of each metric that two replications or more observed under both settings."""
+    """The difference of each metric that at least two replications observed under both settings."""
     found: dict[str, Difference] = {}
     for each in observed:
         pairs = [
@@ -110,7 +110,7 @@ def _difference(of: Observed, pairs: np.ndarray[tuple[int, int], np.dtype[np.flo
 def _p_value(mean: float, variance: float, count: int, unit: str) -> float:
     """Two-sided, of Student's t with n − 1 degrees of freedom.
 
-    The same difference in time every time is no luck. Of what is counted, it may be: then by the sign test, 2^(1 − n).
+    A constant difference of a continuous quantity is not chance. For counts it may be: then the sign test, 2^(1 − n).
     """
     if variance == 0:
         return 1.0 if mean == 0 else 0.0 if unit in CONTINUOUS else 2.0 ** (1 - count)
@@ -123,7 +123,7 @@ def _with(difference: Difference, adjusted_p: float) -> Difference:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Adjusted p-values that hold for all hypotheses at once: the largest (m − j + 1) · p₍ⱼ₎ up to each in their order.
+    """Adjusted p-values, valid for all hypotheses together: the largest (m − j + 1) · p₍ⱼ₎ up to each in order.
 
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979).
     """

@@ -1,10 +1,9 @@
-"""When there are enough replications: the interval of a mean is as narrow as was asked for.
+"""Sequential stopping: replications continue until the interval of a mean is as narrow as requested.
 
-The half-width is to be at most ε / (1 + ε) of the mean, so that the mean is off by at most ε of the *true* one
-(A. M. Law and W. D. Kelton, "Confidence intervals for steady-state simulations II", Management Science 28, 1982). It is
-looked at after ten replications, and then after as many more as it seems to need, but at most doubled: each look is
-another chance to stop by luck, so there are few. Where it is looked at follows from what was found alone, and not from
-how many processes there are.
+The half-width must be at most ε / (1 + ε) of the mean, so that the relative error to the *true* mean is at most ε
+(A. M. Law and W. D. Kelton, "Confidence intervals for steady-state simulations II", Management Science 28, 1982). The
+first check is after ten replications, the next after the estimated number, at most doubled: each check is a chance to
+stop too early, so there are few. The checks depend only on the observations, not on the number of processes.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from math import ceil, inf
 from sim.stats.estimates import Estimate
 
 LEAST = 10
-"""Replications before the first look."""
+"""Replications before the first check."""
 MOST = 1000
-"""Replications, unless said otherwise: then it is told that the precision was not reached."""
+"""Default maximum number of replications; when it is reached, the result reports the missed precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +30,19 @@ class Asked:
 
     def __post_init__(self) -> None:
         if not 0 < self.epsilon < 1:
-            raise ValueError(f"precision {self.epsilon:g}: should be a share between 0 and 1, such as 0.05")
+            raise ValueError(f"precision {self.epsilon:g}: must be between 0 and 1, such as 0.05")
         if self.most < LEAST:
-            raise ValueError(f"{self.most} replications at most: valid: {LEAST} or more")
+            raise ValueError(f"{self.most} replications at most; valid: {LEAST} or more")
 
     @property
     def relative_half_width(self) -> float:
-        """What the half-width may be, as a share of the mean."""
+        """The maximum half-width as a fraction of the mean."""
         return self.epsilon / (1 + self.epsilon)
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """The precision ε that a metric has after all replications; infinite where there is no interval."""
+    """The precision ε of a metric after all replications; infinite without an interval."""
 
     metric: str
     epsilon: float
@@ -51,16 +50,16 @@ class Reached:
 
 
 def reached(asked: Asked, metric: str, found: Estimate | None) -> Reached:
-    """How precise a mean is: ε such that the half-width is ε / (1 + ε) of it."""
+    """The precision of a mean: ε such that the half-width is ε / (1 + ε) of it."""
     share = _relative(found)
     epsilon = share / (1 - share) if share < 1 else inf
     return Reached(metric, epsilon, share <= asked.relative_half_width)
 
 
 def next_look(asked: Asked, count: int, estimates: Sequence[Estimate | None]) -> int | None:
-    """How many replications there are to be when it is looked at next; None: that was the last look.
+    """The number of replications at the next check; None after the last check.
 
-    A half-width shrinks with the square root of their number.
+    A half-width decreases with the square root of the number of replications.
     """
     if count < LEAST:
         return LEAST

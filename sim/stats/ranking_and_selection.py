@@ -1,11 +1,11 @@
-"""Ranking and selection: the best of several settings, with as few replications as their differences allow.
+"""Ranking and selection: the best of several settings with few replications.
 
 Procedure KN of S.-H. Kim and B. L. Nelson, "A fully sequential procedure for indifference-zone selection in
 simulation", ACM Transactions on Modeling and Computer Simulation 11 (2001), with c = 1: all settings are observed in a
-first stage, and then replication by replication those that are still in contention; who falls behind too far is
-eliminated. Where the best is ahead of every other by the indifference δ or more, it is selected with a probability of
-95 % or more. Observations are normal; those of one replication may depend on each other (common random numbers), and
-the more they do, the sooner it ends.
+first stage, and then, replication by replication, those still in contention; settings that fall too far behind are
+eliminated. When the best is ahead of every other by at least the indifference δ, it is selected with a probability of
+at least 95 %. Observations are normal; those of one replication may be correlated (common random numbers), and
+stronger correlation ends the procedure sooner.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from scenarios.fields.metrics import Direction
 from sim.stats.estimates import CONFIDENCE
 
 SMALLEST, LARGEST = 1e-100, 1e100
-"""Between these is an indifference that can be squared."""
+"""Limits of an indifference, so that its square is a finite float above 0."""
 FIRST = 10
 """Replications of the first stage, n₀."""
 MOST = 1000
-"""Replications, unless said otherwise: then it is told that it was not decided."""
+"""Default maximum number of replications; when it is reached, the selection is undecided."""
 
 
 class NotRankable(RecoveryBenchError, ValueError):
-    """An observation that no mean, or no difference of means, can be made of. `setting` is whose it is."""
+    """An observation without a mean, or without a difference of means. `setting` is the setting that it belongs to."""
 
     def __init__(self, setting: int, reason: str) -> None:
         super().__init__(reason)
@@ -36,9 +36,9 @@ class NotRankable(RecoveryBenchError, ValueError):
 
 
 class KimNelson:
-    """The procedure: it is given what each replication observed, and says who is still in contention.
+    """The procedure: it receives the observations of each replication and returns the settings still in contention.
 
-    Settings are known by their places, from 0 on. `indifference`: the smallest difference of means that matters, in
+    Settings are numbered from 0. `indifference`: the smallest difference of means that matters, in
     the metric's unit. Raises ValueError for fewer than two settings, an indifference that is not above 0 and finite,
     a first stage of fewer than two replications, and for fewer replications at `most` than that.
     """
@@ -52,19 +52,19 @@ class KimNelson:
         most: int = MOST,
     ) -> None:
         if settings < 2:
-            raise ValueError(f"{settings} setting leaves nothing to select; valid: 2 or more")
+            raise ValueError(f"{settings} setting is not enough for a selection; valid: 2 or more")
         if not SMALLEST < indifference < LARGEST:
-            raise ValueError(f"an indifference of {indifference:g}; valid: more than 0, and of this world")
+            raise ValueError(f"an indifference of {indifference:g}; valid: a finite number above 0")
         if first < 2:
-            raise ValueError(f"a first stage of {first}; valid: 2 replications or more, as it is for the variances")
+            raise ValueError(f"a first stage of {first}; valid: 2 replications or more, to estimate variances")
         if most < first:
-            raise ValueError(f"{most} replications at most; valid: {first} or more, as many as the first stage has")
+            raise ValueError(f"{most} replications at most; valid: {first} or more, the size of the first stage")
         self.contention: tuple[int, ...] = tuple(range(settings))
-        """Who is not eliminated; when it is decided, the best, and others only if their means are the same."""
+        """The settings that are not eliminated; after the decision the best, and others only with an equal mean."""
         self.eliminated: dict[int, int] = {}
-        """Who is, and after how many replications."""
+        """The eliminated settings, with the number of replications at their elimination."""
         self.replications = 0
-        """Replications so far, those without an observation included."""
+        """Replications so far, including those without an observation."""
         self.decided = False
         self.indifference = indifference
         self._sign = -1.0 if direction == "higher" else 1.0  # inside, smaller is better
@@ -79,23 +79,23 @@ class KimNelson:
 
     @property
     def finished(self) -> bool:
-        """Whether it is decided, or there may be no more replications."""
+        """Whether a decision or the maximum number of replications is reached."""
         return self.decided or self.replications >= self.most
 
     @property
     def unobserved(self) -> int:
-        """Replications in which nobody in contention observed the metric: they count for nothing but `most`."""
+        """Replications in which no setting in contention observed the metric; they count only towards `most`."""
         return self.replications - self._observed
 
     @property
     def best(self) -> int:
-        """The setting selected; while it is not decided, the one with the best mean so far. Of equals, the first."""
+        """The selected setting; before the decision, the one with the best mean so far. Of equals, the first."""
         return min(self.contention, key=lambda each: self._sums[each])
 
     @property
     def ranks(self) -> tuple[int, ...]:
-        """Settings, best first: the others by how far their means are behind that of the best, over the replications
-        that both have. When someone was eliminated is no measure of it: much luck keeps a bad setting in contention.
+        """Settings, best first: the others by the distance of their means from that of the best, over common
+        replications. The time of elimination is not a measure: a setting with a large variance stays in contention.
         """
         best = self.best
         behind = {best: -inf}
@@ -106,16 +106,15 @@ class KimNelson:
         return tuple(sorted(behind, key=lambda each: (behind[each], each)))
 
     def observe(self, values: Sequence[float | None]) -> tuple[int, ...]:
-        """Take the next replication: a value for each setting (those of eliminated ones are not looked at), None
-        where it observed nothing. Gives who is eliminated by it.
+        """Add the next replication: one value per setting (those of eliminated ones are ignored), None without an
+        observation. Returns the settings that it eliminates.
 
-        A replication in which nobody observed anything is left out. Raises NotRankable where only some did, as there
-        is no difference to those who did not; and for an infinite value, whose mean is infinite. In the first stage
-        an infinitely bad one is no error, as long as someone is finite: it is eliminated after the stage, before it is
-        compared with anyone.
+        A replication without any observation is ignored. Raises NotRankable when only some settings have an
+        observation, and for an infinite value, whose mean is infinite. In the first stage an infinitely bad value is
+        accepted while another setting is finite: its setting is eliminated after the stage without a comparison.
         """
         if self.finished:
-            raise ValueError("it is finished and takes no more observations")
+            raise ValueError("the procedure has ended and accepts no more observations")
         self.replications += 1
         given = {each: values[each] for each in self.contention}
         seen = {each: value for each, value in given.items() if value is not None}
@@ -144,7 +143,7 @@ class KimNelson:
         return tuple(sorted(gone))
 
     def _end_first_stage(self, rows: list[list[float]]) -> list[int]:
-        """The variances of all differences, of which follows after how many replications a lead of any size is enough:
+        """The variances of all differences; they determine the number of replications after which any lead is enough:
         h² S² / δ², with h² = 2 c η (n₀ − 1).
         """
         observed = np.array(rows)
@@ -158,9 +157,9 @@ class KimNelson:
         return self._eliminate(~finite)
 
     def _screen(self) -> list[int]:
-        """Eliminate whose mean is behind someone's by more than W(r) = max{0, δ/(2cr) · (h² S² / δ² − r)}.
+        """Eliminate settings whose mean is behind another's by more than W(r) = max{0, δ/(2cr) · (h² S² / δ² − r)}.
 
-        When that is 0 for everybody, only those with the very best mean are left, and it is decided.
+        When W is 0 for all pairs, only settings with the best mean remain, and the procedure ends.
         """
         among = np.array(self.contention)
         count = self._observed

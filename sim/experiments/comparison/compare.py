@@ -42,7 +42,7 @@ class Comparison(ResultBase):
     chosen: tuple[str, ...] = ()
 
     def title(self) -> str:
-        """The result in a few words: of which scenario, from how many runs."""
+        """A one-line summary: scenario and number of runs."""
         return f"{self.a.scenario.name}, seed {self.a.seed}: {count(self.replications, 'pair')} of replications"
 
     @property

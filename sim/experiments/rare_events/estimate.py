@@ -66,7 +66,7 @@ class Rare(ResultBase):
     interrupted: bool = False
 
     def title(self) -> str:
-        """The result in a few words: of which scenario, from how many runs."""
+        """A one-line summary: scenario and number of runs."""
         return f"{self.scenario.name}, seed {self.seed}: {self.event.expression}, {count(self.runs, 'run')}"
 
     @cached_property

@@ -54,7 +54,7 @@ class Result(ResultBase):
     warmup: Warmup | None = None
 
     def title(self) -> str:
-        """The result in a few words: of which scenario, from how many runs."""
+        """A one-line summary: scenario and number of runs."""
         return f"{self.scenario.name}, seed {self.seed}: {count(len(self.runs), 'replication')}"
 
     @cached_property

@@ -73,7 +73,7 @@ class Warmup(ResultBase):
     replications: int
 
     def title(self) -> str:
-        """The result in a few words: of which scenario, from how many runs."""
+        """A one-line summary: scenario and number of runs."""
         return f"{self.of.name}: {self.seconds:g} s, from {count(self.replications, 'pilot run')}"
 
     @cached_property

@@ -52,7 +52,7 @@ class Selection(ResultBase):
     violations: tuple[str, ...] = ()
 
     def title(self) -> str:
-        """The result in a few words: of which scenario, from how many runs."""
+        """A one-line summary: scenario and number of runs."""
         return f"{self.scenario.name}, seed {self.seed}: {count(len(self.ranked), 'setting')} by {self.metric.name}"
 
     @property

@@ -51,7 +51,7 @@ class Sweep(ResultBase):
     computed: int = 0
 
     def title(self) -> str:
-        """The result in a few words: of which scenario, from how many runs."""
+        """A one-line summary: scenario and number of runs."""
         return (
             f"{self.scenario.name}, seed {self.seed}: {count(len(self.points), 'point')} of "
             f"{count(self.replications, 'replication')}"

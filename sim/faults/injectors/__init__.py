@@ -1,1 +1,1 @@
-"""One module for each target of faults: what a fault does when it begins and when it ends."""
+"""One module per target of faults: the effect of a fault at its start and at its end."""

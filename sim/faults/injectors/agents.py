@@ -13,7 +13,7 @@ from sim.world.entities import Agent
 
 
 def crash(injection: Injection) -> None:
-    """Agents that are up die."""
+    """Crash agents that are up."""
     site = injection.site
     for agent in injection.choose([agent for agent in site.agents if agent.up], len(site.agents)):
         injection.note(Event.FAULT_INJECTED, agent=agent.number)
@@ -21,7 +21,7 @@ def crash(injection: Injection) -> None:
 
 
 def hang(injection: Injection) -> None:
-    """Agents that respond hang, and wake up unless they were restarted meanwhile."""
+    """Hang responding agents; they resume unless they were restarted in the meantime."""
     site = injection.site
     for agent in injection.choose([agent for agent in site.agents if agent.responding], len(site.agents)):
         injection.note(Event.FAULT_INJECTED, agent=agent.number)
@@ -36,14 +36,14 @@ def hang(injection: Injection) -> None:
 
 
 def slow(injection: Injection) -> None:
-    """Agents become slow, whether they are up or not: it is their host that is."""
+    """Slow agents down, whether they are up or not: their hosts are slow."""
     site = injection.site
     for agent in injection.choose(site.agents, len(site.agents)):
         injection.inject(site.slowdowns.slow_agent(agent, injection.fault.factor), agent=agent.number)
 
 
 def flap(injection: Injection) -> None:
-    """Agents that are up begin to die and to come back."""
+    """Start repeated crashes and restarts of agents that are up."""
     site, fault = injection.site, injection.fault
     until = inf if injection.seconds is None else site.env.now + injection.seconds
     for agent in injection.choose([agent for agent in site.agents if agent.up], len(site.agents)):
@@ -56,7 +56,7 @@ def _die(injection: Injection, agent: Agent, down: Callable[[], float], up: Call
     agents, env = injection.site.world.agents, injection.site.env
     if env.now >= until:
         return
-    if not agent.up:  # somebody else has it down, and will bring it back
+    if not agent.up:  # another fault or a restart stopped it and will start it
         after(env, up(), lambda _: _die(injection, agent, down, up, until))
         return
     injection.note(Event.FAULT_INJECTED, agent=agent.number)
@@ -64,7 +64,7 @@ def _die(injection: Injection, agent: Agent, down: Callable[[], float], up: Call
     incarnation = agent.incarnation
 
     def come_back(_: object) -> None:
-        if not agent.up and agent.incarnation == incarnation:  # nobody has restarted it meanwhile
+        if not agent.up and agent.incarnation == incarnation:  # it was not restarted in the meantime
             injection.note(Event.FAULT_CLEARED, agent=agent.number)
             injection.site.world.history.record(Event.AGENT_RESTARTED, agent=agent.number)
             agents.start(agent)

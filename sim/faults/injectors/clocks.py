@@ -7,7 +7,7 @@ from sim.faults.injection import Injection, Injector
 
 
 def skew(injection: Injection) -> None:
-    """The clock of the queue, or those of agents, go wrong."""
+    """Skew the clock of the queue, or those of agents."""
     site, fault = injection.site, injection.fault
     if fault.targets == "queue":
         queue = site.world.queue

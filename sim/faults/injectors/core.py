@@ -8,7 +8,7 @@ from sim.history import Event
 
 
 def crash(injection: Injection) -> None:
-    """The core that runs or leads crashes; skipped when there is none."""
+    """Crash the running or leading core; skipped when there is none."""
     host = injection.site.host
     if not host.is_up:
         injection.note(Event.FAULT_SKIPPED)
@@ -19,7 +19,7 @@ def crash(injection: Injection) -> None:
 
 
 def hang(injection: Injection) -> None:
-    """The core that leads hangs for a while; skipped when there is none."""
+    """Suspend the leading core; skipped when there is none."""
     host = injection.site.host
     if not host.is_up:
         injection.note(Event.FAULT_SKIPPED)
@@ -30,7 +30,7 @@ def hang(injection: Injection) -> None:
 
 
 def slow(injection: Injection) -> None:
-    """Every message reaches the core late."""
+    """Delay every message to the core."""
     seconds = injection.site.streams.sequence(f"{injection.stream}.delay", injection.fault.delay)
     injection.inject(injection.site.host.slow_down(seconds), "core")
 

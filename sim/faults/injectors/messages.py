@@ -9,7 +9,7 @@ from sim.world.network import Disturbance
 
 
 def cut(injection: Injection) -> None:
-    """A connection breaks."""
+    """Break a connection."""
     between, network = injection.fault.between, injection.site.world.network
     injection.note(Event.FAULT_INJECTED, "|".join(sorted(between)))
     name = network.cut(*between)
@@ -22,19 +22,19 @@ def cut(injection: Injection) -> None:
 
 
 def lose(injection: Injection) -> None:
-    """Messages are lost."""
+    """Lose messages."""
     fault = injection.fault
     _disturb(injection, Disturbance(injection.site.streams, injection.stream, fault.probability, None, *_whom(fault)))
 
 
 def delay(injection: Injection) -> None:
-    """Messages are late."""
+    """Delay messages."""
     fault, streams = injection.fault, injection.site.streams
     _disturb(injection, Disturbance(streams, injection.stream, fault.probability, fault.delay, *_whom(fault)))
 
 
 def reorder(injection: Injection) -> None:
-    """Some messages are held back."""
+    """Delay some messages so that others overtake them."""
     fault, streams = injection.fault, injection.site.streams
     _disturb(injection, Disturbance(streams, injection.stream, fault.probability, fault.delay))
 
@@ -49,12 +49,12 @@ def _disturb(injection: Injection, disturbance: Disturbance) -> None:
 
 
 def duplicate(injection: Injection) -> None:
-    """Deliveries arrive twice: of several probabilities that are in force, with the highest."""
+    """Duplicate deliveries; of several active probabilities the highest applies."""
     injection.inject(injection.site.duplication.add(injection.fault.probability))
 
 
 def block(injection: Injection) -> None:
-    """The queue delivers nothing."""
+    """Stop the deliveries of the queue."""
     queue = injection.site.world.queue
     queue.block()
     injection.inject(queue.unblock)

@@ -8,7 +8,7 @@ from sim.history import Event
 
 
 def disable(injection: Injection) -> None:
-    """Units go out of service; attempts that held one of them are blocked."""
+    """Take units out of service; attempts that held one of them are blocked."""
     site, name = injection.site, injection.fault.resource
     pools = site.world.pools
     if pools.pools[name].available == 0:
@@ -17,7 +17,7 @@ def disable(injection: Injection) -> None:
     injection.note(Event.FAULT_INJECTED, name)
     units, hit = pools.disable(name, injection.fault.units, site.streams.generator(injection.stream))
     for attempt in site.running():
-        if attempt.allocation in hit and attempt.agent.responding:  # a hung agent finds out when it wakes up
+        if attempt.allocation in hit and attempt.agent.responding:  # a hung agent notices when it resumes
             site.world.agents.lose_resource(attempt, name)
 
     def enable() -> None:
@@ -28,13 +28,13 @@ def disable(injection: Injection) -> None:
 
 
 def degrade(injection: Injection) -> None:
-    """What holds units of the pool becomes slow."""
+    """Slow down work that holds units of the pool."""
     name = injection.fault.resource
     injection.inject(injection.site.slowdowns.slow_pool(name, injection.fault.factor), name)
 
 
 def leak(injection: Injection) -> None:
-    """Free units are nobody's."""
+    """Leak free units."""
     pools, name = injection.site.world.pools, injection.fault.resource
     if pools.pools[name].free == 0:
         injection.note(Event.FAULT_SKIPPED, name)

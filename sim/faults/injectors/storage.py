@@ -13,17 +13,17 @@ from sim.world.entities import Attempt
 
 
 def corrupt(injection: Injection) -> None:
-    """Damage the latest checkpoints that are sound."""
+    """Damage the latest intact checkpoints."""
     _damage(injection, injection.site.store.corrupt_checkpoint)
 
 
 def tear(injection: Injection) -> None:
-    """Leave of the latest checkpoints that are sound what half a write leaves."""
+    """Truncate the latest intact checkpoints, as a partial write does."""
     _damage(injection, injection.site.store.tear_checkpoint)
 
 
 def _damage(injection: Injection, damage: Callable[[str], Checkpoint | None]) -> None:
-    """Once for each task, however many attempts at it run."""
+    """Once per task, also with several running attempts."""
     site = injection.site
     sound: dict[int, Attempt] = {}
     for attempt in site.running():
@@ -40,17 +40,17 @@ def _damage(injection: Injection, damage: Callable[[str], Checkpoint | None]) ->
 
 
 def fail(injection: Injection) -> None:
-    """Writes fail: of several probabilities that are in force, with the highest."""
+    """Fail writes; of several active probabilities the highest applies."""
     injection.inject(injection.site.write_failure.add(injection.fault.probability))
 
 
 def slow(injection: Injection) -> None:
-    """Reads and writes take longer."""
+    """Slow down reads and writes."""
     injection.inject(injection.site.storage_slowness.add(injection.fault.factor))
 
 
 def go_stale(injection: Injection) -> None:
-    """What is read is old: of several lags that are in force, by the longest."""
+    """Read stale data; of several active lags the longest applies."""
     injection.inject(injection.site.staleness.add(injection.fault.lag))
 
 

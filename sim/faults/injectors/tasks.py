@@ -10,7 +10,7 @@ from sim.world.entities import Attempt
 
 
 def fail(injection: Injection) -> None:
-    """Attempts that run, and are not frozen, fail."""
+    """Fail running attempts that are not suspended."""
     running = [attempt for attempt in injection.site.running() if not attempt.frozen]
     for attempt in injection.choose(running, len(running)):
         injection.note(Event.FAULT_INJECTED, task=attempt.task.number)
@@ -18,11 +18,11 @@ def fail(injection: Injection) -> None:
 
 
 def poison(injection: Injection) -> None:
-    """Tasks become poisonous: an agent that executes one crashes, now and at each later attempt."""
+    """Make tasks poisonous: an agent that executes one crashes, now and at each later attempt."""
     site = injection.site
 
     def kill(attempt: Attempt) -> None:
-        """Once what has started the attempt is done with it."""
+        """Scheduled after the current event has been processed."""
 
         def die(_: object) -> None:
             agent = attempt.agent
@@ -42,7 +42,7 @@ def poison(injection: Injection) -> None:
 
 
 def surge(injection: Injection) -> None:
-    """The load comes faster."""
+    """Speed up arrivals."""
     injection.inject(injection.site.world.load.surge(injection.fault.factor))
 
 

@@ -1,1 +1,1 @@
-"""The metrics of a run, one module for each group."""
+"""The metrics of a run, one module per group."""

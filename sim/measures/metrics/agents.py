@@ -1,4 +1,4 @@
-"""How much of the time agents were up, in truth and as the detector believed, and at work."""
+"""Availability of agents, true and according to the detector, and their utilization."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sim.measures.tables.step_functions import Steps, overlap
 def measure_agents(history: History) -> dict[str, float | None]:
     """The `agents.*` metrics, over the window from the warm-up to the end. All agents are up at first.
 
-    `.up.mean`: agents up, over time: neither crashed, hung nor stopped. `.availability` = up.mean ÷ agents.
-    `.availability_observed`: the same of agents that the detector does not suspect. `.all_up`: share of time in which
-    all are up. `.utilization` = Σ time from an attempt's start to its end ÷ (agents · slots · window). `.restarts`: a
-    number.
+    `.up.mean`: agents up, averaged over time: neither crashed, hung nor stopped. `.availability` = up.mean ÷ agents.
+    `.availability_observed`: the same for agents that the detector does not suspect. `.all_up`: fraction of time in
+    which all are up. `.utilization` = Σ time from an attempt's start to its end ÷ (agents · slots · window).
+    `.restarts`: a number.
     """
     tracks = Tracks.of(history)
     count, window = tracks.agents, tracks.window
@@ -35,7 +35,7 @@ def measure_agents(history: History) -> dict[str, float | None]:
 
 
 def agents_up(tracks: Tracks, changes: tuple[int, ...], returns: tuple[int, ...]) -> Steps:
-    """Agents that are up over time, when those of `changes` that are not `returns` take an agent down."""
+    """Agents up over time, where rows of `changes` that are not `returns` take an agent down."""
     times, steps = up_changes(tracks, changes, returns)
     return Steps.of(tracks.agents, times, steps, tracks.start, max(tracks.start, tracks.end))
 
@@ -43,7 +43,7 @@ def agents_up(tracks: Tracks, changes: tuple[int, ...], returns: tuple[int, ...]
 def up_changes(
     tracks: Tracks, changes: tuple[int, ...] = AGENT_CHANGES, returns: tuple[int, ...] = AGENT_RETURNS
 ) -> tuple[Floats, Floats]:
-    """Instants at which the number of agents that are up changes, and by how much."""
+    """Times at which the number of agents up changes, and the changes."""
     rows = tracks.rows(*changes)
     order = np.argsort(tracks.agent[rows], kind="stable")
     agent = tracks.agent[rows[order]]

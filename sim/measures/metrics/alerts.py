@@ -1,4 +1,4 @@
-"""What was alerted, and what waits for an operator."""
+"""Alerts and open escalations."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sim.measures.tables.recoveries import Incidents
 def measure_alerts(history: History) -> dict[str, float | None]:
     """`escalations.open` and the `alerts.*` metrics, from the warm-up on.
 
-    `escalations.open`: recoveries opened from the warm-up on that were escalated and that no operator has resolved by
-    the end. `alerts.raised` and its parts by severity count the alerts that were sent, not those that a storm folded;
-    None when nobody monitored (`meta["monitored"]`, else whether there is any alert).
+    `escalations.open`: recoveries opened from the warm-up on that were escalated and not resolved by an operator until
+    the end. `alerts.raised` and its parts by severity count sent alerts, without those folded into a storm; None
+    without a monitor (`meta["monitored"]`, else whether there is any alert).
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)

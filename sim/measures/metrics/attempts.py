@@ -1,4 +1,4 @@
-"""How often tasks were attempted, and how attempts ended."""
+"""Numbers and outcomes of attempts."""
 
 from __future__ import annotations
 

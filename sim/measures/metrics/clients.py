@@ -1,4 +1,4 @@
-"""What the clients got: answers in time, and how often they had to ask."""
+"""Responses, timeouts and retries of clients."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sim.measures.tables.event_table import Tracks
 
 
 def measure_clients(history: History) -> dict[str, float | None]:
-    """The `client.*` metrics, over the window from the warm-up to the end; None without clients that wait.
+    """The `client.*` metrics, over the window from the warm-up to the end; None without clients with timeouts.
 
-    `.timeouts`, `.retries`, `.abandoned`: numbers, of requests that were made again the number of times.
-    `.goodput` = answers in time, and late ones that were accepted, ÷ window (1/s). `.response.*` = answer − first
-    asked (s). `.amplification` = (requests + retries) ÷ requests.
+    `.timeouts`, `.retries`, `.abandoned`: counts; a retried request counts each time. `.goodput` = responses in time,
+    and accepted late ones, ÷ window (1/s). `.response.*` = response − first submission (s). `.amplification` =
+    (requests + retries) ÷ requests.
     """
     tracks = Tracks.of(history)
     asks = bool(tracks.meta.get("clients"))

@@ -1,4 +1,4 @@
-"""What the core noticed of the faults that there were in truth, how soon, and what it took them for."""
+"""Detection of faults, its latency, and the accuracy of diagnoses."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from sim.measures.tables.recoveries import Incidents, task_faults, void
 
 
 def measure_detection(history: History) -> dict[str, float | None]:
-    """The `detection.*` and `diagnosis.*` metrics, of what happened at or after the warm-up.
+    """The `detection.*` and `diagnosis.*` metrics, from the warm-up on.
 
-    `detection.latency.*` = recovery opened − fault (s), of recoveries with a fault behind them.
+    `detection.latency.*` = recovery opened − fault (s), for recoveries with a fault.
 
-    `detection.false_positives`: alarms about an agent that was well: up, and connected with the core. An alarm is a
-    suspicion, or a recovery opened for an agent that is not suspected. False alarms about tasks, connections and pools
-    are counted as well (`sim.measures.metrics.detectors` has them by themselves).
+    `detection.false_positives`: alarms about a healthy agent: up and connected to the core. An alarm is a suspicion, or
+    a recovery opened for an agent that is not suspected. False alarms about tasks, connections and pools are counted as
+    well (`sim.measures.metrics.detectors` counts them separately).
 
-    `detection.missed`: faults that were over, or as old at the end of the run as the detector may take, and that
-    nobody had noticed. Noticed is: a recovery was opened for it; the agent (for a cut link to the core: one that it
-    cuts off) was suspected while it lasted; or a recovery of the same subject, or of the agent that had the task, was
-    open already. An attempt that was void, or whose task has its end already, cannot be missed.
+    `detection.missed`: undetected faults that were over, or older at the end of the run than the detector may take. A
+    fault is detected when a recovery was opened for it; when the agent (for a cut link to the core: a disconnected
+    agent) was suspected during the fault; or when a recovery of the same subject, or of the agent that had the task,
+    was already open. A fenced attempt, and one of a finished task, cannot be missed.
 
-    `diagnosis.accuracy` = recoveries whose last diagnosis names a fault that there was when it was made ÷ those
-    analyzed with a fault behind them (`sim.measures.metrics.diagnosis`).
+    `diagnosis.accuracy` = recoveries whose last diagnosis names a fault that was active then ÷ analyzed recoveries with
+    a fault (`sim.measures.metrics.diagnosis`).
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
@@ -44,9 +44,9 @@ def measure_detection(history: History) -> dict[str, float | None]:
 
 
 def detection_deadline(tracks: Tracks) -> float:
-    """Seconds that noticing a fault may take: a heartbeat interval and the detector's patience with a regular agent.
+    """Maximum detection time in seconds: a heartbeat interval plus the detector's timeout for a regular agent.
 
-    That is (missed + 1) intervals for a detector that goes by missed heartbeats, 0 for one that knows at once.
+    That is (missed + 1) intervals for the heartbeat detector and 0 for the perfect detector.
     """
     if tracks.meta.get("detector") == "perfect":
         return 0.0
@@ -73,7 +73,7 @@ def _false_positives(tracks: Tracks, incidents: Incidents) -> int:
 
 
 class _Beliefs:
-    """What the detector believed of each agent."""
+    """The suspicions of the detector about each agent."""
 
     def __init__(self, tracks: Tracks) -> None:
         self._event = tracks.event
@@ -89,7 +89,7 @@ class _Beliefs:
         return rows is not None and place > 0 and bool(self._event[rows[place - 1]] == Event.AGENT_SUSPECTED)
 
     def suspects_between(self, agent: int, row: int, until: int) -> bool:
-        """Whether the detector comes to suspect the agent between two rows."""
+        """Whether the detector starts to suspect the agent between two rows."""
         rows = self._of.get(agent)
         if rows is None:
             return False
@@ -147,7 +147,7 @@ def _missed_links(tracks: Tracks, incidents: Incidents) -> int:
 
 
 def _missed_tasks(tracks: Tracks, incidents: Incidents) -> int:
-    """Failed attempts that no recovery was opened for."""
+    """Failed attempts without a recovery."""
     rows = task_faults(tracks)
     rows = rows[~np.isin(rows, incidents.onset_row)]
     if not len(rows):

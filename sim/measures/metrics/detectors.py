@@ -1,4 +1,4 @@
-"""Each detector by itself: how soon its alarms came after what they were about, and which were about nothing."""
+"""Latency and false alarms of each detector separately."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from sim.measures.tables.recoveries import Incidents
 from sim.measures.tables.step_functions import running_totals
 
 SIGNALS = ("agent", "progress", "delivery", "resource")
-"""What alarms go by: silence of agents, progress in their heartbeats, failed sends, probes of pools."""
+"""The signals of the detectors: silence of agents, progress in heartbeats, failed sends, probes of pools."""
 
 
 @dataclass(frozen=True, eq=False)
 class Alarms:
-    """Alarms of one signal from the warm-up on: their rows, and the row of what each is about (`NOWHERE`: nothing)."""
+    """Alarms of one signal from the warm-up on: their rows, and the row of the onset of each (`NOWHERE`: none)."""
 
     row: Rows
     onset_row: Rows
 
     @property
     def false_positives(self) -> int:
-        """Alarms about somebody who was well."""
+        """Alarms about healthy subjects."""
         return int(np.count_nonzero(self.onset_row == NOWHERE))
 
 
 def measure_alarms(history: History) -> dict[str, float | None]:
-    """The metrics `detection.SIGNAL.*` of each signal; None where it is not in use.
+    """The metrics `detection.SIGNAL.*` of each signal; None for a signal that is not in use.
 
-    `.latency.*` = alarm − onset (s), of the first alarm after each onset. `.false_positives`: alarms without one.
+    `.latency.*` = alarm − onset (s), for the first alarm after each onset. `.false_positives`: alarms without an onset.
 
-    `agent`: a suspicion; its onset is the agent's crash or hang, or else the cut that parts it from the core.
-    `progress`: a task is called stalled; the onset is the crash or hang of its agent. `delivery`: a recovery of a
-    connection is opened; the onset is its cut. `resource`: a pool is found unhealthy; the onset is when units of it
-    went out of service, all of which had been in service until then.
+    `agent`: a suspicion; its onset is the agent's crash or hang, or else the cut that disconnects it from the core.
+    `progress`: a task is reported as stalled; the onset is the crash or hang of its agent. `delivery`: a recovery of a
+    connection is opened; the onset is its cut. `resource`: a pool is found unhealthy; the onset is when its first
+    units went out of service.
     """
     tracks = Tracks.of(history)
     found = alarms(tracks)

@@ -1,4 +1,4 @@
-"""What the core took faults for, against what they were, and what it recovered although it was well."""
+"""Diagnoses against true faults, and recoveries of healthy subjects."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ from sim.measures.tables.recoveries import Incidents, truth
 Counts = Mapping[str, Mapping[str, int]]
 """Recoveries by fault and diagnosis."""
 NOTHING = "nothing"
-"""In place of a fault: there was none, it was a false alarm."""
+"""Replaces the fault of a false alarm."""
 AGENT_FAILURE = "system_failures.agent_failure"
 COMMUNICATION_FAILURE = "system_failures.communication_failure"
 
 
 def confusion(history: History) -> pd.DataFrame:
-    """Recoveries by the fault there was (rows) and the last diagnosis that was made (columns), in counts.
+    """The confusion matrix: counts of recoveries by true fault (rows) and last diagnosis (columns).
 
-    Of recoveries that were opened at or after the warm-up and analyzed. The documented failures come first, in their
-    order, whether there were any or not; then the row `nothing` for false alarms, and a column for each other diagnosis
-    (`unknown`, `ambiguous: a or b`), where there were any. `diagnosis.accuracy` is the diagonal's share, false alarms
-    apart.
+    It covers analyzed recoveries opened at or after the warm-up. The documented failures always come first, in their
+    order; then the row `nothing` for false alarms, and a column for each other diagnosis (`unknown`,
+    `ambiguous: a or b`), if there are any. `diagnosis.accuracy` is the fraction on the diagonal, without false alarms.
 
-    An agent may be down and cut off at once; a diagnosis is right when it names one of the faults that were there when
-    it was made.
+    An agent may be down and disconnected at the same time; a diagnosis is correct when it names one of the faults that
+    were active when it was made.
     """
     return as_frame(diagnoses(history))
 
 
 def diagnoses(history: History) -> dict[str, dict[str, int]]:
-    """`confusion` as counts by fault and diagnosis: only what happened, in order of name."""
+    """The nonzero counts of `confusion` by fault and diagnosis, in order of name."""
     tracks = Tracks.of(history)
     return counts(tracks, Incidents.of(tracks))
 
@@ -56,7 +55,7 @@ def as_frame(found: Counts) -> pd.DataFrame:
 
 
 def counts(tracks: Tracks, incidents: Incidents) -> dict[str, dict[str, int]]:
-    """As `diagnoses`, of a history whose tracks and recoveries are known already."""
+    """Like `diagnoses`, for a history whose tracks and recoveries are already computed."""
     return total([{fault: {diagnosis: 1}} for fault, diagnosis in _pairs(tracks, incidents)])
 
 
@@ -74,7 +73,7 @@ def total(several: Sequence[Counts]) -> dict[str, dict[str, int]]:
 
 
 def accuracy(found: Counts) -> float | None:
-    """The share of right diagnoses among those with a fault behind them; None without any."""
+    """The fraction of correct diagnoses among those with a fault; None without any."""
     rows = [(fault, row) for fault, row in found.items() if fault != NOTHING]
     total = sum(sum(row.values()) for _, row in rows)
     return sum(row.get(fault, 0) for fault, row in rows) / total if total else None
@@ -93,7 +92,7 @@ def _pairs(tracks: Tracks, incidents: Incidents) -> Iterator[tuple[str, str]]:
 
 
 def _faults(tracks: Tracks, incidents: Incidents, place: int, row: int) -> list[str]:
-    """What was wrong when a diagnosis was made: of an agent what it suffers now, else what the recovery was for."""
+    """The true faults at a diagnosis: for an agent its current faults, else the fault behind the recovery."""
     agent, onset = int(incidents.agent[place]), int(incidents.onset_row[place])
     faults = []
     if agent >= 0:
@@ -104,13 +103,12 @@ def _faults(tracks: Tracks, incidents: Incidents, place: int, row: int) -> list[
     return faults or [NOTHING if onset == NOWHERE else truth(tracks, onset)]
 
 
-# ----------------------------------------------------------------------------- recovered in vain
+# ----------------------------------------------------------------------------- unnecessary recoveries
 def needless_recoveries(history: History) -> int:
-    """Recoveries of what was well, from the warm-up on.
+    """Recoveries of healthy subjects, from the warm-up on.
 
-    A task that was fenced for a recovery although an attempt at it ran, under an epoch that was not void, on an agent
-    that was up and connected with the core; and an agent that was stopped for a restart although it was neither down
-    nor hung.
+    A task that was fenced although an attempt at it was running, under a valid epoch, on an agent that was up and
+    connected to the core; and an agent that was stopped for a restart although it was neither down nor hung.
     """
     tracks = Tracks.of(history)
     agents, links, attempts = AgentTruth.of(tracks), LinkTruth.of(tracks), tracks.attempts

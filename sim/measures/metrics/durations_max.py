@@ -1,4 +1,4 @@
-"""How long the longest of something lasted, what was still going on at the end included."""
+"""Maximum durations, including those that are still in progress at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sim.measures.tables.recoveries import Incidents
 def longest(history: History, metric: str) -> float | None:
     """A lower bound of `recovery.time.max`, `tasks.sojourn.max` or `tasks.wait.max` (s), had the run gone on.
 
-    What is open at the end has lasted until then, at least. None: there was nothing. Raises KeyError for other metrics.
+    An open duration counts until the end. None: no observation. Raises KeyError for other metrics.
     """
     lasted = MEASURES[metric](Tracks.of(history))
     return float(lasted.max()) if len(lasted) else None
@@ -47,4 +47,4 @@ def _waits(tracks: Tracks) -> Floats:
 MEASURES: Mapping[str, Callable[[Tracks], Floats]] = MappingProxyType(
     {"recovery.time.max": _recoveries, "tasks.sojourn.max": _sojourns, "tasks.wait.max": _waits}
 )
-"""What has a longest."""
+"""The metrics with a maximum duration."""

@@ -1,4 +1,4 @@
-"""How long the waiting line was, and how the queue delivered."""
+"""Depth and deliveries of the queue."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sim.measures.tables.step_functions import Steps
 def measure_queue(history: History) -> dict[str, float | None]:
     """The `queue.*` metrics, over the window from the warm-up to the end.
 
-    `.depth.mean`, `.depth.max`: tasks in the waiting line, from their entry until they are delivered, withdrawn or
-    dead-lettered; what passes through at one instant does not stand in line. `.deliveries`, `.redeliveries` (not a
-    task's first), `.duplicates`, `.dead_lettered`: numbers.
+    `.depth.mean`, `.depth.max`: queued tasks, from their entry until they are delivered, withdrawn or dead-lettered; a
+    task that passes through within one instant does not count. `.deliveries`, `.redeliveries` (without a task's first
+    delivery), `.duplicates`, `.dead_lettered`: counts.
     """
     tracks = Tracks.of(history)
     depth = queue_depth(tracks)
@@ -30,13 +30,13 @@ def measure_queue(history: History) -> dict[str, float | None]:
 
 
 def queue_depth(tracks: Tracks) -> Steps:
-    """Tasks in the waiting line over time, within the window."""
+    """The number of queued tasks over time, within the window."""
     times, changes = depth_changes(tracks)
     return Steps.of(0.0, times, changes, tracks.start, max(tracks.start, tracks.end))
 
 
 def depth_changes(tracks: Tracks) -> tuple[Floats, Floats]:
-    """Instants at which the number of tasks in the waiting line changes, and by how much."""
+    """Times at which the number of queued tasks changes, and the changes."""
     events = (Event.QUEUE_ENTERED, Event.QUEUE_DELIVERED, Event.QUEUE_WITHDRAWN)
     dead = tracks.task[tracks.rows(Event.QUEUE_DEAD_LETTERED)]
     if not len(dead):
@@ -51,7 +51,7 @@ def depth_changes(tracks: Tracks) -> tuple[Floats, Floats]:
 
 
 def _never_below_zero(tracks: Tracks, rows: Rows) -> Floats:
-    """Changes of tasks that are dead-lettered; whether such a task stood in line at all, its past says."""
+    """Changes by dead-lettered tasks; their earlier events show whether they were queued."""
     standing: dict[int, int] = {}
     changes = np.zeros(len(rows))
     for place, row in enumerate(rows.tolist()):

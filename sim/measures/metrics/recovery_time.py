@@ -1,4 +1,4 @@
-"""How many recoveries there were, how they ended, and how long each part of them took."""
+"""Counts, outcomes and phases of recoveries."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from sim.measures.tables.event_table import Floats, Tracks
 from sim.measures.tables.recoveries import PHASE_AFTER, Incidents, phases
 
 PHASES = tuple(RecoveryPhase)
-"""The parts of a recovery, in order; their lengths sum up to the recovery time."""
+"""The phases of a recovery, in order; their durations sum to the recovery time."""
 
 
 def measure_recovery(history: History) -> dict[str, float | None]:
-    """The `recovery.*` metrics, of recoveries opened at or after the warm-up, whatever their subject.
+    """The `recovery.*` metrics, for recoveries of any subject opened at or after the warm-up.
 
     `.count` opened = `.succeeded` verified + `.escalated` + `.dismissed` + `.censored` open at the end. `.failed`:
-    tries that did not work.
+    failed tries.
 
-    `.time.*` = verified − fault (s), of recoveries with a fault behind them. Those that are open at the end enter
-    with the time so far, as censored observations (`describe_censored`). Escalated and dismissed ones have no
-    recovery time.
+    `.time.*` = verified − fault (s), for recoveries with a fault. Recoveries open at the end are censored observations
+    with the time so far (`describe_censored`). Escalated and dismissed recoveries have no recovery time.
 
-    The parts (s) of the verified ones: `.detect.*` = opened − fault; `.wait.*` = started − opened, and after each
+    The phases (s) of verified recoveries: `.detect.*` = opened − fault; `.wait.*` = started − opened, and after each
     failed try the time until the next start; `.analyze.*` = analyzed − started; `.execute.*` = executed − analyzed;
-    `.verify.*` = verified − executed. A part that a failed try cut short counts until the failure. For each recovery
-    they sum up to its time.
+    `.verify.*` = verified − executed. A phase that a failed try interrupted counts until the failure. For each recovery
+    they sum to its time.
 
-    `.paced.*`: seconds of each wait that the load limit imposed on a task which recovery put back to work. One that was
-    held up between its turn and its slot may have waited twice.
+    `.paced.*`: seconds of each wait that the load limit imposed on a task that recovery returned to work. A task that
+    was delayed between its turn and its slot may have waited twice.
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
@@ -66,7 +65,7 @@ def measure_recovery(history: History) -> dict[str, float | None]:
 
 
 def recovery_parts(tracks: Tracks, incidents: Incidents) -> dict[str, Floats]:
-    """Seconds that each recovery spent in each of `PHASES`, NaN where it has no fault to start from or no end."""
+    """Seconds of each recovery in each of `PHASES`, NaN without a fault or without an end."""
     stretches = phases(tracks, incidents)
     lengths = stretches.ends - stretches.begins
     ended = incidents.end_row >= 0

@@ -1,4 +1,4 @@
-"""How much of each pool was held, and in service."""
+"""Utilization and availability of pools."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def measure_resources(history: History) -> dict[str, float | None]:
 
 
 def units_over_time(tracks: Tracks, pool: str, initial: float, more: Event, fewer: Event) -> Steps:
-    """A number of a pool's units over time: `initial`, then the values of one kind of event more, of another fewer."""
+    """A number of a pool's units over time: `initial`, increased by one kind of event and decreased by another."""
     rows = tracks.rows(more, fewer)
     rows = rows[tracks.about[rows] == tracks.number(pool)]
     changes = np.where(tracks.event[rows] == more, tracks.value[rows], -tracks.value[rows])

@@ -1,4 +1,4 @@
-"""How often the core allowed another try of a task, after which delay, and how often it had none left, and why."""
+"""Granted retries, their delays, and the reasons for exhausted retries."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sim.measures.tables.event_table import Tracks
 def measure_retries(history: History) -> dict[str, float | None]:
     """The `retries.*` metrics, of tasks submitted at or after the warm-up.
 
-    `.count`: retries granted. `.exhausted`: failures without a retry left. `.delay.*`: delays of those granted (s).
-    `.per_failure.mean` = granted ÷ (granted + exhausted). `.over_deadline`, `.over_budget`, `.held_back`: of the tasks
-    given up, those whose next retry would have come too late, found the budget empty, or the circuit breaker open;
-    None where no condition has a deadline, a budget, a breaker. `breaker.openings` from the warm-up on, of any kind.
+    `.count`: retries granted. `.exhausted`: failures without a retry left. `.delay.*`: delays of granted retries (s).
+    `.per_failure.mean` = granted ÷ (granted + exhausted). `.over_deadline`, `.over_budget`, `.held_back`: tasks given
+    up because the next retry would have exceeded the deadline, the budget was empty, or the circuit breaker was open;
+    None when no condition has a deadline, a budget or a breaker. `breaker.openings`: from the warm-up on, of any kind.
     """
     tracks = Tracks.of(history)
     granted = tracks.of_cohort(Event.RETRY_GRANTED)

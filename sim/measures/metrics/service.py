@@ -1,4 +1,4 @@
-"""Whether the service was in steady state, and how soon it was again after a fault."""
+"""Service availability, and the restoration time after a fault."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from sim.measures.tables.distribution import QUANTILES, describe
 from sim.measures.tables.event_table import Floats, Tracks, Truths
 
 LEARNT = {"queue.depth.mean": "<=", "tasks.throughput": ">="}
-"""What is learnt when a scenario says nothing, and which side of it is good."""
+"""The metrics whose limits are learned when a scenario has no steady state, and their good direction."""
 OF_CLIENTS = {"client.goodput": ">="}
 LEARNT_WINDOW = 30.0
-"""Seconds."""
+"""In seconds."""
 LEAST_WINDOWS = 5
 CONFIDENCE = 0.99865
-"""That a window as those before is not outside of what is learnt: three standard deviations, were those known."""
+"""Probability that a normal window is within the learned limits: three standard deviations, if they were known."""
 LOOKS = 10
-"""Instants at which the service is looked at, to a window."""
+"""Evaluations of the service per window."""
 OVER_AT_ONCE = ("agent_crash", "execution_failure", "poison_task", "checkpoint_corrupt", "checkpoint_torn")
-"""Faults that have no end of their own."""
+"""Faults without a duration."""
 
 
 def measure_service(history: History) -> dict[str, float | None]:
-    """`service.availability` and `restoration.time.*` (s); None without a steady state that is given or learnt.
+    """`service.availability` and `restoration.time.*` (s); None without a given or learned steady state.
 
-    Steady at an instant is what all of the steady state's conditions hold for over the window before it; the instants
-    are a tenth of a window apart, from a window after the warm-up on. Restored is a service at the first instant, at or
-    after the end of a fault, from which on it is steady for a window at least.
+    The service is steady at an instant when all conditions of the steady state hold over the window before it; the
+    instants are a tenth of a window apart, and start one window after the warm-up. It is restored at the first instant,
+    at or after the end of a fault, from which on it is steady for at least one window.
     """
     tracks = Tracks.of(history)
     steady = _steady_state(tracks)
@@ -53,7 +53,7 @@ class _SteadyState:
     conditions: tuple[Expectation, ...]
 
     def at(self, tracks: Tracks, looks: Floats) -> Truths:
-        """Whether it holds over the window before each of these instants."""
+        """Whether the condition holds over the window before each of these instants."""
         holds = np.ones(len(looks), dtype=bool)
         for condition in self.conditions:
             observed = values(tracks, condition.metric, looks, self.window)
@@ -70,7 +70,7 @@ def _steady_state(tracks: Tracks) -> _SteadyState | None:
 
 
 def _learnt(tracks: Tracks) -> _SteadyState | None:
-    """By a one-sided prediction interval for the next window: mean ± t(n − 1) · s · √(1 + 1/n).
+    """Limits from a one-sided prediction interval for the next window: mean ± t(n − 1) · s · √(1 + 1/n).
 
     W. Q. Meeker, G. J. Hahn and L. A. Escobar, "Statistical Intervals", 2nd ed. (2017), section 4.8.
     """
@@ -110,7 +110,7 @@ def _restorations(tracks: Tracks, looks: Floats, holds: Truths) -> Floats:
 
 
 def _ends_of_faults(tracks: Tracks) -> Floats:
-    """The instants at which faults ended: one for all that end together, whomever they had hit."""
+    """The times at which faults ended; faults that end together count once."""
     rows = tracks.rows(Event.FAULT_INJECTED, Event.FAULT_CLEARED)
     at_once = [tracks.number(kind) for kind in OVER_AT_ONCE]
     over = (tracks.event[rows] == Event.FAULT_CLEARED) | np.isin(tracks.detail[rows], at_once)
@@ -119,7 +119,7 @@ def _ends_of_faults(tracks: Tracks) -> Floats:
 
 
 def _described(seconds: Floats) -> dict[str, float | None]:
-    """As `describe`; what is infinite makes the mean infinite, and the quantiles that it reaches."""
+    """Like `describe`, but infinite observations make the mean and the affected quantiles infinite."""
     if np.isfinite(seconds).all():
         return describe("restoration.time", seconds)
     ranked = np.sort(seconds)

@@ -1,4 +1,4 @@
-"""What became of tasks, how long they waited and stayed, and how many there were at a time."""
+"""Outcomes, waits and sojourn times of tasks, and their number over time."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def measure_tasks(history: History) -> dict[str, float | None]:
     """The `tasks.*` metrics.
 
     Over the tasks submitted at or after the warm-up: `.submitted` = `.completed` + `.failed` + `.rejected` +
-    `.unfinished`, and `.lost`, those of the unfinished that nobody has; `.wait.*` = first start − submitted (s),
-    `.wait_probability` = share of the started ones with wait > 0, `.sojourn.*` = completed − submitted (s).
+    `.unfinished`, and `.lost`, unfinished tasks without an owner; `.wait.*` = first start − submitted (s),
+    `.wait_probability` = fraction of started tasks with wait > 0, `.sojourn.*` = completed − submitted (s).
 
     Over the window from the warm-up to the end: `.throughput` = completions ÷ window (1/s); `.in_system.mean` = Σ
-    time from submission to end, of accepted tasks ÷ window; `.in_queue.mean` = Σ time in line or on the way to a
-    start ÷ window.
+    time from submission to end, of accepted tasks ÷ window; `.in_queue.mean` = Σ time queued or waiting for a start ÷
+    window.
     """
     tracks = Tracks.of(history)
     tasks, window = tracks.tasks, tracks.window
@@ -57,17 +57,16 @@ def measure_tasks(history: History) -> dict[str, float | None]:
 
 
 def _waiting_seconds(tracks: Tracks) -> float:
-    """Total time within the window in which tasks waited for their start: in line, or delivered and not yet started.
+    """Total time within the window in which tasks waited for their start: queued, or delivered and not yet started.
 
-    A task waits from its entry into the line until an attempt starts, or until it is withdrawn, dead-lettered, found
-    finished or ends; whatever happens on the way counts on. A task that waits twice over (a duplicate) is one that
-    waits.
+    A task waits from its entry into the queue until an attempt starts, or until it is withdrawn, dead-lettered, found
+    finished or ends, regardless of events in between. A task that is queued twice (a duplicate) counts once.
     """
     return sum(_seconds_of(tracks, rows) for rows in tracks.rows_of_some_tasks(*WAITING, *NOT_WAITING))
 
 
 def _seconds_of(tracks: Tracks, rows: Rows) -> float:
-    """The same for some tasks, whose rows stand task by task."""
+    """Check some tasks, whose rows are grouped by task."""
     task = tracks.task[rows]
     until = np.append(tracks.time[rows[1:]], tracks.end)
     until[np.append(task[1:] != task[:-1], True)] = tracks.end

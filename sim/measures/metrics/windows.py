@@ -1,4 +1,4 @@
-"""Metrics of windows of time that end at given instants: a look at the service as an operator has it."""
+"""Metrics over windows of time that end at given instants, as an operator would see them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sim.measures.metrics.queue import depth_changes
 from sim.measures.tables.event_table import Floats, Tracks
 
 Windowed = Callable[[Tracks, Floats, float], Floats]
-"""Of the tracks, the ends of windows and their length in seconds: a value for each, NaN where nothing was observed."""
+"""A function of the tracks, the ends of windows and their length (s): one value per window, NaN: no observation."""
 
 
 def values(tracks: Tracks, metric: str, ends: Floats, length: float) -> Floats:
-    """The metric over the windows of this length that end at `ends` (s, ascending). Raises KeyError for others."""
+    """The metric over windows of this length that end at `ends` (s, ascending). Raises KeyError for other metrics."""
     return METRICS[metric](tracks, ends, length)
 
 
 # ---------------------------------------------------------------------------------------------------------- levels
 def _mean(times: Floats, levels: Floats, initial: float, ends: Floats, length: float) -> Floats:
-    """Average over each window of what is `initial` at first and `levels[i]` from `times[i]` on."""
+    """Average over each window of a function that is `initial` first and `levels[i]` from `times[i]` on."""
     instants = np.concatenate(([0.0], times))
     lasting = np.concatenate(([initial], levels))
     area = np.concatenate(([0.0], np.cumsum(lasting[:-1] * np.diff(instants))))
@@ -45,7 +45,7 @@ def _level(changes: Callable[[Tracks], tuple[Floats, Floats]], initial: Callable
 
 
 def _between(begins: Floats, ends: Floats) -> tuple[Floats, Floats]:
-    """Changes of how many of these intervals there are at a time."""
+    """Changes of the number of simultaneous intervals."""
     ends = ends[np.isfinite(ends)]
     times = np.concatenate((begins, ends))
     steps = np.concatenate((np.ones(len(begins)), -np.ones(len(ends))))
@@ -63,7 +63,7 @@ def _busy(tracks: Tracks) -> tuple[Floats, Floats]:
 
 
 def _over(number: Callable[[Tracks], float], of: Windowed) -> Windowed:
-    """The share that a level is of a number."""
+    """A level as a fraction of a number."""
 
     def share(tracks: Tracks, ends: Floats, length: float) -> Floats:
         whole = number(tracks)
@@ -86,7 +86,7 @@ _BUSY = _level(_busy, lambda tracks: 0.0)
 
 # ---------------------------------------------------------------------------------------------------------- events
 def _within(times: Floats, ends: Floats, length: float, weights: Floats | None = None) -> Floats:
-    """How many of these instants, or what sum of their weights, lie in each window: after its begin, until its end."""
+    """The number of these instants, or the sum of their weights, in each window: after its start, until its end."""
     total = np.arange(len(times) + 1.0) if weights is None else np.concatenate(([0.0], np.cumsum(weights)))
     last, first = (np.searchsorted(times, at, side="right") for at in (ends, ends - length))
     found: Floats = total[last] - total[first]
@@ -144,4 +144,4 @@ METRICS: Mapping[str, Windowed] = {
     "client.timeouts": _number(Event.CLIENT_TIMED_OUT),
     "client.retries": _number(Event.CLIENT_RETRIED),
 }
-"""What a window has; the names are those that `scenarios.sections.steady_state` lets a scenario use."""
+"""The metrics of a window, with the names in `scenarios.sections.steady_state`."""

@@ -1,4 +1,4 @@
-"""Which part of the agents' work led to an effect, and which was thrown away."""
+"""Useful and wasted agent time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def measure_work(history: History) -> dict[str, float | None]:
     """The `work.*` metrics in agent-seconds, of tasks submitted at or after the warm-up that were completed or
     failed.
 
-    Work done = Σ (progress at the end − progress at the start) of their attempts that ended. `.useful` = Σ progress
-    of the effects that were accepted; `.wasted` = work done − useful; `.wasted_fraction` = wasted ÷ (useful +
-    wasted); `.checkpoint` = checkpoints written × `meta["checkpoint_cost"]`. None when no such task has an end.
+    Work done = Σ (progress at the end − progress at the start) of their ended attempts. `.useful` = Σ progress of the
+    accepted effects; `.wasted` = work done − useful; `.wasted_fraction` = wasted ÷ (useful +
+    wasted); `.checkpoint` = checkpoints written × `meta["checkpoint_cost"]`. None without such a finished task.
     """
     tracks = Tracks.of(history)
     tasks, attempts = tracks.tasks, tracks.attempts
@@ -26,7 +26,7 @@ def measure_work(history: History) -> dict[str, float | None]:
     done = float(np.nansum(tracks.value[attempts.end_row[chosen]]) - np.nansum(tracks.value[attempts.row[chosen]]))
     useful = float(np.nansum(tracks.value[tasks.end_row[completed]]))
     wasted = done - useful
-    if abs(wasted) <= 1e-9 * done:  # sums of many numbers; what is not wasted at all shall be 0
+    if abs(wasted) <= 1e-9 * done:  # rounding errors of large sums; no waste must be exactly 0
         wasted = 0.0
     written = tracks.rows(Event.CHECKPOINT_WRITTEN)
     checkpoints = int(np.count_nonzero(ended[tracks.task[written]]))

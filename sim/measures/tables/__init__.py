@@ -1,1 +1,1 @@
-"""Tables computed once per history, from which the metrics are measured."""
+"""Tables computed once per history, from which the metrics are computed."""

@@ -1,4 +1,4 @@
-"""What is reported of a sample: mean, sd, p50, p95, p99, max."""
+"""Statistics of a sample: mean, sd, p50, p95, p99, max."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOTHING: dict[str, float | None] = dict.fromkeys(("mean", "sd", *QUANTILES, "max
 def describe(name: str, sample: Floats) -> dict[str, float | None]:
     """`name.mean`, `.sd` (n − 1 in the denominator, None for one observation), `.p50`, `.p95`, `.p99` and `.max`.
 
-    NaN stands for what was not observed. Quantiles interpolate linearly between order statistics (Hyndman & Fan 1996,
+    NaN is a missing observation. Quantiles interpolate linearly between order statistics (Hyndman & Fan 1996,
     type 7; numpy's default). Without an observation all are None.
     """
     sample = sample[~np.isnan(sample)]
@@ -31,18 +31,18 @@ def describe(name: str, sample: Floats) -> dict[str, float | None]:
 
 
 def describe_censored(name: str, observed: Floats, censored: Floats) -> dict[str, float | None]:
-    """The same by Kaplan and Meier (1958), when some observations are only known to exceed what is in `censored`.
+    """The same statistics by Kaplan and Meier (1958), with right-censored observations in `censored`.
 
     S(t) is the product-limit estimate. A quantile q is the first observed t with S(t) <= 1 − q, None when S stays
     above; the maximum is the quantile 1. Mean and sd are restricted to the longest observation τ, censored or not:
-    those of min(T, τ), which underestimate when the longest is a censored one. Without any complete observation all
-    are None; without a censored one this is `describe`.
+    those of min(T, τ), which are underestimates when the longest observation is censored. Without any complete
+    observation all are None; without a censored one this is `describe`.
     """
     if not len(observed):
         return _named(name, NOTHING)
     if not len(censored):
         return describe(name, observed)
-    from scipy import stats  # noqa: PLC0415 - a second to import, and few runs end within a recovery
+    from scipy import stats  # noqa: PLC0415 - imports in a second, and few runs end within a recovery
 
     survival = stats.ecdf(stats.CensoredData(uncensored=observed, right=censored)).sf
     times, surviving = survival.quantiles, survival.probabilities

@@ -1,8 +1,8 @@
-"""A history as columns and as one line for each task and attempt: what measures and invariants share.
+"""A history as columns, and as one row per task and attempt: shared by measures and invariants.
 
-A `Tracks` is made once for a history that is in memory, and kept as long as it. Columns are arrays; those of a history
-in a file are read as far as they are asked for. A *row* is always a row number of the history's table, and rows are
-always in order.
+A `Tracks` is created once for a history in memory, and kept as long as the history. Columns are arrays; those of a
+history in a file are read on access. A *row* is always a row number of the history's table, and rows are always in
+order.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Truths = NDArray[np.bool_]
 Derived = TypeVar("Derived")
 
 NOWHERE = -1
-"""In place of a row: it never happened."""
+"""Replaces a row: it never happened."""
 
 FEW_TASKS = 1 << 16
-"""So many are always looked at together."""
+"""Number of tasks that are always processed together."""
 PARTS = 8
-"""In so many parts, at most, are the tasks of a run looked at."""
+"""Maximum number of parts in which the tasks of a run are processed."""
 ATTEMPT_ENDS = (Event.ATTEMPT_SUCCEEDED, Event.ATTEMPT_FAILED, Event.ATTEMPT_TIMED_OUT, Event.ATTEMPT_INTERRUPTED)
 TASK_ENDS = (Event.TASK_COMPLETED, Event.TASK_FAILED, Event.TASK_REJECTED)
 
@@ -42,10 +42,10 @@ _kept: WeakKeyDictionary[History, Tracks] = WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class Tasks:
-    """What became of each task; arrays by task number.
+    """The outcome of each task; arrays by task number.
 
-    `submitted`, `first_start`: instants in seconds (NaN: never). `ended`: when it was completed, failed or rejected,
-    whichever came first (infinite: never), `end_row` and `outcome` (an `Event`, 0: unfinished) say how. `cohort`:
+    `submitted`, `first_start`: times in seconds (NaN: never). `ended`: when it was completed, failed or rejected,
+    whichever came first (infinite: never), with `end_row` and `outcome` (an `Event`, 0: unfinished). `cohort`:
     submitted at or after the warm-up, `accepted`: submitted and not rejected.
     """
 
@@ -70,7 +70,7 @@ class Tasks:
 
 @dataclass(frozen=True)
 class Attempts:
-    """One line for each attempt that started; `end_row` is `NOWHERE` and `ended` infinite while it runs on."""
+    """One row per started attempt; `end_row` is `NOWHERE` and `ended` infinite for an attempt without an end."""
 
     row: Rows
     end_row: Rows
@@ -82,7 +82,7 @@ class Attempts:
 
 
 class Tracks:
-    """The columns of a history, its window, and what follows from them. Everything is computed when first asked for."""
+    """The columns of a history, its window, and derived tables. Everything is computed on first access."""
 
     def __init__(self, history: History) -> None:
         self._column = history.rows.column
@@ -94,7 +94,7 @@ class Tracks:
 
     @classmethod
     def of(cls, history: History) -> Tracks:
-        """The tracks of a history, made anew only when it has grown, or is not in memory: then they are not either."""
+        """The tracks of a history, created again only when it has grown or is not in memory."""
         if not history.rows.in_memory:
             return cls(history)
         tracks = _kept.get(history)
@@ -103,9 +103,9 @@ class Tracks:
         return tracks
 
     def derive(self, make: Callable[[Tracks], Derived]) -> Derived:
-        """What `make` computes from these tracks, computed once.
+        """The value that `make` computes from these tracks, computed once.
 
-        It must not refer to them: a cycle would keep a run's arrays in memory for longer than the run.
+        It must not reference them: a reference cycle would keep the arrays in memory after the run.
         """
         if make not in self._derived:
             self._derived[make] = make(self)
@@ -115,7 +115,7 @@ class Tracks:
     # --------------------------------------------------------------------- columns
     @cached_property
     def time(self) -> Floats:
-        """Seconds."""
+        """In seconds."""
         return self._column("time")
 
     @cached_property
@@ -167,7 +167,7 @@ class Tracks:
         return self._words.index(word) if word in self._words else -1
 
     def subject(self, row: int) -> str:
-        """Whom a row is about, in words: its `about`, else its task, else its agent."""
+        """The subject of a row as text: its `about`, else its task, else its agent."""
         if self.about[row]:
             return self.word(int(self.about[row]))
         if self.task[row] >= 0:
@@ -177,7 +177,7 @@ class Tracks:
     # ---------------------------------------------------------------------- window
     @cached_property
     def end(self) -> float:
-        """The instant that the run reached, in seconds: `meta["end"]`, else the duration, else the last event."""
+        """The end of the run in seconds: `meta["end"]`, else the duration, else the last event."""
         reached = self.meta.get("end", self.meta.get("duration"))
         return float(reached if reached is not None else self.time[-1] if self.size else 0.0)
 
@@ -188,12 +188,12 @@ class Tracks:
 
     @property
     def window(self) -> float:
-        """Seconds that are measured."""
+        """Length of the measured window in seconds."""
         return max(0.0, self.end - self.start)
 
     @cached_property
     def agents(self) -> int:
-        """How many agents there are: `meta["agents"]`, else as many as the events name."""
+        """The number of agents: `meta["agents"]`, else the number that the events name."""
         count = self.meta.get("agents")
         return int(count if count is not None else np.asarray(self.agent).max() + 1 if self.size else 0)
 
@@ -221,16 +221,16 @@ class Tracks:
         return rows[self.time[rows] >= self.start]
 
     def rows_by_task(self, *events: int) -> Rows:
-        """Rows of these events that name a task: task by task, in order within each."""
+        """Rows of these events with a task, grouped by task and in order within each."""
         return self.by_task(self.rows(*events))
 
     def by_task(self, rows: Rows) -> Rows:
-        """Those of these rows that name a task: task by task, in order within each."""
+        """Those of these rows with a task, grouped by task and in order within each."""
         rows = rows[self.task[rows] >= 0]
         return rows[np.argsort(self.task[rows], kind="stable")]
 
     def rows_of_some_tasks(self, *events: int) -> Iterator[Rows]:
-        """The same as `rows_by_task`, a part of the tasks at a time: what follows from them needs less memory."""
+        """Like `rows_by_task`, for a part of the tasks at a time, which needs less memory."""
         at_once = max(FEW_TASKS, -(-self.task_count // PARTS))
         wanted = self._is(events)
         for first in range(0, self.task_count, at_once):
@@ -244,26 +244,26 @@ class Tracks:
         return int(self.task.max()) + 1 if self.size else 0
 
     def first_by_task(self, rows: Rows) -> Rows:
-        """The first of these rows for each task, `NOWHERE` without one."""
+        """The first of these rows for each task, else `NOWHERE`."""
         return self._scatter(rows[::-1])
 
     def last_by_task(self, rows: Rows) -> Rows:
-        """The last of these rows for each task, `NOWHERE` without one."""
+        """The last of these rows for each task, else `NOWHERE`."""
         return self._scatter(rows)
 
     def _scatter(self, rows: Rows) -> Rows:
         rows = rows[self.task[rows] >= 0]
         found = np.full(self.task_count, NOWHERE, dtype=np.intp)
-        found[self.task[rows]] = rows  # of several, the last one stays
+        found[self.task[rows]] = rows  # of several assignments, the last one remains
         return found
 
     def count_by_task(self, *events: int) -> Rows:
-        """How often these events happened to each task."""
+        """The number of these events per task."""
         tasks = self.task[self.rows(*events)]
         return np.bincount(tasks[tasks >= 0], minlength=self.task_count)
 
     def times(self, rows: Rows, never: float = nan) -> Floats:
-        """The instants of rows, `never` in place of `NOWHERE`."""
+        """The times of rows, `never` in place of `NOWHERE`."""
         return np.where(rows >= 0, self.time[rows], never) if self.size else np.full(len(rows), never)
 
     def latest_before(self, rows: Rows, when: Rows, column: NDArray[np.int32]) -> Rows:
@@ -280,7 +280,7 @@ class Tracks:
     # ------------------------------------------------------------- tasks, attempts
     @cached_property
     def tasks(self) -> Tasks:
-        """What became of each task."""
+        """The outcome of each task."""
         submitted = self.times(self.first_by_task(self.rows(Event.TASK_SUBMITTED)))
         end_row = self.first_by_task(self.rows(*TASK_ENDS))
         ended = self.times(end_row, inf)
@@ -304,7 +304,7 @@ class Tracks:
 
     @cached_property
     def attempts(self) -> Attempts:
-        """One line for each attempt that started."""
+        """One row per started attempt."""
         row = self.rows(Event.ATTEMPT_STARTED)
         ends = self.rows(*ATTEMPT_ENDS)
         end_row = self._same_attempt(row, ends)

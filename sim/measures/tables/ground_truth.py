@@ -1,4 +1,4 @@
-"""What was wrong in truth with agents and links at a given row. The core only sees symptoms."""
+"""The true state of agents and links at a given row. The core only sees symptoms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AGENT_CHANGES = (*AGENT_FAULTS, Event.AGENT_STOPPED, *AGENT_RETURNS)
 
 
 class AgentTruth:
-    """When each agent really went down and came up."""
+    """The true down and up times of each agent."""
 
     def __init__(self, tracks: Tracks) -> None:
         self._faults: dict[int, list[int]] = {}
@@ -34,7 +34,7 @@ class AgentTruth:
         return tracks.derive(cls)
 
     def fault(self, agent: int, row: int) -> int:
-        """The row of the agent's latest crash or hang before this one, `NOWHERE` when it has come up since."""
+        """The row of the agent's latest crash or hang before this row, `NOWHERE` when it has been up since."""
         fault = _last(self._faults.get(agent, []), row)
         return fault if fault > _last(self._returns.get(agent, []), row) else NOWHERE
 
@@ -44,12 +44,12 @@ class AgentTruth:
         return last != NOWHERE and last not in self._returning
 
     def returns_after(self, agent: int, row: int) -> int | None:
-        """The row at which the agent comes up after this one; None: never."""
+        """The row at which the agent comes up after this row; None: never."""
         return _next(self._returns.get(agent, []), row)
 
 
 class LinkTruth:
-    """When each link was really cut and healed. A link is named by the groups that it joins: `agents|queue`."""
+    """The true times at which each link was cut and healed. A link is named by its endpoints: `agents|queue`."""
 
     def __init__(self, tracks: Tracks) -> None:
         self._cuts: dict[int, list[int]] = {}
@@ -66,11 +66,11 @@ class LinkTruth:
         return tracks.derive(cls)
 
     def last_cut(self, link: int, row: int) -> int:
-        """The row of the link's latest cut before this one, healed or not; `NOWHERE` without one."""
+        """The row of the link's latest cut before this row, healed or not; `NOWHERE` without one."""
         return _last(self._cuts.get(link, []), row)
 
     def heals_after(self, link: int, row: int) -> int | None:
-        """The row at which the link is whole again after this one; None: never."""
+        """The row at which the link is healed after this row; None: never."""
         return _next(self._heals.get(link, []), row)
 
     def joins_core(self, link: int, agent: int) -> bool:
@@ -78,7 +78,7 @@ class LinkTruth:
         return self._sides[link] in ({"core", "agents"}, {"core", f"agent.{agent}"})
 
     def cut_off(self, agent: int, row: int) -> int:
-        """The row of the latest cut between an agent and the core that is in force at a row, or `NOWHERE`."""
+        """The row of the latest active cut between an agent and the core at a row, or `NOWHERE`."""
         cuts = [
             cut
             for link in self._cuts

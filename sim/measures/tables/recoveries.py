@@ -1,4 +1,4 @@
-"""Recoveries, one line each: what was opened, what had happened in truth, how it went on and how it ended."""
+"""Recoveries, one row each: opening, true fault, phases and end."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ STAGES = (*(Event(event) for event in PHASE_AFTER), *RECOVERY_ENDS)
 
 @dataclass(frozen=True, eq=False)
 class Incidents:
-    """One line for each recovery that was opened.
+    """One row per opened recovery.
 
     `row` is where it was opened and `end_row` where it ended (`NOWHERE`: open at the end), `opened` and `ended` are
-    those instants (infinite: open). `task`, `agent` or `about` (a word's number) say whom it is about. `onset_row` is
-    the fault behind it in truth (`NOWHERE`: there was none, it was a false alarm) and `onset` its instant (NaN).
+    those times (infinite: open). `task`, `agent` or `about` (a word's number) identify the subject. `onset_row` is the
+    true fault behind it (`NOWHERE`: none, a false alarm) and `onset` its time (NaN).
     """
 
     row: Rows
@@ -55,11 +55,11 @@ class Incidents:
         return len(self.row)
 
     def outcome(self, tracks: Tracks) -> Integers:
-        """The event that ended each, 0 for those that are open."""
+        """The event that ended each recovery, 0 for open ones."""
         return np.where(self.end_row >= 0, tracks.event[self.end_row], 0).astype(np.int64)
 
     def open_at(self, row: int) -> Rows:
-        """Places of the recoveries that are open just before a row of the history."""
+        """Indexes of the recoveries that are open just before a row of the history."""
         return np.flatnonzero((self.row < row) & ((self.end_row < 0) | (self.end_row >= row)))
 
 
@@ -88,14 +88,14 @@ def _first_end(tracks: Tracks, number: Integers) -> Rows:
     ends = tracks.rows(*RECOVERY_ENDS)
     ends = ends[tracks.incident[ends] >= 0]
     highest = max((int(numbers.max()) for numbers in (number, tracks.incident[ends]) if len(numbers)), default=-1)
-    first: Rows = np.full(highest + 2, NOWHERE, dtype=np.intp)  # the last place is for number -1
+    first: Rows = np.full(highest + 2, NOWHERE, dtype=np.intp)  # the last index is for number -1
     first[tracks.incident[ends][::-1]] = ends[::-1]
     return first[number]
 
 
 # ------------------------------------------------------------------------------ onsets
 def task_faults(tracks: Tracks) -> Rows:
-    """Rows at which an attempt fails in truth: failed, timed out, or blocked because a unit that it held went away."""
+    """Rows at which an attempt fails: failed, timed out, or blocked because a unit that it held went out of service."""
     rows = tracks.rows(Event.ATTEMPT_FAILED, Event.ATTEMPT_TIMED_OUT, Event.ATTEMPT_INTERRUPTED)
     blocked = tracks.detail[rows] == tracks.number("resource_unavailable")
     faults: Truths = (tracks.event[rows] != Event.ATTEMPT_INTERRUPTED) | blocked
@@ -103,7 +103,7 @@ def task_faults(tracks: Tracks) -> Rows:
 
 
 def void(tracks: Tracks, rows: Rows) -> Truths:
-    """Which of these attempts' ends were void: refused afterwards, or under an epoch that was fenced before."""
+    """Which of these attempts' ends were void: rejected afterwards, or under an epoch that was fenced before."""
     refused = tracks.rows(Event.ATTEMPT_REFUSED)
     span = max((int(tracks.epoch[some].max()) for some in (rows, refused) if len(some)), default=0) + 2
     keys = tracks.task[rows].astype(np.int64) * span + tracks.epoch[rows]
@@ -115,7 +115,7 @@ def void(tracks: Tracks, rows: Rows) -> Truths:
 
 
 def truth(tracks: Tracks, row: int) -> str:
-    """The runbook's entry for the fault at this row: what a right diagnosis says."""
+    """The runbook's entry for the fault at this row, which is the correct diagnosis."""
     return {
         Event.ATTEMPT_FAILED: "task_failures.execution_failure",
         Event.ATTEMPT_TIMED_OUT: "task_failures.execution_failure",
@@ -129,9 +129,9 @@ def truth(tracks: Tracks, row: int) -> str:
 def _onsets(tracks: Tracks, opened: Rows) -> Rows:
     """The latest fault of the same subject before each opening.
 
-    Of a task: the end of an attempt in `task_faults` that was not void, for the core heard of that one. Of an agent:
-    its crash or hang, unless it has come up again since; when it was up, the cut that separates it from the core. Of a
-    link: its cut.
+    For a task: the end of an attempt in `task_faults` that was not void, which was reported to the core. For an agent:
+    its crash or hang, unless it has been up since; when it was up, the cut that separates it from the core. For a link:
+    its cut.
     """
     faults = task_faults(tracks)
     onset = tracks.latest_before(faults[~void(tracks, faults)], opened, tracks.task)
@@ -152,7 +152,7 @@ def _onsets(tracks: Tracks, opened: Rows) -> Rows:
 
 
 def _used_once(onset: Rows, opened: Rows, end_row: Rows, tracks: Tracks) -> Rows:
-    """A fault that a verified recovery has ended is not behind a later one."""
+    """Remove faults that an earlier verified recovery has ended."""
     seen: dict[int, list[int]] = {}
     values, counts = np.unique(onset[onset >= 0], return_counts=True)
     for place in np.flatnonzero(np.isin(onset, values[counts > 1])):
@@ -167,9 +167,9 @@ def _used_once(onset: Rows, opened: Rows, end_row: Rows, tracks: Tracks) -> Rows
 # ------------------------------------------------------------------------------ phases
 @dataclass(frozen=True)
 class Phases:
-    """Stretches of recoveries: `incident` is a place in `Incidents`, `stage` the `Event` that begins the stretch.
+    """Stretches of recoveries: `incident` is an index in `Incidents`, `stage` the `Event` that starts the stretch.
 
-    Instants in seconds. A stretch of an open recovery lasts until the end of the run.
+    Times are in seconds. A stretch of an open recovery lasts until the end of the run.
     """
 
     incident: Rows

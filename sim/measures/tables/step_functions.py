@@ -1,4 +1,4 @@
-"""Numbers that change at instants, and their averages over time."""
+"""Step functions and their averages over time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Steps:
 
     @classmethod
     def of(cls, initial: float, times: Floats, changes: Floats, start: float, end: float) -> Steps:
-        """The function that is `initial` at first and changes by `changes` at `times` (ascending)."""
+        """The function that starts at `initial` and changes by `changes` at `times` (ascending)."""
         levels = initial + np.concatenate(([0.0], np.cumsum(changes)))
         edges = np.concatenate(([start], np.clip(times, start, end), [end]))
         return cls(levels, np.diff(edges))
@@ -33,12 +33,12 @@ class Steps:
 
     @property
     def max(self) -> float | None:
-        """The highest level that lasted at all: what comes and goes at one instant does not count."""
+        """The highest level with a positive duration; changes within one instant do not count."""
         lasting = self.levels[self.seconds > 0]
         return float(lasting.max()) if len(lasting) else None
 
     def share(self, holds: Truths) -> float | None:
-        """Share of time in which `holds`, one truth for each level."""
+        """Fraction of time in which `holds` is true; it has one boolean per level."""
         window = float(self.seconds.sum())
         return float(self.seconds[holds].sum()) / window if window > 0 else None
 
@@ -49,7 +49,7 @@ def overlap(starts: Floats, ends: Floats, start: float, end: float) -> float:
 
 
 def running_totals(groups: NDArray[np.integer[Any]], changes: Floats) -> Floats:
-    """Running totals of `changes` that begin anew with each group; equal groups stand together."""
+    """Running totals of `changes` that restart with each group; equal groups are adjacent."""
     totals = np.cumsum(changes)
     first = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))[: len(groups)]
     before = totals[first] - changes[first]

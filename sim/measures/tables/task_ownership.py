@@ -1,4 +1,4 @@
-"""Who has a task: the queue, a running attempt, or an open recovery. A task that nobody has is lost."""
+"""The owner of a task: the queue, a running attempt, or an open recovery. A task without an owner is lost."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from sim.measures.tables.recoveries import Incidents
 
 LEASE_EVENTS = (Event.QUEUE_DELIVERED, Event.QUEUE_ACKED, Event.QUEUE_SETTLED, Event.QUEUE_DEAD_LETTERED)
 BY_THE_QUEUE = ("submitted", "redelivery", "duplicate", "undelivered")
-"""Reasons for which the queue itself puts a task into its line; for all others the recovery core does."""
+"""Reasons for which the queue itself enqueues a task; for all others the recovery core does."""
 LEAVING_LINE = (Event.QUEUE_DELIVERED, Event.QUEUE_WITHDRAWN)
 
 
 def queued_by_core(tracks: Tracks, rows: Rows) -> Truths:
-    """Which of these rows put a task into the line because the recovery core asked for it."""
+    """Which of these rows enqueue a task at the request of the recovery core."""
     reasons = [tracks.number(reason) for reason in BY_THE_QUEUE]
     by_core: Truths = (tracks.event[rows] == Event.QUEUE_ENTERED) & ~np.isin(tracks.detail[rows], reasons)
     return by_core
 
 
 def held_by_queue(tracks: Tracks) -> Truths:
-    """Tasks that stand in the waiting line at the end, or were delivered and neither acknowledged nor settled since."""
+    """Tasks that are queued at the end, or were delivered and neither acknowledged nor settled since."""
     standing = tracks.count_by_task(Event.QUEUE_ENTERED) - tracks.count_by_task(*LEAVING_LINE)
     dead = tracks.last_by_task(tracks.rows(Event.QUEUE_DEAD_LETTERED))
     entered = tracks.last_by_task(tracks.rows(Event.QUEUE_ENTERED))
@@ -35,7 +35,7 @@ def held_by_queue(tracks: Tracks) -> Truths:
 
 
 def last_fence(tracks: Tracks) -> Rows:
-    """The highest void epoch of each task at the end, -1 when none was declared void."""
+    """The highest fenced epoch of each task at the end, -1 without a fence."""
     rows = tracks.last_by_task(tracks.rows(Event.TASK_FENCED))
     fenced = np.full(tracks.task_count, -1, dtype=np.intp)
     fenced[rows >= 0] = np.nan_to_num(tracks.value[rows[rows >= 0]], nan=-1.0).astype(np.intp)
@@ -43,7 +43,7 @@ def last_fence(tracks: Tracks) -> Rows:
 
 
 def being_worked_on(tracks: Tracks) -> Truths:
-    """Tasks with an attempt that runs on at the end and is not void."""
+    """Tasks with a running attempt at the end that is not fenced."""
     attempts = tracks.attempts
     running = (attempts.end_row < 0) & (attempts.epoch > last_fence(tracks)[attempts.task])
     working = np.zeros(tracks.task_count, dtype=bool)
@@ -52,7 +52,7 @@ def being_worked_on(tracks: Tracks) -> Truths:
 
 
 def last_agent(tracks: Tracks) -> Rows:
-    """The agent to which each task was delivered last, or which started it last; -1 without one."""
+    """The agent to which each task was delivered last, or that started it last; -1 without one."""
     rows = tracks.last_by_task(tracks.rows(Event.QUEUE_DELIVERED, Event.ATTEMPT_STARTED))
     agent = np.full(tracks.task_count, -1, dtype=np.intp)
     agent[rows >= 0] = tracks.agent[rows[rows >= 0]]
@@ -60,7 +60,7 @@ def last_agent(tracks: Tracks) -> Rows:
 
 
 def being_recovered(tracks: Tracks, incidents: Incidents) -> Truths:
-    """Tasks with a recovery that is open at the end, of their own or of the agent that had them last."""
+    """Tasks with an open recovery at the end, of their own or of the agent that had them last."""
     still_open = incidents.end_row < 0
     recovering = np.zeros(tracks.task_count, dtype=bool)
     recovering[incidents.task[still_open & (incidents.task >= 0)]] = True
@@ -70,7 +70,7 @@ def being_recovered(tracks: Tracks, incidents: Incidents) -> Truths:
 
 
 def lost(tracks: Tracks) -> Rows:
-    """Numbers of the tasks that were accepted, have not ended, and that nobody has at the end of the run."""
+    """Numbers of the accepted, unfinished tasks without an owner at the end of the run."""
     return tracks.derive(_lost)
 
 

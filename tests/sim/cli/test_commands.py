@@ -77,7 +77,7 @@ def test_quick_commands_import_no_heavy_library(arguments):
         (["list", "x"], "recovery-bench list: got unexpected extra argument"),
         (["run", "baseline", "--seed", "x"], "--seed x: not a seed; valid: a whole number such as 7, or 7/3"),
         (["run", "baseline", "--seed", "-1"], "--seed -1: not a seed"),
-        (["run", "baseline", "--seed", "7/0@9000000:1"], "--seed 7/0@9000000:1: leaves after 9,000,000 events"),
+        (["run", "baseline", "--seed", "7/0@9000000:1"], "--seed 7/0@9000000:1: branches after 9,000,000 events"),
         (["run", "baseline", "--seed", "1.5"], "--seed 1.5: not a seed"),
         (["run", "baseline", "--seed", "7/3", "--replications", "2"], "--seed 7/3: is one replication; valid:"),
         (["run", "baseline", "--replications", "0"], "--replications 0: not a number of replications; valid:"),

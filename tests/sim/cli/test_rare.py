@@ -98,7 +98,7 @@ EVENT = ["--rare", "queue.depth.max >= 3"]
         ([*EVENT, "--seed", "7/2"], "--seed 7/2: is one replication; valid: --seed 7"),
         ([*EVENT, "--replications", "0"], "--replications 0: not a number of replications"),
         ([*EVENT, "--scheduler", "tcp://127.0.0.1:1"], "--scheduler: loky has none"),
-        (["--seed", "7/1@5:1@3:1"], "--seed 7/1@5:1@3:1: is no trajectory; valid: as in 7/3@1200:17"),
+        (["--seed", "7/1@5:1@3:1"], "--seed 7/1@5:1@3:1: is not a trajectory; valid: as in 7/3@1200:17"),
         (["--seed", "7/1@5"], "--seed 7/1@5: not a seed"),
     ],
 )

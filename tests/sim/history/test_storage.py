@@ -85,7 +85,7 @@ def test_a_history_without_rows_has_a_count_and_a_hash() -> None:
     for ask in (history.frame, lambda: history.table):
         with pytest.raises(HistoryNotKept, match="valid: 'history: full'"):
             ask()
-    with pytest.raises(HistoryNotKept, match="records nothing"):
+    with pytest.raises(HistoryNotKept, match="records no events"):
         history.rows.append([(0.5, 1, 2, 3, 4, 5, 6.5, 7, 8)])
 
 

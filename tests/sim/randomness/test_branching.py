@@ -129,7 +129,7 @@ def test_an_invalid_trajectory_is_rejected(name):
 def test_a_branch_point_after_the_end_is_rejected():
     events = sim.run(pending(), "7/0").events
     sim.run(pending(), f"7/0@{events - 1}:1")
-    wrong = f"7/0@1000000:1: leaves after 1,000,000 events, and its run has {events:,}; valid: fewer"
+    wrong = f"7/0@1000000:1: branches after 1,000,000 events, but the run has {events:,}; valid: less"
     with pytest.raises(ValueError, match=wrong):
         sim.run(pending(), "7/0@1000000:1")
 

@@ -150,7 +150,7 @@ def test_an_unobserved_metric_is_rejected_after_the_first_check():
 
 @pytest.mark.parametrize("precision", [0.0, 1.0, -0.1, Asked])
 def test_an_invalid_precision_is_rejected(short, precision):
-    with pytest.raises(ValueError, match=r"should be a share|valid: 10 or more"):
+    with pytest.raises(ValueError, match=r"must be between 0 and 1|valid: 10 or more"):
         sim.replicate(short, precision=precision if precision is not Asked else Asked(0.1, (), 3))
 
 

@@ -141,7 +141,7 @@ def test_at_the_replication_limit_the_selection_is_undecided():
     assert (found.finished, found.decided, found.replications) == (True, False, 30)
     assert found.contention == (0, 1)
     assert found.best == int(np.argmin(rows.mean(axis=0)))
-    with pytest.raises(ValueError, match="it is finished"):
+    with pytest.raises(ValueError, match="the procedure has ended"):
         found.observe([0.0, 0.0, 0.0])
 
 
@@ -204,8 +204,8 @@ def test_nan_is_rejected():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((1, 0.5), "1 setting leaves nothing to select; valid: 2 or more"),
-        ((2, 0.0), "an indifference of 0; valid: more than 0"),
+        ((1, 0.5), "1 setting is not enough for a selection; valid: 2 or more"),
+        ((2, 0.0), "an indifference of 0; valid: a finite number above 0"),
         ((2, math.inf), "an indifference of inf"),
         ((2, math.nan), "an indifference of nan"),
         ((2, 0.5, "lower", 1), "a first stage of 1; valid: 2 replications or more"),

@@ -127,7 +127,9 @@ def test_an_invalid_seed_is_rejected_everywhere(scenario, seed):
         lambda: sim.rare(scenario, "recovery.time > 60s", seed),
         lambda: sim.find_warmup(scenario, seed, 2),
     ):
-        with pytest.raises(ValueError, match="is no seed; valid: a whole number from 0 on, or a text such as '7/3'"):
+        with pytest.raises(
+            ValueError, match="is not a seed; valid: a whole number of at least 0, or a string such as '7/3'"
+        ):
             experiment()
 
 

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from recovery.actions.context import STANDALONE, RecoveryContext, RecoveryServices
     from recovery.actions.resources import ResourceRecovery
     from recovery.actions.state import StateRecovery
-    from recovery.audit import MemoryAudit
+    from recovery.audit import (
+        AuditEntry,
+        AuditEvent,
+        EscalationReason,
+        MemoryAudit,
+        RecoveryOutcome,
+        RecoveryPhase,
+    )
     from recovery.config import DetectionConfig, RecoveryConfig
     from recovery.diagnosis.verification import RecoveryVerification
     from recovery.engine.engine import Outcome, RecoveryEngine
@@ -61,6 +68,8 @@ __all__ = [
     "STANDALONE",
     "AgentHealth",
     "AgentPort",
+    "AuditEntry",
+    "AuditEvent",
     "AuditTrail",
     "BreakerPolicy",
     "BudgetPolicy",
@@ -69,6 +78,7 @@ __all__ = [
     "DetectionConfig",
     "Escalation",
     "EscalationQueue",
+    "EscalationReason",
     "Failure",
     "FailureKind",
     "IncidentFacts",
@@ -91,6 +101,8 @@ __all__ = [
     "RecoveryContext",
     "RecoveryEngine",
     "RecoveryMonitor",
+    "RecoveryOutcome",
+    "RecoveryPhase",
     "RecoveryServices",
     "RecoveryVerification",
     "ResourceHealth",
@@ -120,7 +132,12 @@ _HOMES = {
     "RecoveryServices": "recovery.actions.context",
     "ResourceRecovery": "recovery.actions.resources",
     "StateRecovery": "recovery.actions.state",
+    "AuditEntry": "recovery.audit",
+    "AuditEvent": "recovery.audit",
+    "EscalationReason": "recovery.audit",
     "MemoryAudit": "recovery.audit",
+    "RecoveryOutcome": "recovery.audit",
+    "RecoveryPhase": "recovery.audit",
     "DetectionConfig": "recovery.config",
     "RecoveryConfig": "recovery.config",
     "RecoveryVerification": "recovery.diagnosis.verification",

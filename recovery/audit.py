@@ -111,7 +111,7 @@ OUTCOME_OF: Mapping[str, RecoveryOutcome] = MappingProxyType(
 
 
 class EscalationReason(StrEnum):
-    """Why automatic recovery escalates: the detail of `recovery.escalated`, except where a comment says otherwise."""
+    """Why automatic recovery escalates: the detail of `recovery.escalated`, unless a comment says otherwise."""
 
     RETRIES_EXHAUSTED = "retries exhausted"
     DEADLINE_PASSED = "retry deadline passed"

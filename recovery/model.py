@@ -12,6 +12,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from recovery.audit import EscalationReason
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -333,6 +335,7 @@ class Incident:
     phase: Phase = Phase.OPENED
     due: float | None = None
     retry: int | None = None
+    cause: EscalationReason | None = None  # of its escalation; `outcome` is the text
 
 
 class Severity(StrEnum):
@@ -371,6 +374,7 @@ class Escalation:
     acknowledged_by: str | None = None
     resolved_by: str | None = None
     note: str = ""
+    cause: EscalationReason | None = None  # `reason` is the text; None: escalated by a version without causes
 
     @property
     def outcome(self) -> str:

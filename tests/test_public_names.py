@@ -14,12 +14,13 @@ import sim
 from recovery.leadership import Deposed
 
 RECOVERY = """
-    PRESETS STANDALONE AgentHealth AgentPort AuditTrail BreakerPolicy BudgetPolicy Checkpoint CircuitBreaker
-    DetectionConfig Escalation EscalationQueue Failure FailureKind IncidentFacts LinkHealth LogPort MemoryAudit
-    MemoryJournal MemoryTaskStore MonitorConfig NetworkPort NoLogs NoNetwork NoQueues NoResources Outcome QueueHealth
-    QueuePort RecoveryBenchError RecoveryConfig RecoveryContext RecoveryEngine RecoveryMonitor RecoveryServices
-    RecoveryVerification ResourceHealth ResourcePort ResourceRecovery RetryBudget RetryPolicy RunbookError StateRecovery
-    Supervisor Symptom System TaskPort TaskStatus TaskStore TaskView TopologyPort from_tenacity inline preset threaded
+    PRESETS STANDALONE AgentHealth AgentPort AuditEntry AuditEvent AuditTrail BreakerPolicy BudgetPolicy Checkpoint
+    CircuitBreaker DetectionConfig Escalation EscalationQueue EscalationReason Failure FailureKind IncidentFacts
+    LinkHealth LogPort MemoryAudit MemoryJournal MemoryTaskStore MonitorConfig NetworkPort NoLogs NoNetwork NoQueues
+    NoResources Outcome QueueHealth QueuePort RecoveryBenchError RecoveryConfig RecoveryContext RecoveryEngine
+    RecoveryMonitor RecoveryOutcome RecoveryPhase RecoveryServices RecoveryVerification ResourceHealth ResourcePort
+    ResourceRecovery RetryBudget RetryPolicy RunbookError StateRecovery Supervisor Symptom System TaskPort TaskStatus
+    TaskStore TaskView TopologyPort from_tenacity inline preset threaded
 """
 SCENARIOS = "RecoveryBenchError Scenario ScenarioError UnknownMetric load loads names path"
 SIM = """

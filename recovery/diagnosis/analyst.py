@@ -106,7 +106,8 @@ class Analyst:
         return None if view is None else view.agent
 
 
-def escalation_reason(incident: Incident) -> str:
-    """Why an operator has to look at an incident of which the outcome is unknown."""
-    analysis = incident.analysis
-    return EscalationReason.UNDOCUMENTED if analysis is None or not analysis.ambiguous else analysis.verdict
+def escalation_cause(analysis: Analysis | None) -> tuple[EscalationReason, str]:
+    """Why an analysis without a scenario needs an operator, and the text for people."""
+    if analysis is None or not analysis.ambiguous:
+        return EscalationReason.UNDOCUMENTED, EscalationReason.UNDOCUMENTED.value
+    return EscalationReason.AMBIGUOUS, analysis.verdict

@@ -13,7 +13,7 @@ from recovery.actions.state import StateManager
 from recovery.actions.tasks import TaskManager
 from recovery.audit import AuditEvent, DismissalReason, FailureReason
 from recovery.config import RecoveryConfig
-from recovery.diagnosis.analyst import Analyst, escalation_reason
+from recovery.diagnosis.analyst import Analyst, escalation_cause
 from recovery.diagnosis.explanation import explain
 from recovery.diagnosis.verification import RecoveryVerification
 from recovery.engine.plan import Plan, strategy_of
@@ -73,7 +73,7 @@ class RecoveryEngine:
         incident = _manual_incident(self._manual_incidents, task_id, failure_info)
         outcome = await self.recover(incident)
         if outcome is Outcome.UNKNOWN:
-            self._say(incident, AuditEvent.RECOVERY_FAILED, escalation_reason(incident))
+            self._say(incident, AuditEvent.RECOVERY_FAILED, escalation_cause(incident.analysis)[1])
         return outcome is Outcome.VERIFIED
 
     async def plan(self, task_id: str, failure_info: Mapping[str, Any]) -> Plan:
@@ -87,7 +87,7 @@ class RecoveryEngine:
             return Plan(task_id, None, None, analysis)
         if analysis.scenario is None:
             incident.analysis = analysis
-            return Plan(task_id, analysis, None, escalation_reason(incident))
+            return Plan(task_id, analysis, None, escalation_cause(incident.analysis)[1])
         return Plan(task_id, analysis, await self._select_recovery_strategy(analysis))
 
     async def recover(self, incident: Incident, services: RecoveryServices = STANDALONE) -> Outcome:

@@ -108,7 +108,7 @@ def _urgency(escalation: Escalation) -> tuple[int, float, int]:
     return URGENCY[escalation.severity], escalation.opened_at, escalation.incident
 
 
-async def escalation_of(incident: Incident, reason: str, at: float, system: System) -> Escalation:
+async def escalation_of(incident: Incident, at: float, system: System) -> Escalation:
     """Collect everything that is known of an incident that is escalated at `at` (s). Does not raise."""
     unknown: list[str] = []
 
@@ -127,7 +127,8 @@ async def escalation_of(incident: Incident, reason: str, at: float, system: Syst
     return Escalation(
         incident=incident.number,
         failure=failure,
-        reason=reason,
+        reason=incident.outcome or "",
+        cause=incident.cause,
         opened_at=incident.opened_at,
         at=at,
         tries=incident.tries,

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
 from recovery.actions.context import RecoveryServices
-from recovery.audit import AuditEvent
+from recovery.audit import AuditEvent, EscalationReason
 from recovery.engine.engine import RecoveryEngine
 from recovery.errors import error_text
 from recovery.model import TASK_KINDS, FailureKind, Incident, TaskStatus
@@ -28,11 +28,13 @@ class Escalator:
         self._escalations = escalations
         self._say = say
 
-    async def escalate(self, incident: Incident, reason: str, services: RecoveryServices) -> None:
+    async def escalate(
+        self, incident: Incident, cause: EscalationReason | None, reason: str, services: RecoveryServices
+    ) -> None:
         """Escalate an incident. A task is given up; the tasks of an agent are reassigned."""
-        incident.outcome = reason
+        incident.cause, incident.outcome = cause, reason
         self._system.keep(incident)
-        known = await escalation_of(incident, reason, asyncio.get_running_loop().time(), self._system)
+        known = await escalation_of(incident, asyncio.get_running_loop().time(), self._system)
         self._escalations.add(known)  # first, so that it is not lost if the core ends meanwhile
         await self._system.journal.durable()
         try:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-from recovery.audit import AuditEvent
+from recovery.audit import AuditEvent, EscalationReason
 from recovery.concurrency.breaker_gate import BreakerGate
 from recovery.config import RecoveryConfig, Rule
 from recovery.model import TASK_KINDS, Failure, FailureKind, Incident
 from recovery.monitoring.snapshot import RetryLimits
 from recovery.policies.breaker import CircuitBreaker
 from recovery.policies.budget import RetryBudget
-from recovery.policies.retry import BREAKER_OPEN, BUDGET_EMPTY, TOO_LATE, RetryPolicy
+from recovery.policies.retry import RetryPolicy
 
 
 @dataclass(slots=True)
@@ -49,8 +49,10 @@ class RetryAdmission:
                 self._gates[rule] = BreakerGate(CircuitBreaker(policy.breaker), rule[0].value, clock, say)
 
     # ---------------------------------------------------------------------------------- retries
-    def grant(self, incident: Incident, policy: RetryPolicy, retry: int, u: float, *, counted: bool) -> float | str:
-        """Returns the delay of retry number `retry` in seconds, or, as text, why it is refused.
+    def grant(
+        self, incident: Incident, policy: RetryPolicy, retry: int, u: float, *, counted: bool
+    ) -> float | EscalationReason:
+        """Returns the delay of retry number `retry` in seconds, or the reason that it is refused.
 
         `u` in [0, 1) randomizes the delay. `counted`: the policy limits the number of retries, and not only their
         deadline. A refused retry takes nothing from the budget.
@@ -61,15 +63,15 @@ class RetryAdmission:
         if counted:
             refusal = policy.refusal(retry, delay, elapsed)
         else:
-            refusal = None if policy.in_time(delay, elapsed) else TOO_LATE
+            refusal = None if policy.in_time(delay, elapsed) else EscalationReason.DEADLINE_PASSED
         if refusal is not None:
             return refusal
         gate = self.gate(incident.failure)
         if gate is not None and gate.refuses(delay):
-            return BREAKER_OPEN
+            return EscalationReason.BREAKER_OPEN
         budget = self._budgets.get(self._config.rule(incident.failure))
         if budget is not None and not budget.spend():
-            return BUDGET_EMPTY
+            return EscalationReason.BUDGET_EMPTY
         if history is not None:
             history.delay = delay
         return delay

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from recovery.actions.context import RecoveryServices
-from recovery.audit import AuditEvent
+from recovery.audit import AuditEvent, EscalationReason
 from recovery.concurrency.fair_semaphore import FairSemaphore
 from recovery.concurrency.pacing import Pacer
 from recovery.concurrency.subject_locks import SubjectLocks
@@ -14,7 +14,7 @@ from recovery.config import RecoveryConfig
 from recovery.engine.engine import Outcome, RecoveryEngine
 from recovery.engine.resumption import BEGUN
 from recovery.model import TASK_KINDS, FailureKind, Incident, Phase
-from recovery.policies.retry import BREAKER_OPEN, EXHAUSTED, TOO_LATE, RetryPolicy
+from recovery.policies.retry import RetryPolicy
 from recovery.ports import System
 from recovery.supervision.escalator import Escalator
 from recovery.supervision.retry_admission import RetryAdmission
@@ -85,13 +85,13 @@ class RetryLoop:
         else:
             exhausted = not policy.allows(retry)
         if exhausted:
-            await self._refuse(incident, EXHAUSTED)
+            await self._refuse(incident, EscalationReason.RETRIES_EXHAUSTED)
             return False
         if policy is None:
             return True
         u = self._jitter(failure.subject, retry)
         delay = self.admission.grant(incident, policy, retry, u, counted=failure.kind is not FailureKind.AGENT)
-        if isinstance(delay, str):
+        if isinstance(delay, EscalationReason):
             await self._refuse(incident, delay)
             return False
         self._say(incident, AuditEvent.RETRY_GRANTED, failure.kind.value, delay)
@@ -136,9 +136,9 @@ class RetryLoop:
                     finally:
                         gate.settle(ticket, VERDICTS.get(outcome))
                     return outcome
-            refusal = BREAKER_OPEN if gate.refuses() else None
+            refusal = EscalationReason.BREAKER_OPEN if gate.refuses() else None
             if refusal is None and not await gate.opening(self.admission.latest(incident, policy)):
-                refusal = TOO_LATE
+                refusal = EscalationReason.DEADLINE_PASSED
             if refusal is not None:
                 await self._refuse(incident, refusal)
                 return None
@@ -155,14 +155,16 @@ class RetryLoop:
             except TimeoutError:
                 return await self._engine.cut_off(incident, f"timed out after {timeout:g} s", self.services)
 
-    async def _refuse(self, incident: Incident, reason: str) -> None:
+    async def _refuse(self, incident: Incident, cause: EscalationReason) -> None:
         """Escalate the incident: there is no further try."""
         self._say(incident, AuditEvent.RETRY_EXHAUSTED, incident.failure.kind.value)
-        await self.escalate(incident, reason)
+        await self.escalate(incident, cause)
 
-    async def escalate(self, incident: Incident, reason: str) -> None:
-        """Hand an incident over to an operator."""
-        await self._escalator.escalate(incident, reason, self.services)
+    async def escalate(self, incident: Incident, cause: EscalationReason | None, reason: str | None = None) -> None:
+        """Hand an incident over to an operator. `reason` is the text; left out, it is that of the cause."""
+        if reason is None:
+            reason = "" if cause is None else cause.value
+        await self._escalator.escalate(incident, cause, reason, self.services)
 
     def _tell(self, event: AuditEvent, subject: str, value: float | None) -> None:
         self._system.audit.record(event, -1, subject, "", value)

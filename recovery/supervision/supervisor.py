@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recovery.audit import AuditEvent, DismissalReason
+from recovery.audit import AuditEvent, DismissalReason, EscalationReason
 from recovery.config import RecoveryConfig
 from recovery.detection.failure_detector import FailureDetector
 from recovery.detection.orphaned_tasks import orphaned_tasks
-from recovery.diagnosis.analyst import escalation_reason
+from recovery.diagnosis.analyst import escalation_cause
 from recovery.engine.engine import Outcome, RecoveryEngine
 from recovery.errors import error_text
 from recovery.journal import NoJournal
@@ -199,7 +199,7 @@ class Supervisor:
         try:
             await self._recover(incident)
         except Exception as error:  # noqa: BLE001 - a store may raise anything
-            await self._retry_loop.escalate(incident, error_text(error))
+            await self._retry_loop.escalate(incident, EscalationReason.ERROR, error_text(error))
         finally:
             self._open.pop(incident.failure.subject, None)
             self._retry_loop.admission.ended(incident)
@@ -216,7 +216,7 @@ class Supervisor:
             self.system.journal.forget(incident.number)
             return
         if incident.outcome is not None:  # an earlier core ended while it escalated the incident
-            await self._retry_loop.escalate(incident, incident.outcome)
+            await self._retry_loop.escalate(incident, incident.cause, incident.outcome)
             return
         policy = self.config.policy(failure)
         while await self._retry_loop.is_due(incident, policy):
@@ -226,9 +226,10 @@ class Supervisor:
             if outcome is Outcome.VERIFIED:
                 self._retry_loop.admission.recovered(failure)
             if outcome is Outcome.UNKNOWN:
-                await self._retry_loop.escalate(incident, escalation_reason(incident))
+                await self._retry_loop.escalate(incident, *escalation_cause(incident.analysis))
             elif outcome is Outcome.STUCK:
-                await self._retry_loop.escalate(incident, f"{incident.stuck} could not undo what was done")
+                text = f"{incident.stuck} could not undo what was done"
+                await self._retry_loop.escalate(incident, EscalationReason.UNDO_FAILED, text)
             elif outcome is not Outcome.FAILED and failure.kind is FailureKind.AGENT:
                 self._answered(failure.subject)
             if outcome is not Outcome.FAILED:

@@ -278,7 +278,7 @@ def test_an_interrupted_hand_over_is_completed(cores):
         (0, "retry.exhausted task_failure"),
         (7, "recovery.escalated retries exhausted"),
     ]
-    assert [escalation.failure.subject for escalation in core.escalations] == ["task.1"]
+    assert [(each.failure.subject, each.cause) for each in core.escalations] == [("task.1", "retries exhausted")]
     assert cores.system.held == {}
 
 

@@ -89,6 +89,7 @@ def _row(each: Escalation, later: float) -> dict[str, Any]:
         "kind": each.failure.kind.value,
         "severity": str(each.severity),
         "reason": each.reason,
+        "cause": each.cause,
         "tries": each.tries,
         "at": _at(each.at + later),
         "acknowledged_by": each.acknowledged_by,

@@ -3,6 +3,7 @@
 import pytest
 
 from recovery import Escalation, EscalationQueue
+from recovery.audit import EscalationReason
 from recovery.model import FailureKind, Severity, Symptom, TaskStatus
 from recovery.stores import inline
 from tests.recovery.small_system import SmallSystem, failure_of
@@ -84,6 +85,7 @@ def test_an_escalation_contains_all_data_of_the_task():
     supervisor = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(2))
     (known,) = supervisor.escalations
     assert (known.incident, known.reason, known.outcome) == (0, "retries exhausted", "retries exhausted")
+    assert known.cause is EscalationReason.RETRIES_EXHAUSTED
     assert (known.tries, known.severity, known.status) == (
         3,
         Severity.WARNING,
@@ -177,3 +179,19 @@ def test_operator_actions_are_in_the_audit_trail():
     assert system.trail[-2:] == ["escalation.acknowledged ada", "escalation.resolved ada"]
     assert [each.failure.subject for each in supervisor.escalations.resolved] == ["task.1"]
     assert supervisor.escalations_open == 0
+
+
+@pytest.mark.parametrize(
+    ("raised", "cause", "reason"),
+    [
+        ("escalate", EscalationReason.RETRIES_EXHAUSTED, "retries exhausted"),
+        ("retries", EscalationReason.ERROR, "OSError: disk full"),
+    ],
+)
+def test_the_cause_of_an_escalation_is_one_of_the_enum_and_the_reason_its_text(raised, cause, reason):
+    system = SmallSystem()
+    system.failed("task.1")
+    ports = {name: getattr(system.ports, name) for name in type(system.ports).__slots__ if name != "store"}
+    system.ports = type(system.ports)(**ports, store=inline(BrokenStore(system.store, raised)))
+    (known,) = supervise(system, report(("task.1", FailureKind.TASK)), conditions=at_once(0)).escalations
+    assert (known.cause, known.reason) == (cause, reason)

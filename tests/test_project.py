@@ -46,6 +46,20 @@ def test_importing_a_package_loads_no_simulator(package, absent):
     assert loaded_by(package) & absent == set()
 
 
+HEAVY = {"matplotlib", "numpy", "pandas", "pyarrow", "scipy", "simpy", "sqlalchemy"}
+
+
+def test_the_public_names_of_recovery_load_no_heavy_package():
+    assert loaded_by("recovery") & (HEAVY | {"pydantic"}) == set()
+    loaded = loaded_by("recovery; [getattr(recovery, name) for name in recovery.__all__]; import sys")
+    assert "pydantic" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_a_loaded_heavy_package_is_detected():
+    assert loaded_by("recovery.stores.database") & HEAVY == {"sqlalchemy"}
+
+
 def test_a_loaded_simulator_is_detected():
     assert {"sim", "simpy"} <= loaded_by("sim.loop")
 

@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 
 import simpy
 
+from sim.loop.private_names import check_private_names
+
 T = TypeVar("T")
+check_private_names()
 
 
 class LoopBase(asyncio.BaseEventLoop):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from itertools import islice
 from math import ceil
 from queue import Empty
 from time import perf_counter  # noqa: TID251 - sizes batches; no result depends on it
@@ -37,6 +38,8 @@ is killed while it sends leaves the others, and us, waiting for the rest.
 """
 BATCHES_AHEAD = 2
 """Batches that each process has, so that it never waits for us."""
+AHEAD_LEAST = 16
+"""Runs that are submitted to Dask ahead, at least: a cluster may get more workers while it runs."""
 STUCK_SECONDS = 5.0
 """A process that has died is noticed at once, unless it was sending: then for so long nothing comes, and it is dead."""
 RAY_ROUND = 64
@@ -131,9 +134,12 @@ class Backend:
                 executor.shutdown(wait=False, kill_workers=True)
 
     def _on_dask(self, work: Callable[..., T], calls: list[tuple[int, tuple[Any, ...]]]) -> Iterator[tuple[int, T]]:
-        """Dask gives what a worker was at when it died to another one by itself."""
+        """Dask itself repeats the runs of a worker that has died.
+
+        Only a few runs for each thread are submitted ahead, so that a scheduler holds few scenarios at a time.
+        """
         try:
-            from distributed import Client  # noqa: PLC0415 - an extra
+            from distributed import Client, KilledWorker, as_completed  # noqa: PLC0415 - an extra
         except ModuleNotFoundError:
             raise BackendError("dask: is not installed; valid: after pip install 'recovery-bench[dask]'") from None
         here = {"n_workers": self.jobs, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": "CRITICAL"}
@@ -152,9 +158,15 @@ class Backend:
                 f"{self.scheduler}: no Dask scheduler answers there within {ANSWER_SECONDS} s ({refused})"
             )
         with client:
-            with parallel_config(backend="dask", client=client):
-                parallel = Parallel(n_jobs=-1, return_as="generator_unordered")
-            yield from parallel(delayed(_placed)(work, place, arguments) for place, arguments in calls)
+            ahead = max(AHEAD_LEAST, BATCHES_AHEAD * sum(client.nthreads().values()))
+            submitted = (client.submit(_placed, work, place, list(given), pure=False) for place, given in calls)
+            completed = as_completed(list(islice(submitted, ahead)), with_results=True)
+            try:
+                for _, found in completed:
+                    completed.update(list(islice(submitted, 1)))
+                    yield found
+            except KilledWorker as error:
+                raise WorkersDied(f"{_in_one_line(error)}; valid: workers with more memory") from None
 
     def _check_answers(self) -> None:
         """Raise BackendError when nobody listens where Ray's cluster should be: Ray itself would wait for ever."""
@@ -266,5 +278,5 @@ def _timed(work: Callable[..., T], calls: Sequence[tuple[int, tuple[Any, ...]]])
     return perf_counter() - began, found
 
 
-def _placed(work: Callable[..., T], place: int, arguments: tuple[Any, ...]) -> tuple[int, T]:
+def _placed(work: Callable[..., T], place: int, arguments: Sequence[Any]) -> tuple[int, T]:
     return place, work(*arguments)

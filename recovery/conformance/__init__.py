@@ -1,6 +1,6 @@
-"""What the core relies on, as checks of anybody's own implementation of the ports.
+"""Conformance checks for implementations of the ports.
 
-A `Rig` is what the checks work with: the system, and how to make things happen in it. With pytest:
+The checks use a `Rig`: the system under test, and methods that make things happen in it. With pytest:
 
     @pytest.mark.parametrize("check", conformance.CHECKS)
     def test_conformance(check):
@@ -15,7 +15,7 @@ from recovery.conformance.stores import OF_STORES
 from recovery.conformance.tasks import OF_TASKS
 
 CHECKS: tuple[Check, ...] = (*OF_STORES, *OF_TASKS, *OF_AGENTS, *OF_RESOURCES, *OF_JOURNALS)
-"""Every check, in an order in which what is wrong with one explains the next."""
+"""All checks, the most basic first: a failed check may explain those after it."""
 
 __all__ = [
     "CHECKS",

@@ -1,4 +1,4 @@
-"""What an `AgentPort` promises: that a dead agent is seen to be dead, and lives when it was restarted."""
+"""Checks of an `AgentPort`: health probes and restarts."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ async def _state(system: System, agent: str) -> tuple[bool, bool]:
 
 
 @_check
-async def _alive(rig: Rig) -> None:
-    """An agent that lives responds."""
+async def _up(rig: Rig) -> None:
+    """An agent that is up responds."""
     for agent in rig.agents:
         expect(f"whether {agent} is reachable and responds", await _state(rig.system, agent), (True, True))
 
 
 @_check
-async def _dead(rig: Rig) -> None:
-    """An agent that has died does not respond, and the others still do."""
+async def _down(rig: Rig) -> None:
+    """An agent that is down does not respond, and the others do."""
     lost, *others = rig.agents
     await rig.lose(lost)
     expect(f"whether {lost} responds", (await _state(rig.system, lost))[1], False)
@@ -36,7 +36,7 @@ async def _dead(rig: Rig) -> None:
 
 @_check
 async def _restarted(rig: Rig) -> None:
-    """An agent that was restarted is up when that returns, and may be restarted again."""
+    """An agent is up when its restart returns, and may be restarted again."""
     lost = rig.agents[0]
     await rig.lose(lost)
     for _ in range(2):
@@ -45,8 +45,8 @@ async def _restarted(rig: Rig) -> None:
 
 
 @_check
-async def _taken_over(rig: Rig) -> None:
-    """The core takes over the task of an agent that has died: the agent lives again, and the task can go on."""
+async def _recovered(rig: Rig) -> None:
+    """The core recovers an agent that is down: the agent is up again, and its task is queued."""
     lost = rig.agents[0]
     await rig.submit("task.1", {})
     late = await rig.begin("task.1", lost)
@@ -58,7 +58,7 @@ async def _taken_over(rig: Rig) -> None:
         await supervisor.settled()
     finally:
         await supervisor.stop()
-    expect("how many wait for an operator", len(supervisor.escalations), 0)
+    expect("the number of escalations", len(supervisor.escalations), 0)
     expect(f"whether {lost} responds", (await _state(rig.system, lost))[1], True)
     expect("the status of its task", await rig.system.store.status("task.1"), TaskStatus.QUEUED)
     epoch = await rig.begin("task.1", rig.agents[-1])

@@ -1,4 +1,4 @@
-"""A check: a promise of a port, and how to find out whether somebody keeps it."""
+"""Checks: a promise of a port, and the test of an implementation."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from recovery.errors import RecoveryBenchError, error_text
 from recovery.ports import System
 
 PATIENCE = 30.0
-"""Seconds that a check may take."""
+"""The time limit of a check in seconds."""
 AGENT = "agent.0"
 
 
 class NotConformant(RecoveryBenchError, AssertionError):
-    """A port does not keep what it promises. The text says what was asked, what came, and what should have."""
+    """A port does not conform. The message has the query, the result, and the expected result."""
 
 
 class Rig(Protocol):
-    """A system under test, fresh for each check, and how to make things happen in it.
+    """A system under test, new for each check, with methods that make things happen in it.
 
-    `agents` are the names of one or more agents that live, and do nothing by themselves for as long as the check lasts;
-    `pools` has the units of each pool of resources that tasks may need, all in service and free.
+    `agents` are the names of one or more agents that are up, and take no tasks by themselves during the check. `pools`
+    has the units of each resource pool, all in service and free.
     """
 
     system: System
@@ -31,31 +31,31 @@ class Rig(Protocol):
     pools: Mapping[str, int]
 
     async def submit(self, task_id: str, needs: Mapping[str, int]) -> None:
-        """A client submits a new task: it is registered, and waits."""
+        """Submit a new task: it is registered and queued."""
 
     async def begin(self, task_id: str, agent_id: str) -> int:
-        """An agent takes this task from the queue, with all that it needs; returns the epoch of its attempt."""
+        """Let an agent take this task from the queue, with its resources; returns the epoch of the attempt."""
 
     async def fail(self, task_id: str, epoch: int) -> None:
-        """The attempt ends as failed, with an error code, and what it holds is not given back."""
+        """Let the attempt fail with an error code, without a release of its resources."""
 
     async def lose(self, agent_id: str) -> None:
-        """The agent dies without a word; returns when it cannot be seen to live any more."""
+        """Let the agent crash; returns when probes show that it is down."""
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources of the rig."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`promise` is what is checked, in a sentence; `check` raises `NotConformant`."""
+    """`promise` is the checked property in a sentence; `check` raises `NotConformant`."""
 
     port: str
     promise: str
     check: Callable[[Rig], Awaitable[None]]
 
     async def of(self, rig: Rig) -> None:
-        """Check it, and let go of the rig. Raises NotConformant, also for what a port raises and for no answer."""
+        """Run the check, and close the rig. Raises NotConformant, also after an error of a port or a timeout."""
         try:
             async with asyncio.timeout(PATIENCE):
                 await self.check(rig)
@@ -76,28 +76,28 @@ T = TypeVar("T", bound=Callable[[Rig], Awaitable[None]])
 
 
 class Checks:
-    """Collects the checks of a port: each a coroutine function whose docstring is the promise."""
+    """Collects the checks of a port: coroutine functions whose docstrings are the promises."""
 
     def __init__(self, port: str) -> None:
         self._port = port
         self.all: list[Check] = []
 
     def __call__(self, check: T) -> T:
-        """Add one, as a decorator."""
+        """Add a check, as a decorator."""
         self.all.append(Check(self._port, " ".join((check.__doc__ or "").split()).rstrip("."), check))
         return check
 
 
-def expect(what: str, found: Any, wanted: Any) -> None:
-    """Raise unless it is what is wanted."""
-    if found != wanted:
-        raise NotConformant(f"{what} is {found!r}; expected {wanted!r}")
+def expect(what: str, found: Any, expected: Any) -> None:
+    """Raise NotConformant unless both are equal."""
+    if found != expected:
+        raise NotConformant(f"{what} is {found!r}; expected {expected!r}")
 
 
-async def expect_raised(what: str, kind: type[Exception], asked: Awaitable[object]) -> None:
-    """Raise unless asking does."""
+async def expect_raised(what: str, kind: type[Exception], call: Awaitable[object]) -> None:
+    """Raise NotConformant unless the call raises an error of this kind."""
     try:
-        found = await asked
+        found = await call
     except kind:
         return
     raise NotConformant(f"{what} is {found!r}; expected it to raise {kind.__name__}")

@@ -19,7 +19,7 @@ def _incident(number: int) -> Incident:
 
 @_check
 async def _kept(rig: Rig) -> None:
-    """An open recovery is found as it was kept last, whatever has become of the object since."""
+    """An open recovery is found in its last stored state, whatever happened to the object since."""
     journal = rig.system.journal
     if isinstance(journal, NoJournal):
         return
@@ -32,7 +32,7 @@ async def _kept(rig: Rig) -> None:
     await journal.durable()
     found = journal.unfinished()
     expect("the recoveries", [each.number for each in found], [0, 1])
-    expect("how far they have come", [each.phase for each in found], [Phase.EXECUTING, Phase.OPENED])
+    expect("their phases", [each.phase for each in found], [Phase.EXECUTING, Phase.OPENED])
     failures = [replace(each.failure, at=round(each.failure.at, 2)) for each in found]  # clocks are set, and drift
     expect("their failures", failures, [first.failure, second.failure])
     expect("their facts", [each.facts for each in found], [IncidentFacts(fenced=3)] * 2)
@@ -40,7 +40,7 @@ async def _kept(rig: Rig) -> None:
 
 @_check
 async def _forgotten(rig: Rig) -> None:
-    """A recovery that is over is not found, and its number is not given again."""
+    """A recovery that has ended is not found, and its number is not reused."""
     journal = rig.system.journal
     if isinstance(journal, NoJournal):
         return
@@ -50,7 +50,7 @@ async def _forgotten(rig: Rig) -> None:
         journal.forget(number)
     await journal.durable()
     expect("the recoveries", [each.number for each in journal.unfinished()], [0])
-    expect("the first number that is free", journal.numbers(), 3)
+    expect("the next number", journal.numbers(), 3)
 
 
 @_beside

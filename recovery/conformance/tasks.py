@@ -1,4 +1,4 @@
-"""What a `TaskPort` promises: who has which task, what waits, and that what is asked twice happens once."""
+"""Checks of a `TaskPort`: probes of tasks, and idempotent changes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _check = Checks("TaskPort")
 async def _seen(system: System, task_id: str) -> TaskView:
     view = await system.tasks.inspect(task_id)
     if view is None:
-        raise NotConformant(f"inspect({task_id!r}) is None; expected the task that was submitted")
+        raise NotConformant(f"inspect({task_id!r}) is None; expected the submitted task")
     return view
 
 
 @_check
 async def _waiting(rig: Rig) -> None:
-    """A task that was submitted is queued and waits; one that nobody knows is None."""
+    """A submitted task is queued and waits; an unknown one is None."""
     expect("an unknown task", await rig.system.tasks.inspect("task.9"), None)
     await rig.submit("task.1", {})
     view = await _seen(rig.system, "task.1")
@@ -31,7 +31,7 @@ async def _waiting(rig: Rig) -> None:
 
 @_check
 async def _running(rig: Rig) -> None:
-    """A task that was begun runs on its agent, under its epoch, and does not wait."""
+    """A started task runs on its agent under its epoch, and does not wait."""
     agent = rig.agents[0]
     await rig.submit("task.1", {})
     epoch = await rig.begin("task.1", agent)
@@ -43,7 +43,7 @@ async def _running(rig: Rig) -> None:
 
 @_check
 async def _stopped(rig: Rig) -> None:
-    """Once its attempts are stopped, no agent has the task; stopping them twice does no harm."""
+    """After its attempts are stopped, no agent has the task; a second call has no effect."""
     await rig.submit("task.1", {})
     await rig.begin("task.1", rig.agents[0])
     await rig.system.store.fence("task.1")
@@ -54,7 +54,7 @@ async def _stopped(rig: Rig) -> None:
 
 @_check
 async def _enqueued(rig: Rig) -> None:
-    """A task that is enqueued waits, once, however often it is; and can be begun again."""
+    """An enqueued task waits once, also after a second call, and can be started again."""
     await rig.submit("task.1", {})
     await rig.begin("task.1", rig.agents[0])
     fenced = await rig.system.store.fence("task.1")
@@ -69,7 +69,7 @@ async def _enqueued(rig: Rig) -> None:
 
 @_check
 async def _failed(rig: Rig) -> None:
-    """A task that has failed is seen with its error code."""
+    """A failed task has its error code."""
     await rig.submit("task.1", {})
     await rig.fail("task.1", await rig.begin("task.1", rig.agents[0]))
     view = await _seen(rig.system, "task.1")
@@ -93,7 +93,7 @@ async def _given_up(rig: Rig) -> None:
 
 @_check
 async def _recovered(rig: Rig) -> None:
-    """The core recovers a task that has failed: it is verified, waits, and can be begun and committed."""
+    """The core recovers a failed task: it is verified, queued, and can be started and committed."""
     await rig.submit("task.1", {})
     late = await rig.begin("task.1", rig.agents[0])
     await rig.fail("task.1", late)

@@ -1,1 +1,1 @@
-"""What a failure is: evidence, ranked candidates, impact, the explanation, and the verification of a recovery."""
+"""Diagnosis: evidence, ranking of runbook entries, impact, explanation, and the verification of a recovery."""

@@ -1,4 +1,4 @@
-"""Analysis: what a failure is, found out from evidence; diagnoses are made only where they tell candidates apart."""
+"""Failure analysis: matches evidence with the runbook, and makes only those diagnoses that discriminate."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from recovery.audit import DismissalReason, EscalationReason
 from recovery.diagnosis.evidence import Evidence
 from recovery.diagnosis.impact import impact_of
-from recovery.diagnosis.ranking import discriminating, left, rank
+from recovery.diagnosis.ranking import discriminating, rank, remaining
 from recovery.model import Analysis, Candidate, Failure, FailureKind, Incident, Symptom
 from recovery.ports import System
 from recovery.runbook.catalogue import Entry
 from recovery.runbook.instructions import TIMEFRAME, Instruction
 
-KINDS_KEPT = 256
-"""Of so many kinds of evidence it is kept what they speak for: there are few, and each is seen over and over."""
+CACHED_RANKINGS = 256
+"""The number of cached rankings, by evidence. There are few combinations of symptoms, and most recur."""
 Diagnose = Callable[[Instruction, Mapping[str, Any]], Awaitable[bool]]
 """Executes the command of a diagnosis with these arguments, as far as it takes them; returns the verdict."""
 
@@ -28,18 +28,18 @@ class Analyst:
         self._system = system
         self._entries = entries
         self._evidence = Evidence(system)
-        self._looks_like = lru_cache(KINDS_KEPT)(self._looked_up)
+        self._ranking = lru_cache(CACHED_RANKINGS)(self._rank)
 
     async def analyze(self, incident: Incident, diagnose: Diagnose) -> Analysis | DismissalReason:
         """The analysis of the evidence, or the reason that there is nothing to recover. Probes change nothing."""
         failure = incident.failure
-        moot = await self._evidence.moot(failure)
-        if moot is not None and not incident.facts.restarted:  # of a restarted agent, the tasks are not reassigned yet
-            return moot
+        dismissal = await self._evidence.dismissal(failure)
+        if dismissal is not None and not incident.facts.restarted:  # else its tasks are not reassigned
+            return dismissal
         observed = await self._evidence.gather(failure)
         arguments = await self.arguments(incident)
         candidates, diagnosis = await self._diagnose(observed, arguments, diagnose)
-        chosen = tuple(each.scenario for each in left(candidates))
+        chosen = tuple(each.scenario for each in remaining(candidates))
         return Analysis(
             failure,
             chosen[0] if len(chosen) == 1 else None,
@@ -59,24 +59,24 @@ class Analyst:
 
         A diagnosis is made if it discriminates between the remaining candidates and all of its arguments are known.
         """
-        candidates, to_make = self._looks_like(tuple((symptom.name, symptom.value) for symptom in observed))
+        candidates, to_make = self._ranking(tuple((symptom.name, symptom.value) for symptom in observed))
         verdicts: dict[str, dict[str, bool]] = {}
         for scenario, instruction in to_make:
             if all(instruction.values.get(name, arguments.get(name)) for name in instruction.args):
-                said = await diagnose(instruction, arguments)
-                verdicts.setdefault(scenario, {})[instruction.name] = said
-        diagnosis = {name: said for of_entry in verdicts.values() for name, said in of_entry.items()}
+                verdict = await diagnose(instruction, arguments)
+                verdicts.setdefault(scenario, {})[instruction.name] = verdict
+        diagnosis = {name: verdict for by_name in verdicts.values() for name, verdict in by_name.items()}
         return rank(self._entries, observed, verdicts) if verdicts else candidates, diagnosis
 
-    def _looked_up(
+    def _rank(
         self, observed: tuple[tuple[str, str], ...]
     ) -> tuple[tuple[Candidate, ...], tuple[tuple[str, Instruction], ...]]:
-        """Before any diagnosis, the candidates and the diagnoses that discriminate: the same whomever it concerns."""
+        """The candidates before any diagnosis, and the diagnoses that discriminate. Independent of the subject."""
         candidates = rank(self._entries, [Symptom(name, value, "") for name, value in observed])
-        return candidates, tuple(discriminating(self._entries, left(candidates)))
+        return candidates, tuple(discriminating(self._entries, remaining(candidates)))
 
     async def arguments(self, incident: Incident) -> dict[str, Any]:
-        """Values for the names that the runbook's arguments use."""
+        """The values of the runbook's arguments that are known before the first step."""
         failure = incident.failure
         values: dict[str, Any] = {
             "timeframe": TIMEFRAME,
@@ -98,7 +98,7 @@ class Analyst:
         return values
 
     async def _agent_of(self, failure: Failure) -> str | None:
-        """The agent that a failed task was on: as reported, else as it can be seen."""
+        """The agent of a failed task: as reported, else as observed."""
         if "agent_id" in failure.info:
             reported: str | None = failure.info["agent_id"]
             return reported

@@ -1,4 +1,4 @@
-"""Evidence: what can be observed of a failure through the ports, in the runbook's words."""
+"""Evidence: observations of a failure through the ports, in the runbook's terms."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ UNREACHABLE = (("message_delivery", "failed"), ("network_metrics", "degraded"))
 
 
 class Evidence:
-    """Looks at tasks, agents, pools and connections. It observes; it never concludes.
+    """Observes tasks, agents, pools and connections, without conclusions.
 
-    What was reported may be old by the time it is looked into: the task may have been executed elsewhere since, the
-    agent may have come back. What is seen now takes the place of what was reported of the same thing.
+    A report may be outdated: the task may run elsewhere, the agent may have recovered. A present observation replaces a
+    reported one with the same name and subject.
     """
 
     def __init__(self, system: System) -> None:
         self._system = system
         self._verification = RecoveryVerification({}, system)
 
-    async def moot(self, failure: Failure) -> DismissalReason | None:
+    async def dismissal(self, failure: Failure) -> DismissalReason | None:
         """The reason to dismiss a failure: whatever was reported, its subject is healthy. None: there is no reason."""
         if failure.kind is FailureKind.AGENT:
             health = await self._system.agents.health(failure.subject)
@@ -33,9 +33,9 @@ class Evidence:
             return DismissalReason.TASK_UNKNOWN
         if status in FINISHED:
             return DismissalReason.TASK_FINISHED
-        return None if status in HALTED else await self._well(failure.subject)
+        return None if status in HALTED else await self._of_healthy_task(failure.subject)
 
-    async def _well(self, task_id: str) -> DismissalReason | None:
+    async def _of_healthy_task(self, task_id: str) -> DismissalReason | None:
         """The reason that a task runs or waits as it should; None: it does not."""
         if not await self._verification.verify_task(task_id):
             return None
@@ -47,15 +47,15 @@ class Evidence:
         return DismissalReason.TASK_RUNS if health.responding else None
 
     async def gather(self, failure: Failure) -> tuple[Symptom, ...]:
-        """What was reported and not seen otherwise since, and what is observed now."""
+        """The present observations, and those reported ones that they do not replace."""
         if failure.kind is FailureKind.AGENT:
             seen = await self._of_agent(failure.subject)
         elif failure.kind is FailureKind.COMMUNICATION:
             seen = await self._of_link(failure)
         else:
             seen = await self._of_task(failure.subject)
-        looked_at = [(symptom.name, symptom.subject) for symptom in seen]
-        reported = [each for each in failure.symptoms if each in seen or (each.name, each.subject) not in looked_at]
+        observed = [(symptom.name, symptom.subject) for symptom in seen]
+        reported = [each for each in failure.symptoms if each in seen or (each.name, each.subject) not in observed]
         return tuple(dict.fromkeys((*reported, *seen)))
 
     async def _of_task(self, task_id: str) -> list[Symptom]:
@@ -74,7 +74,7 @@ class Evidence:
         return seen + await self._of_pools(view)
 
     async def _of_running(self, view: TaskView) -> list[Symptom]:
-        """A task runs, and the question is whether its agent does."""
+        """The symptoms of a running task, which depend on its agent."""
         seen = [Symptom("task_status", view.status.value, view.task_id)]
         if view.agent is None:
             return seen
@@ -87,7 +87,7 @@ class Evidence:
         return seen
 
     async def _of_pools(self, view: TaskView) -> list[Symptom]:
-        """A pool is degraded when units are out of service, and unavailable when the task lacks units because of it."""
+        """A pool is degraded if units are out of service, and unavailable if the task lacks units for that reason."""
         seen = []
         for pool in await self._system.resources.health(tuple(view.needs)) if view.needs else ():
             if not pool.healthy:

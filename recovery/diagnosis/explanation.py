@@ -1,4 +1,4 @@
-"""An analysis in one paragraph for people. Pure functions; nothing is observed here."""
+"""The explanation of an analysis as a paragraph. Pure functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from recovery.model import Analysis, Candidate, Impact, Symptom
 
 NAMES_SHOWN = 3
-"""Of more tasks, agents or pools than this, the others are counted."""
+"""The maximum number of listed tasks, agents or pools; the others are counted."""
 
 
 def explain(analysis: Analysis) -> str:
@@ -38,7 +38,7 @@ def _observed(evidence: Sequence[Symptom]) -> str:
 
 def _considered(candidates: Sequence[Candidate]) -> str:
     if not candidates:
-        return "Nothing documented looks like this."
+        return "No runbook entry matches."
     return f"Considered: {'; '.join(_candidate(each) for each in candidates)}."
 
 
@@ -55,23 +55,23 @@ def _candidate(candidate: Candidate) -> str:
 
 def _decided(analysis: Analysis) -> str:
     if not analysis.candidates:
-        return "An operator has to look."
+        return "The incident is for an operator."
     made = _and(list(analysis.diagnosis))
     if analysis.ambiguous:
-        cause = f"{made} did not tell them apart" if made else "no diagnosis could be made to tell them apart"
-        return f"It is {' or '.join(analysis.ambiguous)}: {cause}, and an operator has to look."
+        cause = f"{made} did not discriminate" if made else "no diagnosis that discriminates could be made"
+        return f"It is {' or '.join(analysis.ambiguous)}: {cause}. The incident is for an operator."
     if analysis.scenario is None:
-        return "What speaks against it weighs as much: an operator has to look."
+        return "The evidence for and against it is equal. The incident is for an operator."
     if made:
-        return f"It is {analysis.scenario}, as {made} decided."
-    return f"It is {analysis.scenario}: nothing else comes near it, and no diagnosis was needed."
+        return f"It is {analysis.scenario}, by {made}."
+    return f"It is {analysis.scenario}. No other entry is as likely, and no diagnosis was needed."
 
 
 def _hits(impact: Impact) -> str:
     direct, downstream = _listed(impact), "" if impact.downstream is None else _listed(impact.downstream)
     if not direct:
-        return f"Downstream it hits {downstream}." if downstream else ""
-    return f"It hits {direct}; downstream {downstream}." if downstream else f"It hits {direct}."
+        return f"It affects, downstream, {downstream}." if downstream else ""
+    return f"It affects {direct}; downstream {downstream}." if downstream else f"It affects {direct}."
 
 
 def _listed(impact: Impact) -> str:

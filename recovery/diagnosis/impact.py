@@ -1,4 +1,4 @@
-"""Impact: whom a failure touches, directly and downstream, as far as the ports tell."""
+"""The impact of a failure: what it affects directly and downstream, as far as the ports report it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from recovery.ports import System, TopologyPort
 
 
 async def impact_of(failure: Failure, system: System) -> Impact:
-    """Whom a failure touches.
+    """The impact of a failure.
 
-    A task: itself, its agent and the pools it needs; downstream those who wait for units that it holds, and where one
-    of its pools has units out of service, all who hold or await units of that pool. An agent: itself and its tasks;
-    downstream the pools of which they hold units, and who waits for those. A connection: the agents behind it and the
-    queues; downstream the tasks on these agents and those in the waiting line of a queue that is blocked.
+    Of a task: the task, its agent and its pools; downstream the tasks that wait for units that it holds and, if one of
+    its pools has units out of service, all tasks that hold or await units of that pool. Of an agent: the agent and its
+    tasks; downstream the pools of which they hold units, and the tasks that wait for those. Of a connection: its agents
+    and its queues; downstream the tasks on these agents, and those that wait in a blocked queue.
     """
     if failure.kind is FailureKind.AGENT:
         return await _of_agent(failure.subject, system)
@@ -73,7 +73,7 @@ async def _each(
     topology: TopologyPort | None,
     ask: Callable[[TopologyPort, str], Awaitable[Sequence[str]]],
 ) -> list[str]:
-    """The answers for all names, each once, in order; nothing where nobody knows."""
+    """The results for all names, without duplicates, in order; nothing without a topology."""
     found: list[str] = []
     for name in names if topology is not None else ():
         assert topology is not None

@@ -1,4 +1,4 @@
-"""Verification: a recovery has worked when state, resources and the ability to execute say so."""
+"""Verification of recoveries: state, resources, and the ability to execute."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from recovery.ports import System
 
 
 class StateVerifier:
-    """Judges where a task stands."""
+    """Verifies the status of tasks."""
 
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
         self._system = system
 
     async def verify(self, view: TaskView) -> bool:
-        """Queued, completed, or running under an epoch that is not void, and completed by now if that is over."""
+        """Whether the task is queued, completed, or running under an epoch that is not fenced."""
         if view.status is TaskStatus.RUNNING:
             store = self._system.store
             current = await store.is_current(view.task_id, view.epoch)
@@ -27,20 +27,20 @@ class StateVerifier:
 
 
 class ResourceVerifier:
-    """Judges what a task holds."""
+    """Verifies the resources of tasks."""
 
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
         self._system = system
 
     async def verify(self, view: TaskView) -> bool:
-        """Never more than it needs: nothing of an earlier attempt is left."""
+        """Whether the task holds no more than it needs: nothing of an earlier attempt."""
         if view.status is TaskStatus.COMPLETED:
             return not any(view.held.values())
         return all(units <= view.needs.get(name, 0) for name, units in view.held.items())
 
 
 class RecoveryVerification:
-    """Verifies recoveries of tasks, agents and connections. Nothing is verified by having been commanded."""
+    """Verifies recoveries of tasks, agents and connections by observation."""
 
     def __init__(self, config: Mapping[str, Any], system: System) -> None:
         self._system = system
@@ -48,15 +48,15 @@ class RecoveryVerification:
         self.resource_verifier = ResourceVerifier(config.get("resources", {}), system)
 
     async def verify_recovery(self, task_id: str) -> bool:
-        """Whether a task is recovered. What cannot be verified, because a port raises, is not."""
+        """Whether a task is recovered. False if a port raises an error."""
         try:
             return await self.verify_task(task_id)
-        except Exception as error:  # noqa: BLE001 - whatever a port raises
+        except Exception as error:  # noqa: BLE001 - a port may raise anything
             await self._handle_verification_failure(task_id, error)
             return False
 
     async def verify_task(self, task_id: str) -> bool:
-        """As `verify_recovery`: state, resources, and that somebody will execute it. Raises what a port raises."""
+        """As `verify_recovery`, but raises the errors of ports."""
         view = await self._system.tasks.inspect(task_id)
         return (
             view is not None
@@ -72,7 +72,7 @@ class RecoveryVerification:
         return await self.resource_verifier.verify(view)
 
     async def _verify_execution(self, view: TaskView) -> bool:
-        """A queued task really waits or was delivered; a running one has an agent."""
+        """Whether a queued task waits in the queue, and a running one has an agent."""
         if view.status is TaskStatus.COMPLETED:
             return True
         return view.waiting_in_queue if view.status is TaskStatus.QUEUED else view.agent is not None
@@ -83,20 +83,20 @@ class RecoveryVerification:
         )
 
     async def verify_agent(self, agent_id: str, tasks: Sequence[str]) -> bool:
-        """Whether an agent responds again, and each task that it held is over or somebody's."""
+        """Whether an agent responds, and each task that it held is finished, queued or running."""
         health = await self._system.agents.health(agent_id)
         if not health.responding:
             return False
         for task_id in tasks:
             view = await self._system.tasks.inspect(task_id)
             if view is None or view.status in FINISHED | HALTED:
-                continue  # over, or an incident of its own takes care of it
+                continue  # finished, or recovered by an incident of its own
             if not (await self._verify_task_state(view) and await self._verify_execution(view)):
                 return False
         return True
 
     async def verify_link(self, endpoints: Sequence[str], queue_ids: Sequence[str]) -> bool:
-        """Whether endpoints are connected, and none of the queues that were named is blocked."""
+        """Whether the endpoints are connected, and none of these queues is blocked."""
         links = await self._system.network.status(endpoints)
         queues = await self._system.queues.health(queue_ids) if queue_ids else ()
         return all(link.connected for link in links) and not any(queue.blocked for queue in queues)

@@ -1,7 +1,7 @@
-"""The runbook: the documented catalogue of failures as validated data.
+"""The runbook: the catalogue of documented failures as validated data.
 
-`documented` gives the one that ships; `load` reads another one, YAML or a Markdown guide. Whatever is wrong with it is
-said with file, line, key and what would be valid.
+`documented` returns the default runbook; `load` reads another one, in YAML or as a Markdown guide. Errors have the
+file, the line, the key and valid values.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ OneEntry = Annotated[dict[str, str], Field(min_length=1, max_length=1)]
 
 
 class Entry(BaseModel):
-    """One documented failure. A symptom is one `observation: value`."""
+    """A documented failure. A symptom is an `observation: value`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,7 +69,7 @@ class Entry(BaseModel):
 
 
 class Condition(RetryPolicy):
-    """Under which condition a kind of failure is recovered automatically."""
+    """The retry policy of a kind of failure."""
 
     type: FailureKind
 
@@ -85,7 +85,7 @@ class Procedure(BaseModel):
 
 
 class ManualProcedure(BaseModel):
-    """The commands that an operator gives, in order."""
+    """The commands of a manual procedure, in order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -93,7 +93,7 @@ class ManualProcedure(BaseModel):
 
 
 class AutomaticRecovery(BaseModel):
-    """What happens without an operator."""
+    """The conditions and procedures of automatic recovery."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -117,7 +117,7 @@ class AutomaticRecovery(BaseModel):
 
 
 class ManualRecovery(BaseModel):
-    """What an operator does, and must have for it."""
+    """The prerequisites and procedures of manual recovery."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -138,7 +138,7 @@ class Runbook(BaseModel):
     performance_considerations: dict[str, tuple[str, ...]] = {}
 
     def entries(self) -> Iterator[tuple[str, Entry]]:
-        """All documented failures by their full names, `task_failures.execution_failure` first."""
+        """All documented failures with their full names, such as `task_failures.execution_failure`."""
         for group in ("task_failures", "system_failures"):
             for name, entry in getattr(self, group).items():
                 yield f"{group}.{name}", entry
@@ -157,7 +157,7 @@ class Runbook(BaseModel):
 
 @cache
 def documented() -> Runbook:
-    """The runbook that ships."""
+    """The default runbook."""
     return load(Path(__file__).with_name("runbook.yaml"))
 
 
@@ -167,19 +167,19 @@ def load(path: Path) -> Runbook:
 
 
 def loads(text: str, source: str = "<text>") -> Runbook:
-    """Validate a runbook in YAML, or in Markdown when `source` is named so. Raises RunbookError."""
+    """Validate a runbook in YAML, or in Markdown if `source` has such a name. Raises RunbookError."""
     found = read(text, source)
     try:
         return Runbook.model_validate(found.data)
     except ValidationError as error:
-        errors = error.errors()  # a misspelt key is missing as well, but unknown is what it is first
+        errors = error.errors()  # a misspelled key is reported as unknown, rather than as missing
         first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
         place: Place = (*first["loc"], *first.get("ctx", {}).get("below", ()))
         raise found.error(_problem(first), place) from None
 
 
 def _problem(error: ErrorDetails) -> str:
-    """What is wrong and what would be valid, in the words of YAML rather than of Python."""
+    """The problem and valid values, in terms of YAML rather than of Python."""
     match error["type"]:
         case "extra_forbidden":
             return f"unknown key; {instead(str(error['loc'][-1]), _keys(error['loc'][:-1]))}"
@@ -212,6 +212,6 @@ def _keys(place: Place) -> tuple[str, ...]:
             found = found.model_fields[str(part)].annotation
         else:
             *_, found = (argument for argument in get_args(found) if argument is not Ellipsis)
-        while hasattr(found, "__metadata__"):  # what is annotated
+        while hasattr(found, "__metadata__"):  # unwrap Annotated
             found = get_args(found)[0]
     return tuple(found.model_fields)

@@ -1,4 +1,4 @@
-"""Instructions: the commands that a runbook may name, and in which order their arguments come to be known."""
+"""Instructions: the commands of a runbook, and the order in which the values of their arguments are known."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "backup_state": (("task_id",),),
     "verify_state": (("task_id",),),
 }
-"""The arguments that each command takes; a second form is for operators alone."""
+"""The arguments of each command. A second form is for manual procedures only."""
 
 MANUAL_ONLY = frozenset(
     {
@@ -48,7 +48,7 @@ MANUAL_ONLY = frozenset(
         "verify_state",
     }
 )
-"""Commands of the manual procedures alone: an operator gives them, the automatic core never does."""
+"""The commands of manual procedures only."""
 
 PROVIDES: Mapping[str, tuple[str, ...]] = {
     "allocate_new_resources": ("new_resources",),
@@ -56,37 +56,37 @@ PROVIDES: Mapping[str, tuple[str, ...]] = {
     "create_recovery_plan": ("plan",),
 }
 """Arguments of later steps whose values are results of a command."""
-_LEFT = frozenset(name for names in PROVIDES.values() for name in names)
+_PROVIDED = frozenset(name for names in PROVIDES.values() for name in names)
 KEYS = ("command", "args", "on_failure", "undo")
-"""What a step may say."""
+"""The keys of a step."""
 WRONG = "runbook"
-"""The type of the errors that are ours rather than pydantic's."""
+"""The type of the validation errors that this package raises."""
 TIMEFRAME = 300.0
-"""Seconds of log that a diagnosis searches when the runbook gives no timeframe."""
+"""The seconds of logs that a diagnosis searches if the runbook has no timeframe."""
 
 
 def wrong(problem: str, *below: str | int) -> PydanticCustomError:
-    """The error to raise in a validator; `below` leads from the validated value down to the part that is wrong."""
+    """The error to raise in a validator; `below` is the path from the validated value to the part that is wrong."""
     return PydanticCustomError(WRONG, "{problem}", {"problem": problem, "below": below})
 
 
 def instead(word: str, known: Iterable[str]) -> str:
-    """`did you mean 'b'?`, or all that would be valid where nothing is near."""
+    """`did you mean 'b'?`, or all valid names if none is similar."""
     names = tuple(known)
     near = get_close_matches(word, names, n=1)
     return f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(names)}"
 
 
 def command_names() -> tuple[str, ...]:
-    """The commands that automatic recovery gives."""
+    """The commands of automatic recovery."""
     return tuple(name for name in ARGUMENTS if name not in MANUAL_ONLY)
 
 
 class Instruction(BaseModel):
     """One step of a diagnosis, a recovery or a manual procedure.
 
-    A step of a recovery may say how the recovery goes on when the step fails part-way, and by which command that which
-    it has done is undone.
+    A step of a recovery may define how the recovery continues after a failure of the step, and the command that undoes
+    the step.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -101,7 +101,7 @@ class Instruction(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _unfold(cls, data: Any) -> Any:
-        """`{name: {command: c, args: […]}}`, or `{command: {argument: value}}` for one that carries its values."""
+        """Parse `{name: {command: c, args: […]}}`, or `{command: {argument: value}}` with values."""
         if isinstance(data, Mapping) and len(data) == 1:
             (name, body), *_ = data.items()
             if isinstance(body, Mapping):
@@ -127,7 +127,7 @@ class Instruction(BaseModel):
 
 
 def _undo(name: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The command that undoes a step, `{command: c, args: […]}`, as an instruction of its own."""
+    """The command that undoes a step, `{command: c, args: […]}`, as an instruction."""
     undo = body.get("undo")
     if undo is None:
         return {}
@@ -139,16 +139,16 @@ def _undo(name: str, body: Mapping[str, Any]) -> dict[str, Any]:
 def _automatic(instruction: Instruction) -> Instruction:
     if instruction.command in MANUAL_ONLY:
         valid = ", ".join(command_names())
-        raise wrong(f"only an operator gives {instruction.command!r}; valid: {valid}")
+        raise wrong(f"{instruction.command!r} is for manual procedures only; valid: {valid}")
     form = ARGUMENTS[instruction.command][0]
     if instruction.args != form:
         taken = ", ".join(instruction.args)
-        raise wrong(f"only an operator gives {instruction.command} [{taken}]; valid: [{', '.join(form)}]")
+        raise wrong(f"{instruction.command} [{taken}] is for manual procedures only; valid: [{', '.join(form)}]")
     return instruction
 
 
 def plain(instruction: Instruction) -> Instruction:
-    """Only a step of an automatic recovery goes on by itself when it fails."""
+    """Validate a step without `on_failure` and `undo`, which are for steps of automatic recovery."""
     if instruction.on_failure is not OnFailure.RESTART or instruction.undo is not None:
         raise wrong("'on_failure' and 'undo' are for the steps of a recovery; valid: command, args")
     return instruction
@@ -160,38 +160,38 @@ AutomaticInstruction = Annotated[Instruction, AfterValidator(_automatic)]
 
 
 def in_order(steps: tuple[Instruction, ...]) -> tuple[Instruction, ...]:
-    """The same steps, if each has its arguments by its turn. Raises where only a later step, or none, provides one."""
+    """Validate that the arguments of each step are known before it. Raises if only a later step, or none, has one."""
     takes = [(step.command, tuple(name for name in step.args if name not in step.values)) for step in steps]
     check_order(takes, PROVIDES)
     return steps
 
 
 def undoable(steps: tuple[Instruction, ...]) -> tuple[Instruction, ...]:
-    """The same steps, if each that is to be compensated has something to undo by then, of which all is known."""
+    """Validate that each step with `on_failure: compensate` has something to undo, with known arguments."""
     can_undo = False
     known: tuple[str, ...] = ()
     for number, step in enumerate(steps):
         known += PROVIDES.get(step.command, ())
         if step.undo is not None:
             can_undo = True
-            missing = [name for name in step.undo.args if name in _LEFT and name not in known]
+            missing = [name for name in step.undo.args if name in _PROVIDED and name not in known]
             if missing:
-                raise wrong(f"{step.undo.command} needs {missing[0]}, which no step has provided by then", number)
+                raise wrong(f"{step.undo.command} needs {missing[0]}, which no step before it provides", number)
         if step.on_failure is OnFailure.COMPENSATE and not can_undo:
             raise wrong("nothing to compensate with; valid: an 'undo' at this step or at one before it", number)
     return steps
 
 
-def check_order(steps: Iterable[tuple[str, tuple[str, ...]]], leaves: Mapping[str, tuple[str, ...]]) -> None:
-    """Raise for the first step, of pairs of a name and what it takes, that comes before what leaves it that."""
+def check_order(steps: Iterable[tuple[str, tuple[str, ...]]], provides: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise for the first step that takes an argument before a step provides it. `steps` are pairs of both."""
     ordered = tuple(steps)
-    left_by = {name: step for step, names in leaves.items() for name in names}
+    provided_by = {name: step for step, names in provides.items() for name in names}
     known: tuple[str, ...] = ()
     for number, (step, takes) in enumerate(ordered):
         for name in takes:
-            if name in left_by and name not in known:
-                giver = left_by[name]
+            if name in provided_by and name not in known:
+                giver = provided_by[name]
                 later = giver in [other for other, _ in ordered[number + 1 :]]
                 who = f"only the later {giver} provides" if later else "no step provides"
                 raise wrong(f"{step} needs {name}, which {who}; valid: {giver} before {step}", number)
-        known += leaves.get(step, ())
+        known += provides.get(step, ())

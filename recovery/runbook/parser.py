@@ -1,4 +1,4 @@
-"""Runbooks as texts: YAML, or a Markdown guide whose YAML blocks make up one catalogue, with the line of every key."""
+"""The parser of runbooks: YAML, or a Markdown guide with YAML blocks, with the line of every key."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from recovery.errors import RecoveryBenchError
 
 Place = tuple[str | int, ...]
-"""Where a value stands in a runbook: `("task_failures", "execution_failure", "recovery", 0)`."""
+"""The path of a value in a runbook: `("task_failures", "execution_failure", "recovery", 0)`."""
 
 MARKDOWN = (".md", ".markdown")
 LANGUAGES = ("yaml", "yml")
 MOST_NODES = 100_000
-"""More are refused: an alias that names an alias that names … grows without bound."""
+"""The maximum number of nodes. Nested aliases would grow without bound."""
 DEEPEST = 64
 VALID = "valid: a runbook in YAML, or a Markdown guide (*.md) with ```yaml blocks"
 
@@ -29,16 +29,16 @@ _NEWLINE = re.compile(r"\r\n|\n|\r")
 
 
 class RunbookError(RecoveryBenchError, ValueError):
-    """A runbook is not valid. The message is one line: file, line, key, what is wrong, what would be valid."""
+    """A runbook is not valid. The message is one line: file, line, key, the problem, and valid values."""
 
     def __init__(self, message: str) -> None:
-        words = " ".join(message.split())  # what a terminal would obey, or cannot show, is spelled out
+        words = " ".join(message.split())  # control characters are escaped
         super().__init__("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in words))
 
 
 @dataclass
 class Source:
-    """Plain data of a runbook, and the line, from 1, of each part of it."""
+    """The data of a runbook, and the line (from 1) of each part."""
 
     name: str
     data: Any = None
@@ -46,7 +46,7 @@ class Source:
     _nodes: int = 0
 
     def error(self, problem: str, place: Place = (), line: int | None = None) -> RunbookError:
-        """The error for a part of the runbook, or for the innermost one around it that is there."""
+        """The error for a part of the runbook; if it is missing, with the line of the part that contains it."""
         around = place
         while around and around not in self.lines:
             around = around[:-1]
@@ -55,7 +55,7 @@ class Source:
         return RunbookError(f"{self.name}:{where}: {key}: {problem}")
 
     def take(self, text: str, above: int) -> None:
-        """Add one YAML text that begins after `above` lines of the file."""
+        """Add a YAML text that begins after `above` lines of the file."""
         reader = YAML(typ="safe", pure=True)
         try:
             node = reader.compose(text)
@@ -81,7 +81,7 @@ class Source:
             self.data = data
 
     def _note(self, node: Node, place: Place, above: int) -> None:
-        """Note the lines of a node and all below it. Raises RunbookError for a key that is there twice."""
+        """Store the lines of a node and of its children. Raises RunbookError for a duplicate key."""
         line = above + node.start_mark.line + 1
         self.lines.setdefault(place, line)
         self._nodes += 1
@@ -105,7 +105,7 @@ class Source:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file. Raises RunbookError that says what would be valid instead."""
+    """The text of a file. Raises RunbookError."""
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -120,7 +120,7 @@ def text_of(path: Path) -> str:
 
 
 def read(text: str, name: str) -> Source:
-    """The data of a runbook; Markdown when its name says so. Raises RunbookError for what is not valid YAML."""
+    """Parse a runbook, by its name as YAML or Markdown. Raises RunbookError if it is not valid YAML."""
     source = Source(name)
     text = text.removeprefix("\ufeff")
     if not name.lower().endswith(MARKDOWN):

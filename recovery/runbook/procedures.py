@@ -1,4 +1,4 @@
-"""Procedures of a runbook: the names of their steps, what a step needs and provides, and the checks of both."""
+"""The procedures of a runbook: their steps, and what steps take and provide."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ STEP_NAMES = (
     "update_task_state",
     "resume_execution",
 )
-"""Every step that a procedure may have; `recovery.actions.procedures` executes them."""
+"""The steps of procedures, which `recovery.actions.procedures` executes."""
 TAKES: Mapping[str, tuple[str, ...]] = {"resume_execution": ("new_resources",)}
 PROVIDES: Mapping[str, tuple[str, ...]] = {"allocate_new_resources": ("new_resources",)}
 MOST_STEPS = 1000
-"""More are refused: a procedure that names another twice, that names another twice, … grows without bound."""
+"""The maximum number of steps. Nested procedures would grow without bound."""
 _SAME = {"reallocate_resources": "allocate_new_resources"}
 
 
 def check_procedures(procedures: Mapping[str, Sequence[str]]) -> None:
-    """Raise, for a validator, at the first step that is unknown, leads back to its procedure, or comes too early."""
+    """Raise for the first step that is unknown, part of a cycle, or before the step that provides its arguments."""
     for name, steps in procedures.items():
         if name in STEP_NAMES:
             raise wrong(f"{name!r} is the name of a step; valid: another name for the procedure", name)
@@ -62,12 +62,12 @@ def _check_cycle(procedures: Mapping[str, Sequence[str]], way: tuple[str, ...], 
 
 
 def expanded(procedures: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
-    """The steps of a procedure, with those of the procedures that it names in their place."""
+    """The steps of a procedure, in which nested procedures are replaced by their steps."""
     return tuple(step for step, _ in _expanded(procedures, name))
 
 
 def _expanded(procedures: Mapping[str, Sequence[str]], name: str) -> Iterator[tuple[str, int]]:
-    """Each step with the place, in the procedure itself, that it comes from."""
+    """Each step with the index of the item of the procedure from which it comes."""
     for number, step in enumerate(procedures[name]):
         if step in procedures:
             yield from ((below, number) for below, _ in _expanded(procedures, step))

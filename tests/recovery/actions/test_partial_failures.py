@@ -331,7 +331,7 @@ def test_a_single_try_without_a_supervisor_is_compensated():
         ),
         (
             [(ALLOCATE, f"{ALLOCATE}, undo: {{command: backup_state, args: [task_id]}}")],
-            "<text>:27: task_failures.resource_failure.recovery.0: only an operator gives 'backup_state'",
+            "<text>:27: task_failures.resource_failure.recovery.0: 'backup_state' is for manual procedures only",
         ),
         (
             [
@@ -345,7 +345,7 @@ def test_a_single_try_without_a_supervisor_is_compensated():
             ],
             (
                 "<text>:14: task_failures.execution_failure.recovery.0: migrate_task needs new_resources, "
-                "which no step has provided by then"
+                "which no step before it provides"
             ),
         ),
         (

@@ -199,10 +199,8 @@ def test_every_check_has_failed_at_least_once():
 def test_findings_are_sentences():
     rig = SmallRig()
     BROKEN["every commit stands"](rig)
-    promise = "TaskStore: The first commit completes a task, and every other one is refused, also of those that come at"
-    with pytest.raises(
-        NotConformant, match=f"{promise} once: how many of eight commits were accepted is 8; expected 1"
-    ):
+    promise = "TaskStore: The first commit completes a task, and all others are refused, also concurrent ones"
+    with pytest.raises(NotConformant, match=f"{promise}: the number of accepted commits of eight is 8; expected 1"):
         check(next(name for name in NAMES if name.startswith(promise)), rig)
 
 
@@ -219,4 +217,4 @@ def test_a_port_error_is_reported_with_its_message():
     rig = SmallRig()
     BROKEN["stops once"](rig)
     with pytest.raises(NotConformant, match="raised ZeroDivisionError: division by zero"):
-        check(next(name for name in NAMES if "stopping them twice" in name), rig)
+        check(next(name for name in NAMES if "After its attempts are stopped" in name), rig)

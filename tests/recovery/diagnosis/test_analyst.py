@@ -226,8 +226,8 @@ def test_the_audit_trail_explains_each_analysis():
         "task.7 was reported at 0 s as task_failure. "
         "Observed: task_status failed and error_code present of task.7. "
         "Considered: task_failures.execution_failure at 67% (for it task_status: failed and error_code: present). "
-        "It is task_failures.execution_failure: nothing else comes near it, and no diagnosis was needed. "
-        "It hits 1 task (task.7)."
+        "It is task_failures.execution_failure. No other entry is as likely, and no diagnosis was needed. "
+        "It affects 1 task (task.7)."
     )
 
 

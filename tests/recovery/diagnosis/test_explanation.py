@@ -21,8 +21,8 @@ def test_one_unmatched_entry():
         "task.7 was reported at 12.5 s as task_failure. "
         "Observed: task_status failed and error_code present of task.7. "
         "Considered: task_failures.execution_failure at 67% (for it task_status: failed and error_code: present). "
-        "It is task_failures.execution_failure: nothing else comes near it, and no diagnosis was needed. "
-        "It hits 1 task (task.7)."
+        "It is task_failures.execution_failure. No other entry is as likely, and no diagnosis was needed. "
+        "It affects 1 task (task.7)."
     )
 
 
@@ -47,8 +47,8 @@ def test_one_entry_decided_by_a_diagnosis():
         "Considered: task_failures.execution_failure at 67% (for it task_status: failed and error_code: present); "
         "task_failures.resource_failure at 20% (for it system_metrics: degraded, against it not task_status: blocked, "
         "confirmed by a, refuted by b). "
-        "It is task_failures.execution_failure, as a and b decided. "
-        "It hits 1 task (task.7), 1 agent (agent.0), 1 pool (gpu); "
+        "It is task_failures.execution_failure, by a and b. "
+        "It affects 1 task (task.7), 1 agent (agent.0), 1 pool (gpu); "
         "downstream 5 tasks (task.10, task.11, task.12 and 2 more), 1 queue (queue)."
     )
 
@@ -59,7 +59,7 @@ def test_two_ambiguous_entries_without_a_diagnosis():
     assert analysis.verdict == "ambiguous: task_failures.execution_failure or task_failures.resource_failure"
     assert explain(analysis).endswith(
         "It is task_failures.execution_failure or task_failures.resource_failure: "
-        "no diagnosis could be made to tell them apart, and an operator has to look."
+        "no diagnosis that discriminates could be made. The incident is for an operator."
     )
 
 
@@ -67,17 +67,17 @@ def test_two_ambiguous_entries_despite_diagnoses():
     analysis = Analysis(
         FAILURE, None, 0.5, (FAILED,), Impact(), {"a": True}, candidates=(TASK, POOL), ambiguous=("one", "other")
     )
-    assert "It is one or other: a did not tell them apart, and an operator has to look." in explain(analysis)
+    assert "It is one or other: a did not discriminate. The incident is for an operator." in explain(analysis)
 
 
 def test_no_documented_entry():
     assert explain(Analysis(FAILURE, None, 0.0, (), Impact())) == (
-        "task.7 was reported at 12.5 s as task_failure. Nothing was observed. Nothing documented looks like this. "
-        "An operator has to look."
+        "task.7 was reported at 12.5 s as task_failure. Nothing was observed. No runbook entry matches. "
+        "The incident is for an operator."
     )
 
 
 def test_one_entry_with_equal_evidence_for_and_against():
     doubtful = Candidate("task_failures.execution_failure", 0.0, ("error_code: present",), ("task_status: failed",))
     analysis = Analysis(FAILURE, None, 0.0, (ERROR,), Impact(), candidates=(doubtful,))
-    assert explain(analysis).endswith("What speaks against it weighs as much: an operator has to look.")
+    assert explain(analysis).endswith("The evidence for and against it is equal. The incident is for an operator.")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recovery.diagnosis.ranking import CERTAIN_LEAD, discriminating, left, rank
+from recovery.diagnosis.ranking import CERTAIN_LEAD, discriminating, rank, remaining
 from recovery.model import Candidate, Symptom
 from recovery.runbook.catalogue import Entry, Instruction, documented
 
@@ -111,16 +111,16 @@ def likely(*confidences: float) -> tuple[Candidate, ...]:
 
 
 def test_a_clear_leader_is_the_only_candidate():
-    assert [each.scenario for each in left(likely(0.9, 0.9 - CERTAIN_LEAD, 0.1))] == ["a"]
+    assert [each.scenario for each in remaining(likely(0.9, 0.9 - CERTAIN_LEAD, 0.1))] == ["a"]
 
 
 def test_candidates_close_to_the_leader_remain():
-    assert [each.scenario for each in left(likely(0.9, 0.8, 0.1))] == ["a", "b"]
+    assert [each.scenario for each in remaining(likely(0.9, 0.8, 0.1))] == ["a", "b"]
 
 
 def test_an_entry_with_equal_evidence_for_and_against_is_dropped():
-    assert left(likely(0.0)) == ()
-    assert [each.scenario for each in left(likely(0.1, 0.0))] == ["a"]
+    assert remaining(likely(0.0)) == ()
+    assert [each.scenario for each in remaining(likely(0.1, 0.0))] == ["a"]
 
 
 # ------------------------------------------------------------------------------------------------ which diagnoses

@@ -75,8 +75,8 @@ def test_the_catalogue_round_trips_as_plain_data():
             "checkpoint_id",
             15,
             (
-                "task_failures.execution_failure.recovery.1: only an operator gives restore_checkpoint "
-                "[task_id, checkpoint_id]; valid: [task_id, latest_checkpoint]"
+                "task_failures.execution_failure.recovery.1: restore_checkpoint "
+                "[task_id, checkpoint_id] is for manual procedures only; valid: [task_id, latest_checkpoint]"
             ),
         ),
         (
@@ -230,7 +230,7 @@ def test_a_duplicate_key_is_reported_without_its_content():
 def test_a_manual_command_cannot_be_automated():
     text = TEXT.replace("command: retry_task, args: [task_id, retry_count]", "command: backup_state, args: [task_id]")
     with pytest.raises(
-        RunbookError, match=r"^<text>:16: .*recovery\.2: only an operator gives 'backup_state'; valid: "
+        RunbookError, match=r"^<text>:16: .*recovery\.2: 'backup_state' is for manual procedures only; valid: "
     ):
         loads(text)
 

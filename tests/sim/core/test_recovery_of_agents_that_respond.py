@@ -181,7 +181,7 @@ def test_a_core_that_trusts_reports_stops_a_healthy_attempt() -> None:
         supervisor = build_core(built, system, streams)
 
         class Credulous(Evidence):
-            async def moot(self, failure: Failure) -> str | None:
+            async def dismissal(self, failure: Failure) -> str | None:
                 return None
 
             async def _of_task(self, task_id: str) -> list[Any]:

@@ -145,7 +145,7 @@ def dismissing(scenario: Scenario, system: System, streams: Streams) -> Supervis
     supervisor = build_core(scenario, system, streams)
 
     class Careless(Evidence):
-        async def moot(self, failure: Any) -> str | None:
+        async def dismissal(self, failure: Any) -> str | None:
             return "task_finished"
 
     supervisor.engine._analyst._evidence = Careless(system)

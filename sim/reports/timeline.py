@@ -24,6 +24,7 @@ from sim.presentation.figure_style import FAINT, INK, PHASE_COLORS, VERMILION, s
 from sim.presentation.formatting import count, quantity
 from sim.reports.timeline_data import (
     Lane,
+    fault_labels,
     faults,
     in_line,
     in_service,
@@ -162,19 +163,26 @@ def _load(axes: Axes, tracks: Tracks, begin: float, end: float) -> None:
 
 # -------------------------------------------------------------------------------- faults
 def _faults(top: Axes, bottom: Axes, found: Sequence[tuple[float, float, str]], begin: float, end: float) -> None:
-    """A line where each fault began, a tinted span while it lasted, and its name where there is room."""
+    """A line where each fault began, a tinted span while it lasted, and a label where there is room.
+
+    Faults that begin at the same instant share a label: all of their names, or their number where there is less room.
+    """
     second = _points(top) / (end - begin)
     shown = [fault for fault in found if fault[0] <= end and fault[1] >= begin]
-    for number, (start, stop, name) in enumerate(shown):
-        following = shown[number + 1][0] if number + 1 < len(shown) else end
+    for start, stop, _ in shown:
         lasts = stop > start
         for axes in (top, bottom) if lasts else (top,):
             if lasts:
                 axes.axvspan(start, min(stop, end), color=VERMILION, alpha=0.09, linewidth=0, zorder=0)
             axes.axvline(start, color=VERMILION, linewidth=1.4, zorder=4)
-        if following - start > BOLD_LETTER_POINTS * len(name) / second:
+    starts = sorted({start for start, _, _ in shown})
+    for start, following in zip(starts, [*starts[1:], end], strict=False):
+        letters = (following - start) * second / BOLD_LETTER_POINTS
+        labels = fault_labels([name for begun, _, name in shown if begun == start])
+        label = next((each for each in labels if len(each) < letters), None)
+        if label is not None:
             top.annotate(
-                name,
+                label,
                 (start, 1.0),
                 xycoords=("data", "axes fraction"),
                 xytext=(5, -3),

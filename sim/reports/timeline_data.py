@@ -109,6 +109,23 @@ def injected(tracks: Tracks) -> list[tuple[float, float, str]]:
     return found
 
 
+def fault_labels(names: Sequence[str]) -> list[str]:
+    """Labels for faults that begin at the same instant, from the most to the least detailed.
+
+    Of two crashes: `agent crash: agent 1, agent 4`, `2 × agent crash` and `2 faults`. Semicolons separate kinds of
+    faults. A single fault has only its name.
+    """
+    subjects: dict[str, list[str]] = {}
+    for name in names:
+        kind, _, subject = name.partition(": ")
+        subjects.setdefault(kind, []).append(subject)
+    full = "; ".join(f"{kind}: {', '.join(each)}" if any(each) else kind for kind, each in subjects.items())
+    if len(names) == 1:
+        return [full]
+    counted = "; ".join(f"{len(each)} × {kind}" if len(each) > 1 else kind for kind, each in subjects.items())
+    return [full, counted, f"{len(names)} faults"]
+
+
 def readable(subject: str) -> str:
     """`agent 3`, `agents – queue`: subjects of a history as a label has them."""
     return subject.replace("|", " – ").replace(".", " ")

@@ -8,9 +8,10 @@ from matplotlib.patches import Rectangle
 
 import scenarios
 import sim
+from sim.history import Event, History
 from sim.presentation.figure_style import save
 from sim.reports.timeline import PHASE_COLORS, caption, clock, drawn, timeline, timelines
-from tests.sim.reports.stories import agent_story, escalated_story, partition_story, quiet_story
+from tests.sim.reports.stories import META, agent_story, escalated_story, partition_story, quiet_story
 
 NAMES = ("execution-failure", "resource-failure", "agent-failure", "communication-failure")
 
@@ -53,6 +54,21 @@ def test_a_failed_recovery_is_marked():
         "detect 12.0 s",
         "execute 20.0 s",
     ]
+
+
+@pytest.mark.parametrize(
+    ("agents", "window", "label"),
+    [
+        ((1, 4), (20.0, 80.0), "agent crash: agent 1, agent 4"),
+        (range(20), (20.0, 80.0), "20 × agent crash"),
+        (range(20), (0.0, 33.5), "20 faults"),
+    ],
+)
+def test_simultaneous_faults_have_one_label_with_all_names_or_their_number(agents, window, label):
+    crashes = [{"time": 30.0, "event": Event.FAULT_INJECTED, "agent": n, "detail": "agent_crash"} for n in agents]
+    load, _ = timeline(History.of(crashes, META), window).axes
+    labels = [text.get_text() for text in load.texts if "slot" not in text.get_text()]
+    assert labels == [label]
 
 
 def test_marks_take_their_space_from_the_next_phase():

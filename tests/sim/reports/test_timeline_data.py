@@ -3,7 +3,16 @@
 import numpy as np
 
 from sim.measures.tables.event_table import Tracks
-from sim.reports.timeline_data import faults, in_line, in_service, injected, interesting_window, recoveries, within
+from sim.reports.timeline_data import (
+    fault_labels,
+    faults,
+    in_line,
+    in_service,
+    injected,
+    interesting_window,
+    recoveries,
+    within,
+)
 from tests.sim.reports.stories import agent_story, partition_story, quiet_story
 
 
@@ -38,6 +47,17 @@ def test_random_failures_are_faults():
         (85.0, 85.0, "attempt failed: task 3"),
     ]
     assert len(faults(agent_story(), recoveries(agent_story()))) == 1  # the crash is injected: told once
+
+
+def test_simultaneous_faults_share_labels_with_decreasing_detail():
+    crashes = ["agent crash: agent 1", "agent crash: agent 4"]
+    assert fault_labels(crashes[:1]) == ["agent crash: agent 1"]
+    assert fault_labels(crashes) == ["agent crash: agent 1, agent 4", "2 × agent crash", "2 faults"]
+    assert fault_labels(["load surge", *crashes]) == [
+        "load surge; agent crash: agent 1, agent 4",
+        "load surge; 2 × agent crash",
+        "3 faults",
+    ]
 
 
 def test_the_excerpt_contains_the_first_recovery():

@@ -96,8 +96,8 @@ def _summary(out: Console, findings: Findings) -> None:
 
     style = signs(out.encoding)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("what was done")
-    for heading in ("to", "silence borne", "until verified"):
+    table.add_column("fault")
+    for heading in ("target", "heartbeat timeout", "time to recovery"):
         table.add_column(heading, justify="right")
     for repaired in findings.repaired:
         seconds, deadline = quantity(repaired.seconds, "s", style), quantity(repaired.deadline, "s", style)

@@ -1,6 +1,6 @@
-"""Recovery cores with one defect each, run for real: the checker of what the defect breaks catches it, and it first.
+"""Recovery cores with one defect each: the checker of the violated invariant detects it first.
 
-Every broken core runs in a scenario in which the sound one violates nothing.
+Every broken core runs in a scenario in which the correct core violates nothing.
 """
 
 from __future__ import annotations
@@ -231,16 +231,16 @@ class Broken:
 BROKEN = (
     Broken("no_lost_task", "failures are dismissed", FAILING, dismissing),
     Broken("exactly_once_effect", "a second effect is accepted", SLOW, store=AcceptsEveryCommit),
-    Broken("no_leaked_resource", "a release is forgotten", CROWDED, commanded(release_resources=does_nothing)),
+    Broken("no_leaked_resource", "a release is omitted", CROWDED, commanded(release_resources=does_nothing)),
     Broken("no_double_allocation", "resources are allocated twice", LOSING, commanded(allocate_new_resources=twice)),
     Broken("legal_transitions", "a completed task is started again", SLOW, store=StartsFinishedTasks),
     Broken("checkpoint_integrity", "checkpoints are not validated", DAMAGED, patch=believing),
     Broken("fencing", "the store does not fence", HANGING, store=NeverFences),
     Broken("retry_bound", "retries are not counted", FAILING, patient),
-    Broken("audit_complete", "the analysis is not on record", FAILING, forgetful("recovery.analyzed")),
-    Broken("audit_complete", "the outcome of a step is not on record", FAILING, forgetful("step.completed")),
-    Broken("audit_complete", "a core that is started again knows nothing", CRASHING, without_a_journal),
-    Broken("audit_complete", "a core that is started again repeats its steps", CRASHING, patch=beginning_again),
+    Broken("audit_complete", "the analysis is not recorded", FAILING, forgetful("recovery.analyzed")),
+    Broken("audit_complete", "the outcome of a step is not recorded", FAILING, forgetful("step.completed")),
+    Broken("audit_complete", "a restarted core has no journal", CRASHING, without_a_journal),
+    Broken("audit_complete", "a restarted core repeats its steps", CRASHING, patch=beginning_again),
     Broken("recovery_terminates", "a command never returns", FAILING, commanded(retry_task=never_returns)),
 )
 
@@ -271,20 +271,20 @@ def test_a_broken_core_is_first_detected_by_its_checker(defect: Broken, monkeypa
 
 PAGE = Path(sim.__file__).parent / "invariants" / "README.md"
 TOP = """\
-# Invariants, and the broken cores that each has caught
+# Invariants and the defects that they detect
 
-A checker that has never caught anything is not trusted. Each of these cores has one defect, and runs in a scenario in
-which the sound core violates nothing. Which invariants it violates is in its row: **first** is the one that was
-violated first of all, in the order of the history, and *also* are those that followed from it.
+Every checker is tested with broken cores. Each core has one defect and runs in a scenario in which the correct core
+violates nothing. Its row shows the violated invariants: **first** is the first violation in the order of the history,
+and *also* marks later violations.
 
 """
 
 
 def table() -> str:
-    """The page: which checkers catch which broken core."""
+    """The page: the invariants that each broken core violates."""
     names = list(CHECKERS)
     lines = [
-        "| the defect | " + " | ".join(f"`{name}`" for name in names) + " |",
+        "| defect | " + " | ".join(f"`{name}`" for name in names) + " |",
         "| --- |" + " :---: |" * len(names),
     ]
     for broken in BROKEN:
@@ -296,7 +296,7 @@ def table() -> str:
         cells = ["**first**" if name == first else "*also*" if name in violated else "" for name in names]
         lines.append(f"| {broken.defect} | " + " | ".join(cells) + " |")
     promises = [f"- `{name}`: {promise}." for name, promise in INVARIANTS.items()]
-    return TOP + "\n".join((*lines, "", "What each promises:", "", *promises)) + "\n"
+    return TOP + "\n".join((*lines, "", "Definitions:", "", *promises)) + "\n"
 
 
 def test_the_page_lists_the_broken_cores_and_their_checkers() -> None:

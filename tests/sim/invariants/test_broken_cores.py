@@ -20,6 +20,7 @@ from recovery import RecoveryEngine, Supervisor, System
 from recovery.actions.commands import Command, documented_commands
 from recovery.actions.context import RecoveryContext
 from recovery.actions.state import CheckpointManager
+from recovery.audit import DismissalReason
 from recovery.diagnosis.evidence import Evidence
 from recovery.journal import NO_JOURNAL
 from recovery.stores.memory import MemoryTaskStore
@@ -145,8 +146,8 @@ def dismissing(scenario: Scenario, system: System, streams: Streams) -> Supervis
     supervisor = build_core(scenario, system, streams)
 
     class Careless(Evidence):
-        async def dismissal(self, failure: Any) -> str | None:
-            return "task_finished"
+        async def dismissal(self, failure: Any) -> DismissalReason | None:
+            return DismissalReason.TASK_FINISHED
 
     supervisor.engine._analyst._evidence = Careless(system)
     return supervisor

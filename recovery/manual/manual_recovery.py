@@ -1,4 +1,4 @@
-"""The manual procedures of the runbook on one task of a store, step by step, as an operator takes them."""
+"""The manual procedures of the runbook for one task of a store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from recovery.local.ports import local_ports
 from recovery.local.stored_config import config_of
 from recovery.manual import operator_commands
 from recovery.manual.plan_file import PlanFile, steps_of
-from recovery.manual.pre_escalation_view import as_it_was
+from recovery.manual.pre_escalation_view import pre_escalation_view
 from recovery.model import FINISHED, HALTED, TASK_KINDS, Checkpoint, Escalation, Failure, Incident, TaskStatus
 from recovery.ports import System
 from recovery.runbook.catalogue import Runbook, documented
@@ -34,17 +34,18 @@ from recovery.stores.sql_tasks import SqlTaskStore, reopened
 from recovery.stores.tables import RETRIES, TASKS
 from recovery.supervision.escalation_queue import EscalationQueue
 
-BY_HAND = -2
-"""The number of an incident that an operator recovers, on record: it is none of the core's."""
+FAILED = "manual recovery has failed"
+MANUAL_INCIDENT = -2
+"""The incident number in the audit entries of a manual recovery; incidents of the core have numbers from 0."""
 
 
 class NotPossible(RecoveryBenchError):
-    """What an operator asks for cannot be done with this task, as it stands. One line; nothing has changed."""
+    """The state of a task forbids what an operator has requested. One line; nothing has changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What is known of a task: where it stands, what the core has made of it, and what would be done about it."""
+    """What is known of a task: its state, the plan for its recovery, and its escalation."""
 
     task_id: str
     state: dict[str, Any]
@@ -52,10 +53,10 @@ class Assessment:
     escalation: Escalation | None
 
 
-class ByHand:
-    """Manual recovery against a store. Every method raises NotPossible, and StoreError.
+class ManualRecovery:
+    """Manual recovery of the tasks in a store. Every method may raise NotPossible and StoreError.
 
-    An automatic core may be at work meanwhile: what it has an open recovery for is left to it.
+    An automatic core may run at the same time: a task with an open recovery of the core is refused.
     """
 
     def __init__(self, database: Database, runbook: Runbook | None = None) -> None:
@@ -66,20 +67,20 @@ class ByHand:
 
     # ------------------------------------------------------------------------------------------ a task's recovery
     async def analyze(self, task_id: str) -> Assessment:
-        """Look, and change nothing."""
+        """Analyze the task. Nothing is changed."""
         state = self._state(task_id)
         escalation = self._escalation(task_id)
-        lens, failure = await self._failure(task_id, escalation)
+        view, failure = await self._failure(task_id, escalation)
         info = {"kind": failure.kind, "at": failure.at, "symptoms": failure.symptoms, **failure.info}
-        plan = await self._engine(lens).plan(task_id, info)
+        plan = await self._engine(view).plan(task_id, info)
         return Assessment(task_id, state, plan, escalation)
 
     async def plan(self, task_id: str, operator: str, checkpoint: int | None = None) -> PlanFile:
-        """What would be done now, to be read by others before it is; from another `checkpoint` than the latest."""
+        """The plan of the recovery; `checkpoint` replaces the latest checkpoint. Nothing is changed."""
         if checkpoint is not None:
             stored = {each.sequence: intact for each, intact in self.checkpoints(task_id)}
             if not stored.get(checkpoint, False):
-                why = "is damaged" if checkpoint in stored else "is not there"
+                why = "is damaged" if checkpoint in stored else "does not exist"
                 valid = ", ".join(str(number) for number, intact in stored.items() if intact) or "none"
                 raise NotPossible(f"{task_id}: checkpoint {checkpoint} {why}; valid: {valid}")
         return self._written(await self.analyze(task_id), operator, checkpoint)
@@ -102,18 +103,18 @@ class ByHand:
         )
 
     async def check(self, plan: PlanFile) -> Assessment:
-        """That a plan is what would be done now."""
+        """Check that a plan is up to date, and return the current assessment."""
         if plan.store != self._database.place:
-            raise NotPossible(f"the plan is for {plan.store}, and not for {self._database.place}")
+            raise NotPossible(f"the plan is for {plan.store}, not for {self._database.place}")
         _check_state(plan, self._state(plan.task))
         found = await self.analyze(plan.task)
         fresh = self._written(found, plan.made_by, plan.checkpoint)
         if (difference := plan.differs(fresh)) is not None:
-            raise NotPossible(f"{plan.task}: the plan is not what would be done now: {difference}; valid: another plan")
+            raise NotPossible(f"{plan.task}: the plan is out of date: {difference}; valid: a new plan")
         return found
 
     async def execute(self, plan: PlanFile) -> bool:
-        """Take its steps. False: one has failed, and a task that was an operator's is so again."""
+        """Execute the steps of a plan. False: one has failed, and a task that was escalated is escalated again."""
         found = await self.check(plan)
         strategy, analysis, task_id = found.plan.strategy, found.plan.analysis, plan.task
         assert strategy is not None
@@ -122,85 +123,86 @@ class ByHand:
         was_escalated = self._database.write(lambda connection: self._take_up(connection, plan))
         incident.analysis, incident.facts.checkpoint_id = analysis, plan.checkpoint
         engine = self._engine(self.system)
-        done = await self._on_record(
+        done = await self._recorded(
             incident,
             "execute_recovery_plan",
             lambda: operator_commands.execute_recovery_plan(engine, incident, task_id=task_id, plan=strategy),
         )
         if not done and was_escalated:
-            await self.system.store.escalate(task_id, "recovery by hand has failed")
-            await self.system.tasks.give_up(task_id, "recovery by hand has failed")
+            await self.system.store.escalate(task_id, FAILED)
+            await self.system.tasks.give_up(task_id, FAILED)
         return done
 
     def _take_up(self, connection: Connection, plan: PlanFile) -> bool:
-        """Make a task one that can be recovered, if its state is still the plan's. Returns whether it was escalated."""
+        """Reopen an escalated task, if its state is still that of the plan. Returns whether it was escalated."""
         _check_state(plan, _state(connection, plan.task))
         return reopened(connection, plan.task)
 
     async def verify(self, task_id: str, operator: str) -> bool:
-        """Whether it is recovered; its escalation is resolved then."""
+        """Whether the task is recovered; if it is, resolve its escalation."""
         self._known(task_id)
         incident = self._incident(Failure(TASK_KINDS[0], task_id, _now()))
         engine = self._engine(self.system)
-        verified = await self._on_record(
+        verified = await self._recorded(
             incident,
             "verify_task_state",
             lambda: operator_commands.verify_task_state(engine, incident, task_id=task_id),
         )
         escalation = self._escalation(task_id)
         if verified and escalation is not None:
-            EscalationQueue(journal=self.system.journal).resolve(escalation.incident, operator, "recovered by hand")
+            EscalationQueue(journal=self.system.journal).resolve(escalation.incident, operator, "recovered manually")
             self.system.audit.record(AuditEvent.ESCALATION_RESOLVED, escalation.incident, task_id, operator)
             await self.system.journal.durable()
         return verified
 
     # ------------------------------------------------------------------------------------------ a task's state
     async def backup(self, task_id: str) -> tuple[Checkpoint | None, bool]:
-        """Where the next attempt would start (None: at the beginning), and whether that was saved once more.
+        """Save the state from which the next attempt would start as a new checkpoint.
 
-        An escalated task takes no checkpoints any more: it has what it has.
+        Returns that checkpoint (None: the beginning of the task), and whether it is new: no checkpoint can be added to
+        an escalated task.
         """
         status = self._known(task_id)
         if status is TaskStatus.COMPLETED:
-            raise NotPossible(f"{task_id}: is completed, and has no state any more")
+            raise NotPossible(f"{task_id}: is completed and has no state")
         incident = self._incident(Failure(TASK_KINDS[0], task_id, _now()))
         engine = self._engine(self.system)
         if status not in FINISHED:
-            saved = await self._on_record(
+            saved = await self._recorded(
                 incident, "backup_state", lambda: operator_commands.backup_state(engine, incident, task_id=task_id)
             )
             if saved:
                 return (await self.system.store.checkpoints(task_id))[-1], True
-        return await operator_commands.present_state(engine, task_id, BY_HAND), False
+        return await operator_commands.present_state(engine, task_id, MANUAL_INCIDENT), False
 
     async def restore(self, task_id: str, sequence: int) -> bool:
-        """Let the next attempt start from the checkpoint of this number. False: there is none, or it is damaged."""
+        """Let the next attempt start from the checkpoint with this number. False: it does not exist or is damaged."""
         self._known(task_id)
-        self._nobody_else(task_id)
+        self._not_being_recovered(task_id)
         incident = self._incident(Failure(TASK_KINDS[0], task_id, _now()))
         engine = self._engine(self.system)
-        return await self._on_record(
+        return await self._recorded(
             incident,
             "restore_checkpoint",
             lambda: operator_commands.restore_checkpoint(engine, incident, task_id=task_id, checkpoint_id=sequence),
         )
 
     async def verify_state(self, task_id: str) -> bool:
-        """Whether the next attempt would start from something that is what was written."""
+        """Whether the next attempt would start from an intact checkpoint."""
         if self._known(task_id) is TaskStatus.COMPLETED:
-            raise NotPossible(f"{task_id}: is completed, and has no state any more")
+            raise NotPossible(f"{task_id}: is completed and has no state")
         incident = self._incident(Failure(TASK_KINDS[0], task_id, _now()))
         engine = self._engine(self.system)
-        return await self._on_record(
+        return await self._recorded(
             incident, "verify_state", lambda: operator_commands.verify_state(engine, incident, task_id=task_id)
         )
 
     def status(self, task_id: str) -> TaskStatus:
-        """Where the task stands."""
+        """The status of the task."""
         return self._known(task_id)
 
     def checkpoints(self, task_id: str) -> list[tuple[Checkpoint, bool]]:
-        """What is stored of a task, oldest first, each with whether it is what was written."""
+        """The stored checkpoints of a task, oldest first, each with whether it is intact."""
         self._known(task_id)
         return [(each, is_intact(each)) for each in SqlTaskStore(self._database).checkpoints(task_id)]
 
@@ -208,44 +210,44 @@ class ByHand:
     def _known(self, task_id: str) -> TaskStatus:
         status = SqlTaskStore(self._database).status(task_id)
         if status is None:
-            raise NotPossible(f"{task_id}: there is no task of this name in {self._database.place}")
+            raise NotPossible(f"{task_id}: there is no task with this name in {self._database.place}")
         return status
 
-    def _nobody_else(self, task_id: str) -> None:
+    def _not_being_recovered(self, task_id: str) -> None:
         open_ = [each.number for each in self.system.journal.unfinished() if each.failure.subject == task_id]
         if open_:
-            raise NotPossible(f"{task_id}: automatic recovery {open_[0]} is at it; valid: when that is over")
+            raise NotPossible(f"{task_id}: automatic recovery {open_[0]} is open; valid: after its end")
 
     def _state(self, task_id: str) -> dict[str, Any]:
         self._known(task_id)
-        self._nobody_else(task_id)
+        self._not_being_recovered(task_id)
         return self._database.read(lambda connection: _state(connection, task_id))
 
     def _escalation(self, task_id: str) -> Escalation | None:
-        """The one that waits for an operator."""
+        """The escalation of the task that no operator has resolved."""
         waiting = [each for each in EscalationQueue(journal=self.system.journal) if each.failure.subject == task_id]
         return waiting[-1] if waiting else None
 
     async def _failure(self, task_id: str, escalation: Escalation | None) -> tuple[System, Failure]:
-        """What there is to recover, and through what to look at it."""
+        """The system through which the engine sees the task, and its failure."""
         view = await self.system.tasks.inspect(task_id)
         if view is None:
-            raise NotPossible(f"{task_id}: the queue does not know it")
+            raise NotPossible(f"{task_id}: is not in the queue")
         if view.status is not TaskStatus.ESCALATED:
             return self.system, replace(seen(view, _now()), at=_now())
         before = TaskStatus.FAILED if escalation is None or escalation.status is None else escalation.status
         if before not in HALTED:
             before = TaskStatus.FAILED
         failure = seen(replace(view, status=before), _now()) if escalation is None else escalation.failure
-        return as_it_was(self.system, task_id, before), failure
+        return pre_escalation_view(self.system, task_id, before), failure
 
     def _engine(self, system: System) -> RecoveryEngine:
         return RecoveryEngine(self._config.recovery, system, runbook=self._runbook)
 
     def _incident(self, failure: Failure) -> Incident:
-        return Incident(BY_HAND, failure, _now())
+        return Incident(MANUAL_INCIDENT, failure, _now())
 
-    async def _on_record(self, incident: Incident, command: str, step: Callable[[], Awaitable[bool]]) -> bool:
+    async def _recorded(self, incident: Incident, command: str, step: Callable[[], Awaitable[bool]]) -> bool:
         audit, subject = self.system.audit, incident.failure.subject
         audit.record(AuditEvent.STEP_STARTED, incident.number, subject, command)
         done = await step()
@@ -254,8 +256,8 @@ class ByHand:
 
 
 def _check_state(plan: PlanFile, state: dict[str, Any]) -> None:
-    if (moved := plan.moved(state)) is not None:
-        raise NotPossible(f"{plan.task}: its state has moved since the plan was made: {moved}; valid: another plan")
+    if (change := plan.changed_state(state)) is not None:
+        raise NotPossible(f"{plan.task}: its state has changed since the plan was made: {change}; valid: a new plan")
 
 
 def _now() -> float:
@@ -263,11 +265,11 @@ def _now() -> float:
 
 
 async def _no_agents(name: str) -> int:
-    raise NotPossible(f"{name}: agents are started by the system that they belong to")
+    raise NotPossible(f"{name}: only the system of an agent can start it")
 
 
 def _state(connection: Connection, task_id: str) -> dict[str, Any]:
-    """All of a task that decides what is to be done about it."""
+    """Everything in the state of a task that its plan depends on."""
     asked = select(TASKS.c.status, TASKS.c.epoch, TASKS.c.fence, TASKS.c.sequence, TASKS.c.restore)
     row = connection.execute(asked.where(TASKS.c.task_id == task_id)).one()
     retries = select(RETRIES.c.kind, RETRIES.c.count).where(RETRIES.c.task_id == task_id).order_by(RETRIES.c.kind)

@@ -49,7 +49,7 @@ async def verify_task_state(engine: RecoveryEngine, incident: Incident, *, task_
 
 
 async def present_state(engine: RecoveryEngine, task_id: str, incident: int) -> Checkpoint | None:
-    """Where the next attempt would start: the restore point, else the latest valid checkpoint, else the beginning."""
+    """The start of the next attempt: the restore point, else the latest valid checkpoint, else None, the beginning."""
     chosen = await engine.system.store.restore_point(task_id)
     if chosen is not None and is_intact(chosen):
         return chosen
@@ -78,12 +78,12 @@ async def backup_state(engine: RecoveryEngine, incident: Incident, *, task_id: s
 async def restore_checkpoint(
     engine: RecoveryEngine, incident: Incident, *, task_id: str, checkpoint_id: int | str
 ) -> bool:
-    """Let the next attempt start from the checkpoint of this number. False: there is none, or it is damaged."""
+    """Let the next attempt start from the checkpoint with this number. False: it does not exist or is damaged."""
     return await StateRecovery({}, engine.system).recover_state(task_id, incident.number, int(checkpoint_id))
 
 
 async def verify_state(engine: RecoveryEngine, incident: Incident, *, task_id: str) -> bool:
-    """Whether the next attempt would start from something that is stored for this task, and is what was written."""
+    """Whether the next attempt would start from an intact checkpoint of this task, or from the beginning."""
     store = engine.system.store
     if await store.status(task_id) is None:
         return False

@@ -1,6 +1,6 @@
-"""Operators: who may recover by hand, with what token. Tokens themselves are kept nowhere, only salted hashes.
+"""Operators and their tokens. Only salted hashes of tokens are stored.
 
-The file is JSON, belongs to its owner alone, and is changed by writing another one in its place.
+The file is JSON, only its owner may write to it, and changes replace it atomically.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
 
 class OperatorsError(RecoveryBenchError):
-    """Something is wrong with an operators file, or with what is asked of it. One line."""
+    """An operators file, or a request to change it, is invalid. One line."""
 
 
 class Role(StrEnum):
     """What an operator may do."""
 
-    ADMIN = "admin"  # recover by hand
-    VIEWER = "viewer"  # nothing that needs a token
+    ADMIN = "admin"  # manual recovery
+    VIEWER = "viewer"  # nothing that requires a token
 
 
 class Token(BaseModel):
-    """What is kept of a token: its public key, the salted hash of its secret, and until when it is good (epoch s)."""
+    """The stored part of a token: its public key, the salted hash of its secret, and its expiry (epoch s)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,7 +60,7 @@ class Operator(BaseModel):
 
 
 class Operators(BaseModel):
-    """All operators, by their names."""
+    """All operators by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,29 +68,32 @@ class Operators(BaseModel):
     operators: dict[str, Operator] = {}
 
     def found(self, name: str, token: str, now: float) -> Token | None:
-        """The token of an operator, if it is one, whether or not it is still good. Takes as long when it is none."""
+        """The matching token of an operator, expired or not; None: there is none. Both take the same time."""
         key, _, secret = token.partition(".")
         operator = self.operators.get(name)
         known = [each for each in operator.tokens if each.key == key] if operator is not None else []
-        compared = known[0] if known else _NOBODYS
+        compared = known[0] if known else _NO_TOKEN
         right = hmac.compare_digest(_hash(secret, bytes.fromhex(compared.salt)), bytes.fromhex(compared.hash))
         return known[0] if known and right else None
 
     def with_operator(self, name: str, role: Role) -> Operators:
-        """The same with one more. Raises OperatorsError for a name that is taken, or none."""
+        """These operators and a new one. Raises OperatorsError for an invalid or existing name."""
         if not _NAME.fullmatch(name):
-            raise OperatorsError(f"{name!r} is no name; valid: up to 64 letters, digits and . _ @ -")
+            raise OperatorsError(f"{name!r} is not a valid name; valid: up to 64 letters, digits and . _ @ -")
         if name in self.operators:
-            raise OperatorsError(f"there is an operator {name} already")
+            raise OperatorsError(f"there is already an operator {name}")
         return Operators(operators={**self.operators, name: Operator(role=role)})
 
     def without_operator(self, name: str) -> Operators:
-        """The same without one. Raises OperatorsError."""
+        """These operators without one. Raises OperatorsError."""
         self.operator(name)
         return Operators(operators={other: known for other, known in self.operators.items() if other != name})
 
     def with_token(self, name: str, seconds: float, now: float) -> tuple[Operators, str]:
-        """The same with a new token, and that itself, which nobody will see again. Expired ones go. Raises as above."""
+        """These operators with a new token and without expired ones, and the token, which is not stored.
+
+        Raises OperatorsError.
+        """
         operator = self.operator(name)
         key, secret, salt = secrets.token_hex(4), secrets.token_urlsafe(_SECRET_BYTES), os.urandom(16)  # noqa: TID251 - a secret has no seed
         token = Token(key=key, salt=salt.hex(), hash=_hash(secret, salt).hex(), expires_at=now + seconds)
@@ -99,20 +102,20 @@ class Operators(BaseModel):
         return Operators(operators={**self.operators, name: changed}), f"{key}.{secret}"
 
     def operator(self, name: str) -> Operator:
-        """One of them. Raises OperatorsError."""
+        """The operator with this name. Raises OperatorsError."""
         if name not in self.operators:
-            raise OperatorsError(f"there is no operator {name}; valid: {', '.join(self.operators) or 'none so far'}")
+            raise OperatorsError(f"there is no operator {name}; valid: {', '.join(self.operators) or 'none'}")
         return self.operators[name]
 
 
 def load_operators(path: Path) -> Operators:
-    """Read the file. Raises OperatorsError, also for one that others may write to."""
+    """Read the file. Raises OperatorsError, also for a file that others may write to."""
     try:
         if path.stat().st_mode & _SHARED:
             raise OperatorsError(f"{path}: others may write to it; valid: after chmod go-w {path}")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise OperatorsError(f"{path}: there is no such file; valid: one made by recover operator add") from None
+        raise OperatorsError(f"{path}: there is no such file; valid: a file from recover operator add") from None
     except (OSError, UnicodeDecodeError) as error:
         raise OperatorsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:
@@ -124,7 +127,7 @@ def load_operators(path: Path) -> Operators:
 
 
 def save_operators(path: Path, operators: Operators) -> None:
-    """Put another file in the place of this one, readable for its owner alone. Raises OperatorsError."""
+    """Replace the file, readable for its owner only. Raises OperatorsError."""
     try:
         with whole_file(path, private=True) as temporary:
             temporary.write_text(operators.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -136,4 +139,4 @@ def _hash(secret: str, salt: bytes) -> bytes:
     return hashlib.scrypt(secret.encode(errors="surrogateescape"), salt=salt, n=_COST, r=_BLOCK, p=_PARALLEL)
 
 
-_NOBODYS = Token(key="00", salt="00" * 16, hash="00" * 64, expires_at=0.0)
+_NO_TOKEN = Token(key="00", salt="00" * 16, hash="00" * 64, expires_at=0.0)

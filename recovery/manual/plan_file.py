@@ -1,6 +1,6 @@
-"""A plan as a file: what an operator is about to do, for others to read before it is done.
+"""A plan as a file, which people can read before its execution.
 
-Nothing in it is executed. Whoever has it executed has another plan made, and that has to come to the same.
+The file itself is not executed: the execution makes a new plan, which has to be equal to it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ MOST_BYTES = 1024**2
 
 
 class PlanFileError(RecoveryBenchError):
-    """A file is no plan, or none that can be executed. One line."""
+    """A file is not a valid plan. One line."""
 
 
 class PlannedStep(BaseModel):
-    """A step: the command, its arguments as far as they are known, and how it is undone."""
+    """A step: the command, the arguments that are known, and the command that undoes it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +35,7 @@ class PlannedStep(BaseModel):
 
 
 class PlanFile(BaseModel):
-    """A plan for one task: by whom and when (ISO 8601) it was made, from what evidence, and from which state."""
+    """A plan for one task: author and time (ISO 8601), findings of the analysis, state of the task, and steps."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,11 +48,11 @@ class PlanFile(BaseModel):
     verdict: str
     because: str
     state: dict[str, Any]
-    checkpoint: int | None = None  # to start from; None: the latest that is what was written
+    checkpoint: int | None = None  # to start from; None: the latest intact one
     steps: tuple[PlannedStep, ...]
 
-    def moved(self, state: Mapping[str, Any]) -> str | None:
-        """What of a task's state is not as it was when this plan was made."""
+    def changed_state(self, state: Mapping[str, Any]) -> str | None:
+        """The first change of the task's state since this plan was made; None: there is none."""
         for name in (*self.state, *state):
             before, now = self.state.get(name), state.get(name)
             if before != now:
@@ -60,17 +60,17 @@ class PlanFile(BaseModel):
         return None
 
     def differs(self, fresh: PlanFile) -> str | None:
-        """What else of a plan that is made now is not as in this one."""
+        """The first difference of a new plan to this one, apart from the state; None: there is none."""
         for name in ("task", "store", "runbook", "verdict", "because", "checkpoint"):
             if getattr(self, name) != getattr(fresh, name):
-                return f"{name} is {getattr(self, name)!r}, and would be {getattr(fresh, name)!r}"
+                return f"{name} was {getattr(self, name)!r} and is {getattr(fresh, name)!r}"
         if self.steps != fresh.steps:
-            return "its steps are not those that would be taken"
+            return "its steps have changed"
         return None
 
 
 def steps_of(strategy: RecoveryStrategy) -> tuple[PlannedStep, ...]:
-    """The steps of a strategy, as JSON has them."""
+    """The steps of a strategy in types of JSON."""
     return tuple(
         PlannedStep(
             name=step.name,
@@ -89,10 +89,10 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_plan(path: Path) -> PlanFile:
-    """Read one. Raises PlanFileError."""
+    """Read a plan. Raises PlanFileError."""
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise PlanFileError(f"{path}: is larger than any plan; valid: a file of recover task plan")
+            raise PlanFileError(f"{path}: is too large for a plan; valid: a file from recover task plan")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PlanFileError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
@@ -102,5 +102,5 @@ def read_plan(path: Path) -> PlanFile:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise PlanFileError(
-            f"{path}: is no plan: {where}{': ' if where else ''}{first['msg']}; valid: a file of recover task plan"
+            f"{path}: is not a plan: {where}{': ' if where else ''}{first['msg']}; valid: a file from recover task plan"
         ) from None

@@ -29,11 +29,6 @@ from recovery.policies.durations import PositiveSeconds, Seconds
 Backoff = Literal["fixed", "linear", "exponential"]
 Jitter = Literal["none", "full", "equal", "decorrelated", "proportional", "compounding"]
 
-EXHAUSTED = EscalationReason.RETRIES_EXHAUSTED
-TOO_LATE = EscalationReason.DEADLINE_PASSED
-BUDGET_EMPTY = EscalationReason.BUDGET_EMPTY
-BREAKER_OPEN = EscalationReason.BREAKER_OPEN
-
 
 class RetryPolicy(BaseModel):
     """How often a failure is retried, and the delay of each retry. Durations are seconds, or texts such as `"30s"`.
@@ -74,8 +69,8 @@ class RetryPolicy(BaseModel):
     def refusal(self, retry: int, delay: float, elapsed: float) -> EscalationReason | None:
         """Why a retry after `delay` is refused, `elapsed` seconds after the first failure; None: it is allowed."""
         if not self.allows(retry):
-            return EXHAUSTED
-        return None if self.in_time(delay, elapsed) else TOO_LATE
+            return EscalationReason.RETRIES_EXHAUSTED
+        return None if self.in_time(delay, elapsed) else EscalationReason.DEADLINE_PASSED
 
     def in_time(self, delay: float, elapsed: float) -> bool:
         """Whether a delay that begins `elapsed` seconds after the first failure ends before the deadline."""

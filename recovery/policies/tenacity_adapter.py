@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from recovery.audit import EscalationReason
-from recovery.policies.retry import EXHAUSTED, RetryPolicy
+from recovery.policies.retry import RetryPolicy
 
 INSTALL = "a tenacity policy needs tenacity 8.2 or later: pip install 'recovery-bench[tenacity]'"
 
@@ -45,7 +45,7 @@ class TenacityPolicy(RetryPolicy):
     def refusal(self, retry: int, delay: float, elapsed: float) -> EscalationReason | None:
         """As for any policy, with `stop` in place of `max_retries`."""
         if self.stop is not None and self.stop(_state(retry, elapsed, delay)):
-            return EXHAUSTED
+            return EscalationReason.RETRIES_EXHAUSTED
         return super().refusal(retry, delay, elapsed)
 
     def unlimited_delay(self, retry: int, u: float = 0.0, previous: float | None = None) -> float:

@@ -1,4 +1,4 @@
-"""What the commands for recovery by hand share: a store that is there, and an operator who is let in."""
+"""Shared by the commands for manual recovery: opening a store, and authorizing an operator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ Store = Annotated[
     typer.Option(metavar="URL", envvar="RECOVERY_BENCH_STORE", help="The store: sqlite:///FILE or postgresql://…"),
 ]
 OperatorsFile = Annotated[
-    str, typer.Option("--operators", metavar="FILE", envvar="RECOVERY_BENCH_OPERATORS", help="Who may recover by hand.")
+    str,
+    typer.Option("--operators", metavar="FILE", envvar="RECOVERY_BENCH_OPERATORS", help="The operators file."),
 ]
 OPERATORS = "operators.json"
 OperatorName = Annotated[
@@ -42,7 +43,7 @@ OperatorName = Annotated[
 
 @contextmanager
 def opened(store: str | None) -> Iterator[Database]:
-    """A store that is there. What is wrong with it, or with what is asked of it, is bad input."""
+    """An existing store. Errors of the store and of manual recovery are raised as BadInput."""
     from recovery.manual.authorization import Refused
     from recovery.manual.manual_recovery import NotPossible
     from recovery.manual.operators import OperatorsError
@@ -66,7 +67,7 @@ def opened(store: str | None) -> Iterator[Database]:
 def let_in(
     database: Database, operators: str, operator: str | None, procedure: str, task_id: str
 ) -> tuple[Authorization, Admission]:
-    """Let the operator in, with the token from the environment or from the terminal."""
+    """Authorize the operator with the token from the environment or from the terminal."""
     from recovery.local.task_queue import is_text
     from recovery.manual.authorization import Authorization
     from recovery.manual.operators import load_operators
@@ -76,7 +77,7 @@ def let_in(
     if operator is None:
         raise BadInput("--operator: is missing; valid: your name, here or in RECOVERY_BENCH_OPERATOR")
     if not is_text(operator):
-        raise BadInput(f"--operator {visible(operator)}: is no name of an operator")
+        raise BadInput(f"--operator {visible(operator)}: is not a valid name of an operator")
     known = load_operators(Path(operators))
     token = os.environ.get(TOKEN)
     if token is None:
@@ -88,19 +89,19 @@ def let_in(
 
 
 def _there(database: Database, task_id: str) -> None:
-    """Raise BadInput where there is no such task: a mistyped name is not to use up a token."""
+    """Raise BadInput for an unknown task, so that a mistyped name does not use up a token."""
     from recovery.local.task_queue import is_text
     from recovery.stores.sql_tasks import SqlTaskStore
 
     name = visible(task_id)
     if not is_text(task_id) or SqlTaskStore(database).status(task_id) is None:
-        raise BadInput(f"{name}: there is no task of this name in {database.place}")
+        raise BadInput(f"{name}: there is no task with this name in {database.place}")
 
 
 def confirmed(question: str, *, yes: bool) -> None:
-    """Have a change confirmed. Raises Abort when it is not, BadInput where nobody can be asked."""
+    """Ask for confirmation of a change. Raises Abort when it is refused, BadInput without a terminal."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise BadInput("nobody is there to confirm; valid: --yes, when you have read the plan")
+        raise BadInput("a confirmation needs a terminal; valid: --yes")
     typer.confirm(question, abort=True, err=True)

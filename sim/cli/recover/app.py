@@ -26,7 +26,7 @@ GROUPS = {
         ),
     ),
     "operator": (
-        "Who may recover by hand, and with which tokens.",
+        "The operators who may recover tasks manually, and their tokens.",
         (
             ("add", operators.add, "add alice --operators operators.json"),
             ("token", operators.token, "token alice --for 8h"),
@@ -38,9 +38,11 @@ GROUPS = {
 
 
 def recover_app() -> typer.Typer:
-    """All of it, as commands."""
+    """The `recover` commands."""
     app = typer.Typer(
-        rich_markup_mode="rich", no_args_is_help=True, help="Recover for real: agents on this machine, and by hand."
+        rich_markup_mode="rich",
+        no_args_is_help=True,
+        help="Recovery on this machine: a demo, and manual procedures.",
     )
     app.command("demo", epilog="Example: recovery-bench recover demo --tasks 60")(demo.recover_demo)
     for group, (about, commands) in GROUPS.items():

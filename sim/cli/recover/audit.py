@@ -1,4 +1,4 @@
-"""`recover audit` and `recover escalations`: what has been done to a store's tasks, and what waits for an operator."""
+"""`recover audit` and `recover escalations`: the audit trail of a store, and its open escalations."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 def audit(
     store: access.Store = None,
     subject: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Lines about this task, agent or operator alone.")
+        str | None, typer.Option(metavar="NAME", help="Only lines about this task, agent or operator.")
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Look whether a line was changed, removed or moved; exit status 1 if so.")
+        bool,
+        typer.Option("--verify", help="Check that no line was changed, removed or moved; else exit status 1."),
     ] = False,
     json: Json = None,
     no_color: NoColor = False,
 ) -> int:
-    """Print the audit trail of a store, or verify that it is what was written."""
+    """Print the audit trail of a store, or verify that it is unchanged."""
     check_writable("--json", json)
     with access.opened(store) as database:
         from recovery.stores.sql_audit import SqlAudit
@@ -46,7 +47,7 @@ def audit(
             say(f"audit trail: {wrong}")
             return 1
         if json != STDOUT:
-            console(no_color).print(f"audit trail: {len(entries):,} lines, each as it was written", soft_wrap=True)
+            console(no_color).print(f"audit trail: {len(entries):,} lines, all unchanged", soft_wrap=True)
     elif json != STDOUT:
         out = console(no_color)
         for entry in shown:
@@ -56,7 +57,7 @@ def audit(
 
 
 def escalations(store: access.Store = None, json: Json = None, no_color: NoColor = False) -> None:
-    """List what automatic recovery gave up and what waits for an operator, the most urgent first."""
+    """List the escalations that no operator has resolved, the most urgent first."""
     check_writable("--json", json)
     with access.opened(store) as database:
         from recovery.local.ports import ahead
@@ -76,7 +77,7 @@ def escalations(store: access.Store = None, json: Json = None, no_color: NoColor
         return
     out = console(no_color)
     if not found:
-        out.print("nothing waits for an operator")
+        out.print("no open escalations")
     for each in found:
         told = f"{each.severity}  {each.failure.subject}: {each.failure.kind.value}, {each.reason}"
         out.print(f"{_at(each.at + later)}  {visible(told)}", soft_wrap=True)

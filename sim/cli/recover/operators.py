@@ -1,4 +1,4 @@
-"""`recover operator`: who may recover by hand."""
+"""`recover operator`: the operators and their tokens."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def _said() -> Iterator[None]:
 
 def add(
     name: Name,
-    role: Annotated[str, typer.Option(metavar="ROLE", help="admin: may recover by hand; viewer: may not.")] = "admin",
+    role: Annotated[str, typer.Option(metavar="ROLE", help="admin: may recover tasks; viewer: may not.")] = "admin",
     operators: OperatorsFile = OPERATORS,
     no_color: NoColor = False,
 ) -> None:
-    """Add an operator to the file, which is made if there is none."""
+    """Add an operator. The file is created if it does not exist."""
     from recovery.manual.operators import Operators, Role, load_operators, save_operators
 
     if role not in {each.value for each in Role}:
@@ -56,7 +56,7 @@ def token(
     ] = None,
     operators: OperatorsFile = OPERATORS,
 ) -> None:
-    """Make a token, and print it, once: only its salted hash is kept. It is good for one recovery."""
+    """Create a token, which is valid for one recovery, and print it. Only its salted hash is stored."""
     from recovery.manual.operators import load_operators, save_operators
 
     path = Path(operators)
@@ -68,7 +68,7 @@ def token(
 
 
 def remove(name: Name, operators: OperatorsFile = OPERATORS, no_color: NoColor = False) -> None:
-    """Remove an operator, whose tokens are good for nothing any more."""
+    """Remove an operator and their tokens."""
     from recovery.manual.operators import load_operators, save_operators
 
     path = Path(operators)
@@ -78,7 +78,7 @@ def remove(name: Name, operators: OperatorsFile = OPERATORS, no_color: NoColor =
 
 
 def list_(operators: OperatorsFile = OPERATORS, no_color: NoColor = False) -> None:
-    """List the operators, and how many tokens of each are not over yet."""
+    """List the operators, and the number of valid tokens of each."""
     from recovery.manual.operators import load_operators
 
     with _said():

@@ -1,4 +1,4 @@
-"""`recover state`: save what a task has, choose another checkpoint, and verify what it would start from."""
+"""`recover state`: save the state of a task, choose another checkpoint, and verify the start of the next attempt."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ LONGEST_NAME = 150
 def backup(
     task: Task,
     folder: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Write it to a file in this folder as well.")
+        str | None, typer.Option(metavar="FOLDER", help="Also write it to a file in this folder.")
     ] = None,
     store: access.Store = None,
     operators: access.OperatorsFile = access.OPERATORS,
     operator: access.OperatorName = None,
     no_color: NoColor = False,
 ) -> int:
-    """Save where the next attempt would start as another checkpoint, and in a file with --folder.
+    """Save the state from which the next attempt would start as a new checkpoint, and in a file with --folder.
 
-    A task that was given up takes no further checkpoint: it goes to a file only. Exit status 1: nothing was saved.
+    No checkpoint can be added to an escalated task: its state goes to a file only. Exit status 1: nothing was saved.
     """
     if folder is not None and not Path(folder).is_dir():
         raise BadInput(f"--folder {folder}: there is no such folder")
     with access.opened(store) as database:
-        from recovery.manual.manual_recovery import ByHand
+        from recovery.manual.manual_recovery import ManualRecovery
 
         access.let_in(database, operators, operator, "state", task)
-        saved, anew = asyncio.run(ByHand(database).backup(task))
+        saved, anew = asyncio.run(ManualRecovery(database).backup(task))
     if saved is None:
-        say(f"{task}: has no checkpoint that is whole: it starts from the beginning")
+        say(f"{task}: has no intact checkpoint, and starts from the beginning")
         return 1
     told = f"{task}: checkpoint {saved.sequence}, progress {saved.progress:g}"
     if not anew and folder is None:
-        say(f"{told}; it takes no further one, for it was given up; valid: --folder, to have it in a file")
+        say(f"{told}; no checkpoint can be added, since it is escalated; valid: --folder, to write it to a file")
         return 1
     console(no_color).print(visible(told), soft_wrap=True)
     if folder is not None:
@@ -70,15 +70,15 @@ def restore(
     yes: Yes = False,
     no_color: NoColor = False,
 ) -> int:
-    """Let the next attempt start from a checkpoint of your choice. Exit status 1: it is damaged."""
+    """Choose the checkpoint that the next attempt starts from. Exit status 1: it is damaged."""
     with access.opened(store) as database:
-        from recovery.manual.manual_recovery import ByHand, NotPossible
+        from recovery.manual.manual_recovery import ManualRecovery, NotPossible
         from recovery.model import TaskStatus
 
         authorization, admission = access.let_in(database, operators, operator, "state", task)
-        by_hand = ByHand(database)
-        given_up = by_hand.status(task) is TaskStatus.ESCALATED
-        stored = by_hand.checkpoints(task)
+        manual = ManualRecovery(database)
+        given_up = manual.status(task) is TaskStatus.ESCALATED
+        stored = manual.checkpoints(task)
         chosen = [(each, intact) for each, intact in stored if each.sequence == checkpoint]
         if not chosen:
             numbers = ", ".join(str(each.sequence) for each, _ in stored) or "none: it has no checkpoint"
@@ -90,20 +90,20 @@ def restore(
             soft_wrap=True,
         )
         if dry_run:
-            out.print("it is what was written" if intact else "it is damaged", soft_wrap=True)
+            out.print("it is intact" if intact else "it is damaged", soft_wrap=True)
             out.print("nothing was done: --dry-run")
             return 0 if intact else 1
         access.confirmed(f"Let the next attempt at {task} start from it?", yes=yes)
         try:
-            restored = asyncio.run(by_hand.restore(task, checkpoint))
+            restored = asyncio.run(manual.restore(task, checkpoint))
         except NotPossible as reason:
             raise authorization.refuse(admission, str(reason)) from None
     if not restored:
-        say(f"{task}: checkpoint {checkpoint} is damaged, and was not chosen")
+        say(f"{task}: checkpoint {checkpoint} is damaged and was not chosen")
         return 1
     out.print(f"\ndone; now: recovery-bench recover state verify {visible(task)}", soft_wrap=True)
     if given_up:
-        out.print(f"it was given up, and starts with: recovery-bench recover task plan {visible(task)}", end="")
+        out.print(f"it is escalated; to start it: recovery-bench recover task plan {visible(task)}", end="")
         out.print(f" --checkpoint {checkpoint} --out plan.json", soft_wrap=True)
     return 0
 
@@ -116,18 +116,18 @@ def verify(
     json: Json = None,
     no_color: NoColor = False,
 ) -> int:
-    """Look whether the next attempt would start from what was written. Your token is spent when it would.
+    """Verify that the next attempt would start from an intact checkpoint. If so, the token is invalid afterwards.
 
     Exit status 1: it would not.
     """
     check_writable("--json", json)
     with access.opened(store) as database:
-        from recovery.manual.manual_recovery import ByHand
+        from recovery.manual.manual_recovery import ManualRecovery
 
         authorization, admission = access.let_in(database, operators, operator, "state", task)
-        by_hand = ByHand(database)
-        verified = asyncio.run(by_hand.verify_state(task))
-        stored = by_hand.checkpoints(task)
+        manual = ManualRecovery(database)
+        verified = asyncio.run(manual.verify_state(task))
+        stored = manual.checkpoints(task)
         if verified:
             authorization.finish(admission)
     if json is not None:
@@ -138,16 +138,16 @@ def verify(
             said = "" if intact else ", damaged"
             out.print(f"{visible(task)}: checkpoint {each.sequence}, progress {each.progress:g}{said}", soft_wrap=True)
         if verified:
-            start = "what was written" if stored else "the beginning"
+            start = "an intact checkpoint" if stored else "the beginning"
             out.print(f"{visible(task)}: the next attempt starts from {start}", soft_wrap=True)
     if not verified:
-        say(f"{task}: the next attempt would start from a checkpoint that is not what was written")
+        say(f"{task}: the next attempt would start from a damaged checkpoint")
     return 0 if verified else 1
 
 
 def file_name(checkpoint: Checkpoint) -> str:
-    """The name of a backup: whatever a task is called, it is one in the folder."""
-    name = quote(checkpoint.task_id, safe="")  # `/` and what is no ASCII are escaped
+    """The name of a backup file, which is in the folder whatever the name of the task is."""
+    name = quote(checkpoint.task_id, safe="")  # escapes `/` and non-ASCII characters
     if len(name) > LONGEST_NAME:
         name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
     return f"task-{name}.checkpoint-{checkpoint.sequence}.json"

@@ -1,4 +1,4 @@
-"""`recover task`: analyze a failure, plan its recovery, execute the plan, and verify what has come of it."""
+"""`recover task`: analyze a failure, plan its recovery, execute the plan, and verify the result."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from recovery.runbook.catalogue import Runbook
 
 Task = Annotated[str, typer.Argument(metavar="TASK", help="Name of the task.")]
-PlanPath = Annotated[str, typer.Argument(metavar="PLAN", help="A file of `recover task plan`.")]
+PlanPath = Annotated[str, typer.Argument(metavar="PLAN", help="A file from `recover task plan`.")]
 RunbookFile = Annotated[
-    str | None, typer.Option("--runbook", metavar="FILE", help="Another catalogue than the documented one.")
+    str | None, typer.Option("--runbook", metavar="FILE", help="A catalogue that replaces the documented one.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to go on.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 def analyze(
@@ -37,13 +37,13 @@ def analyze(
     json: Json = None,
     no_color: NoColor = False,
 ) -> None:
-    """Say what has become of a task and why, and what would be done about it. Nothing is changed."""
+    """Analyze a task and show the plan for its recovery. Nothing is changed."""
     check_writable("--json", json)
     with access.opened(store) as database:
-        from recovery.manual.manual_recovery import ByHand
+        from recovery.manual.manual_recovery import ManualRecovery
 
         access.let_in(database, operators, operator, "task", task)
-        found = asyncio.run(ByHand(database, _runbook(runbook)).analyze(task))
+        found = asyncio.run(ManualRecovery(database, _runbook(runbook)).analyze(task))
     if json is not None:
         write_json(json, _as_json(found))
     if json != STDOUT:
@@ -56,7 +56,7 @@ def plan(
     task: Task,
     out: Annotated[str, typer.Option(metavar="FILE", help="Where to write the plan; - is stdout.")],
     checkpoint: Annotated[
-        int | None, typer.Option(metavar="N", help="To start from; the latest that is whole, if left out.")
+        int | None, typer.Option(metavar="N", help="Checkpoint to start from; default: the latest intact one.")
     ] = None,
     store: access.Store = None,
     operators: access.OperatorsFile = access.OPERATORS,
@@ -64,13 +64,13 @@ def plan(
     runbook: RunbookFile = None,
     no_color: NoColor = False,
 ) -> None:
-    """Write down what would be done about a task, to be read before it is. Nothing is changed."""
+    """Write the plan for the recovery of a task to a file. Nothing is changed."""
     check_writable("--out", out)
     with access.opened(store) as database:
-        from recovery.manual.manual_recovery import ByHand
+        from recovery.manual.manual_recovery import ManualRecovery
 
         _, admission = access.let_in(database, operators, operator, "task", task)
-        made = asyncio.run(ByHand(database, _runbook(runbook)).plan(task, admission.operator, checkpoint))
+        made = asyncio.run(ManualRecovery(database, _runbook(runbook)).plan(task, admission.operator, checkpoint))
     write_json(out, made.model_dump(mode="json"))
     if out == STDOUT:
         return
@@ -89,24 +89,24 @@ def execute(
     yes: Yes = False,
     no_color: NoColor = False,
 ) -> int:
-    """Take the steps of a plan, if they still are what would be done. Exit status 1: a step has failed."""
+    """Execute a plan, if it is up to date. Exit status 1: a step has failed."""
     with access.opened(store) as database:
-        from recovery.manual.manual_recovery import ByHand, NotPossible
+        from recovery.manual.manual_recovery import ManualRecovery, NotPossible
         from recovery.manual.plan_file import read_plan
 
         read = read_plan(Path(plan))
         authorization, admission = access.let_in(database, operators, operator, "task", read.task)
-        by_hand = ByHand(database, _runbook(runbook))
+        manual = ManualRecovery(database, _runbook(runbook))
         out = console(no_color)
         try:
-            asyncio.run(by_hand.check(read))
+            asyncio.run(manual.check(read))
             for line in _steps(read):
                 out.print(line, soft_wrap=True)
             if dry_run:
                 out.print("\nnothing was done: --dry-run")
                 return 0
-            access.confirmed(f"Take these steps for {read.task}?", yes=yes)
-            done = asyncio.run(by_hand.execute(read))
+            access.confirmed(f"Execute these steps for {read.task}?", yes=yes)
+            done = asyncio.run(manual.execute(read))
         except NotPossible as reason:
             raise authorization.refuse(admission, str(reason)) from None
     if not done:
@@ -123,17 +123,17 @@ def verify(
     operator: access.OperatorName = None,
     no_color: NoColor = False,
 ) -> int:
-    """Look whether a task is recovered; what waited for an operator because of it is resolved, and your token is spent.
+    """Verify that a task is recovered, and resolve its escalation. The token is invalid afterwards.
 
     Exit status 1: it is not recovered.
     """
     with access.opened(store) as database:
-        from recovery.manual.manual_recovery import ByHand
+        from recovery.manual.manual_recovery import ManualRecovery
 
         authorization, admission = access.let_in(database, operators, operator, "task", task)
-        by_hand = ByHand(database)
-        verified = asyncio.run(by_hand.verify(task, admission.operator))
-        status = by_hand.status(task)
+        manual = ManualRecovery(database)
+        verified = asyncio.run(manual.verify(task, admission.operator))
+        status = manual.status(task)
         if verified:
             authorization.finish(admission)
     if not verified:
@@ -167,7 +167,7 @@ def _told(found: Assessment) -> list[str]:
     if state["held"]:
         told.append("holds: " + ", ".join(f"{units} of {pool}" for pool, units in state["held"].items()))
     if found.escalation is not None:
-        told.append(f"given up: {found.escalation.reason}")
+        told.append(f"escalated: {found.escalation.reason}")
     analysis, strategy = found.plan.analysis, found.plan.strategy
     if analysis is not None:
         told += ["", visible(explain_findings(analysis))]

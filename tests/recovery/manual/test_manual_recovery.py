@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from recovery.local import resource_pools, task_queue
-from recovery.manual.manual_recovery import ByHand, NotPossible
+from recovery.manual.manual_recovery import ManualRecovery, NotPossible
 from recovery.manual.plan_file import PlanFileError, read_plan
 from recovery.model import Failure, FailureKind, Incident, TaskStatus
 from recovery.runbook import catalogue
@@ -31,10 +31,10 @@ class Operator:
     def __getattr__(self, name):
         def ask(*args):
             async def asked():
-                by_hand = ByHand(self.database, self.runbook)
-                answer = getattr(by_hand, name)(*args)
+                manual = ManualRecovery(self.database, self.runbook)
+                answer = getattr(manual, name)(*args)
                 answer = await answer if inspect.isawaitable(answer) else answer
-                await asyncio.to_thread(by_hand.system.audit.flush)
+                await asyncio.to_thread(manual.system.audit.flush)
                 return answer
 
             return asyncio.run(asked())
@@ -106,7 +106,7 @@ def test_a_blocked_task_gets_resources_manually(alice, database, tasks):
     assert not alice.execute(plan)  # there still is none
     assert tasks.status("task.7") is TaskStatus.BLOCKED
     do(database, resource_pools.put_in_service, "gpu", 2)
-    with pytest.raises(NotPossible, match=r"task.7: its state has moved since the plan was made: fence was 0 and is 1"):
+    with pytest.raises(NotPossible, match=r"its state has changed since the plan was made: fence was 0 and is 1"):
         alice.execute(plan)
 
 
@@ -152,7 +152,7 @@ def test_a_plan_is_refused_after_a_state_change(alice, database, move, said):
     if said is None:
         assert alice.execute(plan)
         return
-    with pytest.raises(NotPossible, match=f"task.7: its state has moved since the plan was made: {said}"):
+    with pytest.raises(NotPossible, match=f"task.7: its state has changed since the plan was made: {said}"):
         alice.execute(plan)
     assert state_of(database) == before
 
@@ -170,15 +170,15 @@ def test_a_modified_plan_is_refused(alice, database):
     plan = alice.plan("task.7", "alice")
     other = plan.steps[0].model_copy(update={"arguments": {"task_id": "task.8"}})
     for changed, said in (
-        ({"steps": plan.steps[:1]}, "its steps are not those that would be taken"),
-        ({"steps": (other, *plan.steps[1:])}, "its steps are not those that would be taken"),
-        ({"verdict": "task_failures.resource_failure"}, "verdict is 'task_failures.resource_failure'"),
+        ({"steps": plan.steps[:1]}, "its steps have changed"),
+        ({"steps": (other, *plan.steps[1:])}, "its steps have changed"),
+        ({"verdict": "task_failures.resource_failure"}, "verdict was 'task_failures.resource_failure'"),
         ({"because": "all fine"}, "because is 'all fine'"),
-        ({"runbook": "0" * 64}, "runbook is '0000"),
+        ({"runbook": "0" * 64}, "runbook was '0000"),
         ({"store": "other.db"}, "the plan is for other.db"),
         ({"state": {**plan.state, "epoch": 9}}, "epoch was 9 and is 1"),
         ({"state": {}}, "status was null"),
-        ({"task": "task.9"}, "task.9: there is no task of this name"),
+        ({"task": "task.9"}, "task.9: there is no task with this name"),
     ):
         with pytest.raises(NotPossible, match=said):
             alice.execute(plan.model_copy(update=changed))
@@ -187,7 +187,7 @@ def test_a_modified_plan_is_refused(alice, database):
 
 def test_a_task_continues_from_the_chosen_checkpoint(alice, database, tasks):
     given_up(database)
-    with pytest.raises(NotPossible, match="checkpoint 9 is not there; valid: 1, 2, 3"):
+    with pytest.raises(NotPossible, match="checkpoint 9 does not exist; valid: 1, 2, 3"):
         alice.plan("task.7", "alice", 9)
     assert alice.execute(alice.plan("task.7", "alice", 2))
     assert tasks.restore_point("task.7").state == {"rows": 2}
@@ -200,7 +200,7 @@ def test_another_runbook_makes_another_plan(alice, database):
     other = Operator(database, catalogue.loads(text))
     plan = other.plan("task.7", "alice")
     assert [step.command for step in plan.steps] == ["restore_checkpoint", "retry_task"]
-    with pytest.raises(NotPossible, match="runbook is"):
+    with pytest.raises(NotPossible, match="runbook was"):
         alice.execute(plan)
     assert other.execute(plan)
 
@@ -210,7 +210,7 @@ def test_a_task_in_automatic_recovery_is_refused(alice, database):
     journal = SqlJournal(database, blocking=True)
     journal.keep(Incident(4, Failure(FailureKind.TASK, "task.7", 0.0), 0.0))
     for ask in (lambda: alice.plan("task.7", "alice"), lambda: alice.restore("task.7", 1)):
-        with pytest.raises(NotPossible, match=r"task.7: automatic recovery 4 is at it; valid: when that is over"):
+        with pytest.raises(NotPossible, match=r"task.7: automatic recovery 4 is open; valid: after its end"):
             ask()
 
 
@@ -218,13 +218,13 @@ def test_a_task_with_nothing_to_recover_has_no_plan(alice, database):
     do(database, task_queue.submit, "task.7", None, {})
     with pytest.raises(NotPossible, match=r"task.7: there is nothing to plan: task_waits"):
         alice.plan("task.7", "alice")
-    with pytest.raises(NotPossible, match=r"task.9: there is no task of this name in "):
+    with pytest.raises(NotPossible, match=r"task.9: there is no task with this name in "):
         alice.analyze("task.9")
     epoch = begun_again(database)
     do(database, task_queue.commit, "task.7", epoch, "agent.1", "1")
     with pytest.raises(NotPossible, match=r"task.7: there is nothing to plan: task_finished"):
         alice.plan("task.7", "alice")
-    with pytest.raises(NotPossible, match=r"task.7: is completed, and has no state any more"):
+    with pytest.raises(NotPossible, match=r"task.7: is completed and has no state"):
         alice.backup("task.7")
     assert alice.verify("task.7", "alice")
 
@@ -306,16 +306,16 @@ def test_a_plan_file_round_trips(alice, database, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "is no plan: Invalid JSON"),
-        ("[]", "is no plan: Input should be an object"),
-        ('{"recovery_plan": 2}', "is no plan: recovery_plan: Input should be 1"),
-        ("x" * 2**20 + "x", "is larger than any plan"),
+        ("{", "is not a plan: Invalid JSON"),
+        ("[]", "is not a plan: Input should be an object"),
+        ('{"recovery_plan": 2}', "is not a plan: recovery_plan: Input should be 1"),
+        ("x" * 2**20 + "x", "is too large for a plan"),
     ],
 )
 def test_an_invalid_plan_file_is_refused(tmp_path, text, said):
     path = tmp_path / "plan.json"
     path.write_text(text)
-    with pytest.raises(PlanFileError, match=rf"plan\.json: {said}.*; valid: a file of recover task plan"):
+    with pytest.raises(PlanFileError, match=rf"plan\.json: {said}.*; valid: a file from recover task plan"):
         read_plan(path)
 
 
@@ -327,14 +327,14 @@ def test_a_missing_plan_file_is_an_error(tmp_path):
 def test_a_state_change_between_check_and_execution_aborts(alice, database, tasks, monkeypatch):
     given_up(database)
     plan = alice.plan("task.7", "alice")
-    look = ByHand.check
+    look = ManualRecovery.check
 
     async def looks_and_is_overtaken(self, plan):
         found = await look(self, plan)
         await asyncio.to_thread(tasks.count_retry, "task.7", "task_failure", 1)
         return found
 
-    monkeypatch.setattr(ByHand, "check", looks_and_is_overtaken)
-    with pytest.raises(NotPossible, match=r"its state has moved since the plan was made: retries was \{\} and is"):
+    monkeypatch.setattr(ManualRecovery, "check", looks_and_is_overtaken)
+    with pytest.raises(NotPossible, match=r"its state has changed since the plan was made: retries was \{\} and is"):
         alice.execute(plan)
     assert tasks.status("task.7") is TaskStatus.ESCALATED

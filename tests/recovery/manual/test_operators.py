@@ -75,11 +75,11 @@ def test_a_removed_operator_has_no_tokens(alice):
 @pytest.mark.parametrize(
     ("do", "said"),
     [
-        (lambda known: known.with_operator("alice", Role.VIEWER), "there is an operator alice already"),
-        (lambda known: known.with_operator("a b", Role.VIEWER), "'a b' is no name; valid: up to 64 letters"),
+        (lambda known: known.with_operator("alice", Role.VIEWER), "there is already an operator alice"),
+        (lambda known: known.with_operator("a b", Role.VIEWER), "'a b' is not a valid name; valid: up to 64 letters"),
         (lambda known: known.with_token("bob", 1, NOW), "there is no operator bob; valid: alice"),
         (lambda known: known.without_operator("bob"), "there is no operator bob; valid: alice"),
-        (lambda _: Operators().operator("bob"), "there is no operator bob; valid: none so far"),
+        (lambda _: Operators().operator("bob"), "there is no operator bob; valid: none"),
     ],
 )
 def test_invalid_arguments_are_refused(alice, do, said):
@@ -113,7 +113,7 @@ def test_a_file_writable_by_others_is_refused(tmp_path):
 
 
 def test_a_missing_file_is_reported(tmp_path):
-    with pytest.raises(OperatorsError, match="there is no such file; valid: one made by recover operator add"):
+    with pytest.raises(OperatorsError, match="there is no such file; valid: a file from recover operator add"):
         load_operators(tmp_path / "operators.json")
     with pytest.raises(OperatorsError, match="cannot be read: Is a directory"):
         load_operators(tmp_path)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from recovery.audit import EscalationReason
 from recovery.policies.backoff import (
     compounding_jitter,
     decorrelated_jitter,
@@ -19,7 +20,7 @@ from recovery.policies.backoff import (
     proportional_jitter,
 )
 from recovery.policies.durations import seconds
-from recovery.policies.retry import EXHAUSTED, TOO_LATE, RetryPolicy
+from recovery.policies.retry import RetryPolicy
 
 DELAYS = st.floats(0, 1e6)
 RETRIES = st.integers(1, 200)
@@ -180,8 +181,8 @@ def test_a_delay_may_end_at_the_deadline_but_not_later():
 def test_the_reason_is_the_first_exhausted_limit():
     limited = policy(max_retries=2, deadline=30)
     assert limited.refusal(2, 2, 28) is None
-    assert limited.refusal(2, 2, 28.5) == TOO_LATE
-    assert limited.refusal(3, 2, 28.5) == EXHAUSTED
+    assert limited.refusal(2, 2, 28.5) == EscalationReason.DEADLINE_PASSED
+    assert limited.refusal(3, 2, 28.5) == EscalationReason.RETRIES_EXHAUSTED
 
 
 @given(

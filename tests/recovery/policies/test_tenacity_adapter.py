@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tenacity import stop, wait
 
 from recovery import RecoveryConfig, from_tenacity
+from recovery.audit import EscalationReason
 from recovery.model import FailureKind
-from recovery.policies.retry import EXHAUSTED, TOO_LATE
 from tests.recovery.small_system import SmallSystem
 from tests.recovery.supervised import report, supervise
 
@@ -71,8 +71,8 @@ def test_elapsed_time_starts_at_the_first_failure():
 
 def test_core_limits_apply_in_addition():
     policy = from_tenacity(wait.wait_fixed(4), stop.stop_after_attempt(3), deadline="5s")
-    assert [policy.refusal(2, 4, elapsed) for elapsed in (1, 1.1)] == [None, TOO_LATE]
-    assert policy.refusal(3, 4, 9) == EXHAUSTED
+    assert [policy.refusal(2, 4, elapsed) for elapsed in (1, 1.1)] == [None, EscalationReason.DEADLINE_PASSED]
+    assert policy.refusal(3, 4, 9) == EscalationReason.RETRIES_EXHAUSTED
 
 
 @given(UNIFORM, UNIFORM)

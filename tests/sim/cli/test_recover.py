@@ -104,10 +104,10 @@ def test_the_task_procedure_from_analysis_to_verification(desk):
     status, out, _ = desk.say("task", "execute", "plan.json", "--yes")
     assert (status, "done; now: recovery-bench recover task verify task.7" in out) == (0, True)
     assert desk.say("task", "verify", "task.7")[:2] == (0, "task.7: is recovered: queued\n")
-    assert desk.say("escalations")[:2] == (0, "nothing waits for an operator\n")
+    assert desk.say("escalations")[:2] == (0, "no open escalations\n")
     assert desk.refused("task", "verify", "task.7").startswith("alice: the token was used for recover task task.7")
     status, out, _ = desk.say("audit", "--verify")
-    assert (status, "each as it was written" in out) == (0, True)
+    assert (status, "all unchanged" in out) == (0, True)
 
 
 def test_the_state_procedure(desk):
@@ -119,7 +119,7 @@ def test_the_state_procedure(desk):
     written = json.loads((desk.folder / "task-task.8.checkpoint-4.json").read_text())
     assert (written["task_id"], written["state"]) == ("task.8", {"rows": 3})
     status, out, _ = desk.say("state", "restore", "task.8", "--checkpoint", "2", "--dry-run")
-    assert (status, out.splitlines()[1:]) == (0, ["it is what was written", "nothing was done: --dry-run"])
+    assert (status, out.splitlines()[1:]) == (0, ["it is intact", "nothing was done: --dry-run"])
     assert desk.say("state", "restore", "task.8", "--checkpoint", "2", "--yes")[0] == 0
     with desk.database() as database:
         assert SqlTaskStore(database).restore_point("task.8").state == {"rows": 2}
@@ -133,7 +133,7 @@ def test_a_damaged_checkpoint_is_reported(desk):
         database.write(lambda connection: connection.execute(update(CHECKPOINTS).values(progress=9)))
     assert desk.say("state", "restore", "task.8", "--checkpoint", "2", "--dry-run")[:2][0] == 1
     status, _, err = desk.say("state", "restore", "task.8", "--checkpoint", "2", "--yes")
-    assert (status, err) == (1, "task.8: checkpoint 2 is damaged, and was not chosen\n")
+    assert (status, err) == (1, "task.8: checkpoint 2 is damaged and was not chosen\n")
 
 
 def test_a_plan_is_refused_and_recorded_after_a_state_change(desk):
@@ -141,7 +141,7 @@ def test_a_plan_is_refused_and_recorded_after_a_state_change(desk):
     with desk.database() as database:
         SqlTaskStore(database).count_retry("task.7", "task_failure", 4)
     said = desk.refused("task", "execute", "plan.json", "--yes")
-    assert said.startswith("task.7: its state has moved since the plan was made: retries was {} and is {")
+    assert said.startswith("task.7: its state has changed since the plan was made: retries was {} and is {")
     assert desk.refusals() == [f"alice not_possible: {said}"]
     with desk.database() as database:
         assert SqlTaskStore(database).status("task.7") == "escalated"
@@ -149,9 +149,7 @@ def test_a_plan_is_refused_and_recorded_after_a_state_change(desk):
 
 def test_without_a_confirmation_nothing_is_executed(desk):
     desk.say("task", "plan", "task.7", "--out", "plan.json")
-    assert desk.refused("task", "execute", "plan.json") == (
-        "nobody is there to confirm; valid: --yes, when you have read the plan"
-    )
+    assert desk.refused("task", "execute", "plan.json") == ("a confirmation needs a terminal; valid: --yes")
     with desk.database() as database:
         assert SqlTaskStore(database).status("task.7") == "escalated"
 
@@ -227,8 +225,8 @@ def test_the_audit_trail_can_be_filtered_by_subject(desk):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("task", "analyze", "task.9"), "task.9: there is no task of this name in store.db"),
-        (("task", "analyze", "'; drop table tasks; --"), "'; drop table tasks; --: there is no task of this name"),
+        (("task", "analyze", "task.9"), "task.9: there is no task with this name in store.db"),
+        (("task", "analyze", "'; drop table tasks; --"), "'; drop table tasks; --: there is no task with this name"),
         (("task", "plan", "task.7", "--out", "nowhere/plan.json"), "--out nowhere/plan.json: there is no folder"),
         (("task", "execute", "plan.json"), "plan.json: cannot be read: No such file or directory"),
         (
@@ -247,7 +245,7 @@ def test_the_audit_trail_can_be_filtered_by_subject(desk):
             "--checkpoint 9: task.8 has no such checkpoint; valid: 1, 2, 3",
         ),
         (("state", "backup", "task.8", "--folder", "nowhere"), "--folder nowhere: there is no such folder"),
-        (("operator", "add", "alice"), "there is an operator alice already"),
+        (("operator", "add", "alice"), "there is already an operator alice"),
         (("operator", "add", "bob", "--role", "king"), "--role king: is no role; valid: admin, viewer"),
         (
             ("operator", "token", "alice", "--for", "soon"),
@@ -325,24 +323,24 @@ def test_the_chosen_checkpoint_is_part_of_the_plan(desk):
     with desk.database() as database:
         assert SqlTaskStore(database).restore_point("task.7").state == {"rows": 2}
     desk.another_token()
-    assert "checkpoint 9 is not there; valid: 1, 2, 3" in desk.refused(
+    assert "checkpoint 9 does not exist; valid: 1, 2, 3" in desk.refused(
         "task", "plan", "task.7", "--checkpoint", "9", "--out", "p.json"
     )
 
 
 def test_an_escalated_task_is_backed_up_only_to_a_file(desk):
     status, _, err = desk.say("state", "backup", "task.7")
-    assert (status, "takes no further one, for it was given up; valid: --folder" in err) == (1, True)
+    assert (status, "no checkpoint can be added, since it is escalated; valid: --folder" in err) == (1, True)
     assert desk.say("state", "backup", "task.7", "--folder", ".")[0] == 0
     assert (desk.folder / "task-task.7.checkpoint-3.json").exists()
     with desk.database() as database:
         database.write(lambda connection: connection.execute(update(CHECKPOINTS).values(progress=9)))
     status, _, err = desk.say("state", "backup", "task.7")
-    assert (status, err) == (1, "task.7: has no checkpoint that is whole: it starts from the beginning\n")
+    assert (status, err) == (1, "task.7: has no intact checkpoint, and starts from the beginning\n")
 
 
 def test_a_mistyped_name_consumes_no_token(desk):
-    assert desk.refused("task", "analyze", "task.9") == "task.9: there is no task of this name in store.db"
+    assert desk.refused("task", "analyze", "task.9") == "task.9: there is no task with this name in store.db"
     assert desk.say("task", "analyze", "task.7")[0] == 0
 
 
@@ -356,8 +354,8 @@ def test_control_characters_in_names_are_escaped(desk, name):
 
 
 def test_invalid_text_is_rejected_in_one_line(desk):
-    assert "there is no task of this name" in desk.refused("task", "analyze", "\udcff")
-    assert "is no name of an operator" in desk.refused("task", "analyze", "task.7", "--operator", "\udcff")
+    assert "there is no task with this name" in desk.refused("task", "analyze", "\udcff")
+    assert "is not a valid name of an operator" in desk.refused("task", "analyze", "task.7", "--operator", "\udcff")
     desk.monkeypatch.setenv(TOKEN, "ab.\udcff")
     assert desk.refused("task", "analyze", "task.7").startswith("alice: unknown operator, or wrong token")
 

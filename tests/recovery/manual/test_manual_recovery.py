@@ -173,7 +173,7 @@ def test_a_modified_plan_is_refused(alice, database):
         ({"steps": plan.steps[:1]}, "its steps have changed"),
         ({"steps": (other, *plan.steps[1:])}, "its steps have changed"),
         ({"verdict": "task_failures.resource_failure"}, "verdict was 'task_failures.resource_failure'"),
-        ({"because": "all fine"}, "because is 'all fine'"),
+        ({"because": "all fine"}, "because was 'all fine'"),
         ({"runbook": "0" * 64}, "runbook was '0000"),
         ({"store": "other.db"}, "the plan is for other.db"),
         ({"state": {**plan.state, "epoch": 9}}, "epoch was 9 and is 1"),

@@ -371,7 +371,7 @@ def alike(text):
 
 def test_the_page_shows_the_exact_output_of_the_commands(tmp_path, monkeypatch, capsys):
     """Where it shows what a command says, that is all that it says."""
-    section = PAGE.partition("\n## By hand\n")[2].partition("\n## ")[0]
+    section = PAGE.partition("\n## Manual recovery\n")[2].partition("\n## ")[0]
     block = re.search(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[1]
     monkeypatch.chdir(tmp_path)
     database = Database("sqlite:///jobs.db")

@@ -1,5 +1,8 @@
 """The audit vocabulary, and what trails make of the name of an event."""
 
+import ast
+from pathlib import Path
+
 import pytest
 from sqlalchemy import update
 
@@ -85,3 +88,28 @@ def test_the_name_of_an_alert_is_decoded_from_its_detail(severity):
     name = AlertName(severity, "budget_empty")
     assert name.detail == f"{severity.value} budget_empty"
     assert AlertName.from_detail(name.detail) == name
+
+
+def named_events(source):
+    """The lines of a source that pass the name of an event to a call, in place of the event."""
+    names = {event.value for event in AuditEvent}
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"record", "_say", "_end", "AuditEntry"}
+        for given in node.args
+        if isinstance(given, ast.Constant) and given.value in names
+    ]
+
+
+SOURCES = [path for path in Path(audit.__file__).parent.rglob("*.py") if path.parent.name != "conformance"]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_core_records_events_of_the_enum_and_not_their_names(source):
+    assert named_events(source.read_text(encoding="utf-8")) == []
+
+
+def test_the_name_of_an_event_in_a_call_is_found():
+    source = 'audit.record(AuditEvent.STEP_STARTED, 0, "task.1")\nself._say(incident, "step.failed")'
+    assert named_events(source) == [2]

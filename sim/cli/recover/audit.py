@@ -34,6 +34,7 @@ def audit(
     """Print the audit trail of a store, or verify that it is unchanged."""
     check_writable("--json", json)
     with access.opened(store) as database:
+        from recovery.audit import AuditEvent
         from recovery.stores.sql_audit import SqlAudit
 
         trail = SqlAudit(database, time.time)  # noqa: TID251 - operators live by the machine's clock
@@ -51,7 +52,8 @@ def audit(
     elif json != STDOUT:
         out = console(no_color)
         for entry in shown:
-            told = f"{entry}: {entry.text}" if entry.event == "operator.refused" and entry.text else str(entry)
+            refused = entry.event == AuditEvent.OPERATOR_REFUSED and entry.text
+            told = f"{entry}: {entry.text}" if refused else str(entry)
             out.print(f"{_at(entry.at)}  {visible(told)}", soft_wrap=True)
     return 0
 

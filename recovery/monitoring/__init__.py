@@ -1,1 +1,1 @@
-"""What is observed of running recoveries: snapshots, alerts, reports and telemetry."""
+"""Monitoring of running recoveries: snapshots, alerts, reports and telemetry."""

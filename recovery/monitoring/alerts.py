@@ -1,4 +1,4 @@
-"""Alerts about recoveries: rules as data, raised once, cleared when they no longer apply, folded in a storm."""
+"""Alerts about recoveries: rules as data, each alert raised once and cleared automatically, storms folded."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Rule(BaseModel):
             raise ValueError(f"{text!r} may use {{value}} and {{bound}} only") from error
         return text
 
-    def broken_by(self, sample: RecoverySample) -> tuple[float, float] | None:
-        """The measured value and the bound that it violates; None: it violates none."""
+    def triggered_by(self, sample: RecoverySample) -> tuple[float, float] | None:
+        """The measured value and the bound, if the condition is met; None: it is not."""
         value = getattr(sample, self.measure)
         bound = self.bound.get(sample.kind) if isinstance(self.bound, dict) else self.bound
         if value is None or bound is None or not RELATIONS[self.relation](float(value), bound):
@@ -183,8 +183,8 @@ class _Standing:
 class AlertManager:
     """Keeps the alerts that are not cleared, and records in the audit trail when they are raised and cleared.
 
-    A rule raises one alert for a recovery until it no longer applies. During a storm, alerts are counted and not sent;
-    `on_alert` is called with each alert that is sent.
+    A rule raises one alert for a recovery until its condition is no longer met. During a storm, alerts are counted and
+    not sent; `on_alert` is called with each alert that is sent.
     """
 
     def __init__(
@@ -206,12 +206,12 @@ class AlertManager:
         """Alerts that are not cleared, including folded ones, oldest first."""
         return tuple(standing.alert for standing in self._standing.values())
 
-    def due(self, sample: RecoverySample) -> Iterator[Alert]:
-        """A new alert for each rule that applies and has none yet."""
+    def new_alerts(self, sample: RecoverySample) -> Iterator[Alert]:
+        """A new alert for each rule whose condition is met and that has no alert yet."""
         for rule in self.config.rules:
-            broken = rule.broken_by(sample)
-            if broken is not None and (sample.incident, rule.name) not in self._standing:
-                value, bound = broken
+            triggered = rule.triggered_by(sample)
+            if triggered is not None and (sample.incident, rule.name) not in self._standing:
+                value, bound = triggered
                 text = rule.text.format(value=value, bound=bound)
                 yield Alert(rule.name, rule.severity, sample.subject, sample.incident, sample.at, value, text)
 
@@ -219,7 +219,7 @@ class AlertManager:
         """Raise an alert; only count it during a storm."""
         storm = self.config.storm
         self._recent.append(alert.at)
-        self._forget_old(alert.at)
+        self._drop_old(alert.at)
         folded = storm is not None and len(self._recent) > storm.alerts
         self._standing[alert.incident, alert.rule] = _Standing(alert, sent=not folded)
         if not folded:
@@ -232,31 +232,31 @@ class AlertManager:
             self._storm = Alert(STORM, Severity.CRITICAL, ALERTS, -1, alert.at, float(count), text)
             self._raise(self._storm)
 
-    def settle(self, sample: RecoverySample) -> None:
-        """Clear the alerts of rules that no longer apply to a sample."""
+    def clear_outdated(self, sample: RecoverySample) -> None:
+        """Clear the alerts whose conditions are no longer met in a sample."""
         for rule in self.config.rules:
-            if rule.until == "recovery" and rule.broken_by(sample) is None:
+            if rule.until == "recovery" and rule.triggered_by(sample) is None:
                 self._clear(sample.incident, rule.name, sample.at)
-        self._calm(sample.at)
+        self._end_storm_if_over(sample.at)
 
-    def end(self, incident: int, at: float) -> None:
+    def end_recovery(self, incident: int, at: float) -> None:
         """Clear the alerts of a recovery that has ended, except those that last until an operator resolves it."""
         for rule in self.config.rules:
             if rule.until == "recovery":
                 self._clear(incident, rule.name, at)
-        self._calm(at)
+        self._end_storm_if_over(at)
 
     def resolve(self, incident: int, at: float) -> None:
         """Clear all alerts of an incident whose escalation an operator has resolved."""
         for rule in self.config.rules:
             self._clear(incident, rule.name, at)
 
-    def idle(self, at: float) -> None:
+    def end_storm(self, at: float) -> None:
         """End a storm: no recovery is open."""
         self._recent.clear()
-        self._calm(at)
+        self._end_storm_if_over(at)
 
-    def forget(self, incident: int) -> None:
+    def discard(self, incident: int) -> None:
         """Discard the alerts of a recovery that is no longer monitored, without audit entries."""
         for rule in self.config.rules:
             self._standing.pop((incident, rule.name), None)
@@ -276,14 +276,14 @@ class AlertManager:
                 AuditEvent.ALERT_CLEARED, incident, alert.subject, alert.name.detail, at - alert.at
             )
 
-    def _calm(self, at: float) -> None:
-        self._forget_old(at)
+    def _end_storm_if_over(self, at: float) -> None:
+        self._drop_old(at)
         if self._storm is None or (self.config.storm is not None and len(self._recent) > self.config.storm.alerts):
             return
         self._system.audit.record(AuditEvent.ALERT_CLEARED, -1, ALERTS, self._storm.name.detail, float(self._folded))
         self._storm, self._folded = None, 0
 
-    def _forget_old(self, at: float) -> None:
+    def _drop_old(self, at: float) -> None:
         window = 0.0 if self.config.storm is None else self.config.storm.window
         while self._recent and self._recent[0] <= at - window:
             self._recent.popleft()

@@ -97,13 +97,13 @@ class RecoveryMonitor:
         try:
             await self._start_monitoring(incident)
             while await self._is_recovery_active(incident):
-                await self._look(incident)
+                await self._take_sample(incident)
                 await asyncio.wait([self._ends[incident.number]], timeout=self.config.metrics.every)
-            await self._look(incident)  # with its outcome
-            self.alert_manager.end(incident.number, self._now())
+            await self._take_sample(incident)  # with its outcome
+            self.alert_manager.end_recovery(incident.number, self._now())
             await self._generate_recovery_report(incident)
         except asyncio.CancelledError:
-            self.alert_manager.forget(incident.number)
+            self.alert_manager.discard(incident.number)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a limit, a store or a callback raises
             await self._handle_monitoring_failure(incident, error)
@@ -111,9 +111,9 @@ class RecoveryMonitor:
             self._ends.pop(incident.number, None)
             self._trail.forget(incident.number)
             if not self._ends:
-                self.alert_manager.idle(self._now())
+                self.alert_manager.end_storm(self._now())
 
-    async def _look(self, incident: Incident) -> None:
+    async def _take_sample(self, incident: Incident) -> None:
         metrics = await self._collect_recovery_metrics(incident)
         await self._analyze_metrics(metrics)
         if await self._should_alert(metrics):
@@ -133,14 +133,14 @@ class RecoveryMonitor:
         return sample
 
     async def _analyze_metrics(self, metrics: RecoverySample) -> None:
-        """Clear alerts that no longer apply."""
-        self.alert_manager.settle(metrics)
+        """Clear alerts whose conditions are no longer met."""
+        self.alert_manager.clear_outdated(metrics)
 
     async def _should_alert(self, metrics: RecoverySample) -> bool:
-        return any(True for _ in self.alert_manager.due(metrics))
+        return any(True for _ in self.alert_manager.new_alerts(metrics))
 
     async def _send_alert(self, metrics: RecoverySample) -> None:
-        for alert in tuple(self.alert_manager.due(metrics)):
+        for alert in tuple(self.alert_manager.new_alerts(metrics)):
             self.alert_manager.send(alert)
 
     async def _generate_recovery_report(self, incident: Incident) -> None:
@@ -149,7 +149,7 @@ class RecoveryMonitor:
 
     async def _handle_monitoring_failure(self, incident: Incident, error: Exception) -> None:
         """The recovery continues without monitoring; its alerts are cleared."""
-        self.alert_manager.end(incident.number, self._now())
+        self.alert_manager.end_recovery(incident.number, self._now())
         detail = error_text(error)
         self.system.audit.record(AuditEvent.MONITOR_FAILED, incident.number, incident.failure.subject, detail)
 

@@ -1,4 +1,4 @@
-"""The monitor on virtual time: when it looks, what it alerts, and what must not disturb a recovery."""
+"""The monitor on virtual time: samples, alerts, storms, and errors that must not affect a recovery."""
 
 import asyncio
 from dataclasses import replace

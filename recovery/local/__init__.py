@@ -1,4 +1,4 @@
-"""Recovery on the wall clock: agents are processes of one machine, on a queue in a store, and cores look after them."""
+"""A local system on the wall clock: agents and cores are processes of one machine, with a queue in a store."""
 
 from recovery.local.attempt import Attempt, Fenced
 from recovery.local.config import LocalConfig

@@ -1,4 +1,4 @@
-"""An agent: a process that takes tasks from the queue, says that it lives, and lets effects stand."""
+"""An agent: a process that takes tasks from the queue, sends heartbeats, and commits effects."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LONGEST_CODE = 200
 
 
 class Agent:
-    """One agent, in a process of its own. It ends when it is told to, and when another process has its name."""
+    """An agent in a process of its own. It ends on request, and when another process has its name."""
 
     def __init__(self, url: str | URL, name: str, handler: Handler, interval: float, poll: float) -> None:
         self.name = name
         self._database = Database(url, check=False)
-        self._beats = Database(url, check=False, synchronous=False)  # a beat that gets lost is one beat
+        self._beats = Database(url, check=False, synchronous=False)  # a lost heartbeat does no harm
         self._tasks = SqlTaskStore(self._database)
         self._handler = handler
         self._interval = interval
@@ -40,7 +40,7 @@ class Agent:
         self._incarnation = self._beats.write(lambda connection: agent_registry.arrive(connection, name, os.getpid()))
 
     def run(self) -> None:
-        """Take tasks until it is over; what has been begun is finished first."""
+        """Execute tasks until the agent ends; a started task is finished first."""
         signal.signal(signal.SIGTERM, lambda *_: self._over.set())
         threading.Thread(target=self._beat, name="heartbeats", daemon=True).start()
         while not self._over.is_set():
@@ -51,7 +51,7 @@ class Agent:
                 if taken is not None:
                     self._execute(taken)
                     continue
-            except StoreError as error:  # the core sees to the task, if there is one
+            except StoreError as error:  # the core recovers the task, if there is one
                 self._log(str(error))
             self._over.wait(self._poll)
         self._database.close()
@@ -83,7 +83,7 @@ class Agent:
             effect = as_json(f"{task_id}: the effect", self._handler(self._attempt))
         except Fenced as fenced:
             self._log(str(fenced))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler or the store raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
             code = str(getattr(error, "error_code", type(error).__name__))[:LONGEST_CODE]
             self._log("".join(traceback.format_exception_only(error)).strip())
             self._settle(
@@ -94,14 +94,14 @@ class Agent:
                 self._settle(lambda connection: task_queue.commit(connection, task_id, epoch, self.name, effect))
                 is False
             ):
-                self._log(f"{task_id}: its effect was refused, for epoch {epoch} is void")
+                self._log(f"{task_id}: its effect was refused, because epoch {epoch} is fenced")
         finally:
             self._attempt = None
 
     def _settle(self, work: Callable[[Connection], bool]) -> bool | None:
-        """Have the end of an attempt written, however long the store may not be able to: nobody else knows of it.
+        """Write the end of an attempt, and retry until the store can.
 
-        None: another process has the name by now, and the core sees to the task.
+        None: another process has the name, and the core recovers the task.
         """
         while True:
             try:

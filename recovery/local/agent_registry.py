@@ -1,7 +1,7 @@
-"""The agents in the store: which process has which name, and its heartbeats.
+"""The registry of agents in the store: names, incarnations and heartbeats.
 
-Each process that takes a name has a higher incarnation than the last: one that was taken for dead, and another started
-in its place, finds out with its next beat.
+Each process with a name has a higher incarnation than the last. A process that was replaced notices that with its next
+heartbeat.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from recovery.stores.tables import AGENTS
 
 NOBODY = 0
-"""The process id of a name that nobody has."""
+"""The process id of a name without a process."""
 _NAMED = AGENTS.c.name == bindparam("agent")
 _BEAT = (
     update(AGENTS)
@@ -26,7 +26,7 @@ _BEAT = (
 
 @dataclass(frozen=True, slots=True)
 class Beats:
-    """What the store has of an agent. `beats` grows with each; `progress` says how far each of its tasks is."""
+    """The record of an agent: `beats` is the number of heartbeats, `progress` the progress of each of its tasks."""
 
     name: str
     incarnation: int
@@ -36,7 +36,7 @@ class Beats:
 
 
 def arrive(connection: Connection, name: str, pid: int) -> int:
-    """A process takes a name, with a first beat; returns its incarnation."""
+    """Register a process under a name, with a first heartbeat; returns its incarnation."""
     found = connection.execute(select(AGENTS.c.incarnation).where(_NAMED).with_for_update(), {"agent": name})
     before = found.scalar_one_or_none()
     incarnation = 1 if before is None else before + 1
@@ -49,23 +49,23 @@ def arrive(connection: Connection, name: str, pid: int) -> int:
 
 
 def beat(connection: Connection, name: str, incarnation: int, progress: Mapping[str, float]) -> bool:
-    """A sign of life. False: another process has the name by now."""
+    """Record a heartbeat. False: a newer incarnation has the name."""
     said = {"agent": name, "mine": incarnation, "done": json.dumps(progress)}
     return connection.execute(_BEAT, said).rowcount == 1
 
 
 def is_mine(connection: Connection, name: str, incarnation: int) -> bool:
-    """Whether no other process has the name by now; none takes it until this transaction is over."""
+    """Whether this incarnation still has the name. It keeps it until the transaction ends."""
     asked = select(AGENTS.c.incarnation).where(_NAMED).with_for_update(read=True)
     return connection.execute(asked, {"agent": name}).scalar_one_or_none() == incarnation
 
 
 def known(connection: Connection) -> list[Beats]:
-    """All agents, by name."""
+    """All agents, ordered by name."""
     rows = connection.execute(select(AGENTS).where(AGENTS.c.pid != NOBODY).order_by(AGENTS.c.name))
     return [Beats(name, incarnation, pid, beats, json.loads(said)) for name, incarnation, pid, beats, said in rows]
 
 
 def dismiss_all(connection: Connection) -> None:
-    """Nobody belongs to the fleet any more: who is alive all the same finds that out like one who was replaced."""
+    """Remove all agents. A process that still runs notices that like one that was replaced."""
     connection.execute(update(AGENTS).values(incarnation=AGENTS.c.incarnation + 1, pid=NOBODY))

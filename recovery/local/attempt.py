@@ -1,4 +1,4 @@
-"""An attempt at a task, as the function sees it that does the work."""
+"""An attempt at a task, the argument of a handler."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from recovery.stores.sql_tasks import SqlTaskStore
 
 
 class Fenced(RecoveryBenchError):
-    """This attempt may not act any more: its agent was taken for dead, and the task goes on elsewhere."""
+    """The attempt is fenced: its agent was suspected, and the task is executed elsewhere."""
 
 
 class Attempt:
-    """What a handler is called with. What it returns, as JSON has it, is the task's effect, and stands once.
+    """The argument of a handler. The handler returns the task's effect as JSON data, which is committed exactly once.
 
-    `payload` is what the task was submitted with, `progress` and `state` are those of the checkpoint that it starts
-    from: 0 and None at the beginning. A handler may be cut off anywhere and begun again; what it does to others than
-    the store is to be idempotent.
+    `payload` is that of the submitted task; `progress` and `state` are those of the checkpoint from which the attempt
+    starts: 0 and None at the beginning. A handler may be interrupted anywhere and called again, so that its effects
+    outside of the store have to be idempotent.
     """
 
     def __init__(self, store: SqlTaskStore, task_id: str, epoch: int, payload: Any) -> None:
@@ -31,16 +31,14 @@ class Attempt:
         self._store = store
 
     def save(self, progress: float, state: Any = None) -> None:
-        """Save a checkpoint, durably. Raises Fenced when this attempt may not act any more, ValueError for a state
-        that is no JSON.
-        """
+        """Save a durable checkpoint. Raises Fenced if the attempt is fenced, ValueError if the state is not JSON."""
         if self._store.save_checkpoint(self.task_id, self.epoch, progress, state) is None:
-            raise Fenced(f"{self.task_id}: epoch {self.epoch} is void")
+            raise Fenced(f"{self.task_id}: epoch {self.epoch} is fenced")
         self.progress, self.state = progress, state
 
 
 Handler = Callable[[Attempt], Any]
-"""Does the work of a task: takes an `Attempt`, returns the effect. What it raises has the attempt fail.
+"""Executes a task: takes an `Attempt`, and returns the effect. The attempt fails if it raises an exception.
 
 The error code is the exception's attribute `error_code`, else the name of its class.
 """

@@ -1,4 +1,4 @@
-"""How many processes there are, and how fast they notice things."""
+"""The configuration of a local system."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from recovery.leadership import LeaseConfig
 from recovery.policies.durations import PositiveSeconds, Seconds
 
 MOST = 256
-"""Processes of a kind: what a machine is asked for is meant."""
+"""The maximum number of processes of a kind, against typing errors."""
 
 
 class LocalConfig(BaseModel):
-    """A local system: so many `agents`, and so many `cores`, of which one leads. All durations are seconds.
+    """A local system with `agents` and `cores`, of which one leads. All durations are seconds.
 
-    `recovery` configures the core; its `heartbeat_interval` is the agents' as well. `requeue` says where a task rejoins
-    the queue that is retried or was taken over. Who has nothing to do looks for something every `poll`. An agent that
-    is to end may finish what it does within `grace`.
+    `recovery` configures the core; its `heartbeat_interval` is also that of the agents. `requeue` is the end of the
+    queue at which a retried or reassigned task is queued. Idle processes check the store every `poll`. An agent that is
+    stopped may finish its task within `grace`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,5 +35,5 @@ class LocalConfig(BaseModel):
     @model_validator(mode="after")
     def _can_be_noticed(self) -> LocalConfig:
         if self.recovery.detection.detector == "perfect":
-            raise ValueError("detector: nobody knows at once that a process has died; valid: heartbeat, phi_accrual")
+            raise ValueError("detector: a process cannot be monitored perfectly; valid: heartbeat, phi_accrual")
         return self

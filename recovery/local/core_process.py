@@ -1,4 +1,4 @@
-"""A core in a process of its own: it waits for the lease, and while it leads it recovers what agents leave."""
+"""A core in a process of its own: it waits for the lease, and recovers while it leads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEADER = "leader"
 
 
 class Core:
-    """One core. Its writes are refused when another one leads."""
+    """A core. Its writes are refused if another one leads."""
 
     def __init__(self, url: str | URL, name: str, config: LocalConfig, start: StartAgent) -> None:
         self._database = Database(url, check=False)
@@ -31,7 +31,7 @@ class Core:
         self._start = start
 
     async def run(self) -> None:
-        """Lead whenever it can, until it is canceled."""
+        """Lead while it holds the lease, until cancelled."""
         leases = SqlLeases(self._database)
         try:
             await Candidate(leases, LEADER, self._name, self._config.lease, self._lead).run()
@@ -46,28 +46,28 @@ class Core:
         await supervisor.start()
         try:
             while True:
-                with suppress(StoreError):  # it is locked, say: whatever there is to see is seen the next time
+                with suppress(StoreError):  # for instance locked: repeated at the next poll
                     await self._look(supervisor, agents, watched)
                 await asyncio.sleep(self._config.poll)
         finally:
             await supervisor.stop()
 
     async def _look(self, supervisor: Supervisor, agents: LocalAgents, watched: set[str]) -> None:
-        """Let the supervisor hear what agents have said in the store."""
+        """Pass the heartbeats and failures in the store to the supervisor."""
         for agent in await agents.beaten():
             if agent.name in watched:
                 supervisor.heartbeat(agent.name, agent.progress)
-            else:  # its beat may be an old one
+            else:  # its heartbeat may be an old one
                 watched.add(agent.name)
                 supervisor.watch(agent.name)
         now = asyncio.get_running_loop().time()
         for failure in await orphaned_tasks(supervisor.system, now, supervisor.is_recovering):
-            if not supervisor.is_recovering(failure.subject):  # by now
+            if not supervisor.is_recovering(failure.subject):  # it may have begun meanwhile
                 supervisor.report(failure)
 
 
 def run(url: str | URL, name: str, config: LocalConfig, start: StartAgent) -> None:
-    """Be a core, until told to end."""
+    """Run a core until it is stopped."""
 
     async def main() -> None:
         this = asyncio.current_task()

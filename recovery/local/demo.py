@@ -160,7 +160,7 @@ class Demo:
         self._say("fault", f"pid {pid} goes on (SIGCONT), late, and believes that it is {agent}")
         self._until(lambda: self._refusals(agent) > 0, "the late agent is refused")
         self.findings.refused = self._refusals(agent)
-        self._say("agents", f"pid {pid}: {task} was refused, its epoch is void; it ends")
+        self._say("agents", f"pid {pid}: {task} was refused, its epoch is fenced; it ends")
         self._until(lambda: pid not in self._system.processes(), "the late agent ends")
 
     def _kill_the_core_in_the_middle_of_a_recovery(self) -> None:
@@ -269,7 +269,7 @@ class Demo:
         )
 
     def _refusals(self, agent: str) -> int:
-        return len(self._system.logs(f"/var/log/agents/{agent}", "is void"))
+        return len(self._system.logs(f"/var/log/agents/{agent}", "is fenced"))
 
     def _until(self, holds: Callable[[], bool], what: str) -> None:
         until = time.monotonic() + PATIENCE

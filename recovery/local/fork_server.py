@@ -1,10 +1,10 @@
-"""The nursery: a process that has everything loaded, and forks agents and cores in a few milliseconds.
+"""The fork server: a process with all modules loaded, which forks agents and cores in a few milliseconds.
 
-It is to them what an init system is: it starts them, reaps them, and starts a core that has died again. It ends when
-whoever made it ends, however that comes about, and takes all of them along; and should it be killed itself, the system
-kills them (Linux), or they notice and end.
+It starts them, reaps them, and restarts a core that has ended. It ends with the program that started it, however that
+ends, and ends all of its children. If it is killed itself, its children are killed by the system (Linux), or notice
+that and end.
 
-It is asked in lines of JSON over a socket, by the program that made it and by the cores.
+It accepts requests as lines of JSON over a socket, from the program that started it and from the cores.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from recovery.local.config import LocalConfig
 from recovery.local.json_lines import Lines
 
 TICK = 0.1
-"""Seconds after which children are looked after when nobody asks for anything."""
+"""The seconds between checks of the children while there are no requests."""
 RESTART_AFTER = 1.0
-"""Seconds after which a core that has died is started again."""
+"""The seconds after which a core that has ended is restarted."""
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process of the nursery's."""
+    """A child process."""
 
     pid: int
     kind: str
     name: str
 
 
-class Nursery:
-    """Forks processes. `control` is the socket of the program that made it."""
+class ForkServer:
+    """Forks processes. `control` is the socket of the program that started the server."""
 
     def __init__(self, control: Lines, url: str, handler: Handler, config: LocalConfig) -> None:
         self._control = control
@@ -57,12 +57,12 @@ class Nursery:
         self._children: dict[int, Child] = {}
         self._cores_due: list[tuple[float, str]] = []
         self._ending = False
-        self._lifeline, self._held = os.pipe()  # children read the one, and see its end when nobody holds the other
+        self._lifeline, self._held = os.pipe()  # children read the first, which ends when the second is closed
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
 
     def serve(self) -> None:
-        """Do what is asked until the program that made it has ended, or has told to."""
+        """Serve requests until the program that started it has ended, or requests the end."""
         while not self._ending:
             for key, _ in self._selector.select(TICK):
                 self._hear(key.fileobj)
@@ -85,7 +85,7 @@ class Nursery:
             self._ending = self._ending or lines is self._control
             lines.close()
             return
-        with suppress(OSError):  # who has asked may be gone by now
+        with suppress(OSError):  # the other end may be closed
             lines.send(self._answer(asked))
 
     def _answer(self, asked: Mapping[str, Any]) -> Any:
@@ -100,7 +100,7 @@ class Nursery:
                 return self._start("core", asked["name"])
             case "signal":
                 self._reap()
-                if asked["pid"] in self._children:  # and not whoever may have that number after it
+                if asked["pid"] in self._children:  # and not a later process with the same id
                     os.kill(asked["pid"], asked["signal"])
                     return True
                 return False
@@ -113,7 +113,7 @@ class Nursery:
         raise ValueError(asked["do"])
 
     def _end(self, grace: float) -> None:
-        """Cores end at once, agents when they have finished what they do, or after `grace` seconds."""
+        """Stop cores at once, and agents when they have finished their tasks, or after `grace` seconds."""
         self._ending = True
         for kind in ("core", "agent"):
             until = time.monotonic() + grace
@@ -136,7 +136,7 @@ class Nursery:
         return pid
 
     def _be(self, kind: str, name: str, ours: socket.socket, theirs: socket.socket) -> None:
-        """In the child: be an agent or a core, and nothing else. Does not return."""
+        """Run an agent or a core in the child process. Does not return."""
         status = 1
         try:
             ours.close()
@@ -151,10 +151,10 @@ class Nursery:
                     self._url, name, self._handler, detection.heartbeat_interval, self._config.poll
                 ).run()
             else:
-                start = fork_server_client.AsyncNursery(theirs).start_agent
+                start = fork_server_client.AsyncForkServerClient(theirs).start_agent
                 core_process.run(self._url, f"{name} ({os.getpid()})", self._config, start)
             status = 0
-        except Exception:  # noqa: BLE001 - a child never goes on as its parent
+        except Exception:  # noqa: BLE001 - a child must not continue as its parent
             traceback.print_exc()
         finally:
             with suppress(OSError, ValueError):
@@ -163,18 +163,18 @@ class Nursery:
             os._exit(status)
 
     def _reap(self, *, wait: bool = False) -> None:
-        """Note who has ended."""
+        """Reap children that have ended."""
         while self._children:
             pid, _ = os.waitpid(-1, 0 if wait else os.WNOHANG)
             if pid == 0:
                 return
-            child = self._children.pop(pid, None)  # a module of the user's may have processes of its own
+            child = self._children.pop(pid, None)  # a module of the user may have processes of its own
             if child is not None and child.kind == "core" and not self._ending:
                 self._cores_due.append((time.monotonic() + RESTART_AFTER, child.name))
 
 
 def _end_with_parent(lifeline: int) -> None:
-    """Let this process end when its parent does, even if it is stopped by then, where the system can do that."""
+    """Let this process end with its parent, even if it is stopped, where the system supports that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -187,8 +187,8 @@ def _end_with_parent(lifeline: int) -> None:
 
 
 def found_handler(told: Mapping[str, str]) -> Handler:
-    """The function that does the work. Raises whatever goes wrong with importing it."""
-    if told["path"]:  # a program: what it does when it is run, it does not do here
+    """The handler. Raises any error of its import."""
+    if told["path"]:  # a program, without its main block
         names = run_path(told["path"], run_name=told["module"])
         found: Any = names[told["name"]]
     else:
@@ -196,24 +196,24 @@ def found_handler(told: Mapping[str, str]) -> Handler:
         for part in told["name"].split("."):
             found = getattr(found, part)
     if not callable(found):
-        raise TypeError(f"{told['module']}:{told['name']} is no function")
+        raise TypeError(f"{told['module']}:{told['name']} is not a function")
     handler: Handler = found
     return handler
 
 
 def main(descriptor: int) -> None:
-    """Be the nursery at the other end of a socket."""
+    """Run the fork server at the other end of a socket."""
     control = Lines(socket.socket(fileno=descriptor))
     told = control.receive()
     try:
         handler = found_handler(told["handler"])
         if told["url"].startswith("postgresql"):
             import_module("psycopg")
-    except Exception as error:  # noqa: BLE001 - whatever the user's module raises
+    except Exception as error:  # noqa: BLE001 - the module of the user may raise anything
         control.send("".join(traceback.format_exception_only(error)).strip())
         return
     try:
         control.send(None)
-    except OSError:  # who has made this one is gone by now
+    except OSError:  # the program that started it has ended
         return
-    Nursery(control, told["url"], handler, LocalConfig.model_validate_json(told["config"])).serve()
+    ForkServer(control, told["url"], handler, LocalConfig.model_validate_json(told["config"])).serve()

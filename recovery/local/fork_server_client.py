@@ -1,4 +1,4 @@
-"""How the nursery is asked: by the program that made it, and by cores."""
+"""Clients of the fork server: of the program that starts it, and of cores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recovery.local.config import LocalConfig
 from recovery.local.json_lines import Lines
 
 PROGRAM = "__recovery_local__"
-"""What `__name__` is in a program of which the nursery takes the handler."""
+"""`__name__` in a program from which the fork server imports the handler."""
 
 
 _BE_ONE = """
@@ -28,25 +28,25 @@ main(int(sys.argv[1]))
 """
 
 
-class NurseryGone(RecoveryBenchError, RuntimeError):
-    """The process that starts all others has ended."""
+class ForkServerExited(RecoveryBenchError, RuntimeError):
+    """The fork server, which starts all other processes, has ended."""
 
 
-class Nursery:
-    """The nursery, as the program sees it that made it. Its processes end with it."""
+class ForkServerProcess:
+    """The fork server of this program. Its processes end with it."""
 
     def __init__(self, url: str, handler: Handler | str, config: LocalConfig) -> None:
-        """Raises ValueError for a handler that cannot be imported there, RuntimeError where processes cannot fork."""
+        """Raises ValueError if the handler cannot be imported there, RuntimeError if processes cannot fork."""
         if not hasattr(os, "fork"):
             raise RuntimeError("agents as processes need fork: Linux or macOS")
         told = {"url": url, "config": config.model_dump_json(), "handler": _told(handler)}
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - this very Python, with a module of ours
+            self._process = subprocess.Popen(  # noqa: S603 - this Python with a module of this package
                 [sys.executable, "-c", _BE_ONE, str(theirs.fileno()), json.dumps(sys.path)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the program, which ends them in order
+                start_new_session=True,  # Ctrl-C is for the program, which ends its processes
             )
         self._lines = Lines(ours)
         wrong = self._ask(told)
@@ -55,7 +55,7 @@ class Nursery:
             raise ValueError(f"handler: {wrong}")
 
     def ask(self, do: str, **more: Any) -> Any:
-        """Have something done. Raises NurseryGone."""
+        """Send a request, and return its answer. Raises ForkServerExited."""
         return self._ask({"do": do, **more})
 
     def _ask(self, asked: Any) -> Any:
@@ -63,16 +63,16 @@ class Nursery:
             self._lines.send(asked)
             return self._lines.receive()
         except (OSError, EOFError):
-            raise NurseryGone("the nursery has ended, and the agents with it") from None
+            raise ForkServerExited("the fork server has ended, with all agents") from None
 
     def close(self) -> None:
-        """Hang up: what is still there is killed. Returns when nothing is."""
+        """Close the connection: remaining processes are killed. Returns when there is none."""
         self._lines.hang_up()
         self._process.wait()
 
 
-class AsyncNursery:
-    """The nursery, as a core sees it."""
+class AsyncForkServerClient:
+    """The fork server's client of a core."""
 
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
@@ -81,11 +81,11 @@ class AsyncNursery:
         self._under_way: set[asyncio.Task[int]] = set()
 
     async def start_agent(self, name: str) -> int:
-        """Have an agent started in place of the one of this name; returns its process id."""
+        """Start an agent in place of the one with this name; returns its process id."""
         asking = asyncio.ensure_future(self._ask_for_agent(name))
         self._under_way.add(asking)
         asking.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(asking)  # whoever does not wait any more leaves no answer for the next one to read
+        return await asyncio.shield(asking)  # after a cancellation, the answer is still read
 
     async def _ask_for_agent(self, name: str) -> int:
         loop, line = asyncio.get_running_loop(), b""
@@ -94,25 +94,25 @@ class AsyncNursery:
             while not line.endswith(b"\n"):
                 part = await loop.sock_recv(self._end, 64)
                 if not part:
-                    raise NurseryGone("the nursery has ended")
+                    raise ForkServerExited("the fork server has ended")
                 line += part
         pid: int = json.loads(line)
         return pid
 
 
 def _told(handler: Handler | str) -> dict[str, str]:
-    """Where to find a handler: `module:function`, or a function of a module or of the program that runs."""
+    """The location of a handler: `module:function`, or a function of a module or of the running program."""
     if isinstance(handler, str):
         module, _, name = handler.partition(":")
         if not module or not name:
-            raise ValueError(f"handler: {handler!r} names no function; valid: module:function")
+            raise ValueError(f"handler: {handler!r} is not the name of a function; valid: module:function")
         return {"module": module, "name": name, "path": ""}
     name = getattr(handler, "__qualname__", "")
     if not name or "<" in name:
-        raise ValueError("handler: a function inside of another cannot be found by agents; valid: one of a module")
+        raise ValueError("handler: a nested function cannot be imported by agents; valid: a function of a module")
     if handler.__module__ != "__main__":
         return {"module": handler.__module__, "name": name, "path": ""}
     path = getattr(sys.modules["__main__"], "__file__", None)
     if path is None:
-        raise ValueError("handler: agents do not see what was typed in; valid: a function of a module")
+        raise ValueError("handler: agents cannot import from an interactive session; valid: a function of a module")
     return {"module": PROGRAM, "name": name, "path": str(Path(path).resolve())}

@@ -1,4 +1,4 @@
-"""Questions and answers over a socket, each a line of JSON."""
+"""Messages over a socket, each a line of JSON."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Lines:
         self._file = end.makefile("rb")
 
     def send(self, said: Any) -> None:
-        """Say something. Raises OSError when nobody is there to hear it."""
+        """Send a message. Raises OSError if the other end is closed."""
         self._end.sendall(json.dumps(said).encode() + b"\n")
 
     def receive(self) -> Any:
-        """What the other end says next. Raises EOFError when it has hung up."""
+        """Receive the next message. Raises EOFError if the other end is closed."""
         try:
             line = self._file.readline()
         except OSError:
@@ -34,12 +34,12 @@ class Lines:
         return self._end.fileno()
 
     def close(self) -> None:
-        """Let go of this end; others who hold it keep it."""
+        """Close this end in this process only."""
         self._file.close()
         self._end.close()
 
     def hang_up(self) -> None:
-        """End the conversation, whoever else holds this end."""
+        """Close the connection, also for other processes with this end."""
         with suppress(OSError):
             self._end.shutdown(socket.SHUT_RDWR)
         self.close()

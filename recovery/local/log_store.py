@@ -13,7 +13,7 @@ from recovery.stores.tables import LOGS
 TASK_LOGS = "/var/log/tasks/"
 AGENT_LOGS = "/var/log/agents/"
 LONGEST = 2000
-"""Characters of a line; what is longer is cut off."""
+"""The maximum length of a line in characters; longer ones are truncated."""
 
 
 def write(connection: Connection, path: str, line: str) -> None:
@@ -22,7 +22,7 @@ def write(connection: Connection, path: str, line: str) -> None:
 
 
 def search(connection: Connection, path: str, pattern: str, since: float = 0.0) -> Sequence[str]:
-    """Lines of the logs below `path` that match a regular expression, not older than `since` (s since the epoch)."""
+    """The log lines below `path` since `since` (s since the epoch) that match a regular expression."""
     wanted = re.compile(pattern)
     asked = select(LOGS.c.line).where(LOGS.c.at >= since, LOGS.c.path.startswith(path, autoescape=True))
     return [line for line in connection.execute(asked.order_by(LOGS.c.number)).scalars() if wanted.search(line)]

@@ -1,4 +1,4 @@
-"""The ports of a local system: what the core asks, answered by the store; agents are started by the nursery."""
+"""The ports of a local system: the store answers queries, and the fork server starts agents."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ R = TypeVar("R")
 QUEUE = "tasks"
 """The name of the queue."""
 START_SECONDS = 10.0
-"""How long an agent may take to start."""
+"""The time limit of an agent's start in seconds."""
 LOOK_SECONDS = 0.002
 StartAgent = Callable[[str], Awaitable[int]]
-"""Has an agent of this name started in place of the one that there is, and returns its process id."""
+"""Starts an agent in place of the one with this name, and returns its process id."""
 
 
 class Answers:
-    """Questions and changes, made in threads while the loop goes on."""
+    """Queries and writes in threads, so that the event loop is not blocked."""
 
     def __init__(self, database: Writable) -> None:
         self._database = database
 
     async def ask(self, question: Callable[..., R], *args: Any) -> R:
-        """What is committed says."""
+        """Run a query on committed data."""
         return await asyncio.to_thread(self._database.read, lambda connection: question(connection, *args))
 
     async def change(self, work: Callable[..., R], *args: Any, **named: Any) -> R:
-        """The same with something written."""
+        """Write, and wait until the write is durable."""
         return await asyncio.to_thread(self._database.write, lambda connection: work(connection, *args, **named))
 
 
@@ -58,27 +58,27 @@ class LocalTasks(Answers):
         self._at_head = at_head
 
     async def inspect(self, task_id: str) -> TaskView | None:
-        """The task as seen from outside."""
+        """Probe the task; None if it is unknown."""
         return await self.ask(task_queue.view, task_id)
 
     async def tasks_on(self, agent_id: str) -> Sequence[str]:
-        """Tasks that the agent has begun and that are not over."""
+        """The tasks that the agent has started and that are not finished."""
         return await self.ask(task_queue.had_by, agent_id)
 
     async def stop_attempts(self, task_id: str) -> None:
-        """Nobody has the task any more. An attempt that is under way finds out when it saves or commits."""
+        """Remove the task from its agent. A running attempt notices that at its next checkpoint or commit."""
         await self.change(_stop, task_id)
 
     async def enqueue(self, task_id: str, reason: str) -> bool:
-        """Let the task wait, where it is configured to."""
+        """Queue the task, at the configured end of the queue."""
         return await self.change(task_queue.enqueue, task_id, at_head=self._at_head)
 
     async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
-        """Let the task wait at the head of the line, for it holds what it needs."""
+        """Queue the task at the head, because it holds its resources."""
         return await self.change(task_queue.enqueue, task_id, at_head=True)
 
     async def give_up(self, task_id: str, reason: str) -> None:
-        """The task waits no more, and holds nothing."""
+        """Remove the task from the queue, and release its resources."""
         await self.change(_give_up, task_id)
 
 
@@ -95,7 +95,7 @@ def _give_up(connection: Connection, task_id: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The latest beat of an agent and when it was seen (s of the loop's clock); `surely` if it was not there before."""
+    """The latest heartbeat of an agent, and when it was read (s of the loop's clock); `surely` if it is new."""
 
     beat: tuple[int, int]
     at: float
@@ -105,8 +105,8 @@ class _Seen:
 class LocalAgents(Answers):
     """Implements `recovery.ports.AgentPort`.
 
-    An agent responds when it has beaten within `patience` seconds of the loop's clock: agents' own clocks say nothing,
-    and nor does a beat that somebody finds when he first looks.
+    An agent responds if a new heartbeat was read within the last `patience` seconds of the loop's clock. The clocks of
+    agents are not used, and neither are heartbeats from before the first read.
     """
 
     def __init__(self, database: Writable, start: StartAgent, patience: float) -> None:
@@ -116,11 +116,11 @@ class LocalAgents(Answers):
         self._seen: dict[str, _Seen] = {}
 
     async def beaten(self) -> list[Beats]:
-        """Agents that have beaten since this was asked last; all of them the first time."""
+        """The agents with a new heartbeat since the last call; all of them at first."""
         return [agent for agent in await self.ask(agent_registry.known) if self._note(agent)]
 
     def _note(self, agent: Beats) -> bool:
-        """Whether this beat is a new one."""
+        """Whether this heartbeat is new."""
         beat = agent.incarnation, agent.beats
         known = self._seen.get(agent.name)
         if known is not None and known.beat == beat:
@@ -129,7 +129,7 @@ class LocalAgents(Answers):
         return True
 
     async def health(self, agent_id: str) -> AgentHealth:
-        """Look for a beat. Everybody on one machine can be reached."""
+        """Wait for a heartbeat. All agents of one machine are reachable."""
         return AgentHealth(agent_id, reachable=True, responding=await self._responds(agent_id))
 
     async def _responds(self, agent_id: str) -> bool:
@@ -139,7 +139,7 @@ class LocalAgents(Answers):
                 return False
             seen = self._seen.get(agent_id)
             if seen is not None and seen.beat != (found.incarnation, found.beats):
-                return True  # not noted: the detector is to hear of it
+                return True  # not stored, so that the detector gets it
             if seen is None:
                 self._note(found)
             elif seen.surely or _now() - seen.at >= self._patience:
@@ -147,10 +147,10 @@ class LocalAgents(Answers):
             await asyncio.sleep(LOOK_SECONDS)
 
     async def restart(self, agent_id: str) -> bool:
-        """Tell what is left of the agent to end, and start another; done with its first beat.
+        """Stop the agent, and start another one; returns with its first heartbeat.
 
-        One that does not hear, because it is stopped or hangs, is not killed: it may be on its way to let an effect
-        stand, and finds itself fenced, as one on another machine would.
+        A process that is stopped or hangs is not killed, as one on another machine could not be. If it continues, it is
+        fenced.
         """
         pid = await self._start(agent_id)
         until = _now() + START_SECONDS
@@ -173,29 +173,29 @@ class LocalResources(Answers):
         return await self.ask(resource_pools.health, names)
 
     async def requirements(self, task_id: str) -> Mapping[str, int]:
-        """What the task needs."""
+        """The units by pool that the task needs."""
         found = await self.ask(task_queue.find, task_id)
         return {} if found is None else found.needs
 
     async def held(self, task_id: str) -> Mapping[str, int]:
-        """What the task holds."""
+        """The units by pool that the task holds."""
         return await self.ask(resource_pools.held, task_id)
 
     async def release(self, task_id: str) -> Mapping[str, int]:
-        """Give back all that the task holds."""
+        """Release all resources of the task, and return them."""
         return await self.change(resource_pools.release, task_id)
 
     async def allocate(self, task_id: str, requirements: Mapping[str, int]) -> Mapping[str, int] | None:
-        """Allocate all of it, now."""
+        """Allocate everything now, or nothing (None)."""
         return dict(requirements) if await self.change(resource_pools.allocate, task_id, requirements) else None
 
     async def metrics(self, names: Sequence[str], timeframe: float) -> Mapping[str, float]:
-        """Share of units in service now; the store keeps no past."""
+        """The share of units in service now; the store has no history."""
         return {pool.name: pool.available / pool.units for pool in await self.health(names) if pool.units}
 
 
 class LocalQueue(Answers):
-    """Implements `recovery.ports.QueuePort`: one queue, which cannot be blocked, for it is in the store."""
+    """Implements `recovery.ports.QueuePort` for the queue in the store, which cannot be blocked."""
 
     async def health(self, queue_ids: Sequence[str]) -> Sequence[QueueHealth]:
         """Probe the queue."""
@@ -204,7 +204,7 @@ class LocalQueue(Answers):
         return [QueueHealth(QUEUE, blocked=False, depth=await self.ask(task_queue.depth), undelivered=0)]
 
     async def replay(self, queue_ids: Sequence[str], since: float) -> int:
-        """Nothing is on its way: a task is in the store, or it was not submitted."""
+        """Returns 0: tasks are in the store, and never undelivered."""
         return 0
 
 
@@ -212,7 +212,7 @@ class LocalLogs(Answers):
     """Implements `recovery.ports.LogPort`."""
 
     async def search(self, path: str, pattern: str, timeframe: float) -> Sequence[str]:
-        """Lines below `path` that match, of the last `timeframe` seconds."""
+        """The log lines below `path` of the last `timeframe` seconds that match."""
         return await self.ask(log_store.search, path, pattern, time.time() - timeframe)
 
 
@@ -221,12 +221,12 @@ def _now() -> float:
 
 
 def ahead() -> float:
-    """Seconds by which the time of day is ahead of the loop's clock."""
+    """The seconds by which the wall clock is ahead of the loop's clock."""
     return time.time() - _now()
 
 
 def local_ports(database: Writable, start: StartAgent, config: LocalConfig) -> tuple[System, LocalAgents]:
-    """The ports of a local system, and that of its agents by itself: it is told when to look for beats."""
+    """The ports of a local system, and its agent port, which is polled for heartbeats."""
     detection = config.recovery.detection
     patience = min(patience_with_regular_beats(detection), 2 * detection.heartbeat_interval)
     agents = LocalAgents(database, start, patience)
@@ -235,7 +235,7 @@ def local_ports(database: Writable, start: StartAgent, config: LocalConfig) -> t
         agents=agents,
         resources=LocalResources(database),
         queues=LocalQueue(database),
-        network=NoNetwork(),  # processes of one machine meet in the store
+        network=NoNetwork(),  # processes communicate through the store
         logs=LocalLogs(database),
         store=threaded(SqlTaskStore(database)),
         audit=SqlAudit(database, time.time),

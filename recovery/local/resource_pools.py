@@ -1,4 +1,4 @@
-"""Pools of resources in the store: what is in service, and what is allocated to whom."""
+"""Resource pools in the store: units in service, and allocations."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _IN_SERVICE = update(POOLS).where(POOLS.c.name == bindparam("pool"))
 
 
 def set_pool(connection: Connection, name: str, units: int) -> None:
-    """There is a pool of so many units, all in service."""
+    """Create a pool, or set its units, all in service."""
     values = {"units": units, "available": units}
     if connection.execute(_IN_SERVICE.values(**values), {"pool": name}).rowcount == 0:
         connection.execute(insert(POOLS).values(name=name, **values))
 
 
 def put_in_service(connection: Connection, name: str, units: int) -> None:
-    """So many units of a pool are in service from now on; who holds others keeps them. Raises KeyError, ValueError."""
+    """Set the units of a pool that are in service. Allocations remain. Raises KeyError, ValueError."""
     found = next((pool for pool in health(connection) if pool.name == name), None)
     if found is None:
         raise KeyError(name)
@@ -34,7 +34,7 @@ def put_in_service(connection: Connection, name: str, units: int) -> None:
 
 
 def health(connection: Connection, names: Sequence[str] = (), *, lock: bool = False) -> list[ResourceHealth]:
-    """These pools, or all of them. With `lock`, nobody else allocates until this transaction is over."""
+    """These pools, or all. With `lock`, no other transaction allocates until this one ends."""
     pools = connection.execute(_POOLS.with_for_update() if lock else _POOLS).all()
     allocated = {name: int(units) for name, units in connection.execute(_ALLOCATED)}
     return [
@@ -45,13 +45,13 @@ def health(connection: Connection, names: Sequence[str] = (), *, lock: bool = Fa
 
 
 def held(connection: Connection, task_id: str) -> dict[str, int]:
-    """What is allocated to a task."""
+    """The units by pool that a task holds."""
     rows = connection.execute(_HELD, {"task": task_id}).all()
     return {row.pool: row.units for row in rows}
 
 
 def release(connection: Connection, task_id: str) -> dict[str, int]:
-    """Give back all that a task holds."""
+    """Release all resources of a task, and return them."""
     released = held(connection, task_id)
     if released:
         connection.execute(delete(ALLOCATIONS).where(_TASK), {"task": task_id})
@@ -59,7 +59,7 @@ def release(connection: Connection, task_id: str) -> dict[str, int]:
 
 
 def allocate(connection: Connection, task_id: str, needs: Mapping[str, int]) -> bool:
-    """Let a task hold all that it needs, in place of what it holds. False: nothing has changed, for it is not free."""
+    """Replace the allocation of a task. False: the units are not free, and nothing has changed."""
     wanted = {pool: units for pool, units in needs.items() if units}
     mine = held(connection, task_id)
     if wanted == mine:

@@ -1,4 +1,4 @@
-"""What a local system was configured with, kept in its store for those who recover by hand."""
+"""The configuration of a local system in its store, for manual recovery."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAME = "local"
 
 
 def keep_config(connection: Connection, config: LocalConfig) -> None:
-    """Keep it, in place of an earlier one."""
+    """Store the configuration, and replace an earlier one."""
     text = config.model_dump_json()
     if connection.execute(update(META).where(META.c.name == _NAME).values(value=text)).rowcount == 0:
         connection.execute(insert(META).values(name=_NAME, value=text))
@@ -24,14 +24,14 @@ _SYSTEMS = "systems"
 
 
 def systems(connection: Connection) -> int:
-    """How many systems have been started on this store."""
+    """The number of systems that were started on this store."""
     asked = select(META.c.value).where(META.c.name == _SYSTEMS).with_for_update()
     found = connection.execute(asked).scalar_one_or_none()
     return 0 if found is None else int(found)
 
 
 def count_system(connection: Connection) -> None:
-    """Another one is started."""
+    """Increase the number of systems."""
     count = systems(connection) + 1
     if count == 1:
         connection.execute(insert(META).values(name=_SYSTEMS, value="1"))
@@ -40,7 +40,7 @@ def count_system(connection: Connection) -> None:
 
 
 def config_of(database: Writable) -> LocalConfig:
-    """The latest; the defaults where there was no local system yet. Raises StoreError."""
+    """The stored configuration; the defaults if there has been no system. Raises StoreError."""
     asked = select(META.c.value).where(META.c.name == _NAME)
     text = database.read(lambda connection: connection.execute(asked).scalar_one_or_none())
     try:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from recovery.local import agent_registry, log_store, resource_pools, task_queue
 from recovery.local.attempt import Handler
 from recovery.local.config import LocalConfig
-from recovery.local.fork_server_client import Nursery
+from recovery.local.fork_server_client import ForkServerProcess
 from recovery.local.stored_config import count_system, keep_config, systems
 from recovery.model import FINISHED, TaskStatus
 from recovery.stores.database import Database
@@ -21,20 +21,20 @@ from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.sql_tasks import SqlTaskStore
 
 RESTARTED = "system_restarted"
-"""The error code of tasks that were under way when an earlier system ended."""
+"""The error code of tasks that ran when an earlier system ended."""
 LOOK_SECONDS = 0.02
 START_SECONDS = 30.0
 
 
 class LocalSystem:
-    """Agents and cores on a store, as processes of this machine; they run within `with`, and not beyond it.
+    """Agents and cores as processes of this machine, with a store. They run within a `with` block.
 
-    `url` is that of a store (`recovery.stores.database`), `handler` does the work of a task: a function of a module or
-    of the program that runs, or its name as `module:function`. `config` is a `LocalConfig` or a mapping for one. A
-    program that uses its own function does all this below `if __name__ == "__main__":`, as agents import it.
+    `url` is that of a store (`recovery.stores.database`). `handler` executes a task: a function of a module or of the
+    running program, or its name as `module:function`. `config` is a `LocalConfig` or a mapping for one. A program with
+    its own handler needs `if __name__ == "__main__":`, because agents import it.
 
-    Processes fork: Linux and macOS. Raises ValueError for a handler that cannot be imported, StoreError for a store
-    that cannot be opened, RuntimeError when another system runs on it.
+    Requires fork: Linux and macOS. Raises ValueError if the handler cannot be imported, StoreError if the store cannot
+    be opened, RuntimeError if another system uses it.
     """
 
     def __init__(self, url: str, handler: Handler | str, config: LocalConfig | Mapping[str, Any] | None = None) -> None:
@@ -42,7 +42,7 @@ class LocalSystem:
         self.config = LocalConfig.model_validate(config or {})
         self.database = Database(url)
         self._handler = handler
-        self._nursery: Nursery | None = None
+        self._fork_server: ForkServerProcess | None = None
 
     def __enter__(self) -> LocalSystem:
         try:
@@ -59,13 +59,13 @@ class LocalSystem:
 
     def _start(self) -> None:
         before = self._nobody_else()
-        self._nursery = Nursery(self.url, self._handler, self.config)
+        self._fork_server = ForkServerProcess(self.url, self._handler, self.config)
         if not self.database.write(lambda connection: _begin_anew(connection, before, self.config)):
             raise RuntimeError(self._other)
         for number in range(self.config.agents):
-            self._nursery.ask("agent", name=f"agent.{number}")
+            self._fork_server.ask("agent", name=f"agent.{number}")
         for number in range(self.config.cores):
-            self._nursery.ask("core", name=f"core.{number}")
+            self._fork_server.ask("core", name=f"core.{number}")
         until = time.monotonic() + START_SECONDS
         while len(self.database.read(agent_registry.known)) < self.config.agents:
             if time.monotonic() >= until:
@@ -73,7 +73,7 @@ class LocalSystem:
             time.sleep(LOOK_SECONDS)
 
     def _nobody_else(self) -> Seen:
-        """What is there of an earlier system. Raises RuntimeError when it still runs: its agents beat."""
+        """The state of an earlier system. Raises RuntimeError if it still runs, by its heartbeats."""
         before = self.database.read(_seen)
         if before[1]:
             detection = self.config.recovery.detection
@@ -89,36 +89,35 @@ class LocalSystem:
         return f"{self.database.place}: another system runs on it; valid: when that has ended"
 
     def close(self, grace: float = 0.0) -> None:
-        """End all processes; agents may finish what they do for `grace` seconds."""
-        nursery, self._nursery = self._nursery, None
-        if nursery is not None:
+        """Stop all processes; agents may finish their tasks within `grace` seconds."""
+        fork_server, self._fork_server = self._fork_server, None
+        if fork_server is not None:
             try:
-                nursery.ask("end", grace=grace)
+                fork_server.ask("end", grace=grace)
             finally:
-                nursery.close()
+                fork_server.close()
         self.database.close()
 
     # ------------------------------------------------------------------------------------------------- tasks
     def set_pool(self, name: str, units: int) -> None:
-        """There is a pool of so many units of a resource that tasks may need."""
+        """Create a resource pool, or set its units."""
         if type(units) is not int or units < 0:
             raise ValueError(f"{name}: {units} units; valid: 0 or more")
         self.database.write(lambda connection: resource_pools.set_pool(connection, name, units))
 
     def put_in_service(self, name: str, units: int) -> None:
-        """So many units of a pool are in service from now on. Raises KeyError, ValueError."""
+        """Set the units of a pool that are in service. Raises KeyError, ValueError."""
         self.database.write(lambda connection: resource_pools.put_in_service(connection, name, units))
 
     def submit(self, task_id: str, payload: Any = None, needs: Mapping[str, int] | None = None) -> None:
-        """Put a task into the queue; `payload` is JSON. It is durable when this returns.
+        """Submit a task with a JSON payload. It is durable when this returns.
 
-        Raises ValueError for a task of which there is one already, for what is not JSON or too large, and for `needs`
-        that no pool has.
+        Raises ValueError if the name exists, if the payload is not JSON or too large, and if no pool has the `needs`.
         """
         self.database.write(lambda connection: task_queue.submit(connection, task_id, payload, needs or {}))
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Return when every task is completed or an operator's. False: some are not, after `timeout` seconds."""
+        """Wait until every task is completed or escalated. False: `timeout` seconds have passed."""
         until = None if timeout is None else time.monotonic() + timeout
         while any(status not in FINISHED for status in self.statuses()):
             if until is not None and time.monotonic() >= until:
@@ -127,49 +126,49 @@ class LocalSystem:
         return True
 
     def statuses(self) -> dict[TaskStatus, int]:
-        """How many tasks stand where."""
+        """The number of tasks by status."""
         return self.database.read(task_queue.statuses)
 
     def effects(self) -> dict[str, Any]:
-        """The effect of each task that is completed."""
+        """The effect of each completed task."""
         return self.database.read(task_queue.effects)
 
     # ------------------------------------------------------------------------------------------- what goes on
     @property
     def audit(self) -> SqlAudit:
-        """What the cores have done."""
+        """The audit trail of the cores."""
         return SqlAudit(self.database, time.time)
 
     @property
     def tasks(self) -> SqlTaskStore:
-        """Where tasks stand, with which checkpoints."""
+        """The task store."""
         return SqlTaskStore(self.database)
 
     def logs(self, path: str = "/", pattern: str = "") -> Sequence[str]:
-        """Lines of the logs below a path that match a regular expression."""
+        """The log lines below a path that match a regular expression."""
         return self.database.read(lambda connection: log_store.search(connection, path, pattern))
 
     def processes(self) -> dict[int, str]:
-        """The processes that are there, the name of each by its id."""
+        """The names of the running processes by process id."""
         return {pid: name for pid, _, name in self._running.ask("processes")}
 
     def signal(self, pid: int, number: int) -> bool:
-        """Send a signal to one of the processes, as somebody might who means it ill. False: it is not there.
+        """Send a signal to one of the processes, for fault injection. False: there is no such process.
 
-        Raises ValueError for a number that is no signal.
+        Raises ValueError if the number is not a signal.
         """
         sent: bool = self._running.ask("signal", pid=pid, signal=int(Signals(number)))
         return sent
 
     @property
-    def _running(self) -> Nursery:
-        if self._nursery is None:
+    def _running(self) -> ForkServerProcess:
+        if self._fork_server is None:
             raise RuntimeError("the system does not run; valid: within `with`")
-        return self._nursery
+        return self._fork_server
 
 
 Seen = tuple[int, list[agent_registry.Beats]]
-"""How many systems there have been on a store, and the agents of the last one."""
+"""The number of systems on a store, and the agents of the last one."""
 
 
 def _seen(connection: Connection) -> Seen:
@@ -177,9 +176,9 @@ def _seen(connection: Connection) -> Seen:
 
 
 def _begin_anew(connection: Connection, before: Seen, config: LocalConfig) -> bool:
-    """What an earlier system has left under way has failed, which the core sees to; its agents are gone.
+    """Set the running tasks of an earlier system to failed, for the core, and remove its agents.
 
-    False: nothing was done, for another system has begun since `before`.
+    False: another system has started since `before`, and nothing was changed.
     """
     if _seen(connection) != before:
         return False

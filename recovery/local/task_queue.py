@@ -1,7 +1,7 @@
-"""The queue in the store: tasks that wait, who has which, and the effect of each, once.
+"""The task queue in the store: waiting tasks, their agents, and the effect of each.
 
-Whatever an attempt does is one transaction with what becomes of its task: there is no task that was taken and is
-nobody's, and no effect of an attempt that was fenced.
+An action of an attempt and the change of its task are one transaction: a taken task always has an agent, and a fenced
+attempt has no effect.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from recovery.stores.sql_tasks import begun, committed, epoch_of, failed, regist
 from recovery.stores.tables import ALLOCATIONS, EFFECTS, TASKS, WORK
 
 BEHIND_THE_FIRST = 64
-"""How many tasks are looked at for one whose needs are free."""
+"""The number of waiting tasks that are checked for one whose needs are free."""
 UNAVAILABLE = "resource_unavailable"
 _TASK = WORK.c.task_id == bindparam("task")
 _CHANGE = update(WORK).where(_TASK)
@@ -44,7 +44,7 @@ _VIEW = (
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A task that an agent has begun."""
+    """A task that an agent has started."""
 
     task_id: str
     epoch: int
@@ -53,7 +53,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What the queue says of a task."""
+    """The record of a task in the queue."""
 
     needs: Mapping[str, int]
     waits: bool
@@ -62,9 +62,9 @@ class Item:
 
 
 def submit(connection: Connection, task_id: str, payload: Any, needs: Mapping[str, int]) -> None:
-    """Put a new task into the line. Raises ValueError for what cannot be."""
+    """Submit a new task. Raises ValueError for an invalid name or invalid needs."""
     if not isinstance(task_id, str) or not is_text(task_id):
-        raise ValueError(f"{task_id!r} is no name of a task; valid: a text")
+        raise ValueError(f"{task_id!r} is not the name of a task; valid: a text")
     wrong = next((units for units in needs.values() if type(units) is not int), None)
     if wrong is not None:
         raise ValueError(f"{task_id}: needs {wrong!r} units; valid: a whole number")
@@ -80,7 +80,7 @@ def submit(connection: Connection, task_id: str, payload: Any, needs: Mapping[st
 
 
 def is_text(name: str) -> bool:
-    """Whether it can be written down: half a character cannot."""
+    """Whether the text can be encoded; a lone surrogate cannot."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -89,7 +89,7 @@ def is_text(name: str) -> bool:
 
 
 def enqueue(connection: Connection, task_id: str, *, at_head: bool = False) -> bool:
-    """Let a task wait, unless it does. False: there is none of this name."""
+    """Queue a task, unless it waits already. False: it is unknown."""
     found = find(connection, task_id)
     if found is None:
         return False
@@ -105,9 +105,9 @@ def _end_of_line(connection: Connection, head: bool) -> int:
 
 
 def take(connection: Connection, agent: str, incarnation: int) -> Taken | None:
-    """Begin the first task of which the needs are free. None: there is none, or another process has this name.
+    """Start the first task whose needs are free. None: there is none, or another process has this name.
 
-    A task that waits for units which are out of service becomes blocked: somebody has to see to it.
+    A task that needs units which are out of service becomes blocked, for a recovery.
     """
     if not agent_registry.is_mine(connection, agent, incarnation):
         return None
@@ -128,12 +128,12 @@ def take(connection: Connection, agent: str, incarnation: int) -> Taken | None:
 
 
 def _out_of_service(connection: Connection, needs: Mapping[str, int]) -> bool:
-    """Whether a pool has fewer units in service than are needed, though it has them."""
+    """Whether a pool has enough units for these needs, but too few of them in service."""
     return any(pool.available < needs[pool.name] for pool in resource_pools.health(connection, tuple(needs)))
 
 
 def commit(connection: Connection, task_id: str, epoch: int, agent: str, effect: str) -> bool:
-    """Let an effect, as JSON, stand. False: it was refused, and nothing has changed."""
+    """Commit an effect as JSON. False: refused, and nothing has changed."""
     if not committed(connection, task_id, epoch):
         return False
     connection.execute(insert(EFFECTS).values(task_id=task_id, epoch=epoch, agent=agent, effect=effect))
@@ -143,7 +143,7 @@ def commit(connection: Connection, task_id: str, epoch: int, agent: str, effect:
 
 
 def fail(connection: Connection, task_id: str, epoch: int, agent: str, status: TaskStatus, code: str) -> bool:
-    """An attempt has failed, or is blocked; what it held is the core's to give back. False: it was refused."""
+    """Record that an attempt has failed or is blocked. It keeps its resources for the core. False: refused."""
     if not failed(connection, task_id, epoch, status):
         return False
     connection.execute(_CHANGE.values(error_code=code), {"task": task_id})
@@ -152,28 +152,28 @@ def fail(connection: Connection, task_id: str, epoch: int, agent: str, status: T
 
 
 def abandon(connection: Connection, task_id: str, code: str) -> None:
-    """Whoever has the task is gone for good: its attempt has failed."""
+    """Record that the attempt of a process that has ended has failed."""
     found = find(connection, task_id)
     assert found is not None
     fail(connection, task_id, epoch_of(connection, task_id), found.agent or "nobody", TaskStatus.FAILED, code)
 
 
 def let_go(connection: Connection, task_id: str) -> None:
-    """Nobody has the task, and it does not wait."""
+    """Remove the task from its agent and from the queue."""
     connection.execute(_CHANGE.values(place=None, agent=None), {"task": task_id})
 
 
 def find(connection: Connection, task_id: str) -> Item | None:
-    """What the queue says of a task; None: nothing."""
+    """The record of a task; None if it is unknown."""
     asked = select(WORK.c.needs, WORK.c.place, WORK.c.agent, WORK.c.error_code).where(_TASK)
     row = connection.execute(asked, {"task": task_id}).one_or_none()
     return None if row is None else Item(json.loads(row[0]), row[1] is not None, row[2], row[3])
 
 
 def view(connection: Connection, task_id: str) -> TaskView | None:
-    """The task as seen from outside; None: there is none.
+    """The task as a probe sees it; None if it is unknown.
 
-    It is one statement, for an agent may take the task or commit between two: who runs would then be nobody's.
+    It is one statement, because an agent may take or commit the task between two, and the result would be inconsistent.
     """
     rows = connection.execute(_VIEW, {"task": task_id}).all()
     if not rows:
@@ -192,7 +192,7 @@ def view(connection: Connection, task_id: str) -> TaskView | None:
 
 
 def had_by(connection: Connection, agent: str | None = None) -> list[str]:
-    """Tasks that run on an agent, or on any."""
+    """The tasks that run on an agent, or on any."""
     asked = select(WORK.c.task_id).join(TASKS, TASKS.c.task_id == WORK.c.task_id)
     asked = asked.where(TASKS.c.status == TaskStatus.RUNNING.value, WORK.c.agent.is_not(None))
     if agent is not None:
@@ -201,12 +201,12 @@ def had_by(connection: Connection, agent: str | None = None) -> list[str]:
 
 
 def waiting(connection: Connection) -> list[str]:
-    """Tasks that wait, in order."""
+    """The waiting tasks, in order."""
     return list(connection.execute(_in_line(select(WORK.c.task_id)).order_by(WORK.c.place)).scalars())
 
 
 def depth(connection: Connection) -> int:
-    """How many wait."""
+    """The number of waiting tasks."""
     found: int = connection.execute(_in_line(select(func.count()).select_from(WORK))).scalar_one()
     return found
 
@@ -216,12 +216,12 @@ def _in_line(asked: Select[Any]) -> Select[Any]:
 
 
 def effects(connection: Connection) -> dict[str, Any]:
-    """Every effect that stands, by task."""
+    """All effects by task."""
     rows = connection.execute(select(EFFECTS.c.task_id, EFFECTS.c.effect).order_by(EFFECTS.c.task_id))
     return {task_id: json.loads(effect) for task_id, effect in rows}
 
 
 def statuses(connection: Connection) -> dict[TaskStatus, int]:
-    """How many tasks stand where."""
+    """The number of tasks by status."""
     asked = select(TASKS.c.status, func.count()).join(WORK, WORK.c.task_id == TASKS.c.task_id)
     return {TaskStatus(status): count for status, count in connection.execute(asked.group_by(TASKS.c.status))}

@@ -1,4 +1,4 @@
-"""One SQL database: reads at once, and writes that share a commit with whoever writes at the same time."""
+"""An SQL database with group commit: concurrent writes share a transaction."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from recovery.stores.tables import META, NewerSchema, prepare
 
 Result = TypeVar("Result")
 MOST_AT_ONCE = 5_000
-"""Writes that share a commit: a statement does not take any number of values."""
+"""The maximum number of writes in a commit, because the number of values of a statement is limited."""
 LOCK_SECONDS = 30.0
-"""How long a write waits for another program's."""
+"""The seconds for which a write waits for the lock of another program."""
 
 
 All = Callable[[Connection, Sequence[Any]], Sequence[Any]]
-"""Writes several things of a kind; what it returns for each is its result, or the exception that it has raised."""
+"""Writes several items of a kind; returns the result or the exception of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Submitted:
-    """A thing that is to be written, together with those of its kind."""
+    """A submitted item, which is written together with others of its kind."""
 
     write_all: All
     thing: Any
@@ -41,59 +41,59 @@ class _Submitted:
 
 
 def _do(connection: Connection, write_all: All, things: Sequence[Any]) -> Sequence[Any]:
-    """Raises what the database raises; anything else is the result of all of them."""
+    """Write items. Errors of the database are raised; others are the result of all items."""
     try:
         return write_all(connection, things)
     except SQLAlchemyError:
         raise
-    except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked, be it `Deposed`
+    except BaseException as error:  # noqa: BLE001 - raised to the caller, including `Deposed`
         return [error] * len(things)
 
 
 def _alone(connection: Connection, works: Sequence[Callable[[Connection], Any]]) -> Sequence[Any]:
-    """Works that have nothing to do with each other."""
+    """Run independent functions, one after the other."""
     done: list[Any] = []
     for work in works:
         try:
             done.append(work(connection))
         except SQLAlchemyError:
             raise
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked, be it `Deposed`
+        except BaseException as error:  # noqa: BLE001 - raised to the caller, including `Deposed`
             done.append(error)
     return done
 
 
 class Writable(Protocol):
-    """What stores are made of: a `Database`, or one that some may not write to any more."""
+    """A `Database`, or a guarded one, whose writes may be refused."""
 
     @property
     def place(self) -> str:
-        """What to call it."""
+        """The name of the database in messages."""
 
     def read(self, question: Callable[[Connection], Result]) -> Result:
-        """What is committed says."""
+        """Run a query on committed data."""
 
     def submit(self, work: Callable[[Connection], Result]) -> Future[Result]:
-        """Have something written."""
+        """Submit a write."""
 
     def submit_one(self, write_all: All, thing: object) -> Future[Any]:
-        """Have a thing written together with those of its kind that wait beside it."""
+        """Submit an item that is written together with others of its kind."""
 
     def write_one(self, write_all: All, thing: object) -> Any:
-        """The same, and wait until it is durable."""
+        """Write, and block until the write is durable."""
 
     def write(self, work: Callable[[Connection], Result]) -> Result:
-        """The same, and wait until it is durable."""
+        """Write, and block until the write is durable."""
 
 
 class Database:
-    """A database that is open: `sqlite:///FILE`, or `postgresql://…`.
+    """An open database: `sqlite:///FILE`, or `postgresql://…`.
 
-    A write is a function of a connection. It is done by whoever waits for one and comes first, or by a thread of its
-    own when nobody does, together with all that wait, and has a result when it is durable. It raises before it changes
-    anything, or not at all. With `synchronous` False, commits do not wait for the disk, and a power cut may take what
-    was written last: for tests, simulations and heartbeats. With `check` False, a file is not looked through for
-    damage, as somebody else just has; with `create` False, there has to be a store. Raises StoreError.
+    A write is a function of a connection. It is executed together with all other waiting writes, by the first thread
+    that blocks on one, or by the writer's thread if none does. It must raise errors before it changes anything. With
+    `synchronous` False, commits do not wait for the disk, and a power cut may lose the last ones: for tests,
+    simulations and heartbeats. With `check` False, a file is not checked for damage, for instance because another
+    process has done so; with `create` False, the store has to exist. Raises StoreError.
     """
 
     def __init__(self, url: str | URL, *, synchronous: bool = True, check: bool = True, create: bool = True) -> None:
@@ -102,13 +102,13 @@ class Database:
         if not create:
             _check_there(self.place, self._engine)
         self._reads: dict[str, Any] = {"reads": True}
-        if self._engine.dialect.name == "postgresql":  # of one moment, as in SQLite, however many statements it is
+        if self._engine.dialect.name == "postgresql":  # a snapshot for all statements, as in SQLite
             self._reads["isolation_level"] = "REPEATABLE READ"
         self._waiting: deque[_Submitted] = deque()
         self._lock = threading.Lock()
-        self._written = threading.Condition(self._lock)  # whoever has waited for a commit looks again
-        self._left_over = threading.Condition(self._lock)  # something waits that nobody may be waiting for
-        self._writing = False  # somebody does
+        self._written = threading.Condition(self._lock)  # notified after each commit
+        self._left_over = threading.Condition(self._lock)  # notified when items are submitted without a blocked caller
+        self._writing = False  # whether a thread writes
         self._closed = False
         self._writer = threading.Thread(target=self._write_all, name=f"writes to {self.place}", daemon=True)
         try:
@@ -122,11 +122,11 @@ class Database:
         except SQLAlchemyError as error:
             self._engine.dispose()
             raise store_error(self.place, error) from None
-        self._connection = self._engine.connect()  # which nobody uses but who writes
+        self._connection = self._engine.connect()  # for the writing thread only
         self._writer.start()
 
     def read(self, question: Callable[[Connection], Result]) -> Result:
-        """What is committed says. Raises StoreError."""
+        """Run a query on committed data. Raises StoreError."""
         try:
             with self._engine.connect().execution_options(**self._reads) as connection:
                 return question(connection)
@@ -134,23 +134,23 @@ class Database:
             raise store_error(self.place, error) from error
 
     def submit(self, work: Callable[[Connection], Result]) -> Future[Result]:
-        """Have something written. The future has the work's result, or what it or the database has raised."""
+        """Submit a write. The future has its result, or its error or that of the database."""
         return self.submit_one(_alone, work)
 
     def write(self, work: Callable[[Connection], Result]) -> Result:
-        """The same, and wait until it is durable."""
+        """Write, and block until the write is durable."""
         written: Result = self.write_one(_alone, work)
         return written
 
     def submit_one(self, write_all: All, thing: object) -> Future[Any]:
-        """Have a thing written by a function that writes all of its kind that wait one after the other."""
+        """Submit an item. Waiting items with the same `write_all` are written by one call."""
         future = self._accept(write_all, thing)
         with self._lock:
             self._left_over.notify()
         return future
 
     def write_one(self, write_all: All, thing: object) -> Any:
-        """The same, and wait until it is durable."""
+        """Write, and block until the write is durable."""
         future = self._accept(write_all, thing)
         while not future.done():
             with self._lock:
@@ -163,11 +163,11 @@ class Database:
         return future.result()
 
     def guarded(self, check: Callable[[Connection], None]) -> Writable:
-        """The same database for somebody whose writes are refused when `check` raises, in the very transaction."""
+        """This database with writes that are refused if `check` raises in their transaction."""
         return _Guarded(self, check)
 
     def close(self) -> None:
-        """Write what waits, and let go of the database."""
+        """Write all waiting items, and close the database."""
         with self._lock:
             self._closed = True
             self._left_over.notify()
@@ -177,7 +177,7 @@ class Database:
 
     # ------------------------------------------------------------------------------------------------ writing
     def _write_all(self) -> None:
-        """The writer's thread: it writes what nobody waits for here."""
+        """The writer's thread: writes items without a blocked caller."""
         while True:
             with self._lock:
                 while self._writing or not self._waiting:
@@ -189,7 +189,7 @@ class Database:
 
     def _accept(self, write_all: All, thing: object) -> Future[Any]:
         future: Future[Any] = Future()
-        future.set_running_or_notify_cancel()  # who does not wait any more does not take it back
+        future.set_running_or_notify_cancel()  # it cannot be cancelled
         with self._lock:
             if self._closed:
                 raise StoreError(f"{self.place}: is closed")
@@ -197,15 +197,15 @@ class Database:
         return future
 
     def _take(self) -> list[_Submitted]:
-        """All that wait, or as many as share a commit; nobody else writes until they are written."""
+        """Take the waiting items for one commit. No other thread writes until they are written."""
         self._writing = True
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
 
     def _write_together(self, batch: list[_Submitted]) -> None:
-        """Write what was taken, and let others write."""
+        """Write the taken items, and let other threads write."""
         try:
             if not self._commit(batch):
-                for submitted in batch:  # somebody's has spoiled the commit of all: to each his own
+                for submitted in batch:  # one of them has failed: write each in its own commit
                     self._commit([submitted], last=True)
         finally:
             with self._lock:
@@ -215,17 +215,17 @@ class Database:
                     self._left_over.notify()
 
     def _commit(self, batch: list[_Submitted], *, last: bool = False) -> bool:
-        """Write all of them with one commit. False: nothing is written and nobody was told, which `last` rules out."""
+        """Write all items with one commit. False: nothing was written, and no future is set; never if `last`."""
         done: list[Any] = []
         try:
             with self._connection.begin():
                 for write_all, same in groupby(batch, key=lambda submitted: submitted.write_all):
                     done += _do(self._connection, write_all, [submitted.thing for submitted in same])
-        except BaseException as error:  # noqa: BLE001 - whatever it is, nobody waits for ever
+        except BaseException as error:  # noqa: BLE001 - every future gets a result
             if not last and len(batch) > 1:
                 return False
-            told = store_error(self.place, error) if isinstance(error, SQLAlchemyError) else error
-            done = [told] * len(batch)
+            raised = store_error(self.place, error) if isinstance(error, SQLAlchemyError) else error
+            done = [raised] * len(batch)
         for submitted, result in zip(batch, done, strict=True):
             if isinstance(result, BaseException):
                 submitted.future.set_exception(result)
@@ -275,7 +275,7 @@ class _Guarded:
         return self.database.write_one(self._checked(write_all), thing)
 
     def _checked(self, write_all: All) -> All:
-        """The same function each time, so that what it writes is of one kind."""
+        """The guarded function, the same object each time, so that its items share a call."""
 
         def checked(connection: Connection, things: Sequence[Any]) -> Sequence[Any]:
             self.check(connection)
@@ -285,7 +285,7 @@ class _Guarded:
 
 
 def _check_there(place: str, engine: Engine) -> None:
-    """Raise StoreError when nobody has made a store there. A file that is none stays as it is."""
+    """Raise StoreError if there is no store. The file is not changed."""
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     try:
         there = inspect(engine).has_table(META.name) if file is None else _has_table(Path(file), META.name)
@@ -305,7 +305,7 @@ def _has_table(file: Path, name: str) -> bool:
 
 
 def _check(connection: Connection) -> None:
-    """A file that somebody has cut off or changed is not gone on with. Raises SQLAlchemyError."""
+    """Raise SQLAlchemyError if the file is damaged."""
     if connection.dialect.name == "sqlite":
         found = connection.exec_driver_sql("pragma quick_check(1)").scalar_one()
         if found != "ok":
@@ -313,7 +313,7 @@ def _check(connection: Connection) -> None:
 
 
 def _engine(url: str | URL, synchronous: bool) -> tuple[str, Engine]:
-    """What to call the database, and SQLAlchemy's engine for it. Raises StoreError for what is none."""
+    """The name of the database in messages, and its engine. Raises StoreError for an invalid URL."""
     try:
         made = make_url(url)
         if made.get_backend_name() == "sqlite":
@@ -321,24 +321,24 @@ def _engine(url: str | URL, synchronous: bool) -> tuple[str, Engine]:
         if made.get_backend_name() == "postgresql":
             return _postgresql(made)
     except (ArgumentError, NoSuchModuleError):
-        raise StoreError(f"{url}: is no URL of a store; valid: sqlite:///FILE or postgresql://…") from None
-    raise StoreError(f"{url}: is no URL of a store; valid: sqlite:///FILE or postgresql://…")
+        raise StoreError(f"{url}: is not the URL of a store; valid: sqlite:///FILE or postgresql://…") from None
+    raise StoreError(f"{url}: is not the URL of a store; valid: sqlite:///FILE or postgresql://…")
 
 
 def _sqlite(url: URL, synchronous: bool) -> tuple[str, Engine]:
     if not url.database or url.database == ":memory:":
-        raise StoreError(f"{url}: names no file; valid: sqlite:///FILE")
+        raise StoreError(f"{url}: has no file; valid: sqlite:///FILE")
     engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # transactions begin where `begun` says, and not where the driver thinks
+        connection.isolation_level = None  # `begun` begins transactions, not the driver
         for pragma in ("journal_mode=wal", f"synchronous={'full' if synchronous else 'off'}"):
             connection.execute(f"pragma {pragma}")
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
-        # A transaction that reads first and writes later fails when somebody has written in between.
+        # A transaction that writes after it has read fails if another one has written in between.
         reads = connection.get_execution_options().get("reads", False)
         connection.exec_driver_sql("begin" if reads else "begin immediate")
 
@@ -349,6 +349,6 @@ def _postgresql(url: URL) -> tuple[str, Engine]:
     try:
         import psycopg  # noqa: F401, PLC0415 - an extra
     except ModuleNotFoundError:
-        raise StoreError("postgresql: needs a driver; valid: with pip install 'recovery-bench[postgresql]'") from None
+        raise StoreError("postgresql: needs a driver; valid: after pip install 'recovery-bench[postgresql]'") from None
     engine = create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     return url.render_as_string(hide_password=True), engine

@@ -1,4 +1,4 @@
-"""Task state in memory: the store of tests, simulations and programs that may forget everything when they stop."""
+"""Task state in memory, for tests, simulations and programs without persistence."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _RUNNING, _COMPLETED = TaskStatus.RUNNING, TaskStatus.COMPLETED
 
 
 class IllegalTransition(RecoveryBenchError, RuntimeError):
-    """The core tried to move a task where it cannot go: a defect of the core, never of its input."""
+    """An illegal change of a task's status: a defect of the core, not of its input."""
 
 
 @dataclass(slots=True)
 class Record:
-    """One task. All are kept, few are retried: there is no dict and no list before there is something to hold."""
+    """The state of a task. Containers are created on first use, because most tasks need none."""
 
     status: TaskStatus = TaskStatus.QUEUED
     epoch: int = 0
@@ -34,16 +34,16 @@ class MemoryTaskStore:
 
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
-        self._may_be_halted: dict[str, None] = {}  # looked through when somebody asks, so that a start costs nothing
+        self._may_be_halted: dict[str, None] = {}  # filtered when it is read, so that a start costs nothing
 
     def register(self, task_id: str) -> None:
-        """A task was accepted."""
+        """Add a task."""
         if task_id in self._records:
-            raise ValueError(f"{task_id}: there is a task of this name already")
+            raise ValueError(f"{task_id}: a task with this name exists")
         self._records[task_id] = Record()
 
     def begin(self, task_id: str, agent_id: str) -> int | None:
-        """Start an attempt and return its epoch; None when the task is finished."""
+        """Start an attempt and return its epoch. None: the task is finished."""
         record = self._records[task_id]
         if record.status in FINISHED:
             return None
@@ -52,7 +52,7 @@ class MemoryTaskStore:
         return record.epoch
 
     def commit(self, task_id: str, epoch: int) -> bool:
-        """Make the effect of an attempt final, unless it is fenced or too late."""
+        """Make the effect of an attempt final. False: refused."""
         record = self._records[task_id]
         if epoch <= record.fence or record.status in FINISHED:
             return False
@@ -62,7 +62,7 @@ class MemoryTaskStore:
         return True
 
     def fail(self, task_id: str, epoch: int, status: TaskStatus, error_code: str) -> bool:
-        """The latest attempt says that it failed or is blocked."""
+        """Record that the latest attempt has failed or is blocked. False: refused."""
         record = self._records[task_id]
         if epoch != record.epoch or epoch <= record.fence or record.status in FINISHED:
             return False
@@ -71,18 +71,18 @@ class MemoryTaskStore:
         return True
 
     def fence(self, task_id: str) -> int:
-        """Void every epoch handed out so far."""
+        """Fence all epochs so far, and return the highest of them."""
         record = self._records[task_id]
         record.fence = record.epoch
         return record.fence
 
     def is_current(self, task_id: str, epoch: int) -> bool:
-        """Whether an attempt may still act."""
+        """Whether the epoch is not fenced and the task is not finished."""
         record = self._records[task_id]
         return epoch > record.fence and record.status not in FINISHED
 
     def requeue(self, task_id: str, fenced: int | None = None) -> bool:
-        """Status queued again."""
+        """Set the status to queued. False: refused."""
         record = self._records[task_id]
         if record.status in FINISHED or (fenced is not None and record.status is _RUNNING and record.epoch > fenced):
             return False
@@ -90,7 +90,7 @@ class MemoryTaskStore:
         return True
 
     def escalate(self, task_id: str, reason: str) -> bool:
-        """Automatic recovery gave up."""
+        """Set the status to escalated. False: refused."""
         record = self._records[task_id]
         if record.status in FINISHED:
             return False
@@ -99,35 +99,35 @@ class MemoryTaskStore:
         return True
 
     def status(self, task_id: str) -> TaskStatus | None:
-        """Where the task stands."""
+        """The status of the task; None if it is unknown."""
         try:
             return self._records[task_id].status
         except KeyError:
             return None
 
     def halted(self) -> Sequence[str]:
-        """Tasks that are failed or blocked."""
+        """The failed and blocked tasks."""
         halted = tuple(task_id for task_id in self._may_be_halted if self._records[task_id].status in HALTED)
         self._may_be_halted = dict.fromkeys(halted)
         return halted
 
     def epoch(self, task_id: str) -> int:
-        """The latest epoch handed out."""
+        """The latest epoch."""
         return self._records[task_id].epoch
 
     def count_retry(self, task_id: str, kind: str, retry: int) -> None:
-        """There has been a retry of this number."""
+        """Count a retry by its number."""
         record = self._records[task_id]
         if record.retries is None:
             record.retries = {}
         record.retries[kind] = max(record.retries.get(kind, 0), retry)
 
     def retries(self, task_id: str, kind: str) -> int:
-        """Retries so far."""
+        """The number of retries so far."""
         return (self._records[task_id].retries or {}).get(kind, 0)
 
     def save_checkpoint(self, task_id: str, epoch: int, progress: float, state: Any = None) -> Checkpoint | None:
-        """Append a checkpoint, unless the attempt is fenced."""
+        """Append a checkpoint. None: refused."""
         if not self.is_current(task_id, epoch):
             return None
         record = self._records[task_id]
@@ -140,24 +140,24 @@ class MemoryTaskStore:
         return checkpoint
 
     def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
-        """What is stored, oldest first."""
+        """The stored checkpoints, the oldest first."""
         return tuple(self._records[task_id].checkpoints or ())
 
     def last_checkpoint(self, task_id: str) -> int:
-        """Sequence of the last checkpoint."""
+        """The sequence number of the last checkpoint."""
         stored = self._records[task_id].checkpoints
         return stored[-1].sequence if stored else 0
 
     def restore_point(self, task_id: str) -> Checkpoint | None:
-        """From where the next attempt starts."""
+        """The checkpoint from which the next attempt starts."""
         return self._records[task_id].restore_point
 
     def set_restore_point(self, task_id: str, checkpoint: Checkpoint | None) -> None:
-        """Choose from where the next attempt starts."""
+        """Set the checkpoint from which the next attempt starts."""
         self._records[task_id].restore_point = checkpoint
 
     def corrupt_checkpoint(self, task_id: str) -> Checkpoint | None:
-        """Fault injection: the latest checkpoint is damaged, as by a disk; it is there, its checksum does not fit."""
+        """Fault injection: damage the latest checkpoint, so that its checksum does not match."""
         stored = self._records[task_id].checkpoints
         if not stored:
             return None
@@ -165,7 +165,7 @@ class MemoryTaskStore:
         return stored[-1]
 
     def tear_checkpoint(self, task_id: str) -> Checkpoint | None:
-        """Fault injection: of the latest checkpoint only a part was written, under the checksum of the whole."""
+        """Fault injection: truncate the latest checkpoint, with the checksum of the whole."""
         stored = self._records[task_id].checkpoints
         if not stored:
             return None

@@ -1,4 +1,4 @@
-"""The journal of recoveries, and the escalations, in a database."""
+"""The journal of recoveries and escalations in a database."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _ESCALATION: TypeAdapter[Escalation] = TypeAdapter(Escalation)
 _THERE = select(JOURNAL.c.number).where(JOURNAL.c.number.in_(bindparam("numbers", expanding=True)))
 _CHANGE = update(JOURNAL).where(JOURNAL.c.number == bindparam("changed")).values(incident=bindparam("text"))
 _NUMBERS = "incidents"
-"""Under which name the first number is kept that no recovery has had."""
+"""The name under which the next number of a recovery is stored."""
 
 
 def no_offset() -> float:
-    """The clock of the loop outlives the core, as that of a simulation does."""
+    """The offset of a clock that survives the core, as that of a simulation does."""
     return 0.0
 
 
 class SqlJournal:
-    """A `recovery.journal.Journal`. What cannot be kept is raised by the next `durable`, as a StoreError.
+    """A `recovery.journal.Journal`. Errors of writes are raised by the next `durable`, as StoreError.
 
-    `offset` is by how many seconds the clock that stored instants go by is ahead of the loop's: a core that is started
-    again has another loop. With `blocking`, `durable` does not let the loop go on meanwhile, as in a simulation.
+    `offset` returns the seconds by which the clock of stored instants is ahead of the loop's clock, because a restarted
+    core has another loop. With `blocking`, `durable` blocks the loop, as in a simulation.
     """
 
     def __init__(self, database: Writable, offset: Callable[[], float] = no_offset, *, blocking: bool = False) -> None:
@@ -45,8 +45,8 @@ class SqlJournal:
         self._pending: deque[Future[None]] = deque()
 
     async def durable(self) -> None:
-        """Return when everything that was accepted so far is on the disk."""
-        pending = list(self._pending)  # others may wait for the same ones meanwhile
+        """Return when everything that was accepted so far is durable."""
+        pending = list(self._pending)  # others may wait for them concurrently
         try:
             for future in pending:
                 if self._blocking:
@@ -57,8 +57,8 @@ class SqlJournal:
             while self._pending and self._pending[0].done():
                 self._pending.popleft()
 
-    def _after_all(self, question: Callable[[Connection], Result]) -> Result:
-        """What is there when everything that was accepted so far is written."""
+    def _query(self, question: Callable[[Connection], Result]) -> Result:
+        """Run a query after everything that was accepted so far is written."""
         return self._database.write(question)
 
     def _submit(self, work: Callable[[Connection], None]) -> None:
@@ -66,12 +66,12 @@ class SqlJournal:
 
     # ------------------------------------------------------------------------------------------- recoveries
     def keep(self, incident: Incident) -> None:
-        """Accept an open recovery as it stands now."""
+        """Store an open recovery in its present state."""
         text = incident_to_json(incident, self._offset())
         self._pending.append(self._database.submit_one(_keep_all, (incident.number, text)))
 
     def forget(self, number: int) -> None:
-        """A recovery is over."""
+        """Delete a recovery that has ended."""
 
         def work(connection: Connection) -> None:
             connection.execute(delete(JOURNAL).where(JOURNAL.c.number == number))
@@ -79,8 +79,8 @@ class SqlJournal:
         self._submit(work)
 
     def unfinished(self) -> Sequence[Incident]:
-        """The recoveries that are not over. Raises StoreError for one that cannot be read."""
-        rows = self._after_all(lambda connection: connection.execute(select(JOURNAL).order_by(JOURNAL.c.number)).all())
+        """The open recoveries. Raises StoreError for a damaged one."""
+        rows = self._query(lambda connection: connection.execute(select(JOURNAL).order_by(JOURNAL.c.number)).all())
         return [self._incident(number, text) for number, text in rows]
 
     def _incident(self, number: int, text: bytes) -> Incident:
@@ -90,12 +90,12 @@ class SqlJournal:
             raise StoreError(f"{self._database.place}: recovery {number} in the journal is damaged") from None
 
     def numbers(self) -> int:
-        """One more than the highest so far."""
-        return self._after_all(_numbers)
+        """One more than the highest number of all recoveries."""
+        return self._query(_numbers)
 
     # ------------------------------------------------------------------------------------------- escalations
     def keep_escalation(self, escalation: Escalation) -> None:
-        """Accept an escalation."""
+        """Store an escalation."""
         incident, text = escalation.incident, _ESCALATION.dump_json(_with(plain, escalation, self._offset()))
 
         def work(connection: Connection) -> None:
@@ -106,9 +106,9 @@ class SqlJournal:
         self._submit(work)
 
     def escalations(self) -> Sequence[Escalation]:
-        """All escalations, in the order in which they were first kept. Raises StoreError for a damaged one."""
+        """All escalations, in the order in which they were first stored. Raises StoreError for a damaged one."""
         asked = select(ESCALATIONS.c.incident, ESCALATIONS.c.escalation).order_by(ESCALATIONS.c.place)
-        rows = self._after_all(lambda connection: connection.execute(asked).all())
+        rows = self._query(lambda connection: connection.execute(asked).all())
         return tuple(self._escalation(number, text) for number, text in rows)
 
     def _escalation(self, number: int, text: bytes) -> Escalation:
@@ -119,7 +119,7 @@ class SqlJournal:
 
 
 def _keep_all(connection: Connection, kept: Sequence[tuple[int, bytes]]) -> Sequence[None]:
-    """Of several texts of one recovery, the last one stands."""
+    """Write the last one of several texts of a recovery."""
     texts = dict(kept)
     there = set(connection.execute(_THERE, {"numbers": sorted(texts)}).scalars())
     changed = [{"changed": number, "text": text} for number, text in texts.items() if number in there]
@@ -138,7 +138,7 @@ def _numbers(connection: Connection) -> int:
 
 
 def _count(connection: Connection, numbers: int) -> None:
-    """Numbers are used once, though what had them is struck out."""
+    """Store the next number, so that numbers of deleted recoveries are not reused."""
     before = _numbers(connection)
     if before == 0:
         connection.execute(insert(META).values(name=_NUMBERS, value=str(numbers)))

@@ -1,4 +1,4 @@
-"""Leases in a database, and what is refused to those who have lost theirs."""
+"""Leases in a database, and the check that refuses writes without the lease."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class SqlLeases:
         self._database = database
 
     async def look(self, name: str) -> Lease | None:
-        """The lease as it is."""
+        """The present lease; None if there has been none."""
         return await asyncio.to_thread(self._database.read, lambda connection: _found(connection, name))
 
     async def change(self, seen: Lease | None, to: Lease) -> bool:
-        """Put a lease in the place of what was seen."""
+        """Replace the lease if it is still `seen`."""
 
         def work(connection: Connection) -> bool:
             if _found(connection, to.name, lock=True) != seen:
@@ -39,13 +39,13 @@ class SqlLeases:
 
 
 def only_with(lease: Lease) -> Callable[[Connection], None]:
-    """A check for `Database.guarded`: whose lease has another epoch by now may write nothing. It raises `Deposed`."""
+    """A check for `Database.guarded` that raises `Deposed` if the lease has another epoch."""
 
     def check(connection: Connection) -> None:
         found = _found(connection, lease.name, lock=True)
         if found is None or found.epoch != lease.epoch:
-            holder = "nobody" if found is None else found.holder or "nobody"
-            raise Deposed(f"{lease.holder} has lost the lease {lease.name!r}, which is with {holder}")
+            holder = "no core" if found is None else found.holder or "no core"
+            raise Deposed(f"{lease.holder} has lost the lease {lease.name!r}, which {holder} holds")
 
     return check
 

@@ -21,7 +21,7 @@ _LOCK = _FIND.with_for_update()
 _LOCK_ALL = (
     _KNOWN.add_columns(TASKS.c.task_id)
     .where(TASKS.c.task_id.in_(bindparam("tasks", expanding=True)))
-    .order_by(TASKS.c.task_id)  # two who lock the same ones do not wait for each other
+    .order_by(TASKS.c.task_id)  # a consistent order, so that there is no deadlock
     .with_for_update()
 )
 _COUNT = update(TASKS).where(_TASK).values(sequence=bindparam("last"))
@@ -32,29 +32,29 @@ _READ = select(CHECKPOINTS).where(_OF_TASK).order_by(CHECKPOINTS.c.sequence)
 
 
 class SqlTaskStore:
-    """A `recovery.stores.PlainTaskStore`. Unknown tasks raise KeyError, what the database cannot do StoreError."""
+    """A `recovery.stores.PlainTaskStore`. Unknown tasks raise KeyError, errors of the database StoreError."""
 
     def __init__(self, database: Writable) -> None:
         self._database = database
 
     def register(self, task_id: str) -> None:
-        """A task was accepted."""
+        """Add a task."""
         self._database.write(lambda connection: registered(connection, task_id))
 
     def begin(self, task_id: str, agent_id: str) -> int | None:
-        """Start an attempt and return its epoch; None when the task is finished."""
+        """Start an attempt and return its epoch. None: the task is finished."""
         return self._database.write(lambda connection: begun(connection, task_id))
 
     def commit(self, task_id: str, epoch: int) -> bool:
-        """Make the effect of an attempt final, unless it is fenced or too late."""
+        """Make the effect of an attempt final. False: refused."""
         return self._database.write(lambda connection: committed(connection, task_id, epoch))
 
     def fail(self, task_id: str, epoch: int, status: TaskStatus, error_code: str) -> bool:
-        """The latest attempt says that it failed or is blocked."""
+        """Record that the latest attempt has failed or is blocked. False: refused."""
         return self._database.write(lambda connection: failed(connection, task_id, epoch, status))
 
     def fence(self, task_id: str) -> int:
-        """Void every epoch handed out so far."""
+        """Fence all epochs so far, and return the highest of them."""
 
         def work(connection: Connection) -> int:
             epoch = _locked(connection, task_id).epoch
@@ -64,11 +64,11 @@ class SqlTaskStore:
         return self._database.write(work)
 
     def is_current(self, task_id: str, epoch: int) -> bool:
-        """Whether an attempt may still act."""
+        """Whether the epoch is not fenced and the task is not finished."""
         return self._database.read(lambda connection: _is_current(_found(connection, task_id), epoch))
 
     def requeue(self, task_id: str, fenced: int | None = None) -> bool:
-        """Status queued again."""
+        """Set the status to queued. False: refused."""
 
         def work(connection: Connection) -> bool:
             task = _locked(connection, task_id)
@@ -81,7 +81,7 @@ class SqlTaskStore:
         return self._database.write(work)
 
     def escalate(self, task_id: str, reason: str) -> bool:
-        """Automatic recovery gave up."""
+        """Set the status to escalated. False: refused."""
 
         def work(connection: Connection) -> bool:
             task = _locked(connection, task_id)
@@ -93,21 +93,21 @@ class SqlTaskStore:
         return self._database.write(work)
 
     def status(self, task_id: str) -> TaskStatus | None:
-        """Where the task stands."""
+        """The status of the task; None if it is unknown."""
         task = self._database.read(lambda connection: _task(connection, task_id, _FIND))
         return None if task is None else task.status
 
     def halted(self) -> Sequence[str]:
-        """Tasks that are failed or blocked."""
+        """The failed and blocked tasks."""
         asked = select(TASKS.c.task_id).where(TASKS.c.halted.is_not(None)).order_by(TASKS.c.halted, TASKS.c.task_id)
         return self._database.read(lambda connection: tuple(connection.execute(asked).scalars()))
 
     def epoch(self, task_id: str) -> int:
-        """The latest epoch handed out."""
+        """The latest epoch."""
         return self._database.read(lambda connection: epoch_of(connection, task_id))
 
     def count_retry(self, task_id: str, kind: str, retry: int) -> None:
-        """There has been a retry of this number."""
+        """Count a retry by its number."""
 
         def work(connection: Connection) -> None:
             _locked(connection, task_id)
@@ -122,7 +122,7 @@ class SqlTaskStore:
         self._database.write(work)
 
     def retries(self, task_id: str, kind: str) -> int:
-        """Retries so far."""
+        """The number of retries so far."""
 
         def question(connection: Connection) -> int:
             _found(connection, task_id)
@@ -131,14 +131,14 @@ class SqlTaskStore:
         return self._database.read(question)
 
     def save_checkpoint(self, task_id: str, epoch: int, progress: float, state: Any = None) -> Checkpoint | None:
-        """Append a checkpoint, unless the attempt is fenced."""
+        """Append a checkpoint. None: refused."""
         text = None if state is None else written_state(task_id, state)
         save = task_id, epoch, progress, state, text
         saved: Checkpoint | None = self._database.write_one(_save_all, save)
         return saved
 
     def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
-        """What is stored, oldest first."""
+        """The stored checkpoints, the oldest first."""
 
         def question(connection: Connection) -> Sequence[Checkpoint]:
             _found(connection, task_id)
@@ -147,11 +147,11 @@ class SqlTaskStore:
         return self._database.read(question)
 
     def last_checkpoint(self, task_id: str) -> int:
-        """Sequence of the last checkpoint."""
+        """The sequence number of the last checkpoint."""
         return self._database.read(lambda connection: _found(connection, task_id).sequence)
 
     def restore_point(self, task_id: str) -> Checkpoint | None:
-        """From where the next attempt starts: the checkpoint that was chosen, as it is stored now."""
+        """The checkpoint from which the next attempt starts, as it is stored now."""
 
         def question(connection: Connection) -> Checkpoint | None:
             _found(connection, task_id)
@@ -164,7 +164,7 @@ class SqlTaskStore:
         return self._database.read(question)
 
     def set_restore_point(self, task_id: str, checkpoint: Checkpoint | None) -> None:
-        """Choose from where the next attempt starts."""
+        """Set the checkpoint from which the next attempt starts."""
 
         def work(connection: Connection) -> None:
             _locked(connection, task_id)
@@ -173,21 +173,21 @@ class SqlTaskStore:
         self._database.write(work)
 
 
-# ------------------------------------------- what an attempt does, for who does something else in the same transaction
+# ------------------------------------------- changes by attempts, for use within a larger transaction
 def registered(connection: Connection, task_id: str) -> None:
-    """A task was accepted. Raises ValueError when there is one of this name."""
+    """Add a task. Raises ValueError if the name exists."""
     if _task(connection, task_id, _FIND) is not None:
-        raise ValueError(f"{task_id}: there is a task of this name already")
+        raise ValueError(f"{task_id}: a task with this name exists")
     connection.execute(insert(TASKS), {"task_id": task_id, "status": TaskStatus.QUEUED.value})
 
 
 def epoch_of(connection: Connection, task_id: str) -> int:
-    """The latest epoch handed out."""
+    """The latest epoch."""
     return _found(connection, task_id).epoch
 
 
 def begun(connection: Connection, task_id: str) -> int | None:
-    """Start an attempt and return its epoch; None when the task is finished."""
+    """Start an attempt and return its epoch. None: the task is finished."""
     task = _locked(connection, task_id)
     if task.status in FINISHED:
         return None
@@ -197,7 +197,7 @@ def begun(connection: Connection, task_id: str) -> int | None:
 
 
 def committed(connection: Connection, task_id: str, epoch: int) -> bool:
-    """Make the effect of an attempt final. False: it is fenced or too late."""
+    """Make the effect of an attempt final. False: it is fenced, or the task is finished."""
     if not _is_current(_locked(connection, task_id), epoch):
         return False
     _change(connection, task_id, status=TaskStatus.COMPLETED.value, halted=None, sequence=0, restore=None)
@@ -206,7 +206,7 @@ def committed(connection: Connection, task_id: str, epoch: int) -> bool:
 
 
 def failed(connection: Connection, task_id: str, epoch: int, status: TaskStatus) -> bool:
-    """The latest attempt says that it failed or is blocked. False: it is fenced, or not the latest."""
+    """Record that the latest attempt has failed or is blocked. False: it is fenced, or not the latest."""
     task = _locked(connection, task_id)
     if epoch != task.epoch or not _is_current(task, epoch):
         return False
@@ -216,9 +216,9 @@ def failed(connection: Connection, task_id: str, epoch: int, status: TaskStatus)
 
 
 def reopened(connection: Connection, task_id: str) -> bool:
-    """An operator takes up what automatic recovery gave up: queued again, though it waits nowhere yet.
+    """Set an escalated task to queued, for a manual recovery; it is in no queue yet. False: it is not escalated.
 
-    False: the task is not escalated. The core never does that: to it, an escalated task is finished.
+    Automatic recovery does not do that: an escalated task is finished.
     """
     if _locked(connection, task_id).status is not TaskStatus.ESCALATED:
         return False
@@ -247,13 +247,13 @@ def _found(connection: Connection, task_id: str, asked: Select[Any] = _FIND) -> 
 
 
 def _locked(connection: Connection, task_id: str) -> _Task:
-    """A task that nobody else changes until this transaction is over."""
+    """A task, locked until the transaction ends."""
     return _found(connection, task_id, _LOCK)
 
 
 def _all_locked(connection: Connection, task_ids: Sequence[str]) -> dict[str, _Task]:
-    """Those of these tasks that are known."""
-    if len(task_ids) == 1:  # as it is when nobody else writes: a list would have to be put into the statement
+    """The known tasks among these, locked until the transaction ends."""
+    if len(task_ids) == 1:  # the usual case, without an expanded list in the statement
         task = _task(connection, task_ids[0], _LOCK)
         return {} if task is None else {task_ids[0]: task}
     rows = connection.execute(_LOCK_ALL, {"tasks": task_ids})
@@ -265,7 +265,7 @@ Save = tuple[str, int, float, Any, str | None]
 
 
 def _save_all(connection: Connection, saves: Sequence[Save]) -> Sequence[Checkpoint | KeyError | None]:
-    """Checkpoints of any tasks, with three statements for all of them."""
+    """Save checkpoints of several tasks with three statements."""
     tasks = _all_locked(connection, sorted({task_id for task_id, *_ in saves}))
     last: dict[str, int] = {}
     done: list[Checkpoint | KeyError | None] = []

@@ -1,4 +1,4 @@
-"""The tables of a store, and which version of them this program writes."""
+"""The tables of a store, their version, and the migrations from earlier versions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from recovery.model import IncidentFacts
 
 VERSION = 3
 METADATA = MetaData()
-_NUMBER = BigInteger().with_variant(Integer, "sqlite")  # the only type that SQLite numbers rows with by itself
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite generates numbers for this type only
 
 META = Table("meta", METADATA, Column("name", String(64), primary_key=True), Column("value", Text, nullable=False))
 TASKS = Table(
@@ -39,7 +39,7 @@ TASKS = Table(
     Column("status", String(16), nullable=False),
     Column("epoch", Integer, nullable=False, default=0),
     Column("fence", Integer, nullable=False, default=0),
-    Column("halted", _NUMBER),  # when it was, in an order of its own; null: it is not
+    Column("halted", _NUMBER),  # the order in which tasks were halted; null: not halted
     Column("sequence", Integer, nullable=False, default=0),  # of its last checkpoint
     Column("restore", Integer),  # sequence of the checkpoint that the next attempt starts from
     Index("tasks_halted", "halted"),
@@ -91,7 +91,7 @@ LEASES = Table(
     "leases",
     METADATA,
     Column("name", String(64), primary_key=True),
-    Column("holder", Text, nullable=False),  # empty: it was given up
+    Column("holder", Text, nullable=False),  # empty: released
     Column("epoch", Integer, nullable=False),
     Column("renewals", Integer, nullable=False),
 )
@@ -102,8 +102,8 @@ WORK = Table(
     Column("task_id", Text, primary_key=True),
     Column("payload", Text, nullable=False),  # JSON
     Column("needs", Text, nullable=False),  # JSON: units by pool
-    Column("place", _NUMBER),  # in the line of those that wait; null: it does not
-    Column("agent", Text),  # who has it
+    Column("place", _NUMBER),  # in the queue; null: not queued
+    Column("agent", Text),  # that executes it
     Column("error_code", Text),  # of its last attempt
     Index("work_place", "place"),
     Index("work_agent", "agent"),
@@ -120,10 +120,10 @@ AGENTS = Table(
     "agents",
     METADATA,
     Column("name", Text, primary_key=True),
-    Column("incarnation", Integer, nullable=False),  # each process that has had this name has a higher one
+    Column("incarnation", Integer, nullable=False),  # higher for each process with this name
     Column("pid", Integer, nullable=False),
     Column("beats", Integer, nullable=False),
-    Column("progress", Text, nullable=False),  # JSON: how far it is, by task
+    Column("progress", Text, nullable=False),  # JSON: progress by task
 )
 POOLS = Table(
     "pools",
@@ -150,12 +150,12 @@ LOGS = Table(
 
 
 def _local(connection: Connection) -> None:
-    """What agents on the wall clock need: work, effects, agents, pools and logs."""
+    """Version 2 has the tables of a local system: work, effects, agents, pools and logs."""
     METADATA.create_all(connection, [WORK, EFFECTS, AGENTS, POOLS, ALLOCATIONS, LOGS])
 
 
 def _facts(connection: Connection) -> None:
-    """Version 2 kept everything that the commands of a recovery had stored in one mapping, `context`."""
+    """Version 3 has typed facts of a recovery; version 2 stored them in a mapping, `context`, with other values."""
     for number, text in connection.execute(select(JOURNAL)).all():
         try:
             incident = json.loads(text)
@@ -175,18 +175,18 @@ MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _local, 2: _facts}
 
 
 class NewerSchema(RecoveryBenchError):
-    """A store was made by a later version of this program."""
+    """The store has a later version of the tables."""
 
 
 def prepare(connection: Connection) -> None:
-    """Make the tables, or bring them to this version. Raises NewerSchema."""
+    """Create the tables, or migrate them to this version. Raises NewerSchema."""
     if not inspect(connection).has_table(META.name):
         METADATA.create_all(connection)
         connection.execute(insert(META).values(name="version", value=str(VERSION)))
         return
     found = int(connection.execute(select(META.c.value).where(META.c.name == "version")).scalar_one())
     if found > VERSION:
-        raise NewerSchema(f"has version {found} of the tables, and this program knows those up to {VERSION}")
+        raise NewerSchema(f"has version {found} of the tables, and this program supports those up to {VERSION}")
     for version in range(found, VERSION):
         MIGRATIONS[version](connection)
     if found < VERSION:

@@ -47,7 +47,7 @@ def recover_demo(
     check_writable("--json", json)
 
     from recovery.local.demo import Demo, DemoFailed
-    from recovery.local.fork_server_client import NurseryGone
+    from recovery.local.fork_server_client import ForkServerExited
     from recovery.stores.errors import StoreError
 
     out = console(no_color)
@@ -68,7 +68,7 @@ def recover_demo(
         except DemoFailed as failure:
             say(f"recover demo: {failure}")
             return 1
-        except NurseryGone as gone:
+        except ForkServerExited as gone:
             say(f"recover demo: {gone}")
             return 1
         except (StoreError, RuntimeError) as error:

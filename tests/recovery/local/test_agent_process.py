@@ -94,4 +94,4 @@ def test_a_late_effect_is_rejected_and_recorded(agent, database):
     assert do(database, task_queue.effects) == {}
 
     lines = do(database, log_store.search, "/var/log/agents/agent.0", "refused")
-    assert list(lines) == ["ERROR agent.0: task.1: its effect was refused, for epoch 1 is void"]
+    assert list(lines) == ["ERROR agent.0: task.1: its effect was refused, because epoch 1 is fenced"]

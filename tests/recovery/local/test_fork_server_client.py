@@ -1,4 +1,4 @@
-"""What a core hears of the nursery, whatever becomes of those who ask."""
+"""What a core hears of the server, whatever becomes of those who ask."""
 
 import asyncio
 import contextlib
@@ -7,12 +7,12 @@ import socket
 
 import pytest
 
-from recovery.local.fork_server_client import AsyncNursery
+from recovery.local.fork_server_client import AsyncForkServerClient
 
 PIDS = {"agent.0": 100, "agent.1": 101, "agent.2": 102}
 
 
-class Nursery:
+class FakeServer:
     """The other end: it hears a name, and answers with a process id when it may."""
 
     def __init__(self, end):
@@ -31,14 +31,14 @@ class Nursery:
                 await loop.sock_sendall(self._end, f"{PIDS[name]}\n".encode())
 
 
-def with_nursery(story):
+def with_server(story):
     async def main():
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
-        nursery = Nursery(theirs)
-        serving = asyncio.create_task(nursery.serve())
+        server = FakeServer(theirs)
+        serving = asyncio.create_task(server.serve())
         with ours, theirs:
-            await story(AsyncNursery(ours), nursery)
+            await story(AsyncForkServerClient(ours), server)
             serving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
@@ -47,24 +47,24 @@ def with_nursery(story):
 
 
 def test_concurrent_requests_get_their_own_responses():
-    async def story(client, nursery):
+    async def story(client, server):
         asked = asyncio.gather(*(client.start_agent(name) for name in PIDS))
         for _ in PIDS:
-            nursery.may.release()
+            server.may.release()
         assert await asked == list(PIDS.values())
 
-    with_nursery(story)
+    with_server(story)
 
 
 def test_the_response_of_a_cancelled_request_is_discarded():
-    async def story(client, nursery):
+    async def story(client, server):
         asked = asyncio.create_task(client.start_agent("agent.0"))
-        assert await nursery.heard.get() == "agent.0"
+        assert await server.heard.get() == "agent.0"
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
-        nursery.may.release()
-        nursery.may.release()
+        server.may.release()
+        server.may.release()
         assert await client.start_agent("agent.1") == PIDS["agent.1"]
 
-    with_nursery(story)
+    with_server(story)

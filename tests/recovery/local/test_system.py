@@ -9,7 +9,7 @@ import pytest
 
 from recovery.local import LocalConfig, LocalSystem
 from recovery.local import system as system_module
-from recovery.local.fork_server_client import NurseryGone
+from recovery.local.fork_server_client import ForkServerExited
 from recovery.model import TaskStatus
 from tests.recovery.conftest import emptied
 from tests.recovery.local.processes import (
@@ -197,11 +197,11 @@ def test_a_handler_may_be_a_module_function(url):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("nowhere", "'nowhere' names no function; valid: module:function"),
+        ("nowhere", "'nowhere' is not the name of a function; valid: module:function"),
         ("nowhere:work", "No module named 'nowhere'"),
         ("tests.recovery.local.handlers:treble", "has no attribute 'treble'"),
-        ("tests.recovery.local.handlers:os", "is no function"),
-        (lambda attempt: None, "a function inside of another cannot be found by agents"),
+        ("tests.recovery.local.handlers:os", "is not a function"),
+        (lambda attempt: None, "a nested function cannot be imported by agents"),
     ],
 )
 def test_a_missing_handler_is_rejected(url, wrong, said):
@@ -222,9 +222,9 @@ def test_a_lost_fork_server_is_reported(url):
     pid, *_ = system.processes()
     os.kill(parent(pid), signal.SIGKILL)
     until(lambda: not runs(pid))
-    with pytest.raises(NurseryGone):
+    with pytest.raises(ForkServerExited):
         system.processes()
-    with pytest.raises(NurseryGone):
+    with pytest.raises(ForkServerExited):
         system.close()
     system.close()
 
@@ -235,7 +235,7 @@ def test_a_lost_fork_server_is_reported(url):
         ({"agents": 0}, "greater than or equal to 1"),
         ({"agents": 1000}, "less than or equal to 256"),
         ({"nurses": 1}, "Extra inputs are not permitted"),
-        ({"recovery": {"detection": {"detector": "perfect"}}}, "nobody knows at once that a process has died"),
+        ({"recovery": {"detection": {"detector": "perfect"}}}, "a process cannot be monitored perfectly"),
     ],
 )
 def test_an_invalid_config_is_rejected(config, said):
@@ -276,7 +276,7 @@ def test_an_unknown_signal_is_rejected(url):
 @pytest.mark.parametrize("name", [b"x", 5, None, "\ud800", "a\0b"])
 def test_an_invalid_task_name_is_rejected(url, name):
     system = LocalSystem(url, handler("double"), QUICK)
-    with pytest.raises(ValueError, match="is no name of a task; valid: a text"):
+    with pytest.raises(ValueError, match="is not the name of a task; valid: a text"):
         system.submit(name)
     with pytest.raises(ValueError, match=r"needs 1\.5 units; valid: a whole number"):
         system.submit("task.0", needs={"gpu": 1.5})

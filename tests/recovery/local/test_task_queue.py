@@ -219,7 +219,7 @@ def test_an_invalid_large_or_duplicate_task_is_rejected(queue):
         queue.submit("a", payload="x" * 17_000_000)
     assert queue.tasks.status("a") is None
     queue.submit("a'); drop table tasks; --")
-    with pytest.raises(ValueError, match="there is a task of this name already"):
+    with pytest.raises(ValueError, match="a task with this name exists"):
         queue.submit("a'); drop table tasks; --")
     assert queue.take("agent.0").task_id == "a'); drop table tasks; --"
 

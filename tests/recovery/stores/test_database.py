@@ -174,10 +174,10 @@ def test_two_programs_write_alternately(database, request, opened):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("store.db", "store.db: is no URL of a store; valid: sqlite:///FILE or postgresql://…"),
-        ("mysql://x/y", "mysql://x/y: is no URL of a store; valid: sqlite:///FILE or postgresql://…"),
-        ("nothing://x/y", "nothing://x/y: is no URL of a store; valid: sqlite:///FILE or postgresql://…"),
-        ("sqlite://", "sqlite://: names no file; valid: sqlite:///FILE"),
+        ("store.db", "store.db: is not the URL of a store; valid: sqlite:///FILE or postgresql://…"),
+        ("mysql://x/y", "mysql://x/y: is not the URL of a store; valid: sqlite:///FILE or postgresql://…"),
+        ("nothing://x/y", "nothing://x/y: is not the URL of a store; valid: sqlite:///FILE or postgresql://…"),
+        ("sqlite://", "sqlite://: has no file; valid: sqlite:///FILE"),
         (
             "sqlite:////nowhere/at/all.db",
             "all.db: cannot be opened; valid: a file in a folder that exists and may be written to",
@@ -201,7 +201,7 @@ def test_an_invalid_url_is_reported_without_its_password(url, said):
 def test_a_file_that_is_not_a_database_is_left_unchanged(tmp_path):
     path = tmp_path / "store.db"
     path.write_bytes(b"# a text, and no database\n" * 100)
-    with pytest.raises(StoreError, match=r"store\.db: is no database, or a damaged one"):
+    with pytest.raises(StoreError, match=r"store\.db: is not a database, or damaged"):
         Database(f"sqlite:///{path}")
     assert path.read_bytes() == b"# a text, and no database\n" * 100
 

@@ -198,7 +198,7 @@ def test_an_unknown_task_is_an_error(store, asked):
 
 def test_a_task_is_registered_once(store):
     store.begin("task.1", "agent.0")
-    with pytest.raises(ValueError, match=r"task\.1: there is a task of this name already"):
+    with pytest.raises(ValueError, match=r"task\.1: a task with this name exists"):
         store.register("task.1")
     assert store.status("task.1") is TaskStatus.RUNNING
 

@@ -170,7 +170,7 @@ def test_the_store_rejects_writes_without_the_lease(database, ask):
     assert asyncio.run(SqlLeases(database).change(None, lease))
     assert tasks.fence("task.1") == 0
     assert asyncio.run(SqlLeases(database).change(lease, Lease("leader", "b", 2)))
-    with pytest.raises(Deposed, match="a has lost the lease 'leader', which is with b"):
+    with pytest.raises(Deposed, match="a has lost the lease 'leader', which b holds"):
         getattr(tasks, ask[0])(*ask[1:])
     assert tasks.status("task.1") is TaskStatus.QUEUED  # it may look
 

@@ -238,7 +238,7 @@ def test_the_audit_trail_can_be_filtered_by_subject(desk):
             ("task", "analyze", "task.7", "--store", "sqlite:///nowhere.db"),
             "nowhere.db: there is no store; valid: the URL",
         ),
-        (("task", "analyze", "task.7", "--store", "nowhere"), "nowhere: is no URL of a store"),
+        (("task", "analyze", "task.7", "--store", "nowhere"), "nowhere: is not the URL of a store"),
         (("task", "analyze", "task.7", "--operators", "nobody.json"), "nobody.json: there is no such file"),
         (
             ("state", "restore", "task.8", "--checkpoint", "9"),

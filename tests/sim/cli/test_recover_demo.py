@@ -23,7 +23,7 @@ def test_the_demo_reports_events_and_ends_with_every_effect(tmp_path, capsys):
         "checkpoint.rejected",
         "stopped (SIGSTOP",
         "goes on (SIGCONT), late",
-        "was refused, its epoch is void",
+        "was refused, its epoch is fenced",
         "the leading core killed in the middle of it",
         "recovery.taken_up",
     ):
@@ -49,7 +49,7 @@ def test_a_store_can_be_kept_and_reused(tmp_path, capsys):
     [
         (["--tasks", "0"], "--tasks 0: not a number of tasks; valid: a whole number, 1 or more"),
         (["--tasks", "1001"], "--tasks 1001: are more than anybody waits for; valid: up to 1,000"),
-        (["--store", "nowhere"], "--store nowhere: is no URL of a store; valid: sqlite:///FILE or postgresql://…"),
+        (["--store", "nowhere"], "--store nowhere: is not the URL of a store; valid: sqlite:///FILE or postgresql://…"),
         (["--store", "sqlite:////nowhere/store.db"], "--store store.db: cannot be opened; valid: a file in a folder"),
         (["--json", "/nowhere/demo.json"], "--json /nowhere/demo.json: there is no folder"),
     ],

@@ -18,8 +18,15 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 VALIDATION = Path(__file__).parent / "validation"
+SHIPPED = Path(__file__).parents[1] / "scenarios"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: a process that begins one of them at the very end lets the others wait for it."""
+    """The longest first: a process that begins one of them at the very end lets the others wait for it.
+
+    The shipped scenarios are long: `make test` runs each of them once, for its golden row, which includes its verdicts.
+    """
+    for item in items:
+        if SHIPPED in item.path.parents:
+            item.add_marker(pytest.mark.long)
     items.sort(key=lambda item: VALIDATION not in item.path.parents)

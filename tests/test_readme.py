@@ -103,8 +103,15 @@ def links(text):
 BLOCKS = {page: blocks_of(page, text_of(page)) for page in PAGES}
 EVERY = [block for blocks in BLOCKS.values() for block in blocks]
 CONSOLE = [block for block in EVERY if block.language == "console"]
+MANY_RUNS = {"compare", "sweep", "--find-warmup", "--replications"}  # words of a command that takes long
+LONG_CONSOLE = [block for block in CONSOLE if MANY_RUNS & {*block.command.split()}]
 PYTHON = [
-    (block, BLOCKS[block.page][number + 1])
+    pytest.param(
+        block,
+        BLOCKS[block.page][number + 1],
+        marks=[pytest.mark.long] if "replications=" in block.text else [],
+        id=str(block),
+    )
     for blocks in BLOCKS.values()
     for number, block in enumerate(blocks)
     if block.language == "python"
@@ -138,7 +145,7 @@ def output_of(command, folder):
     plugin = [] if INSTALLED else ["-p", "sim.pytest_plugin"]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *plugin, *arguments],
+        [sys.executable, "-m", "pytest", *plugin, "-p", "no:nbmake", *arguments],
         cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", check=False,
     )  # fmt: skip
     return done.stdout + done.stderr, done.returncode
@@ -179,7 +186,11 @@ def plain(text):
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
 
 
-@pytest.mark.parametrize("block", CONSOLE, ids=str)
+@pytest.mark.parametrize(
+    "block",
+    [pytest.param(block, marks=[pytest.mark.long] if block in LONG_CONSOLE else []) for block in CONSOLE],
+    ids=str,
+)
 def test_console_blocks_print_the_shown_output(block, folder):
     write_files(folder, block.page)
     printed, status = output_of(block.command, folder)
@@ -187,7 +198,13 @@ def test_console_blocks_print_the_shown_output(block, folder):
     assert status == (1 if "✗" in block.shown else 0)
 
 
-@pytest.mark.parametrize(("block", "output"), PYTHON, ids=str)
+@pytest.mark.parametrize("block", LONG_CONSOLE, ids=str)
+def test_long_commands_have_known_options(block):
+    """The short form: an unknown option is an error in spite of --help, which runs nothing."""
+    assert main([*shlex.split(block.command)[1:], "--help"]) == 0
+
+
+@pytest.mark.parametrize(("block", "output"), PYTHON)
 def test_python_blocks_print_the_shown_output(block, output, folder):
     write_files(folder, block.page)
     printed = output_of_python(block, folder)
@@ -250,12 +267,12 @@ def test_the_page_of_the_core_lists_every_port():
     assert [name for name in (*named, "Journal") if f"`{name}`" not in text_of("recovery/README.md")] == []
 
 
-def test_the_image_is_the_one_the_demo_draws(folder):
+@pytest.mark.parametrize(("seed", "alike"), [("7", True), pytest.param("8", False, marks=pytest.mark.long)])
+def test_the_image_is_the_one_the_demo_draws(folder, seed, alike):
     kept = shutil.copy(ROOT / ".images" / "demo.png", "kept.png")
-    for seed, alike in (("7", True), ("8", False)):
-        main(["demo", "--seed", seed, "--out", "drawn.png", "--quiet"])
-        difference = compare_images(kept, "drawn.png", tol=PIXELS_APART)
-        assert (difference is None) is alike, difference
+    main(["demo", "--seed", seed, "--out", "drawn.png", "--quiet"])
+    difference = compare_images(kept, "drawn.png", tol=PIXELS_APART)
+    assert (difference is None) is alike, difference
 
 
 def test_outputs_can_be_rewritten(folder):

@@ -19,6 +19,10 @@ def test_the_table_covers_exactly_the_shipped_scenarios():
     assert all(set(row["metrics"]) == set(METRICS) for row in GOLDEN.values())
 
 
+def test_all_expectations_in_the_table_hold():
+    assert {holds for row in GOLDEN.values() for holds in row["expectations"].values()} == {True}
+
+
 def test_a_changed_history_does_not_match_its_row(tmp_path):
     file = "scenarios/documented/agent-failure.scenario.yaml"
     text = (ROOT / file).read_text(encoding="utf-8").replace("count: 10", "count: 11", 1)

@@ -43,7 +43,7 @@ def run(pytester):
         for name, text in files.items():
             pytester.path.joinpath(name).write_text(text)
         plugin = [] if INSTALLED else ["-p", "sim.pytest_plugin"]
-        return pytester.runpytest_inprocess(*plugin, "-p", "no:cacheprovider", *arguments)
+        return pytester.runpytest_inprocess(*plugin, "-p", "no:nbmake", "-p", "no:cacheprovider", *arguments)
 
     return run
 

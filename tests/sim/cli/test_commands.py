@@ -50,10 +50,11 @@ def test_version_is_the_installed_version(capsys):
     assert capsys.readouterr().out == f"recovery-bench {installed_version()}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list"], ["show", "agent-failure"], ["rum"]])
-def test_quick_commands_import_no_heavy_library(arguments):
-    script = f"import sys; from sim.cli import main; main({arguments!r}); sys.stderr.write(' '.join(sys.modules))"
+def test_quick_commands_import_no_heavy_library():
+    commands = [["--help"], ["run", "--help"], ["list"], ["show", "agent-failure"], ["rum"]]
+    script = f"import sys; from sim.cli import main; [*map(main, {commands})]; sys.stderr.write(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "Usage: recovery-bench run" in done.stdout
     loaded = {name.partition(".")[0] for name in done.stderr.split()}
     assert "typer" in loaded
     assert loaded.isdisjoint({"matplotlib", "pandas", "scipy", "joblib", "pyarrow"})
@@ -229,6 +230,7 @@ def test_a_replication_can_be_run_alone(small, capsys):
     assert (data["seed"], [run["seed"] for run in data["runs"]]) == (9, ["9/4"])
 
 
+@pytest.mark.usefixtures("parallel")
 def test_jobs_do_not_change_the_results(small, capsys):
     results = []
     for jobs in ("1", "2"):
@@ -319,8 +321,6 @@ def test_demo_draws_an_identical_picture_every_time(tmp_path, monkeypatch, capsy
     first = Path("recovery-bench-demo.png").read_bytes()
     assert first.startswith(b"\x89PNG")
     assert first == Path("again.png").read_bytes()
-    assert main(["demo", "--out", "other.png", "--seed", "8", "-q"]) in {0, 1}
-    assert first != Path("other.png").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -148,11 +148,9 @@ sim.core.build.jitter = lambda streams: lambda subject, retry: {what}
 
 @pytest.mark.parametrize(
     "what",
-    [
-        "hash(subject) % 1009 / 1009",
-        pytest.param("int.from_bytes(__import__('os').urandom(4)) / 2**32", marks=pytest.mark.long),
-    ],
+    ["hash(subject) % 1009 / 1009", "int.from_bytes(__import__('os').urandom(4)) / 2**32"],
 )
+@pytest.mark.long
 def test_a_core_that_depends_on_hashes_or_the_machine_is_detected(folder, capsys, monkeypatch, what):
     """The twin: each process has the same core, whose delays depend on what no seed governs."""
     (folder / "sitecustomize.py").write_text(HASHING.format(what=what))

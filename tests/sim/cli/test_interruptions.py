@@ -79,7 +79,7 @@ def test_a_full_disk_is_reported_in_one_line(small, capsys, option):
 
 
 @needs_full_disk
-@pytest.mark.parametrize(("redirection", "status"), [(">/dev/full", 2), (">&-", 0)])
+@pytest.mark.parametrize(("redirection", "status"), [(">/dev/full", 2), pytest.param(">&-", 0, marks=pytest.mark.long)])
 def test_a_full_stdout_gives_no_traceback(small, redirection, status):
     script = f"{shlex.quote(sys.executable)} -m sim.cli run small.scenario.yaml {redirection}"
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}

@@ -101,6 +101,7 @@ def test_the_core_can_be_a_target_of_a_group() -> None:
     ]
 
 
+@pytest.mark.usefixtures("parallel")
 def test_parallel_replications_give_equal_results() -> None:
     made = scenario({"faults": [rack(CRASH, at="20s")]}, agents=3)
     one, two = (sim.replicate(made, seed=1, replications=3, jobs=jobs) for jobs in (1, 2))

@@ -46,6 +46,7 @@ def test_equal_settings_show_no_difference(scenario):
     assert {each.difference.mean for each in found.differences.values()} == {0.0}
 
 
+@pytest.mark.usefixtures("parallel")
 def test_jobs_do_not_change_the_results(found, scenario):
     again = compare(scenario, {}, FASTER, seed=7, replications=6, jobs=2)
     assert again.frame.equals(found.frame)

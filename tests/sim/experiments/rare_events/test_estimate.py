@@ -72,11 +72,12 @@ def test_queue_depth_probabilities_match_the_markov_chain():
     assert found.plain_needed > 20 * found.runs
 
 
-def test_simultaneous_agent_failures_match_the_binomial():
+@pytest.mark.parametrize("particles", [10, pytest.param(30, marks=pytest.mark.long)])
+def test_simultaneous_agent_failures_match_the_binomial(particles):
     """Lifetimes are drawn when an agent starts: without drawing them again, all trajectories would have one fate."""
     found = sim.rare(FLEET, "agents.up.mean < 11", 7, level=None, replications=10)
     assert found.probability == 1.0
-    found = sim.rare(FLEET, "recovery.count >= 8", 7, level="agents.down", replications=6, particles=30)
+    found = sim.rare(FLEET, "recovery.count >= 8", 7, level="agents.down", replications=6, particles=particles)
     exact = stats.binom.sf(7, 10, 1 - math.exp(-100 / 500))
     assert 1e-5 < exact < 1e-4
     assert within(found, exact)
@@ -97,6 +98,7 @@ def test_a_hit_can_be_repeated():
         assert sim.run(QUEUE, name).metrics["queue.depth.max"] >= 10
 
 
+@pytest.mark.usefixtures("parallel")
 def test_the_number_of_processes_does_not_change_the_estimate():
     here, there = (
         sim.rare(QUEUE, "queue.depth.max >= 7", 7, replications=3, particles=10, jobs=jobs) for jobs in (1, 2)

@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from types import ModuleType
@@ -19,7 +20,7 @@ from sim.experiments.runs.backends import Backend, BackendError, WorkersDied
 from sim.experiments.sweeps.designs import grid
 from sim.experiments.sweeps.folder import RESULTS
 from sim.experiments.sweeps.sweep import sweep
-from tests.sim.experiments.clusters import cluster
+from tests.sim.experiments.clusters import ROOT, cluster
 from tests.sim.experiments.crashing_worker import dies_while_it_sends
 
 VALUES = {"duration": "20m", "warmup": "0s", "agents.mtbf": "2m", "faults": []}
@@ -151,6 +152,27 @@ def test_repeated_worker_deaths_stop_and_keep_finished_results(scenario, points,
     assert (tmp_path / RESULTS).read_bytes() == expected
 
 
+ON_DASK = """
+import scenarios, sim
+from distributed import LocalCluster
+from sim.experiments.runs.backends import Backend
+
+scenario = scenarios.load("agent-failure").with_values(VALUES)
+with LocalCluster(1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None) as cluster:
+    found = sim.replicate(scenario, 7, 3, backend=Backend("dask", scheduler=cluster.scheduler_address))
+print(*(run.history_sha256 for run in found.runs))
+"""
+
+
+def test_a_dask_cluster_gives_equal_replications(scenario):
+    """The cluster is that of another process, and ends with it."""
+    pytest.importorskip("distributed")
+    command = [sys.executable, "-c", ON_DASK.replace("VALUES", repr(VALUES))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [sha256 for _, sha256 in hashes(sim.replicate(scenario, 7, 3))]
+
+
+@pytest.mark.long
 def test_a_dask_cluster_gives_equal_results_despite_a_dead_worker(scenario, points, expected, tmp_path):
     with cluster(tmp_path, 2) as (address, workers):
         found = sweep(

@@ -143,6 +143,7 @@ def test_the_result_depends_on_the_seed(queue):
     assert not sim.find_warmup(queue, seed=8).series.equals(sim.find_warmup(queue, seed=7).series)
 
 
+@pytest.mark.usefixtures("parallel")
 def test_the_result_does_not_depend_on_jobs_or_replications(queue):
     one = sim.find_warmup(queue, seed=7, replications=3)
     for other in (

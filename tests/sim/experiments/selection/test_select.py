@@ -19,6 +19,7 @@ from sim.stats.estimates import estimate
 INTERVAL = "recovery.detection.heartbeat_interval"
 DETECT = "recovery.detect.mean"
 COUNT = "agents.count"
+RESTART = "agents.restart_time"
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,7 @@ def test_all_settings_use_common_random_numbers(found, scenario):
     assert found.ranked[2].estimate == own.metrics[DETECT]
 
 
+@pytest.mark.usefixtures("parallel")
 def test_jobs_do_not_change_the_results(found, scenario):
     points = grid(scenario, {INTERVAL: ["5s", "1s", "2s"]})
     again = sim.select(scenario, points, DETECT, 0.5, seed=7, judged=4, jobs=2)
@@ -292,6 +294,6 @@ def test_invalid_arguments_are_rejected_before_the_first_run(scenario, points, p
 
 
 def test_points_can_be_plain_values(scenario):
-    plain = select(scenario, [{"agents.restart_time": "5s"}, {"agents.restart_time": 20}], "recovery.time.mean", 1.0, 7)
-    again = select(scenario, grid(scenario, {"agents.restart_time": ["5s", "20s"]}), "recovery.time.mean", 1.0, 7)
+    plain = select(scenario, [{RESTART: "5s"}, {RESTART: 20}], "recovery.time.mean", 1.0, 7, judged=2)
+    again = select(scenario, grid(scenario, {RESTART: ["5s", "20s"]}), "recovery.time.mean", 1.0, 7, judged=2)
     assert plain.as_json() == again.as_json()

@@ -59,6 +59,7 @@ def test_estimates_equal_those_of_replicate(scenario, points):
     assert len(found.estimates("tasks.sojourn.mean")) == 4
 
 
+@pytest.mark.usefixtures("parallel")
 def test_memory_folder_and_parallel_sweeps_give_equal_results(scenario, points, tmp_path):
     one = sweep(scenario, points, seed=7, replications=2)
     two = sweep(scenario, points, seed=7, replications=2, out=tmp_path / "a")

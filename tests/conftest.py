@@ -1,4 +1,4 @@
-"""What every test shares: Hypothesis draws the same examples in CI every time, and pictures need no screen."""
+"""Shared test setup: Hypothesis draws the same examples in every CI run, and plots need no display."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The rules that neither ruff nor the import linter has: each a function of a text, which returns `line: objection`.
+"""The house rules: functions that check a source text and return objections as `line: objection`.
 
 Each says why no tool has it. Ruff's rules stand in pyproject.toml (among them TID251: clock and randomness), as do the
 contracts of the import linter.

@@ -1,4 +1,4 @@
-"""The project keeps its house rules, and each rule is shown a text that breaks it."""
+"""The project follows its house rules, and each rule detects a violation."""
 
 import importlib.metadata
 import json

@@ -1,4 +1,4 @@
-"""The golden table: what each shipped scenario gives at one seed, so that a change of behavior cannot go unnoticed.
+"""The golden table: hash, verdicts and metrics of each shipped scenario at one seed, to detect changes of behavior.
 
 `python -m tests.golden.golden_table` writes `golden.json` again, after a change of behavior that is meant.
 """

@@ -1,4 +1,4 @@
-"""Every scenario that ships still gives what the golden table says, byte for byte."""
+"""Every shipped scenario matches its row in the golden table, byte for byte."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Stores of every kind, each empty: what the tests of stores are held against."""
+"""Empty stores of every kind, for the tests of stores."""
 
 import os
 import tempfile

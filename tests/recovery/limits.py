@@ -1,4 +1,4 @@
-"""Conditions with limits, and systems in which recoveries do not work."""
+"""Conditions with limits, and systems in which recoveries fail."""
 
 from tests.recovery.small_system import SmallSystem, failure_of
 

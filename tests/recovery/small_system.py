@@ -1,4 +1,4 @@
-"""A system small enough to see through: it implements `recovery.ports` with dictionaries and lists.
+"""A minimal system that implements `recovery.ports` with dictionaries and lists.
 
 A test breaks what it likes by setting an attribute, and reads from the attributes what became of it. `raises` and
 `pauses` make a port's method raise or take virtual time; `calls` names every call that changes something.

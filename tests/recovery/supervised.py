@@ -1,4 +1,4 @@
-"""A supervisor over a small system, on virtual time, and what its trail says."""
+"""A supervisor over a small system on virtual time, and its audit trail."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What the core can be configured with, and what it refuses."""
+"""The configuration of the core and its validation."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a core is about to do to others is in the journal for good before it does it."""
+"""Actions on other components follow their durable journal entry."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The guide, name by name: its classes and methods, its catalogue, the stages of its diagrams, and its advice."""
+"""The guide: its classes and methods, its catalogue, the stages of its diagrams, and its recommendations."""
 
 import re
 from importlib import import_module

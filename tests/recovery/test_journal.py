@@ -1,4 +1,4 @@
-"""What a core finds again of what an earlier one was about."""
+"""A core continues from the journal of an earlier core."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One leader among several cores, whatever their clocks show and however slow the store is."""
+"""At most one leader among several cores, despite clock drift and a slow store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The core is ordinary asyncio: it runs where no simulator can be imported."""
+"""The core is ordinary asyncio code and runs without any simulator."""
 
 import subprocess
 import sys

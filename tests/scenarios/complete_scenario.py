@@ -1,4 +1,4 @@
-"""A scenario with every key, and every fault: what tests about keys change."""
+"""A scenario with every key and every fault, for tests about keys."""
 
 from typing import Any
 

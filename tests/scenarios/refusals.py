@@ -1,4 +1,4 @@
-"""A sound scenario, and what is said of it once something is wrong with it."""
+"""A valid scenario, and the error after a change."""
 
 import pytest
 

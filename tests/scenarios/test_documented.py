@@ -1,4 +1,4 @@
-"""The scenarios that ship, and that the guide's figures are the defaults."""
+"""The shipped scenarios, and the defaults from the guide."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Bad input is refused in one line: file, line, key, what is wrong, and what would be valid."""
+"""Invalid input is rejected in one line: file, line, key, problem, and valid values."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The JSON Schema for editors agrees with what is loaded."""
+"""The JSON Schema for editors agrees with the loader."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""Scenarios from names, files and texts."""
+"""Scenarios from names, files and strings."""
 
 import errno
 import os

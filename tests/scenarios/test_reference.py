@@ -1,4 +1,4 @@
-"""The reference page says what the schema says."""
+"""The reference page matches the schema."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every key of a scenario file: what is required, what is the default, what is refused."""
+"""Every key of a scenario file: required keys, defaults, and rejected values."""
 
 import copy
 

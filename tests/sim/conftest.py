@@ -1,4 +1,4 @@
-"""What the tests of the simulator share."""
+"""Shared fixtures of the tests of the simulator."""
 
 import pytest
 

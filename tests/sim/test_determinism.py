@@ -1,4 +1,4 @@
-"""Same seed, same history, byte for byte, whatever the process and its hash seed."""
+"""Equal seeds give equal histories, byte for byte, in any process."""
 
 from __future__ import annotations
 

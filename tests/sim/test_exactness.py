@@ -1,4 +1,4 @@
-"""No hidden time: with all costs at zero the world takes exactly the work's own time, and recoveries what is asked."""
+"""Virtual time passes only for configured costs."""
 
 from __future__ import annotations
 

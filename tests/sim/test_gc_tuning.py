@@ -1,4 +1,4 @@
-"""How often garbage is collected while a run is simulated."""
+"""The frequency of garbage collection during a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all results have in common: frames, pictures, files, equality, and tables in notebooks."""
+"""Common behavior of results: frames, plots, files, equality, and notebook tables."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The page about the world names only things that exist, and the page about experiments has every level."""
+"""The page about the world names only existing objects, and the page about experiments lists every level."""
 
 import re
 from pathlib import Path

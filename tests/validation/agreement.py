@@ -1,4 +1,4 @@
-"""What "the bench agrees with theory" means, in one place for all of tests/validation.
+"""The criteria of agreement with theory, shared by all of tests/validation.
 
 A case passes when the 95 % interval's half-width is at most 1 % of the exact value (5 % of a probability below 0.01),
 when the exact value lies within four standard errors of the mean, and when a wrong model's value does not.

@@ -1,4 +1,4 @@
-"""Clients that give up too early and ask again: amplification in closed form, and when it becomes a storm."""
+"""Impatient clients: amplification in closed form, and the conditions of a retry storm."""
 
 from __future__ import annotations
 

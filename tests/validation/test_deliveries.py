@@ -1,4 +1,4 @@
-"""Deliveries and acknowledgements that are lost, and sent again: at-least-once against the geometric distribution."""
+"""Lost deliveries and acknowledgements against the geometric distribution."""
 
 from __future__ import annotations
 

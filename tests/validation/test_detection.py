@@ -1,4 +1,4 @@
-"""Failure detectors against closed forms: how often they are wrong, and how soon they are right.
+"""Failure detectors against closed forms: false alarm rates and detection times.
 
 As everywhere in this folder: seeds are fixed beforehand, and the wrong model beside each right one is rejected.
 """

@@ -1,4 +1,4 @@
-"""Arrivals that follow the day: counts in each part of it are Poisson with the integral of the rate."""
+"""Diurnal arrivals: counts are Poisson with the integral of the rate."""
 
 from __future__ import annotations
 

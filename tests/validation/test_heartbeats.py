@@ -1,4 +1,4 @@
-"""How soon missed heartbeats give a crash away: the whole distribution, by Kolmogorov and Smirnov."""
+"""The distribution of the detection time of a crash, by the Kolmogorov-Smirnov test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retries against closed forms: how many attempts, how long they take, and the delays between them.
+"""Retries against closed forms: number, durations and delays.
 
 Each client has an agent for itself and waits for its task before it submits the next one, so that nothing queues.
 Attempts fail with probability P, independently; after r = RETRIES retries the task is given up.

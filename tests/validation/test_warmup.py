@@ -1,4 +1,4 @@
-"""A warm-up that is found, against queueing theory, through ordinary scenarios and the public interface."""
+"""A found warm-up against queueing theory, through ordinary scenarios and the public interface."""
 
 from __future__ import annotations
 

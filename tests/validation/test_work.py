@@ -1,4 +1,4 @@
-"""Work that crashes interrupt, with and without checkpoints, against renewal theory.
+"""Interrupted work, with and without checkpoints, against renewal theory.
 
 One client that submits its next task when the last one is done, and one agent that dies after an exponential time with
 rate f = 1 / mtbf while it is up, is down for D each time, and of which the detector knows at once. Since the time to

@@ -1,4 +1,4 @@
-"""Each command's effect through the ports, and that giving it twice changes nothing more."""
+"""The effect of each command through the ports, and the idempotency of commands."""
 
 import copy
 from collections.abc import Callable

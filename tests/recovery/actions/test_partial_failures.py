@@ -1,4 +1,4 @@
-"""A step that fails part-way is compensated or resumed, as the runbook says."""
+"""A partially failed step is compensated or resumed according to the runbook."""
 
 import asyncio
 from pathlib import Path

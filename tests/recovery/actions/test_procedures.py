@@ -1,4 +1,4 @@
-"""The steps of the automatic procedures: what each does to a small system, and how procedures are carried out."""
+"""The steps of the automatic procedures: their effects on a small system, and their execution."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Resources that failed under a task are replaced, all of them or none."""
+"""Failed resources of a task are replaced atomically."""
 
 from recovery import ResourceRecovery
 from sim.loop import run

@@ -1,4 +1,4 @@
-"""State comes back from the latest checkpoint that is still what was written, or not at all."""
+"""State is restored from the latest intact checkpoint."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Work that overlaps, and the tasks of an agent that are taken over so."""
+"""Bounded concurrency, and the concurrent takeover of an agent's tasks."""
 
 import asyncio
 from functools import partial

@@ -1,4 +1,4 @@
-"""So many recoveries at once, and every kind of failure in turn."""
+"""Limited concurrency of recoveries with round-robin service of failure kinds."""
 
 import asyncio
 

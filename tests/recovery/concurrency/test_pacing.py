@@ -1,4 +1,4 @@
-"""The pace at which recovery puts tasks back to work."""
+"""The rate limit on tasks that recovery returns to work."""
 
 import asyncio
 from itertools import accumulate, pairwise

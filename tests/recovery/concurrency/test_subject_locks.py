@@ -1,4 +1,4 @@
-"""A task is recovered by one recovery at a time, whichever comes first."""
+"""Per-subject mutual exclusion of recoveries."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Rigs of what is here: the small system of the tests, and the ports of the local one with agents that only beat."""
+"""Rigs: the small system of the tests, and the local ports with agents that only send heartbeats."""
 
 import asyncio
 import threading

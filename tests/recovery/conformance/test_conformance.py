@@ -1,4 +1,4 @@
-"""What is here conforms, and what does not is caught: every check has been seen to fail."""
+"""The systems of this project conform, and every check has detected a defect."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Who is suspected when, and who is not."""
+"""Detectors of silent agents: suspicions and their times."""
 
 import asyncio
 

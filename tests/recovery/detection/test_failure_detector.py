@@ -1,4 +1,4 @@
-"""What is noticed beside silence: progress that stalls, sends that fail, pools that are unhealthy."""
+"""Detection beside heartbeats: stalled progress, failed sends, unhealthy pools."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Phi accrual: the mathematics of suspicion, and a detector that goes by it."""
+"""Phi accrual: the formulas, and the detector."""
 
 import asyncio
 from math import inf, log10

@@ -1,4 +1,4 @@
-"""What the engine makes of a failure: evidence, likely entries, the diagnoses that it takes, and one paragraph."""
+"""The analysis of a failure: evidence, candidates, diagnoses, and the explanation."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An analysis in one paragraph, literally."""
+"""The explanation of an analysis, compared literally."""
 
 from recovery.diagnosis.explanation import explain
 from recovery.model import Analysis, Candidate, Failure, FailureKind, Impact, Symptom

@@ -1,4 +1,4 @@
-"""Whom a failure touches, directly and downstream."""
+"""The direct and downstream impact of a failure."""
 
 from dataclasses import replace
 

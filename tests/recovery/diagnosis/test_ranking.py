@@ -1,4 +1,4 @@
-"""Which failure the evidence speaks for: the formula of the confidence, and which diagnoses are worth making."""
+"""The ranking of entries by evidence: the confidence formula, and the selection of diagnoses."""
 
 from collections.abc import Mapping
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""Nothing is verified by having been commanded."""
+"""Verification checks the state of the system, not the commands."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One try at a recovery: the stages of each kind of failure, and what becomes of it when something goes wrong."""
+"""One try at a recovery: the stages per kind of failure, and error handling."""
 
 from dataclasses import replace
 

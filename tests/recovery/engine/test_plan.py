@@ -1,4 +1,4 @@
-"""A plan can be read before anything is done."""
+"""A plan can be inspected before its execution."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A store of its own for each test."""
+"""A separate store per test."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the agents of the tests do. They find it by its name."""
+"""Task handlers of the tests, which agents import by name."""
 
 import os
 import time

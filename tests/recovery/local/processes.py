@@ -1,4 +1,4 @@
-"""What the tests of real processes share: a quick configuration, and what the machine says of a process."""
+"""Helpers for tests with real processes: a fast configuration, and the state of a process."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Stores in which something has happened, without a process."""
+"""Stores with recorded events, created without processes."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What an agent does with what it has taken, whatever the store does to it."""
+"""An agent process handles errors of the store."""
 
 import threading
 

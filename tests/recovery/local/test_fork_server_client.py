@@ -1,4 +1,4 @@
-"""What a core hears of the server, whatever becomes of those who ask."""
+"""Requests to the fork server and their responses."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A local system of real processes: whatever happens to them, every effect stands once."""
+"""A local system of real processes: every effect happens exactly once despite failures."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The queue in the store: what is taken, by whom, and what stands."""
+"""The task queue in the store: assignment, effects and resources."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Authorization of operators: what a token is valid for, how often a wrong one may be tried, and what is recorded."""
+"""Authorization of operators; every decision is recorded."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What an operator can do about a task in a store, step by step, and what he cannot."""
+"""Manual recovery of a task in a store, step by step, and its limits."""
 
 import asyncio
 import inspect

@@ -1,4 +1,4 @@
-"""The commands that an operator gives: what each does to a small system, and both manual procedures end to end."""
+"""Manual commands: their effects on a small system, and both procedures from start to end."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""Operators files: salted hashes of tokens, and nothing that is a token."""
+"""Operators files contain salted hashes of tokens, and no tokens."""
 
 import stat
 

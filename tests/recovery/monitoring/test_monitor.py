@@ -1,4 +1,4 @@
-"""The monitor on virtual time: samples, alerts, storms, and errors that must not affect a recovery."""
+"""The monitor on virtual time: samples, alerts, and isolation from recoveries."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A recording trail keeps the entries of open incidents only."""
+"""The recording trail keeps only open incidents."""
 
 import pytest
 

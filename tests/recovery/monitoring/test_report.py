@@ -1,4 +1,4 @@
-"""The recovery report: what its trail says, as JSON and as a page, to the byte."""
+"""The recovery report from an audit trail, as JSON and as a page, compared literally."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Recoveries as OpenTelemetry's spans and metrics, at the instants of the clock that is given."""
+"""Recoveries as OpenTelemetry spans and metrics, at times of the given clock."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""The defaults of well-known engines: literally the delays that each documents."""
+"""The presets of well-known engines give the documented delays."""
 
 from math import inf
 from statistics import fmean, pvariance

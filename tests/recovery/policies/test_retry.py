@@ -1,4 +1,4 @@
-"""Delays against their closed forms, and what no policy may be."""
+"""Delays match their closed forms, and invalid policies are rejected."""
 
 from math import inf
 from statistics import fmean, pvariance

@@ -1,4 +1,4 @@
-"""tenacity's objects as policies: the same delays and ends as tenacity itself gives."""
+"""tenacity objects as policies give the same delays and limits as tenacity."""
 
 import random  # noqa: TID251 - with a seed
 import sys

@@ -1,4 +1,4 @@
-"""The documented catalogue says what the guide says, and a wrong one is told where and how it is wrong."""
+"""The documented catalogue matches the guide, and an invalid catalogue is reported with its position."""
 
 import inspect
 import json

@@ -1,4 +1,4 @@
-"""A Markdown guide with YAML blocks is a runbook: its blocks make up one catalogue, and its lines are the file's."""
+"""A Markdown guide with YAML blocks is a runbook; errors have line numbers of the guide."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Everything that can be asked of a task store, at random, and what comes of it."""
+"""Random calls of a task store and their results."""
 
 from __future__ import annotations
 

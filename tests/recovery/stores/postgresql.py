@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, from what is installed on this machine."""
+"""A PostgreSQL server for the tests, from the local installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trail in a database: append-only, in order, and sealed."""
+"""The audit trail in a database: append-only, ordered, and tamper-evident."""
 
 import pytest
 from sqlalchemy import delete, insert, update

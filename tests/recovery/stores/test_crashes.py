@@ -1,4 +1,4 @@
-"""What was acknowledged is there when the program was killed in the middle of a write, and nothing is half there."""
+"""Acknowledged writes survive a kill during a write, and no write is partial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database that one thread writes to: who shares a commit, what is told to whom, and what is said to people."""
+"""A database with one writing thread: shared commits, isolation and errors."""
 
 import os
 import sqlite3

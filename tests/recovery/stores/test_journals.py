@@ -1,4 +1,4 @@
-"""Journals keep what they are given, and give it back."""
+"""Journals return what was written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may act on a task, under which epoch, from which checkpoint."""
+"""Task stores: epochs, transitions and checkpoints."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

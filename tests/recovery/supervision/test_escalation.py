@@ -1,4 +1,4 @@
-"""What automatic recovery gives up on: the operator's queue and what is known of each escalation."""
+"""Escalations: the operator's queue and the data of each escalation."""
 
 import pytest
 

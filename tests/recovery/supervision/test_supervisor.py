@@ -1,4 +1,4 @@
-"""Automatic recovery on virtual time: delays, limits, and what happens at the same time."""
+"""Automatic recovery on virtual time: delays, limits and concurrency."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Automatic recovery of agents: noticed by their silence, restarted, and their tasks queued again."""
+"""Automatic recovery of agents: detection, restart, and takeover of tasks."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A circuit breaker holds the tries of a supervisor back while none works."""
+"""A circuit breaker delays the tries of a supervisor while they fail."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What must not stop the supervisor, and what stops and starts it."""
+"""Start and stop of the supervisor, and errors that must not stop it."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What bounds the retries of a supervisor beyond their number: deadline, time of a try, budget."""
+"""Limits of retries beside their number: deadline, timeout of a try, budget."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Two cores on one store: whoever has lost the lease does nothing any more, whatever it still believes."""
+"""Two cores on one store: a core without the lease has no effect."""
 
 from __future__ import annotations
 

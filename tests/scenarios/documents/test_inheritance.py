@@ -1,4 +1,4 @@
-"""A scenario that says only what is different from another one."""
+"""A scenario that contains only its differences from another one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Files that were damaged anyhow are loaded or refused in one line with file and line, and nothing else happens."""
+"""Damaged files are loaded or rejected in one line with file and line, without other errors."""
 
 import json
 import re

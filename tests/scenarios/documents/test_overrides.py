@@ -1,4 +1,4 @@
-"""Scenarios with other values at some paths."""
+"""Overrides of values at paths."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Faults that make no sense are refused in one line: which of them, the key, and what would be valid."""
+"""Invalid faults are rejected in one line: fault, key, and valid values."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Conditions that place faults: read, written, and refused."""
+"""Conditions that schedule faults: parsing and rejection."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Numbers from CSV files: what is read, what is refused and how, and where a name leads."""
+"""Numbers from CSV files: parsing, errors, and file paths."""
 
 from __future__ import annotations
 

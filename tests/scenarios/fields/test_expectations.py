@@ -1,4 +1,4 @@
-"""Expectations: what is read, what holds."""
+"""Expectations: parsing and comparison."""
 
 import math
 

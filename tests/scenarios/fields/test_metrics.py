@@ -1,4 +1,4 @@
-"""The catalogue has every metric that is promised, each with its unit."""
+"""The catalogue contains every documented metric with its unit."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Durations, rates and shares as people write them."""
+"""Durations, rates and fractions in file notation."""
 
 import pytest
 from hypothesis import given

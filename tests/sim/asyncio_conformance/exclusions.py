@@ -1,4 +1,4 @@
-"""What of CPython's suites is left out, by name, and why. All but those that hang are run, and have to fail."""
+"""The tests of CPython's suites that are excluded, with reasons. All but those that hang are run and must fail."""
 
 NO_THREADS = "a thread waits until the loop does something for it; SimLoop waits for no thread"
 NO_INPUT_OUTPUT = "asks for a socket, a pipe or a signal, which SimLoop refuses"

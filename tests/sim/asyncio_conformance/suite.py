@@ -1,4 +1,4 @@
-"""Run one of CPython's own asyncio test modules on SimLoop and print what came of it as JSON.
+"""Run one of CPython's asyncio test modules on SimLoop and print the result as JSON.
 
     python suite.py MODULE "EXCLUDED …" "HANGING …"
 

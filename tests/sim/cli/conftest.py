@@ -1,4 +1,4 @@
-"""What the tests of the commands share."""
+"""Shared fixtures of the tests of commands."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`--backend` and `--scheduler` of `run`, `compare` and `sweep`: the same results, and what is said to bad input."""
+"""`--backend` and `--scheduler` of `run`, `compare` and `sweep`: equal results, and errors."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The commands: what they say, what they write, and with which status they end."""
+"""The commands: their output, files and exit status."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""`compare`: what is printed, drawn and written, and what is said to bad input."""
+"""`compare`: output, plots, files and errors."""
 
 import json
 

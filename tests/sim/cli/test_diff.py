@@ -1,4 +1,4 @@
-"""`diff` and `run --check-determinism`: whether histories are the same, and where they part."""
+"""`diff` and `run --check-determinism`: equality of histories, and their first difference."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files that commands write: whole or not at all, and JSON that every reader takes."""
+"""Files of commands are written atomically, and JSON is portable."""
 
 import json
 from math import inf, nan

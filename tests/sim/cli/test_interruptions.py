@@ -1,4 +1,4 @@
-"""Commands that are interrupted, or find the disk full: what is finished is kept, and nothing is a traceback."""
+"""Interrupted commands and a full disk: finished work is kept, and there is no traceback."""
 
 import contextlib
 import json

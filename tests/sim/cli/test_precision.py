@@ -1,4 +1,4 @@
-"""`run --precision` of a metric that a scenario never observes."""
+"""`run --precision` with a metric that a scenario never observes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Progress: the rate, the time left and the precision so far, on a terminal and nowhere else."""
+"""Progress on a terminal: rate, time left and current precision."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""`run --rare`: what is told, and what is refused."""
+"""`run --rare`: output and errors."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""`recover task|state|audit|operator`: what an operator types, and what is said to whoever is none."""
+"""`recover task|state|audit|operator`: commands, output and refusals."""
 
 import json
 import re

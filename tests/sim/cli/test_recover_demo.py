@@ -1,4 +1,4 @@
-"""`recover demo`: what it does to real processes, and what it says of it."""
+"""`recover demo`: its faults on real processes, and its output."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`run --reports DIR`: the monitor's report of each recovery, as files."""
+"""`run --reports DIR`: the report of each recovery as files."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`runbook check`: what a runbook holds, or one line that says what is wrong with it and what would be valid."""
+"""`runbook check`: the contents of a runbook, or a one-line error."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`compare --grid`: what is printed, drawn and written, and what is said to bad input."""
+"""`compare --grid`: output, plots, files and errors."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`sweep`: what is printed, drawn and kept, and what is said to bad input."""
+"""`sweep`: output, plots, files and errors."""
 
 import json
 

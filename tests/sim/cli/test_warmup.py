@@ -1,4 +1,4 @@
-"""`run --find-warmup`: what is told and written, and what contradicts it."""
+"""`run --find-warmup`: output, files and contradicting options."""
 
 import json
 import re

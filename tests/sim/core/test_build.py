@@ -1,4 +1,4 @@
-"""The core of a run: the real one, with the scenario's policies, prices and luck."""
+"""The core of a run: the real core with the scenario's policies, costs and random streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several cores of which one leads: it may crash, oversleep or be cut off, and there is never a second one."""
+"""Several cores with one leader: crashes, suspensions and partitions never give a second leader."""
 
 from __future__ import annotations
 

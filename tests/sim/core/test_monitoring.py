@@ -1,4 +1,4 @@
-"""Verification, alerts and escalations as a run tells them."""
+"""Verification, alerts and escalations in a run."""
 
 from __future__ import annotations
 

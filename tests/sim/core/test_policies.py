@@ -1,4 +1,4 @@
-"""Policies of a scenario in a whole run: what bounds retries bounds them there, and is measured."""
+"""Retry policies of a scenario in a whole run: limits and their metrics."""
 
 import pytest
 

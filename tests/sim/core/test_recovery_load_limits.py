@@ -1,4 +1,4 @@
-"""Recovery that is considerate of the fleet: in turn, at a pace, and without leaving anything behind."""
+"""The load of recovery: round-robin service, rate limits, and compensation."""
 
 from functools import partial
 from pathlib import Path

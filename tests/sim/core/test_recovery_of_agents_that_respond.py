@@ -1,4 +1,4 @@
-"""Suspected, and alive after all: nothing is done twice that need not be, nothing counts twice, and it works again."""
+"""False suspicions: no work is repeated without need, and the agent continues to work."""
 
 from __future__ import annotations
 

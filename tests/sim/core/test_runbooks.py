@@ -1,4 +1,4 @@
-"""A scenario follows the runbook that it names: an edited guide changes what happens, without any Python."""
+"""A scenario follows its runbook: an edited guide changes the behavior without Python code."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Clocks that run fast or slow, or jump: what is measured by them happens earlier or later."""
+"""Fast, slow and jumping clocks change the times that are measured with them."""
 
 from __future__ import annotations
 

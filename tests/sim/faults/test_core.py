@@ -1,4 +1,4 @@
-"""The core crashes, is started again, and is slow: what goes on meanwhile, and how it goes on afterwards."""
+"""Crashes, restarts and delays of the core, and the continuation afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each detector in the world: what it notices that no other does, how soon, and what it is wrong about."""
+"""Each detector in the world: its detections, latency and false alarms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults that happen together, and faults that follow others: one rack, and a cascade."""
+"""Correlated faults and cascades."""
 
 from __future__ import annotations
 

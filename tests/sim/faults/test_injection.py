@@ -1,4 +1,4 @@
-"""Faults: when they happen, whom they hit, how long they last, and whose luck they leave alone."""
+"""Faults: times, targets, durations and random streams."""
 
 from __future__ import annotations
 

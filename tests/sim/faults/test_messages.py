@@ -1,4 +1,4 @@
-"""Faults of the network and of the queue: what becomes of messages while they last."""
+"""Faults of the network and of the queue, and their effect on messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two failures at once: each is taken for what it is, and nobody who is well is recovered."""
+"""Concurrent failures are diagnosed separately, and healthy subjects are not recovered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slow and flapping agents, degraded and leaking pools, poison, surges, bad storage: their cost to the second."""
+"""Slowdowns, flapping agents, leaks, poison tasks, surges and storage faults: their exact costs."""
 
 from __future__ import annotations
 

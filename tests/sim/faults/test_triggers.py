@@ -1,4 +1,4 @@
-"""Faults that are placed by `when`: at which instant they happen, and that they happen once."""
+"""Faults with `when`: the time of the injection, and that there is only one."""
 
 from __future__ import annotations
 

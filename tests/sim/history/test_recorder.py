@@ -1,4 +1,4 @@
-"""The record of a run: columns, words, hash, frame."""
+"""The history of a run: columns, words, hash and frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns in a file are read as if they were arrays."""
+"""Columns on disk behave like arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`history: summary`: the same figures and verdicts, and no events."""
+"""`history: summary`: equal metrics and verdicts, without events."""
 
 from __future__ import annotations
 

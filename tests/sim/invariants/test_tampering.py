@@ -1,4 +1,4 @@
-"""One sound story, and what is wrong with it once a single thing is changed: each checker sees its own."""
+"""One valid history with single changes: each is detected by its checker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may look wrong and is not: no checker may object. Beside each, the same story with the excuse taken away."""
+"""Valid histories that look suspicious: no checker objects. Each has an invalid counterpart."""
 
 from __future__ import annotations
 

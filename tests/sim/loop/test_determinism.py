@@ -1,4 +1,4 @@
-"""One program has one trace, whatever the process, its hash seed and what lies where in memory."""
+"""A program has one trace, independent of process, hash seed and memory layout."""
 
 import asyncio
 import os

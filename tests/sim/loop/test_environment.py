@@ -1,4 +1,4 @@
-"""The loop on environments of all kinds, driven by them or by hand."""
+"""The loop on different environments, run and stepped."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What goes wrong on the loop, and how it is told: errors, deadlocks, livelocks."""
+"""Errors, deadlocks and livelocks on the loop, and their messages."""
 
 import asyncio
 import gc

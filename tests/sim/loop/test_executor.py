@@ -1,4 +1,4 @@
-"""Threads, input and output: there are none on the loop."""
+"""The loop has no threads and no input or output."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""The loop's heap stays small, and a loop that is abandoned keeps nothing."""
+"""The heap of the loop stays small, and an abandoned loop keeps no references."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""A machine whose power is cut: nothing that ran on it goes on, and all the rest does."""
+"""A machine with a power cut: its work stops, other work continues."""
 
 from __future__ import annotations
 

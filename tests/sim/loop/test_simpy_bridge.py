@@ -1,4 +1,4 @@
-"""Coroutines and SimPy's processes wait for each other."""
+"""Coroutines and SimPy processes wait for each other."""
 
 import asyncio
 

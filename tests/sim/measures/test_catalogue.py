@@ -1,4 +1,4 @@
-"""Every metric of the catalogue, under its name, from any history."""
+"""Every metric of the catalogue is measured from any history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The alarms of each detector, against stories whose truth is known."""
+"""Alarms of each detector in histories with known ground truth."""
 
 from __future__ import annotations
 

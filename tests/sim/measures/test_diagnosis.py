@@ -1,4 +1,4 @@
-"""What faults were taken for, and recoveries of what was well: against stories whose truth is known."""
+"""Diagnoses and unnecessary recoveries in histories with known ground truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a sample, censored or not, against figures worked out by hand."""
+"""Statistics of samples, with and without censoring, against values computed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents, resources and the queue over time: step functions worked out by hand."""
+"""Agents, resources and the queue over time: step functions computed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Identities that hold in every history, and vectorised sums against plain loops over the same events."""
+"""Identities that hold in every history, and vectorized sums against plain loops."""
 
 from __future__ import annotations
 

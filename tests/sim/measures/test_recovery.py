@@ -1,4 +1,4 @@
-"""Recoveries, their phases, and what was detected: against stories whose truth is known."""
+"""Recoveries, phases and detection in histories with known ground truth."""
 
 from __future__ import annotations
 

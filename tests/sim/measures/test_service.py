@@ -1,4 +1,4 @@
-"""Steady state, in windows of time, and how soon it is there again after a fault."""
+"""Steady state over windows, and restoration after a fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals over replications, against the tables."""
+"""Confidence intervals over replications against tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks, attempts, retries and work: small stories with figures worked out by hand."""
+"""Tasks, attempts, retries and work: small histories with values computed by hand."""
 
 from __future__ import annotations
 

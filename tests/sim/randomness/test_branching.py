@@ -1,4 +1,4 @@
-"""Trajectories that leave another one: the same past, and a future that is as likely as any."""
+"""Trajectories that branch: a shared past and a conditionally distributed future."""
 
 import pytest
 from scipy import stats

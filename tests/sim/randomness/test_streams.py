@@ -1,4 +1,4 @@
-"""Streams: keyed by name, indexed by number, moved by nobody else."""
+"""Random streams: keyed by name, indexed by number, independent of each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenarios in words."""
+"""Explanations of scenarios in sentences."""
 
 import contextlib
 import copy

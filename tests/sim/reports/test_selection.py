@@ -1,4 +1,4 @@
-"""A selection as a table and as a picture: what became of each setting, and how sure it is."""
+"""A selection as a table and as a plot."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The table of a result, from results written by hand."""
+"""The table of a result."""
 
 import io
 from dataclasses import replace

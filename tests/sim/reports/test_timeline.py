@@ -1,4 +1,4 @@
-"""Pictures: what is drawn where, and the same bytes every time."""
+"""Timelines: their contents, and reproducible bytes."""
 
 import matplotlib as mpl
 import pytest

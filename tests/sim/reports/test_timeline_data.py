@@ -1,4 +1,4 @@
-"""What a picture of a run shows, from histories written by hand."""
+"""The data of a timeline, from small histories."""
 
 import numpy as np
 

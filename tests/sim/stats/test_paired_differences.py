@@ -1,4 +1,4 @@
-"""Paired differences: intervals that cover, verdicts in a metric's own direction, and a correction for many at once."""
+"""Paired differences: interval coverage, verdicts by direction, and multiple-testing correction."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""As many replications as a precision takes: when it stops, and that it says so when it does not get there."""
+"""Sequential replication until a precision is reached."""
 
 import math
 

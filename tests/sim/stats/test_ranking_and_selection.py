@@ -1,4 +1,4 @@
-"""Ranking and selection: the procedure as its paper has it, and that it selects as rightly as it promises."""
+"""Ranking and selection: the published procedure and its guarantee."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Tiny stories: a scenario of a few lines, run, and what its history tells of it."""
+"""Small scenarios and functions that read their histories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that wait for an answer, and ask again when none comes in time."""
+"""Clients with timeouts and retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No hidden time: an idle world does nothing but beat, and what has no cost takes no time."""
+"""An idle world schedules only heartbeats, and zero costs take no time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Load: who submits tasks, and when."""
+"""Load: arrivals and clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network: latency, loss, partitions, and what waits for a replay."""
+"""The network: latency, loss, partitions and replay."""
 
 from __future__ import annotations
 

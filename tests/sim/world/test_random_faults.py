@@ -1,4 +1,4 @@
-"""Whatever goes wrong at once, in whatever order: books stay balanced and no invariant is broken."""
+"""Random combinations of faults keep slots, units and invariants consistent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pools: all or nothing, first come first served, and units that fail under their holders."""
+"""Pools: atomic FIFO allocation, and units that fail while held."""
 
 from __future__ import annotations
 

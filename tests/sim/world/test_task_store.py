@@ -1,4 +1,4 @@
-"""The store of a run forgets what it can say without remembering; nobody can tell it from one that remembers all."""
+"""The compact store of a run behaves like a store that keeps every record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two settings on the same luck: what is compared, and that the same luck it is."""
+"""Two settings on common random numbers."""
 
 import pytest
 

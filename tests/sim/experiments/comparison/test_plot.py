@@ -1,4 +1,4 @@
-"""What stands where in the pictures of a comparison."""
+"""Positions in the plots of a comparison."""
 
 from dataclasses import replace
 from math import inf

@@ -1,4 +1,4 @@
-"""Rare events of whole runs, against closed forms; bounds where nothing was seen."""
+"""Rare events of whole runs: closed forms, and bounds without hits."""
 
 import math
 

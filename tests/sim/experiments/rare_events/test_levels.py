@@ -1,4 +1,4 @@
-"""Levels: what is told of a run's way to something rare, against the history that it leaves."""
+"""Levels of rare events match the history."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The picture of something rare: every splitting's way down, and what it comes to."""
+"""The plot of a rare event: each splitting and the estimate."""
 
 from dataclasses import replace
 

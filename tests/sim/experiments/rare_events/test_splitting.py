@@ -1,4 +1,4 @@
-"""Splitting, on a walk whose probabilities are known: exact in the mean, honest about how far it is off."""
+"""Splitting of a random walk with known probabilities: unbiased estimates and valid intervals."""
 
 import math
 from hashlib import blake2b

@@ -1,4 +1,4 @@
-"""Wherever runs are executed they give the same, and whoever dies at them is survived."""
+"""All backends give equal results and survive dead worker processes."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""Distributions without a variance are told of, wherever they stand."""
+"""Distributions without a variance are reported."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What stands where in the pictures of a result."""
+"""Positions in the plots of a result."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Warm-ups that are found: where a series settles, and what is refused because it does not."""
+"""Warm-up detection: the end of the transient, and rejected series."""
 
 import math
 

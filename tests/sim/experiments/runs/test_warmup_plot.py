@@ -1,4 +1,4 @@
-"""The picture of a warm-up: what is cut off is pale, what is left is what is measured."""
+"""The plot of a warm-up: the cut part is pale."""
 
 import numpy as np
 import pandas as pd

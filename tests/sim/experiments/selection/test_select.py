@@ -1,4 +1,4 @@
-"""The best of several settings: what is run, what is selected, and on what the winner is judged."""
+"""The best of several settings: replications, selection, and evaluation of the winner."""
 
 import math
 

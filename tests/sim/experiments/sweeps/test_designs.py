@@ -1,4 +1,4 @@
-"""Where a sweep looks: grids and spread points, in the scenario's own terms."""
+"""Points of a sweep: grids and sampled points in scenario notation."""
 
 import json
 

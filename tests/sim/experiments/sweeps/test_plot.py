@@ -1,4 +1,4 @@
-"""What stands where in the pictures of a sweep."""
+"""Positions in the plots of a sweep."""
 
 from math import inf, isnan
 

@@ -1,4 +1,4 @@
-"""Sweeps: gone on with whatever ended them, grown by what is new, and the same however they were run."""
+"""Sweeps are resumable and extendable, and independent of their execution."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Agents: slots, crashes, hangs, restarts, and what becomes of what they hold."""
+"""Agents: slots, crashes, hangs, restarts, and their held resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random crashes, against what renewal theory says."""
+"""Random crashes against renewal theory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Execution: work, failures, timeouts, checkpoints, and what is left of work that was cut short."""
+"""Execution: work, failures, timeouts, checkpoints and interruptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heartbeats: when agents beat, what the network does to beats, and a detector that knows at once."""
+"""Heartbeats: times, network effects, and the perfect detector."""
 
 from __future__ import annotations
 

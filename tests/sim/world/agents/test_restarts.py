@@ -1,4 +1,4 @@
-"""Restarts of agents: they take their time and a slot, and end when nobody wants them any more."""
+"""Restarts of agents: duration, slots and cancellation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who depends on what in a world, as its history goes."""
+"""Dependencies in a world, from its history."""
 
 from __future__ import annotations
 

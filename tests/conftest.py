@@ -22,7 +22,7 @@ SHIPPED = Path(__file__).parents[1] / "scenarios"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: a process that begins one of them at the very end lets the others wait for it.
+    """The longest tests first: a long test that starts last would delay the end of a parallel run.
 
     The shipped scenarios are long: `make test` runs each of them once, for its golden row, which includes its verdicts.
     """

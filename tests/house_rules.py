@@ -37,14 +37,14 @@ def dotted(node: ast.AST) -> str:
 
 
 def called(node: ast.AST) -> str:
-    """The last name of what is called: `create_task` of `loop().create_task(x)`; empty where nothing is called."""
+    """The last name of the called function: `create_task` of `loop().create_task(x)`; empty for other expressions."""
     if not isinstance(node, ast.Call):
         return ""
     return node.func.attr if isinstance(node.func, ast.Attribute) else dotted(node.func)
 
 
 def crowded(paths: Iterable[str]) -> list[str]:
-    """Folders with more files than a reader takes in. A rule of this project: linters look at one file at a time."""
+    """Folders with too many files. A rule of this project: linters check one file at a time."""
     counts = Counter(str(Path(path).parent) for path in paths)
     return [
         f"{folder}: {count} files, more than {FOLDER_FILES_MAX}"
@@ -54,7 +54,7 @@ def crowded(paths: Iterable[str]) -> list[str]:
 
 
 def vague_name(path: str) -> list[str]:
-    """Names of folders and modules that do not say what these do. Ruff checks their form only (N999)."""
+    """Names of folders and modules that do not describe their contents. Ruff checks only their form (N999)."""
     return [f"1: {part} says nothing" for part in Path(path).with_suffix("").parts if part in VAGUE_NAMES]
 
 

@@ -266,7 +266,7 @@ def is_text(path: str) -> bool:
 
 
 def project_files() -> list[str]:
-    """What belongs to the project: what git tracks or, in a copy without its history, what is no cache."""
+    """The files of the project: those tracked by git or, in a copy without history, all but caches."""
     if (ROOT / ".git").exists():
         listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         return [path for path in listed.split("\0") if path and (ROOT / path).is_file()]

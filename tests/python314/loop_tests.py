@@ -40,7 +40,7 @@ class Plugin:
 
     @pytest.fixture
     def loop(self):
-        """A loop of its own, which is abandoned afterwards."""
+        """A new loop, which is abandoned after the test."""
         from sim.loop import SimLoop
 
         loop = SimLoop()

@@ -29,7 +29,7 @@ def server():
 
 
 def emptied(url):
-    """The URL of a PostgreSQL server, on which there is no table of ours any more."""
+    """The URL of a PostgreSQL server without tables of this project."""
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     METADATA.drop_all(engine)
     engine.dispose()

@@ -21,7 +21,7 @@ def broken(*tasks: str) -> SmallSystem:
 
 
 def failing_again(task: str, times: int):
-    """A story in which a task fails so many times, each time as soon as it was recovered."""
+    """A task that fails so many times, each time right after its recovery."""
 
     async def story(supervisor):
         system = supervisor.system.tasks.of

@@ -99,7 +99,7 @@ class SmallSystem:
         return epoch
 
     def fail(self, task_id: str, status: TaskStatus = TaskStatus.FAILED, code: str = "E1") -> None:
-        """The attempt ends, and nobody gives back what it holds."""
+        """The attempt ends, and its resources stay allocated."""
         assert self.store.fail(task_id, self.store.epoch(task_id), status, code)
         self.holds[self.running.pop(task_id)].remove(task_id)
         self.errors[task_id] = code

@@ -49,7 +49,7 @@ def at_once(max_retries: int | None = 3) -> dict:
 
 
 class HesitantEngine(RecoveryEngine):
-    """Takes five seconds to say that it has verified."""
+    """Takes five seconds for a verification."""
 
     async def _verify_recovery(self, incident):
         verified = await super()._verify_recovery(incident)

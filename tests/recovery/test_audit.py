@@ -91,7 +91,7 @@ def test_the_name_of_an_alert_is_decoded_from_its_detail(severity):
 
 
 def named_events(source):
-    """The lines of a source that pass the name of an event to a call, in place of the event."""
+    """The lines of a source that pass an event name to a call instead of the event."""
     names = {event.value for event in AuditEvent}
     return [
         node.lineno

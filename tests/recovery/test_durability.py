@@ -12,7 +12,7 @@ from tests.recovery.supervised import report, supervise
 
 
 class Slow(MemoryJournal):
-    """Nothing that it accepts is durable before somebody waits for it."""
+    """No accepted write is durable before it is awaited."""
 
     def __init__(self):
         super().__init__()
@@ -36,7 +36,7 @@ class Slow(MemoryJournal):
 
 
 class Watched(SmallSystem):
-    """Notes of each change what was not durable when it was made."""
+    """Records for each change the writes that were not durable at that time."""
 
     def __init__(self):
         super().__init__()

@@ -115,7 +115,7 @@ def test_completed_steps_are_not_repeated(cores, slow, again):
 
 
 def test_a_started_step_is_checked_again_when_the_task_has_changed(cores):
-    """An attempt has begun since the task was fenced: its resources are its own."""
+    """An attempt has started since the fence: it owns its resources."""
     cores.system.failed("task.1", gpu=1)
     cores.system.pauses["enqueue"] = 5
     cores.report(cores.start(), "task.1")
@@ -163,7 +163,7 @@ def test_a_task_that_failed_while_the_core_was_down_is_found(cores):
 
 
 def test_a_task_that_failed_again_gets_a_second_recovery(cores):
-    """What was done for its first failure does not count for its second: all steps are taken, the fence first."""
+    """Steps for the first failure do not count for the second: all steps are repeated, starting with the fence."""
     cores.system.failed("task.1", gpu=1)
     cores.system.pauses["enqueue"] = 5
     cores.report(cores.start(), "task.1")
@@ -221,7 +221,7 @@ class OfAnAgent:
 
 
 def test_a_completed_takeover_is_not_repeated(cores):
-    """The same agent has it again by then; the second is taken over, which was under way."""
+    """The same agent has the first task again; the second one, whose takeover was interrupted, is taken over."""
     OfAnAgent(cores, max_retries=None, slow="enqueue")
     cores.system.start("task.1")
     calls = len(cores.system.calls)
@@ -309,7 +309,7 @@ def given_up(cores: Cores) -> list[str]:
 
 
 def test_a_core_that_continues_an_escalation_applies_the_retry_condition(cores):
-    """Tasks without a retry are given up, including one that the earlier core had given up in the store alone."""
+    """Tasks without a retry are given up, including one that the earlier core had given up only in the store."""
     before = EscalatedAgent(cores).calls_before
     assert cores.system.store.status("task.2") is TaskStatus.ESCALATED
     cores.start()
@@ -393,7 +393,7 @@ def test_a_stopped_core_leaves_its_recoveries_to_the_next(cores):
 
 @pytest.mark.parametrize("subject", ["task.1", "task.2", "task.9"])
 def test_a_finished_recovery_is_not_resumed(cores, subject):
-    """Verified, dismissed for the task waits as it should, and dismissed for nobody knows it."""
+    """Verified, dismissed because the task is queued, and dismissed because the task is unknown."""
     core = cores.start()
     cores.system.failed("task.1")
     cores.system.submit("task.2")

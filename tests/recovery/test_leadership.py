@@ -46,7 +46,7 @@ class Reached:
 
 @dataclass
 class Core:
-    """A candidate on a machine of its own, with a clock that may run at another rate."""
+    """A candidate on its own machine, with a clock that may run at another rate."""
 
     world: World
     name: str
@@ -89,7 +89,7 @@ class Core:
 
 
 class World:
-    """A store of leases, and who has led from when to when."""
+    """A store of leases, and the periods of leadership."""
 
     def __init__(self):
         self.loop = SimLoop()
@@ -116,7 +116,7 @@ def test_the_first_candidate_leads_and_the_others_wait(world):
 
 
 def test_a_standby_leads_when_the_lease_of_a_dead_leader_expires(world):
-    """Renewed last at 4 s, which is seen at 5 s; ten seconds later it is nobody's any more."""
+    """Last renewed at 4 s, which is seen at 5 s; the lease expires ten seconds later."""
     leader = Core(world, "a")
     world.until(1)
     Core(world, "b")
@@ -147,7 +147,7 @@ def test_a_leader_releases_its_lease_only_after_it_has_stopped(world):
 
 
 def test_a_leader_without_store_access_stops_before_another_leads(world):
-    """It asked for its last renewal at 4 s and holds the lease for 8 s; the other one waits for 10 s from 5 s on."""
+    """It requested its last renewal at 4 s and holds the lease for 8 s; the standby waits for 10 s from 5 s on."""
     leader = Core(world, "a")
     world.until(1)
     Core(world, "b")
@@ -172,7 +172,7 @@ def test_a_store_outage_shorter_than_the_lease_keeps_the_leader(world):
 
 
 def test_a_store_that_never_responds_keeps_no_leader(world):
-    """Nor does it keep anybody out for ever: what was asked of it is not waited for any longer."""
+    """It does not block another leader either: pending requests are not awaited any longer."""
     leader = Core(world, "a")
     world.until(1)
     leader.leases.there = 1e6
@@ -183,7 +183,7 @@ def test_a_store_that_never_responds_keeps_no_leader(world):
 
 
 def test_a_lease_starts_at_the_request_and_not_at_the_response(world):
-    """Renewed at 9 s, which it knows at 12 s: it leads until 17 s, for the other one does from 19.05 s on."""
+    """Renewed at 9 s, confirmed at 12 s: it leads until 17 s, because the standby leads from 19.05 s on."""
     leader = Core(world, "a", back=3.0)
     world.until(7.05)
     Core(world, "b")
@@ -225,7 +225,7 @@ def test_there_is_one_leader_while_clock_drift_is_within_its_bound(cores, troubl
 
 
 def test_a_clock_faster_than_the_bound_allows_two_leaders(world):
-    """The bound is no formality: a candidate that waits for 10 of its seconds, twice as fast, waits for 5."""
+    """The bound is necessary: a candidate with a clock twice as fast waits for 5 s instead of 10 s."""
     leader = Core(world, "a")
     world.until(1)
     Core(world, "b", rate=2.0)

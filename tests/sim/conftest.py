@@ -7,7 +7,7 @@ from sim.loop import SimLoop
 
 @pytest.fixture
 def loop():
-    """A loop of its own, which is abandoned afterwards."""
+    """A new loop, which is abandoned after the test."""
     loop = SimLoop()
     yield loop
     loop.abandon()

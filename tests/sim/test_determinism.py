@@ -36,7 +36,7 @@ DOCUMENTED = ["agent-failure", "communication-failure", "execution-failure", "re
     ids=["documented", "all-full", "all-summary"],
 )
 def test_equal_seeds_give_equal_histories_in_any_process(hash_seed: str, kept: str, names: list[str]) -> None:
-    """A process with another hash seed computes the hashes of the golden table, as the process of its own test does."""
+    """A process with another hash seed computes the hashes of the golden table, like the process of the golden test."""
     printed = subprocess.run(
         [sys.executable, "-c", PRINT_HASHES.replace("HISTORY", repr(kept)).replace("NAMES", repr(names))],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
@@ -60,13 +60,13 @@ def test_an_earlier_run_changes_nothing() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_different_seeds_give_different_histories(name: str) -> None:
-    """The hash can tell histories apart."""
+    """The hash distinguishes histories."""
     assert sim.run(scenarios.load(name), seed=7).history_sha256 != sim.run(scenarios.load(name), seed=8).history_sha256
 
 
 @pytest.mark.usefixtures("parallel")
 def test_the_number_of_jobs_does_not_change_histories() -> None:
-    """Two processes give what one gives, in the same order."""
+    """Two processes give the results of one, in the same order."""
     scenario = scenarios.load("agent-failure").with_values({"duration": 900})
     one = sim.replicate(scenario, seed=7, replications=4, jobs=1)
     two = sim.replicate(scenario, seed=7, replications=4, jobs=2)

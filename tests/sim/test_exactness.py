@@ -16,7 +16,7 @@ agents: {count: 1}
 
 
 def test_in_a_perfect_world_tasks_take_exactly_their_work() -> None:
-    """Tasks that never wait take their work to the last bit."""
+    """The sojourn time of tasks that never wait equals their work exactly."""
     metrics = sim.run(scenarios.loads(QUIET), seed=1).metrics
     assert metrics["tasks.sojourn.max"] == pytest.approx(3.0, abs=1e-9)
     assert metrics["tasks.wait.max"] == 0
@@ -45,7 +45,7 @@ def test_a_command_cost_appears_once() -> None:
 
 @pytest.mark.parametrize(("phase", "low", "high"), [("uniform", 10.0, 15.0), ("aligned", 10.0, 15.0)])
 def test_a_crash_is_detected_two_to_three_intervals_later(phase: str, low: float, high: float) -> None:
-    """Deadline = last beat + 3 x 5 s, and the last beat is at most 5 s old."""
+    """Deadline = last heartbeat + 3 x 5 s, and the last heartbeat is at most 5 s old."""
     crashing = scenarios.loads(
         QUIET
         + f"recovery: {{detection: {{heartbeat_interval: 5s, missed_heartbeats: 3, phase: {phase}}}}}\n"
@@ -58,7 +58,7 @@ def test_a_crash_is_detected_two_to_three_intervals_later(phase: str, low: float
 
 
 def test_perfect_detection_takes_no_time() -> None:
-    """The core knows at once; restart takes what it takes."""
+    """The core detects the crash immediately; the restart takes its configured time."""
     crashing = scenarios.loads(
         QUIET + "recovery: {detection: {detector: perfect}}\n" + "faults: [{agent_crash: {targets: 1, every: 5m}}]\n"
     ).with_values({"agents.restart_time": "7s"})

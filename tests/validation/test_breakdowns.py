@@ -28,7 +28,7 @@ def machine_repair(machines: int, repairers: int, mtbf: float, repair: float) ->
     [(2, SHORT, 10_000), *(pytest.param(slots, 20, 30_000, marks=pytest.mark.long) for slots in (1, 2))],
 )
 def test_waits_for_a_repair_slot_match_the_machine_repair_model(slots: int, replications: int, duration: int) -> None:
-    """10 agents, mtbf 100 s, repair 10 s, one or two slots. Wrong: mtbf / (mtbf + repair), nobody waits for a slot."""
+    """10 agents, mtbf 100 s, repair 10 s, one or two slots. Wrong: mtbf / (mtbf + repair), as with a free slot."""
     result = replicate(
         scenario(
             duration,

@@ -60,7 +60,7 @@ CAPACITY, SURGE, BEGINS, LASTS, DELAY, PATIENCE = 10.0, 6.0, 100.0, 20.0, 1.0, 5
 
 
 def storm(rate: float, retries: int, duration: float = 1000) -> sim.simulation.Run:
-    """Ten agents that do ten tasks a second; for 20 s six times as much is asked for."""
+    """Ten agents that complete ten tasks per second; for 20 s the load is six times as high."""
     return sim.run(
         scenarios.loads(
             f"name: storm\nduration: {duration}\n"
@@ -106,7 +106,7 @@ def returns(rate: float, retries: int, step: float = 0.01) -> float:
     ("rate", "retries"), [(4.0, 1), *(pytest.param(*each, marks=pytest.mark.long) for each in ((3.0, 2), (6.0, 0)))]
 )
 def test_goodput_returns_when_the_fluid_model_predicts(rate: float, retries: int) -> None:
-    """l (r + 1) < capacity: the line drains though everybody asks again. To 2 % of the time since the surge began.
+    """l (r + 1) < capacity: the queue drains despite the retries. To 2 % of the time since the surge began.
     Wrong: the line drains as if nobody asked again, at capacity - l."""
     instants = answers(storm(rate, retries))
     late = instants[instants > BEGINS + LASTS]

@@ -11,7 +11,7 @@ RATE, TIMEOUT = 5.0, 4.0
 
 
 def run(queue: str, duration: float = 4_000, replications: int = 10) -> sim.Result:
-    """Agents enough for everybody, and a queue that sends again after 4 s what was not acknowledged."""
+    """Enough agents, and a queue that repeats a delivery without acknowledgement after 4 s."""
     return replicate(
         scenario(
             duration,

@@ -19,7 +19,7 @@ SEED = 20241
 
 
 def per_beat(result_of: scenarios.Scenario, replications: int, beats: float) -> tuple[float, float, int]:
-    """False alarms for each beat: mean over replications, standard error, and how many replications there were."""
+    """False alarms per heartbeat: mean over replications, standard error, and number of replications."""
     result = sim.replicate(result_of, seed=SEED, replications=replications)
     rates = result.frame.query("metric == 'detection.agent.false_positives'")["value"].to_numpy() / beats
     return float(rates.mean()), float(rates.std(ddof=1) / np.sqrt(len(rates))), len(rates)

@@ -64,7 +64,7 @@ def test_waits_of_one_agent_match_pollaczek_khinchine(kind: str) -> None:
 
 @pytest.mark.long
 def test_rejections_of_a_full_queue_match_m_m_c_k() -> None:
-    """M/M/2/K with K = c + capacity: P(reject) = p_K, for capacity counts those who wait. Wrong: it counts all.
+    """M/M/2/K with K = c + capacity: P(reject) = p_K, because capacity counts queued tasks. Wrong: it counts all tasks.
 
     D. Gross and C. M. Harris, "Fundamentals of Queueing Theory", ch. 2: p_n by the balance of births and deaths.
     """

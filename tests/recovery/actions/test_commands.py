@@ -30,7 +30,7 @@ def about(subject: str, kind: FailureKind = FailureKind.TASK, **facts) -> Incide
 
 
 def seen(system: SmallSystem) -> dict:
-    """All that a command could change, but for the record of what was asked."""
+    """All state that a command could change, without the record of the calls."""
     return copy.deepcopy(
         {
             "up": system.up,

@@ -6,7 +6,7 @@ from tests.recovery.small_system import SmallSystem
 
 
 def holding(**left: int) -> SmallSystem:
-    """A task that needs two units of each of two pools, and what is left of them."""
+    """A task that needs two units of each of two pools, and the remaining units."""
     system = SmallSystem()
     system.units = {"gpu": 4, "disk": 4, "license": 1}
     system.available = dict(system.units)

@@ -11,7 +11,7 @@ from sim.loop import run
 
 
 def order_of(size: int | None, arrivals: list[str], *, seconds: float = 1.0) -> list[tuple[float, str]]:
-    """When each gets its slot, of those who come for one in this order at 0 s and keep it for a while."""
+    """When each caller gets its slot; all arrive in this order at 0 s and hold their slot for a while."""
     slots, got = FairSemaphore(size), []
 
     async def one(name: str) -> None:
@@ -60,7 +60,7 @@ def test_an_error_releases_the_slot():
 
 @pytest.mark.parametrize("same_instant", [True, False])
 def test_a_cancelled_waiter_blocks_no_slot(same_instant):
-    """At the same instant the slot is granted first, and the cancellation comes upon that."""
+    """At the same instant the slot is granted first, and then the waiter is cancelled."""
     got: list[str] = []
 
     async def main() -> None:
@@ -114,7 +114,7 @@ ARRIVALS = st.lists(
 
 @given(size=st.integers(1, 4), arrivals=ARRIVALS)
 def test_the_limit_holds_and_no_free_slot_has_waiters(size, arrivals):
-    """Whoever comes when, of which kind, for how long, and is cancelled when."""
+    """With any order of arrivals, kinds, durations and cancellations."""
     holding, most, waiting, late = 0, 0, {}, []
 
     async def main() -> None:

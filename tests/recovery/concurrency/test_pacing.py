@@ -18,7 +18,7 @@ from tests.recovery.supervised import at_once, report, short, supervise
 
 
 def turns(rate: float, burst: int, times: list[float]) -> list[float]:
-    """When each may go who asks at these times."""
+    """The times at which calls at the given times may pass."""
     bucket = TokenBucket(LoadLimit(rate=rate, burst=burst))
     return [now + bucket.take(now) for now in times]
 
@@ -73,7 +73,7 @@ def mass_failure(tasks: int = 6) -> SmallSystem:
 
 
 def failed_at_once(system: SmallSystem, **config) -> list[tuple[float, str]]:
-    """When each task is back in the queue after all have failed at once."""
+    """When each task is back in the queue after all tasks have failed at once."""
     tasks = list(system.errors)
     supervise(system, report(*((task, FailureKind.TASK) for task in tasks)), conditions=at_once(), **config)
     assert sorted(system.queue) == sorted(tasks)
@@ -109,7 +109,7 @@ def test_rounding_errors_cause_no_second_wait():
 
 
 def test_a_waiting_task_holds_no_slot():
-    """An agent is recovered at once, although two tasks wait and one recovery runs at a time."""
+    """An agent is recovered at once although two tasks wait and only one recovery may run at a time."""
     system = mass_failure(3)
     system.up["agent.1"] = False
 
@@ -219,7 +219,7 @@ def test_delayed_tasks_and_agent_tasks_are_not_released_together():
     gaps=st.lists(st.floats(0, 10), min_size=1, max_size=200),
 )
 def test_releases_of_one_limiter_pass_an_equal_limiter(rate, burst, gaps):
-    """What one bucket lets go passes another one like it."""
+    """Calls that one token bucket releases pass an equal bucket without waiting."""
     second = TokenBucket(LoadLimit(rate=rate, burst=burst))
     gone = turns(rate, burst, list(accumulate(gaps)))
     assert all(second.take(now) <= ROUNDING for now in gone)

@@ -49,7 +49,7 @@ def test_a_cancelled_waiter_passes_the_lock_on():
 
 
 class Overlaps:
-    """Notices when two recoveries act on one task at once: each call takes a second."""
+    """Detects two concurrent recoveries of one task: each call takes a second."""
 
     def __init__(self, system: SmallSystem) -> None:
         self.acting: dict[str, str] = {}
@@ -85,7 +85,7 @@ def fails_as_its_agent_dies(system: SmallSystem) -> None:
 @pytest.mark.parametrize("gap", [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5])
 @pytest.mark.parametrize("first", ["agent", "task"])
 def test_a_task_and_its_agent_are_never_recovered_concurrently(first, gap):
-    """Its last report comes so many seconds before or after the agent's silence is noticed."""
+    """The last report of the task arrives some seconds before or after the silence of its agent is detected."""
     system = busy_agent()
     overlaps = Overlaps(system)
     task, agent = ("task.1", FailureKind.TASK), ("agent.1", FailureKind.AGENT)

@@ -42,7 +42,7 @@ class SmallRig:
 
 
 class LocalRig:
-    """Over a database, with agents that beat and do nothing else."""
+    """A rig on a database, with agents that only send heartbeats."""
 
     def __init__(self, database):
         self.database = database

@@ -52,7 +52,7 @@ class Broken:
 
 
 def of_store(**others):
-    """A task store that is broken, for everybody."""
+    """A task store with a defect."""
 
     def broken(rig):
         store = Broken(rig.small.store)
@@ -78,7 +78,7 @@ def of_port(port, **others):
 
 
 def of_plain(port, name, other):
-    """The same with a method that is no coroutine."""
+    """Replace a method by a plain function instead of a coroutine."""
 
     def broken(rig):
         working = getattr(rig.system, port)

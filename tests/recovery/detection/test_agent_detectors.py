@@ -11,7 +11,7 @@ from sim.loop import SimLoop, run
 
 
 def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0):
-    """What a detector says of an agent that beats at these times: `(time, word)`."""
+    """The reports of a detector about an agent with heartbeats at these times: `(time, word)`."""
     said = []
 
     async def story():
@@ -100,7 +100,7 @@ def test_suspects_are_listed():
 
 
 def suspected_before(*beats_and_watches):
-    """What is said of an agent that was suspected when an earlier detector ended; `watch` and `beat` at their times."""
+    """The reports about an agent that an earlier detector suspected; `watch` and `beat` are called at their times."""
     said = []
 
     async def story():

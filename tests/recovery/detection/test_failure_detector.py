@@ -17,7 +17,7 @@ from tests.recovery.supervised import short, supervise
 
 # ------------------------------------------------------------------------------------------------------ progress
 def stalled(*beats: tuple[float, dict[str, float]], after: float = 10.0) -> list[tuple[float, str, tuple[str, ...]]]:
-    """What is called stalled of an agent with these beats."""
+    """The tasks of an agent with these heartbeats that are reported as stalled."""
     said, now = [], 0.0
     watch = ProgressWatch(after, lambda agent, tasks: said.append((now, agent, tasks)))
     for at, progress in beats:
@@ -114,7 +114,7 @@ def test_a_responding_agent_with_a_slow_task_is_not_restarted():
 
 
 def test_time_under_suspicion_is_not_a_stall():
-    """It comes back at 30 s and tells of the same progress: it was not there to get on."""
+    """The agent returns at 30 s with unchanged progress: time under suspicion does not count."""
     system = SmallSystem()
 
     async def story(supervisor: Supervisor) -> None:
@@ -196,7 +196,7 @@ def test_a_stopped_supervisor_rejects_reports():
 
 # --------------------------------------------------------------------------------------------------------- pools
 def blocked_task() -> SmallSystem:
-    """A task that lost a unit, and of which nobody tells."""
+    """A task that lost a unit, without a report."""
     system = SmallSystem()
     system.failed("task.7", TaskStatus.BLOCKED, gpu=2)
     system.held["task.7"] = {"gpu": 1}

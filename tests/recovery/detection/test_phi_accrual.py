@@ -79,7 +79,7 @@ def test_a_million_gaps_accumulate_no_rounding_error():
 
 # -------------------------------------------------------------------------------------------------- the detector
 def watched(beats, until=200.0, interval=5.0, *, threshold=8.0, window=1000, deviation=0.1, pause=0.0, poll=None):
-    """What the detector says of an agent that is watched from 0 on and beats at these times."""
+    """The reports of the detector about an agent that is watched from 0 on and sends heartbeats at these times."""
     said = []
 
     async def story():
@@ -136,7 +136,7 @@ def test_threshold_and_pause_lengthen_the_timeout():
 
 
 def test_the_deadline_moves_earlier_when_an_agent_becomes_regular():
-    """Its long patience from the beginning would last until 12 s, but it has beaten every second since."""
+    """The initial timeout would last until 12 s, but the agent has sent a heartbeat every second since."""
     beats = [float(number) for number in range(1, 7)]
     (at, _), *_ = watched(beats, window=4)
     assert at == pytest.approx(6 + 1 + Z8 * 0.1, abs=1e-3)

@@ -25,7 +25,7 @@ def incident_of(subject: str, kind: FailureKind = FailureKind.TASK, **info: Any)
 
 
 def unreported(subject: str, kind: FailureKind = FailureKind.TASK, **info: Any) -> Incident:
-    """Somebody asks for a recovery and says nothing of why."""
+    """A recovery is requested without symptoms."""
     return Incident(0, Failure(kind, subject, 0.0, info), 0.0)
 
 
@@ -254,7 +254,7 @@ def test_a_stalled_task_on_a_dead_agent_is_recovered():
 
 
 def test_a_reported_stalled_task_is_recovered_by_its_own_incident():
-    """It has an incident of its own, which is this one."""
+    """It has its own incident, which is this one."""
     system = running()
     system.up["agent.0"] = False
 

@@ -54,7 +54,7 @@ def test_a_repeated_symptom_counts_once():
 
 
 def test_a_contradicting_symptom_lowers_the_confidence():
-    """Blocked is what a resource failure says, and not what a failed execution does: (1 - 1 of 3), and 1 of 3."""
+    """Blocked is a symptom of a resource failure, and not of an execution failure: (1 - 1 of 3), and 1 of 3."""
     assert rank(ENTRIES, seen("task_status: blocked", "error_code: present")) == (
         Candidate(RESOURCE, pytest.approx(1 / 3), seen=("task_status: blocked",)),
         Candidate(EXECUTION, 0.0, seen=("error_code: present",), against=("task_status: failed",)),

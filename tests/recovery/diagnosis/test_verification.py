@@ -46,7 +46,7 @@ def test_a_task_with_a_fenced_attempt_is_not_verified():
 
 
 class CommitsWhenAsked(MemoryTaskStore):
-    """The attempt commits between the look at its task and the question whether it is current."""
+    """The attempt commits between the inspection of its task and the check of its epoch."""
 
     def is_current(self, task_id, epoch):
         self.commit(task_id, epoch)

@@ -330,7 +330,7 @@ def test_manual_recoveries_have_their_own_numbers():
 
 
 def test_a_second_agent_failure_reassigns_only_currently_held_tasks():
-    """The second try takes what the restarted agent holds now; what was queued already is left where it is."""
+    """The second try reassigns the current tasks of the restarted agent; tasks queued before stay queued."""
     system = dead_agent()
     engine = RecoveryEngine({}, system.ports)
     incident = Incident(0, failure_of("agent.0", FailureKind.AGENT), 0.0)
@@ -352,7 +352,7 @@ def test_a_second_agent_failure_reassigns_only_currently_held_tasks():
 
 
 def test_a_reassigned_task_that_fails_again_counts_another_retry():
-    """The agent is restarted, takes its task again and dies with it before the recovery is verified."""
+    """The agent restarts, takes its task again and crashes with it before the recovery is verified."""
     system = SmallSystem()
     system.submit("task.1")
     system.start("task.1", "agent.1")

@@ -12,7 +12,7 @@ def double(attempt: Attempt) -> int:
 
 
 def step_by_step(attempt: Attempt) -> list[int]:
-    """Ten steps, with a checkpoint after each; the effect says which were taken, each once."""
+    """Ten steps, with a checkpoint after each; the effect lists the executed steps, each once."""
     taken = list(attempt.state or [])
     while len(taken) < 10:
         time.sleep(0.02)
@@ -35,7 +35,7 @@ class OutOfOrder(Exception):
 
 
 def failing(attempt: Attempt) -> str:
-    """Fails as often as it is told to."""
+    """Fails as often as configured."""
     if attempt.epoch <= attempt.payload:
         raise OutOfOrder(f"attempt {attempt.epoch}")
     return f"attempt {attempt.epoch}"

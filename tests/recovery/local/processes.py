@@ -43,7 +43,7 @@ def stop_between_writes(system, url, pid):
 
 
 def told(pid, column):
-    """What the system says of a process: its `state`, or its parent, `ppid`. Empty where there is none."""
+    """The state of a process from the system: its `state`, or its parent, `ppid`. Empty for a missing process."""
     if Path("/proc/self/stat").exists():
         try:
             state, ppid, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -55,7 +55,7 @@ def told(pid, column):
 
 
 def runs(pid):
-    """Whether a process is there, and not only waits for its parent to hear of its end."""
+    """Whether a process runs, and is not a zombie."""
     return told(pid, "state")[:1] not in {"", "Z", "X"}
 
 

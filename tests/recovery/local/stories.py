@@ -20,7 +20,7 @@ def do(database, function, *args, **named):
 
 
 def failed(database, name="task.7", status=TaskStatus.FAILED, **needs):
-    """A task got as far as its third checkpoint, and has failed; what it held it still holds."""
+    """A task that wrote three checkpoints and failed; it still holds its resources."""
     for pool, units in needs.items():
         do(database, resource_pools.set_pool, pool, units)
     tasks = SqlTaskStore(database)
@@ -34,7 +34,7 @@ def failed(database, name="task.7", status=TaskStatus.FAILED, **needs):
 
 
 def core_looks(database, conditions):
-    """A core looks after what is halted, and ends."""
+    """A core recovers halted tasks, and ends."""
 
     async def start(name):
         raise AssertionError(name)

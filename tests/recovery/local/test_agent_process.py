@@ -14,7 +14,7 @@ from tests.recovery.local.stories import do
 
 @pytest.fixture
 def agent(database):
-    """With a handler that a test may replace, and nothing that beats."""
+    """An agent with a handler that a test may replace, without heartbeats."""
     made = Agent(database.url, "agent.0", lambda attempt: attempt.payload, 1.0, 0.001)
     yield made
     made._database.close()
@@ -27,7 +27,7 @@ def taken(agent, database, payload=None):
 
 
 def locked(monkeypatch, agent, times):
-    """The store cannot be written to so many times."""
+    """The store rejects so many writes."""
     write, left = agent._database.write, [times]
 
     def sometimes(done):

@@ -13,7 +13,7 @@ PIDS = {"agent.0": 100, "agent.1": 101, "agent.2": 102}
 
 
 class FakeServer:
-    """The other end: it hears a name, and answers with a process id when it may."""
+    """The other end: it receives a name, and responds with a process id when allowed."""
 
     def __init__(self, end):
         self._end = end

@@ -245,7 +245,7 @@ def test_an_invalid_config_is_rejected(config, said):
 
 @pytest.mark.long
 def test_of_two_systems_started_at_once_one_runs(url):
-    """Whoever has looked before the other one began begins nothing."""
+    """A system that has checked the store before the other one started does not start."""
     one, other = (LocalSystem(url, handler("double"), {**STEADY, "agents": 1}) for _ in range(2))
     seen = other._nobody_else()
     with one:

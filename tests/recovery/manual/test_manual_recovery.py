@@ -22,7 +22,7 @@ from tests.recovery.local.stories import begun_again, core_looks, do, failed, gi
 
 
 class Operator:
-    """Alice, who waits for each answer."""
+    """Alice, an operator who waits for each response."""
 
     def __init__(self, database, runbook=None):
         self.database = database

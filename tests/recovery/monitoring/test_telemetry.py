@@ -24,7 +24,7 @@ SECOND = 1_000_000_000
 
 
 class Telemetry:
-    """A small system whose trail is told, and what arrives at the other end."""
+    """A small system whose audit trail is exported, and the exported data."""
 
     def __init__(self):
         self.exporter, self.reader = InMemorySpanExporter(), InMemoryMetricReader()

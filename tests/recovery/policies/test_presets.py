@@ -16,7 +16,7 @@ ALMOST_ONE = 1 - 2**-53
 
 
 def delays(name: str, count: int, u: float = 0.5) -> list[float | None]:
-    """The first delays, one going on from the other; None: no such retry."""
+    """The first delays, each derived from the previous one; None: no such retry."""
     found, previous = [], None
     for retry in range(1, count + 1):
         previous = preset(name).delay(retry, u, previous)

@@ -33,7 +33,7 @@ REGISTERED = ("task.0", "task.1")
 
 
 def answers(store: PlainTaskStore, calls: list[tuple[Any, ...]]) -> list[Any]:
-    """What the calls return or raise, in order, of a store that knows nothing of these tasks before."""
+    """The results or exceptions of the calls, in order, on an empty store."""
     for task_id in REGISTERED:
         store.register(task_id)
     return [_answer(store, *call) for call in calls]

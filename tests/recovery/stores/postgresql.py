@@ -13,12 +13,12 @@ PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 
 
 def program(name):
-    """A program of PostgreSQL, None where there is none."""
+    """A program of PostgreSQL, None if it is not installed."""
     return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *map(str, PLACES)]))
 
 
 def user():
-    """As whom a server runs: it refuses to be root."""
+    """The user that runs a server: PostgreSQL refuses to run as root."""
     return "postgres" if os.geteuid() == 0 else None
 
 

@@ -52,7 +52,7 @@ def move(connection):
 
 
 def forge(connection):
-    """A line more at the end, by somebody who does not seal it."""
+    """Append a record without a valid seal."""
     row = {"at": 1.0, "event": "recovery.verified", "incident": 0, "subject": "task.1", "detail": "", "text": ""}
     connection.execute(insert(AUDIT).values(number=6, sha256="0" * 64, **row))
 

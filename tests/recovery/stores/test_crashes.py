@@ -79,7 +79,7 @@ def write_on(path: str, acknowledged: int) -> None:
 
 
 def killed_after(path: Path, acknowledgements: int, pause: float) -> int:
-    """How many writes a program has acknowledged that is killed so many seconds after this number."""
+    """The number of writes acknowledged by a program that is killed so many seconds after this number."""
     read, write = os.pipe()
     context = multiprocessing.get_context("fork")
     program = context.Process(target=write_on, args=(str(path), write))

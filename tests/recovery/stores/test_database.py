@@ -74,7 +74,7 @@ def test_concurrent_writers_share_a_commit(database, commits):
 
 
 def test_concurrent_threads_share_a_commit(database, commits):
-    """The first one writes; of those who come meanwhile, one writes for all."""
+    """The first one writes; of those that arrive in the meantime, one writes for all."""
     begun, go_on = threading.Event(), threading.Event()
     before = commits()
     with ThreadPoolExecutor(31) as threads:
@@ -280,7 +280,7 @@ def as_nobody(work):
 
 @pytest.fixture
 def readable(opened):
-    """A store that everybody may read and nobody may write to, in a folder of the same kind."""
+    """A store that everyone may read and no one may write to, in a folder with the same permissions."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         path = folder / "store.db"

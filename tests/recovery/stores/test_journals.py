@@ -278,7 +278,7 @@ def test_a_failed_write_is_reported_when_durability_is_required(database) -> Non
 
 
 def test_all_waiters_return_when_the_write_is_durable(database):
-    """However many they are, and whoever was first; one who does not wait any more keeps nobody else from it."""
+    """For any number and order of waiters; a cancelled waiter does not affect the others."""
     journal = SqlJournal(database)
     begun, go_on = threading.Event(), threading.Event()
     database.submit(lambda connection: begun.set() or go_on.wait(10))

@@ -246,7 +246,7 @@ ACTIONS = st.sampled_from(["begin", "commit", "fail", "block", "fence", "requeue
 
 @given(st.lists(st.tuples(ACTIONS, st.integers(1, 4)), max_size=30))
 def test_random_calls_give_one_effect_and_none_from_a_fenced_epoch(actions):
-    """Everybody acts at any time, as agents do that nobody could reach."""
+    """All attempts act at any time, like agents that cannot be reached."""
     store = MemoryTaskStore()
     store.register("task.1")
     effects, highest, fence = 0, 0, 0

@@ -42,7 +42,7 @@ class LoopInPlaceOfTestLoop(CountedLoop):
         super().__init__()
 
     def advance_time(self, step):
-        """The mock's clock is moved by hand; virtual time passes by itself."""
+        """The clock of the mock is advanced explicitly; virtual time advances by itself."""
 
 
 def load(name):
@@ -71,7 +71,7 @@ def short(test):
 
 
 def run(tests):
-    """The results of some tests, by name: what failed with its traceback, what was skipped with its reason."""
+    """The results of some tests, by name: failures with their traceback, skips with their reason."""
     result = unittest.TestResult()
     with mock.patch("sys.stderr"):
         unittest.TestSuite(tests).run(result)
@@ -80,7 +80,7 @@ def run(tests):
 
 
 def main(name, excluded, hanging):
-    """Run what is not left out and, apart from it, what is excluded: an exclusion that passes is not needed."""
+    """Run the included tests, and separately the excluded ones: an exclusion that passes is unnecessary."""
     tests = {}
     for test in each(load(name)):
         tests.setdefault(short(test).split(".")[1], []).append(test)

@@ -16,7 +16,7 @@ def small(tmp_path, monkeypatch):
 
 @pytest.fixture
 def interrupts(monkeypatch):
-    """Ctrl-C when so many runs are finished."""
+    """Ctrl-C after so many finished runs."""
     import sim.experiments.runs.executor as workers
     import sim.simulation
 

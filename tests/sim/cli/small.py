@@ -22,7 +22,7 @@ expect:
 
 
 def in_a_process(*arguments, **environment):
-    """Run a command; what it said is in bytes."""
+    """Run a command; its output is in bytes."""
     command = [sys.executable, "-m", "sim.cli", *arguments]
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(command, capture_output=True, env=env, check=False)

@@ -135,7 +135,7 @@ def test_finished_scenarios_are_kept(small, capsys, monkeypatch):
 
 @pytest.mark.long
 def test_ctrl_c_reaches_local_dask_processes_only_through_the_command(tmp_path):
-    """A terminal tells all processes that are on it; those of Dask would say so in tracebacks."""
+    """A terminal signals all its processes; those of Dask would print tracebacks."""
     pytest.importorskip("distributed")
     command = [
         sys.executable,

@@ -152,7 +152,7 @@ sim.core.build.jitter = lambda streams: lambda subject, retry: {what}
 )
 @pytest.mark.long
 def test_a_core_that_depends_on_hashes_or_the_machine_is_detected(folder, capsys, monkeypatch, what):
-    """The twin: each process has the same core, whose delays depend on what no seed governs."""
+    """The counterpart: each process has the same core, whose delays depend on state outside of the seed."""
     (folder / "sitecustomize.py").write_text(HASHING.format(what=what))
     monkeypatch.setenv("PYTHONPATH", str(folder))
     retries = "recovery.conditions.task_failure={max_retries: 3, retry_delay: 5s, jitter: full}"
@@ -165,7 +165,7 @@ def test_a_core_that_depends_on_hashes_or_the_machine_is_detected(folder, capsys
 
 @pytest.mark.long
 def test_a_history_with_two_verdicts_is_detected(capsys, monkeypatch):
-    """The twin: one of the two processes counts one task more, in the same history."""
+    """The counterpart: one of the two processes counts one more task in the same history."""
     run, more = diff._run, iter((0, 1))
 
     def other(name: str, options: list[str], file: str, hash_seed: str) -> None:

@@ -24,7 +24,7 @@ class Clock:
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """What is shown on a terminal, in the place of stderr; not in color."""
+    """The output on a terminal, in place of stderr, without color."""
     shown = io.StringIO()
     real = console_module.console
 
@@ -38,7 +38,7 @@ def terminal(monkeypatch):
 
 
 def on_a_terminal(steps, seconds, width=80, name="agent-failure", **told):
-    """The line that a bar of ten shows after so many steps of so many seconds each."""
+    """The line of a progress bar of ten after so many steps of so many seconds each."""
     from rich.progress import Progress
 
     from sim.cli.output.progress_bar import columns

@@ -31,7 +31,7 @@ FOLDER_ESCAPES = (
 
 
 class Desk:
-    """A store with task.7, which was given up, and alice, who has a token."""
+    """A store with task.7, which was escalated, and alice, who has a token."""
 
     def __init__(self, folder, monkeypatch, capsys):
         self.folder = folder
@@ -364,13 +364,13 @@ PAGE = Path(recovery.__file__).with_name("README.md").read_text(encoding="utf-8"
 
 
 def alike(text):
-    """Without what is another one each time: instants, and how many lines there are by then."""
+    """The text without varying parts: times, and the number of lines."""
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", "THEN", text)
     return re.sub(r"\d+ lines", "N lines", text)
 
 
 def test_the_page_shows_the_exact_output_of_the_commands(tmp_path, monkeypatch, capsys):
-    """Where it shows what a command says, that is all that it says."""
+    """The shown output of a command is complete."""
     section = PAGE.partition("\n## Manual recovery\n")[2].partition("\n## ")[0]
     block = re.search(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[1]
     monkeypatch.chdir(tmp_path)

@@ -21,7 +21,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def rows(out):
-    """The lines of tables that begin with a rank, in words."""
+    """The lines of tables that start with a rank, as words."""
     return [line.split() for line in out.splitlines() if re.match(r"\d+ ", line) and "sure" not in line]
 
 

@@ -85,7 +85,7 @@ def test_costs_are_paid_one_after_the_other() -> None:
 
 
 def test_each_task_has_its_own_random_stream_for_delays() -> None:
-    """A number in [0, 1) for each retry of each subject, the same however many others ask."""
+    """A number in [0, 1) for each retry of each subject, independent of other draws."""
     draw = jitter(Streams("1/0"))
     numbers = {(task, retry): draw(f"task.{task}", retry) for task in range(20) for retry in (1, 2)}
     assert len(set(numbers.values())) == 40

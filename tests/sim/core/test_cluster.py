@@ -212,7 +212,7 @@ def test_commands_of_a_deposed_leader_are_rejected_everywhere(leads: bool) -> No
         name = "core.0"
 
         async def can_reach(self, *, store: bool) -> None:
-            """At once."""
+            """Returns immediately."""
 
     term = lease_guard.Term(cast("Any", Awake()), lambda: leads)
     command = lease_guard.Guarded(Tasks(), term, store=False).enqueue("task.0")
@@ -225,7 +225,7 @@ def test_commands_of_a_deposed_leader_are_rejected_everywhere(leads: bool) -> No
 
 
 def test_the_end_of_a_run_does_not_end_the_leadership() -> None:
-    """The core stays as it is when the loop is abandoned: nothing of it runs any more, nor asks for another loop."""
+    """The core keeps its state when the loop is abandoned: none of its code runs any more, or creates another loop."""
     created: list[object] = []
 
     class Policy(asyncio.DefaultEventLoopPolicy):
@@ -244,7 +244,7 @@ def test_the_end_of_a_run_does_not_end_the_leadership() -> None:
 
 
 def test_a_store_without_fencing_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the epoch of the lease is there for: without it, who wakes up does it all once more."""
+    """The purpose of the lease epoch: without it, a resumed core repeats all actions."""
     monkeypatch.setattr(lease_guard.Term, "check", lambda self: None)
     monkeypatch.setattr(lease_guard.Term, "say", lambda self, deliver: self.node.say(deliver))
     values = {"agents.restart_time": "20s", "recovery.costs": {"reassign_agent_tasks": "2s"}}

@@ -35,7 +35,7 @@ def counted(run: Run) -> dict[str, float | None]:
 
 # ------------------------------------------------------------------------------------------- verification decides
 def doubting(tries: int) -> Any:
-    """A core whose verification finds the first so many recoveries wanting, though every command has worked."""
+    """A core whose verification rejects so many recoveries, although every command has succeeded."""
 
     def core(of: Scenario, system: Any, streams: Streams) -> Supervisor:
         supervisor = build_core(of, system, streams)
@@ -67,7 +67,7 @@ def test_a_failed_verification_fails_the_try_and_is_retried() -> None:
 
 
 def test_a_recovery_that_is_never_verified_is_escalated() -> None:
-    """Every step of every try worked, and still nobody calls it recovered."""
+    """Every step of every try succeeds, but the verification always fails."""
     policy = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure": {"max_retries": 2}}
     run = sim.run(scenario(policy), core=doubting(10))
     assert len(told(run, "step.failed")) == 0
@@ -90,7 +90,7 @@ def test_alerts_are_events_and_metrics_of_a_monitored_run() -> None:
 
 
 def test_the_sampling_interval_comes_from_the_scenario() -> None:
-    """Late after 20 s, seen when it is looked at after 24 s; never late when the bound is null."""
+    """Late after 20 s, detected at the sample at 24 s; never late when the limit is null."""
     rare = {"every": "8s", "late": {"task_failure": "20s"}}
     run = sim.run(scenario(FAILING | {"recovery.monitor": rare}))
     assert alerts(run)[0][0] == 37.0
@@ -99,7 +99,7 @@ def test_the_sampling_interval_comes_from_the_scenario() -> None:
 
 
 def test_alert_storms_are_folded_as_configured() -> None:
-    """Fifty tasks fail at once and are late together: two alerts, and one about the others."""
+    """Fifty tasks fail at once and are late together: two alerts, and one that counts the others."""
     burst = {"tasks.arrivals": {"burst": {"size": 50}}, "tasks.count": None, "agents.count": 50}
     monitor = {"late": {"task_failure": "20s"}, "storm": {"alerts": 2, "window": "1m"}}
     run = sim.run(scenario(FAILING | burst | {"recovery.monitor": monitor}, duration="30s"))
@@ -109,7 +109,7 @@ def test_alert_storms_are_folded_as_configured() -> None:
 
 
 def test_monitoring_is_off_by_default_and_changes_no_other_event() -> None:
-    """The same events but for the alerts; without a monitor the metrics of alerts have no observation."""
+    """Equal events except for the alerts; without a monitor the metrics of alerts have no observation."""
     alone, watched = sim.run(scenario(FAILING)), sim.run(scenario(FAILING | {"recovery.monitor": {}}))
     assert counted(alone) == {
         "escalations.open": 1,
@@ -144,7 +144,7 @@ def spans(exporter: InMemorySpanExporter) -> list[tuple[str, float, float]]:
 
 
 def test_spans_are_in_virtual_time_and_do_not_change_the_run(exporter: InMemorySpanExporter) -> None:
-    """Opened at 13 s, verified at 43 s, whatever the wall clock says."""
+    """Opened at 13 s, verified at 43 s, in virtual time."""
     told = sim.run(scenario(FAILING, duration="44s"), telemetry=True)
     assert [name for name, _, _ in spans(exporter)] == [
         "step release_resources",
@@ -168,7 +168,7 @@ def test_telemetry_is_off_by_default(exporter: InMemorySpanExporter) -> None:
 
 # ---------------------------------------------------------------------------------------------------- escalations
 def test_a_resolved_escalation_is_not_open() -> None:
-    """Of three that were given up one is resolved, and one was opened during the warm-up."""
+    """Of three escalations one is resolved, and one was opened during the warm-up."""
     rows = [
         row
         for number, at in enumerate((5.0, 20.0, 30.0))
@@ -192,13 +192,13 @@ def lines(values: dict[str, Any]) -> list[str]:
 
 
 def test_the_table_counts_open_escalations_only_when_there_are_some() -> None:
-    """A line of its own, which a run in which all went well does not have."""
+    """A separate line, which a run without escalations does not have."""
     assert lines(FAILING | {"recovery.monitor": {}}) == ["operator     1 escalations open, 1 critical alerts"]
     assert lines({}) == []
 
 
 def test_the_monitor_reads_the_shared_retry_budget() -> None:
-    """The only token is spent at 13 s; the first look, a second later, finds the budget empty."""
+    """The only token is spent at 13 s; the first sample, a second later, finds the budget empty."""
     values = {
         **FAILING,
         "recovery.conditions.task_failure": {"max_retries": 1, "budget": {"tokens": 1, "refill": 0}},

@@ -32,13 +32,13 @@ def what(run: Run, *events: str) -> list[str]:
 
 
 def long_task(work: str, faults: str, **values: Any) -> Scenario:
-    """One task on agent.0 from 10 s on, and another agent; aligned beats every 5 s, suspected after 15 s of silence."""
+    """One task on agent.0 from 10 s on, and another agent; aligned heartbeats every 5 s, suspected after 15 s."""
     settings = {"tasks.work": work, "recovery.detection.phase": "aligned", **values}
     return scenario(settings, f"faults: {faults}\n", duration="400s", agents=2)
 
 
 def deaf(begins: float, ends: float) -> Callable[[Scenario, System, Streams], Supervisor]:
-    """A core that hears no beat of agent.0 for a while, though it reaches the agent: a cut in one direction."""
+    """A core that receives no heartbeat of agent.0 for a while, but reaches the agent: a one-way partition."""
 
     def build(built: Scenario, system: System, streams: Streams) -> Supervisor:
         supervisor = build_core(built, system, streams)
@@ -55,7 +55,7 @@ def deaf(begins: float, ends: float) -> Callable[[Scenario, System, Streams], Su
 
 
 def test_an_agent_with_lost_heartbeats_keeps_its_task() -> None:
-    """Suspected at 25 s, 15 s after its last beat; a probe finds it well, and so each time until its beats return."""
+    """Suspected at 25 s, 15 s after its last heartbeat; probes find it healthy until its heartbeats return."""
     run = sim.run(long_task("60s", "[]"), seed=1, core=deaf(12, 60))
     assert [(time, event) for time, event, _, agent, _ in told(run, *BELIEFS) if agent == 0] == [
         (25.0, "agent.suspected"),
@@ -95,7 +95,7 @@ def test_a_disconnected_agent_continues_its_task_and_takes_another() -> None:
 
 
 def test_a_hang_that_ends_before_the_restart_costs_only_its_duration() -> None:
-    """It wakes up at 31 s, while the restart is under way that was begun at 25 s and would act at 55 s."""
+    """It resumes at 31 s, during the restart that was requested at 25 s and would act at 55 s."""
     hang = "[{agent_hang: {targets: [agent.0], at: 11s, for: 20s}}]"
     run = sim.run(long_task("60s", hang, **{"recovery.costs": {"restart_agent": "30s"}}), seed=1)
     assert what(run, *BELIEFS, *WORK) == [
@@ -112,19 +112,19 @@ def test_a_hang_that_ends_before_the_restart_costs_only_its_duration() -> None:
 
 
 async def cannot_restart(context: RecoveryContext, *, agent_id: str) -> bool:
-    """Nobody answers at the agent's host."""
+    """The host of the agent does not respond."""
     return False
 
 
 def without_restart(built: Scenario, system: System, streams: Streams) -> Supervisor:
-    """A core that cannot restart agents: it gives them up, and their tasks go on elsewhere."""
+    """A core that cannot restart agents: it escalates them, and their tasks continue elsewhere."""
     commands = {**documented_commands(), "restart_agent": cannot_restart}
     config = core_config(built)
     return Supervisor(config, system, RecoveryEngine(config, system, commands=commands))
 
 
 def test_an_escalated_agent_that_wakes_up_is_fenced_and_rejoins() -> None:
-    """Its task is done by the other agent; what it finishes itself does not count; and it gets work again."""
+    """The other agent completes its task; its own result is rejected; and it gets new tasks."""
     hang = "[{agent_hang: {targets: [agent.0], at: 11s, for: 100s}}]"
     run = sim.run(long_task("50s", hang, **{"tasks.count": 13}), seed=1, core=without_restart)
     of_first = [(event, agent, detail) for _, event, task, agent, detail in told(run, *WORK) if task == 0]
@@ -153,7 +153,7 @@ DIE = "{agent_crash: {targets: [agent.1], at: 90s}}"
 
 
 def late_report(*faults: str, **more: Any) -> Run:
-    """task.0 fails on agent.0 at 30 s, which cannot say so before 86 s.
+    """task.0 fails on agent.0 at 30 s, and the report is delayed until 86 s.
 
     By then the queue has delivered it again: the other agent works on it since 70 s, and needs 55 s.
     """
@@ -175,7 +175,7 @@ def test_a_late_report_does_not_stop_a_newer_attempt() -> None:
 
 
 def test_a_core_that_trusts_reports_stops_a_healthy_attempt() -> None:
-    """The twin: looking again is what leaves it in peace, and the measure tells."""
+    """The counterpart: without the second check a healthy attempt is stopped, and the measure shows it."""
 
     def credulous(built: Scenario, system: System, streams: Streams) -> Supervisor:
         supervisor = build_core(built, system, streams)
@@ -196,7 +196,7 @@ def test_a_core_that_trusts_reports_stops_a_healthy_attempt() -> None:
 
 
 def test_a_late_report_does_not_take_the_task_from_its_new_agent() -> None:
-    """agent.1 dies, too, after the report: what the queue had delivered to it goes on all the same."""
+    """agent.1 crashes after the report as well: the delivery of the queue to it is not withdrawn."""
     run = late_report(DIE)
     assert told(run, "queue.settled") == []
     assert what(run, "task.completed") == ["task.completed 0"]

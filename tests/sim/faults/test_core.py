@@ -153,7 +153,7 @@ def test_a_slow_core_waits_for_every_response() -> None:
 
 
 def test_messages_are_not_reordered() -> None:
-    """The fault is over at 12 s; a report of 13 s does not arrive before what was late until 20 s."""
+    """The fault ends at 12 s; a report of 13 s does not arrive before messages delayed until 20 s."""
     beats = {"recovery.detection.heartbeat_interval": "4s", "recovery.detection.phase": "aligned"}
     beats |= {"recovery.detection.missed_heartbeats": 9}
     run = story(slow(12, at=7, lasts=5), **FAILS, **beats)
@@ -161,7 +161,7 @@ def test_messages_are_not_reordered() -> None:
 
 
 def test_a_core_that_becomes_slow_suspects_healthy_agents() -> None:
-    """Beats every 5 s, and 15 s of patience; for 20 s nothing arrives, and then all does."""
+    """Heartbeats every 5 s, and a timeout of 15 s; for 20 s no message arrives, and then all do."""
     beats = {"recovery.detection.heartbeat_interval": "5s", "recovery.detection.phase": "aligned"}
     run = story(slow(20, at=33), agents=2, **beats)
     assert log(run, "agent.suspected") == [(45.0, "agent.suspected")] * 2
@@ -310,7 +310,7 @@ def test_the_next_core_finishes_recoveries_after_a_crash_at_any_point(kind: str,
 @pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", FAILURES)
 def test_a_database_preserves_recoveries_across_a_crash_at_any_point(kind: str, step: int, tmp_path: Path) -> None:
-    """At every place, or at one in ten: with the stores of real systems, the history is the same as with memory."""
+    """At every point, or at one in ten: with the stores of real systems, the history equals that with memory stores."""
 
     def run(*places: int) -> tuple[Run, int]:
         database = Database(f"sqlite:///{tmp_path}/{'-'.join(map(str, places))}.db", synchronous=False)

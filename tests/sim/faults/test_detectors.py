@@ -19,7 +19,7 @@ WORK = ("attempt.", "task.completed", "task.fenced")
 
 
 def one_long_task(work: str, faults: str, **values: Any) -> Scenario:
-    """task.0 on agent.0 from 10 s on, and another agent; beats at 0, 5, 10, …"""
+    """task.0 on agent.0 from 10 s on, and another agent; heartbeats at 0, 5, 10, …"""
     settings = {"tasks.work": work, "recovery.detection.phase": "aligned", **values}
     return scenario(settings, f"faults: {faults}\n", duration="400s", agents=2)
 
@@ -33,7 +33,7 @@ HANG = "[{agent_hang: {targets: [agent.0], at: 12s, for: 100s, beating: true}}]"
 
 
 def test_a_hang_with_heartbeats_is_detected_by_task_progress() -> None:
-    """It stands still since 12 s; the beat at 15 s says so first, and that at 35 s says the same 20 s later."""
+    """No progress since 12 s; the heartbeat at 15 s shows it first, and that at 35 s is unchanged 20 s later."""
     run = sim.run(one_long_task("60s", HANG, **{"recovery.detection.stalled_after": "20s"}), seed=1)
     assert times(run, "task.stalled", "recovery.opened", "recovery.verified", "agent.restarted") == [
         (35.0, "task.stalled"),
@@ -64,7 +64,7 @@ def test_a_perfect_detector_detects_it_immediately() -> None:
 
 
 def test_an_escalated_agent_that_wakes_up_is_fenced_and_rejoins() -> None:
-    """Its task is done by the other agent, what it finishes itself does not count, and it takes the next one."""
+    """The other agent completes its task, its own result is rejected, and it takes the next task."""
     settings = {"recovery.detection.stalled_after": "20s", "tasks.count": 12}
     hang = HANG.replace("for: 100s", "for: 200s")
     run = sim.run(one_long_task("25s", hang, **settings), seed=1, core=without_restart)

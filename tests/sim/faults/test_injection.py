@@ -53,7 +53,7 @@ def test_targets_are_a_count_a_fraction_all_or_names(targets: Any, count: int) -
 
 
 def test_a_crashed_agent_is_no_target() -> None:
-    """The second crash takes another one, the third finds nobody."""
+    """The second crash selects another agent, the third finds no target."""
     values_ = {"agents.restart_time": "1000s", "recovery.detection.detector": "perfect"}
     crash = [{"agent_crash": {"targets": 1, "every": "10s"}}]
     run = sim.run(scenario(BUSY | values_ | {"faults": crash}, agents=2, duration="35s"))
@@ -76,7 +76,7 @@ def test_a_hang_lasts_and_is_cleared() -> None:
 
 
 def test_a_hang_ended_by_a_restart_does_not_end_the_next_one() -> None:
-    """Hung at 10 s for 30 s, restarted at once, hung again at 30 s: awake at 60 s, not at 40 s."""
+    """Hung at 10 s for 30 s, restarted at once, hung again at 30 s: resumes at 60 s, not at 40 s."""
     hangs = [{"agent_hang": {"at": "10s", "for": "30s"}}, {"agent_hang": {"at": "30s", "for": "30s"}}]
     perfect = {"recovery.detection.detector": "perfect", "agents.restart_time": "0s"}
     cut = {"partition": {"between": ["agents", "core"], "at": "20s"}}
@@ -85,7 +85,7 @@ def test_a_hang_ended_by_a_restart_does_not_end_the_next_one() -> None:
 
 
 def test_an_execution_failure_ends_the_attempt_immediately() -> None:
-    """Of a running task, by count or by name; where none runs there is nobody to hit."""
+    """Of a running task, by count or by name; without running tasks there is no target."""
     run = sim.run(scenario(QUIET | {"faults": [{"execution_failure": {"targets": "task.0", "at": "12s"}}]}))
     assert told(run, "fault.", "attempt.failed")[:2] == [
         (12.0, "fault.injected", 0, -1, "execution_failure"),
@@ -138,7 +138,7 @@ def test_partitions_of_one_link_may_overlap() -> None:
 
 
 def test_a_damaged_checkpoint_is_not_damaged_twice() -> None:
-    """Two attempts at the task run, and the fault comes twice: what is damaged stays so."""
+    """Two attempts at the task run, and the fault happens twice: a damaged checkpoint stays damaged."""
     checkpoint = {"tasks.checkpoint": {"every": "50s"}, "queue.duplication": 1.0, "tasks.work": "80s"}
     faults = [{"checkpoint_corrupt": {"targets": "all", "at": f"{at}s"}} for at in (65, 66)]
     run = sim.run(scenario(QUIET | checkpoint, agents=2).with_values({"faults": faults}))
@@ -153,13 +153,13 @@ CRASHES = {"agent_crash": {"targets": 2, "every": {"exponential": {"mean": "15s"
 
 
 def test_targets_depend_on_the_seed() -> None:
-    """Whom, and when."""
+    """The targets and the times."""
     assert hit(CRASHES) == hit(CRASHES)
     assert hit(CRASHES) != hit(CRASHES, seed=2)
 
 
 def test_a_changed_policy_does_not_change_fault_targets() -> None:
-    """Slow restarts keep some agents down; of those who are up each time, chance takes the same ones as before."""
+    """Slow restarts keep some agents down; among those that are up each time, the same ones are selected."""
     values_ = {"recovery.detection.detector": "perfect"}
     fast = hit(CRASHES, **values_, **{"agents.restart_time": "0s"})
     slow = hit(CRASHES, **values_, **{"agents.restart_time": "12s"})
@@ -175,7 +175,7 @@ def test_a_changed_policy_does_not_change_fault_targets() -> None:
 
 
 def test_an_additional_agent_does_not_change_the_draws_of_others() -> None:
-    """Whoever was hit is hit, unless the new one is in his place."""
+    """The same agents are selected, unless the new one takes a place."""
     ten = hit({"agent_hang": {"targets": 3, "every": "20s", "for": "5s"}})
     eleven = hit({"agent_hang": {"targets": 3, "every": "20s", "for": "5s"}}, agents=11)
     old = [row for row in eleven if row[2] != 10]
@@ -184,7 +184,7 @@ def test_an_additional_agent_does_not_change_the_draws_of_others() -> None:
 
 
 def test_policies_and_faults_do_not_change_arrivals_or_work() -> None:
-    """The tasks are the same tasks."""
+    """Arrivals and work of the tasks are equal."""
     load = {"tasks.arrivals": {"poisson": {"rate": "1/s"}}, "tasks.work": {"exponential": {"mean": "3s"}}}
     load |= {"tasks.count": None, "agents.count": 5, "tasks.failure_probability": 0.1}
     other = {"recovery.conditions.task_failure": {"max_retries": 9, "retry_delay": "1s"}, "agents.count": 6}

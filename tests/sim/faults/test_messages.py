@@ -28,7 +28,7 @@ def started(run: Run) -> list[tuple[float, int]]:
 
 # ----------------------------------------------------------------------------------------------------------- loss
 def test_deliveries_lost_to_a_fault_are_repeated_by_the_queue() -> None:
-    """Task 1 is delivered at 20 s in vain, and again when its lease is over."""
+    """The delivery of task 1 at 20 s is lost, and repeated when its lease expires."""
     loss = {"message_loss": {"probability": 1, "at": "15s", "for": "10s"}}
     run = run_with(loss, duration="60s", **{"queue.ack_timeout": "12s"})
     assert started(run)[:3] == [(10.0, 0), (30.0, 2), (33.0, 1)]
@@ -69,7 +69,7 @@ def test_a_message_sent_during_the_fault_stays_late() -> None:
 
 
 def test_delayed_messages_can_be_overtaken() -> None:
-    """Five tasks at once for five agents: they arrive in another order than they were sent in."""
+    """Five tasks at once for five agents: they arrive in another order than they were sent."""
     burst = {"tasks.arrivals": {"burst": {"size": 8, "at": "10s"}}}
     reorder = {"message_reorder": {"delay": {"uniform": {"low": "1s", "high": "2s"}}, "at": "5s"}}
     arrived = [task for _, task in started(run_with(reorder, agents=8, **burst))]

@@ -80,7 +80,7 @@ def test_concurrent_failures_are_diagnosed_separately(one: str, other: str, seed
 
 
 def test_a_core_without_network_evidence_misdiagnoses_a_partition(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The twin: the evidence is what tells them apart."""
+    """The counterpart: the network evidence separates the two failures."""
     monkeypatch.setattr(recovery.diagnosis.evidence, "UNREACHABLE", ())
     run = sim.run(overlapping(AGENT, "cut from the core", 1), seed=1)
     accuracy = run.metrics["diagnosis.accuracy"]

@@ -144,7 +144,7 @@ def test_a_flapping_agent_crashes_and_restarts_repeatedly() -> None:
 
 
 def test_a_flapping_agent_restarted_by_the_core_starts_once() -> None:
-    """The core knows at once and restarts it within 1 s; it flaps on all the same."""
+    """The core detects it immediately and restarts it within 1 s; the flapping continues."""
     flap = {"agent_flap": {"down": "3s", "up": "7s", "at": "12s", "for": "15s"}}
     run = story(flap, **{"recovery.detection.detector": "perfect", "agents.restart_time": "1s"})
     assert [(time, event) for time, event, *_ in told(run, "agent.crashed", "agent.restarted")] == [
@@ -226,7 +226,7 @@ def test_slow_storage_slows_checkpoints_that_start_later() -> None:
 
 
 def test_a_failed_checkpoint_write_does_not_fail_the_attempt() -> None:
-    """The write that ends at 16 s has failed: after the crash at 17 s, work goes on from the one before, at 2 s."""
+    """The write that ends at 16 s fails: after the crash at 17 s, work continues from the checkpoint before, at 2 s."""
     fails = {"storage_failure": {"at": "14s", "for": "3s"}}
     crash, perfect = {"agent_crash": {"at": "17s"}}, {"recovery.detection.detector": "perfect"}
     run = story(fails, crash, **CHECKPOINTS, **perfect)
@@ -253,7 +253,7 @@ def test_a_damaged_checkpoint_is_skipped_for_the_previous_one(kind: str) -> None
 
 
 def read_by_the_core(lag: str, **values: Any) -> Run:
-    """Checkpoints at 13 s, 16 s and 19 s; the agent dies at 20 s, and another goes on at once."""
+    """Checkpoints at 13 s, 16 s and 19 s; the agent crashes at 20 s, and another continues at once."""
     stale, crash = {"checkpoint_stale": {"at": "1s", "lag": lag}}, {"agent_crash": {"at": "20s"}}
     perfect = {"recovery.detection.detector": "perfect"}
     return story(stale, crash, **CHECKPOINTS, **perfect, **values)

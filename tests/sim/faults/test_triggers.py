@@ -40,7 +40,7 @@ def test_a_fault_happens_once_when_its_condition_becomes_true() -> None:
 
 
 def test_a_condition_true_only_within_an_instant_is_ignored() -> None:
-    """Each task enters the line and leaves it at once."""
+    """Each task enters the queue and leaves it at the same instant."""
     assert happened(story(slow("queue.depth > 0"), count=5)) == []
 
 
@@ -68,7 +68,7 @@ def test_tasks_submitted_at_time_zero_are_counted() -> None:
 
 
 def test_failed_tasks_and_open_recoveries_are_conditions() -> None:
-    """Each failure opens a recovery, which ends when the operator is called at once."""
+    """Each failure opens a recovery, which ends with an immediate escalation."""
     never = {"recovery.conditions.task_failure": {"max_retries": 0}}
     fail = {"execution_failure": {"at": "11s"}}
     assert happened(story(fail, slow("tasks.failed == 1"), **never))[1:] == [(11.0, "injected", "agent_slow")]
@@ -138,7 +138,7 @@ def test_the_first_running_attempt_triggers_and_ended_ones_do_not() -> None:
 
 # --------------------------------------------------------------------------------------------------- steps and faults
 def test_a_fault_can_happen_during_a_recovery_step() -> None:
-    """The task fails at 11 s and is retried at 41 s, which takes 5 s: its agent dies as that begins."""
+    """The task fails at 11 s and is retried at 41 s, which takes 5 s: its agent crashes at the start of the retry."""
     costs = {"recovery.costs": {"retry_task": "5s"}}
     run = story({"execution_failure": {"at": "11s"}}, crash("recovery.step == retry_task"), **costs)
     (step,) = [time for time, *_, command in told(run, "step.started") if command == "retry_task"]
@@ -190,7 +190,7 @@ FIRST = {"agent_hang": {"every": "40s", "for": "10s"}}
 
 
 def test_a_condition_that_never_holds_changes_nothing() -> None:
-    """The same history, event by event: waiting draws no random numbers and moves nobody's turn."""
+    """Equal histories, event by event: waiting draws no random numbers and does not change the order of others."""
     never = ["queue.depth > 99999", "agents.up > 99", "recovery.open > 9999", "resources.gpu.free > 99"]
     without = story(FIRST, duration="10m", agents=5, **BUSY)
     waiting = story(FIRST, *map(crash, never), duration="10m", agents=5, **BUSY)
@@ -208,7 +208,7 @@ def test_equal_seeds_give_equal_histories_without_lost_tasks(condition: str) -> 
 
 
 def test_another_fault_does_not_change_the_targets_of_a_triggered_one() -> None:
-    """Which agent is hit is the same with another fault behind it in the list."""
+    """The selected agent is the same with another fault later in the list."""
     one = slow("tasks.submitted >= 3")
     alone = story(one, agents=9, count=5)
     with_other = story(one, {"queue_blocked": {"when": "tasks.submitted >= 2", "for": "1s"}}, agents=9, count=5)

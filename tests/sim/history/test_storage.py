@@ -21,7 +21,7 @@ CHUNKS = st.lists(st.lists(ROWS, min_size=1, max_size=7), max_size=5)
 
 
 def both(chunks: list[list[Row]]) -> tuple[RowsInMemory, RowsInFile]:
-    """The same rows in memory and in a file."""
+    """Equal rows in memory and in a file."""
     stores = RowsInMemory(), RowsInFile()
     for chunk in chunks:
         for store in stores:
@@ -30,7 +30,7 @@ def both(chunks: list[list[Row]]) -> tuple[RowsInMemory, RowsInFile]:
 
 
 def indices(size: int) -> st.SearchStrategy[Any]:
-    """All that a column can be asked for."""
+    """All kinds of indices of a column."""
     some = st.lists(st.integers(-size, size - 1), max_size=20) if size else st.just([])
     rows = some.map(lambda rows: np.array(rows, dtype=np.intp))
     truths = st.lists(st.booleans(), min_size=size, max_size=size).map(lambda each: np.array(each, dtype=bool))

@@ -41,7 +41,7 @@ def test_every_metric_and_verdict_is_equal(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["agent-failure", "resource-failure", "duplicated-deliveries"])
 def test_tasks_processed_in_parts_give_equal_metrics(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of them are looked at together in a run as short as these; sums of parts may differ in the last digits."""
+    """Short runs are processed as a whole; sums of parts may differ in the last digits."""
     scenario = scenarios.load(name)
     whole = sim.run(scenario, seed=7)
     monkeypatch.setattr(event_table, "FEW_TASKS", 11)

@@ -114,7 +114,7 @@ def commanded(**changes: Callable[[Command], Command]) -> BuildCore:
 
 
 def does_nothing(_: Command) -> Command:
-    """A command that says that it has worked."""
+    """A command that does nothing and reports success."""
 
     async def run(*_: Any, **__: Any) -> bool:
         return True
@@ -123,7 +123,7 @@ def does_nothing(_: Command) -> Command:
 
 
 def never_returns(_: Command) -> Command:
-    """A command that waits for what never comes."""
+    """A command that waits for ever."""
 
     async def run(*_: Any, **__: Any) -> bool:
         return bool(await asyncio.get_running_loop().create_future())
@@ -154,7 +154,7 @@ def dismissing(scenario: Scenario, system: System, streams: Streams) -> Supervis
 
 
 def believing(patch: pytest.MonkeyPatch) -> None:
-    """Take every checkpoint for what was written."""
+    """Treat every checkpoint as intact."""
     patch.setattr(CheckpointManager, "is_valid", lambda self, checkpoint: True)
 
 
@@ -164,12 +164,12 @@ def patient(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
 
 
 def without_a_journal(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
-    """A core that knows nothing of what it was about before."""
+    """A core without the journal of the earlier core."""
     return build_core(scenario, replace(system, journal=NO_JOURNAL), streams)
 
 
 def beginning_again(patch: pytest.MonkeyPatch) -> None:
-    """Go on with a plan from its first step, whatever was done."""
+    """Continue a plan from its first step, regardless of completed steps."""
     patch.setattr("recovery.engine.engine.next_step", lambda incident: 0)
 
 
@@ -189,14 +189,14 @@ def forgetful(event: str) -> BuildCore:
 
 # ----------------------------------------------------------------------------- broken stores
 class AcceptsEveryCommit(MemoryTaskStore):
-    """Fences what is void, and takes a second effect for a first one."""
+    """Fences epochs, but accepts a second effect."""
 
     def commit(self, task_id: str, epoch: int) -> bool:
         return super().commit(task_id, epoch) or epoch > self._records[task_id].fence
 
 
 class NeverFences(MemoryTaskStore):
-    """Says that epochs are void, and lets them act."""
+    """Reports epochs as fenced, but accepts their actions."""
 
     def fence(self, task_id: str) -> int:
         return self.epoch(task_id)
@@ -250,7 +250,7 @@ BROKEN = (
     "text", [FAILING, CROWDED, HANGING, SLOW, LOSING, DAMAGED, CRASHING], ids=lambda text: text.split()[1]
 )
 def test_the_correct_core_violates_nothing(text: str) -> None:
-    """Without this, what follows says nothing; and there is something to recover."""
+    """Precondition of the other tests: no violations, although there are recoveries."""
     found = sim.run(scenarios.loads(text), seed=7)
     assert found.violations == ()
     assert found.metrics["attempts.started"] != found.metrics["attempts.succeeded"]

@@ -120,7 +120,7 @@ def core_ends(time: float, until: float) -> tuple[dict[str, Any], ...]:
 
 
 def taken_up(phase: str, time: float) -> dict[str, Any]:
-    """The recovery of the story goes on where it was."""
+    """The recovery of the history is resumed in its stage."""
     return at(time, Event.RECOVERY_TAKEN_UP, detail=phase, incident=0)
 
 
@@ -244,7 +244,7 @@ TAMPERED: list[tuple[str, str, Callable[[Story], None], int]] = [
 
 
 def test_the_base_history_is_valid() -> None:
-    """Every checker agrees; without this, what follows says nothing."""
+    """Precondition of the other tests: no checker objects."""
     assert check_all(History.of(sound(), META)) == {name: [] for name in CHECKERS}
 
 
@@ -271,7 +271,7 @@ def test_a_resumed_recovery_is_valid(tamper: Callable[[Story], None], _when: str
 def test_a_tampered_history_is_detected_by_its_checker(
     invariant: str, _what: str, tamper: Callable[[Story], None], count: int
 ) -> None:
-    """The checker of this invariant sees it first; with a count, it sees so much and the others see nothing."""
+    """The checker of this invariant detects it first; with a count, it alone reports so many violations."""
     story = sound()
     tamper(story)
     story.sort(key=lambda row: row["time"])

@@ -55,7 +55,7 @@ TWO_AT_ONCE = [*SUBMITTED, *delivered(0.0, 1, 0), *delivered(10.0, 2, 1, "redeli
 
 
 def test_a_slow_attempt_may_hold_its_unit_until_its_commit_is_rejected() -> None:
-    """Both run, both hold what they need; the loser gives back when it ends, and not later."""
+    """Both run and both hold their needs; the loser releases at its end, and not later."""
     refused = [
         at(30.0, Event.ATTEMPT_SUCCEEDED, agent=0, epoch=1, value=1.0),
         at(30.0, Event.ATTEMPT_REFUSED, agent=0, epoch=1, detail="commit"),
@@ -67,7 +67,7 @@ def test_a_slow_attempt_may_hold_its_unit_until_its_commit_is_rejected() -> None
 
 
 def test_resources_of_a_crashed_agent_wait_for_its_recovery() -> None:
-    """The task was completed elsewhere before anybody noticed the crash; who restarts the agent has to clean up."""
+    """The task was completed elsewhere before the crash was detected; the recovery of the agent must release."""
     crash = [
         at(5.0, Event.AGENT_CRASHED, -1, agent=0),
         at(5.0, Event.ATTEMPT_INTERRUPTED, agent=0, epoch=1, value=5.0, detail="agent_crash"),
@@ -125,7 +125,7 @@ def test_units_reserved_by_the_core_pass_to_the_next_attempt() -> None:
 
 
 def test_a_redelivered_finished_task_is_skipped() -> None:
-    """The acknowledgement was lost: the queue may deliver it again, nobody may start it again."""
+    """The acknowledgement was lost: the queue may deliver the task again, but no attempt may start."""
     lost_ack = [*SUBMITTED, *delivered(0.0, 1, 0), *completed(5.0, 1, 0)[:3], at(5.0, Event.QUEUE_ACK_LOST, agent=0)]
     again = [
         at(20.0, Event.QUEUE_ENTERED, detail="redelivery"),
@@ -155,7 +155,7 @@ def test_an_attempt_waiting_for_a_unit_may_find_its_task_finished() -> None:
 
 
 def test_a_task_is_running_while_any_of_its_attempts_runs() -> None:
-    """The second attempt fails, and the first, which nobody fenced, has its effect all the same."""
+    """The second attempt fails, and the first, which was not fenced, has its effect."""
     story = [
         *SUBMITTED,
         *delivered(0.0, 1, 0),
@@ -209,13 +209,13 @@ def test_a_task_is_running_while_any_of_its_attempts_runs() -> None:
     ],
 )
 def test_a_task_without_an_owner_is_lost(task: Story, lost: bool) -> None:
-    """The queue's line, a lease, an attempt that is not void, an open recovery of the task or its agent."""
+    """The queue, a lease, an attempt that is not fenced, an open recovery of the task or its agent."""
     found = violations([*SUBMITTED, *task], recovery_bound=1000.0)
     assert ("no_lost_task" in found) == lost
 
 
 def test_a_checkpoint_is_intact_while_one_copy_is() -> None:
-    """Another attempt had reached the same progress: its copy is still good. Progress 0 needs none."""
+    """Another attempt had reached the same progress: its copy is intact. Progress 0 needs no checkpoint."""
 
     def loads(progress: float) -> dict[str, Any]:
         return at(9.0, Event.CHECKPOINT_LOADED, agent=0, epoch=3, value=progress)
@@ -276,7 +276,7 @@ def test_an_attempt_may_fail_after_another_completed_the_task() -> None:
 
 
 def test_a_fenced_attempt_does_not_change_the_task_status() -> None:
-    """A fenced attempt fails while the task waits in line again; without the fence a queued task would have failed."""
+    """A fenced attempt fails while the task is queued again; without the fence a queued task would have failed."""
     fence = at(5.0, Event.TASK_FENCED, value=1.0)
     story = [
         *SUBMITTED,

@@ -65,7 +65,7 @@ measure, scattered"""
 
 
 def traces(measure):
-    """The traces of the program in several processes, each with its own hash seed and memory."""
+    """The traces of the program in several processes with different hash seeds and memory layouts."""
     root = str(Path(__file__).parents[3])
     program = PROGRAM.format(root=root).replace("measure, scattered", QUICK.strip(), 1)
     found = []

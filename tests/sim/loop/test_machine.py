@@ -20,7 +20,7 @@ def _cut_at(loop: SimLoop, machine: Machine, seconds: float) -> None:
 def _story(
     loop: SimLoop, work: Callable[[list[str]], Coroutine[Any, Any, object]], *, cut_at: float = 2.0
 ) -> list[str]:
-    """What is said of work on a machine of which the power is cut, and 100 s on."""
+    """The log of work on a machine with a power cut, and of the next 100 s."""
     said: list[str] = []
     machine = Machine(loop)
     machine.run(loop.create_task, work(said))

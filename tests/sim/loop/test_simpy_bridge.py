@@ -16,7 +16,7 @@ def loop(request):
 
 
 class Refused(Exception):
-    """One whose `args` do not tell all."""
+    """An exception whose `args` are incomplete."""
 
     def __init__(self, *, code):
         super().__init__()
@@ -24,7 +24,7 @@ class Refused(Exception):
 
 
 def waiting(loop, ask):
-    """A task that waits for what `ask` returns."""
+    """A task that awaits the result of `ask`."""
 
     async def waits():
         return await loop.wait(ask())
@@ -35,7 +35,7 @@ def waiting(loop, ask):
 
 
 def cancel_when_granted(task, gives, granted):
-    """Cancel a task at the instant at which what it waits for is granted, before it has learnt of that."""
+    """Cancel a task at the instant at which its request is granted, before it wakes up."""
 
     def cancel(_):
         assert granted()

@@ -18,7 +18,7 @@ def test_measured_metrics_are_exactly_those_of_the_catalogue() -> None:
 
 
 def test_an_empty_history_has_only_counts() -> None:
-    """Counts are 0, whatever would be an average or a share of nothing is None."""
+    """Counts are 0, averages and fractions without observations are None."""
     measured = measure(History.of([]))
     units = {metric.name: metric.unit for metric in catalogue()}
     assert {measured[name] for name in ("tasks.submitted", "recovery.count", "run.events")} == {0}
@@ -47,7 +47,7 @@ def test_metrics_are_json_numbers() -> None:
 
 
 def test_consistency_counts_the_given_violations() -> None:
-    """Those that are handed over; where nobody has looked, nothing was observed."""
+    """The given violations; without a check there is no observation."""
     history = History.of([{"time": 0.0, "event": Event.TASK_COMPLETED, "task": 0, "epoch": 1}], {"end": 1.0})
     found = measure(history, check_all(history))
     assert found["consistency.legal_transitions"] == found["consistency.violations"] == 1
@@ -57,7 +57,7 @@ def test_consistency_counts_the_given_violations() -> None:
 
 
 def test_a_longer_history_is_measured_again() -> None:
-    """What was computed for a shorter history is not taken for the longer one."""
+    """Values computed for a shorter history are not reused."""
     history = History.of([{"time": 0.0, "event": Event.TASK_SUBMITTED, "task": 0}], {"end": 1.0})
     assert measure(history)["tasks.submitted"] == 1
     history.record(Event.TASK_SUBMITTED, 1)

@@ -24,7 +24,7 @@ def history(*parts: list[dict[str, Any]] | dict[str, Any], **meta: Any) -> Histo
 
 
 def crash(agent: int, diagnosis: str, incident: int = 0, at_second: float = 10.0) -> list[dict[str, Any]]:
-    """An agent crashes, and is recovered from as what it was taken for."""
+    """An agent crashes and is recovered, with the given diagnosis."""
     times = [at_second + after for after in (5.0, 5.0, 6.0, 7.0, 8.0)]
     return [
         at(at_second, Event.AGENT_CRASHED, agent=agent),
@@ -89,7 +89,7 @@ def test_a_partition_healed_before_the_diagnosis_is_not_its_fault() -> None:
 
 
 def test_an_agent_that_crashes_while_disconnected_is_crashed_at_the_second_diagnosis() -> None:
-    """Opened for the cut; the agent dies at 12, the link heals at 14, and the second try says so."""
+    """Opened for the partition; the agent crashes at 12, the link heals at 14, the second try diagnoses the crash."""
     story = history(
         CUT,
         recovery(0, "agent_failure", LINK, [10.0, 10.0, 10.0], agent=0),

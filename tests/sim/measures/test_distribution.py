@@ -27,7 +27,7 @@ def test_a_sample_computed_by_hand() -> None:
 
 
 def test_without_observations_the_mean_is_none_and_one_has_no_deviation() -> None:
-    """Never 0 for what was not seen; NaN stands for that, too."""
+    """Never 0 without an observation; NaN is a missing observation as well."""
     assert describe("x", np.array([])) == {f"x.{statistic}": None for statistic in STATISTICS}
     assert describe("x", np.array([np.nan, 2.0]))["x.mean"] == 2.0
     assert describe("x", np.array([2.0]))["x.sd"] is None
@@ -53,7 +53,7 @@ def test_early_censoring_matters_little_and_late_censoring_much() -> None:
 
 
 def test_only_censored_observations_give_none() -> None:
-    """How long it takes was never seen."""
+    """No complete duration was observed."""
     assert set(describe_censored("x", np.array([]), np.array([5.0])).values()) == {None}
 
 
@@ -62,7 +62,7 @@ times = st.lists(st.floats(0.1, 1e3), min_size=1, max_size=20)
 
 @given(times)
 def test_without_censoring_the_estimators_agree(observed: list[float]) -> None:
-    """An observation that is censored at once carries no information: mean, sd's order and maximum are the sample's."""
+    """An observation that is censored at once carries no information: mean, sd and maximum are those of the sample."""
     sample = np.array(observed)
     assert describe_censored("x", sample, np.array([])) == describe("x", sample)
     nearly = describe_censored("x", sample, np.array([0.0]))

@@ -38,7 +38,7 @@ def test_an_agent_is_down_from_its_crash_until_its_restart() -> None:
 
 
 def test_overlapping_downtimes_count_once() -> None:
-    """Hung at 1, stopped at 3, up again at 5; another one hangs from 4 to 6 and wakes: 4 + 2 agent-seconds down."""
+    """Hung at 1, stopped at 3, up again at 5; another one hangs from 4 to 6: 4 + 2 agent-seconds down."""
     metrics = story(
         at(1.0, Event.AGENT_HUNG, agent=0),
         at(3.0, Event.AGENT_STOPPED, agent=0),
@@ -120,7 +120,7 @@ def test_queue_depth_is_the_time_average_of_queued_tasks() -> None:
 
 @pytest.mark.parametrize(("stands_in_line", "seconds"), [(True, 5.0), (False, 1.0)])
 def test_a_dead_letter_reduces_the_depth_only_if_it_was_queued(stands_in_line: bool, seconds: float) -> None:
-    """Dead-lettered at 5, out of the line; or out of an agent's hands, and another task's place in line is its own."""
+    """Dead-lettered at 5 from the queue; or from an agent, which does not change the queue position of another task."""
     delivered = [] if stands_in_line else [at(1.0, Event.QUEUE_DELIVERED, task=0, agent=0, value=1.0)]
     metrics = story(
         at(0.0, Event.QUEUE_ENTERED, task=0),
@@ -134,7 +134,7 @@ def test_a_dead_letter_reduces_the_depth_only_if_it_was_queued(stands_in_line: b
 
 
 def test_queue_counts_exclude_the_warm_up() -> None:
-    """What was delivered before does not count, who stands in line since before does."""
+    """Earlier deliveries do not count, tasks queued since before do."""
     metrics = story(
         at(0.0, Event.QUEUE_ENTERED, task=0),
         at(0.0, Event.QUEUE_ENTERED, task=1),

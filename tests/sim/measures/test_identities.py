@@ -166,7 +166,7 @@ def recoveries(draw: st.DrawFn) -> History:
 
 @given(recoveries())
 def test_the_phases_of_a_verified_recovery_sum_to_its_time(history: History) -> None:
-    """detect + wait + analyze + execute + verify = verified − fault, whatever failed on the way."""
+    """detect + wait + analyze + execute + verify = verified − fault, also with failed tries."""
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
     verified = incidents.outcome(tracks) == Event.RECOVERY_VERIFIED

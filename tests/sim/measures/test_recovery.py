@@ -104,7 +104,7 @@ def test_a_recovery_open_at_the_end_is_censored() -> None:
 
 
 def test_escalated_and_dismissed_recoveries_have_no_recovery_time() -> None:
-    """They are counted, and an open one alone says nothing about how long recoveries take."""
+    """They are counted, and an open one alone gives no recovery time."""
     metrics = story(
         [at(0.0, Event.ATTEMPT_FAILED, task=task, agent=0, epoch=1) for task in range(3)],
         recovery(0, "task_failure", TASK, [0.0], task=0),
@@ -294,7 +294,7 @@ def test_a_fault_undetected_while_active_is_missed(events: list[dict[str, Any]],
     ],
 )
 def test_a_recovery_without_a_fault_has_no_recovery_time(before: list[dict[str, Any]]) -> None:
-    """It is counted as verified, and its time is not taken for one, beside others that are censored or not."""
+    """It counts as verified, without a recovery time, also beside other recoveries, censored or not."""
     metrics = story(
         before,
         recovery(0, "agent_failure", AGENT, [3.0, 3.0, 3.0, 3.0, 4.0], agent=0),

@@ -144,7 +144,7 @@ def test_four_windows_are_too_few_to_learn() -> None:
 
 
 def stories_of_depth(after: int) -> dict[str, float | None]:
-    """Nobody and three in line, in turn for half a minute each; a fault at 150 s, and so many from then on."""
+    """Zero and three queued tasks, alternating every half minute; a fault at 150 s, and so many tasks from then on."""
     rows: list[dict[str, Any]] = [{"time": 150.0, "event": Event.FAULT_INJECTED, "detail": "queue_blocked"}]
     for begin, end, number in ((30.0, 60.0, 3), (90.0, 120.0, 3), (150.0, 300.0, after)):
         for task in range(number):

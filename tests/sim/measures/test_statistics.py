@@ -18,19 +18,19 @@ def test_an_interval_computed_by_hand() -> None:
 
 
 def test_one_observation_has_no_interval_and_equal_ones_an_empty_one() -> None:
-    """One replication tells nothing about the next."""
+    """One replication gives no information about the variance."""
     assert estimate([5.0], "s") == Estimate(5.0, None, 1, "s")
     assert estimate([5.0, 5.0, 5.0]).ci95 == (5.0, 5.0)
 
 
 def test_an_infinite_observation_makes_the_mean_infinite() -> None:
-    """What never ended is not left out."""
+    """Infinite observations are not omitted."""
     assert estimate([1.0, inf]) == Estimate(inf, None, 2, "")
 
 
 @pytest.mark.parametrize("values", [[], [1.0, nan]])
 def test_missing_observations_are_rejected(values: list[float]) -> None:
-    """It is the caller who leaves out what was not observed."""
+    """The caller omits missing observations."""
     with pytest.raises(ValueError, match="observation"):
         estimate(values)
 

@@ -16,7 +16,7 @@ def at(time: float, event: Event, task: int = 0, **columns: Any) -> dict[str, An
 
 
 def served(task: int, submitted: float, started: float, completed: float, work: float = 0.0) -> list[dict[str, Any]]:
-    """A task that is submitted, waits in line, and is completed by its first attempt."""
+    """A task that is submitted, queued, and completed by its first attempt."""
     return [
         at(submitted, Event.TASK_SUBMITTED, task),
         at(submitted, Event.QUEUE_ENTERED, task, detail="submitted"),
@@ -51,7 +51,7 @@ def test_wait_and_sojourn_times_of_three_tasks_at_one_agent() -> None:
 
 
 def test_time_averages_are_areas_divided_by_the_window() -> None:
-    """In the system 4 + 5 + 6 task-seconds, in line 3 + 3, three completions, in 10 s."""
+    """In the system 4 + 5 + 6 task-seconds, queued 3 + 3, three completions, in 10 s."""
     metrics = story(*THREE, end=10.0)
     assert metrics["tasks.in_system.mean"] == 1.5
     assert metrics["tasks.in_queue.mean"] == pytest.approx(0.6)
@@ -70,7 +70,7 @@ def test_the_warm_up_excludes_tasks_by_submission_and_areas_by_time() -> None:
 
 
 def test_every_submitted_task_is_counted_in_exactly_one_outcome() -> None:
-    """Completed, given up, rejected, unfinished."""
+    """Completed, failed, rejected, unfinished."""
     metrics = story(
         served(0, 0.0, 0.0, 1.0),
         [at(1.0, Event.TASK_SUBMITTED, 1), at(2.0, Event.TASK_FAILED, 1, detail="retries exhausted")],
@@ -85,7 +85,7 @@ def test_every_submitted_task_is_counted_in_exactly_one_outcome() -> None:
 
 
 def test_a_delivered_task_waiting_for_a_resource_still_waits() -> None:
-    """In line 1 s, delivered and waiting 2 s more: no longer in the queue's depth, but not started."""
+    """Queued 1 s, delivered and waiting 2 s more: no longer in the queue's depth, but not started."""
     metrics = story(
         at(0.0, Event.TASK_SUBMITTED),
         at(0.0, Event.QUEUE_ENTERED, detail="submitted"),
@@ -177,7 +177,7 @@ def test_attempts_belong_to_the_window_of_their_task() -> None:
 
 
 def test_a_task_without_an_owner_is_lost() -> None:
-    """Settled with the core, and no recovery: the queue will not deliver it again and nobody else will either."""
+    """Settled with the core without a recovery: neither the queue nor the core will continue it."""
     failed = [
         at(0.0, Event.TASK_SUBMITTED),
         at(0.0, Event.QUEUE_ENTERED, detail="submitted"),

@@ -60,7 +60,7 @@ PENDING = {
     "what", [what if what == "a restart" else pytest.param(what, marks=pytest.mark.long) for what in PENDING]
 )
 def test_a_pending_event_is_redrawn_conditional_on_its_age(what):
-    """Leaving at a fixed event moves no probability: what comes after is as in runs that leave nobody."""
+    """Branching at a fixed event changes no probability: the future is distributed as without a branch."""
     scenario, events, when = PENDING[what]
     plain = [when(scenario, f"7/{number}") for number in range(RUNS)]
     left = [when(scenario, f"8/{number}@{events}:1") for number in range(RUNS)]
@@ -135,7 +135,7 @@ def test_a_branch_point_after_the_end_is_rejected():
 
 
 def test_constants_do_not_change_in_a_branch():
-    """What has no randomness is the same after a branch."""
+    """Values without randomness are equal after a branch."""
     scenario = pending(work="2s", restart="3s", faults="[{agent_crash: {targets: [agent.0], at: 10s}}]")
     parent, child = (sim.run(scenario, name).history for name in ("7/0", "7/0@100:1"))
     assert parent["event"].tolist() == child["event"].tolist()
@@ -143,7 +143,7 @@ def test_constants_do_not_change_in_a_branch():
 
 
 def test_work_observed_by_a_fault_condition_is_kept():
-    """`task.progress > 0.5` has told how much work there is, so a branch leaves it as it is."""
+    """`task.progress > 0.5` has revealed the amount of work, so a branch keeps it."""
     when = "[{execution_failure: {targets: 1, when: task.progress > 0.9}}]"
     scenario = pending(work=WEIBULL, faults=when)
     parent, child = (first("task.completed", "task.0")(scenario, name) for name in ("7/0", "7/0@60:1"))

@@ -21,7 +21,7 @@ def test_a_stream_does_not_depend_on_other_streams() -> None:
 
 
 def test_seed_replication_and_name_each_select_another_stream() -> None:
-    """Nothing is shared by accident."""
+    """Different keys give different streams."""
     draws = {
         Streams(seed).sequence(name, Exponential(mean=1.0))()
         for seed in ("7/0", "7/1", "8/0", "71/0")
@@ -32,7 +32,7 @@ def test_seed_replication_and_name_each_select_another_stream() -> None:
 
 @given(st.lists(st.integers(0, BLOCK * (KEPT_BLOCKS + 3)), min_size=1, max_size=30))
 def test_an_indexed_draw_depends_only_on_its_number(order: list[int]) -> None:
-    """Asked in any order, over more blocks than are kept, draw n is draw n."""
+    """Requested in any order, over more blocks than are kept, draw n is always the same."""
     stream = Streams("7/0").indexed("task.work", Exponential(mean=3.0))
     asked = {index: stream[index] for index in order}
     fresh = Streams("7/0").indexed("task.work", Exponential(mean=3.0))
@@ -49,12 +49,12 @@ def test_indexed_draws_follow_the_distribution_across_blocks() -> None:
 
 
 def test_each_repetition_of_a_decision_has_its_own_draw() -> None:
-    """Attempt 2 of task 5 has its own luck."""
+    """Attempt 2 of task 5 has its own draw."""
     luck = Repeated(Streams("7/0"), "task.failure")
     assert len({luck.draw(task, nth) for task in range(50) for nth in range(5)}) == 250
     assert luck.draw(5, 2) == Repeated(Streams("7/0"), "task.failure").draw(5, 2)
 
 
 def test_a_constant_needs_no_stream() -> None:
-    """It is what it is."""
+    """It always has its value."""
     assert Streams("7/0").sequence("x", Constant(value=2.5))() == 2.5

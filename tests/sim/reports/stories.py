@@ -6,7 +6,7 @@ META = {"scenario": "story", "duration": 100.0, "end": 100.0, "warmup": 10.0, "a
 
 
 def agent_story() -> History:
-    """At 30 s agent 1 dies with task 0; noticed at 42 s, restarted by 62 s, verified at 65 s."""
+    """At 30 s agent 1 crashes with task 0; detected at 42 s, restarted by 62 s, verified at 65 s."""
     return History.of(
         [
             {"time": 12.0, "event": Event.TASK_SUBMITTED, "task": 0},
@@ -35,7 +35,7 @@ def agent_story() -> History:
 
 
 def escalated_story() -> History:
-    """Task 3 fails at 20 s, is tried again after 15 s, which fails, and given up 25 s later."""
+    """Task 3 fails at 20 s, is retried after 15 s, fails again, and is escalated 25 s later."""
     told = [
         (20.0, Event.ATTEMPT_FAILED),
         (20.0, Event.RECOVERY_OPENED),

@@ -75,7 +75,7 @@ def test_holm_correction_keeps_the_order_and_never_lowers_p_values(p_values):
 
 
 def test_familywise_error_of_equal_settings_is_at_most_5_percent():
-    """Familywise: in at most 5 % of comparisons of 20 metrics that are all the same."""
+    """Familywise: in at most 5 % of comparisons of 20 equal metrics."""
     generator = np.random.default_rng(7)
     wrong = 0
     for _ in range(400):

@@ -69,7 +69,7 @@ def test_replication_stops_at_the_precision_or_at_the_limit(epsilon, count, half
 
 
 def test_the_final_interval_has_nearly_nominal_coverage():
-    """Stopping by what was seen costs a little; Law and Kelton found 0.90 and above for what should be 0.95."""
+    """Sequential stopping costs some coverage; Law and Kelton found 0.90 and above for nominal 0.95."""
     generator, covered = np.random.default_rng(5), 0
     for _ in range(400):
         values = generator.exponential(1.0, 1000)

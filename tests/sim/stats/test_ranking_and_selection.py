@@ -21,7 +21,7 @@ def fed(procedure, rows):
 
 
 def as_in_the_paper(rows, delta, first):
-    """Kim and Nelson (2001), step by step, for the largest mean: (selected, replications, who was eliminated when)."""
+    """Kim and Nelson (2001), step by step, for the largest mean: (selected, replications, eliminations)."""
     count = rows.shape[1]
     h2 = 2 * eta(count, first) * (first - 1)
     pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
@@ -105,7 +105,7 @@ def test_a_higher_is_better_metric_is_maximized():
 
 
 def test_ranks_follow_the_distance_from_the_best():
-    """A setting with much luck of its own stays in contention for long, however bad it is."""
+    """A setting with a large variance stays in contention for long, even with a bad mean."""
     rows = np.random.default_rng(4).normal(size=(1000, 4)) * np.array([0.1, 5.0, 0.1, 0.1]) + np.array(
         [0.5, 3.0, 0, 0.3]
     )
@@ -115,7 +115,7 @@ def test_ranks_follow_the_distance_from_the_best():
 
 
 def test_ranks_compare_common_replications():
-    """Good luck for all after the second was eliminated does not make the third better than it."""
+    """Favorable draws after the elimination of the second do not rank the third above it."""
     early = [[0.0, 1.0, 2.0], [0.01, 1.0, -2.0], [0.0, 1.01, 6.0]]
     late = [[-5.0, None, -3.0]] * 200
     found = fed(KimNelson(3, 1.0, first=3), [*early, *late])

@@ -69,7 +69,7 @@ def values(run: Run, event: str) -> list[tuple[float, float]]:
 
 
 def run_with(look: Callable[[World], None], of: Scenario, seed: int = 1) -> Run:
-    """Run a scenario after a look at its world, which may place events of its own on the clock."""
+    """Run a scenario after `look` has received its world; it may schedule events."""
 
     seen: list[World] = []
 

@@ -107,7 +107,7 @@ def test_a_cancelled_queued_task_leaves_the_queue() -> None:
 
 
 def test_a_rejected_request_is_retried() -> None:
-    """The line holds nobody: the second request comes while the first is served."""
+    """The queue has no capacity: the second request arrives while the first is in service."""
     run = story(max_retries=5, retry_delay="4s", count=2, **{"tasks.work": "15s", "queue.capacity": 0})
     assert log(run)[1:] == [
         (20.0, "task.submitted", 1),
@@ -164,7 +164,7 @@ def test_each_request_has_its_own_jitter() -> None:
 
 
 def test_the_budget_is_shared_by_all_clients() -> None:
-    """Two retries to begin with, and each answer pays for half of one: there is none."""
+    """Two initial retries, and each response refunds half of one: none is left."""
     run = story(
         timeout="5s",
         max_retries=9,
@@ -210,7 +210,7 @@ def _tasks(run: Run) -> list[int]:
 
 
 def test_a_closed_client_continues_after_its_request() -> None:
-    """It thinks for 10 s, waits for 5, asks once more, waits for 5, and gives up: every 20 s."""
+    """It thinks for 10 s, waits for 5, retries, waits for 5, and gives up: every 20 s."""
     closed = {"tasks.arrivals": {"closed": {"clients": 1, "think": "10s"}}, "tasks.work": "500s"}
     run = story(timeout="5s", max_retries=1, cancel=True, count=3, **closed)
     assert [time for time, *_ in told(run, "client.abandoned")] == [20.0, 40.0, 60.0]

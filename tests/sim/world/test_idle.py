@@ -30,7 +30,7 @@ def steps(of: Scenario, since: float) -> Counter[float]:
 
 
 def test_an_idle_world_schedules_only_heartbeats() -> None:
-    """Two agents that beat every 5 s: two events at each multiple, and besides them the detector's own deadlines."""
+    """Two agents with heartbeats every 5 s: two events at each multiple, and the deadlines of the detector."""
     beats = {"recovery.detection": {"heartbeat_interval": "5s", "missed_heartbeats": 1000, "phase": "aligned"}}
     assert steps(scenario(beats, agents=2, duration="60s"), since=14) == {float(at): 2 for at in range(15, 60, 5)}
 

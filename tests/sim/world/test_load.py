@@ -27,7 +27,7 @@ def test_interval_arrivals_are_exact_multiples() -> None:
 
 
 def test_a_burst_arrives_at_one_instant() -> None:
-    """All of it, when it was said, in order."""
+    """All tasks, at the configured time, in order."""
     run = sim.run(scenario({"tasks.arrivals": {"burst": {"size": 3, "at": "7s"}}, "tasks.count": None}))
     assert [row[:3] for row in told(run, "task.submitted")] == [(7.0, "task.submitted", task) for task in (0, 1, 2)]
 
@@ -50,7 +50,7 @@ def test_a_closed_client_thinks_after_each_response() -> None:
 
 
 def test_a_closed_client_continues_after_a_rejection_or_failure() -> None:
-    """Whoever asked is answered, if not with an effect."""
+    """The client gets a response in either case."""
     closed = {"closed": {"clients": 2, "think": "750ms"}}
     times = submitted(closed, **{"queue.capacity": 0, "duration": "5s"})
     assert times == [0.75, 0.75, 1.5, 2.25, 3.0, 3.75, 4.5]  # the other one has the agent from 0.75 to 3.75
@@ -60,7 +60,7 @@ def test_a_closed_client_continues_after_a_rejection_or_failure() -> None:
 
 
 def test_clients_without_think_time_rejected_forever_raise() -> None:
-    """Rather than to be rejected for ever at one instant."""
+    """An error instead of an endless rejection at one instant."""
     restless = scenario({"tasks.arrivals": {"closed": {"clients": 2}}, "tasks.count": None, "queue.capacity": 0})
     with pytest.raises(scenarios.ScenarioError, match=r"^tasks.arrivals.closed.think: no time passes at 0s, .* valid"):
         sim.run(restless)

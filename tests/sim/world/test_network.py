@@ -22,7 +22,7 @@ def env() -> simpy.Environment:
 
 
 def network(env: simpy.Environment, latency: float = 0.0, loss: float = 0.0) -> Network:
-    """A network with a history of its own."""
+    """A network with its own history."""
     made = Network(env, History(env), Streams("1/0"), Constant(value=latency), loss)
     made.listener = NetworkLog()
     return made
@@ -34,7 +34,7 @@ def say(env: simpy.Environment, log: list[tuple[float, str]], word: str) -> Call
 
 
 def test_a_message_has_the_latency(env: simpy.Environment) -> None:
-    """No latency: at once. Some: that much later."""
+    """No latency: at once. Otherwise: after the latency."""
     log: list[tuple[float, str]] = []
     network(env).send("ack", "agent.1", "queue", say(env, log, "at once"))
     network(env, latency=2.0).send("ack", "agent.1", "queue", say(env, log, "later"))
@@ -43,7 +43,7 @@ def test_a_message_has_the_latency(env: simpy.Environment) -> None:
 
 
 def test_a_lossy_network_drops_messages_silently(env: simpy.Environment) -> None:
-    """The sender of a lost message is told only that it is lost in the model, with no link to blame."""
+    """The sender of a lost message only learns that it is lost in the model, without a link."""
     lost: list[Link | None] = []
     network(env, loss=1.0).send("ack", "agent.1", "queue", lambda: pytest.fail("arrived"), lost.append)
     assert lost == [None]
@@ -117,7 +117,7 @@ def test_a_partition_drops_a_message_in_flight(env: simpy.Environment) -> None:
 
 
 def test_unsent_messages_of_a_crashed_sender_are_lost(env: simpy.Environment) -> None:
-    """A power cut empties its buffers, and nobody else's."""
+    """A power cut empties only its own buffers."""
     made, log = network(env), []
     made.cut("agents", "queue")
     for agent in ("agent.1", "agent.2"):

@@ -27,13 +27,13 @@ def test_tasks_are_delivered_in_fifo_order() -> None:
 
 
 def test_agents_are_served_round_robin() -> None:
-    """Whoever has waited longest is next, and an agent that has another slot goes to the end of the line of agents."""
+    """The agent that has waited longest is next; an agent with another free slot moves to the end."""
     run = sim.run(scenario(BURST | {"agents.count": 2, "agents.slots": 2}))
     assert deliveries(run) == [(10.0, 0, 0), (10.0, 1, 1), (10.0, 2, 0)]
 
 
 def test_an_agent_executes_as_many_tasks_as_it_has_slots() -> None:
-    """Two at once, and the third when the first is done."""
+    """Two concurrently, and the third when the first is done."""
     assert deliveries(sim.run(scenario(BURST | {"agents.slots": 2}))) == [(10.0, 0, 0), (10.0, 1, 0), (13.0, 2, 0)]
 
 
@@ -51,7 +51,7 @@ def test_a_delivery_has_the_queue_latency() -> None:
 
 
 def test_an_expired_lease_causes_a_redelivery_with_one_effect() -> None:
-    """The work takes 3 s, the lease 2 s: a second agent does it all over, in vain."""
+    """The work takes 3 s, the lease 2 s: a second agent repeats the work without effect."""
     run = sim.run(scenario({"queue.ack_timeout": "2s"}, agents=2))
     assert told(run, "queue.", "attempt.", "task.completed") == [
         (10.0, "queue.entered", 0, -1, "submitted"),
@@ -71,7 +71,7 @@ def test_an_expired_lease_causes_a_redelivery_with_one_effect() -> None:
 
 
 def test_a_queued_redelivery_is_withdrawn_when_the_task_completes() -> None:
-    """With one agent, nobody does it again."""
+    """With one agent, the work is not repeated."""
     run = sim.run(scenario({"queue.ack_timeout": "2s"}))
     assert told(run, "queue.")[2:] == [
         (12.0, "queue.entered", 0, -1, "redelivery"),
@@ -81,7 +81,7 @@ def test_a_queued_redelivery_is_withdrawn_when_the_task_completes() -> None:
 
 
 def test_a_withdrawn_task_uses_no_capacity() -> None:
-    """Task 0's second copy is void from 13 s on: the room is free and the next one in line is delivered."""
+    """Task 0's second copy is withdrawn at 13 s: its place is free and the next queued task is delivered."""
     values = {"tasks.arrivals": {"interval": {"every": "4s"}}, "tasks.count": 4, "tasks.work": "3s"}
     run = sim.run(scenario(values | {"queue.ack_timeout": "2s", "queue.capacity": 1}))
     assert told(run, "task.rejected") == []
@@ -115,7 +115,7 @@ def test_a_lost_acknowledgement_costs_a_delivery_and_no_work() -> None:
 
 
 def test_a_lost_delivery_frees_its_slot_and_waits_for_the_lease() -> None:
-    """Nobody notices before; others are served meanwhile."""
+    """The loss is not detected before; others are served in the meantime."""
     run = sim.run(scenario({"queue.loss": 1.0, "queue.ack_timeout": "4s"}, duration="25s", count=2))
     assert told(run, "queue.delivered", "queue.delivery_lost", "attempt.started") == [
         (10.0, "queue.delivered", 0, 0, ""),
@@ -134,14 +134,14 @@ def test_a_lost_delivery_frees_its_slot_and_waits_for_the_lease() -> None:
 
 
 def test_a_lost_delivery_to_a_crashed_agent_frees_no_slot() -> None:
-    """The agent has crashed meanwhile: nothing is sent to it before it is up again."""
+    """The agent has crashed in the meantime: it receives nothing before it is up again."""
     values = {"queue.latency": "2s", "queue.loss": 1.0, "agents.restart_time": "15s", **PERFECT}
     run = sim.run(scenario(values, "faults: [{agent_crash: {at: 11s}}]\n", count=2, duration="40s"))
     assert deliveries(run)[:2] == [(10.0, 0, 0), (26.0, 1, 0)]
 
 
 def test_a_duplicate_is_a_normal_delivery() -> None:
-    """It needs a slot of its own, and its work is in vain."""
+    """It needs its own slot, and its work has no effect."""
     run = sim.run(scenario({"queue.duplication": 1.0}, agents=2))
     assert deliveries(run) == [(10.0, 0, 0), (10.0, 0, 1)]
     assert told(run, "task.completed", "attempt.refused") == [
@@ -152,7 +152,7 @@ def test_a_duplicate_is_a_normal_delivery() -> None:
 
 
 def test_a_duplicate_is_not_duplicated() -> None:
-    """Not even where every delivery arrives twice and all are lost at once: two deliveries, and those of the lease."""
+    """Even when every delivery is duplicated and all are lost: two deliveries, and those after the lease."""
     lost = {"queue.duplication": 1.0, "queue.loss": 1.0, "queue.ack_timeout": "40s"}
     run = sim.run(scenario(lost, agents=2, duration="80s"))
     assert [time for time, *_ in deliveries(run)] == [10.0, 10.0, 50.0, 50.0]
@@ -170,7 +170,7 @@ def test_a_task_beyond_max_deliveries_becomes_a_dead_letter() -> None:
 
 
 def test_a_dead_letter_stops_its_attempts() -> None:
-    """The slow agent is told to leave it, and is free for the next task."""
+    """The slow agent stops the attempt, and is free for the next task."""
     run = sim.run(scenario({"queue.ack_timeout": "2s", "queue.max_deliveries": 1}))
     assert told(run, "queue.dead_lettered", "attempt.") == [
         (10.0, "attempt.started", 0, 0, ""),
@@ -180,7 +180,7 @@ def test_a_dead_letter_stops_its_attempts() -> None:
 
 
 def test_a_completed_task_does_not_fail_as_a_dead_letter() -> None:
-    """It has had its effect: the letter is dead, the task is not."""
+    """It has had its effect: only the message becomes a dead letter."""
     run = sim.run(scenario({"queue.ack_loss": 1.0, "queue.ack_timeout": "4s", "queue.max_deliveries": 1}))
     assert told(run, "task.", "queue.dead_lettered") == [
         (10.0, "task.submitted", 0, -1, ""),
@@ -231,7 +231,7 @@ def test_a_partition_returns_a_delivery_in_flight_to_the_queue_head() -> None:
 
 
 def test_a_blocked_queue_is_reported_once_the_core_is_reachable() -> None:
-    """Both paths are cut when it notices; the core hears of it when its own is whole, and reconnects the other."""
+    """Both paths are cut at first; the core receives the report when its own path heals, and resets the other."""
     cuts = (
         "faults: [{partition: {between: [agents, queue], at: 5s, for: 15s}},"
         " {partition: {between: [queue, core], at: 5s, for: 25s}}]\n"
@@ -255,7 +255,7 @@ def test_a_message_dropped_by_a_partition_is_replayed() -> None:
 
 
 def test_withdrawn_tasks_are_not_counted_as_waiting() -> None:
-    """Of 50 tasks two were delivered by 13 s; the second copy of the first one is still somewhere in the line."""
+    """Of 50 tasks two were delivered by 13 s; the second copy of the first one is still in the queue."""
     worlds: list[World] = []
     values = {"tasks.arrivals": {"burst": {"size": 50, "at": "10s"}}, "tasks.count": None, "queue.ack_timeout": "2s"}
     run = run_with(worlds.append, scenario(values, duration="14s"))

@@ -161,7 +161,7 @@ def unbalanced(world: World) -> list[str]:
 
 
 def somebody_goes_by(skew: dict[str, Any], values: dict[str, Any]) -> bool:
-    """Whether a clock is looked at; to put another one wrong is refused."""
+    """Whether the clock is used; otherwise a skew is rejected."""
     if skew["targets"] == "queue":
         return values["queue.ack_timeout"] is not None
     return values["recovery.detection.detector"] != "perfect" or values["tasks.timeout"] is not None

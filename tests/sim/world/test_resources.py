@@ -28,7 +28,7 @@ def test_a_request_that_does_not_fit_waits_and_is_not_overtaken() -> None:
 
 
 def test_units_of_several_pools_are_allocated_atomically() -> None:
-    """Nothing is held while something is missing, so nobody can starve another to death."""
+    """Nothing is held while units are missing, so that tasks cannot deadlock each other."""
     made, log = pools(gpu=1, cpu=1)
     held: list[Allocation] = []
     made.request(1, 1, {"cpu": 1}, held.append)
@@ -39,7 +39,7 @@ def test_units_of_several_pools_are_allocated_atomically() -> None:
 
 
 def test_a_withdrawn_request_unblocks_the_next() -> None:
-    """An attempt that was interrupted while it waited does not block the line."""
+    """An attempt that was interrupted while it waited does not block the queue."""
     made, log = pools(gpu=2)
     made.request(1, 1, {"gpu": 1}, lambda _: None)
     withdraw = made.request(2, 1, {"gpu": 2}, lambda _: log.append("large"))
@@ -78,7 +78,7 @@ def test_failed_units_are_taken_from_holders_and_return_free() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("ardeg"), st.integers(0, 9), st.integers(1, 4)), max_size=60))
 def test_units_are_conserved(steps: list[tuple[str, int, int]]) -> None:
-    """Free, held and unavailable units add up to the pool's, whatever is done in whatever order."""
+    """Free, held and unavailable units add up to the size of the pool, for any sequence of operations."""
     history = History()
     made = Pools(history, {"gpu": 6})
     pool, chance, down = made.pools["gpu"], np.random.default_rng(1), []

@@ -32,7 +32,7 @@ def test_both_settings_use_common_random_numbers(found, scenario):
 
 
 def test_the_setting_with_the_better_expected_value_is_better(found):
-    """Three missed beats of 2 s instead of 5 s: noticed 3 · 2.5 · (5 − 2) / 3 = 7.5 s earlier, on average."""
+    """Three missed heartbeats of 2 s instead of 5 s: detected 3 · 2.5 · (5 − 2) / 3 = 7.5 s earlier on average."""
     detect = found.differences["recovery.detect.mean"]
     low, high = detect.difference.ci95
     assert low <= -7.5 <= high

@@ -36,7 +36,7 @@ faults: [{agent_crash: {targets: 1, at: 10s}}]
 
 
 def queue_reaches(depth):
-    """P(an M/M/1 queue that begins empty has `depth` in line within 30 s): its chain, with that state absorbing."""
+    """P(an initially empty M/M/1 queue reaches `depth` within 30 s): its Markov chain with that state absorbing."""
     states = depth + 2  # one is in service
     rates = [[0.0] * states for _ in range(states)]
     for number in range(states - 1):
@@ -201,7 +201,7 @@ def test_invalid_numbers_are_rejected(how, error):
 
 
 def test_a_value_already_exceeded_at_the_end_is_a_hit():
-    """A recovery that never ends within the run takes over 280 s, as it began 290 s before the end."""
+    """A recovery that never ends within the run takes over 280 s, because it began 290 s before the end."""
     scenario = SLOW_START.with_values({"agents.restart_time": "1h"})
     for event, probability in {"recovery.time > 280s": 1.0, "recovery.time > 295s": None}.items():
         assert sim.rare(scenario, event, 7, level=None, replications=3).probability == probability

@@ -83,7 +83,7 @@ def test_the_estimate_is_unbiased_for_any_level(number):
 
 
 def test_a_hit_at_a_low_level_counts():
-    """To end at 0 is no matter of height."""
+    """The event "ends at 0" does not depend on the height."""
     found = [each.probability for each in splittings("low", 100, 10, is_hit=lambda heights: heights[-1] == 0)]
     often = np.mean([walk(root)[-1] == 0 for root in roots("often", 2000)])
     assert np.mean(found) == pytest.approx(often, abs=3 * np.std(found) / 10 + 0.02)
@@ -123,7 +123,7 @@ def test_a_replacement_branches_above_the_discarded_level():
 
 
 def test_steps_give_the_probability_of_each_level():
-    """P(max > h), which a plain count knows where it is not rare."""
+    """P(max > h), which plain counting estimates where it is not rare."""
     found = splittings("steps", 100, 10)
     above_two = np.mean([next((p for level, p in reversed(each.steps) if level <= 2), 1.0) for each in found])
     plain = np.mean([max(walk(root)) > 2 for root in roots("plain", 2000)])

@@ -38,14 +38,14 @@ def points(scenario):
 
 @pytest.fixture(scope="module")
 def expected(scenario, points, tmp_path_factory):
-    """What it gives in this very process."""
+    """The results in this process."""
     folder = tmp_path_factory.mktemp("expected")
     sweep(scenario, points, seed=7, replications=6, out=folder)
     return (folder / RESULTS).read_bytes()
 
 
 def after(count, do):
-    """Something to do when so many runs are finished."""
+    """An action after so many finished runs."""
     seen = []
 
     def heard(summary):
@@ -57,7 +57,7 @@ def after(count, do):
 
 
 class Watched:
-    """An executor that remembers how many calls it was given at once."""
+    """An executor that records the size of each batch."""
 
     def __init__(self, executor, given):
         self._executor, self._given = executor, given
@@ -286,7 +286,7 @@ def test_a_ray_cluster_gives_equal_results(scenario, points, expected, tmp_path)
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
 def test_an_unreachable_ray_cluster_is_reported_before_ray_retries(scenario, monkeypatch, address):
-    """Ray itself tries again and again, for ever; a stand-in for it that must not be asked."""
+    """Ray itself retries for ever; a stand-in for it that must not be called."""
     stand_in = ModuleType("ray.util.joblib")
     stand_in.register_ray = None
     for name in ("ray", "ray.util"):
@@ -297,7 +297,7 @@ def test_an_unreachable_ray_cluster_is_reported_before_ray_retries(scenario, mon
 
 
 def test_an_interrupt_just_after_submission_leaves_no_failing_thread(monkeypatch):
-    """loky's thread sees them no earlier than it hears of the end."""
+    """loky's thread sees the calls no earlier than the shutdown."""
     threads, errors, overlooked = [], [], False
     see = _ExecutorManagerThread.add_call_item_to_queue
 

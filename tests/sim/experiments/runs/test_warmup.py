@@ -36,7 +36,7 @@ def autoregressive(generator, bias, time_constant, count=500, runs=10):
 
 
 def test_a_cut_computed_by_hand():
-    """Batch means 10, 0, 1, 0, 1, …: without the first, their spread is a quarter for ever."""
+    """Batch means 10, 0, 1, 0, 1, …: without the first, their spread is always a quarter."""
     means = [10.0, *[0.0, 1.0] * 10]
     series = np.repeat(means, 5)
     assert mser5(series) == 5
@@ -193,7 +193,7 @@ def test_a_result_records_whether_the_warm_up_was_found(queue):
 
 
 def test_clients_without_think_time_use_the_throughput(queue):
-    """Their number never changes."""
+    """Their number is constant."""
     busy = queue.with_values({"tasks.arrivals": {"closed": {"clients": 5}}})
     assert sim.find_warmup(busy, replications=3).metric == "tasks.throughput"
     number = sim.find_warmup(busy, replications=3, metric="tasks.in_system.mean")

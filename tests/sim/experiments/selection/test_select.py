@@ -35,7 +35,7 @@ def found(scenario):
 
 @pytest.fixture
 def pretend(monkeypatch):
-    """Runs that give what a function of the number of agents and the replication says; it keeps which were run."""
+    """Runs whose metric is a function of the number of agents and the replication; it records which were run."""
 
     def of(value, violations=lambda agents, number: ()):
         names = []
@@ -150,7 +150,7 @@ def test_the_direction_comes_from_the_metric(scenario, points, pretend):
 
 
 def test_the_selection_mean_is_biased_and_the_fresh_mean_is_not(scenario, pretend):
-    """Six settings that are the same but for their luck: the true mean of each is 0."""
+    """Six equal settings with different random numbers: the true mean of each is 0."""
     equal = grid(scenario, {COUNT: [1, 2, 3, 4, 5, 6]})
     selected, fresh = [], []
     for seed in range(25):

@@ -40,7 +40,7 @@ def test_resources_of_a_crashed_agent_stay_allocated_until_the_core_releases_the
 
 
 def test_a_crashed_agent_waiting_for_resources_gets_none() -> None:
-    """Two attempts wait for the pool when their agent dies: neither starts as the other one leaves the line."""
+    """Two attempts wait for the pool when their agent crashes: neither starts when units become free."""
     values = {"agents.slots": 3, "tasks.arrivals": {"burst": {"size": 3, "at": "10s"}}, "tasks.count": None}
     values |= {"resources": {"gpu": {"units": 4}}, "tasks.needs": {"gpu": 3}, "agents.restart_time": "50s"}
     run = sim.run(scenario(PERFECT | values, CRASH, duration="30s"))
@@ -52,7 +52,7 @@ def test_a_crashed_agent_waiting_for_resources_gets_none() -> None:
 
 
 def test_resources_of_a_crashed_redundant_attempt_are_released() -> None:
-    """The slow copy dies after the other one had its effect: no recovery will ever ask for its unit."""
+    """The slow copy crashes after the effect of the other one: no recovery will release its unit."""
     values = PERFECT | POOL | {"queue.duplication": 1.0, "tasks.checkpoint": {"every": "1s"}}
     crash = "faults: [{agent_hang: {targets: agent.1, at: 11s}}, {agent_crash: {targets: agent.1, at: 20s}}]\n"
     run = sim.run(scenario(values | {"recovery.detection.detector": "heartbeat"}, crash, agents=2))
@@ -62,7 +62,7 @@ def test_resources_of_a_crashed_redundant_attempt_are_released() -> None:
 
 
 def test_a_lease_that_expires_before_detection_leaks_no_resources() -> None:
-    """The lease ends and the other agent does the task while the crash is not even noticed."""
+    """The lease expires and the other agent completes the task before the crash is detected."""
     values = POOL | {"queue.ack_timeout": "4s", "recovery.detection.heartbeat_interval": "20s"}
     run = sim.run(scenario(values, CRASH, agents=2))
     assert units(run) == [
@@ -87,7 +87,7 @@ def test_a_hung_agent_continues_its_work_afterwards() -> None:
 
 
 def test_a_zombie_is_fenced_and_the_task_has_one_effect() -> None:
-    """The core cannot restart the agent that it cannot reach, and gives its task to the other; then it wakes up."""
+    """The core cannot restart the unreachable agent, and reassigns its task; then the agent resumes."""
     faults = (
         "faults: [{agent_hang: {targets: agent.0, at: 11s, for: 20s}},"
         " {partition: {between: [agent.0, core], at: 11s, for: 5s}}]\n"
@@ -113,7 +113,7 @@ def test_messages_to_a_hung_agent_are_read_when_it_resumes() -> None:
 
 
 def test_a_hung_agent_is_skipped_when_units_become_free() -> None:
-    """Task 1 waits at the agent that hangs; task 2, behind it, gets the units, and task 1 asks again later."""
+    """Task 1 waits at the hung agent; task 2, behind it, gets the units, and task 1 requests them again later."""
     values = {"resources": {"gpu": {"units": 1}}, "tasks.needs": {"gpu": 1}, "tasks.work": "6s"}
     values |= {"tasks.arrivals": {"burst": {"size": 3, "at": "10s"}}, "tasks.count": None}
     values |= {"recovery.detection.heartbeat_interval": "50s"}
@@ -124,7 +124,7 @@ def test_a_hung_agent_is_skipped_when_units_become_free() -> None:
 
 
 def test_a_hung_agent_reports_its_failed_units_when_it_resumes() -> None:
-    """It cannot say so before."""
+    """It cannot report before."""
     faults = (
         "faults: [{agent_hang: {at: 11s, for: 5s}},"
         " {resource_unavailable: {resource: gpu, units: 2, at: 12s, for: 20s}}]\n"
@@ -138,7 +138,7 @@ def test_a_hung_agent_reports_its_failed_units_when_it_resumes() -> None:
 
 
 def test_an_attempt_waiting_at_a_zombie_starts_once() -> None:
-    """The zombie wakes up past its deadline and is refused; what it gives back is for those who wait."""
+    """The zombie resumes past its deadline and is rejected; its released units go to the waiters."""
     values = {"agents.slots": 2, "tasks.work": "30s", "tasks.timeout": "20s", "queue.ack_timeout": "5s"}
     values |= {"tasks.arrivals": {"interval": {"every": "1s"}}, "recovery.detection.heartbeat_interval": "50s"}
     values |= {"resources": {"gpu": {"units": 2}}, "tasks.needs": {"gpu": 1}}
@@ -153,7 +153,7 @@ def test_an_attempt_waiting_at_a_zombie_starts_once() -> None:
 
 
 def test_restart_slots_limit_concurrent_restarts() -> None:
-    """Three agents, 5 s each, one at a time or all at once."""
+    """Three agents, 5 s each, one at a time or all together."""
     crash = "faults: [{agent_crash: {targets: all, at: 10s}}]\n"
     values = PERFECT | {"agents.count": 3, "agents.restart_time": "5s"}
     one = sim.run(scenario(values | {"agents.restart_slots": 1}, crash))
@@ -184,7 +184,7 @@ def test_a_slot_held_for_a_retry_is_freed_when_the_task_completes_elsewhere() ->
 
 
 def test_a_slot_held_by_a_crashed_agent_is_lost() -> None:
-    """The retry goes to whoever is free."""
+    """The retry goes to any free agent."""
     values = PERFECT | {"tasks.retry_holds_agent": True, "agents.restart_time": "5s"}
     faults = "faults: [{execution_failure: {targets: task.0, at: 12s}}, {agent_crash: {targets: agent.0, at: 20s}}]\n"
     run = sim.run(scenario(values, faults, agents=2))

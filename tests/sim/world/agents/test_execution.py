@@ -91,14 +91,14 @@ def test_a_crash_during_a_checkpoint_loses_the_checkpoint() -> None:
 def test_interrupted_work_is_repeated_or_resumed(
     interrupted: str, starts_at: float, completed: tuple[float, float]
 ) -> None:
-    """The agent is up again at once: 3 s from there, or the half second that is left."""
+    """The agent restarts at once: 3 s from there, or the remaining half second."""
     run = sim.run(scenario(PERFECT | {"tasks.interrupted": interrupted}, CRASH))
     assert values(run, "attempt.started") == [(10.0, 0.0), (12.5, starts_at)]
     assert values(run, "task.completed") == [completed]
 
 
 def test_interrupted_work_can_be_redrawn() -> None:
-    """Another draw of the same distribution, and the same one in every run."""
+    """A new draw of the same distribution, equal in every run."""
     redraw = scenario(PERFECT | {"tasks.work": {"exponential": {"mean": "20s"}}, "tasks.interrupted": "redraw"}, CRASH)
     again = redraw.with_values({"tasks.interrupted": "restart"})
     (done,), (same,), (old,) = (values(sim.run(one, seed=2), "task.completed") for one in (redraw, redraw, again))
@@ -120,7 +120,7 @@ def test_a_fenced_attempt_stops_at_its_next_checkpoint() -> None:
 
 
 def fence(world: World) -> Iterator[simpy.Event]:
-    """Void task 0's attempts at 13 s."""
+    """Fence task 0's attempts at 13 s."""
     yield world.env.timeout(13)
     world.store.fence("task.0")
 

@@ -19,7 +19,7 @@ from tests.sim.world.stories import NetworkLog
 
 
 class Ear:
-    """Hears the beats, with their times."""
+    """Records received heartbeats with their times."""
 
     def __init__(self, env: simpy.Environment) -> None:
         self._env = env
@@ -27,7 +27,7 @@ class Ear:
         self.deaths: list[float] = []
 
     def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
-        """A beat."""
+        """A heartbeat message."""
         self.beats.append(self._env.now)
 
     def agent_down(self, agent_id: str) -> None:
@@ -64,7 +64,7 @@ def test_an_agent_sends_a_heartbeat_at_its_start_and_every_interval() -> None:
 
 
 def test_each_agent_has_its_own_heartbeat_phase() -> None:
-    """Uniform over the interval, another one for each agent and each start, and the same in every run."""
+    """Uniform over the interval, different for each agent and each start, and equal in every run."""
     phases = []
     for number in (0, 1, 0):
         env, hearts, ear, _ = heart(phase="uniform")
@@ -86,7 +86,7 @@ def test_a_heartbeat_has_the_network_latency() -> None:
 
 
 def test_lost_heartbeats_are_not_resent() -> None:
-    """A heart does not wait for its own beat to arrive."""
+    """The next heartbeat does not depend on the arrival of the previous one."""
     env, hearts, ear, network = heart(phase="aligned")
     hearts.begin(Agent(0, 1))
     network.cut("agents", "core")
@@ -101,7 +101,7 @@ def test_lost_heartbeats_are_not_resent() -> None:
 
 
 def test_a_perfect_detector_detects_starts_and_crashes_despite_the_network() -> None:
-    """And nobody beats."""
+    """Without any heartbeat."""
     env, hearts, ear, network = heart(loss=1.0, latency=2.0, detector="perfect")
     network.cut("agents", "core")
     agent = Agent(0, 1)

@@ -56,7 +56,7 @@ def test_a_restart_cut_off_while_waiting_takes_no_slot() -> None:
 
 
 def test_a_cancelled_waiter_leaves_the_restart_queue() -> None:
-    """Three ask for the one slot, and the second asks no more before it has it: the third follows the first."""
+    """Three request the one slot, and the second cancels its request: the third follows the first."""
 
     def look(world: World) -> None:
         ports = world.system.agents

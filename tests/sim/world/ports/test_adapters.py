@@ -20,7 +20,7 @@ Ask = Callable[[System], Awaitable[Any]]
 
 
 def asked(ask: Ask, at: float = 11.0, more: str = "", **changed: Any) -> tuple[Any, Run]:
-    """What the core gets when it asks at an instant, and the run; task 0 is at work from 10 to 13 s."""
+    """The result of a port call of the core at an instant, and the run; task 0 runs from 10 to 13 s."""
     answers: list[Any] = []
 
     async def later(world: World) -> None:
@@ -117,13 +117,13 @@ def test_an_escalated_task_holds_nothing_and_is_not_queued() -> None:
     ],
 )
 def test_agent_health_is_the_result_of_a_probe(fault: str, reachable: bool, responding: bool) -> None:
-    """A probe that does not arrive says nothing of the agent."""
+    """A lost probe gives no information about the agent."""
     health, _ = asked(lambda system: system.agents.health("agent.0"), more=fault)
     assert health == AgentHealth("agent.0", reachable, responding)
 
 
 def test_an_unreachable_agent_cannot_be_restarted() -> None:
-    """It goes on as if nothing had been said."""
+    """It continues unaffected."""
     cut = "faults: [{partition: {between: [agent.0, core], at: 10500ms}}]\n"
     restarted, run = asked(lambda system: system.agents.restart("agent.0"), more=cut)
     assert restarted is False
@@ -151,7 +151,7 @@ def test_pool_health_and_metrics_cover_the_requested_pools() -> None:
 
 
 def test_nothing_is_allocated_for_a_finished_task() -> None:
-    """Nobody would give it back."""
+    """No recovery would release it."""
     assert asked(lambda system: system.resources.allocate("task.0", {"gpu": 2}), at=20, **POOLS)[0] is None
     assert asked(lambda system: system.resources.allocate("task.0", {"gpu": 2}), **POOLS)[0] == {"gpu": 2}
     assert asked(lambda system: system.resources.allocate("task.0", {"gpu": 3}), **POOLS)[0] is None

@@ -14,7 +14,7 @@ NEEDS_GPU = "resources: {gpu: {units: 3}}\n"
 
 
 def seen_at(second: float, ask: Callable[[TopologyPort], Awaitable[Sequence[str]]]) -> list[str]:
-    """What the core hears at a second. Four tasks of two GPUs and 100 s each, at 10 s, 20 s, …, on three agents."""
+    """The topology at a time. Four tasks of two GPUs and 100 s each, at 10 s, 20 s, …, on three agents."""
     found: list[str] = []
 
     async def later(world: World) -> None:
@@ -49,7 +49,7 @@ def test_queued_tasks_of_a_queue() -> None:
 
 
 def test_a_withdrawn_task_does_not_wait() -> None:
-    """It stays where it stood in line, and is passed over later."""
+    """It stays in the queue and is skipped later."""
     lines: list[list[str]] = []
 
     def look(world: World) -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 import simpy
 
 from recovery import Supervisor, System
-from recovery.detection.failure_detector import patience_with_regular_beats
+from recovery.detection.failure_detector import regular_heartbeat_timeout
 from recovery.monitoring.telemetry import TelemetryTrail
 from recovery.stores.memory import MemoryTaskStore
 from scenarios import Scenario
@@ -242,7 +242,7 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "detector": detection.detector,
         "heartbeat_interval": detection.heartbeat_interval,
         "missed_heartbeats": detection.missed_heartbeats,
-        "patience": patience_with_regular_beats(core_config(scenario).detection),
+        "patience": regular_heartbeat_timeout(core_config(scenario).detection),
         "stalled_after": detection.stalled_after,
         "resource_probe": detection.resource_probe,
         "parallel": scenario.recovery.parallel,

@@ -23,7 +23,7 @@ class FairSemaphore:
         self._served: str | None = None
 
     @asynccontextmanager
-    async def one(self, kind: str) -> AsyncIterator[None]:
+    async def hold(self, kind: str) -> AsyncIterator[None]:
         """Hold a slot within the block, for a failure of this kind."""
         await self._acquire(kind)
         try:

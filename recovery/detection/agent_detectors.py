@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import Protocol
 
-from recovery.detection.phi_accrual import Arrivals, patience
+from recovery.detection.phi_accrual import Arrivals, phi_timeout
 
 Notice = Callable[[str], None]
 
@@ -37,7 +37,7 @@ class Detector(Protocol):
         """Stop monitoring."""
 
 
-class Patience(Protocol):
+class HeartbeatTimeout(Protocol):
     """The heartbeat timeout of agents."""
 
     def of(self, agent_id: str) -> float:
@@ -50,7 +50,7 @@ class Patience(Protocol):
         """The agent is suspected: the current interval is not part of its statistics."""
 
 
-class FixedPatience:
+class FixedTimeout:
     """A fixed timeout: a number of heartbeat intervals."""
 
     def __init__(self, interval: float, missed: int) -> None:
@@ -68,7 +68,7 @@ class FixedPatience:
         """Has no effect."""
 
 
-class PhiAccrualPatience:
+class PhiAccrualTimeout:
     """The timeout at which the suspicion of phi accrual reaches a threshold, by the heartbeats of each agent.
 
     The standard deviation is at least `min_deviation` seconds; otherwise a single late heartbeat of a regular agent
@@ -90,7 +90,7 @@ class PhiAccrualPatience:
         """The timeout by the agent's heartbeats."""
         arrivals = self._arrivals_of(agent_id)
         deviation = max(self._min_deviation, arrivals.deviation)
-        return patience(self._threshold, arrivals.mean + self._pause, deviation)
+        return phi_timeout(self._threshold, arrivals.mean + self._pause, deviation)
 
     def heard(self, agent_id: str, now: float) -> bool:
         """Add an interval to the agent's statistics."""
@@ -112,7 +112,7 @@ class PhiAccrualPatience:
 
 
 class DeadlineDetector:
-    """Suspects an agent without a heartbeat for longer than the timeout of `patience`.
+    """Suspects an agent without a heartbeat for longer than the timeout of `timeout`.
 
     A heartbeat at the instant of the deadline is in time. Each agent has one timer, which is usually set again only
     when it fires, so that a heartbeat costs little more than storing its time. With `poll`, the detector checks only
@@ -121,13 +121,13 @@ class DeadlineDetector:
 
     def __init__(
         self,
-        patience: Patience,
+        timeout: HeartbeatTimeout,
         on_suspect: Notice,
         on_clear: Notice,
         loop: asyncio.AbstractEventLoop,
         poll: float | None = None,
     ) -> None:
-        self._patience = patience
+        self._timeout = timeout
         self._on_suspect = on_suspect
         self._on_clear = on_clear
         self._loop = loop
@@ -158,7 +158,7 @@ class DeadlineDetector:
     def beat(self, agent_id: str) -> None:
         """Record a heartbeat."""
         self._suspected_before.pop(agent_id, None)
-        shorter = self._patience.heard(agent_id, self._loop.time())
+        shorter = self._timeout.heard(agent_id, self._loop.time())
         self._note(agent_id)
         if shorter and (timer := self._timers.get(agent_id)) and self._deadline(agent_id) < timer.when():
             timer.cancel()
@@ -190,7 +190,7 @@ class DeadlineDetector:
         self._timers[agent_id] = self._loop.call_at(deadline, self._look, agent_id, deadline)
 
     def _deadline(self, agent_id: str) -> float:
-        deadline = self._last[agent_id] + self._patience.of(agent_id)
+        deadline = self._last[agent_id] + self._timeout.of(agent_id)
         if self._poll is None:
             return deadline
         return self._started + ceil(round((deadline - self._started) / self._poll, 9)) * self._poll
@@ -205,7 +205,7 @@ class DeadlineDetector:
             self._arm(agent_id)
             return
         del self._timers[agent_id]
-        self._patience.lost(agent_id)
+        self._timeout.lost(agent_id)
         self._suspected[agent_id] = None
         self._on_suspect(agent_id)
 

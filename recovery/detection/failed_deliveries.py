@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class DeliveryWatch:
+class FailedDeliveryDetector:
     """Counts failed sends by connection, until it is restored. `tolerated` of them are not reported."""
 
     tolerated: int = 0

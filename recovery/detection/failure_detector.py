@@ -10,36 +10,36 @@ from recovery.config import DetectionConfig
 from recovery.detection.agent_detectors import (
     DeadlineDetector,
     Detector,
-    FixedPatience,
-    Patience,
+    FixedTimeout,
+    HeartbeatTimeout,
     PerfectDetector,
-    PhiAccrualPatience,
+    PhiAccrualTimeout,
 )
-from recovery.detection.failed_deliveries import DeliveryWatch
-from recovery.detection.resource_probe import PoolWatch
-from recovery.detection.stalled_tasks import ProgressWatch
+from recovery.detection.failed_deliveries import FailedDeliveryDetector
+from recovery.detection.resource_probe import ResourceProbe
+from recovery.detection.stalled_tasks import StalledTaskDetector
 from recovery.model import Failure, FailureKind, Symptom
 from recovery.ports import System
 
 Report = Callable[[Failure], None]
 
 
-def patience_of(config: DetectionConfig) -> Patience:
+def heartbeat_timeout(config: DetectionConfig) -> HeartbeatTimeout:
     """The heartbeat timeouts of a configuration."""
     if config.detector == "phi_accrual":
-        return PhiAccrualPatience(
+        return PhiAccrualTimeout(
             config.heartbeat_interval,
             config.phi_threshold,
             config.phi_window,
             config.phi_min_deviation,
             config.phi_acceptable_pause,
         )
-    return FixedPatience(config.heartbeat_interval, config.missed_heartbeats)
+    return FixedTimeout(config.heartbeat_interval, config.missed_heartbeats)
 
 
-def patience_with_regular_beats(config: DetectionConfig) -> float:
+def regular_heartbeat_timeout(config: DetectionConfig) -> float:
     """The heartbeat timeout, in seconds, of an agent with regular heartbeats; 0 for the perfect detector."""
-    return 0.0 if config.detector == "perfect" else patience_of(config).of("")
+    return 0.0 if config.detector == "perfect" else heartbeat_timeout(config).of("")
 
 
 class FailureDetector:
@@ -62,17 +62,19 @@ class FailureDetector:
         self._agents = self._detector(config)
         for agent_id in suspected:
             self._agents.suspected_before(agent_id)
-        self._progress = None if config.stalled_after is None else ProgressWatch(config.stalled_after, self._stalled)
-        self._deliveries = DeliveryWatch(config.failed_deliveries - 1)
+        self._progress = (
+            None if config.stalled_after is None else StalledTaskDetector(config.stalled_after, self._stalled)
+        )
+        self._deliveries = FailedDeliveryDetector(config.failed_deliveries - 1)
         self._probing = None
         if config.resource_probe is not None:
-            pools = PoolWatch(config.resource_probe, system, report)
+            pools = ResourceProbe(config.resource_probe, system, report)
             self._probing = loop.create_task(pools.run())
 
     def _detector(self, config: DetectionConfig) -> Detector:
         if config.detector == "perfect":
             return PerfectDetector(self._suspect, self._clear)
-        return DeadlineDetector(patience_of(config), self._suspect, self._clear, self._loop, config.poll)
+        return DeadlineDetector(heartbeat_timeout(config), self._suspect, self._clear, self._loop, config.poll)
 
     async def stop(self) -> None:
         """Stop all detectors."""

@@ -28,7 +28,7 @@ def phi(elapsed: float, mean: float, deviation: float) -> float:
     return (z * z / 2 + log(z * sqrt(2 * pi)) + log(1 + 1 / (z * z))) / log(10)
 
 
-def patience(threshold: float, mean: float, deviation: float) -> float:
+def phi_timeout(threshold: float, mean: float, deviation: float) -> float:
     """The inverse of `phi`: the seconds at which it reaches a threshold. For thresholds up to 300."""
     return mean - deviation * _STANDARD.inv_cdf(10.0**-threshold)
 

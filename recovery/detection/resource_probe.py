@@ -12,7 +12,7 @@ from recovery.model import Failure, ResourceHealth, Symptom, TaskStatus
 from recovery.ports import System
 
 
-class PoolWatch:
+class ResourceProbe:
     """Probes all pools every `every` seconds of the loop's clock.
 
     A pool with units out of service is suspected until a probe finds it healthy; both are recorded in the audit trail.

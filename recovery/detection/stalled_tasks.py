@@ -9,7 +9,7 @@ Stalled = Callable[[str, tuple[str, ...]], None]
 """Called with an agent and its stalled tasks."""
 
 
-class ProgressWatch:
+class StalledTaskDetector:
     """Compares the progress of tasks in the heartbeats of their agent.
 
     A task is stalled if its progress has not changed for at least `stalled_after` seconds. It is reported once, and

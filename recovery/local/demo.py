@@ -1,4 +1,4 @@
-"""The demonstration: four agents at work, and everything that may happen to them and to the core, for real."""
+"""The demonstration: a local system with real processes, into which faults are injected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from recovery.stores.tables import CHECKPOINTS, LEASES, TASKS
 STEPS = 8
 STEP_SECONDS = 0.06
 PATIENCE = 30.0
-"""Seconds that anything of the demonstration may take: more, and it has failed."""
+"""The time limit in seconds of each condition that the demonstration waits for."""
 CONFIG = LocalConfig.model_validate(
     {
         "agents": 4,
@@ -39,7 +39,7 @@ CONFIG = LocalConfig.model_validate(
 
 
 def add_up(attempt: Attempt) -> Any:
-    """The work of a task: add its number to a sum, a few times, with a checkpoint after each."""
+    """The handler of a task: add its number to a sum several times, with a checkpoint after each."""
     done, total = attempt.state or (0, 0)
     while done < STEPS:
         time.sleep(STEP_SECONDS)
@@ -49,12 +49,12 @@ def add_up(attempt: Attempt) -> Any:
 
 
 class DemoFailed(RecoveryBenchError, RuntimeError):
-    """Something did not happen that had to."""
+    """A condition did not hold within its time limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something to tell of: `at` (s since the beginning), by whom (`fault`, `core`, `agents`), and what."""
+    """An event: `at` (s since the beginning), its source (`fault`, `core`, `agents`), and its text."""
 
     at: float
     who: str
@@ -63,7 +63,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """A fault, and how long it took until its recovery was verified (s); `deadline` is the silence that is borne."""
+    """A fault, and the seconds until its recovery was verified; `deadline` is the heartbeat timeout."""
 
     fault: str
     subject: str
@@ -73,7 +73,7 @@ class Repaired:
 
 @dataclass(slots=True)
 class Findings:
-    """What has come of it."""
+    """The result of the demonstration."""
 
     tasks: int
     right: int = 0
@@ -84,7 +84,7 @@ class Findings:
 
     @property
     def holds(self) -> bool:
-        """Whether every effect stands once and is right, and the trail is whole."""
+        """Whether every effect is correct, the audit trail is unchanged, and no process is left."""
         return self.right == self.tasks and self.audit_wrong is None and self.left_running == 0
 
 
@@ -92,29 +92,29 @@ Tell = Callable[[Happening], None]
 
 
 class Demo:
-    """One demonstration on a store, told of as it happens."""
+    """A demonstration on a store. `tell` is called with each event."""
 
     def __init__(self, url: str, tasks: int, tell: Tell) -> None:
         self._url = url
         self._tasks = tasks
         self._tell = tell
         self._began = time.time()
-        self._told = 0
+        self._reported = 0
         self._entries: list[AuditEntry] = []
         self.findings = Findings(tasks)
 
     def run(self) -> Findings:
-        """Do it all. Raises DemoFailed, and whatever a store raises; nothing is left running."""
+        """Run the demonstration. Raises DemoFailed, and errors of the store. All processes end."""
         with LocalSystem(self._url, add_up, CONFIG) as system:
             if any(status not in FINISHED for status in system.statuses()):
-                raise RuntimeError("has tasks of somebody else's; valid: an empty store, or none")
+                raise RuntimeError("has unfinished tasks; valid: an empty store, or none")
             self._began = time.time()
             self._system = system
             self._first = self._next = sum(system.statuses().values())
             self._submit(self._tasks)
             self._say("agents", f"{CONFIG.agents} agents and {CONFIG.cores} cores, {self._tasks} tasks")
-            self._kill_an_agent_and_spoil_its_checkpoint()
-            self._stop_an_agent_and_let_it_come_back_late()
+            self._kill_an_agent_and_corrupt_its_checkpoint()
+            self._stop_an_agent_and_continue_it_late()
             self._kill_the_core_in_the_middle_of_a_recovery()
             self._until(lambda: system.wait(0), "all tasks are done")
             effects = system.effects()
@@ -134,14 +134,16 @@ class Demo:
         self._next += count
 
     # ------------------------------------------------------------------------------------------------ the faults
-    def _kill_an_agent_and_spoil_its_checkpoint(self) -> None:
-        self._until(self._checkpoint_of_a_killed_agent_is_spoilt, "a checkpoint is corrupted before a core has read it")
+    def _kill_an_agent_and_corrupt_its_checkpoint(self) -> None:
+        self._until(
+            self._checkpoint_of_a_killed_agent_is_corrupted, "a checkpoint is corrupted before a core has read it"
+        )
 
-    def _checkpoint_of_a_killed_agent_is_spoilt(self) -> bool:
+    def _checkpoint_of_a_killed_agent_is_corrupted(self) -> bool:
         agent, pid, task = self._busy_agent(checkpoints=3)
         killed = self._signal(pid, signal.SIGKILL)
-        sequence = self._spoil_latest_checkpoint(task, agent)
-        if sequence is None:  # it was done, or taken over, before
+        sequence = self._corrupt_latest_checkpoint(task, agent)
+        if sequence is None:  # the task was completed or reassigned before
             self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")
             self._until_verified(agent, killed)
             return False
@@ -149,7 +151,7 @@ class Demo:
         self._verified("SIGKILL of an agent, corrupt checkpoint", agent, killed)
         return True
 
-    def _stop_an_agent_and_let_it_come_back_late(self) -> None:
+    def _stop_an_agent_and_continue_it_late(self) -> None:
         agent, pid, task = self._stopped_agent()
         stopped = time.time()
         self._say("fault", f"{agent} stopped (SIGSTOP, pid {pid}) with {task}")
@@ -157,7 +159,7 @@ class Demo:
         self._until(lambda: task in self._system.effects(), f"{task} is completed elsewhere")
         self._say("agents", f"{task} is completed by another agent")
         self._signal(pid, signal.SIGCONT)
-        self._say("fault", f"pid {pid} goes on (SIGCONT), late, and believes that it is {agent}")
+        self._say("fault", f"pid {pid} continued late (SIGCONT), still as {agent}")
         self._until(lambda: self._refusals(agent) > 0, "the late agent is refused")
         self.findings.refused = self._refusals(agent)
         self._say("agents", f"pid {pid}: {task} was refused, its epoch is fenced; it ends")
@@ -177,20 +179,20 @@ class Demo:
         self._until(lambda: core not in self._system.processes(), "the core ends")
         self._listen()
         if self._heard(AuditEvent.RECOVERY_VERIFIED, agent, killed):
-            self._say("fault", f"the leading core killed when it was over (SIGKILL, {leader})")
+            self._say("fault", f"the leading core killed after that recovery (SIGKILL, {leader})")
             return False
-        self._say("fault", f"the leading core killed in the middle of it (SIGKILL, {leader})")
+        self._say("fault", f"the leading core killed during that recovery (SIGKILL, {leader})")
         self._verified("SIGKILL of an agent, then of the core", agent, killed)
         return True
 
-    # ------------------------------------------------------------------------------------------------ doing harm
+    # ------------------------------------------------------------------------------------------------ fault injection
     def _busy_agent(self, checkpoints: int) -> tuple[str, int, str]:
-        """An agent with a task of which so many checkpoints are saved, and some work is left."""
+        """An agent with a task that has at least so many checkpoints and is not nearly complete."""
         found: list[tuple[str, int, str]] = []
 
         def look() -> bool:
             if self._system.database.read(task_queue.depth) == 0:
-                self._submit(CONFIG.agents)  # so that there is something to disturb
+                self._submit(CONFIG.agents)  # so that agents are busy
             found.extend(
                 (agent.name, agent.pid, task)
                 for agent, tasks in self._system.database.read(_at_work)
@@ -203,7 +205,7 @@ class Demo:
         return found[0]
 
     def _stopped_agent(self) -> tuple[str, int, str]:
-        """A busy agent, stopped when it holds no lock of the store's: with it, all would wait for it to come back."""
+        """Stop a busy agent that holds no lock of the store, for which all others would wait."""
 
         def stop() -> tuple[str, int, str] | None:
             agent, pid, task = self._busy_agent(checkpoints=1)
@@ -220,13 +222,13 @@ class Demo:
             if (stopped := stop()) is not None:
                 return stopped
             time.sleep(STEP_SECONDS / 3)
-        raise DemoFailed("no agent could be stopped without a lock of the store's")
+        raise DemoFailed("no agent could be stopped without a lock of the store")
 
-    def _spoil_latest_checkpoint(self, task: str, agent: str) -> int | None:
-        """Its number; None when the agent had not got the task any more, or a core has begun to take it over."""
+    def _corrupt_latest_checkpoint(self, task: str, agent: str) -> int | None:
+        """Corrupt the latest checkpoint, and return its number. None: the agent does not have the task any more."""
         asked = select(TASKS.c.epoch, TASKS.c.fence, TASKS.c.sequence).where(TASKS.c.task_id == task).with_for_update()
 
-        def spoil(connection: Connection) -> int | None:
+        def corrupt(connection: Connection) -> int | None:
             epoch, fence, sequence = connection.execute(asked).one()
             if task not in task_queue.had_by(connection, agent) or epoch <= fence or not sequence:
                 return None
@@ -235,13 +237,13 @@ class Demo:
             found: int = sequence
             return found
 
-        return self._system.database.write(spoil)
+        return self._system.database.write(corrupt)
 
     def _signal(self, pid: int, number: signal.Signals) -> float:
-        """Send it; returns when it was sent."""
+        """Send a signal; returns the instant."""
         at = time.time()
         if not self._system.signal(pid, number):
-            raise DemoFailed(f"there is no process {pid} any more")
+            raise DemoFailed(f"process {pid} does not exist any more")
         return at
 
     def _leader(self) -> str:
@@ -249,7 +251,7 @@ class Demo:
         holder: str = self._system.database.read(lambda connection: connection.execute(asked).scalar_one())
         return holder
 
-    # --------------------------------------------------------------------------------------------- looking and telling
+    # --------------------------------------------------------------------------------------------- observation
     def _verified(self, fault: str, agent: str, since: float) -> None:
         self._until_verified(agent, since)
         at = next(entry.at for entry in self._since(AuditEvent.RECOVERY_VERIFIED, agent, since))
@@ -282,9 +284,9 @@ class Demo:
             time.sleep(0.01)
 
     def _listen(self) -> None:
-        """Tell of what the cores have said since the last time."""
-        for entry in self._system.audit.entries(after=self._told):
-            self._told += 1
+        """Report the new entries of the audit trail."""
+        for entry in self._system.audit.entries(after=self._reported):
+            self._reported += 1
             if entry.at >= self._began:
                 self._entries.append(entry)
                 self._tell(Happening(entry.at - self._began, "core", str(entry)))
@@ -295,7 +297,7 @@ class Demo:
 
 
 def _at_work(connection: Connection) -> list[tuple[agent_registry.Beats, list[str]]]:
-    """Each agent, and the tasks that it has."""
+    """The agents with their tasks."""
     return [(agent, task_queue.had_by(connection, agent.name)) for agent in agent_registry.known(connection)]
 
 

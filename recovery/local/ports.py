@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from recovery.detection.failure_detector import patience_with_regular_beats
+from recovery.detection.failure_detector import regular_heartbeat_timeout
 from recovery.local import agent_registry, log_store, resource_pools, task_queue
 from recovery.local.agent_registry import Beats
 from recovery.local.config import LocalConfig
@@ -105,14 +105,14 @@ class _Seen:
 class LocalAgents(Answers):
     """Implements `recovery.ports.AgentPort`.
 
-    An agent responds if a new heartbeat was read within the last `patience` seconds of the loop's clock. The clocks of
+    An agent responds if a new heartbeat was read within the last `timeout` seconds of the loop's clock. The clocks of
     agents are not used, and neither are heartbeats from before the first read.
     """
 
-    def __init__(self, database: Writable, start: StartAgent, patience: float) -> None:
+    def __init__(self, database: Writable, start: StartAgent, timeout: float) -> None:
         super().__init__(database)
         self._start = start
-        self._patience = patience
+        self._timeout = timeout
         self._seen: dict[str, _Seen] = {}
 
     async def beaten(self) -> list[Beats]:
@@ -142,8 +142,8 @@ class LocalAgents(Answers):
                 return True  # not stored, so that the detector gets it
             if seen is None:
                 self._note(found)
-            elif seen.surely or _now() - seen.at >= self._patience:
-                return _now() - seen.at < self._patience
+            elif seen.surely or _now() - seen.at >= self._timeout:
+                return _now() - seen.at < self._timeout
             await asyncio.sleep(LOOK_SECONDS)
 
     async def restart(self, agent_id: str) -> bool:
@@ -228,8 +228,8 @@ def ahead() -> float:
 def local_ports(database: Writable, start: StartAgent, config: LocalConfig) -> tuple[System, LocalAgents]:
     """The ports of a local system, and its agent port, which is polled for heartbeats."""
     detection = config.recovery.detection
-    patience = min(patience_with_regular_beats(detection), 2 * detection.heartbeat_interval)
-    agents = LocalAgents(database, start, patience)
+    timeout = min(regular_heartbeat_timeout(detection), 2 * detection.heartbeat_interval)
+    agents = LocalAgents(database, start, timeout)
     system = System(
         tasks=LocalTasks(database, at_head=config.requeue == "head"),
         agents=agents,

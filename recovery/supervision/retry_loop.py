@@ -63,7 +63,7 @@ class RetryLoop:
             stale_reads=config.stale_reads,
         )
 
-    async def is_due(self, incident: Incident, policy: RetryPolicy | None) -> bool:
+    async def wait_for_next_try(self, incident: Incident, policy: RetryPolicy | None) -> bool:
         """Wait for the delay of the next try. False: there is no further try, and the incident is escalated.
 
         A try that was granted, or had begun, when an earlier core ended is not granted again.
@@ -114,7 +114,7 @@ class RetryLoop:
         if delay > 0:
             await asyncio.sleep(delay)
 
-    async def one(self, incident: Incident, policy: RetryPolicy | None) -> Outcome | None:
+    async def try_once(self, incident: Incident, policy: RetryPolicy | None) -> Outcome | None:
         """Make one try, in a slot, if its breaker admits it. None: it does not, and the incident is escalated.
 
         A task waits for the load limit before it takes a slot. The tasks of an agent wait while the agent's recovery
@@ -124,10 +124,10 @@ class RetryLoop:
             await self._pacer.wait_for_token(incident)
         gate = None if policy is None else self.admission.gate(incident.failure)
         if policy is None or gate is None:
-            async with self._slots.one(incident.failure.kind):
+            async with self._slots.hold(incident.failure.kind):
                 return await self._timed_try(incident, policy)
         while True:
-            async with self._slots.one(incident.failure.kind):
+            async with self._slots.hold(incident.failure.kind):
                 ticket = gate.admit()
                 if ticket is not None:
                     outcome = None

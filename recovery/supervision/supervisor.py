@@ -219,8 +219,8 @@ class Supervisor:
             await self._retry_loop.escalate(incident, incident.cause, incident.outcome)
             return
         policy = self.config.policy(failure)
-        while await self._retry_loop.is_due(incident, policy):
-            outcome = await self._retry_loop.one(incident, policy)
+        while await self._retry_loop.wait_for_next_try(incident, policy):
+            outcome = await self._retry_loop.try_once(incident, policy)
             if outcome is None:
                 return
             if outcome is Outcome.VERIFIED:

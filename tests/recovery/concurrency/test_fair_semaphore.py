@@ -15,7 +15,7 @@ def order_of(size: int | None, arrivals: list[str], *, seconds: float = 1.0) -> 
     slots, got = FairSemaphore(size), []
 
     async def one(name: str) -> None:
-        async with slots.one(name[0]):
+        async with slots.hold(name[0]):
             got.append((asyncio.get_running_loop().time(), name))
             await asyncio.sleep(seconds)
 
@@ -50,9 +50,9 @@ def test_an_error_releases_the_slot():
     async def main() -> None:
         slots = FairSemaphore(1)
         with pytest.raises(ZeroDivisionError):
-            async with slots.one("t"):
+            async with slots.hold("t"):
                 raise ZeroDivisionError
-        async with asyncio.timeout(1), slots.one("t"):
+        async with asyncio.timeout(1), slots.hold("t"):
             pass
 
     run(main())
@@ -67,7 +67,7 @@ def test_a_cancelled_waiter_blocks_no_slot(same_instant):
         slots = FairSemaphore(1)
 
         async def hold(name: str, seconds: float) -> None:
-            async with slots.one("t"):
+            async with slots.hold("t"):
                 got.append(name)
                 await asyncio.sleep(seconds)
             if name == "first" and same_instant:
@@ -91,7 +91,7 @@ def test_all_waiters_can_be_cancelled_at_once():
         slots = FairSemaphore(1)
 
         async def hold() -> None:
-            async with slots.one("t"):
+            async with slots.hold("t"):
                 await asyncio.sleep(10)
 
         held = [asyncio.create_task(hold()) for _ in range(5)]
@@ -101,7 +101,7 @@ def test_all_waiters_can_be_cancelled_at_once():
         assert all(
             isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*held, return_exceptions=True)
         )
-        async with asyncio.timeout(1), slots.one("t"):
+        async with asyncio.timeout(1), slots.hold("t"):
             pass
 
     run(main())
@@ -126,7 +126,7 @@ def test_the_limit_holds_and_no_free_slot_has_waiters(size, arrivals):
             await asyncio.sleep(at)
             waiting[number] = kind
             try:
-                async with slots.one(kind):
+                async with slots.hold(kind):
                     del waiting[number]
                     holding += 1
                     most = max(most, holding)

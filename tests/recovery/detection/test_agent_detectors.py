@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recovery.detection.agent_detectors import DeadlineDetector, FixedPatience, PerfectDetector
+from recovery.detection.agent_detectors import DeadlineDetector, FixedTimeout, PerfectDetector
 from sim.loop import SimLoop, run
 
 
@@ -18,7 +18,7 @@ def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0):
         loop = asyncio.get_running_loop()
         await asyncio.sleep(began)
         detector = DeadlineDetector(
-            FixedPatience(interval, missed),
+            FixedTimeout(interval, missed),
             lambda agent: said.append((loop.time(), f"{agent} suspected")),
             lambda agent: said.append((loop.time(), f"{agent} cleared")),
             loop,
@@ -87,7 +87,7 @@ def test_polling_terminates_despite_rounding(tenths, poll):
 def test_suspects_are_listed():
     async def story():
         loop = asyncio.get_running_loop()
-        detector = DeadlineDetector(FixedPatience(1.0, 2), lambda _: None, lambda _: None, loop)
+        detector = DeadlineDetector(FixedTimeout(1.0, 2), lambda _: None, lambda _: None, loop)
         detector.watch("a")
         detector.watch("b")
         loop.call_at(1.5, detector.beat, "b")
@@ -109,7 +109,7 @@ def suspected_before(*beats_and_watches):
         def tell(words):
             return lambda agent: said.append((loop.time(), words % agent))
 
-        detector = DeadlineDetector(FixedPatience(1.0, 2), tell("%s"), tell("not %s"), loop)
+        detector = DeadlineDetector(FixedTimeout(1.0, 2), tell("%s"), tell("not %s"), loop)
         detector.suspected_before("a")
         for at, what in beats_and_watches:
             loop.call_at(at, getattr(detector, what), "a")
@@ -133,7 +133,7 @@ def test_watching_a_suspect_again_clears_it():
     said = []
 
     async def story():
-        detector = DeadlineDetector(FixedPatience(1.0, 2), said.append, lambda agent: said.append(f"not {agent}"), loop)
+        detector = DeadlineDetector(FixedTimeout(1.0, 2), said.append, lambda agent: said.append(f"not {agent}"), loop)
         detector.watch("a")
         await asyncio.sleep(3.0)
         detector.watch("a")
@@ -151,7 +151,7 @@ def test_a_stopped_detector_ignores_heartbeats():
 
     async def story():
         loop = asyncio.get_running_loop()
-        detector = DeadlineDetector(FixedPatience(1.0, 2), said.append, said.append, loop)
+        detector = DeadlineDetector(FixedTimeout(1.0, 2), said.append, said.append, loop)
         detector.watch("a")
         detector.watch("b")
         await asyncio.sleep(1.0)
@@ -167,7 +167,7 @@ def test_a_stopped_detector_ignores_heartbeats():
 
 def test_a_heartbeat_creates_no_timer():
     loop = SimLoop()
-    detector = DeadlineDetector(FixedPatience(5.0, 3), lambda _: None, lambda _: None, loop)
+    detector = DeadlineDetector(FixedTimeout(5.0, 3), lambda _: None, lambda _: None, loop)
     detector.watch("a")
     before = len(loop.env._queue)
     for _ in range(1000):

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from recovery import Supervisor
 from recovery.config import DetectionConfig
-from recovery.detection.failed_deliveries import DeliveryWatch
-from recovery.detection.failure_detector import patience_with_regular_beats
-from recovery.detection.stalled_tasks import ProgressWatch
+from recovery.detection.failed_deliveries import FailedDeliveryDetector
+from recovery.detection.failure_detector import regular_heartbeat_timeout
+from recovery.detection.stalled_tasks import StalledTaskDetector
 from recovery.model import FailureKind, TaskStatus
 from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import short, supervise
@@ -19,7 +19,7 @@ from tests.recovery.supervised import short, supervise
 def stalled(*beats: tuple[float, dict[str, float]], after: float = 10.0) -> list[tuple[float, str, tuple[str, ...]]]:
     """The tasks of an agent with these heartbeats that are reported as stalled."""
     said, now = [], 0.0
-    watch = ProgressWatch(after, lambda agent, tasks: said.append((now, agent, tasks)))
+    watch = StalledTaskDetector(after, lambda agent, tasks: said.append((now, agent, tasks)))
     for at, progress in beats:
         now = at
         watch.beat("a", progress, at)
@@ -42,7 +42,7 @@ def test_a_stall_is_reported_once_until_progress_resumes():
 
 def test_a_dismissed_stall_is_reported_again_after_the_same_time():
     said = []
-    watch = ProgressWatch(10.0, lambda agent, tasks: said.append(now))
+    watch = StalledTaskDetector(10.0, lambda agent, tasks: said.append(now))
     for now in range(0, 41, 5):
         watch.beat("a", {"t": 1.0}, now)
         if now == 15:
@@ -67,7 +67,7 @@ def test_a_restarted_task_counts_as_progress():
 
 def test_agents_are_tracked_separately_and_can_be_removed():
     said = []
-    watch = ProgressWatch(10.0, lambda agent, tasks: said.append(agent))
+    watch = StalledTaskDetector(10.0, lambda agent, tasks: said.append(agent))
     for at in (0.0, 5.0, 10.0):
         watch.beat("a", {"t": 1.0}, at)
         watch.beat("b", {"t": 1.0}, at)
@@ -143,13 +143,13 @@ def test_progress_is_ignored_unless_configured():
 
 # ---------------------------------------------------------------------------------------------------- deliveries
 def test_the_first_failed_send_is_reported_unless_some_are_tolerated():
-    assert DeliveryWatch().failed("a|b")
-    watch = DeliveryWatch(tolerated=2)
+    assert FailedDeliveryDetector().failed("a|b")
+    watch = FailedDeliveryDetector(tolerated=2)
     assert [watch.failed("a|b") for _ in range(4)] == [False, False, True, True]
 
 
 def test_a_successful_send_resets_the_count_of_its_connection_only():
-    watch = DeliveryWatch(tolerated=1)
+    watch = FailedDeliveryDetector(tolerated=1)
     assert not watch.failed("a|b")
     assert not watch.failed("a|c")
     watch.restored("a|b")
@@ -293,9 +293,9 @@ def test_a_stall_limit_below_the_heartbeat_interval_is_rejected():
 
 
 def test_timeout_for_an_agent_with_regular_heartbeats():
-    assert patience_with_regular_beats(DetectionConfig()) == 15.0
-    assert patience_with_regular_beats(DetectionConfig(detector="perfect")) == 0.0
-    assert patience_with_regular_beats(DetectionConfig(detector="phi_accrual")) == pytest.approx(5 + 5.612 * 1.25, 1e-3)
+    assert regular_heartbeat_timeout(DetectionConfig()) == 15.0
+    assert regular_heartbeat_timeout(DetectionConfig(detector="perfect")) == 0.0
+    assert regular_heartbeat_timeout(DetectionConfig(detector="phi_accrual")) == pytest.approx(5 + 5.612 * 1.25, 1e-3)
 
 
 def test_a_supervisor_with_phi_accrual_adapts_to_the_heartbeat_rhythm():

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recovery.detection.agent_detectors import DeadlineDetector, PhiAccrualPatience
-from recovery.detection.phi_accrual import Arrivals, patience, phi
+from recovery.detection.agent_detectors import DeadlineDetector, PhiAccrualTimeout
+from recovery.detection.phi_accrual import Arrivals, phi, phi_timeout
 from sim.loop import run
 
 THRESHOLDS = st.floats(0.31, 300)
@@ -29,7 +29,7 @@ def test_phi_is_the_logarithm_of_the_odds_of_a_longer_gap(z):
 
 @given(threshold=THRESHOLDS, mean=MEANS, deviation=DEVIATIONS)
 def test_timeout_is_the_inverse_of_phi(threshold, mean, deviation):
-    assert phi(patience(threshold, mean, deviation), mean, deviation) == pytest.approx(threshold, rel=1e-6)
+    assert phi(phi_timeout(threshold, mean, deviation), mean, deviation) == pytest.approx(threshold, rel=1e-6)
 
 
 @given(one=st.floats(0, 1e4), more=st.floats(0, 1e4), mean=MEANS, deviation=DEVIATIONS)
@@ -41,12 +41,12 @@ def test_phi_is_monotonic_in_the_silence(one, more, mean, deviation):
 @given(one=THRESHOLDS, more=st.floats(0, 100), mean=MEANS, deviation=DEVIATIONS)
 def test_a_higher_threshold_gives_a_longer_timeout(one, more, mean, deviation):
     other = min(300.0, one + more)
-    assert patience(other, mean, deviation) >= patience(one, mean, deviation)
+    assert phi_timeout(other, mean, deviation) >= phi_timeout(one, mean, deviation)
 
 
 def test_threshold_eight_corresponds_to_five_and_a_half_deviations():
     """One in 10⁸: the quantile of the standard normal distribution is 5.612."""
-    assert patience(8.0, 10.0, 1.0) == pytest.approx(15.612, abs=1e-3)
+    assert phi_timeout(8.0, 10.0, 1.0) == pytest.approx(15.612, abs=1e-3)
 
 
 def test_the_tail_expansion_continues_the_formula_where_odds_underflow():
@@ -85,7 +85,7 @@ def watched(beats, until=200.0, interval=5.0, *, threshold=8.0, window=1000, dev
     async def story():
         loop = asyncio.get_running_loop()
         detector = DeadlineDetector(
-            PhiAccrualPatience(interval, threshold, window, deviation, pause),
+            PhiAccrualTimeout(interval, threshold, window, deviation, pause),
             lambda agent: said.append((round(loop.time(), 6), f"{agent} suspected")),
             lambda agent: said.append((round(loop.time(), 6), f"{agent} cleared")),
             loop,
@@ -159,18 +159,18 @@ def test_a_probe_response_clears_the_suspicion_and_is_not_a_gap():
 
     async def story():
         loop = asyncio.get_running_loop()
-        patience_of = PhiAccrualPatience(5.0, 8.0, 10, 0.1, 0.0)
-        detector = DeadlineDetector(patience_of, said.append, lambda agent: said.append(f"not {agent}"), loop)
+        timeout = PhiAccrualTimeout(5.0, 8.0, 10, 0.1, 0.0)
+        detector = DeadlineDetector(timeout, said.append, lambda agent: said.append(f"not {agent}"), loop)
         detector.watch("a")
         for at in regular(5.0, 20):
             loop.call_at(at, detector.beat, "a")
         await asyncio.sleep(110)
-        before = patience_of.of("a")
+        before = timeout.of("a")
         detector.answered("a")
         await asyncio.sleep(1)
         detector.beat("a")
         detector.stop()
-        assert patience_of.of("a") == before
+        assert timeout.of("a") == before
 
     run(story())
     assert said == ["a", "not a"]

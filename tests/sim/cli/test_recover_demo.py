@@ -22,9 +22,9 @@ def test_the_demo_reports_events_and_ends_with_every_effect(tmp_path, capsys):
         "corrupted",
         "checkpoint.rejected",
         "stopped (SIGSTOP",
-        "goes on (SIGCONT), late",
+        "continued late (SIGCONT)",
         "was refused, its epoch is fenced",
-        "the leading core killed in the middle of it",
+        "the leading core killed during that recovery",
         "recovery.taken_up",
     ):
         assert told in out
@@ -68,7 +68,7 @@ def test_a_store_with_other_tasks_is_left_unchanged(tmp_path, capsys):
     failed(database)
     database.close()
     assert main(["recover", "demo", "--store", url]) == 2
-    assert capsys.readouterr().err == "--store has tasks of somebody else's; valid: an empty store, or none\n"
+    assert capsys.readouterr().err == "--store has unfinished tasks; valid: an empty store, or none\n"
 
 
 @pytest.mark.parametrize(

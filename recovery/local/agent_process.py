@@ -82,7 +82,7 @@ class Agent:
             self._attempt = Attempt(self._tasks, task_id, epoch, taken.payload)
             effect = as_json(f"{task_id}: the effect", self._handler(self._attempt))
         except Fenced as fenced:
-            self._log(str(fenced))
+            self._log(f"{log_store.REFUSED} {fenced}")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
             code = str(getattr(error, "error_code", type(error).__name__))[:LONGEST_CODE]
             self._log("".join(traceback.format_exception_only(error)).strip())
@@ -94,7 +94,7 @@ class Agent:
                 self._settle(lambda connection: task_queue.commit(connection, task_id, epoch, self.name, effect))
                 is False
             ):
-                self._log(f"{task_id}: its effect was refused, because epoch {epoch} is fenced")
+                self._log(f"{log_store.REFUSED} {task_id}: effect of epoch {epoch}, which is fenced")
         finally:
             self._attempt = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import suppress
+from dataclasses import dataclass
 
 from sqlalchemy.engine import URL
 
@@ -19,6 +20,24 @@ from recovery.supervision.supervisor import Supervisor
 
 LEADER = "leader"
 """The name of the lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoreName:
+    """The name of a core and its process id, which identify the holder of the lease."""
+
+    name: str
+    pid: int
+
+    def __str__(self) -> str:
+        """The holder in the store: `core.0 (4711)`."""
+        return f"{self.name} ({self.pid})"
+
+    @classmethod
+    def from_holder(cls, holder: str) -> CoreName:
+        """The core that is this holder. Raises ValueError for any other text."""
+        name, _, pid = holder.removesuffix(")").rpartition(" (")
+        return cls(name, int(pid))
 
 
 class Core:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,8 @@ from recovery.errors import RecoveryBenchError
 from recovery.local import agent_registry, task_queue
 from recovery.local.attempt import Attempt
 from recovery.local.config import LocalConfig
-from recovery.local.core_process import LEADER
+from recovery.local.core_process import LEADER, CoreName
+from recovery.local.log_store import AGENT_LOGS, REFUSED
 from recovery.local.system import LocalSystem
 from recovery.model import FINISHED
 from recovery.stores.database import is_write_locked
@@ -174,7 +176,7 @@ class Demo:
         self._say("fault", f"{agent} killed (SIGKILL, pid {pid})")
         self._until(lambda: self._heard(AuditEvent.RECOVERY_STARTED, agent, killed), f"the recovery of {agent} begins")
         leader = self._leader()
-        core = int(leader.rpartition("(")[2].rstrip(")"))
+        core = CoreName.from_holder(leader).pid
         self._signal(core, signal.SIGKILL)
         self._until(lambda: core not in self._system.processes(), "the core ends")
         self._listen()
@@ -271,7 +273,7 @@ class Demo:
         )
 
     def _refusals(self, agent: str) -> int:
-        return len(self._system.logs(f"/var/log/agents/{agent}", "is fenced"))
+        return len(self._system.logs(f"{AGENT_LOGS}{agent}", re.escape(REFUSED)))
 
     def _until(self, holds: Callable[[], bool], what: str) -> None:
         until = time.monotonic() + PATIENCE

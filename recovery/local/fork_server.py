@@ -152,7 +152,7 @@ class ForkServer:
                 ).run()
             else:
                 start = fork_server_client.AsyncForkServerClient(theirs).start_agent
-                core_process.run(self._url, f"{name} ({os.getpid()})", self._config, start)
+                core_process.run(self._url, str(core_process.CoreName(name, os.getpid())), self._config, start)
             status = 0
         except Exception:  # noqa: BLE001 - a child must not continue as its parent
             traceback.print_exc()

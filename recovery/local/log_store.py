@@ -12,6 +12,8 @@ from recovery.stores.tables import LOGS
 
 TASK_LOGS = "/var/log/tasks/"
 AGENT_LOGS = "/var/log/agents/"
+REFUSED = "[refused]"
+"""Marks the lines about an attempt that was refused because its epoch is fenced."""
 LONGEST = 2000
 """The maximum length of a line in characters; longer ones are truncated."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from recovery.local import agent_registry, log_store, task_queue
 from recovery.local.agent_process import Agent
+from recovery.local.core_process import CoreName
 from recovery.model import TaskStatus
 from recovery.stores.errors import StoreError
 from recovery.stores.sql_tasks import SqlTaskStore
@@ -94,4 +95,10 @@ def test_a_late_effect_is_rejected_and_recorded(agent, database):
     assert do(database, task_queue.effects) == {}
 
     lines = do(database, log_store.search, "/var/log/agents/agent.0", "refused")
-    assert list(lines) == ["ERROR agent.0: task.1: its effect was refused, because epoch 1 is fenced"]
+    assert list(lines) == ["ERROR agent.0: [refused] task.1: effect of epoch 1, which is fenced"]
+
+
+def test_the_process_of_a_core_is_decoded_from_the_holder_of_the_lease():
+    core = CoreName("core (a).0", 4711)
+    assert str(core) == "core (a).0 (4711)"
+    assert CoreName.from_holder(str(core)) == core

@@ -7,15 +7,19 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from recovery.manual import operators
+
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 # jsonschema imports this where it is installed, which takes four seconds, for formats that no schema here has.
 sys.modules.setdefault("rfc3987_syntax", None)
 
-# No deadline: how long an example takes is the machine's matter.
-settings.register_profile("default", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "default")
+# No deadline: the time of an example depends on the machine. `make test` has the short profile, `make test-long` the
+# full one; a test that sets a number of examples takes it from tests/examples.py.
+CI = {"derandomize": True, "print_blob": True} if os.environ.get("CI") else {}
+settings.register_profile("full", deadline=None, **CI)
+settings.register_profile("short", deadline=None, max_examples=25, **CI)
+settings.load_profile("full")
 
 VALIDATION = Path(__file__).parent / "validation"
 SHIPPED = Path(__file__).parents[1] / "scenarios"
@@ -30,3 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if SHIPPED in item.path.parents:
             item.add_marker(pytest.mark.long)
     items.sort(key=lambda item: VALIDATION not in item.path.parents)
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch):
+    """Hashes of tokens at the least cost: for tests that make and check many. `test_operators.py` has the real cost."""
+    monkeypatch.setattr(operators, "_COST", 2)

@@ -14,6 +14,7 @@ from scenarios.documents.yaml_document import read
 from scenarios.faults import FORMS
 from scenarios.json_schema import json_schema
 from scenarios.reference import reference
+from tests.examples import examples
 from tests.scenarios.complete_scenario import COMPLETE
 
 STORY = {
@@ -172,7 +173,7 @@ def changed_somewhere(draw):
     return data
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(changed_somewhere())
 def test_json_schema_and_loader_agree_except_for_contradictions(validator, data):
     problem = ""

@@ -9,6 +9,7 @@ from recovery.manual.authorization import MOST_REFUSALS, WINDOW, Admission, Auth
 from recovery.manual.operators import Operators, Role
 from recovery.stores.sql_audit import SqlAudit
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 WRONG_TOKEN = "unknown operator, or wrong token"
 
 

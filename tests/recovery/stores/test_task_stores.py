@@ -10,6 +10,7 @@ from recovery.model import FINISHED, HALTED, LEGAL_TRANSITIONS, TaskStatus
 from recovery.stores.memory import IllegalTransition, MemoryTaskStore
 from recovery.stores.sql_tasks import SqlTaskStore
 from recovery.stores.tables import CHECKPOINTS, RETRIES, TASKS
+from tests.examples import examples
 from tests.recovery.stores.calls import CALLS, answers
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"))
@@ -122,7 +123,7 @@ STATES = st.recursive(
 )
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(state=STATES)
 def test_a_state_round_trips(store, state):
     saved = store.save_checkpoint("task.1", store.begin("task.1", "agent.0"), 1.0, state)
@@ -277,7 +278,7 @@ def test_random_calls_give_one_effect_and_none_from_a_fenced_epoch(actions):
     assert effects == (store.status("task.1") is TaskStatus.COMPLETED)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CALLS)
 def test_database_and_memory_stores_give_equal_results(database, calls):
     for table in (TASKS, RETRIES, CHECKPOINTS):

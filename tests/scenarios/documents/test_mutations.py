@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import scenarios
 from scenarios import Scenario, ScenarioError
+from tests.examples import examples
 
 FILES = [scenarios.path(name).read_text(encoding="utf-8") for name in scenarios.names()]
 DATA = [scenarios.load(name).resolved() for name in scenarios.names()]
@@ -132,7 +133,7 @@ def changed(scenario, path, value):
         return None, str(error)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.sampled_from(FILES), st.sampled_from(PATHS), values)
 def test_an_override_is_applied_or_rejected_in_one_line(text, path, value):
     scenario = scenarios.loads(text)

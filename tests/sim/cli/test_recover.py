@@ -18,6 +18,7 @@ from sim.cli.recover.access import TOKEN
 from sim.cli.recover.state import file_name
 from tests.recovery.local.stories import failed, given_up
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 FOLDER_ESCAPES = (
     "../../etc/passwd",
     "/etc/passwd",

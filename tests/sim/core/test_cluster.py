@@ -14,6 +14,7 @@ import sim
 from recovery.leadership import Deposed
 from sim.core import lease_guard
 from sim.simulation import Run
+from tests.examples import examples
 from tests.sim.world.stories import scenario, told
 
 FAILS = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 1}
@@ -182,7 +183,7 @@ EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(faults=st.lists(EVENTS, max_size=6), seed=st.integers(0, 10**6))
 def test_random_core_faults_lose_and_repeat_no_effect(faults: list[dict[str, Any]], seed: int) -> None:
     values: dict[str, Any] = {

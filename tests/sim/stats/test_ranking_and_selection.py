@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sim.stats.ranking_and_selection import FIRST, KimNelson, NotRankable, eta
+from tests.examples import examples
 
 
 def fed(procedure, rows):
@@ -39,7 +40,7 @@ def as_in_the_paper(rows, delta, first):
         r += 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.integers(2, 6), st.integers(2, 12), st.floats(0.3, 3.0), st.integers(0, 10**6))
 def test_the_procedure_matches_the_paper(count, first, delta, seed):
     rows = np.random.default_rng(seed).normal(size=(5000, count)) * 0.5 + np.linspace(0, 0.5, count)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import scenarios
 import sim
 from sim.simulation import Run
+from tests.examples import examples
 from tests.sim.world.stories import scenario, told, values
 
 EVENTS = ("task.submitted", "task.completed", "task.failed", "task.rejected", "client.")
@@ -235,7 +236,7 @@ def test_without_timeouts_no_client_metrics_are_measured() -> None:
     ),
     st.integers(0, 99),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_random_clients_keep_flow_balance_and_invariants(changes: dict[str, Any], seed: int) -> None:
     text = """
 name: busy

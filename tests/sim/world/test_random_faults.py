@@ -12,6 +12,7 @@ import scenarios
 import sim
 from sim.simulation import Run
 from sim.world.world import World
+from tests.examples import examples
 from tests.sim.world.stories import run_with
 
 
@@ -188,7 +189,7 @@ def in_system(run: Run) -> float:
     return (area + len(inside) * (run.virtual_seconds - before)) / run.virtual_seconds
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(VALUES, st.lists(FAULTS, max_size=4), st.integers(0, 99))
 def test_random_faults_keep_slots_units_and_invariants(
     values: dict[str, Any], faults: list[dict[str, Any]], seed: int

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from recovery.audit import DismissalReason
 from recovery.model import Analysis, Candidate, Impact, Symptom
 
+DISMISSALS: Mapping[DismissalReason, str] = {
+    DismissalReason.AGENT_RESPONDS: "the agent responds",
+    DismissalReason.TASK_UNKNOWN: "the task is unknown",
+    DismissalReason.TASK_FINISHED: "the task is finished",
+    DismissalReason.TASK_WAITS: "the task is queued",
+    DismissalReason.TASK_RUNS: "the task is running",
+}
+"""The reasons of dismissals as texts."""
 NAMES_SHOWN = 3
 """The maximum number of listed tasks, agents or pools; the others are counted."""
 

@@ -14,7 +14,7 @@ from recovery.actions.tasks import TaskManager
 from recovery.audit import AuditEvent, DismissalReason, FailureReason
 from recovery.config import RecoveryConfig
 from recovery.diagnosis.analyst import Analyst, escalation_cause
-from recovery.diagnosis.explanation import explain
+from recovery.diagnosis.explanation import DISMISSALS, explain
 from recovery.diagnosis.verification import RecoveryVerification
 from recovery.engine.plan import Plan, strategy_of
 from recovery.engine.resumption import BEGUN, first_step, interrupted_plan, next_step
@@ -84,10 +84,10 @@ class RecoveryEngine:
         incident = _manual_incident(-1, task_id, failure_info)
         analysis = await self._analyze(RecoveryContext(self.system, incident, STANDALONE))
         if isinstance(analysis, DismissalReason):
-            return Plan(task_id, None, None, analysis)
+            return Plan(task_id, None, None, DISMISSALS[analysis], analysis)
         if analysis.scenario is None:
-            incident.analysis = analysis
-            return Plan(task_id, analysis, None, escalation_cause(incident.analysis)[1])
+            cause, reason = escalation_cause(analysis)
+            return Plan(task_id, analysis, None, reason, cause)
         return Plan(task_id, analysis, await self._select_recovery_strategy(analysis))
 
     async def recover(self, incident: Incident, services: RecoveryServices = STANDALONE) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from recovery.audit import DismissalReason, EscalationReason
 from recovery.diagnosis.explanation import explain
 from recovery.model import Analysis, OnFailure, RecoveryStrategy, Step
 from recovery.runbook.instructions import PROVIDES, Instruction
@@ -13,7 +14,7 @@ from recovery.runbook.instructions import PROVIDES, Instruction
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The planned recovery of a failure. Without a `strategy` nothing would be done, for the `reason`.
+    """The planned recovery of a failure. Without a `strategy` nothing would be done: `cause` is why, `reason` its text.
 
     Its text is the analysis in a paragraph, followed by the steps.
     """
@@ -22,6 +23,7 @@ class Plan:
     analysis: Analysis | None
     strategy: RecoveryStrategy | None
     reason: str = ""
+    cause: DismissalReason | EscalationReason | None = None
 
     def __str__(self) -> str:
         analysis = [] if self.analysis is None else [explain(self.analysis)]

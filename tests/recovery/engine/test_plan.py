@@ -3,6 +3,8 @@
 import pytest
 
 from recovery import RecoveryEngine
+from recovery.audit import DismissalReason, EscalationReason
+from recovery.diagnosis.explanation import DISMISSALS
 from recovery.model import FailureKind, OnFailure, RecoveryStrategy, Step, TaskStatus
 from sim.loop import run
 from tests.recovery.actions.test_partial_failures import ALLOCATE, MIGRATE, UNDO, edited
@@ -63,16 +65,25 @@ def test_a_plan_lists_later_values_and_failure_handling():
 
 
 @pytest.mark.parametrize(
-    ("subject", "info", "reason"),
+    ("subject", "info", "cause", "text"),
     [
-        ("task.9", {}, "nothing to do for task.9: task_unknown"),
-        ("agent.0", {"kind": FailureKind.AGENT}, "nothing to do for agent.0: agent_responds"),
+        ("task.9", {}, DismissalReason.TASK_UNKNOWN, "nothing to do for task.9: the task is unknown"),
+        (
+            "agent.0",
+            {"kind": FailureKind.AGENT},
+            DismissalReason.AGENT_RESPONDS,
+            "nothing to do for agent.0: the agent responds",
+        ),
     ],
 )
-def test_a_plan_without_steps_gives_a_reason(subject, info, reason):
+def test_a_plan_without_steps_gives_a_reason(subject, info, cause, text):
     plan = run(RecoveryEngine({}, SmallSystem().ports).plan(subject, info))
-    assert plan.strategy is None
-    assert str(plan) == reason
+    assert (plan.strategy, plan.cause) == (None, cause)
+    assert str(plan) == text
+
+
+def test_each_reason_of_a_dismissal_has_a_text():
+    assert list(DISMISSALS) == list(DismissalReason)
 
 
 def test_a_failure_without_a_documented_entry_has_no_plan():
@@ -89,6 +100,7 @@ def test_a_failure_without_a_documented_entry_has_no_plan():
     assert plan.strategy is None
     assert plan.analysis is not None
     assert str(plan).endswith("nothing to do for agent.1: nothing documented looks like this")
+    assert plan.cause is EscalationReason.UNDOCUMENTED
 
 
 def test_an_unknown_kind_is_rejected():

@@ -216,13 +216,13 @@ def test_a_task_in_automatic_recovery_is_refused(alice, database):
 
 def test_a_task_with_nothing_to_recover_has_no_plan(alice, database):
     do(database, task_queue.submit, "task.7", None, {})
-    with pytest.raises(NotPossible, match=r"task.7: there is nothing to plan: task_waits"):
+    with pytest.raises(NotPossible, match=r"task.7: there is nothing to plan: the task is queued"):
         alice.plan("task.7", "alice")
     with pytest.raises(NotPossible, match=r"task.9: there is no task with this name in "):
         alice.analyze("task.9")
     epoch = begun_again(database)
     do(database, task_queue.commit, "task.7", epoch, "agent.1", "1")
-    with pytest.raises(NotPossible, match=r"task.7: there is nothing to plan: task_finished"):
+    with pytest.raises(NotPossible, match=r"task.7: there is nothing to plan: the task is finished"):
         alice.plan("task.7", "alice")
     with pytest.raises(NotPossible, match=r"task.7: is completed and has no state"):
         alice.backup("task.7")

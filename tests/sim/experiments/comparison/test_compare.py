@@ -147,5 +147,5 @@ def test_one_replication_gives_no_interval(scenario):
         lambda: sim.select(scenario, [point, {"agents.count": 9}], "recovery.time.mean", 1.0, "7/3"),
         lambda: sim.rare(scenario, "recovery.time > 60s", "7/3"),
     ):
-        with pytest.raises(ValueError, match=r"7/3 is one replication, .*; valid: a whole seed"):
+        with pytest.raises(ValueError, match=r"7/3 is a single replication, .*; valid: a whole seed"):
             experiment()

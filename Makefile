@@ -27,7 +27,7 @@ demo: .venv/.runtime  ## the four documented failures, end to end, with a table 
 	@$(BIN)/recovery-bench demo
 
 test: .venv/.dev  ## the tests but the long ones, and every scenario that ships: under 4 minutes on two cores
-	$(PYTEST) --hypothesis-profile=short -m "not long and not slow"
+	$(PYTEST) --hypothesis-profile=short -m "not long and not slow" tests
 
 test-long: .venv/.dev  ## only the long tests: real processes, clusters, crashes at every place, all examples
 	$(PYTEST) -m "(long or hypothesis) and not slow"

@@ -129,8 +129,8 @@ class Injection:
             chosen = list(candidates)
         else:
             wanted = targets if isinstance(targets, int) else round(targets * total)
-            luck = self.site.streams.indexed(self.stream)
-            places = sorted(range(len(candidates)), key=lambda place: luck[_subject(candidates[place]).number])
+            draw = self.site.streams.indexed(self.stream)
+            places = sorted(range(len(candidates)), key=lambda place: draw[_subject(candidates[place]).number])
             chosen = [candidates[place] for place in sorted(places[:wanted])]
         if not chosen:
             self.note(Event.FAULT_SKIPPED)

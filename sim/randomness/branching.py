@@ -34,7 +34,7 @@ class Branch:
     """A branch: the number of events before it, and the set of new draws after it."""
 
     events: int
-    luck: int
+    draw_set: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,13 @@ class Trajectory:
             raise ValueError(f"{name}: is not a trajectory; valid: as in 7/3@1200:17, branches in the order of events")
         return cls(root, taken)
 
-    def branched(self, events: int, luck: int) -> Trajectory:
+    def branched(self, events: int, draw_set: int) -> Trajectory:
         """The trajectory that branches from this one after so many events."""
         before = tuple(branch for branch in self.branches if branch.events < events)
-        return Trajectory(self.root, (*before, Branch(events, luck)))
+        return Trajectory(self.root, (*before, Branch(events, draw_set)))
 
     def __str__(self) -> str:
-        return self.root + "".join(f"@{branch.events}:{branch.luck}" for branch in self.branches)
+        return self.root + "".join(f"@{branch.events}:{branch.draw_set}" for branch in self.branches)
 
 
 class BranchingStreams(Streams):

@@ -64,7 +64,7 @@ def test_the_audit_trail_has_exactly_the_documented_events():
         audit.record("recovery.hoped", -1, "agent.1")
 
 
-def told(entry_name: str) -> tuple[list, list, list]:
+def entry_parts(entry_name: str) -> tuple[list, list, list]:
     entry = dict(documented().entries())[entry_name]
     return (
         [symptom for each in entry.symptoms for symptom in each.items()],
@@ -83,7 +83,7 @@ def test_there_are_four_documented_failures():
 
 
 def test_execution_failure_is_documented():
-    assert told("task_failures.execution_failure") == (
+    assert entry_parts("task_failures.execution_failure") == (
         [("task_status", "failed"), ("error_code", "present"), ("resource_state", "inconsistent")],
         [
             ("check_logs", "check_logs", ["path", "pattern"]),
@@ -103,7 +103,7 @@ def test_check_logs_carries_its_values():
 
 
 def test_resource_failure_is_documented():
-    assert told("task_failures.resource_failure") == (
+    assert entry_parts("task_failures.resource_failure") == (
         [("resource_status", "unavailable"), ("task_status", "blocked"), ("system_metrics", "degraded")],
         [
             ("check_resources", "verify_resource_health", ["resource_ids"]),
@@ -117,7 +117,7 @@ def test_resource_failure_is_documented():
 
 
 def test_agent_failure_is_documented():
-    assert told("system_failures.agent_failure") == (
+    assert entry_parts("system_failures.agent_failure") == (
         [("agent_heartbeat", "missing"), ("task_progress", "stalled"), ("system_state", "inconsistent")],
         [
             ("check_agent_status", "verify_agent_health", ["agent_id"]),
@@ -131,7 +131,7 @@ def test_agent_failure_is_documented():
 
 
 def test_communication_failure_is_documented():
-    assert told("system_failures.communication_failure") == (
+    assert entry_parts("system_failures.communication_failure") == (
         [("message_delivery", "failed"), ("queue_status", "blocked"), ("network_metrics", "degraded")],
         [
             ("check_connectivity", "verify_network_status", ["endpoints"]),

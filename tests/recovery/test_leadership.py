@@ -252,13 +252,13 @@ def test_a_lease_changes_by_compare_and_swap():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"renew_every": 12}, "renew_every: the lease would expire before; valid: less than 12 s"),
         ({"duration": 0}, "duration"),
         ({"drift": 0.9}, "drift"),
     ],
 )
-def test_an_invalid_lease_is_rejected(wrong, said):
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_lease_is_rejected(wrong, message):
+    with pytest.raises(ValueError, match=message):
         LeaseConfig(**wrong)

@@ -56,15 +56,15 @@ def test_shipped_names_are_sorted():
 
 
 def test_a_missing_file_suggests_the_nearest_scenario():
-    said = refused(scenarios.load, "agent-failur")
-    assert said.startswith("agent-failur: no such file or scenario; valid: a file, or one of ")
-    assert said.endswith(" (nearest: 'agent-failure')")
+    message = refused(scenarios.load, "agent-failur")
+    assert message.startswith("agent-failur: no such file or scenario; valid: a file, or one of ")
+    assert message.endswith(" (nearest: 'agent-failure')")
 
 
 def test_a_missing_path_suggests_by_its_last_component():
-    said = refused(scenarios.load, "there/agent_failure.scenario.yaml")
-    assert said.startswith("there/agent_failure.scenario.yaml: no such file or scenario; ")
-    assert said.endswith(" (nearest: 'agent-failure')")
+    message = refused(scenarios.load, "there/agent_failure.scenario.yaml")
+    assert message.startswith("there/agent_failure.scenario.yaml: no such file or scenario; ")
+    assert message.endswith(" (nearest: 'agent-failure')")
 
 
 def test_a_path_is_never_taken_for_a_name(tmp_path, monkeypatch):
@@ -73,9 +73,9 @@ def test_a_path_is_never_taken_for_a_name(tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_has_no_path():
-    said = refused(scenarios.path, "basline")
-    assert said.startswith("basline: no shipped scenario has this name; valid: ")
-    assert said.endswith("(nearest: 'baseline')")
+    message = refused(scenarios.path, "basline")
+    assert message.startswith("basline: no shipped scenario has this name; valid: ")
+    assert message.endswith("(nearest: 'baseline')")
 
 
 def test_a_folder_is_rejected(tmp_path):
@@ -104,8 +104,8 @@ def test_a_byte_order_mark_is_ignored(story):
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "null", "3", "story", "- a\n- b\n"])
 def test_a_document_that_is_not_a_mapping_is_rejected(text):
-    said = refused(scenarios.loads, text, "story.yaml")
-    assert said == "story.yaml:1: is not a scenario; valid: a mapping with name, duration, tasks, agents"
+    message = refused(scenarios.loads, text, "story.yaml")
+    assert message == "story.yaml:1: is not a scenario; valid: a mapping with name, duration, tasks, agents"
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_a_document_that_is_not_a_mapping_is_rejected(text):
     ],
 )
 def test_invalid_yaml_is_reported_with_its_line(added, line):
-    said = refused(scenarios.loads, f"{STORY}{added}\n", "story.yaml")
-    assert said.startswith(f"story.yaml:{line}: invalid YAML: ")
+    message = refused(scenarios.loads, f"{STORY}{added}\n", "story.yaml")
+    assert message.startswith(f"story.yaml:{line}: invalid YAML: ")
 
 
 def test_a_character_not_allowed_in_yaml_is_reported():
@@ -133,26 +133,26 @@ def test_a_character_not_allowed_in_yaml_is_reported():
 
 
 def test_an_escape_beyond_unicode_is_reported():
-    said = refused(scenarios.loads, STORY + 'description: "\\UFFFFFFFF"\n', "story.yaml")
-    assert said == "story.yaml:1: invalid YAML: an escape sequence that is not a character"
+    message = refused(scenarios.loads, STORY + 'description: "\\UFFFFFFFF"\n', "story.yaml")
+    assert message == "story.yaml:1: invalid YAML: an escape sequence that is not a character"
 
 
 def test_a_lone_surrogate_is_rejected():
-    said = refused(scenarios.loads, STORY + 'description: "\\ud800"\n', "story.yaml")
-    assert said.startswith("story.yaml:7: description: ")
-    assert said.endswith("is not text: half a surrogate pair")
+    message = refused(scenarios.loads, STORY + 'description: "\\ud800"\n', "story.yaml")
+    assert message.startswith("story.yaml:7: description: ")
+    assert message.endswith("is not text: half a surrogate pair")
 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 400, "0x" + "f" * 5000])
 def test_an_overflowing_number_is_rejected(number):
-    said = refused(scenarios.loads, STORY + f"seed: {number}\n", "story.yaml")
-    assert said.startswith("story.yaml:7: seed: ")
-    assert said.endswith("… is too large a number")
+    message = refused(scenarios.loads, STORY + f"seed: {number}\n", "story.yaml")
+    assert message.startswith("story.yaml:7: seed: ")
+    assert message.endswith("… is too large a number")
 
 
 def test_a_duplicate_key_is_reported_with_both_lines():
-    said = refused(scenarios.loads, STORY.replace("  work: 3s", "  work: 3s\n  work: 4s"), "story.yaml")
-    assert said == "story.yaml:6: tasks.work: duplicate key; first defined on line 5"
+    message = refused(scenarios.loads, STORY.replace("  work: 3s", "  work: 3s\n  work: 4s"), "story.yaml")
+    assert message == "story.yaml:6: tasks.work: duplicate key; first defined on line 5"
 
 
 @pytest.mark.parametrize(
@@ -168,16 +168,16 @@ def test_a_duplicate_key_is_reported_with_both_lines():
 )
 def test_tags_are_rejected_and_nothing_is_executed(value, tag, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    said = refused(scenarios.loads, f"{STORY}description: {value}\n", "story.yaml")
-    assert said.startswith("story.yaml:7: description: ")
-    assert said.endswith("is not supported; valid: plain YAML values")
-    assert tag[:50] in said
+    message = refused(scenarios.loads, f"{STORY}description: {value}\n", "story.yaml")
+    assert message.startswith("story.yaml:7: description: ")
+    assert message.endswith("is not supported; valid: plain YAML values")
+    assert tag[:50] in message
     assert not list(tmp_path.iterdir())
 
 
 def test_a_tag_that_contradicts_its_value_is_rejected():
-    said = refused(scenarios.loads, STORY + 'seed: !!int "x"\n', "story.yaml")
-    assert said == "story.yaml:7: seed: 'x' is not a valid int"
+    message = refused(scenarios.loads, STORY + 'seed: !!int "x"\n', "story.yaml")
+    assert message == "story.yaml:7: seed: 'x' is not a valid int"
 
 
 def test_an_alias_is_replaced_by_its_anchor():
@@ -192,28 +192,28 @@ def test_a_merge_key_is_not_supported():
 
 @pytest.mark.parametrize("key", ["3", "true", "null", "[a, b]", "{a: b}"])
 def test_keys_must_be_strings(key):
-    said = refused(scenarios.loads, f"{STORY}? {key}\n: 1\n", "story.yaml")
-    assert said.startswith("story.yaml:7: ")
-    assert said.endswith(" is not a key; valid: a string")
+    message = refused(scenarios.loads, f"{STORY}? {key}\n: 1\n", "story.yaml")
+    assert message.startswith("story.yaml:7: ")
+    assert message.endswith(" is not a key; valid: a string")
 
 
 @pytest.mark.parametrize("text", ["a: &a [*a, *a]", "&a {x: *a, y: *a}"])
 def test_a_recursive_alias_is_rejected(text):
-    said = refused(scenarios.loads, text, "story.yaml")
-    assert said in {f"story.yaml:1: {key}: too large or too deeply nested for a scenario" for key in "ax"}
+    message = refused(scenarios.loads, text, "story.yaml")
+    assert message in {f"story.yaml:1: {key}: too large or too deeply nested for a scenario" for key in "ax"}
 
 
 def test_aliases_that_expand_without_bound_are_rejected():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    said = refused(scenarios.loads, "\n".join(lines), "story.yaml")
-    assert said.endswith("too large or too deeply nested for a scenario")
+    message = refused(scenarios.loads, "\n".join(lines), "story.yaml")
+    assert message.endswith("too large or too deeply nested for a scenario")
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
 def test_excessive_nesting_is_rejected(opening):
-    said = refused(scenarios.loads, opening * 400 + "x", "story.yaml")
-    assert said.startswith("story.yaml:1: ")
+    message = refused(scenarios.loads, opening * 400 + "x", "story.yaml")
+    assert message.startswith("story.yaml:1: ")
 
 
 @pytest.mark.parametrize(

@@ -105,18 +105,18 @@ def test_a_single_replication_can_be_selected(run):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "recorded"),
     [
         (["--scenario-seed", "x"], "--scenario-seed x: not a seed; valid:"),
         (["--scenario-replications", "0"], "--scenario-replications 0: not a number of replications; valid:"),
         (["--scenario-seed", "7/3", "--scenario-replications", "2"], "--scenario-seed 7/3: is one replication"),
     ],
 )
-def test_invalid_options_are_rejected_in_one_line(run, arguments, told):
+def test_invalid_options_are_rejected_in_one_line(run, arguments, recorded):
     result = run({"small.scenario.yaml": HOLDS}, *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in result.stderr.str().splitlines() if line]
-    assert line.startswith(f"ERROR: {told}")
+    assert line.startswith(f"ERROR: {recorded}")
 
 
 def test_without_scenarios_no_heavy_library_is_imported():

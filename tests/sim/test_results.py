@@ -159,7 +159,7 @@ def changed(text, **values):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda text: text[: len(text) // 2], "is not JSON, or is damaged; valid: a file that .save() has written"),
         (lambda text: "\udcff", "is not JSON, or is damaged"),
@@ -174,13 +174,13 @@ def changed(text, **values):
         (lambda text: changed(text, kind="Rare"), "cannot be restored"),
     ],
 )
-def test_an_invalid_file_is_a_one_line_error(results, tmp_path, damage, said):
+def test_an_invalid_file_is_a_one_line_error(results, tmp_path, damage, message):
     file = tmp_path / "result.json"
     results["result"].save(file)
     file.write_text(damage(file.read_text()), errors="surrogateescape")
     with pytest.raises(sim.ResultFileError) as raised:
         sim.load(file)
-    assert str(raised.value).startswith(f"{file}: {said}")
+    assert str(raised.value).startswith(f"{file}: {message}")
     assert "\n" not in str(raised.value)
     assert isinstance(raised.value, RecoveryBenchError)
 

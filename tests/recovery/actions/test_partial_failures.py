@@ -73,8 +73,8 @@ RESUMING = edited((MIGRATE, f"{MIGRATE}, on_failure: resume"))
 
 # ---------------------------------------------------------------------------------------------------- by default
 def test_by_default_the_next_try_repeats_all_steps():
-    said = recovered(blocked_task(), edited(), breaking("migrate_task", False))
-    assert [words for words in said if words.startswith("step.started")] == [
+    events = recovered(blocked_task(), edited(), breaking("migrate_task", False))
+    assert [words for words in events if words.startswith("step.started")] == [
         "step.started allocate_new_resources",
         "step.started migrate_task",
     ] * 2
@@ -83,9 +83,9 @@ def test_by_default_the_next_try_repeats_all_steps():
 # ------------------------------------------------------------------------------------------------- compensation
 @pytest.mark.parametrize("end", [False, ConnectionError("away")])
 def test_completed_steps_are_compensated_before_the_try_ends(end):
-    said = recovered(blocked_task(), COMPENSATING, breaking("migrate_task", end))
+    events = recovered(blocked_task(), COMPENSATING, breaking("migrate_task", end))
     why = "migrate_task" if end is False else "ConnectionError: away"
-    assert said[3:9] == [
+    assert events[3:9] == [
         "step.started allocate_new_resources",
         "step.completed allocate_new_resources",
         "step.started migrate_task",
@@ -93,7 +93,7 @@ def test_completed_steps_are_compensated_before_the_try_ends(end):
         "step.undone release_resources",
         f"recovery.failed {why}",
     ]
-    assert said[-1] == "recovery.verified"
+    assert events[-1] == "recovery.verified"
 
 
 def test_after_compensation_no_resource_is_held_until_the_next_try():
@@ -137,8 +137,8 @@ def test_steps_are_compensated_in_reverse_order():
     )
     system = SmallSystem()
     system.failed("task.7")
-    said = recovered(system, book, breaking("retry_task", False), kind=FailureKind.TASK)
-    assert [words for words in said if "undone" in words] == [
+    events = recovered(system, book, breaking("retry_task", False), kind=FailureKind.TASK)
+    assert [words for words in events if "undone" in words] == [
         "step.undone restore_checkpoint",
         "step.undone release_resources",
     ]
@@ -149,21 +149,21 @@ def test_steps_that_did_not_start_are_not_compensated():
         (ALLOCATE, f"{ALLOCATE}, on_failure: compensate, {UNDO}"),
         (MIGRATE, f"{MIGRATE}, undo: {{command: restore_checkpoint, args: [task_id, latest_checkpoint]}}"),
     )
-    said = recovered(blocked_task(), book, breaking("allocate_new_resources", False))
-    assert [words for words in said if "undone" in words] == ["step.undone release_resources"]
+    events = recovered(blocked_task(), book, breaking("allocate_new_resources", False))
+    assert [words for words in events if "undone" in words] == ["step.undone release_resources"]
 
 
 def test_an_interrupted_step_is_compensated():
     system = blocked_task()
     conditions = {"resource_failure": {"max_retries": 3, "retry_delay": 0, "try_timeout": 5}}
-    said = recovered(system, COMPENSATING, breaking("migrate_task", 60.0), conditions=conditions)
-    assert said[5:9] == [
+    events = recovered(system, COMPENSATING, breaking("migrate_task", 60.0), conditions=conditions)
+    assert events[5:9] == [
         "step.started migrate_task",
         "step.failed migrate_task",
         "step.undone release_resources",
         "recovery.failed timed out after 5 s",
     ]
-    assert said[-1] == "recovery.verified"
+    assert events[-1] == "recovery.verified"
 
 
 def test_a_failed_compensation_escalates_at_once():
@@ -175,8 +175,8 @@ def test_a_failed_compensation_escalates_at_once():
         return True
 
     commands["allocate_new_resources"] = works
-    said = recovered(system, COMPENSATING, commands)
-    assert said[-3:] == [
+    events = recovered(system, COMPENSATING, commands)
+    assert events[-3:] == [
         "step.undo_failed release_resources",
         "recovery.failed migrate_task",
         "recovery.escalated release_resources could not undo what was done",
@@ -187,8 +187,8 @@ def test_a_failed_compensation_escalates_at_once():
 
 # ------------------------------------------------------------------------------------------------------- resuming
 def test_the_next_try_resumes_at_the_failed_step():
-    said = recovered(blocked_task(), RESUMING, breaking("migrate_task", False))
-    assert said[3:] == [
+    events = recovered(blocked_task(), RESUMING, breaking("migrate_task", False))
+    assert events[3:] == [
         "step.started allocate_new_resources",
         "step.completed allocate_new_resources",
         "step.started migrate_task",
@@ -215,10 +215,10 @@ def test_resume_starts_over_when_the_allocation_is_no_longer_held():
             return False
         return True
 
-    said = recovered(system, RESUMING, commands | {"migrate_task": give})
-    assert "recovery.resumed migrate_task" not in said
-    assert said.count("step.completed allocate_new_resources") == 2
-    assert said[-1] == "recovery.verified"
+    events = recovered(system, RESUMING, commands | {"migrate_task": give})
+    assert "recovery.resumed migrate_task" not in events
+    assert events.count("step.completed allocate_new_resources") == 2
+    assert events[-1] == "recovery.verified"
 
 
 def test_resume_starts_over_when_the_failure_kind_changed():
@@ -235,9 +235,9 @@ def test_resume_starts_over_when_the_failure_kind_changed():
         system.store._records["task.7"].status = TaskStatus.FAILED
         return done
 
-    said = recovered(system, RESUMING, commands | {"migrate_task": give})
-    assert [words for words in said if words.startswith("recovery.resumed")] == []
-    assert "step.started retry_task" in said
+    events = recovered(system, RESUMING, commands | {"migrate_task": give})
+    assert [words for words in events if words.startswith("recovery.resumed")] == []
+    assert "step.started retry_task" in events
 
 
 def test_resume_does_not_restart_an_agent_twice():
@@ -255,18 +255,18 @@ def test_resume_does_not_restart_an_agent_twice():
             return await restart(context, agent_id=agent_id)
 
         book = edited((REASSIGN, f"{REASSIGN}, on_failure: {how}"))
-        said = recovered(
+        events = recovered(
             system, book, commands | {"restart_agent": counting}, kind=FailureKind.AGENT, subject="agent.1"
         )
         assert len(given) == restarts
-        assert said[-1] == "recovery.verified"
+        assert events[-1] == "recovery.verified"
         assert system.queue == ["task.1"]
 
 
 def test_a_step_that_fails_again_is_resumed_again():
-    said = recovered(blocked_task(), RESUMING, breaking("migrate_task", False, False))
-    assert said.count("step.completed allocate_new_resources") == 1
-    assert said.count("recovery.resumed migrate_task") == 2
+    events = recovered(blocked_task(), RESUMING, breaking("migrate_task", False, False))
+    assert events.count("step.completed allocate_new_resources") == 1
+    assert events.count("recovery.resumed migrate_task") == 2
 
 
 def test_the_resume_point_survives_a_failure_before_it():
@@ -282,10 +282,10 @@ def test_the_resume_point_survives_a_failure_before_it():
             system.raises.pop("stop_attempts", None)
 
     system.before["stop_attempts"] = stop
-    said = recovered(system, RESUMING, commands)
-    assert said.count("step.completed allocate_new_resources") == 1
-    assert said.count("recovery.resumed migrate_task") == 1
-    assert said[-1] == "recovery.verified"
+    events = recovered(system, RESUMING, commands)
+    assert events.count("step.completed allocate_new_resources") == 1
+    assert events.count("recovery.resumed migrate_task") == 1
+    assert events[-1] == "recovery.verified"
 
 
 # ----------------------------------------------------------------------------------------------------- by hand

@@ -21,7 +21,7 @@ def with_checkpoints(*progress: float) -> SmallSystem:
     return system
 
 
-def said(system: SmallSystem) -> list[tuple]:
+def audit_entries(system: SmallSystem) -> list[tuple]:
     return [(each.event, each.incident, each.subject, each.detail, each.value) for each in system.audit.entries]
 
 
@@ -33,7 +33,7 @@ def test_the_latest_checkpoint_is_restored():
     system = with_checkpoints(1.0, 2.0, 3.5)
     assert recover(system) is True
     assert system.store.restore_point("task.1").progress == 3.5
-    assert said(system) == [("checkpoint.restored", 4, "task.1", "", 3.5)]
+    assert audit_entries(system) == [("checkpoint.restored", 4, "task.1", "", 3.5)]
 
 
 def test_a_damaged_checkpoint_is_skipped_and_recorded():
@@ -41,7 +41,7 @@ def test_a_damaged_checkpoint_is_skipped_and_recorded():
     system.store.corrupt_checkpoint("task.1")
     assert recover(system) is True
     assert system.store.restore_point("task.1").progress == 2.0
-    assert said(system) == [
+    assert audit_entries(system) == [
         ("checkpoint.rejected", 4, "task.1", "checksum", 3.0),
         ("checkpoint.restored", 4, "task.1", "", 2.0),
     ]
@@ -52,14 +52,14 @@ def test_with_only_damaged_checkpoints_the_task_restarts_from_zero():
     system.store.corrupt_checkpoint("task.1")
     assert recover(system) is True
     assert system.store.restore_point("task.1") is None
-    assert said(system) == [("checkpoint.rejected", 4, "task.1", "checksum", 1.0)]
+    assert audit_entries(system) == [("checkpoint.rejected", 4, "task.1", "checksum", 1.0)]
 
 
 def test_without_a_checkpoint_the_task_restarts_from_zero():
     system = with_checkpoints()
     assert recover(system) is True
     assert system.store.restore_point("task.1") is None
-    assert said(system) == []
+    assert audit_entries(system) == []
 
 
 def test_a_restore_point_is_dropped_when_its_checkpoint_is_damaged():
@@ -89,7 +89,7 @@ def test_a_failed_restore_is_reported_and_changes_nothing(monkeypatch):
     monkeypatch.setattr(recovery.state_store, "restore_from_checkpoint", torn)
     assert run(recovery.recover_state("task.1", 4)) is False
     assert system.store.restore_point("task.1") is None
-    assert said(system) == [("checkpoint.rejected", 4, "task.1", "disk full", None)]
+    assert audit_entries(system) == [("checkpoint.rejected", 4, "task.1", "disk full", None)]
 
 
 def test_a_checkpoint_damaged_before_its_restore_is_rejected(monkeypatch):
@@ -103,14 +103,14 @@ def test_a_checkpoint_damaged_before_its_restore_is_rejected(monkeypatch):
 
     monkeypatch.setattr(recovery, "_find_latest_checkpoint", found)
     assert run(recovery.recover_state("task.1", 4)) is False
-    assert said(system) == [("checkpoint.rejected", 4, "task.1", "task.1: checkpoint 1 is damaged", None)]
+    assert audit_entries(system) == [("checkpoint.rejected", 4, "task.1", "task.1: checkpoint 1 is damaged", None)]
 
 
 def test_a_lost_restore_point_is_detected(monkeypatch):
     system = with_checkpoints(1.0)
     monkeypatch.setattr(system.store, "set_restore_point", lambda task_id, checkpoint: None)
     assert recover(system) is False
-    assert [event for event, *_ in said(system)] == ["checkpoint.rejected"]
+    assert [event for event, *_ in audit_entries(system)] == ["checkpoint.rejected"]
 
 
 class Behind:
@@ -142,19 +142,22 @@ def recovered(system: SmallSystem, missing: int, until: float, *, sequence: int 
 def test_a_stale_read_is_recorded_and_the_latest_readable_checkpoint_is_used():
     system = with_checkpoints(1.0, 2.0, 3.5)
     assert recovered(system, 2, 10.0) == (True, 0.0)
-    assert said(system) == [("checkpoint.stale", 4, "task.1", "", 2.0), ("checkpoint.restored", 4, "task.1", "", 1.0)]
+    assert audit_entries(system) == [
+        ("checkpoint.stale", 4, "task.1", "", 2.0),
+        ("checkpoint.restored", 4, "task.1", "", 1.0),
+    ]
 
 
 def test_without_a_readable_checkpoint_the_task_restarts_from_zero():
     system = with_checkpoints(1.0, 2.0)
     assert recovered(system, 2, 10.0) == (True, 0.0)
-    assert said(system) == [("checkpoint.stale", 4, "task.1", "", 2.0)]
+    assert audit_entries(system) == [("checkpoint.stale", 4, "task.1", "", 2.0)]
 
 
 def test_a_stale_read_is_retried_until_it_succeeds():
     system = with_checkpoints(1.0, 2.0, 3.5)
     assert recovered(system, 1, 10.0, max_retries=5, retry_delay=4) == (True, 12.0)
-    assert said(system) == 3 * [("checkpoint.stale", 4, "task.1", "", 1.0)] + [
+    assert audit_entries(system) == 3 * [("checkpoint.stale", 4, "task.1", "", 1.0)] + [
         ("checkpoint.restored", 4, "task.1", "", 3.5)
     ]
 
@@ -162,7 +165,7 @@ def test_a_stale_read_is_retried_until_it_succeeds():
 def test_a_stale_read_is_accepted_after_the_last_retry():
     system = with_checkpoints(1.0, 2.0, 3.5)
     assert recovered(system, 1, 10.0, max_retries=2, retry_delay="4s") == (True, 8.0)
-    assert [event for event, *_ in said(system)] == 3 * ["checkpoint.stale"] + ["checkpoint.restored"]
+    assert [event for event, *_ in audit_entries(system)] == 3 * ["checkpoint.stale"] + ["checkpoint.restored"]
     assert system.store.restore_point("task.1").progress == 2.0
 
 
@@ -171,7 +174,11 @@ def test_a_damaged_checkpoint_of_a_stale_read_is_skipped():
     system.store.corrupt_checkpoint("task.1")
     assert system.store.save_checkpoint("task.1", 1, 3.0) is not None
     recovered(system, 1, 10.0)
-    assert [event for event, *_ in said(system)] == ["checkpoint.stale", "checkpoint.rejected", "checkpoint.restored"]
+    assert [event for event, *_ in audit_entries(system)] == [
+        "checkpoint.stale",
+        "checkpoint.rejected",
+        "checkpoint.restored",
+    ]
     assert system.store.restore_point("task.1").progress == 1.0
 
 
@@ -179,7 +186,7 @@ def test_a_damaged_checkpoint_of_a_stale_read_is_skipped():
 def test_operator_view_lists_checkpoints_that_are_not_readable_yet(sequence, why):
     system = with_checkpoints(1.0, 2.0)
     assert recovered(system, 1, 10.0, sequence=sequence) == (False, 0.0)
-    assert said(system) == [("checkpoint.rejected", 4, "task.1", f"task.1: {why}", None)]
+    assert audit_entries(system) == [("checkpoint.rejected", 4, "task.1", f"task.1: {why}", None)]
 
 
 @pytest.mark.parametrize("wrong", [{"max_retries": -1}, {"retry_delay": -1}, {"delay": 1}])
@@ -200,7 +207,7 @@ def test_the_checksum_covers_the_whole_checkpoint(damage):
 def test_the_fence_is_recorded():
     system = with_checkpoints()
     assert run(StateManager({}, system.ports).fence("task.1", 4)) == 1
-    assert said(system) == [("task.fenced", 4, "task.1", "", 1.0)]
+    assert audit_entries(system) == [("task.fenced", 4, "task.1", "", 1.0)]
     assert not system.store.is_current("task.1", 1)
 
 

@@ -14,17 +14,17 @@ from tests.recovery.supervised import report, short, supervise
 
 def story(most: int | None, failing: tuple[int, ...] = ()) -> list[tuple[float, str]]:
     """Five works of a second each, and what became of them."""
-    said = []
+    output = []
 
     async def work(number: int) -> None:
-        said.append((asyncio.get_running_loop().time(), f"{number} begins"))
+        output.append((asyncio.get_running_loop().time(), f"{number} begins"))
         await asyncio.sleep(1)
         if number in failing:
             raise ValueError(number)
-        said.append((asyncio.get_running_loop().time(), f"{number} ends"))
+        output.append((asyncio.get_running_loop().time(), f"{number} ends"))
 
     run(bounded_gather([partial(work, number) for number in range(5)], most))
-    return said
+    return output
 
 
 @pytest.mark.parametrize(("most", "ends"), [(1, 5), (2, 3), (4, 2), (5, 1), (None, 1), (100, 1)])

@@ -12,21 +12,21 @@ from tests.recovery.supervised import at_once, short, supervise
 
 
 def test_the_second_caller_waits_for_the_first():
-    said = []
+    output = []
 
     async def main() -> None:
         locks = SubjectLocks()
 
         async def act(name: str, subject: str) -> None:
             async with locks.of(subject):
-                said.append((asyncio.get_running_loop().time(), name))
+                output.append((asyncio.get_running_loop().time(), name))
                 await asyncio.sleep(1)
 
         await asyncio.gather(act("first", "task.1"), act("second", "task.1"), act("other", "task.2"))
         assert locks._uses == {}  # nothing is kept of those who are done
 
     run(main())
-    assert said == [(0, "first"), (0, "other"), (1, "second")]
+    assert output == [(0, "first"), (0, "other"), (1, "second")]
 
 
 def test_a_cancelled_waiter_passes_the_lock_on():

@@ -104,11 +104,11 @@ async def seen_as(right, task_id, **others):
     return None if view is None else replace(view, **others)
 
 
-async def seen_dead(right, name):
+async def probed_as_dead(right, name):
     return replace(await right(name), responding=False)
 
 
-async def seen_alive(right, name):
+async def probed_as_responding(right, name):
     return replace(await right(name), responding=True)
 
 
@@ -148,8 +148,8 @@ BROKEN = {
     "stops once": of_port("tasks", stop_attempts=lambda right, name: always(1 / 0)),
     "puts nothing into the queue": of_port("tasks", enqueue=lambda right, *args: always(True)),
     "says that it is not queued": of_port("tasks", enqueue=lambda right, *args: always(False)),
-    "nobody responds": of_port("agents", health=seen_dead),
-    "everybody responds": of_port("agents", health=seen_alive),
+    "nobody responds": of_port("agents", health=probed_as_dead),
+    "everybody responds": of_port("agents", health=probed_as_responding),
     "one for all": of_port("agents", health=lambda right, name: right("agent.0")),
     "restarts nobody": of_port("agents", restart=lambda right, name: always(True)),
     "cannot restart": of_port("agents", restart=lambda right, name: always(False)),

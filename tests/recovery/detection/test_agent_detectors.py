@@ -12,15 +12,15 @@ from sim.loop import SimLoop, run
 
 def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0):
     """The reports of a detector about an agent with heartbeats at these times: `(time, word)`."""
-    said = []
+    alarms = []
 
     async def story():
         loop = asyncio.get_running_loop()
         await asyncio.sleep(began)
         detector = DeadlineDetector(
             FixedTimeout(interval, missed),
-            lambda agent: said.append((loop.time(), f"{agent} suspected")),
-            lambda agent: said.append((loop.time(), f"{agent} cleared")),
+            lambda agent: alarms.append((loop.time(), f"{agent} suspected")),
+            lambda agent: alarms.append((loop.time(), f"{agent} cleared")),
             loop,
             poll,
         )
@@ -31,7 +31,7 @@ def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0):
         detector.stop()
 
     run(story())
-    return said
+    return alarms
 
 
 def test_an_agent_is_suspected_three_intervals_after_its_last_heartbeat():
@@ -78,10 +78,10 @@ def test_a_poll_exactly_at_the_deadline_suspects():
 def test_polling_terminates_despite_rounding(tenths, poll):
     """Sums of tenths miss the multiples of a poll by a hair, on either side."""
     beats = [sum([0.1] * count) for count in sorted(tenths)]
-    said = watched(beats, poll=poll, interval=0.1, missed=3, until=60.0)
+    alarms = watched(beats, poll=poll, interval=0.1, missed=3, until=60.0)
     last = max(beats, default=0.0)
-    assert said[-1][1] == "a suspected"
-    assert last + 0.3 - 1e-6 <= said[-1][0] <= last + 0.3 + poll + 1e-6
+    assert alarms[-1][1] == "a suspected"
+    assert last + 0.3 - 1e-6 <= alarms[-1][0] <= last + 0.3 + poll + 1e-6
 
 
 def test_suspects_are_listed():
@@ -101,13 +101,13 @@ def test_suspects_are_listed():
 
 def suspected_before(*beats_and_watches):
     """The reports about an agent that an earlier detector suspected; `watch` and `beat` are called at their times."""
-    said = []
+    alarms = []
 
     async def story():
         loop = asyncio.get_running_loop()
 
         def tell(words):
-            return lambda agent: said.append((loop.time(), words % agent))
+            return lambda agent: alarms.append((loop.time(), words % agent))
 
         detector = DeadlineDetector(FixedTimeout(1.0, 2), tell("%s"), tell("not %s"), loop)
         detector.suspected_before("a")
@@ -117,7 +117,7 @@ def suspected_before(*beats_and_watches):
         detector.stop()
 
     run(story())
-    return said
+    return alarms
 
 
 def test_a_persisted_suspect_is_cleared_when_it_responds():
@@ -130,10 +130,12 @@ def test_a_cleared_persisted_suspect_is_monitored_normally():
 
 
 def test_watching_a_suspect_again_clears_it():
-    said = []
+    alarms = []
 
     async def story():
-        detector = DeadlineDetector(FixedTimeout(1.0, 2), said.append, lambda agent: said.append(f"not {agent}"), loop)
+        detector = DeadlineDetector(
+            FixedTimeout(1.0, 2), alarms.append, lambda agent: alarms.append(f"not {agent}"), loop
+        )
         detector.watch("a")
         await asyncio.sleep(3.0)
         detector.watch("a")
@@ -143,15 +145,15 @@ def test_watching_a_suspect_again_clears_it():
     loop = SimLoop()
     loop.run_until_complete(story())
     loop.close()
-    assert said == ["a", "not a"]
+    assert alarms == ["a", "not a"]
 
 
 def test_a_stopped_detector_ignores_heartbeats():
-    said = []
+    alarms = []
 
     async def story():
         loop = asyncio.get_running_loop()
-        detector = DeadlineDetector(FixedTimeout(1.0, 2), said.append, said.append, loop)
+        detector = DeadlineDetector(FixedTimeout(1.0, 2), alarms.append, alarms.append, loop)
         detector.watch("a")
         detector.watch("b")
         await asyncio.sleep(1.0)
@@ -162,7 +164,7 @@ def test_a_stopped_detector_ignores_heartbeats():
         await asyncio.sleep(100.0)
 
     run(story())
-    assert said == ["a"]
+    assert alarms == ["a"]
 
 
 def test_a_heartbeat_creates_no_timer():
@@ -177,8 +179,8 @@ def test_a_heartbeat_creates_no_timer():
 
 
 def test_the_perfect_detector_reports_immediately_and_once():
-    said = []
-    detector = PerfectDetector(said.append, lambda agent: said.append(f"not {agent}"))
+    alarms = []
+    detector = PerfectDetector(alarms.append, lambda agent: alarms.append(f"not {agent}"))
     detector.watch("a")
     detector.beat("a")
     detector.down("a")
@@ -186,10 +188,10 @@ def test_the_perfect_detector_reports_immediately_and_once():
     assert detector.suspects("a")
     detector.beat("a")
     detector.beat("a")
-    assert said == ["a", "not a"]
+    assert alarms == ["a", "not a"]
     assert not detector.suspects("a")
     detector.down("a")
-    assert said == ["a", "not a", "a"]
+    assert alarms == ["a", "not a", "a"]
 
 
 @pytest.mark.parametrize("missed", [1, 2, 7])

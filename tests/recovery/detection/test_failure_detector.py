@@ -18,12 +18,12 @@ from tests.recovery.supervised import short, supervise
 # ------------------------------------------------------------------------------------------------------ progress
 def stalled(*beats: tuple[float, dict[str, float]], after: float = 10.0) -> list[tuple[float, str, tuple[str, ...]]]:
     """The tasks of an agent with these heartbeats that are reported as stalled."""
-    said, now = [], 0.0
-    watch = StalledTaskDetector(after, lambda agent, tasks: said.append((now, agent, tasks)))
+    alarms, now = [], 0.0
+    watch = StalledTaskDetector(after, lambda agent, tasks: alarms.append((now, agent, tasks)))
     for at, progress in beats:
         now = at
         watch.beat("a", progress, at)
-    return said
+    return alarms
 
 
 def test_a_progressing_task_is_never_stalled():
@@ -41,13 +41,13 @@ def test_a_stall_is_reported_once_until_progress_resumes():
 
 
 def test_a_dismissed_stall_is_reported_again_after_the_same_time():
-    said = []
-    watch = StalledTaskDetector(10.0, lambda agent, tasks: said.append(now))
+    alarms = []
+    watch = StalledTaskDetector(10.0, lambda agent, tasks: alarms.append(now))
     for now in range(0, 41, 5):
         watch.beat("a", {"t": 1.0}, now)
         if now == 15:
             watch.again("a", now)
-    assert said == [10, 25]
+    assert alarms == [10, 25]
 
 
 def test_a_task_missing_from_a_heartbeat_is_not_running():
@@ -66,14 +66,14 @@ def test_a_restarted_task_counts_as_progress():
 
 
 def test_agents_are_tracked_separately_and_can_be_removed():
-    said = []
-    watch = StalledTaskDetector(10.0, lambda agent, tasks: said.append(agent))
+    alarms = []
+    watch = StalledTaskDetector(10.0, lambda agent, tasks: alarms.append(agent))
     for at in (0.0, 5.0, 10.0):
         watch.beat("a", {"t": 1.0}, at)
         watch.beat("b", {"t": 1.0}, at)
         if at == 5.0:
             watch.forget("b")
-    assert said == ["a"]
+    assert alarms == ["a"]
 
 
 def test_an_agent_with_heartbeats_but_no_progress_is_restarted():

@@ -80,14 +80,14 @@ def test_a_million_gaps_accumulate_no_rounding_error():
 # -------------------------------------------------------------------------------------------------- the detector
 def watched(beats, until=200.0, interval=5.0, *, threshold=8.0, window=1000, deviation=0.1, pause=0.0, poll=None):
     """The reports of the detector about an agent that is watched from 0 on and sends heartbeats at these times."""
-    said = []
+    alarms = []
 
     async def story():
         loop = asyncio.get_running_loop()
         detector = DeadlineDetector(
             PhiAccrualTimeout(interval, threshold, window, deviation, pause),
-            lambda agent: said.append((round(loop.time(), 6), f"{agent} suspected")),
-            lambda agent: said.append((round(loop.time(), 6), f"{agent} cleared")),
+            lambda agent: alarms.append((round(loop.time(), 6), f"{agent} suspected")),
+            lambda agent: alarms.append((round(loop.time(), 6), f"{agent} cleared")),
             loop,
             poll,
         )
@@ -98,7 +98,7 @@ def watched(beats, until=200.0, interval=5.0, *, threshold=8.0, window=1000, dev
         detector.stop()
 
     run(story())
-    return said
+    return alarms
 
 
 def regular(interval: float, count: int) -> list[float]:
@@ -144,9 +144,9 @@ def test_the_deadline_moves_earlier_when_an_agent_becomes_regular():
 
 def test_a_suspected_silence_is_not_added_to_the_window():
     beats = [*regular(5.0, 20), 150.0, 155.0, 160.0]
-    said = watched(beats, window=10)
-    assert [what for _, what in said] == ["a suspected", "a cleared", "a suspected"]
-    assert said[-1][0] == pytest.approx(160 + 5 + Z8 * 0.1, abs=1e-6)
+    alarms = watched(beats, window=10)
+    assert [what for _, what in alarms] == ["a suspected", "a cleared", "a suspected"]
+    assert alarms[-1][0] == pytest.approx(160 + 5 + Z8 * 0.1, abs=1e-6)
 
 
 def test_a_polling_detector_checks_only_at_multiples_of_the_interval():
@@ -155,12 +155,12 @@ def test_a_polling_detector_checks_only_at_multiples_of_the_interval():
 
 
 def test_a_probe_response_clears_the_suspicion_and_is_not_a_gap():
-    said = []
+    alarms = []
 
     async def story():
         loop = asyncio.get_running_loop()
         timeout = PhiAccrualTimeout(5.0, 8.0, 10, 0.1, 0.0)
-        detector = DeadlineDetector(timeout, said.append, lambda agent: said.append(f"not {agent}"), loop)
+        detector = DeadlineDetector(timeout, alarms.append, lambda agent: alarms.append(f"not {agent}"), loop)
         detector.watch("a")
         for at in regular(5.0, 20):
             loop.call_at(at, detector.beat, "a")
@@ -173,4 +173,4 @@ def test_a_probe_response_clears_the_suspicion_and_is_not_a_gap():
         assert timeout.of("a") == before
 
     run(story())
-    assert said == ["a", "not a"]
+    assert alarms == ["a", "not a"]

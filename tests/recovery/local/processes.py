@@ -42,7 +42,7 @@ def stop_between_writes(system, url, pid):
     until(stopped)
 
 
-def told(pid, column):
+def process_info(pid, column):
     """The state of a process from the system: its `state`, or its parent, `ppid`. Empty for a missing process."""
     if Path("/proc/self/stat").exists():
         try:
@@ -56,11 +56,11 @@ def told(pid, column):
 
 def runs(pid):
     """Whether a process runs, and is not a zombie."""
-    return told(pid, "state")[:1] not in {"", "Z", "X"}
+    return process_info(pid, "state")[:1] not in {"", "Z", "X"}
 
 
 def parent(pid):
-    return int(told(pid, "ppid"))
+    return int(process_info(pid, "ppid"))
 
 
 def events(system, *subjects):

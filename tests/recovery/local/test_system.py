@@ -195,7 +195,7 @@ def test_a_handler_may_be_a_module_function(url):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ("nowhere", "'nowhere' is not the name of a function; valid: module:function"),
         ("nowhere:work", "No module named 'nowhere'"),
@@ -204,8 +204,8 @@ def test_a_handler_may_be_a_module_function(url):
         (lambda attempt: None, "a nested function cannot be imported by agents"),
     ],
 )
-def test_a_missing_handler_is_rejected(url, wrong, said):
-    with pytest.raises(ValueError, match=said), LocalSystem(url, wrong, QUICK):
+def test_a_missing_handler_is_rejected(url, wrong, message):
+    with pytest.raises(ValueError, match=message), LocalSystem(url, wrong, QUICK):
         pass
 
 
@@ -230,7 +230,7 @@ def test_a_lost_fork_server_is_reported(url):
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "message"),
     [
         ({"agents": 0}, "greater than or equal to 1"),
         ({"agents": 1000}, "less than or equal to 256"),
@@ -238,8 +238,8 @@ def test_a_lost_fork_server_is_reported(url):
         ({"recovery": {"detection": {"detector": "perfect"}}}, "a process cannot be monitored perfectly"),
     ],
 )
-def test_an_invalid_config_is_rejected(config, said):
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_config_is_rejected(config, message):
+    with pytest.raises(ValueError, match=message):
         LocalConfig.model_validate(config)
 
 

@@ -202,12 +202,12 @@ def test_held_resources_count_towards_the_needs_of_a_task(queue):
 
 
 @pytest.mark.parametrize(
-    ("needs", "said"),
+    ("needs", "message"),
     [({"gpu": 3}, "needs 3 of gpu, and there are 2"), ({"cpu": 1}, "needs 1 of cpu, and there is no such pool")],
 )
-def test_a_task_with_impossible_needs_is_rejected(queue, needs, said):
+def test_a_task_with_impossible_needs_is_rejected(queue, needs, message):
     queue.do(resource_pools.set_pool, "gpu", 2)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         queue.submit("a", needs=needs)
     assert queue.tasks.status("a") is None
 

@@ -125,7 +125,7 @@ def test_a_failed_manual_recovery_returns_to_the_operator(alice, database, tasks
 
 
 @pytest.mark.parametrize(
-    ("move", "said"),
+    ("move", "message"),
     [
         (lambda database: SqlTaskStore(database).fence("task.7"), None),  # it was fenced when it was given up
         (lambda database: SqlTaskStore(database).count_retry("task.7", "task_failure", 1), r"retries was \{\} and is"),
@@ -143,16 +143,16 @@ def test_a_failed_manual_recovery_returns_to_the_operator(alice, database, tasks
         ),
     ],
 )
-def test_a_plan_is_refused_after_a_state_change(alice, database, move, said):
+def test_a_plan_is_refused_after_a_state_change(alice, database, move, message):
     do(database, resource_pools.set_pool, "gpu", 1)
     given_up(database)
     plan = alice.plan("task.7", "alice")
     move(database)
     before = state_of(database)
-    if said is None:
+    if message is None:
         assert alice.execute(plan)
         return
-    with pytest.raises(NotPossible, match=f"task.7: its state has changed since the plan was made: {said}"):
+    with pytest.raises(NotPossible, match=f"task.7: its state has changed since the plan was made: {message}"):
         alice.execute(plan)
     assert state_of(database) == before
 
@@ -169,7 +169,7 @@ def test_a_modified_plan_is_refused(alice, database):
     given_up(database)
     plan = alice.plan("task.7", "alice")
     other = plan.steps[0].model_copy(update={"arguments": {"task_id": "task.8"}})
-    for changed, said in (
+    for changed, message in (
         ({"steps": plan.steps[:1]}, "its steps have changed"),
         ({"steps": (other, *plan.steps[1:])}, "its steps have changed"),
         ({"verdict": "task_failures.resource_failure"}, "verdict was 'task_failures.resource_failure'"),
@@ -180,7 +180,7 @@ def test_a_modified_plan_is_refused(alice, database):
         ({"state": {}}, "status was null"),
         ({"task": "task.9"}, "task.9: there is no task with this name"),
     ):
-        with pytest.raises(NotPossible, match=said):
+        with pytest.raises(NotPossible, match=message):
             alice.execute(plan.model_copy(update=changed))
     assert alice.execute(plan.model_copy(update={"made_by": "bob"}))
 
@@ -304,7 +304,7 @@ def test_a_plan_file_round_trips(alice, database, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "is not a plan: Invalid JSON"),
         ("[]", "is not a plan: Input should be an object"),
@@ -312,10 +312,10 @@ def test_a_plan_file_round_trips(alice, database, tmp_path):
         ("x" * 2**20 + "x", "is too large for a plan"),
     ],
 )
-def test_an_invalid_plan_file_is_refused(tmp_path, text, said):
+def test_an_invalid_plan_file_is_refused(tmp_path, text, message):
     path = tmp_path / "plan.json"
     path.write_text(text)
-    with pytest.raises(PlanFileError, match=rf"plan\.json: {said}.*; valid: a file from recover task plan"):
+    with pytest.raises(PlanFileError, match=rf"plan\.json: {message}.*; valid: a file from recover task plan"):
         read_plan(path)
 
 

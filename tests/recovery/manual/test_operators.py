@@ -73,7 +73,7 @@ def test_a_removed_operator_has_no_tokens(alice):
 
 
 @pytest.mark.parametrize(
-    ("do", "said"),
+    ("do", "message"),
     [
         (lambda known: known.with_operator("alice", Role.VIEWER), "there is already an operator alice"),
         (lambda known: known.with_operator("a b", Role.VIEWER), "'a b' is not a valid name; valid: up to 64 letters"),
@@ -82,13 +82,13 @@ def test_a_removed_operator_has_no_tokens(alice):
         (lambda _: Operators().operator("bob"), "there is no operator bob; valid: none"),
     ],
 )
-def test_invalid_arguments_are_refused(alice, do, said):
-    with pytest.raises(OperatorsError, match=said):
+def test_invalid_arguments_are_refused(alice, do, message):
+    with pytest.raises(OperatorsError, match=message):
         do(alice[0])
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "Invalid JSON"),
         ('{"version": 2}', "version: Input should be 1"),
@@ -97,10 +97,10 @@ def test_invalid_arguments_are_refused(alice, do, said):
         ("\xff", "Invalid JSON"),
     ],
 )
-def test_an_invalid_file_is_refused_with_the_position(tmp_path, text, said):
+def test_an_invalid_file_is_refused_with_the_position(tmp_path, text, message):
     path = tmp_path / "operators.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(OperatorsError, match=rf"operators\.json: {said}"):
+    with pytest.raises(OperatorsError, match=rf"operators\.json: {message}"):
         load_operators(path)
 
 

@@ -347,7 +347,7 @@ def test_a_monitor_without_a_supervisor_raises():
 
 
 @pytest.mark.parametrize(
-    ("alerts", "said"),
+    ("alerts", "message"),
     [
         ({"rules": [LATE | {"measure": "mood"}]}, "unknown measure 'mood'; valid: age, tries"),
         ({"rules": [LATE | {"text": "{mood}"}]}, "may use {value} and {bound} only"),
@@ -356,7 +356,7 @@ def test_a_monitor_without_a_supervisor_raises():
         ({"storm": {"alerts": 0}}, "greater than or equal to 1"),
     ],
 )
-def test_an_invalid_rule_is_rejected(alerts, said):
+def test_an_invalid_rule_is_rejected(alerts, message):
     with pytest.raises(ValueError, match="validation error") as refused:
         RecoveryMonitor({"alerts": alerts}, SmallSystem().ports)
-    assert said in str(refused.value)
+    assert message in str(refused.value)

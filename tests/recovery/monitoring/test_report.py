@@ -8,29 +8,29 @@ from recovery.audit import AuditEntry
 from recovery.monitoring.report import as_json, as_markdown, report_of, write_report
 
 
-def said(at, event, detail="", value=None, incident=4):
+def audit_entry(at, event, detail="", value=None, incident=4):
     return AuditEntry(at, event, incident, "task.7", detail, value)
 
 
 TRAIL = (
-    said(10.0, "recovery.opened", "task_failure"),
-    said(10.0, "retry.granted", "task_failure", 30.0),
-    said(40.0, "recovery.started"),
-    said(40.0, "recovery.analyzed", "task_failures.execution_failure", 2 / 3),
-    said(40.0, "task.fenced", value=1.0),
-    said(40.0, "step.started", "release_resources"),
-    said(41.5, "step.completed", "release_resources"),
-    said(41.5, "step.started", "retry_task"),
-    said(42.0, "recovery.failed", "OSError: a | b\nc"),
-    said(42.0, "retry.granted", "task_failure", 30.0),
-    said(60.0, "alert.raised", "warning late", 50.0),
-    said(72.0, "recovery.started"),
-    said(72.0, "recovery.analyzed", "task_failures.execution_failure", 1.0),
-    said(72.0, "step.started", "retry_task"),
-    said(72.25, "step.completed", "retry_task"),
-    said(72.25, "recovery.executed"),
-    said(72.25, "recovery.verified"),
-    said(72.25, "alert.cleared", "warning late", 12.25),
+    audit_entry(10.0, "recovery.opened", "task_failure"),
+    audit_entry(10.0, "retry.granted", "task_failure", 30.0),
+    audit_entry(40.0, "recovery.started"),
+    audit_entry(40.0, "recovery.analyzed", "task_failures.execution_failure", 2 / 3),
+    audit_entry(40.0, "task.fenced", value=1.0),
+    audit_entry(40.0, "step.started", "release_resources"),
+    audit_entry(41.5, "step.completed", "release_resources"),
+    audit_entry(41.5, "step.started", "retry_task"),
+    audit_entry(42.0, "recovery.failed", "OSError: a | b\nc"),
+    audit_entry(42.0, "retry.granted", "task_failure", 30.0),
+    audit_entry(60.0, "alert.raised", "warning late", 50.0),
+    audit_entry(72.0, "recovery.started"),
+    audit_entry(72.0, "recovery.analyzed", "task_failures.execution_failure", 1.0),
+    audit_entry(72.0, "step.started", "retry_task"),
+    audit_entry(72.25, "step.completed", "retry_task"),
+    audit_entry(72.25, "recovery.executed"),
+    audit_entry(72.25, "recovery.verified"),
+    audit_entry(72.25, "alert.cleared", "warning late", 12.25),
 )
 PAGE = """\
 # Recovery 4: task_failure of `task.7`
@@ -90,9 +90,9 @@ def test_an_escalated_recovery_shows_its_reason_and_alert():
     report = report_of(
         (
             TRAIL[0],
-            said(10.0, "retry.exhausted", "task_failure"),
-            said(10.0, "recovery.escalated", "retries exhausted"),
-            said(10.0, "alert.raised", "critical escalated", 1.0),
+            audit_entry(10.0, "retry.exhausted", "task_failure"),
+            audit_entry(10.0, "recovery.escalated", "retries exhausted"),
+            audit_entry(10.0, "alert.raised", "critical escalated", 1.0),
         )
     )
     assert as_markdown(report) == (
@@ -107,7 +107,7 @@ def test_an_escalated_recovery_shows_its_reason_and_alert():
 
 
 def test_an_open_recovery_without_a_condition():
-    report = report_of((TRAIL[0], *TRAIL[2:6], said(41.0, "step.failed", "release_resources")))
+    report = report_of((TRAIL[0], *TRAIL[2:6], audit_entry(41.0, "step.failed", "release_resources")))
     assert (report.outcome, report.seconds) == ("open", None)
     assert [(of.delay, of.started) for of in report.tries] == [(None, 40.0)]
     assert "| release_resources | 40 s | 1 s | failed |" in as_markdown(report)
@@ -118,7 +118,7 @@ def test_an_open_recovery_without_a_condition():
     [
         ((), "begins with recovery.opened"),
         (TRAIL[1:], "begins with recovery.opened"),
-        ((TRAIL[0], said(11.0, "recovery.started", incident=5)), "not about 4 and 5"),
+        ((TRAIL[0], audit_entry(11.0, "recovery.started", incident=5)), "not about 4 and 5"),
     ],
 )
 def test_an_audit_trail_of_another_incident_is_rejected(trail, words):
@@ -142,16 +142,16 @@ def test_a_failed_rename_leaves_no_file(tmp_path):
 
 
 def test_compensation_resumption_and_waits_are_notes_and_not_steps():
-    opened, started = said(0.0, "recovery.opened", "resource_failure"), said(4.0, "recovery.started")
+    opened, started = audit_entry(0.0, "recovery.opened", "resource_failure"), audit_entry(4.0, "recovery.started")
     report = report_of(
         [
             opened,
-            said(0.0, "recovery.paced", value=4.0),
+            audit_entry(0.0, "recovery.paced", value=4.0),
             started,
-            said(4.0, "recovery.resumed", "migrate_task"),
-            said(4.0, "step.started", "migrate_task"),
-            said(5.0, "step.failed", "migrate_task"),
-            said(5.0, "step.undone", "release_resources"),
+            audit_entry(4.0, "recovery.resumed", "migrate_task"),
+            audit_entry(4.0, "step.started", "migrate_task"),
+            audit_entry(5.0, "step.failed", "migrate_task"),
+            audit_entry(5.0, "step.undone", "release_resources"),
             AuditEntry(6.0, "step.undo_failed", 4, "task.7", "migrate_task", None, "OSError: gone"),
         ]
     )

@@ -92,7 +92,7 @@ def test_a_key_in_two_blocks_is_reported_with_both_lines():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("# Words alone\n", "guide.md:1: the runbook: has no ```yaml block; valid: a runbook in YAML, or a Markdown"),
         ("", "guide.md:1: the runbook: has no ```yaml block"),
@@ -106,8 +106,8 @@ def test_a_key_in_two_blocks_is_reported_with_both_lines():
         (HEAD + block("task_failures: {}"), "guide.md:12: system_failures: missing; the keys are task_failures"),
     ],
 )
-def test_other_files_are_rejected_as_no_guide(text, said):
-    assert said in refused(text)
+def test_other_files_are_rejected_as_no_guide(text, message):
+    assert message in refused(text)
 
 
 @pytest.mark.parametrize("prefix", ["> ", "- "])

@@ -58,7 +58,7 @@ def forge(connection):
 
 
 @pytest.mark.parametrize(
-    ("tamper", "said"),
+    ("tamper", "message"),
     [
         (update(AUDIT).where(AUDIT.c.number == 2).values(value=0.2), "line 2 is not what was written"),
         (update(AUDIT).where(AUDIT.c.number == 1).values(at=0.0), "line 1 is not what was written"),
@@ -74,6 +74,6 @@ def forge(connection):
         (forge, "line 6 is not what was written"),
     ],
 )
-def test_changed_removed_or_moved_records_are_detected(trail, database, tamper, said):
+def test_changed_removed_or_moved_records_are_detected(trail, database, tamper, message):
     database.write(tamper if callable(tamper) else lambda connection: connection.execute(tamper))
-    assert trail.first_wrong() == said
+    assert trail.first_wrong() == message

@@ -66,8 +66,8 @@ class Stores:
         asked = ("status", "epoch", "checkpoints", "restore_point", "last_checkpoint")
         of_tasks = {task: [getattr(self.tasks, name)(task) for name in asked] for task in known}
         fenced = {task: [self.tasks.is_current(task, 1), self.tasks.retries(task, "task_failure")] for task in known}
-        said = list(self.audit.entries if self.database is None else self.audit.entries())
-        return of_tasks, fenced, list(self.tasks.halted()), self.journal.unfinished(), self.journal.numbers(), said
+        trail = list(self.audit.entries if self.database is None else self.audit.entries())
+        return of_tasks, fenced, list(self.tasks.halted()), self.journal.unfinished(), self.journal.numbers(), trail
 
 
 def write_on(path: str, acknowledged: int) -> None:
@@ -131,13 +131,13 @@ def test_a_truncated_file_is_rejected_or_complete(tmp_path):
     state = stores.state(6)
     database.close()
     whole = path.read_bytes()
-    refused, said = 0, set()
+    refused, reasons = 0, set()
     for length in range(0, len(whole) + 1, 512):
         cut.write_bytes(whole[:length])
         try:
             opened = Database(f"sqlite:///{cut}")
         except StoreError as error:
-            said.add(str(error))
+            reasons.add(str(error))
             refused += 1
             continue
         found = Stores(opened).state(6)
@@ -145,4 +145,4 @@ def test_a_truncated_file_is_rejected_or_complete(tmp_path):
         assert found == (state if length else Stores().state(6)), length
     page = 4096  # the last one may be empty, and nothing is missing without it
     assert refused >= (len(whole) - page) // 512 - 1  # the file of no bytes is a new store
-    assert all("damaged" in each for each in said)
+    assert all("damaged" in each for each in reasons)

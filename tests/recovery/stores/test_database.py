@@ -172,7 +172,7 @@ def test_two_programs_write_alternately(database, request, opened):
 
 # --------------------------------------------------------------------------------------------- what people are told
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("store.db", "store.db: is not the URL of a store; valid: sqlite:///FILE or postgresql://…"),
         ("mysql://x/y", "mysql://x/y: is not the URL of a store; valid: sqlite:///FILE or postgresql://…"),
@@ -192,10 +192,10 @@ def test_two_programs_write_alternately(database, request, opened):
         ),
     ],
 )
-def test_an_invalid_url_is_reported_without_its_password(url, said):
+def test_an_invalid_url_is_reported_without_its_password(url, message):
     with pytest.raises(StoreError) as error:
         Database(url)
-    assert str(error.value) == said
+    assert str(error.value) == message
 
 
 def test_a_file_that_is_not_a_database_is_left_unchanged(tmp_path):
@@ -253,7 +253,7 @@ def test_a_full_disk_is_reported_and_leaves_no_partial_write(tmp_path, opened):
 NOBODY = 65534
 
 
-def as_nobody(work):
+def as_unprivileged_user(work):
     """What a function returns in a process that may write nothing of ours."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
@@ -266,16 +266,16 @@ def as_nobody(work):
             os.setgid(NOBODY)
             os.setuid(NOBODY)
         try:
-            said = str(work())
+            message = str(work())
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
-            said = f"{type(error).__name__}: {error}"
-        os.write(writing, said.encode())
+            message = f"{type(error).__name__}: {error}"
+        os.write(writing, message.encode())
         os._exit(0)
     os.close(writing)
     with open(reading, "rb") as pipe:  # noqa: PTH123 - it has no path
-        said = pipe.read().decode()
+        message = pipe.read().decode()
     os.waitpid(pid, 0)
-    return said
+    return message
 
 
 @pytest.fixture
@@ -299,7 +299,7 @@ def test_a_read_only_file_is_left_unchanged(readable):
     def write():
         SqlTaskStore(Database(f"sqlite:///{readable}")).register("task.2")
 
-    assert as_nobody(write) == (
+    assert as_unprivileged_user(write) == (
         "StoreError: store.db: cannot be written to; valid: a file and a folder that may be written to"
     )
     assert readable.read_bytes() == before

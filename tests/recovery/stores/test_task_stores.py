@@ -134,7 +134,7 @@ def test_a_state_round_trips(store, state):
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "message"),
     [
         (object(), "is not JSON: Object of type object is not JSON serializable"),
         (float("nan"), "is not JSON: Out of range float values are not JSON compliant"),
@@ -142,9 +142,9 @@ def test_a_state_round_trips(store, state):
     ],
     ids=["object", "nan", "100 MB"],
 )
-def test_an_invalid_state_is_rejected_without_changes(store, state, said):
+def test_an_invalid_state_is_rejected_without_changes(store, state, message):
     epoch = store.begin("task.1", "agent.0")
-    with pytest.raises(ValueError, match=f"task.1: the state of a checkpoint {said}"):
+    with pytest.raises(ValueError, match=f"task.1: the state of a checkpoint {message}"):
         store.save_checkpoint("task.1", epoch, 1.0, state)
     assert list(store.checkpoints("task.1")) == []
 

@@ -15,8 +15,8 @@ def escalation(incident, *, opened_at=0.0, severity=Severity.WARNING, reason="re
     return Escalation(incident, failure_of(f"task.{incident}"), reason, opened_at, opened_at + 9, 1, severity)
 
 
-def queue_of(*escalations, said=None):
-    queue = EscalationQueue(said)
+def queue_of(*escalations, events=None):
+    queue = EscalationQueue(events)
     for each in escalations:
         queue.add(each)
     return queue
@@ -36,25 +36,25 @@ def test_escalations_are_sorted_by_severity_then_age():
 
 
 def test_an_acknowledged_escalation_stays_until_it_is_resolved():
-    said = []
-    queue = queue_of(escalation(1), said=lambda event, of, operator: said.append((event, of.incident, operator)))
+    events = []
+    queue = queue_of(escalation(1), events=lambda event, of, operator: events.append((event, of.incident, operator)))
     assert queue.acknowledge(1, "ada").acknowledged_by == "ada"
     assert len(queue) == 1
     resolved = queue.resolve(1, "bob", "restarted by hand")
     assert (resolved.acknowledged_by, resolved.resolved_by, resolved.note) == ("ada", "bob", "restarted by hand")
     assert (len(queue), queue.resolved) == (0, (resolved,))
     assert queue.of(1) is resolved
-    assert said == [("escalation.acknowledged", 1, "ada"), ("escalation.resolved", 1, "bob")]
+    assert events == [("escalation.acknowledged", 1, "ada"), ("escalation.resolved", 1, "bob")]
 
 
 def test_two_operators_cannot_acknowledge_the_same_escalation():
-    said = []
-    queue = queue_of(escalation(1), said=lambda *words: said.append(words))
+    events = []
+    queue = queue_of(escalation(1), events=lambda *words: events.append(words))
     queue.acknowledge(1, "ada")
     queue.acknowledge(1, "ada")
     with pytest.raises(ValueError, match="incident 1 is already acknowledged by ada"):
         queue.acknowledge(1, "bob")
-    assert len(said) == 1
+    assert len(events) == 1
 
 
 @pytest.mark.parametrize("act", ["acknowledge", "resolve"])

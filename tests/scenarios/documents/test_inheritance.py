@@ -101,21 +101,21 @@ def error(folder, text: str, **more) -> str:
 
 
 def test_an_error_is_reported_in_the_file_that_contains_it(folder):
-    said = error(folder, "agents: {count: 0}\n")
-    assert said.startswith("child.scenario.yaml:3: agents.count: 0")
+    message = error(folder, "agents: {count: 0}\n")
+    assert message.startswith("child.scenario.yaml:3: agents.count: 0")
     (folder / "base.scenario.yaml").write_text(BASE.replace("count: 10", "count: 0"))
     assert error(folder, "agents: {slots: 2}\n").startswith("base.scenario.yaml:6: agents.count: 0")
 
 
 def test_a_contradiction_is_reported_where_its_part_is_written(folder):
-    said = error(folder, "resources: {gpu: {units: 0}}\n")
-    assert said.startswith("child.scenario.yaml:3: resources.gpu.units")
-    said = error(folder, "faults: [agent_crash: {targets: 99, at: 1m}]\n")
-    assert said.startswith("child.scenario.yaml:3: faults[0].agent_crash.targets: 99 exceeds the number of agents")
+    message = error(folder, "resources: {gpu: {units: 0}}\n")
+    assert message.startswith("child.scenario.yaml:3: resources.gpu.units")
+    message = error(folder, "faults: [agent_crash: {targets: 99, at: 1m}]\n")
+    assert message.startswith("child.scenario.yaml:3: faults[0].agent_crash.targets: 99 exceeds the number of agents")
 
 
 @pytest.mark.parametrize(
-    ("base", "said"),
+    ("base", "message"),
     [
         (
             "bas.scenario.yaml",
@@ -129,8 +129,8 @@ def test_a_contradiction_is_reported_where_its_part_is_written(folder):
         (".", "child.scenario.yaml:2: extends: '.': is a folder; valid: a scenario file"),
     ],
 )
-def test_an_invalid_extends_is_reported(folder, base, said):
-    assert error(folder, "", base=base).startswith(said)
+def test_an_invalid_extends_is_reported(folder, base, message):
+    assert error(folder, "", base=base).startswith(message)
 
 
 def test_a_cycle_is_reported(folder):

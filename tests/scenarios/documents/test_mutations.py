@@ -60,11 +60,11 @@ def check(text):
     if error is None:
         assert Scenario.model_validate(json.loads(json.dumps(scenario.resolved()))) == scenario
         return
-    said = str(error)
-    assert re.match(r"story\.yaml:[1-9][0-9]*: ", said)
-    assert said.isprintable()
-    assert "pydantic" not in said
-    assert "validation error" not in said
+    message = str(error)
+    assert re.match(r"story\.yaml:[1-9][0-9]*: ", message)
+    assert message.isprintable()
+    assert "pydantic" not in message
+    assert "validation error" not in message
     assert 1 <= error.line <= len(text.splitlines()) + 1
 
 
@@ -137,10 +137,10 @@ def changed(scenario, path, value):
 @given(st.sampled_from(FILES), st.sampled_from(PATHS), values)
 def test_an_override_is_applied_or_rejected_in_one_line(text, path, value):
     scenario = scenarios.loads(text)
-    new, said = changed(scenario, path, value)
+    new, message = changed(scenario, path, value)
     if new is None:
-        assert said.isprintable()
-        assert said.startswith(f"{scenario.name}: ")
-        assert "validation error" not in said
+        assert message.isprintable()
+        assert message.startswith(f"{scenario.name}: ")
+        assert "validation error" not in message
     else:
         assert Scenario.model_validate(new.resolved()) == new

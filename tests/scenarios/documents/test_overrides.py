@@ -118,7 +118,7 @@ def test_a_later_override_sees_an_earlier_one(story):
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         (
             "recovery.conditions.task_failure.retry_dely",
@@ -142,14 +142,14 @@ def test_a_later_override_sees_an_earlier_one(story):
         ("faults.first", "unknown path; valid: faults[0] … faults[1]"),
     ],
 )
-def test_an_unknown_path_is_rejected_with_a_suggestion(story, path, said):
-    assert refused(story, {path: "5s"}) == f"story: --set {path}=5s: {said}"
+def test_an_unknown_path_is_rejected_with_a_suggestion(story, path, message):
+    assert refused(story, {path: "5s"}) == f"story: --set {path}=5s: {message}"
 
 
 def test_an_unknown_top_level_path_is_rejected_with_the_valid_keys(story):
-    said = refused(story, {"agnts.count": 3})
-    assert said.startswith("story: --set agnts.count=3: unknown path; keys of the scenario: name, description, ")
-    assert said.endswith(" (nearest: 'agents')")
+    message = refused(story, {"agnts.count": 3})
+    assert message.startswith("story: --set agnts.count=3: unknown path; keys of the scenario: name, description, ")
+    assert message.endswith(" (nearest: 'agents')")
 
 
 @pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a..b", "a[b]", "a[0", "[0]", "a[0]b"])
@@ -158,7 +158,7 @@ def test_an_invalid_path_is_rejected(story, path):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         (
             {"tasks.arrivals.rate": "-2/s"},
@@ -199,13 +199,13 @@ def test_an_invalid_path_is_rejected(story, path):
         ),
     ],
 )
-def test_an_invalid_value_is_attributed_to_its_override(story, values, said):
-    assert refused(story, values) == f"story: {said}"
+def test_an_invalid_value_is_attributed_to_its_override(story, values, message):
+    assert refused(story, values) == f"story: {message}"
 
 
 def test_a_contradiction_elsewhere_is_attributed_to_all_overrides(story):
-    said = refused(story, {"seed": 3, "resources": "{cpu: {units: 1}}"})
-    assert said == (
+    message = refused(story, {"seed": 3, "resources": "{cpu: {units: 1}}"})
+    assert message == (
         "story: --set seed=3, resources={cpu: {units: 1}}: tasks.needs.gpu: unknown resource 'gpu'; "
         "valid: cpu (nearest: 'cpu')"
     )

@@ -71,7 +71,7 @@ def test_a_step_is_not_a_number():
 
 
 @pytest.mark.parametrize(
-    ("condition", "said"),
+    ("condition", "message"),
     [
         ("queue.depth", "'queue.depth' is not a condition; valid: quantity operator value, as in queue.depth > 500"),
         ("queue.depth = 5", "unknown operator '='; valid: ==, !=, <=, >=, <, > (nearest: '==')"),
@@ -112,23 +112,23 @@ def test_a_step_is_not_a_number():
         ("fault.agent_hang == cleared", "agent_hang does not end by itself here; valid: injected"),
     ],
 )
-def test_an_invalid_condition_is_rejected_with_position_and_valid_values(condition, said):
+def test_an_invalid_condition_is_rejected_with_position_and_valid_values(condition, message):
     with pytest.raises(ScenarioError) as caught:
         loaded(condition)
-    assert str(caught.value) == f"story.yaml:9: faults[2].agent_crash.when: {said}"
+    assert str(caught.value) == f"story.yaml:9: faults[2].agent_crash.when: {message}"
 
 
 @pytest.mark.parametrize(
-    ("step", "said"),
+    ("step", "message"),
     [
         ("retry_tsk", "recovery.step: unknown 'retry_tsk'; valid: "),
         ("check_logs", "check_logs is not a step of a recovery; "),
     ],
 )
-def test_an_unknown_step_is_rejected_with_the_valid_steps(step, said):
+def test_an_unknown_step_is_rejected_with_the_valid_steps(step, message):
     with pytest.raises(ScenarioError) as caught:
         loaded(f"recovery.step == {step}")
-    assert str(caught.value).startswith(f"story.yaml:9: faults[2].agent_crash.when: {said}")
+    assert str(caught.value).startswith(f"story.yaml:9: faults[2].agent_crash.when: {message}")
     assert "restore_checkpoint" in str(caught.value)
 
 

@@ -48,7 +48,7 @@ def test_a_column_is_read(tmp_path: Path, content: str, column: str | None, read
 
 
 @pytest.mark.parametrize(
-    ("content", "column", "said"),
+    ("content", "column", "message"),
     [
         ("1\n2\nx\n", None, f"file: arrivals.csv, row 3: 'x' {NO_DURATION}"),
         ("t\n1\n-2\n", None, f"file: arrivals.csv, row 3: '-2' {NO_DURATION}"),
@@ -64,21 +64,21 @@ def test_a_column_is_read(tmp_path: Path, content: str, column: str | None, read
         ("time,size\n1,2\n", "tyme", "column: arrivals.csv: has no column 'tyme'; valid: time, size (nearest: 'time')"),
     ],
 )
-def test_an_invalid_row_is_reported(tmp_path: Path, content: str, column: str | None, said: str) -> None:
+def test_an_invalid_row_is_reported(tmp_path: Path, content: str, column: str | None, message: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         traced(tmp_path, content, column)
-    assert str(caught.value) == f"{tmp_path / 'story.scenario.yaml'}:3: tasks.arrivals.trace.{said}"
+    assert str(caught.value) == f"{tmp_path / 'story.scenario.yaml'}:3: tasks.arrivals.trace.{message}"
 
 
 def test_a_missing_or_invalid_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    for name, said in (
+    for name, message in (
         ("nowhere.csv", "nowhere.csv: no such file or directory; valid: a CSV file"),
         ("folder", "folder: is a folder; valid: a CSV file"),
         ("binary", "binary: is not UTF-8 text; valid: a CSV file"),
     ):
-        with pytest.raises(ScenarioError, match=f"tasks.work.empirical.file: {said}"):
+        with pytest.raises(ScenarioError, match=f"tasks.work.empirical.file: {message}"):
             load(tmp_path, work=f"{{empirical: {{file: {name}}}}}")
 
 

@@ -135,7 +135,7 @@ def test_a_budget_is_enabled_by_one_of_its_keys():
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "message"),
     [
         (
             "task_failure: {preset: temporel}",
@@ -179,7 +179,7 @@ def test_a_budget_is_enabled_by_one_of_its_keys():
         ),
     ],
 )
-def test_an_invalid_policy_is_rejected_with_position_and_valid_values(written, said):
+def test_an_invalid_policy_is_rejected_with_position_and_valid_values(written, message):
     with pytest.raises(ScenarioError) as told:
         loaded(written)
-    assert str(told.value).startswith(f"story.yaml:7: recovery.conditions.{said}")
+    assert str(told.value).startswith(f"story.yaml:7: recovery.conditions.{message}")

@@ -22,23 +22,23 @@ COMMANDS = pytest.mark.parametrize("command", [RUN, COMPARE, SWEEP], ids=lambda 
 
 @COMMANDS
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--backend", "slurm"], "--backend slurm: is no backend; valid: loky, dask, ray\n"),
         (["--scheduler", "tcp://host:8786"], "--scheduler: loky has none; valid: with --backend dask or ray\n"),
     ],
 )
-def test_an_unknown_backend_is_rejected(small, capsys, command, more, said):
+def test_an_unknown_backend_is_rejected(small, capsys, command, more, message):
     assert main([*command, *more]) == 2
-    assert capsys.readouterr() == ("", said)
+    assert capsys.readouterr() == ("", message)
 
 
 @COMMANDS
 def test_a_missing_backend_is_reported_with_the_package_to_install(small, capsys, monkeypatch, command):
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert main([*command, "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9"]) == 2
-    said = "--backend dask: is not installed; valid: after pip install 'recovery-bench[dask]'\n"
-    assert capsys.readouterr() == ("", said)
+    message = "--backend dask: is not installed; valid: after pip install 'recovery-bench[dask]'\n"
+    assert capsys.readouterr() == ("", message)
 
 
 @COMMANDS
@@ -55,11 +55,11 @@ def test_an_unreachable_scheduler_is_reported_with_its_address(small, capsys, mo
 @pytest.mark.parametrize("option", [["--history", "h.parquet"], ["--reports", "reports"], ["--check-determinism"]])
 def test_options_that_need_local_runs_are_rejected_with_a_cluster(small, capsys, option):
     assert main([*RUN, "--backend", "dask", *option]) == 2
-    said = "needs runs that are executed here; valid: --backend loky, or without"
-    assert capsys.readouterr() == ("", f"--backend dask, {option[0]}: {said} {option[0]}\n")
+    message = "needs runs that are executed here; valid: --backend loky, or without"
+    assert capsys.readouterr() == ("", f"--backend dask, {option[0]}: {message} {option[0]}\n")
 
 
-def told(file):
+def reported(file):
     """A result without what the machine took."""
     found = json.loads(file.read_text())
     for run in found.get("runs", []):
@@ -80,10 +80,10 @@ def test_run_and_compare_give_equal_output_on_a_dask_cluster(small):
             assert main([*command, "--quiet", *there]) == 0
     for name, command in commands.items():
         assert main([*command, "--quiet", "--json", f"{name}-here.json"]) == 0
-        assert told(small / f"{name}-there.json") == told(small / f"{name}-here.json")
+        assert reported(small / f"{name}-there.json") == reported(small / f"{name}-here.json")
 
 
-def dying(times):
+def crashing(times):
     """A backend that runs everything here, after processes have died so often."""
 
     def each(self, work, arguments, on_lost=None):
@@ -102,7 +102,7 @@ SURVIVED = "a process that executes runs has died; the {} runs that are left are
 
 @pytest.mark.parametrize(("command", "runs"), [(RUN, 2), (COMPARE, 4), (SWEEP, 4)], ids=["run", "compare", "sweep"])
 def test_a_dead_worker_process_is_reported_and_its_runs_repeated(small, capsys, monkeypatch, command, runs):
-    monkeypatch.setattr(backends.Backend, "each", dying(1))
+    monkeypatch.setattr(backends.Backend, "each", crashing(1))
     assert main([*command, "--replications", "2", "--jobs", "2", "--quiet"]) == 0
     assert capsys.readouterr() == ("", SURVIVED.format(runs))
 
@@ -113,7 +113,7 @@ def test_a_dead_worker_process_is_reported_and_its_runs_repeated(small, capsys, 
     ids=["run", "compare", "sweep"],
 )
 def test_repeated_worker_deaths_are_reported_in_one_line(small, capsys, monkeypatch, command, kept):
-    monkeypatch.setattr(backends.Backend, "each", dying(2))
+    monkeypatch.setattr(backends.Backend, "each", crashing(2))
     assert main([*command, "--replications", "2", "--jobs", "2"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -121,7 +121,7 @@ def test_repeated_worker_deaths_are_reported_in_one_line(small, capsys, monkeypa
 
 
 def test_finished_scenarios_are_kept(small, capsys, monkeypatch):
-    turns = iter([dying(1), dying(2)])
+    turns = iter([crashing(1), crashing(2)])
 
     def each(*arguments):
         return next(turns)(*arguments)

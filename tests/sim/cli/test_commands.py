@@ -324,7 +324,7 @@ def test_demo_draws_an_identical_picture_every_time(tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (["run", "baseline", "--replications", ""], "--replications : not a number of replications"),
         (["run", "baseline", "--most", "50"], "--most 50: is of --precision; valid: with --precision, such as 5%"),
@@ -335,6 +335,6 @@ def test_demo_draws_an_identical_picture_every_time(tmp_path, monkeypatch, capsy
         ),
     ],
 )
-def test_an_option_without_effect_is_rejected(given, said, capsys):
+def test_an_option_without_effect_is_rejected(given, message, capsys):
     assert main(given) == 2
-    assert capsys.readouterr().err.startswith(said)
+    assert capsys.readouterr().err.startswith(message)

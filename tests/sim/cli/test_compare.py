@@ -70,7 +70,7 @@ def test_quiet_prints_nothing(capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["compare", "agent-failure"], "--a, --b: neither says what is different; valid: --b path=value"),
         (["compare", "agent-failure", "--b", "agents.count"], "--b agents.count: not a change; valid: path=value"),
@@ -103,24 +103,24 @@ def test_quiet_prints_nothing(capsys):
         ([*BASE, *FASTER, "--out", "/nowhere/d.png"], "--out /nowhere/d.png: there is no folder"),
     ],
 )
-def test_invalid_input_is_one_line_with_status_2(arguments, said, capsys):
+def test_invalid_input_is_one_line_with_status_2(arguments, message, capsys):
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert said in err
+    assert message in err
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (["--b", "seed=9"], "--b seed: all settings have the same luck; valid: --seed"),
         (["--a", "name=x"], "--a name: changes nothing; valid: another path"),
         (["--grid", "seed=1,2", "--metric", "recovery.time.mean", "--indifference", "1s"], "--grid seed: all settings"),
     ],
 )
-def test_equal_settings_are_rejected(given, said, capsys):
+def test_equal_settings_are_rejected(given, message, capsys):
     assert main(["compare", "agent-failure", *given]) == 2
-    assert capsys.readouterr().err.startswith(said)
+    assert capsys.readouterr().err.startswith(message)
 
 
 @pytest.mark.parametrize("size", ["1e308s", "1e-320s"])

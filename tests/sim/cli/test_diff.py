@@ -104,7 +104,7 @@ def test_different_replications_are_not_compared(capsys):
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "message"),
     [
         ("nowhere.parquet", "nowhere.parquet: no such file; valid: a history that --history has kept"),
         ("small.scenario.yaml", "small.scenario.yaml: is no history (ArrowInvalid); valid: FILE.parquet of --history"),
@@ -114,12 +114,12 @@ def test_different_replications_are_not_compared(capsys):
         ),
     ],
 )
-def test_a_file_that_is_not_a_history_is_rejected(capsys, file, said):
+def test_a_file_that_is_not_a_history_is_rejected(capsys, file, message):
     keep("a.parquet")
     pd.DataFrame({"x": [1]}).to_parquet("other.parquet")
     capsys.readouterr()
     assert main(["diff", "a.parquet", file]) == 2
-    assert capsys.readouterr().err == f"{said}\n"
+    assert capsys.readouterr().err == f"{message}\n"
 
 
 def test_determinism_is_checked_in_two_processes(capsys):
@@ -176,9 +176,9 @@ def test_a_history_with_two_verdicts_is_detected(capsys, monkeypatch):
 
     monkeypatch.setattr(diff, "_run", other)
     assert main(["run", "small.scenario.yaml", "--check-determinism"]) == 1
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == 2
-    assert said[1].startswith("small.scenario.yaml: two processes: the same history, but 7/0 tasks.submitted: ")
+    message = capsys.readouterr().out.splitlines()
+    assert len(message) == 2
+    assert message[1].startswith("small.scenario.yaml: two processes: the same history, but 7/0 tasks.submitted: ")
 
 
 def test_a_determinism_check_leaves_no_files(capsys):

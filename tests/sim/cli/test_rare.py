@@ -83,7 +83,7 @@ EVENT = ["--rare", "queue.depth.max >= 3"]
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--rare", "recovery.time"], "--rare recovery.time: is no event; valid: metric operator value"),
         (["--rare", "queue.dept.max > 3"], "--rare queue.dept.max > 3: unknown metric 'queue.dept.max'"),
@@ -102,10 +102,10 @@ EVENT = ["--rare", "queue.depth.max >= 3"]
         (["--seed", "7/1@5"], "--seed 7/1@5: not a seed"),
     ],
 )
-def test_invalid_input_is_rejected_in_one_line(queue, capsys, options, said):
+def test_invalid_input_is_rejected_in_one_line(queue, capsys, options, message):
     assert main(["run", queue, *options]) == 2
     _, error = capsys.readouterr()
-    assert error.startswith(said)
+    assert error.startswith(message)
     assert error.count("\n") == 1
 
 

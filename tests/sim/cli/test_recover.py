@@ -141,9 +141,9 @@ def test_a_plan_is_refused_and_recorded_after_a_state_change(desk):
     desk.say("task", "plan", "task.7", "--out", "plan.json")
     with desk.database() as database:
         SqlTaskStore(database).count_retry("task.7", "task_failure", 4)
-    said = desk.refused("task", "execute", "plan.json", "--yes")
-    assert said.startswith("task.7: its state has changed since the plan was made: retries was {} and is {")
-    assert desk.refusals() == [f"alice not_possible: {said}"]
+    message = desk.refused("task", "execute", "plan.json", "--yes")
+    assert message.startswith("task.7: its state has changed since the plan was made: retries was {} and is {")
+    assert desk.refusals() == [f"alice not_possible: {message}"]
     with desk.database() as database:
         assert SqlTaskStore(database).status("task.7") == "escalated"
 
@@ -224,7 +224,7 @@ def test_the_audit_trail_can_be_filtered_by_subject(desk):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("task", "analyze", "task.9"), "task.9: there is no task with this name in store.db"),
         (("task", "analyze", "'; drop table tasks; --"), "'; drop table tasks; --: there is no task with this name"),
@@ -259,11 +259,11 @@ def test_the_audit_trail_can_be_filtered_by_subject(desk):
         ),
     ],
 )
-def test_an_impossible_request_is_one_line_and_changes_nothing(desk, arguments, said):
+def test_an_impossible_request_is_one_line_and_changes_nothing(desk, arguments, message):
     text = Path(catalogue.__file__).with_name("runbook.yaml").read_text()
     (desk.folder / "cycle.yaml").write_text(text.replace("cleanup_previous", "resource_reallocation, task_retry", 1))
     before = _content(desk)
-    assert said in desk.refused(*arguments)
+    assert message in desk.refused(*arguments)
     assert _content(desk) == before
 
 
@@ -284,9 +284,9 @@ def test_a_group_without_a_command_lists_its_commands(group, capsys):
 @pytest.mark.parametrize("missing", ["STORE", "OPERATOR", "TOKEN"])
 def test_a_missing_value_is_reported_with_the_ways_to_give_it(desk, missing):
     desk.monkeypatch.delenv(f"RECOVERY_BENCH_{missing}")
-    said = desk.refused("task", "analyze", "task.7")
-    assert f"RECOVERY_BENCH_{missing}" in said
-    assert "missing" in said
+    message = desk.refused("task", "analyze", "task.7")
+    assert f"RECOVERY_BENCH_{missing}" in message
+    assert "missing" in message
 
 
 def test_a_store_of_a_later_version_is_left_unchanged(desk):
@@ -347,9 +347,9 @@ def test_a_mistyped_name_consumes_no_token(desk):
 
 @pytest.mark.parametrize("name", ["zed\n2026-11-25 22:00:00.000  recovery.verified job.3", "\x1b[31mred"])
 def test_control_characters_in_names_are_escaped(desk, name):
-    said = desk.refused("task", "analyze", "task.7", "--operator", name)
+    message = desk.refused("task", "analyze", "task.7", "--operator", name)
     _, out, _ = desk.say("audit")
-    for text in (said, out):
+    for text in (message, out):
         assert "\x1b" not in text
         assert not any(line.startswith("2026-11-25 22:00:00.000  recovery.verified") for line in text.splitlines())
 

@@ -45,7 +45,7 @@ def test_a_store_can_be_kept_and_reused(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--tasks", "0"], "--tasks 0: not a number of tasks; valid: a whole number, 1 or more"),
         (["--tasks", "1001"], "--tasks 1001: are more than anybody waits for; valid: up to 1,000"),
@@ -54,11 +54,11 @@ def test_a_store_can_be_kept_and_reused(tmp_path, capsys):
         (["--json", "/nowhere/demo.json"], "--json /nowhere/demo.json: there is no folder"),
     ],
 )
-def test_an_impossible_request_is_reported_in_one_line(arguments, said, capsys):
+def test_an_impossible_request_is_reported_in_one_line(arguments, message, capsys):
     assert main(["recover", "demo", *arguments]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert err.startswith(said)
+    assert err.startswith(message)
 
 
 @pytest.mark.long
@@ -72,7 +72,7 @@ def test_a_store_with_other_tasks_is_left_unchanged(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("place", "broken", "said"),
+    ("place", "broken", "message"),
     [
         ("recovery.local.demo._runs", lambda pid: True, "processes are left running"),
         ("recovery.stores.sql_audit.SqlAudit.first_wrong", lambda trail: "line 3 is missing", "line 3 is missing"),
@@ -84,12 +84,12 @@ def test_a_store_with_other_tasks_is_left_unchanged(tmp_path, capsys):
     ],
 )
 @pytest.mark.long
-def test_a_failed_check_is_reported_with_status_1(place, broken, said, monkeypatch, capsys):
+def test_a_failed_check_is_reported_with_status_1(place, broken, message, monkeypatch, capsys):
     monkeypatch.setattr(place, broken)
     assert main(["recover", "demo", "--tasks", "8", "--quiet"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert message in err
 
 
 def test_a_running_process_is_recognized():

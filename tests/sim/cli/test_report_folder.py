@@ -53,7 +53,7 @@ def test_existing_files_are_kept(folder):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--reports", "kept"], "--reports kept: nobody watches the recoveries of small; valid: with --set"),
         (
@@ -66,9 +66,9 @@ def test_existing_files_are_kept(folder):
         ),
     ],
 )
-def test_an_unwritable_folder_is_reported_in_one_line(folder, capsys, options, said):
+def test_an_unwritable_folder_is_reported_in_one_line(folder, capsys, options, message):
     assert main(["run", "small.scenario.yaml", *options]) == 2
     output = capsys.readouterr()
-    assert output.err.startswith(said)
+    assert output.err.startswith(message)
     assert output.err.count("\n") == 1
     assert not (folder / "kept").exists()

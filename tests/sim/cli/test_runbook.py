@@ -42,7 +42,7 @@ def test_prints_missing_parts_of_a_runbook(capsys):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (
             TEXT.replace("command: retry_task", "command: retry_tasks"),
@@ -64,10 +64,10 @@ def test_prints_missing_parts_of_a_runbook(capsys):
         (None, "mine.yaml: no such file; valid: a runbook in YAML, or a Markdown guide (*.md) with ```yaml blocks"),
     ],
 )
-def test_an_invalid_runbook_is_reported_in_one_line(capsys, content, said):
+def test_an_invalid_runbook_is_reported_in_one_line(capsys, content, message):
     status, out, err = checked(capsys, content)
     assert (status, out) == (2, "")
-    assert said in err
+    assert message in err
     assert len(err.splitlines()) == 1
 
 
@@ -78,7 +78,7 @@ def test_a_folder_is_rejected(capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["chek"], "no such command 'chek'; valid: check (nearest: 'check')"),
         (["check"], "missing argument 'FILE'; see recovery-bench runbook check --help"),
@@ -86,6 +86,6 @@ def test_a_folder_is_rejected(capsys):
         (["--json", "check", "mine.yaml"], "runbook --json: shows the runbook in force; valid: runbook check FILE"),
     ],
 )
-def test_an_invalid_command_line_is_reported(capsys, arguments, said):
+def test_an_invalid_command_line_is_reported(capsys, arguments, message):
     assert main(["runbook", *arguments]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -119,7 +119,7 @@ def test_a_violated_invariant_is_reported_with_status_1(folder, capsys, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([*GRID, *WANTED, "--a", "agents.count=3"], "--grid, --a, --b: a grid says what is different by itself"),
         ([*GRID, *WANTED, "--b", "agents.count=3"], "--grid, --a, --b: a grid says what is different by itself"),
@@ -154,11 +154,11 @@ def test_a_violated_invariant_is_reported_with_status_1(folder, capsys, monkeypa
         ([*GRID, *WANTED, "--out", "/nowhere/s.png"], "--out /nowhere/s.png: there is no folder"),
     ],
 )
-def test_invalid_input_is_one_line_with_status_2(arguments, said, folder, capsys):
+def test_invalid_input_is_one_line_with_status_2(arguments, message, folder, capsys):
     assert main([*BASE, *arguments]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert said in err
+    assert message in err
 
 
 @pytest.mark.parametrize(

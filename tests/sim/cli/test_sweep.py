@@ -49,7 +49,7 @@ def test_quiet_prints_nothing(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "--grid, --vary: one of both says where to look"),
         ([*GRID, "--vary", "agents.count=1..2"], "--grid, --vary: one of both says where to look"),
@@ -83,11 +83,11 @@ def test_quiet_prints_nothing(tmp_path, capsys):
         ([*GRID, "--plot", "/nowhere/x.png"], "--plot /nowhere/x.png: there is no folder"),
     ],
 )
-def test_invalid_input_is_one_line_with_status_2(arguments, said, tmp_path, capsys):
+def test_invalid_input_is_one_line_with_status_2(arguments, message, tmp_path, capsys):
     assert main([*BASE, *arguments, "--out", str(tmp_path / "sweep")]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert said in err
+    assert message in err
     assert not (tmp_path / "sweep").exists()
 
 

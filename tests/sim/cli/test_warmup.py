@@ -84,7 +84,7 @@ def test_a_fault_before_the_end_of_the_warm_up_is_reported(settling, capsys):
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--set", "warmup=1m"], "--find-warmup, --set warmup: each says what the warm-up is; valid: one of them\n"),
         (["--check-determinism"], "--find-warmup: nothing is measured with --check-determinism; valid: one of them\n"),
@@ -102,9 +102,9 @@ def test_a_fault_before_the_end_of_the_warm_up_is_reported(settling, capsys):
         ),
     ],
 )
-def test_a_contradicting_option_is_rejected_in_one_line(settling, capsys, more, said):
+def test_a_contradicting_option_is_rejected_in_one_line(settling, capsys, more, message):
     assert main([*RUN, *more]) == 2
-    assert capsys.readouterr() == ("", said)
+    assert capsys.readouterr() == ("", message)
 
 
 def test_an_interrupt_during_the_pilots_leaves_no_output(settling, capsys, monkeypatch):

@@ -11,7 +11,7 @@ import sim
 from sim.core.build import core_config, jitter, priced
 from sim.loop import SimLoop
 from sim.randomness.streams import Streams
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 FAILING = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure": {"max_retries": 1}}
 
@@ -76,12 +76,12 @@ def test_costs_are_paid_one_after_the_other() -> None:
     """Failed at 13 s, retried at 43 s with 1 + 2 + 4 s of commands."""
     costs = {"recovery.costs": {"release_resources": "1s", "restore_checkpoint": "2s", "retry_task": "4s"}}
     run = sim.run(scenario(FAILING | costs))
-    assert [(time, detail) for time, _, _, _, detail in told(run, "step.completed")] == [
+    assert [(time, detail) for time, _, _, _, detail in recorded(run, "step.completed")] == [
         (44.0, "release_resources"),
         (46.0, "restore_checkpoint"),
         (50.0, "retry_task"),
     ]
-    assert [time for time, *_ in told(run, "attempt.started")] == [10.0, 50.0]
+    assert [time for time, *_ in recorded(run, "attempt.started")] == [10.0, 50.0]
 
 
 def test_each_task_has_its_own_random_stream_for_delays() -> None:

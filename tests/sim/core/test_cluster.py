@@ -15,7 +15,7 @@ from recovery.leadership import Deposed
 from sim.core import lease_guard
 from sim.simulation import Run
 from tests.examples import examples
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 FAILS = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 1}
 """Task 0 runs from 10 to 13 s and fails; its retry is due 30 s later."""
@@ -56,7 +56,7 @@ def test_the_first_core_leads_from_the_start_and_stays_leader() -> None:
 def test_without_faults_two_cores_behave_as_one() -> None:
     """As long as nothing happens to them."""
     one, two = (sim.run(scenario({**FAILS, **cores}, duration="200s"), seed=1) for cores in ({}, CORES))
-    assert told(one) == [row for row in told(two) if not row[1].startswith("core.")]
+    assert recorded(one) == [row for row in recorded(two) if not row[1].startswith("core.")]
 
 
 def test_a_standby_leads_when_the_lease_of_a_crashed_leader_expires() -> None:

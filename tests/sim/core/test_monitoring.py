@@ -19,13 +19,13 @@ from sim.measures import measure
 from sim.randomness.streams import Streams
 from sim.reports.table import load
 from sim.simulation import Run
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 FAILING = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure": {"max_retries": 1}}
 
 
 def alerts(run: Run) -> list[tuple[float, str, int, str]]:
-    rows = told(run, "alert.raised", "alert.cleared")
+    rows = recorded(run, "alert.raised", "alert.cleared")
     return [(time, event, task, detail) for time, event, task, _, detail in rows]
 
 
@@ -56,7 +56,7 @@ def test_a_failed_verification_fails_the_try_and_is_retried() -> None:
     """Fails at 13 s; executed and not verified at 43 s, the second try is at 73 s."""
     policy = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure": {"max_retries": 2}}
     run = sim.run(scenario(policy, duration="74s"), core=doubting(1))
-    stages = told(run, "recovery.executed", "recovery.failed", "recovery.verified")
+    stages = recorded(run, "recovery.executed", "recovery.failed", "recovery.verified")
     assert [(time, event, detail) for time, event, _, _, detail in stages] == [
         (43.0, "recovery.executed", ""),
         (43.0, "recovery.failed", "verification"),
@@ -70,7 +70,7 @@ def test_a_recovery_that_is_never_verified_is_escalated() -> None:
     """Every step of every try succeeds, but the verification always fails."""
     policy = {"tasks.failure_probability": 1.0, "recovery.conditions.task_failure": {"max_retries": 2}}
     run = sim.run(scenario(policy), core=doubting(10))
-    assert len(told(run, "step.failed")) == 0
+    assert len(recorded(run, "step.failed")) == 0
     assert run.metrics["recovery.failed"] == 2
     assert run.metrics["recovery.succeeded"] == 0
     assert run.metrics["recovery.escalated"] == run.metrics["escalations.open"] == 1
@@ -145,7 +145,7 @@ def spans(exporter: InMemorySpanExporter) -> list[tuple[str, float, float]]:
 
 def test_spans_are_in_virtual_time_and_do_not_change_the_run(exporter: InMemorySpanExporter) -> None:
     """Opened at 13 s, verified at 43 s, in virtual time."""
-    told = sim.run(scenario(FAILING, duration="44s"), telemetry=True)
+    recorded = sim.run(scenario(FAILING, duration="44s"), telemetry=True)
     assert [name for name, _, _ in spans(exporter)] == [
         "step release_resources",
         "step restore_checkpoint",
@@ -153,7 +153,7 @@ def test_spans_are_in_virtual_time_and_do_not_change_the_run(exporter: InMemoryS
         "recovery",
     ]
     assert spans(exporter)[-1] == ("recovery", 13.0, 43.0)
-    assert told.history_sha256 == sim.run(scenario(FAILING, duration="44s")).history_sha256
+    assert recorded.history_sha256 == sim.run(scenario(FAILING, duration="44s")).history_sha256
 
 
 def test_a_recovery_open_at_the_end_is_exported(exporter: InMemorySpanExporter) -> None:

@@ -10,7 +10,7 @@ from recovery.actions.commands import documented_commands
 from recovery.runbook import catalogue
 from recovery.runbook.catalogue import documented
 from sim.core.build import build_core
-from tests.sim.world.stories import told, values
+from tests.sim.world.stories import recorded, values
 
 TEXT = Path(catalogue.__file__).with_name("runbook.yaml").read_text(encoding="utf-8")
 CROWDED = """
@@ -25,7 +25,7 @@ faults:
 
 
 def back_in_line(run: sim.Run) -> list[float]:
-    return [time for time, _, _, _, detail in told(run, "queue.entered") if detail in {"retry", "reassigned"}]
+    return [time for time, _, _, _, detail in recorded(run, "queue.entered") if detail in {"retry", "reassigned"}]
 
 
 def most_within(times: list[float], seconds: float) -> int:
@@ -104,7 +104,7 @@ faults:
   - agent_crash: {targets: [agent.30], at: 55s}
 """
     run = sim.run(scenarios.loads(busy), seed=1)
-    started = [(time, agent) for time, _, _, agent, _ in told(run, "recovery.started") if agent >= 0]
+    started = [(time, agent) for time, _, _, agent, _ in recorded(run, "recovery.started") if agent >= 0]
     assert started == [(60.0, 30)]
     assert run.metrics["consistency.violations"] == 0
 
@@ -158,17 +158,17 @@ def test_after_compensation_no_units_are_held_until_the_next_try(tmp_path):
     for run in (restarted, compensated):
         assert run.metrics["tasks.completed"] == 1
         assert run.metrics["consistency.violations"] == 0
-    assert [detail for *_, detail in told(compensated, "step.undone")] == ["release_resources"]
+    assert [detail for *_, detail in recorded(compensated, "step.undone")] == ["release_resources"]
 
 
 def test_a_resumed_recovery_continues_at_the_failed_step(tmp_path):
     resumed = losing(tmp_path, "", ", on_failure: resume")
-    assert [detail for *_, detail in told(resumed, "step.started")] == [
+    assert [detail for *_, detail in recorded(resumed, "step.started")] == [
         "allocate_new_resources",
         "migrate_task",
         "migrate_task",
     ]
-    assert [(time, detail) for time, *_, detail in told(resumed, "recovery.resumed")] == [(70.0, "migrate_task")]
+    assert [(time, detail) for time, *_, detail in recorded(resumed, "recovery.resumed")] == [(70.0, "migrate_task")]
     assert resumed.metrics["consistency.violations"] == 0
     assert resumed.metrics["tasks.completed"] == 1
 

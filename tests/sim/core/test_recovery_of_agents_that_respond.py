@@ -16,7 +16,7 @@ from sim.core.build import build_core, core_config
 from sim.measures import needless_recoveries
 from sim.randomness.streams import Streams
 from sim.simulation import Run
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 WORK = ("attempt.", "task.completed", "task.fenced")
 BELIEFS = ("agent.hung", "agent.woke", "agent.suspected", "agent.cleared")
@@ -24,7 +24,7 @@ BELIEFS = ("agent.hung", "agent.woke", "agent.suspected", "agent.cleared")
 
 def what(run: Run, *events: str) -> list[str]:
     """Events without their times, with agent and detail where there are any."""
-    rows = told(run, *events)
+    rows = recorded(run, *events)
     return [
         f"{event}{f' {agent}' if agent >= 0 else ''}{f' {detail}' if detail else ''}"
         for _, event, _, agent, detail in rows
@@ -57,7 +57,7 @@ def deaf(begins: float, ends: float) -> Callable[[Scenario, System, Streams], Su
 def test_an_agent_with_lost_heartbeats_keeps_its_task() -> None:
     """Suspected at 25 s, 15 s after its last heartbeat; probes find it healthy until its heartbeats return."""
     run = sim.run(long_task("60s", "[]"), seed=1, core=deaf(12, 60))
-    assert [(time, event) for time, event, _, agent, _ in told(run, *BELIEFS) if agent == 0] == [
+    assert [(time, event) for time, event, _, agent, _ in recorded(run, *BELIEFS) if agent == 0] == [
         (25.0, "agent.suspected"),
         (25.0, "agent.cleared"),
         (40.0, "agent.suspected"),
@@ -90,7 +90,7 @@ def test_a_disconnected_agent_continues_its_task_and_takes_another() -> None:
         "recovery.verified 0",
         "agent.cleared 0",
     ]
-    started = [agent for _, event, task, agent, _ in told(run, "attempt.started")]
+    started = [agent for _, event, task, agent, _ in recorded(run, "attempt.started")]
     assert (started, run.metrics["tasks.completed"]) == ([0, 1, 0], 3)
 
 
@@ -107,7 +107,7 @@ def test_a_hang_that_ends_before_the_restart_costs_only_its_duration() -> None:
         "attempt.succeeded 0",
         "task.completed 0",
     ]
-    assert told(run, "task.completed")[0][0] == 90  # 10 + 60 of work + 20 that it hung
+    assert recorded(run, "task.completed")[0][0] == 90  # 10 + 60 of work + 20 that it hung
     assert needless_recoveries(run.record) == 0
 
 
@@ -127,7 +127,7 @@ def test_an_escalated_agent_that_wakes_up_is_fenced_and_rejoins() -> None:
     """The other agent completes its task; its own result is rejected; and it gets new tasks."""
     hang = "[{agent_hang: {targets: [agent.0], at: 11s, for: 100s}}]"
     run = sim.run(long_task("50s", hang, **{"tasks.count": 13}), seed=1, core=without_restart)
-    of_first = [(event, agent, detail) for _, event, task, agent, detail in told(run, *WORK) if task == 0]
+    of_first = [(event, agent, detail) for _, event, task, agent, detail in recorded(run, *WORK) if task == 0]
     assert of_first == [
         ("attempt.started", 0, ""),
         ("task.fenced", -1, ""),
@@ -142,7 +142,7 @@ def test_an_escalated_agent_that_wakes_up_is_fenced_and_rejoins() -> None:
         "recovery.escalated 0 retries exhausted",
         "agent.cleared 0",
     ]
-    assert [agent for time, _, _, agent, _ in told(run, "attempt.started") if time > 111].count(0) > 0
+    assert [agent for time, _, _, agent, _ in recorded(run, "attempt.started") if time > 111].count(0) > 0
     assert run.violations == ()
 
 
@@ -198,7 +198,7 @@ def test_a_core_that_trusts_reports_stops_a_healthy_attempt() -> None:
 def test_a_late_report_does_not_take_the_task_from_its_new_agent() -> None:
     """agent.1 crashes after the report as well: the delivery of the queue to it is not withdrawn."""
     run = late_report(DIE)
-    assert told(run, "queue.settled") == []
+    assert recorded(run, "queue.settled") == []
     assert what(run, "task.completed") == ["task.completed 0"]
     assert run.violations == ()
 
@@ -210,8 +210,8 @@ def test_a_report_does_not_withdraw_a_delivery_in_flight() -> None:
     """
     faults = "[{execution_failure: {targets: 1, at: 32s}}, {agent_crash: {targets: [agent.1], at: 38s}}]"
     run = sim.run(long_task("50s", faults, **{"queue.ack_timeout": "20s", "queue.latency": "5s"}), seed=1)
-    assert told(run, "queue.settled") == []
-    assert [(time, detail) for time, _, _, _, detail in told(run, "queue.entered")][:3] == [
+    assert recorded(run, "queue.settled") == []
+    assert [(time, detail) for time, _, _, _, detail in recorded(run, "queue.entered")][:3] == [
         (10.0, "submitted"),
         (30.0, "redelivery"),
         (50.0, "redelivery"),

@@ -12,7 +12,7 @@ import sim
 from recovery.runbook import catalogue
 from recovery.runbook.catalogue import documented
 from scenarios import ScenarioError
-from tests.sim.world.stories import told, values
+from tests.sim.world.stories import recorded, values
 
 TEXT = Path(catalogue.__file__).with_name("runbook.yaml").read_text(encoding="utf-8")
 GUIDE = f"# How we recover\n\n```yaml\n{TEXT}```\n"
@@ -40,7 +40,7 @@ def story(tmp_path, *edits: tuple[str, str], more: str = "") -> scenarios.Scenar
 
 
 def steps(run: sim.Run) -> list[str]:
-    return [detail for _, _, _, _, detail in told(run, "step.started")]
+    return [detail for _, _, _, _, detail in recorded(run, "step.started")]
 
 
 CLEAN = "      - cleanup_resources: {command: release_resources, args: [task_id]}\n"
@@ -62,7 +62,7 @@ def test_delays_and_retries_come_from_the_guide(tmp_path):
     edited = story(tmp_path, ("max_retries: 3, retry_delay: 30s", "max_retries: 2, retry_delay: 5s"))
     run = sim.run(edited)
     assert values(run, "retry.granted") == [(13.0, 5.0), (21.0, 5.0)]
-    assert told(run, "retry.exhausted") == [(29.0, "retry.exhausted", 0, -1, "task_failure")]
+    assert recorded(run, "retry.exhausted") == [(29.0, "retry.exhausted", 0, -1, "task_failure")]
 
 
 def test_symptoms_come_from_the_guide(tmp_path):
@@ -72,7 +72,7 @@ def test_symptoms_come_from_the_guide(tmp_path):
         ("- task_status: blocked", "- task_status: failed"),
     )
     run = sim.run(edited, seed=1)
-    assert told(run, "recovery.analyzed")[0][4] == "task_failures.resource_failure"
+    assert recorded(run, "recovery.analyzed")[0][4] == "task_failures.resource_failure"
     assert steps(run)[0] == "allocate_new_resources"
 
 
@@ -162,7 +162,7 @@ def test_scenarios_with_different_runbooks_are_unequal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (
             "command: retry_task",
@@ -179,11 +179,11 @@ def test_scenarios_with_different_runbooks_are_unequal(tmp_path):
         ),
     ],
 )
-def test_an_invalid_runbook_is_reported_with_both_positions(tmp_path, old, new, said):
+def test_an_invalid_runbook_is_reported_with_both_positions(tmp_path, old, new, message):
     with pytest.raises(ScenarioError) as refused:
         story(tmp_path, (old, new))
     file = tmp_path / "story.scenario.yaml"
-    assert str(refused.value) == f"{file}:6: recovery.runbook: {tmp_path / 'mine'}/{said}"
+    assert str(refused.value) == f"{file}:6: recovery.runbook: {tmp_path / 'mine'}/{message}"
 
 
 def test_show_explains_the_configured_runbook(tmp_path, capsys):

@@ -10,7 +10,7 @@ import simpy
 import sim
 from sim.simulation import Run
 from sim.world.clocks import Clock
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 
 def story(*faults: dict[str, Any], duration: str = "100s", agents: int = 1, count: int = 1, **values: Any) -> Run:
@@ -23,7 +23,7 @@ def skew(at: float, lasts: float | None = None, **keys: Any) -> dict[str, Any]:
 
 
 def log(run: Run, *events: str) -> list[tuple[float, str]]:
-    return [(time, event) for time, event, *_ in told(run, *events)]
+    return [(time, event) for time, event, *_ in recorded(run, *events)]
 
 
 LEASED = {"tasks.work": "50s", "queue.ack_timeout": "40s"}
@@ -46,20 +46,20 @@ LEASED = {"tasks.work": "50s", "queue.ack_timeout": "40s"}
 def test_a_lease_expires_by_the_clock_of_the_queue(fault: dict[str, Any], redelivered: float | None) -> None:
     run = story(*([fault] if fault else []), agents=2, **LEASED)
     expected = [] if redelivered is None else [redelivered]
-    assert [time for time, _, _, _, why in told(run, "queue.entered") if why == "redelivery"][:1] == expected
+    assert [time for time, _, _, _, why in recorded(run, "queue.entered") if why == "redelivery"][:1] == expected
 
 
 def test_a_lease_granted_after_a_clock_jump_back_may_expire_first() -> None:
     """Task 0, from 10 s on: 75 s instead of 50 s, for at 15 s it goes back by 25 s. Task 1, from 20 s on: 60 s."""
     run = story(skew(15, targets="queue", offset="-25s"), agents=3, count=2, **LEASED | {"tasks.work": "90s"})
-    again = [(time, task) for time, _, task, _, why in told(run, "queue.entered") if why == "redelivery"]
+    again = [(time, task) for time, _, task, _, why in recorded(run, "queue.entered") if why == "redelivery"]
     assert again == [(60.0, 1), (75.0, 0)]
 
 
 def test_a_slow_clock_delays_heartbeats_and_causes_a_false_suspicion() -> None:
     beats = {"recovery.detection.heartbeat_interval": "5s", "recovery.detection.phase": "aligned"}
     run = story(skew(21, targets=["agent.1"], rate=0.25, lasts=40), agents=2, **beats)
-    assert told(run, "agent.suspected", "agent.cleared") == [
+    assert recorded(run, "agent.suspected", "agent.cleared") == [
         (40.0, "agent.suspected", -1, 1, ""),
         (40.0, "agent.cleared", -1, 1, ""),  # it answers a probe
         (60.0, "agent.suspected", -1, 1, ""),
@@ -93,7 +93,7 @@ def test_concurrent_clock_faults_multiply_until_both_end() -> None:
 
 def test_the_faulty_clock_is_recorded() -> None:
     run = story(skew(5, lasts=2, targets=["agent.0"], rate=2), skew(6, targets="queue", rate=2), **LEASED)
-    assert [(time, event, agent) for time, event, _, agent, _ in told(run, "fault.")] == [
+    assert [(time, event, agent) for time, event, _, agent, _ in recorded(run, "fault.")] == [
         (5.0, "fault.injected", 0),
         (6.0, "fault.injected", -1),
         (7.0, "fault.cleared", 0),

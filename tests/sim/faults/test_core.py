@@ -18,7 +18,7 @@ from sim.core.single_node import SingleNodeHost
 from sim.loop.callbacks import after
 from sim.measures import measure_one
 from sim.simulation import Run
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 FAILS = {"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": 1}
 """Task 0 runs from 10 to 13 s and fails; its retry is due 30 s later."""
@@ -36,7 +36,7 @@ def core_crash(at: float, lasts: float | None = None) -> dict[str, Any]:
 
 
 def log(run: Run, *events: str) -> list[tuple[float, str]]:
-    return [(time, event) for time, event, *_ in told(run, *events)]
+    return [(time, event) for time, event, *_ in recorded(run, *events)]
 
 
 def test_a_crash_and_a_start_are_recorded() -> None:
@@ -172,8 +172,8 @@ def test_a_core_that_becomes_slow_suspects_healthy_agents() -> None:
 def test_a_delay_of_zero_changes_nothing() -> None:
     plain, hosted = story(**FAILS), story(slow(0, at=1), **FAILS)
     groups = ("task.", "attempt.", "queue.", "recovery.", "retry.", "step.", "agent.")
-    assert told(hosted, *groups) == told(plain, *groups)
-    assert len(told(plain, *groups)) > 20
+    assert recorded(hosted, *groups) == recorded(plain, *groups)
+    assert len(recorded(plain, *groups)) > 20
 
 
 # ---------------------------------------------------------------------------------------------- at every await

@@ -13,7 +13,7 @@ from scenarios import Scenario
 from sim.measures import needless_recoveries
 from sim.simulation import Run
 from tests.sim.core.test_recovery_of_agents_that_respond import without_restart
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 WORK = ("attempt.", "task.completed", "task.fenced")
 
@@ -25,7 +25,7 @@ def one_long_task(work: str, faults: str, **values: Any) -> Scenario:
 
 
 def times(run: Run, *events: str) -> list[tuple[float, str]]:
-    return [(time, event) for time, event, *_ in told(run, *events)]
+    return [(time, event) for time, event, *_ in recorded(run, *events)]
 
 
 # -------------------------------------------------------------------------------------------------- stalled progress
@@ -41,7 +41,7 @@ def test_a_hang_with_heartbeats_is_detected_by_task_progress() -> None:
         (35.0, "agent.restarted"),
         (35.0, "recovery.verified"),
     ]
-    assert told(run, "recovery.analyzed")[0][4] == "system_failures.agent_failure"
+    assert recorded(run, "recovery.analyzed")[0][4] == "system_failures.agent_failure"
     metrics = run.metrics
     assert metrics["tasks.completed"] == 1
     assert (metrics["detection.progress.latency.mean"], metrics["detection.progress.false_positives"]) == (23.0, 0.0)
@@ -68,7 +68,7 @@ def test_an_escalated_agent_that_wakes_up_is_fenced_and_rejoins() -> None:
     settings = {"recovery.detection.stalled_after": "20s", "tasks.count": 12}
     hang = HANG.replace("for: 100s", "for: 200s")
     run = sim.run(one_long_task("25s", hang, **settings), seed=1, core=without_restart)
-    of_first = [(event, agent, detail) for _, event, task, agent, detail in told(run, *WORK) if task == 0]
+    of_first = [(event, agent, detail) for _, event, task, agent, detail in recorded(run, *WORK) if task == 0]
     assert of_first == [
         ("attempt.started", 0, ""),
         ("task.fenced", -1, ""),
@@ -78,7 +78,7 @@ def test_an_escalated_agent_that_wakes_up_is_fenced_and_rejoins() -> None:
         ("attempt.succeeded", 0, ""),
         ("attempt.refused", 0, "commit"),
     ]
-    assert [agent for time, _, _, agent, _ in told(run, "attempt.started") if time > 212].count(0) > 0
+    assert [agent for time, _, _, agent, _ in recorded(run, "attempt.started") if time > 212].count(0) > 0
     assert run.violations == ()
 
 
@@ -187,7 +187,7 @@ def lossy(probe: str) -> Run:
 def test_a_probe_finds_a_task_whose_report_was_lost() -> None:
     """Its units are gone at 10 s and the report with them; it is found at 20 s and tried from 25 s on."""
     run = lossy("20s")
-    assert ("message.lost", "report") in [(event, detail) for _, event, _, _, detail in told(run, "message.lost")]
+    assert ("message.lost", "report") in [(event, detail) for _, event, _, _, detail in recorded(run, "message.lost")]
     assert times(run, "resource.suspected", "resource.cleared") == [
         (20.0, "resource.suspected"),
         (40.0, "resource.cleared"),

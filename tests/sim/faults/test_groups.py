@@ -8,7 +8,7 @@ import pytest
 
 import sim
 from sim.simulation import Run
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 QUIET = {"recovery.detection.heartbeat_interval": "1000s"}
 
@@ -23,7 +23,7 @@ def rack(*members: dict[str, Any], **keys: Any) -> dict[str, Any]:
 
 
 def happened(run: Run) -> list[tuple[float, str, str]]:
-    return [(time, event.removeprefix("fault."), kind) for time, event, _, _, kind in told(run, "fault.")]
+    return [(time, event.removeprefix("fault."), kind) for time, event, _, _, kind in recorded(run, "fault.")]
 
 
 CRASH = {"agent_crash": {"targets": ["agent.0", "agent.2"]}}
@@ -43,7 +43,7 @@ def test_all_faults_of_a_group_start_and_end_together() -> None:
         (50.0, "cleared", "resource_unavailable"),
         (50.0, "cleared", "agent_slow"),
     ]
-    assert [agent for _, _, _, agent, _ in told(run, "agent.crashed")] == [0, 2]
+    assert [agent for _, _, _, agent, _ in recorded(run, "agent.crashed")] == [0, 2]
 
 
 def test_a_random_duration_is_shared_by_the_group() -> None:
@@ -55,19 +55,19 @@ def test_a_random_duration_is_shared_by_the_group() -> None:
 def test_a_repeated_group_draws_new_targets() -> None:
     run = story(rack({"agent_crash": {"targets": 1}}, every="20s"), agents=9)
     assert [time for time, event, kind in happened(run) if kind == "group"] == [20.0, 40.0, 60.0, 80.0]
-    assert len({agent for _, _, _, agent, _ in told(run, "agent.crashed")}) > 1
+    assert len({agent for _, _, _, agent, _ in recorded(run, "agent.crashed")}) > 1
 
 
 def test_the_targets_of_a_member_do_not_depend_on_the_others() -> None:
     one = story(rack({"agent_crash": {"targets": 1}}, at="20s"), agents=20)
     more = story(rack({"agent_crash": {"targets": 1}}, OUTAGE, at="20s"), agents=20)
-    assert told(one, "agent.crashed") == told(more, "agent.crashed")
+    assert recorded(one, "agent.crashed") == recorded(more, "agent.crashed")
 
 
 def test_each_member_has_its_own_random_stream() -> None:
     one = {"agent_slow": {"targets": 1, "factor": 2}}
     run = story(rack(one, one, at="20s", **{"for": "1s"}), agents=20)
-    slow = [agent for _, event, _, agent, _ in told(run, "fault.injected") if agent >= 0]
+    slow = [agent for _, event, _, agent, _ in recorded(run, "fault.injected") if agent >= 0]
     assert len(slow) == len(set(slow)) == 2
 
 
@@ -95,7 +95,7 @@ def test_a_delayed_follow_up_happens_even_if_its_condition_ended() -> None:
 
 def test_the_core_can_be_a_target_of_a_group() -> None:
     run = story(rack(CRASH, {"core_crash": {}}, at="20s", **{"for": "10s"}))
-    assert [(time, event) for time, event, *_ in told(run, "core.")] == [
+    assert [(time, event) for time, event, *_ in recorded(run, "core.")] == [
         (20.0, "core.crashed"),
         (30.0, "core.restarted"),
     ]

@@ -8,7 +8,7 @@ import pytest
 
 import sim
 from sim.simulation import Run
-from tests.sim.world.stories import Told, scenario, told
+from tests.sim.world.stories import Recorded, recorded, scenario
 
 QUIET = {"recovery.detection.heartbeat_interval": "1000s"}
 BUSY = QUIET | {"tasks.arrivals": {"burst": {"size": 10, "at": "0s"}}, "tasks.count": None, "tasks.work": "90s"}
@@ -16,9 +16,9 @@ BUSY = QUIET | {"tasks.arrivals": {"burst": {"size": 10, "at": "0s"}}, "tasks.co
 POOL = {"resources": {"gpu": {"units": 4}}}
 
 
-def injected(run: Run) -> list[Told]:
+def injected(run: Run) -> list[Recorded]:
     """Faults, as they were injected, skipped and cleared."""
-    return told(run, "fault.")
+    return recorded(run, "fault.")
 
 
 def hit(fault: dict[str, Any], agents: int = 10, seed: int = 1, **changed: Any) -> list[tuple[float, int, int]]:
@@ -36,7 +36,7 @@ def test_a_fault_happens_once_or_repeatedly() -> None:
 def test_a_fault_can_happen_at_time_zero() -> None:
     """Task 0 was delivered at that instant already."""
     run = sim.run(scenario(BUSY | {"faults": [{"agent_crash": {"targets": "all", "at": "0s"}}]}, agents=2))
-    assert told(run, "agent.crashed") == [(0.0, "agent.crashed", -1, 0, ""), (0.0, "agent.crashed", -1, 1, "")]
+    assert recorded(run, "agent.crashed") == [(0.0, "agent.crashed", -1, 0, ""), (0.0, "agent.crashed", -1, 1, "")]
     assert run.violations == ()
 
 
@@ -67,7 +67,7 @@ def test_a_crashed_agent_is_no_target() -> None:
 def test_a_hang_lasts_and_is_cleared() -> None:
     """From 7 s to 12 s."""
     run = sim.run(scenario(BUSY | {"faults": [{"agent_hang": {"at": "7s", "for": "5s"}}]}))
-    assert told(run, "fault.", "agent.") == [
+    assert recorded(run, "fault.", "agent.") == [
         (7.0, "fault.injected", -1, 0, "agent_hang"),
         (7.0, "agent.hung", -1, 0, ""),
         (12.0, "fault.cleared", -1, 0, "agent_hang"),
@@ -81,13 +81,13 @@ def test_a_hang_ended_by_a_restart_does_not_end_the_next_one() -> None:
     perfect = {"recovery.detection.detector": "perfect", "agents.restart_time": "0s"}
     cut = {"partition": {"between": ["agents", "core"], "at": "20s"}}
     run = sim.run(scenario(BUSY | perfect | {"faults": [*hangs, cut]}))
-    assert [time for time, *_ in told(run, "agent.woke")] == [60.0]
+    assert [time for time, *_ in recorded(run, "agent.woke")] == [60.0]
 
 
 def test_an_execution_failure_ends_the_attempt_immediately() -> None:
     """Of a running task, by count or by name; without running tasks there is no target."""
     run = sim.run(scenario(QUIET | {"faults": [{"execution_failure": {"targets": "task.0", "at": "12s"}}]}))
-    assert told(run, "fault.", "attempt.failed")[:2] == [
+    assert recorded(run, "fault.", "attempt.failed")[:2] == [
         (12.0, "fault.injected", 0, -1, "execution_failure"),
         (12.0, "attempt.failed", 0, 0, "injected"),
     ]
@@ -121,14 +121,14 @@ def test_a_task_holding_a_failed_unit_is_blocked() -> None:
     """All units fail, so the one that task 0 holds does."""
     down = [{"resource_unavailable": {"resource": "gpu", "units": 4, "at": "12s"}}]
     run = sim.run(scenario(QUIET | POOL | {"tasks.needs": {"gpu": 1}}).with_values({"faults": down}))
-    assert told(run, "attempt.interrupted") == [(12.0, "attempt.interrupted", 0, 0, "resource_unavailable")]
+    assert recorded(run, "attempt.interrupted") == [(12.0, "attempt.interrupted", 0, 0, "resource_unavailable")]
 
 
 def test_partitions_of_one_link_may_overlap() -> None:
     """The path is whole when both have ended."""
     cuts = [{"partition": {"between": ["queue", "agents"], "at": f"{at}s", "for": "20s"}} for at in (10, 15)]
     run = sim.run(scenario(QUIET | {"faults": cuts}))
-    assert [(time, event) for time, event, *_ in told(run, "link.", "fault.cleared")] == [
+    assert [(time, event) for time, event, *_ in recorded(run, "link.", "fault.cleared")] == [
         (10.0, "link.cut"),
         (15.0, "link.cut"),
         (30.0, "fault.cleared"),
@@ -142,7 +142,7 @@ def test_a_damaged_checkpoint_is_not_damaged_twice() -> None:
     checkpoint = {"tasks.checkpoint": {"every": "50s"}, "queue.duplication": 1.0, "tasks.work": "80s"}
     faults = [{"checkpoint_corrupt": {"targets": "all", "at": f"{at}s"}} for at in (65, 66)]
     run = sim.run(scenario(QUIET | checkpoint, agents=2).with_values({"faults": faults}))
-    assert told(run, "fault.", "checkpoint.corrupted") == [
+    assert recorded(run, "fault.", "checkpoint.corrupted") == [
         (65.0, "fault.injected", 0, -1, "checkpoint_corrupt"),
         (65.0, "checkpoint.corrupted", 0, -1, ""),
         (66.0, "fault.skipped", -1, -1, "checkpoint_corrupt"),

@@ -8,7 +8,7 @@ import pytest
 
 import sim
 from sim.simulation import Run
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 QUIET = {"recovery.detection.heartbeat_interval": "1000s", "tasks.count": None}
 
@@ -19,11 +19,11 @@ def run_with(fault: dict[str, Any], duration: str = "100s", agents: int = 1, **v
 
 
 def times(run: Run, *events: str) -> list[tuple[float, str]]:
-    return [(time, event) for time, event, *_ in told(run, *events)]
+    return [(time, event) for time, event, *_ in recorded(run, *events)]
 
 
 def started(run: Run) -> list[tuple[float, int]]:
-    return [(time, task) for time, _, task, *_ in told(run, "attempt.started")]
+    return [(time, task) for time, _, task, *_ in recorded(run, "attempt.started")]
 
 
 # ----------------------------------------------------------------------------------------------------------- loss
@@ -32,7 +32,7 @@ def test_deliveries_lost_to_a_fault_are_repeated_by_the_queue() -> None:
     loss = {"message_loss": {"probability": 1, "at": "15s", "for": "10s"}}
     run = run_with(loss, duration="60s", **{"queue.ack_timeout": "12s"})
     assert started(run)[:3] == [(10.0, 0), (30.0, 2), (33.0, 1)]
-    assert ("message.lost", "delivery") in [(event, detail) for _, event, _, _, detail in told(run, "message.lost")]
+    assert ("message.lost", "delivery") in [(event, detail) for _, event, _, _, detail in recorded(run, "message.lost")]
     assert [time for time, event in times(run, "fault.")] == [15.0, 25.0]
 
 
@@ -40,12 +40,12 @@ def test_only_the_named_messages_and_direction_are_affected() -> None:
     """Nothing passes from the agent to the queue: no acknowledgement, but every delivery."""
     one_way = {"message_loss": {"probability": 1, "between": ["agent.0", "queue"], "one_way": True, "at": "15s"}}
     run = run_with(one_way, duration="45s")
-    assert {detail for *_, detail in told(run, "message.lost")} == {"ack"}
+    assert {detail for *_, detail in recorded(run, "message.lost")} == {"ack"}
     assert len(started(run)) == 4
     other_way = {"message_loss": {"probability": 1, "between": ["queue", "agents"], "one_way": True, "at": "15s"}}
-    assert {detail for *_, detail in told(run_with(other_way), "message.lost")} == {"delivery"}
+    assert {detail for *_, detail in recorded(run_with(other_way), "message.lost")} == {"delivery"}
     elsewhere = {"message_loss": {"probability": 1, "between": ["agents", "core"], "at": "15s"}}
-    assert told(run_with(elsewhere), "message.lost") == []
+    assert recorded(run_with(elsewhere), "message.lost") == []
 
 
 def test_a_loss_fraction_drops_that_fraction() -> None:
@@ -53,7 +53,7 @@ def test_a_loss_fraction_drops_that_fraction() -> None:
     run = run_with(some, duration="2h", **{"queue.ack_timeout": "9s"})
     deliveries = run.metrics["queue.deliveries"]
     assert deliveries is not None
-    lost = [detail for *_, detail in told(run, "message.lost")].count("delivery")
+    lost = [detail for *_, detail in recorded(run, "message.lost")].count("delivery")
     assert 0.15 < lost / deliveries < 0.25
 
 
@@ -83,7 +83,7 @@ def test_delayed_messages_can_be_overtaken() -> None:
 def test_a_duplicated_delivery_has_one_effect() -> None:
     twice = {"message_duplicate": {"probability": 1, "at": "15s", "for": "10s"}}
     run = run_with(twice, duration="60s")
-    assert [task for _, _, task, *_ in told(run, "queue.duplicated")] == [1]
+    assert [task for _, _, task, *_ in recorded(run, "queue.duplicated")] == [1]
     assert run.metrics["consistency.violations"] == 0
     assert run.metrics["tasks.completed"] == 5
 
@@ -94,7 +94,7 @@ def test_of_concurrent_faults_the_stronger_applies_and_each_ends_alone() -> None
         {"message_duplicate": {"probability": 1, "at": "25s", "for": "20s"}},
     ]
     run = sim.run(scenario(QUIET | {"faults": faults}, duration="70s"), seed=1)
-    assert [task for _, _, task, *_ in told(run, "queue.duplicated")] == [1, 2, 3]
+    assert [task for _, _, task, *_ in recorded(run, "queue.duplicated")] == [1, 2, 3]
 
 
 # --------------------------------------------------------------------------------------------------------- blocked

@@ -9,7 +9,7 @@ import pytest
 import scenarios
 import sim
 from sim.simulation import Run
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 QUIET = {"recovery.detection.heartbeat_interval": "1000s", "tasks.work": "10s"}
 """Task 0 comes at 10 s and takes 10 s."""
@@ -21,7 +21,7 @@ def story(*faults: dict[str, Any], duration: str = "100s", agents: int = 1, coun
 
 
 def completed(run: Run) -> list[tuple[float, int]]:
-    return [(time, task) for time, _, task, *_ in told(run, "task.completed")]
+    return [(time, task) for time, _, task, *_ in recorded(run, "task.completed")]
 
 
 # ---------------------------------------------------------------------------------------------------- slow agents
@@ -34,7 +34,7 @@ def test_work_in_progress_is_slowed_and_restored_exactly() -> None:
     slow = {"agent_slow": {"factor": 3, "at": "14s", "for": "6s"}}
     run = story(slow)
     assert completed(run) == [(24.0, 0)]
-    assert [(time, event) for time, event, *_ in told(run, "fault.")] == [
+    assert [(time, event) for time, event, *_ in recorded(run, "fault.")] == [
         (14.0, "fault.injected"),
         (20.0, "fault.cleared"),
     ]
@@ -78,13 +78,13 @@ def test_a_slowdown_changes_neither_checkpoint_cost_nor_timeouts() -> None:
     assert completed(story({"agent_slow": {"factor": 3, "at": "0s"}}, **checkpoint)) == [(42.0, 0)]
     timeout = {"tasks.timeout": "12s"}
     run = story({"agent_slow": {"factor": 3, "at": "0s"}}, **timeout)
-    assert told(run, "attempt.timed_out")[0][0] == 22.0
+    assert recorded(run, "attempt.timed_out")[0][0] == 22.0
 
 
 def test_a_slow_agent_is_not_suspected() -> None:
     beats = {"recovery.detection.heartbeat_interval": "5s"}
     run = story({"agent_slow": {"factor": 9, "at": "5s"}}, duration="200s", **beats)
-    assert told(run, "agent.suspected", "recovery.opened") == []
+    assert recorded(run, "agent.suspected", "recovery.opened") == []
 
 
 # ------------------------------------------------------------------------------------------------ degraded and leaked
@@ -111,7 +111,7 @@ def test_leaked_units_are_unavailable_in_a_pool_that_looks_healthy() -> None:
     leak = {"resource_leak": {"resource": "gpu", "units": 2, "at": "5s", "for": "30s"}}
     run = pooled(leak)
     assert completed(run) == [(45.0, 0)]
-    assert [(time, event) for time, event, *_ in told(run, "resource.leaked", "resource.found")] == [
+    assert [(time, event) for time, event, *_ in recorded(run, "resource.leaked", "resource.found")] == [
         (5.0, "resource.leaked"),
         (35.0, "resource.found"),
     ]
@@ -122,7 +122,7 @@ def test_leaked_units_are_unavailable_in_a_pool_that_looks_healthy() -> None:
 def test_only_free_units_leak_otherwise_the_fault_is_skipped() -> None:
     leak = {"resource_leak": {"resource": "gpu", "units": 5, "every": "7s"}}
     run = pooled(leak, duration="30s", resources={"gpu": {"units": 5}})
-    assert [event for _, event, *_ in told(run, "fault.")] == ["fault.injected", "fault.skipped"] + [
+    assert [event for _, event, *_ in recorded(run, "fault.")] == ["fault.injected", "fault.skipped"] + [
         "fault.skipped"
     ] * 2
 
@@ -131,7 +131,7 @@ def test_only_free_units_leak_otherwise_the_fault_is_skipped() -> None:
 def test_a_flapping_agent_crashes_and_restarts_repeatedly() -> None:
     flap = {"agent_flap": {"down": "3s", "up": "7s", "at": "12s", "for": "25s"}}
     run = story(flap, duration="90s", **{"tasks.count": 1, "queue.ack_timeout": "4s"})
-    assert [(time, event) for time, event, *_ in told(run, "agent.crashed", "agent.restarted")] == [
+    assert [(time, event) for time, event, *_ in recorded(run, "agent.crashed", "agent.restarted")] == [
         (12.0, "agent.crashed"),
         (15.0, "agent.restarted"),
         (22.0, "agent.crashed"),
@@ -147,7 +147,7 @@ def test_a_flapping_agent_restarted_by_the_core_starts_once() -> None:
     """The core detects it immediately and restarts it within 1 s; the flapping continues."""
     flap = {"agent_flap": {"down": "3s", "up": "7s", "at": "12s", "for": "15s"}}
     run = story(flap, **{"recovery.detection.detector": "perfect", "agents.restart_time": "1s"})
-    assert [(time, event) for time, event, *_ in told(run, "agent.crashed", "agent.restarted")] == [
+    assert [(time, event) for time, event, *_ in recorded(run, "agent.crashed", "agent.restarted")] == [
         (12.0, "agent.crashed"),
         (13.0, "agent.restarted"),
         (22.0, "agent.crashed"),
@@ -170,23 +170,23 @@ faults:
 
 def test_a_poison_task_crashes_every_agent_that_executes_it() -> None:
     run = sim.run(scenarios.loads(POISON % ", conditions: {agent_failure: {max_retries: 3}}"), seed=1)
-    crashed = [(time, agent) for time, _, _, agent, _ in told(run, "agent.crashed")]
+    crashed = [(time, agent) for time, _, _, agent, _ in recorded(run, "agent.crashed")]
     assert len(crashed) == 4  # the attempt that it was found in, and three retries
-    poisoned = [task for _, event, task, _, _ in told(run, "fault.injected") if task >= 0]
+    poisoned = [task for _, event, task, _, _ in recorded(run, "fault.injected") if task >= 0]
     assert poisoned == [0]
-    assert [(task, detail) for _, _, task, _, detail in told(run, "task.failed")] == [(0, "retries exhausted")]
+    assert [(task, detail) for _, _, task, _, detail in recorded(run, "task.failed")] == [(0, "retries exhausted")]
     assert run.violations == ()
 
 
 def test_without_a_delivery_limit_a_poison_task_never_ends() -> None:
     run = sim.run(scenarios.loads(POISON % ""), seed=1)
-    assert len(told(run, "agent.crashed")) > 20
+    assert len(recorded(run, "agent.crashed")) > 20
     assert 0 not in [task for _, task in completed(run)]
 
 
 # ------------------------------------------------------------------------------------------------------------- surge
 def arrivals(run: Run) -> list[float]:
-    return [time for time, *_ in told(run, "task.submitted")]
+    return [time for time, *_ in recorded(run, "task.submitted")]
 
 
 def test_arrivals_are_faster_only_during_a_surge() -> None:
@@ -230,7 +230,7 @@ def test_a_failed_checkpoint_write_does_not_fail_the_attempt() -> None:
     fails = {"storage_failure": {"at": "14s", "for": "3s"}}
     crash, perfect = {"agent_crash": {"at": "17s"}}, {"recovery.detection.detector": "perfect"}
     run = story(fails, crash, **CHECKPOINTS, **perfect)
-    assert [time for time, *_ in told(run, "checkpoint.failed")] == [16.0]
+    assert [time for time, *_ in recorded(run, "checkpoint.failed")] == [16.0]
     loaded = run.history[run.history["event"] == "checkpoint.loaded"]
     assert loaded["value"].tolist() == [2.0]
     assert run.metrics["consistency.violations"] == 0
@@ -238,7 +238,7 @@ def test_a_failed_checkpoint_write_does_not_fail_the_attempt() -> None:
 
 def test_checkpoint_writes_can_fail_with_a_configured_probability() -> None:
     run = story(duration="3000s", count=200, **CHECKPOINTS, **{"storage.failure": 0.25})
-    written, failed = len(told(run, "checkpoint.written")), len(told(run, "checkpoint.failed"))
+    written, failed = len(recorded(run, "checkpoint.written")), len(recorded(run, "checkpoint.failed"))
     assert 0.2 < failed / (failed + written) < 0.3
 
 
@@ -248,7 +248,7 @@ def test_a_damaged_checkpoint_is_skipped_for_the_previous_one(kind: str) -> None
     run = story({kind: {"at": "17s"}}, crash, **CHECKPOINTS, **perfect)
     loaded = run.history[run.history["event"] == "checkpoint.loaded"]
     assert loaded["value"].tolist() == [2.0]
-    assert [event for _, event, *_ in told(run, "checkpoint.rejected")] == ["checkpoint.rejected"]
+    assert [event for _, event, *_ in recorded(run, "checkpoint.rejected")] == ["checkpoint.rejected"]
     assert run.metrics["consistency.violations"] == 0
 
 
@@ -276,8 +276,8 @@ def test_checkpoints_younger_than_the_lag_are_not_readable(lag: str, missing: li
 def test_the_core_retries_reads_until_the_replica_catches_up() -> None:
     again = {"recovery.stale_reads": {"max_retries": 9, "retry_delay": "2s"}}
     run = read_by_the_core("6s", **again)
-    assert [time for time, *_ in told(run, "checkpoint.stale")] == [20.0, 22.0, 24.0]
-    assert [time for time, *_ in told(run, "checkpoint.restored")] == [26.0]
+    assert [time for time, *_ in recorded(run, "checkpoint.stale")] == [20.0, 22.0, 24.0]
+    assert [time for time, *_ in recorded(run, "checkpoint.restored")] == [26.0]
     assert went_on_from(run) == [6.0]
     assert run.metrics["recovery.execute.mean"] == 6.0
 
@@ -287,7 +287,7 @@ def test_the_next_core_continues_to_wait_for_the_replica() -> None:
     stale, crash = {"checkpoint_stale": {"at": "1s", "lag": "6s"}}, {"agent_crash": {"at": "20s"}}
     core = {"core_crash": {"at": "23s", "for": "10s"}}
     run = story(stale, crash, core, **CHECKPOINTS, **again, **{"recovery.detection.detector": "perfect"})
-    assert [time for time, *_ in told(run, "checkpoint.restored")] == [33.0]
+    assert [time for time, *_ in recorded(run, "checkpoint.restored")] == [33.0]
     assert went_on_from(run) == [6.0]
     assert run.metrics["consistency.violations"] == 0
 

@@ -8,7 +8,7 @@ import pytest
 
 import sim
 from sim.simulation import Run
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 QUIET = {"recovery.detection.heartbeat_interval": "1000s"}
 """Task 0 comes at 10 s, task 1 at 20 s, …; each takes 3 s."""
@@ -20,7 +20,7 @@ def story(*faults: dict[str, Any], duration: str = "100s", agents: int = 1, coun
 
 
 def happened(run: Run) -> list[tuple[float, str, str]]:
-    return [(time, event.removeprefix("fault."), kind) for time, event, _, _, kind in told(run, "fault.")]
+    return [(time, event.removeprefix("fault."), kind) for time, event, _, _, kind in recorded(run, "fault.")]
 
 
 def crash(when: str) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def test_checkpoint_reads_and_writes_are_no_progress() -> None:
     assert happened(half) == [(17.0, "injected", "execution_failure")]
     faults = [{"execution_failure": {"at": "17s"}}, {"agent_slow": {"factor": 2, "when": "task.progress > 0.55"}}]
     again = story(*faults, **keys)
-    started = told(again, "attempt.started")[1][0]
+    started = recorded(again, "attempt.started")[1][0]
     assert happened(again)[-1] == (started + 2 + 1.5, "injected", "agent_slow")
 
 
@@ -141,9 +141,9 @@ def test_a_fault_can_happen_during_a_recovery_step() -> None:
     """The task fails at 11 s and is retried at 41 s, which takes 5 s: its agent crashes at the start of the retry."""
     costs = {"recovery.costs": {"retry_task": "5s"}}
     run = story({"execution_failure": {"at": "11s"}}, crash("recovery.step == retry_task"), **costs)
-    (step,) = [time for time, *_, command in told(run, "step.started") if command == "retry_task"]
+    (step,) = [time for time, *_, command in recorded(run, "step.started") if command == "retry_task"]
     assert happened(run)[1:] == [(step, "injected", "agent_crash")]
-    (done,) = [time for time, *_, command in told(run, "step.completed") if command == "retry_task"]
+    (done,) = [time for time, *_, command in recorded(run, "step.completed") if command == "retry_task"]
     assert done == step + 5
 
 
@@ -213,7 +213,7 @@ def test_another_fault_does_not_change_the_targets_of_a_triggered_one() -> None:
     alone = story(one, agents=9, count=5)
     with_other = story(one, {"queue_blocked": {"when": "tasks.submitted >= 2", "for": "1s"}}, agents=9, count=5)
     hit = [
-        [agent for *_, agent, kind in told(run, "fault.injected") if kind == "agent_slow"]
+        [agent for *_, agent, kind in recorded(run, "fault.injected") if kind == "agent_slow"]
         for run in (alone, with_other)
     ]
     assert hit[0] == hit[1] != []

@@ -70,8 +70,8 @@ def test_run_accepts_a_summary_and_rejects_a_history_file(tmp_path, monkeypatch,
     assert main(["run", "small.scenario.yaml", "--replications", "2"]) == 0
     capsys.readouterr()
     assert main(["run", "small.scenario.yaml", "--history", "h.parquet"]) == 2
-    said = "--history h.parquet: small keeps a summary and no history; valid: with --set history=full"
-    assert capsys.readouterr().err.strip() == said
+    message = "--history h.parquet: small keeps a summary and no history; valid: with --set history=full"
+    assert capsys.readouterr().err.strip() == message
     assert main(["run", "small.scenario.yaml", "--history", "h.parquet", "--set", "history=full"]) == 0
     assert (tmp_path / "h.parquet").exists()
 

@@ -145,20 +145,20 @@ def dismissing(scenario: Scenario, system: System, streams: Streams) -> Supervis
     """A core that finds that every failure has passed by itself."""
     supervisor = build_core(scenario, system, streams)
 
-    class Careless(Evidence):
+    class Dismissing(Evidence):
         async def dismissal(self, failure: Any) -> DismissalReason | None:
             return DismissalReason.TASK_FINISHED
 
-    supervisor.engine._analyst._evidence = Careless(system)
+    supervisor.engine._analyst._evidence = Dismissing(system)
     return supervisor
 
 
-def believing(patch: pytest.MonkeyPatch) -> None:
+def accepting_every_checkpoint(patch: pytest.MonkeyPatch) -> None:
     """Treat every checkpoint as intact."""
     patch.setattr(CheckpointManager, "is_valid", lambda self, checkpoint: True)
 
 
-def patient(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
+def retrying_too_often(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
     """A core that retries more often than its condition allows."""
     return build_core(scenario.with_values({"recovery.conditions.task_failure.max_retries": 9}), system, streams)
 
@@ -168,19 +168,19 @@ def without_a_journal(scenario: Scenario, system: System, streams: Streams) -> S
     return build_core(scenario, replace(system, journal=NO_JOURNAL), streams)
 
 
-def beginning_again(patch: pytest.MonkeyPatch) -> None:
+def repeating_steps(patch: pytest.MonkeyPatch) -> None:
     """Continue a plan from its first step, regardless of completed steps."""
     patch.setattr("recovery.engine.engine.next_step", lambda incident: 0)
 
 
-def forgetful(event: str) -> BuildCore:
+def without_event(event: str) -> BuildCore:
     """A core whose audit trail misses one kind of entry."""
 
     def build(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
         class Trail:
-            def record(self, said: str, *others: Any, **more: Any) -> None:
-                if said != event:
-                    system.audit.record(said, *others, **more)
+            def record(self, entry: str, *others: Any, **more: Any) -> None:
+                if entry != event:
+                    system.audit.record(entry, *others, **more)
 
         return build_core(scenario, replace(system, audit=Trail()), streams)
 
@@ -235,13 +235,13 @@ BROKEN = (
     Broken("no_leaked_resource", "a release is omitted", CROWDED, commanded(release_resources=does_nothing)),
     Broken("no_double_allocation", "resources are allocated twice", LOSING, commanded(allocate_new_resources=twice)),
     Broken("legal_transitions", "a completed task is started again", SLOW, store=StartsFinishedTasks),
-    Broken("checkpoint_integrity", "checkpoints are not validated", DAMAGED, patch=believing),
+    Broken("checkpoint_integrity", "checkpoints are not validated", DAMAGED, patch=accepting_every_checkpoint),
     Broken("fencing", "the store does not fence", HANGING, store=NeverFences),
-    Broken("retry_bound", "retries are not counted", FAILING, patient),
-    Broken("audit_complete", "the analysis is not recorded", FAILING, forgetful("recovery.analyzed")),
-    Broken("audit_complete", "the outcome of a step is not recorded", FAILING, forgetful("step.completed")),
+    Broken("retry_bound", "retries are not counted", FAILING, retrying_too_often),
+    Broken("audit_complete", "the analysis is not recorded", FAILING, without_event("recovery.analyzed")),
+    Broken("audit_complete", "the outcome of a step is not recorded", FAILING, without_event("step.completed")),
     Broken("audit_complete", "a restarted core has no journal", CRASHING, without_a_journal),
-    Broken("audit_complete", "a restarted core repeats its steps", CRASHING, patch=beginning_again),
+    Broken("audit_complete", "a restarted core repeats its steps", CRASHING, patch=repeating_steps),
     Broken("recovery_terminates", "a command never returns", FAILING, commanded(retry_task=never_returns)),
 )
 

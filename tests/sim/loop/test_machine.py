@@ -21,24 +21,24 @@ def _story(
     loop: SimLoop, work: Callable[[list[str]], Coroutine[Any, Any, object]], *, cut_at: float = 2.0
 ) -> list[str]:
     """The log of work on a machine with a power cut, and of the next 100 s."""
-    said: list[str] = []
+    output: list[str] = []
     machine = Machine(loop)
-    machine.run(loop.create_task, work(said))
+    machine.run(loop.create_task, work(output))
     _cut_at(loop, machine, cut_at)
     loop.env.run(until=loop.time() + 100)
-    return said
+    return output
 
 
-async def _cheat(said: list[str]) -> None:
-    said.append("began")
+async def _cheat(output: list[str]) -> None:
+    output.append("began")
     try:
         await asyncio.sleep(5)
-        said.append("slept")
+        output.append("slept")
     except BaseException:
-        said.append("caught")
+        output.append("caught")
         raise
     finally:
-        said.append("cleaned up")
+        output.append("cleaned up")
 
 
 def test_a_power_cut_runs_no_except_or_finally_block(loop: SimLoop) -> None:
@@ -46,11 +46,11 @@ def test_a_power_cut_runs_no_except_or_finally_block(loop: SimLoop) -> None:
 
 
 def test_a_cancellation_runs_except_and_finally_blocks(loop: SimLoop) -> None:
-    said: list[str] = []
-    task = loop.create_task(_cheat(said))
+    output: list[str] = []
+    task = loop.create_task(_cheat(output))
     loop.call_later(2, task.cancel)
     loop.env.run(until=100)
-    assert said == ["began", "caught", "cleaned up"]
+    assert output == ["began", "caught", "cleaned up"]
 
 
 def test_a_machine_with_power_completes_its_work(loop: SimLoop) -> None:
@@ -58,24 +58,24 @@ def test_a_machine_with_power_completes_its_work(loop: SimLoop) -> None:
 
 
 def test_child_tasks_end_with_the_machine(loop: SimLoop) -> None:
-    async def work(said: list[str]) -> None:
+    async def work(output: list[str]) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(3):
-                group.create_task(_cheat(said))
-        said.append("all done")
+                group.create_task(_cheat(output))
+        output.append("all done")
 
     assert _story(loop, work) == ["began"] * 3
 
 
 def test_timeouts_timers_and_callbacks_end_with_the_machine(loop: SimLoop) -> None:
-    async def work(said: list[str]) -> None:
-        asyncio.get_running_loop().call_later(4, said.append, "timer")
-        asyncio.ensure_future(asyncio.sleep(3)).add_done_callback(lambda _: said.append("callback"))
+    async def work(output: list[str]) -> None:
+        asyncio.get_running_loop().call_later(4, output.append, "timer")
+        asyncio.ensure_future(asyncio.sleep(3)).add_done_callback(lambda _: output.append("callback"))
         try:
             async with asyncio.timeout(5):
                 await asyncio.Event().wait()
         except TimeoutError:
-            said.append("timed out")
+            output.append("timed out")
 
     assert _story(loop, work, cut_at=50) == ["callback", "timer", "timed out"]
     assert _story(loop, work) == []
@@ -84,9 +84,9 @@ def test_timeouts_timers_and_callbacks_end_with_the_machine(loop: SimLoop) -> No
 def test_a_task_waiting_for_a_simpy_event_is_not_woken(loop: SimLoop) -> None:
     event = loop.env.event()
 
-    async def work(said: list[str]) -> None:
+    async def work(output: list[str]) -> None:
         await loop.wait(event)
-        said.append("woken")
+        output.append("woken")
 
     loop.call_later(3, event.succeed)
     assert _story(loop, work) == []
@@ -94,41 +94,41 @@ def test_a_task_waiting_for_a_simpy_event_is_not_woken(loop: SimLoop) -> None:
 
 
 def test_callbacks_ready_at_the_instant_of_the_cut_do_not_run(loop: SimLoop) -> None:
-    said: list[str] = []
+    output: list[str] = []
     machine = Machine(loop)
 
     async def work() -> None:
-        said.append("began")
+        output.append("began")
 
     machine.run(loop.create_task, work())
     machine.cut_power()
     loop.env.run(until=1)
-    assert said == []
+    assert output == []
 
 
 def test_other_tasks_on_the_loop_continue(loop: SimLoop) -> None:
-    said: list[str] = []
+    output: list[str] = []
     orders: asyncio.Queue[str] = asyncio.Queue()
 
     async def other() -> None:
         while True:
             order = await orders.get()
             await asyncio.sleep(5)
-            said.append(f"{order} done at {loop.time():g}")
+            output.append(f"{order} done at {loop.time():g}")
 
     async def work(_: list[str]) -> None:
         await orders.put("order")
 
     loop.create_task(other())
     machine = Machine(loop)
-    machine.run(loop.create_task, work(said))
+    machine.run(loop.create_task, work(output))
     _cut_at(loop, machine, 2)
     loop.env.run(until=100)
-    assert said == ["order done at 5"]
+    assert output == ["order done at 5"]
 
 
 def test_a_task_awaiting_a_stopped_machine_keeps_waiting(loop: SimLoop) -> None:
-    said: list[str] = []
+    output: list[str] = []
     machine = Machine(loop)
     asked = machine.run(loop.create_task, _cheat([]))
 
@@ -136,22 +136,22 @@ def test_a_task_awaiting_a_stopped_machine_keeps_waiting(loop: SimLoop) -> None:
         try:
             await asyncio.wait_for(asyncio.shield(asked), 10)
         except TimeoutError:
-            said.append(f"no answer by {loop.time():g}")
+            output.append(f"no answer by {loop.time():g}")
 
     loop.create_task(other())
     _cut_at(loop, machine, 2)
     loop.env.run(until=100)
-    assert said == ["no answer by 10"]
+    assert output == ["no answer by 10"]
 
 
 def test_two_machines_are_stopped_independently(loop: SimLoop) -> None:
-    said: dict[str, list[str]] = {"one": [], "other": []}
-    machines = {name: Machine(loop) for name in said}
+    output: dict[str, list[str]] = {"one": [], "other": []}
+    machines = {name: Machine(loop) for name in output}
     for name, machine in machines.items():
-        machine.run(loop.create_task, _cheat(said[name]))
+        machine.run(loop.create_task, _cheat(output[name]))
     _cut_at(loop, machines["one"], 2)
     loop.env.run(until=100)
-    assert said == {"one": ["began"], "other": ["began", "slept", "cleaned up"]}
+    assert output == {"one": ["began"], "other": ["began", "slept", "cleaned up"]}
 
 
 def test_a_stopped_machine_runs_nothing(loop: SimLoop) -> None:
@@ -170,16 +170,16 @@ def test_a_machine_cannot_cut_its_own_power(loop: SimLoop) -> None:
 
 
 def test_stopped_tasks_are_released_when_the_loop_is_abandoned(caplog: pytest.LogCaptureFixture) -> None:
-    loop, said = SimLoop(), list[str]()
+    loop, output = SimLoop(), list[str]()
     machine = Machine(loop)
-    machine.run(loop.create_task, _cheat(said))
+    machine.run(loop.create_task, _cheat(output))
     _cut_at(loop, machine, 2)
     loop.env.run(until=100)
     del machine
     gc.collect()
-    assert said == ["began"]
+    assert output == ["began"]
     loop.abandon()
     del loop
     gc.collect()
-    assert said == ["began", "caught", "cleaned up"]  # Python cannot drop a coroutine otherwise
+    assert output == ["began", "caught", "cleaned up"]  # Python cannot drop a coroutine otherwise
     assert not caplog.records

@@ -50,9 +50,9 @@ def test_indexed_draws_follow_the_distribution_across_blocks() -> None:
 
 def test_each_repetition_of_a_decision_has_its_own_draw() -> None:
     """Attempt 2 of task 5 has its own draw."""
-    luck = Repeated(Streams("7/0"), "task.failure")
-    assert len({luck.draw(task, nth) for task in range(50) for nth in range(5)}) == 250
-    assert luck.draw(5, 2) == Repeated(Streams("7/0"), "task.failure").draw(5, 2)
+    failures = Repeated(Streams("7/0"), "task.failure")
+    assert len({failures.draw(task, nth) for task in range(50) for nth in range(5)}) == 250
+    assert failures.draw(5, 2) == Repeated(Streams("7/0"), "task.failure").draw(5, 2)
 
 
 def test_a_constant_needs_no_stream() -> None:

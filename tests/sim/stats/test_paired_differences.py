@@ -90,8 +90,8 @@ def test_intervals_have_nominal_coverage():
     generator = np.random.default_rng(3)
     covered = 0
     for _ in range(1000):
-        luck = generator.normal(0, 3, 10)
-        found = one(luck + generator.normal(0, 1, 10), luck + generator.normal(0.5, 1, 10))
+        noise = generator.normal(0, 3, 10)
+        found = one(noise + generator.normal(0, 1, 10), noise + generator.normal(0.5, 1, 10))
         low, high = found.difference.ci95
         covered += low <= 0.5 <= high
     low, high = stats.binomtest(covered, 1000).proportion_ci(0.999)

@@ -125,13 +125,13 @@ def test_ranks_compare_common_replications():
 
 
 def test_deterministic_differences_are_decided_after_the_first_stage():
-    rows = [[luck, luck + 0.25, luck + 0.5] for luck in (4.0, 7.0, 1.0)]
+    rows = [[noise, noise + 0.25, noise + 0.5] for noise in (4.0, 7.0, 1.0)]
     found = fed(KimNelson(3, 100.0, first=3), rows)
     assert (found.best, found.decided, found.eliminated) == (0, True, {1: 3, 2: 3})
 
 
 def test_of_equal_settings_the_first_is_selected_and_others_remain():
-    rows = [[luck + 1, luck, luck] for luck in (4.0, 7.0, 1.0)]
+    rows = [[noise + 1, noise, noise] for noise in (4.0, 7.0, 1.0)]
     found = fed(KimNelson(3, 0.5, first=3), rows)
     assert (found.decided, found.best, found.contention) == (True, 1, (1, 2))
 
@@ -203,7 +203,7 @@ def test_nan_is_rejected():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((1, 0.5), "1 setting is not enough for a selection; valid: 2 or more"),
         ((2, 0.0), "an indifference of 0; valid: a finite number above 0"),
@@ -213,6 +213,6 @@ def test_nan_is_rejected():
         ((2, 0.5, "lower", 10, 9), "9 replications at most; valid: 10 or more"),
     ],
 )
-def test_invalid_arguments_are_refused(arguments, said):
-    with pytest.raises(ValueError, match=said):
+def test_invalid_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
         KimNelson(*arguments)

@@ -15,7 +15,7 @@ from sim.simulation import Run
 from sim.world.links import Link
 from sim.world.world import World
 
-Told = tuple[float, str, int, int, str]
+Recorded = tuple[float, str, int, int, str]
 """Time, event, task, agent (-1: none) and detail."""
 
 QUIET = """
@@ -52,7 +52,7 @@ class NetworkLog:
         """Not recorded."""
 
 
-def told(run: Run, *events: str) -> list[Told]:
+def recorded(run: Run, *events: str) -> list[Recorded]:
     """What happened: the rows of these events (`queue.` for all of a group), times to the nanosecond."""
     rows = run.history[["time", "event", "task", "agent", "detail"]].itertuples(index=False)
     return [

@@ -12,7 +12,7 @@ import scenarios
 import sim
 from sim.simulation import Run
 from tests.examples import examples
-from tests.sim.world.stories import scenario, told, values
+from tests.sim.world.stories import recorded, scenario, values
 
 EVENTS = ("task.submitted", "task.completed", "task.failed", "task.rejected", "client.")
 
@@ -27,7 +27,7 @@ def story(duration: str = "200s", agents: int = 1, count: int = 1, **keys: Any) 
 
 
 def log(run: Run) -> list[tuple[float, str, int]]:
-    return [(time, event, task) for time, event, task, _, _ in told(run, *EVENTS)]
+    return [(time, event, task) for time, event, task, _, _ in recorded(run, *EVENTS)]
 
 
 def of(run: Run, *names: str) -> list[float | None]:
@@ -73,7 +73,7 @@ def test_an_accepted_late_response_ends_the_request() -> None:
         (18.0, "client.answered", 0),
         (26.0, "task.completed", 1),
     ]
-    assert [detail for *_, detail in told(run, "client.answered")] == ["late"]
+    assert [detail for *_, detail in recorded(run, "client.answered")] == ["late"]
     assert of(run, "timeouts", "goodput", "response.max") == [1, 1 / 200, 8]
 
 
@@ -95,16 +95,16 @@ def test_a_cancelled_task_is_stopped_and_fails() -> None:
         (20.0, "task.failed", 1),
         (20.0, "client.abandoned", 1),
     ]
-    assert [detail for *_, detail in told(run, "task.failed")] == ["canceled"] * 2
+    assert [detail for *_, detail in recorded(run, "task.failed")] == ["canceled"] * 2
     assert run.metrics["work.wasted"] == 10
     assert run.metrics["tasks.failed"] == 2
 
 
 def test_a_cancelled_queued_task_leaves_the_queue() -> None:
     run = story(timeout="5s", cancel=True, count=2, **{"tasks.work": "90s", "queue.ack_timeout": None})
-    assert [time for time, *_ in told(run, "queue.withdrawn")] == []
+    assert [time for time, *_ in recorded(run, "queue.withdrawn")] == []
     line = story(timeout="50s", cancel=True, count=2, **{"tasks.work": "90s", "queue.ack_timeout": None})
-    assert [(time, task) for time, _, task, *_ in told(line, "task.failed")] == [(60.0, 0), (70.0, 1)]
+    assert [(time, task) for time, _, task, *_ in recorded(line, "task.failed")] == [(60.0, 0), (70.0, 1)]
 
 
 def test_a_rejected_request_is_retried() -> None:
@@ -151,15 +151,15 @@ def test_a_request_whose_task_failed_is_retried() -> None:
 )
 def test_client_delays_use_the_backoff_of_recovery(keys: dict[str, Any], gaps: list[float]) -> None:
     run = story(timeout="5s", max_retries=3, retry_delay="2s", cancel=True, **keys, **{"tasks.work": "500s"})
-    timed_out = [time for time, *_ in told(run, "client.timed_out")]
-    retried = [time for time, *_ in told(run, "client.retried")]
+    timed_out = [time for time, *_ in recorded(run, "client.timed_out")]
+    retried = [time for time, *_ in recorded(run, "client.retried")]
     assert [again - before for before, again in zip(timed_out, retried, strict=False)] == gaps
 
 
 def test_each_request_has_its_own_jitter() -> None:
     keys = {"timeout": "5s", "max_retries": 1, "retry_delay": "4s", "jitter": "full", "tasks.work": "50s"}
     one, two = (story(agents=9, count=count, **keys) for count in (1, 2))
-    retried = [[time for time, *_ in told(run, "client.retried")] for run in (one, two)]
+    retried = [[time for time, *_ in recorded(run, "client.retried")] for run in (one, two)]
     assert retried[0][0] in retried[1]
     assert 15 <= retried[0][0] < 19
 
@@ -202,19 +202,19 @@ def test_every_retry_of_a_request_has_the_same_work() -> None:
 
 
 def _work(run: Run) -> dict[int, float]:
-    starts = {task: time for time, _, task, *_ in told(run, "attempt.started")}
-    return {task: round(time - starts[task], 6) for time, _, task, *_ in told(run, "task.completed")}
+    starts = {task: time for time, _, task, *_ in recorded(run, "attempt.started")}
+    return {task: round(time - starts[task], 6) for time, _, task, *_ in recorded(run, "task.completed")}
 
 
 def _tasks(run: Run) -> list[int]:
-    return [task for _, _, task, *_ in told(run, "client.retried")]
+    return [task for _, _, task, *_ in recorded(run, "client.retried")]
 
 
 def test_a_closed_client_continues_after_its_request() -> None:
     """It thinks for 10 s, waits for 5, retries, waits for 5, and gives up: every 20 s."""
     closed = {"tasks.arrivals": {"closed": {"clients": 1, "think": "10s"}}, "tasks.work": "500s"}
     run = story(timeout="5s", max_retries=1, cancel=True, count=3, **closed)
-    assert [time for time, *_ in told(run, "client.abandoned")] == [20.0, 40.0, 60.0]
+    assert [time for time, *_ in recorded(run, "client.abandoned")] == [20.0, 40.0, 60.0]
 
 
 def test_without_timeouts_no_client_metrics_are_measured() -> None:

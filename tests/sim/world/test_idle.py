@@ -8,7 +8,7 @@ from typing import Any
 import sim
 from scenarios import Scenario
 from sim.world.world import World
-from tests.sim.world.stories import run_with, scenario, told, values
+from tests.sim.world.stories import recorded, run_with, scenario, values
 
 
 def steps(of: Scenario, since: float) -> Counter[float]:
@@ -54,7 +54,7 @@ def test_in_a_perfect_world_tasks_take_exactly_their_work() -> None:
     }
     run = sim.run(scenario(everything, "resources: {gpu: {units: 1}}\n", count=9, duration="100s"))
     assert values(run, "task.completed") == [(13.0 + 10 * number, 3.0) for number in range(9)]
-    assert [time for time, *_ in told(run, "queue.acked")] == [13.0 + 10 * number for number in range(9)]
+    assert [time for time, *_ in recorded(run, "queue.acked")] == [13.0 + 10 * number for number in range(9)]
 
 
 def test_in_a_perfect_world_recovery_takes_no_time() -> None:
@@ -67,6 +67,6 @@ def test_in_a_perfect_world_recovery_takes_no_time() -> None:
         "execution_failure: {targets: all, at: 11s}",
     ):
         run = sim.run(scenario(free, f"resources: {{gpu: {{units: 1}}}}\nfaults: [{{{fault}}}]\n"))
-        starts = [time for time, *_ in told(run, "attempt.started")]
-        assert (starts, [time for time, *_ in told(run, "task.completed")]) == ([10.0, 11.0], [14.0]), fault
+        starts = [time for time, *_ in recorded(run, "attempt.started")]
+        assert (starts, [time for time, *_ in recorded(run, "task.completed")]) == ([10.0, 11.0], [14.0]), fault
         assert run.violations == ()

@@ -10,7 +10,7 @@ import pytest
 
 import scenarios
 import sim
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 
 def submitted(arrivals: Any, seed: int = 1, **values: Any) -> list[float]:
@@ -29,7 +29,7 @@ def test_interval_arrivals_are_exact_multiples() -> None:
 def test_a_burst_arrives_at_one_instant() -> None:
     """All tasks, at the configured time, in order."""
     run = sim.run(scenario({"tasks.arrivals": {"burst": {"size": 3, "at": "7s"}}, "tasks.count": None}))
-    assert [row[:3] for row in told(run, "task.submitted")] == [(7.0, "task.submitted", task) for task in (0, 1, 2)]
+    assert [row[:3] for row in recorded(run, "task.submitted")] == [(7.0, "task.submitted", task) for task in (0, 1, 2)]
 
 
 def test_count_limits_the_submitted_tasks() -> None:
@@ -69,7 +69,7 @@ def test_clients_without_think_time_rejected_forever_raise() -> None:
 def test_a_burst_larger_than_the_capacity_does_not_raise() -> None:
     """However large it is: each task is rejected once."""
     run = sim.run(scenario({"tasks.arrivals": {"burst": {"size": 500}}, "tasks.count": None, "queue.capacity": 1}))
-    assert len(told(run, "task.rejected")) == 498
+    assert len(recorded(run, "task.rejected")) == 498
 
 
 def test_poisson_arrivals_have_their_rate_and_depend_on_the_seed() -> None:
@@ -85,9 +85,9 @@ def test_poisson_arrivals_have_their_rate_and_depend_on_the_seed() -> None:
 def test_a_trace_is_submitted_as_recorded(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("1\n1\n2.5\n400\n", encoding="utf-8")
     traced = scenario({"tasks.arrivals": {"trace": {"file": str(tmp_path / "a.csv")}}}, count=99)
-    assert [time for time, *_ in told(sim.run(traced, seed=1), "task.submitted")] == [1.0, 1.0, 2.5]
+    assert [time for time, *_ in recorded(sim.run(traced, seed=1), "task.submitted")] == [1.0, 1.0, 2.5]
     fewer = traced.with_values({"tasks.count": 2})
-    assert [time for time, *_ in told(sim.run(fewer, seed=1), "task.submitted")] == [1.0, 1.0]
+    assert [time for time, *_ in recorded(sim.run(fewer, seed=1), "task.submitted")] == [1.0, 1.0]
 
 
 def test_a_surge_plays_a_trace_faster(tmp_path: Path) -> None:
@@ -96,14 +96,14 @@ def test_a_surge_plays_a_trace_faster(tmp_path: Path) -> None:
     surge = {"load_surge": {"factor": 2, "at": 10, "for": 10}}
     changed = {"tasks.arrivals": {"trace": {"file": str(tmp_path / "a.csv")}}, "faults": [surge]}
     run = sim.run(scenario(changed, count=99), seed=1)
-    assert [time for time, *_ in told(run, "task.submitted")] == [10.0, 15.0, 40.0]
+    assert [time for time, *_ in recorded(run, "task.submitted")] == [10.0, 15.0, 40.0]
 
 
 def test_a_diurnal_load_without_amplitude_is_poisson() -> None:
     flat = {"tasks.arrivals": {"diurnal": {"rate": "1/s", "amplitude": 1e-12, "period": "40s"}}}
     poisson = {"tasks.arrivals": {"poisson": {"rate": "1/s"}}}
     runs = [sim.run(scenario(changed, count=999), seed=1) for changed in (flat, poisson)]
-    one, other = ([time for time, *_ in told(run, "task.submitted")] for run in runs)
+    one, other = ([time for time, *_ in recorded(run, "task.submitted")] for run in runs)
     assert one == pytest.approx(other, abs=1e-6)
 
 
@@ -111,6 +111,6 @@ def test_a_diurnal_rate_of_zero_gives_no_arrivals() -> None:
     """The peak is at 25 s of every 100 s, the depth of night at 75 s."""
     day = {"diurnal": {"rate": "20/s", "amplitude": 1, "period": "100s", "peak": "25s"}}
     run = sim.run(scenario({"tasks.arrivals": day}, count=99_999), seed=1)
-    times = np.array([time for time, *_ in told(run, "task.submitted")])
+    times = np.array([time for time, *_ in recorded(run, "task.submitted")])
     by_quarter = np.histogram(times, bins=[0, 20, 30, 70, 80, 100])[0]
     assert by_quarter[1] > 10 * by_quarter[3]

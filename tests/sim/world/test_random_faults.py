@@ -161,7 +161,7 @@ def unbalanced(world: World) -> list[str]:
     return found
 
 
-def somebody_goes_by(skew: dict[str, Any], values: dict[str, Any]) -> bool:
+def clock_in_use(skew: dict[str, Any], values: dict[str, Any]) -> bool:
     """Whether the clock is used; otherwise a skew is rejected."""
     if skew["targets"] == "queue":
         return values["queue.ack_timeout"] is not None
@@ -197,7 +197,7 @@ def test_random_faults_keep_slots_units_and_invariants(
     """After each single event, slots and units add up; in the end, no invariant of the world is broken."""
     if "burst" in values["tasks.arrivals"]:
         faults = [each for each in faults if "load_surge" not in each]  # refused: a burst comes at one instant
-    faults = [each for each in faults if "clock_skew" not in each or somebody_goes_by(each["clock_skew"], values)]
+    faults = [each for each in faults if "clock_skew" not in each or clock_in_use(each["clock_skew"], values)]
     made = scenarios.loads(WORLD).with_values({**values, "faults": faults})
     found: list[str] = []
 

@@ -160,7 +160,7 @@ def test_an_event_is_a_metric_and_a_bound(text, metric, value):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("recovery.time", "is no event; valid: metric operator value"),
         ("recovery.tine > 5", "unknown metric 'recovery.tine'"),
@@ -169,8 +169,8 @@ def test_an_event_is_a_metric_and_a_bound(text, metric, value):
         ("resources.gpu.utilization > 5%", "gpu"),
     ],
 )
-def test_an_invalid_event_is_rejected(text, said):
-    with pytest.raises(RareError, match=said):
+def test_an_invalid_event_is_rejected(text, message):
+    with pytest.raises(RareError, match=message):
         event_of(QUEUE, text)
 
 

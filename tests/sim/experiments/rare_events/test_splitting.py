@@ -14,7 +14,7 @@ from sim.stats.estimates import proportion
 UP, STEPS, HEIGHT = 0.35, 60, 12
 
 
-def luck(name):
+def generator(name):
     return np.random.Generator(
         np.random.Philox(key=int.from_bytes(blake2b(name.encode(), digest_size=16).digest(), "little"))
     )
@@ -22,10 +22,10 @@ def luck(name):
 
 def walk(trajectory):
     """A walk that is reflected at 0: where it stood, step by step."""
-    up = luck(trajectory.root).random(STEPS) < UP
+    up = generator(trajectory.root).random(STEPS) < UP
     for place, branch in enumerate(trajectory.branches):
         name = str(Trajectory(trajectory.root, trajectory.branches[: place + 1]))
-        up[branch.events :] = (luck(name).random(STEPS) < UP)[branch.events :]
+        up[branch.events :] = (generator(name).random(STEPS) < UP)[branch.events :]
     heights, height = [], 0
     for rises in up.tolist():
         height = height + 1 if rises else max(0, height - 1)
@@ -60,7 +60,9 @@ def splittings(name, number, particles, **how):
     def flown(trajectory):
         return fly(trajectory, **how)
 
-    return [split(flown, roots(f"{name}.{each}", particles), luck(f"{name}.{each}.choice")) for each in range(number)]
+    return [
+        split(flown, roots(f"{name}.{each}", particles), generator(f"{name}.{each}.choice")) for each in range(number)
+    ]
 
 
 @pytest.mark.parametrize(("number", "width"), [(150, 0.2), pytest.param(600, 0.1, marks=pytest.mark.long)])
@@ -113,7 +115,7 @@ def test_a_replacement_branches_above_the_discarded_level():
         flown.append(fly(trajectory))
         return flown[-1]
 
-    found = split(watched, roots("watched", 20), luck("choice"))
+    found = split(watched, roots("watched", 20), generator("choice"))
     children = flown[20:]
     assert len(children) == found.runs - 20 > 30
     scores = sorted({level for level, _ in found.steps})
@@ -150,7 +152,7 @@ def test_one_splitting_has_no_interval_and_probabilities_are_at_most_one():
 
 def test_a_single_particle_is_rejected():
     with pytest.raises(ValueError, match="valid: 2 or more"):
-        split(fly, roots("one", 1), luck("choice"))
+        split(fly, roots("one", 1), generator("choice"))
 
 
 def test_without_hits_the_bound_is_three_over_n():

@@ -241,14 +241,14 @@ def test_a_rejected_client_leaves_no_resources(scenario, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    ("answers", "message"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "what answers there is something else"),
         (bytes(4096), "what answers there is something else"),
         (b"", "it says nothing"),
     ],
 )
-def test_an_address_of_another_service_is_reported(scenario, monkeypatch, answers, said):
+def test_an_address_of_another_service_is_reported(scenario, monkeypatch, answers, message):
     pytest.importorskip("distributed")
     monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -263,7 +263,7 @@ def test_an_address_of_another_service_is_reported(scenario, monkeypatch, answer
         thread = threading.Thread(target=answer)
         thread.start()
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(BackendError, match=f"{address}: no Dask .*{said}"):
+        with pytest.raises(BackendError, match=f"{address}: no Dask .*{message}"):
             sim.replicate(scenario, backend=Backend("dask", scheduler=address))
         thread.join()
 

@@ -104,14 +104,14 @@ def test_an_initially_empty_queue_is_unbiased_only_after_the_cut():
 
 
 @pytest.mark.parametrize(
-    ("series", "said"),
+    ("series", "message"),
     [
         ([1.0] * 49, "49 observations are too few for MSER-5; valid: 50 or more"),
         ([1.0] * 99 + [math.nan], "not finite"),
     ],
 )
-def test_invalid_mser_input_is_rejected(series, said):
-    with pytest.raises(ValueError, match=said):
+def test_invalid_mser_input_is_rejected(series, message):
+    with pytest.raises(ValueError, match=message):
         mser5(series)
 
 
@@ -217,7 +217,7 @@ def test_a_trace_that_ends_before_the_run_has_no_steady_state(queue, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"tasks.arrivals": {"poisson": {"rate": "2.4/s"}}}, r"has not settled .*, and never will: 120% of what"),
         ({"tasks.arrivals": {"interval": {"every": "250ms"}}}, r"and never will: 200% of what its agents can do"),
@@ -230,13 +230,13 @@ def test_a_trace_that_ends_before_the_run_has_no_steady_state(queue, tmp_path):
         ({"tasks.arrivals": {"diurnal": {"rate": "1/s", "period": "3m"}}}, "for ever; valid: .* warmup=180s"),
     ],
 )
-def test_a_scenario_without_steady_state_is_rejected_with_advice(queue, values, said):
-    with pytest.raises(NoWarmup, match=said):
+def test_a_scenario_without_steady_state_is_rejected_with_advice(queue, values, message):
+    with pytest.raises(NoWarmup, match=message):
         sim.find_warmup(queue.with_values(values), replications=3)
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "message"),
     [
         (
             {"metric": "recovery.time.mean"},
@@ -250,6 +250,6 @@ def test_a_scenario_without_steady_state_is_rejected_with_advice(queue, values, 
         ({"jobs": 0}, "10 replications on 0 jobs; valid: 1 or more of each"),
     ],
 )
-def test_an_unknown_method_is_rejected(queue, asked, said):
-    with pytest.raises(ValueError, match=said):
+def test_an_unknown_method_is_rejected(queue, asked, message):
+    with pytest.raises(ValueError, match=message):
         sim.find_warmup(queue, **asked)

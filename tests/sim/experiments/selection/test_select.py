@@ -270,7 +270,7 @@ def test_an_interrupt_before_the_first_replication_is_raised(scenario, points, p
 
 # ----------------------------------------------------------------------------- what makes no sense
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "message"),
     [
         ({"metric": "tasks.submitted"}, NotSelectable, "neither more nor less of it is better; valid: such as"),
         ({"metric": "tasks.lsot"}, UnknownMetric, "tasks.lsot"),
@@ -285,10 +285,10 @@ def test_an_interrupt_before_the_first_replication_is_raised(scenario, points, p
         ({"most": 9}, ValueError, "9 replications at most"),
     ],
 )
-def test_invalid_arguments_are_rejected_before_the_first_run(scenario, points, pretend, options, error, said):
+def test_invalid_arguments_are_rejected_before_the_first_run(scenario, points, pretend, options, error, message):
     run = pretend(noise)
     given = {"points": points, "metric": "tasks.sojourn.mean", "indifference": 0.5, "seed": 7} | options
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         select(scenario, **given)
     assert run == []
 

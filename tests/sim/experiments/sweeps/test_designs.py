@@ -48,15 +48,15 @@ def test_values_are_shown_in_scenario_notation(scenario):
 
 
 @pytest.mark.parametrize(
-    ("axes", "said"),
+    ("axes", "message"),
     [
         ({COUNT: []}, "agents.count: has no value"),
         ({BEATS: ["5s", "5"]}, r"heartbeat_interval: has 5\.0 twice; valid: each value once"),
         ({COUNT: list(range(1, 301)), BEATS: list(range(1, 401))}, "120,000 points are too many; valid: up to 100,000"),
     ],
 )
-def test_an_invalid_grid_is_rejected(scenario, axes, said):
-    with pytest.raises(DesignError, match=said):
+def test_an_invalid_grid_is_rejected(scenario, axes, message):
+    with pytest.raises(DesignError, match=message):
         grid(scenario, axes)
 
 
@@ -97,7 +97,7 @@ def test_a_logarithmic_range_is_sampled_evenly_per_decade(scenario):
 
 
 @pytest.mark.parametrize(
-    ("range_", "count", "said"),
+    ("range_", "count", "message"),
     [
         (Range(COUNT, "8", "5"), 3, "8 is not below 5"),
         (Range("tasks.requeue", "head", "tail"), 3, "are no numbers"),
@@ -105,8 +105,8 @@ def test_a_logarithmic_range_is_sampled_evenly_per_decade(scenario):
         (Range(COUNT, "5", "8"), 0, "0 points; valid: 1 to 100,000"),
     ],
 )
-def test_an_invalid_space_is_rejected(scenario, range_, count, said):
-    with pytest.raises(DesignError, match=said):
+def test_an_invalid_space_is_rejected(scenario, range_, count, message):
+    with pytest.raises(DesignError, match=message):
         spread(scenario, [range_], count, "sobol", 1)
 
 

@@ -152,7 +152,7 @@ def test_an_interrupt_keeps_finished_runs(scenario, points, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"values": {"agents.slots": 2}}, r"agents\.slots is 1 there, and 2 here"),
         ({"seed": 8}, 'seed is "7" there, and "8" here'),
@@ -164,7 +164,7 @@ def test_an_interrupt_keeps_finished_runs(scenario, points, tmp_path):
     ],
 )
 def test_the_folder_of_another_sweep_is_rejected_with_the_difference(
-    scenario, points, tmp_path, monkeypatch, change, said
+    scenario, points, tmp_path, monkeypatch, change, message
 ):
     sweep(scenario, points[:1], seed=7, out=tmp_path)
     before = content(tmp_path)
@@ -172,7 +172,7 @@ def test_the_folder_of_another_sweep_is_rejected_with_the_difference(
         monkeypatch.setattr(module, "installed_version", lambda: change["version"])
     other = scenario.with_values(change.get("values", {}))
     where = grid(other, change["axes"]) if "axes" in change else points
-    with pytest.raises(SweepFolderError, match=f"is another sweep: {said}; valid: another folder"):
+    with pytest.raises(SweepFolderError, match=f"is another sweep: {message}; valid: another folder"):
         sweep(other, where, seed=change.get("seed", 7), out=tmp_path)
     assert content(tmp_path) == before
 

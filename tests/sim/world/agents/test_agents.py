@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sim
 from sim.simulation import Run
-from tests.sim.world.stories import Told, scenario, told
+from tests.sim.world.stories import Recorded, recorded, scenario
 
 PERFECT = {"recovery.detection.detector": "perfect"}
 POOL = {"resources": {"gpu": {"units": 2}}, "tasks.needs": {"gpu": 1}}
@@ -13,15 +13,15 @@ CRASH = "faults: [{agent_crash: {targets: agent.0, at: 11s}}]\n"
 """One second after task 0 was delivered to it."""
 
 
-def units(run: Run) -> list[Told]:
+def units(run: Run) -> list[Recorded]:
     """Allocations and releases."""
-    return told(run, "resource.allocated", "resource.released")
+    return recorded(run, "resource.allocated", "resource.released")
 
 
 def test_resources_of_a_crashed_agent_stay_allocated_until_the_core_releases_them() -> None:
     """The core restarts the agent (5 s), releases, and queues the task again."""
     run = sim.run(scenario(PERFECT | POOL | {"agents.restart_time": "5s"}, CRASH, agents=1))
-    assert told(run, "agent.", "attempt.", "queue.entered", "resource.released", "task.completed") == [
+    assert recorded(run, "agent.", "attempt.", "queue.entered", "resource.released", "task.completed") == [
         (10.0, "queue.entered", 0, -1, "submitted"),
         (10.0, "attempt.started", 0, 0, ""),
         (11.0, "agent.crashed", -1, 0, ""),
@@ -44,7 +44,7 @@ def test_a_crashed_agent_waiting_for_resources_gets_none() -> None:
     values = {"agents.slots": 3, "tasks.arrivals": {"burst": {"size": 3, "at": "10s"}}, "tasks.count": None}
     values |= {"resources": {"gpu": {"units": 4}}, "tasks.needs": {"gpu": 3}, "agents.restart_time": "50s"}
     run = sim.run(scenario(PERFECT | values, CRASH, duration="30s"))
-    assert told(run, "attempt.", "resource.allocated") == [
+    assert recorded(run, "attempt.", "resource.allocated") == [
         (10.0, "resource.allocated", 0, -1, ""),
         (10.0, "attempt.started", 0, 0, ""),
         (11.0, "attempt.interrupted", 0, 0, "agent_crash"),
@@ -56,7 +56,7 @@ def test_resources_of_a_crashed_redundant_attempt_are_released() -> None:
     values = PERFECT | POOL | {"queue.duplication": 1.0, "tasks.checkpoint": {"every": "1s"}}
     crash = "faults: [{agent_hang: {targets: agent.1, at: 11s}}, {agent_crash: {targets: agent.1, at: 20s}}]\n"
     run = sim.run(scenario(values | {"recovery.detection.detector": "heartbeat"}, crash, agents=2))
-    assert told(run, "task.completed") == [(13.0, "task.completed", 0, 0, "")]
+    assert recorded(run, "task.completed") == [(13.0, "task.completed", 0, 0, "")]
     assert [(time, event) for time, event, *_ in units(run)][-1] == (20.0, "resource.released")
     assert run.violations == ()
 
@@ -78,7 +78,7 @@ def test_a_hung_agent_continues_its_work_afterwards() -> None:
     """1 s of work before, 10 s of nothing, 2 s of work after."""
     patient = {"recovery.detection.heartbeat_interval": "50s"}
     run = sim.run(scenario(patient, "faults: [{agent_hang: {at: 11s, for: 10s}}]\n"))
-    assert told(run, "agent.", "attempt.") == [
+    assert recorded(run, "agent.", "attempt.") == [
         (10.0, "attempt.started", 0, 0, ""),
         (11.0, "agent.hung", -1, 0, ""),
         (21.0, "agent.woke", -1, 0, ""),
@@ -93,12 +93,12 @@ def test_a_zombie_is_fenced_and_the_task_has_one_effect() -> None:
         " {partition: {between: [agent.0, core], at: 11s, for: 5s}}]\n"
     )
     run = sim.run(scenario(PERFECT | {"tasks.work": "30s", "agents.restart_time": "1s"}, faults, agents=2))
-    assert len(told(run, "task.completed")) == 1
+    assert len(recorded(run, "task.completed")) == 1
     assert run.violations == ()
 
     late = {"tasks.work": "30s", "queue.ack_timeout": "5s", "recovery.detection.heartbeat_interval": "50s"}
     run = sim.run(scenario(late, "faults: [{agent_hang: {targets: agent.0, at: 11s, for: 20s}}]\n", agents=2))
-    assert told(run, "task.completed", "attempt.refused") == [
+    assert recorded(run, "task.completed", "attempt.refused") == [
         (45.0, "task.completed", 0, 1, ""),
         (60.0, "attempt.refused", 0, 0, "commit"),
     ]
@@ -109,7 +109,7 @@ def test_messages_to_a_hung_agent_are_read_when_it_resumes() -> None:
     """The delivery takes 2 s and finds it hung."""
     patient = {"recovery.detection.heartbeat_interval": "50s", "queue.latency": "2s"}
     run = sim.run(scenario(patient, "faults: [{agent_hang: {at: 11s, for: 10s}}]\n"))
-    assert [row[:2] for row in told(run, "attempt.")] == [(21.0, "attempt.started"), (24.0, "attempt.succeeded")]
+    assert [row[:2] for row in recorded(run, "attempt.")] == [(21.0, "attempt.started"), (24.0, "attempt.succeeded")]
 
 
 def test_a_hung_agent_is_skipped_when_units_become_free() -> None:
@@ -119,7 +119,11 @@ def test_a_hung_agent_is_skipped_when_units_become_free() -> None:
     values |= {"recovery.detection.heartbeat_interval": "50s"}
     hang = "faults: [{agent_hang: {targets: agent.1, at: 11s, for: 9s}}]\n"
     run = sim.run(scenario(values, hang, agents=3))
-    assert [(time, task) for time, _, task, _, _ in told(run, "attempt.started")] == [(10.0, 0), (16.0, 2), (22.0, 1)]
+    assert [(time, task) for time, _, task, _, _ in recorded(run, "attempt.started")] == [
+        (10.0, 0),
+        (16.0, 2),
+        (22.0, 1),
+    ]
     assert run.violations == ()
 
 
@@ -131,7 +135,7 @@ def test_a_hung_agent_reports_its_failed_units_when_it_resumes() -> None:
     )
     values = {"tasks.needs": {"gpu": 1}, "recovery.detection.heartbeat_interval": "50s"}
     run = sim.run(scenario(values, GPU + faults))
-    assert told(run, "attempt.interrupted", "recovery.opened") == [
+    assert recorded(run, "attempt.interrupted", "recovery.opened") == [
         (16.0, "attempt.interrupted", 0, 0, "resource_unavailable"),
         (16.0, "recovery.opened", 0, -1, "resource_failure"),
     ]
@@ -144,7 +148,7 @@ def test_an_attempt_waiting_at_a_zombie_starts_once() -> None:
     values |= {"resources": {"gpu": {"units": 2}}, "tasks.needs": {"gpu": 1}}
     hang = "faults: [{agent_hang: {targets: agent.0, at: 3500ms, for: 19500ms}}]\n"
     run = sim.run(scenario(values, hang, agents=2, count=3, duration="42500ms"))
-    assert [row for row in told(run, "attempt.") if row[3] == 0] == [
+    assert [row for row in recorded(run, "attempt.") if row[3] == 0] == [
         (1.0, "attempt.started", 0, 0, ""),
         (23.0, "attempt.timed_out", 0, 0, "timeout"),
         (23.0, "attempt.refused", 0, 0, "failure"),
@@ -157,9 +161,9 @@ def test_restart_slots_limit_concurrent_restarts() -> None:
     crash = "faults: [{agent_crash: {targets: all, at: 10s}}]\n"
     values = PERFECT | {"agents.count": 3, "agents.restart_time": "5s"}
     one = sim.run(scenario(values | {"agents.restart_slots": 1}, crash))
-    assert [time for time, *_ in told(one, "agent.restarted")] == [15.0, 20.0, 25.0]
+    assert [time for time, *_ in recorded(one, "agent.restarted")] == [15.0, 20.0, 25.0]
     free = sim.run(scenario(values, crash))
-    assert [time for time, *_ in told(free, "agent.restarted")] == [15.0, 15.0, 15.0]
+    assert [time for time, *_ in recorded(free, "agent.restarted")] == [15.0, 15.0, 15.0]
 
 
 def test_a_retry_can_hold_its_slot_while_it_waits() -> None:
@@ -169,7 +173,7 @@ def test_a_retry_can_hold_its_slot_while_it_waits() -> None:
     order = {}
     for holds in (False, True):
         run = sim.run(scenario(values | {"tasks.retry_holds_agent": holds}, fault))
-        order[holds] = [(time, task) for time, _, task, _, _ in told(run, "attempt.started")]
+        order[holds] = [(time, task) for time, _, task, _, _ in recorded(run, "attempt.started")]
     assert order == {False: [(10.0, 0), (12.0, 1), (42.0, 0)], True: [(10.0, 0), (42.0, 0), (45.0, 1)]}
 
 
@@ -179,8 +183,8 @@ def test_a_slot_held_for_a_retry_is_freed_when_the_task_completes_elsewhere() ->
     values |= {"tasks.arrivals": {"interval": {"every": "10s"}}}
     fault = "faults: [{execution_failure: {targets: 1, at: 12s}}]\n"
     run = sim.run(scenario(values, fault, agents=2))
-    assert told(run, "task.completed")[0][0] == 13.0
-    assert sorted(agent for _, _, task, agent, _ in told(run, "attempt.started") if task == 1) == [0, 1]
+    assert recorded(run, "task.completed")[0][0] == 13.0
+    assert sorted(agent for _, _, task, agent, _ in recorded(run, "attempt.started") if task == 1) == [0, 1]
 
 
 def test_a_slot_held_by_a_crashed_agent_is_lost() -> None:
@@ -188,4 +192,4 @@ def test_a_slot_held_by_a_crashed_agent_is_lost() -> None:
     values = PERFECT | {"tasks.retry_holds_agent": True, "agents.restart_time": "5s"}
     faults = "faults: [{execution_failure: {targets: task.0, at: 12s}}, {agent_crash: {targets: agent.0, at: 20s}}]\n"
     run = sim.run(scenario(values, faults, agents=2))
-    assert [(time, agent) for time, _, _, agent, _ in told(run, "attempt.started")] == [(10.0, 0), (42.0, 1)]
+    assert [(time, agent) for time, _, _, agent, _ in recorded(run, "attempt.started")] == [(10.0, 0), (42.0, 1)]

@@ -8,7 +8,7 @@ import pytest
 
 import sim
 from sim.simulation import Run
-from tests.sim.world.stories import scenario, told
+from tests.sim.world.stories import recorded, scenario
 
 PERFECT = {"recovery.detection.detector": "perfect"}
 IDLE = PERFECT | {"tasks.arrivals": {"burst": {"size": 1, "at": "0s"}}, "tasks.count": None, "tasks.work": "1s"}
@@ -16,7 +16,7 @@ IDLE = PERFECT | {"tasks.arrivals": {"burst": {"size": 1, "at": "0s"}}, "tasks.c
 
 def crashes(run: Run) -> list[float]:
     """When agents crashed."""
-    return [time for time, *_ in told(run, "agent.crashed")]
+    return [time for time, *_ in recorded(run, "agent.crashed")]
 
 
 def test_a_lifetime_begins_at_each_start() -> None:

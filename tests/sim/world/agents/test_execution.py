@@ -9,7 +9,7 @@ import simpy
 
 import sim
 from sim.world.world import World
-from tests.sim.world.stories import run_with, scenario, told, values
+from tests.sim.world.stories import recorded, run_with, scenario, values
 
 PERFECT = {"recovery.detection.detector": "perfect"}
 CRASH = "faults: [{agent_crash: {at: 12500ms}}]\n"
@@ -112,7 +112,7 @@ def test_a_fenced_attempt_stops_at_its_next_checkpoint() -> None:
     """The store refuses it, and the agent is free."""
     checked = scenario({"tasks.checkpoint": {"every": "2s"}, "tasks.work": "9s"})
     run = run_with(lambda world: world.env.process(fence(world)), checked)
-    assert told(run, "attempt.") == [
+    assert recorded(run, "attempt.") == [
         (10.0, "attempt.started", 0, 0, ""),
         (14.0, "attempt.refused", 0, 0, "checkpoint"),
         (14.0, "attempt.interrupted", 0, 0, "fenced"),

@@ -9,7 +9,7 @@ import pytest
 import sim
 from sim.simulation import Run
 from sim.world.world import World
-from tests.sim.world.stories import run_with, scenario, told
+from tests.sim.world.stories import recorded, run_with, scenario
 
 CRASH = {"agent_crash": {"targets": "all", "at": "20s"}}
 
@@ -26,14 +26,14 @@ def story(try_timeout: str | None, agents: int = 1, **values: Any) -> Run:
 
 
 def up(run: Run) -> list[tuple[float, int]]:
-    return [(time, agent) for time, _, _, agent, _ in told(run, "agent.restarted")]
+    return [(time, agent) for time, _, _, agent, _ in recorded(run, "agent.restarted")]
 
 
 def test_a_restart_cut_off_by_the_try_timeout_ends() -> None:
     """Each of three tries gives it four seconds of the ten that it takes; the agent comes up in none of them."""
     run = story("4s", **{"agents.restart_time": "10s"})
     assert up(run) == []
-    assert [time for time, *_ in told(run, "step.failed")] == [24.0, 28.0, 32.0]
+    assert [time for time, *_ in recorded(run, "step.failed")] == [24.0, 28.0, 32.0]
 
 
 def test_a_restart_within_the_try_timeout_completes() -> None:

@@ -12,7 +12,7 @@ from recovery.model import AgentHealth, LinkHealth, QueueHealth, ResourceHealth,
 from recovery.ports import System
 from sim.simulation import Run
 from sim.world.world import World
-from tests.sim.world.stories import run_with, scenario, told
+from tests.sim.world.stories import recorded, run_with, scenario
 
 PATIENT = {"recovery.detection.heartbeat_interval": "100s"}
 POOLS = {"resources": {"gpu": {"units": 4}, "cpu": {"units": 8}}, "tasks.needs": {"gpu": 2}}
@@ -76,8 +76,8 @@ def test_an_agent_has_its_delivered_and_unsettled_tasks() -> None:
 def test_only_attempts_on_reachable_agents_are_stopped(fault: str, stopped: bool) -> None:
     """Not those on a hung agent, nor on one that is cut off from the core."""
     _, run = asked(lambda system: system.tasks.stop_attempts("task.0"), more=fault, **POOLS)
-    assert told(run, "attempt.interrupted") == ([(11.0, "attempt.interrupted", 0, 0, "stopped")] if stopped else [])
-    assert ((11.0, "resource.released", 0, -1, "") in told(run, "resource.released")) is stopped
+    assert recorded(run, "attempt.interrupted") == ([(11.0, "attempt.interrupted", 0, 0, "stopped")] if stopped else [])
+    assert ((11.0, "resource.released", 0, -1, "") in recorded(run, "resource.released")) is stopped
 
 
 def test_a_queued_task_is_not_queued_twice() -> None:
@@ -85,7 +85,7 @@ def test_a_queued_task_is_not_queued_twice() -> None:
     burst = {"tasks.arrivals": {"burst": {"size": 3, "at": "10s"}}, "tasks.count": None}
     queued, run = asked(lambda system: system.tasks.enqueue("task.2", "retry"), **burst)
     assert queued is True
-    assert [row[0] for row in told(run, "queue.entered") if row[2] == 2] == [10.0]
+    assert [row[0] for row in recorded(run, "queue.entered") if row[2] == 2] == [10.0]
     assert asked(lambda system: system.tasks.enqueue("task.9", "retry"))[0] is False
 
 
@@ -99,7 +99,7 @@ def test_an_escalated_task_holds_nothing_and_is_not_queued() -> None:
 
     (held, _), run = asked(give_up, **POOLS)
     assert held == {}
-    assert told(run, "attempt.", "task.failed") == [
+    assert recorded(run, "attempt.", "task.failed") == [
         (10.0, "attempt.started", 0, 0, ""),
         (11.0, "task.failed", 0, -1, "tried enough"),
         (11.0, "attempt.interrupted", 0, 0, "stopped"),
@@ -127,14 +127,14 @@ def test_an_unreachable_agent_cannot_be_restarted() -> None:
     cut = "faults: [{partition: {between: [agent.0, core], at: 10500ms}}]\n"
     restarted, run = asked(lambda system: system.agents.restart("agent.0"), more=cut)
     assert restarted is False
-    assert told(run, "agent.stopped", "agent.restarted") == []
+    assert recorded(run, "agent.stopped", "agent.restarted") == []
 
 
 def test_a_restart_stops_the_agent_and_takes_its_time() -> None:
     """Stopped at 11 s, up at 16 s."""
     restarted, run = asked(lambda system: system.agents.restart("agent.0"), **{"agents.restart_time": "5s"})
     assert restarted is True
-    assert told(run, "agent.stopped", "attempt.interrupted", "agent.restarted")[:3] == [
+    assert recorded(run, "agent.stopped", "attempt.interrupted", "agent.restarted")[:3] == [
         (11.0, "agent.stopped", -1, 0, ""),
         (11.0, "attempt.interrupted", 0, 0, "agent_restart"),
         (16.0, "agent.restarted", -1, 0, ""),
@@ -160,7 +160,7 @@ def test_nothing_is_allocated_for_a_finished_task() -> None:
 def test_an_unused_allocation_is_released() -> None:
     """The task is done without it."""
     _, run = asked(lambda system: system.resources.allocate("task.0", {"gpu": 2}), **POOLS)
-    assert [(time, event) for time, event, *_ in told(run, "resource.")] == [
+    assert [(time, event) for time, event, *_ in recorded(run, "resource.")] == [
         (10.0, "resource.allocated"),
         (11.0, "resource.allocated"),
         (13.0, "resource.released"),

@@ -160,7 +160,7 @@ class AuditEntry:
     """One entry of a trail. `at` is in seconds of the trail's clock, `text` an explanation for people.
 
     `event` is an `AuditEvent`, or a name that this version does not define: a newer version may have written the store,
-    or somebody has changed it.
+    or the store was changed.
     """
 
     at: float

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from recovery.stores.tables import AGENTS
 
-NOBODY = 0
+NO_PROCESS = 0
 """The process id of a name without a process."""
 _NAMED = AGENTS.c.name == bindparam("agent")
 _BEAT = (
@@ -50,8 +50,8 @@ def arrive(connection: Connection, name: str, pid: int) -> int:
 
 def beat(connection: Connection, name: str, incarnation: int, progress: Mapping[str, float]) -> bool:
     """Record a heartbeat. False: a newer incarnation has the name."""
-    said = {"agent": name, "mine": incarnation, "done": json.dumps(progress)}
-    return connection.execute(_BEAT, said).rowcount == 1
+    values = {"agent": name, "mine": incarnation, "done": json.dumps(progress)}
+    return connection.execute(_BEAT, values).rowcount == 1
 
 
 def is_mine(connection: Connection, name: str, incarnation: int) -> bool:
@@ -62,10 +62,10 @@ def is_mine(connection: Connection, name: str, incarnation: int) -> bool:
 
 def known(connection: Connection) -> list[Beats]:
     """All agents, ordered by name."""
-    rows = connection.execute(select(AGENTS).where(AGENTS.c.pid != NOBODY).order_by(AGENTS.c.name))
-    return [Beats(name, incarnation, pid, beats, json.loads(said)) for name, incarnation, pid, beats, said in rows]
+    rows = connection.execute(select(AGENTS).where(AGENTS.c.pid != NO_PROCESS).order_by(AGENTS.c.name))
+    return [Beats(row.name, row.incarnation, row.pid, row.beats, json.loads(row.progress)) for row in rows]
 
 
 def dismiss_all(connection: Connection) -> None:
     """Remove all agents. A process that still runs notices that like one that was replaced."""
-    connection.execute(update(AGENTS).values(incarnation=AGENTS.c.incarnation + 1, pid=NOBODY))
+    connection.execute(update(AGENTS).values(incarnation=AGENTS.c.incarnation + 1, pid=NO_PROCESS))

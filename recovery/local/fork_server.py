@@ -186,17 +186,17 @@ def _end_with_parent(lifeline: int) -> None:
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
 
-def found_handler(told: Mapping[str, str]) -> Handler:
+def found_handler(spec: Mapping[str, str]) -> Handler:
     """The handler. Raises any error of its import."""
-    if told["path"]:  # a program, without its main block
-        names = run_path(told["path"], run_name=told["module"])
-        found: Any = names[told["name"]]
+    if spec["path"]:  # a program, without its main block
+        names = run_path(spec["path"], run_name=spec["module"])
+        found: Any = names[spec["name"]]
     else:
-        found = import_module(told["module"])
-        for part in told["name"].split("."):
+        found = import_module(spec["module"])
+        for part in spec["name"].split("."):
             found = getattr(found, part)
     if not callable(found):
-        raise TypeError(f"{told['module']}:{told['name']} is not a function")
+        raise TypeError(f"{spec['module']}:{spec['name']} is not a function")
     handler: Handler = found
     return handler
 
@@ -204,10 +204,10 @@ def found_handler(told: Mapping[str, str]) -> Handler:
 def main(descriptor: int) -> None:
     """Run the fork server at the other end of a socket."""
     control = Lines(socket.socket(fileno=descriptor))
-    told = control.receive()
+    setup = control.receive()
     try:
-        handler = found_handler(told["handler"])
-        if told["url"].startswith("postgresql"):
+        handler = found_handler(setup["handler"])
+        if setup["url"].startswith("postgresql"):
             import_module("psycopg")
     except Exception as error:  # noqa: BLE001 - the module of the user may raise anything
         control.send("".join(traceback.format_exception_only(error)).strip())
@@ -216,4 +216,4 @@ def main(descriptor: int) -> None:
         control.send(None)
     except OSError:  # the program that started it has ended
         return
-    ForkServer(control, told["url"], handler, LocalConfig.model_validate_json(told["config"])).serve()
+    ForkServer(control, setup["url"], handler, LocalConfig.model_validate_json(setup["config"])).serve()

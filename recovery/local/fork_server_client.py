@@ -39,7 +39,7 @@ class ForkServerProcess:
         """Raises ValueError if the handler cannot be imported there, RuntimeError if processes cannot fork."""
         if not hasattr(os, "fork"):
             raise RuntimeError("agents as processes need fork: Linux or macOS")
-        told = {"url": url, "config": config.model_dump_json(), "handler": _told(handler)}
+        setup = {"url": url, "config": config.model_dump_json(), "handler": _handler_spec(handler)}
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this Python with a module of this package
@@ -49,7 +49,7 @@ class ForkServerProcess:
                 start_new_session=True,  # Ctrl-C is for the program, which ends its processes
             )
         self._lines = Lines(ours)
-        wrong = self._ask(told)
+        wrong = self._ask(setup)
         if wrong is not None:
             self.close()
             raise ValueError(f"handler: {wrong}")
@@ -100,7 +100,7 @@ class AsyncForkServerClient:
         return pid
 
 
-def _told(handler: Handler | str) -> dict[str, str]:
+def _handler_spec(handler: Handler | str) -> dict[str, str]:
     """The location of a handler: `module:function`, or a function of a module or of the running program."""
     if isinstance(handler, str):
         module, _, name = handler.partition(":")

@@ -15,9 +15,9 @@ class Lines:
         self._end = end
         self._file = end.makefile("rb")
 
-    def send(self, said: Any) -> None:
+    def send(self, message: Any) -> None:
         """Send a message. Raises OSError if the other end is closed."""
-        self._end.sendall(json.dumps(said).encode() + b"\n")
+        self._end.sendall(json.dumps(message).encode() + b"\n")
 
     def receive(self) -> Any:
         """Receive the next message. Raises EOFError if the other end is closed."""

@@ -58,7 +58,7 @@ class LocalSystem:
         self.close(self.config.grace if kind is None else 0.0)
 
     def _start(self) -> None:
-        before = self._nobody_else()
+        before = self._check_no_other_system()
         self._fork_server = ForkServerProcess(self.url, self._handler, self.config)
         if not self.database.write(lambda connection: _begin_anew(connection, before, self.config)):
             raise RuntimeError(self._other)
@@ -72,7 +72,7 @@ class LocalSystem:
                 raise RuntimeError(f"the agents have not started within {START_SECONDS:g} s")
             time.sleep(LOOK_SECONDS)
 
-    def _nobody_else(self) -> Seen:
+    def _check_no_other_system(self) -> Seen:
         """The state of an earlier system. Raises RuntimeError if it still runs, by its heartbeats."""
         before = self.database.read(_seen)
         if before[1]:

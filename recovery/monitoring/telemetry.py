@@ -130,10 +130,10 @@ class TelemetryTrail:
         recovery.step = None
 
     def _note(self, recovery: _Recovery, event: AuditEvent, detail: str, value: float | None, at: float) -> None:
-        said: dict[str, Any] = {"detail": detail} if detail else {}
+        attributes: dict[str, Any] = {"detail": detail} if detail else {}
         if value is not None:
-            said["value"] = value
-        recovery.span.add_event(event.value, said, nanoseconds(at))
+            attributes["value"] = value
+        recovery.span.add_event(event.value, attributes, nanoseconds(at))
         if event is AuditEvent.RECOVERY_FAILED:
             self._failed.add(1, {"recovery.kind": recovery.kind})
             self._end_step(recovery, detail, at)  # the command raised

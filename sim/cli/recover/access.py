@@ -64,7 +64,7 @@ def opened(store: str | None) -> Iterator[Database]:
         raise BadInput(visible(str(error))) from None
 
 
-def let_in(
+def authorize(
     database: Database, operators: str, operator: str | None, procedure: str, task_id: str
 ) -> tuple[Authorization, Admission]:
     """Authorize the operator with the token from the environment or from the terminal."""
@@ -73,7 +73,7 @@ def let_in(
     from recovery.manual.operators import load_operators
     from recovery.stores.sql_audit import SqlAudit
 
-    _there(database, task_id)
+    _check_task(database, task_id)
     if operator is None:
         raise BadInput("--operator: is missing; valid: your name, here or in RECOVERY_BENCH_OPERATOR")
     if not is_text(operator):
@@ -88,7 +88,7 @@ def let_in(
     return authorization, authorization.admit(operator, token.strip(), procedure, task_id)
 
 
-def _there(database: Database, task_id: str) -> None:
+def _check_task(database: Database, task_id: str) -> None:
     """Raise BadInput for an unknown task, so that a mistyped name does not use up a token."""
     from recovery.local.task_queue import is_text
     from recovery.stores.sql_tasks import SqlTaskStore

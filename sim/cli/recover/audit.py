@@ -53,8 +53,8 @@ def audit(
         out = console(no_color)
         for entry in shown:
             refused = entry.event == AuditEvent.OPERATOR_REFUSED and entry.text
-            told = f"{entry}: {entry.text}" if refused else str(entry)
-            out.print(f"{_at(entry.at)}  {visible(told)}", soft_wrap=True)
+            line = f"{entry}: {entry.text}" if refused else str(entry)
+            out.print(f"{_at(entry.at)}  {visible(line)}", soft_wrap=True)
     return 0
 
 
@@ -81,8 +81,8 @@ def escalations(store: access.Store = None, json: Json = None, no_color: NoColor
     if not found:
         out.print("no open escalations")
     for each in found:
-        told = f"{each.severity}  {each.failure.subject}: {each.failure.kind.value}, {each.reason}"
-        out.print(f"{_at(each.at + later)}  {visible(told)}", soft_wrap=True)
+        line = f"{each.severity}  {each.failure.subject}: {each.failure.kind.value}, {each.reason}"
+        out.print(f"{_at(each.at + later)}  {visible(line)}", soft_wrap=True)
 
 
 def _row(each: Escalation, later: float) -> dict[str, Any]:

@@ -22,7 +22,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the operator.
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def _errors_as_bad_input() -> Iterator[None]:
     from recovery.manual.operators import OperatorsError
 
     try:
@@ -43,7 +43,7 @@ def add(
     if role not in {each.value for each in Role}:
         raise BadInput(f"--role {role}: is no role; valid: {', '.join(each.value for each in Role)}")
     path = Path(operators)
-    with _said():
+    with _errors_as_bad_input():
         known = load_operators(path) if path.exists() else Operators()
         save_operators(path, known.with_operator(name, Role(role)))
     console(no_color).print(f"{name}: {role}; next: recovery-bench recover operator token {name}", soft_wrap=True)
@@ -60,7 +60,7 @@ def token(
     from recovery.manual.operators import load_operators, save_operators
 
     path = Path(operators)
-    with _said():
+    with _errors_as_bad_input():
         now = time.time()  # noqa: TID251 - operators live by the machine's clock
         changed, secret = load_operators(path).with_token(name, TOKEN_SECONDS if lasts is None else lasts, now)
         save_operators(path, changed)
@@ -72,16 +72,16 @@ def remove(name: Name, operators: OperatorsFile = OPERATORS, no_color: NoColor =
     from recovery.manual.operators import load_operators, save_operators
 
     path = Path(operators)
-    with _said():
+    with _errors_as_bad_input():
         save_operators(path, load_operators(path).without_operator(name))
-    console(no_color).print(f"{name}: is no operator any more", soft_wrap=True)
+    console(no_color).print(f"{name}: was removed", soft_wrap=True)
 
 
 def list_(operators: OperatorsFile = OPERATORS, no_color: NoColor = False) -> None:
     """List the operators, and the number of valid tokens of each."""
     from recovery.manual.operators import load_operators
 
-    with _said():
+    with _errors_as_bad_input():
         known = load_operators(Path(operators))
     now = time.time()  # noqa: TID251 - operators live by the machine's clock
     for name, operator in known.operators.items():

@@ -43,16 +43,16 @@ def backup(
     with access.opened(store) as database:
         from recovery.manual.manual_recovery import ManualRecovery
 
-        access.let_in(database, operators, operator, "state", task)
+        access.authorize(database, operators, operator, "state", task)
         saved, anew = asyncio.run(ManualRecovery(database).backup(task))
     if saved is None:
         say(f"{task}: has no intact checkpoint, and starts from the beginning")
         return 1
-    told = f"{task}: checkpoint {saved.sequence}, progress {saved.progress:g}"
+    line = f"{task}: checkpoint {saved.sequence}, progress {saved.progress:g}"
     if not anew and folder is None:
-        say(f"{told}; no checkpoint can be added, since it is escalated; valid: --folder, to write it to a file")
+        say(f"{line}; no checkpoint can be added, since it is escalated; valid: --folder, to write it to a file")
         return 1
-    console(no_color).print(visible(told), soft_wrap=True)
+    console(no_color).print(visible(line), soft_wrap=True)
     if folder is not None:
         file = Path(folder) / file_name(saved)
         write_json(str(file), asdict(saved))
@@ -75,7 +75,7 @@ def restore(
         from recovery.manual.manual_recovery import ManualRecovery, NotPossible
         from recovery.model import TaskStatus
 
-        authorization, admission = access.let_in(database, operators, operator, "state", task)
+        authorization, admission = access.authorize(database, operators, operator, "state", task)
         manual = ManualRecovery(database)
         given_up = manual.status(task) is TaskStatus.ESCALATED
         stored = manual.checkpoints(task)
@@ -124,7 +124,7 @@ def verify(
     with access.opened(store) as database:
         from recovery.manual.manual_recovery import ManualRecovery
 
-        authorization, admission = access.let_in(database, operators, operator, "state", task)
+        authorization, admission = access.authorize(database, operators, operator, "state", task)
         manual = ManualRecovery(database)
         verified = asyncio.run(manual.verify_state(task))
         stored = manual.checkpoints(task)
@@ -135,8 +135,8 @@ def verify(
     if json != STDOUT:
         out = console(no_color)
         for each, intact in stored:
-            said = "" if intact else ", damaged"
-            out.print(f"{visible(task)}: checkpoint {each.sequence}, progress {each.progress:g}{said}", soft_wrap=True)
+            note = "" if intact else ", damaged"
+            out.print(f"{visible(task)}: checkpoint {each.sequence}, progress {each.progress:g}{note}", soft_wrap=True)
         if verified:
             start = "an intact checkpoint" if stored else "the beginning"
             out.print(f"{visible(task)}: the next attempt starts from {start}", soft_wrap=True)

@@ -42,13 +42,13 @@ def analyze(
     with access.opened(store) as database:
         from recovery.manual.manual_recovery import ManualRecovery
 
-        access.let_in(database, operators, operator, "task", task)
+        access.authorize(database, operators, operator, "task", task)
         found = asyncio.run(ManualRecovery(database, _runbook(runbook)).analyze(task))
     if json is not None:
         write_json(json, _as_json(found))
     if json != STDOUT:
         out = console(no_color)
-        for line in _told(found):
+        for line in _summary(found):
             out.print(line, soft_wrap=True)
 
 
@@ -69,7 +69,7 @@ def plan(
     with access.opened(store) as database:
         from recovery.manual.manual_recovery import ManualRecovery
 
-        _, admission = access.let_in(database, operators, operator, "task", task)
+        _, admission = access.authorize(database, operators, operator, "task", task)
         made = asyncio.run(ManualRecovery(database, _runbook(runbook)).plan(task, admission.operator, checkpoint))
     write_json(out, made.model_dump(mode="json"))
     if out == STDOUT:
@@ -95,7 +95,7 @@ def execute(
         from recovery.manual.plan_file import read_plan
 
         read = read_plan(Path(plan))
-        authorization, admission = access.let_in(database, operators, operator, "task", read.task)
+        authorization, admission = access.authorize(database, operators, operator, "task", read.task)
         manual = ManualRecovery(database, _runbook(runbook))
         out = console(no_color)
         try:
@@ -130,7 +130,7 @@ def verify(
     with access.opened(store) as database:
         from recovery.manual.manual_recovery import ManualRecovery
 
-        authorization, admission = access.let_in(database, operators, operator, "task", task)
+        authorization, admission = access.authorize(database, operators, operator, "task", task)
         manual = ManualRecovery(database)
         verified = asyncio.run(manual.verify(task, admission.operator))
         status = manual.status(task)
@@ -153,37 +153,37 @@ def _runbook(file: str | None) -> Runbook | None:
     return load(Path(file))
 
 
-def _told(found: Assessment) -> list[str]:
+def _summary(found: Assessment) -> list[str]:
     from recovery.diagnosis.explanation import explain_findings
 
     state = found.state
-    told = [
+    lines = [
         f"{visible(found.task_id)}: {state['status']}, epoch {state['epoch']}, {state['last_checkpoint']} checkpoints"
     ]
     if state["error_code"]:
-        told.append(f"error code: {visible(state['error_code'])}")
+        lines.append(f"error code: {visible(state['error_code'])}")
     if state["retries"]:
-        told.append("retries: " + ", ".join(f"{count} for {kind}" for kind, count in state["retries"].items()))
+        lines.append("retries: " + ", ".join(f"{count} for {kind}" for kind, count in state["retries"].items()))
     if state["held"]:
-        told.append("holds: " + ", ".join(f"{units} of {pool}" for pool, units in state["held"].items()))
+        lines.append("holds: " + ", ".join(f"{units} of {pool}" for pool, units in state["held"].items()))
     if found.escalation is not None:
-        told.append(f"escalated: {found.escalation.reason}")
+        lines.append(f"escalated: {found.escalation.reason}")
     analysis, strategy = found.plan.analysis, found.plan.strategy
     if analysis is not None:
-        told += ["", visible(explain_findings(analysis))]
+        lines += ["", visible(explain_findings(analysis))]
     steps = [f"nothing to do: {found.plan.reason}"] if strategy is None else str(strategy).split("\n")
-    return [*told, "", *map(visible, steps)]
+    return [*lines, "", *map(visible, steps)]
 
 
 def _steps(plan: PlanFile) -> list[str]:
-    told = [f"{visible(plan.task)}: {plan.verdict}", visible(plan.because), ""]
+    lines = [f"{visible(plan.task)}: {plan.verdict}", visible(plan.because), ""]
     if plan.checkpoint is not None:
-        told.insert(2, f"from checkpoint {plan.checkpoint}")
+        lines.insert(2, f"from checkpoint {plan.checkpoint}")
     for number, step in enumerate(plan.steps, 1):
         arguments = ", ".join(f"{name}={_shown(value)}" for name, value in step.arguments.items())
         undone = f"; undone by {step.undo}" if step.undo else ""
-        told.append(f"  {number}. {step.name}: {step.command}({arguments}){undone}")
-    return told
+        lines.append(f"  {number}. {step.name}: {step.command}({arguments}){undone}")
+    return lines
 
 
 def _shown(value: Any) -> str:

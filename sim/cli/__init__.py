@@ -6,10 +6,10 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit status; 130 also when it is interrupted while it is still being imported."""
+    """Run a command and return its exit status; 130 also when it is interrupted during an import."""
     from sim.gc_tuning import rare_collections
 
-    with rare_collections():  # what is imported stays, and to look through it again and again takes its time
+    with rare_collections():  # imported objects remain, and repeated garbage collections of them take time
         try:
             from sim.cli.app import main as run
         except KeyboardInterrupt:

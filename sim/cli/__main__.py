@@ -1,4 +1,4 @@
-"""`python -m sim.cli`, the same as `recovery-bench`."""
+"""`python -m sim.cli` is the same as `recovery-bench`."""
 
 import sys
 

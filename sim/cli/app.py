@@ -1,6 +1,7 @@
-"""The commands under one name, and what becomes of whatever is wrong with them.
+"""The commands of `recovery-bench`, and how errors are reported.
 
-Exit status: 0 all that was expected holds; 1 an expectation or an invariant does not; 2 bad input; 130 interrupted.
+Exit status: 0 every expectation holds; 1 an expectation or an invariant does not hold; 2 invalid input; 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "--no-color" in given:
-        os.environ["NO_COLOR"] = "1"  # for the pages of --help too
-    if sys.stdout is None:  # closed by who started us
+        os.environ["NO_COLOR"] = "1"  # also for the pages of --help
+    if sys.stdout is None:  # closed by the parent process
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as Python runs
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:  # the reader has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         _write_nowhere()
         return 0
     except OSError as error:  # a full disk, most likely
@@ -118,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _spread(given: Sequence[str]) -> list[str]:
-    """`compare X --a one=1 two=2` as `compare X --a one=1 --a two=2`: a setting may have several values."""
+    """`compare X --a one=1 two=2` as `compare X --a one=1 --a two=2`: an option may have several values."""
     if not given or given[0] != "compare":
         return list(given)
     spread: list[str] = []
@@ -133,17 +134,17 @@ def _spread(given: Sequence[str]) -> list[str]:
 
 
 def _write_nowhere() -> None:
-    """Let nothing complain about what is still to be written to stdout when Python ends."""
-    with suppress(OSError, ValueError):  # a stdout without a file of its own
+    """Replace stdout by the null device, so that Python reports no error when it flushes stdout at exit."""
+    with suppress(OSError, ValueError):  # a stdout without a file descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _USAGE = typer.BadParameter.__mro__[1]
-"""The parser's base class of everything wrong with a command line, wherever this version of typer keeps it."""
+"""The base class of all usage errors, wherever this version of typer defines it."""
 
 
 def _usage(error: Any) -> str:
-    """One line: which command, what is wrong, and what would be valid."""
+    """One line: the command, what is wrong, and what would be valid."""
     from scenarios.errors import instead
 
     context = getattr(error, "ctx", None)

@@ -1,4 +1,4 @@
-"""Ctrl-C, also where Python swallows it: what is raised in a callback of the garbage collector reaches nobody."""
+"""Handles Ctrl-C even where Python loses it: an exception in a callback of the garbage collector is dropped."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED = 130
-"""Exit status of a command that was."""
+"""Exit status of an interrupted command."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _received: list[int] = []
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within, an interrupt or a termination raises KeyboardInterrupt, and `check` raises it again if that got lost."""
+    """Inside, an interrupt or a termination raises KeyboardInterrupt, and `check` raises it again if it was lost."""
     _received.clear()
-    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+    if threading.current_thread() is not threading.main_thread():  # signals can only be handled there
         yield
         return
     before = [signal.signal(number, _remember) for number in _SIGNALS]
@@ -30,7 +30,7 @@ def interruptible() -> Iterator[None]:
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt if there was one since the last time."""
+    """Raise KeyboardInterrupt if there was an interrupt since the last call."""
     if _received:
         _received.clear()
         raise KeyboardInterrupt

@@ -1,7 +1,7 @@
-"""The real recovery core, configured as a scenario says and joined to a world.
+"""The real recovery core, configured as a scenario specifies and connected with a world.
 
-Nothing of the core is replaced: commands get the virtual time that the scenario prices them at, and the jitter of
-delays comes from named streams.
+No part of the core is replaced: commands take the virtual time that the scenario specifies, and the jitter of delays is
+drawn from named streams.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scenarios.sections.monitoring import MonitorSettings
 from sim.randomness.streams import Repeated, Streams
 
 PER_KIND = {"conditions", "by_error"}
-"""Fields of the core that a scenario writes per kind of failure; the others have the same name in both."""
+"""Fields of the core that a scenario declares for each kind of failure. The others have the same names in both."""
 
 
 def build_core(
@@ -34,7 +34,9 @@ def build_core(
     *,
     on_report: Callable[[RecoveryReport], None] | None = None,
 ) -> Supervisor:
-    """The core of a run. Tests pass broken ones in its place. `on_report` hears of each recovery that was watched."""
+    """The core of a run. Tests replace it with faulty ones. `on_report` is called with the report of each monitored
+    recovery.
+    """
     config = core_config(scenario)
     settings = scenario.recovery.monitor
     monitor = None if settings is None else RecoveryMonitor(monitor_config(settings), system, on_report=on_report)
@@ -45,7 +47,7 @@ def build_core(
 
 
 def core_config(scenario: Scenario) -> RecoveryConfig:
-    """The core's configuration in a scenario's `recovery` section."""
+    """The core's configuration from a scenario's `recovery` section."""
     settings = scenario.recovery
     conditions = {FailureKind(kind): condition for kind, condition in settings.conditions}
     by_error = {kind: condition.by_error for kind, condition in conditions.items() if condition is not None}
@@ -54,7 +56,7 @@ def core_config(scenario: Scenario) -> RecoveryConfig:
 
 
 def monitor_config(settings: MonitorSettings) -> MonitorConfig:
-    """The monitor's configuration in a scenario's `recovery.monitor` section."""
+    """The monitor's configuration from a scenario's `recovery.monitor` section."""
     late = {
         FailureKind(kind): bound for kind, bound in settings.late if bound is not None
     }  # pairs of a field and its value
@@ -65,7 +67,7 @@ def monitor_config(settings: MonitorSettings) -> MonitorConfig:
 
 
 def priced(commands: Mapping[str, Command], costs: Mapping[str, float]) -> dict[str, Command]:
-    """Commands that take their time on the loop's clock before they act."""
+    """Commands that take their durations on the loop's clock before they act."""
     return {name: _priced(command, costs.get(name, 0.0)) for name, command in commands.items()}
 
 
@@ -82,7 +84,7 @@ def _priced(command: Command, seconds: float) -> Command:
 
 
 def jitter(streams: Streams) -> Callable[[str, int], float]:
-    """A number in [0, 1) for the n-th retry of a subject: a task's own, whatever else is retried."""
+    """A number in [0, 1) for the n-th retry of a subject, which depends on no other retry."""
     for_tasks = Repeated(streams, "task.retry_jitter")
 
     def draw(subject: str, retry: int) -> float:

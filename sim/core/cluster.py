@@ -1,7 +1,7 @@
-"""Several cores, each on a machine of its own, of which one leads: it holds a lease in a store that all of them see.
+"""Several cores, each on its own machine. The holder of a lease in their common store leads.
 
-A core may crash, hang for a while and not know of it, or be cut off from the store. Another one leads then, when the
-lease is over, and what the first one still does is refused: by the store, and by everybody to whom it gives a command.
+A core may crash, be suspended without noticing it, or lose its connection with the store. When its lease expires,
+another one leads, and the store and all recipients of commands refuse what the first one still does.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from recovery.ports import AuditTrail
 from scenarios import Scenario
 from scenarios.faults import CoreHang, Partition, each
 from scenarios.faults.base import STORE
-from sim.core.lease_guard import Guarded, GuardedAudit, GuardedJournal, Reached, Term
-from sim.core.mailbox import PORTS, CoreMessages, Late
+from sim.core.lease_guard import GuardedAudit, GuardedJournal, GuardedPort, RemoteLeases, Term
+from sim.core.mailbox import PORTS, CoreMessages, DelayedPort
 from sim.core.node import Node
 from sim.history import Event
 from sim.loop import SimLoop
@@ -30,7 +30,7 @@ LEASE = "leader"
 
 
 def needs_cluster(scenario: Scenario) -> bool:
-    """Whether a lease matters: there are several cores, or one that may lose touch with it."""
+    """Whether a lease is needed: there are several cores, or one that can lose its connection with the store."""
     return scenario.recovery.cores.count > 1 or any(
         isinstance(fault, CoreHang) or (isinstance(fault, Partition) and STORE in fault.between)
         for fault in each(scenario.faults)
@@ -66,14 +66,14 @@ class ClusterHost:
         self._epoch = 0
 
     def _recipient(self) -> tuple[Machine, Supervisor] | None:
-        """The core that leads, if it is awake."""
+        """The leading core, if it is awake."""
         node = self._leader
-        return None if node is None or node.core is None or node.is_asleep else (node.machine, node.core)
+        return None if node is None or node.core is None or node.is_suspended else (node.machine, node.core)
 
     def _takes_reports(self) -> bool:
-        """The one that leads does, when it is awake and not cut off from the store."""
+        """Whether the leading core is awake and connected with the store."""
         node = self._leader
-        return node is not None and node.core is not None and node.is_heard
+        return node is not None and node.core is not None and node.reaches_store
 
     @property
     def core(self) -> CoreMessages:
@@ -86,11 +86,11 @@ class ClusterHost:
         return self.messages.is_up
 
     def receive(self, arrive: Callable[[], None]) -> None:
-        """Call `arrive` when the core that leads takes the message."""
+        """Call `arrive` when the leading core takes the message."""
         self.messages.receive(arrive)
 
     def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
-        """Delay every message to the cores; returns what ends that."""
+        """Delay all messages to the cores; returns the function that ends the delay."""
         return self.messages.slow_down(delay)
 
     async def boot(self) -> None:
@@ -102,7 +102,7 @@ class ClusterHost:
     def _start(self, node: Node) -> None:
         node.machine = Machine(self._loop)
         candidate = Candidate(
-            Reached(self._leases, node),
+            RemoteLeases(self._leases, node),
             LEASE,
             node.name,
             self._lease,
@@ -113,18 +113,18 @@ class ClusterHost:
         node.machine.run(self._loop.create_task, candidate.run()).add_done_callback(self._ended)
 
     def _ended(self, candidate: asyncio.Task[None]) -> None:
-        self._led.set()  # nobody waits for one that cannot
+        self._led.set()  # waiting for a core that cannot lead would never end
         if not candidate.cancelled():
-            candidate.result()  # a core that cannot lead is a defect, and not one that is down
+            candidate.result()  # a core that cannot lead is a defect of the code, not a core that is down
 
     # ------------------------------------------------------------------------------------------ what happens
     def leading(self) -> str:
-        """The name of the core that leads. There has to be one."""
+        """The name of the leading core. There has to be one."""
         assert self._leader is not None
         return self._leader.name
 
     def crash(self, core: str) -> None:
-        """Cut the power of a machine."""
+        """Cut the power of a core's machine."""
         node = self._nodes[core]
         node.machine.cut_power()
         node.forget()
@@ -138,11 +138,11 @@ class ClusterHost:
         self._start(self._nodes[core])
 
     def hang(self, core: str) -> None:
-        """Let a core sleep."""
-        self._nodes[core].fall_asleep()
+        """Suspend a core."""
+        self._nodes[core].suspend()
 
     def wake(self, core: str) -> None:
-        """Let it go on, unless it has crashed since."""
+        """Resume a suspended core, unless it has crashed since."""
         self._nodes[core].wake()
         self.messages.deliver()
 
@@ -161,11 +161,11 @@ class ClusterHost:
         try:
             await core.start()
             node.core = core
-            if self._led.is_set():  # else the world begins with it
-                self.messages.introduce()
+            if self._led.is_set():  # the first lease is recorded when the world begins
+                self.messages.register_agents()
             self._led.set()
             await self._loop.create_future()
-        except asyncio.CancelledError:  # and not when the loop is abandoned, at the end of the run
+        except asyncio.CancelledError:  # not when the loop is abandoned at the end of the run
             node.step_down()
             if self._leader is node and self._epoch == lease.epoch:
                 self._depose()
@@ -178,16 +178,16 @@ class ClusterHost:
             self._leader = None
 
     def _as_seen_by(self, node: Node, lease: Lease) -> System:
-        """The system for a core that has this lease: whatever it does under an older one than the latest is refused."""
+        """The system for a core with this lease: it refuses everything done under an outdated lease."""
         term = Term(node, lambda: lease.epoch == self._epoch)
         ports = {
-            name: Guarded(Late(getattr(self._system, name), self.messages.delay), term, store=False)
+            name: GuardedPort(DelayedPort(getattr(self._system, name), self.messages.delay), term, store=False)
             for name in PORTS
             if getattr(self._system, name) is not None
         }
         return replace(
             self._system,
-            store=cast("Any", Guarded(self._system.store, term, store=True)),
+            store=cast("Any", GuardedPort(self._system.store, term, store=True)),
             journal=cast("Journal", GuardedJournal(self._journal, term)),
             audit=cast("AuditTrail", GuardedAudit(self._system.audit, term)),
             **cast("dict[str, Any]", ports),

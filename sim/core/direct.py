@@ -1,4 +1,4 @@
-"""A core that no fault can hit: the world calls it directly, so that it costs nothing."""
+"""A core that no fault can hit: the world calls it directly, without any cost."""
 
 from __future__ import annotations
 

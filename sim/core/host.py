@@ -16,18 +16,18 @@ from sim.world.world import World
 
 
 class CoreHost(Protocol):
-    """Runs the recovery core and delivers to it what the world reports; faults of the core act on its host.
+    """Runs the recovery core and delivers to it what the world reports. Faults of the core act on its host.
 
     `core` in the arguments is the name of a core, as `leading` returns it.
     """
 
     @property
     def core(self) -> Core:
-        """What the world reports to, whichever core runs."""
+        """Receives the reports of the world, whichever core runs."""
 
     @property
     def is_up(self) -> bool:
-        """Whether a core receives what is reported."""
+        """Whether a core receives reports."""
 
     def receive(self, arrive: Callable[[], None]) -> None:
         """Call `arrive` when a core takes the message; the sender keeps it until then."""
@@ -36,7 +36,7 @@ class CoreHost(Protocol):
         """Send what waited for a connection: a partition has ended."""
 
     def boot(self) -> Awaitable[None]:
-        """Start; done when a core runs."""
+        """Start; returns when a core runs."""
 
     def leading(self) -> str:
         """The name of the core that runs or leads. There has to be one."""
@@ -54,7 +54,7 @@ class CoreHost(Protocol):
         """Resume a suspended core, unless it has crashed since."""
 
     def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
-        """Delay every message to the core by `delay()` seconds; returns what ends that."""
+        """Delay all messages to the core by `delay()` seconds; returns the function that ends the delay."""
 
 
 def host_for(

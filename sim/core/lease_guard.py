@@ -1,4 +1,4 @@
-"""What a core that has the lease is given: the system, which refuses it as soon as another one leads."""
+"""The system of a core with a lease: it refuses calls as soon as another core leads."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from recovery.ports import AuditTrail
 from sim.core.node import Node
 
 
-class Reached:
-    """The leases, as a core sees them that has to reach the store."""
+class RemoteLeases:
+    """The leases as a core accesses them that has to reach the store."""
 
     def __init__(self, leases: MemoryLeases, node: Node) -> None:
         self._leases = leases
         self._node = node
 
     async def look(self, name: str) -> Lease | None:
-        """The lease as it is, once the store can be reached."""
+        """The current lease, once the store can be reached."""
         await self._node.can_reach(store=True)
         return await self._leases.look(name)
 
     async def change(self, seen: Lease | None, to: Lease) -> bool:
-        """Put a lease in the place of what was seen, once the store can be reached."""
+        """Replace the lease that was read, once the store can be reached."""
         await self._node.can_reach(store=True)
         return await self._leases.change(seen, to)
 
 
 class Term:
-    """While a core leads. `lasts` is what the store says of it, whatever the core believes."""
+    """The time for which a core leads. `is_current` is the state in the store, whatever the core assumes."""
 
-    def __init__(self, node: Node, lasts: Callable[[], bool]) -> None:
+    def __init__(self, node: Node, is_current: Callable[[], bool]) -> None:
         self.node = node
-        self.lasts = lasts
+        self.is_current = is_current
 
     def check(self) -> None:
         """Raise Deposed when another core leads."""
-        if not self.lasts():
-            raise Deposed(f"{self.node.name} does not lead any more")
+        if not self.is_current():
+            raise Deposed(f"{self.node.name} no longer leads")
 
-    def say(self, deliver: Callable[[], None]) -> None:
-        """Have something written, unless another core leads by the time that it can be."""
-        self.node.say(lambda: deliver() if self.lasts() else None)
+    def write(self, deliver: Callable[[], None]) -> None:
+        """Write something as soon as the store can be reached, unless another core leads by then."""
+        self.node.write(lambda: deliver() if self.is_current() else None)
 
 
-class Guarded:
-    """A port, asked by a core in its term."""
+class GuardedPort:
+    """A port that a core uses during its term."""
 
     def __init__(self, port: Any, term: Term, *, store: bool) -> None:
         self._port = port
@@ -69,7 +69,7 @@ class Guarded:
 
 
 class GuardedJournal:
-    """The journal: what is kept goes to the store, which refuses it when another core leads."""
+    """The journal: writes go to the store, which refuses them when another core leads."""
 
     def __init__(self, journal: MemoryJournal, term: Term) -> None:
         self._journal = journal
@@ -79,22 +79,22 @@ class GuardedJournal:
         return getattr(self._journal, name)
 
     async def durable(self) -> None:
-        """Return when the store has heard everything. Raises Deposed."""
+        """Return when the store has all writes. Raises Deposed."""
         await self._term.node.can_reach(store=True)
         self._term.check()
 
     def keep(self, incident: Incident) -> None:
-        """An open recovery as it stands now."""
-        as_it_is = incident_from_json(incident_to_json(incident))  # as it stands now
-        self._term.say(lambda: self._journal.keep(as_it_is))
+        """Write the current state of an open recovery."""
+        as_it_is = incident_from_json(incident_to_json(incident))  # its state now
+        self._term.write(lambda: self._journal.keep(as_it_is))
 
     def forget(self, number: int) -> None:
-        """A recovery is over."""
-        self._term.say(lambda: self._journal.forget(number))
+        """Remove a recovery that has ended."""
+        self._term.write(lambda: self._journal.forget(number))
 
     def keep_escalation(self, escalation: Any) -> None:
-        """An escalation."""
-        self._term.say(lambda: self._journal.keep_escalation(escalation))
+        """Write an escalation."""
+        self._term.write(lambda: self._journal.keep_escalation(escalation))
 
 
 class GuardedAudit:
@@ -105,5 +105,5 @@ class GuardedAudit:
         self._term = term
 
     def record(self, *said: Any, **more: Any) -> None:
-        """One entry, as soon as the store hears it."""
-        self._term.say(lambda: self._audit.record(*said, **more))
+        """Write one entry as soon as the store can be reached."""
+        self._term.write(lambda: self._audit.record(*said, **more))

@@ -1,4 +1,6 @@
-"""What reaches the core: in its order, late when the core is slow, and kept at its sender while there is no core."""
+"""Messages to the core: delivered in order, delayed when the core is slow, and kept at their senders while no core
+runs.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,14 @@ from sim.loop.machine import Machine
 from sim.world.world import World
 
 PORTS = ("tasks", "agents", "resources", "queues", "network", "logs", "topology")
-"""The ports that a core waits for; its store and its audit trail are its own."""
+"""The ports that a slow core waits for. Its store and its audit trail are not delayed."""
 
 
 class CoreMessages:
-    """Implements `sim.world.listeners.Core` for whichever core there is.
+    """Implements `sim.world.listeners.Core` for the core that runs.
 
-    `recipient` says which one hears what is said, and on which machine it runs (None: there is none); `takes_reports`
-    whether it can put on record what it is told: whenever there is one, if left out.
+    `recipient` returns that core and its machine, or None when no core runs; `takes_reports` returns whether it can
+    store reports (default: whenever a core runs).
     """
 
     def __init__(
@@ -36,26 +38,26 @@ class CoreMessages:
         self._world = world
         self._recipient = recipient
         self._takes_reports = takes_reports or (lambda: self.is_up)
-        self._waiting: list[Callable[[], None]] = []  # at senders, until there is a core
+        self._waiting: list[Callable[[], None]] = []  # at their senders, until a core runs
         self._delays: list[Callable[[], float]] = []
-        self._latest = 0.0  # when the last message arrives: none overtakes another
+        self._latest = 0.0  # arrival of the last message: messages keep their order
 
     @property
     def is_up(self) -> bool:
-        """Whether there is a core that is told of failures."""
+        """Whether a core receives reports of failures."""
         return self._recipient() is not None
 
     def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
-        """Whatever reaches the core does so later by these seconds; returns what ends it."""
+        """Delay all messages to the core by these seconds; returns the function that ends the delay."""
         self._delays.append(delay)
         return partial(self._delays.remove, delay)
 
     def receive(self, arrive: Callable[[], None]) -> None:
-        """A message for the core that its sender keeps until the core has it."""
+        """A message to the core that its sender keeps until it is delivered."""
         self._arrive(partial(self._take, arrive))
 
-    def introduce(self) -> None:
-        """Let a core that has started come to know the fleet, and hear of what waited for it."""
+    def register_agents(self) -> None:
+        """Register all agents with a core that has started, and deliver the messages that waited for it."""
         for agent in self._world.agents.all:
             self.watch(agent.name)
             if not agent.responding:
@@ -63,7 +65,7 @@ class CoreMessages:
         self.deliver()
 
     def deliver(self) -> None:
-        """Let the core hear of what waited for it."""
+        """Deliver the messages that waited for the core."""
         waiting, self._waiting = self._waiting, []
         for arrive in waiting:
             self._take(arrive)
@@ -75,7 +77,7 @@ class CoreMessages:
             self._waiting.append(arrive)
 
     def _arrive(self, arrive: Callable[[], None]) -> None:
-        """Now, or as late as everything is, and after what was sent before."""
+        """Deliver now, or with the current delay, after earlier messages."""
         now = self._loop.env.now
         self._latest = max(self._latest, now + self.delay())
         if self._latest > now:
@@ -84,11 +86,11 @@ class CoreMessages:
             arrive()
 
     def delay(self) -> float:
-        """By how many seconds all that reaches the core is late now."""
+        """The current delay of messages to the core in seconds."""
         return sum(delay() for delay in self._delays)
 
-    def _tell(self, method: Callable[..., None], *args: Any) -> None:
-        """Call a method of the core on its machine, if there is one."""
+    def _call(self, method: Callable[..., None], *args: Any) -> None:
+        """Call a method of the core on its machine, if a core runs."""
         found = self._recipient()
         if found is not None:
             machine, core = found
@@ -96,36 +98,36 @@ class CoreMessages:
 
     # ------------------------------------------------------------------------------------ as a `Core`
     def report(self, failure: Failure) -> None:
-        """Somebody noticed a failure. It has come here by `receive`."""
-        self._tell(Supervisor.report, failure)
+        """A failure, delivered through `receive`."""
+        self._call(Supervisor.report, failure)
 
     def watch(self, agent_id: str) -> None:
-        """An agent belongs to the fleet."""
-        self._tell(Supervisor.watch, agent_id)
+        """Monitor an agent from now on."""
+        self._call(Supervisor.watch, agent_id)
 
     def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
-        """A beat arrived, and is gone when there is no core to hear it."""
-        self._arrive(partial(self._tell, Supervisor.heartbeat, agent_id, progress))
+        """A heartbeat, which is lost when no core runs."""
+        self._arrive(partial(self._call, Supervisor.heartbeat, agent_id, progress))
 
     def agent_down(self, agent_id: str) -> None:
-        """Something that knows at once says that an agent is down."""
-        self._tell(Supervisor.agent_down, agent_id)
+        """A perfect detector reports that an agent is down."""
+        self._call(Supervisor.agent_down, agent_id)
 
     def delivery_failed(self, link: str, endpoints: Sequence[str], queue_ids: Sequence[str], since: float) -> None:
         """A sender found a connection broken."""
-        self.receive(partial(self._tell, Supervisor.delivery_failed, link, endpoints, queue_ids, since))
+        self.receive(partial(self._call, Supervisor.delivery_failed, link, endpoints, queue_ids, since))
 
     def connection_restored(self, link: str) -> None:
         """A connection works again."""
-        self.receive(partial(self._tell, Supervisor.connection_restored, link))
+        self.receive(partial(self._call, Supervisor.connection_restored, link))
 
     def task_succeeded(self, task_id: str) -> None:
         """The task store has accepted a task's effect."""
-        self._tell(Supervisor.task_succeeded, task_id)
+        self._call(Supervisor.task_succeeded, task_id)
 
 
-class Late:
-    """A port whose answers reach the core as late as everything else does."""
+class DelayedPort:
+    """A port whose answers reach the core with the current delay."""
 
     def __init__(self, port: Any, delay: Callable[[], float]) -> None:
         self._port = port

@@ -18,7 +18,7 @@ class Node:
     def __init__(self, name: str, loop: SimLoop, world: World) -> None:
         self.name = name
         self.machine = Machine(loop)
-        self.core: Supervisor | None = None  # while it leads, or believes so
+        self.core: Supervisor | None = None  # while it leads, or assumes so
         self._loop = loop
         self._world = world
         self._asleep_since: float | None = None
@@ -28,11 +28,11 @@ class Node:
 
     # -------------------------------------------------------------------------------------------- sleeping
     @property
-    def is_asleep(self) -> bool:
+    def is_suspended(self) -> bool:
         """Whether it is suspended, without noticing."""
         return self._asleep_since is not None
 
-    def fall_asleep(self) -> None:
+    def suspend(self) -> None:
         """Suspend it."""
         self._asleep_since = self._loop.time()
         self._awake = asyncio.Event()
@@ -44,11 +44,11 @@ class Node:
         self.flush()
 
     def clock(self) -> float:
-        """The time as it sees it: its clock stands still while it is suspended."""
+        """The time that the node observes: its clock stops while it is suspended."""
         return self._loop.time() if self._asleep_since is None else self._asleep_since
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for these seconds, and longer when it is suspended at their end."""
+        """Wait for these seconds, and until it is awake."""
         await asyncio.sleep(seconds)
         await self._awake.wait()
 
@@ -63,18 +63,18 @@ class Node:
             await self._loop.wait(link.healed)
 
     @property
-    def is_heard(self) -> bool:
+    def reaches_store(self) -> bool:
         """Whether it can reach the store now."""
-        return not self.is_asleep and self._world.network.broken_link(self.name, STORE) is None
+        return not self.is_suspended and self._world.network.broken_link(self.name, STORE) is None
 
-    def say(self, deliver: Callable[[], None]) -> None:
-        """Send a write to the store as soon as it is connected, after those that were sent before."""
+    def write(self, deliver: Callable[[], None]) -> None:
+        """Send a write to the store as soon as it is connected, after earlier writes."""
         self._outbox.append(deliver)
         self.flush()
 
     def flush(self) -> None:
-        """Deliver the writes that wait, if the store can be reached now."""
-        if not self.is_heard:
+        """Send the waiting writes, if the store can be reached now."""
+        if not self.reaches_store:
             return
         outbox, self._outbox = self._outbox, []
         for deliver in outbox:
@@ -86,7 +86,7 @@ class Node:
         self._outbox = []
 
     def forget(self) -> None:
-        """Forget the state of a machine that has lost its power."""
+        """Reset the state of a machine that has lost its power."""
         self.step_down()
         self._asleep_since = None
         self._awake = asyncio.Event()

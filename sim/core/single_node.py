@@ -1,7 +1,7 @@
-"""The machine that the core runs on: it may lose its power and be started again, and it may be slow.
+"""The machine of the core, which may lose its power, be started again, and be slow.
 
-A crash is a power cut (`sim.loop.machine`). What was being sent to the core waits at its senders, but for heartbeats,
-which nobody sends twice. A core that is started again has what its journal kept, and asks for all the rest.
+A crash is a power cut (`sim.loop.machine`). Messages to the core wait at their senders, except for heartbeats, which
+are not repeated. A core that is started again has the contents of its journal and reads everything else again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from recovery import Supervisor, System
 from recovery.journal import MemoryJournal
 from scenarios import Scenario
 from scenarios.faults import CoreCrash, CoreSlow, each
-from sim.core.mailbox import PORTS, CoreMessages, Late
+from sim.core.mailbox import PORTS, CoreMessages, DelayedPort
 from sim.history import Event
 from sim.loop import SimLoop
 from sim.loop.machine import Machine
@@ -23,21 +23,21 @@ from sim.world.world import World
 
 
 def needs_node(scenario: Scenario) -> bool:
-    """Whether a fault of the scenario hits the core. Otherwise the core is called directly, which costs nothing."""
+    """Whether a fault of the scenario hits the core. Otherwise the core is called directly, which has no cost."""
     return any(isinstance(fault, CoreCrash | CoreSlow) for fault in each(scenario.faults))
 
 
 class SingleNodeHost:
-    """Implements `sim.core.host.CoreHost`: one machine, and the cores that run on it one after the other.
+    """Implements `sim.core.host.CoreHost`: one machine, and the cores that run on it in turn.
 
-    `build` makes a core for a system; the system gets a journal that outlives the cores.
+    `build` makes a core for a system; the system has a journal that is kept when a core crashes.
     """
 
     def __init__(self, loop: SimLoop, world: World, system: System, build: Callable[[System], Supervisor]) -> None:
         self._loop = loop
         self._world = world
         self.messages = CoreMessages(loop, world, self._recipient)
-        late = {name: Late(getattr(system, name), self.messages.delay) for name in PORTS}
+        late = {name: DelayedPort(getattr(system, name), self.messages.delay) for name in PORTS}
         self._system = replace(system, journal=MemoryJournal(), **cast("dict[str, Any]", late))
         self._build = build
         self._machine = Machine(loop)
@@ -65,7 +65,7 @@ class SingleNodeHost:
         return self.messages.slow_down(delay)
 
     def network_healed(self) -> None:
-        """No message of its own waits for a connection."""
+        """Nothing waits for a connection here."""
 
     def boot(self) -> asyncio.Task[None]:
         """Start a core."""
@@ -88,12 +88,12 @@ class SingleNodeHost:
         self._world.history.record(Event.CORE_CRASHED)
 
     def restart(self, core: str) -> None:
-        """Start another core, which is introduced to all agents and gets the messages that waited for it."""
+        """Start another core, register all agents with it, and deliver the messages that waited for it."""
         self._world.history.record(Event.CORE_RESTARTED)
         self.boot().add_done_callback(self._introduce)
 
     def hang(self, core: str) -> NoReturn:
-        """Raise RuntimeError: without a lease it does not matter that a core hangs."""
+        """Raise RuntimeError: without a lease a suspended core makes no difference."""
         raise RuntimeError("a core on a single node cannot hang: it needs a cluster")
 
     def wake(self, core: str) -> NoReturn:
@@ -102,4 +102,4 @@ class SingleNodeHost:
 
     def _introduce(self, started: asyncio.Task[None]) -> None:
         started.result()  # a core that cannot start is a defect of the code, not a core that is down
-        self.messages.introduce()
+        self.messages.register_agents()

@@ -1,1 +1,1 @@
-"""Experiments: many runs of a scenario, and what they say together."""
+"""Experiments: many runs of a scenario, and statistics over them."""

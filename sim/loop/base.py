@@ -1,4 +1,4 @@
-"""The state of the event loop that the other modules of this package work on."""
+"""Attributes of the event loop that the other modules of this package use."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ class LoopBase(asyncio.BaseEventLoop):
     """Declares the attributes of a `sim.loop.SimLoop` that its SimPy bridge, executor and environment use."""
 
     env: simpy.Environment
-    _ready: Any  # this and the next are asyncio.BaseEventLoop's, missing in its type stubs
+    _ready: Any  # attributes of asyncio.BaseEventLoop that its type stubs lack, as the next
     _closed: bool
     _debug: bool
     _stopping: bool
     _thread_id: int | None
     _task_factory: Any
     _check_closed: Callable[[], None]
-    _owner: int  # the thread that the loop belongs to
-    _in_executor: bool  # a function given to run_in_executor runs
+    _owner: int  # the thread that owns the loop
+    _in_executor: bool  # a function passed to run_in_executor runs
     _awake: bool  # a drain is running, or an event on the heap will start one
     _advances: bool  # the drain may move the clock: inside a run, not inside a lone env.step()
 
     @abstractmethod
     def _drain(self) -> None:
-        """Run what is ready at this instant."""
+        """Run everything that is ready at this instant."""
 
     @abstractmethod
     def _run_environment(self, run: Callable[[], T]) -> T:
-        """Run the environment with this loop as the running one."""
+        """Call `run` with this loop as the running one."""

@@ -1,4 +1,4 @@
-"""Timers of the world: a callback at an instant of SimPy's clock, without a process around it."""
+"""Timers of the world: a callback at an instant of SimPy's clock, without a process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DISARMED: Final[tuple[()]] = ()
 
 
 class Timer:
-    """What SimPy takes for an event: half the cost of a `simpy.Timeout`, and a world is mostly timers."""
+    """A minimal SimPy event. It takes half the time of a `simpy.Timeout`, and most events of a world are timers."""
 
     __slots__ = ("_value", "callbacks")
     _ok = True
@@ -32,6 +32,6 @@ def after(env: simpy.Environment, delay: float, callback: EventCallback, value: 
 
 
 def disarm(timer: Timer | None) -> None:
-    """Make a timer that has not fired do nothing; None and fired timers are let be."""
+    """Prevents a timer from calling back. None and timers that have fired are ignored."""
     if timer is not None and timer.callbacks:
         timer.callbacks = _DISARMED

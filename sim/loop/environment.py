@@ -1,4 +1,4 @@
-"""A SimPy environment that knows its event loop."""
+"""A SimPy environment with a reference to its event loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _step: Final = simpy.Environment.step
 
 
 class VirtualEnvironment(simpy.Environment):
-    """A `simpy.Environment` that knows its loop: a cancelled timer neither runs nor drags the clock to its deadline."""
+    """A `simpy.Environment` for a loop: cancelled timers do not run and do not advance the clock to their deadlines."""
 
     loop: LoopBase | None = None
 
@@ -30,7 +30,9 @@ class VirtualEnvironment(simpy.Environment):
         _step(self)
 
     def run(self, until: float | Event | None = None) -> Any:
-        """As SimPy's, with the loop running all the while. Raises Deadlock when an event to run until cannot come."""
+        """As SimPy's `run`, with the loop as the running one. Raises Deadlock when the event to run until can never
+        occur.
+        """
         loop = self.loop
         if loop is None:
             return super().run(until)
@@ -43,17 +45,17 @@ class VirtualEnvironment(simpy.Environment):
 
 
 def steps_plainly(env: simpy.Environment) -> bool:
-    """Nobody has replaced what a step of the environment does, so that the loop may take a step in its place."""
+    """Whether the environment's `step` is not overridden, so that the loop may process an event itself."""
     return type(env).step in (simpy.Environment.step, VirtualEnvironment.step) and "step" not in vars(env)
 
 
 def drop_cancelled(queue: list[Any]) -> None:
-    """Drop the cancelled timers that are next on an environment's heap."""
+    """Drop cancelled timers at the head of an environment's heap."""
     while queue and queue[0][3].callbacks is CANCELLED:
         heappop(queue)
 
 
 def keep(queue: list[Any], alive: Callable[[Any], bool]) -> None:
-    """Drop from an environment's heap what is not `alive`."""
+    """Keep only those events on an environment's heap that are `alive`."""
     queue[:] = [entry for entry in queue if alive(entry[3])]
     heapify(queue)

@@ -1,4 +1,4 @@
-"""What the loop refuses or reports: deadlock, livelock, and input and output that virtual time does not know."""
+"""Errors of the loop: deadlock, livelock, and input or output, which virtual time does not support."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _TASKS_SHOWN: Final = 20
 
 
 class Deadlock(RecoveryBenchError, RuntimeError):
-    """Nothing is scheduled, and yet somebody waits. The message names who waits on what, and where."""
+    """Nothing is scheduled while tasks wait. The message lists each task, what it waits for, and where."""
 
 
 class Livelock(RecoveryBenchError, RuntimeError):
-    """Callbacks go on causing callbacks at one instant, and time cannot advance."""
+    """Callbacks at one instant schedule callbacks without end, so that time cannot advance."""
 
 
 class NoInputOutput(RecoveryBenchError, NotImplementedError):
-    """Virtual time knows no sockets, pipes, subprocesses or signals."""
+    """Virtual time does not support sockets, pipes, subprocesses or signals."""
 
 
 def who_waits(loop: asyncio.AbstractEventLoop) -> str:
-    """The message of a deadlock: each pending task, the oldest first, where it stands and what it waits on."""
+    """The message of a deadlock: each pending task, the oldest first, its position and what it waits for."""
     waiting = by_number(asyncio.all_tasks(loop))
     if not waiting:
         return f"nothing is scheduled at {loop.time():g} s, and no task waits"
@@ -41,7 +41,7 @@ def who_waits(loop: asyncio.AbstractEventLoop) -> str:
 
 
 def who_spins(loop: asyncio.AbstractEventLoop, callbacks: int) -> str:
-    """The message of a livelock: which tasks are ready to go on, the oldest first, and where they stand."""
+    """The message of a livelock: the tasks that are ready to run, the oldest first, and their positions."""
     ready = [task for task in by_number(asyncio.all_tasks(loop)) if _waiter(task) is None or _waiter(task).done()]
     told = (
         f"more than {callbacks} callbacks at {loop.time():g} s of virtual time, which cannot advance: does a coroutine "
@@ -132,7 +132,7 @@ _INPUT_OUTPUT: Final = (
 
 
 def refuse_input_output(loop: type) -> type:
-    """Give a class of loops every method for input and output, each of which raises NoInputOutput at once."""
+    """Class decorator for loops: every method for input and output raises NoInputOutput."""
     for name in _INPUT_OUTPUT:
         setattr(loop, name, _refusal(name))
     return loop

@@ -1,22 +1,22 @@
 """asyncio on SimPy's clock.
 
 `SimLoop` runs unmodified asyncio programs in the virtual time of a `simpy.Environment`. One timer is one event on
-SimPy's heap; what is ready now is drained inside the SimPy event that caused it and never touches the heap. The loop
-runs under `run_until_complete`, `asyncio.Runner` and a plain `env.run(until=…)` alike.
+SimPy's heap; callbacks that are ready run inside the SimPy event that caused them and are never put on the heap. The
+loop runs under `run_until_complete`, `asyncio.Runner` and a plain `env.run(until=…)` alike.
 
-Why this shape:
+Reasons for this design:
 
 - Deriving from `asyncio.BaseEventLoop` gives run, stop, shutdown and exception handling as users know them. Only what
   schedules (`call_soon`, `call_later`, `call_at`) and what runs (`_run_once`) is replaced.
-- Timers are asyncio's own handles that quack like SimPy's events: their callback is the loop's drain. While the head of
-  the heap is a timer of this loop, the drain advances the clock itself; any other event is SimPy's to process.
+- Timers are asyncio's own handles that are also SimPy events: their callback is the loop's drain. While the head of
+  the heap is a timer of this loop, the drain advances the clock itself; any other event is processed by SimPy.
 - Tasks are named and hashed by their creation number in this loop. Sets of tasks, which `TaskGroup` and `asyncio.wait`
   iterate, would otherwise follow memory addresses. (`asyncio.as_completed` of coroutines, not tasks, still does.)
-- A timer that is due "never" stays off the heap, so that a `Deadlock` is seen; callbacks at one instant are bounded, so
-  that a `Livelock` is.
-- There is no input or output and no thread: `run_in_executor` and `to_thread` call the function here and now.
+- A timer with an infinite time stays off the heap, so that a `Deadlock` is detected; callbacks at one instant are
+  limited, so that a `Livelock` is detected.
+- There is no input or output and no thread: `run_in_executor` and `to_thread` call the function inline.
 
-A world is run to its horizon and switched off, tasks and all, by
+A world is run to its horizon and stopped with all of its tasks by
 
     loop.env.run(until=3600)
     loop.abandon()
@@ -48,7 +48,7 @@ from sim.loop.handles import CANCELLED, Handle, Task, Timer, TracedHandle, Trace
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-_SWEEP_FROM: Final = 1000  # heap entries; below this, cancelled timers are not worth a sweep
+_SWEEP_FROM: Final = 1000  # heap entries; with fewer, cancelled timers are not worth a sweep
 _new: Callable[[type[Any]], Any] = object.__new__
 _wake_sleeper: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]  # of asyncio.sleep()
 _eager_task_factory: Any = getattr(asyncio, "eager_task_factory", None)  # from Python 3.12 on
@@ -58,10 +58,10 @@ _eager_task_factory: Any = getattr(asyncio, "eager_task_factory", None)  # from 
 class SimLoop(LoopBase):
     """An asyncio event loop whose `time()` is the `now` of `env`: a new `VirtualEnvironment` unless one is given.
 
-    Any `simpy.Environment` will do; on one that is not a `VirtualEnvironment`, a cancelled timer after which nothing
-    comes may still drag the clock to its deadline at the end of `env.run()`.
+    Any `simpy.Environment` works. If it is not a `VirtualEnvironment`, a cancelled timer at the end of a run may still
+    advance the clock to its deadline at the end of `env.run()`.
 
-    In debug mode no callback is ever slow: in virtual time it takes none.
+    In debug mode no callback is reported as slow: callbacks take no virtual time.
     """
 
     max_callbacks: int = 10_000_000  # at one instant of virtual time, before Livelock
@@ -75,16 +75,16 @@ class SimLoop(LoopBase):
         self._queue: list[tuple[float, float, int, Any]] = env._queue  # type: ignore[assignment]
         self._event_ids = env._eid
         self._fire = (self._drain,)
-        self._awake = False  # somebody drains, or an event on the heap will: no need to ask for it
+        self._awake = False  # a drain is running, or an event on the heap will start one: no need for another
         self._advances = False  # the drain may move the clock: inside a run, not inside a lone env.step()
-        self._instant = -inf  # to which `_budget`, the callbacks that are left to it, refers
+        self._instant = -inf  # the instant of `_budget`, which is the number of callbacks that are left at it
         self._budget = 0
         self._sweep_at = _SWEEP_FROM
         self._task_numbers = count(1)
         self._owner = threading.get_ident()
         self._in_executor = False
-        self._no_context = Context()  # for callbacks that need none
-        self._stopped: list[object] = []  # what ran on machines that have lost their power
+        self._no_context = Context()  # for callbacks without a context
+        self._stopped: list[object] = []  # callbacks and futures of machines that have lost their power
         self._forever = False  # run_forever() runs, not env.run()
         self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
         if isinstance(env, VirtualEnvironment):
@@ -99,7 +99,7 @@ class SimLoop(LoopBase):
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """Call back at this instant, after what is ready already."""
+        """Call back at this instant, after everything that is ready already."""
         handle: Handle = _new(Handle) if not (self._closed or self._debug) else self._traced(TracedHandle, callback)
         handle._context = copy_context() if context is None else context
         handle._callback = callback
@@ -130,14 +130,14 @@ class SimLoop(LoopBase):
             heappush(self._queue, (when, NORMAL, next(self._event_ids), timer))
             if len(self._queue) > self._sweep_at:
                 self._sweep()
-        elif when != inf:  # forever stays off the heap
+        elif when != inf:  # an infinite time stays off the heap
             self._push_overdue(when, timer)
         return timer
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Call back at an instant of virtual time; one in the past is now. Raises ValueError when `when` is NaN."""
+        """Call back at an instant of virtual time; one in the past means now. Raises ValueError when `when` is NaN."""
         timer: Timer = _new(Timer) if not (self._closed or self._debug) else self._traced(TracedTimer, callback)
         timer._context = copy_context() if context is None else context
         timer._callback = callback
@@ -155,7 +155,7 @@ class SimLoop(LoopBase):
         return timer
 
     def _push_overdue(self, when: float, timer: Timer) -> None:
-        """Put a timer on the heap before what is due now; the longer it is overdue, the earlier."""
+        """Put a timer on the heap before what is due now; an earlier deadline comes first."""
         late = self.env._now - when
         if not late > 0:
             raise ValueError(f"a timer cannot be due at {when}")
@@ -164,7 +164,7 @@ class SimLoop(LoopBase):
             self._sweep()
 
     def _traced(self, kind: type[Any], callback: Any) -> Any:
-        """A handle that tells where it comes from. The loop has to be open, and the arguments have to make sense."""
+        """A handle with a traceback of its origin. Checks that the loop is open and that the arguments are valid."""
         self._check_closed()
         self._check_thread()  # type: ignore[attr-defined]
         caller = sys._getframe(1)
@@ -175,7 +175,7 @@ class SimLoop(LoopBase):
         return handle
 
     def _sweep(self) -> None:
-        """Drop cancelled timers whenever the heap has doubled: it stays proportional to what is alive in it."""
+        """Drop cancelled timers whenever the heap has doubled: its size stays proportional to the active timers."""
         keep(self._queue, lambda event: event.callbacks is not CANCELLED)
         self._sweep_at = max(_SWEEP_FROM, 2 * len(self._queue))
 
@@ -187,7 +187,7 @@ class SimLoop(LoopBase):
         context: Context | None = None,
         **options: Any,
     ) -> asyncio.Task[T]:
-        """Start a task. Default names count per loop, so that a second run in a process has the same ones."""
+        """Start a task. Default names are numbered per loop, so that a second run in a process has the same names."""
         self._check_closed()
         number = next(self._task_numbers)
         name = f"Task-{number}" if name is None else str(name)
@@ -198,7 +198,7 @@ class SimLoop(LoopBase):
                 options["context"] = context
             return named(self._task_factory(self, coro, **options), name)
         task: Task[T] = Task.__new__(Task)
-        task.number = number  # before it is first hashed, which is in its __init__
+        task.number = number  # before it is first hashed, which happens in its __init__
         task.__init__(coro, loop=self, name=name, context=context, **options)  # type: ignore[misc]
         if self._debug and task._source_traceback:
             del task._source_traceback[-1]
@@ -211,22 +211,22 @@ class SimLoop(LoopBase):
     # --------------------------------------------------------------------------------------------------- running
 
     def _wake(self) -> None:
-        """Something is ready and nobody drains: have it done at this instant, before any other event."""
+        """Something is ready and no drain is running: start one at this instant, before any other event."""
         wake: Timer = _new(Timer)
         wake.callbacks = self._fire
-        wake._cancelled = True  # as a handle, it does nothing
+        wake._cancelled = True  # as a handle, it has no effect
         self._awake = True
         heappush(self._queue, (self.env._now, URGENT, next(self._event_ids), wake))
 
     def _drain(self, timer: Timer | None = None) -> None:  # noqa: C901, PLR0912, PLR0915 - written out for speed
-        """Run a timer that SimPy has fired, then all that is ready, then what that has made ready."""
-        if self._thread_id is None:  # under the run() of another environment: enter for this event only
+        """Run a timer that SimPy has fired, then everything that is ready, then what that makes ready."""
+        if self._thread_id is None:  # under the run() of another environment: the loop runs for this event only
             outer = self._enter()
             try:
                 self._drain(timer)
             finally:
                 self._leave(outer)
-                drop_cancelled(self._queue)  # nor does it drag that environment's clock, if this was its last event
+                drop_cancelled(self._queue)  # and does not advance that environment's clock, if this was its last event
             return
         env, ready, queue, fire = self.env, self._ready, self._queue, self._fire
         advances, debug = self._advances and not self._stopping, self._debug
@@ -237,7 +237,7 @@ class SimLoop(LoopBase):
         self._awake = True
         try:
             while True:
-                while queue:  # take what is due; when nothing is ready, the next timer is
+                while queue:  # run what is due; when nothing is ready, the next timer is due
                     when, _, _, event = queue[0]
                     if when > now and (ready or not advances):
                         break
@@ -249,7 +249,7 @@ class SimLoop(LoopBase):
                             env._now = now = when
                             budget = self.max_callbacks
                             if event._callback is _wake_sleeper and not (debug or (queue and queue[0][0] == when)):
-                                _wake_sleeper(*event._args)  # nothing else is due: the usual case, made short
+                                _wake_sleeper(*event._args)  # the usual case, nothing else is due, has a short path
                                 continue
                         ready.append(event)
                     elif callbacks is CANCELLED:
@@ -273,7 +273,7 @@ class SimLoop(LoopBase):
                         self._current_handle = None
                         continue
                     try:
-                        if handle._callback is _wake_sleeper:  # half of what there is to do; it needs no context
+                        if handle._callback is _wake_sleeper:  # half of all callbacks; they need no context
                             _wake_sleeper(*handle._args)
                         else:
                             handle._context.run(handle._callback, *handle._args)
@@ -283,7 +283,7 @@ class SimLoop(LoopBase):
                         described = format_helpers._format_callback_source(handle._callback, handle._args)
                         message = f"Exception in callback {described}"
                         self.call_exception_handler({"message": message, "exception": error, "handle": handle})
-                handle = event = None  # nor keep alive what they held
+                handle = event = None  # and does not keep its arguments alive
                 if self._stopping:
                     break
         finally:
@@ -291,12 +291,12 @@ class SimLoop(LoopBase):
             self._instant, self._budget = now, budget
             if ready:
                 self._wake()
-        if self._stopping and not self._forever:  # stop() ends env.run() as it does run_forever()
+        if self._stopping and not self._forever:  # stop() ends env.run() as well as run_forever()
             self._stopping = False
             raise StopSimulation(None)
 
     def _run_once(self) -> None:
-        """What `run_forever` repeats until somebody stops the loop: all that is ready, else SimPy's events."""
+        """One iteration of `run_forever`: everything that is ready, else the next SimPy events."""
         if self._ready or self._stopping:
             self._drain()
             return
@@ -321,14 +321,14 @@ class SimLoop(LoopBase):
             asyncio._set_running_loop(outer)
 
     def _check_running(self) -> None:
-        """A loop of the wall clock may be running around this one, as in a notebook: this one never waits for it."""
+        """Allow a running loop of another kind around this one, as in a notebook: this one does not wait for it."""
         if self.is_running():
             raise RuntimeError("This event loop is already running")
         if isinstance(asyncio._get_running_loop(), SimLoop):
             raise RuntimeError("Cannot run the event loop while another loop is running")
 
     def _enter(self) -> tuple[Any, Any]:
-        """Be the running loop of this thread. Returns what `_leave` restores."""
+        """Make this the running loop of the thread. Returns what `_leave` restores."""
         outer = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
         self._thread_id = self._owner = threading.get_ident()
         sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
@@ -341,7 +341,7 @@ class SimLoop(LoopBase):
         self._thread_id = None
 
     def _run_environment(self, run: Callable[[], T]) -> T:
-        """Call `run`, the environment's own, with this loop as the running one all the while."""
+        """Call `run`, the environment's own method, with this loop as the running one."""
         if self.is_running():
             raise RuntimeError("the environment is running already; in a coroutine, await loop.wait(event) instead")
         outer = self._enter()
@@ -353,7 +353,7 @@ class SimLoop(LoopBase):
             self._leave(outer)
 
     def close(self) -> None:
-        """Close the loop. Its timers leave the environment, which can go on without it."""
+        """Close the loop. Its timers are removed from the environment, which can continue without it."""
         if self._closed:
             return
         super().close()
@@ -362,11 +362,11 @@ class SimLoop(LoopBase):
             self.env.loop = None
 
     def abandon(self) -> None:
-        """Switch the loop off as a power cut would: what is pending never goes on, and nobody complains about it.
+        """Stop the loop as a power cut would: pending tasks never continue, and no warning is issued.
 
-        The loop is closed, so that nothing can be scheduled any more; then the coroutines of pending tasks are closed,
-        the oldest first. Python cannot drop a coroutine without running its `finally` blocks: they run here, at a
-        known moment, up to their first `await` or call of the loop, and what they raise is ignored.
+        The loop is closed, so that nothing more can be scheduled. Then the coroutines of pending tasks are closed, the
+        oldest first. Python cannot drop a coroutine without running its `finally` blocks: they run here, at a defined
+        moment, up to their first `await` or call of the loop, and their exceptions are ignored.
         """
         pending = by_number(asyncio.all_tasks(self))
         self.close()
@@ -380,10 +380,10 @@ class SimLoop(LoopBase):
 
 
 def run(main: Coroutine[Any, Any, T], env: simpy.Environment | None = None) -> T:
-    """`asyncio.run` in virtual time: run `main` on a new loop, cancel what is left, close the loop."""
+    """`asyncio.run` in virtual time: run `main` on a new loop, cancel remaining tasks, close the loop."""
     outer = asyncio._get_running_loop()
     if outer is not None and not isinstance(outer, SimLoop):
-        asyncio._set_running_loop(None)  # a loop of the wall clock, as in a notebook
+        asyncio._set_running_loop(None)  # a loop with the machine's clock, as in a notebook
     try:
         with asyncio.Runner(loop_factory=lambda: SimLoop(env)) as runner:
             return runner.run(main)

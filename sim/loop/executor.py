@@ -1,4 +1,4 @@
-"""What asyncio does in threads is done here and now: a thread knows no virtual time, and no order."""
+"""Functions that asyncio runs in threads are called inline: threads have neither virtual time nor a fixed order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def run_in_executor(
 ) -> asyncio.Future[T]:
     """Call `func` inline, whatever the executor. No virtual time passes.
 
-    The future that is returned is done one turn of the loop later, so that whoever awaits it lets others go on.
+    The returned future is done one iteration of the loop later, so that other tasks run before the task that awaits it.
     """
     loop._check_closed()
     if loop._debug:
@@ -31,7 +31,7 @@ def run_in_executor(
     future: asyncio.Future[T] = loop.create_future()
     outer, nested = asyncio._get_running_loop(), loop._in_executor
     loop._in_executor = True
-    asyncio._set_running_loop(None)  # as in a thread of its own
+    asyncio._set_running_loop(None)  # as in a separate thread
     try:
         settle: Any = partial(future.set_result, func(*args))
     except (SystemExit, KeyboardInterrupt):
@@ -46,7 +46,7 @@ def run_in_executor(
 
 
 async def shutdown_default_executor(loop: LoopBase, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's
-    """Refuse further `run_in_executor(None, …)`. An executor that was set is shut down; it never had any work."""
+    """Refuse further `run_in_executor(None, …)`. A default executor is shut down; it was never used."""
     base: Any = loop
     base._executor_shutdown_called = True
     executor, base._default_executor = base._default_executor, None
@@ -57,7 +57,7 @@ async def shutdown_default_executor(loop: LoopBase, timeout: float | None = None
 def call_soon_threadsafe(
     loop: LoopBase, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
 ) -> asyncio.Handle:
-    """The same as `call_soon`. Raises RuntimeError where virtual time would have to wait for a thread."""
+    """As `call_soon`. Raises RuntimeError where virtual time would have to wait for a thread."""
     if threading.get_ident() != (loop._thread_id or loop._owner):
         raise RuntimeError(
             "SimLoop belongs to one thread, and another one called it: virtual time cannot wait for threads. "

@@ -1,4 +1,4 @@
-"""What the loop schedules: asyncio's handles, timers that SimPy takes for its events, and tasks with a number."""
+"""Objects that the loop schedules: asyncio's handles, timers that are SimPy events, and numbered tasks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _CLOSE_ATTEMPTS: Final = 100
 
 
 class Handle(asyncio.Handle):
-    """asyncio's handle, filled by the loop without the cost of its `__init__`."""
+    """asyncio's handle without the cost of its `__init__`: the loop sets its attributes."""
 
     __slots__ = ()
     _context: Context
     _callback: Any
     _args: Any
     _loop: Any
-    _source_traceback: Any = None  # but in debug mode, as the next
+    _source_traceback: Any = None  # set in debug mode only, as the next
     _repr: str | None = None
 
     def cancel(self) -> None:
@@ -31,29 +31,29 @@ class Handle(asyncio.Handle):
 
 
 class Timer(asyncio.TimerHandle):
-    """asyncio's timer handle that stands on SimPy's heap as an event of its own."""
+    """asyncio's timer handle that is also an event on SimPy's heap."""
 
     __slots__ = ("callbacks",)
-    _ok = True  # as SimPy asks of an event
+    _ok = True  # required of a SimPy event
     _context: Context
     _callback: Any
     _args: Any
     _loop: Any
-    _source_traceback: Any = None  # but in debug mode, as the next
+    _source_traceback: Any = None  # set in debug mode only, as the next
     _repr: str | None = None
     _scheduled = True
     _when: float
     callbacks: tuple[Callable[[Any], None], ...] | None
 
     def cancel(self) -> None:
-        """Never call back. The heap drops a cancelled timer when it meets it, or when the heap has doubled."""
+        """Never call back. The heap drops a cancelled timer at its head, or when the heap has doubled."""
         self._cancelled = True
         self.callbacks = CANCELLED
         self._callback = self._args = None
 
 
 class TracedHandle(Handle):
-    """A handle in debug mode: it tells where it comes from, and when cancelled, what it was."""
+    """A handle in debug mode: it keeps a traceback of its origin and, when cancelled, its representation."""
 
     __slots__ = ("_repr", "_source_traceback")
 
@@ -77,7 +77,7 @@ class TracedTimer(Timer):
 
 
 class Task(asyncio.Task[T]):
-    """A task that hashes by its number, so that sets of tasks iterate alike in every run."""
+    """A task that hashes by its number, so that sets of tasks have the same order in every run."""
 
     __slots__ = ("number",)
     number: int
@@ -88,21 +88,21 @@ class Task(asyncio.Task[T]):
 
 
 def named(task: asyncio.Task[T], name: str) -> asyncio.Task[T]:
-    """A task that a user's own factory has made, with its name; what it made may be no task."""
+    """Names a task that a custom task factory has made, if it is a task."""
     if hasattr(task, "set_name"):
         task.set_name(name)
     return task
 
 
 def by_number(unsorted: set[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
-    """Tasks, the oldest first; those of a user's own task factory, which have no number, come first of all."""
+    """Tasks, the oldest first. Tasks of a custom factory, which have no number, come first."""
     return sorted(unsorted, key=lambda task: getattr(task, "number", 0))
 
 
 def switch_off(tasks: list[asyncio.Task[Any]]) -> None:
-    """Close the coroutines of pending tasks, whatever their `finally` blocks do: await once more, or raise."""
+    """Close the coroutines of pending tasks, even if their `finally` blocks await again or raise."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what such a block creates is never awaited
+        warnings.simplefilter("ignore")  # a coroutine that such a block creates is never awaited
         for task in tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             _close(task.get_coro())

@@ -1,7 +1,7 @@
-"""Machines: what runs on one ends with it, all at once, when its power is cut.
+"""Machines: everything that runs on a machine ends at once when its power is cut.
 
-A crash is no cancellation. Nothing of what the machine was doing goes on, not even its `except` and `finally` blocks;
-what it had asked of others goes on without it.
+A power cut is not a cancellation. No code of the machine runs afterwards, not even `except` and `finally` blocks; what
+it has requested elsewhere continues.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _machine: ContextVar[Machine | None] = ContextVar("machine", default=None)
 
 
 class Machine:
-    """A part of a program that can lose its power, on a loop that goes on.
+    """A part of a program that can lose its power, on a loop that continues.
 
-    What is called through `run`, and the tasks, timers and callbacks that come of it, are on the machine: a context
-    variable says so, which asyncio hands down by itself. The coroutines of a machine that was cut stay as they are
-    until the loop is abandoned, which keeps them: Python would run their `finally` blocks if it dropped them.
+    Functions called through `run`, and the tasks, timers and callbacks that they create, run on the machine: a context
+    variable, which asyncio passes on, marks them. Coroutines of a machine without power remain suspended until the loop
+    is abandoned. The loop keeps them, because Python would run their `finally` blocks if they were dropped.
     """
 
     def __init__(self, loop: SimLoop) -> None:
@@ -40,9 +40,9 @@ class Machine:
         return self._context.copy().run(function, *args, **kwargs)
 
     def cut_power(self) -> None:
-        """End all that runs on the machine, at this instant and for good.
+        """End everything that runs on the machine, permanently.
 
-        Raises RuntimeError when the machine itself calls it: the line that is being executed cannot be stopped.
+        Raises RuntimeError when the machine itself calls it, because the current line cannot be stopped.
         """
         if _machine.get() is self:
             raise RuntimeError("a machine cannot cut its own power in the middle of a line: have it cut from outside")
@@ -50,7 +50,7 @@ class Machine:
         loop = self._loop
         timers = [event for _, _, _, event in loop._queue if event.callbacks is loop._fire]
         for handle in (*loop._ready, *timers):
-            if self._is_here(getattr(handle, "_context", None)):  # the loop's own wake-ups have none
+            if self._is_here(getattr(handle, "_context", None)):  # handles of the loop itself have no context
                 loop._stopped.append(getattr(handle._callback, "__self__", None))
                 handle.cancel()
         for task in by_number(asyncio.all_tasks(loop)):
@@ -58,7 +58,7 @@ class Machine:
                 self._forget(future)
 
     def _forget(self, future: asyncio.Future[Any] | None) -> None:
-        """What becomes of a future wakes nothing on the machine."""
+        """Remove the callbacks of a future that run on the machine."""
         for callback, context in (future is not None and future._callbacks) or ():
             if self._is_here(context):
                 assert future is not None

@@ -43,7 +43,7 @@ SIMPY: Mapping[str, Sequence[str]] = {
 
 
 class IncompatibleLibrary(RecoveryBenchError, ImportError):
-    """An installed library has no longer a private name that the event loop uses."""
+    """An installed library no longer has a private name that the event loop uses."""
 
 
 def _owners() -> dict[str, Any]:

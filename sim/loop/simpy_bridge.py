@@ -1,4 +1,4 @@
-"""What passes between coroutines and SimPy's events, in both directions."""
+"""Coroutines wait for SimPy events, and SimPy processes wait for coroutines."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from sim.loop.base import LoopBase
 async def wait(loop: LoopBase, event: Event) -> Any:
     """Wait for a SimPy event in a coroutine: `await loop.wait(env.timeout(3))`.
 
-    Returns its value, or raises what it failed with. When the wait is cancelled, a request that stands in the queue of
-    a resource, container or store is withdrawn; one that was granted in the same instant is given back. A task that
-    loses a `PreemptiveResource` is cancelled: `error.args[0]` of its CancelledError is SimPy's `Preempted`. Raises
-    ValueError for what is no event of this loop's environment.
+    Returns the event's value, or raises the exception with which it failed. When the wait is cancelled, a pending
+    request of a resource, container or store is withdrawn; one that was granted at the same instant is released. A task
+    that loses a `PreemptiveResource` is cancelled: `error.args[0]` of its CancelledError is SimPy's `Preempted`. Raises
+    ValueError for an object that is not an event of this loop's environment.
     """
     if getattr(event, "env", None) is not loop.env:
         raise ValueError(f"loop.wait() takes an event of the loop's own SimPy environment, not {event!r}")
@@ -35,9 +35,9 @@ async def wait(loop: LoopBase, event: Event) -> Any:
             if not fired._ok:
                 fired.defused = True
             if not (future.done() or loop._closed):
-                loop._awake = True  # the drain below takes it: no need to ask SimPy for one
+                loop._awake = True  # the drain below handles it: SimPy need not start one
                 future.set_result(None)
-                advances, loop._advances = loop._advances, False  # others may wait for the same event
+                advances, loop._advances = loop._advances, False  # other callbacks may wait for the same event
                 try:
                     loop._drain()
                 finally:
@@ -58,10 +58,10 @@ async def wait(loop: LoopBase, event: Event) -> Any:
 
 
 def process(loop: LoopBase, awaitable: Awaitable[Any]) -> Event:
-    """A SimPy event that fires with the outcome of a coroutine or future: `yield loop.process(work())`.
+    """A SimPy event that fires with the result of a coroutine or future: `yield loop.process(work())`.
 
-    It fails with the very error that the coroutine raised. As ever in SimPy, `env.run()` raises an error for which
-    nobody waits. Cancelled is no failure; who waits for it gets the CancelledError.
+    It fails with the exception that the coroutine raised. As with every SimPy event, `env.run()` raises an exception
+    that no process waits for. A cancellation is not a failure; a waiting process gets the CancelledError.
     """
     event = Event(loop.env)
 
@@ -79,15 +79,15 @@ def process(loop: LoopBase, awaitable: Awaitable[Any]) -> Event:
 
 
 class RaisedInTask(RecoveryBenchError):
-    """Carries an error into SimPy, which raises `type(error)(*error.args)`: rebuilt, this is the error itself."""
+    """Carries an exception into SimPy, which raises `type(error)(*error.args)`: this gives the original exception."""
 
     def __new__(cls, error: BaseException) -> Any:
-        """The error, as it was raised: not a copy that has lost what its `args` do not tell."""
+        """The original exception instead of a copy, which would lack attributes that are not in `args`."""
         return error
 
     @classmethod
     def carrying(cls, error: BaseException) -> RaisedInTask:
-        """A carrier, which SimPy makes the cause of the error; so it keeps the error's own cause in the chain."""
+        """A carrier, which SimPy makes the cause of the exception; it keeps the exception's own cause in the chain."""
         carrier: RaisedInTask = Exception.__new__(cls, error)
         carrier.__cause__ = error.__cause__
         return carrier
@@ -97,14 +97,14 @@ class RaisedInTask(RecoveryBenchError):
 
 
 class TaskAsProcess:
-    """What a `PreemptiveResource` takes for the process behind the request that a coroutine waits for."""
+    """The process of a request to a `PreemptiveResource` that a coroutine waits for."""
 
     def __init__(self, task: asyncio.Task[Any] | None) -> None:
         self.task = task
 
     @property
     def is_alive(self) -> bool:
-        """As a SimPy process has it."""
+        """Whether the task is not done, as for a SimPy process."""
         return self.task is not None and not self.task.done()
 
     def interrupt(self, cause: object = None) -> None:
@@ -114,14 +114,14 @@ class TaskAsProcess:
 
 
 def _withdraw(event: Event, *, give_back: bool) -> None:
-    """Leave no request in a queue whose waiter was cancelled, and give back what was granted in the same instant.
+    """Withdraw a pending request whose task was cancelled, and release one that was granted at the same instant.
 
-    A put that has taken place stays. A coroutine that is closed gives nothing back, as in SimPy.
+    A completed put remains. As in SimPy, nothing is released for a coroutine that is closed.
     """
     if not event.triggered:
         if hasattr(event, "cancel"):
             event.cancel()
-            event.cancel = _nothing  # `with resource.request()` cancels it once more on exit
+            event.cancel = _nothing  # `with resource.request()` cancels it again on exit
     elif not (give_back and event._ok):
         return
     elif isinstance(event, Request):

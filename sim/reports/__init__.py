@@ -1,1 +1,1 @@
-"""Reports: what people read of results. Texts, tables and pictures, as functions of results and histories."""
+"""Reports of results: texts, tables and pictures, as functions of results and histories."""

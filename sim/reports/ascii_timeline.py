@@ -1,7 +1,7 @@
-"""A scenario's timeline in text, before anything is run: the load, what is injected, and when it is measured.
+"""A scenario's timeline as text, before a run: the load, the faults, and the measured time.
 
-A cell is a share of the run. What is certain is drawn where it is; what comes at random, or when something else
-is so, is dotted for as long as it may come. A fault that lasts is as long as it is on average, and at least one cell.
+A cell is a share of the run. Fixed times are drawn exactly; random or conditional times are dotted over the range in
+which they may occur. A fault has its mean duration, and at least one cell.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from sim.presentation.formatting import UNICODE, Signs, count, duration
 
 CELLS = 48
 PARTS = 4
-"""Of the axis, between its ticks."""
+"""Number of intervals between the ticks of the axis."""
 LONGEST_LABEL = 24
 
 
 @dataclass(frozen=True)
 class Marks:
-    """The characters of a sketch."""
+    """The characters of a timeline."""
 
     instant: str = "▼"
     lasting: str = "█"
@@ -42,7 +42,7 @@ Row = tuple[str, list[str]]
 
 
 def sketch(scenario: Scenario, style: Signs = UNICODE) -> list[str]:
-    """The timeline as lines of at most 76 characters: an axis, and a row for each thing that goes on."""
+    """The timeline as lines of at most 76 characters: an axis, and a row for each activity."""
     marks = Marks() if style == UNICODE else PLAIN
     rows: dict[str, list[str]] = {}
     for name, cells in _rows(scenario, marks):
@@ -61,7 +61,7 @@ def _axis(marks: Marks) -> str:
 
 
 def _numbers(end: float) -> str:
-    """The instants of the ticks, each from its tick on, and the last one up to it."""
+    """The times at the ticks, each written from its tick on, the last one before it."""
     part = CELLS // PARTS
     texts = [_rounded(end * place / PARTS) for place in range(PARTS)]
     line = "".join(f"{text:<{part}}" for text in texts)
@@ -114,19 +114,19 @@ def _load(scenario: Scenario, marks: Marks) -> Row:
 
 
 def _each_cell(times: Numbers, end: float) -> list[float]:
-    """How many of these instants are in each cell."""
+    """Number of these times in each cell."""
     counts, _ = np.histogram(times[times < end], bins=CELLS, range=(0.0, end))
     return [float(number) for number in counts]
 
 
 def _levels(heights: Sequence[float], marks: Marks) -> list[str]:
-    """A character for each height, as tall as that is beside the tallest; none for zero."""
+    """A character for each value, with its height relative to the maximum; none for zero."""
     highest, steps = max(heights), len(marks.levels)
     return [marks.levels[min(steps - 1, int(height / highest * steps))] if height else " " for height in heights]
 
 
 def _fault(fault: Any, lasts: bool, end: float, marks: Marks) -> list[str]:
-    """What is placed as a fault, or as the group that it belongs to."""
+    """The fault, or the group to which it belongs."""
     lasting = getattr(fault, "for_", None)
     length = None if not lasts else inf if lasting is None else lasting.mean
     if fault.at is not None:
@@ -154,7 +154,7 @@ def _at(instant: float, end: float, mark: str) -> list[str]:
 
 
 def _bar(begin: float, until: float, end: float, mark: str) -> list[str]:
-    """Cells from the one that holds `begin` to the one in which `until` is reached; none for what is after the end."""
+    """Cells from the one of `begin` to the one in which `until` is reached; none after the end."""
     if begin >= end:
         return [" "] * CELLS
     first = int(begin / end * CELLS)

@@ -1,4 +1,4 @@
-"""A comparison as a table for a terminal of 80 columns: what is different, by how much, and how sure that is."""
+"""A comparison as a table for a terminal of 80 columns: the differences, their intervals and verdicts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sim.stats.paired_differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Di
 
 COLORS = {BETTER: "green", WORSE: "red", DIFFERENT: "yellow", NOT_SHOWN: "bright_black"}
 SHORT = {NOT_SHOWN: "not shown"}
-"""In a column of the table, which leaves room for the longest names of metrics."""
+"""Short names in the table, which leave room for the longest names of metrics."""
 MANY = 1_000_000
 MOST_NAMED = 6
 MOST_BY_THEIR_NAMES = 12
-"""Rows beyond which metrics that were asked for are told group by group, for a table of them all to fit."""
+"""With more rows, requested metrics are shown by group, so that the table fits."""
 
 
 def comparison(found: Comparison, style: Signs = UNICODE) -> Group:
-    """Both settings, the differences that are shown (or all that were asked for), and what common luck was worth."""
+    """Both settings, the significant (or requested) differences, and the benefit of common random numbers."""
     every = found.differences
     shown = {name: each for name, each in every.items() if found.chosen or each.verdict != NOT_SHOWN}
     parts: list[Any] = [_headline(found, style), Text(f"  a  {_values(found.a_values)}")]
@@ -68,7 +68,7 @@ def _table(shown: Mapping[str, Difference], style: Signs, *, by_group: bool) -> 
                 table.add_row(Text(group, "dim"))
             name = f" {rest}"  # noqa: PLW2901
         a, b = (quantity(value, each.unit, style) for value in (each.a, each.b))
-        if by_group:  # the difference has it, too
+        if by_group:  # the unit is in the column of the difference as well
             a, b = (text.removesuffix(f" {each.unit}") for text in (a, b))
         verdict = Text(SHORT.get(each.verdict, each.verdict), COLORS[each.verdict])
         table.add_row(name, a, b, difference(each.difference, style), verdict)
@@ -76,11 +76,11 @@ def _table(shown: Mapping[str, Difference], style: Signs, *, by_group: bool) -> 
 
 
 def _trust(found: Comparison, every: Mapping[str, Difference]) -> str:
-    """What the verdicts hold for, and how much common luck has saved."""
+    """The assumptions of the verdicts, and the benefit of common random numbers."""
     said = f"95 % intervals; verdicts hold for {_all(len(every))} at once (Holm)"
     saved = [each.variance_reduction for each in every.values() if each.variance_reduction is not None]
     if saved:
-        said += f"; independent luck would need {_times(median(saved))} as many replications, in the median"
+        said += f"; independent random numbers would need {_times(median(saved))} as many replications, in the median"
     return said
 
 

@@ -21,7 +21,7 @@ COUNTS = (
 
 
 def side_by_side(results: Sequence[Result], style: Signs = UNICODE) -> Table:
-    """A column for each scenario: recoveries, the mean length of each phase, retries, and what was lost or violated."""
+    """A column for each scenario: recoveries, the mean of each phase, retries, losses and violations."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")
     for result in results:

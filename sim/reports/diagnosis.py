@@ -1,4 +1,4 @@
-"""What was taken for something else, for a terminal: nothing where every diagnosis was right."""
+"""Wrong diagnoses as text for a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.table import Table
 
 
 def wrong_diagnoses(diagnosis: Mapping[str, Mapping[str, int]]) -> Table | None:
-    """Each fault that was diagnosed as something else, how often, and of how many; None without any.
+    """Each wrongly diagnosed fault, how often, and out of how many; None if all diagnoses are right.
 
     `diagnosis` counts recoveries by fault and diagnosis, as `sim.measures.metrics.diagnosis.diagnoses` does.
     """

@@ -1,4 +1,4 @@
-"""Scenarios in words: what is injected, whom it hits, and what should happen. Nothing is run."""
+"""Scenarios as text: the faults, the affected parts, and the expected behavior. Nothing is run."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from sim.reports.faults import in_words
 from sim.reports.settings import also_set
 
 HEADINGS = {"documented": "Documented failures", "variants": "Variants of them", "compound": "Compound failures"}
-"""The folders of the scenarios that ship, in the order in which `list` prints them."""
+"""The folders of the shipped scenarios, in the order of `list`."""
 
 
 def catalogue(found: Sequence[Scenario], width: int, style: Signs = UNICODE) -> Text:
-    """One line per scenario that ships, grouped by its folder: the name, and what happens, cut at `width` columns."""
+    """One line per shipped scenario, grouped by folder: the name and a summary, cut at `width` columns."""
     text = Text(no_wrap=True)
     for folder, heading in HEADINGS.items():
         group = [scenario for scenario in found if path(scenario.name).parent.name == folder]
@@ -42,7 +42,7 @@ def catalogue(found: Sequence[Scenario], width: int, style: Signs = UNICODE) -> 
 
 
 def summary_of(description: str) -> str:
-    """The first sentence, without the name of the scenario that this one varies: its own name begins with that."""
+    """The first sentence, without the name of the scenario that this one varies, because its name begins with it."""
     sentence = first_sentence(description)
     if variant := re.match(r"A variant of [\w-]+: ", sentence):
         return capitalized(sentence[variant.end() :])
@@ -50,7 +50,7 @@ def summary_of(description: str) -> str:
 
 
 def shortened(text: str, width: int, style: Signs = UNICODE) -> str:
-    """The text in at most `width` columns: cut after a clause, or after a word and with an ellipsis."""
+    """The text in at most `width` columns: cut after a clause, or after a word with an ellipsis."""
     if len(text) <= width:
         return text
     clauses = [text[: end.start()] + "." for end in re.finditer(r", |: ", text) if end.start() < width]
@@ -65,7 +65,7 @@ def first_sentence(text: str) -> str:
 
 
 def explanation(scenario: Scenario, style: Signs = UNICODE) -> Group:
-    """The whole page about one scenario: in words, as a timeline, and the keys that neither tells."""
+    """The explanation of one scenario: text, a timeline, and the keys that neither contains."""
     title = Text(scenario.name, "bold")
     if scenario.documents:
         title.append(f"  {scenario.documents}", "dim not bold")
@@ -92,12 +92,12 @@ def explanation(scenario: Scenario, style: Signs = UNICODE) -> Group:
 
 # ---------------------------------------------------------------------------- injected
 def injected(scenario: Scenario) -> list[str]:
-    """What goes wrong and when, one sentence a line."""
+    """The faults and their times, one sentence per line."""
     return [*_injected(scenario), *_by_itself(scenario), *never_injected(scenario)] or ["Nothing."]
 
 
 def never_injected(scenario: Scenario) -> list[str]:
-    """A sentence about the faults for whose moment the run is too short; none when it is long enough for all."""
+    """A sentence about faults that the run is too short for; None if it is long enough for all."""
     late = [fault.at for fault in scenario.faults if fault.at is not None and fault.at > scenario.duration]
     if not late:
         return []
@@ -145,7 +145,7 @@ def _by_itself(scenario: Scenario) -> Iterator[str]:
 
 # ------------------------------------------------------------------------------- load
 def hit(scenario: Scenario) -> Iterator[str]:
-    """The load and the fleet."""
+    """The load and the agents."""
     tasks, agents = scenario.tasks, scenario.agents
     match tasks.arrivals:
         case Poisson(rate=rate):
@@ -185,7 +185,7 @@ def hit(scenario: Scenario) -> Iterator[str]:
 
 # ------------------------------------------------------------------------------- recovery
 def should_happen(scenario: Scenario) -> Iterator[str]:
-    """How a failure is noticed, what the core does about it, and when all is well."""
+    """How failures are detected, how the core reacts, and when a recovery is complete."""
     yield from _recoveries(scenario)
     steady = scenario.steady_state
     if steady is not None:
@@ -228,7 +228,7 @@ def _recoveries(scenario: Scenario) -> Iterator[str]:
 
 
 def detectors(detection: DetectionSettings) -> Iterator[str]:
-    """What notices failures."""
+    """The detectors."""
     interval, missed = detection.heartbeat_interval, detection.missed_heartbeats
     if detection.detector == "perfect":
         yield "The detector knows at once that an agent is down."

@@ -1,4 +1,4 @@
-"""What a result says about its scenario's promises: which do not hold, and how to see that again."""
+"""Expectations that do not hold, and commands that reproduce the failures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def replay(name: str, seed: str, changes: Mapping[str, str] | None = None, repli
 
 
 def failing_run(result: Result, expectation: Expectation) -> RunSummary | None:
-    """The first replication that by itself is not as expected; None when only their mean is not."""
+    """The first replication that fails by itself; None if only the mean fails."""
     for run in result.runs:
         if not expectation.holds(run.metrics.get(expectation.metric)):
             return run
@@ -29,7 +29,7 @@ def failing_run(result: Result, expectation: Expectation) -> RunSummary | None:
 
 
 def replay_of(result: Result, expectation: Expectation, name: str, changes: Mapping[str, str] | None = None) -> str:
-    """The command that shows again that an expectation does not hold."""
+    """The command that reproduces a failed expectation."""
     run = failing_run(result, expectation)
     if run is not None:
         return replay(name, run.seed, changes)
@@ -37,5 +37,5 @@ def replay_of(result: Result, expectation: Expectation, name: str, changes: Mapp
 
 
 def broken(result: Result) -> list[tuple[RunSummary, str]]:
-    """Violations of invariants in words, each with the replication in which it happened."""
+    """Violations of invariants as text, each with its replication."""
     return [(run, violation) for run in result.runs for violation in run.violations]

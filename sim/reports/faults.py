@@ -1,4 +1,4 @@
-"""Faults in words: whom they hit, what they do, and for how long."""
+"""Faults as text: targets, effects and durations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from sim.presentation.phrases import listed, percent, spread
 
 
 def in_words(fault: Any) -> str:
-    """What a fault does; `at` is left to the caller, `every` and `when` are part of it."""
+    """The effect of a fault, with `every` and `when`; the caller adds `at`."""
     again = "" if fault.every is None else f"every {spread(fault.every)} "
     if fault.when is not None:
         later = "" if fault.after is None else f"{spread(fault.after)} after "
@@ -51,7 +51,7 @@ def in_words(fault: Any) -> str:
 
 
 def _does(fault: Any, lasts: str) -> str:
-    """What a fault does, whenever that is."""
+    """The effect of a fault, without its time."""
     for part in (_of_agents, _of_tasks, _of_resources, _of_messages, _of_storage, _of_core_and_clocks):
         told = part(fault, lasts, lasts or " to the end")
         if told is not None:

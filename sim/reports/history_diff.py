@@ -1,4 +1,4 @@
-"""Where two histories part: the first event that is not the same, and what came before it."""
+"""The first difference of two histories, and the events before it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 CONTEXT = 3
-"""Events before the first difference that are shown: the same in both."""
+"""Events before the first difference that are shown; they are equal in both."""
 BITS = ("time", "value")
 WORDS = ("event", "detail", "about")
 COLUMNS = (*BITS, *WORDS, "task", "agent", "epoch", "incident")
-"""Of a history; `subject` is made of the others."""
+"""Columns that are compared; `subject` is derived from the others."""
 
 
 @dataclass(frozen=True)
 class Difference:
     """The first row, counted from 0, at which two histories differ; `one` and `other` are its event in each.
 
-    None: that history is over by then. `before` are the events that lead to it.
+    None: that history has ended before. `before` are the preceding events.
     """
 
     row: int
@@ -29,13 +29,13 @@ class Difference:
     other: str | None
 
     def lines(self) -> list[str]:
-        """To be read: what is the same, then `-` the first history's event and `+` the second's."""
+        """Lines for display: the common events, then `-` the first history's event and `+` the second's."""
         ended = "(over)"
         return [*(f"  {event}" for event in self.before), f"- {self.one or ended}", f"+ {self.other or ended}"]
 
 
 def first_difference(one: pd.DataFrame, other: pd.DataFrame) -> Difference | None:
-    """The first difference of two histories, None when they are the same event by event, to the last bit."""
+    """The first difference of two histories; None if they are equal event by event, to the last bit."""
     both = min(len(one), len(other))
     rows = np.flatnonzero(_differ(one[:both], other[:both]))
     if not len(rows) and len(one) == len(other):
@@ -46,10 +46,10 @@ def first_difference(one: pd.DataFrame, other: pd.DataFrame) -> Difference | Non
 
 
 def _differ(one: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which rows of two histories of one length are not the same."""
+    """The differing rows of two histories of equal length."""
     differ = np.zeros(len(one), dtype=bool)
     for column in COLUMNS:
-        if column in BITS:  # no value is the same as no value, and minus zero is not zero: as in the hash
+        if column in BITS:  # missing values are equal, and minus zero differs from zero: as in the hash
             mine, theirs = (np.ascontiguousarray(frame[column], dtype="<f8").view("<i8") for frame in (one, other))
         elif column in WORDS:
             mine, theirs = (frame[column].astype(object).to_numpy() for frame in (one, other))
@@ -60,7 +60,7 @@ def _differ(one: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _event(history: pd.DataFrame, row: int) -> str | None:
-    """One line: the time in full, the event, whom it is about, and whatever else there is."""
+    """One line: the exact time, the event, its subject, and its other columns."""
     if row >= len(history):
         return None
     found = history.iloc[row]

@@ -1,4 +1,4 @@
-"""How probable something rare is, for people."""
+"""The probability of a rare event as text for a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PERCENT_FROM = 0.001
 
 
 def rarity(found: Rare) -> Group:
-    """What was asked, how it was looked for, and what was found."""
+    """The event, the method, and the estimate."""
     parts = [_headline(found), _how(found), Text(), *_found(found)]
     needed = found.plain_needed
     if found.level is not None and needed is not None and needed > found.runs:
@@ -63,10 +63,10 @@ def _found(found: Rare) -> list[Text]:
 
 
 def chance(p: float) -> str:
-    """`8.8 %`, or `9.3e-06` for what is rare."""
+    """`8.8 %`, or `9.3e-06` for small probabilities."""
     return f"{100 * p:.3g} %" if p >= PERCENT_FROM or p == 0 else f"{p:.2g}"
 
 
 def _round(number: float) -> str:
-    """Two significant digits: `110,000`."""
+    """Rounded to two significant digits: `110,000`."""
     return f"{float(f'{number:.2g}'):,.0f}"

@@ -17,7 +17,7 @@ MOST_ROWS = 40
 
 
 def selection(found: Selection, style: Signs = UNICODE) -> Group:
-    """The settings, what became of them, and how sure that is."""
+    """The settings, their states, and the certainty of the selection."""
     parts: list[Any] = [_headline(found), Text(f"  {_aim(found, style)}"), Text(), _ranks(found, style)]
     if len(found.ranked) > MOST_ROWS:
         parts.append(Text(f"and {count(len(found.ranked) - MOST_ROWS, 'more setting', 'more settings')}", "dim"))

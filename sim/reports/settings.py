@@ -1,4 +1,4 @@
-"""What a scenario sets beside what its explanation says in sentences: every key that is not at its default."""
+"""The keys of a scenario with other values than the default that its explanation does not describe."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAID = frozenset(
         "recovery.stale_reads.max_retries",
     }
 )
-"""Keys that the sentences tell whenever they are not at their default."""
+"""Keys that the explanation describes whenever they differ from the default."""
 SAID_OF_DETECTORS = {
     "heartbeat": ("recovery.detection.heartbeat_interval", "recovery.detection.missed_heartbeats"),
     "phi_accrual": ("recovery.detection.heartbeat_interval", "recovery.detection.phi_threshold"),
@@ -38,7 +38,7 @@ CONDITIONS = "recovery.conditions."
 
 
 def also_set(scenario: Scenario) -> list[str]:
-    """`queue.capacity: 100`, for every key that is not at its default and that no sentence tells."""
+    """`queue.capacity: 100`, for every key that differs from its default and that the explanation does not describe."""
     said = SAID.union(SAID_OF_DETECTORS[scenario.recovery.detection.detector])
     given = [(key, value, field) for key, value, field in _given(scenario, "") if not _is_said(key, said)]
     return [f"{key}: {_text(value, field)}" for key, value, field in given]
@@ -51,7 +51,7 @@ def _is_said(key: str, said: frozenset[str]) -> bool:
 
 
 def _given(settings: Settings, path: str) -> Iterator[tuple[str, Any, FieldInfo]]:
-    """The keys below a mapping that are not at their default, and their values."""
+    """Keys of a mapping with other values than the default, and their values."""
     for name, field in type(settings).model_fields.items():
         value, key = getattr(settings, name), path + (field.alias or name)
         if not field.is_required() and value == field.default:
@@ -67,7 +67,7 @@ def _given(settings: Settings, path: str) -> Iterator[tuple[str, Any, FieldInfo]
 
 
 def _text(value: Any, field: FieldInfo) -> str:
-    """The value as a file has it."""
+    """The value as written in a file."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -85,7 +85,7 @@ def _text(value: Any, field: FieldInfo) -> str:
 
 
 def _marks(field: FieldInfo) -> Iterator[Any]:
-    """What a field is marked with; of one that may be null, its type."""
+    """Annotations of a field; of one that may be null, those of its type."""
     yield from field.metadata
     for part in getattr(field.annotation, "__args__", ()):
         yield from getattr(part, "__metadata__", ())

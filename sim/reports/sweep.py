@@ -14,13 +14,13 @@ from sim.experiments.sweeps.sweep import Sweep
 from sim.presentation.formatting import UNICODE, Signs, count, estimated
 
 SHOWN = ("recovery.time.mean", "tasks.sojourn.p95", "tasks.lost")
-"""The metrics of a table when none is named."""
+"""The default metrics of a table."""
 MOST_ROWS = 40
-"""Of more points, the others are in the folder."""
+"""Maximum number of rows; further points are only in the folder."""
 
 
 def sweep_table(found: Sweep, metrics: Sequence[str], style: Signs = UNICODE) -> Group:
-    """The values at each point, and what the metrics are there."""
+    """The values at each point and the means of the metrics."""
     line = Text(found.scenario.name, "bold")
     line.append(
         f"  seed {found.seed}: {count(len(found.points), 'point')} {style.times} "

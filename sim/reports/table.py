@@ -1,4 +1,4 @@
-"""A result as a compact table for a terminal of 80 columns: the phases of recovery, the load, and the promises."""
+"""A result as a compact table for a terminal of 80 columns: the phases of recovery, the load, and the expectations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ PHASE_STYLES: Mapping[str, str] = {
 
 
 def summary(result: Result, style: Signs = UNICODE) -> Group:
-    """All that `recovery-bench run` prints about a scenario, but for `failures`, whose lines must not be broken."""
+    """Everything that `recovery-bench run` prints about a scenario, except for `failures`, whose lines must not be
+    wrapped.
+    """
     parts: list[Any] = [headline(result, style), *([] if result.warmup is None else warmup_lines(result.warmup))]
     parts += [Text(sentence, "yellow") for sentence in never_injected(result.scenario)]
     if len(result.runs) > 1:
@@ -55,7 +57,7 @@ def summary(result: Result, style: Signs = UNICODE) -> Group:
 
 
 def headline(result: Result, style: Signs = UNICODE) -> Text:
-    """Scenario, seed, replications, events, virtual time, and the time that the runs took."""
+    """Scenario, seed, replications, events, virtual time and wall-clock time."""
     runs = result.runs
     several = len(runs) > 1
     seed = f"{result.seed} {style.times} {count(len(runs), 'replication')}" if several else runs[0].seed
@@ -69,7 +71,7 @@ def headline(result: Result, style: Signs = UNICODE) -> Text:
 
 
 def warmup_lines(found: Warmup) -> Iterator[Text]:
-    """A warm-up that was found, and its warning if it has one."""
+    """A warm-up that was determined, and its warning if there is one."""
     pilots = count(found.replications, "pilot run")
     yield Text(f"warm-up {duration(found.seconds)} found (MSER-5, {found.metric}, {pilots})", "dim")
     if found.warning is not None:
@@ -77,7 +79,7 @@ def warmup_lines(found: Warmup) -> Iterator[Text]:
 
 
 def precise(found: Reached, result: Result, style: Signs = UNICODE) -> Text:
-    """How precise a mean is that a precision was asked for."""
+    """The reached precision of a mean, if a precision was requested."""
     asked = "" if result.asked is None else percent(result.asked.epsilon)
     has = "no interval" if isinf(found.epsilon) else f"{found.epsilon * 100:.4g} %"
     if found.holds:
@@ -87,7 +89,7 @@ def precise(found: Reached, result: Result, style: Signs = UNICODE) -> Text:
 
 # ------------------------------------------------------------------------------ phases
 def phases(result: Result, style: Signs = UNICODE) -> Table:
-    """Each phase of recovery with its mean, its 95th percentile, and a bar at its place in the whole."""
+    """Each phase of recovery with its mean, its 95th percentile, and a bar."""
     means = {phase: _mean(result, f"recovery.{phase}.mean") or 0.0 for phase in PHASES}
     table = _plain(header_style="dim")
     table.add_column("recovery")
@@ -114,7 +116,7 @@ def _mean_and_p95(result: Result, part: str, style: Signs) -> list[str]:
 
 
 def _bar(before: float, length: float, total: float, width: int, style: Signs) -> str:
-    """A bar where the phase lies within the mean recovery; what takes no time has no length."""
+    """A bar from the start to the end of the phase in the mean recovery; empty if it takes no time."""
     if not length:
         return ""
     start, end = round(before / total * width), round((before + length) / total * width)
@@ -122,7 +124,7 @@ def _bar(before: float, length: float, total: float, width: int, style: Signs) -
 
 
 def _outcomes(result: Result, style: Signs) -> str:
-    """`5 opened, 5 succeeded`, and how the others ended."""
+    """`5 opened, 5 succeeded`, and the other outcomes."""
     found = {
         called: _mean(result, f"recovery.{name}")
         for name, called in (
@@ -157,7 +159,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "detection": ("detection.missed", "detection.false_positives"),
     "operator": ("escalations.open?", "alerts.critical?", "alerts.warning?"),
 }
-"""Lines of the table and their metrics; one with a question mark is left out when it is zero, and an empty line."""
+"""Lines of the table and their metrics; one with a question mark is left out when it is zero, and so is an empty line.
+"""
 CALLED = {
     "tasks.wait.mean": "mean wait",
     "tasks.sojourn.mean": "sojourn",
@@ -198,7 +201,7 @@ def _cells(result: Result, metrics: tuple[str, ...], style: Signs) -> Iterator[s
 
 
 def packed(cells: list[str], width: int) -> str:
-    """Cells with commas between them, on as many lines as they need; none is broken in two."""
+    """Cells separated by commas, on as many lines as needed; no cell is broken."""
     lines: list[str] = []
     for number, cell in enumerate(cells):
         text = cell + ("," if number < len(cells) - 1 else "")
@@ -211,7 +214,7 @@ def packed(cells: list[str], width: int) -> str:
 
 # ---------------------------------------------------------------------------- promises
 def expectations(result: Result, style: Signs = UNICODE) -> Table:
-    """Each expectation with what was observed."""
+    """Each expectation with the observed value."""
     table = _plain(header_style="dim")
     table.add_column("expected")
     table.add_column("observed", justify="right")
@@ -225,7 +228,7 @@ def expectations(result: Result, style: Signs = UNICODE) -> Table:
 def failures(
     result: Result, name: str, changes: Mapping[str, str] | None = None, style: Signs = UNICODE
 ) -> Iterator[str]:
-    """What does not hold, each with the command that shows it again. `name` and `changes` are as the user gave them."""
+    """What does not hold, each with the command that reproduces it. `name` and `changes` are those of the user."""
     for expectation, outcome in zip(result.scenario.expect, result.expectations, strict=True):
         if not outcome.holds:
             said = _observed(result, expectation.metric, outcome.observed, style)

@@ -1,6 +1,6 @@
-"""Pictures of runs: tasks in service and in line over time, and each recovery as a lane with its phases.
+"""Pictures of runs: running and queued tasks over time, and a lane with the phases of each recovery.
 
-Pure functions of histories. Figures are matplotlib's own, made without pyplot, so that nothing global is touched.
+Pure functions of histories. Figures are created without pyplot, so that no global state changes.
 """
 
 from __future__ import annotations
@@ -225,7 +225,8 @@ def _lanes(axes: Axes, lanes: Sequence[Lane], more: int, begin: float, end: floa
 def drawn(stretches: Sequence[tuple[str, float, float]], narrowest: float) -> list[tuple[str, float, float]]:
     """Where the phases of a recovery are drawn: in order, each at least `narrowest` seconds wide.
 
-    What is widened takes its room from the next phase that has some, so that the picture stays true to a mark's width.
+    A widened phase takes its space from the next one that is wide enough, so that the error is at most the width of a
+    mark.
     """
     places = []
     reached = -inf
@@ -237,7 +238,7 @@ def drawn(stretches: Sequence[tuple[str, float, float]], narrowest: float) -> li
 
 
 def _after(axes: Axes, text: str, instant: float, level: int) -> None:
-    """A word behind a lane: how it ended, where it did not end well."""
+    """A word after a lane: the outcome, if the recovery was not verified."""
     axes.annotate(
         text,
         (instant, level),

@@ -1,4 +1,4 @@
-"""What a picture of a run shows: its recoveries, its faults, its load, and the excerpt in which they are seen best."""
+"""Data of a timeline: recoveries, faults, load, and the excerpt that is shown."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sim.measures.tables.event_table import Floats, Tracks
 from sim.measures.tables.recoveries import OUTCOME_OF, PHASE_AFTER, Incidents, phases
 
 Levels = tuple[Floats, Floats]
-"""A step function: the instants at which it changes, and its value from each on."""
+"""A step function: the times of its changes, and its value from each on."""
 
 LASTING = frozenset(form.kind for form in FORMS if "for_" in form.model_fields) - {"agent_hang", "agent_flap"}
-"""Faults that last to the end of the run when they are not cleared."""
+"""Faults that last until the end of the run unless they are cleared."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One recovery: whom it is about, when its fault happened and what it was, its phases, when it ended and how."""
+    """One recovery: its subject, the time and cause of its fault, its phases, its end and outcome."""
 
     subject: str
     onset: float
@@ -72,7 +72,7 @@ def _cause(tracks: Tracks, row: int) -> str:
 
 
 def interesting_window(history: History) -> tuple[float, float]:
-    """An excerpt that shows the first recovery (or fault) whole, with some time before it and after it."""
+    """An excerpt that contains the first recovery (or fault), with some time before and after it."""
     tracks = Tracks.of(history)
     lanes = recoveries(history)
     faults = [(start, stop) for start, stop, _ in injected(tracks) if start >= tracks.start]
@@ -86,18 +86,18 @@ def interesting_window(history: History) -> tuple[float, float]:
 
 
 def faults(history: History, lanes: Sequence[Lane]) -> list[tuple[float, float, str]]:
-    """What was injected, and what went wrong by itself in these recoveries: from when to when, and its name."""
+    """Injected faults and other causes of these recoveries: start, end and name."""
     found = injected(Tracks.of(history))
     begun = {start for start, _, _ in found}
     return sorted(found + [(lane.onset, lane.onset, lane.cause) for lane in lanes if lane.onset not in begun])
 
 
 def injected(tracks: Tracks) -> list[tuple[float, float, str]]:
-    """Injected faults: from when to when (the same instant where nothing lasts), and what happened to whom."""
+    """Injected faults: start, end (equal to the start if they do not last), and name."""
     found = []
     clears = tracks.rows(Event.FAULT_CLEARED)
     rows = tracks.rows(Event.FAULT_INJECTED)
-    for row in rows[tracks.detail[rows] != tracks.number(Group.kind)]:  # its faults have rows of their own
+    for row in rows[tracks.detail[rows] != tracks.number(Group.kind)]:  # each of its faults has its own row
         later = clears[clears > row]
         for column in (tracks.detail, tracks.about, tracks.agent, tracks.task):
             later = later[column[later] == column[row]]
@@ -127,12 +127,12 @@ def fault_labels(names: Sequence[str]) -> list[str]:
 
 
 def readable(subject: str) -> str:
-    """`agent 3`, `agents – queue`: subjects of a history as a label has them."""
+    """Subjects of a history as in labels: `agent 3`, `agents – queue`."""
     return subject.replace("|", " – ").replace(".", " ")
 
 
 def in_service(tracks: Tracks) -> Levels:
-    """How many attempts run: the instants at which that changes, and the number from then on."""
+    """Number of running attempts: the times of its changes, and its value from each on."""
     attempts = tracks.attempts
     ended = attempts.ended[np.isfinite(attempts.ended)]
     times = np.concatenate((attempts.started, ended))
@@ -142,7 +142,7 @@ def in_service(tracks: Tracks) -> Levels:
 
 
 def in_line(tracks: Tracks) -> Levels:
-    """How many tasks stand in the queue's line, from the warm-up on."""
+    """Number of queued tasks, from the warm-up on."""
     depth = queue_depth(tracks)
     begins = tracks.start + np.concatenate(([0.0], np.cumsum(depth.seconds)))[:-1]
     lasting = depth.seconds > 0
@@ -150,7 +150,7 @@ def in_line(tracks: Tracks) -> Levels:
 
 
 def within(function: Levels, begin: float, end: float) -> Levels:
-    """A step function between two instants, with both ends drawn."""
+    """A step function between two times, including both ends."""
     times, levels = function
     if not len(times):
         return np.array([begin, end]), np.zeros(2)

@@ -1,4 +1,4 @@
-"""The assembly of a world: builds its parts and the ports of the recovery core, and connects every listener."""
+"""The assembly of a world: builds its parts and the ports of the recovery core, and connects all listeners."""
 
 from __future__ import annotations
 

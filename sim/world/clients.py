@@ -1,7 +1,7 @@
-"""Clients: who waits for the answer to a request, and makes it again.
+"""Clients wait for the answer to a request, and may repeat it.
 
-A request is a task each time that it is made: the same work under another number. Tasks are numbered as they are made;
-luck that is a request's own, its work, is drawn by the number of the request.
+Each try of a request is a task of its own with the same work. Tasks are numbered in order of submission; the work is
+drawn by the number of the request.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from sim.world.listeners import ClientsListener, Connection
 
 
 class Tasks(Protocol):
-    """What clients ask for: the world."""
+    """Accepts the tasks of clients: the world."""
 
     def submit(self, number: int, request: int) -> None:
-        """Take a task, which may be rejected at once."""
+        """Submit a task, which may be rejected at once."""
 
     def cancel(self, number: int) -> None:
-        """Take a task back."""
+        """Cancel a task."""
 
 
 @dataclass(eq=False, slots=True)
 class Request:
-    """One request: `task` is that which its client waits for, or waited for last."""
+    """One request. `task` is the task that its client waits for, or waited for last."""
 
     number: int
     made_at: float
@@ -40,8 +40,8 @@ class Request:
     waits: bool = False
     retries: int = 0
     delay: float | None = None
-    listened: list[int] = field(default_factory=list)  # tasks of which an answer is one
-    timer: Timer | None = None  # at its timeout, or when it asks again
+    listened: list[int] = field(default_factory=list)  # tasks whose completion answers the request
+    timer: Timer | None = None  # of its timeout, or of its next try
 
 
 class Clients:
@@ -105,7 +105,7 @@ class Clients:
 
     # ---------------------------------------------------------------------- what became of a task
     def answered(self, task: int) -> None:
-        """A task is completed: that is an answer to whoever waits for it, or listens still."""
+        """A completed task answers its request, if the client still waits or accepts late answers."""
         request = self._of.get(task)
         if request is None:
             return
@@ -117,7 +117,7 @@ class Clients:
         self._end(request)
 
     def failed(self, task: int, *, rejected: bool = False) -> None:
-        """A task was rejected or given up: its client hears of it."""
+        """A rejected or abandoned task: the client may repeat the request."""
         request = self._of.get(task)
         if request is None:
             return

@@ -1,4 +1,4 @@
-"""Clocks that may be wrong: one of them runs fast or slow, or jumps."""
+"""Clocks that may be wrong: fast, slow, or shifted."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class Clock:
 
     @property
     def now(self) -> float:
-        """What it shows."""
+        """The time that the clock shows."""
         return self._shown + (self._env.now - self._set_at) * self.rate
 
     @property
     def is_right(self) -> bool:
-        """Whether nothing is wrong with it."""
+        """Whether the clock is correct."""
         return not self._rates
 
     def until(self, shown: float) -> float:
-        """True seconds until it shows this, if nothing changes; 0 when it has."""
+        """True seconds until the clock shows this time at its current rate; 0 if that time has passed."""
         return max(0.0, (shown - self.now) / self.rate)
 
     def skew(self, offset: float, rate: float) -> Callable[[], None]:
-        """Jump ahead by `offset` seconds, and run at `rate` times its rate; returns what ends it.
+        """Shifts the clock by `offset` seconds and multiplies its rate by `rate`; returns the function that ends it.
 
-        When nothing is wrong with it any more, it is set right.
+        When the last skew ends, the clock is set to the true time.
         """
         self._rates.append(rate)
         self._set(self.now + offset)

@@ -1,4 +1,4 @@
-"""The nouns of the world: tasks, attempts at them, and the agents that execute them."""
+"""The entities of the world: tasks, attempts at them, and the agents that execute them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sim.world.resources import Allocation
 
 @dataclass(eq=False, slots=True)
 class Task:
-    """One task, from its submission until the queue and every attempt are done with it.
+    """One task, from its submission until the queue and every attempt have finished with it.
 
-    `work` and `progress` are work-seconds.
+    `work` and `progress` are in work-seconds.
     """
 
     number: int
@@ -23,15 +23,15 @@ class Task:
     progress: float = 0.0  # where the next attempt starts when interrupted work is resumed
     redraws: int = 0
     deliveries: int = 0
-    lines: int = 0  # how many times the waiting line contains it
-    duplicates: int = 0  # second copies of duplicated deliveries that are still to be made
-    leased: int = 0  # the delivery that has to be acknowledged, 0: none
+    lines: int = 0  # number of its entries in the queue
+    duplicates: int = 0  # copies of duplicated deliveries that are still to be made
+    leased: int = 0  # number of the delivery to be acknowledged; 0: none
     agent: Agent | None = None  # that received the latest delivery, until the queue releases the task
     keeper: Agent | None = None  # the agent that keeps a slot for its retry, in this incarnation
     keeper_incarnation: int = 0
     error: str | None = None
-    poison: Callback | None = None  # called when an attempt at it starts, if the task is poisonous
-    writes: int = 0  # checkpoint writes that were tried so far
+    poison: Callback | None = None  # called when an attempt at it starts, if the task is a poison task
+    writes: int = 0  # checkpoint writes that were started so far
     attempts: list[Attempt] = field(default_factory=list)
 
 
@@ -42,7 +42,7 @@ class Attempt:
     task: Task
     agent: Agent
     epoch: int
-    delivery: int  # of the task, as the queue counts them
+    delivery: int  # number of the task's delivery
     progress: float = 0.0
     started: bool = False
     working_since: float | None = None
@@ -60,7 +60,7 @@ class Attempt:
 
 
 Callback = Callable[[Attempt], None]
-"""What happens next to an attempt."""
+"""The next step of an attempt."""
 
 
 @dataclass(eq=False)
@@ -71,9 +71,9 @@ class Agent:
     slots: int
     up: bool = True
     hung: bool = False
-    beating: bool = False  # while it hangs: its heartbeats come from a thread of their own
+    beating: bool = False  # while it hangs: a separate thread sends its heartbeats
     incarnation: int = 0
-    clock_rate: float = 1.0  # at which its clock runs
+    clock_rate: float = 1.0  # rate of its clock
     free_slots: int = 0
     attempts: dict[Attempt, None] = field(default_factory=dict)
     holds: dict[Task, None] = field(default_factory=dict)  # delivered to it, and not settled
@@ -86,7 +86,7 @@ class Agent:
 
     @property
     def responding(self) -> bool:
-        """Whether its process answers."""
+        """Whether its process responds."""
         return self.up and not self.hung
 
 

@@ -8,7 +8,7 @@ import simpy
 
 
 def covers(group: str, endpoint: str) -> bool:
-    """Whether an endpoint belongs to a group (or is it)."""
+    """Whether an endpoint is this group or belongs to it."""
     return (
         group == endpoint
         or (group == "agents" and endpoint.startswith("agent."))
@@ -26,15 +26,15 @@ class Link:
 
     @property
     def name(self) -> str:
-        """The link in one word: `agents|queue`."""
+        """The name of the link: `agents|queue`."""
         return "|".join(self.sides)
 
     def joins(self, one: str, other: str) -> bool:
-        """Whether messages between these endpoints go over this link."""
+        """Whether messages between these endpoints use this link."""
         left, right = self.sides
         return (covers(left, one) and covers(right, other)) or (covers(left, other) and covers(right, one))
 
     @property
     def reconnects(self) -> bool:
-        """Whether it comes back by itself once the path is whole, as heartbeats and reports to the core do."""
+        """Whether it reconnects by itself when the partition ends, as heartbeats and reports to the core do."""
         return any(covers("core", side) for side in self.sides)

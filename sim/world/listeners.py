@@ -1,6 +1,6 @@
-"""Who listens to what in the world: the protocols, and connections that have to be made before a run starts.
+"""Listener protocols of the world, and connections that have to be made before a run starts.
 
-`sim.world.assembly` connects everything. A connection costs nothing per event: once made, it is a plain attribute.
+`sim.world.assembly` makes all connections. A connection has no cost per event: once made, it is a plain attribute.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Connection(Generic[T]):
     @overload
     def __get__(self, part: object, owner: type) -> T: ...
     def __get__(self, part: object | None, owner: type) -> Connection[T] | T:
-        """Only reached as long as the instance has no attribute of this name."""
+        """Called only while the instance has no attribute of this name."""
         if part is None:
             return self
         raise NotConnected(f"{owner.__name__}.{self.name} is not connected; valid: sim.world.assembly.connect sets it")
@@ -148,7 +148,7 @@ class ClientsListener(Protocol):
 
 
 class Core(Protocol):
-    """What the world tells the recovery core: `recovery.Supervisor` implements it."""
+    """Receives reports from the world: the recovery core (`recovery.Supervisor`)."""
 
     def report(self, failure: Failure) -> None:
         """A failure was noticed."""

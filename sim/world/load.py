@@ -1,4 +1,4 @@
-"""Load: who submits tasks, and when."""
+"""The load: when tasks are submitted."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sim.randomness.streams import Residual, Streams
 
 Submit = Callable[[int], None]
 REJECTIONS_MAX = 100
-"""Rejections of each closed client's tasks at one instant, after which it is clear that time stands still."""
+"""Rejections of each closed client's tasks at one instant after which no virtual time can pass."""
 
 
 class Load:
-    """Numbers tasks from 0 and submits them as the scenario's arrivals say.
+    """Numbers tasks from 0 and submits them as the scenario's arrivals specify.
 
     Closed clients wait for the end of their task, think, and submit the next.
     """
@@ -38,13 +38,13 @@ class Load:
         self._rejections = 0
         self._rejected_at = nan
         self._surges: list[float] = []
-        self._factor = 1.0  # how many times as fast it comes now
-        self._ahead = 0.0  # by how much the load's own time is ahead of the clock
-        self._since = 0.0  # when that was
+        self._factor = 1.0  # current factor of the arrival rate
+        self._ahead = 0.0  # how far the load's own time is ahead of the clock
+        self._since = 0.0  # time of the last change of the factor
         self._next_arrival: tuple[float, Timer] | None = None
 
     def start(self) -> None:
-        """Begin to submit."""
+        """Starts to submit tasks."""
         arrivals = self._arrivals
         if isinstance(arrivals, Closed):
             self._think = [
@@ -60,7 +60,7 @@ class Load:
             self._await_arrival()
         elif isinstance(arrivals, Interval):
             every = arrivals.every
-            self._gap = lambda: (self._submitted + 1) * every - self._own_time()  # gaps summed up would drift
+            self._gap = lambda: (self._submitted + 1) * every - self._own_time()  # a sum of gaps would drift
             self._await_arrival()
         elif isinstance(arrivals, Diurnal):
             expected = self._streams.sequence("tasks.arrivals", Exponential(mean=1.0))
@@ -74,7 +74,7 @@ class Load:
             self._await_arrival()
 
     def _seconds_until(self, arrivals: Diurnal, more: float) -> float:
-        """Until so many more arrivals are expected than by now: unit exponentials make a Poisson process of it.
+        """Seconds until this many more arrivals are expected: unit exponentials then give a Poisson process.
 
         E. Cinlar, "Introduction to Stochastic Processes" (1975), ch. 4: the time change of a Poisson process.
         """
@@ -99,18 +99,18 @@ class Load:
         self._await_arrival()
 
     def _redraw(self, _: Residual) -> None:
-        """Draw again when the next one arrives, whom to await has no memory."""
+        """Draws the time of the next arrival again: the time until then is memoryless."""
         if self._next_arrival is not None and self._next_arrival[1].callbacks:
             disarm(self._next_arrival[1])
             self._await_arrival()
 
     def _own_time(self) -> float:
-        """The load's own time, which passes faster in a surge."""
+        """The load's own time, which passes faster during a surge."""
         now = self._env.now
         return now + self._ahead + (self._factor - 1) * (now - self._since)
 
     def surge(self, factor: float) -> Callable[[], None]:
-        """Come so many times as fast from now on; returns what ends that."""
+        """Multiplies the arrival rate from now on; returns the function that ends it."""
         self._surges.append(factor)
         self._change_pace()
 
@@ -142,15 +142,15 @@ class Load:
         after(self._env, self._think[client]() / self._factor, lambda _: self._next(client))
 
     def ended(self, number: int) -> None:
-        """A task has ended, one way or another: the client that waited for it goes on."""
+        """A task has ended: its closed client continues."""
         client = self._clients.pop(number, None)
         if client is not None:
             self._think_then_submit(client)
 
     def rejected(self, number: int) -> None:
-        """A task did not fit into the queue: for its client it has ended.
+        """A task did not fit into the queue: its closed client continues.
 
-        Raises ScenarioError when clients that do not think are rejected again and again at one instant.
+        Raises ScenarioError when clients without think time are rejected repeatedly at one instant.
         """
         if isinstance(self._arrivals, Closed):
             now = self._env.now
@@ -158,8 +158,8 @@ class Load:
             self._rejected_at = now
             if self._rejections > REJECTIONS_MAX * self._arrivals.clients:
                 raise ScenarioError(
-                    f"no time passes at {now:g}s, for clients who do not think submit again as soon as they are "
-                    "rejected; valid: think of more than 0, or a queue.capacity that holds the tasks of all clients",
+                    f"no time passes at {now:g}s: clients without think time submit again as soon as they are "
+                    "rejected; valid: a think time above 0, or a queue.capacity that holds the tasks of all clients",
                     path="tasks.arrivals.closed.think",
                 )
         self.ended(number)

@@ -1,4 +1,4 @@
-"""The log files of the world, as the recovery core can search them."""
+"""The log files of the world, which the recovery core can search."""
 
 from __future__ import annotations
 

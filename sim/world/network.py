@@ -1,10 +1,10 @@
 """The network between named endpoints: latency, loss, and connections that a partition breaks.
 
 Endpoints are `queue`, `core` and `agent.0`, `agent.1`, …; the group `agents` stands for all agents. A partition breaks
-the connections that it covers. A send over a broken connection fails at once and the sender notices; a lossy network
-swallows a message silently. Connections with the core come back as soon as the path is whole. Those between the queue
-and agents stay broken until somebody resets them, and what could not be sent waits in an outbox for a replay: this is
-the work of `reset_connections` and `replay_messages`.
+the connections that it covers. A send over a broken connection fails at once and the sender is informed; a lost message
+is not reported. Connections with the core are re-established when the partition ends. Those between the queue and
+agents stay broken until they are reset, and unsent messages wait in an outbox for a replay: the commands
+`reset_connections` and `replay_messages` do this.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Delivery = Callable[[], None]
 
 @dataclass(frozen=True)
 class Unsent:
-    """A message that found its connection broken, at an instant, and waits for a replay."""
+    """A message that could not be sent at an instant and waits for a replay."""
 
     at: float
     source: str
@@ -35,10 +35,10 @@ class Unsent:
 
 
 class Disturbance:
-    """What happens to messages while it lasts: with a probability, one is late, or lost (late for ever).
+    """A disturbance of messages: with a probability, a message is late, or lost (infinitely late).
 
-    `between` are two endpoints or groups, in this direction only when it is `one_way`; None: all. Each kind of message
-    of each sender has luck of its own, in streams below `name`.
+    `between` are two endpoints or groups, with `one_way` only in this direction; None: all. Each kind of message of
+    each sender draws from a stream of its own below `name`.
     """
 
     def __init__(
@@ -56,19 +56,19 @@ class Disturbance:
         self._delay = delay
         self._between = between
         self._one_way = one_way
-        self._luck: dict[str, Callable[[], float]] = {}
+        self._draws: dict[str, Callable[[], float]] = {}
         self._delays: dict[str, Callable[[], float]] = {}
 
     def strikes(self, message: str, source: str, target: str) -> float:
-        """Seconds that this message is late; infinite when it is lost."""
+        """Delay of this message in seconds; infinite when it is lost."""
         if self._between is not None and not self._concerns(source, target):
             return 0.0
         name = f"{self._name}.{message}.{source}"
-        if name not in self._luck:
-            self._luck[name] = self._streams.sequence(f"{name}.luck", STANDARD_UNIFORM)
+        if name not in self._draws:
+            self._draws[name] = self._streams.sequence(f"{name}.luck", STANDARD_UNIFORM)
             if self._delay is not None:
                 self._delays[name] = self._streams.sequence(f"{name}.delay", self._delay)
-        if self._luck[name]() >= self._probability:
+        if self._draws[name]() >= self._probability:
             return 0.0
         return inf if self._delay is None else self._delays[name]()
 
@@ -97,7 +97,7 @@ class Network:
         self._perfect = loss == 0 and latency.constant == 0
         self._disturbances: list[Disturbance] = []
         self.transparent = self._perfect
-        """Whether every message arrives at once: senders may then take the short way."""
+        """Whether every message arrives at once: then senders need not call `send`."""
         self.outbox: list[Unsent] = []
 
     # ------------------------------------------------------------------ messages
@@ -105,7 +105,7 @@ class Network:
         self.transparent = self._perfect and not self._broken and not self._disturbances
 
     def disturb(self, disturbance: Disturbance) -> Callable[[], None]:
-        """From now on, messages are lost or late as the disturbance says; returns what ends it."""
+        """Applies a disturbance to messages from now on; returns the function that ends it."""
         self._disturbances.append(disturbance)
         self._changed()
 
@@ -130,11 +130,11 @@ class Network:
         deliver: Delivery,
         lost: Callable[[Link | None], None] | None = None,
     ) -> None:
-        """Send a message; `deliver` runs when it arrives.
+        """Sends a message; `deliver` is called when it arrives.
 
-        When it cannot, `lost` is told: with the broken link, for the sender notices that, or with None when the network
-        swallowed it. Without `lost`, a message that found its connection broken waits in the outbox for a replay.
-        `message` names its kind and, with `source`, the streams of its latency and loss.
+        If it does not arrive, `lost` is called: with the broken link, or with None when the message was lost on the
+        way. Without `lost`, a message over a broken connection waits in the outbox for a replay. `message` names its
+        kind and, with `source`, the streams of its latency and loss.
         """
         if self._loss > 0 and self._draw("loss", message, source, STANDARD_UNIFORM) < self._loss:
             self._history.record(Event.MESSAGE_LOST, detail=message, about=source)
@@ -164,12 +164,12 @@ class Network:
         self._history.record(Event.SEND_FAILED, detail=message, about=link.name)
         self.listener.send_failed(link)
         if lost is None:
-            self.outbox.append(replace(unsent, at=self._env.now))  # sent earlier, maybe before the partition
+            self.outbox.append(replace(unsent, at=self._env.now))  # sent earlier, perhaps before the partition
         else:
             lost(link)
 
     def drop_unsent(self, source: str) -> None:
-        """The sender is gone, and its unsent messages with it."""
+        """Drops the unsent messages of a sender that has crashed."""
         self.outbox = [unsent for unsent in self.outbox if unsent.source != source]
 
     def _draw(self, purpose: str, message: str, source: str, distribution: Samplable) -> float:
@@ -181,7 +181,7 @@ class Network:
         return self._draws[name]()
 
     def replay(self, since: float = 0.0) -> int:
-        """Send again what has waited since an instant and is connected by now; returns how many messages."""
+        """Sends the messages again that have waited since an instant and are connected now; returns their number."""
         due = [
             unsent
             for unsent in self.outbox
@@ -201,14 +201,14 @@ class Network:
         if link is None:
             link = self._broken[name] = Link(sides, self._env.event())
             self._changed()
-        elif link.cuts == 0:  # cut again before anybody had reconnected
+        elif link.cuts == 0:  # cut again before it was reconnected
             link.healed = self._env.event()
         link.cuts += 1
         self._history.record(Event.LINK_CUT, about=name)
         return name
 
     def heal(self, name: str) -> None:
-        """End one partition of a link; the path is whole when all that overlap have ended."""
+        """Ends one partition of a link; the path works when all partitions that overlap have ended."""
         link = self._broken[name]
         link.cuts -= 1
         if link.cuts > 0:
@@ -230,7 +230,7 @@ class Network:
         ]
 
     def reconnect(self, link: Link) -> bool:
-        """Re-establish a connection; False while its path is cut."""
+        """Re-establishes a connection. False while its path is cut."""
         if link.cuts > 0:
             return False
         if self._broken.pop(link.name, None) is not None:

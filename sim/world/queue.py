@@ -1,8 +1,8 @@
-"""An at-least-once task queue with leases.
+"""A task queue with at-least-once delivery and leases.
 
-A task waits in line until an agent with a free slot is connected, is delivered, and stays leased until it is
-acknowledged. A lease that runs out is delivered again. The queue lets go of a task when its effect is final
-(acknowledged) or when the recovery core has taken it over (settled).
+A task waits in the queue until it is delivered to a connected agent with a free slot. The delivery is leased until it
+is acknowledged, and repeated when the lease expires. The queue releases a task when its effect is final (acknowledged)
+or when the recovery core has taken it over (settled).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sim.world.network import Network
 
 
 class TaskQueue:
-    """The waiting line, the agents that wait for work, and the leases."""
+    """Queued tasks, agents that wait for work, and leases."""
 
     name = "queue"
     receiver: Connection[DeliveryReceiver] = Connection()
@@ -44,36 +44,36 @@ class TaskQueue:
         self._network = network
         self._settings = settings
         self._line: deque[Task] = deque()
-        self._depth = 0  # those who really stand in the line; who was withdrawn leaves it at its head
+        self._depth = 0  # entries of the queue; an entry of a withdrawn task is dropped when it is the first
         self._dispatching = False
         self._idle: OrderedDict[Agent, None] = (
             OrderedDict()
-        )  # with a free slot, longest waiting first; its head is cheap
+        )  # with a free slot, longest waiting first; its first entry is cheap to get
         self._unreachable: dict[Agent, None] = {}
         self._leases: deque[tuple[float, Task, int]] = deque()
         self._lease_timer: Timer | None = None
-        self.clock = Clock(env, lambda _: self._watch_leases())  # by which deliveries are leased
+        self.clock = Clock(env, lambda _: self._watch_leases())  # determines the leases of deliveries
         self._latency = Repeated(streams, "queue.latency", settings.latency)
-        self._delivery_luck = Repeated(streams, "queue.loss")
-        self._ack_luck = Repeated(streams, "queue.ack_loss")
-        self._duplication_luck = Repeated(streams, "queue.duplication")
+        self._delivery_draws = Repeated(streams, "queue.loss")
+        self._ack_draws = Repeated(streams, "queue.ack_loss")
+        self._duplication_draws = Repeated(streams, "queue.duplication")
         self.duplication = settings.duplication
-        self._blocks = 0  # how many faults keep it from delivering
+        self._blocks = 0  # number of faults that block deliveries
 
     # ------------------------------------------------------------------- waiting line
     @property
     def depth(self) -> int:
-        """Tasks in the waiting line."""
+        """Number of queued tasks."""
         return self._depth
 
     @property
     def waiting(self) -> list[Task]:
-        """Tasks in the waiting line, head first, each once."""
+        """Queued tasks in order, each once."""
         return list(dict.fromkeys(task for task in self._line if task.lines > 0))
 
     @property
     def blocked(self) -> bool:
-        """Whether nothing is delivered, or some agent that wants work cannot be reached."""
+        """Whether deliveries are blocked, or an agent that waits for work is disconnected."""
         return self._blocks > 0 or bool(self._unreachable)
 
     @property
@@ -88,24 +88,24 @@ class TaskQueue:
         self._direct = settings.latency.constant == 0 and settings.loss == 0 and probability == 0
 
     def block(self) -> None:
-        """Deliver nothing, until `unblock` has been called as often."""
+        """Blocks deliveries until `unblock` has been called as often."""
         self._blocks += 1
         self._history.record(Event.QUEUE_BLOCKED, about=self.name)
 
     def unblock(self) -> None:
-        """Deliver again."""
+        """Ends one block of deliveries."""
         self._blocks -= 1
         self._history.record(Event.QUEUE_UNBLOCKED, about=self.name)
         self.dispatch()
 
     @property
     def full(self) -> bool:
-        """Whether a task that is submitted now would not fit: it may wait in line or go to a free agent."""
+        """Whether a task that is submitted now is rejected: no room in the queue, and no free agent."""
         capacity = self._settings.capacity
         return capacity is not None and self._depth >= capacity and not self._idle
 
     def enter(self, task: Task, reason: str, at_head: bool = False) -> None:
-        """Put a task into the line."""
+        """Adds a task to the queue."""
         self._history.record(Event.QUEUE_ENTERED, task.number, detail=reason)
         task.lines += 1
         self._depth += 1
@@ -116,8 +116,8 @@ class TaskQueue:
         self.dispatch()
 
     def dispatch(self) -> None:
-        """Deliver from the head of the line as long as somebody waits for work."""
-        if self._dispatching or self._blocks:  # called by what a delivery has caused: the loop below goes on
+        """Delivers queued tasks in order while an agent waits for work."""
+        if self._dispatching or self._blocks:  # called within a delivery: the loop below continues
             return
         self._dispatching = True
         line, idle = self._line, self._idle
@@ -145,25 +145,25 @@ class TaskQueue:
         self._dispatching = False
 
     def free_slot(self, agent: Agent) -> None:
-        """A slot of an agent is free again; the agent takes the next task as soon as it can."""
+        """Frees a slot of an agent, which takes the next task as soon as it can."""
         agent.free_slots += 1
         if agent.responding:
             self.wait_for_work(agent)
 
     def wait_for_work(self, agent: Agent) -> None:
-        """An agent has a free slot."""
+        """Registers an agent with a free slot."""
         if agent not in self._unreachable:
             self._idle.setdefault(agent)
         if self._depth > 0:
             self.dispatch()
 
     def forget(self, agent: Agent) -> None:
-        """An agent is gone: it waits for work no more."""
+        """Removes an agent from those that wait for work."""
         self._idle.pop(agent, None)
         self._unreachable.pop(agent, None)
 
     def reconnect(self) -> None:
-        """A connection works again: deliver to the agents that could not be reached."""
+        """Delivers to agents that are connected again."""
         for agent in list(self._unreachable):
             if self._network.broken_link(self.name, agent.name) is None:
                 del self._unreachable[agent]
@@ -172,7 +172,7 @@ class TaskQueue:
 
     # ------------------------------------------------------------------------ delivery
     def deliver_to(self, task: Task, agent: Agent, reason: str) -> None:
-        """Deliver past the line, which is blocked or not, to an agent that has kept a slot for the task."""
+        """Delivers to an agent that has kept a slot for the task, ahead of queued tasks."""
         if self._blocks:
             self.enter(task, reason, at_head=True)
             self.free_slot(agent)
@@ -200,12 +200,14 @@ class TaskQueue:
             self._history.record(Event.QUEUE_DELIVERY_LOST, task.number, agent.number, value=float(delivery))
             if agent.up and agent.incarnation == incarnation:
                 self.free_slot(agent)
-            if link is not None and task.leased == delivery:  # the queue noticed: no need to wait for the lease
+            if (
+                link is not None and task.leased == delivery
+            ):  # the queue was informed, so it need not wait for the lease
                 self._let_go(task)
                 self.enter(task, "undelivered", at_head=True)
 
         def arrive(_: object = None) -> None:
-            if self._settings.loss > 0 and self._delivery_luck.draw(task.number, delivery) < self._settings.loss:
+            if self._settings.loss > 0 and self._delivery_draws.draw(task.number, delivery) < self._settings.loss:
                 lost(None)
             else:
                 self._network.send(
@@ -216,9 +218,9 @@ class TaskQueue:
                     lost,
                 )
 
-        if task.duplicates > 0:  # it is one itself, and has no double of its own
+        if task.duplicates > 0:  # a duplicate has no duplicate of its own
             task.duplicates -= 1
-        elif self._duplication > 0 and self._duplication_luck.draw(task.number, delivery) < self._duplication:
+        elif self._duplication > 0 and self._duplication_draws.draw(task.number, delivery) < self._duplication:
             task.duplicates += 1
             self._history.record(Event.QUEUE_DUPLICATED, task.number, agent.number, value=float(delivery))
             self.enter(task, "duplicate")
@@ -242,7 +244,7 @@ class TaskQueue:
             self._lease_timer = after(self._env, seconds, self._lease_ended)
 
     def _lease_ended(self, _: object) -> None:
-        """The oldest lease is over. One timer serves all: they all last equally long by the queue's clock."""
+        """The oldest lease has expired. One timer serves all leases: all last equally long by the queue's clock."""
         leases = self._leases
         expired = [leases.popleft()[1:]]
         now = self.clock.now
@@ -255,7 +257,7 @@ class TaskQueue:
                 self._redeliver(task)
 
     def _watch_leases(self) -> None:
-        """The clock was set, or the oldest lease is another one."""
+        """Sets the timer again after a change of the clock or of the oldest lease."""
         disarm(self._lease_timer)
         leases = self._leases
         self._lease_timer = after(self._env, self.clock.until(leases[0][0]), self._lease_ended) if leases else None
@@ -271,9 +273,9 @@ class TaskQueue:
             self.enter(task, "redelivery")
 
     def acknowledge(self, task: Task, agent: Agent) -> None:
-        """An acknowledgement of any delivery arrived: the effect is final, and the queue lets go of the task."""
+        """Releases a task whose effect is final; the acknowledgement may be of any of its deliveries."""
         if self._settings.ack_loss > 0 and (
-            self._ack_luck.draw(task.number, task.deliveries) < self._settings.ack_loss
+            self._ack_draws.draw(task.number, task.deliveries) < self._settings.ack_loss
         ):
             self._history.record(Event.QUEUE_ACK_LOST, task.number, agent.number)
             return
@@ -283,16 +285,16 @@ class TaskQueue:
         self.listener.settled(task)
 
     def settle(self, task: Task, delivery: int) -> None:
-        """The recovery core has taken over what had been this delivery. One that was made since stays the queue's."""
+        """Releases a task that the recovery core has taken over with this delivery. A later delivery remains."""
         if task.leased not in (0, delivery):
             return
         self._let_go(task)
         self._history.record(Event.QUEUE_SETTLED, task.number)
 
     def withdraw(self, task: Task, reason: str) -> None:
-        """Take a finished task out of the waiting line, as often as it stands there; it never enters again.
+        """Withdraws all entries of a finished task.
 
-        It stays where it is and is passed over later, for to take it out of the middle of a long line takes long.
+        They remain in the queue and are skipped later, because removal from the middle of a long queue is slow.
         """
         while task.lines > 0:
             task.lines -= 1

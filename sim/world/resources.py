@@ -1,7 +1,7 @@
-"""Pools of resources: units that tasks hold, that may be unavailable, and that leak when nobody gives them back.
+"""Pools of resources: units that tasks hold, that may be unavailable, and that can leak.
 
-An attempt gets all that it needs at once or waits, first come first served. Units are anonymous until some become
-unavailable: then chance decides which of the pool's units, free or held, are hit.
+An attempt gets all of its units at once or waits, first come first served. Units are anonymous until some become
+unavailable: these are drawn from all units of the pool, free or held.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sim.history import Event, History
 
 @dataclass(eq=False)
 class Allocation:
-    """What one attempt at a task holds, in units by pool. `epoch` is -1 when the core allocated it for a later one."""
+    """What one attempt at a task holds, in units by pool. `epoch` is -1 if the core allocated it for a later one."""
 
     task: int
     epoch: int
@@ -26,7 +26,7 @@ class Allocation:
 
 @dataclass(eq=False)
 class Pool:
-    """One pool: each unit is free, held by an allocation, unavailable, or nobody's."""
+    """One pool. Each unit is free, held by an allocation, unavailable, or leaked."""
 
     name: str
     units: int
@@ -52,7 +52,7 @@ class _Request:
 
 
 class Pools:
-    """All pools of a world, and who holds what."""
+    """All pools of a world, and their allocations."""
 
     def __init__(self, history: History, units: Mapping[str, int]) -> None:
         self._history = history
@@ -64,7 +64,9 @@ class Pools:
     def request(
         self, task: int, epoch: int, needs: Mapping[str, int], granted: Callable[[Allocation], None]
     ) -> Callable[[], None] | None:
-        """Allocate now (`granted` runs before this returns None) or wait; returns what withdraws a waiting request."""
+        """Allocates now (`granted` is called before this returns None) or waits; returns the function that withdraws a
+        waiting request.
+        """
         if not self._waiting and self._fits(needs):
             granted(self._allocate(task, epoch, needs))
             return None
@@ -80,7 +82,7 @@ class Pools:
         return withdraw
 
     def allocate_now(self, task: int, needs: Mapping[str, int]) -> Allocation | None:
-        """Allocate past the waiting line, or None."""
+        """Allocates ahead of waiting requests; None if the units are not free."""
         return self._allocate(task, -1, needs) if self._fits(needs) else None
 
     def _fits(self, needs: Mapping[str, int]) -> bool:
@@ -95,7 +97,7 @@ class Pools:
         return allocation
 
     def release(self, allocation: Allocation, detail: str = "") -> bool:
-        """Give back one allocation. False: it was given back before."""
+        """Releases an allocation. False if it was released before."""
         held = self._held.get(allocation.task, [])
         if allocation not in held:
             return False
@@ -117,7 +119,7 @@ class Pools:
         return True
 
     def release_all(self, task: int) -> dict[str, int]:
-        """Give back all that a task holds, whichever attempt it was; returns units by pool."""
+        """Releases all allocations of a task; returns units by pool."""
         released: dict[str, int] = {}
         for allocation in self.allocations(task):
             for name, units in allocation.units.items():
@@ -143,7 +145,7 @@ class Pools:
         return [request.task for request in self._waiting if request.needs.get(name, 0)]
 
     def allocations(self, task: int) -> list[Allocation]:
-        """All that a task holds, each attempt's allocation by itself."""
+        """All allocations of a task, one for each attempt."""
         return list(self._held.get(task, ()))
 
     def reserved(self, task: int) -> Allocation | None:
@@ -157,9 +159,9 @@ class Pools:
 
     # ------------------------------------------------------------------ availability
     def disable(self, name: str, units: int, generator: np.random.Generator) -> tuple[int, list[Allocation]]:
-        """Take up to `units` units out of service; returns how many, and the allocations that lost some.
+        """Takes up to `units` units out of service; returns their number and the allocations that lost some.
 
-        What an allocation loses is no longer held by it.
+        An allocation no longer holds the units that it lost.
         """
         pool = self.pools[name]
         holders = [
@@ -168,7 +170,7 @@ class Pools:
             for allocation in allocations
             for _ in range(allocation.units.get(name, 0))
         ]
-        there = len(holders) + pool.free  # not those that have leaked
+        there = len(holders) + pool.free  # without leaked units
         count = min(units, there)
         struck = [int(place) for place in generator.permutation(there)[:count] if place < len(holders)]
         pool.unavailable += count
@@ -190,7 +192,7 @@ class Pools:
         return count, list(hit.values())
 
     def leak(self, name: str, units: int) -> int:
-        """Up to `units` free units of a pool become nobody's; returns how many."""
+        """Leaks up to `units` free units of a pool; returns their number."""
         pool = self.pools[name]
         count = min(units, pool.free)
         pool.free -= count
@@ -199,7 +201,7 @@ class Pools:
         return count
 
     def find(self, name: str, units: int) -> None:
-        """Units that had leaked are found again."""
+        """Makes leaked units free again."""
         pool = self.pools[name]
         pool.free += units
         pool.leaked -= units
@@ -207,7 +209,7 @@ class Pools:
         self._grant()
 
     def enable(self, name: str, units: int) -> None:
-        """Put units back into service."""
+        """Puts units back into service."""
         pool = self.pools[name]
         pool.unavailable -= units
         pool.free += units

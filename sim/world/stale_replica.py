@@ -1,6 +1,6 @@
-"""A replica of the checkpoint storage: what the core reads of checkpoints may be older than what was acknowledged.
+"""A replica of the checkpoint storage: the core may read older checkpoints than those acknowledged.
 
-Writes go to the primary, and task state is read from there; attempts load what was chosen for them from there as well.
+Writes go to the primary. Task state, and the checkpoints that attempts load, are read from the primary as well.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from recovery.stores import PlainTaskStore
 
 
 class Replica:
-    """Stands in for a task store (`as_store`). `lag`: how old, in seconds, what is read of checkpoints is."""
+    """Replaces a task store (`as_store`). `lag` is the age, in seconds, of the checkpoints that are read."""
 
     def __init__(self, env: simpy.Environment, store: PlainTaskStore) -> None:
         self.lag = 0.0
         self._env = env
         self._store = store
-        self._acknowledged: dict[str, list[float]] = {}  # of each checkpoint of a task, in order: when
+        self._acknowledged: dict[str, list[float]] = {}  # acknowledgement times of each checkpoint of a task, in order
 
     @property
     def as_store(self) -> PlainTaskStore:
-        """The store with this replica in front of it."""
+        """The store, read through this replica."""
         return cast("PlainTaskStore", self)
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else a task store can do is done by the primary."""
+        """Any other operation of the store, done by the primary."""
         return getattr(self._store, name)
 
     def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
-        """What has reached the replica, oldest first."""
+        """Checkpoints that have reached the replica, oldest first."""
         stored = self._store.checkpoints(task_id)
         if self.lag == 0:
             return stored

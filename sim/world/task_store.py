@@ -1,4 +1,4 @@
-"""The task store of a run: it remembers every task, and hardly anything of those that went well."""
+"""The task store of a run. It keeps little of tasks that completed without a failure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from sim.world.entities import task_number
 
 
 class NumberedTaskStore(MemoryTaskStore):
-    """A memory store for tasks that are called `task.0`, `task.1` and so on.
+    """A memory store for tasks that are named `task.0`, `task.1` and so on.
 
-    Of a task that was completed by its first attempt, and not fenced, a byte is kept. Whoever asks for it finds it as
-    it was, and it is kept in full from then on.
+    Of a task that was completed by its first attempt and not fenced, one byte is kept. Its record is rebuilt when it is
+    read, and kept in full from then on.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class NumberedTaskStore(MemoryTaskStore):
         self._records = self._tidy = _Records()
 
     def __len__(self) -> int:
-        """How many tasks a record is kept of."""
+        """Number of tasks with a record."""
         return len(self._records)
 
     def commit(self, task_id: str, epoch: int) -> bool:
@@ -31,14 +31,14 @@ class NumberedTaskStore(MemoryTaskStore):
 
 
 class _Records(dict[str, Record]):
-    """Records by task; those that `reduce` was called for come back when they are asked for."""
+    """Records by task. A reduced record is rebuilt when it is read."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._reduced = bytearray()  # by task number, whether nothing but that byte is kept
+        self._reduced = bytearray()  # by task number, whether its record is reduced
 
     def reduce(self, task_id: str) -> None:
-        """Keep no more than a byte, if that says it all."""
+        """Reduces a record to one byte, if it can be rebuilt from that."""
         record = self[task_id]
         if record.epoch != 1 or record.fence or record.retries is not None:
             return

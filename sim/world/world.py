@@ -1,4 +1,4 @@
-"""The world: the parts that the recovery core recovers, and the life of a task among them."""
+"""The world: the parts that the recovery core recovers, and the life cycle of a task."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from sim.world.resources import Pools
 from sim.world.stale_replica import Replica
 
 CANCELED = "canceled"
-"""Why a task was given up that its client has taken back."""
+"""Reason for which a task was given up that its client has cancelled."""
 
 
 class World:
     """Agents, queue, resources, network and load of one scenario, on one loop.
 
-    `sim.world.assembly` builds and connects it; then `start` it.
+    `sim.world.assembly` builds and connects it. Then call `start`.
     """
 
     system: Connection[System] = Connection()
@@ -49,7 +49,9 @@ class World:
         self.streams = streams
         self.env = env
         self.tasks: dict[int, Task] = {}
-        self._unsaid: dict[Link, float] = {}  # broken links of which the core could not be told, and since when
+        self._unreported: dict[
+            Link, float
+        ] = {}  # broken links that could not be reported to the core, with the time of the break
         self.network = Network(env, history, streams, scenario.network.latency, scenario.network.loss)
         self.pools = Pools(history, {name: pool.units for name, pool in scenario.resources.items()})
         self.queue = TaskQueue(env, history, streams, self.network, scenario.queue)
@@ -81,14 +83,14 @@ class World:
 
     # ---------------------------------------------------------------------- life of a task
     def _request(self, number: int) -> None:
-        """A client wants something done. Without clients who ask again, each request is one task."""
+        """A request of the load. Without clients that repeat requests, each request is one task."""
         if self.clients is None:
             self.submit(number, number)
         else:
             self.clients.request(number)
 
     def submit(self, number: int, request: int) -> None:
-        """A client submits a task, which has the work of the request to do."""
+        """Submits a task with the work of a request."""
         self.history.record(Event.TASK_SUBMITTED, number)
         if self.queue.full:
             self.history.record(Event.TASK_REJECTED, number, detail="queue_full")
@@ -103,37 +105,37 @@ class World:
         self.queue.enter(task, "submitted")
 
     def _redraw(self, residual: Residual) -> None:
-        """Draw the work again that is not known yet. Where requests are made again it is theirs and not the task's, and
-        where a fault waits for a part of it, it is known to that.
+        """Draws work again that is not yet observed. The work of repeated requests, and of tasks whose progress
+        triggers a fault, is already observed.
         """
         for task in self.tasks.values():
             self.execution.redraw_work(task, residual)
 
     def finished(self, task: Task) -> None:
-        """A task has its effect: its client goes on."""
+        """A task has its effect: its client continues."""
         if self.clients is None:
             self.load.ended(task.number)
         else:
             self.clients.answered(task.number)
 
     def settled(self, task: Task) -> None:
-        """The queue has let go of a finished task: nobody needs it any more, unless an attempt at it still runs."""
+        """Forgets a finished task that the queue has released, unless an attempt at it still runs."""
         if not task.attempts:
             self.tasks.pop(task.number, None)
 
     def request_ended(self, request: int, rejected: bool) -> None:
-        """A request was answered or abandoned: a closed client goes on."""
+        """A request was answered or abandoned: a closed client continues."""
         if rejected:
             self.load.rejected(request)
         else:
             self.load.ended(request)
 
     def healed(self) -> None:
-        """A partition has ended: the core's host may send what waited for it."""
+        """A partition has ended: the core's host may send the messages that waited for it."""
         self.host.network_healed()
 
     def give_up(self, number: int, reason: str) -> None:
-        """A task ends without its effect: what it holds is free again."""
+        """Ends a task without its effect, and releases what it holds."""
         task = self.tasks.pop(number, None)
         if task is None:
             return
@@ -148,52 +150,52 @@ class World:
             self.clients.failed(number)
 
     def cancel(self, number: int) -> None:
-        """A client takes a task back: it is given up, unless it has its effect already."""
+        """Gives up a task that its client cancels, unless it has its effect already."""
         if number in self.tasks and self.store.escalate(self.tasks[number].name, CANCELED):
             self.give_up(number, CANCELED)
 
     def stop_attempts(self, task: Task) -> None:
-        """Stop the attempts that the core can reach; a hung or cut off agent does not hear it."""
+        """Stops the attempts that the core can reach; a hung or disconnected agent is not reached."""
         self.agents.stop(
             [attempt for attempt in task.attempts if attempt.agent.responding and self.reachable(attempt.agent)],
             "stopped",
         )
 
     def dead_lettered(self, task: Task) -> None:
-        """A task was delivered as often as it may be: it is given up, unless it has its effect already."""
+        """Gives up a task that was delivered as often as allowed, unless it has its effect already."""
         if self.store.escalate(task.name, "dead_lettered"):
             self.give_up(task.number, "dead_lettered")
-        else:  # it has its effect: only the acknowledgement was lost
+        else:  # it has its effect; only the acknowledgement was lost
             self.queue.withdraw(task, "dead_lettered")
             self.settled(task)
 
     # -------------------------------------------------------------------- what the core hears
     def report(self, failure: Failure) -> None:
-        """The report of a failed attempt has arrived: write it to the log, and pass it on to the core."""
+        """Writes the report of a failed attempt to the log and forwards it to the core."""
         self.logs.write("/var/log/tasks/", f"ERROR {failure.info.get('error_code')} {failure.subject}")
         self.core.report(failure)
 
     def send_failed(self, link: Link) -> None:
-        """A sender found its connection broken: the queue says so, as soon as it can reach the core."""
+        """Reports a broken connection, which a sender found, as soon as the core can be reached."""
         if link.reconnects:
             return
         if self.network.broken_link(self.queue.name, "core") is not None:
-            self._unsaid.setdefault(link, self.env.now)
+            self._unreported.setdefault(link, self.env.now)
         else:
-            self._say_broken(link, self.env.now)
+            self._report_broken(link, self.env.now)
 
     def reconnected(self, link: Link) -> None:
-        """A connection works again: the core and the queue go on with it."""
+        """Informs the core and the queue of a connection that works again."""
         self.core.connection_restored(link.name)
         self.queue.reconnect()
-        if self._unsaid and self.network.broken_link(self.queue.name, "core") is None:
-            unsaid, self._unsaid = self._unsaid, {}
+        if self._unreported and self.network.broken_link(self.queue.name, "core") is None:
+            unreported, self._unreported = self._unreported, {}
             broken = self.network.broken_among(())
-            for cut, since in unsaid.items():
+            for cut, since in unreported.items():
                 if cut in broken:
-                    self._say_broken(cut, since)
+                    self._report_broken(cut, since)
 
-    def _say_broken(self, link: Link, since: float) -> None:
+    def _report_broken(self, link: Link, since: float) -> None:
         self.core.delivery_failed(link.name, link.sides, (self.queue.name,), since)
 
     def agent(self, name: str) -> Agent:
@@ -201,5 +203,5 @@ class World:
         return self.agents.all[int(name.removeprefix("agent."))]
 
     def reachable(self, agent: Agent) -> bool:
-        """Whether the core's connection to an agent works."""
+        """Whether the core is connected with an agent."""
         return self.network.transparent or self.network.broken_link("core", agent.name) is None

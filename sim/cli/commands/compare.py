@@ -1,4 +1,4 @@
-"""`compare`: two settings of a scenario on the same luck, with a verdict per metric; or the best of several."""
+"""`compare`: two settings on common random numbers, with a verdict per metric; or the best of several settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def compare(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of one that ships, or a file.")],
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a shipped scenario, or a file.")],
     a: Annotated[list[Change] | None, typed_option(PathValue("--a"), "Values of the first setting.")] = None,
     b: Annotated[list[Change] | None, typed_option(PathValue("--b"), "Values of the second setting.")] = None,
     grid: Annotated[
@@ -41,14 +41,14 @@ def compare(
     most: Annotated[
         int | None,
         typed_option(
-            Count("--most", 10, "replications"), "With --grid: replications to select by, at most; 1000 if left out."
+            Count("--most", 10, "replications"), "With --grid: replications of the selection at most; 1000 if left out."
         ),
     ] = None,
     seed: parameters.WholeSeed = None,
     replications: Annotated[
         int,
         typed_option(
-            Count("--replications", 2), "Pairs of replications; with --grid, fresh ones to judge the winner on."
+            Count("--replications", 2), "Pairs of replications; with --grid, fresh replications of the winner."
         ),
     ] = 20,
     jobs: parameters.Jobs = 1,
@@ -71,7 +71,8 @@ def compare(
     quiet: parameters.Quiet = False,
     no_color: parameters.NoColor = False,
 ) -> int:
-    """Say whether setting b is better than setting a, by how much, and how sure that is. Both have the same luck.
+    """Compare setting b with setting a: the difference, its interval and a verdict per metric, on common random
+    numbers.
 
     With --grid, select the best of several settings by one metric.
 
@@ -80,13 +81,13 @@ def compare(
     outlets = Outlets(out, json, quiet, no_color)
     if grid:
         if a or b:
-            raise BadInput("--grid, --a, --b: a grid says what is different by itself; valid: --grid, or --a and --b")
+            raise BadInput("--grid, --a, --b: a grid contains all settings; valid: --grid, or --a and --b")
         options = select.Options(grid, metric or [], indifference, most, seed, replications)
         where = backends.backend_asked(backend, jobs, scheduler)
         return select.select(scenario, options, where, outlets)
     for option, given in (("--indifference", indifference), ("--most", most)):
         if given is not None:
-            raise BadInput(f"{option} {given}: is about the best of several settings; valid: with --grid path=v1,v2")
+            raise BadInput(f"{option} {given}: only applies to --grid; valid: with --grid path=v1,v2")
     asked = _asked(parameters.changes(a, "--a"), parameters.changes(b, "--b"), seed, replications)
     where = backends.backend_asked(backend, jobs, scheduler)
     outlets.check()
@@ -108,7 +109,7 @@ def _picture(found: Comparison) -> Figure:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be compared, and how often."""
+    """The two settings, the seed and the number of pairs."""
 
     a: dict[str, str]
     b: dict[str, str]
@@ -119,11 +120,11 @@ class Asked:
 def _asked(a: dict[str, str], b: dict[str, str], seed: int | None, replications: int) -> Asked:
     """Raises BadInput."""
     if replications < 2:
-        raise BadInput("--replications 1: shows no difference; valid: 2 or more")
+        raise BadInput("--replications 1: gives no interval; valid: 2 or more")
     for which, values in (("--a", a), ("--b", b)):
         check_is_setting(which, values)
     if not a and not b:
-        raise BadInput("--a, --b: neither says what is different; valid: --b path=value, as in --b agents.count=20")
+        raise BadInput("--a, --b: no setting is given; valid: --b path=value, as in --b agents.count=20")
     return Asked(a, b, seed, replications)
 
 
@@ -168,7 +169,7 @@ def _compared(
         except NeverObserved as error:
             raise BadInput(f"--metric {error}") from None
         except KeyboardInterrupt:
-            say("interrupted; nothing to compare was finished")
+            say("interrupted; no pair was finished")
             raise
     if found.interrupted:
         say(f"interrupted; finished: {found.replications} of {asked.pairs} pairs")
@@ -176,7 +177,7 @@ def _compared(
 
 
 def _violations(found: Comparison) -> list[str]:
-    """The first of each run."""
+    """The first violation of each run."""
     return [
         f"{which} {run.seed}: {violation}"
         for which, result in (("a", found.a), ("b", found.b))

@@ -28,7 +28,7 @@ def demo(
     quiet: parameters.Quiet = False,
     no_color: parameters.NoColor = False,
 ) -> int:
-    """Run the four documented failures, print how each was recovered from, and draw it."""
+    """Run the four documented failures, print how the core recovered from each, and draw them."""
     check_picture("--out", out)
     check_writable("--json", json)
     check_apart({"--json": json, "--out": out})

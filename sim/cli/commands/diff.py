@@ -1,4 +1,4 @@
-"""`diff`, and `run --check-determinism`: whether histories are the same, and where they part."""
+"""`diff` and `run --check-determinism`: whether histories are equal, and their first difference."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def diff(
     other: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
     no_color: NoColor = False,
 ) -> int:
-    """Show the first event at which two histories part. Exit status 1 when they do."""
+    """Show the first event at which two histories differ. Exit status 1 when they differ."""
     return 1 if _told(one, other, f"{one} and {other}", no_color) else 0
 
 
 def check_determinism(names: list[str], options: list[str], no_color: bool) -> int:
-    """Run each scenario in two processes with different hash seeds; 1 when histories or verdicts are not the same."""
+    """Run each scenario in two processes with different hash seeds; 1 when histories or verdicts differ."""
     status = 0
     with tempfile.TemporaryDirectory() as folder:
         for number, name in enumerate(names):
@@ -47,7 +47,7 @@ def check_determinism(names: list[str], options: list[str], no_color: bool) -> i
 
 
 def _judged_otherwise(one: dict[str, str], other: dict[str, str], name: str, no_color: bool) -> bool:
-    """Whether one history was judged in two ways, and how."""
+    """Whether two processes judge the same history differently; prints the differences."""
     out = console(no_color)
     apart = [what for what in dict.fromkeys((*one, *other)) if one.get(what) != other.get(what)]
     for what in apart:
@@ -57,7 +57,7 @@ def _judged_otherwise(one: dict[str, str], other: dict[str, str], name: str, no_
 
 
 def _verdicts(file: str) -> dict[str, str]:
-    """Everything that a run says of its replications and their histories, but for the time that it took."""
+    """Everything that a result contains about its runs, except for wall-clock times."""
     result = json.loads(Path(file + JSON).read_text(encoding="utf-8"))
     said = {f"expect {outcome['expression']}": outcome for outcome in result["expectations"]}
     for run in result["runs"]:
@@ -80,7 +80,7 @@ def _run(name: str, options: list[str], file: str, hash_seed: str) -> None:
         "--history",
         file,
     ]
-    paths = [str(Path(sim.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]  # the very program that runs here
+    paths = [str(Path(sim.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]  # the same program as this process
     env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     command += ["--json", file + JSON]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - see above

@@ -1,4 +1,4 @@
-"""`list` and `show`: the scenarios that ship, and one of them explained."""
+"""`list` and `show`: the shipped scenarios, and an explanation of one scenario."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sim.cli.output.files import STDOUT, check_writable, write_json
 
 
 def list_(json: Json = None, no_color: NoColor = False) -> None:
-    """List the scenarios that ship, one a line."""
+    """List the shipped scenarios, one per line."""
     import scenarios
 
     check_writable("--json", json)
@@ -32,11 +32,11 @@ def list_(json: Json = None, no_color: NoColor = False) -> None:
 
 
 def show(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of one that ships, or a file.")],
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a shipped scenario, or a file.")],
     json: Json = None,
     no_color: NoColor = False,
 ) -> None:
-    """Explain a scenario: what is injected and when, whom it hits, and what should happen. Nothing is run."""
+    """Explain a scenario: its faults and their times, the affected parts, and the expected behavior. Nothing is run."""
     import scenarios
 
     check_writable("--json", json)

@@ -1,4 +1,4 @@
-"""`run --rare`: how probable it is that something happens in a run."""
+"""`run --rare`: the probability of an event in a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for, as it was written, and how it is to be looked for."""
+    """The event as written, and the options of the estimate."""
 
     event: str
     level: str | None
@@ -30,22 +30,24 @@ class Asked:
 
 
 def rare_asked(event: str | None, level: str | None, particles: int | None, replications: int | None) -> Asked | None:
-    """What the options say; None: nothing rare is asked for. Raises BadInput."""
+    """The options of `--rare`; None without it. Raises BadInput."""
     if event is None:
         if level is not None or particles is not None:
-            raise BadInput(f"{'--particles' if level is None else '--level'}: is of what is rare; valid: with --rare")
+            raise BadInput(
+                f"{'--particles' if level is None else '--level'}: only applies to --rare; valid: with --rare"
+            )
         return None
     if particles == 1:
-        raise BadInput("--particles 1: leaves nobody to go on; valid: 2 or more")
+        raise BadInput("--particles 1: leaves none to split; valid: 2 or more")
     return Asked(event, level, particles, replications)
 
 
 def check_alone(others: Sequence[str], loaded: Sequence[Scenario], seed: int | str | None) -> None:
-    """Raise BadInput for what makes no sense together with `--rare`."""
+    """Raise BadInput for options that cannot be combined with `--rare`."""
     if others:
-        raise BadInput(f"--rare, {others[0]}: --rare only says how probable something is; valid: one of them")
+        raise BadInput(f"--rare, {others[0]}: --rare only estimates a probability; valid: one of them")
     if len(loaded) > 1:
-        raise BadInput(f"--rare: is asked of one scenario, not of {len(loaded)}; valid: one at a time")
+        raise BadInput(f"--rare: takes one scenario, not {len(loaded)}; valid: one at a time")
     if isinstance(seed, str):
         raise BadInput(f"--seed {seed}: is one replication; valid: --seed {seed.partition('/')[0]}")
 
@@ -61,7 +63,7 @@ def run_rare(
     quiet: bool,
     no_color: bool,
 ) -> int:
-    """Look for it, and say how probable it is. Raises BadInput."""
+    """Estimate the probability and print it. Raises BadInput."""
     assert not isinstance(seed, str)
     found = _looked_for(scenario, asked, seed, backend, quiet, no_color)
     if not quiet and json != STDOUT:
@@ -93,7 +95,7 @@ def _looked_for(
     except RareError as error:
         raise BadInput(f"--level {error}") from None
     if level is None and asked.particles is not None:
-        raise BadInput(f"--particles {asked.particles}: are of a splitting; valid: with a --level")
+        raise BadInput(f"--particles {asked.particles}: only apply to a splitting; valid: with a --level")
     many = asked.replications or (PLAIN if level is None else SPLITTINGS)
     with progress(no_color, quiet) as bar:
         task = bar.add_task(scenario.name, total=many, counted="runs" if level is None else "splittings")

@@ -1,4 +1,4 @@
-"""`run`: scenarios by name or by file, once or often."""
+"""`run`: runs scenarios, given by name or file, once or several times."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BAD_INPUT = 2
 
 
 def run(
-    scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names of those that ship, or files.")],
+    scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names of shipped scenarios, or files.")],
     seed: parameters.AnySeed = None,
     replications: Annotated[
         int | None, typed_option(Count("--replications"), "Independent replications of each scenario; one if left out.")
@@ -45,9 +45,7 @@ def run(
     ] = None,
     precise: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="METRIC", help="Of which --precision is; recovery.time.mean if left out. May be repeated."
-        ),
+        typer.Option(metavar="METRIC", help="Metric of --precision; recovery.time.mean if left out. May be repeated."),
     ] = None,
     most: Annotated[
         int | None,
@@ -55,11 +53,11 @@ def run(
     ] = None,
     rare: Annotated[
         str | None,
-        typer.Option(metavar="EVENT", help="Only say how probable it is in a run: 'recovery.time > 600s'."),
+        typer.Option(metavar="EVENT", help="Only estimate the probability of an event: 'recovery.time > 600s'."),
     ] = None,
     level: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="For --rare: what rises on the way there, such as queue.depth; or none."),
+        typer.Option(metavar="NAME", help="For --rare: a level that leads to the event, such as queue.depth; or none."),
     ] = None,
     particles: Annotated[
         int | None, typed_option(Count("--particles", 2), "For --rare: trajectories of each splitting; 50 if left out.")
@@ -85,12 +83,12 @@ def run(
     ] = None,
     check_determinism: Annotated[
         bool,
-        typer.Option("--check-determinism", help="Only see whether two processes give the same history and verdicts."),
+        typer.Option("--check-determinism", help="Only check whether two processes give equal histories and verdicts."),
     ] = False,
     quiet: parameters.Quiet = False,
     no_color: parameters.NoColor = False,
 ) -> int:
-    """Run scenarios and say how recovery went. Exit status 1 when an expectation or an invariant does not hold."""
+    """Run scenarios and print how the core recovered. Exit status 1 when an expectation or invariant does not hold."""
     many = 1 if replications is None else replications
     asked = precision_asked(precision, precise or [], most)
     if isinstance(seed, str) and (many > 1 or asked is not None):
@@ -188,10 +186,10 @@ def _results(
     quiet: bool,
     no_color: bool,
 ) -> tuple[list[Result], bool]:
-    """The results of the scenarios, in order; when the user interrupts, of those that were begun.
+    """The results of the scenarios, in order; after an interrupt, of those that were started.
 
-    And whether one could not be run to its end, as it never observes what is to be precise, or its backend is gone: it
-    was said, and those before it are kept. Raises BadInput when there are none before it.
+    The second value is whether a scenario could not be completed, because its requested metric has no observation or
+    its backend failed: this was printed, and earlier results are kept. Raises BadInput when there are none.
     """
     from contextlib import ExitStack
 
@@ -280,7 +278,7 @@ def _finished(result: Result, replications: int, asked: Asked | None) -> str:
 
 
 def _report(results: list[Result], names: list[str], changes: dict[str, str], quiet: bool, no_color: bool) -> None:
-    """Tables on stdout; when quiet, only what does not hold, on stderr."""
+    """Tables on stdout; when quiet, only failures, on stderr."""
     from sim.presentation.formatting import signs
     from sim.reports.table import failures, summary
 

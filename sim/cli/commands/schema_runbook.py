@@ -1,4 +1,4 @@
-"""`schema`, `runbook` and `runbook check`: what scenario files and runbooks may hold, and which runbook is in force."""
+"""`schema`, `runbook` and `runbook check`: the schema of scenario files, the current runbook, and a check of others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def runbook(
     json: Annotated[bool, typer.Option("--json", help="The whole catalogue as JSON, on stdout.")] = False,
     no_color: NoColor = False,
 ) -> None:
-    """Show the runbook in force: symptoms, diagnosis and recovery of each documented failure, and the conditions."""
+    """Show the current runbook: symptoms, diagnosis and recovery of each documented failure, and the conditions."""
     from recovery.runbook.catalogue import documented
 
     if context.invoked_subcommand is not None:
@@ -55,7 +55,7 @@ def runbook_check(
     file: Annotated[str, typer.Argument(metavar="FILE", help="YAML, or a Markdown guide with YAML blocks.")],
     no_color: NoColor = False,
 ) -> None:
-    """Check a runbook of your own, and say what it holds."""
+    """Check a runbook of your own and print a summary of its contents."""
     from recovery.runbook.catalogue import RunbookError, load
 
     try:

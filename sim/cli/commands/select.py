@@ -1,4 +1,4 @@
-"""`compare --grid`: the best of several settings, selected on common luck and judged on fresh replications."""
+"""`compare --grid`: the best of several settings, selected on common random numbers, verified on fresh ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Asked:
-    """Among what is selected, and how."""
+    """The settings, and how one is selected."""
 
     points: list[Point]
     metric: str
@@ -51,7 +51,7 @@ class Asked:
 
 
 def select(scenario: str, options: Options, backend: Backend, outlets: Outlets) -> int:
-    """Run it, show it, and give the exit status: 1 when an invariant is violated under a setting."""
+    """Select a setting, print the result, and return the exit status: 1 when an invariant is violated."""
     import scenarios
 
     outlets.check()
@@ -77,10 +77,10 @@ def _asked(scenario: Scenario, options: Options) -> Asked:
     from sim.stats.ranking_and_selection import FIRST, MOST
 
     if options.replications < 2:
-        raise BadInput("--replications 1: judges nobody; valid: 2 or more")
+        raise BadInput("--replications 1: gives no interval; valid: 2 or more")
     most = MOST if options.most is None else options.most
     if most < FIRST:
-        raise BadInput(f"--most {most}: is less than the first stage takes; valid: {FIRST} or more")
+        raise BadInput(f"--most {most}: is less than the first stage needs; valid: {FIRST} or more")
     metric, indifference = _metric(scenario, options.metrics, options.indifference)
     points = grid_points(scenario, options.grids)
     if len(points) < 2:
@@ -89,7 +89,7 @@ def _asked(scenario: Scenario, options: Options) -> Asked:
 
 
 def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) -> tuple[str, float]:
-    """The one metric, and the difference in its unit that matters."""
+    """The metric, and the smallest difference in its unit that matters."""
     from pydantic_core import PydanticCustomError
 
     from scenarios.fields.expectations import in_unit_of

@@ -1,4 +1,4 @@
-"""`sweep`: a scenario at many points, in a folder that can be gone on with."""
+"""`sweep`: a scenario at many points, in a folder in which an interrupted sweep can be continued."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ DESIGN = "sobol"
 
 
 def sweep(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of one that ships, or a file.")],
-    out: Annotated[str, typer.Option(metavar="DIR", help="The folder of the sweep; what is finished there is kept.")],
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a shipped scenario, or a file.")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="The folder of the sweep, which keeps finished runs.")],
     grid: Annotated[
         list[str] | None, typer.Option(metavar="PATH=V1,V2,…", help="Values of a key; every combination is run.")
     ] = None,
@@ -51,7 +51,7 @@ def sweep(
     jobs: parameters.Jobs = 1,
     backend: backends.Name = backends.HERE,
     scheduler: backends.Scheduler = None,
-    metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What to show; may be repeated.")] = None,
+    metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A metric to show; may be repeated.")] = None,
     plot: Annotated[
         str | None, typer.Option(metavar="FILE.png", help="A picture (.png, .svg, .pdf) of the first --metric.")
     ] = None,
@@ -59,9 +59,9 @@ def sweep(
     quiet: parameters.Quiet = False,
     no_color: parameters.NoColor = False,
 ) -> int:
-    """Run a scenario at many points. What is finished stays in the folder, and is not run again.
+    """Run a scenario at many points. Finished runs are kept in the folder and are not repeated.
 
-    Exit status 1 when an invariant is violated somewhere.
+    Exit status 1 when an invariant is violated at some point.
     """
     values = parameters.changes(set_)
     where_to = backends.backend_asked(backend, jobs, scheduler)
@@ -119,21 +119,19 @@ def _points(
     from sim.experiments.sweeps.designs import DesignError, space, spread
 
     if bool(grids) == bool(varied):
-        raise BadInput(
-            "--grid, --vary: one of both says where to look; valid: --grid path=v1,v2 or --vary path=low..high"
-        )
+        raise BadInput("--grid, --vary: exactly one is needed; valid: --grid path=v1,v2 or --vary path=low..high")
     if grids:
         if count is not None:
-            raise BadInput("--points: a grid has as many as it has; valid: with --vary")
+            raise BadInput("--points: a grid determines its points; valid: with --vary")
         if design is not None:
-            raise BadInput(f"--design {design}: a grid is one by itself; valid: with --vary")
+            raise BadInput(f"--design {design}: does not apply to a grid; valid: with --vary")
         return grid_points(scenario, grids)
     try:
         if count is None:
-            raise BadInput("--points: is missing; valid: with --vary, how many")
+            raise BadInput("--points: is missing; valid: a number of points with --vary")
         design = DESIGN if design is None else design
         if design not in METHODS:
-            raise BadInput(f"--design {design}: is no design; valid: {', '.join(METHODS)}")
+            raise BadInput(f"--design {design}: not a design; valid: {', '.join(METHODS)}")
         ranges = [space(text) for text in varied]
         check_once("--vary", [each.path for each in ranges])
         return spread(scenario, ranges, count, design, scenario.seed)  # type: ignore[arg-type]
@@ -144,7 +142,7 @@ def _points(
 
 
 def _check_paths(paths: list[str], values: dict[str, str], plot: str | None) -> None:
-    """Raise BadInput for a path that is set and spanned, and for more of them than a picture has axes."""
+    """Raise BadInput for a path that is both set and swept, and for more paths than a picture has axes."""
     fixed = next((path for path in values if path in paths), None)
     if fixed is not None:
         raise BadInput(f"--set {fixed}: the sweep sets it at each point; valid: another path")
@@ -203,7 +201,7 @@ def _observed(found: Sweep, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _refused(found: Sweep, names: list[str]) -> list[str]:
-    """Metrics that were asked for and that no run observes, each of them said; none when runs are missing."""
+    """Requested metrics that no run observes; each is reported. None when runs are missing."""
     from sim.experiments.runs.unobserved import never_observed
 
     refused = [] if found.interrupted else [name for name in names if name not in found.metrics]

@@ -1,4 +1,4 @@
-"""`--backend` and `--scheduler`: where runs are executed, and what is said when they cannot be."""
+"""`--backend` and `--scheduler`: where runs are executed, and messages about failures."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ HERE = "loky"
 
 
 def backend_asked(name: str, jobs: int, scheduler: str | None) -> Backend:
-    """The backend that is asked for. Raises BadInput."""
+    """The requested backend. Raises BadInput."""
     from sim.experiments.runs.backends import NAMES, Backend
 
     found = next((each for each in NAMES if each == name), None)
     if found is None:
-        raise BadInput(f"--backend {name}: is no backend; valid: {', '.join(NAMES)}")
+        raise BadInput(f"--backend {name}: not a backend; valid: {', '.join(NAMES)}")
     if scheduler is not None and not scheduler.strip():
         raise BadInput("--scheduler: has no address; valid: such as tcp://host:8786")
     if found == HERE and scheduler is not None:
-        raise BadInput("--scheduler: loky has none; valid: with --backend dask or ray")
+        raise BadInput("--scheduler: loky has no scheduler; valid: with --backend dask or ray")
     return Backend(found, jobs, scheduler)
 
 
 def check_runs_here(backend: Backend, option: str, asked: bool) -> None:
-    """Raise BadInput when an option is asked for that needs the runs themselves, and they are executed elsewhere."""
+    """Raise BadInput for an option that needs the runs themselves when they are executed elsewhere."""
     if asked and backend.name != HERE:
         raise BadInput(
             f"--backend {backend.name}, {option}: needs runs that are executed here; valid: --backend {HERE}, or "
@@ -45,13 +45,13 @@ def check_runs_here(backend: Backend, option: str, asked: bool) -> None:
 
 
 def lost(count: int) -> None:
-    """Say that a process has died, and what becomes of its runs."""
-    say(f"a process that executes runs has died; the {count} runs that are left are given to others")
+    """Report that a process has died and that its runs are repeated."""
+    say(f"a worker process has died; the {count} unfinished runs are repeated")
 
 
 @contextmanager
 def failures(backend: Backend, kept: str | None = None) -> Iterator[None]:
-    """Within, what goes wrong with a backend is BadInput; `kept` is the folder that keeps what was finished."""
+    """Inside, errors of a backend are BadInput; `kept` is the folder with the finished runs."""
     from sim.experiments.runs.backends import BackendError, WorkersDied
 
     try:

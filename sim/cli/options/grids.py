@@ -1,4 +1,4 @@
-"""`--grid path=v1,v2`: the settings that it spans."""
+"""`--grid path=v1,v2`: the settings of a grid."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from sim.experiments.sweeps.designs import Point
 
 
-NO_SETTINGS = {"seed": "all settings have the same luck; valid: --seed", "name": "changes nothing; valid: another path"}
+NO_SETTINGS = {"seed": "all settings use the same seeds; valid: --seed", "name": "changes nothing; valid: another path"}
 
 
 def check_is_setting(option: str, paths: Iterable[str]) -> None:
-    """Raise BadInput for what can be set, and makes no difference between settings."""
+    """Raise BadInput for keys that make no difference between settings."""
     for path in paths:
         if path in NO_SETTINGS:
             raise BadInput(f"{option} {path}: {NO_SETTINGS[path]}")

@@ -1,4 +1,4 @@
-"""`--precision`: what is asked for, of which metrics, and how far it has come."""
+"""`--precision`: the requested precision, its metrics, and the precision reached so far."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 
 def precision_asked(precision: float | None, metrics: list[str], most: int | None) -> Asked | None:
-    """What is asked for; None: nothing. Raises BadInput."""
+    """The requested precision; None without `--precision`. Raises BadInput."""
     from sim.stats.precision import LEAST, MOST, Asked
 
     if precision is None:
         if metrics:
-            raise BadInput("--precise: says of which metric; valid: with --precision, such as 5%")
+            raise BadInput("--precise: only applies to --precision; valid: with --precision, such as 5%")
         if most is not None:
-            raise BadInput(f"--most {most}: is of --precision; valid: with --precision, such as 5%")
+            raise BadInput(f"--most {most}: only applies to --precision; valid: with --precision, such as 5%")
         return None
     cap = MOST if most is None else most
     if cap < LEAST:
-        raise BadInput(f"--most {most}: is too few to look at; valid: {LEAST} or more")
+        raise BadInput(f"--most {most}: is too few for an interval; valid: {LEAST} or more")
     return Asked(precision, tuple(metrics), cap)
 
 
 def check_precise(asked: Asked | None, loaded: list[Scenario]) -> None:
-    """Raise BadInput for a metric that nothing can be."""
+    """Raise BadInput for an unknown metric."""
     from scenarios.fields.metrics import UnknownMetric, lookup
 
     for scenario in loaded if asked is not None else ():
@@ -43,7 +43,7 @@ def check_precise(asked: Asked | None, loaded: list[Scenario]) -> None:
 
 
 def precision_told(asked: Asked, found: Sequence[Reached]) -> str:
-    """The worst precision so far against the one asked for: `±7.1 % of ±5 %`."""
+    """The worst precision so far and the requested one: `±7.1 % of ±5 %`."""
     from sim.presentation.formatting import signs
     from sim.presentation.phrases import percent
 

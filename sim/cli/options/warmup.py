@@ -1,4 +1,4 @@
-"""`--find-warmup`: the warm-up of each scenario found before it is run."""
+"""`--find-warmup`: determines the warm-up of each scenario before it is run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check_find_warmup(changes: Mapping[str, str], check_determinism: bool) -> None:
-    """Raise BadInput when it contradicts something."""
+    """Raise BadInput for options that contradict `--find-warmup`."""
     if "warmup" in changes:
         raise BadInput("--find-warmup, --set warmup: each says what the warm-up is; valid: one of them")
     if check_determinism:
@@ -54,7 +54,7 @@ def find_warmups(
 
 
 def repeating(result: Result, changes: Mapping[str, str]) -> dict[str, str]:
-    """The changes that repeat a result's runs: with the warm-up that was found, no pilot is needed for them."""
+    """The changes that repeat a result's runs: with the warm-up as a value, no pilot runs are needed."""
     if result.warmup is None:
         return dict(changes)
     return {**changes, "warmup": f"{result.warmup.seconds!r}".removesuffix(".0") + "s"}

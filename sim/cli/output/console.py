@@ -1,4 +1,4 @@
-"""Where commands write: tables to stdout, progress to stderr and only to a terminal."""
+"""Terminal output: tables on stdout, progress on stderr and only on a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def console(no_color: bool = False, *, stderr: bool = False) -> Console:
-    """A console for people. Off a terminal it is 80 columns wide and has no colors."""
+    """A console for people. When not on a terminal, it is 80 columns wide and has no colors."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -21,12 +21,12 @@ def console(no_color: bool = False, *, stderr: bool = False) -> Console:
 
 
 def say(line: str) -> None:
-    """One line to stderr, never wrapped, whatever names are in it."""
+    """Print one line to stderr, without wrapping or markup."""
     sys.stderr.write(visible(line) + "\n")
 
 
 def visible(text: str) -> str:
-    """A text of somebody's on one line, with line ends and whatever else is for terminals written out."""
+    """A text of another person on one line; line ends and control characters are escaped."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
@@ -34,7 +34,7 @@ def visible(text: str) -> str:
 
 @contextmanager
 def progress(no_color: bool, quiet: bool, on: Console | None = None) -> Iterator[Progress]:
-    """A progress bar that goes away, on stderr or `on` another console; on anything but a terminal there is none."""
+    """A temporary progress bar on stderr or `on` another console; none when not on a terminal."""
     from rich.progress import Progress
 
     from sim.cli.output.progress_bar import SECONDS, columns

@@ -1,4 +1,4 @@
-"""Files that commands write: refused before the work when they cannot be written, and never left half written."""
+"""Files that commands write: checked before the work starts, and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STDOUT = "-"
 PICTURES = (".png", ".svg", ".pdf")
-"""The kinds of picture that we draw: what `sim.presentation.figure_style` knows, without loading it."""
+"""The supported kinds of pictures: those of `sim.presentation.figure_style`, without importing it."""
 
 
 def check_writable(option: str, file: str | None) -> None:
@@ -36,7 +36,7 @@ def check_writable(option: str, file: str | None) -> None:
 
 
 def check_apart(files: Mapping[str, str | None]) -> None:
-    """Raise `BadInput` when two options name the same file: what is written last would be all that is there."""
+    """Raise `BadInput` when two options name the same file, which would be overwritten."""
     taken: dict[str, str] = {}
     for option, file in files.items():
         if file is None or file in (STDOUT, os.devnull):
@@ -48,7 +48,7 @@ def check_apart(files: Mapping[str, str | None]) -> None:
 
 
 def check_picture(option: str, file: str | None) -> None:
-    """Raise `BadInput` when a picture that an option names cannot be written, or is of no kind that we draw."""
+    """Raise `BadInput` when a picture that an option names cannot be written, or is of an unsupported kind."""
     if file == STDOUT:
         raise BadInput(f"{option} -: is a picture, which is kept in a file; valid: {option} FILE.png")
     if file is not None and Path(file).suffix.lower() not in {"", *PICTURES}:
@@ -57,7 +57,7 @@ def check_picture(option: str, file: str | None) -> None:
 
 
 def draw(figure: Figure, file: str) -> None:
-    """Write a picture, of the kind that its name says; PNG when it says none. Raises BadInput."""
+    """Write a picture of the kind that its file name specifies, PNG by default. Raises BadInput."""
     from sim.presentation.figure_style import save
 
     with written(file) as path:
@@ -66,11 +66,13 @@ def draw(figure: Figure, file: str) -> None:
 
 @contextmanager
 def written(file: str) -> Iterator[Path]:
-    """A path to write to: of a `whole_file`, or of the device or pipe that `file` is. Raises BadInput."""
+    """A path to write to: a temporary file that replaces `file`, or `file` itself if it is a device or pipe. Raises
+    BadInput.
+    """
     target = Path(file).resolve()
     from recovery.atomic_file import whole_file
 
-    is_stream = target.exists() and not target.is_file()  # a device or a pipe: nothing to move into place
+    is_stream = target.exists() and not target.is_file()  # a device or a pipe cannot be replaced
     try:
         with nullcontext(target) if is_stream else whole_file(target) as path:
             yield path
@@ -92,7 +94,7 @@ def write_json(file: str, data: Any) -> None:
 
 
 def as_json(data: Any) -> str:
-    """JSON that every reader takes: no observation is null, and infinite the text `Infinity`."""
+    """JSON that every reader accepts: no observation is null, and infinity is the text `Infinity`."""
     return json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Histories kept in one Parquet file: the columns of a run's frame, after the scenario and the replication."""
+"""Histories in one Parquet file: scenario and replication, followed by the columns of a run's frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_history(file: str | None, scenarios: list[Scenario]) -> None:
-    """Raise `BadInput` when there would be no history to keep."""
+    """Raise `BadInput` when a scenario has no history to keep."""
     for scenario in scenarios:
         if file is not None and scenario.history == "summary":
             raise BadInput(
@@ -43,9 +43,9 @@ class HistoryFile:
 
 @contextmanager
 def history_file(file: str, scenarios: list[Scenario]) -> Iterator[HistoryFile]:
-    """A file for the histories of these scenarios; it takes its name when the block ends well.
+    """A file for the histories of these scenarios. It gets its name when the block ends without an error.
 
-    The file's metadata hold, under `recovery-bench`, the version and each scenario with all its values.
+    The file's metadata contain, under `recovery-bench`, the version and each scenario with all of its values.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

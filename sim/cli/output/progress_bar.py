@@ -1,4 +1,4 @@
-"""What a progress bar shows: the runs that are finished, how fast they come, the time left, and what else is told."""
+"""Columns of a progress bar: the finished runs, their rate, the time left, and further information."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from rich.text import Text
 
 BAR_WIDTH = 20
 TOLD = "told"
-"""The field of a task that holds what else there is to tell."""
+"""The field of a task with further information."""
 COUNTED = "counted"
-"""The field of a task that names what is counted, if not runs."""
+"""The field of a task with the unit that is counted, if not runs."""
 SECONDS = 300.0
-"""The rate is that of so long ago until now: a single run may take a minute."""
+"""The rate is measured over this many seconds: a single run may take a minute."""
 
 
 class NameColumn(ProgressColumn):
-    """What is run. It alone may be cut where there is too little room."""
+    """The name of what is run. Only this column is cut where there is too little room."""
 
     def render(self, task: Task) -> Text:
         """The task's description."""
@@ -24,7 +24,7 @@ class NameColumn(ProgressColumn):
 
 
 class RateColumn(ProgressColumn):
-    """How many runs, or whatever else is `COUNTED`, are finished in a second, as of late."""
+    """Recently finished runs, or other `COUNTED` units, per second."""
 
     def render(self, task: Task) -> Text:
         """Empty until two are finished."""
@@ -34,15 +34,15 @@ class RateColumn(ProgressColumn):
 
 
 class ToldColumn(ProgressColumn):
-    """What else there is to tell of a task."""
+    """Further information about a task."""
 
     def render(self, task: Task) -> Text:
-        """Empty when there is nothing."""
+        """Empty when there is none."""
         return Text(str(task.fields.get(TOLD, "")))
 
 
 def columns() -> list[ProgressColumn]:
-    """From the left."""
+    """The columns from left to right."""
 
     def whole() -> Column:
         return Column(no_wrap=True)

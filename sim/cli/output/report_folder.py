@@ -1,4 +1,4 @@
-"""Reports of recoveries, kept in a folder: one of each recovery of each run, as JSON and as Markdown."""
+"""Reports of recoveries in a folder: one for each recovery of each run, as JSON and as Markdown."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class ReportFolder:
-    """`DIR/SCENARIO/REPLICATION/recovery-N.json` and `.md`. What is there and is not written again stays."""
+    """`DIR/SCENARIO/REPLICATION/recovery-N.json` and `.md`. Existing files that are not written again remain."""
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
         self._reports: list[RecoveryReport] = []
 
     def core(self) -> BuildCore:
-        """The core for the next run: its monitor hands in a report of each recovery that has ended."""
+        """The core for the next run, whose monitor provides a report of each recovery that has ended."""
         from sim.core.build import build_core
 
         self._reports.clear()
@@ -42,7 +42,7 @@ class ReportFolder:
 
 
 def check_reports(folder: str | None, scenarios: list[Scenario]) -> None:
-    """Raise `BadInput` when there would be no reports, or no folder for them."""
+    """Raise `BadInput` when there are no reports to write, or no folder for them."""
     if folder is None:
         return
     if Path(folder).exists() and not Path(folder).is_dir():

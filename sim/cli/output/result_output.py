@@ -1,4 +1,4 @@
-"""Where the outcome of a comparison goes: the terminal, a picture, JSON, and the exit status."""
+"""Output of a comparison: the terminal, a picture, JSON, and the exit status."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(Protocol):
-    """What was found out."""
+    """The result of a comparison or selection."""
 
     @property
     def interrupted(self) -> bool:
@@ -30,12 +30,12 @@ class Outcome(Protocol):
         """Whether no invariant was violated."""
 
     def as_json(self) -> dict[str, Any]:
-        """It as plain data."""
+        """The result as plain data."""
 
 
 @dataclass(frozen=True)
 class Outlets:
-    """`out` is the file of a picture, `json` that of the plain data, `-` for stdout; None: there is none."""
+    """`out` is the file of a picture, `json` the file of the plain data, `-` for stdout; None: no output."""
 
     out: str | None
     json: str | None
@@ -55,7 +55,7 @@ class Outlets:
         picture: Callable[[], Figure],
         violations: Iterable[str],
     ) -> int:
-        """Tell it everywhere, and give the exit status: 1 when an invariant is violated."""
+        """Write all outputs and return the exit status: 1 when an invariant is violated."""
         shown = None if self.quiet or self.json == STDOUT else console(self.no_color)
         if shown is not None:
             from sim.presentation.formatting import signs

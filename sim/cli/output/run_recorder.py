@@ -1,4 +1,4 @@
-"""What `run` keeps of each run beside its metrics: its history, the reports of its recoveries."""
+"""What `run` keeps of each run besides its metrics: its history, and the reports of its recoveries."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of each run: a file for its history, a folder for its reports."""
+    """The outputs of each run: a file for its history, a folder for its reports."""
 
     history: str | None
     reports: ReportFolder | None
 
     @property
     def anything(self) -> bool:
-        """Whether runs have to come one after another, here."""
+        """Whether runs have to be executed one after another in this process."""
         return self.history is not None or self.reports is not None
 
     @contextmanager
     def opened(self, loaded: list[Scenario]) -> Iterator[Keepers]:
-        """What takes the runs, as long as the block lasts."""
+        """The recorder of the runs, open until the block ends."""
         if self.history is None:
             yield Keepers(None, self.reports)
             return
@@ -44,7 +44,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Keepers:
-    """Those who keep something of each run."""
+    """Records histories and reports of runs."""
 
     history: HistoryFile | None
     reports: ReportFolder | None
@@ -57,7 +57,7 @@ class Keepers:
         finished: Callable[[], None],
         warmup: Warmup | None,
     ) -> Result:
-        """As `sim.replicate` on one process, with what is to be kept of each run."""
+        """As `sim.replicate` in this process, with the outputs of each run."""
         from sim.experiments.runs.replications import Result
         from sim.experiments.runs.summary import RunSummary
         from sim.simulation import replication_name
@@ -77,7 +77,7 @@ class Keepers:
         return Result(scenario, group, tuple(summaries), interrupted, warmup=warmup)
 
     def _run(self, scenario: Scenario, seed: int | str | None, number: int) -> Run:
-        """Run a replication and keep what is to be kept of it."""
+        """Run a replication and record its outputs."""
         from sim import simulation
 
         if self.reports is None:

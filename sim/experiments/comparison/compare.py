@@ -1,4 +1,4 @@
-"""Two settings of a scenario on the same luck: is b better than a, by how much, and how sure is that?"""
+"""Compares two settings of a scenario on common random numbers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 REPLICATIONS = 20
 _NOT_COMPARED = "run."
-"""What is about the run itself, and no outcome."""
+"""Metrics about the run itself, which are not compared."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(ResultBase):
-    """Replications of a scenario under two settings, of which the same ones were finished."""
+    """Replications of a scenario under two settings: the same ones under both."""
 
     a: Result
     b: Result
@@ -52,14 +52,14 @@ class Comparison(ResultBase):
 
     @property
     def interrupted(self) -> bool:
-        """Whether there are fewer than were asked for."""
+        """Whether there are fewer than requested."""
         return self.a.interrupted
 
     @cached_property
     def differences(self) -> dict[str, Difference]:
         """The difference of each metric, b − a, in the catalog's order.
 
-        Raises NeverObserved for one that was asked for and that fewer than two pairs of replications have.
+        Raises NeverObserved for a requested metric that fewer than two pairs of replications observe.
         """
         pools = tuple(self.a.scenario.resources)
         names = [name for name in dict.fromkeys((*self.a.metrics, *self.b.metrics)) if self._is_wanted(name)]
@@ -132,7 +132,7 @@ def _plain(each: Difference) -> dict[str, Any]:
 
 
 def check_metrics(scenario: Scenario, wanted: Sequence[str]) -> None:
-    """Raise UnknownMetric for a metric, or a pattern such as `recovery.time.*`, that nothing can be."""
+    """Raise UnknownMetric for an unknown metric, or a pattern such as `recovery.time.*` that matches none."""
     pools = tuple(scenario.resources)
     names = [metric.name for metric in catalogue(pools)]
     for name in wanted:
@@ -155,12 +155,12 @@ def compare(
     on_run: OnRun | None = None,
     on_lost: Callable[[int], None] | None = None,
 ) -> Comparison:
-    """Run both settings, values by path, on the same replications. `metrics`: names or patterns; all when left out.
+    """Run both settings, values by path, on the same replications. `metrics`: names or patterns, all by default.
 
-    A `backend` takes the place of `jobs`; `on_run` hears of each run as it is finished, `on_lost` how many were not
-    when a process died that was at them. Raises ScenarioError for a wrong path or value, UnknownMetric, BackendError,
-    WorkersDied, and ValueError for fewer than two replications and for what is no whole seed.
-    Interrupted by the user (Ctrl-C), it compares what is finished; with fewer than two pairs it raises.
+    A `backend` replaces `jobs`. `on_run` is called with each finished run, `on_lost` with the number of unfinished runs
+    after a worker process has died. Raises ScenarioError for an invalid path or value, UnknownMetric, BackendError,
+    WorkersDied, and ValueError for fewer than two replications and for a seed that is not a whole number. When the user
+    interrupts (Ctrl-C), the finished pairs are compared; with fewer than two, KeyboardInterrupt is raised.
     """
     if replications < 2:
         raise ValueError(f"a difference needs at least 2 replications, not {replications}")

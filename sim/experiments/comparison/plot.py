@@ -1,4 +1,4 @@
-"""Pictures of a comparison: each difference with its interval, and the pairs of replications behind one of them."""
+"""Plots of a comparison: each difference with its interval, and the pairs of replications of one metric."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from sim.presentation.formatting import count, difference, quantity
 from sim.stats.paired_differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Difference
 
 COLORS = {BETTER: GREEN, WORSE: VERMILION, DIFFERENT: BLUE, NOT_SHOWN: PALE}
-"""The verdict stands beside each as well."""
+"""Each verdict is also written as text."""
 MOST_ROWS = 40
 MOST_PERCENT = 1000.0
-"""What has grown by more than to its elevenfold, such as from nearly nothing, is beyond the picture's right edge."""
+"""A larger increase, for example from nearly zero, is drawn at the right edge of the plot."""
 ROW_INCHES = 0.27
 Pair = tuple[float | None, float | None]
 
@@ -68,7 +68,7 @@ class PlottedComparison(Protocol):
 
 @dataclass(frozen=True)
 class ComparisonPictures:
-    """`comparison.plot`. Each picture is drawn on `ax`, or in a new figure, and gives its axes."""
+    """`comparison.plot`. Each plot is drawn on `ax`, or in a new figure, and returns its axes."""
 
     comparison: PlottedComparison
 
@@ -81,9 +81,9 @@ class ComparisonPictures:
         return [each for each in found.differences.values() if found.chosen or each.verdict != NOT_SHOWN]
 
     def differences(self, ax: Axes | None = None) -> Axes:
-        """Each difference that is shown, in percent of a, with its 95 % interval; those with a of 0 are only told.
+        """Each shown difference in percent of a, with its 95 % interval; those with a = 0 appear as text only.
 
-        Of more than there is room for, those of which a difference is shown come first.
+        If there are too many, significant differences come first.
 
         Raises NeverObserved as `Comparison.differences` does.
         """
@@ -109,11 +109,11 @@ class ComparisonPictures:
         return axes
 
     def metric(self, name: str, ax: Axes | None = None) -> Axes:
-        """What each replication gives under a and under b, joined by a line, and the two means.
+        """The values of each replication under a and b, joined by a line, and the two means.
 
-        A line is green where b is better than a for this replication, and vermilion where it is worse. Raises
-        UnknownMetric, NeverObserved as `Comparison.differences` does, and NoPicture, a ValueError, where no replication
-        has observed it under both.
+        A line is green if b is better than a in this replication, and vermilion if it is worse. Raises UnknownMetric,
+        NeverObserved as `Comparison.differences` does, and NoPicture, a ValueError, if no replication has observed the
+        metric under both.
         """
         found = self.comparison
         metric = lookup(name, tuple(found.a.scenario.resources))
@@ -148,7 +148,7 @@ class ComparisonPictures:
 
 
 def _slope(axes: Axes, pair: Pair, metric: Metric, infinity: float | None) -> None:
-    """One replication: a line, or a dot where only one setting has observed it."""
+    """One replication: a line, or a dot if only one setting has observed the metric."""
     drawn = [
         (side, infinity if infinity is not None and isinf(value) else value)
         for side, value in enumerate(pair)
@@ -166,7 +166,7 @@ def _slope(axes: Axes, pair: Pair, metric: Metric, infinity: float | None) -> No
 
 
 def _verdict(pair: Pair, metric: Metric) -> str:
-    """Of one replication alone, which is luck as well as setting."""
+    """The verdict of one replication, which also depends on randomness."""
     a, b = pair
     if a is None or b is None or a == b:
         return NOT_SHOWN
@@ -196,7 +196,7 @@ def _percent(each: Difference) -> tuple[float, float, float] | None:
 
 
 def _limits(shown: Sequence[Difference]) -> tuple[float, float]:
-    """Room for every interval, and for nothing beside."""
+    """Limits with room for every interval."""
     found = [percent for each in shown if (percent := _percent(each)) is not None]
     ends = [min(end, MOST_PERCENT) for percent in found for end in percent]
     low, high = min((*ends, 0.0)), max((*ends, 0.0))

@@ -1,7 +1,7 @@
-"""How probable something rare is: that a run has a metric on the wrong side of a bound.
+"""Estimates the probability of a rare event: that a metric of a run is beyond a bound.
 
 Either plain replications are counted, or trajectories are split (`sim.experiments.rare_events.splitting`) on a level
-that leads to what is asked for (`sim.experiments.rare_events.levels`).
+that leads to the event (`sim.experiments.rare_events.levels`).
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ PARTICLES = 50
 SPLITTINGS = 10
 PLAIN = 1000
 BLOCK = 20
-"""Plain replications that a process is given at once."""
+"""Plain replications that a process gets at once."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rare(ResultBase):
-    """The probability that a run of the scenario is a hit: that `event` holds of it.
+    """The probability that a run of the scenario is a hit: that `event` holds in it.
 
-    `level` is what was split on; without one, plain replications were counted. `runs` were simulated in all;
-    `plain_hits` are hits among the `plain_runs` that are replications of the scenario as it is.
+    `level` is the level of the splittings; None: plain replications were counted. `runs` is the number of all simulated
+    runs; `plain_hits` are hits among the `plain_runs` that are plain replications of the scenario.
     """
 
     scenario: Scenario
@@ -75,16 +75,17 @@ class Rare(ResultBase):
 
     @property
     def probability(self) -> float | None:
-        """The best guess; None where nothing was hit: then there is a bound alone, and it is not 0."""
+        """The estimate; None without a hit: then only the interval is known, and the probability need not be 0."""
         found = self.plain_hits / self.plain_runs if self._split is None else self._split.mean
         return found or None
 
     @property
     def ci95(self) -> tuple[float, float] | None:
-        """The 95 % interval: exact (binomial) for plain replications, and wherever nothing was hit.
+        """The 95 % interval: exact (binomial) for plain replications, and whenever there is no hit.
 
-        None for a single splitting, which says nothing of its luck. Where all splittings give the same, as they do when
-        every trajectory is a hit at once, they say nothing of it either: then it is that of the plain replications.
+        None for a single splitting, whose variance is unknown. If all splittings have the same result, as when every
+        trajectory is a hit at once, their variance is unknown as well: then it is the interval of the plain
+        replications.
         """
         split = None if self._split is None else self._split.ci95
         if self.probability is None or self._split is None or (split is not None and split[0] == split[1]):
@@ -93,7 +94,7 @@ class Rare(ResultBase):
 
     @property
     def plain_needed(self) -> float | None:
-        """How many plain replications would give an interval of the same relative width; None without one."""
+        """Number of plain replications for an interval of the same relative width; None without an interval."""
         p, ci95 = self.probability, self.ci95
         if p is None or ci95 is None or ci95[0] <= 0 or ci95[1] <= ci95[0]:
             return None
@@ -102,7 +103,7 @@ class Rare(ResultBase):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """Tidy: splitting, level, probability to get above it, as each splitting found it."""
+        """Tidy: splitting, level, and the probability of exceeding it in that splitting."""
         rows = [
             (number, level, probability)
             for number, splitting in enumerate(self.splittings)
@@ -150,14 +151,14 @@ def rare(
     on_done: Callable[[int], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
 ) -> Rare:
-    """How probable it is that `event`, such as `recovery.time > 600` or `tasks.lost > 0`, holds of a run.
+    """The probability that `event`, such as `recovery.time > 600` or `tasks.lost > 0`, holds in a run.
 
-    With a level (`sim.experiments.rare_events.levels.LEVELS`; the metric's own when left out, where it has one),
-    `replications` independent splittings of so many `particles` each, 10 × 50 when left out; with None, or without one
-    of its own, as many plain replications are counted, 1,000 when left out. `on_done` hears how many more of them are
-    done. Raises RareError, ValueError for fewer than one replication or job and for what is no whole seed, and what a
-    backend raises. Interrupted by the user (Ctrl-C), it estimates from what is finished; with nothing finished it
-    raises.
+    With a level (`sim.experiments.rare_events.levels.LEVELS`; by default the metric's own, if there is one),
+    `replications` independent splittings with `particles` each, by default 10 × 50; with None, or if the metric has no
+    level, plain replications are counted, by default 1,000. `on_done` is called with the number of replications or
+    splittings that have finished. Raises RareError, ValueError for fewer than one replication or job and for a seed
+    that is not a whole number, and the errors of a backend. When the user interrupts (Ctrl-C), the estimate uses what
+    has finished; if nothing has, KeyboardInterrupt is raised.
     """
     asked = event_of(scenario, event)
     on = level_of(asked, level)
@@ -221,7 +222,7 @@ def _result(
 
 
 def _counted(scenario: Scenario, event: Expectation, group: str, first: int, count: int) -> tuple[bool, ...]:
-    """Which of some plain replications are hits."""
+    """The hits among some plain replications."""
     with rare_collections():
         return tuple(_holds(event, simulate(scenario, f"{group}/{number}")) for number in range(first, first + count))
 
@@ -229,7 +230,7 @@ def _counted(scenario: Scenario, event: Expectation, group: str, first: int, cou
 def _splitting(
     scenario: Scenario, event: Expectation, group: str, level: str, number: int, particles: int
 ) -> Splitting:
-    """One splitting. What it begins with are replications of its own."""
+    """One splitting. It begins with replications of its own."""
 
     def fly(trajectory: Trajectory) -> Flight:
         climbers: list[Climber] = []
@@ -244,7 +245,7 @@ def _splitting(
 
 
 def _holds(event: Expectation, history: History) -> bool:
-    """Whether a run is a hit. What is already longer than a bound when the run ends is longer, however long it gets."""
+    """Whether a run is a hit. A duration that exceeds the bound at the end of the run is a hit, even if still open."""
     if event.metric in LASTING and event.operator.startswith(">"):
         observed = longest(history, event.metric)
     elif event.metric.startswith(("consistency.", "run.")):

@@ -1,4 +1,4 @@
-"""Events whose probability is asked for, and the level that leads to one."""
+"""Events whose probability is estimated, and the level that leads to each."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sim.experiments.rare_events.levels import LEVELS, natural_level
 
 NO_LEVEL = "none"
 NATURAL = "natural"
-"""The level that leads to the metric by itself, where there is one."""
+"""The level that leads to the metric, if there is one."""
 
 
 class RareError(RecoveryBenchError, ValueError):
-    """What is asked for makes no sense. One line: what is wrong, and what would be valid."""
+    """An invalid request. One line: what is wrong, and what would be valid."""
 
 
 def event_of(scenario: Scenario, text: str) -> Expectation:
-    """What is asked for: `recovery.time.max > 600`; `recovery.time > 600` is any recovery, which is the same.
+    """The event: `recovery.time.max > 600`; `recovery.time > 600`, for any recovery, means the same.
 
     Raises RareError.
     """
@@ -60,7 +60,7 @@ def _names(pools: tuple[str, ...], name: str) -> list[str]:
 
 
 def level_of(event: Expectation, level: str | None) -> str | None:
-    """The name of the level to split on; None: none, for which `none` may stand as well. Raises RareError."""
+    """The name of the level to split on; None or `none`: no splitting. Raises RareError."""
     if level is None or level == NO_LEVEL:
         return None
     if level == NATURAL:

@@ -1,7 +1,7 @@
-"""Levels: numbers that say how far a run is on its way to something rare.
+"""Levels: numbers that measure how close a run is to a rare event.
 
-A level is followed while the run goes on, event by event, and what is kept of it are its records: each time that it was
-higher than ever before, and after how many events that was.
+A level is tracked event by event during the run. Its records are kept: each new maximum, with the number of events
+after which it was reached.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sim.measures.tables.ground_truth import AGENT_CHANGES, AGENT_RETURNS
 from sim.measures.tables.recoveries import RECOVERY_ENDS
 
 Climb = tuple[tuple[float, int], ...]
-"""Records of a level, ascending, each with the number of events after which it stood."""
+"""Records of a level, ascending, each with the number of events after which it was reached."""
 TASK_ENDS = frozenset({Event.TASK_COMPLETED, Event.TASK_FAILED, Event.TASK_REJECTED})
 LINE: Mapping[int, int] = MappingProxyType(
     {Event.QUEUE_ENTERED: 1, Event.QUEUE_DELIVERED: -1, Event.QUEUE_WITHDRAWN: -1}
@@ -26,15 +26,15 @@ LINE: Mapping[int, int] = MappingProxyType(
 
 
 def _seconds(age: float) -> float:
-    """To the microsecond: what the sum of floats leaves behind is no climb."""
+    """Rounded to the microsecond: rounding errors of sums are not new maxima."""
     return round(age, 6)
 
 
 class Tracker(Protocol):
-    """Follows a number."""
+    """Tracks a number."""
 
     def see(self, event: int, task: int, agent: int, incident: int, now: float) -> float:
-        """Something has happened; the number at this instant."""
+        """The number after an event."""
 
 
 class _Down:
@@ -52,7 +52,7 @@ class _Down:
 
 
 class _Waiting:
-    """Tasks that stand in line."""
+    """Queued tasks."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -63,7 +63,7 @@ class _Waiting:
 
 
 class _Open:
-    """Tasks that are submitted and not ended, or recoveries that are opened; or how long the oldest of them is."""
+    """Submitted tasks that have not ended, or open recoveries; or the age of the oldest of them."""
 
     def __init__(self, begins: Event, ends: Collection[int], *, age: bool) -> None:
         self._begins = begins
@@ -88,7 +88,7 @@ class _Open:
 
 
 class _Attempts:
-    """Attempts at one task, of the task with the most."""
+    """Attempts at the task with the most attempts."""
 
     def __init__(self) -> None:
         self._attempts: dict[int, int] = {}
@@ -104,7 +104,7 @@ class _Attempts:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A number that rises on the way to something rare. `about`: metrics, by how they begin, to which it leads."""
+    """A number that rises before a rare event. `about`: beginnings of the names of metrics to which it leads."""
 
     name: str
     meaning: str
@@ -157,16 +157,16 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
         )
     }
 )
-"""The levels there are."""
+"""All levels."""
 
 
 def natural_level(metric: str) -> Level | None:
-    """The level that leads to a metric by itself; None: there is none."""
+    """The level that leads to a metric; None: there is none."""
     return next((level for level in LEVELS.values() if metric.startswith(level.about)), None)
 
 
 class Climber:
-    """Keeps the records of a level."""
+    """Records the maxima of a level."""
 
     def __init__(self, level: Level, history: History, env: simpy.Environment) -> None:
         self._tracker = level.tracker()
@@ -178,7 +178,7 @@ class Climber:
 
     @property
     def climb(self) -> Climb:
-        """The records up to now."""
+        """The records so far."""
         return tuple(self._records)
 
     def _seen(self, event: int, task: int, agent: int, incident: int, detail: str) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of something rare: how the probability falls with the level, down to what was asked for."""
+"""Plot of a rare event: the probability by level, and that of the event."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ class RarePictures:
     rare: PlottedRareEvent
 
     def levels(self, ax: Axes | None = None) -> Axes:
-        """The probability that a run gets above each level, as each splitting found it, and of what was asked for.
+        """The probability that a run exceeds each level, in each splitting, and the probability of the event.
 
-        It is drawn on `ax`, or in a new figure. Raises NoPicture, a ValueError, where nothing was split.
+        It is drawn on `ax`, or in a new figure. Raises NoPicture, a ValueError, if there were no splittings.
         """
         found = self.rare
         if found.level is None or not found.splittings:

@@ -26,13 +26,13 @@ from sim.randomness.branching import Trajectory
 from sim.stats.estimates import CONFIDENCE, Estimate
 
 LEAST_PROBABILITY = 1e-15
-"""A splitting that has come so far without a hit is given up: what its level leads to is not what is asked for."""
+"""A splitting with a lower probability and no hit stops: its level does not lead to the event."""
 KEPT_HITS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A trajectory that was run: the records of its level, and whether what is asked for has happened in it."""
+    """A simulated trajectory: the records of its level, and whether it is a hit."""
 
     trajectory: Trajectory
     climb: Climb
@@ -40,21 +40,21 @@ class Flight:
 
     @property
     def score(self) -> float:
-        """The highest level; infinite for a hit, however it came about."""
+        """The highest level; infinite for a hit."""
         return inf if self.hit else self.climb[-1][0] if self.climb else 0.0
 
     def events_until_above(self, level: float) -> int | None:
-        """After how many events it was first above a level; None: never, as it is a hit for another reason."""
+        """Number of events after which it first exceeded a level; None: never, as it is a hit for another reason."""
         place = bisect_right(self.climb, (level, inf))
         return self.climb[place][1] if place < len(self.climb) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Splitting:
-    """One splitting: what it estimates, what it took, and some of the trajectories that are hits.
+    """One splitting: its estimate, its number of runs, and some of its hits.
 
     `plain_hits` are those among the first trajectories, which are plain replications. `steps`: levels, and the
-    probability to get above each.
+    probability of exceeding each.
     """
 
     probability: float
@@ -65,7 +65,7 @@ class Splitting:
 
 
 def split(fly: Callable[[Trajectory], Flight], roots: list[Trajectory], generator: np.random.Generator) -> Splitting:
-    """Split the trajectories that begin with these. `generator` decides who takes the place of whom.
+    """Split the given first trajectories. `generator` chooses the trajectory that replaces a discarded one.
 
     Raises ValueError for fewer than two.
     """

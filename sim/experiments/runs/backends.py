@@ -1,4 +1,4 @@
-"""Where runs may be executed beside this process: processes here, a Dask cluster, a Ray one."""
+"""Backends that execute runs: processes of this machine, a Dask cluster, or a Ray cluster."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ from recovery.errors import RecoveryBenchError
 Name = Literal["loky", "dask", "ray"]
 NAMES: tuple[Name, ...] = ("loky", "dask", "ray")
 ANSWER_SECONDS = 10
-"""How long a scheduler may take to answer."""
+"""Timeout for the answer of a scheduler."""
 BATCH_SECONDS = 0.2
-"""Short runs are given to a process several at once, which take about so long together: each message costs a
-millisecond or two, of both who sends and who receives it. What a process that dies had in hand is lost with it.
+"""Short runs are sent to a process in batches of about this duration: each message costs a millisecond or two in both
+processes. A batch is lost if its process dies.
 """
 BATCH_MOST = 8
-"""Runs in a batch at most: what so many give, 5 KB each, fits into a pipe (64 KB) and is sent at one go. A process that
-is killed while it sends leaves the others, and us, waiting for the rest.
+"""Maximum number of runs in a batch: their results, 5 KB each, fit into a pipe (64 KB) and are sent in one write. A
+process that is killed during a longer write would block the other processes and this one.
 """
 BATCHES_AHEAD = 2
-"""Batches that each process has, so that it never waits for us."""
+"""Batches that each process has in advance, so that it never waits for this one."""
 AHEAD_LEAST = 16
-"""Runs that are submitted to Dask ahead, at least: a cluster may get more workers while it runs."""
+"""Minimum number of runs that are submitted to Dask in advance: a cluster may get more workers while it runs."""
 STUCK_SECONDS = 5.0
-"""A process that has died is noticed at once, unless it was sending: then for so long nothing comes, and it is dead."""
+"""A dead process is detected at once, unless it was sending a result: then it is detected when nothing arrives for this
+long.
+"""
 RAY_ROUND = 64
-"""Runs that Ray is given at once: joblib has no stream of its results."""
+"""Runs that are given to Ray at once: joblib has no stream of its results."""
 T = TypeVar("T")
 
 
@@ -52,13 +54,13 @@ class BackendError(RecoveryBenchError):
 
 
 class WorkersDied(RecoveryBenchError):
-    """Processes that execute runs have died, and again when their runs were given to others."""
+    """Worker processes have died, and died again when their runs were repeated."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """`loky`: `jobs` processes of this machine. `dask`, `ray`: a cluster, at the address `scheduler` (None: one of this
-    machine that is started for it).
+    """`loky`: `jobs` processes of this machine. `dask`, `ray`: a cluster at the address `scheduler`; None: a local one
+    that is started for the runs.
     """
 
     name: Name = "loky"
@@ -67,16 +69,16 @@ class Backend:
 
     @property
     def is_here(self) -> bool:
-        """Whether everything is done in this very process."""
+        """Whether all runs are executed in this process."""
         return self.name == "loky" and self.jobs == 1
 
     def each(
         self, work: Callable[..., T], arguments: Sequence[tuple[Any, ...]], on_lost: Callable[[int], None] | None = None
     ) -> Iterator[tuple[int, T]]:
-        """What `work` gives for each of these arguments, with its place, as it is finished, in any order.
+        """The result of `work` for each of these arguments, with its place, as soon as it is finished, in any order.
 
-        Runs of a process that has died are given to others, once; `on_lost` hears how many were not finished by then.
-        Raises BackendError, and WorkersDied when it happens again.
+        Runs of a process that has died are repeated once; `on_lost` is called with the number of unfinished runs.
+        Raises BackendError, and WorkersDied when a process dies again.
         """
         left = dict(enumerate(arguments))
         again = False
@@ -108,7 +110,7 @@ class Backend:
                 yield from self._on_ray(work, calls)
 
     def _on_loky(self, work: Callable[..., T], calls: list[tuple[int, tuple[Any, ...]]]) -> Iterator[tuple[int, T]]:
-        """joblib's own stream of results never ends when a process dies; that of the executor below it does."""
+        """Uses loky's executor: joblib's own stream of results never ends when a process dies."""
         workers = min(self.jobs, len(calls))
         executor = get_reusable_executor(max_workers=workers)
         under_way: set[Future[tuple[float, list[tuple[int, T]]]]] = set()
@@ -129,7 +131,7 @@ class Backend:
                     yield from found
             whole = True
         finally:
-            if not whole:  # Ctrl-C, say: nobody waits for what is under way
+            if not whole:  # on Ctrl-C, for example: do not wait for current runs
                 _forget_calls(executor)
                 executor.shutdown(wait=False, kill_workers=True)
 
@@ -151,8 +153,8 @@ class Backend:
             except (OSError, ValueError) as error:
                 refused = _in_one_line(error)
         if client is None:
-            # What is left of a client closes itself when it is collected. In the thread that the next client starts,
-            # which is when that one holds the lock that closing takes, this would stop both.
+            # A rejected client closes itself when it is collected. If that happened in the thread that starts the next
+            # client, which holds the lock that closing needs, both would block.
             gc.collect()
             raise BackendError(
                 f"{self.scheduler}: no Dask scheduler answers there within {ANSWER_SECONDS} s ({refused})"
@@ -169,7 +171,9 @@ class Backend:
                 raise WorkersDied(f"{_in_one_line(error)}; valid: workers with more memory") from None
 
     def _check_answers(self) -> None:
-        """Raise BackendError when nobody listens where Ray's cluster should be: Ray itself would wait for ever."""
+        """Raise BackendError when the address of a Ray cluster does not accept connections: Ray itself would wait
+        forever.
+        """
         where = None if self.scheduler is None else _host_and_port(self.scheduler)
         if where is None:
             return
@@ -207,7 +211,7 @@ class Backend:
 
 
 def _dask_refusal(address: str) -> str:
-    """Why no Dask scheduler can be spoken to there; empty: it can. The client itself waits for who says nothing."""
+    """Why no Dask scheduler can be reached; empty: it can. The client itself waits for a peer that sends nothing."""
     from distributed.comm.core import connect  # noqa: PLC0415 - an extra
 
     async def greet() -> None:
@@ -215,7 +219,7 @@ def _dask_refusal(address: str) -> str:
         comm.abort()
 
     try:
-        with ThreadPoolExecutor(1) as aside:  # in a notebook a loop runs here
+        with ThreadPoolExecutor(1) as aside:  # in a notebook a loop is running in this thread
             aside.submit(asyncio.run, greet()).result()
     except (OSError, ValueError, TimeoutError) as error:
         return _in_one_line(error)
@@ -230,12 +234,12 @@ def _in_one_line(error: Exception) -> str:
 
 @contextmanager
 def _started_without_interrupts() -> Iterator[None]:
-    """Processes that are started within ignore Ctrl-C, which is ours to hear: they end when we let them.
+    """Processes that are started inside ignore Ctrl-C: this process handles it and stops them.
 
-    So does this one, for as long as they start: they have from it what is ignored. A blocked signal is not handed down,
-    for `multiprocessing` unblocks it before it starts a process.
+    This process ignores Ctrl-C as well while they start, because they inherit what it ignores. Blocking the signal has
+    no effect, because `multiprocessing` unblocks it before it starts a process.
     """
-    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+    if threading.current_thread() is not threading.main_thread():  # signals can only be handled there
         yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -246,33 +250,33 @@ def _started_without_interrupts() -> Iterator[None]:
 
 
 def _host_and_port(address: str) -> tuple[str, int] | None:
-    """Of `host:6379` or `ray://host:10001`; None for what has none, such as `auto`."""
+    """Host and port of `host:6379` or `ray://host:10001`; None for an address without them, such as `auto`."""
     host, found, port = address.rpartition("://")[2].rpartition(":")
     return (host, int(port)) if found and host and port.isdecimal() and int(port) < 1 << 16 else None
 
 
 def _forget_calls(executor: Any) -> None:
-    """Those that loky's thread has not seen yet: in a shutdown it drops all calls, and then stumbles over them."""
+    """Removes calls that loky's thread has not yet taken: in a shutdown it drops all calls and then fails on these."""
     with suppress(Empty):
         while True:
             executor._work_ids.get_nowait()
 
 
 def _let_go(executor: Any) -> None:
-    """End the thread that waits for the rest of what a dead process sends: when nobody can write, it reads an end."""
+    """Ends the thread that waits for the rest of a dead process's message: without a writer it reads end of file."""
     for process in list(executor._processes.values()):
         process.terminate()
     executor._result_queue._writer.close()
 
 
 def batch_size(before: int, seconds: float) -> int:
-    """How many runs to give at once when each took so many seconds: at most twice as many as before."""
+    """Number of runs in the next batch, from the duration of each: at most twice the number before."""
     in_time = int(BATCH_SECONDS / seconds) if seconds > 0 else BATCH_MOST
     return max(1, min(2 * before, in_time, BATCH_MOST))
 
 
 def _timed(work: Callable[..., T], calls: Sequence[tuple[int, tuple[Any, ...]]]) -> tuple[float, list[tuple[int, T]]]:
-    """How many seconds several runs took together, and what they gave."""
+    """Results of several runs, and their duration in seconds."""
     began = perf_counter()
     found = [_placed(work, place, arguments) for place, arguments in calls]
     return perf_counter() - began, found

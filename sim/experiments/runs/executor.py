@@ -1,7 +1,7 @@
-"""Where runs are executed: here, on processes of this machine, or on a cluster.
+"""Executes runs in this process, on processes of this machine, or on a cluster.
 
-A run is a scenario and the name of a replication, and what it gives depends on nothing else: not on where it is run,
-nor when, nor on what is run beside it.
+The result of a run depends only on its scenario and the name of its replication, not on where, when or with which other
+runs it is executed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from sim.simulation import run
 Key = TypeVar("Key")
 Given = TypeVar("Given")
 Work = tuple[Key, Scenario, str]
-"""A run under a key of the caller's: the scenario, and the name of the replication."""
+"""A run: a key of the caller, the scenario, and the name of the replication."""
 OnRun = Callable[[RunSummary], None]
-"""Hears of a run as it is finished."""
+"""Called with each finished run."""
 
 
 def summaries(
     works: Sequence[Work[Key]], on: int | Backend = 1, on_lost: Callable[[int], None] | None = None
 ) -> Iterator[tuple[Key, RunSummary]]:
-    """What each run gives, as they are finished, in any order; `on` so many processes, or a backend.
+    """The summary of each run as soon as it is finished, in any order; `on`: number of processes, or a backend.
 
     Raises what `Backend.each` raises.
     """
@@ -39,7 +39,8 @@ def spread(
     on: int | Backend = 1,
     on_lost: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, Given]]:
-    """What `work` gives for each of these arguments, with its place: in this process where that is as good.
+    """The result of `work` for each of these arguments, with its place; in this process if there is only one job or
+    run.
 
     Raises what `Backend.each` raises.
     """
@@ -52,5 +53,5 @@ def spread(
 
 
 def summary(scenario: Scenario, name: str) -> RunSummary:
-    """One run."""
+    """The summary of one run."""
     return RunSummary.of(run(scenario, name))

@@ -1,4 +1,4 @@
-"""Tails so heavy that a variance need not exist: then a mean over replications settles late or never."""
+"""Heavy-tailed distributions: without a variance, a mean over replications converges slowly or not at all."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from scenarios import Scenario
 
 EXISTS_ABOVE = 2.0
-"""A Pareto distribution has a variance when its alpha is above, and a mean when that is above 1."""
+"""A Pareto distribution has a variance if its alpha is larger than this, and a mean if alpha is larger than 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeavyTail:
-    """A Pareto distribution without a variance, and where the scenario has it."""
+    """A Pareto distribution without a variance, and its path in the scenario."""
 
     path: str
     alpha: float
@@ -28,7 +28,7 @@ class HeavyTail:
 
 
 def heavy_tails(scenario: Scenario) -> tuple[HeavyTail, ...]:
-    """Every distribution of a scenario that has no variance."""
+    """All distributions of a scenario without a variance."""
     return tuple(_found(scenario.resolved(), ""))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a result: what recovery consists of, how long tasks take, the replications' values, expectations."""
+"""Plots of a result: phases of recovery, sojourn times, the replications' values, expectations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sim.stats.estimates import Estimate
 WIDTH = 7.5
 ROW_INCHES = 0.27
 MOST_PERCENT = 250.0
-"""Of what was expected; what is beyond is an arrow at the edge."""
+"""Of the expected value; a larger one is an arrow at the edge."""
 
 
 class PlottedOutcome(Protocol):
@@ -77,18 +77,18 @@ class PlottedResult(Protocol):
 
 @dataclass(frozen=True)
 class ResultPictures:
-    """`result.plot`. Each picture is drawn on `ax`, or in a new figure, and gives its axes.
+    """`result.plot`. Each plot is drawn on `ax`, or in a new figure, and returns its axes.
 
-    Each raises UnknownMetric for a metric that does not exist, and NoPicture, a ValueError, where nothing was observed.
+    Each raises UnknownMetric for an unknown metric, and NoPicture, a ValueError, if nothing was observed.
     """
 
     result: PlottedResult
 
     def recovery_time(self, ax: Axes | None = None) -> Axes:
-        """The phases of the mean recovery one after the other, and the recovery time of each replication below.
+        """The phases of the mean recovery, and the mean recovery time of each replication.
 
-        The dark mark is `recovery.time.mean` with its 95 % interval. It is right of the phases where recoveries are
-        still open when runs end, as the phases are those of the ones that are finished.
+        The dark mark is `recovery.time.mean` with its 95 % interval. It is to the right of the phases if recoveries are
+        open when runs end, because the phases are those of finished recoveries.
         """
         phases = {phase: self._observed(f"recovery.{phase}.mean") for phase in PHASES}
         whole = self._observed("recovery.time.mean")
@@ -124,7 +124,7 @@ class ResultPictures:
         return axes
 
     def sojourn(self, ax: Axes | None = None) -> Axes:
-        """How long tasks take from submission to completion: mean, median, tail and maximum, with 95 % intervals."""
+        """Time of tasks from submission to completion: mean, median, tail and maximum, with 95 % intervals."""
         group = "tasks.sojourn"
         found = {name: self._observed(f"{group}.{name}") for name in STATISTICS if name != "sd"}
         values = {name: [v for v in self._values(f"{group}.{name}") if v is not None] for name in found}
@@ -166,9 +166,9 @@ class ResultPictures:
         return axes
 
     def expectations(self, ax: Axes | None = None) -> Axes:
-        """What was observed against what the scenario expects, in percent of that; the side that holds is shaded.
+        """Observed values in percent of the expected ones; the side that holds is shaded.
 
-        What is as expected to the last digit stands on the line, also where 0 is expected.
+        A value equal to the expected one is on the line, also if 0 is expected.
         """
         outcomes = self.result.expectations
         if not outcomes:
@@ -222,7 +222,7 @@ class ResultPictures:
         return [run.metrics.get(name) for run in self.result.runs]
 
     def _told(self, of: Estimate, values: Sequence[float | None] = ()) -> str:
-        """How many replications there are, which is left out of a mean, and why it has no interval."""
+        """Number of replications, how many of them the mean excludes, and whether it has an interval."""
         runs = len(self.result.runs)
         told = f"{count(runs, 'replication')}, seed {self.result.seed}"
         told += "" if of.ci95 is None else "; mean and 95 % interval"
@@ -239,7 +239,7 @@ def _interval(axes: Axes, row: float, of: Estimate, infinity: float | None, colo
 
 
 def _from_zero(axes: Axes, infinity: float | None, values: Sequence[float]) -> None:
-    """An axis that begins at 0 and has room for all of these, marks included."""
+    """An axis that begins at 0 with room for all of these."""
     axes.set_xlim(0, 1.04 * max(_drawn(value, infinity) for value in values) or 1.0)
 
 
@@ -248,7 +248,7 @@ def _drawn(value: float, infinity: float | None) -> float:
 
 
 def _percent(of: Expectation, observed: float | None) -> float | None:
-    """Observed in percent of what was expected; equal is 100, also where that is 0."""
+    """The observed value in percent of the expected one; 100 if they are equal, also if both are 0."""
     if observed is None:
         return None
     if isclose(observed, of.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
@@ -257,6 +257,6 @@ def _percent(of: Expectation, observed: float | None) -> float | None:
 
 
 def _edge(percents: Sequence[float | None]) -> float:
-    """The right end: a bit beyond the largest, and not further than `MOST_PERCENT`."""
+    """The right end of the axis: slightly above the largest value, and at most `MOST_PERCENT`."""
     known = [each for each in percents if each is not None]
     return min(MOST_PERCENT, max(125.0, *(1.1 * each for each in known))) if known else 125.0

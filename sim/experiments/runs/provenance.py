@@ -1,4 +1,4 @@
-"""Where a result comes from: scenario, version and seed, which are enough to have it again."""
+"""Origin of a result: scenario, version and seed, which suffice to reproduce it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def installed_version() -> str:
 
 
 def origin(scenario: Scenario, seed: str) -> dict[str, Any]:
-    """How every result's JSON begins."""
+    """The first fields of every result's JSON."""
     return {
         "scenario": scenario.name,
         "version": installed_version(),

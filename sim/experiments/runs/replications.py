@@ -1,4 +1,4 @@
-"""Independent replications of a scenario: the same settings, other luck, and intervals over them."""
+"""Independent replications of a scenario, and intervals over them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An expectation of the scenario and the mean over replications that it was held against (None: no observation)."""
+    """An expectation of the scenario and the observed mean over replications (None: no observation)."""
 
     expression: str
     observed: float | None
@@ -41,9 +41,9 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result(ResultBase):
-    """Replications of one scenario. `interrupted`: fewer than asked for, because the user stopped.
+    """Replications of one scenario. `interrupted`: fewer than requested, because the user stopped them.
 
-    `warmup`: how the scenario's warm-up was found; None when it was given.
+    `warmup`: how the scenario's warm-up was determined; None if the scenario specifies it.
     """
 
     scenario: Scenario
@@ -59,18 +59,18 @@ class Result(ResultBase):
 
     @cached_property
     def precision(self) -> tuple[Reached, ...]:
-        """How precise the means are that a precision was asked for."""
+        """The reached precision of the metrics for which a precision was requested."""
         asked = self.asked
         return () if asked is None else tuple(reached(asked, name, self.metrics.get(name)) for name in asked.metrics)
 
     @cached_property
     def _measured(self) -> tuple[str, ...]:
-        """Every metric that some replication has, observed or not."""
+        """Every metric of some replication, observed or not."""
         return tuple(dict.fromkeys(name for summary in self.runs for name in summary.metrics))
 
     @cached_property
     def metrics(self) -> dict[str, Estimate]:
-        """Mean and 95 % interval of each metric, over the replications that observed it; without any it is absent."""
+        """Mean and 95 % interval of each metric over the replications that observed it; absent if there are none."""
         estimates = {}
         for name in self._measured:
             observed = [value for summary in self.runs if (value := summary.metrics.get(name)) is not None]
@@ -80,7 +80,7 @@ class Result(ResultBase):
 
     @cached_property
     def expectations(self) -> tuple[Outcome, ...]:
-        """The scenario's expectations, held against the means."""
+        """The scenario's expectations, evaluated for the means."""
         outcomes = []
         for expectation in self.scenario.expect:
             found = self.metrics.get(expectation.metric)
@@ -97,7 +97,7 @@ class Result(ResultBase):
 
     @cached_property
     def diagnosis(self) -> dict[str, dict[str, int]]:
-        """How often each fault got each diagnosis, over all replications; only what happened."""
+        """Number of diagnoses by fault over all replications; zeros are left out."""
         return total([summary.diagnosis for summary in self.runs])
 
     @property
@@ -177,24 +177,22 @@ def replicate(
     backend: Backend | None = None,
     on_lost: Callable[[int], None] | None = None,
 ) -> Result:
-    """Run replications 0 … n-1 of a scenario, on `jobs` processes, and put them together in that order.
+    """Run replications 0 … n-1 of a scenario on `jobs` processes; the result has them in this order.
 
-    A `backend` takes the place of `jobs`; the result is the same. `on_lost` hears how many runs were not finished when
-    a process died that was at them.
+    A `backend` replaces `jobs`; the result is the same. `on_lost` is called with the number of unfinished runs after a
+    worker process has died.
 
-    A `warmup` that was found (`sim.find_warmup`) takes the place of the scenario's, and the result tells of it.
+    A `warmup` from `sim.find_warmup` replaces the scenario's own and is part of the result.
 
-    With `precision`, a share such as 0.05 or an `Asked`, there are as many as it takes for it, in place of
-    `replications`: of a share, for `recovery.time.mean`, or `tasks.sojourn.mean` where nothing is recovered. `on_look`
-    hears how many there are to be, each time that this is known, and `on_precision` how precise the means are by then,
-    after each look.
+    With `precision`, a share such as 0.05 or an `Asked`, the number of replications is what this precision takes;
+    `replications` is ignored. A share is about `recovery.time.mean`, or `tasks.sojourn.mean` if nothing is recovered.
+    `on_look` is called with the planned number of replications whenever it changes, `on_precision` with the reached
+    precision after each look.
 
-    `seed` is the scenario's own when left out; `"7/3"` is that one replication alone. `on_run` hears of each
-    replication as it is finished. Interrupted by the user (Ctrl-C), it returns what is finished; with nothing finished
-    it raises.
-    Raises NeverObserved after the first look, for a metric that none of the replications has observed by then;
-    BackendError, WorkersDied, and ValueError for fewer than one replication or job, for a precision that is
-    none, and for one of a single replication.
+    `seed` defaults to the scenario's own; `"7/3"` is the one replication 3 of seed 7. Raises ValueError for other
+    texts, for fewer than one replication or job and for an invalid precision, ScenarioError, NeverObserved,
+    BackendError and WorkersDied. When the user interrupts (Ctrl-C), finished replications are returned; without any,
+    KeyboardInterrupt is raised.
     """
     asked = _checked(seed, replications, jobs, precision)
     if warmup is not None:
@@ -238,7 +236,7 @@ def replicate(
 
 
 def _checked(seed: int | str | None, replications: int, jobs: int, precision: Asked | float | None) -> Asked | None:
-    """The precision that was asked for. Raises ValueError."""
+    """The requested precision. Raises ValueError."""
     if replications < 1:
         raise ValueError(f"replications must be at least 1, not {replications}")
     if jobs < 1:
@@ -249,7 +247,7 @@ def _checked(seed: int | str | None, replications: int, jobs: int, precision: As
 
 
 def _check_observed(result: Result, asked: Asked) -> None:
-    """Raise NeverObserved for a metric whose precision no further replication is likely to give."""
+    """Raise NeverObserved for a metric that further replications are unlikely to observe."""
     for name in asked.metrics:
         if name not in result.metrics:
             where = f"in none of the first {len(result.runs)} replications"
@@ -257,6 +255,6 @@ def _check_observed(result: Result, asked: Asked) -> None:
 
 
 def _default_metric(result: Result) -> str:
-    """What a precision is about when nobody says: how long recovery takes, where there is any."""
+    """The default metric of a precision: recovery time, if the scenario has recoveries."""
     recovery, sojourn = "recovery.time.mean", "tasks.sojourn.mean"
     return recovery if recovery in result.metrics else sojourn

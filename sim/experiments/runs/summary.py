@@ -1,4 +1,4 @@
-"""What is kept of a run when its history is let go."""
+"""The summary of a run without its history."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SHOWN_VIOLATIONS = 5
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What is kept of one replication: everything but its history.
+    """Everything that is kept of one replication, without its history.
 
-    `violations` are the first few, in words; `diagnosis` counts recoveries by fault and what it was taken for.
+    `violations` are the first few, as text; `diagnosis` counts recoveries by fault and diagnosis.
     """
 
     seed: str

@@ -1,4 +1,4 @@
-"""Metrics that were asked for and that nothing has observed."""
+"""Requested metrics without an observation."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Collection
 from recovery.errors import RecoveryBenchError
 
 LIKELY = ("recovery.time.mean", "tasks.sojourn.mean")
-"""What people ask for most."""
+"""The most commonly requested metrics."""
 
 
 class NeverObserved(RecoveryBenchError, ValueError):
-    """A metric that was asked for has no observation. One line: which, where there is none, and what would be valid."""
+    """A requested metric has no observation. One line: the metric, where it is missing, and what would be valid."""
 
 
 def never_observed(metric: str, scenario: str, where: str, observed: Collection[str]) -> NeverObserved:
-    """The error about a metric that `scenario` observes `where` ("at no point"), with one of those that it observes."""
+    """The error for a metric that `scenario` observes `where` ("at no point"), with an example of an observed one."""
     like = next((name for name in (*LIKELY, *observed) if name in observed), None)
     such = "" if like is None else f", such as {like}"
     return NeverObserved(f"{metric}: {scenario} observes it {where}; valid: one that it observes{such}")

@@ -5,7 +5,7 @@ from an empty start, without the scenario's planned faults: a disturbance is no 
 breakdowns (`agents.mtbf`) are part of the steady state and stay. The number of tasks in the system is averaged over
 them, slice by slice of the run (P. D. Welch, "The statistical analysis of simulation results", 1983), and cut where the
 rest has the smallest marginal standard error (K. P. White Jr., "An effective truncation heuristic for bias reduction
-in simulation output", Simulation 69(6), 1997). The pilots have luck of their own, so that a warm-up is not chosen by
+in simulation output", Simulation 69(6), 1997). The pilots use other random numbers, so that a warm-up is not chosen by
 the runs that are measured with it.
 """
 
@@ -33,37 +33,37 @@ from sim.simulation import replication_name, simulate
 if TYPE_CHECKING:
     Series = pd.Series[float]
 else:
-    Series = pd.Series  # pandas cannot be subscripted when it runs
+    Series = pd.Series  # pandas cannot be subscripted at runtime
 if TYPE_CHECKING:
     from sim.experiments.runs.warmup_plot import WarmupPictures
 
 BATCH = 5
-"""Observations to a batch mean: the five of MSER-5."""
+"""Observations in a batch mean: the five of MSER-5."""
 SLICES = 500
-"""Into so many equal slices is a run cut: a warm-up is found to 1 % of its duration."""
+"""Number of equal slices of a run: the resolution of a warm-up is 1 % of the run's duration or better."""
 LOOKED_AT = 0.75
 """Share of the run in which the minimum is looked for. The few dependent means of what is left after that may lie close
-together by luck, so that the very end is no place to look (K. Hoad, S. Robinson and R. Davies, "Automating warm-up
+together by chance, so that the end is excluded (K. Hoad, S. Robinson and R. Davies, "Automating warm-up
 length estimation", Journal of the Operational Research Society 61, 2010, leave out the last five).
 """
 MOST = 0.5
-"""Share of the run that a warm-up may take."""
+"""Maximum share of the run for a warm-up."""
 ROUNDING = 1e-9
-"""A spread of so small a share of the level is none."""
+"""A smaller relative spread counts as none."""
 REPLICATIONS = 10
 IN_SYSTEM = "tasks.in_system.mean"
 THROUGHPUT = "tasks.throughput"
 
 
 class NoWarmup(RecoveryBenchError, ValueError):
-    """No warm-up can be found. One line: of what, why, and what would be valid."""
+    """No warm-up can be determined. One line: of which scenario, why, and what would be valid."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Warmup(ResultBase):
-    """A warm-up of `seconds` that was found for a scenario.
+    """A warm-up of `seconds` that was determined for a scenario.
 
-    `series` is what it was found in: the metric's mean over the pilot replications, by the end of each slice (s).
+    `series` is the basis: the metric's mean over the pilot replications, by the end of each slice (s).
     """
 
     of: Scenario
@@ -89,9 +89,9 @@ class Warmup(ResultBase):
 
     @property
     def warning(self) -> str | None:
-        """A sentence when planned faults come before it ends, as what is recovered from them is not measured.
+        """A warning if planned faults occur before the warm-up ends, because their recoveries are not measured.
 
-        Faults that come again and again (`every`) are part of what is measured, and of them nothing is said.
+        Recurring faults (`every`) are part of the steady state and give no warning.
         """
         early = [fault.at for fault in self.of.faults if fault.at is not None and fault.at < self.seconds]
         if not early:
@@ -109,7 +109,7 @@ class Warmup(ResultBase):
         return WarmupPictures(self)
 
     def as_json(self) -> dict[str, Any]:
-        """As it stands in a result's JSON."""
+        """The entry of the warm-up in a result's JSON."""
         told = {} if self.warning is None else {"warning": self.warning}
         return {
             "seconds": self.seconds,
@@ -121,7 +121,7 @@ class Warmup(ResultBase):
 
 
 def given(scenario: Scenario) -> dict[str, Any]:
-    """The warm-up that a scenario gives, as it stands in a result's JSON."""
+    """The entry in a result's JSON for a warm-up that the scenario specifies."""
     return {"seconds": scenario.warmup, "found": False}
 
 
@@ -196,7 +196,7 @@ def find_warmup(
 
 
 def _series(pilot: Scenario, name: str, metric: str) -> Floats:
-    """The metric in each slice of a pilot: its history stays where it was run."""
+    """The metric in each slice of a pilot; the history stays in the process of the run."""
     tracks = Tracks.of(simulate(pilot, name))
     return values(tracks, metric, _ends(pilot), pilot.duration / SLICES)
 
@@ -212,7 +212,7 @@ def _default_metric(scenario: Scenario) -> str:
 
 
 def _check(scenario: Scenario) -> None:
-    """Raise NoWarmup for loads that never settle."""
+    """Raise NoWarmup for loads without a steady state."""
     arrivals, name = scenario.tasks.arrivals, scenario.name
     if isinstance(arrivals, Burst):
         raise NoWarmup(f"{name}: a burst is measured from its first task to its last; valid: warmup=0s")
@@ -235,7 +235,7 @@ def _check(scenario: Scenario) -> None:
 
 
 def _unsettled(scenario: Scenario, metric: str) -> str:
-    """Why nothing was found, and what to try."""
+    """Why no warm-up was determined, and possible remedies."""
     said = f"{scenario.name}: {metric} has not settled in the first half of the run ({scenario.duration:g}s)"
     load = _offered(scenario)
     if load is not None and load >= 1:
@@ -247,7 +247,7 @@ def _unsettled(scenario: Scenario, metric: str) -> str:
 
 
 def _offered(scenario: Scenario) -> float | None:
-    """The share of all slots that first attempts need, were nobody ever down; None where nobody says how many come."""
+    """Share of all slots that first attempts need if no agent fails; None for loads without a fixed rate."""
     arrivals = scenario.tasks.arrivals
     if isinstance(arrivals, Poisson | Diurnal):
         rate = arrivals.rate

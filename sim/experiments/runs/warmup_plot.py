@@ -1,4 +1,4 @@
-"""Pictures of a warm-up that was found: the series that it was found in, and where that is cut."""
+"""Plot of a warm-up: the series from which it was determined, and the cut."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class WarmupPictures:
     warmup: PlottedWarmup
 
     def series(self, ax: Axes | None = None) -> Axes:
-        """The mean over the pilot replications, slice by slice; what the warm-up cuts off is pale.
+        """The mean over the pilot replications by slice; the part that the warm-up removes is pale.
 
         It is drawn on `ax`, or in a new figure.
         """

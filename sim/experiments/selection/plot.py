@@ -1,4 +1,4 @@
-"""Pictures of a selection: every setting's mean with its interval, those that were eliminated pale."""
+"""Plot of a selection: the mean of each setting with its interval; eliminated settings are pale."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_ROWS = 40
 WIDTH = 9.0
 ROW_INCHES = 0.3
 APART = 0.22
-"""Rows between a mean that selected and the one over fresh replications."""
+"""Rows between a mean of the selection and the mean over fresh replications."""
 
 
 class PlottedSelection(Protocol):
@@ -69,10 +69,9 @@ class SelectionPictures:
         return WIDTH, 2.0 + ROW_INCHES * min(MOST_ROWS, len(self.selection.ranked))
 
     def ranks(self, ax: Axes | None = None) -> Axes:
-        """The means over the replications that selected, and below them, as diamonds, those over the fresh ones.
+        """The means over the replications of the selection, and below them, as diamonds, those over fresh replications.
 
-        The band reaches from the first mean as far as differences do not matter. It is drawn on `ax`, or in a new
-        figure.
+        The band extends from the first mean by the indifference. It is drawn on `ax`, or in a new figure.
         """
         found = self.selection
         drawn = found.ranked[:MOST_ROWS]
@@ -95,8 +94,8 @@ class SelectionPictures:
             grid(axes, "x")
             axes.legend(loc="best", frameon=False, fontsize=8)
             title = f"{found.scenario.name}: the best of {count(len(found.ranked), 'setting')} by {found.metric.name}"
-            luck = "all had the same luck: their differences are surer than these intervals"
-            titled(axes, title, ", ".join(found.paths), found.outcome(), luck)
+            note = "common random numbers: differences are more precise than these intervals"
+            titled(axes, title, ", ".join(found.paths), found.outcome(), note)
             if len(found.ranked) > len(drawn):
                 more = f"and {len(found.ranked) - len(drawn)} more"
                 axes.annotate(more, (0, 0), (0, -32), "axes fraction", "offset points")

@@ -1,4 +1,4 @@
-"""What comes of a selection: the settings by rank, and how the first of them do on fresh replications."""
+"""The result of a selection: settings by rank, and the first of them on fresh replications."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SELECTED, TIED, OUT, IN_CONTENTION = "selected", "exactly as good", "out", "in c
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Selection(ResultBase):
-    """Settings of a scenario, best first, by the mean of a metric.
+    """Settings of a scenario by the mean of a metric, best first.
 
-    `decided`: the procedure came to its end; if not, whoever is not eliminated is still in contention, and the first
-    has the best mean so far. `replications` are those that it took, `unobserved` the ones among them that were left
-    out as no setting observed the metric, `fresh` the names of those that the first settings were judged on.
-    `violations` are the first of each run, in words. `interrupted`: the user stopped it.
+    `decided`: whether the procedure has finished; if not, all settings that are not eliminated are in contention, and
+    the first has the best mean so far. `replications`: the number that the selection used; `unobserved`: those among
+    them that were left out because no setting observed the metric; `fresh`: names of the replications for the first
+    settings. `violations`: the first of each run, as text. `interrupted`: the user stopped it.
     """
 
     scenario: Scenario
@@ -57,26 +57,26 @@ class Selection(ResultBase):
 
     @property
     def winner(self) -> Point:
-        """The setting that was selected; while it is not decided, the one with the best mean so far."""
+        """The selected setting; while not decided, the one with the best mean so far."""
         return self.ranked[0].point
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """What is different between the settings."""
+        """Paths of the values that differ between the settings."""
         return tuple(self.winner)
 
     @property
     def contention(self) -> tuple[Ranked, ...]:
-        """Who was not eliminated: when it is decided, the winner, and who is exactly as good."""
+        """Settings that were not eliminated: if decided, the winner and settings with exactly the same values."""
         return tuple(each for each in self.ranked if not each.eliminated)
 
     @property
     def judged(self) -> tuple[Ranked, ...]:
-        """Settings that were run on the fresh replications and observed the metric there, best rank first."""
+        """Settings that observed the metric on fresh replications, best rank first."""
         return tuple(each for each in self.ranked if each.fresh is not None)
 
     def status(self, each: Ranked) -> str:
-        """What became of a setting: `selected`, `exactly as good`, `out` (eliminated) or `in contention`."""
+        """The state of a setting: `selected`, `exactly as good`, `out` (eliminated) or `in contention`."""
         if each.eliminated:
             return OUT
         if not self.decided:
@@ -84,7 +84,7 @@ class Selection(ResultBase):
         return SELECTED if each is self.ranked[0] else TIED
 
     def outcome(self, style: Signs = UNICODE) -> str:
-        """How sure it is, or why it is not decided, in words."""
+        """The certainty of the selection, or why it is not decided, as text."""
         if self.decided:
             return (
                 f"95 % sure to be the best, where the best is ahead of all others by {self.margin(style)} or more "
@@ -97,7 +97,7 @@ class Selection(ResultBase):
         return f"not decided after {after}: {left} still in contention; {decides}"
 
     def margin(self, style: Signs = UNICODE) -> str:
-        """The indifference with its unit; of shares, in percentage points."""
+        """The indifference with its unit; for shares in percentage points."""
         text = quantity(self.indifference, self.metric.unit, style)
         return text.removesuffix("%") + "pp" if self.metric.unit == "fraction" else text
 

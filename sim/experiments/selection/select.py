@@ -1,9 +1,9 @@
-"""The best of several settings of a scenario: selected on common luck, judged on luck of its own.
+"""The best of several settings of a scenario: selected on common random numbers, verified on fresh replications.
 
-All settings that are still in contention are run on the same replications (common random numbers), until
-`sim.stats.ranking_and_selection` says which one is the best. A mean of the winner over the replications that it has won
-is too good to be true: it was selected for being good in them. So the winner is judged on fresh replications
-afterwards, side by side with the runner-up, and with the scenario as it is where that is one of the settings.
+All settings in contention are run on the same replications, until `sim.stats.ranking_and_selection` determines the
+best. The winner's mean over the replications of the selection is biased, because it was selected by it. So the winner
+is run on fresh replications afterwards, together with the runner-up and, if it is one of the settings, the scenario
+without changes.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from sim.stats.estimates import Estimate, estimate
 from sim.stats.ranking_and_selection import FIRST, MOST, KimNelson, NotRankable
 
 JUDGED = 20
-"""Fresh replications that the winner is judged on."""
+"""Fresh replications for the winner."""
 RUNS_EACH = 2
-"""Runs that each process has in a batch: with one, all would wait for the longest."""
+"""Runs of each process in a batch: with one, all processes would wait for the longest run."""
 RUNS_ON_A_CLUSTER = 64
-"""Runs in a batch where nobody knows how many workers there are."""
+"""Runs in a batch on a cluster with an unknown number of workers."""
 
 
 class NotSelectable(RecoveryBenchError, ValueError):
-    """A metric by which nothing can be selected. One line: why, and what would be valid."""
+    """A metric that cannot be used for a selection. One line: why, and what would be valid."""
 
 
 def select(
@@ -102,10 +102,10 @@ def select(
 
 
 def as_it_is(scenario: Scenario, points: Sequence[Point]) -> tuple[int, ...]:
-    """The place of the point that changes nothing; nothing where there is none."""
+    """The place of the point without changes; nothing if there is none."""
     try:
         own = {path: canonical(scenario, path, value_of(scenario, path)) for path in points[0]}
-    except ScenarioError:  # a key that the scenario has only when it is set
+    except ScenarioError:  # a key that the scenario only has when it is set
         return ()
     return tuple(place for place, point in enumerate(points) if dict(point) == own)
 
@@ -124,7 +124,7 @@ def _check(points: Sequence[Point], judged: int, jobs: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What is kept of a run."""
+    """The result of a run."""
 
     value: float | None
     violations: tuple[str, ...]
@@ -132,8 +132,8 @@ class _Seen:
 
 
 class _Contest:
-    """The runs of all settings, by setting and number of the replication. Some may be beyond what decides: they are
-    not looked at, unless they are among the fresh ones.
+    """The runs of all settings, by setting and number of the replication. Runs beyond the decision are ignored, unless
+    they are fresh replications.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class _Contest:
         self._seen: dict[tuple[int, int], _Seen] = {}
 
     def next_batch(self, ranking: KimNelson) -> range:
-        """Replications to be run at once: the first stage, and then as few as keep everybody busy."""
+        """Replications to run at once: the first stage, then the fewest that keep all processes busy."""
         begin = ranking.replications
         if begin < ranking.first:
             return range(begin, ranking.first)
@@ -169,7 +169,7 @@ class _Contest:
         return range(begin, min(begin + wanted, ranking.most))
 
     def take(self, settings: Sequence[int], numbers: Iterable[int]) -> None:
-        """Run what is not run yet."""
+        """Run those that are missing."""
         on_run, on_look, on_lost = self._told
         works = [
             ((each, number), self._settings[each], f"{self._seed}/{number}")
@@ -187,11 +187,11 @@ class _Contest:
                 on_run(summary)
 
     def has(self, settings: Iterable[int], number: int) -> bool:
-        """Whether a replication is finished for all of these."""
+        """Whether a replication is finished for all of these settings."""
         return all((each, number) in self._seen for each in settings)
 
     def feed(self, ranking: KimNelson) -> None:
-        """Give the procedure what is finished, replication by replication, until it wants no more."""
+        """Pass finished replications to the procedure in order, until it needs no more."""
         while not ranking.finished and self.has(ranking.contention, ranking.replications):
             number = ranking.replications
             try:
@@ -217,7 +217,7 @@ class _Contest:
         own: Sequence[int],
         interrupted: bool,
     ) -> Selection:
-        """What is known, of the runs that were looked at alone."""
+        """The result, from the runs that the procedure has used."""
         winner = ranking.best
         ranked, used = [], []
         for place in ranking.ranks:
@@ -260,7 +260,7 @@ class _Contest:
         )
 
     def _apart(self, winner: int, other: int, numbers: Iterable[int]) -> list[float | None]:
-        """The winner's value minus another one's, where both are finite; nothing where one is not."""
+        """The winner's value minus another one's, where both are finite."""
         pairs = [(self._value(winner, number), self._value(other, number)) for number in numbers]
         observed = [(one, two) for one, two in pairs if one is not None and two is not None]
         if not all(isfinite(value) for pair in observed for value in pair):

@@ -1,6 +1,6 @@
-"""Where a sweep looks: every combination of some values, or points spread over a space.
+"""Points of a sweep: every combination of some values, or points spread over a space.
 
-A value is known by what the scenario makes of it, so that `5s` and `5` are one. A point is a value for each path.
+Values are compared as the scenario parses them, so `5s` and `5` are equal. A point has a value for each path.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from scenarios.documents.overrides import value_of
 
 Method = Literal["lhs", "sobol", "random"]
 Point = Mapping[str, str]
-"""What the scenario makes of the value at each path, as JSON."""
+"""The parsed value at each path, as JSON."""
 MOST_POINTS = 100_000
 
 
 class DesignError(RecoveryBenchError, ValueError):
-    """A design that makes no sense. One line: what is wrong, and what would be valid."""
+    """An invalid design. One line: what is wrong, and what would be valid."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """A space between two values at a path, of which a point has one; `log`: as likely in each order of magnitude."""
+    """A range between two values at a path; `log`: uniform on a logarithmic scale."""
 
     path: str
     low: Any
@@ -37,12 +37,12 @@ class Range:
 
 
 def canonical(scenario: Scenario, path: str, value: Any) -> str:
-    """What the scenario makes of a value at a path, as JSON. Raises ScenarioError."""
+    """The parsed value at a path, as JSON. Raises ScenarioError."""
     return json.dumps(value_of(scenario.with_values({path: value}), path), sort_keys=True, ensure_ascii=False)
 
 
 def grid(scenario: Scenario, axes: Mapping[str, Sequence[Any]]) -> list[Point]:
-    """Every combination, the last path's values changing fastest. Raises ScenarioError, DesignError."""
+    """Every combination, with the last path's values changing fastest. Raises ScenarioError, DesignError."""
     values: dict[str, list[str]] = {}
     for path, given in axes.items():
         if not given:
@@ -62,7 +62,7 @@ def grid(scenario: Scenario, axes: Mapping[str, Sequence[Any]]) -> list[Point]:
 def points_of(scenario: Scenario, points: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]) -> list[Point]:
     """Points from values as in a file: every combination of the values by path, or a list of values by path.
 
-    Points of `grid` and `spread` stay as they are. Raises ScenarioError, DesignError.
+    Points of `grid` and `spread` are not changed. Raises ScenarioError, DesignError.
     """
     if isinstance(points, Mapping):
         return grid(scenario, points)
@@ -84,10 +84,11 @@ def points_of(scenario: Scenario, points: Mapping[str, Sequence[Any]] | Sequence
 
 
 def spread(scenario: Scenario, ranges: Sequence[Range], count: int, method: Method, seed: int) -> list[Point]:
-    """So many points in a space, by Latin hypercube, Sobol's sequence or chance; each once, so that there may be fewer
-    where only whole numbers count.
+    """Points in a space by Latin hypercube, Sobol sequence or random numbers. Duplicates are removed, so there may be
+    fewer if only whole numbers are valid.
 
-    Of Sobol's sequence and of chance, more points begin with the same ones. Raises ScenarioError, DesignError.
+    With a Sobol sequence and random numbers, a larger number of points begins with the same points. Raises
+    ScenarioError, DesignError.
     """
     if not 1 <= count <= MOST_POINTS:
         raise DesignError(f"{count:,} points; valid: 1 to {MOST_POINTS:,}")
@@ -114,7 +115,7 @@ def spread(scenario: Scenario, ranges: Sequence[Range], count: int, method: Meth
 
 
 def _bounds(scenario: Scenario, each: Range) -> tuple[float, float, bool]:
-    """Both ends as numbers, and whether only whole ones count."""
+    """Both ends as numbers, and whether only whole numbers are valid."""
     ends = [number(canonical(scenario, each.path, value)) for value in (each.low, each.high)]
     low, high = ends
     if low is None or high is None:
@@ -142,7 +143,7 @@ def number(text: str) -> float | None:
 
 
 def shown(text: str) -> str:
-    """A value for people: a number, a text, or JSON."""
+    """A value for display: a number, a text, or JSON."""
     found = number(text)
     if found is not None:
         return f"{found:g}"
@@ -151,24 +152,24 @@ def shown(text: str) -> str:
 
 
 def as_values(point: Point) -> dict[str, Any]:
-    """What a point sets, for `with_values`."""
+    """The values of a point for `with_values`."""
     return {path: json.loads(text) for path, text in point.items()}
 
 
 def named(point: Point) -> str:
-    """A point for people: `agents.count=5, agents.restart_time=20`."""
+    """A point for display: `agents.count=5, agents.restart_time=20`."""
     return ", ".join(f"{path}={shown(text)}" for path, text in point.items())
 
 
 def column(points: Sequence[Point], path: str) -> list[float] | list[str]:
-    """The values of points at a path: as numbers if all of them are, else for people."""
+    """The values of points at a path: numbers if all of them are, else for display."""
     numbers = [number(point[path]) for point in points]
     found = [each for each in numbers if each is not None]
     return found if len(found) == len(points) else [shown(point[path]) for point in points]
 
 
 def axis(text: str) -> tuple[str, list[str]]:
-    """`path=v1,v2` as a path and its values; a comma within brackets is none. Raises DesignError."""
+    """`path=v1,v2` as a path and its values; commas inside brackets do not separate. Raises DesignError."""
     path, sign, values = text.partition("=")
     if not sign or not path.strip():
         raise DesignError(f"{text}: is no axis; valid: path=v1,v2, as in agents.count=5,10,20")

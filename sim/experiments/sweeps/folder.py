@@ -1,8 +1,8 @@
-"""The folder of a sweep: what was asked, and what is finished of it.
+"""The folder of a sweep: its definition and its finished runs.
 
-Runs that are finished are written together, a part at a time, each under a temporary name that is changed when it is
-whole: whatever ends the program, a part is there or it is not. At the end the parts become one file, in order. Which of
-both a run is found in does not matter, and neither does it if it is in both.
+Finished runs are written in parts. Each part has a temporary name until it is complete, so that after a crash a part is
+either complete or absent. At the end the parts are merged into one file, in order. A run may be in a part, in the
+merged file, or in both.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ ABOUT = "sweep.json"
 RESULTS = "results.parquet"
 PARTS = "parts"
 IDENTITY = ("sweep", "scenario", "version", "seed", "paths", "scenario_resolved", "runbook_sha256", "files_sha256")
-"""What has to be the same for a folder to be gone on with."""
+"""Fields that have to be equal to continue a sweep in a folder."""
 RUN = ("point", "replication")
-"""Columns that say which run a row is of."""
+"""Columns that identify the run of a row."""
 Finished = tuple[str, int]
 """A point's key, and the number of a replication."""
 
 
 class SweepFolderError(RecoveryBenchError):
-    """A folder cannot be used. One line: which, what is wrong, and what would be valid."""
+    """A folder cannot be used. One line: which folder, what is wrong, and what would be valid."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run that is finished."""
+    """A finished run."""
 
     point: Point
     replication: int
@@ -55,12 +55,12 @@ class Row:
 
 
 def key(point: Point) -> str:
-    """What a point is called: its values, by path."""
+    """The key of a point: its values by path."""
     return json.dumps(dict(sorted(point.items())), ensure_ascii=False)
 
 
 class SweepFolder:
-    """A folder that is made when there is none, and that nobody else uses meanwhile where files can be locked."""
+    """A folder, created if it does not exist and locked against other programs where files can be locked."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -68,7 +68,7 @@ class SweepFolder:
 
     @contextmanager
     def opened(self, about: Mapping[str, Any]) -> Iterator[None]:
-        """Use it for the sweep that `about` describes. Raises SweepFolderError when it is another one's."""
+        """Use it for the sweep that `about` describes. Raises SweepFolderError if it contains another one."""
         try:
             (self.path / PARTS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -114,21 +114,21 @@ class SweepFolder:
 
     # ------------------------------------------------------------------------------------------------- results
     def add(self, rows: Sequence[Row]) -> None:
-        """Keep runs that are finished: they are on the disk when this returns."""
+        """Write finished runs; they are on the disk when this returns."""
         if rows:
             target = self.path / PARTS / f"{self._next}.parquet"
             _write_table(target, table_of(rows))
             self._next += 1
 
     def finished(self) -> set[Finished]:
-        """Which runs are finished."""
+        """The finished runs."""
         found: set[Finished] = set()
         for file in self._files():
             found.update(_runs_of(_read_table(file, columns=list(RUN), read_dictionary=["point"])))
         return found
 
     def table(self) -> pa.Table:
-        """All runs, each once, in no order: a row for each metric."""
+        """All runs, each once, in any order: a row for each metric."""
         tables = []
         seen: set[Finished] = set()
         for file in self._files():
@@ -141,7 +141,7 @@ class SweepFolder:
         return pa.concat_tables(tables) if tables else table_of([])
 
     def merge(self, order: Mapping[str, int]) -> None:
-        """Make one file of all that is there, the points in this order."""
+        """Merge all parts into one file, with the points in this order."""
         parts = list(self._parts())
         if not parts:
             return
@@ -162,7 +162,7 @@ class SweepFolder:
 
 
 def _lock(file: IO[str]) -> None:
-    """Keep others off until it is closed. Raises BlockingIOError when another program has done so."""
+    """Lock it until it is closed. Raises BlockingIOError when another program holds the lock."""
     if _LOCKS:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -174,7 +174,7 @@ def _runs_of(table: pa.Table) -> Iterator[Finished]:
 
 
 def _read_table(file: Path, **options: Any) -> pa.Table:
-    """Raises SweepFolderError for what is none, or not one of ours."""
+    """Raises SweepFolderError for a file that is not a table of a sweep."""
     try:
         table = pq.read_table(file, **options)
         missing = next((name for name in options.get("columns", SCHEMA.names) if name not in table.column_names), None)
@@ -223,7 +223,7 @@ def table_of(rows: Sequence[Row]) -> pa.Table:
 
 
 def read_about(path: Path) -> dict[str, Any] | None:
-    """What a folder's sweep is about; None where there is none. Raises SweepFolderError for what cannot be read."""
+    """The definition of a folder's sweep; None if there is none. Raises SweepFolderError if it cannot be read."""
     file = path / ABOUT
     if not file.exists():
         return None
@@ -237,7 +237,7 @@ def read_about(path: Path) -> dict[str, Any] | None:
 
 
 def _difference(there: Any, here: Any, name: str) -> str | None:
-    """The first thing that is not the same, in words."""
+    """The first difference, as text."""
     if isinstance(there, dict) and isinstance(here, dict):
         for below in (*there, *here):
             found = _difference(there.get(below), here.get(below), f"{name}.{below}".removeprefix("scenario_resolved."))

@@ -1,4 +1,4 @@
-"""Pictures of a sweep: a line with its band over one path, over two a heat map, or dots where points are spread."""
+"""Plots of a sweep: a line with its band for one path; a heat map or colored dots for two."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from sim.presentation.formatting import count, quantity
 from sim.stats.estimates import Estimate
 
 INCHES = 7.5, 4.65
-"""Of a new figure."""
+"""Size of a new figure."""
 MOST_CELLS_WITH_NUMBERS = 200
 WIDE = 20
-"""How many times the lowest value the highest is where an axis may be logarithmic."""
+"""Minimum ratio of the highest to the lowest value for a logarithmic axis."""
 
 
 class PlottedSweep(Protocol):
@@ -60,7 +60,7 @@ class SweepPictures:
     def metric(self, name: str, ax: Axes | None = None) -> Axes:
         """A metric over one path, as a line with its 95 % intervals, or over two, as a heat map.
 
-        Points that are spread over two paths and not on a grid are dots whose color is the metric.
+        Points that are not on a grid of two paths are drawn as dots whose color is the metric.
 
         It is drawn on `ax`, or in a new figure. Raises UnknownMetric, and NoPicture, a ValueError, for more paths, or
         for a metric that was observed at no point.
@@ -105,7 +105,7 @@ def _line(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Est
 
 
 def _scaled(axes: Axes, which: Literal["x", "y"], values: list[float]) -> None:
-    """Logarithmic for values that are spread over orders of magnitude: their middle is nearer to the geometric one."""
+    """A logarithmic axis if the values cover orders of magnitude and their median is near the geometric mean."""
     low, middle, high = min(values), median(values), max(values)
     if low <= 0 or high / low < WIDE or middle**2 >= 4 * low * high:
         return
@@ -117,7 +117,7 @@ def _scaled(axes: Axes, which: Literal["x", "y"], values: list[float]) -> None:
 
 
 def _places(points: list[Point], path: str) -> list[float]:
-    """Where each value stands: at itself where all are numbers, else in the order in which they were given."""
+    """Positions of the values: the values themselves if all are numbers, else their order."""
     numbers = [number(point[path]) for point in points]
     if all(each is not None for each in numbers):
         return [each for each in numbers if each is not None]
@@ -150,7 +150,7 @@ def _heat(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Est
 
 
 def _is_spread(found: PlottedSweep) -> bool:
-    """Whether the points are on no grid: they are numbers, and most crossings of their values are none of them."""
+    """Whether the points are not on a grid: all are numbers, and most combinations of their values are missing."""
     crossings = 1
     for path in found.paths:
         if any(number(point[path]) is None for point in found.points):
@@ -189,7 +189,7 @@ def _dots(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Est
 
 
 def _values(found: PlottedSweep, path: str) -> list[str]:
-    """The values of a path: in order of number where they are, else as they were given."""
+    """The values of a path: sorted if they are numbers, else in the given order."""
     values = list(dict.fromkeys(point[path] for point in found.points))
     numbers = [number(each) for each in values]
     if any(each is None for each in numbers):

@@ -1,7 +1,7 @@
-"""Sweeps: a scenario at many points, each with several replications, kept in a folder that can be gone on with.
+"""Sweeps: a scenario at many points, each with several replications, stored in a folder so that it can be continued.
 
-All points have the same luck, replication by replication, as streams are keyed by name: what differs between two
-points is what was changed (common random numbers).
+All points use common random numbers, replication by replication, because streams are keyed by name: two points differ
+only in the changed values.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sim.experiments.sweeps.plot import SweepPictures
 
 SECONDS_TO_KEEP = 2.0
-"""What is finished is written when it has taken so long to run: a program that is killed loses no more."""
+"""Finished runs are written after this many seconds of computation, so that a killed program loses no more."""
 RUNS_TO_KEEP = 500
 
 
@@ -59,7 +59,7 @@ class Sweep(ResultBase):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """What is swept."""
+        """The swept paths."""
         return tuple(self.points[0]) if self.points else ()
 
     @cached_property
@@ -195,8 +195,8 @@ def sweep(
 
 
 def load_sweep(path: Path | str) -> Sweep:
-    """What is finished of the sweep in a folder. Raises SweepFolderError, and ScenarioError for a scenario that this
-    version does not take.
+    """The finished part of the sweep in a folder. Raises SweepFolderError, and ScenarioError for a scenario that this
+    version does not accept.
     """
     about = read_about(Path(path))
     if about is None:
@@ -222,7 +222,7 @@ def _about(scenario: Scenario, seed: str, points: Sequence[Point]) -> dict[str, 
 
 
 class _Kept:
-    """Runs as they are finished: in a folder if there is one, else in memory."""
+    """Finished runs: in a folder if there is one, else in memory."""
 
     def __init__(self, folder: SweepFolder | None, points: dict[str, Point]) -> None:
         self._folder = folder
@@ -232,7 +232,7 @@ class _Kept:
         self.count = 0
 
     def add(self, point: str, replication: int, summary: RunSummary) -> None:
-        """Keep one."""
+        """Add a run."""
         self._fresh.append(Row(self._points[point], replication, summary))
         self.count += 1
         self._seconds += summary.wall_seconds
@@ -240,14 +240,14 @@ class _Kept:
             self.write()
 
     def write(self) -> None:
-        """Put what is finished where it stays."""
+        """Write finished runs to the folder."""
         if self._folder is not None:
             self._folder.add(self._fresh)
             self._fresh = []
             self._seconds = 0.0
 
     def rows(self, points: Sequence[Point], replications: int) -> pd.DataFrame:
-        """All that was asked for and is finished, in order."""
+        """All requested and finished runs, in order."""
         order = {key(point): place for place, point in enumerate(points)}
         if self._folder is None:
             table = table_of(self._fresh).to_pandas()

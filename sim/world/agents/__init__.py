@@ -1,1 +1,1 @@
-"""Agents: what they execute, how they beat, crash, slow down and are restarted."""
+"""Agents: the execution of tasks, heartbeats, crashes, slowdowns and restarts."""

@@ -1,7 +1,7 @@
-"""Agents: they take tasks from the queue, execute them, beat, crash, hang and are restarted.
+"""Agents take tasks from the queue, execute them, send heartbeats, crash, hang and are restarted.
 
-A crash is a power cut: nothing of the agent runs any more, what it held stays allocated until somebody gives it back,
-and messages that it had sent are on their way all the same.
+A crash is a power cut: the agent stops, its allocations remain until they are released, and messages that it has sent
+still arrive.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Agents:
         self.busy_listener: BusyListener | None = None
 
     def clock_of(self, agent: Agent) -> Clock:
-        """The agent's own clock, by which it beats and gives up an attempt."""
+        """The agent's own clock, which determines its heartbeats and the timeouts of its attempts."""
         clock = self._clocks.get(agent)
         if clock is None:
             clock = self._clocks[agent] = Clock(self._env, lambda changed: setattr(agent, "clock_rate", changed.rate))
@@ -75,7 +75,7 @@ class Agents:
 
     # -------------------------------------------------------------------- receive, start
     def receive(self, task: Task, agent: Agent, incarnation: int, delivery: int) -> None:
-        """A task arrives at an agent, or at what is left of it."""
+        """Starts an attempt at a task that arrives at an agent; ignored if the agent has crashed since it was sent."""
         if agent.incarnation != incarnation or not agent.up:
             return
         if agent.hung:
@@ -85,7 +85,7 @@ class Agents:
         if epoch is None:
             self._skip(task, agent)
             return
-        if task.keeper is not None:  # its retry runs here instead
+        if task.keeper is not None:  # the retry runs on this agent instead
             self.free_keeper(task)
         attempt = Attempt(task, agent, epoch, delivery)
         task.attempts.append(attempt)
@@ -97,7 +97,7 @@ class Agents:
             return
         self.give_back_leftovers(task)
         allocation = self._pools.reserved(task.number)
-        if allocation is not None and allocation.units != self._needs:  # a unit of it has failed meanwhile
+        if allocation is not None and allocation.units != self._needs:  # one of its units has failed in the meantime
             self._pools.release(allocation)
             allocation = None
         if allocation is not None:
@@ -114,7 +114,7 @@ class Agents:
     def _granted(self, attempt: Attempt, allocation: Allocation) -> None:
         attempt.allocation = allocation
         attempt.withdraw_request = None
-        if not attempt.agent.responding:  # it is passed over, and asks again when it wakes up
+        if not attempt.agent.responding:  # it is skipped and requests again when it wakes up
             self._give_back(attempt)
         elif self._is_void(attempt):
             self._give_back(attempt)
@@ -123,11 +123,11 @@ class Agents:
             self._execution.start(attempt)
 
     def _is_void(self, attempt: Attempt) -> bool:
-        """Whether what the attempt does would be in vain: its task was finished or taken from it while it waited."""
+        """Whether the attempt cannot have an effect: its task was finished or fenced while the attempt waited."""
         return not self._store.is_current(attempt.task.name, attempt.epoch)
 
     def _forget(self, attempt: Attempt) -> None:
-        """The attempt ends before it has started."""
+        """Ends an attempt that has not started."""
         self._leave(attempt)
         self._skip(attempt.task, attempt.agent)
 
@@ -139,7 +139,7 @@ class Agents:
 
     # ------------------------------------------------------------------- ends of an attempt
     def attempt_succeeded(self, attempt: Attempt) -> None:
-        """An attempt has done its work: commit its effect, and free its agent."""
+        """Commits the effect of an attempt and frees its agent."""
         task, agent, record = attempt.task, attempt.agent, self._history.record
         record(Event.ATTEMPT_SUCCEEDED, task.number, agent.number, attempt.epoch, attempt.progress)
         if self._needs:
@@ -163,7 +163,7 @@ class Agents:
         self._queue.free_slot(agent)
 
     def attempt_failed(self, attempt: Attempt, error: str) -> None:
-        """An attempt ended with an error: report it, unless it is void."""
+        """Reports an attempt that ended with an error, unless it is void."""
         task, agent = attempt.task, attempt.agent
         event = Event.ATTEMPT_TIMED_OUT if error == "timeout" else Event.ATTEMPT_FAILED
         self._history.record(event, task.number, agent.number, attempt.epoch, attempt.progress, error)
@@ -175,14 +175,14 @@ class Agents:
             self._refuse(attempt)
 
     def _refuse(self, attempt: Attempt) -> None:
-        """The attempt is void or not the latest: nobody has to hear of its end."""
+        """Ends an attempt that is void or not the latest: its end is not reported."""
         task, agent = attempt.task, attempt.agent
         self._history.record(Event.ATTEMPT_REFUSED, task.number, agent.number, attempt.epoch, detail="failure")
         self._give_back(attempt)
         self._queue.free_slot(agent)
 
     def lose_resource(self, attempt: Attempt, resource: str) -> None:
-        """A unit that the attempt held went out of service: it is blocked, and says so."""
+        """Blocks an attempt that held a unit which went out of service, and reports it."""
         task = attempt.task
         self._interrupt(attempt, "resource_unavailable")
         if self._store.fail(task.name, attempt.epoch, TaskStatus.BLOCKED, "resource_unavailable"):
@@ -195,7 +195,7 @@ class Agents:
             self._refuse(attempt)
 
     def _hand_over(self, attempt: Attempt, kind: FailureKind, error: str, symptoms: tuple[Symptom, ...]) -> None:
-        """Report a failed attempt; when the core has heard of it, the task is the core's and no longer the queue's."""
+        """Reports a failed attempt. When the report arrives, the queue releases the task to the core."""
         task, agent = attempt.task, attempt.agent
         task.error = error
 
@@ -215,14 +215,14 @@ class Agents:
             self._queue.free_slot(agent)
 
     def attempt_fenced(self, attempt: Attempt) -> None:
-        """The store has refused a checkpoint: the attempt is void and stops."""
+        """Stops an attempt that is void, because the store has refused its checkpoint."""
         self._history.record(
             Event.ATTEMPT_REFUSED, attempt.task.number, attempt.agent.number, attempt.epoch, detail="checkpoint"
         )
         self.stop([attempt], "fenced")
 
     def stop(self, attempts: Sequence[Attempt], reason: str) -> None:
-        """Make attempts stop on living agents, and give back what they hold."""
+        """Stops attempts on agents that run, and releases their allocations."""
         self._withdraw_all(attempts)
         for attempt in attempts:
             self._interrupt(attempt, reason)
@@ -244,7 +244,7 @@ class Agents:
         self._leave(attempt)
 
     def _withdraw_all(self, attempts: Sequence[Attempt]) -> None:
-        """These wait for resources no more: the last one first, so that none of them is granted its needs meanwhile."""
+        """Withdraws requests for resources, the last one first, so that none of them is granted in the meantime."""
         for attempt in reversed(attempts):
             if attempt.withdraw_request is not None:
                 attempt.withdraw_request()
@@ -263,10 +263,10 @@ class Agents:
             attempt.allocation = None
 
     def give_back_leftovers(self, task: Task) -> None:
-        """Attempts that are over may have left units behind of which the core will never hear: give them back.
+        """Releases units of ended attempts that the core is not informed about.
 
-        So it is when a report was lost, or when the queue was faster than the core to send a crashed agent's task
-        elsewhere. What a void attempt has left is the core's to give back, for the core has voided it.
+        Such units remain when a report is lost, or when the queue delivers a crashed agent's task before the core
+        reacts. Units of a void attempt are released by the core, which has fenced it.
         """
         running = [attempt.epoch for attempt in task.attempts]
         for allocation in self._pools.allocations(task.number):
@@ -275,7 +275,7 @@ class Agents:
                 self._pools.release(allocation)
 
     def _give_back_reserved(self, task: Task) -> None:
-        """There will be no next attempt that needs what the core has allocated for it."""
+        """Releases what the core has allocated for a next attempt: there is none."""
         reserved = self._pools.reserved(task.number)
         if reserved is not None:
             self._pools.release(reserved)
@@ -287,21 +287,21 @@ class Agents:
             self._network.send("ack", agent.name, "queue", lambda: self._queue.acknowledge(task, agent))
 
     def take_keeper(self, task: Task) -> Agent | None:
-        """The agent whose slot was kept for the task's retry, if it still lives; the slot is the caller's now."""
+        """The agent whose slot was kept for the task's retry, if it still runs. The caller now owns the slot."""
         agent, task.keeper = task.keeper, None
         if agent is not None and agent.up and agent.incarnation == task.keeper_incarnation:
             return agent
         return None
 
     def free_keeper(self, task: Task) -> None:
-        """The slot that was kept for a task's retry is not needed any more."""
+        """Frees the slot that was kept for a task's retry."""
         agent = self.take_keeper(task)
         if agent is not None:
             self._queue.free_slot(agent)
 
     # -------------------------------------------------------------- crash, hang, restart
     def start(self, agent: Agent) -> None:
-        """The agent is up, with all its slots free."""
+        """Starts an agent with all of its slots free."""
         agent.up, agent.hung, agent.beating = True, False, False
         agent.incarnation += 1
         agent.free_slots = agent.slots
@@ -310,7 +310,7 @@ class Agents:
         self._queue.wait_for_work(agent)
 
     def crash(self, agent: Agent, event: Event = Event.AGENT_CRASHED, reason: str = "agent_crash") -> None:
-        """A power cut. What the agent held stays allocated, what it had leased stays leased."""
+        """Crashes an agent. Its allocations and its leased tasks remain."""
         agent.up = agent.hung = agent.beating = False
         agent.unread.clear()
         self._history.record(event, agent=agent.number)
@@ -320,13 +320,13 @@ class Agents:
         self._withdraw_all(attempts)
         for attempt in attempts:
             self._interrupt(attempt, reason)
-            if self._store.status(attempt.task.name) in FINISHED:  # nobody will recover this task
+            if self._store.status(attempt.task.name) in FINISHED:  # no recovery follows for this task
                 self._give_back(attempt)
         for listener in self.lifecycle_listeners:
             listener.end(agent)
 
     def hang(self, agent: Agent, beating: bool = False) -> None:
-        """The agent's process stands still: no progress, no answer, and no beat unless that comes from elsewhere."""
+        """Suspends an agent: no progress, no answer, and no heartbeat unless `beating`."""
         agent.hung, agent.beating = True, beating
         self._history.record(Event.AGENT_HUNG, agent=agent.number)
         self._queue.forget(agent)
@@ -336,7 +336,7 @@ class Agents:
         self.hang_listener.hang(agent)
 
     def wake(self, agent: Agent) -> None:
-        """The agent goes on as if nothing had happened, whatever others believe by now."""
+        """Resumes a suspended agent, which continues with its attempts even if its tasks were reassigned."""
         agent.hung = False
         self._history.record(Event.AGENT_WOKE, agent=agent.number)
         self.hang_listener.wake(agent)
@@ -359,7 +359,7 @@ class Agents:
             self._queue.wait_for_work(agent)
 
     def _missing(self, attempt: Attempt) -> str | None:
-        """A pool of which units that the attempt had been allocated have failed."""
+        """A pool in which units of the attempt's allocation have failed."""
         if attempt.allocation is None:
             return None
         held = attempt.allocation.units

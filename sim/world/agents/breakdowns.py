@@ -1,7 +1,7 @@
 """Random crashes of agents (`agents.mtbf`).
 
-A lifetime is drawn at each start, on a clock that runs always or only while the agent is busy. A hung agent can crash
-as well: hanging and waking up are nothing to this clock.
+A lifetime is drawn at each start. Its clock runs always, or only while the agent is busy. A hung agent can crash as
+well: the clock ignores hangs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sim.world.entities import Agent
 
 
 class Breakdowns:
-    """Draws lifetimes and crashes agents when theirs is over."""
+    """Draws lifetimes and crashes agents at their end."""
 
     def __init__(
         self, env: simpy.Environment, streams: Streams, agents: Agents, lifetime: Samplable, only_while_busy: bool
@@ -37,32 +37,32 @@ class Breakdowns:
         streams.on_branch(self._redraw)
 
     def begin(self, agent: Agent) -> None:
-        """The agent has just started: draw its lifetime."""
+        """Draws the lifetime of an agent that has started."""
         self._left[agent.number] = self._drawn[agent.number] = self._lifetimes[agent.number]()
         if not self._only_while_busy:
             self.busy(agent)
 
     def end(self, agent: Agent) -> None:
-        """The agent is down, for whatever reason: its clock stands still."""
+        """Stops the clock of an agent that is down."""
         disarm(self._timers[agent.number])
         self._timers[agent.number] = None
 
     def busy(self, agent: Agent) -> None:
-        """The agent's clock runs."""
+        """Starts the agent's clock."""
         self._since[agent.number] = self._env.now
         self._timers[agent.number] = after(
             self._env, self._left[agent.number], lambda _: self._crash(agent) if agent.up else None
         )
 
     def idle(self, agent: Agent) -> None:
-        """The agent's clock stands still, and keeps what is left of its lifetime."""
+        """Stops the agent's clock and keeps the rest of its lifetime."""
         if self._timers[agent.number] is not None:
             elapsed = self._env.now - self._since[agent.number]
-            self._left[agent.number] = max(0.0, self._left[agent.number] - elapsed)  # rounding may overshoot
+            self._left[agent.number] = max(0.0, self._left[agent.number] - elapsed)  # rounding may give less than 0
             self.end(agent)
 
     def _redraw(self, residual: Residual) -> None:
-        """Draw the lifetimes again of those that live, given how old they are."""
+        """Draws the lifetimes of running agents again, given their ages."""
         for agent in self._agents.all:
             number, timer = agent.number, self._timers[agent.number]
             if not agent.up:

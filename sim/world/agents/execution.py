@@ -1,7 +1,7 @@
-"""How an attempt spends its time: restore, work, checkpoints, and the end that was drawn for it.
+"""How an attempt spends its time: restore, work, checkpoints, and the outcome that was drawn for it.
 
-An attempt has one timer at a time, at the next instant at which something happens to it. It can be frozen and thawed (a
-hung agent) and stopped at any instant.
+An attempt has one timer at a time, for its next event. It can be suspended and resumed (when its agent hangs), and
+stopped at any time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sim.world.entities import Attempt, Callback, Task
 from sim.world.listeners import CheckpointListener, Connection, ExecutionListener
 
 ROUNDING = 1e-9
-"""Share of a checkpoint's interval that counts as nothing: 3 x 0.7 is a little less than 2.1."""
+"""Share of a checkpoint's interval that counts as zero: 3 × 0.7 is slightly less than 2.1."""
 
 
 class Execution:
@@ -56,15 +56,17 @@ class Execution:
         self._write_luck = Repeated(streams, "storage.failure")
         self.write_failure = storage.failure
         self.storage_slowness = 1.0
-        self.slowness_of: Callable[[Attempt], float] | None = None  # asked once something is slow
+        self.slowness_of: Callable[[Attempt], float] | None = None  # called once something is slow
         self.checkpoint_listener: CheckpointListener | None = None
 
     def work_of(self, number: int) -> float:
-        """The work of a task in work-seconds: its own draw, whatever else happens."""
+        """The work of a task in work-seconds. It depends on the task's number alone."""
         return self._work[number] if self._constant_work is None else self._constant_work
 
     def redraw_work(self, task: Task, residual: Residual) -> None:
-        """Draw a task's work again, if it was never started or is at its first attempt: then it is not known yet."""
+        """Draws a task's work again if no attempt was started, or the first one runs: then the work is not yet
+        observed.
+        """
         name, work = f"task.{task.number}.work", self._settings.work
         if not task.deliveries:
             task.work = residual(name, work, 0.0) or task.work
@@ -81,7 +83,7 @@ class Execution:
 
     # -------------------------------------------------------------------------- start
     def start(self, attempt: Attempt) -> None:
-        """Start to work, from the task's restore point or where resumed work goes on."""
+        """Starts the work, from the task's restore point or where resumed work continues."""
         task, settings = attempt.task, self._settings
         checkpoint = self._restore_point(attempt) if self._checkpoint is not None else None
         attempt.progress = task.progress
@@ -107,7 +109,7 @@ class Execution:
             task.poison(attempt)
 
     def _restore_point(self, attempt: Attempt) -> Checkpoint | None:
-        """From where the attempt has to start; a checkpoint that was damaged since it was chosen is no such place."""
+        """The checkpoint to start from; None if it was damaged after it was chosen."""
         name = attempt.task.name
         chosen = self._store.restore_point(name)
         if chosen is None:
@@ -137,7 +139,7 @@ class Execution:
         target = attempt.end
         if self._checkpoint is not None:
             every = self._checkpoint.every
-            next_one = (floor(attempt.progress / every + ROUNDING) + 1) * every  # steps that were summed up would drift
+            next_one = (floor(attempt.progress / every + ROUNDING) + 1) * every  # a sum of steps would drift
             if target - next_one > ROUNDING * every:
                 target = next_one
         attempt.target = target
@@ -209,25 +211,25 @@ class Execution:
             attempt.working_since = None
 
     def progress_of(self, attempt: Attempt) -> float:
-        """How far a started attempt is at this instant, in work-seconds."""
+        """Progress of a started attempt at this instant, in work-seconds."""
         if attempt.working_since is None or attempt.frozen:
             return attempt.progress
         return attempt.progress + (self._env.now - attempt.working_since) / attempt.slowness
 
     def stop(self, attempt: Attempt) -> None:
-        """End the attempt here; its progress up to now is in `attempt.progress`."""
+        """Ends the attempt now; its progress is in `attempt.progress`."""
         if not attempt.frozen:
             self._note_progress(attempt)
         disarm(attempt.timer)
         attempt.timer = None
 
     def fail_now(self, attempt: Attempt, error: str) -> None:
-        """The attempt ends in a failure that was injected."""
+        """Ends the attempt with an injected failure."""
         self.stop(attempt)
         self.listener.attempt_failed(attempt, error)
 
     def keep_for_next(self, attempt: Attempt) -> None:
-        """An attempt was cut short: what its task keeps of the work is as the scenario says."""
+        """Keeps the progress of an interrupted attempt for the next one, as `tasks.interrupted` specifies."""
         task = attempt.task
         if self._settings.interrupted == "resume":
             task.progress = max(task.progress, attempt.progress)
@@ -236,7 +238,7 @@ class Execution:
             task.work = self._redrawn_work.draw(task.number, task.redraws)
 
     def change_pace(self, attempt: Attempt, slowness: float) -> None:
-        """From now on, a work-second takes the started attempt so many seconds."""
+        """Sets the seconds that a work-second of a started attempt takes from now on."""
         if slowness == attempt.slowness:
             return
         working = attempt.working_since is not None
@@ -255,17 +257,17 @@ class Execution:
 
     # ------------------------------------------------------------------------- freeze, thaw
     def freeze(self, attempt: Attempt) -> None:
-        """Time stands still for a started attempt (its agent hangs)."""
+        """Suspends a started attempt while its agent hangs."""
         was_working = attempt.working_since is not None
         self._note_progress(attempt)
         disarm(attempt.timer)
         attempt.timer = None
         attempt.frozen = True
-        attempt.due -= self._env.now  # what is left, until it thaws
+        attempt.due -= self._env.now  # the rest, until it is resumed
         attempt.working_since = 0.0 if was_working else None
 
     def thaw(self, attempt: Attempt) -> None:
-        """The agent goes on: so does the attempt, where it stood."""
+        """Resumes a suspended attempt."""
         attempt.frozen = False
         if attempt.working_since is not None:
             attempt.working_since = self._env.now

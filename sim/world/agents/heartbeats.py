@@ -1,4 +1,4 @@
-"""Heartbeats of agents, as a chain of SimPy events for each agent that is alive."""
+"""Heartbeats of agents: a chain of SimPy events for each running agent."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from sim.world.network import Network
 
 
 class Listener(Protocol):
-    """Who hears the beats: the core's detector."""
+    """Receives heartbeats: the core's failure detector."""
 
     def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
-        """A beat arrived, with the progress of what the agent executes where that is asked for."""
+        """A heartbeat arrived, with the progress of the agent's attempts if it is requested."""
 
     def agent_down(self, agent_id: str) -> None:
-        """Something that knows at once says that an agent is down."""
+        """A perfect detector reports that an agent is down."""
 
 
 class Heartbeats:
-    """Starts and ends the agents' chains of beats.
+    """Starts and ends the heartbeats of agents.
 
-    An agent beats when it starts (it registers with the core) and then every interval: from a uniform phase, or aligned
-    with its start. With perfect detection nobody beats: the listener is told of deaths and starts at their instants,
-    whatever the network does.
+    An agent sends a heartbeat when it starts, which registers it with the core, and then one per interval, from a
+    uniform phase or aligned with its start. With perfect detection no heartbeats are sent: the listener is informed of
+    crashes and starts at once, regardless of the network.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Heartbeats:
         self._chains: dict[Agent, int] = {}
 
     def begin(self, agent: Agent) -> None:
-        """The agent lives: it registers, and its chain of beats begins."""
+        """Registers an agent that has started, and begins its heartbeats."""
         if self._perfect:
             self._listener.heartbeat(agent.name)
             return
@@ -65,19 +65,21 @@ class Heartbeats:
         after(self._env, phase, self._beat, (agent, chain))
 
     def end(self, agent: Agent) -> None:
-        """The agent is silent from now on."""
+        """Ends the heartbeats of an agent."""
         if self._perfect:
             self._listener.agent_down(agent.name)
         else:
             self._chains[agent] += 1
 
     def hang(self, agent: Agent) -> None:
-        """The agent hangs: it is silent, unless its heart is a thread of its own. Who knows at once hears of both."""
+        """Suspends the heartbeats of an agent, unless a separate thread sends them. A perfect detector reports both
+        cases.
+        """
         if self._perfect or not agent.beating:
             self.end(agent)
 
     def wake(self, agent: Agent) -> None:
-        """The agent goes on."""
+        """Resumes the heartbeats of an agent."""
         if self._perfect or not agent.beating:
             self.begin(agent)
 
@@ -101,5 +103,5 @@ class Heartbeats:
             )
 
     def _progress(self, agent: Agent) -> dict[str, float]:
-        """How far each task is that the agent executes; what waits for resources is not being executed."""
+        """Progress of each task that the agent executes; attempts that wait for resources are left out."""
         return {attempt.task.name: self._progress_of(attempt) for attempt in agent.attempts if attempt.started}

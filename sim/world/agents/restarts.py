@@ -1,4 +1,4 @@
-"""Restarts of agents: they go on by themselves, whatever becomes of the core that asked for them."""
+"""Restarts of agents. A restart continues even if the core that requested it crashes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sim.world.entities import Agent
 
 @dataclass(eq=False, slots=True)
 class Boot:
-    """An agent that is being started. `done` has a result when it is up."""
+    """An agent that is being started. `done` has a result when it runs."""
 
     agent: Agent
     done: asyncio.Future[None]
@@ -29,7 +29,7 @@ class Boot:
 
 
 class Restarts:
-    """Stops and starts agents: each start takes one of `slots` (None: there is one for each) and a draw of `time`."""
+    """Stops and starts agents. Each start takes one of `slots` (None: unlimited) and a duration drawn from `time`."""
 
     def __init__(
         self, loop: SimLoop, history: History, agents: Agents, streams: Streams, time: Samplable, slots: int | None
@@ -45,9 +45,9 @@ class Restarts:
         streams.on_branch(self._redraw)
 
     async def restart(self, agent: Agent) -> None:
-        """Stop what is left of an agent, and return when it is up again.
+        """Stops the agent and returns when it runs again.
 
-        Who asks while it is being started waits for that start. Who cancels wants none.
+        A call during a start waits for that start. A cancelled call cancels the restart.
         """
         boot = self._boots.get(agent)
         if boot is None:
@@ -73,7 +73,7 @@ class Restarts:
         return boot
 
     def _start(self, boot: Boot) -> None:
-        if self._boots.get(boot.agent) is not boot:  # it was abandoned at the instant at which it got its slot
+        if self._boots.get(boot.agent) is not boot:  # cancelled at the instant at which it got its slot
             return
         name = boot.agent.name
         if name not in self._times:
@@ -88,7 +88,7 @@ class Restarts:
             self._finish(boot)
 
     def _redraw(self, residual: Residual) -> None:
-        """Draw again how long those take that are being started, given how long they have taken."""
+        """Draws the durations of current starts again, given how long they have taken."""
         for boot in self._boots.values():
             if boot.timer is not None and boot.timer.callbacks:
                 age = self._loop.env.now - boot.since

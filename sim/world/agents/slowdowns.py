@@ -1,4 +1,4 @@
-"""Slowdowns: what makes work take longer, of agents and of pools, and how much longer that of an attempt takes."""
+"""Slowdowns of agents and pools, and the resulting slowness of an attempt."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from sim.world.entities import Agent, Attempt
 
 
 class Slowdowns:
-    """Factors that are in force. Those of one agent, or of one pool, multiply; of several pools the slowest counts.
+    """Current slowdown factors. Factors of one agent or one pool multiply; of several pools the slowest counts.
 
-    As long as none has ever been in force, nothing asks: a world in which nothing is slow pays nothing for it.
+    Before the first slowdown no attempt looks its factor up, so a world without slowdowns has no extra cost.
     """
 
     def __init__(self, agents: Iterable[Agent], execution: Execution) -> None:
@@ -21,11 +21,11 @@ class Slowdowns:
         self._pools: dict[str, list[float]] = {}
 
     def slow_agent(self, agent: Agent, factor: float) -> Callable[[], None]:
-        """Slow an agent down; returns what ends that."""
+        """Slows an agent down; returns the function that ends it."""
         return self._add(self._agents.setdefault(agent, []), factor, (agent,))
 
     def slow_pool(self, pool: str, factor: float) -> Callable[[], None]:
-        """Slow down what holds units of a pool; returns what ends that."""
+        """Slows down attempts that hold units of a pool; returns the function that ends it."""
         return self._add(self._pools.setdefault(pool, []), factor, self._all)
 
     def _add(self, factors: list[float], factor: float, agents: tuple[Agent, ...]) -> Callable[[], None]:
@@ -42,11 +42,13 @@ class Slowdowns:
     def _apply(self, agents: tuple[Agent, ...]) -> None:
         for agent in agents:
             for attempt in list(agent.attempts):
-                if attempt.started and attempt in agent.attempts:  # one that was just done ends, and lets others begin
+                if (
+                    attempt.started and attempt in agent.attempts
+                ):  # an attempt that just finished ends, and others may begin
                     self._execution.change_pace(attempt, self.of(attempt))
 
     def of(self, attempt: Attempt) -> float:
-        """How many times as long the work of an attempt takes now."""
+        """The current slowdown factor of an attempt's work."""
         held = {} if attempt.allocation is None else attempt.allocation.units
         pools = (_product(factors) for name, factors in self._pools.items() if held.get(name, 0))
         return _product(self._agents.get(attempt.agent, ())) * max(pools, default=1.0)

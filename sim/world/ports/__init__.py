@@ -1,1 +1,1 @@
-"""The ports through which the recovery core sees and changes the world, and the audit trail that it writes."""
+"""The ports through which the recovery core observes and changes the world, and the audit trail that it writes."""

@@ -1,4 +1,4 @@
-"""The world as the recovery core sees it: implementations of `recovery.ports`."""
+"""The world as the recovery core accesses it: implementations of `recovery.ports`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class WorldTasks:
         self._world = world
 
     async def inspect(self, task_id: str) -> TaskView | None:
-        """The task as seen from outside."""
+        """The observable state of a task."""
         world = self._world
         status = world.store.status(task_id)
         if status is None:
@@ -45,13 +45,13 @@ class WorldTasks:
         return [task.name for task in self._world.agent(agent_id).holds]
 
     async def stop_attempts(self, task_id: str) -> None:
-        """Stop the attempts that the core can reach; a hung or cut off agent does not hear it."""
+        """Stops the attempts that the core can reach; a hung or disconnected agent is not reached."""
         task = self._world.tasks.get(task_number(task_id))
         if task is not None:
             self._world.stop_attempts(task)
 
     async def enqueue(self, task_id: str, reason: str) -> bool:
-        """Queue the task for execution, or hand it to the agent that has kept a slot for it."""
+        """Queues the task for execution, or delivers it to the agent that has kept a slot for it."""
         task = self._world.tasks.get(task_number(task_id))
         if task is None:
             return False
@@ -67,7 +67,7 @@ class WorldTasks:
         return True
 
     async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
-        """A blocked task goes on, ahead of those that hold nothing, with what was allocated for it."""
+        """Resumes a blocked task with its allocation, ahead of tasks that hold nothing."""
         task = self._world.tasks.get(task_number(task_id))
         if task is None or self._world.pools.reserved(task.number) is None:
             return False
@@ -82,7 +82,7 @@ class WorldTasks:
         return True
 
     async def give_up(self, task_id: str, reason: str) -> None:
-        """The task is an operator's now: it holds nothing and waits nowhere."""
+        """Ends the automatic recovery of a task, which is escalated: it holds nothing and is not queued."""
         self._world.give_up(task_number(task_id), reason)
 
 
@@ -100,7 +100,7 @@ class WorldAgents:
         return AgentHealth(agent_id, reachable, responding=reachable and agent.responding)
 
     async def restart(self, agent_id: str) -> bool:
-        """Stop what is left of the agent, and start it."""
+        """Stops the agent and starts it again."""
         agent = self._world.agent(agent_id)
         if not self._world.reachable(agent):
             return False
@@ -136,14 +136,14 @@ class WorldResources:
         return self._pools.release_all(task_number(task_id))
 
     async def allocate(self, task_id: str, requirements: Mapping[str, int]) -> Mapping[str, int] | None:
-        """Allocate for the task's next attempt, if there can be one."""
+        """Allocates for the task's next attempt, unless the task is finished."""
         if self._store.status(task_id) in FINISHED:
             return None
         allocation = self._pools.allocate_now(task_number(task_id), requirements)
         return None if allocation is None else allocation.units
 
     async def metrics(self, names: Sequence[str], timeframe: float) -> Mapping[str, float]:
-        """Share of units in service now; the world keeps no past."""
+        """Share of units in service now; earlier values are not stored."""
         return {pool.name: pool.available / pool.units for pool in self._named(names)}
 
 
@@ -161,7 +161,7 @@ class WorldQueue:
         return [QueueHealth(queue.name, queue.blocked, queue.depth, len(network.outbox))]
 
     async def replay(self, queue_ids: Sequence[str], since: float) -> int:
-        """Send again what could not be sent since that time."""
+        """Sends the messages again that could not be sent since that time."""
         if queue_ids and self._world.queue.name not in queue_ids:
             return 0
         sent = self._world.network.replay(since)
@@ -182,7 +182,7 @@ class WorldNetwork:
         return [LinkHealth(pair, connected=not self._network.broken_among(pair)) for pair in pairs]
 
     async def reset(self, endpoints: Sequence[str]) -> bool:
-        """Reconnect, as soon as the paths are whole."""
+        """Reconnects as soon as the partitions end."""
         for link in self._network.broken_among(endpoints):
             while not self._network.reconnect(link):
                 await self._loop.wait(link.healed)

@@ -1,4 +1,4 @@
-"""Who depends on what in the world, as the recovery core may ask."""
+"""The dependencies in the world, for the recovery core."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ class WorldTopology:
         return [f"task.{number}" for number in self._world.pools.waiters(pool)]
 
     async def waiting(self, queue_id: str) -> Sequence[str]:
-        """Tasks in the waiting line, head first."""
+        """Tasks in the queue, in order."""
         return [task.name for task in self._world.queue.waiting] if queue_id == self._world.queue.name else []

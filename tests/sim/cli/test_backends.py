@@ -24,8 +24,8 @@ COMMANDS = pytest.mark.parametrize("command", [RUN, COMPARE, SWEEP], ids=lambda 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--backend", "slurm"], "--backend slurm: is no backend; valid: loky, dask, ray\n"),
-        (["--scheduler", "tcp://host:8786"], "--scheduler: loky has none; valid: with --backend dask or ray\n"),
+        (["--backend", "slurm"], "--backend slurm: not a backend; valid: loky, dask, ray\n"),
+        (["--scheduler", "tcp://host:8786"], "--scheduler: loky has no scheduler; valid: with --backend dask or ray\n"),
     ],
 )
 def test_an_unknown_backend_is_rejected(small, capsys, command, more, message):
@@ -97,7 +97,7 @@ def crashing(times):
     return each
 
 
-SURVIVED = "a process that executes runs has died; the {} runs that are left are given to others\n"
+SURVIVED = "a worker process has died; the {} unfinished runs are repeated\n"
 
 
 @pytest.mark.parametrize(("command", "runs"), [(RUN, 2), (COMPARE, 4), (SWEEP, 4)], ids=["run", "compare", "sweep"])

@@ -327,11 +327,14 @@ def test_demo_draws_an_identical_picture_every_time(tmp_path, monkeypatch, capsy
     ("given", "message"),
     [
         (["run", "baseline", "--replications", ""], "--replications : not a number of replications"),
-        (["run", "baseline", "--most", "50"], "--most 50: is of --precision; valid: with --precision, such as 5%"),
+        (
+            ["run", "baseline", "--most", "50"],
+            "--most 50: only applies to --precision; valid: with --precision, such as 5%",
+        ),
         (["run", "baseline", "--scheduler", ""], "--scheduler: has no address; valid: such as tcp://host:8786"),
         (
             ["sweep", "baseline", "--grid", "agents.count=4", "--design", "lhs", "--out", "x"],
-            "--design lhs: a grid is one by itself; valid: with --vary",
+            "--design lhs: does not apply to a grid; valid: with --vary",
         ),
     ],
 )

@@ -72,14 +72,14 @@ def test_quiet_prints_nothing(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["compare", "agent-failure"], "--a, --b: neither says what is different; valid: --b path=value"),
+        (["compare", "agent-failure"], "--a, --b: no setting is given; valid: --b path=value"),
         (["compare", "agent-failure", "--b", "agents.count"], "--b agents.count: not a change; valid: path=value"),
         (
             ["compare", "agent-failure", "--b", "agents.cuont=3"],
             "--b agents.cuont=3: unknown path; keys of agents: count",
         ),
         (["compare", "nowhere", "--b", "agents.count=3"], "nowhere"),
-        (["compare", "agent-failure", "--b", "agents.count=3", "--replications", "1"], "--replications 1: shows no"),
+        (["compare", "agent-failure", "--b", "agents.count=3", "--replications", "1"], "--replications 1: gives no"),
         (["compare", "agent-failure", "--b", "agents.count=3", "--seed", "7/3"], "--seed 7/3: is one replication"),
         (
             [*BASE, *FASTER, "--metric", "tasks.lsot"],
@@ -113,7 +113,7 @@ def test_invalid_input_is_one_line_with_status_2(arguments, message, capsys):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["--b", "seed=9"], "--b seed: all settings have the same luck; valid: --seed"),
+        (["--b", "seed=9"], "--b seed: all settings use the same seeds; valid: --seed"),
         (["--a", "name=x"], "--a name: changes nothing; valid: another path"),
         (["--grid", "seed=1,2", "--metric", "recovery.time.mean", "--indifference", "1s"], "--grid seed: all settings"),
     ],

@@ -88,16 +88,19 @@ EVENT = ["--rare", "queue.depth.max >= 3"]
         (["--rare", "recovery.time"], "--rare recovery.time: is no event; valid: metric operator value"),
         (["--rare", "queue.dept.max > 3"], "--rare queue.dept.max > 3: unknown metric 'queue.dept.max'"),
         ([*EVENT, "--level", "queue.dept"], "--level queue.dept: is no level; valid: queue.depth, tasks.in_system, "),
-        (["--level", "queue.depth"], "--level: is of what is rare; valid: with --rare"),
-        (["--particles", "5"], "--particles: is of what is rare; valid: with --rare"),
-        ([*EVENT, "--level", "none", "--particles", "5"], "--particles 5: are of a splitting; valid: with a --level"),
-        ([*EVENT, "--particles", "1"], "--particles 1: leaves nobody to go on; valid: 2 or more"),
+        (["--level", "queue.depth"], "--level: only applies to --rare; valid: with --rare"),
+        (["--particles", "5"], "--particles: only applies to --rare; valid: with --rare"),
+        (
+            [*EVENT, "--level", "none", "--particles", "5"],
+            "--particles 5: only apply to a splitting; valid: with a --level",
+        ),
+        ([*EVENT, "--particles", "1"], "--particles 1: leaves none to split; valid: 2 or more"),
         ([*EVENT, "--particles", "few"], "--particles few: not a number of particles"),
-        ([*EVENT, "--precision", "5%"], "--rare, --precision: --rare only says how probable something is"),
-        ([*EVENT, "--find-warmup"], "--rare, --find-warmup: --rare only says"),
+        ([*EVENT, "--precision", "5%"], "--rare, --precision: --rare only estimates a probability"),
+        ([*EVENT, "--find-warmup"], "--rare, --find-warmup: --rare only estimates"),
         ([*EVENT, "--seed", "7/2"], "--seed 7/2: is one replication; valid: --seed 7"),
         ([*EVENT, "--replications", "0"], "--replications 0: not a number of replications"),
-        ([*EVENT, "--scheduler", "tcp://127.0.0.1:1"], "--scheduler: loky has none"),
+        ([*EVENT, "--scheduler", "tcp://127.0.0.1:1"], "--scheduler: loky has no scheduler"),
         (["--seed", "7/1@5:1@3:1"], "--seed 7/1@5:1@3:1: is not a trajectory; valid: as in 7/3@1200:17"),
         (["--seed", "7/1@5"], "--seed 7/1@5: not a seed"),
     ],
@@ -111,4 +114,4 @@ def test_invalid_input_is_rejected_in_one_line(queue, capsys, options, message):
 
 def test_only_one_scenario_is_accepted(queue, capsys):
     assert main(["run", queue, queue, *EVENT]) == 2
-    assert "--rare: is asked of one scenario, not of 2" in capsys.readouterr().err
+    assert "--rare: takes one scenario, not 2" in capsys.readouterr().err

@@ -96,7 +96,7 @@ def test_dead_worker_processes_are_reported(folder, capsys, monkeypatch):
     monkeypatch.setattr(select, "summaries", summaries)
     assert main([*BASE, *GRID, *WANTED, "--jobs", "2"]) == 2
     assert capsys.readouterr().err.splitlines() == [
-        "a process that executes runs has died; the 40 runs that are left are given to others",
+        "a worker process has died; the 40 unfinished runs are repeated",
         "processes that execute runs have died twice; valid: fewer --jobs",
     ]
 
@@ -121,10 +121,10 @@ def test_a_violated_invariant_is_reported_with_status_1(folder, capsys, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([*GRID, *WANTED, "--a", "agents.count=3"], "--grid, --a, --b: a grid says what is different by itself"),
-        ([*GRID, *WANTED, "--b", "agents.count=3"], "--grid, --a, --b: a grid says what is different by itself"),
-        (["--b", "agents.count=3", "--indifference", "1s"], "--indifference 1s: is about the best of several settings"),
-        (["--b", "agents.count=3", "--most", "20"], "--most 20: is about the best of several settings"),
+        ([*GRID, *WANTED, "--a", "agents.count=3"], "--grid, --a, --b: a grid contains all settings"),
+        ([*GRID, *WANTED, "--b", "agents.count=3"], "--grid, --a, --b: a grid contains all settings"),
+        (["--b", "agents.count=3", "--indifference", "1s"], "--indifference 1s: only applies to --grid"),
+        (["--b", "agents.count=3", "--most", "20"], "--most 20: only applies to --grid"),
         ([*GRID, *WANTED[2:]], "--metric is missing: one says which setting is the best; valid: --metric NAME"),
         ([*GRID, *WANTED, "--metric", "tasks.lost"], "--metric recovery.time.mean tasks.lost: one says which"),
         ([*GRID, *WANTED[2:], "--metric", "recovery.*"], "--metric recovery.*: one says which setting is the best"),
@@ -148,9 +148,9 @@ def test_a_violated_invariant_is_reported_with_status_1(folder, capsys, monkeypa
         (["--grid", "agents.count=5", *WANTED], "--grid agents.count=5: is one setting, and leaves nothing to select"),
         (["--grid", "agents.cuont=5,6", *WANTED], "--grid agents.cuont=5: unknown path; keys of agents: count"),
         (["--grid", "agents.count=5,5", *WANTED], "--grid agents.count: has 5 twice; valid: each value once"),
-        ([*GRID, *WANTED, "--most", "9"], "--most 9: is less than the first stage takes; valid: 10 or more"),
+        ([*GRID, *WANTED, "--most", "9"], "--most 9: is less than the first stage needs; valid: 10 or more"),
         ([*GRID, *WANTED, "--seed", "7/3"], "--seed 7/3: is one replication; valid: --seed 7"),
-        ([*GRID, *WANTED, "--replications", "1"], "--replications 1: judges nobody; valid: 2 or more"),
+        ([*GRID, *WANTED, "--replications", "1"], "--replications 1: gives no interval; valid: 2 or more"),
         ([*GRID, *WANTED, "--out", "/nowhere/s.png"], "--out /nowhere/s.png: there is no folder"),
     ],
 )

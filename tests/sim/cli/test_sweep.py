@@ -51,18 +51,18 @@ def test_quiet_prints_nothing(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--grid, --vary: one of both says where to look"),
-        ([*GRID, "--vary", "agents.count=1..2"], "--grid, --vary: one of both says where to look"),
+        ([], "--grid, --vary: exactly one is needed"),
+        ([*GRID, "--vary", "agents.count=1..2"], "--grid, --vary: exactly one is needed"),
         (["--grid", "agents.count"], "--grid agents.count: is no axis; valid: path=v1,v2"),
         (["--grid", "agents.cuont=1,2"], "--grid agents.cuont=1: unknown path; keys of agents: count"),
         (["--grid", "agents.count=1,many"], "agents.count=many"),
         (["--grid", "agents.count=1", "--grid", "agents.count=2"], "--grid agents.count: is given twice"),
-        ([*GRID, "--points", "3"], "--points: a grid has as many as it has"),
+        ([*GRID, "--points", "3"], "--points: a grid determines its points"),
         (["--vary", "agents.count=1..2"], "--points: is missing"),
         (["--vary", "agents.count=5..2", "--points", "3"], "--vary agents.count: 5 is not below 2"),
         (
             ["--vary", "agents.count=1..2", "--points", "3", "--design", "grid"],
-            "--design grid: is no design; valid: lhs",
+            "--design grid: not a design; valid: lhs",
         ),
         ([*GRID, "--metric", "tasks.lsot"], "--metric tasks.lsot: unknown metric 'tasks.lsot' (nearest: 'tasks.lost')"),
         (

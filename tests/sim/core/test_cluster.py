@@ -216,11 +216,11 @@ def test_commands_of_a_deposed_leader_are_rejected_everywhere(leads: bool) -> No
             """Returns immediately."""
 
     term = lease_guard.Term(cast("Any", Awake()), lambda: leads)
-    command = lease_guard.Guarded(Tasks(), term, store=False).enqueue("task.0")
+    command = lease_guard.GuardedPort(Tasks(), term, store=False).enqueue("task.0")
     if leads:
         assert asyncio.run(command)
     else:
-        with pytest.raises(Deposed, match=r"core\.0 does not lead any more"):
+        with pytest.raises(Deposed, match=r"core\.0 no longer leads"):
             asyncio.run(command)
     assert given == (["task.0"] if leads else [])
 
@@ -247,7 +247,7 @@ def test_the_end_of_a_run_does_not_end_the_leadership() -> None:
 def test_a_store_without_fencing_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The purpose of the lease epoch: without it, a resumed core repeats all actions."""
     monkeypatch.setattr(lease_guard.Term, "check", lambda self: None)
-    monkeypatch.setattr(lease_guard.Term, "say", lambda self, deliver: self.node.say(deliver))
+    monkeypatch.setattr(lease_guard.Term, "write", lambda self, deliver: self.node.write(deliver))
     values = {"agents.restart_time": "20s", "recovery.costs": {"reassign_agent_tasks": "2s"}}
     changed = {"recovery.detection.detector": "perfect", "faults": [{"agent_crash": {"at": 20}}, hang(21, 15)]}
     run = sim.run(scenario(changed | CORES | values, duration="200s"), seed=1)

@@ -251,7 +251,7 @@ class Everywhere:
                 return ask
 
         patch.setattr(SingleNodeHost, "__init__", make)
-        patch.setattr(single_node, "Late", Watched)
+        patch.setattr(single_node, "DelayedPort", Watched)
         patch.setattr(single_node, "PORTS", (*single_node.PORTS, "store"))
         patch.setattr("sim.core.host.needs_node", lambda scenario: True)
         patch.setattr("sim.simulation.measure", lambda record, _: {name: measure_one(record, name) for name in NEEDED})

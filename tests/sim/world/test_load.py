@@ -62,7 +62,7 @@ def test_a_closed_client_continues_after_a_rejection_or_failure() -> None:
 def test_clients_without_think_time_rejected_forever_raise() -> None:
     """An error instead of an endless rejection at one instant."""
     restless = scenario({"tasks.arrivals": {"closed": {"clients": 2}}, "tasks.count": None, "queue.capacity": 0})
-    with pytest.raises(scenarios.ScenarioError, match=r"^tasks.arrivals.closed.think: no time passes at 0s, .* valid"):
+    with pytest.raises(scenarios.ScenarioError, match=r"^tasks.arrivals.closed.think: no time passes at 0s: .* valid"):
         sim.run(restless)
 
 

@@ -16,7 +16,7 @@ from recovery import Supervisor
 from tests.recovery.small_system import SmallSystem, failure_of
 
 QUICK = {"task_failure": {"max_retries": 3, "retry_delay": "1ms"}}
-DETECTION = {"heartbeat_interval": "1ms", "missed_heartbeats": 3}
+DETECTION = {"heartbeat_interval": "200ms", "missed_heartbeats": 3}  # no second suspicion before the core stops
 
 
 async def main():

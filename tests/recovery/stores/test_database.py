@@ -58,8 +58,8 @@ def names(database):
 def all_at_once(database, *works):
     """Submit works that wait until the writer's thread has time for all of them; what each has or raises."""
     begun, go_on = threading.Event(), threading.Event()
-    first = database.submit(lambda connection: begun.set() or go_on.wait(10))
-    assert begun.wait(10)
+    first = database.submit(lambda connection: begun.set() or go_on.wait(60))
+    assert begun.wait(60)
     futures = [database.submit(work) for work in works]
     go_on.set()
     assert first.result() is True
@@ -78,8 +78,8 @@ def test_concurrent_threads_share_a_commit(database, commits):
     begun, go_on = threading.Event(), threading.Event()
     before = commits()
     with ThreadPoolExecutor(31) as threads:
-        first = threads.submit(database.write, lambda connection: begun.set() or go_on.wait(10))
-        assert begun.wait(10)
+        first = threads.submit(database.write, lambda connection: begun.set() or go_on.wait(60))
+        assert begun.wait(60)
         others = [threads.submit(database.write, adds(f"m{number:02}")) for number in range(30)]
         wait(others, 0.1)
         go_on.set()
@@ -94,12 +94,12 @@ def test_close_waits_for_pending_writes(tmp_path, opened):
 
     def slow(connection):
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return adds("a")(connection)
 
     with ThreadPoolExecutor(2) as threads:
         writing = threads.submit(database.write, slow)
-        assert begun.wait(10)
+        assert begun.wait(60)
         closing = threads.submit(database.close)
         wait([closing], 0.1)
         assert not closing.done()

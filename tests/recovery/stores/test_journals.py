@@ -281,8 +281,8 @@ def test_all_waiters_return_when_the_write_is_durable(database):
     """For any number and order of waiters; a cancelled waiter does not affect the others."""
     journal = SqlJournal(database)
     begun, go_on = threading.Event(), threading.Event()
-    database.submit(lambda connection: begun.set() or go_on.wait(10))
-    assert begun.wait(10)
+    database.submit(lambda connection: begun.set() or go_on.wait(60))
+    assert begun.wait(60)
     journal.keep(Incident(3, failure_of("task.1"), 0.0))
 
     async def story():

@@ -250,7 +250,7 @@ def test_a_rejected_client_leaves_no_resources(scenario, monkeypatch):
 )
 def test_an_address_of_another_service_is_reported(scenario, monkeypatch, answers, message):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(backends, "ANSWER_SECONDS", 30 if answers else 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():

@@ -15,7 +15,7 @@ from recovery.errors import RecoveryBenchError
 Path = tuple[str | int, ...]
 """The position of a value in a scenario: `("faults", 0, "agent_crash", "at")`."""
 
-TOLD = "scenario"
+SCENARIO_ERROR = "scenario"
 LONGEST_VALUE = 60
 
 
@@ -47,7 +47,7 @@ def _printable(text: str) -> str:
 
 def invalid(problem: str, *below: str | int) -> PydanticCustomError:
     """The error to raise in a validator; `below` is the path from the validated value to the invalid one."""
-    return PydanticCustomError(TOLD, "{problem}", {"problem": problem, "below": below})
+    return PydanticCustomError(SCENARIO_ERROR, "{problem}", {"problem": problem, "below": below})
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -107,7 +107,7 @@ def _finding(details: ErrorDetails) -> tuple[Path, str]:
     context: dict[str, Any] = details.get("ctx", {})
     path: Path = tuple(details["loc"])
     kind = details["type"]
-    if kind == TOLD:
+    if kind == SCENARIO_ERROR:
         return path + tuple(context["below"]), str(context["problem"])
     if kind == "missing":
         return path, "is missing; it is required"

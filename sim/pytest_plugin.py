@@ -92,7 +92,7 @@ class ScenarioItem(pytest.Item):
         self.user_properties += [("seed", run.seed) for run in result.runs]
         self.user_properties += [("history_sha256", run.history_sha256) for run in result.runs]
         if not result.holds:
-            raise DoesNotHold(told(result, shown_path(self.path, self.config)))
+            raise DoesNotHold(failure_message(result, shown_path(self.path, self.config)))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The message of a failed scenario; other errors are defects and keep their traceback."""
@@ -105,7 +105,7 @@ class ScenarioItem(pytest.Item):
         return self.path, None, f"scenario {self.name}"
 
 
-def told(result: Result, name: str) -> str:
+def failure_message(result: Result, name: str) -> str:
     """The text of a failure: failed expectation, observed value, seed, and the command that repeats it."""
     from sim.reports.table import failures  # noqa: PLC0415 - see the module
 

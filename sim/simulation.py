@@ -195,8 +195,8 @@ def simulate(
         world = assemble(scenario, streams, loop, history, task_store)
         system = world.system
         if telemetry:
-            told = TelemetryTrail(system.audit, lambda: loop.env.now)
-            system = replace(system, audit=told)
+            telemetry_trail = TelemetryTrail(system.audit, lambda: loop.env.now)
+            system = replace(system, audit=telemetry_trail)
         host = host_for(scenario, loop, world, system, lambda system: core(scenario, system, streams))
         connect(world, host)
         loop.run_until_complete(host.boot())
@@ -207,7 +207,7 @@ def simulate(
         if isinstance(streams, BranchingStreams):
             streams.check_left(len(history))
         if telemetry:
-            told.close()
+            telemetry_trail.close()
         history.close()
         return history
     finally:

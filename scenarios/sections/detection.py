@@ -18,14 +18,14 @@ def _two(window: int) -> int:
     return window
 
 
-def _bearable(threshold: float) -> float:
+def _phi_threshold(threshold: float) -> float:
     if not 0 < threshold <= PHI_MAX:
         raise invalid(f"{shown(threshold)} is not a threshold; valid: above 0, up to {PHI_MAX:g}")
     return threshold
 
 
 Threshold = Annotated[
-    Number, AfterValidator(_bearable), bounded(exclusiveMinimum=0, maximum=PHI_MAX), Quantity("number > 0")
+    Number, AfterValidator(_phi_threshold), bounded(exclusiveMinimum=0, maximum=PHI_MAX), Quantity("number > 0")
 ]
 
 

@@ -65,26 +65,26 @@ class Triggers:
 
     def __init__(self, site: Site, waiting: Sequence[tuple[Trigger, Callable[[], None]]]) -> None:
         self._site = site
-        self._waiting = [(_watch(site, trigger, self._look_soon), happen) for trigger, happen in waiting]
+        self._waiting = [(_watch(site, trigger, self._evaluate_soon), happen) for trigger, happen in waiting]
         self._doubtful: dict[Watch, None] = {}
 
     def start(self) -> None:
         """Evaluate all conditions immediately, and each one again after relevant events."""
         for watch, _ in self._waiting:
-            self._look_soon(watch)
+            self._evaluate_soon(watch)
         self._site.world.history.watch(self._see)
 
     def _see(self, event: int, task: int, agent: int, incident: int, detail: str) -> None:
         for watch, _ in self._waiting:
             if watch.see(event, task, detail):
-                self._look_soon(watch)
+                self._evaluate_soon(watch)
 
-    def _look_soon(self, watch: Watch) -> None:
+    def _evaluate_soon(self, watch: Watch) -> None:
         if not self._doubtful:
-            after(self._site.env, 0.0, self._look)
+            after(self._site.env, 0.0, self._evaluate)
         self._doubtful[watch] = None
 
-    def _look(self, _: object) -> None:
+    def _evaluate(self, _: object) -> None:
         """Inject the faults whose conditions are true; all conditions are evaluated before the first injection."""
         doubtful, self._doubtful = self._doubtful, {}
         true = {watch: None for watch in doubtful if watch.holds()}
@@ -148,11 +148,11 @@ class _Single:
 class _Progress:
     """A fraction of a running task's work is done: a timer is set for the expected time, unless an event changes it."""
 
-    def __init__(self, site: Site, trigger: Trigger, look_soon: Callable[[Watch], None]) -> None:
+    def __init__(self, site: Site, trigger: Trigger, evaluate_soon: Callable[[Watch], None]) -> None:
         assert isinstance(trigger.value, float)
         self._site = site
         self._part = trigger.value
-        self._look_soon = look_soon
+        self._evaluate_soon = evaluate_soon
         self._timers: dict[Attempt, Timer] = {}
         self._tasks: dict[int, None] = {}
         self._all = True  # must be evaluated, not only the attempts at `_tasks`
@@ -200,13 +200,13 @@ class _Progress:
         attempt: Attempt = timer._value
         del self._timers[attempt]
         self._tasks[attempt.task.number] = None
-        self._look_soon(self)
+        self._evaluate_soon(self)
 
 
-def _watch(site: Site, trigger: Trigger, look_soon: Callable[[Watch], None]) -> Watch:
+def _watch(site: Site, trigger: Trigger, evaluate_soon: Callable[[Watch], None]) -> Watch:
     world = site.world
     if trigger.about == PROGRESS:
-        return _Progress(site, trigger, look_soon)
+        return _Progress(site, trigger, evaluate_soon)
     if trigger.about == STEP:
         return _Single(Event.STEP_STARTED, str(trigger.value))
     if trigger.about == FAULT:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
-from sim.invariants.core_restarts import RESUMED_STAGES, not_taken_up, taken_up, voided_steps
+from sim.invariants.core_restarts import RESUMED_STAGES, interrupted_steps, not_resumed, resumed
 from sim.invariants.violation import Violation
 from sim.measures.metrics.detection import covered_by_recovery
 from sim.measures.tables.event_table import Rows, Tracks, Truths
-from sim.measures.tables.recoveries import STAGES, Incidents, task_faults, void
+from sim.measures.tables.recoveries import STAGES, Incidents, invalid_ends, task_faults
 from sim.measures.tables.step_functions import running_totals
 
 INVARIANT = "audit_complete"
@@ -48,7 +48,7 @@ def check(history: History) -> list[Violation]:
     incidents = Incidents.of(tracks)
     found = _stages(tracks) + _outside(tracks, incidents) + _steps(tracks, incidents)
     found += _unrecorded_failures(tracks, incidents) + _unrecorded_retries(tracks)
-    found += not_taken_up(tracks, incidents)
+    found += not_resumed(tracks, incidents)
     return sorted(found, key=lambda violation: violation.row)
 
 
@@ -62,7 +62,7 @@ def _stages(tracks: Tracks) -> list[Violation]:
     rows = _by_incident(tracks, *STAGES, Event.RECOVERY_TAKEN_UP)
     if not len(rows):
         return []
-    resumes, stages = taken_up(tracks, rows)
+    resumes, stages = resumed(tracks, rows)
     legal = np.zeros((256, 256), dtype=bool)
     legal[0, Event.RECOVERY_OPENED] = True
     for stage, followers in MAY_FOLLOW.items():
@@ -71,8 +71,8 @@ def _stages(tracks: Tracks) -> list[Violation]:
     previous = np.concatenate(([0], stages[:-1]))
     previous[1:][number[1:] != number[:-1]] = 0
     may_come = np.where(resumes, RESUMED_STAGES[previous, stages], legal[previous, stages])
-    anew = np.concatenate(([False], resumes[:-1])) & (previous == Event.RECOVERY_ANALYZED)
-    may_come |= anew & (stages == Event.RECOVERY_ANALYZED)  # it was analyzed again
+    reanalyzed = np.concatenate(([False], resumes[:-1])) & (previous == Event.RECOVERY_ANALYZED)
+    may_come |= reanalyzed & (stages == Event.RECOVERY_ANALYZED)  # it was analyzed again
     return [
         Violation.at(
             tracks,
@@ -117,7 +117,7 @@ def _places(tracks: Tracks, incidents: Incidents, rows: Rows) -> Rows:
 def _steps(tracks: Tracks, incidents: Incidents) -> list[Violation]:
     """Steps without an outcome, and outcomes without a step."""
     rows = _by_incident(tracks, *STEPS)
-    rows = rows[~np.isin(rows, voided_steps(tracks))]
+    rows = rows[~np.isin(rows, interrupted_steps(tracks))]
     if not len(rows):
         return []
     command = tracks.incident[rows].astype(np.int64) * (int(tracks.detail[rows].max()) + 1) + tracks.detail[rows]
@@ -146,14 +146,14 @@ def _unrecorded_failures(tracks: Tracks, incidents: Incidents) -> list[Violation
     rows = rows[~np.isin(rows, incidents.onset_row)]
     if not len(rows):
         return []
-    rows = rows[~void(tracks, rows)]
+    rows = rows[~invalid_ends(tracks, rows)]
     settled, started = tracks.rows(Event.QUEUE_SETTLED), tracks.rows(Event.ATTEMPT_STARTED)
     violations = []
     for row in rows.tolist():
         of_task = tracks.task[row]
-        told = settled[(tracks.task[settled] == of_task) & (settled > row)][:1]
+        reported = settled[(tracks.task[settled] == of_task) & (settled > row)][:1]
         again = started[(tracks.task[started] == of_task) & (started > row)][:1]
-        if len(told) and (not len(again) or told < again) and not covered_by_recovery(tracks, incidents, row):
+        if len(reported) and (not len(again) or reported < again) and not covered_by_recovery(tracks, incidents, row):
             message = f"{Event(int(tracks.event[row])).label} was reported to the core, no recovery was opened"
             violations.append(Violation.at(tracks, row, INVARIANT, message))
     return violations

@@ -33,7 +33,7 @@ for _stage, _befores in _GOES_ON_AFTER.items():
 _STEPS = (Event.STEP_STARTED, Event.STEP_COMPLETED, Event.STEP_FAILED)
 
 
-def taken_up(tracks: Tracks, rows: Rows) -> tuple[Truths, Integers]:
+def resumed(tracks: Tracks, rows: Rows) -> tuple[Truths, Integers]:
     """Which of these rows resume a recovery, and the stage of each row; for those, the stage in which it continues."""
     is_taken_up: Truths = tracks.event[rows] == Event.RECOVERY_TAKEN_UP
     stages = tracks.event[rows].astype(np.int64)
@@ -42,21 +42,21 @@ def taken_up(tracks: Tracks, rows: Rows) -> tuple[Truths, Integers]:
     return is_taken_up, stages
 
 
-def voided_steps(tracks: Tracks) -> Rows:
+def interrupted_steps(tracks: Tracks) -> Rows:
     """Rows that start steps which a crash of the core interrupted."""
     crashes = tracks.rows(Event.CORE_CRASHED, Event.CORE_DEPOSED)
     if not len(crashes):
         return np.empty(0, dtype=np.intp)
     rows = tracks.rows(*_STEPS)
-    void = []
+    interrupted = []
     for crash in crashes.tolist():
         before = rows[rows < crash][::-1]
         numbers, last = np.unique(tracks.incident[before], return_index=True)
-        void.append(before[last[(numbers >= 0) & (tracks.event[before[last]] == Event.STEP_STARTED)]])
-    return np.unique(np.concatenate(void))
+        interrupted.append(before[last[(numbers >= 0) & (tracks.event[before[last]] == Event.STEP_STARTED)]])
+    return np.unique(np.concatenate(interrupted))
 
 
-def not_taken_up(tracks: Tracks, incidents: Incidents) -> list[Violation]:
+def not_resumed(tracks: Tracks, incidents: Incidents) -> list[Violation]:
     """Recoveries that a restarted core did not resume, resumed without need, or whose completed steps it repeated."""
     elections, taken = tracks.rows(Event.CORE_ELECTED), tracks.rows(Event.RECOVERY_TAKEN_UP)
     restarts = elections if len(elections) else tracks.rows(Event.CORE_RESTARTED)
@@ -73,11 +73,11 @@ def not_taken_up(tracks: Tracks, incidents: Incidents) -> list[Violation]:
         if not (restarts < row).any():
             message = f"recovery {tracks.incident[row]} was resumed, and no core had ended"
             found.append(Violation.at(tracks, row, "audit_complete", message))
-        found += _done_again(tracks, row)
+        found += _repeated_steps(tracks, row)
     return found
 
 
-def _done_again(tracks: Tracks, row: int) -> list[Violation]:
+def _repeated_steps(tracks: Tracks, row: int) -> list[Violation]:
     """Steps completed in the try that is resumed at a row, and started again without a new analysis."""
     number = tracks.incident[row]
     own = tracks.rows(Event.RECOVERY_STARTED, Event.RECOVERY_ANALYZED, *_STEPS)

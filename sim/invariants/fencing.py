@@ -20,7 +20,7 @@ def check(history: History) -> list[Violation]:
         return []
     rows = tracks.rows(*EFFECTS)
     fence = tracks.latest_before(fences, rows, tracks.task)
-    void = (fence >= 0) & (tracks.epoch[rows] <= np.where(fence >= 0, tracks.value[fence], 0))
+    fenced = (fence >= 0) & (tracks.epoch[rows] <= np.where(fence >= 0, tracks.value[fence], 0))
     return [
         Violation.at(
             tracks,
@@ -29,5 +29,5 @@ def check(history: History) -> list[Violation]:
             f"{EFFECTS[Event(int(tracks.event[row]))]} under epoch {tracks.epoch[row]}, "
             f"fenced since {tracks.time[since]:g} s",
         )
-        for row, since in zip(rows[void].tolist(), fence[void].tolist(), strict=True)
+        for row, since in zip(rows[fenced].tolist(), fence[fenced].tolist(), strict=True)
     ]

@@ -45,7 +45,7 @@ def check(history: History) -> list[Violation]:
 
 def _of(tracks: Tracks, rows: Rows) -> list[Violation]:
     """Check some tasks, whose rows are grouped by task."""
-    rows = rows[_changes_status(tracks, rows) & ~_void(tracks, rows)]
+    rows = rows[_changes_status(tracks, rows) & ~_fenced(tracks, rows)]
     if not len(rows):
         return []
     status = _statuses(tracks, rows)
@@ -81,19 +81,19 @@ def _statuses(tracks: Tracks, rows: Rows) -> Integers:
     return status[tracks.event[rows]]
 
 
-def _void(tracks: Tracks, rows: Rows) -> Truths:
+def _fenced(tracks: Tracks, rows: Rows) -> Truths:
     """Rows of attempts under an epoch that was already fenced."""
     event = tracks.event[rows]
     fences = rows[event == Event.TASK_FENCED]
     if not len(fences):
         return np.zeros(len(rows), dtype=bool)
     fence = tracks.latest_before(fences, rows, tracks.task)
-    void: Truths = (
+    fenced: Truths = (
         np.isin(event, OF_ATTEMPTS)
         & (fence >= 0)
         & (tracks.epoch[rows] <= np.where(fence >= 0, tracks.value[fence], 0))
     )
-    return void
+    return fenced
 
 
 def _changes_status(tracks: Tracks, rows: Rows) -> Truths:

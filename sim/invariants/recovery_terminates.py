@@ -26,8 +26,8 @@ def check(history: History) -> list[Violation]:
     if not len(still_open):
         return []
     bound = tracks.meta.get("recovery_bound")
-    told = np.flatnonzero(np.isin(tracks.incident, incidents.number[still_open]))
-    latest = dict(zip(tracks.incident[told].tolist(), told.tolist(), strict=True))
+    event_rows = np.flatnonzero(np.isin(tracks.incident, incidents.number[still_open]))
+    latest = dict(zip(tracks.incident[event_rows].tolist(), event_rows.tolist(), strict=True))
     violations = []
     for place in still_open:
         row, number = int(incidents.row[place]), int(incidents.number[place])

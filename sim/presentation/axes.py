@@ -61,7 +61,7 @@ def grid(ax: Axes, axis: str = "both") -> None:
     ax.set_axisbelow(True)
 
 
-def told_right(ax: Axes, texts: Sequence[str]) -> None:
+def label_rows(ax: Axes, texts: Sequence[str]) -> None:
     """A text at the right end of each row 0, 1, …; rows go down."""
     right = ax.secondary_yaxis("right")
     right.set_yticks(range(len(texts)), texts)

@@ -56,7 +56,7 @@ def reached(asked: Asked, metric: str, found: Estimate | None) -> Reached:
     return Reached(metric, epsilon, share <= asked.relative_half_width)
 
 
-def next_look(asked: Asked, count: int, estimates: Sequence[Estimate | None]) -> int | None:
+def next_check(asked: Asked, count: int, estimates: Sequence[Estimate | None]) -> int | None:
     """The number of replications at the next check; None after the last check.
 
     A half-width decreases with the square root of the number of replications.

@@ -17,9 +17,9 @@ from sim.presentation.axes import (
     grid,
     height_of_infinity,
     label,
+    label_rows,
     mark_infinity,
     titled,
-    told_right,
 )
 from sim.presentation.figure_style import BLUE, FAINT, GREEN, INK, PALE, VERMILION
 from sim.presentation.formatting import count, difference, quantity
@@ -98,7 +98,7 @@ class ComparisonPictures:
             axes.set_yticks(range(len(shown)), [each.metric for each in shown])
             axes.set_xlabel("difference b − a, in % of a")
             axes.set_xlim(*_limits(shown))
-            told_right(axes, [_told(each) for each in shown])
+            label_rows(axes, [_told(each) for each in shown])
             grid(axes, "x")
             title = f"{found.a.scenario.name}: b against a, {count(found.replications, 'pair')} of replications"
             titled(axes, title, *self._settings())

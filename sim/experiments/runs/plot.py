@@ -21,9 +21,9 @@ from sim.presentation.axes import (
     grid,
     height_of_infinity,
     label,
+    label_rows,
     mark_infinity,
     titled,
-    told_right,
 )
 from sim.presentation.figure_style import BLUE, GREEN, INK, PALE, PHASE_COLORS, VERMILION
 from sim.presentation.formatting import UNICODE, count, estimated, quantity
@@ -139,7 +139,7 @@ class ResultPictures:
             axes.set_xlabel(label("from submission to completion", "s"))
             grid(axes, "x")
             mark_infinity(axes.xaxis, infinity)
-            told_right(axes, [estimated(of) for of in found.values()])
+            label_rows(axes, [estimated(of) for of in found.values()])
             titled(axes, f"{self.result.scenario.name}: {group}", self._told(found["mean"]))
         return axes
 
@@ -183,7 +183,7 @@ class ResultPictures:
             axes.set_xlim(-0.02 * edge, 1.02 * edge)
             axes.set_xlabel("observed, in % of the value that is expected")
             grid(axes, "x")
-            told_right(axes, [self._told_outcome(of, outcome) for of, outcome in pairs])
+            label_rows(axes, [self._told_outcome(of, outcome) for of, outcome in pairs])
             held = sum(outcome.holds for outcome in outcomes)
             title = f"{self.result.scenario.name}: {held} of {count(len(outcomes), 'expectation')} hold"
             titled(axes, title, f"mean over {count(len(self.result.runs), 'replication')}, seed {self.result.seed}")

@@ -24,7 +24,7 @@ from sim.presentation.formatting import count
 from sim.results.base import ResultBase
 from sim.simulation import metrics_frame, replication_name
 from sim.stats.estimates import Estimate, estimate
-from sim.stats.precision import LEAST, Asked, Reached, next_look, reached
+from sim.stats.precision import LEAST, Asked, Reached, next_check, reached
 
 if TYPE_CHECKING:
     from sim.experiments.runs.plot import ResultPictures
@@ -227,7 +227,7 @@ def replicate(
                 _check_observed(looked_at, asked)
                 if on_precision is not None:
                     on_precision(looked_at.precision)
-                until = next_look(asked, len(names), [looked_at.metrics.get(name) for name in asked.metrics])
+                until = next_check(asked, len(names), [looked_at.metrics.get(name) for name in asked.metrics])
     except KeyboardInterrupt:
         if not finished:
             raise

@@ -13,7 +13,7 @@ from scenarios import Scenario
 from scenarios.fields.metrics import Metric
 from sim.experiments.selection.ranked import Ranked
 from sim.experiments.sweeps.designs import shown
-from sim.presentation.axes import axes_for, grid, titled, told_right
+from sim.presentation.axes import axes_for, grid, label_rows, titled
 from sim.presentation.figure_style import BLUE, PALE, VERMILION
 from sim.presentation.formatting import count, estimated
 from sim.stats.estimates import Estimate
@@ -90,7 +90,7 @@ class SelectionPictures:
             axes.set_xlabel(
                 f"{found.metric.name}, {found.metric.unit}; band: less than {found.margin()} does not matter"
             )
-            told_right(axes, [_told(found, each) for each in drawn])
+            label_rows(axes, [_told(found, each) for each in drawn])
             grid(axes, "x")
             axes.legend(loc="best", frameon=False, fontsize=8)
             title = f"{found.scenario.name}: the best of {count(len(found.ranked), 'setting')} by {found.metric.name}"

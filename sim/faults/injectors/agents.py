@@ -63,14 +63,14 @@ def _die(injection: Injection, agent: Agent, down: Callable[[], float], up: Call
     agents.crash(agent)
     incarnation = agent.incarnation
 
-    def come_back(_: object) -> None:
+    def restart(_: object) -> None:
         if not agent.up and agent.incarnation == incarnation:  # it was not restarted in the meantime
             injection.note(Event.FAULT_CLEARED, agent=agent.number)
             injection.site.world.history.record(Event.AGENT_RESTARTED, agent=agent.number)
             agents.start(agent)
         after(env, up(), lambda _: _die(injection, agent, down, up, until))
 
-    after(env, down(), come_back)
+    after(env, down(), restart)
 
 
 INJECTORS: dict[type, Injector] = {AgentCrash: crash, AgentHang: hang, AgentSlow: slow, AgentFlap: flap}

@@ -24,13 +24,15 @@ def cut(injection: Injection) -> None:
 def lose(injection: Injection) -> None:
     """Lose messages."""
     fault = injection.fault
-    _disturb(injection, Disturbance(injection.site.streams, injection.stream, fault.probability, None, *_whom(fault)))
+    _disturb(
+        injection, Disturbance(injection.site.streams, injection.stream, fault.probability, None, *_link_of(fault))
+    )
 
 
 def delay(injection: Injection) -> None:
     """Delay messages."""
     fault, streams = injection.fault, injection.site.streams
-    _disturb(injection, Disturbance(streams, injection.stream, fault.probability, fault.delay, *_whom(fault)))
+    _disturb(injection, Disturbance(streams, injection.stream, fault.probability, fault.delay, *_link_of(fault)))
 
 
 def reorder(injection: Injection) -> None:
@@ -39,7 +41,7 @@ def reorder(injection: Injection) -> None:
     _disturb(injection, Disturbance(streams, injection.stream, fault.probability, fault.delay))
 
 
-def _whom(fault: MessageLoss | MessageDelay) -> tuple[tuple[str, str] | None, bool]:
+def _link_of(fault: MessageLoss | MessageDelay) -> tuple[tuple[str, str] | None, bool]:
     return fault.between, fault.one_way
 
 

@@ -10,7 +10,7 @@ from sim.measures.metrics.diagnosis import accuracy, counts
 from sim.measures.tables.distribution import describe
 from sim.measures.tables.event_table import NOWHERE, Rows, Tracks
 from sim.measures.tables.ground_truth import AGENT_FAULTS, AgentTruth, LinkTruth
-from sim.measures.tables.recoveries import Incidents, task_faults, void
+from sim.measures.tables.recoveries import Incidents, invalid_ends, task_faults
 
 
 def measure_detection(history: History) -> dict[str, float | None]:
@@ -154,7 +154,7 @@ def _missed_tasks(tracks: Tracks, incidents: Incidents) -> int:
         return 0
     ended = tracks.tasks.end_row[tracks.task[rows]]
     rows = rows[(ended == NOWHERE) | (ended > rows)]
-    rows = rows[~void(tracks, rows)]
+    rows = rows[~invalid_ends(tracks, rows)]
     again = tracks.last_by_task(tracks.rows(Event.ATTEMPT_STARTED))[tracks.task[rows]]
     over = np.where(again > rows, again, tracks.size)
     return sum(not covered_by_recovery(tracks, incidents, row) for row in _old_enough(tracks, rows, over).tolist())

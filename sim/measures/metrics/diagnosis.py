@@ -113,18 +113,18 @@ def needless_recoveries(history: History) -> int:
     tracks = Tracks.of(history)
     agents, links, attempts = AgentTruth.of(tracks), LinkTruth.of(tracks), tracks.attempts
     fences = tracks.in_window(Event.TASK_FENCED)
-    void: dict[int, float] = {}
+    fenced: dict[int, float] = {}
     found = 0
     for row in tracks.rows(Event.TASK_FENCED).tolist():
         task = int(tracks.task[row])
         running = (attempts.task == task) & (attempts.row < row) & ((attempts.end_row < 0) | (attempts.end_row > row))
-        running &= attempts.epoch > void.get(task, -1.0)
+        running &= attempts.epoch > fenced.get(task, -1.0)
         well = [
             agent
             for agent in attempts.agent[running].tolist()
             if not agents.down(agent, row) and links.cut_off(agent, row) == NOWHERE
         ]
         found += bool(well) and row in fences
-        void[task] = float(tracks.value[row])
+        fenced[task] = float(tracks.value[row])
     stopped = tracks.in_window(Event.AGENT_STOPPED)
     return found + sum(agents.fault(int(tracks.agent[row]), row) == NOWHERE for row in stopped.tolist())

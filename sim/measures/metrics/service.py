@@ -37,13 +37,13 @@ def measure_service(history: History) -> dict[str, float | None]:
     """
     tracks = Tracks.of(history)
     steady = _steady_state(tracks)
-    looks = np.empty(0) if steady is None else _looks(tracks, steady.window)
-    if steady is None or not len(looks):
+    instants = np.empty(0) if steady is None else _evaluation_times(tracks, steady.window)
+    if steady is None or not len(instants):
         return {"service.availability": None, **describe("restoration.time", np.empty(0))}
-    holds = steady.at(tracks, looks)
+    holds = steady.at(tracks, instants)
     return {
         "service.availability": float(holds.mean()),
-        **_described(_restorations(tracks, looks, holds)),
+        **_described(_restorations(tracks, instants, holds)),
     }
 
 
@@ -52,11 +52,11 @@ class _SteadyState:
     window: float
     conditions: tuple[Expectation, ...]
 
-    def at(self, tracks: Tracks, looks: Floats) -> Truths:
+    def at(self, tracks: Tracks, instants: Floats) -> Truths:
         """Whether the condition holds over the window before each of these instants."""
-        holds = np.ones(len(looks), dtype=bool)
+        holds = np.ones(len(instants), dtype=bool)
         for condition in self.conditions:
-            observed = values(tracks, condition.metric, looks, self.window)
+            observed = values(tracks, condition.metric, instants, self.window)
             distinct, places = np.unique(observed, return_inverse=True)
             holds &= np.array([condition.holds(float(value)) for value in distinct], dtype=bool)[places]
         return holds
@@ -66,10 +66,10 @@ def _steady_state(tracks: Tracks) -> _SteadyState | None:
     given = tracks.meta.get("steady_state")
     if given is not None:
         return _SteadyState(given["window"], tuple(Expectation(*condition) for condition in given["holds"]))
-    return _learnt(tracks)
+    return _learned(tracks)
 
 
-def _learnt(tracks: Tracks) -> _SteadyState | None:
+def _learned(tracks: Tracks) -> _SteadyState | None:
     """Limits from a one-sided prediction interval for the next window: mean ± t(n − 1) · s · √(1 + 1/n).
 
     W. Q. Meeker, G. J. Hahn and L. A. Escobar, "Statistical Intervals", 2nd ed. (2017), section 4.8.
@@ -89,22 +89,22 @@ def _learnt(tracks: Tracks) -> _SteadyState | None:
     return _SteadyState(LEARNT_WINDOW, tuple(conditions))
 
 
-def _looks(tracks: Tracks, window: float) -> Floats:
+def _evaluation_times(tracks: Tracks, window: float) -> Floats:
     step = window / LOOKS
     number = int((tracks.end - tracks.start - window) / step + 1e-9) + 1
-    looks: Floats = tracks.start + window + step * np.arange(max(0, number), dtype=np.float64)
-    return looks
+    instants: Floats = tracks.start + window + step * np.arange(max(0, number), dtype=np.float64)
+    return instants
 
 
-def _restorations(tracks: Tracks, looks: Floats, holds: Truths) -> Floats:
+def _restorations(tracks: Tracks, instants: Floats, holds: Truths) -> Floats:
     """Seconds from the end of each fault until the service is steady for a window; infinite: never."""
     ends = _ends_of_faults(tracks)
-    ends = ends[(ends >= tracks.start) & (ends <= looks[-1] - (looks[0] - tracks.start))]
+    ends = ends[(ends >= tracks.start) & (ends <= instants[-1] - (instants[0] - tracks.start))]
     stretch = LOOKS + 1
-    if not len(ends) or len(looks) < stretch:
+    if not len(ends) or len(instants) < stretch:
         return np.empty(0)
-    begins = looks[np.flatnonzero(np.lib.stride_tricks.sliding_window_view(holds, stretch).all(axis=1))]
-    since = looks[np.maximum(np.searchsorted(looks, ends, side="right") - 1, 0)]
+    begins = instants[np.flatnonzero(np.lib.stride_tricks.sliding_window_view(holds, stretch).all(axis=1))]
+    since = instants[np.maximum(np.searchsorted(instants, ends, side="right") - 1, 0)]
     place = np.searchsorted(begins, since)
     return np.asarray(np.maximum(np.append(begins, inf)[place] - ends, 0.0), dtype=np.float64)
 

@@ -102,7 +102,7 @@ def task_faults(tracks: Tracks) -> Rows:
     return rows[faults]
 
 
-def void(tracks: Tracks, rows: Rows) -> Truths:
+def invalid_ends(tracks: Tracks, rows: Rows) -> Truths:
     """Which of these attempts' ends were void: rejected afterwards, or under an epoch that was fenced before."""
     refused = tracks.rows(Event.ATTEMPT_REFUSED)
     span = max((int(tracks.epoch[some].max()) for some in (rows, refused) if len(some)), default=0) + 2
@@ -134,7 +134,7 @@ def _onsets(tracks: Tracks, opened: Rows) -> Rows:
     its cut.
     """
     faults = task_faults(tracks)
-    onset = tracks.latest_before(faults[~void(tracks, faults)], opened, tracks.task)
+    onset = tracks.latest_before(faults[~invalid_ends(tracks, faults)], opened, tracks.task)
     onset[tracks.task[opened] < 0] = NOWHERE
     others = np.flatnonzero(tracks.task[opened] < 0)
     if len(others):

@@ -12,7 +12,7 @@ import scenarios
 import sim
 from sim.experiments.runs.unobserved import NeverObserved
 from sim.stats.estimates import Estimate, estimate
-from sim.stats.precision import LEAST, Asked, next_look, reached
+from sim.stats.precision import LEAST, Asked, next_check, reached
 
 
 def asked(epsilon=0.1, most=1000):
@@ -35,33 +35,35 @@ def test_a_relative_half_width_bounds_the_relative_error():
 @pytest.mark.parametrize("found", [None, Estimate(3.0, None, 1, "s"), around(0, 1), around(1, 5)])
 def test_a_missing_or_infinite_interval_is_not_precise(found):
     assert reached(asked(), "x", found).epsilon == math.inf
-    assert next_look(asked(), LEAST, [found]) == 2 * LEAST
+    assert next_check(asked(), LEAST, [found]) == 2 * LEAST
 
 
 def test_a_constant_value_is_precise():
     assert reached(asked(), "x", around(0, 0)).holds
-    assert next_look(asked(), LEAST, [around(5, 0)]) is None
+    assert next_check(asked(), LEAST, [around(5, 0)]) is None
 
 
 def test_the_first_check_is_after_ten_replications():
-    assert next_look(asked(), 0, []) == LEAST
-    assert next_look(asked(), 3, [around(5, 0)]) == LEAST
+    assert next_check(asked(), 0, []) == LEAST
+    assert next_check(asked(), 3, [around(5, 0)]) == LEAST
 
 
 def test_the_next_check_is_at_the_estimated_number_and_at_most_doubles():
     width = asked(0.1).relative_half_width * 10
-    assert next_look(asked(0.1), 20, [around(10, width * math.sqrt(1.38))]) == 28
-    assert next_look(asked(0.1), 20, [around(10, width * 5)]) == 40
-    assert next_look(asked(0.1), 20, [around(10, width), around(10, width * math.sqrt(1.38))]) == 28  # the worst counts
-    assert next_look(asked(0.1, most=25), 20, [around(10, width * 5)]) == 25
-    assert next_look(asked(0.1, most=20), 20, [around(10, width * 5)]) is None
+    assert next_check(asked(0.1), 20, [around(10, width * math.sqrt(1.38))]) == 28
+    assert next_check(asked(0.1), 20, [around(10, width * 5)]) == 40
+    assert (
+        next_check(asked(0.1), 20, [around(10, width), around(10, width * math.sqrt(1.38))]) == 28
+    )  # the worst counts
+    assert next_check(asked(0.1, most=25), 20, [around(10, width * 5)]) == 25
+    assert next_check(asked(0.1, most=20), 20, [around(10, width * 5)]) is None
 
 
 @given(st.floats(0.001, 0.9), st.integers(LEAST, 500), st.floats(0, 1e6), st.floats(-1e6, 1e6))
 def test_replication_stops_at_the_precision_or_at_the_limit(epsilon, count, half_width, mean):
     of = Asked(epsilon, ("x",), 400)
     found = around(mean, half_width)
-    look = next_look(of, count, [found])
+    look = next_check(of, count, [found])
     if look is None:
         assert reached(of, "x", found).holds or count >= 400
     else:
@@ -74,7 +76,7 @@ def test_the_final_interval_has_nearly_nominal_coverage():
     for _ in range(400):
         values = generator.exponential(1.0, 1000)
         count = LEAST
-        while (look := next_look(asked(0.15), count, [estimate(values[:count].tolist())])) is not None:
+        while (look := next_check(asked(0.15), count, [estimate(values[:count].tolist())])) is not None:
             count = look
         low, high = estimate(values[:count].tolist()).ci95
         covered += low <= 1.0 <= high

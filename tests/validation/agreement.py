@@ -8,6 +8,7 @@ The short form of a case, which `make test` runs, has few replications, and its 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -29,8 +30,9 @@ def scenario(duration: float, **sections: str) -> scenarios.Scenario:
 
 
 def replicate(work: scenarios.Scenario, replications: int) -> sim.Result:
-    """The replications of a scenario, on two processes where it is worth starting them."""
-    return sim.replicate(work, seed=SEED, replications=replications, jobs=2 if replications >= 20 else 1)
+    """The replications of a scenario, on two processes if there are many and pytest does not use several itself."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    return sim.replicate(work, seed=SEED, replications=replications, jobs=2 if alone and replications >= 20 else 1)
 
 
 def check(values: Iterable[float], exact: float, wrong: float, what: str = "value") -> None:

@@ -1,1 +1,1 @@
-"""What all results share: they are saved and loaded, compared by content, and shown as tables in notebooks."""
+"""Common parts of all results: files, comparison by content, and tables in notebooks."""

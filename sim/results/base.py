@@ -18,11 +18,11 @@ class ResultBase:
     """A result can be saved, compared by content, and shown as a table. `sim.load` loads it again."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all of the result to a JSON file; `sim.load(path)` gives it back. Raises ResultFileError."""
+        """Write the whole result to a JSON file; `sim.load(path)` reads it. Raises ResultFileError."""
         save(self, path)
 
     def __eq__(self, other: object) -> bool:
-        """Equal content. How long runs took, and whether they were read from a sweep's folder, does not matter."""
+        """Equal content. The wall time of runs, and whether they were read from a sweep's folder, are ignored."""
         if type(other) is not type(self):
             return NotImplemented
         return bool(content(self) == content(other))

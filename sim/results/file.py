@@ -1,7 +1,7 @@
 """Files of results: JSON with the name and the version of the format, the kind of the result, and its fields.
 
-A file holds all of a result, with the events of a run's history, so that loading it runs nothing. It also holds the
-SHA-256 of its content: a file that was edited or cut short is refused.
+A file holds all of a result, with the events of a run's history, so that loading it runs nothing. It also contains
+the SHA-256 of its content: a file that was edited or truncated is rejected.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ResultFileError(RecoveryBenchError, ValueError):
 
 
 def save(result: Any, path: str | os.PathLike[str]) -> None:
-    """Write a result to a file, which appears whole or not at all. Raises ResultFileError."""
+    """Write a result to a file atomically. Raises ResultFileError."""
     data = plain(result)
     whole = {
         "format": FORMAT,

@@ -20,9 +20,9 @@ from sim.history import History
 from sim.history.storage import ROW
 
 FLOAT = "$float"
-"""The key of an object that stands for an infinite number or NaN, which JSON does not have."""
+"""The key of an object that represents an infinite number or NaN, which JSON does not support."""
 NOT_COMPARED = frozenset({"wall_seconds", "computed"})
-"""Fields that say how a result was obtained: results that differ in nothing else are equal."""
+"""Fields about how a result was obtained, which are not compared."""
 
 
 def plain(value: Any) -> Any:
@@ -38,7 +38,7 @@ def plain(value: Any) -> Any:
 
 
 def content(value: Any) -> Any:
-    """What decides whether two results are equal: plain data without `NOT_COMPARED`, and histories by their hash."""
+    """The compared content of a result: plain data without `NOT_COMPARED`, and histories by their hash."""
     if isinstance(value, Scenario):
         return {name: part for name, part in _scenario(value).items() if name != "source"}
     if isinstance(value, History):
@@ -76,7 +76,7 @@ def _name(key: object) -> str:
 
 
 def _scenario(scenario: Scenario) -> dict[str, Any]:
-    """The values, and for a scenario that uses other files, where they are and what they contained."""
+    """The values, and for a scenario that uses other files, their paths and hashes."""
     files = files_sha256(scenario)
     if scenario.recovery.runbook is not None:
         files = {**files, scenario.recovery.runbook: str(scenario.recovery.runbook_sha256)}
@@ -91,7 +91,7 @@ def _history(history: History) -> dict[str, Any]:
     return {"meta": plain(meta), "words": words, "events": events, "sha256": sha256, "rows": rows}
 
 
-# ------------------------------------------------------------------------------- and back
+# ------------------------------------------------------------------------------- restoring
 def restored(kind: Any, data: Any) -> Any:
     """The value of type `kind` that `plain` has turned into `data`.
 

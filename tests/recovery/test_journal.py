@@ -96,7 +96,7 @@ def test_an_elapsed_delay_is_not_repeated(cores):
 @pytest.mark.parametrize(
     ("slow", "again"),
     [
-        ("release", ["release", "enqueue"]),  # it was under way: who knows whether it took place
+        ("release", ["release", "enqueue"]),  # it was in progress: its result is unknown
         ("enqueue", ["enqueue"]),  # what was done before it is not done again
     ],
 )

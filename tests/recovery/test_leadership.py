@@ -217,7 +217,7 @@ def test_there_is_one_leader_while_clock_drift_is_within_its_bound(cores, troubl
     world.until(now + 100)
     terms = [(epoch, begin, end) for epoch, _, begin, end in world.terms]
     world.loop.abandon()
-    assert terms[-1][2] is None  # somebody leads in the end
+    assert terms[-1][2] is None  # there is a leader at the end
     for (epoch, _, end), (next_epoch, begin, _) in pairwise(terms):
         assert next_epoch > epoch
         assert end is not None

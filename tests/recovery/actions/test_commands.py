@@ -183,7 +183,7 @@ def test_allocate_new_resources_repeated_keeps_its_units():
     incident = about("task.7")
     give(system, "allocate_new_resources", incident, task_id="task.7", requirements={"gpu": 2})
     system.held["task.8"] = {"gpu": 2}
-    system.before["allocate"] = lambda: system.held.update({"task.9": {"gpu": 2}})  # whatever is free, it takes
+    system.before["allocate"] = lambda: system.held.update({"task.9": {"gpu": 2}})  # it takes all free units
     assert give(system, "allocate_new_resources", incident, task_id="task.7", requirements={"gpu": 2}) is True
     assert system.held["task.7"] == {"gpu": 2}
 

@@ -211,7 +211,7 @@ def test_resume_starts_over_when_the_allocation_is_no_longer_held():
 
     async def give(context, **arguments):
         if not await works(context, **arguments):
-            del system.held["task.7"]  # somebody has taken it away
+            del system.held["task.7"]  # another task has taken it
             return False
         return True
 
@@ -288,7 +288,7 @@ def test_the_resume_point_survives_a_failure_before_it():
     assert events[-1] == "recovery.verified"
 
 
-# ----------------------------------------------------------------------------------------------------- by hand
+# ----------------------------------------------------------------------------------------------------- manual
 def test_a_single_try_without_a_supervisor_is_compensated():
     system = blocked_task()
     engine = RecoveryEngine({}, system.ports, commands=breaking("migrate_task", False), runbook=COMPENSATING)

@@ -80,7 +80,7 @@ def test_an_agent_with_heartbeats_but_no_progress_is_restarted():
     system = SmallSystem()
     system.submit("task.1")
     system.start("task.1", "agent.1")
-    system.up["agent.1"] = False  # a probe is not answered, and yet it beats
+    system.up["agent.1"] = False  # no response to a probe, although it sends heartbeats
 
     async def story(supervisor: Supervisor) -> None:
         supervisor.watch("agent.1")

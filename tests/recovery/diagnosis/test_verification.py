@@ -140,7 +140,7 @@ def test_finished_tasks_and_tasks_in_recovery_do_not_block_the_agent():
         ([], False, ("queue",), True),
         ([("a", "b")], False, ("queue",), False),
         ([], True, ("queue",), False),
-        ([], True, (), True),  # nobody spoke of a queue
+        ([], True, (), True),  # no queue was named
     ],
 )
 def test_a_connection_is_verified_with_its_endpoints_and_queues(broken, blocked, queues, good):

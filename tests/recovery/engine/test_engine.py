@@ -250,7 +250,7 @@ def test_a_failure_without_a_documented_entry_is_not_acted_on():
     assert recover(system, "somewhere", FailureKind.COMMUNICATION) is Outcome.VERIFIED  # it was reported as one
     silent = SmallSystem()
     silent.submit("task.7")
-    silent.queue.clear()  # nobody knows where it is
+    silent.queue.clear()  # its location is unknown
     engine = RecoveryEngine({}, silent.ports)
     assert run(engine.recover_task("task.7", {})) is False
     assert silent.trail == [

@@ -30,7 +30,7 @@ def server(folder: Path):
         each.mkdir()
         if user() is not None:
             shutil.chown(each, user())
-    folder.chmod(0o711)  # a way through, for whoever the server runs as
+    folder.chmod(0o711)  # access for the user of the server
     initdb = [program("initdb"), "-D", data, "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale"]
     subprocess.run(initdb, check=True, capture_output=True, user=user(), cwd=data)
     control = [program("pg_ctl"), "-D", data, "-w"]

@@ -170,7 +170,7 @@ def test_two_programs_write_alternately(database, request, opened):
     assert database.read(lambda c: c.execute(select(META.c.value).where(META.c.name == "sum")).scalar_one()) == "100"
 
 
-# --------------------------------------------------------------------------------------------- what people are told
+# --------------------------------------------------------------------------------------------- error messages
 @pytest.mark.parametrize(
     ("url", "message"),
     [
@@ -267,7 +267,7 @@ def as_unprivileged_user(work):
             os.setuid(NOBODY)
         try:
             message = str(work())
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
+        except BaseException as error:  # noqa: BLE001 - every error is reported
             message = f"{type(error).__name__}: {error}"
         os.write(writing, message.encode())
         os._exit(0)

@@ -143,7 +143,7 @@ def test_an_unknown_task_is_dismissed():
 def test_a_failure_without_a_documented_entry_is_escalated():
     system = SmallSystem()
     system.submit("task.1")
-    system.queue.clear()  # nobody knows where it is
+    system.queue.clear()  # its location is unknown
 
     async def story(supervisor):
         failure = failure_of("task.1")

@@ -39,7 +39,7 @@ def test_an_agent_that_responds_and_then_dies_is_detected():
 
     async def story(supervisor):
         supervisor.watch("agent.0")
-        await asyncio.sleep(20)  # its beats are lost on the way; a probe finds it well
+        await asyncio.sleep(20)  # its heartbeats are lost; a probe finds it healthy
         system.up["agent.0"] = False
         await asyncio.sleep(10.5)
 

@@ -87,7 +87,7 @@ def main(name, excluded, hanging):
     count, failed, skipped = run(chain(*(tests[method] for method in tests if method not in excluded + hanging)))
     passed_though_excluded = []
     for test in chain(*(tests.get(method, []) for method in excluded)):
-        asyncio._set_running_loop(None)  # whatever the one before has left behind
+        asyncio._set_running_loop(None)  # state left by the previous one
         if short(test) not in run([test])[1]:
             passed_though_excluded.append(short(test))
     told = {

@@ -378,7 +378,7 @@ def test_the_page_shows_the_exact_output_of_the_commands(tmp_path, monkeypatch, 
     database = Database("sqlite:///jobs.db")
     given_up(database, "job.3")
     database.close()
-    monkeypatch.setattr("sim.cli.recover.access.confirmed", lambda question, *, yes: None)  # somebody says yes
+    monkeypatch.setattr("sim.cli.recover.access.confirmed", lambda question, *, yes: None)  # confirmed
     shown_by = 0
     for part in block.split("$ ")[1:]:
         command, _, shown = part.partition("\n")

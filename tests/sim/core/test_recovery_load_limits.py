@@ -109,7 +109,7 @@ faults:
     assert run.metrics["consistency.violations"] == 0
 
 
-# ---------------------------------------------------------------------------------- compensated, as the runbook says
+# ---------------------------------------------------------------------------------- compensation
 LOSING = """
 name: losing
 duration: 200s

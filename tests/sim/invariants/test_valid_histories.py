@@ -86,7 +86,7 @@ def test_resources_of_a_crashed_agent_wait_for_its_recovery() -> None:
     ("later", "leaks"),
     [
         ([], False),  # its report may be on the way
-        ([at(6.0, Event.QUEUE_ENTERED, detail="duplicate")], False),  # and tells nobody anything
+        ([at(6.0, Event.QUEUE_ENTERED, detail="duplicate")], False),  # without any report
         ([at(6.0, Event.RECOVERY_OPENED, incident=0), at(6.0, Event.QUEUE_SETTLED)], False),
         (
             [

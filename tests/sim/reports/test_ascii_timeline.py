@@ -53,7 +53,7 @@ def test_the_whole_run_is_drawn_above_one_axis():
         ({"agent_crash": {"every": "12m"}}, " " * 12 + "▼" + " " * 11 + "▼" + " " * 11 + "▼"),
         ({"agent_crash": {"every": {"exponential": {"mean": "12m"}}}}, "·" * CELLS),
         ({"agent_crash": {"when": "queue.depth > 5"}}, "·" * CELLS),
-        ({"agent_crash": {"every": "1s"}}, "·" * CELLS),  # too often to be told apart
+        ({"agent_crash": {"every": "1s"}}, "·" * CELLS),  # too frequent to be drawn separately
         ({"agent_hang": {"at": "2m", "for": "3m"}}, "  ███"),
         ({"agent_hang": {"at": "2m", "for": "1s"}}, "  █"),
         ({"agent_hang": {"at": "2m", "for": {"uniform": {"low": "1m", "high": "3m"}}}}, "  ██"),

@@ -46,7 +46,7 @@ def test_random_failures_are_faults():
         (40.0, 60.0, "partition: agents – queue"),
         (85.0, 85.0, "attempt failed: task 3"),
     ]
-    assert len(faults(agent_story(), recoveries(agent_story()))) == 1  # the crash is injected: told once
+    assert len(faults(agent_story(), recoveries(agent_story()))) == 1  # the crash is injected: recorded once
 
 
 def test_simultaneous_faults_share_labels_with_decreasing_detail():

@@ -42,7 +42,7 @@ def test_a_count_level_is_arrivals_minus_departures(level):
     climb, history = climbed(level)
     steps = history["event"].isin(COMES[level]).astype(int) - history["event"].isin(GOES[level]).astype(int)
     number = steps.cumsum()
-    if level in ("tasks.in_system", "recovery.open"):  # who ends is still there when that is told
+    if level in ("tasks.in_system", "recovery.open"):  # an ending item still counts when its end is recorded
         number = number.where(steps >= 0, number + 1)
     assert climb[-1][0] == number.max() > 1
     for height, events in climb:

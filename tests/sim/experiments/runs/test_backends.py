@@ -310,7 +310,7 @@ def test_an_interrupt_just_after_submission_leaves_no_failing_thread(monkeypatch
     monkeypatch.setattr(threading, "excepthook", lambda told: errors.append(told.exc_value))
     results = Backend(jobs=2).each(pow, [(number, 1) for number in range(100)])
     next(results)
-    while not get_reusable_executor()._work_ids.empty():  # else nobody ever sees them, and nothing comes
+    while not get_reusable_executor()._work_ids.empty():  # otherwise they are never processed
         os.sched_yield()
     overlooked = True
     next(results)

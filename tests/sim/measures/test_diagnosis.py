@@ -110,7 +110,7 @@ def test_counts_of_several_runs_add_up() -> None:
     assert as_frame({AGENT: {LINK: 2}}).loc[AGENT, LINK] == 2
 
 
-# ------------------------------------------------------------------------------------------------ unnecessary recoveries
+# ------------------------------------------------------------------------------------- unnecessary recoveries
 STARTED = at(1.0, Event.ATTEMPT_STARTED, task=7, agent=0, epoch=1)
 FENCED = at(5.0, Event.TASK_FENCED, task=7, value=1.0, incident=0)
 

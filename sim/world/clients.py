@@ -47,7 +47,7 @@ class Request:
 class Clients:
     """The clients of all requests that have not ended."""
 
-    listener: Connection[ClientsListener] = Connection()
+    listener: Connection[ClientsListener]
 
     def __init__(
         self, env: simpy.Environment, history: History, streams: Streams, settings: ClientSettings, tasks: Tasks

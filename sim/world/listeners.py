@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar, overload
+from inspect import get_annotations
+from typing import Annotated, Final, Protocol, TypeVar
 
 from recovery.errors import RecoveryBenchError
 from recovery.model import Checkpoint, Failure
@@ -14,37 +16,30 @@ from sim.world.entities import Agent, Attempt, Task
 from sim.world.links import Link
 
 T = TypeVar("T")
+_CONNECTION: Final = re.compile(r"Connection\[")  # annotations are texts
 
 
 class NotConnected(RecoveryBenchError, RuntimeError):
     """A part of the world has no listener where it needs one."""
 
 
-class Connection(Generic[T]):
-    """An attribute that the assembly has to set. Reading it before that raises NotConnected, which names it."""
+Connection = Annotated[T, "set by sim.world.assembly.connect"]
+"""Annotates an attribute that the assembly has to set. It has no value in the class, which would slow down each use."""
 
-    name: str
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, part: None, owner: type) -> Connection[T]: ...
-    @overload
-    def __get__(self, part: object, owner: type) -> T: ...
-    def __get__(self, part: object | None, owner: type) -> Connection[T] | T:
-        """Called only while the instance has no attribute of this name."""
-        if part is None:
-            return self
-        raise NotConnected(f"{owner.__name__}.{self.name} is not connected; valid: sim.world.assembly.connect sets it")
+def connections(part: type) -> list[str]:
+    """Names of the attributes of a class that are annotated as `Connection`."""
+    return [name for name, annotation in get_annotations(part).items() if _CONNECTION.match(annotation)]
 
 
 def require_connected(parts: Sequence[object]) -> None:
     """Raise NotConnected for the first connection of these parts that was not made."""
     for part in parts:
-        for name, attribute in vars(type(part)).items():
-            if isinstance(attribute, Connection):
-                getattr(part, name)
+        for name in connections(type(part)):
+            if name not in vars(part):
+                raise NotConnected(
+                    f"{type(part).__name__}.{name} is not connected; valid: sim.world.assembly.connect sets it"
+                )
 
 
 class DeliveryReceiver(Protocol):

@@ -82,7 +82,7 @@ class Disturbance:
 class Network:
     """Sends messages, breaks connections and restores them."""
 
-    listener: Connection[NetworkListener] = Connection()
+    listener: Connection[NetworkListener]
 
     def __init__(
         self, env: simpy.Environment, history: History, streams: Streams, latency: Samplable, loss: float

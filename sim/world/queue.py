@@ -28,8 +28,8 @@ class TaskQueue:
     """Queued tasks, agents that wait for work, and leases."""
 
     name = "queue"
-    receiver: Connection[DeliveryReceiver] = Connection()
-    listener: Connection[QueueListener] = Connection()
+    receiver: Connection[DeliveryReceiver]
+    listener: Connection[QueueListener]
 
     def __init__(
         self,

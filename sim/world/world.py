@@ -35,9 +35,9 @@ class World:
     `sim.world.assembly` builds and connects it. Then call `start`.
     """
 
-    system: Connection[System] = Connection()
-    host: Connection[Host] = Connection()
-    core: Connection[Core] = Connection()
+    system: Connection[System]
+    host: Connection[Host]
+    core: Connection[Core]
 
     def __init__(
         self, scenario: Scenario, streams: Streams, loop: SimLoop, history: History, store: PlainTaskStore

@@ -35,11 +35,11 @@ from sim.world.resources import Allocation, Pools
 class Agents:
     """All agents of a world. `busy_listener` is optional: only random crashes of busy agents need one."""
 
-    listener: Connection[AgentsListener] = Connection()
-    lifecycle_listeners: Connection[Sequence[LifecycleListener]] = Connection()
-    hang_listener: Connection[HangListener] = Connection()
-    host: Connection[Host] = Connection()
-    core: Connection[Core] = Connection()
+    listener: Connection[AgentsListener]
+    lifecycle_listeners: Connection[Sequence[LifecycleListener]]
+    hang_listener: Connection[HangListener]
+    host: Connection[Host]
+    core: Connection[Core]
 
     def __init__(
         self,

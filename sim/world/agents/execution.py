@@ -29,7 +29,7 @@ ROUNDING = 1e-9
 class Execution:
     """Runs attempts."""
 
-    listener: Connection[ExecutionListener] = Connection()
+    listener: Connection[ExecutionListener]
 
     def __init__(
         self,

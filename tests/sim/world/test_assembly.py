@@ -14,8 +14,9 @@ from sim.core.direct import DirectHost
 from sim.history import History
 from sim.loop import SimLoop
 from sim.randomness.streams import Streams
+from sim.world import listeners
 from sim.world.assembly import assemble, connect
-from sim.world.listeners import Connection, NotConnected
+from sim.world.listeners import NotConnected
 from sim.world.world import World
 from tests.sim.world.stories import scenario
 
@@ -33,12 +34,7 @@ def connections() -> list[tuple[str, str]]:
     loop, world, _ = assembled()
     loop.abandon()
     parts = {"": world} | {name: part for name, part in vars(world).items() if type(part).__module__ != "builtins"}
-    return [
-        (name, attribute)
-        for name, part in parts.items()
-        for attribute, value in vars(type(part)).items()
-        if isinstance(value, Connection)
-    ]
+    return [(name, attribute) for name, part in parts.items() for attribute in listeners.connections(type(part))]
 
 
 @pytest.mark.parametrize(("part", "listener"), connections())

@@ -26,7 +26,7 @@ from recovery.stores.tables import CHECKPOINTS, LEASES, TASKS
 
 STEPS = 8
 STEP_SECONDS = 0.06
-PATIENCE = 30.0
+PATIENCE = 120.0
 """The time limit in seconds of each condition that the demonstration waits for."""
 CONFIG = LocalConfig.model_validate(
     {

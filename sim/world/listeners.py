@@ -36,7 +36,7 @@ def require_connected(parts: Sequence[object]) -> None:
     """Raise NotConnected for the first connection of these parts that was not made."""
     for part in parts:
         for name in connections(type(part)):
-            if name not in vars(part):
+            if not hasattr(part, name):  # vars() would make a dictionary of the attributes, whose use is slower
                 raise NotConnected(
                     f"{type(part).__name__}.{name} is not connected; valid: sim.world.assembly.connect sets it"
                 )

@@ -247,7 +247,7 @@ def test_an_invalid_config_is_rejected(config, message):
 def test_of_two_systems_started_at_once_one_runs(url):
     """A system that has checked the store before the other one started does not start."""
     one, other = (LocalSystem(url, handler("double"), {**STEADY, "agents": 1}) for _ in range(2))
-    seen = other._nobody_else()
+    seen = other._check_no_other_system()
     with one:
         assert (
             other.database.write(lambda connection: system_module._begin_anew(connection, seen, other.config)) is False

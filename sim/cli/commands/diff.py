@@ -116,8 +116,8 @@ def _read(file: str) -> pd.DataFrame:
     except FileNotFoundError:
         raise BadInput(f"{file}: no such file; valid: a history that --history has kept") from None
     except (OSError, pa.ArrowInvalid) as error:
-        raise BadInput(f"{file}: is no history ({type(error).__name__}); valid: FILE.parquet of --history") from None
+        raise BadInput(f"{file}: not a history ({type(error).__name__}); valid: FILE.parquet of --history") from None
     missing = [column for column in ("time", "event", "subject", "replication") if column not in found]
     if missing:
-        raise BadInput(f"{file}: is no history, for it has no column '{missing[0]}'; valid: FILE.parquet of --history")
+        raise BadInput(f"{file}: not a history: it has no column '{missing[0]}'; valid: FILE.parquet of --history")
     return found

@@ -115,7 +115,7 @@ def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) ->
         raise BadInput(f"--indifference {error.message()}") from None
     if not SMALLEST < value < LARGEST:
         such = EXAMPLES.get(metric.unit, "0.5")
-        said = f"--indifference {indifference}: is no difference that matters"
+        said = f"--indifference {indifference}: out of range"
         raise BadInput(f"{said}; valid: more than 0, such as {such}")
     return metric.name, value
 

@@ -52,7 +52,7 @@ def check_picture(option: str, file: str | None) -> None:
     if file == STDOUT:
         raise BadInput(f"{option} -: is a picture, which is kept in a file; valid: {option} FILE.png")
     if file is not None and Path(file).suffix.lower() not in {"", *PICTURES}:
-        raise BadInput(f"{option} {file}: is no kind of picture; valid: a file that ends in {', '.join(PICTURES)}")
+        raise BadInput(f"{option} {file}: not a picture format; valid: a file that ends in {', '.join(PICTURES)}")
     check_writable(option, file)
 
 

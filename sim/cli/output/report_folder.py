@@ -50,6 +50,6 @@ def check_reports(folder: str | None, scenarios: list[Scenario]) -> None:
     for scenario in scenarios:
         if scenario.recovery.monitor is None:
             raise BadInput(
-                f"--reports {folder}: nobody watches the recoveries of {scenario.name}; "
+                f"--reports {folder}: {scenario.name} has no recovery monitor; "
                 "valid: with --set recovery.monitor={}, or `monitor` in its `recovery` section"
             )

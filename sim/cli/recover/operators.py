@@ -41,7 +41,7 @@ def add(
     from recovery.manual.operators import Operators, Role, load_operators, save_operators
 
     if role not in {each.value for each in Role}:
-        raise BadInput(f"--role {role}: is no role; valid: {', '.join(each.value for each in Role)}")
+        raise BadInput(f"--role {role}: not a role; valid: {', '.join(each.value for each in Role)}")
     path = Path(operators)
     with _errors_as_bad_input():
         known = load_operators(path) if path.exists() else Operators()

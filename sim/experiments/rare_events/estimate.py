@@ -166,7 +166,7 @@ def rare(
     if many < 1 or jobs < 1:
         raise ValueError(f"{many} replications on {jobs} jobs; valid: 1 or more of each")
     if particles < 2:
-        raise RareError(f"{particles} particles: leave nobody to go on; valid: 2 or more")
+        raise RareError(f"{particles} particles: too few; valid: 2 or more")
     group = whole_seed(scenario, seed)
     where = backend or jobs
     done: dict[int, Splitting | tuple[bool, ...]] = {}

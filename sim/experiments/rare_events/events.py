@@ -49,7 +49,7 @@ def _parts(text: str) -> tuple[str, str, str]:
         name, found, rest = text.partition(sign)
         if found:
             return name.strip(), sign, rest.strip()
-    raise RareError(f"{text}: is no event; valid: metric operator value, as in recovery.time > 600s")
+    raise RareError(f"{text}: not an event; valid: metric operator value, as in recovery.time > 600s")
 
 
 def _names(pools: tuple[str, ...], name: str) -> list[str]:
@@ -68,5 +68,5 @@ def level_of(event: Expectation, level: str | None) -> str | None:
         found = natural_level(event.metric) if rises else None
         return None if found is None else found.name
     if level not in LEVELS:
-        raise RareError(f"{level}: is no level; {instead(level, [*LEVELS, NO_LEVEL], 'valid')}")
+        raise RareError(f"{level}: not a level; {instead(level, [*LEVELS, NO_LEVEL], 'valid')}")
     return level

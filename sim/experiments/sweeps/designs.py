@@ -172,7 +172,7 @@ def axis(text: str) -> tuple[str, list[str]]:
     """`path=v1,v2` as a path and its values; commas inside brackets do not separate. Raises DesignError."""
     path, sign, values = text.partition("=")
     if not sign or not path.strip():
-        raise DesignError(f"{text}: is no axis; valid: path=v1,v2, as in agents.count=5,10,20")
+        raise DesignError(f"{text}: not a list of values; valid: path=v1,v2, as in agents.count=5,10,20")
     found = [""]
     depth = 0
     for letter in values:
@@ -190,6 +190,6 @@ def space(text: str) -> Range:
     """`path=low..high`, or with `:log`, as a range. Raises DesignError."""
     match = re.fullmatch(r"\s*([^=\s]+)\s*=\s*(.+?)\s*\.\.\s*(.+?)\s*?(:log)?\s*", text)
     if match is None:
-        raise DesignError(f"{text}: is no range; valid: path=low..high, as in agents.count=5..20")
+        raise DesignError(f"{text}: not a range; valid: path=low..high, as in agents.count=5..20")
     path, low, high, log = match.groups()
     return Range(path, low, high, log is not None)

@@ -99,7 +99,7 @@ def test_quiet_prints_nothing(capsys):
         ),
         ([*BASE, *FASTER, "--out", "-"], "--out -: is a picture, which is kept in a file; valid: --out FILE.png"),
         ([*BASE, *FASTER, "--replications", "0"], "valid: a whole number, 2 or more"),
-        ([*BASE, *FASTER, "--out", "d.txt"], "--out d.txt: is no kind of picture; valid: a file that ends in .png"),
+        ([*BASE, *FASTER, "--out", "d.txt"], "--out d.txt: not a picture format; valid: a file that ends in .png"),
         ([*BASE, *FASTER, "--out", "/nowhere/d.png"], "--out /nowhere/d.png: there is no folder"),
     ],
 )

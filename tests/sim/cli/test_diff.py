@@ -107,10 +107,10 @@ def test_different_replications_are_not_compared(capsys):
     ("file", "message"),
     [
         ("nowhere.parquet", "nowhere.parquet: no such file; valid: a history that --history has kept"),
-        ("small.scenario.yaml", "small.scenario.yaml: is no history (ArrowInvalid); valid: FILE.parquet of --history"),
+        ("small.scenario.yaml", "small.scenario.yaml: not a history (ArrowInvalid); valid: FILE.parquet of --history"),
         (
             "other.parquet",
-            "other.parquet: is no history, for it has no column 'time'; valid: FILE.parquet of --history",
+            "other.parquet: not a history: it has no column 'time'; valid: FILE.parquet of --history",
         ),
     ],
 )

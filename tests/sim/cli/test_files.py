@@ -43,7 +43,7 @@ def test_every_known_picture_format_is_written():
 
 
 def test_an_unknown_picture_format_is_rejected():
-    with pytest.raises(BadInput, match=r"^--out a\.txt: is no kind of picture; valid: .* ends in \.png, \.svg, \.pdf$"):
+    with pytest.raises(BadInput, match=r"^--out a\.txt: not a picture format; valid: .* ends in \.png, \.svg, \.pdf$"):
         check_picture("--out", "a.txt")
     check_picture("--out", "/dev/null")
 

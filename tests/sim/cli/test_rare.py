@@ -85,9 +85,9 @@ EVENT = ["--rare", "queue.depth.max >= 3"]
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--rare", "recovery.time"], "--rare recovery.time: is no event; valid: metric operator value"),
+        (["--rare", "recovery.time"], "--rare recovery.time: not an event; valid: metric operator value"),
         (["--rare", "queue.dept.max > 3"], "--rare queue.dept.max > 3: unknown metric 'queue.dept.max'"),
-        ([*EVENT, "--level", "queue.dept"], "--level queue.dept: is no level; valid: queue.depth, tasks.in_system, "),
+        ([*EVENT, "--level", "queue.dept"], "--level queue.dept: not a level; valid: queue.depth, tasks.in_system, "),
         (["--level", "queue.depth"], "--level: only applies to --rare; valid: with --rare"),
         (["--particles", "5"], "--particles: only applies to --rare; valid: with --rare"),
         (

@@ -247,7 +247,7 @@ def test_the_audit_trail_can_be_filtered_by_subject(desk):
         ),
         (("state", "backup", "task.8", "--folder", "nowhere"), "--folder nowhere: there is no such folder"),
         (("operator", "add", "alice"), "there is already an operator alice"),
-        (("operator", "add", "bob", "--role", "king"), "--role king: is no role; valid: admin, viewer"),
+        (("operator", "add", "bob", "--role", "king"), "--role king: not a role; valid: admin, viewer"),
         (
             ("operator", "token", "alice", "--for", "soon"),
             "--for soon: not a duration above 0; valid: such as 90s, 30m or 8h",

@@ -55,7 +55,7 @@ def test_existing_files_are_kept(folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--reports", "kept"], "--reports kept: nobody watches the recoveries of small; valid: with --set"),
+        (["--reports", "kept"], "--reports kept: small has no recovery monitor; valid: with --set"),
         (
             [*WATCHED, "--reports", "small.scenario.yaml"],
             "--reports small.scenario.yaml: is a file; valid: the name of",

@@ -139,7 +139,7 @@ def test_a_violated_invariant_is_reported_with_status_1(folder, capsys, monkeypa
         ),
         ([*GRID, *WANTED[:2]], "--indifference is missing: the smallest difference of recovery.time.mean that matters"),
         ([*GRID, *WANTED[:3], "much"], "--indifference recovery.time.mean: 'much' is not a duration; valid: a number"),
-        ([*GRID, *WANTED[:3], "0s"], "--indifference 0s: is no difference that matters; valid: more than 0"),
+        ([*GRID, *WANTED[:3], "0s"], "--indifference 0s: out of range; valid: more than 0"),
         (
             [*GRID, "--metric", "tasks.failed", "--indifference", "5%"],
             "--indifference tasks.failed: '5%' is not a number of tasks",

@@ -53,7 +53,7 @@ def test_quiet_prints_nothing(tmp_path, capsys):
     [
         ([], "--grid, --vary: exactly one is needed"),
         ([*GRID, "--vary", "agents.count=1..2"], "--grid, --vary: exactly one is needed"),
-        (["--grid", "agents.count"], "--grid agents.count: is no axis; valid: path=v1,v2"),
+        (["--grid", "agents.count"], "--grid agents.count: not a list of values; valid: path=v1,v2"),
         (["--grid", "agents.cuont=1,2"], "--grid agents.cuont=1: unknown path; keys of agents: count"),
         (["--grid", "agents.count=1,many"], "agents.count=many"),
         (["--grid", "agents.count=1", "--grid", "agents.count=2"], "--grid agents.count: is given twice"),

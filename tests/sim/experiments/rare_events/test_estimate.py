@@ -162,7 +162,7 @@ def test_an_event_is_a_metric_and_a_bound(text, metric, value):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("recovery.time", "is no event; valid: metric operator value"),
+        ("recovery.time", "not an event; valid: metric operator value"),
         ("recovery.tine > 5", "unknown metric 'recovery.tine'"),
         ("recovery.time < 5", "has many values in a run; valid: recovery.time.mean"),
         ("recovery.time > soon", "recovery.time.max"),
@@ -181,7 +181,7 @@ def test_a_level_is_the_default_an_explicit_one_or_none():
     assert level_of(event, None) is None
     assert level_of(event_of(QUEUE, "recovery.time.mean < 5"), "natural") is None
     assert level_of(event_of(QUEUE, "agents.availability < 5%"), "natural") == "agents.down"
-    with pytest.raises(RareError, match=r"queue\.dept: is no level; .*'queue\.depth'"):
+    with pytest.raises(RareError, match=r"queue\.dept: not a level; .*'queue\.depth'"):
         level_of(event, "queue.dept")
 
 

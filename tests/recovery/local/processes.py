@@ -29,14 +29,15 @@ def until(holds, seconds=PATIENCE):
         time.sleep(0.01)
 
 
-def stop_between_writes(system, url, pid):
+def stop_between_writes(send, url, pid):
     """Stop a process while it holds no lock of the store: with one, every other write would wait for it."""
 
     def stopped():
-        system.signal(pid, signal.SIGSTOP)
+        send(pid, signal.SIGSTOP)
+        until(lambda: process_info(pid, "state")[:1] in {"T", "t"})
         if not is_write_locked(url):
             return True
-        system.signal(pid, signal.SIGCONT)
+        send(pid, signal.SIGCONT)
         return False
 
     until(stopped)

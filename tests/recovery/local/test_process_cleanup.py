@@ -10,7 +10,7 @@ import pytest
 
 from recovery.local import LocalSystem, task_queue
 from recovery.stores.database import Database
-from tests.recovery.local.processes import PATIENCE, QUICK, ROOT, handler, parent, runs, until
+from tests.recovery.local.processes import PATIENCE, QUICK, ROOT, handler, parent, runs, stop_between_writes, until
 
 PROGRAM = """
 import sys, time
@@ -43,9 +43,9 @@ def program(url):
     "number",
     [signal.SIGKILL, *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGTERM, signal.SIGINT))],
 )
-def test_no_process_survives_the_program(program, number):
+def test_no_process_survives_the_program(program, url, number):
     process, pids = program
-    os.kill(pids[0], signal.SIGSTOP)  # not even who cannot hear that it is over
+    stop_between_writes(os.kill, url, pids[0])  # a stopped process cannot notice the end by itself
     process.send_signal(number)
     process.wait(PATIENCE)
     until(lambda: not any(map(runs, pids)))

@@ -153,8 +153,8 @@ def test_a_system_with_silent_processes_still_counts_as_running(url):
         until(lambda: agents_of(system))
         (core,) = (pid for pid, name in system.processes().items() if name.startswith("core"))
         (agent,) = agents_of(system).values()
-        stop_between_writes(system, url, core)  # it does not start another agent meanwhile
-        stop_between_writes(system, url, agent)
+        stop_between_writes(system.signal, url, core)  # it does not start another agent meanwhile
+        stop_between_writes(system.signal, url, agent)
         wakes = threading.Timer(2.0, system.signal, (agent, signal.SIGCONT))
         wakes.start()
         with (

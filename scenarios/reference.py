@@ -14,7 +14,7 @@ from scenarios.faults.base import PLACED
 from scenarios.faults.trigger import MEANINGS
 from scenarios.fields import distributions
 from scenarios.fields.base import Form, Settings
-from scenarios.fields.metrics import ROWS, STATISTICS, Row, pool_rows
+from scenarios.fields.metrics import NO_DIRECTION, ROWS, STATISTICS, Row, pool_rows
 from scenarios.fields.quantities import Quantity
 from scenarios.scenario import Scenario
 from scenarios.sections import arrivals
@@ -67,6 +67,35 @@ EXPECTATIONS = """\
 `metric operator value`, with one of `==` `!=` `<=` `>=` `<` `>` and a value in the unit of the metric:
 `recovery.time.p95 <= 90s`, `tasks.throughput >= 108/m`, `agents.availability >= 99%`. Values that differ by less than
 a billionth are equal. An expectation about a metric without an observation does not hold.
+
+An expectation on a count, a maximum or a `consistency.*` metric has to hold in every replication: more replications
+make the test harder, never easier. Replications that do not observe a maximum are left out. An expectation on any other
+metric has to hold for the estimate over all replications. The text can say otherwise: `mean(tasks.failed) <= 0.5` is
+about the mean, `recovery.time.p95 <= 90s in all runs` and `tasks.failed <= 2 in 95% of runs` are about single runs. A
+result shows in how many runs an expectation does not hold.
+"""
+METRICS = """\
+- **Cohort.** Metrics of tasks, attempts, retries and work are about the tasks submitted at or after the warm-up. A
+  recovery belongs to the instant at which it was opened.
+- **Window.** Rates and averages over time are about the time from the warm-up to the end. `tasks.throughput` counts the
+  completions in the window, of whatever task.
+- **Cut off.** Tasks, requests and recoveries that the end of the run cuts off are right-censored observations of their
+  duration, not missing ones. The distribution is the Kaplan–Meier estimate over the observations of all replications.
+  A percentile that it does not reach is infinite, shown as "beyond the horizon", and no upper bound on it holds. A mean
+  with cut-off observations is restricted to the longest observation, and shown with the share that was cut off. Tasks
+  that were given up or rejected have no sojourn time; `tasks.failed` and `tasks.rejected` count them.
+- **`tasks.within(60s)`** is the share of the submitted tasks that were completed within 60 s of their submission. Tasks
+  that were given up, rejected or lost were not. Any duration can be asked for.
+- **Percentiles.** Any can be asked for: `tasks.sojourn.p90`, `recovery.time.p99.9`. They are of the observations of all
+  replications together. Of more than 20,000 observations of one replication, each is rounded by at most 0.1 %.
+- **Maximum.** The mean over the replications of the longest of each. It grows with the duration of the run and with the
+  number of observations, so that it compares only runs of equal length.
+- **Kinds of failure.** `recovery.*` (but `recovery.paced.*`), `retries.count`, `.exhausted`, `.delay.*`,
+  `.per_failure.mean` and `diagnosis.accuracy` also exist for each kind of failure: `recovery.agent_failure.time.p95`,
+  `retries.task_failure.count`. Metrics of all kinds together change when the mixture changes.
+- **Per task.** `attempts.per_task.mean` is over the tasks that were started; `attempts.amplification` is over all that
+  were submitted.
+
 """
 
 
@@ -115,6 +144,7 @@ def reference() -> str:
         "## Expectations\n\n" + EXPECTATIONS,
         "## Steady state\n\n" + STEADY_STATE + _table(("metric", "of a window"), _windowed()),
         f"## Metrics\n\n`.*` is one of {', '.join(f'`{name}`' for name in STATISTICS)}.\n\n"
+        + METRICS
         + _table(("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME")))),
     ]
     return "\n".join(sections)
@@ -217,7 +247,8 @@ def _forms(forms: Iterable[type[Form]]) -> str:
 
 def _metrics(rows: Iterable[Row]) -> Iterator[tuple[str, ...]]:
     for name, unit, direction, meaning in rows:
-        yield f"`{name}`", unit, direction or "", meaning
+        reason = NO_DIRECTION.get(name)
+        yield f"`{name}`", unit, direction or (f"none: {reason}" if reason else "none"), meaning
 
 
 if __name__ == "__main__":

@@ -32,11 +32,12 @@ from sim.history import History
 from sim.history.storage import RowsInFile, RowsInMemory
 from sim.invariants import Violation, check_all
 from sim.loop import SimLoop
-from sim.measures import measure
+from sim.measures import RunMetrics, observe
 from sim.measures.metrics.diagnosis import as_frame, diagnoses
 from sim.randomness.branching import BranchingStreams, Trajectory
 from sim.randomness.streams import Streams
 from sim.results.base import ResultBase
+from sim.stats.samples import Sample
 from sim.world.assembly import assemble, connect
 from sim.world.task_store import NumberedTaskStore
 
@@ -78,8 +79,12 @@ class Run(ResultBase):
     seed: str
     record: History
     metrics: dict[str, float | None]
+    samples: Mapping[str, Sample]
     violations: tuple[Violation, ...]
     wall_seconds: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", RunMetrics(self.metrics, self.samples))
 
     @property
     def events(self) -> int:
@@ -147,9 +152,10 @@ def run(
     name = replication_name(scenario, seed, replication)
     record = simulate(scenario, name, core, store, telemetry=telemetry)
     found = check_all(record)
-    metrics = measure(record, found)
+    observed = observe(record, found)
     violations = tuple(violation for of_invariant in found.values() for violation in of_invariant)
-    made = Run(scenario, name, record, metrics, violations, time.perf_counter() - began)  # noqa: TID251 - wall time of a run for users; no result depends on it
+    taken = time.perf_counter() - began  # noqa: TID251 - duration of a run, for users; no result depends on it
+    made = Run(scenario, name, record, observed.metrics, observed.samples, violations, taken)
     if scenario.history == "summary":
         made.diagnosis  # noqa: B018 - computed while the rows are available
         record.keep_no_rows()

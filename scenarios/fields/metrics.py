@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
+from pydantic_core import PydanticCustomError
+
 from recovery.errors import RecoveryBenchError
+from recovery.model import FailureKind
 from scenarios.errors import nearest
+from scenarios.fields.quantities import seconds
 
 Direction = Literal["lower", "higher"] | None
 STATISTICS = ("mean", "sd", "p50", "p95", "p99", "max")
@@ -86,23 +91,23 @@ ROWS: tuple[Row, ...] = (
     ("tasks.in_queue.mean", "tasks", "lower", "tasks that wait for an agent, averaged over time"),
     # attempts and retries
     ("attempts.started", "attempts", None, "attempts that began"),
-    ("attempts.succeeded", "attempts", "higher", "attempts whose effect was accepted"),
-    ("attempts.failed", "attempts", "lower", "attempts that ended in a failure"),
-    ("attempts.interrupted", "attempts", "lower", "attempts that were interrupted"),
-    ("attempts.timed_out", "attempts", "lower", "attempts that exceeded their timeout"),
-    ("attempts.per_task.mean", "attempts", "lower", "attempts per task that was started"),
-    ("attempts.amplification", "ratio", "lower", "attempts per task submitted"),
-    ("retries.count", "retries", "lower", "retries granted"),
+    ("attempts.succeeded", "attempts", None, "attempts whose effect was accepted"),
+    ("attempts.failed", "attempts", None, "attempts that ended in a failure"),
+    ("attempts.interrupted", "attempts", None, "attempts that were interrupted"),
+    ("attempts.timed_out", "attempts", None, "attempts that exceeded their timeout"),
+    ("attempts.per_task.mean", "attempts", None, "attempts per task that was started"),
+    ("attempts.amplification", "ratio", None, "attempts per task submitted"),
+    ("retries.count", "retries", None, "retries granted"),
     ("retries.exhausted", "failures", "lower", "failures without a retry left"),
     ("retries.over_deadline", "failures", "lower", "of these, because the next retry would exceed the deadline"),
     ("retries.over_budget", "failures", "lower", "of these, because the retry budget was empty"),
     ("retries.held_back", "failures", "lower", "of these, because a circuit breaker was open"),
-    ("breaker.openings", "openings", "lower", "openings of circuit breakers"),
+    ("breaker.openings", "openings", None, "openings of circuit breakers"),
     ("retries.delay.*", "s", None, "delay before a retry"),
-    ("retries.per_failure.mean", "retries", "lower", "retries per failure"),
+    ("retries.per_failure.mean", "retries", None, "retries per failure"),
     # recovery, detection and diagnosis
     ("recovery.count", "recoveries", None, "recoveries opened"),
-    ("recovery.succeeded", "recoveries", "higher", "recoveries verified"),
+    ("recovery.succeeded", "recoveries", None, "recoveries verified"),
     ("recovery.failed", "tries", "lower", "failed tries at a recovery"),
     ("recovery.escalated", "recoveries", "lower", "recoveries escalated to an operator"),
     ("recovery.dismissed", "recoveries", None, "recoveries with nothing left to do"),
@@ -117,7 +122,7 @@ ROWS: tuple[Row, ...] = (
     ("recovery.analyze.*", "s", "lower", "diagnosis of the failure"),
     ("recovery.execute.*", "s", "lower", "the runbook's recovery commands"),
     ("recovery.verify.*", "s", "lower", "verification of the recovery"),
-    ("recovery.paced.*", "s", "lower", "wait of tasks due to the load limit"),
+    ("recovery.paced.*", "s", None, "wait of tasks due to the load limit"),
     ("detection.latency.*", "s", "lower", "from an injected fault to its detection"),
     ("detection.false_positives", "alarms", "lower", "suspicions of healthy subjects"),
     ("detection.missed", "faults", "lower", "undetected faults"),
@@ -131,9 +136,9 @@ ROWS: tuple[Row, ...] = (
     ),
     ("diagnosis.accuracy", "fraction", "higher", "fraction of recoveries whose diagnosis names the injected fault"),
     # work, agents, queue
-    ("work.useful", "agent-s", "higher", "agent time spent on accepted effects"),
+    ("work.useful", "agent-s", None, "agent time spent on accepted effects"),
     ("work.wasted", "agent-s", "lower", "agent time spent on discarded work"),
-    ("work.checkpoint", "agent-s", "lower", "agent time spent on writing and reading checkpoints"),
+    ("work.checkpoint", "agent-s", None, "agent time spent on writing and reading checkpoints"),
     ("work.wasted_fraction", "fraction", "lower", "wasted agent time as a fraction of all agent time spent"),
     ("agents.availability", "fraction", "higher", "true fraction of agent time up"),
     ("agents.availability_observed", "fraction", "higher", "fraction of agent time up according to the detector"),
@@ -151,10 +156,10 @@ ROWS: tuple[Row, ...] = (
     ("service.availability", "fraction", "higher", "fraction of time in steady state"),
     ("restoration.time.*", "s", "lower", "from the end of a fault to steady state; infinite when it is never reached"),
     ("client.timeouts", "requests", "lower", "requests that timed out at their client"),
-    ("client.retries", "requests", "lower", "requests that clients retried"),
+    ("client.retries", "requests", None, "requests that clients retried"),
     ("client.abandoned", "requests", "lower", "requests that clients gave up"),
     ("client.goodput", "1/s", "higher", "responses per second that came in time, or late and were accepted"),
-    ("client.amplification", "ratio", "lower", "submissions per request"),
+    ("client.amplification", "ratio", None, "submissions per request"),
     ("client.response.*", "s", "lower", "from the first submission of a request to its response"),
     # consistency: the violations of each invariant follow
     ("consistency.violations", "violations", "lower", "violations of all invariants"),
@@ -167,11 +172,74 @@ ROWS: tuple[Row, ...] = (
     ("run.virtual_seconds", "s", None, "virtual time that was simulated"),
 )
 """Name, unit, better direction, meaning; `.*` expands to the statistics of a distribution."""
+NO_DIRECTION = {
+    "tasks.submitted": "the load, which a setting does not choose",
+    "tasks.unfinished": "depends on the instant at which the run ends",
+    "attempts.started": "follows the load",
+    "retries.delay.*": "a longer delay is a price, and what it is paid for is elsewhere",
+    "recovery.count": "follows the failures",
+    "recovery.dismissed": "there was nothing to recover",
+    "recovery.censored": "depends on the instant at which the run ends",
+    "agents.utilization": "high when there is much to do, and low when it is done fast",
+    "agents.restarts": "follows the failures",
+    "queue.deliveries": "follows the load",
+    "run.events": "about the run, not the system",
+    "run.virtual_seconds": "about the run, not the system",
+    "*.sd": "less spread is not better by itself",
+    "attempts.succeeded": "follows tasks.completed",
+    "attempts.failed": "a policy that gives up early has fewer attempts of every kind",
+    "attempts.interrupted": "a policy that gives up early has fewer attempts of every kind",
+    "attempts.timed_out": "a policy that gives up early has fewer attempts of every kind",
+    "attempts.per_task.mean": "a policy that gives up early has fewer attempts per task",
+    "attempts.amplification": "below 1 when tasks wait without an attempt, as in a collapsed system",
+    "retries.count": "a policy that gives up early grants fewer retries",
+    "retries.per_failure.mean": "a policy that gives up early grants fewer retries",
+    "breaker.openings": "an open breaker is what protects the system",
+    "recovery.succeeded": "more recoveries may be due to more failures",
+    "recovery.paced.*": "the load limit does what it is configured to do",
+    "work.useful": "more work may be due to more demand, and its value is in tasks.completed",
+    "work.checkpoint": "checkpoints cost time and save work; work.wasted has the other half",
+    "client.retries": "clients that give up early retry less",
+    "client.amplification": "clients that give up early retry less",
+}
+"""Why more or less of these metrics is not better. Comparisons call such a difference `different`."""
+
 _POOL: tuple[Row, ...] = (
     ("utilization", "fraction", None, "fraction of the pool's units that are held, averaged over time"),
     ("available", "fraction", "higher", "fraction of the pool's units in service, averaged over time"),
 )
 POOL_GROUP = "resources"
+WITHIN = "tasks.within"
+KIND_GROUPS = ("recovery", "retries", "diagnosis")
+"""The groups whose metrics also exist for one kind of failure: `recovery.agent_failure.time.p95`."""
+NOT_BY_KIND = ("recovery.paced", "retries.over_deadline", "retries.over_budget", "retries.held_back")
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """What a metric says of a distribution: `mean`, `sd`, `max`, a percentile as `p99.9`, or the share `within` a time.
+
+    `distribution` is the name before it, as in `tasks.sojourn`. `argument` is the share below a percentile (0.999), or
+    the time in seconds.
+    """
+
+    distribution: str
+    name: str
+    argument: float | None = None
+
+
+def statistic_of(metric: str) -> Statistic | None:
+    """The statistic that a name asks for, whether the distribution exists or not. None for other names."""
+    if metric.startswith(f"{WITHIN}(") and metric.endswith(")"):
+        try:
+            return Statistic(WITHIN, "within", seconds(metric[len(WITHIN) + 1 : -1]))
+        except PydanticCustomError:
+            return None
+    distribution, _, statistic = metric.rpartition(".")
+    found = re.fullmatch(r"(.+)\.p(\d{1,2}(?:\.\d{1,6})?)", metric, re.ASCII)
+    if found and 0 < float(found[2]) < 100:
+        return Statistic(found[1], f"p{found[2]}", float(found[2]) / 100)
+    return Statistic(distribution, statistic) if distribution and statistic in {"mean", "sd", "max"} else None
 
 
 def _expanded(rows: Iterable[Row]) -> Iterator[Metric]:
@@ -180,7 +248,12 @@ def _expanded(rows: Iterable[Row]) -> Iterator[Metric]:
             yield Metric(name, unit, direction, meaning)
             continue
         for statistic in STATISTICS:
-            yield Metric(f"{name[:-1]}{statistic}", unit, direction, f"{STATISTIC_MEANING[statistic]}: {meaning}")
+            better = None if statistic == "sd" else direction
+            yield Metric(f"{name[:-1]}{statistic}", unit, better, f"{STATISTIC_MEANING[statistic]}: {meaning}")
+
+
+DISTRIBUTIONS = frozenset(row[0].removesuffix(".*") for row in ROWS if row[0].endswith(".*"))
+"""The names before `.mean` or `.p95` of the distributions that every run has."""
 
 
 @cache
@@ -207,7 +280,7 @@ def lookup(name: str, resources: Iterable[str] | None = None) -> Metric:
 
     Raises `UnknownMetric`, which suggests the nearest one.
     """
-    metric = _fixed().get(name)
+    metric = _fixed().get(name) or _within(name) or _of_kind(name) or _percentile(name)
     if metric is not None:
         return metric
     pools = list(resources) if resources is not None else _pool_in(name)
@@ -215,6 +288,31 @@ def lookup(name: str, resources: Iterable[str] | None = None) -> Metric:
     if name in of_pools:
         return of_pools[name]
     raise UnknownMetric(name, nearest(name, [*_fixed(), *of_pools]))
+
+
+def _within(name: str) -> Metric | None:
+    of = statistic_of(name)
+    if of is None or of.name != "within":
+        return None
+    return Metric(name, "fraction", "higher", "share of the submitted tasks that were completed within this time")
+
+
+def _of_kind(name: str) -> Metric | None:
+    group, _, rest = name.partition(".")
+    kind, _, rest = rest.partition(".")
+    whole = f"{group}.{rest}"
+    if group not in KIND_GROUPS or kind not in list(FailureKind) or whole.startswith(NOT_BY_KIND):
+        return None
+    metric = _fixed().get(whole) or _percentile(whole)
+    return metric and replace(metric, name=name, meaning=f"{metric.meaning}; of this kind of failure")
+
+
+def _percentile(name: str) -> Metric | None:
+    of = statistic_of(name)
+    similar = None if of is None or of.argument is None else _fixed().get(f"{of.distribution}.p95")
+    if of is None or similar is None:
+        return None
+    return replace(similar, name=name, meaning=similar.meaning.replace("95th percentile", f"percentile {of.name[1:]}"))
 
 
 def _pool_in(name: str) -> list[str]:

@@ -36,6 +36,10 @@ def _windowed(text: Any) -> Expectation:
     if expectation.metric not in WINDOWED:
         valid = instead(expectation.metric, WINDOWED, "valid")
         raise invalid(f"{expectation.metric} is not available for a window; {valid}")
+    if expectation.is_scoped:
+        raise invalid(
+            f"{expectation.expression}: a window is not a run; valid: {expectation.metric}, an operator, a value"
+        )
     return expectation
 
 

@@ -8,6 +8,7 @@ recoveries and faults count from the warm-up on; consistency covers the whole ru
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from scenarios.fields.metrics import INVARIANTS
 from sim.history import History
@@ -25,11 +26,13 @@ from sim.measures.metrics.retries import measure_retries
 from sim.measures.metrics.service import measure_service
 from sim.measures.metrics.tasks import measure_tasks
 from sim.measures.metrics.work import measure_work
+from sim.measures.tables.distribution import Measured, RunMetrics, numbers
 from sim.measures.tables.event_table import Tracks
+from sim.stats.samples import Sample
 
-__all__ = ["confusion", "measure", "measure_one", "needless_recoveries"]
+__all__ = ["Observations", "RunMetrics", "confusion", "measure", "measure_one", "needless_recoveries", "observe"]
 
-Measure = Callable[[History], dict[str, float | None]]
+Measure = Callable[[History], Measured]
 GROUPS: tuple[tuple[Measure, tuple[str, ...]], ...] = (
     (measure_tasks, ("tasks",)),
     (measure_attempts, ("attempts",)),
@@ -48,30 +51,49 @@ GROUPS: tuple[tuple[Measure, tuple[str, ...]], ...] = (
 """The functions that measure a history, and the prefixes of their metrics."""
 
 
-def measure(history: History, violations: Mapping[str, Sequence[object]] | None = None) -> dict[str, float | None]:
-    """Every metric of a run. None: no observation.
+@dataclass(frozen=True)
+class Observations:
+    """What a run yields: every metric by name (None: not observed), and the samples behind the distributions."""
 
-    `violations` by invariant is the result of `sim.invariants.check_all`; without it, the metrics of consistency are
-    None.
+    metrics: dict[str, float | None]
+    samples: dict[str, Sample]
+
+
+def observe(history: History, violations: Mapping[str, Sequence[object]] | None = None) -> Observations:
+    """Every metric of a run, and the samples behind the distributions, by the name before `.mean`.
+
+    `violations` by invariant are what `sim.invariants.check_all` has found in the history. Without them, the metrics of
+    consistency are None: not checked.
     """
-    return {
-        **{name: value for of_group, _ in GROUPS for name, value in of_group(history).items()},
-        **_consistency(violations),
-        "run.events": float(len(history)),
-        "run.virtual_seconds": Tracks.of(history).end,
-    }
+    measured: dict[str, float | Sample | None] = {}
+    for of_group, _ in GROUPS:
+        measured |= of_group(history)
+    measured |= _consistency(violations)
+    measured["run.events"] = float(len(history))
+    measured["run.virtual_seconds"] = Tracks.of(history).end
+    return Observations(numbers(measured), {name: each for name, each in measured.items() if isinstance(each, Sample)})
+
+
+def measure(history: History, violations: Mapping[str, Sequence[object]] | None = None) -> dict[str, float | None]:
+    """Every metric of a run, as in `observe`. None: nothing was observed that the metric is about."""
+    return observe(history, violations).metrics
 
 
 def measure_one(history: History, metric: str) -> float | None:
-    """A single metric, computed without unrelated metrics. Raises KeyError for a metric that no function measures,
-    including those of consistency and of the run.
+    """A single metric, computed with its group only. Raises KeyError for one that no group has.
+
+    The metrics of consistency and of the run belong to no group.
     """
     word = metric.partition(".")[0]
-    found = {name: value for of_group, words in GROUPS if word in words for name, value in of_group(history).items()}
-    return found[metric]
+    found: dict[str, float | Sample | None] = {}
+    for of_group, words in GROUPS:
+        if word in words:
+            found |= of_group(history)
+    samples = {name: each for name, each in found.items() if isinstance(each, Sample)}
+    return RunMetrics(numbers(found), samples)[metric]
 
 
-def _consistency(violations: Mapping[str, Sequence[object]] | None) -> dict[str, float | None]:
+def _consistency(violations: Mapping[str, Sequence[object]] | None) -> Measured:
     if violations is None:
         return dict.fromkeys(["consistency.violations", *(f"consistency.{invariant}" for invariant in INVARIANTS)])
     return {

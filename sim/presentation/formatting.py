@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 SIGNIFICANT = 3
 MOST_DECIMALS = 3
+SYMMETRIC = 0.2
+"""How far the middle of an interval may be from its mean, in half-widths, to be shown as mean ± half-width."""
 UNIT_SIGNS = {"s": " s", "agent-s": " agent-s", "1/s": "/s", "fraction": " %"}
 """Units that are shown after a number. Units of counts (tasks, retries) are omitted: the label names them."""
 
@@ -57,22 +59,33 @@ def quantity(value: float | None, unit: str = "", style: Signs = UNICODE) -> str
 def estimated(estimate: Estimate | None, style: Signs = UNICODE) -> str:
     """`12.5 s` for one replication, `12.51 ± 0.63 s` for several: the half-width has two significant digits.
 
-    The half-width is omitted when all replications agree.
+    An interval that is longer on one side is written out: `1.2 [0.4, 4.1] s`. What lies beyond the horizon has no
+    number. Where all replications agree there is no interval to show.
     """
     if estimate is None:
         return style.dash
+    if isinf(estimate.mean) and estimate.cut_off:
+        return f"beyond the horizon ({percent(estimate.cut_off)} cut off)"
     low, high = estimate.ci95 or (estimate.mean, estimate.mean)
-    half_width = _scaled((high - low) / 2, estimate.unit)
-    mean = _scaled(estimate.mean, estimate.unit)
-    if not half_width > abs(mean) * 1e-9:  # rounding errors only; or an infinite mean, which has no half-width
+    if not isfinite(estimate.mean):
         return quantity(estimate.mean, estimate.unit, style)
-    decimals = _decimals(half_width, 2)
+    mean, low, high = (_scaled(value, estimate.unit) for value in (estimate.mean, low, high))
+    half_width = (high - low) / 2
+    if not half_width > abs(mean) * 1e-9:  # a difference by rounding
+        return quantity(estimate.mean, estimate.unit, style)
     unit = UNIT_SIGNS.get(estimate.unit, "")
-    return f"{_digits(mean, decimals, style)} {style.plus_minus} {_digits(half_width, decimals, style)}{unit}"
+    if abs(high + low - 2 * mean) <= SYMMETRIC * half_width:
+        decimals = _decimals(half_width, 2)
+        return f"{_digits(mean, decimals, style)} {style.plus_minus} {_digits(half_width, decimals, style)}{unit}"
+    decimals = _decimals(min(mean - low, high - mean) or half_width, 2)
+    shown = [_digits(value, decimals if isfinite(value) else 0, style) for value in (mean, low, high)]
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]{unit}"
 
 
-def difference(estimate: Estimate, style: Signs = UNICODE) -> str:
-    """The difference with its sign: `+1.30 ± 0.12 s`; for fractions, in percentage points."""
+def difference(estimate: Estimate | None, style: Signs = UNICODE) -> str:
+    """The same with its sign: `+1.30 ± 0.12 s`; of two shares, in percentage points."""
+    if estimate is None:
+        return style.dash
     text = estimated(estimate, style)
     if estimate.unit == "fraction":
         text = text.removesuffix("%") + "pp"
@@ -85,6 +98,11 @@ def duration(seconds: float) -> str:
         if seconds >= length and (seconds / length).is_integer():
             return f"{seconds / length:g}{unit}"
     return f"{seconds * 1000:g}ms" if 0 < seconds < 1 else f"{seconds:g}s"
+
+
+def percent(share: float) -> str:
+    """`2 %`."""
+    return f"{share * 100:.3g} %"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

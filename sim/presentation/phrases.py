@@ -26,11 +26,6 @@ def listed(words: Sequence[str], last: str = " and ") -> str:
     return last.join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
-def percent(share: float) -> str:
-    """`2 %`."""
-    return f"{share * 100:.3g} %"
-
-
 def capitalized(text: str) -> str:
     """The text with a capital first letter; the rest is unchanged."""
     return text[:1].upper() + text[1:]

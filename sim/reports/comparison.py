@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any
 
@@ -12,9 +12,9 @@ from rich.text import Text
 
 from sim.experiments.comparison.compare import Comparison
 from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, quantity
-from sim.stats.paired_differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Difference
+from sim.stats.paired_differences import BETTER, DIFFERENT, NOT_COMPARED, NOT_SHOWN, WORSE, Difference
 
-COLORS = {BETTER: "green", WORSE: "red", DIFFERENT: "yellow", NOT_SHOWN: "bright_black"}
+COLORS = {BETTER: "green", WORSE: "red", DIFFERENT: "yellow", NOT_SHOWN: "bright_black", NOT_COMPARED: "yellow"}
 SHORT = {NOT_SHOWN: "not shown"}
 """Short names in the table, which leave room for the longest names of metrics."""
 MANY = 1_000_000
@@ -35,6 +35,7 @@ def comparison(found: Comparison, style: Signs = UNICODE) -> Group:
         rest = [name for name in every if name not in shown]
         named = ", ".join(rest[:MOST_NAMED]) + (f" and {len(rest) - MOST_NAMED} more" if len(rest) > MOST_NAMED else "")
         parts += [Text() if shown else Text(""), Text(f"no difference shown: {named}", COLORS[NOT_SHOWN])]
+    parts += [Text(note, "yellow") for name, each in every.items() for note in _notes(name, each, found.replications)]
     parts += [Text(), Text(_trust(found, every))]
     return Group(*parts)
 
@@ -73,6 +74,15 @@ def _table(shown: Mapping[str, Difference], style: Signs, *, by_group: bool) -> 
         verdict = Text(SHORT.get(each.verdict, each.verdict), COLORS[each.verdict])
         table.add_row(name, a, b, difference(each.difference, style), verdict)
     return table
+
+
+def _notes(name: str, each: Difference, replications: int) -> Iterator[str]:
+    """What a row of the table leaves out: replications without an observation, or with an infinite one."""
+    for side, missing, infinite in (("a", each.missing_a, each.infinite_a), ("b", each.missing_b, each.infinite_b)):
+        if missing:
+            yield f"{name}: not observed under {side} in {missing} of {replications} replications"
+        if infinite:
+            yield f"{name}: beyond the horizon under {side} in {infinite} of {replications} replications"
 
 
 def _trust(found: Comparison, every: Mapping[str, Difference]) -> str:

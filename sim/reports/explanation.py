@@ -16,8 +16,8 @@ from scenarios.fields.distributions import Constant
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.sections.detection import DetectionSettings
 from scenarios.sections.policies import Policy
-from sim.presentation.formatting import UNICODE, Signs, count, duration
-from sim.presentation.phrases import capitalized, listed, percent, spread
+from sim.presentation.formatting import UNICODE, Signs, count, duration, percent
+from sim.presentation.phrases import capitalized, listed, spread
 from sim.reports.ascii_timeline import sketch
 from sim.reports.faults import in_words
 from sim.reports.settings import also_set

@@ -21,9 +21,10 @@ def replay(name: str, seed: str, changes: Mapping[str, str] | None = None, repli
 
 
 def failing_run(result: Result, expectation: Expectation) -> RunSummary | None:
-    """The first replication that fails by itself; None if only the mean fails."""
+    """The first replication that by itself is not as expected; None when only the estimate over all is not."""
     for run in result.runs:
-        if not expectation.holds(run.metrics.get(expectation.metric)):
+        observed = run.metrics.get(expectation.metric)
+        if not expectation.holds(observed) and (observed is not None or expectation.in_runs is None):
             return run
     return None
 

@@ -32,8 +32,8 @@ from scenarios.faults import (
     StorageFailure,
     StorageSlow,
 )
-from sim.presentation.formatting import count, duration
-from sim.presentation.phrases import listed, percent, spread
+from sim.presentation.formatting import count, duration, percent
+from sim.presentation.phrases import listed, spread
 
 
 def in_words(fault: Any) -> str:

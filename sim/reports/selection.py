@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from scenarios.fields.metrics import lookup
 from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.selection.result import Selection
-from sim.experiments.sweeps.designs import shown
-from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, estimated
+from sim.experiments.sweeps.designs import named, shown
+from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, estimated, quantity
 
 MOST_ROWS = 40
 
@@ -22,6 +24,7 @@ def selection(found: Selection, style: Signs = UNICODE) -> Group:
     if len(found.ranked) > MOST_ROWS:
         parts.append(Text(f"and {count(len(found.ranked) - MOST_ROWS, 'more setting', 'more settings')}", "dim"))
     parts += [Text(), Text(found.outcome(style), "" if found.decided else "yellow")]
+    parts += [Text(note, "yellow") for note in _notes(found, style)]
     if found.unobserved:
         left_out = count(found.unobserved, "replication was", "replications were")
         parts.append(Text(f"{left_out} left out: no setting observes {found.metric.name} there"))
@@ -62,15 +65,34 @@ def _mean_heading(style: Signs) -> str:
 
 
 def _ranks(found: Selection, style: Signs) -> Table:
-    table = _table(found, _mean_heading(style))
+    table = _table(found, _mean_heading(style), f"1 {style.dash} it")
     table.add_column("", no_wrap=True)
     for rank, each in enumerate(found.ranked[:MOST_ROWS], 1):
-        became = Text(f"{found.status(each)} after {each.replications:,}", "dim" if each.eliminated else "green")
+        out = each.eliminated or each.failed
+        became = Text(f"{found.status(each)} after {each.replications:,}", "dim" if out else "green")
         if each.is_own:
             became.append(" (as it is)")
         values = [shown(each.point[path]) for path in found.paths]
-        table.add_row(f"{rank}", *values, estimated(each.estimate, style), became)
+        apart = "" if each.ahead is None else difference(each.ahead, style)
+        table.add_row(f"{rank}", *values, estimated(each.estimate, style), apart, became)
     return table
+
+
+def _notes(found: Selection, style: Signs) -> Iterator[str]:
+    """Which expectations disqualify which setting, and which settings give up more tasks than the first."""
+    pools = tuple(found.scenario.resources)
+    units = {each.expression: lookup(each.metric, pools).unit for each in found.scenario.expect}
+    for each in found.ranked[:MOST_ROWS]:
+        for one in each.failed:
+            observed = "not observed" if one.observed is None else quantity(one.observed, units[one.expression], style)
+            yield f"{named(each.point)} is disqualified: {one.expression}, observed {observed}"
+    best = found.ranked[0].given_up
+    for each in found.ranked[1:MOST_ROWS]:
+        of = each.given_up
+        if best is not None and of is not None and of.mean != best.mean and not each.failed:
+            more = "more" if of.mean > best.mean else "fewer"
+            given_up = f"{quantity(of.mean, '', style)} tasks in a run, the first {quantity(best.mean, '', style)}"
+            yield f"{named(each.point)} gives up {more} tasks: {given_up}"
 
 
 def _fresh(found: Selection, style: Signs) -> Table:

@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from recovery.audit import RecoveryPhase
+from scenarios.fields.expectations import Expectation
 from scenarios.fields.metrics import lookup
 from sim.experiments.runs.heavy_tails import heavy_tails
-from sim.experiments.runs.replications import Result
+from sim.experiments.runs.replications import Outcome, Result
 from sim.experiments.runs.warmup import Warmup
 from sim.measures.metrics.recovery_time import PHASES
-from sim.presentation.formatting import UNICODE, Signs, count, duration, estimated, quantity
-from sim.presentation.phrases import percent
+from sim.presentation.formatting import UNICODE, Signs, count, duration, estimated, percent, quantity
 from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.explanation import never_injected
 from sim.reports.failed_expectations import broken, replay, replay_of
@@ -221,7 +221,7 @@ def expectations(result: Result, style: Signs = UNICODE) -> Table:
     for expectation, outcome in zip(result.scenario.expect, result.expectations, strict=True):
         sign, color = (style.holds, "green") if outcome.holds else (style.fails, "red")
         mark = Text("  ").append(f"{sign} ", color).append(outcome.expression)
-        table.add_row(mark, _observed(result, expectation.metric, outcome.observed, style))
+        table.add_row(mark, _outcome(result, expectation, outcome, style))
     return table
 
 
@@ -231,7 +231,7 @@ def failures(
     """What does not hold, each with the command that reproduces it. `name` and `changes` are those of the user."""
     for expectation, outcome in zip(result.scenario.expect, result.expectations, strict=True):
         if not outcome.holds:
-            said = _observed(result, expectation.metric, outcome.observed, style)
+            said = _outcome(result, expectation, outcome, style)
             yield f"{style.fails} {outcome.expression}: observed {said}"
             yield f"  replay: {replay_of(result, expectation, name, changes)}"
     for run, violation in broken(result):
@@ -239,9 +239,19 @@ def failures(
         yield f"  replay: {replay(name, run.seed, changes)}"
 
 
-def _observed(result: Result, metric: str, value: float | None, style: Signs) -> str:
-    unit = lookup(metric, tuple(result.scenario.resources)).unit
-    return "no observation" if value is None else quantity(value, unit, style)
+def _outcome(result: Result, of: Expectation, outcome: Outcome, style: Signs) -> str:
+    """`41.2 s`, and in how many runs it does not hold: `3 in one run, not as expected in 2 of 20 runs`."""
+    if outcome.observed is None:
+        return "no observation"
+    estimate = result.metrics.get(of.metric)
+    unit = lookup(of.metric, tuple(result.scenario.resources)).unit
+    if of.in_runs is None and isinf(outcome.observed):
+        said = estimated(estimate, style)
+    else:
+        said = quantity(outcome.observed, unit, style)
+    if outcome.runs > 1 and outcome.failing:
+        said += f"; {outcome.failing} of {outcome.runs} runs fail"
+    return said
 
 
 def _mean(result: Result, metric: str) -> float | None:

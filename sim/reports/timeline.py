@@ -19,6 +19,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 from recovery.audit import RecoveryOutcome
 from sim.history import History
 from sim.measures.metrics.recovery_time import PHASES, measure_recovery
+from sim.measures.tables.distribution import numbers
 from sim.measures.tables.event_table import Tracks
 from sim.presentation.figure_style import FAINT, INK, PHASE_COLORS, VERMILION, styled
 from sim.presentation.formatting import count, quantity
@@ -119,7 +120,7 @@ def _panel(place: SubFigure, history: History, window: tuple[float, float] | Non
 
 def caption(history: History) -> str:
     """`5 recoveries, 32.5 s on average: detect 12.5 s, execute 20.0 s`, over the whole run."""
-    measured = measure_recovery(history)
+    measured = numbers(measure_recovery(history))
     number = int(measured["recovery.count"] or 0)
     if not number:
         return "no recoveries"

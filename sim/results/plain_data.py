@@ -18,6 +18,7 @@ from scenarios import Scenario
 from scenarios.fields.csv_columns import files_sha256
 from sim.history import History
 from sim.history.storage import ROW
+from sim.stats.samples import Values
 
 FLOAT = "$float"
 """The key of an object that represents an infinite number or NaN, which JSON does not support."""
@@ -31,6 +32,8 @@ def plain(value: Any) -> Any:
         return _scenario(value)
     if isinstance(value, History):
         return _history(value)
+    if isinstance(value, Values):
+        return _values(value)
     if isinstance(value, pd.DataFrame):
         dtypes = {str(name): str(dtype) for name, dtype in value.dtypes.items()}
         return {"dtypes": dtypes, "columns": _plain(value, plain, frozenset())}
@@ -43,6 +46,8 @@ def content(value: Any) -> Any:
         return {name: part for name, part in _scenario(value).items() if name != "source"}
     if isinstance(value, History):
         return value.sha256()
+    if isinstance(value, Values):
+        return _values(value)
     return _plain(value, content, NOT_COMPARED)
 
 
@@ -91,7 +96,12 @@ def _history(history: History) -> dict[str, Any]:
     return {"meta": plain(meta), "words": words, "events": events, "sha256": sha256, "rows": rows}
 
 
-# ------------------------------------------------------------------------------- restoring
+def _values(of: Values) -> list[str]:
+    """Values and counts as the compressed bytes of their arrays, in base64."""
+    return [base64.b64encode(zlib.compress(each.tobytes())).decode() for each in (of.values, of.counts)]
+
+
+# ------------------------------------------------------------------------------- and back
 def restored(kind: Any, data: Any) -> Any:
     """The value of type `kind` that `plain` has turned into `data`.
 
@@ -168,6 +178,11 @@ def _restored_history(data: Any) -> History:
     return History.from_parts(_anything(data["meta"]), data["words"], table, data["events"], data["sha256"])
 
 
+def _restored_values(data: Any) -> Values:
+    values, counts = (zlib.decompress(base64.b64decode(each)) for each in data)
+    return Values(np.frombuffer(values, np.float64), np.frombuffer(counts, np.int64))
+
+
 def _restored_series(data: Any) -> pd.Series:
     index = pd.Index(_anything(data["index"]), name=data["index_name"])
     return pd.Series(_anything(data["values"]), index=index, name=data["name"])
@@ -176,6 +191,7 @@ def _restored_series(data: Any) -> pd.Series:
 _SPECIAL: dict[Any, Any] = {
     Scenario: _restored_scenario,
     History: _restored_history,
+    Values: _restored_values,
     pd.DataFrame: lambda data: pd.DataFrame(_anything(data["columns"])).astype(data["dtypes"]),
     pd.Series: _restored_series,
 }

@@ -8,53 +8,69 @@ needed than with independent random numbers (A. M. Law, "Simulation Modeling and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import inf, isfinite, sqrt
+from dataclasses import dataclass, replace
+from math import comb, inf, isfinite, isinf, sqrt
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtr
 
 from scenarios.fields.metrics import Direction
-from sim.stats.estimates import CONFIDENCE, Estimate, estimate
+from sim.stats.estimates import Estimate, estimate_difference
+from sim.stats.intervals import CONFIDENCE
+from sim.stats.samples import Floats
 
 BETTER = "better"
 WORSE = "worse"
 DIFFERENT = "different"
 NOT_SHOWN = "no difference shown"
-CONTINUOUS = ("s", "agent-s")
-"""Units of continuous quantities, which are never equal by chance."""
+NOT_COMPARED = "not compared"
 LEVEL = 1 - CONFIDENCE
+LEAST = 2
+"""Pairs that a difference needs."""
+PERMUTATIONS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A metric under two settings, b − a, over the replications that observed it under both.
+    """A metric under two settings, b − a, over the replications that were made under both.
 
-    `p` is the two-sided p-value of no difference (paired t-test), `adjusted_p` the same among all metrics that are
-    compared at once (Holm). `variance_reduction` is the factor by which independent random numbers would need more
-    replications for the same interval: (Var a + Var b) / Var(b − a). `unpaired`: replications that observed it under
-    one setting only.
+    `p` is the two-sided p-value of no difference: of the paired t-test, or of the rank-sum test where a value is
+    infinite.
+    `adjusted_p` is the same among all metrics that are compared at once (Holm). `variance_reduction` is how many times
+    as many independent replications would be needed for the same interval: (Var a + Var b) / Var(b − a).
+
+    `missing_a` and `missing_b` count the replications without an observation, and `infinite_a` and `infinite_b` those
+    that are beyond the horizon or never ended. Where fewer than two replications observed the metric under both, there
+    is no difference: `difference`, `p` and `adjusted_p` are None, and so is `a` or `b` when it was never observed.
     """
 
     metric: str
     unit: str
     direction: Direction
-    a: float
-    b: float
-    difference: Estimate
-    p: float
-    adjusted_p: float
+    a: float | None
+    b: float | None
+    difference: Estimate | None
+    p: float | None
+    adjusted_p: float | None
     variance_reduction: float | None
-    unpaired: int = 0
+    missing_a: int = 0
+    missing_b: int = 0
+    infinite_a: int = 0
+    infinite_b: int = 0
 
     @property
     def relative(self) -> float | None:
-        """The difference as a fraction of a; None when a is 0."""
-        return self.difference.mean / abs(self.a) if self.a else None
+        """The difference as a share of a; None where a is 0, and where it is not finite."""
+        if self.difference is None or not self.a or not isfinite(self.a) or not isfinite(self.difference.mean):
+            return None
+        return self.difference.mean / abs(self.a)
 
     @property
     def verdict(self) -> str:
-        """Of b against a: better, worse, different (for a metric without a direction), or no difference shown."""
+        """Of b against a: better, worse, different (no way is better), no difference shown, or not compared."""
+        if self.adjusted_p is None or self.difference is None:
+            return NOT_COMPARED
         if not self.adjusted_p < LEVEL:
             return NOT_SHOWN
         if self.direction is None:
@@ -63,63 +79,116 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class PooledPair:
+    """Estimates over all observations under both settings, and the pseudo-value of each replication."""
+
+    a: float
+    b: float
+    pseudo_a: Floats
+    pseudo_b: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
-    """The observations of a metric by replication; None: not observed."""
+    """What the replications observed of a metric, in their order; None: not observed.
+
+    Of a distribution, `a` and `b` are the values of each replication by itself. `pooled`, of all observations, takes
+    their place where both estimates are finite.
+    """
 
     metric: str
     unit: str
     direction: Direction
     a: Sequence[float | None]
     b: Sequence[float | None]
+    pooled: PooledPair | None = None
 
 
 def differences(observed: Sequence[Observed]) -> dict[str, Difference]:
-    """The difference of each metric that at least two replications observed under both settings."""
-    found: dict[str, Difference] = {}
-    for each in observed:
-        pairs = [
-            (one, other) for one, other in zip(each.a, each.b, strict=True) if one is not None and other is not None
-        ]
-        if len(pairs) < 2 or not all(isfinite(value) for pair in pairs for value in pair):
-            continue
-        seen = [pair for pair in zip(each.a, each.b, strict=True) if pair != (None, None)]
-        found[each.metric] = _difference(each, np.array(pairs, dtype=np.float64), len(seen) - len(pairs))
-    adjusted = holm({name: difference.p for name, difference in found.items()})
-    return {name: _with(difference, adjusted[name]) for name, difference in found.items()}
+    """Every metric with the difference between the settings, in the order given. None is left out."""
+    found = {each.metric: _difference(each) for each in observed}
+    adjusted = holm({name: difference.p for name, difference in found.items() if difference.p is not None})
+    return {name: replace(difference, adjusted_p=adjusted.get(name)) for name, difference in found.items()}
 
 
-def _difference(of: Observed, pairs: np.ndarray[tuple[int, int], np.dtype[np.float64]], unpaired: int) -> Difference:
-    a, b = pairs[:, 0], pairs[:, 1]
-    step = b - a
-    spread, apart = float(step.var(ddof=1)), float(a.var(ddof=1) + b.var(ddof=1))
-    p = _p_value(float(step.mean()), spread, len(step), of.unit)
-    return Difference(
+def _difference(of: Observed) -> Difference:
+    pairs = [(a, b) for a, b in zip(of.a, of.b, strict=True) if a is not None and b is not None]
+    counted = Difference(
         of.metric,
         of.unit,
         of.direction,
-        float(a.mean()),
-        float(b.mean()),
-        estimate(step.tolist(), of.unit),
-        p,
-        p,
-        apart / spread if spread > 0 else inf if apart > 0 else None,
-        unpaired,
+        _mean(of.a),
+        _mean(of.b),
+        None,
+        None,
+        None,
+        None,
+        *(sum(value is None for value in values) for values in (of.a, of.b)),
+        *(sum(value is not None and not isfinite(value) for value in values) for values in (of.a, of.b)),
+    )
+    pooled = of.pooled
+    if len(pairs) < LEAST:
+        return counted
+    if pooled is not None and isfinite(pooled.a) and isfinite(pooled.b):
+        return _of_values(replace(counted, a=pooled.a, b=pooled.b), pooled.pseudo_a, pooled.pseudo_b)
+    a, b = (np.array(values, dtype=np.float64) for values in zip(*pairs, strict=True))
+    if pooled is not None:
+        counted = replace(counted, a=pooled.a, b=pooled.b)
+    else:
+        counted = replace(counted, a=float(a.mean()), b=float(b.mean()))
+    finite = bool(np.isfinite(a).all() and np.isfinite(b).all())
+    return _of_values(counted, a, b) if finite else _of_ranks(counted, a, b)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    seen = [value for value in values if value is not None]
+    return float(np.mean(seen)) if seen else None
+
+
+def _of_values(of: Difference, a: Floats, b: Floats) -> Difference:
+    step = b - a
+    spread, apart = float(step.var(ddof=1)), float(a.var(ddof=1) + b.var(ddof=1))
+    return replace(
+        of,
+        difference=estimate_difference(step.tolist(), of.unit),
+        p=_t_test(float(step.mean()), spread, len(step)),
+        variance_reduction=apart / spread if spread > 0 else inf if apart > 0 else None,
     )
 
 
-def _p_value(mean: float, variance: float, count: int, unit: str) -> float:
+def _t_test(mean: float, variance: float, count: int) -> float:
     """Two-sided, of Student's t with n − 1 degrees of freedom.
 
-    A constant difference of a continuous quantity is not chance. For counts it may be: then the sign test, 2^(1 − n).
+    Where all differences are equal, by the sign test, 2^(1 − n): so few replications cannot show more.
     """
     if variance == 0:
-        return 1.0 if mean == 0 else 0.0 if unit in CONTINUOUS else 2.0 ** (1 - count)
+        return 1.0 if mean == 0 else float(2.0 ** (1 - count))
     return 2 * float(stdtr(count - 1, -abs(mean) / sqrt(variance / count)))
 
 
-def _with(difference: Difference, adjusted_p: float) -> Difference:
-    values = {name: getattr(difference, name) for name in Difference.__slots__}
-    return Difference(**{**values, "adjusted_p": adjusted_p})
+def _of_ranks(of: Difference, a: Floats, b: Floats) -> Difference:
+    """The two-sided rank-sum test (Mann and Whitney 1947), where some values are infinite and have no mean.
+
+    It takes the values as unpaired, which is conservative for common random numbers. It is exact where there are at
+    most `PERMUTATIONS` ways to divide the values. The difference is the median one of the pairs, where two infinite
+    values differ by nothing.
+    """
+    from scipy import stats  # noqa: PLC0415 - a second to import, and few comparisons have infinite values
+
+    ways = comb(2 * len(a), len(a))
+    method: Any = stats.PermutationMethod(n_resamples=ways) if ways <= PERMUTATIONS else "asymptotic"
+    same = len(np.unique(np.concatenate([a, b]))) == 1
+    p = 1.0 if same else float(stats.mannwhitneyu(b, a, method=method).pvalue)
+    with np.errstate(invalid="ignore"):
+        step = np.sort(np.where(a == b, 0.0, b - a))
+    middle = float(step[len(step) // 2]) if len(step) % 2 else _between(step)
+    return replace(of, difference=Estimate(middle, None, len(step), of.unit), p=min(p, 1.0))
+
+
+def _between(ordered: Floats) -> float:
+    """The median of an even number of values, which may be infinite on both sides."""
+    low, high = (float(each) for each in ordered[len(ordered) // 2 - 1 : len(ordered) // 2 + 1])
+    return 0.0 if isinf(low) and isinf(high) and low != high else (low + high) / 2
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from recovery.errors import RecoveryBenchError
 from scenarios.fields.metrics import Direction
-from sim.stats.estimates import CONFIDENCE
+from sim.stats.intervals import CONFIDENCE
 
 SMALLEST, LARGEST = 1e-100, 1e100
 """Limits of an indifference, so that its square is a finite float above 0."""
@@ -63,6 +63,8 @@ class KimNelson:
         """The settings that are not eliminated; after the decision the best, and others only with an equal mean."""
         self.eliminated: dict[int, int] = {}
         """The eliminated settings, with the number of replications at their elimination."""
+        self.disqualified: dict[int, int] = {}
+        """Settings that were taken out because they do not meet a constraint, and after how many replications."""
         self.replications = 0
         """Replications so far, including those without an observation."""
         self.decided = False
@@ -79,8 +81,16 @@ class KimNelson:
 
     @property
     def finished(self) -> bool:
-        """Whether a decision or the maximum number of replications is reached."""
-        return self.decided or self.replications >= self.most
+        """Whether it is decided, no setting is in contention, or the maximum number of replications is reached."""
+        return self.decided or not self.contention or self.replications >= self.most
+
+    def disqualify(self, setting: int) -> None:
+        """Take a setting out that does not meet a constraint, whatever its mean. One that is left alone is selected."""
+        if setting not in self.contention:
+            return
+        self._eliminate(np.arange(len(self._sums)) == setting)
+        self.disqualified[setting] = self.eliminated.pop(setting)
+        self.decided = len(self.contention) == 1 and self._observed >= self.first
 
     @property
     def unobserved(self) -> int:
@@ -89,21 +99,27 @@ class KimNelson:
 
     @property
     def best(self) -> int:
-        """The selected setting; before the decision, the one with the best mean so far. Of equals, the first."""
+        """The selected setting; before the decision, the one with the best mean so far. Of equals, the first.
+
+        When all are disqualified, it is the one that stayed longest.
+        """
+        if not self.contention:
+            return max(self.disqualified, key=lambda each: (self.disqualified[each], -each))
         return min(self.contention, key=lambda each: self._sums[each])
 
     @property
     def ranks(self) -> tuple[int, ...]:
         """Settings, best first: the others by the distance of their means from that of the best, over common
-        replications. The time of elimination is not a measure: a setting with a large variance stays in contention.
+        replications, and disqualified ones last. The time of elimination is not a measure: a setting with a large
+        variance stays in contention.
         """
         best = self.best
         behind = {best: -inf}
         for each in range(len(self._sums)):
             sums = self._sums_at.get(each, self._sums)
-            count = self._count_at.get(each, max(1, self._observed))
+            count = max(1, self._count_at.get(each, self._observed))
             behind.setdefault(each, float(sums[each] - sums[best]) / count)
-        return tuple(sorted(behind, key=lambda each: (behind[each], each)))
+        return tuple(sorted(behind, key=lambda each: (each in self.disqualified, behind[each], each)))
 
     def observe(self, values: Sequence[float | None]) -> tuple[int, ...]:
         """Add the next replication: one value per setting (those of eliminated ones are ignored), None without an

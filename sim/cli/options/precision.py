@@ -43,9 +43,8 @@ def check_precise(asked: Asked | None, loaded: list[Scenario]) -> None:
 
 
 def precision_told(asked: Asked, found: Sequence[Reached]) -> str:
-    """The worst precision so far and the requested one: `±7.1 % of ±5 %`."""
-    from sim.presentation.formatting import signs
-    from sim.presentation.phrases import percent
+    """The worst precision so far against the one asked for: `±7.1 % of ±5 %`."""
+    from sim.presentation.formatting import percent, signs
 
     worst = max(each.epsilon for each in found)
     sign = signs(sys.stderr.encoding).plus_minus

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from scenarios import Scenario
-from scenarios.fields.metrics import UnknownMetric, catalogue, lookup
+from scenarios.fields.metrics import UnknownMetric, catalogue, lookup, statistic_of
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.provenance import origin
@@ -21,14 +23,32 @@ from sim.experiments.runs.unobserved import never_observed
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
 from sim.simulation import whole_seed
-from sim.stats.paired_differences import Difference, Observed, differences
+from sim.stats.paired_differences import LEAST, Difference, Observed, PooledPair, differences
+from sim.stats.survival import Pooled
 
 if TYPE_CHECKING:
     from sim.experiments.comparison.plot import ComparisonPictures
 
 REPLICATIONS = 20
-_NOT_COMPARED = "run."
-"""Metrics about the run itself, which are not compared."""
+CORE = (
+    "tasks.completed",
+    "tasks.failed",
+    "tasks.rejected",
+    "tasks.lost",
+    "tasks.sojourn.mean",
+    "tasks.sojourn.p95",
+    "attempts.amplification",
+    "work.wasted_fraction",
+    "recovery.time.mean",
+    "recovery.time.p95",
+    "recovery.escalated",
+    "service.availability",
+    "restoration.time.max",
+    "client.goodput",
+    "client.response.p95",
+    "consistency.violations",
+)
+"""What is compared unless metrics are asked for. Each metric more makes it harder to show a difference (Holm)."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,29 +77,54 @@ class Comparison(ResultBase):
 
     @cached_property
     def differences(self) -> dict[str, Difference]:
-        """The difference of each metric, b − a, in the catalog's order.
+        """The difference of each metric, b − a, in the catalog's order. Those of `CORE` when none was asked for.
 
-        Raises NeverObserved for a requested metric that fewer than two pairs of replications observe.
+        A metric that was observed under one setting only is there, with a verdict of its own. Raises NeverObserved for
+        one that was asked for and that no replication observed under either setting.
         """
         pools = tuple(self.a.scenario.resources)
         names = [name for name in dict.fromkeys((*self.a.metrics, *self.b.metrics)) if self._is_wanted(name)]
-        order = {metric.name: place for place, metric in enumerate(catalogue(pools))}
-        observed = []
-        for name in sorted(names, key=lambda name: order.get(name, len(order))):
-            metric = lookup(name, pools)
-            a, b = ([run.metrics.get(name) for run in result.runs] for result in (self.a, self.b))
-            observed.append(Observed(name, metric.unit, metric.direction, a, b))
-        found = differences(observed)
-        both = [name for name in self.a.metrics if name in self.b.metrics]
         for wanted in self.chosen:
-            if not any(fnmatchcase(name, wanted) for name in found):
-                raise never_observed(wanted, self.a.scenario.name, "in no two pairs of replications", both)
-        return found
+            if not any(fnmatchcase(name, wanted) for name in names):
+                known = [*self.a.metrics, *self.b.metrics]
+                raise never_observed(wanted, self.a.scenario.name, "under neither setting", known)
+        order = {metric.name: place for place, metric in enumerate(catalogue(pools))}
+        return differences(
+            [self._observed(name, pools) for name in sorted(names, key=lambda name: order.get(name, len(order)))]
+        )
 
     def _is_wanted(self, name: str) -> bool:
         if self.chosen:
             return any(fnmatchcase(name, wanted) for wanted in self.chosen)
-        return not name.startswith(_NOT_COMPARED)
+        return name in CORE
+
+    def _observed(self, name: str, pools: tuple[str, ...]) -> Observed:
+        metric = lookup(name, pools)
+        a, b = ([run.metrics.get(name) for run in result.runs] for result in (self.a, self.b))
+        return Observed(name, metric.unit, metric.direction, a, b, self._pooled(name))
+
+    def _pooled(self, name: str) -> PooledPair | None:
+        """The estimates of a mean or percentile over all observations; None for other metrics."""
+        of = statistic_of(name)
+        if of is None or of.name in {"sd", "max"}:
+            return None
+        both = [
+            [run.samples[of.distribution] for run in result.runs if of.distribution in run.samples]
+            for result in (self.a, self.b)
+        ]
+        if any(sum(map(bool, map(len, samples))) < LEAST for samples in both):
+            return None
+        a, b = map(Pooled.of, both)
+        if of.name == "mean":
+            return PooledPair(a.mean().value, b.mean().value, a.pseudo_means, b.pseudo_means)
+        share = of.argument or 0.0
+        if of.name == "within":
+            values = a.share_within(share).value, b.share_within(share).value
+            return PooledPair(*values, a.pseudo_shares(share), b.pseudo_shares(share))
+        values = a.quantile(share).value, b.quantile(share).value
+        if not all(map(isfinite, values)):
+            return PooledPair(*values, np.empty(0), np.empty(0))
+        return PooledPair(*values, a.pseudo_quantiles(share), b.pseudo_quantiles(share))
 
     @property
     def holds(self) -> bool:
@@ -88,14 +133,19 @@ class Comparison(ResultBase):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """Tidy: metric, unit, a, b, difference, low, high, verdict, adjusted_p, variance_reduction, n."""
+        """Tidy: metric, unit, a, b, difference, low, high, verdict, adjusted_p, variance_reduction, n,
+        missing_a, missing_b, infinite_a, infinite_b (numbers of replications).
+        """
         rows = []
         for name, each in self.differences.items():
-            low, high = each.difference.ci95 or (each.difference.mean, each.difference.mean)
-            told = name, each.unit, each.a, each.b, each.difference.mean, low, high, each.verdict
-            rows.append((*told, each.adjusted_p, each.variance_reduction, each.difference.n))
-        columns = ["metric", "unit", "a", "b", "difference", "low", "high", "verdict"]
-        return pd.DataFrame(rows, columns=[*columns, "adjusted_p", "variance_reduction", "n"])
+            of = each.difference
+            low, high = (None, None) if of is None or of.ci95 is None else of.ci95
+            told = name, each.unit, each.a, each.b, None if of is None else of.mean, low, high, each.verdict
+            counts = each.missing_a, each.missing_b, each.infinite_a, each.infinite_b
+            rows.append((*told, each.adjusted_p, each.variance_reduction, 0 if of is None else of.n, *counts))
+        columns = ["metric", "unit", "a", "b", "difference", "low", "high", "verdict", "adjusted_p"]
+        columns += ["variance_reduction", "n", "missing_a", "missing_b", "infinite_a", "infinite_b"]
+        return pd.DataFrame(rows, columns=columns)
 
     @property
     def plot(self) -> ComparisonPictures:
@@ -117,17 +167,19 @@ class Comparison(ResultBase):
 
 
 def _plain(each: Difference) -> dict[str, Any]:
+    of = each.difference
     return {
         "a": each.a,
         "b": each.b,
         "unit": each.unit,
-        "difference": {"mean": each.difference.mean, "ci95": list(each.difference.ci95 or ()), "n": each.difference.n},
+        "difference": None if of is None else {"mean": of.mean, "ci95": of.ci95 and list(of.ci95), "n": of.n},
         "relative": each.relative,
         "verdict": each.verdict,
         "p": each.p,
         "adjusted_p": each.adjusted_p,
         "variance_reduction": each.variance_reduction,
-        "unpaired": each.unpaired,
+        "missing": {"a": each.missing_a, "b": each.missing_b},
+        "infinite": {"a": each.infinite_a, "b": each.infinite_b},
     }
 
 

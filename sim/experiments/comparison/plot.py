@@ -130,7 +130,7 @@ class ComparisonPictures:
         with axes_for(ax, 5.5, 4.2) as axes:
             for pair in pairs:
                 _slope(axes, pair, metric, infinity)
-            if each is not None:
+            if each is not None and each.a is not None and each.b is not None:
                 axes.plot([0, 1], [each.a, each.b], "o-", color=INK, linewidth=2.2, markersize=6, label="mean")
                 axes.legend(loc="best", frameon=False, fontsize=8)
             axes.set_xticks([0, 1], ["a", "b"])
@@ -188,7 +188,7 @@ def _draw(axes: Axes, row: int, each: Difference) -> None:
 
 
 def _percent(each: Difference) -> tuple[float, float, float] | None:
-    if not each.a or each.difference.ci95 is None:
+    if not each.a or each.difference is None or each.difference.ci95 is None:
         return None
     low, high = each.difference.ci95
     mean, low, high = (100 * value / abs(each.a) for value in (each.difference.mean, low, high))

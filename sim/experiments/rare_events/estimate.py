@@ -33,7 +33,8 @@ from sim.randomness.branching import Trajectory
 from sim.randomness.streams import Streams
 from sim.results.base import ResultBase
 from sim.simulation import simulate, whole_seed
-from sim.stats.estimates import Estimate, proportion
+from sim.stats.estimates import Estimate
+from sim.stats.intervals import binomial
 
 if TYPE_CHECKING:
     from sim.experiments.rare_events.plot import RarePictures
@@ -89,7 +90,7 @@ class Rare(ResultBase):
         """
         split = None if self._split is None else self._split.ci95
         if self.probability is None or self._split is None or (split is not None and split[0] == split[1]):
-            return proportion(self.plain_hits, self.plain_runs)
+            return binomial(self.plain_hits, self.plain_runs)
         return split
 
     @property

@@ -41,6 +41,8 @@ def event_of(scenario: Scenario, text: str) -> Expectation:
         raise RareError(f"{text}: {error.message()}") from None
     except UnknownMetric as error:
         raise RareError(f"{text}: {error}") from None
+    if found.is_scoped:
+        raise RareError(f"{text}: is an event of one run; valid: {found.metric} {found.operator} {rest.split()[0]}")
     return found
 
 

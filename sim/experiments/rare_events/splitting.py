@@ -23,7 +23,8 @@ from scipy.special import stdtrit
 
 from sim.experiments.rare_events.levels import Climb
 from sim.randomness.branching import Trajectory
-from sim.stats.estimates import CONFIDENCE, Estimate
+from sim.stats.estimates import Estimate
+from sim.stats.intervals import CONFIDENCE
 
 LEAST_PROBABILITY = 1e-15
 """A splitting with a lower probability and no hit stops: its level does not lead to the event."""

@@ -11,10 +11,11 @@ import pandas as pd
 
 from scenarios import Scenario
 from scenarios.fields.csv_columns import files_sha256
-from scenarios.fields.metrics import lookup
+from scenarios.fields.expectations import TOLERANCE, Expectation
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.heavy_tails import heavy_tails
+from sim.experiments.runs.metric_estimates import ResultMetrics
 from sim.experiments.runs.provenance import origin
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.runs.unobserved import never_observed
@@ -23,7 +24,7 @@ from sim.measures.metrics.diagnosis import as_frame, total
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
 from sim.simulation import metrics_frame, replication_name
-from sim.stats.estimates import Estimate, estimate
+from sim.stats.estimates import Estimate
 from sim.stats.precision import LEAST, Asked, Reached, next_check, reached
 
 if TYPE_CHECKING:
@@ -32,11 +33,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An expectation of the scenario and the observed mean over replications (None: no observation)."""
+    """An expectation of the scenario and whether it holds.
+
+    `observed` is the estimate over all runs, or of an expectation on single runs the value of the worst one; None: no
+    observation. `failing` of the `runs` that observed the metric are by themselves not as expected.
+    """
 
     expression: str
     observed: float | None
     holds: bool
+    failing: int
+    runs: int
+
+    @classmethod
+    def of(cls, expectation: Expectation, runs: Sequence[RunSummary], estimate: Estimate | None) -> Outcome:
+        """The outcome of an expectation, from the runs and the estimate over all of them."""
+        seen = [value for run in runs if (value := run.metrics.get(expectation.metric)) is not None]
+        failing = sum(not expectation.holds(value) for value in seen)
+        if expectation.in_runs is None:
+            observed = None if estimate is None else estimate.mean
+            return cls(expectation.expression, observed, expectation.holds(observed), failing, len(seen))
+        holds = bool(seen) and len(seen) - failing >= expectation.in_runs * len(seen) * (1 - TOLERANCE)
+        return cls(expectation.expression, expectation.worst(seen), holds, failing, len(seen))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,23 +88,17 @@ class Result(ResultBase):
 
     @cached_property
     def metrics(self) -> dict[str, Estimate]:
-        """Mean and 95 % interval of each metric over the replications that observed it; absent if there are none."""
-        estimates = {}
-        for name in self._measured:
-            observed = [value for summary in self.runs if (value := summary.metrics.get(name)) is not None]
-            if observed:
-                estimates[name] = estimate(observed, lookup(name, tuple(self.scenario.resources)).unit)
-        return estimates
+        """What the replications say of each metric, with a 95 % interval; without an observation it is absent.
+
+        Statistics of a distribution are of the observations of all replications together (`estimate_pooled`), other
+        metrics are means over the replications that observed them.
+        """
+        return ResultMetrics(self.runs, self.scenario)
 
     @cached_property
     def expectations(self) -> tuple[Outcome, ...]:
-        """The scenario's expectations, evaluated for the means."""
-        outcomes = []
-        for expectation in self.scenario.expect:
-            found = self.metrics.get(expectation.metric)
-            observed = None if found is None else found.mean
-            outcomes.append(Outcome(expectation.expression, observed, expectation.holds(observed)))
-        return tuple(outcomes)
+        """The scenario's expectations, each judged on the runs or on the estimate, as it says."""
+        return tuple(Outcome.of(each, self.runs, self.metrics.get(each.metric)) for each in self.scenario.expect)
 
     @property
     def holds(self) -> bool:
@@ -132,7 +144,13 @@ class Result(ResultBase):
             "metrics": {name: _plain(self.metrics.get(name)) for name in self._measured},
             "diagnosis": self.diagnosis,
             "expectations": [
-                {"expression": outcome.expression, "observed": outcome.observed, "holds": outcome.holds}
+                {
+                    "expression": outcome.expression,
+                    "observed": outcome.observed,
+                    "holds": outcome.holds,
+                    "failing": outcome.failing,
+                    "runs": outcome.runs,
+                }
                 for outcome in self.expectations
             ],
             "runs": [

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sim.measures import RunMetrics
 from sim.simulation import Run
+from sim.stats.samples import Sample
 
 SHOWN_VIOLATIONS = 5
 
@@ -14,7 +16,8 @@ SHOWN_VIOLATIONS = 5
 class RunSummary:
     """Everything that is kept of one replication, without its history.
 
-    `violations` are the first few, as text; `diagnosis` counts recoveries by fault and diagnosis.
+    `violations` are the first few, in words; `diagnosis` counts recoveries by fault and what it was taken for.
+    `samples` are the observations behind the distributions, by the name before `.mean`.
     """
 
     seed: str
@@ -25,6 +28,10 @@ class RunSummary:
     metrics: dict[str, float | None]
     violations: tuple[str, ...]
     diagnosis: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", RunMetrics(self.metrics, self.samples))
 
     @classmethod
     def of(cls, run: Run) -> RunSummary:
@@ -41,4 +48,5 @@ class RunSummary:
                 for violation in run.violations[:SHOWN_VIOLATIONS]
             ),
             run.diagnosis,
+            run.samples,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from typing import Protocol
 
 from matplotlib.axes import Axes
@@ -75,14 +75,15 @@ class SelectionPictures:
         """
         found = self.selection
         drawn = found.ranked[:MOST_ROWS]
-        best = drawn[0].estimate.mean
+        best = nan if drawn[0].estimate is None else drawn[0].estimate.mean
         worse = -1 if found.metric.direction == "higher" else 1
         with axes_for(ax, *self.inches()) as axes:
             if isfinite(best):
                 axes.axvspan(*sorted((best, best + worse * found.indifference)), color=BLUE, alpha=0.1, linewidth=0)
             for row, each in enumerate(drawn):
-                color = PALE if each.eliminated else BLUE
-                _draw(axes, row, each.estimate, color, "o", "over those that selected" if row == 0 else None)
+                color = PALE if each.eliminated or each.failed else BLUE
+                if each.estimate is not None:
+                    _draw(axes, row, each.estimate, color, "o", "over those that selected" if row == 0 else None)
                 if each.fresh is not None:
                     fresh = "over fresh replications" if row == 0 else None
                     _draw(axes, row + APART, each.fresh, VERMILION, "D", fresh)

@@ -17,12 +17,14 @@ from sim.experiments.selection.ranked import Ranked
 from sim.experiments.sweeps.designs import Point, as_values, column
 from sim.presentation.formatting import UNICODE, Signs, count, quantity
 from sim.results.base import ResultBase
-from sim.stats.estimates import CONFIDENCE, Estimate
+from sim.stats.estimates import Estimate
+from sim.stats.intervals import CONFIDENCE
 
 if TYPE_CHECKING:
     from sim.experiments.selection.plot import SelectionPictures
 
 SELECTED, TIED, OUT, IN_CONTENTION = "selected", "exactly as good", "out", "in contention"
+DISQUALIFIED = "disqualified"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,19 +58,20 @@ class Selection(ResultBase):
         return f"{self.scenario.name}, seed {self.seed}: {count(len(self.ranked), 'setting')} by {self.metric.name}"
 
     @property
-    def winner(self) -> Point:
-        """The selected setting; while not decided, the one with the best mean so far."""
-        return self.ranked[0].point
+    def winner(self) -> Point | None:
+        """The selected setting; before the decision, the one with the best mean so far. None: all are disqualified."""
+        best = self.ranked[0]
+        return None if best.failed else best.point
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Paths of the values that differ between the settings."""
-        return tuple(self.winner)
+        """What is different between the settings."""
+        return tuple(self.ranked[0].point)
 
     @property
     def contention(self) -> tuple[Ranked, ...]:
-        """Settings that were not eliminated: if decided, the winner and settings with exactly the same values."""
-        return tuple(each for each in self.ranked if not each.eliminated)
+        """Who was not eliminated: when it is decided, the winner, and who is exactly as good."""
+        return tuple(each for each in self.ranked if not each.eliminated and not each.failed)
 
     @property
     def judged(self) -> tuple[Ranked, ...]:
@@ -76,7 +79,11 @@ class Selection(ResultBase):
         return tuple(each for each in self.ranked if each.fresh is not None)
 
     def status(self, each: Ranked) -> str:
-        """The state of a setting: `selected`, `exactly as good`, `out` (eliminated) or `in contention`."""
+        """What became of a setting: `selected`, `exactly as good`, `out` (eliminated), `disqualified` (an expectation
+        does not hold) or `in contention`.
+        """
+        if each.failed:
+            return DISQUALIFIED
         if each.eliminated:
             return OUT
         if not self.decided:
@@ -84,7 +91,9 @@ class Selection(ResultBase):
         return SELECTED if each is self.ranked[0] else TIED
 
     def outcome(self, style: Signs = UNICODE) -> str:
-        """The certainty of the selection, or why it is not decided, as text."""
+        """How sure it is, or why it is not decided, in words."""
+        if self.winner is None:
+            return "none is selected: what the scenario expects holds for no setting"
         if self.decided:
             return (
                 f"95 % sure to be the best, where the best is ahead of all others by {self.margin(style)} or more "
@@ -110,22 +119,23 @@ class Selection(ResultBase):
 
     @property
     def holds(self) -> bool:
-        """Whether no invariant was violated under any setting."""
-        return not self.violations
+        """Whether some setting meets the scenario's expectations, and no invariant was violated under any."""
+        return not self.violations and self.winner is not None
 
     @cached_property
     def frame(self) -> pd.DataFrame:
         """Tidy, a row for each setting: a column for each path (numbers where they are), rank, mean, low, high,
-        replications, eliminated, as_it_is, and of those that were judged on fresh replications fresh_mean, fresh_low,
-        fresh_high, fresh_n, difference, difference_low, difference_high (the winner's value minus its own).
+        replications, eliminated, disqualified, as_it_is, and of those that were judged on fresh replications
+        fresh_mean, fresh_low, fresh_high, fresh_n, difference, difference_low, difference_high (the winner's value
+        minus its own).
         """
         points = [each.point for each in self.ranked]
         rows = []
         for rank, each in enumerate(self.ranked, 1):
-            told = (each.replications, each.eliminated, each.is_own)
+            told = (each.replications, each.eliminated, bool(each.failed), each.is_own)
             judged = (*_interval(each.fresh), 0 if each.fresh is None else each.fresh.n)
             rows.append((rank, *_interval(each.estimate), *told, *judged, *_interval(each.difference)))
-        columns = ["rank", "mean", "low", "high", "replications", "eliminated", "as_it_is"]
+        columns = ["rank", "mean", "low", "high", "replications", "eliminated", "disqualified", "as_it_is"]
         columns += [
             "fresh_mean",
             "fresh_low",
@@ -159,10 +169,13 @@ class Selection(ResultBase):
                 {
                     "values": as_values(each.point),
                     "rank": rank,
-                    "mean": each.estimate.mean,
-                    "ci95": list(each.estimate.ci95 or ()),
+                    "mean": None if each.estimate is None else each.estimate.mean,
+                    "ci95": list((each.estimate and each.estimate.ci95) or ()),
                     "replications": each.replications,
                     "eliminated": each.eliminated,
+                    "disqualified": bool(each.failed),
+                    "failed": [{"expression": one.expression, "observed": one.observed} for one in each.failed],
+                    "ahead": _plain(each.ahead),
                     "as_it_is": each.is_own,
                     "fresh": _plain(each.fresh),
                     "difference": _plain(each.difference),

@@ -20,11 +20,14 @@ from scenarios.errors import ScenarioError
 from scenarios.fields.metrics import Metric, lookup
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
+from sim.experiments.runs.metric_estimates import estimate_of
+from sim.experiments.runs.replications import Outcome
+from sim.experiments.runs.summary import RunSummary
 from sim.experiments.selection.ranked import Ranked
 from sim.experiments.selection.result import Selection
 from sim.experiments.sweeps.designs import Point, as_values, canonical, named
 from sim.simulation import whole_seed
-from sim.stats.estimates import Estimate, estimate
+from sim.stats.estimates import Estimate, estimate, estimate_difference
 from sim.stats.ranking_and_selection import FIRST, MOST, KimNelson, NotRankable
 
 JUDGED = 20
@@ -127,8 +130,7 @@ class _Seen:
     """The result of a run."""
 
     value: float | None
-    violations: tuple[str, ...]
-    wall_seconds: float
+    summary: RunSummary
 
 
 class _Contest:
@@ -182,7 +184,7 @@ class _Contest:
             on_look(self._planned)
         for key, summary in summaries(works, self._on, on_lost) if works else ():
             value = summary.metrics.get(self._metric.name)
-            self._seen[key] = _Seen(value, summary.violations, summary.wall_seconds)
+            self._seen[key] = _Seen(value, summary)
             if on_run is not None:
                 on_run(summary)
 
@@ -191,7 +193,13 @@ class _Contest:
         return all((each, number) in self._seen for each in settings)
 
     def feed(self, ranking: KimNelson) -> None:
-        """Pass finished replications to the procedure in order, until it needs no more."""
+        """Give the procedure what is finished, replication by replication, until it wants no more.
+
+        A setting whose expectations do not hold is disqualified: after the first stage, and after each replication from
+        there on.
+        """
+        if ranking.replications == 0 and self.has(ranking.contention, ranking.first - 1):
+            self._disqualify(ranking, ranking.first)
         while not ranking.finished and self.has(ranking.contention, ranking.replications):
             number = ranking.replications
             try:
@@ -204,6 +212,19 @@ class _Contest:
             if ranking.replications == ranking.unobserved == ranking.first:
                 said = f"{self._scenario.name} observes it in none of the first {ranking.first} replications"
                 raise NotSelectable(f"{self._metric.name}: {said}; valid: what every setting observes")
+            if ranking.replications > ranking.first:
+                self._disqualify(ranking, ranking.replications)
+
+    def _disqualify(self, ranking: KimNelson, until: int) -> None:
+        for each in ranking.contention:
+            if any(not outcome.holds for outcome in self._outcomes(each, range(until))):
+                ranking.disqualify(each)
+
+    def _outcomes(self, setting: int, numbers: Iterable[int]) -> list[Outcome]:
+        """The scenario's expectations, judged on these replications of a setting."""
+        runs = [self._seen[setting, number].summary for number in numbers if (setting, number) in self._seen]
+        scenario = self._settings[setting]
+        return [Outcome.of(each, runs, estimate_of(each.metric, runs, scenario)) for each in scenario.expect]
 
     def _value(self, setting: int, number: int) -> float | None:
         seen = self._seen.get((setting, number))
@@ -221,19 +242,22 @@ class _Contest:
         winner = ranking.best
         ranked, used = [], []
         for place in ranking.ranks:
-            until = ranking.eliminated.get(place, ranking.replications)
+            until = self._last(ranking, place)
             judged = fresh if place in rivals else ()
             used += [(place, number) for number in (*range(until), *judged)]
             values = [self._value(place, number) for number in range(until)]
             ranked.append(
                 Ranked(
                     point=self._points[place],
-                    estimate=estimate([value for value in values if value is not None], self._metric.unit),
+                    estimate=self._estimate(values),
                     replications=until,
                     eliminated=place in ranking.eliminated,
+                    failed=tuple(each for each in self._outcomes(place, range(until)) if not each.holds),
+                    given_up=self._given_up(place, range(until)),
+                    ahead=None if place == winner else self._difference(winner, place, range(until)),
                     is_own=place in own,
                     fresh=self._estimate([self._value(place, number) for number in judged]),
-                    difference=None if place == winner else self._estimate(self._apart(winner, place, judged)),
+                    difference=None if place == winner else self._difference(winner, place, judged),
                 )
             )
         runs = [self._seen[key] for key in used]
@@ -251,16 +275,34 @@ class _Contest:
             fresh=tuple(f"{self._seed}/{number}" for number in fresh),
             interrupted=interrupted,
             runs=len(runs),
-            wall_seconds=sum(run.wall_seconds for run in runs),
+            wall_seconds=sum(run.summary.wall_seconds for run in runs),
             violations=tuple(
                 f"{named(self._points[place])} {self._seed}/{number}: {violation}"
                 for place, number in used
-                for violation in self._seen[place, number].violations[:1]
+                for violation in self._seen[place, number].summary.violations[:1]
             ),
         )
 
-    def _apart(self, winner: int, other: int, numbers: Iterable[int]) -> list[float | None]:
-        """The winner's value minus another one's, where both are finite."""
+    def _last(self, ranking: KimNelson, setting: int) -> int:
+        """How many replications decided about a setting."""
+        if setting in ranking.disqualified:
+            return max(ranking.first, ranking.disqualified[setting])
+        return ranking.eliminated.get(setting, ranking.replications)
+
+    def _given_up(self, setting: int, numbers: Iterable[int]) -> Estimate | None:
+        """Tasks that were given up or rejected, in the mean."""
+        runs = [self._seen[setting, number].summary for number in numbers if (setting, number) in self._seen]
+        values = [(run.metrics.get("tasks.failed"), run.metrics.get("tasks.rejected")) for run in runs]
+        observed = [failed + rejected for failed, rejected in values if failed is not None and rejected is not None]
+        return estimate(observed, "tasks") if observed else None
+
+    def _difference(self, winner: int, other: int, numbers: Iterable[int]) -> Estimate | None:
+        """The winner's value minus another one's, over pairs of replications."""
+        apart = self._apart(winner, other, numbers)
+        return estimate_difference(apart, self._metric.unit) if apart else None
+
+    def _apart(self, winner: int, other: int, numbers: Iterable[int]) -> list[float]:
+        """The winner's value minus another one's, where both are finite; nothing where one is not."""
         pairs = [(self._value(winner, number), self._value(other, number)) for number in numbers]
         observed = [(one, two) for one, two in pairs if one is not None and two is not None]
         if not all(isfinite(value) for pair in observed for value in pair):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
+from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import Floats, Tracks
 from sim.measures.tables.ground_truth import AGENT_CHANGES, AGENT_RETURNS
 from sim.measures.tables.step_functions import Steps, overlap
 
 
-def measure_agents(history: History) -> dict[str, float | None]:
+def measure_agents(history: History) -> Measured:
     """The `agents.*` metrics, over the window from the warm-up to the end. All agents are up at first.
 
     `.up.mean`: agents up, averaged over time: neither crashed, hung nor stopped. `.availability` = up.mean ÷ agents.

@@ -7,11 +7,12 @@ import numpy as np
 from recovery.model import Severity
 from recovery.monitoring.alerts import AlertName
 from sim.history import Event, History
+from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import Tracks
 from sim.measures.tables.recoveries import Incidents
 
 
-def measure_alerts(history: History) -> dict[str, float | None]:
+def measure_alerts(history: History) -> Measured:
     """`escalations.open` and the `alerts.*` metrics, from the warm-up on.
 
     `escalations.open`: recoveries opened from the warm-up on that were escalated and not resolved by an operator until

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
+from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import Tracks
 
 ENDS = {
@@ -15,7 +16,7 @@ ENDS = {
 }
 
 
-def measure_attempts(history: History) -> dict[str, float | None]:
+def measure_attempts(history: History) -> Measured:
     """The `attempts.*` metrics, of tasks submitted at or after the warm-up.
 
     `.started`, `.succeeded`, `.failed`, `.interrupted`, `.timed_out`: numbers of attempts. `.per_task.mean` =

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
-from sim.measures.tables.distribution import describe
-from sim.measures.tables.event_table import Tracks
+from sim.measures.tables.distribution import Measured
+from sim.measures.tables.event_table import NOWHERE, Floats, Tracks
+from sim.stats.samples import Sample
 
 
-def measure_clients(history: History) -> dict[str, float | None]:
-    """The `client.*` metrics, over the window from the warm-up to the end; None without clients with timeouts.
+def measure_clients(history: History) -> Measured:
+    """The `client.*` metrics, over the window from the warm-up to the end; None without clients that wait.
 
-    `.timeouts`, `.retries`, `.abandoned`: counts; a retried request counts each time. `.goodput` = responses in time,
-    and accepted late ones, ÷ window (1/s). `.response.*` = response − first submission (s). `.amplification` =
-    (requests + retries) ÷ requests.
+    `.timeouts`, `.retries`, `.abandoned`: numbers, of requests that were made again the number of times.
+    `.goodput` = answers in time, and late ones that were accepted, ÷ window (1/s). `.response.*` = answer − first
+    asked (s); requests that are open at the end are censored observations, and abandoned ones have none.
+    `.amplification` = (requests + retries) ÷ requests.
     """
     tracks = Tracks.of(history)
     asks = bool(tracks.meta.get("clients"))
@@ -33,5 +35,21 @@ def measure_clients(history: History) -> dict[str, float | None]:
         **{f"client.{name}": count if asks else None for name, count in counts.items()},
         "client.goodput": len(answered) / tracks.window if asks and tracks.window else None,
         "client.amplification": made / first if asks and first else None,
-        **describe("client.response", tracks.value[answered] if asks else np.empty(0)),
+        "client.response": Sample.of(tracks.value[answered], _unanswered(tracks)) if asks else Sample.of(np.empty(0)),
     }
+
+
+def _unanswered(tracks: Tracks) -> Floats:
+    """Seconds until the end since the requests were first made that are neither answered nor abandoned."""
+    submitted = tracks.rows(Event.TASK_SUBMITTED)
+    again = tracks.rows(Event.CLIENT_RETRIED)
+    request = np.full(tracks.task_count, NOWHERE, dtype=np.int64)
+    request[tracks.task[again]] = tracks.value[again].astype(np.int64)
+    first_made = submitted[request[tracks.task[submitted]] == NOWHERE]
+    request[tracks.task[first_made]] = np.arange(len(first_made))  # requests are numbered as they are first made
+    over = request[tracks.task[tracks.rows(Event.CLIENT_ANSWERED, Event.CLIENT_ABANDONED)]]
+    is_open = np.ones(len(first_made), dtype=bool)
+    is_open[over] = False
+    made_at = tracks.time[first_made][is_open]
+    lasted: Floats = tracks.end - made_at[made_at >= tracks.start]
+    return lasted

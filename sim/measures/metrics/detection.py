@@ -7,14 +7,15 @@ import numpy as np
 from sim.history import Event, History
 from sim.measures.metrics.detectors import alarms
 from sim.measures.metrics.diagnosis import accuracy, counts
-from sim.measures.tables.distribution import describe
+from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import NOWHERE, Rows, Tracks
 from sim.measures.tables.ground_truth import AGENT_FAULTS, AgentTruth, LinkTruth
 from sim.measures.tables.recoveries import Incidents, invalid_ends, task_faults
+from sim.stats.samples import Sample
 
 
-def measure_detection(history: History) -> dict[str, float | None]:
-    """The `detection.*` and `diagnosis.*` metrics, from the warm-up on.
+def measure_detection(history: History) -> Measured:
+    """The `detection.*` and `diagnosis.*` metrics, of what happened at or after the warm-up.
 
     `detection.latency.*` = recovery opened − fault (s), for recoveries with a fault.
 
@@ -34,12 +35,16 @@ def measure_detection(history: History) -> dict[str, float | None]:
     incidents = Incidents.of(tracks)
     known = (incidents.opened >= tracks.start) & (incidents.onset_row >= 0)
     return {
-        **describe("detection.latency", (incidents.opened - incidents.onset)[known]),
+        "detection.latency": Sample.of((incidents.opened - incidents.onset)[known]),
         "detection.false_positives": float(_false_positives(tracks, incidents) + _others(tracks)),
         "detection.missed": float(
             _missed_agents(tracks, incidents) + _missed_links(tracks, incidents) + _missed_tasks(tracks, incidents)
         ),
         "diagnosis.accuracy": accuracy(counts(tracks, incidents)),
+        **{
+            f"diagnosis.{kind}.accuracy": accuracy(counts(tracks, incidents, of_kind))
+            for kind, of_kind in incidents.by_kind(tracks)
+        },
     }
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.history import Event, History
-from sim.measures.tables.distribution import describe
+from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import NOWHERE, Floats, Rows, Tracks
 from sim.measures.tables.ground_truth import AgentTruth, LinkTruth
 from sim.measures.tables.recoveries import Incidents
 from sim.measures.tables.step_functions import running_totals
+from sim.stats.samples import Sample
 
 SIGNALS = ("agent", "progress", "delivery", "resource")
 """The signals of the detectors: silence of agents, progress in heartbeats, failed sends, probes of pools."""
@@ -30,8 +31,8 @@ class Alarms:
         return int(np.count_nonzero(self.onset_row == NOWHERE))
 
 
-def measure_alarms(history: History) -> dict[str, float | None]:
-    """The metrics `detection.SIGNAL.*` of each signal; None for a signal that is not in use.
+def measure_alarms(history: History) -> Measured:
+    """The metrics `detection.SIGNAL.*` of each signal; None where it is not in use.
 
     `.latency.*` = alarm − onset (s), for the first alarm after each onset. `.false_positives`: alarms without an onset.
 
@@ -42,12 +43,12 @@ def measure_alarms(history: History) -> dict[str, float | None]:
     """
     tracks = Tracks.of(history)
     found = alarms(tracks)
-    measured: dict[str, float | None] = {}
+    measured: dict[str, float | Sample | None] = {}
     for signal in SIGNALS:
         raised = found.get(signal)
         name = f"detection.{signal}"
         seconds = np.empty(0) if raised is None else _latencies(tracks, raised)
-        measured |= describe(f"{name}.latency", seconds)
+        measured[f"{name}.latency"] = Sample.of(seconds)
         measured[f"{name}.false_positives"] = None if raised is None else float(raised.false_positives)
     return measured
 

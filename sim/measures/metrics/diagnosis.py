@@ -9,7 +9,7 @@ import pandas as pd
 
 from recovery.runbook.catalogue import documented
 from sim.history import Event, History
-from sim.measures.tables.event_table import NOWHERE, Tracks
+from sim.measures.tables.event_table import NOWHERE, Tracks, Truths
 from sim.measures.tables.ground_truth import AgentTruth, LinkTruth
 from sim.measures.tables.recoveries import Incidents, truth
 
@@ -54,9 +54,9 @@ def as_frame(found: Counts) -> pd.DataFrame:
     )
 
 
-def counts(tracks: Tracks, incidents: Incidents) -> dict[str, dict[str, int]]:
-    """Like `diagnoses`, for a history whose tracks and recoveries are already computed."""
-    return total([{fault: {diagnosis: 1}} for fault, diagnosis in _pairs(tracks, incidents)])
+def counts(tracks: Tracks, incidents: Incidents, chosen: Truths | None = None) -> dict[str, dict[str, int]]:
+    """As `diagnoses`, of tracks and recoveries that are there already; of `chosen` recoveries, or of all."""
+    return total([{fault: {diagnosis: 1}} for fault, diagnosis in _pairs(tracks, incidents, chosen)])
 
 
 def total(several: Sequence[Counts]) -> dict[str, dict[str, int]]:
@@ -79,11 +79,12 @@ def accuracy(found: Counts) -> float | None:
     return sum(row.get(fault, 0) for fault, row in rows) / total if total else None
 
 
-def _pairs(tracks: Tracks, incidents: Incidents) -> Iterator[tuple[str, str]]:
+def _pairs(tracks: Tracks, incidents: Incidents, chosen: Truths | None) -> Iterator[tuple[str, str]]:
     """The fault and the last diagnosis of each recovery that was analyzed."""
     analyzed = tracks.rows(Event.RECOVERY_ANALYZED)
     last = dict(zip(tracks.incident[analyzed].tolist(), analyzed.tolist(), strict=True))
-    for place in np.flatnonzero(incidents.opened >= tracks.start).tolist():
+    cohort = incidents.opened >= tracks.start
+    for place in np.flatnonzero(cohort if chosen is None else cohort & chosen).tolist():
         row = last.get(int(incidents.number[place]))
         if row is not None:
             diagnosis = tracks.word(int(tracks.detail[row]))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
+from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import Floats, Rows, Tracks
 from sim.measures.tables.step_functions import Steps
 
 
-def measure_queue(history: History) -> dict[str, float | None]:
+def measure_queue(history: History) -> Measured:
     """The `queue.*` metrics, over the window from the warm-up to the end.
 
     `.depth.mean`, `.depth.max`: queued tasks, from their entry until they are delivered, withdrawn or dead-lettered; a

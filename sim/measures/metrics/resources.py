@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
+from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import Tracks
 from sim.measures.tables.step_functions import Steps
 
 
-def measure_resources(history: History) -> dict[str, float | None]:
+def measure_resources(history: History) -> Measured:
     """The `resources.NAME.*` metrics of each pool in `meta["resources"]`, over the window from the warm-up to the
     end.
 

@@ -11,8 +11,9 @@ from scipy.special import stdtrit
 from scenarios.fields.expectations import Expectation
 from sim.history import Event, History
 from sim.measures.metrics.windows import values
-from sim.measures.tables.distribution import QUANTILES, describe
+from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import Floats, Tracks, Truths
+from sim.stats.samples import Sample
 
 LEARNT = {"queue.depth.mean": "<=", "tasks.throughput": ">="}
 """The metrics whose limits are learned when a scenario has no steady state, and their good direction."""
@@ -28,7 +29,7 @@ OVER_AT_ONCE = ("agent_crash", "execution_failure", "poison_task", "checkpoint_c
 """Faults without a duration."""
 
 
-def measure_service(history: History) -> dict[str, float | None]:
+def measure_service(history: History) -> Measured:
     """`service.availability` and `restoration.time.*` (s); None without a given or learned steady state.
 
     The service is steady at an instant when all conditions of the steady state hold over the window before it; the
@@ -39,11 +40,11 @@ def measure_service(history: History) -> dict[str, float | None]:
     steady = _steady_state(tracks)
     instants = np.empty(0) if steady is None else _evaluation_times(tracks, steady.window)
     if steady is None or not len(instants):
-        return {"service.availability": None, **describe("restoration.time", np.empty(0))}
+        return {"service.availability": None, "restoration.time": Sample.of(np.empty(0))}
     holds = steady.at(tracks, instants)
     return {
         "service.availability": float(holds.mean()),
-        **_described(_restorations(tracks, instants, holds)),
+        "restoration.time": Sample.of(_restorations(tracks, instants, holds)),
     }
 
 
@@ -116,13 +117,3 @@ def _ends_of_faults(tracks: Tracks) -> Floats:
     over = (tracks.event[rows] == Event.FAULT_CLEARED) | np.isin(tracks.detail[rows], at_once)
     ends: Floats = np.unique(tracks.time[rows][over])
     return ends
-
-
-def _described(seconds: Floats) -> dict[str, float | None]:
-    """Like `describe`, but infinite observations make the mean and the affected quantiles infinite."""
-    if np.isfinite(seconds).all():
-        return describe("restoration.time", seconds)
-    ranked = np.sort(seconds)
-    found = {label: float(np.quantile(ranked, q, method="inverted_cdf")) for label, q in QUANTILES.items()}
-    described = {"mean": inf, "sd": None, **found, "max": inf}
-    return {f"restoration.time.{statistic}": value for statistic, value in described.items()}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from scenarios.fields.metrics import WITHIN
 from sim.history import Event, History
-from sim.measures.tables.distribution import describe
+from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import Rows, Tracks
 from sim.measures.tables.step_functions import overlap
 from sim.measures.tables.task_ownership import lost
+from sim.stats.samples import Sample
 
 WAITING = (Event.QUEUE_ENTERED, Event.QUEUE_DELIVERED)
 NOT_WAITING = (
@@ -19,12 +21,19 @@ NOT_WAITING = (
 )
 
 
-def measure_tasks(history: History) -> dict[str, float | None]:
+def measure_tasks(history: History) -> Measured:
     """The `tasks.*` metrics.
 
     Over the tasks submitted at or after the warm-up: `.submitted` = `.completed` + `.failed` + `.rejected` +
-    `.unfinished`, and `.lost`, unfinished tasks without an owner; `.wait.*` = first start − submitted (s),
-    `.wait_probability` = fraction of started tasks with wait > 0, `.sojourn.*` = completed − submitted (s).
+    `.unfinished`, and `.lost`, the unfinished tasks that no agent, queue or recovery holds; `.wait.*` = first start −
+    submitted (s), `.wait_probability` = share of the started ones with wait > 0, `.sojourn.*` = completed − submitted
+    (s). Tasks that the end of the run cuts off are censored observations of both. Tasks that failed or were rejected
+    have no sojourn time, and no wait unless they started.
+
+    The sample behind `tasks.within(DURATION)` has every submitted task. One that failed, was rejected or is lost was
+    not completed in all the time from its submission to the end of the run. As an unfinished one, it is censored then.
+    The Kaplan–Meier estimate of such a sample is that of the cumulative incidence of completions (J. P. Fine and R. J.
+    Gray, JASA 94, 1999, for known censoring times).
 
     Over the window from the warm-up to the end: `.throughput` = completions ÷ window (1/s); `.in_system.mean` = Σ
     time from submission to end, of accepted tasks ÷ window; `.in_queue.mean` = Σ time queued or waiting for a start ÷
@@ -33,7 +42,10 @@ def measure_tasks(history: History) -> dict[str, float | None]:
     tracks = Tracks.of(history)
     tasks, window = tracks.tasks, tracks.window
     cohort = tasks.cohort
-    wait = (tasks.first_start - tasks.submitted)[cohort & ~np.isnan(tasks.first_start)]
+    started = ~np.isnan(tasks.first_start)
+    wait = (tasks.first_start - tasks.submitted)[cohort & started]
+    so_far = tracks.end - tasks.submitted
+    unfinished = tasks.became(0)
     completed = tasks.became(Event.TASK_COMPLETED)
     completions = (tasks.outcome == Event.TASK_COMPLETED) & (tasks.ended >= tracks.start)
     accepted = tasks.accepted
@@ -43,10 +55,11 @@ def measure_tasks(history: History) -> dict[str, float | None]:
         "tasks.failed": float(np.count_nonzero(tasks.became(Event.TASK_FAILED))),
         "tasks.rejected": float(np.count_nonzero(tasks.became(Event.TASK_REJECTED))),
         "tasks.lost": float(np.count_nonzero(cohort[lost(tracks)])),
-        "tasks.unfinished": float(np.count_nonzero(tasks.became(0))),
+        "tasks.unfinished": float(np.count_nonzero(unfinished)),
         "tasks.throughput": float(np.count_nonzero(completions)) / window if window else None,
-        **describe("tasks.wait", wait),
-        **describe("tasks.sojourn", (tasks.ended - tasks.submitted)[completed]),
+        "tasks.wait": Sample.of(wait, so_far[unfinished & ~started]),
+        "tasks.sojourn": Sample.of((tasks.ended - tasks.submitted)[completed], so_far[unfinished]),
+        WITHIN: Sample.of((tasks.ended - tasks.submitted)[completed], so_far[cohort & ~completed]),
         "tasks.wait_probability": float(np.mean(wait > 0)) if len(wait) else None,
         "tasks.in_system.mean": overlap(tasks.submitted[accepted], tasks.ended[accepted], tracks.start, tracks.end)
         / window

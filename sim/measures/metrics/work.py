@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
+from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import Tracks
 
 
-def measure_work(history: History) -> dict[str, float | None]:
+def measure_work(history: History) -> Measured:
     """The `work.*` metrics in agent-seconds, of tasks submitted at or after the warm-up that were completed or
     failed.
 

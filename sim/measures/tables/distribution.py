@@ -1,70 +1,75 @@
-"""Statistics of a sample: mean, sd, p50, p95, p99, max."""
+"""What is reported of a sample: mean, standard deviation, percentiles and maximum."""
 
 from __future__ import annotations
 
-from math import sqrt
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
-
-from sim.measures.tables.event_table import Floats
+from scenarios.fields.metrics import DISTRIBUTIONS, STATISTICS, statistic_of
+from sim.stats.estimates import estimate_pooled
+from sim.stats.samples import Sample
+from sim.stats.survival import Pooled
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
-NOTHING: dict[str, float | None] = dict.fromkeys(("mean", "sd", *QUANTILES, "max"))
+"""The percentiles that are always reported. Others are computed when they are asked for."""
+Measured = Mapping[str, float | Sample | None]
+"""What a group of metrics measures: numbers by name, and samples by the name that stands before `.mean` or `.p95`."""
 
 
-def describe(name: str, sample: Floats) -> dict[str, float | None]:
-    """`name.mean`, `.sd` (n − 1 in the denominator, None for one observation), `.p50`, `.p95`, `.p99` and `.max`.
+def describe(name: str, sample: Sample) -> dict[str, float | None]:
+    """`name.mean`, `.sd`, `.p50`, `.p95`, `.p99` and `.max` of one sample; None without an observation.
 
-    NaN is a missing observation. Quantiles interpolate linearly between order statistics (Hyndman & Fan 1996,
-    type 7; numpy's default). Without an observation all are None.
+    A quantile that lies beyond the horizon is infinite, and so is the maximum when the longest observation was cut off.
+    Mean and standard deviation are then restricted to the longest observation (`Pooled.mean`).
     """
-    sample = sample[~np.isnan(sample)]
     if not len(sample):
-        return _named(name, NOTHING)
-    found: dict[str, float | None] = {
-        "mean": float(sample.mean()),
-        "sd": float(sample.std(ddof=1)) if len(sample) > 1 else None,
-        **dict(zip(QUANTILES, map(float, np.quantile(sample, list(QUANTILES.values()))), strict=True)),
-        "max": float(sample.max()),
+        return {f"{name}.{statistic}": None for statistic in STATISTICS}
+    pooled = Pooled.of([sample])
+    found: Mapping[str, float | None] = {
+        "mean": pooled.mean().value,
+        "sd": pooled.deviation,
+        **{label: pooled.quantile(share).value for label, share in QUANTILES.items()},
+        "max": pooled.maximum,
     }
-    return _named(name, found)
-
-
-def describe_censored(name: str, observed: Floats, censored: Floats) -> dict[str, float | None]:
-    """The same statistics by Kaplan and Meier (1958), with right-censored observations in `censored`.
-
-    S(t) is the product-limit estimate. A quantile q is the first observed t with S(t) <= 1 − q, None when S stays
-    above; the maximum is the quantile 1. Mean and sd are restricted to the longest observation τ, censored or not:
-    those of min(T, τ), which are underestimates when the longest observation is censored. Without any complete
-    observation all are None; without a censored one this is `describe`.
-    """
-    if not len(observed):
-        return _named(name, NOTHING)
-    if not len(censored):
-        return describe(name, observed)
-    from scipy import stats  # noqa: PLC0415 - imports in a second, and few runs end within a recovery
-
-    survival = stats.ecdf(stats.CensoredData(uncensored=observed, right=censored)).sf
-    times, surviving = survival.quantiles, survival.probabilities
-    longest = max(float(observed.max()), float(censored.max()))
-    mass = -np.diff(surviving, prepend=1.0)
-    rest = float(surviving[-1])
-    mean = float((mass * times).sum()) + rest * longest
-    variance = float((mass * (times - mean) ** 2).sum()) + rest * (longest - mean) ** 2
-    count = len(observed) + len(censored)
-
-    def quantile(q: float) -> float | None:
-        reached = np.flatnonzero(surviving <= 1 - q + 1e-12)
-        return float(times[reached[0]]) if len(reached) else None
-
-    found = {
-        "mean": mean,
-        "sd": sqrt(variance * count / (count - 1)),
-        **{label: quantile(q) for label, q in QUANTILES.items()},
-        "max": quantile(1.0),
-    }
-    return _named(name, found)
-
-
-def _named(name: str, found: dict[str, float | None]) -> dict[str, float | None]:
     return {f"{name}.{statistic}": value for statistic, value in found.items()}
+
+
+def numbers(measured: Measured) -> dict[str, float | None]:
+    """The metrics that every run has, as numbers: each sample gives the statistics of its distribution.
+
+    Samples of one kind of failure, and that of `tasks.within`, give theirs when they are asked for (`RunMetrics`).
+    """
+    found: dict[str, float | None] = {}
+    for name, each in measured.items():
+        if not isinstance(each, Sample):
+            found[name] = each
+        elif name in DISTRIBUTIONS:
+            found |= describe(name, each)
+    return found
+
+
+class RunMetrics(dict[str, float | None]):
+    """The metrics of one run by name, with those beside them that its samples give.
+
+    Iteration is over the metrics that every run has. Any percentile can be asked for (`tasks.sojourn.p90`), statistics
+    of one kind of failure (`recovery.agent_failure.time.p95`), and `tasks.within(60s)`.
+    """
+
+    def __init__(self, values: Mapping[str, float | None], samples: Mapping[str, Sample]) -> None:
+        super().__init__(values)
+        self._samples = samples
+
+    def __missing__(self, name: str) -> float | None:
+        of = statistic_of(name)
+        sample = None if of is None else self._samples.get(of.distribution)
+        if of is None or sample is None:
+            raise KeyError(name)
+        found = estimate_pooled([sample], of) if len(sample) else None
+        return None if found is None else found.mean
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The metric, or the default where nothing has this name."""
+        try:
+            return self[name]
+        except KeyError:
+            return default

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf, nan
 
@@ -31,8 +31,9 @@ class Incidents:
     """One row per opened recovery.
 
     `row` is where it was opened and `end_row` where it ended (`NOWHERE`: open at the end), `opened` and `ended` are
-    those times (infinite: open). `task`, `agent` or `about` (a word's number) identify the subject. `onset_row` is the
-    true fault behind it (`NOWHERE`: none, a false alarm) and `onset` its time (NaN).
+    those instants (infinite: open). `task`, `agent` or `about` (a word's number) say whom it is about, and `kind` (a
+    word's number) is the kind of the failure. `onset_row` is
+    the fault behind it in truth (`NOWHERE`: there was none, it was a false alarm) and `onset` its instant (NaN).
     """
 
     row: Rows
@@ -41,6 +42,7 @@ class Incidents:
     task: Integers
     agent: Integers
     about: Integers
+    kind: Integers
     opened: Floats
     ended: Floats
     onset_row: Rows
@@ -53,6 +55,12 @@ class Incidents:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    def by_kind(self, tracks: Tracks) -> Iterator[tuple[str, Truths]]:
+        """The kinds of failure that there were, in order of name, and which recoveries are of each."""
+        for kind, number in sorted((tracks.word(int(number)), number) for number in np.unique(self.kind)):
+            if kind:
+                yield kind, self.kind == number
 
     def outcome(self, tracks: Tracks) -> Integers:
         """The event that ended each recovery, 0 for open ones."""
@@ -77,6 +85,7 @@ def _incidents(tracks: Tracks) -> Incidents:
         task=tracks.task[opened].astype(np.int64),
         agent=tracks.agent[opened].astype(np.int64),
         about=tracks.about[opened].astype(np.int64),
+        kind=tracks.detail[opened].astype(np.int64),
         opened=tracks.time[opened],
         ended=tracks.times(end_row, inf),
         onset_row=onset_row,

@@ -2,7 +2,17 @@
 
 import pytest
 
-from scenarios.fields.metrics import INVARIANTS, STATISTICS, UnknownMetric, catalogue, lookup
+from scenarios.fields.metrics import (
+    INVARIANTS,
+    NO_DIRECTION,
+    ROWS,
+    STATISTICS,
+    Statistic,
+    UnknownMetric,
+    catalogue,
+    lookup,
+    statistic_of,
+)
 
 PROMISED = {
     "tasks": ".submitted .completed .failed .rejected .lost .unfinished .throughput .wait.* .sojourn.* "
@@ -105,7 +115,7 @@ def test_a_metric_has_a_direction(name, direction):
     [
         ("tasks.losst", "tasks.lost"),
         ("Recovery.Time.P95", "recovery.time.p95"),
-        ("recovery.time.p90", "recovery.time.p99"),
+        ("recovery.time.p100", "recovery.time.p50"),
         ("resources.gpu.utilisation", "resources.gpu.utilization"),
         ("zzz", None),
     ],
@@ -124,3 +134,53 @@ def test_an_unknown_pool_has_no_metrics():
         lookup("resources.tpu.available", ["gpu"])
     with pytest.raises(UnknownMetric):
         lookup("resources.available")
+
+
+def test_every_metric_without_a_direction_has_a_reason():
+    without = {name for name, _, direction, _ in ROWS if direction is None}
+    assert without | {"*.sd"} == set(NO_DIRECTION)
+    assert {metric.direction for metric in catalogue() if metric.name.endswith(".sd")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "direction", "statistic"),
+    [
+        ("tasks.sojourn.p90", "s", "lower", Statistic("tasks.sojourn", "p90", 0.9)),
+        ("recovery.time.p99.9", "s", "lower", Statistic("recovery.time", "p99.9", pytest.approx(0.999))),
+        ("tasks.within(60s)", "fraction", "higher", Statistic("tasks.within", "within", 60.0)),
+        ("tasks.within(1.5m)", "fraction", "higher", Statistic("tasks.within", "within", 90.0)),
+        (
+            "recovery.agent_failure.time.p95",
+            "s",
+            "lower",
+            Statistic("recovery.agent_failure.time", "p95", pytest.approx(0.95)),
+        ),
+        ("recovery.task_failure.escalated", "recoveries", "lower", None),
+        ("retries.resource_failure.count", "retries", None, None),
+        ("diagnosis.communication_failure.accuracy", "fraction", "higher", None),
+    ],
+)
+def test_a_metric_outside_of_the_catalogue(name, unit, direction, statistic):
+    found = lookup(name)
+    assert (found.name, found.unit, found.direction) == (name, unit, direction)
+    assert statistic_of(name) == statistic
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tasks.within",
+        "tasks.within()",
+        "tasks.within(soon)",
+        "tasks.within(-5s)",
+        "tasks.sojourn.p0",
+        "tasks.sojourn.p100",
+        "tasks.lost.p90",
+        "recovery.disk_failure.count",
+        "recovery.agent_failure.paced.mean",
+        "tasks.agent_failure.completed",
+    ],
+)
+def test_what_is_not_measured_is_unknown(name):
+    with pytest.raises(UnknownMetric):
+        lookup(name)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.stats.paired_differences import Observed, differences, holm
+from sim.stats.paired_differences import Observed, PooledPair, differences, holm
 
 
 def observed(a, b, direction="lower", name="x"):
@@ -32,25 +32,55 @@ def test_the_interval_is_that_of_the_paired_t_test():
 
 @pytest.mark.parametrize(("direction", "verdict"), [("lower", "worse"), ("higher", "better"), (None, "different")])
 def test_a_verdict_follows_the_direction_of_the_metric(direction, verdict):
-    a = [1.0, 2.0, 3.0, 4.0]
+    a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     assert one(a, [value + 1 for value in a], direction).verdict == verdict
     assert one(a, a, direction).verdict == "no difference shown"
     if direction is not None:
         assert one([value + 1 for value in a], a, direction).verdict != verdict
 
 
-def test_a_constant_difference_is_certain_and_zero_is_none():
+def test_a_constant_difference_is_judged_by_the_sign_test():
+    """Three pairs cannot show more than 2^(1 − 3), whatever the unit."""
     a = [1.0, 2.0, 3.0]
-    assert (one(a, [2.0, 3.0, 4.0]).p, one(a, a).p) == (0.0, 1.0)
+    assert (one(a, [2.0, 3.0, 4.0]).p, one(a, a).p) == (0.25, 1.0)
     assert one(a, [2.0, 3.0, 4.0]).variance_reduction == math.inf
     assert one([1.0, 1.0], [1.0, 1.0]).variance_reduction is None
 
 
 def test_only_replications_observed_by_both_are_compared():
     found = one([1.0, None, 3.0, None, 5.0], [2.0, 2.0, None, None, 6.0])
-    assert (found.difference.n, found.difference.mean, found.unpaired) == (2, 1.0, 2)
-    assert differences([observed([1.0, None], [None, 2.0])]) == {}
-    assert differences([observed([1.0, math.inf], [1.0, 2.0])]) == {}
+    assert (found.difference.n, found.difference.mean) == (2, 1.0)
+    assert (found.missing_a, found.missing_b) == (2, 2)
+
+
+def test_a_metric_observed_under_one_setting_only_is_not_compared():
+    found = one([None] * 6, [1.0] * 6)
+    assert (found.verdict, found.a, found.b, found.missing_a, found.missing_b) == ("not compared", None, 1.0, 6, 0)
+    assert found.difference is None
+    assert found.adjusted_p is None
+
+
+def test_a_service_that_is_never_restored_is_worse():
+    """6 finite values against 6 infinite ones: 2 of 924 ways to divide them are as extreme."""
+    restored = [10.0, 12.0, 9.0, 30.0, 14.0, 11.0]
+    found = one(restored, [math.inf] * 6)
+    assert found.p == pytest.approx(2 / 924)
+    assert (found.verdict, found.infinite_a, found.infinite_b) == ("worse", 0, 6)
+    assert found.difference.mean == math.inf
+    assert one([math.inf] * 6, restored).verdict == "better"
+    assert one([math.inf] * 6, [math.inf] * 6).p == 1.0
+
+
+def test_two_pairs_never_show_a_difference():
+    for b in ([2.0, 3.0], [math.inf, math.inf]):
+        assert one([1.0, 2.0], b).p >= 1 / 3
+
+
+def test_pooled_estimates_take_the_place_of_single_values():
+    pooled = PooledPair(5.0, 7.0, np.array([4.0, 5.0, 6.0]), np.array([6.1, 6.9, 8.0]))
+    found = differences([Observed("x", "s", "lower", [1.0] * 3, [1.0] * 3, pooled)])["x"]
+    assert (found.a, found.b) == (5.0, 7.0)
+    assert found.difference.mean == pytest.approx(2.0)
 
 
 def test_a_relative_difference():
@@ -98,7 +128,7 @@ def test_intervals_have_nominal_coverage():
     assert low <= 0.95 <= high
 
 
-@pytest.mark.parametrize(("unit", "count", "p"), [("s", 2, 0.0), ("tasks", 2, 0.5), ("tasks", 6, 2**-5)])
+@pytest.mark.parametrize(("unit", "count", "p"), [("s", 2, 0.5), ("tasks", 2, 0.5), ("tasks", 6, 2**-5)])
 def test_a_constant_difference_of_counts_may_be_chance(unit, count, p):
     """Three tasks less in both of two replications is a coin that fell twice on one side."""
     found = differences([Observed("x", unit, "lower", [3.0] * count, [0.0] * count)])["x"]

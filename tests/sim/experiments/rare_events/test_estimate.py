@@ -9,7 +9,7 @@ from scipy.linalg import expm
 import scenarios
 import sim
 from sim.experiments.rare_events.events import RareError, event_of, level_of
-from sim.stats.estimates import proportion
+from sim.stats.intervals import binomial
 
 QUEUE = scenarios.loads("""
 name: queue
@@ -58,7 +58,7 @@ def test_identical_splittings_give_the_interval_of_plain_replications():
     scenario = scenarios.load("agent-failure").with_values({"duration": "5m", "warmup": "0s", "faults": []})
     found = sim.rare(scenario, "tasks.in_system.mean > 0", 7, 2, particles=5)
     assert {each.probability for each in found.splittings} == {1.0}
-    assert found.ci95 == proportion(10, 10)
+    assert found.ci95 == binomial(10, 10)
     assert found.ci95[0] < 0.75
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 from sim.experiments.rare_events.splitting import Flight, Splitting, combined, split
 from sim.randomness.branching import Trajectory
-from sim.stats.estimates import proportion
+from sim.stats.intervals import binomial
 
 UP, STEPS, HEIGHT = 0.35, 60, 12
 
@@ -156,18 +156,18 @@ def test_a_single_particle_is_rejected():
 
 
 def test_without_hits_the_bound_is_three_over_n():
-    assert proportion(0, 1000) == (0.0, pytest.approx(1 - 0.05**0.001))
-    assert proportion(0, 1000)[1] == pytest.approx(3 / 1000, rel=0.01)
-    assert proportion(1000, 1000) == (pytest.approx(0.05**0.001), 1.0)
+    assert binomial(0, 1000) == (0.0, pytest.approx(1 - 0.05**0.001))
+    assert binomial(0, 1000)[1] == pytest.approx(3 / 1000, rel=0.01)
+    assert binomial(1000, 1000) == (pytest.approx(0.05**0.001), 1.0)
 
 
 @pytest.mark.parametrize(("hits", "count"), [(1, 2), (3, 50), (499, 500)])
 def test_a_proportion_has_the_exact_interval(hits, count):
     exact_one = stats.binomtest(hits, count).proportion_ci(0.95, "exact")
-    assert proportion(hits, count) == pytest.approx((exact_one.low, exact_one.high))
+    assert binomial(hits, count) == pytest.approx((exact_one.low, exact_one.high))
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 0), (3, 2), (-1, 2)])
 def test_an_invalid_proportion_is_rejected(hits, count):
     with pytest.raises(ValueError, match="valid"):
-        proportion(hits, count)
+        binomial(hits, count)

@@ -1,0 +1,55 @@
+"""What the replications of a scenario say of one metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scenarios import Scenario
+from scenarios.fields.metrics import UnknownMetric, lookup, statistic_of
+from sim.experiments.runs.summary import RunSummary
+from sim.stats.estimates import Estimate, estimate, estimate_pooled
+
+
+def estimate_of(name: str, runs: Sequence[RunSummary], scenario: Scenario) -> Estimate | None:
+    """The estimate of a metric; None when no replication observed it.
+
+    A statistic of a distribution is of the observations of all replications together. Raises UnknownMetric.
+    """
+    unit = lookup(name, tuple(scenario.resources)).unit
+    of = statistic_of(name)
+    samples = [] if of is None else [run.samples[of.distribution] for run in runs if of.distribution in run.samples]
+    if of is not None and any(map(len, samples)):
+        return estimate_pooled(samples, of, unit)
+    observed = [value for run in runs if (value := run.metrics.get(name)) is not None]
+    return estimate(observed, unit) if observed else None
+
+
+class ResultMetrics(dict[str, Estimate]):
+    """The estimates of a result by name, with those beside them that are computed when they are asked for.
+
+    Iteration is over the metrics that every run has and some replication observed. Any percentile can be asked for
+    (`tasks.sojourn.p90`), metrics of one kind of failure (`recovery.agent_failure.time.p95`), and `tasks.within(60s)`.
+    """
+
+    def __init__(self, runs: Sequence[RunSummary], scenario: Scenario) -> None:
+        names = dict.fromkeys(name for run in runs for name in run.metrics)
+        found = ((name, estimate_of(name, runs, scenario)) for name in names)
+        super().__init__({name: estimate for name, estimate in found if estimate is not None})
+        self._runs, self._scenario = runs, scenario
+
+    def __missing__(self, name: str) -> Estimate:
+        try:
+            found = estimate_of(name, self._runs, self._scenario)
+        except UnknownMetric as error:
+            raise KeyError(str(error)) from None
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The estimate, or the default where no replication observed the metric."""
+        try:
+            return self[name]
+        except KeyError:
+            return default

@@ -1,0 +1,218 @@
+"""Observations of all replications as one sample: Kaplan–Meier quantiles and means, with intervals by replication.
+
+The observations of one replication depend on each other, and replications do not. Estimates are therefore of the pooled
+sample, and intervals are of how it differs between replications. The mean of the quantiles of single replications has a
+bias that no number of replications removes, so that its interval covers less with each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, exp, floor, inf, isfinite, sqrt
+
+import numpy as np
+from scipy.special import stdtrit
+
+from sim.stats.intervals import TAIL, Interval, Range, mean_interval, positive_interval
+from sim.stats.samples import Counts, Floats, Sample, Truths
+
+TOLERANCE = 1e-9
+"""Relative. Instants are sums of floats, and what takes exactly as long as allowed is in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PooledEstimate:
+    """A figure of the pooled sample, in its unit; infinite when it is beyond the horizon. `ci95`: None of one run."""
+
+    value: float
+    ci95: Interval | None
+
+
+class Pooled:
+    """The samples of all replications of one scenario as one.
+
+    The distribution is the product-limit estimate (E. L. Kaplan and P. Meier, "Nonparametric estimation from incomplete
+    observations", JASA 53, 1958) over all observations. An infinite observation never ends.
+    """
+
+    def __init__(self, times: Floats, is_complete: Truths, owner: Counts, counts: Counts, replications: int) -> None:
+        """Of arrays in ascending order of the times: whether it ended then, of which replication, and how many such."""
+        if not len(times):
+            raise ValueError("a pooled sample needs at least one observation")
+        self._times, self._complete, self._owner, self._counts = times, is_complete, owner, counts
+        self.replications = replications
+        self.count = int(counts.sum())
+        self.censored = int(counts[~is_complete].sum())
+        """Observations that were cut off."""
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> Pooled:
+        """The samples of these replications. Raises ValueError without an observation."""
+        parts = [sample.observed for sample in samples] + [sample.censored for sample in samples]
+        sizes = [len(part.values) for part in parts]
+        times = np.concatenate([part.values for part in parts])
+        is_complete = np.repeat(np.arange(len(parts)) < len(samples), sizes)
+        owner = np.repeat(np.tile(np.arange(len(samples)), 2), sizes)
+        counts = np.concatenate([part.counts for part in parts])
+        order = np.lexsort((~is_complete, times))  # complete ones first: what is cut off at t was longer than t
+        return cls(times[order], is_complete[order], owner[order], counts[order], len(samples))
+
+    @cached_property
+    def _hazard(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Distinct finite times of complete observations, the number of these, at risk, and surviving, at each."""
+        ends_here = self._complete & np.isfinite(self._times)
+        times, place = np.unique(self._times[ends_here], return_inverse=True)
+        ends: Floats = np.bincount(place, self._counts[ends_here], len(times)).astype(np.float64)
+        before = np.concatenate([[0], np.cumsum(self._counts)])
+        at_risk = (self.count - before[np.searchsorted(self._times, times, side="left")]).astype(np.float64)
+        surviving = np.asarray(np.cumprod(1 - ends / at_risk), dtype=np.float64)
+        return times, ends, at_risk, surviving
+
+    @cached_property
+    def horizon(self) -> float:
+        """The longest finite observation, complete or cut off. Means are restricted to it when something is cut off."""
+        finite = self._times[np.isfinite(self._times)]
+        return float(finite[-1]) if len(finite) else inf
+
+    def quantile(self, share: float) -> PooledEstimate:
+        """The time within which this share (above 0, below 1) has ended, with its interval by replication.
+
+        Without censored observations, quantiles interpolate between order statistics (Hyndman & Fan 1996, type 7;
+        numpy's default). The interval is R. S. Woodruff's ("Confidence intervals for medians and other position
+        measures", JASA 47, 1952): that of the share that has ended by the quantile, over replications, carried back
+        through the pooled distribution. It is the union of the t-interval and of its image under the logit. A bound is
+        infinite where the observations do not reach far enough for one. Raises ValueError for another share.
+        """
+        if not 0 < share < 1:
+            raise ValueError(f"a quantile of {share:g}; valid: above 0 and below 1")
+        value = self._inverse(share)
+        if self.replications < 2:
+            return PooledEstimate(value, None)
+        moved = self._influence_on_share(min(value, self.horizon))
+        step = float(stdtrit(self.replications - 1, 1 - TAIL)) * self._error(moved)
+        odds, stretch = share / (1 - share), exp(min(step / (share * (1 - share)), 700.0))
+        low = min(share - step, odds / stretch / (1 + odds / stretch))
+        high = max(share + step, 1 - 1 / (1 + odds * stretch))
+        is_beyond = not self.censored and high > 1 - 0.5 / self.count
+        upper = inf if is_beyond else self._inverse(high)
+        return PooledEstimate(value, (min(self._inverse(max(low, 0.0)), self.horizon), upper))
+
+    def share_within(self, seconds: float) -> PooledEstimate:
+        """The share that has ended within a time. The interval is of the pseudo-values of the replications."""
+        value = self._share(seconds * (1 + TOLERANCE))
+        if self.replications < 2:
+            return PooledEstimate(value, None)
+        return PooledEstimate(value, mean_interval(np.clip(self.pseudo_shares(seconds), 0, 1), Range.SHARE))
+
+    def pseudo_shares(self, seconds: float) -> Floats:
+        """A share for each replication, of which the pooled share within a time is the mean."""
+        moved = self._influence_on_share(seconds * (1 + TOLERANCE))
+        return self._share(seconds * (1 + TOLERANCE)) + self.replications * moved
+
+    def mean(self) -> PooledEstimate:
+        """The mean, restricted to `horizon` when something is cut off: of the shorter of both.
+
+        The interval is of `pseudo_means`. Infinite, without an interval, when an observation is infinite, or when none
+        has ended.
+        """
+        if not isfinite(float(self._times[-1])) or not self._complete.any():
+            return PooledEstimate(inf, None)
+        value = float(self._area.sum())
+        return PooledEstimate(value, None if self.replications < 2 else positive_interval(self.pseudo_means))
+
+    @cached_property
+    def _area(self) -> Floats:
+        """The area below the survival curve before each complete time, and after the last one."""
+        times, _, _, surviving = self._hazard
+        steps = np.diff(np.concatenate([[0.0], times, [self.horizon]]))
+        area: Floats = np.concatenate([[1.0], surviving]) * steps
+        return area
+
+    @cached_property
+    def pseudo_means(self) -> Floats:
+        """A mean for each replication, of which the pooled mean is the mean: its influence on it, times their number.
+
+        With equally many complete observations in each, these are the means of the replications.
+        """
+        value = float(self._area.sum())
+        remaining = value - np.cumsum(self._area)[:-1]  # below the curve from each complete time on
+        return value + self.replications * self._influence(remaining, inf)
+
+    def pseudo_quantiles(self, share: float) -> Floats:
+        """A quantile for each replication, of which the pooled one is about the mean, by the jackknife.
+
+        n times the quantile of all, less n − 1 times that of all others (R. G. Miller, "The jackknife: a review",
+        Biometrika 61, 1974).
+        """
+        whole, count = self._inverse(share), self.replications
+        without = np.array([self._without(number)._inverse(share) for number in range(count)])
+        values: Floats = count * whole - (count - 1) * without
+        return values
+
+    def _without(self, number: int) -> Pooled:
+        """The sample of all other replications."""
+        kept = self._owner != number
+        return Pooled(
+            self._times[kept], self._complete[kept], self._owner[kept], self._counts[kept], self.replications - 1
+        )
+
+    @cached_property
+    def deviation(self) -> float | None:
+        """The standard deviation (n − 1 in the denominator), restricted like the mean; None of one observation."""
+        mean = self.mean().value
+        if self.count < 2 or not isfinite(mean):
+            return None
+        times, _, _, surviving = self._hazard
+        mass = -np.diff(surviving, prepend=1.0)
+        left = float(surviving[-1]) if len(surviving) else 1.0
+        variance = float((mass * (times - mean) ** 2).sum()) + left * (self.horizon - mean) ** 2
+        return sqrt(variance * self.count / (self.count - 1))
+
+    @property
+    def maximum(self) -> float:
+        """The longest; infinite when the longest was cut off."""
+        return float(self._times[-1]) if self._complete[-1] else inf
+
+    # ------------------------------------------------------------------------------------------------ inside
+    def _inverse(self, share: float) -> float:
+        if self.censored or not isfinite(float(self._times[-1])):
+            times, _, _, surviving = self._hazard
+            reached = np.flatnonzero(surviving <= 1 - share + 1e-12)
+            return float(times[reached[0]]) if len(reached) else inf
+        place = (self.count - 1) * min(share, 1.0)
+        before = np.cumsum(self._counts)
+        low, high = self._times[np.searchsorted(before, [floor(place), ceil(place)], side="right")]
+        return float(low + (high - low) * (place - floor(place)))
+
+    def _share(self, until: float) -> float:
+        times, _, _, surviving = self._hazard
+        place = int(np.searchsorted(times, until, side="right"))
+        return 1 - float(surviving[place - 1]) if place else 0.0
+
+    def _influence_on_share(self, until: float) -> Floats:
+        left = 1 - self._share(until)
+        return -self._influence(np.full(len(self._hazard[0]), left), until)
+
+    def _influence(self, weight: Floats, until: float) -> Floats:
+        """How much each replication moves an estimate: the sum over its observations of the influence of each.
+
+        `weight` at each complete time is what the estimate loses with all of the survival from there on. The influence
+        of an observation is that of the product-limit estimate (N. Reid, "Influence functions for censored data",
+        Annals of Statistics 9, 1981); without censored ones, (x − mean) / n for a mean.
+        """
+        times, ends, at_risk, _ = self._hazard
+        used = (times <= until) & (ends < at_risk)
+        per_end = np.zeros(len(times))
+        per_end[used] = weight[used] / (at_risk[used] - ends[used])
+        expected = np.concatenate([[0.0], np.cumsum(per_end * ends / at_risk)])
+        seen = np.searchsorted(times, self._times, side="right")
+        moved = expected[seen]
+        ends_here = self._complete & np.isfinite(self._times)
+        moved[ends_here] -= per_end[seen[ends_here] - 1]
+        influence: Floats = np.bincount(self._owner, moved * self._counts, self.replications).astype(np.float64)
+        return influence
+
+    def _error(self, moved: Floats) -> float:
+        return sqrt(self.replications / (self.replications - 1) * float(np.sum(moved**2)))

@@ -1,0 +1,168 @@
+"""Pooled samples with observations that were cut off, by hand, against scipy, and against the jackknife."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf, log, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from sim.stats.samples import MOST, RELATIVE_ERROR, Sample
+from sim.stats.survival import Pooled
+
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+def sample(observed: list[float], censored: list[float] | None = None) -> Sample:
+    return Sample.of(np.array(observed), np.array(censored or [], dtype=np.float64))
+
+
+def test_kaplan_meier_by_hand() -> None:
+    """1, 2+, 3, 4+ (+: cut off): S = 3/4 from 1 on, 3/8 from 3 on; the mean up to 4 is 1/4·1 + 3/8·3 + 3/8·4."""
+    pooled = Pooled.of([sample([1.0], [2.0]), sample([3.0], [4.0])])
+    mean = 1 / 4 + 9 / 8 + 12 / 8
+    assert pooled.mean().value == pytest.approx(mean)
+    assert pooled.quantile(0.5).value == 3.0
+    assert pooled.quantile(0.95).value == inf
+    assert pooled.maximum == inf
+    assert pooled.horizon == 4.0
+    second = 1 / 4 + 3 / 8 * 9 + 3 / 8 * 16
+    assert pooled.deviation == pytest.approx(((second - mean**2) * 4 / 3) ** 0.5)
+
+
+times = st.lists(st.floats(0.1, 1e3), min_size=1, max_size=20)
+
+
+@given(times, times)
+def test_the_distribution_is_that_of_scipy(observed: list[float], censored: list[float]) -> None:
+    expected = stats.ecdf(stats.CensoredData(uncensored=observed, right=censored)).sf
+    pooled = Pooled.of([sample(observed, censored)])
+    for share in (0.1, 0.5, 0.9):
+        reached = np.flatnonzero(expected.probabilities <= 1 - share + 1e-12)
+        assert pooled.quantile(share).value == (expected.quantiles[reached[0]] if len(reached) else inf)
+
+
+@given(st.lists(times, min_size=1, max_size=5))
+def test_without_censoring_the_figures_are_those_of_numpy(runs: list[list[float]]) -> None:
+    whole = np.concatenate([np.array(run) for run in runs])
+    pooled = Pooled.of([sample(run) for run in runs])
+    assert pooled.mean().value == pytest.approx(whole.mean())
+    assert pooled.maximum == whole.max()
+    for share in (0.05, 0.5, 0.99):
+        assert pooled.quantile(share).value == pytest.approx(float(np.quantile(whole, share)))
+    if len(whole) > 1:
+        assert pooled.deviation == pytest.approx(whole.std(ddof=1), abs=1e-9)
+
+
+@given(times, times)
+def test_censored_observations_never_shorten_the_mean(observed: list[float], censored: list[float]) -> None:
+    """The mean lies between that of all numbers taken as complete and the longest of them."""
+    together = np.array(observed + censored)
+    mean = Pooled.of([sample(observed, censored)]).mean().value
+    assert together.mean() * (1 - 1e-9) <= mean <= together.max() * (1 + 1e-9)
+
+
+def test_a_run_whose_observations_are_all_cut_off_counts() -> None:
+    """Without the second run, the median would be 1; with it, half of all never ended within 50."""
+    first, second = sample([1.0, 1.0]), sample([], [50.0, 50.0, 50.0])
+    assert Pooled.of([first]).quantile(0.5).value == 1.0
+    assert Pooled.of([first, second]).quantile(0.5).value == inf
+
+
+def test_when_nothing_has_ended_the_mean_is_infinite() -> None:
+    assert Pooled.of([sample([], [5.0])]).mean().value == inf
+    assert Pooled.of([sample([], [5.0])]).deviation is None
+
+
+def test_an_observation_that_never_ends_makes_the_mean_infinite_and_not_the_median() -> None:
+    pooled = Pooled.of([sample([1.0, 2.0, 3.0, inf])])
+    assert pooled.mean().value == pooled.maximum == pooled.quantile(0.95).value == inf
+    assert pooled.quantile(0.5).value == 2.0
+
+
+def test_nothing_at_all_is_rejected() -> None:
+    with pytest.raises(ValueError, match="observation"):
+        Pooled.of([sample([])])
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5])
+def test_a_share_outside_of_0_to_1_is_rejected(share: float) -> None:
+    with pytest.raises(ValueError, match="quantile"):
+        Pooled.of([sample([1.0])]).quantile(share)
+
+
+# ------------------------------------------------------------------------------------------------------------ buckets
+def test_many_observations_are_counted_in_buckets_within_the_stated_error() -> None:
+    observations = np.random.default_rng(3).lognormal(0, 2, MOST + 1)
+    observations[:100] = 0.0
+    pooled = Pooled.of([Sample.of(observations)])
+    for share in (0.001, 0.01, 0.5, 0.99, 0.9999):
+        exact = float(np.quantile(observations, share))
+        assert pooled.quantile(share).value == pytest.approx(exact, rel=RELATIVE_ERROR)
+    assert pooled.mean().value == pytest.approx(observations.mean(), rel=RELATIVE_ERROR)
+    assert len(Sample.of(observations).observed.values) < MOST / 2
+
+
+def test_up_to_the_limit_observations_are_kept_exactly() -> None:
+    observations = np.random.default_rng(3).exponential(1, MOST)
+    assert np.array_equal(Sample.of(observations).observed.values, np.sort(observations))
+
+
+# ---------------------------------------------------------------------------------------------------------- intervals
+def _runs(rng: np.random.Generator, number: int, end: float = 2.0) -> list[Sample]:
+    """Runs of 30 durations each, whose mean is another in each run; what begins late is cut off."""
+    runs = []
+    for _ in range(number):
+        seconds = rng.exponential(rng.gamma(10, 0.1), 30)
+        left = rng.uniform(0, end, 30)
+        runs.append(Sample.of(seconds[seconds <= left], left[seconds > left]))
+    return runs
+
+
+def _jackknife(runs: list[Sample], figure: Callable[[Pooled], float]) -> float:
+    found = np.array([figure(Pooled.of(runs[:place] + runs[place + 1 :])) for place in range(len(runs))])
+    return sqrt((len(runs) - 1) / len(runs) * float(((found - found.mean()) ** 2).sum()))
+
+
+def test_the_error_of_the_mean_is_about_that_of_the_jackknife() -> None:
+    """Both are of how it differs between replications; the jackknife runs it again without each of them."""
+    runs = _runs(np.random.default_rng(11), 40, end=8.0)
+    pooled = Pooled.of(runs)
+    error = float(np.std(pooled.pseudo_means, ddof=1)) / sqrt(len(runs))
+    assert error == pytest.approx(_jackknife(runs, lambda of: of.mean().value), rel=0.15)
+
+
+@pytest.mark.parametrize("replications", [5, 20])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_intervals_cover_a_censored_quantile(share: float, replications: int) -> None:
+    """In at least 93 of 100 cases, less four standard errors of the 400 drawn."""
+    rng = np.random.default_rng(13)
+    truth = float(np.quantile(np.concatenate([rng.exponential(rng.gamma(10, 0.1), 30) for _ in range(20_000)]), share))
+    covered = 0
+    for _ in range(400):
+        interval = Pooled.of(_runs(rng, replications)).quantile(share).ci95
+        assert interval is not None
+        covered += interval[0] <= truth <= interval[1]
+    assert covered / 400 >= 0.93 - 4 * sqrt(0.93 * 0.07 / 400)
+
+
+def test_a_median_beyond_the_horizon_is_infinite_and_its_interval_begins_at_the_horizon_or_before() -> None:
+    """Restarts with a mean of 100 s, seen for 50 s: the median, 100 ln 2, is beyond in almost every sample."""
+    rng = np.random.default_rng(17)
+    runs = []
+    for _ in range(100):
+        seconds = rng.exponential(100.0, 10)
+        runs.append(Sample.of(seconds[seconds <= 50], np.full(np.count_nonzero(seconds > 50), 50.0)))
+    found = Pooled.of(runs).quantile(0.5)
+    assert found.value == inf
+    assert found.ci95 is not None
+    assert found.ci95[0] <= 50 < 100 * log(2) < found.ci95[1] == inf
+
+
+def test_one_replication_has_no_interval() -> None:
+    assert Pooled.of([sample([1.0, 2.0])]).mean().ci95 is None
+    assert Pooled.of([sample([1.0, 2.0])]).quantile(0.5).ci95 is None

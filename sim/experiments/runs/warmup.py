@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtr
 
 from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
-from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
+from scenarios.offered_load import offered_load
+from scenarios.sections.arrivals import Burst, Closed, Diurnal, Trace
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import spread
 from sim.measures.metrics.windows import METRICS, values
@@ -51,7 +53,14 @@ MOST = 0.5
 ROUNDING = 1e-9
 """A smaller relative spread counts as none."""
 REPLICATIONS = 10
+PILOTS_MIN = 3
+"""Pilot runs that the test for a trend needs."""
+GROWTH = 0.15
+"""Relative growth from the third to the last quarter that counts as a trend; 0.4 for a constant rate of growth."""
+TREND_ERROR = 0.001
+"""Probability that the test finds a trend where there is none."""
 IN_SYSTEM = "tasks.in_system.mean"
+DEPTH = "queue.depth.mean"
 THROUGHPUT = "tasks.throughput"
 
 
@@ -165,10 +174,11 @@ def find_warmup(
     throughput. Pilots are replications `"7/warmup.0"` and so on, of seed 7, also where `seed` is one replication of it.
     A `backend` takes the place of `jobs`; `on_run` hears when a pilot is finished, `on_lost` as in `sim.sweep`.
 
-    Raises NoWarmup when the run is too short for it, when there is no steady state (a load at or above what the agents
-    can do), and for loads that have none to settle in: a `burst`, and a `count` or `trace` that ends, are measured as
-    a whole, and a `diurnal` load goes up and down for ever and warms up for whole periods. Raises ValueError for an
-    unknown metric and for fewer than one replication or job, and what `Backend.each` raises.
+    Raises NoWarmup when the run is too short for it; when there is no steady state, because the offered load
+    (`scenarios.offered_load`) is 1 or more and nothing limits the queue, or because the number of tasks still rises at
+    the end of the pilots; and for loads that have none to settle in: a `burst`, and a `count` or `trace` that ends, are
+    measured as a whole, and a `diurnal` load goes up and down for ever and warms up for whole periods. Raises
+    ValueError for an unknown metric and for fewer than one replication or job, and what `Backend.each` raises.
     """
     if replications < 1 or jobs < 1:
         raise ValueError(f"{replications} replications on {jobs} jobs; valid: 1 or more of each")
@@ -176,6 +186,7 @@ def find_warmup(
     if of not in METRICS:
         raise ValueError(f"{of}: is not known of slices of a run; valid: {', '.join(METRICS)}")
     _check(scenario)
+    _check_load(scenario)
     pilot = scenario.with_values({"faults": []})
     group = replication_name(scenario, seed).partition("/")[0]
     works = [(pilot, f"{group}/warmup.{number}", of) for number in range(replications)]
@@ -184,9 +195,11 @@ def find_warmup(
         found[place] = series
         if on_run is not None:
             on_run()
-    mean: Floats = np.mean([found[place] for place in range(replications)], axis=0)
+    observed: Floats = np.array([found[place] for place in range(replications)])
+    mean: Floats = observed.mean(axis=0)
     if not np.isfinite(mean).all():
         raise NoWarmup(f"{scenario.name}: {of} is not observed all the time; valid: {IN_SYSTEM}")
+    _check_trend(scenario, of, observed)
     cut = mser5(mean)
     if cut is None:
         raise NoWarmup(_unsettled(scenario, of))
@@ -234,25 +247,44 @@ def _check(scenario: Scenario) -> None:
             )
 
 
+def _check_load(scenario: Scenario) -> None:
+    """Raise NoWarmup if the offered load is 1 or more and nothing limits the queue."""
+    offered = offered_load(scenario)
+    if offered is None or not offered.grows:
+        return
+    larger = "" if offered.remedy is None else f"{offered.remedy} or more, "
+    raise NoWarmup(
+        f"{scenario.name}: is overloaded: {offered.in_words()}; the queue grows to the end of the run, and no warm-up "
+        f"comes before a steady state; valid: {larger}fewer or shorter tasks, fewer failures, a queue.capacity, or a "
+        "warmup that is given"
+    )
+
+
+def _check_trend(scenario: Scenario, metric: str, pilots: Floats) -> None:
+    """Raise NoWarmup if the metric still rises at the end of the pilot runs.
+
+    The means of the last two quarters of each pilot are compared by a one-sided paired t-test. A queue that grows at a
+    constant rate from the start has the ratio 7 : 5.
+    """
+    if len(pilots) < PILOTS_MIN or metric not in (IN_SYSTEM, DEPTH):
+        return
+    half = pilots.shape[1] // 2
+    third, last = (part.mean(axis=1) for part in np.array_split(pilots[:, half:], 2, axis=1))
+    rise = last - third
+    mean, spread = float(rise.mean()), float(rise.std(ddof=1))
+    if mean <= GROWTH * float(third.mean()) or mean <= 0:
+        return
+    if spread == 0 or stdtr(len(pilots) - 1, -mean / (spread / np.sqrt(len(pilots)))) < TREND_ERROR:
+        raise NoWarmup(
+            f"{scenario.name}: {metric} still rises in the last quarter of the pilot runs, by "
+            f"{mean / float(third.mean()):.0%} from the quarter before it: the run does not settle, or is too short; "
+            "valid: a longer duration, fewer or shorter tasks, more agents, or a warmup that is given"
+        )
+
+
 def _unsettled(scenario: Scenario, metric: str) -> str:
     """Why no warm-up was determined, and possible remedies."""
-    said = f"{scenario.name}: {metric} has not settled in the first half of the run ({scenario.duration:g}s)"
-    load = _offered(scenario)
-    if load is not None and load >= 1:
-        return (
-            f"{said}, and never will: {load:.0%} of what its agents can do is asked of them; "
-            "valid: more agents or less load, or a warmup that is given"
-        )
-    return f"{said}; valid: a longer duration, less load, or a warmup that is given"
-
-
-def _offered(scenario: Scenario) -> float | None:
-    """Share of all slots that first attempts need if no agent fails; None for loads without a fixed rate."""
-    arrivals = scenario.tasks.arrivals
-    if isinstance(arrivals, Poisson | Diurnal):
-        rate = arrivals.rate
-    elif isinstance(arrivals, Interval):
-        rate = 1 / arrivals.every
-    else:
-        return None
-    return rate * scenario.tasks.work.mean / (scenario.agents.count * scenario.agents.slots)
+    return (
+        f"{scenario.name}: {metric} has not settled in the first half of the run ({scenario.duration:g}s); valid: a "
+        "longer duration, less load, or a warmup that is given"
+    )

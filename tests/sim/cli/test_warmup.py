@@ -91,9 +91,10 @@ def test_a_fault_before_the_end_of_the_warm_up_is_reported(settling, capsys):
         (
             ["--set", "tasks.arrivals={poisson: {rate: 5/s}}"],
             (
-                "--find-warmup: small: tasks.in_system.mean has not settled in the first half of the run (600s), and "
-                "never will: 125% of what its agents can do is asked of them; valid: more agents or less load, or a "
-                "warmup that is given\n"
+                "--find-warmup: small: is overloaded: 5 tasks/s × 20 s on 80 slots of agents: a load of 125 %; the "
+                "queue grows to the end of the run, and no warm-up comes before a steady state; valid: "
+                "agents.count=101 or more, fewer or shorter tasks, fewer failures, a queue.capacity, or a warmup that "
+                "is given\n"
             ),
         ),
         (

@@ -8,7 +8,7 @@ import pytest
 import scenarios
 import sim
 from sim.experiments.runs.backends import Backend
-from sim.experiments.runs.warmup import SLICES, NoWarmup, mser5
+from sim.experiments.runs.warmup import SLICES, NoWarmup, _check_trend, mser5
 from sim.stats.estimates import estimate
 
 QUEUE = """\
@@ -219,10 +219,22 @@ def test_a_trace_that_ends_before_the_run_has_no_steady_state(queue, tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"tasks.arrivals": {"poisson": {"rate": "2.4/s"}}}, r"has not settled .*, and never will: 120% of what"),
-        ({"tasks.arrivals": {"interval": {"every": "250ms"}}}, r"and never will: 200% of what its agents can do"),
         (
-            {"agents.count": 900, "tasks.work": "400s"},
+            {"tasks.arrivals": {"poisson": {"rate": "2.4/s"}}},
+            (
+                r"^queue: is overloaded: 2.4 tasks/s × 1 s on 2 slots of agents: a load of 120 %; the queue grows .*; "
+                r"valid: agents.count=3 or more, fewer or shorter tasks, .*, or a warmup that is given$"
+            ),
+        ),
+        ({"tasks.arrivals": {"interval": {"every": "250ms"}}}, r": a load of 200 %; .* agents.count=5 or more"),
+        ({"tasks.arrivals": {"poisson": {"rate": "2/s"}}}, r"is overloaded: .*: a load of 100 %"),
+        (
+            {"tasks.arrivals": {"poisson": {"rate": "1.5/s"}}, "tasks.failure_probability": 0.4},
+            r"\(1.62 attempts per task\) on 2 slots of agents: a load of 1\d\d",
+        ),
+        ({"tasks.needs": {"gpu": 1}, "resources": {"gpu": {"units": 1}}}, "valid: resources.gpu.units=2 or more"),
+        (
+            {"agents.count": 401, "tasks.work": "400s"},
             r"tasks.in_system.mean has not settled in the first half of the run \(600s\); valid: a longer duration",
         ),
         ({"tasks.arrivals": {"burst": {"size": 9}}}, "queue: a burst is measured from its first .*; valid: warmup=0s"),
@@ -233,6 +245,44 @@ def test_a_trace_that_ends_before_the_run_has_no_steady_state(queue, tmp_path):
 def test_a_scenario_without_steady_state_is_rejected_with_advice(queue, values, message):
     with pytest.raises(NoWarmup, match=message):
         sim.find_warmup(queue.with_values(values), replications=3)
+
+
+@pytest.mark.parametrize("rate", [2.0, 2.6])
+def test_every_seed_of_an_overloaded_scenario_is_rejected_before_the_pilots(queue, rate):
+    """A queue that grows at a constant rate has slices with a spread that MSER-5 accepts in some runs."""
+    overloaded = queue.with_values({"tasks.arrivals": {"poisson": {"rate": rate}}})
+    runs = []
+    for seed in range(10):
+        with pytest.raises(NoWarmup, match="is overloaded"):
+            sim.find_warmup(overloaded, seed=seed, on_run=lambda: runs.append(1))
+    assert runs == []
+
+
+def test_a_limited_queue_settles_at_any_load(queue):
+    limited = queue.with_values({"tasks.arrivals": {"poisson": {"rate": "4/s"}}, "queue.capacity": 10})
+    assert sim.find_warmup(limited, replications=5).seconds < 60
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 6))])
+def test_a_queue_that_repeated_requests_overload_is_rejected_by_its_trend(queue, seed):
+    """The load of the first requests is 0.9; each that waits longer than its client adds another one."""
+    storm = queue.with_values(
+        {
+            "tasks.arrivals": {"poisson": {"rate": "1.8/s"}},
+            "tasks.client": {"timeout": "4s", "max_retries": 5},
+        }
+    )
+    with pytest.raises(NoWarmup, match=r"still rises in the last quarter .* by \d\d%|has not settled"):
+        sim.find_warmup(storm, seed=seed, replications=5)
+
+
+def test_constant_growth_is_a_trend_and_a_steady_level_is_none(queue):
+    generator = np.random.default_rng(4)
+    noise = generator.normal(size=(5, SLICES))
+    _check_trend(queue, "tasks.in_system.mean", 10 + noise)
+    _check_trend(queue, "tasks.throughput", np.arange(SLICES) + noise)
+    with pytest.raises(NoWarmup, match=r"by 40% from the quarter before it"):
+        _check_trend(queue, "tasks.in_system.mean", np.arange(SLICES) + noise)
 
 
 @pytest.mark.parametrize(

@@ -48,5 +48,13 @@ class TaskSettings(Settings):
     retry_holds_agent: Truth = Field(
         default=False, description="whether a task holds its agent's slot during the retry delay"
     )
+    retry_holds_resources: Truth = Field(
+        default=False,
+        description="whether a task holds its resources during the retry delay; those of a crashed agent are held"
+        " until they are released",
+    )
+    retried: Literal["repeat", "redraw"] = Field(
+        default="repeat", description="work of a retry after a failed attempt: repeat: the same work; redraw: new work"
+    )
     checkpoint: CheckpointSettings | None = Field(default=None, description="checkpoints of running tasks; null: none")
     client: ClientSettings = Field(default=ClientSettings(), description="clients that wait for responses and retry")

@@ -21,6 +21,8 @@ COMPLETE: dict[str, Any] = {
         "interrupted": "restart",
         "requeue": "tail",
         "retry_holds_agent": False,
+        "retry_holds_resources": False,
+        "retried": "repeat",
         "checkpoint": {"every": "1s", "cost": "20ms", "restore": "5ms", "final": False},
         "client": {
             "timeout": "9s",

@@ -36,6 +36,8 @@ tasks:
   interrupted: restart
   requeue: tail
   retry_holds_agent: false
+  retry_holds_resources: false
+  retried: repeat
   checkpoint: {every: 1s, cost: 20ms, restore: 50ms, final: false}
   client: {timeout: null, max_retries: 0, retry_delay: 0s, cancel: false, late_answer: drop}
 agents:

@@ -89,6 +89,59 @@ def test_a_uniform_failure_takes_half_the_work() -> None:
     agrees(run("backoff: fixed", "uniform"), "tasks.sojourn.mean", exact, wrong=completion_time(DELAYS["fixed"]))
 
 
+def geometric_sum(p: float, mean: float, square: float, *, redrawn: bool) -> tuple[float, float]:
+    """E[S] and E[S^2] of the work of N attempts, P(N = n) = p^(n-1) (1 - p), each of work X.
+
+    Repeated: S = N X, E[S^2] = E[N^2] E[X^2]. Redrawn: S is a sum of N draws, E[S^2] = E[N] Var X + E[N^2] E[X]^2.
+    """
+    number, number_squared = 1 / (1 - p), (1 + p) / (1 - p) ** 2
+    if not redrawn:
+        return number * mean, number_squared * square
+    return number * mean, number * (square - mean**2) + number_squared * mean**2
+
+
+@pytest.mark.parametrize("retried", ["repeat", "redraw"])
+def test_the_deviation_of_retried_work_is_that_of_a_geometric_sum(retried: str) -> None:
+    """Work uniform over 0-4 s, p = 0.2, no delay: the same mean, another deviation. Wrong: the other one."""
+    deviation = {}
+    for redrawn in (False, True):
+        mean, square = geometric_sum(0.2, 2.0, 16 / 3, redrawn=redrawn)
+        deviation["redraw" if redrawn else "repeat"] = math.sqrt(square - mean**2)
+    result = replicate(
+        scenario(
+            1_200,
+            tasks="{arrivals: {closed: {clients: 5}}, work: {uniform: {low: 0s, high: 4s}}, "
+            f"failure_probability: 0.2, retried: {retried}}}",
+            agents="{count: 5}",
+            recovery="{detection: {detector: perfect}, conditions: {task_failure: {max_retries: 60, retry_delay: 0s}}}",
+        ),
+        SHORT,
+    )
+    wrong = deviation["repeat" if retried == "redraw" else "redraw"]
+    agrees(result, "tasks.sojourn.sd", deviation[retried], wrong=wrong)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("retried", ["repeat", "redraw"])
+def test_the_wait_behind_retried_work_is_that_of_pollaczek_and_khinchine(retried: str) -> None:
+    """One agent that is kept for the retry: M/G/1 with S as above, E[W] = rate E[S^2] / 2 (1 - rate E[S])."""
+    rate, wait = 0.2, {}
+    for redrawn in (False, True):
+        mean, square = geometric_sum(0.2, 2.0, 16 / 3, redrawn=redrawn)
+        wait["redraw" if redrawn else "repeat"] = rate * square / 2 / (1 - rate * mean)
+    result = replicate(
+        scenario(
+            200_000,
+            tasks=f"{{arrivals: {{poisson: {{rate: {rate}/s}}}}, work: {{uniform: {{low: 0s, high: 4s}}}}, "
+            f"failure_probability: 0.2, retried: {retried}, retry_holds_agent: true}}",
+            agents="{count: 1}",
+            recovery="{detection: {detector: perfect}, conditions: {task_failure: {max_retries: 60, retry_delay: 0s}}}",
+        ),
+        SHORT,
+    )
+    agrees(result, "tasks.wait.mean", wait[retried], wrong=wait["repeat" if retried == "redraw" else "redraw"])
+
+
 def moments(backoff: str, jitter: str) -> tuple[float, float]:
     """Mean and standard deviation of a delay, over all retries: retry n is granted to a share P^n of the tasks.
 

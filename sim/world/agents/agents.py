@@ -62,6 +62,7 @@ class Agents:
         self._execution = execution
         self._needs = {name: units for name, units in tasks.needs.items() if units}
         self._retry_holds_agent = tasks.retry_holds_agent
+        self._retry_holds_resources = tasks.retry_holds_resources
         self.all = [Agent(number, settings.slots) for number in range(settings.count)]
         self._clocks: dict[Agent, Clock] = {}
         self.busy_listener: BusyListener | None = None
@@ -169,6 +170,7 @@ class Agents:
         self._history.record(event, task.number, agent.number, attempt.epoch, attempt.progress, error)
         self._leave(attempt)
         if self._store.fail(task.name, attempt.epoch, TaskStatus.FAILED, error):
+            self._execution.prepare_retry(attempt)
             symptoms = (Symptom("task_status", "failed", task.name), Symptom("error_code", "present", task.name))
             self._hand_over(attempt, FailureKind.TASK, error, symptoms)
         else:
@@ -195,9 +197,14 @@ class Agents:
             self._refuse(attempt)
 
     def _hand_over(self, attempt: Attempt, kind: FailureKind, error: str, symptoms: tuple[Symptom, ...]) -> None:
-        """Reports a failed attempt. When the report arrives, the queue releases the task to the core."""
+        """Reports a failed attempt and gives back its units, unless they are held during the retry delay.
+
+        When the report arrives, the queue releases the task to the core.
+        """
         task, agent = attempt.task, attempt.agent
         task.error = error
+        if not self._retry_holds_resources:
+            self._give_back(attempt)
 
         def arrive() -> None:
             info = {"error_code": error, "agent_id": agent.name, "resource_ids": tuple(self._needs)}

@@ -51,6 +51,7 @@ class Execution:
         self._work = streams.indexed("task.work", tasks.work)
         self._constant_work = tasks.work.constant
         self._redrawn_work = Repeated(streams, "task.work.redrawn", tasks.work)
+        self._retried_work = Repeated(streams, "task.work.retried", tasks.work)
         self._failure_luck = Repeated(streams, "task.failure")
         self._failure_point = Repeated(streams, "task.failure_point")
         self._write_luck = Repeated(streams, "storage.failure")
@@ -90,7 +91,7 @@ class Execution:
         if checkpoint is not None and checkpoint.progress > attempt.progress:
             attempt.progress = checkpoint.progress
         attempt.started = True
-        attempt.end = task.work
+        attempt.end = max(task.work, attempt.progress)  # redrawn work may be less than a checkpoint's progress
         if self.slowness_of is not None:
             attempt.slowness = self.slowness_of(attempt)
         if settings.failure_probability > 0:
@@ -236,6 +237,13 @@ class Execution:
         elif self._settings.interrupted == "redraw":
             task.redraws += 1
             task.work = self._redrawn_work.draw(task.number, task.redraws)
+
+    def prepare_retry(self, attempt: Attempt) -> None:
+        """Draws the work of the attempt after a failed one, if `tasks.retried` specifies it."""
+        if self._settings.retried == "redraw":
+            task = attempt.task
+            task.progress = 0.0
+            task.work = self._retried_work.draw(task.number, attempt.epoch)
 
     def change_pace(self, attempt: Attempt, slowness: float) -> None:
         """Sets the seconds that a work-second of a started attempt takes from now on."""

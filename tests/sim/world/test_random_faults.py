@@ -95,6 +95,8 @@ VALUES = st.fixed_dictionaries(
         "tasks.requeue": one_of("head", "tail"),
         "storage.failure": one_of(0, 0.3),
         "tasks.retry_holds_agent": st.booleans(),
+        "tasks.retry_holds_resources": st.booleans(),
+        "tasks.retried": one_of("repeat", "redraw"),
         "tasks.checkpoint.final": st.booleans(),
         "tasks.needs": one_of({}, {"gpu": 1}, {"gpu": 2}),
         "tasks.client": st.one_of(st.just({}), CLIENT),

@@ -39,6 +39,58 @@ def test_resources_of_a_crashed_agent_stay_allocated_until_the_core_releases_the
     assert run.violations == ()
 
 
+ONE_GPU = {"resources": {"gpu": {"units": 1}}, "tasks.needs": {"gpu": 1}}
+ONE_GPU |= {"tasks.arrivals": {"interval": {"every": "1m"}}, "tasks.work": "30s", "tasks.count": None}
+ONE_GPU |= {"recovery.conditions.task_failure": {"max_retries": 3, "retry_delay": "5m"}}
+FAILURE = "faults: [{execution_failure: {targets: 1, at: 65s}}]\n"
+"""A task of 30 s every minute, all with the same GPU; the first fails after 5 s and is retried 5 min later."""
+
+
+def test_a_failed_attempt_returns_its_resources_before_the_retry_delay() -> None:
+    """The GPU is free from 65 s on. The retry waits for it from 365 s to 390 s; no first attempt waits."""
+    run = sim.run(scenario(ONE_GPU, FAILURE, agents=4, duration="15m"))
+    assert [(time, event) for time, event, task, *_ in units(run) if task == 0] == [
+        (60.0, "resource.allocated"),
+        (65.0, "resource.released"),
+        (390.0, "resource.allocated"),
+        (420.0, "resource.released"),
+    ]
+    assert run.metrics["tasks.wait.max"] == 0.0
+    assert run.metrics["resources.gpu.utilization"] == (5 + 14 * 30) / 900
+    assert run.violations == ()
+
+
+def test_a_retry_can_hold_its_resources_during_its_delay() -> None:
+    """Held until release_resources at 365 s: the tasks of 120 s, 180 s and 240 s wait for it on the other agents."""
+    values = ONE_GPU | {"tasks.retry_holds_resources": True}
+    run = sim.run(scenario(values, FAILURE, agents=4, duration="15m"))
+    assert [(time, event) for time, event, task, *_ in units(run) if task == 0][:2] == [
+        (60.0, "resource.allocated"),
+        (365.0, "resource.released"),
+    ]
+    assert run.metrics["tasks.wait.max"] == 365 - 120
+    assert run.violations == ()
+
+
+def test_a_blocked_attempt_returns_its_remaining_resources_before_the_retry_delay() -> None:
+    """Of two units one fails at 12 s; the other one is free at once, or after the delay of 15 s."""
+    values = PERFECT | {"tasks.needs": {"gpu": 2}, "tasks.work": "10s"}
+    fault = GPU + "faults: [{resource_unavailable: {resource: gpu, units: 1, at: 12s, for: 10s}}]\n"
+    released = {}
+    for holds in (False, True):
+        run = sim.run(scenario(values | {"tasks.retry_holds_resources": holds}, fault))
+        released[holds] = [time for time, event, *_ in units(run) if event == "resource.released"]
+    assert released == {False: [12.0, 12.0, 37.0], True: [12.0, 27.0, 37.0]}
+
+
+def test_resources_of_a_crashed_agent_are_held_without_retry_holds_resources() -> None:
+    """The key is about failed attempts on agents that run: after a crash nothing can be returned."""
+    for holds in (False, True):
+        values = PERFECT | POOL | {"agents.restart_time": "5s", "tasks.retry_holds_resources": holds}
+        run = sim.run(scenario(values, CRASH, agents=1))
+        assert [time for time, event, *_ in units(run) if event == "resource.released"] == [16.0, 19.0]
+
+
 def test_a_crashed_agent_waiting_for_resources_gets_none() -> None:
     """Two attempts wait for the pool when their agent crashes: neither starts when units become free."""
     values = {"agents.slots": 3, "tasks.arrivals": {"burst": {"size": 3, "at": "10s"}}, "tasks.count": None}

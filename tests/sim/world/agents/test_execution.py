@@ -108,6 +108,34 @@ def test_interrupted_work_can_be_redrawn() -> None:
     assert old[0] == pytest.approx(12.5 + old[1])
 
 
+def test_work_after_a_failed_attempt_can_be_redrawn() -> None:
+    """A retry has the same work or a new draw of the same distribution, equal in every run; other tasks keep theirs."""
+    values_ = {"tasks.work": {"exponential": {"mean": "20s"}}, "recovery.conditions.task_failure.retry_delay": "5s"}
+    fault = "faults: [{execution_failure: {targets: task.0, at: 12500ms}}]\n"
+    repeat = scenario(values_, fault, count=3, agents=3, duration="1000s")
+    redraw = repeat.with_values({"tasks.retried": "redraw"})
+    works = [
+        dict(zip(done["task"], done["value"], strict=True))
+        for one in (repeat, redraw, redraw)
+        for history in [sim.run(one, seed=2).history]
+        for done in [history[history["event"] == "task.completed"]]
+    ]
+    assert works[1] == works[2]
+    assert [works[0][task] == works[1][task] for task in range(3)] == [False, True, True]
+
+
+def test_redrawn_work_is_not_less_than_its_checkpoint() -> None:
+    """The retry starts from the checkpoint at 8 s with new work of less than that, and ends at once."""
+    work = {"tasks.work": {"uniform": {"low": "1s", "high": "10s"}}, "tasks.checkpoint": {"every": "8s"}}
+    policy = {"recovery.conditions.task_failure.retry_delay": "5s", "tasks.retried": "redraw"}
+    for seed in range(100):  # the first seed with enough work for a checkpoint, and less in the second attempt
+        fault = "faults: [{execution_failure: {targets: task.0, at: 18100ms}}]\n"
+        run = sim.run(scenario(work | policy, fault), seed=seed)
+        if values(run, "attempt.started")[1:] == [(23.1, 8.0)] and values(run, "task.completed") == [(23.1, 8.0)]:
+            return
+    raise AssertionError("no seed has the case")
+
+
 def test_a_fenced_attempt_stops_at_its_next_checkpoint() -> None:
     """The store refuses it, and the agent is free."""
     checked = scenario({"tasks.checkpoint": {"every": "2s"}, "tasks.work": "9s"})

@@ -20,6 +20,8 @@ SPARSE = 20
 """Fewer events than this over all replications: the exact Poisson interval of their number is part of the interval."""
 FEWEST = 5
 """Values that a skewness can be estimated from."""
+FARTHEST = 4
+"""Half-widths of the t-interval that an upper bound lies above the mean, at most."""
 SKEWED = 0.6
 """Share of the largest skewness that n values can have. Above it, one replication decides the mean."""
 
@@ -39,10 +41,11 @@ def mean_interval(values: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.f
     """The interval of the mean of two or more finite values.
 
     - `REAL`: Student's t-interval.
-    - `POSITIVE`: the union of the t-interval, its image under the logarithm (delta method: m · exp(± t·s/(m√n))) and
-      of five or more values Hall's skewness-adjusted interval. Its lower bound is above 0.
-    - `SHARE`: the same of x and of 1 − x, cut at 0 and 1. Where all values are equal, other values have
-      a probability of at most 1 − 0.05^(1/n) (exact binomial bound), and may be anything from 0 to 1.
+    - `POSITIVE`: the union of the t-interval and its image under the logarithm (delta method: m · exp(± t·s/(m√n))); of
+      five or more values also Hall's skewness-adjusted interval and D. R. Cox's upper bound for a lognormal mean. Its
+      lower bound is above 0.
+    - `SHARE`: the same of x, or of 1 − x where this is smaller in the mean, cut at 0 and 1. Where all values are equal,
+      other values have a probability of at most 1 − 0.05^(1/n) (exact binomial bound), and may be anything from 0 to 1.
     - `COUNT`: as `POSITIVE`; where there are few events in all, or the same number in each replication, also the exact
       Poisson interval of their number.
 
@@ -81,18 +84,43 @@ def positive_interval(observed: np.ndarray[tuple[int], np.dtype[np.float64]]) ->
     mean, step = float(observed.mean()), _step(observed)
     if step == 0 or mean <= 0:
         return max(0.0, mean - step), mean + step
-    factor = exp(min(step / mean, 700.0))
-    low = mean - step if mean > step else mean / factor
-    skewed_low, skewed_high = _hall(observed) if len(observed) >= FEWEST else (low, 0.0)
-    return (min(low, skewed_low) if skewed_low > 0 else low), max(mean * factor, skewed_high)
+    relative = step / mean
+    low = mean - step if relative < 1 else mean * exp(-relative)
+    high = mean * exp(min(relative, 700.0))
+    if len(observed) < FEWEST:
+        return low, min(high, mean + FARTHEST * step)
+    high = min(max(high, _cox(observed)), mean + FARTHEST * step)
+    skewed_low, skewed_high = _hall(observed)
+    return (min(low, skewed_low) if skewed_low > 0 else low), max(high, skewed_high)
 
 
 def _share(observed: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Interval:
     if np.ptp(observed) == 0:
         share, others = float(observed[0]), binomial(0, len(observed))[1]
         return share * (1 - others), share * (1 - others) + others
-    below, above = positive_interval(observed), positive_interval(1 - observed)
-    return max(0.0, min(below[0], 1 - above[1])), min(1.0, max(below[1], 1 - above[0]))
+    if float(observed.mean()) <= 0.5:
+        low, high = positive_interval(observed)
+    else:
+        above, below = positive_interval(1 - observed)
+        low, high = 1 - below, 1 - above
+    return max(0.0, low), min(1.0, high)
+
+
+def _cox(observed: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    """The upper bound of the mean of a lognormal distribution, 0 for values that are not from one.
+
+    exp(ȳ + v/2 + t · √(v/n + v²/(2(n − 1)))), with mean ȳ and variance v of the logarithms: D. R. Cox's, in C. E. Land,
+    "An evaluation of approximate confidence interval estimation methods for lognormal means", Technometrics 14 (1972).
+    Logarithms that are skewed to the left by more than a standard error, √(6/n), are not from a normal distribution.
+    """
+    if observed.min() <= 0:
+        return 0.0
+    logs, count = np.log(observed), len(observed)
+    if skewness(logs) < -sqrt(6 / count):
+        return 0.0
+    spread = float(logs.var(ddof=1))
+    error = float(stdtrit(count - 1, 1 - TAIL)) * sqrt(spread / count + spread**2 / (2 * (count - 1)))
+    return exp(min(float(logs.mean()) + spread / 2 + error, 700.0))
 
 
 def _hall(observed: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Interval:

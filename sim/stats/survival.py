@@ -13,9 +13,9 @@ from functools import cached_property
 from math import ceil, exp, floor, inf, isfinite, sqrt
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import betaincinv, stdtrit
 
-from sim.stats.intervals import TAIL, Interval, Range, mean_interval, positive_interval
+from sim.stats.intervals import FEWEST, TAIL, Interval, Range, mean_interval, positive_interval
 from sim.stats.samples import Counts, Floats, Sample, Truths
 
 TOLERANCE = 1e-9
@@ -82,22 +82,68 @@ class Pooled:
         Without censored observations, quantiles interpolate between order statistics (Hyndman & Fan 1996, type 7;
         numpy's default). The interval is R. S. Woodruff's ("Confidence intervals for medians and other position
         measures", JASA 47, 1952): that of the share that has ended by the quantile, over replications, carried back
-        through the pooled distribution. It is the union of the t-interval and of its image under the logit. A bound is
-        infinite where the observations do not reach far enough for one. Raises ValueError for another share.
+        through the pooled distribution. A lower bound before the first observation is 0. An upper bound is infinite
+        where the observations do not reach far enough for one. Where all are equal, so are the bounds. Raises
+        ValueError for another share.
         """
         if not 0 < share < 1:
             raise ValueError(f"a quantile of {share:g}; valid: above 0 and below 1")
         value = self._inverse(share)
         if self.replications < 2:
             return PooledEstimate(value, None)
-        moved = self._influence_on_share(min(value, self.horizon))
-        step = float(stdtrit(self.replications - 1, 1 - TAIL)) * self._error(moved)
+        if self._is_plain and self._times[0] == self._times[-1]:
+            return PooledEstimate(value, (value, value))
+        low, high = self._share_bounds(share, min(value, self.horizon))
+        return PooledEstimate(value, (self._lower_bound(low), self._upper_bound(high)))
+
+    def _share_bounds(self, share: float, until: float) -> Interval:
+        """The union of the t-interval of a share, and of its image under the logit.
+
+        Fewer than `FEWEST` replications may agree by chance. Then it is also not narrower than the exact binomial
+        interval of independent observations.
+        """
+        step = float(stdtrit(self.replications - 1, 1 - TAIL)) * self._error(self._influence_on_share(until))
         odds, stretch = share / (1 - share), exp(min(step / (share * (1 - share)), 700.0))
         low = min(share - step, odds / stretch / (1 + odds / stretch))
         high = max(share + step, 1 - 1 / (1 + odds * stretch))
-        is_beyond = not self.censored and high > 1 - 0.5 / self.count
-        upper = inf if is_beyond else self._inverse(high)
-        return PooledEstimate(value, (min(self._inverse(max(low, 0.0)), self.horizon), upper))
+        if self.replications < FEWEST:
+            count = self._effective_count(until)
+            hits, others = count * share, count * (1 - share)
+            low = min(low, float(betaincinv(hits, others + 1, TAIL)))
+            high = max(high, float(betaincinv(hits + 1, others, 1 - TAIL)))
+        return low, high
+
+    def _effective_count(self, until: float) -> float:
+        """How many complete observations would have the variance of the product-limit estimate at a time.
+
+        M. Greenwood, "The natural duration of cancer", Reports on Public Health and Medical Subjects 33 (1926):
+        S² Σ d / (r (r − d)). Without censored observations it is their number.
+        """
+        times, ends, at_risk, surviving = self._hazard
+        used = (times <= until) & (ends < at_risk)
+        if not self.censored or not used.any():
+            return float(self.count)
+        left = float(surviving[used][-1])
+        odds = float((ends[used] / (at_risk[used] * (at_risk[used] - ends[used]))).sum())
+        return (1 - left) / (left * odds)
+
+    def _lower_bound(self, share: float) -> float:
+        """The time of a share of `count` + 1 observations, the additional one of which has ended at once."""
+        if share * (self.count + 1) < 1:
+            return 0.0
+        return self._at(share * (self.count + 1) - 1) if self._is_plain else min(self._inverse(share), self.horizon)
+
+    def _upper_bound(self, share: float) -> float:
+        """The time of a share of `count` + 1 observations, the additional one of which never ends.
+
+        Without it the last observation, if it has ended, would bound every quantile.
+        """
+        if self._is_plain:
+            place = share * (self.count + 1) - 1
+            return self._at(place) if place <= self.count - 1 else inf
+        times, ends, at_risk, _ = self._hazard
+        reached = np.flatnonzero(np.cumprod(1 - ends / (at_risk + 1)) <= 1 - share)
+        return float(times[reached[0]]) if len(reached) else inf
 
     def share_within(self, seconds: float) -> PooledEstimate:
         """The share that has ended within a time. The interval is of the pseudo-values of the replications."""
@@ -176,12 +222,21 @@ class Pooled:
         return float(self._times[-1]) if self._complete[-1] else inf
 
     # ------------------------------------------------------------------------------------------------ inside
+    @property
+    def _is_plain(self) -> bool:
+        """Whether every observation is complete and finite."""
+        return not self.censored and isfinite(float(self._times[-1]))
+
     def _inverse(self, share: float) -> float:
-        if self.censored or not isfinite(float(self._times[-1])):
-            times, _, _, surviving = self._hazard
-            reached = np.flatnonzero(surviving <= 1 - share + 1e-12)
-            return float(times[reached[0]]) if len(reached) else inf
-        place = (self.count - 1) * min(share, 1.0)
+        if self._is_plain:
+            return self._at((self.count - 1) * min(share, 1.0))
+        times, _, _, surviving = self._hazard
+        reached = np.flatnonzero(surviving <= 1 - share + 1e-12)
+        return float(times[reached[0]]) if len(reached) else inf
+
+    def _at(self, place: float) -> float:
+        """The order statistic at a place from 0 on, between two of them by interpolation."""
+        place = min(place, self.count - 1.0)
         before = np.cumsum(self._counts)
         low, high = self._times[np.searchsorted(before, [floor(place), ceil(place)], side="right")]
         return float(low + (high - low) * (place - floor(place)))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recovery.config import DetectionConfig, RecoveryConfig
     from recovery.diagnosis.verification import RecoveryVerification
     from recovery.engine.engine import Outcome, RecoveryEngine
-    from recovery.errors import RecoveryBenchError
+    from recovery.errors import CommandFailed, RecoveryBenchError
     from recovery.journal import MemoryJournal
     from recovery.model import (
         AgentHealth,
@@ -75,6 +75,7 @@ __all__ = [
     "BudgetPolicy",
     "Checkpoint",
     "CircuitBreaker",
+    "CommandFailed",
     "DetectionConfig",
     "Escalation",
     "EscalationQueue",
@@ -144,6 +145,7 @@ _HOMES = {
     "Outcome": "recovery.engine.engine",
     "RecoveryEngine": "recovery.engine.engine",
     "RecoveryBenchError": "recovery.errors",
+    "CommandFailed": "recovery.errors",
     "MemoryJournal": "recovery.journal",
     "AgentHealth": "recovery.model",
     "Checkpoint": "recovery.model",

@@ -1,10 +1,35 @@
-"""The base class of every error that Recovery Bench raises, and the text of an error in a record."""
+"""The base class of every error that Recovery Bench raises, failures that are not defects, and the text of an error."""
+
+from __future__ import annotations
+
+from typing import ClassVar
 
 
 class RecoveryBenchError(Exception):
     """Base class of the errors that `recovery`, `scenarios` and `sim` define. The message is meant for people."""
 
+    is_failure: ClassVar[bool] = False
+    """Whether the error reports a failure of the system, and not a defect of code."""
+
+
+class CommandFailed(RecoveryBenchError):
+    """A command raises it to report that it did not work, with the reason: the same as to return False."""
+
+    is_failure = True
+
+
+def is_defect(error: BaseException) -> bool:
+    """Whether an exception of a command, a port or a store is a defect of code, and not a failure of the system.
+
+    Failures of the system are every `OSError` (such as `ConnectionError` and `TimeoutError`), `CommandFailed`, and the
+    other errors whose class sets `is_failure`.
+    """
+    return not (isinstance(error, OSError) or getattr(error, "is_failure", False))
+
 
 def error_text(error: BaseException) -> str:
-    """The type and the message of an error: `OSError: disk full`."""
-    return f"{type(error).__name__}: {error}"
+    """The type and the message of an error: `OSError: disk full`. Only the type if its message cannot be read."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - the error of a user may raise in __str__
+        return type(error).__name__

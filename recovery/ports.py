@@ -6,11 +6,14 @@ task store with synchronous methods, `recovery.stores.threaded` of one whose met
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from recovery.audit import AuditEvent
+from recovery.errors import is_defect
 from recovery.journal import NO_JOURNAL, Journal
 from recovery.model import (
     AgentHealth,
@@ -206,11 +209,26 @@ class AuditTrail(Protocol):
         """Append one entry; must not block."""
 
 
+OnDefect = Callable[[str, BaseException, int], None]
+"""Called with where an exception was raised, the exception, and the number of the incident (-1: outside of one)."""
+
+
+REPORTED = "_recovery_reported"
+"""The attribute of an exception with the function that it was passed to, its incident and its time."""
+
+
+def ignore_defect(where: str, error: BaseException, incident: int) -> None:
+    """Does nothing: the audit trail has the text of the error."""
+
+
 @dataclass(frozen=True, slots=True)
 class System:
     """The system that is recovered: one implementation of each port.
 
     Without a topology, the impact has no downstream part. Without a journal, a restarted core continues no recovery.
+    `on_defect` is called with each exception that is a defect of code and not a failure of the system
+    (`recovery.errors.is_defect`): of a command, a policy, a port or the core itself. The core continues in any case:
+    the try has failed, or the incident is escalated.
     """
 
     tasks: TaskPort
@@ -223,6 +241,22 @@ class System:
     audit: AuditTrail
     topology: TopologyPort | None = None
     journal: Journal = NO_JOURNAL
+    on_defect: OnDefect = ignore_defect
+
+    def defect(self, where: str, error: BaseException, incident: int = -1, *, certain: bool = False) -> None:
+        """Pass an exception to `on_defect` if it is a defect, the first time that it is caught.
+
+        `certain`: it is a defect whatever its type, such as any exception of a retry policy.
+        """
+        if not (certain or is_defect(error)):
+            return
+        loop = asyncio._get_running_loop()
+        raised = self.on_defect, incident, None if loop is None else loop.time()
+        if getattr(error, REPORTED, None) == raised:  # caught again on its way out
+            return
+        with suppress(AttributeError):  # an exception without attributes
+            setattr(error, REPORTED, raised)
+        self.on_defect(where, error, incident)
 
     def keep(self, incident: Incident) -> None:
         """Store the progress of a recovery in the journal, unless it is manual: those are not continued."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recovery.errors import RecoveryBenchError
     from sim.core.build import build_core, core_config
+    from sim.core.run_errors import RunError
     from sim.experiments.comparison.compare import Comparison, compare
     from sim.experiments.rare_events.estimate import Rare, rare
     from sim.experiments.runs.backends import Backend
@@ -40,6 +41,7 @@ __all__ = [
     "Result",
     "ResultFileError",
     "Run",
+    "RunError",
     "RunSummary",
     "Selection",
     "SimLoop",
@@ -87,6 +89,7 @@ _HOMES = {
     "ResultFileError": "sim.results.file",
     "load": "sim.results.file",
     "Run": "sim.simulation",
+    "RunError": "sim.core.run_errors",
     "run": "sim.simulation",
 }
 """The module that defines each public name."""

@@ -18,14 +18,15 @@ import pandas as pd
 import simpy
 
 from recovery import Supervisor, System
-from recovery.detection.failure_detector import regular_heartbeat_timeout
 from recovery.monitoring.telemetry import TelemetryTrail
 from recovery.stores.memory import MemoryTaskStore
 from scenarios import Scenario
 from scenarios.fields.csv_columns import files_sha256
 from scenarios.fields.metrics import lookup
-from sim.core.build import build_core, core_config
+from sim.core.build import build_core
 from sim.core.host import host_for
+from sim.core.own_cores import BuiltCores
+from sim.core.run_errors import RunError, RunErrors, errors_of
 from sim.faults import Faults
 from sim.gc_tuning import rare_collections
 from sim.history import History
@@ -99,6 +100,11 @@ class Run(ResultBase):
     def title(self) -> str:
         """A one-line summary: scenario and number of runs."""
         return f"{self.scenario.name}, seed {self.seed}: {self.events:,} events"
+
+    @property
+    def errors(self) -> tuple[RunError, ...]:
+        """Unexpected exceptions of the core, its policies and its commands. A run with errors is not valid."""
+        return errors_of(self.record)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -199,11 +205,14 @@ def simulate(
             follow(history, loop.env)
         task_store = store()
         world = assemble(scenario, streams, loop, history, task_store)
-        system = world.system
+        errors = RunErrors(history, loop, name)
+        loop.set_exception_handler(errors.from_loop)
+        system = replace(world.system, on_defect=errors.record)
         if telemetry:
             telemetry_trail = TelemetryTrail(system.audit, lambda: loop.env.now)
             system = replace(system, audit=telemetry_trail)
-        host = host_for(scenario, loop, world, system, lambda system: core(scenario, system, streams))
+        built = BuiltCores(lambda system: core(scenario, system, streams), history)
+        host = host_for(scenario, loop, world, system, built.build)
         connect(world, host)
         loop.run_until_complete(host.boot())
         world.start()
@@ -214,6 +223,7 @@ def simulate(
             streams.check_left(len(history))
         if telemetry:
             telemetry_trail.close()
+        errors.close()
         history.close()
         return history
     finally:
@@ -230,9 +240,11 @@ def _streams(name: str, history: History, env: simpy.Environment) -> Streams:
 
 
 def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
-    """The constants of a run that measures need in addition to its events."""
+    """The constants of a run that measures need in addition to its events.
+
+    `sim.core.own_cores.BuiltCores` adds those of the core's configuration, and `sim.core.run_errors` the errors.
+    """
     checkpoint = scenario.tasks.checkpoint
-    detection = scenario.recovery.detection
     return {
         "scenario": scenario.name,
         "seed": name,
@@ -243,17 +255,9 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "slots": scenario.agents.slots,
         "resources": {pool: settings.units for pool, settings in scenario.resources.items()},
         "needs": dict(scenario.tasks.needs),
-        "conditions": scenario.resolved()["recovery"]["conditions"],
         "checkpoint_cost": 0.0 if checkpoint is None else checkpoint.cost + scenario.storage.write,
-        "detector": detection.detector,
-        "heartbeat_interval": detection.heartbeat_interval,
-        "missed_heartbeats": detection.missed_heartbeats,
-        "patience": regular_heartbeat_timeout(core_config(scenario).detection),
-        "stalled_after": detection.stalled_after,
-        "resource_probe": detection.resource_probe,
-        "parallel": scenario.recovery.parallel,
+        "heartbeat_interval": scenario.recovery.detection.heartbeat_interval,
         "runbook_sha256": scenario.recovery.runbook_sha256,
-        "monitored": scenario.recovery.monitor is not None,
         "clients": scenario.tasks.client.waits,
         "files_sha256": files_sha256(scenario),
         "steady_state": _steady_state(scenario),

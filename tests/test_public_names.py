@@ -15,18 +15,18 @@ from recovery.leadership import Deposed
 
 RECOVERY = """
     PRESETS STANDALONE AgentHealth AgentPort AuditEntry AuditEvent AuditTrail BreakerPolicy BudgetPolicy Checkpoint
-    CircuitBreaker DetectionConfig Escalation EscalationQueue EscalationReason Failure FailureKind IncidentFacts
-    LinkHealth LogPort MemoryAudit MemoryJournal MemoryTaskStore MonitorConfig NetworkPort NoLogs NoNetwork NoQueues
-    NoResources Outcome QueueHealth QueuePort RecoveryBenchError RecoveryConfig RecoveryContext RecoveryEngine
-    RecoveryMonitor RecoveryOutcome RecoveryPhase RecoveryServices RecoveryVerification ResourceHealth ResourcePort
-    ResourceRecovery RetryBudget RetryPolicy RunbookError StateRecovery Supervisor Symptom System TaskPort TaskStatus
-    TaskStore TaskView TopologyPort from_tenacity inline preset threaded
+    CircuitBreaker CommandFailed DetectionConfig Escalation EscalationQueue EscalationReason Failure FailureKind
+    IncidentFacts LinkHealth LogPort MemoryAudit MemoryJournal MemoryTaskStore MonitorConfig NetworkPort NoLogs
+    NoNetwork NoQueues NoResources Outcome QueueHealth QueuePort RecoveryBenchError RecoveryConfig RecoveryContext
+    RecoveryEngine RecoveryMonitor RecoveryOutcome RecoveryPhase RecoveryServices RecoveryVerification ResourceHealth
+    ResourcePort ResourceRecovery RetryBudget RetryPolicy RunbookError StateRecovery Supervisor Symptom System TaskPort
+    TaskStatus TaskStore TaskView TopologyPort from_tenacity inline preset threaded
 """
 SCENARIOS = "RecoveryBenchError Scenario ScenarioError UnknownMetric load loads names path"
 SIM = """
     Backend Comparison Deadlock Event History HistoryNotKept Livelock NoInputOutput Rare RecoveryBenchError Result
-    ResultFileError Run RunSummary Selection SimLoop Sweep Warmup build_core compare core_config find_warmup load
-    load_sweep rare replicate run select sweep
+    ResultFileError Run RunError RunSummary Selection SimLoop Sweep Warmup build_core compare core_config find_warmup
+    load load_sweep rare replicate run select sweep
 """
 
 

@@ -63,6 +63,7 @@ class ResourceRecovery:
                 return True
             return await self.reallocate(task_id, requirements) is not None
         except Exception as error:  # noqa: BLE001 - a port may raise anything
+            self._system.defect("resource recovery", error)
             await self._handle_resource_recovery_failure(task_id, error)
             return False
 

@@ -18,6 +18,8 @@ from recovery.ports import System
 class CheckpointValidationError(RecoveryBenchError, ValueError):
     """A checkpoint is damaged, missing, or was not chosen."""
 
+    is_failure = True
+
 
 class CheckpointManager:
     """Finds and validates checkpoints. `config` may have `stale_reads`, a `StaleReads` or a mapping for one."""
@@ -111,6 +113,7 @@ class StateRecovery:
             await self._restore_state(task_id, checkpoint)
             await self._verify_state_consistency(task_id, checkpoint)
         except Exception as error:  # noqa: BLE001 - a store may raise anything
+            self._system.defect("state recovery", error, incident)
             await self._handle_state_recovery_failure(task_id, incident, error)
             return False
         if checkpoint is not None:

@@ -33,6 +33,7 @@ class ResourceProbe:
             try:
                 await self._look()
             except Exception as error:  # noqa: BLE001 - a port may raise anything
+                self._system.defect("resource probe", error)
                 self._system.audit.record(AuditEvent.RESOURCE_PROBE_FAILED, -1, "resources", error_text(error))
 
     async def _look(self) -> None:

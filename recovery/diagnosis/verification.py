@@ -52,6 +52,7 @@ class RecoveryVerification:
         try:
             return await self.verify_task(task_id)
         except Exception as error:  # noqa: BLE001 - a port may raise anything
+            self._system.defect("verification", error)
             await self._handle_verification_failure(task_id, error)
             return False
 

@@ -120,6 +120,7 @@ class RecoveryEngine:
             self._end(incident, AuditEvent.RECOVERY_VERIFIED)
             return Outcome.VERIFIED
         except Exception as error:  # noqa: BLE001 - a command or a port may raise anything
+            self.system.defect("recovery engine", error, incident.number)
             await self._handle_recovery_failure(incident, error)
             return Outcome.FAILED
 
@@ -127,7 +128,8 @@ class RecoveryEngine:
         """Reassign the tasks of an agent that could not be recovered."""
         await self._prepare_recovery(incident)
         context = RecoveryContext(self.system, incident, services)
-        await self._commands["reassign_agent_tasks"](context, agent_id=incident.failure.subject, new_agent_id=None)
+        arguments = {"agent_id": incident.failure.subject, "new_agent_id": None}
+        await self._call(context, "reassign_agent_tasks", arguments)
 
     # ----------------------------------------------------------------------------- analyze
     async def _analyze_failure(self, context: RecoveryContext) -> Analysis | DismissalReason:
@@ -143,7 +145,7 @@ class RecoveryEngine:
     async def _analyze(self, context: RecoveryContext) -> Analysis | DismissalReason:
         async def diagnose(instruction: Instruction, known: Mapping[str, Any]) -> bool:
             arguments = {name: instruction.values.get(name, known.get(name)) for name in instruction.args}
-            return await self._commands[instruction.command](context, **arguments)
+            return await self._call(context, instruction.command, arguments)
 
         return await self._analyst.analyze(context.incident, diagnose)
 
@@ -174,6 +176,7 @@ class RecoveryEngine:
             await self._finalize_recovery(incident)
             return True
         except Exception as error:  # noqa: BLE001 - a command or a port may raise anything
+            self.system.defect("recovery engine", error, incident.number)
             await self._handle_step_failure(context, error_text(error))
             return False
 
@@ -219,7 +222,18 @@ class RecoveryEngine:
 
     async def _execute(self, context: RecoveryContext, step: Step) -> bool:
         awaited = {name: getattr(context.incident.facts, name) for name in step.awaits}
-        return await self._commands[step.command](context, **step.arguments, **awaited)
+        return await self._call(context, step.command, {**step.arguments, **awaited})
+
+    async def _call(self, context: RecoveryContext, command: str, arguments: Mapping[str, Any]) -> bool:
+        """Call a command. Raises TypeError for one that returns None, and what the command raises."""
+        try:
+            done: bool | None = await self._commands[command](context, **arguments)
+            if done is None:
+                raise TypeError(f"the command {command} returned None; valid: True, or False when it did not work")
+        except Exception as error:
+            self.system.defect(f"command {command}", error, context.incident.number)
+            raise
+        return done
 
     async def _finalize_recovery(self, incident: Incident) -> None:
         self._say(incident, AuditEvent.RECOVERY_EXECUTED)
@@ -267,6 +281,7 @@ class RecoveryEngine:
             try:
                 undone, text = await self._execute(context, undo), ""
             except Exception as error:  # noqa: BLE001 - a command or a port may raise anything
+                self.system.defect("recovery engine", error, incident.number)
                 undone, text = False, error_text(error)
             self._say(
                 incident, AuditEvent.STEP_UNDONE if undone else AuditEvent.STEP_UNDO_FAILED, undo.command, text=text

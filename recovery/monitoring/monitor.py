@@ -106,6 +106,7 @@ class RecoveryMonitor:
             self.alert_manager.discard(incident.number)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a limit, a store or a callback raises
+            self.system.defect("monitor", error, incident.number)
             await self._handle_monitoring_failure(incident, error)
         finally:
             self._ends.pop(incident.number, None)

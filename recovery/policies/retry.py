@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from recovery.audit import EscalationReason
 from recovery.policies.backoff import (
@@ -24,10 +24,17 @@ from recovery.policies.backoff import (
 )
 from recovery.policies.breaker import BreakerPolicy
 from recovery.policies.budget import BudgetPolicy
+from recovery.policies.delays import checked_delay
 from recovery.policies.durations import PositiveSeconds, Seconds
 
 Backoff = Literal["fixed", "linear", "exponential"]
 Jitter = Literal["none", "full", "equal", "decorrelated", "proportional", "compounding"]
+
+
+def _no_truth_value(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is not a number of retries; valid: a whole number, 0 or more")
+    return value
 
 
 class RetryPolicy(BaseModel):
@@ -41,11 +48,15 @@ class RetryPolicy(BaseModel):
     `deadline` is the total time from the first failure: a retry whose delay would end after it is refused.
     `try_timeout` is the time limit of one try; a try that exceeds it has failed. `budget` limits the retries of all
     tasks together, and `breaker` holds tries back while recoveries fail.
+
+    A policy of one's own is a subclass that overrides `unlimited_delay` (the delays), `allows` (the number of retries)
+    or `delay` (both). An exception in one of them, and a delay that is not a finite number of at least 0, is a defect
+    of the policy: the incident is escalated with the error, and a simulated run is invalid.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_retries: Annotated[int, Field(ge=0)] | None
+    max_retries: Annotated[int, BeforeValidator(_no_truth_value), Field(ge=0)] | None
     retry_delay: Seconds
     backoff: Backoff = "fixed"
     multiplier: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
@@ -56,6 +67,16 @@ class RetryPolicy(BaseModel):
     try_timeout: PositiveSeconds | None = None
     budget: BudgetPolicy | None = None
     breaker: BreakerPolicy | None = None
+
+    @property
+    def most_retries(self) -> int | None:
+        """The number of retries that `allows` grants at most; None: any number, or unknown.
+
+        It is unknown for a subclass that overrides `allows` or `delay`, unless it overrides this property as well.
+        """
+        own = type(self)
+        is_known = own.allows is RetryPolicy.allows and own.delay is RetryPolicy.delay
+        return self.max_retries if is_known else None
 
     @property
     def remembers(self) -> bool:
@@ -80,9 +101,10 @@ class RetryPolicy(BaseModel):
         """The delay before retry number `retry` in seconds. None: it exceeds `max_retries` or `deadline`.
 
         `u` is uniform over [0, 1); `previous` is the previous delay, for decorrelated and compounding jitter;
-        `elapsed` seconds have passed since the first failure. Raises ValueError for a retry below 1.
+        `elapsed` seconds have passed since the first failure. Raises ValueError for a retry below 1, and InvalidDelay
+        when `unlimited_delay` of a subclass returns something else than a number of at least 0.
         """
-        delay = self.unlimited_delay(retry, u, previous)
+        delay = checked_delay(self.unlimited_delay(retry, u, previous), retry, type(self).__name__, finite=False)
         return delay if self.refusal(retry, delay, elapsed) is None else None
 
     def unlimited_delay(self, retry: int, u: float = 0.0, previous: float | None = None) -> float:

@@ -17,6 +17,9 @@ from recovery.policies.retry import RetryPolicy
 
 INSTALL = "a tenacity policy needs tenacity 8.2 or later: pip install 'recovery-bench[tenacity]'"
 
+PROBED = 1000
+"""The number of retries up to which the limit of a `stop` is searched."""
+
 
 class TenacityPolicy(RetryPolicy):
     """A policy with the delays of `wait` and the limit of `stop`. Both are called with a tenacity `RetryCallState` of
@@ -38,6 +41,16 @@ class TenacityPolicy(RetryPolicy):
         """Always True: `stop` may depend on the instant of the first failure."""
         return True
 
+    @property
+    def most_retries(self) -> int | None:
+        """The number of retries after which `stop` ends them, without regard to time; None: more than `PROBED`.
+
+        None also for a `stop` that is not tenacity's own: it is not called except for a retry.
+        """
+        if self.stop is None or not _is_from_tenacity(self.stop):
+            return None
+        return next((retry - 1 for retry in range(1, PROBED + 1) if not self.allows(retry)), None)
+
     def allows(self, retry: int) -> bool:
         """Whether `stop` allows retry number `retry`, without regard to time."""
         return self.stop is None or not self.stop(_state(retry, 0.0, 0.0))
@@ -49,13 +62,14 @@ class TenacityPolicy(RetryPolicy):
         return super().refusal(retry, delay, elapsed)
 
     def unlimited_delay(self, retry: int, u: float = 0.0, previous: float | None = None) -> float:
-        """The delay of `wait` before retry number `retry`, in seconds."""
+        """What `wait` returns for retry number `retry`, in seconds. It is validated where the delay is used."""
         if retry < 1:
             raise ValueError(f"retries count from 1, not {retry}")
         if self.wait is None:
             return 0.0
         with _seeded(u):
-            return float(self.wait(_state(retry, 0.0, 0.0)))
+            delay: float = self.wait(_state(retry, 0.0, 0.0))
+            return delay
 
 
 def from_tenacity(wait: Any = None, stop: Any = None, **limits: Any) -> TenacityPolicy:

@@ -10,6 +10,8 @@ from recovery.errors import RecoveryBenchError
 class StoreError(RecoveryBenchError):
     """An error of a store. The message has the store, the problem, and what is valid."""
 
+    is_failure = True
+
 
 PROBLEMS = {
     "database is locked": "is locked by another program; valid: after that one has finished",

@@ -116,6 +116,7 @@ async def escalation_of(incident: Incident, at: float, system: System) -> Escala
         try:
             return await query()
         except Exception as error:  # noqa: BLE001 - the escalation must not fail because of a store
+            system.defect("escalation", error, incident.number)
             unknown.append(f"{name}: {error_text(error)}")
             return None
 

@@ -41,6 +41,7 @@ class Escalator:
             async with _exclusive_task(incident, services):
                 self._escalations.add(replace(known, released=await self._released(incident, reason, services)))
         except Exception as error:  # noqa: BLE001 - the escalation stands although not everything was released
+            self._system.defect("escalation", error, incident.number)
             self._say(incident, AuditEvent.RECOVERY_FAILED, error_text(error))
         self._say(incident, AuditEvent.RECOVERY_ESCALATED, reason)
         self._system.journal.forget(incident.number)
@@ -61,7 +62,8 @@ class Escalator:
             return {}
         try:
             return dict(await self._system.resources.held(incident.failure.subject))
-        except Exception:  # noqa: BLE001 - a port may raise anything
+        except Exception as error:  # noqa: BLE001 - a port may raise anything
+            self._system.defect("escalation", error, incident.number)
             return {}
 
     async def _release(self, incident: Incident, reason: str, services: RecoveryServices) -> None:

@@ -13,6 +13,7 @@ from recovery.model import TASK_KINDS, Failure, FailureKind, Incident
 from recovery.monitoring.snapshot import RetryLimits
 from recovery.policies.breaker import CircuitBreaker
 from recovery.policies.budget import RetryBudget
+from recovery.policies.delays import checked_delay
 from recovery.policies.retry import RetryPolicy
 
 
@@ -55,17 +56,27 @@ class RetryAdmission:
         """Returns the delay of retry number `retry` in seconds, or the reason that it is refused.
 
         `u` in [0, 1) randomizes the delay. `counted`: the policy limits the number of retries, and not only their
-        deadline. A refused retry takes nothing from the budget.
+        deadline. A refused retry takes nothing from the budget. Raises InvalidDelay for a delay of the policy that is
+        not a finite number of at least 0, and what the policy raises.
         """
-        history = self._history(incident) if policy.remembers else None
-        delay = policy.unlimited_delay(retry, u, None if history is None else history.delay)
+        history = self._history(incident) if policy.remembers or _limits_delays_itself(policy) else None
+        previous = None if history is None else history.delay
         elapsed = 0.0 if history is None else self._clock() - history.since
+        if _limits_delays_itself(policy):
+            limited = policy.delay(retry, u, previous, elapsed)
+            if limited is None:
+                return EscalationReason.RETRIES_EXHAUSTED
+            delay = self._checked(incident.failure, policy, limited, retry)
+        else:
+            unlimited = policy.unlimited_delay(retry, u, previous)
+            delay = self._checked(incident.failure, policy, unlimited, retry, finite=False)
         if counted:
             refusal = policy.refusal(retry, delay, elapsed)
         else:
             refusal = None if policy.in_time(delay, elapsed) else EscalationReason.DEADLINE_PASSED
         if refusal is not None:
             return refusal
+        self._checked(incident.failure, policy, delay, retry)
         gate = self.gate(incident.failure)
         if gate is not None and gate.refuses(delay):
             return EscalationReason.BREAKER_OPEN
@@ -75,6 +86,17 @@ class RetryAdmission:
         if history is not None:
             history.delay = delay
         return delay
+
+    def _checked(
+        self, failure: Failure, policy: RetryPolicy, delay: object, retry: int, *, finite: bool = True
+    ) -> float:
+        if type(delay) is float and 0 <= delay < inf:  # the usual case needs no text
+            return delay
+        kind, code = self._config.rule(failure)
+        condition = kind.value if code is None else f"{kind.value}.by_error.{code}"
+        return checked_delay(
+            delay, retry, f"policy {type(policy).__name__} of {condition}, {failure.subject}", finite=finite
+        )
 
     def latest(self, incident: Incident, policy: RetryPolicy) -> float:
         """The latest instant at which a try of the incident may begin, in seconds of the clock; may be infinite."""
@@ -114,3 +136,8 @@ class RetryAdmission:
         for (kind, _), budget in self._budgets.items():
             if kind is failure.kind and kind not in TASK_KINDS:
                 budget.succeeded()
+
+
+def _limits_delays_itself(policy: RetryPolicy) -> bool:
+    """Whether the policy is a subclass that overrides `delay`, which returns None when there is no further retry."""
+    return type(policy).delay is not RetryPolicy.delay

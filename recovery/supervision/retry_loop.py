@@ -14,6 +14,7 @@ from recovery.config import RecoveryConfig
 from recovery.engine.engine import Outcome, RecoveryEngine
 from recovery.engine.resumption import BEGUN
 from recovery.model import TASK_KINDS, FailureKind, Incident, Phase
+from recovery.policies.delays import checked_draw
 from recovery.policies.retry import RetryPolicy
 from recovery.ports import System
 from recovery.supervision.escalator import Escalator
@@ -80,17 +81,17 @@ class RetryLoop:
         retry = incident.tries
         if counts_tasks:
             retry = await self._system.store.retries(failure.subject, failure.kind) + 1
-        if failure.kind is FailureKind.AGENT or policy is None:  # an agent's condition limits its tasks' retries
-            exhausted = incident.tries > self._config.unconditional_tries
-        else:
-            exhausted = not policy.allows(retry)
-        if exhausted:
+        is_agent = failure.kind is FailureKind.AGENT  # an agent's condition limits its tasks' retries
+        if (is_agent or policy is None) and incident.tries > self._config.unconditional_tries:
             await self._refuse(incident, EscalationReason.RETRIES_EXHAUSTED)
             return False
         if policy is None:
             return True
-        u = self._jitter(failure.subject, retry)
-        delay = self.admission.grant(incident, policy, retry, u, counted=failure.kind is not FailureKind.AGENT)
+        try:
+            delay = self._asked(incident, policy, retry, counted=not is_agent)
+        except Exception as error:
+            self._system.defect(f"policy of {failure.kind.value}", error, incident.number, certain=True)
+            raise
         if isinstance(delay, EscalationReason):
             await self._refuse(incident, delay)
             return False
@@ -102,6 +103,14 @@ class RetryLoop:
         if delay > 0:
             await asyncio.sleep(delay)
         return True
+
+    def _asked(self, incident: Incident, policy: RetryPolicy, retry: int, *, counted: bool) -> float | EscalationReason:
+        """The delay of a retry in seconds, or the reason that it is refused. Raises what policy and jitter raise."""
+        if counted and not policy.allows(retry):
+            return EscalationReason.RETRIES_EXHAUSTED
+        subject = incident.failure.subject
+        u = checked_draw(self._jitter(subject, retry), retry, subject)
+        return self.admission.grant(incident, policy, retry, u, counted=counted)
 
     async def _count(self, incident: Incident) -> None:
         """Count the granted retry: exactly once, even if the core ends before or after."""

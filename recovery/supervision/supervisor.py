@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from recovery.audit import AuditEvent, DismissalReason, EscalationReason
@@ -188,7 +189,14 @@ class Supervisor:
             watching.add_done_callback(lambda _: self._monitoring.pop(incident.number, None))
         task = loop.create_task(self._handle(incident))
         self._tasks[incident.number] = task
-        task.add_done_callback(lambda _: self._tasks.pop(incident.number, None))
+        task.add_done_callback(partial(self._handled, incident))
+
+    def _handled(self, incident: Incident, handling: asyncio.Task[None]) -> None:
+        """The handling of an incident has ended; its exception, such as one of an escalation, is not lost."""
+        self._tasks.pop(incident.number, None)
+        error = None if handling.cancelled() else handling.exception()
+        if error is not None:
+            self.system.defect("supervisor", error, incident.number)
 
     def task_succeeded(self, task_id: str) -> None:
         """Report that a task was completed, which refills retry budgets. Not needed if no policy has one."""
@@ -199,6 +207,7 @@ class Supervisor:
         try:
             await self._recover(incident)
         except Exception as error:  # noqa: BLE001 - a store may raise anything
+            self.system.defect("supervisor", error, incident.number)
             await self._retry_loop.escalate(incident, EscalationReason.ERROR, error_text(error))
         finally:
             self._open.pop(incident.failure.subject, None)

@@ -6,13 +6,16 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from recovery import Supervisor
+from sim.core.own_cores import as_called
+from sim.world.listeners import Core
 
 
 class DirectHost:
     """Implements `sim.core.host.CoreHost` for a core without a machine of its own."""
 
     def __init__(self, core: Supervisor) -> None:
-        self.core = core
+        self._supervisor = core
+        self.core: Core = as_called(core)
         self.is_up = True
 
     def receive(self, arrive: Callable[[], None]) -> None:
@@ -24,7 +27,7 @@ class DirectHost:
 
     def boot(self) -> Awaitable[None]:
         """Start the core."""
-        return self.core.start()
+        return self._supervisor.start()
 
     def leading(self) -> str:
         """The name of the core."""

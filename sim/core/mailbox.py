@@ -11,6 +11,7 @@ from typing import Any
 
 from recovery import Supervisor
 from recovery.model import Failure
+from sim.core.own_cores import caught
 from sim.loop import SimLoop
 from sim.loop.callbacks import after
 from sim.loop.machine import Machine
@@ -89,41 +90,41 @@ class CoreMessages:
         """The current delay of messages to the core in seconds."""
         return sum(delay() for delay in self._delays)
 
-    def _call(self, method: Callable[..., None], *args: Any) -> None:
+    def _call(self, method: str, *args: Any) -> None:
         """Call a method of the core on its machine, if a core runs."""
         found = self._recipient()
         if found is not None:
             machine, core = found
-            machine.run(method, core, *args)
+            machine.run(caught(core, method), *args)
 
     # ------------------------------------------------------------------------------------ as a `Core`
     def report(self, failure: Failure) -> None:
         """A failure, delivered through `receive`."""
-        self._call(Supervisor.report, failure)
+        self._call("report", failure)
 
     def watch(self, agent_id: str) -> None:
         """Monitor an agent from now on."""
-        self._call(Supervisor.watch, agent_id)
+        self._call("watch", agent_id)
 
     def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
         """A heartbeat, which is lost when no core runs."""
-        self._arrive(partial(self._call, Supervisor.heartbeat, agent_id, progress))
+        self._arrive(partial(self._call, "heartbeat", agent_id, progress))
 
     def agent_down(self, agent_id: str) -> None:
         """A perfect detector reports that an agent is down."""
-        self._call(Supervisor.agent_down, agent_id)
+        self._call("agent_down", agent_id)
 
     def delivery_failed(self, link: str, endpoints: Sequence[str], queue_ids: Sequence[str], since: float) -> None:
         """A sender found a connection broken."""
-        self.receive(partial(self._call, Supervisor.delivery_failed, link, endpoints, queue_ids, since))
+        self.receive(partial(self._call, "delivery_failed", link, endpoints, queue_ids, since))
 
     def connection_restored(self, link: str) -> None:
         """A connection works again."""
-        self.receive(partial(self._call, Supervisor.connection_restored, link))
+        self.receive(partial(self._call, "connection_restored", link))
 
     def task_succeeded(self, task_id: str) -> None:
         """The task store has accepted a task's effect."""
-        self._call(Supervisor.task_succeeded, task_id)
+        self._call("task_succeeded", task_id)
 
 
 class DelayedPort:

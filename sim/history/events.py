@@ -118,6 +118,7 @@ class Event(IntEnum):
     MONITOR_FAILED = 122
     ESCALATION_ACKNOWLEDGED = 123
     ESCALATION_RESOLVED = 124
+    RUN_ERROR = 140  # an unexpected exception of the core, a policy or a command; detail: where, and its type
     # --- its circuit breakers; about: failure kind
     BREAKER_OPENED = 130  # value: seconds
     BREAKER_HALF_OPENED = 131

@@ -17,13 +17,13 @@ INVARIANT = "retry_bound"
 def check(history: History) -> list[Violation]:
     """Retries granted to a task for one kind of failure beyond `meta["conditions"][kind]["max_retries"]`.
 
-    A kind without a condition, and a condition with `max_retries` null, has no bound. With policies for error codes,
-    the largest bound applies: retries are counted per kind.
+    The conditions are those of the core that ran. A kind without a condition, and a condition with `max_retries` null,
+    has no bound.
     """
     tracks = Tracks.of(history)
     violations = []
     for kind, condition in tracks.meta.get("conditions", {}).items():
-        allowed = _most_retries(condition)
+        allowed = most_retries(condition)
         if allowed is None:
             continue
         rows = tracks.rows_by_task(Event.RETRY_GRANTED)
@@ -37,7 +37,11 @@ def check(history: History) -> list[Violation]:
     return sorted(violations, key=lambda violation: violation.row)
 
 
-def _most_retries(condition: Mapping[str, Any] | None) -> int | None:
+def most_retries(condition: Mapping[str, Any] | None) -> int | None:
+    """The number of retries that a condition allows at most; None: any number.
+
+    With policies for error codes, the largest bound applies, because retries are counted per kind.
+    """
     if condition is None:
         return None
     limits = [policy.get("max_retries") for policy in (condition, *condition.get("by_error", {}).values())]

@@ -27,6 +27,7 @@ WIDTH = 80
 BAR_WIDTH_MAX = 30
 COLUMN_GAP = 2
 LOAD_WIDTH = 66
+ERRORS_SHOWN = 5
 PHASE_STYLES: Mapping[str, str] = {
     RecoveryPhase.DETECT: "yellow",
     RecoveryPhase.WAIT: "bright_black",
@@ -229,6 +230,7 @@ def failures(
     result: Result, name: str, changes: Mapping[str, str] | None = None, style: Signs = UNICODE
 ) -> Iterator[str]:
     """What does not hold, each with the command that reproduces it. `name` and `changes` are those of the user."""
+    yield from run_errors(result, style)
     for expectation, outcome in zip(result.scenario.expect, result.expectations, strict=True):
         if not outcome.holds:
             said = _outcome(result, expectation, outcome, style)
@@ -237,6 +239,19 @@ def failures(
     for run, violation in broken(result):
         yield f"{style.fails} {violation}"
         yield f"  replay: {replay(name, run.seed, changes)}"
+
+
+def run_errors(result: Result, style: Signs = UNICODE) -> Iterator[str]:
+    """The errors of runs, and that the result is not valid because of them; nothing if there are none."""
+    if not result.errors:
+        return
+    invalid = len({error.seed for error in result.errors})
+    runs = f"{invalid} of {count(len(result.runs), 'run')}"
+    yield f"{style.fails} {runs} not valid: the recovery core raised an exception"
+    for error in result.errors[:ERRORS_SHOWN]:
+        yield f"  {error.seed}: {error}"
+    if len(result.errors) > ERRORS_SHOWN:
+        yield f"  and {len(result.errors) - ERRORS_SHOWN} more"
 
 
 def _outcome(result: Result, of: Expectation, outcome: Outcome, style: Signs) -> str:

@@ -22,8 +22,8 @@ from sim.stats.samples import Values
 
 FLOAT = "$float"
 """The key of an object that represents an infinite number or NaN, which JSON does not support."""
-NOT_COMPARED = frozenset({"wall_seconds", "computed"})
-"""Fields about how a result was obtained, which are not compared."""
+NOT_COMPARED = frozenset({"wall_seconds", "computed", "traceback"})
+"""Fields about how and where a result was obtained, which are not compared."""
 
 
 def plain(value: Any) -> Any:

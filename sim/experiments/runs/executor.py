@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from scenarios import Scenario
+from sim.core.build import build_core
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.summary import RunSummary
-from sim.simulation import run
+from sim.simulation import BuildCore, run
 
 Key = TypeVar("Key")
 Given = TypeVar("Given")
@@ -23,13 +24,19 @@ OnRun = Callable[[RunSummary], None]
 
 
 def summaries(
-    works: Sequence[Work[Key]], on: int | Backend = 1, on_lost: Callable[[int], None] | None = None
+    works: Sequence[Work[Key]],
+    on: int | Backend = 1,
+    on_lost: Callable[[int], None] | None = None,
+    core: BuildCore = build_core,
 ) -> Iterator[tuple[Key, RunSummary]]:
     """The summary of each run as soon as it is finished, in any order; `on`: number of processes, or a backend.
 
+    `core` builds the recovery core of each run.
+
     Raises what `Backend.each` raises.
     """
-    for place, found in spread(summary, [(scenario, name) for _, scenario, name in works], on, on_lost):
+    arguments = [(scenario, name) if core is build_core else (scenario, name, core) for _, scenario, name in works]
+    for place, found in spread(summary, arguments, on, on_lost):
         yield works[place][0], found
 
 
@@ -52,6 +59,6 @@ def spread(
     yield from backend.each(work, arguments, on_lost)
 
 
-def summary(scenario: Scenario, name: str) -> RunSummary:
+def summary(scenario: Scenario, name: str, core: BuildCore = build_core) -> RunSummary:
     """The summary of one run."""
-    return RunSummary.of(run(scenario, name))
+    return RunSummary.of(run(scenario, name, core=core))

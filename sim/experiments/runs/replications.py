@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ import pandas as pd
 from scenarios import Scenario
 from scenarios.fields.csv_columns import files_sha256
 from scenarios.fields.expectations import TOLERANCE, Expectation
+from sim.core.build import build_core
+from sim.core.run_errors import RunError
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.heavy_tails import heavy_tails
@@ -23,7 +25,7 @@ from sim.experiments.runs.warmup import Warmup, given
 from sim.measures.metrics.diagnosis import as_frame, total
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
-from sim.simulation import metrics_frame, replication_name
+from sim.simulation import BuildCore, metrics_frame, replication_name
 from sim.stats.estimates import Estimate
 from sim.stats.precision import LEAST, Asked, Reached, next_check, reached
 
@@ -97,15 +99,26 @@ class Result(ResultBase):
 
     @cached_property
     def expectations(self) -> tuple[Outcome, ...]:
-        """The scenario's expectations, each judged on the runs or on the estimate, as it says."""
-        return tuple(Outcome.of(each, self.runs, self.metrics.get(each.metric)) for each in self.scenario.expect)
+        """The scenario's expectations, each judged on the runs or on the estimate, as it says.
+
+        None holds if there are `errors`: the runs are not valid.
+        """
+        found = [Outcome.of(each, self.runs, self.metrics.get(each.metric)) for each in self.scenario.expect]
+        return tuple(replace(each, holds=each.holds and not self.errors) for each in found)
+
+    @cached_property
+    def errors(self) -> tuple[RunError, ...]:
+        """Unexpected exceptions of the core, its policies and its commands in any replication, each with its traceback.
+
+        Replications with errors are not valid, and neither is the result.
+        """
+        return tuple(error for summary in self.runs for error in summary.errors)
 
     @property
     def holds(self) -> bool:
-        """Whether every expectation holds and no invariant was violated."""
-        return all(outcome.holds for outcome in self.expectations) and not any(
-            summary.violations for summary in self.runs
-        )
+        """Whether every expectation holds, no invariant was violated and no run had errors."""
+        violated = any(summary.violations for summary in self.runs)
+        return all(outcome.holds for outcome in self.expectations) and not violated and not self.errors
 
     @cached_property
     def diagnosis(self) -> dict[str, dict[str, int]]:
@@ -162,6 +175,7 @@ class Result(ResultBase):
                     "wall_seconds": summary.wall_seconds,
                     "metrics": summary.metrics,
                     "violations": list(summary.violations),
+                    "errors": [asdict(error) for error in summary.errors],
                     "diagnosis": {fault: dict(row) for fault, row in summary.diagnosis.items()},
                 }
                 for summary in self.runs
@@ -194,11 +208,14 @@ def replicate(
     warmup: Warmup | None = None,
     backend: Backend | None = None,
     on_lost: Callable[[int], None] | None = None,
+    core: BuildCore = build_core,
 ) -> Result:
     """Run replications 0 … n-1 of a scenario on `jobs` processes; the result has them in this order.
 
     A `backend` replaces `jobs`; the result is the same. `on_lost` is called with the number of unfinished runs after a
     worker process has died.
+
+    `core` builds another recovery core, as in `sim.run`; other processes need to be able to import or pickle it.
 
     A `warmup` from `sim.find_warmup` replaces the scenario's own and is part of the result.
 
@@ -232,7 +249,7 @@ def replicate(
             if on_look is not None:
                 on_look(len(names))
             for _, summary in summaries(
-                [(name, scenario, name) for name in names if name not in finished], backend or jobs, on_lost
+                [(name, scenario, name) for name in names if name not in finished], backend or jobs, on_lost, core
             ):
                 finished[summary.seed] = summary
                 if on_run is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sim.core.run_errors import RunError
 from sim.measures import RunMetrics
 from sim.simulation import Run
 from sim.stats.samples import Sample
@@ -18,6 +19,7 @@ class RunSummary:
 
     `violations` are the first few, in words; `diagnosis` counts recoveries by fault and what it was taken for.
     `samples` are the observations behind the distributions, by the name before `.mean`.
+    `errors` are unexpected exceptions of the core, its policies and its commands: a run with errors is not valid.
     """
 
     seed: str
@@ -29,6 +31,7 @@ class RunSummary:
     violations: tuple[str, ...]
     diagnosis: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     samples: Mapping[str, Sample] = field(default_factory=dict)
+    errors: tuple[RunError, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", RunMetrics(self.metrics, self.samples))
@@ -49,4 +52,5 @@ class RunSummary:
             ),
             run.diagnosis,
             run.samples,
+            run.errors,
         )

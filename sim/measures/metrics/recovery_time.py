@@ -58,11 +58,12 @@ def _measure(
     still_open = cohort & (outcome == 0)
     faulty = incidents.onset_row >= 0
     tries_failed = tracks.rows(Event.RECOVERY_FAILED)
+    in_error = np.isin(incidents.number, tracks.incident[tracks.rows(Event.RUN_ERROR)])  # an error of code ended them
     return {
         f"{name}.count": float(np.count_nonzero(cohort)),
         f"{name}.succeeded": float(np.count_nonzero(verified)),
         f"{name}.failed": float(np.count_nonzero(np.isin(tracks.incident[tries_failed], incidents.number[cohort]))),
-        f"{name}.escalated": float(np.count_nonzero(cohort & (outcome == Event.RECOVERY_ESCALATED))),
+        f"{name}.escalated": float(np.count_nonzero(cohort & (outcome == Event.RECOVERY_ESCALATED) & ~in_error)),
         f"{name}.dismissed": float(np.count_nonzero(cohort & (outcome == Event.RECOVERY_DISMISSED))),
         f"{name}.censored": float(np.count_nonzero(still_open)),
         f"{name}.time": Sample.of(

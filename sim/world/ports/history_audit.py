@@ -7,8 +7,12 @@ from math import nan
 
 from recovery.audit import AUDIT_EVENTS, AuditEvent
 from sim.history import Event, History
+from sim.history.error_texts import reproducible
 
 _EVENTS: Mapping[str, Event] = {event: Event[event.name] for event in AUDIT_EVENTS}
+
+_WITH_ERRORS = (Event.RECOVERY_FAILED, Event.RECOVERY_ESCALATED, Event.RESOURCE_PROBE_FAILED, Event.MONITOR_FAILED)
+"""The events whose detail may be the text of an error."""
 
 
 class HistoryAudit:
@@ -30,6 +34,8 @@ class HistoryAudit:
         happened = _EVENTS.get(event)
         if happened is None:
             raise ValueError(f"unknown audit event {event!r}")
+        if happened in _WITH_ERRORS:
+            detail = reproducible(detail)
         task = agent = -1
         about = ""
         group, _, number = subject.partition(".")

@@ -158,11 +158,6 @@ def accepting_every_checkpoint(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(CheckpointManager, "is_valid", lambda self, checkpoint: True)
 
 
-def retrying_too_often(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
-    """A core that retries more often than its condition allows."""
-    return build_core(scenario.with_values({"recovery.conditions.task_failure.max_retries": 9}), system, streams)
-
-
 def without_a_journal(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
     """A core without the journal of the earlier core."""
     return build_core(scenario, replace(system, journal=NO_JOURNAL), streams)
@@ -202,6 +197,13 @@ class NeverFences(MemoryTaskStore):
         return self.epoch(task_id)
 
 
+class CountsNoRetry(MemoryTaskStore):
+    """Reports that no task was retried yet."""
+
+    def count_retry(self, task_id: str, kind: str, retry: int) -> None:
+        pass
+
+
 class StartsFinishedTasks(MemoryTaskStore):
     """Hands out epochs for tasks that have their effect already."""
 
@@ -237,7 +239,7 @@ BROKEN = (
     Broken("legal_transitions", "a completed task is started again", SLOW, store=StartsFinishedTasks),
     Broken("checkpoint_integrity", "checkpoints are not validated", DAMAGED, patch=accepting_every_checkpoint),
     Broken("fencing", "the store does not fence", HANGING, store=NeverFences),
-    Broken("retry_bound", "retries are not counted", FAILING, retrying_too_often),
+    Broken("retry_bound", "retries are not counted", FAILING, store=CountsNoRetry),
     Broken("audit_complete", "the analysis is not recorded", FAILING, without_event("recovery.analyzed")),
     Broken("audit_complete", "the outcome of a step is not recorded", FAILING, without_event("step.completed")),
     Broken("audit_complete", "a restarted core has no journal", CRASHING, without_a_journal),

@@ -148,7 +148,9 @@ def test_an_exception_in_a_diagnosis_is_an_error_of_the_run() -> None:
         config, commands = core_config(of), {**documented_commands(), "check_logs": raising(KeyError("no such task"))}
         return Supervisor(config, system, RecoveryEngine(config, system, commands=commands, runbook=book))
 
-    (error,) = run(build, {"tasks.needs": {"gpu": 1}, "resources": {"gpu": {"units": 1}}}).errors
+    (error,) = run(
+        build, {"tasks.needs": {"gpu": 1}, "resources": {"gpu": {"units": 1}}, "tasks.retry_holds_resources": True}
+    ).errors
     assert (error.where, error.text) == ("command check_logs", "KeyError: 'no such task'")
 
 

@@ -47,7 +47,12 @@ recovery: {conditions: {task_failure: {max_retries: 1, retry_delay: 5s}}}
 CROWDED = """
 name: crowded
 duration: 10m
-tasks: {arrivals: {burst: {size: 200}}, work: {constant: {value: 3s}}, needs: {gpu: 1}, failure_probability: 5%}
+tasks:
+  arrivals: {burst: {size: 200}}
+  work: {constant: {value: 3s}}
+  needs: {gpu: 1}
+  failure_probability: 5%
+  retry_holds_resources: true
 agents: {count: 2}
 resources: {gpu: {units: 20}}
 queue: {ack_timeout: 10s}

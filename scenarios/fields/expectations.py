@@ -13,7 +13,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from scenarios.errors import instead, invalid, shown
-from scenarios.fields.metrics import Metric, UnknownMetric, lookup
+from scenarios.fields.metrics import Direction, Metric, UnknownMetric, lookup
 from scenarios.fields.quantities import FRACTION_HINT, Quantity, per_second, percentage, seconds
 
 TOLERANCE = 1e-9
@@ -47,6 +47,7 @@ class Expectation:
     `in_runs` is the share of the runs in each of which it has to hold; None: it is the estimate over all runs that has
     to. Without a scope in its text, an expectation on a count, a maximum or a consistency metric has to hold in every
     run, and any other one for the estimate. `is_scoped`: the text says it.
+    `direction`: which values of the metric are better.
     """
 
     expression: str
@@ -55,6 +56,7 @@ class Expectation:
     value: float
     in_runs: float | None = None
     is_scoped: bool = False
+    direction: Direction = None
 
     def holds(self, observed: float | None) -> bool:
         """Whether the observed value satisfies the expectation; always False for None and NaN (no observation).
@@ -66,6 +68,17 @@ class Expectation:
         if math.isclose(observed, self.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
             return self.operator in {"==", "<=", ">="}
         return OPERATORS[self.operator](observed, self.value)
+
+    def is_surpassed_by(self, observed: float) -> bool:
+        """Whether an observed value that does not satisfy the expectation is on the better side of its value.
+
+        Of a metric without a direction, no side is better.
+        """
+        if self.operator == "!=":
+            return False
+        return (
+            observed < self.value if self.direction == "lower" else self.direction == "higher" and observed > self.value
+        )
 
     def worst(self, observed: Sequence[float]) -> float | None:
         """The value that is furthest from holding; None without one."""
@@ -98,7 +111,9 @@ def parse(text: Any) -> Expectation:
     left = f"mean({name})" if match["mean"] else name
     scope = f" in {' '.join(match['runs'].split())} runs" if match["runs"] else ""
     is_scoped = bool(match["mean"] or match["runs"])
-    return Expectation(f"{left} {sign} {value}{scope}", name, sign, in_unit_of(metric, value), in_runs, is_scoped)
+    return Expectation(
+        f"{left} {sign} {value}{scope}", name, sign, in_unit_of(metric, value), in_runs, is_scoped, metric.direction
+    )
 
 
 def _share_of_runs(text: str, match: re.Match[str], metric: Metric) -> float | None:

@@ -56,6 +56,11 @@ def quantity(value: float | None, unit: str = "", style: Signs = UNICODE) -> str
     return text + UNIT_SIGNS.get(unit, "")
 
 
+def observation(value: float | None, unit: str = "", style: Signs = UNICODE) -> str:
+    """What was observed: `32.5 s`, or that nothing was."""
+    return "not observed" if value is None else quantity(value, unit, style)
+
+
 def estimated(estimate: Estimate | None, style: Signs = UNICODE) -> str:
     """`12.5 s` for one replication, `12.51 ± 0.63 s` for several: the half-width has two significant digits.
 
@@ -65,7 +70,7 @@ def estimated(estimate: Estimate | None, style: Signs = UNICODE) -> str:
     if estimate is None:
         return style.dash
     if isinf(estimate.mean) and estimate.cut_off:
-        return f"beyond the horizon ({percent(estimate.cut_off)} cut off)"
+        return "beyond the horizon"
     low, high = estimate.ci95 or (estimate.mean, estimate.mean)
     if not isfinite(estimate.mean):
         return quantity(estimate.mean, estimate.unit, style)
@@ -74,11 +79,11 @@ def estimated(estimate: Estimate | None, style: Signs = UNICODE) -> str:
     if not half_width > abs(mean) * 1e-9:  # a difference by rounding
         return quantity(estimate.mean, estimate.unit, style)
     unit = UNIT_SIGNS.get(estimate.unit, "")
-    if abs(high + low - 2 * mean) <= SYMMETRIC * half_width:
+    if isfinite(half_width) and abs(high + low - 2 * mean) <= SYMMETRIC * half_width:
         decimals = _decimals(half_width, 2)
         return f"{_digits(mean, decimals, style)} {style.plus_minus} {_digits(half_width, decimals, style)}{unit}"
-    decimals = _decimals(min(mean - low, high - mean) or half_width, 2)
-    shown = [_digits(value, decimals if isfinite(value) else 0, style) for value in (mean, low, high)]
+    decimals = _decimals(min(mean - low, high - mean) or (high - low if isfinite(half_width) else mean), 2)
+    shown = [_digits(value, decimals if value and isfinite(value) else 0, style) for value in (mean, low, high)]
     return f"{shown[0]} [{shown[1]}, {shown[2]}]{unit}"
 
 

@@ -13,7 +13,7 @@ from scenarios.fields.metrics import lookup
 from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.selection.result import Selection
 from sim.experiments.sweeps.designs import named, shown
-from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, estimated, quantity
+from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, estimated, observation, quantity
 
 MOST_ROWS = 40
 
@@ -84,7 +84,7 @@ def _notes(found: Selection, style: Signs) -> Iterator[str]:
     units = {each.expression: lookup(each.metric, pools).unit for each in found.scenario.expect}
     for each in found.ranked[:MOST_ROWS]:
         for one in each.failed:
-            observed = "not observed" if one.observed is None else quantity(one.observed, units[one.expression], style)
+            observed = observation(one.observed, units[one.expression], style)
             yield f"{named(each.point)} is disqualified: {one.expression}, observed {observed}"
     best = found.ranked[0].given_up
     for each in found.ranked[1:MOST_ROWS]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sim.experiments.sweeps.designs import shown
+from scenarios.fields.metrics import lookup
+from sim.experiments.runs.replications import Outcome
+from sim.experiments.sweeps.designs import named, shown
 from sim.experiments.sweeps.folder import key
 from sim.experiments.sweeps.sweep import Sweep
-from sim.presentation.formatting import UNICODE, Signs, count, estimated
+from sim.presentation.formatting import UNICODE, Signs, count, estimated, observation
 
 SHOWN = ("recovery.time.mean", "tasks.sojourn.p95", "tasks.lost")
 """The default metrics of a table."""
@@ -20,7 +22,7 @@ MOST_ROWS = 40
 
 
 def sweep_table(found: Sweep, metrics: Sequence[str], style: Signs = UNICODE) -> Group:
-    """The values at each point and the means of the metrics."""
+    """The values at each point, the estimates of the metrics, and whether what the scenario expects holds there."""
     line = Text(found.scenario.name, "bold")
     line.append(
         f"  seed {found.seed}: {count(len(found.points), 'point')} {style.times} "
@@ -34,13 +36,36 @@ def sweep_table(found: Sweep, metrics: Sequence[str], style: Signs = UNICODE) ->
         table.add_column(path.rpartition(".")[2], justify="right", overflow="fold")
     for metric in metrics:
         table.add_column(metric, justify="right", no_wrap=True)
+    if found.scenario.expect:
+        table.add_column("expected", no_wrap=True)
     estimates = {metric: found.estimates(metric) for metric in metrics}
     for point in found.points[:MOST_ROWS]:
         values = [shown(point[path]) for path in found.paths]
-        table.add_row(*values, *(estimated(estimates[metric].get(key(point)), style) for metric in metrics))
+        row = [*values, *(estimated(estimates[metric].get(key(point)), style) for metric in metrics)]
+        table.add_row(*row, *([_held(found.outcomes.get(key(point), ()), style)] if found.scenario.expect else []))
     parts: list[Text | Table] = [line, Text(), table]
     if len(found.points) > MOST_ROWS:
         parts.append(Text(f"and {len(found.points) - MOST_ROWS} more points", "dim"))
+    parts += [Text(note, "yellow") for note in _notes(found, style)]
     if found.violations:
         parts += [Text(), Text(f"invariants were violated in {count(found.violations, 'run')}", "red")]
     return Group(*parts)
+
+
+def _held(outcomes: Sequence[Outcome], style: Signs) -> Text:
+    """Whether the expectations hold at a point, and how many of them do not."""
+    if not outcomes:
+        return Text(style.dash)
+    failed = sum(not each.holds for each in outcomes)
+    return Text(f"{style.fails} {failed} of {len(outcomes)}", "red") if failed else Text(style.holds, "green")
+
+
+def _notes(found: Sweep, style: Signs) -> Iterator[str]:
+    """Which expectations do not hold at which point, and what was observed."""
+    pools = tuple(found.scenario.resources)
+    units = {each.expression: lookup(each.metric, pools).unit for each in found.scenario.expect}
+    for point in found.points[:MOST_ROWS]:
+        for each in found.outcomes.get(key(point), ()):
+            if not each.holds:
+                observed = observation(each.observed, units[each.expression], style)
+                yield f"{named(point)}: {each.expression} does not hold, observed {observed}"

@@ -52,6 +52,8 @@ def summary(result: Result, style: Signs = UNICODE) -> Group:
     wrong = wrong_diagnoses(result.diagnosis)
     if wrong is not None:
         parts += [Text(), wrong]
+    if notes := list(cut_off_notes(result)):
+        parts += [Text(), *(Text(note, "yellow") for note in notes)]
     if result.expectations:
         parts += [Text(), expectations(result, style)]
     return Group(*parts)
@@ -211,6 +213,25 @@ def packed(cells: list[str], width: int) -> str:
         else:
             lines.append(text)
     return "\n".join(lines)
+
+
+# ------------------------------------------------------------------------- what the figures leave out
+SHOWN = ("recovery.time.mean", "tasks.wait.mean", "tasks.sojourn.mean", "client.response.mean")
+"""The means of the table that the end of the runs can restrict."""
+
+
+def cut_off_notes(result: Result) -> Iterator[str]:
+    """Which means are restricted because the end of the runs cut off the longest observations, and which intervals rest
+    on too few replications.
+    """
+    for name in SHOWN:
+        found = result.metrics.get(name)
+        if found is not None and found.restricted_to is not None:
+            yield f"{name} is restricted to {duration(round(found.restricted_to, 3))}: {percent(found.cut_off)} cut off"
+    skewed = [name for name in SHOWN if (found := result.metrics.get(name)) is not None and found.skewed]
+    if skewed:
+        said = "one replication decides the mean; its interval needs more replications"
+        yield f"{', '.join(skewed)}: {said}"
 
 
 # ---------------------------------------------------------------------------- promises

@@ -33,7 +33,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, History):
         return _history(value)
     if isinstance(value, Values):
-        return _values(value)
+        return value.texts()
     if isinstance(value, pd.DataFrame):
         dtypes = {str(name): str(dtype) for name, dtype in value.dtypes.items()}
         return {"dtypes": dtypes, "columns": _plain(value, plain, frozenset())}
@@ -47,7 +47,7 @@ def content(value: Any) -> Any:
     if isinstance(value, History):
         return value.sha256()
     if isinstance(value, Values):
-        return _values(value)
+        return value.texts()
     return _plain(value, content, NOT_COMPARED)
 
 
@@ -94,11 +94,6 @@ def _history(history: History) -> dict[str, Any]:
     meta, words, table, events, sha256 = history.parts()
     rows = None if table is None else base64.b64encode(zlib.compress(table.tobytes())).decode()
     return {"meta": plain(meta), "words": words, "events": events, "sha256": sha256, "rows": rows}
-
-
-def _values(of: Values) -> list[str]:
-    """Values and counts as the compressed bytes of their arrays, in base64."""
-    return [base64.b64encode(zlib.compress(each.tobytes())).decode() for each in (of.values, of.counts)]
 
 
 # ------------------------------------------------------------------------------- and back
@@ -178,11 +173,6 @@ def _restored_history(data: Any) -> History:
     return History.from_parts(_anything(data["meta"]), data["words"], table, data["events"], data["sha256"])
 
 
-def _restored_values(data: Any) -> Values:
-    values, counts = (zlib.decompress(base64.b64decode(each)) for each in data)
-    return Values(np.frombuffer(values, np.float64), np.frombuffer(counts, np.int64))
-
-
 def _restored_series(data: Any) -> pd.Series:
     index = pd.Index(_anything(data["index"]), name=data["index_name"])
     return pd.Series(_anything(data["values"]), index=index, name=data["name"])
@@ -191,7 +181,7 @@ def _restored_series(data: Any) -> pd.Series:
 _SPECIAL: dict[Any, Any] = {
     Scenario: _restored_scenario,
     History: _restored_history,
-    Values: _restored_values,
+    Values: Values.from_texts,
     pd.DataFrame: lambda data: pd.DataFrame(_anything(data["columns"])).astype(data["dtypes"]),
     pd.Series: _restored_series,
 }

@@ -22,9 +22,9 @@ class Estimate:
     """What `n` replications say of a metric, in `unit`, with a 95 % confidence interval.
 
     `ci95` is None when there is none: of one replication, or when an observation is infinite. `cut_off` is the share of
-    the observations that the end of the runs cut off; a mean is then restricted to the longest observation, and a
-    quantile that lies beyond is infinite. `skewed`: one replication decides the mean, and there are too few for the
-    interval to be relied on.
+    the observations that the end of the runs cut off; a quantile that lies beyond it is infinite. `restricted_to`: a
+    mean in which observations count at most so much (s), because the longest was cut off; None: it is not restricted.
+    `skewed`: one replication decides the mean, and there are too few for the interval to be relied on.
     """
 
     mean: float
@@ -33,6 +33,7 @@ class Estimate:
     unit: str
     cut_off: float = 0.0
     skewed: bool = False
+    restricted_to: float | None = None
 
 
 def estimate(values: Sequence[float], unit: str = "") -> Estimate:
@@ -83,7 +84,8 @@ def estimate_pooled(samples: Sequence[Sample], of: Statistic, unit: str = "") ->
         case "mean":
             mean = pooled.mean()
             skewed = mean.ci95 is not None and is_too_skewed(pooled.pseudo_means)
-            return Estimate(mean.value, mean.ci95, len(seen), unit, cut_off, skewed)
+            restricted = pooled.horizon if isfinite(mean.value) and not isfinite(pooled.maximum) else None
+            return Estimate(mean.value, mean.ci95, len(seen), unit, cut_off, skewed, restricted)
         case "within":
             within = pooled.share_within(of.argument or 0.0)
             return Estimate(within.value, within.ci95, len(seen), unit)

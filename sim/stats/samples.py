@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -27,22 +30,41 @@ class Values:
     counts: Counts
 
     @classmethod
-    def of(cls, observations: Floats) -> Values:
+    def of(cls, observations: Floats, most: int = MOST) -> Values:
         """Of observations of 0 or more, in any order; NaN, which stands for none, is left out.
 
-        Of more than `MOST`, values are rounded to logarithmic buckets, each within `RELATIVE_ERROR`: the buckets of the
+        Of more than `most`, values are rounded to logarithmic buckets, each within `RELATIVE_ERROR`: the buckets of the
         mergeable sketch of C. Masson, J. E. Rim and H. K. Lee ("DDSketch", PVLDB 12, 2019). Every quantile is then
         within the same relative error.
         """
         seen = observations[~np.isnan(observations)]
-        if len(seen) > MOST:
+        return cls._counted(seen, np.ones(len(seen), dtype=np.int64), most)
+
+    @classmethod
+    def _counted(cls, seen: Floats, counts: Counts, most: int) -> Values:
+        if len(seen) > most:
             base = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
             positive = np.isfinite(seen) & (seen > 0)
             buckets = np.ceil(np.log(seen[positive]) / log(base))
             seen = seen.copy()
             seen[positive] = 2 * base**buckets / (base + 1)
-        values, counts = np.unique(seen, return_counts=True)
-        return cls(values, counts.astype(np.int64))
+        values, place = np.unique(seen, return_inverse=True)
+        total: Counts = np.bincount(place, counts, len(values)).astype(np.int64)
+        return cls(values, total)
+
+    def sketched(self, most: int) -> Values:
+        """The same in buckets when there are more than `most` distinct values."""
+        return self if len(self.values) <= most else self._counted(self.values, self.counts, most)
+
+    def texts(self) -> list[str]:
+        """Values and counts as the compressed bytes of their arrays, in base64."""
+        return [base64.b64encode(zlib.compress(each.tobytes())).decode() for each in (self.values, self.counts)]
+
+    @classmethod
+    def from_texts(cls, texts: Sequence[str]) -> Values:
+        """What `texts` has written. Raises ValueError, TypeError and zlib.error for other texts."""
+        values, counts = (zlib.decompress(base64.b64decode(each)) for each in texts)
+        return cls(np.frombuffer(values, np.float64), np.frombuffer(counts, np.int64))
 
     @property
     def total(self) -> int:
@@ -67,3 +89,13 @@ class Sample:
 
     def __len__(self) -> int:
         return self.observed.total + self.censored.total
+
+    def text(self, most: int = MOST) -> str:
+        """The sample as one line of text, with its values in buckets when there are more than `most` distinct ones."""
+        return " ".join(text for part in (self.observed, self.censored) for text in part.sketched(most).texts())
+
+    @classmethod
+    def from_text(cls, text: str) -> Sample:
+        """What `text` has written. Raises ValueError, TypeError and zlib.error for other texts."""
+        values, counts, cut_off, cut_off_counts = text.split()
+        return cls(Values.from_texts((values, counts)), Values.from_texts((cut_off, cut_off_counts)))

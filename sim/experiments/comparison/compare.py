@@ -94,9 +94,10 @@ class Comparison(ResultBase):
         )
 
     def _is_wanted(self, name: str) -> bool:
-        if self.chosen:
-            return any(fnmatchcase(name, wanted) for wanted in self.chosen)
-        return name in CORE
+        if not self.chosen:
+            return name in CORE
+        is_of_the_run = name.startswith("run.")  # how long it ran says nothing about a setting
+        return any(name == wanted or (fnmatchcase(name, wanted) and not is_of_the_run) for wanted in self.chosen)
 
     def _observed(self, name: str, pools: tuple[str, ...]) -> Observed:
         metric = lookup(name, pools)
@@ -207,7 +208,9 @@ def compare(
     on_run: OnRun | None = None,
     on_lost: Callable[[int], None] | None = None,
 ) -> Comparison:
-    """Run both settings, values by path, on the same replications. `metrics`: names or patterns, all by default.
+    """Run both settings, values by path, on the same replications.
+
+    `metrics` are names or patterns such as `*`, by default those of `CORE`.
 
     A `backend` replaces `jobs`. `on_run` is called with each finished run, `on_lost` with the number of unfinished runs
     after a worker process has died. Raises ScenarioError for an invalid path or value, UnknownMetric, BackendError,

@@ -131,7 +131,8 @@ class ComparisonPictures:
             for pair in pairs:
                 _slope(axes, pair, metric, infinity)
             if each is not None and each.a is not None and each.b is not None:
-                axes.plot([0, 1], [each.a, each.b], "o-", color=INK, linewidth=2.2, markersize=6, label="mean")
+                means = [_drawn(each.a, infinity), _drawn(each.b, infinity)]
+                axes.plot([0, 1], means, "o-", color=INK, linewidth=2.2, markersize=6, label="mean")
                 axes.legend(loc="best", frameon=False, fontsize=8)
             axes.set_xticks([0, 1], ["a", "b"])
             axes.set_xlim(-0.25, 1.25)
@@ -149,11 +150,7 @@ class ComparisonPictures:
 
 def _slope(axes: Axes, pair: Pair, metric: Metric, infinity: float | None) -> None:
     """One replication: a line, or a dot if only one setting has observed the metric."""
-    drawn = [
-        (side, infinity if infinity is not None and isinf(value) else value)
-        for side, value in enumerate(pair)
-        if value is not None
-    ]
+    drawn = [(side, _drawn(value, infinity)) for side, value in enumerate(pair) if value is not None]
     axes.plot(
         [side for side, _ in drawn],
         [value for _, value in drawn],
@@ -163,6 +160,10 @@ def _slope(axes: Axes, pair: Pair, metric: Metric, infinity: float | None) -> No
         markersize=3,
         alpha=0.7,
     )
+
+
+def _drawn(value: float, infinity: float | None) -> float:
+    return infinity if infinity is not None and isinf(value) else value
 
 
 def _verdict(pair: Pair, metric: Metric) -> str:

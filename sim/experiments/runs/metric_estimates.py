@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from scenarios import Scenario
 from scenarios.fields.metrics import UnknownMetric, lookup, statistic_of
-from sim.experiments.runs.summary import RunSummary
 from sim.stats.estimates import Estimate, estimate, estimate_pooled
+from sim.stats.samples import Sample
 
 
-def estimate_of(name: str, runs: Sequence[RunSummary], scenario: Scenario) -> Estimate | None:
+class ObservedRun(Protocol):
+    """What one replication observed."""
+
+    @property
+    def metrics(self) -> Mapping[str, float | None]:
+        """Its metrics by name; None for those without an observation."""
+
+    @property
+    def samples(self) -> Mapping[str, Sample]:
+        """The observations behind its distributions, by the name before `.mean`."""
+
+
+def estimate_of(name: str, runs: Sequence[ObservedRun], scenario: Scenario) -> Estimate | None:
     """The estimate of a metric; None when no replication observed it.
 
     A statistic of a distribution is of the observations of all replications together. Raises UnknownMetric.
@@ -32,7 +44,7 @@ class ResultMetrics(dict[str, Estimate]):
     (`tasks.sojourn.p90`), metrics of one kind of failure (`recovery.agent_failure.time.p95`), and `tasks.within(60s)`.
     """
 
-    def __init__(self, runs: Sequence[RunSummary], scenario: Scenario) -> None:
+    def __init__(self, runs: Sequence[ObservedRun], scenario: Scenario) -> None:
         names = dict.fromkeys(name for run in runs for name in run.metrics)
         found = ((name, estimate_of(name, runs, scenario)) for name in names)
         super().__init__({name: estimate for name, estimate in found if estimate is not None})

@@ -26,7 +26,7 @@ from sim.presentation.axes import (
     titled,
 )
 from sim.presentation.figure_style import BLUE, GREEN, INK, PALE, PHASE_COLORS, VERMILION
-from sim.presentation.formatting import UNICODE, count, estimated, quantity
+from sim.presentation.formatting import UNICODE, count, estimated, observation, quantity
 from sim.stats.estimates import Estimate
 
 WIDTH = 7.5
@@ -206,7 +206,7 @@ class ResultPictures:
     def _told_outcome(self, of: Expectation, outcome: PlottedOutcome) -> str:
         unit = lookup(of.metric, tuple(self.result.scenario.resources)).unit
         sign = UNICODE.holds if outcome.holds else UNICODE.fails
-        return f"{sign} {'not observed' if outcome.observed is None else quantity(outcome.observed, unit)}"
+        return f"{sign} {observation(outcome.observed, unit)}"
 
     def _observed(self, name: str) -> Estimate:
         """Raises UnknownMetric, and NoPicture for a metric without an observation."""

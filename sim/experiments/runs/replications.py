@@ -17,7 +17,7 @@ from sim.core.run_errors import RunError
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.heavy_tails import heavy_tails
-from sim.experiments.runs.metric_estimates import ResultMetrics
+from sim.experiments.runs.metric_estimates import ObservedRun, ResultMetrics
 from sim.experiments.runs.provenance import origin
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.runs.unobserved import never_observed
@@ -38,7 +38,8 @@ class Outcome:
     """An expectation of the scenario and whether it holds.
 
     `observed` is the estimate over all runs, or of an expectation on single runs the value of the worst one; None: no
-    observation. `failing` of the `runs` that observed the metric are by themselves not as expected.
+    observation. `failing` of the `runs` that observed the metric are by themselves not as expected. `is_surpassed`: it
+    does not hold because what was observed is better than what is expected, by the direction of the metric.
     """
 
     expression: str
@@ -46,17 +47,29 @@ class Outcome:
     holds: bool
     failing: int
     runs: int
+    is_surpassed: bool = False
+
+    @property
+    def disqualifies(self) -> bool:
+        """Whether a setting under which this is the outcome cannot be selected: it does not hold, and not because the
+        setting does better than expected.
+        """
+        return not self.holds and not self.is_surpassed
 
     @classmethod
-    def of(cls, expectation: Expectation, runs: Sequence[RunSummary], estimate: Estimate | None) -> Outcome:
+    def of(cls, expectation: Expectation, runs: Sequence[ObservedRun], estimate: Estimate | None) -> Outcome:
         """The outcome of an expectation, from the runs and the estimate over all of them."""
         seen = [value for run in runs if (value := run.metrics.get(expectation.metric)) is not None]
         failing = sum(not expectation.holds(value) for value in seen)
         if expectation.in_runs is None:
             observed = None if estimate is None else estimate.mean
-            return cls(expectation.expression, observed, expectation.holds(observed), failing, len(seen))
+            holds = expectation.holds(observed)
+            surpassed = not holds and observed is not None and expectation.is_surpassed_by(observed)
+            return cls(expectation.expression, observed, holds, failing, len(seen), surpassed)
         holds = bool(seen) and len(seen) - failing >= expectation.in_runs * len(seen) * (1 - TOLERANCE)
-        return cls(expectation.expression, expectation.worst(seen), holds, failing, len(seen))
+        broken = [value for value in seen if not expectation.holds(value)]
+        surpassed = not holds and bool(broken) and all(map(expectation.is_surpassed_by, broken))
+        return cls(expectation.expression, expectation.worst(seen), holds, failing, len(seen), surpassed)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -192,7 +205,10 @@ def _plain(found: Estimate | None) -> dict[str, Any] | None:
     if found is None:
         return None
     ci95 = None if found.ci95 is None else list(found.ci95)
-    return {"mean": found.mean, "ci95": ci95, "n": found.n, "unit": found.unit}
+    left_out = {"cut_off": found.cut_off} if found.cut_off else {}
+    if found.restricted_to is not None:
+        left_out["restricted_to"] = found.restricted_to
+    return {"mean": found.mean, "ci95": ci95, "n": found.n, "unit": found.unit, **left_out}
 
 
 def replicate(

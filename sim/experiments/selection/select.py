@@ -217,14 +217,17 @@ class _Contest:
 
     def _disqualify(self, ranking: KimNelson, until: int) -> None:
         for each in ranking.contention:
-            if any(not outcome.holds for outcome in self._outcomes(each, range(until))):
+            if any(outcome.disqualifies for outcome in self._outcomes(each, range(until))):
                 ranking.disqualify(each)
 
     def _outcomes(self, setting: int, numbers: Iterable[int]) -> list[Outcome]:
         """The scenario's expectations, judged on these replications of a setting."""
-        runs = [self._seen[setting, number].summary for number in numbers if (setting, number) in self._seen]
+        runs = self._runs(setting, numbers)
         scenario = self._settings[setting]
         return [Outcome.of(each, runs, estimate_of(each.metric, runs, scenario)) for each in scenario.expect]
+
+    def _runs(self, setting: int, numbers: Iterable[int]) -> list[RunSummary]:
+        return [self._seen[setting, number].summary for number in numbers if self.has((setting,), number)]
 
     def _value(self, setting: int, number: int) -> float | None:
         seen = self._seen.get((setting, number))
@@ -245,18 +248,17 @@ class _Contest:
             until = self._last(ranking, place)
             judged = fresh if place in rivals else ()
             used += [(place, number) for number in (*range(until), *judged)]
-            values = [self._value(place, number) for number in range(until)]
             ranked.append(
                 Ranked(
                     point=self._points[place],
-                    estimate=self._estimate(values),
+                    estimate=self._estimate(place, range(until)),
                     replications=until,
                     eliminated=place in ranking.eliminated,
-                    failed=tuple(each for each in self._outcomes(place, range(until)) if not each.holds),
+                    failed=tuple(each for each in self._outcomes(place, range(until)) if each.disqualifies),
                     given_up=self._given_up(place, range(until)),
                     ahead=None if place == winner else self._difference(winner, place, range(until)),
                     is_own=place in own,
-                    fresh=self._estimate([self._value(place, number) for number in judged]),
+                    fresh=self._estimate(place, judged),
                     difference=None if place == winner else self._difference(winner, place, judged),
                 )
             )
@@ -291,7 +293,7 @@ class _Contest:
 
     def _given_up(self, setting: int, numbers: Iterable[int]) -> Estimate | None:
         """Tasks that were given up or rejected, in the mean."""
-        runs = [self._seen[setting, number].summary for number in numbers if (setting, number) in self._seen]
+        runs = self._runs(setting, numbers)
         values = [(run.metrics.get("tasks.failed"), run.metrics.get("tasks.rejected")) for run in runs]
         observed = [failed + rejected for failed, rejected in values if failed is not None and rejected is not None]
         return estimate(observed, "tasks") if observed else None
@@ -309,6 +311,5 @@ class _Contest:
             return []
         return [one - two for one, two in observed]
 
-    def _estimate(self, values: Iterable[float | None]) -> Estimate | None:
-        observed = [value for value in values if value is not None]
-        return estimate(observed, self._metric.unit) if observed else None
+    def _estimate(self, setting: int, numbers: Iterable[int]) -> Estimate | None:
+        return estimate_of(self._metric.name, self._runs(setting, numbers), self._settings[setting])

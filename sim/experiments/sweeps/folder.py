@@ -29,7 +29,10 @@ except ModuleNotFoundError:  # Windows
 else:
     _LOCKS = True
 
-FORMAT = 1
+FORMAT = 2
+"""2: with the samples behind the distributions."""
+MOST_VALUES = 2_000
+"""Distinct values of a sample that are kept one by one; more are kept in the buckets of `sim.stats.samples`."""
 ABOUT = "sweep.json"
 RESULTS = "results.parquet"
 PARTS = "parts"
@@ -201,7 +204,8 @@ SCHEMA = pa.schema(
         ("point", pa.string()),  # JSON: the value at each path
         ("replication", pa.int32()),
         ("metric", pa.string()),
-        ("value", pa.float64()),  # null: not observed
+        ("value", pa.float64()),  # null: not observed, or a sample
+        ("sample", pa.string()),  # of a distribution, by the name before .mean
         ("history_sha256", pa.string()),
         ("violations", pa.int32()),
     ]
@@ -209,16 +213,18 @@ SCHEMA = pa.schema(
 
 
 def table_of(rows: Sequence[Row]) -> pa.Table:
-    """Runs as a table: a row for each metric."""
+    """Runs as a table: a row for each metric, then one for each sample."""
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
     for row in rows:
-        for metric, value in row.summary.metrics.items():
-            columns["point"].append(key(row.point))
-            columns["replication"].append(row.replication)
-            columns["metric"].append(metric)
-            columns["value"].append(value)
-            columns["history_sha256"].append(row.summary.history_sha256)
-            columns["violations"].append(len(row.summary.violations))
+        metrics, samples = row.summary.metrics, row.summary.samples
+        size = len(metrics) + len(samples)
+        columns["point"] += [key(row.point)] * size
+        columns["replication"] += [row.replication] * size
+        columns["metric"] += [*metrics, *samples]
+        columns["value"] += [*metrics.values(), *[None] * len(samples)]
+        columns["sample"] += [*[None] * len(metrics), *(sample.text(MOST_VALUES) for sample in samples.values())]
+        columns["history_sha256"] += [row.summary.history_sha256] * size
+        columns["violations"] += [len(row.summary.violations)] * size
     return pa.table(columns, schema=SCHEMA)
 
 

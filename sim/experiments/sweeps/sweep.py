@@ -7,13 +7,16 @@ only in the changed values.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress, pairwise
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from scenarios import Scenario
@@ -21,14 +24,18 @@ from scenarios.fields.csv_columns import files_sha256
 from scenarios.fields.metrics import lookup
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
+from sim.experiments.runs.metric_estimates import estimate_of
 from sim.experiments.runs.provenance import installed_version, origin
+from sim.experiments.runs.replications import Outcome
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.sweeps.designs import DesignError, Point, as_values, column, points_of
 from sim.experiments.sweeps.folder import FORMAT, Row, SweepFolder, SweepFolderError, key, read_about, table_of
+from sim.measures import RunMetrics
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
 from sim.simulation import whole_seed
-from sim.stats.estimates import Estimate, estimate
+from sim.stats.estimates import Estimate
+from sim.stats.samples import Sample
 
 if TYPE_CHECKING:
     from sim.experiments.sweeps.plot import SweepPictures
@@ -38,9 +45,35 @@ SECONDS_TO_KEEP = 2.0
 RUNS_TO_KEEP = 500
 
 
+class _StoredSamples(Mapping[str, Sample]):
+    """Samples by name, each read from its text when it is needed."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+
+    def __getitem__(self, name: str) -> Sample:
+        return Sample.from_text(self._texts[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredRun:
+    """What a folder has of one replication."""
+
+    metrics: RunMetrics
+    samples: Mapping[str, Sample]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Sweep(ResultBase):
-    """The runs of a sweep. `rows`: point (JSON), replication, metric, value, history_sha256, violations."""
+    """The runs of a sweep. `rows`: point (JSON), replication, metric, value, sample, history_sha256, violations; each
+    run has a row for each metric, and one with the sample of each distribution.
+    """
 
     scenario: Scenario
     seed: str
@@ -83,14 +116,42 @@ class Sweep(ResultBase):
         ).reset_index(drop=True)
 
     def estimates(self, metric: str) -> dict[str, Estimate]:
-        """Mean and 95 % interval of a metric at each point that observed it, by the point's key, in order.
+        """What the replications say of a metric at each point that observed it, by the point's key, in order.
 
-        Raises UnknownMetric.
+        They are those of `sim.replicate`. Raises UnknownMetric.
         """
-        unit = lookup(metric, tuple(self.scenario.resources)).unit
-        rows = self.rows[(self.rows["metric"] == metric) & self.rows["value"].notna()]
-        by_point = {str(point): values.tolist() for point, values in rows.groupby("point", sort=False)["value"]}
-        return {name: estimate(by_point[name], unit) for point in self.points if (name := key(point)) in by_point}
+        found = ((point, estimate_of(metric, runs, self.scenario)) for point, runs in self._runs.items())
+        return {point: estimate for point, estimate in found if estimate is not None}
+
+    @cached_property
+    def outcomes(self) -> dict[str, tuple[Outcome, ...]]:
+        """The scenario's expectations judged at each point, by the point's key, in order."""
+        return {
+            point: tuple(
+                Outcome.of(each, runs, estimate_of(each.metric, runs, self.scenario)) for each in self.scenario.expect
+            )
+            for point, runs in self._runs.items()
+        }
+
+    @cached_property
+    def _runs(self) -> dict[str, list[_StoredRun]]:
+        """The replications of each point, by the point's key, in order."""
+        rows = self.rows
+        begins = np.flatnonzero(rows[["point", "replication"]].ne(rows[["point", "replication"]].shift()).any(axis=1))
+        points, names, values, texts = (rows[name].to_numpy() for name in ("point", "metric", "value", "sample"))
+        finished = set(points)
+        runs: dict[str, list[_StoredRun]] = {name: [] for point in self.points if (name := key(point)) in finished}
+        for begin, end in pairwise((*begins.tolist(), len(rows))):
+            of = slice(begin, end)
+            is_sample = [isinstance(text, str) for text in texts[of]]
+            samples = _StoredSamples(dict(compress(zip(names[of], texts[of], strict=True), is_sample)))
+            observed = {
+                name: None if isnan(value) else value
+                for name, value, sampled in zip(names[of], values[of].tolist(), is_sample, strict=True)
+                if not sampled
+            }
+            runs[points[begin]].append(_StoredRun(RunMetrics(observed, samples), samples))
+        return runs
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
@@ -111,7 +172,7 @@ class Sweep(ResultBase):
         return SweepPictures(self)
 
     def as_json(self) -> dict[str, Any]:
-        """Mean and interval of each metric at each point, as plain data."""
+        """The estimates of each metric and the outcomes of the expectations at each point, as plain data."""
         found = {metric: self.estimates(metric) for metric in self.metrics}
         return {
             **origin(self.scenario, self.seed),
@@ -130,6 +191,10 @@ class Sweep(ResultBase):
                         for metric, estimates in found.items()
                         if (of := estimates.get(key(point))) is not None
                     },
+                    "expectations": [
+                        {"expression": each.expression, "observed": each.observed, "holds": each.holds}
+                        for each in self.outcomes.get(key(point), ())
+                    ],
                 }
                 for point in self.points
             ],

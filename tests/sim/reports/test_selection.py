@@ -23,9 +23,18 @@ def around(mean, half_width=1.0, unit="s"):
     return Estimate(mean, (mean - half_width, mean + half_width), 10, unit)
 
 
-FIRST = Ranked({"agents.count": "20"}, around(10.0), 31, False, False, around(11.0), None)
-SECOND = Ranked({"agents.count": "10"}, around(12.0), 31, True, True, around(12.5), around(-1.5, 0.2))
-THIRD = Ranked({"agents.count": "5"}, Estimate(math.inf, None, 10, "s"), 10, True)
+FIRST = Ranked({"agents.count": "20"}, around(10.0), 31, eliminated=False, fresh=around(11.0))
+SECOND = Ranked(
+    {"agents.count": "10"},
+    around(12.0),
+    31,
+    eliminated=True,
+    ahead=around(-2.0, 0.3),
+    is_own=True,
+    fresh=around(12.5),
+    difference=around(-1.5, 0.2),
+)
+THIRD = Ranked({"agents.count": "5"}, Estimate(math.inf, None, 10, "s"), 10, eliminated=True)
 
 
 @pytest.fixture
@@ -61,7 +70,7 @@ def test_settings_are_listed_by_rank_with_their_outcome(found):
     assert lines[1] == "wanted: the smallest recovery.time.mean; less than 0.500 s does not matter"
     assert lines[4:7] == [
         "1 20 10.0 +/- 1.0 s selected after 31",
-        "2 10 12.0 +/- 1.0 s out after 31 (as it is)",
+        "2 10 12.0 +/- 1.0 s -2.00 +/- 0.30 s out after 31 (as it is)",
         "3 5 inf s out after 10",
     ]
 

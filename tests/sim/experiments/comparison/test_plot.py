@@ -28,14 +28,17 @@ def ax():
     return Figure().add_subplot()
 
 
+def with_value(run, metric, value):
+    """A run that observed only this value of the metric's distribution."""
+    samples = {name: sample for name, sample in run.samples.items() if not metric.startswith(f"{name}.")}
+    return replace(run, metrics={**run.metrics, metric: value}, samples=samples)
+
+
 def with_values(comparison, metric, a, b):
     results = [
         replace(
             result,
-            runs=tuple(
-                replace(run, metrics={**run.metrics, metric: value})
-                for run, value in zip(result.runs, values, strict=True)
-            ),
+            runs=tuple(with_value(run, metric, value) for run, value in zip(result.runs, values, strict=True)),
         )
         for result, values in ((comparison.a, a), (comparison.b, b))
     ]
@@ -103,9 +106,9 @@ def test_an_increase_of_a_higher_is_better_metric_is_better(comparison, ax):
     assert [line.get_color() for line in ax.lines[:4]] == [COLORS["better"]] * 3 + [COLORS["worse"]]
 
 
-def test_infinite_values_are_drawn_at_the_top_without_a_mean(comparison, ax):
+def test_infinite_values_and_means_are_drawn_at_the_top(comparison, ax):
     with_values(comparison, TIME, [30.0, 30.0, 30.0, 30.0], [20.0, 40.0, 30.0, inf]).plot.metric(TIME, ax)
-    assert [list(line.get_ydata()) for line in ax.lines][3:] == [[30.0, 44.0]]
+    assert [list(line.get_ydata()) for line in ax.lines][3:] == [[30.0, 44.0], [30.0, 44.0]]
     assert [label.get_text() for label in ax.get_yticklabels()][-1] == "∞"
 
 

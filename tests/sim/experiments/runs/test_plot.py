@@ -34,9 +34,15 @@ def ax():
     return Figure().add_subplot()
 
 
+def with_value(run, metric, value):
+    """A run that observed only this value of the metric's distribution."""
+    samples = {name: sample for name, sample in run.samples.items() if not metric.startswith(f"{name}.")}
+    return replace(run, metrics={**run.metrics, metric: value}, samples=samples)
+
+
 def with_values(result, metric, *values):
     runs = zip(result.runs, values, strict=True)
-    return replace(result, runs=tuple(replace(run, metrics={**run.metrics, metric: value}) for run, value in runs))
+    return replace(result, runs=tuple(with_value(run, metric, value) for run, value in runs))
 
 
 def texts(ax):

@@ -10,6 +10,7 @@ import sim
 from scenarios.errors import ScenarioError
 from scenarios.fields.metrics import UnknownMetric
 from sim.experiments.runs.backends import Backend
+from sim.experiments.runs.metric_estimates import estimate_of
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.selection import select as select_module
 from sim.experiments.selection.select import NotSelectable, as_it_is, select
@@ -20,6 +21,8 @@ INTERVAL = "recovery.detection.heartbeat_interval"
 DETECT = "recovery.detect.mean"
 COUNT = "agents.count"
 RESTART = "agents.restart_time"
+LEVEL = 100.0
+"""Times are not negative, and noise is."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,9 @@ def found(scenario):
 
 @pytest.fixture
 def pretend(monkeypatch):
-    """Runs whose metric is a function of the number of agents and the replication; it records which were run."""
+    """Runs whose metric is `LEVEL` more than a function of the number of agents and the replication; it records which
+    were run.
+    """
 
     def of(value, violations=lambda agents, number: ()):
         names = []
@@ -44,13 +49,21 @@ def pretend(monkeypatch):
             for key, changed, name in works:
                 names.append((changed.agents.count, name))
                 agents, number = changed.agents.count, int(name.rpartition("/")[2])
-                metrics = {"tasks.sojourn.mean": value(agents, number), "tasks.throughput": value(agents, number)}
+                observed = value(agents, number)
+                observed = None if observed is None else LEVEL + observed
+                metrics = {"tasks.sojourn.mean": observed, "tasks.throughput": observed}
                 yield key, RunSummary(name, "", 1, 60.0, 0.1, metrics, violations(agents, number))
 
         monkeypatch.setattr(select_module, "summaries", summaries)
         return names
 
     return of
+
+
+@pytest.fixture(scope="module")
+def anything_goes(scenario):
+    """The scenario without expectations, which would disqualify settings that do not observe their metrics."""
+    return scenario.with_values({"expect": []})
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +94,8 @@ def test_the_winner_is_evaluated_on_fresh_replications(found, scenario):
     first = found.replications
     assert found.fresh == tuple(f"7/{number}" for number in range(first, first + 4))
     winner = scenario.with_values({INTERVAL: "1s"})
-    alone = [sim.run(winner, seed=name).metrics[DETECT] for name in found.fresh]
-    assert found.ranked[0].fresh == estimate(alone, "s")
+    alone = [RunSummary.of(sim.run(winner, seed=name)) for name in found.fresh]
+    assert found.ranked[0].fresh == estimate_of(DETECT, alone, winner)
     assert found.ranked[0].difference is None
 
 
@@ -113,9 +126,9 @@ def test_the_selection_as_tidy_rows_and_json(found):
 
 
 # ----------------------------------------------------------------------------- what is run, and what counts
-def test_an_eliminated_setting_is_not_run_again(scenario, points, pretend):
+def test_an_eliminated_setting_is_not_run_again(anything_goes, points, pretend):
     run = pretend(lambda agents, number: noise(agents, number) + {5: 0, 10: 0.2, 20: 90}[agents])
-    found = select_by_sojourn(scenario, points, 0.3, judged=2)
+    found = select_by_sojourn(anything_goes, points, 0.3, judged=2)
     assert found.decided
     assert found.replications > 10
     of_worst = [name for agents, name in run if agents == 20]
@@ -124,16 +137,16 @@ def test_an_eliminated_setting_is_not_run_again(scenario, points, pretend):
 
 
 @pytest.mark.parametrize("on", [Backend(jobs=7), Backend("dask", jobs=2)])
-def test_runs_beyond_the_decision_change_nothing(scenario, points, pretend, on):
+def test_runs_beyond_the_decision_change_nothing(anything_goes, points, pretend, on):
     def value(agents, number):
         return noise(agents, number) + {5: 0.5, 10: 0.0, 20: 0.4}[agents] - 50 * (agents != best and number >= decided)
 
     decided, best = 10**6, 0
     run = pretend(value, lambda agents, number: ("broken",) * (number >= decided + 2))
-    plain = select_by_sojourn(scenario, points, 0.4, judged=2)
+    plain = select_by_sojourn(anything_goes, points, 0.4, judged=2)
     decided, best = plain.replications, int(plain.winner[COUNT])
     run.clear()
-    again = select_by_sojourn(scenario, points, 0.4, judged=2, backend=on)
+    again = select_by_sojourn(anything_goes, points, 0.4, judged=2, backend=on)
     assert f"7/{decided + 2}" in [name for _, name in run]
     assert len(run) == len(set(run)) > again.runs == plain.runs
     assert [each.estimate for each in again.ranked] == [each.estimate for each in plain.ranked]
@@ -141,31 +154,31 @@ def test_runs_beyond_the_decision_change_nothing(scenario, points, pretend, on):
     assert decided > 10
 
 
-def test_the_direction_comes_from_the_metric(scenario, points, pretend):
+def test_the_direction_comes_from_the_metric(anything_goes, points, pretend):
     pretend(lambda agents, number: noise(agents, number) * 0.1 + agents)
-    few = select_by_sojourn(scenario, points)
-    many = select(scenario, points, "tasks.throughput", 0.5, seed=7)
+    few = select_by_sojourn(anything_goes, points)
+    many = select(anything_goes, points, "tasks.throughput", 0.5, seed=7)
     assert [few.winner[COUNT], many.winner[COUNT]] == ["5", "20"]
     assert many.ranked[1].difference.mean == pytest.approx(10, abs=0.5)
 
 
-def test_the_selection_mean_is_biased_and_the_fresh_mean_is_not(scenario, pretend):
+def test_the_selection_mean_is_biased_and_the_fresh_mean_is_not(anything_goes, pretend):
     """Six equal settings with different random numbers: the true mean of each is 0."""
-    equal = grid(scenario, {COUNT: [1, 2, 3, 4, 5, 6]})
+    equal = grid(anything_goes, {COUNT: [1, 2, 3, 4, 5, 6]})
     selected, fresh = [], []
     for seed in range(25):
         pretend(lambda agents, number, seed=seed: float(np.random.default_rng([seed, agents, number]).normal()))
-        found = select_by_sojourn(scenario, equal, 1.0, judged=10)
+        found = select_by_sojourn(anything_goes, equal, 1.0, judged=10)
         selected.append(found.ranked[0].estimate.mean)
         fresh.append(found.ranked[0].fresh.mean)
-    assert estimate(selected).ci95[1] < -0.1
+    assert estimate(selected).ci95[1] < LEVEL - 0.1
     low, high = estimate(fresh).ci95
-    assert low <= 0 <= high
+    assert low <= LEVEL <= high
 
 
-def test_the_runner_up_and_the_original_are_evaluated_with_the_winner(scenario, points, pretend):
+def test_the_runner_up_and_the_original_are_evaluated_with_the_winner(anything_goes, points, pretend):
     pretend(lambda agents, number: noise(agents, number) * 0.1 + {5: 1, 10: 9, 20: 0}[agents])
-    found = select_by_sojourn(scenario, points, judged=6)
+    found = select_by_sojourn(anything_goes, points, judged=6)
     assert [each.point[COUNT] for each in found.judged] == ["20", "5", "10"]
     pairs = [noise(20, n) * 0.1 - noise(10, n) * 0.1 - 9 for n in range(10, 16)]
     assert found.judged[2].difference.mean == pytest.approx(float(np.mean(pairs)))
@@ -177,19 +190,19 @@ def test_the_original_scenario_may_be_none_of_the_settings(scenario):
     assert as_it_is(scenario, grid(scenario, {COUNT: [5, 10], "agents.restart_time": ["1s", "20s"]})) == (3,)
 
 
-def test_violations_are_reported(scenario, points, pretend):
+def test_violations_are_reported(anything_goes, points, pretend):
     pretend(lambda agents, number: float(agents), lambda agents, number: ("lost one", "lost two") * (number == 3))
-    found = select_by_sojourn(scenario, points)
+    found = select_by_sojourn(anything_goes, points)
     assert not found.holds
     assert found.violations == tuple(f"agents.count={count} 7/3: lost one" for count in (5, 10, 20))
     pretend(lambda agents, number: float(agents))
-    assert select_by_sojourn(scenario, points).holds
+    assert select_by_sojourn(anything_goes, points).holds
 
 
 # ----------------------------------------------------------------------------- no decision, no observation
-def test_an_undecided_selection_is_reported_with_its_best_setting(scenario, points, pretend):
+def test_an_undecided_selection_is_reported_with_its_best_setting(anything_goes, points, pretend):
     pretend(lambda agents, number: noise(agents, number) + 80 * (agents == 20))
-    found = select_by_sojourn(scenario, points, 0.01, most=14, judged=3)
+    found = select_by_sojourn(anything_goes, points, 0.01, most=14, judged=3)
     assert (found.decided, found.interrupted, found.replications) == (False, False, 14)
     assert {each.point[COUNT] for each in found.contention} == {"5", "10"}
     means = {str(agents): np.mean([noise(agents, n) for n in range(14)]) for agents in (5, 10)}
@@ -197,39 +210,39 @@ def test_an_undecided_selection_is_reported_with_its_best_setting(scenario, poin
     assert found.ranked[0].fresh.n == 3
 
 
-def test_replications_unobserved_by_all_settings_are_dropped_and_counted(scenario, points, pretend):
+def test_replications_unobserved_by_all_settings_are_dropped_and_counted(anything_goes, points, pretend):
     pretend(lambda agents, number: None if number in (2, 5) else float(agents))
-    found = select_by_sojourn(scenario, points, judged=2)
+    found = select_by_sojourn(anything_goes, points, judged=2)
     assert (found.replications, found.unobserved, found.decided) == (12, 2, True)
     assert [(each.estimate.n, each.replications) for each in found.ranked] == [(10, 12)] * 3
 
 
-def test_a_metric_observed_by_only_some_settings_is_rejected(scenario, points, pretend):
+def test_a_metric_observed_by_only_some_settings_is_rejected(anything_goes, points, pretend):
     pretend(lambda agents, number: None if (agents, number) == (20, 3) else noise(agents, number))
     with pytest.raises(
         NotSelectable, match=r"tasks\.sojourn\.mean: agents\.count=20 observed nothing in replication 7/3"
     ):
-        select_by_sojourn(scenario, points)
+        select_by_sojourn(anything_goes, points)
 
 
-def test_a_never_observed_metric_is_rejected_after_the_first_stage(scenario, points, pretend):
+def test_a_never_observed_metric_is_rejected_after_the_first_stage(anything_goes, points, pretend):
     run = pretend(lambda agents, number: None)
     with pytest.raises(NotSelectable, match="agent-failure observes it in none of the first 10 replications"):
-        select_by_sojourn(scenario, points)
+        select_by_sojourn(anything_goes, points)
     assert len(run) == 30
 
 
-def test_a_setting_with_an_infinite_value_is_eliminated(scenario, points, pretend):
+def test_a_setting_with_an_infinite_value_is_eliminated(anything_goes, points, pretend):
     pretend(lambda agents, number: math.inf if (agents, number) == (10, 3) else noise(agents, number) + agents)
-    found = select_by_sojourn(scenario, points, judged=2)
+    found = select_by_sojourn(anything_goes, points, judged=2)
     assert [each.point[COUNT] for each in found.ranked] == ["5", "20", "10"]
     assert (found.ranked[2].estimate.mean, found.ranked[2].estimate.ci95) == (math.inf, None)
     assert found.frame["mean"].tolist()[2] == math.inf
 
 
-def test_an_infinite_fresh_replication_gives_no_difference(scenario, points, pretend):
+def test_an_infinite_fresh_replication_gives_no_difference(anything_goes, points, pretend):
     pretend(lambda agents, number: math.inf if (agents, number) == (10, 11) else noise(agents, number) * 0.1 + agents)
-    found = select_by_sojourn(scenario, points, judged=4)
+    found = select_by_sojourn(anything_goes, points, judged=4)
     assert (found.ranked[1].fresh.mean, found.ranked[1].difference) == (math.inf, None)
     assert found.ranked[0].fresh.n == 4
 
@@ -246,26 +259,26 @@ def stop_after(count):
     return stop
 
 
-def test_an_interrupt_during_selection_keeps_finished_results(scenario, points, pretend):
+def test_an_interrupt_during_selection_keeps_finished_results(anything_goes, points, pretend):
     pretend(noise)
-    found = select_by_sojourn(scenario, points, on_run=stop_after(3 * 4 + 2))
+    found = select_by_sojourn(anything_goes, points, on_run=stop_after(3 * 4 + 2))
     assert (found.interrupted, found.decided, found.replications, found.runs) == (True, False, 4, 12)
     assert len(found.contention) == 3
     assert (found.fresh, found.judged) == ((), ())
 
 
-def test_an_interrupt_during_the_evaluation_keeps_the_winner(scenario, points, pretend):
+def test_an_interrupt_during_the_evaluation_keeps_the_winner(anything_goes, points, pretend):
     pretend(lambda agents, number: noise(agents, number) * 0.1 + agents)
-    found = select_by_sojourn(scenario, points, judged=10, on_run=stop_after(30 + 2 * 4 + 1))
+    found = select_by_sojourn(anything_goes, points, judged=10, on_run=stop_after(30 + 2 * 4 + 1))
     assert (found.interrupted, found.decided, found.winner[COUNT]) == (True, True, "5")
     assert found.fresh == ("7/10", "7/11", "7/12", "7/13")
     assert [each.fresh.n for each in found.judged] == [4, 4]
 
 
-def test_an_interrupt_before_the_first_replication_is_raised(scenario, points, pretend):
+def test_an_interrupt_before_the_first_replication_is_raised(anything_goes, points, pretend):
     pretend(noise)
     with pytest.raises(KeyboardInterrupt):
-        select_by_sojourn(scenario, points, on_run=stop_after(2))
+        select_by_sojourn(anything_goes, points, on_run=stop_after(2))
 
 
 # ----------------------------------------------------------------------------- what makes no sense

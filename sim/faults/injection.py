@@ -13,7 +13,7 @@ import simpy
 from recovery.stores.memory import MemoryTaskStore
 from sim.core.host import CoreHost
 from sim.history import Event
-from sim.loop.callbacks import after
+from sim.randomness.delays import Wait
 from sim.randomness.streams import Streams
 from sim.world.agents.slowdowns import Slowdowns
 from sim.world.entities import Agent, Attempt, Task
@@ -94,12 +94,18 @@ class Site:
 
 @dataclass(frozen=True, eq=False)
 class Injection:
-    """The n-th injection of a fault. `seconds`: its duration, None without an end; `stream`: its random stream."""
+    """The n-th injection of a fault. `stream` is its random stream.
+
+    `seconds` is its duration, None without an end; `wait` waits for it. One draw is the duration of all members of a
+    group and of all targets.
+    """
 
     site: Site
     fault: Any
     stream: str
     seconds: float | None
+    wait: Wait
+    nth: int
 
     def note(self, event: Event, about: str = "", agent: int = -1, task: int = -1) -> None:
         """Record the fault as injected, cleared or skipped."""
@@ -116,9 +122,9 @@ class Injection:
         self.later(clear)
 
     def later(self, clear: Callable[[], None]) -> None:
-        """Call `end` after the duration of the fault."""
+        """Call `clear` after the duration of the fault."""
         if self.seconds is not None:
-            after(self.site.env, self.seconds, lambda _: clear())
+            self.wait(self.seconds, lambda _: clear(), key=self.nth)
 
     def choose(self, candidates: Sequence[Member], total: int) -> list[Member]:
         """The targets of a fault, in order; the fault is recorded as skipped when there are none."""

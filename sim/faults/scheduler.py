@@ -17,11 +17,12 @@ from simpy.events import Event as SimpyEvent
 
 from recovery.stores.memory import MemoryTaskStore
 from scenarios.faults import AnyFault, Group
+from scenarios.fields.distributions import ZERO
 from sim.core.host import CoreHost
 from sim.faults.injection import Injection, Injector, Site
 from sim.faults.injectors import agents, clocks, core, messages, resources, storage, tasks
 from sim.faults.triggers import Triggers
-from sim.loop.callbacks import after
+from sim.randomness.delays import Wait, drawn_delays
 from sim.randomness.streams import Residual, Samplable, Streams
 from sim.world.world import World
 
@@ -78,14 +79,14 @@ class Faults:
             Triggers(self._site, waiting).start()
 
     def _run(self, fault: AnyFault | Group, name: str) -> Generator[SimpyEvent, Any, None]:
-        lasts = self._lasts(fault, name)
+        lasts, wait = self._lasts(fault, name)
         if fault.every is None:
             gaps: Iterable[float] = (fault.at or 0.0,)
         else:
             gaps = iter(self._streams.sequence(f"{name}.every", fault.every), None)  # without end
         for nth, gap in enumerate(gaps):
             yield from self._pass(gap, name, fault.every)
-            self._inject(fault, name, nth, lasts())
+            self._inject(fault, name, nth, lasts(), wait)
 
     def _pass(self, gap: float, name: str, every: Samplable | None) -> Generator[SimpyEvent, Any, None]:
         """Wait for a gap, whose length may be redrawn meanwhile."""
@@ -114,24 +115,27 @@ class Faults:
         """Its condition has become true."""
 
         def happen(_: object = None) -> None:
-            self._inject(fault, name, 0, self._lasts(fault, name)())
+            lasts, wait = self._lasts(fault, name)
+            self._inject(fault, name, 0, lasts(), wait)
 
         if fault.after is None:
             happen()
         else:
-            after(self._env, self._streams.sequence(f"{name}.after", fault.after)(), happen)
+            wait = drawn_delays(self._env, self._streams, f"{name}.after", fault.after)
+            wait(self._streams.sequence(f"{name}.after", fault.after)(), happen)
 
-    def _lasts(self, fault: AnyFault | Group, name: str) -> Callable[[], float | None]:
-        """The duration of the next injection, drawn anew each time; None without an end."""
+    def _lasts(self, fault: AnyFault | Group, name: str) -> tuple[Callable[[], float | None], Wait]:
+        """The duration of the next injection, drawn anew each time, None without an end; and how it elapses."""
         duration = getattr(fault, "for_", None)
-        return (lambda: None) if duration is None else self._streams.sequence(f"{name}.for", duration)
+        wait = drawn_delays(self._env, self._streams, f"{name}.for", ZERO if duration is None else duration)
+        return (lambda: None) if duration is None else self._streams.sequence(f"{name}.for", duration), wait
 
-    def _inject(self, fault: AnyFault | Group, name: str, nth: int, seconds: float | None) -> None:
-        injection = Injection(self._site, fault, f"{name}.targets.{nth}", seconds)
+    def _inject(self, fault: AnyFault | Group, name: str, nth: int, seconds: float | None, wait: Wait) -> None:
+        injection = Injection(self._site, fault, f"{name}.targets.{nth}", seconds, wait, nth)
         if isinstance(fault, Group):
             injection.inject(lambda: None, "+".join(member.kind for member in fault.faults))
             for place, member in enumerate(fault.faults):
-                self._inject(member, f"{name}.{place}", nth, seconds)
+                self._inject(member, f"{name}.{place}", nth, seconds, wait)
         else:
             inject = next(INJECTORS[form] for form in type(fault).__mro__ if form in INJECTORS)
             inject(injection)

@@ -67,6 +67,8 @@ class Trajectory:
 class BranchingStreams(Streams):
     """The streams of a trajectory: before its first branch, those of its replication."""
 
+    branches = True
+
     def __init__(self, trajectory: Trajectory) -> None:
         super().__init__(trajectory.root)
         self._trajectory = trajectory

@@ -73,7 +73,12 @@ class Indexed:
 
 
 class Streams:
-    """All streams of one replication. `seed` is any string, by convention `"{seed}/{replication}"`."""
+    """All streams of one replication. `seed` is any string, by convention `"{seed}/{replication}"`.
+
+    `branches` is whether the run has branches, at which pending draws are redrawn.
+    """
+
+    branches = False
 
     def __init__(self, seed: str) -> None:
         self.seed = seed

@@ -22,6 +22,7 @@ class Task:
     work: float
     progress: float = 0.0  # where the next attempt starts when interrupted work is resumed
     redraws: int = 0
+    observed: float = 0.0  # what ended attempts have shown: the work is more than this; infinite: it is known
     deliveries: int = 0
     lines: int = 0  # number of its entries in the queue
     duplicates: int = 0  # copies of duplicated deliveries that are still to be made
@@ -44,6 +45,7 @@ class Attempt:
     epoch: int
     delivery: int  # number of the task's delivery
     progress: float = 0.0
+    base: float = 0.0  # progress at its start
     started: bool = False
     working_since: float | None = None
     target: float = 0.0

@@ -12,6 +12,7 @@ from scenarios.fields.distributions import Exponential
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.sections.tasks import TaskSettings
 from sim.loop.callbacks import Timer, after, disarm
+from sim.randomness.delays import Wait, drawn_delays
 from sim.randomness.streams import Residual, Streams
 
 Submit = Callable[[int], None]
@@ -34,6 +35,7 @@ class Load:
         self._submit = submit
         self._clients: dict[int, int] = {}
         self._think: list[Callable[[], float]] = []
+        self._wait: Wait | None = None
         self._gap: Callable[[], float] = lambda: inf
         self._rejections = 0
         self._rejected_at = nan
@@ -50,6 +52,7 @@ class Load:
             self._think = [
                 self._streams.sequence(f"client.{client}.think", arrivals.think) for client in range(arrivals.clients)
             ]
+            self._wait = drawn_delays(self._env, self._streams, "client.think", arrivals.think)
             for client in range(arrivals.clients):
                 self._think_then_submit(client)
         elif isinstance(arrivals, Burst):
@@ -139,7 +142,8 @@ class Load:
 
     # ---------------------------------------------------------------------- closed clients
     def _think_then_submit(self, client: int) -> None:
-        after(self._env, self._think[client]() / self._factor, lambda _: self._next(client))
+        assert self._wait is not None
+        self._wait(self._think[client](), lambda _: self._next(client), scale=1 / self._factor)
 
     def ended(self, number: int) -> None:
         """A task has ended: its closed client continues."""

@@ -17,6 +17,7 @@ import simpy
 
 from sim.history import Event, History
 from sim.loop.callbacks import after
+from sim.randomness.delays import drawn_delays
 from sim.randomness.streams import STANDARD_UNIFORM, Samplable, Streams
 from sim.world.links import Link, covers
 from sim.world.listeners import Connection, NetworkListener
@@ -91,6 +92,7 @@ class Network:
         self._history = history
         self._streams = streams
         self._latency = latency
+        self._wait = drawn_delays(env, streams, "network.latency", latency)
         self._loss = loss
         self._draws: dict[str, Callable[[], float]] = {}
         self._broken: dict[str, Link] = {}
@@ -142,7 +144,7 @@ class Network:
                 lost(None)
             return
         unsent = Unsent(self._env.now, source, target, deliver)
-        delay = self._draw("latency", message, source, self._latency)
+        latency = delay = self._draw("latency", message, source, self._latency)
         for disturbance in self._disturbances:
             late = disturbance.strikes(message, source, target)
             if late == inf:
@@ -152,7 +154,10 @@ class Network:
                 return
             delay += late
         if delay > 0 and self.broken_link(source, target) is None:
-            after(self._env, delay, lambda _: self._arrive(message, unsent, lost))
+            if delay == latency:
+                self._wait(latency, lambda _: self._arrive(message, unsent, lost))
+            else:  # a sum of draws is not redrawn
+                after(self._env, delay, lambda _: self._arrive(message, unsent, lost))
         else:
             self._arrive(message, unsent, lost)
 

@@ -16,6 +16,7 @@ import simpy
 from scenarios.sections.infrastructure import QueueSettings
 from sim.history import Event, History
 from sim.loop.callbacks import Timer, after, disarm
+from sim.randomness.delays import drawn_delays
 from sim.randomness.streams import Repeated, Streams
 from sim.world.clocks import Clock
 from sim.world.entities import Agent, Task
@@ -54,6 +55,7 @@ class TaskQueue:
         self._lease_timer: Timer | None = None
         self.clock = Clock(env, lambda _: self._watch_leases())  # determines the leases of deliveries
         self._latency = Repeated(streams, "queue.latency", settings.latency)
+        self._wait = drawn_delays(env, streams, "queue.latency", settings.latency)
         self._delivery_draws = Repeated(streams, "queue.loss")
         self._ack_draws = Repeated(streams, "queue.ack_loss")
         self._duplication_draws = Repeated(streams, "queue.duplication")
@@ -226,7 +228,7 @@ class TaskQueue:
             self.enter(task, "duplicate")
         delay = self._latency.draw(task.number, delivery)
         if delay > 0:
-            after(self._env, delay, arrive)
+            self._wait(delay, arrive)
         else:
             arrive()
 

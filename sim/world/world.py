@@ -69,8 +69,10 @@ class World:
         self.logs = WorldLogs(env)
         settings = scenario.agents
         self.restarts = Restarts(loop, history, self.agents, streams, settings.restart_time, settings.restart_slots)
-        if self.clients is None and not any(fault.when and fault.when.about == PROGRESS for fault in scenario.faults):
-            streams.on_branch(self._redraw)
+        self._keeps_work = self.clients is not None or any(
+            fault.when and fault.when.about == PROGRESS for fault in scenario.faults
+        )
+        streams.on_branch(self._redraw)
 
     def start(self) -> None:
         """Start all agents, then the load. Raises NotConnected for a listener that was not connected."""
@@ -105,11 +107,12 @@ class World:
         self.queue.enter(task, "submitted")
 
     def _redraw(self, residual: Residual) -> None:
-        """Draws work again that is not yet observed. The work of repeated requests, and of tasks whose progress
-        triggers a fault, is already observed.
+        """Draws work and failures again that are not yet observed.
+
+        The work of requests that a client may repeat, and of tasks whose progress triggers a fault, is kept.
         """
         for task in self.tasks.values():
-            self.execution.redraw_work(task, residual)
+            self.execution.redraw(task, residual, keeps_work=self._keeps_work)
 
     def finished(self, task: Task) -> None:
         """A task has its effect: its client continues."""

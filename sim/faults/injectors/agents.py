@@ -6,9 +6,11 @@ from collections.abc import Callable
 from math import inf
 
 from scenarios.faults import AgentCrash, AgentFlap, AgentHang, AgentSlow
-from sim.faults.injection import Injection, Injector
+from sim.faults.injection import Injection, Injector, Site
 from sim.history import Event
-from sim.loop.callbacks import after
+from sim.loop.callbacks import EventCallback
+from sim.randomness.delays import drawn_delays
+from sim.randomness.streams import Samplable
 from sim.world.entities import Agent
 
 
@@ -48,16 +50,25 @@ def flap(injection: Injection) -> None:
     until = inf if injection.seconds is None else site.env.now + injection.seconds
     for agent in injection.choose([agent for agent in site.agents if agent.up], len(site.agents)):
         name = f"{injection.stream}.{agent.name}"
-        down, up = (site.streams.sequence(f"{name}.{what}", getattr(fault, what)) for what in ("down", "up"))
+        down, up = (_drawn(site, f"{name}.{what}", getattr(fault, what)) for what in ("down", "up"))
         _die(injection, agent, down, up, until)
 
 
-def _die(injection: Injection, agent: Agent, down: Callable[[], float], up: Callable[[], float], until: float) -> None:
+Later = Callable[[EventCallback], None]
+"""Calls back after a time down, or up, that it draws."""
+
+
+def _drawn(site: Site, name: str, distribution: Samplable) -> Later:
+    draw, wait = site.streams.sequence(name, distribution), drawn_delays(site.env, site.streams, name, distribution)
+    return lambda callback: wait(draw(), callback)
+
+
+def _die(injection: Injection, agent: Agent, down: Later, up: Later, until: float) -> None:
     agents, env = injection.site.world.agents, injection.site.env
     if env.now >= until:
         return
     if not agent.up:  # another fault or a restart stopped it and will start it
-        after(env, up(), lambda _: _die(injection, agent, down, up, until))
+        up(lambda _: _die(injection, agent, down, up, until))
         return
     injection.note(Event.FAULT_INJECTED, agent=agent.number)
     agents.crash(agent)
@@ -68,9 +79,9 @@ def _die(injection: Injection, agent: Agent, down: Callable[[], float], up: Call
             injection.note(Event.FAULT_CLEARED, agent=agent.number)
             injection.site.world.history.record(Event.AGENT_RESTARTED, agent=agent.number)
             agents.start(agent)
-        after(env, up(), lambda _: _die(injection, agent, down, up, until))
+        up(lambda _: _die(injection, agent, down, up, until))
 
-    after(env, down(), restart)
+    down(restart)
 
 
 INJECTORS: dict[type, Injector] = {AgentCrash: crash, AgentHang: hang, AgentSlow: slow, AgentFlap: flap}

@@ -7,9 +7,11 @@ stopped at any time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import floor
+from math import floor, inf
 
+import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from recovery.checkpoints import is_intact
 from recovery.model import Checkpoint
@@ -18,12 +20,32 @@ from scenarios.sections.infrastructure import StorageSettings
 from scenarios.sections.tasks import TaskSettings
 from sim.history import Event, History
 from sim.loop.callbacks import Timer, after, disarm
-from sim.randomness.streams import Repeated, Residual, Streams
+from sim.randomness.streams import STANDARD_UNIFORM, Repeated, Residual, Samplable, Streams
 from sim.world.entities import Attempt, Callback, Task
 from sim.world.listeners import CheckpointListener, Connection, ExecutionListener
 
 ROUNDING = 1e-9
 """Share of a checkpoint's interval that counts as zero: 3 × 0.7 is slightly less than 2.1."""
+
+
+class Unfailed:
+    """Work with which an attempt that may fail anywhere in it has not failed up to its present progress.
+
+    Of the draws W, the share 1 − p·f is kept, f = (progress − base) / (W − base); the others are −∞.
+    """
+
+    constant: float | None = None
+
+    def __init__(self, work: Samplable, p: float, base: float, progress: float) -> None:
+        self._work = work
+        self._p = p
+        self._base = base
+        self._passed = progress - base
+
+    def sample(self, generator: np.random.Generator, size: int) -> NDArray[np.float64]:
+        """Draw `size` independent values."""
+        work, luck = self._work.sample(generator, size), generator.random(size)
+        return np.where(luck * (work - self._base) < work - self._base - self._p * self._passed, work, -inf)
 
 
 class Execution:
@@ -64,23 +86,80 @@ class Execution:
         """The work of a task in work-seconds. It depends on the task's number alone."""
         return self._work[number] if self._constant_work is None else self._constant_work
 
-    def redraw_work(self, task: Task, residual: Residual) -> None:
-        """Draws a task's work again if no attempt was started, or the first one runs: then the work is not yet
-        observed.
+    # ------------------------------------------------------------------------ branches
+    def redraw(self, task: Task, residual: Residual, *, keeps_work: bool) -> None:
+        """Draws again what is not yet observed of a task: its work, and whether and where its attempts fail.
+
+        Work is drawn given that it exceeds what the attempts have shown of it, and that the current attempt has not
+        failed so far. It is kept if it is known, or if several attempts share it.
         """
-        name, work = f"task.{task.number}.work", self._settings.work
-        if not task.deliveries:
-            task.work = residual(name, work, 0.0) or task.work
+        started = [attempt for attempt in task.attempts if attempt.started]
+        open_ = [attempt for attempt in started if not self._is_decided(attempt)]
+        if not keeps_work and task.observed < inf and len(task.attempts) <= 1 and len(open_) == len(started):
+            self._redraw_work(task, open_[0] if open_ else None, residual)
+        if self._settings.failure_probability > 0:
+            for attempt in open_:
+                self._redraw_failure(attempt, residual)
+
+    def _is_decided(self, attempt: Attempt) -> bool:
+        """Whether the attempt has done its work, so that its outcome is known."""
+        if attempt.working_since is None:
+            return attempt.target > 0 and attempt.progress >= attempt.end
+        return self._settings.failure_at == "uniform" and self.progress_of(attempt) >= attempt.end
+
+    def _redraw_work(self, task: Task, attempt: Attempt | None, residual: Residual) -> None:
+        shown, work = task.observed, self._settings.work
+        begun = attempt is not None and attempt.target > 0
+        unfailed: Samplable = work
+        if attempt is not None and begun:
+            progress = self.progress_of(attempt)
+            if progress >= attempt.end:
+                return
+            shown = max(shown, progress)
+            if self._settings.failure_at == "uniform" and self._settings.failure_probability > 0:
+                unfailed = Unfailed(work, self._settings.failure_probability, attempt.base, progress)
+        found = None if work.constant is not None else residual(f"task.{task.number}.work", unfailed, shown)
+        if found is None:
             return
-        first = next((attempt for attempt in task.attempts if attempt.epoch == 1 and attempt.started), None)
-        if first is None or len(task.attempts) > 1 or first.working_since is None or first.frozen or first.fails:
+        task.work = found
+        if attempt is not None and self._settings.failure_probability == 0:
+            self._end_at(attempt, max(found, attempt.base))
+
+    def _redraw_failure(self, attempt: Attempt, residual: Residual) -> None:
+        """Whether and where it fails, given that it has not failed so far.
+
+        A failure at the end does not show before. A uniform one has survived the share f of its range with probability
+        1 − p·f, so that it is still to come with probability p·(1 − f)/(1 − p·f), uniform over the rest.
+        """
+        p, name = self._settings.failure_probability, f"{attempt.task.name}.{attempt.epoch}"
+        end, base = max(attempt.task.work, attempt.base), attempt.base
+        uniform = self._settings.failure_at == "uniform" and end > base
+        passed = (self.progress_of(attempt) - base) / (end - base) if uniform and attempt.target > 0 else 0.0
+        luck = residual(f"{name}.failure", STANDARD_UNIFORM, -1.0)
+        place = residual(f"{name}.failure_point", STANDARD_UNIFORM, -1.0)
+        assert luck is not None, "every draw is above −1"
+        assert place is not None, "every draw is above −1"
+        attempt.fails = luck * (1 - p * passed) < p * (1 - passed)
+        if attempt.fails and uniform:
+            end = base + (passed + place * (1 - passed)) * (end - base)
+        self._end_at(attempt, end)
+
+    def _end_at(self, attempt: Attempt, end: float) -> None:
+        """Changes the work-seconds at which an attempt ends."""
+        if end == attempt.end:
             return
-        found = residual(name, work, self.progress_of(first))
-        if found is not None:
-            self._note_progress(first)
-            disarm(first.timer)
-            task.work = first.end = found
-            self._go_on(first)
+        working = attempt.working_since is not None
+        if working and not attempt.frozen:
+            self._note_progress(attempt)
+            disarm(attempt.timer)
+        attempt.end = end
+        if not working:
+            return  # it reads or writes a checkpoint
+        if attempt.frozen:
+            attempt.target = self._next_target(attempt)
+            attempt.due, attempt.then = (attempt.target - attempt.progress) * attempt.slowness, self._reach
+        else:
+            self._go_on(attempt)
 
     # -------------------------------------------------------------------------- start
     def start(self, attempt: Attempt) -> None:
@@ -91,6 +170,7 @@ class Execution:
         if checkpoint is not None and checkpoint.progress > attempt.progress:
             attempt.progress = checkpoint.progress
         attempt.started = True
+        attempt.base = attempt.progress
         attempt.end = max(task.work, attempt.progress)  # redrawn work may be less than a checkpoint's progress
         if self.slowness_of is not None:
             attempt.slowness = self.slowness_of(attempt)
@@ -133,19 +213,22 @@ class Execution:
         attempt.fails = self._failure_luck.draw(number, nth) < self._settings.failure_probability
         if attempt.fails and self._settings.failure_at == "uniform":
             share = self._failure_point.draw(number, nth)
-            attempt.end = attempt.progress + share * (attempt.task.work - attempt.progress)
+            attempt.end = attempt.progress + share * (attempt.end - attempt.progress)
 
     # --------------------------------------------------------------------- along the way
     def _go_on(self, attempt: Attempt) -> None:
-        target = attempt.end
+        attempt.target = target = self._next_target(attempt)
+        attempt.working_since = self._env.now
+        self._arm(attempt, (target - attempt.progress) * attempt.slowness, self._reach)
+
+    def _next_target(self, attempt: Attempt) -> float:
+        """Progress at which the attempt writes its next checkpoint, or ends."""
         if self._checkpoint is not None:
             every = self._checkpoint.every
             next_one = (floor(attempt.progress / every + ROUNDING) + 1) * every  # a sum of steps would drift
-            if target - next_one > ROUNDING * every:
-                target = next_one
-        attempt.target = target
-        attempt.working_since = self._env.now
-        self._arm(attempt, (target - attempt.progress) * attempt.slowness, self._reach)
+            if attempt.end - next_one > ROUNDING * every:
+                return next_one
+        return attempt.end
 
     def _reach(self, attempt: Attempt) -> None:
         attempt.progress = attempt.target
@@ -153,6 +236,7 @@ class Execution:
         if attempt.progress < attempt.end:
             self._arm(attempt, self._write_time * self.storage_slowness, self._save)
         elif attempt.fails:
+            attempt.task.observed = inf
             self.listener.attempt_failed(attempt, "execution_error")
         elif self._checkpoint is not None and self._checkpoint.final:
             self._arm(attempt, self._write_time * self.storage_slowness, self._save)
@@ -187,6 +271,7 @@ class Execution:
 
     def _time_out(self, attempt: Attempt) -> None:
         self._note_progress(attempt)
+        self._observe(attempt)
         self.listener.attempt_failed(attempt, "timeout")
 
     # ------------------------------------------------------------------------------ timer
@@ -227,15 +312,27 @@ class Execution:
     def fail_now(self, attempt: Attempt, error: str) -> None:
         """Ends the attempt with an injected failure."""
         self.stop(attempt)
+        self._observe(attempt)
         self.listener.attempt_failed(attempt, error)
+
+    def _observe(self, attempt: Attempt) -> None:
+        """An attempt that ends before its work shows that there is more work than its progress.
+
+        If it might have failed on the way, it shows more than that.
+        """
+        task = attempt.task
+        fails_on_the_way = self._settings.failure_probability > 0 and self._settings.failure_at == "uniform"
+        task.observed = inf if fails_on_the_way else max(task.observed, attempt.progress)
 
     def keep_for_next(self, attempt: Attempt) -> None:
         """Keeps the progress of an interrupted attempt for the next one, as `tasks.interrupted` specifies."""
         task = attempt.task
+        self._observe(attempt)
         if self._settings.interrupted == "resume":
             task.progress = max(task.progress, attempt.progress)
         elif self._settings.interrupted == "redraw":
             task.redraws += 1
+            task.observed = 0.0
             task.work = self._redrawn_work.draw(task.number, task.redraws)
 
     def prepare_retry(self, attempt: Attempt) -> None:
@@ -244,6 +341,7 @@ class Execution:
             task = attempt.task
             task.progress = 0.0
             task.work = self._retried_work.draw(task.number, attempt.epoch)
+            task.observed = 0.0
 
     def change_pace(self, attempt: Attempt, slowness: float) -> None:
         """Sets the seconds that a work-second of a started attempt takes from now on."""

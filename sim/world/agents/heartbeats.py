@@ -9,6 +9,7 @@ import simpy
 
 from scenarios.sections.detection import DetectionSettings
 from sim.loop.callbacks import Timer, after
+from sim.randomness.delays import drawn_delays
 from sim.randomness.streams import STANDARD_UNIFORM, Streams
 from sim.world.entities import Agent, Attempt
 from sim.world.network import Network
@@ -51,6 +52,7 @@ class Heartbeats:
         self._tells_progress = settings.stalled_after is not None
         self._progress_of = progress_of
         self._chains: dict[Agent, int] = {}
+        self._wait = drawn_delays(env, streams, "heartbeat.phase", STANDARD_UNIFORM)
 
     def begin(self, agent: Agent) -> None:
         """Registers an agent that has started, and begins its heartbeats."""
@@ -59,10 +61,12 @@ class Heartbeats:
             return
         chain = self._chains[agent] = self._chains.get(agent, 0) + 1
         self._send(agent)
-        phase = self._interval / agent.clock_rate
+        interval = self._interval / agent.clock_rate
         if self._uniform:
-            phase *= self._streams.sequence(f"{agent.name}.heartbeat.{chain}", STANDARD_UNIFORM)()
-        after(self._env, phase, self._beat, (agent, chain))
+            phase = self._streams.sequence(f"{agent.name}.heartbeat.{chain}", STANDARD_UNIFORM)()
+            self._wait(phase, self._beat, (agent, chain), scale=interval)
+        else:
+            after(self._env, interval, self._beat, (agent, chain))
 
     def end(self, agent: Agent) -> None:
         """Ends the heartbeats of an agent."""

@@ -1,5 +1,8 @@
 """Trajectories that branch: a shared past and a conditionally distributed future."""
 
+import itertools
+
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -29,15 +32,16 @@ name: pending
 duration: 45s
 tasks: {{arrivals: {{interval: {{every: 1s}}}}, work: {work}}}
 agents: {{count: 30, restart_time: {restart}, mtbf: {mtbf}}}
-recovery: {{detection: {{detector: perfect}}}}
+recovery: {{detection: {{detector: perfect}}, conditions: {{task_failure: {{max_retries: 0}}}}}}
 faults: {faults}
 """
 WEIBULL = "{weibull: {scale: 25, shape: 4}}"
 """It ages: who has lived for 20 s does not live as long again as one who is new."""
 
 
-def pending(work="1ms", restart="1s", mtbf="null", faults="[]"):
-    return scenarios.loads(BASE.format(work=work, restart=restart, mtbf=mtbf, faults=faults))
+def pending(work="1ms", restart="1s", mtbf="null", faults="[]", **more):
+    more = {path.replace("__", "."): value for path, value in more.items()}
+    return scenarios.loads(BASE.format(work=work, restart=restart, mtbf=mtbf, faults=faults)).with_values(more)
 
 
 PENDING = {
@@ -53,6 +57,91 @@ PENDING = {
         first("fault.injected"),
     ),
     "work that was begun": (pending(work=WEIBULL), 60, first("task.completed", "task.0")),
+    "work that a crash has cut short": (
+        pending(work=WEIBULL, faults="[{agent_crash: {targets: [agent.0], at: 8s}}]"),
+        70,
+        first("task.completed", "task.0"),
+    ),
+    "a failure within constant work": (
+        pending(work="40s", tasks__failure_probability=0.7, tasks__failure_at="uniform"),
+        60,
+        first("attempt.failed", "task.0"),
+    ),
+    "a failure within random work": (
+        pending(work=WEIBULL, tasks__failure_probability=0.7, tasks__failure_at="uniform"),
+        60,
+        first("attempt.failed", "task.0"),
+    ),
+    "success or failure within random work": (
+        pending(work=WEIBULL, tasks__failure_probability=0.7, tasks__failure_at="uniform"),
+        60,
+        first("attempt.succeeded", "task.0"),
+    ),
+    "a failure at the end of random work": (
+        pending(work=WEIBULL, tasks__failure_probability=0.7),
+        60,
+        first("attempt.failed", "task.0"),
+    ),
+    "a failure between checkpoints": (
+        pending(
+            work=WEIBULL,
+            tasks__failure_probability=0.7,
+            tasks__failure_at="uniform",
+            tasks__checkpoint={"every": "3s", "cost": "500ms"},
+        ),
+        60,
+        first("attempt.failed", "task.0"),
+    ),
+    "a failure on an agent that hangs": (
+        pending(
+            work=WEIBULL,
+            tasks__failure_probability=0.7,
+            tasks__failure_at="uniform",
+            faults="[{agent_hang: {targets: [agent.0], at: 4s, for: 9s}}]",
+            recovery__detection={"detector": "heartbeat", "missed_heartbeats": 9},
+        ),
+        60,
+        first("attempt.failed", "task.0"),
+    ),
+    "a think time": (
+        pending(tasks__arrivals={"closed": {"clients": 30, "think": {"weibull": {"scale": "25s", "shape": 4}}}}),
+        60,
+        first("task.submitted", nth=20),
+    ),
+    "the latency of a message": (
+        pending(network__latency={"weibull": {"scale": "25s", "shape": 4}}),
+        40,
+        first("attempt.started", "task.0"),
+    ),
+    "the latency of a delivery": (
+        pending(queue__latency={"weibull": {"scale": "25s", "shape": 4}}),
+        40,
+        first("attempt.started", "task.0"),
+    ),
+    "the duration of a fault": (
+        pending(faults=f"[{{agent_slow: {{targets: 3, at: 1s, factor: 2, for: {WEIBULL}}}}}]"),
+        60,
+        first("fault.cleared", nth=2),
+    ),
+    "the time down of an agent that flaps": (
+        pending(restart="1h", faults=f"[{{agent_flap: {{targets: [agent.3], at: 1s, down: {WEIBULL}, up: 1s}}}}]"),
+        60,
+        first("fault.cleared"),
+    ),
+    "the delay of a conditional fault": (
+        pending(faults=f"[{{agent_crash: {{targets: 1, when: queue.depth >= 0, after: {WEIBULL}}}}}]"),
+        60,
+        first("fault.injected"),
+    ),
+    "the phase of heartbeats": (
+        pending(
+            duration="2m",
+            faults="[{agent_crash: {targets: [agent.3], at: 70s}}]",
+            recovery__detection={"detector": "heartbeat", "heartbeat_interval": "60s", "missed_heartbeats": 1},
+        ),
+        60,
+        first("recovery.opened"),
+    ),
 }
 
 
@@ -72,6 +161,93 @@ def test_a_pending_event_is_redrawn_conditional_on_its_age(what):
     others = {when(scenario, f"7/0@{events}:{draws}") for draws in range(5)}
     assert len(others) == 5
     assert min(others) > began
+
+
+CROWD = scenarios.loads("""
+name: crowd
+duration: 45s
+tasks: {arrivals: {burst: {size: 2000}}, work: {weibull: {scale: 25, shape: 4}}}
+agents: {count: 2000}
+recovery: {detection: {detector: perfect}, conditions: {task_failure: {max_retries: 0}}}
+""")
+"""All tasks start at once, so that one branched run is a sample of 2,000."""
+P = 0.7
+BRANCH = 10.0  # seconds
+
+
+def failed_on_the_way(times):
+    """P(failed by t) = p E[min(t / W, 1)], W exponential with mean 25."""
+    quantiles = -25 * np.log1p(-(np.arange(10_000) + 0.5) / 10_000)
+    return P * np.minimum(np.asarray(times)[:, None] / quantiles, 1).mean(axis=1)
+
+
+def worked(times):
+    return 1 - np.exp(-((np.asarray(times) / 25) ** 4))
+
+
+ON_THE_WAY = {"tasks.failure_probability": P, "tasks.failure_at": "uniform"}
+OBSERVED = {
+    "failures within random work": (
+        {**ON_THE_WAY, "tasks.work": {"exponential": {"mean": 25}}},
+        "attempt.failed",
+        failed_on_the_way,
+    ),
+    "successes despite failures within the work": (
+        {**ON_THE_WAY, "tasks.work": {"exponential": {"mean": 25}}},
+        "attempt.succeeded",
+        lambda t: (1 - P) * -np.expm1(-np.asarray(t) / 25),
+    ),
+    "failures within constant work": (
+        {**ON_THE_WAY, "tasks.work": "30s"},
+        "attempt.failed",
+        lambda t: P * np.minimum(np.asarray(t) / 30, 1),
+    ),
+    "failures at the end": ({"tasks.failure_probability": P}, "attempt.failed", lambda t: P * worked(t)),
+    "latencies of messages": (
+        {"network.latency": {"weibull": {"scale": 25, "shape": 4}}},
+        "attempt.started",
+        worked,
+    ),
+    "latencies of deliveries": ({"queue.latency": {"weibull": {"scale": 25, "shape": 4}}}, "attempt.started", worked),
+    "think times": (
+        {"tasks.arrivals": {"closed": {"clients": 2000, "think": {"weibull": {"scale": 25, "shape": 4}}}}},
+        "task.submitted",
+        worked,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OBSERVED)
+def test_a_branch_leaves_the_distribution_of_the_future_exact(what):
+    """Kolmogorov-Smirnov, with the events before the branch and those after it in one sample.
+
+    Wrong: a failure redrawn as if the attempt had just started; a failure that is kept does not show here, but in the
+    next test.
+    """
+    values, event, exact = OBSERVED[what]
+    scenario = CROWD.with_values(values)
+    parent = sim.run(scenario, "7/0").history
+    branch = int((parent["time"] < BRANCH).sum())
+    child = simulate(scenario, f"7/0@{branch}:1").frame()
+    times = np.sort(child[child["event"] == event]["time"].to_numpy())[:2000]
+    expected, steps = exact(times), np.arange(len(times) + 1) / 2000
+    distance = max((steps[1:] - expected).max(), (expected - steps[:-1]).max())
+    assert distance < stats.kstwo.ppf(0.99, 2000)
+    assert 0 < (times < BRANCH).mean() < 0.8
+
+
+def test_a_branch_redraws_which_attempts_fail():
+    """With constant work, only the fate of an attempt is random: its independent copies agree with p^2 + (1 - p)^2."""
+    scenario = CROWD.with_values({"tasks.failure_probability": P, "tasks.work": "30s"})
+    parent = sim.run(scenario, "7/0").history
+    started = int((parent["time"] < BRANCH).sum())
+    fates = [
+        set(of[of["event"] == "attempt.failed"]["task"])
+        for of in (parent, *(simulate(scenario, f"7/0@{started}:{draws}").frame() for draws in (1, 2)))
+    ]
+    for one, other in itertools.pairwise(fates):
+        agree = 1 - len(one ^ other) / 2000
+        assert agree == pytest.approx(P**2 + (1 - P) ** 2, abs=0.04)
 
 
 LOADED = """

@@ -34,6 +34,14 @@ recovery: {detection: {detector: perfect}}
 faults: [{agent_crash: {targets: 1, at: 10s}}]
 """)
 
+FAILING = scenarios.loads("""
+name: failing
+duration: 30s
+tasks: {arrivals: {burst: {size: 1}}, work: 2s, failure_probability: 0.1}
+agents: {count: 1}
+recovery: {detection: {detector: perfect}, conditions: {task_failure: {max_retries: 3, retry_delay: 1s}}}
+""")
+
 
 def queue_reaches(depth):
     """P(an initially empty M/M/1 queue reaches `depth` within 30 s): its Markov chain with that state absorbing."""
@@ -81,6 +89,28 @@ def test_simultaneous_agent_failures_match_the_binomial(particles):
     exact = stats.binom.sf(7, 10, 1 - math.exp(-100 / 500))
     assert 1e-5 < exact < 1e-4
     assert within(found, exact)
+
+
+@pytest.mark.parametrize(
+    ("values", "tasks", "replications", "particles"),
+    [
+        ({}, 1, 8, 10),
+        *(
+            pytest.param(values, tasks, 25, 20, marks=pytest.mark.long)
+            for values, tasks in (
+                ({}, 1),
+                ({"tasks.failure_at": "uniform", "tasks.work": {"exponential": {"mean": "2s"}}}, 1),
+                ({"tasks.arrivals": {"burst": {"size": 5}}, "agents.count": 5}, 5),
+            )
+        ),
+    ],
+)
+def test_failures_alone_reach_an_event_of_failures(values, tasks, replications, particles):
+    """P(a task is given up) = 0.1^4. Wrong: no hit, as the outcome of an attempt is drawn when it starts."""
+    found = sim.rare(FAILING.with_values(values), "tasks.failed > 0", 7, replications, particles=particles)
+    assert found.level == "tasks.attempts"
+    assert found.plain_hits == 0
+    assert within(found, 1 - (1 - 0.1**4) ** tasks)
 
 
 @pytest.mark.long

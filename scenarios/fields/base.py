@@ -19,7 +19,8 @@ UNION = "x-union"
 class Settings(BaseModel):
     """One mapping of a scenario file. Immutable; rejects keys that are unknown or not applicable."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # A model is part of a larger one: only what is validated itself is compiled, and importing the models takes less time.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     refused: ClassVar[dict[str, str]] = {}
     """Known keys that are not applicable here, each with its error message."""

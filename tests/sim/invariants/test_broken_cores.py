@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from scenarios.fields.metrics import INVARIANTS
 from sim.core.build import build_core, core_config, priced
 from sim.invariants import CHECKERS
 from sim.randomness.streams import Streams
-from sim.simulation import BuildCore
+from sim.simulation import BuildCore, Run
 
 FAILING = """
 name: failing
@@ -263,18 +264,29 @@ def test_the_correct_core_violates_nothing(text: str) -> None:
     assert found.metrics["attempts.started"] != found.metrics["attempts.succeeded"]
 
 
+def run(broken: Broken, **values: Any) -> Run:
+    """A run with the defect."""
+    scenario = scenarios.loads(broken.scenario).with_values(values)
+    with pytest.MonkeyPatch.context() as patch:
+        broken.patch(patch)
+        return sim.run(scenario, seed=7, core=broken.core, store=broken.store)
+
+
+@cache
+def run_of(defect: str) -> Run:
+    """The run of each defect, which the test of the defect and the test of the page share."""
+    return run(next(broken for broken in BROKEN if broken.defect == defect))
+
+
 @pytest.mark.parametrize("defect", BROKEN, ids=lambda broken: broken.defect.replace(" ", "-"))
-def test_a_broken_core_is_first_detected_by_its_checker(defect: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_core_is_first_detected_by_its_checker(defect: Broken) -> None:
     """The first violation of all, in the order of the history, is of the invariant that the defect breaks."""
-    defect.patch(monkeypatch)
-    found = sim.run(scenarios.loads(defect.scenario), seed=7, core=defect.core, store=defect.store)
+    found = run_of(defect.defect)
     assert found.violations
     first = min(found.violations, key=lambda violation: (violation.time, violation.row))
     assert first.invariant == defect.invariant
     assert found.metrics[f"consistency.{defect.invariant}"]
-    in_little_memory = scenarios.loads(defect.scenario).with_values({"history": "summary"})
-    summary = sim.run(in_little_memory, seed=7, core=defect.core, store=defect.store)
-    assert summary.violations == found.violations
+    assert run(defect, history="summary").violations == found.violations
 
 
 PAGE = Path(sim.__file__).parent / "invariants" / "README.md"
@@ -296,9 +308,7 @@ def table() -> str:
         "| --- |" + " :---: |" * len(names),
     ]
     for broken in BROKEN:
-        with pytest.MonkeyPatch.context() as patch:
-            broken.patch(patch)
-            found = sim.run(scenarios.loads(broken.scenario), seed=7, core=broken.core, store=broken.store)
+        found = run_of(broken.defect)
         first = min(found.violations, key=lambda violation: (violation.time, violation.row)).invariant
         violated = {violation.invariant for violation in found.violations}
         cells = ["**first**" if name == first else "*also*" if name in violated else "" for name in names]

@@ -289,10 +289,18 @@ def leaves(data, path=()):
         yield from leaves(value, (*path, step))
 
 
+def kind(value):
+    """What a value looks like: its type, and of a text whether it starts with a digit or contains blanks."""
+    return type(value), isinstance(value, str) and (value[:1].isdigit(), " " in value)
+
+
 def with_another(path):
     """The scenario with every key, and with another value for one of them that is valid."""
     whole = resolved_complete()
-    for other in OTHERS:
+    present = COMPLETE
+    for step in path:
+        present = present[step]
+    for other in sorted(OTHERS, key=lambda other: kind(other) != kind(present)):  # most probably valid ones first
         data = copy.deepcopy(COMPLETE)
         around = data
         for step in path[:-1]:

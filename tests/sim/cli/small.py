@@ -8,13 +8,13 @@ ROOT = Path(__file__).parents[3]
 SMALL = """\
 name: small
 seed: 7
-duration: 10m
+duration: 4m
 tasks:
   arrivals: {poisson: {rate: 2/s}}
   work: {exponential: {mean: 3s}}
 agents: {count: 10, restart_time: 20s}
 faults:
-  - agent_crash: {targets: 1, at: 5m}
+  - agent_crash: {targets: 1, at: 1m}
 expect:
   - tasks.lost == 0
   - recovery.time.max <= %s

@@ -12,6 +12,7 @@ import pytest
 
 import scenarios
 import sim
+import sim.simulation
 from scenarios.json_schema import json_schema
 from sim.cli import main
 from tests.sim.cli.small import SMALL, in_a_process
@@ -153,7 +154,7 @@ def test_quiet_prints_only_failures_to_stderr(small, capsys):
 
 
 def test_tables_fit_into_80_columns(capsys):
-    main(["run", "agent-failure", "execution-failure", "--replications", "2"])
+    main(["run", "agent-failure", "execution-failure", "--replications", "2", "--set", "duration=12m"])
     main(["list"])
     main(["show", "resource-failure"])
     main(["runbook"])
@@ -175,10 +176,14 @@ def test_output_is_ascii_on_an_ascii_terminal(small):
     assert done.stdout.isascii()
 
 
-def test_colors_depend_on_terminal_and_options(small):
-    forced = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
-    assert b"\x1b[" in in_a_process("run", "small.scenario.yaml", **forced).stdout
-    assert b"\x1b[" not in in_a_process("run", "small.scenario.yaml", "--no-color", **forced).stdout
+def test_colors_depend_on_terminal_and_options(small, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert main(["run", "small.scenario.yaml"]) == 0
+    assert "\x1b[" in capsys.readouterr().out
+    assert main(["run", "small.scenario.yaml", "--no-color"]) == 0
+    assert "\x1b[" not in capsys.readouterr().out
 
 
 def test_a_closed_pipe_is_no_error():
@@ -304,6 +309,15 @@ def test_runbook_prints_the_documented_runbook(capsys):
 
 
 def test_demo_draws_an_identical_picture_every_time(tmp_path, monkeypatch, capsys):
+    """Of the same runs: that a seed gives the same run is tested elsewhere."""
+    runs = {}
+
+    def run(scenario, seed, real=sim.simulation.run):
+        if scenario.name not in runs:
+            runs[scenario.name] = real(scenario, seed)
+        return runs[scenario.name]
+
+    monkeypatch.setattr(sim.simulation, "run", run)
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
     out, err = capsys.readouterr()

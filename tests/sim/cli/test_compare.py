@@ -7,9 +7,10 @@ import pytest
 from scenarios.fields.metrics import lookup
 from sim.cli import main
 
+QUIET = "extends: agent-failure\nname: quiet\ntasks: {arrivals: {poisson: {rate: 0.2/s}}}\n"
 BASE = [
     "compare",
-    "agent-failure",
+    "quiet.scenario.yaml",
     "--replications",
     "3",
     "--a",
@@ -22,11 +23,18 @@ BASE = [
 FASTER = ["recovery.detection.heartbeat_interval=2s"]
 
 
+@pytest.fixture(autouse=True)
+def quiet(tmp_path, monkeypatch):
+    """The scenario of `BASE`, with a tenth of the load."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quiet.scenario.yaml").write_text(QUIET)
+
+
 def test_writes_a_table_a_picture_and_json(tmp_path, capsys):
     picture, file = tmp_path / "d.png", tmp_path / "d.json"
     assert main([*BASE, *FASTER, "--out", str(picture), "--json", str(file)]) == 0
     out = capsys.readouterr().out
-    assert "agent-failure  seed 7 × 3 pairs: 6 runs, 20m each" in out
+    assert "quiet  seed 7 × 3 pairs: 6 runs, 20m each" in out
     assert "  b  duration=20m, warmup=2m, recovery.detection.heartbeat_interval=2s" in out
     assert any(
         line.split()[0] == "recovery.detect.mean" and line.rstrip().endswith("better")
@@ -87,7 +95,7 @@ def test_quiet_prints_nothing(capsys):
         ),
         (
             [*BASE, *FASTER, "--metric", "client.goodput"],
-            "--metric client.goodput: agent-failure observes it in no two",
+            "--metric client.goodput: quiet observes it in no two",
         ),
         (
             [*BASE, *FASTER, "--metric", "xyz"],

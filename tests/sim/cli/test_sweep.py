@@ -6,7 +6,8 @@ import pytest
 
 from sim.cli import main
 
-SHORT = ["--set", "duration=12m", "--set", "warmup=1m", "--replications", "2"]
+QUIET = ["--set", "tasks.arrivals.poisson.rate=0.2/s"]
+SHORT = ["--set", "duration=12m", "--set", "warmup=1m", *QUIET, "--replications", "2"]
 GRID = ["--grid", "recovery.detection.heartbeat_interval=1s,2s", "--grid", "agents.restart_time=5s,20s"]
 BASE = ["sweep", "agent-failure", *SHORT]
 

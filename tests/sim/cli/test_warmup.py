@@ -13,7 +13,7 @@ import sim
 from sim.cli import main
 
 RUN = ["run", "small.scenario.yaml", "--find-warmup"]
-HEADER = r"warm-up (\d+)s found \(MSER-5, tasks\.in_system\.mean, 10 pilot runs\)"
+HEADER = r"warm-up ([\d.]+)s found \(MSER-5, tasks\.in_system\.mean, 10 pilot runs\)"
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_fault_before_the_end_of_the_warm_up_is_reported(settling, capsys):
     assert main([*RUN, "--set", "faults=[{agent_crash: {at: 1s}}]", "--set", "expect=[]"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert re.search(
-        r"ends at \d+s, and the first fault comes at 1s: what is recovered before it ends is not meas", out
+        r"ends at [\d.]+s, and the first fault comes at 1s: what is recovered before it ends is not meas", out
     )
 
 

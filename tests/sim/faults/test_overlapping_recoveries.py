@@ -66,7 +66,7 @@ HARDER = [
 ]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("one", "other"), [*PAIRS, *HARDER], ids=lambda name: name.rpartition(".")[2])
 def test_concurrent_failures_are_diagnosed_separately(one: str, other: str, seed: int) -> None:
     run = sim.run(overlapping(one, other, seed), seed=seed)
@@ -91,7 +91,7 @@ def test_a_core_without_network_evidence_misdiagnoses_a_partition(monkeypatch: p
 
 @pytest.mark.parametrize("name", ["execution-failure", "resource-failure", "agent-failure", "communication-failure"])
 def test_every_documented_failure_is_diagnosed_correctly(name: str) -> None:
-    scenario = scenarios.load(name)
+    scenario = scenarios.load(name).with_values({"duration": "30m"})
     run = sim.run(scenario)
     assert run.metrics["diagnosis.accuracy"] == 1
     of_entry = run.confusion.loc[scenario.documents, scenario.documents]

@@ -10,7 +10,7 @@ from sim.experiments.comparison.compare import compare
 from sim.experiments.runs.unobserved import NeverObserved
 
 FASTER = {"recovery.detection.heartbeat_interval": "2s"}
-SHORT = {"duration": "20m", "warmup": "2m"}
+SHORT = {"duration": "20m", "warmup": "2m", "tasks.arrivals.poisson.rate": "0.2/s"}
 
 
 @pytest.fixture(scope="module")

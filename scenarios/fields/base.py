@@ -19,7 +19,7 @@ UNION = "x-union"
 class Settings(BaseModel):
     """One mapping of a scenario file. Immutable; rejects keys that are unknown or not applicable."""
 
-    # A model is part of a larger one: only what is validated itself is compiled, and importing the models takes less time.
+    # Most models are parts of another: only one that is validated by itself is compiled, which shortens the import.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     refused: ClassVar[dict[str, str]] = {}

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from scenarios import faults
+from scenarios.consistency.inconsistency import MEANINGS as WARNED
 from scenarios.faults.base import PLACED
 from scenarios.faults.trigger import MEANINGS
 from scenarios.fields import distributions
@@ -130,6 +131,16 @@ fewer than five windows nothing is learned, and the metrics are not measured.
 """
 
 
+WARNINGS = """\
+Valid settings can contradict each other in effect. `recovery-bench show` prints a warning for each, with the keys, the
+compared figures and what would be consistent; `recovery-bench run` prints the first three on stderr, except for a
+shipped scenario whose settings were not changed. A warning prevents nothing. In Python,
+`scenarios.inconsistencies(scenario)` returns them as values. An attempt is the work of a task on a healthy agent and
+the checkpoints that it writes.
+
+"""
+
+
 def reference() -> str:
     """The whole page, in Markdown."""
     sections = [
@@ -142,12 +153,17 @@ def reference() -> str:
         + _forms(faults.FORMS),
         "## Conditions\n\n" + CONDITIONS + _table(("quantity", "meaning"), _conditions()),
         "## Expectations\n\n" + EXPECTATIONS,
+        "## Warnings\n\n" + WARNINGS + _table(("warning", "appears when"), _warnings()),
         "## Steady state\n\n" + STEADY_STATE + _table(("metric", "of a window"), _windowed()),
         f"## Metrics\n\n`.*` is one of {', '.join(f'`{name}`' for name in STATISTICS)}.\n\n"
         + METRICS
         + _table(("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME")))),
     ]
     return "\n".join(sections)
+
+
+def _warnings() -> Iterator[tuple[str, ...]]:
+    return ((f"`{kind}`", meaning) for kind, meaning in WARNED.items())
 
 
 def _windowed() -> Iterator[tuple[str, ...]]:

@@ -22,7 +22,10 @@ RECOVERY = """
     ResourcePort ResourceRecovery RetryBudget RetryPolicy RunbookError StateRecovery Supervisor Symptom System TaskPort
     TaskStatus TaskStore TaskView TopologyPort from_tenacity inline preset threaded
 """
-SCENARIOS = "RecoveryBenchError Scenario ScenarioError UnknownMetric load loads names path"
+SCENARIOS = """
+    Inconsistency InconsistencyKind RecoveryBenchError Scenario ScenarioError UnknownMetric inconsistencies load loads
+    names path
+"""
 SIM = """
     Backend Comparison Deadlock Event History HistoryNotKept Livelock NoInputOutput Rare RecoveryBenchError Result
     ResultFileError Run RunError RunSummary Selection SimLoop Sweep Warmup build_core compare core_config find_warmup

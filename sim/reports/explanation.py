@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from scenarios import Scenario, path
+from scenarios.consistency import inconsistencies
 from scenarios.fields.distributions import Constant
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.sections.detection import DetectionSettings
@@ -82,6 +83,7 @@ def explanation(scenario: Scenario, style: Signs = UNICODE) -> Group:
         ("Whom it hits", list(hit(scenario))),
         ("What should happen", list(should_happen(scenario))),
         ("What is expected", [expectation.expression for expectation in scenario.expect] or ["Nothing."]),
+        ("Warnings", [str(found) for found in inconsistencies(scenario)]),
         ("What else is set", also_set(scenario)),
     ):
         if not lines:

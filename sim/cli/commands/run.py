@@ -130,6 +130,8 @@ def run(
     kept = Kept(history, None if reports is None else ReportFolder(reports))
     check_precise(asked, loaded)
     warmups = find_warmups(loaded, seed, where, quiet, no_color) if find_warmup else []
+    if not quiet:
+        _warn([each for name, each in zip(scenario, loaded, strict=True) if changes or not _is_shipped(name)])
     results, refused = _results(loaded, seed, many, where, kept, asked, warmups, quiet, no_color)
     _report(results, scenario, changes, quiet or json == STDOUT, no_color)
     if json is not None:
@@ -173,6 +175,30 @@ def _load(name: str, changes: dict[str, str]) -> Scenario:
 
     scenario = scenarios.load(name)
     return scenario.with_values(changes) if changes else scenario
+
+
+WARNINGS_SHOWN = 3
+
+
+def _is_shipped(name: str) -> bool:
+    import scenarios
+
+    return name in scenarios.names()
+
+
+def _warn(loaded: list[Scenario]) -> None:
+    """Settings that contradict each other, in one line each on stderr.
+
+    The descriptions of shipped scenarios explain theirs, which are the cause of what they show.
+    """
+    from scenarios import inconsistencies
+
+    for scenario in loaded:
+        found = inconsistencies(scenario)
+        for each in found[:WARNINGS_SHOWN]:
+            say(f"warning: {scenario.name}: {each}")
+        if len(found) > WARNINGS_SHOWN:
+            say(f"warning: {scenario.name}: {len(found) - WARNINGS_SHOWN} more; recovery-bench show prints them")
 
 
 def _results(

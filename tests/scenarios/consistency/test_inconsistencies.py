@@ -1,0 +1,269 @@
+"""Settings that contradict each other: each warning where it appears, and where it does not."""
+
+from __future__ import annotations
+
+from math import exp, log, sqrt
+from typing import Any
+
+import pytest
+from scipy import stats
+
+import scenarios
+from scenarios.consistency import InconsistencyKind, inconsistencies
+from scenarios.consistency.attempt_times import quantile
+from scenarios.consistency.inconsistency import MEANINGS, at_least
+from scenarios.fields import distributions
+
+BASE = """
+name: consistent
+duration: 1h
+warmup: 5m
+tasks: {arrivals: {poisson: {rate: 1/s}}, work: 4s, needs: {gpu: 1}}
+agents: {count: 8, restart_time: 20s}
+resources: {gpu: {units: 8}}
+"""
+OUTAGE = "[{resource_unavailable: {resource: gpu, units: 8, at: 10m, for: 20m}}]"
+RESOURCE = "recovery.conditions.resource_failure"
+TASK = "recovery.conditions.task_failure"
+AGENT = "recovery.conditions.agent_failure"
+LINK = "recovery.conditions.communication_failure"
+CLIENT = {"timeout": "20s", "max_retries": 3, "retry_delay": "10s"}
+CUT = "[{partition: {between: [core, agents], at: 10m, for: 20m}}]"
+
+
+def warnings(values: dict[str, Any]) -> list[scenarios.Inconsistency]:
+    return list(inconsistencies(scenarios.loads(BASE).with_values(values)))
+
+
+CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("load", {"agents.count": 4}, {"agents.count": 5}),
+    ("load", {"tasks.failure_probability": 0.6}, {"tasks.failure_probability": 0.4}),  # 2.18 and 1.62 attempts
+    ("load", {"tasks.arrivals": "{interval: {every: 500ms}}"}, {"tasks.arrivals": "{interval: {every: 600ms}}"}),
+    ("load", {"resources.gpu.units": 4}, {"resources.gpu.units": 5}),
+    ("load", {"agents.count": 4, "queue.capacity": 10}, {"agents.count": 4, "tasks.count": 10}),
+    ("ack_timeout", {"queue.ack_timeout": "3.9s"}, {"queue.ack_timeout": "4s"}),
+    (
+        "ack_timeout",
+        {"queue.ack_timeout": "11.9s", "tasks.work": "{exponential: {mean: 4s}}"},
+        {"queue.ack_timeout": "12s", "tasks.work": "{exponential: {mean: 4s}}"},
+    ),
+    (
+        "ack_timeout",
+        {"queue.ack_timeout": "5s", "tasks.checkpoint": {"every": "1s", "cost": "400ms"}},
+        {"queue.ack_timeout": "5s", "tasks.checkpoint": {"every": "1s", "cost": "300ms"}},
+    ),
+    ("attempt_timeout", {"tasks.timeout": "3s"}, {"tasks.timeout": "5s"}),
+    ("client_timeout", {"tasks.client": {"timeout": "3s"}}, {"tasks.client": {"timeout": "4s"}}),
+    (
+        "client_timeout",
+        {"tasks.client": {"timeout": "3s"}},
+        {"tasks.client": {"timeout": "3s", "late_answer": "accept"}},
+    ),
+    (
+        "try_timeout",
+        {AGENT: {"max_retries": 2, "try_timeout": "15s"}},
+        {AGENT: {"max_retries": 2, "try_timeout": "20s"}},
+    ),
+    (
+        "try_timeout",
+        {TASK: {"try_timeout": "1s"}, "recovery.costs": {"release_resources": "700ms", "retry_task": "400ms"}},
+        {TASK: {"try_timeout": "1s"}, "recovery.costs": {"release_resources": "700ms", "restart_agent": "400ms"}},
+    ),
+    ("mtbf", {"agents.mtbf": "5s", "agents.count": 80}, {"agents.mtbf": "6s", "agents.count": 80}),  # medians 3.5, 4.2
+    (
+        "mtbf",
+        {"agents.mtbf": "5s", "agents.count": 80},
+        {"agents.mtbf": "5s", "agents.count": 80, "tasks.checkpoint": {"every": "1s"}},
+    ),
+    (
+        "retry_schedule",
+        {"faults": OUTAGE, RESOURCE: {"max_retries": 10, "retry_delay": "30s"}},
+        {"faults": OUTAGE, RESOURCE: {"max_retries": 40, "retry_delay": "30s"}},
+    ),
+    (
+        "retry_schedule",
+        {"faults": OUTAGE, RESOURCE: {"max_retries": 10, "retry_delay": "30s"}},
+        {"faults": OUTAGE.replace("units: 8", "units: 7"), RESOURCE: {"max_retries": 10, "retry_delay": "30s"}},
+    ),
+    (
+        "retry_schedule",
+        {"faults": OUTAGE, RESOURCE: {"max_retries": 50, "retry_delay": "30s", "deadline": "10m"}},
+        {"faults": OUTAGE, RESOURCE: {"max_retries": None, "retry_delay": "30s"}},
+    ),
+    (
+        "retry_schedule",
+        {"faults": OUTAGE, RESOURCE: None},
+        {"faults": OUTAGE, RESOURCE: {"max_retries": 7, "retry_delay": "10s", "backoff": "exponential"}},  # 1,270 s
+    ),
+    (
+        "retry_schedule",
+        {"faults": "[{group: {at: 10m, for: 20m, faults: [{resource_unavailable: {resource: gpu, units: 8}}]}}]"},
+        {"faults": "[{group: {at: 10m, for: 20s, faults: [{resource_unavailable: {resource: gpu, units: 8}}]}}]"},
+    ),
+    (
+        "retry_schedule",
+        {"tasks.timeout": "6s", "faults": "[{agent_slow: {targets: all, factor: 2, at: 10m, for: 20m}}]"},
+        {"tasks.timeout": "6s", "faults": "[{agent_slow: {targets: 7, factor: 2, at: 10m, for: 20m}}]"},
+    ),
+    (
+        "retry_schedule",
+        {"faults": CUT, LINK: {"max_retries": 10, "retry_delay": "30s", "try_timeout": "10s"}},
+        {"faults": CUT, LINK: {"max_retries": 10, "retry_delay": "30s"}},  # a try waits for the end of the partition
+    ),
+    (
+        "client_retries",
+        {"faults": "[{queue_blocked: {at: 10m, for: 2m}}]", "tasks.client": CLIENT},
+        {"faults": "[{queue_blocked: {at: 10m, for: 1m}}]", "tasks.client": CLIENT},  # 3 · 10 + 4 · 20 − 4 s
+    ),
+    (
+        "client_retries",
+        {"faults": "[{partition: {between: [queue, agents], at: 10m, for: 2m}}]", "tasks.client": CLIENT},
+        {"faults": "[{partition: {between: [queue, core], at: 10m, for: 2m}}]", "tasks.client": CLIENT},
+    ),
+    ("deadline", {TASK: {"deadline": "80s"}}, {TASK: {"deadline": "90s"}}),  # 3 · 30 s
+    ("deadline", {TASK: {"by_error": {"oom": {"max_retries": 2, "retry_delay": "9s", "deadline": "9s"}}}}, {}),
+    ("max_delay", {TASK: {"max_delay": "20s"}}, {TASK: {"max_delay": "30s"}}),
+    ("budget", {TASK: {"budget": {"tokens": 2}}}, {TASK: {"budget": {"tokens": 3}}}),
+    (
+        "max_deliveries",
+        {"queue.ack_timeout": "1m", "queue.max_deliveries": 3},
+        {"queue.ack_timeout": "1m", "queue.max_deliveries": 4},
+    ),
+    ("max_deliveries", {"queue.max_deliveries": 9}, {"queue.ack_timeout": "1m", "queue.max_deliveries": 9}),
+    ("never_redelivered", {"queue.loss": 0.1}, {"queue.loss": 0.1, "queue.ack_timeout": "1m"}),
+    ("never_redelivered", {"network.loss": 0.1}, {}),
+    ("never_redelivered", {"queue.ack_loss": 0.1}, {}),
+    ("checkpoint_interval", {"tasks.checkpoint": {"every": "4s"}}, {"tasks.checkpoint": {"every": "3s"}}),
+    (
+        "checkpoint_interval",
+        {"tasks.checkpoint": {"every": "4s"}},
+        {"tasks.checkpoint": {"every": "4s", "final": True}},
+    ),
+    ("duration", {"duration": "3s", "warmup": "0s"}, {"duration": "4s", "warmup": "0s"}),
+    ("fault_after_end", {"faults": "[{agent_crash: {at: 1h}}]"}, {"faults": "[{agent_crash: {at: 59m}}]"}),
+    ("fault_after_end", {"faults": "[{agent_crash: {every: 2h}}]"}, {"faults": "[{agent_crash: {every: 30m}}]"}),
+    (
+        "fault_outlasts_run",
+        {"faults": "[{queue_blocked: {at: 50m, for: 10m}}]"},
+        {"faults": "[{queue_blocked: {at: 50m, for: 9m}}]"},
+    ),
+    ("fault_in_warmup", {"faults": "[{agent_crash: {at: 4m}}]"}, {"faults": "[{agent_crash: {at: 5m}}]"}),
+    (
+        "fault_in_warmup",
+        {"faults": "[{queue_blocked: {at: 3m, for: 1m}}]"},
+        {"faults": "[{queue_blocked: {at: 3m, for: 3m}}]"},
+    ),
+    (
+        "undetected",
+        {"faults": "[{agent_hang: {at: 10m, for: 10s}}]"},
+        {"faults": "[{agent_hang: {at: 10m, for: 11s}}]"},  # 11 s, and up to 5 s since the last heartbeat
+    ),
+    (
+        "undetected",
+        {"faults": "[{agent_flap: {at: 10m, down: 9s, up: 30s}}]"},
+        {"faults": "[{agent_flap: {at: 10m, down: {exponential: {mean: 9s}}, up: 30s}}]"},
+    ),
+    (
+        "undetected",
+        {
+            "faults": "[{agent_hang: {at: 10m, for: 20s, beating: true}}]",
+            "recovery.detection.stalled_after": "30s",
+        },
+        {
+            "faults": "[{agent_hang: {at: 10m, for: 40s, beating: true}}]",
+            "recovery.detection.stalled_after": "30s",
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "contradicting", "consistent"), CASES)
+def test_a_warning_appears_where_settings_contradict_each_other_and_only_there(
+    kind: str, contradicting: dict[str, Any], consistent: dict[str, Any]
+) -> None:
+    assert kind in [found.kind for found in warnings(contradicting)]
+    assert kind not in [found.kind for found in warnings(consistent)]
+
+
+def test_a_consistent_scenario_has_no_warning() -> None:
+    assert warnings({}) == []
+
+
+def test_every_kind_of_warning_is_tested_and_documented() -> None:
+    assert {kind for kind, *_ in CASES} == set(InconsistencyKind)
+    assert list(MEANINGS) == list(InconsistencyKind)
+
+
+def test_a_warning_has_paths_figures_and_what_would_be_consistent() -> None:
+    (found,) = warnings({"faults": OUTAGE, RESOURCE: {"max_retries": 10, "retry_delay": "30s"}})
+    assert found.paths == (RESOURCE, "faults[0].resource_unavailable.for")
+    assert found.figures == {"time of the last retry": 300, "outage": 1200}
+    assert found.problem == (
+        "the last of 10 retries is made 300s after the failure, and resource_unavailable lasts for 1200s: "
+        "what fails at its beginning is escalated before it ends"
+    )
+    assert found.consistent == "max_retries of 40 or more, or longer delays"
+    assert str(found) == f"{', '.join(found.paths)}: {found.problem}; consistent: {found.consistent}"
+
+
+@pytest.mark.parametrize(("kind", "contradicting", "consistent"), CASES)
+def test_the_paths_of_a_warning_are_keys_of_the_scenario(
+    kind: str, contradicting: dict[str, Any], consistent: dict[str, Any]
+) -> None:
+    scenario = scenarios.loads(BASE).with_values(contradicting)
+    for found in inconsistencies(scenario):
+        for path in found.paths:
+            value: Any = scenario.resolved()
+            for part in path.replace("[", ".").replace("]", "").split("."):
+                assert part.isdigit() or part in value, path
+                value = value[int(part)] if part.isdigit() else value[part]
+
+
+def test_a_warning_suggests_a_value_that_removes_it() -> None:
+    work = "{lognormal: {mean: 4s, cv: 2}}"
+    (found,) = warnings({"tasks.work": work, "queue.ack_timeout": "10s"})
+    assert warnings({"tasks.work": work, "queue.ack_timeout": found.consistent.partition(" ")[0]}) == []
+    (found,) = warnings({"agents.count": 4})
+    path, _, value = found.consistent.rpartition(" ")[2].partition("=")
+    assert warnings({path: value}) == []
+
+
+WARNED = {
+    "crash-loop": ["undetected"],
+    "dead-letters": ["max_deliveries"],
+    "resource-failure-none-left": ["retry_schedule"],
+    "zombie-commits-late": ["ack_timeout", "retry_schedule"],
+}
+"""What these scenarios show is the effect of this contradiction."""
+
+
+@pytest.mark.parametrize("name", scenarios.names())
+def test_the_shipped_scenarios_contradict_themselves_only_where_they_show_the_effect(name: str) -> None:
+    assert [found.kind for found in inconsistencies(scenarios.load(name))] == WARNED.get(name, [])
+
+
+SIGMA = sqrt(log(1 + 2.0**2))
+
+
+@pytest.mark.parametrize(
+    ("form", "reference"),
+    [
+        (distributions.Constant(value=3), stats.uniform(3, 0)),
+        (distributions.Uniform(low=1, high=4), stats.uniform(1, 3)),
+        (distributions.Exponential(mean=3), stats.expon(scale=3)),
+        (distributions.Lognormal(mean=3, cv=2), stats.lognorm(SIGMA, scale=3 * exp(-SIGMA * SIGMA / 2))),
+        (distributions.Weibull(scale=3, shape=0.7), stats.weibull_min(0.7, scale=3)),
+        (distributions.Pareto(minimum=1, alpha=1.5), stats.pareto(1.5)),
+        (distributions.Erlang(k=3, mean=6), stats.gamma(3, scale=2)),
+        (distributions.Normal(mean=9, sd=1), stats.norm(9, 1)),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+@pytest.mark.parametrize("q", [0.5, 0.95])
+def test_quantiles_of_durations_match_scipy(form: Any, reference: Any, q: float) -> None:
+    expected = 3.0 if form.kind == "constant" else reference.ppf(q)
+    assert quantile(form, q) == pytest.approx(expected, rel=0.01)
+
+
+def test_suggested_limits_are_rounded_up_to_two_digits() -> None:
+    assert [at_least(value) for value in (4, 11.98, 0.123, 1200, 1201, 99.1)] == [4, 12, 0.13, 1200, 1300, 100]

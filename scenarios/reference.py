@@ -76,10 +76,12 @@ about the mean, `recovery.time.p95 <= 90s in all runs` and `tasks.failed <= 2 in
 result shows in how many runs an expectation does not hold.
 """
 METRICS = """\
-- **Cohort.** Metrics of tasks, attempts, retries and work are about the tasks submitted at or after the warm-up. A
-  recovery belongs to the instant at which it was opened.
-- **Window.** Rates and averages over time are about the time from the warm-up to the end. `tasks.throughput` counts the
-  completions in the window, of whatever task.
+- **Cohort.** A task belongs to the cohort when it was submitted at or after the warm-up, whenever it ends; one that was
+  submitted in the warm-up and completed later is left out. A recovery belongs to it when it was opened at or after the
+  warm-up, a fault when it happened then. The table below says which metrics are of a cohort.
+- **Window.** The time from the warm-up to the end of the run. Rates, averages over time and counts of events are of the
+  window, of whatever task: `tasks.throughput` also counts completions of tasks that were submitted in the warm-up, so
+  that `tasks.completed` ÷ window differs from it.
 - **Cut off.** Tasks, requests and recoveries that the end of the run cuts off are right-censored observations of their
   duration, not missing ones. The distribution is the Kaplan–Meier estimate over the observations of all replications.
   A percentile that it does not reach is infinite, shown as "beyond the horizon", and no upper bound on it holds. A mean
@@ -90,14 +92,38 @@ METRICS = """\
 - **Percentiles.** Any can be asked for: `tasks.sojourn.p90`, `recovery.time.p99.9`. They are of the observations of all
   replications together. Of more than 20,000 observations of one replication, each is rounded by at most 0.1 %.
 - **Maximum.** The mean over the replications of the longest of each. It grows with the duration of the run and with the
-  number of observations, so that it compares only runs of equal length.
+  number of observations, so that it compares only runs of equal length, and it says nothing of longer runs. An
+  observation that the end of the run cuts off may exceed it: then the maximum is infinite.
+- **Restricted mean.** A mean or standard deviation with cut-off observations counts each of them as long as the longest
+  observation at most. It is a lower bound of the mean, depends on the duration of the run, and is marked in tables.
+  Percentiles and `tasks.within(…)` are not restricted.
 - **Kinds of failure.** `recovery.*` (but `recovery.paced.*`), `retries.count`, `.exhausted`, `.delay.*`,
   `.per_failure.mean` and `diagnosis.accuracy` also exist for each kind of failure: `recovery.agent_failure.time.p95`,
   `retries.task_failure.count`. Metrics of all kinds together change when the mixture changes.
-- **Per task.** `attempts.per_task.mean` is over the tasks that were started; `attempts.amplification` is over all that
-  were submitted.
+- **Per task.** `attempts.per_task.mean` is of the tasks of the cohort that were completed or given up: all attempts of
+  such a task count, and tasks that are unfinished at the end are left out. `attempts.amplification` is all attempts of
+  the cohort ÷ all of its tasks, also those that were rejected or not started yet.
 
 """
+
+
+SCOPES = (
+    ("`tasks.*`, except those below", "the tasks of the cohort"),
+    ("`tasks.throughput`, `tasks.in_system.mean`, `tasks.in_queue.mean`", "the window"),
+    ("`attempts.*`, `retries.*`", "the tasks of the cohort: their attempts and retries at any time"),
+    (
+        "`recovery.*`, `diagnosis.*`, `detection.*`, `escalations.open`, except those below",
+        "the recoveries of the cohort, with all of their tries",
+    ),
+    ("`detection.missed`", "the faults of the cohort that are over, or that the detector had the time to detect"),
+    ("`recovery.paced.*`, `detection.false_positives`, `breaker.*`, `alerts.*`", "the window"),
+    ("`work.*`, `agents.*`, `resources.*`, `queue.*`, `service.*`", "the window"),
+    ("`restoration.time.*`", "the faults that end in the window"),
+    ("`client.*`, except `client.response.*`", "the window: timeouts, retries, answers and submissions in it"),
+    ("`client.response.*`", "the answers in the window, and the requests of the cohort that are open at the end"),
+    ("`consistency.*`, `run.*`", "the whole run, with the warm-up"),
+)
+"""The metrics, and the tasks, recoveries or times that they are of."""
 
 
 CONDITIONS = """\
@@ -157,6 +183,8 @@ def reference() -> str:
         "## Steady state\n\n" + STEADY_STATE + _table(("metric", "of a window"), _windowed()),
         f"## Metrics\n\n`.*` is one of {', '.join(f'`{name}`' for name in STATISTICS)}.\n\n"
         + METRICS
+        + _table(("metrics", "are of"), SCOPES)
+        + "\n"
         + _table(("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME")))),
     ]
     return "\n".join(sections)

@@ -95,7 +95,7 @@ ROWS: tuple[Row, ...] = (
     ("attempts.failed", "attempts", None, "attempts that ended in a failure"),
     ("attempts.interrupted", "attempts", None, "attempts that were interrupted"),
     ("attempts.timed_out", "attempts", None, "attempts that exceeded their timeout"),
-    ("attempts.per_task.mean", "attempts", None, "attempts per task that was started"),
+    ("attempts.per_task.mean", "attempts", None, "attempts per task that was completed or given up"),
     ("attempts.amplification", "ratio", None, "attempts per task submitted"),
     ("retries.count", "retries", None, "retries granted"),
     ("retries.exhausted", "failures", "lower", "failures without a retry left"),

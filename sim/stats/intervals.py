@@ -94,6 +94,16 @@ def positive_interval(observed: np.ndarray[tuple[int], np.dtype[np.float64]]) ->
     return (min(low, skewed_low) if skewed_low > 0 else low), max(high, skewed_high)
 
 
+def probability_interval(observed: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Interval:
+    """The interval of the mean of independent estimates of a rare probability, one of which is above 0.
+
+    What varies is the order of magnitude: the lower bound is m · exp(−t·s/(m√n)), and the upper bound that of
+    `positive_interval`, at most 1.
+    """
+    mean, step = float(observed.mean()), _step(observed)
+    return mean * exp(-step / mean), min(1.0, positive_interval(observed)[1])
+
+
 def _share(observed: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Interval:
     if np.ptp(observed) == 0:
         share, others = float(observed[0]), binomial(0, len(observed))[1]

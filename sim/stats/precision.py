@@ -3,7 +3,8 @@
 The half-width must be at most ε / (1 + ε) of the mean, so that the relative error to the *true* mean is at most ε
 (A. M. Law and W. D. Kelton, "Confidence intervals for steady-state simulations II", Management Science 28, 1982). The
 first check is after ten replications, the next after the estimated number, at most doubled: each check is a chance to
-stop too early, so there are few. The checks depend only on the observations, not on the number of processes.
+stop too early, so there are few. Zero width is not precision: equal replications are precise when there are enough of
+them, and zeros never are. The checks depend only on the observations, not on the number of processes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from math import ceil, inf
 
 from sim.stats.estimates import Estimate
+from sim.stats.intervals import binomial
 
 LEAST = 10
 """Replications before the first check."""
@@ -72,10 +74,12 @@ def next_check(asked: Asked, count: int, estimates: Sequence[Estimate | None]) -
 
 
 def _relative(found: Estimate | None) -> float:
-    if found is None or found.ci95 is None:
+    """The half-width as a fraction of the mean; infinite of a mean of 0, of which nothing is a fraction.
+
+    Where n replications are equal, it is the largest probability of another value: 1 − 0.05^(1/n), about 3/n. That they
+    are equal does not mean that all would be.
+    """
+    if found is None or found.ci95 is None or not found.mean:
         return inf
     low, high = found.ci95
-    half_width = (high - low) / 2
-    if half_width == 0:
-        return 0.0
-    return half_width / abs(found.mean) if found.mean else inf
+    return (high - low) / 2 / abs(found.mean) if high > low else binomial(0, found.n)[1]

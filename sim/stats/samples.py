@@ -37,6 +37,8 @@ class Values:
         mergeable sketch of C. Masson, J. E. Rim and H. K. Lee ("DDSketch", PVLDB 12, 2019). Every quantile is then
         within the same relative error.
         """
+        if not len(observations):
+            return cls(_NONE, np.empty(0, dtype=np.int64))
         seen = observations[~np.isnan(observations)]
         return cls._counted(seen, np.ones(len(seen), dtype=np.int64), most)
 

@@ -187,22 +187,21 @@ class Pooled:
         return value + self.replications * self._influence(remaining, inf)
 
     def pseudo_quantiles(self, share: float) -> Floats:
-        """A quantile for each replication, of which the pooled one is about the mean, by the jackknife.
+        """A quantile for each replication, of which the pooled one is about the mean: its influence times their number.
 
-        n times the quantile of all, less n − 1 times that of all others (R. G. Miller, "The jackknife: a review",
-        Biometrika 61, 1974).
+        The influence on the quantile is that on the share, divided by the density there (R. R. Bahadur, "A note on
+        quantiles in large samples", Annals of Mathematical Statistics 37, 1966). The density is that between the bounds
+        of the interval, as far as the observations reach. (The jackknife of a quantile is not consistent.)
         """
-        whole, count = self._inverse(share), self.replications
-        without = np.array([self._without(number)._inverse(share) for number in range(count)])
-        values: Floats = count * whole - (count - 1) * without
+        value = self._inverse(share)
+        if self.replications < 2 or not isfinite(value):
+            return np.full(self.replications, value)
+        most = self._share(self.horizon) if not self._is_plain else 1.0
+        low, high = self._share_bounds(share, value)
+        low, high = max(low, 1 / (self.count + 1)), min(high, most, self.count / (self.count + 1))
+        slope = (self._inverse(high) - self._inverse(low)) / (high - low) if low < high else 0.0
+        values: Floats = value - self.replications * self._influence_on_share(value) * slope
         return values
-
-    def _without(self, number: int) -> Pooled:
-        """The sample of all other replications."""
-        kept = self._owner != number
-        return Pooled(
-            self._times[kept], self._complete[kept], self._owner[kept], self._counts[kept], self.replications - 1
-        )
 
     @cached_property
     def deviation(self) -> float | None:

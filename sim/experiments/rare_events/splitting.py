@@ -16,15 +16,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import exp, inf, log, sqrt
+from math import inf
 
 import numpy as np
-from scipy.special import stdtrit
 
 from sim.experiments.rare_events.levels import Climb
 from sim.randomness.branching import Trajectory
 from sim.stats.estimates import Estimate
-from sim.stats.intervals import CONFIDENCE
+from sim.stats.intervals import probability_interval
 
 LEAST_PROBABILITY = 1e-15
 """A splitting with a lower probability and no hit stops: its level does not lead to the event."""
@@ -102,15 +101,10 @@ def split(fly: Callable[[Trajectory], Flight], roots: list[Trajectory], generato
 def combined(splittings: list[Splitting]) -> Estimate:
     """The mean over independent splittings, with its 95 % interval.
 
-    A probability is never below 0, and what varies is its order of magnitude: the interval is that of the logarithm,
-    exp(log p ± t(n − 1, 0.975) · s / (p √n)), the standard deviation s carried over by the delta method. There is none
-    of a single splitting, or without a hit.
+    The interval is `probability_interval`. There is none of a single splitting, or without a hit.
     """
     found = np.array([splitting.probability for splitting in splittings])
     mean, count = float(found.mean()), len(found)
     if count < 2 or mean == 0:
         return Estimate(mean, None, count, "fraction")
-    relative = float(found.std(ddof=1)) / mean / sqrt(count)
-    half_width = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2)) * relative
-    ends = exp(log(mean) - half_width), min(1.0, exp(log(mean) + half_width))
-    return Estimate(mean, ends, count, "fraction")
+    return Estimate(mean, probability_interval(found), count, "fraction")

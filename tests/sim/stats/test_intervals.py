@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.stats.intervals import Range, binomial, mean_interval, poisson, skewness
+from sim.stats.intervals import Range, binomial, mean_interval, poisson, probability_interval, skewness
 
 counts = st.lists(st.integers(0, 1000).map(float), min_size=2, max_size=20)
 shares = st.lists(st.integers(0, 1000).map(lambda part: part / 1000), min_size=2, max_size=20)
@@ -87,6 +87,44 @@ KINDS: dict[str, tuple[Draw, float, Range]] = {
     "count": (lambda rng, n: rng.poisson(5, n).astype(np.float64), 5.0, Range.COUNT),
     "share": (lambda rng, n: rng.beta(0.5, 9.5, n), 0.05, Range.SHARE),
 }
+
+
+def test_lognormal_values_have_the_bound_of_cox() -> None:
+    """ȳ = 0, v = 2.5: exp(1.25 + 2.776 · √(0.5 + 0.78125)) is above m + 4 · t · s / √n, and above 1 at v = 0.01."""
+    logs = np.array([-0.1, -0.05, 0.0, 0.05, 0.1])
+    spread = float(logs.var(ddof=1))
+    high = np.exp(spread / 2 + stats.t.ppf(0.975, 4) * sqrt(spread / 5 + spread**2 / 8))
+    assert mean_interval(np.exp(logs), Range.POSITIVE)[1] == pytest.approx(high, rel=2e-3)
+    wide = np.exp(20 * logs)
+    assert mean_interval(wide, Range.POSITIVE)[1] == pytest.approx(_farthest(wide))
+
+
+def test_the_upper_bound_of_two_values_is_not_hundreds_of_means_away() -> None:
+    values = np.array([1.0, 10.0])
+    assert mean_interval(values, Range.POSITIVE)[1] == pytest.approx(_farthest(values))
+
+
+def _farthest(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    half_width = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / sqrt(len(values))
+    return float(values.mean() + 4 * half_width)
+
+
+@pytest.mark.parametrize("replications", [5, 20])
+def test_intervals_cover_a_heavy_tailed_mean(replications: int) -> None:
+    """In 90 of 100 cases, less four standard errors of the 2,000 drawn: lognormal with cv 3."""
+    draws = np.random.default_rng(7).lognormal(-np.log(10) / 2, sqrt(np.log(10)), (2000, replications))
+    bounds = [mean_interval(draw, Range.POSITIVE) for draw in draws]
+    covered = sum(low <= 1.0 <= high for low, high in bounds) / 2000
+    assert covered >= 0.90 - 4 * sqrt(0.90 * 0.10 / 2000)
+
+
+def test_the_interval_of_a_probability_has_the_lower_bound_of_its_logarithm() -> None:
+    estimates = np.array([1e-6, 2e-6, 4e-6, 1e-6, 2e-6])
+    low, high = probability_interval(estimates)
+    relative = stats.t.ppf(0.975, 4) * estimates.std(ddof=1) / sqrt(5) / estimates.mean()
+    assert low == pytest.approx(estimates.mean() * np.exp(-relative))
+    assert high >= estimates.mean() * np.exp(relative) * (1 - 1e-9)
+    assert probability_interval(np.array([0.9, 0.99]))[1] == 1.0
 
 
 @pytest.mark.parametrize("replications", [5, 20])

@@ -38,9 +38,29 @@ def test_a_missing_or_infinite_interval_is_not_precise(found):
     assert next_check(asked(), LEAST, [found]) == 2 * LEAST
 
 
-def test_a_constant_value_is_precise():
-    assert reached(asked(), "x", around(0, 0)).holds
-    assert next_check(asked(), LEAST, [around(5, 0)]) is None
+def test_equal_replications_are_precise_when_there_are_enough():
+    """After n equal ones, another value has a probability of at most 1 − 0.05^(1/n): 1/21 or less from n = 62 on."""
+    half = 1 - 0.05 ** (1 / 61), 1 - 0.05 ** (1 / 62)
+    assert half[0] > asked(0.05).relative_half_width > half[1]
+    enough = [next_check(asked(0.05), n, [estimate([5.0] * n, "s")]) is None for n in (10, 61, 62)]
+    assert enough == [False, False, True]
+
+
+@pytest.mark.parametrize("unit", ["s", "tasks", "fraction", "agent-s"])
+def test_zeros_are_never_precise(unit):
+    for count in (10, 500):
+        assert not reached(asked(0.9), "x", estimate([0.0] * count, unit)).holds
+
+
+def test_failures_that_are_rare_do_not_end_the_replications_by_their_absence():
+    """0.05 failures a run: no failure in ten runs, in 6 of 10 cases. 10 % takes about 400 failures: 8,000 runs."""
+    counts = np.random.default_rng(3).poisson(0.05, 20_000).astype(float)
+    counts[:LEAST] = 0
+    of, count = asked(0.1, most=20_000), LEAST
+    while (look := next_check(of, count, [estimate(counts[:count], "tasks")])) is not None:
+        count = look
+    assert 5_000 < count < 20_000
+    assert estimate(counts[:count], "tasks").mean == pytest.approx(0.05, rel=0.1)
 
 
 def test_the_first_check_is_after_ten_replications():

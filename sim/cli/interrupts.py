@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 INTERRUPTED = 130
@@ -34,6 +36,54 @@ def check() -> None:
     if _received:
         _received.clear()
         raise KeyboardInterrupt
+
+
+@dataclass(slots=True)
+class TimeLimit:
+    """The time limit of a command. `is_over` is whether it has interrupted the command."""
+
+    seconds: float | None
+    is_over: bool = False
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[TimeLimit]:
+    """Inside, the command is interrupted after so many seconds of wall time, as by Ctrl-C; None: no limit."""
+    limit = TimeLimit(seconds)
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield limit
+        return
+    ended, lock, command = threading.Event(), threading.Lock(), threading.get_ident()
+
+    def expire() -> None:
+        with lock:
+            if not ended.is_set():
+                limit.is_over = True
+                _interrupt(command)
+
+    timer = threading.Timer(seconds, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield limit
+    finally:
+        try:
+            with lock:
+                ended.set()
+        except KeyboardInterrupt:  # the limit was reached at this moment
+            ended.set()
+        timer.cancel()
+        timer.join()
+        if limit.is_over:
+            _received.clear()
+
+
+def _interrupt(thread: int) -> None:
+    """Interrupt the main thread, also while it waits."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(thread, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 def _remember(number: int, frame: FrameType | None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sim.cli.errors import BadInput
-from sim.cli.interrupts import INTERRUPTED, check
+from sim.cli.interrupts import INTERRUPTED, TimeLimit, check, time_limit
 from sim.cli.options import backends
 from sim.cli.output.console import console, progress, say
 from sim.cli.output.files import STDOUT, write_json
@@ -16,6 +16,7 @@ from sim.cli.output.files import STDOUT, write_json
 if TYPE_CHECKING:
     from scenarios import Scenario
     from sim.experiments.rare_events.estimate import Rare
+    from sim.experiments.rare_events.splitting import Progress
     from sim.experiments.runs.backends import Backend
 
 
@@ -58,30 +59,38 @@ def run_rare(
     asked: Asked,
     seed: int | str | None,
     backend: Backend,
+    max_time: float | None,
     changes: Mapping[str, str],
     json: str | None,
     quiet: bool,
     no_color: bool,
 ) -> int:
-    """Estimate the probability and print it. Raises BadInput."""
+    """Estimate the probability and print it; after `max_time` seconds, from what has finished. Raises BadInput."""
     assert not isinstance(seed, str)
-    found = _looked_for(scenario, asked, seed, backend, quiet, no_color)
+    with time_limit(max_time) as limit:
+        found = _looked_for(scenario, asked, seed, backend, quiet, no_color, limit)
     if not quiet and json != STDOUT:
         from sim.reports.rare import rarity
 
         out = console(no_color)
-        out.print(rarity(found))
+        out.print(rarity(found, "stopped by --max-time" if limit.is_over else "interrupted"))
         if found.hits:
             given = [name, *(part for path, value in changes.items() for part in ("--set", f"{path}={value}"))]
             shown = shlex.join(["recovery-bench", "run", *given, "--seed", found.hits[0]])
             out.print(f"see one: {shown}", soft_wrap=True)
     if json is not None:
         write_json(json, found.as_json())
-    return INTERRUPTED if found.interrupted else 0
+    return INTERRUPTED if found.interrupted and not limit.is_over else 0
 
 
 def _looked_for(
-    scenario: Scenario, asked: Asked, seed: int | None, backend: Backend, quiet: bool, no_color: bool
+    scenario: Scenario,
+    asked: Asked,
+    seed: int | None,
+    backend: Backend,
+    quiet: bool,
+    no_color: bool,
+    limit: TimeLimit,
 ) -> Rare:
     from sim.experiments.rare_events.estimate import PARTICLES, PLAIN, SPLITTINGS, rare
     from sim.experiments.rare_events.events import NATURAL, RareError, event_of, level_of
@@ -97,11 +106,18 @@ def _looked_for(
     if level is None and asked.particles is not None:
         raise BadInput(f"--particles {asked.particles}: only apply to a splitting; valid: with a --level")
     many = asked.replications or (PLAIN if level is None else SPLITTINGS)
+    latest: Progress | None = None
     with progress(no_color, quiet) as bar:
         task = bar.add_task(scenario.name, total=many, counted="runs" if level is None else "splittings")
 
         def advance(more: int) -> None:
             bar.advance(task, more)
+            check()
+
+        def step(number: int, reached: Progress) -> None:
+            nonlocal latest
+            latest = reached
+            bar.update(task, told=_told(number, level, reached))
             check()
 
         try:
@@ -116,10 +132,34 @@ def _looked_for(
                     backend=backend,
                     on_done=advance,
                     on_lost=backends.lost,
+                    on_step=step,
                 )
         except KeyboardInterrupt:
-            say("interrupted; nothing was finished")
+            say(f"{_why(limit)}; nothing was finished{_so_far(level, latest)}")
             raise
     if found.interrupted:
-        say(f"interrupted; finished: {len(found.splittings) if found.level else found.runs} of {many}")
+        counted = "replications" if found.level is None else "splittings"
+        say(f"{_why(limit)}; finished: {len(found.splittings) if found.level else found.runs} of {many} {counted}")
     return found
+
+
+def _why(limit: TimeLimit) -> str:
+    return "--max-time is over" if limit.is_over else "interrupted"
+
+
+def _told(number: int, level: str | None, reached: Progress) -> str:
+    """The state of the current splitting in a progress bar."""
+    above = "" if reached.level is None else f", {level} above {reached.level:g}: {reached.probability:.1e}"
+    return f"splitting {number + 1}: {reached.runs:,} runs{above}"
+
+
+def _so_far(level: str | None, reached: Progress | None) -> str:
+    """How far the first splitting has come."""
+    if reached is None:
+        return ""
+    above = (
+        ""
+        if reached.level is None
+        else f" and exceeds {level} {reached.level:g} with probability {reached.probability:.1e}"
+    )
+    return f": the first splitting has {reached.runs:,} runs{above}; valid: a longer time, or fewer --particles"

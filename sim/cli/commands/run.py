@@ -11,9 +11,9 @@ import typer
 
 from sim.cli.commands.rare import check_alone, rare_asked, run_rare
 from sim.cli.errors import BadInput
-from sim.cli.interrupts import INTERRUPTED, check
+from sim.cli.interrupts import INTERRUPTED, TimeLimit, check, time_limit
 from sim.cli.options import backends, parameters
-from sim.cli.options.parameter_types import Count, Share, typed_option
+from sim.cli.options.parameter_types import Count, Duration, Share, typed_option
 from sim.cli.options.precision import check_precise, precision_asked, precision_told
 from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating
 from sim.cli.output.console import console, progress, say
@@ -61,6 +61,10 @@ def run(
     ] = None,
     particles: Annotated[
         int | None, typed_option(Count("--particles", 2), "For --rare: trajectories of each splitting; 50 if left out.")
+    ] = None,
+    max_time: Annotated[
+        float | None,
+        typed_option(Duration("--max-time"), "Stop after this wall time and report what has finished: 2m."),
     ] = None,
     set_: parameters.Set = None,
     find_warmup: Annotated[
@@ -122,24 +126,25 @@ def run(
             "--check-determinism": check_determinism,
         }
         check_alone([name for name, value in others.items() if value], loaded, seed)
-        return run_rare(scenario[0], loaded[0], looked_for, seed, where, changes, json, quiet, no_color)
+        return run_rare(scenario[0], loaded[0], looked_for, seed, where, max_time, changes, json, quiet, no_color)
     if check_determinism:
         return _determinism(scenario, seed, many, changes, (json, history, reports), no_color)
     check_reports(reports, loaded)
     check_history(history, loaded)
     kept = Kept(history, None if reports is None else ReportFolder(reports))
     check_precise(asked, loaded)
-    warmups = find_warmups(loaded, seed, where, quiet, no_color) if find_warmup else []
-    if not quiet:
-        _warn([each for name, each in zip(scenario, loaded, strict=True) if changes or not _is_shipped(name)])
-    results, refused = _results(loaded, seed, many, where, kept, asked, warmups, quiet, no_color)
+    with time_limit(max_time) as limit:
+        warmups = find_warmups(loaded, seed, where, quiet, no_color) if find_warmup else []
+        if not quiet:
+            _warn([each for name, each in zip(scenario, loaded, strict=True) if changes or not _is_shipped(name)])
+        results, refused = _results(loaded, seed, many, where, kept, asked, warmups, quiet, no_color, limit)
     _report(results, scenario, changes, quiet or json == STDOUT, no_color)
     if json is not None:
         data = [result.as_json() for result in results]
         write_json(json, data[0] if len(scenario) == 1 else data)
     if refused:
         return BAD_INPUT
-    if _interrupted(results, loaded):
+    if _interrupted(results, loaded) and not (limit.is_over and len(results) == len(loaded)):
         return INTERRUPTED
     return 0 if all(result.holds for result in results) else 1
 
@@ -211,8 +216,9 @@ def _results(
     warmups: list[Warmup],
     quiet: bool,
     no_color: bool,
+    limit: TimeLimit,
 ) -> tuple[list[Result], bool]:
-    """The results of the scenarios, in order; after an interrupt, of those that were started.
+    """The results of the scenarios, in order; after an interrupt, or at the time limit, of those that were started.
 
     The second value is whether a scenario could not be completed, because its requested metric has no observation or
     its backend failed: this was printed, and earlier results are kept. Raises BadInput when there are none.
@@ -262,10 +268,13 @@ def _results(
             return results, True
         except KeyboardInterrupt:
             if not results:
-                say("interrupted; nothing was finished")
+                say(
+                    "--max-time is over; nothing was finished" if limit.is_over else "interrupted; nothing was finished"
+                )
                 raise
     if _interrupted(results, loaded):
-        say(f"interrupted; finished: {', '.join(_finished(result, replications, asked) for result in results)}")
+        why = "--max-time is over" if limit.is_over else "interrupted"
+        say(f"{why}; finished: {', '.join(_finished(result, replications, asked) for result in results)}")
     return results, False
 
 

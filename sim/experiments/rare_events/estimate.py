@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ from scenarios import Scenario
 from scenarios.fields.expectations import Expectation
 from sim.experiments.rare_events.events import NATURAL, RareError, event_of, level_of
 from sim.experiments.rare_events.levels import LEVELS, Climber
-from sim.experiments.rare_events.splitting import Flight, Splitting, combined, split
+from sim.experiments.rare_events.passes import Pass, passes
+from sim.experiments.rare_events.splitting import Flight, Progress, Splitting, combined, split
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import spread
 from sim.experiments.runs.provenance import origin
@@ -103,6 +104,14 @@ class Rare(ResultBase):
         return 1.96**2 * (1 - p) / (p * relative**2)
 
     @cached_property
+    def passes(self) -> tuple[Pass, ...]:
+        """The share of the particles that exceeds each level, of those above the level before it.
+
+        A share near 1 means that the level does not help, a share near 0 that the step makes the estimate vary.
+        """
+        return passes(self.splittings)
+
+    @cached_property
     def frame(self) -> pd.DataFrame:
         """Tidy: splitting, level, and the probability of exceeding it in that splitting."""
         rows = [
@@ -133,6 +142,7 @@ class Rare(ResultBase):
             "plain_runs": self.plain_runs,
             "plain_hits": self.plain_hits,
             "plain_needed": self.plain_needed,
+            "levels": [{"level": each.level, "share": each.share} for each in self.passes],
             "hits": list(self.hits),
             "interrupted": self.interrupted,
             "scenario_resolved": self.scenario.resolved(),
@@ -151,13 +161,15 @@ def rare(
     backend: Backend | None = None,
     on_done: Callable[[int], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
+    on_step: Callable[[int, Progress], None] | None = None,
 ) -> Rare:
     """The probability that `event`, such as `recovery.time > 600` or `tasks.lost > 0`, holds in a run.
 
     With a level (`sim.experiments.rare_events.levels.LEVELS`; by default the metric's own, if there is one),
     `replications` independent splittings with `particles` each, by default 10 × 50; with None, or if the metric has no
     level, plain replications are counted, by default 1,000. `on_done` is called with the number of replications or
-    splittings that have finished. Raises RareError, ValueError for fewer than one replication or job and for a seed
+    splittings that have finished; `on_step` after each run of a splitting with the number of the splitting, if the runs
+    are executed in this process. Raises RareError, ValueError for fewer than one replication or job and for a seed
     that is not a whole number, and the errors of a backend. When the user interrupts (Ctrl-C), the estimate uses what
     has finished; if nothing has, KeyboardInterrupt is raised.
     """
@@ -178,9 +190,10 @@ def rare(
             calls = [(scenario, asked, group, start, min(BLOCK, many - start)) for start in starts]
             results: Iterator[tuple[int, Any]] = spread(_counted, calls, where, on_lost)
         else:
-            results = spread(
-                _splitting, [(scenario, asked, group, on, number, particles) for number in range(many)], where, on_lost
-            )
+            here = (where == 1 or (isinstance(where, Backend) and where.is_here)) and on_step is not None
+            more = (on_step,) if here else ()  # cannot be sent to another process
+            splittings = [(scenario, asked, group, on, number, particles, *more) for number in range(many)]
+            results = spread(_splitting, splittings, where, on_lost)
         for place, found in results:
             done[place] = found
             if on_done is not None:
@@ -229,7 +242,13 @@ def _counted(scenario: Scenario, event: Expectation, group: str, first: int, cou
 
 
 def _splitting(
-    scenario: Scenario, event: Expectation, group: str, level: str, number: int, particles: int
+    scenario: Scenario,
+    event: Expectation,
+    group: str,
+    level: str,
+    number: int,
+    particles: int,
+    on_step: Callable[[int, Progress], None] | None = None,
 ) -> Splitting:
     """One splitting. It begins with replications of its own."""
 
@@ -242,7 +261,8 @@ def _splitting(
 
     roots = [Trajectory(f"{group}/{number * particles + particle}") for particle in range(particles)]
     with rare_collections():
-        return split(fly, roots, Streams(f"{group}/splitting").generator(str(number)))
+        on_run = None if on_step is None else partial(on_step, number)
+        return split(fly, roots, Streams(f"{group}/splitting").generator(str(number)), on_run)
 
 
 def _holds(event: Expectation, history: History) -> bool:

@@ -64,17 +64,41 @@ class Splitting:
     hits: tuple[str, ...] = field(default=())
 
 
-def split(fly: Callable[[Trajectory], Flight], roots: list[Trajectory], generator: np.random.Generator) -> Splitting:
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A splitting that is not finished: its runs, the level that all trajectories exceed, and its probability."""
+
+    runs: int
+    level: float | None
+    probability: float
+
+
+def split(
+    fly: Callable[[Trajectory], Flight],
+    roots: list[Trajectory],
+    generator: np.random.Generator,
+    on_run: Callable[[Progress], None] | None = None,
+) -> Splitting:
     """Split the given first trajectories. `generator` chooses the trajectory that replaces a discarded one.
 
-    Raises ValueError for fewer than two.
+    `on_run` is called after each run. Raises ValueError for fewer than two trajectories.
     """
     count = len(roots)
     if count < 2:
         raise ValueError(f"{count} trajectories; valid: 2 or more")
-    flights = [fly(root) for root in roots]
+    runs, weight = 0, 1.0
+    steps: list[tuple[float, float]] = []
+
+    def flown(trajectory: Trajectory) -> Flight:
+        nonlocal runs
+        flight = fly(trajectory)
+        runs += 1
+        if on_run is not None:
+            on_run(Progress(runs, steps[-1][0] if steps else None, weight))
+        return flight
+
+    flights = [flown(root) for root in roots]
     plain_hits = sum(flight.hit for flight in flights)
-    runs, weight, steps = count, 1.0, []
     while True:
         scores = [flight.score for flight in flights]
         level = min(scores)
@@ -92,8 +116,7 @@ def split(fly: Callable[[Trajectory], Flight], roots: list[Trajectory], generato
             if events is None:
                 flights[place] = flights[parent]
             else:
-                flights[place] = fly(flights[parent].trajectory.branched(events, runs))
-                runs += 1
+                flights[place] = flown(flights[parent].trajectory.branched(events, runs))
     shortest = sorted({str(flight.trajectory) for flight in flights if flight.hit}, key=lambda name: (len(name), name))
     return Splitting(weight, runs, plain_hits, tuple(steps), tuple(shortest[:KEPT_HITS]))
 

@@ -1,11 +1,13 @@
 """`run --rare`: output and errors."""
 
 import json
+import re
 import shlex
 
 import pytest
 
 from sim.cli import main
+from sim.experiments.rare_events import estimate
 
 QUEUE = """
 name: queue
@@ -79,6 +81,103 @@ def test_quiet_prints_nothing(queue, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.fixture
+def time_is_over(monkeypatch):
+    """Calling it ends the time of --max-time, without waiting for it."""
+    timers = []
+
+    class Timer:
+        def __init__(self, seconds, function):
+            self.seconds, self.function = seconds, function
+            timers.append(self)
+
+        def start(self):
+            pass
+
+        def cancel(self):
+            pass
+
+        def join(self):
+            timers.remove(self)
+
+    monkeypatch.setattr("sim.cli.interrupts.threading.Timer", Timer)
+    return lambda: timers[0].function()  # noqa: PLW0108 - the timer does not exist yet
+
+
+@pytest.fixture
+def stopping(monkeypatch, time_is_over):
+    """The time is over in the splitting of this number, after its first run."""
+
+    def at(number):
+        def split(*arguments, real=estimate.split):
+            if len(made) == number:
+                time_is_over()
+            made.append(number)
+            return real(*arguments)
+
+        made = []
+        monkeypatch.setattr(estimate, "split", split)
+
+    return at
+
+
+FEW = ["--rare", "queue.depth.max >= 3", "--replications", "5", "--particles", "5", "--max-time", "2m"]
+
+
+def test_a_time_limit_gives_a_partial_answer(queue, capsys, stopping):
+    stopping(2)
+    assert main(["run", queue, *FEW, "--json", "-"]) == 0
+    out, error = capsys.readouterr()
+    assert error == "--max-time is over; finished: 2 of 5 splittings\n"
+    found = json.loads(out)
+    assert (len(found["splittings"]), found["interrupted"]) == (2, True)
+    assert found["ci95"][0] < found["probability"] < found["ci95"][1]
+    assert found["levels"][0]["level"] == 1
+
+
+def test_a_stopped_estimate_says_so(queue, capsys, stopping):
+    stopping(2)
+    assert main(["run", queue, *FEW]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "in a run of 30s (stopped by --max-time)" in out
+    assert "2 splittings of 5 particles" in out
+
+
+def test_a_time_limit_before_the_first_splitting_leaves_no_estimate(queue, capsys, stopping):
+    stopping(0)
+    assert main(["run", queue, *FEW]) == 130
+    assert capsys.readouterr() == ("", "--max-time is over; nothing was finished\n")
+
+
+def test_the_state_of_an_unfinished_first_splitting_is_printed(queue, capsys, monkeypatch, time_is_over):
+    def fly(*arguments, real=estimate.simulate, **more):
+        runs.append(1)
+        if len(runs) == 12:
+            time_is_over()
+        return real(*arguments, **more)
+
+    runs = []
+    monkeypatch.setattr(estimate, "simulate", fly)
+    assert main(["run", queue, "--rare", "queue.depth.max >= 12", "--particles", "5", "--max-time", "2m"]) == 130
+    error = capsys.readouterr().err
+    assert re.fullmatch(
+        r"--max-time is over; nothing was finished: the first splitting has 11 runs and exceeds queue\.depth \d with "
+        r"probability \d\.\de-\d\d; valid: a longer time, or fewer --particles\n",
+        error,
+    )
+
+
+def test_progress_shows_the_runs_and_the_level_of_a_splitting(queue, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "rich.progress.Progress.update", lambda self, task, told="", **more: shown.append(told), raising=True
+    )
+    assert main(["run", queue, "--rare", "queue.depth.max >= 6", "--replications", "2", "--particles", "5"]) == 0
+    assert shown[0] == "splitting 1: 1 runs"
+    assert any(re.fullmatch(r"splitting 2: \d+ runs, queue\.depth above \d: \d\.\de-\d\d", told) for told in shown)
+    assert capsys.readouterr().err == ""
+
+
 EVENT = ["--rare", "queue.depth.max >= 3"]
 
 
@@ -96,6 +195,7 @@ EVENT = ["--rare", "queue.depth.max >= 3"]
         ),
         ([*EVENT, "--particles", "1"], "--particles 1: leaves none to split; valid: 2 or more"),
         ([*EVENT, "--particles", "few"], "--particles few: not a number of particles"),
+        ([*EVENT, "--max-time", "soon"], "--max-time soon: not a duration above 0"),
         ([*EVENT, "--precision", "5%"], "--rare, --precision: --rare only estimates a probability"),
         ([*EVENT, "--find-warmup"], "--rare, --find-warmup: --rare only estimates"),
         ([*EVENT, "--seed", "7/2"], "--seed 7/2: is one replication; valid: --seed 7"),

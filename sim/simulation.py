@@ -17,13 +17,12 @@ from typing import Any, Protocol
 import pandas as pd
 import simpy
 
-from recovery import Supervisor, System
 from recovery.monitoring.telemetry import TelemetryTrail
 from recovery.stores.memory import MemoryTaskStore
 from scenarios import Scenario
 from scenarios.fields.csv_columns import files_sha256
 from scenarios.fields.metrics import lookup
-from sim.core.build import build_core
+from sim.core.build import BuildCore, build_core, with_policies
 from sim.core.host import host_for
 from sim.core.own_cores import BuiltCores
 from sim.core.run_errors import RunError, RunErrors, errors_of
@@ -42,7 +41,6 @@ from sim.stats.samples import Sample
 from sim.world.assembly import assemble, connect
 from sim.world.task_store import NumberedTaskStore
 
-BuildCore = Callable[[Scenario, System, Streams], Supervisor]
 BuildStore = Callable[[], MemoryTaskStore]
 
 
@@ -143,20 +141,25 @@ def run(
     seed: int | str | None = None,
     replication: int = 0,
     *,
+    policies: Mapping[str, Any] | None = None,
     core: BuildCore = build_core,
     store: BuildStore = NumberedTaskStore,
     telemetry: bool = False,
 ) -> Run:
     """Run one replication of a scenario.
 
-    `seed` defaults to that of the scenario; a string such as `"7/3"` names seed and replication. `core` and `store`
-    build other recovery cores and task stores; tests pass broken ones. With `telemetry`, recoveries are also exported
-    through OpenTelemetry's global providers, with virtual time as seconds since the start of 1970 (names in
-    `recovery.monitoring.telemetry`); raises ModuleNotFoundError, which names the package to install, without its API.
+    `policies` by kind of failure replace conditions of the scenario (`sim.core.build.core_config`). `seed` defaults to
+    that of the scenario; a string such as `"7/3"` names seed and replication. `core` and `store` build other recovery
+    cores and task stores; tests pass broken ones. With `telemetry`, recoveries are also exported through
+    OpenTelemetry's global providers, with virtual time as seconds since the start of 1970 (names in
+    `recovery.monitoring.telemetry`).
+
+    Raises InvalidPolicies, also for `policies` and `core` together, and with `telemetry` ModuleNotFoundError, which
+    names the package to install, without its API.
     """
     began = time.perf_counter()  # noqa: TID251 - wall time of a run for users; no result depends on it
     name = replication_name(scenario, seed, replication)
-    record = simulate(scenario, name, core, store, telemetry=telemetry)
+    record = simulate(scenario, name, with_policies(policies, core), store, telemetry=telemetry)
     found = check_all(record)
     observed = observe(record, found)
     violations = tuple(violation for of_invariant in found.values() for violation in of_invariant)

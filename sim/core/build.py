@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
+
+from pydantic import ValidationError
 
 from recovery import RecoveryEngine, RecoveryMonitor, Supervisor, System
 from recovery.actions.commands import Command, documented_commands
 from recovery.actions.context import RecoveryContext
 from recovery.config import RecoveryConfig
+from recovery.errors import RecoveryBenchError
 from recovery.model import FailureKind
 from recovery.monitoring.alerts import AlertConfig, standard_rules
 from recovery.monitoring.monitor import MonitorConfig
 from recovery.monitoring.report import RecoveryReport
 from scenarios import Scenario
+from scenarios.errors import first_problem, instead, written
 from scenarios.sections.monitoring import MonitorSettings
 from sim.randomness.streams import Repeated, Streams
 
+BuildCore = Callable[[Scenario, System, Streams], Supervisor]
+"""Builds the recovery core of a run for a system. The random numbers of its jitter come from the streams."""
 PER_KIND = {"conditions", "by_error"}
 """Fields of the core that a scenario declares for each kind of failure. The others have the same names in both."""
 
@@ -33,11 +39,12 @@ def build_core(
     streams: Streams,
     *,
     on_report: Callable[[RecoveryReport], None] | None = None,
+    policies: Mapping[str, Any] | None = None,
 ) -> Supervisor:
     """The core of a run. Tests replace it with faulty ones. `on_report` is called with the report of each monitored
-    recovery.
+    recovery. `policies` replace conditions of the scenario, as in `core_config`.
     """
-    config = core_config(scenario)
+    config = core_config(scenario, policies)
     settings = scenario.recovery.monitor
     monitor = None if settings is None else RecoveryMonitor(monitor_config(settings), system, on_report=on_report)
     system = system if monitor is None else monitor.system
@@ -46,13 +53,40 @@ def build_core(
     return Supervisor(config, system, engine, jitter=jitter(streams), monitor=monitor)
 
 
-def core_config(scenario: Scenario) -> RecoveryConfig:
-    """The core's configuration from a scenario's `recovery` section."""
+class InvalidPolicies(RecoveryBenchError, ValueError):
+    """Policies that replace conditions of a scenario are not valid. One line: which, and what would be valid."""
+
+
+def core_config(scenario: Scenario, policies: Mapping[str, Any] | None = None) -> RecoveryConfig:
+    """The core's configuration from a scenario's `recovery` section.
+
+    `policies` by kind of failure replace the scenario's conditions, with those for single error codes: a `RetryPolicy`,
+    a mapping for one, a tenacity object, or None for no condition. Raises InvalidPolicies.
+    """
     settings = scenario.recovery
-    conditions = {FailureKind(kind): condition for kind, condition in settings.conditions}
+    conditions: dict[FailureKind, Any] = {FailureKind(kind): condition for kind, condition in settings.conditions}
     by_error = {kind: condition.by_error for kind, condition in conditions.items() if condition is not None}
     shared = {name: getattr(settings, name) for name in RecoveryConfig.model_fields if name not in PER_KIND}
-    return RecoveryConfig.model_validate({"conditions": conditions, "by_error": by_error, **shared})
+    for kind, policy in (policies or {}).items():
+        if kind not in conditions:
+            raise InvalidPolicies(
+                f"policies: unknown kind of failure {kind!r}; {instead(kind, [*conditions], 'valid')}"
+            )
+        conditions[FailureKind(kind)], by_error[FailureKind(kind)] = policy, {}
+    try:
+        return RecoveryConfig.model_validate({"conditions": conditions, "by_error": by_error, **shared})
+    except ValidationError as error:
+        place, problem = first_problem(error)
+        raise InvalidPolicies(f"policies: {written(place[1:])}: {problem}") from None
+
+
+def with_policies(policies: Mapping[str, Any] | None, core: BuildCore) -> BuildCore:
+    """The builder of a core with other policies. Raises InvalidPolicies for policies and a core of one's own."""
+    if not policies:
+        return core
+    if core is not build_core:
+        raise InvalidPolicies("policies=, core=: a core of one's own has its own policies; valid: one of them")
+    return partial(build_core, policies=dict(policies))
 
 
 def monitor_config(settings: MonitorSettings) -> MonitorConfig:

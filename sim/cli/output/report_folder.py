@@ -11,7 +11,8 @@ from sim.cli.errors import BadInput
 if TYPE_CHECKING:
     from recovery.monitoring.report import RecoveryReport
     from scenarios import Scenario
-    from sim.simulation import BuildCore, Run
+    from sim.core.build import BuildCore
+    from sim.simulation import Run
 
 
 class ReportFolder:

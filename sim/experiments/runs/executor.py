@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from scenarios import Scenario
-from sim.core.build import build_core
+from sim.core.build import BuildCore, build_core
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.summary import RunSummary
-from sim.simulation import BuildCore, run
+from sim.simulation import run
 
 Key = TypeVar("Key")
 Given = TypeVar("Given")

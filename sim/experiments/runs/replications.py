@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import pandas as pd
 from scenarios import Scenario
 from scenarios.fields.csv_columns import files_sha256
 from scenarios.fields.expectations import TOLERANCE, Expectation
-from sim.core.build import build_core
+from sim.core.build import BuildCore, build_core, with_policies
 from sim.core.run_errors import RunError
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
@@ -25,7 +25,7 @@ from sim.experiments.runs.warmup import Warmup, given
 from sim.measures.metrics.diagnosis import as_frame, total
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
-from sim.simulation import BuildCore, metrics_frame, replication_name
+from sim.simulation import metrics_frame, replication_name
 from sim.stats.estimates import Estimate
 from sim.stats.precision import LEAST, Asked, Reached, next_check, reached
 
@@ -224,6 +224,7 @@ def replicate(
     warmup: Warmup | None = None,
     backend: Backend | None = None,
     on_lost: Callable[[int], None] | None = None,
+    policies: Mapping[str, Any] | None = None,
     core: BuildCore = build_core,
 ) -> Result:
     """Run replications 0 … n-1 of a scenario on `jobs` processes; the result has them in this order.
@@ -231,7 +232,8 @@ def replicate(
     A `backend` replaces `jobs`; the result is the same. `on_lost` is called with the number of unfinished runs after a
     worker process has died.
 
-    `core` builds another recovery core, as in `sim.run`; other processes need to be able to import or pickle it.
+    `policies` replace conditions of the scenario, and `core` builds another recovery core, as in `sim.run`; other
+    processes need to be able to import or pickle them.
 
     A `warmup` from `sim.find_warmup` replaces the scenario's own and is part of the result.
 
@@ -246,6 +248,7 @@ def replicate(
     KeyboardInterrupt is raised.
     """
     asked = _checked(seed, replications, jobs, precision)
+    core = with_policies(policies, core)
     if warmup is not None:
         scenario = scenario.with_values({"warmup": warmup.seconds})
     first = replication_name(scenario, seed)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tenacity
 
 import sim
 from recovery import CommandFailed, RecoveryConfig, RecoveryEngine, RetryPolicy, Supervisor, System
@@ -19,11 +20,11 @@ from recovery.actions.commands import Command, documented_commands
 from recovery.model import Failure
 from recovery.runbook.catalogue import Runbook, documented
 from scenarios import Scenario
-from sim.core.build import build_core, core_config, jitter
+from sim.core.build import BuildCore, InvalidPolicies, build_core, core_config, jitter
 from sim.core.run_errors import RunError
 from sim.randomness.streams import Streams
-from sim.simulation import BuildCore, Run
-from tests.sim.world.stories import recorded, scenario
+from sim.simulation import Run
+from tests.sim.world.stories import recorded, scenario, values
 
 FAILING = {
     "tasks.failure_probability": 1.0,
@@ -320,3 +321,56 @@ def test_a_report_of_a_failure_reaches_an_overridden_method() -> None:
     told: Callable[[str], int] = lambda faults: run(build, {"faults": faults}) and len(seen)  # noqa: E731
     assert told("[]") == 2
     assert told("[{core_crash: {at: 90s, for: 5s}}]") == 4
+
+
+# --------------------------------------------------------------------------------- policies by kind of failure
+def replaced(policies: dict[str, Any]) -> Run:
+    return sim.run(scenario(FAILING, duration="200s"), seed=1, policies=policies)
+
+
+@pytest.mark.parametrize(
+    ("policy", "delays"),
+    [
+        (RetryPolicy(max_retries=2, retry_delay=7), [7, 7]),
+        ({"max_retries": 3, "retry_delay": "1s", "backoff": "linear"}, [1, 2, 3]),
+        (tenacity.Retrying(wait=tenacity.wait_fixed(2), stop=tenacity.stop_after_attempt(3)), [2, 2]),
+    ],
+)
+def test_policies_replace_the_conditions_of_a_scenario(policy: Any, delays: list[float]) -> None:
+    """The scenario allows one retry after 5 s."""
+    found = replaced({"task_failure": policy})
+    assert [value for _, value in values(found, "retry.granted")] == delays
+    assert found.metrics["consistency.violations"] == 0
+    several = sim.replicate(
+        scenario(FAILING, duration="200s"), seed=1, replications=2, policies={"task_failure": policy}
+    )
+    assert several.metrics["retries.count"].mean == len(delays)
+
+
+def test_a_policy_with_a_defect_is_an_error_of_the_run() -> None:
+    assert [error.where for error in replaced({"task_failure": Broken(max_retries=3, retry_delay=1)}).errors] == [
+        "policy of task_failure"
+    ]
+
+
+def test_none_removes_a_condition() -> None:
+    assert recorded(replaced({"task_failure": None}), "retry.granted") == []
+
+
+@pytest.mark.parametrize(
+    ("policies", "message"),
+    [
+        ({"task_fail": None}, r"^policies: unknown kind of failure 'task_fail'; valid: .*task_failure"),
+        ({"task_failure": {"max_retries": 3, "retry_delay": -1}}, r"^policies: task_failure\.retry_delay: "),
+        ({"task_failure": 3}, r"^policies: task_failure: "),
+    ],
+)
+def test_invalid_policies_are_refused_in_one_line(policies: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidPolicies, match=message) as raised:
+        replaced(policies)
+    assert "\n" not in str(raised.value)
+
+
+def test_policies_and_a_core_of_ones_own_exclude_each_other() -> None:
+    with pytest.raises(InvalidPolicies, match=r"^policies=, core=: .*; valid: one of them"):
+        sim.run(scenario(FAILING), policies={"task_failure": None}, core=crashing)

@@ -119,13 +119,14 @@ def offered_load(scenario: ScenarioFields) -> OfferedLoad | None:
     availability = _availability(scenario)
     delivery = scenario.queue.latency.mean + scenario.network.latency.mean
     with_delivery = seconds if delivery == 0 else seconds + attempts * delivery
-    agents = scenario.agents
-    servers = [
-        (with_delivery + _held(scenario), Servers(AGENTS, agents.count, agents.slots * availability, "agents.count"))
-    ]
-    for name, need in scenario.tasks.needs.items():
+    agents, tasks = scenario.agents, scenario.tasks
+    held = _retry_delays(scenario) if tasks.retry_holds_agent or tasks.retry_holds_resources else 0.0
+    slots = Servers(AGENTS, agents.count, agents.slots * availability, "agents.count")
+    servers = [(with_delivery + held * tasks.retry_holds_agent, slots)]
+    for name, need in tasks.needs.items():
         path = f"resources.{name}"
-        servers.append((seconds, Servers(path, scenario.resources[name].units // need, 1.0, f"{path}.units", need)))
+        in_use = seconds + held * tasks.retry_holds_resources
+        servers.append((in_use, Servers(path, scenario.resources[name].units // need, 1.0, f"{path}.units", need)))
     loads = [OfferedLoad(rate * requests, attempts, occupied, each, availability, ()) for occupied, each in servers]
     highest = max(loads, key=lambda offered: offered.load)
     return replace(highest, limits=limits_of_queue(scenario))
@@ -204,14 +205,20 @@ def _retries(scenario: ScenarioFields, error: str = EXECUTION_ERROR) -> int | No
 def _cut_off(
     tasks: TaskSettings, timeout: float, retries: int | None, attempts: float, passes: float
 ) -> tuple[float, float]:
-    """With a time limit: work beyond it fails each attempt, which has the same work, when it has taken that long."""
+    """With a time limit: work beyond it fails an attempt when it has taken that long.
+
+    A retry has the same work and fails again, unless it is redrawn.
+    """
     work = _draws(tasks.work)
     over = float((work > timeout).mean())
     if not over:
         return attempts, passes * tasks.work.mean
+    within = float(np.where(work > timeout, 0.0, work).mean())
+    if tasks.retried == "redraw":
+        tries = _geometric(over + (1 - over) * tasks.failure_probability, retries)
+        return tries, tries * (within * passes / attempts + over * timeout)
     if retries is None:
         return inf, inf
-    within = float(np.where(work > timeout, 0.0, work).mean())
     return (1 - over) * attempts + over * (retries + 1), passes * within + over * (retries + 1) * timeout
 
 
@@ -240,10 +247,10 @@ def _with_checkpoints(scenario: ScenarioFields, attempts: float, failures: float
     return seconds + writes * write + (attempts - 1) * read * bool(writes) + successes * write * checkpoint.final
 
 
-def _held(scenario: ScenarioFields) -> float:
-    """Mean time for which a task holds an agent's slot during its retry delays."""
+def _retry_delays(scenario: ScenarioFields) -> float:
+    """Mean total delay before the retries of a task."""
     policy, p = _policy(scenario), scenario.tasks.failure_probability
-    if not scenario.tasks.retry_holds_agent or policy is None or p == 0:
+    if policy is None or p == 0:
         return 0.0
     retries = _retries(scenario)
     total, share, delay = 0.0, p, None

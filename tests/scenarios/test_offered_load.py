@@ -17,6 +17,7 @@ recovery: {detection: {detector: perfect}, conditions: {task_failure: {max_retri
 CRASHES = {"agents.mtbf": "20s", "agents.restart_time": "5s"}
 FAILURES = {"tasks.failure_probability": 0.5}
 ATTEMPTS = 1 + 0.5 + 0.25 + 0.125
+GPU = {"gpu": {"units": 2}}
 WRITES = {"every": "1s", "cost": "200ms", "restore": "50ms"}
 
 
@@ -38,6 +39,10 @@ def load_of(values):
         ({**FAILURES, "recovery.conditions.task_failure.by_error": {"execution_error": {"max_retries": 0}}}, 2),
         ({**FAILURES, "recovery.conditions.task_failure.deadline": "1m"}, 2),
         ({**FAILURES, "tasks.retry_holds_agent": True}, 2 * (ATTEMPTS + 10 * (ATTEMPTS - 1))),
+        (
+            {**FAILURES, "tasks.retry_holds_resources": True, "tasks.needs": {"gpu": 1}, "resources": GPU},
+            4 * (ATTEMPTS + 10 * (ATTEMPTS - 1)) / 2,
+        ),
         ({"tasks.failure_probability": 1, "recovery.conditions.task_failure.max_retries": "null"}, inf),
         (
             {**FAILURES, "tasks.client": {"max_retries": 1}, "recovery.conditions.task_failure.max_retries": 0},
@@ -67,7 +72,11 @@ def test_the_load_matches_its_closed_form(values, load):
 def test_a_time_limit_cuts_work_off():
     """Work above 1 s, a share 1/e, fails in four attempts of 1 s; E[W; W <= 1] = 1 - 2/e."""
     assert load_of({"tasks.timeout": "1s"}).load == pytest.approx(2 * (1 - 2 * exp(-1) + 4 * exp(-1)), rel=0.02)
-    assert load_of({"tasks.timeout": "1s", "recovery.conditions.task_failure.max_retries": "null"}).load == inf
+    endless = {"tasks.timeout": "1s", "recovery.conditions.task_failure.max_retries": "null"}
+    assert load_of(endless).load == inf
+    redrawn = load_of({**endless, "tasks.retried": "redraw"})
+    assert redrawn.attempts == pytest.approx(1 / (1 - exp(-1)), rel=0.02)
+    assert redrawn.load == pytest.approx(2 * (1 - exp(-1)) / (1 - exp(-1)), rel=0.02)
 
 
 def test_redrawn_work_has_a_mean_of_completion_by_its_transform():

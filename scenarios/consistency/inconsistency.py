@@ -43,7 +43,7 @@ MEANINGS: Mapping[InconsistencyKind, str] = MappingProxyType(
         InconsistencyKind.TRY_TIMEOUT: "the `try_timeout` of a condition is below the duration of its recovery's steps",
         InconsistencyKind.MTBF: "agents crash, in the median, before an attempt or its first checkpoint is done",
         InconsistencyKind.RETRY_SCHEDULE: "the last retry of a condition comes before the end of the outage that it "
-        "faces: unavailable resources of which too few are left for a task, agents that are all too slow for "
+        "faces: unavailable resources of which too few are left for the load, agents that are all too slow for "
         "`tasks.timeout`, a partition with tries of limited duration",
         InconsistencyKind.CLIENT_RETRIES: "a client makes its last request before the end of a blocked queue, or of a "
         "partition between agents and queue",

@@ -11,6 +11,7 @@ from scenarios.consistency.attempt_times import attempt_time, mean_attempt
 from scenarios.consistency.inconsistency import Inconsistency, InconsistencyKind, at_least, time
 from scenarios.faults import AgentSlow, AnyFault, Group, Partition, QueueBlocked, ResourceUnavailable
 from scenarios.fields.distributions import AnyDistribution
+from scenarios.offered_load import arrival_rate
 from scenarios.schema import ScenarioFields
 from scenarios.sections.policies import Policy
 
@@ -70,13 +71,15 @@ def _outage(scenario: ScenarioFields, fault: AnyFault, duration: AnyDistribution
 
 
 def _outages_of_resources(scenario: ScenarioFields) -> Iterator[Inconsistency]:
-    """Tasks that lost their resources, which too few units are left to replace."""
+    """Tasks that lost their resources, and too few units are left: for one task, or for the tasks that arrive."""
+    rate = arrival_rate(scenario) or 0.0
     condition = scenario.recovery.conditions.resource_failure
     for path, fault, duration in _placed(scenario):
         if not isinstance(fault, ResourceUnavailable):
             continue
         needed = scenario.tasks.needs.get(fault.resource, 0)
-        if not needed or scenario.resources[fault.resource].units - fault.units >= needed:
+        left = (scenario.resources[fault.resource].units - fault.units) // needed if needed else 0
+        if not needed or (left and rate * mean_attempt(scenario) < left):
             continue
         yield from _too_short(scenario, "resource_failure", condition, path, fault, duration, 0.0)
 

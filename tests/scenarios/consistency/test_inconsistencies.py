@@ -83,7 +83,12 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
         "retry_schedule",
         {"faults": OUTAGE, RESOURCE: {"max_retries": 10, "retry_delay": "30s"}},
-        {"faults": OUTAGE.replace("units: 8", "units: 7"), RESOURCE: {"max_retries": 10, "retry_delay": "30s"}},
+        {"faults": OUTAGE.replace("units: 8", "units: 3"), RESOURCE: {"max_retries": 10, "retry_delay": "30s"}},
+    ),
+    (  # 1 task/s of 4 s needs more than 4 units
+        "retry_schedule",
+        {"faults": OUTAGE.replace("units: 8", "units: 4"), RESOURCE: {"max_retries": 10, "retry_delay": "30s"}},
+        {"faults": OUTAGE.replace("units: 8", "units: 3"), RESOURCE: {"max_retries": 10, "retry_delay": "30s"}},
     ),
     (
         "retry_schedule",

@@ -103,6 +103,13 @@ METRICS = """\
 - **Per task.** `attempts.per_task.mean` is of the tasks of the cohort that were completed or given up: all attempts of
   such a task count, and tasks that are unfinished at the end are left out. `attempts.amplification` is all attempts of
   the cohort ÷ all of its tasks, also those that were rejected or not started yet.
+- **Agent time.** `work.useful` + `.wasted` + `.checkpoint` + `.idle` + `.down` = slots × the window, exactly: every
+  instant of a slot is in one of them. `.down` has all slots of an agent that is crashed, hung, stopped or restarting,
+  and `.checkpoint` the writes and reads of checkpoints, also those that were cut short. `.wasted` has work that failed,
+  timed out, was interrupted or came too late, from the last checkpoint that a later attempt continued from; work of
+  tasks that were given up; and work for clients that have left. Work of unfinished tasks that is not discarded at the
+  end of the run is `.useful`. Slots that are kept for a retry or wait for resources are `.idle`. On a slow agent work
+  takes more time, and all of it counts. A run in which the sum is another ends with an error.
 
 """
 

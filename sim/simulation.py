@@ -247,7 +247,6 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
 
     `sim.core.own_cores.BuiltCores` adds those of the core's configuration, and `sim.core.run_errors` the errors.
     """
-    checkpoint = scenario.tasks.checkpoint
     return {
         "scenario": scenario.name,
         "seed": name,
@@ -258,10 +257,11 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "slots": scenario.agents.slots,
         "resources": {pool: settings.units for pool, settings in scenario.resources.items()},
         "needs": dict(scenario.tasks.needs),
-        "checkpoint_cost": 0.0 if checkpoint is None else checkpoint.cost + scenario.storage.write,
+        "interrupted": scenario.tasks.interrupted,
         "heartbeat_interval": scenario.recovery.detection.heartbeat_interval,
         "runbook_sha256": scenario.recovery.runbook_sha256,
         "clients": scenario.tasks.client.waits,
+        "late_answers": scenario.tasks.client.late_answer == "accept" and not scenario.tasks.client.cancel,
         "files_sha256": files_sha256(scenario),
         "steady_state": _steady_state(scenario),
     }

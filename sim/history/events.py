@@ -46,6 +46,8 @@ class Event(IntEnum):
     CHECKPOINT_FAILED = 45  # a failed write; value: progress that it would have stored
     CHECKPOINT_STALE = 46  # value: number of acknowledged checkpoints that the core could not read
     CHECKPOINT_LOADED = 44  # an attempt starts from a checkpoint; epoch: the attempt's
+    CHECKPOINT_READ = 47  # the attempt has read it, and works from here
+    CHECKPOINT_STARTED = 48  # a write begins, if it takes time
 
     # --- agents, in truth
     AGENT_CRASHED = 50

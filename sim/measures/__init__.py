@@ -1,7 +1,7 @@
 """The metrics of a run: pure functions of its history, one module per group of metrics.
 
-Names, units and directions are in `scenarios.fields.metrics`. Metrics of tasks, attempts, retries and work cover
-the tasks submitted at or after the warm-up; rates and time averages cover the window from the warm-up to the end;
+Names, units and directions are in `scenarios.fields.metrics`. Metrics of tasks, attempts and retries cover the
+tasks submitted at or after the warm-up; rates, time averages and work cover the window from the warm-up to the end;
 recoveries and faults count from the warm-up on; consistency covers the whole run.
 """
 

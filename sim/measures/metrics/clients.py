@@ -6,7 +6,7 @@ import numpy as np
 
 from sim.history import Event, History
 from sim.measures.tables.distribution import Measured
-from sim.measures.tables.event_table import NOWHERE, Floats, Tracks
+from sim.measures.tables.event_table import Floats, Tracks
 from sim.stats.samples import Sample
 
 
@@ -42,11 +42,10 @@ def measure_clients(history: History) -> Measured:
 def _unanswered(tracks: Tracks) -> Floats:
     """Seconds until the end since the requests were first made that are neither answered nor abandoned."""
     submitted = tracks.rows(Event.TASK_SUBMITTED)
-    again = tracks.rows(Event.CLIENT_RETRIED)
-    request = np.full(tracks.task_count, NOWHERE, dtype=np.int64)
-    request[tracks.task[again]] = tracks.value[again].astype(np.int64)
-    first_made = submitted[request[tracks.task[submitted]] == NOWHERE]
-    request[tracks.task[first_made]] = np.arange(len(first_made))  # requests are numbered as they are first made
+    request = tracks.requests
+    is_repeated = np.zeros(tracks.task_count, dtype=bool)
+    is_repeated[tracks.task[tracks.rows(Event.CLIENT_RETRIED)]] = True
+    first_made = submitted[~is_repeated[tracks.task[submitted]]]
     over = request[tracks.task[tracks.rows(Event.CLIENT_ANSWERED, Event.CLIENT_ABANDONED)]]
     is_open = np.ones(len(first_made), dtype=bool)
     is_open[over] = False

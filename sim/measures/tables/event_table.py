@@ -318,6 +318,26 @@ class Tracks:
             ended=self.times(end_row, inf),
         )
 
+    def attempt_at(self, rows: Rows) -> Rows:
+        """The number in `attempts` of the attempt that each of these rows is about, else `NOWHERE`."""
+        started = self.attempts.row
+        found = self._same_attempt(rows, started)
+        return np.where(found == NOWHERE, NOWHERE, np.searchsorted(started, found))
+
+    @cached_property
+    def requests(self) -> Integers:
+        """The number of the request of each task, in the order in which the requests were first made; -1: no request.
+
+        A request that a client makes again is another task.
+        """
+        again = self.rows(Event.CLIENT_RETRIED)
+        request = np.full(self.task_count, -1, dtype=np.int64)
+        request[self.task[again]] = self.value[again].astype(np.int64)
+        submitted = self.rows(Event.TASK_SUBMITTED)
+        first_made = submitted[request[self.task[submitted]] < 0]
+        request[self.task[first_made]] = np.arange(len(first_made))
+        return request
+
     def _same_attempt(self, rows: Rows, others: Rows) -> Rows:
         """For each row the first of `others` with the same task and epoch, else `NOWHERE`."""
         if not len(rows) or not len(others):

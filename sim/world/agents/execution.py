@@ -183,7 +183,7 @@ class Execution:
             self._history.record(
                 Event.CHECKPOINT_LOADED, task.number, attempt.agent.number, attempt.epoch, checkpoint.progress
             )
-            self._arm(attempt, self._restore_time * self.storage_slowness, self._go_on)
+            self._arm(attempt, self._restore_time * self.storage_slowness, self._have_read)
         else:
             self._go_on(attempt)
         if task.poison is not None:
@@ -216,6 +216,12 @@ class Execution:
             attempt.end = attempt.progress + share * (attempt.end - attempt.progress)
 
     # --------------------------------------------------------------------- along the way
+    def _have_read(self, attempt: Attempt) -> None:
+        self._history.record(
+            Event.CHECKPOINT_READ, attempt.task.number, attempt.agent.number, attempt.epoch, attempt.progress
+        )
+        self._go_on(attempt)
+
     def _go_on(self, attempt: Attempt) -> None:
         attempt.target = target = self._next_target(attempt)
         attempt.working_since = self._env.now
@@ -234,14 +240,22 @@ class Execution:
         attempt.progress = attempt.target
         attempt.working_since = None
         if attempt.progress < attempt.end:
-            self._arm(attempt, self._write_time * self.storage_slowness, self._save)
+            self._write(attempt)
         elif attempt.fails:
             attempt.task.observed = inf
             self.listener.attempt_failed(attempt, "execution_error")
         elif self._checkpoint is not None and self._checkpoint.final:
-            self._arm(attempt, self._write_time * self.storage_slowness, self._save)
+            self._write(attempt)
         else:
             self.listener.attempt_succeeded(attempt)
+
+    def _write(self, attempt: Attempt) -> None:
+        seconds = self._write_time * self.storage_slowness
+        if seconds > 0:
+            self._history.record(
+                Event.CHECKPOINT_STARTED, attempt.task.number, attempt.agent.number, attempt.epoch, attempt.progress
+            )
+        self._arm(attempt, seconds, self._save)
 
     def _save(self, attempt: Attempt) -> None:
         task = attempt.task

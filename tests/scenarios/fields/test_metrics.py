@@ -28,7 +28,7 @@ PROMISED = {
     ".progress.false_positives .delivery.latency.* .delivery.false_positives .resource.latency.* "
     ".resource.false_positives",
     "diagnosis": ".accuracy",
-    "work": ".useful .wasted .checkpoint .wasted_fraction",
+    "work": ".useful .wasted .checkpoint .idle .down .wasted_fraction",
     "agents": ".availability .availability_observed .up.mean .all_up .utilization .restarts",
     "resources": ".gpu.utilization .gpu.available",
     "queue": ".depth.mean .depth.max .deliveries .redeliveries .duplicates .dead_lettered",

@@ -69,7 +69,7 @@ def histories(draw: st.DrawFn) -> History:
     """Several tasks that share the time of one run, cut off at its end."""
     events = [event for task in range(draw(st.integers(1, 6))) for event in draw(lives(task))]
     events = sorted((event for event in events if event["time"] <= END), key=lambda event: event["time"])
-    return History.of(events, {"end": END, "warmup": draw(st.sampled_from([0.0, 7.5, 20.0])), "agents": 3})
+    return History.of(events, {"end": END, "warmup": draw(st.sampled_from([0.0, 7.5, 20.0])), "agents": 3, "slots": 2})
 
 
 def clipped(begins: float, ends: float, start: float) -> float:
@@ -124,23 +124,20 @@ def test_littles_law_holds_for_queued_and_waiting_tasks(history: History) -> Non
 
 @given(histories())
 def test_busy_time_and_work_add_up(history: History) -> None:
-    """Utilization by a plain loop; useful + wasted = all work that attempts of ended tasks have done."""
-    start, busy, done = history.meta["warmup"], 0.0, 0.0
+    """By a plain loop: utilization, time of attempts by whether it is discarded, and free slots."""
+    start, busy, useful = history.meta["warmup"], 0.0, 0.0
     for rows in by_task(history):
         ends = {Event.ATTEMPT_SUCCEEDED, Event.ATTEMPT_FAILED}
-        ended = any(event in {Event.TASK_COMPLETED, Event.TASK_FAILED} for _, event in rows)
         for place, (time, event) in enumerate(rows):
             if event == Event.ATTEMPT_STARTED:
-                end = next((at for at, what in rows[place + 1 :] if what in ends), inf)
+                end, how = next(((at, what) for at, what in rows[place + 1 :] if what in ends), (inf, None))
                 busy += clipped(time, end, start)
-                done += end - time if ended and rows[0][0] >= start else 0.0
-    found = measure(history)
-    assert found["agents.utilization"] == pytest.approx(busy / (3 * (END - start)))
-    if found["work.useful"] is not None and found["work.wasted"] is not None:
-        assert found["work.useful"] + found["work.wasted"] == pytest.approx(done, abs=1e-6)
-        assert found["work.wasted"] >= 0
-    else:
-        assert done == 0
+                useful += 0.0 if how == Event.ATTEMPT_FAILED else clipped(time, end, start)
+    found, slots = measure(history), 6
+    assert found["agents.utilization"] == pytest.approx(busy / (slots * (END - start)))
+    assert found["work.useful"] == pytest.approx(useful, abs=1e-9)
+    assert found["work.wasted"] == pytest.approx(busy - useful, abs=1e-9)
+    assert found["work.idle"] == pytest.approx(slots * (END - start) - busy, abs=1e-9)
 
 
 @st.composite

@@ -103,8 +103,9 @@ RETRIED = [
     at(0.0, Event.QUEUE_ENTERED, detail="submitted"),
     at(0.0, Event.QUEUE_DELIVERED, agent=0, value=1.0),
     at(0.0, Event.ATTEMPT_STARTED, agent=0, epoch=1, value=0.0),
-    at(4.0, Event.CHECKPOINT_WRITTEN, agent=0, epoch=1, value=4.0),
-    at(5.0, Event.ATTEMPT_FAILED, agent=0, epoch=1, value=5.0, detail="execution_error"),
+    at(3.75, Event.CHECKPOINT_STARTED, agent=0, epoch=1, value=3.75),
+    at(4.0, Event.CHECKPOINT_WRITTEN, agent=0, epoch=1, value=3.75),
+    at(5.0, Event.ATTEMPT_FAILED, agent=0, epoch=1, value=4.75, detail="execution_error"),
     at(5.0, Event.RECOVERY_OPENED, detail="task_failure", incident=0),
     at(5.0, Event.QUEUE_SETTLED),
     at(5.0, Event.RETRY_GRANTED, detail="task_failure", value=3.0, incident=0),
@@ -113,24 +114,27 @@ RETRIED = [
     at(8.0, Event.TASK_FENCED, value=1.0, incident=0),
     at(8.0, Event.QUEUE_ENTERED, detail="retry"),
     at(8.0, Event.QUEUE_DELIVERED, agent=0, value=2.0),
-    at(8.0, Event.ATTEMPT_STARTED, agent=0, epoch=2, value=4.0),
-    at(8.0, Event.CHECKPOINT_LOADED, agent=0, epoch=2, value=4.0),
+    at(8.0, Event.ATTEMPT_STARTED, agent=0, epoch=2, value=3.75),
+    at(8.0, Event.CHECKPOINT_LOADED, agent=0, epoch=2, value=3.75),
+    at(8.5, Event.CHECKPOINT_READ, agent=0, epoch=2, value=3.75),
     at(8.0, Event.RECOVERY_EXECUTED, incident=0),
     at(8.0, Event.RECOVERY_VERIFIED, incident=0),
     at(14.0, Event.ATTEMPT_SUCCEEDED, agent=0, epoch=2, value=10.0),
     at(14.0, Event.TASK_COMPLETED, agent=0, epoch=2, value=10.0),
     at(14.0, Event.QUEUE_ACKED, agent=0),
 ]
-"""Ten seconds of work, cut at 5 by a failure, resumed 3 s later from the checkpoint at 4."""
+"""Work that a failure cuts at 5 s, and that continues 3 s later from the checkpoint of 4 s."""
 
 
 def test_work_after_the_last_checkpoint_is_wasted() -> None:
-    """Done 5 + 6, of which 10 had an effect and 1 was thrown away; one checkpoint of 0.2 s."""
-    metrics = story(RETRIED, end=20.0, checkpoint_cost=0.2)
-    assert metrics["work.useful"] == 10.0
+    """3.75 + 5.5 s had an effect, 1 s was thrown away; a write of 0.25 s and a read of 0.5 s; 20 s in all."""
+    metrics = story(RETRIED, end=20.0)
+    assert metrics["work.useful"] == 9.25
     assert metrics["work.wasted"] == 1.0
-    assert metrics["work.wasted_fraction"] == pytest.approx(1 / 11)
-    assert metrics["work.checkpoint"] == pytest.approx(0.2)
+    assert metrics["work.wasted_fraction"] == pytest.approx(1 / 10.25)
+    assert metrics["work.checkpoint"] == 0.75
+    assert metrics["work.idle"] == 9.0
+    assert metrics["work.down"] == 0.0
 
 
 def test_attempts_and_retries_of_a_task_that_failed_once() -> None:

@@ -22,7 +22,7 @@ RELATIVE_ERROR = 0.001
 _NONE: Floats = np.empty(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Values:
     """Distinct values in ascending order, and how often each was observed."""
 
@@ -68,13 +68,20 @@ class Values:
         values, counts = (zlib.decompress(base64.b64decode(each)) for each in texts)
         return cls(np.frombuffer(values, np.float64), np.frombuffer(counts, np.int64))
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Values):
+            return NotImplemented
+        return np.array_equal(self.values, other.values) and np.array_equal(self.counts, other.counts)
+
+    __hash__ = None  # type: ignore[assignment]
+
     @property
     def total(self) -> int:
         """How many observations there are."""
         return int(self.counts.sum())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """The observations of one replication, in seconds.
 

@@ -215,7 +215,8 @@ def test_an_invalid_value_is_rejected_with_its_position(right, wrong, said):
             "tasks.lost",
             (
                 "'tasks.lost' is not an expectation; "
-                "valid: metric operator value, as in tasks.lost == 0, recovery.time.p95 <= 90s, tasks.failed <= 2 in 95% of runs"
+                "valid: metric operator value, as in tasks.lost == 0, recovery.time.p95 <= 90s, "
+                "tasks.failed <= 2 in 95% of runs"
             ),
         ),
         ("recovery.time.p95 <= 90/s", f"recovery.time.p95: '90/s' is not a duration; {DURATION}"),

@@ -204,7 +204,13 @@ def test_json_on_stdout_is_the_only_output_and_matches_the_contract(small, capsy
     low, high = measured["ci95"]
     assert (measured["n"], measured["unit"]) == (3, "s")
     assert low < measured["mean"] < high
-    assert data["expectations"][0] == {"expression": "tasks.lost == 0", "observed": 0, "holds": True}
+    assert data["expectations"][0] == {
+        "expression": "tasks.lost == 0",
+        "observed": 0,
+        "holds": True,
+        "failing": 0,
+        "runs": 3,
+    }
     assert [run["seed"] for run in data["runs"]] == ["7/0", "7/1", "7/2"]
     alone = sim.run(scenarios.load("small.scenario.yaml"), seed="7/1")
     assert data["runs"][1]["history_sha256"] == alone.history_sha256

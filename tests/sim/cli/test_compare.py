@@ -37,7 +37,7 @@ def test_writes_a_table_a_picture_and_json(tmp_path, capsys):
     assert "quiet  seed 7 × 3 pairs: 6 runs, 20m each" in out
     assert "  b  duration=20m, warmup=2m, recovery.detection.heartbeat_interval=2s" in out
     assert any(
-        line.split()[0] == "recovery.detect.mean" and line.rstrip().endswith("better")
+        line.split()[0] == "recovery.time.mean" and line.rstrip().endswith("better")
         for line in out.splitlines()
         if line.strip()
     )
@@ -45,7 +45,7 @@ def test_writes_a_table_a_picture_and_json(tmp_path, capsys):
     assert max(map(len, out.splitlines())) <= max(80, len(f"picture: {picture}"))
     assert picture.read_bytes().startswith(b"\x89PNG")
     found = json.loads(file.read_text())
-    assert found["metrics"]["recovery.detect.mean"]["verdict"] == "better"
+    assert found["metrics"]["recovery.time.mean"]["verdict"] == "better"
     assert found["b"] == {"duration": "20m", "warmup": "2m", "recovery.detection.heartbeat_interval": "2s"}
 
 
@@ -95,7 +95,7 @@ def test_quiet_prints_nothing(capsys):
         ),
         (
             [*BASE, *FASTER, "--metric", "client.goodput"],
-            "--metric client.goodput: quiet observes it in no two",
+            "--metric client.goodput: quiet observes it under neither setting",
         ),
         (
             [*BASE, *FASTER, "--metric", "xyz"],

@@ -46,10 +46,10 @@ def test_an_interrupt_before_the_first_result_leaves_no_output(small, capsys, in
 def test_an_interrupt_swallowed_by_python_is_not_lost(small, capsys, monkeypatch):
     import sim.experiments.runs.executor as workers
 
-    def run(*arguments, real=workers.run):
+    def run(*arguments, real=workers.run, **options):
         with contextlib.suppress(KeyboardInterrupt):  # as in a callback of the garbage collector
             signal.raise_signal(signal.SIGINT)
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(workers, "run", run)
     assert main(["run", "small.scenario.yaml", "--replications", "5", "--json", "part.json"]) == 130

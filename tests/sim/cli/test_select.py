@@ -32,7 +32,7 @@ def test_writes_a_table_a_picture_and_json(folder, capsys):
     ranked = [row for row in rows(out) if "after" in row]
     assert [row[:3] for row in ranked] == [["1", "1", "5"], ["2", "5", "5"], ["3", "1", "20"], ["4", "5", "20"]]
     assert ranked[0][-3:] == ["selected", "after", "10"]
-    assert [row[6:] for row in ranked[1:3]] == [["s", "out", "after", "10"]] * 2
+    assert [row[-4:] for row in ranked[1:3]] == [["s", "out", "after", "10"]] * 2
     assert ranked[3][-6:] == ["out", "after", "10", "(as", "it", "is)"]
     assert "on 2 fresh replications, which selected nothing:" in out
     assert [row[0] for row in rows(out) if "after" not in row] == ["1", "2", "4"]

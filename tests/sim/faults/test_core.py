@@ -15,8 +15,9 @@ from recovery.stores.sql_journal import SqlJournal
 from recovery.stores.sql_tasks import SqlTaskStore
 from sim.core import single_node
 from sim.core.single_node import SingleNodeHost
+from sim.history import History
 from sim.loop.callbacks import after
-from sim.measures import measure_one
+from sim.measures import Observations, measure_one
 from sim.simulation import Run
 from tests.sim.world.stories import recorded, scenario
 
@@ -254,7 +255,12 @@ class Everywhere:
         patch.setattr(single_node, "DelayedPort", Watched)
         patch.setattr(single_node, "PORTS", (*single_node.PORTS, "store"))
         patch.setattr("sim.core.host.needs_node", lambda scenario: True)
-        patch.setattr("sim.simulation.measure", lambda record, _: {name: measure_one(record, name) for name in NEEDED})
+        patch.setattr("sim.simulation.observe", observe_needed)
+
+
+def observe_needed(record: History, _: object) -> Observations:
+    """Only the metrics that these runs are judged by."""
+    return Observations({name: measure_one(record, name) for name in NEEDED}, {})
 
 
 NEEDED = ("tasks.completed", "attempts.succeeded", "recovery.censored")

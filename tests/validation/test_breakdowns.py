@@ -25,7 +25,7 @@ def machine_repair(machines: int, repairers: int, mtbf: float, repair: float) ->
 
 @pytest.mark.parametrize(
     ("slots", "replications", "duration"),
-    [(2, SHORT, 10_000), *(pytest.param(slots, 20, 30_000, marks=pytest.mark.long) for slots in (1, 2))],
+    [(2, SHORT, 10_000), *(pytest.param(slots, 20, 10_000, marks=pytest.mark.long) for slots in (1, 2))],
 )
 def test_waits_for_a_repair_slot_match_the_machine_repair_model(slots: int, replications: int, duration: int) -> None:
     """10 agents, mtbf 100 s, repair 10 s, one or two slots. Wrong: mtbf / (mtbf + repair), as with a free slot."""
@@ -49,7 +49,7 @@ def test_availability_includes_the_detection_time() -> None:
     """
     result = replicate(
         scenario(
-            40_000,
+            10_000,
             tasks=IDLE,
             agents="{count: 20, mtbf: 400s, restart_time: 20s}",
             recovery="{detection: {detector: heartbeat, heartbeat_interval: 5s, missed_heartbeats: 3}}",

@@ -92,7 +92,7 @@ CLIENTS, UNITS, THINK = 8, 2, 3.0
 
 
 @pytest.mark.parametrize(
-    ("duration", "replications"), [(6_000, SHORT), pytest.param(12_000, 20, marks=pytest.mark.long)]
+    ("duration", "replications"), [(6_000, SHORT), pytest.param(8_000, 20, marks=pytest.mark.long)]
 )
 def test_clients_of_a_pool_match_the_machine_repair_model(duration: int, replications: int) -> None:
     """M/M/c//N, c = 2 units of a pool, N = 8 clients who think for 3 s, work 1 s: weights w_n of n in service or

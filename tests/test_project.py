@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -274,6 +275,7 @@ def project_files() -> list[str]:
     return [path.relative_to(ROOT).as_posix() for path in agreed if path.is_file() and "__pycache__" not in path.parts]
 
 
+@cache
 def loaded_by(module: str) -> set[str]:
     """The top-level modules that a fresh interpreter holds after an import."""
     script = f"import {module}, sys; print(*sys.modules)"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,6 +81,12 @@ def recovery_bench(
     """Run documented failures against the real recovery core, in simulated time, and measure how it recovers."""
 
 
+@cache
+def _commands() -> Callable[..., Any]:
+    """All commands with their options. `app` would derive them again for each command that a process runs."""
+    return typer.main.get_command(app)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit status."""
     from scenarios.errors import ScenarioError
@@ -94,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         with interruptible():
-            status = app(_spread(given) or ["--help"], prog_name=NAME, standalone_mode=False)
+            status = _commands()(_spread(given) or ["--help"], prog_name=NAME, standalone_mode=False)
         sys.stdout.flush()
     except (BadInput, ScenarioError) as error:
         say(str(error))

@@ -32,9 +32,7 @@ def run(policy: str, fails: str = "end", duration: float = 4_000, p: float = P, 
     )
 
 
-@pytest.mark.parametrize(
-    ("duration", "replications"), [(1_500, SHORT), pytest.param(4_000, 10, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize(("duration", "replications"), [(800, SHORT), pytest.param(4_000, 10, marks=pytest.mark.long)])
 def test_attempts_follow_a_truncated_geometric_distribution(duration: int, replications: int) -> None:
     """Attempts per task (1 - p^(r+1)) / (1 - p), given up p^(r+1): p = 0.6, r = 3. Wrong: an attempt too few."""
     result = run("backoff: fixed", duration=duration, replications=replications)

@@ -57,6 +57,11 @@ class ScenarioFields(Settings):
     seed: Count = Field(default=0, description="seed of all randomness, unless a run sets another")
     duration: PositiveSeconds = Field(description="virtual time that is simulated")
     warmup: Seconds = Field(default=0.0, description="initial time that is excluded from the metrics")
+    drain: PositiveSeconds | None = Field(
+        default=None,
+        description="how long a run may go on after its duration, without new arrivals and faults, until all tasks and "
+        "recoveries have ended; null: not at all",
+    )
     tasks: TaskSettings = Field(description="the load")
     agents: AgentSettings = Field(description="the agents")
     queue: QueueSettings = Field(default=QueueSettings(), description="the task queue")

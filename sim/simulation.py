@@ -39,6 +39,7 @@ from sim.randomness.streams import Streams
 from sim.results.base import ResultBase
 from sim.stats.samples import Sample
 from sim.world.assembly import assemble, connect
+from sim.world.drain import Unfinished
 from sim.world.task_store import NumberedTaskStore
 
 BuildStore = Callable[[], MemoryTaskStore]
@@ -92,8 +93,8 @@ class Run(ResultBase):
 
     @property
     def virtual_seconds(self) -> float:
-        """Virtual time that the run covers."""
-        return self.scenario.duration
+        """Virtual time that the run covers, with its drain."""
+        return float(self.record.meta["end"])
 
     def title(self) -> str:
         """A one-line summary: scenario and number of runs."""
@@ -219,9 +220,16 @@ def simulate(
         connect(world, host)
         loop.run_until_complete(host.boot())
         world.start()
-        Faults(loop.env, streams, world, task_store, host).start(scenario.faults)
+        faults = Faults(loop.env, streams, world, task_store, host)
+        faults.start(scenario.faults)
         with rare_collections():
             loop.env.run(until=scenario.duration)
+            if scenario.drain is not None:
+                faults.stop()
+                world.stop_arrivals()
+                all_ended = Unfinished(loop.env, history, has_clients=world.clients is not None).all_ended
+                loop.env.run(until=loop.env.any_of([all_ended, loop.env.timeout(scenario.drain)]))
+                history.meta["end"] = loop.env.now
         if isinstance(streams, BranchingStreams):
             streams.check_left(len(history))
         if telemetry:

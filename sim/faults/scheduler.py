@@ -64,7 +64,12 @@ class Faults:
         self._streams = streams
         self._site = Site.of(env, streams, world, store, host)
         self._gaps: dict[str, _Gap] = {}
+        self._stopped = False
         streams.on_branch(self._redraw)
+
+    def stop(self) -> None:
+        """Inject nothing more. Faults that last end when they would."""
+        self._stopped = True
 
     def start(self, faults: Sequence[AnyFault | Group]) -> None:
         """Start the process of each scheduled fault, and watch the conditions of the others."""
@@ -86,6 +91,8 @@ class Faults:
             gaps = iter(self._streams.sequence(f"{name}.every", fault.every), None)  # without end
         for nth, gap in enumerate(gaps):
             yield from self._pass(gap, name, fault.every)
+            if self._stopped:
+                return
             self._inject(fault, name, nth, lasts(), wait)
 
     def _pass(self, gap: float, name: str, every: Samplable | None) -> Generator[SimpyEvent, Any, None]:
@@ -131,6 +138,8 @@ class Faults:
         return (lambda: None) if duration is None else self._streams.sequence(f"{name}.for", duration), wait
 
     def _inject(self, fault: AnyFault | Group, name: str, nth: int, seconds: float | None, wait: Wait) -> None:
+        if self._stopped:
+            return
         injection = Injection(self._site, fault, f"{name}.targets.{nth}", seconds, wait, nth)
         if isinstance(fault, Group):
             injection.inject(lambda: None, "+".join(member.kind for member in fault.faults))

@@ -24,6 +24,6 @@ def check(history: History) -> list[Violation]:
         return []
     last = tracks.last_by_task(np.flatnonzero(np.isin(tracks.task, tasks)))
     return [
-        Violation(INVARIANT, tracks.end, f"task.{task}", "it is unfinished and has no owner", int(last[task]))
+        Violation(INVARIANT, tracks.horizon, f"task.{task}", "it is unfinished and has no owner", int(last[task]))
         for task in tasks
     ]

@@ -32,12 +32,12 @@ def check(history: History) -> list[Violation]:
     for place in still_open:
         row, number = int(incidents.row[place]), int(incidents.number[place])
         last = latest[number]
-        age, silence = tracks.end - float(tracks.time[row]), tracks.end - float(tracks.time[last])
+        age, silence = tracks.horizon - float(tracks.time[row]), tracks.horizon - float(tracks.time[last])
         if bound is not None and age > bound:
             message = f"recovery {number} is open for {age:g} s, over {bound:g} s"
-        elif bound is None and silence > SILENT_SHARE * tracks.end:
+        elif bound is None and silence > SILENT_SHARE * tracks.horizon:
             message = f"recovery {number} is open and has no event for {silence:g} s"
         else:
             continue
-        violations.append(Violation(INVARIANT, tracks.end, tracks.subject(row), message, last))
+        violations.append(Violation(INVARIANT, tracks.horizon, tracks.subject(row), message, last))
     return violations

@@ -70,7 +70,7 @@ def observe(history: History, violations: Mapping[str, Sequence[object]] | None 
         measured |= of_group(history)
     measured |= _consistency(violations)
     measured["run.events"] = float(len(history))
-    measured["run.virtual_seconds"] = Tracks.of(history).end
+    measured["run.virtual_seconds"] = Tracks.of(history).horizon
     return Observations(numbers(measured), {name: each for name, each in measured.items() if isinstance(each, Sample)})
 
 

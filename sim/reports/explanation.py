@@ -183,6 +183,8 @@ def hit(scenario: Scenario) -> Iterator[str]:
         yield f"A checkpoint is written after every {duration(tasks.checkpoint.every)} of work."
     warm = f", the first {duration(scenario.warmup)} of which are not measured" if scenario.warmup else ""
     yield f"The run lasts {duration(scenario.duration)}{warm}."
+    if scenario.drain is not None:
+        yield f"It goes on for up to {duration(scenario.drain)} until what was submitted has ended."
 
 
 # ------------------------------------------------------------------------------- recovery

@@ -78,11 +78,11 @@ def interesting_window(history: History) -> tuple[float, float]:
     faults = [(start, stop) for start, stop, _ in injected(tracks) if start >= tracks.start]
     spans = [(lane.onset, lane.ended) for lane in lanes[:1]] + faults[:1]
     if not spans:
-        return tracks.start, min(tracks.end, tracks.start + 120.0)
+        return tracks.start, min(tracks.horizon, tracks.start + 120.0)
     first = min(start for start, _ in spans)
     longest = max(stop for start, stop in spans if start < first + 60.0) - first
     length = min(max(longest, 10.0), 600.0)
-    return max(0.0, first - 0.4 * length), min(tracks.end, first + 2.1 * length)
+    return max(0.0, first - 0.4 * length), min(tracks.horizon, first + 2.1 * length)
 
 
 def faults(history: History, lanes: Sequence[Lane]) -> list[tuple[float, float, str]]:
@@ -103,7 +103,7 @@ def injected(tracks: Tracks) -> list[tuple[float, float, str]]:
             later = later[column[later] == column[row]]
         kind = tracks.word(int(tracks.detail[row]))
         begun = float(tracks.time[row])
-        unless_cleared = tracks.end if kind in LASTING else begun
+        unless_cleared = tracks.horizon if kind in LASTING else begun
         lasted = float(tracks.time[later[0]]) if len(later) else unless_cleared
         found.append((begun, lasted, f"{kind.replace('_', ' ')}: {readable(tracks.subject(int(row)))}"))
     return found

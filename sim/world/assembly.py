@@ -54,5 +54,6 @@ def connect(world: World, host: Host) -> None:
     only_while_busy = scenario.agents.failure_clock == "busy"
     breakdowns = Breakdowns(world.env, world.streams, agents, scenario.agents.mtbf, only_while_busy=only_while_busy)
     agents.lifecycle_listeners = (heartbeats, breakdowns)
+    world.breakdowns = breakdowns
     if only_while_busy:
         agents.busy_listener = breakdowns

@@ -88,6 +88,10 @@ class Load:
         latest = now + arrivals.period * (more / (arrivals.rate * arrivals.period) + 1)
         return float(brentq(lambda time: arrivals.expected(time) - goal, now, latest, xtol=1e-9)) - now
 
+    def stop(self) -> None:
+        """Submits nothing more."""
+        self._count = self._submitted
+
     def _burst(self, size: int) -> None:
         for _ in range(size):
             self._next()

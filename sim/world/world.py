@@ -12,6 +12,7 @@ from sim.history import Event, History
 from sim.loop import SimLoop
 from sim.randomness.streams import Residual, Streams
 from sim.world.agents.agents import Agents
+from sim.world.agents.breakdowns import Breakdowns
 from sim.world.agents.execution import Execution
 from sim.world.agents.restarts import Restarts
 from sim.world.clients import Clients
@@ -62,6 +63,7 @@ class World:
         self.replica: Replica | None = None
         if any(isinstance(fault, CheckpointStale) for fault in each(scenario.faults)):
             self.replica = Replica(env, store)
+        self.breakdowns: Breakdowns | None = None
         self.load = Load(env, streams, scenario.tasks, self._request)
         self.clients: Clients | None = None
         if scenario.tasks.client.waits:
@@ -82,6 +84,12 @@ class World:
             self.core.watch(agent.name)
             self.agents.start(agent)
         self.load.start()
+
+    def stop_arrivals(self) -> None:
+        """No task is submitted and no agent crashes any more. Clients still repeat their requests."""
+        self.load.stop()
+        if self.breakdowns is not None:
+            self.breakdowns.stop()
 
     # ---------------------------------------------------------------------- life of a task
     def _request(self, number: int) -> None:

@@ -29,11 +29,12 @@ def measure_clients(history: History) -> Measured:
         )
     }
     answered = tracks.in_window(Event.CLIENT_ANSWERED)
+    in_window = float(np.count_nonzero(tracks.time[answered] <= tracks.end))
     made = float(len(tracks.in_window(Event.TASK_SUBMITTED)))
     first = made - counts["retries"]
     return {
         **{f"client.{name}": count if asks else None for name, count in counts.items()},
-        "client.goodput": len(answered) / tracks.window if asks and tracks.window else None,
+        "client.goodput": in_window / tracks.window if asks and tracks.window else None,
         "client.amplification": made / first if asks and first else None,
         "client.response": Sample.of(tracks.value[answered], _unanswered(tracks)) if asks else Sample.of(np.empty(0)),
     }
@@ -50,5 +51,5 @@ def _unanswered(tracks: Tracks) -> Floats:
     is_open = np.ones(len(first_made), dtype=bool)
     is_open[over] = False
     made_at = tracks.time[first_made][is_open]
-    lasted: Floats = tracks.end - made_at[made_at >= tracks.start]
+    lasted: Floats = tracks.horizon - made_at[made_at >= tracks.start]
     return lasted

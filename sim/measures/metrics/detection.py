@@ -106,7 +106,7 @@ class _Beliefs:
 def _old_enough(tracks: Tracks, rows: Rows, over: Rows) -> Rows:
     """Faults of the window that are over, or older at the end than the detector may take."""
     at = tracks.time[rows]
-    late = tracks.end - at >= detection_deadline(tracks)
+    late = tracks.horizon - at >= detection_deadline(tracks)
     return rows[(at >= tracks.start) & (late | (over < tracks.size))]
 
 

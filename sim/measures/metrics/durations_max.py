@@ -25,14 +25,14 @@ def _recoveries(tracks: Tracks) -> Floats:
     incidents = Incidents.of(tracks)
     counts = np.isin(incidents.outcome(tracks), (Event.RECOVERY_VERIFIED, 0))
     counts &= (incidents.opened >= tracks.start) & (incidents.onset_row >= 0)
-    lasted: Floats = (np.minimum(incidents.ended, tracks.end) - incidents.onset)[counts]
+    lasted: Floats = (np.minimum(incidents.ended, tracks.horizon) - incidents.onset)[counts]
     return lasted
 
 
 def _sojourns(tracks: Tracks) -> Floats:
     tasks = tracks.tasks
     counts = tasks.became(Event.TASK_COMPLETED) | tasks.became(0)
-    lasted: Floats = (np.minimum(tasks.ended, tracks.end) - tasks.submitted)[counts]
+    lasted: Floats = (np.minimum(tasks.ended, tracks.horizon) - tasks.submitted)[counts]
     return lasted
 
 
@@ -40,7 +40,7 @@ def _waits(tracks: Tracks) -> Floats:
     tasks = tracks.tasks
     started = ~np.isnan(tasks.first_start)
     counts = tasks.cohort & (started | (tasks.outcome == 0))
-    lasted: Floats = (np.where(started, tasks.first_start, tracks.end) - tasks.submitted)[counts]
+    lasted: Floats = (np.where(started, tasks.first_start, tracks.horizon) - tasks.submitted)[counts]
     return lasted
 
 

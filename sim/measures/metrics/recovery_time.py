@@ -68,7 +68,7 @@ def _measure(
         f"{name}.censored": float(np.count_nonzero(still_open)),
         f"{name}.time": Sample.of(
             (incidents.ended - incidents.onset)[verified & faulty],
-            (tracks.end - incidents.onset)[still_open & faulty],
+            (tracks.horizon - incidents.onset)[still_open & faulty],
         ),
         f"{name}.detect": Sample.of(parts["detect"][(verified | still_open) & faulty]),
         **{

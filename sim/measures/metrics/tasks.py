@@ -44,10 +44,10 @@ def measure_tasks(history: History) -> Measured:
     cohort = tasks.cohort
     started = ~np.isnan(tasks.first_start)
     wait = (tasks.first_start - tasks.submitted)[cohort & started]
-    so_far = tracks.end - tasks.submitted
+    so_far = tracks.horizon - tasks.submitted
     unfinished = tasks.became(0)
     completed = tasks.became(Event.TASK_COMPLETED)
-    completions = (tasks.outcome == Event.TASK_COMPLETED) & (tasks.ended >= tracks.start)
+    completions = (tasks.outcome == Event.TASK_COMPLETED) & (tasks.ended >= tracks.start) & (tasks.ended <= tracks.end)
     accepted = tasks.accepted
     return {
         "tasks.submitted": float(np.count_nonzero(cohort)),

@@ -177,7 +177,15 @@ class Tracks:
     # ---------------------------------------------------------------------- window
     @cached_property
     def end(self) -> float:
-        """The end of the run in seconds: `meta["end"]`, else the duration, else the last event."""
+        """The end of the measured window in seconds: `meta["duration"]`, or `horizon` when that is earlier."""
+        return min(self.horizon, float(self.meta.get("duration", inf)))
+
+    @cached_property
+    def horizon(self) -> float:
+        """Until when the run was observed, in seconds: `meta["end"]`, else the duration, else the last event.
+
+        It is later than `end` where a scenario drains.
+        """
         reached = self.meta.get("end", self.meta.get("duration"))
         return float(reached if reached is not None else self.time[-1] if self.size else 0.0)
 

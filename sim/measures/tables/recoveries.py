@@ -205,7 +205,7 @@ def phases(tracks: Tracks, incidents: Incidents) -> Phases:
     rows, place = rows[sequence], place[sequence]
     follows = np.append(place[1:] == place[:-1], np.zeros(min(1, len(place)), dtype=bool))
     begins = tracks.time[rows]
-    ends = np.where(follows, np.append(begins[1:], nan), max(tracks.end, float(tracks.time[-1])))
+    ends = np.where(follows, np.append(begins[1:], nan), max(tracks.horizon, float(tracks.time[-1])))
     stage = tracks.event[rows].astype(np.int64)
     running = ~np.isin(stage, RECOVERY_ENDS)
     return Phases(place[running], stage[running], begins[running], ends[running])

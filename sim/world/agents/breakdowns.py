@@ -34,7 +34,12 @@ class Breakdowns:
         self._left: list[float] = [0.0] * len(agents.all)
         self._since: list[float] = [0.0] * len(agents.all)
         self._timers: list[Timer | None] = [None] * len(agents.all)
+        self._stopped = False
         streams.on_branch(self._redraw)
+
+    def stop(self) -> None:
+        """No agent crashes any more."""
+        self._stopped = True
 
     def begin(self, agent: Agent) -> None:
         """Draws the lifetime of an agent that has started."""
@@ -50,9 +55,11 @@ class Breakdowns:
     def busy(self, agent: Agent) -> None:
         """Starts the agent's clock."""
         self._since[agent.number] = self._env.now
-        self._timers[agent.number] = after(
-            self._env, self._left[agent.number], lambda _: self._crash(agent) if agent.up else None
-        )
+        self._timers[agent.number] = after(self._env, self._left[agent.number], lambda _: self._end_life(agent))
+
+    def _end_life(self, agent: Agent) -> None:
+        if agent.up and not self._stopped:
+            self._crash(agent)
 
     def idle(self, agent: Agent) -> None:
         """Stops the agent's clock and keeps the rest of its lifetime."""

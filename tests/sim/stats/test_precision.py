@@ -106,7 +106,9 @@ def test_the_final_interval_has_nearly_nominal_coverage():
 
 @pytest.fixture(scope="module")
 def short():
-    return scenarios.load("agent-failure").with_values({"duration": "20m", "warmup": "2m"})
+    return scenarios.load("agent-failure").with_values(
+        {"duration": "20m", "warmup": "2m", "tasks.arrivals.poisson.rate": "0.2/s"}
+    )
 
 
 @pytest.mark.long

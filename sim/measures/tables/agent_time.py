@@ -55,22 +55,16 @@ def agent_time(tracks: Tracks) -> AgentTime | None:
     writes a checkpoint: checkpoint; whose attempt works: useful or wasted, see `kept_until`; without a started attempt:
     idle, also while it is kept for a retry, or its task is on its way or waits for resources.
 
-    The time of attempts is the sum over their segments. The idle time is integrated separately, from the number of
-    attempts that run on each agent. Raises TimeNotAccounted if the sum of all is not slots × time.
+    The time of attempts is the sum over their segments. The idle time is that between an attempt and the next one in
+    its slot, and not what is left. Raises TimeNotAccounted if the sum of all is not slots × time.
     """
     slots = int(tracks.meta.get("slots", 1))
     if not tracks.agents * slots or not tracks.window:
         return None
     line = _Line.of(tracks, slots)
     down = _Down.of(tracks, line)
-    segments = _segments(tracks)
-    begins, ends = (line.place(segments.agent, times) for times in (segments.begins, segments.ends))
-    seconds = down.up_between(begins, ends)
-    work = ~segments.is_checkpoint
     kinds = {
-        "useful": int(seconds[work & segments.is_kept].sum()),
-        "wasted": int(seconds[work & ~segments.is_kept].sum()),
-        "checkpoint": int(seconds[segments.is_checkpoint].sum()),
+        **_attempts(tracks, line, down),
         "idle": _idle(tracks, line, down, slots),
         "down": slots * down.total,
     }
@@ -185,13 +179,29 @@ def _segments(tracks: Tracks) -> _Segments:
     )
 
 
+def _attempts(tracks: Tracks, line: _Line, down: _Down) -> dict[str, int]:
+    """Ticks of started attempts on agents that are up, by class."""
+    segments = _segments(tracks)
+    ticks = down.up_between(line.place(segments.agent, segments.begins), line.place(segments.agent, segments.ends))
+    work = ~segments.is_checkpoint
+    return {
+        "useful": int(ticks[work & segments.is_kept].sum()),
+        "wasted": int(ticks[work & ~segments.is_kept].sum()),
+        "checkpoint": int(ticks[segments.is_checkpoint].sum()),
+    }
+
+
 def _idle(tracks: Tracks, line: _Line, down: _Down, slots: int) -> int:
-    """Ticks of free slots of agents that are up. An agent with more attempts than slots has no free slot."""
-    attempts, every = tracks.attempts, np.arange(tracks.agents + 1) * line.length
-    begins, ends = (line.place(attempts.agent, times) for times in (attempts.started, attempts.ended))
-    places = np.concatenate((every, begins, ends))
-    changes = np.concatenate((np.zeros(len(every)), np.ones(len(begins)), -np.ones(len(ends)))).astype(np.int64)
-    order = np.argsort(places)  # the order of changes at one instant does not matter
-    places, running = places[order], np.cumsum(changes[order])
-    up = down.up_between(places[:-1], places[1:])
-    return int((np.maximum(slots - running[:-1], 0) * up).sum())
+    """Ticks of free slots of agents that are up.
+
+    A slot is free from the beginning of the window, and from the end of each attempt; the next attempt takes the slot
+    that has been free for the longest time. Where an attempt starts before a slot is free, there is no idle time, and
+    the sum of all classes is more than slots × time.
+    """
+    attempts = tracks.attempts
+    windows = np.repeat(np.arange(tracks.agents, dtype=np.int64) * line.length, slots)
+    free = np.concatenate((windows, line.place(attempts.agent, attempts.ended)))
+    taken = np.concatenate((windows + line.length, line.place(attempts.agent, attempts.started)))
+    free.sort()
+    taken.sort()
+    return int(down.up_between(np.minimum(free, taken), taken).sum())

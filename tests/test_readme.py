@@ -34,7 +34,13 @@ PAGES = (
     "recovery/README.md",
     "notebooks/README.md",
 )
-LINKED = (*PAGES, "sim/world/README.md", "sim/invariants/README.md", ".github/CONTRIBUTING.md")
+LINKED = (
+    *PAGES,
+    "sim/experiments/coverage.md",
+    "sim/world/README.md",
+    "sim/invariants/README.md",
+    ".github/CONTRIBUTING.md",
+)
 CHECKED = {"console", "python", "yaml"}
 NOT_RUN = {"sh", "text"}
 LONGEST_README = 150

@@ -1,6 +1,6 @@
 """How often intervals contain the truth, comparisons are right, and selections are right: measured, as a page.
 
-`python -m tests.validation.coverage > sim/experiments/coverage.md` makes it, in about five minutes.
+`python -m tests.validation.coverage > sim/experiments/coverage.md` makes it, in some minutes.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ INTRODUCTION = f"""\
 A 95 % interval is right if it contains the truth in 95 of 100 experiments. This page shows how often it does, for each
 kind of estimate, with the functions that the commands use, on data from known distributions.
 
-`python -m tests.validation.coverage > sim/experiments/coverage.md` makes this page in about five minutes, with seed
+`python -m tests.validation.coverage > sim/experiments/coverage.md` makes this page in some minutes, with seed
 {SEED}. Each figure is of {DRAWS:,} draws, and those of selections of {DRAWS // 2:,}: their standard errors are 0.5 and
 0.7. Where no other number stands, a run of M/M/1 has 120 tasks, and other runs have 30 observations. cv is the
 coefficient of variation.

@@ -88,10 +88,10 @@ def waits(load: float, tasks: int = 120) -> Runs:
     """Waits of a run of M/M/1 in steady state, by D. V. Lindley's recursion. The mean work is 1."""
 
     def drawn(rng: Random, runs: int, draws: int) -> Iterator[list[Sample]]:
-        for _ in range(0, draws, BATCH):
-            shape = BATCH, runs
+        for begin in range(0, draws, BATCH):
+            shape = min(BATCH, draws - begin), runs
             wait = np.where(rng.random(shape) < load, rng.exponential(1 / (1 - load), shape), 0.0)
-            seen = np.empty((BATCH, runs, tasks))
+            seen = np.empty((*shape, tasks))
             for task in range(tasks):
                 seen[:, :, task] = wait
                 wait = np.maximum(0.0, wait + rng.exponential(1, shape) - rng.exponential(1 / load, shape))

@@ -19,9 +19,15 @@ HEADER = r"warm-up ([\d.]+)s found \(MSER-5, tasks\.in_system\.mean, 10 pilot ru
 @pytest.fixture
 def settling(small):
     """A scenario that takes its time to settle."""
-    text = (
-        (small / "small.scenario.yaml").read_text().replace("mean: 3s", "mean: 20s").replace("count: 10", "count: 80")
-    )
+    text = (small / "small.scenario.yaml").read_text()
+    for old, new in (
+        ("mean: 3s", "mean: 20s"),
+        ("count: 10", "count: 80"),
+        ("duration: 4m", "duration: 10m"),
+        ("at: 1m", "at: 5m"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
     (small / "small.scenario.yaml").write_text(text)
     (small / "strict.scenario.yaml").write_text(text.replace("<= 35s", "<= 1s"))
     return small

@@ -18,7 +18,7 @@ from scenarios import Scenario
 from scenarios.fields.csv_columns import files_sha256
 from sim.history import History
 from sim.history.storage import ROW
-from sim.stats.samples import Values
+from sim.stats.samples import Parts, Values
 
 FLOAT = "$float"
 """The key of an object that represents an infinite number or NaN, which JSON does not support."""
@@ -32,7 +32,7 @@ def plain(value: Any) -> Any:
         return _scenario(value)
     if isinstance(value, History):
         return _history(value)
-    if isinstance(value, Values):
+    if isinstance(value, Values | Parts):
         return value.texts()
     if isinstance(value, pd.DataFrame):
         dtypes = {str(name): str(dtype) for name, dtype in value.dtypes.items()}
@@ -46,7 +46,7 @@ def content(value: Any) -> Any:
         return {name: part for name, part in _scenario(value).items() if name != "source"}
     if isinstance(value, History):
         return value.sha256()
-    if isinstance(value, Values):
+    if isinstance(value, Values | Parts):
         return value.texts()
     return _plain(value, content, NOT_COMPARED)
 
@@ -182,6 +182,7 @@ _SPECIAL: dict[Any, Any] = {
     Scenario: _restored_scenario,
     History: _restored_history,
     Values: Values.from_texts,
+    Parts: Parts.from_texts,
     pd.DataFrame: lambda data: pd.DataFrame(_anything(data["columns"])).astype(data["dtypes"]),
     pd.Series: _restored_series,
 }

@@ -81,30 +81,77 @@ class Values:
         return int(self.counts.sum())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """Parts of durations, such as a phase of recoveries, in seconds. The arrays have one entry for each duration.
+
+    `wholes` are the durations, or how long they had lasted when the end of the run cut them off (`is_complete` false);
+    `parts` had lasted so long by then. `are_over`: the parts had ended even where the durations had not.
+    """
+
+    parts: Floats
+    wholes: Floats
+    is_complete: Truths
+    are_over: bool
+
+    def texts(self) -> list[str]:
+        """The arrays as compressed bytes, in base64, and `are_over` as 1 or 0."""
+        arrays = (self.parts, self.wholes, self.is_complete)
+        return [*(base64.b64encode(zlib.compress(each.tobytes())).decode() for each in arrays), str(int(self.are_over))]
+
+    @classmethod
+    def from_texts(cls, texts: Sequence[str]) -> Parts:
+        """What `texts` has written. Raises ValueError, TypeError and zlib.error for other texts."""
+        *arrays, are_over = texts
+        parts, wholes, is_complete = (zlib.decompress(base64.b64decode(each)) for each in arrays)
+        found = (
+            np.frombuffer(parts, np.float64),
+            np.frombuffer(wholes, np.float64),
+            np.frombuffer(is_complete, np.bool_),
+        )
+        return cls(*found, are_over == "1")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Parts) and self.texts() == other.texts()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """The observations of one replication, in seconds.
 
-    `censored`: how long those had lasted that the end of the run cut off.
+    `censored`: how long those had lasted that the end of the run cut off. `parts`: the durations that the observations
+    are parts of, if they are.
     """
 
     observed: Values
     censored: Values
+    parts: Parts | None = None
 
     @classmethod
     def of(cls, observed: Floats, censored: Floats = _NONE) -> Sample:
         """The sample of these observations. NaN stands for what was not observed."""
         return cls(Values.of(observed), Values.of(censored))
 
+    @classmethod
+    def of_parts(cls, parts: Floats, wholes: Floats, is_complete: Truths, *, are_over: bool = False) -> Sample:
+        """The sample of parts of durations (`Parts`)."""
+        ended = is_complete | are_over
+        whole = Parts(parts, wholes, is_complete, are_over)
+        return cls(Values.of(parts[ended]), Values.of(parts[~ended]), whole)
+
     def __len__(self) -> int:
         return self.observed.total + self.censored.total
 
     def text(self, most: int = MOST) -> str:
         """The sample as one line of text, with its values in buckets when there are more than `most` distinct ones."""
-        return " ".join(text for part in (self.observed, self.censored) for text in part.sketched(most).texts())
+        texts = [text for part in (self.observed, self.censored) for text in part.sketched(most).texts()]
+        return " ".join(texts if self.parts is None else [*texts, *self.parts.texts()])
 
     @classmethod
     def from_text(cls, text: str) -> Sample:
         """What `text` has written. Raises ValueError, TypeError and zlib.error for other texts."""
-        values, counts, cut_off, cut_off_counts = text.split()
-        return cls(Values.from_texts((values, counts)), Values.from_texts((cut_off, cut_off_counts)))
+        values, counts, cut_off, cut_off_counts, *parts = text.split()
+        whole = Parts.from_texts(parts) if parts else None
+        return cls(Values.from_texts((values, counts)), Values.from_texts((cut_off, cut_off_counts)), whole)

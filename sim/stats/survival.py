@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import betaincinv, stdtrit
 
 from sim.stats.intervals import FEWEST, TAIL, Interval, Range, mean_interval, positive_interval
-from sim.stats.samples import Counts, Floats, Sample, Truths
+from sim.stats.samples import Counts, Floats, Parts, Sample, Truths
 
 TOLERANCE = 1e-9
 """Relative. Instants are sums of floats, and what takes exactly as long as allowed is in time."""
@@ -49,7 +49,13 @@ class Pooled:
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Pooled:
-        """The samples of these replications. Raises ValueError without an observation."""
+        """The samples of these replications. Raises ValueError without an observation.
+
+        Samples of parts of durations, some of which were cut off, are a `PooledParts`.
+        """
+        of_parts = [sample.parts for sample in samples if sample.parts is not None]
+        if len(of_parts) == len(samples) and not all(each.is_complete.all() for each in of_parts):
+            return PooledParts(of_parts)
         parts = [sample.observed for sample in samples] + [sample.censored for sample in samples]
         sizes = [len(part.values) for part in parts]
         times = np.concatenate([part.values for part in parts])
@@ -270,3 +276,99 @@ class Pooled:
 
     def _error(self, moved: Floats) -> float:
         return sqrt(self.replications / (self.replications - 1) * float(np.sum(moved**2)))
+
+
+class PooledParts(Pooled):
+    """Parts of durations, some of which were cut off, of all replications as one sample.
+
+    How long a part lasts says when the duration ends, so that a part that was cut off is not censored independently.
+    Each part therefore has the weight that the product-limit estimate of the durations gives its duration (D. Y. Lin,
+    W. Sun and Z. Ying, "Nonparametric estimation of the gap time distributions for serial events with censored data",
+    Biometrika 86, 1999). The weight of what is beyond the horizon is that of the longest duration, whose parts count so
+    far (B. Efron, "The two sample problem with censored data", Proc. Fifth Berkeley Symposium 4, 1967). So the means of
+    all parts add up to that of the durations. Intervals are those of the jackknife by replication.
+    """
+
+    def __init__(self, samples: Sequence[Parts]) -> None:
+        """The parts of these replications, in order. Raises ValueError without an observation."""
+        parts, wholes, is_complete = (
+            np.concatenate([getattr(each, name) for each in samples]) for name in ("parts", "wholes", "is_complete")
+        )
+        owner = np.repeat(np.arange(len(samples)), [len(each.parts) for each in samples])
+        ended = is_complete | samples[0].are_over
+        order = np.lexsort((~ended, parts))
+        super().__init__(parts[order], ended[order], owner[order], np.ones(len(parts), dtype=np.int64), len(samples))
+        self._wholes, self._whole_is_complete = wholes[order], is_complete[order]
+
+    @cached_property
+    def _weights(self) -> Floats:
+        return self._weights_of(np.ones(len(self._times), dtype=np.bool_))
+
+    @cached_property
+    def _weights_without(self) -> Floats:
+        """The weights without each replication, one row for each."""
+        return np.array([self._weights_of(self._owner != number) for number in range(self.replications)])
+
+    def _weights_of(self, kept: Truths) -> Floats:
+        """The weights of the kept observations, which add up to 1."""
+        weights = np.zeros(len(self._times))
+        wholes, is_complete = self._wholes[kept], self._whole_is_complete[kept]
+        if not len(wholes):
+            return weights
+        order = np.lexsort((~is_complete, wholes))
+        ones = np.ones(len(order), dtype=np.int64)
+        curve = Pooled(wholes[order], is_complete[order], np.zeros_like(ones), ones, 1)
+        times, ends, _, surviving = curve._hazard
+        of_kept = np.zeros(len(wholes))
+        if len(times):
+            mass = -np.diff(surviving, prepend=1.0) / ends
+            of_kept[is_complete] = mass[np.searchsorted(times, wholes[is_complete])]
+        longest = ~is_complete & (wholes == wholes.max())
+        if longest.any():
+            of_kept[longest] = (float(surviving[-1]) if len(surviving) else 1.0) / np.count_nonzero(longest)
+        weights[kept] = of_kept
+        return weights
+
+    def mean(self) -> PooledEstimate:
+        """The mean; what the horizon cuts off counts as much as it has lasted."""
+        value = float((self._weights * self._times).sum())
+        return PooledEstimate(value, None if self.replications < 2 else positive_interval(self.pseudo_means))
+
+    @cached_property
+    def pseudo_means(self) -> Floats:
+        """A mean for each replication, by the jackknife."""
+        return self._pseudo_values(self._times)
+
+    @cached_property
+    def deviation(self) -> float | None:
+        """The standard deviation (n − 1 in the denominator) under the same weights; None of one observation."""
+        if self.count < 2:
+            return None
+        mean = self.mean().value
+        variance = float((self._weights * (self._times - mean) ** 2).sum())
+        return sqrt(variance * self.count / (self.count - 1))
+
+    def _pseudo_values(self, of: Floats) -> Floats:
+        """n times the weighted sum of all, less n − 1 times that without each replication."""
+        values: Floats = self.replications * float((self._weights * of).sum()) - (self.replications - 1) * (
+            self._weights_without @ of
+        )
+        return values
+
+    def _inverse(self, share: float) -> float:
+        reached = np.flatnonzero(np.cumsum(np.where(self._complete, self._weights, 0.0)) >= share - 1e-12)
+        return float(self._times[reached[0]]) if len(reached) else inf
+
+    def _share(self, until: float) -> float:
+        return float(self._weights[self._complete & (self._times <= until)].sum())
+
+    def _influence_on_share(self, until: float) -> Floats:
+        ended_by_then = (self._complete & (self._times <= until)).astype(np.float64)
+        moved: Floats = (self._pseudo_values(ended_by_then) - self._share(until)) / self.replications
+        return moved
+
+    def _effective_count(self, until: float) -> float:
+        return 1 / float((self._weights**2).sum())
+
+    def _upper_bound(self, share: float) -> float:
+        return self._inverse(share * (self.count + 1) / self.count)

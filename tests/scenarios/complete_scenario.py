@@ -9,6 +9,7 @@ COMPLETE: dict[str, Any] = {
     "seed": 1,
     "duration": "1h",
     "warmup": "5m",
+    "drain": "10m",
     "extends": None,
     "tasks": {
         "arrivals": {"poisson": {"rate": "2/s"}},

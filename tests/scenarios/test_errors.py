@@ -9,8 +9,8 @@ from tests.scenarios.refusals import STORY, message
 DURATION = "valid: a number of seconds, or one with a unit: ms, s, m, h, d, as in 250ms, 30s, 5m"
 RATE = "valid: a number per second, or one with a unit: /s, /m, /h, /d, as in 2/s, 90/m"
 TOP = (
-    "name, description, extends, documents, seed, duration, warmup, tasks, agents, queue, resources, network, storage, "
-    "recovery, faults, history, steady_state, expect"
+    "name, description, extends, documents, seed, duration, warmup, drain, tasks, agents, queue, resources, network, "
+    "storage, recovery, faults, history, steady_state, expect"
 )
 ARRIVALS = "poisson, interval, burst, closed, diurnal, trace"
 DISTRIBUTIONS = (

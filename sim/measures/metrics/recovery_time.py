@@ -31,7 +31,7 @@ def measure_recovery(history: History) -> Measured:
     The parts (s) of the same recoveries: `.detect.*` = opened − fault; `.wait.*` = started − opened, and after each
     failed try the time until the next start; `.analyze.*` = analyzed − started; `.execute.*` = executed − analyzed;
     `.verify.*` = verified − executed. A part that a failed try cut short counts until the failure. For each recovery
-    they sum up to its time. Those of a recovery that is open at the end are censored, but for its detection.
+    they sum up to its time, and so do their means to `.time.mean` (`sim.stats.survival.PooledParts`).
 
     `.paced.*`: seconds of each wait that the load limit imposed on a task which recovery put back to work. One that was
     held up between its turn and its slot may have waited twice.
@@ -57,6 +57,8 @@ def _measure(
     verified = cohort & (outcome == Event.RECOVERY_VERIFIED)
     still_open = cohort & (outcome == 0)
     faulty = incidents.onset_row >= 0
+    timed = (verified | still_open) & faulty
+    lasted = (np.minimum(incidents.ended, tracks.horizon) - incidents.onset)[timed]
     tries_failed = tracks.rows(Event.RECOVERY_FAILED)
     in_error = np.isin(incidents.number, tracks.incident[tracks.rows(Event.RUN_ERROR)])  # an error of code ended them
     return {
@@ -70,10 +72,11 @@ def _measure(
             (incidents.ended - incidents.onset)[verified & faulty],
             (tracks.horizon - incidents.onset)[still_open & faulty],
         ),
-        f"{name}.detect": Sample.of(parts["detect"][(verified | still_open) & faulty]),
         **{
-            f"{name}.{part}": Sample.of(parts[part][verified & faulty], parts[part][still_open & faulty])
-            for part in PHASES[1:]
+            f"{name}.{part}": Sample.of_parts(
+                parts[part][timed], lasted, verified[timed], are_over=part is RecoveryPhase.DETECT
+            )
+            for part in PHASES
         },
     }
 

@@ -210,3 +210,82 @@ def test_a_median_beyond_the_horizon_is_infinite_and_its_interval_begins_at_the_
 def test_one_replication_has_no_interval() -> None:
     assert Pooled.of([sample([1.0, 2.0])]).mean().ci95 is None
     assert Pooled.of([sample([1.0, 2.0])]).quantile(0.5).ci95 is None
+
+
+# ----------------------------------------------------------------------------- parts of durations
+def cut_at(horizon, parts, *, over=False):
+    """A sample of one of several parts of durations that a horizon cuts off."""
+    whole = np.sum(parts, axis=0)
+    before = np.zeros(len(whole))
+    samples = []
+    for number, part in enumerate(parts):
+        so_far = np.clip(horizon - before, 0.0, part)
+        are_over = over and number == 0
+        samples.append(Sample.of_parts(so_far, np.minimum(whole, horizon), whole <= horizon, are_over=are_over))
+        before = before + part
+    return samples
+
+
+def test_means_of_parts_add_up_to_the_mean_of_the_durations():
+    random = np.random.default_rng(5)
+    runs = [[random.exponential(mean, 20) for mean in (2.0, 7.0, 1.0)] for _ in range(6)]
+    samples = [cut_at(14.0, parts) for parts in runs]
+    wholes = [Sample.of(w[w <= 14], np.full(np.count_nonzero(w > 14), 14.0)) for w in (np.sum(r, axis=0) for r in runs)]
+    means = [Pooled.of([run[number] for run in samples]).mean().value for number in range(3)]
+    assert sum(means) == pytest.approx(Pooled.of(wholes).mean().value)
+    naive = [np.mean(np.concatenate([r[n][np.sum(r, axis=0) <= 14] for r in runs])) for n in range(3)]
+    assert sum(naive) < 0.9 * sum(means)
+
+
+def test_a_part_that_decides_when_its_duration_is_cut_off_is_estimated_without_bias():
+    """A long first part leaves less time for the second. Taken as independent, that would hide long second parts."""
+    random = np.random.default_rng(11)
+    count = 20_000
+    first = random.choice([1.0, 9.0], count)
+    second = np.where(first == 9.0, 8.0, 1.0) * random.uniform(0.9, 1.1, count)
+    started = random.uniform(0.0, 30.0, count)  # the runs end at 30 s: durations are cut off at random
+    whole, left = first + second, 30.0 - started
+    is_complete = whole <= left
+    part = np.clip(left - first, 0.0, second)
+    pooled = Pooled.of([Sample.of_parts(part, np.minimum(whole, left), is_complete)])
+    assert pooled.mean().value == pytest.approx(second.mean(), rel=0.03)
+    assert pooled.quantile(0.6).value == pytest.approx(np.quantile(second, 0.6), rel=0.03)
+    independent = Pooled.of([Sample.of(part[is_complete], part[~is_complete])])
+    assert independent.mean().value != pytest.approx(second.mean(), rel=0.1)
+
+
+def test_a_part_beyond_the_horizon_is_infinite_unless_it_is_over():
+    parts = [np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 1.0, 50.0, 50.0])]
+    detect, execute = cut_at(10.0, parts, over=True)
+    assert Pooled.of([detect]).quantile(0.95).value == 4.0
+    assert Pooled.of([execute]).quantile(0.95).value == np.inf
+    assert Pooled.of([execute]).quantile(0.5).value == 1.0
+
+
+def test_parts_without_cut_off_durations_are_a_plain_sample():
+    one = Sample.of_parts(np.array([1.0, 3.0]), np.array([2.0, 5.0]), np.array([True, True]))
+    assert Pooled.of([one]).quantile(0.5).value == 2.0
+    assert Pooled.of([one]).mean().value == 2.0
+
+
+def test_parts_survive_as_text():
+    (sample,) = cut_at(10.0, [np.array([1.0, 30.0])])
+    assert Sample.from_text(sample.text()) == sample
+    (other,) = cut_at(9.0, [np.array([1.0, 30.0])])
+    assert other != sample
+
+
+def test_the_interval_of_a_part_covers_its_mean():
+    covered = 0
+    for seed in range(200):
+        random = np.random.default_rng([3, seed])
+        samples = []
+        for _ in range(8):
+            first, second = random.exponential(2.0, 15), random.exponential(5.0, 15)
+            left = random.uniform(5.0, 60.0, 15)
+            whole = first + second
+            part = np.clip(left - first, 0.0, second)
+            samples.append(Sample.of_parts(part, np.minimum(whole, left), whole <= left))
+        low, high = Pooled.of(samples).mean().ci95
+        covered += low <= 5.0 <= high
+    assert 0.88 <= covered / 200 <= 0.99

@@ -56,7 +56,7 @@ def dots(ax):
 def test_phases_are_stacked_up_to_the_mean_recovery_time(result, ax):
     assert result.plot.recovery_time(ax) is ax
     means = [result.metrics[f"recovery.{phase}.mean"].mean for phase in PHASE_COLORS]
-    assert [bar.get_width() for bar in ax.patches] == means
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx(means)
     assert [bar.get_x() for bar in ax.patches] == pytest.approx([sum(means[:place]) for place in range(5)])
     assert [to_hex(bar.get_facecolor()).upper() for bar in ax.patches] == [*PHASE_COLORS.values()]
     whole = result.metrics[TIME]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import isinf
 from typing import Any
 
@@ -14,6 +14,7 @@ from recovery.audit import RecoveryPhase
 from scenarios.fields.expectations import Expectation
 from scenarios.fields.metrics import lookup
 from sim.experiments.runs.heavy_tails import heavy_tails
+from sim.experiments.runs.metric_estimates import failure_kinds
 from sim.experiments.runs.replications import Outcome, Result
 from sim.experiments.runs.warmup import Warmup
 from sim.measures.metrics.recovery_time import PHASES
@@ -48,6 +49,8 @@ def summary(result: Result, style: Signs = UNICODE) -> Group:
     parts += [precise(each, result, style) for each in result.precision]
     if _mean(result, "recovery.count"):
         parts += [Text(), phases(result, style)]
+    if len(kinds := failure_kinds(result.runs)) > 1:
+        parts += [Text(), by_kind(result, kinds, style)]
     parts += [Text(), load(result, style)]
     wrong = wrong_diagnoses(result.diagnosis)
     if wrong is not None:
@@ -96,7 +99,7 @@ def phases(result: Result, style: Signs = UNICODE) -> Table:
     means = {phase: _mean(result, f"recovery.{phase}.mean") or 0.0 for phase in PHASES}
     table = _plain(header_style="dim")
     table.add_column("recovery")
-    table.add_column("mean" if len(result.runs) == 1 else f"mean {style.plus_minus} 95 %", justify="right")
+    table.add_column(_mean_heading(result, style), justify="right")
     table.add_column("p95", justify="right")
     table.add_column("")
     numbers = {phase: _mean_and_p95(result, phase, style) for phase in PHASES}
@@ -143,6 +146,23 @@ def _outcomes(result: Result, style: Signs) -> str:
     return ", ".join(
         f"{quantity(mean, '', style)} {called}" for called, mean in found.items() if mean or called in always
     )
+
+
+def by_kind(result: Result, kinds: Sequence[str], style: Signs = UNICODE) -> Table:
+    """The recoveries of each kind of failure: a mean over all kinds depends on how many there are of each."""
+    table = _plain(header_style="dim")
+    table.add_column("by kind")
+    for heading in ("succeeded", _mean_heading(result, style), "p95"):
+        table.add_column(heading, justify="right")
+    for kind in kinds:
+        succeeded, opened = (_mean(result, f"recovery.{kind}.{each}") for each in ("succeeded", "count"))
+        counts = f"{quantity(succeeded, '', style)} of {quantity(opened, '', style)}"
+        table.add_row(f"  {kind.replace('_', ' ')}", counts, *_mean_and_p95(result, f"{kind}.time", style))
+    return table
+
+
+def _mean_heading(result: Result, style: Signs) -> str:
+    return "mean" if len(result.runs) == 1 else f"mean {style.plus_minus} 95 %"
 
 
 # -------------------------------------------------------------------------------- load

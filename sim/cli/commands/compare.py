@@ -57,7 +57,8 @@ def compare(
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Only this one, or those like recovery.time.*; may be repeated. With --grid, one."
+            metavar="NAME",
+            help="This one, or those like recovery.time.*, or all: *; may be repeated. With --grid, one.",
         ),
     ] = None,
     out: Annotated[

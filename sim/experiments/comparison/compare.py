@@ -16,6 +16,7 @@ from scenarios import Scenario
 from scenarios.fields.metrics import UnknownMetric, catalogue, lookup, statistic_of
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
+from sim.experiments.runs.metric_estimates import failure_kinds
 from sim.experiments.runs.provenance import origin
 from sim.experiments.runs.replications import Result
 from sim.experiments.runs.summary import RunSummary
@@ -79,11 +80,16 @@ class Comparison(ResultBase):
     def differences(self) -> dict[str, Difference]:
         """The difference of each metric, b − a, in the catalog's order. Those of `CORE` when none was asked for.
 
-        A metric that was observed under one setting only is there, with a verdict of its own. Raises NeverObserved for
-        one that was asked for and that no replication observed under either setting.
+        With several kinds of failure, these are also the mean recovery times of each. A metric that was observed under
+        one setting only is there, with a verdict of its own. Raises NeverObserved for one that was asked for and that no
+        replication observed under either setting.
         """
         pools = tuple(self.a.scenario.resources)
-        names = [name for name in dict.fromkeys((*self.a.metrics, *self.b.metrics)) if self._is_wanted(name)]
+        observed = dict.fromkeys((*self.a.metrics, *self.b.metrics))
+        names = [name for name in observed if self._is_wanted(name)]
+        asked_for = [name for name in dict.fromkeys(self.chosen) if "*" not in name] or self._of_kinds()
+        either = (self.a.metrics, self.b.metrics)
+        names += [name for name in asked_for if name not in observed and any(of.get(name) is not None for of in either)]
         for wanted in self.chosen:
             if not any(fnmatchcase(name, wanted) for name in names):
                 known = [*self.a.metrics, *self.b.metrics]
@@ -92,6 +98,11 @@ class Comparison(ResultBase):
         return differences(
             [self._observed(name, pools) for name in sorted(names, key=lambda name: order.get(name, len(order)))]
         )
+
+    def _of_kinds(self) -> list[str]:
+        """The mean recovery time of each kind of failure, where there are several."""
+        kinds = sorted({*failure_kinds(self.a.runs), *failure_kinds(self.b.runs)})
+        return [f"recovery.{kind}.time.mean" for kind in kinds] if len(kinds) > 1 and not self.chosen else []
 
     def _is_wanted(self, name: str) -> bool:
         if not self.chosen:

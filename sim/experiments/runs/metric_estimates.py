@@ -37,6 +37,12 @@ def estimate_of(name: str, runs: Sequence[ObservedRun], scenario: Scenario) -> E
     return estimate(observed, unit) if observed else None
 
 
+def failure_kinds(runs: Sequence[ObservedRun]) -> list[str]:
+    """The kinds of failure that these runs recovered from, in order of name."""
+    names = (name.split(".") for run in runs for name in run.samples)
+    return sorted({parts[1] for parts in names if len(parts) == 3 and (parts[0], parts[2]) == ("recovery", "time")})
+
+
 class ResultMetrics(dict[str, Estimate]):
     """The estimates of a result by name, with those beside them that are computed when they are asked for.
 

@@ -30,6 +30,9 @@ def compare(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a shipped scenario, or a file.")],
     a: Annotated[list[Change] | None, typed_option(PathValue("--a"), "Values of the first setting.")] = None,
     b: Annotated[list[Change] | None, typed_option(PathValue("--b"), "Values of the second setting.")] = None,
+    set_: Annotated[
+        list[Change] | None, typed_option(PathValue("--set"), "A value for both, or for all settings of a grid.")
+    ] = None,
     grid: Annotated[
         list[str] | None,
         typer.Option(metavar="PATH=V1,V2,…", help="In place of --a and --b: select the best of every combination."),
@@ -80,19 +83,22 @@ def compare(
     Exit status 1 when an invariant is violated under one of them.
     """
     outlets = Outlets(out, json, quiet, no_color)
+    for_both = parameters.changes(set_)
     if grid:
         if a or b:
             raise BadInput("--grid, --a, --b: a grid contains all settings; valid: --grid, or --a and --b")
         options = select.Options(grid, metric or [], indifference, most, seed, replications)
         where = backends.backend_asked(backend, jobs, scheduler)
-        return select.select(scenario, options, where, outlets)
+        return select.select(scenario, for_both, options, where, outlets)
     for option, given in (("--indifference", indifference), ("--most", most)):
         if given is not None:
             raise BadInput(f"{option} {given}: only applies to --grid; valid: with --grid path=v1,v2")
     asked = _asked(parameters.changes(a, "--a"), parameters.changes(b, "--b"), seed, replications)
     where = backends.backend_asked(backend, jobs, scheduler)
     outlets.check()
-    found = _compared(scenario, asked, where, tuple(metric or ()), quiet, no_color)
+    if twice := [path for path in for_both if path in {**asked.a, **asked.b}]:
+        raise BadInput(f"--set {twice[0]}: is a value of --a or --b as well; valid: one of them")
+    found = _compared(scenario, for_both, asked, where, tuple(metric or ()), quiet, no_color)
     return outlets.tell(found, partial(_table, found), partial(_picture, found), _violations(found))
 
 
@@ -130,7 +136,13 @@ def _asked(a: dict[str, str], b: dict[str, str], seed: int | None, replications:
 
 
 def _compared(
-    scenario: str, asked: Asked, backend: Backend, metrics: tuple[str, ...], quiet: bool, no_color: bool
+    scenario: str,
+    for_both: dict[str, str],
+    asked: Asked,
+    backend: Backend,
+    metrics: tuple[str, ...],
+    quiet: bool,
+    no_color: bool,
 ) -> Comparison:
     import scenarios
     from scenarios.errors import ScenarioError
@@ -139,6 +151,7 @@ def _compared(
     from sim.experiments.runs.unobserved import NeverObserved
 
     loaded = scenarios.load(scenario)
+    loaded = loaded.with_values(for_both) if for_both else loaded
     for which, values in (("a", asked.a), ("b", asked.b)):
         try:
             loaded.with_values(values)

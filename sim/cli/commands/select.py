@@ -50,12 +50,16 @@ class Asked:
     judged: int
 
 
-def select(scenario: str, options: Options, backend: Backend, outlets: Outlets) -> int:
-    """Select a setting, print the result, and return the exit status: 1 when an invariant is violated."""
+def select(scenario: str, for_all: dict[str, str], options: Options, backend: Backend, outlets: Outlets) -> int:
+    """Select a setting of the scenario with these changes, print the result, and return the exit status.
+
+    It is 1 when an invariant is violated, and when the expectations hold for no setting.
+    """
     import scenarios
 
     outlets.check()
     loaded = scenarios.load(scenario)
+    loaded = loaded.with_values(for_all) if for_all else loaded
     found = _selected(loaded, _asked(loaded, options), backend, outlets.quiet, outlets.no_color)
     return outlets.tell(found, partial(_table, found), partial(_picture, found), found.violations)
 

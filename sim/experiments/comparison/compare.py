@@ -81,8 +81,8 @@ class Comparison(ResultBase):
         """The difference of each metric, b − a, in the catalog's order. Those of `CORE` when none was asked for.
 
         With several kinds of failure, these are also the mean recovery times of each. A metric that was observed under
-        one setting only is there, with a verdict of its own. Raises NeverObserved for one that was asked for and that no
-        replication observed under either setting.
+        one setting only is there, with a verdict of its own. Raises NeverObserved for one that was asked for and that
+        no replication observed under either setting.
         """
         pools = tuple(self.a.scenario.resources)
         observed = dict.fromkeys((*self.a.metrics, *self.b.metrics))

@@ -138,3 +138,23 @@ def test_an_indifference_in_another_unit_is_rejected(size, capsys):
     error = capsys.readouterr().err
     assert error.startswith("--indifference")
     assert error.count("\n") == 1
+
+
+def test_set_holds_for_both_settings(tmp_path, capsys):
+    file = tmp_path / "d.json"
+    shared = ["--set", "duration=12m", "--set", "warmup=1m", "--b", "recovery.detection.heartbeat_interval=2s"]
+    assert main(["compare", "agent-failure", *shared, "--replications", "2", "--json", str(file)]) == 0
+    assert "4 runs, 12m each" in capsys.readouterr().out
+    assert json.loads(file.read_text())["b"] == {"recovery.detection.heartbeat_interval": "2s"}
+
+
+def test_a_value_for_both_and_for_one_is_refused(capsys):
+    assert main(["compare", "agent-failure", "--set", "agents.count=5", "--b", "agents.count=6"]) == 2
+    assert "--set agents.count: is a value of --a or --b as well" in capsys.readouterr().err
+
+
+def test_a_wrong_path_of_set_is_named(capsys):
+    assert main(["compare", "agent-failure", "--set", "agents.cuont=5", "--b", "agents.count=6"]) == 2
+    err = capsys.readouterr().err
+    assert "--set agents.cuont=5" in err
+    assert "agents.count" in err

@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -13,6 +14,7 @@ from sim.presentation.formatting import ASCII
 from sim.reports.demo import side_by_side
 from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.table import failures, headline, packed, phases, summary
+from sim.stats.samples import Sample
 
 SCENARIO = scenarios.loads("""\
 name: story
@@ -44,6 +46,22 @@ METRICS = {
 }
 
 
+KINDS = {
+    "agent_failure": Sample.of(np.array([30.0, 40.0])),
+    "task_failure": Sample.of(np.array([5.0, 5.0]), np.array([3.0, 50.0])),
+}
+
+
+def of_kinds(*kinds):
+    """A replication with recoveries of these kinds, two of each verified."""
+    counts = {
+        f"recovery.{kind}.{name}": value for kind in kinds for name, value in (("count", 4.0), ("succeeded", 2.0))
+    }
+    samples = {f"recovery.{kind}.time": KINDS[kind] for kind in kinds}
+    run = RunSummary("7/0", "abc", 1000, 3600.0, 0.25, METRICS | counts, (), samples=samples)
+    return Result(SCENARIO, "7", (run,))
+
+
 def result(*changed, violations=()):
     """A replication for each mapping of metrics that differ from the story's."""
     runs = [
@@ -51,6 +69,27 @@ def result(*changed, violations=()):
         for number, changes in enumerate(changed or ({},))
     ]
     return Result(SCENARIO, "7", tuple(runs))
+
+
+def test_recoveries_are_listed_by_kind_when_there_are_several():
+    lines = [
+        " ".join(line.split()) for line in printed(summary(of_kinds("agent_failure", "task_failure"))).splitlines()
+    ]
+    begin = lines.index("by kind succeeded mean p95")
+    assert lines[begin + 1 : begin + 3] == [
+        "agent failure 2 of 4 35.0 s 39.5 s",
+        "task failure 2 of 4 20.0 s beyond the horizon",
+    ]
+    assert "by kind" not in printed(summary(of_kinds("agent_failure")))
+
+
+def test_a_restricted_mean_is_said_to_be_restricted():
+    samples = {"tasks.sojourn": Sample.of(np.array([1.0, 2.0]), np.array([30.0, 40.0]))}
+    run = RunSummary("7/0", "abc", 1000, 3600.0, 0.25, METRICS, (), samples=samples)
+    cut = RunSummary("7/0", "abc", 1000, 3600.0, 0.25, METRICS | {"tasks.sojourn.mean": 1.0}, (), samples=samples)
+    assert "tasks.sojourn.mean is restricted to 40s: 50 % cut off" in printed(summary(Result(SCENARIO, "7", (cut,))))
+    complete = replace(run, samples={"tasks.sojourn": Sample.of(np.array([1.0, 2.0]), np.array([0.5]))})
+    assert "restricted" not in printed(summary(Result(SCENARIO, "7", (complete,))))
 
 
 def printed(renderable, width=80):

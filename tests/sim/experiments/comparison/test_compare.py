@@ -1,15 +1,18 @@
 """Two settings on common random numbers."""
 
+from dataclasses import replace
+
 import pytest
 
 import scenarios
 import sim
 from scenarios.errors import ScenarioError
 from scenarios.fields.metrics import UnknownMetric
-from sim.experiments.comparison.compare import compare
+from sim.experiments.comparison.compare import CORE, compare
 from sim.experiments.runs.unobserved import NeverObserved
 
 FASTER = {"recovery.detection.heartbeat_interval": "2s"}
+KINDS = ("agent_failure", "task_failure")
 SHORT = {"duration": "20m", "warmup": "2m", "tasks.arrivals.poisson.rate": "0.2/s"}
 
 
@@ -61,6 +64,30 @@ def test_the_comparison_as_tidy_rows_and_json(found):
     told = data["metrics"]["recovery.detect.mean"]
     assert {"a", "b", "unit", "difference", "verdict"} <= told.keys()
     assert told["difference"]["mean"] == row["difference"]
+
+
+@pytest.fixture(scope="module")
+def of_two_kinds(scenario):
+    mixed = scenario.with_values({"tasks.failure_probability": 0.02})
+    return compare(mixed, {}, {"agents.restart_time": "5s"}, seed=7, replications=3)
+
+
+def test_several_kinds_of_failure_are_compared_each(of_two_kinds, scenario):
+    """A mean over all kinds depends on how many there are of each."""
+    assert of_two_kinds.differences["recovery.agent_failure.time.mean"].verdict == "better"
+    assert of_two_kinds.differences["recovery.task_failure.time.mean"].verdict == "no difference shown"
+    assert set(of_two_kinds.differences) <= {*CORE, *(f"recovery.{kind}.time.mean" for kind in KINDS)}
+    one_kind = compare(scenario, {}, FASTER, seed=7, replications=2)
+    assert set(one_kind.differences) <= set(CORE)
+
+
+def test_metrics_that_are_computed_on_demand_can_be_compared(of_two_kinds):
+    names = ("recovery.agent_failure.time.p90", "tasks.within(10s)", "tasks.sojourn.p99.9")
+    asked = replace(of_two_kinds, chosen=names)
+    assert set(asked.differences) == set(names)
+    assert asked.differences["recovery.agent_failure.time.p90"].difference.mean == pytest.approx(-15, abs=0.5)
+    with pytest.raises(NeverObserved):
+        replace(of_two_kinds, chosen=("recovery.communication_failure.time.p90",)).differences  # noqa: B018
 
 
 def test_fewer_metrics_are_fewer_hypotheses(scenario):

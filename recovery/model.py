@@ -6,8 +6,8 @@ All classes are immutable, except `Incident` and `IncidentFacts`. Identifiers ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -257,12 +257,30 @@ class ResourceHealth:
 
 @dataclass(frozen=True, slots=True)
 class QueueHealth:
-    """The result of a health probe of a queue; `undelivered` messages wait in outboxes for a replay."""
+    """The result of a health probe of a queue; `undelivered` messages wait in outboxes for a replay.
+
+    `disconnected` has the endpoints of the broken connections because of which it is blocked, and `undelivered_by`
+    the undelivered messages by such an endpoint, named as in a report of the connection: `agents` if all of them are
+    disconnected. Each is None if it concerns every endpoint, or if the system does not distinguish them.
+    """
 
     queue_id: str
     blocked: bool
     depth: int
     undelivered: int
+    disconnected: tuple[str, ...] | None = None
+    undelivered_by: Mapping[str, int] | None = None
+
+    def of_endpoints(self, endpoints: Sequence[str]) -> QueueHealth:
+        """The health of the queue for these endpoints only; its own without any."""
+        if not endpoints:
+            return self
+        blocked, undelivered = self.blocked, self.undelivered
+        if self.disconnected is not None:
+            blocked = blocked and any(end in self.disconnected for end in endpoints)
+        if self.undelivered_by is not None:
+            undelivered = sum(self.undelivered_by.get(end, 0) for end in endpoints)
+        return replace(self, blocked=blocked, undelivered=undelivered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,9 @@ async def verify_network_status(context: RecoveryContext, *, endpoints: Sequence
 
 
 async def check_queue_health(context: RecoveryContext, *, queue_ids: Sequence[str]) -> bool:
-    """Whether a queue is blocked or has undelivered messages."""
-    health = await context.system.queues.health(queue_ids)
+    """Whether a queue is blocked or has undelivered messages, as far as the connection that failed is concerned."""
+    endpoints = tuple(context.incident.failure.info.get("endpoints", ()))
+    health = [queue.of_endpoints(endpoints) for queue in await context.system.queues.health(queue_ids)]
     return any(queue.blocked or queue.undelivered for queue in health)
 
 

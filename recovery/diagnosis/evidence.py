@@ -109,10 +109,11 @@ class Evidence:
 
     async def _of_link(self, failure: Failure) -> list[Symptom]:
         seen = []
-        links = await self._system.network.status(tuple(failure.info.get("endpoints", ())))
+        endpoints = tuple(failure.info.get("endpoints", ()))
+        links = await self._system.network.status(endpoints)
         if any(not link.connected for link in links):
             seen.append(Symptom("network_metrics", "degraded", failure.subject))
         queues = await self._system.queues.health(tuple(failure.info.get("queue_ids", ())))
-        if any(queue.blocked for queue in queues):
+        if any(queue.of_endpoints(endpoints).blocked for queue in queues):
             seen.append(Symptom("queue_status", "blocked", failure.subject))
         return seen

@@ -14,7 +14,8 @@ async def impact_of(failure: Failure, system: System) -> Impact:
     Of a task: the task, its agent and its pools; downstream the tasks that wait for units that it holds and, if one of
     its pools has units out of service, all tasks that hold or await units of that pool. Of an agent: the agent and its
     tasks; downstream the pools of which they hold units, and the tasks that wait for those. Of a connection: its agents
-    and its queues; downstream the tasks on these agents, and those that wait in a blocked queue.
+    and its queues; downstream the tasks on these agents, and those that wait in a queue that is blocked for
+    it.
     """
     if failure.kind is FailureKind.AGENT:
         return await _of_agent(failure.subject, system)
@@ -63,7 +64,9 @@ async def _of_link(failure: Failure, system: System) -> Impact:
     tasks: list[str] = []
     for agent_id in agents:
         tasks += await system.tasks.tasks_on(agent_id)
-    blocked = [queue.queue_id for queue in await system.queues.health(queue_ids) if queue.blocked]
+    blocked = [
+        queue.queue_id for queue in await system.queues.health(queue_ids) if queue.of_endpoints(endpoints).blocked
+    ]
     tasks += await _each(blocked, system.topology, lambda topology, queue: topology.waiting(queue))
     return Impact(agents=tuple(agents), queues=queue_ids, downstream=_downstream(tasks=_others(tasks, ())))
 

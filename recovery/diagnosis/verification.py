@@ -97,7 +97,12 @@ class RecoveryVerification:
         return True
 
     async def verify_link(self, endpoints: Sequence[str], queue_ids: Sequence[str]) -> bool:
-        """Whether the endpoints are connected, and none of these queues is blocked."""
+        """Whether the endpoints are connected, and none of these queues is blocked for them.
+
+        A queue that is blocked for other endpoints is recovered by an incident of its own.
+        """
         links = await self._system.network.status(endpoints)
         queues = await self._system.queues.health(queue_ids) if queue_ids else ()
-        return all(link.connected for link in links) and not any(queue.blocked for queue in queues)
+        return all(link.connected for link in links) and not any(
+            queue.of_endpoints(endpoints).blocked for queue in queues
+        )

@@ -34,6 +34,10 @@ class Link:
         left, right = self.sides
         return (covers(left, one) and covers(right, other)) or (covers(left, other) and covers(right, one))
 
+    def ends(self, other: str) -> list[str]:
+        """Its sides without `other`."""
+        return [side for side in self.sides if side != other]
+
     @property
     def reconnects(self) -> bool:
         """Whether it reconnects by itself when the partition ends, as heartbeats and reports to the core do."""

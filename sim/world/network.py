@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import inf
 
 import simpy
@@ -27,12 +28,13 @@ Delivery = Callable[[], None]
 
 @dataclass(frozen=True)
 class Unsent:
-    """A message that could not be sent at an instant and waits for a replay."""
+    """A message that could not be sent at an instant and waits for a replay; `link` is the broken connection."""
 
     at: float
     source: str
     target: str
     deliver: Delivery
+    link: Link
 
 
 class Disturbance:
@@ -143,7 +145,19 @@ class Network:
             if lost is not None:
                 lost(None)
             return
-        unsent = Unsent(self._env.now, source, target, deliver)
+
+        def arrive(_: object = None) -> None:
+            link = self.broken_link(source, target)
+            if link is None:
+                deliver()
+                return
+            self._history.record(Event.SEND_FAILED, detail=message, about=link.name)
+            self.listener.send_failed(link)
+            if lost is None:  # sent earlier, perhaps before the partition
+                self.outbox.append(Unsent(self._env.now, source, target, deliver, link))
+            else:
+                lost(link)
+
         latency = delay = self._draw("latency", message, source, self._latency)
         for disturbance in self._disturbances:
             late = disturbance.strikes(message, source, target)
@@ -155,23 +169,11 @@ class Network:
             delay += late
         if delay > 0 and self.broken_link(source, target) is None:
             if delay == latency:
-                self._wait(latency, lambda _: self._arrive(message, unsent, lost))
+                self._wait(latency, arrive)
             else:  # a sum of draws is not redrawn
-                after(self._env, delay, lambda _: self._arrive(message, unsent, lost))
+                after(self._env, delay, arrive)
         else:
-            self._arrive(message, unsent, lost)
-
-    def _arrive(self, message: str, unsent: Unsent, lost: Callable[[Link | None], None] | None) -> None:
-        link = self.broken_link(unsent.source, unsent.target)
-        if link is None:
-            unsent.deliver()
-            return
-        self._history.record(Event.SEND_FAILED, detail=message, about=link.name)
-        self.listener.send_failed(link)
-        if lost is None:
-            self.outbox.append(replace(unsent, at=self._env.now))  # sent earlier, perhaps before the partition
-        else:
-            lost(link)
+            arrive()
 
     def drop_unsent(self, source: str) -> None:
         """Drops the unsent messages of a sender that has crashed."""
@@ -186,13 +188,25 @@ class Network:
         return self._draws[name]()
 
     def replay(self, since: float = 0.0) -> int:
-        """Sends the messages again that have waited since an instant and are connected now; returns their number."""
-        due = [
-            unsent
-            for unsent in self.outbox
-            if unsent.at >= since and self.broken_link(unsent.source, unsent.target) is None
-        ]
-        self.outbox = [unsent for unsent in self.outbox if unsent not in due]
+        """Sends the messages again that have waited since an instant and are connected now; returns their number.
+
+        A message whose connection works again, but which another broken connection stops, waits for a replay of that
+        one, which is reported.
+        """
+        due, kept, stopped = [], [], []
+        for unsent in self.outbox:
+            link = self.broken_link(unsent.source, unsent.target)
+            if link is None and unsent.at >= since:
+                due.append(unsent)
+            elif link is None or self._broken.get(unsent.link.name) is unsent.link:
+                kept.append(unsent)
+            else:
+                kept.append(replace(unsent, at=self._env.now, link=link))
+                stopped.append(link)
+        self.outbox = kept
+        for link in dict.fromkeys(stopped):
+            self._history.record(Event.SEND_FAILED, detail="replay", about=link.name)
+            self.listener.send_failed(link)
         for unsent in due:
             unsent.deliver()
         return len(due)
@@ -226,12 +240,15 @@ class Network:
         self.listener.healed()
 
     def broken_among(self, endpoints: Sequence[str]) -> list[Link]:
-        """Broken links between these endpoints or groups; all broken links when none is named."""
+        """Broken links between two of these endpoints or groups; all broken links when none is named.
+
+        A link of one agent is not one of the group `agents`: the others are connected, and it is recovered by itself.
+        """
+        pairs = list(combinations(endpoints, 2))
         return [
             link
             for link in self._broken.values()
-            if not endpoints
-            or all(any(covers(side, end) or covers(end, side) for end in endpoints) for side in link.sides)
+            if not endpoints or any(link.joins(one, other) for one, other in pairs)
         ]
 
     def reconnect(self, link: Link) -> bool:

@@ -50,7 +50,7 @@ class TaskQueue:
         self._idle: OrderedDict[Agent, None] = (
             OrderedDict()
         )  # with a free slot, longest waiting first; its first entry is cheap to get
-        self._unreachable: dict[Agent, None] = {}
+        self._unreachable: dict[Agent, Link] = {}  # agents with a free slot, and the broken link that was reported
         self._leases: deque[tuple[float, Task, int]] = deque()
         self._lease_timer: Timer | None = None
         self.clock = Clock(env, lambda _: self._watch_leases())  # determines the leases of deliveries
@@ -76,7 +76,17 @@ class TaskQueue:
     @property
     def blocked(self) -> bool:
         """Whether deliveries are blocked, or an agent that waits for work is disconnected."""
-        return self._blocks > 0 or bool(self._unreachable)
+        return self.stopped or bool(self._unreachable)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether deliveries to every agent are blocked."""
+        return self._blocks > 0
+
+    @property
+    def broken_links(self) -> list[Link]:
+        """The broken links of agents that wait for work, in the order of the failed deliveries."""
+        return list(dict.fromkeys(self._unreachable.values()))
 
     @property
     def duplication(self) -> float:
@@ -130,7 +140,7 @@ class TaskQueue:
             agent = next(iter(idle))
             if not self._network.transparent and (link := self._network.broken_link(self.name, agent.name)):
                 del idle[agent]
-                self._unreachable[agent] = None
+                self._unreachable[agent] = link
                 self._history.record(
                     Event.SEND_FAILED, line[0].number, agent.number, detail="delivery", about=link.name
                 )
@@ -165,9 +175,9 @@ class TaskQueue:
         self._unreachable.pop(agent, None)
 
     def reconnect(self) -> None:
-        """Delivers to agents that are connected again."""
-        for agent in list(self._unreachable):
-            if self._network.broken_link(self.name, agent.name) is None:
+        """Delivers to agents that are connected again, and tries those that another broken link disconnects."""
+        for agent, reported in list(self._unreachable.items()):
+            if self._network.broken_link(self.name, agent.name) is not reported:
                 del self._unreachable[agent]
                 self._idle.setdefault(agent)
         self.dispatch()

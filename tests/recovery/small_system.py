@@ -56,6 +56,7 @@ class SmallSystem:
         self.running: dict[str, str] = {}
         self.queue: list[str] = []
         self.blocked = False
+        self.disconnected = None  # the endpoints for which the queue is blocked; None: all
         self.outbox: list[tuple[float, str]] = []
         self.delivered: list[str] = []
         self.units = {"gpu": 4}
@@ -229,7 +230,8 @@ class Resources(Port):
 
 class Queues(Port):
     async def health(self, queue_ids):
-        return [QueueHealth("queue", self.of.blocked, len(self.of.queue), len(self.of.outbox))]
+        depth, undelivered = len(self.of.queue), len(self.of.outbox)
+        return [QueueHealth("queue", self.of.blocked, depth, undelivered, self.of.disconnected)]
 
     async def replay(self, queue_ids, since):
         await self.of.called("replay", since)

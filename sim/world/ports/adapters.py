@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 from recovery.model import FINISHED, AgentHealth, LinkHealth, QueueHealth, ResourceHealth, TaskStatus, TaskView
 from sim.history import Event
@@ -158,7 +160,18 @@ class WorldQueue:
         queue, network = self._world.queue, self._world.network
         if queue_ids and queue.name not in queue_ids:
             return []
-        return [QueueHealth(queue.name, queue.blocked, queue.depth, len(network.outbox))]
+        undelivered = Counter(end for unsent in network.outbox for end in unsent.link.ends(queue.name))
+        disconnected = dict.fromkeys(end for link in queue.broken_links for end in link.ends(queue.name))
+        return [
+            QueueHealth(
+                queue.name,
+                queue.blocked,
+                queue.depth,
+                len(network.outbox),
+                disconnected=None if queue.stopped else tuple(disconnected),
+                undelivered_by=dict(undelivered),
+            )
+        ]
 
     async def replay(self, queue_ids: Sequence[str], since: float) -> int:
         """Sends the messages again that could not be sent since that time."""
@@ -178,12 +191,13 @@ class WorldNetwork:
 
     async def status(self, endpoints: Sequence[str]) -> Sequence[LinkHealth]:
         """Probe the connections between endpoints, two by two."""
-        pairs = [(one, other) for place, one in enumerate(endpoints) for other in endpoints[place + 1 :]]
-        return [LinkHealth(pair, connected=not self._network.broken_among(pair)) for pair in pairs]
+        pairs = combinations(endpoints, 2)
+        return [LinkHealth(pair, connected=self._network.broken_link(*pair) is None) for pair in pairs]
 
     async def reset(self, endpoints: Sequence[str]) -> bool:
         """Reconnects as soon as the partitions end."""
-        for link in self._network.broken_among(endpoints):
-            while not self._network.reconnect(link):
-                await self._loop.wait(link.healed)
+        while broken := self._network.broken_among(endpoints):  # one may be cut while another one is awaited
+            for link in broken:
+                while not self._network.reconnect(link):
+                    await self._loop.wait(link.healed)
         return True

@@ -76,6 +76,8 @@ def test_a_blocked_queue_affects_its_queued_tasks():
     system.blocked = True
     found = impact(system, "agents|queue", FailureKind.COMMUNICATION, **LINK)
     assert found.downstream == Impact(tasks=("task.3",))
+    system.disconnected = ("agent.7",)
+    assert impact(system, "agents|queue", FailureKind.COMMUNICATION, **LINK).downstream is None
 
 
 def test_without_a_topology_impact_comes_from_the_other_ports():

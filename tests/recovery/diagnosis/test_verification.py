@@ -147,3 +147,10 @@ def test_a_connection_is_verified_with_its_endpoints_and_queues(broken, blocked,
     system = SmallSystem()
     system.broken_links, system.blocked = broken, blocked
     assert run(RecoveryVerification({}, system.ports).verify_link(("a", "b"), queues)) is good
+
+
+@pytest.mark.parametrize(("disconnected", "good"), [(("c",), True), (("a", "c"), False), ((), True), (None, False)])
+def test_a_queue_that_is_blocked_for_another_connection_is_not_verified_with_this_one(disconnected, good):
+    system = SmallSystem()
+    system.blocked, system.disconnected = True, disconnected
+    assert run(RecoveryVerification({}, system.ports).verify_link(("a", "b"), ("queue",))) is good

@@ -173,7 +173,7 @@ def test_queue_health_covers_the_requested_queues() -> None:
     cut = "faults: [{partition: {between: [agents, queue], at: 9s}}]\n"
     burst = {"tasks.arrivals": {"interval": {"every": "3600ms"}}, "tasks.count": 3}
     health = asked(lambda system: system.queues.health(()), at=12, more=cut, **burst)[0]
-    assert health == [QueueHealth("queue", blocked=True, depth=1, undelivered=1)]
+    assert health == [QueueHealth("queue", True, 1, 1, disconnected=("agents",), undelivered_by={"agents": 1})]
     assert asked(lambda system: system.queues.health(("queue",)), at=12, more=cut, **burst)[0] == health
     assert asked(lambda system: system.queues.health(("other",)))[0] == []
     assert asked(lambda system: system.queues.replay(("other",), 0.0), at=12, more=cut, **burst)[0] == 0
@@ -191,10 +191,10 @@ def test_connections_are_probed_pairwise() -> None:
 
 
 def test_a_reset_takes_as_long_as_the_longest_partition() -> None:
-    """Two that overlap, of all agents and of one."""
+    """Two of all agents that overlap, and one of an agent, which does not delay the reset of the others."""
 
-    async def reset(system: System) -> float:
-        await system.network.reset(("agents", "queue"))
+    async def reset(system: System, of: str) -> float:
+        await system.network.reset((of, "queue"))
         return asyncio.get_running_loop().time()
 
     cuts = (
@@ -202,7 +202,8 @@ def test_a_reset_takes_as_long_as_the_longest_partition() -> None:
         " {partition: {between: [agents, queue], at: 6s, for: 20s}},"
         " {partition: {between: [agent.1, queue], at: 7s, for: 25s}}]\n"
     )
-    assert asked(reset, at=8, more=cuts)[0] == 32.0
+    assert asked(lambda system: reset(system, "agents"), at=8, more=cuts)[0] == 26.0
+    assert asked(lambda system: reset(system, "agent.1"), at=8, more=cuts)[0] == 32.0
 
 
 def test_logs_are_searched_by_path_pattern_and_age() -> None:

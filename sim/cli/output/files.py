@@ -94,7 +94,7 @@ def write_json(file: str, data: Any) -> None:
 
 
 def as_json(data: Any) -> str:
-    """JSON that every reader accepts: no observation is null, and infinity is the text `Infinity`."""
+    """JSON that every reader accepts: no observation is null, and infinity is the text `inf`."""
     return json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -104,5 +104,5 @@ def _finite(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [_finite(value) for value in data]
     if isinstance(data, float) and not isfinite(data):
-        return None if isnan(data) else "Infinity" if data > 0 else "-Infinity"
+        return None if isnan(data) else "inf" if data > 0 else "-inf"
     return data

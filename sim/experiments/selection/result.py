@@ -94,6 +94,8 @@ class Selection(ResultBase):
         """How sure it is, or why it is not decided, in words."""
         if self.winner is None:
             return "none is selected: what the scenario expects holds for no setting"
+        if self.decided and all(each.failed for each in self.ranked[1:]):
+            return "selected, because what the scenario expects holds for no other setting"
         if self.decided:
             return (
                 f"95 % sure to be the best, where the best is ahead of all others by {self.margin(style)} or more "

@@ -199,6 +199,53 @@ def test_violations_are_reported(anything_goes, points, pretend):
     assert select_by_sojourn(anything_goes, points).holds
 
 
+# ----------------------------------------------------------------------------- expectations
+def by_agents(agents, number):
+    """Five agents take 100 s, ten 101 s, twenty 102 s, with a little noise."""
+    return noise(agents, number) * 0.01 + {5: 0, 10: 1, 20: 2}[agents]
+
+
+def test_a_setting_for_which_an_expectation_does_not_hold_is_never_selected(scenario, points, pretend):
+    pretend(by_agents)
+    found = select_by_sojourn(scenario.with_values({"expect": ["tasks.throughput >= 100.5/s"]}), points, judged=2)
+    assert found.winner[COUNT] == "10"
+    best = next(each for each in found.ranked if each.point[COUNT] == "5")
+    assert (found.status(best), [outcome.expression for outcome in best.failed]) == (
+        "disqualified",
+        ["tasks.throughput >= 100.5/s"],
+    )
+    assert best.failed[0].observed == pytest.approx(100, abs=0.1)
+    assert found.holds
+    assert found.outcome().startswith("95 % sure to be the best")
+
+
+def test_when_one_setting_is_left_its_selection_is_said_to_need_no_statistics(scenario, points, pretend):
+    pretend(by_agents)
+    found = select_by_sojourn(scenario.with_values({"expect": ["tasks.throughput >= 101.5/s"]}), points, judged=2)
+    assert found.winner[COUNT] == "20"
+    assert found.outcome() == "selected, because what the scenario expects holds for no other setting"
+
+
+def test_when_no_setting_meets_the_expectations_none_is_selected(scenario, points, pretend):
+    pretend(by_agents)
+    found = select_by_sojourn(scenario.with_values({"expect": ["tasks.throughput >= 200/s"]}), points, judged=2)
+    assert (found.winner, found.holds, found.contention) == (None, False, ())
+    assert found.outcome() == "none is selected: what the scenario expects holds for no setting"
+
+
+def test_a_setting_that_does_better_than_expected_is_not_disqualified(scenario, points, pretend):
+    pretend(by_agents)
+    found = select_by_sojourn(scenario.with_values({"expect": ["tasks.sojourn.mean >= 101.5s"]}), points, judged=2)
+    assert found.winner[COUNT] == "5"
+    assert [each.failed for each in found.ranked] == [(), (), ()]
+
+
+def test_an_expectation_that_was_not_observed_disqualifies(scenario, points, pretend):
+    pretend(by_agents)
+    found = select_by_sojourn(scenario.with_values({"expect": ["retries.delay.mean <= 5s"]}), points, judged=2)
+    assert found.winner is None
+
+
 # ----------------------------------------------------------------------------- no decision, no observation
 def test_an_undecided_selection_is_reported_with_its_best_setting(anything_goes, points, pretend):
     pretend(lambda agents, number: noise(agents, number) + 80 * (agents == 20))

@@ -267,3 +267,27 @@ def test_the_sweep_as_json(scenario, points):
     told = found["points"][0]["metrics"]["tasks.sojourn.mean"]
     assert (told["n"], told["unit"]) == (2, "s")
     json.dumps(found)
+
+
+def test_expectations_are_judged_at_each_point(scenario, tmp_path):
+    expecting = scenario.with_values({"expect": ["tasks.lost == 0", "agents.availability >= 60%"]})
+    choices = {"agents.restart_time": ["1s", "300s"]}
+    found = sweep(expecting, choices, seed=7, replications=2, out=tmp_path / "s")
+    good, bad = found.outcomes.values()
+    assert [each.holds for each in good] == [True, True]
+    assert [each.holds for each in bad] == [True, False]
+    again = sim.replicate(expecting.with_values({"agents.restart_time": "300s"}), seed=7, replications=2)
+    assert bad == again.expectations
+    assert [[each["holds"] for each in point["expectations"]] for point in found.as_json()["points"]] == [
+        [True, True],
+        [True, False],
+    ]
+
+
+def test_metrics_that_are_computed_on_demand_are_those_of_replicate(scenario, tmp_path):
+    point = {"agents.restart_time": "5s"}
+    found = sweep(scenario, [point], seed=7, replications=2, out=tmp_path / "s")
+    result = sim.replicate(scenario.with_values(point), seed=7, replications=2)
+    for name in ("tasks.sojourn.p90", "tasks.within(5s)", "recovery.agent_failure.time.p95", "recovery.time.mean"):
+        assert list(found.estimates(name).values()) == [result.metrics[name]], name
+    assert found.estimates("client.goodput") == {}

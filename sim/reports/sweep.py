@@ -53,10 +53,10 @@ def sweep_table(found: Sweep, metrics: Sequence[str], style: Signs = UNICODE) ->
 
 
 def _held(outcomes: Sequence[Outcome], style: Signs) -> Text:
-    """Whether the expectations hold at a point, and how many of them do not."""
+    """Whether the expectations hold at a point, and how many do not; what is better than expected counts as held."""
     if not outcomes:
         return Text(style.dash)
-    failed = sum(not each.holds for each in outcomes)
+    failed = sum(each.disqualifies for each in outcomes)
     return Text(f"{style.fails} {failed} of {len(outcomes)}", "red") if failed else Text(style.holds, "green")
 
 
@@ -68,4 +68,5 @@ def _notes(found: Sweep, style: Signs) -> Iterator[str]:
         for each in found.outcomes.get(key(point), ()):
             if not each.holds:
                 observed = observation(each.observed, units[each.expression], style)
-                yield f"{named(point)}: {each.expression} does not hold, observed {observed}"
+                better = ", which is better" if each.is_surpassed else ""
+                yield f"{named(point)}: {each.expression} does not hold, observed {observed}{better}"

@@ -150,7 +150,7 @@ def test_a_policy_may_override_delay_and_returns_none_at_its_end():
         {"budget": {"tokens": nan}},
         {"budget": {"refill": -1}},
         {"breaker": {"failures": 0}},
-        {"jitter": lambda: 0},
+        pytest.param({"jitter": lambda: 0}, id="jitter-function"),
     ],
     ids=str,
 )

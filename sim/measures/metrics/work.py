@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
+
 from sim.history import History
 from sim.measures.tables.agent_time import AgentTime, agent_time
 from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import Tracks
+
+NAMES = tuple(field.name for field in fields(AgentTime))
 
 
 def measure_work(history: History) -> Measured:
@@ -23,9 +27,9 @@ def measure_work(history: History) -> Measured:
     """
     found = agent_time(Tracks.of(history))
     if found is None:
-        return dict.fromkeys((*(f"work.{name}" for name in AgentTime._fields), "work.wasted_fraction"))
+        return dict.fromkeys((*(f"work.{name}" for name in NAMES), "work.wasted_fraction"))
     worked = found.useful + found.wasted
     return {
-        **{f"work.{name}": seconds for name, seconds in found._asdict().items()},
+        **{f"work.{name}": seconds for name, seconds in asdict(found).items()},
         "work.wasted_fraction": found.wasted / worked if worked > 0 else None,
     }

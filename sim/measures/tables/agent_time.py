@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import frexp
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +37,8 @@ class TimeNotAccounted(RecoveryBenchError, AssertionError):
     """The classes of agent time do not add up to slots × time: a defect of the simulation or of the accounting."""
 
 
-class AgentTime(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AgentTime:
     """Agent-seconds of the window by class."""
 
     useful: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import permutations
 from typing import Any
 
@@ -15,7 +16,7 @@ from sim.measures.tables.agent_time import AgentTime, TimeNotAccounted
 from sim.simulation import Run
 from tests.sim.world.stories import scenario
 
-CLASSES = AgentTime._fields
+CLASSES = tuple(field.name for field in fields(AgentTime))
 PERFECT = {"recovery.detection.detector": "perfect"}
 TEN = {"tasks.work": "10s"}
 """One task: it comes at 10 s, and takes 10 s."""

@@ -235,6 +235,7 @@ def simulate(
         if telemetry:
             telemetry_trail.close()
         errors.close()
+        history.meta["restarting"] = world.restarts.under_way
         history.close()
         return history
     finally:
@@ -267,6 +268,7 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "needs": dict(scenario.tasks.needs),
         "interrupted": scenario.tasks.interrupted,
         "heartbeat_interval": scenario.recovery.detection.heartbeat_interval,
+        "costs": {command: cost for command, cost in scenario.recovery.costs.items() if cost},
         "runbook_sha256": scenario.recovery.runbook_sha256,
         "clients": scenario.tasks.client.waits,
         "late_answers": scenario.tasks.client.late_answer == "accept" and not scenario.tasks.client.cancel,

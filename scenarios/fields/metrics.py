@@ -36,7 +36,8 @@ INVARIANTS = {
     "fencing": "no action under a fenced epoch takes effect",
     "retry_bound": "no task is retried more often than its conditions allow",
     "audit_complete": "every recovery is recorded from its opening to its end, in order",
-    "recovery_terminates": "every recovery ends: a recovery open at the end has an event in the second half of the run",
+    "recovery_terminates": "every recovery ends: one that is open at the end waits as configured, or for what a fault "
+    "took away, or has an event in the second half of the run; without a limit on retries, fewer than 20 failed tries",
 }
 """The consistency invariants and the property that each guarantees."""
 

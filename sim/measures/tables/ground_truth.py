@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from math import inf
 
 from sim.history import Event
 from sim.measures.tables.event_table import NOWHERE, Tracks
@@ -73,6 +75,17 @@ class LinkTruth:
         """The row at which the link is healed after this row; None: never."""
         return _next(self._heals.get(link, []), row)
 
+    def between(self, ends: Sequence[str]) -> list[int]:
+        """The links that were cut and lie on the way between these two endpoints or groups."""
+        return [link for link, sides in self._sides.items() if _joins(sorted(sides), ends)]
+
+    def healed_at(self, tracks: Tracks, link: int) -> float:
+        """The time in seconds from which a link that was cut is whole; infinite: it is cut at the end."""
+        heals = self._heals.get(link, [])
+        if not heals or heals[-1] < self._cuts[link][-1]:
+            return inf
+        return float(tracks.time[heals[-1]])
+
     def joins_core(self, link: int, agent: int) -> bool:
         """Whether a link that was cut is one between the core and this agent."""
         return self._sides[link] in ({"core", "agents"}, {"core", f"agent.{agent}"})
@@ -86,6 +99,14 @@ class LinkTruth:
             and (cut := self.last_cut(link, row)) > _last(self._heals.get(link, []), row)
         ]
         return max(cuts, default=NOWHERE)
+
+
+def _joins(sides: Sequence[str], ends: Sequence[str]) -> bool:
+    return any(
+        all(end == side or end.startswith(f"{side.removesuffix('s')}.") for end, side in zip(ends, order, strict=True))
+        for order in (sides, sides[::-1])
+        if len(order) == len(ends)
+    )
 
 
 def _last(rows: list[int], row: int) -> int:

@@ -44,6 +44,11 @@ class Restarts:
         self._boots: dict[Agent, Boot] = {}
         streams.on_branch(self._redraw)
 
+    @property
+    def under_way(self) -> list[int]:
+        """The numbers of the agents that are being restarted, or wait for a slot, in the order of the requests."""
+        return [agent.number for agent in self._boots]
+
     async def restart(self, agent: Agent) -> None:
         """Stops the agent and returns when it runs again.
 

@@ -8,6 +8,8 @@ from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
+from recovery.bounded_yaml import MOST_BYTES
+from recovery.input_file import InputFileError, read_text
 from scenarios.documents import yaml_document
 from scenarios.documents.inheritance import extended
 from scenarios.errors import ScenarioError, first_problem, instead, line_of, nearest, written
@@ -56,21 +58,13 @@ def _from_file(file: str) -> Scenario:
 
 def _text(file: str) -> str:
     try:
-        return FilePath(file).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ScenarioError(f"is not UTF-8 text (byte {error.start}); valid: a scenario file", file) from None
-    except (OSError, ValueError) as error:
-        raise _missing(file, error) from None
-
-
-def _missing(file: str, error: Exception) -> ScenarioError:
-    if isinstance(error, IsADirectoryError):
-        return ScenarioError(f"is a folder; valid: a scenario file, NAME{SUFFIX}", file)
-    if not isinstance(error, FileNotFoundError):
-        return ScenarioError(f"cannot be read: {getattr(error, 'strerror', None) or error}", file)
+        return read_text(FilePath(file), MOST_BYTES)
+    except InputFileError as error:
+        if not error.is_missing:
+            raise ScenarioError(f"{error}; valid: a scenario file, NAME{SUFFIX}", file) from None
     near = nearest(FilePath(file).name.removesuffix(SUFFIX), names())
     suggestion = f" (nearest: '{near}')" if near else ""
-    return ScenarioError(f"no such file or scenario; valid: a file, or one of {', '.join(names())}{suggestion}", file)
+    raise ScenarioError(f"no such file or scenario; valid: a file, or one of {', '.join(names())}{suggestion}", file)
 
 
 def _build(text: str, source: str) -> Scenario:

@@ -19,7 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recovery.atomic_file import whole_file
 from recovery.errors import RecoveryBenchError
+from recovery.input_file import InputFileError, check_regular, read_text
 
+MOST_BYTES = 1024**2
 _NAME = re.compile(r"[\w.@-]{1,64}")
 _SECRET_BYTES = 32
 _COST, _BLOCK, _PARALLEL = 2**14, 8, 1
@@ -111,13 +113,12 @@ class Operators(BaseModel):
 def load_operators(path: Path) -> Operators:
     """Read the file. Raises OperatorsError, also for a file that others may write to."""
     try:
-        if path.stat().st_mode & _SHARED:
+        if check_regular(path).st_mode & _SHARED:
             raise OperatorsError(f"{path}: others may write to it; valid: after chmod go-w {path}")
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise OperatorsError(f"{path}: there is no such file; valid: a file from recover operator add") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        text = read_text(path, MOST_BYTES)
+    except InputFileError as error:
+        problem = "there is no such file" if error.is_missing else error
+        raise OperatorsError(f"{path}: {problem}; valid: a file from recover operator add") from None
     try:
         return Operators.model_validate_json(text)
     except ValidationError as error:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recovery.errors import RecoveryBenchError
+from recovery.input_file import InputFileError, read_text
 from recovery.model import RecoveryStrategy
 
 MOST_BYTES = 1024**2
@@ -91,11 +92,9 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def read_plan(path: Path) -> PlanFile:
     """Read a plan. Raises PlanFileError."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise PlanFileError(f"{path}: is too large for a plan; valid: a file from recover task plan")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanFileError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        text = read_text(path, MOST_BYTES)
+    except InputFileError as error:
+        raise PlanFileError(f"{path}: {error}; valid: a file from recover task plan") from None
     try:
         return PlanFile.model_validate_json(text)
     except ValidationError as error:

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from recovery.bounded_yaml import DEEPEST, MOST_NODES, TooLarge, compose
 from recovery.errors import RecoveryBenchError
+from recovery.input_file import InputFileError, read_text
 
 Place = tuple[str | int, ...]
 """The path of a value in a runbook: `("task_failures", "execution_failure", "recovery", 0)`."""
 
 MARKDOWN = (".md", ".markdown")
 LANGUAGES = ("yaml", "yml")
-MOST_NODES = 100_000
-"""The maximum number of nodes. Nested aliases would grow without bound."""
-DEEPEST = 64
+MOST_BYTES = 1024**2
+"""Limit on the size of a file; a guide in Markdown is mostly text."""
 VALID = "valid: a runbook in YAML, or a Markdown guide (*.md) with ```yaml blocks"
 
 _NEWLINE = re.compile(r"\r\n|\n|\r")
@@ -56,15 +56,18 @@ class Source:
 
     def take(self, text: str, above: int) -> None:
         """Add a YAML text that begins after `above` lines of the file."""
-        reader = YAML(typ="safe", pure=True)
         try:
-            node = reader.compose(text)
+            node, reader = compose(text)
             if node is None:
                 return
             self._note(node, (), above)
             data = reader.constructor.construct_document(node)
         except RunbookError:
             raise
+        except TooLarge as error:
+            raise RunbookError(
+                f"{self.name}:{above + error.line}: too large or too deeply nested for a runbook; {VALID}"
+            ) from None
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = above + 1 + (mark.line if mark is not None else 0)
@@ -107,16 +110,10 @@ class Source:
 def text_of(path: Path) -> str:
     """The text of a file. Raises RunbookError."""
     try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise RunbookError(f"{path}:{line}: is not UTF-8 text (byte {error.start}); {VALID}") from None
-    except IsADirectoryError:
-        raise RunbookError(f"{path}: is a folder; {VALID}") from None
-    except FileNotFoundError:
-        raise RunbookError(f"{path}: no such file; {VALID}") from None
-    except (OSError, ValueError) as error:
-        raise RunbookError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; {VALID}") from None
+        return read_text(path, MOST_BYTES)
+    except InputFileError as error:
+        where = path if error.line is None else f"{path}:{error.line}"
+        raise RunbookError(f"{where}: {error}; {VALID}") from None
 
 
 def read(text: str, name: str) -> Source:

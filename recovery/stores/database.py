@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from recovery.input_file import InputFileError, check_regular
 from recovery.stores.errors import StoreError, store_error
 from recovery.stores.tables import META, NewerSchema, prepare
 
@@ -328,6 +329,11 @@ def _engine(url: str | URL, synchronous: bool) -> tuple[str, Engine]:
 def _sqlite(url: URL, synchronous: bool) -> tuple[str, Engine]:
     if not url.database or url.database == ":memory:":
         raise StoreError(f"{url}: has no file; valid: sqlite:///FILE")
+    try:
+        check_regular(Path(url.database))
+    except InputFileError as error:
+        if not error.is_missing:
+            raise StoreError(f"{url.database}: {error}; valid: sqlite:///FILE") from None
     engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

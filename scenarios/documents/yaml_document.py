@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from recovery.bounded_yaml import DEEPEST, MOST_NODES, TooLarge, compose
 from scenarios.errors import Path, ScenarioError, shown, written
 
-MOST_NODES = 100_000
-"""Limit on the nodes of a document: nested aliases can grow exponentially."""
-DEEPEST = 64
-
+TOO_LARGE = "too large or too deeply nested for a scenario"
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -34,7 +31,7 @@ class Document:
         self.lines.setdefault(path, _line(node))
         self._nodes += 1
         if self._nodes > MOST_NODES or len(path) > DEEPEST:
-            raise self.error("too large or too deeply nested for a scenario", _line(node), path[:1])
+            raise self.error(TOO_LARGE, _line(node), path[:1])
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
@@ -102,11 +99,13 @@ def read(text: str, source: str) -> Document:
     """Read one YAML document. Raises `ScenarioError` with the line of the error."""
     document = Document(source)
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node, _ = compose(text)
         if node is not None:
             document.data = document.read(node, ())
     except ScenarioError:
         raise
+    except TooLarge as error:
+        raise document.error(TOO_LARGE, error.line) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 1

@@ -15,11 +15,14 @@ from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from recovery.errors import RecoveryBenchError
+from recovery.input_file import InputFileError, check_regular, read_bytes
 from scenarios.errors import instead, invalid, shown
 from scenarios.fields.base import Form, Settings
 from scenarios.fields.quantities import Quantity, seconds
 
 Numbers = NDArray[np.float64]
+MOST_BYTES = 64 * 1024**2
+"""Limit on the size of a file: some eight million recorded times."""
 FileName = Annotated[str, Quantity("file")]
 
 
@@ -54,11 +57,10 @@ class FromFile(Form):
     def _read(self, info: ValidationInfo) -> Self:
         path = Path((info.context or {}).get("folder", "."), self.file)
         try:
-            stat = path.stat()
+            stat = check_regular(path)
             self._values, self._sha256 = _column(path, self.column, self.ordered, stat.st_mtime_ns, stat.st_size)
-        except OSError as error:
-            reason = "is a folder" if path.is_dir() else (error.strerror or str(error)).lower()
-            raise invalid(f"{self.file}: {reason}; valid: a CSV file", "file") from None
+        except InputFileError as error:
+            raise invalid(f"{self.file}: {error}; valid: a CSV file", "file") from None
         except UnicodeDecodeError:
             raise invalid(f"{self.file}: is not UTF-8 text; valid: a CSV file", "file") from None
         except _WrongFile as error:
@@ -76,7 +78,7 @@ class _WrongFile(RecoveryBenchError, ValueError):
 
 @lru_cache(maxsize=16)  # a sweep validates one scenario many times
 def _column(path: Path, column: str | None, ordered: bool, changed_at: int, size: int) -> tuple[Numbers, str]:
-    content = path.read_bytes()
+    content = read_bytes(path, MOST_BYTES)
     rows = csv.reader(content.decode("utf-8-sig").splitlines())
     values = np.fromiter(_numbers(rows, column, ordered), dtype=np.float64)
     if not len(values):

@@ -18,11 +18,14 @@ from pydantic import ValidationError
 
 from recovery.atomic_file import whole_file
 from recovery.errors import RecoveryBenchError
+from recovery.input_file import InputFileError, read_text
 from scenarios.errors import first_problem, written
 from sim.results.plain_data import plain, restored
 
 FORMAT = "recovery-bench result"
 VERSION = 1
+MOST_BYTES = 2 * 1024**3
+"""Limit on the size of a file."""
 KINDS = {
     "Run": "sim.simulation",
     "Result": "sim.experiments.runs.replications",
@@ -65,9 +68,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     file = Path(path)
     try:
-        whole = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ResultFileError(f"{file}: cannot be read: {error.strerror or error}") from None
+        whole = json.loads(read_text(file, MOST_BYTES))
+    except InputFileError as error:
+        raise ResultFileError(f"{file}: {error}; valid: a file that .save() has written") from None
     except (ValueError, RecursionError):
         raise ResultFileError(f"{file}: is not JSON, or is damaged; valid: a file that .save() has written") from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT or str(whole.get("kind")) not in KINDS:

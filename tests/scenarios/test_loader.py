@@ -84,17 +84,21 @@ def test_a_folder_is_rejected(tmp_path):
 
 def test_a_path_below_a_file_is_rejected(story):
     file = story / "other.scenario.yaml"
-    assert refused(scenarios.load, file) == f"{file}: cannot be read: {os.strerror(errno.ENOTDIR)}"
+    problem = f"cannot be read: {os.strerror(errno.ENOTDIR)}"
+    assert refused(scenarios.load, file) == f"{file}: {problem}; valid: a scenario file, NAME.scenario.yaml"
 
 
 def test_an_invalid_file_name_is_rejected():
-    assert refused(scenarios.load, "a\0b") == "a\\x00b: cannot be read: embedded null byte"
+    assert refused(scenarios.load, "a\0b") == (
+        "a\\x00b: cannot be read: embedded null byte; valid: a scenario file, NAME.scenario.yaml"
+    )
 
 
 def test_invalid_utf_8_is_rejected_with_the_byte(story):
     story.write_bytes(STORY.encode() + b"description: caf\xe9\n")
     place = len(STORY) + len("description: caf")
-    assert refused(scenarios.load, story) == f"{story}: is not UTF-8 text (byte {place}); valid: a scenario file"
+    problem = f"is not UTF-8 text (byte {place})"
+    assert refused(scenarios.load, story) == f"{story}: {problem}; valid: a scenario file, NAME.scenario.yaml"
 
 
 def test_a_byte_order_mark_is_ignored(story):

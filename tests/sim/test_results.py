@@ -162,7 +162,7 @@ def changed(text, **values):
     ("damage", "message"),
     [
         (lambda text: text[: len(text) // 2], "is not JSON, or is damaged; valid: a file that .save() has written"),
-        (lambda text: "\udcff", "is not JSON, or is damaged"),
+        (lambda text: "\udcff", "is not UTF-8 text (byte 0)"),
         (lambda text: "[" * 100_000, "is not JSON, or is damaged"),
         (lambda text: "[1, 2]", "is not a saved result; valid: a file that .save() has written"),
         (lambda text: '{"scenario": "small"}', "is not a saved result"),
@@ -186,7 +186,7 @@ def test_an_invalid_file_is_a_one_line_error(results, tmp_path, damage, message)
 
 
 def test_a_missing_or_unwritable_file_is_reported(results, tmp_path):
-    with pytest.raises(sim.ResultFileError, match="cannot be read: No such file"):
+    with pytest.raises(sim.ResultFileError, match="no such file; valid: a file that"):
         sim.load(tmp_path / "nothing.json")
     with pytest.raises(sim.ResultFileError, match="cannot be written: No such file"):
         results["result"].save(tmp_path / "nowhere" / "result.json")

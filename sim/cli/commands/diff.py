@@ -111,10 +111,13 @@ def _read(file: str) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
+    from recovery.input_file import InputFileError, check_regular
+
     try:
+        check_regular(Path(file))
         found = pd.read_parquet(file)
-    except FileNotFoundError:
-        raise BadInput(f"{file}: no such file; valid: a history that --history has kept") from None
+    except InputFileError as error:
+        raise BadInput(f"{file}: {error}; valid: FILE.parquet of --history") from None
     except (OSError, pa.ArrowInvalid) as error:
         raise BadInput(f"{file}: not a history ({type(error).__name__}); valid: FILE.parquet of --history") from None
     missing = [column for column in ("time", "event", "subject", "replication") if column not in found]

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from recovery.atomic_file import LEFT, whole_file
 from recovery.errors import RecoveryBenchError
+from recovery.input_file import InputFileError, check_regular, read_text
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.sweeps.designs import Point
 
@@ -34,6 +35,8 @@ FORMAT = 2
 MOST_VALUES = 2_000
 """Distinct values of a sample that are kept one by one; more are kept in the buckets of `sim.stats.samples`."""
 ABOUT = "sweep.json"
+MOST_BYTES = 16 * 1024**2
+"""Limit on the size of the definition of a sweep."""
 RESULTS = "results.parquet"
 PARTS = "parts"
 IDENTITY = ("sweep", "scenario", "version", "seed", "paths", "scenario_resolved", "runbook_sha256", "files_sha256")
@@ -179,8 +182,11 @@ def _runs_of(table: pa.Table) -> Iterator[Finished]:
 def _read_table(file: Path, **options: Any) -> pa.Table:
     """Raises SweepFolderError for a file that is not a table of a sweep."""
     try:
+        check_regular(file)
         table = pq.read_table(file, **options)
         missing = next((name for name in options.get("columns", SCHEMA.names) if name not in table.column_names), None)
+    except InputFileError as error:
+        raise SweepFolderError(f"{file}: {error}; valid: another folder") from None
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -231,11 +237,13 @@ def table_of(rows: Sequence[Row]) -> pa.Table:
 def read_about(path: Path) -> dict[str, Any] | None:
     """The definition of a folder's sweep; None if there is none. Raises SweepFolderError if it cannot be read."""
     file = path / ABOUT
-    if not file.exists():
-        return None
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(read_text(file, MOST_BYTES))
+    except InputFileError as error:
+        if error.is_missing:
+            return None
+        raise SweepFolderError(f"{file}: {error}; valid: another folder") from None
+    except (ValueError, RecursionError):
         raise SweepFolderError(f"{file}: cannot be read; valid: another folder") from None
     if not isinstance(found, dict):
         raise SweepFolderError(f"{file}: is not about a sweep; valid: another folder")

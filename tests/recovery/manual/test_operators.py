@@ -115,7 +115,7 @@ def test_a_file_writable_by_others_is_refused(tmp_path):
 def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(OperatorsError, match="there is no such file; valid: a file from recover operator add"):
         load_operators(tmp_path / "operators.json")
-    with pytest.raises(OperatorsError, match="cannot be read: Is a directory"):
+    with pytest.raises(OperatorsError, match="is a folder; valid: a file from"):
         load_operators(tmp_path)
     with pytest.raises(OperatorsError, match="cannot be written: No such file"):
         save_operators(tmp_path / "nowhere" / "operators.json", Operators())

@@ -74,7 +74,7 @@ def test_a_missing_or_invalid_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     for name, message in (
-        ("nowhere.csv", "nowhere.csv: no such file or directory; valid: a CSV file"),
+        ("nowhere.csv", "nowhere.csv: no such file; valid: a CSV file"),
         ("folder", "folder: is a folder; valid: a CSV file"),
         ("binary", "binary: is not UTF-8 text; valid: a CSV file"),
     ):

@@ -106,7 +106,7 @@ def test_different_replications_are_not_compared(capsys):
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("nowhere.parquet", "nowhere.parquet: no such file; valid: a history that --history has kept"),
+        ("nowhere.parquet", "nowhere.parquet: no such file; valid: FILE.parquet of --history"),
         ("small.scenario.yaml", "small.scenario.yaml: not a history (ArrowInvalid); valid: FILE.parquet of --history"),
         (
             "other.parquet",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,12 @@ from scenarios.fields.quantities import Quantity, seconds
 Numbers = NDArray[np.float64]
 MOST_BYTES = 64 * 1024**2
 """Limit on the size of a file: some eight million recorded times."""
+_CSV_PROBLEMS = {
+    "field larger": "a field has more than 128 KiB; valid: shorter fields, and a quote after each that begins with one",
+    "unexpected end": "a quote does not end; valid: a second quote, or none",
+    "expected after": "a quote ends within a field; valid: a comma after it, or two quotes for one",
+}
+"""Parts of the messages of `csv`, and the problem that each stands for."""
 FileName = Annotated[str, Quantity("file")]
 
 
@@ -79,7 +86,7 @@ class _WrongFile(RecoveryBenchError, ValueError):
 @lru_cache(maxsize=16)  # a sweep validates one scenario many times
 def _column(path: Path, column: str | None, ordered: bool, changed_at: int, size: int) -> tuple[Numbers, str]:
     content = read_bytes(path, MOST_BYTES)
-    rows = csv.reader(content.decode("utf-8-sig").splitlines())
+    rows = _rows(io.StringIO(content.decode("utf-8-sig"), newline=""))
     values = np.fromiter(_numbers(rows, column, ordered), dtype=np.float64)
     if not len(values):
         raise _WrongFile(": has no rows; valid: one number or more")
@@ -87,25 +94,65 @@ def _column(path: Path, column: str | None, ordered: bool, changed_at: int, size
     return values, sha256(content).hexdigest()
 
 
-def _numbers(rows: Any, column: str | None, ordered: bool) -> Iterator[float]:
-    place, latest = 0, 0.0
-    for row in rows:
+def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, each with the number of its first line, from 1.
+
+    Raises _WrongFile for a quote that does not end, for a field above 128 KiB, and for a row that has more columns
+    than the first one, as a decimal comma gives it.
+    """
+    reader = csv.reader(lines, strict=True)
+    width = 0
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            problem = next((text for part, text in _CSV_PROBLEMS.items() if part in str(error)), str(error))
+            raise _WrongFile(f", row {line}: {problem}") from None
+        if row is None:
+            return
         if not row or (len(row) == 1 and not row[0].strip()):
             continue
-        if rows.line_num == 1 and (column is not None or _number(row[0]) is None):
-            names = [name.strip() for name in row]
-            if column is not None and column not in names:
-                raise _WrongFile(f": has no column {shown(column)}; {instead(column, names, 'valid')}", "column")
-            place = 0 if column is None else names.index(column)
+        width = width or len(row)
+        if len(row) > width:
+            raise _WrongFile(
+                f", row {line}: has {len(row)} columns, where the first row has {width}; valid: as many columns, and "
+                "decimals with a point"
+            )
+        yield line, row
+
+
+def _numbers(rows: Iterable[tuple[int, list[str]]], column: str | None, ordered: bool) -> Iterator[float]:
+    place, latest, has_names = 0, 0.0, False
+    for line, row in rows:
+        if line == 1 and (column is not None or _number(row[0]) is None):
+            place, has_names = _place(row, column), True
             continue
+        if len(row) > 1 and not has_names:
+            raise _WrongFile(
+                f", row {line}: has {len(row)} columns without names; valid: one column, with a point in decimals, or "
+                "the names of the columns in the first row"
+            )
         number = _number(row[place]) if place < len(row) else None
         if number is None:
             found = shown(row[place]) if place < len(row) else "nothing"
-            raise _WrongFile(f", row {rows.line_num}: {found} is not a duration; valid: as in 2.5 (seconds) or 250ms")
+            raise _WrongFile(f", row {line}: {found} is not a duration; valid: as in 2.5 (seconds) or 250ms")
         if ordered and number < latest:
-            raise _WrongFile(f", row {rows.line_num}: {number:g} s comes after {latest:g} s; valid: in order of time")
+            raise _WrongFile(f", row {line}: {number:g} s comes after {latest:g} s; valid: in order of time")
         latest = number
         yield number
+
+
+def _place(row: Sequence[str], column: str | None) -> int:
+    """The position of a column by the names in the first row."""
+    names = [name.strip() for name in row]
+    if column is None:
+        return 0
+    if column not in names:
+        raise _WrongFile(f": has no column {shown(column)}; {instead(column, names, 'valid')}", "column")
+    if names.count(column) > 1:
+        raise _WrongFile(f": has {names.count(column)} columns {shown(column)}; valid: a name once", "column")
+    return names.index(column)
 
 
 def _number(text: str) -> float | None:

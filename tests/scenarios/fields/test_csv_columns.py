@@ -13,6 +13,10 @@ import sim
 from scenarios.errors import ScenarioError
 
 NO_DURATION = "is not a duration; valid: as in 2.5 (seconds) or 250ms"
+QUOTE_WITHIN = "a quote ends within a field; valid: a comma after it, or two quotes for one"
+LONG_FIELD = "a field has more than 128 KiB; valid: shorter fields, and a quote after each that begins with one"
+SAME_WIDTH = "valid: as many columns, and decimals with a point"
+WITH_NAMES = "valid: one column, with a point in decimals, or the names of the columns in the first row"
 STORY = "name: story\nduration: 1h\ntasks: {{arrivals: {arrivals}, work: {work}}}\nagents: {{count: 1}}\n"
 
 
@@ -41,6 +45,8 @@ def traced(folder: Path, content: str, column: str | None = None) -> list[float]
         ("\ufefftime\n1\n", "time", [1]),
         ('"time"\n"1"\n', "time", [1]),
         ("1\r\n2\r\n", None, [1, 2]),
+        ("1\r2\r", None, [1, 2]),
+        ('t,note\n1,"two\nlines"\n2,one\u2028line\n3\n', None, [1, 2, 3]),
     ],
 )
 def test_a_column_is_read(tmp_path: Path, content: str, column: str | None, read: list[float]) -> None:
@@ -61,6 +67,19 @@ def test_a_column_is_read(tmp_path: Path, content: str, column: str | None, read
         ("1\n3\n2\n", None, "file: arrivals.csv, row 3: 2 s comes after 3 s; valid: in order of time"),
         ("", None, "file: arrivals.csv: has no rows; valid: one number or more"),
         ("time\n", None, "file: arrivals.csv: has no rows; valid: one number or more"),
+        ('1\n"2\n3\n', None, "file: arrivals.csv, row 2: a quote does not end; valid: a second quote, or none"),
+        ('1\n"2\n3"\n', None, f"file: arrivals.csv, row 2: '2\\n3' {NO_DURATION}"),
+        ('t,a\n1,"x\n2,y\n3,"z\n', None, f"file: arrivals.csv, row 2: {QUOTE_WITHIN}"),
+        (f't\n1\n"{"2" * 2**17}2"\n', None, f"file: arrivals.csv, row 3: {LONG_FIELD}"),
+        ("t\n0,5\n", None, f"file: arrivals.csv, row 2: has 2 columns, where the first row has 1; {SAME_WIDTH}"),
+        (
+            "a,t\n1,2\n1,0,5\n",
+            "t",
+            f"file: arrivals.csv, row 3: has 3 columns, where the first row has 2; {SAME_WIDTH}",
+        ),
+        ("t;a\n0,5;7\n", None, f"file: arrivals.csv, row 2: has 2 columns, where the first row has 1; {SAME_WIDTH}"),
+        ("0,5\n1,5\n", None, f"file: arrivals.csv, row 1: has 2 columns without names; {WITH_NAMES}"),
+        ("t,t\n1,2\n", "t", "column: arrivals.csv: has 2 columns 't'; valid: a name once"),
         ("time,size\n1,2\n", "tyme", "column: arrivals.csv: has no column 'tyme'; valid: time, size (nearest: 'time')"),
     ],
 )

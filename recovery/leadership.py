@@ -189,7 +189,7 @@ class Candidate:
             pause.cancel()
             asked_at = self._clock()
             renewed = replace(held.lease, renewals=held.lease.renewals + 1)
-            if asked_at < held.until and await self._in_time(held.lease, renewed, held.until):
+            if asked_at <= held.until and await self._in_time(held.lease, renewed, held.until):
                 held.lease, held.until = renewed, asked_at + self._config.held_for
 
     async def _in_time(self, lease: Lease, renewed: Lease, until: float) -> bool:
@@ -198,6 +198,8 @@ class Candidate:
         waiting = asyncio.ensure_future(self._sleep(until - self._clock()))
         await asyncio.wait([asking, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        if not asking.done():
+            await asyncio.sleep(0)  # an answer at the instant of the expiry is in time
         if not asking.done():
             asking.cancel()
             return False

@@ -8,6 +8,7 @@ from contextlib import suppress
 from math import inf
 
 from recovery.audit import AuditEvent
+from recovery.concurrency.time_limit import TimeLimit
 from recovery.policies.breaker import BreakerState, CircuitBreaker
 
 EVENTS = {
@@ -60,15 +61,22 @@ class BreakerGate:
             self._wake()  # a probe without a verdict frees its place as well
 
     async def opening(self, latest: float) -> bool:
-        """Wait until another try may be admitted. False: not before `latest`, in seconds of the clock."""
+        """Wait until another try may be admitted. False: not at `latest` or before, in seconds of the clock."""
         is_open = self._breaker.state is BreakerState.OPEN
         earliest = self._breaker.reopens_at if is_open else self._clock()
-        if earliest > latest or self._clock() >= latest:
+        if earliest > latest or self._clock() > latest:
             return False
-        until = min(earliest, latest) if is_open else latest
+        change = self._change.wait()
+        if not is_open:  # a probe that ends exactly at `latest` is in time
+            try:
+                async with TimeLimit(at=None if latest == inf else latest):
+                    await change
+            except TimeoutError:
+                return False
+            return True
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(None if until == inf else until):
-                await self._change.wait()
+            async with asyncio.timeout_at(None if earliest == inf else earliest):
+                await change
         return True
 
     def _tell(self) -> None:

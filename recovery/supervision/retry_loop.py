@@ -10,6 +10,7 @@ from recovery.audit import AuditEvent, EscalationReason
 from recovery.concurrency.fair_semaphore import FairSemaphore
 from recovery.concurrency.pacing import Pacer
 from recovery.concurrency.subject_locks import SubjectLocks
+from recovery.concurrency.time_limit import TimeLimit
 from recovery.config import RecoveryConfig
 from recovery.engine.engine import Outcome, RecoveryEngine
 from recovery.engine.resumption import BEGUN
@@ -159,7 +160,7 @@ class RetryLoop:
             if incident.failure.kind in TASK_KINDS:
                 await self._pacer.wait_to_start(incident)
             try:
-                async with asyncio.timeout(timeout):
+                async with TimeLimit(timeout):
                     return await self._engine.recover(incident, self.services)
             except TimeoutError:
                 return await self._engine.cut_off(incident, f"timed out after {timeout:g} s", self.services)

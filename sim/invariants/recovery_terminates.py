@@ -33,12 +33,12 @@ def check(history: History) -> list[Violation]:
     bound = tracks.meta.get("recovery_bound")
     event_rows = np.flatnonzero(np.isin(tracks.incident, incidents.number[still_open]))
     latest = dict(zip(tracks.incident[event_rows].tolist(), event_rows.tolist(), strict=True))
-    waits = Waits(tracks, incidents, latest) if bound is None else None
+    waits = Waits(tracks, incidents, latest)
     violations = []
     for place in still_open:
         row, number = int(incidents.row[place]), int(incidents.number[place])
         last = latest[number]
-        if waits is None:
+        if bound is not None:
             age = tracks.horizon - float(tracks.time[row])
             message = f"recovery {number} is open for {age:g} s, over {bound:g} s" if age > bound else ""
         else:

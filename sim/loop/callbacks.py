@@ -10,6 +10,8 @@ import simpy
 from simpy.events import NORMAL
 
 EventCallback = Callable[[Any], None]
+LAST: Final = NORMAL + 1
+"""A priority of events behind all others of an instant."""
 _DISARMED: Final[tuple[()]] = ()
 
 
@@ -28,6 +30,15 @@ def after(env: simpy.Environment, delay: float, callback: EventCallback, value: 
     timer.callbacks = (callback,)
     timer._value = value
     heappush(env._queue, (env._now + delay, NORMAL, next(env._eid), timer))  # type: ignore[misc]
+    return timer
+
+
+def after_all(env: simpy.Environment, delay: float, callback: EventCallback, value: object = None) -> Timer:
+    """As `after`, but after everything else that happens at that instant: for time limits, so that a tie is in time."""
+    timer = Timer()
+    timer.callbacks = (callback,)
+    timer._value = value
+    heappush(env._queue, (env._now + delay, LAST, next(env._eid), timer))  # type: ignore[misc]
     return timer
 
 

@@ -15,7 +15,7 @@ from recovery.policies.budget import RetryBudget
 from recovery.policies.retry import RetryPolicy
 from scenarios.sections.clients import ClientSettings
 from sim.history import Event, History
-from sim.loop.callbacks import Timer, after, disarm
+from sim.loop.callbacks import Timer, after, after_all, disarm
 from sim.randomness.streams import Repeated, Streams
 from sim.world.listeners import ClientsListener, Connection
 
@@ -79,7 +79,7 @@ class Clients:
         request.listened.append(task)
         self._of[task] = request
         if self._settings.timeout is not None:
-            request.timer = after(self._env, self._settings.timeout, self._timed_out, request)
+            request.timer = after_all(self._env, self._settings.timeout, self._timed_out, request)
         self._tasks.submit(task, request.number)
 
     def _timed_out(self, timer: Timer) -> None:

@@ -15,7 +15,7 @@ import simpy
 
 from scenarios.sections.infrastructure import QueueSettings
 from sim.history import Event, History
-from sim.loop.callbacks import Timer, after, disarm
+from sim.loop.callbacks import Timer, after_all, disarm
 from sim.randomness.delays import drawn_delays
 from sim.randomness.streams import Repeated, Streams
 from sim.world.clocks import Clock
@@ -253,7 +253,7 @@ class TaskQueue:
         leases.append(lease)
         if self._lease_timer is None:
             seconds = timeout if clock.is_right else clock.until(leases[0][0])
-            self._lease_timer = after(self._env, seconds, self._lease_ended)
+            self._lease_timer = after_all(self._env, seconds, self._lease_ended)
 
     def _lease_ended(self, _: object) -> None:
         """The oldest lease has expired. One timer serves all leases: all last equally long by the queue's clock."""
@@ -272,7 +272,7 @@ class TaskQueue:
         """Sets the timer again after a change of the clock or of the oldest lease."""
         disarm(self._lease_timer)
         leases = self._leases
-        self._lease_timer = after(self._env, self.clock.until(leases[0][0]), self._lease_ended) if leases else None
+        self._lease_timer = after_all(self._env, self.clock.until(leases[0][0]), self._lease_ended) if leases else None
 
     def _redeliver(self, task: Task) -> None:
         task.leased = 0

@@ -115,7 +115,7 @@ def _read(file: str) -> pd.DataFrame:
 
     try:
         check_regular(Path(file))
-        found = pd.read_parquet(file)
+        found = pd.read_parquet(file, page_checksum_verification=True)
     except InputFileError as error:
         raise BadInput(f"{file}: {error}; valid: FILE.parquet of --history") from None
     except (OSError, pa.ArrowInvalid) as error:

@@ -67,5 +67,6 @@ def history_file(file: str, scenarios: list[Scenario]) -> Iterator[HistoryFile]:
         "about": words,
     }
     schema = pa.schema(list(columns.items()), {"recovery-bench": json.dumps(about)})
-    with written(file) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    options: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+    with written(file) as path, pq.ParquetWriter(path, schema, **options) as writer:
         yield HistoryFile(writer, schema)

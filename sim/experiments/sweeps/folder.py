@@ -2,7 +2,7 @@
 
 Finished runs are written in parts. Each part has a temporary name until it is complete, so that after a crash a part is
 either complete or absent. At the end the parts are merged into one file, in order. A run may be in a part, in the
-merged file, or in both.
+merged file, or in both. Every file has its SHA-256 beside it; one that does not agree with it is refused.
 """
 
 from __future__ import annotations
@@ -17,11 +17,18 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recovery.atomic_file import LEFT, whole_file
+from recovery.atomic_file import LEFT
 from recovery.errors import RecoveryBenchError
-from recovery.input_file import InputFileError, check_regular, read_text
+from recovery.input_file import InputFileError
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.sweeps.designs import Point
+from sim.experiments.sweeps.digests import (
+    SUFFIX,
+    WrongDigest,
+    read_with_digest,
+    remove_with_digest,
+    write_with_digest,
+)
 
 try:
     import fcntl
@@ -30,13 +37,14 @@ except ModuleNotFoundError:  # Windows
 else:
     _LOCKS = True
 
-FORMAT = 2
-"""2: with the samples behind the distributions."""
+FORMAT = 3
+"""2: with the samples behind the distributions; 3: with the digests of all files."""
 MOST_VALUES = 2_000
 """Distinct values of a sample that are kept one by one; more are kept in the buckets of `sim.stats.samples`."""
 ABOUT = "sweep.json"
 MOST_BYTES = 16 * 1024**2
 """Limit on the size of the definition of a sweep."""
+MOST_BYTES_OF_RESULTS = 8 * 1024**3
 RESULTS = "results.parquet"
 PARTS = "parts"
 IDENTITY = ("sweep", "scenario", "version", "seed", "paths", "scenario_resolved", "runbook_sha256", "files_sha256")
@@ -90,7 +98,7 @@ class SweepFolder:
                         f"{self.path}: another program sweeps there; valid: when that is done"
                     ) from None
                 self._check(about)
-                for left in (*self.path.glob(LEFT), *(self.path / PARTS).glob(LEFT)):
+                for left in (*self.path.glob(LEFT), *(self.path / PARTS).glob(LEFT), *self._digests_of_nothing()):
                     left.unlink()
                 self._next = 1 + max((int(part.stem) for part in self._parts()), default=-1)
                 yield
@@ -106,7 +114,7 @@ class SweepFolder:
                 raise SweepFolderError(
                     f"{self.path}: has results, and no {ABOUT} that says of what; valid: another folder"
                 )
-            others = [each.name for each in self.path.iterdir() if each.name not in (PARTS, ".lock")]
+            others = [each.name for each in self.path.iterdir() if each.name not in (PARTS, ".lock", ABOUT + SUFFIX)]
             if others:
                 raise SweepFolderError(
                     f"{self.path}: holds {min(others)} and no sweep; valid: an empty folder, or a new one"
@@ -115,8 +123,9 @@ class SweepFolder:
             for name in IDENTITY:
                 if (difference := _difference(there.get(name), about.get(name), name)) is not None:
                     raise SweepFolderError(f"{self.path}: is another sweep: {difference}; valid: another folder")
-        with whole_file(self.path / ABOUT) as path:
-            path.write_bytes(json.dumps(dict(about), indent=1, ensure_ascii=False).encode())
+        if there == dict(about):
+            return
+        write_with_digest(self.path / ABOUT, json.dumps(dict(about), indent=1, ensure_ascii=False).encode())
 
     # ------------------------------------------------------------------------------------------------- results
     def add(self, rows: Sequence[Row]) -> None:
@@ -156,11 +165,16 @@ class SweepFolder:
         frame = frame.sort_values(["_place", "point", "replication"], kind="stable").drop(columns="_place")
         _write_table(self.path / RESULTS, pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False))
         for part in parts:
-            part.unlink()
+            remove_with_digest(part)
 
     def _files(self) -> list[Path]:
         merged = self.path / RESULTS
         return [*([merged] if merged.exists() else []), *self._parts()]
+
+    def _digests_of_nothing(self) -> list[Path]:
+        """Digests of parts that a program had not yet written, or had removed, when it was killed."""
+        digests = (self.path / PARTS).glob(f"*.parquet{SUFFIX}")
+        return [each for each in digests if not each.with_name(each.name.removesuffix(SUFFIX)).exists()]
 
     def _parts(self) -> list[Path]:
         parts = (part for part in (self.path / PARTS).glob("*.parquet") if part.stem.isdecimal())
@@ -180,29 +194,42 @@ def _runs_of(table: pa.Table) -> Iterator[Finished]:
 
 
 def _read_table(file: Path, **options: Any) -> pa.Table:
-    """Raises SweepFolderError for a file that is not a table of a sweep."""
+    """Raises SweepFolderError for a file that is not a table of a sweep, or not as it was written."""
     try:
-        check_regular(file)
-        table = pq.read_table(file, **options)
-        missing = next((name for name in options.get("columns", SCHEMA.names) if name not in table.column_names), None)
+        content = read_with_digest(file, MOST_BYTES_OF_RESULTS)
+        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True, **options)
     except InputFileError as error:
         raise SweepFolderError(f"{file}: {error}; valid: another folder") from None
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise _damaged(file, "cannot be read") from None
-    if missing is not None:
-        raise _damaged(file, f"has no column '{missing}'")
+    except WrongDigest as error:
+        raise _damaged(file, str(error)) from None
+    except (pa.ArrowException, OSError):
+        raise _damaged(file, "it cannot be read") from None
+    names = options.get("columns", SCHEMA.names)
+    wrong = next((name for name in names if name not in table.column_names), None)
+    if wrong is not None:
+        raise _damaged(file, f"it has no column '{wrong}'")
+    if "columns" not in options:
+        _check_rows(file, table)
     return table
 
 
+def _check_rows(file: Path, table: pa.Table) -> None:
+    """Raise SweepFolderError unless the columns have their types and each run has one row for a metric."""
+    different = next((name for name in SCHEMA.names if table.schema.field(name).type != SCHEMA.field(name).type), None)
+    if different is not None:
+        raise _damaged(file, f"its column '{different}' is of type {table.schema.field(different).type}")
+    if table.group_by([*RUN, "metric"]).aggregate([]).num_rows != table.num_rows:
+        raise _damaged(file, "it has two rows for a metric of the same run")
+
+
 def _damaged(file: Path, why: str) -> SweepFolderError:
-    return SweepFolderError(f"{file}: is damaged, for it {why}; valid: without this file, what it held is run again")
+    return SweepFolderError(f"{file}: is damaged: {why}; valid: without this file, what it held is run again")
 
 
 def _write_table(target: Path, table: pa.Table) -> None:
-    with whole_file(target) as path:
-        pq.write_table(table, path, compression="zstd")
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    write_with_digest(target, sink.getvalue().to_pybytes())
 
 
 SCHEMA = pa.schema(
@@ -238,15 +265,22 @@ def read_about(path: Path) -> dict[str, Any] | None:
     """The definition of a folder's sweep; None if there is none. Raises SweepFolderError if it cannot be read."""
     file = path / ABOUT
     try:
-        found = json.loads(read_text(file, MOST_BYTES))
+        found = json.loads(read_with_digest(file, MOST_BYTES))
     except InputFileError as error:
         if error.is_missing:
             return None
         raise SweepFolderError(f"{file}: {error}; valid: another folder") from None
+    except WrongDigest as error:
+        raise SweepFolderError(f"{file}: is damaged: {error}; valid: another folder") from None
     except (ValueError, RecursionError):
         raise SweepFolderError(f"{file}: cannot be read; valid: another folder") from None
     if not isinstance(found, dict):
         raise SweepFolderError(f"{file}: is not about a sweep; valid: another folder")
+    if found.get("sweep") != FORMAT:
+        version = str(found.get("sweep"))[:20]
+        raise SweepFolderError(
+            f"{file}: has version {version} of the format; valid: version {FORMAT}, or another folder"
+        )
     return found
 
 

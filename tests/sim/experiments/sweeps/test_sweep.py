@@ -17,6 +17,7 @@ import sim
 from sim.experiments.sweeps import folder
 from sim.experiments.sweeps import sweep as module
 from sim.experiments.sweeps.designs import DesignError, grid
+from sim.experiments.sweeps.digests import write_with_digest
 from sim.experiments.sweeps.folder import RESULTS, SweepFolder, SweepFolderError
 from sim.experiments.sweeps.sweep import load_sweep, sweep
 
@@ -130,7 +131,7 @@ def test_a_kill_during_a_merge_loses_and_duplicates_nothing(scenario, points, tm
     """Both the parts and the merged file may be there."""
     sweep(scenario, points[:2], seed=7, replications=2, out=tmp_path)
     merged = (tmp_path / RESULTS).read_bytes()
-    (tmp_path / "parts" / "0.parquet").write_bytes(merged)
+    write_with_digest(tmp_path / "parts" / "0.parquet", merged)
     (tmp_path / "parts" / ".1.parquet.tmp").write_bytes(merged[:100])
     found = sweep(scenario, points[:2], seed=7, replications=2, out=tmp_path)
     assert found.computed == 0
@@ -204,8 +205,8 @@ def test_without_file_locks_the_sweep_runs_unlocked(tmp_path, monkeypatch):
     lockless = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "lockless", lockless)
     spec.loader.exec_module(lockless)
-    with lockless.SweepFolder(tmp_path).opened({}):
-        assert lockless.read_about(tmp_path) == {}
+    with lockless.SweepFolder(tmp_path).opened({"sweep": folder.FORMAT}):
+        assert lockless.read_about(tmp_path) == {"sweep": folder.FORMAT}
 
 
 def test_a_full_disk_keeps_finished_runs(scenario, points, tmp_path, monkeypatch):
@@ -233,7 +234,7 @@ def test_a_damaged_file_is_reported_and_its_runs_are_repeated(scenario, points, 
     else:
         (tmp_path / file).write_bytes(holds)
     for asked in (lambda: sweep(scenario, points, seed=7, out=tmp_path), lambda: load_sweep(tmp_path)):
-        with pytest.raises(SweepFolderError, match=rf"{file}: is damaged, .*; valid: without this file"):
+        with pytest.raises(SweepFolderError, match=rf"{file}: is damaged: .*; valid: without this file"):
             asked()
     (tmp_path / file).unlink()
     again = sweep(scenario, points, seed=7, out=tmp_path)
@@ -249,9 +250,16 @@ def test_an_invalid_folder_is_reported(scenario, points, tmp_path):
 
 def test_a_damaged_description_is_rejected(tmp_path, scenario, points):
     sweep(scenario, points[:1], seed=7, out=tmp_path)
-    (tmp_path / "sweep.json").write_text("{")
-    with pytest.raises(SweepFolderError, match=r"sweep\.json: cannot be read"):
-        sweep(scenario, points[:1], seed=7, out=tmp_path)
+    for content, problem in (
+        (b"{", "cannot be read"),
+        (b"[" * 100_000, "cannot be read"),
+        (b"[]", "is not about a sweep"),
+        (b"{}", "has version None of the format; valid: version 3"),
+    ):
+        write_with_digest(tmp_path / "sweep.json", content)
+        for asked in (lambda: sweep(scenario, points[:1], seed=7, out=tmp_path), lambda: load_sweep(tmp_path)):
+            with pytest.raises(SweepFolderError, match=rf"sweep\.json: {problem}"):
+                asked()
 
 
 def test_empty_points_or_replications_are_rejected(scenario, points):

@@ -84,8 +84,7 @@ def estimate_pooled(samples: Sequence[Sample], of: Statistic, unit: str = "") ->
         case "mean":
             mean = pooled.mean()
             skewed = mean.ci95 is not None and is_too_skewed(pooled.pseudo_means)
-            restricted = pooled.horizon if isfinite(mean.value) and not isfinite(pooled.maximum) else None
-            return Estimate(mean.value, mean.ci95, len(seen), unit, cut_off, skewed, restricted)
+            return Estimate(mean.value, mean.ci95, len(seen), unit, cut_off, skewed, pooled.restricted_to)
         case "within":
             within = pooled.share_within(of.argument or 0.0)
             return Estimate(within.value, within.ci95, len(seen), unit)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil, inf, isfinite
 
 from sim.stats.estimates import Estimate
 from sim.stats.intervals import binomial
@@ -74,12 +74,12 @@ def next_check(asked: Asked, count: int, estimates: Sequence[Estimate | None]) -
 
 
 def _relative(found: Estimate | None) -> float:
-    """The half-width as a fraction of the mean; infinite of a mean of 0, of which nothing is a fraction.
+    """The half-width as a fraction of the mean; infinite of a mean of 0 or infinity, of which nothing is a fraction.
 
     Where n replications are equal, it is the largest probability of another value: 1 − 0.05^(1/n), about 3/n. That they
     are equal does not mean that all would be.
     """
-    if found is None or found.ci95 is None or not found.mean:
+    if found is None or found.ci95 is None or not found.mean or not isfinite(found.mean):
         return inf
     low, high = found.ci95
     return (high - low) / 2 / abs(found.mean) if high > low else binomial(0, found.n)[1]

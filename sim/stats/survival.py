@@ -82,6 +82,22 @@ class Pooled:
         finite = self._times[np.isfinite(self._times)]
         return float(finite[-1]) if len(finite) else inf
 
+    @property
+    def restricted_to(self) -> float | None:
+        """What observations count at most in the mean, because the longest was cut off; None: it is not restricted.
+
+        It is also restricted where the longest has ended and stands for more than two observations, because others were
+        cut off shortly before: the product-limit estimate then ends all of them at once, which is B. Efron's correction
+        ("The two sample problem with censored data", Proc. Fifth Berkeley Symposium 4, 1967).
+        """
+        if not isfinite(float(self._times[-1])) or not self._complete.any():
+            return None
+        if not self._complete[-1]:
+            return self.horizon
+        _, ends, _, surviving = self._hazard
+        left = float(surviving[-2]) if len(surviving) > 1 else 1.0
+        return self.horizon if left * self.count > 2 * ends[-1] + TOLERANCE else None
+
     def quantile(self, share: float) -> PooledEstimate:
         """The time within which this share (above 0, below 1) has ended, with its interval by replication.
 

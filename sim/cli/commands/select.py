@@ -160,7 +160,7 @@ def _selected(scenario: Scenario, asked: Asked, backend: Backend, quiet: bool, n
             raise
     if found.interrupted:
         say(f"interrupted; {_finished(found, asked)}")
-    elif not found.decided:
+    elif found.winner is not None and not found.decided:
         say(f"--most {asked.most}: not decided by then, {len(found.contention)} settings are still in contention")
     return found
 

@@ -197,14 +197,14 @@ def _swept(
 
 
 def _observed(found: Sweep, names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if name in found.metrics)
+    return tuple(name for name in names if found.estimates(name))
 
 
 def _refused(found: Sweep, names: list[str]) -> list[str]:
     """Requested metrics that no run observes; each is reported. None when runs are missing."""
     from sim.experiments.runs.unobserved import never_observed
 
-    refused = [] if found.interrupted else [name for name in names if name not in found.metrics]
+    refused = [] if found.interrupted else [name for name in names if not found.estimates(name)]
     for name in refused:
         say(f"--metric {never_observed(name, found.scenario.name, 'at no point', found.metrics)}")
     return refused

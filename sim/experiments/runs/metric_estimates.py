@@ -65,6 +65,10 @@ class ResultMetrics(dict[str, Estimate]):
             raise KeyError(name)
         return found
 
+    def __contains__(self, name: object) -> bool:
+        """Whether some replication observed the metric, also where it is computed when it is asked for."""
+        return isinstance(name, str) and self.get(name) is not None
+
     def get(self, name: str, default: Any = None) -> Any:
         """The estimate, or the default where no replication observed the metric."""
         try:

@@ -67,6 +67,13 @@ class RunMetrics(dict[str, float | None]):
         found = estimate_pooled([sample], of) if len(sample) else None
         return None if found is None else found.mean
 
+    def __contains__(self, name: object) -> bool:
+        """Whether a metric has this name, also where it is computed when it is asked for."""
+        if super().__contains__(name) or not isinstance(name, str):
+            return super().__contains__(name)
+        of = statistic_of(name)
+        return of is not None and of.distribution in self._samples
+
     def get(self, name: str, default: Any = None) -> Any:
         """The metric, or the default where nothing has this name."""
         try:

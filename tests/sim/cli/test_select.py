@@ -169,3 +169,9 @@ def test_the_indifference_has_the_unit_of_the_metric(metric, indifference, value
     asked = [*BASE, "--grid", "agents.count=10,11", "--metric", metric, "--indifference", indifference]
     assert main([*asked, "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["indifference"] == value
+
+
+def test_where_every_setting_is_disqualified_none_is_in_contention(folder, capsys):
+    asked = [*BASE, "--grid", "agents.restart_time=50s,60s", *WANTED, "--most", "10"]
+    assert main([*asked, "--quiet"]) == 1
+    assert "in contention" not in capsys.readouterr().err

@@ -116,6 +116,17 @@ def test_an_unobserved_metric_is_reported_and_other_output_is_kept(tmp_path, cap
     assert picture.exists()
 
 
+def test_metrics_that_are_computed_when_they_are_asked_for_are_in_the_table(tmp_path, capsys):
+    asked = [*BASE, *GRID[:2], "--out", str(tmp_path / "sweep")]
+    names = ["tasks.within(60s)", "tasks.sojourn.p90", "recovery.agent_failure.time.p90"]
+    assert main([*asked, *(part for name in names for part in ("--metric", name))]) == 0
+    out, err = capsys.readouterr()
+    assert "tasks.within(60s)" in out
+    assert err == ""
+    assert main([*asked, "--metric", "recovery.task_failure.time.p90"]) == 2
+    assert "observes it at no point" in capsys.readouterr().err
+
+
 def test_an_interrupted_sweep_does_not_report_unobserved_metrics(tmp_path, capsys, interrupts):
     interrupts(1)
     asked = [*BASE, "--grid", "agents.count=10", "--out", str(tmp_path / "sweep"), "--metric", "client.goodput"]

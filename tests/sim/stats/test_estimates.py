@@ -96,6 +96,23 @@ def test_the_share_that_was_cut_off_is_part_of_the_estimate() -> None:
         assert found.cut_off == 0.25
 
 
+@pytest.mark.parametrize(
+    ("observed", "cut_off", "restricted_to"),
+    [
+        ([1.0, 2.0, 3.0, 10.0], [], None),
+        ([1.0, 2.0, 3.0, 10.0], [0.5], None),
+        ([1.0, 2.0, 3.0], [10.0], 10.0),
+        ([1.0, 2.0, 3.0, 10.0], [8.0, 8.5, 9.0], 10.0),  # the longest has ended, and stands for all four
+    ],
+)
+def test_a_mean_is_restricted_where_the_longest_observations_were_cut_off(
+    observed: list[float], cut_off: list[float], restricted_to: float | None
+) -> None:
+    found = pooled([Sample.of(np.array(observed), np.array(cut_off))], "mean")
+    assert found is not None
+    assert found.restricted_to == restricted_to
+
+
 def test_the_standard_deviation_of_one_observation_does_not_exist() -> None:
     assert pooled([Sample.of(np.array([4.0]))], "sd") is None
 

@@ -32,7 +32,11 @@ def test_a_relative_half_width_bounds_the_relative_error():
     assert reached(asked(), "x", around(-10, 2)).epsilon == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize("found", [None, Estimate(3.0, None, 1, "s"), around(0, 1), around(1, 5)])
+BEYOND = Estimate(math.inf, (20.0, math.inf), 10, "s")
+"""A quantile beyond the horizon."""
+
+
+@pytest.mark.parametrize("found", [None, Estimate(3.0, None, 1, "s"), around(0, 1), around(1, 5), BEYOND])
 def test_a_missing_or_infinite_interval_is_not_precise(found):
     assert reached(asked(), "x", found).epsilon == math.inf
     assert next_check(asked(), LEAST, [found]) == 2 * LEAST
@@ -152,6 +156,14 @@ def test_an_interrupt_keeps_finished_replications(short):
 
     found = sim.replicate(short, seed=7, precision=0.02, on_run=stop)
     assert (found.interrupted, len(found.runs)) == (True, 5)
+
+
+@pytest.mark.parametrize("metric", ["tasks.within(60s)", "tasks.sojourn.p90", "recovery.agent_failure.time.p50"])
+def test_a_metric_that_is_computed_when_it_is_asked_for_can_be_precise(short, metric):
+    found = sim.replicate(short, seed=7, precision=Asked(0.9, (metric,), most=LEAST))
+    assert metric in found.metrics
+    assert metric in found.runs[0].metrics
+    assert found.precision[0].holds
 
 
 def test_an_unobserved_metric_is_rejected_after_the_first_check():

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydantic_core import PydanticCustomError
 
+from recovery.model import TASK_KINDS
 from scenarios.errors import Path, instead, shown
 from scenarios.faults import (
     AgentCrash,
@@ -46,6 +47,7 @@ def first_contradiction(scenario: ScenarioFields) -> Contradiction | None:
 def _contradictions(scenario: ScenarioFields) -> Iterator[Contradiction]:
     yield from _times(scenario)
     yield from _needs(scenario)
+    yield from _breakers(scenario)
     for number, fault in enumerate(scenario.faults):
         path: Path = ("faults", number, fault.kind)
         found = _group(scenario, fault) if isinstance(fault, Group) else _fault(scenario, fault)
@@ -76,6 +78,18 @@ def _times(scenario: ScenarioFields) -> Iterator[Contradiction]:
     if isinstance(arrivals, Burst) and arrivals.at > duration:
         path: Path = ("tasks", "arrivals", "burst", "at")
         yield path, f"{_time(arrivals.at)} is after the end; valid: up to duration, {_time(duration)}"
+
+
+def _breakers(scenario: ScenarioFields) -> Iterator[Contradiction]:
+    """Only tasks have attempts."""
+    for kind, condition in scenario.recovery.conditions:
+        if kind in TASK_KINDS or condition is None:
+            continue
+        policies = {(): condition} | {("by_error", code): policy for code, policy in condition.by_error.items()}
+        for below, policy in policies.items():
+            if policy.breaker is not None and policy.breaker.counts == "attempts":
+                path: Path = ("recovery", "conditions", kind, *below, "breaker", "counts")
+                yield path, f"{kind} has no attempts at tasks; valid: tries"
 
 
 def _needs(scenario: ScenarioFields) -> Iterator[Contradiction]:

@@ -35,6 +35,38 @@ class BreakerGate:
         self._say = say
         self._reported = breaker.state
         self._change = asyncio.Event()
+        self._awaited: dict[str, int] = {}  # tickets of probes whose attempts have no verdict yet, by task
+
+    @property
+    def counts_attempts(self) -> bool:
+        """Whether it counts attempts at tasks, and not tries of recoveries."""
+        return self._breaker.policy.counts == "attempts"
+
+    def attempted(self, task_id: str, worked: bool) -> None:
+        """Record the end of an attempt at a task."""
+        ticket = self._awaited.pop(task_id, None)
+        if ticket is not None:
+            self.settle(ticket, worked)
+            return
+        self._breaker.record(worked, self._clock())
+        self._tell()
+
+    def tried(self, task_id: str, ticket: int, worked: bool | None) -> None:
+        """Record the end of an admitted try. If attempts count, the next attempt at the task has the verdict."""
+        if not self.counts_attempts:
+            self.settle(ticket, worked)
+        elif worked and self._breaker.state is BreakerState.HALF_OPEN:
+            self._awaited[task_id] = ticket
+            patience = self._breaker.policy.open_for
+            asyncio.get_running_loop().call_later(patience, self._without_verdict, task_id, ticket)
+        else:
+            self.settle(ticket, None)
+
+    def _without_verdict(self, task_id: str, ticket: int) -> None:
+        """The attempt of a probe has not ended in time, such as one that was given up: another probe may follow."""
+        if self._awaited.get(task_id) == ticket:
+            del self._awaited[task_id]
+            self.settle(ticket, None)
 
     def refuses(self, delay: float = 0.0) -> bool:
         """Whether a try after `delay` seconds would be refused, instead of waiting, in the present state."""

@@ -20,12 +20,22 @@ WhenOpen = Literal["wait", "refuse"]
 """While the breaker is open, tries wait, or are refused and the recovery is escalated."""
 
 
+Counts = Literal["tries", "attempts"]
+"""What a breaker counts: tries of recoveries, or attempts at tasks."""
+
+
 class BreakerPolicy(BaseModel):
     """When the breaker opens, for how long, and what happens to tries while it is open.
 
     It opens after `failures` consecutive failed tries, or when at least `share` (0 to 1) of the last `window` tries
     have failed; None disables either rule. It stays open for `open_for` seconds, and closes when `probes` tries have
-    worked. `when_open`: tries wait until they are admitted, which does not count as a retry, or they are refused, and
+    worked.
+
+    `counts`: a try is one of a recovery, or, with `attempts`, an attempt at a task, as for a breaker around a call. An
+    attempt has failed when a failure of the policy's kind is reported, and has worked when a task is completed; then a
+    probe is a retry, and its verdict that of the attempt. It frees its place after `open_for` seconds without one.
+
+    `when_open`: tries wait until they are admitted, which does not count as a retry, or they are refused, and
     the recovery is escalated. The default is to wait, because a waiting recovery is not lost.
     """
 
@@ -36,6 +46,7 @@ class BreakerPolicy(BaseModel):
     window: Annotated[int, Field(ge=1)] = 20
     open_for: PositiveSeconds = 30.0
     probes: Annotated[int, Field(ge=1)] = 1
+    counts: Counts = "tries"
     when_open: WhenOpen = "wait"
 
     @model_validator(mode="after")
@@ -102,6 +113,11 @@ class CircuitBreaker:
             self._window.append(worked)
             if self._is_enough():
                 self._open(now)
+
+    def record(self, worked: bool, now: float) -> None:
+        """Record the end of what was not admitted: it counts only while the breaker is closed."""
+        if self.state is BreakerState.CLOSED:
+            self.settle(self._period, worked, now)
 
     def _settle_probe(self, worked: bool | None, now: float) -> None:
         self._probes_out -= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 
@@ -130,6 +130,19 @@ class RetryAdmission:
         for (kind, _), budget in self._budgets.items():
             if kind in TASK_KINDS:
                 budget.succeeded()
+
+        self._count_attempt(self._gates.values(), task_id, worked=True)
+
+    def attempt_failed(self, failure: Failure) -> None:
+        """A failure was reported, which opens an incident: an attempt at its task has failed."""
+        gate = self.gate(failure)
+        if gate is not None:
+            self._count_attempt([gate], failure.subject, worked=False)
+
+    def _count_attempt(self, gates: Iterable[BreakerGate], task_id: str, *, worked: bool) -> None:
+        for gate in gates:
+            if gate.counts_attempts:
+                gate.attempted(task_id, worked)
 
     def recovered(self, failure: Failure) -> None:
         """A recovery was verified. It refills the budgets for agents and connections; tasks have to complete."""

@@ -144,7 +144,7 @@ class RetryLoop:
                     try:
                         outcome = await self._timed_try(incident, policy)
                     finally:
-                        gate.settle(ticket, VERDICTS.get(outcome))
+                        gate.tried(incident.failure.subject, ticket, VERDICTS.get(outcome))
                     return outcome
             refusal = EscalationReason.BREAKER_OPEN if gate.refuses() else None
             if refusal is None and not await gate.opening(self.admission.latest(incident, policy)):

@@ -178,6 +178,7 @@ class Supervisor:
         self.system.keep(incident)
         self._incidents += 1
         self._say(incident, AuditEvent.RECOVERY_OPENED, failure.kind.value)
+        self._retry_loop.admission.attempt_failed(failure)
         self._begin(incident)
 
     def _begin(self, incident: Incident) -> None:
@@ -199,7 +200,10 @@ class Supervisor:
             self.system.defect("supervisor", error, incident.number)
 
     def task_succeeded(self, task_id: str) -> None:
-        """Report that a task was completed, which refills retry budgets. Not needed if no policy has one."""
+        """Report that a task was completed, which refills retry budgets and counts for circuit breakers of attempts.
+
+        Not needed if no policy has one.
+        """
         self._retry_loop.admission.task_succeeded(task_id)
 
     async def _handle(self, incident: Incident) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from recovery.policies.breaker import BreakerPolicy, WhenOpen
+from recovery.policies.breaker import BreakerPolicy, Counts, WhenOpen
 from recovery.policies.budget import BudgetPolicy
 from recovery.policies.presets import PRESETS
 from recovery.policies.retry import Backoff, Jitter, RetryPolicy
@@ -76,6 +76,12 @@ class BreakerSettings(Settings, BreakerPolicy):
     window: PositiveCount = core_field(BreakerPolicy, "window", "number of latest tries in that fraction")
     open_for: PositiveSeconds = core_field(BreakerPolicy, "open_for", "time for which it stays open")
     probes: PositiveCount = core_field(BreakerPolicy, "probes", "successful tries required to close it")
+    counts: Counts = core_field(
+        BreakerPolicy,
+        "counts",
+        "what counts as a try: tries of recoveries; attempts: attempts at tasks, and a completed task resets the "
+        "consecutive failures",
+    )
     when_open: WhenOpen = core_field(
         BreakerPolicy, "when_open", "wait: tries wait until they are admitted; refuse: the recovery is escalated"
     )

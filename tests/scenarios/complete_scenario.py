@@ -95,6 +95,7 @@ COMPLETE: dict[str, Any] = {
                     "window": 20,
                     "open_for": "30s",
                     "probes": 1,
+                    "counts": "attempts",
                     "when_open": "wait",
                 },
                 "by_error": {"boom": {"max_retries": 1, "retry_delay": "1s"}},

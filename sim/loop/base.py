@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import simpy
@@ -28,6 +28,9 @@ class LoopBase(asyncio.BaseEventLoop):
     _check_closed: Callable[[], None]
     _owner: int  # the thread that owns the loop
     _in_executor: bool  # a function passed to run_in_executor runs
+    _task_numbers: Iterator[int]
+    _future_numbers: Iterator[int]  # of futures, and of tasks that the loop has not created
+    _made_number: int | None  # the number of the task that a custom factory creates at this moment
     _awake: bool  # a drain is running, or an event on the heap will start one
     _advances: bool  # the drain may move the clock: inside a run, not inside a lone env.step()
 

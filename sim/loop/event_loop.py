@@ -10,8 +10,8 @@ Reasons for this design:
   schedules (`call_soon`, `call_later`, `call_at`) and what runs (`_run_once`) is replaced.
 - Timers are asyncio's own handles that are also SimPy events: their callback is the loop's drain. While the head of
   the heap is a timer of this loop, the drain advances the clock itself; any other event is processed by SimPy.
-- Tasks are named and hashed by their creation number in this loop. Sets of tasks, which `TaskGroup` and `asyncio.wait`
-  iterate, would otherwise follow memory addresses. (`asyncio.as_completed` of coroutines, not tasks, still does.)
+- Tasks are named and hashed by their creation number in this loop, and futures are hashed by a number. Sets of them,
+  which `TaskGroup` and `asyncio.wait` iterate, would otherwise follow memory addresses (`sim.loop.order`).
 - A timer with an infinite time stays off the heap, so that a `Deadlock` is detected; callbacks at one instant are
   limited, so that a `Livelock` is detected.
 - There is no input or output and no thread: `run_in_executor` and `to_thread` call the function inline.
@@ -30,7 +30,6 @@ import threading
 from asyncio import format_helpers
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
-from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
@@ -45,13 +44,13 @@ from sim.loop.base import LoopBase
 from sim.loop.environment import VirtualEnvironment, drop_cancelled, keep, steps_plainly
 from sim.loop.errors import Deadlock, Livelock, refuse_input_output, who_spins, who_waits
 from sim.loop.handles import CANCELLED, Handle, Task, Timer, TracedHandle, TracedTimer, by_number, named, switch_off
+from sim.loop.order import Future, StartedGenerators, future_maker, made_by_factory, makes_eager_tasks, prepare_factory
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _SWEEP_FROM: Final = 1000  # heap entries; with fewer, cancelled timers are not worth a sweep
 _new: Callable[[type[Any]], Any] = object.__new__
 _wake_sleeper: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]  # of asyncio.sleep()
-_eager_task_factory: Any = getattr(asyncio, "eager_task_factory", None)  # from Python 3.12 on
 
 
 @refuse_input_output
@@ -80,13 +79,16 @@ class SimLoop(LoopBase):
         self._instant = -inf  # the instant of `_budget`, which is the number of callbacks that are left at it
         self._budget = 0
         self._sweep_at = _SWEEP_FROM
-        self._task_numbers = count(1)
+        self._task_numbers, self._future_numbers = count(1), count(1)
+        self._made_number: int | None = None
         self._owner = threading.get_ident()
         self._in_executor = False
         self._no_context = Context()  # for callbacks without a context
         self._stopped: list[object] = []  # callbacks and futures of machines that have lost their power
         self._forever = False  # run_forever() runs, not env.run()
-        self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
+        if type(self).create_future is SimLoop.create_future:
+            self.create_future = future_maker(self)  # type: ignore[method-assign]  # the same, faster
+        self._asyncgens = StartedGenerators()
         if isinstance(env, VirtualEnvironment):
             env.loop = self
 
@@ -191,18 +193,28 @@ class SimLoop(LoopBase):
         self._check_closed()
         number = next(self._task_numbers)
         name = f"Task-{number}" if name is None else str(name)
-        if self._task_factory is _eager_task_factory is not None:
+        factory = self._task_factory
+        if factory is not None and makes_eager_tasks(factory):
             options["eager_start"] = True
-        elif self._task_factory is not None:
+        elif factory is not None:
             if context is not None:
                 options["context"] = context
-            return named(self._task_factory(self, coro, **options), name)
+            return named(made_by_factory(self, lambda: factory(self, coro, **options), number), name)
         task: Task[T] = Task.__new__(Task)
         task.number = number  # before it is first hashed, which happens in its __init__
         task.__init__(coro, loop=self, name=name, context=context, **options)  # type: ignore[misc]
         if self._debug and task._source_traceback:
             del task._source_traceback[-1]
         return task
+
+    def set_task_factory(self, factory: Any) -> None:
+        """As asyncio's. Tasks of the factory hash by number, unless it has its own reference to `asyncio.Task`."""
+        super().set_task_factory(factory)
+        prepare_factory(factory)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """A future that hashes by its number in the loop. A subclass may override this method."""
+        return Future(loop=self)
 
     run_in_executor = executor.run_in_executor
     shutdown_default_executor = executor.shutdown_default_executor

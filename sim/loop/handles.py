@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 CANCELLED: Final[tuple[()]] = ()  # the callbacks of a cancelled timer that is still on the heap
 _CLOSE_ATTEMPTS: Final = 100
+_PlainTask: Final = asyncio.Task  # while a custom factory runs, the name of asyncio means another class
 
 
 class Handle(asyncio.Handle):
@@ -76,6 +77,25 @@ class TracedTimer(Timer):
         super().cancel()
 
 
+def number_hash(future: Any) -> int:
+    """The hash of a future or task: its number in its loop, drawn when it is first hashed.
+
+    On another loop than a `SimLoop` it is the hash of `object`, a memory address.
+    """
+    try:
+        return future.number  # type: ignore[no-any-return]
+    except AttributeError:
+        loop = future.get_loop()
+        if not hasattr(loop, "_future_numbers"):
+            return object.__hash__(future)
+        if loop._made_number is not None and isinstance(future, _PlainTask):
+            number, loop._made_number = loop._made_number, None
+        else:
+            number = next(loop._future_numbers)
+        future.number = number
+        return number  # type: ignore[no-any-return]
+
+
 class Task(asyncio.Task[T]):
     """A task that hashes by its number, so that sets of tasks have the same order in every run."""
 
@@ -83,8 +103,7 @@ class Task(asyncio.Task[T]):
     number: int
     _source_traceback: Any
 
-    def __hash__(self) -> int:
-        return self.number
+    __hash__ = number_hash
 
 
 def named(task: asyncio.Task[T], name: str) -> asyncio.Task[T]:
@@ -95,8 +114,8 @@ def named(task: asyncio.Task[T], name: str) -> asyncio.Task[T]:
 
 
 def by_number(unsorted: set[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
-    """Tasks, the oldest first. Tasks of a custom factory, which have no number, come first."""
-    return sorted(unsorted, key=lambda task: getattr(task, "number", 0))
+    """Tasks, the oldest first. Those that a program creates without the loop, which have no number, come first."""
+    return sorted(unsorted, key=lambda task: (getattr(task, "number", 0), len(task.get_name()), task.get_name()))
 
 
 def switch_off(tasks: list[asyncio.Task[Any]]) -> None:

@@ -21,12 +21,14 @@ from recovery.errors import RecoveryBenchError
 TESTED = {"Python": "3.11 to 3.14", "simpy": "4.1.1 to 4.1.2"}
 ASYNCIO: Mapping[str, Sequence[str]] = {
     "asyncio": ("_get_running_loop", "_set_running_loop"),
+    "asyncio.tasks": ("_GatheringFuture",),
     "asyncio.futures": ("_set_result_unless_cancelled",),
     "asyncio.format_helpers": ("_format_callback_source",),
     "BaseEventLoop": (
         *("_ready", "_closed", "_debug", "_stopping", "_thread_id", "_task_factory"),
         *("_check_callback", "_check_closed", "_check_default_executor", "_check_thread", "_run_once"),
         *("_asyncgen_firstiter_hook", "_asyncgen_finalizer_hook", "_default_executor", "_executor_shutdown_called"),
+        "_asyncgens",
     ),
     "Handle": ("_context", "_callback", "_args", "_cancelled", "_loop", "_source_traceback", "_repr", "_run"),
     "TimerHandle": ("_scheduled", "_when"),
@@ -55,6 +57,7 @@ def _owners() -> dict[str, Any]:
     event.succeed()  # an event has `_ok` when it is triggered
     return {
         "asyncio": asyncio,
+        "asyncio.tasks": asyncio.tasks,
         "asyncio.futures": asyncio.futures,
         "asyncio.format_helpers": format_helpers,
         "BaseEventLoop": loop,

@@ -29,7 +29,7 @@ async def wait(loop: LoopBase, event: Event) -> Any:
     if isinstance(event, PriorityRequest) and event.proc is None:
         event.proc = TaskAsProcess(asyncio.current_task(loop))  # type: ignore[assignment]
     if event.callbacks is not None:
-        future = loop.create_future()
+        future: asyncio.Future[None] = asyncio.Future(loop=loop)  # awaited below, in no set
 
         def fire(fired: Event) -> None:
             if not fired._ok:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
+
+_PASSWORDS = re.compile(r"(://[^\s:/@]*):\S*@|([?&]password=)[^&\s]*")
 
 
 class RecoveryBenchError(Exception):
@@ -33,3 +36,8 @@ def error_text(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - the error of a user may raise in __str__
         return type(error).__name__
+
+
+def without_passwords(text: str) -> str:
+    """A text in which `***` replaces the passwords of URLs."""
+    return _PASSWORDS.sub(lambda found: f"{found[1]}:***@" if found[1] else f"{found[2]}***", text)

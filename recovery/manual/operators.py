@@ -27,7 +27,7 @@ _SECRET_BYTES = 32
 _COST, _BLOCK, _PARALLEL = 2**14, 8, 1
 """scrypt's (C. Percival, "Stronger key derivation via sequential memory-hard functions", 2009): 16 MB, some 50 ms."""
 _SHARED = stat.S_IWGRP | stat.S_IWOTH
-_Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
+_Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")]
 
 
 class OperatorsError(RecoveryBenchError):

@@ -17,9 +17,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from recovery.errors import without_passwords
 from recovery.input_file import InputFileError, check_regular
 from recovery.stores.errors import StoreError, store_error
-from recovery.stores.tables import META, NewerSchema, prepare
+from recovery.stores.tables import META, WrongSchema, prepare
 
 Result = TypeVar("Result")
 MOST_AT_ONCE = 5_000
@@ -117,9 +118,9 @@ class Database:
                 if check:
                     _check(connection)
                 prepare(connection)
-        except NewerSchema as newer:
+        except WrongSchema as wrong:
             self._engine.dispose()
-            raise StoreError(f"{self.place}: {newer}; valid: a later version of this program") from None
+            raise StoreError(f"{self.place}: {wrong}") from None
         except SQLAlchemyError as error:
             self._engine.dispose()
             raise store_error(self.place, error) from None
@@ -321,14 +322,16 @@ def _engine(url: str | URL, synchronous: bool) -> tuple[str, Engine]:
             return _sqlite(made, synchronous)
         if made.get_backend_name() == "postgresql":
             return _postgresql(made)
-    except (ArgumentError, NoSuchModuleError):
-        raise StoreError(f"{url}: is not the URL of a store; valid: sqlite:///FILE or postgresql://…") from None
-    raise StoreError(f"{url}: is not the URL of a store; valid: sqlite:///FILE or postgresql://…")
+    except (ArgumentError, NoSuchModuleError, ValueError):  # ValueError: a port that is not a number
+        pass
+    raise StoreError(
+        f"{without_passwords(str(url))}: is not the URL of a store; valid: sqlite:///FILE or postgresql://…"
+    )
 
 
 def _sqlite(url: URL, synchronous: bool) -> tuple[str, Engine]:
     if not url.database or url.database == ":memory:":
-        raise StoreError(f"{url}: has no file; valid: sqlite:///FILE")
+        raise StoreError(f"{without_passwords(str(url))}: has no file; valid: sqlite:///FILE")
     try:
         check_regular(Path(url.database))
     except InputFileError as error:

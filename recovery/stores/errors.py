@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError
 
-from recovery.errors import RecoveryBenchError
+from recovery.errors import RecoveryBenchError, without_passwords
 
 
 class StoreError(RecoveryBenchError):
@@ -36,4 +36,4 @@ def store_error(place: str, error: Exception) -> StoreError:
     for part, problem in PROBLEMS.items():
         if part.lower() in message.lower():
             return StoreError(f"{place}: {problem}")
-    return StoreError(f"{place}: {' '.join(message.split())}")
+    return StoreError(without_passwords(f"{place}: {' '.join(message.split())}"))

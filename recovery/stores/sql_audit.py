@@ -12,11 +12,14 @@ from sqlalchemy import Connection, insert, select, update
 
 from recovery.audit import AuditEntry, AuditEvent, audit_event
 from recovery.stores.database import Writable
+from recovery.stores.errors import StoreError
 from recovery.stores.tables import AUDIT, META
 
 _HEAD = "audit"
 """The name under which the number of lines and the last seal are stored."""
 _START = "0" * 64
+_FIRST_TIME, _LAST_TIME = -62_135_596_800.0, 253_402_300_799.0
+"""The first and the last second that have a date, from year 1 to 9999."""
 _EVENTS: dict[str, AuditEvent] = {event.value: event for event in AuditEvent}
 
 
@@ -62,8 +65,15 @@ class SqlAudit:
             self._latest.result()
 
     def entries(self, after: int = 0) -> list[AuditEntry]:
-        """All lines after number `after`, in order."""
-        return [entry for _, entry, _ in self._database.read(lambda connection: _lines(connection, after))]
+        """All lines after number `after`, in order. Raises StoreError for a line with values of other types."""
+        lines = self._database.read(lambda connection: _lines(connection, after))
+        for number, entry, _ in lines:
+            if (name := _wrong_field(entry)) is not None:
+                raise StoreError(
+                    f"{self._database.place}: line {number} of the audit trail is damaged: its {name} is not valid; "
+                    "valid: a copy from before"
+                )
+        return [entry for _, entry, _ in lines]
 
     def first_wrong(self) -> str | None:
         """The problem with the first line that was changed, removed or moved; None: there is none."""
@@ -72,6 +82,8 @@ class SqlAudit:
         for place, (number, entry, sealed) in enumerate(lines, 1):
             if number != place:
                 return f"line {place} is missing"
+            if _wrong_field(entry) is not None:
+                return f"line {number} is not what was written"
             seal = _sealed(seal, number, entry)
             if seal != sealed:
                 return f"line {number} is not what was written"
@@ -100,7 +112,12 @@ def _head(connection: Connection, *, lock: bool = False) -> tuple[int, str]:
     found = connection.execute(asked.with_for_update() if lock else asked).scalar_one_or_none()
     if found is None:
         return 0, _START
-    number, seal = json.loads(found)
+    try:
+        number, seal = json.loads(found)
+    except (TypeError, ValueError):
+        number, seal = None, None
+    if not isinstance(number, int) or not isinstance(seal, str):
+        raise StoreError("the head of the audit trail is damaged; valid: a copy from before")
     return number, seal
 
 
@@ -120,6 +137,18 @@ def _fields(entry: AuditEntry) -> dict[str, Any]:
     """The columns of an entry, in order."""
     texts = {"event": str(entry.event), "detail": str(entry.detail)}  # of an enum, the plain text
     return {name: getattr(entry, name) for name in AuditEntry.__slots__} | texts
+
+
+def _wrong_field(entry: AuditEntry) -> str | None:
+    """The first field whose value has another type; None: there is none. Columns of SQLite have no types."""
+    for name, value in _fields(entry).items():
+        if name in ("at", "value"):
+            is_right = isinstance(value, float | int) or (name == "value" and value is None)
+        else:
+            is_right = isinstance(value, int if name == "incident" else str)
+        if not is_right or (name == "at" and not _FIRST_TIME <= value <= _LAST_TIME):
+            return name
+    return None
 
 
 def _event(name: str) -> AuditEvent | str:

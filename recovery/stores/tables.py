@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 
@@ -161,6 +162,8 @@ def _facts(connection: Connection) -> None:
             incident = json.loads(text)
         except ValueError:  # a damaged row remains as it is, and is reported when it is read
             continue
+        if not isinstance(incident, dict) or not isinstance(incident.get("context", {}), dict):
+            continue
         context = incident.pop("context", {})
         context |= {name: list(context.get(name, ())) for name in ("reassigned", "given_up")}
         context["agent_responded"] = context.pop("left_in_peace", False)
@@ -174,19 +177,25 @@ MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _local, 2: _facts}
 """By version, the function that makes a store of it one of the next."""
 
 
-class NewerSchema(RecoveryBenchError):
-    """The store has a later version of the tables."""
+class WrongSchema(RecoveryBenchError):
+    """The store has a later version of the tables, or none that can be read."""
 
 
 def prepare(connection: Connection) -> None:
-    """Create the tables, or migrate them to this version. Raises NewerSchema."""
+    """Create the tables, or migrate them to this version. Raises WrongSchema."""
     if not inspect(connection).has_table(META.name):
         METADATA.create_all(connection)
         connection.execute(insert(META).values(name="version", value=str(VERSION)))
         return
-    found = int(connection.execute(select(META.c.value).where(META.c.name == "version")).scalar_one())
+    text = connection.execute(select(META.c.value).where(META.c.name == "version")).scalar_one_or_none()
+    if re.fullmatch(r"[1-9]\d{0,8}", str(text)) is None:
+        raise WrongSchema(f"is damaged: the version of its tables is {str(text)[:20]!r}; valid: a copy from before")
+    found = int(str(text))
     if found > VERSION:
-        raise NewerSchema(f"has version {found} of the tables, and this program supports those up to {VERSION}")
+        raise WrongSchema(
+            f"has version {found} of the tables, and this program supports those up to {VERSION}; valid: a later "
+            "version of this program"
+        )
     for version in range(found, VERSION):
         MIGRATIONS[version](connection)
     if found < VERSION:

@@ -1,7 +1,7 @@
 """The commands of `recovery-bench`, and how errors are reported.
 
-Exit status: 0 every expectation holds; 1 an expectation or an invariant does not hold; 2 invalid input; 130
-interrupted.
+Exit status: 0 every expectation holds; 1 an expectation or an invariant does not hold; 2 invalid input; 70 a defect of
+this program; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import typer
 
 from sim.cli.commands import compare, demo, diff, list_show, run, schema_runbook, sweep
 from sim.cli.errors import BadInput
+from sim.cli.internal_error import report
 from sim.cli.interrupts import INTERRUPTED, interruptible
 from sim.cli.output.console import say
 from sim.cli.recover.app import recover_app
@@ -115,11 +116,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write_nowhere()
         say(f"{error.filename or 'output'}: cannot be written: {error.strerror or error}")
         return BAD_INPUT
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - every command ends with a line and a status
         if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: its help was shown
             return 0
         if not isinstance(error, _USAGE):
-            raise
+            return report(error, given)
         say(_usage(error))
         return BAD_INPUT
     return status if isinstance(status, int) else 0

@@ -14,6 +14,7 @@ import typer
 from sim.cli.errors import BadInput
 
 T = TypeVar("T")
+MOST_DIGITS = 4300
 
 
 class ParameterType(ABC, Generic[T]):
@@ -27,7 +28,12 @@ class ParameterType(ABC, Generic[T]):
 
     def __call__(self, given: str | T) -> T:
         """The value of an option; a default value is returned as it is. Raises BadInput."""
-        return self.parse(given) if isinstance(given, str) else given
+        if not isinstance(given, str):
+            return given
+        try:
+            return self.parse(given)
+        except ValueError:  # of `int`, for more digits than Python converts
+            raise self.invalid(given, "too long a number", f"up to {MOST_DIGITS} digits") from None
 
     @abstractmethod
     def parse(self, text: str) -> T:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+_LONG_WORD = re.compile(r"(\S{200})\S+?(?=[:;,]?(?!\S))")
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,8 +24,8 @@ def console(no_color: bool = False, *, stderr: bool = False) -> Console:
 
 
 def say(line: str) -> None:
-    """Print one line to stderr, without wrapping or markup."""
-    sys.stderr.write(visible(line) + "\n")
+    """Print one line to stderr, without wrapping or markup. Words of more than 200 characters are shortened."""
+    sys.stderr.write(_LONG_WORD.sub(r"\1…", visible(line)) + "\n")
 
 
 def visible(text: str) -> str:

@@ -35,11 +35,17 @@ def audit(
     check_writable("--json", json)
     with access.opened(store) as database:
         from recovery.audit import AuditEvent
+        from recovery.stores.errors import StoreError
         from recovery.stores.sql_audit import SqlAudit
 
         trail = SqlAudit(database, time.time)  # noqa: TID251 - operators live by the machine's clock
         wrong = trail.first_wrong() if verify else None
-        entries = trail.entries()
+        try:
+            entries = trail.entries()
+        except StoreError:
+            if wrong is None:
+                raise
+            entries = []
     shown = [entry for entry in entries if subject is None or entry.subject == subject]
     if json is not None:
         write_json(json, {"lines": [asdict(entry) for entry in shown]} | ({"wrong": wrong} if verify else {}))

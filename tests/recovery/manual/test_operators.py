@@ -95,6 +95,10 @@ def test_invalid_arguments_are_refused(alice, do, message):
         ('{"operators": {"alice": {"role": "king"}}}', r"operators\.alice\.role: Input should be 'admin' or 'viewer'"),
         ('{"operators": {"alice": {"role": "admin", "password": "x"}}}', r"operators\.alice\.password: Extra inputs"),
         ("\xff", "Invalid JSON"),
+        (
+            '{"operators": {"a": {"role": "admin", "tokens": [{"key": "0", "salt": "", "hash": ""}]}}}',
+            r"operators\.a\.tokens\.0\.key: String should match pattern",
+        ),
     ],
 )
 def test_an_invalid_file_is_refused_with_the_position(tmp_path, text, message):

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from recovery.audit import AuditEntry
+from recovery.stores.errors import StoreError
 from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.tables import AUDIT, META
 
@@ -77,3 +78,29 @@ def forge(connection):
 def test_changed_removed_or_moved_records_are_detected(trail, database, tamper, message):
     database.write(tamper if callable(tamper) else lambda connection: connection.execute(tamper))
     assert trail.first_wrong() == message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("at", "x"), ("at", 1e300), ("event", b"x"), ("subject", b"x"), ("value", "x"), ("incident", "x")],
+)
+def test_a_record_with_a_value_of_another_type_is_reported(trail, database, name, value):
+    if database.url.startswith("postgresql"):
+        pytest.skip("columns have types")
+    database.write(
+        lambda connection: connection.exec_driver_sql(f"update audit set {name} = ? where number = 2", (value,))
+    )
+    assert trail.first_wrong() == "line 2 is not what was written"
+    if name != "event":  # an unknown event is its text
+        with pytest.raises(
+            StoreError, match=rf"line 2 of the audit trail is damaged: its {name} is not valid; valid: "
+        ):
+            trail.entries()
+
+
+@pytest.mark.parametrize("head", ["", "x", "3", "[1]", '["x", 1]'])
+def test_a_damaged_head_is_reported(trail, database, head):
+    changed = update(META).where(META.c.name == "audit").values(value=head)
+    database.write(lambda connection: connection.execute(changed))
+    with pytest.raises(StoreError, match="the head of the audit trail is damaged; valid: a copy from before"):
+        trail.first_wrong()

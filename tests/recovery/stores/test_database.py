@@ -217,6 +217,14 @@ def test_a_store_of_a_later_version_is_rejected_and_unchanged(database):
     assert database.read(lambda connection: connection.execute(read).scalar_one()) == str(VERSION + 1)
 
 
+@pytest.mark.parametrize("version", ["", "x", "-1", "0", "1.5", "9" * 5000])
+def test_a_store_whose_version_is_damaged_is_rejected(database, version):
+    damaged = update(META).where(META.c.name == "version").values(value=version)
+    database.write(lambda connection: connection.execute(damaged))
+    with pytest.raises(StoreError, match=rf"is damaged: the version of its tables is '{version[:20]}'; valid: a copy"):
+        Database(database.url)
+
+
 def test_a_locked_file_times_out_with_an_error(tmp_path, monkeypatch, opened):
     monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
     database = opened(f"sqlite:///{tmp_path}/store.db")

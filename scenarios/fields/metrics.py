@@ -279,6 +279,13 @@ def catalogue(resources: Iterable[str] = ()) -> tuple[Metric, ...]:
     return (*_fixed().values(), *(metric for resource in resources for metric in _of_pool(resource)))
 
 
+def by_kind() -> tuple[str, ...]:
+    """The names of the catalogue's metrics of one kind of failure, such as `recovery.agent_failure.time.p95`."""
+    names = [name.partition(".") for name in _fixed()]
+    every = (f"{group}.{kind}.{rest}" for kind in FailureKind for group, _, rest in names)
+    return tuple(name for name in every if _of_kind(name) is not None)
+
+
 def lookup(name: str, resources: Iterable[str] | None = None) -> Metric:
     """The metric of this name. `resources` are the existing pools; None accepts a pool of any name.
 

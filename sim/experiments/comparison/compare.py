@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from scenarios import Scenario
-from scenarios.fields.metrics import UnknownMetric, catalogue, lookup, statistic_of
+from scenarios.fields.metrics import UnknownMetric, by_kind, catalogue, lookup, statistic_of
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.metric_estimates import failure_kinds
@@ -87,9 +87,9 @@ class Comparison(ResultBase):
         pools = tuple(self.a.scenario.resources)
         observed = dict.fromkeys((*self.a.metrics, *self.b.metrics))
         names = [name for name in observed if self._is_wanted(name)]
-        asked_for = [name for name in dict.fromkeys(self.chosen) if "*" not in name] or self._of_kinds()
+        asked_for = [*self._of_kinds(), *(name for wanted in self.chosen for name in _named(wanted))]
         either = (self.a.metrics, self.b.metrics)
-        names += [name for name in asked_for if name not in observed and any(of.get(name) is not None for of in either)]
+        names += [name for name in dict.fromkeys(asked_for) if name not in observed and any(of.get(name) is not None for of in either)]
         for wanted in self.chosen:
             if not any(fnmatchcase(name, wanted) for name in names):
                 known = [*self.a.metrics, *self.b.metrics]
@@ -195,6 +195,15 @@ def _plain(each: Difference) -> dict[str, Any]:
     }
 
 
+def _named(wanted: str) -> list[str]:
+    """What is asked for beside the catalog: a name, or metrics of one kind of failure, which `recovery.*` is not about."""
+    if "*" not in wanted:
+        return [wanted]
+    if any(fnmatchcase(metric.name, wanted) for metric in catalogue()):
+        return []
+    return [name for name in by_kind() if fnmatchcase(name, wanted)]
+
+
 def check_metrics(scenario: Scenario, wanted: Sequence[str]) -> None:
     """Raise UnknownMetric for an unknown metric, or a pattern such as `recovery.time.*` that matches none."""
     pools = tuple(scenario.resources)
@@ -202,7 +211,7 @@ def check_metrics(scenario: Scenario, wanted: Sequence[str]) -> None:
     for name in wanted:
         if "*" not in name:
             lookup(name, pools)
-        elif not any(fnmatchcase(known, name) for known in names):
+        elif not _named(name) and not any(fnmatchcase(known, name) for known in names):
             raise UnknownMetric(name, None)
 
 

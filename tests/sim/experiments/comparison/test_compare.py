@@ -7,7 +7,7 @@ import pytest
 import scenarios
 import sim
 from scenarios.errors import ScenarioError
-from scenarios.fields.metrics import UnknownMetric
+from scenarios.fields.metrics import STATISTICS, UnknownMetric
 from sim.experiments.comparison.compare import CORE, compare
 from sim.experiments.runs.unobserved import NeverObserved
 
@@ -88,6 +88,15 @@ def test_metrics_that_are_computed_on_demand_can_be_compared(of_two_kinds):
     assert asked.differences["recovery.agent_failure.time.p90"].difference.mean == pytest.approx(-15, abs=0.5)
     with pytest.raises(NeverObserved):
         replace(of_two_kinds, chosen=("recovery.communication_failure.time.p90",)).differences  # noqa: B018
+
+
+def test_a_pattern_can_be_about_one_kind_of_failure(of_two_kinds, scenario):
+    asked = replace(of_two_kinds, chosen=("recovery.agent_failure.time.*",))
+    assert set(asked.differences) == {f"recovery.agent_failure.time.{name}" for name in STATISTICS}
+    whole = replace(of_two_kinds, chosen=("recovery.time.*",))
+    assert set(whole.differences) == {f"recovery.time.{name}" for name in STATISTICS}
+    with pytest.raises(UnknownMetric):
+        compare(scenario, {}, FASTER, metrics=("recovery.agent_failures.time.*",))
 
 
 def test_fewer_metrics_are_fewer_hypotheses(scenario):

@@ -303,6 +303,8 @@ def _outcome(result: Result, of: Expectation, outcome: Outcome, style: Signs) ->
     unit = lookup(of.metric, tuple(result.scenario.resources)).unit
     if of.in_runs is None and isinf(outcome.observed):
         said = estimated(estimate, style)
+    elif isinf(outcome.observed) and estimate is not None and estimate.cut_off:
+        said = "beyond the horizon"
     else:
         said = quantity(outcome.observed, unit, style)
     if outcome.runs > 1 and outcome.failing:

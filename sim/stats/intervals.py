@@ -47,7 +47,7 @@ def mean_interval(values: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.f
     - `SHARE`: the same of x, or of 1 − x where this is smaller in the mean, cut at 0 and 1. Where all values are equal,
       other values have a probability of at most 1 − 0.05^(1/n) (exact binomial bound), and may be anything from 0 to 1.
     - `COUNT`: as `POSITIVE`; where there are few events in all, or the same number in each replication, also the exact
-      Poisson interval of their number.
+      Poisson interval of their number. (Averages of counts, such as attempts per task, are not whole numbers.)
 
     An interval of a count or a share never has zero width. Raises ValueError for fewer than two values, or for values
     outside of the range.
@@ -62,7 +62,8 @@ def mean_interval(values: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.f
     if of is Range.SHARE:
         return _share(observed)
     found = positive_interval(observed)
-    if of is Range.COUNT and (observed.sum() < SPARSE or np.ptp(observed) == 0):
+    is_sparse = observed.sum() < SPARSE and bool((observed == np.floor(observed)).all())
+    if of is Range.COUNT and (is_sparse or np.ptp(observed) == 0):
         low, high = poisson(float(observed.sum()))
         found = min(found[0], low / len(observed)), max(found[1], high / len(observed))
     return found
@@ -151,11 +152,12 @@ def _hall(observed: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Interval:
 
 
 def skewness(values: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
-    """The third standardized moment of a sample, 0 where all values are equal. It is at most (n − 2) / √(n − 1)."""
+    """The third standardized moment of a sample, at most (n − 2) / √(n − 1); 0 where values differ only by rounding."""
     observed = np.asarray(values, dtype=np.float64)
     apart = observed - observed.mean()
     spread = float(np.mean(apart**2))
-    return float(np.mean(apart**3)) / spread**1.5 if spread > 0 else 0.0
+    rounding = 1e-9 * float(np.abs(observed).max(initial=0.0))
+    return float(np.mean(apart**3)) / spread**1.5 if spread > rounding**2 else 0.0
 
 
 def is_too_skewed(values: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool:

@@ -89,7 +89,8 @@ class Comparison(ResultBase):
         names = [name for name in observed if self._is_wanted(name)]
         asked_for = [*self._of_kinds(), *(name for wanted in self.chosen for name in _named(wanted))]
         either = (self.a.metrics, self.b.metrics)
-        names += [name for name in dict.fromkeys(asked_for) if name not in observed and any(of.get(name) is not None for of in either)]
+        further = [name for name in dict.fromkeys(asked_for) if name not in observed]
+        names += [name for name in further if any(name in of for of in either)]
         for wanted in self.chosen:
             if not any(fnmatchcase(name, wanted) for name in names):
                 known = [*self.a.metrics, *self.b.metrics]
@@ -196,7 +197,7 @@ def _plain(each: Difference) -> dict[str, Any]:
 
 
 def _named(wanted: str) -> list[str]:
-    """What is asked for beside the catalog: a name, or metrics of one kind of failure, which `recovery.*` is not about."""
+    """What is asked for beside the catalog: a name, or metrics of one kind of failure; `recovery.*` is of all kinds."""
     if "*" not in wanted:
         return [wanted]
     if any(fnmatchcase(metric.name, wanted) for metric in catalogue()):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.stats.intervals import Range, binomial, mean_interval, poisson, probability_interval, skewness
+from sim.stats.intervals import Range, binomial, is_too_skewed, mean_interval, poisson, probability_interval, skewness
 
 counts = st.lists(st.integers(0, 1000).map(float), min_size=2, max_size=20)
 shares = st.lists(st.integers(0, 1000).map(lambda part: part / 1000), min_size=2, max_size=20)
@@ -146,3 +146,13 @@ def test_the_t_interval_alone_does_not_cover_a_skewed_mean() -> None:
     draws = [rng.gamma(0.5, 2, 5).tolist() for _ in range(1000)]
     covered = sum(low <= 1.0 <= high for low, high in (mean_interval(draw, Range.REAL) for draw in draws))
     assert covered / 1000 < 0.88
+
+
+def test_an_average_of_counts_is_not_a_number_of_rare_events():
+    """Attempts per task in eight runs: no Poisson number of ten, whose interval would be 0.6 to 2.3."""
+    low, high = mean_interval([1.25, 1.24, 1.26, 1.25, 1.27, 1.23, 1.25, 1.24], Range.COUNT)
+    assert 1.23 < low < 1.25 < high < 1.27
+
+
+def test_values_that_differ_by_rounding_are_not_skewed():
+    assert not is_too_skewed([5.0, 5.0, 5.0, 5.0, 5.0, 5.000000000000001])

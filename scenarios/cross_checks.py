@@ -34,7 +34,7 @@ from scenarios.faults.clocks import QUEUE
 from scenarios.faults.trigger import FAULT, STEP
 from scenarios.fields.expectations import known_metric
 from scenarios.schema import ScenarioFields
-from scenarios.sections.arrivals import Burst, Closed
+from scenarios.sections.arrivals import Burst, Closed, Interval, Trace
 
 Contradiction = tuple[Path, str]
 
@@ -78,6 +78,30 @@ def _times(scenario: ScenarioFields) -> Iterator[Contradiction]:
     if isinstance(arrivals, Burst) and arrivals.at > duration:
         path: Path = ("tasks", "arrivals", "burst", "at")
         yield path, f"{_time(arrivals.at)} is after the end; valid: up to duration, {_time(duration)}"
+    yield from _no_submission(scenario)
+
+
+def _no_submission(scenario: ScenarioFields) -> Iterator[Contradiction]:
+    """Arrivals of which the first is at the end of the run, or later. Random ones are not judged."""
+    arrivals = scenario.tasks.arrivals
+    first: float | None = None
+    key = ""
+    if isinstance(arrivals, Burst):
+        first, key = arrivals.at, "at"
+    elif isinstance(arrivals, Interval):
+        first, key = arrivals.every, "every"
+    elif isinstance(arrivals, Closed):
+        first, key = arrivals.think.constant, "think"
+    elif isinstance(arrivals, Trace):
+        first, key = float(arrivals.values[0]), "file"
+    if first is None or first < scenario.duration:
+        return
+    if not isinstance(arrivals, Burst | Closed) and any(
+        isinstance(each_, LoadSurge) for each_ in each(scenario.faults)
+    ):
+        return  # a surge brings arrivals forward
+    nothing = f"the first task would arrive at {_time(first)}, and nothing would be submitted"
+    yield ("tasks", "arrivals", arrivals.kind, key), f"{nothing}; valid: less than duration, {_time(scenario.duration)}"
 
 
 def _breakers(scenario: ScenarioFields) -> Iterator[Contradiction]:

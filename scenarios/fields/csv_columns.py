@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +22,10 @@ from scenarios.errors import instead, invalid, shown
 from scenarios.fields.base import Form, Settings
 from scenarios.fields.quantities import Quantity, seconds
 
+EPOCH_SECONDS, EPOCH_MILLISECONDS = 1e8, 1e11
+"""From these numbers on, instants are seconds, and milliseconds, since 1970 and not since the start of the run."""
+DURATION = "a duration; valid: as in 2.5 (seconds) or 250ms"
+INSTANT = "a time of arrival; valid: as in 2.5 (seconds), 250ms or 2026-03-01T12:00:00Z"
 Numbers = NDArray[np.float64]
 MOST_BYTES = 64 * 1024**2
 """Limit on the size of a file: some eight million recorded times."""
@@ -123,9 +128,12 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _numbers(rows: Iterable[tuple[int, list[str]]], column: str | None, ordered: bool) -> Iterator[float]:
+    """The numbers of a column. Ordered ones may be instants, and are relative to the first of them then."""
     place, latest, has_names = 0, 0.0, False
+    parse, valid = (_instant, INSTANT) if ordered else (_number, DURATION)
+    origin: float | None = None
     for line, row in rows:
-        if line == 1 and (column is not None or _number(row[0]) is None):
+        if line == 1 and (column is not None or parse(row[0]) is None):
             place, has_names = _place(row, column), True
             continue
         if len(row) > 1 and not has_names:
@@ -133,14 +141,30 @@ def _numbers(rows: Iterable[tuple[int, list[str]]], column: str | None, ordered:
                 f", row {line}: has {len(row)} columns without names; valid: one column, with a point in decimals, or "
                 "the names of the columns in the first row"
             )
-        number = _number(row[place]) if place < len(row) else None
+        number = parse(row[place]) if place < len(row) else None
         if number is None:
             found = shown(row[place]) if place < len(row) else "nothing"
-            raise _WrongFile(f", row {line}: {found} is not a duration; valid: as in 2.5 (seconds) or 250ms")
+            raise _WrongFile(f", row {line}: {found} is not {valid}")
+        if ordered and number >= EPOCH_MILLISECONDS:
+            raise _WrongFile(f", row {line}: {shown(row[place])} would be milliseconds; valid: seconds since 1970")
         if ordered and number < latest:
             raise _WrongFile(f", row {line}: {number:g} s comes after {latest:g} s; valid: in order of time")
         latest = number
-        yield number
+        if origin is None:
+            origin = number if ordered and number >= EPOCH_SECONDS else 0.0
+        yield round(number - origin, 6) if origin else number
+
+
+def _instant(text: str) -> float | None:
+    """A number of seconds, or a date and time of ISO 8601 as seconds since 1970; without a time zone, UTC."""
+    number = _number(text)
+    if number is not None:
+        return number
+    try:
+        instant = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
 
 
 def _place(row: Sequence[str], column: str | None) -> int:

@@ -64,7 +64,9 @@ class Diurnal(Form):
 
 
 class Trace(FromFile):
-    """Recorded arrival times, in order. Arrivals after the end of the run are omitted."""
+    """Recorded arrival times, in order: durations from the start of the run, seconds since 1970, or dates and times of
+    ISO 8601; the latter two count from the first row. Arrivals after the end of the run are omitted.
+    """
 
     kind: ClassVar[str] = "trace"
     ordered: ClassVar[bool] = True

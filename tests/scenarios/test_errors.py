@@ -12,6 +12,7 @@ TOP = (
     "name, description, extends, documents, seed, duration, warmup, drain, tasks, agents, queue, resources, network, "
     "storage, recovery, faults, history, steady_state, expect"
 )
+NOTHING_SUBMITTED = "and nothing would be submitted; valid: less than duration, 3600s"
 ARRIVALS = "poisson, interval, burst, closed, diurnal, trace"
 DISTRIBUTIONS = (
     "constant, uniform, exponential, normal, lognormal, hyperexponential, weibull, erlang, pareto, empirical"
@@ -164,6 +165,18 @@ def test_an_invalid_section_is_rejected(added, said):
             "{poisson: {rate: 2/s}}",
             "{burst: {size: 3, at: 2h}}",
             "4: tasks.arrivals.burst.at: 7200s is after the end; valid: up to duration, 3600s",
+        ),
+        *(
+            (
+                "{poisson: {rate: 2/s}}",
+                arrivals,
+                f"4: tasks.arrivals.{key}: the first task would arrive at 3600s, {NOTHING_SUBMITTED}",
+            )
+            for arrivals, key in (
+                ("{burst: {size: 3, at: 1h}}", "burst.at"),
+                ("{interval: {every: 1h}}", "interval.every"),
+                ("{closed: {clients: 3, think: 1h}}", "closed.think"),
+            )
         ),
         (
             "{poisson: {rate: 2/s}}\n  work: 3s",

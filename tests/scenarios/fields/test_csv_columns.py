@@ -12,7 +12,8 @@ import scenarios
 import sim
 from scenarios.errors import ScenarioError
 
-NO_DURATION = "is not a duration; valid: as in 2.5 (seconds) or 250ms"
+NOTHING = "and nothing would be submitted; valid: less than duration, 3600s"
+NO_DURATION = "is not a time of arrival; valid: as in 2.5 (seconds), 250ms or 2026-03-01T12:00:00Z"
 QUOTE_WITHIN = "a quote ends within a field; valid: a comma after it, or two quotes for one"
 LONG_FIELD = "a field has more than 128 KiB; valid: shorter fields, and a quote after each that begins with one"
 SAME_WIDTH = "valid: as many columns, and decimals with a point"
@@ -42,6 +43,9 @@ def traced(folder: Path, content: str, column: str | None = None) -> list[float]
         ("time,size\n1,9\n2,8\n", "time", [1, 2]),
         ("id, at \na,1\nb,2\n", "at", [1, 2]),
         ("1\n\n2\n", None, [1, 2]),
+        ("1700000000\n1700000000.25\n1700000060\n", None, [0, 0.25, 60]),
+        ("2026-03-01T12:00:00Z\n2026-03-01T12:00:30.5Z\n2026-03-01T14:00:00+01:00\n", None, [0, 30.5, 3600]),
+        ("at,x\n2026-03-01 12:00:00,1\n2026-03-01 12:01:00,2\n", "at", [0, 60]),
         ("\ufefftime\n1\n", "time", [1]),
         ('"time"\n"1"\n', "time", [1]),
         ("1\r\n2\r\n", None, [1, 2]),
@@ -62,9 +66,19 @@ def test_a_column_is_read(tmp_path: Path, content: str, column: str | None, read
         (
             "a,b\n1,2\n1\n",
             "b",
-            "file: arrivals.csv, row 3: nothing is not a duration; valid: as in 2.5 (seconds) or 250ms",
+            f"file: arrivals.csv, row 3: nothing {NO_DURATION}",
         ),
         ("1\n3\n2\n", None, "file: arrivals.csv, row 3: 2 s comes after 3 s; valid: in order of time"),
+        (
+            "1700000000000\n",
+            None,
+            "file: arrivals.csv, row 1: '1700000000000' would be milliseconds; valid: seconds since 1970",
+        ),
+        (
+            "7200\n7300\n",
+            None,
+            f"file: the first task would arrive at 7200s, {NOTHING}",
+        ),
         ("", None, "file: arrivals.csv: has no rows; valid: one number or more"),
         ("time\n", None, "file: arrivals.csv: has no rows; valid: one number or more"),
         ('1\n"2\n3\n', None, "file: arrivals.csv, row 2: a quote does not end; valid: a second quote, or none"),

@@ -254,7 +254,21 @@ def test_a_load_limit_is_explained():
 
 # ------------------------------------------------------------------------------------------------ the whole page
 OTHERS = [
-    *(True, False, "uniform", "aligned", "busy", "redraw", "head", "heartbeat", "linear", "equal", "refuse", "resume"),
+    *(
+        True,
+        False,
+        "uniform",
+        "aligned",
+        "busy",
+        "redraw",
+        "head",
+        "heartbeat",
+        "linear",
+        "equal",
+        "refuse",
+        "tries",
+        "resume",
+    ),
     "drop",
     "full",
     "agents.up.mean >= 3",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ from sim.cli.commands import select
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import check
 from sim.cli.options import backends, parameters
+from sim.cli.options.cost import Force, check_cost
 from sim.cli.options.grids import check_is_setting
 from sim.cli.options.parameter_types import Change, Count, PathValue, typed_option
 from sim.cli.output.console import progress, say
@@ -72,6 +73,7 @@ def compare(
         ),
     ] = None,
     json: parameters.Json = None,
+    force: Force = False,
     quiet: parameters.Quiet = False,
     no_color: parameters.NoColor = False,
 ) -> int:
@@ -87,7 +89,7 @@ def compare(
     if grid:
         if a or b:
             raise BadInput("--grid, --a, --b: a grid contains all settings; valid: --grid, or --a and --b")
-        options = select.Options(grid, metric or [], indifference, most, seed, replications)
+        options = select.Options(grid, metric or [], indifference, most, seed, replications, force)
         where = backends.backend_asked(backend, jobs, scheduler)
         return select.select(scenario, for_both, options, where, outlets)
     for option, given in (("--indifference", indifference), ("--most", most)):
@@ -98,6 +100,7 @@ def compare(
     outlets.check()
     if twice := [path for path in for_both if path in {**asked.a, **asked.b}]:
         raise BadInput(f"--set {twice[0]}: is a value of --a or --b as well; valid: one of them")
+    asked = replace(asked, force=force)
     found = _compared(scenario, for_both, asked, where, tuple(metric or ()), quiet, no_color)
     return outlets.tell(found, partial(_table, found), partial(_picture, found), _violations(found))
 
@@ -122,6 +125,7 @@ class Asked:
     b: dict[str, str]
     seed: int | None
     pairs: int
+    force: bool = False
 
 
 def _asked(a: dict[str, str], b: dict[str, str], seed: int | None, replications: int) -> Asked:
@@ -154,7 +158,7 @@ def _compared(
     loaded = loaded.with_values(for_both) if for_both else loaded
     for which, values in (("a", asked.a), ("b", asked.b)):
         try:
-            loaded.with_values(values)
+            check_cost(loaded.with_values(values), asked.pairs, force=asked.force)
         except ScenarioError as error:
             raise BadInput(str(error).replace("--set ", f"--{which} ", 1)) from None
     with progress(no_color, quiet) as bar:

@@ -13,6 +13,7 @@ from sim.cli.commands.rare import check_alone, rare_asked, run_rare
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import INTERRUPTED, TimeLimit, check, time_limit
 from sim.cli.options import backends, parameters
+from sim.cli.options.cost import Force, check_cost_of_each
 from sim.cli.options.parameter_types import Count, Duration, Share, typed_option
 from sim.cli.options.precision import check_precise, precision_asked, precision_told
 from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating
@@ -89,6 +90,7 @@ def run(
         bool,
         typer.Option("--check-determinism", help="Only check whether two processes give equal histories and verdicts."),
     ] = False,
+    force: Force = False,
     quiet: parameters.Quiet = False,
     no_color: parameters.NoColor = False,
 ) -> int:
@@ -117,6 +119,7 @@ def run(
         backends.check_runs_here(where, option, wanted)
     _check_files(json, history)
     loaded = [_load(name, changes) for name in scenario]
+    check_cost_of_each(loaded, many, force=force)
     if looked_for is not None:
         others = {
             "--precision": precision,
@@ -170,7 +173,7 @@ def _determinism(
     if any(kept):
         raise BadInput("--check-determinism: keeps nothing; valid: without --json, --history and --reports")
     given = [] if seed is None else ["--seed", str(seed)]
-    given += ["--replications", str(replications)]
+    given += ["--replications", str(replications), "--force"]  # each is checked already
     given += [part for path, value in changes.items() for part in ("--set", f"{path}={value}")]
     return check_determinism(names, given, no_color)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import check
 from sim.cli.options import backends
+from sim.cli.options.cost import check_costs
 from sim.cli.options.grids import grid_points
 from sim.cli.output.console import progress, say
 
@@ -36,6 +37,7 @@ class Options:
     most: int | None
     seed: int | None
     replications: int
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def select(scenario: str, for_all: dict[str, str], options: Options, backend: Ba
     outlets.check()
     loaded = scenarios.load(scenario)
     loaded = loaded.with_values(for_all) if for_all else loaded
-    found = _selected(loaded, _asked(loaded, options), backend, outlets.quiet, outlets.no_color)
+    asked = _asked(loaded, options)
+    check_costs(loaded, asked.points, options.replications, force=options.force)
+    found = _selected(loaded, asked, backend, outlets.quiet, outlets.no_color)
     return outlets.tell(found, partial(_table, found), partial(_picture, found), found.violations)
 
 

@@ -11,6 +11,7 @@ import typer
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import INTERRUPTED, check
 from sim.cli.options import backends, parameters
+from sim.cli.options.cost import Force, check_costs
 from sim.cli.options.grids import check_once, grid_points
 from sim.cli.options.parameter_types import Change, Count, PathValue, typed_option
 from sim.cli.output.console import console, progress, say
@@ -56,6 +57,7 @@ def sweep(
         str | None, typer.Option(metavar="FILE.png", help="A picture (.png, .svg, .pdf) of the first --metric.")
     ] = None,
     json: parameters.Json = None,
+    force: Force = False,
     quiet: parameters.Quiet = False,
     no_color: parameters.NoColor = False,
 ) -> int:
@@ -72,6 +74,7 @@ def sweep(
     shown = _metrics(loaded, metric or [])
     where = _points(loaded, grid or [], vary or [], points, design)
     _check_paths(list(where[0]), values, plot)
+    check_costs(loaded, where, replications, force=force)
     found = _swept(loaded, where, seed, replications, where_to, out, quiet, no_color)
     silent = quiet or json == STDOUT
     if not silent:

@@ -1,0 +1,138 @@
+"""The expected cost of a run, in events: an estimate from the settings alone, before anything is simulated.
+
+It is a sum of means: arrivals, heartbeats, checks, probes, crashes, faults, checkpoints and samples. Retries, messages
+and recoveries are part of the events of a task. The estimate is meant to find runs that could never end, and has the
+right order of magnitude for others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Any
+
+from scenarios.schema import ScenarioFields
+from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
+
+EVENTS_OF_A_TASK = 8.0
+EVENTS_OF_AN_AGENT = 100.0
+"""What the start and the memory of an agent or of a slot cost, in events."""
+_USUAL_DURATION, _USUAL_AGENTS, _USUAL_INTERVAL = 3600.0, 10.0, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedEvents:
+    """`events` of a run, and the key that is furthest from its usual value in the largest part of them."""
+
+    events: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the events, and by key how much higher than usual its factors are."""
+
+    events: float
+    factors: dict[str, float]
+
+
+def expected_events(scenario: ScenarioFields) -> ExpectedEvents:
+    """The expected number of events of a run, infinite if it exceeds the range of numbers."""
+    parts = [_agents(scenario), _tasks(scenario), *_periodic(scenario), *_faults(scenario)]
+    largest = max(parts, key=lambda part: part.events)
+    events = sum(part.events for part in parts)
+    return ExpectedEvents(events, max(largest.factors, key=lambda key: largest.factors[key]))
+
+
+def _duration(scenario: ScenarioFields) -> dict[str, float]:
+    return {"duration": scenario.duration / _USUAL_DURATION}
+
+
+def _number(scenario: ScenarioFields) -> dict[str, float]:
+    return {"agents.count": float(scenario.agents.count) / _USUAL_AGENTS}
+
+
+def _often(key: str, interval: float) -> dict[str, float]:
+    return {key: _per(_USUAL_INTERVAL, interval)}
+
+
+def _per(amount: float, interval: float) -> float:
+    return amount / interval if interval > 0 else inf
+
+
+def _agents(scenario: ScenarioFields) -> _Part:
+    agents = scenario.agents
+    factors = _number(scenario) | {"agents.slots": float(agents.slots)}
+    return _Part(float(agents.count) * float(agents.slots) * EVENTS_OF_AN_AGENT, factors)
+
+
+def _tasks(scenario: ScenarioFields) -> _Part:
+    arrivals, tasks, duration = scenario.tasks.arrivals, scenario.tasks, scenario.duration
+    path = f"tasks.arrivals.{arrivals.kind}"
+    factors = _duration(scenario)
+    number = 0.0
+    if isinstance(arrivals, Poisson | Diurnal):
+        number, factors[f"{path}.rate"] = arrivals.rate * duration, arrivals.rate
+    elif isinstance(arrivals, Interval):
+        number = _per(duration, arrivals.every)
+        factors[f"{path}.every"] = _per(1.0, arrivals.every)
+    elif isinstance(arrivals, Burst):
+        number, factors = float(arrivals.size), {f"{path}.size": float(arrivals.size)}
+    elif isinstance(arrivals, Trace):
+        number, factors = float(len(arrivals.values)), {f"{path}.file": 1.0}
+    elif isinstance(arrivals, Closed):
+        number = clients = float(arrivals.clients)
+        cycle = arrivals.think.mean + tasks.work.mean
+        factors[f"{path}.clients"] = clients / _USUAL_AGENTS
+        if cycle > 0:
+            servers = float(scenario.agents.count) * float(scenario.agents.slots)
+            rate = min(clients / cycle, servers / tasks.work.mean if tasks.work.mean > 0 else inf)
+            number += rate * duration
+    if tasks.count is not None:
+        number = min(number, float(tasks.count))
+    events = number * EVENTS_OF_A_TASK
+    if tasks.checkpoint is not None:
+        written = min(number * tasks.work.mean, float(scenario.agents.count) * float(scenario.agents.slots) * duration)
+        checkpoints = _per(written, tasks.checkpoint.every)
+        if checkpoints > events:
+            factors = _duration(scenario) | _often("tasks.checkpoint.every", tasks.checkpoint.every)
+        events += checkpoints
+    return _Part(events, factors)
+
+
+def _periodic(scenario: ScenarioFields) -> list[_Part]:
+    """What happens at intervals for the whole run."""
+    detection, duration, count = scenario.recovery.detection, scenario.duration, float(scenario.agents.count)
+    of_agents: list[tuple[str, float | None]] = [("poll", detection.poll)]
+    if detection.detector != "perfect":
+        of_agents.append(("heartbeat_interval", detection.heartbeat_interval))
+    parts = [
+        _Part(
+            count * _per(duration, interval),
+            _duration(scenario) | _number(scenario) | _often(f"recovery.detection.{key}", interval),
+        )
+        for key, interval in of_agents
+        if interval is not None
+    ]
+    if detection.resource_probe is not None and scenario.resources:
+        probes = _per(duration, detection.resource_probe) * len(scenario.resources)
+        factors = _duration(scenario) | _often("recovery.detection.resource_probe", detection.resource_probe)
+        parts.append(_Part(probes, factors))
+    if scenario.steady_state is not None:
+        windows = _per(duration, scenario.steady_state.window)
+        parts.append(_Part(windows, _duration(scenario) | _often("steady_state.window", scenario.steady_state.window)))
+    return parts
+
+
+def _faults(scenario: ScenarioFields) -> list[_Part]:
+    """Random crashes, and faults that are repeated."""
+    duration, count = scenario.duration, float(scenario.agents.count)
+    intervals: list[tuple[str, float, Any]] = [("agents.mtbf", count, scenario.agents.mtbf)]
+    intervals += [
+        (f"faults[{number}].{fault.kind}.every", 1.0, fault.every) for number, fault in enumerate(scenario.faults)
+    ]
+    return [
+        _Part(many * EVENTS_OF_A_TASK * _per(duration, each.mean), _duration(scenario) | _often(key, each.mean))
+        for key, many, each in intervals
+        if each is not None and isfinite(each.mean)
+    ]

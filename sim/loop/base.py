@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ class LoopBase(asyncio.BaseEventLoop):
     """Declares the attributes of a `sim.loop.SimLoop` that its SimPy bridge, executor and environment use."""
 
     env: simpy.Environment
+    max_callbacks: int
     _ready: Any  # attributes of asyncio.BaseEventLoop that its type stubs lack, as the next
     _closed: bool
     _debug: bool
@@ -27,6 +29,8 @@ class LoopBase(asyncio.BaseEventLoop):
     _task_factory: Any
     _check_closed: Callable[[], None]
     _owner: int  # the thread that owns the loop
+    _earlier_threads: frozenset[threading.Thread]  # that ran when the loop was created
+    _foreign_threads: dict[str, None]  # names of threads that called call_soon_threadsafe(), the first one first
     _in_executor: bool  # a function passed to run_in_executor runs
     _task_numbers: Iterator[int]
     _future_numbers: Iterator[int]  # of futures, and of tasks that the loop has not created

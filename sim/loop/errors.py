@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import re
+import threading
+from asyncio.format_helpers import _format_callback_source
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
-from types import FrameType
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, Final, NoReturn
 
 from recovery.errors import RecoveryBenchError
+from sim.loop.base import LoopBase
 from sim.loop.handles import by_number
 
 _MACHINERY: Final = (str(Path(asyncio.__file__).parent), str(Path(__file__).parent))
 _TASKS_SHOWN: Final = 20
+_ADDRESS: Final = re.compile(r" at 0x[0-9A-Fa-f]+")
+_WRAPPERS: Final = ("async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper")
+_wake_sleeper: Final = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 
 
 class Deadlock(RecoveryBenchError, RuntimeError):
@@ -28,26 +36,56 @@ class NoInputOutput(RecoveryBenchError, NotImplementedError):
     """Virtual time does not support sockets, pipes, subprocesses or signals."""
 
 
-def who_waits(loop: asyncio.AbstractEventLoop) -> str:
-    """The message of a deadlock: each pending task, the oldest first, its position and what it waits for."""
+def who_waits(loop: LoopBase) -> str:
+    """The message of a deadlock: each pending task, the oldest first, its position and what it waits for.
+
+    It names the threads that the program has started since the loop was created: the loop does not wait for them.
+    """
     waiting = by_number(asyncio.all_tasks(loop))
     if not waiting:
-        return f"nothing is scheduled at {loop.time():g} s, and no task waits"
+        return "\n".join([f"nothing is scheduled at {loop.time():g} s, and no task waits", *_threads(loop)])
     lines = [f"nothing is scheduled at {loop.time():g} s, but {len(waiting)} task(s) wait:"]
     lines += [f"  {_describe(task)}" for task in waiting[:_TASKS_SHOWN]]
     if len(waiting) > _TASKS_SHOWN:
         lines.append(f"  and {len(waiting) - _TASKS_SHOWN} more")
-    return "\n".join(lines)
+    return _without_addresses("\n".join([*lines, *_threads(loop)]))
 
 
-def who_spins(loop: asyncio.AbstractEventLoop, callbacks: int) -> str:
-    """The message of a livelock: the tasks that are ready to run, the oldest first, and their positions."""
+def _threads(loop: LoopBase) -> list[str]:
+    running = (thread for thread in threading.enumerate() if thread not in loop._earlier_threads)
+    others = (thread.name for thread in running if thread.ident not in (loop._thread_id, loop._owner))
+    names = dict.fromkeys([*loop._foreign_threads, *others])
+    if not names:
+        return []
+    threads = ", ".join(map(repr, names))
+    told = (
+        f"  the program has other threads: {threads}. SimLoop runs in one thread, and virtual time cannot wait for "
+        "others: do their work in a coroutine, or inline with asyncio.to_thread()"
+    )
+    return [told]
+
+
+def _without_addresses(text: str) -> str:
+    """The text without memory addresses, which differ from run to run."""
+    return _ADDRESS.sub("", text)
+
+
+def who_spins(loop: LoopBase) -> str:
+    """The message of a livelock: the tasks and plain callbacks that are ready to run, and their positions."""
     ready = [task for task in by_number(asyncio.all_tasks(loop)) if _waiter(task) is None or _waiter(task).done()]
     told = (
-        f"more than {callbacks} callbacks at {loop.time():g} s of virtual time, which cannot advance: does a coroutine "
-        "loop on asyncio.sleep(0), or a callback on call_soon()? Ready to go on:"
+        f"more than {loop.max_callbacks} callbacks at {loop.time():g} s of virtual time, which cannot advance: does a "
+        "coroutine loop on asyncio.sleep(0), or a callback on call_soon()? Ready to go on:"
     )
-    return "\n".join([told, *(f"  {_place(task)}" for task in ready[:_TASKS_SHOWN])])
+    plain = (handle for handle in loop._ready if not (handle._cancelled or _is_step(handle._callback)))
+    callbacks = dict.fromkeys(f"  callback {_format_callback_source(each._callback, each._args)}" for each in plain)
+    lines = [told, *(f"  {_place(task)}" for task in ready[:_TASKS_SHOWN]), *[*callbacks][:_TASKS_SHOWN]]
+    return _without_addresses("\n".join(lines))
+
+
+def _is_step(callback: Any) -> bool:
+    """Whether a callback continues a task, or wakes a sleeper: the tasks are listed anyway."""
+    return isinstance(getattr(callback, "__self__", None), asyncio.Task) or callback is _wake_sleeper
 
 
 def _describe(task: asyncio.Task[Any]) -> str:
@@ -66,8 +104,10 @@ def _waiter(task: asyncio.Task[Any]) -> Any:
 
 
 def _frames(awaitable: Any) -> Iterator[FrameType]:
-    """The frames of a suspended coroutine, the outermost first."""
+    """The frames of a suspended coroutine, the outermost first, through asynchronous generators as well."""
     while awaitable is not None:
+        while type(awaitable).__name__ in _WRAPPERS:  # has no attribute for what it runs
+            awaitable = next(filter(_is_suspended, gc.get_referents(awaitable)), None)
         for kind in ("cr", "gi", "ag"):
             frame = getattr(awaitable, f"{kind}_frame", None)
             if frame is not None:
@@ -76,6 +116,12 @@ def _frames(awaitable: Any) -> Iterator[FrameType]:
                 break
         else:
             return
+
+
+def _is_suspended(candidate: object) -> bool:
+    return isinstance(candidate, CoroutineType | GeneratorType | AsyncGeneratorType) or (
+        type(candidate).__name__ in _WRAPPERS
+    )
 
 
 def _is_machinery(frame: FrameType) -> bool:

@@ -19,7 +19,9 @@ Ts = TypeVarTuple("Ts")
 def run_in_executor(
     loop: LoopBase, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
 ) -> asyncio.Future[T]:
-    """Call `func` inline, whatever the executor. No virtual time passes.
+    """Call `func` inline in an empty context, whatever the executor. No virtual time passes.
+
+    A timeout around it therefore never fires, and a function that blocks until the loop does something blocks forever.
 
     The returned future is done one iteration of the loop later, so that other tasks run before the task that awaits it.
     """
@@ -33,7 +35,7 @@ def run_in_executor(
     loop._in_executor = True
     asyncio._set_running_loop(None)  # as in a separate thread
     try:
-        settle: Any = partial(future.set_result, func(*args))
+        settle: Any = partial(future.set_result, Context().run(func, *args))  # as asyncio's, unlike to_thread()
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - it is the future's
@@ -59,6 +61,7 @@ def call_soon_threadsafe(
 ) -> asyncio.Handle:
     """As `call_soon`. Raises RuntimeError where virtual time would have to wait for a thread."""
     if threading.get_ident() != (loop._thread_id or loop._owner):
+        loop._foreign_threads[threading.current_thread().name] = None  # for the message of a deadlock
         raise RuntimeError(
             "SimLoop belongs to one thread, and another one called it: virtual time cannot wait for threads. "
             "Do the thread's work in a coroutine, or inline with asyncio.to_thread()"

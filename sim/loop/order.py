@@ -9,11 +9,12 @@ which are memory addresses unless the class defines others. On a `SimLoop`
 - asynchronous generators are closed at shutdown in the order in which they were started.
 
 Two changes of asyncio apply to the whole process, from the import of `sim.loop` on. On other event loops they have no
-effect but the order: `asyncio.wait` and `asyncio.as_completed` take their argument in its order, where they built a set,
-and `asyncio.all_tasks` collects tasks in the order in which they were created.
+effect but the order: `asyncio.wait` and `asyncio.as_completed` take their argument in its order, where they built a
+set, and `asyncio.all_tasks` collects tasks in the order in which they were created.
 
-What remains: instances of `asyncio.Future` that a program creates without `loop.create_future()`, and tasks of a factory
-that has its own reference to `asyncio.Task` (`from asyncio import Task`). They hash by address in sets of the program.
+What remains: instances of `asyncio.Future` that a program creates without `loop.create_future()`, and tasks of a
+factory that has its own reference to `asyncio.Task` (`from asyncio import Task`). They hash by address in sets of the
+program.
 """
 
 from __future__ import annotations

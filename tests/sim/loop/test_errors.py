@@ -208,3 +208,88 @@ class TestLivelock:
                 await asyncio.sleep(0.001)
 
         loop.run_until_complete(works())
+
+    def test_many_tasks_at_one_instant_are_no_livelock(self, loop):
+        loop.max_callbacks = 1000
+
+        async def main():
+            await asyncio.gather(*(asyncio.sleep(1) for _ in range(5000)))
+
+        loop.run_until_complete(main())
+        assert loop.time() == 1.0
+
+    @pytest.mark.parametrize("schedule", ["call_soon", "call_later"])
+    def test_a_livelock_names_a_plain_callback(self, loop, schedule):
+        loop.max_callbacks = 1000
+
+        def again():
+            loop.call_soon(again) if schedule == "call_soon" else loop.call_later(0, again)
+
+        again()
+        with pytest.raises(Livelock, match=r"callback .*again\(\) at .*test_errors.py:\d+") as livelock:
+            loop.run_forever()
+        assert "0x" not in str(livelock.value)
+
+    def test_a_livelock_in_an_asynchronous_generator_names_its_line(self, loop):
+        loop.max_callbacks = 1000
+
+        async def spins():
+            while True:
+                await asyncio.sleep(0)
+                yield
+
+        async def main():
+            async for _ in spins():
+                pass
+
+        line = spins.__code__.co_firstlineno + 2
+        with pytest.raises(Livelock, match=rf"main\) at .*test_errors.py:{line}"):
+            loop.run_until_complete(main())
+
+
+class TestDeadlockInside:
+    @pytest.mark.parametrize("kind", ["async for", "anext", "anext with default", "asend", "aclose", "nested"])
+    def test_an_asynchronous_generator_is_named_by_its_line(self, kind):
+        async def waits():
+            try:
+                if kind == "aclose":
+                    yield
+                await asyncio.Event().wait()
+                yield
+            finally:
+                if kind == "aclose":
+                    await asyncio.Event().wait()
+
+        async def outer():
+            async for each in waits():
+                yield each
+
+        async def main():
+            generator = outer() if kind == "nested" else waits()
+            if kind == "anext":
+                await anext(generator)
+            elif kind == "anext with default":
+                await anext(generator, None)
+            elif kind == "asend":
+                await generator.asend(None)
+            elif kind == "aclose":
+                await anext(generator)
+                await generator.aclose()
+            else:
+                async for _ in generator:
+                    pass
+
+        line = waits.__code__.co_firstlineno + (8 if kind == "aclose" else 4)
+        with pytest.raises(Deadlock) as deadlock:
+            run(main())
+        assert f"test_errors.py:{line} waits on Event.wait() of <asyncio.locks.Event object [unset" in str(
+            deadlock.value
+        )
+
+    def test_a_message_has_no_addresses(self):
+        async def main():
+            await asyncio.get_running_loop().create_future()
+
+        with pytest.raises(Deadlock, match="waits on <Future pending") as deadlock:
+            run(main())
+        assert "0x" not in str(deadlock.value)

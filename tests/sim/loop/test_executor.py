@@ -1,6 +1,7 @@
 """The loop has no threads and no input or output."""
 
 import asyncio
+import contextlib
 import contextvars
 import signal
 import socket
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sim.loop import NoInputOutput, SimLoop, run
+from sim.loop import Deadlock, NoInputOutput, SimLoop, run
 
 
 def now():
@@ -68,6 +69,62 @@ class TestThreads:
         with pytest.raises(RuntimeError, match="Await the coroutine outside the function"):
             loop.run_until_complete(main())
         work.close()
+
+    def test_an_inline_function_runs_in_an_empty_context(self):
+        name = contextvars.ContextVar("name", default="nothing")
+
+        async def main():
+            name.set("caller")
+            loop = asyncio.get_running_loop()
+
+            def function():
+                seen = name.get()
+                name.set("function")
+                return seen
+
+            return await loop.run_in_executor(None, function), await asyncio.to_thread(function), name.get()
+
+        assert run(main()) == ("nothing", "caller", "caller")
+
+    @pytest.mark.parametrize("ended", [False, True])
+    def test_a_deadlock_names_threads_of_the_program(self, loop, ended):
+        release = threading.Event()
+
+        async def main():
+            done = loop.create_future()
+
+            def works():
+                if not ended:
+                    release.wait(60)
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(done.set_result, None)
+
+            thread = threading.Thread(target=works, name="worker of a library")
+            threads.append(thread)
+            thread.start()
+            if ended:
+                thread.join()
+            await done
+
+        threads = []
+        try:
+            with pytest.raises(Deadlock, match=r"other threads: 'worker of a library'\. SimLoop runs in one thread"):
+                loop.run_until_complete(main())
+        finally:
+            release.set()
+            threads[0].join()
+
+    def test_a_deadlock_without_threads_mentions_none(self, loop):
+        with pytest.raises(Deadlock) as deadlock:
+            loop.run_until_complete(asyncio.Event().wait())
+        assert "thread" not in str(deadlock.value)
+
+    def test_a_timeout_around_an_inline_function_never_fires(self):
+        async def main():
+            await asyncio.wait_for(asyncio.to_thread(sum, range(10_000)), 1e-9)
+            return now()
+
+        assert run(main()) == 0.0
 
     def test_another_thread_is_rejected(self, loop):
         told = []

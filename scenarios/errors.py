@@ -17,6 +17,13 @@ Path = tuple[str | int, ...]
 
 SCENARIO_ERROR = "scenario"
 LONGEST_VALUE = 60
+_TASK_FAILURE = "recovery.conditions.task_failure"
+MEANT: Mapping[str, str] = {
+    **dict.fromkeys(("workers", "nodes", "servers", "machines"), "agents"),
+    **dict.fromkeys(("jobs", "requests"), "tasks"),
+    **{key: f"{_TASK_FAILURE}.{key}" for key in ("retry_delay", "max_retries", "backoff", "jitter")},
+}
+"""Words of other systems, and keys without their section, with the key that has the meaning."""
 
 
 class ScenarioError(RecoveryBenchError, ValueError):
@@ -51,8 +58,10 @@ def invalid(problem: str, *below: str | int) -> PydanticCustomError:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word closest to `word`, or None."""
+    """The known word with the meaning of `word`, or else the closest one in spelling, or None."""
     spelled = {_plain(name): name for name in known}
+    if (meant := MEANT.get(_plain(word))) in spelled:
+        return spelled[meant]
     close = get_close_matches(_plain(word), list(spelled), n=1)
     return spelled[close[0]] if close else None
 

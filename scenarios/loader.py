@@ -62,7 +62,9 @@ def _text(file: str) -> str:
     except InputFileError as error:
         if not error.is_missing:
             raise ScenarioError(f"{error}; valid: a scenario file, NAME{SUFFIX}", file) from None
-    near = nearest(FilePath(file).name.removesuffix(SUFFIX), names())
+    word = FilePath(file).name.removesuffix(SUFFIX)
+    here = {each.name.removesuffix(SUFFIX): each.name for each in sorted(FilePath().glob(f"*{SUFFIX}"))}
+    near = here[found] if (found := nearest(word, here)) is not None else nearest(word, names())
     suggestion = f" (nearest: '{near}')" if near else ""
     raise ScenarioError(f"no such file or scenario; valid: a file, or one of {', '.join(names())}{suggestion}", file)
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 SUFFIX = ".scenario.yaml"
 
 
+PROPERTIES = ("seed", "history_sha256")
+"""The properties of a test in a JUnit report."""
+
+
 class DoesNotHold(RecoveryBenchError):
     """A scenario does not hold. The message has the failed expectations, the observed values and the repeat command."""
 
@@ -89,6 +93,7 @@ class ScenarioItem(pytest.Item):
         result = replicate(self.scenario, seed if seed is None or "/" in seed else int(seed), replications)
         if result.interrupted:
             raise KeyboardInterrupt
+        self.user_properties = [each for each in self.user_properties if each[0] not in PROPERTIES]  # of an earlier try
         self.user_properties += [("seed", run.seed) for run in result.runs]
         self.user_properties += [("history_sha256", run.history_sha256) for run in result.runs]
         if not result.holds:

@@ -110,6 +110,11 @@ class _Edit:
         if not PATH.fullmatch(path):
             raise ScenarioError(f"{shown(path)} is not a path; valid: keys with dots, as in tasks.work", self.source)
         steps = re.findall(r"[^.\[\]]+", path)
+        if steps[0] == "extends":
+            problem = (
+                "cannot be changed, because a scenario extends another one when it is loaded; valid: a scenario file"
+            )
+            raise ScenarioError(f"{problem} with this `extends`", self.source, None, "extends", change)
         node: Any = self.data
         place: Path = ()
         for step in steps[:-1]:

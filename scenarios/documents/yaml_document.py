@@ -46,6 +46,8 @@ class Document:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = _line(key_node)
+            if key_node.tag == f"{_TAG}merge":
+                raise self.error("<<: merge keys are not part of YAML 1.2; valid: the keys, or `extends`", line, path)
             if key_node.tag != f"{_TAG}str":
                 raise self.error(f"{shown(key_node.value)} is not a key; valid: a string", line, path)
             key = self._text(key_node, path)
@@ -61,6 +63,8 @@ class Document:
         kind = str(node.tag).removeprefix(_TAG)
         if kind in {"str", "timestamp"}:
             return self._text(node, path)
+        if kind in {"int", "float"} and "_" in text:
+            raise self.error(f"{shown(text)} is not a number in YAML 1.2; valid: without _", _line(node), path)
         try:
             if kind == "null":
                 return None

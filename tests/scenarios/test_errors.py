@@ -159,7 +159,7 @@ def test_an_invalid_section_is_rejected(added, said):
         (
             "{poisson: {rate: 2/s}}",
             "{trace: {file: a.csv}}",
-            "4: tasks.arrivals.trace.file: a.csv: no such file or directory; valid: a CSV file",
+            "4: tasks.arrivals.trace.file: a.csv: no such file; valid: a CSV file",
         ),
         (
             "{poisson: {rate: 2/s}}",
@@ -191,7 +191,7 @@ def test_an_invalid_section_is_rejected(added, said):
         (
             "work: 3s",
             "work: {empirical: {file: a.csv}}",
-            "5: tasks.work.empirical.file: a.csv: no such file or directory; valid: a CSV file",
+            "5: tasks.work.empirical.file: a.csv: no such file; valid: a CSV file",
         ),
         ("work: 3s", "work: {exponential: {}}", "5: tasks.work.exponential.mean: is missing; it is required"),
         (

@@ -191,7 +191,10 @@ def test_an_alias_is_replaced_by_its_anchor():
 
 def test_a_merge_key_is_not_supported():
     text = STORY.replace("agents: {count: 10}", "agents: {<<: {count: 10}}")
-    assert refused(scenarios.loads, text, "story.yaml") == "story.yaml:6: agents: '<<' is not a key; valid: a string"
+    assert (
+        refused(scenarios.loads, text, "story.yaml")
+        == "story.yaml:6: agents: <<: merge keys are not part of YAML 1.2; valid: the keys, or `extends`"
+    )
 
 
 @pytest.mark.parametrize("key", ["3", "true", "null", "[a, b]", "{a: b}"])
@@ -222,7 +225,7 @@ def test_excessive_nesting_is_rejected(opening):
 
 @pytest.mark.parametrize(
     ("written", "read"),
-    [("0x10", 16), ("0o17", 15), ("017", 17), ("1e3", 1000), ("1_000", 1000), ("+5", 5)],
+    [("0x10", 16), ("0o17", 15), ("017", 17), ("1e3", 1000), ("+5", 5)],
 )
 def test_numbers_follow_yaml_1_2(written, read):
     assert scenarios.loads(STORY + f"seed: {written}\n").seed == read
@@ -231,3 +234,17 @@ def test_numbers_follow_yaml_1_2(written, read):
 @pytest.mark.parametrize("text", ["yes", "no", "on", "2001-01-01", "1:30", "~x"])
 def test_strings_are_not_converted_to_other_types(text):
     assert scenarios.loads(STORY + f"description: {text}\n").description == text
+
+
+@pytest.mark.parametrize("number", ["1_000", "1_0.5"])
+def test_a_number_with_an_underscore_is_refused(number):
+    text = STORY.replace("agents: {count: 10}", f"agents: {{count: {number}}}")
+    problem = f"'{number}' is not a number in YAML 1.2; valid: without _"
+    assert refused(scenarios.loads, text, "story.yaml") == f"story.yaml:6: agents.count: {problem}"
+
+
+def test_a_file_in_the_current_folder_is_suggested_before_a_shipped_scenario(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refused(scenarios.load, "baselin").endswith("(nearest: 'baseline')")
+    (tmp_path / "base-line.scenario.yaml").write_text(STORY)
+    assert refused(scenarios.load, "baselin").endswith("(nearest: 'base-line.scenario.yaml')")

@@ -138,3 +138,9 @@ def test_the_shipped_scenarios_are_collected():
 def test_options_are_in_the_help(run):
     result = run({}, "--help")
     result.stdout.fnmatch_lines(["*--scenario-seed=N*", "*--scenario-replications=N*"])
+
+
+def test_a_repeated_test_has_its_properties_once(run, pytester):
+    files = {"small.scenario.yaml": HOLDS, "conftest.py": "def pytest_runtest_call(item):\n    item.runtest()\n"}
+    run(files, "--junitxml", "junit.xml").assert_outcomes(passed=1)
+    assert pytester.path.joinpath("junit.xml").read_text().count('name="history_sha256"') == 1

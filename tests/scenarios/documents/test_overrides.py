@@ -215,3 +215,22 @@ def test_an_override_error_has_structured_fields(story):
     with pytest.raises(ScenarioError) as caught:
         story.with_values({"agents.count": 0})
     assert (caught.value.change, caught.value.path, caught.value.line) == ("agents.count=0", "agents.count", None)
+
+
+def test_the_extended_scenario_cannot_be_changed():
+    with pytest.raises(ScenarioError, match=r"--set extends=agent-failure: cannot be changed, because .*; valid: "):
+        scenarios.load("baseline").with_values({"extends": "agent-failure"})
+
+
+@pytest.mark.parametrize(
+    ("path", "nearest"),
+    [
+        ("workers", "agents"),
+        ("retry_delay", "recovery.conditions.task_failure.retry_delay"),
+        ("max_retries", "recovery.conditions.task_failure.max_retries"),
+        ("agnets", "agents"),
+    ],
+)
+def test_the_nearest_key_is_that_with_the_meaning(path, nearest):
+    with pytest.raises(ScenarioError, match=rf"\(nearest: '{nearest}'\)$"):
+        scenarios.load("baseline").with_values({path: 3})

@@ -72,5 +72,6 @@ def test_a_cancelled_waiter_leaves_the_restart_queue() -> None:
     assert up(run) == [(33.0, 0), (36.0, 2)]
 
 
-def test_a_restart_ending_exactly_at_the_timeout_is_cut_off() -> None:
-    assert up(story("5s", **{"agents.restart_time": "5s"})) == []
+def test_a_restart_ending_exactly_at_the_timeout_is_in_time() -> None:
+    assert up(story("5s", **{"agents.restart_time": "5s"})) == [(25.0, 0)]
+    assert up(story("5s", **{"agents.restart_time": "5001ms"})) == []

@@ -298,7 +298,7 @@ def lookup(name: str, resources: Iterable[str] | None = None) -> Metric:
     of_pools = {metric.name: metric for resource in pools for metric in _of_pool(resource)}
     if name in of_pools:
         return of_pools[name]
-    raise UnknownMetric(name, nearest(name, [*_fixed(), *of_pools]))
+    raise UnknownMetric(name, nearest(name, [*_fixed(), *of_pools, *by_kind(), f"{WITHIN}(60s)"]))
 
 
 def _within(name: str) -> Metric | None:

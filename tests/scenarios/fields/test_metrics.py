@@ -117,6 +117,11 @@ def test_a_metric_has_a_direction(name, direction):
         ("Recovery.Time.P95", "recovery.time.p95"),
         ("recovery.time.p100", "recovery.time.p50"),
         ("resources.gpu.utilisation", "resources.gpu.utilization"),
+        ("recovery.agent_failures.time.p95", "recovery.agent_failure.time.p95"),
+        ("retries.task_fail.count", "retries.task_failure.count"),
+        ("tasks.within(-60s)", "tasks.within(60s)"),
+        ("tasks.within", "tasks.within(60s)"),
+        ("tasks.withn(5s)", "tasks.within(60s)"),
         ("zzz", None),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from math import floor, isfinite, isinf, isnan, log10
 from typing import TYPE_CHECKING
@@ -103,6 +104,12 @@ def duration(seconds: float) -> str:
         if seconds >= length and (seconds / length).is_integer():
             return f"{seconds / length:g}{unit}"
     return f"{seconds * 1000:g}ms" if 0 < seconds < 1 else f"{seconds:g}s"
+
+
+def restriction(metric: str, of: Estimate | None) -> Iterator[str]:
+    """`tasks.sojourn.mean is restricted to 4h: 25 % cut off`, of a mean that is; nothing of other estimates."""
+    if of is not None and of.restricted_to is not None:
+        yield f"{metric} is restricted to {duration(round(of.restricted_to, 3))}: {percent(of.cut_off)} cut off"
 
 
 def percent(share: float) -> str:

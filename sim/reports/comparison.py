@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.experiments.comparison.compare import Comparison
-from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, quantity
+from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, quantity, restriction
 from sim.stats.paired_differences import BETTER, DIFFERENT, NOT_COMPARED, NOT_SHOWN, WORSE, Difference
 
 COLORS = {BETTER: "green", WORSE: "red", DIFFERENT: "yellow", NOT_SHOWN: "bright_black", NOT_COMPARED: "yellow"}
@@ -36,6 +36,7 @@ def comparison(found: Comparison, style: Signs = UNICODE) -> Group:
         named = ", ".join(rest[:MOST_NAMED]) + (f" and {len(rest) - MOST_NAMED} more" if len(rest) > MOST_NAMED else "")
         parts += [Text() if shown else Text(""), Text(f"no difference shown: {named}", COLORS[NOT_SHOWN])]
     parts += [Text(note, "yellow") for name, each in every.items() for note in _notes(name, each, found.replications)]
+    parts += [Text(note, "yellow") for name in shown for note in _restrictions(name, found)]
     parts += [Text(), Text(_trust(found, every))]
     return Group(*parts)
 
@@ -83,6 +84,13 @@ def _notes(name: str, each: Difference, replications: int) -> Iterator[str]:
             yield f"{name}: not observed under {side} in {missing} of {replications} replications"
         if infinite:
             yield f"{name}: beyond the horizon under {side} in {infinite} of {replications} replications"
+
+
+def _restrictions(name: str, found: Comparison) -> Iterator[str]:
+    """Under which setting a mean is restricted, so that it is a lower bound."""
+    for side, result in (("a", found.a), ("b", found.b)):
+        for said in restriction(name, result.metrics.get(name)):
+            yield f"{side}: {said}"
 
 
 def _trust(found: Comparison, every: Mapping[str, Difference]) -> str:

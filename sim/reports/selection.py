@@ -13,7 +13,17 @@ from scenarios.fields.metrics import lookup
 from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.selection.result import Selection
 from sim.experiments.sweeps.designs import named, shown
-from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, estimated, observation, quantity
+from sim.presentation.formatting import (
+    UNICODE,
+    Signs,
+    count,
+    difference,
+    duration,
+    estimated,
+    observation,
+    quantity,
+    restriction,
+)
 
 MOST_ROWS = 40
 
@@ -79,13 +89,18 @@ def _ranks(found: Selection, style: Signs) -> Table:
 
 
 def _notes(found: Selection, style: Signs) -> Iterator[str]:
-    """Which expectations disqualify which setting, and which settings give up more tasks than the first."""
+    """Which expectations disqualify which setting, where the mean is restricted, and which settings give up more tasks
+    than the first.
+    """
     pools = tuple(found.scenario.resources)
     units = {each.expression: lookup(each.metric, pools).unit for each in found.scenario.expect}
     for each in found.ranked[:MOST_ROWS]:
         for one in each.failed:
             observed = observation(one.observed, units[one.expression], style)
             yield f"{named(each.point)} is disqualified: {one.expression}, observed {observed}"
+    for each in found.ranked[:MOST_ROWS]:
+        for said in restriction(found.metric.name, each.estimate):
+            yield f"{named(each.point)}: {said}"
     best = found.ranked[0].given_up
     for each in found.ranked[1:MOST_ROWS]:
         of = each.given_up

@@ -13,7 +13,7 @@ from sim.experiments.runs.replications import Outcome
 from sim.experiments.sweeps.designs import named, shown
 from sim.experiments.sweeps.folder import key
 from sim.experiments.sweeps.sweep import Sweep
-from sim.presentation.formatting import UNICODE, Signs, count, estimated, observation
+from sim.presentation.formatting import UNICODE, Signs, count, estimated, observation, restriction
 
 SHOWN = ("recovery.time.mean", "tasks.sojourn.p95", "tasks.lost")
 """The default metrics of a table."""
@@ -47,6 +47,9 @@ def sweep_table(found: Sweep, metrics: Sequence[str], style: Signs = UNICODE) ->
     if len(found.points) > MOST_ROWS:
         parts.append(Text(f"and {len(found.points) - MOST_ROWS} more points", "dim"))
     parts += [Text(note, "yellow") for note in _notes(found, style)]
+    for point in found.points[:MOST_ROWS]:
+        restricted = [said for metric in metrics for said in restriction(metric, estimates[metric].get(key(point)))]
+        parts += [Text(f"{named(point)}: {said}", "yellow") for said in restricted]
     if found.violations:
         parts += [Text(), Text(f"invariants were violated in {count(found.violations, 'run')}", "red")]
     return Group(*parts)

@@ -18,7 +18,7 @@ from sim.experiments.runs.metric_estimates import failure_kinds
 from sim.experiments.runs.replications import Outcome, Result
 from sim.experiments.runs.warmup import Warmup
 from sim.measures.metrics.recovery_time import PHASES
-from sim.presentation.formatting import UNICODE, Signs, count, duration, estimated, percent, quantity
+from sim.presentation.formatting import UNICODE, Signs, count, duration, estimated, percent, quantity, restriction
 from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.explanation import never_injected
 from sim.reports.failed_expectations import broken, replay, replay_of
@@ -245,9 +245,7 @@ def cut_off_notes(result: Result) -> Iterator[str]:
     on too few replications.
     """
     for name in SHOWN:
-        found = result.metrics.get(name)
-        if found is not None and found.restricted_to is not None:
-            yield f"{name} is restricted to {duration(round(found.restricted_to, 3))}: {percent(found.cut_off)} cut off"
+        yield from restriction(name, result.metrics.get(name))
     skewed = [name for name in SHOWN if (found := result.metrics.get(name)) is not None and found.skewed]
     if skewed:
         said = "one replication decides the mean; its interval needs more replications"

@@ -82,13 +82,16 @@ def _times(scenario: ScenarioFields) -> Iterator[Contradiction]:
 
 
 def _no_submission(scenario: ScenarioFields) -> Iterator[Contradiction]:
-    """Arrivals of which the first is at the end of the run, or later. Random ones are not judged."""
+    """Arrivals of which the first is at the end of the run, or later. Random ones are not judged.
+
+    An interval longer than the run is how a scenario of recoveries alone, with faults and without tasks, is written.
+    """
     arrivals = scenario.tasks.arrivals
     first: float | None = None
     key = ""
     if isinstance(arrivals, Burst):
         first, key = arrivals.at, "at"
-    elif isinstance(arrivals, Interval):
+    elif isinstance(arrivals, Interval) and not (scenario.faults or scenario.agents.mtbf):
         first, key = arrivals.every, "every"
     elif isinstance(arrivals, Closed):
         first, key = arrivals.think.constant, "think"

@@ -295,3 +295,15 @@ def test_suggestions_ignore_case_and_dashes():
 
 def test_a_path_is_written_with_dots_and_brackets():
     assert written(("faults", 0, "agent_crash", "targets", 1)) == "faults[0].agent_crash.targets[1]"
+
+
+def test_an_interval_longer_than_the_run_is_accepted_where_only_recoveries_are_of_interest():
+    alone = """
+name: recoveries-alone
+duration: 110s
+tasks: {arrivals: {interval: {every: 1000s}}, work: 1s}
+agents: {count: 10, restart_time: {exponential: {mean: 100s}}}
+"""
+    assert scenarios.loads(alone + "faults: [{agent_crash: {targets: all, at: 60s}}]").faults
+    with pytest.raises(ScenarioError, match="nothing would be submitted"):
+        scenarios.loads(alone)

@@ -73,7 +73,7 @@ def read_text(path: Path, most: int) -> str:
 def _check_kind(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "special file")
-        raise InputFileError(f"is a {kind}" if kind == "folder" else f"is a {kind}, and not a regular file")
+        raise InputFileError("is a folder" if kind == "folder" else f"is a {kind}, and not a regular file")
 
 
 def _unreadable(error: Exception) -> InputFileError:

@@ -229,7 +229,7 @@ def test_the_audit_trail_can_be_filtered_by_subject(desk):
         (("task", "analyze", "task.9"), "task.9: there is no task with this name in store.db"),
         (("task", "analyze", "'; drop table tasks; --"), "'; drop table tasks; --: there is no task with this name"),
         (("task", "plan", "task.7", "--out", "nowhere/plan.json"), "--out nowhere/plan.json: there is no folder"),
-        (("task", "execute", "plan.json"), "plan.json: cannot be read: No such file or directory"),
+        (("task", "execute", "plan.json"), "plan.json: no such file; valid: a file from recover task plan"),
         (
             ("task", "analyze", "task.7", "--runbook", "cycle.yaml"),
             "a cycle: task_retry → task_retry; valid: steps that do not lead back",

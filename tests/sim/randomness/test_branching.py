@@ -158,8 +158,9 @@ def test_a_pending_event_is_redrawn_conditional_on_its_age(what):
     assert 5 < began < 20, "it is to be under way"
     parent = when(scenario, "7/0")
     assert parent > began
-    others = {when(scenario, f"7/0@{events}:{draws}") for draws in range(5)}
-    assert len(others) == 5
+    others = [when(scenario, f"7/0@{events}:{draws}") for draws in range(5)]
+    within = [time for time in others if time < scenario.duration]  # an attempt may not fail at all
+    assert len({*within}) == len(within) >= 2
     assert min(others) > began
 
 

@@ -106,13 +106,14 @@ def returns(rate: float, retries: int, step: float = 0.01) -> float:
     ("rate", "retries"), [(4.0, 1), *(pytest.param(*each, marks=pytest.mark.long) for each in ((3.0, 2), (6.0, 0)))]
 )
 def test_goodput_returns_when_the_fluid_model_predicts(rate: float, retries: int) -> None:
-    """l (r + 1) < capacity: the queue drains despite the retries. To 2 % of the time since the surge began.
-    Wrong: the line drains as if nobody asked again, at capacity - l."""
+    """l (r + 1) < capacity: the queue drains despite the retries. To 3.5 % of the time since the surge began: a fluid
+    has no batches, and ten agents with equal work do. With a patience from 4.3 to 6.5 s they return up to 3.1 %
+    earlier. Wrong: the line drains as if nobody asked again, at capacity - l."""
     instants = answers(storm(rate, retries))
     late = instants[instants > BEGINS + LASTS]
     first = float(late[np.searchsorted(late, BEGINS + LASTS + PATIENCE)])
     exact, without = returns(rate, retries), returns(rate, 0)
-    assert abs(first - exact) <= 0.02 * (exact - BEGINS)
+    assert abs(first - exact) <= 0.035 * (exact - BEGINS)
     if retries:
         assert abs(first - without) > 0.2 * (exact - BEGINS)
 

@@ -56,7 +56,9 @@ def test_accepting_late_responses_saves_later_retries() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------- the storm
-CAPACITY, SURGE, BEGINS, LASTS, DELAY, PATIENCE = 10.0, 6.0, 100.0, 20.0, 1.0, 5.0
+CAPACITY, SURGE, BEGINS, LASTS, DELAY, PATIENCE = 10.0, 6.0, 100.0, 20.0, 1.0, 4.999
+"""Ten agents with equal work answer in batches, which the fluid model has not. With this patience, an answer after 5 s
+is late. From 5.000 s on it is in time, one batch more is answered, and goodput returns up to 3.1 % earlier."""
 
 
 def storm(rate: float, retries: int, duration: float = 1000) -> sim.simulation.Run:
@@ -106,14 +108,13 @@ def returns(rate: float, retries: int, step: float = 0.01) -> float:
     ("rate", "retries"), [(4.0, 1), *(pytest.param(*each, marks=pytest.mark.long) for each in ((3.0, 2), (6.0, 0)))]
 )
 def test_goodput_returns_when_the_fluid_model_predicts(rate: float, retries: int) -> None:
-    """l (r + 1) < capacity: the queue drains despite the retries. To 3.5 % of the time since the surge began: a fluid
-    has no batches, and ten agents with equal work do. With a patience from 4.3 to 6.5 s they return up to 3.1 %
-    earlier. Wrong: the line drains as if nobody asked again, at capacity - l."""
+    """l (r + 1) < capacity: the queue drains despite the retries. To 2 % of the time since the surge began.
+    Wrong: the line drains as if nobody asked again, at capacity - l."""
     instants = answers(storm(rate, retries))
     late = instants[instants > BEGINS + LASTS]
     first = float(late[np.searchsorted(late, BEGINS + LASTS + PATIENCE)])
     exact, without = returns(rate, retries), returns(rate, 0)
-    assert abs(first - exact) <= 0.035 * (exact - BEGINS)
+    assert abs(first - exact) <= 0.02 * (exact - BEGINS)
     if retries:
         assert abs(first - without) > 0.2 * (exact - BEGINS)
 

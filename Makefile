@@ -26,7 +26,7 @@ help:  ## what can be made
 demo: .venv/.runtime  ## the four documented failures, end to end, with a table and a picture
 	@$(BIN)/recovery-bench demo
 
-test: .venv/.dev  ## the tests but the long ones, and every scenario that ships: about 5 minutes on two cores
+test: .venv/.dev  ## the tests but the long ones, and every scenario that ships: about 4 minutes on two cores
 	$(PYTEST) --hypothesis-profile=short -m "not long and not slow" tests
 
 test-long: .venv/.dev  ## only the long tests: real processes, clusters, crashes at every place, all examples

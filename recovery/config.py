@@ -40,7 +40,7 @@ class DetectionConfig(BaseModel):
     (`recovery.detection.phi_accrual`); `perfect` at the instant of the failure. The detector checks every `poll`
     seconds; None: at the deadline itself.
 
-    `stalled_after`: an agent is reported if the progress of one of its tasks has not changed for so long.
+    `stalled_after`: an agent is reported if the progress of one of its tasks has not changed for longer.
     `failed_deliveries`: a connection is reported at the n-th failed send. `resource_probe`: the interval between probes
     of all pools.
     """

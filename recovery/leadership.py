@@ -19,7 +19,9 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from recovery.concurrency.time_limit import rest_of_instant
 from recovery.policies.durations import PositiveSeconds
+from recovery.policies.time_limits import in_time
 
 
 class Deposed(asyncio.CancelledError):
@@ -145,12 +147,25 @@ class Candidate:
             found = await self._looked()
             if found is not None and found != seen:
                 seen, since = found, self._clock()
-            if found is None or found.is_free or self._clock() - since >= self._config.duration:
+            if found is None or found.is_free or await self._expired(found, since):
                 asked_at = self._clock()
                 mine = Lease(self._name, self._holder, 1 if found is None else found.epoch + 1)
                 if await self._changed(found, mine):
                     return asked_at, mine
             await self._sleep(self._config.renew_every)
+
+    async def _expired(self, seen: Lease, since: float) -> bool:
+        """Whether a lease was not renewed for its duration, since this core saw it change.
+
+        A renewal at the instant at which the duration ends is in time, and is therefore waited for.
+        """
+        waited = self._clock() - since
+        if not in_time(self._config.duration, waited):
+            return False
+        if waited > self._config.duration:
+            return True
+        await rest_of_instant()
+        return await self._looked() == seen
 
     async def _looked(self) -> Lease | None:
         """Read the lease. Repeats until the store answers, because an error is no reason to take the lease."""

@@ -59,6 +59,11 @@ valid values.
 A number without a unit is in seconds, or per second. With a unit: durations `250ms`, `30s`, `5m`, `2h`, `1d`; rates
 `2/s`, `90/m`, `10/h`, `1/d`; fractions `0.02` or `2%`.
 
+What takes exactly as long as allowed is in time. This holds for all time limits: of attempts, tries, clients,
+acknowledgements and leases, of heartbeats and progress, for deadlines of retries and age limits of recoveries. Instants
+are sums of floats: durations that differ by a billionth of a second are equal. A try (`try_timeout`) is the exception,
+its limit is compared exactly. A run ends before what is due exactly at its `duration`.
+
 In Python: `scenarios.load("agent-failure")`, `scenarios.loads(text)`, and
 `scenario.with_values({"recovery.conditions.task_failure.retry_delay": "5s", "faults[0].at": "5m"})`.
 

@@ -9,6 +9,12 @@ ROUNDS = 64
 """The number of passes of the loop at the instant of a deadline, in which what is due at it can end first."""
 
 
+async def rest_of_instant() -> None:
+    """Wait for what else happens at this instant: what is ready, and what that makes ready (`ROUNDS` times)."""
+    for _ in range(ROUNDS):
+        await asyncio.sleep(0)
+
+
 class TimeLimit:
     """As `asyncio.timeout(seconds)` or `timeout_at(at)`, but an end at the instant of the limit is in time.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from math import inf
 
+from recovery.policies.time_limits import in_time
+
 Stalled = Callable[[str, tuple[str, ...]], None]
 """Called with an agent and its stalled tasks."""
 
@@ -12,7 +14,7 @@ Stalled = Callable[[str, tuple[str, ...]], None]
 class StalledTaskDetector:
     """Compares the progress of tasks in the heartbeats of their agent.
 
-    A task is stalled if its progress has not changed for at least `stalled_after` seconds. It is reported once, and
+    A task is stalled if its progress has not changed for longer than `stalled_after` seconds. It is reported once, and
     again only after `again`. A task that is not in a heartbeat is not executed, and cannot be stalled.
     """
 
@@ -29,7 +31,9 @@ class StalledTaskDetector:
             for task_id, done in progress.items()
         }
         self._agents[agent_id] = seen
-        stalled = tuple(task_id for task_id, (_, since) in seen.items() if now - since >= self._stalled_after)
+        stalled = tuple(
+            task_id for task_id, (_, since) in seen.items() if not in_time(now - since, self._stalled_after)
+        )
         if stalled:
             seen.update({task_id: (seen[task_id][0], inf) for task_id in stalled})
             self._on_stalled(agent_id, stalled)

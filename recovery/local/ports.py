@@ -142,8 +142,8 @@ class LocalAgents(Answers):
                 return True  # not stored, so that the detector gets it
             if seen is None:
                 self._note(found)
-            elif seen.surely or _now() - seen.at >= self._timeout:
-                return _now() - seen.at < self._timeout
+            elif seen.surely or _now() - seen.at > self._timeout:
+                return _now() - seen.at <= self._timeout
             await asyncio.sleep(LOOK_SECONDS)
 
     async def restart(self, agent_id: str) -> bool:

@@ -86,7 +86,7 @@ LATE: Mapping[FailureKind, float] = {
 def late_rule(late: Mapping[FailureKind, float]) -> Rule:
     """The rule that a recovery is open for longer than this (s)."""
     text = "not recovered after {value:g} s, expected within {bound:g} s"
-    return Rule(name="late", severity=Severity.WARNING, measure="age", bound=dict(late), text=text)
+    return Rule(name="late", severity=Severity.WARNING, measure="age", relation=">", bound=dict(late), text=text)
 
 
 def standard_rules(late: Mapping[FailureKind, float] = LATE) -> tuple[Rule, ...]:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recovery.policies.durations import PositiveSeconds
+from recovery.policies.time_limits import in_time
 
 WhenOpen = Literal["wait", "refuse"]
 """While the breaker is open, tries wait, or are refused and the recovery is escalated."""
@@ -89,7 +90,7 @@ class CircuitBreaker:
     def would_admit(self, now: float) -> bool:
         """Whether a try would be admitted now."""
         if self.state is BreakerState.OPEN:
-            return now >= self.reopens_at
+            return in_time(self.reopens_at, now)
         return self.state is BreakerState.CLOSED or self._probes_out + self._probes_worked < self.policy.probes
 
     def admit(self, now: float) -> int | None:

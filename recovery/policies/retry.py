@@ -26,6 +26,7 @@ from recovery.policies.breaker import BreakerPolicy
 from recovery.policies.budget import BudgetPolicy
 from recovery.policies.delays import checked_delay
 from recovery.policies.durations import PositiveSeconds, Seconds
+from recovery.policies.time_limits import in_time
 
 Backoff = Literal["fixed", "linear", "exponential"]
 Jitter = Literal["none", "full", "equal", "decorrelated", "proportional", "compounding"]
@@ -94,8 +95,8 @@ class RetryPolicy(BaseModel):
         return None if self.in_time(delay, elapsed) else EscalationReason.DEADLINE_PASSED
 
     def in_time(self, delay: float, elapsed: float) -> bool:
-        """Whether a delay that begins `elapsed` seconds after the first failure ends before the deadline."""
-        return self.deadline is None or elapsed + delay <= self.deadline
+        """Whether a delay that begins `elapsed` seconds after the first failure ends by the deadline."""
+        return self.deadline is None or in_time(elapsed + delay, self.deadline)
 
     def delay(self, retry: int, u: float = 0.0, previous: float | None = None, elapsed: float = 0.0) -> float | None:
         """The delay before retry number `retry` in seconds. None: it exceeds `max_retries` or `deadline`.

@@ -66,7 +66,7 @@ class DetectionSettings(Settings, DetectionConfig):
     stalled_after: PositiveSeconds | None = core_field(
         DetectionConfig,
         "stalled_after",
-        "time without progress in heartbeats after which the agent is reported; null: not checked",
+        "longest time without progress in heartbeats before the agent is reported; null: not checked",
     )
     failed_deliveries: PositiveCount = core_field(
         DetectionConfig, "failed_deliveries", "failed sends over a connection before it is reported"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from recovery.checkpoints import is_intact
 from recovery.model import Checkpoint
+from recovery.policies.time_limits import in_time
 from recovery.stores import PlainTaskStore
 from scenarios.sections.infrastructure import StorageSettings
 from scenarios.sections.tasks import TaskSettings
@@ -291,7 +292,7 @@ class Execution:
     # ------------------------------------------------------------------------------ timer
     def _arm(self, attempt: Attempt, delay: float, then: Callback) -> None:
         now = self._env.now
-        if now + delay > attempt.deadline:
+        if not in_time(now + delay, attempt.deadline):
             delay, then = max(0.0, attempt.deadline - now), self._time_out
         if delay > 0:
             attempt.due, attempt.then = now + delay, then

@@ -16,7 +16,7 @@ from tests.recovery.supervised import short, supervise
 
 
 # ------------------------------------------------------------------------------------------------------ progress
-def stalled(*beats: tuple[float, dict[str, float]], after: float = 10.0) -> list[tuple[float, str, tuple[str, ...]]]:
+def stalled(*beats: tuple[float, dict[str, float]], after: float = 9.0) -> list[tuple[float, str, tuple[str, ...]]]:
     """The tasks of an agent with these heartbeats that are reported as stalled."""
     alarms, now = [], 0.0
     watch = StalledTaskDetector(after, lambda agent, tasks: alarms.append((now, agent, tasks)))
@@ -42,7 +42,7 @@ def test_a_stall_is_reported_once_until_progress_resumes():
 
 def test_a_dismissed_stall_is_reported_again_after_the_same_time():
     alarms = []
-    watch = StalledTaskDetector(10.0, lambda agent, tasks: alarms.append(now))
+    watch = StalledTaskDetector(9.0, lambda agent, tasks: alarms.append(now))
     for now in range(0, 41, 5):
         watch.beat("a", {"t": 1.0}, now)
         if now == 15:
@@ -67,7 +67,7 @@ def test_a_restarted_task_counts_as_progress():
 
 def test_agents_are_tracked_separately_and_can_be_removed():
     alarms = []
-    watch = StalledTaskDetector(10.0, lambda agent, tasks: alarms.append(agent))
+    watch = StalledTaskDetector(9.0, lambda agent, tasks: alarms.append(agent))
     for at in (0.0, 5.0, 10.0):
         watch.beat("a", {"t": 1.0}, at)
         watch.beat("b", {"t": 1.0}, at)
@@ -88,7 +88,7 @@ def test_an_agent_with_heartbeats_but_no_progress_is_restarted():
             supervisor.heartbeat("agent.1", {"task.1": 3.0})
             await asyncio.sleep(5)
 
-    supervise(system, story, detection={"stalled_after": "20s"})
+    supervise(system, story, detection={"stalled_after": "19s"})
     assert short(system, "task.stalled", "recovery.analyzed") == [
         (20.0, "task.stalled agent.1"),
         (20.0, "recovery.analyzed system_failures.agent_failure"),
@@ -108,7 +108,7 @@ def test_a_responding_agent_with_a_slow_task_is_not_restarted():
             supervisor.heartbeat("agent.1", {"task.1": 3.0})
             await asyncio.sleep(5)
 
-    supervise(system, story, detection={"stalled_after": "20s"})
+    supervise(system, story, detection={"stalled_after": "19s"})
     assert short(system, "recovery.dismissed") == [(at, "recovery.dismissed agent_responds") for at in (20.0, 40.0)]
     assert system.calls == []
 
@@ -124,7 +124,7 @@ def test_time_under_suspicion_is_not_a_stall():
         supervisor.heartbeat("agent.1", {"task.1": 3.0})
         await asyncio.sleep(10)
 
-    supervise(system, story, detection={"stalled_after": "20s"})
+    supervise(system, story, detection={"stalled_after": "19s"})
     assert short(system, "agent.suspected", "task.stalled") == [(15.0, "agent.suspected")]
 
 

@@ -105,10 +105,13 @@ class TaskPort(Protocol):
         """Stop every reachable attempt of the task; idempotent."""
 
     async def enqueue(self, task_id: str, reason: str) -> bool:
-        """Queue the task for execution; also True if it is queued already."""
+        """Queue the task for execution; also True if it is queued already.
+
+        False: it is unknown, or the system has given it up because it was delivered as often as allowed.
+        """
 
     async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
-        """Resume a blocked task with the resources that were allocated for it."""
+        """Resume a blocked task with the resources that were allocated for it. False: as for `enqueue`."""
 
     async def give_up(self, task_id: str, reason: str) -> None:
         """Release everything that the system keeps for the task, which is handed over to an operator."""

@@ -18,8 +18,9 @@ class LocalConfig(BaseModel):
     """A local system with `agents` and `cores`, of which one leads. All durations are seconds.
 
     `recovery` configures the core; its `heartbeat_interval` is also that of the agents. `requeue` is the end of the
-    queue at which a retried or reassigned task is queued. Idle processes check the store every `poll`. An agent that is
-    stopped may finish its task within `grace`.
+    queue at which a retried or reassigned task is queued. A task of which `max_deliveries` attempts have started is not
+    queued again, but escalated as a dead letter, whether its attempts failed or killed their agents; None: no limit.
+    Idle processes check the store every `poll`. An agent that is stopped may finish its task within `grace`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +30,7 @@ class LocalConfig(BaseModel):
     recovery: RecoveryConfig = RecoveryConfig(detection=DetectionConfig(heartbeat_interval=1.0))
     lease: LeaseConfig = LeaseConfig(duration=5.0, renew_every=1.0)
     requeue: Literal["tail", "head"] = "tail"
+    max_deliveries: Annotated[int, Field(ge=1)] | None = None
     poll: PositiveSeconds = 0.02
     grace: Seconds = 5.0
 

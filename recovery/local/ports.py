@@ -51,11 +51,12 @@ class Answers:
 
 
 class LocalTasks(Answers):
-    """Implements `recovery.ports.TaskPort`."""
+    """Implements `recovery.ports.TaskPort`. A task of which `most` attempts have started is not queued again."""
 
-    def __init__(self, database: Writable, *, at_head: bool) -> None:
+    def __init__(self, database: Writable, *, at_head: bool, most: int | None = None) -> None:
         super().__init__(database)
         self._at_head = at_head
+        self._most = most
 
     async def inspect(self, task_id: str) -> TaskView | None:
         """Probe the task; None if it is unknown."""
@@ -71,11 +72,11 @@ class LocalTasks(Answers):
 
     async def enqueue(self, task_id: str, reason: str) -> bool:
         """Queue the task, at the configured end of the queue."""
-        return await self.change(task_queue.enqueue, task_id, at_head=self._at_head)
+        return await self.change(task_queue.enqueue, task_id, at_head=self._at_head, most=self._most)
 
     async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
         """Queue the task at the head, because it holds its resources."""
-        return await self.change(task_queue.enqueue, task_id, at_head=True)
+        return await self.change(task_queue.enqueue, task_id, at_head=True, most=self._most)
 
     async def give_up(self, task_id: str, reason: str) -> None:
         """Remove the task from the queue, and release its resources."""
@@ -231,7 +232,7 @@ def local_ports(database: Writable, start: StartAgent, config: LocalConfig) -> t
     timeout = min(regular_heartbeat_timeout(detection), 2 * detection.heartbeat_interval)
     agents = LocalAgents(database, start, timeout)
     system = System(
-        tasks=LocalTasks(database, at_head=config.requeue == "head"),
+        tasks=LocalTasks(database, at_head=config.requeue == "head", most=config.max_deliveries),
         agents=agents,
         resources=LocalResources(database),
         queues=LocalQueue(database),

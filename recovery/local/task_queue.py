@@ -16,12 +16,14 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, select, upda
 from recovery.checkpoints import as_json
 from recovery.local import agent_registry, log_store, resource_pools
 from recovery.model import TaskStatus, TaskView
-from recovery.stores.sql_tasks import begun, committed, epoch_of, failed, registered
+from recovery.stores.sql_tasks import begun, committed, epoch_of, escalated, failed, registered
 from recovery.stores.tables import ALLOCATIONS, EFFECTS, TASKS, WORK
 
 BEHIND_THE_FIRST = 64
 """The number of waiting tasks that are checked for one whose needs are free."""
 UNAVAILABLE = "resource_unavailable"
+DEAD_LETTER = "dead_lettered"
+"""The error code of a task that was started as often as allowed and has no other one."""
 _TASK = WORK.c.task_id == bindparam("task")
 _CHANGE = update(WORK).where(_TASK)
 _LINE = (
@@ -88,14 +90,28 @@ def is_text(name: str) -> bool:
     return "\0" not in name
 
 
-def enqueue(connection: Connection, task_id: str, *, at_head: bool = False) -> bool:
-    """Queue a task, unless it waits already. False: it is unknown."""
+def enqueue(connection: Connection, task_id: str, *, at_head: bool = False, most: int | None = None) -> bool:
+    """Queue a task, unless it waits already. False: it is unknown, or a dead letter: `most` attempts have started."""
     found = find(connection, task_id)
     if found is None:
         return False
-    if not found.waits:
-        connection.execute(_CHANGE.values(place=_end_of_line(connection, at_head), agent=None), {"task": task_id})
+    if found.waits:
+        return True
+    if most is not None and epoch_of(connection, task_id) >= most:
+        _dead_letter(connection, task_id, most)
+        return False
+    connection.execute(_CHANGE.values(place=_end_of_line(connection, at_head), agent=None), {"task": task_id})
     return True
+
+
+def _dead_letter(connection: Connection, task_id: str, most: int) -> None:
+    """Give up a task, unless it is finished, and release its resources."""
+    if escalated(connection, task_id):
+        code = func.coalesce(WORK.c.error_code, DEAD_LETTER)
+        connection.execute(_CHANGE.values(place=None, agent=None, error_code=code), {"task": task_id})
+        resource_pools.release(connection, task_id)
+        line = f"ERROR {task_id}: {DEAD_LETTER} after {most} attempts"
+        log_store.write(connection, f"{log_store.TASK_LOGS}{task_id}", line)
 
 
 def _end_of_line(connection: Connection, head: bool) -> int:

@@ -63,7 +63,8 @@ class ManualRecovery:
         self._database = database
         self._config: LocalConfig = config_of(database)
         self._runbook = documented() if runbook is None else runbook
-        self.system, _ = local_ports(database, _no_agents, self._config)
+        without_limit = self._config.model_copy(update={"max_deliveries": None})  # an operator may repeat a dead letter
+        self.system, _ = local_ports(database, _no_agents, without_limit)
 
     # ------------------------------------------------------------------------------------------ a task's recovery
     async def analyze(self, task_id: str) -> Assessment:

@@ -82,15 +82,7 @@ class SqlTaskStore:
 
     def escalate(self, task_id: str, reason: str) -> bool:
         """Set the status to escalated. False: refused."""
-
-        def work(connection: Connection) -> bool:
-            task = _locked(connection, task_id)
-            if task.status in FINISHED:
-                return False
-            _move(connection, task_id, task, TaskStatus.ESCALATED, fence=task.epoch)
-            return True
-
-        return self._database.write(work)
+        return self._database.write(lambda connection: escalated(connection, task_id))
 
     def status(self, task_id: str) -> TaskStatus | None:
         """The status of the task; None if it is unknown."""
@@ -212,6 +204,15 @@ def failed(connection: Connection, task_id: str, epoch: int, status: TaskStatus)
         return False
     halted = 1 + connection.execute(select(func.coalesce(func.max(TASKS.c.halted), 0))).scalar_one()
     _move(connection, task_id, task, status, halted=halted)
+    return True
+
+
+def escalated(connection: Connection, task_id: str) -> bool:
+    """Set the status to escalated, and fence the attempts. False: the task is finished."""
+    task = _locked(connection, task_id)
+    if task.status in FINISHED:
+        return False
+    _move(connection, task_id, task, TaskStatus.ESCALATED, fence=task.epoch)
     return True
 
 

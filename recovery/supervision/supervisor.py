@@ -15,7 +15,7 @@ from recovery.diagnosis.analyst import escalation_cause
 from recovery.engine.engine import Outcome, RecoveryEngine
 from recovery.errors import error_text
 from recovery.journal import NoJournal
-from recovery.model import HALTED, TASK_KINDS, Escalation, Failure, FailureKind, Incident
+from recovery.model import FINISHED, HALTED, TASK_KINDS, Escalation, Failure, FailureKind, Incident
 from recovery.monitoring.monitor import RecoveryMonitor
 from recovery.monitoring.snapshot import RetryLimits
 from recovery.ports import System
@@ -225,8 +225,7 @@ class Supervisor:
     async def _recover(self, incident: Incident) -> None:
         failure = incident.failure
         if failure.kind in TASK_KINDS and await self.system.store.status(failure.subject) is None:
-            self._say(incident, AuditEvent.RECOVERY_DISMISSED, DismissalReason.TASK_UNKNOWN)
-            self.system.journal.forget(incident.number)
+            self._dismiss(incident, DismissalReason.TASK_UNKNOWN)
             return
         if incident.outcome is not None:  # an earlier core ended while it escalated the incident
             await self._retry_loop.escalate(incident, incident.cause, incident.outcome)
@@ -247,6 +246,13 @@ class Supervisor:
                 self._answered(failure.subject)
             if outcome is not Outcome.FAILED:
                 return
+            if failure.kind in TASK_KINDS and await self.system.store.status(failure.subject) in FINISHED:
+                self._dismiss(incident, DismissalReason.TASK_FINISHED)  # such as a dead letter: no retry is granted
+                return
+
+    def _dismiss(self, incident: Incident, reason: DismissalReason) -> None:
+        self._say(incident, AuditEvent.RECOVERY_DISMISSED, reason)
+        self.system.journal.forget(incident.number)
 
     def _answered(self, agent_id: str) -> None:
         """Count the response to a probe as a heartbeat, so that a failure before the next one is detected."""

@@ -50,8 +50,7 @@ MEANINGS: Mapping[InconsistencyKind, str] = MappingProxyType(
         InconsistencyKind.DEADLINE: "the `deadline` of a policy refuses retries that its `max_retries` allows",
         InconsistencyKind.MAX_DELAY: "`max_delay` is below `retry_delay`",
         InconsistencyKind.BUDGET: "the budget of all tasks has fewer retries than `max_retries` of one task",
-        InconsistencyKind.MAX_DELIVERIES: "`queue.max_deliveries` is below the number of attempts, or has no effect "
-        "without `queue.ack_timeout`",
+        InconsistencyKind.MAX_DELIVERIES: "`queue.max_deliveries` is below the number of attempts",
         InconsistencyKind.NEVER_REDELIVERED: "messages of the queue are lost, and without `queue.ack_timeout` nothing "
         "is delivered again",
         InconsistencyKind.CHECKPOINT_INTERVAL: "95 % of the tasks end before their first checkpoint",

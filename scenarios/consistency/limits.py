@@ -18,25 +18,16 @@ def about_limits(scenario: ScenarioFields) -> Iterator[Inconsistency]:
 
 def _deliveries(scenario: ScenarioFields) -> Iterator[Inconsistency]:
     most, condition = scenario.queue.max_deliveries, scenario.recovery.conditions.task_failure
-    if most is None:
+    if most is None or condition is None or condition.max_retries is None or most > condition.max_retries:
         return
-    if scenario.queue.ack_timeout is None:
-        yield Inconsistency(
-            InconsistencyKind.MAX_DELIVERIES,
-            ("queue.max_deliveries", "queue.ack_timeout"),
-            {"max_deliveries": float(most)},
-            "max_deliveries has no effect without ack_timeout: nothing is delivered again",
-            "with queue.ack_timeout",
-        )
-    elif condition is not None and condition.max_retries is not None and most <= condition.max_retries:
-        retries = condition.max_retries
-        yield Inconsistency(
-            InconsistencyKind.MAX_DELIVERIES,
-            ("queue.max_deliveries", "recovery.conditions.task_failure.max_retries"),
-            {"max_deliveries": float(most), "max_retries": float(retries)},
-            f"a task becomes a dead letter after {most} deliveries, and {retries} retries take {retries + 1}",
-            f"max_deliveries of {retries + 1} or more",
-        )
+    retries = condition.max_retries
+    yield Inconsistency(
+        InconsistencyKind.MAX_DELIVERIES,
+        ("queue.max_deliveries", "recovery.conditions.task_failure.max_retries"),
+        {"max_deliveries": float(most), "max_retries": float(retries)},
+        f"a task becomes a dead letter after {most} deliveries, and {retries} retries take {retries + 1}",
+        f"max_deliveries of {retries + 1} or more",
+    )
 
 
 def _lost(scenario: ScenarioFields) -> Iterator[Inconsistency]:

@@ -21,7 +21,9 @@ class QueueSettings(Settings):
         default=None, description="time without acknowledgement after which a task is delivered again; null: never"
     )
     max_deliveries: PositiveCount | None = Field(
-        default=None, description="deliveries after which a task becomes a dead letter; null: no limit"
+        default=None,
+        description="deliveries, duplicates included, after which a task is not queued again, but becomes a dead "
+        "letter; null: no limit",
     )
 
 

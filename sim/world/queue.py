@@ -116,8 +116,16 @@ class TaskQueue:
         capacity = self._settings.capacity
         return capacity is not None and self._depth >= capacity and not self._idle
 
-    def enter(self, task: Task, reason: str, at_head: bool = False) -> None:
-        """Adds a task to the queue."""
+    def may_be_delivered(self, task: Task) -> bool:
+        """Whether the task was delivered less often than `max_deliveries` allows."""
+        most = self._settings.max_deliveries
+        return most is None or task.deliveries < most
+
+    def enter(self, task: Task, reason: str, at_head: bool = False) -> bool:
+        """Adds a task to the queue. False: it was delivered as often as allowed, and is a dead letter now."""
+        if not self.may_be_delivered(task):
+            self._dead_letter(task)
+            return False
         self._history.record(Event.QUEUE_ENTERED, task.number, detail=reason)
         task.lines += 1
         self._depth += 1
@@ -126,6 +134,7 @@ class TaskQueue:
         else:
             self._line.append(task)
         self.dispatch()
+        return True
 
     def dispatch(self) -> None:
         """Delivers queued tasks in order while an agent waits for work."""
@@ -183,14 +192,15 @@ class TaskQueue:
         self.dispatch()
 
     # ------------------------------------------------------------------------ delivery
-    def deliver_to(self, task: Task, agent: Agent, reason: str) -> None:
-        """Delivers to an agent that has kept a slot for the task, ahead of queued tasks."""
-        if self._blocks:
-            self.enter(task, reason, at_head=True)
+    def deliver_to(self, task: Task, agent: Agent, reason: str) -> bool:
+        """Delivers to an agent that has kept a slot for the task, ahead of queued tasks. False: as for `enter`."""
+        if self._blocks or not self.may_be_delivered(task):
+            entered = self.enter(task, reason, at_head=True)
             self.free_slot(agent)
-            return
+            return entered
         self._history.record(Event.QUEUE_ENTERED, task.number, detail=reason)
         self._deliver(task, agent)
+        return True
 
     def _deliver(self, task: Task, agent: Agent) -> None:
         if task.agent is not None:
@@ -200,6 +210,8 @@ class TaskQueue:
         task.deliveries += 1
         task.leased = task.deliveries
         self._history.record(Event.QUEUE_DELIVERED, task.number, agent.number, value=float(task.deliveries))
+        if task.lines > 0 and not self.may_be_delivered(task):  # by duplicates and expired leases
+            self.withdraw(task, "max_deliveries")
         if self._settings.ack_timeout is not None:
             self._lease(task, self._settings.ack_timeout)
         if self._direct and self._network.transparent:
@@ -232,7 +244,11 @@ class TaskQueue:
 
         if task.duplicates > 0:  # a duplicate has no duplicate of its own
             task.duplicates -= 1
-        elif self._duplication > 0 and self._duplication_draws.draw(task.number, delivery) < self._duplication:
+        elif (
+            self._duplication > 0
+            and self._duplication_draws.draw(task.number, delivery) < self._duplication
+            and self.may_be_delivered(task)
+        ):
             task.duplicates += 1
             self._history.record(Event.QUEUE_DUPLICATED, task.number, agent.number, value=float(delivery))
             self.enter(task, "duplicate")
@@ -276,13 +292,14 @@ class TaskQueue:
 
     def _redeliver(self, task: Task) -> None:
         task.leased = 0
-        if self._settings.max_deliveries is not None and task.deliveries >= self._settings.max_deliveries:
-            self._history.record(Event.QUEUE_DEAD_LETTERED, task.number, value=float(task.deliveries))
-            self._let_go(task)
-            self.listener.dead_lettered(task)
-        else:
+        if self.may_be_delivered(task):
             self.receiver.give_back_leftovers(task)
-            self.enter(task, "redelivery")
+        self.enter(task, "redelivery")
+
+    def _dead_letter(self, task: Task) -> None:
+        self._history.record(Event.QUEUE_DEAD_LETTERED, task.number, value=float(task.deliveries))
+        self._let_go(task)
+        self.listener.dead_lettered(task)
 
     def acknowledge(self, task: Task, agent: Agent) -> None:
         """Releases a task whose effect is final; the acknowledgement may be of any of its deliveries."""

@@ -53,7 +53,10 @@ class WorldTasks:
             self._world.stop_attempts(task)
 
     async def enqueue(self, task_id: str, reason: str) -> bool:
-        """Queues the task for execution, or delivers it to the agent that has kept a slot for it."""
+        """Queues the task for execution, or delivers it to the agent that has kept a slot for it.
+
+        False: it is unknown, or a dead letter because it was delivered as often as allowed.
+        """
         task = self._world.tasks.get(task_number(task_id))
         if task is None:
             return False
@@ -63,10 +66,8 @@ class WorldTasks:
             return True
         keeper = self._world.agents.take_keeper(task)
         if keeper is not None:
-            self._world.queue.deliver_to(task, keeper, reason)
-        else:
-            self._world.queue.enter(task, reason, at_head=self._world.scenario.tasks.requeue == "head")
-        return True
+            return self._world.queue.deliver_to(task, keeper, reason)
+        return self._world.queue.enter(task, reason, at_head=self._world.scenario.tasks.requeue == "head")
 
     async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
         """Resumes a blocked task with its allocation, ahead of tasks that hold nothing."""
@@ -78,10 +79,8 @@ class WorldTasks:
             return True
         keeper = self._world.agents.take_keeper(task)
         if keeper is not None:
-            self._world.queue.deliver_to(task, keeper, "migrated")
-        else:
-            self._world.queue.enter(task, "migrated", at_head=True)
-        return True
+            return self._world.queue.deliver_to(task, keeper, "migrated")
+        return self._world.queue.enter(task, "migrated", at_head=True)
 
     async def give_up(self, task_id: str, reason: str) -> None:
         """Ends the automatic recovery of a task, which is escalated: it holds nothing and is not queued."""

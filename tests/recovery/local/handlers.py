@@ -30,6 +30,11 @@ def deadly(attempt: Attempt) -> str:
     return "done"
 
 
+def poison(attempt: Attempt) -> None:
+    """Kills its agent at each attempt."""
+    os._exit(9)
+
+
 class OutOfOrder(Exception):
     error_code = "out_of_order"
 

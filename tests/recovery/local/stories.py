@@ -33,16 +33,16 @@ def failed(database, name="task.7", status=TaskStatus.FAILED, **needs):
     assert do(database, task_queue.fail, name, taken.epoch, "agent.0", status, "out_of_memory")
 
 
-def core_looks(database, conditions):
+def core_looks(database, conditions, **config):
     """A core recovers halted tasks, and ends."""
 
     async def start(name):
         raise AssertionError(name)
 
     async def main():
-        config = LocalConfig.model_validate({"recovery": {"conditions": conditions}})
-        system, _ = local_ports(database, start, config)
-        supervisor = Supervisor(config.recovery, system)
+        of_system = LocalConfig.model_validate({"recovery": {"conditions": conditions}, **config})
+        system, _ = local_ports(database, start, of_system)
+        supervisor = Supervisor(of_system.recovery, system)
         await supervisor.start()
         for failure in await orphaned_tasks(system, asyncio.get_running_loop().time()):
             if not supervisor.is_recovering(failure.subject):

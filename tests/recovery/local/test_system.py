@@ -75,6 +75,15 @@ def test_a_task_that_kills_its_agent_continues_on_another(url, tmp_path):
         assert system.effects() == {"task.0": "done"}
 
 
+def test_a_task_that_kills_every_agent_becomes_a_dead_letter(url):
+    with LocalSystem(url, handler("poison"), {**QUICK, "agents": 1, "max_deliveries": 3}) as system:
+        system.submit("task.0")
+        assert system.wait(PATIENCE)
+        assert system.statuses() == {TaskStatus.ESCALATED: 1}
+        assert system.tasks.epoch("task.0") == 3
+        assert system.logs("/var/log/tasks/") == ["ERROR task.0: dead_lettered after 3 attempts"]
+
+
 @pytest.mark.parametrize(
     ("failures", "status"), [pytest.param(2, TaskStatus.COMPLETED, marks=pytest.mark.long), (3, TaskStatus.ESCALATED)]
 )

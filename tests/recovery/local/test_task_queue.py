@@ -84,6 +84,37 @@ def test_an_agent_that_outlives_its_system_loses_its_registration(queue):
     assert queue.take("agent.0").task_id == "task.0"
 
 
+def test_a_task_is_not_queued_again_after_as_many_attempts_as_allowed(queue):
+    """A dead letter holds nothing, keeps the error code of its last attempt, and its attempt is fenced."""
+    queue.do(resource_pools.set_pool, "gpu", 1)
+    queue.submit("task.0", needs={"gpu": 1})
+    for epoch in (1, 2):
+        assert queue.do(task_queue.enqueue, "task.0", most=2)
+        assert queue.take("agent.0").epoch == epoch
+    queue.do(task_queue.fail, "task.0", 2, "agent.0", TaskStatus.FAILED, "out_of_order")
+    assert not queue.do(task_queue.enqueue, "task.0", most=2)
+    assert queue.tasks.status("task.0") is TaskStatus.ESCALATED
+    assert queue.do(resource_pools.held, "task.0") == {}
+    assert queue.do(task_queue.find, "task.0") == task_queue.Item({"gpu": 1}, False, None, "out_of_order")
+    assert not queue.do(task_queue.commit, "task.0", 2, "agent.0", "1")
+
+
+def test_a_dead_letter_whose_attempts_reported_no_error_has_an_error_code(queue):
+    """The agents that executed it have ended."""
+    queue.submit("task.0")
+    queue.take("agent.0")
+    assert not asyncio.run(LocalTasks(queue.database, at_head=True, most=1).enqueue("task.0", "reassigned"))
+    assert queue.do(task_queue.find, "task.0").error_code == "dead_lettered"
+
+
+def test_a_completed_task_does_not_become_a_dead_letter(queue):
+    queue.submit("task.0")
+    queue.take("agent.0")
+    queue.do(task_queue.commit, "task.0", 1, "agent.0", "1")
+    assert not queue.do(task_queue.enqueue, "task.0", most=1)
+    assert queue.tasks.status("task.0") is TaskStatus.COMPLETED
+
+
 def test_tasks_are_taken_in_submission_order_by_one_agent_each(queue):
     queue.submit("b", "a", payload={"rows": [1, 2]})
     first, second, third = queue.take("agent.0"), queue.take("agent.1"), queue.take("agent.0")

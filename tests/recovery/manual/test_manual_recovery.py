@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from recovery.local import resource_pools, task_queue
+from recovery.local import LocalConfig, resource_pools, task_queue
+from recovery.local.stored_config import keep_config
 from recovery.manual.manual_recovery import ManualRecovery, NotPossible
 from recovery.manual.plan_file import PlanFileError, read_plan
 from recovery.model import Failure, FailureKind, Incident, TaskStatus
@@ -87,6 +88,20 @@ def test_an_escalated_task_is_recovered_manually(alice, database, tasks):
     assert waiting(database) == []
     epoch = begun_again(database)
     assert do(database, task_queue.commit, "task.7", epoch, "agent.1", "1")
+
+
+def test_an_operator_executes_a_dead_letter_once_more(alice, database, tasks):
+    """The limit holds again for what follows that attempt."""
+    config = LocalConfig(max_deliveries=1)
+    do(database, keep_config, config)
+    failed(database)
+    assert not do(database, task_queue.enqueue, "task.7", most=1)
+    assert tasks.status("task.7") is TaskStatus.ESCALATED
+    assert alice.execute(alice.plan("task.7", "alice"))
+    epoch = begun_again(database)
+    do(database, task_queue.fail, "task.7", epoch, "agent.1", TaskStatus.FAILED, "out_of_memory")
+    core_looks(database, {"task_failure": {"max_retries": None, "retry_delay": 0}}, max_deliveries=1)
+    assert tasks.status("task.7") is TaskStatus.ESCALATED
 
 
 def test_a_failed_task_without_a_recovery_is_recovered_manually(alice, database, tasks):

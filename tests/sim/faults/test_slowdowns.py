@@ -179,7 +179,8 @@ def test_a_poison_task_crashes_every_agent_that_executes_it() -> None:
 
 
 def test_without_a_delivery_limit_a_poison_task_never_ends() -> None:
-    run = sim.run(scenarios.loads(POISON % ""), seed=1)
+    unlimited = scenarios.loads(POISON % "").with_values({"queue.max_deliveries": None})
+    run = sim.run(unlimited, seed=1)
     assert len(recorded(run, "agent.crashed")) > 20
     assert 0 not in [task for _, task in completed(run)]
 

@@ -217,6 +217,8 @@ def test_random_faults_keep_slots_units_and_invariants(
     assert found == []
     assert [violation for violation in run.violations if violation.invariant not in NOT_THE_WORLDS] == []
     assert flow(run) == run.metrics["tasks.submitted"]
+    delivered = run.history["value"][run.history["event"] == "queue.delivered"]
+    assert values["queue.max_deliveries"] is None or (delivered <= values["queue.max_deliveries"]).all()
     assert run.metrics["tasks.in_system.mean"] == pytest.approx(in_system(run), rel=1e-9, abs=1e-12)
     again = sim.run(made.with_values({"history": "summary"}), seed)
     assert again.history_sha256 == run.history_sha256

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from recovery.model import Failure, FailureKind
+from recovery.model import TASK_KINDS, Failure, FailureKind
 from recovery.policies.durations import Seconds
 from recovery.policies.load_limit import LoadLimit
 from recovery.policies.retry import RetryPolicy
@@ -88,6 +88,13 @@ class RecoveryConfig(BaseModel):
     load: LoadLimit | None = None
     stale_reads: StaleReads = StaleReads()
     unconditional_tries: Annotated[int, Field(ge=1)] = 3
+
+    @model_validator(mode="after")
+    def _only_tasks_have_attempts(self) -> RecoveryConfig:
+        for (kind, _), policy in self.policies():
+            if kind not in TASK_KINDS and policy.breaker is not None and policy.breaker.counts == "attempts":
+                raise ValueError(f"{kind.value}: counts of a breaker: there are no attempts at tasks; valid: tries")
+        return self
 
     def condition(self, kind: FailureKind) -> RetryPolicy | None:
         """The policy of a kind of failure."""

@@ -9,6 +9,7 @@ from math import inf
 
 from recovery.audit import AuditEvent
 from recovery.concurrency.time_limit import TimeLimit
+from recovery.model import TASK_KINDS, FailureKind
 from recovery.policies.breaker import BreakerState, CircuitBreaker
 
 EVENTS = {
@@ -20,15 +21,21 @@ EVENTS = {
 
 
 class BreakerGate:
-    """Admits the tries of one policy. `clock` is the loop's; `say(event, kind, value)` is called on state changes."""
+    """Admits the tries of one policy, for failures of tasks or of another kind.
+
+    `clock` is the loop's; `say(event, kind, value)` is called on state changes.
+    """
 
     def __init__(
         self,
         breaker: CircuitBreaker,
-        kind: str,
+        kind: FailureKind,
         clock: Callable[[], float],
         say: Callable[[AuditEvent, str, float | None], None],
     ) -> None:
+        counts = breaker.policy.counts or ("attempts" if kind in TASK_KINDS else "tries")
+        self.counts_attempts = counts == "attempts"
+        """Whether it counts attempts at tasks, and not only tries of recoveries."""
         self._breaker = breaker
         self._kind = kind
         self._clock = clock
@@ -36,11 +43,6 @@ class BreakerGate:
         self._reported = breaker.state
         self._change = asyncio.Event()
         self._awaited: dict[str, int] = {}  # tickets of probes whose attempts have no verdict yet, by task
-
-    @property
-    def counts_attempts(self) -> bool:
-        """Whether it counts attempts at tasks, and not tries of recoveries."""
-        return self._breaker.policy.counts == "attempts"
 
     def attempted(self, task_id: str, worked: bool) -> None:
         """Record the end of an attempt at a task."""
@@ -52,15 +54,13 @@ class BreakerGate:
         self._tell()
 
     def tried(self, task_id: str, ticket: int, worked: bool | None) -> None:
-        """Record the end of an admitted try. If attempts count, the next attempt at the task has the verdict."""
-        if not self.counts_attempts:
+        """Record the end of an admitted try. If attempts count, one that worked has the verdict of the next attempt."""
+        if not (self.counts_attempts and worked):
             self.settle(ticket, worked)
-        elif worked and self._breaker.state is BreakerState.HALF_OPEN:
+        elif self._breaker.state is BreakerState.HALF_OPEN:
             self._awaited[task_id] = ticket
             patience = self._breaker.policy.open_for
             asyncio.get_running_loop().call_later(patience, self._without_verdict, task_id, ticket)
-        else:
-            self.settle(ticket, None)
 
     def _without_verdict(self, task_id: str, ticket: int) -> None:
         """The attempt of a probe has not ended in time, such as one that was given up: another probe may follow."""

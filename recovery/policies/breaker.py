@@ -1,7 +1,7 @@
-"""A circuit breaker: holds tries back while the recoveries of a kind of failure fail.
+"""A circuit breaker: holds retries back while attempts, or recoveries, of a kind of failure fail.
 
-In the closed state, tries are admitted. The breaker opens after a number of consecutive failed tries, or when a share
-of the last tries has failed. In the open state, no try is admitted. After some time it is half open, and admits a few
+In the closed state, tries are admitted. The breaker opens after a number of consecutive failures, or when a share of
+the last results are failures. In the open state, no try is admitted. After some time it is half open, and admits a few
 probes. If all of them work, it closes; if one fails, it opens again (Nygard, "Release It!", 2007; states and windows as
 in resilience4j's CircuitBreaker, count-based).
 """
@@ -22,19 +22,22 @@ WhenOpen = Literal["wait", "refuse"]
 
 
 Counts = Literal["tries", "attempts"]
-"""What a breaker counts: tries of recoveries, or attempts at tasks."""
+"""What a breaker counts: attempts at tasks and failed tries of their recoveries, or tries of recoveries only."""
 
 
 class BreakerPolicy(BaseModel):
     """When the breaker opens, for how long, and what happens to tries while it is open.
 
-    It opens after `failures` consecutive failed tries, or when at least `share` (0 to 1) of the last `window` tries
-    have failed; None disables either rule. It stays open for `open_for` seconds, and closes when `probes` tries have
-    worked.
+    It opens after `failures` consecutive failures, or when at least `share` (0 to 1) of the last `window` results are
+    failures; None disables either rule. It stays open for `open_for` seconds, and closes when `probes` tries have
+    worked. What it delays is the tries of recoveries.
 
-    `counts`: a try is one of a recovery, or, with `attempts`, an attempt at a task, as for a breaker around a call. An
-    attempt has failed when a failure of the policy's kind is reported, and has worked when a task is completed; then a
-    probe is a retry, and its verdict that of the attempt. It frees its place after `open_for` seconds without one.
+    `counts` determines what a result is. With `attempts`, the breaker counts as one around a call does, the call being
+    an attempt at a task: it has failed when a failure of the policy's kind is reported, or when a try of its recovery
+    has failed, so that there is no attempt; it has worked when a task is completed. A probe is a retry then, and its
+    verdict that of the attempt; without one, it frees its place after `open_for` seconds. With `tries`, only the tries
+    of recoveries count, of which most work although the attempt that follows fails. None: `attempts` for the failures
+    of tasks; `tries` for those of agents and connections, which have no attempts.
 
     `when_open`: tries wait until they are admitted, which does not count as a retry, or they are refused, and
     the recovery is escalated. The default is to wait, because a waiting recovery is not lost.
@@ -47,7 +50,7 @@ class BreakerPolicy(BaseModel):
     window: Annotated[int, Field(ge=1)] = 20
     open_for: PositiveSeconds = 30.0
     probes: Annotated[int, Field(ge=1)] = 1
-    counts: Counts = "tries"
+    counts: Counts | None = None
     when_open: WhenOpen = "wait"
 
     @model_validator(mode="after")

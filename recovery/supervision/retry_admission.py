@@ -47,7 +47,7 @@ class RetryAdmission:
             if policy.budget is not None:
                 self._budgets[rule] = RetryBudget(policy.budget)
             if policy.breaker is not None:
-                self._gates[rule] = BreakerGate(CircuitBreaker(policy.breaker), rule[0].value, clock, say)
+                self._gates[rule] = BreakerGate(CircuitBreaker(policy.breaker), rule[0], clock, say)
 
     # ---------------------------------------------------------------------------------- retries
     def grant(

@@ -65,22 +65,23 @@ class BudgetSettings(Settings, BudgetPolicy):
 
 
 class BreakerSettings(Settings, BreakerPolicy):
-    """A circuit breaker that delays tries while they fail."""
+    """A circuit breaker that delays retries while attempts fail."""
 
     failures: PositiveCount | None = core_field(
-        BreakerPolicy, "failures", "consecutive failed tries that open it; null: no limit"
+        BreakerPolicy, "failures", "consecutive failures that open it; null: no limit"
     )
     share: Share | None = core_field(
-        BreakerPolicy, "share", "fraction of failed tries in the window that opens it; null: no limit"
+        BreakerPolicy, "share", "fraction of failures in the window that opens it; null: no limit"
     )
-    window: PositiveCount = core_field(BreakerPolicy, "window", "number of latest tries in that fraction")
+    window: PositiveCount = core_field(BreakerPolicy, "window", "number of latest results in that fraction")
     open_for: PositiveSeconds = core_field(BreakerPolicy, "open_for", "time for which it stays open")
-    probes: PositiveCount = core_field(BreakerPolicy, "probes", "successful tries required to close it")
-    counts: Counts = core_field(
+    probes: PositiveCount = core_field(BreakerPolicy, "probes", "successful retries required to close it")
+    counts: Counts | None = core_field(
         BreakerPolicy,
         "counts",
-        "what counts as a try: tries of recoveries; attempts: attempts at tasks, and a completed task resets the "
-        "consecutive failures",
+        "attempts: attempts at tasks, as a breaker around a call does, and failed tries of their recoveries, and a "
+        "completed task resets the consecutive failures; tries: tries of recoveries only; null: attempts for failures "
+        "of tasks, tries for those of agents and connections",
     )
     when_open: WhenOpen = core_field(
         BreakerPolicy, "when_open", "wait: tries wait until they are admitted; refuse: the recovery is escalated"
@@ -143,7 +144,7 @@ class Policy(Settings, RetryPolicy, _Preset):
         RetryPolicy, "budget", "retry budget; a retry without budget is escalated; null: no budget"
     )
     breaker: BreakerSettings | None = core_field(
-        RetryPolicy, "breaker", "circuit breaker that delays tries while they fail; null: none"
+        RetryPolicy, "breaker", "circuit breaker that delays retries while attempts fail; null: none"
     )
 
     @model_validator(mode="before")

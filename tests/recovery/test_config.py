@@ -28,3 +28,10 @@ def test_given_conditions_replace_the_documented_ones():
 def test_an_invalid_configuration_is_rejected(wrong):
     with pytest.raises(ValueError, match="validation error"):
         RecoveryConfig.model_validate(wrong)
+
+
+@pytest.mark.parametrize("kind", ["agent_failure", "communication_failure"])
+def test_a_breaker_of_attempts_needs_tasks(kind):
+    policy = {"max_retries": 1, "retry_delay": 1, "breaker": {"counts": "attempts"}}
+    with pytest.raises(ValueError, match=f"{kind}: counts of a breaker: there are no attempts at tasks; valid: tries"):
+        RecoveryConfig(conditions={kind: policy})

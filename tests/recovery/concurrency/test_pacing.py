@@ -179,7 +179,7 @@ def test_tasks_delayed_by_a_circuit_breaker_are_not_released_together():
     """The first try fails and opens it for 100 s; what waited meanwhile goes at the pace, the probe first."""
     system = mass_failure(4)
     system.raises["enqueue"] = OSError("no queue")
-    condition = {"max_retries": 5, "retry_delay": 0, "breaker": {"failures": 1, "open_for": 100}}
+    condition = {"max_retries": 5, "retry_delay": 0, "breaker": {"failures": 1, "open_for": 100, "counts": "tries"}}
 
     async def story(supervisor: Supervisor) -> None:
         for number in range(4):

@@ -7,7 +7,7 @@ from tests.recovery.limits import broken, condition, delays
 from tests.recovery.small_system import failure_of
 from tests.recovery.supervised import report, short, supervise
 
-GUARD = {"failures": 2, "open_for": "60s"}
+GUARD = {"failures": 2, "open_for": "60s", "counts": "tries"}
 GUARDED = ("breaker.", "recovery.started", "recovery.verified", "recovery.escalated")
 
 
@@ -122,7 +122,7 @@ def test_a_timed_out_try_counts_as_a_failure():
     system = broken("task.1")
     del system.raises["enqueue"]
     system.pauses["enqueue"] = 7
-    policy = condition(max_retries=1, try_timeout=5, breaker={"failures": 1})
+    policy = condition(max_retries=1, try_timeout=5, breaker={"failures": 1, "counts": "tries"})
     supervise(system, report(("task.1", FailureKind.TASK)), conditions=policy)
     assert short(system, "breaker.") == [(15.0, "breaker.opened")]
 
@@ -136,7 +136,7 @@ def test_a_try_waiting_for_the_breaker_holds_no_slot():
         await asyncio.sleep(12)
         supervisor.report(failure_of("task.2", FailureKind.RESOURCE))
 
-    conditions = condition(breaker={"failures": 1, "open_for": "100s"}, max_retries=2)
+    conditions = condition(breaker={"failures": 1, "open_for": "100s", "counts": "tries"}, max_retries=2)
     conditions["resource_failure"] = {"max_retries": 1, "retry_delay": 0}
     supervise(system, story, conditions=conditions, parallel=1)
     second = [(at, words) for at, whom, words in system.timed_trail if whom == "task.2"]
@@ -152,6 +152,6 @@ def test_a_stopped_supervisor_leaves_no_waiters():
         await supervisor.stop()
         await supervisor.start()
 
-    supervise(system, story, conditions=condition(breaker={"failures": 1, "open_for": "100s"}))
+    supervise(system, story, conditions=condition(breaker={"failures": 1, "open_for": "100s", "counts": "tries"}))
     assert short(system)[-1] == (10.0, "retry.granted task_failure")
     assert [at for at, _ in short(system, "breaker.")] == [10]

@@ -1,4 +1,4 @@
-"""Circuit breakers that count attempts at tasks, as a breaker around a call does."""
+"""Circuit breakers count attempts at tasks, as a breaker around a call does, unless they count tries of recoveries."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ name: breaker
 duration: 10m
 tasks: {arrivals: {burst: {size: 100, at: 1s}}, work: 1s, failure_probability: 100%}
 agents: {count: 100}
-recovery: {conditions: {task_failure: {max_retries: null, retry_delay: 1s, breaker: {failures: 5, open_for: 30s,
-  counts: attempts}}}}
+recovery: {conditions: {task_failure: {max_retries: null, retry_delay: 1s, breaker: {failures: 5, open_for: 30s}}}}
 """
 
 
@@ -48,7 +47,39 @@ def test_a_breaker_of_attempts_opens_after_failed_attempts_whose_recoveries_work
 
 
 def test_a_breaker_of_tries_does_not_see_failed_attempts() -> None:
-    assert run(**{BREAKER: {"failures": 5, "open_for": "30s"}, "duration": "1m"}).metrics["breaker.openings"] == 0
+    assert run(**{f"{BREAKER}.counts": "tries", "duration": "10s"}).metrics["breaker.openings"] == 0
+
+
+def test_attempts_are_the_default_for_failures_of_tasks() -> None:
+    assert run(**{f"{BREAKER}.counts": "attempts"}).history_sha256 == run().history_sha256
+
+
+def test_a_failed_try_counts_as_a_failed_attempt() -> None:
+    """One attempt fails at 2 s; the tries at its recovery take longer than they may, so that no attempt follows."""
+    slow = {"recovery.costs": {"retry_task": "10s"}, "recovery.conditions.task_failure.try_timeout": "4s"}
+    found = run(**{**slow, "tasks.arrivals": {"burst": {"size": 1, "at": "1s"}}, f"{BREAKER}.failures": 3})
+    assert changes(found)[:3] == [(12.0, "breaker.opened"), (42.0, "breaker.half_opened"), (46.0, "breaker.opened")]
+
+
+TRIES = """
+name: tries
+duration: 5m
+tasks: {arrivals: {interval: {every: 1s}}, work: 1s}
+agents: {count: 4, restart_time: 20s}
+recovery:
+  detection: {detector: perfect}
+  conditions:
+    agent_failure: {max_retries: 9, retry_delay: 1s, try_timeout: 5s, breaker: {failures: 2, open_for: 30s}}
+    communication_failure: {max_retries: 9, retry_delay: 1s, try_timeout: 5s, breaker: {failures: 2, open_for: 30s}}
+"""
+
+
+@pytest.mark.parametrize("fault", ["agent_crash: {at: 10s}", "partition: {between: [agents, queue], at: 10s, for: 1m}"])
+def test_tries_are_the_default_for_agents_and_connections(fault: str) -> None:
+    """Each try is cut off after 5 s. The completed tasks of other agents do not reset the consecutive failures."""
+    found = sim.run(scenarios.loads(f"{TRIES}faults: [{{{fault}}}]\n"), seed=1)
+    first = recorded(found, "recovery.opened")[0][0]
+    assert changes(found)[0] == (first + 12, "breaker.opened")
 
 
 def test_a_completed_task_resets_the_consecutive_failures() -> None:
@@ -69,7 +100,7 @@ def test_successful_attempts_of_probes_close_it() -> None:
 
 
 def test_it_opens_by_the_share_of_failed_attempts() -> None:
-    share = {"failures": None, "share": 0.5, "window": 10, "open_for": "30s", "counts": "attempts"}
+    share = {"failures": None, "share": 0.5, "window": 10, "open_for": "30s"}
     assert changes(run(**{BREAKER: share}))[0] == (2.0, "breaker.opened")
     assert run(**{BREAKER: share, "tasks.failure_probability": 0.03}).metrics["breaker.openings"] == 0
 

@@ -83,8 +83,10 @@ faults:
 """
 
 
-def test_a_breaker_saves_retries_until_the_resource_returns():
-    guarded = scenarios.loads(BLOCKED)
+@pytest.mark.parametrize(("counts", "retries"), [("tries", 12), ("attempts", 10)])
+def test_a_breaker_saves_retries_until_the_resource_returns(counts, retries):
+    """Of the failures that open it, two are those of the attempts that lost their units, if attempts count."""
+    guarded = scenarios.loads(BLOCKED).with_values({"recovery.conditions.resource_failure.breaker.counts": counts})
     free = guarded.with_values({"recovery.conditions.resource_failure.breaker": None})
     with_breaker, without = sim.run(guarded), sim.run(free)
     changes = with_breaker.history[with_breaker.history.event.astype(str).str.startswith("breaker.")]
@@ -92,7 +94,7 @@ def test_a_breaker_saves_retries_until_the_resource_returns():
     assert changes.event.tolist()[-1] == "breaker.closed"
     assert set(changes.about) == {"resource_failure"}
     assert with_breaker.metrics["breaker.openings"] == (changes.event == "breaker.opened").sum()
-    assert (with_breaker.metrics["retries.count"], without.metrics["retries.count"]) == (12, 100)
+    assert (with_breaker.metrics["retries.count"], without.metrics["retries.count"]) == (retries, 100)
     assert (with_breaker.metrics["tasks.completed"], without.metrics["tasks.completed"]) == (20, 18)
     assert with_breaker.violations == without.violations == ()
 

@@ -43,7 +43,7 @@ TOO_SLOW = "costs: {retry_task: 5s}, conditions: {task_failure: {max_retries: MO
         pytest.param(BUSY + TWO_FAIL + "recovery: {costs: {retry_task: 2h}, parallel: 1}\n", id="a slot"),
         pytest.param(
             BUSY + ONE_FAILS + "recovery: {costs: {retry_task: 5s}, conditions: {task_failure: {max_retries: 9, "
-            "retry_delay: 1s, try_timeout: 3s, breaker: {failures: 2, open_for: 2h}}}}\n",
+            "retry_delay: 1s, try_timeout: 3s, breaker: {failures: 2, counts: tries, open_for: 2h}}}}\n",
             id="an open breaker",
         ),
     ],

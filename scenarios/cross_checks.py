@@ -33,6 +33,7 @@ from scenarios.faults import (
 from scenarios.faults.clocks import QUEUE
 from scenarios.faults.trigger import FAULT, STEP
 from scenarios.fields.expectations import known_metric
+from scenarios.fields.tolerances import metric_of
 from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Burst, Closed, Interval, Trace
 
@@ -63,6 +64,11 @@ def _contradictions(scenario: ScenarioFields) -> Iterator[Contradiction]:
             known_metric(expectation.metric, scenario.resources)
         except PydanticCustomError as error:
             yield ("expect", number), error.message()
+    for name in scenario.tolerances:
+        try:
+            metric_of(name, scenario.resources)
+        except PydanticCustomError as error:
+            yield ("tolerances", name), error.message()
 
 
 def _times(scenario: ScenarioFields) -> Iterator[Contradiction]:

@@ -15,6 +15,7 @@ from scenarios.faults import FaultEntry
 from scenarios.fields.base import Settings
 from scenarios.fields.expectations import Expected
 from scenarios.fields.quantities import Count, PositiveSeconds, Quantity, Seconds
+from scenarios.fields.tolerances import Tolerances
 from scenarios.sections.agents import AgentSettings
 from scenarios.sections.infrastructure import NetworkSettings, QueueSettings, ResourceSettings, StorageSettings
 from scenarios.sections.recovery import RecoverySettings
@@ -84,6 +85,11 @@ class ScenarioFields(Settings):
     )
     expect: tuple[Expected, ...] = Field(
         default=(), description="conditions that the means over replications must satisfy"
+    )
+    tolerances: Tolerances = Field(
+        default={},
+        description="how much worse than in a baseline a metric may be, by its name or a pattern: 5% of the baseline, "
+        "a value in the metric's unit, or {relative: 5%, absolute: 200ms}, of which the larger one counts",
     )
 
     _source: str | None = PrivateAttr(default=None)

@@ -52,7 +52,7 @@ for name, command, example in (
     (
         "compare",
         compare.compare,
-        "recovery-bench compare agent-failure --b recovery.detection.heartbeat_interval=2s --out difference.png",
+        "recovery-bench compare agent-failure --b recovery.detection.heartbeat_interval=2s --fail-if worse",
     ),
     ("diff", diff.diff, "recovery-bench diff monday.parquet tuesday.parquet"),
     ("schema", schema_runbook.schema, "recovery-bench schema > scenario.schema.json"),

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sim.experiments.comparison.compare import Comparison
 from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, quantity, restriction
-from sim.stats.paired_differences import BETTER, DIFFERENT, NOT_COMPARED, NOT_SHOWN, WORSE, Difference
+from sim.stats.differences import BETTER, DIFFERENT, NOT_COMPARED, NOT_SHOWN, WORSE, Difference
 
 COLORS = {BETTER: "green", WORSE: "red", DIFFERENT: "yellow", NOT_SHOWN: "bright_black", NOT_COMPARED: "yellow"}
 SHORT = {NOT_SHOWN: "not shown"}
@@ -35,7 +35,8 @@ def comparison(found: Comparison, style: Signs = UNICODE) -> Group:
         rest = [name for name in every if name not in shown]
         named = ", ".join(rest[:MOST_NAMED]) + (f" and {len(rest) - MOST_NAMED} more" if len(rest) > MOST_NAMED else "")
         parts += [Text() if shown else Text(""), Text(f"no difference shown: {named}", COLORS[NOT_SHOWN])]
-    parts += [Text(note, "yellow") for name, each in every.items() for note in _notes(name, each, found.replications)]
+    parts += [Text(note, "yellow") for name, each in every.items() for note in _notes(name, each, found)]
+    parts += [Text(note, "yellow") for note in _left_out(found)]
     parts += [Text(note, "yellow") for name in shown for note in _restrictions(name, found)]
     parts += [Text(), Text(_trust(found, every))]
     return Group(*parts)
@@ -45,6 +46,8 @@ def _headline(found: Comparison, style: Signs) -> Text:
     runs = found.a.runs + found.b.runs
     took, virtual = sum(run.wall_seconds for run in runs), duration(runs[0].virtual_seconds)
     pairs = f"seed {found.a.seed} {style.times} {count(found.replications, 'pair')}"
+    if not found.paired:
+        pairs = f"seeds {found.a.seed} and {found.b.seed}, {found.counted}"
     line = Text(found.a.scenario.name, "bold")
     line.append(f"  {pairs}: {len(runs)} runs, {virtual} each in {took:.1f} s", "not bold")
     if found.interrupted:
@@ -77,9 +80,20 @@ def _table(shown: Mapping[str, Difference], style: Signs, *, by_group: bool) -> 
     return table
 
 
-def _notes(name: str, each: Difference, replications: int) -> Iterator[str]:
+def _left_out(found: Comparison) -> Iterator[str]:
+    """Replications that are not compared, because the other result does not have them."""
+    for side, left_out in zip("ab", found.left_out, strict=True):
+        if left_out:
+            yield f"{side}: {count(left_out, 'replication')} without a counterpart left out"
+
+
+def _notes(name: str, each: Difference, found: Comparison) -> Iterator[str]:
     """What a row of the table leaves out: replications without an observation, or with an infinite one."""
-    for side, missing, infinite in (("a", each.missing_a, each.infinite_a), ("b", each.missing_b, each.infinite_b)):
+    for side, result, missing, infinite in (
+        ("a", found.a, each.missing_a, each.infinite_a),
+        ("b", found.b, each.missing_b, each.infinite_b),
+    ):
+        replications = len(result.runs)
         if missing:
             yield f"{name}: not observed under {side} in {missing} of {replications} replications"
         if infinite:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from math import isfinite
 from pathlib import Path
 from types import NoneType, UnionType
@@ -121,8 +121,14 @@ def restored(kind: Any, data: Any) -> Any:
         return {name: restored(arguments[1], item) for name, item in data.items()}
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        return kind(**{item.name: restored(hints[item.name], data[item.name]) for item in fields(kind)})
+        present = [item for item in fields(kind) if item.name in data or not _has_default(item)]
+        return kind(**{item.name: restored(hints[item.name], data[item.name]) for item in present})
     raise TypeError(f"{kind} is not part of a result")
+
+
+def _has_default(item: Field[Any]) -> bool:
+    """Whether a field may be absent: files of an earlier version lack the fields that were added since."""
+    return item.default is not MISSING or item.default_factory is not MISSING
 
 
 _LEAVES = (NoneType, bool, int, float, str)

@@ -178,4 +178,9 @@ COMPLETE: dict[str, Any] = {
     "history": "summary",
     "steady_state": {"window": "20s", "holds": ["queue.depth.mean <= 20", "tasks.throughput >= 1.8/s"]},
     "expect": ["tasks.lost == 0", "recovery.time.p95 <= 90s"],
+    "tolerances": {
+        "recovery.time.mean": {"relative": "5%", "absolute": "200ms"},
+        "tasks.sojourn.*": "10%",
+        "queue.depth.mean": 2,
+    },
 }

@@ -14,9 +14,9 @@ from scipy import integrate, stats
 
 from scenarios.fields.metrics import statistic_of
 from sim.experiments.rare_events.splitting import Splitting, combined
+from sim.stats.differences import NOT_SHOWN, Observed, PooledPair, differences
 from sim.stats.estimates import Estimate, estimate, estimate_pooled
 from sim.stats.intervals import binomial
-from sim.stats.paired_differences import NOT_SHOWN, Observed, PooledPair, differences
 from sim.stats.precision import LEAST, Asked, next_check
 from sim.stats.ranking_and_selection import KimNelson
 from sim.stats.samples import Sample, Values

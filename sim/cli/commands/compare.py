@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ import typer
 from sim.cli.commands import select
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import check
-from sim.cli.options import backends, parameters
+from sim.cli.options import backends, fail_if, parameters
 from sim.cli.options.cost import Force, check_cost
 from sim.cli.options.grids import check_is_setting
 from sim.cli.options.parameter_types import Change, Count, PathValue, typed_option
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
+    from scenarios import Scenario
     from sim.experiments.comparison.compare import Comparison
     from sim.experiments.runs.backends import Backend
     from sim.presentation.formatting import Signs
@@ -72,6 +74,15 @@ def compare(
             help="A picture (.png, .svg, .pdf): each difference, or with --grid each mean, with its interval.",
         ),
     ] = None,
+    fail_if_: Annotated[
+        list[str] | None,
+        typer.Option(
+            fail_if.OPTION,
+            metavar=fail_if.METAVAR,
+            help="Exit with status 1 when b is worse: in any metric compared, in this one, or in this one by more than "
+            "5 %. May be repeated.",
+        ),
+    ] = None,
     json: parameters.Json = None,
     force: Force = False,
     quiet: parameters.Quiet = False,
@@ -82,11 +93,13 @@ def compare(
 
     With --grid, select the best of several settings by one metric.
 
-    Exit status 1 when an invariant is violated under one of them.
+    Exit status 1 when an invariant is violated under one of them, or when a --fail-if holds.
     """
     outlets = Outlets(out, json, quiet, no_color)
     for_both = parameters.changes(set_)
     if grid:
+        if fail_if_:
+            raise BadInput(f"--fail-if {fail_if_[0]}: compares b with a; valid: with --a and --b, without --grid")
         if a or b:
             raise BadInput("--grid, --a, --b: a grid contains all settings; valid: --grid, or --a and --b")
         options = select.Options(grid, metric or [], indifference, most, seed, replications, force)
@@ -101,8 +114,23 @@ def compare(
     if twice := [path for path in for_both if path in {**asked.a, **asked.b}]:
         raise BadInput(f"--set {twice[0]}: is a value of --a or --b as well; valid: one of them")
     asked = replace(asked, force=force)
-    found = _compared(scenario, for_both, asked, where, tuple(metric or ()), quiet, no_color)
-    return outlets.tell(found, partial(_table, found), partial(_picture, found), _violations(found))
+    loaded = _loaded(scenario, for_both)
+    from sim.presentation.formatting import signs
+
+    conditions = fail_if.fail_ifs(fail_if_ or (), loaded)
+    found = _compared(loaded, asked, where, tuple(metric or ()), conditions, quiet, no_color)
+    gate = {"fail_if": fail_if.as_json(conditions, found)} if conditions else {}
+    status = outlets.tell(found, partial(_table, found), partial(_picture, found), _violations(found), gate)
+    for line in fail_if.told(conditions, found, signs(sys.stderr.encoding)):
+        say(line)
+    return status or int(any(each.failed(found) for each in conditions))
+
+
+def _loaded(name: str, for_both: dict[str, str]) -> Scenario:
+    import scenarios
+
+    loaded = scenarios.load(name)
+    return loaded.with_values(for_both) if for_both else loaded
 
 
 def _table(found: Comparison, style: Signs) -> RenderableType:
@@ -140,22 +168,20 @@ def _asked(a: dict[str, str], b: dict[str, str], seed: int | None, replications:
 
 
 def _compared(
-    scenario: str,
-    for_both: dict[str, str],
+    loaded: Scenario,
     asked: Asked,
     backend: Backend,
     metrics: tuple[str, ...],
+    conditions: list[fail_if.FailIf],
     quiet: bool,
     no_color: bool,
 ) -> Comparison:
-    import scenarios
     from scenarios.errors import ScenarioError
     from scenarios.fields.metrics import UnknownMetric
     from sim.experiments.comparison.compare import compare as compare_settings
     from sim.experiments.runs.unobserved import NeverObserved
 
-    loaded = scenarios.load(scenario)
-    loaded = loaded.with_values(for_both) if for_both else loaded
+    added = fail_if.metrics_of(conditions, metrics)
     for which, values in (("a", asked.a), ("b", asked.b)):
         try:
             check_cost(loaded.with_values(values), asked.pairs, force=asked.force)
@@ -178,6 +204,7 @@ def _compared(
                     asked.pairs,
                     backend=backend,
                     metrics=metrics,
+                    added=added,
                     on_run=advance,
                     on_lost=backends.lost,
                 )
@@ -185,7 +212,8 @@ def _compared(
         except UnknownMetric as error:
             raise BadInput(f"--metric {error.name}: {error}") from None
         except NeverObserved as error:
-            raise BadInput(f"--metric {error}") from None
+            option = fail_if.OPTION if str(error).partition(":")[0] in added else "--metric"
+            raise BadInput(f"{option} {error}") from None
         except KeyboardInterrupt:
             say("interrupted; no pair was finished")
             raise

@@ -43,12 +43,12 @@ def rare_asked(event: str | None, level: str | None, particles: int | None, repl
     return Asked(event, level, particles, replications)
 
 
-def check_alone(others: Sequence[str], loaded: Sequence[Scenario], seed: int | str | None) -> None:
+def check_alone(others: Sequence[str], names: Sequence[str], seed: int | str | None) -> None:
     """Raise BadInput for options that cannot be combined with `--rare`."""
     if others:
         raise BadInput(f"--rare, {others[0]}: --rare only estimates a probability; valid: one of them")
-    if len(loaded) > 1:
-        raise BadInput(f"--rare: takes one scenario, not {len(loaded)}; valid: one at a time")
+    if len(names) > 1:
+        raise BadInput(f"--rare: takes one scenario, not {len(names)}; valid: one at a time")
     if isinstance(seed, str):
         raise BadInput(f"--seed {seed}: is one replication; valid: --seed {seed.partition('/')[0]}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from sim.cli.commands.rare import check_alone, rare_asked, run_rare
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import INTERRUPTED, TimeLimit, check, time_limit
 from sim.cli.options import backends, parameters
-from sim.cli.options.cost import Force, check_cost_of_each
+from sim.cli.options.cost import Force, check_cost
 from sim.cli.options.parameter_types import Count, Duration, Share, typed_option
 from sim.cli.options.precision import check_precise, precision_asked, precision_told
 from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating
@@ -94,7 +95,10 @@ def run(
     quiet: parameters.Quiet = False,
     no_color: parameters.NoColor = False,
 ) -> int:
-    """Run scenarios and print how the core recovered. Exit status 1 when an expectation or invariant does not hold."""
+    """Run scenarios and print how the core recovered. Exit status 1 when an expectation or invariant does not hold.
+
+    A scenario that is not valid is reported, and the others are run; the exit status is then 2.
+    """
     many = 1 if replications is None else replications
     asked = precision_asked(precision, precise or [], most)
     if isinstance(seed, str) and (many > 1 or asked is not None):
@@ -118,8 +122,9 @@ def run(
     ):
         backends.check_runs_here(where, option, wanted)
     _check_files(json, history)
-    loaded = [_load(name, changes) for name in scenario]
-    check_cost_of_each(loaded, many, force=force)
+    names, loaded = _loaded(scenario, changes, many, force)
+    if not loaded:
+        return BAD_INPUT
     if looked_for is not None:
         others = {
             "--precision": precision,
@@ -128,10 +133,11 @@ def run(
             "--find-warmup": find_warmup,
             "--check-determinism": check_determinism,
         }
-        check_alone([name for name, value in others.items() if value], loaded, seed)
-        return run_rare(scenario[0], loaded[0], looked_for, seed, where, max_time, changes, json, quiet, no_color)
+        check_alone([name for name, value in others.items() if value], scenario, seed)
+        return run_rare(names[0], loaded[0], looked_for, seed, where, max_time, changes, json, quiet, no_color)
     if check_determinism:
-        return _determinism(scenario, seed, many, changes, (json, history, reports), no_color)
+        found = _determinism(names, seed, many, changes, (json, history, reports), no_color)
+        return found if len(names) == len(scenario) else BAD_INPUT
     check_reports(reports, loaded)
     check_history(history, loaded)
     kept = Kept(history, None if reports is None else ReportFolder(reports))
@@ -139,17 +145,14 @@ def run(
     with time_limit(max_time) as limit:
         warmups = find_warmups(loaded, seed, where, quiet, no_color) if find_warmup else []
         if not quiet:
-            _warn([each for name, each in zip(scenario, loaded, strict=True) if changes or not _is_shipped(name)])
-        results, refused = _results(loaded, seed, many, where, kept, asked, warmups, quiet, no_color, limit)
-    _report(results, scenario, changes, quiet or json == STDOUT, no_color)
+            _warn([each for name, each in zip(names, loaded, strict=True) if changes or not _is_shipped(name)])
+        done = _results(loaded, seed, many, where, kept, asked, warmups, quiet, no_color, limit)
+    results = list(done.results.values())
+    _report(results, [names[place] for place in done.results], changes, quiet or json == STDOUT, no_color)
     if json is not None:
         data = [result.as_json() for result in results]
         write_json(json, data[0] if len(scenario) == 1 else data)
-    if refused:
-        return BAD_INPUT
-    if _interrupted(results, loaded) and not (limit.is_over and len(results) == len(loaded)):
-        return INTERRUPTED
-    return 0 if all(result.holds for result in results) else 1
+    return _status(done, limit, all_valid=len(names) == len(scenario))
 
 
 def _check_files(json: str | None, history: str | None) -> None:
@@ -178,11 +181,27 @@ def _determinism(
     return check_determinism(names, given, no_color)
 
 
-def _load(name: str, changes: dict[str, str]) -> Scenario:
-    import scenarios
+def _loaded(names: list[str], changes: dict[str, str], runs: int, force: bool) -> tuple[list[str], list[Scenario]]:
+    """The valid scenarios, with their names. What is wrong with the others is printed.
 
-    scenario = scenarios.load(name)
-    return scenario.with_values(changes) if changes else scenario
+    Raises BadInput or ScenarioError when only one scenario is given.
+    """
+    import scenarios
+    from scenarios.errors import ScenarioError
+
+    found: dict[int, Scenario] = {}
+    for place, name in enumerate(names):
+        try:
+            scenario = scenarios.load(name)
+            scenario = scenario.with_values(changes) if changes else scenario
+            check_cost(scenario, runs, force=force)
+        except (BadInput, ScenarioError) as error:
+            if len(names) == 1:
+                raise
+            say(str(error))
+        else:
+            found[place] = scenario
+    return [names[place] for place in found], list(found.values())
 
 
 WARNINGS_SHOWN = 3
@@ -209,6 +228,34 @@ def _warn(loaded: list[Scenario]) -> None:
             say(f"warning: {scenario.name}: {len(found) - WARNINGS_SHOWN} more; recovery-bench show prints them")
 
 
+@dataclass
+class Done:
+    """The results of the scenarios by their place. `refused` are the places of those that cannot be completed."""
+
+    scenarios: int
+    results: dict[int, Result] = field(default_factory=dict)
+    refused: list[int] = field(default_factory=list)
+
+    @property
+    def all_started(self) -> bool:
+        """Whether every scenario has a result or cannot be completed."""
+        return len(self.results) + len(self.refused) == self.scenarios
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether there are fewer runs than requested."""
+        return not self.all_started or any(result.interrupted for result in self.results.values())
+
+
+def _status(done: Done, limit: TimeLimit, *, all_valid: bool) -> int:
+    """The exit status of the command."""
+    if done.is_interrupted and not (limit.is_over and done.all_started):
+        return INTERRUPTED
+    if done.refused or not all_valid:
+        return BAD_INPUT
+    return 0 if all(result.holds for result in done.results.values()) else 1
+
+
 def _results(
     loaded: list[Scenario],
     seed: int | str | None,
@@ -220,11 +267,11 @@ def _results(
     quiet: bool,
     no_color: bool,
     limit: TimeLimit,
-) -> tuple[list[Result], bool]:
-    """The results of the scenarios, in order; after an interrupt, or at the time limit, of those that were started.
+) -> Done:
+    """The results of the scenarios; after an interrupt, or at the time limit, of those that were started.
 
-    The second value is whether a scenario could not be completed, because its requested metric has no observation or
-    its backend failed: this was printed, and earlier results are kept. Raises BadInput when there are none.
+    A scenario that cannot be completed, because its requested metric has no observation, its trajectory does not
+    exist or its backend failed, is printed, and the others are run. Raises BadInput when there is only one.
     """
     from contextlib import ExitStack
 
@@ -232,53 +279,54 @@ def _results(
     from sim.experiments.runs.unobserved import NeverObserved
     from sim.randomness.branching import BranchNotReached
 
-    results: list[Result] = []
+    done = Done(len(loaded))
     given: list[Warmup | None] = [*warmups] or [None] * len(loaded)
     loaded = [warmup.scenario for warmup in warmups] or loaded
     with ExitStack() as stack:
         bar = stack.enter_context(progress(no_color, quiet))
         keepers = stack.enter_context(kept.opened(loaded))
         try:
-            for scenario, warmup in zip(loaded, given, strict=True):
+            for place, (scenario, warmup) in enumerate(zip(loaded, given, strict=True)):
                 task = bar.add_task(scenario.name, total=replications)
                 advance = partial(bar.advance, task)
-                if not kept.anything:
-                    total, told = partial(_total, bar, task), partial(_told, bar, task, asked)
-                    heard = _ignoring(advance)
-                    with backends.failures(backend):
-                        result = replicate(
-                            scenario,
-                            seed,
-                            replications,
-                            on_run=heard,
-                            precision=asked,
-                            on_look=total,
-                            on_precision=told,
-                            warmup=warmup,
-                            backend=backend,
-                            on_lost=backends.lost,
-                        )
-                else:
-                    result = keepers.replicate(scenario, seed, replications, advance, warmup)
-                results.append(result)
+                try:
+                    if kept.anything:
+                        result = keepers.replicate(scenario, seed, replications, advance, warmup)
+                    else:
+                        with backends.failures(backend):
+                            result = replicate(
+                                scenario,
+                                seed,
+                                replications,
+                                on_run=_ignoring(advance),
+                                precision=asked,
+                                on_look=partial(_total, bar, task),
+                                on_precision=partial(_told, bar, task, asked),
+                                warmup=warmup,
+                                backend=backend,
+                                on_lost=backends.lost,
+                            )
+                except (NeverObserved, BranchNotReached, BadInput) as error:
+                    wrong = f"{_option_of(error)}{error}"
+                    if len(loaded) == 1:
+                        raise BadInput(wrong) from None
+                    say(wrong)
+                    done.refused.append(place)
+                    continue
+                done.results[place] = result
                 if result.interrupted:
                     break
-        except (NeverObserved, BranchNotReached, BadInput) as error:
-            wrong = f"{_option_of(error)}{error}"
-            if not results:
-                raise BadInput(wrong) from None
-            say(wrong)
-            return results, True
         except KeyboardInterrupt:
-            if not results:
+            if not done.results:
                 say(
                     "--max-time is over; nothing was finished" if limit.is_over else "interrupted; nothing was finished"
                 )
                 raise
-    if _interrupted(results, loaded):
+    if done.is_interrupted:
         why = "--max-time is over" if limit.is_over else "interrupted"
+        results = done.results.values()
         say(f"{why}; finished: {', '.join(_finished(result, replications, asked) for result in results)}")
-    return results, False
+    return done
 
 
 def _option_of(error: Exception) -> str:
@@ -304,10 +352,6 @@ def _ignoring(call: Callable[[], None]) -> Callable[[object], None]:
         check()
 
     return called
-
-
-def _interrupted(results: list[Result], loaded: list[Scenario]) -> bool:
-    return len(results) < len(loaded) or any(result.interrupted for result in results)
 
 
 def _finished(result: Result, replications: int, asked: Asked | None) -> str:

@@ -42,12 +42,6 @@ def check_cost(scenario: Scenario, runs: int, *, force: bool) -> None:
         )
 
 
-def check_cost_of_each(scenarios: Sequence[Scenario], runs: int, *, force: bool) -> None:
-    """Check the cost of so many runs of each scenario. Raises BadInput."""
-    for scenario in scenarios:
-        check_cost(scenario, runs, force=force)
-
-
 def check_costs(scenario: Scenario, points: Sequence[Point], replications: int, *, force: bool) -> None:
     """Check the cost of each point, with all of its replications. Raises BadInput."""
     from sim.experiments.sweeps.designs import as_values

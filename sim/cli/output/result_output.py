@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -54,8 +54,9 @@ class Outlets:
         table: Callable[[Signs], RenderableType],
         picture: Callable[[], Figure],
         violations: Iterable[str],
+        more: Mapping[str, Any] | None = None,
     ) -> int:
-        """Write all outputs and return the exit status: 1 when an invariant is violated."""
+        """Write all outputs and return the exit status: 1 when an invariant is violated. `more` is for the JSON."""
         shown = None if self.quiet or self.json == STDOUT else console(self.no_color)
         if shown is not None:
             from sim.presentation.formatting import signs
@@ -66,7 +67,7 @@ class Outlets:
             if shown is not None:
                 shown.print(f"\npicture: {Path(self.out)}", soft_wrap=True)
         if self.json is not None:
-            write_json(self.json, found.as_json())
+            write_json(self.json, {**found.as_json(), **(more or {})})
         for line in violations:
             say(line)
         if found.interrupted:

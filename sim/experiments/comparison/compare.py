@@ -1,19 +1,21 @@
-"""Compares two settings of a scenario on common random numbers."""
+"""Compares two settings of a scenario on common random numbers, or two results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pandas as pd
 
 from scenarios import Scenario
 from scenarios.fields.metrics import UnknownMetric, by_kind, catalogue, lookup, statistic_of
+from sim.core.build import BuildCore, build_core, with_policies
+from sim.experiments.comparison.changed_keys import differing
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.metric_estimates import failure_kinds
@@ -24,7 +26,7 @@ from sim.experiments.runs.unobserved import never_observed
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
 from sim.simulation import whole_seed
-from sim.stats.paired_differences import LEAST, Difference, Observed, PooledPair, differences
+from sim.stats.differences import LEAST, Difference, Observed, PooledPair, differences
 from sim.stats.survival import Pooled
 
 if TYPE_CHECKING:
@@ -54,27 +56,50 @@ CORE = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(ResultBase):
-    """Replications of a scenario under two settings: the same ones under both."""
+    """Replications under two settings: the same ones under both, or independent ones of two results.
+
+    `chosen` are the names and patterns that were asked for in place of `CORE`, and `added` those beside it. `left_out`
+    are the numbers of replications of either result that have no counterpart in the other one, and are not compared.
+    """
 
     a: Result
     b: Result
     a_values: Mapping[str, Any]
     b_values: Mapping[str, Any]
     chosen: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    left_out: tuple[int, int] = (0, 0)
 
     def title(self) -> str:
         """A one-line summary: scenario and number of runs."""
-        return f"{self.a.scenario.name}, seed {self.a.seed}: {count(self.replications, 'pair')} of replications"
+        return f"{self.a.scenario.name}, seed {self.a.seed}: {self.counted}"
+
+    @property
+    def counted(self) -> str:
+        """The number of replications: `20 pairs of replications`, or `20 and 10 replications, not paired`."""
+        if self.paired:
+            return f"{count(self.replications, 'pair')} of replications"
+        return f"{len(self.a.runs)} and {len(self.b.runs)} replications, not paired"
+
+    @property
+    def paired(self) -> bool:
+        """Whether both settings were run on the same replications."""
+        return [run.seed for run in self.a.runs] == [run.seed for run in self.b.runs]
 
     @property
     def replications(self) -> int:
-        """Pairs of replications."""
-        return len(self.a.runs)
+        """Pairs of replications; of results that are not paired, the smaller number."""
+        return min(len(self.a.runs), len(self.b.runs))
 
     @property
     def interrupted(self) -> bool:
         """Whether there are fewer than requested."""
-        return self.a.interrupted
+        return self.a.interrupted or self.b.interrupted
+
+    @cached_property
+    def pools(self) -> tuple[str, ...]:
+        """The names of the resource pools of either scenario."""
+        return tuple(dict.fromkeys((*self.a.scenario.resources, *self.b.scenario.resources)))
 
     @cached_property
     def differences(self) -> dict[str, Difference]:
@@ -84,14 +109,15 @@ class Comparison(ResultBase):
         one setting only is there, with a verdict of its own. Raises NeverObserved for one that was asked for and that
         no replication observed under either setting.
         """
-        pools = tuple(self.a.scenario.resources)
+        pools = self.pools
+        asked = (*self.chosen, *self.added)
         observed = dict.fromkeys((*self.a.metrics, *self.b.metrics))
         names = [name for name in observed if self._is_wanted(name)]
-        asked_for = [*self._of_kinds(), *(name for wanted in self.chosen for name in _named(wanted))]
+        asked_for = [*self._of_kinds(), *(name for wanted in asked for name in _named(wanted))]
         either = (self.a.metrics, self.b.metrics)
         further = [name for name in dict.fromkeys(asked_for) if name not in observed]
         names += [name for name in further if any(name in of for of in either)]
-        for wanted in self.chosen:
+        for wanted in asked:
             if not any(fnmatchcase(name, wanted) for name in names):
                 known = [*self.a.metrics, *self.b.metrics]
                 raise never_observed(wanted, self.a.scenario.name, "under neither setting", known)
@@ -106,15 +132,16 @@ class Comparison(ResultBase):
         return [f"recovery.{kind}.time.mean" for kind in kinds] if len(kinds) > 1 and not self.chosen else []
 
     def _is_wanted(self, name: str) -> bool:
-        if not self.chosen:
-            return name in CORE
+        if not self.chosen and name in CORE:
+            return True
         is_of_the_run = name.startswith("run.")  # how long it ran says nothing about a setting
-        return any(name == wanted or (fnmatchcase(name, wanted) and not is_of_the_run) for wanted in self.chosen)
+        asked = (*self.chosen, *self.added)
+        return any(name == wanted or (fnmatchcase(name, wanted) and not is_of_the_run) for wanted in asked)
 
     def _observed(self, name: str, pools: tuple[str, ...]) -> Observed:
         metric = lookup(name, pools)
         a, b = ([run.metrics.get(name) for run in result.runs] for result in (self.a, self.b))
-        return Observed(name, metric.unit, metric.direction, a, b, self._pooled(name))
+        return Observed(name, metric.unit, metric.direction, a, b, self._pooled(name), self.paired)
 
     def _pooled(self, name: str) -> PooledPair | None:
         """The estimates of a mean or percentile over all observations; None for other metrics."""
@@ -174,6 +201,8 @@ class Comparison(ResultBase):
             "a": dict(self.a_values),
             "b": dict(self.b_values),
             "replications": self.replications,
+            "paired": self.paired,
+            "left_out": {"a": self.left_out[0], "b": self.left_out[1]},
             "interrupted": self.interrupted,
             "metrics": {name: _plain(each) for name, each in self.differences.items()},
         }
@@ -216,6 +245,13 @@ def check_metrics(scenario: Scenario, wanted: Sequence[str]) -> None:
             raise UnknownMetric(name, None)
 
 
+@overload
+def compare(
+    scenario: Result, a: Result, /, *, metrics: Sequence[str] | str = (), added: Sequence[str] = ()
+) -> Comparison: ...
+
+
+@overload
 def compare(
     scenario: Scenario,
     a: Mapping[str, Any],
@@ -225,23 +261,55 @@ def compare(
     jobs: int = 1,
     *,
     metrics: Sequence[str] | str = (),
+    added: Sequence[str] = (),
     backend: Backend | None = None,
     on_run: OnRun | None = None,
     on_lost: Callable[[int], None] | None = None,
-) -> Comparison:
-    """Run both settings, values by path, on the same replications.
+    policies: Mapping[str, Any] | None = None,
+    core: BuildCore = build_core,
+) -> Comparison: ...
 
-    `metrics` are names or patterns such as `*`, by default those of `CORE`.
+
+def compare(
+    scenario: Scenario | Result,
+    a: Mapping[str, Any] | Result,
+    b: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    replications: int = REPLICATIONS,
+    jobs: int = 1,
+    *,
+    metrics: Sequence[str] | str = (),
+    added: Sequence[str] = (),
+    backend: Backend | None = None,
+    on_run: OnRun | None = None,
+    on_lost: Callable[[int], None] | None = None,
+    policies: Mapping[str, Any] | None = None,
+    core: BuildCore = build_core,
+) -> Comparison:
+    """Compare two settings of a scenario, values by path, on the same replications; or two results, b against a.
+
+    `compare(result_a, result_b)` runs nothing. The results may be of different cores, policies or scenarios, and may
+    have been stored (`sim.load`). Replications of the same name are compared in pairs, and those without a counterpart
+    are left out. Results with fewer than two replications in common are compared as independent ones (Welch's t-test).
+
+    `metrics` are names or patterns such as `*`, by default those of `CORE`; `added` are compared in addition to these.
+    `policies` and `core` are those of `sim.run`, for both settings.
 
     A `backend` replaces `jobs`. `on_run` is called with each finished run, `on_lost` with the number of unfinished runs
     after a worker process has died. Raises ScenarioError for an invalid path or value, UnknownMetric, BackendError,
-    WorkersDied, and ValueError for fewer than two replications and for a seed that is not a whole number. When the user
-    interrupts (Ctrl-C), the finished pairs are compared; with fewer than two, KeyboardInterrupt is raised.
+    WorkersDied, InvalidPolicies, and ValueError for fewer than two replications and for a seed that is not a whole
+    number. When the user interrupts (Ctrl-C), the finished pairs are compared; with fewer than two, KeyboardInterrupt
+    is raised.
     """
+    metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    if isinstance(scenario, Result) and isinstance(a, Result) and b is None:
+        return _of_results(scenario, a, metrics, tuple(added))
+    if not (isinstance(scenario, Scenario) and isinstance(a, Mapping) and isinstance(b, Mapping)):
+        raise TypeError("compare takes two results, or a scenario and two mappings of values by path")
+    core = with_policies(policies, core)
     if replications < 2:
         raise ValueError(f"a difference needs at least 2 replications, not {replications}")
-    metrics = (metrics,) if isinstance(metrics, str) else metrics
-    check_metrics(scenario, metrics)
+    check_metrics(scenario, (*metrics, *added))
     settings = {"a": scenario.with_values(a), "b": scenario.with_values(b)}
     group = whole_seed(scenario, seed)
     names = [f"{group}/{number}" for number in range(replications)]
@@ -249,7 +317,7 @@ def compare(
     finished: dict[tuple[str, str], RunSummary] = {}
     interrupted = False
     try:
-        for key, summary in summaries(works, backend or jobs, on_lost):
+        for key, summary in summaries(works, backend or jobs, on_lost, core):
             finished[key] = summary
             if on_run is not None:
                 on_run(summary)
@@ -262,4 +330,24 @@ def compare(
         which: Result(changed, group, tuple(finished[name, which] for name in paired), interrupted)
         for which, changed in settings.items()
     }
-    return Comparison(results["a"], results["b"], dict(a), dict(b), tuple(metrics))
+    return Comparison(results["a"], results["b"], dict(a), dict(b), metrics, tuple(added))
+
+
+def _of_results(a: Result, b: Result, metrics: tuple[str, ...], added: tuple[str, ...]) -> Comparison:
+    """The comparison of two results, by the replications that both have where there are two or more."""
+    for which, result in (("a", a), ("b", b)):
+        if len(result.runs) < LEAST:
+            raise ValueError(
+                f"a difference needs at least 2 replications of each result, and {which} has {len(result.runs)}"
+            )
+    for result in (a, b):
+        check_metrics(result.scenario, [name for name in (*metrics, *added) if not name.startswith("resources.")])
+    by_seed = {run.seed: run for run in b.runs}
+    common = [run for run in a.runs if run.seed in by_seed]
+    a_values, b_values = differing(a.scenario, b.scenario)
+    if len(common) < LEAST:
+        return Comparison(a, b, a_values, b_values, metrics, added)
+    left_out = len(a.runs) - len(common), len(b.runs) - len(common)
+    first = replace(a, runs=tuple(common))
+    second = replace(b, runs=tuple(by_seed[run.seed] for run in common))
+    return Comparison(first, second, a_values, b_values, metrics, added, left_out)

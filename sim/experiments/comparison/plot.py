@@ -22,8 +22,8 @@ from sim.presentation.axes import (
     titled,
 )
 from sim.presentation.figure_style import BLUE, FAINT, GREEN, INK, PALE, VERMILION
-from sim.presentation.formatting import count, difference, quantity
-from sim.stats.paired_differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Difference
+from sim.presentation.formatting import difference, quantity
+from sim.stats.differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Difference
 
 COLORS = {BETTER: GREEN, WORSE: VERMILION, DIFFERENT: BLUE, NOT_SHOWN: PALE}
 """Each verdict is also written as text."""
@@ -58,8 +58,16 @@ class PlottedComparison(Protocol):
         """Names and patterns of the metrics that were asked for; empty: all metrics."""
 
     @property
-    def replications(self) -> int:
-        """Pairs of replications."""
+    def paired(self) -> bool:
+        """Whether both settings were run on the same replications."""
+
+    @property
+    def counted(self) -> str:
+        """The number of replications in words."""
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The names of the resource pools of either scenario."""
 
     @property
     def differences(self) -> Mapping[str, Difference]:
@@ -100,7 +108,7 @@ class ComparisonPictures:
             axes.set_xlim(*_limits(shown))
             label_rows(axes, [_told(each) for each in shown])
             grid(axes, "x")
-            title = f"{found.a.scenario.name}: b against a, {count(found.replications, 'pair')} of replications"
+            title = f"{found.a.scenario.name}: b against a, {found.counted}"
             titled(axes, title, *self._settings())
             if len(every) > len(shown):
                 axes.annotate(f"and {len(every) - len(shown)} more", (0, 0), (0, -32), "axes fraction", "offset points")
@@ -116,14 +124,14 @@ class ComparisonPictures:
         metric under both.
         """
         found = self.comparison
-        metric = lookup(name, tuple(found.a.scenario.resources))
-        pairs: list[Pair] = [
-            (a.metrics.get(name), b.metrics.get(name)) for a, b in zip(found.a.runs, found.b.runs, strict=True)
-        ]
-        if not any(a is not None and b is not None for a, b in pairs):
+        metric = lookup(name, found.pools)
+        pairs = self._pairs(name)
+        if not (any(a is not None for a, _ in pairs) and any(b is not None for _, b in pairs)) or (
+            found.paired and not any(a is not None and b is not None for a, b in pairs)
+        ):
+            where = "no pair of replications" if found.paired else "the replications of one result only, or of none"
             raise NoPicture(
-                f"{name}: {found.a.scenario.name} observes it in no pair of replications; "
-                "valid: a name in comparison.differences"
+                f"{name}: {found.a.scenario.name} observes it in {where}; valid: a name in comparison.differences"
             )
         each = found.differences.get(name)
         infinity = height_of_infinity([value for pair in pairs for value in pair if value is not None])
@@ -140,9 +148,16 @@ class ComparisonPictures:
             grid(axes, "y")
             mark_infinity(axes.yaxis, infinity)
             told = [] if each is None else [_told(each)]
-            title = f"{found.a.scenario.name}: {name}, {count(len(pairs), 'pair')} of replications"
+            title = f"{found.a.scenario.name}: {name}, {found.counted}"
             titled(axes, title, *told, *self._settings())
         return axes
+
+    def _pairs(self, name: str) -> list[Pair]:
+        """The values of each pair; of results that are not paired, each value by itself."""
+        a, b = ([run.metrics.get(name) for run in result.runs] for result in (self.comparison.a, self.comparison.b))
+        if self.comparison.paired:
+            return list(zip(a, b, strict=True))
+        return [*((value, None) for value in a), *((None, value) for value in b)]
 
     def _settings(self) -> tuple[str, str]:
         return f"a  {_values(self.comparison.a_values)}", f"b  {_values(self.comparison.b_values)}"

@@ -119,9 +119,37 @@ def test_invalid_input_is_one_line_with_status_2(arguments, told, tmp_path, monk
     assert err.count("\n") == 1
 
 
-def test_all_scenarios_are_loaded_before_the_first_run(small, capsys):
-    assert main(["run", "small.scenario.yaml", "baselin"]) == 2
-    assert capsys.readouterr().out == ""
+def test_an_invalid_scenario_is_reported_and_the_others_run(small, capsys):
+    (small / "broken.scenario.yaml").write_text("name: broken\nduration: 4m\nagentz: {count: 1}\n")
+    assert main(["run", "broken.scenario.yaml", "small.scenario.yaml", "baselin", "--json", "out.json"]) == 2
+    out, err = capsys.readouterr()
+    assert "tasks.lost == 0" in out
+    lines = err.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("broken.scenario.yaml:3: agentz: unknown key")
+    assert lines[1].startswith("baselin: no such file or scenario")
+    assert [each["scenario"] for each in json.loads((small / "out.json").read_text())] == ["small"]
+
+
+def test_only_invalid_scenarios_run_nothing(small, capsys):
+    assert main(["run", "baselin", "smal"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 2)
+
+
+@pytest.mark.parametrize(
+    ("calm", "options", "said"),
+    [
+        ("duration: 99999d", [], "events are expected"),
+        ("faults: []", ["--precision", "50%", "--precise", "recovery.time.mean"], "--precise recovery.time.mean: calm"),
+    ],
+)
+def test_a_scenario_that_cannot_be_completed_does_not_stop_the_others(small, capsys, calm, options, said):
+    (small / "calm.scenario.yaml").write_text(f"extends: small.scenario.yaml\nname: calm\n{calm}\n")
+    assert main(["run", "calm.scenario.yaml", "small.scenario.yaml", *options]) == 2
+    out, err = capsys.readouterr()
+    assert "small  seed 7" in out
+    assert said in err
 
 
 # ------------------------------------------------------------------------------------ run

@@ -158,3 +158,81 @@ def test_a_wrong_path_of_set_is_named(capsys):
     err = capsys.readouterr().err
     assert "--set agents.cuont=5" in err
     assert "agents.count" in err
+
+
+# ------------------------------------------------------------------------------- --fail-if
+SLOWER = [*BASE, "recovery.detection.heartbeat_interval=9s"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ("worse", 1),
+        ("worse:recovery.time.mean", 1),
+        ("worse:recovery.time.mean>5%", 1),
+        ("worse: recovery.time.mean > 1s", 1),
+        ("worse:recovery.time.mean>90%", 0),
+        ("worse:recovery.time.mean>1m", 0),
+        ("worse:tasks.lost", 0),
+        ("worse:recovery.time.p90>5%", 1),
+        ("worse:recovery.detect.*>5%", 1),
+    ],
+)
+def test_fail_if_sets_the_exit_status(condition, status, capsys):
+    assert main([*SLOWER, "--fail-if", condition, "--json", "-", "--quiet"]) == status
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert [each["holds"] for each in found["fail_if"]] == [status == 1]
+    assert found["fail_if"][0]["expression"] == condition.replace(" ", "")
+    assert err.startswith(f"✗ --fail-if {condition.replace(' ', '')}: recovery.") == (status == 1)
+
+
+def test_fail_if_does_not_hold_for_an_improvement(capsys):
+    assert main([*BASE, *FASTER, "--fail-if", "worse", "--fail-if", "worse:recovery.time.mean"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_one_of_several_conditions_is_enough():
+    assert main([*SLOWER, "-q", "--fail-if", "worse:tasks.lost", "--fail-if", "worse:recovery.time.mean>5%"]) == 1
+
+
+def test_a_metric_of_fail_if_is_compared_beside_the_others(capsys):
+    assert main([*SLOWER, "-q", "--json", "-", "--fail-if", "worse:recovery.time.p90"]) == 1
+    names = json.loads(capsys.readouterr().out)["metrics"]
+    assert {"recovery.time.p90", "tasks.lost", "recovery.time.mean"} <= {*names}
+
+
+def test_a_metric_that_only_one_setting_observes_is_reported(capsys):
+    calm = [*BASE[:-2], "duration=20m", "warmup=2m", "faults=[]", "expect=[]"]
+    assert main([*calm, "-q", "--fail-if", "worse:recovery.time.mean"]) == 0
+    assert "recovery.time.mean is not compared: too few replications observe it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("better", "is not a condition; valid: worse, worse:METRIC"),
+        ("worse>5%", "is not a condition"),
+        ("worse:", "is not a condition"),
+        ("worse:recovery.time.mean>", "is not a condition"),
+        ("worse:recovery.time.mean<5%", "is not a condition"),
+        ("worse:recovery.time.meen", "unknown metric 'recovery.time.meen'"),
+        ("worse:recovery.time.mean>x", "'x' is not a duration"),
+        ("worse:recovery.time.mean>-5%", "is not a percentage of 0 or more"),
+        ("worse:tasks.submitted", "neither more nor less of tasks.submitted is worse"),
+        ("worse:client.goodput", "client.goodput: quiet observes it under neither setting"),
+        ("worse:zzz.*", "no metric has a name like 'zzz.*'"),
+    ],
+)
+def test_an_invalid_condition_is_one_line(condition, said, capsys):
+    assert main([*BASE[:3], "2", "--b", "duration=10m", "--fail-if", condition]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+    assert err.startswith("--fail-if ")
+
+
+def test_fail_if_does_not_apply_to_a_grid(capsys):
+    grid = ["--grid", "agents.count=3,4", "--metric", "tasks.sojourn.mean", "--indifference", "1s"]
+    assert main(["compare", "quiet.scenario.yaml", *grid, "--fail-if", "worse"]) == 2
+    assert "--fail-if worse: compares b with a" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.stats.paired_differences import Observed, PooledPair, differences, holm
+from sim.stats.differences import Observed, PooledPair, differences, holm
 from sim.stats.samples import Sample
 from sim.stats.survival import Pooled
 
@@ -147,3 +147,46 @@ def test_a_constant_difference_of_counts_may_be_chance(unit, count, p):
     """Three tasks less in both of two replications is a coin that fell twice on one side."""
     found = differences([Observed("x", unit, "lower", [3.0] * count, [0.0] * count)])["x"]
     assert found.p == p
+
+
+def of_results(a, b):
+    return differences([Observed("recovery.time.mean", "s", "lower", a, b, paired=False)])["recovery.time.mean"]
+
+
+def test_independent_values_are_compared_by_the_test_of_welch():
+    """The reference is scipy's test of Welch."""
+    a, b = [20.0, 22.0, 19.0, 24.0, 25.0], [28.0, 27.0, 31.0]
+    found = of_results(a, b)
+    theirs = stats.ttest_ind(b, a, equal_var=False)
+    assert found.difference.mean == pytest.approx(28.6667 - 22.0, abs=1e-4)
+    assert found.p == theirs.pvalue
+    assert found.difference.ci95 == tuple(theirs.confidence_interval(0.95))
+    assert (found.verdict, found.variance_reduction, found.difference.n) == ("worse", None, 3)
+
+
+def test_the_order_of_independent_values_does_not_matter():
+    a, b = [1.0, 5.0, 9.0], [2.0, 6.0, 10.5]
+    assert of_results(a, b).p == of_results(a[::-1], b).p
+    assert differences([Observed("m", "s", "lower", a, b)])["m"].p != of_results(a, b).p
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "p"),
+    [
+        ([2.0, 2.0, 2.0], [3.0, 3.0], 2 / 10),
+        ([2.0, 2.0, 2.0], [2.0, 2.0], 1.0),
+        ([2.0, None, 2.0, 2.0], [3.0, None, 3.0], 2 / 10),
+    ],
+)
+def test_independent_values_without_variance_are_compared_by_permutation(a, b, p):
+    assert of_results(a, b).p == pytest.approx(p)
+
+
+def test_independent_infinite_values_are_compared_by_rank():
+    found = of_results([1.0, 2.0, 3.0, 4.0], [5.0, math.inf, math.inf])
+    assert found.difference.mean == math.inf
+    assert found.p == pytest.approx(2 / 35)
+
+
+def test_too_few_independent_values_are_not_compared():
+    assert of_results([1.0, 2.0, 3.0], [4.0, None]).verdict == "not compared"

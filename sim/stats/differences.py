@@ -1,8 +1,9 @@
-"""Paired differences of two settings on common random numbers.
+"""Differences of two settings, on common random numbers (paired) or on independent ones.
 
 Both settings are run on the same replications, whose streams are keyed by name, so that a task has the same work and an
 agent crashes at the same time in both. The common variation cancels in the difference, and far fewer replications are
-needed than with independent random numbers (A. M. Law, "Simulation Modeling and Analysis", 5th ed., 11.2).
+needed than with independent random numbers (A. M. Law, "Simulation Modeling and Analysis", 5th ed., 11.2). Results of
+different seeds have no such pairs: their means are compared as those of independent samples.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ PERMUTATIONS = 20_000
 class Difference:
     """A metric under two settings, b − a, over the replications that were made under both.
 
-    `p` is the two-sided p-value of no difference: of the paired t-test, or of the rank-sum test where a value is
-    infinite.
+    `p` is the two-sided p-value of no difference: of the paired t-test, of Welch's where replications are not paired,
+    or of the rank-sum test where a value is infinite.
     `adjusted_p` is the same among all metrics that are compared at once (Holm). `variance_reduction` is how many times
-    as many independent replications would be needed for the same interval: (Var a + Var b) / Var(b − a).
+    as many independent replications would be needed for the same interval: (Var a + Var b) / Var(b − a); None where
+    replications are not paired.
 
     `missing_a` and `missing_b` count the replications without an observation, and `infinite_a` and `infinite_b` those
     that are beyond the horizon or never ended. Where fewer than two replications observed the metric under both, there
@@ -93,7 +95,8 @@ class Observed:
     """What the replications observed of a metric, in their order; None: not observed.
 
     Of a distribution, `a` and `b` are the values of each replication by itself. `pooled`, of all observations, takes
-    their place where both estimates are finite.
+    their place where both estimates are finite. `paired`: the replications of a and b are the same ones, in the same
+    order; otherwise they are independent, and their numbers may differ.
     """
 
     metric: str
@@ -102,6 +105,7 @@ class Observed:
     a: Sequence[float | None]
     b: Sequence[float | None]
     pooled: PooledPair | None = None
+    paired: bool = True
 
 
 def differences(observed: Sequence[Observed]) -> dict[str, Difference]:
@@ -112,7 +116,6 @@ def differences(observed: Sequence[Observed]) -> dict[str, Difference]:
 
 
 def _difference(of: Observed) -> Difference:
-    pairs = [(a, b) for a, b in zip(of.a, of.b, strict=True) if a is not None and b is not None]
     counted = Difference(
         of.metric,
         of.unit,
@@ -126,18 +129,30 @@ def _difference(of: Observed) -> Difference:
         *(sum(value is None for value in values) for values in (of.a, of.b)),
         *(sum(value is not None and not isfinite(value) for value in values) for values in (of.a, of.b)),
     )
-    pooled = of.pooled
-    if len(pairs) < LEAST:
+    a, b = _compared(of)
+    if min(len(a), len(b)) < LEAST:
         return counted
+    pooled = of.pooled
+    of_values = _of_values if of.paired else _of_independent_values
     if pooled is not None and isfinite(pooled.a) and isfinite(pooled.b):
-        return _of_values(replace(counted, a=pooled.a, b=pooled.b), pooled.pseudo_a, pooled.pseudo_b)
-    a, b = (np.array(values, dtype=np.float64) for values in zip(*pairs, strict=True))
+        return of_values(replace(counted, a=pooled.a, b=pooled.b), pooled.pseudo_a, pooled.pseudo_b)
     if pooled is not None:
         counted = replace(counted, a=pooled.a, b=pooled.b)
     else:
         counted = replace(counted, a=float(a.mean()), b=float(b.mean()))
-    finite = bool(np.isfinite(a).all() and np.isfinite(b).all())
-    return _of_values(counted, a, b) if finite else _of_ranks(counted, a, b)
+    if np.isfinite(a).all() and np.isfinite(b).all():
+        return of_values(counted, a, b)
+    return _of_ranks(counted, a, b, paired=of.paired)
+
+
+def _compared(of: Observed) -> tuple[Floats, Floats]:
+    """The values that are compared: of paired replications, those that observed the metric under both settings."""
+    if not of.paired:
+        a, b = ([value for value in values if value is not None] for values in (of.a, of.b))
+        return np.array(a, dtype=np.float64), np.array(b, dtype=np.float64)
+    pairs = [(a, b) for a, b in zip(of.a, of.b, strict=True) if a is not None and b is not None]
+    both = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -166,23 +181,42 @@ def _t_test(mean: float, variance: float, count: int) -> float:
     return 2 * float(stdtr(count - 1, -abs(mean) / sqrt(variance / count)))
 
 
-def _of_ranks(of: Difference, a: Floats, b: Floats) -> Difference:
+def _of_independent_values(of: Difference, a: Floats, b: Floats) -> Difference:
+    """B. L. Welch's t-test of two means and its interval ("The generalization of 'Student's' problem when several
+    different population variances are involved", Biometrika 34, 1947). `n` is the smaller number of replications.
+
+    Where all values of each side are equal, by the permutation test: 2 / C(n + m, n) at least.
+    """
+    from scipy import stats  # noqa: PLC0415 - a second to import, and most comparisons are paired
+
+    step, fewer = float(b.mean() - a.mean()), min(len(a), len(b))
+    if a.var() == 0 and b.var() == 0:
+        p = 1.0 if step == 0 else min(1.0, 2 / comb(len(a) + len(b), len(a)))
+        return replace(of, difference=Estimate(step, (step, step), fewer, of.unit), p=p)
+    test = stats.ttest_ind(b, a, equal_var=False)
+    bounds = test.confidence_interval(CONFIDENCE)
+    found = Estimate(step, (float(bounds.low), float(bounds.high)), fewer, of.unit)
+    return replace(of, difference=found, p=float(test.pvalue))
+
+
+def _of_ranks(of: Difference, a: Floats, b: Floats, *, paired: bool = True) -> Difference:
     """The two-sided rank-sum test (Mann and Whitney 1947), where some values are infinite and have no mean.
 
     It takes the values as unpaired, which is conservative for common random numbers. It is exact where there are at
-    most `PERMUTATIONS` ways to divide the values. The difference is the median one of the pairs, where two infinite
-    values differ by nothing.
+    most `PERMUTATIONS` ways to divide the values. The difference is the median one of the pairs, or of every value of b
+    with every one of a, where two infinite values differ by nothing.
     """
     from scipy import stats  # noqa: PLC0415 - a second to import, and few comparisons have infinite values
 
-    ways = comb(2 * len(a), len(a))
+    ways = comb(len(a) + len(b), len(a))
     method: Any = stats.PermutationMethod(n_resamples=ways) if ways <= PERMUTATIONS else "asymptotic"
     same = len(np.unique(np.concatenate([a, b]))) == 1
     p = 1.0 if same else float(stats.mannwhitneyu(b, a, method=method).pvalue)
+    before, after = (a, b) if paired else (np.repeat(a, len(b)), np.tile(b, len(a)))
     with np.errstate(invalid="ignore"):
-        step = np.sort(np.where(a == b, 0.0, b - a))
+        step = np.sort(np.where(before == after, 0.0, after - before))
     middle = float(step[len(step) // 2]) if len(step) % 2 else _between(step)
-    return replace(of, difference=Estimate(middle, None, len(step), of.unit), p=min(p, 1.0))
+    return replace(of, difference=Estimate(middle, None, min(len(a), len(b)), of.unit), p=min(p, 1.0))
 
 
 def _between(ordered: Floats) -> float:

@@ -88,6 +88,8 @@ def _repr(value: object) -> str:
         return repr(value)
     except ValueError:  # Python does not format integers of more than 4300 digits
         return "a huge number"
+    except RecursionError:
+        return "a value that is nested too deeply"
 
 
 def written(path: Path) -> str:

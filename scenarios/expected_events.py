@@ -7,16 +7,21 @@ right order of magnitude for others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any
 
+from recovery.errors import RecoveryBenchError
 from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 
+MOST_EVENTS = 1e9
+"""Some hours on one core."""
 EVENTS_OF_A_TASK = 8.0
 EVENTS_OF_AN_AGENT = 100.0
 """What the start and the memory of an agent or of a slot cost, in events."""
+_MOST_RUNS = 10**30
 _USUAL_DURATION, _USUAL_AGENTS, _USUAL_INTERVAL = 3600.0, 10.0, 5.0
 
 
@@ -34,6 +39,45 @@ class _Part:
 
     events: float
     factors: dict[str, float]
+
+
+class TooManyEvents(RecoveryBenchError, ValueError):
+    """More events are expected of a scenario than `MOST_EVENTS`. One line: the key to blame, and the estimate.
+
+    `cause` is the line without what would be valid. `argument` names the number of runs if this is what is too high.
+    """
+
+    def __init__(self, scenario: str, argument: str | None, key: str, text: str) -> None:
+        self.argument = argument
+        self.cause = f"{scenario}: {key}: {text}"
+        super().__init__(scenario, argument, key, text)
+
+    def __str__(self) -> str:
+        return f"{self.cause}; valid: up to {MOST_EVENTS:.0e}, or force=True"
+
+
+def check_events(scenario: ScenarioFields, runs: int = 1, argument: str = "replications") -> None:
+    """Raise TooManyEvents if a run, or that many runs, are expected to have too many events.
+
+    `argument` is the name of the argument that gives the number of runs.
+    """
+    expected = expected_events(scenario)
+    if expected.events > MOST_EVENTS:
+        text = f"about {expected.events:.1g} events are expected in a run"
+        raise TooManyEvents(scenario.name, None, expected.key, text)
+    together = expected.events * float(min(runs, _MOST_RUNS))
+    if together > MOST_EVENTS:
+        many = f"{runs:,}" if runs < _MOST_RUNS else "1e+30 or more"
+        text = f"about {together:.1g} events are expected in {many} runs"
+        raise TooManyEvents(scenario.name, argument, argument, text)
+
+
+def affordable_runs(scenarios: Sequence[ScenarioFields], least: int, wanted: int) -> int:
+    """The highest number of runs of each scenario up to `wanted` whose events are not too many; at least `least`."""
+    together = sum(expected_events(each).events for each in scenarios)
+    return (
+        wanted if together * float(min(wanted, _MOST_RUNS)) <= MOST_EVENTS else max(least, int(MOST_EVENTS / together))
+    )
 
 
 def expected_events(scenario: ScenarioFields) -> ExpectedEvents:

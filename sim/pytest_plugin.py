@@ -28,7 +28,10 @@ PROPERTIES = ("seed", "history_sha256")
 
 
 class DoesNotHold(RecoveryBenchError):
-    """A scenario does not hold. The message has the failed expectations, the observed values and the repeat command."""
+    """A scenario does not hold, or has too many events to be run.
+
+    The message has the failed expectations, the observed values and the repeat command.
+    """
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,14 +45,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--scenario-replications", metavar="N", default="1", help="replications of every scenario (default: 1)"
     )
+    group.addoption(
+        "--scenario-force", action="store_true", help="run also what is expected to take more than a billion events"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Reject invalid options."""
     seed, replications = config.getoption("--scenario-seed"), config.getoption("--scenario-replications")
-    if seed is not None and not re.fullmatch(r"\d+(/\d+)?", seed, re.ASCII):
+    if seed is not None and not re.fullmatch(r"\d{1,4300}(/\d{1,4300})?", seed, re.ASCII):
         raise pytest.UsageError(f"--scenario-seed {seed}: not a seed; valid: a whole number such as 7, or 7/3")
-    if not re.fullmatch(r"0*[1-9]\d*", replications, re.ASCII):
+    if not re.fullmatch(r"0*[1-9]\d{0,4000}", replications, re.ASCII):
         raise pytest.UsageError(
             f"--scenario-replications {replications}: not a number of replications; valid: a whole number, 1 or more"
         )
@@ -86,11 +92,18 @@ class ScenarioItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the replications; raises `DoesNotHold`."""
+        from scenarios.expected_events import MOST_EVENTS, TooManyEvents  # noqa: PLC0415 - see the module
         from sim.experiments.runs.replications import replicate  # noqa: PLC0415 - see the module
 
         seed = self.config.getoption("--scenario-seed")
         replications = int(self.config.getoption("--scenario-replications"))
-        result = replicate(self.scenario, seed if seed is None or "/" in seed else int(seed), replications)
+        chosen = seed if seed is None or "/" in seed else int(seed)
+        forced = self.config.getoption("--scenario-force")
+        try:
+            result = replicate(self.scenario, chosen, replications, force=forced)
+        except TooManyEvents as error:
+            cause = error.cause.replace(": replications: ", ": --scenario-replications: ")
+            raise DoesNotHold(f"{cause}; valid: up to {MOST_EVENTS:.0e}, or --scenario-force") from None
         if result.interrupted:
             raise KeyboardInterrupt
         self.user_properties = [each for each in self.user_properties if each[0] not in PROPERTIES]  # of an earlier try

@@ -20,8 +20,12 @@ import simpy
 from recovery.monitoring.telemetry import TelemetryTrail
 from recovery.stores.memory import MemoryTaskStore
 from scenarios import Scenario
+from scenarios.errors import shown
+from scenarios.expected_events import check_events
 from scenarios.fields.csv_columns import files_sha256
 from scenarios.fields.metrics import lookup
+from scenarios.fields.quantities import is_whole
+from scenarios.schema import ScenarioFields
 from sim.core.build import BuildCore, build_core, with_policies
 from sim.core.host import host_for
 from sim.core.own_cores import BuiltCores
@@ -45,6 +49,11 @@ from sim.world.task_store import NumberedTaskStore
 BuildStore = Callable[[], MemoryTaskStore]
 
 
+SEED_DIGITS = 4300
+"""Python converts numbers of up to so many digits."""
+LARGEST_SEED = 10**SEED_DIGITS - 1
+LONGEST_NAME = 10 * SEED_DIGITS
+"""Characters of the name of a trajectory, with its branches."""
 PICTURES = "sim.reports.timeline"
 """The module that plots runs. It needs matplotlib and is imported on first use."""
 
@@ -146,6 +155,7 @@ def run(
     core: BuildCore = build_core,
     store: BuildStore = NumberedTaskStore,
     telemetry: bool = False,
+    force: bool = False,
 ) -> Run:
     """Run one replication of a scenario.
 
@@ -155,11 +165,15 @@ def run(
     OpenTelemetry's global providers, with virtual time as seconds since the start of 1970 (names in
     `recovery.monitoring.telemetry`).
 
+    A run that is expected to take more than a billion events is refused (TooManyEvents), unless `force` is true.
+
     Raises InvalidPolicies, also for `policies` and `core` together, and with `telemetry` ModuleNotFoundError, which
     names the package to install, without its API.
     """
     began = time.perf_counter()  # noqa: TID251 - wall time of a run for users; no result depends on it
     name = replication_name(scenario, seed, replication)
+    if not force:
+        check_events(scenario)
     record = simulate(scenario, name, with_policies(policies, core), store, telemetry=telemetry)
     found = check_all(record)
     observed = observe(record, found)
@@ -173,11 +187,27 @@ def run(
 
 
 def replication_name(scenario: Scenario, seed: int | str | None, replication: int = 0) -> str:
-    """`"7/0"` for seed 7, replication 0. Raises ValueError for an invalid seed."""
+    """`"7/0"` for seed 7, replication 0. Raises ValueError for an invalid seed or replication, and TypeError for what
+    is no scenario.
+    """
+    if not isinstance(scenario, ScenarioFields):
+        raise TypeError(f"{shown(scenario)} is not a scenario; valid: such as scenarios.load('baseline')")
     chosen = scenario.seed if seed is None else seed
+    if (isinstance(chosen, int) and chosen > LARGEST_SEED) or (isinstance(chosen, str) and len(chosen) > LONGEST_NAME):
+        raise ValueError(f"the seed is too long a number; valid: up to {SEED_DIGITS} digits")
     if isinstance(chosen, bool) or re.fullmatch(r"\d+(/.+)?", str(chosen), re.ASCII) is None:
-        raise ValueError(f"{chosen!r} is not a seed; valid: a whole number of at least 0, or a string such as '7/3'")
+        raise ValueError(
+            f"{shown(chosen)} is not a seed; valid: a whole number of at least 0, or a string such as '7/3'"
+        )
+    if not is_whole(replication) or not 0 <= replication <= LARGEST_SEED:
+        raise ValueError(f"{shown(replication)} is not a replication; valid: a whole number of at least 0")
     return chosen if isinstance(chosen, str) and "/" in chosen else f"{chosen}/{replication}"
+
+
+def check_counts(replications: int, jobs: int) -> None:
+    """Raise ValueError unless the numbers of replications and of jobs are whole numbers of at least 1."""
+    if not all(is_whole(number) and number >= 1 for number in (replications, jobs)):
+        raise ValueError(f"{shown(replications)} replications on {shown(jobs)} jobs; valid: 1 or more of each")
 
 
 def whole_seed(scenario: Scenario, seed: int | str | None) -> str:

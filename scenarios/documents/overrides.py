@@ -30,6 +30,15 @@ def changed(scenario: S, values: Mapping[str, Any]) -> S:
     A path may omit the key that names a form: `faults[0].at` is `faults[0].agent_crash.at`. A null value becomes a
     mapping when a key below it is set.
     """
+    try:
+        return _changed(scenario, values)
+    except RecursionError:
+        raise ScenarioError(
+            "a value is nested too deeply; valid: the types of the reference", scenario.source
+        ) from None
+
+
+def _changed(scenario: S, values: Mapping[str, Any]) -> S:
     edit = _Edit(scenario.resolved(), scenario.source or scenario.name, _open_mappings(scenario))
     for path, value in values.items():
         edit.put(path, value)
@@ -107,7 +116,7 @@ class _Edit:
     def put(self, path: str, value: Any) -> None:
         """Set the value at an existing path."""
         change = f"{path}={value if isinstance(value, str) else shown(value)}"
-        if not PATH.fullmatch(path):
+        if not isinstance(path, str) or not PATH.fullmatch(path):
             raise ScenarioError(f"{shown(path)} is not a path; valid: keys with dots, as in tasks.work", self.source)
         steps = re.findall(r"[^.\[\]]+", path)
         if steps[0] == "extends":

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
@@ -46,6 +47,11 @@ def is_number(value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return -sys.float_info.max <= value <= sys.float_info.max  # math.isfinite raises for larger whole numbers
+
+
+def is_whole(value: object) -> bool:
+    """Whether the value is a whole number, of Python or NumPy (a boolean is not)."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def seconds(value: Any) -> float:

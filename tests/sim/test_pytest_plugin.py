@@ -144,3 +144,15 @@ def test_a_repeated_test_has_its_properties_once(run, pytester):
     files = {"small.scenario.yaml": HOLDS, "conftest.py": "def pytest_runtest_call(item):\n    item.runtest()\n"}
     run(files, "--junitxml", "junit.xml").assert_outcomes(passed=1)
     assert pytester.path.joinpath("junit.xml").read_text().count('name="history_sha256"') == 1
+
+
+def test_a_scenario_with_too_many_events_is_refused_in_a_line(run):
+    huge = HOLDS.replace("count: 10,", "count: 100000000000000000000,")
+    result = run({"huge.scenario.yaml": huge})
+    result.assert_outcomes(failed=1)
+    assert "small: agents.count: about 2e+22 events are expected in a run; valid: up to 1e+09, or --scenario-force" in (
+        result.stdout.str()
+    )
+    assert "Traceback" not in result.stdout.str()
+    result = run({"huge.scenario.yaml": HOLDS}, "--scenario-replications", "9" * 20)
+    assert "small: --scenario-replications: about " in result.stdout.str()

@@ -207,6 +207,7 @@ def _compared(
                     added=added,
                     on_run=advance,
                     on_lost=backends.lost,
+                    force=asked.force,
                 )
             found.differences  # noqa: B018 - while what is wrong with it can be said
         except UnknownMetric as error:

@@ -28,9 +28,12 @@ class Asked:
     level: str | None
     particles: int | None
     replications: int | None
+    force: bool
 
 
-def rare_asked(event: str | None, level: str | None, particles: int | None, replications: int | None) -> Asked | None:
+def rare_asked(
+    event: str | None, level: str | None, particles: int | None, replications: int | None, *, force: bool
+) -> Asked | None:
     """The options of `--rare`; None without it. Raises BadInput."""
     if event is None:
         if level is not None or particles is not None:
@@ -40,7 +43,7 @@ def rare_asked(event: str | None, level: str | None, particles: int | None, repl
         return None
     if particles == 1:
         raise BadInput("--particles 1: leaves none to split; valid: 2 or more")
-    return Asked(event, level, particles, replications)
+    return Asked(event, level, particles, replications, force)
 
 
 def check_alone(others: Sequence[str], names: Sequence[str], seed: int | str | None) -> None:
@@ -133,6 +136,7 @@ def _looked_for(
                     on_done=advance,
                     on_lost=backends.lost,
                     on_step=step,
+                    force=asked.force,
                 )
         except KeyboardInterrupt:
             say(f"{_why(limit)}; nothing was finished{_so_far(level, latest)}")

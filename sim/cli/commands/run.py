@@ -111,7 +111,7 @@ def run(
             "--precision: keeps nothing of each run; valid: without --history, --reports, --check-determinism"
         )
     changes = parameters.changes(set_)
-    looked_for = rare_asked(rare, level, particles, replications)
+    looked_for = rare_asked(rare, level, particles, replications, force=force)
     if find_warmup:
         check_find_warmup(changes, check_determinism)
     where = backends.backend_asked(backend, jobs, scheduler)
@@ -143,10 +143,10 @@ def run(
     kept = Kept(history, None if reports is None else ReportFolder(reports))
     check_precise(asked, loaded)
     with time_limit(max_time) as limit:
-        warmups = find_warmups(loaded, seed, where, quiet, no_color) if find_warmup else []
+        warmups = find_warmups(loaded, seed, where, quiet, no_color, force=force) if find_warmup else []
         if not quiet:
             _warn([each for name, each in zip(names, loaded, strict=True) if changes or not _is_shipped(name)])
-        done = _results(loaded, seed, many, where, kept, asked, warmups, quiet, no_color, limit)
+        done = _results(loaded, seed, many, where, kept, asked, warmups, quiet, no_color, limit, force=force)
     results = list(done.results.values())
     _report(results, [names[place] for place in done.results], changes, quiet or json == STDOUT, no_color)
     if json is not None:
@@ -267,6 +267,8 @@ def _results(
     quiet: bool,
     no_color: bool,
     limit: TimeLimit,
+    *,
+    force: bool,
 ) -> Done:
     """The results of the scenarios; after an interrupt, or at the time limit, of those that were started.
 
@@ -305,6 +307,7 @@ def _results(
                                 warmup=warmup,
                                 backend=backend,
                                 on_lost=backends.lost,
+                                force=force,
                             )
                 except (NeverObserved, BranchNotReached, BadInput) as error:
                     wrong = f"{_option_of(error)}{error}"

@@ -64,7 +64,7 @@ def select(scenario: str, for_all: dict[str, str], options: Options, backend: Ba
     loaded = loaded.with_values(for_all) if for_all else loaded
     asked = _asked(loaded, options)
     check_costs(loaded, asked.points, options.replications, force=options.force)
-    found = _selected(loaded, asked, backend, outlets.quiet, outlets.no_color)
+    found = _selected(loaded, asked, backend, outlets.quiet, outlets.no_color, force=options.force)
     return outlets.tell(found, partial(_table, found), partial(_picture, found), found.violations)
 
 
@@ -128,7 +128,9 @@ def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) ->
     return metric.name, value
 
 
-def _selected(scenario: Scenario, asked: Asked, backend: Backend, quiet: bool, no_color: bool) -> Selection:
+def _selected(
+    scenario: Scenario, asked: Asked, backend: Backend, quiet: bool, no_color: bool, *, force: bool
+) -> Selection:
     from sim.experiments.selection.select import NotSelectable
     from sim.experiments.selection.select import select as select_setting
 
@@ -156,6 +158,7 @@ def _selected(scenario: Scenario, asked: Asked, backend: Backend, quiet: bool, n
                     on_run=advance,
                     on_look=look,
                     on_lost=backends.lost,
+                    force=force,
                 )
         except NotSelectable as error:
             raise BadInput(f"--metric {error}") from None
@@ -165,7 +168,7 @@ def _selected(scenario: Scenario, asked: Asked, backend: Backend, quiet: bool, n
     if found.interrupted:
         say(f"interrupted; {_finished(found, asked)}")
     elif found.winner is not None and not found.decided:
-        say(f"--most {asked.most}: not decided by then, {len(found.contention)} settings are still in contention")
+        say(f"--most {found.most}: not decided by then, {len(found.contention)} settings are still in contention")
     return found
 
 

@@ -75,7 +75,7 @@ def sweep(
     where = _points(loaded, grid or [], vary or [], points, design)
     _check_paths(list(where[0]), values, plot)
     check_costs(loaded, where, replications, force=force)
-    found = _swept(loaded, where, seed, replications, where_to, out, quiet, no_color)
+    found = _swept(loaded, where, seed, replications, where_to, out, quiet, no_color, force=force)
     silent = quiet or json == STDOUT
     if not silent:
         _show(found, shown if metric else _observed(found, shown), no_color)
@@ -162,6 +162,8 @@ def _swept(
     out: str,
     quiet: bool,
     no_color: bool,
+    *,
+    force: bool,
 ) -> Sweep:
     from sim.experiments.sweeps.folder import SweepFolderError
     from sim.experiments.sweeps.sweep import sweep as run_sweep
@@ -188,6 +190,7 @@ def _swept(
                     on_run=advance,
                     on_begin=begin,
                     on_lost=backends.lost,
+                    force=force,
                 )
         except SweepFolderError as error:
             raise BadInput(f"--out {error}") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.errors import BadInput
+from sim.cli.options.cost import costs
 from sim.cli.output.console import say
 
 if TYPE_CHECKING:
@@ -51,11 +52,15 @@ def lost(count: int) -> None:
 
 @contextmanager
 def failures(backend: Backend, kept: str | None = None) -> Iterator[None]:
-    """Inside, errors of a backend are BadInput; `kept` is the folder with the finished runs."""
+    """Inside, errors of a backend are BadInput, and runs that are expected to have too many events.
+
+    `kept` is the folder with the finished runs.
+    """
     from sim.experiments.runs.backends import BackendError, WorkersDied
 
     try:
-        yield
+        with costs():
+            yield
     except BackendError as error:
         wrong = str(error)
         raise BadInput(f"{'--backend' if wrong.startswith(f'{backend.name}: ') else '--scheduler'} {wrong}") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,32 +16,35 @@ if TYPE_CHECKING:
     from scenarios import Scenario
     from sim.experiments.sweeps.designs import Point
 
-MOST_EVENTS = 1e9
-"""Some hours on one core."""
-
 Force = Annotated[
     bool, typer.Option("--force", help="Run also what is expected to take more than a billion events, which is hours.")
 ]
 
 
-def check_cost(scenario: Scenario, runs: int, *, force: bool) -> None:
-    """Raise BadInput when so many runs of a scenario are expected to have too many events, unless forced."""
-    from scenarios.expected_events import expected_events
+@contextmanager
+def costs() -> Iterator[None]:
+    """Turn TooManyEvents into BadInput, with the names of the options."""
+    from scenarios import expected_events
 
-    if force:
-        return
-    expected = expected_events(scenario)
-    if expected.events > MOST_EVENTS:
-        raise BadInput(
-            f"{scenario.name}: {expected.key}: about {expected.events:.1g} events are expected in a run; valid: up to "
-            f"{MOST_EVENTS:.0e}, or --force"
-        )
-    together = expected.events * float(min(runs, 10**30))
-    if together > MOST_EVENTS:
-        raise BadInput(
-            f"{scenario.name}: --replications: about {together:.1g} events are expected in {runs:,} runs; valid: up to "
-            f"{MOST_EVENTS:.0e}, or --force"
-        )
+    try:
+        yield
+    except expected_events.TooManyEvents as error:
+        named = error.cause
+        if error.argument is not None:
+            named = named.replace(f": {error.argument}: ", f": --{error.argument}: ", 1)
+        raise BadInput(f"{named}; valid: up to {expected_events.MOST_EVENTS:.0e}, or --force") from None
+
+
+def check_cost(scenario: Scenario, runs: int, *, force: bool, option: str = "replications") -> None:
+    """Raise BadInput when so many runs of a scenario are expected to have too many events, unless forced.
+
+    `option` gives the number of runs.
+    """
+    from scenarios.expected_events import check_events
+
+    if not force:
+        with costs():
+            check_events(scenario, runs, option)
 
 
 def check_costs(scenario: Scenario, points: Sequence[Point], replications: int, *, force: bool) -> None:

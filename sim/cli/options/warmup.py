@@ -28,7 +28,7 @@ def check_find_warmup(changes: Mapping[str, str], check_determinism: bool) -> No
 
 
 def find_warmups(
-    loaded: list[Scenario], seed: int | str | None, backend: Backend, quiet: bool, no_color: bool
+    loaded: list[Scenario], seed: int | str | None, backend: Backend, quiet: bool, no_color: bool, *, force: bool
 ) -> list[Warmup]:
     """A warm-up for each scenario, in order. Raises BadInput where there is none."""
     from sim.experiments.runs.warmup import REPLICATIONS, NoWarmup, find_warmup
@@ -44,7 +44,11 @@ def find_warmups(
 
             try:
                 with backends.failures(backend):
-                    found.append(find_warmup(scenario, seed, backend=backend, on_run=finished, on_lost=backends.lost))
+                    found.append(
+                        find_warmup(
+                            scenario, seed, backend=backend, on_run=finished, on_lost=backends.lost, force=force
+                        )
+                    )
             except NoWarmup as error:
                 raise BadInput(f"--find-warmup: {error}") from None
             except KeyboardInterrupt:

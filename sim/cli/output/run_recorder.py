@@ -77,13 +77,13 @@ class Keepers:
         return Result(scenario, group, tuple(summaries), interrupted, warmup=warmup)
 
     def _run(self, scenario: Scenario, seed: int | str | None, number: int) -> Run:
-        """Run a replication and record its outputs."""
+        """Run a replication, whose cost is checked already, and record its outputs."""
         from sim import simulation
 
         if self.reports is None:
-            found = simulation.run(scenario, seed, number)
+            found = simulation.run(scenario, seed, number, force=True)
         else:
-            found = simulation.run(scenario, seed, number, core=self.reports.core())
+            found = simulation.run(scenario, seed, number, core=self.reports.core(), force=True)
             self.reports.add(found)
         if self.history is not None:
             self.history.add(found)

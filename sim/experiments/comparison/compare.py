@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from scenarios import Scenario
+from scenarios.expected_events import check_events
 from scenarios.fields.metrics import UnknownMetric, by_kind, catalogue, lookup, statistic_of
 from sim.core.build import BuildCore, build_core, with_policies
 from sim.experiments.comparison.changed_keys import differing
@@ -25,7 +26,7 @@ from sim.experiments.runs.summary import RunSummary
 from sim.experiments.runs.unobserved import never_observed
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
-from sim.simulation import whole_seed
+from sim.simulation import check_counts, whole_seed
 from sim.stats.differences import LEAST, Difference, Observed, PooledPair, differences
 from sim.stats.survival import Pooled
 
@@ -267,6 +268,7 @@ def compare(
     on_lost: Callable[[int], None] | None = None,
     policies: Mapping[str, Any] | None = None,
     core: BuildCore = build_core,
+    force: bool = ...,
 ) -> Comparison: ...
 
 
@@ -285,6 +287,7 @@ def compare(
     on_lost: Callable[[int], None] | None = None,
     policies: Mapping[str, Any] | None = None,
     core: BuildCore = build_core,
+    force: bool = False,
 ) -> Comparison:
     """Compare two settings of a scenario, values by path, on the same replications; or two results, b against a.
 
@@ -294,6 +297,8 @@ def compare(
 
     `metrics` are names or patterns such as `*`, by default those of `CORE`; `added` are compared in addition to these.
     `policies` and `core` are those of `sim.run`, for both settings.
+
+    More than a billion expected events are refused (TooManyEvents), unless `force` is true.
 
     A `backend` replaces `jobs`. `on_run` is called with each finished run, `on_lost` with the number of unfinished runs
     after a worker process has died. Raises ScenarioError for an invalid path or value, UnknownMetric, BackendError,
@@ -307,11 +312,15 @@ def compare(
     if not (isinstance(scenario, Scenario) and isinstance(a, Mapping) and isinstance(b, Mapping)):
         raise TypeError("compare takes two results, or a scenario and two mappings of values by path")
     core = with_policies(policies, core)
+    check_counts(replications, jobs)
     if replications < 2:
         raise ValueError(f"a difference needs at least 2 replications, not {replications}")
     check_metrics(scenario, (*metrics, *added))
     settings = {"a": scenario.with_values(a), "b": scenario.with_values(b)}
     group = whole_seed(scenario, seed)
+    if not force:
+        for changed in settings.values():
+            check_events(changed, replications)
     names = [f"{group}/{number}" for number in range(replications)]
     works = [((name, which), changed, name) for name in names for which, changed in settings.items()]
     finished: dict[tuple[str, str], RunSummary] = {}

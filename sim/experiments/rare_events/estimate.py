@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from scenarios import Scenario
+from scenarios.errors import shown
+from scenarios.expected_events import check_events
 from scenarios.fields.expectations import Expectation
+from scenarios.fields.quantities import is_whole
 from sim.experiments.rare_events.events import NATURAL, RareError, event_of, level_of
 from sim.experiments.rare_events.levels import LEVELS, Climber
 from sim.experiments.rare_events.passes import Pass, passes
@@ -33,7 +36,7 @@ from sim.presentation.formatting import count
 from sim.randomness.branching import Trajectory
 from sim.randomness.streams import Streams
 from sim.results.base import ResultBase
-from sim.simulation import simulate, whole_seed
+from sim.simulation import check_counts, simulate, whole_seed
 from sim.stats.estimates import Estimate
 from sim.stats.intervals import binomial
 
@@ -162,6 +165,7 @@ def rare(
     on_done: Callable[[int], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
     on_step: Callable[[int, Progress], None] | None = None,
+    force: bool = False,
 ) -> Rare:
     """The probability that `event`, such as `recovery.time > 600` or `tasks.lost > 0`, holds in a run.
 
@@ -169,18 +173,24 @@ def rare(
     `replications` independent splittings with `particles` each, by default 10 × 50; with None, or if the metric has no
     level, plain replications are counted, by default 1,000. `on_done` is called with the number of replications or
     splittings that have finished; `on_step` after each run of a splitting with the number of the splitting, if the runs
-    are executed in this process. Raises RareError, ValueError for fewer than one replication or job and for a seed
-    that is not a whole number, and the errors of a backend. When the user interrupts (Ctrl-C), the estimate uses what
-    has finished; if nothing has, KeyboardInterrupt is raised.
+    are executed in this process.
+
+    More than a billion expected events of the first runs are refused (TooManyEvents), unless `force` is true.
+
+    Raises RareError, ValueError for fewer than one replication or job and for a seed that is not a whole number, and
+    the errors of a backend. When the user interrupts (Ctrl-C), the estimate uses what has finished; if nothing has,
+    KeyboardInterrupt is raised.
     """
     asked = event_of(scenario, event)
     on = level_of(asked, level)
     many = replications if replications is not None else PLAIN if on is None else SPLITTINGS
-    if many < 1 or jobs < 1:
-        raise ValueError(f"{many} replications on {jobs} jobs; valid: 1 or more of each")
-    if particles < 2:
-        raise RareError(f"{particles} particles: too few; valid: 2 or more")
+    check_counts(many, jobs)
+    if not is_whole(particles) or particles < 2:
+        raise RareError(f"{shown(particles)} particles: too few; valid: 2 or more")
     group = whole_seed(scenario, seed)
+    if not force:
+        runs = many if on is None else many * particles
+        check_events(scenario, runs, "replications" if on is None or many > particles else "particles")
     where = backend or jobs
     done: dict[int, Splitting | tuple[bool, ...]] = {}
     interrupted = False

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from scenarios import Scenario
+from scenarios.errors import shown
+from scenarios.expected_events import affordable_runs, check_events
 from scenarios.fields.csv_columns import files_sha256
 from scenarios.fields.expectations import TOLERANCE, Expectation
+from scenarios.fields.quantities import percentage
 from sim.core.build import BuildCore, build_core, with_policies
 from sim.core.run_errors import RunError
 from sim.experiments.runs.backends import Backend
@@ -25,7 +28,7 @@ from sim.experiments.runs.warmup import Warmup, given
 from sim.measures.metrics.diagnosis import as_frame, total
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
-from sim.simulation import metrics_frame, replication_name
+from sim.simulation import check_counts, metrics_frame, replication_name
 from sim.stats.estimates import Estimate
 from sim.stats.precision import LEAST, Asked, Reached, next_check, reached
 
@@ -218,7 +221,7 @@ def replicate(
     jobs: int = 1,
     on_run: OnRun | None = None,
     *,
-    precision: Asked | float | None = None,
+    precision: Asked | float | str | None = None,
     on_look: Callable[[int], None] | None = None,
     on_precision: Callable[[tuple[Reached, ...]], None] | None = None,
     warmup: Warmup | None = None,
@@ -226,6 +229,7 @@ def replicate(
     on_lost: Callable[[int], None] | None = None,
     policies: Mapping[str, Any] | None = None,
     core: BuildCore = build_core,
+    force: bool = False,
 ) -> Result:
     """Run replications 0 … n-1 of a scenario on `jobs` processes; the result has them in this order.
 
@@ -237,10 +241,13 @@ def replicate(
 
     A `warmup` from `sim.find_warmup` replaces the scenario's own and is part of the result.
 
-    With `precision`, a share such as 0.05 or an `Asked`, the number of replications is what this precision takes;
-    `replications` is ignored. A share is about `recovery.time.mean`, or `tasks.sojourn.mean` if nothing is recovered.
-    `on_look` is called with the planned number of replications whenever it changes, `on_precision` with the reached
-    precision after each look.
+    With `precision`, a share such as 0.05 or `"5%"`, or an `Asked`, the number of replications is what this precision
+    takes; `replications` is ignored. A share is about `recovery.time.mean`, or `tasks.sojourn.mean` if nothing is
+    recovered. `on_look` is called with the planned number of replications whenever it changes, `on_precision` with the
+    reached precision after each look.
+
+    More than a billion expected events are refused (TooManyEvents), unless `force` is true: with `precision`, if the
+    first ten replications have as many, and the number of replications is limited accordingly.
 
     `seed` defaults to the scenario's own; `"7/3"` is the one replication 3 of seed 7. Raises ValueError for other
     texts, for fewer than one replication or job and for an invalid precision, ScenarioError, NeverObserved,
@@ -252,6 +259,7 @@ def replicate(
     if warmup is not None:
         scenario = scenario.with_values({"warmup": warmup.seconds})
     first = replication_name(scenario, seed)
+    asked = asked if force else _affordable(scenario, replications, asked)
     group = first.rpartition("/")[0]
     finished: dict[str, RunSummary] = {}
 
@@ -289,15 +297,28 @@ def replicate(
     return known(names)
 
 
-def _checked(seed: int | str | None, replications: int, jobs: int, precision: Asked | float | None) -> Asked | None:
+def _affordable(scenario: Scenario, replications: int, asked: Asked | None) -> Asked | None:
+    """The requested precision, with at most as many replications as have a billion events. Raises TooManyEvents."""
+    if asked is None:
+        check_events(scenario, replications)
+        return None
+    check_events(scenario, LEAST)
+    return replace(asked, most=affordable_runs([scenario], LEAST, asked.most))
+
+
+def _checked(
+    seed: int | str | None, replications: int, jobs: int, precision: Asked | float | str | None
+) -> Asked | None:
     """The requested precision. Raises ValueError."""
-    if replications < 1:
-        raise ValueError(f"replications must be at least 1, not {replications}")
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, not {jobs}")
+    check_counts(replications, jobs)
     if precision is not None and isinstance(seed, str) and "/" in seed:
         raise ValueError(f"{seed} is one replication, of which there is no precision")
-    return Asked(precision, ()) if isinstance(precision, float | int) else precision
+    if precision is None or isinstance(precision, Asked):
+        return precision
+    share = percentage(precision)
+    if share is None:
+        raise ValueError(f"precision {shown(precision)}: must be between 0 and 1, such as 0.05")
+    return Asked(share, ())
 
 
 def _check_observed(result: Result, asked: Asked) -> None:

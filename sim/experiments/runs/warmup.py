@@ -22,6 +22,7 @@ from scipy.special import stdtr
 
 from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
+from scenarios.expected_events import check_events
 from scenarios.offered_load import offered_load
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Trace
 from sim.experiments.runs.backends import Backend
@@ -30,7 +31,7 @@ from sim.measures.metrics.windows import METRICS, values
 from sim.measures.tables.event_table import Floats, Tracks
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
-from sim.simulation import replication_name, simulate
+from sim.simulation import check_counts, replication_name, simulate
 
 if TYPE_CHECKING:
     Series = pd.Series[float]
@@ -166,6 +167,7 @@ def find_warmup(
     metric: str | None = None,
     on_run: Callable[[], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
+    force: bool = False,
 ) -> Warmup:
     """Find how long a scenario warms up, in pilot replications without its faults and from an empty start.
 
@@ -174,19 +176,22 @@ def find_warmup(
     throughput. Pilots are replications `"7/warmup.0"` and so on, of seed 7, also where `seed` is one replication of it.
     A `backend` takes the place of `jobs`; `on_run` hears when a pilot is finished, `on_lost` as in `sim.sweep`.
 
+    More than a billion expected events are refused (TooManyEvents), unless `force` is true.
+
     Raises NoWarmup when the run is too short for it; when there is no steady state, because the offered load
     (`scenarios.offered_load`) is 1 or more and nothing limits the queue, or because the number of tasks still rises at
     the end of the pilots; and for loads that have none to settle in: a `burst`, and a `count` or `trace` that ends, are
     measured as a whole, and a `diurnal` load goes up and down for ever and warms up for whole periods. Raises
     ValueError for an unknown metric and for fewer than one replication or job, and what `Backend.each` raises.
     """
-    if replications < 1 or jobs < 1:
-        raise ValueError(f"{replications} replications on {jobs} jobs; valid: 1 or more of each")
+    check_counts(replications, jobs)
     of = _default_metric(scenario) if metric is None else metric
     if of not in METRICS:
         raise ValueError(f"{of}: is not known of slices of a run; valid: {', '.join(METRICS)}")
     _check(scenario)
     _check_load(scenario)
+    if not force:
+        check_events(scenario, replications)
     pilot = scenario.with_values({"faults": []})
     group = replication_name(scenario, seed).partition("/")[0]
     works = [(pilot, f"{group}/warmup.{number}", of) for number in range(replications)]

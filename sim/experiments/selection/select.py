@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from math import ceil, isfinite
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
 from scenarios.documents.overrides import value_of
 from scenarios.errors import ScenarioError
+from scenarios.expected_events import affordable_runs, check_events
+from scenarios.fields.expectations import in_unit_of
 from scenarios.fields.metrics import Metric, lookup
+from scenarios.fields.quantities import is_number
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.metric_estimates import estimate_of
@@ -26,7 +31,7 @@ from sim.experiments.runs.summary import RunSummary
 from sim.experiments.selection.ranked import Ranked
 from sim.experiments.selection.result import Selection
 from sim.experiments.sweeps.designs import Point, as_values, canonical, named
-from sim.simulation import whole_seed
+from sim.simulation import check_counts, whole_seed
 from sim.stats.estimates import Estimate, estimate, estimate_difference
 from sim.stats.ranking_and_selection import FIRST, MOST, KimNelson, NotRankable
 
@@ -46,7 +51,7 @@ def select(
     scenario: Scenario,
     points: Sequence[Mapping[str, Any]],
     metric: str,
-    indifference: float,
+    indifference: float | str,
     seed: int | None = None,
     first: int = FIRST,
     most: int = MOST,
@@ -57,15 +62,19 @@ def select(
     on_run: OnRun | None = None,
     on_look: Callable[[int], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
+    force: bool = False,
 ) -> Selection:
     """Select the point with the best mean of a metric, in the metric's own direction. Points are values by path, such
     as `{"agents.count": 5}`, or those of `sim.experiments.sweeps.designs.grid`.
 
-    Where the best is ahead of every other by `indifference` (in the metric's unit) or more, it is selected with a
-    probability of 95 %. The first look is after `first` replications, the last after `most`; then `judged` fresh ones
-    follow. What comes of it does not depend on `jobs`, or on the `backend` that takes their place. `on_run` hears of
-    each run as it is finished, `on_look` how many there are to be, as far as that is known; `on_lost` how many were not
-    finished when a process died that was at them.
+    Where the best is ahead of every other by `indifference` (in the metric's unit, or a text such as `"500ms"`) or
+    more, it is selected with a probability of 95 %. The first look is after `first` replications, the last after
+    `most`; then `judged` fresh ones follow. What comes of it does not depend on `jobs`, or on the `backend` that takes
+    their place. `on_run` hears of each run as it is finished, `on_look` how many there are to be, as far as that is
+    known; `on_lost` how many were not finished when a process died that was at them.
+
+    More than a billion expected events are refused (TooManyEvents), unless `force` is true: if `first` replications
+    have as many; `most` is limited accordingly.
 
     A replication in which no setting observes the metric is left out, and counted in `unobserved`; where some
     settings observe it and others do not, there is no difference to be had, and it is refused. Who is infinite within
@@ -76,13 +85,19 @@ def select(
     Interrupted by the user (Ctrl-C), it keeps what is finished and is not decided; with no replication finished, it
     raises.
     """
+    name = whole_seed(scenario, seed)
     found = lookup(metric, tuple(scenario.resources))
     if found.direction is None:
         raise NotSelectable(f"{metric}: neither more nor less of it is better; valid: such as recovery.time.mean")
     points = [{path: canonical(scenario, path, value) for path, value in point.items()} for point in points]
     _check(points, judged, jobs)
-    ranking = KimNelson(len(points), indifference, found.direction, first, most)
-    name = whole_seed(scenario, seed)
+    smallest = _smallest(found, indifference)
+    if not force:
+        settings = [scenario.with_values(as_values(point)) for point in points]
+        for each in settings:
+            check_events(each, max(first, judged) * len(points), "first" if first >= judged else "judged")
+        most = affordable_runs(settings, first, most)
+    ranking = KimNelson(len(points), smallest, found.direction, first, most)
     contest = _Contest(scenario, points, found, name, backend or Backend(jobs=jobs), on_run, on_look, on_lost)
     own = as_it_is(scenario, points)
     fresh: tuple[int, ...] = ()
@@ -104,6 +119,16 @@ def select(
     return contest.result(ranking, tuple(rivals), fresh, own, interrupted)
 
 
+def _smallest(metric: Metric, indifference: float | str) -> float:
+    """The indifference in the metric's unit. Raises NotSelectable."""
+    if is_number(indifference):
+        return float(indifference)
+    try:
+        return in_unit_of(metric, str(indifference))
+    except PydanticCustomError as error:
+        raise NotSelectable(f"indifference {error.message()}") from None
+
+
 def as_it_is(scenario: Scenario, points: Sequence[Point]) -> tuple[int, ...]:
     """The place of the point without changes; nothing if there is none."""
     try:
@@ -121,7 +146,8 @@ def _check(points: Sequence[Point], judged: int, jobs: int) -> None:
     twice = next((point for place, point in enumerate(points) if point in points[:place]), None)
     if twice is not None:
         raise ValueError(f"{named(twice)}: is there twice; valid: each point once")
-    if judged < 2 or jobs < 1:
+    check_counts(judged, jobs)
+    if judged < 2:
         raise ValueError(f"judged on {judged} replications with {jobs} jobs; valid: 2 or more, and 1 or more")
 
 

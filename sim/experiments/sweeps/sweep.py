@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from scenarios import Scenario
+from scenarios.expected_events import check_events
 from scenarios.fields.csv_columns import files_sha256
 from scenarios.fields.metrics import lookup
 from sim.experiments.runs.backends import Backend
@@ -33,7 +34,7 @@ from sim.experiments.sweeps.folder import FORMAT, Row, SweepFolder, SweepFolderE
 from sim.measures import RunMetrics
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
-from sim.simulation import whole_seed
+from sim.simulation import check_counts, whole_seed
 from sim.stats.estimates import Estimate
 from sim.stats.samples import Sample
 
@@ -213,12 +214,15 @@ def sweep(
     on_run: OnRun | None = None,
     on_begin: Callable[[int, int], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
+    force: bool = False,
 ) -> Sweep:
     """Run a scenario at each point, replications 0 … n − 1 of each.
 
     `points` are every combination of values by path, `{"agents.restart_time": ["5s", "20s"]}`, or a list of points,
     `[{"agents.restart_time": "5s"}, {"agents.restart_time": "20s"}]`, with values as in `compare`; those of
     `sim.experiments.sweeps.designs` as well.
+
+    More than a billion expected events are refused (TooManyEvents), unless `force` is true.
 
     With `out`, a folder, what is finished there is not run again, whatever ended the program that ran it; another sweep
     is refused. A `backend` takes the place of `jobs`. `on_begin` hears how many runs there are and how many of them are
@@ -227,12 +231,14 @@ def sweep(
     or job, and for what is no whole seed.
     Interrupted by the user (Ctrl-C), it keeps and returns what is finished; with nothing finished it raises.
     """
-    if replications < 1 or jobs < 1:
-        raise ValueError(f"{replications} replications on {jobs} jobs; valid: 1 or more of each")
+    check_counts(replications, jobs)
     if not points:
         raise DesignError("there is no point; valid: one or more")
     points = points_of(scenario, points)
     name = whole_seed(scenario, seed)
+    if not force:
+        for point in points:
+            check_events(scenario.with_values(as_values(point)), replications * len(points))
     folder = None if out is None else SweepFolder(Path(out))
     with nullcontext() if folder is None else folder.opened(_about(scenario, name, points)):
         done = set() if folder is None else folder.finished()

@@ -2,8 +2,8 @@
 
 import pytest
 
+from scenarios import expected_events
 from sim.cli import main
-from sim.cli.options import cost
 
 HUGE = "agents.count=100000000000000000000"
 VALID = "valid: up to 1e+09, or --force"
@@ -29,7 +29,15 @@ REFUSED = f"baseline: agents.count: about 8e+22 events are expected in a run; {V
         ),
         (
             ["run", "baseline", "--replications", "1" + "0" * 400],
-            f"baseline: --replications: about 7e+34 events are expected in {f'{10**400:,}'[:200]}… runs; {VALID}\n",
+            f"baseline: --replications: about 7e+34 events are expected in 1e+30 or more runs; {VALID}\n",
+        ),
+        (
+            ["run", "baseline", "--rare", "recovery.time > 600s", "--particles", "1" + "0" * 20],
+            f"baseline: --particles: about 7e+25 events are expected in {10**21:,} runs; {VALID}\n",
+        ),
+        (
+            ["run", "baseline", "--rare", "tasks.lost > 0", "--level", "none", "--replications", "1" + "0" * 20],
+            f"baseline: --replications: about 7e+24 events are expected in {10**20:,} runs; {VALID}\n",
         ),
     ],
 )
@@ -41,7 +49,7 @@ def test_what_cannot_end_is_refused(arguments, message, capsys, tmp_path, monkey
 
 
 def test_it_is_run_when_it_is_forced(capsys, monkeypatch):
-    monkeypatch.setattr(cost, "MOST_EVENTS", 10.0)
+    monkeypatch.setattr(expected_events, "MOST_EVENTS", 10.0)
     command = ["run", "baseline", "--set", "duration=1m", "--set", "warmup=0s", "--set", "expect=[]", "--quiet"]
     assert main(command) == 2
     assert "events are expected in a run; valid: up to 1e+01, or --force" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import frexp
+from sys import float_info
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,8 @@ class _Line:
 
     @classmethod
     def of(cls, tracks: Tracks, slots: int) -> _Line:
-        scale = 2.0 ** (BITS - frexp(tracks.agents * slots * tracks.end)[1])
+        exponent = BITS - frexp(tracks.agents * slots * tracks.end)[1]
+        scale = 2.0 ** min(exponent, float_info.max_exp - 1)
         start, end = (round(instant * scale) for instant in (tracks.start, tracks.end))
         return cls(scale, start, end - start)
 

@@ -64,9 +64,19 @@ class AuditEvent(StrEnum):
     OPERATOR_ADMITTED = "operator.admitted"  # detail: token key, procedure and task that the token is valid for
     OPERATOR_REFUSED = "operator.refused"  # detail: a `RefusalReason`; text: what would be valid
     OPERATOR_FINISHED = "operator.finished"  # detail: as for operator.admitted; the token is invalid from now on
+    OPERATOR_PLANNED = "operator.planned"  # detail: SHA-256 and task of a plan
+    OPERATORS_ENROLLED = "operators.enrolled"  # subject: who enrolled a file; detail: SHA-256 of the record; text: file
+    OPERATORS_CHANGED = "operators.changed"  # subject: whose tokens; detail: SHA-256 of the record of the enrolled file
 
 
-OPERATOR_EVENTS = (AuditEvent.OPERATOR_ADMITTED, AuditEvent.OPERATOR_REFUSED, AuditEvent.OPERATOR_FINISHED)
+OPERATOR_EVENTS = (
+    AuditEvent.OPERATOR_ADMITTED,
+    AuditEvent.OPERATOR_REFUSED,
+    AuditEvent.OPERATOR_FINISHED,
+    AuditEvent.OPERATOR_PLANNED,
+    AuditEvent.OPERATORS_ENROLLED,
+    AuditEvent.OPERATORS_CHANGED,
+)
 """The events of authorization. The core records all others, `AUDIT_EVENTS`."""
 AUDIT_EVENTS = tuple(event for event in AuditEvent if event not in OPERATOR_EVENTS)
 
@@ -148,6 +158,8 @@ class RefusalReason(StrEnum):
 
     WRONG_CREDENTIALS = "wrong_credentials"  # unknown operator, or wrong token
     TOO_MANY_ATTEMPTS = "too_many_attempts"  # with wrong credentials
+    OTHER_OPERATORS_FILE = "other_operators_file"  # not the one that is enrolled in the store
+    OTHER_STORE = "other_store"  # the token is valid for another store
     EXPIRED = "expired"  # token
     WRONG_ROLE = "wrong_role"
     RECOVERY_COMPLETE = "recovery_complete"  # the token was valid for it

@@ -1,7 +1,8 @@
 """Authorization of operators. Each decision is recorded in the audit trail, and the next one is made from that record.
 
-A token is valid for one recovery: for the procedure and the task that it is first used for, until that recovery is
-complete. Someone who finds it later can do nothing with it.
+A token is valid for one store and one recovery: for the procedure and the task that it is first used for, until that
+recovery is complete. Someone who finds it later can do nothing with it. Only the operators file that is enrolled in the
+store authorizes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from sqlalchemy import Connection, func, select
 
 from recovery.audit import AuditEntry, AuditEvent, RefusalReason
 from recovery.errors import RecoveryBenchError
+from recovery.manual.enrollment import file_refusal
 from recovery.manual.operators import Operators, Role
+from recovery.stores.identity import store_identity
 from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.tables import AUDIT
 
@@ -77,10 +80,15 @@ class Authorization:
         def refusal(connection: Connection) -> _Refusal | None:
             if (limited := _limited(connection, operator, now)) is not None:
                 return limited
+            store = store_identity(connection)
+            if (text := file_refusal(connection, self._operators, store, now)) is not None:
+                return _Refusal(RefusalReason.OTHER_OPERATORS_FILE, text)
             if found is None:
                 text = "unknown operator, or wrong token; valid: a token from recover operator token"
                 return _Refusal(RefusalReason.WRONG_CREDENTIALS, text)
-            if found.expires_at <= now:
+            if found.store != store:
+                return _Refusal(RefusalReason.OTHER_STORE, "the token is not for this store; valid: a token for it")
+            if found.is_expired(now):
                 return _Refusal(RefusalReason.EXPIRED, "the token has expired; valid: a new token")
             role = self._operators.operators[operator].role
             if role is not Role.ADMIN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from recovery.audit import AuditEvent
+from recovery.audit import AuditEntry, AuditEvent
 from recovery.checkpoints import is_intact
 from recovery.detection.orphaned_tasks import seen
 from recovery.diagnosis.explanation import explain_findings
@@ -30,8 +31,10 @@ from recovery.model import FINISHED, HALTED, TASK_KINDS, Checkpoint, Escalation,
 from recovery.ports import System
 from recovery.runbook.catalogue import Runbook, documented
 from recovery.stores.database import Database
+from recovery.stores.identity import store_identity
+from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.sql_tasks import SqlTaskStore, reopened
-from recovery.stores.tables import RETRIES, TASKS
+from recovery.stores.tables import AUDIT, RETRIES, TASKS
 from recovery.supervision.escalation_queue import EscalationQueue
 
 FAILED = "manual recovery has failed"
@@ -77,14 +80,25 @@ class ManualRecovery:
         return Assessment(task_id, state, plan, escalation)
 
     async def plan(self, task_id: str, operator: str, checkpoint: int | None = None) -> PlanFile:
-        """The plan of the recovery; `checkpoint` replaces the latest checkpoint. Nothing is changed."""
-        if checkpoint is not None:
-            stored = {each.sequence: intact for each, intact in self.checkpoints(task_id)}
-            if not stored.get(checkpoint, False):
-                why = "is damaged" if checkpoint in stored else "does not exist"
-                valid = ", ".join(str(number) for number, intact in stored.items() if intact) or "none"
-                raise NotPossible(f"{task_id}: checkpoint {checkpoint} {why}; valid: {valid}")
-        return self._written(await self.analyze(task_id), operator, checkpoint)
+        """The plan of the recovery; `checkpoint` replaces the latest checkpoint. Only the audit trail is changed.
+
+        The digest of the plan is recorded there: only recorded plans are executed.
+        """
+        self._check_checkpoint(task_id, checkpoint)
+        made = self._written(await self.analyze(task_id), operator, checkpoint)
+        audit, now = SqlAudit(self._database, time.time), time.time()  # noqa: TID251 - operators live by the machine's clock
+        entry = AuditEntry(now, AuditEvent.OPERATOR_PLANNED, -1, operator, _recorded_as(made), None)
+        audit.record_now(lambda _: entry)
+        return made
+
+    def _check_checkpoint(self, task_id: str, checkpoint: int | None) -> None:
+        if checkpoint is None:
+            return
+        stored = {each.sequence: intact for each, intact in self.checkpoints(task_id)}
+        if not stored.get(checkpoint, False):
+            why = "is damaged" if checkpoint in stored else "does not exist"
+            valid = ", ".join(str(number) for number, intact in stored.items() if intact) or "none"
+            raise NotPossible(f"{task_id}: checkpoint {checkpoint} {why}; valid: {valid}")
 
     def _written(self, found: Assessment, operator: str, checkpoint: int | None) -> PlanFile:
         strategy, analysis = found.plan.strategy, found.plan.analysis
@@ -95,24 +109,34 @@ class ManualRecovery:
             made_by=operator,
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),  # noqa: TID251 - operators live by the machine's clock
             store=self._database.place,
+            store_identity=self._database.read(store_identity),
             runbook=hashlib.sha256(json.dumps(self._runbook.as_dict(), sort_keys=True).encode()).hexdigest(),
             verdict=analysis.verdict,
             because=explain_findings(analysis),
             state=found.state,
             checkpoint=checkpoint,
             steps=steps_of(strategy),
-        )
+        ).sealed()
 
     async def check(self, plan: PlanFile) -> Assessment:
-        """Check that a plan is up to date, and return the current assessment."""
-        if plan.store != self._database.place:
-            raise NotPossible(f"the plan is for {plan.store}, not for {self._database.place}")
+        """Check that a plan is for this store and up to date, and return the current assessment."""
+        self.check_store(plan)
         _check_state(plan, self._state(plan.task))
         found = await self.analyze(plan.task)
         fresh = self._written(found, plan.made_by, plan.checkpoint)
         if (difference := plan.differs(fresh)) is not None:
             raise NotPossible(f"{plan.task}: the plan is out of date: {difference}; valid: a new plan")
+        if not self._database.read(lambda connection: _is_recorded(connection, plan)):
+            raise NotPossible(f"{plan.task}: the plan is not one that recover task plan has made; valid: a new plan")
+        self._check_checkpoint(plan.task, plan.checkpoint)
         return found
+
+    def check_store(self, plan: PlanFile) -> None:
+        """Check that a plan is for this store. Two stores may have files of the same name."""
+        if plan.store != self._database.place:
+            raise NotPossible(f"the plan is for {plan.store}, not for {self._database.place}")
+        if plan.store_identity != self._database.read(store_identity):
+            raise NotPossible(f"the plan is for another store, which is called {plan.store} as well")
 
     async def execute(self, plan: PlanFile) -> bool:
         """Execute the steps of a plan. False: one has failed, and a task that was escalated is escalated again."""
@@ -254,6 +278,16 @@ class ManualRecovery:
         done = await step()
         audit.record(AuditEvent.STEP_COMPLETED if done else AuditEvent.STEP_FAILED, incident.number, subject, command)
         return done
+
+
+def _recorded_as(plan: PlanFile) -> str:
+    """The detail of a plan's line in the audit trail."""
+    return f"{plan.sha256} {plan.task}"
+
+
+def _is_recorded(connection: Connection, plan: PlanFile) -> bool:
+    is_line = (AUDIT.c.event == AuditEvent.OPERATOR_PLANNED, AUDIT.c.detail == _recorded_as(plan))
+    return connection.execute(select(AUDIT.c.number).where(*is_line).limit(1)).one_or_none() is not None
 
 
 def _check_state(plan: PlanFile, state: dict[str, Any]) -> None:

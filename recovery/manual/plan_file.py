@@ -5,6 +5,7 @@ The file itself is not executed: the execution makes a new plan, which has to be
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +37,11 @@ class PlannedStep(BaseModel):
 
 
 class PlanFile(BaseModel):
-    """A plan for one task: author and time (ISO 8601), findings of the analysis, state of the task, and steps."""
+    """A plan for one task: author and time (ISO 8601), findings of the analysis, state of the task, and steps.
+
+    `store` is the name of the store and `store_identity` the number that identifies it, `sha256` the digest of all
+    other fields, which shows that the file was not edited.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,29 +50,48 @@ class PlanFile(BaseModel):
     made_by: str
     made_at: str
     store: str
+    store_identity: str
     runbook: str  # SHA-256 of the catalogue in force
     verdict: str
     because: str
     state: dict[str, Any]
     checkpoint: int | None = None  # to start from; None: the latest intact one
     steps: tuple[PlannedStep, ...]
+    sha256: str = ""
+
+    def sealed(self) -> PlanFile:
+        """This plan with its digest."""
+        return self.model_copy(update={"sha256": self._digest()})
+
+    @property
+    def is_as_written(self) -> bool:
+        """Whether the digest is that of the content."""
+        return self.sha256 == self._digest()
+
+    def _digest(self) -> str:
+        return hashlib.sha256(_exact(self.model_dump(mode="json", exclude={"sha256"})).encode()).hexdigest()
 
     def changed_state(self, state: Mapping[str, Any]) -> str | None:
         """The first change of the task's state since this plan was made; None: there is none."""
         for name in (*self.state, *state):
             before, now = self.state.get(name), state.get(name)
-            if before != now:
+            if _exact(before) != _exact(now):
                 return f"{name} was {json.dumps(before)} and is {json.dumps(now)}"
         return None
 
     def differs(self, fresh: PlanFile) -> str | None:
         """The first difference of a new plan to this one, apart from the state; None: there is none."""
-        for name in ("task", "store", "runbook", "verdict", "because", "checkpoint"):
-            if getattr(self, name) != getattr(fresh, name):
+        for name in ("task", "store", "store_identity", "runbook", "verdict", "because", "checkpoint"):
+            if _exact(getattr(self, name)) != _exact(getattr(fresh, name)):
                 return f"{name} was {getattr(self, name)!r} and is {getattr(fresh, name)!r}"
-        if self.steps != fresh.steps:
+        if _exact(self.model_dump(mode="json")["steps"]) != _exact(fresh.model_dump(mode="json")["steps"]):
             return "its steps have changed"
         return None
+
+
+def _exact(value: Any) -> str:
+    """JSON in which 1, 1.0 and true are three values, which Python considers equal."""
+    return json.dumps(value, sort_keys=True)
 
 
 def steps_of(strategy: RecoveryStrategy) -> tuple[PlannedStep, ...]:
@@ -96,10 +120,13 @@ def read_plan(path: Path) -> PlanFile:
     except InputFileError as error:
         raise PlanFileError(f"{path}: {error}; valid: a file from recover task plan") from None
     try:
-        return PlanFile.model_validate_json(text)
+        read = PlanFile.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise PlanFileError(
             f"{path}: is not a plan: {where}{': ' if where else ''}{first['msg']}; valid: a file from recover task plan"
         ) from None
+    if not read.is_as_written:
+        raise PlanFileError(f"{path}: was changed after it was written; valid: a file from recover task plan")
+    return read

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 from recovery.audit import AuditEntry, AuditEvent, audit_event
 from recovery.stores.database import Writable
 from recovery.stores.errors import StoreError
+from recovery.stores.identity import store_identity
 from recovery.stores.tables import AUDIT, META
 
 _HEAD = "audit"
@@ -23,11 +25,24 @@ _FIRST_TIME, _LAST_TIME = -62_135_596_800.0, 253_402_300_799.0
 _EVENTS: dict[str, AuditEvent] = {event.value: event for event in AuditEvent}
 
 
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """The end of a trail: the store's identity, the number of lines, and the seal of the last one.
+
+    Kept outside of the store, it shows later whether these lines are still the ones that were written.
+    """
+
+    store: str
+    lines: int
+    sha256: str
+
+
 class SqlAudit:
     """An append-only `recovery.ports.AuditTrail`, also for the events of operators.
 
     `clock` gives the time of a line in seconds. The seal of a line is the SHA-256 of its content and of the seal before
-    it. The last seal is stored separately, so that removed lines at the end are detected as well.
+    it. The last seal is stored separately, so that removed lines at the end are detected as well. Whoever can write to
+    the store can seal changed lines again: only an earlier `head`, kept elsewhere, detects that.
     """
 
     def __init__(self, database: Writable, clock: Callable[[], float]) -> None:
@@ -53,6 +68,7 @@ class SqlAudit:
         """Append the line that `decide` returns, in the same transaction; returns it when it is durable."""
 
         def work(connection: Connection) -> AuditEntry:
+            _head(connection, lock=True)  # what it decides by does not change before its line is written
             entry = decide(connection)
             _append_all(connection, [entry])
             return entry
@@ -75,21 +91,41 @@ class SqlAudit:
                 )
         return [entry for _, entry, _ in lines]
 
-    def first_wrong(self) -> str | None:
-        """The problem with the first line that was changed, removed or moved; None: there is none."""
-        lines, head = self._database.read(lambda connection: (_lines(connection), _head(connection)))
-        seal = _START
+    def head(self) -> AuditHead:
+        """The end of the trail, to be kept outside of the store. Raises StoreError."""
+        return self._database.read(lambda connection: AuditHead(store_identity(connection), *_head(connection)))
+
+    def first_wrong(self, kept: AuditHead | None = None) -> str | None:
+        """The problem with the first line that was changed, removed or moved; None: there is none.
+
+        `kept` is an earlier `head`: its lines have to be unchanged, and the store has to be the same.
+        """
+        lines, head, store = self._database.read(
+            lambda connection: (_lines(connection), _head(connection), store_identity(connection))
+        )
+        if kept is not None and kept.store != store:
+            return "the store is not the one of the head"
+        seal, seals = _START, {0: _START}
         for place, (number, entry, sealed) in enumerate(lines, 1):
             if number != place:
                 return f"line {place} is missing"
             if _wrong_field(entry) is not None:
                 return f"line {number} is not what was written"
-            seal = _sealed(seal, number, entry)
+            seal = seals[number] = _sealed(seal, number, entry)
             if seal != sealed:
                 return f"line {number} is not what was written"
         if head != (len(lines), seal):
             return f"lines are missing after line {len(lines)}"
-        return None
+        return None if kept is None else _differs(kept, seals)
+
+
+def _differs(kept: AuditHead, seals: Mapping[int, str]) -> str | None:
+    """The difference of an intact trail to an earlier head of it."""
+    if kept.lines not in seals:
+        return f"lines {len(seals)} to {kept.lines} of the head are missing"
+    if seals[kept.lines] != kept.sha256:
+        return f"lines 1 to {kept.lines} are not those of the head"
+    return None
 
 
 def _append_all(connection: Connection, entries: Sequence[AuditEntry]) -> Sequence[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets  # noqa: TID251 - the identities of two stores differ
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 
@@ -28,8 +29,10 @@ from sqlalchemy import (
 from recovery.errors import RecoveryBenchError
 from recovery.model import IncidentFacts
 
-VERSION = 3
+VERSION = 4
 METADATA = MetaData()
+IDENTITY = "store"
+"""The name under which the identity of a store is stored."""
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite generates numbers for this type only
 
 META = Table("meta", METADATA, Column("name", String(64), primary_key=True), Column("value", Text, nullable=False))
@@ -172,8 +175,14 @@ def _facts(connection: Connection) -> None:
         connection.execute(changed.values(incident=json.dumps(incident).encode()))
 
 
+def _identity(connection: Connection) -> None:
+    """Version 4 has an identity: tokens of operators and plans are for one store."""
+    if connection.execute(select(META.c.name).where(META.c.name == IDENTITY)).scalar_one_or_none() is None:
+        connection.execute(insert(META).values(name=IDENTITY, value=secrets.token_hex(16)))
+
+
 _FACTS = tuple(field.name for field in fields(IncidentFacts))
-MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _local, 2: _facts}
+MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _local, 2: _facts, 3: _identity}
 """By version, the function that makes a store of it one of the next."""
 
 
@@ -186,6 +195,7 @@ def prepare(connection: Connection) -> None:
     if not inspect(connection).has_table(META.name):
         METADATA.create_all(connection)
         connection.execute(insert(META).values(name="version", value=str(VERSION)))
+        _identity(connection)
         return
     text = connection.execute(select(META.c.value).where(META.c.name == "version")).scalar_one_or_none()
     if re.fullmatch(r"[1-9]\d{0,8}", str(text)) is None:

@@ -68,3 +68,31 @@ def test_a_private_file_is_never_readable_by_others(tmp_path):
 def test_a_missing_folder_raises_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError), whole_file(tmp_path / "no" / "file", private=True):
         pass
+
+
+def test_a_link_remains_and_its_file_is_replaced(tmp_path):
+    link, target = tmp_path / "link.json", tmp_path / "result.json"
+    link.symlink_to(target.name)
+    for text in ("new", "newer"):  # the first one creates the file
+        with whole_file(link) as path:
+            path.write_text(text)
+        assert link.is_symlink()
+        assert target.read_text() == text
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link.json", "result.json"]
+
+
+def test_a_cycle_of_links_raises_an_os_error(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match="symbolic links"), whole_file(tmp_path / "a"):
+        pass
+    assert (tmp_path / "a").is_symlink()
+
+
+def test_a_replaced_file_keeps_its_permissions(tmp_path):
+    target = tmp_path / "result.json"
+    target.write_text("old")
+    target.chmod(0o600)
+    with whole_file(target) as path:
+        path.write_text("new")
+    assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("new", 0o600)

@@ -67,13 +67,20 @@ def opened(store: str | None) -> Iterator[Database]:
 def authorize(
     database: Database, operators: str, operator: str | None, procedure: str, task_id: str
 ) -> tuple[Authorization, Admission]:
-    """Authorize the operator with the token from the environment or from the terminal."""
+    """Authorize the operator for a task, with the token from the environment or from the terminal."""
+    _check_task(database, task_id)
+    return authorize_as(database, operators, operator, procedure, task_id)
+
+
+def authorize_as(
+    database: Database, operators: str, operator: str | None, procedure: str, subject: str
+) -> tuple[Authorization, Admission]:
+    """Authorize the operator for a procedure, with the token from the environment or from the terminal."""
     from recovery.local.task_queue import is_text
     from recovery.manual.authorization import Authorization
     from recovery.manual.operators import load_operators
     from recovery.stores.sql_audit import SqlAudit
 
-    _check_task(database, task_id)
     if operator is None:
         raise BadInput("--operator: is missing; valid: your name, here or in RECOVERY_BENCH_OPERATOR")
     if not is_text(operator):
@@ -85,7 +92,7 @@ def authorize(
             raise BadInput(f"{operator}: your token is missing; valid: in {TOKEN}, or typed in at a terminal")
         token = getpass(f"token of {operator}: ")
     authorization = Authorization(known, SqlAudit(database, time.time), time.time)  # noqa: TID251 - operators live by the machine's clock
-    return authorization, authorization.admit(operator, token.strip(), procedure, task_id)
+    return authorization, authorization.admit(operator, token.strip(), procedure, subject)
 
 
 def _check_task(database: Database, task_id: str) -> None:

@@ -29,9 +29,10 @@ GROUPS = {
         "The operators who may recover tasks manually, and their tokens.",
         (
             ("add", operators.add, "add alice --operators operators.json"),
-            ("token", operators.token, "token alice --for 8h"),
+            ("token", operators.token, "token alice --for 8h --store sqlite:///store.db"),
+            ("enroll", operators.enroll, "enroll new.json --operators operators.json --store sqlite:///store.db"),
             ("list", operators.list_, "list"),
-            ("remove", operators.remove, "remove alice"),
+            ("remove", operators.remove, "remove alice --store sqlite:///store.db"),
         ),
     ),
 }

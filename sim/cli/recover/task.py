@@ -64,7 +64,7 @@ def plan(
     runbook: RunbookFile = None,
     no_color: NoColor = False,
 ) -> None:
-    """Write the plan for the recovery of a task to a file. Nothing is changed."""
+    """Write the plan for the recovery of a task to a file. Only its digest is stored, in the audit trail."""
     check_writable("--out", out)
     with access.opened(store) as database:
         from recovery.manual.manual_recovery import ManualRecovery
@@ -95,8 +95,9 @@ def execute(
         from recovery.manual.plan_file import read_plan
 
         read = read_plan(Path(plan))
-        authorization, admission = access.authorize(database, operators, operator, "task", read.task)
         manual = ManualRecovery(database, _runbook(runbook))
+        manual.check_store(read)  # before a token is used for it
+        authorization, admission = access.authorize(database, operators, operator, "task", read.task)
         out = console(no_color)
         try:
             asyncio.run(manual.check(read))

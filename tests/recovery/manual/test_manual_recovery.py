@@ -282,8 +282,10 @@ def test_a_damaged_checkpoint_cannot_be_chosen(alice, database, tasks):
 
 def test_every_step_is_recorded(alice, database):
     given_up(database)
+    plan = alice.plan("task.7", "alice")
+    assert alice_trail(database)[-1] == f"operator.planned {plan.sha256} task.7"
     before = len(alice_trail(database))
-    assert alice.execute(alice.plan("task.7", "alice"))
+    assert alice.execute(plan)
     assert alice.verify("task.7", "alice")
     trail = alice_trail(database)[before:]
     assert trail[0] == "step.started execute_recovery_plan"

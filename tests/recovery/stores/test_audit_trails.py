@@ -1,9 +1,12 @@
 """The audit trail in a database: append-only, ordered, and tamper-evident."""
 
+import json
+
 import pytest
 from sqlalchemy import delete, insert, update
 
 from recovery.audit import AuditEntry
+from recovery.stores import sql_audit
 from recovery.stores.errors import StoreError
 from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.tables import AUDIT, META
@@ -104,3 +107,57 @@ def test_a_damaged_head_is_reported(trail, database, head):
     database.write(lambda connection: connection.execute(changed))
     with pytest.raises(StoreError, match="the head of the audit trail is damaged; valid: a copy from before"):
         trail.first_wrong()
+
+
+# --------------------------------------------------------------------------------------- an end that was kept elsewhere
+def resealed(connection):
+    """What somebody with write access can do: seal all lines again, and store the last seal."""
+    seal, lines = "0" * 64, sql_audit._lines(connection)
+    for number, (_, entry, _) in enumerate(lines, 1):
+        seal = sql_audit._sealed(seal, number, entry)
+        connection.execute(update(AUDIT).where(AUDIT.c.number == number).values(sha256=seal))
+    head = json.dumps([len(lines), seal])
+    connection.execute(update(META).where(META.c.name == "audit").values(value=head))
+
+
+@pytest.mark.parametrize(
+    ("tamper", "message"),
+    [
+        (update(AUDIT).where(AUDIT.c.number == 2).values(subject="task.2"), "lines 1 to 5 are not those of the head"),
+        (update(AUDIT).where(AUDIT.c.number == 5).values(text="x"), "lines 1 to 5 are not those of the head"),
+        (delete(AUDIT).where(AUDIT.c.number >= 4), "lines 4 to 5 of the head are missing"),
+        (delete(AUDIT), "lines 1 to 5 of the head are missing"),
+        (update(META).where(META.c.name == "store").values(value="ab" * 16), "the store is not the one of the head"),
+    ],
+)
+def test_a_kept_head_detects_lines_that_were_sealed_again(trail, database, tamper, message):
+    kept = trail.head()
+    assert kept.lines == 5
+    trail.record("recovery.opened", 1, "task.2")
+    trail.flush()
+    assert trail.first_wrong(kept) is None  # lines after it are allowed
+    database.write(lambda connection: connection.execute(delete(AUDIT).where(AUDIT.c.number == 6)))
+    database.write(lambda connection: connection.execute(tamper))
+    database.write(resealed)
+    assert trail.first_wrong() is None
+    assert trail.first_wrong(kept) == message
+
+
+def test_lines_after_a_kept_head_are_checked_by_the_chain_only(trail, database):
+    kept = trail.head()
+    for subject in ("task.2", "task.3"):
+        trail.record("recovery.opened", 1, subject)
+    trail.flush()
+    last = AUDIT.c.number == 7
+    database.write(lambda connection: connection.execute(update(AUDIT).where(last).values(subject="task.9")))
+    assert trail.first_wrong(kept) == "line 7 is not what was written"
+    database.write(resealed)
+    assert trail.first_wrong(kept) is None
+
+
+def test_the_head_of_an_empty_trail_is_that_of_its_store(database):
+    trail = SqlAudit(database, lambda: 0.0)
+    kept = trail.head()
+    trail.record("recovery.opened", 1, "task.2")
+    trail.flush()
+    assert (kept.lines, trail.first_wrong(kept)) == (0, None)

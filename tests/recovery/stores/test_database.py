@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event, insert, select, text, update
+from sqlalchemy import Engine, delete, event, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from recovery.stores import database as module
 from recovery.stores.database import Database
 from recovery.stores.errors import StoreError
+from recovery.stores.identity import store_identity
 from recovery.stores.sql_tasks import SqlTaskStore
 from recovery.stores.tables import (
     AGENTS,
@@ -51,7 +52,9 @@ def adds(name):
 
 def names(database):
     return database.read(
-        lambda connection: list(connection.execute(select(META.c.name).order_by(META.c.name)).scalars())
+        lambda connection: list(
+            connection.execute(select(META.c.name).where(META.c.name != "store").order_by(META.c.name)).scalars()
+        )
     )
 
 
@@ -323,11 +326,13 @@ def test_a_store_of_the_first_version_is_migrated_without_loss(database, opened)
     tasks.register("task.1")
     saved = tasks.save_checkpoint("task.1", tasks.begin("task.1", "agent.0"), 0.5, {"rows": 3})
     database.write(lambda connection: METADATA.drop_all(connection, LATER_TABLES))
+    database.write(lambda connection: connection.execute(delete(META).where(META.c.name == "store")))
     first = update(META).where(META.c.name == "version").values(value="1")
     database.write(lambda connection: connection.execute(first))
     later = opened(database.url)
     assert SqlTaskStore(later).checkpoints("task.1") == (saved,)
     assert later.read(lambda connection: connection.execute(select(WORK)).all()) == []
+    assert later.read(store_identity) == opened(database.url).read(store_identity)
     read = select(META.c.value).where(META.c.name == "version")
     assert later.read(lambda connection: connection.execute(read).scalar_one()) == str(VERSION)
 
@@ -344,7 +349,8 @@ def test_a_failed_migration_leaves_the_store_unchanged(database, monkeypatch):
     with pytest.raises(StoreError, match="the disk is full"):
         Database(database.url)
     rows = dict(database.read(lambda connection: connection.execute(select(META.c.name, META.c.value)).all()))
-    assert rows == {"version": "1"}
+    assert rows.keys() == {"store", "version"}
+    assert rows["version"] == "1"
 
 
 def test_a_required_store_is_not_created(database, tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.sim.cli.desk import Desk
 from tests.sim.cli.small import SMALL
 
 
@@ -33,3 +34,10 @@ def interrupts(monkeypatch):
         monkeypatch.setattr(sim.simulation, "run", run)
 
     return after
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, capsys):
+    """The desk of alice, an operator."""
+    monkeypatch.chdir(tmp_path)
+    return Desk(tmp_path, monkeypatch, capsys)

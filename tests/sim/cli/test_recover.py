@@ -9,7 +9,6 @@ from sqlalchemy import delete, update
 
 import recovery
 from recovery.checkpoints import sealed
-from recovery.manual.plan_file import PlanFile, PlanFileError, read_plan
 from recovery.runbook import catalogue
 from recovery.stores.database import Database
 from recovery.stores.sql_tasks import SqlTaskStore
@@ -17,7 +16,7 @@ from recovery.stores.tables import AUDIT, CHECKPOINTS, META
 from sim.cli import main
 from sim.cli.recover.access import TOKEN
 from sim.cli.recover.state import file_name
-from tests.recovery.local.stories import failed, given_up
+from tests.recovery.local.stories import given_up
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 FOLDER_ESCAPES = (
@@ -30,65 +29,6 @@ FOLDER_ESCAPES = (
     "x" * 401,
     "'; drop table tasks; --",
 )
-
-
-class Desk:
-    """A store with task.7, which was escalated, and alice, who has a token."""
-
-    def __init__(self, folder, monkeypatch, capsys):
-        self.folder = folder
-        self.url = f"sqlite:///{folder}/store.db"
-        self.capsys = capsys
-        self.monkeypatch = monkeypatch
-        self.operators = str(folder / "operators.json")
-        monkeypatch.setenv("RECOVERY_BENCH_STORE", self.url)
-        monkeypatch.setenv("RECOVERY_BENCH_OPERATORS", self.operators)
-        monkeypatch.setenv("RECOVERY_BENCH_OPERATOR", "alice")
-        with self.database() as database:
-            given_up(database)
-            failed(database, "task.8")
-        assert self.say("operator", "add", "alice")[0] == 0
-        self.another_token()
-
-    def database(self):
-        return _Closing(Database(self.url))
-
-    def another_token(self, *more):
-        _, token, _ = self.say("operator", "token", "alice", *more)
-        self.monkeypatch.setenv(TOKEN, token.strip())
-        return token.strip()
-
-    def say(self, *arguments):
-        self.capsys.readouterr()
-        status = main(["recover", *map(str, arguments)])
-        out, err = self.capsys.readouterr()
-        return status, out, err
-
-    def refused(self, *arguments):
-        status, _, err = self.say(*arguments)
-        assert (status, err.count("\n")) == (2, 1)
-        return err.strip()
-
-    def refusals(self):
-        _, out, _ = self.say("audit")
-        return [line.partition("operator.refused ")[2] for line in out.splitlines() if "operator.refused" in line]
-
-
-class _Closing:
-    def __init__(self, database):
-        self.it = database
-
-    def __enter__(self):
-        return self.it
-
-    def __exit__(self, *_):
-        self.it.close()
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    return Desk(tmp_path, monkeypatch, capsys)
 
 
 def test_the_task_procedure_from_analysis_to_verification(desk):
@@ -362,58 +302,15 @@ def test_invalid_text_is_rejected_in_one_line(desk):
     assert desk.refused("task", "analyze", "task.7").startswith("alice: unknown operator, or wrong token")
 
 
-# --------------------------------------------------------------------------------------------------- edited plan files
-def steps_without_arguments(plan):
-    plan["steps"][0]["arguments"] = {}
-
-
-def of_another_task(plan):
-    plan["task"] = "task.8"
-
-
-EDITS = {
-    "another task": of_another_task,
-    "another task in a step": lambda plan: plan["steps"][0]["arguments"].update(task_id="task.8"),
-    "one more step": lambda plan: plan["steps"].append(plan["steps"][-1]),
-    "one step less": lambda plan: plan["steps"].pop(),
-    "another command": lambda plan: plan["steps"][0].update(command="give_up"),
-    "no arguments": steps_without_arguments,
-    "one more argument": lambda plan: plan["steps"][0]["arguments"].update(force=True),
-    "another checkpoint": lambda plan: plan.update(checkpoint=1),
-    "an older state": lambda plan: plan["state"].update(epoch=0),
-    "a number of another type": lambda plan: plan["state"].update(epoch=True),
-    "another store": lambda plan: plan.update(store="other.db"),
-    "another identity": lambda plan: plan.update(store_identity="ab" * 16),
-    "another author": lambda plan: plan.update(made_by="bob"),
-    "another digest": lambda plan: plan.update(sha256="ab" * 32),
-    "no digest": lambda plan: plan.pop("sha256"),
-}
-
-
-@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
-def test_an_edited_plan_is_refused_before_a_token_is_used(desk, edit):
+def test_an_edited_plan_is_refused_before_a_token_is_used(desk):
     desk.say("task", "plan", "task.7", "--out", "plan.json")
     desk.another_token()
     plan, before = json.loads((desk.folder / "plan.json").read_text()), desk.say("audit")[1]
-    edit(plan)
+    plan["task"] = "task.8"
     (desk.folder / "plan.json").write_text(json.dumps(plan))
     message = desk.refused("task", "execute", "plan.json", "--yes")
     assert message == "plan.json: was changed after it was written; valid: a file from recover task plan"
     assert desk.say("audit")[1] == before
-
-
-@pytest.mark.parametrize("name", [name for name in EDITS if name not in {"another digest", "no digest"}])
-def test_an_edited_plan_with_a_new_digest_is_refused(desk, name):
-    """A digest detects mistakes. Whoever edits a plan can write it again: each part is compared with a new plan."""
-    desk.say("task", "plan", "task.7", "--out", "plan.json")
-    plan, before = json.loads((desk.folder / "plan.json").read_text()), _content(desk)
-    EDITS[name](plan)
-    sealed_again = PlanFile.model_validate(plan).sealed()
-    (desk.folder / "plan.json").write_text(sealed_again.model_dump_json())
-    message = desk.refused("task", "execute", "plan.json", "--yes")
-    expected = "out of date|was made|the plan is for|the token is for recover task task.7 only|is not one that recover"
-    assert re.search(expected, message)
-    assert _content(desk) == before
 
 
 def test_a_plan_for_a_store_of_the_same_name_is_refused(desk, tmp_path_factory):
@@ -424,145 +321,6 @@ def test_a_plan_for_a_store_of_the_same_name_is_refused(desk, tmp_path_factory):
     database.close()
     message = desk.refused("task", "execute", "plan.json", "--yes", "--store", f"sqlite:///{other}")
     assert message == "the plan is for another store, which is called store.db as well"
-
-
-def test_a_plan_with_a_flipped_bit_is_refused_or_the_same(desk):
-    desk.say("task", "plan", "task.7", "--out", "plan.json")
-    written = (desk.folder / "plan.json").read_bytes()
-    plan, accepted = read_plan(desk.folder / "plan.json"), 0
-    for place in range(0, len(written), 7):
-        flipped = bytearray(written)
-        flipped[place] ^= 1 << place % 8
-        (desk.folder / "flipped.json").write_bytes(flipped)
-        try:
-            assert read_plan(desk.folder / "flipped.json") == plan  # white space
-            accepted += 1
-        except PlanFileError as error:
-            assert "\n" not in str(error)  # noqa: PT017 - in a loop over places
-    assert accepted < len(written) / 70
-
-
-# ------------------------------------------------------------------------------------------------- the operators file
-def test_an_operators_file_of_the_caller_is_refused_and_recorded(desk):
-    desk.say("operator", "add", "mallory", "--operators", "mine.json")
-    assert desk.refused("operator", "token", "mallory", "--operators", "mine.json").startswith(
-        "mine.json: is not the operators file of store.db; valid: "
-    )
-    message = desk.refused("task", "analyze", "task.7", "--operators", "mine.json")
-    assert message.startswith("alice: the operators file is not the one of this store; valid: ")
-    assert "alice other_operators_file" in desk.refusals()[0]
-
-
-def test_another_operators_file_is_enrolled_by_an_admin(desk):
-    desk.say("operator", "add", "carol", "--operators", "new.json")
-    desk.monkeypatch.delenv(TOKEN)
-    assert "your token is missing" in desk.refused("operator", "enroll", "new.json")
-    desk.another_token()
-    assert desk.say("operator", "enroll", "new.json")[:2] == (0, "new.json: is the operators file of store.db\n")
-    assert "the operators file is not the one of this store" in desk.refused("task", "analyze", "task.7")
-    desk.operators = "new.json"
-    desk.monkeypatch.setenv("RECOVERY_BENCH_OPERATORS", "new.json")
-    _, token, _ = desk.say("operator", "token", "carol")
-    desk.monkeypatch.setenv(TOKEN, token.strip())
-    assert desk.say("task", "analyze", "task.7", "--operator", "carol")[0] == 0
-    _, out, _ = desk.say("audit")
-    assert [line.split("  ")[1].split()[:2] for line in out.splitlines() if " operators." in line] == [
-        ["operators.enrolled", "alice"],
-        ["operators.changed", "alice"],
-        ["operators.enrolled", "alice"],
-        ["operators.changed", "carol"],
-    ]
-    assert desk.say("audit", "--verify")[0] == 0
-
-
-def test_the_first_operators_file_is_enrolled_without_a_token(desk, tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/fresh.db")
-    database.close()
-    desk.monkeypatch.delenv(TOKEN)
-    enroll = ("operator", "enroll", "operators.json", "--store", f"sqlite:///{tmp_path}/fresh.db")
-    assert desk.say(*enroll)[0] == 0
-    assert "your token is missing" in desk.refused(*enroll)
-
-
-def test_a_token_is_made_for_a_store(desk):
-    desk.monkeypatch.delenv("RECOVERY_BENCH_STORE")
-    assert desk.refused("operator", "token", "alice").startswith("--store: is missing")
-    assert desk.refused("operator", "remove", "alice") == (
-        "--store: is missing, and alice has tokens for a store; valid: its URL"
-    )
-    desk.say("operator", "add", "bob")
-    assert desk.say("operator", "remove", "bob")[:2] == (0, "bob: was removed\n")
-
-
-def test_a_removal_says_for_which_stores_tokens_are_left(desk, tmp_path):
-    other = f"sqlite:///{tmp_path}/other.db"
-    Database(other).close()
-    desk.say("operator", "token", "alice", "--store", other)
-    status, _, err = desk.say("operator", "remove", "alice")
-    assert (status, err) == (1, "alice: has 1 tokens for other stores; valid: the same with --store of each\n")
-    assert desk.say("operator", "remove", "alice", "--store", other)[:2] == (0, "alice: was removed\n")
-
-
-# --------------------------------------------------------------------------------------- the end of the audit trail
-def test_a_head_is_exported_and_checked(desk):
-    status, out, _ = desk.say("audit", "--export-head", "head.json")
-    assert (status, "all unchanged" in out) == (0, True)
-    assert desk.say("task", "analyze", "task.7")[0] == 0
-    assert desk.say("audit", "--check-head", "head.json")[0] == 0
-    lines = json.loads((desk.folder / "head.json").read_text())["lines"]
-    assert desk.say("audit", "--export-head", "head.json")[0] == 0  # replaces the earlier one
-    status, out, _ = desk.say("audit", "--export-head", "-")
-    assert (status, json.loads(out)["lines"]) == (0, lines + 1)
-    head = (desk.folder / "head.json").read_bytes()
-    with desk.database() as database:
-        database.write(lambda connection: connection.execute(delete(AUDIT)))
-        database.write(
-            lambda connection: connection.execute(delete(META).where(META.c.name.in_(["audit", "operators"])))
-        )
-    assert desk.say("audit", "--verify")[0] == 0  # an empty trail is consistent
-    missing = f"audit trail: lines 1 to {lines + 1} of the head are missing\n"
-    assert desk.say("audit", "--check-head", "head.json")[::2] == (1, missing)
-    assert desk.say("audit", "--export-head", "head.json")[::2] == (1, missing)
-    assert (desk.folder / "head.json").read_bytes() == head
-
-
-def test_a_replaced_store_is_detected_by_a_head(desk):
-    desk.say("audit", "--export-head", "head.json")
-    (desk.folder / "store.db").rename(desk.folder / "old.db")
-    Database(desk.url).close()
-    assert desk.say("audit", "--check-head", "head.json")[::2] == (
-        1,
-        "audit trail: the store is not the one of the head\n",
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        (None, "no such file"),
-        ("{", "is not the head of an audit trail"),
-        ("{}", "is not the head of an audit trail"),
-        ('{"store": "a", "lines": "3", "sha256": ""}', "is not the head of an audit trail"),
-        ("x" * 5000, "is too large"),
-    ],
-)
-def test_a_file_that_is_no_head_is_refused(desk, text, problem):
-    if text is not None:
-        (desk.folder / "head.json").write_text(text)
-    message = desk.refused("audit", "--check-head", "head.json")
-    assert message.startswith(f"head.json: {problem}")
-    assert message.endswith("valid: a file from recover audit --export-head")
-
-
-def test_a_record_of_operators_that_was_changed_alone_is_detected(desk):
-    changed = update(META).where(META.c.name == "operators").values(value='{"identity":"","place":"","tokens":{}}')
-    with desk.database() as database:
-        database.write(lambda connection: connection.execute(changed))
-    status, _, err = desk.say("audit", "--verify")
-    assert (status, err) == (
-        1,
-        "audit trail: the record of the operators file is not the one that was written last\n",
-    )
 
 
 PAGE = Path(recovery.__file__).with_name("README.md").read_text(encoding="utf-8")

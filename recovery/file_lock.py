@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+from recovery.errors import RecoveryBenchError
+
 PATIENCE = 30.0
 """The seconds for which the lock of another process is waited for."""
 _LOOK_SECONDS = 0.01
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-class LockUnavailable(OSError):
+class LockUnavailable(RecoveryBenchError, OSError):
     """Another process has held the lock for longer than the patience, or the system has no file locks."""
 
 
@@ -32,7 +34,7 @@ def locked(target: Path, patience: float = PATIENCE) -> Iterator[None]:
         until = time.monotonic() + patience
         while not try_lock(descriptor):
             if time.monotonic() >= until:
-                raise LockUnavailable(None, "another program is changing it; valid: after that one has finished")
+                raise LockUnavailable("another program is changing it; valid: after that one has finished")
             time.sleep(_LOOK_SECONDS)
         yield
     finally:
@@ -44,7 +46,7 @@ def try_lock(descriptor: int) -> bool:
     try:
         fcntl = import_module("fcntl")
     except ModuleNotFoundError:
-        raise LockUnavailable(None, "this system has no file locks; valid: Linux or macOS") from None
+        raise LockUnavailable("this system has no file locks; valid: Linux or macOS") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
 from scenarios.errors import invalid, shown
 from scenarios.faults import FaultEntry
@@ -38,6 +38,18 @@ def _named(resources: dict[str, ResourceSettings]) -> dict[str, ResourceSettings
     return resources
 
 
+def _once(tags: tuple[str, ...]) -> tuple[str, ...]:
+    for place, tag in enumerate(tags):
+        if tag in tags[:place]:
+            raise invalid(f"{shown(tag)} is there twice; valid: each tag once", place)
+    return tags
+
+
+def _a_reason(value: object) -> object:
+    """`true` as a reason, and `false` as none."""
+    return {True: "expected to fail", False: None}[value] if isinstance(value, bool) else value
+
+
 class ScenarioFields(Settings):
     """Every key of a scenario file, each validated alone; `scenarios.Scenario` checks them against each other."""
 
@@ -50,7 +62,20 @@ class ScenarioFields(Settings):
     extends: Annotated[str, Quantity("scenario")] | None = Field(
         default=None,
         description="a shipped scenario, or a file relative to this one, from which keys that are omitted here are "
-        "inherited, except name and description; mappings are merged, lists replaced",
+        "inherited, except name, description, tags and xfail; mappings are merged, lists replaced",
+    )
+    tags: Annotated[tuple[Annotated[str, AfterValidator(_a_name), Quantity("name")], ...], AfterValidator(_once)] = (
+        Field(
+            default=(), description="markers of the scenario in pytest: `pytest -m slow` runs those with the tag slow"
+        )
+    )
+    xfail: Annotated[
+        Annotated[str, Quantity("text")] | None,
+        BeforeValidator(_a_reason),
+        WithJsonSchema({"type": ["string", "boolean", "null"]}),
+    ] = Field(
+        default=None,
+        description="why the scenario is expected to fail, for pytest; `true` gives no reason, null: it has to hold",
     )
     documents: Annotated[str, Quantity("text")] | None = Field(
         default=None, description="the entry of the guide that it exercises"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sim.experiments.sweeps.sweep import Sweep, load_sweep, sweep
     from sim.history import Event, History, HistoryNotKept
     from sim.loop import Deadlock, Livelock, NoInputOutput, SimLoop
+    from sim.results.base import DoesNotHold
     from sim.results.file import ResultFileError, load
     from sim.simulation import Run, run
 
@@ -31,6 +32,7 @@ __all__ = [
     "Backend",
     "Comparison",
     "Deadlock",
+    "DoesNotHold",
     "Event",
     "History",
     "HistoryNotKept",
@@ -86,6 +88,7 @@ _HOMES = {
     "Livelock": "sim.loop",
     "NoInputOutput": "sim.loop",
     "SimLoop": "sim.loop",
+    "DoesNotHold": "sim.results.base",
     "ResultFileError": "sim.results.file",
     "load": "sim.results.file",
     "Run": "sim.simulation",

@@ -29,6 +29,7 @@ from scenarios.schema import ScenarioFields
 from sim.core.build import BuildCore, build_core, with_policies
 from sim.core.host import host_for
 from sim.core.own_cores import BuiltCores
+from sim.core.replacement import replaced_by
 from sim.core.run_errors import RunError, RunErrors, errors_of
 from sim.faults import Faults
 from sim.gc_tuning import rare_collections
@@ -38,9 +39,10 @@ from sim.invariants import Violation, check_all
 from sim.loop import SimLoop
 from sim.measures import RunMetrics, observe
 from sim.measures.metrics.diagnosis import as_frame, diagnoses
+from sim.measures.outcomes import Outcome
 from sim.randomness.branching import BranchingStreams, Trajectory
 from sim.randomness.streams import Streams
-from sim.results.base import ResultBase
+from sim.results.base import JudgedResult
 from sim.stats.samples import Sample
 from sim.world.assembly import assemble, connect
 from sim.world.drain import Unfinished
@@ -78,10 +80,11 @@ def metrics_frame(scenario: Scenario, runs: Iterable[tuple[str, Mapping[str, flo
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Run(ResultBase):
+class Run(JudgedResult):
     """One replication and its results. `seed` names it: `"7/0"` is replication 0 of seed 7.
 
-    With `history: summary`, access to individual events raises `HistoryNotKept`.
+    With `history: summary`, access to individual events raises `HistoryNotKept`. `replaced`: what ran in place of the
+    scenario's own core, in words; None if nothing did.
     """
 
     scenario: Scenario
@@ -91,6 +94,7 @@ class Run(ResultBase):
     samples: Mapping[str, Sample]
     violations: tuple[Violation, ...]
     wall_seconds: float
+    replaced: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", RunMetrics(self.metrics, self.samples))
@@ -113,6 +117,17 @@ class Run(ResultBase):
     def errors(self) -> tuple[RunError, ...]:
         """Unexpected exceptions of the core, its policies and its commands. A run with errors is not valid."""
         return errors_of(self.record)
+
+    @cached_property
+    def expectations(self) -> tuple[Outcome, ...]:
+        """The scenario's expectations, judged on this run. None holds if there are `errors`: the run is not valid."""
+        found = [Outcome.of(each, [self], self.metrics.get(each.metric)) for each in self.scenario.expect]
+        return tuple(replace(each, holds=each.holds and not self.errors) for each in found)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every expectation holds, no invariant was violated and the run had no errors."""
+        return all(each.holds for each in self.expectations) and not self.violations and not self.errors
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -172,14 +187,16 @@ def run(
     """
     began = time.perf_counter()  # noqa: TID251 - wall time of a run for users; no result depends on it
     name = replication_name(scenario, seed, replication)
+    core = with_policies(policies, core)
     if not force:
         check_events(scenario)
-    record = simulate(scenario, name, with_policies(policies, core), store, telemetry=telemetry)
+    record = simulate(scenario, name, core, store, telemetry=telemetry)
     found = check_all(record)
     observed = observe(record, found)
     violations = tuple(violation for of_invariant in found.values() for violation in of_invariant)
     taken = time.perf_counter() - began  # noqa: TID251 - duration of a run, for users; no result depends on it
-    made = Run(scenario, name, record, observed.metrics, observed.samples, violations, taken)
+    of = replaced_by(core, scenario)
+    made = Run(scenario, name, record, observed.metrics, observed.samples, violations, taken, of)
     if scenario.history == "summary":
         made.diagnosis  # noqa: B018 - computed while the rows are available
         record.keep_no_rows()

@@ -10,7 +10,7 @@ from scenarios.documents.file_references import moved
 from scenarios.documents.yaml_document import Document
 from scenarios.errors import Path, ScenarioError, shown
 
-OWN = ("name", "description", "extends")
+OWN = ("name", "description", "extends", "tags", "xfail")
 """Keys that are not inherited from the extended scenario."""
 OPEN = frozenset({"resources", "needs", "costs", "by_error"})
 """Mappings with arbitrary keys. In all other mappings with one key, the key names a form; another form replaces it."""

@@ -1,23 +1,11 @@
-"""Expectations that do not hold, and commands that reproduce the failures."""
+"""Expectations that do not hold, and which runs show it."""
 
 from __future__ import annotations
-
-import shlex
-from collections.abc import Mapping
 
 from scenarios.fields.expectations import Expectation
 from sim.experiments.runs.replications import Result
 from sim.experiments.runs.summary import RunSummary
-
-
-def replay(name: str, seed: str, changes: Mapping[str, str] | None = None, replications: int = 1) -> str:
-    """The command that repeats a run: `recovery-bench run agent-failure --seed 7/3`."""
-    words = ["recovery-bench", "run", name, "--seed", seed]
-    if replications > 1:
-        words += ["--replications", str(replications)]
-    for path, value in (changes or {}).items():
-        words += ["--set", f"{path}={value}"]
-    return shlex.join(words)
+from sim.reports.replay import Replay
 
 
 def failing_run(result: Result, expectation: Expectation) -> RunSummary | None:
@@ -29,12 +17,14 @@ def failing_run(result: Result, expectation: Expectation) -> RunSummary | None:
     return None
 
 
-def replay_of(result: Result, expectation: Expectation, name: str, changes: Mapping[str, str] | None = None) -> str:
+def replay_of(result: Result, expectation: Expectation, how: Replay) -> str:
     """The command that reproduces a failed expectation."""
     run = failing_run(result, expectation)
     if run is not None:
-        return replay(name, run.seed, changes)
-    return replay(name, result.seed, changes, len(result.runs))
+        return how.command(run.seed)
+    if len(result.runs) == 1:
+        return how.command(result.runs[0].seed)
+    return how.command(result.seed, len(result.runs))
 
 
 def broken(result: Result) -> list[tuple[RunSummary, str]]:

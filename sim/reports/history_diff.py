@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sim.reports.event_line import event_line, lines_before
+
 CONTEXT = 3
 """Events before the first difference that are shown; they are equal in both."""
 BITS = ("time", "value")
@@ -41,8 +43,7 @@ def first_difference(one: pd.DataFrame, other: pd.DataFrame) -> Difference | Non
     if not len(rows) and len(one) == len(other):
         return None
     row = int(rows[0]) if len(rows) else both
-    before = tuple(str(_event(one, earlier)) for earlier in range(max(0, row - CONTEXT), row))
-    return Difference(row, before, _event(one, row), _event(other, row))
+    return Difference(row, lines_before(one, row, CONTEXT), _line(one, row), _line(other, row))
 
 
 def _differ(one: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.bool_]:
@@ -59,13 +60,5 @@ def _differ(one: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.bool_]:
     return differ
 
 
-def _event(history: pd.DataFrame, row: int) -> str | None:
-    """One line: the exact time, the event, its subject, and its other columns."""
-    if row >= len(history):
-        return None
-    found = history.iloc[row]
-    words = [repr(float(found["time"])), str(found["event"]), str(found["subject"])]
-    words += [f"{name}={found[name]}" for name in ("task", "agent", "epoch", "incident") if found[name] >= 0]
-    words += [f"value={float(found['value'])!r}"] if pd.notna(found["value"]) else []
-    words += [f"{column}={found[column]}" for column in ("detail", "about") if found[column]]
-    return "  ".join(word for word in words if word)
+def _line(history: pd.DataFrame, row: int) -> str | None:
+    return event_line(history, row) if row < len(history) else None

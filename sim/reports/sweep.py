@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from scenarios.fields.metrics import lookup
-from sim.experiments.runs.replications import Outcome
 from sim.experiments.sweeps.designs import named, shown
 from sim.experiments.sweeps.folder import key
 from sim.experiments.sweeps.sweep import Sweep
+from sim.measures.outcomes import Outcome
 from sim.presentation.formatting import UNICODE, Signs, count, estimated, observation, restriction
 
 SHOWN = ("recovery.time.mean", "tasks.sojourn.p95", "tasks.lost")

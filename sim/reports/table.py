@@ -15,13 +15,15 @@ from scenarios.fields.expectations import Expectation
 from scenarios.fields.metrics import lookup
 from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.runs.metric_estimates import failure_kinds
-from sim.experiments.runs.replications import Outcome, Result
+from sim.experiments.runs.replications import Result
 from sim.experiments.runs.warmup import Warmup
 from sim.measures.metrics.recovery_time import PHASES
+from sim.measures.outcomes import Outcome
 from sim.presentation.formatting import UNICODE, Signs, count, duration, estimated, percent, quantity, restriction
 from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.explanation import never_injected
-from sim.reports.failed_expectations import broken, replay, replay_of
+from sim.reports.failed_expectations import broken, replay_of
+from sim.reports.replay import Replay
 from sim.stats.precision import Reached
 
 WIDTH = 80
@@ -265,19 +267,17 @@ def expectations(result: Result, style: Signs = UNICODE) -> Table:
     return table
 
 
-def failures(
-    result: Result, name: str, changes: Mapping[str, str] | None = None, style: Signs = UNICODE
-) -> Iterator[str]:
-    """What does not hold, each with the command that reproduces it. `name` and `changes` are those of the user."""
+def failures(result: Result, how: Replay, style: Signs = UNICODE) -> Iterator[str]:
+    """What does not hold, each with the command that reproduces it."""
     yield from run_errors(result, style)
     for expectation, outcome in zip(result.scenario.expect, result.expectations, strict=True):
         if not outcome.holds:
             said = _outcome(result, expectation, outcome, style)
             yield f"{style.fails} {outcome.expression}: observed {said}"
-            yield f"  replay: {replay_of(result, expectation, name, changes)}"
+            yield f"  replay: {replay_of(result, expectation, how)}"
     for run, violation in broken(result):
         yield f"{style.fails} {violation}"
-        yield f"  replay: {replay(name, run.seed, changes)}"
+        yield f"  replay: {how.command(run.seed)}"
 
 
 def run_errors(result: Result, style: Signs = UNICODE) -> Iterator[str]:
@@ -299,7 +299,7 @@ def _outcome(result: Result, of: Expectation, outcome: Outcome, style: Signs) ->
         return "no observation"
     estimate = result.metrics.get(of.metric)
     unit = lookup(of.metric, tuple(result.scenario.resources)).unit
-    if of.in_runs is None and isinf(outcome.observed):
+    if of.in_runs is None:
         said = estimated(estimate, style)
     elif isinf(outcome.observed) and estimate is not None and estimate.cut_off:
         said = "beyond the horizon"

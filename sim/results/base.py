@@ -7,11 +7,18 @@ from abc import abstractmethod
 from importlib import import_module
 from typing import Any
 
+from recovery.errors import RecoveryBenchError
 from sim.results.file import save
 from sim.results.plain_data import content
 
 TABLES = "sim.reports.notebook"
 """The module that renders results. It imports every result type, and so it is imported when a result is shown."""
+FAILURES = "sim.reports.failure_message"
+"""The module that explains what does not hold, imported when something does not."""
+
+
+class DoesNotHold(RecoveryBenchError, AssertionError):
+    """A scenario does not hold: expectations, observed values, violated invariants, and how to repeat the runs."""
 
 
 class ResultBase:
@@ -40,3 +47,18 @@ class ResultBase:
         """The table of the command line, for notebooks."""
         html: Any = import_module(TABLES).html
         return str(html(self))
+
+
+class JudgedResult(ResultBase):
+    """A result of which a scenario states what is to hold."""
+
+    @property
+    @abstractmethod
+    def holds(self) -> bool:
+        """Whether every expectation holds, no invariant was violated and no run had errors."""
+
+    def assert_holds(self) -> None:
+        """Raise DoesNotHold, an AssertionError, unless everything holds: what does not, and how to repeat it."""
+        __tracebackhide__ = True  # pytest shows the caller
+        if not self.holds:
+            raise DoesNotHold(f"{self.title()}\n{import_module(FAILURES).failure_message(self)}")

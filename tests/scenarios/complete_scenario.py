@@ -6,6 +6,8 @@ COMPLETE: dict[str, Any] = {
     "name": "whole",
     "description": "d",
     "documents": None,
+    "tags": ["slow"],
+    "xfail": "not yet mended",
     "seed": 1,
     "duration": "1h",
     "warmup": "5m",

@@ -61,6 +61,7 @@ def demo(
 def _report(results: list[Result], picture: Path, quiet: bool, no_color: bool) -> None:
     from sim.presentation.formatting import count, duration, signs
     from sim.reports.demo import side_by_side
+    from sim.reports.replay import Replay
     from sim.reports.table import failures
 
     if not quiet:
@@ -74,5 +75,5 @@ def _report(results: list[Result], picture: Path, quiet: bool, no_color: bool) -
         out.print(side_by_side(results, signs(out.encoding)))
         out.print(f"\npicture: {picture}\nlook closer: recovery-bench run agent-failure", soft_wrap=True)
     for result in results:
-        for line in failures(result, result.scenario.name, None, signs(sys.stderr.encoding)):
+        for line in failures(result, Replay(result.scenario.name), signs(sys.stderr.encoding)):
             say(line)

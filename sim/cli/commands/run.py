@@ -365,18 +365,19 @@ def _finished(result: Result, replications: int, asked: Asked | None) -> str:
 def _report(results: list[Result], names: list[str], changes: dict[str, str], quiet: bool, no_color: bool) -> None:
     """Tables on stdout; when quiet, only failures, on stderr."""
     from sim.presentation.formatting import signs
+    from sim.reports.replay import Replay
     from sim.reports.table import failures, summary
 
     out = console(no_color)
     style = signs(out.encoding)
     for number, (name, result) in enumerate(zip(names, results, strict=False)):
-        changed = repeating(result, changes)
+        how = Replay(name, repeating(result, changes))
         if quiet:
-            for line in failures(result, name, changed, signs(sys.stderr.encoding)):
+            for line in failures(result, how, signs(sys.stderr.encoding)):
                 say(line)
             continue
         if number:
             out.print()
         out.print(summary(result, style))
-        for line in failures(result, name, changed, style):
+        for line in failures(result, how, style):
             out.print(line, style="red", soft_wrap=True)

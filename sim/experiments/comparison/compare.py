@@ -16,6 +16,7 @@ from scenarios import Scenario
 from scenarios.expected_events import check_events
 from scenarios.fields.metrics import UnknownMetric, by_kind, catalogue, lookup, statistic_of
 from sim.core.build import BuildCore, build_core, with_policies
+from sim.core.replacement import replaced_by
 from sim.experiments.comparison.changed_keys import differing
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
@@ -336,7 +337,13 @@ def compare(
     if interrupted and len(paired) < 2:
         raise KeyboardInterrupt
     results = {
-        which: Result(changed, group, tuple(finished[name, which] for name in paired), interrupted)
+        which: Result(
+            changed,
+            group,
+            tuple(finished[name, which] for name in paired),
+            interrupted,
+            replaced=replaced_by(core, changed),
+        )
         for which, changed in settings.items()
     }
     return Comparison(results["a"], results["b"], dict(a), dict(b), metrics, tuple(added))

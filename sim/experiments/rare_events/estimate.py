@@ -6,7 +6,7 @@ that leads to the event (`sim.experiments.rare_events.levels`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import isnan
@@ -19,6 +19,8 @@ from scenarios.errors import shown
 from scenarios.expected_events import check_events
 from scenarios.fields.expectations import Expectation
 from scenarios.fields.quantities import is_whole
+from sim.core.build import BuildCore, build_core, with_policies
+from sim.core.replacement import replaced_by
 from sim.experiments.rare_events.events import NATURAL, RareError, event_of, level_of
 from sim.experiments.rare_events.levels import LEVELS, Climber
 from sim.experiments.rare_events.passes import Pass, passes
@@ -55,7 +57,8 @@ class Rare(ResultBase):
     """The probability that a run of the scenario is a hit: that `event` holds in it.
 
     `level` is the level of the splittings; None: plain replications were counted. `runs` is the number of all simulated
-    runs; `plain_hits` are hits among the `plain_runs` that are plain replications of the scenario.
+    runs; `plain_hits` are hits among the `plain_runs` that are plain replications of the scenario. `replaced`: as of a
+    `Result`.
     """
 
     scenario: Scenario
@@ -69,6 +72,7 @@ class Rare(ResultBase):
     runs: int
     hits: tuple[str, ...]
     interrupted: bool = False
+    replaced: str | None = None
 
     def title(self) -> str:
         """A one-line summary: scenario and number of runs."""
@@ -166,6 +170,8 @@ def rare(
     on_lost: Callable[[int], None] | None = None,
     on_step: Callable[[int, Progress], None] | None = None,
     force: bool = False,
+    policies: Mapping[str, Any] | None = None,
+    core: BuildCore = build_core,
 ) -> Rare:
     """The probability that `event`, such as `recovery.time > 600` or `tasks.lost > 0`, holds in a run.
 
@@ -173,14 +179,16 @@ def rare(
     `replications` independent splittings with `particles` each, by default 10 × 50; with None, or if the metric has no
     level, plain replications are counted, by default 1,000. `on_done` is called with the number of replications or
     splittings that have finished; `on_step` after each run of a splitting with the number of the splitting, if the runs
-    are executed in this process.
+    are executed in this process. `policies` replace conditions of the scenario, and `core` builds another recovery
+    core, as in `sim.replicate`.
 
     More than a billion expected events of the first runs are refused (TooManyEvents), unless `force` is true.
 
-    Raises RareError, ValueError for fewer than one replication or job and for a seed that is not a whole number, and
-    the errors of a backend. When the user interrupts (Ctrl-C), the estimate uses what has finished; if nothing has,
-    KeyboardInterrupt is raised.
+    Raises RareError, InvalidPolicies, ValueError for fewer than one replication or job and for a seed that is not a
+    whole number, and the errors of a backend. When the user interrupts (Ctrl-C), the estimate uses what has finished;
+    if nothing has, KeyboardInterrupt is raised.
     """
+    core = with_policies(policies, core)
     asked = event_of(scenario, event)
     on = level_of(asked, level)
     many = replications if replications is not None else PLAIN if on is None else SPLITTINGS
@@ -197,12 +205,12 @@ def rare(
     try:
         if on is None:
             starts = range(0, many, BLOCK)
-            calls = [(scenario, asked, group, start, min(BLOCK, many - start)) for start in starts]
+            calls = [(scenario, core, asked, group, start, min(BLOCK, many - start)) for start in starts]
             results: Iterator[tuple[int, Any]] = spread(_counted, calls, where, on_lost)
         else:
             here = (where == 1 or (isinstance(where, Backend) and where.is_here)) and on_step is not None
             more = (on_step,) if here else ()  # cannot be sent to another process
-            splittings = [(scenario, asked, group, on, number, particles, *more) for number in range(many)]
+            splittings = [(scenario, core, asked, group, on, number, particles, *more) for number in range(many)]
             results = spread(_splitting, splittings, where, on_lost)
         for place, found in results:
             done[place] = found
@@ -212,7 +220,7 @@ def rare(
         if not done:
             raise
         interrupted = True
-    return _result(scenario, group, asked, on, particles, done, interrupted)
+    return _result(scenario, group, asked, on, particles, done, interrupted, replaced_by(core, scenario))
 
 
 def _result(
@@ -223,6 +231,7 @@ def _result(
     particles: int,
     done: dict[int, Splitting | tuple[bool, ...]],
     interrupted: bool,
+    replaced: str | None,
 ) -> Rare:
     splittings = tuple(found for _, found in sorted(done.items()) if isinstance(found, Splitting))
     counted = {place: found for place, found in sorted(done.items()) if isinstance(found, tuple)}
@@ -240,19 +249,22 @@ def _result(
         runs = plain = sum(map(len, counted.values()))
         plain_hits = len(hits)
     hits.sort(key=len)
-    return Rare(
-        scenario, group, event, level, particles, splittings, plain, plain_hits, runs, tuple(hits[:3]), interrupted
-    )
+    counts = plain, plain_hits, runs
+    return Rare(scenario, group, event, level, particles, splittings, *counts, tuple(hits[:3]), interrupted, replaced)
 
 
-def _counted(scenario: Scenario, event: Expectation, group: str, first: int, count: int) -> tuple[bool, ...]:
+def _counted(
+    scenario: Scenario, core: BuildCore, event: Expectation, group: str, first: int, count: int
+) -> tuple[bool, ...]:
     """The hits among some plain replications."""
     with rare_collections():
-        return tuple(_holds(event, simulate(scenario, f"{group}/{number}")) for number in range(first, first + count))
+        names = (f"{group}/{number}" for number in range(first, first + count))
+        return tuple(_holds(event, simulate(scenario, name, core)) for name in names)
 
 
 def _splitting(
     scenario: Scenario,
+    core: BuildCore,
     event: Expectation,
     group: str,
     level: str,
@@ -265,7 +277,7 @@ def _splitting(
     def fly(trajectory: Trajectory) -> Flight:
         climbers: list[Climber] = []
         history = simulate(
-            scenario, str(trajectory), follow=lambda seen, env: climbers.append(Climber(LEVELS[level], seen, env))
+            scenario, str(trajectory), core, follow=lambda seen, env: climbers.append(Climber(LEVELS[level], seen, env))
         )
         return Flight(trajectory, climbers[0].climb, _holds(event, history))
 

@@ -7,16 +7,13 @@ from typing import Any, Protocol
 
 from scenarios import Scenario
 from scenarios.fields.metrics import UnknownMetric, lookup, statistic_of
+from sim.measures.outcomes import MeasuredRun, Outcome
 from sim.stats.estimates import Estimate, estimate, estimate_pooled
 from sim.stats.samples import Sample
 
 
-class ObservedRun(Protocol):
-    """What one replication observed."""
-
-    @property
-    def metrics(self) -> Mapping[str, float | None]:
-        """Its metrics by name; None for those without an observation."""
+class ObservedRun(MeasuredRun, Protocol):
+    """What one replication observed, with the observations behind its metrics."""
 
     @property
     def samples(self) -> Mapping[str, Sample]:
@@ -35,6 +32,12 @@ def estimate_of(name: str, runs: Sequence[ObservedRun], scenario: Scenario) -> E
         return estimate_pooled(samples, of, unit)
     observed = [value for run in runs if (value := run.metrics.get(name)) is not None]
     return estimate(observed, unit) if observed else None
+
+
+def outcomes(runs: Sequence[ObservedRun], scenario: Scenario) -> list[Outcome]:
+    """The expectations of a scenario judged on replications of it, in the scenario's order."""
+    found = [(each, estimate_of(each.metric, runs, scenario)) for each in scenario.expect]
+    return [Outcome.of(each, runs, None if estimate is None else estimate.mean) for each, estimate in found]
 
 
 def failure_kinds(runs: Sequence[ObservedRun]) -> list[str]:

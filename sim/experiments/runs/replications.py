@@ -13,21 +13,22 @@ from scenarios import Scenario
 from scenarios.errors import shown
 from scenarios.expected_events import affordable_runs, check_events
 from scenarios.fields.csv_columns import files_sha256
-from scenarios.fields.expectations import TOLERANCE, Expectation
 from scenarios.fields.quantities import percentage
 from sim.core.build import BuildCore, build_core, with_policies
+from sim.core.replacement import replaced_by
 from sim.core.run_errors import RunError
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.heavy_tails import heavy_tails
-from sim.experiments.runs.metric_estimates import ObservedRun, ResultMetrics
+from sim.experiments.runs.metric_estimates import ResultMetrics, outcomes
 from sim.experiments.runs.provenance import origin
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.runs.unobserved import never_observed
 from sim.experiments.runs.warmup import Warmup, given
 from sim.measures.metrics.diagnosis import as_frame, total
+from sim.measures.outcomes import Outcome
 from sim.presentation.formatting import count
-from sim.results.base import ResultBase
+from sim.results.base import JudgedResult
 from sim.simulation import check_counts, metrics_frame, replication_name
 from sim.stats.estimates import Estimate
 from sim.stats.precision import LEAST, Asked, Reached, next_check, reached
@@ -36,50 +37,12 @@ if TYPE_CHECKING:
     from sim.experiments.runs.plot import ResultPictures
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """An expectation of the scenario and whether it holds.
-
-    `observed` is the estimate over all runs, or of an expectation on single runs the value of the worst one; None: no
-    observation. `failing` of the `runs` that observed the metric are by themselves not as expected. `is_surpassed`: it
-    does not hold because what was observed is better than what is expected, by the direction of the metric.
-    """
-
-    expression: str
-    observed: float | None
-    holds: bool
-    failing: int
-    runs: int
-    is_surpassed: bool = False
-
-    @property
-    def disqualifies(self) -> bool:
-        """Whether a setting under which this is the outcome cannot be selected: it does not hold, and not because the
-        setting does better than expected.
-        """
-        return not self.holds and not self.is_surpassed
-
-    @classmethod
-    def of(cls, expectation: Expectation, runs: Sequence[ObservedRun], estimate: Estimate | None) -> Outcome:
-        """The outcome of an expectation, from the runs and the estimate over all of them."""
-        seen = [value for run in runs if (value := run.metrics.get(expectation.metric)) is not None]
-        failing = sum(not expectation.holds(value) for value in seen)
-        if expectation.in_runs is None:
-            observed = None if estimate is None else estimate.mean
-            holds = expectation.holds(observed)
-            surpassed = not holds and observed is not None and expectation.is_surpassed_by(observed)
-            return cls(expectation.expression, observed, holds, failing, len(seen), surpassed)
-        holds = bool(seen) and len(seen) - failing >= expectation.in_runs * len(seen) * (1 - TOLERANCE)
-        broken = [value for value in seen if not expectation.holds(value)]
-        surpassed = not holds and bool(broken) and all(map(expectation.is_surpassed_by, broken))
-        return cls(expectation.expression, expectation.worst(seen), holds, failing, len(seen), surpassed)
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class Result(ResultBase):
+class Result(JudgedResult):
     """Replications of one scenario. `interrupted`: fewer than requested, because the user stopped them.
 
-    `warmup`: how the scenario's warm-up was determined; None if the scenario specifies it.
+    `warmup`: how the scenario's warm-up was determined; None if the scenario specifies it. `replaced`: what ran in
+    place of the scenario's own core, in words; None if nothing did.
     """
 
     scenario: Scenario
@@ -88,6 +51,7 @@ class Result(ResultBase):
     interrupted: bool = False
     asked: Asked | None = None
     warmup: Warmup | None = None
+    replaced: str | None = None
 
     def title(self) -> str:
         """A one-line summary: scenario and number of runs."""
@@ -119,8 +83,7 @@ class Result(ResultBase):
 
         None holds if there are `errors`: the runs are not valid.
         """
-        found = [Outcome.of(each, self.runs, self.metrics.get(each.metric)) for each in self.scenario.expect]
-        return tuple(replace(each, holds=each.holds and not self.errors) for each in found)
+        return tuple(replace(each, holds=each.holds and not self.errors) for each in outcomes(self.runs, self.scenario))
 
     @cached_property
     def errors(self) -> tuple[RunError, ...]:
@@ -167,6 +130,7 @@ class Result(ResultBase):
             "heavy_tails": {tail.path: tail.alpha for tail in heavy_tails(self.scenario)},
             "warmup": given(self.scenario) if self.warmup is None else self.warmup.as_json(),
             **({} if self.asked is None else {"precision": _precision(self.asked, self.precision)}),
+            **({} if self.replaced is None else {"replaced": self.replaced}),
             "scenario_resolved": self.scenario.resolved(),
             "runbook_sha256": self.scenario.recovery.runbook_sha256,
             "files_sha256": files_sha256(self.scenario),
@@ -258,6 +222,7 @@ def replicate(
     core = with_policies(policies, core)
     if warmup is not None:
         scenario = scenario.with_values({"warmup": warmup.seconds})
+    replaced = replaced_by(core, scenario)
     first = replication_name(scenario, seed)
     asked = asked if force else _affordable(scenario, replications, asked)
     group = first.rpartition("/")[0]
@@ -265,7 +230,7 @@ def replicate(
 
     def known(names: Sequence[str], *, interrupted: bool = False) -> Result:
         runs = tuple(finished[name] for name in names if name in finished)
-        return Result(scenario, group, runs, interrupted, asked, warmup)
+        return Result(scenario, group, runs, interrupted, asked, warmup, replaced)
 
     until: int | None = replications if asked is None else LEAST
     names: list[str] = []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.experiments.runs.replications import Outcome
 from sim.experiments.sweeps.designs import Point
+from sim.measures.outcomes import Outcome
 from sim.stats.estimates import Estimate
 
 

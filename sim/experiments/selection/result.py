@@ -32,9 +32,10 @@ class Selection(ResultBase):
     """Settings of a scenario by the mean of a metric, best first.
 
     `decided`: whether the procedure has finished; if not, all settings that are not eliminated are in contention, and
-    the first has the best mean so far. `replications`: the number that the selection used; `unobserved`: those among
-    them that were left out because no setting observed the metric; `fresh`: names of the replications for the first
-    settings. `violations`: the first of each run, as text. `interrupted`: the user stopped it.
+    the first has the best mean so far. `replaced`: as of a `Result`. `replications`: the number that the selection
+    used; `unobserved`: those among them that were left out because no setting observed the metric; `fresh`: names of
+    the replications for the first settings. `violations`: the first of each run, as text. `interrupted`: the user
+    stopped it.
     """
 
     scenario: Scenario
@@ -52,6 +53,7 @@ class Selection(ResultBase):
     runs: int
     wall_seconds: float
     violations: tuple[str, ...] = ()
+    replaced: str | None = None
 
     def title(self) -> str:
         """A one-line summary: scenario and number of runs."""

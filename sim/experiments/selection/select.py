@@ -23,14 +23,16 @@ from scenarios.expected_events import affordable_runs, check_events
 from scenarios.fields.expectations import in_unit_of
 from scenarios.fields.metrics import Metric, lookup
 from scenarios.fields.quantities import is_number
+from sim.core.build import BuildCore, build_core, with_policies
+from sim.core.replacement import replaced_by
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
-from sim.experiments.runs.metric_estimates import estimate_of
-from sim.experiments.runs.replications import Outcome
+from sim.experiments.runs.metric_estimates import estimate_of, outcomes
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.selection.ranked import Ranked
 from sim.experiments.selection.result import Selection
 from sim.experiments.sweeps.designs import Point, as_values, canonical, named
+from sim.measures.outcomes import Outcome
 from sim.simulation import check_counts, whole_seed
 from sim.stats.estimates import Estimate, estimate, estimate_difference
 from sim.stats.ranking_and_selection import FIRST, MOST, KimNelson, NotRankable
@@ -63,6 +65,8 @@ def select(
     on_look: Callable[[int], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
     force: bool = False,
+    policies: Mapping[str, Any] | None = None,
+    core: BuildCore = build_core,
 ) -> Selection:
     """Select the point with the best mean of a metric, in the metric's own direction. Points are values by path, such
     as `{"agents.count": 5}`, or those of `sim.experiments.sweeps.designs.grid`.
@@ -80,12 +84,16 @@ def select(
     settings observe it and others do not, there is no difference to be had, and it is refused. Who is infinite within
     the first stage is eliminated after it; later it is refused.
 
-    Raises NotSelectable, UnknownMetric, ScenarioError with the point's value, BackendError, WorkersDied, and ValueError
-    for fewer than two points, points that are the same or of different paths, and numbers that make no sense.
-    Interrupted by the user (Ctrl-C), it keeps what is finished and is not decided; with no replication finished, it
-    raises.
+    `policies` replace conditions of the scenario under every setting, and `core` builds another recovery core, as in
+    `sim.replicate`.
+
+    Raises NotSelectable, InvalidPolicies, UnknownMetric, ScenarioError with the point's value, BackendError,
+    WorkersDied, and ValueError for fewer than two points, points that are the same or of different paths, and numbers
+    that make no sense. Interrupted by the user (Ctrl-C), it keeps what is finished and is not decided; with no
+    replication finished, it raises.
     """
     name = whole_seed(scenario, seed)
+    core = with_policies(policies, core)
     found = lookup(metric, tuple(scenario.resources))
     if found.direction is None:
         raise NotSelectable(f"{metric}: neither more nor less of it is better; valid: such as recovery.time.mean")
@@ -98,7 +106,7 @@ def select(
             check_events(each, max(first, judged) * len(points), "first" if first >= judged else "judged")
         most = affordable_runs(settings, first, most)
     ranking = KimNelson(len(points), smallest, found.direction, first, most)
-    contest = _Contest(scenario, points, found, name, backend or Backend(jobs=jobs), on_run, on_look, on_lost)
+    contest = _Contest(scenario, points, found, name, backend or Backend(jobs=jobs), core, on_run, on_look, on_lost)
     own = as_it_is(scenario, points)
     fresh: tuple[int, ...] = ()
     interrupted = False
@@ -171,6 +179,7 @@ class _Contest:
         metric: Metric,
         seed: str,
         on: Backend,
+        core: BuildCore,
         on_run: OnRun | None,
         on_look: Callable[[int], None] | None,
         on_lost: Callable[[int], None] | None,
@@ -181,6 +190,7 @@ class _Contest:
         self._metric = metric
         self._seed = seed
         self._on = on
+        self._core = core
         self._told = (on_run, on_look, on_lost)
         self._planned = 0
         self._seen: dict[tuple[int, int], _Seen] = {}
@@ -208,7 +218,7 @@ class _Contest:
         self._planned += len(works)
         if on_look is not None:
             on_look(self._planned)
-        for key, summary in summaries(works, self._on, on_lost) if works else ():
+        for key, summary in summaries(works, self._on, on_lost, self._core) if works else ():
             value = summary.metrics.get(self._metric.name)
             self._seen[key] = _Seen(value, summary)
             if on_run is not None:
@@ -248,9 +258,7 @@ class _Contest:
 
     def _outcomes(self, setting: int, numbers: Iterable[int]) -> list[Outcome]:
         """The scenario's expectations, judged on these replications of a setting."""
-        runs = self._runs(setting, numbers)
-        scenario = self._settings[setting]
-        return [Outcome.of(each, runs, estimate_of(each.metric, runs, scenario)) for each in scenario.expect]
+        return outcomes(self._runs(setting, numbers), self._settings[setting])
 
     def _runs(self, setting: int, numbers: Iterable[int]) -> list[RunSummary]:
         return [self._seen[setting, number].summary for number in numbers if self.has((setting,), number)]
@@ -309,6 +317,7 @@ class _Contest:
                 for place, number in used
                 for violation in self._seen[place, number].summary.violations[:1]
             ),
+            replaced=replaced_by(self._core, self._scenario),
         )
 
     def _last(self, ranking: KimNelson, setting: int) -> int:

@@ -47,7 +47,17 @@ MOST_BYTES = 16 * 1024**2
 MOST_BYTES_OF_RESULTS = 8 * 1024**3
 RESULTS = "results.parquet"
 PARTS = "parts"
-IDENTITY = ("sweep", "scenario", "version", "seed", "paths", "scenario_resolved", "runbook_sha256", "files_sha256")
+IDENTITY = (
+    "sweep",
+    "scenario",
+    "version",
+    "seed",
+    "paths",
+    "scenario_resolved",
+    "runbook_sha256",
+    "files_sha256",
+    "replaced",
+)
 """Fields that have to be equal to continue a sweep in a folder."""
 RUN = ("point", "replication")
 """Columns that identify the run of a row."""

@@ -23,15 +23,17 @@ from scenarios import Scenario
 from scenarios.expected_events import check_events
 from scenarios.fields.csv_columns import files_sha256
 from scenarios.fields.metrics import lookup
+from sim.core.build import BuildCore, build_core, with_policies
+from sim.core.replacement import replaced_by
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
-from sim.experiments.runs.metric_estimates import estimate_of
+from sim.experiments.runs.metric_estimates import estimate_of, outcomes
 from sim.experiments.runs.provenance import installed_version, origin
-from sim.experiments.runs.replications import Outcome
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.sweeps.designs import DesignError, Point, as_values, column, points_of
 from sim.experiments.sweeps.folder import FORMAT, Row, SweepFolder, SweepFolderError, key, read_about, table_of
 from sim.measures import RunMetrics
+from sim.measures.outcomes import Outcome
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
 from sim.simulation import check_counts, whole_seed
@@ -73,7 +75,7 @@ class _StoredRun:
 @dataclass(frozen=True, eq=False, repr=False)
 class Sweep(ResultBase):
     """The runs of a sweep. `rows`: point (JSON), replication, metric, value, sample, history_sha256, violations; each
-    run has a row for each metric, and one with the sample of each distribution.
+    run has a row for each metric, and one with the sample of each distribution. `replaced`: as of a `Result`.
     """
 
     scenario: Scenario
@@ -83,6 +85,7 @@ class Sweep(ResultBase):
     rows: pd.DataFrame
     interrupted: bool = False
     computed: int = 0
+    replaced: str | None = None
 
     def title(self) -> str:
         """A one-line summary: scenario and number of runs."""
@@ -127,12 +130,7 @@ class Sweep(ResultBase):
     @cached_property
     def outcomes(self) -> dict[str, tuple[Outcome, ...]]:
         """The scenario's expectations judged at each point, by the point's key, in order."""
-        return {
-            point: tuple(
-                Outcome.of(each, runs, estimate_of(each.metric, runs, self.scenario)) for each in self.scenario.expect
-            )
-            for point, runs in self._runs.items()
-        }
+        return {point: tuple(outcomes(runs, self.scenario)) for point, runs in self._runs.items()}
 
     @cached_property
     def _runs(self) -> dict[str, list[_StoredRun]]:
@@ -179,6 +177,7 @@ class Sweep(ResultBase):
             **origin(self.scenario, self.seed),
             "replications": self.replications,
             "interrupted": self.interrupted,
+            **({} if self.replaced is None else {"replaced": self.replaced}),
             "points": [
                 {
                     "values": as_values(point),
@@ -215,6 +214,8 @@ def sweep(
     on_begin: Callable[[int, int], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
     force: bool = False,
+    policies: Mapping[str, Any] | None = None,
+    core: BuildCore = build_core,
 ) -> Sweep:
     """Run a scenario at each point, replications 0 … n − 1 of each.
 
@@ -229,9 +230,13 @@ def sweep(
     finished, `on_lost` how many were not when a process died that was at them. Raises DesignError, BackendError,
     WorkersDied, ScenarioError with the point's value, SweepFolderError, and ValueError for fewer than one replication
     or job, and for what is no whole seed.
+    `policies` replace conditions of the scenario at every point, and `core` builds another recovery core, as in
+    `sim.replicate`; a folder keeps their description, and refuses other ones. Raises InvalidPolicies.
     Interrupted by the user (Ctrl-C), it keeps and returns what is finished; with nothing finished it raises.
     """
     check_counts(replications, jobs)
+    core = with_policies(policies, core)
+    replaced = replaced_by(core, scenario)
     if not points:
         raise DesignError("there is no point; valid: one or more")
     points = points_of(scenario, points)
@@ -240,7 +245,7 @@ def sweep(
         for point in points:
             check_events(scenario.with_values(as_values(point)), replications * len(points))
     folder = None if out is None else SweepFolder(Path(out))
-    with nullcontext() if folder is None else folder.opened(_about(scenario, name, points)):
+    with nullcontext() if folder is None else folder.opened(_about(scenario, name, points, replaced)):
         done = set() if folder is None else folder.finished()
         missing = [(point, n) for n in range(replications) for point in points if (key(point), n) not in done]
         changed = {key(point): point for point, _ in missing}
@@ -251,7 +256,7 @@ def sweep(
         kept = _Kept(folder, {key(point): point for point in points})
         interrupted = False
         try:
-            for (point_key, n), summary in summaries(works, backend or jobs, on_lost) if works else ():
+            for (point_key, n), summary in summaries(works, backend or jobs, on_lost, core) if works else ():
                 kept.add(point_key, n, summary)
                 if on_run is not None:
                     on_run(summary)
@@ -262,7 +267,7 @@ def sweep(
         rows = kept.rows(points, replications)
         if interrupted and not len(rows):
             raise KeyboardInterrupt
-        return Sweep(scenario, name, tuple(points), replications, rows, interrupted, kept.count)
+        return Sweep(scenario, name, tuple(points), replications, rows, interrupted, kept.count, replaced)
 
 
 def load_sweep(path: Path | str) -> Sweep:
@@ -276,10 +281,17 @@ def load_sweep(path: Path | str) -> Sweep:
     table = SweepFolder(Path(path)).table().to_pandas()
     points: list[Point] = [json.loads(text) for text in dict.fromkeys(table["point"])]
     replications = int(table["replication"].max()) + 1 if len(table) else 0
-    return Sweep(scenario, str(about["seed"]), tuple(points), replications, _ordered(table, points))
+    return Sweep(
+        scenario,
+        str(about["seed"]),
+        tuple(points),
+        replications,
+        _ordered(table, points),
+        replaced=about.get("replaced"),
+    )
 
 
-def _about(scenario: Scenario, seed: str, points: Sequence[Point]) -> dict[str, Any]:
+def _about(scenario: Scenario, seed: str, points: Sequence[Point], replaced: str | None) -> dict[str, Any]:
     return {
         "sweep": FORMAT,
         "scenario": scenario.name,
@@ -289,6 +301,7 @@ def _about(scenario: Scenario, seed: str, points: Sequence[Point]) -> dict[str, 
         "scenario_resolved": scenario.resolved(),
         "runbook_sha256": scenario.recovery.runbook_sha256,
         "files_sha256": files_sha256(scenario),
+        "replaced": replaced,
     }
 
 

@@ -89,7 +89,7 @@ def test_dead_worker_processes_are_reported(folder, capsys, monkeypatch):
     from sim.experiments.runs.backends import WorkersDied
     from sim.experiments.selection import select
 
-    def summaries(works, on, on_lost):
+    def summaries(works, on, on_lost, core):
         on_lost(len(works))
         raise WorkersDied("processes that execute runs have died twice; valid: fewer --jobs")
 

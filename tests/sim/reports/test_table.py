@@ -13,6 +13,7 @@ from sim.experiments.runs.summary import RunSummary
 from sim.presentation.formatting import ASCII
 from sim.reports.demo import side_by_side
 from sim.reports.diagnosis import wrong_diagnoses
+from sim.reports.replay import Replay
 from sim.reports.table import failures, headline, packed, phases, summary
 from sim.stats.samples import Sample
 
@@ -169,8 +170,8 @@ def test_clients_are_listed_only_if_there_are_any():
 
 def test_a_failed_expectation_names_its_replication():
     bad = result({}, {"recovery.time.mean": 90.0})
-    assert list(failures(bad, "story.scenario.yaml", {"agents.count": "3"})) == [
-        "✗ recovery.time.mean <= 40s: observed 60.0 s; 1 of 2 runs fail",
+    assert list(failures(bad, Replay("story.scenario.yaml", {"agents.count": "3"}))) == [
+        "✗ recovery.time.mean <= 40s: observed 60 [0, 1,582] s; 1 of 2 runs fail",
         "  replay: recovery-bench run story.scenario.yaml --seed 7/1 --set agents.count=3",
         "✗ retries.delay.mean <= 5s: observed no observation",
         "  replay: recovery-bench run story.scenario.yaml --seed 7/0 --set agents.count=3",
@@ -178,14 +179,14 @@ def test_a_failed_expectation_names_its_replication():
 
 
 def test_names_with_spaces_are_quoted():
-    told = list(failures(result(), "my story.scenario.yaml", {"description": "a b"}, ASCII))
+    told = list(failures(result(), Replay("my story.scenario.yaml", {"description": "a b"}), ASCII))
     assert told[0].startswith("NO ")
     assert told[1].endswith("run 'my story.scenario.yaml' --seed 7/0 --set 'description=a b'")
 
 
 def test_violations_name_their_replication():
     broken = result(violations=["no_lost_task at 12 s: task.3: nobody has it"])
-    assert list(failures(broken, "story"))[-2:] == [
+    assert list(failures(broken, Replay("story")))[-2:] == [
         "✗ no_lost_task at 12 s: task.3: nobody has it",
         "  replay: recovery-bench run story --seed 7/0",
     ]
@@ -195,7 +196,7 @@ def test_a_failure_of_the_mean_repeats_all_replications(monkeypatch):
     """Each run alone is as expected of a maximum; their mean is held against something else."""
     bad = result({}, {})
     monkeypatch.setattr("sim.reports.failed_expectations.failing_run", lambda *_: None)
-    assert "  replay: recovery-bench run story --seed 7 --replications 2" in list(failures(bad, "story"))
+    assert "  replay: recovery-bench run story --seed 7 --replications 2" in list(failures(bad, Replay("story")))
 
 
 def test_side_by_side_has_a_column_per_scenario():

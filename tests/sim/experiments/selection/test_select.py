@@ -45,7 +45,7 @@ def pretend(monkeypatch):
     def of(value, violations=lambda agents, number: ()):
         names = []
 
-        def summaries(works, on=1, on_lost=None):
+        def summaries(works, on=1, on_lost=None, core=None):
             for key, changed, name in works:
                 names.append((changed.agents.count, name))
                 agents, number = changed.agents.count, int(name.rpartition("/")[2])

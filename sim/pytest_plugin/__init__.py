@@ -1,0 +1,143 @@
+"""Scenario files as pytest items: `pytest scenarios/` collects every `*.scenario.yaml`. And the fixture `bench`.
+
+A scenario passes when its expectations hold and no invariant is violated. Every pytest run in an environment with
+Recovery Bench imports this package, so the bench itself is imported only when a scenario is run.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Generator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim.pytest_plugin.bench import RAN, SECTION, bench, section
+from sim.pytest_plugin.finished_runs import FinishedRuns
+from sim.pytest_plugin.items import (
+    CHANGES,
+    FINISHED,
+    NO_EXPECTATIONS,
+    OTHER_SUFFIX,
+    SUFFIX,
+    ScenarioFile,
+    ScenarioItem,
+)
+
+__all__ = ["bench"]
+
+SHARED = "recovery_bench_runs"
+"""The name under which the controller of pytest-xdist passes the folder of finished runs to its workers."""
+FOLDER = pytest.StashKey[Path]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add options."""
+    group = parser.getgroup("recovery-bench", "scenario files (*.scenario.yaml)")
+    group.addoption(
+        "--scenario-seed",
+        metavar="N",
+        help="seed of every scenario instead of its own; 7/3 is replication 3 of seed 7",
+    )
+    group.addoption(
+        "--scenario-replications",
+        metavar="N",
+        default="1",
+        help="replications of every scenario, each an item (default: 1)",
+    )
+    group.addoption(
+        "--scenario-force", action="store_true", help="run also what is expected to take more than a billion events"
+    )
+    group.addoption(
+        "--scenario-set",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="change a value in every scenario, as recovery-bench run --set does; may be repeated",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Reject invalid options, and prepare the session."""
+    seed, replications = config.getoption("--scenario-seed"), config.getoption("--scenario-replications")
+    if seed is not None and not re.fullmatch(r"\d{1,4300}(/\d{1,4300})?", seed, re.ASCII):
+        raise pytest.UsageError(f"--scenario-seed {seed}: not a seed; valid: a whole number such as 7, or 7/3")
+    if not re.fullmatch(r"0*[1-9]\d{0,4}", replications, re.ASCII):
+        raise pytest.UsageError(
+            f"--scenario-replications {replications}: not a number of items; valid: a whole number from 1 to 99999"
+        )
+    if seed is not None and "/" in seed and int(replications) > 1:
+        raise pytest.UsageError(f"--scenario-seed {seed}: is one replication; valid: without --scenario-replications")
+    config.stash[CHANGES] = _changes(config.getoption("--scenario-set"))
+    shared = getattr(config, "workerinput", {}).get(SHARED)
+    config.stash[FINISHED] = FinishedRuns(None if shared is None else Path(shared))
+    config.addinivalue_line(
+        "markers", f"{NO_EXPECTATIONS}: a scenario without expectations; only its invariants are judged"
+    )
+
+
+def _changes(settings: list[str]) -> dict[str, str]:
+    """Values by path. Raises UsageError."""
+    changes: dict[str, str] = {}
+    for setting in settings:
+        path, sign, value = setting.partition("=")
+        if not sign or not path:
+            raise pytest.UsageError(f"--scenario-set {setting}: valid: PATH=VALUE, such as agents.count=5")
+        if path in changes:
+            raise pytest.UsageError(f"--scenario-set {path}: is there twice; valid: once")
+        if path == "seed" and not re.fullmatch(r"\d+", value, re.ASCII):
+            raise pytest.UsageError(f"--scenario-set {setting}: not a seed; valid: a whole number such as 7")
+        changes[path] = value
+    return changes
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect scenario files by name."""
+    is_one = file_path.name.endswith((SUFFIX, OTHER_SUFFIX))
+    return ScenarioFile.from_parent(parent, path=file_path) if is_one else None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Import the bench before the first scenario runs, so that its duration is its own."""
+    if not session.config.option.collectonly and any(isinstance(item, ScenarioItem) for item in session.items):
+        import_module("sim.reports.failure_message")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give each worker of pytest-xdist the folder of finished runs."""
+    config = node.config
+    if FOLDER not in config.stash:
+        config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="recovery-bench-"))
+    node.workerinput[SHARED] = str(config.stash[FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder of finished runs."""
+    if FOLDER in config.stash:
+        shutil.rmtree(config.stash[FOLDER], ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what the fixture `bench` has run to the report of a failing test."""
+    report = yield
+    ran = item.stash.get(RAN, [])
+    if report.when == "call" and report.failed and ran:
+        report.sections.append((SECTION, section(ran)))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how many scenarios passed without an expectation."""
+    passed = terminalreporter.stats.get("passed", [])
+    without = sum(NO_EXPECTATIONS in report.keywords for report in passed)
+    if without:
+        scenarios = f"{without} passed scenario{'' if without == 1 else 's'}"
+        terminalreporter.write_line(
+            f"{scenarios} without expectations: only invariants were judged ({NO_EXPECTATIONS})"
+        )

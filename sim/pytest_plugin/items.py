@@ -1,0 +1,214 @@
+"""Scenario files as pytest collects them: an item for each replication of a scenario."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from recovery.errors import RecoveryBenchError
+from sim.pytest_plugin.finished_runs import FinishedRuns
+from sim.pytest_plugin.heading import Heading, heading_of
+
+if TYPE_CHECKING:
+    from scenarios import Scenario
+    from sim.experiments.runs.replications import Result
+    from sim.reports.replay import Replay
+    from sim.simulation import Run
+
+SUFFIX = ".scenario.yaml"
+OTHER_SUFFIX = ".scenario.yml"
+NO_EXPECTATIONS = "no_expectations"
+"""The marker of scenarios without expectations: only their invariants are judged."""
+FINISHED = pytest.StashKey[FinishedRuns]()
+CHANGES = pytest.StashKey[Mapping[str, str]]()
+"""Values by path that `--scenario-set` changes in every scenario."""
+PROPERTIES = ("seed", "history_sha256", "expectation", "metric:")
+"""Names of properties of an item in a JUnit report, or their beginnings."""
+
+
+class InvalidScenario(RecoveryBenchError):
+    """A scenario file cannot be loaded. The message is the line that `recovery-bench run` prints."""
+
+
+class ScenarioFile(pytest.Module):
+    """A scenario file. The names of its items begin with the name that it states, which may differ from its own."""
+
+    obj = None  # there is no Python module
+
+    def collect(self) -> Iterator[ScenarioItem]:
+        """An item for each replication of the scenario; one that fails for a file that cannot be loaded."""
+        heading, error = heading_of(self.path)
+        if self.path.name.endswith(OTHER_SUFFIX):
+            named = self.path.name.removesuffix(OTHER_SUFFIX) + SUFFIX
+            error = InvalidScenario(f"{self.path}: scenario files end with {SUFFIX}; valid: {named}")
+        if error is None and self._many > 1:
+            error = self._loading_error()
+        if error is not None:
+            yield ScenarioItem.from_parent(self, name=heading.name, heading=heading, replication="", error=error)
+            return
+        for replication in self._replications(heading):
+            name = f"{heading.name}[{replication}]"
+            yield ScenarioItem.from_parent(self, name=name, heading=heading, replication=replication)
+
+    def _replications(self, heading: Heading) -> list[str]:
+        seed = self.config.getoption("--scenario-seed") or self.config.stash[CHANGES].get("seed", str(heading.seed))
+        return [seed] if "/" in seed else [f"{seed}/{number}" for number in range(self._many)]
+
+    @property
+    def _many(self) -> int:
+        return int(self.config.getoption("--scenario-replications"))
+
+    def _loading_error(self) -> RecoveryBenchError | None:
+        """The error of a file with several items, of which only one is to fail."""
+        try:
+            self.scenario  # noqa: B018 - it is kept for the items
+        except RecoveryBenchError as error:
+            return error
+        return None
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario, with the values of `--scenario-set`. Raises ScenarioError."""
+        import scenarios  # noqa: PLC0415 - loaded when something is run
+
+        changes = self.config.stash[CHANGES]
+        loaded = scenarios.load(str(self.path))
+        return loaded.with_values(changes) if changes else loaded
+
+    @property
+    def shown(self) -> str:
+        """The path relative to the directory in which pytest was started."""
+        return os.path.relpath(self.path, self.config.invocation_params.dir)
+
+
+class ScenarioItem(pytest.Function):
+    """One replication of a scenario. The last one is also judged by the expectations on all of them.
+
+    It is a test function without arguments, so that fixtures with `autouse` apply to it.
+    """
+
+    def __init__(self, *, name: str, parent: ScenarioFile, heading: Heading, replication: str, **others: Any) -> None:
+        self.error: RecoveryBenchError | None = others.pop("error", None)
+        super().__init__(name=name, parent=parent, callobj=_scenario, **others)
+        self.file = parent
+        self.replication = replication
+        for tag in heading.tags:
+            self.config.addinivalue_line("markers", f"{tag}: a tag of scenario files")
+            self.add_marker(tag)
+        if heading.xfail is not None:
+            self.add_marker(pytest.mark.xfail(reason=heading.xfail))
+        if not heading.has_expectations:
+            self.add_marker(NO_EXPECTATIONS)
+
+    def runtest(self) -> None:
+        """Run the replication. Raises DoesNotHold, and InvalidScenario."""
+        from scenarios.expected_events import MOST_EVENTS, TooManyEvents  # noqa: PLC0415 - loaded when something is run
+        from sim.results.base import DoesNotHold  # noqa: PLC0415
+
+        try:
+            if self.error is not None:
+                raise self.error
+            run, over_all = self._run(), self._over_all()
+        except TooManyEvents as error:
+            raise InvalidScenario(f"{error.cause}; valid: up to {MOST_EVENTS:.0e}, or --scenario-force") from None
+        except RecoveryBenchError as error:
+            told = str(error).replace(str(self.file.path), self.file.shown).replace(": --set ", ": --scenario-set ", 1)
+            raise InvalidScenario(told) from None
+        self.user_properties = [each for each in self.user_properties if not each[0].startswith(PROPERTIES)]
+        self.user_properties += properties(run, over_all)
+        from sim.reports.failure_message import failure_message  # noqa: PLC0415
+
+        judged = [each for each in (run, over_all) if each is not None and not each.holds]
+        if judged:
+            raise DoesNotHold("\n".join(failure_message(each, self._replay()) for each in judged))
+
+    def _run(self) -> Run:
+        """This replication, with the expectations that are judged on it alone."""
+        from sim.experiments.runs.summary import RunSummary  # noqa: PLC0415 - loaded when something is run
+        from sim.simulation import run  # noqa: PLC0415
+
+        scenario = self.file.scenario
+        judged = scenario if self._is_alone else _expecting(scenario, in_each=True)
+        done = run(judged, self.replication, force=self.config.getoption("--scenario-force"))
+        if not self._is_alone:
+            self.config.stash[FINISHED].keep(str(self.file.path), scenario, RunSummary.of(done))
+        return done
+
+    def _over_all(self) -> Result | None:
+        """All replications, with the expectations on all of them; None unless this is the last one.
+
+        Those that other items have not finished are run.
+        """
+        from dataclasses import replace  # noqa: PLC0415 - loaded when something is run
+
+        from sim.experiments.runs.executor import summary  # noqa: PLC0415
+        from sim.experiments.runs.replications import Result  # noqa: PLC0415
+
+        names = self._names
+        expecting = _expecting(self.file.scenario, in_each=False)
+        if self._is_alone or self.replication != names[-1] or not expecting.expect:
+            return None
+        finished, file = self.config.stash[FINISHED], str(self.file.path)
+        runs = []
+        for name in names:
+            found = finished.get(file, name)
+            if found is None:
+                found = summary(self.file.scenario, name)
+                finished.keep(file, self.file.scenario, found)
+            runs.append(replace(found, violations=(), errors=()))  # each is judged by its own item
+        return Result(expecting, self.replication.rpartition("/")[0], tuple(runs))
+
+    @property
+    def _names(self) -> list[str]:
+        group = self.replication.rpartition("/")[0]
+        return [f"{group}/{number}" for number in range(int(self.config.getoption("--scenario-replications")))]
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether it is the only replication, on which every expectation is judged."""
+        return len(self._names) == 1
+
+    def _replay(self) -> Replay:
+        from sim.reports.replay import Replay  # noqa: PLC0415 - loaded when something is run
+
+        return Replay(self.file.shown, self.config.stash[CHANGES])
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]  # as of an item
+        """The message of a failed scenario; other errors are defects and keep their traceback."""
+        if isinstance(excinfo.value, RecoveryBenchError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """The location and the name of the item in reports."""
+        return self.path, None, f"scenario {self.name}"
+
+
+def _scenario() -> None:
+    """The test function of every item: `ScenarioItem.runtest` runs instead."""
+
+
+def _expecting(scenario: Scenario, *, in_each: bool) -> Scenario:
+    """The scenario with those of its expectations that are judged on each replication, or with the others."""
+    expect = tuple(each for each in scenario.expect if (each.in_runs == 1.0) is in_each)
+    changed = scenario.model_copy(update={"expect": expect})
+    changed._source = scenario.source
+    return changed
+
+
+def properties(run: Run, over_all: Result | None) -> list[tuple[str, object]]:
+    """The properties of an item in a JUnit report."""
+    outcomes = [*run.expectations, *(() if over_all is None else over_all.expectations)]
+    found: list[tuple[str, object]] = [("seed", run.seed), ("history_sha256", run.history_sha256)]
+    found += [
+        ("expectation", f"{each.expression}: {'holds' if each.holds else 'does not hold'}, observed {each.observed}")
+        for each in outcomes
+    ]
+    observed = ((name, value) for name, value in run.metrics.items() if value is not None)
+    return found + [(f"metric:{name}", value if isfinite(value) else "inf") for name, value in observed]

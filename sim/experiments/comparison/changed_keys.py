@@ -9,7 +9,7 @@ from scenarios import Scenario
 from scenarios.errors import Path, written
 from scenarios.fields.csv_columns import files_sha256
 
-TEXTS = ("name", "description", "documents", "extends")
+TEXTS = ("name", "description", "documents", "extends", "tags", "xfail")
 """Keys without an effect on a run."""
 JUDGED = ("expect", "tolerances")
 """Keys that judge what was observed."""

@@ -361,9 +361,15 @@ def _of_results(a: Result, b: Result, metrics: tuple[str, ...], added: tuple[str
     by_seed = {run.seed: run for run in b.runs}
     common = [run for run in a.runs if run.seed in by_seed]
     a_values, b_values = differing(a.scenario, b.scenario)
+    if a.replaced != b.replaced:
+        a_values, b_values = ({**of, "core": _core(each)} for of, each in ((a_values, a), (b_values, b)))
     if len(common) < LEAST:
         return Comparison(a, b, a_values, b_values, metrics, added)
     left_out = len(a.runs) - len(common), len(b.runs) - len(common)
     first = replace(a, runs=tuple(common))
     second = replace(b, runs=tuple(by_seed[run.seed] for run in common))
     return Comparison(first, second, a_values, b_values, metrics, added, left_out)
+
+
+def _core(of: Result) -> str:
+    return "the scenario's" if of.replaced is None else of.replaced.removeprefix("core: ")

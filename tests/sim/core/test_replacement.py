@@ -113,6 +113,12 @@ def test_a_builder_is_named_by_its_function():
     assert sim.run(SMALL, core=partial(quick_core)).replaced == f"core: {__name__}.quick_core"
 
 
+def test_a_comparison_of_two_results_names_their_cores():
+    found = sim.compare(sim.replicate(SMALL, replications=2), sim.replicate(SMALL, replications=2, policies=QUICK))
+    assert (found.a_values, found.b_values) == ({"core": "the scenario's"}, {"core": TEXT})
+    assert found.differences["recovery.time.mean"].difference.mean == pytest.approx(-29)
+
+
 # ------------------------------------------------------------------------------- how to repeat a run
 def test_the_replay_of_a_shipped_scenario_has_its_name_and_its_changes():
     scenario = scenarios.load("agent-failure").with_values({"agents.count": 4, "tasks.timeout": "90s"})

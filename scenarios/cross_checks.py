@@ -64,6 +64,8 @@ def _contradictions(scenario: ScenarioFields) -> Iterator[Contradiction]:
             known_metric(expectation.metric, scenario.resources)
         except PydanticCustomError as error:
             yield ("expect", number), error.message()
+        if expectation.metric.startswith("cost.") and scenario.cost is None:
+            yield ("expect", number), f"{expectation.metric} is never observed here; valid: with the prices of `cost`"
     for name in scenario.tolerances:
         try:
             metric_of(name, scenario.resources)

@@ -17,6 +17,7 @@ from scenarios.fields.expectations import Expected
 from scenarios.fields.quantities import Count, PositiveSeconds, Quantity, Seconds
 from scenarios.fields.tolerances import Tolerances
 from scenarios.sections.agents import AgentSettings
+from scenarios.sections.cost import CostSettings
 from scenarios.sections.infrastructure import NetworkSettings, QueueSettings, ResourceSettings, StorageSettings
 from scenarios.sections.recovery import RecoverySettings
 from scenarios.sections.steady_state import SteadyState
@@ -107,6 +108,9 @@ class ScenarioFields(Settings):
     steady_state: SteadyState | None = Field(
         default=None,
         description="condition for normal service; null: learned from the time before the first fault",
+    )
+    cost: CostSettings | None = Field(
+        default=None, description="prices, in any currency, of which `cost.total` is the sum; null: no costs"
     )
     expect: tuple[Expected, ...] = Field(
         default=(), description="conditions that the means over replications must satisfy"

@@ -321,6 +321,7 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "late_answers": scenario.tasks.client.late_answer == "accept" and not scenario.tasks.client.cancel,
         "files_sha256": files_sha256(scenario),
         "steady_state": _steady_state(scenario),
+        "cost": None if scenario.cost is None else scenario.cost.model_dump(),
     }
 
 

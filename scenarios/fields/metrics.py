@@ -164,6 +164,11 @@ ROWS: tuple[Row, ...] = (
     ("client.goodput", "1/s", "higher", "responses per second that came in time, or late and were accepted"),
     ("client.amplification", "ratio", None, "submissions per request"),
     ("client.response.*", "s", "lower", "from the first submission of a request to its response"),
+    ("cost.total", "cost", "lower", "sum of the costs below, at the prices of `cost`; not observed without prices"),
+    ("cost.agents", "cost", "lower", "cost of all agents for the window, whatever they do"),
+    ("cost.retries", "cost", "lower", "cost of the retries granted"),
+    ("cost.lost_tasks", "cost", "lower", "cost of the tasks that were given up, rejected or lost"),
+    ("cost.late_tasks", "cost", "lower", "cost of the other tasks that took too long, also those that are unfinished"),
     # consistency: the violations of each invariant follow
     ("consistency.violations", "violations", "lower", "violations of all invariants"),
     *(

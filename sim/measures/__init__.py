@@ -16,6 +16,7 @@ from sim.measures.metrics.agents import measure_agents
 from sim.measures.metrics.alerts import measure_alerts
 from sim.measures.metrics.attempts import measure_attempts
 from sim.measures.metrics.clients import measure_clients
+from sim.measures.metrics.cost import measure_cost
 from sim.measures.metrics.detection import measure_detection
 from sim.measures.metrics.detectors import measure_alarms
 from sim.measures.metrics.diagnosis import confusion, needless_recoveries
@@ -47,6 +48,7 @@ GROUPS: tuple[tuple[Measure, tuple[str, ...]], ...] = (
     (measure_queue, ("queue",)),
     (measure_clients, ("client",)),
     (measure_service, ("service", "restoration")),
+    (measure_cost, ("cost",)),
 )
 """The functions that measure a history, and the prefixes of their metrics."""
 

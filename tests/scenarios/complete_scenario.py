@@ -179,6 +179,12 @@ COMPLETE: dict[str, Any] = {
     ],
     "history": "summary",
     "steady_state": {"window": "20s", "holds": ["queue.depth.mean <= 20", "tasks.throughput >= 1.8/s"]},
+    "cost": {
+        "agent_second": 0.001,
+        "retry": 0.01,
+        "lost_task": 5,
+        "late_task": {"after": "60s", "cost": 0.5},
+    },
     "expect": ["tasks.lost == 0", "recovery.time.p95 <= 90s"],
     "tolerances": {
         "recovery.time.mean": {"relative": "5%", "absolute": "200ms"},

@@ -51,6 +51,7 @@ CORE = (
     "restoration.time.max",
     "client.goodput",
     "client.response.p95",
+    "cost.total",
     "consistency.violations",
 )
 """What is compared unless metrics are asked for. Each metric more makes it harder to show a difference (Holm)."""

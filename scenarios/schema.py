@@ -32,6 +32,12 @@ def _a_name(name: str) -> str:
     return name
 
 
+Name = Annotated[
+    str, AfterValidator(_a_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}), Quantity("name")
+]
+"""Letters, digits, - and _."""
+
+
 def _named(resources: dict[str, ResourceSettings]) -> dict[str, ResourceSettings]:
     for name in resources:
         if not re.fullmatch(NAME, name):
@@ -54,9 +60,7 @@ def _a_reason(value: object) -> object:
 class ScenarioFields(Settings):
     """Every key of a scenario file, each validated alone; `scenarios.Scenario` checks them against each other."""
 
-    name: Annotated[
-        str, AfterValidator(_a_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}), Quantity("name")
-    ] = Field(description="letters, digits, - and _; the file is NAME.scenario.yaml")
+    name: Name = Field(description="letters, digits, - and _; the file is NAME.scenario.yaml")
     description: Annotated[str, Quantity("text")] = Field(
         default="", description="what is injected, what it affects, and the expected result"
     )
@@ -65,10 +69,10 @@ class ScenarioFields(Settings):
         description="a shipped scenario, or a file relative to this one, from which keys that are omitted here are "
         "inherited, except name, description, tags and xfail; mappings are merged, lists replaced",
     )
-    tags: Annotated[tuple[Annotated[str, AfterValidator(_a_name), Quantity("name")], ...], AfterValidator(_once)] = (
-        Field(
-            default=(), description="markers of the scenario in pytest: `pytest -m slow` runs those with the tag slow"
-        )
+    tags: Annotated[tuple[Name, ...], AfterValidator(_once)] = Field(
+        default=(),
+        description="markers of the scenario in pytest: `pytest -m slow` runs those with the tag slow",
+        json_schema_extra={"uniqueItems": True},
     )
     xfail: Annotated[
         Annotated[str, Quantity("text")] | None,

@@ -35,6 +35,7 @@ PROMISED = {
     "service": ".availability",
     "restoration": ".time.*",
     "client": ".timeouts .retries .abandoned .goodput .amplification .response.*",
+    "cost": ".total .agents .retries .lost_tasks .late_tasks",
     "consistency": ".violations .no_lost_task .exactly_once_effect .no_leaked_resource .no_double_allocation "
     ".legal_transitions .checkpoint_integrity .fencing .retry_bound .audit_complete .recovery_terminates",
     "run": ".events .virtual_seconds",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,9 +16,6 @@ import sim
 from sim.cli.errors import BadInput
 from sim.cli.options.parameters import NoColor
 from sim.cli.output.console import console, say
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 HASH_SEEDS = ("0", "4711")
 JSON = ".json"
@@ -89,9 +86,10 @@ def _run(name: str, options: list[str], file: str, hash_seed: str) -> None:
 
 
 def _told(one: str, other: str, what: str, no_color: bool) -> bool:
+    from sim.cli.output.history_file import read_histories
     from sim.reports.history_diff import first_difference
 
-    histories = [_read(file) for file in (one, other)]
+    histories = [read_histories(file) for file in (one, other)]
     for column in ("scenario", "replication"):
         if list(dict.fromkeys(histories[0][column])) != list(dict.fromkeys(histories[1][column])):
             say(f"{what}: not of the same {column}s")
@@ -105,22 +103,3 @@ def _told(one: str, other: str, what: str, no_color: bool) -> bool:
     for line in found.lines():
         out.print(line, soft_wrap=True, style="red" if line[0] in "-+" else None)
     return True
-
-
-def _read(file: str) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow as pa
-
-    from recovery.input_file import InputFileError, check_regular
-
-    try:
-        check_regular(Path(file))
-        found = pd.read_parquet(file, page_checksum_verification=True)
-    except InputFileError as error:
-        raise BadInput(f"{file}: {error}; valid: FILE.parquet of --history") from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise BadInput(f"{file}: not a history ({type(error).__name__}); valid: FILE.parquet of --history") from None
-    missing = [column for column in ("time", "event", "subject", "replication") if column not in found]
-    if missing:
-        raise BadInput(f"{file}: not a history: it has no column '{missing[0]}'; valid: FILE.parquet of --history")
-    return found

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.cli.errors import BadInput
 from sim.cli.output.files import written
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from scenarios import Scenario
     from sim.simulation import Run
 
@@ -22,6 +25,49 @@ def check_history(file: str | None, scenarios: list[Scenario]) -> None:
             raise BadInput(
                 f"--history {file}: {scenario.name} keeps a summary and no history; valid: with --set history=full"
             )
+
+
+def _columns() -> dict[str, Any]:
+    """The columns of a file, and their types."""
+    import pyarrow as pa
+
+    words = pa.dictionary(pa.int32(), pa.string())
+    numbers = {name: pa.int32() for name in ("task", "agent", "epoch", "incident")}
+    return {
+        "scenario": words,
+        "replication": words,
+        "time": pa.float64(),
+        "event": words,
+        "subject": pa.string(),
+        **numbers,
+        "value": pa.float64(),
+        "detail": words,
+        "about": words,
+    }
+
+
+def read_histories(file: str) -> pd.DataFrame:
+    """The histories in a file, one after another. Raises BadInput for a file that is damaged or is no history."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from recovery.input_file import InputFileError, check_regular
+
+    valid = "valid: FILE.parquet of --history"
+    try:
+        check_regular(Path(file))
+        table = pq.read_table(file, page_checksum_verification=True)
+        for column, kind in _columns().items():
+            if column not in table.schema.names:
+                raise BadInput(f"{file}: not a history: it has no column '{column}'; {valid}")
+            if table.schema.field(column).type != kind:
+                raise BadInput(f"{file}: not a history: column '{column}' has values of another type; {valid}")
+        found: pd.DataFrame = table.to_pandas()
+    except InputFileError as error:
+        raise BadInput(f"{file}: {error}; {valid}") from None
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:  # what is wrong in a damaged file
+        raise BadInput(f"{file}: not a history ({type(error).__name__}); {valid}") from None
+    return found
 
 
 class HistoryFile:
@@ -52,21 +98,8 @@ def history_file(file: str, scenarios: list[Scenario]) -> Iterator[HistoryFile]:
 
     from sim.experiments.runs.provenance import installed_version
 
-    words = pa.dictionary(pa.int32(), pa.string())
     about = {"version": installed_version(), "scenarios": [scenario.resolved() for scenario in scenarios]}
-    numbers = {name: pa.int32() for name in ("task", "agent", "epoch", "incident")}
-    columns = {
-        "scenario": words,
-        "replication": words,
-        "time": pa.float64(),
-        "event": words,
-        "subject": pa.string(),
-        **numbers,
-        "value": pa.float64(),
-        "detail": words,
-        "about": words,
-    }
-    schema = pa.schema(list(columns.items()), {"recovery-bench": json.dumps(about)})
+    schema = pa.schema(list(_columns().items()), {"recovery-bench": json.dumps(about)})
     options: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
     with written(file) as path, pq.ParquetWriter(path, schema, **options) as writer:
         yield HistoryFile(writer, schema)

@@ -110,7 +110,7 @@ def test_different_replications_are_not_compared(capsys):
         ("small.scenario.yaml", "small.scenario.yaml: not a history (ArrowInvalid); valid: FILE.parquet of --history"),
         (
             "other.parquet",
-            "other.parquet: not a history: it has no column 'time'; valid: FILE.parquet of --history",
+            "other.parquet: not a history: it has no column 'scenario'; valid: FILE.parquet of --history",
         ),
     ],
 )
@@ -120,6 +120,25 @@ def test_a_file_that_is_not_a_history_is_rejected(capsys, file, message):
     capsys.readouterr()
     assert main(["diff", "a.parquet", file]) == 2
     assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_a_damaged_history_is_rejected_in_a_line_or_unharmed(capsys):
+    """Bits are flipped all over the file, and letters in the names of its columns."""
+    keep("a.parquet", "--set", "duration=1m", "--set", "warmup=0s", "--set", "faults=[]", "--set", "expect=[]")
+    whole = Path("a.parquet").read_bytes()
+    damaged = [(place, 1 << place % 8) for place in range(3, len(whole), len(whole) // 16)]
+    damaged += [(whole.rfind(name), bit) for name in (b"task", b"value", b"about") for bit in (1, 128)]
+    refused = 0
+    for place, bit in damaged:
+        content = bytearray(whole)
+        content[place] ^= bit
+        Path("b.parquet").write_bytes(content)
+        capsys.readouterr()
+        status = main(["diff", "a.parquet", "b.parquet"])
+        said = capsys.readouterr()
+        assert (status, said.err.count("\n")) == (2, 1) or (status == 0 and "the same, " in said.out), (place, bit)
+        refused += status == 2
+    assert refused > 10
 
 
 def test_determinism_is_checked_in_two_processes(capsys):

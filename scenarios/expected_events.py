@@ -1,8 +1,8 @@
 """The expected cost of a run, in events: an estimate from the settings alone, before anything is simulated.
 
-It is a sum of means: arrivals, heartbeats, checks, probes, crashes, faults, checkpoints and samples. Retries, messages
-and recoveries are part of the events of a task. The estimate is meant to find runs that could never end, and has the
-right order of magnitude for others.
+It is a sum of means: arrivals, heartbeats, checks, probes, renewals of leases, crashes, faults, checkpoints, samples.
+Retries, messages and recoveries are part of the events of a task. The estimate is meant to find runs that could never
+end, and has the right order of magnitude for others.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from math import inf, isfinite
 from typing import Any
 
 from recovery.errors import RecoveryBenchError
+from scenarios.faults.agents import AgentFlap
 from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 
@@ -162,6 +163,16 @@ def _periodic(scenario: ScenarioFields) -> list[_Part]:
         probes = _per(duration, detection.resource_probe) * len(scenario.resources)
         factors = _duration(scenario) | _often("recovery.detection.resource_probe", detection.resource_probe)
         parts.append(_Part(probes, factors))
+    cores = scenario.recovery.cores
+    if cores.count > 1:
+        number = {"recovery.cores.count": float(cores.count) / _USUAL_AGENTS}
+        looks = float(cores.count) * _per(duration, cores.lease.renew_every)
+        often = _often("recovery.cores.lease.renew_every", cores.lease.renew_every)
+        parts.append(_Part(looks + float(cores.count) * EVENTS_OF_AN_AGENT, _duration(scenario) | number | often))
+    if scenario.recovery.monitor is not None:
+        samples = _per(duration, scenario.recovery.monitor.every)
+        factors = _duration(scenario) | _often("recovery.monitor.every", scenario.recovery.monitor.every)
+        parts.append(_Part(samples, factors))
     if scenario.steady_state is not None:
         windows = _per(duration, scenario.steady_state.window)
         parts.append(_Part(windows, _duration(scenario) | _often("steady_state.window", scenario.steady_state.window)))
@@ -169,13 +180,18 @@ def _periodic(scenario: ScenarioFields) -> list[_Part]:
 
 
 def _faults(scenario: ScenarioFields) -> list[_Part]:
-    """Random crashes, and faults that are repeated."""
+    """Random crashes, faults that are repeated, and agents that flap."""
     duration, count = scenario.duration, float(scenario.agents.count)
     intervals: list[tuple[str, float, Any]] = [("agents.mtbf", count, scenario.agents.mtbf)]
     intervals += [
         (f"faults[{number}].{fault.kind}.every", 1.0, fault.every) for number, fault in enumerate(scenario.faults)
     ]
-    return [
+    flaps = [
+        _Part(EVENTS_OF_A_TASK * _per(duration, fault.down.mean + fault.up.mean), {f"{key}.down": 1.0})
+        for number, fault in enumerate(scenario.faults)
+        if isinstance(fault, AgentFlap) and (key := f"faults[{number}].{fault.kind}")
+    ]
+    return flaps + [
         _Part(many * EVENTS_OF_A_TASK * _per(duration, each.mean), _duration(scenario) | _often(key, each.mean))
         for key, many, each in intervals
         if each is not None and isfinite(each.mean)

@@ -10,6 +10,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
+from sim.loop import blocking_waits
 from sim.loop.base import LoopBase
 
 T = TypeVar("T")
@@ -21,7 +22,8 @@ def run_in_executor(
 ) -> asyncio.Future[T]:
     """Call `func` inline in an empty context, whatever the executor. No virtual time passes.
 
-    A timeout around it therefore never fires, and a function that blocks until the loop does something blocks forever.
+    A timeout around it therefore never fires. A function that waits for another thread, or for the loop, is detected
+    (`blocking_waits`).
 
     The returned future is done one iteration of the loop later, so that other tasks run before the task that awaits it.
     """
@@ -35,7 +37,9 @@ def run_in_executor(
     loop._in_executor = True
     asyncio._set_running_loop(None)  # as in a separate thread
     try:
-        settle: Any = partial(future.set_result, Context().run(func, *args))  # as asyncio's, unlike to_thread()
+        with blocking_waits.detected():
+            result = Context().run(func, *args)  # as asyncio's, unlike to_thread()
+        settle: Any = partial(future.set_result, result)
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - it is the future's

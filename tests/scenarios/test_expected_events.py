@@ -39,6 +39,10 @@ def test_every_shipped_scenario_is_cheap():
         ("tasks.arrivals", {"diurnal": {"rate": 1e12}}, "tasks.arrivals.diurnal.rate"),
         ("tasks.checkpoint", {"every": 1e-9}, "tasks.checkpoint.every"),
         ("steady_state", {"window": 1e-9, "holds": ["queue.depth.mean <= 20"]}, "steady_state.window"),
+        ("recovery.cores.count", 10**15, "recovery.cores.count"),
+        ("recovery.cores", {"count": 2, "lease": {"renew_every": 1e-9}}, "recovery.cores.lease.renew_every"),
+        ("recovery.monitor", {"every": 1e-9}, "recovery.monitor.every"),
+        ("faults", [{"agent_flap": {"at": "1s", "down": 1e-9, "up": 1e-9}}], "faults[0].agent_flap.down"),
         ("faults", [{"agent_crash": {"targets": 1, "every": 1e-9}}], "faults[0].agent_crash.every"),
     ],
 )

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,19 @@ def check_writable(option: str, file: str | None) -> None:
         raise BadInput(f"{option} {file}: is a folder; valid: the name of a file")
     if not os.access(target if target.exists() else folder, os.W_OK):
         raise BadInput(f"{option} {file}: may not be written; valid: a file in a folder of yours")
+
+
+@contextmanager
+def _with_a_reader(stream: Path) -> Iterator[Path]:
+    """A device or a pipe. Raises OSError for a named pipe that no process reads: opening it would wait for ever."""
+    if not stream.is_fifo():
+        yield stream
+        return
+    opened = os.open(stream, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        yield stream
+    finally:
+        os.close(opened)
 
 
 def check_apart(files: Mapping[str, str | None]) -> None:
@@ -74,7 +87,7 @@ def written(file: str) -> Iterator[Path]:
 
     is_stream = target.exists() and not target.is_file()  # a device or a pipe cannot be replaced
     try:
-        with nullcontext(target) if is_stream else whole_file(target) as path:
+        with _with_a_reader(target) if is_stream else whole_file(target) as path:
             yield path
     except BrokenPipeError:
         raise

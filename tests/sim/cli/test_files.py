@@ -1,6 +1,7 @@
 """Files of commands are written atomically, and JSON is portable."""
 
 import json
+import os
 from math import inf, nan
 from pathlib import Path
 
@@ -91,6 +92,18 @@ def test_a_full_disk_is_one_line(tmp_path):
     with pytest.raises(BadInput, match=r"result\.json: cannot be written: No space left"):
         begin_and_fail(tmp_path / "result.json", OSError(28, "No space left on device"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_needs_a_reader(tmp_path):
+    """To open one without a reader would wait for ever."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(BadInput, match="pipe: cannot be written: No such device or address"):
+        write_json(str(pipe), {"a": 1})
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_json(str(pipe), {"a": 1})
+    assert json.loads(os.read(reader, 100)) == {"a": 1}
+    os.close(reader)
 
 
 def test_a_writable_path_is_accepted(tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import math
 import sys
 from math import inf, nan
 
@@ -334,3 +335,13 @@ class TestPrograms:
         task = loop.create_task(asyncio.sleep(1), context=contextvars.copy_context())
         assert (type(task), task.get_name()) == (Named, "Task-1")
         loop.run_until_complete(task)
+
+
+def test_the_clock_resolves_neighboring_floats(loop):
+    """asyncio calls timers early by the resolution of its clock; this one has none."""
+    instants = []
+    for when in (math.nextafter(10.0, 11.0), 10.0, 10.0):
+        loop.call_at(when, lambda: instants.append(loop.time()))
+    loop.env.run()
+    assert instants == [10.0, 10.0, 10.0 + math.ulp(10.0)]
+    assert loop._clock_resolution == 0.0

@@ -3,14 +3,15 @@
 import asyncio
 import contextlib
 import contextvars
+import queue
 import signal
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from sim.loop import Deadlock, NoInputOutput, SimLoop, run
+from sim.loop import Deadlock, NoInputOutput, SimLoop, blocking_waits, run
 
 
 def now():
@@ -85,6 +86,39 @@ class TestThreads:
             return await loop.run_in_executor(None, function), await asyncio.to_thread(function), name.get()
 
         assert run(main()) == ("nothing", "caller", "caller")
+
+    @pytest.mark.parametrize(
+        "waits",
+        [
+            lambda: threading.Event().wait(),
+            lambda: threading.Semaphore(0).acquire(),
+            lambda: queue.Queue().get(),
+            lambda: Future().result(),
+        ],
+    )
+    def test_an_inline_function_cannot_wait_for_a_thread_that_does_not_exist(self, loop, monkeypatch, waits):
+        monkeypatch.setattr(threading, "active_count", lambda: 1)
+        with pytest.raises(RuntimeError, match="waits for another thread, and there is none"):
+            loop.run_until_complete(asyncio.to_thread(waits))
+
+    def test_an_inline_function_can_wait_for_other_threads(self, loop, monkeypatch):
+        monkeypatch.setattr(blocking_waits, "PATIENCE", 0.001)
+        release = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(release.wait)
+
+            def waits():
+                threading.Timer(0.05, release.set).start()
+                return slow.result()
+
+            with pytest.warns(RuntimeWarning, match=r"waits for another thread for more than 0\.001 s"):
+                assert loop.run_until_complete(asyncio.to_thread(waits))
+
+    def test_waits_with_a_timeout_and_outside_of_inline_functions_are_left_alone(self, loop, monkeypatch):
+        monkeypatch.setattr(threading, "active_count", lambda: 1)
+        wait = threading.Condition.wait
+        assert not loop.run_until_complete(asyncio.to_thread(threading.Event().wait, 0.001))
+        assert threading.Condition.wait is wait
 
     @pytest.mark.parametrize("ended", [False, True])
     def test_a_deadlock_names_threads_of_the_program(self, loop, ended):

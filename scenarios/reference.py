@@ -129,7 +129,7 @@ SCOPES = (
     ),
     ("`detection.missed`", "the faults of the cohort that are over, or that the detector had the time to detect"),
     ("`recovery.paced.*`, `detection.false_positives`, `breaker.*`, `alerts.*`", "the window"),
-    ("`work.*`, `agents.*`, `resources.*`, `queue.*`, `service.*`", "the window"),
+    ("`work.*`, `agents.*`, `resources.*`, `queue.*`, `service.*`, `faults.*`", "the window"),
     ("`restoration.time.*`", "the faults that end in the window"),
     ("`client.*`, except `client.response.*`", "the window: timeouts, retries, answers and submissions in it"),
     ("`client.response.*`", "the answers in the window, and the requests of the cohort that are open at the end"),
@@ -151,6 +151,33 @@ they affect: `task.progress` does not select the task that made the progress.
 true, even if the condition no longer holds. A fault can follow a member of a group, or the group itself
 (`fault.group == injected`).
 
+"""
+
+
+UNITED = """\
+Faults that overlap in time on one target unite: none of them is skipped, and each ends at its own time. Faults that
+touch (`every: 10s` and `for: 10s`) overlap. What holds while several are active:
+
+"""
+
+
+INCIDENTS = """\
+
+- **Incidents.** Faults of one kind that unite on one target, and crashes, hangs and flaps of one agent, are one
+  incident: from the first start to the last end. A gap between them makes two. `restoration.time.*` is measured once
+  for each incident, from its end; a crash of an agent that is up or hung ends at its instant. The recovery times of an
+  agent count from the start of its incident.
+- **Events.** Each fault has its own `fault.injected` and `fault.cleared`. The `value` of the first is the number of
+  active faults with which it unites, and of the second the number of faults that still affect the target; without a
+  value an incident starts or ends. `agent.hung`, `agent.woke`, `link.cut`, `link.healed`, `queue.blocked` and
+  `queue.unblocked` are recorded once for each incident.
+- **Restarts.** A restart of an agent by the recovery ends all crashes, hangs and `down` times of this agent, whenever
+  they began. They have no `fault.cleared`.
+- **Counts and fractions** take agents first that no such fault affects already, and the others only if there are too
+  few.
+- **Skipped.** A target that does not exist when the fault is due is skipped: a named task that does not run, more
+  targets than running tasks, checkpoints when there is none intact, a leak when no unit is free. `fault.skipped` is in
+  the history, and the table of a run shows the number as `without a target` (`faults.skipped`).
 """
 
 
@@ -189,6 +216,10 @@ def reference() -> str:
         "## Faults\n\nEach has exactly one of `at`, `every` and `when`. With `when`, `after` is a delay, a "
         "distribution. Targets are a count, a fraction (`0.2`, `20%`), `all`, or a list of names.\n\n"
         + _forms(faults.FORMS),
+        "### Overlapping faults\n\n"
+        + UNITED
+        + _table(("fault", "several on one target"), ((f"`{form.kind}`", form.unites) for form in faults.SINGLE))
+        + INCIDENTS,
         "## Conditions\n\n" + CONDITIONS + _table(("quantity", "meaning"), _conditions()),
         "## Expectations\n\n" + EXPECTATIONS,
         "## Warnings\n\n" + WARNINGS + _table(("warning", "appears when"), _warnings()),

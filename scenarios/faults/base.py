@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -150,8 +150,12 @@ def _given(key: str) -> dict[str, Any]:
 
 
 class Fault(Form):
-    """A fault is scheduled by exactly one of `at`, `every` and `when`."""
+    """A fault is scheduled by exactly one of `at`, `every` and `when`.
 
+    `unites` is what several active faults of this kind do to one target.
+    """
+
+    unites: ClassVar[str]
     model_config = ConfigDict(json_schema_extra=_placed)
 
     at: Seconds | None = Field(default=None, description="happens once, at this time")

@@ -28,6 +28,10 @@ class ClockSkew(Fault):
     """Clocks are wrong: those of agents, which time heartbeats and attempts, or of the queue, which times leases."""
 
     kind: ClassVar[str] = "clock_skew"
+    unites: ClassVar[str] = (
+        "rates multiply and offsets add up, as if the active faults were the only ones; the clock is right when "
+        "none is left"
+    )
     targets: ClockTargets = Field(default=1, description="agents whose clocks are wrong, or queue")
     rate: Rate = Field(default=1.0, description="clock seconds per second, from the next heartbeat and attempt on")
     offset: SignedSeconds = Field(default=0.0, description="jump of the queue's clock; negative: backwards")

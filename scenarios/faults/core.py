@@ -14,6 +14,10 @@ class CoreCrash(Fault):
     """The recovery core crashes. After its restart it continues from its journal."""
 
     kind: ClassVar[str] = "core_crash"
+    unites: ClassVar[str] = (
+        "the core is down in the union of all crashes and hangs; it continues from its journal after the last "
+        "one. While no core leads, the one that led last is the target"
+    )
     for_: Duration = Field(default=None, alias="for", description="time to the restart; null: no restart")
 
 
@@ -21,6 +25,10 @@ class CoreHang(Fault):
     """The leading core is suspended, like a stopped process, and does not notice it."""
 
     kind: ClassVar[str] = "core_hang"
+    unites: ClassVar[str] = (
+        "the core is stopped in the union of all crashes and hangs. While no core leads, the one that led last is "
+        "the target"
+    )
     for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")
 
 
@@ -28,5 +36,6 @@ class CoreSlow(Fault):
     """Messages to the core arrive later, in order: heartbeats, reports and the responses that it waits for."""
 
     kind: ClassVar[str] = "core_slow"
+    unites: ClassVar[str] = "delays add up"
     delay: Distribution = Field(description="delay of each message")
     for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")

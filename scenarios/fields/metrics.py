@@ -155,7 +155,9 @@ ROWS: tuple[Row, ...] = (
     ("queue.redeliveries", "deliveries", "lower", "deliveries after the first of a task"),
     ("queue.duplicates", "deliveries", "lower", "deliveries that arrived twice"),
     ("queue.dead_lettered", "tasks", "lower", "tasks that reached the maximum number of deliveries"),
-    # service
+    # faults and service
+    ("faults.injected", "faults", None, "injected faults, each of their targets counted"),
+    ("faults.skipped", "faults", None, "targets of faults that did not exist: no running task, no free unit"),
     ("service.availability", "fraction", "higher", "fraction of time in steady state"),
     ("restoration.time.*", "s", "lower", "from the end of a fault to steady state; infinite when it is never reached"),
     ("client.timeouts", "requests", "lower", "requests that timed out at their client"),
@@ -191,6 +193,8 @@ NO_DIRECTION = {
     "agents.utilization": "high when there is much to do, and low when it is done fast",
     "agents.restarts": "follows the failures",
     "queue.deliveries": "follows the load",
+    "faults.injected": "about the experiment, not the system",
+    "faults.skipped": "about the experiment, not the system",
     "run.events": "about the run, not the system",
     "run.virtual_seconds": "about the run, not the system",
     "*.sd": "less spread is not better by itself",

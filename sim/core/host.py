@@ -39,7 +39,7 @@ class CoreHost(Protocol):
         """Start; returns when a core runs."""
 
     def leading(self) -> str:
-        """The name of the core that runs or leads. There has to be one."""
+        """The name of the core that runs or leads, or that did last."""
 
     def crash(self, core: str) -> None:
         """Cut the power of a core's machine."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from math import prod
+from math import nan, prod
 from typing import Any, TypeVar
 
 import simpy
 
 from recovery.stores.memory import MemoryTaskStore
 from sim.core.host import CoreHost
+from sim.faults.outages import AgentOutages, CoreOutages
 from sim.history import Event
+from sim.loop.callbacks import after
 from sim.randomness.delays import Wait
 from sim.randomness.streams import Streams
 from sim.world.agents.slowdowns import Slowdowns
-from sim.world.entities import Agent, Attempt, Task
+from sim.world.entities import Agent, Attempt, Task, task_number
 from sim.world.world import World
 
 Member = TypeVar("Member", Agent, Attempt)
@@ -42,9 +45,21 @@ class InForce:
         return end
 
 
+def any_of(probabilities: Iterable[float]) -> float:
+    """The probability of at least one of several independent events: 1 − ∏ (1 − p)."""
+    total = 0.0
+    for probability in sorted(probabilities, reverse=True):
+        total += probability * (1 - total)
+    return total
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
-    """The access of injectors: the world, its clock and store, the slowdowns, and the host of the core."""
+    """The access of injectors: the world, its clock and store, the host of the core, and the faults that are active.
+
+    `active` counts the active faults by kind and target, `claims` has the units that those of a pool take.
+    `begins_now` returns whether another injection is due at this instant.
+    """
 
     env: simpy.Environment
     streams: Streams
@@ -56,6 +71,11 @@ class Site:
     storage_slowness: InForce
     staleness: InForce
     host: CoreHost
+    agent_outages: AgentOutages
+    core_outages: CoreOutages
+    begins_now: Callable[[], bool]
+    active: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    claims: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -65,6 +85,7 @@ class Site:
         world: World,
         store: MemoryTaskStore,
         host: CoreHost,
+        begins_now: Callable[[], bool],
     ) -> Site:
         """The site of a world."""
         queue, execution = world.queue, world.execution
@@ -75,11 +96,14 @@ class Site:
             world,
             store,
             Slowdowns(world.agents.all, execution),
-            InForce(lambda shares: max((duplicated, *shares)), partial(setattr, queue, "duplication")),
-            InForce(lambda shares: max((failing, *shares)), partial(setattr, execution, "write_failure")),
+            InForce(lambda shares: any_of((duplicated, *shares)), partial(setattr, queue, "duplication")),
+            InForce(lambda shares: any_of((failing, *shares)), partial(setattr, execution, "write_failure")),
             InForce(prod, partial(setattr, execution, "storage_slowness")),
             InForce(partial(max, default=0.0), partial(setattr, world.replica, "lag")),
             host,
+            AgentOutages(world.agents, world.history),
+            CoreOutages(host),
+            begins_now,
         )
 
     @property
@@ -107,39 +131,74 @@ class Injection:
     wait: Wait
     nth: int
 
-    def note(self, event: Event, about: str = "", agent: int = -1, task: int = -1) -> None:
+    def note(self, event: Event, about: str = "", agent: int = -1, task: int = -1, value: float = nan) -> None:
         """Record the fault as injected, cleared or skipped."""
-        self.site.world.history.record(event, task, agent, detail=self.fault.kind, about=about)
+        self.site.world.history.record(event, task, agent, value=value, detail=self.fault.kind, about=about)
+
+    def injected(self, others: int, about: str = "", agent: int = -1) -> None:
+        """Record the fault as injected. `others` is the number of faults with which it unites on this target."""
+        self.note(Event.FAULT_INJECTED, about, agent, value=others or nan)
+
+    def cleared(self, others: int, about: str = "", agent: int = -1) -> None:
+        """Record the fault as cleared. `others` is the number of faults that still affect this target."""
+        self.note(Event.FAULT_CLEARED, about, agent, value=others or nan)
 
     def inject(self, end: Callable[[], None], about: str = "", agent: int = -1) -> None:
         """Record the fault as injected, and call `end` after its duration."""
-        self.note(Event.FAULT_INJECTED, about, agent)
+        active, key = self.site.active, (self.fault.kind, about, agent)
+        self.injected(active[key], about, agent)
+        active[key] += 1
 
         def clear() -> None:
-            self.note(Event.FAULT_CLEARED, about, agent)
+            active[key] -= 1
+            self.cleared(active[key], about, agent)
             end()
 
         self.later(clear)
 
     def later(self, clear: Callable[[], None]) -> None:
-        """Call `clear` after the duration of the fault."""
-        if self.seconds is not None:
-            self.wait(self.seconds, lambda _: clear(), key=self.nth)
+        """Call `clear` after the duration of the fault, and after the injections of that instant: those unite."""
+        if self.seconds is None:
+            return
 
-    def choose(self, candidates: Sequence[Member], total: int) -> list[Member]:
-        """The targets of a fault, in order; the fault is recorded as skipped when there are none."""
+        def elapsed(_: object) -> None:
+            if self.site.begins_now():
+                after(self.site.env, 0.0, lambda _: clear())
+            else:
+                clear()
+
+        self.wait(self.seconds, elapsed, key=self.nth)
+
+    def choose(
+        self, candidates: Sequence[Member], total: int, preferred: Callable[[Member], bool] | None = None
+    ) -> list[Member]:
+        """The targets of a fault, in order. A count or a fraction takes the preferred candidates first.
+
+        Targets that do not exist are recorded as skipped.
+        """
         targets = self.fault.targets
         if isinstance(targets, tuple):
             chosen = [member for member in candidates if _subject(member).name in targets]
-        elif targets == "all":
-            chosen = list(candidates)
+            found = {_subject(member).name for member in chosen}
+            for name in dict.fromkeys(name for name in targets if name not in found):
+                self.note(Event.FAULT_SKIPPED, task=task_number(name))  # every agent is a candidate
+            return chosen
+        if targets == "all":
+            chosen, missing = list(candidates), 0 if candidates else 1
         else:
             wanted = targets if isinstance(targets, int) else round(targets * total)
             draw = self.site.streams.indexed(self.stream)
-            places = sorted(range(len(candidates)), key=lambda place: draw[_subject(candidates[place]).number])
+            places = sorted(
+                range(len(candidates)),
+                key=lambda place: (
+                    preferred is not None and not preferred(candidates[place]),
+                    draw[_subject(candidates[place]).number],
+                ),
+            )
             chosen = [candidates[place] for place in sorted(places[:wanted])]
-        if not chosen:
-            self.note(Event.FAULT_SKIPPED)
+            missing = max(wanted, 1) - len(chosen)
+        if missing:
+            self.note(Event.FAULT_SKIPPED, value=missing if missing > 1 else nan)
         return chosen
 
 

@@ -62,8 +62,9 @@ class Faults:
     ) -> None:
         self._env = env
         self._streams = streams
-        self._site = Site.of(env, streams, world, store, host)
+        self._site = Site.of(env, streams, world, store, host, self._begins_now)
         self._gaps: dict[str, _Gap] = {}
+        self._due: dict[str, float] = {}  # the next injection of each fault with a time
         self._stopped = False
         streams.on_branch(self._redraw)
 
@@ -82,6 +83,11 @@ class Faults:
                 waiting.append((fault.when, partial(self._happen, fault, name)))
         if waiting:
             Triggers(self._site, waiting).start()
+
+    def _begins_now(self) -> bool:
+        """Whether an injection is due at this instant that has not happened yet."""
+        now = self._env.now
+        return not self._stopped and any(due == now for due in self._due.values())
 
     def _run(self, fault: AnyFault | Group, name: str) -> Generator[SimpyEvent, Any, None]:
         lasts, wait = self._lasts(fault, name)
@@ -102,12 +108,14 @@ class Faults:
             self._gaps[name] = _Gap(process, every, self._env.now)
         left = gap
         while True:
+            self._due[name] = self._env.now + left
             try:
                 yield self._env.timeout(left)
             except simpy.Interrupt as redrawn:
                 left = float(redrawn.cause or 0.0)
             else:
                 self._gaps.pop(name, None)
+                del self._due[name]
                 return
 
     def _redraw(self, residual: Residual) -> None:

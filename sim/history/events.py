@@ -87,9 +87,9 @@ class Event(IntEnum):
     CORE_STARTED = 77  # when a core resumes the journal of an earlier one; value: recoveries
 
     # --- injected faults; detail: kind, about: target
-    FAULT_INJECTED = 80
-    FAULT_CLEARED = 81
-    FAULT_SKIPPED = 82
+    FAULT_INJECTED = 80  # value: number of active faults with which it unites; none: it starts an incident
+    FAULT_CLEARED = 81  # value: number of faults that still affect the target; none: the incident is over
+    FAULT_SKIPPED = 82  # no target; value: number of missing targets, if there are several
 
     # --- the recovery core's audit trail; about: subject
     RECOVERY_OPENED = 90

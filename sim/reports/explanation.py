@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Any
 
 from rich.console import Group
@@ -13,6 +14,8 @@ from rich.text import Text
 
 from scenarios import Scenario, path
 from scenarios.consistency import inconsistencies
+from scenarios.faults import each
+from scenarios.faults.united import united
 from scenarios.fields.distributions import Constant
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.sections.detection import DetectionSettings
@@ -95,7 +98,26 @@ def explanation(scenario: Scenario, style: Signs = UNICODE) -> Group:
 # ---------------------------------------------------------------------------- injected
 def injected(scenario: Scenario) -> list[str]:
     """The faults and their times, one sentence per line."""
-    return [*_injected(scenario), *_by_itself(scenario), *never_injected(scenario)] or ["Nothing."]
+    return [*_injected(scenario), *_united(scenario), *_by_itself(scenario), *never_injected(scenario)] or ["Nothing."]
+
+
+def _united(scenario: Scenario) -> Iterator[str]:
+    """A sentence for each target that overlapping faults stop."""
+    scheduled = [
+        (single, fault.at, inf if lasts is None else lasts.mean)
+        for fault in scenario.faults
+        if fault.at is not None and fault.at < scenario.duration
+        for single in each([fault])
+        for lasts in [getattr(fault, "for_", None) or getattr(single, "for_", None)]
+        if lasts is None or lasts.constant is not None
+    ]
+    alike: dict[tuple[str, float, float], list[str]] = {}
+    for outage in united(scheduled, scenario.agents.count, scenario.recovery.cores.count):
+        what = listed([kind.replace("_", " ") for kind in outage.kinds])
+        alike.setdefault((what, outage.begin, outage.end), []).append(outage.target.replace("|", " – "))
+    for (what, begin, end), targets in alike.items():
+        until = "the end" if end == inf else duration(end)
+        yield f"Overlapping faults of {listed(targets)} unite: {what} from {duration(begin)} to {until}."
 
 
 def never_injected(scenario: Scenario) -> list[str]:

@@ -181,6 +181,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "attempts": ("attempts.started", "attempts.failed", "attempts.interrupted", "attempts.timed_out?"),
     "retries": ("retries.count", "retries.exhausted?", "work.wasted_fraction"),
     "clients": ("client.timeouts", "client.retries", "client.abandoned?", "client.goodput", "client.response.mean"),
+    "faults": ("faults.skipped?",),
     "detection": ("detection.missed", "detection.false_positives"),
     "operator": ("escalations.open?", "alerts.critical?", "alerts.warning?"),
 }
@@ -190,6 +191,7 @@ CALLED = {
     "tasks.wait.mean": "mean wait",
     "tasks.sojourn.mean": "sojourn",
     "tasks.sojourn.p95": "p95",
+    "faults.skipped": "without a target",
     "retries.count": "granted",
     "client.goodput": "answered",
     "client.response.mean": "mean response",

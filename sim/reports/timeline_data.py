@@ -93,20 +93,33 @@ def faults(history: History, lanes: Sequence[Lane]) -> list[tuple[float, float, 
 
 
 def injected(tracks: Tracks) -> list[tuple[float, float, str]]:
-    """Injected faults: start, end (equal to the start if they do not last), and name."""
-    found = []
-    clears = tracks.rows(Event.FAULT_CLEARED)
-    rows = tracks.rows(Event.FAULT_INJECTED)
-    for row in rows[tracks.detail[rows] != tracks.number(Group.kind)]:  # each of its faults has its own row
-        later = clears[clears > row]
-        for column in (tracks.detail, tracks.about, tracks.agent, tracks.task):
-            later = later[column[later] == column[row]]
-        kind = tracks.word(int(tracks.detail[row]))
-        begun = float(tracks.time[row])
+    """Injected faults: start, end (equal to the start if they do not last), and name.
+
+    Faults of one kind that unite on one target are one entry.
+    """
+    found: list[tuple[int, int | None]] = []  # first and last row
+    places: dict[tuple[int, ...], int] = {}  # of the latest entry of each kind and target
+    active: dict[tuple[int, ...], int] = {}
+    columns = (tracks.detail, tracks.about, tracks.agent, tracks.task)
+    rows = tracks.rows(Event.FAULT_INJECTED, Event.FAULT_CLEARED)
+    for row in rows[tracks.detail[rows] != tracks.number(Group.kind)].tolist():  # each of its faults has its own row
+        key = tuple(int(column[row]) for column in columns)
+        if tracks.event[row] == Event.FAULT_CLEARED:
+            active[key] = active.get(key, 0) - 1
+            if active[key] == 0:
+                found[places[key]] = found[places[key]][0], row
+        elif active.get(key, 0) > 0 and not np.isnan(tracks.value[row]):
+            active[key] += 1
+        else:
+            places[key], active[key] = len(found), 1
+            found.append((row, None))
+    entries = []
+    for row, last in found:
+        kind, begun = tracks.word(int(tracks.detail[row])), float(tracks.time[row])
         unless_cleared = tracks.horizon if kind in LASTING else begun
-        lasted = float(tracks.time[later[0]]) if len(later) else unless_cleared
-        found.append((begun, lasted, f"{kind.replace('_', ' ')}: {readable(tracks.subject(int(row)))}"))
-    return found
+        ended = unless_cleared if last is None else float(tracks.time[last])
+        entries.append((begun, ended, f"{kind.replace('_', ' ')}: {readable(tracks.subject(row))}"))
+    return entries
 
 
 def fault_labels(names: Sequence[str]) -> list[str]:

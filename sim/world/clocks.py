@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
+from dataclasses import dataclass
 
 import simpy
+
+
+@dataclass(frozen=True, eq=False)
+class _Skew:
+    """One error of a clock from an instant on: a jump in seconds, and a factor of its rate."""
+
+    since: float
+    offset: float
+    rate: float
 
 
 class Clock:
@@ -14,7 +23,7 @@ class Clock:
     def __init__(self, env: simpy.Environment, on_change: Callable[[Clock], None]) -> None:
         self._env = env
         self._set_at = self._shown = env.now
-        self._rates: list[float] = []
+        self._skews: list[_Skew] = []
         self.rate = 1.0
         self._on_change = on_change
 
@@ -26,7 +35,7 @@ class Clock:
     @property
     def is_right(self) -> bool:
         """Whether the clock is correct."""
-        return not self._rates
+        return not self._skews
 
     def until(self, shown: float) -> float:
         """True seconds until the clock shows this time at its current rate; 0 if that time has passed."""
@@ -35,18 +44,24 @@ class Clock:
     def skew(self, offset: float, rate: float) -> Callable[[], None]:
         """Shifts the clock by `offset` seconds and multiplies its rate by `rate`; returns the function that ends it.
 
-        When the last skew ends, the clock is set to the true time.
+        After the end the clock shows what it would without this skew: the true time when none is left.
         """
-        self._rates.append(rate)
-        self._set(self.now + offset)
+        skew = _Skew(self._env.now, offset, rate)
+        self._skews.append(skew)
+        self._set()
 
         def end() -> None:
-            self._rates.remove(rate)
-            self._set(self.now if self._rates else self._env.now)
+            self._skews.remove(skew)
+            self._set()
 
         return end
 
-    def _set(self, shown: float) -> None:
-        self._shown, self._set_at = shown, self._env.now
-        self.rate = prod(self._rates, start=1.0)
+    def _set(self) -> None:
+        """Set the clock by the active skews, in the order in which they began."""
+        now = self._env.now
+        error, since, self.rate = 0.0, now, 1.0
+        for skew in self._skews:
+            error += (self.rate - 1) * (skew.since - since) + skew.offset
+            since, self.rate = skew.since, self.rate * skew.rate
+        self._set_at, self._shown = now, now + error + (self.rate - 1) * (now - since)
         self._on_change(self)

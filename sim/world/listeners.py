@@ -121,6 +121,9 @@ class HangListener(Protocol):
     def hang(self, agent: Agent) -> None:
         """An agent hangs."""
 
+    def beat_again(self, agent: Agent) -> None:
+        """The heartbeats of an agent continue while it hangs."""
+
     def wake(self, agent: Agent) -> None:
         """An agent that hung goes on."""
 

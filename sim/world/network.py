@@ -223,7 +223,8 @@ class Network:
         elif link.cuts == 0:  # cut again before it was reconnected
             link.healed = self._env.event()
         link.cuts += 1
-        self._history.record(Event.LINK_CUT, about=name)
+        if link.cuts == 1:
+            self._history.record(Event.LINK_CUT, about=name)
         return name
 
     def heal(self, name: str) -> None:

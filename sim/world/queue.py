@@ -102,13 +102,15 @@ class TaskQueue:
     def block(self) -> None:
         """Blocks deliveries until `unblock` has been called as often."""
         self._blocks += 1
-        self._history.record(Event.QUEUE_BLOCKED, about=self.name)
+        if self._blocks == 1:
+            self._history.record(Event.QUEUE_BLOCKED, about=self.name)
 
     def unblock(self) -> None:
         """Ends one block of deliveries."""
         self._blocks -= 1
-        self._history.record(Event.QUEUE_UNBLOCKED, about=self.name)
-        self.dispatch()
+        if self._blocks == 0:
+            self._history.record(Event.QUEUE_UNBLOCKED, about=self.name)
+            self.dispatch()
 
     @property
     def full(self) -> bool:

@@ -158,11 +158,18 @@ class Pools:
             request.granted(self._allocate(request.task, request.epoch, request.needs))
 
     # ------------------------------------------------------------------ availability
+    def in_reach(self, name: str) -> int:
+        """Units of a pool that can go out of service: those in service that have not leaked."""
+        pool = self.pools[name]
+        return pool.available - pool.leaked
+
     def disable(self, name: str, units: int, generator: np.random.Generator) -> tuple[int, list[Allocation]]:
         """Takes up to `units` units out of service; returns their number and the allocations that lost some.
 
         An allocation no longer holds the units that it lost.
         """
+        if not self.in_reach(name):
+            return 0, []
         pool = self.pools[name]
         holders = [
             allocation
@@ -195,6 +202,8 @@ class Pools:
         """Leaks up to `units` free units of a pool; returns their number."""
         pool = self.pools[name]
         count = min(units, pool.free)
+        if not count:
+            return 0
         pool.free -= count
         pool.leaked += count
         self._history.record(Event.RESOURCE_LEAKED, value=float(count), about=name)
@@ -202,6 +211,8 @@ class Pools:
 
     def find(self, name: str, units: int) -> None:
         """Makes leaked units free again."""
+        if not units:
+            return
         pool = self.pools[name]
         pool.free += units
         pool.leaked -= units
@@ -210,6 +221,8 @@ class Pools:
 
     def enable(self, name: str, units: int) -> None:
         """Puts units back into service."""
+        if not units:
+            return
         pool = self.pools[name]
         pool.unavailable -= units
         pool.free += units

@@ -7,7 +7,6 @@ from math import inf
 
 from scenarios.faults import AgentCrash, AgentFlap, AgentHang, AgentSlow
 from sim.faults.injection import Injection, Injector, Site
-from sim.history import Event
 from sim.loop.callbacks import EventCallback
 from sim.randomness.delays import drawn_delays
 from sim.randomness.streams import Samplable
@@ -15,24 +14,24 @@ from sim.world.entities import Agent
 
 
 def crash(injection: Injection) -> None:
-    """Crash agents that are up."""
+    """Crash agents. One that is down already stays down, and a count takes agents that are up first."""
     site = injection.site
-    for agent in injection.choose([agent for agent in site.agents if agent.up], len(site.agents)):
-        injection.note(Event.FAULT_INJECTED, agent=agent.number)
-        site.world.agents.crash(agent)
+    for agent in injection.choose(site.agents, len(site.agents), lambda agent: agent.up):
+        injection.injected(0 if agent.up else site.agent_outages.others(agent), agent=agent.number)
+        site.agent_outages.crash(agent)
 
 
 def hang(injection: Injection) -> None:
-    """Hang responding agents; they resume unless they were restarted in the meantime."""
-    site = injection.site
-    for agent in injection.choose([agent for agent in site.agents if agent.responding], len(site.agents)):
-        injection.note(Event.FAULT_INJECTED, agent=agent.number)
-        site.world.agents.hang(agent, injection.fault.beating)
+    """Hang agents until all faults that stop them have ended. A count takes responding agents first."""
+    site, outages = injection.site, injection.site.agent_outages
+    for agent in injection.choose(site.agents, len(site.agents), lambda agent: agent.responding):
+        injection.injected(outages.others(agent), agent=agent.number)
+        end = outages.hang(agent, injection.fault.beating)
 
-        def wake(agent: Agent = agent, incarnation: int = agent.incarnation) -> None:
-            if agent.hung and agent.incarnation == incarnation:
-                injection.note(Event.FAULT_CLEARED, agent=agent.number)
-                site.world.agents.wake(agent)
+        def wake(agent: Agent = agent, end: Callable[[], bool] = end) -> None:
+            if end():
+                injection.cleared(outages.others(agent), agent=agent.number)
+                outages.resume(agent)
 
         injection.later(wake)
 
@@ -45,10 +44,10 @@ def slow(injection: Injection) -> None:
 
 
 def flap(injection: Injection) -> None:
-    """Start repeated crashes and restarts of agents that are up."""
+    """Start repeated crashes and restarts of agents. A count takes agents that are up first."""
     site, fault = injection.site, injection.fault
     until = inf if injection.seconds is None else site.env.now + injection.seconds
-    for agent in injection.choose([agent for agent in site.agents if agent.up], len(site.agents)):
+    for agent in injection.choose(site.agents, len(site.agents), lambda agent: agent.up):
         name = f"{injection.stream}.{agent.name}"
         down, up = (_drawn(site, f"{name}.{what}", getattr(fault, what)) for what in ("down", "up"))
         _die(injection, agent, down, up, until)
@@ -64,21 +63,16 @@ def _drawn(site: Site, name: str, distribution: Samplable) -> Later:
 
 
 def _die(injection: Injection, agent: Agent, down: Later, up: Later, until: float) -> None:
-    agents, env = injection.site.world.agents, injection.site.env
-    if env.now >= until:
+    if injection.site.env.now >= until:
         return
-    if not agent.up:  # another fault or a restart stopped it and will start it
-        up(lambda _: _die(injection, agent, down, up, until))
-        return
-    injection.note(Event.FAULT_INJECTED, agent=agent.number)
-    agents.crash(agent)
-    incarnation = agent.incarnation
+    outages = injection.site.agent_outages
+    injection.injected(outages.others(agent), agent=agent.number)
+    end = outages.go_down(agent)
 
     def restart(_: object) -> None:
-        if not agent.up and agent.incarnation == incarnation:  # it was not restarted in the meantime
-            injection.note(Event.FAULT_CLEARED, agent=agent.number)
-            injection.site.world.history.record(Event.AGENT_RESTARTED, agent=agent.number)
-            agents.start(agent)
+        if end():  # it was not restarted in the meantime
+            injection.cleared(outages.others(agent), agent=agent.number)
+            outages.resume(agent)
         up(lambda _: _die(injection, agent, down, up, until))
 
     down(restart)

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from scenarios.faults import CoreCrash, CoreHang, CoreSlow
 from sim.faults.injection import Injection, Injector
-from sim.history import Event
 
 
 def crash(injection: Injection) -> None:
-    """Crash the running or leading core; skipped when there is none."""
-    host = injection.site.host
-    if not host.is_up:
-        injection.note(Event.FAULT_SKIPPED)
-        return
-    leading = host.leading()
-    injection.inject(lambda: host.restart(leading), leading)
-    host.crash(leading)
+    """Crash the core that runs or leads, or that led last."""
+    outages, core = injection.site.core_outages, injection.site.host.leading()
+    _stop(injection, core)
+    outages.crash(core)
 
 
 def hang(injection: Injection) -> None:
-    """Suspend the leading core; skipped when there is none."""
-    host = injection.site.host
-    if not host.is_up:
-        injection.note(Event.FAULT_SKIPPED)
-        return
-    leading = host.leading()
-    injection.inject(lambda: host.wake(leading), leading)
-    host.hang(leading)
+    """Suspend the core that leads, or that led last."""
+    outages, core = injection.site.core_outages, injection.site.host.leading()
+    _stop(injection, core)
+    outages.hang(core)
+
+
+def _stop(injection: Injection, core: str) -> None:
+    outages = injection.site.core_outages
+    injection.injected(outages.others(core), core)
+
+    def resume() -> None:
+        outages.end(core)
+        injection.cleared(outages.others(core), core)
+        outages.resume(core)
+
+    injection.later(resume)
 
 
 def slow(injection: Injection) -> None:

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from scenarios.faults import MessageDelay, MessageDuplicate, MessageLoss, MessageReorder, Partition, QueueBlocked
 from sim.faults.injection import Injection, Injector
-from sim.history import Event
 from sim.world.network import Disturbance
 
 
 def cut(injection: Injection) -> None:
     """Break a connection."""
-    between, network = injection.fault.between, injection.site.world.network
-    injection.note(Event.FAULT_INJECTED, "|".join(sorted(between)))
-    name = network.cut(*between)
-
-    def heal() -> None:
-        injection.note(Event.FAULT_CLEARED, name)
-        network.heal(name)
-
-    injection.later(heal)
+    network, name = injection.site.world.network, "|".join(sorted(injection.fault.between))
+    injection.inject(lambda: network.heal(name), name)
+    network.cut(*injection.fault.between)
 
 
 def lose(injection: Injection) -> None:
@@ -51,7 +44,7 @@ def _disturb(injection: Injection, disturbance: Disturbance) -> None:
 
 
 def duplicate(injection: Injection) -> None:
-    """Duplicate deliveries; of several active probabilities the highest applies."""
+    """Duplicate deliveries, each active fault independently of the others."""
     injection.inject(injection.site.duplication.add(injection.fault.probability))
 
 

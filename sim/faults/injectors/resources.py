@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from scenarios.faults import ResourceDegraded, ResourceLeak, ResourceUnavailable
 from sim.faults.injection import Injection, Injector
 from sim.history import Event
@@ -11,20 +14,36 @@ def disable(injection: Injection) -> None:
     """Take units out of service; attempts that held one of them are blocked."""
     site, name = injection.site, injection.fault.resource
     pools = site.world.pools
-    if pools.pools[name].available == 0:
+    claims = site.claims.setdefault((injection.fault.kind, name), [])
+    if not claims and not pools.in_reach(name):
         injection.note(Event.FAULT_SKIPPED, name)
         return
-    injection.note(Event.FAULT_INJECTED, name)
-    units, hit = pools.disable(name, injection.fault.units, site.streams.generator(injection.stream))
+    end = _claim(injection, claims, lambda: pools.pools[name].unavailable, partial(pools.enable, name))
+    _, hit = pools.disable(name, injection.fault.units, site.streams.generator(injection.stream))
     for attempt in site.running():
         if attempt.allocation in hit and attempt.agent.responding:  # a hung agent notices when it resumes
             site.world.agents.lose_resource(attempt, name)
+    injection.later(end)
 
-    def enable() -> None:
-        injection.note(Event.FAULT_CLEARED, name)
-        pools.enable(name, units)
 
-    injection.later(enable)
+def _claim(
+    injection: Injection, claims: list[int], taken: Callable[[], int], give_back: Callable[[int], None]
+) -> Callable[[], None]:
+    """Claim units of a pool; returns the function that ends this.
+
+    The claims of concurrent faults add up, and the units that exist are their limit. At the end of one, what the others
+    do not claim is given back.
+    """
+    name, units = injection.fault.resource, injection.fault.units
+    injection.injected(len(claims), name)
+    claims.append(units)
+
+    def end() -> None:
+        claims.remove(units)
+        injection.cleared(len(claims), name)
+        give_back(max(0, taken() - sum(claims)))
+
+    return end
 
 
 def degrade(injection: Injection) -> None:
@@ -35,18 +54,15 @@ def degrade(injection: Injection) -> None:
 
 def leak(injection: Injection) -> None:
     """Leak free units."""
-    pools, name = injection.site.world.pools, injection.fault.resource
-    if pools.pools[name].free == 0:
+    site, name = injection.site, injection.fault.resource
+    pools = site.world.pools
+    claims = site.claims.setdefault((injection.fault.kind, name), [])
+    if not claims and pools.pools[name].free == 0:
         injection.note(Event.FAULT_SKIPPED, name)
         return
-    injection.note(Event.FAULT_INJECTED, name)
-    units = pools.leak(name, injection.fault.units)
-
-    def find() -> None:
-        injection.note(Event.FAULT_CLEARED, name)
-        pools.find(name, units)
-
-    injection.later(find)
+    end = _claim(injection, claims, lambda: pools.pools[name].leaked, partial(pools.find, name))
+    pools.leak(name, injection.fault.units)
+    injection.later(end)
 
 
 INJECTORS: dict[type, Injector] = {ResourceUnavailable: disable, ResourceDegraded: degrade, ResourceLeak: leak}

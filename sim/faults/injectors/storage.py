@@ -40,7 +40,7 @@ def _damage(injection: Injection, damage: Callable[[str], Checkpoint | None]) ->
 
 
 def fail(injection: Injection) -> None:
-    """Fail writes; of several active probabilities the highest applies."""
+    """Fail writes, each active fault independently of the others."""
     injection.inject(injection.site.write_failure.add(injection.fault.probability))
 
 

@@ -111,9 +111,13 @@ def _restorations(tracks: Tracks, instants: Floats, holds: Truths) -> Floats:
 
 
 def _ends_of_faults(tracks: Tracks) -> Floats:
-    """The times at which faults ended; faults that end together count once."""
+    """The times at which incidents ended; incidents that end together count once.
+
+    Faults that unite on one target are one incident: their events have a value while another one is active.
+    """
     rows = tracks.rows(Event.FAULT_INJECTED, Event.FAULT_CLEARED)
     at_once = [tracks.number(kind) for kind in OVER_AT_ONCE]
     over = (tracks.event[rows] == Event.FAULT_CLEARED) | np.isin(tracks.detail[rows], at_once)
+    over &= np.isnan(tracks.value[rows])
     ends: Floats = np.unique(tracks.time[rows][over])
     return ends

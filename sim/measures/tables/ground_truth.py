@@ -36,9 +36,12 @@ class AgentTruth:
         return tracks.derive(cls)
 
     def fault(self, agent: int, row: int) -> int:
-        """The row of the agent's latest crash or hang before this row, `NOWHERE` when it has been up since."""
-        fault = _last(self._faults.get(agent, []), row)
-        return fault if fault > _last(self._returns.get(agent, []), row) else NOWHERE
+        """The row of the crash or hang since which the agent is down at this row, `NOWHERE` when it is up.
+
+        A crash of a hung agent continues an outage, so that this is the row of the hang.
+        """
+        fault = _next(self._faults.get(agent, []), _last(self._returns.get(agent, []), row))
+        return NOWHERE if fault is None or fault >= row else fault
 
     def down(self, agent: int, row: int) -> bool:
         """Whether the agent is crashed, hung or stopped just before this row."""

@@ -342,6 +342,15 @@ class Agents:
                 self._execution.freeze(attempt)
         self.hang_listener.hang(agent)
 
+    def change_beating(self, agent: Agent, beating: bool) -> None:
+        """Starts or stops the heartbeats of a suspended agent."""
+        if beating:
+            self.hang_listener.beat_again(agent)
+            agent.beating = True
+        else:
+            agent.beating = False
+            self.hang_listener.hang(agent)
+
     def wake(self, agent: Agent) -> None:
         """Resumes a suspended agent, which continues with its attempts even if its tasks were reassigned."""
         agent.hung = False

@@ -82,6 +82,11 @@ class Heartbeats:
         if self._perfect or not agent.beating:
             self.end(agent)
 
+    def beat_again(self, agent: Agent) -> None:
+        """Resumes the heartbeats of an agent that still hangs. A perfect detector does not use them."""
+        if not self._perfect:
+            self.begin(agent)
+
     def wake(self, agent: Agent) -> None:
         """Resumes the heartbeats of an agent."""
         if self._perfect or not agent.beating:

@@ -38,6 +38,7 @@ PROMISED = {
     "cost": ".total .agents .retries .lost_tasks .late_tasks",
     "consistency": ".violations .no_lost_task .exactly_once_effect .no_leaked_resource .no_double_allocation "
     ".legal_transitions .checkpoint_integrity .fencing .retry_bound .audit_complete .recovery_terminates",
+    "faults": ".injected .skipped",
     "run": ".events .virtual_seconds",
 }
 UNITS = {

@@ -149,13 +149,15 @@ def test_a_report_during_a_short_sleep_is_processed_on_wake_up() -> None:
     ]
 
 
-def test_a_crashed_or_sleeping_core_is_no_target() -> None:
-    run = story(hang(21, 4), hang(22, 1), crash(23, 1))
-    assert [event for _, event, _ in log(run, "fault.")] == [
-        "fault.injected",
-        "fault.skipped",
-        "fault.skipped",
-        "fault.cleared",
+def test_without_a_leader_faults_hit_the_core_that_led_last() -> None:
+    run = story(hang(21, 4), hang(22, 9), crash(23, 1))
+    assert log(run, "fault.injected", *TERMS)[1:] == [
+        (21.0, "fault.injected", "core.0"),
+        (22.0, "fault.injected", "core.0"),
+        (23.0, "fault.injected", "core.0"),
+        (23.0, "core.crashed", "core.0"),
+        (31.0, "core.restarted", "core.0"),
+        (32.0, "core.elected", "core.1"),
     ]
 
 

@@ -75,20 +75,23 @@ def test_an_attempt_timeout_follows_the_clock_of_the_agent(rate: float, timed_ou
     assert log(run, "attempt.timed_out")[:1] == [(timed_out, "attempt.timed_out")]
 
 
-def test_concurrent_clock_faults_multiply_until_both_end() -> None:
-    """Rates multiply, and the clock is right when neither is left."""
+def test_concurrent_clock_faults_multiply_until_one_ends() -> None:
+    """Then the clock shows what it would without the ended one; it is right when neither is left."""
     env = simpy.Environment()
     clock = Clock(env, lambda clock: None)
-    first, second = clock.skew(10, 2), clock.skew(0, 3)
+    first = clock.skew(10, 2)
     env.run(until=1)
-    assert clock.now == 10 + 6
-    first()
+    second = clock.skew(5, 3)
     env.run(until=2)
-    assert clock.now == 16 + 3
+    assert clock.now == 10 + 2 + 5 + 6
+    first()
+    assert clock.now == 2 + 5 + 2
+    env.run(until=3)
+    assert clock.now == 3 + 5 + 4
     second()
-    assert clock.now == 2
+    assert clock.now == 3
     assert clock.is_right
-    assert clock.until(5) == 3
+    assert clock.until(5) == 2
 
 
 def test_the_faulty_clock_is_recorded() -> None:

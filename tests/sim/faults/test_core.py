@@ -51,9 +51,9 @@ def test_a_crash_and_a_start_are_recorded() -> None:
     ]
 
 
-def test_a_crashed_core_cannot_crash() -> None:
-    run = story(core_crash(20, 15), core_crash(25, 1))
-    assert log(run, "fault.") == [(20.0, "fault.injected"), (25.0, "fault.skipped"), (35.0, "fault.cleared")]
+def test_a_crash_of_a_crashed_core_prolongs_its_outage() -> None:
+    run = story(core_crash(20, 15), core_crash(25, 30))
+    assert log(run, "core.") == [(20.0, "core.crashed"), (55.0, "core.restarted")]
 
 
 def test_a_retry_delay_continues_while_the_core_is_down() -> None:

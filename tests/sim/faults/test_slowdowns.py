@@ -120,11 +120,17 @@ def test_leaked_units_are_unavailable_in_a_pool_that_looks_healthy() -> None:
 
 
 def test_only_free_units_leak_otherwise_the_fault_is_skipped() -> None:
-    leak = {"resource_leak": {"resource": "gpu", "units": 5, "every": "7s"}}
-    run = pooled(leak, duration="30s", resources={"gpu": {"units": 5}})
-    assert [event for _, event, *_ in recorded(run, "fault.")] == ["fault.injected", "fault.skipped"] + [
-        "fault.skipped"
-    ] * 2
+    """Task 0 holds the only unit from 10 s on; later leaks unite with the first one of a pool."""
+    leak = {"resource_leak": {"resource": "gpu", "units": 1, "at": "12s"}}
+    busy = pooled(leak, duration="14s", resources={"gpu": {"units": 1}})
+    assert [event for _, event, *_ in recorded(busy, "fault.", "resource.leaked")] == ["fault.skipped"]
+    often = {"resource_leak": {"resource": "gpu", "units": 5, "every": "7s"}}
+    free = pooled(often, duration="30s", resources={"gpu": {"units": 5}})
+    assert [event for _, event, *_ in recorded(free, "fault.", "resource.leaked")] == [
+        "fault.injected",
+        "resource.leaked",
+        *["fault.injected"] * 3,
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------- flapping

@@ -127,6 +127,40 @@ def test_equal_faults_at_several_times_are_one_sentence():
     ]
 
 
+@pytest.mark.parametrize(
+    ("faults", "united"),
+    [
+        (
+            "[agent_hang: {targets: [agent.1], at: 1m, for: 1m}, agent_hang: {targets: [agent.1], at: 90s}]",
+            "1m to the end",
+        ),
+        (
+            "[queue_blocked: {at: 1m, for: 1m}, queue_blocked: {at: 2m, for: 1m}]",
+            "queue unite: queue blocked from 1m to 3m",
+        ),
+        (
+            "[core_crash: {at: 1m, for: 1m}, core_hang: {at: 90s, for: 1m}]",
+            "core unite: core crash and core hang from 1m",
+        ),
+        ("[group: {at: 1m, for: 2m, faults: [{core_crash: {}}, {core_hang: {}}]}]", "core hang from 1m to 3m"),
+        (
+            "[agent_hang: {targets: all, at: 1m, for: 1m}, agent_hang: {targets: all, at: 90s, for: 1m}]",
+            "agent.9 unite",
+        ),
+        (
+            "[agent_hang: {targets: [agent.1], at: 1m, for: 1m}, agent_hang: {targets: [agent.2], at: 90s, for: 1m}]",
+            None,
+        ),
+        ("[agent_hang: {targets: 1, at: 1m, for: 1m}, agent_hang: {targets: 1, at: 90s, for: 1m}]", None),
+        ("[queue_blocked: {at: 1m, for: 1m}, queue_blocked: {at: 3m, for: 1m}]", None),
+    ],
+)
+def test_overlapping_faults_of_one_target_are_shown_as_one_interval(faults, united):
+    told = [line for line in injected(scenario(faults=faults)) if line.startswith("Overlapping faults of ")]
+    assert len(told) == (united is not None)
+    assert all(united in line for line in told)
+
+
 def test_a_fault_due_after_the_end_never_happens():
     faults = "faults:\n" + "".join(f"  - agent_crash: {{at: {at}}}\n" for at in ("10m", "20m", "30m", "20m"))
     assert injected(scenario(faults)) == ["At 10m, 20m, 30m and 20m one agent crashes."]

@@ -1,4 +1,4 @@
-"""The journal: the state of open recoveries and escalations that a restarted core needs.
+"""The journal: the state of open recoveries, escalations and policies that a restarted core needs.
 
 A recovery is in the journal from its opening to its end: each step before it is executed, and its result as soon as it
 is known. Each change is written before the core awaits anything else, so that the journal always contains the progress
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from recovery.model import Analysis, Failure, Incident, Step
+from recovery.model import NOTHING, Analysis, Failure, Incident, Step
+from recovery.policies.policy_states import PolicyChanges, PolicyState
 
 if TYPE_CHECKING:
     from recovery.model import Escalation
@@ -24,7 +25,7 @@ _INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
 
 
 class Journal(Protocol):
-    """Stores open recoveries and escalations.
+    """Stores open recoveries, escalations, and the states of policies.
 
     A call accepts a copy of its argument, and copies are written in the order of the calls. `durable` waits until they
     survive the end of the core. The core awaits it before each action on the system.
@@ -33,10 +34,11 @@ class Journal(Protocol):
     async def durable(self) -> None:
         """Return when everything that was accepted so far is durable."""
 
-    def keep(self, incident: Incident) -> None:
+    def keep(self, incident: Incident, policies: PolicyChanges = NOTHING) -> None:
         """Store an open recovery in its present state, and replace its earlier one.
 
-        Raises ValueError for an incident that cannot be written as JSON.
+        `policies` are the states of policies that change with it: both are stored, or neither. Raises ValueError for
+        an incident that cannot be written as JSON.
         """
 
     def forget(self, number: int) -> None:
@@ -54,14 +56,20 @@ class Journal(Protocol):
     def escalations(self) -> Sequence[Escalation]:
         """All escalations, waiting and resolved, in the order in which they were first stored."""
 
+    def keep_policies(self, policies: PolicyChanges) -> None:
+        """Store changed states of policies by name; None deletes one."""
+
+    def policies(self) -> Mapping[str, PolicyState]:
+        """The stored states of policies by name."""
+
 
 class NoJournal:
-    """Stores nothing: a restarted core does not continue recoveries."""
+    """Stores nothing: a restarted core does not continue recoveries, and begins with new policies."""
 
     async def durable(self) -> None:
         """Return at once."""
 
-    def keep(self, incident: Incident) -> None:
+    def keep(self, incident: Incident, policies: PolicyChanges = NOTHING) -> None:
         """Has no effect."""
 
     def forget(self, number: int) -> None:
@@ -82,6 +90,13 @@ class NoJournal:
         """Returns nothing."""
         return ()
 
+    def keep_policies(self, policies: PolicyChanges) -> None:
+        """Has no effect."""
+
+    def policies(self) -> Mapping[str, PolicyState]:
+        """Returns nothing."""
+        return {}
+
 
 NO_JOURNAL = NoJournal()
 
@@ -93,14 +108,17 @@ class MemoryJournal:
         self._open: dict[int, bytes] = {}
         self._numbers = 0
         self._escalations: dict[int, Escalation] = {}
+        self._policies: dict[str, PolicyState] = {}
 
     async def durable(self) -> None:
         """Return at once."""
 
-    def keep(self, incident: Incident) -> None:
-        """Store the incident as JSON."""
+    def keep(self, incident: Incident, policies: PolicyChanges = NOTHING) -> None:
+        """Store the incident as JSON, and the states."""
         self._open[incident.number] = incident_to_json(incident)
         self._numbers = max(self._numbers, incident.number + 1)
+        if policies:
+            self.keep_policies(policies)
 
     def forget(self, number: int) -> None:
         """Delete the incident."""
@@ -121,6 +139,18 @@ class MemoryJournal:
     def escalations(self) -> Sequence[Escalation]:
         """The stored escalations."""
         return tuple(self._escalations.values())
+
+    def keep_policies(self, policies: PolicyChanges) -> None:
+        """Store the states, which are immutable."""
+        for name, state in policies.items():
+            if state is None:
+                self._policies.pop(name, None)
+            else:
+                self._policies[name] = state
+
+    def policies(self) -> Mapping[str, PolicyState]:
+        """The stored states."""
+        return dict(self._policies)
 
 
 def incident_to_json(incident: Incident, later: float = 0.0) -> bytes:
@@ -190,6 +220,7 @@ def incident_with(convert: Callable[[Any], Any], incident: Incident, later: floa
         failure=failure_with(convert, incident.failure, later),
         opened_at=incident.opened_at + later,
         due=None if incident.due is None else incident.due + later,
+        try_began=None if incident.try_began is None else incident.try_began + later,
         analysis=analysis_with(convert, incident.analysis, later),
         strategy=None if strategy is None else replace(strategy, steps=tuple(map(step, strategy.steps))),
     )

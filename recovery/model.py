@@ -93,7 +93,10 @@ class Symptom:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A reported or detected failure: its kind, its subject and the first symptoms; not the injected ground truth."""
+    """A reported or detected failure: its kind, its subject and the first symptoms; not the injected ground truth.
+
+    `at` is the instant of the failure, as far as its reporter can tell; deadlines of retries are counted from it.
+    """
 
     kind: FailureKind
     subject: str
@@ -335,7 +338,9 @@ class Incident:
     of the last step that was begun (-1: none), and `under_way` is whether that step has not ended yet. `resume_at` is
     the index of the step with which the next try begins. `stuck` is the command that could not undo a step. `outcome`
     is the reason of its escalation. `phase` is the progress of the recovery, `due` the instant (s of the loop's clock)
-    from which a granted try may begin, and `retry` the number of that retry among all retries of its subject.
+    from which a granted try may begin, `delay` the seconds that it waits until then, and `retry` the number of that
+    retry among all retries of its subject. `try_began` is the instant from which the time limit of the try counts, and
+    `ticket` that of its circuit breaker, until the breaker has its result.
     """
 
     number: int
@@ -354,6 +359,9 @@ class Incident:
     due: float | None = None
     retry: int | None = None
     cause: EscalationReason | None = None  # of its escalation; `outcome` is the text
+    delay: float | None = None
+    try_began: float | None = None
+    ticket: int | None = None
 
 
 class Severity(StrEnum):

@@ -16,6 +16,7 @@ from recovery.audit import AuditEvent
 from recovery.errors import is_defect
 from recovery.journal import NO_JOURNAL, Journal
 from recovery.model import (
+    NOTHING,
     AgentHealth,
     Checkpoint,
     Incident,
@@ -25,6 +26,7 @@ from recovery.model import (
     TaskStatus,
     TaskView,
 )
+from recovery.policies.policy_states import PolicyChanges
 
 
 class TaskStore(Protocol):
@@ -261,7 +263,14 @@ class System:
             setattr(error, REPORTED, raised)
         self.on_defect(where, error, incident)
 
-    def keep(self, incident: Incident) -> None:
-        """Store the progress of a recovery in the journal, unless it is manual: those are not continued."""
-        if incident.number >= 0:
+    def keep(self, incident: Incident, policies: PolicyChanges = NOTHING) -> None:
+        """Store the progress of a recovery in the journal, unless it is manual: those are not continued.
+
+        `policies` are the states of policies that change with it.
+        """
+        if incident.number < 0:
+            return
+        if policies:
+            self.journal.keep(incident, policies)
+        else:
             self.journal.keep(incident)

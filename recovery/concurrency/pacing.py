@@ -16,9 +16,12 @@ from collections.abc import Callable
 
 from recovery.model import Incident
 from recovery.policies.load_limit import LoadLimit, TokenBucket
+from recovery.policies.policy_states import LoadState
 
 Say = Callable[[Incident, float], None]
 """Called with an incident that has to wait, and the seconds of its wait."""
+OnPass = Callable[[LoadState], None]
+"""Called with the state of the limit each time that a task starts."""
 ROUNDING = 1e-6
 """Waits of at most so many seconds are rounding errors of sums of floats."""
 
@@ -26,10 +29,17 @@ ROUNDING = 1e-6
 class Pacer:
     """The load limit of all recoveries. Without a limit there is no wait."""
 
-    def __init__(self, limit: LoadLimit | None, say: Say) -> None:
+    def __init__(self, limit: LoadLimit | None, say: Say, on_pass: OnPass | None = None) -> None:
         self._turns = None if limit is None else TokenBucket(limit)
         self._passes = None if limit is None else TokenBucket(limit)
         self._say = say
+        self._on_pass = on_pass
+
+    def restore(self, state: LoadState, now: float) -> None:
+        """Continue after the tasks that an earlier core has started. Those that only waited take tokens again."""
+        for bucket in (self._turns, self._passes):
+            if bucket is not None:
+                bucket.restore(state.next_token, now)
 
     async def wait_for_token(self, incident: Incident) -> None:
         """Wait until one more task may be requeued. A cancelled wait has used its token."""
@@ -37,15 +47,20 @@ class Pacer:
 
     async def wait_to_start(self, incident: Incident) -> None:
         """Wait, after `wait_for_token` and with a slot, until the task may start: only if other tasks are late too."""
-        await self._wait(self._passes, incident)
+        next_token = await self._wait(self._passes, incident)
+        if next_token is not None and self._on_pass is not None:
+            self._on_pass(LoadState(next_token))
 
-    async def _wait(self, bucket: TokenBucket | None, incident: Incident) -> None:
+    async def _wait(self, bucket: TokenBucket | None, incident: Incident) -> float | None:
+        """Wait for a token; returns the instant of the one after it."""
         if bucket is None:
-            return
+            return None
         wait = bucket.take(asyncio.get_running_loop().time())
+        next_token = bucket.next_token
         if wait > ROUNDING:
             self._say(incident, wait)
             await asyncio.sleep(wait)
+        return next_token
 
 
 NO_LIMIT = Pacer(None, lambda incident, seconds: None)

@@ -8,6 +8,7 @@ from recovery.audit import AuditEvent
 from recovery.conformance.check import Check, Checks, Rig, expect
 from recovery.journal import NoJournal
 from recovery.model import Failure, FailureKind, Incident, IncidentFacts, Phase
+from recovery.policies.policy_states import BudgetState, DrawState, LoadState, PolicyState
 
 _check = Checks("Journal")
 _beside = Checks("AuditTrail")
@@ -51,6 +52,25 @@ async def _forgotten(rig: Rig) -> None:
     await journal.durable()
     expect("the recoveries", [each.number for each in journal.unfinished()], [0])
     expect("the next number", journal.numbers(), 3)
+
+
+@_check
+async def _policies(rig: Rig) -> None:
+    """The states of policies are found as they were stored last, and one that was deleted is not."""
+    journal = rig.system.journal
+    if isinstance(journal, NoJournal) or not hasattr(journal, "keep_policies"):
+        return
+    budget, load, draws = BudgetState("task_failure", 2.5), LoadState(1.5), DrawState("agent.0", 3)
+    journal.keep_policies({load.name: load, draws.name: draws})
+    journal.keep(_incident(0), {budget.name: budget, draws.name: None})
+    await journal.durable()
+    found = {name: _rounded(state) for name, state in journal.policies().items()}
+    expect("the states of policies", found, {budget.name: budget, load.name: load})
+
+
+def _rounded(state: PolicyState) -> PolicyState:
+    """A state with a rounded instant: clocks are set, and drift."""
+    return replace(state, next_token=round(state.next_token, 2)) if isinstance(state, LoadState) else state
 
 
 @_beside

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import ceil
 from typing import Protocol
 
 from recovery.detection.phi_accrual import Arrivals, phi_timeout
+from recovery.policies.policy_states import HeartbeatState
 
 Notice = Callable[[str], None]
 
@@ -85,6 +86,18 @@ class PhiAccrualTimeout:
         self._pause = acceptable_pause
         self._arrivals: dict[str, Arrivals] = {}
         self._last: dict[str, float] = {}
+        self._new: dict[str, None] = {}  # agents with intervals since the last call of `learnt`
+
+    def learnt(self) -> Iterable[HeartbeatState]:
+        """The statistics of the agents with new intervals since the last call."""
+        agents, self._new = self._new, {}
+        for agent_id in agents:
+            arrivals = self._arrivals[agent_id]
+            yield HeartbeatState(agent_id, arrivals.count, arrivals.mean, arrivals.deviation)
+
+    def restore(self, state: HeartbeatState) -> None:
+        """Continue with the statistics of an agent. The time without a detector is not an interval."""
+        self._arrivals_of(state.agent_id).restore(state.count, state.mean, state.deviation)
 
     def of(self, agent_id: str) -> float:
         """The timeout by the agent's heartbeats."""
@@ -99,6 +112,7 @@ class PhiAccrualTimeout:
         if last is None:
             return False
         self._arrivals_of(agent_id).add(now - last)
+        self._new[agent_id] = None
         return True
 
     def lost(self, agent_id: str) -> None:

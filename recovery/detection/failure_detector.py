@@ -19,9 +19,15 @@ from recovery.detection.failed_deliveries import FailedDeliveryDetector
 from recovery.detection.resource_probe import ResourceProbe
 from recovery.detection.stalled_tasks import StalledTaskDetector
 from recovery.model import Failure, FailureKind, Symptom
+from recovery.policies.policy_states import DeliveryState, HeartbeatState, PolicyState, PoolState
+from recovery.policy_changes import NO_CHANGES, PolicyChangeLog
 from recovery.ports import System
 
 Report = Callable[[Failure], None]
+LEARNT_EVERY = 10
+"""The number of heartbeat intervals after which the intervals between the heartbeats of all agents are stored."""
+STALLED = "task_progress"
+"""The symptom of a stalled task."""
 
 
 def heartbeat_timeout(config: DetectionConfig) -> HeartbeatTimeout:
@@ -45,7 +51,10 @@ def regular_heartbeat_timeout(config: DetectionConfig) -> float:
 class FailureDetector:
     """Reports failures: agents without heartbeats, stalled tasks, failed deliveries and unhealthy pools.
 
-    `suspected` are the agents that an earlier detector suspected when it ended.
+    `reported` are the failures of agents that an earlier detector has reported and that are not recovered. `states` are
+    those that it has written; this one writes its own to `changes`. The intervals between heartbeats are written every
+    `LEARNT_EVERY` heartbeat intervals. The time since the last heartbeat and since the last progress of a task are not:
+    they begin anew, because no heartbeat is received while no detector runs.
     """
 
     def __init__(
@@ -54,27 +63,58 @@ class FailureDetector:
         system: System,
         report: Report,
         loop: asyncio.AbstractEventLoop,
-        suspected: Iterable[str] = (),
+        reported: Sequence[Failure] = (),
+        states: Iterable[PolicyState] = (),
+        changes: PolicyChangeLog = NO_CHANGES,
     ) -> None:
         self._system = system
         self._report = report
         self._loop = loop
+        self._changes = changes
+        self._timeout = heartbeat_timeout(config)
         self._agents = self._detector(config)
-        for agent_id in suspected:
-            self._agents.suspected_before(agent_id)
         self._progress = (
             None if config.stalled_after is None else StalledTaskDetector(config.stalled_after, self._stalled)
         )
-        self._deliveries = FailedDeliveryDetector(config.failed_deliveries - 1)
+        self._deliveries = FailedDeliveryDetector(config.failed_deliveries - 1, changes)
+        self._learns = isinstance(self._timeout, PhiAccrualTimeout) and changes.is_kept
+        self._learnt_every = LEARNT_EVERY * config.heartbeat_interval
+        self._learnt_next = loop.time() + self._learnt_every
+        self._reported_before(reported)
+        pools = self._restore(states)
         self._probing = None
         if config.resource_probe is not None:
-            pools = ResourceProbe(config.resource_probe, system, report)
-            self._probing = loop.create_task(pools.run())
+            probe = ResourceProbe(config.resource_probe, system, report, pools, changes)
+            self._probing = loop.create_task(probe.run())
+
+    def _reported_before(self, failures: Sequence[Failure]) -> None:
+        for failure in failures:
+            stalled = [each for each in failure.symptoms if each.name == STALLED]
+            if not stalled or len(stalled) < len(failure.symptoms):
+                self._agents.suspected_before(failure.subject)
+            if self._progress is not None:
+                for symptom in stalled:
+                    self._progress.reported_before(failure.subject, symptom.subject)
+
+    def _restore(self, states: Iterable[PolicyState]) -> tuple[str, ...]:
+        """Continue with the states of an earlier detector; returns the pools that it suspected."""
+        pools: tuple[str, ...] = ()
+        for state in states:
+            match state:
+                case HeartbeatState() if isinstance(self._timeout, PhiAccrualTimeout):
+                    self._timeout.restore(state)
+                case DeliveryState():
+                    self._deliveries.restore(state)
+                case PoolState():
+                    pools = state.suspected
+                case _:
+                    pass  # the state of a policy
+        return pools
 
     def _detector(self, config: DetectionConfig) -> Detector:
         if config.detector == "perfect":
             return PerfectDetector(self._suspect, self._clear)
-        return DeadlineDetector(heartbeat_timeout(config), self._suspect, self._clear, self._loop, config.poll)
+        return DeadlineDetector(self._timeout, self._suspect, self._clear, self._loop, config.poll)
 
     async def stop(self) -> None:
         """Stop all detectors."""
@@ -91,8 +131,17 @@ class FailureDetector:
     def beat(self, agent_id: str, progress: Mapping[str, float] | None) -> None:
         """Record a heartbeat, and the progress of the tasks that the agent executes."""
         self._agents.beat(agent_id)
+        if self._learns and self._loop.time() >= self._learnt_next:
+            self._store_learnt()
         if self._progress is not None and progress is not None:
             self._progress.beat(agent_id, progress, self._loop.time())
+
+    def _store_learnt(self) -> None:
+        assert isinstance(self._timeout, PhiAccrualTimeout)
+        self._learnt_next = self._loop.time() + self._learnt_every
+        for state in self._timeout.learnt():
+            self._changes.change(state)
+        self._changes.write()
 
     def agent_down(self, agent_id: str) -> None:
         """Report to the perfect detector that an agent is down."""
@@ -121,7 +170,7 @@ class FailureDetector:
     def _stalled(self, agent_id: str, tasks: tuple[str, ...]) -> None:
         for task_id in tasks:
             self._system.audit.record(AuditEvent.TASK_STALLED, -1, task_id, agent_id)
-        self._report_agent(agent_id, *(Symptom("task_progress", "stalled", task_id) for task_id in tasks))
+        self._report_agent(agent_id, *(Symptom(STALLED, "stalled", task_id) for task_id in tasks))
 
     def _report_agent(self, agent_id: str, *symptoms: Symptom) -> None:
         self._report(Failure(FailureKind.AGENT, agent_id, self._loop.time(), symptoms=symptoms))

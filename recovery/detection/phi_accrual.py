@@ -51,6 +51,23 @@ class Arrivals:
         self._squares = sum((gap - self.mean) ** 2 for gap in self._gaps)
         self._until_anew = self._gaps.maxlen
 
+    @property
+    def count(self) -> int:
+        """The number of intervals in the window."""
+        return len(self._gaps)
+
+    def restore(self, count: int, mean: float, deviation: float) -> None:
+        """Replace the window by `count` intervals with this mean and this population standard deviation.
+
+        Half of them are shorter than the mean and half are longer, by turns; of an odd number one equals the mean.
+        """
+        count = max(2, min(count, self._gaps.maxlen or count))
+        apart = deviation * sqrt(count / (count - count % 2))
+        self._gaps.clear()
+        self._gaps.extend([mean] * (count % 2))
+        self._gaps.extend((mean - apart, mean + apart) * (count // 2))
+        self._compute()
+
     def add(self, gap: float) -> None:
         """Add an interval; removes the oldest one if the window is full."""
         gaps, mean = self._gaps, self.mean

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from recovery.audit import AuditEvent
 from recovery.detection.orphaned_tasks import seen
 from recovery.errors import error_text
 from recovery.model import Failure, ResourceHealth, Symptom, TaskStatus
+from recovery.policies.policy_states import PoolState
+from recovery.policy_changes import NO_CHANGES, PolicyChangeLog
 from recovery.ports import System
 
 
@@ -17,14 +19,23 @@ class ResourceProbe:
 
     A pool with units out of service is suspected until a probe finds it healthy; both are recorded in the audit trail.
     Each time that a pool is unhealthy, the blocked tasks that need it are reported, because their agents' reports may
-    have been lost. A report of a task that is being recovered has no effect.
+    have been lost. A report of a task that is being recovered has no effect. Initially the pools in `suspected` are
+    suspected, by an earlier probe; the suspected pools are written to `changes`.
     """
 
-    def __init__(self, every: float, system: System, report: Callable[[Failure], None]) -> None:
+    def __init__(
+        self,
+        every: float,
+        system: System,
+        report: Callable[[Failure], None],
+        suspected: Iterable[str] = (),
+        changes: PolicyChangeLog = NO_CHANGES,
+    ) -> None:
         self._every = every
         self._system = system
         self._report = report
-        self._suspected: dict[str, None] = {}
+        self._suspected = dict.fromkeys(suspected)
+        self._changes = changes
 
     async def run(self) -> None:
         """Probe until cancelled. A failed probe is recorded, and has no other effect."""
@@ -50,6 +61,8 @@ class ResourceProbe:
                 self._suspected[pool.name] = None
                 out = pool.units - pool.available
                 self._system.audit.record(AuditEvent.RESOURCE_SUSPECTED, -1, pool.name, value=float(out))
+            self._changes.change(PoolState(tuple(self._suspected)))
+        self._changes.write()
         if unhealthy:
             await self._report_blocked(unhealthy)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import inf
+from math import inf, isnan, nan
 
 from recovery.policies.time_limits import in_time
 
@@ -27,7 +27,7 @@ class StalledTaskDetector:
         """Record a heartbeat with the progress of each task that the agent executes, in work-seconds."""
         before = self._agents.get(agent_id, {})
         seen = {
-            task_id: known if (known := before.get(task_id)) and known[0] == done else (done, now)
+            task_id: known if (known := before.get(task_id)) and known[0] == done else _since(known, done, now)
             for task_id, done in progress.items()
         }
         self._agents[agent_id] = seen
@@ -38,6 +38,10 @@ class StalledTaskDetector:
             seen.update({task_id: (seen[task_id][0], inf) for task_id in stalled})
             self._on_stalled(agent_id, stalled)
 
+    def reported_before(self, agent_id: str, task_id: str) -> None:
+        """Mark a task as reported by an earlier detector. Its progress is that of the next heartbeat."""
+        self._agents.setdefault(agent_id, {})[task_id] = nan, inf
+
     def again(self, agent_id: str, now: float) -> None:
         """The report was a false alarm: report the tasks again if they are stalled for as long once more."""
         tasks = self._agents.get(agent_id, {})
@@ -46,3 +50,8 @@ class StalledTaskDetector:
     def forget(self, agent_id: str) -> None:
         """Delete the records of an agent."""
         self._agents.pop(agent_id, None)
+
+
+def _since(known: tuple[float, float] | None, done: float, now: float) -> tuple[float, float]:
+    """The record of a task with new progress. One that was reported before, with unknown progress, remains reported."""
+    return (done, known[1]) if known is not None and isnan(known[0]) else (done, now)

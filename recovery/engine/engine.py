@@ -62,6 +62,7 @@ class RecoveryEngine:
         self._entries = dict(self._runbook.entries())
         self._analyst = Analyst(system, self._entries)
         self._manual_incidents = -1  # stands for no incident; the numbers below are used
+        self._in_step: dict[int, None] = {}  # incidents of which a step was started here, and not by an earlier core
 
     async def recover_task(self, task_id: str, failure_info: Mapping[str, Any]) -> bool:
         """Recover a task now. True: the recovery was verified.
@@ -99,6 +100,7 @@ class RecoveryEngine:
         try:
             strategy = None
             if incident.phase in BEGUN:
+                self._in_step.pop(incident.number, None)
                 strategy = await interrupted_plan(incident, self.system)
             else:
                 self._say(incident, AuditEvent.RECOVERY_STARTED)
@@ -208,6 +210,7 @@ class RecoveryEngine:
         incident = context.incident
         self._say(incident, AuditEvent.STEP_STARTED, step.command)
         incident.under_way = True
+        self._in_step[incident.number] = None
         self._keep(incident, Phase.EXECUTING)
         await self.system.journal.durable()
         try:
@@ -215,8 +218,10 @@ class RecoveryEngine:
         except Exception as error:
             self._say(incident, AuditEvent.STEP_FAILED, step.command, text=error_text(error))
             incident.under_way = False
+            del self._in_step[incident.number]
             raise
         incident.under_way = False
+        del self._in_step[incident.number]
         self._say(incident, AuditEvent.STEP_COMPLETED if done else AuditEvent.STEP_FAILED, step.command)
         return done
 
@@ -254,7 +259,8 @@ class RecoveryEngine:
         """End a try that was cancelled because it exceeded its time limit. The try and its current step have failed."""
         if incident.under_way and incident.strategy is not None:
             incident.under_way = False
-            self._say(incident, AuditEvent.STEP_FAILED, incident.strategy.steps[incident.reached].command)
+            if self._in_step.pop(incident.number, 0) is None:
+                self._say(incident, AuditEvent.STEP_FAILED, incident.strategy.steps[incident.reached].command)
             await self._handle_step_failure(RecoveryContext(self.system, incident, services), reason)
         else:
             self._failed(incident, reason)

@@ -9,12 +9,14 @@ in resilience4j's CircuitBreaker, count-based).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recovery.policies.durations import PositiveSeconds
+from recovery.policies.policy_states import AwaitedVerdict, BreakerRecord
 from recovery.policies.time_limits import in_time
 
 WhenOpen = Literal["wait", "refuse"]
@@ -79,11 +81,40 @@ class CircuitBreaker:
         self.policy = policy
         self.state = BreakerState.CLOSED
         self.opened_at = 0.0
-        self._period = 0  # counts changes of state; a ticket is the period in which it was issued
+        self.period = 0  # counts changes of state; a ticket is the period in which it was issued
         self._failures_in_row = 0
         self._window: deque[bool] = deque(maxlen=policy.window)
         self._probes_out = 0
         self._probes_worked = 0
+
+    def record_of(self, rule: str, awaited: Mapping[str, AwaitedVerdict]) -> BreakerRecord:
+        """What a later breaker needs to continue. `rule` is the name of its policy, `awaited` has probes by task."""
+        # The window matters to a share only, so that a success changes nothing without one.
+        window = "" if self.policy.share is None else "".join("1" if worked else "0" for worked in self._window)
+        return BreakerRecord(
+            rule,
+            self.state.value,
+            self.opened_at,
+            self.period,
+            self._failures_in_row,
+            window,
+            self._probes_worked,
+            awaited,
+        )
+
+    def restore(self, record: BreakerRecord, probes_out: int, now: float) -> None:
+        """Continue as the breaker of this record, which may have had another policy.
+
+        `probes_out` is the number of admitted probes without a verdict. A breaker that has opened in the future, by
+        another clock, has opened now.
+        """
+        self.state = BreakerState(record.state)
+        self.opened_at = min(record.opened_at, now)
+        self.period = record.period
+        self._failures_in_row = record.failures
+        self._window.extend(each == "1" for each in record.window)
+        self._probes_worked = min(record.worked, self.policy.probes - 1)
+        self._probes_out = probes_out
 
     @property
     def reopens_at(self) -> float:
@@ -104,11 +135,11 @@ class CircuitBreaker:
             self._become(BreakerState.HALF_OPEN)
         if self.state is BreakerState.HALF_OPEN:
             self._probes_out += 1
-        return self._period
+        return self.period
 
     def settle(self, ticket: int, worked: bool | None, now: float) -> None:
         """Record the end of a try; `worked` is None if it has no verdict, for instance after a cancellation."""
-        if ticket != self._period:
+        if ticket != self.period:
             return
         if self.state is BreakerState.HALF_OPEN:
             self._settle_probe(worked, now)
@@ -121,7 +152,7 @@ class CircuitBreaker:
     def record(self, worked: bool, now: float) -> None:
         """Record the end of what was not admitted: it counts only while the breaker is closed."""
         if self.state is BreakerState.CLOSED:
-            self.settle(self._period, worked, now)
+            self.settle(self.period, worked, now)
 
     def _settle_probe(self, worked: bool | None, now: float) -> None:
         self._probes_out -= 1
@@ -145,6 +176,6 @@ class CircuitBreaker:
 
     def _become(self, state: BreakerState) -> None:
         self.state = state
-        self._period += 1
+        self.period += 1
         self._failures_in_row = self._probes_out = self._probes_worked = 0
         self._window.clear()

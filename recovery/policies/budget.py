@@ -32,6 +32,10 @@ class RetryBudget:
         self._policy = policy
         self.left = policy.tokens
 
+    def restore(self, left: float) -> None:
+        """Continue with the content of an earlier bucket, which may have had another policy."""
+        self.left = max(0.0, min(self._policy.tokens, left))
+
     def spend(self) -> bool:
         """Take one retry. False: the budget is empty, and nothing was taken."""
         if self.left + ROUNDING < 1:

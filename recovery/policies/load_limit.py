@@ -24,11 +24,19 @@ class TokenBucket:
 
     def __init__(self, limit: LoadLimit) -> None:
         self._interval = 1 / limit.rate
+        self._burst = limit.burst
         self._ahead = (limit.burst - 1) * self._interval  # by how much a token may be taken before its instant
-        self._next = float("-inf")  # the instant of the next token without bursts
+        self.next_token = float("-inf")  # its instant without bursts
+
+    def restore(self, next_token: float, now: float) -> None:
+        """Continue after the tokens that an earlier bucket had given out by now.
+
+        `next_token` was its own. A later instant than any bucket can have by now is one of another clock, and limited.
+        """
+        self.next_token = min(next_token, now + self._burst * self._interval)
 
     def take(self, now: float) -> float:
         """Take the next token, and return the seconds until it is available."""
-        instant = max(self._next, now)
-        self._next = instant + self._interval
+        instant = max(self.next_token, now)
+        self.next_token = instant + self._interval
         return max(0.0, instant - self._ahead - now)

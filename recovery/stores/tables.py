@@ -29,7 +29,7 @@ from sqlalchemy import (
 from recovery.errors import RecoveryBenchError
 from recovery.model import IncidentFacts
 
-VERSION = 4
+VERSION = 5
 METADATA = MetaData()
 IDENTITY = "store"
 """The name under which the identity of a store is stored."""
@@ -70,6 +70,12 @@ JOURNAL = Table(
     METADATA,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("incident", LargeBinary, nullable=False),  # JSON
+)
+POLICIES = Table(
+    "policies",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("state", LargeBinary, nullable=False),  # JSON
 )
 ESCALATIONS = Table(
     "escalations",
@@ -181,8 +187,13 @@ def _identity(connection: Connection) -> None:
         connection.execute(insert(META).values(name=IDENTITY, value=secrets.token_hex(16)))
 
 
+def _policies(connection: Connection) -> None:
+    """Version 5 has the states of policies. Those of an earlier version were in memory only."""
+    METADATA.create_all(connection, [POLICIES])
+
+
 _FACTS = tuple(field.name for field in fields(IncidentFacts))
-MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _local, 2: _facts, 3: _identity}
+MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _local, 2: _facts, 3: _identity, 4: _policies}
 """By version, the function that makes a store of it one of the next."""
 
 

@@ -18,6 +18,7 @@ from recovery.journal import NoJournal
 from recovery.model import FINISHED, HALTED, TASK_KINDS, Escalation, Failure, FailureKind, Incident
 from recovery.monitoring.monitor import RecoveryMonitor
 from recovery.monitoring.snapshot import RetryLimits
+from recovery.policy_changes import PolicyChangeLog
 from recovery.ports import System
 from recovery.supervision.escalation_queue import EscalationQueue
 from recovery.supervision.escalator import Escalator
@@ -37,7 +38,8 @@ class Supervisor:
     Escalated incidents are in `escalations`. A `monitor` observes every recovery; it needs all events of the audit
     trail, so that `system` must be `monitor.system` then. Raises ValueError if it is not.
 
-    If the system has a journal, the unfinished recoveries of an earlier core are continued at the start.
+    If the system has a journal, the unfinished recoveries of an earlier core are continued at the start, with the
+    states of its retry policies, budgets, circuit breakers, load limit and detectors.
     """
 
     def __init__(
@@ -58,9 +60,11 @@ class Supervisor:
         if monitor is not None and not (self.system.audit is self.engine.system.audit is monitor.system.audit):
             raise ValueError("the monitor gets no events: supervisor and engine have to use `monitor.system`")
         self._jitter = jitter
+        self._changes = PolicyChangeLog(system.journal)
         self._incidents = 0
         self._open: dict[str, Incident] = {}
         self._reported_again: dict[str, Failure] = {}
+        self._found: dict[str, float] = {}  # tasks that were halted before the start, and when it found them
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._monitoring: dict[int, asyncio.Task[None]] = {}
         self._detector: FailureDetector | None = None
@@ -69,7 +73,9 @@ class Supervisor:
 
     def _new_retry_loop(self) -> RetryLoop:
         is_open, clock = self._open.__contains__, lambda: self._running().time()
-        return RetryLoop(self.config, self.system, self.engine, self._escalator, self._jitter, is_open, clock)
+        return RetryLoop(
+            self.config, self.system, self.engine, self._escalator, self._jitter, is_open, clock, self._changes
+        )
 
     # ---------------------------------------------------------------------------- start, stop
     async def start(self) -> None:
@@ -80,21 +86,24 @@ class Supervisor:
         if self._loop is not None:
             raise RuntimeError("the supervisor runs already")
         self._loop = asyncio.get_running_loop()
+        self._changes = PolicyChangeLog(self.system.journal)
         self._retry_loop = self._new_retry_loop()
         if self.monitor is not None:
             self.monitor.start(self, self._loop)
-        journal = self.system.journal
-        failures = [known.failure for known in (*journal.unfinished(), *self.escalations)]
-        silent = [failure.subject for failure in failures if failure.kind is FailureKind.AGENT]
-        self._detector = FailureDetector(self.config.detection, self.system, self.report, self._loop, silent)
-        await self._continue_unfinished()
+        unfinished, states = self.system.journal.unfinished(), self._changes.stored()
+        self._retry_loop.restore(states, unfinished)
+        failures = [known.failure for known in (*unfinished, *self.escalations)]
+        agents = [failure for failure in failures if failure.kind is FailureKind.AGENT]
+        self._detector = FailureDetector(
+            self.config.detection, self.system, self.report, self._loop, agents, states, self._changes
+        )
+        await self._continue(unfinished)
 
-    async def _continue_unfinished(self) -> None:
+    async def _continue(self, unfinished: Sequence[Incident]) -> None:
         """Continue the unfinished recoveries of the journal, and recover orphaned tasks."""
         journal = self.system.journal
         if isinstance(journal, NoJournal):
             return
-        unfinished = journal.unfinished()
         if journal.numbers():
             self._incidents = max(self._incidents, journal.numbers())
             self.system.audit.record(AuditEvent.CORE_STARTED, -1, "core", value=float(len(unfinished)))
@@ -103,6 +112,8 @@ class Supervisor:
             self._begin(incident)
         for failure in await orphaned_tasks(self.system, self._running().time()):
             self.report(failure)
+            self._found[failure.subject] = failure.at
+        await self._retry_loop.admission.forget_finished(self.system)
 
     async def stop(self) -> None:
         """Stop detection, and cancel the running recoveries. Their tasks remain as they are."""
@@ -116,6 +127,7 @@ class Supervisor:
         await asyncio.gather(*running, return_exceptions=True)
         self._open.clear()  # a recovery that was cancelled before it began does not remove itself
         self._reported_again.clear()
+        self._found.clear()
 
     async def settled(self) -> None:
         """Return when no recovery and no monitoring of one is running."""
@@ -167,12 +179,17 @@ class Supervisor:
     def report(self, failure: Failure) -> None:
         """Open an incident for a failure, unless its subject has an open one.
 
+        A late report, of a failure that the core has found itself at its start, opens no second one.
+
         Raises RuntimeError if the supervisor does not run, and any error of the journal, such as ValueError if the
         failure cannot be written as JSON. No incident is opened then.
         """
         loop = self._running()
         if failure.subject in self._open:
             self._reported_again[failure.subject] = failure
+            self._retry_loop.admission.reported_late(self._open[failure.subject], failure, self.system)
+            return
+        if failure.at < self._found.get(failure.subject, failure.at):
             return
         incident = Incident(self._incidents, failure, loop.time())
         self.system.keep(incident)
@@ -207,15 +224,19 @@ class Supervisor:
         self._retry_loop.admission.task_succeeded(task_id)
 
     async def _handle(self, incident: Incident) -> None:
-        """Run the recovery of an incident until it ends."""
+        """Run the recovery of an incident until it ends. A cancelled one has not ended: another core continues it."""
+        has_ended = False
         try:
-            await self._recover(incident)
-        except Exception as error:  # noqa: BLE001 - a store may raise anything
-            self.system.defect("supervisor", error, incident.number)
-            await self._retry_loop.escalate(incident, EscalationReason.ERROR, error_text(error))
+            try:
+                await self._recover(incident)
+            except Exception as error:  # noqa: BLE001 - a store may raise anything
+                self.system.defect("supervisor", error, incident.number)
+                await self._retry_loop.escalate(incident, EscalationReason.ERROR, error_text(error))
+            has_ended = True
         finally:
             self._open.pop(incident.failure.subject, None)
-            self._retry_loop.admission.ended(incident)
+            if has_ended:
+                self._retry_loop.admission.ended(incident)
             if self.monitor is not None:
                 self.monitor.ended(incident)
         again = self._reported_again.pop(incident.failure.subject, None)

@@ -7,7 +7,8 @@ from typing import Any
 
 from recovery.journal import MemoryJournal, incident_from_json, incident_to_json
 from recovery.leadership import Deposed, Lease, MemoryLeases
-from recovery.model import Incident
+from recovery.model import NOTHING, Incident
+from recovery.policies.policy_states import PolicyChanges
 from recovery.ports import AuditTrail
 from sim.core.node import Node
 
@@ -83,10 +84,14 @@ class GuardedJournal:
         await self._term.node.can_reach(store=True)
         self._term.check()
 
-    def keep(self, incident: Incident) -> None:
-        """Write the current state of an open recovery."""
+    def keep(self, incident: Incident, policies: PolicyChanges = NOTHING) -> None:
+        """Write the current state of an open recovery, and of policies."""
         as_it_is = incident_from_json(incident_to_json(incident))  # its state now
-        self._term.write(lambda: self._journal.keep(as_it_is))
+        self._term.write(lambda: self._journal.keep(as_it_is, policies))
+
+    def keep_policies(self, policies: PolicyChanges) -> None:
+        """Write states of policies."""
+        self._term.write(lambda: self._journal.keep_policies(policies))
 
     def forget(self, number: int) -> None:
         """Remove a recovery that has ended."""

@@ -124,7 +124,7 @@ class CoreMessages:
 
     def task_succeeded(self, task_id: str) -> None:
         """The task store has accepted a task's effect."""
-        self._call("task_succeeded", task_id)
+        self.receive(partial(self._call, "task_succeeded", task_id))
 
 
 class DelayedPort:

@@ -41,7 +41,7 @@ class Cores:
 
     def report(self, core: Supervisor, *subjects: str, kind: FailureKind = FailureKind.TASK) -> None:
         for subject in subjects:
-            self.machine.run(core.report, failure_of(subject, kind))
+            self.machine.run(core.report, replace(failure_of(subject, kind), at=self.loop.time()))
 
     def until(self, seconds: float) -> None:
         self.loop.env.run(until=seconds)

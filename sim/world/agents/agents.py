@@ -201,14 +201,14 @@ class Agents:
 
         When the report arrives, the queue releases the task to the core.
         """
-        task, agent = attempt.task, attempt.agent
+        task, agent, failed_at = attempt.task, attempt.agent, self._env.now
         task.error = error
         if not self._retry_holds_resources:
             self._give_back(attempt)
 
         def arrive() -> None:
             info = {"error_code": error, "agent_id": agent.name, "resource_ids": tuple(self._needs)}
-            self.listener.report(Failure(kind, task.name, self._env.now, info, symptoms))
+            self.listener.report(Failure(kind, task.name, failed_at, info, symptoms))
             self._queue.settle(task, attempt.delivery)
 
         if self._network.transparent:

@@ -54,6 +54,24 @@ def test_the_tail_expansion_continues_the_formula_where_odds_underflow():
 
 
 # ---------------------------------------------------------------------------------------------------- the window
+@given(count=st.integers(2, 40), mean=MEANS, deviation=st.floats(0, 100), size=st.integers(40, 50))
+def test_a_window_can_be_restored_by_its_size_mean_and_deviation(count, mean, deviation, size):
+    arrivals = Arrivals(size, 4.0)
+    arrivals.restore(count, mean, deviation)
+    assert arrivals.count == count
+    assert arrivals.mean == pytest.approx(mean)
+    assert arrivals.deviation == pytest.approx(deviation, abs=1e-6)
+
+
+def test_a_restored_window_is_limited_to_its_size():
+    arrivals = Arrivals(10, 4.0)
+    arrivals.restore(1000, 5.0, 1.0)
+    assert (arrivals.count, arrivals.mean, arrivals.deviation) == (10, 5.0, 1.0)
+    for _ in range(10):
+        arrivals.add(2.0)
+    assert (arrivals.mean, arrivals.deviation) == (2.0, 0.0)
+
+
 @given(gaps=st.lists(st.floats(0.001, 1000), min_size=1, max_size=60), size=st.integers(2, 10))
 def test_mean_and_deviation_are_over_the_last_gaps(gaps, size):
     arrivals = Arrivals(size, 4.0)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from recovery.journal import incident_from_json, incident_to_json
 from recovery.model import (
@@ -32,9 +32,20 @@ from recovery.model import (
     Symptom,
     TaskStatus,
 )
+from recovery.policies.policy_states import (
+    AwaitedVerdict,
+    BreakerRecord,
+    BudgetState,
+    DeliveryState,
+    DrawState,
+    HeartbeatState,
+    LoadState,
+    PoolState,
+    RetryState,
+)
 from recovery.stores.errors import StoreError
 from recovery.stores.sql_journal import SqlJournal
-from recovery.stores.tables import JOURNAL, META, prepare
+from recovery.stores.tables import JOURNAL, META, POLICIES, prepare
 from sim.loop import run
 from tests.recovery.small_system import failure_of
 
@@ -209,6 +220,86 @@ def test_a_store_of_version_2_is_migrated(database) -> None:
     assert (first.number, first.phase, first.reached, first.under_way) == (3, Phase.EXECUTING, 1, True)
     assert first.facts == VERSION_2_FACTS
     assert (second.number, second.facts) == (4, IncidentFacts())
+
+
+def test_a_store_of_version_4_is_migrated(database) -> None:
+    """It has no states of policies: a core on it begins with new ones, and its open recoveries continue."""
+    journal = SqlJournal(database, blocking=True)
+    journal.keep(Incident(3, failure_of("task.1"), 0.0, phase=Phase.GRANTED, due=30.0))
+    run(journal.durable())
+    earlier = {name: value for name, value in json.loads(only_row(database)).items() if name not in LATER_FIELDS}
+
+    def downgrade(connection: Connection) -> None:
+        POLICIES.drop(connection)
+        connection.execute(update(JOURNAL).values(incident=json.dumps(earlier).encode()))
+        connection.execute(update(META).where(META.c.name == "version").values(value="4"))
+
+    database.write(downgrade)
+    database.write(prepare)
+    assert journal.policies() == {}
+    (found,) = journal.unfinished()
+    assert (found.due, found.delay, found.try_began, found.ticket) == (30.0, None, None, None)
+    journal.keep_policies({STATES[0].name: STATES[0]})
+    assert journal.policies() == {STATES[0].name: STATES[0]}
+
+
+LATER_FIELDS = ("delay", "try_began", "ticket")
+
+
+def only_row(database) -> bytes:
+    return database.read(lambda connection: connection.execute(select(JOURNAL.c.incident)).scalar_one())
+
+
+STATES = (
+    RetryState(FailureKind.TASK, "task.1", 100.0, 2.5),
+    DrawState("agent.0", 3),
+    BudgetState("task_failure.by_error.E1", 0.2),
+    BreakerRecord("task_failure", "half_open", 100.0, 3, 2, "0110", 1, {"task.2": AwaitedVerdict(3, 120.0)}),
+    LoadState(130.0),
+    HeartbeatState("agent.0", 17, 1.5, 0.25),
+    DeliveryState("agents|queue", 2),
+    PoolState(("gpu", "disk")),
+)
+"""One state of every kind."""
+
+
+def test_states_of_policies_are_found_as_stored(journal) -> None:
+    journal.keep_policies({state.name: state for state in STATES})
+    assert journal.policies() == {state.name: state for state in STATES}
+    spent = BudgetState("task_failure.by_error.E1", 0.0)
+    journal.keep(Incident(0, failure_of("task.1"), 0.0), {spent.name: spent, STATES[0].name: None})
+    run(journal.durable())
+    assert journal.policies() == {state.name: state for state in (*STATES[1:2], spent, *STATES[3:])}
+
+
+def test_instants_of_policies_are_translated_to_a_restarted_clock(database) -> None:
+    """The loop of the first core shows 100 when the wall's clock shows 1,000; that of the second begins at 5."""
+    SqlJournal(database, lambda: 900.0, blocking=True).keep_policies({state.name: state for state in STATES})
+    found = SqlJournal(database, lambda: 1010.0 - 5.0, blocking=True).policies()
+    assert found == {state.name: state.later(-105.0) for state in STATES}
+    breaker = found["breaker task_failure"]
+    assert (breaker.opened_at, breaker.awaited["task.2"].until) == (-5.0, 15.0)
+    assert found["retries task_failure task.1"].since == -5.0
+    assert found["load"].next_token == 25.0
+
+
+def test_a_damaged_state_of_a_policy_is_reported_with_its_name(database) -> None:
+    journal = SqlJournal(database, blocking=True)
+    journal.keep_policies({"load": LoadState(1.0)})
+    cut = update(POLICIES).values(state=b'{"of": "load", "next')
+    run(journal.durable())
+    database.write(lambda connection: connection.execute(cut))
+    with pytest.raises(StoreError, match="the policy state 'load' in the journal is damaged"):
+        journal.policies()
+
+
+def test_durable_writes_are_not_collected(database) -> None:
+    """States change without a recovery, and thus without a call of `durable`."""
+    journal = SqlJournal(database, blocking=True)
+    for number in range(50):
+        journal.keep_policies({"load": LoadState(float(number))})
+        journal.policies()  # after the write
+    assert len(journal._pending) <= 2
 
 
 def test_numbers_are_never_reused(journal) -> None:

@@ -10,6 +10,7 @@ import pytest
 from recovery import Supervisor
 from recovery.leadership import Candidate, Deposed, Lease, LeaseConfig
 from recovery.model import FailureKind, TaskStatus
+from recovery.policies.policy_states import BudgetState
 from recovery.stores import inline
 from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.sql_journal import SqlJournal
@@ -173,6 +174,20 @@ def test_the_store_rejects_writes_without_the_lease(database, ask):
     with pytest.raises(Deposed, match="a has lost the lease 'leader', which b holds"):
         getattr(tasks, ask[0])(*ask[1:])
     assert tasks.status("task.1") is TaskStatus.QUEUED  # it may look
+
+
+def test_a_core_without_the_lease_changes_no_state_of_a_policy(database):
+    lease = Lease("leader", "a", 1)
+    mine = SqlJournal(database.guarded(only_with(lease)), blocking=True)
+    assert asyncio.run(SqlLeases(database).change(None, lease))
+    budget = BudgetState("task_failure", 4.0)
+    mine.keep_policies({budget.name: budget})
+    asyncio.run(mine.durable())
+    assert asyncio.run(SqlLeases(database).change(lease, Lease("leader", "b", 2)))
+    mine.keep_policies({budget.name: None})
+    with pytest.raises(Deposed):
+        asyncio.run(mine.durable())
+    assert SqlJournal(database, blocking=True).policies() == {budget.name: budget}
 
 
 def test_a_database_lease_changes_by_compare_and_swap(database):

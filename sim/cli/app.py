@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sim.cli.commands import compare, demo, diff, list_show, run, schema_runbook, sweep
+from sim.cli.commands import compare, demo, diff, list_show, run, schema_runbook, suite, sweep
 from sim.cli.errors import BadInput
 from sim.cli.internal_error import report
 from sim.cli.interrupts import INTERRUPTED, interruptible
@@ -53,6 +53,11 @@ for name, command, example in (
         "compare",
         compare.compare,
         "recovery-bench compare agent-failure --b recovery.detection.heartbeat_interval=2s --fail-if worse",
+    ),
+    (
+        "suite",
+        suite.suite,
+        "recovery-bench suite scenarios --baseline baseline.json --junit results.xml --markdown summary.md",
     ),
     ("diff", diff.diff, "recovery-bench diff monday.parquet tuesday.parquet"),
     ("schema", schema_runbook.schema, "recovery-bench schema > scenario.schema.json"),

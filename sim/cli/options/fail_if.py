@@ -99,7 +99,7 @@ def told(conditions: Sequence[FailIf], found: Comparison, style: Signs) -> Itera
     for condition in conditions:
         for each in condition.failed(found):
             a, b = (quantity(value, each.unit, style) for value in (each.a, each.b))
-            share = "" if each.relative is None else f", {each.relative:+.1%}"
+            share = "" if each.relative is None else f", {100 * each.relative:+.1f} %"
             yield (
                 f"{style.fails} {OPTION} {condition.expression}: {each.metric} is worse: {a}, then {b} "
                 f"({difference(each.difference, style)}{share})"

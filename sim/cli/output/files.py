@@ -97,7 +97,11 @@ def written(file: str) -> Iterator[Path]:
 
 def write_json(file: str, data: Any) -> None:
     """Write plain data as JSON, to stdout when `file` is `-`."""
-    text = as_json(data)
+    write_text(file, as_json(data))
+
+
+def write_text(file: str, text: str) -> None:
+    """Write a text, to stdout when `file` is `-`."""
     if file == STDOUT:
         sys.stdout.write(text)
         sys.stdout.flush()

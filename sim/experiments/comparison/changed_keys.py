@@ -42,7 +42,10 @@ def keys_of(scenario: Scenario, *, defaults: bool = True) -> dict[str, Any]:
     files = {f"sha256({name})": digest for name, digest in files_sha256(scenario).items()}
     if scenario.recovery.runbook is not None:
         files[f"sha256({scenario.recovery.runbook})"] = str(scenario.recovery.runbook_sha256)
-    return {**flat(values), **files}
+    found = flat(values)
+    if not defaults:  # what a fault does not give is null in it
+        found = {path: value for path, value in found.items() if value is not None or not path.startswith("faults[")}
+    return {**found, **files}
 
 
 def differing(a: Scenario, b: Scenario) -> tuple[dict[str, Any], dict[str, Any]]:

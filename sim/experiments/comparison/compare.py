@@ -6,18 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
-from math import isfinite
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
 import pandas as pd
 
 from scenarios import Scenario
 from scenarios.expected_events import check_events
-from scenarios.fields.metrics import UnknownMetric, by_kind, catalogue, lookup, statistic_of
+from scenarios.fields.metrics import UnknownMetric, by_kind, catalogue, lookup
 from sim.core.build import BuildCore, build_core, with_policies
 from sim.core.replacement import replaced_by
 from sim.experiments.comparison.changed_keys import differing
+from sim.experiments.comparison.pooled import pooled_values
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.metric_estimates import failure_kinds
@@ -29,7 +28,6 @@ from sim.presentation.formatting import count
 from sim.results.base import ResultBase
 from sim.simulation import check_counts, whole_seed
 from sim.stats.differences import LEAST, Difference, Observed, PooledPair, differences
-from sim.stats.survival import Pooled
 
 if TYPE_CHECKING:
     from sim.experiments.comparison.plot import ComparisonPictures
@@ -148,26 +146,8 @@ class Comparison(ResultBase):
 
     def _pooled(self, name: str) -> PooledPair | None:
         """The estimates of a mean or percentile over all observations; None for other metrics."""
-        of = statistic_of(name)
-        if of is None or of.name in {"sd", "max"}:
-            return None
-        both = [
-            [run.samples[of.distribution] for run in result.runs if of.distribution in run.samples]
-            for result in (self.a, self.b)
-        ]
-        if any(sum(map(bool, map(len, samples))) < LEAST for samples in both):
-            return None
-        a, b = map(Pooled.of, both)
-        if of.name == "mean":
-            return PooledPair(a.mean().value, b.mean().value, a.pseudo_means, b.pseudo_means)
-        share = of.argument or 0.0
-        if of.name == "within":
-            values = a.share_within(share).value, b.share_within(share).value
-            return PooledPair(*values, a.pseudo_shares(share), b.pseudo_shares(share))
-        values = a.quantile(share).value, b.quantile(share).value
-        if not all(map(isfinite, values)):
-            return PooledPair(*values, np.empty(0), np.empty(0))
-        return PooledPair(*values, a.pseudo_quantiles(share), b.pseudo_quantiles(share))
+        a, b = (pooled_values(result.runs, name) for result in (self.a, self.b))
+        return None if a is None or b is None else PooledPair(a[0], b[0], a[1], b[1])
 
     @property
     def holds(self) -> bool:

@@ -1,0 +1,1 @@
+"""Suites: many scenario files, run and judged together for a pipeline, with reports that its tools read."""

@@ -31,6 +31,7 @@ PAGES = (
     "scenarios/README.md",
     "sim/README.md",
     "sim/experiments/README.md",
+    "sim/baselines/README.md",
     "recovery/README.md",
     "notebooks/README.md",
 )

@@ -35,7 +35,7 @@ class BaselineError(RecoveryBenchError, ValueError):
     """A file is not a baseline, or cannot be read or written. One line: file, line, and what is wrong."""
 
 
-class _Twice(ValueError):
+class _Twice(RecoveryBenchError, ValueError):
     """A key occurs twice in a record."""
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from sim.baselines import Verdict
+from sim.reports.replay import Replay
 from sim.reports.table import failures
 from sim.suites.files import line_of
 from sim.suites.lines import judged
@@ -42,9 +43,10 @@ def annotated(suite: Suite, changes: Mapping[str, str] | None = None, workspace:
 
 def _of_expectations(case: Case, file: str, changes: Mapping[str, str] | None) -> Iterator[str]:
     """Each failed expectation at its line, and errors and violations of runs at the first line."""
-    if case.result is None:
+    if case.result is None or case.is_expected_to_fail:
         return
-    lines = [line for line in failures(case.result, case.entry.file, changes) if not line.startswith("  ")]
+    how = Replay(case.entry.file, changes or {})
+    lines = [line for line in failures(case.result, how) if not line.startswith("  ")]
     places = {outcome.expression: place for place, outcome in enumerate(case.result.expectations)}
     for line in lines:
         said = line.removeprefix("✗ ")

@@ -14,6 +14,15 @@ from sim.suites.suite import Case, Status, Suite
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 does not have."""
 
+KINDS = {
+    Status.INVALID: "error",
+    Status.FAILED: "failure",
+    Status.REGRESSION: "failure",
+    Status.NOT_RUN: "skipped",
+    Status.XFAILED: "skipped",
+}
+"""The element of a case that did not pass."""
+
 
 def junit(suite: Suite, changes: Mapping[str, str] | None = None) -> str:
     """The XML document. A file that is not valid is an error, a failed expectation or a regression is a failure."""
@@ -21,7 +30,7 @@ def junit(suite: Suite, changes: Mapping[str, str] | None = None) -> str:
         "tests": str(len(suite.cases)),
         "failures": str(len(suite.of(Status.FAILED, Status.REGRESSION))),
         "errors": str(len(suite.of(Status.INVALID))),
-        "skipped": str(len(suite.of(Status.NOT_RUN))),
+        "skipped": str(len(suite.of(Status.NOT_RUN, Status.XFAILED))),
         "time": _seconds(sum(case.seconds for case in suite.cases)),
     }
     root = ET.Element("testsuites", {"name": "recovery-bench", **counts})
@@ -41,12 +50,12 @@ def _add(suite: ET.Element, case: Case, changes: Mapping[str, str] | None) -> No
         for name, value in _properties(case):
             ET.SubElement(properties, "property", {"name": _text(name), "value": _text(value)})
     lines = [*problems(case, changes)]
-    kinds = {Status.INVALID: "error", Status.FAILED: "failure", Status.REGRESSION: "failure", Status.NOT_RUN: "skipped"}
-    if (kind := kinds.get(case.status)) is not None:
-        first = lines[0].removeprefix("✗ ") if lines else "interrupted"
+    others = [*remarks(case)]
+    if (kind := KINDS.get(case.status)) is not None:
+        first = lines[0].removeprefix("✗ ") if lines else others[0] if others else "interrupted"
         wrong = ET.SubElement(element, kind, {"message": _text(first), "type": case.status.replace(" ", "_")})
         wrong.text = _text("\n".join(lines)) or None
-    if others := [*remarks(case)]:
+    if others:
         ET.SubElement(element, "system-out").text = _text("\n".join(others))
 
 

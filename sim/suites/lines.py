@@ -9,8 +9,9 @@ from scenarios.fields.tolerances import Tolerance
 from sim.baselines import MetricJudgment, Verdict
 from sim.baselines.power import MOST
 from sim.presentation.formatting import UNICODE, Signs, difference, quantity
+from sim.reports.replay import Replay
 from sim.reports.table import failures
-from sim.suites.suite import Case
+from sim.suites.suite import Case, Status
 
 OTHER_SEEDS = "other seeds than the baseline, so that the replications are not paired"
 
@@ -19,8 +20,8 @@ def problems(case: Case, changes: Mapping[str, str] | None = None, style: Signs 
     """What makes a scenario fail: that it is not valid, its failed expectations, and its regressions."""
     if case.entry.problem:
         yield f"{style.fails} {case.entry.problem}"
-    if case.result is not None:
-        yield from failures(case.result, case.entry.file, changes, style)
+    if case.result is not None and not case.is_expected_to_fail:
+        yield from failures(case.result, Replay(case.entry.file, changes or {}), style)
     if case.judgment is not None:
         for each in case.judgment.of(Verdict.REGRESSION):
             yield f"{style.fails} {judged(each, style)}"
@@ -28,6 +29,8 @@ def problems(case: Case, changes: Mapping[str, str] | None = None, style: Signs 
 
 def remarks(case: Case, style: Signs = UNICODE) -> Iterator[str]:
     """What does not make a scenario fail: how it differs from the baseline, inconclusive metrics, improvements."""
+    if case.status is Status.XFAILED and case.result is not None:
+        yield f"failed as expected: {case.result.scenario.xfail}"
     judgment = case.judgment
     if judgment is None or judgment.identical:
         return

@@ -11,6 +11,7 @@ from sim.suites.table import totals
 
 SIGNS = {
     Status.PASSED: "✅",
+    Status.XFAILED: "✅",
     Status.INCONCLUSIVE: "⚠️",
     Status.NOT_RUN: "⏭️",
     Status.REGRESSION: "❌",

@@ -22,6 +22,7 @@ class Status(StrEnum):
     """What became of a scenario of a suite, in order of severity."""
 
     PASSED = "passed"
+    XFAILED = "failed as expected"
     INCONCLUSIVE = "inconclusive"
     NOT_RUN = "not run"
     REGRESSION = "regression"
@@ -47,11 +48,6 @@ class Case:
     result: Result | None = None
     judgment: Judgment | None = None
 
-    @property
-    def is_new(self) -> bool:
-        """Whether it was run and has no baseline."""
-        return self.result is not None and self.judgment is None
-
     @cached_property
     def status(self) -> Status:
         """What became of it."""
@@ -59,16 +55,19 @@ class Case:
             return Status.INVALID
         if self.result is None:
             return Status.NOT_RUN
-        if not self.result.holds:
+        if not self.result.holds and not self.is_expected_to_fail:
             return Status.FAILED
         verdict = Verdict.PASS if self.judgment is None else self.judgment.verdict
-        of = {Verdict.PASS: Status.PASSED, Verdict.INCONCLUSIVE: Status.INCONCLUSIVE}
-        return of.get(verdict, Status.REGRESSION)
+        if verdict is Verdict.REGRESSION:
+            return Status.REGRESSION
+        if not self.result.holds:
+            return Status.XFAILED
+        return Status.PASSED if verdict is Verdict.PASS else Status.INCONCLUSIVE
 
     @property
-    def is_regression(self) -> bool:
-        """Whether a metric is worse than in the baseline, also where an expectation does not hold."""
-        return self.judgment is not None and self.judgment.verdict is Verdict.REGRESSION
+    def is_expected_to_fail(self) -> bool:
+        """Whether the scenario states that its expectations do not hold (`xfail`)."""
+        return self.entry.scenario is not None and self.entry.scenario.xfail is not None
 
     @property
     def seconds(self) -> float:

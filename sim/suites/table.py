@@ -14,6 +14,7 @@ from sim.suites.suite import Status, Suite
 
 COLORS = {
     Status.PASSED: "green",
+    Status.XFAILED: "green",
     Status.INCONCLUSIVE: "yellow",
     Status.NOT_RUN: "yellow",
     Status.REGRESSION: "red",

@@ -132,6 +132,19 @@ def test_an_interrupt_keeps_what_was_finished(folder, interrupts, capsys):
     assert "interrupted; finished: 1 of 2 scenarios" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"), [("known", "failed as expected: known"), ("true", "failed as expected: expected to fail")]
+)
+def test_a_failure_that_is_expected_does_not_fail_the_suite(folder, capsys, reason, said):
+    strict = folder / "suite" / "deep" / "strict.scenario.yaml"
+    strict.write_text(f"{strict.read_text()}xfail: {reason}\n")
+    assert main(["suite", "suite", *QUICK, "--junit", "j.xml"]) == 0
+    out = capsys.readouterr().out
+    assert "2 scenarios: 1 passed, 1 failed as expected" in out
+    assert said in out.splitlines()
+    assert ET.parse("j.xml").find("testsuite").get("skipped") == "1"
+
+
 # ------------------------------------------------------------------------------- baselines
 def test_an_unchanged_system_is_identical(folder, baseline, capsys):
     before = baseline.read_bytes()

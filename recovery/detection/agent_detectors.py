@@ -11,6 +11,8 @@ from recovery.detection.phi_accrual import Arrivals, phi_timeout
 from recovery.policies.policy_states import HeartbeatState
 
 Notice = Callable[[str], None]
+REREAD_SECONDS = 0.01
+"""The seconds after which a detector checks again whether heartbeats up to a deadline were read."""
 
 
 class Detector(Protocol):
@@ -30,6 +32,9 @@ class Detector(Protocol):
 
     def down(self, agent_id: str) -> None:
         """Record that the agent has failed, for the perfect detector."""
+
+    def restart_timeouts(self) -> None:
+        """Begin the timeout of every agent anew: heartbeats could not be read for a while."""
 
     def suspects(self, agent_id: str) -> bool:
         """Whether the agent is believed to be down."""
@@ -130,7 +135,8 @@ class DeadlineDetector:
 
     A heartbeat at the instant of the deadline is in time. Each agent has one timer, which is usually set again only
     when it fires, so that a heartbeat costs little more than storing its time. With `poll`, the detector checks only
-    at multiples of `poll` seconds after its start.
+    at multiples of `poll` seconds after its start. `observed` returns the instant up to which heartbeats were read,
+    where that may be an earlier one: an agent is not suspected before its heartbeats up to the deadline were read.
     """
 
     def __init__(
@@ -140,7 +146,9 @@ class DeadlineDetector:
         on_clear: Notice,
         loop: asyncio.AbstractEventLoop,
         poll: float | None = None,
+        observed: Callable[[], float] | None = None,
     ) -> None:
+        self._observed = observed
         self._timeout = timeout
         self._on_suspect = on_suspect
         self._on_clear = on_clear
@@ -185,6 +193,12 @@ class DeadlineDetector:
             self._arm(agent_id)
             self._on_clear(agent_id)
 
+    def restart_timeouts(self) -> None:
+        """Begin the timeout of every agent anew. The present intervals are no part of its statistics."""
+        for agent_id in self._timers:
+            self._timeout.lost(agent_id)
+            self._last[agent_id] = self._loop.time()
+
     def down(self, agent_id: str) -> None:
         """Has no effect: this detector uses heartbeats only."""
 
@@ -218,6 +232,9 @@ class DeadlineDetector:
         if self._deadline(agent_id) > deadline:
             self._arm(agent_id)
             return
+        if self._observed is not None and self._observed() < deadline:
+            self._timers[agent_id] = self._loop.call_later(REREAD_SECONDS, self._look, agent_id, deadline)
+            return
         del self._timers[agent_id]
         self._timeout.lost(agent_id)
         self._suspected[agent_id] = None
@@ -246,6 +263,9 @@ class PerfectDetector:
             self._on_clear(agent_id)
 
     answered = beat
+
+    def restart_timeouts(self) -> None:
+        """Has no effect."""
 
     def down(self, agent_id: str) -> None:
         """Suspect the agent."""

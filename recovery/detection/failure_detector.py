@@ -55,6 +55,7 @@ class FailureDetector:
     those that it has written; this one writes its own to `changes`. The intervals between heartbeats are written every
     `LEARNT_EVERY` heartbeat intervals. The time since the last heartbeat and since the last progress of a task are not:
     they begin anew, because no heartbeat is received while no detector runs.
+    `observed` returns the instant up to which heartbeats were read, if they are not passed to this detector at once.
     """
 
     def __init__(
@@ -66,7 +67,9 @@ class FailureDetector:
         reported: Sequence[Failure] = (),
         states: Iterable[PolicyState] = (),
         changes: PolicyChangeLog = NO_CHANGES,
+        observed: Callable[[], float] | None = None,
     ) -> None:
+        self._observed = observed
         self._system = system
         self._report = report
         self._loop = loop
@@ -114,7 +117,8 @@ class FailureDetector:
     def _detector(self, config: DetectionConfig) -> Detector:
         if config.detector == "perfect":
             return PerfectDetector(self._suspect, self._clear)
-        return DeadlineDetector(self._timeout, self._suspect, self._clear, self._loop, config.poll)
+        notices = self._suspect, self._clear
+        return DeadlineDetector(self._timeout, *notices, self._loop, config.poll, self._observed)
 
     async def stop(self) -> None:
         """Stop all detectors."""
@@ -142,6 +146,10 @@ class FailureDetector:
         for state in self._timeout.learnt():
             self._changes.change(state)
         self._changes.write()
+
+    def heartbeats_not_read(self) -> None:
+        """Record that heartbeats could not be read for a while."""
+        self._agents.restart_timeouts()
 
     def agent_down(self, agent_id: str) -> None:
         """Report to the perfect detector that an agent is down."""

@@ -15,12 +15,15 @@ from sqlalchemy.engine import URL
 from recovery.checkpoints import as_json
 from recovery.local import agent_registry, log_store, task_queue
 from recovery.local.attempt import Attempt, Fenced, Handler
+from recovery.local.beats_store import opened_beats
 from recovery.model import TaskStatus
 from recovery.stores.database import Database
 from recovery.stores.errors import StoreError
 from recovery.stores.sql_tasks import SqlTaskStore
 
 LONGEST_CODE = 200
+UNANSWERED = "store_unanswered"
+"""The error code of a task that was taken by a transaction whose answer was lost."""
 
 
 class Agent:
@@ -29,32 +32,45 @@ class Agent:
     def __init__(self, url: str | URL, name: str, handler: Handler, interval: float, poll: float) -> None:
         self.name = name
         self._database = Database(url, check=False)
-        self._beats = Database(url, check=False, synchronous=False)  # a lost heartbeat does no harm
+        self._beats = opened_beats(url)
         self._tasks = SqlTaskStore(self._database)
         self._handler = handler
         self._interval = interval
         self._poll = poll
         self._attempt: Attempt | None = None
+        self._may_have_more = False  # tasks that it has taken without an answer of the store
         self._over = threading.Event()
         self._replaced = threading.Event()
-        self._incarnation = self._beats.write(lambda connection: agent_registry.arrive(connection, name, os.getpid()))
+        pid = os.getpid()
+        self._incarnation = self._database.write(lambda connection: agent_registry.arrive(connection, name, pid))
+        self._beats.write(lambda connection: agent_registry.enter(connection, name, self._incarnation, pid))
 
     def run(self) -> None:
         """Execute tasks until the agent ends; a started task is finished first."""
         signal.signal(signal.SIGTERM, lambda *_: self._over.set())
         threading.Thread(target=self._beat, name="heartbeats", daemon=True).start()
-        while not self._over.is_set():
+        taken: task_queue.Taken | None = None
+        while taken is not None or not self._over.is_set():
             try:
-                taken = self._database.write(
-                    lambda connection: task_queue.take(connection, self.name, self._incarnation)
-                )
-                if taken is not None:
-                    self._execute(taken)
-                    continue
-            except StoreError as error:  # the core recovers the task, if there is one
+                taken = self._database.write(self._take) if taken is None else self._execute(taken)
+                self._may_have_more = False
+            except StoreError as error:
+                self._may_have_more = True
                 self._log(str(error))
-            self._over.wait(self._poll)
+            if taken is None:
+                self._over.wait(self._poll)
         self._database.close()
+
+    def _take(self, connection: Connection) -> task_queue.Taken | None:
+        """Take the next task, unless the agent ends.
+
+        After an error of the store, a task may have been taken without an answer. The core recovers it.
+        """
+        if self._over.is_set():
+            return None
+        if self._may_have_more:
+            task_queue.abandon_all(connection, self.name, self._incarnation, UNANSWERED)
+        return task_queue.take(connection, self.name, self._incarnation)
 
     def _beat(self) -> None:
         due = time.monotonic()
@@ -72,43 +88,55 @@ class Agent:
                 continue
 
     def _say_that_it_lives(self, progress: Mapping[str, float]) -> bool:
-        return self._beats.write(
-            lambda connection: agent_registry.beat(connection, self.name, self._incarnation, progress)
+        """Send a heartbeat. False: another process has the name."""
+        mine = self.name, self._incarnation
+        return self._beats.write(lambda connection: agent_registry.beat(connection, *mine, progress)) and (
+            self._database.read(lambda connection: agent_registry.has_name(connection, *mine))
         )
 
-    def _execute(self, taken: task_queue.Taken) -> None:
+    def _execute(self, taken: task_queue.Taken) -> task_queue.Taken | None:
+        """Execute a task. Its end and the start of the next one are one transaction; returns the next one."""
         task_id, epoch = taken.task_id, taken.epoch
         try:
             self._attempt = Attempt(self._tasks, task_id, epoch, taken.payload)
             effect = as_json(f"{task_id}: the effect", self._handler(self._attempt))
         except Fenced as fenced:
             self._log(f"{log_store.REFUSED} {fenced}")
+            return None
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
             code = str(getattr(error, "error_code", type(error).__name__))[:LONGEST_CODE]
             self._log("".join(traceback.format_exception_only(error)).strip())
-            self._settle(
+            return self._settle(
                 lambda connection: task_queue.fail(connection, task_id, epoch, self.name, TaskStatus.FAILED, code)
-            )
-        else:
-            if (
-                self._settle(lambda connection: task_queue.commit(connection, task_id, epoch, self.name, effect))
-                is False
-            ):
-                self._log(f"{log_store.REFUSED} {task_id}: effect of epoch {epoch}, which is fenced")
+            )[1]
         finally:
             self._attempt = None
+        is_committed, following = self._settle(lambda connection: self._commit(connection, task_id, epoch, effect))
+        if is_committed is False:
+            self._log(f"{log_store.REFUSED} {task_id}: effect of epoch {epoch}, which is fenced")
+        return following
 
-    def _settle(self, work: Callable[[Connection], bool]) -> bool | None:
-        """Write the end of an attempt, and retry until the store can.
+    def _commit(self, connection: Connection, task_id: str, epoch: int, effect: str) -> bool:
+        """Commit an effect. After an error of the store, it may be committed already."""
+        return task_queue.commit(connection, task_id, epoch, self.name, effect) or (
+            self._may_have_more and task_queue.has_effect(connection, task_id, epoch, self.name)
+        )
 
-        None: another process has the name, and the core recovers the task.
+    def _settle(self, work: Callable[[Connection], bool]) -> tuple[bool | None, task_queue.Taken | None]:
+        """Write the end of an attempt, and retry until the store can. Returns its result, and the next task.
+
+        The result is None if another process has the name, and the core recovers the task.
         """
         while True:
             try:
-                return self._database.write(work)
+                settled = self._database.write(lambda connection: (work(connection), self._take(connection)))
             except StoreError:
+                self._may_have_more = True
                 if self._replaced.wait(self._poll):
-                    return None
+                    return None, None
+            else:
+                self._may_have_more = False
+                return settled
 
     def _log(self, line: str) -> None:
         path = f"{log_store.AGENT_LOGS}{self.name}"

@@ -17,6 +17,8 @@ from recovery.stores.tables import AGENTS
 NO_PROCESS = 0
 """The process id of a name without a process."""
 _NAMED = AGENTS.c.name == bindparam("agent")
+_INCARNATION = select(AGENTS.c.incarnation).where(_NAMED)
+_MINE = _INCARNATION.with_for_update(read=True)
 _BEAT = (
     update(AGENTS)
     .where(_NAMED, AGENTS.c.incarnation == bindparam("mine"))
@@ -48,6 +50,13 @@ def arrive(connection: Connection, name: str, pid: int) -> int:
     return incarnation
 
 
+def enter(connection: Connection, name: str, incarnation: int, pid: int) -> None:
+    """Register a process with an incarnation that another database has assigned, with a first heartbeat."""
+    values = {"incarnation": incarnation, "pid": pid, "beats": 1, "progress": "{}"}
+    if connection.execute(update(AGENTS).where(_NAMED).values(**values), {"agent": name}).rowcount == 0:
+        connection.execute(insert(AGENTS).values(name=name, **values))
+
+
 def beat(connection: Connection, name: str, incarnation: int, progress: Mapping[str, float]) -> bool:
     """Record a heartbeat. False: a newer incarnation has the name."""
     values = {"agent": name, "mine": incarnation, "done": json.dumps(progress)}
@@ -56,8 +65,12 @@ def beat(connection: Connection, name: str, incarnation: int, progress: Mapping[
 
 def is_mine(connection: Connection, name: str, incarnation: int) -> bool:
     """Whether this incarnation still has the name. It keeps it until the transaction ends."""
-    asked = select(AGENTS.c.incarnation).where(_NAMED).with_for_update(read=True)
-    return connection.execute(asked, {"agent": name}).scalar_one_or_none() == incarnation
+    return connection.execute(_MINE, {"agent": name}).scalar_one_or_none() == incarnation
+
+
+def has_name(connection: Connection, name: str, incarnation: int) -> bool:
+    """Whether this incarnation still has the name, without a lock."""
+    return connection.execute(_INCARNATION, {"agent": name}).scalar_one_or_none() == incarnation
 
 
 def known(connection: Connection) -> list[Beats]:

@@ -20,7 +20,9 @@ class LocalConfig(BaseModel):
     `recovery` configures the core; its `heartbeat_interval` is also that of the agents. `requeue` is the end of the
     queue at which a retried or reassigned task is queued. A task of which `max_deliveries` attempts have started is not
     queued again, but escalated as a dead letter, whether its attempts failed or killed their agents; None: no limit.
-    Idle processes check the store every `poll`. An agent that is stopped may finish its task within `grace`.
+    At most `max_waiting` tasks wait: `submit` blocks while the queue is full. Idle processes check the store every
+    `poll`. When the system ends, the cores have `grace` to end, then the agents to finish their tasks; what is left is
+    killed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +33,7 @@ class LocalConfig(BaseModel):
     lease: LeaseConfig = LeaseConfig(duration=5.0, renew_every=1.0)
     requeue: Literal["tail", "head"] = "tail"
     max_deliveries: Annotated[int, Field(ge=1)] | None = None
+    max_waiting: Annotated[int, Field(ge=1)] = 1000
     poll: PositiveSeconds = 0.02
     grace: Seconds = 5.0
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import URL
 
+from recovery.config import DetectionConfig
+from recovery.detection.failure_detector import regular_heartbeat_timeout
 from recovery.detection.orphaned_tasks import orphaned_tasks
 from recovery.leadership import Candidate, Lease
+from recovery.local.beats_store import are_apart, opened_beats
 from recovery.local.config import LocalConfig
 from recovery.local.ports import LocalAgents, StartAgent, local_ports
 from recovery.stores.database import Database
@@ -40,11 +43,34 @@ class CoreName:
         return cls(name, int(pid))
 
 
+class Observation:
+    """Up to which instant (s of the loop's clock) the core has read the heartbeats of agents.
+
+    A core that was stopped or slow has read none for a while. It must not blame the agents for that.
+    """
+
+    def __init__(self, detection: DetectionConfig) -> None:
+        self.until = asyncio.get_running_loop().time()
+        self._timeout = regular_heartbeat_timeout(detection)
+        self._was_late = False
+
+    def continues(self, began: float) -> bool:
+        """Record that heartbeats were read from this instant on. True: those of before are late.
+
+        Agents get their whole timeout again then. They do not get it twice in a row: where each look is late, an agent
+        that has failed is detected all the same.
+        """
+        is_late, self.until = began - self.until > self._timeout, began
+        excuses, self._was_late = is_late and not self._was_late, is_late
+        return excuses
+
+
 class Core:
     """A core. Its writes are refused if another one leads."""
 
     def __init__(self, url: str | URL, name: str, config: LocalConfig, start: StartAgent) -> None:
         self._database = Database(url, check=False)
+        self._beats = opened_beats(url) if are_apart(url) else None
         self._name = name
         self._config = config
         self._start = start
@@ -55,25 +81,34 @@ class Core:
         try:
             await Candidate(leases, LEADER, self._name, self._config.lease, self._lead).run()
         finally:
+            if self._beats is not None:
+                self._beats.close()
             self._database.close()
 
     async def _lead(self, lease: Lease) -> None:
         mine = self._database.guarded(only_with(lease))
-        system, agents = local_ports(mine, self._start, self._config)
-        supervisor = Supervisor(self._config.recovery, system)
+        system, agents = local_ports(mine, self._start, self._config, self._beats)
+        look = Observation(self._config.recovery.detection)
+        supervisor = Supervisor(self._config.recovery, system, observed=lambda: look.until)
         watched: set[str] = set()
         await supervisor.start()
         try:
             while True:
                 with suppress(StoreError):  # for instance locked: repeated at the next poll
-                    await self._look(supervisor, agents, watched)
+                    await self._look(supervisor, agents, watched, look)
                 await asyncio.sleep(self._config.poll)
         finally:
             await supervisor.stop()
 
-    async def _look(self, supervisor: Supervisor, agents: LocalAgents, watched: set[str]) -> None:
+    async def _look(
+        self, supervisor: Supervisor, agents: LocalAgents, watched: set[str], observation: Observation
+    ) -> None:
         """Pass the heartbeats and failures in the store to the supervisor."""
-        for agent in await agents.beaten():
+        began = asyncio.get_running_loop().time()
+        beaten = await agents.beaten()
+        if observation.continues(began):
+            supervisor.heartbeats_not_read()
+        for agent in beaten:
             if agent.name in watched:
                 supervisor.heartbeat(agent.name, agent.progress)
             else:  # its heartbeat may be an old one

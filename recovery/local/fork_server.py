@@ -113,13 +113,18 @@ class ForkServer:
         raise ValueError(asked["do"])
 
     def _end(self, grace: float) -> None:
-        """Stop cores at once, and agents when they have finished their tasks, or after `grace` seconds."""
+        """End cores at once, and agents when they have finished their tasks, each kind within `grace` seconds.
+
+        A process that is stopped is continued, so that it can end, and release the lock of the store for the others.
+        """
         self._ending = True
         for kind in ("core", "agent"):
             until = time.monotonic() + grace
             for child in list(self._children.values()):
                 if child.kind == kind:
                     os.kill(child.pid, signal.SIGTERM)
+            for child in self._children.values():
+                os.kill(child.pid, signal.SIGCONT)
             while any(child.kind == kind for child in self._children.values()) and time.monotonic() < until:
                 self._reap()
                 time.sleep(0.005)

@@ -16,6 +16,8 @@ from recovery.local.attempt import Handler
 from recovery.local.config import LocalConfig
 from recovery.local.json_lines import Lines
 
+ANSWER_SECONDS = 10.0
+"""The time limit of the end of the fork server, in seconds."""
 PROGRAM = "__recovery_local__"
 """`__name__` in a program from which the fork server imports the handler."""
 
@@ -65,10 +67,22 @@ class ForkServerProcess:
         except (OSError, EOFError):
             raise ForkServerExited("the fork server has ended, with all agents") from None
 
+    def end(self, grace: float) -> None:
+        """End all processes, each kind within `grace` seconds. Raises ForkServerExited, also without an answer."""
+        self._lines.set_timeout(2 * grace + ANSWER_SECONDS)
+        self.ask("end", grace=grace)
+
     def close(self) -> None:
-        """Close the connection: remaining processes are killed. Returns when there is none."""
+        """Close the connection: remaining processes are killed. Returns when the fork server has ended.
+
+        A fork server that does not end within `ANSWER_SECONDS`, for instance because it is stopped, is killed.
+        """
         self._lines.hang_up()
-        self._process.wait()
+        try:
+            self._process.wait(ANSWER_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 class AsyncForkServerClient:

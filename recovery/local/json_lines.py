@@ -29,6 +29,10 @@ class Lines:
             raise EOFError
         return json.loads(line)
 
+    def set_timeout(self, seconds: float) -> None:
+        """Limit the time of each message. One that is too late ends the connection."""
+        self._end.settimeout(seconds)
+
     def fileno(self) -> int:
         """The socket's file descriptor."""
         return self._end.fileno()

@@ -12,8 +12,9 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from recovery.detection.failure_detector import regular_heartbeat_timeout
-from recovery.local import agent_registry, log_store, resource_pools, task_queue
+from recovery.local import log_store, resource_pools, task_queue
 from recovery.local.agent_registry import Beats
+from recovery.local.beats_store import known_agents
 from recovery.local.config import LocalConfig
 from recovery.model import AgentHealth, QueueHealth, ResourceHealth, TaskView
 from recovery.null_ports import NoNetwork
@@ -104,21 +105,22 @@ class _Seen:
 
 
 class LocalAgents(Answers):
-    """Implements `recovery.ports.AgentPort`.
+    """Implements `recovery.ports.AgentPort`. Heartbeats are in the database `beats`.
 
     An agent responds if a new heartbeat was read within the last `timeout` seconds of the loop's clock. The clocks of
     agents are not used, and neither are heartbeats from before the first read.
     """
 
-    def __init__(self, database: Writable, start: StartAgent, timeout: float) -> None:
+    def __init__(self, database: Writable, beats: Writable, start: StartAgent, timeout: float) -> None:
         super().__init__(database)
+        self._beats = beats
         self._start = start
         self._timeout = timeout
         self._seen: dict[str, _Seen] = {}
 
     async def beaten(self) -> list[Beats]:
         """The agents with a new heartbeat since the last call; all of them at first."""
-        return [agent for agent in await self.ask(agent_registry.known) if self._note(agent)]
+        return [agent for agent in await self._known() if self._note(agent)]
 
     def _note(self, agent: Beats) -> bool:
         """Whether this heartbeat is new."""
@@ -163,7 +165,10 @@ class LocalAgents(Answers):
         return False
 
     async def _find(self, agent_id: str) -> Beats | None:
-        return next((agent for agent in await self.ask(agent_registry.known) if agent.name == agent_id), None)
+        return next((agent for agent in await self._known() if agent.name == agent_id), None)
+
+    async def _known(self) -> list[Beats]:
+        return await asyncio.to_thread(known_agents, self._database, self._beats)
 
 
 class LocalResources(Answers):
@@ -226,11 +231,16 @@ def ahead() -> float:
     return time.time() - _now()
 
 
-def local_ports(database: Writable, start: StartAgent, config: LocalConfig) -> tuple[System, LocalAgents]:
-    """The ports of a local system, and its agent port, which is polled for heartbeats."""
+def local_ports(
+    database: Writable, start: StartAgent, config: LocalConfig, beats: Writable | None = None
+) -> tuple[System, LocalAgents]:
+    """The ports of a local system, and its agent port, which is polled for heartbeats.
+
+    `beats` is the database of the heartbeats, if that is not `database`.
+    """
     detection = config.recovery.detection
     timeout = min(regular_heartbeat_timeout(detection), 2 * detection.heartbeat_interval)
-    agents = LocalAgents(database, start, timeout)
+    agents = LocalAgents(database, database if beats is None else beats, start, timeout)
     system = System(
         tasks=LocalTasks(database, at_head=config.requeue == "head", most=config.max_deliveries),
         agents=agents,

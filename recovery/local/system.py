@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from recovery.local import agent_registry, log_store, resource_pools, task_queue
 from recovery.local.attempt import Handler
+from recovery.local.beats_store import are_apart, known_agents, opened_beats
 from recovery.local.config import LocalConfig
 from recovery.local.fork_server_client import ForkServerProcess
 from recovery.local.stored_config import count_system, keep_config, systems
@@ -23,6 +24,8 @@ from recovery.stores.sql_tasks import SqlTaskStore
 RESTARTED = "system_restarted"
 """The error code of tasks that ran when an earlier system ended."""
 LOOK_SECONDS = 0.02
+LOOKS_PER_CHECK = 50
+"""How often the queue is read while it is full, per check that there are agents."""
 START_SECONDS = 30.0
 
 
@@ -41,6 +44,7 @@ class LocalSystem:
         self.url = url
         self.config = LocalConfig.model_validate(config or {})
         self.database = Database(url)
+        self._beats = opened_beats(url, check=True) if are_apart(url) else self.database
         self._handler = handler
         self._fork_server: ForkServerProcess | None = None
 
@@ -60,8 +64,11 @@ class LocalSystem:
     def _start(self) -> None:
         before = self._check_no_other_system()
         self._fork_server = ForkServerProcess(self.url, self._handler, self.config)
-        if not self.database.write(lambda connection: _begin_anew(connection, before, self.config)):
+        is_alone = self._seen() == before
+        if not is_alone or not self.database.write(lambda connection: _begin_anew(connection, before, self.config)):
             raise RuntimeError(self._other)
+        if self._beats is not self.database:
+            self._beats.write(agent_registry.dismiss_all)
         for number in range(self.config.agents):
             self._fork_server.ask("agent", name=f"agent.{number}")
         for number in range(self.config.cores):
@@ -74,28 +81,36 @@ class LocalSystem:
 
     def _check_no_other_system(self) -> Seen:
         """The state of an earlier system. Raises RuntimeError if it still runs, by its heartbeats."""
-        before = self.database.read(_seen)
+        before = self._seen()
         if before[1]:
             detection = self.config.recovery.detection
             until = time.monotonic() + max(1.0, detection.heartbeat_interval * detection.missed_heartbeats)
             while time.monotonic() < until:
                 time.sleep(LOOK_SECONDS)
-                if self.database.read(_seen) != before:
+                if self._seen() != before:
                     raise RuntimeError(self._other)
         return before
+
+    def _seen(self) -> Seen:
+        return self.database.read(systems), known_agents(self.database, self._beats)
 
     @property
     def _other(self) -> str:
         return f"{self.database.place}: another system runs on it; valid: when that has ended"
 
     def close(self, grace: float = 0.0) -> None:
-        """Stop all processes; agents may finish their tasks within `grace` seconds."""
+        """End all processes, also stopped ones; agents may finish their tasks within `grace` seconds.
+
+        This takes `grace` for cores, `grace` for agents, and at most 2 × 10 s more if the fork server does not answer.
+        """
         fork_server, self._fork_server = self._fork_server, None
         if fork_server is not None:
             try:
-                fork_server.ask("end", grace=grace)
+                fork_server.end(grace)
             finally:
                 fork_server.close()
+        if self._beats is not self.database:
+            self._beats.close()
         self.database.close()
 
     # ------------------------------------------------------------------------------------------------- tasks
@@ -109,21 +124,52 @@ class LocalSystem:
         """Set the units of a pool that are in service. Raises KeyError, ValueError."""
         self.database.write(lambda connection: resource_pools.put_in_service(connection, name, units))
 
-    def submit(self, task_id: str, payload: Any = None, needs: Mapping[str, int] | None = None) -> None:
+    def submit(
+        self, task_id: str, payload: Any = None, needs: Mapping[str, int] | None = None, *, timeout: float | None = None
+    ) -> None:
         """Submit a task with a JSON payload. It is durable when this returns.
 
-        Raises ValueError if the name exists, if the payload is not JSON or too large, and if no pool has the `needs`.
+        If `max_waiting` tasks wait, it blocks until fewer do. Raises QueueFull after `timeout` seconds, at once if the
+        system does not run; ForkServerExited if the agents have ended; ValueError if the name exists, if the payload is
+        not JSON or too large, and if no pool has the `needs`.
         """
-        self.database.write(lambda connection: task_queue.submit(connection, task_id, payload, needs or {}))
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                self.database.write(
+                    lambda connection: task_queue.submit(
+                        connection, task_id, payload, needs or {}, self.config.max_waiting
+                    )
+                )
+            except task_queue.QueueFull:
+                if self._fork_server is None or (until is not None and time.monotonic() >= until):
+                    raise
+                self._until_fewer_wait(until)
+            else:
+                return
+
+    def _until_fewer_wait(self, until: float | None) -> None:
+        """Return when the queue is not full, or at the instant `until`. Raises ForkServerExited."""
+        looks = 0
+        while self.database.read(task_queue.depth) >= self.config.max_waiting:
+            if until is not None and time.monotonic() >= until:
+                return
+            if looks % LOOKS_PER_CHECK == 0:
+                self.processes()  # raises an error if nobody can take a task
+            looks += 1
+            time.sleep(LOOK_SECONDS)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every task is completed or escalated. False: `timeout` seconds have passed."""
         until = None if timeout is None else time.monotonic() + timeout
-        while any(status not in FINISHED for status in self.statuses()):
-            if until is not None and time.monotonic() >= until:
+        while True:
+            began = time.monotonic()
+            if all(status in FINISHED for status in self.statuses()):
+                return True
+            now = time.monotonic()
+            if until is not None and now >= until:
                 return False
-            time.sleep(LOOK_SECONDS)
-        return True
+            time.sleep(max(LOOK_SECONDS, now - began))  # to count many tasks takes a while, which agents need more
 
     def statuses(self) -> dict[TaskStatus, int]:
         """The number of tasks by status."""
@@ -171,16 +217,12 @@ Seen = tuple[int, list[agent_registry.Beats]]
 """The number of systems on a store, and the agents of the last one."""
 
 
-def _seen(connection: Connection) -> Seen:
-    return systems(connection), agent_registry.known(connection)
-
-
 def _begin_anew(connection: Connection, before: Seen, config: LocalConfig) -> bool:
     """Set the running tasks of an earlier system to failed, for the core, and remove its agents.
 
     False: another system has started since `before`, and nothing was changed.
     """
-    if _seen(connection) != before:
+    if systems(connection) != before[0]:
         return False
     count_system(connection)
     keep_config(connection, config)

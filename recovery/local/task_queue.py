@@ -7,13 +7,14 @@ attempt has no effect.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from recovery.checkpoints import as_json
+from recovery.errors import RecoveryBenchError
 from recovery.local import agent_registry, log_store, resource_pools
 from recovery.model import TaskStatus, TaskView
 from recovery.stores.sql_tasks import begun, committed, epoch_of, escalated, failed, registered
@@ -33,6 +34,13 @@ _LINE = (
     .limit(BEHIND_THE_FIRST)
     .with_for_update(skip_locked=True)
 )
+_FIRST = _LINE.limit(1)
+_FIRST_PLACE, _LAST_PLACE = (select(func.coalesce(edge(WORK.c.place), 0)) for edge in (func.min, func.max))
+_DEPTH = select(func.count()).select_from(WORK).where(WORK.c.place.is_not(None))
+_SUBMIT, _EFFECT = insert(WORK), insert(EFFECTS)
+_QUEUE = _CHANGE.values(place=bindparam("new_place"), agent=bindparam("new_agent"))
+_FINISH = _CHANGE.values(place=None, agent=None, error_code=None)
+_COMMITTED = select(EFFECTS.c.epoch, EFFECTS.c.agent).where(EFFECTS.c.task_id == bindparam("task"))
 _VIEW = (
     select(TASKS.c.status, TASKS.c.epoch, WORK.c.needs, WORK.c.place, WORK.c.agent, WORK.c.error_code)
     .add_columns(ALLOCATIONS.c.pool, ALLOCATIONS.c.units)
@@ -63,8 +71,14 @@ class Item:
     error_code: str | None
 
 
-def submit(connection: Connection, task_id: str, payload: Any, needs: Mapping[str, int]) -> None:
-    """Submit a new task. Raises ValueError for an invalid name or invalid needs."""
+class QueueFull(RecoveryBenchError, RuntimeError):
+    """As many tasks wait as may. One line; nothing has changed."""
+
+
+def submit(
+    connection: Connection, task_id: str, payload: Any, needs: Mapping[str, int], most: int | None = None
+) -> None:
+    """Submit a new task. Raises ValueError for an invalid name or invalid needs, QueueFull if `most` tasks wait."""
     if not isinstance(task_id, str) or not is_text(task_id):
         raise ValueError(f"{task_id!r} is not the name of a task; valid: a text")
     wrong = next((units for units in needs.values() if type(units) is not int), None)
@@ -76,9 +90,12 @@ def submit(connection: Connection, task_id: str, payload: Any, needs: Mapping[st
         if not 0 <= wanted <= units.get(pool, 0):
             there = f"there are {units[pool]}" if pool in units else "there is no such pool"
             raise ValueError(f"{task_id}: needs {wanted} of {pool}, and {there}")
+    if most is not None and depth(connection) >= most:
+        raise QueueFull(f"{task_id}: the queue is full: {most:,} tasks wait; valid: when fewer wait")
     registered(connection, task_id)
-    connection.execute(insert(WORK).values(task_id=task_id, payload=text, needs=json.dumps(dict(needs))))
-    enqueue(connection, task_id)
+    place = _end_of_line(connection, head=False)
+    row = {"task_id": task_id, "payload": text, "needs": json.dumps(dict(needs)), "place": place}
+    connection.execute(_SUBMIT, row)
 
 
 def is_text(name: str) -> bool:
@@ -100,7 +117,7 @@ def enqueue(connection: Connection, task_id: str, *, at_head: bool = False, most
     if most is not None and epoch_of(connection, task_id) >= most:
         _dead_letter(connection, task_id, most)
         return False
-    connection.execute(_CHANGE.values(place=_end_of_line(connection, at_head), agent=None), {"task": task_id})
+    connection.execute(_QUEUE, {"task": task_id, "new_place": _end_of_line(connection, at_head), "new_agent": None})
     return True
 
 
@@ -115,9 +132,8 @@ def _dead_letter(connection: Connection, task_id: str, most: int) -> None:
 
 
 def _end_of_line(connection: Connection, head: bool) -> int:
-    edge, step = (func.min, -1) if head else (func.max, 1)
-    found: int = connection.execute(select(func.coalesce(edge(WORK.c.place), 0))).scalar_one()
-    return found + step
+    found: int = connection.execute(_FIRST_PLACE if head else _LAST_PLACE).scalar_one()
+    return found + (-1 if head else 1)
 
 
 def take(connection: Connection, agent: str, incarnation: int) -> Taken | None:
@@ -127,13 +143,13 @@ def take(connection: Connection, agent: str, incarnation: int) -> Taken | None:
     """
     if not agent_registry.is_mine(connection, agent, incarnation):
         return None
-    for task_id, payload, text in connection.execute(_LINE).all():
+    for task_id, payload, text in _first_of_line(connection):
         needs = json.loads(text)
         has_all = not needs or resource_pools.allocate(connection, task_id, needs)
         if not has_all and not _out_of_service(connection, needs):
             continue
         epoch = begun(connection, task_id)
-        connection.execute(_CHANGE.values(place=None, agent=agent if epoch else None), {"task": task_id})
+        connection.execute(_QUEUE, {"task": task_id, "new_place": None, "new_agent": agent if epoch else None})
         if epoch is None:
             resource_pools.release(connection, task_id)
         elif has_all:
@@ -141,6 +157,14 @@ def take(connection: Connection, agent: str, incarnation: int) -> Taken | None:
         else:
             fail(connection, task_id, epoch, agent, TaskStatus.BLOCKED, UNAVAILABLE)
     return None
+
+
+def _first_of_line(connection: Connection) -> Iterator[Any]:
+    """The first waiting tasks, in order. Usually the very first one is taken: the others are read when it is not."""
+    first = connection.execute(_FIRST).all()
+    yield from first
+    if first:
+        yield from (row for row in connection.execute(_LINE).all() if row.task_id != first[0].task_id)
 
 
 def _out_of_service(connection: Connection, needs: Mapping[str, int]) -> bool:
@@ -152,10 +176,15 @@ def commit(connection: Connection, task_id: str, epoch: int, agent: str, effect:
     """Commit an effect as JSON. False: refused, and nothing has changed."""
     if not committed(connection, task_id, epoch):
         return False
-    connection.execute(insert(EFFECTS).values(task_id=task_id, epoch=epoch, agent=agent, effect=effect))
-    connection.execute(_CHANGE.values(place=None, agent=None, error_code=None), {"task": task_id})
+    connection.execute(_EFFECT, {"task_id": task_id, "epoch": epoch, "agent": agent, "effect": effect})
+    connection.execute(_FINISH, {"task": task_id})
     resource_pools.release(connection, task_id)
     return True
+
+
+def has_effect(connection: Connection, task_id: str, epoch: int, agent: str) -> bool:
+    """Whether the effect of this attempt is committed."""
+    return connection.execute(_COMMITTED, {"task": task_id}).one_or_none() == (epoch, agent)
 
 
 def fail(connection: Connection, task_id: str, epoch: int, agent: str, status: TaskStatus, code: str) -> bool:
@@ -172,6 +201,13 @@ def abandon(connection: Connection, task_id: str, code: str) -> None:
     found = find(connection, task_id)
     assert found is not None
     fail(connection, task_id, epoch_of(connection, task_id), found.agent or "nobody", TaskStatus.FAILED, code)
+
+
+def abandon_all(connection: Connection, agent: str, incarnation: int, code: str) -> None:
+    """Record that all attempts of an agent have failed, which does not know of them."""
+    if agent_registry.is_mine(connection, agent, incarnation):
+        for task_id in had_by(connection, agent):
+            abandon(connection, task_id, code)
 
 
 def let_go(connection: Connection, task_id: str) -> None:
@@ -223,7 +259,7 @@ def waiting(connection: Connection) -> list[str]:
 
 def depth(connection: Connection) -> int:
     """The number of waiting tasks."""
-    found: int = connection.execute(_in_line(select(func.count()).select_from(WORK))).scalar_one()
+    found: int = connection.execute(_DEPTH).scalar_one()
     return found
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from recovery.errors import without_passwords
 from recovery.input_file import InputFileError, check_regular
@@ -27,6 +28,8 @@ MOST_AT_ONCE = 5_000
 """The maximum number of writes in a commit, because the number of values of a statement is limited."""
 LOCK_SECONDS = 30.0
 """The seconds for which a write waits for the lock of another program."""
+LOOK_SECONDS = 0.001
+"""The seconds after which it tries to get the lock again. SQLite itself waits for up to 0.1 s, and not in turn."""
 
 
 All = Callable[[Connection, Sequence[Any]], Sequence[Any]]
@@ -128,12 +131,20 @@ class Database:
         self._writer.start()
 
     def read(self, question: Callable[[Connection], Result]) -> Result:
-        """Run a query on committed data. Raises StoreError."""
+        """Run a query on committed data, again if the connection was lost. Raises StoreError."""
         try:
-            with self._engine.connect().execution_options(**self._reads) as connection:
-                return question(connection)
+            try:
+                return self._ask(question)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                return self._ask(question)
         except SQLAlchemyError as error:
             raise store_error(self.place, error) from error
+
+    def _ask(self, question: Callable[[Connection], Result]) -> Result:
+        with self._engine.connect().execution_options(**self._reads) as connection:
+            return question(connection)
 
     def submit(self, work: Callable[[Connection], Result]) -> Future[Result]:
         """Submit a write. The future has its result, or its error or that of the database."""
@@ -218,13 +229,10 @@ class Database:
 
     def _commit(self, batch: list[_Submitted], *, last: bool = False) -> bool:
         """Write all items with one commit. False: nothing was written, and no future is set; never if `last`."""
-        done: list[Any] = []
         try:
-            with self._connection.begin():
-                for write_all, same in groupby(batch, key=lambda submitted: submitted.write_all):
-                    done += _do(self._connection, write_all, [submitted.thing for submitted in same])
+            done = self._transaction(batch)
         except BaseException as error:  # noqa: BLE001 - every future gets a result
-            if not last and len(batch) > 1:
+            if not last and len(batch) > 1 and not isinstance(error, StoreError):
                 return False
             raised = store_error(self.place, error) if isinstance(error, SQLAlchemyError) else error
             done = [raised] * len(batch)
@@ -234,6 +242,50 @@ class Database:
             else:
                 submitted.future.set_result(result)
         return True
+
+    def _transaction(self, batch: list[_Submitted]) -> list[Any]:
+        """The result of each item, in one transaction: again if the connection was lost before the commit.
+
+        Raises StoreError if it was lost during the commit: then the items may have been written, and they must not be
+        written twice.
+        """
+        try:
+            return self._write_once(batch)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return self._write_once(batch)
+
+    def _begun(self) -> RootTransaction:
+        """A new transaction. Raises StoreError for all items, for instance if the store is locked."""
+        try:
+            return self._connection.begin()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            raise store_error(self.place, error) from error
+
+    def _write_once(self, batch: list[_Submitted]) -> list[Any]:
+        done: list[Any] = []
+        transaction = self._begun()
+        try:
+            for write_all, same in groupby(batch, key=lambda submitted: submitted.write_all):
+                done += _do(self._connection, write_all, [submitted.thing for submitted in same])
+        except BaseException:
+            with suppress(DBAPIError):  # of a lost connection
+                transaction.rollback()
+            raise
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            with suppress(DBAPIError):
+                transaction.rollback()
+            if error.connection_invalidated:
+                raise StoreError(
+                    f"{self.place}: the connection was lost during a commit: whether it was written is unknown"
+                ) from error
+            raise
+        return done
 
 
 def is_write_locked(url: str) -> bool:
@@ -348,10 +400,32 @@ def _sqlite(url: URL, synchronous: bool) -> tuple[str, Engine]:
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
         # A transaction that writes after it has read fails if another one has written in between.
-        reads = connection.get_execution_options().get("reads", False)
-        connection.exec_driver_sql("begin" if reads else "begin immediate")
+        if connection.get_execution_options().get("reads", False):
+            connection.exec_driver_sql("begin")
+        else:
+            _begin_writing(connection)
 
     return Path(url.database).name, engine
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Wait for the lock of the file, and begin a transaction that writes."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("pragma busy_timeout=0")
+    try:
+        until = time.monotonic() + LOCK_SECONDS
+        while time.monotonic() < until:
+            try:
+                driver.execute("begin immediate")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    break
+                time.sleep(LOOK_SECONDS)
+            else:
+                return
+        connection.exec_driver_sql("begin immediate")  # raises the error as one of the database
+    finally:
+        driver.execute(f"pragma busy_timeout={LOCK_SECONDS * 1000:.0f}")
 
 
 def _postgresql(url: URL) -> tuple[str, Engine]:

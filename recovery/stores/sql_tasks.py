@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, delete, func, insert, select, update
 
 from recovery.checkpoints import read_state, sealed, written_state
 from recovery.model import FINISHED, LEGAL_TRANSITIONS, Checkpoint, TaskStatus
@@ -28,6 +29,13 @@ _COUNT = update(TASKS).where(_TASK).values(sequence=bindparam("last"))
 _OF_TASK = CHECKPOINTS.c.task_id == bindparam("task")
 _SAVE = insert(CHECKPOINTS)
 _SAVED = tuple(column.name for column in CHECKPOINTS.columns)
+_REGISTER = insert(TASKS)
+_DELETE = delete(CHECKPOINTS).where(_OF_TASK)
+_CHOSEN = (
+    select(CHECKPOINTS)
+    .join(TASKS, (TASKS.c.task_id == CHECKPOINTS.c.task_id) & (TASKS.c.restore == CHECKPOINTS.c.sequence))
+    .where(_OF_TASK)
+)
 _READ = select(CHECKPOINTS).where(_OF_TASK).order_by(CHECKPOINTS.c.sequence)
 
 
@@ -147,10 +155,7 @@ class SqlTaskStore:
 
         def question(connection: Connection) -> Checkpoint | None:
             _found(connection, task_id)
-            chosen = select(CHECKPOINTS).join(
-                TASKS, (TASKS.c.task_id == CHECKPOINTS.c.task_id) & (TASKS.c.restore == CHECKPOINTS.c.sequence)
-            )
-            row = connection.execute(chosen.where(_OF_TASK), {"task": task_id}).one_or_none()
+            row = connection.execute(_CHOSEN, {"task": task_id}).one_or_none()
             return None if row is None else _checkpoint(*row)
 
         return self._database.read(question)
@@ -170,7 +175,7 @@ def registered(connection: Connection, task_id: str) -> None:
     """Add a task. Raises ValueError if the name exists."""
     if _task(connection, task_id, _FIND) is not None:
         raise ValueError(f"{task_id}: a task with this name exists")
-    connection.execute(insert(TASKS), {"task_id": task_id, "status": TaskStatus.QUEUED.value})
+    connection.execute(_REGISTER, {"task_id": task_id, "status": TaskStatus.QUEUED.value})
 
 
 def epoch_of(connection: Connection, task_id: str) -> int:
@@ -193,7 +198,7 @@ def committed(connection: Connection, task_id: str, epoch: int) -> bool:
     if not _is_current(_locked(connection, task_id), epoch):
         return False
     _change(connection, task_id, status=TaskStatus.COMPLETED.value, halted=None, sequence=0, restore=None)
-    connection.execute(delete(CHECKPOINTS).where(_OF_TASK), {"task": task_id})
+    connection.execute(_DELETE, {"task": task_id})
     return True
 
 
@@ -302,7 +307,15 @@ def _retries(connection: Connection, task_id: str, kind: str) -> int | None:
 
 
 def _change(connection: Connection, task_id: str, **values: Any) -> None:
-    connection.execute(update(TASKS).where(_TASK).values(**values), {"task": task_id})
+    connection.execute(
+        _changing(*values), {"task": task_id, **{f"new_{name}": value for name, value in values.items()}}
+    )
+
+
+@cache
+def _changing(*names: str) -> Update:
+    """The statement that changes these columns. To build one takes longer than to execute it."""
+    return update(TASKS).where(_TASK).values({name: bindparam(f"new_{name}") for name in names})
 
 
 def _move(connection: Connection, task_id: str, task: _Task, status: TaskStatus, **values: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,7 +36,8 @@ class Supervisor:
     A subject has at most one recovery at a time. A report during a recovery of the same subject belongs to it, unless
     the task is still halted at its end. `jitter(subject, retry)` returns the number in [0, 1) that randomizes a delay.
     Escalated incidents are in `escalations`. A `monitor` observes every recovery; it needs all events of the audit
-    trail, so that `system` must be `monitor.system` then. Raises ValueError if it is not.
+    trail, so that `system` must be `monitor.system` then. Raises ValueError if it is not. If heartbeats are read from a
+    store, `observed` returns the instant (s of the loop) up to which they were: no agent is suspected before.
 
     If the system has a journal, the unfinished recoveries of an earlier core are continued at the start, with the
     states of its retry policies, budgets, circuit breakers, load limit and detectors.
@@ -50,7 +51,9 @@ class Supervisor:
         *,
         jitter: Jitter = no_jitter,
         monitor: RecoveryMonitor | None = None,
+        observed: Callable[[], float] | None = None,
     ) -> None:
+        self._observed = observed
         self.config = RecoveryConfig.model_validate(config)
         self.system = system
         self.engine = RecoveryEngine(self.config, system) if engine is None else engine
@@ -94,9 +97,8 @@ class Supervisor:
         self._retry_loop.restore(states, unfinished)
         failures = [known.failure for known in (*unfinished, *self.escalations)]
         agents = [failure for failure in failures if failure.kind is FailureKind.AGENT]
-        self._detector = FailureDetector(
-            self.config.detection, self.system, self.report, self._loop, agents, states, self._changes
-        )
+        parts = (self.config.detection, self.system, self.report, self._loop)
+        self._detector = FailureDetector(*parts, agents, states, self._changes, self._observed)
         await self._continue(unfinished)
 
     async def _continue(self, unfinished: Sequence[Incident]) -> None:
@@ -148,6 +150,11 @@ class Supervisor:
         """
         if self._detector is not None:
             self._detector.beat(agent_id, progress)
+
+    def heartbeats_not_read(self) -> None:
+        """Report that heartbeats could not be read for a while: agents have their whole timeout from now on."""
+        if self._detector is not None:
+            self._detector.heartbeats_not_read()
 
     def agent_down(self, agent_id: str) -> None:
         """Report to the perfect detector that an agent is down. Raises RuntimeError as `watch` does."""

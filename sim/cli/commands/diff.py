@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ import sim
 from sim.cli.errors import BadInput
 from sim.cli.options.parameters import NoColor
 from sim.cli.output.console import console, say
+from sim.cli.output.temporary_folder import temporary_folder
 
 HASH_SEEDS = ("0", "4711")
 JSON = ".json"
@@ -33,9 +33,9 @@ def diff(
 def check_determinism(names: list[str], options: list[str], no_color: bool) -> int:
     """Run each scenario in two processes with different hash seeds; 1 when histories or verdicts differ."""
     status = 0
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         for number, name in enumerate(names):
-            files = [str(Path(folder) / f"{number}-{seed}.parquet") for seed in HASH_SEEDS]
+            files = [str(folder / f"{number}-{seed}.parquet") for seed in HASH_SEEDS]
             for file, seed in zip(files, HASH_SEEDS, strict=True):
                 _run(name, options, file, seed)
             parted = _told(files[0], files[1], f"{name}: two processes", no_color)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +13,7 @@ from sim.cli.options import parameters
 from sim.cli.options.parameter_types import Count, typed_option
 from sim.cli.output.console import console, say
 from sim.cli.output.files import STDOUT, check_writable, write_json
+from sim.cli.output.temporary_folder import temporary_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,8 +60,7 @@ def recover_demo(
 
     with ExitStack() as stack:
         if store is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="recovery-bench-")))
-            store = f"sqlite:///{folder / 'store.db'}"
+            store = f"sqlite:///{stack.enter_context(temporary_folder()) / 'store.db'}"
         try:
             findings = Demo(store, tasks, tell).run()
         except DemoFailed as failure:

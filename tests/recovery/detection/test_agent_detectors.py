@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recovery.detection.agent_detectors import DeadlineDetector, FixedTimeout, PerfectDetector
+from recovery.detection.agent_detectors import DeadlineDetector, FixedTimeout, PerfectDetector, PhiAccrualTimeout
 from sim.loop import SimLoop, run
 
 
-def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0):
-    """The reports of a detector about an agent with heartbeats at these times: `(time, word)`."""
+def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0, observed=None, restarts=()):
+    """The reports of a detector about an agent with heartbeats at these times: `(time, word)`.
+
+    `observed` takes the present time, and returns until when heartbeats were read; timeouts begin anew at `restarts`.
+    """
     alarms = []
 
     async def story():
@@ -23,8 +26,11 @@ def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0):
             lambda agent: alarms.append((loop.time(), f"{agent} cleared")),
             loop,
             poll,
+            None if observed is None else lambda: observed(loop.time()),
         )
         detector.watch("a")
+        for at in restarts:
+            loop.call_at(at, detector.restart_timeouts)
         for at in beats:
             loop.call_at(at, detector.beat, "a")
         await asyncio.sleep(until - began)
@@ -52,6 +58,44 @@ def test_a_heartbeat_just_after_the_deadline_is_late():
 
 def test_a_heartbeat_clears_the_suspicion_and_monitoring_continues():
     assert watched([20.0], until=50.0) == [(15.0, "a suspected"), (20.0, "a cleared"), (35.0, "a suspected")]
+
+
+def test_an_agent_is_not_suspected_before_its_heartbeats_up_to_the_deadline_were_read():
+    """A core that was stopped from 10 to 40 s reads what was sent meanwhile."""
+
+    def observed(now):
+        return now if now < 10.0 or now >= 40.0 else 10.0
+
+    assert watched([5.0, 40.0, 45.0], until=59.0, observed=observed) == []
+    suspected = watched([5.0], until=59.0, observed=observed)
+    assert suspected == [(pytest.approx(40.0, abs=0.02), "a suspected")]
+    assert watched([5.0], observed=lambda now: now) == [(20.0, "a suspected")]
+
+
+def test_timeouts_that_begin_anew_count_from_then():
+    assert watched([5.0], restarts=[12.0]) == [(27.0, "a suspected")]
+    assert watched([5.0], until=60.0, restarts=[12.0, 24.0, 36.0, 48.0]) == []
+    assert watched([], restarts=[30.0]) == [(15.0, "a suspected")]
+
+
+def test_an_interval_in_which_heartbeats_were_not_read_is_no_part_of_the_statistics():
+    timeout = PhiAccrualTimeout(5.0, 8.0, 100, 0.5, 0.0)
+    alarms = []
+
+    async def story():
+        loop = asyncio.get_running_loop()
+        detector = DeadlineDetector(timeout, alarms.append, alarms.append, loop)
+        detector.watch("a")
+        for at in (5.0, 10.0, 15.0, 1015.0, 1020.0):
+            loop.call_at(at, detector.beat, "a")
+        loop.call_at(16.0, detector.restart_timeouts)
+        await asyncio.sleep(16.5)
+        before = timeout.of("a")
+        detector.stop()
+        await asyncio.sleep(1010.0)
+        assert timeout.of("a") < 2 * before
+
+    run(story())
 
 
 def test_an_agent_is_suspected_only_once():

@@ -1,12 +1,18 @@
 """An agent process handles errors of the store."""
 
+import asyncio
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
+from sqlalchemy import event, make_url
 
+from recovery.config import DetectionConfig
 from recovery.local import agent_registry, log_store, task_queue
 from recovery.local.agent_process import Agent
-from recovery.local.core_process import CoreName
+from recovery.local.beats_store import are_apart, known_agents
+from recovery.local.core_process import CoreName, Observation
 from recovery.model import TaskStatus
 from recovery.stores.errors import StoreError
 from recovery.stores.sql_tasks import SqlTaskStore
@@ -87,6 +93,67 @@ def test_a_replaced_agent_stops_at_its_next_heartbeat(agent, database):
     assert agent._replaced.is_set()
 
 
+def test_a_heartbeat_does_not_wait_for_the_lock_of_the_store(agent, database, monkeypatch):
+    if not are_apart(database.url):
+        pytest.skip("PostgreSQL locks rows only")
+    monkeypatch.setattr("recovery.stores.database.LOCK_SECONDS", 0.05)
+    with closing(sqlite3.connect(make_url(database.url).database, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        assert agent._say_that_it_lives({"task.1": 0.5})
+        with pytest.raises(StoreError, match="is locked by another program"):
+            database.write(lambda connection: None)
+    (found,) = known_agents(database, agent._beats)
+    assert (found.beats, found.progress) == (2, {"task.1": 0.5})
+
+
+def test_the_end_of_an_attempt_and_the_start_of_the_next_are_one_transaction(agent, database):
+    one = taken(agent, database, 1)
+    do(database, task_queue.submit, "task.2", 2, {})
+    transactions = []
+    event.listen(agent._database._engine, "commit", transactions.append)
+    following = agent._execute(one)
+    assert following == task_queue.Taken("task.2", 1, 2)
+    assert len(transactions) == 1
+    assert agent._execute(following) is None
+    assert do(database, task_queue.effects) == {"task.1": 1, "task.2": 2}
+
+
+def test_an_agent_that_ends_takes_no_other_task(agent, database):
+    one = taken(agent, database, 1)
+    do(database, task_queue.submit, "task.2", 2, {})
+    agent._over.set()
+    assert agent._execute(one) is None
+    assert do(database, task_queue.waiting) == ["task.2"]
+
+
+def answers_get_lost(monkeypatch, agent, times):
+    """The store writes, and so many answers do not arrive."""
+    write, left = agent._database.write, [times]
+
+    def written(work):
+        done = write(work)
+        if left[0] > 0:
+            left[0] -= 1
+            raise StoreError("the connection was lost during a commit: whether it was written is unknown")
+        return done
+
+    monkeypatch.setattr(agent._database, "write", written)
+
+
+def test_an_effect_whose_answer_is_lost_is_committed_once_and_not_refused(agent, database, monkeypatch):
+    one = taken(agent, database, 1)
+    for number in (2, 3):
+        do(database, task_queue.submit, f"task.{number}", number, {})
+    answers_get_lost(monkeypatch, agent, 1)
+    following = agent._execute(one)
+    assert following.task_id == "task.3"
+    assert do(database, task_queue.effects) == {"task.1": 1}
+    assert SqlTaskStore(database).status("task.2") is TaskStatus.FAILED  # taken, and unknown to the agent
+    assert do(database, task_queue.find, "task.2").error_code == "store_unanswered"
+    agent._database.submit(lambda connection: None).result()
+    assert list(do(database, log_store.search, "/var/log/agents/", "")) == []
+
+
 def test_a_late_effect_is_rejected_and_recorded(agent, database):
     one = taken(agent, database)
     SqlTaskStore(database).fence("task.1")
@@ -102,3 +169,16 @@ def test_the_process_of_a_core_is_decoded_from_the_holder_of_the_lease():
     core = CoreName("core (a).0", 4711)
     assert str(core) == "core (a).0 (4711)"
     assert CoreName.from_holder(str(core)) == core
+
+
+def test_a_core_that_was_stopped_does_not_count_that_time_against_agents():
+    async def main():
+        observation = Observation(DetectionConfig(heartbeat_interval=1.0, missed_heartbeats=3))
+        began = observation.until
+        answers = []
+        for seconds in (0.1, 3.1, 3.2, 60.0, 60.1, 70.0, 80.0, 80.1, 90.0):
+            answers.append(observation.continues(began + seconds))
+            assert observation.until == began + seconds
+        return answers
+
+    assert asyncio.run(main()) == [False, False, False, True, False, True, False, False, True]

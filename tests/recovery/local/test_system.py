@@ -6,11 +6,14 @@ import threading
 import time
 
 import pytest
+from sqlalchemy import select
 
-from recovery.local import LocalConfig, LocalSystem
+from recovery.local import LocalConfig, LocalSystem, fork_server_client, task_queue
 from recovery.local import system as system_module
+from recovery.local.beats_store import known_agents
 from recovery.local.fork_server_client import ForkServerExited
 from recovery.model import TaskStatus
+from recovery.stores.tables import LEASES
 from tests.recovery.conftest import emptied
 from tests.recovery.local.processes import (
     PATIENCE,
@@ -295,3 +298,87 @@ def test_an_invalid_task_name_is_rejected(url, name):
         system.set_pool("gpu", 1.5)
     assert system.statuses() == {}
     system.close()
+
+
+def test_a_submission_waits_while_the_queue_is_full(url):
+    with LocalSystem(url, handler("double"), {**STEADY, "agents": 1, "max_waiting": 2}) as system:
+        for number in range(12):
+            system.submit(f"task.{number}", number)
+            assert system.database.read(task_queue.depth) <= 2
+        assert system.wait(PATIENCE)
+        assert len(system.effects()) == 12
+        (agent,) = agents_of(system).values()
+        stop_between_writes(system.signal, url, agent)
+        for number in range(2):
+            system.submit(f"late.{number}", number)
+        with pytest.raises(task_queue.QueueFull, match=r"late\.2: the queue is full: 2 tasks wait"):
+            system.submit("late.2", timeout=0.05)
+
+
+def test_a_full_queue_of_a_system_that_does_not_run_refuses_at_once(url):
+    system = LocalSystem(url, handler("double"), {**QUICK, "max_waiting": 1})
+    system.submit("task.0")
+    with pytest.raises(task_queue.QueueFull):
+        system.submit("task.1")
+    system.close()
+
+
+def ends(system):
+    """Whether the system ends in the time after which a hanging test is ended."""
+    closing = threading.Thread(target=system.close, args=(3600.0,), daemon=True)
+    closing.start()
+    closing.join(PATIENCE)
+    return not closing.is_alive()
+
+
+def test_a_system_ends_when_an_agent_and_a_core_are_stopped(url):
+    """With an hour for their tasks: who is stopped is continued, and ends by itself."""
+    system = LocalSystem(url, handler("double"), {**STEADY, "agents": 2}).__enter__()
+    pids = system.processes()
+    for name in ("agent.0", "core.0"):
+        (pid,) = (pid for pid, each in pids.items() if each == name)
+        system.signal(pid, signal.SIGSTOP)
+    assert ends(system)
+    assert not any(map(runs, pids))
+
+
+@pytest.mark.long
+def test_a_system_ends_when_its_fork_server_is_stopped(url, monkeypatch):
+    monkeypatch.setattr(fork_server_client, "ANSWER_SECONDS", 0.5)
+    system = LocalSystem(url, handler("double"), {**STEADY, "agents": 1}).__enter__()
+    pids = system.processes()
+    os.kill(parent(next(iter(pids))), signal.SIGSTOP)
+    with pytest.raises(ForkServerExited):
+        system.close()
+    system.close()
+    until(lambda: not any(map(runs, pids)))
+
+
+@pytest.mark.long
+def test_the_load_of_the_system_itself_causes_no_recovery(url):
+    """More tasks than wait at once, and heartbeats that are due ten times per second."""
+    with LocalSystem(url, handler("double"), {**QUICK, "agents": 4, "max_waiting": 200}) as system:
+        for number in range(1000):
+            system.submit(f"task.{number}", number)
+        assert system.wait(PATIENCE)
+        assert [
+            entry for entry in system.audit.entries() if entry.event in ("agent.suspected", "recovery.opened")
+        ] == []
+
+
+@pytest.mark.long
+def test_a_core_that_was_stopped_suspects_no_agent(url):
+    with LocalSystem(url, handler("double"), {**QUICK, "agents": 4}) as system:
+        (core,) = (pid for pid, name in system.processes().items() if name.startswith("core"))
+        until(lambda: system.database.read(leader) is not None)
+        stop_between_writes(system.signal, url, core)
+        before = {each.name: each.beats for each in known_agents(system.database, system._beats)}
+        until(lambda: all(each.beats > before[each.name] + 10 for each in known_agents(system.database, system._beats)))
+        system.signal(core, signal.SIGCONT)
+        beaten = {each.name: each.beats for each in known_agents(system.database, system._beats)}
+        until(lambda: all(each.beats > beaten[each.name] + 10 for each in known_agents(system.database, system._beats)))
+        assert [entry for entry in system.audit.entries() if entry.event == "agent.suspected"] == []
+
+
+def leader(connection):
+    return connection.execute(select(LEASES.c.holder)).scalar_one_or_none()

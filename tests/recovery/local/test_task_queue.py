@@ -278,3 +278,14 @@ def test_log_search_is_limited_to_its_path(queue):
     assert list(queue.do(log_store.search, "/var/log/", "ERROR")) == ["ERROR a"]
     assert list(queue.do(log_store.search, "/var/log/tasks/", "", since=1e12)) == []
     assert [len(line) for line in queue.do(log_store.search, "/var/log/agents/", "x")] == [log_store.LONGEST]
+
+
+def test_a_full_queue_refuses_a_task_and_a_taken_one_makes_room(queue):
+    for name in ("a", "b"):
+        queue.do(task_queue.submit, name, None, {}, 2)
+    with pytest.raises(task_queue.QueueFull, match="c: the queue is full: 2 tasks wait; valid: when fewer wait"):
+        queue.do(task_queue.submit, "c", None, {}, 2)
+    assert queue.do(task_queue.find, "c") is None
+    queue.take("agent.0")
+    queue.do(task_queue.submit, "c", None, {}, 2)
+    assert queue.do(task_queue.waiting) == ["b", "c"]

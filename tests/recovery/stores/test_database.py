@@ -6,6 +6,7 @@ import tempfile
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from recovery.stores.tables import (
     VERSION,
     WORK,
 )
+from tests.recovery.conftest import emptied
 
 
 @pytest.fixture
@@ -171,6 +173,112 @@ def test_two_programs_write_alternately(database, request, opened):
     futures = [each.submit(one_more) for _ in range(50) for each in (database, other)]
     assert [future.result() for future in futures] == [None] * 100
     assert database.read(lambda c: c.execute(select(META.c.value).where(META.c.name == "sum")).scalar_one()) == "100"
+
+
+# ----------------------------------------------------------------------------------------------- lost connections
+def process_of(connection):
+    """The process of the server that serves a connection."""
+    return connection.exec_driver_sql("select pg_backend_pid()").scalar_one()
+
+
+def lost(opened, url, connection):
+    """The server ends a connection, as a restarted one does."""
+    end_process(opened, url, process_of(connection))
+
+
+def end_process(opened, url, pid):
+    ended = opened(url).write(lambda other: other.exec_driver_sql(f"select pg_terminate_backend({pid}, 9000)"))
+    assert ended is not None
+
+
+@pytest.fixture
+def on_server(server, opened):
+    """A database on a PostgreSQL server."""
+    return opened(emptied(server))
+
+
+def test_a_write_is_repeated_after_its_connection_was_lost(on_server, opened):
+    end_process(opened, on_server.url, on_server.write(process_of))
+    assert on_server.write(adds("a")) == "a"
+    end_process(opened, on_server.url, on_server.write(process_of))
+    assert all_at_once(on_server, adds("b"), adds("c")) == ["b", "c"]
+    assert names(on_server) == ["a", "b", "c", "version"]
+
+
+def test_a_connection_that_is_lost_within_a_transaction_is_replaced_once(on_server, opened):
+    tries = []
+
+    def loses(times):
+        def work(connection):
+            tries.append(connection)
+            if len(tries) <= times:
+                lost(opened, on_server.url, connection)
+            return adds(f"after {times}")(connection)
+
+        return work
+
+    assert on_server.write(loses(1)) == "after 1"
+    assert len(tries) == 2
+    tries.clear()
+    with pytest.raises(StoreError):
+        on_server.write(loses(2))
+    assert len(tries) == 2
+    assert on_server.write(adds("a")) == "a"
+
+
+def test_a_read_is_repeated_after_its_connection_was_lost(on_server, opened):
+    tries = []
+
+    def asked(connection):
+        tries.append(connection)
+        if len(tries) == 1:
+            lost(opened, on_server.url, connection)
+        return connection.execute(select(META.c.value).where(META.c.name == "version")).scalar_one()
+
+    assert on_server.read(asked) == str(VERSION)
+    assert len(tries) == 2
+
+
+def test_a_commit_whose_answer_is_lost_is_not_repeated(on_server, opened):
+    """It may have been written."""
+    tries, commits = [], []
+
+    def work(connection):
+        tries.append(connection)
+        return adds("a")(connection)
+
+    def ends(connection):
+        commits.append(connection)
+        if len(commits) == 1:
+            lost(opened, on_server.url, connection)
+
+    event.listen(on_server._engine, "commit", ends)
+    with pytest.raises(StoreError, match="the connection was lost during a commit: whether it was written is unknown"):
+        on_server.write(work)
+    assert len(tries) == 1
+    assert on_server.write(adds("b")) == "b"
+
+
+def test_writes_that_share_a_commit_wait_for_a_lock_once(tmp_path, monkeypatch, opened):
+    monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
+    database = opened(f"sqlite:///{tmp_path}/store.db")
+    waits, begun, go_on, begin = [], threading.Event(), threading.Event(), module._begin_writing
+
+    def begins(connection):
+        waits.append(connection)
+        begun.set()
+        assert go_on.wait(60)
+        begin(connection)
+
+    monkeypatch.setattr(module, "_begin_writing", begins)
+    with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
+        other.execute("begin immediate")
+        first = database.submit(adds("first"))
+        assert begun.wait(60)
+        futures = [database.submit(adds(f"m{number}")) for number in range(5)]
+        go_on.set()
+        assert {type(future.exception()) for future in (first, *futures)} == {StoreError}
+    assert len(waits) == 2
 
 
 # --------------------------------------------------------------------------------------------- error messages

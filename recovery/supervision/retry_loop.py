@@ -157,7 +157,7 @@ class RetryLoop:
         gate = None if policy is None else self.admission.gate(incident.failure)
         while True:
             async with self._slots.hold(incident.failure.kind):
-                refusal = self._refusal_of_late(incident, policy)
+                refusal = await self._refusal_of_late(incident, policy)
                 if refusal is None and (policy is None or gate is None):
                     return await self._timed_try(incident, policy)
                 if refusal is None and policy is not None and gate is not None:
@@ -174,10 +174,14 @@ class RetryLoop:
                 await self._refuse(incident, refusal)
                 return None
 
-    def _refusal_of_late(self, incident: Incident, policy: RetryPolicy | None) -> EscalationReason | None:
-        """A try that has not begun by the deadline is refused: no core ran, or there was no slot, when it was due."""
+    async def _refusal_of_late(self, incident: Incident, policy: RetryPolicy | None) -> EscalationReason | None:
+        """A try that has not begun by the deadline is refused.
+
+        When it was due, no core ran, the core was suspended or without its store, or there was no slot.
+        """
         if policy is None or policy.deadline is None or incident.phase in BEGUN:
             return None
+        await self._system.journal.durable()  # returns when the core is awake and reaches its store
         is_late = self._clock() > self.admission.latest(incident, policy) + ROUNDING
         return EscalationReason.DEADLINE_PASSED if is_late else None
 

@@ -90,10 +90,22 @@ def test_a_retry_that_was_due_while_no_core_ran_does_not_start_after_the_deadlin
     assert times(run, "recovery.escalated", task=0) == [53]
 
 
-def test_a_late_report_counts_from_its_failure() -> None:
-    """The core is slow: the report of 2 s arrives at 7 s. Retries start at 17, 28 and 39 s; the next would at 50 s."""
-    run = story(DEADLINE, {"core_slow": {"at": 1.5, "for": 1, "delay": "5s"}})
-    assert times(run, "attempt.started", task=0) == [1, 17, 28, 39]
+@pytest.mark.parametrize("fault", ["core_hang", "partition"])
+def test_a_leader_without_its_store_starts_no_retry_after_the_deadline(fault: str) -> None:
+    """It holds its lease, and waits for the store from 33 s to 53 s."""
+    between = {"between": ["core.0", "store"]} if fault == "partition" else {}
+    lease = {"recovery.cores": {"count": 1, "lease": {"duration": "60s", "renew_every": "1s"}}}
+    run = story(DEADLINE, {fault: {"at": 33, "for": 20} | between}, **lease)
+    assert times(run, "attempt.started", task=0) == [1, 12, 23]
+    assert times(run, "recovery.escalated", task=0) == [53]
+
+
+@pytest.mark.parametrize(
+    "late", [{"core_slow": {"at": 1.5, "for": 1, "delay": "9s"}}, {"core_crash": {"at": 1.5, "for": 9.5}}]
+)
+def test_a_late_report_counts_from_its_failure(late: dict[str, Any]) -> None:
+    """The report of 2 s arrives at 11 s. Retries start at 21 and 32 s; the next one would start at 43 s."""
+    assert times(story(DEADLINE, late), "attempt.started", task=0) == [1, 21, 32]
 
 
 # ------------------------------------------------------------------------------------- delays and numbers

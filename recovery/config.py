@@ -38,7 +38,9 @@ class DetectionConfig(BaseModel):
     `detector` of agents: `heartbeat` suspects an agent after `missed_heartbeats` intervals without a heartbeat;
     `phi_accrual` when the suspicion reaches `phi_threshold`, by the last `phi_window` intervals between heartbeats
     (`recovery.detection.phi_accrual`); `perfect` at the instant of the failure. The detector checks every `poll`
-    seconds; None: at the deadline itself.
+    seconds; None: at the deadline itself. Timeouts are between arrivals of heartbeats, so that a constant latency has
+    no effect, except on the first heartbeat after a start or a response to a probe: it may be `heartbeat_latency` later
+    (None: 0).
 
     `stalled_after`: an agent is reported if the progress of one of its tasks has not changed for longer.
     `failed_deliveries`: a connection is reported at the n-th failed send. `resource_probe`: the interval between probes
@@ -55,6 +57,7 @@ class DetectionConfig(BaseModel):
     phi_window: Annotated[int, Field(ge=2)] = 1000
     phi_min_deviation: Annotated[Seconds, Field(gt=0)] = 0.1
     phi_acceptable_pause: Seconds = 0.0
+    heartbeat_latency: Seconds | None = None
     stalled_after: Annotated[Seconds, Field(gt=0)] | None = None
     failed_deliveries: Annotated[int, Field(ge=1)] = 1
     resource_probe: Annotated[Seconds, Field(gt=0)] | None = None

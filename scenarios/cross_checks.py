@@ -157,7 +157,11 @@ def _fault(scenario: ScenarioFields, fault: AnyFault) -> Iterator[Contradiction]
 
 def _clocks(scenario: ScenarioFields, fault: ClockSkew) -> Iterator[Contradiction]:
     """A skewed clock must be in use."""
-    if fault.targets != QUEUE:
+    if fault.of_cores:
+        if isinstance(fault.targets, tuple):
+            for place, name in enumerate(fault.targets):
+                yield from ((("targets", place), problem) for problem in _unknown_core(scenario, name))
+    elif fault.targets != QUEUE:
         yield from _agent_targets(scenario, fault)
         if scenario.recovery.detection.detector == "perfect" and scenario.tasks.timeout is None:
             yield ("targets",), "agents use no clock here; valid: with another detector, or with tasks.timeout"

@@ -137,6 +137,9 @@ class DeadlineDetector:
     when it fires, so that a heartbeat costs little more than storing its time. With `poll`, the detector checks only
     at multiples of `poll` seconds after its start. `observed` returns the instant up to which heartbeats were read,
     where that may be an earlier one: an agent is not suspected before its heartbeats up to the deadline were read.
+
+    The timeout is between arrivals. Where no heartbeat has arrived since the agent is monitored, or has responded to a
+    probe, the first one may be `latency` seconds later: it was sent after that instant, and takes this long.
     """
 
     def __init__(
@@ -147,9 +150,12 @@ class DeadlineDetector:
         loop: asyncio.AbstractEventLoop,
         poll: float | None = None,
         observed: Callable[[], float] | None = None,
+        latency: float = 0.0,
     ) -> None:
         self._observed = observed
         self._timeout = timeout
+        self._latency = latency
+        self._awaits_first: dict[str, None] = {}  # no heartbeat since the agent is monitored, or has responded
         self._on_suspect = on_suspect
         self._on_clear = on_clear
         self._loop = loop
@@ -169,6 +175,8 @@ class DeadlineDetector:
 
     def answered(self, agent_id: str) -> None:
         """Record a response to a probe, which counts as a heartbeat."""
+        if self._latency:
+            self._awaits_first[agent_id] = None
         self._note(agent_id)
         if agent_id not in self._timers:
             self._arm(agent_id)
@@ -181,6 +189,9 @@ class DeadlineDetector:
         """Record a heartbeat."""
         self._suspected_before.pop(agent_id, None)
         shorter = self._timeout.heard(agent_id, self._loop.time())
+        if self._awaits_first and agent_id in self._awaits_first:
+            del self._awaits_first[agent_id]
+            shorter = True
         self._note(agent_id)
         if shorter and (timer := self._timers.get(agent_id)) and self._deadline(agent_id) < timer.when():
             timer.cancel()
@@ -219,6 +230,8 @@ class DeadlineDetector:
 
     def _deadline(self, agent_id: str) -> float:
         deadline = self._last[agent_id] + self._timeout.of(agent_id)
+        if agent_id in self._awaits_first:
+            deadline += self._latency
         if self._poll is None:
             return deadline
         return self._started + ceil(round((deadline - self._started) / self._poll, 9)) * self._poll

@@ -117,8 +117,15 @@ class FailureDetector:
     def _detector(self, config: DetectionConfig) -> Detector:
         if config.detector == "perfect":
             return PerfectDetector(self._suspect, self._clear)
-        notices = self._suspect, self._clear
-        return DeadlineDetector(self._timeout, *notices, self._loop, config.poll, self._observed)
+        return DeadlineDetector(
+            self._timeout,
+            self._suspect,
+            self._clear,
+            self._loop,
+            config.poll,
+            self._observed,
+            config.heartbeat_latency or 0.0,
+        )
 
     async def stop(self) -> None:
         """Stop all detectors."""

@@ -63,6 +63,12 @@ class DetectionSettings(Settings, DetectionConfig):
     phi_acceptable_pause: Seconds = core_field(
         DetectionConfig, "phi_acceptable_pause", "silence tolerated beyond the mean gap"
     )
+    heartbeat_latency: Seconds | None = core_field(
+        DetectionConfig,
+        "heartbeat_latency",
+        "added to the timeout of the first heartbeat after a start or a response to a probe; null: the mean of "
+        "network.latency",
+    )
     stalled_after: PositiveSeconds | None = core_field(
         DetectionConfig,
         "stalled_after",

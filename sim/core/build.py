@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
+from math import isfinite
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from recovery import RecoveryEngine, RecoveryMonitor, Supervisor, System
 from recovery.actions.commands import Command, documented_commands
 from recovery.actions.context import RecoveryContext
-from recovery.config import RecoveryConfig
+from recovery.config import DetectionConfig, RecoveryConfig
 from recovery.errors import RecoveryBenchError
 from recovery.model import FailureKind
 from recovery.monitoring.alerts import AlertConfig, standard_rules
@@ -67,6 +68,7 @@ def core_config(scenario: Scenario, policies: Mapping[str, Any] | None = None) -
     conditions: dict[FailureKind, Any] = {FailureKind(kind): condition for kind, condition in settings.conditions}
     by_error = {kind: condition.by_error for kind, condition in conditions.items() if condition is not None}
     shared = {name: getattr(settings, name) for name in RecoveryConfig.model_fields if name not in PER_KIND}
+    shared["detection"] = _detection(scenario)
     for kind, policy in (policies or {}).items():
         if kind not in conditions:
             raise InvalidPolicies(
@@ -78,6 +80,14 @@ def core_config(scenario: Scenario, policies: Mapping[str, Any] | None = None) -
     except ValidationError as error:
         place, problem = first_problem(error)
         raise InvalidPolicies(f"policies: {written(place[1:])}: {problem}") from None
+
+
+def _detection(scenario: Scenario) -> DetectionConfig:
+    """The detection of a scenario, with the mean latency of its network where no latency of heartbeats is given."""
+    detection, latency = scenario.recovery.detection, scenario.network.latency.mean
+    if detection.heartbeat_latency is not None or not isfinite(latency):
+        return detection
+    return detection.model_copy(update={"heartbeat_latency": latency})
 
 
 def with_policies(policies: Mapping[str, Any] | None, core: BuildCore) -> BuildCore:

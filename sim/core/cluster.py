@@ -7,7 +7,7 @@ another one leads, and the store and all recipients of commands refuse what the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from recovery.journal import Journal, MemoryJournal
 from recovery.leadership import Candidate, Lease, LeaseConfig, MemoryLeases
 from recovery.ports import AuditTrail
 from scenarios import Scenario
-from scenarios.faults import CoreHang, Partition, each
+from scenarios.faults import AnyFault, ClockSkew, CoreHang, Partition, each
 from scenarios.faults.base import STORE
 from sim.core.lease_guard import GuardedAudit, GuardedJournal, GuardedPort, RemoteLeases, Term
 from sim.core.mailbox import PORTS, CoreMessages, DelayedPort
@@ -24,17 +24,24 @@ from sim.core.node import Node
 from sim.history import Event
 from sim.loop import SimLoop
 from sim.loop.machine import Machine
+from sim.world.clocks import Clock
 from sim.world.world import World
 
 LEASE = "leader"
 
 
 def needs_cluster(scenario: Scenario) -> bool:
-    """Whether a lease is needed: there are several cores, or one that can lose its connection with the store."""
+    """Whether a lease is needed: there are several cores, or one that can lose its connection with the store, or has a
+    wrong clock.
+    """
     return scenario.recovery.cores.count > 1 or any(
-        isinstance(fault, CoreHang) or (isinstance(fault, Partition) and STORE in fault.between)
+        isinstance(fault, CoreHang) or (isinstance(fault, Partition) and STORE in fault.between) or _skews_cores(fault)
         for fault in each(scenario.faults)
     )
+
+
+def _skews_cores(fault: AnyFault) -> bool:
+    return isinstance(fault, ClockSkew) and fault.of_cores
 
 
 class ClusterHost:
@@ -60,7 +67,9 @@ class ClusterHost:
         self._lease = lease
         self._leases = MemoryLeases()
         self._journal = MemoryJournal()
-        self._nodes = {f"core.{number}": Node(f"core.{number}", loop, world) for number in range(count)}
+        keeps_time = not any(_skews_cores(fault) for fault in each(world.scenario.faults))
+        names = [f"core.{number}" for number in range(count)]
+        self._nodes = {name: Node(name, loop, world, keeps_time=keeps_time) for name in names}
         self._leader: Node | None = None
         self._led_last = next(iter(self._nodes))
         self._led = asyncio.Event()
@@ -93,6 +102,10 @@ class ClusterHost:
     def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
         """Delay all messages to the cores; returns the function that ends the delay."""
         return self.messages.slow_down(delay)
+
+    def clocks(self) -> Mapping[str, Clock]:
+        """The clocks of the nodes."""
+        return {name: node.lease_clock for name, node in self._nodes.items()}
 
     async def boot(self) -> None:
         """Start all cores; returns when one of them leads."""
@@ -173,9 +186,14 @@ class ClusterHost:
             raise
 
     def _depose(self) -> None:
-        if self._leader is not None:
-            self._world.history.record(Event.CORE_DEPOSED, value=float(self._epoch), about=self._leader.name)
-            self._leader = None
+        leader = self._leader
+        if leader is None:
+            return
+        unaware = leader.core is not None and not leader.is_suspended
+        self._world.history.record(
+            Event.CORE_DEPOSED, value=float(self._epoch), detail="unaware" if unaware else "", about=leader.name
+        )
+        self._leader = None
 
     def _as_seen_by(self, node: Node, lease: Lease) -> System:
         """The system for a core with this lease: it refuses everything done under an outdated lease."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NoReturn
 
 from recovery import Supervisor
 from sim.core.own_cores import as_called
+from sim.world.clocks import Clock
 from sim.world.listeners import Core
 
 
@@ -48,6 +49,10 @@ class DirectHost:
     def wake(self, core: str) -> NoReturn:
         """Raise RuntimeError: the core has no machine."""
         raise _unsupported("wake up")
+
+    def clocks(self) -> Mapping[str, Clock]:
+        """Empty: there is no lease."""
+        return {}
 
     def slow_down(self, delay: Callable[[], float]) -> NoReturn:
         """Raise RuntimeError: the core has no mailbox."""

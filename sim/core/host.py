@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from recovery import Supervisor, System
@@ -11,6 +11,7 @@ from sim.core.cluster import ClusterHost, needs_cluster
 from sim.core.direct import DirectHost
 from sim.core.single_node import SingleNodeHost, needs_node
 from sim.loop import SimLoop
+from sim.world.clocks import Clock
 from sim.world.listeners import Core
 from sim.world.world import World
 
@@ -52,6 +53,9 @@ class CoreHost(Protocol):
 
     def wake(self, core: str) -> None:
         """Resume a suspended core, unless it has crashed since."""
+
+    def clocks(self) -> Mapping[str, Clock]:
+        """The clocks of the leases of all cores, by name. Empty for a host without a lease."""
 
     def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
         """Delay all messages to the core by `delay()` seconds; returns the function that ends the delay."""

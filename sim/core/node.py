@@ -9,21 +9,28 @@ from recovery import Supervisor
 from scenarios.faults.base import STORE
 from sim.loop import SimLoop
 from sim.loop.machine import Machine
+from sim.world.clocks import Clock
 from sim.world.world import World
+
+RESOLUTION = 1e-9
+"""Seconds by which timers of a wrong clock are late, so that rounding errors do not make them early."""
 
 
 class Node:
-    """One core's machine and its connection with the rest."""
+    """One core's machine and its connection with the rest. `keeps_time`: no fault skews its clock."""
 
-    def __init__(self, name: str, loop: SimLoop, world: World) -> None:
+    def __init__(self, name: str, loop: SimLoop, world: World, *, keeps_time: bool) -> None:
         self.name = name
         self.machine = Machine(loop)
         self.core: Supervisor | None = None  # while it leads, or assumes so
         self._loop = loop
+        self._keeps_time = keeps_time
         self._world = world
         self._asleep_since: float | None = None
         self._awake = asyncio.Event()
         self._awake.set()
+        self.lease_clock = Clock(loop.env, self._clock_changed)
+        self._is_set = asyncio.Event()  # its clock; each time another one
         self._outbox: list[Callable[[], None]] = []  # writes that have not reached the store yet
 
     # -------------------------------------------------------------------------------------------- sleeping
@@ -34,7 +41,7 @@ class Node:
 
     def suspend(self) -> None:
         """Suspend it."""
-        self._asleep_since = self._loop.time()
+        self._asleep_since = self.clock()
         self._awake = asyncio.Event()
 
     def wake(self) -> None:
@@ -45,12 +52,32 @@ class Node:
 
     def clock(self) -> float:
         """The time that the node observes: its clock stops while it is suspended."""
-        return self._loop.time() if self._asleep_since is None else self._asleep_since
+        if self._asleep_since is not None:
+            return self._asleep_since
+        return self._loop.time() if self._keeps_time else self.lease_clock.now
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for these seconds, and until it is awake."""
-        await asyncio.sleep(seconds)
+        """Wait for these seconds by its clock, and until it is awake."""
+        if self._keeps_time:
+            await asyncio.sleep(seconds)
+        else:
+            due = self.lease_clock.now + seconds
+            while not await self._reaches(due):
+                """Its clock was set."""
         await self._awake.wait()
+
+    async def _reaches(self, due: float) -> bool:
+        """Wait until its clock shows this time. False if it was set before."""
+        try:
+            async with asyncio.timeout(self.lease_clock.until(due) + RESOLUTION):
+                await self._is_set.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    def _clock_changed(self, _: Clock) -> None:
+        self._is_set.set()
+        self._is_set = asyncio.Event()
 
     # ---------------------------------------------------------------------------------------------- speaking
     async def can_reach(self, *, store: bool) -> None:

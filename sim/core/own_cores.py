@@ -61,7 +61,7 @@ class BuiltCores:
             "conditions": conditions,
             "detector": config.detection.detector,
             "missed_heartbeats": config.detection.missed_heartbeats,
-            "patience": regular_heartbeat_timeout(config.detection),
+            "patience": regular_heartbeat_timeout(config.detection) + (config.detection.heartbeat_latency or 0.0),
             "stalled_after": config.detection.stalled_after,
             "resource_probe": config.detection.resource_probe,
             "parallel": config.parallel,

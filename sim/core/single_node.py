@@ -7,7 +7,7 @@ are not repeated. A core that is started again has the contents of its journal a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn, cast
 
@@ -19,6 +19,7 @@ from sim.core.mailbox import PORTS, CoreMessages, DelayedPort
 from sim.history import Event
 from sim.loop import SimLoop
 from sim.loop.machine import Machine
+from sim.world.clocks import Clock
 from sim.world.world import World
 
 
@@ -63,6 +64,10 @@ class SingleNodeHost:
     def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
         """Delay every message to the core; returns what ends that."""
         return self.messages.slow_down(delay)
+
+    def clocks(self) -> Mapping[str, Clock]:
+        """Empty: there is no lease."""
+        return {}
 
     def network_healed(self) -> None:
         """Nothing waits for a connection here."""

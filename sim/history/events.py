@@ -83,7 +83,7 @@ class Event(IntEnum):
     CORE_CRASHED = 75
     CORE_RESTARTED = 76
     CORE_ELECTED = 78  # about: which core; value: the epoch of its lease
-    CORE_DEPOSED = 79  # in truth: another core leads from now on, or none
+    CORE_DEPOSED = 79  # in truth: another core leads from now on, or none; detail: unaware, if it acts as leader
     CORE_STARTED = 77  # when a core resumes the journal of an earlier one; value: recoveries
 
     # --- injected faults; detail: kind, about: target

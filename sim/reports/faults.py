@@ -144,12 +144,14 @@ def _of_core_and_clocks(fault: Any, lasts: str, until: str) -> str | None:
         case CoreSlow():
             return f"all that reaches the core is late by {spread(fault.delay)}{until}"
         case ClockSkew():
-            whose = "the queue" if fault.targets == "queue" else _targets(fault.targets, "agent")
+            everyone = {"queue": "the queue", "core": "every core"}
+            whose = everyone.get(fault.targets) if isinstance(fault.targets, str) else None
+            whose = whose or _targets(fault.targets, "core" if fault.of_cores else "agent")
             wrong = []
             if fault.offset:
                 wrong.append(f"jumps {'ahead' if fault.offset > 0 else 'back'} by {duration(abs(fault.offset))}")
-            if fault.rate != 1:
-                wrong.append(f"runs at {fault.rate:g} times its rate")
+            if fault.speed != 1:
+                wrong.append(f"runs at {fault.speed:g} times its rate")
             return f"the clock of {whose} {listed(wrong)}{until}"
     return None
 

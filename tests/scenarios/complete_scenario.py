@@ -74,6 +74,7 @@ COMPLETE: dict[str, Any] = {
             "phi_window": 100,
             "phi_min_deviation": "100ms",
             "phi_acceptable_pause": "1s",
+            "heartbeat_latency": "10ms",
             "stalled_after": "1m",
             "failed_deliveries": 2,
             "resource_probe": "5s",
@@ -168,6 +169,7 @@ COMPLETE: dict[str, Any] = {
         {"core_hang": {"at": "1m", "for": "5s"}},
         {"core_slow": {"delay": "200ms", "at": "1m", "for": "5s"}},
         {"clock_skew": {"targets": "queue", "rate": 2, "offset": 0, "at": "1m", "for": "5s"}},
+        {"clock_skew": {"targets": "core", "drift": "200ppm", "at": "1m"}},
         {
             "group": {
                 "at": "1m",

@@ -33,7 +33,8 @@ def test_the_base_scenario_is_valid():
             (
                 "11: recovery.detection.heartbeat_intervall: unknown key; known: detector, heartbeat_interval, "
                 "missed_heartbeats, poll, phi_threshold, phi_window, phi_min_deviation, phi_acceptable_pause, "
-                "stalled_after, failed_deliveries, resource_probe, phase (nearest: 'heartbeat_interval')"
+                "heartbeat_latency, stalled_after, failed_deliveries, resource_probe, phase "
+                "(nearest: 'heartbeat_interval')"
             ),
         ),
         ("agents: {count: 3}", "9: agents: duplicate key; first defined on line 7"),

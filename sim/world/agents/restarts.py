@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import simpy
 from simpy.resources.resource import Request
@@ -19,10 +19,11 @@ from sim.world.entities import Agent
 
 @dataclass(eq=False, slots=True)
 class Boot:
-    """An agent that is being started. `done` has a result when it runs."""
+    """An agent that is being started. The futures of those who wait for it have a result when it runs."""
 
     agent: Agent
-    done: asyncio.Future[None]
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+    is_done: bool = False
     slot: Request | None = None
     timer: Timer | None = None
     since: float = 0.0
@@ -52,23 +53,28 @@ class Restarts:
     async def restart(self, agent: Agent) -> None:
         """Stops the agent and returns when it runs again.
 
-        A call during a start waits for that start. A cancelled call cancels the restart.
+        A call during a start waits for that start. A cancelled call cancels the restart, unless another call waits for
+        it: that of the next leader, when a core loses its lease.
         """
         boot = self._boots.get(agent)
         if boot is None:
             if agent.up:
                 self._agents.crash(agent, Event.AGENT_STOPPED, "agent_restart")
             boot = self._begin(agent)
-        if boot.done.done():
+        if boot.is_done:
             return
+        waiter = self._loop.create_future()
+        boot.waiters.append(waiter)
         try:
-            await boot.done
+            await waiter
         except asyncio.CancelledError:
-            self._abandon(boot)
+            boot.waiters.remove(waiter)
+            if not boot.waiters:
+                self._abandon(boot)
             raise
 
     def _begin(self, agent: Agent) -> Boot:
-        boot = self._boots[agent] = Boot(agent, self._loop.create_future())
+        boot = self._boots[agent] = Boot(agent)
         if self._slots is None:
             self._start(boot)
         else:
@@ -107,7 +113,10 @@ class Restarts:
         if not boot.agent.up:
             self._history.record(Event.AGENT_RESTARTED, agent=boot.agent.number)
             self._agents.start(boot.agent)
-        boot.done.set_result(None)
+        boot.is_done = True
+        for waiter in boot.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _abandon(self, boot: Boot) -> None:
         if self._boots.get(boot.agent) is boot:

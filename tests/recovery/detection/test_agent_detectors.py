@@ -10,7 +10,7 @@ from recovery.detection.agent_detectors import DeadlineDetector, FixedTimeout, P
 from sim.loop import SimLoop, run
 
 
-def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0, observed=None, restarts=()):
+def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0, observed=None, restarts=(), latency=0.0):
     """The reports of a detector about an agent with heartbeats at these times: `(time, word)`.
 
     `observed` takes the present time, and returns until when heartbeats were read; timeouts begin anew at `restarts`.
@@ -27,6 +27,7 @@ def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0, ob
             loop,
             poll,
             None if observed is None else lambda: observed(loop.time()),
+            latency,
         )
         detector.watch("a")
         for at in restarts:
@@ -96,6 +97,14 @@ def test_an_interval_in_which_heartbeats_were_not_read_is_no_part_of_the_statist
         assert timeout.of("a") < 2 * before
 
     run(story())
+
+
+@pytest.mark.parametrize(
+    ("beats", "suspected"),
+    [([], 35.0), ([5.0], 20.0), ([34.0], 49.0), ([2.0, 4.0], 19.0)],
+)
+def test_only_the_first_heartbeat_may_be_late_by_the_latency(beats, suspected):
+    assert watched(beats, latency=20.0) == [(suspected, "a suspected")]
 
 
 def test_an_agent_is_suspected_only_once():

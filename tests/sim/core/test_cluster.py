@@ -247,10 +247,10 @@ def test_the_end_of_a_run_does_not_end_the_leadership() -> None:
 
 
 def test_a_store_without_fencing_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The purpose of the lease epoch: without it, a resumed core repeats all actions."""
+    """The restart ends while the core sleeps; without the lease's epoch, the resumed core continues from there."""
     monkeypatch.setattr(lease_guard.Term, "check", lambda self: None)
     monkeypatch.setattr(lease_guard.Term, "write", lambda self, deliver: self.node.write(deliver))
-    values = {"agents.restart_time": "20s", "recovery.costs": {"reassign_agent_tasks": "2s"}}
+    values = {"agents.restart_time": "10s", "recovery.costs": {"reassign_agent_tasks": "2s"}}
     changed = {"recovery.detection.detector": "perfect", "faults": [{"agent_crash": {"at": 20}}, hang(21, 15)]}
     run = sim.run(scenario(changed | CORES | values, duration="200s"), seed=1)
     assert run.violations

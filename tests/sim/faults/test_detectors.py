@@ -148,6 +148,33 @@ def test_a_higher_threshold_is_slower_and_has_fewer_false_alarms() -> None:
     assert low["detection.agent.false_positives"] > 5 * (high["detection.agent.false_positives"] + 1)
 
 
+# ---------------------------------------------------------------------------------------------------------- latency
+@pytest.mark.parametrize("phase", ["aligned", "uniform"])
+@pytest.mark.parametrize("latency", ["10s", "30s"])
+@pytest.mark.parametrize(
+    "detector",
+    [{"missed_heartbeats": 1}, {"missed_heartbeats": 3}, {"detector": "phi_accrual"}, {"detector": "perfect"}],
+)
+def test_a_constant_latency_beyond_the_heartbeat_interval_is_no_failure(
+    detector: dict[str, Any], latency: str, phase: str
+) -> None:
+    """Neither at the start nor after the restart of an agent or of the core. Heartbeats are 5 s apart."""
+    values = {f"recovery.detection.{key}": value for key, value in (detector | {"phase": phase}).items()}
+    crashes = {"faults": [{"agent_crash": {"at": 100, "targets": ["agent.0"]}}, {"core_crash": {"at": 250, "for": 60}}]}
+    values |= crashes | {"network.latency": latency, "agents.restart_time": "20s"}
+    run = sim.run(scenario(values, duration="400s", agents=2), seed=1)
+    assert (run.metrics["detection.false_positives"], run.metrics["detection.missed"]) == (0, 0)
+    assert len(times(run, "agent.suspected")) == 1
+
+
+def test_a_rising_latency_is_a_gap_between_heartbeats() -> None:
+    """The heartbeat of 30 s arrives at 46 s, 21 s after the one of 25 s; 15 s are allowed."""
+    slow = "[{message_delay: {delay: 16s, at: 27s}}]"
+    run = sim.run(one_long_task("60s", slow), seed=1)
+    assert times(run, "agent.suspected")[0] == (40.0, "agent.suspected")
+    assert run.metrics["detection.false_positives"] == 2
+
+
 # ---------------------------------------------------------------------------------------------------- failed sends
 PARTED = "[{partition: {between: [agents, queue], at: 31s, for: 60s}}]"
 

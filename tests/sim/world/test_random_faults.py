@@ -69,6 +69,12 @@ FAULTS = st.one_of(
     fault("partition", st.fixed_dictionaries({"between": one_of(["core.0", "store"], ["store", "core"])}), LASTS),
     fault("core_slow", DELAY, LASTS),
     fault("clock_skew", st.fixed_dictionaries({"targets": one_of("queue", 1, "all"), "rate": one_of(0.4, 3)}), LASTS),
+    fault(
+        "clock_skew",
+        st.fixed_dictionaries({"targets": one_of("core", "core.0"), "drift": one_of("1%", -0.6, 2)}),
+        LASTS,
+    ),
+    fault("clock_skew", st.fixed_dictionaries({"targets": st.just("core.0"), "offset": one_of("9s", "-9s")}), LASTS),
     fault("clock_skew", st.fixed_dictionaries({"targets": st.just("queue"), "offset": one_of("9s", "-9s")}), LASTS),
 )
 CLIENT = st.fixed_dictionaries(

@@ -18,12 +18,16 @@ import pytest
 
 from sim.pytest_plugin.bench import RAN, SECTION, bench, section
 from sim.pytest_plugin.finished_runs import FinishedRuns
+from sim.pytest_plugin.gate import Gate
 from sim.pytest_plugin.items import (
+    BASELINE,
     CHANGES,
     FINISHED,
+    GATE,
     NO_EXPECTATIONS,
     OTHER_SUFFIX,
     SUFFIX,
+    InvalidScenario,
     ScenarioFile,
     ScenarioItem,
 )
@@ -33,6 +37,8 @@ __all__ = ["bench"]
 SHARED = "recovery_bench_runs"
 """The name under which the controller of pytest-xdist passes the folder of finished runs to its workers."""
 FOLDER = pytest.StashKey[Path]()
+SAVED = pytest.StashKey[str]()
+"""What became of the new baseline."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,11 +52,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--scenario-replications",
         metavar="N",
-        default="1",
-        help="replications of every scenario, each an item (default: 1)",
+        help="replications of every scenario, each an item (default: 1, or those of the baseline)",
     )
     group.addoption(
         "--scenario-force", action="store_true", help="run also what is expected to take more than a billion events"
+    )
+    group.addoption(
+        "--scenario-baseline",
+        metavar="FILE.json",
+        help="judge the metrics against this baseline, on the same replications",
+    )
+    group.addoption(
+        "--scenario-save",
+        metavar="FILE.json",
+        help="write a new baseline of the scenarios that are run, unless a test fails (default: 20 replications each)",
     )
     group.addoption(
         "--scenario-set",
@@ -66,15 +81,17 @@ def pytest_configure(config: pytest.Config) -> None:
     seed, replications = config.getoption("--scenario-seed"), config.getoption("--scenario-replications")
     if seed is not None and not re.fullmatch(r"\d{1,4300}(/\d{1,4300})?", seed, re.ASCII):
         raise pytest.UsageError(f"--scenario-seed {seed}: not a seed; valid: a whole number such as 7, or 7/3")
-    if not re.fullmatch(r"0*[1-9]\d{0,4}", replications, re.ASCII):
+    if replications is not None and not re.fullmatch(r"0*[1-9]\d{0,4}", replications, re.ASCII):
         raise pytest.UsageError(
             f"--scenario-replications {replications}: not a number of items; valid: a whole number from 1 to 99999"
         )
-    if seed is not None and "/" in seed and int(replications) > 1:
+    if seed is not None and "/" in seed and int(replications or 1) > 1:
         raise pytest.UsageError(f"--scenario-seed {seed}: is one replication; valid: without --scenario-replications")
     config.stash[CHANGES] = _changes(config.getoption("--scenario-set"))
     shared = getattr(config, "workerinput", {}).get(SHARED)
-    config.stash[FINISHED] = FinishedRuns(None if shared is None else Path(shared))
+    folder = None if shared is None else Path(shared)
+    config.stash[FINISHED] = FinishedRuns(folder)
+    config.stash[GATE] = Gate.of(config, folder)
     config.addinivalue_line(
         "markers", f"{NO_EXPECTATIONS}: a scenario without expectations; only its invariants are judged"
     )
@@ -101,6 +118,29 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return ScenarioFile.from_parent(parent, path=file_path) if is_one else None
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the first item of a file fail, and leave out its others, if an earlier file has the same name and a baseline
+    is judged or written: scenarios are matched by their names.
+    """
+    if not config.stash[GATE].is_needed:
+        return
+    files: dict[str, ScenarioFile] = {}
+    refused: list[Path] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        if isinstance(item, ScenarioItem):
+            name = item.name.partition("[")[0]
+            first = files.setdefault(name, item.file)
+            if first is not item.file:
+                item.error = InvalidScenario(
+                    f"{item.path}: has the name {name}, as {first.shown} has; valid: different names with a baseline"
+                )
+                left_out += [item] if item.path in refused else []
+                refused.append(item.path)
+    items[:] = [item for item in items if item not in left_out]
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Import the bench before the first scenario runs, so that its duration is its own."""
     if not session.config.option.collectonly and any(isinstance(item, ScenarioItem) for item in session.items):
@@ -113,7 +153,29 @@ def pytest_configure_node(node: Any) -> None:
     config = node.config
     if FOLDER not in config.stash:
         config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="recovery-bench-"))
+        config.stash[GATE] = Gate.of(config, config.stash[FOLDER])
     node.workerinput[SHARED] = str(config.stash[FOLDER])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the new baseline, unless something has failed. Workers of pytest-xdist leave it to their controller."""
+    config = session.config
+    gate = config.stash[GATE]
+    if gate.save is None or hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    if exitstatus != pytest.ExitCode.OK and not config.getoption("--scenario-force"):
+        config.stash[SAVED] = (
+            f"--scenario-save: {gate.save} is not written: a test failed; valid: with --scenario-force"
+        )
+        return
+    from sim.baselines import BaselineError  # noqa: PLC0415 - only with the option
+
+    try:
+        config.stash[SAVED] = f"baseline of {count(gate.write())}: {gate.save}"
+    except BaselineError as error:
+        config.stash[SAVED] = f"--scenario-save {error}"
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -133,11 +195,26 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print how many scenarios passed without an expectation."""
+    """Print how many scenarios passed without an expectation, and what baselines say that is no failure."""
     passed = terminalreporter.stats.get("passed", [])
-    without = sum(NO_EXPECTATIONS in report.keywords for report in passed)
+    without = len({report.nodeid.partition("[")[0] for report in passed if NO_EXPECTATIONS in report.keywords})
     if without:
-        scenarios = f"{without} passed scenario{'' if without == 1 else 's'}"
         terminalreporter.write_line(
-            f"{scenarios} without expectations: only invariants were judged ({NO_EXPECTATIONS})"
+            f"{count(without)} passed without expectations: only invariants were judged ({NO_EXPECTATIONS})"
         )
+    called = [report for reports in terminalreporter.stats.values() for report in reports if _is_call(report)]
+    for report in called:
+        for name, line in report.user_properties:
+            if name == BASELINE:
+                terminalreporter.write_line(line)
+    if SAVED in terminalreporter.config.stash:
+        terminalreporter.write_line(terminalreporter.config.stash[SAVED])
+
+
+def _is_call(report: object) -> bool:
+    return isinstance(report, pytest.TestReport) and report.when == "call"
+
+
+def count(scenarios: int) -> str:
+    """`1 scenario`, `2 scenarios`."""
+    return f"{scenarios} scenario{'' if scenarios == 1 else 's'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from recovery.errors import RecoveryBenchError
 from sim.pytest_plugin.finished_runs import FinishedRuns
+from sim.pytest_plugin.gate import FIRST, Gate, lines
 from sim.pytest_plugin.heading import Heading, heading_of
 
 if TYPE_CHECKING:
@@ -26,9 +27,12 @@ OTHER_SUFFIX = ".scenario.yml"
 NO_EXPECTATIONS = "no_expectations"
 """The marker of scenarios without expectations: only their invariants are judged."""
 FINISHED = pytest.StashKey[FinishedRuns]()
+GATE = pytest.StashKey[Gate]()
 CHANGES = pytest.StashKey[Mapping[str, str]]()
 """Values by path that `--scenario-set` changes in every scenario."""
-PROPERTIES = ("seed", "history_sha256", "expectation", "metric:")
+BASELINE = "baseline"
+"""The property of an item that has what its baseline says of it."""
+PROPERTIES = ("seed", "history_sha256", "expectation", "metric:", BASELINE)
 """Names of properties of an item in a JUnit report, or their beginnings."""
 
 
@@ -40,6 +44,8 @@ class ScenarioFile(pytest.Module):
     """A scenario file. The names of its items begin with the name that it states, which may differ from its own."""
 
     obj = None  # there is no Python module
+    replications: Sequence[str] = ()
+    """The names of the replications, each of which is an item."""
 
     def collect(self) -> Iterator[ScenarioItem]:
         """An item for each replication of the scenario; one that fails for a file that cannot be loaded."""
@@ -47,22 +53,25 @@ class ScenarioFile(pytest.Module):
         if self.path.name.endswith(OTHER_SUFFIX):
             named = self.path.name.removesuffix(OTHER_SUFFIX) + SUFFIX
             error = InvalidScenario(f"{self.path}: scenario files end with {SUFFIX}; valid: {named}")
-        if error is None and self._many > 1:
+        replications = self._replications(heading)
+        if error is None and len(replications) > 1:
             error = self._loading_error()
         if error is not None:
             yield ScenarioItem.from_parent(self, name=heading.name, heading=heading, replication="", error=error)
             return
-        for replication in self._replications(heading):
+        self.replications = replications
+        for replication in replications:
             name = f"{heading.name}[{replication}]"
             yield ScenarioItem.from_parent(self, name=name, heading=heading, replication=replication)
 
     def _replications(self, heading: Heading) -> list[str]:
-        seed = self.config.getoption("--scenario-seed") or self.config.stash[CHANGES].get("seed", str(heading.seed))
-        return [seed] if "/" in seed else [f"{seed}/{number}" for number in range(self._many)]
-
-    @property
-    def _many(self) -> int:
-        return int(self.config.getoption("--scenario-replications"))
+        """The names of the replications: those of the baseline, unless others are asked for."""
+        gate = self.config.stash[GATE]
+        own = self.config.stash[CHANGES].get("seed", str(heading.seed)), 1 if gate.save is None else FIRST
+        seed, many = gate.replications(heading.name) or own
+        seed = self.config.getoption("--scenario-seed") or seed
+        many = int(self.config.getoption("--scenario-replications") or many)
+        return [seed] if "/" in seed else [f"{seed}/{number}" for number in range(many)]
 
     def _loading_error(self) -> RecoveryBenchError | None:
         """The error of a file with several items, of which only one is to fail."""
@@ -124,9 +133,27 @@ class ScenarioItem(pytest.Function):
         self.user_properties += properties(run, over_all)
         from sim.reports.failure_message import failure_message  # noqa: PLC0415
 
-        judged = [each for each in (run, over_all) if each is not None and not each.holds]
-        if judged:
-            raise DoesNotHold("\n".join(failure_message(each, self._replay()) for each in judged))
+        problems = [
+            failure_message(each, self._replay()) for each in (run, over_all) if each is not None and not each.holds
+        ]
+        problems += self._regressions(over_all)
+        if problems:
+            raise DoesNotHold("\n".join(problems))
+
+    def _regressions(self, over_all: Result | None) -> list[str]:
+        """The metrics that are worse than in the baseline. What else it says becomes properties."""
+        if over_all is None:
+            return []
+        gate = self.config.stash[GATE]
+        gate.keep(over_all)
+        judgment = gate.judge(over_all)
+        if judgment is None:
+            return []
+        told = [*lines(judgment)]
+        self.user_properties += [
+            (BASELINE, f"{self.file.shown}: {line}") for is_failure, line in told if not is_failure
+        ]
+        return [f"✗ {line}" for is_failure, line in told if is_failure]
 
     def _run(self) -> Run:
         """This replication, with the expectations that are judged on it alone."""
@@ -136,7 +163,7 @@ class ScenarioItem(pytest.Function):
         scenario = self.file.scenario
         judged = scenario if self._is_alone else _expecting(scenario, in_each=True)
         done = run(judged, self.replication, force=self.config.getoption("--scenario-force"))
-        if not self._is_alone:
+        if not self._is_alone or self.config.stash[GATE].is_needed:
             self.config.stash[FINISHED].keep(str(self.file.path), scenario, RunSummary.of(done))
         return done
 
@@ -152,7 +179,8 @@ class ScenarioItem(pytest.Function):
 
         names = self._names
         expecting = _expecting(self.file.scenario, in_each=False)
-        if self._is_alone or self.replication != names[-1] or not expecting.expect:
+        gated = self.config.stash[GATE].is_needed
+        if self.replication != names[-1] or ((self._is_alone or not expecting.expect) and not gated):
             return None
         finished, file = self.config.stash[FINISHED], str(self.file.path)
         runs = []
@@ -162,12 +190,12 @@ class ScenarioItem(pytest.Function):
                 found = summary(self.file.scenario, name)
                 finished.keep(file, self.file.scenario, found)
             runs.append(replace(found, violations=(), errors=()))  # each is judged by its own item
-        return Result(expecting, self.replication.rpartition("/")[0], tuple(runs))
+        judged = self.file.scenario.model_copy(update={"expect": ()}) if self._is_alone else expecting
+        return Result(judged, self.replication.rpartition("/")[0], tuple(runs))
 
     @property
-    def _names(self) -> list[str]:
-        group = self.replication.rpartition("/")[0]
-        return [f"{group}/{number}" for number in range(int(self.config.getoption("--scenario-replications")))]
+    def _names(self) -> Sequence[str]:
+        return self.file.replications
 
     @property
     def _is_alone(self) -> bool:

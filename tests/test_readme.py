@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md",
     "scenarios/README.md",
+    "scenarios/exchange/README.md",
     "sim/README.md",
     "sim/experiments/README.md",
     "sim/baselines/README.md",

@@ -43,6 +43,11 @@ def decorrelated_jitter(base: float, previous: float, cap: float, u: float) -> f
     return min(cap, base + u * (3 * previous - base))
 
 
+def additive_jitter(delay: float, width: float, cap: float, u: float) -> float:
+    """min(cap, d + uniform over [0, w)): mean d + w/2, variance w^2/12 below the cap (the backoff of stamina)."""
+    return min(cap, delay + full_jitter(width, u))
+
+
 def proportional_jitter(delay: float, spread: float, u: float) -> float:
     """Uniform over [d(1-s), d(1+s)): mean d, variance d^2 s^2/3 (the randomization factor of resilience4j)."""
     factor = 1 - spread + 2 * spread * u

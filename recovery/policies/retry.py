@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from recovery.audit import EscalationReason
 from recovery.policies.backoff import (
+    additive_jitter,
     compounding_jitter,
     decorrelated_jitter,
     equal_jitter,
@@ -29,7 +30,7 @@ from recovery.policies.durations import PositiveSeconds, Seconds
 from recovery.policies.time_limits import in_time
 
 Backoff = Literal["fixed", "linear", "exponential"]
-Jitter = Literal["none", "full", "equal", "decorrelated", "proportional", "compounding"]
+Jitter = Literal["none", "full", "equal", "decorrelated", "proportional", "compounding", "additive"]
 
 
 def _no_truth_value(value: object) -> object:
@@ -43,8 +44,9 @@ class RetryPolicy(BaseModel):
 
     `max_retries` r means at most r + 1 attempts; None: any number. `backoff`, `multiplier` and `max_delay` define how
     delays grow from `retry_delay`; `jitter` defines how they are randomized, and `spread` is its relative width if it
-    is proportional. Two kinds of jitter depend on the previous delay: decorrelated jitter ignores `backoff` and
-    `multiplier`; compounding jitter multiplies the previous delay by `multiplier`.
+    is proportional, `jitter_width` its width in seconds if it is additive. Two kinds of jitter depend on the previous
+    delay: decorrelated jitter ignores `backoff` and `multiplier`; compounding jitter multiplies the previous delay by
+    `multiplier`.
 
     `deadline` is the total time from the first failure: a retry whose delay would end after it is refused.
     `try_timeout` is the time limit of one try; a try that exceeds it has failed. `budget` limits the retries of all
@@ -64,6 +66,7 @@ class RetryPolicy(BaseModel):
     max_delay: Seconds | None = None
     jitter: Jitter = "none"
     spread: Annotated[float, Field(ge=0, le=1)] = 0.5
+    jitter_width: Seconds = 1.0
     deadline: Seconds | None = None
     try_timeout: PositiveSeconds | None = None
     budget: BudgetPolicy | None = None
@@ -118,6 +121,8 @@ class RetryPolicy(BaseModel):
         if self.jitter == "compounding":
             grown = self.retry_delay if previous is None else self.multiplier * previous
             return compounding_jitter(grown, self.spread, cap, u)
+        if self.jitter == "additive":
+            return additive_jitter(self._grown(retry), self.jitter_width, cap, u)
         delay = min(cap, self._grown(retry))
         if self.jitter == "full":
             return full_jitter(delay, u)

@@ -132,9 +132,12 @@ class _Edit:
                 node = {}
                 self.at(place[:-1])[place[-1]] = node
                 self.open.add(place)
-        _, place = self._child(node, place, steps[-1], change)
-        self.at(place[:-1])[place[-1]] = _plain(value, place)
+        old, place = self._child(node, place, steps[-1], change)
+        self.at(place[:-1])[place[-1]] = new = _plain(value, place)
         self.changes[place] = change
+        is_form = isinstance(old, dict) and len(old) == 1
+        if isinstance(new, dict) and not is_form:  # a later change may add a key that this mapping omits
+            self.open.add(place)
 
     def changes_below(self, place: Path) -> bool:
         """Whether an override is at or below this position."""

@@ -25,7 +25,16 @@ from scenarios.fields.quantities import (
     bounded,
 )
 
-GIVEN_BY_PRESETS = ("max_retries", "retry_delay", "backoff", "multiplier", "max_delay", "jitter", "spread")
+GIVEN_BY_PRESETS = (
+    "max_retries",
+    "retry_delay",
+    "backoff",
+    "multiplier",
+    "max_delay",
+    "jitter",
+    "spread",
+    "jitter_width",
+)
 """The keys that a preset sets; deadlines, budgets and breakers are independent of it."""
 
 
@@ -131,9 +140,10 @@ class Policy(Settings, RetryPolicy, _Preset):
         "jitter",
         "none; full: uniform 0…d; equal: d/2 + uniform 0…d/2; "
         "decorrelated: uniform(base, 3·previous), capped; proportional: uniform d·(1−spread)…d·(1+spread); "
-        "compounding: proportional around multiplier·previous, capped",
+        "compounding: proportional around multiplier·previous, capped; additive: d + uniform 0…jitter_width, capped",
     )
     spread: Probability = core_field(RetryPolicy, "spread", "relative width of proportional and compounding jitter")
+    jitter_width: Seconds = core_field(RetryPolicy, "jitter_width", "width of additive jitter")
     deadline: PositiveSeconds | None = core_field(
         RetryPolicy, "deadline", "total time from the first failure: no delay ends after it; null: no limit"
     )

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sim.cli.commands import compare, demo, diff, list_show, run, schema_runbook, suite, sweep
+from sim.cli.commands import compare, demo, diff, list_show, policy, run, schema_runbook, suite, sweep
 from sim.cli.errors import BadInput
 from sim.cli.internal_error import report
 from sim.cli.interrupts import INTERRUPTED, interruptible
@@ -67,6 +67,13 @@ runbook = typer.Typer(rich_markup_mode="rich")
 runbook.callback(invoke_without_command=True)(schema_runbook.runbook)
 runbook.command("check", epilog="Example: recovery-bench runbook check my-guide.md")(schema_runbook.runbook_check)
 app.add_typer(runbook, name="runbook", epilog="Example: recovery-bench runbook --json")
+policies = typer.Typer(rich_markup_mode="rich", no_args_is_help=True, help="Policies to and from other frameworks.")
+policies.command("export", epilog="Example: recovery-bench policy export --to temporal agent-failure")(policy.export)
+policies.command("import", epilog="Example: recovery-bench policy import --from celery tasks.py --out policy.yaml")(
+    policy.import_
+)
+policies.command("check", epilog="Example: recovery-bench policy check agent-failure")(policy.check)
+app.add_typer(policies, name="policy", epilog="Example: recovery-bench policy export --to temporal agent-failure")
 app.add_typer(recover_app(), name="recover", epilog="Example: recovery-bench recover demo")
 
 

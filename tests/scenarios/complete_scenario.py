@@ -89,6 +89,7 @@ COMPLETE: dict[str, Any] = {
                 "max_delay": "60s",
                 "jitter": "full",
                 "spread": 0.5,
+                "jitter_width": "1s",
                 "deadline": "5m",
                 "try_timeout": "1m",
                 "budget": {"tokens": 10, "refill": 0.2},

@@ -86,7 +86,7 @@ def test_the_base_scenario_is_valid():
             "recovery:\n  conditions:\n    task_failure: {jitter: ful}",
             (
                 "11: recovery.conditions.task_failure.jitter: 'ful' is not valid; "
-                "valid: none, full, equal, decorrelated, proportional, compounding (nearest: 'full')"
+                "valid: none, full, equal, decorrelated, proportional, compounding, additive (nearest: 'full')"
             ),
         ),
         (

@@ -69,6 +69,7 @@ def run(
         typed_option(Duration("--max-time"), "Stop after this wall time and report what has finished: 2m."),
     ] = None,
     set_: parameters.Set = None,
+    policy: parameters.Policy = None,
     find_warmup: Annotated[
         bool,
         typer.Option(
@@ -110,7 +111,7 @@ def run(
         raise BadInput(
             "--precision: keeps nothing of each run; valid: without --history, --reports, --check-determinism"
         )
-    changes = parameters.changes(set_)
+    changes = {**_of_policy(policy, scenario), **parameters.changes(set_)}
     looked_for = rare_asked(rare, level, particles, replications, force=force)
     if find_warmup:
         check_find_warmup(changes, check_determinism)
@@ -153,6 +154,25 @@ def run(
         data = [result.as_json() for result in results]
         write_json(json, data[0] if len(scenario) == 1 else data)
     return _status(done, limit, all_valid=len(names) == len(scenario))
+
+
+def _of_policy(file: str | None, names: list[str]) -> dict[str, str]:
+    """The values of a policy file as changes. Raises ScenarioError with its line, also for the first valid scenario."""
+    if file is None:
+        return {}
+    import scenarios
+    from scenarios.errors import ScenarioError
+    from scenarios.exchange.policy_file import load_policy
+
+    policy = load_policy(file)
+    for name in names:
+        try:
+            scenario = scenarios.load(name)
+        except ScenarioError:
+            continue  # reported where all scenarios are loaded
+        policy.applied(scenario)
+        break
+    return policy.changes
 
 
 def _check_files(json: str | None, history: str | None) -> None:

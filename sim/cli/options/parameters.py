@@ -29,6 +29,10 @@ WholeSeed = Annotated[
     int | None, typed_option(Seed("--seed"), "Seed of all randomness; the scenario's own if left out.")
 ]
 Jobs = Annotated[int, typed_option(Count("--jobs"), "Processes to run replications on.")]
+Policy = Annotated[
+    str | None,
+    typer.Option("--policy", metavar="FILE", help="A policy file, whose values replace those of the scenarios."),
+]
 Set = Annotated[list[Change] | None, typed_option(PathValue("--set"), "Another value for a key; may be repeated.")]
 
 

@@ -102,7 +102,7 @@ def test_compounding_jitter_lies_around_the_grown_previous_delay(grown, spread, 
     assert min(cap, grown * (1 - spread)) * (1 - 1e-12) <= drawn <= min(cap, grown * (1 + spread)) * (1 + 1e-12)
 
 
-JITTERS = ["none", "full", "equal", "decorrelated", "proportional", "compounding"]
+JITTERS = ["none", "full", "equal", "decorrelated", "proportional", "compounding", "additive"]
 
 
 @given(st.sampled_from(JITTERS), DELAYS, st.integers(1, 60), st.lists(UNIFORM, min_size=2, max_size=2).map(sorted))
@@ -141,6 +141,7 @@ def test_jitter_accepts_an_infinite_delay():
         ("decorrelated", (12 + 36) / 2, (36 - 12) ** 2 / 12),  # the first delay: uniform over [base, 3 base)
         ("proportional", 12, 12**2 * 0.5**2 / 3),
         ("compounding", 12, 12**2 * 0.5**2 / 3),
+        ("additive", 12 + 1 / 2, 1 / 12),
     ],
 )
 def test_jitter_has_the_mean_and_the_variance_of_its_distribution(jitter, mean, variance):
@@ -162,6 +163,11 @@ def test_compounding_jitter_starts_from_the_previous_delay():
     assert spread.delay(2, u=0.5, previous=10) == 20
     assert spread.delay(3, u=0.75, previous=20) == pytest.approx(42)  # 40 · 1.05
     assert spread.delay(4, u=0.9, previous=60) == 100
+
+
+def test_additive_jitter_is_added_to_the_grown_delay_before_the_cap():
+    spread = policy(retry_delay=2, backoff="exponential", jitter="additive", jitter_width=4, max_delay=10)
+    assert [spread.delay(retry, u=0.75) for retry in (1, 2, 3)] == [5, 7, 10]
 
 
 def test_the_cap_applies_after_upward_jitter():
@@ -208,7 +214,7 @@ def test_the_total_is_never_past_the_deadline(jitter, backoff, retry_delay, dead
 
 def test_a_memoryless_backoff_needs_no_previous_delay():
     remembering = [policy(jitter=jitter).remembers for jitter in JITTERS]
-    assert remembering == [False, False, False, True, False, True]
+    assert remembering == [False, False, False, True, False, True, False]
     assert policy(deadline=5).remembers
 
 
@@ -260,7 +266,7 @@ def test_durations_accept_units(text, value):
         ({"max_retries": 1.5}, "valid integer"),
         ({"multiplier": 0.5}, "greater than or equal to 1"),
         ({"backoff": "cubic"}, "'fixed', 'linear' or 'exponential'"),
-        ({"jitter": "some"}, "'none', 'full', 'equal', 'decorrelated', 'proportional' or 'compounding'"),
+        ({"jitter": "some"}, "'decorrelated', 'proportional', 'compounding' or 'additive'"),
         ({"spread": 1.5}, "less than or equal to 1"),
         ({"deadline": "-1s"}, "'-1s' is not a duration"),
         ({"try_timeout": 0}, "greater than 0"),

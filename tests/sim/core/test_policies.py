@@ -152,7 +152,7 @@ def test_a_limit_that_is_never_reached_changes_no_history(settings):
     assert run(**settings).history_sha256 == run().history_sha256
 
 
-@pytest.mark.parametrize("jitter", ["proportional", "compounding"])
+@pytest.mark.parametrize("jitter", ["proportional", "compounding", "additive"])
 def test_jitter_is_drawn_from_the_seed(jitter):
     first, again = run(preset="dapr", jitter=jitter), run(preset="dapr", jitter=jitter)
     assert first.history_sha256 == again.history_sha256

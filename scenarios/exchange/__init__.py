@@ -1,0 +1,1 @@
+"""Retry policies to and from the terms of other frameworks, and files of policies."""

@@ -13,6 +13,8 @@ class RecoveryBenchError(Exception):
 
     is_failure: ClassVar[bool] = False
     """Whether the error reports a failure of the system, and not a defect of code."""
+    reports_defect: ClassVar[bool] = False
+    """Whether the error reports a defect of this package, and not of its input or surroundings."""
 
 
 class CommandFailed(RecoveryBenchError):

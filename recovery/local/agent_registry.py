@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from recovery.stores.stored_json import read_json
 from recovery.stores.tables import AGENTS
 
 NO_PROCESS = 0
@@ -76,7 +77,7 @@ def has_name(connection: Connection, name: str, incarnation: int) -> bool:
 def known(connection: Connection) -> list[Beats]:
     """All agents, ordered by name."""
     rows = connection.execute(select(AGENTS).where(AGENTS.c.pid != NO_PROCESS).order_by(AGENTS.c.name))
-    return [Beats(row.name, row.incarnation, row.pid, row.beats, json.loads(row.progress)) for row in rows]
+    return [Beats(row.name, row.incarnation, row.pid, row.beats, read_json(row.progress)) for row in rows]
 
 
 def dismiss_all(connection: Connection) -> None:

@@ -18,6 +18,7 @@ from recovery.errors import RecoveryBenchError
 from recovery.local import agent_registry, log_store, resource_pools
 from recovery.model import TaskStatus, TaskView
 from recovery.stores.sql_tasks import begun, committed, epoch_of, escalated, failed, registered
+from recovery.stores.stored_json import read_json
 from recovery.stores.tables import ALLOCATIONS, EFFECTS, TASKS, WORK
 
 BEHIND_THE_FIRST = 64
@@ -144,7 +145,7 @@ def take(connection: Connection, agent: str, incarnation: int) -> Taken | None:
     if not agent_registry.is_mine(connection, agent, incarnation):
         return None
     for task_id, payload, text in _first_of_line(connection):
-        needs = json.loads(text)
+        needs = read_json(text)
         has_all = not needs or resource_pools.allocate(connection, task_id, needs)
         if not has_all and not _out_of_service(connection, needs):
             continue
@@ -153,7 +154,7 @@ def take(connection: Connection, agent: str, incarnation: int) -> Taken | None:
         if epoch is None:
             resource_pools.release(connection, task_id)
         elif has_all:
-            return Taken(task_id, epoch, json.loads(payload))
+            return Taken(task_id, epoch, read_json(payload))
         else:
             fail(connection, task_id, epoch, agent, TaskStatus.BLOCKED, UNAVAILABLE)
     return None
@@ -219,7 +220,7 @@ def find(connection: Connection, task_id: str) -> Item | None:
     """The record of a task; None if it is unknown."""
     asked = select(WORK.c.needs, WORK.c.place, WORK.c.agent, WORK.c.error_code).where(_TASK)
     row = connection.execute(asked, {"task": task_id}).one_or_none()
-    return None if row is None else Item(json.loads(row[0]), row[1] is not None, row[2], row[3])
+    return None if row is None else Item(read_json(row[0]), row[1] is not None, row[2], row[3])
 
 
 def view(connection: Connection, task_id: str) -> TaskView | None:
@@ -238,7 +239,7 @@ def view(connection: Connection, task_id: str) -> TaskView | None:
         agent,
         error_code,
         waiting_in_queue=place is not None,
-        needs=json.loads(needs),
+        needs=read_json(needs),
         held={row.pool: row.units for row in rows if row.pool is not None},
     )
 
@@ -270,7 +271,7 @@ def _in_line(asked: Select[Any]) -> Select[Any]:
 def effects(connection: Connection) -> dict[str, Any]:
     """All effects by task."""
     rows = connection.execute(select(EFFECTS.c.task_id, EFFECTS.c.effect).order_by(EFFECTS.c.task_id))
-    return {task_id: json.loads(effect) for task_id, effect in rows}
+    return {task_id: read_json(effect) for task_id, effect in rows}
 
 
 def statuses(connection: Connection) -> dict[TaskStatus, int]:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from recovery.errors import without_passwords
 from recovery.input_file import InputFileError, check_regular
+from recovery.stores.column_types import wrong_values
 from recovery.stores.errors import StoreError, store_error
 from recovery.stores.tables import META, WrongSchema, prepare
 
@@ -121,6 +122,8 @@ class Database:
                 if check:
                     _check(connection)
                 prepare(connection)
+                if check:
+                    _check_values(connection)
         except WrongSchema as wrong:
             self._engine.dispose()
             raise StoreError(f"{self.place}: {wrong}") from None
@@ -364,6 +367,12 @@ def _check(connection: Connection) -> None:
         found = connection.exec_driver_sql("pragma quick_check(1)").scalar_one()
         if found != "ok":
             raise SQLAlchemyError(f"malformed: {found}")
+
+
+def _check_values(connection: Connection) -> None:
+    """Raise WrongSchema if a value is of a wrong type, after the tables are those of this version."""
+    if (wrong := wrong_values(connection)) is not None:
+        raise WrongSchema(f"is damaged: {wrong} has a value that is not valid; valid: a copy from before")
 
 
 def _engine(url: str | URL, synchronous: bool) -> tuple[str, Engine]:

@@ -16,6 +16,8 @@ _RUNNING, _COMPLETED = TaskStatus.RUNNING, TaskStatus.COMPLETED
 class IllegalTransition(RecoveryBenchError, RuntimeError):
     """An illegal change of a task's status: a defect of the core, not of its input."""
 
+    reports_defect = True
+
 
 @dataclass(slots=True)
 class Record:

@@ -17,8 +17,8 @@ from typing import Annotated, Any
 
 import typer
 
+from recovery.errors import RecoveryBenchError
 from sim.cli.commands import compare, demo, diff, list_show, policy, run, schema_runbook, suite, sweep
-from sim.cli.errors import BadInput
 from sim.cli.internal_error import report
 from sim.cli.interrupts import INTERRUPTED, interruptible
 from sim.cli.output.console import say
@@ -102,8 +102,6 @@ def _commands() -> Callable[..., Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit status."""
-    from scenarios.errors import ScenarioError
-
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "--no-color" in given:
         os.environ["NO_COLOR"] = "1"  # also for the pages of --help
@@ -116,7 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruptible():
             status = _commands()(_spread(given) or ["--help"], prog_name=NAME, standalone_mode=False)
         sys.stdout.flush()
-    except (BadInput, ScenarioError) as error:
+    except RecoveryBenchError as error:
+        if error.reports_defect:
+            return report(error, given)
         say(str(error))
         return BAD_INPUT
     except (KeyboardInterrupt, typer.Abort):
@@ -129,13 +129,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"{error.filename or 'output'}: cannot be written: {error.strerror or error}")
         return BAD_INPUT
     except Exception as error:  # noqa: BLE001 - every command ends with a line and a status
-        if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: its help was shown
-            return 0
-        if not isinstance(error, _USAGE):
-            return report(error, given)
-        say(_usage(error))
-        return BAD_INPUT
+        return _unsuccessful(error, given)
     return status if isinstance(status, int) else 0
+
+
+def _unsuccessful(error: Exception, given: list[str]) -> int:
+    """The status of a command that an error of the command line ended, or an unexpected one."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: its help was shown
+        return 0
+    if not isinstance(error, _USAGE):
+        return report(error, given)
+    say(_usage(error))
+    return BAD_INPUT
 
 
 def _spread(given: Sequence[str]) -> list[str]:

@@ -22,6 +22,8 @@ _CONNECTION: Final = re.compile(r"Connection\[")  # annotations are texts
 class NotConnected(RecoveryBenchError, RuntimeError):
     """A part of the world has no listener where it needs one."""
 
+    reports_defect = True
+
 
 Connection = Annotated[T, "set by sim.world.assembly.connect"]
 """Annotates an attribute that the assembly has to set. It has no value in the class, which would slow down each use."""

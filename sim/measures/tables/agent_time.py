@@ -37,6 +37,8 @@ BEGINS_CHECKPOINT = (Event.CHECKPOINT_LOADED, Event.CHECKPOINT_STARTED)
 class TimeNotAccounted(RecoveryBenchError, AssertionError):
     """The classes of agent time do not add up to slots × time: a defect of the simulation or of the accounting."""
 
+    reports_defect = True
+
 
 @dataclass(frozen=True, slots=True)
 class AgentTime:

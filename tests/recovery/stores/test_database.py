@@ -17,7 +17,8 @@ from recovery.stores import database as module
 from recovery.stores.database import Database
 from recovery.stores.errors import StoreError
 from recovery.stores.identity import store_identity
-from recovery.stores.sql_tasks import SqlTaskStore
+from recovery.stores.sql_tasks import SqlTaskStore, registered
+from recovery.stores.stored_json import read_json
 from recovery.stores.tables import (
     AGENTS,
     ALLOCATIONS,
@@ -470,3 +471,39 @@ def test_a_required_store_is_not_created(database, tmp_path):
     with pytest.raises(StoreError, match=r"empty\.db: there is no store"):
         Database(f"sqlite:///{tmp_path}/empty.db", create=False)
     assert (tmp_path / "empty.db").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("damage", "where"),
+    [
+        ("update tasks set fence = x'fffe'", "tasks.fence"),
+        ("update tasks set status = 'gone'", "tasks.status"),
+        ("update work set error_code = x'ff'", "work.error_code"),
+        ("update agents set beats = 'many'", "agents.beats"),
+        ("update logs set at = 'today'", "logs.at"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_damage(tmp_path, damage, where):
+    url = f"sqlite:///{tmp_path}/store.db"
+    database = Database(url)
+    database.write(lambda connection: registered(connection, "task.1"))
+    for row in (
+        "work (task_id, payload, needs) values ('task.1', '1', '{}')",
+        "agents (name, incarnation, pid, beats, progress) values ('agent.1', 1, 1, 1, '{}')",
+        "logs (at, path, line) values (1.0, 'a', 'b')",
+    ):
+        database.write(lambda connection, row=row: connection.exec_driver_sql(f"insert into {row}"))
+    database.close()
+    Database(url).close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
+        connection.execute(damage)
+    with pytest.raises(
+        StoreError, match=f"is damaged: {where} has a value that is not valid; valid: a copy from before"
+    ):
+        Database(url)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "", "'"])
+def test_a_text_that_is_not_json_is_damage(text):
+    with pytest.raises(StoreError, match=r"the store is damaged: .* is not JSON; valid: a copy from before"):
+        read_json(text)

@@ -3,6 +3,8 @@
 import pytest
 
 from recovery.errors import without_passwords
+from recovery.stores.errors import StoreError
+from recovery.stores.memory import IllegalTransition
 from sim.cli import internal_error, main
 
 URL = "postgresql://alice:secret@host/db"
@@ -115,3 +117,16 @@ def test_long_and_secret_words_are_not_repeated(arguments, message, capsys):
     said = capsys.readouterr().err
     assert said.startswith(message)
     assert said.count("\n") == 1
+
+
+def test_an_error_of_the_package_is_a_line_and_no_internal_error(failing, capsys, tmp_path):
+    failing(StoreError("store.db: is damaged;\nvalid: a copy from before"))
+    assert main(["list"]) == 2
+    assert capsys.readouterr().err == "store.db: is damaged;\\nvalid: a copy from before\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_defect_of_the_package_is_an_internal_error(failing, capsys):
+    failing(IllegalTransition("completed to running"))
+    assert main(["list"]) == 70
+    assert "internal error: IllegalTransition: completed to running" in capsys.readouterr().err

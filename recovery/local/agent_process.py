@@ -52,14 +52,21 @@ class Agent:
         taken: task_queue.Taken | None = None
         while taken is not None or not self._over.is_set():
             try:
-                taken = self._database.write(self._take) if taken is None else self._execute(taken)
-                self._may_have_more = False
+                taken = self._look() if taken is None else self._execute(taken)
             except StoreError as error:
                 self._may_have_more = True
                 self._log(str(error))
             if taken is None:
                 self._over.wait(self._poll)
         self._database.close()
+
+    def _look(self) -> task_queue.Taken | None:
+        """Take a task, if any waits. Whether one does is read without the lock of the store, which others need."""
+        if not self._may_have_more and not self._database.read(task_queue.is_waiting):
+            return None
+        taken = self._database.write(self._take)
+        self._may_have_more = False
+        return taken
 
     def _take(self, connection: Connection) -> task_queue.Taken | None:
         """Take the next task, unless the agent ends.

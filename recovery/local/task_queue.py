@@ -37,6 +37,7 @@ _LINE = (
 )
 _FIRST = _LINE.limit(1)
 _FIRST_PLACE, _LAST_PLACE = (select(func.coalesce(edge(WORK.c.place), 0)) for edge in (func.min, func.max))
+_WAITS = select(WORK.c.task_id).where(WORK.c.place.is_not(None)).limit(1)
 _DEPTH = select(func.count()).select_from(WORK).where(WORK.c.place.is_not(None))
 _SUBMIT, _EFFECT = insert(WORK), insert(EFFECTS)
 _QUEUE = _CHANGE.values(place=bindparam("new_place"), agent=bindparam("new_agent"))
@@ -256,6 +257,11 @@ def had_by(connection: Connection, agent: str | None = None) -> list[str]:
 def waiting(connection: Connection) -> list[str]:
     """The waiting tasks, in order."""
     return list(connection.execute(_in_line(select(WORK.c.task_id)).order_by(WORK.c.place)).scalars())
+
+
+def is_waiting(connection: Connection) -> bool:
+    """Whether any task waits."""
+    return connection.execute(_WAITS).one_or_none() is not None
 
 
 def depth(connection: Connection) -> int:

@@ -6,6 +6,7 @@ file. If the name of the file is a symbolic link, the file that it leads to is c
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import hmac
 import os
@@ -20,7 +21,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from recovery.atomic_file import keep_permissions, link_target, whole_file
+from recovery.atomic_file import LEFT, keep_permissions, link_target, whole_file
 from recovery.errors import RecoveryBenchError
 from recovery.file_lock import locked
 from recovery.input_file import InputFileError, check_regular, read_text
@@ -177,6 +178,8 @@ def change_operators(
         _check_link(path)
         target = link_target(path)
         with locked(target):
+            for left in target.parent.glob(f".{glob.escape(target.name)}{LEFT}"):
+                left.unlink()  # of a program that was killed: nobody else writes now
             is_new = create and not target.exists()
             before = Operators() if is_new else load_operators(path)
             after = change(before).with_identity()

@@ -118,6 +118,16 @@ def test_the_end_of_an_attempt_and_the_start_of_the_next_are_one_transaction(age
     assert do(database, task_queue.effects) == {"task.1": 1, "task.2": 2}
 
 
+def test_an_idle_agent_does_not_write(agent, database):
+    transactions = []
+    event.listen(agent._database._engine, "commit", transactions.append)
+    assert agent._look() is None
+    assert transactions == []
+    do(database, task_queue.submit, "task.1", 1, {})
+    assert agent._look().task_id == "task.1"
+    assert len(transactions) == 1
+
+
 def test_an_agent_that_ends_takes_no_other_task(agent, database):
     one = taken(agent, database, 1)
     do(database, task_queue.submit, "task.2", 2, {})

@@ -162,6 +162,15 @@ def test_a_change_waits_for_the_lock_of_another_process(tmp_path, monkeypatch):
     assert list(load_operators(path).operators) == ["alice"]
 
 
+def test_the_next_change_removes_what_a_killed_program_has_left(tmp_path):
+    left, other = tmp_path / ".operators.json.4711.tmp", tmp_path / ".other.json.4711.tmp"
+    for each in (left, other):
+        each.write_text("{")
+    add(tmp_path / "operators.json", "alice")
+    assert not left.exists()
+    assert other.exists()
+
+
 def test_the_identity_of_a_file_remains(tmp_path):
     path = tmp_path / "operators.json"
     identity = add(path, "alice").identity

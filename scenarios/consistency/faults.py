@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scenarios.consistency.attempt_times import longest
 from scenarios.consistency.inconsistency import Inconsistency, InconsistencyKind, at_least, time
+from scenarios.consistency.united import Outage, united_outages
 from scenarios.faults import AgentFlap, AgentHang, AnyFault, Group, each
 from scenarios.fields.distributions import AnyDistribution
 from scenarios.schema import ScenarioFields
@@ -13,12 +14,13 @@ from scenarios.schema import ScenarioFields
 
 def about_faults(scenario: ScenarioFields) -> Iterator[Inconsistency]:
     """Faults after the end of the run or within the warm-up, and those that end before they are detected."""
+    outages = [outage for outage in united_outages(scenario) if "agent_hang" in outage.kinds]
     for number, fault in enumerate(scenario.faults):
         path = f"faults[{number}].{fault.kind}"
         yield from _times(scenario, path, fault)
         for single in each([fault]):
             duration = fault.for_ if isinstance(fault, Group) and fault.for_ is not None else None
-            yield from _undetected(scenario, path, single, duration)
+            yield from _undetected(scenario, path, single, duration, fault.at, outages)
 
 
 def _times(scenario: ScenarioFields, path: str, fault: AnyFault | Group) -> Iterator[Inconsistency]:
@@ -68,7 +70,12 @@ def _is_over(scenario: ScenarioFields, fault: AnyFault | Group) -> bool:
 
 
 def _undetected(
-    scenario: ScenarioFields, path: str, fault: AnyFault, of_group: AnyDistribution | None
+    scenario: ScenarioFields,
+    path: str,
+    fault: AnyFault,
+    of_group: AnyDistribution | None,
+    at: float | None,
+    outages: Sequence[Outage],
 ) -> Iterator[Inconsistency]:
     """Agents that are silent, or without progress, for less than their detector waits for.
 
@@ -83,6 +90,9 @@ def _undetected(
     else:
         return
     lasts = longest(silence)
+    if isinstance(fault, AgentHang) and at is not None:  # of a hang that unites with others, all of them together
+        united = [outage.end - outage.begin for outage in outages if outage.begin <= at < outage.end]
+        lasts = max([lasts, *united])
     if isinstance(fault, AgentHang) and fault.beating:
         if detection.stalled_after is None or detection.detector == "perfect":
             return

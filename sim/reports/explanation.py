@@ -14,8 +14,7 @@ from rich.text import Text
 
 from scenarios import Scenario, path
 from scenarios.consistency import inconsistencies
-from scenarios.faults import each
-from scenarios.faults.united import united
+from scenarios.consistency.united import united_outages
 from scenarios.fields.distributions import Constant
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.sections.detection import DetectionSettings
@@ -103,16 +102,8 @@ def injected(scenario: Scenario) -> list[str]:
 
 def _united(scenario: Scenario) -> Iterator[str]:
     """A sentence for each target that overlapping faults stop."""
-    scheduled = [
-        (single, fault.at, inf if lasts is None else lasts.mean)
-        for fault in scenario.faults
-        if fault.at is not None and fault.at < scenario.duration
-        for single in each([fault])
-        for lasts in [getattr(fault, "for_", None) or getattr(single, "for_", None)]
-        if lasts is None or lasts.constant is not None
-    ]
     alike: dict[tuple[str, float, float], list[str]] = {}
-    for outage in united(scheduled, scenario.agents.count, scenario.recovery.cores.count):
+    for outage in united_outages(scenario):
         what = listed([kind.replace("_", " ") for kind in outage.kinds])
         alike.setdefault((what, outage.begin, outage.end), []).append(outage.target.replace("|", " – "))
     for (what, begin, end), targets in alike.items():

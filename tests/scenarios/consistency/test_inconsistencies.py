@@ -161,6 +161,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     (
         "undetected",
+        {"faults": "[{agent_hang: {at: 10m, for: 9s, targets: all}}, {agent_hang: {at: 11m, for: 9s, targets: all}}]"},
+        {"faults": "[{agent_hang: {at: 10m, for: 9s, targets: all}}, {agent_hang: {at: 608s, for: 9s, targets: all}}]"},
+    ),
+    (
+        "undetected",
         {"faults": "[{agent_flap: {at: 10m, down: 9s, up: 30s}}]"},
         {"faults": "[{agent_flap: {at: 10m, down: {exponential: {mean: 9s}}, up: 30s}}]"},
     ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from recovery.policies.time_limits import in_time
 from scenarios.faults import AgentHang, CoreCrash, CoreHang, Partition, QueueBlocked, each
 from scenarios.schema import ScenarioFields
 
@@ -48,7 +49,7 @@ def _chains(target: str, stops: list[tuple[float, float, str]]) -> Iterator[Outa
     chain: list[tuple[float, float, str]] = []
     until = -inf
     for stop in [*stops, (inf, inf, "")]:
-        if stop[0] > until or stop[0] == inf:
+        if not in_time(stop[0], until) or stop[0] == inf:
             if len(chain) > 1:
                 yield Outage(target, tuple(dict.fromkeys(kind for *_, kind in chain)), chain[0][0], until)
             chain, until = [], -inf

@@ -58,7 +58,7 @@ class Site:
     """The access of injectors: the world, its clock and store, the host of the core, and the faults that are active.
 
     `active` counts the active faults by kind and target, `claims` has the units that those of a pool take.
-    `begins_now` returns whether another injection is due at this instant.
+    `next_due` returns the seconds until another injection that is due at this instant, up to rounding; None: none is.
     """
 
     env: simpy.Environment
@@ -73,7 +73,7 @@ class Site:
     host: CoreHost
     agent_outages: AgentOutages
     core_outages: CoreOutages
-    begins_now: Callable[[], bool]
+    next_due: Callable[[], float | None]
     active: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     claims: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
@@ -85,7 +85,7 @@ class Site:
         world: World,
         store: MemoryTaskStore,
         host: CoreHost,
-        begins_now: Callable[[], bool],
+        next_due: Callable[[], float | None],
     ) -> Site:
         """The site of a world."""
         queue, execution = world.queue, world.execution
@@ -103,7 +103,7 @@ class Site:
             host,
             AgentOutages(world.agents, world.history),
             CoreOutages(host),
-            begins_now,
+            next_due,
         )
 
     @property
@@ -162,10 +162,11 @@ class Injection:
             return
 
         def elapsed(_: object) -> None:
-            if self.site.begins_now():
-                after(self.site.env, 0.0, lambda _: clear())
-            else:
+            seconds = self.site.next_due()
+            if seconds is None:
                 clear()
+            else:
+                after(self.site.env, seconds, lambda _: clear())
 
         self.wait(self.seconds, elapsed, key=self.nth)
 

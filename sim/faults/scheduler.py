@@ -15,6 +15,7 @@ from typing import Any
 import simpy
 from simpy.events import Event as SimpyEvent
 
+from recovery.policies.time_limits import in_time
 from recovery.stores.memory import MemoryTaskStore
 from scenarios.faults import AnyFault, Group
 from scenarios.fields.distributions import ZERO
@@ -62,7 +63,7 @@ class Faults:
     ) -> None:
         self._env = env
         self._streams = streams
-        self._site = Site.of(env, streams, world, store, host, self._begins_now)
+        self._site = Site.of(env, streams, world, store, host, self._next_due)
         self._gaps: dict[str, _Gap] = {}
         self._due: dict[str, float] = {}  # the next injection of each fault with a time
         self._stopped = False
@@ -84,10 +85,11 @@ class Faults:
         if waiting:
             Triggers(self._site, waiting).start()
 
-    def _begins_now(self) -> bool:
-        """Whether an injection is due at this instant that has not happened yet."""
+    def _next_due(self) -> float | None:
+        """Seconds until the last of the injections that are due at this instant, up to rounding; None: none is."""
         now = self._env.now
-        return not self._stopped and any(due == now for due in self._due.values())
+        due = [at for at in self._due.values() if in_time(at, now)]
+        return max(due) - now if due and not self._stopped else None
 
     def _run(self, fault: AnyFault | Group, name: str) -> Generator[SimpyEvent, Any, None]:
         lasts, wait = self._lasts(fault, name)

@@ -296,6 +296,13 @@ def test_a_repeated_hang_that_lasts_until_the_next_one_has_no_gap() -> None:
     assert history({"agent_hang": {"every": 10, "for": 10}}) == [(10, "hung")]
 
 
+def test_instants_that_differ_by_rounding_touch() -> None:
+    """10.7 + 0.1 is slightly less than 10.8."""
+    hangs = [agent("hang", 10.7, **{"for": 0.1}), agent("hang", 10.8, **{"for": 1})]
+    assert 10.7 + 0.1 < 10.8
+    assert history(*hangs) == [(10.7, "hung"), (11.8, "up")]
+
+
 def test_heartbeats_continue_while_all_hangs_let_them() -> None:
     """Hung from 10 s to 70 s; without heartbeats from 21 s to 41 s, and suspected 15 s after the one at 20 s."""
     beats = {"recovery.detection.heartbeat_interval": "5s", "recovery.detection.phase": "aligned"}

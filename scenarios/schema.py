@@ -18,6 +18,7 @@ from scenarios.fields.quantities import Count, PositiveSeconds, Quantity, Second
 from scenarios.fields.tolerances import Tolerances
 from scenarios.sections.agents import AgentSettings
 from scenarios.sections.cost import CostSettings
+from scenarios.sections.found_by import FoundBy
 from scenarios.sections.infrastructure import NetworkSettings, QueueSettings, ResourceSettings, StorageSettings
 from scenarios.sections.recovery import RecoverySettings
 from scenarios.sections.steady_state import SteadyState
@@ -84,6 +85,9 @@ class ScenarioFields(Settings):
     )
     documents: Annotated[str, Quantity("text")] | None = Field(
         default=None, description="the entry of the guide that it exercises"
+    )
+    found_by: FoundBy | None = Field(
+        default=None, description="the search that wrote this file, and what it found; it has no effect on a run"
     )
     seed: Count = Field(default=0, description="seed of all randomness, unless a run sets another")
     duration: PositiveSeconds = Field(description="virtual time that is simulated")

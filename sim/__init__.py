@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sim.experiments.runs.replications import Result, replicate
     from sim.experiments.runs.summary import RunSummary
     from sim.experiments.runs.warmup import Warmup, find_warmup
+    from sim.experiments.search.search import SearchResult, search
     from sim.experiments.selection.result import Selection
     from sim.experiments.selection.select import select
     from sim.experiments.sweeps.sweep import Sweep, load_sweep, sweep
@@ -45,6 +46,7 @@ __all__ = [
     "Run",
     "RunError",
     "RunSummary",
+    "SearchResult",
     "Selection",
     "SimLoop",
     "Sweep",
@@ -58,6 +60,7 @@ __all__ = [
     "rare",
     "replicate",
     "run",
+    "search",
     "select",
     "sweep",
 ]
@@ -76,6 +79,8 @@ _HOMES = {
     "RunSummary": "sim.experiments.runs.summary",
     "Warmup": "sim.experiments.runs.warmup",
     "find_warmup": "sim.experiments.runs.warmup",
+    "SearchResult": "sim.experiments.search.search",
+    "search": "sim.experiments.search.search",
     "Selection": "sim.experiments.selection.result",
     "select": "sim.experiments.selection.select",
     "Sweep": "sim.experiments.sweeps.sweep",

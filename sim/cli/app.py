@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from recovery.errors import RecoveryBenchError
-from sim.cli.commands import compare, demo, diff, list_show, policy, run, schema_runbook, suite, sweep
+from sim.cli.commands import compare, demo, diff, list_show, policy, run, schema_runbook, search, suite, sweep
 from sim.cli.internal_error import report
 from sim.cli.interrupts import INTERRUPTED, interruptible
 from sim.cli.output.console import say
@@ -58,6 +58,11 @@ for name, command, example in (
         "suite",
         suite.suite,
         "recovery-bench suite scenarios --baseline baseline.json --junit results.xml --markdown summary.md",
+    ),
+    (
+        "search",
+        search.search,
+        "recovery-bench search agent-failure --faults agent_crash,core_crash --examples 2000 --out found",
     ),
     ("diff", diff.diff, "recovery-bench diff monday.parquet tuesday.parquet"),
     ("schema", schema_runbook.schema, "recovery-bench schema > scenario.schema.json"),

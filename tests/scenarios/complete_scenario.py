@@ -13,6 +13,7 @@ COMPLETE: dict[str, Any] = {
     "warmup": "5m",
     "drain": "10m",
     "extends": None,
+    "found_by": {"search": "recovery-bench search whole", "seed": 1, "violates": ["no_lost_task"]},
     "tasks": {
         "arrivals": {"poisson": {"rate": "2/s"}},
         "count": 5,

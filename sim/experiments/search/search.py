@@ -1,0 +1,300 @@
+"""Searches for a schedule of faults that breaks a scenario.
+
+Hypothesis draws examples within bounds, guided towards trouble, and shrinks what breaks. The examples that broke
+something are kept in a database, and are the first of the next search.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, reject, settings, target
+from hypothesis import seed as seeded
+from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
+
+from recovery.errors import RecoveryBenchError
+from scenarios import Scenario
+from scenarios.errors import ScenarioError
+from sim.core.build import BuildCore, build_core
+from sim.experiments.search.coverage import Coverage
+from sim.experiments.search.found import Found, found_scenario
+from sim.experiments.search.guidance import GROUPS, scores
+from sim.experiments.search.judgement import RUN_ERROR, Break, Judge
+from sim.experiments.search.reduction import reduced
+from sim.invariants import CHECKERS
+from sim.simulation import BuildStore
+from sim.strategies import Bounds, Drawn, Range, drawn
+from sim.strategies.faults import Keys, admitted
+from sim.world.task_store import NumberedTaskStore
+
+EXAMPLES = 1000
+CLIMBING = 0.4
+"""The share of the examples in rounds that climb scores."""
+FEWEST_TO_CLIMB = 20
+MOST_ROUNDS = 100
+"""Consecutive seeds of a search are so far apart in the seeds of rounds."""
+SHRINKING = 45.0
+"""Wall time in seconds after which shrinking stops; what was smallest until then is reduced further."""
+OnExample = Callable[[int, str], object]
+"""Called after each run with the number of runs so far, and `searching` or `shrinking`."""
+
+
+class Broken(RecoveryBenchError):
+    """An example that breaks something; a subclass for each name, so that Hypothesis shrinks one at a time."""
+
+
+@cache
+def _broken(name: str) -> type[Broken]:
+    return type("Broken", (Broken,), {"name": name})
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The result of a search. `found`: the smallest schedule, None when nothing broke.
+
+    `examples` were run, those of the shrinking not counted; `rejected` were contradictory and did not run.
+    """
+
+    scenario: Scenario
+    seed: int
+    kinds: tuple[str, ...]
+    examples: int
+    rejected: int
+    coverage: Coverage
+    found: Found | None
+    wall_seconds: float
+    interrupted: bool = False
+    out_of_time: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found."""
+        return self.found is None
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {
+            "scenario": self.scenario.name,
+            "seed": self.seed,
+            "faults": list(self.kinds),
+            "examples": self.examples,
+            "rejected": self.rejected,
+            "found": None if self.found is None else self.found.as_json(),
+            "coverage": self.coverage.as_json(),
+            "not_reached": list(self.coverage.missed),
+            "wall_seconds": self.wall_seconds,
+            "interrupted": self.interrupted,
+        }
+
+
+def search(
+    scenario: Scenario,
+    examples: int = EXAMPLES,
+    seed: int | None = None,
+    *,
+    bounds: Bounds | None = None,
+    seconds: float | None = None,
+    core: BuildCore = build_core,
+    store: BuildStore = NumberedTaskStore,
+    invariants_only: bool = False,
+    database: Path | None = None,
+    command: str = "sim.search",
+    on_example: OnExample = lambda number, phase: None,
+) -> SearchResult:
+    """Search for faults that break an invariant or an expectation of the scenario, and shrink what is found.
+
+    The scenario's own faults stay, and others are added within `bounds`. At most `examples` are run, in at most
+    `seconds` of wall time. `seed` (default: the scenario's) determines the examples. Failing examples are kept in the
+    folder `database`, and are the first of the next search with it. `core` and `store` are those of `sim.run`. With
+    `invariants_only` expectations are not judged; an expectation on a metric without an observation never is.
+
+    Raises BoundsError.
+    """
+    bounds = Bounds() if bounds is None else bounds
+    chosen = scenario.seed if seed is None else seed
+    made = _Search(scenario, bounds, Judge(core, store, invariants_only), seconds, on_example)
+    made.hunt(examples, chosen, database)
+    found = made.reduced(command, chosen)
+    return SearchResult(
+        scenario,
+        chosen,
+        made.kinds,
+        made.examples,
+        made.rejected,
+        made.coverage,
+        found,
+        _now() - made.began,
+        made.interrupted,
+        made.out_of_time,
+    )
+
+
+def rounds(examples: int) -> list[tuple[int, tuple[str, ...]]]:
+    """The number of examples of each round, and the scores that it climbs; the first climbs none.
+
+    Hypothesis climbs as long as a score grows, and would spend most examples on one score. So each group of scores has
+    a round of its own, half of which is random.
+    """
+    each = int(examples * CLIMBING / len(GROUPS))
+    if each < FEWEST_TO_CLIMB:
+        return [(examples, ())]
+    return [(examples - each * len(GROUPS), ()), *((each, labels) for labels in GROUPS)]
+
+
+@dataclass
+class _Search:
+    """One search while it runs."""
+
+    scenario: Scenario
+    bounds: Bounds
+    judge: Judge
+    seconds: float | None
+    on_example: OnExample
+    began: float = 0.0
+    examples: int = 0
+    rejected: int = 0
+    runs: int = 0  # of the shrinking
+    smallest: Drawn | None = None
+    name: str = ""
+    first: int = 0
+    interrupted: bool = False
+    out_of_time: bool = False
+    stopped: bool = False
+    found_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.began = _now()
+        self.kinds = admitted(self.scenario, self.bounds)
+        self.coverage = Coverage.of(self.scenario, self.kinds)
+        self.strategy = drawn(self.scenario, self.bounds)
+        self.own: tuple[Keys, ...] = tuple(self.scenario.resolved()["faults"])
+
+    def hunt(self, examples: int, seed: int, database: Path | None) -> None:
+        """Let Hypothesis draw, judge and shrink."""
+        if self._baseline():
+            return
+        kept = None if database is None else DirectoryBasedExampleDatabase(database)
+        for number, (many, labels) in enumerate(rounds(examples - self.examples)):
+            try:
+                self._round(many, seed * MOST_ROUNDS + number, labels, kept)
+            except Broken:
+                return
+            except KeyboardInterrupt:
+                self.interrupted = not self.stopped
+                return
+            kept = None  # replayed already
+
+    def _round(self, examples: int, seed: int, labels: tuple[str, ...], kept: ExampleDatabase | None) -> None:
+        replay = () if kept is None else (Phase.reuse,)
+        climb = (Phase.target,) if labels else ()
+
+        @seeded(seed)
+        @settings(
+            max_examples=examples,
+            database=kept,
+            deadline=None,
+            phases=(*replay, Phase.generate, *climb, Phase.shrink),
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+        )
+        @given(self.strategy)
+        def example_breaks(example: Drawn) -> None:
+            self._example(example, labels)
+
+        example_breaks()
+
+    def _baseline(self) -> bool:
+        """Run the scenario as it is, with the first value of each setting: whether it breaks something already."""
+        values = {
+            path: given.low if isinstance(given, Range) else given[0] for path, given in self.bounds.values.items()
+        }
+        try:
+            self._example(Drawn(values, (), self.scenario.seed))
+        except Broken:
+            return True
+        return False
+
+    def _example(self, example: Drawn, labels: Collection[str] = ()) -> None:
+        """Run and judge one example. Raises Broken for one that breaks something, the same as the first one.
+
+        Raises KeyboardInterrupt, which Hypothesis passes on, when the time is over.
+        """
+        self._check_time()
+        try:
+            scenario = example.scenario(self.scenario, self.own)
+        except ScenarioError:  # parts that are valid alone, and contradict each other
+            self.rejected += 1
+            reject()
+        history, breaks = self.judge.run(scenario)
+        if not self.name:
+            self.examples += 1
+            if history is not None:
+                self.coverage.add(history)
+            if labels and history is not None:
+                for label, score in scores(history).items():
+                    if label in labels:
+                        target(score, label=label)
+            self.on_example(self.examples, "searching")
+        else:
+            self.runs += 1
+            self.on_example(self.runs, "shrinking")
+        for each in breaks:
+            if self.name in ("", each.name):
+                self._keep(example, each.name)
+                raise _broken(each.name)(each.message)
+
+    def _keep(self, example: Drawn, name: str) -> None:
+        if self.smallest is None:
+            self.name, self.first, self.found_at = name, self.examples, _now()
+        if self.smallest is None or _size(example) <= _size(self.smallest):
+            self.smallest = example
+
+    def _check_time(self) -> None:
+        now = _now()
+        if self.smallest is not None:
+            self.stopped = now - self.found_at > SHRINKING
+        elif self.seconds is not None:
+            self.stopped = self.out_of_time = now - self.began > self.seconds
+        if self.stopped:
+            raise KeyboardInterrupt
+
+    def reduced(self, command: str, seed: int) -> Found | None:
+        """The smallest schedule, reduced further, with what it breaks; None when nothing was found."""
+        if self.smallest is None:
+            return None
+        example, own = self.smallest, self.own
+        if not self.interrupted:
+            is_expectation = self.name not in CHECKERS and self.name != RUN_ERROR
+            try:
+                example, own = reduced(example, own, self._breaks, keep_own=is_expectation)
+            except KeyboardInterrupt:
+                self.interrupted = True
+        _, breaks = self.judge.run(example.scenario(self.scenario, own))
+        first = [each for each in breaks if each.name == self.name]
+        ordered: tuple[Break, ...] = (*first, *(each for each in breaks if each.name != self.name))
+        made = found_scenario(self.scenario, example, own, ordered, command, seed)
+        return Found(self.name, self.first, self.runs, example, own, ordered, made)
+
+    def _breaks(self, example: Drawn, own: Sequence[Keys]) -> bool:
+        self.runs += 1
+        self.on_example(self.runs, "shrinking")
+        try:
+            scenario = example.scenario(self.scenario, own)
+        except ScenarioError:
+            return False
+        return any(each.name == self.name for each in self.judge.run(scenario)[1])
+
+
+def _size(example: Drawn) -> tuple[int, int]:
+    """Fewer faults are smaller, and then a shorter text."""
+    return len(example.faults), len(str(example.faults)) + len(str(example.values))
+
+
+def _now() -> float:
+    return time.monotonic()  # noqa: TID251 - the budget of a search; no history depends on it

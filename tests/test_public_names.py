@@ -27,15 +27,9 @@ SCENARIOS = """
     names path
 """
 SIM = """
-<<<<<<< HEAD
-    Backend Comparison Deadlock DoesNotHold Event History HistoryNotKept Livelock NoInputOutput Rare RecoveryBenchError
-    Result ResultFileError Run RunError RunSummary Selection SimLoop Sweep Warmup build_core compare core_config
-    find_warmup load load_sweep rare replicate run select sweep
-=======
-    Backend Comparison Deadlock Event History HistoryNotKept Livelock NoInputOutput Rare RecoveryBenchError Result
-    ResultFileError Run RunError RunSummary SearchResult Selection SimLoop Sweep Warmup build_core compare core_config find_warmup
-    load load_sweep rare replicate run search select sweep
->>>>>>> ce97067 (Search for fault schedules that break a scenario: strategies, guidance, coverage, shrinking and a command)
+    Backend Comparison Deadlock DoesNotHold Event History HistoryNotKept Livelock NoInputOutput Rare
+    RecoveryBenchError Result ResultFileError Run RunError RunSummary SearchResult Selection SimLoop Sweep Warmup
+    build_core compare core_config find_warmup load load_sweep rare replicate run search select sweep
 """
 
 

@@ -39,9 +39,8 @@ def search_report(result: SearchResult, style: Signs = UNICODE) -> Group:
 def _headline(result: SearchResult) -> Text:
     line = Text(result.scenario.name, "bold")
     runs, kinds = count(result.examples, "example"), count(len(result.kinds), "kind of fault", "kinds of fault")
-    per_second = result.examples / result.wall_seconds if result.wall_seconds else 0.0
-    line.append(f"  seed {result.seed}: {runs} of {kinds}, {duration(result.scenario.duration)} each", "not bold")
-    line.append(f", {per_second:.0f} a second", "not bold dim") if result.found is None else None
+    each = duration(result.scenario.duration)
+    line.append(f"  seed {result.seed}: {runs} of {kinds}, {each} each in {result.wall_seconds:.1f} s", "not bold")
     if result.interrupted:
         line.append(" (interrupted)", "yellow not bold")
     if result.found is None:

@@ -109,7 +109,7 @@ class Bounds:
                 try:
                     scenario.with_values({path: value})
                 except ScenarioError as error:
-                    raise BoundsError(str(error)) from None
+                    raise BoundsError(f"{path}={value}: {error.problem}") from None
 
 
 def parse_values(path: str, text: str) -> Range | tuple[str, ...]:

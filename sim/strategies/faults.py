@@ -83,7 +83,12 @@ class Around:
     @cached_property
     def clocks(self) -> list[Keys]:
         """Which clocks are wrong, and how."""
-        rates = [{"targets": targets, "rate": rate} for targets in (1, "all", "queue") for rate in (2, 0.5)]
+        scenario = self.scenario
+        uses = scenario.recovery.detection.detector != "perfect" or scenario.tasks.timeout is not None
+        whose = [*((1, "all") if uses else ()), *(("queue",) if scenario.queue.ack_timeout is not None else ())]
+        rates = [{"targets": targets, "rate": rate} for targets in whose for rate in (2, 0.5)]
+        if scenario.queue.ack_timeout is None:
+            return rates
         return rates + [{"targets": "queue", "offset": each * way} for each in self.durations for way in (1, -1)]
 
 

@@ -145,15 +145,18 @@ def _places(around: Around, levels: Sequence[str] = LEVELS) -> Keyed:
         for shift in (0.0, NEAR, -NEAR)
         if 0 <= each * times + shift <= latest
     ]
-    delays: list[Keys] = [{}, *({"after": each} for each in dict.fromkeys((0.001, 0.1, 1, *near)))]
-    steps = [{"when": f"recovery.step == {command}", **delay} for delay in delays for command in _steps(scenario)]
+    commands = _steps(scenario)
+    soon: list[Keys] = [{}, *({"after": each} for each in _soon(scenario))]
+    delays: list[Keys] = [{}, *({"after": each} for each in dict.fromkeys((*_soon(scenario), *near)))]
+    in_steps = [{"when": f"recovery.step == {command}", **delay} for delay in soon for command in commands]
+    after_steps = [{"when": f"recovery.step == {command}", **delay} for delay in delays for command in commands]
     levels = (*levels, f"agents.up < {scenario.agents.count}")
     at_levels = [{"when": level, **delay} for delay in delays for level in levels]
     chained = [{"chained": state, **delay} for delay in delays for state in ("injected", "cleared")]
     shortest = max(1.0, scenario.duration / MOST_INJECTIONS)
     every = [{"every": each} for each in dict.fromkeys((shortest, *around.durations)) if each >= shortest]
-    relative = [{"tie": True}, *({"later": each} for each in near)]
-    others = (steps, relative, chained, at_levels, multiples or [{"at": 0}], every)
+    later = [{"later": each} for each in near]
+    others = ([{"tie": True}], in_steps, later, chained, at_levels, after_steps, multiples or [{"at": 0}], every)
     return st.one_of(at, *(st.sampled_from(each) for each in others))
 
 
@@ -168,10 +171,18 @@ def _rounded(seconds: float) -> float:
     return int(value) if value == int(value) else value
 
 
+def _soon(scenario: Scenario) -> tuple[float, ...]:
+    """Delays that end within a step of a recovery, in seconds: short ones, and half of what a step costs."""
+    halves = (_rounded(cost / 2) for cost in scenario.recovery.costs.values() if cost)
+    return tuple(dict.fromkeys((*halves, NEAR, 0.1, 1)))
+
+
 def _steps(scenario: Scenario) -> tuple[str, ...]:
-    """The commands of the recovery procedures in force, in the order of the runbook."""
+    """The commands of the recovery procedures in force that can occur in the scenario, in the order of the runbook."""
     runbook = scenario.recovery.in_force or documented()
-    return tuple(dict.fromkeys(each.command for _, entry in runbook.entries() for each in entry.recovery))
+    found = dict.fromkeys(each.command for _, entry in runbook.entries() for each in entry.recovery)
+    of_resources = ("allocate_new_resources", "migrate_task")
+    return tuple(command for command in found if scenario.resources or command not in of_resources)
 
 
 def _resolved(faults: Sequence[Placed], duration: float) -> tuple[Keys, ...]:

@@ -119,7 +119,7 @@ def _bounds(scenario: Scenario, faults: list[str] | None, most_faults: int, vary
         bounds.check(scenario)
         admitted(scenario, bounds)
     except BoundsError as error:
-        text = str(error).removeprefix("--set ")
+        text = str(error)
         raise BadInput(f"--{text}" if text.startswith("faults:") else f"--vary {text}") from None
     return bounds
 

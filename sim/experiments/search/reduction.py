@@ -12,6 +12,8 @@ from dataclasses import replace
 from sim.strategies import Drawn
 from sim.strategies.faults import Keys
 
+MOST_TIMES = 6
+"""Of a repeated fault, this many injections are tried alone."""
 MOST_RUNS = 150
 """The number of runs of one reduction at most."""
 
@@ -56,6 +58,11 @@ def _without(faults: Sequence[Keys], number: int) -> tuple[Keys, ...]:
     return (*faults[:number], *faults[number + 1 :])
 
 
+def _whole(seconds: float) -> float:
+    """A whole number of seconds as one, which is easier to read."""
+    return int(seconds) if seconds == int(seconds) else seconds
+
+
 def _simpler(fault: Keys) -> Iterator[Keys]:
     """Simpler forms of a fault, the simplest first."""
     ((kind, keys),) = fault.items()
@@ -72,7 +79,8 @@ def _simpler(fault: Keys) -> Iterator[Keys]:
     if "between" in keys and kind != "partition":
         yield with_(between=None, one_way=None)
     if "every" in keys:
-        yield with_(every=None, at=keys["every"])
+        for times in range(1, MOST_TIMES + 1):
+            yield with_(every=None, at=_whole(keys["every"] * times))
     for key in ("at", "for", "after"):
         given = keys.get(key)
         if isinstance(given, int | float):

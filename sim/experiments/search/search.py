@@ -176,24 +176,21 @@ class _Search:
 
     def hunt(self, examples: int, seed: int, database: Path | None) -> None:
         """Let Hypothesis draw, judge and shrink."""
-        if self._baseline():
-            return
         kept = None if database is None else DirectoryBasedExampleDatabase(database)
-        for number, (many, labels) in enumerate(rounds(examples - self.examples)):
-            try:
+        try:
+            self._baseline()
+            for number, (many, labels) in enumerate(rounds(examples - self.examples)):
                 self._round(many, seed * MOST_ROUNDS + number, labels, kept)
-            except Broken:
-                return
-            except KeyboardInterrupt:
-                self.interrupted = not self.stopped
-                return
-            kept = None  # replayed already
+                kept = None  # replayed already
+        except Broken:
+            pass
+        except KeyboardInterrupt:
+            self.interrupted = not self.stopped
 
     def _round(self, examples: int, seed: int, labels: tuple[str, ...], kept: ExampleDatabase | None) -> None:
         replay = () if kept is None else (Phase.reuse,)
         climb = (Phase.target,) if labels else ()
 
-        @seeded(seed)
         @settings(
             max_examples=examples,
             database=kept,
@@ -203,22 +200,19 @@ class _Search:
             suppress_health_check=list(HealthCheck),
             print_blob=False,
         )
+        @seeded(seed)  # below the settings, because it takes the database away
         @given(self.strategy)
         def example_breaks(example: Drawn) -> None:
             self._example(example, labels)
 
         example_breaks()
 
-    def _baseline(self) -> bool:
-        """Run the scenario as it is, with the first value of each setting: whether it breaks something already."""
+    def _baseline(self) -> None:
+        """Run the scenario as it is, with the first value of each setting. Raises Broken if it breaks something."""
         values = {
             path: given.low if isinstance(given, Range) else given[0] for path, given in self.bounds.values.items()
         }
-        try:
-            self._example(Drawn(values, (), self.scenario.seed))
-        except Broken:
-            return True
-        return False
+        self._example(Drawn(values, (), self.scenario.seed))
 
     def _example(self, example: Drawn, labels: Collection[str] = ()) -> None:
         """Run and judge one example. Raises Broken for one that breaks something, the same as the first one.

@@ -18,7 +18,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-all validate lint bench notebooks venv clean
+.PHONY: help demo test test-long test-all validate hunt lint bench notebooks venv clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +37,10 @@ test-all: .venv/.dev  ## all tests but the validations that take longest, which 
 
 validate: .venv/.dev  ## the figures against closed forms, those included that take their time
 	$(PYTEST) tests/validation
+
+hunt: .venv/.dev  ## search the sound core for a schedule that breaks it, and the broken cores of the gallery: half an hour
+	$(BIN)/python -m tests.gallery.hunt
+	$(PYTEST) -m "long or not long" tests/gallery
 
 lint: .venv/.dev  ## style, format, types, and which package may import which
 	@status=0; for check in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports'; do \

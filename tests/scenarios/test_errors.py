@@ -9,13 +9,8 @@ from tests.scenarios.refusals import STORY, message
 DURATION = "valid: a number of seconds, or one with a unit: ms, s, m, h, d, as in 250ms, 30s, 5m"
 RATE = "valid: a number per second, or one with a unit: /s, /m, /h, /d, as in 2/s, 90/m"
 TOP = (
-<<<<<<< HEAD
-    "name, description, extends, tags, xfail, documents, seed, duration, warmup, drain, tasks, agents, queue, "
-    "resources, network, storage, recovery, faults, history, steady_state, cost, expect, tolerances"
-=======
-    "name, description, extends, documents, found_by, seed, duration, warmup, drain, tasks, agents, queue, resources, "
-    "network, storage, recovery, faults, history, steady_state, expect, tolerances"
->>>>>>> ce97067 (Search for fault schedules that break a scenario: strategies, guidance, coverage, shrinking and a command)
+    "name, description, extends, tags, xfail, documents, found_by, seed, duration, warmup, drain, tasks, agents, "
+    "queue, resources, network, storage, recovery, faults, history, steady_state, cost, expect, tolerances"
 )
 NOTHING_SUBMITTED = "and nothing would be submitted; valid: less than duration, 3600s"
 ARRIVALS = "poisson, interval, burst, closed, diurnal, trace"

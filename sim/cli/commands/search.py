@@ -176,8 +176,8 @@ def _command(
 def _report(result: SearchResult, folder: Path, json: str | None, quiet: bool, no_color: bool, *, marks: bool) -> int:
     saved = None if result.found is None else result.found.save(folder)
     if not quiet and json != STDOUT:
+        from sim.cli.output.search_table import search_report
         from sim.presentation.formatting import signs
-        from sim.reports.search import search_report
 
         out = console(no_color)
         out.print(search_report(result, signs(out.encoding)))

@@ -72,7 +72,7 @@ class Coverage:
         reached = _Run(tracks).follow()
         self.cells.update(reached.cells())
         count = np.bincount(tracks.event, minlength=256)
-        marks = {f"{kind} injected" for kind in reached.kinds} | reached.marks
+        marks = dict.fromkeys((*(f"{kind} injected" for kind in reached.kinds), *reached.marks))
         for event, mark in (
             (Event.RECOVERY_VERIFIED, "a recovery is verified"),
             (Event.RECOVERY_ESCALATED, "a recovery is escalated"),
@@ -80,9 +80,10 @@ class Coverage:
             (Event.CHECKPOINT_REJECTED, "a damaged checkpoint is rejected"),
         ):
             if count[event]:
-                marks.add(mark)
-        for mark in marks & self.marks.keys():
-            self.marks[mark] += 1
+                marks[mark] = None
+        for mark in marks:
+            if mark in self.marks:
+                self.marks[mark] += 1
 
     def as_json(self) -> dict[str, Any]:
         """Cells and marks as plain data, sorted."""
@@ -105,7 +106,7 @@ class _Run:
         self._outside: dict[tuple[str, str], None] = {}  # faults outside of any recovery, since the last one
         self._done: dict[Cell, None] = {}
         self.kinds: dict[str, None] = {}
-        self.marks: set[str] = set()
+        self.marks: dict[str, None] = {}
 
     def follow(self) -> _Run:
         """Process the events of recoveries and faults."""
@@ -117,7 +118,7 @@ class _Run:
             if event == Event.FAULT_INJECTED:
                 self._fault(words[detail])
                 if time == last_fault:
-                    self.marks.add("two faults at one instant")
+                    self.marks["two faults at one instant"] = None
                 last_fault = time
             elif incident < 0:
                 continue
@@ -136,15 +137,15 @@ class _Run:
         for incident, stage in self._stage.items():
             self._pending.setdefault(incident, {})[kind, stage] = None
             if stage == "waiting":
-                self.marks.add("a fault while a recovery waits")
+                self.marks["a fault while a recovery waits"] = None
             elif stage not in _STAGES.values():
-                self.marks.add("a fault during a step of a recovery")
+                self.marks["a fault during a step of a recovery"] = None
 
     def _opened(self, incident: int) -> None:
         self._stage[incident] = _STAGES[Event.RECOVERY_OPENED]
         self._pending[incident], self._outside = self._outside, {}
         if len(self._stage) > 1:
-            self.marks.add("two recoveries are open at once")
+            self.marks["two recoveries are open at once"] = None
 
     def _ended(self, incident: int, outcome: str) -> None:
         self._stage.pop(incident, None)

@@ -20,7 +20,7 @@ def search_report(result: SearchResult, style: Signs = UNICODE) -> Group:
     """Headline, the schedule that was found, and the coverage."""
     parts: list[RenderableType] = [_headline(result)]
     if result.found is not None:
-        parts += [Text(), *_found(result.found)]
+        parts += [Text(), *_found(result.found, style)]
     parts += [Text(), coverage_table(result.coverage, style)]
     hidden = len(_rows(result.coverage)) - MOST_ROWS
     if hidden > 0:
@@ -48,10 +48,10 @@ def _headline(result: SearchResult) -> Text:
     return line
 
 
-def _found(found: Found) -> list[RenderableType]:
+def _found(found: Found, style: Signs) -> list[RenderableType]:
     many = count(len(found.faults), "fault") if found.faults else "no fault at all"
     where = f"found by example {found.example}, {many} after {count(found.runs, 'run')} of shrinking"
-    lines = [Text(f"breaks {found.name}", "red"), Text(where)]
+    lines = [Text(f"{style.fails} breaks {found.name}", "red"), Text(where)]
     lines += [Text(f"  {path} = {value}") for path, value in found.drawn.values.items()]
     for fault in found.faults:
         ((kind, keys),) = fault.items()

@@ -61,7 +61,7 @@ def time_limit(seconds: float | None) -> Iterator[TimeLimit]:
                 limit.is_over = True
                 _interrupt(command)
 
-    timer = threading.Timer(seconds, expire)
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), expire)
     timer.daemon = True
     timer.start()
     try:

@@ -28,7 +28,9 @@ def replaced_by(core: BuildCore, scenario: Scenario) -> str | None:
     if core is build_core:
         return None
     if isinstance(core, partial) and core.func is build_core:
-        kinds = core.keywords["policies"]
+        kinds = core.keywords.get("policies")
+        if kinds is None:  # the scenario's own core, with a listener
+            return None
         conditions = core_config(scenario, kinds).conditions
         return "policies: " + "; ".join(f"{kind}: {_policy(conditions[kind])}" for kind in sorted(kinds))
     return f"core: {_text(core)}"

@@ -82,9 +82,12 @@ def written(file: str) -> Iterator[Path]:
     """A path to write to: a temporary file that replaces `file`, or `file` itself if it is a device or pipe. Raises
     BadInput.
     """
-    target = Path(file).resolve()
-    from recovery.atomic_file import whole_file
+    from recovery.atomic_file import link_target, whole_file
 
+    try:
+        target = link_target(Path(file)).resolve()
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be written: {error.strerror or error}") from None
     is_stream = target.exists() and not target.is_file()  # a device or a pipe cannot be replaced
     try:
         with _with_a_reader(target) if is_stream else whole_file(target) as path:

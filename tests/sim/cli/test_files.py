@@ -106,6 +106,13 @@ def test_a_pipe_needs_a_reader(tmp_path):
     os.close(reader)
 
 
+def test_a_cycle_of_symbolic_links_is_one_line(tmp_path):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(BadInput, match="loop: cannot be written: Too many levels of symbolic links"):
+        write_json(str(loop), 1)
+
+
 def test_a_writable_path_is_accepted(tmp_path):
     for file in (None, "-", str(tmp_path / "new.json")):
         check_writable("--json", file)

@@ -27,6 +27,13 @@ def test_a_command_that_ends_in_time_is_not_interrupted():
     assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_time_beyond_what_threads_can_wait_for_is_no_limit():
+    with interruptible(), time_limit(1e300) as limit:
+        threading.Event().wait(0.01)
+    assert not limit.is_over
+
+
 def test_without_a_time_there_is_no_limit():
     with time_limit(None) as limit:
         assert threading.active_count() >= 1

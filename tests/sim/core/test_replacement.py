@@ -9,6 +9,7 @@ import scenarios
 import sim
 from recovery import RetryPolicy
 from sim.core.build import InvalidPolicies, build_core
+from sim.core.replacement import replaced_by
 from sim.experiments.sweeps.folder import SweepFolderError
 from sim.reports.replay import Replay
 
@@ -154,3 +155,7 @@ def test_a_replay_repeats_the_run(tmp_path, monkeypatch):
     run = sim.run(scenario, "9/2")
     changes = Replay.of(scenario).changes
     assert sim.run(scenarios.load("agent-failure").with_values(changes), "9/2").history_sha256 == run.history_sha256
+
+
+def test_a_listener_of_reports_replaces_nothing():
+    assert replaced_by(partial(build_core, on_report=print), scenarios.load("baseline")) is None

@@ -54,6 +54,16 @@ def suite(
     ] = None,
     junit: Annotated[str | None, typer.Option(metavar="FILE.xml", help="Write the results as JUnit XML.")] = None,
     markdown: Annotated[str | None, typer.Option(metavar="FILE.md", help="Write a summary as Markdown.")] = None,
+    trend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Add a row for this commit to the history of each scenario, for Apache Otava."
+        ),
+    ] = None,
+    benchmark_json: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.json", help="Write the durations in the format of pytest-benchmark."),
+    ] = None,
     jobs: parameters.Jobs = 1,
     backend: backends.Name = backends.HERE,
     scheduler: backends.Scheduler = None,
@@ -72,7 +82,7 @@ def suite(
     is not valid; the others are run.
     """
     _check(baseline, update_baseline, replications)
-    reports = Reports(junit, markdown, json, quiet, no_color)
+    reports = Reports(junit, markdown, json, trend, benchmark_json, quiet, no_color)
     reports.check(baseline if update_baseline else None)
     where = backends.backend_asked(backend, jobs, scheduler)
     changes = parameters.changes(set_)
@@ -227,12 +237,22 @@ class Reports:
     junit: str | None
     markdown: str | None
     json: str | None
+    trend: str | None
+    benchmark_json: str | None
     quiet: bool
     no_color: bool
 
     def check(self, baseline: str | None) -> None:
         """Raise BadInput for a file that cannot be written."""
-        files = {"--junit": self.junit, "--markdown": self.markdown, "--json": self.json, "--baseline": baseline}
+        files = {
+            "--junit": self.junit,
+            "--markdown": self.markdown,
+            "--json": self.json,
+            "--benchmark-json": self.benchmark_json,
+            "--baseline": baseline,
+        }
+        if self.trend is not None and Path(self.trend).exists() and not Path(self.trend).is_dir():
+            raise BadInput(f"--trend {self.trend}: is a file; valid: the name of a folder")
         for option, file in files.items():
             check_writable(option, file)
         check_apart(files)
@@ -240,7 +260,7 @@ class Reports:
     @property
     def is_silent(self) -> bool:
         """Whether stdout is for a file, or nothing but what does not hold is wanted."""
-        return self.quiet or STDOUT in (self.json, self.junit, self.markdown)
+        return self.quiet or STDOUT in (self.json, self.junit, self.markdown, self.benchmark_json)
 
     def write(self, found: Suite, changes: Mapping[str, str]) -> None:
         """Write all outputs."""
@@ -266,10 +286,28 @@ class Reports:
             write_text(self.markdown, markdown(found, changes))
         if self.json is not None:
             write_json(self.json, as_json(found))
+        self._add_to_history(found)
         if found.interrupted:
             finished = sum(case.result is not None and not case.result.interrupted for case in found.cases)
             say(f"interrupted; finished: {finished} of {len(found.cases)} scenarios")
         self._in_actions(found, changes)
+
+    def _add_to_history(self, found: Suite) -> None:
+        """The files for other tools, of scenarios whose runs are complete."""
+        if self.trend is None and self.benchmark_json is None:
+            return
+        from sim.cli.output.commit import current_commit
+        from sim.suites.trend import TrendError, append_trend, benchmark_json
+
+        commit = current_commit()
+        done = [case.result for case in found.cases if case.result is not None and not case.result.interrupted]
+        if self.benchmark_json is not None:
+            write_json(self.benchmark_json, benchmark_json(done, commit))
+        if self.trend is not None:
+            try:
+                append_trend(self.trend, done, commit)
+            except TrendError as error:
+                raise BadInput(f"--trend {error}") from None
 
     def _in_actions(self, found: Suite, changes: Mapping[str, str]) -> None:
         """Annotations on stdout, or on stderr where stdout is a file, and the summary of the job."""
@@ -279,7 +317,7 @@ class Reports:
         environment: Mapping[str, Any] = os.environ
         if not is_in_actions(environment):
             return
-        stream = sys.stderr if STDOUT in (self.json, self.junit, self.markdown) else sys.stdout
+        stream = sys.stderr if STDOUT in (self.json, self.junit, self.markdown, self.benchmark_json) else sys.stdout
         for line in annotated(found, changes, environment.get("GITHUB_WORKSPACE", "")):
             stream.write(line + "\n")
         if summary := environment.get(SUMMARY):

@@ -285,3 +285,11 @@ def test_nothing_is_written_for_github_elsewhere(folder, monkeypatch, capsys):
     assert main(["suite", "suite", *QUICK, "-q"]) == 1
     assert "::" not in capsys.readouterr().out
     assert not Path("s.md").exists()
+
+
+def test_the_history_has_a_row_for_the_commit(folder, capsys):
+    assert main(["suite", GOOD, *QUICK, "--trend", "trend", "--benchmark-json", "b.json", "-q"]) == 0
+    assert {file.name for file in Path("trend").iterdir()} == {"otava.yaml", "small.csv"}
+    assert {each["group"] for each in found_in("b.json")["benchmarks"]} == {"small"}
+    assert main(["suite", GOOD, *QUICK, "--trend", GOOD]) == 2
+    assert f"--trend {GOOD}: is a file" in capsys.readouterr().err

@@ -176,10 +176,17 @@ def test_the_order_of_independent_values_does_not_matter():
         ([2.0, 2.0, 2.0], [3.0, 3.0], 2 / 10),
         ([2.0, 2.0, 2.0], [2.0, 2.0], 1.0),
         ([2.0, None, 2.0, 2.0], [3.0, None, 3.0], 2 / 10),
+        ([30.0, 30.0 + 1e-13, 30.0], [30.0, 30.0 - 1e-13], 1.0),
+        ([30.0, 30.0 + 1e-13, 30.0], [33.0, 33.0 - 1e-13], 2 / 10),
     ],
 )
 def test_independent_values_without_variance_are_compared_by_permutation(a, b, p):
     assert of_results(a, b).p == pytest.approx(p)
+
+
+def test_equal_values_on_one_side_give_no_warning():
+    found = of_results([30.0, 30.0, 30.0], [31.0, 32.0, 33.5])
+    assert found.p == pytest.approx(stats.ttest_1samp([1.0, 2.0, 3.5], 0).pvalue)
 
 
 def test_independent_infinite_values_are_compared_by_rank():

@@ -87,7 +87,7 @@ def suite(
     where = backends.backend_asked(backend, jobs, scheduler)
     changes = parameters.changes(set_)
     before = _read(baseline, update=update_baseline, force=force)
-    entries = _entries(path, changes, unique=baseline is not None)
+    entries = _entries(path, changes, unique=baseline is not None or trend is not None)
     planned = [
         _plan(entry, before.get(entry.name), seed, replications, update=update_baseline, force=force, first=baseline)
         for entry in entries

@@ -197,9 +197,9 @@ fewer than five windows nothing is learned, and the metrics are not measured.
 
 
 WARNINGS = """\
-Valid settings can contradict each other in effect. `recovery-bench show` prints a warning for each, with the keys, the
-compared figures and what would be consistent; `recovery-bench run` prints the first three on stderr, except for a
-shipped scenario whose settings were not changed. A warning prevents nothing. In Python,
+Valid settings can contradict each other in effect. `recovery-bench show` and `policy check` print a warning for each,
+with the keys, the compared figures and what would be consistent; `recovery-bench run` prints the first three on
+stderr, except for a shipped scenario whose settings were not changed. A warning prevents nothing. In Python,
 `scenarios.inconsistencies(scenario)` returns them as values. An attempt is the work of a task on a healthy agent and
 the checkpoints that it writes.
 

@@ -21,7 +21,7 @@ def test_show_prints_warnings_in_a_section_of_their_own(capsys):
     assert main(["show", "warned.scenario.yaml"]) == 0
     shown = " ".join(capsys.readouterr().out.split()).partition("Warnings ")[2]
     assert shown.startswith(
-        "queue.ack_timeout, tasks.work: 1s is below the duration of an attempt (mean 3s, p95 8.99s)"
+        "ack_timeout: queue.ack_timeout, tasks.work: 1s is below the duration of an attempt (mean 3s, p95 8.99s)"
     )
     assert "queue.max_deliveries, recovery.conditions.task_failure.max_retries: " in shown
     assert main(["show", "small.scenario.yaml"]) == 0

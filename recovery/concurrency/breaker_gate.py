@@ -66,6 +66,11 @@ class BreakerGate:
         self._breaker.restore(record, issued.count(record.period), now)
         self._reported = self._breaker.state
 
+    @property
+    def awaited(self) -> Iterable[str]:
+        """The tasks whose next attempt has the verdict of a probe."""
+        return tuple(self._awaited)
+
     def attempted(self, task_id: str, worked: bool) -> None:
         """Record the end of an attempt at a task."""
         awaited = self._awaited.pop(task_id, None)

@@ -14,6 +14,7 @@ from recovery.detection.failure_detector import regular_heartbeat_timeout
 from recovery.detection.orphaned_tasks import orphaned_tasks
 from recovery.leadership import Candidate, Lease
 from recovery.local.beats_store import are_apart, opened_beats
+from recovery.local.completions import Completions
 from recovery.local.config import LocalConfig
 from recovery.local.ports import LocalAgents, StartAgent, local_ports
 from recovery.stores.database import Database
@@ -91,10 +92,12 @@ class Core:
         look = Observation(self._config.recovery.detection)
         supervisor = Supervisor(self._config.recovery, system, observed=lambda: look.until)
         watched: set[str] = set()
+        completions = Completions(mine, supervisor)
         await supervisor.start()
         try:
             while True:
                 with suppress(StoreError):  # for instance locked: repeated at the next poll
+                    await completions.look()
                     await self._look(supervisor, agents, watched, look)
                 await asyncio.sleep(self._config.poll)
         finally:

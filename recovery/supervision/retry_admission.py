@@ -214,6 +214,17 @@ class RetryAdmission:
             self._changes.delete(RetryState(kind, subject, history.since).name)
 
     # -------------------------------------------------------------------------------- successes
+    @property
+    def counts_completions(self) -> bool:
+        """Whether a budget, a breaker or the retries of a task depend on the completion of tasks."""
+        counts = any(kind in TASK_KINDS for kind, _ in self._budgets)
+        return counts or bool(self._histories) or any(gate.counts_attempts for gate in self._gates.values())
+
+    def remembered_tasks(self) -> list[str]:
+        """The tasks with earlier retries, and those whose next result is that of a probe."""
+        retried = [subject for subject, kind in self._histories if kind in TASK_KINDS]
+        return list(dict.fromkeys([*retried, *(task for gate in self._gates.values() for task in gate.awaited)]))
+
     def task_succeeded(self, task_id: str) -> None:
         """A task was completed, which refills the budgets for tasks."""
         if self._histories:

@@ -230,6 +230,15 @@ class Supervisor:
         """
         self._retry_loop.admission.task_succeeded(task_id)
 
+    @property
+    def counts_completions(self) -> bool:
+        """Whether `task_succeeded` has an effect."""
+        return self._retry_loop.admission.counts_completions
+
+    def remembered_tasks(self) -> list[str]:
+        """The tasks whose completion has an effect of its own, and does not only count."""
+        return self._retry_loop.admission.remembered_tasks()
+
     async def _handle(self, incident: Incident) -> None:
         """Run the recovery of an incident until it ends. A cancelled one has not ended: another core continues it."""
         has_ended = False

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic_core import PydanticCustomError
 
 from recovery.model import TASK_KINDS
+from scenarios.endless import endless
 from scenarios.errors import Path, instead, shown
 from scenarios.faults import (
     AgentCrash,
@@ -49,6 +50,7 @@ def _contradictions(scenario: ScenarioFields) -> Iterator[Contradiction]:
     yield from _times(scenario)
     yield from _needs(scenario)
     yield from _breakers(scenario)
+    yield from endless(scenario)
     for number, fault in enumerate(scenario.faults):
         path: Path = ("faults", number, fault.kind)
         found = _group(scenario, fault) if isinstance(fault, Group) else _fault(scenario, fault)

@@ -31,12 +31,13 @@ from sim.core.host import host_for
 from sim.core.own_cores import BuiltCores
 from sim.core.replacement import replaced_by
 from sim.core.run_errors import RunError, RunErrors, errors_of
+from sim.core.standstill import Standstill
 from sim.faults import Faults
 from sim.gc_tuning import rare_collections
 from sim.history import History
 from sim.history.storage import RowsInFile, RowsInMemory
 from sim.invariants import Violation, check_all
-from sim.loop import SimLoop
+from sim.loop import Deadlock, Livelock, SimLoop
 from sim.measures import RunMetrics, observe
 from sim.measures.metrics.diagnosis import as_frame, diagnoses
 from sim.measures.outcomes import Outcome
@@ -257,6 +258,8 @@ def simulate(
         task_store = store()
         world = assemble(scenario, streams, loop, history, task_store)
         errors = RunErrors(history, loop, name)
+        standstill = Standstill(history, loop, scenario.duration)
+        history.on_chunk = standstill.look
         loop.set_exception_handler(errors.from_loop)
         system = replace(world.system, on_defect=errors.record)
         if telemetry:
@@ -270,12 +273,12 @@ def simulate(
         faults = Faults(loop.env, streams, world, task_store, host)
         faults.start(scenario.faults)
         with rare_collections():
-            loop.env.run(until=scenario.duration)
+            standstill.run(until=scenario.duration)
             if scenario.drain is not None:
                 faults.stop()
                 world.stop_arrivals()
                 all_ended = Unfinished(loop.env, history, has_clients=world.clients is not None).all_ended
-                loop.env.run(until=loop.env.any_of([all_ended, loop.env.timeout(scenario.drain)]))
+                standstill.run(until=loop.env.any_of([all_ended, loop.env.timeout(scenario.drain)]))
                 history.meta["end"] = loop.env.now
         if isinstance(streams, BranchingStreams):
             streams.check_left(len(history))
@@ -285,6 +288,8 @@ def simulate(
         history.meta["restarting"] = world.restarts.under_way
         history.close()
         return history
+    except (Deadlock, Livelock) as error:
+        raise type(error)(f"{scenario.name}: {error}") from error
     finally:
         loop.abandon()
 

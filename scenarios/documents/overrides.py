@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
@@ -197,7 +198,7 @@ def _plain(value: Any, place: Path) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if not isinstance(value, str) or place[0] in TEXTS:
-        return value
+        return deepcopy(value) if isinstance(value, dict | list) else value  # a later override may be below it
     try:
         return yaml_document.read(value, "").data
     except ScenarioError:

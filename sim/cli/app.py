@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RecoveryBenchError as error:
         if error.reports_defect:
             return report(error, given)
-        say(str(error))
+        say(_text(error))
         return BAD_INPUT
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -136,6 +136,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - every command ends with a line and a status
         return _unsuccessful(error, given)
     return status if isinstance(status, int) else 0
+
+
+def _text(error: RecoveryBenchError) -> str:
+    """The message of an error: one line for a run that cannot end, whose message lists what waits or repeats."""
+    from sim.loop import Deadlock, Livelock
+
+    return " ".join(str(error).split()) if isinstance(error, Deadlock | Livelock) else str(error)
 
 
 def _unsuccessful(error: Exception, given: list[str]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import nan
 from typing import Any
 
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from sim.history.events import Event
 from sim.history.storage import CHUNK_ROWS, NAMES, ROW, NoRows, Row, Rows, RowsInMemory
 
+ChunkWatcher = Callable[[Sequence[Row]], None]
+"""Called with the rows of each full chunk."""
 Watcher = Callable[[int, int, int, int, str], None]
 """Called after each event, with its number, task, agent, incident and detail."""
 
@@ -51,6 +53,7 @@ class History:
         self._latest: list[Row] = []
         self._words = _Numbered({"": 0})
         self._watchers: tuple[Watcher, ...] = ()
+        self.on_chunk: ChunkWatcher | None = None
         self._closed = False
         self._sha256: str | None = None  # kept when there are no rows to compute it from
 
@@ -81,7 +84,13 @@ class History:
             )
         )
         if len(self._latest) >= CHUNK_ROWS:
-            self._flush()
+            self._end_chunk()
+
+    def _end_chunk(self) -> None:
+        chunk = self._latest[:] if self.on_chunk is not None else ()
+        self._flush()
+        if self.on_chunk is not None:
+            self.on_chunk(chunk)
 
     def _flush(self) -> None:
         if self._latest:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from heapq import heapify, heappop
+from collections.abc import Callable, Iterator
+from heapq import heapify, heappop, heappush
+from itertools import chain, count
+from math import nan
 from typing import Any, Final
 
 import simpy
@@ -11,16 +13,45 @@ from simpy.core import EmptySchedule
 from simpy.events import Event
 
 from sim.loop.base import LoopBase
-from sim.loop.errors import Deadlock, who_waits
+from sim.loop.errors import Deadlock, Livelock, what_repeats, who_waits
 from sim.loop.handles import CANCELLED
 
 _step: Final = simpy.Environment.step
+_BATCH: Final = 50_000  # numbers of events between two looks at the clock
+_FIRST: Final = -1  # a priority of events before all others of an instant
 
 
 class VirtualEnvironment(simpy.Environment):
-    """A `simpy.Environment` for a loop: cancelled timers do not run and do not advance the clock to their deadlines."""
+    """A `simpy.Environment` for a loop: cancelled timers do not run and do not advance the clock to their deadlines.
+
+    Raises Livelock after `max_events` events at one instant, or `events_per_pending` for each pending event, if that
+    is more.
+    """
 
     loop: LoopBase | None = None
+    max_events: int = 1_000_000
+    events_per_pending: int = 10
+
+    def __init__(self, initial_time: float = 0.0) -> None:
+        super().__init__(initial_time)
+        self._eid: Iterator[int] = chain.from_iterable(self._numbers())  # type: ignore[assignment]
+
+    def _numbers(self) -> Iterator[range]:
+        """The numbers of events, in batches: there is a look at the clock for each batch, and none for each event."""
+        instant, events = nan, 0
+        for first in count(0, _BATCH):
+            events = events + _BATCH if self._now == instant else 0
+            instant = self._now
+            pending = len(self._queue)
+            if events - pending > max(self.max_events, self.events_per_pending * pending):
+                events = 0  # after a Livelock, a run may go on
+                alarm = Event(self)
+                alarm.callbacks, alarm._ok = [self._end], True
+                heappush(self._queue, (instant, _FIRST, first, alarm))  # type: ignore[misc]
+            yield range(first, first + _BATCH)
+
+    def _end(self, _: Event) -> None:
+        raise Livelock(what_repeats(self, self.max_events))
 
     def step(self) -> None:
         """Process the next event. Raises `simpy.core.EmptySchedule` when there is none."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, Final, NoReturn
 
+import simpy
+
 from recovery.errors import RecoveryBenchError
 from sim.loop.base import LoopBase
 from sim.loop.handles import by_number
@@ -29,7 +31,9 @@ class Deadlock(RecoveryBenchError, RuntimeError):
 
 
 class Livelock(RecoveryBenchError, RuntimeError):
-    """Callbacks at one instant schedule callbacks without end, so that time cannot advance."""
+    """What happens at one instant causes more of it without end, so that time cannot advance: callbacks, SimPy events,
+    or, in the run of a scenario, repetitions for one subject. The message names what repeats.
+    """
 
 
 class NoInputOutput(RecoveryBenchError, NotImplementedError):
@@ -81,6 +85,27 @@ def who_spins(loop: LoopBase) -> str:
     callbacks = dict.fromkeys(f"  callback {_format_callback_source(each._callback, each._args)}" for each in plain)
     lines = [told, *(f"  {_place(task)}" for task in ready[:_TASKS_SHOWN]), *[*callbacks][:_TASKS_SHOWN]]
     return _without_addresses("\n".join(lines))
+
+
+def what_repeats(env: simpy.Environment, most: int) -> str:
+    """The message of a livelock of SimPy events: the processes and callbacks of the next events."""
+    told = (
+        f"more than {most} events at {env.now:g} s of virtual time, which cannot advance: does a process loop on "
+        "timeout(0)? Next:"
+    )
+    due = sorted((entry[:3], entry[3]) for entry in env._queue if entry[0] == env.now)
+    events = [event for _, event in due[:_TASKS_SHOWN]]
+    found = dict.fromkeys(f"  {_called(callback)}" for event in events for callback in event.callbacks or ())
+    return _without_addresses("\n".join([told, *found]))
+
+
+def _called(callback: Any) -> str:
+    process = getattr(callback, "__self__", None)
+    if not isinstance(process, simpy.Process):
+        return f"callback {_format_callback_source(callback, ())}"
+    frame = getattr(getattr(process, "_generator", None), "gi_frame", None)
+    where = f" at {frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+    return f"process {process.name}{where}"
 
 
 def _is_step(callback: Any) -> bool:

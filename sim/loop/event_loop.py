@@ -416,8 +416,19 @@ def run(main: Coroutine[Any, Any, T], env: simpy.Environment | None = None) -> T
     outer = asyncio._get_running_loop()
     if outer is not None and not isinstance(outer, SimLoop):
         asyncio._set_running_loop(None)  # a loop with the machine's clock, as in a notebook
+    runner = asyncio.Runner(loop_factory=lambda: SimLoop(env))
     try:
-        with asyncio.Runner(loop_factory=lambda: SimLoop(env)) as runner:
-            return runner.run(main)
+        result = runner.run(main)
+    except Livelock:
+        loop = runner.get_loop()
+        assert isinstance(loop, SimLoop)
+        loop.abandon()  # closing the runner would run what spins again
+        raise
+    except BaseException:
+        runner.close()
+        raise
+    else:
+        runner.close()
+        return result
     finally:
         asyncio._set_running_loop(outer)

@@ -299,6 +299,7 @@ def _results(
 
     from sim.experiments.runs.replications import replicate
     from sim.experiments.runs.unobserved import NeverObserved
+    from sim.loop import Deadlock, Livelock
     from sim.randomness.branching import BranchNotReached
 
     done = Done(len(loaded))
@@ -329,8 +330,8 @@ def _results(
                                 on_lost=backends.lost,
                                 force=force,
                             )
-                except (NeverObserved, BranchNotReached, BadInput) as error:
-                    wrong = f"{_option_of(error)}{error}"
+                except (NeverObserved, BranchNotReached, BadInput, Deadlock, Livelock) as error:
+                    wrong = f"{_option_of(error)}{' '.join(str(error).split())}"
                     if len(loaded) == 1:
                         raise BadInput(wrong) from None
                     say(wrong)

@@ -86,6 +86,14 @@ def test_the_original_scenario_is_unchanged(story):
     assert story == scenarios.loads(STORY)
 
 
+def test_the_given_values_are_unchanged(story):
+    """Also if a later override is below an earlier one."""
+    work = {"exponential": {"mean": "3s"}}
+    changed = story.with_values({"tasks.work": work, "tasks.work.exponential.mean": "5s"})
+    assert work == {"exponential": {"mean": "3s"}}
+    assert changed.tasks.work.mean == 5
+
+
 def test_no_overrides_give_an_equal_scenario(story):
     assert story.with_values({}) == story
 

@@ -10,7 +10,7 @@ from sim.loop.private_names import ASYNCIO, SIMPY, IncompatibleLibrary, check_pr
 
 SIM = Path(sim.__file__).parent
 LISTED = {name for names in (*ASYNCIO.values(), *SIMPY.values()) for name in names}
-OPTIONAL = {"_children"}  # of gather(): without it, a deadlock report has less information
+OPTIONAL = {"_children", "_generator"}  # of gather() and a process: without it, a report has less information
 OF_LOKY = {"_processes", "_result_queue", "_work_ids"}  # used where runs are sent to processes; its tests run them
 
 

@@ -39,6 +39,7 @@ PAGES = (
 LINKED = (
     *PAGES,
     "sim/experiments/coverage.md",
+    "sim/baselines/power.md",
     "sim/world/README.md",
     "sim/invariants/README.md",
     ".github/CONTRIBUTING.md",

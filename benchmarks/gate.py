@@ -134,8 +134,8 @@ PAGE = """# Power of the gate
 How often `recovery-bench suite --baseline` reports a regression where there is none, and finds one that is there.
 
 `python benchmarks/gate.py --suites {suites} > sim/baselines/power.md` makes this page: {suites} suites of
-{scenarios} scenarios, each with a baseline of {count} replications on a seed of its own, tolerances of 5 %, and a level of
-{level:.1%} for all metrics of a suite at once. The scenarios are crashes of agents, failed tasks, and an outage of a
+{scenarios} scenarios, each with a baseline of {count} replications on a seed of its own, tolerances of 5 %, and a level
+of {level:.1%} for all metrics of a suite at once. The scenarios are crashes of agents, failed tasks, and an outage of a
 resource. A later run is on the replications of the baseline, or on the seed of the next suite.
 
 | change of the recovery | later run | replications | regression reported | bound |

@@ -18,8 +18,8 @@ from sim.cli import main
 from tests.sim.cli.small import SMALL, in_a_process
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("demo", "list", "show", "run", "diff", "schema", "runbook", "suite", "policy")
-LATER = ("tune", "search", "report", "trace")
+COMMANDS = ("demo", "list", "show", "run", "diff", "schema", "runbook", "suite", "policy", "search", "init")
+LATER = ("tune", "report", "trace")
 
 
 # --------------------------------------------------------------------------------- help
@@ -68,8 +68,8 @@ def test_quick_commands_import_no_heavy_library():
         (
             ["rnu"],
             (
-                "no such command 'rnu'; valid: demo, list, show, run, sweep, compare, suite, diff, schema, runbook, "
-                "policy, recover "
+                "no such command 'rnu'; valid: demo, list, show, run, sweep, compare, suite, search, init, "
+                "diff, schema, runbook, policy, recover "
                 "(nearest: 'run')"
             ),
         ),

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from math import erfc, log, log10, pi, sqrt
 from statistics import NormalDist
+from sys import maxsize
 
 _STANDARD = NormalDist()
 _FAR = 37.0  # deviations beyond which P(X > t) is below the smallest float, and its expansion exact to 1e-3
@@ -42,7 +43,7 @@ class Arrivals:
 
     def __init__(self, size: int, interval: float) -> None:
         estimate = interval / 4
-        self._gaps = deque((interval - estimate, interval + estimate), maxlen=size)
+        self._gaps = deque((interval - estimate, interval + estimate), maxlen=min(size, maxsize))
         self._compute()
 
     def _compute(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from enum import StrEnum
+from sys import maxsize
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -83,7 +84,7 @@ class CircuitBreaker:
         self.opened_at = 0.0
         self.period = 0  # counts changes of state; a ticket is the period in which it was issued
         self._failures_in_row = 0
-        self._window: deque[bool] = deque(maxlen=policy.window)
+        self._window: deque[bool] = deque(maxlen=min(policy.window, maxsize))
         self._probes_out = 0
         self._probes_worked = 0
 

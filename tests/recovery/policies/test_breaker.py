@@ -155,3 +155,10 @@ def test_an_open_breaker_admits_nothing_and_a_half_open_one_only_probes(failures
 def test_an_invalid_value_is_rejected(settings, complaint):
     with pytest.raises(ValidationError, match=complaint):
         BreakerPolicy(**settings)
+
+
+def test_a_window_may_be_longer_than_a_sequence_can_be():
+    breaker = CircuitBreaker(BreakerPolicy(failures=None, share=0.5, window=10**300))
+    ticket = breaker.admit(0.0)
+    breaker.settle(ticket, worked=False, now=0.0)
+    assert breaker.would_admit(0.0)

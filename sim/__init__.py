@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from sim.experiments.selection.result import Selection
     from sim.experiments.selection.select import select
     from sim.experiments.sweeps.sweep import Sweep, load_sweep, sweep
+    from sim.experiments.tuning.result import Tuning
+    from sim.experiments.tuning.space import TuneError
+    from sim.experiments.tuning.tune import tune
     from sim.history import Event, History, HistoryNotKept
     from sim.loop import Deadlock, Livelock, NoInputOutput, SimLoop
     from sim.results.base import DoesNotHold
@@ -50,6 +53,8 @@ __all__ = [
     "Selection",
     "SimLoop",
     "Sweep",
+    "TuneError",
+    "Tuning",
     "Warmup",
     "build_core",
     "compare",
@@ -63,6 +68,7 @@ __all__ = [
     "search",
     "select",
     "sweep",
+    "tune",
 ]
 
 _HOMES = {
@@ -86,6 +92,9 @@ _HOMES = {
     "Sweep": "sim.experiments.sweeps.sweep",
     "load_sweep": "sim.experiments.sweeps.sweep",
     "sweep": "sim.experiments.sweeps.sweep",
+    "Tuning": "sim.experiments.tuning.result",
+    "TuneError": "sim.experiments.tuning.space",
+    "tune": "sim.experiments.tuning.tune",
     "Event": "sim.history",
     "History": "sim.history",
     "HistoryNotKept": "sim.history",

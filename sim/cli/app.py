@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from recovery.errors import RecoveryBenchError
-from sim.cli.commands import compare, demo, diff, init, list_show, policy, run, schema_runbook, search, suite, sweep
+from sim.cli.commands import compare, demo, diff, init, list_show, policy, run, schema_runbook, search, suite, sweep, tune
 from sim.cli.internal_error import report
 from sim.cli.interrupts import INTERRUPTED, interruptible
 from sim.cli.output.console import say
@@ -65,6 +65,11 @@ for name, command, example in (
         "recovery-bench search agent-failure --faults agent_crash,core_crash --examples 2000 --out found",
     ),
     ("init", init.init, "recovery-bench init my-system"),
+    (
+        "tune",
+        tune.tune,
+        "recovery-bench tune agent-failure --vary agents.restart_time=5s..60s --minimize recovery.time.p95",
+    ),
     ("diff", diff.diff, "recovery-bench diff monday.parquet tuesday.parquet"),
     ("schema", schema_runbook.schema, "recovery-bench schema > scenario.schema.json"),
 ):

@@ -15,11 +15,13 @@ from sim.experiments.runs.summary import RunSummary
 from sim.experiments.runs.warmup import Warmup
 from sim.experiments.selection.result import Selection
 from sim.experiments.sweeps.sweep import Sweep
+from sim.experiments.tuning.result import Tuning
 from sim.reports.comparison import comparison
 from sim.reports.rare import rarity
 from sim.reports.selection import selection
 from sim.reports.sweep import SHOWN, sweep_table
 from sim.reports.table import summary, warmup_lines
+from sim.reports.tuning import tuning
 from sim.simulation import Run
 
 WIDTH = 80
@@ -45,6 +47,8 @@ def table(result: Any) -> RenderableType:
         return selection(result)
     if isinstance(result, Sweep):
         return sweep_table(result, [metric for metric in SHOWN if metric in result.metrics])
+    if isinstance(result, Tuning):
+        return tuning(result)
     if isinstance(result, Rare):
         return rarity(result)
     if isinstance(result, Warmup):

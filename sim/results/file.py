@@ -32,6 +32,7 @@ KINDS = {
     "Comparison": "sim.experiments.comparison.compare",
     "Selection": "sim.experiments.selection.result",
     "Sweep": "sim.experiments.sweeps.sweep",
+    "Tuning": "sim.experiments.tuning.result",
     "Rare": "sim.experiments.rare_events.estimate",
     "Warmup": "sim.experiments.runs.warmup",
 }

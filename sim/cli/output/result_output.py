@@ -35,18 +35,21 @@ class Outcome(Protocol):
 
 @dataclass(frozen=True)
 class Outlets:
-    """`out` is the file of a picture, `json` the file of the plain data, `-` for stdout; None: no output."""
+    """`out` is the file of a picture, which the option `picture` gives; `json` the file of the plain data, `-` for
+    stdout; None: no output.
+    """
 
     out: str | None
     json: str | None
     quiet: bool
     no_color: bool
+    picture: str = "--out"
 
     def check(self) -> None:
         """Raise BadInput for a file that cannot be written."""
         check_writable("--json", self.json)
-        check_picture("--out", self.out)
-        check_apart({"--json": self.json, "--out": self.out})
+        check_picture(self.picture, self.out)
+        check_apart({"--json": self.json, self.picture: self.out})
 
     def tell(
         self,

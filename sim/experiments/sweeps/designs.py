@@ -94,7 +94,7 @@ def spread(scenario: Scenario, ranges: Sequence[Range], count: int, method: Meth
         raise DesignError(f"{count:,} points; valid: 1 to {MOST_POINTS:,}")
     from scipy.stats import qmc  # noqa: PLC0415 - takes half a second, which a grid need not wait for
 
-    bounds = [_bounds(scenario, each) for each in ranges]
+    ends = [bounds(scenario, each) for each in ranges]
     dimensions = len(ranges)
     if method == "lhs":
         units = qmc.LatinHypercube(dimensions, rng=seed).random(count)
@@ -107,14 +107,14 @@ def spread(scenario: Scenario, ranges: Sequence[Range], count: int, method: Meth
         units = np.random.default_rng(seed).random((count, dimensions))
     points: list[Point] = []
     for row in units.tolist():
-        values = [_between(each, *ends, u) for each, ends, u in zip(ranges, bounds, row, strict=True)]
+        values = [_between(each, *both, u) for each, both, u in zip(ranges, ends, row, strict=True)]
         points.append(
             {each.path: canonical(scenario, each.path, value) for each, value in zip(ranges, values, strict=True)}
         )
     return list({json.dumps(point): point for point in points}.values())
 
 
-def _bounds(scenario: Scenario, each: Range) -> tuple[float, float, bool]:
+def bounds(scenario: Scenario, each: Range) -> tuple[float, float, bool]:
     """Both ends as numbers, and whether only whole numbers are valid."""
     ends = [number(canonical(scenario, each.path, value)) for value in (each.low, each.high)]
     low, high = ends

@@ -27,9 +27,9 @@ SCENARIOS = """
     names path
 """
 SIM = """
-    Backend Comparison Deadlock DoesNotHold Event History HistoryNotKept Livelock NoInputOutput Rare
-    RecoveryBenchError Result ResultFileError Run RunError RunSummary SearchResult Selection SimLoop Sweep Warmup
-    build_core compare core_config find_warmup load load_sweep rare replicate run search select sweep
+    Backend Comparison Deadlock DoesNotHold Event History HistoryNotKept Livelock NoInputOutput Rare RecoveryBenchError
+    Result ResultFileError Run RunError RunSummary SearchResult Selection SimLoop Sweep TuneError Tuning Warmup
+    build_core compare core_config find_warmup load load_sweep rare replicate run search select sweep tune
 """
 
 

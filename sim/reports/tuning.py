@@ -116,12 +116,22 @@ def _notes(found: Tuning, style: Signs) -> Iterator[str]:
                     yield f"{named(each.point)}: {said}"
     best = found.best
     if best is not None:
+        yield from _without_gain(found, best)
         for objective, apart in zip(found.objectives, found.optimism(best), strict=True):
             if apart:
                 more = "better" if apart > 0 else "worse"
                 text = quantity(abs(apart), objective.unit, style)
                 text = text.removesuffix("%") + "pp" if objective.unit == "fraction" else text
                 yield f"the search saw a {objective.metric} that was {text} {more} than on fresh replications"
+
+
+def _without_gain(found: Tuning, best: Finalist) -> Iterator[str]:
+    """That no objective of the proposed setting is shown to be better than now, where it is so."""
+    for place in range(len(found.now)):
+        differences = found.comparison(best, place).differences
+        verdicts = [differences[each.metric].verdict for each in found.objectives if each.metric in differences]
+        if BETTER not in verdicts:
+            yield f"{found.now[place].scenario.name}: no objective of the chosen setting is shown to be better than now"
 
 
 def _failed(of: Finalist) -> Iterator[tuple[Any, str]]:

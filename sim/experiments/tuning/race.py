@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import isfinite, log1p, sqrt
 
 import numpy as np
 from scipy.special import stdtrit
@@ -26,6 +26,7 @@ from sim.measures.outcomes import Outcome
 from sim.stats.estimates import Estimate
 
 CONFIDENCE = 0.99
+FARTHEST = 50.0
 FIRST_LOOK = 3
 """Replications before a setting may be stopped. With two, Student's interval is too wide to stop any."""
 
@@ -217,12 +218,14 @@ def _means(estimates: Sequence[Estimate | None]) -> list[float] | None:
 
 
 def _distance(outcome: Outcome, bound: float) -> float:
-    """How far an expectation is from holding, relative to its bound; 0 if it does not disqualify."""
+    """How far an expectation is from holding: log(1 + x) of the distance x relative to its bound; 0 if it does not
+    disqualify, `FARTHEST` for an infinite distance, and for no observation.
+    """
     if not outcome.disqualifies:
         return 0.0
     if outcome.observed is None or not isfinite(outcome.observed):
-        return 10.0
-    return min(10.0, max(1e-6, abs(outcome.observed - bound) / (abs(bound) or 1.0)))
+        return FARTHEST
+    return min(FARTHEST, max(1e-6, log1p(abs(outcome.observed - bound) / (abs(bound) or 1.0))))
 
 
 def _number(value: float | None) -> str:

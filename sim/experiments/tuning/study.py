@@ -25,6 +25,7 @@ from sim.experiments.tuning.space import Dimension, TuneError, current
 INSTALL = "tune needs Optuna: pip install 'recovery-bench[tune]'"
 NAME = "recovery-bench"
 ABOUT = "about"
+JUDGED = "judged"
 STARTUP = 10
 """Settings that are drawn at random before the sampler models them; more in a space of several dimensions."""
 
@@ -94,7 +95,7 @@ class Study:
     def judged(self) -> list[Judged]:
         """The finished settings, in order."""
         states = (self._optuna.trial.TrialState.COMPLETE,)
-        return [_judged(trial.user_attrs) for trial in self._study.get_trials(deepcopy=False, states=states)]
+        return [_judged(trial.user_attrs[JUDGED]) for trial in self._study.get_trials(deepcopy=False, states=states)]
 
     def propose(self, scenario: Scenario, count: int, finished: int) -> list[tuple[Any, Point]]:
         """The next settings, each with its trial. The first of all is the scenario's own, if it is in the space."""
@@ -105,7 +106,7 @@ class Study:
                 multivariate=True,
                 constant_liar=True,
                 n_startup_trials=max(STARTUP, 4 * len(self._space)),
-                constraints_func=lambda trial: trial.user_attrs["constraints"],
+                constraints_func=lambda trial: trial.user_attrs[JUDGED]["constraints"],
             )
             if finished == 0:
                 self._enqueue_current(scenario)
@@ -127,15 +128,13 @@ class Study:
         infeasible.
         """
         with _quiet():
-            for name, value in _attributes(found).items():
-                trial.set_user_attr(name, value)
             missing = [value is None for value in found.values]
             constraints = [
                 *found.distances,
                 float(any(missing)),
                 float(bool(found.failed) and not any(found.distances)),
             ]
-            trial.set_user_attr("constraints", constraints)
+            trial.set_user_attr(JUDGED, {**_attributes(found), "constraints": constraints})
             worst = self._worst() if any(missing) else [0.0] * self._count
             values = [worst[place] if value is None else value for place, value in enumerate(found.values)]
             self._study.tell(trial, values)

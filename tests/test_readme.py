@@ -113,7 +113,7 @@ def links(text):
 BLOCKS = {page: blocks_of(page, text_of(page)) for page in PAGES}
 EVERY = [block for blocks in BLOCKS.values() for block in blocks]
 CONSOLE = [block for block in EVERY if block.language == "console"]
-MANY_RUNS = {"compare", "sweep", "--find-warmup", "--replications"}  # words of a command that takes long
+MANY_RUNS = {"compare", "sweep", "tune", "--find-warmup", "--replications"}  # words of a command that takes long
 LONG_CONSOLE = [block for block in CONSOLE if MANY_RUNS & {*block.command.split()}]
 PYTHON = [
     pytest.param(
@@ -124,7 +124,7 @@ PYTHON = [
     )
     for blocks in BLOCKS.values()
     for number, block in enumerate(blocks)
-    if block.language == "python"
+    if block.language == "python" and not (block.file or "").startswith("test_")  # those are run by pytest
 ]
 
 

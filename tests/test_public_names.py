@@ -12,6 +12,7 @@ import recovery
 import scenarios
 import sim
 from recovery.leadership import Deposed
+from sim.core.standstill import Stopped
 
 RECOVERY = """
     PRESETS STANDALONE AgentHealth AgentPort AuditEntry AuditEvent AuditTrail BreakerPolicy BudgetPolicy Checkpoint
@@ -48,10 +49,10 @@ def test_an_unknown_name_raises_attribute_error(package):
 
 
 def test_every_error_derives_from_one_base_class():
-    """`Deposed` is the one exception: it cancels the tasks of a core that has lost its lease, as asyncio does."""
+    """`Deposed` and `Stopped` are no errors: they cancel tasks of a core that has lost its lease, or repeats itself."""
     errors = {each for package in (recovery, scenarios, sim) for each in exceptions_of(package)}
     assert len(errors) > 30
-    assert {each for each in errors if not issubclass(each, recovery.RecoveryBenchError)} == {Deposed}
+    assert {each for each in errors if not issubclass(each, recovery.RecoveryBenchError)} == {Deposed, Stopped}
     assert recovery.RecoveryBenchError is scenarios.RecoveryBenchError is sim.RecoveryBenchError
 
 

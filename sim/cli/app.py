@@ -18,7 +18,20 @@ from typing import Annotated, Any
 import typer
 
 from recovery.errors import RecoveryBenchError
-from sim.cli.commands import compare, demo, diff, init, list_show, policy, run, schema_runbook, search, suite, sweep, tune
+from sim.cli.commands import (
+    compare,
+    demo,
+    diff,
+    init,
+    list_show,
+    policy,
+    run,
+    schema_runbook,
+    search,
+    suite,
+    sweep,
+    tune,
+)
 from sim.cli.internal_error import report
 from sim.cli.interrupts import INTERRUPTED, interruptible
 from sim.cli.output.console import say

@@ -137,6 +137,7 @@ ONLY_THE_LOADER_KNOWS = (
     "agents measure only durations",
     "is never observed here",
     "while no time passes",
+    "of the catalogue",
     "no such file",
     "is a folder",
 )

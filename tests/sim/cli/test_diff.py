@@ -124,7 +124,7 @@ def test_a_file_that_is_not_a_history_is_rejected(capsys, file, message):
 
 def test_a_damaged_history_is_rejected_in_a_line_or_unharmed(capsys):
     """Bits are flipped all over the file, and letters in the names of its columns."""
-    keep("a.parquet", "--set", "duration=1m", "--set", "warmup=0s", "--set", "faults=[]", "--set", "expect=[]")
+    keep("a.parquet", "--set", "duration=3m", "--set", "warmup=0s", "--set", "faults=[]", "--set", "expect=[]")
     whole = Path("a.parquet").read_bytes()
     damaged = [(place, 1 << place % 8) for place in range(3, len(whole), len(whole) // 16)]
     damaged += [(whole.rfind(name), bit) for name in (b"task", b"value", b"about") for bit in (1, 128)]

@@ -121,6 +121,7 @@ METRICS = """\
 
 SCOPES = (
     ("`tasks.*`, except those below", "the tasks of the cohort"),
+    ("`cost.*`", "the tasks of the cohort and their retries; agents in the window"),
     ("`tasks.throughput`, `tasks.in_system.mean`, `tasks.in_queue.mean`", "the window"),
     ("`attempts.*`, `retries.*`", "the tasks of the cohort: their attempts and retries at any time"),
     (

@@ -85,7 +85,7 @@ def core_config(scenario: Scenario, policies: Mapping[str, Any] | None = None) -
 def _detection(scenario: Scenario) -> DetectionConfig:
     """The detection of a scenario, with the mean latency of its network where no latency of heartbeats is given."""
     detection, latency = scenario.recovery.detection, scenario.network.latency.mean
-    if detection.heartbeat_latency is not None or not isfinite(latency):
+    if detection.heartbeat_latency is not None or not isfinite(latency) or not latency:
         return detection
     return detection.model_copy(update={"heartbeat_latency": latency})
 

@@ -19,7 +19,7 @@ from sim.pytest_plugin.heading import Heading, heading_of
 if TYPE_CHECKING:
     from scenarios import Scenario
     from sim.experiments.runs.replications import Result
-    from sim.reports.replay import Replay
+    from sim.reports.failures.replay import Replay
     from sim.simulation import Run
 
 SUFFIX = ".scenario.yaml"
@@ -131,7 +131,7 @@ class ScenarioItem(pytest.Function):
             raise InvalidScenario(told) from None
         self.user_properties = [each for each in self.user_properties if not each[0].startswith(PROPERTIES)]
         self.user_properties += properties(run, over_all)
-        from sim.reports.failure_message import failure_message  # noqa: PLC0415
+        from sim.reports.failures.failure_message import failure_message  # noqa: PLC0415
 
         problems = [
             failure_message(each, self._replay()) for each in (run, over_all) if each is not None and not each.holds
@@ -203,7 +203,7 @@ class ScenarioItem(pytest.Function):
         return len(self._names) == 1
 
     def _replay(self) -> Replay:
-        from sim.reports.replay import Replay  # noqa: PLC0415 - loaded when something is run
+        from sim.reports.failures.replay import Replay  # noqa: PLC0415 - loaded when something is run
 
         return Replay(self.file.shown, self.config.stash[CHANGES])
 

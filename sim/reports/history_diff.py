@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sim.reports.event_line import event_line, lines_before
+from sim.reports.failures.event_line import event_line, lines_before
 
 CONTEXT = 3
 """Events before the first difference that are shown; they are equal in both."""

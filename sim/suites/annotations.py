@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from sim.baselines import Verdict
-from sim.reports.replay import Replay
+from sim.reports.failures.replay import Replay
 from sim.reports.table import failures
 from sim.suites.files import line_of
 from sim.suites.lines import judged

@@ -9,7 +9,7 @@ from scenarios.fields.tolerances import Tolerance
 from sim.baselines import MetricJudgment, Verdict
 from sim.baselines.power import MOST
 from sim.presentation.formatting import UNICODE, Signs, difference, quantity
-from sim.reports.replay import Replay
+from sim.reports.failures.replay import Replay
 from sim.reports.table import failures
 from sim.suites.suite import Case, Status
 

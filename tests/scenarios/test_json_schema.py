@@ -137,7 +137,6 @@ ONLY_THE_LOADER_KNOWS = (
     "agents measure only durations",
     "is never observed here",
     "while no time passes",
-    "of the catalogue",
     "no such file",
     "is a folder",
 )
@@ -194,7 +193,8 @@ def test_json_schema_and_loader_agree_except_for_contradictions(validator, data)
         Scenario.model_validate(data)
     except ValueError as error:
         problem = str(error)
-    if not any(known in problem for known in ONLY_THE_LOADER_KNOWS):
+    depends_on_a_unit = problem.partition("\n")[2].startswith("tolerances")  # of the metric that a key names
+    if not depends_on_a_unit and not any(known in problem for known in ONLY_THE_LOADER_KNOWS):
         assert validator.is_valid(data) == (problem == ""), problem
 
 

@@ -61,7 +61,7 @@ def demo(
 def _report(results: list[Result], picture: Path, quiet: bool, no_color: bool) -> None:
     from sim.presentation.formatting import count, duration, signs
     from sim.reports.demo import side_by_side
-    from sim.reports.replay import Replay
+    from sim.reports.failures.replay import Replay
     from sim.reports.table import failures
 
     if not quiet:

@@ -386,7 +386,7 @@ def _finished(result: Result, replications: int, asked: Asked | None) -> str:
 def _report(results: list[Result], names: list[str], changes: dict[str, str], quiet: bool, no_color: bool) -> None:
     """Tables on stdout; when quiet, only failures, on stderr."""
     from sim.presentation.formatting import signs
-    from sim.reports.replay import Replay
+    from sim.reports.failures.replay import Replay
     from sim.reports.table import failures, summary
 
     out = console(no_color)

@@ -147,17 +147,17 @@ def fault(line):
         ("core_slow: {at: 10m}", ".core_slow.delay: is missing; it is required"),
         (
             "clock_skew: {at: 10m}",
-            ".clock_skew: is a correct clock; valid: a rate other than 1, or an offset other than 0",
+            ".clock_skew: is a correct clock; valid: a rate other than 1, a drift, or an offset other than 0",
         ),
         (
             "clock_skew: {offset: -5s, at: 10m}",
-            ".clock_skew.offset: agents measure only durations; valid: offset for the queue only",
+            ".clock_skew.offset: agents measure only durations; valid: offset for the queue and for cores only",
         ),
         ("clock_skew: {rate: 0, at: 10m}", ".clock_skew.rate: 0.0 is not valid; valid: more than 0"),
         (
-            "clock_skew: {targets: core, rate: 2, at: 10m}",
+            "clock_skew: {targets: network, rate: 2, at: 10m}",
             (
-                ".clock_skew.targets: 'core' are not targets; valid: a count, a fraction above 0 and up to 1 "
+                ".clock_skew.targets: 'network' are not targets; valid: a count, a fraction above 0 and up to 1 "
                 "(0.2 or 20%), all, or a list of names (agent.3), or queue"
             ),
         ),

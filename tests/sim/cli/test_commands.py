@@ -19,7 +19,7 @@ from tests.sim.cli.small import SMALL, in_a_process
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = ("demo", "list", "show", "run", "diff", "schema", "runbook", "suite", "policy", "search", "init")
-LATER = ("tune", "report", "trace")
+LATER = ("report", "trace")
 
 
 # --------------------------------------------------------------------------------- help
@@ -69,11 +69,11 @@ def test_quick_commands_import_no_heavy_library():
             ["rnu"],
             (
                 "no such command 'rnu'; valid: demo, list, show, run, sweep, compare, suite, search, init, "
-                "diff, schema, runbook, policy, recover "
+                "tune, diff, schema, runbook, policy, recover "
                 "(nearest: 'run')"
             ),
         ),
-        (["tune"], "no such command 'tune'; valid: demo"),
+        (["trace"], "no such command 'trace'; valid: demo"),
         (["run"], "recovery-bench run: missing argument"),
         (["run", "baseline", "--sed", "7"], "no such option '--sed'; valid: --seed, --replications"),
         (["run", "baseline", "--seed"], "option '--seed' requires an argument"),

@@ -81,7 +81,7 @@ def test_alerts_are_events_and_metrics_of_a_monitored_run() -> None:
     """Fails at 13 s and is retried at 43 s, fails at 46 s and has no retry left."""
     run = sim.run(scenario(FAILING | {"recovery.monitor": {"late": {"task_failure": "20s"}}}))
     assert alerts(run) == [
-        (33.0, "alert.raised", 0, "warning late"),
+        (34.0, "alert.raised", 0, "warning late"),
         (43.0, "alert.cleared", 0, "warning late"),
         (46.0, "alert.raised", 0, "critical escalated"),
     ]

@@ -11,7 +11,7 @@ from recovery import RetryPolicy
 from sim.core.build import InvalidPolicies, build_core
 from sim.core.replacement import replaced_by
 from sim.experiments.sweeps.folder import SweepFolderError
-from sim.reports.replay import Replay
+from sim.reports.failures.replay import Replay
 
 SMALL = scenarios.loads(
     """\

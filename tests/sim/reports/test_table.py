@@ -13,7 +13,7 @@ from sim.experiments.runs.summary import RunSummary
 from sim.presentation.formatting import ASCII
 from sim.reports.demo import side_by_side
 from sim.reports.diagnosis import wrong_diagnoses
-from sim.reports.replay import Replay
+from sim.reports.failures.replay import Replay
 from sim.reports.table import failures, headline, packed, phases, summary
 from sim.stats.samples import Sample
 
@@ -195,7 +195,7 @@ def test_violations_name_their_replication():
 def test_a_failure_of_the_mean_repeats_all_replications(monkeypatch):
     """Each run alone is as expected of a maximum; their mean is held against something else."""
     bad = result({}, {})
-    monkeypatch.setattr("sim.reports.failed_expectations.failing_run", lambda *_: None)
+    monkeypatch.setattr("sim.reports.failures.failed_expectations.failing_run", lambda *_: None)
     assert "  replay: recovery-bench run story --seed 7 --replications 2" in list(failures(bad, Replay("story")))
 
 

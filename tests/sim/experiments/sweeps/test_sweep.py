@@ -192,7 +192,7 @@ def test_a_folder_with_other_content_is_left_unchanged(scenario, points, tmp_pat
 
 def test_two_programs_cannot_share_a_folder(scenario, points, tmp_path):
     with (
-        SweepFolder(tmp_path).opened(module._about(scenario, "7", points)),
+        SweepFolder(tmp_path).opened(module._about(scenario, "7", points, None)),
         pytest.raises(SweepFolderError, match="another program sweeps there; valid: when that is done"),
     ):
         sweep(scenario, points, seed=7, out=tmp_path)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sim.experiments.runs.replications import Result
 from sim.experiments.runs.summary import RunSummary
 from sim.history import HistoryNotKept
-from sim.reports.event_line import event_line, lines_before
-from sim.reports.replay import Replay
+from sim.reports.failures.event_line import event_line, lines_before
+from sim.reports.failures.replay import Replay
 from sim.reports.table import failures
 from sim.simulation import Run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scenarios.fields.expectations import Expectation
 from sim.experiments.runs.replications import Result
 from sim.experiments.runs.summary import RunSummary
-from sim.reports.replay import Replay
+from sim.reports.failures.replay import Replay
 
 
 def failing_run(result: Result, expectation: Expectation) -> RunSummary | None:

@@ -1,1 +1,1 @@
-"""Explains what does not hold: which runs show it, the events before it, and how to repeat it."""
+"""What does not hold: which runs show it, events as text, and how to repeat the runs."""

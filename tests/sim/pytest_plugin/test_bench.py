@@ -2,7 +2,7 @@
 
 import pytest
 
-import sim.reports.failures.failure_message  # noqa: F401 - an inner pytest forgets its imports, and numpy is imported once
+import sim.reports.failure_message  # noqa: F401 - an inner pytest forgets its imports, and numpy is imported once
 from tests.sim.pytest_plugin.test_items import HOLDS, INSTALLED
 
 pytest_plugins = ["pytester"]

@@ -12,7 +12,8 @@ from rich.text import Text
 from scenarios.fields.metrics import lookup
 from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.sweeps.designs import Point, named, shown
-from sim.experiments.tuning.result import Finalist, Tuning
+from sim.experiments.tuning.finalist import Finalist
+from sim.experiments.tuning.result import Tuning
 from sim.presentation.formatting import (
     UNICODE,
     Signs,

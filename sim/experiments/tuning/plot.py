@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from sim.experiments.runs.replications import Result
 from sim.experiments.sweeps.designs import number, shown
+from sim.experiments.tuning.finalist import Finalist
 from sim.experiments.tuning.objectives import Objective
 from sim.experiments.tuning.race import Judged
-from sim.experiments.tuning.result import Finalist
 from sim.experiments.tuning.space import Dimension
 from sim.presentation.axes import NoPicture, axes_for, grid, label, titled
 from sim.presentation.figure_style import BLUE, INK, PALE, VERMILION, styled

@@ -12,44 +12,17 @@ import pandas as pd
 from sim.experiments.comparison.compare import Comparison
 from sim.experiments.runs.provenance import origin
 from sim.experiments.runs.replications import Result
-from sim.experiments.sweeps.designs import Point, as_values, column
+from sim.experiments.sweeps.designs import as_values, column
+from sim.experiments.tuning.finalist import Finalist
 from sim.experiments.tuning.objectives import Across, Objective
 from sim.experiments.tuning.race import Judged
 from sim.experiments.tuning.space import Dimension
-from sim.measures.outcomes import Outcome
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
 from sim.stats.estimates import Estimate
 
 if TYPE_CHECKING:
     from sim.experiments.tuning.plot import TuningPictures
-
-
-@dataclass(frozen=True)
-class Finalist:
-    """A setting that the search found to be among the best, and its fresh replications, by scenario.
-
-    `searched`: its values of the objectives in the search, which are biased in its favor: it was chosen by them.
-    """
-
-    point: Point
-    searched: tuple[float | None, ...]
-    fresh: tuple[Result, ...]
-
-    @property
-    def failed(self) -> tuple[Outcome, ...]:
-        """The expectations that do not hold on the fresh replications."""
-        return tuple(each for result in self.fresh for each in result.expectations if each.disqualifies)
-
-    @property
-    def is_confirmed(self) -> bool:
-        """Whether every expectation holds on the fresh replications too, and no invariant is violated."""
-        sound = not any(run.violations or run.errors for result in self.fresh for run in result.runs)
-        return sound and not self.failed
-
-    def estimates(self, objective: Objective) -> list[Estimate | None]:
-        """The estimate of an objective on the fresh replications, by scenario."""
-        return [result.metrics.get(objective.metric) for result in self.fresh]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -22,9 +22,10 @@ from sim.experiments.runs.executor import OnRun
 from sim.experiments.runs.replications import Result
 from sim.experiments.sweeps.designs import Point
 from sim.experiments.sweeps.folder import key
+from sim.experiments.tuning.finalist import Finalist
 from sim.experiments.tuning.objectives import Across, Objective, dominates, objectives_of
 from sim.experiments.tuning.race import Judged, Race
-from sim.experiments.tuning.result import Finalist, Tuning
+from sim.experiments.tuning.result import Tuning
 from sim.experiments.tuning.space import Dimension, TuneError, space_of
 from sim.experiments.tuning.study import Study
 from sim.simulation import whole_seed

@@ -167,15 +167,28 @@ def load(path: Path) -> Runbook:
 
 
 def loads(text: str, source: str = "<text>") -> Runbook:
-    """Validate a runbook in YAML, or in Markdown if `source` has such a name. Raises RunbookError."""
+    """Validate a runbook in YAML, or in Markdown if `source` has such a name. Raises RunbookError,
+    which has every problem of a text that is valid YAML.
+    """
     found = read(text, source)
     try:
         return Runbook.model_validate(found.data)
     except ValidationError as error:
-        errors = error.errors()  # a misspelled key is reported as unknown, rather than as missing
+        errors = error.errors()
         first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-        place: Place = (*first["loc"], *first.get("ctx", {}).get("below", ()))
-        raise found.error(_problem(first), place) from None
+        told = sorted(_without_misspelled(errors), key=lambda each: found.line_of(_place(each)))
+        every = [found.message(_problem(each), _place(each)) for each in told]
+        raise RunbookError(found.message(_problem(first), _place(first)), every) from None
+
+
+def _place(error: ErrorDetails) -> Place:
+    return (*error["loc"], *error.get("ctx", {}).get("below", ()))
+
+
+def _without_misspelled(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """The errors without those of missing keys beside an unknown one: a misspelled key is one problem, not two."""
+    unknown = {each["loc"][:-1] for each in errors if each["type"] == "extra_forbidden"}
+    return [each for each in errors if each["type"] != "missing" or each["loc"][:-1] not in unknown]
 
 
 def _problem(error: ErrorDetails) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,20 @@ _NEWLINE = re.compile(r"\r\n|\n|\r")
 
 
 class RunbookError(RecoveryBenchError, ValueError):
-    """A runbook is not valid. The message is one line: file, line, key, the problem, and valid values."""
+    """A runbook is not valid. The message is one line: file, line, key, the problem, and valid values.
 
-    def __init__(self, message: str) -> None:
-        words = " ".join(message.split())  # control characters are escaped
-        super().__init__("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in words))
+    `every` has such a line for each problem, by line of the file; the message is one of them.
+    """
+
+    def __init__(self, message: str, every: Sequence[str] = ()) -> None:
+        super().__init__(_in_one_line(message))
+        self.every = tuple(map(_in_one_line, every or (message,)))
+
+
+def _in_one_line(message: str) -> str:
+    """The message with control characters escaped."""
+    words = " ".join(message.split())
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in words)
 
 
 @dataclass
@@ -47,12 +56,19 @@ class Source:
 
     def error(self, problem: str, place: Place = (), line: int | None = None) -> RunbookError:
         """The error for a part of the runbook; if it is missing, with the line of the part that contains it."""
-        around = place
-        while around and around not in self.lines:
-            around = around[:-1]
-        where = self.lines.get(around, 1) if line is None else line
+        return RunbookError(self.message(problem, place, line))
+
+    def message(self, problem: str, place: Place = (), line: int | None = None) -> str:
+        """File, line, key and problem."""
+        where = self.line_of(place) if line is None else line
         key = ".".join(str(part) for part in place) or "the runbook"
-        return RunbookError(f"{self.name}:{where}: {key}: {problem}")
+        return f"{self.name}:{where}: {key}: {problem}"
+
+    def line_of(self, place: Place) -> int:
+        """The line of a part, or of the part that contains it."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place, 1)
 
     def take(self, text: str, above: int) -> None:
         """Add a YAML text that begins after `above` lines of the file."""

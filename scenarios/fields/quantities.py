@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
 from scenarios.errors import invalid, shown
 
@@ -67,13 +67,34 @@ def signed_seconds(value: Any) -> float:
     return _finite(value, _parse(value, SECONDS_PER_UNIT, "", "duration", DURATION_HINT), "duration", DURATION_HINT)
 
 
+class WrittenRate(float):
+    """A rate per second that was written with a unit, `'90/m'`, and is shown as it was written."""
+
+    def __new__(cls, value: float, written: str = "") -> Self:
+        """`written` is the text with the unit."""
+        rate = super().__new__(cls, value)
+        rate.written = written
+        return rate
+
+    written: str
+
+    def __repr__(self) -> str:
+        return self.written or super().__repr__()
+
+    def __str__(self) -> str:
+        return super().__repr__()
+
+
 def per_second(value: Any) -> float:
-    """A rate per second: `2`, `'2/s'`, `'90/m'`, `'10/h'`. Raises a validation error for others."""
+    """A rate per second: `2`, `'2/s'`, `'90/m'`, `'10/h'`. Raises a validation error for others.
+
+    One that is written with a unit is a `WrittenRate`.
+    """
     factors = {unit: 1 / length for unit, length in RATE_UNITS.items()}
     parsed = _finite(value, _parse(value, factors, "/", "rate", RATE_HINT), "rate", RATE_HINT)
     if parsed < 0:
         raise invalid(f"{shown(value)} is a negative rate; valid: more than 0, as in 2/s")
-    return parsed
+    return WrittenRate(parsed, value.strip()) if isinstance(value, str) and "/" in value else parsed
 
 
 def _parse(value: Any, factors: dict[str, float], before_unit: str, noun: str, hint: str) -> float:
@@ -222,7 +243,7 @@ PositiveSeconds = Annotated[
 """A duration above 0, in float seconds."""
 Rate = Annotated[
     float,
-    BeforeValidator(per_second),
+    PlainValidator(per_second),
     AfterValidator(above_zero),
     AfterValidator(_takes_time),
     WithJsonSchema(_written(_RATE, exclusiveMinimum=0)),

@@ -63,9 +63,12 @@ class Waits:
         return max(ends, self._healed(row)) if command == RESET else ends
 
     def _healed(self, row: int) -> float:
-        """The end of the last partition between the endpoints of a connection, which its name has."""
+        """The end of the last partition between the endpoints of a connection, which its name has. The connection of an
+        agent that is diagnosed as unreachable is the one to the core.
+        """
         tracks, links = self._tracks, LinkTruth.of(self._tracks)
-        ends = tracks.subject(row).split("|")
+        subject = tracks.subject(row)
+        ends = subject.split("|") if "|" in subject else [subject, "core"]
         healed = [links.healed_at(tracks, link) for link in links.between(ends)]
         return max(healed, default=-inf)
 

@@ -10,7 +10,7 @@ import typer
 
 from sim.cli.errors import BadInput
 from sim.cli.options.parameters import NoColor
-from sim.cli.output.console import console
+from sim.cli.output.console import console, say
 from sim.cli.output.files import STDOUT, write_json
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def runbook_check(
     try:
         found = load(Path(file))
     except RunbookError as error:
-        raise BadInput(str(error)) from None
+        for line in error.every[:-1]:
+            say(line)
+        raise BadInput(error.every[-1]) from None
     out = console(no_color)
     out.print(f"{file} is a runbook", style="bold", markup=False, highlight=False)
     out.print(_table(_held(found)))

@@ -1,10 +1,14 @@
 """Durations, rates and fractions in file notation."""
 
+import json
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
+import scenarios
 from scenarios.fields.quantities import fraction, number, per_second, percentage, seconds, truth, whole
 
 finite = st.floats(min_value=0, max_value=1e12)
@@ -140,3 +144,15 @@ def test_only_true_and_false_are_booleans():
     for wrong in ("yes", "true", 1, 0, None):
         with pytest.raises(PydanticCustomError, match="valid: true, false"):
             truth(wrong)
+
+
+def test_a_rate_is_shown_as_it_was_written_and_is_a_number_per_second():
+    story = "name: x\nduration: 5m\ntasks: {arrivals: {poisson: {rate: RATE}}, work: 1s}\nagents: {count: 2}\n"
+    written = scenarios.loads(story.replace("RATE", "3/m"))
+    plain = scenarios.loads(story.replace("RATE", "0.05"))
+    assert "rate=3/m" in repr(written.tasks.arrivals)
+    assert "rate=3/m" in repr(pickle.loads(pickle.dumps(written)).tasks.arrivals)
+    assert "rate=0.05" in repr(plain.tasks.arrivals)
+    assert written == plain
+    assert json.dumps(written.resolved()) == json.dumps(plain.resolved())
+    assert f"{written.tasks.arrivals.rate} {written.tasks.arrivals.rate:.3f}" == "0.05 0.050"

@@ -89,3 +89,14 @@ def test_a_folder_is_rejected(capsys):
 def test_an_invalid_command_line_is_reported(capsys, arguments, message):
     assert main(["runbook", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_every_problem_of_a_runbook_is_printed_at_once(capsys):
+    text = TEXT.replace("max_retries: 3", "max_retrys: 3", 1).replace("max_retries: 2", "max_retries: -2", 1)
+    status, _, told = checked(capsys, text + "surplus: 1\n")
+    assert status == 2
+    assert [line.partition("mine.yaml:")[2].split(": ")[1] for line in told.splitlines()] == [
+        "automatic_recovery.conditions.0.max_retrys",
+        "automatic_recovery.conditions.1.max_retries",
+        "surplus",
+    ]

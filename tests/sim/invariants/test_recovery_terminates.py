@@ -55,6 +55,14 @@ def test_a_recovery_that_waits_as_configured_or_for_what_a_fault_took_is_no_viol
     assert run.violations == ()
 
 
+def test_an_agent_that_is_diagnosed_as_cut_off_is_waited_for_while_partitions_touch() -> None:
+    """Each partition begins when the one before it ends, so that no agent is connected again."""
+    text = BUSY.replace("busy", "touching") + "faults: [{partition: {every: 30s, between: [agents, core], for: 30s}}]\n"
+    run = sim.run(scenarios.loads(text), seed=0)
+    assert run.metrics["recovery.censored"] == 2
+    assert run.violations == ()
+
+
 @pytest.mark.parametrize(("most", "violated"), [("null", 1), (500, 0)])
 def test_a_recovery_without_a_limit_that_fails_over_and_over_is_a_violation(most: object, violated: int) -> None:
     """Its command takes 5 s, and a try may take 3 s. With a limit it ends, if not before the end of the run."""

@@ -24,6 +24,7 @@ EXCLUDED = {
     "test_determinism.py::test_a_second_run_in_a_process_repeats_the_names": NO_OTHER_LOOP,
     "test_event_loop.py::TestPrograms::test_it_can_run_inside_a_wall_clock_loop": NO_OTHER_LOOP,
     "test_executor.py::TestThreads::test_a_deadlock_names_threads_of_the_program": NO_THREADS,
+    "test_executor.py::TestThreads::test_an_inline_function_can_wait_for_other_threads": NO_THREADS,
     "test_order.py::test_order_is_the_same_in_every_process": NO_PROCESSES,
     "test_order.py::test_without_the_cure_every_order_varies": NO_PROCESSES,
     "test_order.py::test_other_loops_keep_their_hashes": NO_OTHER_LOOP,

@@ -206,14 +206,14 @@ def test_the_optimal_checkpoint_interval_of_theory_is_found():
         """\
 name: checkpoints
 seed: 3
-duration: 4h
+duration: 2h
 tasks: {arrivals: {closed: {clients: 4}}, work: 600s, checkpoint: {every: 60s, cost: 2s, restore: 0s}}
 agents: {count: 4, mtbf: 100s, restart_time: 0s}
 recovery: {detection: {detector: perfect}}
 """
     )
     found = sim.tune(
-        scenario, ["tasks.checkpoint.every=1s..300s"], maximize=["tasks.completed"], trials=24, replications=6, fresh=10
+        scenario, ["tasks.checkpoint.every=1s..300s"], maximize=["tasks.completed"], trials=16, replications=4, fresh=4
     )
     chosen = json.loads(found.best.point["tasks.checkpoint.every"])
     assert chosen == pytest.approx(math.sqrt(2 * 2 * 100), rel=0.5)

@@ -120,7 +120,7 @@ def test_an_invalid_section_is_rejected(added, said):
         (
             "rate: 2/s",
             "rate: 1e-320/s",
-            "4: tasks.arrivals.poisson.rate: 1e-320 is not valid; valid: a larger rate",
+            "4: tasks.arrivals.poisson.rate: 1e-320/s is not valid; valid: a larger rate",
         ),
         ("rate: 2/s", "rate: 0", "4: tasks.arrivals.poisson.rate: 0.0 is not valid; valid: more than 0"),
         ("work: 3s", "work: -3s", "5: tasks.work: '-3s' is a negative duration; valid: 0 or more"),

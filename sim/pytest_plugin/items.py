@@ -36,6 +36,10 @@ PROPERTIES = ("seed", "history_sha256", "expectation", "metric:", BASELINE)
 """Names of properties of an item in a JUnit report, or their beginnings."""
 
 
+class Regression(RecoveryBenchError):
+    """Metrics of a scenario are worse than in its baseline. A scenario that is expected to fail may not be worse."""
+
+
 class InvalidScenario(RecoveryBenchError):
     """A scenario file cannot be loaded. The message is the line that `recovery-bench run` prints."""
 
@@ -111,12 +115,14 @@ class ScenarioItem(pytest.Function):
             self.config.addinivalue_line("markers", f"{tag}: a tag of scenario files")
             self.add_marker(tag)
         if heading.xfail is not None:
-            self.add_marker(pytest.mark.xfail(reason=heading.xfail))
+            from sim.results.base import DoesNotHold  # noqa: PLC0415 - a file with this key is loaded as a whole
+
+            self.add_marker(pytest.mark.xfail(reason=heading.xfail, raises=DoesNotHold))
         if not heading.has_expectations:
             self.add_marker(NO_EXPECTATIONS)
 
     def runtest(self) -> None:
-        """Run the replication. Raises DoesNotHold, and InvalidScenario."""
+        """Run the replication. Raises DoesNotHold, Regression, and InvalidScenario."""
         from scenarios.expected_events import MOST_EVENTS, TooManyEvents  # noqa: PLC0415 - loaded when something is run
         from sim.results.base import DoesNotHold  # noqa: PLC0415
 
@@ -136,7 +142,9 @@ class ScenarioItem(pytest.Function):
         problems = [
             failure_message(each, self._replay()) for each in (run, over_all) if each is not None and not each.holds
         ]
-        problems += self._regressions(over_all)
+        worse = self._regressions(over_all)
+        if worse:
+            raise Regression("\n".join([*problems, *worse]))
         if problems:
             raise DoesNotHold("\n".join(problems))
 

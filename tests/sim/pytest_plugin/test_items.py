@@ -201,6 +201,13 @@ def test_tags_and_expected_failures_become_markers(run):
     result.stdout.fnmatch_lines(["XFAIL known.scenario.yaml::*not mended yet*"])
 
 
+def test_an_expected_failure_hides_no_invalid_scenario(run):
+    known = {"known.scenario.yaml": HOLDS.replace("35s", "5s") + "xfail: not mended yet\n"}
+    run(known).assert_outcomes(xfailed=1)
+    run(known, "--scenario-set", "agents.cuont=40s").assert_outcomes(failed=1)
+    run({"known.scenario.yaml": HOLDS.replace("count: 10", "count: 0") + "xfail: true\n"}).assert_outcomes(failed=1)
+
+
 def test_a_scenario_without_expectations_is_marked(run):
     without = HOLDS.partition("expect")[0]
     result = run({"without.scenario.yaml": without, "small.scenario.yaml": HOLDS})

@@ -6,7 +6,7 @@ the best are stopped early. The best ones are run on fresh replications, togethe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,7 @@ def tune(
     objectives = objectives_of(scenarios, minimize, maximize)
     seeds = [whole_seed(each, seed) for each in scenarios]
     if not force:
-        for each in scenarios:
-            check_events(each, trials * replications, "trials")
+        _check_events(scenarios, space, trials * replications)
     about = {
         "scenario": [_comparable(each) for each in scenarios],
         "space": [each.text() for each in space],
@@ -262,6 +261,20 @@ def _chosen(finalists: Sequence[Finalist], objectives: Sequence[Objective]) -> i
     low, high = losses.min(axis=0), losses.max(axis=0)
     scaled = (losses - low) / np.where(high > low, high - low, 1.0)
     return min(confirmed, key=lambda place: (float(np.hypot.reduce(scaled[place])), place))
+
+
+def _check_events(scenarios: Sequence[Scenario], space: Sequence[Dimension], runs: int) -> None:
+    """Raise TooManyEvents if so many runs of a scenario, as it is or at an end of a range, have too many events."""
+    for each in scenarios:
+        for setting in (each, *_extremes(each, space)):
+            check_events(setting, runs, "trials")
+
+
+def _extremes(scenario: Scenario, space: Sequence[Dimension]) -> Iterator[Scenario]:
+    """The scenario with each end of each range, of which one has the most events."""
+    for each in space:
+        for value in () if each.choices else (each.low, each.high):
+            yield scenario.with_values({each.path: int(value) if each.whole else value})
 
 
 def _comparable(scenario: Scenario) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 import scenarios
 import sim
+from scenarios.expected_events import TooManyEvents
 from sim.experiments.tuning.race import FIRST_LOOK, looks
 
 pytest.importorskip("optuna")
@@ -182,6 +183,11 @@ def test_invalid_searches_are_refused_in_one_line(vary, options, message):
     arguments = {"minimize": ["tasks.sojourn.mean"], "trials": 4, "replications": 2, "fresh": 2}
     with pytest.raises(sim.TuneError, match=message):
         sim.tune(SMALL, vary, **{**arguments, **options})
+
+
+def test_an_end_of_a_range_with_too_many_events_is_refused_before_the_search():
+    with pytest.raises(TooManyEvents, match=r"agents\.count"):
+        sim.tune(SMALL, ["agents.count=2..5000000000"], minimize=["tasks.sojourn.mean"], **QUICK)
 
 
 def test_a_file_that_is_not_a_study_is_refused(tmp_path):

@@ -14,6 +14,7 @@ from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.sweeps.designs import Point, named, shown
 from sim.experiments.tuning.finalist import Finalist
 from sim.experiments.tuning.result import Tuning
+from sim.experiments.tuning.space import current
 from sim.presentation.formatting import (
     UNICODE,
     Signs,
@@ -79,8 +80,6 @@ def _front(found: Tuning, style: Signs) -> Table:
 
 
 def _own(found: Tuning, path: str) -> str:
-    from sim.experiments.tuning.space import current  # noqa: PLC0415 - to keep the imports of a report few
-
     values = {current(result.scenario, found.space).get(path) for result in found.now}
     (value,) = values if len(values) == 1 else (None,)
     return "" if value is None else shown(value)

@@ -137,8 +137,10 @@ class Race:
         ):
             means = _means(estimates)
             base = means if at_present is None else _means(at_present[place])
-            observed = means is not None and base is not None
-            found.append(overall(means, base, objective, self._across) if observed and means and base else None)
+            if means is None or base is None:
+                found.append(None)
+            else:
+                found.append(overall(means, base, objective, self._across))
         return tuple(found)
 
     def outcomes(self, point: Point, numbers: Sequence[int]) -> list[list[Outcome]]:

@@ -19,7 +19,6 @@ from sim.experiments.tuning.race import Judged
 from sim.experiments.tuning.space import Dimension
 from sim.presentation.formatting import count
 from sim.results.base import ResultBase
-from sim.stats.estimates import Estimate
 
 if TYPE_CHECKING:
     from sim.experiments.tuning.plot import TuningPictures
@@ -96,10 +95,10 @@ class Tuning(ResultBase):
         found: list[float | None] = []
         for objective, searched in zip(self.objectives, of.searched, strict=True):
             (fresh,) = of.estimates(objective)
-            missing = fresh is None or searched is None
-            found.append(
-                None if missing or fresh is None or searched is None else abs_better(objective, searched, fresh)
-            )
+            if fresh is None or searched is None:
+                found.append(None)
+            else:
+                found.append(objective.loss(fresh.mean) - objective.loss(searched))
         return found
 
     @cached_property
@@ -178,11 +177,6 @@ class Tuning(ResultBase):
                 for each in self.judged
             ],
         }
-
-
-def abs_better(objective: Objective, searched: float, fresh: Estimate) -> float:
-    """By how much a value is better than an estimate; negative if it is worse."""
-    return objective.loss(fresh.mean) - objective.loss(searched)
 
 
 def _metrics(result: Result, objectives: tuple[Objective, ...]) -> dict[str, Any]:

@@ -35,8 +35,9 @@ test-long: .venv/.dev  ## only the long tests: real processes, clusters, crashes
 test-all: .venv/.dev  ## all tests but the validations that take longest, which `make validate` runs
 	$(PYTEST) -m "not slow"
 
-validate: .venv/.dev  ## the figures against closed forms, those included that take their time
+validate: .venv/.dev  ## the figures against closed forms, and all tests that take most of a minute
 	$(PYTEST) tests/validation
+	$(PYTEST) -m slow --ignore=tests/validation tests
 
 hunt: .venv/.dev  ## search the sound core for a schedule that breaks it, and the broken cores of the gallery: half an hour
 	$(BIN)/python -m tests.gallery.hunt

@@ -185,6 +185,7 @@ def changed_somewhere(draw):
     return data
 
 
+@pytest.mark.long
 @settings(max_examples=examples(200))
 @given(changed_somewhere())
 def test_json_schema_and_loader_agree_except_for_contradictions(validator, data):

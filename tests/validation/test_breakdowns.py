@@ -25,7 +25,11 @@ def machine_repair(machines: int, repairers: int, mtbf: float, repair: float) ->
 
 @pytest.mark.parametrize(
     ("slots", "replications", "duration"),
-    [(2, SHORT, 10_000), *(pytest.param(slots, 20, 10_000, marks=pytest.mark.long) for slots in (1, 2))],
+    [
+        (2, SHORT, 10_000),
+        pytest.param(1, SHORT, 10_000, marks=pytest.mark.long),
+        *(pytest.param(slots, 20, 10_000, marks=pytest.mark.slow) for slots in (1, 2)),
+    ],
 )
 def test_waits_for_a_repair_slot_match_the_machine_repair_model(slots: int, replications: int, duration: int) -> None:
     """10 agents, mtbf 100 s, repair 10 s, one or two slots. Wrong: mtbf / (mtbf + repair), as with a free slot."""

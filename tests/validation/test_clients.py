@@ -9,13 +9,16 @@ import pytest
 
 import scenarios
 import sim
-from tests.validation.agreement import agrees, replicate, scenario
+from tests.validation.agreement import SHORT, agrees, replicate, scenario
 
 TIMEOUT, MEAN, RETRIES, RATE = 3.2, 2.0, 3, 2.0
 
 
-@pytest.mark.long
-def test_a_short_client_timeout_makes_long_requests_use_all_retries() -> None:
+@pytest.mark.parametrize(
+    ("duration", "replications"),
+    [pytest.param(2_500, SHORT, marks=pytest.mark.long), pytest.param(10_000, 8, marks=pytest.mark.slow)],
+)
+def test_a_short_client_timeout_makes_long_requests_use_all_retries(duration: int, replications: int) -> None:
     """M/M/inf: nobody queues, so that a task answers in time when its work X is at most the timeout T, and its client
     asks again each time that it is not: q = P(X > T) = exp(-T / m), amplification 1 + r q, goodput l (1 - q). The work
     is the request's own, the same each time; T = 3.2 s, m = 2 s, r = 3. Wrong: redrawn, 1 + q + q^2 + q^3.
@@ -23,19 +26,22 @@ def test_a_short_client_timeout_makes_long_requests_use_all_retries() -> None:
     q = math.exp(-TIMEOUT / MEAN)
     result = replicate(
         scenario(
-            10_000,
+            duration,
             tasks=f"{{arrivals: {{poisson: {{rate: {RATE}}}}}, work: {{exponential: {{mean: {MEAN}}}}}, "
             f"client: {{timeout: {TIMEOUT}, max_retries: {RETRIES}}}}}",
             agents="{count: 100}",
         ),
-        replications=8,
+        replications,
     )
     agrees(result, "client.amplification", 1 + RETRIES * q, wrong=1 + q + q**2 + q**3)
     agrees(result, "client.goodput", RATE * (1 - q), wrong=RATE * (1 - q ** (RETRIES + 1)))
 
 
-@pytest.mark.long
-def test_accepting_late_responses_saves_later_retries() -> None:
+@pytest.mark.parametrize(
+    ("duration", "replications"),
+    [pytest.param(2_500, SHORT, marks=pytest.mark.long), pytest.param(10_000, 8, marks=pytest.mark.slow)],
+)
+def test_accepting_late_responses_saves_later_retries(duration: int, replications: int) -> None:
     """As above, with a delay d before each retry, and late answers accepted: copy k + 1 is made when X > k (T + d), for
     k = 1...r, and X > T that asks for the first. P(k or more retries) = exp(-(k (T + d)) / m); the answer is always the
     first task's, after X: the mean response is m. d = 1 s. Wrong: the retries of those who drop late answers.
@@ -44,12 +50,12 @@ def test_accepting_late_responses_saves_later_retries() -> None:
     again = [math.exp(-k * (TIMEOUT + delay) / MEAN) for k in range(1, RETRIES + 1)]
     result = replicate(
         scenario(
-            10_000,
+            duration,
             tasks=f"{{arrivals: {{poisson: {{rate: {RATE}}}}}, work: {{exponential: {{mean: {MEAN}}}}}, client: "
             f"{{timeout: {TIMEOUT}, max_retries: {RETRIES}, retry_delay: {delay}, late_answer: accept}}}}",
             agents="{count: 100}",
         ),
-        replications=8,
+        replications,
     )
     agrees(result, "client.amplification", 1 + sum(again), wrong=1 + RETRIES * math.exp(-TIMEOUT / MEAN))
     agrees(result, "client.response.mean", MEAN, wrong=MEAN + again[0])

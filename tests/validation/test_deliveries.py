@@ -10,7 +10,7 @@ from tests.validation.agreement import SHORT, agrees, ratio_agrees, replicate, s
 RATE, TIMEOUT = 5.0, 4.0
 
 
-def run(queue: str, duration: float = 4_000, replications: int = 10) -> sim.Result:
+def run(queue: str, duration: float, replications: int) -> sim.Result:
     """Enough agents, and a queue that repeats a delivery without acknowledgement after 4 s."""
     return replicate(
         scenario(
@@ -23,18 +23,21 @@ def run(queue: str, duration: float = 4_000, replications: int = 10) -> sim.Resu
     )
 
 
-@pytest.mark.long
-def test_a_lost_delivery_is_repeated_after_the_lease() -> None:
+@pytest.mark.parametrize(
+    ("duration", "replications"),
+    [pytest.param(2_000, SHORT, marks=pytest.mark.long), pytest.param(4_000, 10, marks=pytest.mark.slow)],
+)
+def test_a_lost_delivery_is_repeated_after_the_lease(duration: int, replications: int) -> None:
     """Deliveries of a task 1 / (1 - p); each that is lost costs a lease, wait = T p / (1 - p). p = 0.3. Wrong: the
     second delivery always arrives, 1 + p and T p.
     """
     p = 0.3
-    result = run(f"loss: {p}")
+    result = run(f"loss: {p}", duration, replications)
     ratio_agrees(result, "queue.deliveries", "tasks.submitted", 1 / (1 - p), wrong=1 + p)
     agrees(result, "tasks.wait.mean", TIMEOUT * p / (1 - p), wrong=TIMEOUT * p)
 
 
-@pytest.mark.parametrize(("duration", "replications"), [(600, SHORT), pytest.param(2_500, 10, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("duration", "replications"), [(600, SHORT), pytest.param(2_500, 10, marks=pytest.mark.slow)])
 def test_an_undeliverable_task_becomes_a_dead_letter(duration: int, replications: int) -> None:
     """Dead letters p^m, deliveries (1 - p^m) / (1 - p). p = 0.7, m = 3. Wrong: one delivery more."""
     p, most = 0.7, 3
@@ -49,13 +52,16 @@ def test_an_undeliverable_task_becomes_a_dead_letter(duration: int, replications
     )
 
 
-@pytest.mark.long
-def test_a_lost_acknowledgement_costs_a_delivery_and_no_effect() -> None:
+@pytest.mark.parametrize(
+    ("duration", "replications"),
+    [pytest.param(2_000, SHORT, marks=pytest.mark.long), pytest.param(4_000, 10, marks=pytest.mark.slow)],
+)
+def test_a_lost_acknowledgement_costs_a_delivery_and_no_effect(duration: int, replications: int) -> None:
     """Deliveries 1 / (1 - q) for q lost acknowledgements, and one effect each: the sojourn is the work alone. q = 0.25.
     Wrong: whoever was served is not served again, 1; or waits for its acknowledgement, work + T q / (1 - q).
     """
     q = 0.25
-    result = run(f"ack_loss: {q}")
+    result = run(f"ack_loss: {q}", duration, replications)
     ratio_agrees(result, "queue.deliveries", "tasks.submitted", 1 / (1 - q), wrong=1.0)
     frame = result.frame
     sojourn = frame.loc[frame["metric"] == "tasks.sojourn.mean", "value"]

@@ -43,7 +43,7 @@ recovery: {{detection: {{detector: {detector}, heartbeat_interval: 1s, {more}}}}
 """
 
 
-@pytest.mark.parametrize(("replications", "width"), [(4, 0.2), pytest.param(20, 0.05, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("replications", "width"), [(4, 0.2), pytest.param(20, 0.05, marks=pytest.mark.slow)])
 def test_the_false_alarm_rate_matches_runs_of_lost_heartbeats(replications: int, width: float) -> None:
     """Beats are lost independently with probability p. An alarm takes a run of m losses: a beat that arrives is
     followed by one with probability p^m, so that per beat sent there are (1 - p) p^m alarms (a renewal argument; W.
@@ -64,7 +64,7 @@ def test_the_false_alarm_rate_matches_runs_of_lost_heartbeats(replications: int,
     agrees(found, (1 - p) * p**missed, wrong=p**missed, width=width)
 
 
-@pytest.mark.parametrize(("replications", "width"), [(4, 0.2), pytest.param(10, 0.05, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("replications", "width"), [(4, 0.2), pytest.param(10, 0.05, marks=pytest.mark.slow)])
 def test_the_phi_accrual_false_alarm_rate_matches_its_threshold(replications: int, width: float) -> None:
     """Latencies are normal with deviation s, so that gaps are normal with deviation s·√2, and a gap is an alarm when it
     exceeds mean + z·deviation, P(Z > z) = 10^-threshold (Hayashibara et al. 2004).
@@ -89,7 +89,7 @@ def test_the_phi_accrual_false_alarm_rate_matches_its_threshold(replications: in
     assert abs(found[0] - 0.05) > 4 * found[1]
 
 
-@pytest.mark.parametrize("duration", [8_000, pytest.param(20_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("duration", [8_000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_the_detection_time_of_regular_heartbeats_is_uniform(duration: int) -> None:
     """A crash comes at a random moment, so that the last beat is uniform over the interval before it; three missed
     beats are 15 s, and the latency is uniform over (10 s, 15 s]: mean 12.5 s, standard deviation 5/√12 s.

@@ -36,7 +36,7 @@ def latencies(mtbf: float, duration: float) -> NDArray[np.float64]:
     return np.array(found)
 
 
-@pytest.mark.parametrize("crashes", [300, pytest.param(1_900, marks=pytest.mark.long)])
+@pytest.mark.parametrize("crashes", [300, pytest.param(1_900, marks=pytest.mark.slow)])
 def test_the_detection_latency_is_uniform_over_one_interval(crashes: int) -> None:
     """With crashes at random and a phase at random, the last beat before a crash is as old as a uniform part of the
     interval h: detection after m h - U(0, h), for m missed beats. h = 5 s, m = 3; agents register

@@ -17,18 +17,21 @@ def erlang_c(agents: int, load: float) -> float:
     return agents * blocking / (agents - load * (1 - blocking))
 
 
-@pytest.mark.long
-def test_waits_of_several_agents_match_erlang_c() -> None:
+@pytest.mark.parametrize(
+    ("duration", "replications"),
+    [pytest.param(20_000, SHORT, marks=pytest.mark.long), pytest.param(10_000, 80, marks=pytest.mark.slow)],
+)
+def test_waits_of_several_agents_match_erlang_c(duration: int, replications: int) -> None:
     """M/M/3 at load 0.5: P(wait) = C(c, a), mean wait W = C / (c mu - lambda), L = lambda (W + 1 / mu), Lq = lambda W.
     Wrong: three queues of their own, each M/M/1: P(wait) = 0.5, sojourn 1 / (1 - 0.5), Lq = 3 x 0.5; nobody waits.
     """
     result = replicate(
         scenario(
-            10_000,
+            duration,
             tasks="{arrivals: {poisson: {rate: 1.5/s}}, work: {exponential: {mean: 1s}}}",
             agents="{count: 3}",
         ),
-        replications=80,
+        replications,
     )
     waits = erlang_c(3, 1.5)
     wait = waits / 1.5
@@ -62,8 +65,11 @@ def test_waits_of_one_agent_match_pollaczek_khinchine(kind: str) -> None:
     agrees(result, "tasks.wait.mean", exact, wrong=rate * 2 / (2 * (1 - rate)) if square != 2 else 2 * exact)
 
 
-@pytest.mark.long
-def test_rejections_of_a_full_queue_match_m_m_c_k() -> None:
+@pytest.mark.parametrize(
+    ("duration", "replications"),
+    [pytest.param(24_000, SHORT, marks=pytest.mark.long), pytest.param(10_000, 70, marks=pytest.mark.slow)],
+)
+def test_rejections_of_a_full_queue_match_m_m_c_k(duration: int, replications: int) -> None:
     """M/M/2/K with K = c + capacity: P(reject) = p_K, because capacity counts queued tasks. Wrong: it counts all tasks.
 
     D. Gross and C. M. Harris, "Fundamentals of Queueing Theory", ch. 2: p_n by the balance of births and deaths.
@@ -78,12 +84,12 @@ def test_rejections_of_a_full_queue_match_m_m_c_k() -> None:
 
     result = replicate(
         scenario(
-            10_000,
+            duration,
             tasks=f"{{arrivals: {{poisson: {{rate: {load}}}}}, work: {{exponential: {{mean: 1s}}}}}}",
             agents=f"{{count: {agents}}}",
             queue=f"{{capacity: {capacity}}}",
         ),
-        replications=70,
+        replications,
     )
     ratio_agrees(result, "tasks.rejected", "tasks.submitted", rejected(agents + capacity), wrong=rejected(capacity))
 
@@ -92,7 +98,7 @@ CLIENTS, UNITS, THINK = 8, 2, 3.0
 
 
 @pytest.mark.parametrize(
-    ("duration", "replications"), [(6_000, SHORT), pytest.param(8_000, 20, marks=pytest.mark.long)]
+    ("duration", "replications"), [(6_000, SHORT), pytest.param(8_000, 20, marks=pytest.mark.slow)]
 )
 def test_clients_of_a_pool_match_the_machine_repair_model(duration: int, replications: int) -> None:
     """M/M/c//N, c = 2 units of a pool, N = 8 clients who think for 3 s, work 1 s: weights w_n of n in service or
@@ -150,8 +156,11 @@ def layered(p: float, retries: int, requests: int) -> tuple[float, float]:
     return (1 - given_up) / (1 - p), (1 - given_up ** (requests + 1)) / (1 - given_up)
 
 
-@pytest.mark.long
-def test_retries_of_recovery_and_clients_multiply() -> None:
+@pytest.mark.parametrize(
+    ("duration", "replications"),
+    [pytest.param(500, SHORT, marks=pytest.mark.long), pytest.param(1_000, 10, marks=pytest.mark.slow)],
+)
+def test_retries_of_recovery_and_clients_multiply(duration: int, replications: int) -> None:
     """Recovery retries a task r times, and its client asks again k times when it is given up: (1 - p^(r+1)) / (1 - p)
     attempts at a task and (1 - P^(k+1)) / (1 - P) tasks of a request, P = p^(r+1); in the worst case (r + 1) (k + 1)
     attempts. B. Beyer et al., "Site Reliability Engineering" (2016), ch. 22. p = 0.8, r = 3, k = 2. Wrong: one layer
@@ -160,13 +169,13 @@ def test_retries_of_recovery_and_clients_multiply() -> None:
     p, retries, requests = 0.8, 3, 2
     result = replicate(
         scenario(
-            1_000,
+            duration,
             tasks=f"{{arrivals: {{poisson: {{rate: 2/s}}}}, work: 100ms, failure_probability: {p}, "
             f"client: {{max_retries: {requests}}}}}",
             agents="{count: 20}",
             recovery=f"{{conditions: {{task_failure: {{max_retries: {retries}, retry_delay: 0s}}}}}}",
         ),
-        replications=10,
+        replications,
     )
     attempts, tasks = layered(p, retries, requests)
     alone = (1 - p ** (retries + requests + 1)) / (1 - p)

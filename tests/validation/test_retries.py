@@ -18,7 +18,7 @@ P, RETRIES, WORK = 0.6, 3, 2.0
 BASE, CAP = 3.0, 10.0
 
 
-def run(policy: str, fails: str = "end", duration: float = 4_000, p: float = P, replications: int = 10) -> sim.Result:
+def run(policy: str, duration: float, replications: int, fails: str = "end", p: float = P) -> sim.Result:
     """Replications of clients and agents side by side, under a policy for failed tasks."""
     return replicate(
         scenario(
@@ -32,18 +32,21 @@ def run(policy: str, fails: str = "end", duration: float = 4_000, p: float = P, 
     )
 
 
-@pytest.mark.parametrize(("duration", "replications"), [(800, SHORT), pytest.param(4_000, 10, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("duration", "replications"), [(800, SHORT), pytest.param(4_000, 10, marks=pytest.mark.slow)])
 def test_attempts_follow_a_truncated_geometric_distribution(duration: int, replications: int) -> None:
     """Attempts per task (1 - p^(r+1)) / (1 - p), given up p^(r+1): p = 0.6, r = 3. Wrong: an attempt too few."""
-    result = run("backoff: fixed", duration=duration, replications=replications)
+    result = run("backoff: fixed", duration, replications)
     exact = (1 - P ** (RETRIES + 1)) / (1 - P)
     agrees(result, "attempts.per_task.mean", exact, wrong=(1 - P**RETRIES) / (1 - P))
 
 
-@pytest.mark.long
-def test_the_failure_probability_is_that_of_all_attempts() -> None:
+@pytest.mark.parametrize(
+    ("duration", "replications"),
+    [pytest.param(3_000, SHORT, marks=pytest.mark.long), pytest.param(12_000, 10, marks=pytest.mark.slow)],
+)
+def test_the_failure_probability_is_that_of_all_attempts(duration: int, replications: int) -> None:
     """Share given up p^(r+1): p = 0.9, r = 3. Wrong: an attempt too few, p^r."""
-    result = run("backoff: fixed", duration=12_000, p=0.9)
+    result = run("backoff: fixed", duration, replications, p=0.9)
     ratio_agrees(result, "tasks.failed", "tasks.submitted", 0.9 ** (RETRIES + 1), wrong=0.9**RETRIES)
 
 
@@ -66,12 +69,15 @@ def completion_time(delays: list[float], failed_share: float = 1.0) -> float:
     return sum(c * t for c, t in zip(chances, times, strict=True)) / sum(chances)
 
 
-@pytest.mark.long
+@pytest.mark.parametrize(
+    ("duration", "replications"),
+    [pytest.param(1_500, SHORT, marks=pytest.mark.long), pytest.param(8_000, 10, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("backoff", DELAYS)
-def test_completion_includes_each_failed_attempt_and_delay(backoff: str) -> None:
+def test_completion_includes_each_failed_attempt_and_delay(backoff: str, duration: int, replications: int) -> None:
     """E[T | completed] = sum over k of P(k) (work (k+1) + d_1 + ... + d_k): delays 3 s capped at 10 s. Wrong: a first
     exponent too many; for fixed delays, the first retry at once."""
-    result = run(f"backoff: {backoff}, max_delay: {CAP}", duration=8_000)
+    result = run(f"backoff: {backoff}, max_delay: {CAP}", duration, replications)
     agrees(
         result,
         "tasks.sojourn.mean",
@@ -80,11 +86,19 @@ def test_completion_includes_each_failed_attempt_and_delay(backoff: str) -> None
     )
 
 
-@pytest.mark.long
-def test_a_uniform_failure_takes_half_the_work() -> None:
+@pytest.mark.parametrize(
+    ("duration", "replications"),
+    [pytest.param(1_500, SHORT, marks=pytest.mark.long), pytest.param(4_000, 10, marks=pytest.mark.slow)],
+)
+def test_a_uniform_failure_takes_half_the_work(duration: int, replications: int) -> None:
     """As above, with failures uniform over the work. Wrong: failures at its end."""
     exact = completion_time(DELAYS["fixed"], failed_share=0.5)
-    agrees(run("backoff: fixed", "uniform"), "tasks.sojourn.mean", exact, wrong=completion_time(DELAYS["fixed"]))
+    agrees(
+        run("backoff: fixed", duration, replications, "uniform"),
+        "tasks.sojourn.mean",
+        exact,
+        wrong=completion_time(DELAYS["fixed"]),
+    )
 
 
 def geometric_sum(p: float, mean: float, square: float, *, redrawn: bool) -> tuple[float, float]:
@@ -119,7 +133,7 @@ def test_the_deviation_of_retried_work_is_that_of_a_geometric_sum(retried: str) 
     agrees(result, "tasks.sojourn.sd", deviation[retried], wrong=wrong)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("retried", ["repeat", "redraw"])
 def test_the_wait_behind_retried_work_is_that_of_pollaczek_and_khinchine(retried: str) -> None:
     """One agent that is kept for the retry: M/G/1 with S as above, E[W] = rate E[S^2] / 2 (1 - rate E[S])."""
@@ -168,7 +182,11 @@ def moments(backoff: str, jitter: str) -> tuple[float, float]:
     [
         ("exponential", "full", 2_000, SHORT),
         *(
-            pytest.param(backoff, jitter, 6_000, 10, marks=pytest.mark.slow if backoff == "fixed" else pytest.mark.long)
+            pytest.param("exponential", jitter, 4_000, SHORT, marks=pytest.mark.long)
+            for jitter in ("equal", "decorrelated")
+        ),
+        *(
+            pytest.param(backoff, jitter, 6_000, 10, marks=pytest.mark.slow)
             for backoff in ("fixed", "exponential")
             for jitter in ("full", "equal", "proportional", "decorrelated")
         ),
@@ -178,7 +196,7 @@ def test_jittered_delays_match_their_formula(backoff: str, jitter: str, duration
     """Mean and deviation of `retries.delay` for base 3 s, cap 10 s. Wrong: the mean of another jitter; no spread."""
     other = {"full": "equal", "equal": "full", "proportional": "equal", "decorrelated": "proportional"}[jitter]
     policy = f"backoff: {backoff}, max_delay: {CAP}, jitter: {jitter}" + ", spread: 0.5" * (jitter == "proportional")
-    result = run(policy, duration=duration, replications=replications)
+    result = run(policy, duration, replications)
     mean, deviation = moments(backoff, jitter)
     agrees(result, "retries.delay.mean", mean, wrong=moments(backoff, other)[0])
     agrees(result, "retries.delay.sd", deviation, wrong=moments(backoff, "none")[1])

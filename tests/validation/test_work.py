@@ -38,9 +38,11 @@ def completion_times() -> dict[str, float]:
     ("interrupted", "wrong", "duration", "replications"),
     [
         ("restart", "redraw", 20_000, SHORT),
-        pytest.param("restart", "redraw", 40_000, 20, marks=pytest.mark.long),
-        pytest.param("resume", "restart", 40_000, 20, marks=pytest.mark.long),
-        pytest.param("redraw", "restart", 40_000, 20, marks=pytest.mark.long),
+        pytest.param("resume", "restart", 20_000, SHORT, marks=pytest.mark.long),
+        pytest.param("redraw", "restart", 60_000, SHORT, marks=pytest.mark.long),
+        pytest.param("restart", "redraw", 40_000, 20, marks=pytest.mark.slow),
+        pytest.param("resume", "restart", 40_000, 20, marks=pytest.mark.slow),
+        pytest.param("redraw", "restart", 40_000, 20, marks=pytest.mark.slow),
     ],
 )
 def test_interrupted_work_matches_gaver(interrupted: str, wrong: str, duration: int, replications: int) -> None:
@@ -78,8 +80,14 @@ def checkpointed(pieces: int, restore: float = RESTORE) -> float:
     )
 
 
-@pytest.mark.parametrize("pieces", [pytest.param(pieces, marks=pytest.mark.long) for pieces in (2, 4, 8, 25)])
-def test_checkpoint_costs_and_savings_match_daly(pieces: int) -> None:
+@pytest.mark.parametrize(
+    ("pieces", "replications"),
+    [
+        *(pytest.param(pieces, SHORT, marks=pytest.mark.long) for pieces in (4, 25)),
+        *(pytest.param(pieces, 20, marks=pytest.mark.slow) for pieces in (2, 4, 8, 25)),
+    ],
+)
+def test_checkpoint_costs_and_savings_match_daly(pieces: int, replications: int) -> None:
     """mtbf 50 s, D = 4 s, 100 s of work, 2 s to write a checkpoint, 3 s to read one. Wrong: reading one costs nothing
     (for 2 pieces that is all of 2 %, which the test still tells)."""
     result = replicate(
@@ -90,7 +98,7 @@ def test_checkpoint_costs_and_savings_match_daly(pieces: int) -> None:
             agents=f"{{count: 1, mtbf: {CRASHES}, restart_time: {DOWN}}}",
             recovery="{detection: {detector: perfect}}",
         ),
-        replications=20,
+        replications,
     )
     agrees(result, "tasks.sojourn.mean", checkpointed(pieces), wrong=checkpointed(pieces, restore=0))
 

@@ -71,6 +71,7 @@ def test_repeatedly_killed_agents_lose_and_repeat_no_effect(url):
         assert system.audit.first_wrong() is None
 
 
+@pytest.mark.long
 def test_a_task_that_kills_its_agent_continues_on_another(url, tmp_path):
     with LocalSystem(url, handler("deadly"), {**QUICK, "agents": 1}) as system:
         system.submit("task.0", str(tmp_path / "mark"))
@@ -78,6 +79,7 @@ def test_a_task_that_kills_its_agent_continues_on_another(url, tmp_path):
         assert system.effects() == {"task.0": "done"}
 
 
+@pytest.mark.long
 def test_a_task_that_kills_every_agent_becomes_a_dead_letter(url):
     with LocalSystem(url, handler("poison"), {**QUICK, "agents": 1, "max_deliveries": 3}) as system:
         system.submit("task.0")
@@ -128,6 +130,7 @@ def test_a_restored_pool_is_allocated_again(url):
         until(lambda: events(system, "task.0")[-1] == "recovery.verified")  # the agent may be faster than the core
 
 
+@pytest.mark.long
 def test_a_killed_core_is_restarted_and_a_standby_leads_meanwhile(url):
     with LocalSystem(url, handler("step_by_step"), {**QUICK, "cores": 2}) as system:
         cores = {pid for pid, name in system.processes().items() if name.startswith("core")}
@@ -331,6 +334,7 @@ def ends(system):
     return not closing.is_alive()
 
 
+@pytest.mark.long
 def test_a_system_ends_when_an_agent_and_a_core_are_stopped(url):
     """With an hour for their tasks: who is stopped is continued, and ends by itself."""
     system = LocalSystem(url, handler("double"), {**STEADY, "agents": 2}).__enter__()

@@ -98,7 +98,9 @@ def killed_after(path: Path, acknowledgements: int, pause: float) -> int:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize("kills", [15, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "kills", [5, pytest.param(50, marks=pytest.mark.long), pytest.param(200, marks=pytest.mark.slow)]
+)
 def test_no_acknowledged_write_is_lost_or_partial(tmp_path, kills):
     """Killed at random moments, the program leaves what memory has after as many writes, or after one more."""
     chance = random.Random(20261125)
@@ -121,6 +123,7 @@ def test_no_acknowledged_write_is_lost_or_partial(tmp_path, kills):
     assert 0 < cut_short < kills  # some were killed between a write and its acknowledgement
 
 
+@pytest.mark.long
 def test_a_truncated_file_is_rejected_or_complete(tmp_path):
     """At every 512 bytes: nothing that was written is missing without a word."""
     path, cut = tmp_path / "whole.db", tmp_path / "cut.db"

@@ -392,6 +392,7 @@ def test_all_waiters_return_when_the_write_is_durable(database):
     assert [incident.number for incident in journal.unfinished()] == [3]
 
 
+@pytest.mark.long
 def test_ten_thousand_recoveries_are_written_at_once(database):
     journal = SqlJournal(database, blocking=True)
     for number in range(10_000):

@@ -45,6 +45,7 @@ PORTABLE = st.builds(Portable, POLICIES, CODES)
 LANGUAGES = [(name, language) for name, each in FRAMEWORKS.items() for language in each.languages]
 
 
+@pytest.mark.long
 @settings(max_examples=examples(400))
 @given(st.sampled_from(LANGUAGES), PORTABLE)
 def test_the_import_of_an_export_is_the_policy_that_was_used(exchanged, wanted):

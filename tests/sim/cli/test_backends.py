@@ -41,6 +41,7 @@ def test_a_missing_backend_is_reported_with_the_package_to_install(small, capsys
     assert capsys.readouterr() == ("", message)
 
 
+@pytest.mark.long
 @COMMANDS
 def test_an_unreachable_scheduler_is_reported_with_its_address(small, capsys, monkeypatch, command):
     pytest.importorskip("distributed")

@@ -141,6 +141,7 @@ def test_a_damaged_history_is_rejected_in_a_line_or_unharmed(capsys):
     assert refused > 10
 
 
+@pytest.mark.long
 def test_determinism_is_checked_in_two_processes(capsys):
     assert main(["run", "small.scenario.yaml", "--check-determinism", "--set", "duration=6m"]) == 0
     assert capsys.readouterr().out.startswith("small.scenario.yaml: two processes: the same, ")

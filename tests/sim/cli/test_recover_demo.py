@@ -13,6 +13,7 @@ from tests.recovery.local.stories import failed
 ALL = [f"task.{number}" for number in range(100)]
 
 
+@pytest.mark.long
 def test_the_demo_reports_events_and_ends_with_every_effect(tmp_path, capsys):
     file = tmp_path / "demo.json"
     assert main(["recover", "demo", "--tasks", "24", "--json", str(file)]) == 0

@@ -25,6 +25,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.long
 def test_nothing_found_says_what_was_reached_and_what_was_not(folder, capsys):
     arguments = ["search", "quiet.scenario.yaml", "--examples", "10", "--faults", "agent_crash,agent_slow"]
     assert main(arguments) == 0

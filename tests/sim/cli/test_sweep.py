@@ -35,6 +35,7 @@ def test_writes_a_table_a_picture_json_and_a_folder(tmp_path, capsys):
     assert "0 of the runs new" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_points_can_be_sampled_from_a_space(tmp_path, capsys):
     space = ["--vary", "recovery.detection.heartbeat_interval=1s..10s:log", "--points", "3"]
     assert main([*BASE, *space, "--out", str(tmp_path / "sweep"), "--plot", str(tmp_path / "l.png")]) == 0

@@ -63,6 +63,7 @@ def test_a_single_replication_uses_the_warm_up_of_its_seed(settling, capsys):
     assert first == second == sim.find_warmup(loaded, seed=3).seconds != sim.find_warmup(loaded).seconds
 
 
+@pytest.mark.long
 def test_history_files_use_the_found_warm_up(settling, capsys):
     assert main([*RUN, "--replications", "2", "--history", "events.parquet"]) == 0
     seconds = float(re.search(HEADER, capsys.readouterr().out)[1])
@@ -71,6 +72,7 @@ def test_history_files_use_the_found_warm_up(settling, capsys):
     assert pd.read_parquet("events.parquet")["replication"].unique().tolist() == ["7/0", "7/1"]
 
 
+@pytest.mark.long
 def test_the_repeat_command_contains_the_warm_up_and_no_pilots(settling, capsys):
     assert main(["run", "strict.scenario.yaml", "--find-warmup", "--json", "found.json"]) == 1
     (command,) = re.findall(r"replay: recovery-bench (.*)", capsys.readouterr().out)
@@ -81,6 +83,7 @@ def test_the_repeat_command_contains_the_warm_up_and_no_pilots(settling, capsys)
     assert again["runs"][0]["metrics"] == found["runs"][0]["metrics"]
 
 
+@pytest.mark.long
 def test_a_fault_before_the_end_of_the_warm_up_is_reported(settling, capsys):
     assert main([*RUN, "--set", "faults=[{agent_crash: {at: 1s}}]", "--set", "expect=[]"]) == 0
     out = " ".join(capsys.readouterr().out.split())

@@ -185,6 +185,7 @@ EVENTS = st.one_of(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=examples(40))
 @given(faults=st.lists(EVENTS, max_size=6), seed=st.integers(0, 10**6))
 def test_random_core_faults_lose_and_repeat_no_effect(faults: list[dict[str, Any]], seed: int) -> None:

@@ -41,6 +41,7 @@ def test_a_run_keeps_what_replaced_its_core(tmp_path):
     assert sim.run(SMALL).replaced is None
 
 
+@pytest.mark.long
 def test_policies_apply_in_every_experiment():
     changed = SMALL.with_values({DELAY: "1s"})
     metric = "recovery.time.mean"
@@ -61,6 +62,7 @@ def test_policies_apply_in_every_experiment():
         assert found.as_json()["replaced"] == TEXT
 
 
+@pytest.mark.long
 def test_a_core_of_ones_own_runs_in_every_experiment():
     whole = sim.replicate(SMALL, replications=2, policies=QUICK)
     counts = {"agents.count": 3}, {"agents.count": 4}

@@ -138,6 +138,7 @@ def test_an_overridden_runbook_path_is_relative_to_the_working_directory(tmp_pat
     assert set_later.with_values({"seed": 3}).recovery.in_force == set_later.recovery.in_force
 
 
+@pytest.mark.long
 def test_a_run_records_its_runbook(tmp_path):
     followed = story(tmp_path, ("retry_delay: 30s", "retry_delay: 5s"))
     content = (tmp_path / "mine" / "guide.md").read_bytes()

@@ -84,6 +84,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standstill, "MANY", 2000)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_what_is_repeated_at_one_instant_is_named(kind: str) -> None:
@@ -102,6 +103,7 @@ def test_an_endless_repetition_in_a_drain_is_named() -> None:
         sim.run(scenarios.loads(TEXT).with_values({**late, **PERFECT, **failing}), seed=1)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("few")
 def test_repetitions_for_many_subjects_are_no_standstill() -> None:
     """Three hundred tasks, each with five retries at one instant."""
@@ -112,6 +114,7 @@ def test_repetitions_for_many_subjects_are_no_standstill() -> None:
     assert sim.run(made, seed=1).metrics["attempts.failed"] == 1800
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("few")
 def test_repetitions_over_time_are_no_standstill() -> None:
     """A retry every ten milliseconds for ten seconds: what is repeated within a millionth of the run counts."""

@@ -71,6 +71,7 @@ def test_memory_and_disk_have_equal_rows_and_accept_more_after_reading(chunks: l
         assert stores[1].one("task", 0) == stores[0].column("task")[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rows", [RowsInMemory, RowsInFile])
 def test_the_hash_does_not_depend_on_the_storage(rows: type[RowsInMemory | RowsInFile]) -> None:
     story = [{"time": float(n), "event": Event.TASK_SUBMITTED, "task": n, "about": f"x{n % 3}"} for n in range(70_000)]

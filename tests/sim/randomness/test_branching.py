@@ -238,6 +238,7 @@ def test_a_branch_leaves_the_distribution_of_the_future_exact(what):
     assert 0 < (times < BRANCH).mean() < 0.8
 
 
+@pytest.mark.long
 def test_a_branch_redraws_which_attempts_fail():
     """With constant work, only the fate of an attempt is random: its independent copies agree with p^2 + (1 - p)^2."""
     scenario = CROWD.with_values({"tasks.failure_probability": P, "tasks.work": "30s"})

@@ -46,6 +46,7 @@ def test_of_a_sweep(scenario):
     assert f"{PATH}=1: {METRIC} is restricted" not in told
 
 
+@pytest.mark.long
 def test_of_a_selection(scenario):
     told = printed(selection(sim.select(scenario, [{PATH: "1s"}, {PATH: "100s"}], METRIC, 1.0, most=20)))
     assert f"{PATH}=100: {METRIC} is restricted to 50s: " in told

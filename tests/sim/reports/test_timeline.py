@@ -133,6 +133,7 @@ def seen(figure):
                     yield tick.label1
 
 
+@pytest.mark.long
 def test_equal_histories_give_equal_bytes_despite_user_settings(histories, tmp_path):
     save(timelines(histories, "Title"), tmp_path / "one.png")
     with mpl.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 10}):

@@ -118,6 +118,7 @@ def test_holm_correction_keeps_the_order_and_never_lowers_p_values(p_values):
     assert all(adjusted[name] <= min(1, len(p_values) * p_values[name]) for name in p_values)  # Bonferroni's are wider
 
 
+@pytest.mark.long
 def test_familywise_error_of_equal_settings_is_at_most_5_percent():
     """Familywise: in at most 5 % of comparisons of 20 equal metrics."""
     generator = np.random.default_rng(7)

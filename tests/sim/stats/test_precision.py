@@ -144,6 +144,7 @@ def test_an_unreached_precision_is_reported(short):
     }
 
 
+@pytest.mark.long
 def test_without_recoveries_the_precision_is_that_of_task_metrics():
     calm = scenarios.load("baseline").with_values({"duration": "10m", "warmup": "1m"})
     assert [each.metric for each in sim.replicate(calm, seed=1, precision=0.5).precision] == ["tasks.sojourn.mean"]

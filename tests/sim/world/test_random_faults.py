@@ -197,6 +197,7 @@ def in_system(run: Run) -> float:
     return (area + len(inside) * (run.virtual_seconds - before)) / run.virtual_seconds
 
 
+@pytest.mark.long
 @settings(max_examples=examples(60))
 @given(VALUES, st.lists(FAULTS, max_size=4), st.integers(0, 99))
 def test_random_faults_keep_slots_units_and_invariants(

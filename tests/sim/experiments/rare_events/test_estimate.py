@@ -121,6 +121,7 @@ def test_recovery_time_follows_the_drawn_restart_time():
     assert within(found, math.exp(-7.5))
 
 
+@pytest.mark.long
 def test_a_hit_can_be_repeated():
     found = sim.rare(QUEUE, "queue.depth.max >= 10", 7, replications=2, particles=20)
     assert any("@" in name for name in found.hits)

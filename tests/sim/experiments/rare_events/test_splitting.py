@@ -65,7 +65,10 @@ def splittings(name, number, particles, **how):
     ]
 
 
-@pytest.mark.parametrize(("number", "width"), [(150, 0.2), pytest.param(600, 0.1, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("number", "width"),
+    [pytest.param(150, 0.2, marks=pytest.mark.long), pytest.param(600, 0.1, marks=pytest.mark.slow)],
+)
 def test_the_estimate_is_unbiased(number, width):
     """Exactly, however few particles there are; 3 in 1,000 is far below one in ten particles."""
     found = [each.probability for each in splittings("mean", number, 10)]
@@ -75,7 +78,9 @@ def test_the_estimate_is_unbiased(number, width):
     assert error < width * exact()
 
 
-@pytest.mark.parametrize("number", [150, pytest.param(600, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "number", [pytest.param(150, marks=pytest.mark.long), pytest.param(600, marks=pytest.mark.slow)]
+)
 def test_the_estimate_is_unbiased_for_any_level(number):
     """One that rises in strides of three, with many ties, and one that does not lead there at all."""
     for level in (lambda height: height // 3, lambda height: height % 5):
@@ -91,7 +96,7 @@ def test_a_hit_at_a_low_level_counts():
     assert np.mean(found) == pytest.approx(often, abs=3 * np.std(found) / 10 + 0.02)
 
 
-@pytest.mark.parametrize("count", [15, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [pytest.param(15, marks=pytest.mark.long), pytest.param(60, marks=pytest.mark.slow)])
 def test_intervals_have_about_the_nominal_coverage(count):
     held = 0
     for number in range(count):
@@ -124,6 +129,7 @@ def test_a_replacement_branches_above_the_discarded_level():
         assert child.climb[-1][1] >= child.trajectory.branches[-1].events, "it has at least the height that it left at"
 
 
+@pytest.mark.long
 def test_steps_give_the_probability_of_each_level():
     """P(max > h), which plain counting estimates where it is not rare."""
     found = splittings("steps", 100, 10)

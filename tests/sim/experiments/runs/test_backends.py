@@ -167,6 +167,7 @@ print(*(run.history_sha256 for run in found.runs))
 """
 
 
+@pytest.mark.long
 def test_a_dask_cluster_gives_equal_replications(scenario):
     """The cluster is that of another process, and ends with it."""
     pytest.importorskip("distributed")
@@ -243,6 +244,7 @@ def test_a_rejected_client_leaves_no_resources(scenario, monkeypatch):
         gc.enable()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
@@ -322,6 +324,7 @@ def test_an_interrupt_just_after_submission_leaves_no_failing_thread(monkeypatch
     assert errors == []
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_while_sending_is_replaced(monkeypatch, tmp_path):
     monkeypatch.setattr(backends, "STUCK_SECONDS", 0.5)
     lost = []

@@ -177,6 +177,7 @@ def test_with_axes_no_figure_is_created(result, ax):
     assert plt.get_fignums() == before
 
 
+@pytest.mark.long
 def test_without_plots_matplotlib_is_not_imported():
     script = "import sys, sim; sim.replicate, sim.compare, sim.sweep; print('matplotlib' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

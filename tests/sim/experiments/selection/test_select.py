@@ -353,6 +353,7 @@ def test_invalid_arguments_are_rejected_before_the_first_run(scenario, points, p
     assert run == []
 
 
+@pytest.mark.long
 def test_points_can_be_plain_values(scenario):
     plain = select(scenario, [{RESTART: "5s"}, {RESTART: 20}], "recovery.time.mean", 1.0, 7, judged=2)
     again = select(scenario, grid(scenario, {RESTART: ["5s", "20s"]}), "recovery.time.mean", 1.0, 7, judged=2)

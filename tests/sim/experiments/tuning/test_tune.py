@@ -128,6 +128,7 @@ def test_two_objectives_have_a_front_of_settings_none_of_which_is_dominated():
     assert len(found.plot.front().lines) > 0
 
 
+@pytest.mark.long
 def test_several_scenarios_are_judged_by_the_worst_change():
     other = scenarios.loads(TEXT.replace("name: small", "name: other").replace("20%", "5%"))
     found = sim.tune([SMALL, other], SPACE[:1], minimize=["tasks.sojourn.mean"], **{**QUICK, "trials": 6})

@@ -63,8 +63,8 @@ def time_limit(seconds: float | None) -> Iterator[TimeLimit]:
 
     timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), expire)
     timer.daemon = True
-    timer.start()
     try:
+        timer.start()
         yield limit
     finally:
         try:

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from recovery.errors import RecoveryBenchError
+from sim.cli import internal_error
 from sim.cli.commands import (
     compare,
     demo,
@@ -25,6 +26,7 @@ from sim.cli.commands import (
     init,
     list_show,
     policy,
+    report,
     run,
     schema_runbook,
     search,
@@ -32,7 +34,6 @@ from sim.cli.commands import (
     sweep,
     tune,
 )
-from sim.cli.internal_error import report
 from sim.cli.interrupts import INTERRUPTED, interruptible
 from sim.cli.output.console import say
 from sim.cli.recover.app import recover_app
@@ -83,6 +84,7 @@ for name, command, example in (
         tune.tune,
         "recovery-bench tune agent-failure --vary agents.restart_time=5s..60s --minimize recovery.time.p95",
     ),
+    ("report", report.report, "recovery-bench report result.json --html report.html"),
     ("diff", diff.diff, "recovery-bench diff monday.parquet tuesday.parquet"),
     ("schema", schema_runbook.schema, "recovery-bench schema > scenario.schema.json"),
 ):
@@ -140,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except RecoveryBenchError as error:
         if error.reports_defect:
-            return report(error, given)
+            return internal_error.report(error, given)
         say(_text(error))
         return BAD_INPUT
     except (KeyboardInterrupt, typer.Abort):
@@ -169,7 +171,7 @@ def _unsuccessful(error: Exception, given: list[str]) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: its help was shown
         return 0
     if not isinstance(error, _USAGE):
-        return report(error, given)
+        return internal_error.report(error, given)
     say(_usage(error))
     return BAD_INPUT
 

@@ -179,9 +179,11 @@ class History:
 
     @classmethod
     def from_parts(
-        cls, meta: Mapping[str, Any], words: list[str], table: NDArray[np.void] | None, events: int, sha256: str
+        cls, meta: Mapping[str, Any], words: list[str], table: NDArray[np.void] | None, events: int, sha256: str | None
     ) -> History:
-        """A closed history from its `parts()`. Raises ValueError when the hash does not match the events."""
+        """A closed history from its `parts()`. Raises ValueError when the hash, if it is given, does not match the
+        events.
+        """
         history = cls(None, meta)
         history._words = _Numbered({word: number for number, word in enumerate(words)})
         if table is None:
@@ -189,7 +191,7 @@ class History:
             history._sha256 = sha256
         else:
             history._rows = RowsInMemory.of(table)
-            if history.sha256() != sha256:
+            if sha256 is not None and history.sha256() != sha256:
                 raise ValueError("the hash of the history is not that of its events")
         history.close()
         return history

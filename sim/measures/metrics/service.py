@@ -37,15 +37,21 @@ def measure_service(history: History) -> Measured:
     at or after the end of a fault, from which on it is steady for at least one window.
     """
     tracks = Tracks.of(history)
-    steady = _steady_state(tracks)
-    instants = np.empty(0) if steady is None else _evaluation_times(tracks, steady.window)
-    if steady is None or not len(instants):
+    found = steady_instants(tracks)
+    if found is None:
         return {"service.availability": None, "restoration.time": Sample.of(np.empty(0))}
-    holds = steady.at(tracks, instants)
+    instants, holds = found
     return {
         "service.availability": float(holds.mean()),
         "restoration.time": Sample.of(_restorations(tracks, instants, holds)),
     }
+
+
+def steady_instants(tracks: Tracks) -> tuple[Floats, Truths] | None:
+    """The instants (s) at which the service is judged, and whether it is steady at each; None: it is never judged."""
+    steady = _steady_state(tracks)
+    instants = np.empty(0) if steady is None else _evaluation_times(tracks, steady.window)
+    return None if steady is None or not len(instants) else (instants, steady.at(tracks, instants))
 
 
 @dataclass(frozen=True)

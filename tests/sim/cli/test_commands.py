@@ -18,8 +18,8 @@ from sim.cli import main
 from tests.sim.cli.small import SMALL, in_a_process
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("demo", "list", "show", "run", "diff", "schema", "runbook", "suite", "policy", "search", "init")
-LATER = ("report", "trace")
+COMMANDS = ("demo", "list", "show", "run", "diff", "schema", "runbook", "suite", "policy", "search", "init", "report")
+LATER = ("trace",)
 
 
 # --------------------------------------------------------------------------------- help
@@ -69,7 +69,7 @@ def test_quick_commands_import_no_heavy_library():
             ["rnu"],
             (
                 "no such command 'rnu'; valid: demo, list, show, run, sweep, compare, suite, search, init, "
-                "tune, diff, schema, runbook, policy, recover "
+                "tune, report, diff, schema, runbook, policy, recover "
                 "(nearest: 'run')"
             ),
         ),

@@ -1,0 +1,277 @@
+"""What the JSON of commands has of each kind of result, as far as reports need it."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from sim.stats.estimates import Estimate
+
+Interval = Annotated[tuple[float, float] | None, BeforeValidator(lambda found: found or None)]
+"""An interval, or None; some commands write an empty list."""
+Diagnosis = dict[str, dict[str, int]]
+
+
+class Shape(BaseModel):
+    """A part of the JSON of a command. Other keys are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class EstimateShape(Shape):
+    """An estimate with its interval."""
+
+    mean: float
+    ci95: Interval = None
+    n: int = 1
+    unit: str = ""
+    cut_off: float = 0.0
+    restricted_to: float | None = None
+
+    def estimate(self, unit: str = "") -> Estimate:
+        """As reports format it."""
+        return Estimate(self.mean, self.ci95, self.n, self.unit or unit, self.cut_off, False, self.restricted_to)
+
+
+class ExpectationShape(Shape):
+    """An expectation and whether it holds."""
+
+    expression: str
+    observed: float | None = None
+    holds: bool
+    failing: int = 0
+    runs: int = 0
+
+
+class ErrorShape(Shape):
+    """An exception of the core."""
+
+    seed: str = ""
+    time: float = 0.0
+    where: str = ""
+    text: str = ""
+
+
+class RunShape(Shape):
+    """A replication."""
+
+    seed: str
+    history_sha256: str
+    events: int
+    virtual_seconds: float
+    metrics: dict[str, float | None]
+    violations: list[str] = []
+    errors: list[ErrorShape] = []
+    diagnosis: Diagnosis = {}
+
+
+class ResultShape(Shape):
+    """`run --json`."""
+
+    scenario: str
+    version: str
+    seed: int | str
+    interrupted: bool = False
+    replaced: str | None = None
+    scenario_resolved: dict[str, Any]
+    files_sha256: dict[str, str] = {}
+    metrics: dict[str, EstimateShape | None]
+    diagnosis: Diagnosis = {}
+    expectations: list[ExpectationShape]
+    runs: Annotated[list[RunShape], Field(min_length=1)]
+
+    def mean(self, metric: str) -> float | None:
+        """The estimate of a metric; None if it was not observed."""
+        found = self.metrics.get(metric)
+        return None if found is None or isnan(found.mean) else found.mean
+
+    @property
+    def violations(self) -> list[tuple[str, str]]:
+        """Replications and the invariants that they violate, as text."""
+        return [(run.seed, said) for run in self.runs for said in run.violations]
+
+    @property
+    def errors(self) -> list[ErrorShape]:
+        """The exceptions of the core in all replications."""
+        return [error for run in self.runs for error in run.errors]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every expectation holds, no invariant is violated and no run has errors."""
+        return all(each.holds for each in self.expectations) and not self.violations and not self.errors
+
+
+class DifferenceShape(Shape):
+    """A metric under two settings."""
+
+    a: float | None
+    b: float | None
+    unit: str = ""
+    difference: EstimateShape | None
+    verdict: str
+    adjusted_p: float | None = None
+
+
+class ComparisonShape(Shape):
+    """`compare --json`."""
+
+    scenario: str
+    version: str
+    seed: int | str
+    a: dict[str, Any]
+    b: dict[str, Any]
+    replications: int
+    paired: bool = True
+    interrupted: bool = False
+    metrics: dict[str, DifferenceShape]
+
+
+class FailedShape(Shape):
+    """An expectation that a setting does not meet."""
+
+    expression: str
+    observed: float | None = None
+
+
+class SettingShape(Shape):
+    """A setting of a selection."""
+
+    values: dict[str, Any]
+    rank: int
+    mean: float | None
+    ci95: Interval = None
+    replications: int
+    eliminated: bool
+    disqualified: bool
+    failed: list[FailedShape] = []
+    as_it_is: bool = False
+    fresh: EstimateShape | None = None
+
+
+class SelectionShape(Shape):
+    """`compare --grid … --json`."""
+
+    scenario: str
+    version: str
+    seed: int | str
+    metric: str
+    unit: str
+    direction: Literal["lower", "higher"] | None
+    indifference: float
+    replications: int
+    decided: bool
+    interrupted: bool = False
+    settings: Annotated[list[SettingShape], Field(min_length=1)]
+    violations: list[str] = []
+
+
+class PointShape(Shape):
+    """A point of a sweep."""
+
+    values: dict[str, Any]
+    metrics: dict[str, EstimateShape]
+    expectations: list[ExpectationShape] = []
+
+
+class SweepShape(Shape):
+    """`sweep --json`."""
+
+    scenario: str
+    version: str
+    seed: int | str
+    replications: int
+    interrupted: bool = False
+    points: Annotated[list[PointShape], Field(min_length=1)]
+
+
+class ObjectiveShape(Shape):
+    """What a search optimizes."""
+
+    metric: str
+    unit: str = ""
+    maximize: bool = False
+
+
+class FinalistShape(Shape):
+    """One of the best settings of a search."""
+
+    values: dict[str, Any]
+    fresh: list[dict[str, EstimateShape | None]]
+    confirmed: bool
+    failed: list[str] = []
+    differences: list[dict[str, DifferenceShape]] = []
+
+
+class TriedShape(Shape):
+    """A setting that a search tried."""
+
+    values: dict[str, Any]
+    objectives: list[float | None]
+    replications: int
+    stopped: bool
+    feasible: bool
+
+
+class TuningShape(Shape):
+    """`tune --json`."""
+
+    scenario: str
+    version: str
+    seed: int | str
+    scenarios: list[str]
+    vary: list[str]
+    objectives: Annotated[list[ObjectiveShape], Field(min_length=1)]
+    interrupted: bool = False
+    replications: int
+    fresh: int
+    runs: int
+    chosen: dict[str, Any] | None
+    now: list[dict[str, EstimateShape | None]]
+    front: list[FinalistShape]
+    importance: dict[str, dict[str, float]] = {}
+    tried: list[TriedShape]
+
+
+class LevelShape(Shape):
+    """A level of a splitting, and the share of the particles that exceeds it."""
+
+    level: float
+    share: float
+
+
+class RareShape(Shape):
+    """`run --rare … --json`."""
+
+    scenario: str
+    version: str
+    seed: int | str
+    event: str
+    level: str | None
+    probability: float | None
+    ci95: Interval = None
+    runs: int
+    plain_runs: int
+    plain_hits: int
+    plain_needed: float | None = None
+    levels: list[LevelShape] = []
+    hits: list[str] = []
+    interrupted: bool = False
+
+
+AnyShape = ResultShape | ComparisonShape | SelectionShape | SweepShape | TuningShape | RareShape
+_BY_KEY: tuple[tuple[str, type[AnyShape]], ...] = (
+    ("front", TuningShape),
+    ("settings", SelectionShape),
+    ("points", SweepShape),
+    ("event", RareShape),
+    ("b", ComparisonShape),
+)
+
+
+def shape_of(data: dict[str, Any]) -> type[AnyShape] | None:
+    """The shape of the JSON of a command, by the keys that only it has; None if it is none of them."""
+    if isinstance(data.get("runs"), list) and "expectations" in data:
+        return ResultShape
+    return next((shape for key, shape in _BY_KEY if key in data), None)

@@ -1,0 +1,77 @@
+"""`report`: pages of stored results, repeated runs, and bad input."""
+
+import json
+
+import pytest
+
+from sim.cli import main
+from tests.sim.reports.test_page import chart_of, words
+
+
+@pytest.fixture
+def stored(small, capsys):
+    """A folder with the JSON of a run of two replications, of which one is not as expected."""
+    assert main(["run", "strict.scenario.yaml", "--replications", "2", "--json", "result.json", "--quiet"]) == 1
+    capsys.readouterr()
+    return small
+
+
+def test_report_repeats_the_run_that_is_not_as_expected(stored, capsys):
+    assert main(["report", "result.json", "--html", "page.html"]) == 0
+    assert capsys.readouterr().out == "page: page.html\n"
+    html = (stored / "page.html").read_text(encoding="utf-8")
+    assert "1 of 2 expectations does not hold" in words(html)
+    assert "Timeline of replication 7/0" in words(html)
+    assert chart_of(html)["incidents"]["rows"]
+
+
+def test_a_result_of_another_version_is_repeated_only_when_asked(stored, capsys):
+    data = json.loads((stored / "result.json").read_text())
+    (stored / "old.json").write_text(json.dumps({**data, "version": "0.0.1"}))
+    assert main(["report", "old.json", "--html", "old.html"]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith("old.json: no timeline and no recoveries: it was made by version 0.0.1, and this is ")
+    assert err.endswith("; with --repeat, the run is repeated\n")
+    html = (stored / "old.html").read_text(encoding="utf-8")
+    assert "There is no history to show: it was made by version 0.0.1" in words(html)
+    assert "application/json" not in html
+    assert main(["report", "old.json", "--html", "old.html", "--repeat"]) == 0
+    assert capsys.readouterr().err == ""
+    assert chart_of((stored / "old.html").read_text(encoding="utf-8"))["incidents"]["rows"]
+
+
+BAD = [
+    (["nowhere.json"], "nowhere.json: no such file; valid: a file of .save(), the JSON of run"),
+    (["folder"], "folder: holds no sweep; valid: a folder that recovery-bench sweep has made"),
+    (["small.scenario.yaml"], "small.scenario.yaml: is not JSON, or is damaged; valid:"),
+    (["other.json"], "other.json: is not a result; valid:"),
+    (["cut.json"], "cut.json: runs[0].events: is missing; it is required; valid:"),
+    (["empty.json"], "empty.json: has no result; valid:"),
+    (["saved.json"], "saved.json: has version 9 of the format; valid: version 1"),
+    (["result.json", "--seed", "7/9"], "--seed 7/9: is not in result.json; valid: 7/0 to 7/1"),
+    (["result.json", "--window", "10m"], "--window 10m: not a window; valid: BEGIN..END, such as 10m..20m"),
+    (["result.json", "--window", "2m..x"], "--window 2m..x: 'x' is not a duration"),
+    (["result.json", "--window", "2m..1m"], "--window 2m..1m: ends before it begins"),
+    (["result.json", "--window", "5m..6m"], "--window 5m..6m: is outside the run, which ends at 4m; valid: within"),
+    (["result.json", "--html", "folder"], "--html folder: is a folder; valid: the name of a file"),
+    (["result.json", "--html", "/dev/full"], "/dev/full: cannot be written: No space left on device"),
+    (["result.json", "--history", "result.json"], "result.json: not a history"),
+]
+
+
+def test_bad_input_is_one_line(stored, capsys):
+    (stored / "folder").mkdir()
+    (stored / "other.json").write_text('{"a": 1}')
+    (stored / "empty.json").write_text("[]")
+    (stored / "saved.json").write_text('{"format": "recovery-bench result", "kind": "Run", "version": 9}')
+    data = json.loads((stored / "result.json").read_text())
+    del data["runs"][0]["events"]
+    (stored / "cut.json").write_text(json.dumps(data))
+    for arguments, told in BAD:
+        given = arguments if "--html" in arguments else [*arguments, "--html", "page.html"]
+        assert main(["report", *given]) == 2, arguments
+        out, err = capsys.readouterr()
+        assert told in err
+        assert out == ""
+        assert err.count("\n") == 1, err
+        assert not (stored / "page.html").exists()

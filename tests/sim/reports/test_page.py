@@ -1,0 +1,110 @@
+"""The HTML page: what it says of each kind of result, texts of others made harmless, and bad input."""
+
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import scenarios
+import sim
+from sim.presentation.visible_text import visible
+from sim.reports.page.render import Part, page
+from sim.reports.page.timeline_series import thinned
+from sim.reports.stored.reading import stored_of
+from sim.reports.stored.shown_run import ShownRun
+from tests.sim.test_results import SCENARIO
+
+HOSTILE = "<script>alert(1)</script>'\"&\x1b[31mred\u202egnp.\u2066\x00"
+
+
+class Text(HTMLParser):
+    """The elements and the texts of a page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.texts = [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def words(html):
+    return " ".join(" ".join(Text(html).texts).split())
+
+
+def chart_of(html):
+    """The data of the only timeline of a page."""
+    _, _, rest = html.partition('<script type="application/json"')
+    return json.loads(rest.partition(">")[2].partition("</script>")[0])
+
+
+@pytest.fixture(scope="module")
+def run():
+    return sim.run(scenarios.loads(SCENARIO))
+
+
+@pytest.fixture(scope="module")
+def html(run):
+    stored = stored_of(run)
+    return page([Part(stored, ShownRun(run.seed, stored.history))])
+
+
+def test_a_page_says_whether_everything_holds_and_how_to_repeat_it(html):
+    told = words(html)
+    assert "✓ Everything that the scenario expects holds." in told
+    assert "tasks.lost == 0 holds tasks without an owner, which will never finish" in told
+    assert "recovery-bench run small.scenario.yaml --seed 0/0" in told
+    assert "no_lost_task every submitted task is completed" in told
+
+
+def test_a_page_loads_nothing(html):
+    elements = Text(html).elements
+    assert not [each for each in elements if each[0] in {"link", "img", "iframe", "object"}]
+    assert not [each for _, each in elements if each.keys() & {"src", "srcset", "action"}]
+    assert all(each.get("href", "#").startswith("#") for _, each in elements)
+    assert "default-src 'none'" in html
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_the_recoveries_of_a_page_are_those_of_the_run(html, run):
+    incidents = chart_of(html)["incidents"]
+    assert len(incidents["rows"]) == run.metrics["recovery.count"]
+    verified = [row for row in incidents["rows"] if incidents["outcomes"][row[7]] == "verified"]
+    assert len(verified) == run.metrics["recovery.succeeded"]
+    longest = max(row[6] - row[4] for row in verified)
+    assert longest == pytest.approx(run.metrics["recovery.time.max"], abs=2e-3)
+    for row in incidents["rows"]:
+        places = [end for _, _, end in row[12]]
+        assert [begin for _, begin, _ in row[12]] == [row[4], *places[:-1]]
+
+
+def test_texts_of_others_are_made_harmless(run):
+    stored = stored_of(run)
+    data = json.loads(json.dumps(stored.data.model_dump()).replace("small", "SMALL"))
+    data["scenario"] = data["scenario_resolved"]["description"] = data["replaced"] = HOSTILE
+    data["runs"][0]["violations"] = [f"fencing at 1 s: {HOSTILE}"]
+    data["runs"][0]["errors"] = [{"seed": "0/0", "time": 1.0, "where": HOSTILE, "text": HOSTILE}]
+    data["diagnosis"] = {HOSTILE: {HOSTILE: 1}}
+    hostile = type(stored)("", type(stored.data).model_validate(data), None, stored.scenario)
+    html = page([Part(hostile, ShownRun("0/0", None, HOSTILE))])
+    assert "<script>alert" not in html
+    assert not set(html) & {"\x1b", "\x00", "\u202e", "\u2066"}
+    assert visible("\x1b\u202e") == "\\x1b\\u202e"
+    assert "alert(1)" in words(html)
+    assert "\\x1b[31mred\\u202egnp" in words(html)
+
+
+def test_a_curve_with_too_many_points_keeps_its_extremes():
+    times = np.arange(10_000.0)
+    levels = np.where(times == 4321.0, 99.0, times % 7)
+    kept = thinned(times, levels, 10_000.0, 400)
+    assert len(kept) <= 400
+    assert 4321 in kept
+    assert levels[kept].min() == 0.0
+    assert (np.diff(kept) > 0).all()

@@ -235,7 +235,7 @@ def reference() -> str:
 
 
 def _warnings() -> Iterator[tuple[str, ...]]:
-    return ((f"`{kind}`", meaning) for kind, meaning in WARNED.items())
+    return ((f"[`{kind}`](consistency/README.md#{kind})", meaning) for kind, meaning in WARNED.items())
 
 
 def _windowed() -> Iterator[tuple[str, ...]]:

@@ -20,9 +20,14 @@ class InconsistencyKind(StrEnum):
     MTBF = "mtbf"
     RETRY_SCHEDULE = "retry_schedule"
     CLIENT_RETRIES = "client_retries"
+    SYNCHRONISED_RETRIES = "synchronised_retries"
+    LAYERED_RETRIES = "layered_retries"
     DEADLINE = "deadline"
     MAX_DELAY = "max_delay"
     BUDGET = "budget"
+    BUDGET_EMPTIED = "budget_emptied"
+    LEASE = "lease"
+    HEARTBEAT_TIMEOUT = "heartbeat_timeout"
     MAX_DELIVERIES = "max_deliveries"
     NEVER_REDELIVERED = "never_redelivered"
     CHECKPOINT_INTERVAL = "checkpoint_interval"
@@ -47,9 +52,18 @@ MEANINGS: Mapping[InconsistencyKind, str] = MappingProxyType(
         "`tasks.timeout`, a partition with tries of limited duration",
         InconsistencyKind.CLIENT_RETRIES: "a client makes its last request before the end of a blocked queue, or of a "
         "partition between agents and queue",
+        InconsistencyKind.SYNCHRONISED_RETRIES: "many tasks, agents or requests fail at one moment, and without jitter "
+        "they are retried at one moment",
+        InconsistencyKind.LAYERED_RETRIES: "clients repeat requests whose tasks are retried as well, without a budget: "
+        "the numbers of attempts multiply",
         InconsistencyKind.DEADLINE: "the `deadline` of a policy refuses retries that its `max_retries` allows",
         InconsistencyKind.MAX_DELAY: "`max_delay` is below `retry_delay`",
         InconsistencyKind.BUDGET: "the budget of all tasks has fewer retries than `max_retries` of one task",
+        InconsistencyKind.BUDGET_EMPTIED: "without any fault, failures take more retries from a budget than successes "
+        "refund, and it is empty before the end of the run",
+        InconsistencyKind.LEASE: "of several cores, the leader loses its lease when one renewal fails",
+        InconsistencyKind.HEARTBEAT_TIMEOUT: "the latency of heartbeats varies by more than the detector allows for: "
+        "healthy agents are suspected",
         InconsistencyKind.MAX_DELIVERIES: "`queue.max_deliveries` is below the number of attempts",
         InconsistencyKind.NEVER_REDELIVERED: "messages of the queue are lost, and without `queue.ack_timeout` nothing "
         "is delivered again",
@@ -63,6 +77,8 @@ MEANINGS: Mapping[InconsistencyKind, str] = MappingProxyType(
     }
 )
 """When each warning appears."""
+PAGE = "scenarios/consistency/README.md"
+"""The page with a section for each warning."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,11 @@ class Inconsistency:
     figures: Mapping[str, float]
     problem: str
     consistent: str
+
+    @property
+    def page(self) -> str:
+        """The section of the documentation about this kind of warning."""
+        return f"{PAGE}#{self.kind.value}"
 
     def __str__(self) -> str:
         return f"{', '.join(self.paths)}: {self.problem}; consistent: {self.consistent}"

@@ -9,6 +9,7 @@ from math import inf
 from recovery.policies.retry import RetryPolicy
 from scenarios.consistency.attempt_times import attempt_time, mean_attempt
 from scenarios.consistency.inconsistency import Inconsistency, InconsistencyKind, at_least, time
+from scenarios.consistency.retry_waves import losers
 from scenarios.faults import AgentSlow, AnyFault, Group, Partition, QueueBlocked, ResourceUnavailable
 from scenarios.fields.distributions import AnyDistribution
 from scenarios.offered_load import arrival_rate
@@ -81,7 +82,9 @@ def _outages_of_resources(scenario: ScenarioFields) -> Iterator[Inconsistency]:
         left = (scenario.resources[fault.resource].units - fault.units) // needed if needed else 0
         if not needed or (left and rate * mean_attempt(scenario) < left):
             continue
-        yield from _too_short(scenario, "resource_failure", condition, path, fault, duration, 0.0)
+        yield from _too_short(
+            scenario, "resource_failure", condition, path, fault, duration, 0.0, losers(scenario, fault)
+        )
 
 
 def _slow_times(scenario: ScenarioFields) -> Iterator[Inconsistency]:
@@ -94,7 +97,9 @@ def _slow_times(scenario: ScenarioFields) -> Iterator[Inconsistency]:
         slow = attempt_time(scenario, scenario.tasks.work.mean) * fault.factor
         if slow > timeout:
             attempts = 1 if condition is None or condition.max_retries is None else condition.max_retries + 1
-            yield from _too_short(scenario, "task_failure", condition, path, fault, duration, attempts * timeout)
+            more, rate = attempts * timeout, arrival_rate(scenario) or 0.0
+            hit = rate * max(0.0, _outage(scenario, fault, duration) - span(condition) - more)
+            yield from _too_short(scenario, "task_failure", condition, path, fault, duration, more, hit)
 
 
 def _partitions(scenario: ScenarioFields) -> Iterator[Inconsistency]:
@@ -118,7 +123,11 @@ def _too_short(
     fault: AnyFault,
     duration: AnyDistribution | None,
     more: float,
+    escalated: float = 0.0,
 ) -> Iterator[Inconsistency]:
+    """A warning if the last retry comes before the end of an outage. `escalated`: the mean number of tasks that do not
+    outlast it; 0 if it is not known.
+    """
     outage, lasts = _outage(scenario, fault, duration), span(condition) + more
     if lasts >= outage:
         return
@@ -135,10 +144,24 @@ def _too_short(
     yield Inconsistency(
         InconsistencyKind.RETRY_SCHEDULE,
         (policy, path if duration is None else f"{path}.for"),
-        {"time of the last retry": lasts, "outage": outage},
-        f"{made}, and {fault.kind} lasts {ends}: what fails at its beginning is escalated before it ends",
+        {
+            "time of the last retry": lasts,
+            "outage": outage,
+            **({"escalations": escalated} if escalated else {}),
+        },
+        f"{made}, and {fault.kind} lasts {ends}: {_who(escalated)} escalated before it ends",
         _longer(condition, outage - more),
     )
+
+
+def _who(escalated: float) -> str:
+    """What fails at the beginning of an outage, with its mean number where it is known."""
+    number = round(escalated)
+    if not number:
+        return "what fails at its beginning is"
+    if number == 1:
+        return "about 1 task that fails at its beginning is"
+    return f"about {number:,} tasks that fail at its beginning are"
 
 
 def _longer(condition: Policy | None, outage: float) -> str:

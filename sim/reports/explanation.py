@@ -85,7 +85,7 @@ def explanation(scenario: Scenario, style: Signs = UNICODE) -> Group:
         ("Whom it hits", list(hit(scenario))),
         ("What should happen", list(should_happen(scenario))),
         ("What is expected", [expectation.expression for expectation in scenario.expect] or ["Nothing."]),
-        ("Warnings", [f"{found.kind}: {found}" for found in inconsistencies(scenario)]),
+        ("Warnings", [f"{found.kind}: {found}; see {found.page}" for found in inconsistencies(scenario)]),
         ("What else is set", also_set(scenario)),
     ):
         if not lines:

@@ -18,6 +18,7 @@ from sim.experiments.sweeps.sweep import Sweep
 from sim.experiments.tuning.result import Tuning
 from sim.reports.comparison import comparison
 from sim.reports.rare import rarity
+from sim.reports.recommendation import recommendation
 from sim.reports.selection import selection
 from sim.reports.sweep import SHOWN, sweep_table
 from sim.reports.table import summary, warmup_lines
@@ -48,7 +49,7 @@ def table(result: Any) -> RenderableType:
     if isinstance(result, Sweep):
         return sweep_table(result, [metric for metric in SHOWN if metric in result.metrics])
     if isinstance(result, Tuning):
-        return tuning(result)
+        return recommendation(result) if result.recommends else tuning(result)
     if isinstance(result, Rare):
         return rarity(result)
     if isinstance(result, Warmup):

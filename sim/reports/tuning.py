@@ -15,6 +15,7 @@ from sim.experiments.sweeps.designs import Point, named, shown
 from sim.experiments.tuning.finalist import Finalist
 from sim.experiments.tuning.result import Tuning
 from sim.experiments.tuning.space import current
+from sim.measures.outcomes import Outcome
 from sim.presentation.formatting import (
     UNICODE,
     Signs,
@@ -74,6 +75,7 @@ def _front(found: Tuning, style: Signs) -> Table:
     table.add_row("now", *(_own(found, path) for path in found.paths), *_cells(found, None, style))
     for place, each in enumerate(found.finalists):
         mark = "chosen" if place == found.chosen else "" if each.is_confirmed else "refused"
+        mark = f"{place + 1} {mark}".rstrip() if len(found.finalists) > 1 else mark
         row = [shown(each.point[path]) for path in found.paths]
         table.add_row(mark, *row, *_cells(found, each, style), style="green" if place == found.chosen else "")
     return table
@@ -95,9 +97,11 @@ def _cells(found: Tuning, of: Finalist | None, style: Signs) -> list[str]:
 
 def _how(found: Tuning) -> str:
     fresh = f"on {count(found.verified, 'fresh replication')}, which chose nothing"
+    if found.chosen_as_asked:
+        return f"{fresh}; the chosen one is as asked"
     if len(found.objectives) > 1:
         return f"{fresh}; the chosen one is nearest to the best of each objective"
-    return fresh
+    return f"{fresh}; the chosen one is the best of the search whose expectations hold on them"
 
 
 def _notes(found: Tuning, style: Signs) -> Iterator[str]:
@@ -107,15 +111,14 @@ def _notes(found: Tuning, style: Signs) -> Iterator[str]:
         yield f"no setting meets the expectations; the nearest is {named(nearest.point)}"
         yield from (f"  {each}" for each in nearest.failed)
     for each in found.finalists:
-        for outcome, unit in _failed(each):
-            observed = observation(outcome.observed, unit, style)
-            yield f"{named(each.point)} is refused: {outcome.expression}, observed {observed}"
+        yield from (f"{named(each.point)} is refused: {text}" for text in not_met(each, style))
         for objective in found.objectives:
             for result in each.fresh:
                 for said in restriction(objective.metric, result.metrics.get(objective.metric)):
                     yield f"{named(each.point)}: {said}"
     best = found.best
     if best is not None:
+        yield from better_than_expected(best, style)
         yield from _without_gain(found, best)
         for objective, apart in zip(found.objectives, found.optimism(best), strict=True):
             if apart:
@@ -134,15 +137,26 @@ def _without_gain(found: Tuning, best: Finalist) -> Iterator[str]:
             yield f"{found.now[place].scenario.name}: no objective of the chosen setting is shown to be better than now"
 
 
-def _failed(of: Finalist) -> Iterator[tuple[Any, str]]:
+def not_met(of: Finalist, style: Signs) -> Iterator[str]:
+    """The expectations that do not hold on the fresh replications."""
+    for outcome, unit in _with_units(of):
+        if outcome.disqualifies:
+            yield f"{outcome.expression}, observed {observation(outcome.observed, unit, style)}"
+
+
+def better_than_expected(of: Finalist, style: Signs) -> Iterator[str]:
+    """The expectations that describe the present setting, and that a better one does not meet."""
+    for outcome, unit in _with_units(of):
+        if outcome.is_surpassed:
+            observed = observation(outcome.observed, unit, style)
+            yield f"better than expected: {outcome.expression}, observed {observed}; change it with the policy"
+
+
+def _with_units(of: Finalist) -> Iterator[tuple[Outcome, str]]:
+    """The outcomes of the expectations on the fresh replications, and the units of their metrics."""
     for result in of.fresh:
-        units = {
-            each.expression: lookup(each.metric, tuple(result.scenario.resources)).unit
-            for each in result.scenario.expect
-        }
-        for outcome in result.expectations:
-            if outcome.disqualifies:
-                yield outcome, units[outcome.expression]
+        for expectation, outcome in zip(result.scenario.expect, result.expectations, strict=True):
+            yield outcome, lookup(expectation.metric, tuple(result.scenario.resources)).unit
 
 
 def _changes(found: Tuning, best: Finalist, place: int, style: Signs) -> Iterator[Text]:

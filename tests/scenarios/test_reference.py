@@ -7,6 +7,8 @@ import pytest
 
 import scenarios
 from scenarios import Scenario, faults
+from scenarios.consistency.inconsistency import PAGE as RULES
+from scenarios.consistency.page import page as rules_page
 from scenarios.faults.trigger import MEANINGS
 from scenarios.fields import distributions
 from scenarios.fields.metrics import STATISTICS, catalogue
@@ -19,6 +21,11 @@ PAGE = Path(scenarios.__file__).with_name("README.md")
 
 def test_the_page_matches_the_schema():
     assert PAGE.read_text(encoding="utf-8") == reference(), "run `python -m scenarios.reference > scenarios/README.md`"
+
+
+def test_the_page_of_warnings_is_that_of_the_rules():
+    written = Path(__file__).parents[2].joinpath(RULES).read_text(encoding="utf-8")
+    assert written == rules_page(), f"run `python -m scenarios.consistency.page > {RULES}`"
 
 
 def test_the_example_on_the_page_is_a_valid_scenario():

@@ -131,7 +131,7 @@ def check(
 ) -> int:
     """Find settings that contradict each other, and retries that end before an outage does. Nothing is run.
 
-    Exit status 1 when there are any. Each has the name of its rule; the page about scenarios has the rules.
+    Exit status 1 when there are any. Each has the name of its rule, and the section of the documentation about it.
     """
     import scenarios
     from scenarios.consistency.inconsistency import MEANINGS
@@ -149,6 +149,7 @@ def check(
             {
                 "rule": each.kind.value,
                 "meaning": MEANINGS[each.kind],
+                "page": each.page,
                 "paths": list(each.paths),
                 "figures": dict(each.figures),
                 "problem": each.problem,
@@ -160,10 +161,8 @@ def check(
     if json != STDOUT:
         out = console(no_color)
         for each in found:
-            out.print(f"{each.kind.value}: {each}", soft_wrap=True)
-        rules = {each.kind.value for each in found}
-        words = f"{len(found)} found; rules: scenarios/README.md#warnings" if rules else "nothing found"
-        out.print(f"{loaded.name}: {words}")
+            out.print(f"{each.kind.value}: {each}\n  see {each.page}", soft_wrap=True)
+        out.print(f"{loaded.name}: {f'{len(found)} found' if found else 'nothing found'}")
     return 1 if found else 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,7 @@ from sim.cli.options import backends, parameters
 from sim.cli.options.cost import Force
 from sim.cli.options.parameter_types import Count, typed_option
 from sim.cli.output.console import progress, say
+from sim.cli.output.files import STDOUT, check_apart, check_writable, written
 from sim.cli.output.result_output import Outlets
 
 if TYPE_CHECKING:
@@ -27,23 +30,33 @@ if TYPE_CHECKING:
 def tune(
     scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names of shipped scenarios, or files.")],
     vary: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             metavar="PATH=LOW..HIGH",
-            help="A range to search, :log behind it for a logarithmic one; or choices, PATH=A,B,C. May be repeated.",
+            help="A range to search, :log behind it for a logarithmic one; or choices, PATH=A,B,C. May be repeated. "
+            "If left out, the retry policies of the failures that occur.",
         ),
-    ],
+    ] = None,
     minimize: Annotated[
         list[str] | None, typer.Option(metavar="METRIC", help="A metric to minimize; may be repeated.")
     ] = None,
     maximize: Annotated[
         list[str] | None, typer.Option(metavar="METRIC", help="A metric to maximize, such as 'tasks.within(60s)'.")
     ] = None,
-    trials: Annotated[int, typed_option(Count("--trials"), "Settings to try.")] = 60,
+    within: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="The time that a task may take; without --vary and objectives."),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typed_option(Count("--trials"), "Settings to try; 60, or without --vary what takes a minute."),
+    ] = None,
     replications: Annotated[
-        int, typed_option(Count("--replications", 2), "Replications of a setting that is not stopped early.")
-    ] = 8,
-    fresh: Annotated[int, typed_option(Count("--fresh", 2), "Fresh replications that verify the best settings.")] = 20,
+        int | None, typed_option(Count("--replications", 2), "Replications of a setting that is not stopped early.")
+    ] = None,
+    fresh: Annotated[
+        int | None, typed_option(Count("--fresh", 2), "Fresh replications that verify the best settings.")
+    ] = None,
     across: Annotated[
         str, typer.Option(metavar="NAME", help="Of several scenarios, what counts: the worst one, or the mean.")
     ] = "worst",
@@ -55,7 +68,17 @@ def tune(
     ] = None,
     seed: parameters.WholeSeed = None,
     set_: parameters.Set = None,
-    jobs: parameters.Jobs = 1,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="policy.yaml", help="Writes the chosen setting as a policy file, for run --policy."),
+    ] = None,
+    choose: Annotated[
+        int | None, typed_option(Count("--choose"), "Number of the setting to choose, as in the table.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typed_option(Count("--jobs"), "Processes to run replications on; 1, and without --vary as many as processors."),
+    ] = None,
     backend: backends.Name = backends.HERE,
     scheduler: backends.Scheduler = None,
     plot: Annotated[
@@ -68,12 +91,19 @@ def tune(
 ) -> int:
     """Search ranges of values for the best settings whose expectations hold, and verify them on fresh replications.
 
-    Exit status 1 when no setting meets the expectations.
+    With a scenario alone: which retry policy has the most tasks within their time at the least wasted work, and what
+    it would change. Exit status 1 when no setting meets the expectations.
     """
-    from sim.experiments.tuning.space import TuneError
+    from scenarios.errors import ScenarioError
+    from sim.experiments.tuning.policy_values import check_exportable
+    from sim.experiments.tuning.space import TuneError, space_of
 
     outlets = Outlets(plot, json, quiet, no_color, picture="--plot")
     outlets.check()
+    check_writable("--out", out)
+    check_apart({"--out": out, "--json": json, "--plot": plot})
+    if jobs is None:
+        jobs = len(os.sched_getaffinity(0)) if not vary and hasattr(os, "sched_getaffinity") else 1
     changes = parameters.changes(set_)
     where = backends.backend_asked(backend, jobs, scheduler)
     if across not in ("worst", "mean"):
@@ -82,9 +112,10 @@ def tune(
     twice = next((each.name for place, each in enumerate(loaded) if each in loaded[:place]), None)
     if twice is not None:
         raise BadInput(f"{twice}: is there twice; valid: each scenario once")
-    asked = {
+    asked: dict[str, object] = {
         "minimize": tuple(minimize or ()),
         "maximize": tuple(maximize or ()),
+        "within": within,
         "trials": trials,
         "replications": replications,
         "fresh": fresh,
@@ -94,9 +125,19 @@ def tune(
         "force": force,
     }
     try:
+        if out is not None and vary:
+            check_exportable(loaded, space_of(loaded[0], vary))
         found = _tuned(loaded, vary, asked, where, quiet, no_color)
     except TuneError as error:
-        raise BadInput(str(error)) from None
+        raise BadInput(_with_options(str(error))) from None
+    except ScenarioError as error:
+        raise BadInput(str(error).replace("--set ", "--vary ", 1)) from None
+    wrong = None
+    if choose is not None:
+        try:
+            found = found.choose(choose)
+        except TuneError as error:
+            wrong = f"--{error}"  # said at the end: the search is printed and kept
     violations = [
         f"{run.seed}: {violation}"
         for each in found.finalists
@@ -104,7 +145,37 @@ def tune(
         for run in result.runs
         for violation in run.violations[:1]
     ]
-    return outlets.tell(found, partial(_table, found), found.plot.figure, violations)
+    status = outlets.tell(found, partial(_table, found), found.plot.figure, violations)
+    if wrong is not None:
+        raise BadInput(wrong)
+    return status if out is None else _write(found, scenario, out, status, quiet or json == STDOUT)
+
+
+def _write(found: Tuning, names: list[str], out: str, status: int, quiet: bool) -> int:
+    """Write the policy file, or say why there is none."""
+    from sim.experiments.tuning.space import TuneError
+
+    try:
+        text = found.policy()
+    except TuneError as error:
+        say(f"{out}: not written: {error}")
+        return status
+    if out == STDOUT:
+        sys.stdout.write(text)
+    else:
+        with written(out) as path:
+            path.write_text(text, encoding="utf-8")
+        if not quiet:
+            sys.stdout.write(f"\npolicy: {out}; to use it: recovery-bench run {' '.join(names)} --policy {out}\n")
+    return status
+
+
+def _with_options(problem: str) -> str:
+    """An error in the names of the options."""
+    for name in ("within", "choose", "trials", "replications", "fresh"):
+        if problem.startswith((f"{name}=", f"{name}:")):
+            return f"--{problem}"
+    return problem
 
 
 def _loaded(name: str, changes: dict[str, str]) -> Scenario:
@@ -115,13 +186,20 @@ def _loaded(name: str, changes: dict[str, str]) -> Scenario:
 
 
 def _tuned(
-    loaded: list[Scenario], vary: list[str], asked: dict[str, object], backend: Backend, quiet: bool, no_color: bool
+    loaded: list[Scenario],
+    vary: list[str] | None,
+    asked: dict[str, object],
+    backend: Backend,
+    quiet: bool,
+    no_color: bool,
 ) -> Tuning:
-    from scenarios.errors import ScenarioError
     from sim.experiments.tuning.tune import tune as search
 
     with progress(no_color, quiet) as bar:
-        task = bar.add_task(", ".join(each.name for each in loaded), total=asked["trials"])  # type: ignore[arg-type]
+        task = bar.add_task(", ".join(each.name for each in loaded), total=None)
+
+        def start(trials: int) -> None:
+            bar.update(task, total=trials)
 
         def tried(count: int) -> None:
             bar.update(task, completed=count)
@@ -133,24 +211,24 @@ def _tuned(
             with backends.failures(backend):
                 found = search(
                     loaded,
-                    vary,
+                    vary or None,
                     backend=backend,
                     on_run=advance,
+                    on_start=start,
                     on_tried=tried,
                     on_lost=backends.lost,
                     **asked,  # type: ignore[arg-type]
                 )
-        except ScenarioError as error:
-            raise BadInput(str(error).replace("--set ", "--vary ", 1)) from None
         except KeyboardInterrupt:
             say("interrupted; no setting was finished")
             raise
     if found.interrupted:
-        say(f"interrupted; {len(found.judged)} of {asked['trials']} settings were tried")
+        say(f"interrupted; {len(found.judged)} settings were tried")
     return found
 
 
 def _table(found: Tuning, style: Signs) -> RenderableType:
+    from sim.reports.recommendation import recommendation
     from sim.reports.tuning import tuning
 
-    return tuning(found, style)
+    return recommendation(found, style) if found.recommends else tuning(found, style)

@@ -28,6 +28,11 @@ class Finalist:
         return tuple(each for result in self.fresh for each in result.expectations if each.disqualifies)
 
     @property
+    def surpassed(self) -> tuple[Outcome, ...]:
+        """The expectations that do not hold because the setting is better than expected."""
+        return tuple(each for result in self.fresh for each in result.expectations if each.is_surpassed)
+
+    @property
     def is_confirmed(self) -> bool:
         """Whether every expectation holds on the fresh replications too, and no invariant is violated."""
         sound = not any(run.violations or run.errors for result in self.fresh for run in result.runs)

@@ -1,7 +1,8 @@
 """Runs settings on the same replications, and stops those early that cannot be among the best.
 
 A setting is stopped when an expectation on every run does not hold in one, or when a setting that is finished is better
-in every objective with a confidence of 99 % each, by the paired differences of the replications so far.
+in every objective with a confidence of 99 % each, by the paired differences of the replications so far. In a search for
+a recommendation it is the first objective alone.
 """
 
 from __future__ import annotations
@@ -76,9 +77,12 @@ class Race:
         on: Backend,
         on_run: OnRun | None = None,
         on_lost: Callable[[int], None] | None = None,
+        decisive: int | None = None,
     ) -> None:
+        """`decisive`: how many of the objectives, from the first on, stop a setting that is worse; None: all."""
         self._scenarios = scenarios
         self._objectives = objectives
+        self._decisive = objectives[:decisive]
         self._across = across
         self._seeds = seeds
         self._core = core
@@ -194,9 +198,9 @@ class Race:
         )
 
     def _is_better(self, one: Point, other: Point, count: int) -> bool:
-        """Whether one setting is shown to be better than another in every objective, in every scenario."""
+        """Whether one setting is shown to be better than another in every decisive objective, in every scenario."""
         limit = float(stdtrit(count - 1, CONFIDENCE))
-        for objective in self._objectives:
+        for objective in self._decisive:
             for place in range(len(self._scenarios)):
                 a, b = (self._observed(each, place, objective, count) for each in (one, other))
                 apart = np.array([y - x for x, y in zip(a, b, strict=True) if isfinite(x) and isfinite(y)])

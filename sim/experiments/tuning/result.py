@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from scenarios.exchange.policy_file import values_text
 from sim.experiments.comparison.compare import Comparison
 from sim.experiments.runs.provenance import origin
 from sim.experiments.runs.replications import Result
 from sim.experiments.sweeps.designs import as_values, column
 from sim.experiments.tuning.finalist import Finalist
 from sim.experiments.tuning.objectives import Across, Objective
+from sim.experiments.tuning.policy_values import check_exportable, policy_values
 from sim.experiments.tuning.race import Judged
-from sim.experiments.tuning.space import Dimension
-from sim.presentation.formatting import count
+from sim.experiments.tuning.recommendation import changes, is_worth_it
+from sim.experiments.tuning.space import Dimension, TuneError
+from sim.presentation.formatting import count, quantity
 from sim.results.base import ResultBase
 
 if TYPE_CHECKING:
@@ -31,7 +35,8 @@ class Tuning(ResultBase):
     `now`: the scenarios as they are, on the same fresh replications as the `finalists`; `judged`: everything that was
     tried; `chosen`: the place of the finalist that is proposed, None if none meets the expectations. `importance`: the
     share of each path in the variation of each objective. `replications` and `verified`: numbers of replications of the
-    search and of the fresh ones; `runs`: all runs. `replaced`: as of a `Result`.
+    search and of the fresh ones; `runs`: all runs. `replaced`: as of a `Result`. `recommends`: the search was made
+    without ranges and objectives. `chosen_as_asked`: the proposed finalist was chosen by its number.
     """
 
     now: tuple[Result, ...]
@@ -48,6 +53,8 @@ class Tuning(ResultBase):
     runs: int
     interrupted: bool = False
     replaced: str | None = None
+    recommends: bool = False
+    chosen_as_asked: bool = False
 
     def title(self) -> str:
         """A one-line summary: scenarios and number of settings."""
@@ -68,6 +75,53 @@ class Tuning(ResultBase):
     def best(self) -> Finalist | None:
         """The proposed setting; None if no setting meets the expectations."""
         return None if self.chosen is None else self.finalists[self.chosen]
+
+    @property
+    def recommended(self) -> Finalist | None:
+        """The proposed setting if it changes something and is shown to be better than now; None: nothing is."""
+        best = self.best
+        return best if best is not None and is_worth_it(self.now, self.space, self.objectives, best) else None
+
+    def choose(self, number: int) -> Tuning:
+        """The same search with another finalist as the proposed one, counted from 1 as in the table.
+
+        Raises TuneError for one whose expectations do not hold, and for a number that there is not.
+        """
+        valid = [place + 1 for place, each in enumerate(self.finalists) if each.is_confirmed]
+        if number not in valid:
+            is_refused = 1 <= number <= len(self.finalists)
+            problem = "its expectations do not hold" if is_refused else "there is no such setting"
+            listed = ", ".join(map(str, valid)) or "none; no setting meets the expectations"
+            raise TuneError(f"choose={number}: {problem}; valid: {listed}")
+        return replace(self, chosen=number - 1, chosen_as_asked=True)
+
+    def policy(self) -> str:
+        """The proposed setting as the text of a policy file, for `run --policy`.
+
+        Raises TuneError if there is none, and if a policy file cannot have what is varied.
+        """
+        best = self.recommended if self.recommends else self.best
+        if best is None:
+            problem = "no setting is shown to be better than now" if self.best else "no setting meets the expectations"
+            raise TuneError(f"there is no policy to write: {problem}")
+        scenarios = [result.scenario for result in self.now]
+        check_exportable(scenarios, self.space)
+        paths = [each.path for each in changes(self.now, self.space, best)] if self.recommends else self.paths
+        values = policy_values(scenarios[0].with_values(as_values(best.point)), paths)
+        return values_text(values, [*self._about(best)])
+
+    def _about(self, best: Finalist) -> Iterator[str]:
+        names = ", ".join(result.scenario.name for result in self.now)
+        yield f"recovery-bench tune {names}, seed {self.seed}: {' and '.join(each.text() for each in self.objectives)}"
+        for place, result in enumerate(self.now):
+            for objective in self.objectives:
+                estimates = [each.metrics.get(objective.metric) for each in (result, best.fresh[place])]
+                before, after = (quantity(each.mean if each else None, objective.unit) for each in estimates)
+                where = f"{result.scenario.name}: " if len(self.now) > 1 else ""
+                fresh = count(self.verified, "fresh replication")
+                yield f"{where}{objective.metric} {before} -> {after} on {fresh}"
+        for each in best.surpassed:
+            yield f"surpassed, and to be changed with the policy: {each.expression}"
 
     @property
     def holds(self) -> bool:
@@ -100,6 +154,18 @@ class Tuning(ResultBase):
             else:
                 found.append(objective.loss(fresh.mean) - objective.loss(searched))
         return found
+
+    def _recommendation(self) -> dict[str, Any] | None:
+        best = self.recommended
+        if best is None:
+            return None
+        return {
+            each.path: {
+                "from": [None if text is None else json.loads(text) for text in each.now],
+                "to": json.loads(each.then),
+            }
+            for each in changes(self.now, self.space, best)
+        }
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -146,6 +212,7 @@ class Tuning(ResultBase):
             "fresh": self.verified,
             "runs": self.runs,
             "chosen": None if self.best is None else as_values(self.best.point),
+            **({"recommended": self._recommendation()} if self.recommends else {}),
             "now": [_metrics(result, self.objectives) for result in self.now],
             "front": [
                 {
@@ -155,6 +222,7 @@ class Tuning(ResultBase):
                     "optimism": self.optimism(each),
                     "confirmed": each.is_confirmed,
                     "failed": [one.expression for one in each.failed],
+                    "surpassed": [one.expression for one in each.surpassed],
                     "differences": [
                         self.comparison(each, place).as_json()["metrics"] for place in range(len(self.now))
                     ],

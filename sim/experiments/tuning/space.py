@@ -57,6 +57,12 @@ class Dimension:
             return None
         return int(found) if self.whole else found
 
+    def least(self) -> Any:
+        """The lower end, or the first choice, as a scenario takes it."""
+        if self.choices:
+            return json.loads(self.choices[0])
+        return int(self.low) if self.whole else self.low
+
     def text(self) -> str:
         """The dimension as `--vary` takes it."""
         if self.choices:

@@ -7,6 +7,7 @@ the best are stopped early. The best ones are run on fresh replications, togethe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,17 @@ from sim.experiments.runs.executor import OnRun
 from sim.experiments.runs.replications import Result
 from sim.experiments.sweeps.designs import Point
 from sim.experiments.sweeps.folder import key
+from sim.experiments.tuning.defaults import WASTED, Effort, Vary, default_space, settable, their_time, united
 from sim.experiments.tuning.finalist import Finalist
 from sim.experiments.tuning.objectives import Across, Objective, dominates, objectives_of
 from sim.experiments.tuning.race import Judged, Race
+from sim.experiments.tuning.recommendation import in_order, simplified, tolerances
 from sim.experiments.tuning.result import Tuning
 from sim.experiments.tuning.space import Dimension, TuneError, space_of
 from sim.experiments.tuning.study import Study
+from sim.presentation.formatting import count
 from sim.simulation import whole_seed
 
-TRIALS = 60
-REPLICATIONS = 8
-FRESH = 20
 BATCH = 4
 """Settings that are proposed together, whatever the number of processes, so that it does not change the result."""
 MOST_FINALISTS = 6
@@ -40,19 +41,21 @@ MOST_FINALISTS = 6
 
 def tune(
     scenario: Scenario | Sequence[Scenario],
-    vary: Mapping[str, Any] | Sequence[str],
+    vary: Mapping[str, Any] | Sequence[str] | None = None,
     *,
     minimize: Sequence[str] = (),
     maximize: Sequence[str] = (),
-    trials: int = TRIALS,
+    within: str | float | None = None,
+    trials: int | None = None,
     seed: int | None = None,
-    replications: int = REPLICATIONS,
-    fresh: int = FRESH,
+    replications: int | None = None,
+    fresh: int | None = None,
     across: Across = "worst",
     study: str | Path | None = None,
     jobs: int = 1,
     backend: Backend | None = None,
     on_run: OnRun | None = None,
+    on_start: Callable[[int], None] | None = None,
     on_tried: Callable[[int], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
     policies: Mapping[str, Any] | None = None,
@@ -66,9 +69,14 @@ def tune(
     replications. Those of the Pareto front are then run on so many `fresh` ones. Of several scenarios, an objective is
     its change relative to the scenarios as they are, the `worst` one or the `mean`.
 
+    Without `vary`, the retry policies of the failures that occur are varied, and the effort is such that the search
+    takes about a minute. Without objectives as well, they are the most tasks `within` a time at the least wasted work,
+    and the result has a recommendation (`Tuning.recommended`).
+
     `study` is an SQLite file or a storage URL of Optuna, in which a search is kept and continued: what is finished
-    there counts among the `trials`. The result does not depend on `jobs` or `backend`. `on_tried` is called with the
-    number of finished settings. `policies`, `core` and `force` are those of `sim.replicate`.
+    there counts among the `trials`. The result does not depend on `jobs` or `backend`. `on_start` is called with the
+    number of settings to try, and `on_tried` with that of the finished ones. `policies`, `core` and `force` are those
+    of `sim.replicate`.
 
     Raises TuneError, ScenarioError with the path of an invalid value, InvalidPolicies, TooManyEvents, BackendError and
     WorkersDied. Interrupted by the user (Ctrl-C), the best so far is verified; with no setting finished,
@@ -78,14 +86,17 @@ def tune(
     core = with_policies(policies, core)
     if not scenarios:
         raise TuneError("there is no scenario; valid: one or more")
-    for name, number, least in (("trials", trials, 1), ("replications", replications, 2), ("fresh", fresh, 2)):
-        if number < least:
-            raise TuneError(f"{name}={number}: too few; valid: {least} or more")
-    space = space_of(scenarios[0], vary)
-    for each in scenarios[1:]:
-        space_of(each, vary)
-    objectives = objectives_of(scenarios, minimize, maximize)
+    recommends = vary is None and not minimize and not maximize
+    effort = _effort(scenarios, vary, trials, replications, fresh)
+    replications, fresh = effort.replications, effort.fresh
+    if vary is not None:
+        space_of(scenarios[0], vary)
+    objectives = _objectives(scenarios, minimize, maximize, within, recommends=recommends)
     seeds = [whole_seed(each, seed) for each in scenarios]
+    decisive = 1 if recommends else None
+    race = Race(scenarios, objectives, across, seeds, core, backend or Backend(jobs=jobs), on_run, on_lost, decisive)
+    space = _space(race, scenarios, vary, replications, force=force)
+    trials = effort.trials(len(space)) if trials is None else trials
     if not force:
         _check_events(scenarios, space, trials * replications)
     about = {
@@ -98,11 +109,12 @@ def tune(
         "core": replaced_by(core, scenarios[0]),
     }
     kept = Study(study, about, space, objectives, " ".join(seeds))
-    race = Race(scenarios, objectives, across, seeds, core, backend or Backend(jobs=jobs), on_run, on_lost)
     interrupted = False
     now: Point = {}
     judged = kept.judged
     try:
+        if on_start is not None:
+            on_start(trials)
         while len(judged) < trials:
             _batch(kept, race, scenarios[0], objectives, judged, min(BATCH, trials - len(judged)), replications, now)
             judged = kept.judged
@@ -127,7 +139,76 @@ def tune(
         seeds,
         interrupted,
         replaced_by(core, scenarios[0]),
+        recommends=recommends,
     )
+
+
+def _effort(
+    scenarios: Sequence[Scenario],
+    vary: Mapping[str, Any] | Sequence[str] | None,
+    trials: int | None,
+    replications: int | None,
+    fresh: int | None,
+) -> Effort:
+    """The numbers of replications, as asked or by default. Raises TuneError."""
+    for name, number, least in (("trials", trials, 1), ("replications", replications, 2), ("fresh", fresh, 2)):
+        if number is not None and number < least:
+            raise TuneError(f"{name}={number}: too few; valid: {least} or more")
+    usual = Effort.of(scenarios) if vary is None else Effort()
+    return replace(
+        usual,
+        replications=usual.replications if replications is None else replications,
+        fresh=usual.fresh if fresh is None else fresh,
+    )
+
+
+def _objectives(
+    scenarios: Sequence[Scenario],
+    minimize: Sequence[str],
+    maximize: Sequence[str],
+    within: str | float | None,
+    *,
+    recommends: bool,
+) -> tuple[Objective, ...]:
+    """The objectives, those of a recommendation the most important one first. Raises TuneError."""
+    if recommends:
+        return objectives_of(scenarios, [WASTED], [their_time(scenarios, within).metric])[::-1]
+    if within is not None:
+        raise TuneError("within: is of a search without ranges and objectives; valid: maximize tasks.within(20s)")
+    return objectives_of(scenarios, minimize, maximize)
+
+
+def _space(
+    race: Race,
+    scenarios: Sequence[Scenario],
+    vary: Mapping[str, Any] | Sequence[str] | None,
+    replications: int,
+    *,
+    force: bool,
+) -> tuple[Dimension, ...]:
+    """What is varied in all scenarios. Raises TuneError and ScenarioError."""
+    given = _default_space(race, scenarios, replications, force=force) if vary is None else vary
+    found = space_of(scenarios[0], given)
+    for each in scenarios[1:]:
+        space_of(each, given)
+    return found
+
+
+def _default_space(race: Race, scenarios: Sequence[Scenario], replications: int, *, force: bool) -> Vary:
+    """The retry policies of the failures that occur in the scenarios as they are."""
+    if not force:
+        for each in scenarios:
+            check_events(each, replications)
+    race.take([{}], range(replications))
+    spaces = [default_space(each, race.runs_of({}, place, range(replications))) for place, each in enumerate(scenarios)]
+    found = settable(scenarios, united(spaces))
+    if not found:
+        names = ", ".join(each.name for each in scenarios)
+        raise TuneError(
+            f"{names}: in {count(replications, 'replication')}, no failure occurs that has a retry policy; valid: a "
+            "range to vary, as in recovery.detection.missed_heartbeats=1..5"
+        )
+    return found
 
 
 def _batch(
@@ -136,12 +217,12 @@ def _batch(
     scenario: Scenario,
     objectives: Sequence[Objective],
     judged: Sequence[Judged],
-    count: int,
+    number: int,
     replications: int,
     now: Point,
 ) -> None:
     """Propose settings, run them, and keep what is found."""
-    proposed = kept.propose(scenario, count, len(judged))
+    proposed = kept.propose(scenario, number, len(judged))
     known = {key(each.point): each for each in judged}
     fresh = list({key(point): point for _, point in proposed if key(point) not in known}.values())
     incumbents = [each.point for each in front(judged, objectives, replications)][:MOST_FINALISTS]
@@ -186,6 +267,8 @@ def _verified(
     seeds: Sequence[str],
     interrupted: bool,
     replaced: str | None,
+    *,
+    recommends: bool,
 ) -> Tuning:
     """Run the best settings on fresh replications, and propose one."""
     replications, verified = counts
@@ -198,7 +281,12 @@ def _verified(
             for place, setting in enumerate(race.settings(point))
         )
 
-    if len(objectives) > 1:
+    if recommends:
+        finalists = _first_confirmed(
+            race, _recommendable(race, scenarios, space, objectives, judged, replications), results, numbers
+        )
+        race.take([now], numbers)
+    elif len(objectives) > 1:
         candidates = _spread(front(judged, objectives, replications))
         race.take([now, *(each.point for each in candidates)], numbers)
         finalists = tuple(Finalist(each.point, each.values, results(each.point)) for each in candidates)
@@ -213,14 +301,38 @@ def _verified(
         across=across,
         judged=tuple(judged),
         finalists=finalists,
-        chosen=_chosen(finalists, objectives),
+        chosen=_last_confirmed(finalists) if recommends else _chosen(finalists, objectives),
         importance=tuple(kept.importance()),
         replications=replications,
         verified=verified,
         runs=race.runs,
         interrupted=interrupted,
         replaced=replaced,
+        recommends=recommends,
     )
+
+
+def _recommendable(
+    race: Race,
+    scenarios: Sequence[Scenario],
+    space: Sequence[Dimension],
+    objectives: Sequence[Objective],
+    judged: Sequence[Judged],
+    replications: int,
+) -> list[Judged]:
+    """The settings in the order in which they are recommended, the first one simplified."""
+    race.take([{}], range(replications))
+    tolerance = tolerances(race.judge({}, replications, {}, is_stopped=False), objectives)
+    found = in_order(ranked(judged, objectives, replications), objectives, tolerance)
+    if not found:
+        return []
+    first = simplified(race, scenarios, space, objectives, found[0], replications, tolerance)
+    return [first, *(each for each in found if key(each.point) != key(first.point))]
+
+
+def _last_confirmed(finalists: Sequence[Finalist]) -> int | None:
+    """The finalist that is confirmed; those before it are not."""
+    return next((place for place, each in enumerate(finalists) if each.is_confirmed), None)
 
 
 def _first_confirmed(

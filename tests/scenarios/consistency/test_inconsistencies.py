@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 import scenarios
+import sim
 from scenarios.consistency import InconsistencyKind, inconsistencies
 from scenarios.consistency.attempt_times import quantile
 from scenarios.consistency.inconsistency import MEANINGS, at_least
@@ -28,6 +29,9 @@ TASK = "recovery.conditions.task_failure"
 AGENT = "recovery.conditions.agent_failure"
 LINK = "recovery.conditions.communication_failure"
 CLIENT = {"timeout": "20s", "max_retries": 3, "retry_delay": "10s"}
+BLAST = "[{execution_failure: {targets: all, at: 10m}}]"
+CROWD = "{closed: {clients: 50, think: 1s}}"
+LASTING = {TASK: {"budget": {"tokens": 100, "refill": 0.4}}}
 CUT = "[{partition: {between: [core, agents], at: 10m, for: 20m}}]"
 
 
@@ -125,6 +129,83 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"faults": "[{partition: {between: [queue, agents], at: 10m, for: 2m}}]", "tasks.client": CLIENT},
         {"faults": "[{partition: {between: [queue, core], at: 10m, for: 2m}}]", "tasks.client": CLIENT},
     ),
+    (  # 4 of 8 slots are busy, by the law of Little; five at least
+        "synchronised_retries",
+        {"faults": BLAST, "tasks.arrivals": "{poisson: {rate: 90/m}}"},
+        {"faults": BLAST, "tasks.arrivals": "{poisson: {rate: 60/m}}"},
+    ),
+    (
+        "synchronised_retries",
+        {"faults": BLAST, "tasks.arrivals": "{poisson: {rate: 90/m}}"},
+        {"faults": BLAST, "tasks.arrivals": "{poisson: {rate: 90/m}}", TASK: {"jitter": "full"}},
+    ),
+    (
+        "synchronised_retries",
+        {"faults": BLAST, "tasks.arrivals": "{poisson: {rate: 90/m}}"},
+        {"faults": BLAST, "tasks.arrivals": "{poisson: {rate: 90/m}}", "recovery.load": {"rate": "1/s"}},
+    ),
+    (
+        "synchronised_retries",
+        {"faults": "[{agent_crash: {targets: all, at: 10m}}]", AGENT: {"max_retries": 2, "retry_delay": "5s"}},
+        {"faults": "[{agent_crash: {targets: all, at: 10m}}]", AGENT: {"max_retries": 2, "retry_delay": "0s"}},
+    ),
+    (
+        "synchronised_retries",
+        {"faults": OUTAGE, "tasks.arrivals": "{poisson: {rate: 90/m}}", RESOURCE: {"max_retries": 99}},
+        {"faults": "[{agent_crash: {targets: all, at: 10m}}]", RESOURCE: {"max_retries": 99}},
+    ),
+    (  # 8 slots serve 8 · 20 / 4 requests within the timeout
+        "synchronised_retries",
+        {"tasks.arrivals": "{burst: {size: 50}}", "tasks.client": CLIENT},
+        {"tasks.arrivals": "{burst: {size: 40}}", "tasks.client": CLIENT},
+    ),
+    (
+        "synchronised_retries",
+        {"tasks.arrivals": CROWD, "tasks.client": CLIENT, "faults": "[{queue_blocked: {at: 10m, for: 1m}}]"},
+        {"tasks.arrivals": CROWD, "tasks.client": CLIENT, "faults": "[{queue_blocked: {at: 10m, for: 10s}}]"},
+    ),
+    (
+        "layered_retries",
+        {"tasks.client": CLIENT, "tasks.failure_probability": 0.01},
+        {"tasks.client": CLIENT},
+    ),
+    (
+        "layered_retries",
+        {"tasks.client": CLIENT, "tasks.failure_probability": 0.01, TASK: {"max_retries": None}},
+        {"tasks.client": {**CLIENT, "budget": {"tokens": 9}}, "tasks.failure_probability": 0.01},
+    ),
+    (  # 0.2 + 0.04 + 0.008 retries for 0.9984 successes; they last for 40 min, and 90 min with 0.23
+        "budget_emptied",
+        {"tasks.failure_probability": 0.2, TASK: {"budget": {"tokens": 100, "refill": 0.2}}},
+        {"tasks.failure_probability": 0.2, TASK: {"budget": {"tokens": 100, "refill": 0.23}}},
+    ),
+    (
+        "budget_emptied",
+        {
+            "tasks.failure_probability": 0.2,
+            TASK: {
+                "by_error": {
+                    "execution_error": {"max_retries": 3, "retry_delay": "9s", "budget": {"tokens": 9, "refill": 0}}
+                }
+            },
+        },
+        {"tasks.failure_probability": 0.2, TASK: {"by_error": {"oom": {"max_retries": 3, "budget": {"tokens": 9}}}}},
+    ),
+    (
+        "lease",
+        {"recovery.cores": {"count": 2, "lease": {"duration": "15s", "renew_every": "7s"}}},
+        {"recovery.cores": {"count": 2, "lease": {"duration": "15s", "renew_every": "6s"}}},
+    ),
+    (  # of 18 s between the 5th and the 95th percentile, and 10 s of patience beyond the interval
+        "heartbeat_timeout",
+        {"network.latency": "{uniform: {low: 0s, high: 20s}}"},
+        {"network.latency": "{uniform: {low: 0s, high: 11s}}"},
+    ),
+    (
+        "heartbeat_timeout",
+        {"faults": "[{message_delay: {delay: {uniform: {low: 0s, high: 20s}}, between: [agents, core], at: 9m}}]"},
+        {"faults": "[{message_delay: {delay: 20s, between: [agents, core], at: 9m}}]"},
+    ),
     ("deadline", {TASK: {"deadline": "80s"}}, {TASK: {"deadline": "90s"}}),  # 3 · 30 s
     ("deadline", {TASK: {"by_error": {"oom": {"max_retries": 2, "retry_delay": "9s", "deadline": "9s"}}}}, {}),
     ("max_delay", {TASK: {"max_delay": "20s"}}, {TASK: {"max_delay": "30s"}}),
@@ -203,10 +284,10 @@ def test_every_kind_of_warning_is_tested_and_documented() -> None:
 def test_a_warning_has_paths_figures_and_what_would_be_consistent() -> None:
     (found,) = warnings({"faults": OUTAGE, RESOURCE: {"max_retries": 10, "retry_delay": "30s"}})
     assert found.paths == (RESOURCE, "faults[0].resource_unavailable.for")
-    assert found.figures == {"time of the last retry": 300, "outage": 1200}
+    assert found.figures == {"time of the last retry": 300, "outage": 1200, "escalations": 4}
     assert found.problem == (
         "the last of 10 retries is made 300s after the failure, and resource_unavailable lasts for 1200s: "
-        "what fails at its beginning is escalated before it ends"
+        "about 4 tasks that fail at its beginning are escalated before it ends"
     )
     assert found.consistent == "max_retries of 40 or more, or longer delays"
     assert str(found) == f"{', '.join(found.paths)}: {found.problem}; consistent: {found.consistent}"
@@ -234,10 +315,36 @@ def test_a_warning_suggests_a_value_that_removes_it() -> None:
     assert warnings({path: value}) == []
 
 
+def test_the_escalations_of_a_warning_are_those_of_a_run() -> None:
+    scenario = scenarios.loads(BASE).with_values(
+        {"faults": OUTAGE, RESOURCE: {"max_retries": 10, "retry_delay": "30s"}}
+    )
+    (found,) = inconsistencies(scenario)
+    result = sim.replicate(scenario, 7, replications=4)
+    low, high = result.metrics["recovery.escalated"].ci95
+    assert low <= found.figures["escalations"] <= high
+
+
+def test_a_budget_that_a_warning_calls_empty_is_empty_in_a_run() -> None:
+    budget = {"tasks.failure_probability": 0.2, TASK: {"budget": {"tokens": 100, "refill": 0.2}}}
+    emptied, lasting = (sim.run(scenarios.loads(BASE).with_values(each), 7) for each in (budget, {**budget, **LASTING}))
+    assert emptied.metrics["retries.over_budget"] > 0
+    assert lasting.metrics["retries.over_budget"] == 0
+
+
+def test_layered_retries_are_said_in_numbers() -> None:
+    (found,) = warnings({"tasks.client": CLIENT, "tasks.failure_probability": 0.01})
+    assert "4 tasks of a request × 4 attempts of each = 16 attempts in place of one" in found.problem
+    assert found.page == "scenarios/consistency/README.md#layered_retries"
+
+
 WARNED = {
     "crash-loop": ["undetected"],
     "dead-letters": ["max_deliveries"],
-    "resource-failure-none-left": ["retry_schedule"],
+    "late-heartbeats": ["heartbeat_timeout"],
+    "mass-failure": ["synchronised_retries"],
+    "resource-failure-none-left": ["retry_schedule", "synchronised_retries"],
+    "resource-failure-outlasted": ["synchronised_retries"],
     "zombie-commits-late": ["ack_timeout", "retry_schedule"],
 }
 """What these scenarios show is the effect of this contradiction."""

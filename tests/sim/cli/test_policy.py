@@ -103,8 +103,9 @@ def test_check_names_the_rule_of_each_finding(capsys):
     status, out, _ = ran(capsys, "policy check late.scenario.yaml --json found.json")
     assert status == 1
     assert "\nfault_after_end: faults[0]" in out
+    assert "\n  see scenarios/consistency/README.md#fault_after_end\nlate: 3 found\n" in out
     rules = [each["rule"] for each in json.loads(Path("found.json").read_text(encoding="utf-8"))["findings"]]
-    assert rules == ["budget", "fault_after_end"]
+    assert rules == ["budget", "budget_emptied", "fault_after_end"]
     status, out, _ = ran(capsys, "policy check agent-failure")
     assert (status, out) == (0, "agent-failure: nothing found\n")
 

@@ -8,7 +8,11 @@ import pytest
 import scenarios
 import sim
 from scenarios.expected_events import TooManyEvents
+from sim.experiments.tuning.defaults import their_time
+from sim.experiments.tuning.policy_values import check_exportable
 from sim.experiments.tuning.race import FIRST_LOOK, looks
+from sim.experiments.tuning.recommendation import changes, round_number
+from sim.experiments.tuning.space import space_of
 
 pytest.importorskip("optuna")
 
@@ -126,6 +130,48 @@ def test_two_objectives_have_a_front_of_settings_none_of_which_is_dominated():
     )
     assert found.best in found.finalists
     assert len(found.plot.front().lines) > 0
+    number = next(place for place in range(len(found.finalists)) if place != found.chosen) + 1
+    other = found.choose(number)
+    assert other.best == found.finalists[number - 1]
+    assert f"retry_delay: {json.loads(other.best.point[DELAY]):g}\n" in other.policy()
+    with pytest.raises(sim.TuneError, match="choose=9: there is no such setting; valid: 1, "):
+        found.choose(9)
+
+
+def test_a_policy_for_scenarios_whose_conditions_differ_elsewhere_is_refused():
+    other = SMALL.with_values({"name": "other", "recovery.conditions.task_failure.jitter": "full"})
+    with pytest.raises(sim.TuneError, match="task_failure differs between small and other in keys that are"):
+        check_exportable([SMALL, other], space_of(SMALL, SPACE))
+    check_exportable([SMALL, other], space_of(SMALL, [*SPACE, "recovery.conditions.task_failure.jitter=none,full"]))
+
+
+@pytest.mark.long
+def test_what_is_recommended_has_only_changes_with_an_effect_and_round_numbers():
+    found = sim.tune(SMALL, trials=10, replications=3, fresh=5)
+    assert found.objectives[0].metric == "tasks.within(6s)"
+    assert set(found.paths) == {
+        f"recovery.conditions.task_failure.{key}"
+        for key in ("retry_delay", "max_retries", "backoff", "jitter", "budget")
+    }
+    changed = changes(found.now, found.space, found.recommended)
+    assert DELAY in [each.path for each in changed]
+    assert "recovery.conditions.task_failure.budget" not in [each.path for each in changed]
+    delay = json.loads(found.recommended.point[DELAY])
+    assert delay == round_number(delay)
+
+
+@pytest.mark.parametrize(
+    ("values", "metric"),
+    [
+        ({}, "tasks.within(6s)"),  # 2 · p95 of an exponential with mean 1 s, rounded up
+        ({"expect": ["tasks.sojourn.p95 <= 40s"]}, "tasks.within(40s)"),
+        ({"expect": ["tasks.within(9s) >= 90%"]}, "tasks.within(9s)"),
+        ({"cost": {"late_task": {"after": "1m", "cost": 1}}}, "tasks.within(1m)"),
+        ({"tasks.client": {"timeout": "250ms"}}, "tasks.within(250ms)"),
+    ],
+)
+def test_the_time_of_a_task_is_what_the_scenario_says(values, metric):
+    assert their_time([SMALL.with_values(values)]).metric == metric
 
 
 @pytest.mark.long
@@ -177,6 +223,8 @@ def test_looks_grow_up_to_all_replications():
         (SPACE, {"minimize": ["tasks.completed"]}, "tasks.completed: higher values are better; valid: to maximize it"),
         (SPACE, {"minimize": ["tasks.failed"] * 2}, "tasks.failed: is an objective twice; valid: once"),
         (SPACE, {"minimize": ["client.response.mean"]}, "client.response.mean: no setting observes it"),
+        (None, {"minimize": [], "maximize": [], "within": "0s"}, "within=0s: is not above 0"),
+        (None, {"minimize": [], "maximize": [], "within": "soon"}, "within=soon: 'soon' is not a duration"),
         (SPACE, {"replications": 1}, "replications=1: too few; valid: 2 or more"),
     ],
 )
@@ -184,6 +232,11 @@ def test_invalid_searches_are_refused_in_one_line(vary, options, message):
     arguments = {"minimize": ["tasks.sojourn.mean"], "trials": 4, "replications": 2, "fresh": 2}
     with pytest.raises(sim.TuneError, match=message):
         sim.tune(SMALL, vary, **{**arguments, **options})
+
+
+def test_without_a_failure_there_is_no_retry_policy_to_search():
+    with pytest.raises(sim.TuneError, match=r"small: in 2 replications, no failure occurs that has a retry policy"):
+        sim.tune(SMALL.with_values({"tasks.failure_probability": 0}), replications=2, fresh=2)
 
 
 def test_an_end_of_a_range_with_too_many_events_is_refused_before_the_search():

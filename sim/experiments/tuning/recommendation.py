@@ -83,8 +83,8 @@ def _plainer(
     scenarios: Sequence[Scenario], dimension: Dimension, space: Sequence[Dimension], point: Point
 ) -> Iterator[str]:
     """The present value, then the nearest round number."""
-    own = {current(each, space).get(dimension.path) for each in scenarios}
-    (at_present,) = own if len(own) == 1 else (None,)
+    first, *others = [current(each, space).get(dimension.path) for each in scenarios]
+    at_present = first if all(each == first for each in others) else None
     value = point[dimension.path]
     if value == at_present:
         return

@@ -8,6 +8,18 @@ from sim.cli import main
 from tests.sim.experiments.tuning.test_tune import DELAY, SPACE, TEXT
 
 pytest.importorskip("optuna")
+RECOMMEND = [
+    "tune",
+    "small.scenario.yaml",
+    "--trials",
+    "3",
+    "--replications",
+    "2",
+    "--jobs",
+    "1",
+    "--set",
+    "duration=2m",
+]
 QUICK = ["--trials", "5", "--replications", "2", "--fresh", "5"]
 
 
@@ -54,7 +66,7 @@ def test_the_chosen_setting_is_written_as_a_policy_file_that_run_uses(capsys, tm
 
 def test_a_recommendation_says_what_to_change_and_how_sure_it_is(capsys, tmp_path):
     """Without ranges and objectives. The policy file has what is recommended."""
-    assert main(["tune", "small.scenario.yaml", *QUICK, "--jobs", "1", "--out", "p.yaml", "--json", "tuned.json"]) == 0
+    assert main([*RECOMMEND, "--fresh", "5", "--out", "p.yaml", "--json", "tuned.json"]) == 0
     out = capsys.readouterr().out
     assert "the most tasks within 6s at the least wasted work" in out
     assert f"  {DELAY}: 30s -> " in out
@@ -69,8 +81,7 @@ def test_a_recommendation_says_what_to_change_and_how_sure_it_is(capsys, tmp_pat
 def test_without_a_better_setting_it_recommends_to_keep_what_there_is(capsys, tmp_path):
     """The expectation, on a metric without a better direction, allows nothing but slow retries."""
     expect = "expect=[retries.delay.mean >= 29s]"
-    arguments = ["--set", expect, "--jobs", "1", "--out", "p.yaml", "--json", "tuned.json"]
-    assert main(["tune", "small.scenario.yaml", *QUICK, *arguments]) == 0
+    assert main([*RECOMMEND, "--fresh", "2", "--set", expect, "--out", "p.yaml", "--json", "tuned.json"]) == 0
     told = capsys.readouterr()
     assert "keep what you have" in told.out
     assert "p.yaml: not written: there is no policy to write: no setting is shown to be better than now" in told.err

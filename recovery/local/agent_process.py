@@ -31,7 +31,7 @@ class Agent:
 
     def __init__(self, url: str | URL, name: str, handler: Handler, interval: float, poll: float) -> None:
         self.name = name
-        self._database = Database(url, check=False)
+        self._database = Database(url, late_sync=True, check=False)
         self._beats = opened_beats(url)
         self._tasks = SqlTaskStore(self._database)
         self._handler = handler
@@ -105,7 +105,7 @@ class Agent:
         """Execute a task. Its end and the start of the next one are one transaction; returns the next one."""
         task_id, epoch = taken.task_id, taken.epoch
         try:
-            self._attempt = Attempt(self._tasks, task_id, epoch, taken.payload)
+            self._attempt = Attempt(self._tasks, task_id, epoch, taken.payload, taken.start)
             effect = as_json(f"{task_id}: the effect", self._handler(self._attempt))
         except Fenced as fenced:
             self._log(f"{log_store.REFUSED} {fenced}")

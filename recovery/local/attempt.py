@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from recovery.errors import RecoveryBenchError
+from recovery.model import Checkpoint
 from recovery.stores.sql_tasks import SqlTaskStore
 
 
@@ -21,11 +22,12 @@ class Attempt:
     outside of the store have to be idempotent.
     """
 
-    def __init__(self, store: SqlTaskStore, task_id: str, epoch: int, payload: Any) -> None:
+    def __init__(
+        self, store: SqlTaskStore, task_id: str, epoch: int, payload: Any, start: Checkpoint | None = None
+    ) -> None:
         self.task_id = task_id
         self.epoch = epoch
         self.payload = payload
-        start = store.restore_point(task_id)
         self.progress = 0.0 if start is None else start.progress
         self.state = None if start is None else start.state
         self._store = store

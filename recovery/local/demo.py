@@ -21,7 +21,7 @@ from recovery.local.core_process import LEADER, CoreName
 from recovery.local.log_store import AGENT_LOGS, REFUSED
 from recovery.local.system import LocalSystem
 from recovery.model import FINISHED
-from recovery.stores.database import is_write_locked
+from recovery.stores.sqlite import is_write_locked
 from recovery.stores.tables import CHECKPOINTS, LEASES, TASKS
 
 STEPS = 8

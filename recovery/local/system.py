@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from signal import Signals
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -21,6 +21,7 @@ from recovery.stores.database import Database
 from recovery.stores.sql_audit import SqlAudit
 from recovery.stores.sql_tasks import SqlTaskStore
 
+Result = TypeVar("Result")
 RESTARTED = "system_restarted"
 """The error code of tasks that ran when an earlier system ended."""
 LOOK_SECONDS = 0.02
@@ -43,7 +44,7 @@ class LocalSystem:
     def __init__(self, url: str, handler: Handler | str, config: LocalConfig | Mapping[str, Any] | None = None) -> None:
         self.url = url
         self.config = LocalConfig.model_validate(config or {})
-        self.database = Database(url)
+        self.database = Database(url, late_sync=True)
         self._beats = opened_beats(url, check=True) if are_apart(url) else self.database
         self._handler = handler
         self._fork_server: ForkServerProcess | None = None
@@ -164,7 +165,8 @@ class LocalSystem:
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             began = time.monotonic()
-            if all(status in FINISHED for status in self.statuses()):
+            if all(status in FINISHED for status in self.database.read(task_queue.statuses)):
+                self.database.sync()
                 return True
             now = time.monotonic()
             if until is not None and now >= until:
@@ -172,12 +174,18 @@ class LocalSystem:
             time.sleep(max(LOOK_SECONDS, now - began))  # to count many tasks takes a while, which agents need more
 
     def statuses(self) -> dict[TaskStatus, int]:
-        """The number of tasks by status."""
-        return self.database.read(task_queue.statuses)
+        """The number of tasks by status. What it counts is on the disk."""
+        return self._on_disk(task_queue.statuses)
 
     def effects(self) -> dict[str, Any]:
-        """The effect of each completed task."""
-        return self.database.read(task_queue.effects)
+        """The effect of each completed task. All of them are on the disk."""
+        return self._on_disk(task_queue.effects)
+
+    def _on_disk(self, question: Callable[[Connection], Result]) -> Result:
+        """The answer, when the disk has everything that it is about."""
+        found = self.database.read(question)
+        self.database.sync()
+        return found
 
     # ------------------------------------------------------------------------------------------- what goes on
     @property

@@ -7,7 +7,7 @@ attempt has no effect.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, select, upda
 from recovery.checkpoints import as_json
 from recovery.errors import RecoveryBenchError
 from recovery.local import agent_registry, log_store, resource_pools
-from recovery.model import TaskStatus, TaskView
-from recovery.stores.sql_tasks import begun, committed, epoch_of, escalated, failed, registered
+from recovery.model import Checkpoint, TaskStatus, TaskView
+from recovery.stores.sql_tasks import checkpoint_of, chosen, committed, epoch_of, escalated, failed, registered, started
 from recovery.stores.stored_json import read_json
 from recovery.stores.tables import ALLOCATIONS, EFFECTS, TASKS, WORK
 
@@ -29,7 +29,8 @@ DEAD_LETTER = "dead_lettered"
 _TASK = WORK.c.task_id == bindparam("task")
 _CHANGE = update(WORK).where(_TASK)
 _LINE = (
-    select(WORK.c.task_id, WORK.c.payload, WORK.c.needs)
+    select(WORK.c.task_id, WORK.c.payload, WORK.c.needs, TASKS.c.status, TASKS.c.epoch, TASKS.c.restore)
+    .join(TASKS, TASKS.c.task_id == WORK.c.task_id)
     .where(WORK.c.place.is_not(None))
     .order_by(WORK.c.place)
     .limit(BEHIND_THE_FIRST)
@@ -56,11 +57,22 @@ _VIEW = (
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A task that an agent has started."""
+    """A task that an agent has started: its payload as JSON, and the row of the checkpoint that it starts from."""
 
     task_id: str
     epoch: int
-    payload: Any
+    stored: str
+    chosen: Sequence[Any] | None
+
+    @property
+    def payload(self) -> Any:
+        """The payload. Raises StoreError if it is damaged."""
+        return read_json(self.stored)
+
+    @property
+    def start(self) -> Checkpoint | None:
+        """The checkpoint from which the attempt starts. Raises StoreError if it is damaged."""
+        return None if self.chosen is None else checkpoint_of(self.chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +157,17 @@ def take(connection: Connection, agent: str, incarnation: int) -> Taken | None:
     """
     if not agent_registry.is_mine(connection, agent, incarnation):
         return None
-    for task_id, payload, text in _first_of_line(connection):
+    for task_id, payload, text, status, before, restore in _first_of_line(connection):
         needs = read_json(text)
         has_all = not needs or resource_pools.allocate(connection, task_id, needs)
         if not has_all and not _out_of_service(connection, needs):
             continue
-        epoch = begun(connection, task_id)
+        epoch = started(connection, task_id, TaskStatus(status), before)
         connection.execute(_QUEUE, {"task": task_id, "new_place": None, "new_agent": agent if epoch else None})
         if epoch is None:
             resource_pools.release(connection, task_id)
         elif has_all:
-            return Taken(task_id, epoch, read_json(payload))
+            return Taken(task_id, epoch, payload, None if restore is None else chosen(connection, task_id))
         else:
             fail(connection, task_id, epoch, agent, TaskStatus.BLOCKED, UNAVAILABLE)
     return None

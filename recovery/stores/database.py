@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -14,23 +13,19 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from recovery.errors import without_passwords
-from recovery.input_file import InputFileError, check_regular
 from recovery.stores.column_types import wrong_values
 from recovery.stores.errors import StoreError, store_error
+from recovery.stores.sqlite import LateSync, sqlite_engine
 from recovery.stores.tables import META, WrongSchema, prepare
 
 Result = TypeVar("Result")
 MOST_AT_ONCE = 5_000
 """The maximum number of writes in a commit, because the number of values of a statement is limited."""
-LOCK_SECONDS = 30.0
-"""The seconds for which a write waits for the lock of another program."""
-LOOK_SECONDS = 0.001
-"""The seconds after which it tries to get the lock again. SQLite itself waits for up to 0.1 s, and not in turn."""
 
 
 All = Callable[[Connection, Sequence[Any]], Sequence[Any]]
@@ -98,13 +93,24 @@ class Database:
     A write is a function of a connection. It is executed together with all other waiting writes, by the first thread
     that blocks on one, or by the writer's thread if none does. It must raise errors before it changes anything. With
     `synchronous` False, commits do not wait for the disk, and a power cut may lose the last ones: for tests,
-    simulations and heartbeats. With `check` False, a file is not checked for damage, for instance because another
-    process has done so; with `create` False, the store has to exist. Raises StoreError.
+    simulations and heartbeats. With `late_sync`, the lock of a SQLite file is released before the commit is on the
+    disk, so that processes that write in turn do not wait for the disk in turn. A write returns when it is on the disk
+    in any case; until then, others may read it, and a power cut may lose it. `sync` waits for that. With `check`
+    False, a file is not checked for damage, for instance because another process has done so; with `create` False, the
+    store has to exist. Raises StoreError.
     """
 
-    def __init__(self, url: str | URL, *, synchronous: bool = True, check: bool = True, create: bool = True) -> None:
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        synchronous: bool = True,
+        late_sync: bool = False,
+        check: bool = True,
+        create: bool = True,
+    ) -> None:
         self.url = url
-        self.place, self._engine = _engine(url, synchronous)
+        self.place, self._engine = _engine(url, ("normal" if late_sync else "full") if synchronous else "off")
         if not create:
             _check_there(self.place, self._engine)
         self._reads: dict[str, Any] = {"reads": True}
@@ -131,6 +137,8 @@ class Database:
             self._engine.dispose()
             raise store_error(self.place, error) from None
         self._connection = self._engine.connect()  # for the writing thread only
+        is_late = late_sync and synchronous and self._engine.dialect.name == "sqlite"
+        self._late_sync = LateSync(self.place, self._connection) if is_late else None
         self._writer.start()
 
     def read(self, question: Callable[[Connection], Result]) -> Result:
@@ -178,6 +186,11 @@ class Database:
             self._write_together(batch)
         return future.result()
 
+    def sync(self) -> None:
+        """Wait until the disk has everything that was read so far. Raises StoreError."""
+        if self._late_sync is not None:
+            self._late_sync.sync()
+
     def guarded(self, check: Callable[[Connection], None]) -> Writable:
         """This database with writes that are refused if `check` raises in their transaction."""
         return _Guarded(self, check)
@@ -188,6 +201,8 @@ class Database:
             self._closed = True
             self._left_over.notify()
         self._writer.join()
+        if self._late_sync is not None:
+            self._late_sync.close()
         self._connection.close()
         self._engine.dispose()
 
@@ -288,21 +303,8 @@ class Database:
                     f"{self.place}: the connection was lost during a commit: whether it was written is unknown"
                 ) from error
             raise
+        self.sync()
         return done
-
-
-def is_write_locked(url: str) -> bool:
-    """Whether a transaction that writes is open on a SQLite store. False for PostgreSQL, which locks rows only."""
-    made = make_url(url)
-    if made.get_backend_name() != "sqlite" or made.database is None:
-        return False
-    with closing(sqlite3.connect(made.database, timeout=0.1, isolation_level=None)) as connection:
-        try:
-            connection.execute("begin immediate")
-            connection.execute("rollback")
-        except sqlite3.OperationalError:
-            return True
-    return False
 
 
 @dataclass(frozen=True)
@@ -375,12 +377,12 @@ def _check_values(connection: Connection) -> None:
         raise WrongSchema(f"is damaged: {wrong} has a value that is not valid; valid: a copy from before")
 
 
-def _engine(url: str | URL, synchronous: bool) -> tuple[str, Engine]:
+def _engine(url: str | URL, synchronous: str) -> tuple[str, Engine]:
     """The name of the database in messages, and its engine. Raises StoreError for an invalid URL."""
     try:
         made = make_url(url)
         if made.get_backend_name() == "sqlite":
-            return _sqlite(made, synchronous)
+            return sqlite_engine(made, synchronous)
         if made.get_backend_name() == "postgresql":
             return _postgresql(made)
     except (ArgumentError, NoSuchModuleError, ValueError):  # ValueError: a port that is not a number
@@ -388,53 +390,6 @@ def _engine(url: str | URL, synchronous: bool) -> tuple[str, Engine]:
     raise StoreError(
         f"{without_passwords(str(url))}: is not the URL of a store; valid: sqlite:///FILE or postgresql://…"
     )
-
-
-def _sqlite(url: URL, synchronous: bool) -> tuple[str, Engine]:
-    if not url.database or url.database == ":memory:":
-        raise StoreError(f"{without_passwords(str(url))}: has no file; valid: sqlite:///FILE")
-    try:
-        check_regular(Path(url.database))
-    except InputFileError as error:
-        if not error.is_missing:
-            raise StoreError(f"{url.database}: {error}; valid: sqlite:///FILE") from None
-    engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def connected(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # `begun` begins transactions, not the driver
-        for pragma in ("journal_mode=wal", f"synchronous={'full' if synchronous else 'off'}"):
-            connection.execute(f"pragma {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        # A transaction that writes after it has read fails if another one has written in between.
-        if connection.get_execution_options().get("reads", False):
-            connection.exec_driver_sql("begin")
-        else:
-            _begin_writing(connection)
-
-    return Path(url.database).name, engine
-
-
-def _begin_writing(connection: Connection) -> None:
-    """Wait for the lock of the file, and begin a transaction that writes."""
-    driver: Any = connection.connection.dbapi_connection
-    driver.execute("pragma busy_timeout=0")
-    try:
-        until = time.monotonic() + LOCK_SECONDS
-        while time.monotonic() < until:
-            try:
-                driver.execute("begin immediate")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error):
-                    break
-                time.sleep(LOOK_SECONDS)
-            else:
-                return
-        connection.exec_driver_sql("begin immediate")  # raises the error as one of the database
-    finally:
-        driver.execute(f"pragma busy_timeout={LOCK_SECONDS * 1000:.0f}")
 
 
 def _postgresql(url: URL) -> tuple[str, Engine]:

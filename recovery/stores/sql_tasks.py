@@ -155,8 +155,8 @@ class SqlTaskStore:
 
         def question(connection: Connection) -> Checkpoint | None:
             _found(connection, task_id)
-            row = connection.execute(_CHOSEN, {"task": task_id}).one_or_none()
-            return None if row is None else _checkpoint(*row)
+            row = chosen(connection, task_id)
+            return None if row is None else checkpoint_of(row)
 
         return self._database.read(question)
 
@@ -186,19 +186,26 @@ def epoch_of(connection: Connection, task_id: str) -> int:
 def begun(connection: Connection, task_id: str) -> int | None:
     """Start an attempt and return its epoch. None: the task is finished."""
     task = _locked(connection, task_id)
-    if task.status in FINISHED:
+    return started(connection, task_id, task.status, task.epoch)
+
+
+def started(connection: Connection, task_id: str, status: TaskStatus, before: int) -> int | None:
+    """Start an attempt at a locked task with this status and this latest epoch. None: the task is finished."""
+    if status in FINISHED:
         return None
-    epoch = task.epoch + 1
+    epoch = before + 1
     _change(connection, task_id, status=TaskStatus.RUNNING.value, epoch=epoch, halted=None)
     return epoch
 
 
 def committed(connection: Connection, task_id: str, epoch: int) -> bool:
     """Make the effect of an attempt final. False: it is fenced, or the task is finished."""
-    if not _is_current(_locked(connection, task_id), epoch):
+    task = _locked(connection, task_id)
+    if not _is_current(task, epoch):
         return False
     _change(connection, task_id, status=TaskStatus.COMPLETED.value, halted=None, sequence=0, restore=None)
-    connection.execute(_DELETE, {"task": task_id})
+    if task.sequence:
+        connection.execute(_DELETE, {"task": task_id})
     return True
 
 
@@ -289,6 +296,16 @@ def _save_all(connection: Connection, saves: Sequence[Save]) -> Sequence[Checkpo
         connection.execute(_SAVE, written)
         connection.execute(_COUNT, [{"task": task_id, "last": sequence} for task_id, sequence in last.items()])
     return done
+
+
+def chosen(connection: Connection, task_id: str) -> Sequence[Any] | None:
+    """The row of the checkpoint from which the next attempt starts."""
+    return connection.execute(_CHOSEN, {"task": task_id}).one_or_none()
+
+
+def checkpoint_of(row: Sequence[Any]) -> Checkpoint:
+    """The checkpoint of a row. Raises StoreError if its state is not JSON."""
+    return _checkpoint(*row)
 
 
 def _checkpoint(

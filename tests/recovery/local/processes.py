@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from recovery.stores.database import is_write_locked
+from recovery.stores.sqlite import is_write_locked
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 60

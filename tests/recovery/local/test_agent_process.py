@@ -96,7 +96,7 @@ def test_a_replaced_agent_stops_at_its_next_heartbeat(agent, database):
 def test_a_heartbeat_does_not_wait_for_the_lock_of_the_store(agent, database, monkeypatch):
     if not are_apart(database.url):
         pytest.skip("PostgreSQL locks rows only")
-    monkeypatch.setattr("recovery.stores.database.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("recovery.stores.sqlite.LOCK_SECONDS", 0.05)
     with closing(sqlite3.connect(make_url(database.url).database, isolation_level=None)) as other:
         other.execute("begin immediate")
         assert agent._say_that_it_lives({"task.1": 0.5})
@@ -112,7 +112,7 @@ def test_the_end_of_an_attempt_and_the_start_of_the_next_are_one_transaction(age
     transactions = []
     event.listen(agent._database._engine, "commit", transactions.append)
     following = agent._execute(one)
-    assert following == task_queue.Taken("task.2", 1, 2)
+    assert following == task_queue.Taken("task.2", 1, "2", None)
     assert len(transactions) == 1
     assert agent._execute(following) is None
     assert do(database, task_queue.effects) == {"task.1": 1, "task.2": 2}

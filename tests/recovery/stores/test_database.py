@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, delete, event, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from recovery.stores import database as module
+from recovery.stores import sqlite as module
 from recovery.stores.database import Database
 from recovery.stores.errors import StoreError
 from recovery.stores.identity import store_identity
@@ -280,6 +280,51 @@ def test_writes_that_share_a_commit_wait_for_a_lock_once(tmp_path, monkeypatch, 
         go_on.set()
         assert {type(future.exception()) for future in (first, *futures)} == {StoreError}
     assert len(waits) == 2
+
+
+# ------------------------------------------------------------------------------------------------- late syncs
+@pytest.fixture
+def late(tmp_path):
+    (tmp_path / "link.db").symlink_to(tmp_path / "store.db")
+    database = Database(f"sqlite:///{tmp_path}/link.db", late_sync=True)
+    yield database
+    database.close()
+
+
+def test_a_write_with_a_late_sync_returns_when_the_log_is_on_the_disk_and_others_write_meanwhile(
+    late, tmp_path, monkeypatch
+):
+    synced, on_disk, go_on = [], threading.Event(), threading.Event()
+
+    def syncs(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+        on_disk.set()
+        assert go_on.wait(60)
+
+    monkeypatch.setattr(module, "_on_disk", syncs)
+    write = late.submit(adds("first"))
+    assert on_disk.wait(60)
+    with closing(sqlite3.connect(tmp_path / "store.db", timeout=0, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        other.execute("rollback")
+    assert ("first" in names(late), write.done()) == (True, False)
+    go_on.set()
+    assert write.result(60) == "first"
+    late.sync()
+    assert synced == [(tmp_path / "store.db-wal").stat().st_ino] * 2
+
+
+def test_after_a_sync_that_failed_no_write_is_confirmed(late, monkeypatch):
+    def fails(descriptor):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(module, "_on_disk", fails)
+    with pytest.raises(StoreError, match="which of the last ones are on it is unknown"):
+        late.write(adds("first"))
+    monkeypatch.undo()
+    for again in (lambda: late.write(adds("second")), late.sync):
+        with pytest.raises(StoreError, match="which of the last ones are on it is unknown"):
+            again()
 
 
 # --------------------------------------------------------------------------------------------- error messages

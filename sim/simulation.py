@@ -84,8 +84,8 @@ def metrics_frame(scenario: Scenario, runs: Iterable[tuple[str, Mapping[str, flo
 class Run(JudgedResult):
     """One replication and its results. `seed` names it: `"7/0"` is replication 0 of seed 7.
 
-    With `history: summary`, access to individual events raises `HistoryNotKept`. `replaced`: what ran in place of the
-    scenario's own core, in words; None if nothing did.
+    With `history: summary`, access to individual events raises `HistoryNotKept`, and `kept_diagnosis` has the counts of
+    `diagnosis`. `replaced`: what ran in place of the scenario's own core, in words; None if nothing did.
     """
 
     scenario: Scenario
@@ -96,6 +96,7 @@ class Run(JudgedResult):
     violations: tuple[Violation, ...]
     wall_seconds: float
     replaced: str | None = None
+    kept_diagnosis: dict[str, dict[str, int]] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", RunMetrics(self.metrics, self.samples))
@@ -149,7 +150,7 @@ class Run(JudgedResult):
     @cached_property
     def diagnosis(self) -> dict[str, dict[str, int]]:
         """Counts of recoveries by true fault and diagnosis."""
-        return diagnoses(self.record)
+        return diagnoses(self.record) if self.kept_diagnosis is None else self.kept_diagnosis
 
     @property
     def confusion(self) -> pd.DataFrame:
@@ -199,7 +200,7 @@ def run(
     of = replaced_by(core, scenario)
     made = Run(scenario, name, record, observed.metrics, observed.samples, violations, taken, of)
     if scenario.history == "summary":
-        made.diagnosis  # noqa: B018 - computed while the rows are available
+        made = replace(made, kept_diagnosis=made.diagnosis)
         record.keep_no_rows()
     return made
 

@@ -32,6 +32,7 @@ from sim.cli.commands import (
     search,
     suite,
     sweep,
+    trace,
     tune,
 )
 from sim.cli.interrupts import INTERRUPTED, interruptible
@@ -85,6 +86,7 @@ for name, command, example in (
         "recovery-bench tune agent-failure --vary agents.restart_time=5s..60s --minimize recovery.time.p95",
     ),
     ("report", report.report, "recovery-bench report result.json --html report.html"),
+    ("trace", trace.trace, "recovery-bench trace result.json --out trace.json.gz"),
     ("diff", diff.diff, "recovery-bench diff monday.parquet tuesday.parquet"),
     ("schema", schema_runbook.schema, "recovery-bench schema > scenario.schema.json"),
 ):

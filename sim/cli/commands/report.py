@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sim.reports.page.render import Part
     from sim.reports.stored.reading import Stored
+    from sim.reports.stored.shown_run import ShownRun
     from sim.reports.stored.window import Window
 
 Seed = Annotated[
@@ -85,12 +86,15 @@ def _part(stored: Stored, seed: str | None, history: str | None, window: Window 
     shown = shown_run(stored, seed, kept, repeat=repeat)
     check_window(window, max(run.virtual_seconds for run in stored.data.runs))
     if shown.note:
-        say(f"{stored.file}: {_valid(shown.note, has_history=shown.history is not None)}")
+        say(f"{stored.file}: {_told(shown)}")
     return Part(stored, shown)
 
 
-def _valid(note: str, *, has_history: bool) -> str:
-    return note if has_history else f"no timeline and no recoveries: {note}; with --repeat, the run is repeated"
+def _told(shown: ShownRun) -> str:
+    if shown.history is not None:
+        return shown.note
+    repeated = "; with --repeat, the run is repeated" if shown.can_repeat else ""
+    return f"no timeline and no recoveries: {shown.note}{repeated}"
 
 
 def kept_rows(history: str | None, result: str) -> pd.DataFrame | None:

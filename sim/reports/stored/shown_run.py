@@ -18,11 +18,15 @@ from sim.simulation import meta_of, run
 
 @dataclass(frozen=True)
 class ShownRun:
-    """The shown replication. Without a history, `note` is the reason; with one, it is a restriction, or empty."""
+    """The shown replication. Without a history, `note` is the reason; with one, it is a restriction, or empty.
+
+    `can_repeat`: a history can be had by `repeat`.
+    """
 
     seed: str
     history: History | None
     note: str = ""
+    can_repeat: bool = True
 
 
 def chosen_run(stored: Stored, seed: str | None) -> RunShape:
@@ -69,8 +73,9 @@ def shown_run(
     if stored.history is not None:
         return ShownRun(of.seed, stored.history)
     assert isinstance(stored.data, ResultShape)
-    if stored.data.replaced is not None:
-        return ShownRun(of.seed, None, f"its core was replaced ({stored.data.replaced}), which no file holds")
+    replaced = stored.data.replaced
+    if replaced is not None:
+        return ShownRun(of.seed, None, f"its core was replaced ({replaced}), which no file holds", can_repeat=False)
     if kept is not None and (rows := _rows(kept, stored.data.scenario, of.seed)) is not None:
         return _kept(stored, of, rows)
     if not stored.is_current and not repeat:

@@ -1,10 +1,13 @@
-"""`report`: pages of stored results, repeated runs, and bad input."""
+"""`report` and `trace`: pages and traces of stored results, repeated runs, kept histories, and bad input."""
 
 import json
 
 import pytest
 
+import scenarios
+import sim
 from sim.cli import main
+from sim.reports.stored import shown_run
 from tests.sim.reports.test_page import chart_of, words
 
 
@@ -75,3 +78,63 @@ def test_bad_input_is_one_line(stored, capsys):
         assert out == ""
         assert err.count("\n") == 1, err
         assert not (stored / "page.html").exists()
+
+
+# ------------------------------------------------------------------------------------- trace
+def test_trace_takes_the_history_that_was_kept_beside_the_result(small, capsys, monkeypatch):
+    main(["run", "small.scenario.yaml", "--json", "a.json", "--history", "a.parquet", "--quiet"])
+    (small / "a.parquet").rename("b.parquet")
+    assert main(["trace", "a.json", "--out", "repeated.json"]) == 0
+
+    def refuse(*_, **__):
+        raise AssertionError("the run is repeated")
+
+    monkeypatch.setattr(shown_run, "run", refuse)
+    assert main(["trace", "a.json", "--out", "kept.json", "--history", "b.parquet"]) == 0
+    (small / "b.parquet").rename("a.parquet")
+    capsys.readouterr()
+    assert main(["trace", "a.json", "--out", "beside.json"]) == 0
+    assert capsys.readouterr().out.startswith("trace of 7/0, ")
+    texts = {(small / f"{name}.json").read_bytes() for name in ("repeated", "kept", "beside")}
+    assert len(texts) == 1
+
+    data = json.loads((small / "a.json").read_text())
+    data["runs"][0]["history_sha256"] = "0" * 64
+    (small / "a.json").write_text(json.dumps(data))
+    assert main(["trace", "a.json", "--out", "other.json"]) == 2
+    assert "the kept history of 7/0 is not that of a.json: its SHA-256 differs" in capsys.readouterr().err
+
+
+def test_trace_of_a_saved_run_repeats_nothing_and_of_a_summary_only_when_asked(small, capsys):
+    scenario = scenarios.load("small.scenario.yaml")
+    sim.run(scenario).save("saved.json")
+    assert main(["trace", "saved.json", "--out", "saved.json.gz", "--window", "30s..2m"]) == 0
+    sim.run(scenario.with_values({"history": "summary"})).save("summary.json")
+    capsys.readouterr()
+    assert main(["trace", "summary.json", "--out", "summary.json.gz"]) == 2
+    told = "summary.json: there is no history to trace: its scenario keeps no history (history: summary); valid: "
+    assert f"{told}--repeat" in capsys.readouterr().err
+    assert main(["trace", "summary.json", "--out", "summary.json.gz", "--repeat"]) == 0
+    sim.replicate(scenario, replications=1, policies={"task_failure": None}).save("own.json")
+    assert main(["trace", "own.json", "--out", "own.json.gz", "--repeat"]) == 2
+    assert "its core was replaced" in capsys.readouterr().err
+
+
+def test_bad_input_of_trace_is_one_line(stored, capsys):
+    (stored / "folder.json").mkdir()
+    several = [json.loads((stored / "result.json").read_text())] * 2
+    (stored / "several.json").write_text(json.dumps(several))
+    (stored / "compared.json").write_text(
+        '{"scenario": "a", "version": "0", "seed": 1, "a": {}, "b": {}, "replications": 2, "metrics": {}}'
+    )
+    for result, out, told in (
+        ("result.json", "trace.txt", "--out trace.txt: not the name of a trace; valid: FILE.json or FILE.json.gz"),
+        ("result.json", "-", "--out -: not the name of a trace"),
+        ("result.json", "folder.json", "--out folder.json: is a folder; valid: the name of a file"),
+        ("several.json", "t.json", "several.json: has the results of 2 scenarios; valid: one result"),
+        ("compared.json", "t.json", "compared.json: has no result of runs; valid: one result"),
+    ):
+        assert main(["trace", result, "--out", out]) == 2
+        err = capsys.readouterr().err
+        assert told in err
+        assert err.count("\n") == 1

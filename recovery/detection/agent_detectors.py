@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from math import ceil
+from math import ceil, inf
 from typing import Protocol
 
 from recovery.detection.phi_accrual import Arrivals, phi_timeout
@@ -33,8 +33,8 @@ class Detector(Protocol):
     def down(self, agent_id: str) -> None:
         """Record that the agent has failed, for the perfect detector."""
 
-    def restart_timeouts(self) -> None:
-        """Begin the timeout of every agent anew: heartbeats could not be read for a while."""
+    def extend_timeouts(self, seconds: float = inf) -> None:
+        """Extend the timeout of every agent, at most to a new one: heartbeats could not be read for this long."""
 
     def suspects(self, agent_id: str) -> bool:
         """Whether the agent is believed to be down."""
@@ -204,11 +204,13 @@ class DeadlineDetector:
             self._arm(agent_id)
             self._on_clear(agent_id)
 
-    def restart_timeouts(self) -> None:
-        """Begin the timeout of every agent anew. The present intervals are no part of its statistics."""
+    def extend_timeouts(self, seconds: float = inf) -> None:
+        """Extend the timeout of every agent. If it begins anew, the present interval is no part of its statistics."""
+        now = self._loop.time()
         for agent_id in self._timers:
-            self._timeout.lost(agent_id)
-            self._last[agent_id] = self._loop.time()
+            if seconds == inf:
+                self._timeout.lost(agent_id)
+            self._last[agent_id] = min(now, self._last[agent_id] + seconds)
 
     def down(self, agent_id: str) -> None:
         """Has no effect: this detector uses heartbeats only."""
@@ -277,7 +279,7 @@ class PerfectDetector:
 
     answered = beat
 
-    def restart_timeouts(self) -> None:
+    def extend_timeouts(self, seconds: float = inf) -> None:
         """Has no effect."""
 
     def down(self, agent_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 
 from recovery.audit import AuditEvent
 from recovery.config import DetectionConfig
@@ -154,9 +155,9 @@ class FailureDetector:
             self._changes.change(state)
         self._changes.write()
 
-    def heartbeats_not_read(self) -> None:
-        """Record that heartbeats could not be read for a while."""
-        self._agents.restart_timeouts()
+    def heartbeats_not_read(self, seconds: float = inf) -> None:
+        """Record that heartbeats could not be read for this long. By default, every timeout begins anew."""
+        self._agents.extend_timeouts(seconds)
 
     def agent_down(self, agent_id: str) -> None:
         """Report to the perfect detector that an agent is down."""

@@ -1,4 +1,7 @@
-"""An agent: a process that takes tasks from the queue, sends heartbeats, and commits effects."""
+"""An agent: a process that takes tasks from the queue, sends heartbeats, and commits effects.
+
+The core reads the heartbeats in memory. Those in the store are for other programs, which check that the system runs.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from sqlalchemy.engine import URL
 
 from recovery.checkpoints import as_json
 from recovery.local import agent_registry, log_store, task_queue
+from recovery.local.agent_registry import Beats
 from recovery.local.attempt import Attempt, Fenced, Handler
+from recovery.local.beat_memory import BeatSlot
 from recovery.local.beats_store import opened_beats
 from recovery.model import TaskStatus
 from recovery.stores.database import Database
@@ -29,8 +34,17 @@ UNANSWERED = "store_unanswered"
 class Agent:
     """An agent in a process of its own. It ends on request, and when another process has its name."""
 
-    def __init__(self, url: str | URL, name: str, handler: Handler, interval: float, poll: float) -> None:
+    def __init__(
+        self,
+        url: str | URL,
+        name: str,
+        handler: Handler,
+        interval: float,
+        poll: float,
+        slot: BeatSlot | None = None,
+    ) -> None:
         self.name = name
+        self._slot = slot
         self._database = Database(url, late_sync=True, check=False)
         self._beats = opened_beats(url)
         self._tasks = SqlTaskStore(self._database)
@@ -41,14 +55,17 @@ class Agent:
         self._may_have_more = False  # tasks that it has taken without an answer of the store
         self._over = threading.Event()
         self._replaced = threading.Event()
-        pid = os.getpid()
+        self._pid = pid = os.getpid()
+        self._sent = 0
+        self._is_entered = False
         self._incarnation = self._database.write(lambda connection: agent_registry.arrive(connection, name, pid))
-        self._beats.write(lambda connection: agent_registry.enter(connection, name, self._incarnation, pid))
+        self._beat()
 
     def run(self) -> None:
         """Execute tasks until the agent ends; a started task is finished first."""
         signal.signal(signal.SIGTERM, lambda *_: self._over.set())
-        threading.Thread(target=self._beat, name="heartbeats", daemon=True).start()
+        for work, called in ((self._beat, "heartbeats"), (self._beat_in_store, "presence")):
+            threading.Thread(target=self._repeat, args=(work,), name=called, daemon=True).start()
         taken: task_queue.Taken | None = None
         while taken is not None or not self._over.is_set():
             try:
@@ -79,24 +96,36 @@ class Agent:
             task_queue.abandon_all(connection, self.name, self._incarnation, UNANSWERED)
         return task_queue.take(connection, self.name, self._incarnation)
 
-    def _beat(self) -> None:
+    def _repeat(self, work: Callable[[], bool]) -> None:
+        """Repeat something every heartbeat interval, until it returns False: another process has the name."""
         due = time.monotonic()
-        while True:
+        while not self._replaced.is_set():
             due = max(due + self._interval, time.monotonic())
             time.sleep(max(0.0, due - time.monotonic()))
-            attempt = self._attempt
-            progress = {} if attempt is None else {attempt.task_id: attempt.progress}
             try:
-                if not self._say_that_it_lives(progress):
+                if not work():
                     self._replaced.set()
                     self._over.set()
-                    return
             except StoreError:
                 continue
 
-    def _say_that_it_lives(self, progress: Mapping[str, float]) -> bool:
-        """Send a heartbeat. False: another process has the name."""
-        mine = self.name, self._incarnation
+    def _progress(self) -> Mapping[str, float]:
+        attempt = self._attempt
+        return {} if attempt is None else {attempt.task_id: attempt.progress}
+
+    def _beat(self) -> bool:
+        """Send a heartbeat to the core. False: another process has the name."""
+        self._sent += 1
+        return self._slot is None or self._slot.beat(
+            Beats(self.name, self._incarnation, self._pid, self._sent, self._progress())
+        )
+
+    def _beat_in_store(self) -> bool:
+        """Send a heartbeat to other programs, which may take a while. False: another process has the name."""
+        mine, progress = (self.name, self._incarnation), self._progress()
+        if not self._is_entered:
+            self._beats.write(lambda connection: agent_registry.enter(connection, *mine, self._pid))
+            self._is_entered = True
         return self._beats.write(lambda connection: agent_registry.beat(connection, *mine, progress)) and (
             self._database.read(lambda connection: agent_registry.has_name(connection, *mine))
         )

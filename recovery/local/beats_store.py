@@ -1,4 +1,7 @@
-"""The database of heartbeats. They must not wait for writes of tasks, nor for a process that is stopped during one."""
+"""The database of the heartbeats by which other programs find that a system runs on a store.
+
+They must not wait for writes of tasks, nor for a process that is stopped during one.
+"""
 
 from __future__ import annotations
 

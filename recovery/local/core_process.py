@@ -6,6 +6,7 @@ import asyncio
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 
 from sqlalchemy.engine import URL
 
@@ -13,7 +14,7 @@ from recovery.config import DetectionConfig
 from recovery.detection.failure_detector import regular_heartbeat_timeout
 from recovery.detection.orphaned_tasks import orphaned_tasks
 from recovery.leadership import Candidate, Lease
-from recovery.local.beats_store import are_apart, opened_beats
+from recovery.local.beat_memory import BeatMemory
 from recovery.local.completions import Completions
 from recovery.local.config import LocalConfig
 from recovery.local.ports import LocalAgents, StartAgent, local_ports
@@ -47,31 +48,35 @@ class CoreName:
 class Observation:
     """Up to which instant (s of the loop's clock) the core has read the heartbeats of agents.
 
-    A core that was stopped or slow has read none for a while. It must not blame the agents for that.
+    A core that was stopped or slow has read none for a while, and if the whole machine was slow, agents have sent none.
+    Agents are not suspected for that: between two looks, at most one heartbeat interval counts as silence, or `poll` if
+    that is longer. An agent that has failed is detected even if each look is late.
     """
 
-    def __init__(self, detection: DetectionConfig) -> None:
+    def __init__(self, detection: DetectionConfig, poll: float = 0.0) -> None:
         self.until = asyncio.get_running_loop().time()
         self._timeout = regular_heartbeat_timeout(detection)
+        self._regular = max(detection.heartbeat_interval, poll)
         self._was_late = False
 
-    def continues(self, began: float) -> bool:
-        """Record that heartbeats were read from this instant on. True: those of before are late.
+    def unread(self, began: float) -> float:
+        """Record that heartbeats were read from this instant on; returns the seconds that are not part of a silence.
 
-        Agents get their whole timeout again then. They do not get it twice in a row: where each look is late, an agent
-        that has failed is detected all the same.
+        After a look that is late by more than the timeout, it is infinite: agents have the whole timeout again. They
+        do not have it twice in a row.
         """
-        is_late, self.until = began - self.until > self._timeout, began
+        gap, self.until = began - self.until, began
+        is_late = gap > self._timeout
         excuses, self._was_late = is_late and not self._was_late, is_late
-        return excuses
+        return inf if excuses else max(0.0, gap - self._regular)
 
 
 class Core:
     """A core. Its writes are refused if another one leads."""
 
-    def __init__(self, url: str | URL, name: str, config: LocalConfig, start: StartAgent) -> None:
+    def __init__(self, url: str | URL, name: str, config: LocalConfig, start: StartAgent, beats: BeatMemory) -> None:
         self._database = Database(url, check=False)
-        self._beats = opened_beats(url) if are_apart(url) else None
+        self._beats = beats
         self._name = name
         self._config = config
         self._start = start
@@ -82,14 +87,12 @@ class Core:
         try:
             await Candidate(leases, LEADER, self._name, self._config.lease, self._lead).run()
         finally:
-            if self._beats is not None:
-                self._beats.close()
             self._database.close()
 
     async def _lead(self, lease: Lease) -> None:
         mine = self._database.guarded(only_with(lease))
         system, agents = local_ports(mine, self._start, self._config, self._beats)
-        look = Observation(self._config.recovery.detection)
+        look = Observation(self._config.recovery.detection, self._config.poll)
         supervisor = Supervisor(self._config.recovery, system, observed=lambda: look.until)
         watched: set[str] = set()
         completions = Completions(mine, supervisor)
@@ -109,8 +112,9 @@ class Core:
         """Pass the heartbeats and failures in the store to the supervisor."""
         began = asyncio.get_running_loop().time()
         beaten = await agents.beaten()
-        if observation.continues(began):
-            supervisor.heartbeats_not_read()
+        unread = observation.unread(began)
+        if unread:
+            supervisor.heartbeats_not_read(unread)
         for agent in beaten:
             if agent.name in watched:
                 supervisor.heartbeat(agent.name, agent.progress)
@@ -123,7 +127,7 @@ class Core:
                 supervisor.report(failure)
 
 
-def run(url: str | URL, name: str, config: LocalConfig, start: StartAgent) -> None:
+def run(url: str | URL, name: str, config: LocalConfig, start: StartAgent, beats: BeatMemory) -> None:
     """Run a core until it is stopped."""
 
     async def main() -> None:
@@ -131,6 +135,6 @@ def run(url: str | URL, name: str, config: LocalConfig, start: StartAgent) -> No
         assert this is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
         with suppress(asyncio.CancelledError):
-            await Core(url, name, config, start).run()
+            await Core(url, name, config, start, beats).run()
 
     asyncio.run(main())

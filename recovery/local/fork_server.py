@@ -27,6 +27,7 @@ from typing import Any
 
 from recovery.local import agent_process, core_process, fork_server_client
 from recovery.local.attempt import Handler
+from recovery.local.beat_memory import BeatMemory
 from recovery.local.config import LocalConfig
 from recovery.local.json_lines import Lines
 
@@ -54,6 +55,7 @@ class ForkServer:
         self._url = url
         self._handler = handler
         self._config = config
+        self._beats = BeatMemory(config.agents)
         self._children: dict[int, Child] = {}
         self._cores_due: list[tuple[float, str]] = []
         self._ending = False
@@ -131,6 +133,8 @@ class ForkServer:
 
     # ------------------------------------------------------------------------------------------------- children
     def _start(self, kind: str, name: str) -> int:
+        if kind == "agent":
+            self._beats.slot(name)  # so that each process has the same slots
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
@@ -153,11 +157,17 @@ class ForkServer:
             if kind == "agent":
                 detection = self._config.recovery.detection
                 agent_process.Agent(
-                    self._url, name, self._handler, detection.heartbeat_interval, self._config.poll
+                    self._url,
+                    name,
+                    self._handler,
+                    detection.heartbeat_interval,
+                    self._config.poll,
+                    self._beats.slot(name),
                 ).run()
             else:
                 start = fork_server_client.AsyncForkServerClient(theirs).start_agent
-                core_process.run(self._url, str(core_process.CoreName(name, os.getpid())), self._config, start)
+                holder = str(core_process.CoreName(name, os.getpid()))
+                core_process.run(self._url, holder, self._config, start, self._beats)
             status = 0
         except Exception:  # noqa: BLE001 - a child must not continue as its parent
             traceback.print_exc()

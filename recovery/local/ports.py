@@ -12,9 +12,9 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from recovery.detection.failure_detector import regular_heartbeat_timeout
-from recovery.local import log_store, resource_pools, task_queue
+from recovery.local import agent_registry, log_store, resource_pools, task_queue
 from recovery.local.agent_registry import Beats
-from recovery.local.beats_store import known_agents
+from recovery.local.beat_memory import BeatMemory
 from recovery.local.config import LocalConfig
 from recovery.model import AgentHealth, QueueHealth, ResourceHealth, TaskView
 from recovery.null_ports import NoNetwork
@@ -32,6 +32,8 @@ QUEUE = "tasks"
 START_SECONDS = 10.0
 """The time limit of an agent's start in seconds."""
 LOOK_SECONDS = 0.002
+REGISTRY_SECONDS = 1.0
+"""The seconds after which agents that have sent no heartbeat are looked for."""
 StartAgent = Callable[[str], Awaitable[int]]
 """Starts an agent in place of the one with this name, and returns its process id."""
 
@@ -105,15 +107,18 @@ class _Seen:
 
 
 class LocalAgents(Answers):
-    """Implements `recovery.ports.AgentPort`. Heartbeats are in the database `beats`.
+    """Implements `recovery.ports.AgentPort`. Heartbeats are in `beats`, or else in the database.
 
-    An agent responds if a new heartbeat was read within the last `timeout` seconds of the loop's clock. The clocks of
-    agents are not used, and neither are heartbeats from before the first read.
+    With `beats`, the agents in the database are read only every `REGISTRY_SECONDS`, to find those that have sent no
+    heartbeat. An agent responds if a new heartbeat was read within the last `timeout` seconds of the loop's clock. The
+    clocks of agents are not used, and neither are heartbeats from before the first read.
     """
 
-    def __init__(self, database: Writable, beats: Writable, start: StartAgent, timeout: float) -> None:
+    def __init__(self, database: Writable, beats: BeatMemory | None, start: StartAgent, timeout: float) -> None:
         super().__init__(database)
         self._beats = beats
+        self._registered: list[Beats] = []
+        self._registry_due = 0.0
         self._start = start
         self._timeout = timeout
         self._seen: dict[str, _Seen] = {}
@@ -168,7 +173,18 @@ class LocalAgents(Answers):
         return next((agent for agent in await self._known() if agent.name == agent_id), None)
 
     async def _known(self) -> list[Beats]:
-        return await asyncio.to_thread(known_agents, self._database, self._beats)
+        """All agents, ordered by name, with their latest heartbeats."""
+        if self._beats is None:
+            return await self.ask(agent_registry.known)
+        if _now() >= self._registry_due:
+            self._registered = await self.ask(agent_registry.known)
+            self._registry_due = _now() + REGISTRY_SECONDS
+        known = {agent.name: agent for agent in self._registered}
+        for agent in self._beats.beats():
+            registered = known.get(agent.name)
+            if registered is None or registered.incarnation <= agent.incarnation:
+                known[agent.name] = agent
+        return [known[name] for name in sorted(known)]
 
 
 class LocalResources(Answers):
@@ -232,15 +248,15 @@ def ahead() -> float:
 
 
 def local_ports(
-    database: Writable, start: StartAgent, config: LocalConfig, beats: Writable | None = None
+    database: Writable, start: StartAgent, config: LocalConfig, beats: BeatMemory | None = None
 ) -> tuple[System, LocalAgents]:
     """The ports of a local system, and its agent port, which is polled for heartbeats.
 
-    `beats` is the database of the heartbeats, if that is not `database`.
+    `beats` has the heartbeats, if the database has not.
     """
     detection = config.recovery.detection
     timeout = min(regular_heartbeat_timeout(detection), 2 * detection.heartbeat_interval)
-    agents = LocalAgents(database, database if beats is None else beats, start, timeout)
+    agents = LocalAgents(database, beats, start, timeout)
     system = System(
         tasks=LocalTasks(database, at_head=config.requeue == "head", most=config.max_deliveries),
         agents=agents,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import inf
 from typing import Any
 
 from recovery.audit import AuditEvent, DismissalReason, EscalationReason
@@ -151,10 +152,13 @@ class Supervisor:
         if self._detector is not None:
             self._detector.beat(agent_id, progress)
 
-    def heartbeats_not_read(self) -> None:
-        """Report that heartbeats could not be read for a while: agents have their whole timeout from now on."""
+    def heartbeats_not_read(self, seconds: float = inf) -> None:
+        """Report that heartbeats could not be read for this long: agents have as much time more to send one.
+
+        By default, and at most, agents have their whole timeout from now on.
+        """
         if self._detector is not None:
-            self._detector.heartbeats_not_read()
+            self._detector.heartbeats_not_read(seconds)
 
     def agent_down(self, agent_id: str) -> None:
         """Report to the perfect detector that an agent is down. Raises RuntimeError as `watch` does."""

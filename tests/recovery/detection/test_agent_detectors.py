@@ -31,7 +31,7 @@ def watched(beats, until=100.0, interval=5.0, missed=3, poll=None, began=0.0, ob
         )
         detector.watch("a")
         for at in restarts:
-            loop.call_at(at, detector.restart_timeouts)
+            loop.call_at(at, detector.extend_timeouts)
         for at in beats:
             loop.call_at(at, detector.beat, "a")
         await asyncio.sleep(until - began)
@@ -79,6 +79,23 @@ def test_timeouts_that_begin_anew_count_from_then():
     assert watched([], restarts=[30.0]) == [(15.0, "a suspected")]
 
 
+def test_a_timeout_is_extended_by_the_time_in_which_heartbeats_were_not_read_and_to_a_new_one_at_most():
+    alarms = []
+
+    async def story():
+        loop = asyncio.get_running_loop()
+        detector = DeadlineDetector(FixedTimeout(5.0, 3), lambda agent: alarms.append(loop.time()), alarms.append, loop)
+        detector.watch("a")
+        loop.call_at(4.0, detector.extend_timeouts, 1.5)
+        loop.call_at(10.0, detector.extend_timeouts, 1.5)
+        loop.call_at(12.0, detector.extend_timeouts, 100.0)
+        await asyncio.sleep(40.0)
+        detector.stop()
+
+    run(story())
+    assert alarms == [27.0]
+
+
 def test_an_interval_in_which_heartbeats_were_not_read_is_no_part_of_the_statistics():
     timeout = PhiAccrualTimeout(5.0, 8.0, 100, 0.5, 0.0)
     alarms = []
@@ -89,7 +106,7 @@ def test_an_interval_in_which_heartbeats_were_not_read_is_no_part_of_the_statist
         detector.watch("a")
         for at in (5.0, 10.0, 15.0, 1015.0, 1020.0):
             loop.call_at(at, detector.beat, "a")
-        loop.call_at(16.0, detector.restart_timeouts)
+        loop.call_at(16.0, detector.extend_timeouts)
         await asyncio.sleep(16.5)
         before = timeout.of("a")
         detector.stop()

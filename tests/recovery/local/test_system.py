@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sqlite3
 import threading
 import time
+from contextlib import closing
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import make_url, select
 
 from recovery.local import LocalConfig, LocalSystem, fork_server_client, task_queue
 from recovery.local import system as system_module
@@ -360,8 +362,12 @@ def test_a_system_ends_when_its_fork_server_is_stopped(url, monkeypatch):
 
 @pytest.mark.long
 def test_the_load_of_the_system_itself_causes_no_recovery(url):
-    """More tasks than wait at once, and heartbeats that are due ten times per second."""
-    with LocalSystem(url, handler("double"), {**QUICK, "agents": 4, "max_waiting": 200}) as system:
+    """More tasks than wait at once, and a locked file of heartbeats, which are due ten times per second."""
+    with (
+        LocalSystem(url, handler("double"), {**QUICK, "agents": 4, "max_waiting": 200}) as system,
+        closing(sqlite3.connect(make_url(f"{url}-beats").database, isolation_level=None)) as other,
+    ):
+        other.execute("begin immediate")
         for number in range(1000):
             system.submit(f"task.{number}", number)
         assert system.wait(PATIENCE)

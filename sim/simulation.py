@@ -38,7 +38,7 @@ from sim.history import History
 from sim.history.storage import RowsInFile, RowsInMemory
 from sim.invariants import Violation, check_all
 from sim.loop import Deadlock, Livelock, SimLoop
-from sim.measures import RunMetrics, observe
+from sim.measures import RunMetrics, frames, observe
 from sim.measures.metrics.diagnosis import as_frame, diagnoses
 from sim.measures.outcomes import Outcome
 from sim.randomness.branching import BranchingStreams, Trajectory
@@ -69,15 +69,15 @@ class RunPictures(Protocol):
 
 
 def metrics_frame(scenario: Scenario, runs: Iterable[tuple[str, Mapping[str, float | None]]]) -> pd.DataFrame:
-    """The metrics of runs, named by their replication, as a tidy frame: replication, metric, value, unit."""
+    """The metrics of runs, named by their replication, as a tidy frame: scenario, replication, metric, value, unit."""
     pools = tuple(scenario.resources)
     rows = [
-        (replication, name, value, lookup(name, pools).unit)
+        (scenario.name, replication, name, value, lookup(name, pools).unit)
         for replication, metrics in runs
         for name, value in metrics.items()
         if value is not None
     ]
-    return pd.DataFrame(rows, columns=["replication", "metric", "value", "unit"])
+    return pd.DataFrame(rows, columns=["scenario", "replication", "metric", "value", "unit"])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,8 +133,31 @@ class Run(JudgedResult):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """Tidy: replication, metric, value, unit."""
+        """Tidy: scenario, replication, metric, value, unit."""
         return metrics_frame(self.scenario, [(self.seed, self.metrics)])
+
+    @cached_property
+    def recoveries(self) -> pd.DataFrame:
+        """A row for each recovery: `sim.measures.frames.recoveries`, after scenario and replication.
+
+        Raises HistoryNotKept with `history: summary`, as `tasks` and `faults` do.
+        """
+        return self._named(frames.recoveries(self.record))
+
+    @cached_property
+    def tasks(self) -> pd.DataFrame:
+        """A row for each submitted task: `sim.measures.frames.tasks`, after scenario and replication."""
+        return self._named(frames.tasks(self.record))
+
+    @cached_property
+    def faults(self) -> pd.DataFrame:
+        """A row for each fault and target: `sim.measures.frames.faults`, after scenario and replication."""
+        return self._named(frames.faults(self.record))
+
+    def _named(self, frame: pd.DataFrame) -> pd.DataFrame:
+        frame.insert(0, "scenario", self.scenario.name)
+        frame.insert(1, "replication", self.seed)
+        return frame
 
     @property
     def plot(self) -> RunPictures:
@@ -144,8 +167,10 @@ class Run(JudgedResult):
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """The history as a data frame: time, event, subject, task, agent, epoch, incident, value, detail, about."""
-        return self.record.frame()
+        """The history as a data frame: scenario, replication, time, event, subject, task, agent, epoch, incident,
+        value, detail, about.
+        """
+        return self._named(self.record.frame())
 
     @cached_property
     def diagnosis(self) -> dict[str, dict[str, int]]:

@@ -27,6 +27,10 @@ Watcher = Callable[[int, int, int, int, str], None]
 """Called after each event, with its number, task, agent, incident and detail."""
 
 
+NUMBERS = ("task", "agent", "epoch", "incident")
+"""The columns of a frame that hold numbers which a row may lack."""
+
+
 class _Numbered(dict[str, int]):
     """Interned words by number; a new word gets the next number."""
 
@@ -201,17 +205,19 @@ class History:
         return History.from_parts, self.parts()
 
     def frame(self) -> pd.DataFrame:
-        """The events as a tidy frame: time, event, subject, task, agent, epoch, incident, value, detail, about."""
+        """The events as a tidy frame: time, event, subject, task, agent, epoch, incident, value, detail, about.
+
+        `event` has the same categories in every frame, and numbers that a row does not have are missing.
+        """
         columns = {name: np.asarray(self.rows.column(name)) for name in NAMES}
         words = np.array(self.words, dtype=object)
-        happened, codes = np.unique(columns["event"], return_inverse=True)
-        labels = pd.Index([Event(int(event)).label for event in happened], dtype=object)
         return pd.DataFrame(
             {
                 "time": columns["time"],
-                "event": pd.Categorical.from_codes(codes.reshape(-1), categories=labels),
+                "event": pd.Categorical.from_codes(_CODES[columns["event"]], categories=_LABELS),
                 "subject": _subjects(columns, words),
-                **{name: columns[name] for name in ("task", "agent", "epoch", "incident", "value")},
+                **{name: pd.arrays.IntegerArray(columns[name], columns[name] < 0) for name in NUMBERS},
+                "value": columns["value"],
                 **{name: words[columns[name]] for name in ("detail", "about")},
             }
         )
@@ -231,6 +237,11 @@ class History:
             env._now = float(columns.pop("time"))
             history.record(**columns)
         return history
+
+
+_LABELS = pd.Index([event.label for event in Event], dtype=object)
+_CODES = np.full(256, -1, dtype=np.int16)
+_CODES[list(Event)] = np.arange(len(Event))
 
 
 def _drop(*_: object, **__: object) -> None:

@@ -55,7 +55,7 @@ def _differ(one: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.bool_]:
         elif column in WORDS:
             mine, theirs = (frame[column].astype(object).to_numpy() for frame in (one, other))
         else:
-            mine, theirs = (frame[column].to_numpy() for frame in (one, other))
+            mine, theirs = (frame[column].to_numpy("int64", na_value=-1) for frame in (one, other))
         differ |= mine != theirs
     return differ
 

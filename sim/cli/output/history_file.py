@@ -48,6 +48,7 @@ def _columns() -> dict[str, Any]:
 
 def read_histories(file: str) -> pd.DataFrame:
     """The histories in a file, one after another. Raises BadInput for a file that is damaged or is no history."""
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -62,7 +63,7 @@ def read_histories(file: str) -> pd.DataFrame:
                 raise BadInput(f"{file}: not a history: it has no column '{column}'; {valid}")
             if table.schema.field(column).type != kind:
                 raise BadInput(f"{file}: not a history: column '{column}' has values of another type; {valid}")
-        found: pd.DataFrame = table.to_pandas()
+        found: pd.DataFrame = table.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
     except InputFileError as error:
         raise BadInput(f"{file}: {error}; {valid}") from None
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:  # what is wrong in a damaged file
@@ -81,9 +82,7 @@ class HistoryFile:
         """Append the history of a run."""
         import pyarrow as pa
 
-        frame = run.history.assign(
-            scenario=run.scenario.name, replication=run.seed, event=run.history["event"].astype(str)
-        )
+        frame = run.history.assign(event=run.history["event"].astype(str))
         self._writer.write_table(pa.Table.from_pandas(frame[self._schema.names], self._schema, preserve_index=False))
 
 

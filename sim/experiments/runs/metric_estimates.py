@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from scenarios import Scenario
 from scenarios.fields.metrics import UnknownMetric, lookup, statistic_of
 from sim.measures.outcomes import MeasuredRun, Outcome
+from sim.measures.tables.distribution import absent
 from sim.stats.estimates import Estimate, estimate, estimate_pooled
 from sim.stats.samples import Sample
 
@@ -65,7 +66,7 @@ class ResultMetrics(dict[str, Estimate]):
         except UnknownMetric as error:
             raise KeyError(str(error)) from None
         if found is None:
-            raise KeyError(name)
+            raise KeyError(absent(name))
         return found
 
     def __contains__(self, name: object) -> bool:

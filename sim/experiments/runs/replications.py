@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
+from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
 from scenarios.errors import shown
 from scenarios.expected_events import affordable_runs, check_events
@@ -29,12 +30,16 @@ from sim.measures.metrics.diagnosis import as_frame, total
 from sim.measures.outcomes import Outcome
 from sim.presentation.formatting import count
 from sim.results.base import JudgedResult
-from sim.simulation import check_counts, metrics_frame, replication_name
+from sim.simulation import check_counts, metrics_frame, replication_name, run
 from sim.stats.estimates import Estimate
 from sim.stats.precision import LEAST, Asked, Reached, next_check, reached
 
 if TYPE_CHECKING:
     from sim.experiments.runs.plot import ResultPictures
+
+
+class NotRepeatable(RecoveryBenchError, LookupError):
+    """The replications of a result cannot be repeated. One line: which result, and why."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,6 +57,7 @@ class Result(JudgedResult):
     asked: Asked | None = None
     warmup: Warmup | None = None
     replaced: str | None = None
+    _built_by: ClassVar[tuple[BuildCore, ...]] = ()
 
     def title(self) -> str:
         """A one-line summary: scenario and number of runs."""
@@ -111,8 +117,48 @@ class Result(JudgedResult):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """Tidy: replication, metric, value, unit."""
+        """Tidy: scenario, replication, metric, value, unit."""
         return metrics_frame(self.scenario, [(summary.seed, summary.metrics) for summary in self.runs])
+
+    @property
+    def recoveries(self) -> pd.DataFrame:
+        """As `Run.recoveries`, of all replications.
+
+        Replications keep no histories. The first use of `recoveries`, `tasks` or `faults` repeats them, which takes as
+        long as the runs on one process. Raises NotRepeatable.
+        """
+        return self._repeated["recoveries"]
+
+    @property
+    def tasks(self) -> pd.DataFrame:
+        """As `Run.tasks`, of all replications; see `recoveries`."""
+        return self._repeated["tasks"]
+
+    @property
+    def faults(self) -> pd.DataFrame:
+        """As `Run.faults`, of all replications; see `recoveries`."""
+        return self._repeated["faults"]
+
+    @cached_property
+    def _repeated(self) -> dict[str, pd.DataFrame]:
+        if self.replaced is not None and not self._built_by:
+            raise NotRepeatable(
+                f"{self.title()}: its core was replaced ({self.replaced}), which a saved result does not hold; "
+                "valid: the result of sim.replicate itself"
+            )
+        scenario = self.scenario.with_values({"history": "full"})
+        found: dict[str, list[pd.DataFrame]] = {"recoveries": [], "tasks": [], "faults": []}
+        core, *_ = *self._built_by, build_core
+        for summary in self.runs:
+            repeated = run(scenario, summary.seed, core=core, force=True)
+            if repeated.history_sha256 != summary.history_sha256:
+                raise NotRepeatable(
+                    f"{self.title()}: the repeated run {summary.seed} has another history; it was made by another "
+                    "version, or its core or its policies do not behave the same each time"
+                )
+            for name, frames in found.items():
+                frames.append(getattr(repeated, name))
+        return {name: pd.concat(frames, ignore_index=True) for name, frames in found.items()}
 
     @property
     def plot(self) -> ResultPictures:
@@ -230,7 +276,9 @@ def replicate(
 
     def known(names: Sequence[str], *, interrupted: bool = False) -> Result:
         runs = tuple(finished[name] for name in names if name in finished)
-        return Result(scenario, group, runs, interrupted, asked, warmup, replaced)
+        result = Result(scenario, group, runs, interrupted, asked, warmup, replaced)
+        object.__setattr__(result, "_built_by", (core,))  # not a field: it is not saved
+        return result
 
     until: int | None = replications if asked is None else LEAST
     names: list[str] = []

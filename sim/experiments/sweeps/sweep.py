@@ -101,7 +101,7 @@ class Sweep(ResultBase):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """Tidy: a column for each path (numbers where they are), replication, metric, value, unit."""
+        """Tidy: scenario, a column for each path (numbers where they are), replication, metric, value, unit."""
         rows = self.rows[self.rows["value"].notna()]
         names = [key(point) for point in self.points]
         columns: dict[str, Any] = {
@@ -111,9 +111,10 @@ class Sweep(ResultBase):
         units = {metric: lookup(metric, pools).unit for metric in rows["metric"].unique()}
         return pd.DataFrame(
             {
+                "scenario": self.scenario.name,
                 **columns,
-                "replication": rows["replication"],
-                "metric": rows["metric"],
+                "replication": self.seed + "/" + rows["replication"].astype(str),
+                "metric": rows["metric"].astype(object),
                 "value": rows["value"],
                 "unit": rows["metric"].map(units),
             }

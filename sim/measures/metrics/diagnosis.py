@@ -9,7 +9,7 @@ import pandas as pd
 
 from recovery.runbook.catalogue import documented
 from sim.history import Event, History
-from sim.measures.tables.event_table import NOWHERE, Tracks, Truths
+from sim.measures.tables.event_table import NOWHERE, Integers, Tracks, Truths
 from sim.measures.tables.ground_truth import AgentTruth, LinkTruth
 from sim.measures.tables.recoveries import Incidents, truth
 
@@ -77,6 +77,13 @@ def accuracy(found: Counts) -> float | None:
     rows = [(fault, row) for fault, row in found.items() if fault != NOTHING]
     total = sum(sum(row.values()) for _, row in rows)
     return sum(row.get(fault, 0) for fault, row in rows) / total if total else None
+
+
+def diagnosed(tracks: Tracks, incidents: Incidents) -> Integers:
+    """The last diagnosis of each recovery, as the number of a word; 0: it was not analyzed."""
+    analyzed = tracks.rows(Event.RECOVERY_ANALYZED)
+    last = dict(zip(tracks.incident[analyzed].tolist(), tracks.detail[analyzed].tolist(), strict=True))
+    return np.array([last.get(number, 0) for number in incidents.number.tolist()], dtype=np.int64)
 
 
 def _pairs(tracks: Tracks, incidents: Incidents, chosen: Truths | None) -> Iterator[tuple[str, str]]:

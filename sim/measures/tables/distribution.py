@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scenarios.fields.metrics import DISTRIBUTIONS, STATISTICS, statistic_of
+from scenarios.fields.metrics import DISTRIBUTIONS, STATISTICS, UnknownMetric, lookup, statistic_of
 from sim.stats.estimates import estimate_pooled
 from sim.stats.samples import Sample
 from sim.stats.survival import Pooled
@@ -48,6 +48,15 @@ def numbers(measured: Measured) -> dict[str, float | None]:
     return found
 
 
+def absent(name: str) -> str:
+    """Why a name gives no metric: it is unknown, with the nearest known one, or nothing of it was observed."""
+    try:
+        lookup(name)
+    except UnknownMetric as error:
+        return str(error)
+    return f"'{name}' was not observed"
+
+
 class RunMetrics(dict[str, float | None]):
     """The metrics of one run by name, with those beside them that its samples give.
 
@@ -63,7 +72,7 @@ class RunMetrics(dict[str, float | None]):
         of = statistic_of(name)
         sample = None if of is None else self._samples.get(of.distribution)
         if of is None or sample is None:
-            raise KeyError(name)
+            raise KeyError(absent(name))
         found = estimate_pooled([sample], of) if len(sample) else None
         return None if found is None else found.mean
 

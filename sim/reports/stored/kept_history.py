@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sim.history import Event, History
 from sim.history.storage import NAMES, ROW
 
+MISSING = {name: np.nan if ROW[name].kind == "f" else -1 for name in NAMES}
+"""What a history records in place of a missing value."""
 _EVENTS = {event.label: int(event) for event in Event}
 
 
@@ -28,7 +30,7 @@ def history_of(frame: pd.DataFrame, meta: dict[str, Any]) -> History:
     table = np.empty(len(frame), dtype=ROW)
     columns = {"event": labels.map(_EVENTS).to_numpy(), "detail": numbers[:, 0], "about": numbers[:, 1]}
     for name in NAMES:
-        table[name] = columns[name] if name in columns else frame[name].to_numpy()
+        table[name] = columns[name] if name in columns else frame[name].to_numpy(ROW[name], na_value=MISSING[name])
     return History.from_parts(meta, words, table, len(table), None)
 
 

@@ -46,7 +46,7 @@ def test_each_run_equals_that_of_its_scenario_and_seed(scenario, points):
     found = sweep(scenario, points, seed=7, replications=2)
     alone = sim.run(scenario.with_values({COUNT: 5, RESTART: "10s"}), seed=7, replication=1)
     rows = found.frame
-    of = rows[(rows[COUNT] == 5) & (rows[RESTART] == 10) & (rows["replication"] == 1)]
+    of = rows[(rows[COUNT] == 5) & (rows[RESTART] == 10) & (rows["replication"] == "7/1")]
     observed = {name: value for name, value in alone.metrics.items() if value is not None}
     assert dict(zip(of["metric"], of["value"], strict=True)) == observed
     assert alone.history_sha256 in set(found.rows["history_sha256"])
@@ -81,7 +81,7 @@ def test_only_new_points_are_computed(scenario, points, tmp_path):
     assert sweep(scenario, points[:2], seed=7, replications=3, out=tmp_path).computed == 4
     assert sweep(scenario, points, seed=7, replications=3, out=tmp_path).computed == 6
     fewer = sweep(scenario, points[1:2], seed=7, replications=2, out=tmp_path)
-    assert (fewer.computed, len(fewer.points), set(fewer.frame["replication"])) == (0, 1, {0, 1})
+    assert (fewer.computed, len(fewer.points), set(fewer.frame["replication"])) == (0, 1, {"7/0", "7/1"})
     whole = sweep(scenario, points, seed=7, replications=3)
     assert (
         load_sweep(tmp_path)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from sim.experiments.sweeps.designs import shown
 from sim.reports.page.scales import Linear
 from sim.reports.stored.shapes import EstimateShape
 
@@ -19,10 +20,8 @@ def setting(values: Mapping[str, Any]) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value of a setting."""
-    if isinstance(value, float) and isfinite(value):
-        return f"{value:g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """A value of a setting: a number for a constant, a text, or JSON."""
+    return shown(json.dumps(value, ensure_ascii=False))
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class SweepView:
     title: str
     subtitle: str
     headline: str
-    holds: bool
+    holds: bool | None
     notes: list[str]
     paths: list[str]
     metrics: list[SweptMetric]
@@ -80,7 +80,7 @@ def sweep_view(data: SweepShape) -> SweepView:
         title=f"{data.scenario}: sweep of {count(len(data.points), 'point')}",
         subtitle=f"seed {data.seed}, {count(data.replications, 'replication')} each; varies {', '.join(paths)}",
         headline=said,
-        holds=not failing,
+        holds=None if failing or not data.points[0].expectations else True,
         notes=["The sweep was interrupted: some runs are missing."] if data.interrupted else [],
         paths=paths,
         metrics=[_swept(name, data.points, paths, grid) for name in names],

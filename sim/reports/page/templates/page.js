@@ -22,8 +22,8 @@
   function seconds(value) {
     if (value === null || value === undefined) return "–";
     if (value === 0) return "0 s";
-    if (Math.abs(value) >= 7200) return `${(value / 3600).toPrecision(3)} h`;
-    if (Math.abs(value) >= 600) return `${(value / 60).toPrecision(3)} min`;
+    if (Math.abs(value) >= 7200) return `${+(value / 3600).toPrecision(3)} h`;
+    if (Math.abs(value) >= 600) return `${+(value / 60).toPrecision(3)} min`;
     return value < 0.0995 ? `${+(value * 1000).toPrecision(3)} ms` : `${+value.toPrecision(3)} s`;
   }
   function clock(value, step = 1) {
@@ -204,14 +204,15 @@
       const data = this.data;
       this.svg.replaceChildren();
       this.lanes = [];
-      let top = 34;
+      let top = data.faults.length ? 52 : 34;
       const panels = [];
-      const panel = (title, height, paint) => { panels.push([title, top, height, paint]); top += height + 32; };
-      panel("tasks: in service (area), queued (line)", 132, (y, h) => this.load(y, h));
-      panel("agents: up (line), up as the detector believes (dashed)", 46, (y, h) => this.agents(y, h));
-      if (data.unsteady) panel("service: not in its steady state", 10, (y, h) => this.steady(y, h));
-      if (data.retries.counts.length || data.exhausted.counts.length) panel("retries: granted, and failures without a retry left", 46, (y, h) => this.retries(y, h));
-      panel("recoveries", LANES * LANE, (y, h) => this.recoveries(y, h));
+      const panel = (title, height, paint) => { panels.push([title, top, height, paint]); top += height + 34; };
+      panel("tasks: in service (area) and queued (line)", 132, (y, h) => this.load(y, h));
+      panel("agents up: in truth (line), as the detector believes (dashed)", 46, (y, h) => this.agents(y, h));
+      if (data.unsteady) panel("service: red where it is not in its steady state", 10, (y, h) => this.steady(y, h));
+      if (data.retries.counts.length || data.exhausted.counts.length) panel("retries: granted (blue), failures without a retry left (red)", 46, (y, h) => this.retries(y, h));
+      const packed = this.packed();
+      panel("recoveries", packed ? Math.max(2, packed.lanes) * LANE : 60, (y, h) => this.recoveries(y, h, packed));
       this.height = top - 4;
       this.svg.setAttribute("height", this.height);
       this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
@@ -219,7 +220,7 @@
       this.axis(panels);
       for (const [title, y, height, paint] of panels) {
         paint(y, height);
-        this.svg.append(shape("text", { x: LEFT, y: y - 8, class: "title" }, title));
+        this.title(title, y - 8);
       }
       this.cross = shape("line", { y1: 24, y2: this.height - 22, stroke: "var(--faint)", visibility: "hidden" });
       this.svg.append(this.cross);
@@ -227,6 +228,14 @@
       this.range.textContent = `${clock(begin, step)} to ${clock(end, step)} (${seconds(end - begin)})`;
       const queued = Math.max(...this.points(data.queue).map((each) => each[1]));
       this.svg.setAttribute("aria-label", `From ${clock(begin)} to ${clock(end)}: at most ${queued} queued tasks, ${this.visible().length} recoveries, ${data.faults.filter((each) => each[0] <= end && each[1] >= begin).length} faults`);
+    }
+    /** A heading of a panel, on a ground that hides the lines behind it. */
+    title(text, y) {
+      const short = this.width < 520 ? text.split(":")[0] : text;
+      const made = shape("text", { x: LEFT, y, class: "title" }, short);
+      this.svg.append(made);
+      const box = made.getBBox();
+      this.svg.insertBefore(shape("rect", { x: box.x - 2, y: box.y, width: box.width + 6, height: box.height, fill: "var(--card)" }), made);
     }
     visible() {
       const [begin, end] = this.window;
@@ -316,20 +325,23 @@
         for (const [bin, number] of found) this.span(bin * width, bin * width + width * share * 0.9, y(number), top + height - y(number), fill);
       }
     }
-    recoveries(top, height) {
-      const rows = this.visible(), free = [];
+    /** The recoveries of the window and the lane of each; null if they need too many lanes. */
+    packed() {
+      const free = [], placed = [];
       const narrow = ((this.window[1] - this.window[0]) / (this.width - LEFT - RIGHT)) * 3;
-      const placed = [];
-      for (const row of rows) {
+      for (const row of this.visible()) {
         const end = Math.max(row[6] ?? this.data.end, row[4] + narrow);
         let lane = free.findIndex((until) => until <= row[4]);
-        if (lane < 0) lane = free.length < LANES ? free.push(0) - 1 : -1;
-        if (lane < 0) { placed.length = 0; break; }
+        if (lane < 0) lane = free.push(0) - 1;
+        if (lane >= LANES) return null;
         free[lane] = end + narrow / 2;
         placed.push([row, lane]);
       }
-      if (!placed.length && rows.length) return this.density(top, height, rows.length);
-      for (const [row, lane] of placed) this.lane(row, top + lane * LANE);
+      return { placed, lanes: free.length };
+    }
+    recoveries(top, height, packed) {
+      if (!packed) return this.density(top, height, this.visible().length);
+      for (const [row, lane] of packed.placed) this.lane(row, top + lane * LANE);
       return undefined;
     }
     lane(row, y) {
@@ -352,7 +364,7 @@
       const most = Math.max(1, ...this.points(this.data.open).map((each) => each[1]));
       const y = this.levels(top, height, most * 1.06, 4);
       this.svg.append(shape("path", { d: this.path(this.data.open, y, true, top + height), fill: "var(--execute)", opacity: 0.7 }));
-      this.svg.append(shape("text", { x: this.width - RIGHT, y: top - 8, "text-anchor": "end" }, `${number} open at some time; zoom in to see each`));
+      this.svg.append(shape("text", { x: this.width - RIGHT, y: top - 8, "text-anchor": "end" }, this.width < 520 ? `${number}: zoom in` : `${number} in this window; zoom in to see each`));
     }
     faultBands() {
       const [begin, end] = this.window, bottom = this.height - 22;
@@ -360,15 +372,15 @@
       const seen = this.data.faults.filter((each) => each[0] <= end && each[1] >= begin);
       for (const [from, to, name] of seen) {
         const left = Math.max(LEFT, this.x(from));
-        if (to > from) this.span(from, to, 22, bottom - 22, "var(--fault-ground)");
-        if (from >= begin && seen.length <= 400) this.svg.append(shape("line", { x1: left, x2: left, y1: 22, y2: bottom, stroke: "var(--fault)", "stroke-width": 1, opacity: seen.length > 60 ? 0.35 : 0.8 }));
+        if (to > from) this.span(from, to, 24, bottom - 24, "var(--fault-ground)");
+        if (from >= begin && seen.length <= 400) this.svg.append(shape("line", { x1: left, x2: left, y1: 24, y2: bottom, stroke: "var(--fault)", "stroke-width": 1, opacity: seen.length > 60 ? 0.35 : 0.8 }));
         const room = name.length * 6.4 + 10;
-        if (left > free && left + room < this.width) {
-          this.svg.append(shape("text", { x: left + 3, y: 16, class: "fault-name" }, name));
-          free = left + room;
+        if (left > free && this.width - room > free && left < this.width - RIGHT) {
+          this.svg.append(shape("text", { x: Math.min(left, this.width - room) + 1, y: 18, class: "fault-name" }, name));
+          free = Math.min(left, this.width - room) + room;
         }
       }
-      if (this.data.warmup > begin) this.span(begin, Math.min(end, this.data.warmup), 22, bottom - 22, "var(--soft)")?.setAttribute("opacity", 0.9);
+      if (this.data.warmup > begin) this.span(begin, Math.min(end, this.data.warmup), 24, bottom - 24, "var(--soft)")?.setAttribute("opacity", 0.9);
     }
     axis(panels) {
       const [begin, end] = this.window, step = stepFor(end - begin, Math.max(3, (this.width - LEFT) / 90));

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from scenarios.errors import ScenarioError, instead
 from scenarios.exchange.portable import Portable
 from scenarios.exchange.shapes import Difference, Fit, Shape, fit
+from scenarios.exchange.surroundings import Surroundings
 from scenarios.exchange.words import described
 
 WITHOUT = "not expressible"
@@ -30,7 +31,8 @@ class Framework:
 
     `title` names what is exchanged, `source` the project and document with its fields, defaults and formula. `hints`
     say where else the framework has what its policy does not, by group of keys (`scenarios.exchange.shapes.GROUPS`).
-    `notes` say where the framework differs from what is simulated, by the group of keys that they are about.
+    `notes` say where the framework differs from what is simulated, by the group of keys that they are about. `around`
+    reads what a file says of the queue, heartbeats and time limits.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Framework:
     languages: tuple[str, ...] = ("python",)
     hints: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    around: Callable[[str, str], Surroundings] | None = None
 
     def fit(self, wanted: Portable) -> Fit:
         """The nearest policy that the framework can express, and the differences."""
@@ -77,6 +80,10 @@ class Framework:
     def load(self, text: str, source: str) -> Portable:
         """The policy of a file of the framework, in canonical form. Raises ScenarioError with line and key."""
         return self.read(text, source).canonical()
+
+    def surroundings(self, text: str, source: str) -> Surroundings:
+        """What a file of the framework says besides the policy. Raises ScenarioError with line and key."""
+        return Surroundings() if self.around is None else self.around(text, source)
 
 
 def unreadable(source: str, noun: str) -> ScenarioError:

@@ -135,6 +135,44 @@ class Reader:
             )
         return found[0]
 
+    def settings(self, known: Collection[str], optional: Collection[str] = (), prefix: str = "") -> Values:
+        """The values of some names wherever the source sets them: `app.conf.name = …`, an argument `name=…` of any
+        call, or an entry of a mapping. Upper case and a prefix do not matter.
+
+        A value that is not literal is refused, except those of `optional` names, which are left out. Raises
+        ScenarioError, also for a name with two values.
+        """
+        data: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for given, node in self._set():
+            name = given.lower().removeprefix(prefix)
+            if name not in known:
+                continue
+            try:
+                value = self._value(node, 0, given)
+            except ScenarioError:
+                if name in optional:
+                    continue
+                raise
+            if name in data and data[name] != value:
+                raise self.error(f"is {shown(data[name])} on line {lines[name]}; valid: one value", node.lineno, given)
+            data[name], lines[name] = value, node.lineno
+        return Values(self.source, data, lambda place: lines.get(str(place[0])) if place else 1)
+
+    def _set(self) -> Iterator[tuple[str, ast.expr]]:
+        """The names that are assigned, arguments of calls and constant keys of mappings, with their values."""
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Assign):
+                yield from ((called(target), node.value) for target in node.targets)
+            elif isinstance(node, ast.AnnAssign) and node.value is not None:
+                yield called(node.target), node.value
+            elif isinstance(node, ast.Call):
+                yield from ((each.arg, each.value) for each in node.keywords if each.arg is not None)
+            elif isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                        yield key.value, value
+
     def check(self, found: Call, known: Collection[str], positional: int = 0) -> None:
         """Raise ScenarioError for an argument that the framework does not have."""
         for key, line in found.lines.items():

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import json
 import re
+from math import ceil
 from typing import Any
 
 from scenarios.errors import ScenarioError
 from scenarios.exchange import python_source as python
-from scenarios.exchange.framework import Framework, Written
+from scenarios.exchange.framework import Framework, Written, unreadable
 from scenarios.exchange.portable import NEVER, Portable
 from scenarios.exchange.shapes import Numbers, Shape
-from scenarios.exchange.values import Values, in_go, mapping
+from scenarios.exchange.surroundings import Surroundings, detected_by_heartbeats, plain
+from scenarios.exchange.values import Values, in_go, mapping, words
 
 PYTHON = {
     "initial_interval": "initial",
@@ -42,6 +44,17 @@ JSON = {
     "nonRetryableErrorTypes": "errors",
 }
 """The names of the five fields in each language."""
+TIMEOUTS = {
+    "heartbeat_timeout": "HeartbeatTimeout",
+    "start_to_close_timeout": "StartToCloseTimeout",
+    "schedule_to_close_timeout": "ScheduleToCloseTimeout",
+}
+"""The time limits of an activity in Python and Go; those of JSON are as in Go, with a small first letter."""
+ACTIVITY = words(
+    "activityId activityType taskQueue header input scheduleToCloseTimeout scheduleToStartTimeout startToCloseTimeout "
+    "heartbeatTimeout retryPolicy requestEagerExecution useWorkflowBuildId priority"
+)
+"""The fields of `ScheduleActivityTaskCommandAttributes` in JSON."""
 INT32 = 2**31 - 1
 _GO_UNIT = {
     "Nanosecond": 1e-9,
@@ -61,7 +74,8 @@ def write(portable: Portable, how: Written) -> str:
     coefficient = policy.multiplier if policy.backoff == "exponential" else 1.0
     cap = policy.max_delay or policy.retry_delay
     if policy.backoff == "exponential" and policy.max_retries is not None and policy.max_delay is None:
-        cap = policy.retry_delay * coefficient ** max(0, policy.max_retries - 1)
+        longest = policy.retry_delay * coefficient ** max(0, policy.max_retries - 1)
+        cap = ceil(round(longest * 1e6, 3)) / 1e6  # timedelta has microseconds, and a cap below the delay shortens it
     cap = max(cap, policy.retry_delay)
     if how.language == "json":
         seconds = [f"{python.number(round(each, 9))}s" for each in (policy.retry_delay, cap)]
@@ -88,14 +102,57 @@ def read(text: str, source: str) -> Portable:
     """A policy in one of the three languages, told apart by how it begins and by the names of its fields."""
     if text.lstrip().startswith("{"):
         found = mapping(text, source, "a RetryPolicy in JSON")
+        if "retryPolicy" in found.data:
+            found.check(ACTIVITY, "the options of an activity")
+            found = found.below("retryPolicy")
         found.check(JSON, "RetryPolicy")
         return _portable(found, JSON, _json_seconds, "a text such as 1.5s")
     if re.search(r"RetryPolicy\s*\{", text):
         return _portable(_go_fields(text, source), GO, _number, "30 * time.Second")
+    if re.search(r"ActivityOptions\s*\{", text):
+        raise unreadable(source, "RetryPolicy{…}")
     reader = python.Reader(text, source)
     one = reader.one(["RetryPolicy"])
     reader.check(one, PYTHON)
     return _portable(python.values_of(source, one), PYTHON, _number, "timedelta(seconds=30)")
+
+
+def read_activity(text: str, source: str) -> Surroundings:
+    """The time limits of the activity that has the policy: heartbeats, one attempt, and all attempts."""
+    timeouts = _timeouts(text, source)
+    found: dict[str, Any] = {}
+    notes = []
+    if timeouts.has("heartbeat_timeout"):
+        found |= dict(detected_by_heartbeats(timeouts.duration("heartbeat_timeout", None, _number, "30 s")))
+    if timeouts.has("start_to_close_timeout"):
+        found["tasks.timeout"] = plain(timeouts.duration("start_to_close_timeout", None, _number, "30 s"))
+    if timeouts.has("schedule_to_close_timeout"):
+        total = timeouts.duration("schedule_to_close_timeout", None, _number, "30 s")
+        notes.append(
+            f"schedule_to_close_timeout of {total:g} s limits all attempts from their scheduling; the deadline of a "
+            "condition, which is not set, counts from the first failure"
+        )
+    return Surroundings(found, tuple(notes))
+
+
+def _timeouts(text: str, source: str) -> Values:
+    if text.lstrip().startswith("{"):
+        given = mapping(text, source, "options in JSON")
+        by_name = {f"{go[0].lower()}{go[1:]}": name for name, go in TIMEOUTS.items()}
+        data = {
+            by_name[key]: given.duration(key, None, _json_seconds, "a text such as 1.5s")
+            for key in given.data
+            if key in by_name
+        }
+        return Values(source, data, lambda _: 1)
+    if re.search(r"(RetryPolicy|ActivityOptions)\s*\{", text):
+        data, lines = {}, {}
+        for name, go in TIMEOUTS.items():
+            for match in re.finditer(rf"^[^/\n]*\b{go}\s*:\s*([^,\n}}]+)", text, re.MULTILINE):
+                line = text.count("\n", 0, match.start()) + 1
+                data[name], lines[name] = _go_value(match[1], source, line, go), line
+        return Values(source, data, lambda place: lines.get(str(place[0])) if place else 1)
+    return python.Reader(text, source).settings(TIMEOUTS)
 
 
 def _portable(values: Values, names: dict[str, str], parse: Any, valid: str) -> Portable:
@@ -195,6 +252,7 @@ TEMPORAL = Framework(
     ),
     write=write,
     read=read,
+    around=read_activity,
     languages=("python", "go", "json"),
     hints={
         "deadline": "schedule_to_close_timeout of the activity limits the time from its scheduling",

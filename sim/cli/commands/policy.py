@@ -109,16 +109,17 @@ def import_(
 ) -> None:
     """Read a retry policy of another framework, and write a policy file for run --policy.
 
+    Of celery and temporal, what the file says of the queue, heartbeats, time limits and concurrency is read as well.
     Nothing in the file is executed or imported. A key that the framework does not have is refused.
     """
-    from scenarios.exchange.policy_file import policy_text
+    from scenarios.exchange.imported import imported
 
     check_writable("--out", out)
     framework = _framework(from_, "--from")
     chosen = _known_kind("task_failure" if kind is None else kind)
-    imported = framework.load(_text(file), "stdin" if file == STDOUT else file)
-    _write(policy_text({chosen: imported}, [f"imported from {framework.title}"]), out)
-    for note in framework.noted(imported):
+    text, notes = imported(framework, _text(file), "stdin" if file == STDOUT else file, chosen)
+    _write(text, out)
+    for note in notes:
         say(f"note: {note}")
 
 

@@ -131,22 +131,3 @@ def test_a_missing_policy_file_is_refused():
 
 
 PAGE = Path(scenarios.__file__).parent / "exchange" / "README.md"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "queue: {ack_timeout: 1h}",
-        "queue: {ack_timeout: null}",
-        "queue: {ack_timeout: 30m}",
-        "queue: {ack_timeout: 30m, max_deliveries: 21}",
-        "{recovery: {detection: {heartbeat_interval: 30s, missed_heartbeats: 1}}, queue: {ack_timeout: null}}",
-    ],
-)
-def test_the_queue_settings_of_the_page_are_policy_files(text):
-    file = loads_policy(text)
-    changed = file.applied(scenarios.loads(STORY))
-    assert changed == scenarios.loads(STORY).with_values(file.changes)
-    for path in file.values:
-        key = path.removeprefix("recovery.detection.")
-        assert f"`{path}: " in PAGE.read_text(encoding="utf-8") or f"`{key}: " in PAGE.read_text(encoding="utf-8")

@@ -8,18 +8,8 @@ from sim.cli import main
 from tests.sim.experiments.tuning.test_tune import DELAY, SPACE, TEXT
 
 pytest.importorskip("optuna")
-RECOMMEND = [
-    "tune",
-    "small.scenario.yaml",
-    "--trials",
-    "3",
-    "--replications",
-    "2",
-    "--jobs",
-    "1",
-    "--set",
-    "duration=2m",
-]
+COMMAND = "tune small.scenario.yaml --trials 3 --replications 2 --jobs 1 --set duration=2m"
+RECOMMEND = COMMAND.split()
 QUICK = ["--trials", "5", "--replications", "2", "--fresh", "5"]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -42,7 +41,7 @@ MOST_LANES = 6
 NOT_VERIFIED = (RecoveryOutcome.ESCALATED, RecoveryOutcome.DISMISSED)
 TICK_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 MARK_POINTS = 4.0
-"""Width of the mark for a phase that took no time, in points."""
+"""Width of the tick for a phase that took no time, in points."""
 LETTER_POINTS = 4.7
 BOLD_LETTER_POINTS = 6.0
 LANE_HEIGHT = 0.74
@@ -199,17 +198,26 @@ def _faults(top: Axes, bottom: Axes, found: Sequence[tuple[float, float, str]], 
 def _lanes(axes: Axes, lanes: Sequence[Lane], more: int, begin: float, end: float) -> None:
     second = _points(axes) / (end - begin)
     for level, lane in enumerate(lanes):
-        reached = begin
-        for (phase, left, right), (_, begins, ends) in zip(
-            drawn(lane.stretches, MARK_POINTS / second), lane.stretches, strict=True
-        ):
-            color = PHASE_COLORS[phase]
-            axes.barh(level, right - left, LANE_HEIGHT, left, color=color, edgecolor="white", linewidth=0.6)
-            text = f"{phase} {quantity(ends - begins, 's')}"
-            seen = max(left, begin), min(right, end)
-            if (seen[1] - seen[0]) * second > LETTER_POINTS * len(text):
-                axes.text(sum(seen) / 2, level, text, ha="center", va="center_baseline", size=8, color=INK)
-            reached = right
+        marks = drawn(lane.stretches, MARK_POINTS / second)
+        for mark in marks:
+            height = LANE_HEIGHT / mark.of
+            place = level + (mark.nth - (mark.of - 1) / 2) * height
+            above = 3 if mark.is_tick else 2
+            axes.barh(
+                place,
+                mark.right - mark.left,
+                height,
+                mark.left,
+                color=PHASE_COLORS[mark.phase],
+                edgecolor="white",
+                linewidth=0.3 if mark.is_tick else 0.6,
+                zorder=above,
+            )
+            text = f"{mark.phase} {quantity(mark.right - mark.left, 's')}"
+            seen = max(mark.left, begin), min(mark.right, end)
+            if not mark.is_tick and (seen[1] - seen[0]) * second > LETTER_POINTS * len(text):
+                axes.text(sum(seen) / 2, level, text, ha="center", va="center_baseline", size=8, color=INK, zorder=4)
+        reached = max((mark.right for mark in marks), default=begin)
         if lane.outcome in NOT_VERIFIED and reached < end:
             _after(axes, lane.outcome, reached, level)
         axes.vlines(lane.onset, level - LANE_HEIGHT / 2, level + LANE_HEIGHT / 2, VERMILION, linewidth=2.2, zorder=5)
@@ -223,19 +231,46 @@ def _lanes(axes: Axes, lanes: Sequence[Lane], more: int, begin: float, end: floa
         axes.text(1.0, 0.03, f"and {more} more", transform=axes.transAxes, ha="right", va="bottom", size=8, color=FAINT)
 
 
-def drawn(stretches: Sequence[tuple[str, float, float]], narrowest: float) -> list[tuple[str, float, float]]:
-    """Where the phases of a recovery are drawn: in order, each at least `narrowest` seconds wide.
+@dataclass(frozen=True)
+class Mark:
+    """Where a phase is drawn: from `left` to `right` in seconds, in the part `nth` of `of` of its lane's height.
 
-    A widened phase takes its space from the next one that is wide enough, so that the error is at most the width of a
-    mark.
+    A phase that is too short to be seen is a tick (`is_tick`) at the instant at which it begins.
     """
-    places = []
-    reached = -inf
+
+    phase: str
+    left: float
+    right: float
+    nth: int = 0
+    of: int = 1
+    is_tick: bool = False
+
+
+def drawn(stretches: Sequence[tuple[str, float, float]], narrowest: float) -> list[Mark]:
+    """The marks of the phases of a recovery, in order.
+
+    Phases of at least `narrowest` seconds are bars at their exact times. A shorter one is a tick of that width, which
+    moves nothing else; those of one instant share the height of the lane.
+    """
+    marks: list[Mark] = []
+    ticks: list[tuple[str, float]] = []
+
+    def end_ticks() -> None:
+        marks.extend(
+            Mark(phase, instant, instant + narrowest, nth, len(ticks), is_tick=True)
+            for nth, (phase, instant) in enumerate(ticks)
+        )
+        ticks.clear()
+
     for phase, begins, ends in stretches:
-        left = max(begins, reached)
-        reached = max(ends, left + narrowest)
-        places.append((phase, left, reached))
-    return places
+        if ticks and (ends - begins >= narrowest or begins - ticks[0][1] >= narrowest):
+            end_ticks()
+        if ends - begins >= narrowest:
+            marks.append(Mark(phase, begins, ends))
+        else:
+            ticks.append((phase, begins))
+    end_ticks()
+    return marks
 
 
 def _after(axes: Axes, text: str, instant: float, level: int) -> None:
@@ -291,5 +326,5 @@ def _legend(place: SubFigure, size: float) -> None:
         handlelength=1.4,
         columnspacing=1.5,
     )
-    note = "narrow marks: phases that took no time, or next to none"
+    note = "ticks: phases that took no time, or next to none"
     place.text(0.5, 0.12, note, size=size - 1, color=FAINT, ha="center")

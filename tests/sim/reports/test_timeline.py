@@ -10,7 +10,7 @@ import scenarios
 import sim
 from sim.history import Event, History
 from sim.presentation.figure_style import save
-from sim.reports.timeline import PHASE_COLORS, caption, clock, drawn, timeline, timelines
+from sim.reports.timeline import PHASE_COLORS, Mark, caption, clock, drawn, timeline, timelines
 from tests.sim.reports.stories import META, agent_story, escalated_story, partition_story, quiet_story
 
 NAMES = ("execution-failure", "resource-failure", "agent-failure", "communication-failure")
@@ -39,9 +39,9 @@ def test_phases_are_drawn_at_their_times():
     assert [phase for phase, _, _ in found] == ["detect", "wait", "analyze", "execute", "verify"]
     detect, wait, analyze, execute, verify = found
     assert detect[1:] == (30.0, 12.0)
-    assert wait[2] == pytest.approx(analyze[2])
-    assert 0 < wait[2] < 1  # took no time: a mark, so that it is seen
-    assert execute[1] + execute[2] == pytest.approx(62.0)
+    assert wait[1:] == (42.0, analyze[2]) == analyze[1:]
+    assert 0 < wait[2] < 1  # took no time: a tick, so that it is seen
+    assert execute[1:] == (42.0, 20.0)
     assert verify[1:] == (pytest.approx(62.0), pytest.approx(3.0))
     assert lanes.get_xlim() == load.get_xlim() == (20.0, 80.0)
     assert [label.get_text() for label in lanes.get_yticklabels()] == ["agent 1"]
@@ -71,13 +71,13 @@ def test_simultaneous_faults_have_one_label_with_all_names_or_their_number(agent
     assert labels == [label]
 
 
-def test_marks_take_their_space_from_the_next_phase():
+def test_phases_that_took_no_time_are_ticks_that_move_nothing():
     stretches = [("detect", 0.0, 0.0), ("wait", 0.0, 30.0), ("analyze", 30.0, 30.0), ("verify", 30.0, 30.0)]
     assert drawn(stretches, 1.0) == [
-        ("detect", 0.0, 1.0),
-        ("wait", 1.0, 30.0),
-        ("analyze", 30.0, 31.0),
-        ("verify", 31.0, 32.0),
+        Mark("detect", 0.0, 1.0, is_tick=True),
+        Mark("wait", 0.0, 30.0),
+        Mark("analyze", 30.0, 31.0, 0, 2, is_tick=True),
+        Mark("verify", 30.0, 31.0, 1, 2, is_tick=True),
     ]
 
 

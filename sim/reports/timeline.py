@@ -40,8 +40,10 @@ QUEUE_COLOR = "#1F2937"
 MOST_LANES = 6
 NOT_VERIFIED = (RecoveryOutcome.ESCALATED, RecoveryOutcome.DISMISSED)
 TICK_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
-MARK_POINTS = 4.0
+TICK_POINTS = 3.0
 """Width of the tick for a phase that took no time, in points."""
+VISIBLE_POINTS = 1.0
+"""Width from which a phase is drawn as a bar of its length, in points."""
 LETTER_POINTS = 4.7
 BOLD_LETTER_POINTS = 6.0
 LANE_HEIGHT = 0.74
@@ -69,7 +71,9 @@ class RunPlots:
         return timeline(self.history, window, width=width)
 
 
-def timelines(histories: Sequence[History], title: str, subtitle: str = "") -> Figure:
+def timelines(
+    histories: Sequence[History], title: str, subtitle: str = "", window: tuple[float, float] | None = None
+) -> Figure:
     """Several runs side by side, two in a row, with one legend."""
     with styled():
         rows = (len(histories) + 1) // 2
@@ -79,7 +83,7 @@ def timelines(histories: Sequence[History], title: str, subtitle: str = "") -> F
         head.text(0.0175, 0.20, subtitle, size=10, color=FAINT, va="center")
         panels = np.asarray(body.subfigures(rows, 2, wspace=0.0, hspace=0.0)).reshape(-1)
         for place, history in zip(panels, histories, strict=False):
-            _panel(place, history, None)
+            _panel(place, history, window)
         _legend(foot, size=9)
     return figure
 
@@ -198,7 +202,7 @@ def _faults(top: Axes, bottom: Axes, found: Sequence[tuple[float, float, str]], 
 def _lanes(axes: Axes, lanes: Sequence[Lane], more: int, begin: float, end: float) -> None:
     second = _points(axes) / (end - begin)
     for level, lane in enumerate(lanes):
-        marks = drawn(lane.stretches, MARK_POINTS / second)
+        marks = drawn(lane.stretches, VISIBLE_POINTS / second, TICK_POINTS / second)
         for mark in marks:
             height = LANE_HEIGHT / mark.of
             place = level + (mark.nth - (mark.of - 1) / 2) * height
@@ -246,26 +250,26 @@ class Mark:
     is_tick: bool = False
 
 
-def drawn(stretches: Sequence[tuple[str, float, float]], narrowest: float) -> list[Mark]:
+def drawn(stretches: Sequence[tuple[str, float, float]], visible: float, tick: float) -> list[Mark]:
     """The marks of the phases of a recovery, in order.
 
-    Phases of at least `narrowest` seconds are bars at their exact times. A shorter one is a tick of that width, which
-    moves nothing else; those of one instant share the height of the lane.
+    Phases of at least `visible` seconds are bars at their exact times. A shorter one is a tick, `tick` seconds wide,
+    which moves nothing else; those of one instant share the height of the lane.
     """
     marks: list[Mark] = []
     ticks: list[tuple[str, float]] = []
 
     def end_ticks() -> None:
         marks.extend(
-            Mark(phase, instant, instant + narrowest, nth, len(ticks), is_tick=True)
+            Mark(phase, instant, instant + tick, nth, len(ticks), is_tick=True)
             for nth, (phase, instant) in enumerate(ticks)
         )
         ticks.clear()
 
     for phase, begins, ends in stretches:
-        if ticks and (ends - begins >= narrowest or begins - ticks[0][1] >= narrowest):
+        if ticks and (ends - begins >= visible or begins - ticks[0][1] >= visible):
             end_ticks()
-        if ends - begins >= narrowest:
+        if ends - begins >= visible:
             marks.append(Mark(phase, begins, ends))
         else:
             ticks.append((phase, begins))

@@ -17,6 +17,7 @@ from sim.cli.options import backends, parameters
 from sim.cli.options.cost import Force, check_cost
 from sim.cli.options.parameter_types import Count, Duration, Share, typed_option
 from sim.cli.options.precision import check_precise, precision_asked, precision_told
+from sim.cli.options.run_picture import draw_runs, picture_window
 from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating
 from sim.cli.output.console import console, progress, say
 from sim.cli.output.files import STDOUT, check_apart, check_writable, write_json
@@ -84,6 +85,14 @@ def run(
         str | None,
         typer.Option(metavar="FILE.parquet", help="Keep every event; the replications then run one after another."),
     ] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.png", help="A picture of the first replication: load, faults and recoveries."),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(metavar="BEGIN..END", help="What --plot shows: 10m..20m; around the first faults if left out."),
+    ] = None,
     reports: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Keep the monitor's report of each recovery, as JSON and Markdown."),
@@ -122,7 +131,7 @@ def run(
         ("--check-determinism", check_determinism),
     ):
         backends.check_runs_here(where, option, wanted)
-    _check_files(json, history)
+    _check_files(json, history, plot)
     names, loaded = _loaded(scenario, changes, many, force)
     if not loaded:
         return BAD_INPUT
@@ -131,16 +140,18 @@ def run(
             "--precision": precision,
             "--history": history,
             "--reports": reports,
+            "--plot": plot,
             "--find-warmup": find_warmup,
             "--check-determinism": check_determinism,
         }
         check_alone([name for name, value in others.items() if value], scenario, seed)
         return run_rare(names[0], loaded[0], looked_for, seed, where, max_time, changes, json, quiet, no_color)
     if check_determinism:
-        found = _determinism(names, seed, many, changes, (json, history, reports), no_color)
+        found = _determinism(names, seed, many, changes, (json, history, reports, plot), no_color)
         return found if len(names) == len(scenario) else BAD_INPUT
     check_reports(reports, loaded)
     check_history(history, loaded)
+    shown = picture_window(plot, window, loaded)
     kept = Kept(history, None if reports is None else ReportFolder(reports))
     check_precise(asked, loaded)
     with time_limit(max_time) as limit:
@@ -150,6 +161,8 @@ def run(
         done = _results(loaded, seed, many, where, kept, asked, warmups, quiet, no_color, limit, force=force)
     results = list(done.results.values())
     _report(results, [names[place] for place in done.results], changes, quiet or json == STDOUT, no_color)
+    if plot is not None and results:
+        draw_runs(results, plot, shown)
     if json is not None:
         data = [result.as_json() for result in results]
         write_json(json, data[0] if len(scenario) == 1 else data)
@@ -175,10 +188,10 @@ def _of_policy(file: str | None, names: list[str]) -> dict[str, str]:
     return policy.changes
 
 
-def _check_files(json: str | None, history: str | None) -> None:
+def _check_files(json: str | None, history: str | None, plot: str | None) -> None:
     check_writable("--json", json)
     check_writable("--history", history)
-    check_apart({"--json": json, "--history": history})
+    check_apart({"--json": json, "--history": history, "--plot": plot})
     if history == STDOUT:
         raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
 
@@ -194,7 +207,7 @@ def _determinism(
     from sim.cli.commands.diff import check_determinism
 
     if any(kept):
-        raise BadInput("--check-determinism: keeps nothing; valid: without --json, --history and --reports")
+        raise BadInput("--check-determinism: keeps nothing; valid: without --json, --history, --reports and --plot")
     given = [] if seed is None else ["--seed", str(seed)]
     given += ["--replications", str(replications), "--force"]  # each is checked already
     given += [part for path, value in changes.items() for part in ("--set", f"{path}={value}")]

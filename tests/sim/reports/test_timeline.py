@@ -73,7 +73,7 @@ def test_simultaneous_faults_have_one_label_with_all_names_or_their_number(agent
 
 def test_phases_that_took_no_time_are_ticks_that_move_nothing():
     stretches = [("detect", 0.0, 0.0), ("wait", 0.0, 30.0), ("analyze", 30.0, 30.0), ("verify", 30.0, 30.0)]
-    assert drawn(stretches, 1.0) == [
+    assert drawn(stretches, 0.5, 1.0) == [
         Mark("detect", 0.0, 1.0, is_tick=True),
         Mark("wait", 0.0, 30.0),
         Mark("analyze", 30.0, 31.0, 0, 2, is_tick=True),

@@ -23,8 +23,11 @@ Rule = tuple[FailureKind, str | None]
 
 Detector = Literal["heartbeat", "phi_accrual", "perfect"]
 """How the failure of an agent is detected."""
-PHI_MAX = 300.0
-"""Above this suspicion, the probability is below the smallest float."""
+PHI_MIN, PHI_MAX = 1e-9, 300.0
+"""The thresholds between which the probability of a longer silence is a float other than 0 and 1."""
+PHI_DURATIONS = ("heartbeat_interval", "phi_min_deviation", "phi_acceptable_pause")
+PHI_LONGEST = 1e100
+"""The maximum of the durations of phi accrual in seconds. The square of a longer one may be too large for a float."""
 
 
 def documented_conditions() -> dict[FailureKind, RetryPolicy | None]:
@@ -53,7 +56,7 @@ class DetectionConfig(BaseModel):
     heartbeat_interval: Annotated[Seconds, Field(gt=0)] = 5.0
     missed_heartbeats: Annotated[int, Field(ge=1)] = 3
     poll: Annotated[Seconds, Field(gt=0)] | None = None
-    phi_threshold: Annotated[float, Field(gt=0, le=PHI_MAX)] = 8.0
+    phi_threshold: Annotated[float, Field(ge=PHI_MIN, le=PHI_MAX)] = 8.0
     phi_window: Annotated[int, Field(ge=2)] = 1000
     phi_min_deviation: Annotated[Seconds, Field(gt=0)] = 0.1
     phi_acceptable_pause: Seconds = 0.0
@@ -66,6 +69,15 @@ class DetectionConfig(BaseModel):
     def _between_beats(self) -> DetectionConfig:
         if self.stalled_after is not None and self.stalled_after <= self.heartbeat_interval:
             raise ValueError("stalled_after must be longer than heartbeat_interval")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_squared(self) -> DetectionConfig:
+        for name in PHI_DURATIONS:
+            if self.detector == "phi_accrual" and getattr(self, name) > PHI_LONGEST:
+                raise ValueError(
+                    f"{name}: {getattr(self, name):g} s is too long for phi_accrual; valid: up to {PHI_LONGEST:g} s"
+                )
         return self
 
 

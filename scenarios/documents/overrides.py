@@ -16,6 +16,7 @@ from scenarios.documents import yaml_document
 from scenarios.documents.file_references import places, value_at
 from scenarios.errors import Path, ScenarioError, first_problem, nearest, shown, written
 from scenarios.fields.base import Form, Settings
+from scenarios.fields.quantities import WrittenRate
 from scenarios.schema import ScenarioFields
 from scenarios.sections.policies import GIVEN_BY_PRESETS
 
@@ -40,7 +41,8 @@ def changed(scenario: S, values: Mapping[str, Any]) -> S:
 
 
 def _changed(scenario: S, values: Mapping[str, Any]) -> S:
-    edit = _Edit(scenario.resolved(), scenario.source or scenario.name, _open_mappings(scenario))
+    data = _with_written_rates(scenario, scenario.resolved())
+    edit = _Edit(data, scenario.source or scenario.name, _open_mappings(scenario))
     for path, value in values.items():
         edit.put(path, value)
     edit.make_room_for_presets()
@@ -203,6 +205,30 @@ def _plain(value: Any, place: Path) -> Any:
         return yaml_document.read(value, "").data
     except ScenarioError:
         return value
+
+
+def _with_written_rates(value: Any, data: Any) -> Any:
+    """The data of a value, with its rates as they were written."""
+    if isinstance(value, WrittenRate):
+        return value
+    if isinstance(value, Form) and isinstance(data, dict) and list(data) == [value.kind]:
+        data[value.kind] = _with_rates_of_fields(value, data[value.kind])
+    elif isinstance(value, Settings) and isinstance(data, dict):
+        _with_rates_of_fields(value, data)
+    elif isinstance(value, Mapping) and isinstance(data, dict):
+        data.update({key: _with_written_rates(value[key], data[key]) for key in data if key in value})
+    elif isinstance(value, tuple | list) and isinstance(data, list):
+        data[:] = [_with_written_rates(each, item) for each, item in zip(value, data, strict=True)]
+    return data
+
+
+def _with_rates_of_fields(settings: Settings, data: Any) -> Any:
+    if isinstance(data, dict):
+        for name, field_info in type(settings).model_fields.items():
+            key = field_info.alias or name
+            if key in data:
+                data[key] = _with_written_rates(getattr(settings, name), data[key])
+    return data
 
 
 def _open_mappings(settings: Settings, place: Path = ()) -> set[Path]:

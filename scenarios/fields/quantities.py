@@ -90,6 +90,8 @@ def per_second(value: Any) -> float:
 
     One that is written with a unit is a `WrittenRate`.
     """
+    if isinstance(value, WrittenRate):
+        return value
     factors = {unit: 1 / length for unit, length in RATE_UNITS.items()}
     parsed = _finite(value, _parse(value, factors, "/", "rate", RATE_HINT), "rate", RATE_HINT)
     if parsed < 0:

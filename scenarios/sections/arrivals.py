@@ -5,12 +5,16 @@ from __future__ import annotations
 from math import cos, pi, sin
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from scenarios.errors import invalid, shown
 from scenarios.fields.base import Form, OneOf
 from scenarios.fields.csv_columns import FromFile
 from scenarios.fields.distributions import ZERO, Distribution
 from scenarios.fields.quantities import PositiveCount, PositiveSeconds, Quantity, Rate, Seconds, Share
+
+SHORTEST_PERIOD, LONGEST_PERIOD = 1e-3, 1e12
+"""The periods, in seconds, of which an instant of a run is a phase that is not rounded away."""
 
 
 class Poisson(Form):
@@ -43,14 +47,28 @@ class Closed(Form):
     think: Distribution = Field(default=ZERO, description="think time: from a response to the next submission")
 
 
+def _has_phases(seconds: float) -> float:
+    if not SHORTEST_PERIOD <= seconds <= LONGEST_PERIOD:
+        raise invalid(f"{shown(seconds)} is not a period; valid: {SHORTEST_PERIOD:g} s to {LONGEST_PERIOD:g} s")
+    return seconds
+
+
+def _within_reach(seconds: float) -> float:
+    if seconds > LONGEST_PERIOD:
+        raise invalid(f"{shown(seconds)} is too late; valid: up to {LONGEST_PERIOD:g} s")
+    return seconds
+
+
 class Diurnal(Form):
     """Poisson arrivals with a periodic rate: rate·(1 + amplitude·cos(2π·(t − peak)/period)) per second at time t."""
 
     kind: ClassVar[str] = "diurnal"
     rate: Rate = Field(description="arrivals per second, on average over a period")
     amplitude: Share = Field(default=0.5, description="relative amplitude of the rate")
-    period: PositiveSeconds = Field(default=86400.0, description="time from one peak to the next")
-    peak: Seconds = Field(default=0.0, description="time of the first peak")
+    period: Annotated[PositiveSeconds, AfterValidator(_has_phases)] = Field(
+        default=86400.0, description="time from one peak to the next"
+    )
+    peak: Annotated[Seconds, AfterValidator(_within_reach)] = Field(default=0.0, description="time of the first peak")
 
     def rate_at(self, time: float) -> float:
         """Arrivals per second at a time in seconds."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from recovery.config import PHI_MAX, DetectionConfig, Detector
+from recovery.config import PHI_DURATIONS, PHI_LONGEST, PHI_MAX, PHI_MIN, DetectionConfig, Detector
 from scenarios.errors import invalid, shown
 from scenarios.fields.base import Settings, core_field
 from scenarios.fields.quantities import Number, PositiveCount, PositiveSeconds, Quantity, Seconds, bounded
@@ -19,13 +19,13 @@ def _two(window: int) -> int:
 
 
 def _phi_threshold(threshold: float) -> float:
-    if not 0 < threshold <= PHI_MAX:
-        raise invalid(f"{shown(threshold)} is not a threshold; valid: above 0, up to {PHI_MAX:g}")
+    if not PHI_MIN <= threshold <= PHI_MAX:
+        raise invalid(f"{shown(threshold)} is not a threshold; valid: {PHI_MIN:g} to {PHI_MAX:g}")
     return threshold
 
 
 Threshold = Annotated[
-    Number, AfterValidator(_phi_threshold), bounded(exclusiveMinimum=0, maximum=PHI_MAX), Quantity("number > 0")
+    Number, AfterValidator(_phi_threshold), bounded(minimum=PHI_MIN, maximum=PHI_MAX), Quantity("number > 0")
 ]
 
 
@@ -91,4 +91,13 @@ class DetectionSettings(Settings, DetectionConfig):
                 f"valid: more than heartbeat_interval, {self.heartbeat_interval:g}s",
                 "stalled_after",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_squared(self) -> Self:
+        for key in PHI_DURATIONS:
+            if self.detector == "phi_accrual" and getattr(self, key) > PHI_LONGEST:
+                raise invalid(
+                    f"{shown(getattr(self, key))} is too long for phi_accrual; valid: up to {PHI_LONGEST:g}s", key
+                )
         return self

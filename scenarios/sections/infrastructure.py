@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from scenarios.errors import invalid, shown
 from scenarios.fields.base import Settings
 from scenarios.fields.distributions import ZERO, Distribution
 from scenarios.fields.quantities import Count, PositiveCount, PositiveSeconds, Probability, Seconds
+
+MOST_UNITS = 10_000_000
 
 
 class QueueSettings(Settings):
@@ -27,10 +32,24 @@ class QueueSettings(Settings):
     )
 
 
+def _countable(units: int) -> int:
+    if units > MOST_UNITS:
+        raise invalid(f"{shown(units)} is too many units; valid: a whole number, 1 to {MOST_UNITS:,}")
+    return units
+
+
+Units = Annotated[
+    PositiveCount,
+    AfterValidator(_countable),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_UNITS}),
+]
+"""The size of a pool. A fault draws the units that it strikes from all of them."""
+
+
 class ResourceSettings(Settings):
     """One pool of resources."""
 
-    units: PositiveCount = Field(description="size of the pool")
+    units: Units = Field(description="size of the pool")
 
 
 class NetworkSettings(Settings):

@@ -93,6 +93,14 @@ def test_the_base_scenario_is_valid():
             "recovery:\n  conditions:\n    task_failure: {multiplier: 0.5}",
             "11: recovery.conditions.task_failure.multiplier: 0.5 would make delays shrink; valid: 1 or more",
         ),
+        (
+            "recovery: {detection: {phi_threshold: 1.0e-300}}",
+            "9: recovery.detection.phi_threshold: 1e-300 is not a threshold; valid: 1e-09 to 300",
+        ),
+        (
+            "recovery: {detection: {detector: phi_accrual, heartbeat_interval: 1.0e+200}}",
+            "9: recovery.detection.heartbeat_interval: 1e+200 is too long for phi_accrual; valid: up to 1e+100s",
+        ),
         ("queue: {loss: 1.5}", "9: queue.loss: 1.5 is not a probability; valid: a number from 0 to 1, or a percentage"),
         ("warmup: 1h", "9: warmup: 3600s leaves nothing to measure; valid: less than duration, 3600s"),
     ],
@@ -121,6 +129,21 @@ def test_an_invalid_section_is_rejected(added, said):
             "rate: 2/s",
             "rate: 1e-320/s",
             "4: tasks.arrivals.poisson.rate: 1e-320/s is not valid; valid: a larger rate",
+        ),
+        (
+            "{poisson: {rate: 2/s}}",
+            "{diurnal: {rate: 2/s, period: 1.0e-300}}",
+            "4: tasks.arrivals.diurnal.period: 1e-300 is not a period; valid: 0.001 s to 1e+12 s",
+        ),
+        (
+            "units: 12",
+            "units: 1.0e+16",
+            "8: resources.gpu.units: 10000000000000000 is too many units; valid: a whole number, 1 to 10,000,000",
+        ),
+        (
+            "{poisson: {rate: 2/s}}",
+            "{diurnal: {rate: 2/s, peak: 1.0e+300}}",
+            "4: tasks.arrivals.diurnal.peak: 1e+300 is too late; valid: up to 1e+12 s",
         ),
         ("rate: 2/s", "rate: 0", "4: tasks.arrivals.poisson.rate: 0.0 is not valid; valid: more than 0"),
         ("work: 3s", "work: -3s", "5: tasks.work: '-3s' is a negative duration; valid: 0 or more"),

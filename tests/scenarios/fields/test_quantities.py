@@ -152,6 +152,10 @@ def test_a_rate_is_shown_as_it_was_written_and_is_a_number_per_second():
     plain = scenarios.loads(story.replace("RATE", "0.05"))
     assert "rate=3/m" in repr(written.tasks.arrivals)
     assert "rate=3/m" in repr(pickle.loads(pickle.dumps(written)).tasks.arrivals)
+    changed = written.with_values({"seed": 3, "recovery.load": {"rate": "90/m", "burst": 3}}).with_values({"seed": 4})
+    assert "rate=3/m" in repr(changed.tasks.arrivals)
+    assert "rate=90/m" in repr(changed.recovery.load)
+    assert changed.resolved()["tasks"]["arrivals"] == {"poisson": {"rate": 0.05}}
     assert "rate=0.05" in repr(plain.tasks.arrivals)
     assert written == plain
     assert json.dumps(written.resolved()) == json.dumps(plain.resolved())

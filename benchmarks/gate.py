@@ -1,9 +1,10 @@
 """How often the gate of a suite is wrong: false alarms over unchanged suites, and slower recoveries that it misses.
 
-    python benchmarks/gate.py [--suites N] [--replications N] [--jobs N] > sim/baselines/power.md
+    python benchmarks/gate.py [--suites N] [--replications N] [--jobs N] [--keep FOLDER] > sim/baselines/power.md
 
 Each suite has a baseline on a seed of its own. The later runs are on the same seed, and on that of the next suite, so
-that both sides of a comparison are independent of each other. Prints a page in Markdown, and ends with status 1 if
+that both sides of a comparison are independent of each other. With `--keep`, the results of each seed are kept in a
+folder, and an interrupted measurement continues there. Prints a page in Markdown, and ends with status 1 if
 something does not hold.
 """
 
@@ -14,8 +15,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import scenarios
+import sim
 from scenarios import Scenario
 from sim.baselines import Judgment, ScenarioBaseline, Verdict, baseline_of, judge
 from sim.baselines.judgment import LEVEL
@@ -95,20 +98,27 @@ class Group:
     slower: tuple[Result, ...]
 
 
-def groups(suites: int, count: int, jobs: int) -> Iterator[Group]:
-    """The results on the seed of each suite, and on one more."""
+def groups(suites: int, count: int, jobs: int, keep: Path | None) -> Iterator[Group]:
+    """The results on the seed of each suite, and on one more; those in the folder `keep` are not run again."""
     loaded = [scenarios.loads(text) for text in SCENARIOS]
     changed = [scenario.with_values(SLOWER[scenario.name][1]) for scenario in loaded if scenario.name in SLOWER]
+    every = (*loaded, *changed)
     for seed in range(1000, 1001 + suites):
-        found = tuple(results([(each, seed) for each in (*loaded, *changed)], count, jobs))
+        files = [] if keep is None else [keep / f"{seed}-{count}-{place}.json" for place in range(len(every))]
+        if files and all(file.exists() for file in files):
+            found = tuple(sim.load(file) for file in files)
+        else:
+            found = tuple(results([(each, seed) for each in every], count, jobs))
+            for result, file in zip(found, files, strict=keep is not None):
+                result.save(file)
         yield Group(found[: len(loaded)], found[len(loaded) :])
 
 
-def measure(suites: int, count: int, jobs: int) -> tuple[list[Row], Counter[str]]:
+def measure(suites: int, count: int, jobs: int, keep: Path | None = None) -> tuple[list[Row], Counter[str]]:
     """The rows of the page, and the verdicts on the metrics of unchanged suites on fresh seeds."""
     alarms: Counter[str] = Counter()
     verdicts: Counter[str] = Counter()
-    for before, after in pairwise(groups(suites, count, jobs)):
+    for before, after in pairwise(groups(suites, count, jobs, keep)):
         baselines = {result.scenario.name: baseline_of(result) for result in before.plain}
 
         def judged(result: Result, baselines: Mapping[str, ScenarioBaseline] = baselines) -> Judgment:
@@ -171,8 +181,11 @@ def main() -> int:
     parser.add_argument("--suites", type=int, default=SUITES, metavar="N")
     parser.add_argument("--replications", type=int, default=REPLICATIONS, metavar="N")
     parser.add_argument("--jobs", type=int, default=1, metavar="N")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
     asked = parser.parse_args()
-    rows, verdicts = measure(asked.suites, asked.replications, asked.jobs)
+    if asked.keep is not None:
+        asked.keep.mkdir(parents=True, exist_ok=True)
+    rows, verdicts = measure(asked.suites, asked.replications, asked.jobs, asked.keep)
     print(page(rows, verdicts, asked.suites, asked.replications), end="")
     return 0 if all(row.holds for row in rows) else 1
 

@@ -105,6 +105,7 @@ class _Held:
 
     lease: Lease
     until: float
+    is_waiting: bool = False  # for the next renewal
 
 
 class Candidate:
@@ -185,11 +186,16 @@ class Candidate:
     async def _lead_until_deposed(self, asked_at: float, lease: Lease) -> None:
         leading = asyncio.ensure_future(self._lead(lease))
         held = _Held(lease, asked_at + self._config.held_for)
+        renewing = asyncio.ensure_future(self._renew(asked_at, held, leading))
+        leading.add_done_callback(lambda _: renewing.cancel() if held.is_waiting else None)
         try:
-            await self._renew(asked_at, held, leading)
+            await asyncio.wait([renewing])
+            if not renewing.cancelled():
+                renewing.result()
         finally:
+            renewing.cancel()
             leading.cancel()
-            await asyncio.wait([leading])
+            await asyncio.wait([leading, renewing])
             if self._clock() < held.until:  # released after everything under it has ended
                 await self._changed(held.lease, replace(held.lease, holder=""))
         if not leading.cancelled():
@@ -199,17 +205,20 @@ class Candidate:
         """Renew the lease until it is lost, or until `lead` has ended."""
         while not leading.done() and self._clock() < held.until:
             due = min(asked_at + self._config.renew_every, held.until)
-            pause = asyncio.ensure_future(self._sleep(max(0.0, due - self._clock())))
-            await asyncio.wait([leading, pause], return_when=asyncio.FIRST_COMPLETED)
-            pause.cancel()
+            held.is_waiting = True
+            await self._sleep(max(0.0, due - self._clock()))
+            held.is_waiting = False
             asked_at = self._clock()
-            renewed = replace(held.lease, renewals=held.lease.renewals + 1)
+            renewed = Lease(held.lease.name, held.lease.holder, held.lease.epoch, held.lease.renewals + 1)
             if asked_at <= held.until and await self._in_time(held.lease, renewed, held.until):
                 held.lease, held.until = renewed, asked_at + self._config.held_for
 
     async def _in_time(self, lease: Lease, renewed: Lease, until: float) -> bool:
         """Whether the store has renewed the lease before it expires."""
         asking = asyncio.ensure_future(self._changed(lease, renewed))
+        await asyncio.sleep(0)  # a store in memory answers at once
+        if asking.done():
+            return asking.result()
         waiting = asyncio.ensure_future(self._sleep(until - self._clock()))
         await asyncio.wait([asking, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
-from pydantic import model_validator
+from pydantic import TypeAdapter, ValidationError, model_validator
 
 from scenarios.cross_checks import first_contradiction
 from scenarios.documents.overrides import changed
-from scenarios.errors import invalid
+from scenarios.errors import ScenarioError, first_problem, invalid, written
+from scenarios.faults import FaultEntry
 from scenarios.schema import ScenarioFields
+
+
+@cache
+def _entries() -> TypeAdapter[tuple[FaultEntry, ...]]:
+    return TypeAdapter(tuple[FaultEntry, ...])
 
 
 class Scenario(ScenarioFields):
@@ -33,3 +41,21 @@ class Scenario(ScenarioFields):
         Raises `ScenarioError` that names the path; for an unknown path it suggests the nearest.
         """
         return changed(self, values)
+
+    def with_faults(self, faults: Sequence[Mapping[str, Any]], seed: int) -> Self:
+        """Return a scenario with these faults, in the notation of a file, in place of its own, and with this seed.
+
+        The same as `with_values` for faults as plain data, but only the faults are validated, and what may contradict
+        them: it takes a fifth of the time. Raises `ScenarioError` that names the path.
+        """
+        try:
+            entries = _entries().validate_python(faults, context={"folder": str(Path(self.source or "").parent)})
+        except ValidationError as error:
+            place, problem = first_problem(error)
+            raise ScenarioError(problem, self.source or self.name, None, written(("faults", *place))) from None
+        new = self.model_copy(update={"faults": entries, "seed": seed})
+        contradiction = first_contradiction(new)
+        if contradiction is not None:
+            path, problem = contradiction
+            raise ScenarioError(problem, self.source or self.name, None, written(path))
+        return new

@@ -177,7 +177,8 @@ class DeadlineDetector:
         """Record a response to a probe, which counts as a heartbeat."""
         if self._latency:
             self._awaits_first[agent_id] = None
-        self._note(agent_id)
+        self._last[agent_id] = self._loop.time()
+        self._cleared(agent_id)
         if agent_id not in self._timers:
             self._arm(agent_id)
 
@@ -187,18 +188,21 @@ class DeadlineDetector:
 
     def beat(self, agent_id: str) -> None:
         """Record a heartbeat."""
-        self._suspected_before.pop(agent_id, None)
-        shorter = self._timeout.heard(agent_id, self._loop.time())
+        now = self._loop.time()
+        if self._suspected_before:
+            self._suspected_before.pop(agent_id, None)
+        shorter = self._timeout.heard(agent_id, now)
         if self._awaits_first and agent_id in self._awaits_first:
             del self._awaits_first[agent_id]
             shorter = True
-        self._note(agent_id)
+        self._last[agent_id] = now
+        if self._suspected:
+            self._cleared(agent_id)
         if shorter and (timer := self._timers.get(agent_id)) and self._deadline(agent_id) < timer.when():
             timer.cancel()
             self._arm(agent_id)
 
-    def _note(self, agent_id: str) -> None:
-        self._last[agent_id] = self._loop.time()
+    def _cleared(self, agent_id: str) -> None:
         if agent_id in self._suspected:
             del self._suspected[agent_id]
             self._arm(agent_id)
@@ -239,7 +243,7 @@ class DeadlineDetector:
         return self._started + ceil(round((deadline - self._started) / self._poll, 9)) * self._poll
 
     def _look(self, agent_id: str, deadline: float) -> None:
-        """Run after everything else that is due at this instant, because a heartbeat may be among it."""
+        """Judge after everything else that is due at this instant, because a heartbeat may be among it."""
         self._timers[agent_id] = self._loop.call_at(deadline, self._judge, agent_id, deadline)
 
     def _judge(self, agent_id: str, deadline: float) -> None:

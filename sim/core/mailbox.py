@@ -42,6 +42,8 @@ class CoreMessages:
         self._waiting: list[Callable[[], None]] = []  # at their senders, until a core runs
         self._delays: list[Callable[[], float]] = []
         self._latest = 0.0  # arrival of the last message: messages keep their order
+        self._core: Supervisor | None = None  # that `_methods` are of
+        self._methods: dict[str, Callable[..., None]] = {}
 
     @property
     def is_up(self) -> bool:
@@ -79,7 +81,7 @@ class CoreMessages:
 
     def _arrive(self, arrive: Callable[[], None]) -> None:
         """Deliver now, or with the current delay, after earlier messages."""
-        now = self._loop.env.now
+        now = self._loop.time()
         self._latest = max(self._latest, now + self.delay())
         if self._latest > now:
             after(self._loop.env, self._latest - now, lambda _: arrive())
@@ -95,7 +97,11 @@ class CoreMessages:
         found = self._recipient()
         if found is not None:
             machine, core = found
-            machine.run(caught(core, method), *args)
+            if core is not self._core:
+                self._core, self._methods = core, {}
+            if method not in self._methods:
+                self._methods[method] = caught(core, method)
+            machine.run(self._methods[method], *args)
 
     # ------------------------------------------------------------------------------------ as a `Core`
     def report(self, failure: Failure) -> None:
@@ -108,7 +114,10 @@ class CoreMessages:
 
     def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
         """A heartbeat, which is lost when no core runs."""
-        self._arrive(partial(self._call, "heartbeat", agent_id, progress))
+        if not self._delays and self._latest <= self._loop.time():
+            self._call("heartbeat", agent_id, progress)
+        else:
+            self._arrive(partial(self._call, "heartbeat", agent_id, progress))
 
     def agent_down(self, agent_id: str) -> None:
         """A perfect detector reports that an agent is down."""

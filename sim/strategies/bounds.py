@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
 from scenarios.errors import ScenarioError, instead
+from scenarios.expected_events import expected_events
 from scenarios.faults import SINGLE
 from scenarios.fields.quantities import seconds
 
@@ -94,15 +95,37 @@ class Bounds:
             seeds,
         )
 
+    def ends(self, path: str) -> tuple[Any, ...]:
+        """The values of a setting between which the others are: the ends of its range, or the whole sequence."""
+        given = self.values[path]
+        return (given.low, given.high) if isinstance(given, Range) else tuple(given)
+
+    def largest(self, scenario: Scenario) -> Scenario:
+        """The scenario with the values of most events, of each setting by itself.
+
+        Where they contradict each other, that of the single setting with most events. Raises ScenarioError for a value
+        that is not valid.
+        """
+        most: dict[str, Any] = {}
+        single = [scenario]
+        for path in self.values:
+            made = {value: scenario.with_values({path: value}) for value in self.ends(path)}
+            most[path] = max(made, key=lambda value: expected_events(made[value]).events)
+            single.append(made[most[path]])
+        try:
+            return scenario.with_values(most)
+        except ScenarioError:
+            return max(single, key=lambda each: expected_events(each).events)
+
     def check(self, scenario: Scenario) -> None:
         """Raise BoundsError for a path or a value that the scenario does not have.
 
         The ends of a range are checked, and every value of a sequence.
         """
-        for path, given in self.values.items():
+        for path in self.values:
             if path.partition("[")[0].partition(".")[0] in {"faults", "seed", "name", "extends", "expect", "found_by"}:
                 raise BoundsError(f"{path}: does not vary; valid: a setting of the world or of a policy")
-            ends = (given.low, given.high) if isinstance(given, Range) else tuple(given)
+            ends = self.ends(path)
             if not ends:
                 raise BoundsError(f"{path}: no value; valid: at least one")
             for value in ends:

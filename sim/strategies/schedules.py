@@ -56,6 +56,8 @@ class Drawn:
     def scenario(self, base: Scenario, own: Sequence[Keys] | None = None) -> Scenario:
         """The scenario of this example; `own` are the faults of the base that stay. Raises ScenarioError."""
         kept = base.resolved()["faults"] if own is None else own
+        if not self.values:
+            return base.with_faults([*kept, *self.faults], self.seed)
         return base.with_values({**self.values, "faults": [*kept, *self.faults], "seed": self.seed})
 
 

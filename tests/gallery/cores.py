@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +17,15 @@ from recovery.audit import AuditEvent, EscalationReason
 from recovery.engine.engine import Outcome
 from recovery.model import FINISHED, HALTED, TASK_KINDS, Checkpoint, Incident
 from recovery.policies.breaker import BreakerState
+from recovery.policies.policy_states import BudgetState, PolicyState
 from recovery.policies.retry import RetryPolicy
 from recovery.supervision.retry_loop import RetryLoop
 from scenarios import Scenario
 from sim.core.build import build_core, core_config, jitter, priced
 from sim.randomness.streams import Streams
+
+WAIT = 5.0
+"""Seconds of an await over which a lock is dropped."""
 
 
 def with_commands(scenario: Scenario, system: System, streams: Streams, **changed: Command) -> Supervisor:
@@ -256,3 +260,45 @@ def lets_all_through_half_open(scenario: Scenario, system: System, streams: Stre
 
     core._new_retry_loop = new_retry_loop  # type: ignore[method-assign]
     return core
+
+
+def refills_the_budget_on_restart(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
+    """A restarted core continues with everything that an earlier one has stored, but its retry budgets are full."""
+
+    class Refilling(Supervisor):
+        def _new_retry_loop(self) -> RetryLoop:
+            made = super()._new_retry_loop()
+            restore = made.restore
+
+            def without_budgets(states: Iterable[PolicyState], unfinished: Sequence[Incident]) -> None:
+                restore([state for state in states if not isinstance(state, BudgetState)], unfinished)
+
+            made.restore = without_budgets  # type: ignore[method-assign]
+            return made
+
+    return of_class(Refilling, scenario, system, streams)
+
+
+def drops_the_lock_while_it_waits(scenario: Scenario, system: System, streams: Streams) -> Supervisor:
+    """A task is checked and fenced under its lock, which is dropped over an await before the task is queued again.
+
+    Meanwhile the queue may deliver it once more, or another recovery may queue it.
+    """
+
+    async def reassign(context: RecoveryContext, *, agent_id: str, new_agent_id: str | None = None) -> bool:
+        system, number = context.system, context.incident.number
+        for task_id in context.incident.facts.tasks:
+            async with context.services.lock_of(task_id):
+                view = await system.tasks.inspect(task_id)
+                if await system.store.status(task_id) in FINISHED or context.services.is_recovering(task_id):
+                    continue
+                if view is not None and view.agent not in {None, agent_id}:
+                    continue
+                await StateManager({}, system).fence(task_id, number)
+                await TaskManager({}, system).stop(task_id)
+                await ResourceManager({}, system).release(task_id)
+            await asyncio.sleep(WAIT)
+            await TaskManager({}, system).requeue(task_id, "reassigned")
+        return True
+
+    return with_commands(scenario, system, streams, reassign_agent_tasks=reassign)

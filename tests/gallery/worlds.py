@@ -22,6 +22,15 @@ recovery:
   detection: {missed_heartbeats: 6}
   conditions: {task_failure: {max_retries: 9, retry_delay: 1s}}
 """
+REDELIVERED = """
+name: redelivered
+duration: 3m
+tasks: {arrivals: {interval: {every: 2s}}, work: 8s, checkpoint: {every: 2s}}
+agents: {count: 5, restart_time: 1s}
+queue: {ack_timeout: 20s}
+drain: 5m
+expect: [tasks.unfinished == 0]
+"""
 POOLED = """
 name: pooled
 duration: 3m
@@ -51,6 +60,19 @@ recovery:
   detection: {detector: perfect}
   conditions: {task_failure: {max_retries: 1, retry_delay: 5s}}
   costs: {restore_checkpoint: 2s, retry_task: 2s, reassign_agent_tasks: 2s}
+"""
+BUDGET = """
+name: budget
+duration: 3m
+tasks: {arrivals: {burst: {size: 20}}, work: 1s, failure_probability: 100%}
+agents: {count: 5}
+recovery:
+  conditions:
+    task_failure:
+      max_retries: null
+      retry_delay: 5s
+      budget: {tokens: 10, refill: 0}
+expect: [attempts.started <= 30]
 """
 BREAKER = """
 name: breaker

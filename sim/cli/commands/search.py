@@ -12,6 +12,7 @@ import typer
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import INTERRUPTED, check
 from sim.cli.options import parameters
+from sim.cli.options.cost import Force, costs
 from sim.cli.options.parameter_types import Change, Count, Duration, PathValue, typed_option
 from sim.cli.output.console import console, progress
 from sim.cli.output.files import STDOUT, check_writable, write_json
@@ -58,6 +59,7 @@ def search(
         str | None,
         typer.Option(metavar="MODULE:FUNCTION", help="Search with this recovery core: sim.run(core=…)."),
     ] = None,
+    force: Force = False,
     json: parameters.Json = None,
     quiet: parameters.Quiet = False,
     no_color: parameters.NoColor = False,
@@ -90,6 +92,7 @@ def search(
             loaded,
             examples,
             seed,
+            force=force,
             bounds=bounds,
             seconds=max_time,
             invariants_only=invariants,
@@ -146,8 +149,13 @@ def _imported(core: str) -> Callable[..., Any]:
 
 def _searched(scenario: Scenario, examples: int, seed: int | None, **options: Any) -> SearchResult:
     from sim.experiments.search.search import search as search_for
+    from sim.strategies import BoundsError
 
-    return search_for(scenario, examples, seed, **options)
+    try:
+        with costs():
+            return search_for(scenario, examples, seed, **options)
+    except BoundsError as error:
+        raise BadInput(f"{scenario.name}: {error}") from None
 
 
 def _command(

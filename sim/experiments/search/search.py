@@ -16,10 +16,12 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, reject, settings, target
 from hypothesis import seed as seeded
 from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
+from hypothesis.errors import Unsatisfiable
 
 from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
 from scenarios.errors import ScenarioError
+from scenarios.expected_events import check_events
 from sim.core.build import BuildCore, build_core
 from sim.experiments.search.coverage import Coverage
 from sim.experiments.search.found import Found, found_scenario
@@ -28,7 +30,7 @@ from sim.experiments.search.judgement import RUN_ERROR, Break, Judge
 from sim.experiments.search.reduction import reduced
 from sim.invariants import CHECKERS
 from sim.simulation import BuildStore
-from sim.strategies import Bounds, Drawn, Range, drawn
+from sim.strategies import Bounds, BoundsError, Drawn, Range, drawn
 from sim.strategies.faults import Keys, admitted
 from sim.world.task_store import NumberedTaskStore
 
@@ -105,6 +107,7 @@ def search(
     database: Path | None = None,
     command: str = "sim.search",
     on_example: OnExample = lambda number, phase: None,
+    force: bool = False,
 ) -> SearchResult:
     """Search for faults that break an invariant or an expectation of the scenario, and shrink what is found.
 
@@ -113,9 +116,15 @@ def search(
     folder `database`, and are the first of the next search with it. `core` and `store` are those of `sim.run`. With
     `invariants_only` expectations are not judged; an expectation on a metric without an observation never is.
 
-    Raises BoundsError.
+    Examples that are expected to have more than a billion events together, or a single one if there is a limit of
+    time, are refused (TooManyEvents), unless `force` is true.
+
+    Raises BoundsError and TooManyEvents.
     """
     bounds = Bounds() if bounds is None else bounds
+    bounds.check(scenario)
+    if not force:
+        check_events(bounds.largest(scenario), examples if seconds is None else 1, "examples")
     chosen = scenario.seed if seed is None else seed
     made = _Search(scenario, bounds, Judge(core, store, invariants_only), seconds, on_example)
     made.hunt(examples, chosen, database)
@@ -161,6 +170,7 @@ class _Search:
     runs: int = 0  # of the shrinking
     smallest: Drawn | None = None
     name: str = ""
+    contradiction: str = ""
     first: int = 0
     interrupted: bool = False
     out_of_time: bool = False
@@ -182,10 +192,12 @@ class _Search:
             for number, (many, labels) in enumerate(rounds(examples - self.examples)):
                 self._round(many, seed * MOST_ROUNDS + number, labels, kept)
                 kept = None  # replayed already
-        except Broken:
+        except (Broken, Unsatisfiable):
             pass
         except KeyboardInterrupt:
             self.interrupted = not self.stopped
+        if not self.examples and self.contradiction:
+            raise BoundsError(f"all {self.rejected} examples within the bounds are contradictory: {self.contradiction}")
 
     def _round(self, examples: int, seed: int, labels: tuple[str, ...], kept: ExampleDatabase | None) -> None:
         replay = () if kept is None else (Phase.reuse,)
@@ -212,7 +224,14 @@ class _Search:
         values = {
             path: given.low if isinstance(given, Range) else given[0] for path, given in self.bounds.values.items()
         }
-        self._example(Drawn(values, (), self.scenario.seed))
+        example = Drawn(values, (), self.scenario.seed)
+        try:
+            example.scenario(self.scenario, self.own)
+        except ScenarioError as error:
+            self.rejected += 1
+            self.contradiction = str(error)
+        else:
+            self._example(example)
 
     def _example(self, example: Drawn, labels: Collection[str] = ()) -> None:
         """Run and judge one example. Raises Broken for one that breaks something, the same as the first one.
@@ -222,8 +241,9 @@ class _Search:
         self._check_time()
         try:
             scenario = example.scenario(self.scenario, self.own)
-        except ScenarioError:  # parts that are valid alone, and contradict each other
+        except ScenarioError as error:  # parts that are valid alone, and contradict each other
             self.rejected += 1
+            self.contradiction = str(error)
             reject()
         history, breaks = self.judge.run(scenario)
         if not self.name:

@@ -8,7 +8,7 @@ from typing import Protocol
 import simpy
 
 from scenarios.sections.detection import DetectionSettings
-from sim.loop.callbacks import Timer, after
+from sim.loop.callbacks import Timer, after, again
 from sim.randomness.delays import drawn_delays
 from sim.randomness.streams import STANDARD_UNIFORM, Streams
 from sim.world.entities import Agent, Attempt
@@ -52,6 +52,7 @@ class Heartbeats:
         self._tells_progress = settings.stalled_after is not None
         self._progress_of = progress_of
         self._chains: dict[Agent, int] = {}
+        self._chain = (self._beat,)
         self._wait = drawn_delays(env, streams, "heartbeat.phase", STANDARD_UNIFORM)
 
     def begin(self, agent: Agent) -> None:
@@ -96,7 +97,7 @@ class Heartbeats:
         agent, chain = event._value
         if self._chains[agent] == chain:
             self._send(agent)
-            after(self._env, self._interval / agent.clock_rate, self._beat, event._value)
+            again(self._env, self._interval / agent.clock_rate, self._chain, event)
 
     def _send(self, agent: Agent) -> None:
         progress = self._progress(agent) if self._tells_progress else None

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 import scenarios
+from scenarios.errors import ScenarioError
 from sim.strategies import Bounds, BoundsError, Drawn, Range, drawn, fault_schedules, parse_values, searched
 from sim.strategies.bounds import KINDS
 from sim.strategies.faults import FORMS, refusal
@@ -40,6 +41,14 @@ def test_every_schedule_is_a_valid_scenario_within_the_bounds(example):
     made = example.scenario(WORLD)
     assert 1 <= len(made.faults) <= 4
     assert 5 <= made.seed < 5 + 16
+    assert made == WORLD.with_values({"faults": list(example.faults), "seed": example.seed})
+
+
+def test_other_faults_are_validated_with_their_path():
+    with pytest.raises(ScenarioError, match=r"^small: faults\[1\].agent_crash.at: '-1s' is a negative duration"):
+        SMALL.with_faults([{"agent_crash": {"at": 1}}, {"agent_crash": {"at": "-1s"}}], seed=1)
+    with pytest.raises(ScenarioError, match=r"^small: faults\[0\].resource_leak.resource: "):
+        SMALL.with_faults([{"resource_leak": {"resource": "gpu", "units": 1, "at": 1}}], seed=1)
 
 
 @settings(max_examples=examples(40), suppress_health_check=list(HealthCheck))

@@ -2,8 +2,8 @@
 
 `run` runs one replication of a scenario, `replicate` several with confidence intervals. `compare` estimates the effect
 of a setting, `select` finds the best of several settings, `sweep` runs many settings, `rare` estimates the probability
-of a rare event, and `find_warmup` finds the length of the warm-up. `SimLoop` is asyncio on SimPy's clock. Public names
-are imported on first use, so that `import sim` loads little.
+of a rare event, `find_warmup` finds the length of the warm-up, and `fit` fits a scenario to a task log. `SimLoop` is
+asyncio on SimPy's clock. Public names are imported on first use, so that `import sim` loads little.
 """
 
 from importlib import import_module
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from sim.core.build import build_core, core_config
     from sim.core.run_errors import RunError
     from sim.experiments.comparison.compare import Comparison, compare
+    from sim.experiments.fitting.fit import fit
+    from sim.experiments.fitting.logs.errors import FitError
+    from sim.experiments.fitting.logs.run_log import task_log
+    from sim.experiments.fitting.result import Fit
     from sim.experiments.rare_events.estimate import Rare, rare
     from sim.experiments.runs.backends import Backend
     from sim.experiments.runs.replications import Result, replicate
@@ -38,6 +42,8 @@ __all__ = [
     "Deadlock",
     "DoesNotHold",
     "Event",
+    "Fit",
+    "FitError",
     "History",
     "HistoryNotKept",
     "Livelock",
@@ -60,6 +66,7 @@ __all__ = [
     "compare",
     "core_config",
     "find_warmup",
+    "fit",
     "load",
     "load_sweep",
     "rare",
@@ -68,6 +75,7 @@ __all__ = [
     "search",
     "select",
     "sweep",
+    "task_log",
     "tune",
 ]
 
@@ -77,6 +85,10 @@ _HOMES = {
     "core_config": "sim.core.build",
     "Comparison": "sim.experiments.comparison.compare",
     "compare": "sim.experiments.comparison.compare",
+    "Fit": "sim.experiments.fitting.result",
+    "FitError": "sim.experiments.fitting.logs.errors",
+    "fit": "sim.experiments.fitting.fit",
+    "task_log": "sim.experiments.fitting.logs.run_log",
     "Rare": "sim.experiments.rare_events.estimate",
     "rare": "sim.experiments.rare_events.estimate",
     "Backend": "sim.experiments.runs.backends",

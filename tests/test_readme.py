@@ -32,6 +32,7 @@ PAGES = (
     "scenarios/exchange/README.md",
     "sim/README.md",
     "sim/experiments/README.md",
+    "sim/experiments/fitting/README.md",
     "sim/baselines/README.md",
     "recovery/README.md",
     "notebooks/README.md",

@@ -23,6 +23,7 @@ from sim.cli.commands import (
     compare,
     demo,
     diff,
+    fit,
     init,
     list_show,
     policy,
@@ -87,6 +88,11 @@ for name, command, example in (
     ),
     ("report", report.report, "recovery-bench report result.json --html report.html"),
     ("trace", trace.trace, "recovery-bench trace result.json --out trace.json.gz"),
+    (
+        "fit",
+        fit.fit,
+        "recovery-bench fit tasks.csv --submitted created_at --status result --out ours.scenario.yaml --plot ours.png",
+    ),
     ("diff", diff.diff, "recovery-bench diff monday.parquet tuesday.parquet"),
     ("schema", schema_runbook.schema, "recovery-bench schema > scenario.schema.json"),
 ):

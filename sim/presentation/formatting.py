@@ -112,6 +112,34 @@ def restriction(metric: str, of: Estimate | None) -> Iterator[str]:
         yield f"{metric} is restricted to {duration(round(of.restricted_to, 3))}: {percent(of.cut_off)} cut off"
 
 
+def span(seconds: float) -> str:
+    """A length of time in one or two units: `12.5s`, `2h 5m`."""
+    if seconds < 120:
+        return duration(float(f"{seconds:.4g}"))
+    left = round(seconds)
+    parts: list[str] = []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        if left >= length and len(parts) < 2:
+            parts.append(f"{left // length}{unit}")
+            left %= length
+    return " ".join(parts)
+
+
+def rate(per_second: float) -> str:
+    """`2.00/s`, `90/m`, `3/h`, in a unit in which it is no small fraction."""
+    if per_second >= 0.5 or per_second <= 0 or not isfinite(per_second):
+        return quantity(per_second, "1/s")
+    for unit, length in (("m", 60), ("h", 3_600)):
+        if per_second * length >= 0.5:
+            return f"{quantity(per_second * length)}/{unit}"
+    return f"{per_second * 86_400:.3g}/d"
+
+
+def probability(p: float) -> str:
+    """`p = 0.02`, or a bound of one that is tiny."""
+    return f"p = {p:.2g}" if p >= 1e-9 else "p < 1e-9"
+
+
 def percent(share: float) -> str:
     """`2 %`."""
     return f"{share * 100:.3g} %"

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 
 from sim.experiments.comparison.compare import Comparison
+from sim.experiments.fitting.result import Fit
 from sim.experiments.rare_events.estimate import Rare
 from sim.experiments.runs.replications import Result
 from sim.experiments.runs.summary import RunSummary
@@ -17,6 +18,7 @@ from sim.experiments.selection.result import Selection
 from sim.experiments.sweeps.sweep import Sweep
 from sim.experiments.tuning.result import Tuning
 from sim.reports.comparison import comparison
+from sim.reports.fitting import fitting
 from sim.reports.rare import rarity
 from sim.reports.recommendation import recommendation
 from sim.reports.selection import selection
@@ -50,6 +52,8 @@ def table(result: Any) -> RenderableType:
         return sweep_table(result, [metric for metric in SHOWN if metric in result.metrics])
     if isinstance(result, Tuning):
         return recommendation(result) if result.recommends else tuning(result)
+    if isinstance(result, Fit):
+        return fitting(result)
     if isinstance(result, Rare):
         return rarity(result)
     if isinstance(result, Warmup):

@@ -33,6 +33,7 @@ KINDS = {
     "Selection": "sim.experiments.selection.result",
     "Sweep": "sim.experiments.sweeps.sweep",
     "Tuning": "sim.experiments.tuning.result",
+    "Fit": "sim.experiments.fitting.result",
     "Rare": "sim.experiments.rare_events.estimate",
     "Warmup": "sim.experiments.runs.warmup",
 }

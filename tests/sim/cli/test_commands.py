@@ -32,6 +32,7 @@ COMMANDS = (
     "init",
     "report",
     "trace",
+    "fit",
 )
 
 
@@ -81,7 +82,7 @@ def test_quick_commands_import_no_heavy_library():
             ["rnu"],
             (
                 "no such command 'rnu'; valid: demo, list, show, run, sweep, compare, suite, search, init, "
-                "tune, report, trace, diff, schema, runbook, policy, recover "
+                "tune, report, trace, fit, diff, schema, runbook, policy, recover "
                 "(nearest: 'run')"
             ),
         ),

@@ -1,0 +1,1 @@
+"""Fits a scenario to a task log of a production system."""

@@ -1,0 +1,1 @@
+"""Exports of other systems as task logs, one module per system."""

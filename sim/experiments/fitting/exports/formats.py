@@ -1,0 +1,100 @@
+"""The formats of logs: which one a file has, and the table of attempts in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from scenarios.errors import instead
+from sim.experiments.fitting.exports import airflow, celery, history, opentelemetry, temporal
+from sim.experiments.fitting.exports.attempt_rows import Attempt, table_of_attempts
+from sim.experiments.fitting.logs.errors import FIRST_ROW, FitError
+from sim.experiments.fitting.logs.task_log import Reading
+
+AUTO, PLAIN = "auto", "plain"
+JSON: Mapping[str, Callable[[list[Any], str | None], list[Attempt]]] = {
+    "celery": celery.attempts,
+    "temporal": temporal.attempts,
+    "otel": opentelemetry.attempts,
+}
+"""The formats of JSON, and what reads each."""
+_RECOGNIZED = {"celery": celery.is_export, "temporal": temporal.is_export, "otel": opentelemetry.is_export}
+TABLES = {"airflow": airflow, "history": history, "otel": opentelemetry, "celery": celery}
+"""The formats of CSV and Parquet files other than plain ones."""
+FORMATS = (AUTO, PLAIN, "airflow", "celery", "history", "otel", "temporal")
+Read = tuple[Any, str, int, Reading, tuple[str, ...]]
+
+
+def table_of(log: Any, wanted: str, span: str | None, reading: Reading) -> Read:
+    """A table of attempts, what its rows are called, the number of the first one, how to read it, and notes.
+
+    Raises FitError for a format that the log does not have.
+    """
+    if wanted not in FORMATS:
+        raise FitError(f"--format {wanted}: {instead(wanted, FORMATS, 'valid')}")
+    if isinstance(log, list | dict):
+        return _of_json(log, wanted, span, reading)
+    names = tuple(log.schema.names)
+    seen = next((name for name, each in TABLES.items() if each.is_table(names)), PLAIN)
+    found = seen if wanted == AUTO else wanted
+    if span is not None and found != "otel":
+        raise FitError(f"--span {span}: the log is no export of OpenTelemetry; valid: without --span")
+    if found == PLAIN:
+        return log, "row", FIRST_ROW, reading, ()
+    if found not in TABLES or (wanted != AUTO and not TABLES[found].is_table(names)):
+        valid = f"JSON of {found}" if found in JSON else f"its columns: {', '.join(TABLES[found].COLUMNS)}"
+        raise FitError(f"--format {wanted}: is not such an export; valid: {valid}, or --format plain")
+    table, columns, notes = TABLES[found].attempts_of(log, span)
+    return table, "row", FIRST_ROW, replace(reading, columns={**columns, **reading.columns}), (_read_as(found), *notes)
+
+
+def _of_json(log: Any, wanted: str, span: str | None, reading: Reading) -> Read:
+    records = log if isinstance(log, list) else [log]
+    named = wanted if wanted != AUTO else next((name for name, known in _RECOGNIZED.items() if known(records)), None)
+    if named is None:
+        if records and all(isinstance(each, dict) for each in records) and wanted == AUTO:
+            return _plain_json(records, reading)
+        raise FitError(f"is JSON of no known export; valid: --format {', '.join(JSON)}, CSV or Parquet")
+    if named == PLAIN:
+        return _plain_json(records, reading)
+    if named not in JSON:
+        raise FitError(f"--format {named}: is not JSON; valid for JSON: {', '.join(JSON)}")
+    try:
+        attempts = JSON[named](records, span)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, FitError):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        raise FitError(f"is not an export of {named} ({' '.join(what.split())[:120]})") from None
+    if not attempts:
+        raise FitError(f"has no attempts of {named}; valid: an export with tasks that have started")
+    table, columns = table_of_attempts(attempts)
+    return table, "attempt", 1, replace(reading, columns={**columns, **reading.columns}), (_read_as(named),)
+
+
+def _read_as(named: str) -> str:
+    return f"read as an export of {named}"
+
+
+def _plain_json(records: list[Any], reading: Reading) -> Read:
+    """A list of objects whose values are plain: as a table of text."""
+    import pyarrow as pa  # noqa: PLC0415 - only when a log is read
+
+    names: dict[str, None] = {}
+    for place, each in enumerate(records, start=1):
+        if not isinstance(each, dict):
+            raise FitError(f"object {place}: is no object; valid: one for each attempt")
+        names.update(dict.fromkeys(each))
+    columns = {
+        name: pa.array([_plain_text(each.get(name)) for each in records], pa.string()) for name in names if records
+    }
+    if not columns:
+        raise FitError("has no attempts; valid: one object for each attempt")
+    return pa.table(columns), "object", 1, reading, ()
+
+
+def _plain_text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""Task logs: files, columns, times and status words, as arrays of attempts."""

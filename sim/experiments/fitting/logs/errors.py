@@ -1,0 +1,50 @@
+"""What is wrong with a task log, and the rows that are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recovery.errors import RecoveryBenchError
+
+Mask = NDArray[np.bool_]
+FIRST_ROW = 2
+"""The number of the first row below the names of the columns."""
+
+
+class FitError(RecoveryBenchError, ValueError):
+    """A log cannot be read, or no scenario can be fitted to it. One line: the problem, its row, and what is valid."""
+
+
+class BadRows:
+    """Rows that are wrong. The first one raises FitError when there are more than `most`; else they are left out.
+
+    `noun`: what a row is called, and `first` the number of the first one.
+    """
+
+    def __init__(self, size: int, most: int = 0, noun: str = "row", first: int = FIRST_ROW) -> None:
+        self.keep: Mask = np.ones(size, dtype=bool)
+        self.most = most
+        self.noun = noun
+        self.first = first
+        self.problems: list[str] = []
+
+    def refuse(self, wrong: Mask, problem: Callable[[int], str]) -> None:
+        """Leave out rows. `problem` gives the message for the position of a row. Raises FitError above the limit."""
+        wrong = wrong & self.keep
+        if not wrong.any():
+            return
+        self.keep &= ~wrong
+        place = int(np.flatnonzero(wrong)[0])
+        self.problems.append(f"{self.noun} {place + self.first}: {problem(place)}")
+        left_out = int((~self.keep).sum())
+        if left_out > self.most:
+            many = f" ({left_out:,} rows are wrong, --skip {self.most})" if self.most else ""
+            raise FitError(self.problems[0] + many)
+
+    @property
+    def left_out(self) -> int:
+        """How many rows are left out."""
+        return int((~self.keep).sum())

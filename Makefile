@@ -54,6 +54,7 @@ bench: .venv/.dev  ## speed, as ratios to bare SimPy, bare runs and bare sqlite3
 	$(BIN)/python benchmarks/fitting.py
 	$(BIN)/python benchmarks/stores.py
 	$(BIN)/python benchmarks/local.py
+	$(BIN)/python benchmarks/tuning.py
 
 notebooks: .venv/.dev  ## execute every notebook
 	$(BIN)/python -m pytest -p nbmake --nbmake --nbmake-timeout=300 notebooks

@@ -73,7 +73,7 @@ def optimum(quick: bool) -> list[Row]:
     """Two parameters of agent-failure: the distance to the optimum, the time, and the runs against those of a grid."""
     scenario = scenarios.load("agent-failure")
     began = time.perf_counter()
-    tuned = sim.tune(scenario, VARY, minimize=[P95], trials=16, replications=GRID_REPLICATIONS, fresh=8, jobs=2)
+    tuned = sim.tune(scenario, VARY, minimize=[P95], trials=12, replications=GRID_REPLICATIONS, fresh=8, jobs=2)
     took = time.perf_counter() - began
     best = tuned.best
     assert best is not None

@@ -90,10 +90,11 @@ def _kept(found: Tuning, style: Signs) -> Iterator[str]:
         yield f"{KEEP}: no setting meets the expectations on fresh replications"
         for each in found.finalists:
             yield from (f"  {named(each.point)}: {text}" for text in not_met(each, style))
-    elif not changes(found.now, found.space, found.best):
+    elif not (changed := changes(found.now, found.space, found.best)):
         yield f"{KEEP}: no setting that was tried is better"
     else:
-        yield f"{KEEP}: nothing is shown to be better; the best that was tried is {named(found.best.point)}"
+        tried = ", ".join(f"{each.path}={shown(each.then)}" for each in changed)
+        yield f"{KEEP}: nothing is shown to be better; the best that was tried is {tried}"
 
 
 def _gains(found: Tuning, best: Finalist, place: int, style: Signs) -> Iterator[Any]:

@@ -100,7 +100,7 @@ def _their_time(scenario: Scenario) -> TheirTime:
         name, _, inside = each.metric.partition("(")
         if name == "tasks.within" and inside:
             return TheirTime(seconds(inside.rstrip(")")), f"the expectation {each.expression}")
-        if name.startswith("tasks.sojourn.") and each.operator in {"<=", "<"}:
+        if name in {"tasks.sojourn.p95", "tasks.sojourn.p99", "tasks.sojourn.max"} and each.operator in {"<=", "<"}:
             return TheirTime(each.value, f"the expectation {each.expression}")
     return TheirTime(at_least(2 * long_attempt(scenario)), "twice the 95th percentile of an attempt")
 

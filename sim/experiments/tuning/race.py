@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from scenarios import Scenario
+from scenarios.fields.metrics import lookup
 from sim.core.build import BuildCore
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
@@ -24,6 +25,7 @@ from sim.experiments.sweeps.designs import Point, as_values
 from sim.experiments.sweeps.folder import key
 from sim.experiments.tuning.objectives import Across, Objective, overall
 from sim.measures.outcomes import Outcome
+from sim.presentation.formatting import observation
 from sim.stats.estimates import Estimate
 
 CONFIDENCE = 0.99
@@ -163,7 +165,9 @@ class Race:
             for expectation, outcome in zip(scenario.expect, of_scenario, strict=True):
                 distances.append(_distance(outcome, expectation.value))
                 if outcome.disqualifies:
-                    failed.append(f"{scenario.name}: {outcome.expression}, observed {_number(outcome.observed)}")
+                    unit = lookup(expectation.metric, tuple(scenario.resources)).unit
+                    observed = observation(outcome.observed, unit)
+                    failed.append(f"{scenario.name}: {outcome.expression}, observed {observed}")
             broken = [run for run in self.runs_of(point, place, numbers) if run.violations or run.errors]
             if broken:
                 first = broken[0]
@@ -232,7 +236,3 @@ def _distance(outcome: Outcome, bound: float) -> float:
     if outcome.observed is None or not isfinite(outcome.observed):
         return FARTHEST
     return min(FARTHEST, max(1e-6, log1p(abs(outcome.observed - bound) / (abs(bound) or 1.0))))
-
-
-def _number(value: float | None) -> str:
-    return "nothing" if value is None else f"{value:.4g}"

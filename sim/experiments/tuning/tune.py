@@ -36,6 +36,8 @@ from sim.simulation import whole_seed
 
 BATCH = 4
 """Settings that are proposed together, whatever the number of processes, so that it does not change the result."""
+FIRST_JUDGEMENT = 12
+"""Settings after which a search ends whose objective is never observed."""
 MOST_FINALISTS = 6
 
 
@@ -120,13 +122,14 @@ def tune(
             judged = kept.judged
             if on_tried is not None:
                 on_tried(len(judged))
+            if len(judged) >= FIRST_JUDGEMENT:
+                _check_observed(judged, objectives)
     except KeyboardInterrupt:
         judged = kept.judged
         if not judged:
             raise
         interrupted = True
-    if all(value is None for each in judged for value in each.values):
-        raise TuneError(f"{objectives[0].metric}: no setting observes it; valid: a metric that the scenario observes")
+    _check_observed(judged, objectives)
     return _verified(
         race,
         scenarios,
@@ -141,6 +144,16 @@ def tune(
         replaced_by(core, scenarios[0]),
         recommends=recommends,
     )
+
+
+def _check_observed(judged: Sequence[Judged], objectives: Sequence[Objective]) -> None:
+    """Raise TuneError if no setting has observed an objective."""
+    for place, objective in enumerate(objectives):
+        if all(each.values[place] is None for each in judged):
+            raise TuneError(
+                f"{objective.metric}: no finite value with any of {count(len(judged), 'setting')}; valid: a metric "
+                "that the scenario observes"
+            )
 
 
 def _effort(

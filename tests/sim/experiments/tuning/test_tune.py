@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 
@@ -165,6 +166,7 @@ def test_what_is_recommended_has_only_changes_with_an_effect_and_round_numbers()
     [
         ({}, "tasks.within(6s)"),  # 2 · p95 of an exponential with mean 1 s, rounded up
         ({"expect": ["tasks.sojourn.p95 <= 40s"]}, "tasks.within(40s)"),
+        ({"expect": ["tasks.sojourn.mean <= 4s"]}, "tasks.within(6s)"),  # no limit on a single task
         ({"expect": ["tasks.within(9s) >= 90%"]}, "tasks.within(9s)"),
         ({"cost": {"late_task": {"after": "1m", "cost": 1}}}, "tasks.within(1m)"),
         ({"tasks.client": {"timeout": "250ms"}}, "tasks.within(250ms)"),
@@ -201,6 +203,7 @@ def test_a_search_in_which_no_setting_meets_the_expectations_says_which_came_nea
     assert (found.best, found.holds) == (None, False)
     assert found.nearest.values[0] == min(each.values[0] for each in found.judged)
     assert "no setting meets the expectations; the nearest is" in found._repr_html_()
+    assert re.search(r"small: tasks.sojourn.mean &lt;= 1ms, observed [\d.]+ s", found._repr_html_())
 
 
 def test_looks_grow_up_to_all_replications():
@@ -222,7 +225,12 @@ def test_looks_grow_up_to_all_replications():
         (SPACE, {"minimize": ["tasks.sojurn.mean"]}, r"unknown metric 'tasks.sojurn.mean' \(nearest: 'tasks.sojourn"),
         (SPACE, {"minimize": ["tasks.completed"]}, "tasks.completed: higher values are better; valid: to maximize it"),
         (SPACE, {"minimize": ["tasks.failed"] * 2}, "tasks.failed: is an objective twice; valid: once"),
-        (SPACE, {"minimize": ["client.response.mean"]}, "client.response.mean: no setting observes it"),
+        (SPACE, {"minimize": ["client.response.mean"]}, "client.response.mean: no finite value with any of 4 settings"),
+        (
+            SPACE,
+            {"minimize": ["tasks.sojourn.mean", "client.response.mean"]},
+            "client.response.mean: no finite value with any of 4 settings",
+        ),
         (None, {"minimize": [], "maximize": [], "within": "0s"}, "within=0s: is not above 0"),
         (None, {"minimize": [], "maximize": [], "within": "soon"}, "within=soon: 'soon' is not a duration"),
         (SPACE, {"replications": 1}, "replications=1: too few; valid: 2 or more"),

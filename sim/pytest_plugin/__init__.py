@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from sim.pytest_plugin.bench import RAN, SECTION, bench, section
+from sim.pytest_plugin.failure_page import pages_of
 from sim.pytest_plugin.finished_runs import FinishedRuns
 from sim.pytest_plugin.gate import Gate
 from sim.pytest_plugin.items import (
@@ -68,6 +69,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write a new baseline of the scenarios that are run, unless a test fails (default: 20 replications each)",
     )
     group.addoption(
+        "--scenario-html",
+        metavar="DIR",
+        help="write a page of each run that fails into this folder; the failure names it",
+    )
+    group.addoption(
         "--scenario-set",
         metavar="PATH=VALUE",
         action="append",
@@ -87,6 +93,9 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if seed is not None and "/" in seed and int(replications or 1) > 1:
         raise pytest.UsageError(f"--scenario-seed {seed}: is one replication; valid: without --scenario-replications")
+    pages = config.getoption("--scenario-html")
+    if pages is not None and Path(pages).exists() and not Path(pages).is_dir():
+        raise pytest.UsageError(f"--scenario-html {pages}: is a file; valid: the name of a folder")
     config.stash[CHANGES] = _changes(config.getoption("--scenario-set"))
     shared = getattr(config, "workerinput", {}).get(SHARED)
     folder = None if shared is None else Path(shared)
@@ -190,7 +199,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     ran = item.stash.get(RAN, [])
     if report.when == "call" and report.failed and ran:
-        report.sections.append((SECTION, section(ran)))
+        report.sections.append((SECTION, "\n".join([section(ran), *pages_of(item, ran)])))
     return report
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from recovery.errors import RecoveryBenchError
+from sim.pytest_plugin.failure_page import pages_of
 from sim.pytest_plugin.finished_runs import FinishedRuns
 from sim.pytest_plugin.gate import FIRST, Gate, lines
 from sim.pytest_plugin.heading import Heading, heading_of
@@ -139,10 +140,11 @@ class ScenarioItem(pytest.Function):
         self.user_properties += properties(run, over_all)
         from sim.reports.failure_message import failure_message  # noqa: PLC0415
 
-        problems = [
-            failure_message(each, self._replay()) for each in (run, over_all) if each is not None and not each.holds
-        ]
+        failed = [each for each in (run, over_all) if each is not None and not each.holds]
+        problems = [failure_message(each, self._replay()) for each in failed]
         worse = self._regressions(over_all)
+        if problems or worse:
+            problems += pages_of(self, failed or [run], self._replay())
         if worse:
             raise Regression("\n".join([*problems, *worse]))
         if problems:

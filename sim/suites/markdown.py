@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from sim.suites.lines import expected, problems, remarks, verdict
 from sim.suites.suite import Status, Suite
@@ -21,14 +22,16 @@ SIGNS = {
 SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
 
 
-def markdown(suite: Suite, changes: Mapping[str, str] | None = None) -> str:
-    """A heading, a table of the scenarios, and what does not hold."""
+def markdown(suite: Suite, changes: Mapping[str, str] | None = None, page: str | None = None) -> str:
+    """A heading, a table of the scenarios, and what does not hold. `page`: a page of the results, which is linked."""
     headings = ["scenario", "", "expected", *(["baseline"] if suite.is_judged else [])]
     lines = ["## Recovery Bench", "", f"{escaped(totals(suite))}", ""]
     lines += [_row(headings), _row(["---"] * len(headings))]
     for case in suite.cases:
         cells = [escaped(case.entry.name), f"{SIGNS[case.status]} {case.status}", expected(case)]
         lines.append(_row([*cells, *([verdict(case)] if suite.is_judged else [])]))
+    if page is not None:
+        lines += ["", f"[The page of the results: {escaped(page)}](<{quote(page)}>)"]
     for case in suite.cases:
         said = [*problems(case, changes), *remarks(case)]
         if said:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,7 @@ from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating
 from sim.cli.output.console import console, progress, say
 from sim.cli.output.files import STDOUT, check_apart, check_writable, write_json
 from sim.cli.output.history_file import check_history
+from sim.cli.output.page_file import check_page, write_page
 from sim.cli.output.report_folder import ReportFolder, check_reports
 from sim.cli.output.run_recorder import Kept
 
@@ -97,6 +99,9 @@ def run(
         str | None,
         typer.Option(metavar="DIR", help="Keep the monitor's report of each recovery, as JSON and Markdown."),
     ] = None,
+    html: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the results as one HTML page that loads nothing.")
+    ] = None,
     check_determinism: Annotated[
         bool,
         typer.Option("--check-determinism", help="Only check whether two processes give equal histories and verdicts."),
@@ -131,7 +136,7 @@ def run(
         ("--check-determinism", check_determinism),
     ):
         backends.check_runs_here(where, option, wanted)
-    _check_files(json, history, plot)
+    _check_files(json, history, plot, html)
     names, loaded = _loaded(scenario, changes, many, force)
     if not loaded:
         return BAD_INPUT
@@ -143,16 +148,18 @@ def run(
             "--plot": plot,
             "--find-warmup": find_warmup,
             "--check-determinism": check_determinism,
+            "--html": html,
         }
         check_alone([name for name, value in others.items() if value], scenario, seed)
         return run_rare(names[0], loaded[0], looked_for, seed, where, max_time, changes, json, quiet, no_color)
     if check_determinism:
-        found = _determinism(names, seed, many, changes, (json, history, reports, plot), no_color)
+        found = _determinism(names, seed, many, changes, (json, history, reports, plot, html), no_color)
         return found if len(names) == len(scenario) else BAD_INPUT
     check_reports(reports, loaded)
     check_history(history, loaded)
     shown = picture_window(plot, window, loaded)
-    kept = Kept(history, None if reports is None else ReportFolder(reports))
+    is_shown = html is not None and many == 1 and asked is None and where.is_here
+    kept = Kept(history, None if reports is None else ReportFolder(reports), {} if is_shown else None)
     check_precise(asked, loaded)
     with time_limit(max_time) as limit:
         warmups = find_warmups(loaded, seed, where, quiet, no_color, force=force) if find_warmup else []
@@ -163,6 +170,7 @@ def run(
     _report(results, [names[place] for place in done.results], changes, quiet or json == STDOUT, no_color)
     if plot is not None and results:
         draw_runs(results, plot, shown)
+    _write_page(html, done, names, changes, kept, is_silent=quiet or json == STDOUT, no_color=no_color)
     if json is not None:
         data = [result.as_json() for result in results]
         write_json(json, data[0] if len(scenario) == 1 else data)
@@ -188,10 +196,11 @@ def _of_policy(file: str | None, names: list[str]) -> dict[str, str]:
     return policy.changes
 
 
-def _check_files(json: str | None, history: str | None, plot: str | None) -> None:
+def _check_files(json: str | None, history: str | None, plot: str | None, html: str | None) -> None:
     check_writable("--json", json)
     check_writable("--history", history)
-    check_apart({"--json": json, "--history": history, "--plot": plot})
+    check_page(html)
+    check_apart({"--json": json, "--history": history, "--plot": plot, "--html": html})
     if history == STDOUT:
         raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
 
@@ -207,7 +216,9 @@ def _determinism(
     from sim.cli.commands.diff import check_determinism
 
     if any(kept):
-        raise BadInput("--check-determinism: keeps nothing; valid: without --json, --history, --reports and --plot")
+        raise BadInput(
+            "--check-determinism: keeps nothing; valid: without --json, --history, --html, --reports and --plot"
+        )
     given = [] if seed is None else ["--seed", str(seed)]
     given += ["--replications", str(replications), "--force"]  # each is checked already
     given += [part for path, value in changes.items() for part in ("--set", f"{path}={value}")]
@@ -394,6 +405,27 @@ def _ignoring(call: Callable[[], None]) -> Callable[[object], None]:
 def _finished(result: Result, replications: int, asked: Asked | None) -> str:
     many = f"{replications}" if asked is None else "as many as it takes"
     return f"{len(result.runs)} of {many} of {result.scenario.name}"
+
+
+def _write_page(
+    file: str | None,
+    done: Done,
+    names: list[str],
+    changes: dict[str, str],
+    kept: Kept,
+    *,
+    is_silent: bool,
+    no_color: bool,
+) -> None:
+    """The page of the results, if one is asked for."""
+    from sim.reports.failures.replay import Replay
+
+    if file is None:
+        return
+    results = [(result, Replay(names[place], repeating(result, changes))) for place, result in done.results.items()]
+    write_page(file, results, kept.runs)
+    if not is_silent:
+        console(no_color).print(f"\npage: {Path(file)}", soft_wrap=True, markup=False)
 
 
 def _report(results: list[Result], names: list[str], changes: dict[str, str], quiet: bool, no_color: bool) -> None:

@@ -18,6 +18,7 @@ from sim.cli.options.cost import check_cost
 from sim.cli.options.parameter_types import Count, typed_option
 from sim.cli.output.console import console, progress, say
 from sim.cli.output.files import STDOUT, check_apart, check_writable, write_json, write_text
+from sim.cli.output.page_file import check_page, write_page
 
 if TYPE_CHECKING:
     from sim.baselines import ScenarioBaseline
@@ -54,6 +55,10 @@ def suite(
     ] = None,
     junit: Annotated[str | None, typer.Option(metavar="FILE.xml", help="Write the results as JUnit XML.")] = None,
     markdown: Annotated[str | None, typer.Option(metavar="FILE.md", help="Write a summary as Markdown.")] = None,
+    html: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.html", help="Write the results as one page, which the Markdown summary links."),
+    ] = None,
     trend: Annotated[
         str | None,
         typer.Option(
@@ -82,7 +87,7 @@ def suite(
     is not valid; the others are run.
     """
     _check(baseline, update_baseline, replications)
-    reports = Reports(junit, markdown, json, trend, benchmark_json, quiet, no_color)
+    reports = Reports(junit, markdown, html, json, trend, benchmark_json, quiet, no_color)
     reports.check(baseline if update_baseline else None)
     where = backends.backend_asked(backend, jobs, scheduler)
     changes = parameters.changes(set_)
@@ -236,6 +241,7 @@ class Reports:
 
     junit: str | None
     markdown: str | None
+    html: str | None
     json: str | None
     trend: str | None
     benchmark_json: str | None
@@ -247,6 +253,7 @@ class Reports:
         files = {
             "--junit": self.junit,
             "--markdown": self.markdown,
+            "--html": self.html,
             "--json": self.json,
             "--benchmark-json": self.benchmark_json,
             "--baseline": baseline,
@@ -255,6 +262,7 @@ class Reports:
             raise BadInput(f"--trend {self.trend}: is a file; valid: the name of a folder")
         for option, file in files.items():
             check_writable(option, file)
+        check_page(self.html)
         check_apart(files)
 
     @property
@@ -282,8 +290,10 @@ class Reports:
                     say(line)
         if self.junit is not None:
             write_text(self.junit, junit(found, changes))
+        if self.html is not None:
+            self._write_page(found, changes)
         if self.markdown is not None:
-            write_text(self.markdown, markdown(found, changes))
+            write_text(self.markdown, markdown(found, changes, self._link(self.markdown)))
         if self.json is not None:
             write_json(self.json, as_json(found))
         self._add_to_history(found)
@@ -291,6 +301,27 @@ class Reports:
             finished = sum(case.result is not None and not case.result.interrupted for case in found.cases)
             say(f"interrupted; finished: {finished} of {len(found.cases)} scenarios")
         self._in_actions(found, changes)
+
+    def _write_page(self, found: Suite, changes: Mapping[str, str]) -> None:
+        """The page of the scenarios that were run, those that do not hold first."""
+        from sim.reports.failures.replay import Replay
+
+        assert self.html is not None
+        results = [(case.result, Replay(case.entry.file, changes)) for case in found.cases if case.result is not None]
+        if not results:
+            say(f"--html: {self.html} is not written: no scenario was run")
+            return
+        write_page(self.html, sorted(results, key=lambda each: each[0].holds), only_failures=True)
+        if not self.is_silent:
+            console(self.no_color).print(f"page: {Path(self.html)}", soft_wrap=True, markup=False)
+
+    def _link(self, file: str) -> str | None:
+        """The page as a Markdown file links it; None without a page."""
+        if self.html is None or not Path(self.html).exists():
+            return None
+        if file == STDOUT:
+            return Path(self.html).as_posix()
+        return Path(os.path.relpath(self.html, Path(file).parent)).as_posix()
 
     def _add_to_history(self, found: Suite) -> None:
         """The files for other tools, of scenarios whose runs are complete."""
@@ -323,6 +354,6 @@ class Reports:
         if summary := environment.get(SUMMARY):
             try:
                 with Path(summary).open("a", encoding="utf-8") as file:
-                    file.write(markdown(found, changes))
+                    file.write(markdown(found, changes, self._link(STDOUT)))
             except OSError as error:
                 raise BadInput(f"{SUMMARY} {summary}: cannot be written: {error.strerror or error}") from None

@@ -1,4 +1,4 @@
-"""What `run` keeps of each run besides its metrics: its history, and the reports of its recoveries."""
+"""What `run` keeps of each run besides its metrics: its history, the reports of its recoveries, and the run itself."""
 
 from __future__ import annotations
 
@@ -20,34 +20,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kept:
-    """The outputs of each run: a file for its history, a folder for its reports."""
+    """The outputs of each run: a file for its history, a folder for its reports. `runs`: the runs, by hash."""
 
     history: str | None
     reports: ReportFolder | None
+    runs: dict[str, Run] | None = None
 
     @property
     def anything(self) -> bool:
         """Whether runs have to be executed one after another in this process."""
-        return self.history is not None or self.reports is not None
+        return self.history is not None or self.reports is not None or self.runs is not None
 
     @contextmanager
     def opened(self, loaded: list[Scenario]) -> Iterator[Keepers]:
         """The recorder of the runs, open until the block ends."""
         if self.history is None:
-            yield Keepers(None, self.reports)
+            yield Keepers(None, self.reports, self.runs)
             return
         from sim.cli.output.history_file import history_file
 
         with history_file(self.history, loaded) as file:
-            yield Keepers(file, self.reports)
+            yield Keepers(file, self.reports, self.runs)
 
 
 @dataclass(frozen=True)
 class Keepers:
-    """Records histories and reports of runs."""
+    """Records histories and reports of runs, and keeps the runs."""
 
     history: HistoryFile | None
     reports: ReportFolder | None
+    runs: dict[str, Run] | None = None
 
     def replicate(
         self,
@@ -87,4 +89,6 @@ class Keepers:
             self.reports.add(found)
         if self.history is not None:
             self.history.add(found)
+        if self.runs is not None:
+            self.runs[found.history_sha256] = found
         return found

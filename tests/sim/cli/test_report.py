@@ -138,3 +138,39 @@ def test_bad_input_of_trace_is_one_line(stored, capsys):
         err = capsys.readouterr().err
         assert told in err
         assert err.count("\n") == 1
+
+
+# --------------------------------------------------------------------------- pages of run and suite
+def test_run_writes_a_page_with_the_recoveries_of_its_only_run(small, capsys, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("the run is repeated")
+
+    monkeypatch.setattr(shown_run, "run", refuse)
+    files = ["small.scenario.yaml", "strict.scenario.yaml"]
+    assert main(["run", *files, "--set", "agents.count=9", "--html", "run.html"]) == 1
+    assert capsys.readouterr().out.endswith("\npage: run.html\n")
+    html = (small / "run.html").read_text(encoding="utf-8")
+    assert html.count('type="application/json"') == 2
+    assert "recovery-bench run small.scenario.yaml --seed 7/0 --set agents.count=9" in words(html)
+    for arguments, told in (
+        (["--html", "nowhere/a.html"], "--html nowhere/a.html: there is no folder 'nowhere'"),
+        (["--html", "-"], "--html -: is kept in a file; valid: --html FILE.html"),
+        (["--html", "a", "--json", "a"], "--html a: is the file of --json as well"),
+        (["--html", "a.html", "--check-determinism"], "--check-determinism: keeps nothing; valid: without"),
+        (["--html", "a.html", "--rare", "tasks.lost > 0"], "--rare, --html: --rare only estimates"),
+    ):
+        assert main(["run", "small.scenario.yaml", *arguments]) == 2
+        assert told in capsys.readouterr().err
+
+
+def test_the_markdown_summary_of_a_suite_links_the_page_beside_it(small, capsys):
+    (small / "out dir").mkdir()
+    assert main(["suite", ".", "--html", "out dir/page.html", "--markdown", "out dir/summary.md"]) == 1
+    assert "page: out dir/page.html" in capsys.readouterr().out
+    text = (small / "out dir" / "summary.md").read_text(encoding="utf-8")
+    assert "[The page of the results: page.html](<page.html>)" in text
+    html = (small / "out dir" / "page.html").read_text(encoding="utf-8")
+    assert html.count('type="application/json"') == 1  # of the one that fails
+    assert "the page has the timelines of the first results that are not as expected" in words(html)
+    assert main(["suite", ".", "--html", "out dir"]) == 2
+    assert "--html out dir: is a folder" in capsys.readouterr().err

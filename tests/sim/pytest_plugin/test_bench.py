@@ -2,7 +2,8 @@
 
 import pytest
 
-import sim.reports.failure_message  # noqa: F401 - an inner pytest forgets its imports, and numpy is imported once
+import sim.reports.failure_message
+import sim.reports.page.parts  # noqa: F401 - as above
 from tests.sim.pytest_plugin.test_items import HOLDS, INSTALLED
 
 pytest_plugins = ["pytester"]
@@ -71,3 +72,22 @@ def test_policy(bench):
 
 def test_a_passing_test_shows_nothing(run):
     assert "scenarios that bench ran" not in run("def test_it(bench): bench('small.scenario.yaml')").stdout.str()
+
+
+def test_a_failure_names_the_page_that_was_written_of_it(run, pytester):
+    test = """
+def test_changed(bench):
+    bench("small.scenario.yaml")
+    assert False
+"""
+    pytester.makeini(
+        "[pytest]\naddopts = --scenario-html=pages --scenario-set=agents.restart_time=40s small.scenario.yaml"
+    )
+    result = run(test)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*page: pages/small.scenario.yaml-small-7-0.html"])
+    result.stdout.fnmatch_lines(["*page: pages/test_it.py-test_changed.html"])
+    pages = {page.name: page.read_text(encoding="utf-8") for page in (pytester.path / "pages").iterdir()}
+    assert len(pages) == 2
+    assert pages["test_it.py-test_changed.html"].count('type="application/json"') == 1
+    assert "agents.restart_time=40s" in pages["small.scenario.yaml-small-7-0.html"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,9 @@ from scenarios.documents.overrides import changed
 from scenarios.errors import ScenarioError, first_problem, invalid, written
 from scenarios.faults import FaultEntry
 from scenarios.schema import ScenarioFields
+
+EXPLAINED = "sim.reports.notebook"
+"""The module that explains a scenario, which needs the simulator; imported when a notebook shows one."""
 
 
 @cache
@@ -59,3 +63,8 @@ class Scenario(ScenarioFields):
             path, problem = contradiction
             raise ScenarioError(problem, self.source or self.name, None, written(path))
         return new
+
+    def _repr_html_(self) -> str:
+        """The explanation that `recovery-bench show` prints, for notebooks."""
+        html: Any = import_module(EXPLAINED).html
+        return str(html(self))

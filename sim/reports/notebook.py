@@ -1,13 +1,14 @@
-"""Results as HTML for notebooks: the tables that the command line prints."""
+"""Results and scenarios as HTML for notebooks: what the command line prints, in its colors."""
 
 from __future__ import annotations
 
-from html import escape
 from io import StringIO
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.terminal_theme import TerminalTheme
 
+from scenarios import Scenario
 from sim.experiments.comparison.compare import Comparison
 from sim.experiments.fitting.result import Fit
 from sim.experiments.rare_events.estimate import Rare
@@ -18,6 +19,7 @@ from sim.experiments.selection.result import Selection
 from sim.experiments.sweeps.sweep import Sweep
 from sim.experiments.tuning.result import Tuning
 from sim.reports.comparison import comparison
+from sim.reports.explanation import explanation
 from sim.reports.fitting import fitting
 from sim.reports.rare import rarity
 from sim.reports.recommendation import recommendation
@@ -28,14 +30,38 @@ from sim.reports.tuning import tuning
 from sim.simulation import Run
 
 WIDTH = 80
+_GRAY, _RED, _GREEN, _YELLOW, _BLUE = (
+    (128, 128, 128),
+    (213, 94, 0),
+    (0, 158, 115),
+    (176, 132, 0),
+    (0, 128, 200),
+)
+THEME = TerminalTheme(
+    _GRAY,
+    _GRAY,
+    [_GRAY, _RED, _GREEN, _YELLOW, _BLUE, _BLUE, _BLUE, _GRAY],
+    [_GRAY, _RED, _GREEN, _YELLOW, _BLUE, _BLUE, _BLUE, _GRAY],
+)
+"""Colors that can be read on white and on black (those of M. Okabe and K. Ito, for all kinds of color vision)."""
+PRE = '<pre style="white-space: pre; line-height: normal; font-family: monospace">{code}</pre>'
 
 
 def html(result: Any) -> str:
-    """The table of a result, as preformatted text of 80 columns."""
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False, emoji=False, markup=False)
-    with console.capture() as captured:
-        console.print(table(result))
-    return f"<pre>{escape(captured.get().rstrip())}</pre>"
+    """The table of a result, or the explanation of a scenario, as preformatted text of 80 columns."""
+    console = Console(
+        file=StringIO(),
+        width=WIDTH,
+        record=True,
+        force_terminal=True,
+        color_system="standard",
+        no_color=False,
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
+    console.print(explanation(result) if isinstance(result, Scenario) else table(result))
+    return console.export_html(theme=THEME, code_format=PRE, inline_styles=True)
 
 
 def table(result: Any) -> RenderableType:

@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -123,10 +124,21 @@ def test_a_sweep_accepts_values_in_file_notation():
 
 def test_a_notebook_shows_the_table_of_the_command_line(result):
     html = result._repr_html_()
-    assert html.startswith("<pre>")
+    assert html.startswith("<pre ")
     assert html.endswith("</pre>")
-    assert "<" not in html.removeprefix("<pre>").removesuffix("</pre>")
-    assert len(html) < 5000
+    assert set(re.findall(r"</?(\w+)", html)) == {"pre", "span"}
+    assert len(html) < 8000
+
+
+def test_a_notebook_shows_the_colors_of_the_command_line(results):
+    html = results["result"]._repr_html_()
+    assert '<span style="color: #009e73; text-decoration-color: #009e73">✓ </span>tasks.lost == 0' in html
+
+
+def test_a_notebook_explains_a_scenario():
+    html = scenarios.loads(SCENARIO)._repr_html_()
+    assert "What is injected</span>" in html
+    assert set(re.findall(r"</?(\w+)", html)) == {"pre", "span"}
 
 
 def test_a_repr_is_short(results):

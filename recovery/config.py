@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -17,8 +17,14 @@ from recovery.runbook.catalogue import documented
 
 Policy = Annotated[RetryPolicy, BeforeValidator(adopted)]
 """A policy, or a tenacity object that serves as one."""
-Rule = tuple[FailureKind, str | None]
-"""The key of a policy: a kind of failure, and an error code or None."""
+
+
+class Rule(NamedTuple):
+    """The key of a policy: a kind of failure; an error code, and a kind of tasks, or None."""
+
+    kind: FailureKind
+    code: str | None = None
+    task_kind: str | None = None
 
 
 Detector = Literal["heartbeat", "phi_accrual", "perfect"]
@@ -81,11 +87,24 @@ class DetectionConfig(BaseModel):
         return self
 
 
+class TaskKindPolicies(BaseModel):
+    """The policy for failed attempts at one kind of tasks, and those for single error codes.
+
+    The kind of a task is `task_kind` in the `info` of its failures.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy: Policy
+    by_error: dict[str, Policy] = Field(default_factory=dict)
+
+
 class RecoveryConfig(BaseModel):
     """The configuration of the core.
 
     `conditions` has a policy per kind of failure (None: no delay, no count, no limit); the default is the documented
     runbook's. `by_error` has policies for single error codes of a kind; retries are counted for the kind in any case.
+    `by_task_kind` has policies for failed attempts at single kinds of tasks, in place of those of all tasks.
     `load` limits the rate at which tasks are requeued (None: no limit). `stale_reads` is the policy for stale reads of
     checkpoints. `unconditional_tries` is the number of tries of a recovery without a condition, before it is escalated.
 
@@ -98,6 +117,7 @@ class RecoveryConfig(BaseModel):
 
     conditions: dict[FailureKind, Policy | None] = Field(default_factory=documented_conditions)
     by_error: dict[FailureKind, dict[str, Policy]] = Field(default_factory=dict)
+    by_task_kind: dict[str, TaskKindPolicies] = Field(default_factory=dict)
     detection: DetectionConfig = DetectionConfig()
     parallel: Annotated[int, Field(ge=1)] | None = None
     load: LoadLimit | None = None
@@ -106,7 +126,7 @@ class RecoveryConfig(BaseModel):
 
     @model_validator(mode="after")
     def _only_tasks_have_attempts(self) -> RecoveryConfig:
-        for (kind, _), policy in self.policies():
+        for (kind, _, _), policy in self.policies():
             if kind not in TASK_KINDS and policy.breaker is not None and policy.breaker.counts == "attempts":
                 raise ValueError(f"{kind.value}: counts of a breaker: there are no attempts at tasks; valid: tries")
         return self
@@ -116,20 +136,31 @@ class RecoveryConfig(BaseModel):
         return self.conditions.get(kind)
 
     def rule(self, failure: Failure) -> Rule:
-        """The key of a failure's policy: with its error code if that has a policy of its own."""
+        """The key of a failure's policy: with its error code or its kind of tasks, if that has a policy of its own."""
         code = failure.info.get("error_code")
-        return failure.kind, code if code in self.by_error.get(failure.kind, {}) else None
+        if self.by_task_kind and failure.kind is FailureKind.TASK:
+            task_kind = failure.info.get("task_kind")
+            if task_kind in self.by_task_kind:
+                return Rule(failure.kind, code if code in self.by_task_kind[task_kind].by_error else None, task_kind)
+        return Rule(failure.kind, code if code in self.by_error.get(failure.kind, {}) else None)
 
     def policy(self, failure: Failure) -> RetryPolicy | None:
         """The policy of a failure; None: it is recovered without a condition."""
-        kind, code = self.rule(failure)
+        kind, code, task_kind = self.rule(failure)
+        if task_kind is not None:
+            policies = self.by_task_kind[task_kind]
+            return policies.policy if code is None else policies.by_error[code]
         return self.condition(kind) if code is None else self.by_error[kind][code]
 
     def policies(self) -> Iterator[tuple[Rule, RetryPolicy]]:
         """Every policy with its key."""
         for kind, policy in self.conditions.items():
             if policy is not None:
-                yield (kind, None), policy
+                yield Rule(kind), policy
         for kind, policies in self.by_error.items():
             for code, policy in policies.items():
-                yield (kind, code), policy
+                yield Rule(kind, code), policy
+        for task_kind, of_kind in self.by_task_kind.items():
+            yield Rule(FailureKind.TASK, None, task_kind), of_kind.policy
+            for code, policy in of_kind.by_error.items():
+                yield Rule(FailureKind.TASK, code, task_kind), policy

@@ -222,7 +222,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """A task as a probe sees it."""
+    """A task as a probe sees it. `kind` is its kind of tasks, if the system has several."""
 
     task_id: str
     status: TaskStatus
@@ -232,6 +232,7 @@ class TaskView:
     waiting_in_queue: bool = False
     needs: Mapping[str, int] = field(default_factory=_nothing)
     held: Mapping[str, int] = field(default_factory=_nothing)
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,10 @@ from scenarios.faults.clocks import QUEUE
 from scenarios.faults.trigger import FAULT, STEP
 from scenarios.fields.expectations import known_metric
 from scenarios.fields.tolerances import metric_of
+from scenarios.parts import contradictions_of_parts
 from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Burst, Closed, Interval, Trace
+from scenarios.task_views import any_task, own_path, views
 
 Contradiction = tuple[Path, str]
 
@@ -47,10 +49,10 @@ def first_contradiction(scenario: ScenarioFields) -> Contradiction | None:
 
 
 def _contradictions(scenario: ScenarioFields) -> Iterator[Contradiction]:
-    yield from _times(scenario)
-    yield from _needs(scenario)
+    yield from contradictions_of_parts(scenario)
+    yield from _warmup(scenario)
+    yield from _of_tasks(scenario)
     yield from _breakers(scenario)
-    yield from endless(scenario)
     for number, fault in enumerate(scenario.faults):
         path: Path = ("faults", number, fault.kind)
         found = _group(scenario, fault) if isinstance(fault, Group) else _fault(scenario, fault)
@@ -63,25 +65,36 @@ def _contradictions(scenario: ScenarioFields) -> Iterator[Contradiction]:
                 yield path, f"{condition.metric} is never observed here; valid: with tasks.client"
     for number, expectation in enumerate(scenario.expect):
         try:
-            known_metric(expectation.metric, scenario.resources)
+            known_metric(expectation.metric, scenario.parts)
         except PydanticCustomError as error:
             yield ("expect", number), error.message()
         if expectation.metric.startswith("cost.") and scenario.cost is None:
             yield ("expect", number), f"{expectation.metric} is never observed here; valid: with the prices of `cost`"
     for name in scenario.tolerances:
         try:
-            metric_of(name, scenario.resources)
+            metric_of(name, scenario.parts)
         except PydanticCustomError as error:
             yield ("tolerances", name), error.message()
 
 
-def _times(scenario: ScenarioFields) -> Iterator[Contradiction]:
+def _of_tasks(scenario: ScenarioFields) -> Iterator[Contradiction]:
+    """Contradictions of single tasks, for each kind of them."""
+    for name, view in views(scenario):
+        for place, problem in (*_times(view), *_needs(view), *endless(view)):
+            yield own_path(scenario, name, place), problem
+
+
+def _warmup(scenario: ScenarioFields) -> Iterator[Contradiction]:
     duration = scenario.duration
     if scenario.warmup >= duration:
         yield (
             ("warmup",),
             f"{_time(scenario.warmup)} leaves nothing to measure; valid: less than duration, {_time(duration)}",
         )
+
+
+def _times(scenario: ScenarioFields) -> Iterator[Contradiction]:
+    duration = scenario.duration
     arrivals = scenario.tasks.arrivals
     if isinstance(arrivals, Closed) and arrivals.think.mean == 0 and scenario.tasks.work.mean == 0:
         yield ("tasks", "arrivals", "closed", "think"), "time would never advance; valid: think or work of more than 0"
@@ -149,9 +162,9 @@ def _fault(scenario: ScenarioFields, fault: AnyFault) -> Iterator[Contradiction]
     elif isinstance(fault, ResourceUnavailable | ResourceDegraded | ResourceLeak):
         yield from _pool(scenario, fault)
     elif isinstance(fault, CheckpointCorrupt | CheckpointTorn | CheckpointStale | StorageFailure | StorageSlow):
-        if scenario.tasks.checkpoint is None:
+        if all(tasks.checkpoint is None for tasks in any_task(scenario)):
             yield (), "no task writes checkpoints; valid: with tasks.checkpoint only"
-    elif isinstance(fault, LoadSurge) and isinstance(scenario.tasks.arrivals, Burst):
+    elif isinstance(fault, LoadSurge) and all(isinstance(tasks.arrivals, Burst) for tasks in any_task(scenario)):
         yield (), "a burst arrives at one instant and cannot be faster; valid: with other arrivals"
     if isinstance(fault, AgentFlap) and fault.down.mean + fault.up.mean == 0:
         yield ("up",), "time would never advance; valid: down or up of more than 0"
@@ -165,9 +178,11 @@ def _clocks(scenario: ScenarioFields, fault: ClockSkew) -> Iterator[Contradictio
                 yield from ((("targets", place), problem) for problem in _unknown_core(scenario, name))
     elif fault.targets != QUEUE:
         yield from _agent_targets(scenario, fault)
-        if scenario.recovery.detection.detector == "perfect" and scenario.tasks.timeout is None:
+        if scenario.recovery.detection.detector == "perfect" and all(
+            tasks.timeout is None for tasks in any_task(scenario)
+        ):
             yield ("targets",), "agents use no clock here; valid: with another detector, or with tasks.timeout"
-    elif scenario.queue.ack_timeout is None:
+    elif all(queue.ack_timeout is None for queue in (scenario.queues or {"": scenario.queue}).values()):
         yield ("targets",), "the queue uses no clock here; valid: with queue.ack_timeout"
 
 

@@ -13,9 +13,11 @@ from math import inf, isfinite
 from typing import Any
 
 from recovery.errors import RecoveryBenchError
+from scenarios.errors import written
 from scenarios.faults.agents import AgentFlap
 from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
+from scenarios.task_views import own_path, views
 
 MOST_EVENTS = 1e9
 """Some hours on one core."""
@@ -83,7 +85,7 @@ def affordable_runs(scenarios: Sequence[ScenarioFields], least: int, wanted: int
 
 def expected_events(scenario: ScenarioFields) -> ExpectedEvents:
     """The expected number of events of a run, infinite if it exceeds the range of numbers."""
-    parts = [_agents(scenario), _tasks(scenario), *_periodic(scenario), *_faults(scenario)]
+    parts = [_agents(scenario), *_all_tasks(scenario), *_periodic(scenario), *_faults(scenario)]
     largest = max(parts, key=lambda part: part.events)
     events = sum(part.events for part in parts)
     return ExpectedEvents(events, max(largest.factors, key=lambda key: largest.factors[key]))
@@ -109,6 +111,16 @@ def _agents(scenario: ScenarioFields) -> _Part:
     agents = scenario.agents
     factors = _number(scenario) | {"agents.slots": float(agents.slots)}
     return _Part(float(agents.count) * float(agents.slots) * EVENTS_OF_AN_AGENT, factors)
+
+
+def _all_tasks(scenario: ScenarioFields) -> list[_Part]:
+    """The part of each kind of tasks, with the paths of the scenario."""
+    parts = []
+    for name, view in views(scenario):
+        part = _tasks(view)
+        factors = {written(own_path(scenario, name, tuple(key.split(".")))): of for key, of in part.factors.items()}
+        parts.append(_Part(part.events, factors))
+    return parts
 
 
 def _tasks(scenario: ScenarioFields) -> _Part:

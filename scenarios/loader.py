@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path as FilePath
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from recovery.bounded_yaml import MOST_BYTES
 from recovery.input_file import InputFileError, read_text
@@ -14,6 +15,7 @@ from scenarios.documents import yaml_document
 from scenarios.documents.inheritance import extended
 from scenarios.errors import ScenarioError, first_problem, instead, line_of, nearest, written
 from scenarios.scenario import Scenario
+from scenarios.sections.task_kinds import named
 
 SUFFIX = ".scenario.yaml"
 FOLDER = FilePath(__file__).parent
@@ -84,7 +86,25 @@ def _read(text: str, source: str) -> yaml_document.Document:
     read = yaml_document.read(text, source)
     if not isinstance(read.data, dict):
         raise ScenarioError("is not a scenario; valid: a mapping with name, duration, tasks, agents", source, 1)
+    _name_kinds(read)
     return read
+
+
+def _name_kinds(read: yaml_document.Document) -> None:
+    """Replace a list of kinds of tasks by a mapping, whose keys have the lines of the list's entries."""
+    if "tasks" not in read.data:
+        return
+    try:
+        read.data["tasks"], moved = named(read.data["tasks"])
+    except PydanticCustomError as error:
+        path = ("tasks", *(error.context or {}).get("below", ()))
+        raise read.error(error.message(), line_of(path, read.lines) or 1, path) from None
+    for old, new in moved.items():
+        for path, line in list(read.lines.items()):
+            if path[: len(old) + 1] == ("tasks", *old):
+                read.lines["tasks", *new, *path[len(old) + 1 :]] = line
+    if moved:
+        read.lines.setdefault(("tasks", "kinds"), read.lines["tasks",])
 
 
 def _found(named: str, folder: FilePath) -> str:

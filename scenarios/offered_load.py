@@ -11,7 +11,9 @@ after a timeout, waits for resources, injected faults, and recoveries' own durat
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import expm1, floor, inf
 
 import numpy as np
@@ -21,6 +23,7 @@ from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Diurnal, Interval, Poisson, Trace
 from scenarios.sections.policies import Policy
 from scenarios.sections.tasks import TaskSettings
+from scenarios.task_views import any_task, views
 
 AGENTS = "agents"
 EXECUTION_ERROR = "execution_error"
@@ -28,6 +31,8 @@ EXECUTION_ERROR = "execution_error"
 ROUNDING = 1e-9
 DRAWS = 1 << 14
 """Draws of the bounded expectations that have no closed form; their generator is fixed."""
+MOST_KINDS = 8
+"""Kinds of tasks up to which every set of them is examined."""
 TERMS = 10_000
 """Largest number of retries whose delays are added up."""
 
@@ -44,6 +49,7 @@ class Servers:
     each: float
     path: str
     step: int = 1
+    others: int = 0  # of them, those that `path` does not count
 
     @property
     def at_once(self) -> float:
@@ -89,7 +95,7 @@ class OfferedLoad:
         if self.load == inf:
             return None
         size = floor(self.load * self.bottleneck.size + ROUNDING) + 1
-        return f"{self.bottleneck.path}={size * self.bottleneck.step}"
+        return f"{self.bottleneck.path}={(size - self.bottleneck.others) * self.bottleneck.step}"
 
     def in_words(self) -> str:
         """The calculation, such as `2.4 tasks/s × 1.1 s (1.1 attempts per task) on 2 agents: a load of 132 %`."""
@@ -112,6 +118,27 @@ def offered_load(scenario: ScenarioFields) -> OfferedLoad | None:
 
     Injected faults are left out, random crashes (`agents.mtbf`) are included.
     """
+    kinds = views(scenario)
+    demands = [demand for name, view in kinds if (demand := _demand(name, view)) is not None and demand.rate > 0]
+    if not demands or len(demands) < sum(name == "" or scenario.tasks.kinds[name].share != 0 for name, _ in kinds):
+        return None
+    highest = max(_loads(scenario, demands), key=lambda offered: offered.load)
+    return replace(highest, limits=limits_of_queue(scenario))
+
+
+@dataclass(frozen=True, slots=True)
+class _Demand:
+    """What the tasks of one kind ask for: per second, and of each task the mean seconds at each kind of servers."""
+
+    kind: str
+    rate: float
+    attempts: float
+    seconds: float
+    servers: tuple[tuple[float, Servers], ...]
+
+
+def _demand(kind: str, scenario: ScenarioFields) -> _Demand | None:
+    """The demand of a view of a scenario; None without a mean rate."""
     rate = arrival_rate(scenario)
     if rate is None:
         return None
@@ -127,9 +154,62 @@ def offered_load(scenario: ScenarioFields) -> OfferedLoad | None:
         path = f"resources.{name}"
         in_use = seconds + held * tasks.retry_holds_resources
         servers.append((in_use, Servers(path, scenario.resources[name].units // need, 1.0, f"{path}.units", need)))
-    loads = [OfferedLoad(rate * requests, attempts, occupied, each, availability, ()) for occupied, each in servers]
-    highest = max(loads, key=lambda offered: offered.load)
-    return replace(highest, limits=limits_of_queue(scenario))
+    return _Demand(kind, rate * requests, attempts, seconds, tuple(servers))
+
+
+def _loads(scenario: ScenarioFields, demands: Sequence[_Demand]) -> Iterator[OfferedLoad]:
+    """The load on the agents, on the pools that take some kinds of tasks, and on each resource."""
+    availability = _availability(scenario)
+    for names in _sets_of_kinds(scenario, demands):
+        chosen = [demand for demand in demands if demand.kind in names]
+        servers = chosen[0].servers[0][1]
+        if len(names) < len(demands) or scenario.agents.pools:
+            pools = {
+                name: pool.count
+                for name, pool in scenario.agents.pools.items()
+                if pool.takes is None or any(kind in pool.takes for kind in names)
+            }
+            largest = max(pools, key=lambda name: pools[name])
+            path = f"agents.pools.{largest}.count"
+            servers = Servers(
+                AGENTS, sum(pools.values()), servers.each, path, others=sum(pools.values()) - pools[largest]
+            )
+        yield _together(chosen, [demand.servers[0][0] for demand in chosen], servers, availability)
+    by_resource: dict[str, list[tuple[_Demand, float, Servers]]] = {}
+    for demand in demands:
+        for seconds, servers in demand.servers[1:]:
+            by_resource.setdefault(servers.name, []).append((demand, seconds, servers))
+    for asking in by_resource.values():
+        units = scenario.resources[asking[0][2].name.removeprefix("resources.")].units
+        servers = asking[0][2]
+        if len(asking) > 1:  # in units, of which kinds need different numbers
+            servers = Servers(servers.name, units, 1.0, servers.path)
+        weights = [seconds * (each.step if len(asking) > 1 else 1) for _, seconds, each in asking]
+        yield _together([demand for demand, *_ in asking], weights, servers, availability)
+
+
+def _together(
+    demands: Sequence[_Demand], seconds: Sequence[float], servers: Servers, availability: float
+) -> OfferedLoad:
+    """The load of several kinds of tasks on the same servers: means are weighted with the rates."""
+    rate = sum(demand.rate for demand in demands)
+    if len(demands) == 1:
+        return OfferedLoad(rate, demands[0].attempts, seconds[0], servers, availability, ())
+    attempts = sum(demand.rate * demand.attempts for demand in demands) / rate
+    mean = sum(demand.rate * each for demand, each in zip(demands, seconds, strict=True)) / rate
+    return OfferedLoad(rate, attempts, mean, servers, availability, ())
+
+
+def _sets_of_kinds(scenario: ScenarioFields, demands: Sequence[_Demand]) -> Iterator[tuple[str, ...]]:
+    """The sets of kinds whose demand the agents that take any of them have to serve.
+
+    The queue of each is stable if the load of each set is below 1 (the condition of P. Hall's theorem).
+    """
+    names = [demand.kind for demand in demands]
+    yield tuple(names)
+    if scenario.agents.pools and len(names) <= MOST_KINDS:
+        for size in range(1, len(names)):
+            yield from combinations(names, size)
 
 
 def arrival_rate(scenario: ScenarioFields) -> float | None:
@@ -149,8 +229,9 @@ def limits_of_queue(scenario: ScenarioFields) -> tuple[str, ...]:
     """The keys that keep the queue finite at any load."""
     client = scenario.tasks.client
     found = {
-        "queue.capacity": scenario.queue.capacity is not None,
-        "tasks.count": scenario.tasks.count is not None,
+        "queue.capacity": scenario.queue.capacity is not None
+        or bool(scenario.queues and all(queue.capacity is not None for queue in scenario.queues.values())),
+        "tasks.count": all(tasks.count is not None for tasks in any_task(scenario)),
         "tasks.client.cancel": client.cancel and client.timeout is not None,
     }
     return tuple(path for path, limits in found.items() if limits)

@@ -41,6 +41,29 @@ expect:
   - tasks.lost == 0
 ```
 
+A fleet with several kinds of tasks has them as a list. Each has a share of the arrivals or arrivals of its own; what it
+does not have is as for all tasks. Kinds may wait in queues of their own, and pools of agents take some kinds only. A
+path names the kind, `--set tasks.chat.work=4s`, and so do metrics, `tasks.chat.sojourn.p95`. A scenario that extends
+this one may give single keys of a kind.
+
+```yaml
+name: fleet
+duration: 1h
+tasks:
+  arrivals: {poisson: {rate: 2/s}}
+  kinds:
+  - {name: chat, share: 80%, work: 3s, priority: 1, queue: fast}
+  - {name: report, share: 20%, work: {exponential: {mean: 10s}}, retry: {max_retries: 1, retry_delay: 5s}}
+queues:
+  fast: {capacity: 100}
+agents:
+  pools:
+    small: {count: 6, takes: [chat]}
+    large: {count: 6, takes: [report, chat]}
+expect:
+  - tasks.chat.sojourn.p95 <= 10s
+```
+
 `recovery-bench list` prints the shipped scenarios, and `recovery-bench show NAME` explains one of them:
 
 - `documented/`: a baseline, and four failures, each of which exercises one entry of the runbook.
@@ -105,6 +128,9 @@ METRICS = """\
 - **Kinds of failure.** `recovery.*` (but `recovery.paced.*`), `retries.count`, `.exhausted`, `.delay.*`,
   `.per_failure.mean` and `diagnosis.accuracy` also exist for each kind of failure: `recovery.agent_failure.time.p95`,
   `retries.task_failure.count`. Metrics of all kinds together change when the mixture changes.
+- **Kinds of tasks.** `tasks.*`, `attempts.*`, `retries.*` and `recovery.*`, but for those that have no kinds of failure
+  either, also exist for each kind in `tasks.kinds`: `tasks.chat.sojourn.p95`, `tasks.chat.within(60s)`,
+  `recovery.chat.time.p95` for recoveries of its tasks. They are of the tasks of that kind alone.
 - **Per task.** `attempts.per_task.mean` is of the tasks of the cohort that were completed or given up: all attempts of
   such a task count, and tasks that are unfinished at the end are left out. `attempts.amplification` is all attempts of
   the cohort ÷ all of its tasks, also those that were rejected or not started yet.
@@ -306,7 +332,7 @@ def _type(annotation: Any) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.is_required():
+    if field.is_required() or (field.default is None and "null" not in _described(field) and not _nullable(field)):
         return "**required**"
     value = field.default
     if isinstance(value, distributions.Constant):
@@ -318,6 +344,10 @@ def _default(field: FieldInfo) -> str:
         return f"`{value:g}s`" if is_duration else f"`{value:g}`"
     words = {"None": "null", "True": "true", "False": "false", "()": "[]", "": '""'}
     return f"`{words.get(str(value), str(value))}`"
+
+
+def _nullable(field: FieldInfo) -> bool:
+    return type(None) in get_args(field.annotation)
 
 
 def _forms(forms: Iterable[type[Form]]) -> str:

@@ -6,7 +6,7 @@ A feature that is not configured is disabled and has no cost. All durations are 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
@@ -14,6 +14,7 @@ from scenarios.errors import invalid, shown
 from scenarios.faults import FaultEntry
 from scenarios.fields.base import Settings
 from scenarios.fields.expectations import Expected
+from scenarios.fields.metrics import parts_of
 from scenarios.fields.quantities import Count, PositiveSeconds, Quantity, Seconds
 from scenarios.fields.tolerances import Tolerances
 from scenarios.sections.agents import AgentSettings
@@ -24,6 +25,7 @@ from scenarios.sections.recovery import RecoverySettings
 from scenarios.sections.steady_state import SteadyState
 from scenarios.sections.tasks import TaskSettings
 
+S = TypeVar("S")
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
@@ -39,11 +41,11 @@ Name = Annotated[
 """Letters, digits, - and _."""
 
 
-def _named(resources: dict[str, ResourceSettings]) -> dict[str, ResourceSettings]:
-    for name in resources:
+def _named(settings: dict[str, S]) -> dict[str, S]:
+    for name in settings:
         if not re.fullmatch(NAME, name):
             raise invalid(f"{shown(name)} is not a name; valid: letters, digits, - and _", name)
-    return resources
+    return settings
 
 
 def _once(tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -100,6 +102,11 @@ class ScenarioFields(Settings):
     tasks: TaskSettings = Field(description="the load")
     agents: AgentSettings = Field(description="the agents")
     queue: QueueSettings = Field(default=QueueSettings(), description="the task queue")
+    queues: Annotated[dict[str, QueueSettings], AfterValidator(_named)] = Field(
+        default={},
+        description="further queues by name, in which kinds of tasks wait",
+        json_schema_extra={"propertyNames": {"pattern": f"^{NAME}$"}},
+    )
     resources: Annotated[dict[str, ResourceSettings], AfterValidator(_named)] = Field(
         default={},
         description="pools of resources by name",
@@ -128,6 +135,11 @@ class ScenarioFields(Settings):
         description="how much worse than in a baseline a metric may be, by its name or a pattern: 5% of the baseline, "
         "a value in the metric's unit, or {relative: 5%, absolute: 200ms}, of which the larger one counts",
     )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that have metrics of their own, as `scenarios.fields.metrics.lookup` takes them."""
+        return parts_of(self.resources, self.tasks.kinds)
 
     _source: str | None = PrivateAttr(default=None)
 

@@ -70,7 +70,7 @@ class RunPictures(Protocol):
 
 def metrics_frame(scenario: Scenario, runs: Iterable[tuple[str, Mapping[str, float | None]]]) -> pd.DataFrame:
     """The metrics of runs, named by their replication, as a tidy frame: scenario, replication, metric, value, unit."""
-    pools = tuple(scenario.resources)
+    pools = scenario.parts
     rows = [
         (scenario.name, replication, name, value, lookup(name, pools).unit)
         for replication, metrics in runs
@@ -344,6 +344,7 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "slots": scenario.agents.slots,
         "resources": {pool: settings.units for pool, settings in scenario.resources.items()},
         "needs": dict(scenario.tasks.needs),
+        "task_kinds": list(scenario.tasks.kinds),
         "interrupted": scenario.tasks.interrupted,
         "heartbeat_interval": scenario.recovery.detection.heartbeat_interval,
         "costs": {command: cost for command, cost in scenario.recovery.costs.items() if cost},

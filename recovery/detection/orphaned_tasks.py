@@ -27,6 +27,8 @@ def seen(view: TaskView, now: float, *symptoms: Symptom) -> Failure:
     """The failure of a halted task, as a report of it would be, with additional symptoms."""
     blocked = view.status is TaskStatus.BLOCKED
     info: dict[str, Any] = {"error_code": view.error_code, "agent_id": view.agent}
+    if view.kind is not None:
+        info["task_kind"] = view.kind
     of_task = [Symptom("task_status", view.status.value, view.task_id)]
     if blocked:
         info["resource_ids"] = tuple(view.needs)

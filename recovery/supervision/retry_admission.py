@@ -30,9 +30,13 @@ class RetryHistory:
 
 
 def rule_name(rule: Rule) -> str:
-    """The name of a policy in messages and in the journal: `task_failure`, or `task_failure.by_error.E1`."""
-    kind, code = rule
-    return kind.value if code is None else f"{kind.value}.by_error.{code}"
+    """The name of a policy in messages and in the journal: `task_failure`, or `task_failure.by_error.E1`.
+
+    The policy of a kind of tasks is `task_failure.of_chat`.
+    """
+    of_kind = "" if rule.task_kind is None else f".of_{rule.task_kind}"
+    by_error = "" if rule.code is None else f".by_error.{rule.code}"
+    return f"{rule.kind.value}{of_kind}{by_error}"
 
 
 class RetryAdmission:
@@ -217,7 +221,7 @@ class RetryAdmission:
     @property
     def counts_completions(self) -> bool:
         """Whether a budget, a breaker or the retries of a task depend on the completion of tasks."""
-        counts = any(kind in TASK_KINDS for kind, _ in self._budgets)
+        counts = any(kind in TASK_KINDS for kind, *_ in self._budgets)
         return counts or bool(self._histories) or any(gate.counts_attempts for gate in self._gates.values())
 
     def remembered_tasks(self) -> list[str]:

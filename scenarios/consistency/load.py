@@ -8,24 +8,27 @@ from scenarios.consistency.attempt_times import long_attempt, mean_attempt, quan
 from scenarios.consistency.inconsistency import Inconsistency, InconsistencyKind, at_least, time
 from scenarios.offered_load import offered_load
 from scenarios.schema import ScenarioFields
+from scenarios.task_views import any_task
 
 
 def about_load(scenario: ScenarioFields) -> Iterator[Inconsistency]:
-    """An offered load of 1 or more, agents that crash within an attempt, and a run that is shorter than a task."""
-    yield from _overloaded(scenario)
+    """Agents that crash within an attempt, and a run that is shorter than a task."""
     yield from _crashes_within_an_attempt(scenario)
     yield from _shorter_than_a_task(scenario)
 
 
-def _overloaded(scenario: ScenarioFields) -> Iterator[Inconsistency]:
+def about_overload(scenario: ScenarioFields) -> Iterator[Inconsistency]:
+    """An offered load of 1 or more, of all kinds of tasks together."""
     offered = offered_load(scenario)
-    if offered is None or not offered.is_overloaded or scenario.tasks.count is not None:
+    is_limited = all(tasks.count is not None for tasks in any_task(scenario))
+    if offered is None or not offered.is_overloaded or is_limited:
         return
+    arrivals = scenario.tasks.arrivals
     limits = f", limited by {' and '.join(offered.limits)}" if offered.limits else ", and the queue grows without end"
     remedy = "a lower rate of arrivals" + ("" if offered.remedy is None else f", or {offered.remedy}")
     yield Inconsistency(
         InconsistencyKind.LOAD,
-        (f"tasks.arrivals.{scenario.tasks.arrivals.kind}", offered.bottleneck.path),
+        ("tasks.kinds" if arrivals is None else f"tasks.arrivals.{arrivals.kind}", offered.bottleneck.path),
         {"offered load": offered.load},
         f"{offered.in_words()}{limits}",
         remedy,

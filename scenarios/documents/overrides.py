@@ -48,6 +48,7 @@ def _changed(scenario: S, values: Mapping[str, Any]) -> S:
     edit.make_room_for_presets()
     _find_from_here(edit, scenario)
     _leave_conditions_to_the_runbook(edit, scenario)
+    _leave_count_to_the_pools(edit)
     try:
         new = type(scenario).model_validate(edit.data, context={"folder": str(FilePath(scenario.source or "").parent)})
     except ValidationError as error:
@@ -55,6 +56,13 @@ def _changed(scenario: S, values: Mapping[str, Any]) -> S:
         raise ScenarioError(problem, edit.source, None, written(place), edit.blamed(place)) from None
     new._source = scenario.source
     return new
+
+
+def _leave_count_to_the_pools(edit: _Edit) -> None:
+    """Remove the number of agents that was the sum of the pools, which an override may change."""
+    agents = edit.data["agents"]
+    if isinstance(agents, dict) and agents.get("pools") and ("agents", "count") not in edit.changes:
+        agents.pop("count", None)
 
 
 def value_of(scenario: ScenarioFields, path: str) -> Any:
@@ -165,6 +173,9 @@ class _Edit:
             form = next(iter(node.values())) if len(node) == 1 else None
             if isinstance(form, dict) and place not in self.open and (step in form):
                 return form[step], (*place, next(iter(node)), step)
+            kinds = node.get("kinds") if place == ("tasks",) else None
+            if isinstance(kinds, dict) and step in kinds:  # `tasks.chat.work` is `tasks.kinds.chat.work`
+                return kinds[step], (*place, "kinds", step)
             if place in self.open:
                 return None, (*place, step)
         raise ScenarioError(self._unknown(node, place, step), self.source, None, "", change)

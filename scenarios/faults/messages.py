@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from scenarios.faults.base import ENDPOINTS, SIDES, Duration, Endpoints, Fault, Sides
 from scenarios.fields.distributions import Distribution
-from scenarios.fields.quantities import Share, Truth
+from scenarios.fields.quantities import Quantity, Share, Truth
 
 
 class Partition(Fault):
@@ -70,4 +70,7 @@ class QueueBlocked(Fault):
 
     kind: ClassVar[str] = "queue_blocked"
     unites: ClassVar[str] = "the queue is blocked in the union of all intervals"
+    queue: Annotated[str, Quantity("queue")] | None = Field(
+        default=None, description="one of `queues`; null: all of them"
+    )
     for_: Duration = Field(default=None, alias="for", description="duration; null: to the end")

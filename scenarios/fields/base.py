@@ -136,5 +136,5 @@ def _content(value: Any) -> Any:
     return value if isinstance(value, Form) else next(iter(value.values()))
 
 
-def _tagged(value: Form) -> dict[str, Any]:
-    return {value.kind: value.model_dump(mode="json", by_alias=True)}
+def _tagged(value: Form | None) -> dict[str, Any] | None:
+    return None if value is None else {value.kind: value.model_dump(mode="json", by_alias=True)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -138,10 +138,10 @@ def is_of_every_run(metric: Metric) -> bool:
     return metric.unit not in ESTIMATED and statistic not in {"mean", "sd"} and not re.fullmatch(r"p[\d.]+", statistic)
 
 
-def known_metric(name: str, resources: Mapping[str, Any] | None = None) -> Metric:
+def known_metric(name: str, parts: Iterable[str] | None = None) -> Metric:
     """The metric of an expectation. Raises a validation error for an unknown metric."""
     try:
-        metric = lookup(name, resources)
+        metric = lookup(name, parts)
     except UnknownMetric as error:
         valid = f"; {instead(name, [error.near], 'valid')}" if error.near else "; valid: a metric of the catalogue"
         raise invalid(f"unknown metric '{name}'{valid}") from None

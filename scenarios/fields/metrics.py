@@ -228,6 +228,13 @@ KIND_GROUPS = ("recovery", "retries", "diagnosis")
 NOT_BY_KIND = ("recovery.paced", "retries.over_deadline", "retries.over_budget", "retries.held_back")
 
 
+TASK_KIND_GROUPS = ("tasks", "attempts", "retries", "recovery")
+"""The groups whose metrics also exist for one kind of tasks: `tasks.chat.sojourn.p95`."""
+NOT_BY_TASK_KIND = (*NOT_BY_KIND, "alerts", "breaker")
+TASK_KIND = "tasks:"
+"""What stands before the name of a kind of tasks among the parts of a scenario that have metrics of their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statistic:
     """What a metric says of a distribution: `mean`, `sd`, `max`, a percentile as `p99.9`, or the share `within` a time.
@@ -248,6 +255,9 @@ def statistic_of(metric: str) -> Statistic | None:
             return Statistic(WITHIN, "within", seconds(metric[len(WITHIN) + 1 : -1]))
         except PydanticCustomError:
             return None
+    if of_kind := re.fullmatch(r"tasks\.([\w-]+)\.within(\(.*\))", metric, re.ASCII):
+        whole = statistic_of(f"{WITHIN}{of_kind[2]}")
+        return whole and replace(whole, distribution=f"tasks.{of_kind[1]}.within")
     distribution, _, statistic = metric.rpartition(".")
     found = re.fullmatch(r"(.+)\.p(\d{1,2}(?:\.\d{1,6})?)", metric, re.ASCII)
     if found and 0 < float(found[2]) < 100:
@@ -283,9 +293,25 @@ def _of_pool(resource: str) -> list[Metric]:
     return list(_expanded(pool_rows(resource)))
 
 
-def catalogue(resources: Iterable[str] = ()) -> tuple[Metric, ...]:
-    """Every metric, including those of the named pools, grouped as in the reference."""
-    return (*_fixed().values(), *(metric for resource in resources for metric in _of_pool(resource)))
+def catalogue(parts: Iterable[str] = ()) -> tuple[Metric, ...]:
+    """Every metric, including those of the named pools, grouped as in the reference.
+
+    `parts` are those of a scenario (`parts_of`); those that are not pools have their metrics when they are asked for.
+    """
+    pools = [part for part in parts if ":" not in part]
+    return (*_fixed().values(), *(metric for pool in pools for metric in _of_pool(pool)))
+
+
+def parts_of(resources: Iterable[str], kinds: Iterable[str]) -> tuple[str, ...]:
+    """The parts of a scenario that have metrics of their own: pools by their names, kinds of tasks as `tasks:NAME`."""
+    return (*resources, *(f"{TASK_KIND}{kind}" for kind in kinds))
+
+
+def by_task_kind(kinds: Iterable[str]) -> tuple[str, ...]:
+    """The names of the catalogue's metrics of these kinds of tasks, such as `tasks.chat.sojourn.p95`."""
+    names = [name.partition(".") for name in _fixed()]
+    every = (f"{group}.{kind}.{rest}" for kind in kinds for group, _, rest in names)
+    return tuple(name for name in every if _of_task_kind(name, None) is not None)
 
 
 def by_kind() -> tuple[str, ...]:
@@ -295,19 +321,40 @@ def by_kind() -> tuple[str, ...]:
     return tuple(name for name in every if _of_kind(name) is not None)
 
 
-def lookup(name: str, resources: Iterable[str] | None = None) -> Metric:
-    """The metric of this name. `resources` are the existing pools; None accepts a pool of any name.
+def lookup(name: str, parts: Iterable[str] | None = None) -> Metric:
+    """The metric of this name.
+
+    `parts` are the existing pools and kinds of tasks (`parts_of`); None accepts a pool and a kind of any name.
 
     Raises `UnknownMetric`, which suggests the nearest one.
     """
     metric = _fixed().get(name) or _within(name) or _of_kind(name) or _percentile(name)
     if metric is not None:
         return metric
-    pools = list(resources) if resources is not None else _pool_in(name)
-    of_pools = {metric.name: metric for resource in pools for metric in _of_pool(resource)}
-    if name in of_pools:
-        return of_pools[name]
-    raise UnknownMetric(name, nearest(name, [*_fixed(), *of_pools, *by_kind(), f"{WITHIN}(60s)"]))
+    parts = None if parts is None else list(parts)
+    kinds = None if parts is None else [part.removeprefix(TASK_KIND) for part in parts if part.startswith(TASK_KIND)]
+    pools = _pool_in(name) if parts is None else [part for part in parts if ":" not in part]
+    of_pools = {metric.name: metric for pool in pools for metric in _of_pool(pool)}
+    metric = of_pools.get(name) or _of_task_kind(name, kinds)
+    if metric is not None:
+        return metric
+    of_kinds = by_task_kind(kinds or ())
+    raise UnknownMetric(name, nearest(name, [*_fixed(), *of_pools, *by_kind(), *of_kinds, f"{WITHIN}(60s)"]))
+
+
+def _of_task_kind(name: str, kinds: Iterable[str] | None) -> Metric | None:
+    """The metric of one of these kinds of tasks; None accepts any name but a misspelled kind of failure."""
+    group, _, rest = name.partition(".")
+    kind, _, rest = rest.partition(".")
+    whole = f"{group}.{rest}"
+    if group not in TASK_KIND_GROUPS or not rest or whole.startswith(NOT_BY_TASK_KIND):
+        return None
+    if (kind not in kinds) if kinds is not None else nearest(kind, list(FailureKind)) is not None:
+        return None
+    if kind.startswith("within("):
+        return None
+    metric = _fixed().get(whole) or _within(whole) or _percentile(whole)
+    return metric and replace(metric, name=name, meaning=f"{metric.meaning}; of this kind of tasks")
 
 
 def _within(name: str) -> Metric | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import isfinite
@@ -12,7 +12,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from scenarios.errors import invalid, shown
 from scenarios.fields.expectations import in_unit_of, known_metric
-from scenarios.fields.metrics import Metric, by_kind, catalogue
+from scenarios.fields.metrics import TASK_KIND, TASK_KIND_GROUPS, Metric, by_kind, by_task_kind, catalogue
 from scenarios.fields.quantities import Quantity, is_number, percentage
 
 SHAPE = (
@@ -86,15 +86,18 @@ def parse_all(given: Any) -> dict[str, Tolerance]:
     return found
 
 
-def metric_of(name: str, resources: Mapping[str, Any] | None = None) -> Metric | None:
+def metric_of(name: str, parts: Iterable[str] | None = None) -> Metric | None:
     """The metric of a name; None for a pattern. Raises a validation error for one that is not known.
 
-    `resources` are the pools that exist; None accepts a pool of any name.
+    `parts` are the pools and the kinds of tasks that exist (`metrics.parts_of`); None accepts those of any name.
     """
     if "*" not in name:
-        return known_metric(name, resources)
-    names = (*(metric.name for metric in catalogue(resources or ())), *by_kind())
-    if (resources is None and name.startswith("resources.")) or any(fnmatchcase(known, name) for known in names):
+        return known_metric(name, parts)
+    kinds = [part.removeprefix(TASK_KIND) for part in parts or () if part.startswith(TASK_KIND)]
+    names = (*(metric.name for metric in catalogue(parts or ())), *by_kind(), *by_task_kind(kinds))
+    if (parts is None and name.startswith(("resources.", *(f"{group}." for group in TASK_KIND_GROUPS)))) or any(
+        fnmatchcase(known, name) for known in names
+    ):
         return None
     raise invalid(
         f"no metric has a name like {shown(name)}; valid: a metric of the catalogue, or a pattern, as recovery.*"

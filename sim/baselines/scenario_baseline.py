@@ -107,7 +107,7 @@ def metrics_of(scenario: Scenario, observed: Iterable[str]) -> list[str]:
     patterns = [name for name in scenario.tolerances if "*" in name]
     asked += [name for name in observed for pattern in patterns if fnmatchcase(name, pattern)]
     every = dict.fromkeys((*(name for name in CORE if name in observed), *asked))
-    pools = tuple(scenario.resources)
+    pools = scenario.parts
     return sorted(
         name
         for name in every
@@ -117,7 +117,7 @@ def metrics_of(scenario: Scenario, observed: Iterable[str]) -> list[str]:
 
 def measured(result: Result, names: Sequence[str], pool: bool = True) -> Iterator[Measured]:
     """These metrics of a result, without those that no replication observed. `pool`: with pooled values."""
-    pools = tuple(result.scenario.resources)
+    pools = result.scenario.parts
     for name in names:
         found = result.metrics.get(name)
         if found is None:

@@ -30,7 +30,7 @@ from sim.randomness.streams import Repeated, Streams
 
 BuildCore = Callable[[Scenario, System, Streams], Supervisor]
 """Builds the recovery core of a run for a system. The random numbers of its jitter come from the streams."""
-PER_KIND = {"conditions", "by_error"}
+PER_KIND = {"conditions", "by_error", "by_task_kind"}
 """Fields of the core that a scenario declares for each kind of failure. The others have the same names in both."""
 
 
@@ -75,8 +75,14 @@ def core_config(scenario: Scenario, policies: Mapping[str, Any] | None = None) -
                 f"policies: unknown kind of failure {kind!r}; {instead(kind, [*conditions], 'valid')}"
             )
         conditions[FailureKind(kind)], by_error[FailureKind(kind)] = policy, {}
+    by_task_kind = {
+        kind: {"policy": of_kind.retry, "by_error": of_kind.retry.by_error}
+        for kind, of_kind in scenario.tasks.kinds.items()
+        if of_kind.retry is not None
+    }
+    per_kind = {"conditions": conditions, "by_error": by_error, "by_task_kind": by_task_kind}
     try:
-        return RecoveryConfig.model_validate({"conditions": conditions, "by_error": by_error, **shared})
+        return RecoveryConfig.model_validate({**per_kind, **shared})
     except ValidationError as error:
         place, problem = first_problem(error)
         raise InvalidPolicies(f"policies: {written(place[1:])}: {problem}") from None

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from recovery import RecoveryConfig, Supervisor, System
 from recovery.detection.failure_detector import regular_heartbeat_timeout
+from recovery.model import FailureKind
 from recovery.policies.retry import RetryPolicy
 from sim.history import History
 from sim.invariants.retry_bound import most_retries
@@ -77,8 +78,24 @@ def conditions_of(config: RecoveryConfig) -> dict[str, dict[str, Any] | None]:
         else {
             **_limits(policy),
             "by_error": {code: _limits(each) for code, each in config.by_error.get(kind, {}).items()},
+            **_of_task_kinds(config, kind),
         }
         for kind, policy in config.conditions.items()
+    }
+
+
+def _of_task_kinds(config: RecoveryConfig, kind: FailureKind) -> dict[str, Any]:
+    """The limits of the policies of single kinds of tasks, for failed attempts at them; empty without any."""
+    if kind is not FailureKind.TASK or not config.by_task_kind:
+        return {}
+    return {
+        "by_task_kind": {
+            name: {
+                **_limits(policies.policy),
+                "by_error": {code: _limits(each) for code, each in policies.by_error.items()},
+            }
+            for name, policies in config.by_task_kind.items()
+        }
     }
 
 

@@ -16,7 +16,9 @@ import numpy as np
 from scenarios import Scenario
 from scenarios.faults import Group
 from scenarios.fields.csv_columns import Numbers
+from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
+from scenarios.task_views import any_task, views
 from sim.presentation.formatting import UNICODE, Signs, count, duration
 
 CELLS = 48
@@ -76,13 +78,15 @@ def _rounded(seconds: float) -> str:
 # ------------------------------------------------------------------------------------------------------- rows
 def _rows(scenario: Scenario, marks: Marks) -> Iterator[Row]:
     end = scenario.duration
-    yield _load(scenario, marks)
+    for name, view in views(scenario):
+        label, bar = _load(view, marks)
+        yield (f"{name}, {label.removeprefix('load, ')}" if name else label), bar
     for fault in scenario.faults:
         for each in fault.faults if isinstance(fault, Group) else (fault,):
             yield each.kind.replace("_", " "), _fault(fault, each.lasts(), end, marks)
-    tasks, agents = scenario.tasks, scenario.agents
+    agents = scenario.agents
     for happens, label in (
-        (tasks.failure_probability, "attempts fail"),
+        (any(each.failure_probability for each in any_task(scenario)), "attempts fail"),
         (agents.mtbf is not None, "agents crash"),
         (scenario.queue.loss or scenario.queue.ack_loss or scenario.network.loss, "messages are lost"),
         (scenario.queue.duplication, "deliveries arrive twice"),
@@ -93,7 +97,7 @@ def _rows(scenario: Scenario, marks: Marks) -> Iterator[Row]:
     yield "measured", _bar(scenario.warmup, end, end, marks.lasting)
 
 
-def _load(scenario: Scenario, marks: Marks) -> Row:
+def _load(scenario: ScenarioFields, marks: Marks) -> Row:
     end, number = scenario.duration, scenario.tasks.count
     match scenario.tasks.arrivals:
         case Poisson(rate=rate):

@@ -16,9 +16,11 @@ from scenarios import Scenario, path
 from scenarios.consistency import inconsistencies
 from scenarios.consistency.united import united_outages
 from scenarios.fields.distributions import Constant
+from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.sections.detection import DetectionSettings
 from scenarios.sections.policies import Policy
+from scenarios.task_views import queue_of, views
 from sim.presentation.formatting import UNICODE, Signs, count, duration, percent
 from sim.presentation.phrases import capitalized, listed, spread
 from sim.reports.ascii_timeline import sketch
@@ -131,16 +133,20 @@ def _injected(scenario: Scenario) -> Iterator[str]:
 
 
 def _by_itself(scenario: Scenario) -> Iterator[str]:
-    tasks, agents = scenario.tasks, scenario.agents
-    if tasks.failure_probability:
-        when = "at the end of its work" if tasks.failure_at == "end" else "somewhere in its work"
-        yield f"Each attempt fails with probability {percent(tasks.failure_probability)}, {when}."
+    agents = scenario.agents
+    for name, view in views(scenario):
+        tasks, attempt = view.tasks, f"attempt at a task of kind {name}" if name else "attempt"
+        if tasks.failure_probability:
+            when = "at the end of its work" if tasks.failure_at == "end" else "somewhere in its work"
+            yield f"Each {attempt} fails with probability {percent(tasks.failure_probability)}, {when}."
     if agents.mtbf is not None:
         while_ = "" if agents.failure_clock == "always" else " of busy time"
         yield f"Each agent crashes at random, {spread(agents.mtbf)}{while_} after it came up."
-    if tasks.timeout is not None:
-        yield f"An attempt that takes longer than {duration(tasks.timeout)} is stopped."
-    client = tasks.client
+    for name, view in views(scenario):
+        if view.tasks.timeout is not None:
+            whose = f" at a task of kind {name}" if name else ""
+            yield f"An attempt{whose} that takes longer than {duration(view.tasks.timeout)} is stopped."
+    client = scenario.tasks.client
     if client.waits:
         long = "" if client.timeout is None else f" {duration(client.timeout)}"
         again = f"asks again {client.max_retries} times at most" if client.max_retries else "does not ask again"
@@ -161,43 +167,67 @@ def _by_itself(scenario: Scenario) -> Iterator[str]:
 # ------------------------------------------------------------------------------- load
 def hit(scenario: Scenario) -> Iterator[str]:
     """The load and the agents."""
-    tasks, agents = scenario.tasks, scenario.agents
-    match tasks.arrivals:
-        case Poisson(rate=rate):
-            load = f"Tasks arrive at random, {rate:g} a second"
-        case Interval(every=every):
-            rate = 1 / every
-            load = f"A task arrives every {duration(every)}"
-        case Burst(size=size, at=at):
-            rate = 0.0
-            load = f"{count(size, 'task')} arrive at {duration(at)}"
-        case Closed(clients=clients, think=think):
-            rate = 0.0
-            load = f"{count(clients, 'client')} each submit a task, wait for it, and think for {spread(think)}"
-        case Diurnal() as diurnal:
-            rate = diurnal.rate
-            low, high = (rate * (1 + sign * diurnal.amplitude) for sign in (-1, 1))
-            load = f"Tasks arrive at random, {low:g} to {high:g} a second with a period of {duration(diurnal.period)}"
-        case Trace() as trace:
-            within = int((trace.values <= scenario.duration).sum())
-            rate = within / scenario.duration
-            load = f"{count(within, 'task')} arrive as {trace.file} has it"
-    yield f"{load}; each takes {spread(tasks.work)} of work."
+    agents = scenario.agents
+    kinds = views(scenario)
+    busy = 0.0
+    for name, view in kinds:
+        load, rate = _arrivals(view)
+        of_kind = f"Kind {name}: {load[0].lower()}{load[1:]}" if name else load
+        yield f"{of_kind}; each takes {spread(view.tasks.work)} of work{_queued(scenario, name)}."
+        busy += rate * view.tasks.work.mean
     slots = agents.count * agents.slots
     fleet = f"{count(agents.count, 'agent')} with {count(agents.slots, 'slot')} each"
-    if rate:
-        busy = rate * tasks.work.mean
+    if busy:
         fleet += f": on average {busy:g} of {slots} slots are busy ({percent(busy / slots)})"
     yield f"{fleet}."
+    for name, pool in agents.pools.items():
+        takes = "all kinds of tasks" if pool.takes is None else listed(list(pool.takes))
+        yield f"Pool {name}: {count(pool.count, 'agent')} for {takes}."
+    for name, view in kinds:
+        yield from (f"Kind {name}: {each[0].lower()}{each[1:]}" if name else each for each in _of_attempts(view))
+    warm = f", the first {duration(scenario.warmup)} of which are not measured" if scenario.warmup else ""
+    yield f"The run lasts {duration(scenario.duration)}{warm}."
+    if scenario.drain is not None:
+        yield f"It goes on for up to {duration(scenario.drain)} until what was submitted has ended."
+
+
+def _queued(scenario: Scenario, name: str) -> str:
+    """Where tasks of a kind wait, and with which priority."""
+    if not name:
+        return ""
+    queue, priority = queue_of(scenario, name), scenario.tasks.kinds[name].priority
+    return (f", and waits in {queue}" if queue else "") + (f", with priority {priority}" if priority else "")
+
+
+def _arrivals(scenario: ScenarioFields) -> tuple[str, float]:
+    """The arrivals of one kind of tasks in words, and their mean rate; 0 where they have none."""
+    match scenario.tasks.arrivals:
+        case Poisson(rate=rate):
+            return f"Tasks arrive at random, {rate:g} a second", rate
+        case Interval(every=every):
+            return f"A task arrives every {duration(every)}", 1 / every
+        case Burst(size=size, at=at):
+            return f"{count(size, 'task')} arrive at {duration(at)}", 0.0
+        case Closed(clients=clients, think=think):
+            asks = f"{count(clients, 'client')} each submit a task, wait for it, and think for {spread(think)}"
+            return asks, 0.0
+        case Diurnal() as diurnal:
+            low, high = (diurnal.rate * (1 + sign * diurnal.amplitude) for sign in (-1, 1))
+            period = duration(diurnal.period)
+            return f"Tasks arrive at random, {low:g} to {high:g} a second with a period of {period}", diurnal.rate
+        case Trace() as trace:
+            within = int((trace.values <= scenario.duration).sum())
+            return f"{count(within, 'task')} arrive as {trace.file} has it", within / scenario.duration
+
+
+def _of_attempts(scenario: ScenarioFields) -> Iterator[str]:
+    """What a running attempt holds and writes."""
+    tasks = scenario.tasks
     if tasks.needs:
         needs = listed([f"{units} of {scenario.resources[pool].units} {pool}" for pool, units in tasks.needs.items()])
         yield f"A running task holds {needs}."
     if tasks.checkpoint is not None:
         yield f"A checkpoint is written after every {duration(tasks.checkpoint.every)} of work."
-    warm = f", the first {duration(scenario.warmup)} of which are not measured" if scenario.warmup else ""
-    yield f"The run lasts {duration(scenario.duration)}{warm}."
-    if scenario.drain is not None:
-        yield f"It goes on for up to {duration(scenario.drain)} until what was submitted has ended."
 
 
 # ------------------------------------------------------------------------------- recovery

@@ -92,7 +92,7 @@ def _notes(found: Selection, style: Signs) -> Iterator[str]:
     """Which expectations disqualify which setting, where the mean is restricted, and which settings give up more tasks
     than the first.
     """
-    pools = tuple(found.scenario.resources)
+    pools = found.scenario.parts
     units = {each.expression: lookup(each.metric, pools).unit for each in found.scenario.expect}
     for each in found.ranked[:MOST_ROWS]:
         for one in each.failed:

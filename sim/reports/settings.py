@@ -35,6 +35,8 @@ SAID_OF_CONDITIONS = frozenset(
     {"max_retries", "retry_delay", "backoff", "multiplier", "max_delay", "jitter", "deadline", "budget.tokens"}
 )
 CONDITIONS = "recovery.conditions."
+SAID_OF_KINDS = frozenset({"share", "priority", "queue"})
+KINDS = "tasks.kinds."
 
 
 def also_set(scenario: Scenario) -> list[str]:
@@ -47,6 +49,11 @@ def also_set(scenario: Scenario) -> list[str]:
 def _is_said(key: str, said: frozenset[str]) -> bool:
     if key.startswith(CONDITIONS):
         return key.removeprefix(CONDITIONS).partition(".")[2] in SAID_OF_CONDITIONS
+    if key.startswith(KINDS):
+        of_kind = key.removeprefix(KINDS).partition(".")[2]
+        return of_kind in SAID_OF_KINDS or f"tasks.{of_kind}" in said
+    if key.startswith("agents.pools."):
+        return True
     return key in said
 
 

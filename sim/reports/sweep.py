@@ -65,7 +65,7 @@ def _held(outcomes: Sequence[Outcome], style: Signs) -> Text:
 
 def _notes(found: Sweep, style: Signs) -> Iterator[str]:
     """Which expectations do not hold at which point, and what was observed."""
-    pools = tuple(found.scenario.resources)
+    pools = found.scenario.parts
     units = {each.expression: lookup(each.metric, pools).unit for each in found.scenario.expect}
     for point in found.points[:MOST_ROWS]:
         for each in found.outcomes.get(key(point), ()):

@@ -54,6 +54,8 @@ def summary(result: Result, style: Signs = UNICODE) -> Group:
     if len(kinds := failure_kinds(result.runs)) > 1:
         parts += [Text(), by_kind(result, kinds, style)]
     parts += [Text(), load(result, style)]
+    if result.scenario.tasks.kinds:
+        parts += [Text(), by_task_kind(result, style)]
     wrong = wrong_diagnoses(result.diagnosis)
     if wrong is not None:
         parts += [Text(), wrong]
@@ -161,6 +163,27 @@ def by_kind(result: Result, kinds: Sequence[str], style: Signs = UNICODE) -> Tab
         counts = f"{quantity(succeeded, '', style)} of {quantity(opened, '', style)}"
         table.add_row(f"  {kind.replace('_', ' ')}", counts, *_mean_and_p95(result, f"{kind}.time", style))
     return table
+
+
+def by_task_kind(result: Result, style: Signs = UNICODE) -> Table:
+    """The tasks of each kind: numbers, mean wait and sojourn time."""
+    table = _plain(header_style="dim")
+    table.add_column("by kind of tasks")
+    for heading in ("completed", f"{_mean_heading(result, style)} wait", "mean sojourn", "p95"):
+        table.add_column(heading, justify="right")
+    for kind in result.scenario.tasks.kinds:
+        completed, submitted = (_mean(result, f"tasks.{kind}.{each}") for each in ("completed", "submitted"))
+        counts = f"{quantity(completed, '', style)} of {quantity(submitted, '', style)}"
+        values = [
+            _of_metric(result, f"tasks.{kind}.{each}", style) for each in ("wait.mean", "sojourn.mean", "sojourn.p95")
+        ]
+        table.add_row(f"  {kind}", counts, *values)
+    return table
+
+
+def _of_metric(result: Result, name: str, style: Signs) -> str:
+    found = result.metrics.get(name)
+    return style.dash if found is None else quantity(found.mean, lookup(name, result.scenario.parts).unit, style)
 
 
 def _mean_heading(result: Result, style: Signs) -> str:
@@ -300,7 +323,7 @@ def _outcome(result: Result, of: Expectation, outcome: Outcome, style: Signs) ->
     if outcome.observed is None:
         return "no observation"
     estimate = result.metrics.get(of.metric)
-    unit = lookup(of.metric, tuple(result.scenario.resources)).unit
+    unit = lookup(of.metric, result.scenario.parts).unit
     if of.in_runs is None:
         said = estimated(estimate, style)
     elif isinf(outcome.observed) and estimate is not None and estimate.cut_off:

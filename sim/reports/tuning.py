@@ -156,7 +156,7 @@ def _with_units(of: Finalist) -> Iterator[tuple[Outcome, str]]:
     """The outcomes of the expectations on the fresh replications, and the units of their metrics."""
     for result in of.fresh:
         for expectation, outcome in zip(result.scenario.expect, result.expectations, strict=True):
-            yield outcome, lookup(expectation.metric, tuple(result.scenario.resources)).unit
+            yield outcome, lookup(expectation.metric, result.scenario.parts).unit
 
 
 def _changes(found: Tuning, best: Finalist, place: int, style: Signs) -> Iterator[Text]:

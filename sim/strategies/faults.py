@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from scenarios import Scenario
 from scenarios.errors import ScenarioError
+from scenarios.task_views import any_task
 from sim.strategies.bounds import KINDS, Bounds, BoundsError
 from sim.strategies.instants import NEAR, durations
 
@@ -84,7 +85,9 @@ class Around:
     def clocks(self) -> list[Keys]:
         """Which clocks are wrong, and how."""
         scenario = self.scenario
-        uses = scenario.recovery.detection.detector != "perfect" or scenario.tasks.timeout is not None
+        uses = scenario.recovery.detection.detector != "perfect" or any(
+            tasks.timeout is not None for tasks in any_task(scenario)
+        )
         whose = [*((1, "all") if uses else ()), *(("queue",) if scenario.queue.ack_timeout is not None else ())]
         rates = [{"targets": targets, "rate": rate} for targets in whose for rate in (2, 0.5)]
         if scenario.queue.ack_timeout is None:

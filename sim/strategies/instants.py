@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from recovery.detection.failure_detector import regular_heartbeat_timeout
 from scenarios import Scenario
+from scenarios.task_views import any_task
 from sim.core.build import core_config
 
 NEAR = 0.001
@@ -39,13 +40,14 @@ def _durations(scenario: Scenario) -> Iterator[float]:
         recovery.detection.stalled_after,
         recovery.detection.resource_probe,
         scenario.queue.ack_timeout,
-        scenario.tasks.timeout,
+        *(tasks.timeout for tasks in any_task(scenario)),
         scenario.tasks.client.timeout if scenario.tasks.client.waits else None,
     ):
         yield optional or 0.0
     yield from (recovery.cores.lease.duration, recovery.cores.lease.renew_every)
     yield from recovery.costs.values()
     yield scenario.agents.restart_time.mean
-    yield scenario.tasks.work.mean
-    if scenario.tasks.checkpoint is not None:
-        yield scenario.tasks.checkpoint.every
+    for tasks in any_task(scenario):
+        yield tasks.work.mean
+        if tasks.checkpoint is not None:
+            yield tasks.checkpoint.every

@@ -134,7 +134,7 @@ def benchmark_json(results: Sequence[Result], commit: Commit) -> dict[str, Any]:
         _benchmark(result.scenario.name, name, values)
         for result in results
         for name in metrics_of(result.scenario, result.metrics)
-        if lookup(name, tuple(result.scenario.resources)).unit == "s"
+        if lookup(name, result.scenario.parts).unit == "s"
         if (values := _values(result, name)) is not None
     ]
     return {

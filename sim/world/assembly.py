@@ -39,7 +39,8 @@ def connect(world: World, host: Host) -> None:
     scenario, agents, core = world.scenario, world.agents, host.core
     world.host, world.core = host, core
     world.network.listener = world
-    world.queue.receiver, world.queue.listener = agents, world
+    for queue in world.queue.parts:
+        queue.receiver, queue.listener = agents, world
     world.execution.listener, world.execution.checkpoint_listener = agents, world.replica
     agents.listener, agents.host, agents.core = world, host, core
     if world.clients is not None:

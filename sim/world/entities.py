@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 
@@ -20,6 +20,9 @@ class Task:
     number: int
     name: str
     work: float
+    needs: Mapping[str, int]  # units that an attempt holds, by pool
+    draw: int  # its number in the random streams of its arrivals
+    kind: str = ""  # its kind, if the scenario has kinds of tasks
     progress: float = 0.0  # where the next attempt starts when interrupted work is resumed
     redraws: int = 0
     observed: float = 0.0  # what ended attempts have shown: the work is more than this; infinite: it is known

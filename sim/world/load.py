@@ -23,10 +23,19 @@ REJECTIONS_MAX = 100
 class Load:
     """Numbers tasks from 0 and submits them as the scenario's arrivals specify.
 
-    Closed clients wait for the end of their task, think, and submit the next.
+    `stream` is what the names of its random streams begin with. Closed clients wait for the end of their task, think,
+    and submit the next.
     """
 
-    def __init__(self, env: simpy.Environment, streams: Streams, settings: TaskSettings, submit: Submit) -> None:
+    def __init__(
+        self,
+        env: simpy.Environment,
+        streams: Streams,
+        settings: TaskSettings,
+        submit: Submit,
+        stream: str = "",
+    ) -> None:
+        self._stream = stream
         self._env = env
         self._streams = streams
         self._arrivals = settings.arrivals
@@ -50,15 +59,16 @@ class Load:
         arrivals = self._arrivals
         if isinstance(arrivals, Closed):
             self._think = [
-                self._streams.sequence(f"client.{client}.think", arrivals.think) for client in range(arrivals.clients)
+                self._streams.sequence(f"{self._stream}client.{client}.think", arrivals.think)
+                for client in range(arrivals.clients)
             ]
-            self._wait = drawn_delays(self._env, self._streams, "client.think", arrivals.think)
+            self._wait = drawn_delays(self._env, self._streams, f"{self._stream}client.think", arrivals.think)
             for client in range(arrivals.clients):
                 self._think_then_submit(client)
         elif isinstance(arrivals, Burst):
             after(self._env, arrivals.at, lambda _: self._burst(arrivals.size))
         elif isinstance(arrivals, Poisson):
-            self._gap = self._streams.sequence("tasks.arrivals", Exponential(mean=1 / arrivals.rate))
+            self._gap = self._streams.sequence(f"{self._stream}tasks.arrivals", Exponential(mean=1 / arrivals.rate))
             self._streams.on_branch(self._redraw)
             self._await_arrival()
         elif isinstance(arrivals, Interval):
@@ -66,7 +76,7 @@ class Load:
             self._gap = lambda: (self._submitted + 1) * every - self._own_time()  # a sum of gaps would drift
             self._await_arrival()
         elif isinstance(arrivals, Diurnal):
-            expected = self._streams.sequence("tasks.arrivals", Exponential(mean=1.0))
+            expected = self._streams.sequence(f"{self._stream}tasks.arrivals", Exponential(mean=1.0))
             self._gap = lambda: self._seconds_until(arrivals, expected())
             self._streams.on_branch(self._redraw)
             self._await_arrival()

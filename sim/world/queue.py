@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 import simpy
@@ -29,6 +30,7 @@ class TaskQueue:
     """Queued tasks, agents that wait for work, and leases."""
 
     name = "queue"
+    label = "queue"
     receiver: Connection[DeliveryReceiver]
     listener: Connection[QueueListener]
 
@@ -99,22 +101,26 @@ class TaskQueue:
         settings = self._settings
         self._direct = settings.latency.constant == 0 and settings.loss == 0 and probability == 0
 
-    def block(self) -> None:
-        """Blocks deliveries until `unblock` has been called as often."""
+    @property
+    def parts(self) -> Sequence[TaskQueue]:
+        """The queues of which it consists: itself."""
+        return (self,)
+
+    def block(self, name: str | None = None) -> Callable[[], None]:
+        """Blocks deliveries until each function that this returns was called. There is no queue with another `name`."""
         self._blocks += 1
         if self._blocks == 1:
-            self._history.record(Event.QUEUE_BLOCKED, about=self.name)
+            self._history.record(Event.QUEUE_BLOCKED, about=self.label)
+        return self._unblock
 
-    def unblock(self) -> None:
-        """Ends one block of deliveries."""
+    def _unblock(self) -> None:
         self._blocks -= 1
         if self._blocks == 0:
-            self._history.record(Event.QUEUE_UNBLOCKED, about=self.name)
+            self._history.record(Event.QUEUE_UNBLOCKED, about=self.label)
             self.dispatch()
 
-    @property
-    def full(self) -> bool:
-        """Whether a task that is submitted now is rejected: no room in the queue, and no free agent."""
+    def has_no_room(self, kind: str) -> bool:
+        """Whether a task of this kind is rejected now: no room in the queue, and no free agent."""
         capacity = self._settings.capacity
         return capacity is not None and self._depth >= capacity and not self._idle
 
@@ -131,12 +137,15 @@ class TaskQueue:
         self._history.record(Event.QUEUE_ENTERED, task.number, detail=reason)
         task.lines += 1
         self._depth += 1
+        self._line_up(task, at_head)
+        self.dispatch()
+        return True
+
+    def _line_up(self, task: Task, at_head: bool) -> None:
         if at_head:
             self._line.appendleft(task)
         else:
             self._line.append(task)
-        self.dispatch()
-        return True
 
     def dispatch(self) -> None:
         """Delivers queued tasks in order while an agent waits for work."""

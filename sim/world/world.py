@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from recovery.model import Failure
 from recovery.ports import System
 from recovery.stores import PlainTaskStore
 from scenarios import Scenario
 from scenarios.faults import CheckpointStale, each
 from scenarios.faults.trigger import PROGRESS
+from scenarios.sections.tasks import TaskSettings
 from sim.history import Event, History
 from sim.loop import SimLoop
 from sim.randomness.streams import Residual, Streams
 from sim.world.agents.agents import Agents
 from sim.world.agents.breakdowns import Breakdowns
 from sim.world.agents.execution import Execution
+from sim.world.agents.execution_by_kind import ExecutionByKind
 from sim.world.agents.restarts import Restarts
 from sim.world.clients import Clients
 from sim.world.entities import Agent, Task
 from sim.world.links import Link
 from sim.world.listeners import Connection, Core, Host, require_connected
 from sim.world.load import Load
+from sim.world.load_by_kind import LoadByKind, stream_of
 from sim.world.logs import WorldLogs
 from sim.world.network import Network
 from sim.world.queue import TaskQueue
+from sim.world.queue_group import Queue, QueueGroup, needs_group
 from sim.world.resources import Pools
 from sim.world.stale_replica import Replica
+
+
+def needs_by_kind(tasks: TaskSettings) -> dict[str, Mapping[str, int]]:
+    """The units that a task of each kind needs, by pool; without kinds those of `""`."""
+    settings = {kind: tasks.of_kind(kind) for kind in tasks.kinds} or {"": tasks}
+    return {kind: {name: units for name, units in of_kind.needs.items() if units} for kind, of_kind in settings.items()}
+
 
 CANCELED = "canceled"
 """Reason for which a task was given up that its client has cancelled."""
@@ -55,8 +68,12 @@ class World:
         ] = {}  # broken links that could not be reported to the core, with the time of the break
         self.network = Network(env, history, streams, scenario.network.latency, scenario.network.loss)
         self.pools = Pools(history, {name: pool.units for name, pool in scenario.resources.items()})
-        self.queue = TaskQueue(env, history, streams, self.network, scenario.queue)
-        self.execution = Execution(env, history, streams, store, scenario.tasks, scenario.storage)
+        self.queue: Queue = (
+            QueueGroup(env, history, streams, self.network, scenario)
+            if needs_group(scenario)
+            else TaskQueue(env, history, streams, self.network, scenario.queue)
+        )
+        self.execution = self._execution()
         self.agents = Agents(
             env, history, self.network, self.queue, self.pools, store, self.execution, scenario.tasks, scenario.agents
         )
@@ -64,7 +81,10 @@ class World:
         if any(isinstance(fault, CheckpointStale) for fault in each(scenario.faults)):
             self.replica = Replica(env, store)
         self.breakdowns: Breakdowns | None = None
-        self.load = Load(env, streams, scenario.tasks, self._request)
+        by_kind = LoadByKind(env, streams, scenario.tasks, self._request) if scenario.tasks.kinds else None
+        self.load = Load(env, streams, scenario.tasks, self._request) if by_kind is None else by_kind
+        self._origin = None if by_kind is None else by_kind.origin
+        self._needs = needs_by_kind(scenario.tasks)
         self.clients: Clients | None = None
         if scenario.tasks.client.waits:
             self.clients = Clients(env, history, streams, scenario.tasks.client, self)
@@ -76,9 +96,18 @@ class World:
         )
         streams.on_branch(self._redraw)
 
+    def _execution(self) -> Execution:
+        def of(tasks: TaskSettings, stream: str = "task") -> Execution:
+            return Execution(self.env, self.history, self.streams, self.store, tasks, self.scenario.storage, stream)
+
+        tasks = self.scenario.tasks
+        if not tasks.kinds:
+            return of(tasks)
+        return ExecutionByKind({kind: of(tasks.of_kind(kind), f"{stream_of(kind, tasks)}task") for kind in tasks.kinds})
+
     def start(self) -> None:
         """Start all agents, then the load. Raises NotConnected for a listener that was not connected."""
-        parts = (self, self.network, self.queue, self.execution, self.agents, self.clients)
+        parts = (self, self.network, *self.queue.parts, self.execution, self.agents, self.clients)
         require_connected([part for part in parts if part is not None])
         for agent in self.agents.all:
             self.core.watch(agent.name)
@@ -101,18 +130,27 @@ class World:
 
     def submit(self, number: int, request: int) -> None:
         """Submits a task with the work of a request."""
-        self.history.record(Event.TASK_SUBMITTED, number)
-        if self.queue.full:
+        kind, draw = "", request
+        if self._origin is not None:
+            origin = self._origin(request)
+            kind, draw = origin.kind, origin.number
+        self.history.record(Event.TASK_SUBMITTED, number, detail=kind)
+        if self.queue.has_no_room(kind):
             self.history.record(Event.TASK_REJECTED, number, detail="queue_full")
             if self.clients is None:
                 self.load.rejected(number)
             else:
                 self.clients.failed(number, rejected=True)
             return
-        task = Task(number, f"task.{number}", self.execution.work_of(request))
+        work = self.execution.work_of(draw, kind)
+        task = Task(number, f"task.{number}", work, self._needs[kind], draw, kind)
         self.tasks[number] = task
         self.store.register(task.name)
         self.queue.enter(task, "submitted")
+
+    def needs_of(self, task: Task | None) -> Mapping[str, int]:
+        """What a task needs; of one that has ended, nothing if the scenario has kinds of tasks."""
+        return task.needs if task is not None else self._needs.get("", {})
 
     def _redraw(self, residual: Residual) -> None:
         """Draws work and failures again that are not yet observed.

@@ -10,7 +10,7 @@ DURATION = "valid: a number of seconds, or one with a unit: ms, s, m, h, d, as i
 RATE = "valid: a number per second, or one with a unit: /s, /m, /h, /d, as in 2/s, 90/m"
 TOP = (
     "name, description, extends, tags, xfail, documents, found_by, seed, duration, warmup, drain, tasks, agents, "
-    "queue, resources, network, storage, recovery, faults, history, steady_state, cost, expect, tolerances"
+    "queue, queues, resources, network, storage, recovery, faults, history, steady_state, cost, expect, tolerances"
 )
 NOTHING_SUBMITTED = "and nothing would be submitted; valid: less than duration, 3600s"
 ARRIVALS = "poisson, interval, burst, closed, diurnal, trace"
@@ -153,8 +153,8 @@ def test_an_invalid_section_is_rejected(added, said):
             "count: 10",
             "counts: 10",
             (
-                "7: agents.counts: unknown key; known: count, slots, mtbf, failure_clock, restart_time, restart_slots "
-                "(nearest: 'count')"
+                "7: agents.counts: unknown key; known: count, pools, slots, mtbf, failure_clock, restart_time, "
+                "restart_slots (nearest: 'count')"
             ),
         ),
         ("{gpu: 1}", "{gpu: 13}", "6: tasks.needs.gpu: 13 can never be allocated; valid: up to 12, the units of gpu"),

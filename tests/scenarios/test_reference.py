@@ -28,10 +28,10 @@ def test_the_page_of_warnings_is_that_of_the_rules():
     assert written == rules_page(), f"run `python -m scenarios.consistency.page > {RULES}`"
 
 
-def test_the_example_on_the_page_is_a_valid_scenario():
-    (example,) = re.findall(r"```yaml\n(.*?)```", reference(), re.DOTALL)
-    scenario = scenarios.loads(example)
-    assert (scenario.agents.count, scenario.faults[0].kind) == (10, "agent_crash")
+def test_the_examples_on_the_page_are_valid_scenarios():
+    example, fleet = map(scenarios.loads, re.findall(r"```yaml\n(.*?)```", reference(), re.DOTALL))
+    assert (example.agents.count, example.faults[0].kind) == (10, "agent_crash")
+    assert (fleet.agents.count, list(fleet.tasks.kinds)) == (12, ["chat", "report"])
 
 
 def keys(data, place=""):

@@ -57,3 +57,8 @@ def ratio_agrees(result: sim.Result, part: str, whole: str, exact: float, wrong:
     """`check` one metric as a share of another."""
     frame = result.frame.pivot_table(index="replication", columns="metric", values="value")
     check(frame[part] / frame[whole], exact, wrong, f"{part} / {whole}")
+
+
+def agrees_of_kind(result: sim.Result, metric: str, exact: float, wrong: float) -> None:
+    """`check` a metric of one kind of tasks, which is not in the result's frame, one value a replication."""
+    check([run.metrics[metric] or 0.0 for run in result.runs], exact, wrong, metric)

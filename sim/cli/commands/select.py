@@ -109,7 +109,7 @@ def _metric(scenario: Scenario, metrics: list[str], indifference: str | None) ->
             f"--metric {' '.join(metrics) or 'is missing'}: one says which setting is the best; valid: --metric NAME"
         )
     try:
-        metric = lookup(metrics[0], tuple(scenario.resources))
+        metric = lookup(metrics[0], scenario.parts)
     except UnknownMetric as error:
         raise BadInput(f"--metric {metrics[0]}: {error}") from None
     if indifference is None:

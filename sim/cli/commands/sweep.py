@@ -109,7 +109,7 @@ def _metrics(scenario: Scenario, names: list[str]) -> tuple[str, ...]:
 
     for name in names:
         try:
-            lookup(name, tuple(scenario.resources))
+            lookup(name, scenario.parts)
         except UnknownMetric as error:
             raise BadInput(f"--metric {name}: {error}") from None
     return tuple(names) or SHOWN

@@ -74,7 +74,7 @@ def _parse(text: str, scenario: Scenario) -> FailIf:
     if name is None:
         return FailIf("worse", None, Tolerance())
     try:
-        metric = metric_of(name, scenario.resources)
+        metric = metric_of(name, scenario.parts)
         tolerance = Tolerance() if more is None else parse(more, metric)
     except PydanticCustomError as error:
         raise BadInput(f"{OPTION} {text}: {error.message()}") from None

@@ -37,7 +37,7 @@ def check_precise(asked: Asked | None, loaded: list[Scenario]) -> None:
     for scenario in loaded if asked is not None else ():
         for name in asked.metrics if asked is not None else ():
             try:
-                lookup(name, tuple(scenario.resources))
+                lookup(name, scenario.parts)
             except UnknownMetric as error:
                 raise BadInput(f"--precise {name}: {error}") from None
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from scenarios import Scenario
 from scenarios.expected_events import check_events
-from scenarios.fields.metrics import UnknownMetric, by_kind, catalogue, lookup
+from scenarios.fields.metrics import TASK_KIND, UnknownMetric, by_kind, by_task_kind, catalogue, lookup
 from sim.core.build import BuildCore, build_core, with_policies
 from sim.core.replacement import replaced_by
 from sim.experiments.comparison.changed_keys import differing
@@ -99,8 +99,8 @@ class Comparison(ResultBase):
 
     @cached_property
     def pools(self) -> tuple[str, ...]:
-        """The names of the resource pools of either scenario."""
-        return tuple(dict.fromkeys((*self.a.scenario.resources, *self.b.scenario.resources)))
+        """The parts of either scenario that have metrics of their own: pools, kinds of tasks and others."""
+        return tuple(dict.fromkeys((*self.a.scenario.parts, *self.b.scenario.parts)))
 
     @cached_property
     def differences(self) -> dict[str, Difference]:
@@ -114,7 +114,7 @@ class Comparison(ResultBase):
         asked = (*self.chosen, *self.added)
         observed = dict.fromkeys((*self.a.metrics, *self.b.metrics))
         names = [name for name in observed if self._is_wanted(name)]
-        asked_for = [*self._of_kinds(), *(name for wanted in asked for name in _named(wanted))]
+        asked_for = [*self._of_kinds(), *(name for wanted in asked for name in _named(wanted, pools))]
         either = (self.a.metrics, self.b.metrics)
         further = [name for name in dict.fromkeys(asked_for) if name not in observed]
         names += [name for name in further if any(name in of for of in either)]
@@ -208,23 +208,27 @@ def _plain(each: Difference) -> dict[str, Any]:
     }
 
 
-def _named(wanted: str) -> list[str]:
-    """What is asked for beside the catalog: a name, or metrics of one kind of failure; `recovery.*` is of all kinds."""
+def _named(wanted: str, parts: tuple[str, ...]) -> list[str]:
+    """What is asked for beside the catalog: a name, or metrics of one kind of failure or of tasks.
+
+    `recovery.*` is of all kinds.
+    """
     if "*" not in wanted:
         return [wanted]
     if any(fnmatchcase(metric.name, wanted) for metric in catalogue()):
         return []
-    return [name for name in by_kind() if fnmatchcase(name, wanted)]
+    kinds = [part.removeprefix(TASK_KIND) for part in parts if part.startswith(TASK_KIND)]
+    return [name for name in (*by_kind(), *by_task_kind(kinds)) if fnmatchcase(name, wanted)]
 
 
 def check_metrics(scenario: Scenario, wanted: Sequence[str]) -> None:
     """Raise UnknownMetric for an unknown metric, or a pattern such as `recovery.time.*` that matches none."""
-    pools = tuple(scenario.resources)
+    pools = scenario.parts
     names = [metric.name for metric in catalogue(pools)]
     for name in wanted:
         if "*" not in name:
             lookup(name, pools)
-        elif not _named(name) and not any(fnmatchcase(known, name) for known in names):
+        elif not _named(name, pools) and not any(fnmatchcase(known, name) for known in names):
             raise UnknownMetric(name, None)
 
 

@@ -25,7 +25,7 @@ def event_of(scenario: Scenario, text: str) -> Expectation:
 
     Raises RareError.
     """
-    pools = tuple(scenario.resources)
+    pools = scenario.parts
     name, sign, rest = _parts(text)
     if f"{name}.max" not in _names(pools, name):
         meant = name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from recovery.model import FailureKind
 from scenarios import Scenario
 from scenarios.fields.metrics import UnknownMetric, lookup, statistic_of
 from sim.measures.outcomes import MeasuredRun, Outcome
@@ -26,7 +27,7 @@ def estimate_of(name: str, runs: Sequence[ObservedRun], scenario: Scenario) -> E
 
     A statistic of a distribution is of the observations of all replications together. Raises UnknownMetric.
     """
-    unit = lookup(name, tuple(scenario.resources)).unit
+    unit = lookup(name, scenario.parts).unit
     of = statistic_of(name)
     samples = [] if of is None else [run.samples[of.distribution] for run in runs if of.distribution in run.samples]
     if of is not None and any(map(len, samples)):
@@ -44,7 +45,8 @@ def outcomes(runs: Sequence[ObservedRun], scenario: Scenario) -> list[Outcome]:
 def failure_kinds(runs: Sequence[ObservedRun]) -> list[str]:
     """The kinds of failure that these runs recovered from, in order of name."""
     names = (name.split(".") for run in runs for name in run.samples)
-    return sorted({parts[1] for parts in names if len(parts) == 3 and (parts[0], parts[2]) == ("recovery", "time")})
+    timed = sorted({parts[1] for parts in names if len(parts) == 3 and (parts[0], parts[2]) == ("recovery", "time")})
+    return [kind for kind in timed if kind in FailureKind.__members__.values()]
 
 
 class ResultMetrics(dict[str, Estimate]):

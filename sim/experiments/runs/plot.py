@@ -204,13 +204,13 @@ class ResultPictures:
         axes.plot([min(percent, edge)], [row], ">" if beyond else "o", color=color, markersize=6, clip_on=False)
 
     def _told_outcome(self, of: Expectation, outcome: PlottedOutcome) -> str:
-        unit = lookup(of.metric, tuple(self.result.scenario.resources)).unit
+        unit = lookup(of.metric, self.result.scenario.parts).unit
         sign = UNICODE.holds if outcome.holds else UNICODE.fails
         return f"{sign} {observation(outcome.observed, unit)}"
 
     def _observed(self, name: str) -> Estimate:
         """Raises UnknownMetric, and NoPicture for a metric without an observation."""
-        lookup(name, tuple(self.result.scenario.resources))
+        lookup(name, self.result.scenario.parts)
         if name not in self.result.metrics:
             number = count(len(self.result.runs), "replication")
             raise NoPicture(

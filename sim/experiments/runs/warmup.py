@@ -24,7 +24,8 @@ from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
 from scenarios.expected_events import check_events
 from scenarios.offered_load import offered_load
-from scenarios.sections.arrivals import Burst, Closed, Diurnal, Trace
+from scenarios.sections.arrivals import Arrivals, Burst, Closed, Diurnal, Trace
+from scenarios.task_views import any_task
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import spread
 from sim.measures.metrics.windows import METRICS, values
@@ -225,13 +226,19 @@ def _ends(scenario: Scenario) -> Floats:
 
 
 def _default_metric(scenario: Scenario) -> str:
-    arrivals = scenario.tasks.arrivals
-    return THROUGHPUT if isinstance(arrivals, Closed) and arrivals.think.mean == 0 else IN_SYSTEM
+    every = [tasks.arrivals for tasks in any_task(scenario)]
+    is_closed = all(isinstance(arrivals, Closed) and arrivals.think.mean == 0 for arrivals in every)
+    return THROUGHPUT if is_closed else IN_SYSTEM
 
 
 def _check(scenario: Scenario) -> None:
     """Raise NoWarmup for loads without a steady state."""
-    arrivals, name = scenario.tasks.arrivals, scenario.name
+    for tasks in any_task(scenario):
+        _check_arrivals(scenario, tasks.arrivals)
+
+
+def _check_arrivals(scenario: Scenario, arrivals: Arrivals) -> None:
+    name = scenario.name
     if isinstance(arrivals, Burst):
         raise NoWarmup(f"{name}: a burst is measured from its first task to its last; valid: warmup=0s")
     if scenario.tasks.count is not None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from recovery.audit import RecoveryOutcome
 from scenarios import Scenario
+from scenarios.task_views import any_task
 from sim.history import Event, History
 from sim.measures.tables.event_table import Tracks
 from sim.measures.tables.recoveries import OUTCOME_OF
@@ -57,7 +58,7 @@ class Coverage:
         marks += ["a fault during a step of a recovery", "a fault while a recovery waits", "two faults at one instant"]
         if any(kind in CORE_FAULTS for kind in kinds):
             marks.append("a restarted or new core continues a recovery")
-        if scenario.tasks.checkpoint is not None and any(kind in DAMAGE for kind in kinds):
+        if any(tasks.checkpoint for tasks in any_task(scenario)) and any(kind in DAMAGE for kind in kinds):
             marks.append("a damaged checkpoint is rejected")
         return cls(dict.fromkeys(marks, 0))
 

@@ -94,7 +94,7 @@ def select(
     """
     name = whole_seed(scenario, seed)
     core = with_policies(policies, core)
-    found = lookup(metric, tuple(scenario.resources))
+    found = lookup(metric, scenario.parts)
     if found.direction is None:
         raise NotSelectable(f"{metric}: neither more nor less of it is better; valid: such as recovery.time.mean")
     points = [{path: canonical(scenario, path, value) for path, value in point.items()} for point in points]

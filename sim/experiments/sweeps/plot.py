@@ -198,4 +198,4 @@ def _values(found: PlottedSweep, path: str) -> list[str]:
 
 
 def _unit(found: PlottedSweep, metric: str) -> str:
-    return lookup(metric, tuple(found.scenario.resources)).unit
+    return lookup(metric, found.scenario.parts).unit

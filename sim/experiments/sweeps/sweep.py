@@ -107,7 +107,7 @@ class Sweep(ResultBase):
         columns: dict[str, Any] = {
             path: rows["point"].map(dict(zip(names, column(self.points, path), strict=True))) for path in self.paths
         }
-        pools = tuple(self.scenario.resources)
+        pools = self.scenario.parts
         units = {metric: lookup(metric, pools).unit for metric in rows["metric"].unique()}
         return pd.DataFrame(
             {

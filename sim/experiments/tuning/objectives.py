@@ -53,7 +53,7 @@ def objectives_of(
 
 def _metric(name: str, scenario: Scenario) -> Metric:
     try:
-        return lookup(name, tuple(scenario.resources))
+        return lookup(name, scenario.parts)
     except UnknownMetric as error:
         raise TuneError(f"{name}: {error}") from None
 

@@ -51,8 +51,9 @@ def duplicate(injection: Injection) -> None:
 def block(injection: Injection) -> None:
     """Stop the deliveries of the queue."""
     queue = injection.site.world.queue
-    queue.block()
-    injection.inject(queue.unblock)
+    name = injection.fault.queue
+    end = queue.block(name)
+    injection.inject(end, "" if name is None else f"queue.{name}")
 
 
 INJECTORS: dict[type, Injector] = {

@@ -36,7 +36,8 @@ def measure_recovery(history: History) -> Measured:
     `.paced.*`: seconds of each wait that the load limit imposed on a task which recovery put back to work. One that was
     held up between its turn and its slot may have waited twice.
 
-    All but `.paced.*` also for each kind of failure that occurred, as `recovery.agent_failure.time`.
+    All but `.paced.*` also for each kind of failure that occurred, as `recovery.agent_failure.time`, and for each kind
+    of tasks, of recoveries of its tasks, as `recovery.chat.time`.
     """
     tracks = Tracks.of(history)
     incidents = Incidents.of(tracks)
@@ -45,6 +46,10 @@ def measure_recovery(history: History) -> Measured:
     measured = _measure(tracks, incidents, parts, every, "recovery")
     for kind, of_kind in incidents.by_kind(tracks):
         measured |= _measure(tracks, incidents, parts, of_kind, f"recovery.{kind}")
+    for task_kind, of_tasks in tracks.task_kinds.items():
+        is_task = incidents.task >= 0
+        is_task[is_task] = of_tasks[incidents.task[is_task]]
+        measured |= _measure(tracks, incidents, parts, is_task, f"recovery.{task_kind}")
     return {**measured, "recovery.paced": Sample.of(tracks.value[tracks.in_window(Event.RECOVERY_PACED)])}
 
 

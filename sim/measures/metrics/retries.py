@@ -18,8 +18,8 @@ def measure_retries(history: History) -> Measured:
     `.count`: retries granted. `.exhausted`: failures without a retry left. `.delay.*`: delays of those granted (s).
     `.per_failure.mean` = granted ÷ (granted + exhausted). `.over_deadline`, `.over_budget`, `.held_back`: of the tasks
     given up, those whose next retry would have come too late, found the budget empty, or the circuit breaker open;
-    None where no condition has a deadline, a budget, a breaker. The
-    others also for each kind of failure that had any. `breaker.openings` from the warm-up on, of any kind.
+    None where no condition has a deadline, a budget, a breaker. The others also for each kind of failure that had any,
+    and for each kind of tasks. `breaker.openings` from the warm-up on, of any kind.
     """
     tracks = Tracks.of(history)
     granted = tracks.of_cohort(Event.RETRY_GRANTED)
@@ -30,6 +30,9 @@ def measure_retries(history: History) -> Measured:
         chosen = [rows[np.isin(tracks.incident[rows], incidents.number[of_kind])] for rows in (granted, exhausted)]
         if any(map(len, chosen)):
             measured |= _measure(tracks, chosen[0], chosen[1], f"retries.{kind}")
+    for task_kind, of_tasks in tracks.task_kinds.items():
+        chosen = [tracks.of_cohort(event, among=of_tasks) for event in (Event.RETRY_GRANTED, Event.RETRY_EXHAUSTED)]
+        measured |= _measure(tracks, chosen[0], chosen[1], f"retries.{task_kind}")
     return {
         **measured,
         "retries.over_deadline": _refused(tracks, "deadline", EscalationReason.DEADLINE_PASSED),
@@ -52,6 +55,7 @@ def _measure(tracks: Tracks, granted: Rows, exhausted: Rows, name: str) -> dict[
 def _limited(tracks: Tracks, limit: str) -> bool:
     """Whether any condition has this limit."""
     conditions = [condition for condition in tracks.meta.get("conditions", {}).values() if condition is not None]
+    conditions += [of_kind for condition in conditions for of_kind in condition.get("by_task_kind", {}).values()]
     policies = [policy for one in conditions for policy in (one, *one.get("by_error", {}).values())]
     return any(policy.get(limit) is not None for policy in policies)
 

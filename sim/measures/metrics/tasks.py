@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from scenarios.fields.metrics import WITHIN
 from sim.history import Event, History
 from sim.measures.tables.distribution import Measured
-from sim.measures.tables.event_table import Rows, Tracks
+from sim.measures.tables.event_table import Rows, Tracks, Truths
 from sim.measures.tables.step_functions import overlap
 from sim.measures.tables.task_ownership import lost
 from sim.stats.samples import Sample
@@ -38,9 +37,21 @@ def measure_tasks(history: History) -> Measured:
     Over the window from the warm-up to the end: `.throughput` = completions ÷ window (1/s); `.in_system.mean` = Σ
     time from submission to end, of accepted tasks ÷ window; `.in_queue.mean` = Σ time queued or waiting for a start ÷
     window.
+
+    All of them also for each kind of tasks, as `tasks.chat.sojourn`.
     """
     tracks = Tracks.of(history)
+    measured = _measure(tracks, "tasks", None)
+    for kind, of_kind in tracks.task_kinds.items():
+        measured |= _measure(tracks, f"tasks.{kind}", of_kind)
+    return measured
+
+
+def _measure(tracks: Tracks, name: str, among: Truths | None) -> dict[str, float | Sample | None]:
+    """The metrics of some tasks (None: of all), whose names begin with `name`."""
     tasks, window = tracks.tasks, tracks.window
+    if among is not None:
+        tasks = tasks.among(among)
     cohort = tasks.cohort
     started = ~np.isnan(tasks.first_start)
     wait = (tasks.first_start - tasks.submitted)[cohort & started]
@@ -50,32 +61,33 @@ def measure_tasks(history: History) -> Measured:
     completions = (tasks.outcome == Event.TASK_COMPLETED) & (tasks.ended >= tracks.start) & (tasks.ended <= tracks.end)
     accepted = tasks.accepted
     return {
-        "tasks.submitted": float(np.count_nonzero(cohort)),
-        "tasks.completed": float(np.count_nonzero(completed)),
-        "tasks.failed": float(np.count_nonzero(tasks.became(Event.TASK_FAILED))),
-        "tasks.rejected": float(np.count_nonzero(tasks.became(Event.TASK_REJECTED))),
-        "tasks.lost": float(np.count_nonzero(cohort[lost(tracks)])),
-        "tasks.unfinished": float(np.count_nonzero(unfinished)),
-        "tasks.throughput": float(np.count_nonzero(completions)) / window if window else None,
-        "tasks.wait": Sample.of(wait, so_far[unfinished & ~started]),
-        "tasks.sojourn": Sample.of((tasks.ended - tasks.submitted)[completed], so_far[unfinished]),
-        WITHIN: Sample.of((tasks.ended - tasks.submitted)[completed], so_far[cohort & ~completed]),
-        "tasks.wait_probability": float(np.mean(wait > 0)) if len(wait) else None,
-        "tasks.in_system.mean": overlap(tasks.submitted[accepted], tasks.ended[accepted], tracks.start, tracks.end)
+        f"{name}.submitted": float(np.count_nonzero(cohort)),
+        f"{name}.completed": float(np.count_nonzero(completed)),
+        f"{name}.failed": float(np.count_nonzero(tasks.became(Event.TASK_FAILED))),
+        f"{name}.rejected": float(np.count_nonzero(tasks.became(Event.TASK_REJECTED))),
+        f"{name}.lost": float(np.count_nonzero(cohort[lost(tracks)])),
+        f"{name}.unfinished": float(np.count_nonzero(unfinished)),
+        f"{name}.throughput": float(np.count_nonzero(completions)) / window if window else None,
+        f"{name}.wait": Sample.of(wait, so_far[unfinished & ~started]),
+        f"{name}.sojourn": Sample.of((tasks.ended - tasks.submitted)[completed], so_far[unfinished]),
+        f"{name}.within": Sample.of((tasks.ended - tasks.submitted)[completed], so_far[cohort & ~completed]),
+        f"{name}.wait_probability": float(np.mean(wait > 0)) if len(wait) else None,
+        f"{name}.in_system.mean": overlap(tasks.submitted[accepted], tasks.ended[accepted], tracks.start, tracks.end)
         / window
         if window
         else None,
-        "tasks.in_queue.mean": _waiting_seconds(tracks) / window if window else None,
+        f"{name}.in_queue.mean": _waiting_seconds(tracks, among) / window if window else None,
     }
 
 
-def _waiting_seconds(tracks: Tracks) -> float:
+def _waiting_seconds(tracks: Tracks, among: Truths | None) -> float:
     """Total time within the window in which tasks waited for their start: queued, or delivered and not yet started.
 
     A task waits from its entry into the queue until an attempt starts, or until it is withdrawn, dead-lettered, found
     finished or ends, regardless of events in between. A task that is queued twice (a duplicate) counts once.
     """
-    return sum(_seconds_of(tracks, rows) for rows in tracks.rows_of_some_tasks(*WAITING, *NOT_WAITING))
+    some = tracks.rows_of_some_tasks(*WAITING, *NOT_WAITING)
+    return sum(_seconds_of(tracks, rows if among is None else rows[among[tracks.task[rows]]]) for rows in some)
 
 
 def _seconds_of(tracks: Tracks, rows: Rows) -> float:

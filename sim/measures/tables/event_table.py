@@ -65,6 +65,17 @@ class Tasks:
         accepted: Truths = ~np.isnan(self.submitted) & (self.outcome != Event.TASK_REJECTED)
         return accepted
 
+    def among(self, chosen: Truths) -> Tasks:
+        """These tasks alone: the others were never submitted."""
+        return Tasks(
+            submitted=np.where(chosen, self.submitted, nan),
+            first_start=np.where(chosen, self.first_start, nan),
+            ended=np.where(chosen, self.ended, inf),
+            end_row=np.where(chosen, self.end_row, NOWHERE),
+            outcome=np.where(chosen, self.outcome, 0),
+            cohort=self.cohort & chosen,
+        )
+
     def became(self, outcome: int) -> Truths:
         """Tasks of the cohort with this outcome."""
         became: Truths = self.cohort & (self.outcome == outcome)
@@ -325,11 +336,24 @@ class Tracks:
             cohort=submitted >= self.start,
         )
 
-    def of_cohort(self, *events: int) -> Rows:
-        """Rows of these events that belong to a task submitted at or after the warm-up."""
+    @cached_property
+    def task_kinds(self) -> dict[str, Truths]:
+        """The kinds of tasks in `meta["task_kinds"]`, in order of name, and which tasks are of each."""
+        return {kind: self.tasks_of_kind(kind) for kind in sorted(self.meta.get("task_kinds", ()))}
+
+    def tasks_of_kind(self, kind: str) -> Truths:
+        """Which tasks are of this kind, by task number."""
+        rows = self.rows(Event.TASK_SUBMITTED)
+        found = np.zeros(self.task_count, dtype=bool)
+        found[self.task[rows[self.detail[rows] == self.number(kind)]]] = True
+        return found
+
+    def of_cohort(self, *events: int, among: Truths | None = None) -> Rows:
+        """Rows of these events that belong to a task submitted at or after the warm-up, and `among` these."""
         rows = self.rows(*events)
         rows = rows[self.task[rows] >= 0]
-        return rows[self.tasks.cohort[self.task[rows]]]
+        cohort = self.tasks.cohort if among is None else self.tasks.cohort & among
+        return rows[cohort[self.task[rows]]]
 
     @cached_property
     def attempts(self) -> Attempts:

@@ -28,7 +28,7 @@ from sim.world.listeners import (
     LifecycleListener,
 )
 from sim.world.network import Network
-from sim.world.queue import TaskQueue
+from sim.world.queue_group import Queue
 from sim.world.resources import Allocation, Pools
 
 
@@ -46,7 +46,7 @@ class Agents:
         env: simpy.Environment,
         history: History,
         network: Network,
-        queue: TaskQueue,
+        queue: Queue,
         pools: Pools,
         store: PlainTaskStore,
         execution: Execution,
@@ -60,7 +60,6 @@ class Agents:
         self._pools = pools
         self._store = store
         self._execution = execution
-        self._needs = {name: units for name, units in tasks.needs.items() if units}
         self._retry_holds_agent = tasks.retry_holds_agent
         self._retry_holds_resources = tasks.retry_holds_resources
         self.all = [Agent(number, settings.slots) for number in range(settings.count)]
@@ -93,12 +92,13 @@ class Agents:
         agent.attempts[attempt] = None
         if self.busy_listener is not None and len(agent.attempts) == 1:
             self.busy_listener.busy(agent)
-        if not self._needs:
+        needs = task.needs
+        if not needs:
             self._execution.start(attempt)
             return
         self.give_back_leftovers(task)
         allocation = self._pools.reserved(task.number)
-        if allocation is not None and allocation.units != self._needs:  # one of its units has failed in the meantime
+        if allocation is not None and allocation.units != needs:  # one of its units has failed in the meantime
             self._pools.release(allocation)
             allocation = None
         if allocation is not None:
@@ -109,7 +109,7 @@ class Agents:
 
     def _request(self, attempt: Attempt) -> None:
         attempt.withdraw_request = self._pools.request(
-            attempt.task.number, attempt.epoch, self._needs, lambda granted: self._granted(attempt, granted)
+            attempt.task.number, attempt.epoch, attempt.task.needs, lambda granted: self._granted(attempt, granted)
         )
 
     def _granted(self, attempt: Attempt, allocation: Allocation) -> None:
@@ -143,13 +143,13 @@ class Agents:
         """Commits the effect of an attempt and frees its agent."""
         task, agent, record = attempt.task, attempt.agent, self._history.record
         record(Event.ATTEMPT_SUCCEEDED, task.number, agent.number, attempt.epoch, attempt.progress)
-        if self._needs:
+        if task.needs:
             self.give_back_leftovers(task)
         if self._store.commit(task.name, attempt.epoch):
             record(Event.TASK_COMPLETED, task.number, agent.number, attempt.epoch, attempt.progress)
             self.core.task_succeeded(task.name)
             final = True
-            if self._needs:
+            if task.needs:
                 self._give_back_reserved(task)
         else:
             record(Event.ATTEMPT_REFUSED, task.number, agent.number, attempt.epoch, detail="commit")
@@ -207,7 +207,9 @@ class Agents:
             self._give_back(attempt)
 
         def arrive() -> None:
-            info = {"error_code": error, "agent_id": agent.name, "resource_ids": tuple(self._needs)}
+            info = {"error_code": error, "agent_id": agent.name, "resource_ids": tuple(task.needs)}
+            if task.kind:
+                info["task_kind"] = task.kind
             self.listener.report(Failure(kind, task.name, failed_at, info, symptoms))
             self._queue.settle(task, attempt.delivery)
 
@@ -379,4 +381,4 @@ class Agents:
         if attempt.allocation is None:
             return None
         held = attempt.allocation.units
-        return next((name for name, units in self._needs.items() if held[name] < units), None)
+        return next((name for name, units in attempt.task.needs.items() if held[name] < units), None)

@@ -50,7 +50,7 @@ class Unfailed:
 
 
 class Execution:
-    """Runs attempts."""
+    """Runs attempts. `stream` is the base name of the random streams of its tasks."""
 
     listener: Connection[ExecutionListener]
 
@@ -62,6 +62,7 @@ class Execution:
         store: PlainTaskStore,
         tasks: TaskSettings,
         storage: StorageSettings,
+        stream: str = "task",
     ) -> None:
         self._env = env
         self._history = history
@@ -71,21 +72,21 @@ class Execution:
         if tasks.checkpoint is not None:
             self._write_time = tasks.checkpoint.cost + storage.write
             self._restore_time = tasks.checkpoint.restore + storage.read
-        self._work = streams.indexed("task.work", tasks.work)
+        self._work = streams.indexed(f"{stream}.work", tasks.work)
         self._constant_work = tasks.work.constant
-        self._redrawn_work = Repeated(streams, "task.work.redrawn", tasks.work)
-        self._retried_work = Repeated(streams, "task.work.retried", tasks.work)
-        self._failure_luck = Repeated(streams, "task.failure")
-        self._failure_point = Repeated(streams, "task.failure_point")
+        self._redrawn_work = Repeated(streams, f"{stream}.work.redrawn", tasks.work)
+        self._retried_work = Repeated(streams, f"{stream}.work.retried", tasks.work)
+        self._failure_luck = Repeated(streams, f"{stream}.failure")
+        self._failure_point = Repeated(streams, f"{stream}.failure_point")
         self._write_luck = Repeated(streams, "storage.failure")
         self.write_failure = storage.failure
         self.storage_slowness = 1.0
         self.slowness_of: Callable[[Attempt], float] | None = None  # called once something is slow
         self.checkpoint_listener: CheckpointListener | None = None
 
-    def work_of(self, number: int) -> float:
-        """The work of a task in work-seconds. It depends on the task's number alone."""
-        return self._work[number] if self._constant_work is None else self._constant_work
+    def work_of(self, draw: int, kind: str = "") -> float:
+        """The work of a task in work-seconds. It depends on the number of its draw and on its kind alone."""
+        return self._work[draw] if self._constant_work is None else self._constant_work
 
     # ------------------------------------------------------------------------ branches
     def redraw(self, task: Task, residual: Residual, *, keeps_work: bool) -> None:
@@ -210,10 +211,10 @@ class Execution:
         return chosen
 
     def _draw_failure(self, attempt: Attempt) -> None:
-        number, nth = attempt.task.number, attempt.epoch
-        attempt.fails = self._failure_luck.draw(number, nth) < self._settings.failure_probability
+        draw, nth = attempt.task.draw, attempt.epoch
+        attempt.fails = self._failure_luck.draw(draw, nth) < self._settings.failure_probability
         if attempt.fails and self._settings.failure_at == "uniform":
-            share = self._failure_point.draw(number, nth)
+            share = self._failure_point.draw(draw, nth)
             attempt.end = attempt.progress + share * (attempt.end - attempt.progress)
 
     # --------------------------------------------------------------------- along the way
@@ -261,7 +262,7 @@ class Execution:
     def _save(self, attempt: Attempt) -> None:
         task = attempt.task
         task.writes += 1
-        if self.write_failure > 0 and self._write_luck.draw(task.number, task.writes) < self.write_failure:
+        if self.write_failure > 0 and self._write_luck.draw(task.draw, task.writes) < self.write_failure:
             self._history.record(
                 Event.CHECKPOINT_FAILED, task.number, attempt.agent.number, attempt.epoch, attempt.progress
             )
@@ -348,14 +349,14 @@ class Execution:
         elif self._settings.interrupted == "redraw":
             task.redraws += 1
             task.observed = 0.0
-            task.work = self._redrawn_work.draw(task.number, task.redraws)
+            task.work = self._redrawn_work.draw(task.draw, task.redraws)
 
     def prepare_retry(self, attempt: Attempt) -> None:
         """Draws the work of the attempt after a failed one, if `tasks.retried` specifies it."""
         if self._settings.retried == "redraw":
             task = attempt.task
             task.progress = 0.0
-            task.work = self._retried_work.draw(task.number, attempt.epoch)
+            task.work = self._retried_work.draw(task.draw, attempt.epoch)
             task.observed = 0.0
 
     def change_pace(self, attempt: Attempt, slowness: float) -> None:

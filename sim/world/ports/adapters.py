@@ -38,8 +38,9 @@ class WorldTasks:
             agent=None if holder is None else holder.name,
             error_code=None if task is None or status is TaskStatus.RUNNING else task.error,
             waiting_in_queue=task is not None and (task.lines > 0 or task.leased > 0),
-            needs=world.scenario.tasks.needs,
+            needs=world.needs_of(task),
             held=world.pools.held(task_number(task_id)),
+            kind=None if task is None or not task.kind else task.kind,
         )
 
     async def tasks_on(self, agent_id: str) -> Sequence[str]:
@@ -113,9 +114,9 @@ class WorldResources:
     """Implements `recovery.ports.ResourcePort`."""
 
     def __init__(self, world: World) -> None:
+        self._world = world
         self._pools = world.pools
         self._store = world.store
-        self._needs = dict(world.scenario.tasks.needs)
 
     def _named(self, names: Sequence[str]) -> list[Pool]:
         return [pool for pool in self._pools.pools.values() if not names or pool.name in names]
@@ -126,7 +127,7 @@ class WorldResources:
 
     async def requirements(self, task_id: str) -> Mapping[str, int]:
         """What the task needs."""
-        return self._needs
+        return self._world.needs_of(self._world.tasks.get(task_number(task_id)))
 
     async def held(self, task_id: str) -> Mapping[str, int]:
         """What the task holds."""

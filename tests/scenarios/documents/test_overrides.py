@@ -139,7 +139,7 @@ def test_a_later_override_sees_an_earlier_one(story):
         (
             "agents.counts",
             (
-                "unknown path; keys of agents: count, slots, mtbf, failure_clock, restart_time, restart_slots "
+                "unknown path; keys of agents: count, pools, slots, mtbf, failure_clock, restart_time, restart_slots "
                 "(nearest: 'agents.count')"
             ),
         ),

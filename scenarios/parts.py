@@ -1,0 +1,57 @@
+"""Contradictions between the parts of a fleet: kinds of tasks, queues, and pools of agents, which name each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from scenarios.errors import Path, instead, shown
+from scenarios.faults import AnyFault, Group, QueueBlocked
+from scenarios.schema import ScenarioFields
+
+
+def contradictions_of_parts(scenario: ScenarioFields) -> Iterator[tuple[Path, str]]:
+    """Position and message of each name without its part, and of each part that nothing uses."""
+    yield from _queues(scenario)
+    yield from _pools(scenario)
+    for number, fault in enumerate(scenario.faults):
+        for below, single in _members(fault):
+            path: Path = ("faults", number, fault.kind, *below)
+            if isinstance(single, QueueBlocked) and single.queue is not None and single.queue not in scenario.queues:
+                yield (*path, "queue"), _unknown("unknown queue", single.queue, scenario.queues, "queues")
+
+
+def _queues(scenario: ScenarioFields) -> Iterator[tuple[Path, str]]:
+    kinds, queues = scenario.tasks.kinds, scenario.queues
+    for name, kind in kinds.items():
+        if kind.queue is not None and kind.queue not in queues:
+            yield ("tasks", "kinds", name, "queue"), _unknown("unknown queue", kind.queue, queues, "queues")
+    used = {kind.queue for kind in kinds.values()}
+    for name in queues:
+        if name not in used:
+            yield ("queues", name), "no kind of tasks waits in it; valid: as the queue of a kind in tasks.kinds"
+
+
+def _pools(scenario: ScenarioFields) -> Iterator[tuple[Path, str]]:
+    kinds, pools = scenario.tasks.kinds, scenario.agents.pools
+    for name, pool in pools.items():
+        for place, kind in enumerate(pool.takes or ()):
+            if kind not in kinds:
+                yield ("agents", "pools", name, "takes", place), _unknown("unknown kind", kind, kinds, "tasks.kinds")
+    for kind in kinds:
+        if pools and not any(pool.takes is None or kind in pool.takes for pool in pools.values()):
+            yield ("agents", "pools"), f"no pool takes tasks of the kind {shown(kind)}; valid: in takes of a pool"
+
+
+def _members(fault: AnyFault | Group) -> Iterator[tuple[Path, AnyFault]]:
+    """A fault, or the members of a group, each with the path to it below that of the fault."""
+    if isinstance(fault, Group):
+        for number, member in enumerate(fault.faults):
+            yield ("faults", number, member.kind), member
+    else:
+        yield (), fault
+
+
+def _unknown(problem: str, name: str, known: Iterable[str], section: str) -> str:
+    names = list(known)
+    valid = instead(name, names, "valid") if names else f"valid: one of {section}, and there are none"
+    return f"{problem} {shown(name)}; {valid}"

@@ -15,6 +15,7 @@ from typing import Any
 from recovery.errors import RecoveryBenchError
 from scenarios.errors import written
 from scenarios.faults.agents import AgentFlap
+from scenarios.faults.tasks import LoadSurge
 from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Burst, Closed, Diurnal, Interval, Poisson, Trace
 from scenarios.task_views import own_path, views
@@ -191,19 +192,34 @@ def _periodic(scenario: ScenarioFields) -> list[_Part]:
     return parts
 
 
+def _surge(scenario: ScenarioFields, key: str, surge: LoadSurge) -> _Part:
+    """The additional tasks of a surge, which lasts to the end if it is repeated."""
+    is_short = surge.for_ is not None and surge.every is None
+    share = min(1.0, surge.for_.mean / scenario.duration) if is_short and surge.for_ is not None else 1.0
+    events = _tasks(scenario).events * (surge.factor - 1) * share
+    if scenario.tasks.count is not None:
+        events = min(events, scenario.tasks.count * EVENTS_OF_A_TASK)
+    return _Part(events, {key: surge.factor})
+
+
 def _faults(scenario: ScenarioFields) -> list[_Part]:
-    """Random crashes, faults that are repeated, and agents that flap."""
+    """Random crashes, faults that are repeated, surges, and agents that flap."""
     duration, count = scenario.duration, float(scenario.agents.count)
     intervals: list[tuple[str, float, Any]] = [("agents.mtbf", count, scenario.agents.mtbf)]
     intervals += [
         (f"faults[{number}].{fault.kind}.every", 1.0, fault.every) for number, fault in enumerate(scenario.faults)
+    ]
+    surges = [
+        _surge(scenario, f"faults[{number}].{fault.kind}.factor", fault)
+        for number, fault in enumerate(scenario.faults)
+        if isinstance(fault, LoadSurge) and fault.factor > 1
     ]
     flaps = [
         _Part(EVENTS_OF_A_TASK * _per(duration, fault.down.mean + fault.up.mean), {f"{key}.down": 1.0})
         for number, fault in enumerate(scenario.faults)
         if isinstance(fault, AgentFlap) and (key := f"faults[{number}].{fault.kind}")
     ]
-    return flaps + [
+    return [*surges, *flaps] + [
         _Part(many * EVENTS_OF_A_TASK * _per(duration, each.mean), _duration(scenario) | _often(key, each.mean))
         for key, many, each in intervals
         if each is not None and isfinite(each.mean)

@@ -346,6 +346,7 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "needs": dict(scenario.tasks.needs),
         "task_kinds": list(scenario.tasks.kinds),
         "interrupted": scenario.tasks.interrupted,
+        "ack_timeout": scenario.queue.ack_timeout,
         "heartbeat_interval": scenario.recovery.detection.heartbeat_interval,
         "costs": {command: cost for command, cost in scenario.recovery.costs.items() if cost},
         "runbook_sha256": scenario.recovery.runbook_sha256,

@@ -16,7 +16,8 @@ def check(history: History) -> list[Violation]:
     """Unfinished tasks without an owner at the end of the run, each at its last event.
 
     A task has an owner while it is queued, is delivered and neither acknowledged nor settled, runs in an attempt that
-    is not fenced, or is the subject of an open recovery, its own or that of the agent that had it last.
+    is not fenced, or is the subject of an open recovery, its own or that of the agent that had it last. A delivery
+    whose attempt is fenced is an owner only if `queue.ack_timeout` ends it.
     """
     tracks = Tracks.of(history)
     tasks = lost(tracks)

@@ -44,6 +44,7 @@ def test_every_shipped_scenario_is_cheap():
         ("recovery.monitor", {"every": 1e-9}, "recovery.monitor.every"),
         ("faults", [{"agent_flap": {"at": "1s", "down": 1e-9, "up": 1e-9}}], "faults[0].agent_flap.down"),
         ("faults", [{"agent_crash": {"targets": 1, "every": 1e-9}}], "faults[0].agent_crash.every"),
+        ("faults", [{"load_surge": {"at": "1m", "for": "5s", "factor": 1e12}}], "faults[0].load_surge.factor"),
     ],
 )
 def test_the_key_that_is_furthest_from_its_usual_value_is_named(baseline, path, value, key):

@@ -22,7 +22,11 @@ def queued_by_core(tracks: Tracks, rows: Rows) -> Truths:
 
 
 def held_by_queue(tracks: Tracks) -> Truths:
-    """Tasks that are queued at the end, or were delivered and neither acknowledged nor settled since."""
+    """Tasks that are queued at the end, or were delivered and neither acknowledged nor settled since.
+
+    A delivery whose attempt is fenced is neither acknowledged nor settled. Without a timeout of acknowledgements
+    (`meta["ack_timeout"]` None), the queue never delivers such a task again, and does not hold it.
+    """
     standing = tracks.count_by_task(Event.QUEUE_ENTERED) - tracks.count_by_task(*LEAVING_LINE)
     dead = tracks.last_by_task(tracks.rows(Event.QUEUE_DEAD_LETTERED))
     entered = tracks.last_by_task(tracks.rows(Event.QUEUE_ENTERED))
@@ -30,8 +34,18 @@ def held_by_queue(tracks: Tracks) -> Truths:
     last = tracks.last_by_task(tracks.rows(*LEASE_EVENTS))
     leased = last >= 0
     leased[leased] = tracks.event[last[leased]] == Event.QUEUE_DELIVERED
-    held: Truths = in_line | leased
+    held: Truths = in_line | (leased & ~_fenced_for_good(tracks))
     return held
+
+
+def _fenced_for_good(tracks: Tracks) -> Truths:
+    """Tasks whose last delivery has an attempt that is fenced, if the queue waits for its acknowledgement for ever."""
+    if tracks.meta.get("ack_timeout", 0.0) is not None:
+        return np.zeros(tracks.task_count, dtype=bool)
+    started = tracks.last_by_task(tracks.rows(Event.ATTEMPT_STARTED))
+    delivered = tracks.last_by_task(tracks.rows(Event.QUEUE_DELIVERED))
+    fenced: Truths = (started > delivered) & (tracks.epoch[started] <= last_fence(tracks))
+    return fenced
 
 
 def last_fence(tracks: Tracks) -> Rows:

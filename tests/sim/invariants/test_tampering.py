@@ -12,7 +12,13 @@ from sim.history.storage import RowsInFile
 from sim.invariants import CHECKERS, check_all
 
 Story = list[dict[str, Any]]
-META = {"end": 100.0, "agents": 2, "resources": {"gpu": 2}, "conditions": {"task_failure": {"max_retries": 1}}}
+META = {
+    "end": 100.0,
+    "agents": 2,
+    "ack_timeout": None,
+    "resources": {"gpu": 2},
+    "conditions": {"task_failure": {"max_retries": 1}},
+}
 
 
 def at(time: float, event: Event, task: int = 0, **columns: Any) -> dict[str, Any]:
@@ -141,6 +147,15 @@ TAMPERED: list[tuple[str, str, Callable[[Story], None], int]] = [
         "no_lost_task",
         "the core forgets a task that it had taken over",
         all_of(cut_at(Event.RECOVERY_STARTED), with_also(at(7.0, Event.RECOVERY_DISMISSED, incident=0))),
+        1,
+    ),
+    (
+        "no_lost_task",
+        "the running attempt is fenced, and nothing follows",
+        all_of(
+            cut_at(Event.ATTEMPT_SUCCEEDED),
+            with_also(at(16.0, Event.TASK_FENCED, value=2.0), gpu(17.0, Event.RESOURCE_RELEASED, epoch=2)),
+        ),
         1,
     ),
     ("exactly_once_effect", "an effect is accepted twice", with_also(at(30.0, Event.TASK_COMPLETED, epoch=3)), 1),

@@ -40,7 +40,7 @@ def progress(no_color: bool, quiet: bool, on: Console | None = None) -> Iterator
     """A temporary progress bar on stderr or `on` another console; none when not on a terminal."""
     from rich.progress import Progress
 
-    from sim.cli.output.progress_bar import SECONDS, columns
+    from sim.presentation.progress_bar import SECONDS, columns
 
     where = console(no_color, stderr=True) if on is None else on
     silent = quiet or not where.is_terminal

@@ -20,6 +20,7 @@ from sim.experiments.comparison.pooled import pooled_values
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.metric_estimates import failure_kinds
+from sim.experiments.runs.progress import shows_progress
 from sim.experiments.runs.provenance import origin
 from sim.experiments.runs.replications import Result
 from sim.experiments.runs.summary import RunSummary
@@ -255,9 +256,11 @@ def compare(
     policies: Mapping[str, Any] | None = None,
     core: BuildCore = build_core,
     force: bool = ...,
+    progress: bool = ...,
 ) -> Comparison: ...
 
 
+@shows_progress(lambda given: 2 * given["replications"])
 def compare(
     scenario: Scenario | Result,
     a: Mapping[str, Any] | Result,
@@ -274,6 +277,7 @@ def compare(
     policies: Mapping[str, Any] | None = None,
     core: BuildCore = build_core,
     force: bool = False,
+    progress: bool = False,
 ) -> Comparison:
     """Compare two settings of a scenario, values by path, on the same replications; or two results, b against a.
 
@@ -287,7 +291,9 @@ def compare(
     More than a billion expected events are refused (TooManyEvents), unless `force` is true.
 
     A `backend` replaces `jobs`. `on_run` is called with each finished run, `on_lost` with the number of unfinished runs
-    after a worker process has died. Raises ScenarioError for an invalid path or value, UnknownMetric, BackendError,
+    after a worker process has died. With `progress`, a bar counts the runs.
+
+    Raises ScenarioError for an invalid path or value, UnknownMetric, BackendError,
     WorkersDied, InvalidPolicies, and ValueError for fewer than two replications and for a seed that is not a whole
     number. When the user interrupts (Ctrl-C), the finished pairs are compared; with fewer than two, KeyboardInterrupt
     is raised.

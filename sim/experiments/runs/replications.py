@@ -22,6 +22,7 @@ from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.runs.metric_estimates import ResultMetrics, outcomes
+from sim.experiments.runs.progress import shows_progress
 from sim.experiments.runs.provenance import origin
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.runs.unobserved import never_observed
@@ -224,6 +225,7 @@ def _plain(found: Estimate | None) -> dict[str, Any] | None:
     return {"mean": found.mean, "ci95": ci95, "n": found.n, "unit": found.unit, **left_out}
 
 
+@shows_progress(lambda given: given["replications"] if given["precision"] is None else None, "on_look")
 def replicate(
     scenario: Scenario,
     seed: int | str | None = None,
@@ -240,11 +242,14 @@ def replicate(
     policies: Mapping[str, Any] | None = None,
     core: BuildCore = build_core,
     force: bool = False,
+    progress: bool = False,
 ) -> Result:
     """Run replications 0 … n-1 of a scenario on `jobs` processes; the result has them in this order.
 
     A `backend` replaces `jobs`; the result is the same. `on_lost` is called with the number of unfinished runs after a
     worker process has died.
+
+    With `progress`, a bar counts the runs, on a terminal or in a notebook.
 
     `policies` replace conditions of the scenario, and `core` builds another recovery core, as in `sim.run`; other
     processes need to be able to import or pickle them.

@@ -28,6 +28,7 @@ from scenarios.sections.arrivals import Arrivals, Burst, Closed, Diurnal, Trace
 from scenarios.task_views import any_task
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import spread
+from sim.experiments.runs.progress import shows_progress
 from sim.measures.metrics.windows import METRICS, values
 from sim.measures.tables.event_table import Floats, Tracks
 from sim.presentation.formatting import count
@@ -158,6 +159,7 @@ def mser5(series: Sequence[float] | Floats) -> int | None:
     return cut * BATCH if cut <= count * MOST else None
 
 
+@shows_progress(lambda given: given["replications"])
 def find_warmup(
     scenario: Scenario,
     seed: int | str | None = None,
@@ -169,6 +171,7 @@ def find_warmup(
     on_run: Callable[[], None] | None = None,
     on_lost: Callable[[int], None] | None = None,
     force: bool = False,
+    progress: bool = False,
 ) -> Warmup:
     """Find how long a scenario warms up, in pilot replications without its faults and from an empty start.
 
@@ -176,6 +179,7 @@ def find_warmup(
     the number of tasks in the system, or, of `closed` clients that do not think, whose number never changes, the
     throughput. Pilots are replications `"7/warmup.0"` and so on, of seed 7, also where `seed` is one replication of it.
     A `backend` takes the place of `jobs`; `on_run` hears when a pilot is finished, `on_lost` as in `sim.sweep`.
+    With `progress`, a bar counts the pilots.
 
     More than a billion expected events are refused (TooManyEvents), unless `force` is true.
 

@@ -28,6 +28,7 @@ from sim.core.replacement import replaced_by
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.metric_estimates import estimate_of, outcomes
+from sim.experiments.runs.progress import shows_progress
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.selection.ranked import Ranked
 from sim.experiments.selection.result import Selection
@@ -49,6 +50,7 @@ class NotSelectable(RecoveryBenchError, ValueError):
     """A metric that cannot be used for a selection. One line: why, and what would be valid."""
 
 
+@shows_progress(lambda given: None, "on_look")
 def select(
     scenario: Scenario,
     points: Sequence[Mapping[str, Any]],
@@ -67,6 +69,7 @@ def select(
     force: bool = False,
     policies: Mapping[str, Any] | None = None,
     core: BuildCore = build_core,
+    progress: bool = False,
 ) -> Selection:
     """Select the point with the best mean of a metric, in the metric's own direction. Points are values by path, such
     as `{"agents.count": 5}`, or those of `sim.experiments.sweeps.designs.grid`.
@@ -83,6 +86,8 @@ def select(
     A replication in which no setting observes the metric is left out, and counted in `unobserved`; where some
     settings observe it and others do not, there is no difference to be had, and it is refused. Who is infinite within
     the first stage is eliminated after it; later it is refused.
+
+    With `progress`, a bar counts the runs.
 
     `policies` replace conditions of the scenario under every setting, and `core` builds another recovery core, as in
     `sim.replicate`.

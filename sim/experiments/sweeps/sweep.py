@@ -28,6 +28,7 @@ from sim.core.replacement import replaced_by
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.metric_estimates import estimate_of, outcomes
+from sim.experiments.runs.progress import shows_progress
 from sim.experiments.runs.provenance import installed_version, origin
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.sweeps.designs import DesignError, Point, as_values, column, points_of
@@ -202,6 +203,7 @@ class Sweep(ResultBase):
         }
 
 
+@shows_progress(lambda given: None, "on_begin")
 def sweep(
     scenario: Scenario,
     points: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
@@ -217,6 +219,7 @@ def sweep(
     force: bool = False,
     policies: Mapping[str, Any] | None = None,
     core: BuildCore = build_core,
+    progress: bool = False,
 ) -> Sweep:
     """Run a scenario at each point, replications 0 … n − 1 of each.
 
@@ -231,6 +234,7 @@ def sweep(
     finished, `on_lost` how many were not when a process died that was at them. Raises DesignError, BackendError,
     WorkersDied, ScenarioError with the point's value, SweepFolderError, and ValueError for fewer than one replication
     or job, and for what is no whole seed.
+    With `progress`, a bar counts the runs.
     `policies` replace conditions of the scenario at every point, and `core` builds another recovery core, as in
     `sim.replicate`; a folder keeps their description, and refuses other ones. Raises InvalidPolicies.
     Interrupted by the user (Ctrl-C), it keeps and returns what is finished; with nothing finished it raises.

@@ -20,6 +20,7 @@ from sim.core.build import BuildCore, build_core, with_policies
 from sim.core.replacement import replaced_by
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun
+from sim.experiments.runs.progress import shows_progress
 from sim.experiments.runs.replications import Result
 from sim.experiments.sweeps.designs import Point
 from sim.experiments.sweeps.folder import key
@@ -41,6 +42,7 @@ FIRST_JUDGEMENT = 12
 MOST_FINALISTS = 6
 
 
+@shows_progress(lambda given: None)
 def tune(
     scenario: Scenario | Sequence[Scenario],
     vary: Mapping[str, Any] | Sequence[str] | None = None,
@@ -63,6 +65,7 @@ def tune(
     policies: Mapping[str, Any] | None = None,
     core: BuildCore = build_core,
     force: bool = False,
+    progress: bool = False,
 ) -> Tuning:
     """Search `trials` settings of a scenario for the best by one metric or more, among those whose expectations hold.
 
@@ -77,8 +80,8 @@ def tune(
 
     `study` is an SQLite file or a storage URL of Optuna, in which a search is kept and continued: what is finished
     there counts among the `trials`. The result does not depend on `jobs` or `backend`. `on_start` is called with the
-    number of settings to try, and `on_tried` with that of the finished ones. `policies`, `core` and `force` are those
-    of `sim.replicate`.
+    number of settings to try, and `on_tried` with that of the finished ones. `policies`, `core`, `force` and
+    `progress` are those of `sim.replicate`.
 
     Raises TuneError, ScenarioError with the path of an invalid value, InvalidPolicies, TooManyEvents, BackendError and
     WorkersDied. Interrupted by the user (Ctrl-C), the best so far is verified; with no setting finished,

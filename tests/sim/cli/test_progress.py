@@ -41,7 +41,7 @@ def on_a_terminal(steps, seconds, width=80, name="agent-failure", **told):
     """The line of a progress bar of ten after so many steps of so many seconds each."""
     from rich.progress import Progress
 
-    from sim.cli.output.progress_bar import columns
+    from sim.presentation.progress_bar import columns
 
     clock = Clock()
     shown = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TimeRemainingColumn
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich import get_console
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TimeRemainingColumn
 from rich.table import Column
 from rich.text import Text
 
@@ -55,3 +60,29 @@ def columns() -> list[ProgressColumn]:
         TimeRemainingColumn(compact=True, table_column=whole()),
         ToldColumn(table_column=whole()),
     ]
+
+
+class RunBar:
+    """A bar that counts the runs of one experiment."""
+
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+
+    def finished(self, *_: object) -> None:
+        """A run is finished."""
+        self._bar.advance(self._task)
+
+    def planned(self, runs: int, finished: int = 0) -> None:
+        """There are to be so many runs, of which some are finished already."""
+        self._bar.update(self._task, total=runs)
+        if finished:
+            self._bar.update(self._task, completed=finished)
+
+
+@contextmanager
+def run_bar(name: str, total: int | None) -> Iterator[RunBar]:
+    """A temporary bar, on stderr if that is a terminal, and in a notebook as output of the cell."""
+    console = get_console() if get_console().is_jupyter else Console(stderr=True)
+    silent = not (console.is_terminal or console.is_jupyter)
+    with Progress(*columns(), console=console, transient=True, disable=silent, speed_estimate_period=SECONDS) as bar:
+        yield RunBar(bar, bar.add_task(name, total=total))

@@ -16,6 +16,7 @@ from sim.experiments.sweeps.designs import named, number, shown
 from sim.experiments.tuning.finalist import Finalist
 from sim.experiments.tuning.recommendation import TOLERANCE, changes, gain
 from sim.experiments.tuning.result import Tuning
+from sim.experiments.tuning.space import current
 from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, quantity
 from sim.reports.comparison import COLORS
 from sim.reports.tuning import better_than_expected, not_met
@@ -84,16 +85,18 @@ def _value(path: str, text: str) -> str:
 def _kept(found: Tuning, style: Signs) -> Iterator[str]:
     nearest = found.nearest
     if nearest is not None:
-        yield f"{KEEP}: no setting meets the expectations; the nearest is {named(nearest.point)}"
+        own = current(found.now[0].scenario, found.space)
+        changed = {path: text for path, text in nearest.point.items() if own.get(path) != text}
+        yield f"{KEEP}: no setting meets the expectations; the nearest is {named(changed) or 'the present one'}"
         yield from (f"  {each}" for each in nearest.failed)
     elif found.best is None:
         yield f"{KEEP}: no setting meets the expectations on fresh replications"
         for each in found.finalists:
             yield from (f"  {named(each.point)}: {text}" for text in not_met(each, style))
-    elif not (changed := changes(found.now, found.space, found.best)):
+    elif not (differing := changes(found.now, found.space, found.best)):
         yield f"{KEEP}: no setting that was tried is better"
     else:
-        tried = ", ".join(f"{each.path}={shown(each.then)}" for each in changed)
+        tried = ", ".join(f"{each.path}={shown(each.then)}" for each in differing)
         yield f"{KEEP}: nothing is shown to be better; the best that was tried is {tried}"
 
 

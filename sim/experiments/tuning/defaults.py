@@ -25,6 +25,7 @@ from sim.experiments.tuning.space import TuneError
 WASTED = "work.wasted_fraction"
 LONGEST_DELAY = 60.0
 SHORTEST_DELAY = 0.1
+DELAYS = ("0s", "100ms", "300ms", "1s", "3s", "10s", "30s")
 MOST_RETRIES = 8
 AMPLIFIED = 1.2
 """Attempts per task from which a retry budget is part of the search."""
@@ -124,9 +125,8 @@ def default_space(scenario: Scenario, runs: Sequence[RunSummary]) -> Vary:
         found |= dict(_policy("tasks.client", client, with_budget=True))
     timeout = scenario.queue.ack_timeout
     if timeout is not None and _loses_messages(scenario):
-        low = at_least(long_attempt(scenario))
-        if low < 4 * timeout:
-            found["queue.ack_timeout"] = (f"{low:g}s", f"{4 * timeout:g}s")
+        low = min(timeout, at_least(long_attempt(scenario)))
+        found["queue.ack_timeout"] = (f"{low:g}s", f"{4 * timeout:g}s")
     return found
 
 
@@ -139,8 +139,12 @@ def _loses_messages(scenario: Scenario) -> bool:
 
 
 def _policy(path: str, policy: Any, *, with_budget: bool) -> Iterator[tuple[str, Any]]:
-    low = min(SHORTEST_DELAY, policy.retry_delay / 10) if policy.retry_delay else SHORTEST_DELAY
-    yield f"{path}.retry_delay", (f"{low:g}s", f"{max(LONGEST_DELAY, 2 * policy.retry_delay):g}s")
+    delay = policy.retry_delay
+    if delay:
+        ends = min(SHORTEST_DELAY, delay / 10), max(LONGEST_DELAY, 2 * delay)
+        yield f"{path}.retry_delay", tuple(f"{each:g}s" for each in ends)
+    else:  # 0 has no place on a logarithmic scale
+        yield f"{path}.retry_delay", list(DELAYS)
     retries = policy.max_retries
     if retries is None:
         yield f"{path}.max_retries", [None, 0, 1, 2, 3, 5, 8, 12]

@@ -9,11 +9,11 @@ import pytest
 import scenarios
 import sim
 from scenarios.expected_events import TooManyEvents
-from sim.experiments.tuning.defaults import their_time
+from sim.experiments.tuning.defaults import default_space, their_time
 from sim.experiments.tuning.policy_values import check_exportable
 from sim.experiments.tuning.race import FIRST_LOOK, looks
 from sim.experiments.tuning.recommendation import changes, round_number
-from sim.experiments.tuning.space import space_of
+from sim.experiments.tuning.space import current, space_of
 
 pytest.importorskip("optuna")
 
@@ -159,6 +159,23 @@ def test_what_is_recommended_has_only_changes_with_an_effect_and_round_numbers()
     assert "recovery.conditions.task_failure.budget" not in [each.path for each in changed]
     delay = json.loads(found.recommended.point[DELAY])
     assert delay == round_number(delay)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {DELAY: "0s"},
+        {RETRIES: None},
+        {DELAY: "5m", RETRIES: 12, "recovery.conditions.task_failure.budget": {"tokens": 7}},
+        {"queue": {"ack_timeout": "1s", "loss": 0.1}},
+    ],
+)
+def test_the_present_policy_is_part_of_what_is_searched(values):
+    scenario = SMALL.with_values({**values, "duration": "1m"})
+    space = space_of(scenario, default_space(scenario, sim.replicate(scenario, replications=1).runs))
+    own = current(scenario, space)
+    assert {DELAY, RETRIES} <= set(own)
+    assert [each.path for each in space if each.parameter(own[each.path]) is None] == []
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ bench: .venv/.dev  ## speed, as ratios to bare SimPy, bare runs and bare sqlite3
 	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/experiments.py
 	$(BIN)/python benchmarks/fitting.py
+	PYTHONPATH=. $(BIN)/python benchmarks/reports.py
 	$(BIN)/python benchmarks/stores.py
 	$(BIN)/python benchmarks/local.py
 	$(BIN)/python benchmarks/tuning.py

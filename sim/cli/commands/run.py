@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sim.experiments.runs.backends import Backend
     from sim.experiments.runs.replications import Result
     from sim.experiments.runs.warmup import Warmup
+    from sim.reports.stored.window import Window
     from sim.stats.precision import Asked, Reached
 
 BAD_INPUT = 2
@@ -93,7 +94,7 @@ def run(
     ] = None,
     window: Annotated[
         str | None,
-        typer.Option(metavar="BEGIN..END", help="What --plot shows: 10m..20m; around the first faults if left out."),
+        typer.Option(metavar="BEGIN..END", help="What --plot and --html show: 10m..20m."),
     ] = None,
     reports: Annotated[
         str | None,
@@ -157,7 +158,7 @@ def run(
         return found if len(names) == len(scenario) else BAD_INPUT
     check_reports(reports, loaded)
     check_history(history, loaded)
-    shown = picture_window(plot, window, loaded)
+    shown = picture_window(plot, html, window, loaded)
     is_shown = html is not None and many == 1 and asked is None and where.is_here
     kept = Kept(history, None if reports is None else ReportFolder(reports), {} if is_shown else None)
     check_precise(asked, loaded)
@@ -170,7 +171,7 @@ def run(
     _report(results, [names[place] for place in done.results], changes, quiet or json == STDOUT, no_color)
     if plot is not None and results:
         draw_runs(results, plot, shown)
-    _write_page(html, done, names, changes, kept, is_silent=quiet or json == STDOUT, no_color=no_color)
+    _write_page(html, done, names, changes, kept, shown, is_silent=quiet or json == STDOUT, no_color=no_color)
     if json is not None:
         data = [result.as_json() for result in results]
         write_json(json, data[0] if len(scenario) == 1 else data)
@@ -413,6 +414,7 @@ def _write_page(
     names: list[str],
     changes: dict[str, str],
     kept: Kept,
+    window: Window | None,
     *,
     is_silent: bool,
     no_color: bool,
@@ -423,7 +425,7 @@ def _write_page(
     if file is None:
         return
     results = [(result, Replay(names[place], repeating(result, changes))) for place, result in done.results.items()]
-    write_page(file, results, kept.runs)
+    write_page(file, results, kept.runs, window)
     if not is_silent:
         console(no_color).print(f"\npage: {Path(file)}", soft_wrap=True, markup=False)
 

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from sim.reports.stored.window import Window
 
 
-def picture_window(plot: str | None, window: str | None, scenarios: Sequence[Scenario]) -> Window | None:
-    """The part of the runs that the picture shows; None: around the first faults.
+def picture_window(
+    plot: str | None, html: str | None, window: str | None, scenarios: Sequence[Scenario]
+) -> Window | None:
+    """The part of the runs that the picture and the page show; None: around the first faults, and all of a run.
 
     Raises BadInput when the picture cannot be written, and StoredResultError for a window that is none or lies outside
     a run.
@@ -23,8 +25,8 @@ def picture_window(plot: str | None, window: str | None, scenarios: Sequence[Sce
     check_picture("--plot", plot)
     if window is None:
         return None
-    if plot is None:
-        raise BadInput("--window: is the part of a run that --plot draws; valid: with --plot FILE.png")
+    if plot is None and html is None:
+        raise BadInput("--window: is the part of a run that --plot draws; valid: with --plot FILE.png or --html FILE")
     from sim.reports.stored.window import check_window, window_of
 
     found = window_of(window)

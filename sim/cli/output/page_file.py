@@ -11,6 +11,7 @@ from sim.cli.output.files import STDOUT, check_writable, write_text
 if TYPE_CHECKING:
     from sim.experiments.runs.replications import Result
     from sim.reports.failures.replay import Replay
+    from sim.reports.stored.window import Window
     from sim.simulation import Run
 
 MOST_REPEATED = 5
@@ -28,13 +29,14 @@ def write_page(
     file: str,
     results: Sequence[tuple[Result, Replay]],
     runs: Mapping[str, Run] | None = None,
+    window: Window | None = None,
     *,
     only_failures: bool = False,
 ) -> None:
     """Write the page of results, each with what repeats it. `runs` are those that were kept, by hash of their history.
 
-    Of other results, the shown replication is repeated; with `only_failures`, of the first few that do not hold. Raises
-    BadInput.
+    Of other results, the shown replication is repeated; with `only_failures`, of the first few that do not hold.
+    `window`: the part of the runs that is shown. Raises BadInput.
     """
     from sim.reports.page.parts import part_of
     from sim.reports.page.render import page
@@ -50,4 +52,4 @@ def write_page(
         )
         for result, how in results
     ]
-    write_text(file, page(parts))
+    write_text(file, page(parts, window))

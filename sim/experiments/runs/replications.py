@@ -21,7 +21,7 @@ from sim.core.run_errors import RunError
 from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.executor import OnRun, summaries
 from sim.experiments.runs.heavy_tails import heavy_tails
-from sim.experiments.runs.metric_estimates import ResultMetrics, outcomes
+from sim.experiments.runs.metric_estimates import ResultMetrics, failure_kinds, outcomes
 from sim.experiments.runs.progress import shows_progress
 from sim.experiments.runs.provenance import origin
 from sim.experiments.runs.summary import RunSummary
@@ -74,6 +74,12 @@ class Result(JudgedResult):
     def _measured(self) -> tuple[str, ...]:
         """Every metric of some replication, observed or not."""
         return tuple(dict.fromkeys(name for summary in self.runs for name in summary.metrics))
+
+    @property
+    def _times_by_kind(self) -> tuple[str, ...]:
+        """The recovery times of each kind of failure, which are computed when they are asked for."""
+        kinds = failure_kinds(self.runs)
+        return tuple(f"recovery.{kind}.time.{statistic}" for kind in kinds for statistic in ("mean", "p95"))
 
     @cached_property
     def metrics(self) -> dict[str, Estimate]:
@@ -181,7 +187,7 @@ class Result(JudgedResult):
             "scenario_resolved": self.scenario.resolved(),
             "runbook_sha256": self.scenario.recovery.runbook_sha256,
             "files_sha256": files_sha256(self.scenario),
-            "metrics": {name: _plain(self.metrics.get(name)) for name in self._measured},
+            "metrics": {name: _plain(self.metrics.get(name)) for name in (*self._measured, *self._times_by_kind)},
             "diagnosis": self.diagnosis,
             "expectations": [
                 {

@@ -178,7 +178,8 @@ def _figures(data: ResultShape) -> Iterator[Figure]:
         note = f"{number('retries.exhausted')} failures without a retry left"
         yield Figure("retries granted", number("retries.count"), note)
     if data.mean("agents.availability") is not None:
-        note = f"service in steady state {text('service.availability')}"
+        steady = data.mean("service.availability")
+        note = "" if steady is None else f"service in steady state {text('service.availability')}"
         yield Figure("agents available", text("agents.availability"), note)
 
 
@@ -206,7 +207,7 @@ def _kinds(data: ResultShape) -> Iterator[tuple[str, str, str, str]]:
             of = f"recovery.{parts[1]}"
             opened, succeeded = data.mean(f"{of}.count"), data.mean(f"{of}.succeeded")
             times = [f"{of}.time.{each}" for each in ("mean", "p95")]
-            mean, p95 = (written(data.metrics.get(each), each) for each in times)
+            mean, p95 = ("–" if data.mean(each) is None else written(data.metrics[each], each) for each in times)
             yield parts[1].replace("_", " "), f"{quantity(succeeded)} of {quantity(opened)}", mean, p95
 
 

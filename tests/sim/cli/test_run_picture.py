@@ -38,7 +38,10 @@ def test_several_scenarios_are_side_by_side(small):
         (["--plot", "a.png", "--window", "5m"], "--window 5m: not a window; valid: BEGIN..END, such as 10m..20m\n"),
         (["--plot", "a.png", "--window", "9m..5m"], "--window 9m..5m: ends before it begins; valid: BEGIN..END, "),
         (["--plot", "a.png", "--window", "9d..10d"], "--window 9d..10d: is outside the run, which ends at "),
-        (["--window", "1s..2s"], "--window: is the part of a run that --plot draws; valid: with --plot FILE.png\n"),
+        (
+            ["--window", "1s..2s"],
+            "--window: is the part of a run that --plot draws; valid: with --plot FILE.png or --html",
+        ),
     ],
 )
 def test_invalid_input_is_one_line_with_status_2(small, capsys, options, message):

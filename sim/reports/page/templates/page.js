@@ -334,7 +334,8 @@
         let lane = free.findIndex((until) => until <= row[4]);
         if (lane < 0) lane = free.push(0) - 1;
         if (lane >= LANES) return null;
-        free[lane] = end + narrow / 2;
+        const isNamed = this.data.incidents.outcomes[row[7]] !== "verified";
+        free[lane] = end + narrow / 2 + (isNamed ? narrow * 21 : 0);
         placed.push([row, lane]);
       }
       return { placed, lanes: free.length };

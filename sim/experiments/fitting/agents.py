@@ -17,7 +17,7 @@ from scipy import stats
 
 from sim.experiments.fitting.families import Idle
 from sim.experiments.fitting.logs.task_log import NOTHING, TaskLog
-from sim.experiments.fitting.logs.words import Ending
+from sim.experiments.fitting.logs.words import Ending, is_agent_lost
 
 Numbers = NDArray[np.float64]
 RARE = 1e-3
@@ -67,7 +67,10 @@ def fit_agents(log: TaskLog) -> AgentsFit:
             max(1, most), 0, 1, most, None, (0.0, np.inf), 0.0, 0, "no agents are logged", none, none, none, None, none
         )
     named = agent != NOTHING
-    ending, submitted, first = (each[ran][named] for each in (log.ending, log.submitted, log.is_first()))
+    # An interruption with another reason, such as a resource that is gone, is no crash of the agent.
+    of_agent = np.array([*map(is_agent_lost, log.errors), True])[log.error]
+    endings = np.where((log.ending == Ending.INTERRUPTED) & ~of_agent, Ending.CANCELED, log.ending)
+    ending, submitted, first = (each[ran][named] for each in (endings, log.submitted, log.is_first()))
     agent, started, ended = agent[named], started[named], ended[named]
     order = np.lexsort((ended, started, agent))
     agent, started, ended, ending = agent[order], started[order], ended[order], ending[order]

@@ -22,6 +22,8 @@ ENOUGH_PAIRS = 5
 """Retries that are needed to see what a retry repeats."""
 SAME, MOST = 1e-3, 0.9
 """Two durations are the same when they differ by so much of the longer one; so many pairs have to be."""
+RESUMES = 0.98
+"""Retries resume from checkpoints when so many of them take no longer than the attempts that failed at their end."""
 STUCK = 10.0
 """An attempt that has run for so many times the longest one at the end of the log was lost, and never logged."""
 EQUAL_LIMITS = 0.05
@@ -53,7 +55,8 @@ class Retries:
     """What a retry repeats, by the attempts at the same task. None: too few show it.
 
     `failure_at`: end or uniform. `retried`: repeat or redraw. `interrupted`: restart, resume or redraw. `failed_pairs`
-    and `interrupted_pairs` are how many retries show it.
+    and `interrupted_pairs` are how many retries show it. `checkpoints`: retries resume, and nearly all of them take at
+    most so long; None: they do not.
     """
 
     failure_at: str | None
@@ -61,6 +64,7 @@ class Retries:
     interrupted: str | None
     failed_pairs: int
     interrupted_pairs: int
+    checkpoints: float | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ def _pairs(log: TaskLog, ending: Ending) -> tuple[Numbers, Numbers]:
 def _retries(log: TaskLog) -> Retries:
     first, second = _pairs(log, Ending.FAILED)
     failed_pairs = len(first)
-    failure_at = retried = None
+    failure_at = retried = checkpoints = None
     noise = 2 * log.resolution
     if failed_pairs >= ENOUGH_PAIRS:
         apart = np.abs(first - second)
@@ -171,8 +175,10 @@ def _retries(log: TaskLog) -> Retries:
             retried = "redraw"
     if failure_at is None:
         failure_at = _failure_at(log)
+    if retried == "redraw" and failure_at == "end" and (second <= first * (1 + SAME) + noise).mean() >= RESUMES:
+        retried, checkpoints = "repeat", float(np.quantile(second, 0.99))
     first, second = _pairs(log, Ending.INTERRUPTED)
-    return Retries(failure_at, retried, _interrupted(log, first, second), failed_pairs, len(first))
+    return Retries(failure_at, retried, _interrupted(log, first, second), failed_pairs, len(first), checkpoints)
 
 
 def _failure_at(log: TaskLog) -> str | None:
@@ -289,18 +295,19 @@ def _resumed(log: TaskLog, duration: Numbers, longer: Mask) -> tuple[Numbers, Ma
 
 
 def _one_of_each_task(log: TaskLog, duration: Numbers, exact: Mask, longer: Mask) -> tuple[Mask, Mask]:
-    """Of each task its last exact duration; without one, its longest censored one."""
+    """Of each task its longest exact duration (a retry may resume); without one, its longest censored one."""
     starts = np.flatnonzero(log.is_first())
     task = np.cumsum(log.is_first()) - 1
-    rows = np.arange(len(log))
-    last = np.maximum.reduceat(np.where(exact, rows, NOTHING), starts)
-    one = np.zeros(len(log), dtype=bool)
-    one[last[last != NOTHING]] = True
-    none = last == NOTHING
-    value = np.where(longer & none[task], duration, -inf)
-    longest = np.maximum.reduceat(value, starts)
-    most = (value == longest[task]) & np.isfinite(value)
-    places = np.minimum.reduceat(np.where(most, rows, len(log)), starts)
-    cut = np.zeros(len(log), dtype=bool)
-    cut[places[places < len(log)]] = True
+    one, has_one = _longest(np.where(exact, duration, -inf), starts, task)
+    cut, _ = _longest(np.where(longer & ~has_one[task], duration, -inf), starts, task)
     return one, cut
+
+
+def _longest(value: Numbers, starts: NDArray[np.int64], task: NDArray[np.int64]) -> tuple[Mask, Mask]:
+    """The row with the largest finite value of each task, and whether each task has one."""
+    largest = np.maximum.reduceat(value, starts)
+    is_largest = (value == largest[task]) & np.isfinite(value)
+    places = np.minimum.reduceat(np.where(is_largest, np.arange(len(value)), len(value)), starts)
+    found = np.zeros(len(value), dtype=bool)
+    found[places[places < len(value)]] = True
+    return found, np.isfinite(largest)

@@ -24,6 +24,7 @@ MOST_EMPIRICAL = 10_000
 CURVE_POINTS = 400
 MOST_SUMS = 1_000
 EQUAL = 1e-3
+NEARLY_ALL = 0.98
 _NONE: Numbers = np.empty(0)
 
 
@@ -148,7 +149,7 @@ def fit_durations(durations: Durations, resolution: float, wanted: str | None = 
     size = durations.count + len(durations.sums) + float(durations.longer_weights.sum())
     critical = FAMILIES[chosen].ks95 / sqrt(size)
     is_near = bool(len(durations.sums)) or distances[chosen] <= max(NEAR, HARDLY * critical)
-    if wanted is None and _constant_is_better(durations, best):
+    if wanted is None and (_constant_is_better(durations, best) or _is_degenerate(durations, best)):
         return _made(CONSTANT, {"value": _least(durations)}, {}, durations, (), 0.0, 0.0, times, shares)
     if wanted == EMPIRICAL or (wanted is None and not is_near):
         return _made(EMPIRICAL, {}, {}, durations, candidates, 0.0, critical, times, shares)
@@ -194,6 +195,15 @@ def _constant_is_better(durations: Durations, best: Estimate) -> bool:
         return False
     constant = float(durations.idle.log_density(durations.sums - least).sum())
     return 2 - 2 * constant <= best.aic + SIMPLER
+
+
+def _is_degenerate(durations: Durations, best: Estimate) -> bool:
+    """Whether the best family has shrunk to the exact durations, which are equal, beside sums."""
+    if not len(durations.sums) or not len(durations.exact):
+        return False
+    low, high = float(durations.exact[0]), float(durations.exact[-1])
+    ends = best.distribution.sf(np.array([low * (1 - EQUAL), high * (1 + EQUAL)]))
+    return high - low <= EQUAL * low and bool(ends[0] - ends[1] > NEARLY_ALL)
 
 
 def _estimates(durations: Durations, wanted: str | None) -> Mapping[str, Estimate]:

@@ -165,6 +165,8 @@ def attempts_entries(of: Attempts) -> Iterator[Entry]:
         yield Entry("tasks.failure_at", retries.failure_at, why[retries.failure_at])
     if retries.retried:
         again = {"repeat": "takes what the failed attempt would have taken", "redraw": "has a duration of its own"}
+        if retries.checkpoints is not None:
+            again["repeat"] = "takes at most as long as the failed attempt"
         yield Entry(
             "tasks.retried", retries.retried, f"A retry {again[retries.retried]}, in {retries.failed_pairs:,} retries"
         )

@@ -62,6 +62,9 @@ def notes(
             f"{count(attempts.not_logged, 'attempt')} before the first logged ones of their tasks, by their numbers: "
             "they count as failed"
         )
+    if attempts.retries.checkpoints is not None:
+        most = span(attempts.retries.checkpoints)
+        yield f"retries resume: 99 % take at most {most}, about the work between checkpoints (tasks.checkpoint.every)"
     load = _load(arrivals, attempts, work, agents)
     if load is not None and load >= 1:
         yield f"the offered load is {load:.2f} of what the agents can do, so that the queue grows without a limit"

@@ -54,7 +54,7 @@ WORDS: Mapping[str, Ending] = {
 """The words that are known, as Celery, Temporal, Airflow, Kubernetes, Slurm and OpenTelemetry write them."""
 _AGENT_LOST = re.compile(
     r"worker_?lost|agent_(crash|restart)|heartbeat|zombie|oom_?killed|out of memory|sigkill|signal 9|evict|preempt"
-    r"|node_?(lost|fail)|exited prematurely|worker (crash|died|shut)|lost agent",
+    r"|node_?(lost|fail)|exited prematurely|worker.?(crash|died|shut|offline)|lost agent",
     re.IGNORECASE,
 )
 _TIME_LIMIT = re.compile(r"time_?limit_?exceeded|deadline_?exceeded|start_?to_?close", re.IGNORECASE)

@@ -71,6 +71,23 @@ def test_what_a_run_does_is_found(name):
     assert {entry.path: entry.written for entry in found.entries}.items() >= values.items()
 
 
+def test_a_lost_resource_is_no_crash_of_an_agent_and_retries_that_resume_are_no_work():
+    frame = rows(300, seed=4).assign(task=lambda rows: rows.index.astype(str), agent="a", attempt=1, status="success")
+    gone = frame.index[::30]
+    frame.loc[gone, ["status", "error"]] = ["interrupted", "resource_unavailable"]
+    failed = frame.index[5::15]
+    frame.loc[failed, ["status", "error"]] = ["failed", "ValueError"]
+    again = frame.loc[failed].assign(attempt=2, status="success", error=None)
+    lasted = (again["ended"] - again["started"]) % 0.5  # what is left after the latest checkpoint
+    again = again.assign(started=again["ended"] + 10, ended=again["ended"] + 10 + lasted)
+    found = sim.fit(pd.concat([frame, again], ignore_index=True))
+    assert "agents.mtbf" not in {entry.path for entry in found.entries}
+    assert found.scenario.tasks.retried == "repeat"
+    assert any(note.startswith("retries resume: 99 % take at most 4") for note in found.notes)
+    first = (frame["ended"] - frame["started"])[~frame.index.isin(gone)]
+    assert found.work.count == len(first)
+
+
 @pytest.mark.long
 def test_detection_is_separate_from_restarts_when_its_time_is_given():
     """A heartbeat every 4 s, of which 3 are missed, takes 10 s on average to notice a crash."""

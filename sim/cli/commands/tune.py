@@ -98,7 +98,7 @@ def tune(
     from sim.experiments.tuning.policy_values import check_exportable
     from sim.experiments.tuning.space import TuneError, space_of
 
-    outlets = Outlets(plot, json, quiet, no_color, picture="--plot")
+    outlets = Outlets(plot, json, quiet or out == STDOUT, no_color, picture="--plot")
     outlets.check()
     check_writable("--out", out)
     check_apart({"--out": out, "--json": json, "--plot": plot})

@@ -31,7 +31,7 @@ from sim.experiments.tuning.race import Judged, Race
 from sim.experiments.tuning.recommendation import in_order, simplified, tolerances
 from sim.experiments.tuning.result import Tuning
 from sim.experiments.tuning.space import Dimension, TuneError, space_of
-from sim.experiments.tuning.study import Study
+from sim.experiments.tuning.study import Study, optuna
 from sim.presentation.formatting import count
 from sim.simulation import whole_seed
 
@@ -91,6 +91,7 @@ def tune(
     core = with_policies(policies, core)
     if not scenarios:
         raise TuneError("there is no scenario; valid: one or more")
+    optuna()  # its absence is an error before anything runs
     recommends = vary is None and not minimize and not maximize
     effort = _effort(scenarios, vary, trials, replications, fresh)
     replications, fresh = effort.replications, effort.fresh

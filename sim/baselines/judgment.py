@@ -25,7 +25,7 @@ from sim.baselines.power import POWER, Test
 from sim.baselines.scenario_baseline import Measured, ScenarioBaseline, measured
 from sim.baselines.tolerances import tolerance_asked, tolerance_for
 from sim.experiments.runs.replications import Result
-from sim.stats.differences import Difference, Observed, PooledPair, differences, holm
+from sim.stats.differences import EQUAL_PAIRS, SECONDS, Difference, Observed, PooledPair, differences, holm
 
 LEVEL = 0.005
 """Probability of a false alarm in a whole suite that is unchanged, at most."""
@@ -236,6 +236,8 @@ class _Judged:
             return None if change <= self.margin else 0
         degrees = count - 1 if self.paired else 2 * (count - 1)
         error = (bounds[1] - bounds[0]) / 2 / float(stdtrit(degrees, 0.975))
+        if error == 0 and self.paired and self.then.unit == SECONDS:
+            return None if change <= self.margin else EQUAL_PAIRS
         test = Test(level, error * sqrt(count), self.paired)
         size = self.margin or change
         if change <= self.margin:

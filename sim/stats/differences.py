@@ -32,7 +32,11 @@ LEAST = 2
 """Pairs that a difference needs."""
 PERMUTATIONS = 20_000
 EQUAL = 1e-9
-"""Relative. Values of independent replications that differ by less are equal: virtual times are sums of floats."""
+"""Relative. Values and differences that differ by less are equal: virtual times are sums of floats."""
+EQUAL_PAIRS = 3
+"""Pairs with equal differences of a duration that show this difference."""
+SECONDS = "s"
+"""The unit of durations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,20 +169,27 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _of_values(of: Difference, a: Floats, b: Floats) -> Difference:
     step = b - a
+    least = EQUAL * float(max(np.abs(a).max(), np.abs(b).max()))
+    if np.ptp(step) <= least:
+        step = np.full(len(step), 0.0 if abs(step[0]) <= least else step[0])
     spread, apart = float(step.var(ddof=1)), float(a.var(ddof=1) + b.var(ddof=1))
     return replace(
         of,
         difference=estimate_difference(step.tolist(), of.unit),
-        p=_t_test(float(step.mean()), spread, len(step)),
+        p=_t_test(float(step.mean()), spread, len(step), exact=of.unit == SECONDS),
         variance_reduction=apart / spread if spread > 0 else inf if apart > 0 else None,
     )
 
 
-def _t_test(mean: float, variance: float, count: int) -> float:
+def _t_test(mean: float, variance: float, count: int, *, exact: bool) -> float:
     """Two-sided, of Student's t with n − 1 degrees of freedom.
 
-    Where all differences are equal, by the sign test, 2^(1 − n): so few replications cannot show more.
+    Where all differences are equal, the interval has no width. Durations (`exact`) do not agree to nine digits by
+    chance: from `EQUAL_PAIRS` on, their difference is known, and p is 0. Counts and shares have few values and may
+    agree by chance: they, and fewer pairs, are judged by the sign test, 2^(1 − n).
     """
+    if variance == 0 and mean != 0 and exact and count >= EQUAL_PAIRS:
+        return 0.0
     if variance == 0:
         return 1.0 if mean == 0 else float(2.0 ** (1 - count))
     return 2 * float(stdtr(count - 1, -abs(mean) / sqrt(variance / count)))

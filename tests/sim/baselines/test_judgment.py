@@ -169,3 +169,17 @@ def test_all_metrics_of_all_scenarios_share_the_level(baseline, run_with):
 def test_a_baseline_has_the_first_replications_of_a_seed(small_scenario):
     with pytest.raises(ValueError, match="a baseline has replications 0, 1, 2"):
         baseline_of(sim.replicate(small_scenario, seed="7/3"))
+
+
+@pytest.mark.parametrize(("pairs", "verdict", "needed"), [(2, "INCONCLUSIVE", 3), (3, "REGRESSION", None)])
+def test_a_duration_that_is_longer_by_the_same_in_every_pair_is_a_regression(result, pairs, verdict, needed):
+    fewer = replace(result, runs=result.runs[:pairs])
+    by_5 = {"recovery.time.max": 5.0, "tasks.lost": 1.0}
+    later = [
+        replace(run, metrics={name: value + by_5.get(name, 0.0) for name, value in run.metrics.items() if value})
+        for run in (replace(run, metrics={**run.metrics, "tasks.lost": 1.0}) for run in fewer.runs)
+    ]
+    judgment = judge(baseline_of(fewer), replace(fewer, runs=tuple(later)))
+    found = of(judgment, "recovery.time.max")
+    assert (str(found.verdict), found.needed) == (verdict, needed)
+    assert of(judgment, "tasks.lost").verdict is Verdict.INCONCLUSIVE

@@ -41,11 +41,21 @@ def test_a_verdict_follows_the_direction_of_the_metric(direction, verdict):
         assert one([value + 1 for value in a], a, direction).verdict != verdict
 
 
-def test_a_constant_difference_is_judged_by_the_sign_test():
-    """Three pairs cannot show more than 2^(1 − 3), whatever the unit."""
+def test_equal_differences_of_a_duration_are_exact():
+    """Also where they are equal but for rounding; two pairs may agree by chance."""
     a = [1.0, 2.0, 3.0]
-    assert (one(a, [2.0, 3.0, 4.0]).p, one(a, a).p) == (0.25, 1.0)
-    assert one(a, [2.0, 3.0, 4.0]).variance_reduction == math.inf
+    found = one(a, [2.0, 3.0, 4.0])
+    assert (found.p, found.difference.ci95, found.verdict) == (0.0, (1.0, 1.0), "worse")
+    assert found.variance_reduction == math.inf
+    assert one([0.1, 0.2, 0.3], [1.1, 1.2, 1.3]).p == 0.0
+    assert one(a, a).p == one(a, [1.0, 2.0, 3.0 + 1e-12]).p == 1.0
+    assert one(a[:2], [2.0, 3.0]).p == 0.5
+
+
+def test_equal_differences_of_a_count_are_judged_by_the_sign_test():
+    """Three pairs cannot show more than 2^(1 − 3)."""
+    a = [1.0, 2.0, 3.0]
+    assert differences([Observed("x", "tasks", "lower", a, [2.0, 3.0, 4.0])])["x"].p == 0.25
     assert one([1.0, 1.0], [1.0, 1.0]).variance_reduction is None
 
 

@@ -68,6 +68,7 @@ def tune(
     ] = None,
     seed: parameters.WholeSeed = None,
     set_: parameters.Set = None,
+    policy: parameters.Policy = None,
     out: Annotated[
         str | None,
         typer.Option(metavar="policy.yaml", help="Writes the chosen setting as a policy file, for run --policy."),
@@ -108,7 +109,7 @@ def tune(
     where = backends.backend_asked(backend, jobs, scheduler)
     if across not in ("worst", "mean"):
         raise BadInput(f"--across {across}: not known; valid: worst, mean")
-    loaded = [_loaded(name, changes) for name in scenario]
+    loaded = [_loaded(name, policy, changes) for name in scenario]
     twice = next((each.name for place, each in enumerate(loaded) if each in loaded[:place]), None)
     if twice is not None:
         raise BadInput(f"{twice}: is there twice; valid: each scenario once")
@@ -178,10 +179,13 @@ def _with_options(problem: str) -> str:
     return problem
 
 
-def _loaded(name: str, changes: dict[str, str]) -> Scenario:
+def _loaded(name: str, policy: str | None, changes: dict[str, str]) -> Scenario:
     import scenarios
+    from scenarios.exchange.policy_file import load_policy
 
     loaded = scenarios.load(name)
+    if policy is not None:
+        loaded = load_policy(policy).applied(loaded)
     return loaded.with_values(changes) if changes else loaded
 
 

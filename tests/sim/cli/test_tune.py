@@ -1,6 +1,7 @@
 """`recovery-bench tune`."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -70,8 +71,9 @@ def test_a_recommendation_says_what_to_change_and_how_sure_it_is(capsys, tmp_pat
 
 def test_without_a_better_setting_it_recommends_to_keep_what_there_is(capsys, tmp_path):
     """The expectation, on a metric without a better direction, allows nothing but slow retries."""
-    expect = "expect=[retries.delay.mean >= 29s]"
-    assert main([*RECOMMEND, "--fresh", "2", "--set", expect, "--out", "p.yaml", "--json", "tuned.json"]) == 0
+    Path("own.yaml").write_text("recovery: {conditions: {task_failure: {max_retries: 3, retry_delay: 40s}}}")
+    own = "--set", "expect=[retries.delay.mean >= 39s]", "--policy", "own.yaml"
+    assert main([*RECOMMEND, "--fresh", "2", *own, "--out", "p.yaml", "--json", "tuned.json"]) == 0
     told = capsys.readouterr()
     assert "keep what you have" in told.out
     assert "p.yaml: not written: there is no policy to write: no setting is shown to be better than now" in told.err

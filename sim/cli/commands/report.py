@@ -75,6 +75,7 @@ def _read(file: str) -> list[Stored]:
 
 
 def _part(stored: Stored, seed: str | None, history: str | None, window: Window | None, *, repeat: bool) -> Part:
+    from sim.presentation.visible_text import visible
     from sim.reports.page.render import Part
     from sim.reports.stored.shapes import ResultShape
     from sim.reports.stored.shown_run import shown_run
@@ -86,7 +87,7 @@ def _part(stored: Stored, seed: str | None, history: str | None, window: Window 
     shown = shown_run(stored, seed, kept, repeat=repeat)
     check_window(window, max(run.virtual_seconds for run in stored.data.runs))
     if shown.note:
-        say(f"{stored.file}: {_told(shown)}")
+        say(f"{visible(stored.file)}: {_told(shown)}")
     return Part(stored, shown)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -111,9 +112,11 @@ def _finalized(value: Any) -> Any:
 
 
 def _visible_data(value: Any) -> Any:
-    """The texts in plain data, made visible."""
+    """Plain data for a script: texts are made visible, and a number that JSON does not have is null."""
     if isinstance(value, str):
         return visible(value)
+    if isinstance(value, float) and not isfinite(value):
+        return None
     if isinstance(value, Mapping):
         return {str(key): _visible_data(each) for key, each in value.items()}
     return [_visible_data(each) for each in value] if isinstance(value, list) else value

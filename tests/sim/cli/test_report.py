@@ -24,6 +24,12 @@ def test_report_repeats_the_run_that_is_not_as_expected(stored, capsys):
     assert capsys.readouterr().out == "page: page.html\n"
     html = (stored / "page.html").read_text(encoding="utf-8")
     assert "1 of 2 expectations does not hold" in words(html)
+    (stored / "compared.json").write_text(COMPARED)
+    assert main(["report", "compared.json", "result.json", "compared.json", "--html", "all.html", "--quiet"]) == 0
+    told = words((stored / "all.html").read_text(encoding="utf-8"))
+    assert "3 results" in told
+    assert told.count("b is better in 1 metric, of 2.") == 2
+    assert "1 of 2 expectations does not hold" in told
     assert "Timeline of replication 7/0" in words(html)
     assert chart_of(html)["incidents"]["rows"]
 
@@ -43,6 +49,11 @@ def test_a_result_of_another_version_is_repeated_only_when_asked(stored, capsys)
     assert chart_of((stored / "old.html").read_text(encoding="utf-8"))["incidents"]["rows"]
 
 
+COMPARED = """
+{"scenario": "a", "version": "0", "seed": 1, "a": {}, "b": {"agents.count": 5}, "replications": 2, "metrics": {
+"tasks.sojourn.mean": {"a": 4.0, "b": 3.0, "unit": "s", "difference": {"mean": -1.0, "ci95": [-1.5, -0.5], "n": 2},
+"verdict": "better"}, "recovery.time.max": {"a": "inf", "b": 1.0, "unit": "s", "difference": null, "verdict": "x"}}}
+"""
 BAD = [
     (["nowhere.json"], "nowhere.json: no such file; valid: a file of .save(), the JSON of run"),
     (["folder"], "folder: holds no sweep; valid: a folder that recovery-bench sweep has made"),
@@ -124,9 +135,7 @@ def test_bad_input_of_trace_is_one_line(stored, capsys):
     (stored / "folder.json").mkdir()
     several = [json.loads((stored / "result.json").read_text())] * 2
     (stored / "several.json").write_text(json.dumps(several))
-    (stored / "compared.json").write_text(
-        '{"scenario": "a", "version": "0", "seed": 1, "a": {}, "b": {}, "replications": 2, "metrics": {}}'
-    )
+    (stored / "compared.json").write_text(COMPARED)
     for result, out, told in (
         ("result.json", "trace.txt", "--out trace.txt: not the name of a trace; valid: FILE.json or FILE.json.gz"),
         ("result.json", "-", "--out -: not the name of a trace"),

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scenarios.errors import instead
+from scenarios.errors import instead, shown
+from scenarios.fields.quantities import is_number
 from sim.experiments.fitting.agents import AgentsFit, fit_agents
 from sim.experiments.fitting.arrivals import DIURNAL, KINDS, TRACE, ArrivalsFit, fit_arrivals
 from sim.experiments.fitting.attempts import Attempts, attempts_of, work_sample
@@ -91,6 +92,8 @@ def fit(
 
     Raises FitError: what is wrong with the log, in which row, and what is valid.
     """
+    _check_number("tolerance", tolerance)
+    _check_number("detection_time", 0.0 if detection_time is None else detection_time)
     wanted = Wanted(
         format,
         _known("arrivals", arrivals, ARRIVALS),
@@ -102,6 +105,8 @@ def fit(
     if isinstance(log, pd.DataFrame):
         source, read = "a data frame", _table_of_frame(log)
     else:
+        if not isinstance(log, str | os.PathLike):
+            raise FitError(f"{shown(log)} is no log; valid: the path of a file, or a data frame")
         source = os.fspath(log)
         read = read_log(Path(source))
     try:
@@ -112,6 +117,11 @@ def fit(
         return _fitted(attempts, source, wanted, name or name_of(Path(source).name.split(".")[0]), more)
     except FitError as error:
         raise FitError(f"{source}: {error}") from None
+
+
+def _check_number(option: str, value: float) -> None:
+    if not is_number(value) or value < 0:
+        raise FitError(f"{option} {shown(value)}: is not a duration; valid: a number of seconds, 0 or more")
 
 
 def _known(option: str, given: str, valid: tuple[str, ...]) -> str:
@@ -245,8 +255,11 @@ def _restart(agents: AgentsFit, log: TaskLog, wanted: Wanted) -> DurationsFit | 
     )
     if len(sums) and agents.idle is None:  # nothing is known of waits: upper bounds
         exact, sums = np.concatenate([exact, sums]), sums[:0]
-    if not len(exact) + len(sums) or max(exact.max(initial=0.0), sums.max(initial=0.0)) <= 0:
+    if not len(exact) + len(sums):
         return None
+    if max(exact.max(initial=0.0), sums.max(initial=0.0)) <= 0:
+        most = max(agents.gaps.max(initial=0.0), agents.sums.max(initial=0.0))
+        raise FitError(f"--detection-time {less:g}s: agents are back after at most {most:.4g} s; valid: less than that")
     durations = durations_of(exact, longer, log.resolution, sums, least[: len(sums)], agents.idle)
     return fit_durations(durations, log.resolution)
 

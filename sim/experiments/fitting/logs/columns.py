@@ -44,6 +44,8 @@ _NAMES: Mapping[str, str] = {
 def find_columns(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
     """The column of each meaning, by the given names and else by the known ones. Raises FitError."""
     for meaning, name in given.items():
+        if meaning not in MEANINGS:
+            raise FitError(f"columns: {shown(meaning)} is no meaning; {instead(str(meaning), MEANINGS, 'valid')}")
         if name not in names:
             raise FitError(f"--{meaning} {name}: the log has no such column; {instead(name, _listed(names))}")
         if list(names).count(name) > 1:

@@ -59,7 +59,10 @@ def text_of(column: Any) -> Any:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if not pa.types.is_string(column.type):
-        column = column.cast(pa.string())
+        try:
+            column = column.cast(pa.string())
+        except pa.ArrowException:
+            raise FitError(f"a column has values of type {column.type}; valid: text and numbers") from None
     column = pc.utf8_trim_whitespace(column)
     empty = pc.is_in(pc.utf8_lower(column), pa.array(EMPTY))
     return pc.if_else(empty, pa.scalar(None, pa.string()), column)
@@ -90,7 +93,7 @@ def _instants(column: Any, name: str, zone: str, bad: BadRows) -> tuple[Micros, 
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return _stamps(column, zone), Clock.SINCE_1970
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        values = column.cast(pa.float64()).to_numpy()
+        values = column.cast(pa.float64(), safe=False).to_numpy()
         return _numbers(np.asarray(values, dtype=float), name, bad)
     if pa.types.is_null(kind):
         return np.full(len(column), MISSING), None

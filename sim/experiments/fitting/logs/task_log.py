@@ -211,7 +211,7 @@ def _durations(column: Any, name: str, bad: BadRows) -> Micros:
     import pyarrow.compute as pc  # noqa: PLC0415
 
     if pa.types.is_duration(column.type):
-        values = column.cast(pa.duration("us")).cast(pa.int64())
+        values = column.cast(pa.duration("us"), safe=False).cast(pa.int64())
         return np.asarray(pc.fill_null(values, MISSING).to_numpy(), dtype=np.int64)
     text = text_of(column)
     numbers = flags(pc.match_substring_regex(text, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"))

@@ -172,3 +172,38 @@ def test_a_scenario_with_recorded_times_is_written_with_its_files_and_runs(tmp_p
     scenario = found.write(tmp_path / "bursts.scenario.yaml")
     run = sim.run(scenario.with_values({"duration": "10m"}))
     assert run.metrics["tasks.submitted"] == (at - at[0] < 600).sum()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda of: of.assign(status=pd.Categorical(["ok"] * len(of))),
+        lambda of: of.assign(duration=pd.to_timedelta(of["ended"] - of["started"], "s")).drop(columns="ended"),
+        lambda of: ((of + 1_772_359_200) * 1e9).astype("int64"),
+        lambda of: of.apply(lambda times: pd.Timestamp("2026-03-01", tz="Europe/Berlin") + pd.to_timedelta(times, "s")),
+    ],
+)
+def test_the_types_of_parquet_give_the_same_work(change, tmp_path):
+    frame = rows(50).round(6)
+    change(frame).to_parquet(tmp_path / "log.parquet")
+    found, expected = sim.fit(tmp_path / "log.parquet"), sim.fit(frame)
+    assert found.work.parameters["mean"] == pytest.approx(expected.work.parameters["mean"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"columns": {"finish": "ended"}}, "columns: 'finish' is no meaning; valid: task, submitted"),
+        ({"columns": {"ended": "endet"}}, r"--ended endet: the log has no such column; .*nearest: 'ended'"),
+        ({"zone": "Europe/Berln"}, r"--zone Europe/Berln: is no time zone; .*nearest: 'Europe/Berlin'"),
+        ({"work": "gama"}, "--work gama: valid: auto, constant"),
+        ({"work": "erlang", "arrivals": "daily"}, "--arrivals daily: valid: auto, poisson"),
+        ({"format": "celery"}, "--format celery: is not such an export"),
+        ({"spans": "process"}, "--span process: the log is no export of OpenTelemetry"),
+        ({"words": {"x": "nothing"}}, "word 'x': 'nothing' is no ending of an attempt; valid: success"),
+        ({"tolerance": -1}, "tolerance -1: is not a duration"),
+    ],
+)
+def test_options_that_the_log_does_not_meet_are_refused(options, message):
+    with pytest.raises(sim.FitError, match=message):
+        sim.fit(rows(20), **options)

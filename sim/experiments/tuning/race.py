@@ -165,7 +165,7 @@ class Race:
             for expectation, outcome in zip(scenario.expect, of_scenario, strict=True):
                 distances.append(_distance(outcome, expectation.value))
                 if outcome.disqualifies:
-                    unit = lookup(expectation.metric, tuple(scenario.resources)).unit
+                    unit = lookup(expectation.metric, scenario.parts).unit
                     observed = observation(outcome.observed, unit)
                     failed.append(f"{scenario.name}: {outcome.expression}, observed {observed}")
             broken = [run for run in self.runs_of(point, place, numbers) if run.violations or run.errors]

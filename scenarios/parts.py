@@ -13,6 +13,7 @@ def contradictions_of_parts(scenario: ScenarioFields) -> Iterator[tuple[Path, st
     """Position and message of each name without its part, and of each part that nothing uses."""
     yield from _queues(scenario)
     yield from _pools(scenario)
+    yield from _calls(scenario)
     for number, fault in enumerate(scenario.faults):
         for below, single in _members(fault):
             path: Path = ("faults", number, fault.kind, *below)
@@ -40,6 +41,19 @@ def _pools(scenario: ScenarioFields) -> Iterator[tuple[Path, str]]:
     for kind in kinds:
         if pools and not any(pool.takes is None or kind in pool.takes for pool in pools.values()):
             yield ("agents", "pools"), f"no pool takes tasks of the kind {shown(kind)}; valid: in takes of a pool"
+
+
+def _calls(scenario: ScenarioFields) -> Iterator[tuple[Path, str]]:
+    known, kinds = scenario.downstream, scenario.tasks.kinds
+    called = {("tasks",): scenario.tasks.calls}
+    called |= {("tasks", "kinds", name): kind.calls or () for name, kind in kinds.items()}  # type: ignore[misc]
+    for path, names in called.items():
+        for place, name in enumerate(names):
+            if name not in known:
+                yield (*path, "calls", place), _unknown("unknown dependency", name, known, "downstream")
+    for name in known:
+        if not any(name in names for names in called.values()):
+            yield ("downstream", name), "no task calls it; valid: as one of the calls of tasks"
 
 
 def _members(fault: AnyFault | Group) -> Iterator[tuple[Path, AnyFault]]:

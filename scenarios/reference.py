@@ -15,7 +15,7 @@ from scenarios.faults.base import PLACED
 from scenarios.faults.trigger import MEANINGS
 from scenarios.fields import distributions
 from scenarios.fields.base import Form, Settings
-from scenarios.fields.metrics import NO_DIRECTION, ROWS, STATISTICS, Row, pool_rows
+from scenarios.fields.metrics import NO_DIRECTION, ROWS, STATISTICS, Row, downstream_rows, pool_rows
 from scenarios.fields.quantities import Quantity
 from scenarios.scenario import Scenario
 from scenarios.sections import arrivals
@@ -156,7 +156,7 @@ SCOPES = (
     ),
     ("`detection.missed`", "the faults of the cohort that are over, or that the detector had the time to detect"),
     ("`recovery.paced.*`, `detection.false_positives`, `breaker.*`, `alerts.*`", "the window"),
-    ("`work.*`, `agents.*`, `resources.*`, `queue.*`, `service.*`, `faults.*`", "the window"),
+    ("`work.*`, `agents.*`, `resources.*`, `queue.*`, `downstream.*`, `service.*`, `faults.*`", "the window"),
     ("`restoration.time.*`", "the faults that end in the window"),
     ("`client.*`, except `client.response.*`", "the window: timeouts, retries, answers and submissions in it"),
     ("`client.response.*`", "the answers in the window, and the requests of the cohort that are open at the end"),
@@ -255,7 +255,9 @@ def reference() -> str:
         + METRICS
         + _table(("metrics", "are of"), SCOPES)
         + "\n"
-        + _table(("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME")))),
+        + _table(
+            ("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME"), *downstream_rows("NAME")))
+        ),
     ]
     return "\n".join(sections)
 

@@ -19,6 +19,7 @@ from scenarios.fields.quantities import Count, PositiveSeconds, Quantity, Second
 from scenarios.fields.tolerances import Tolerances
 from scenarios.sections.agents import AgentSettings
 from scenarios.sections.cost import CostSettings
+from scenarios.sections.downstream import DownstreamSettings
 from scenarios.sections.found_by import FoundBy
 from scenarios.sections.infrastructure import NetworkSettings, QueueSettings, ResourceSettings, StorageSettings
 from scenarios.sections.recovery import RecoverySettings
@@ -112,6 +113,11 @@ class ScenarioFields(Settings):
         description="pools of resources by name",
         json_schema_extra={"propertyNames": {"pattern": f"^{NAME}$"}},
     )
+    downstream: Annotated[dict[str, DownstreamSettings], AfterValidator(_named)] = Field(
+        default={},
+        description="dependencies by name, which attempts call",
+        json_schema_extra={"propertyNames": {"pattern": f"^{NAME}$"}},
+    )
     network: NetworkSettings = Field(default=NetworkSettings(), description="the network")
     storage: StorageSettings = Field(default=StorageSettings(), description="checkpoint storage")
     recovery: RecoverySettings = Field(default=RecoverySettings(), description="the recovery core")
@@ -139,7 +145,7 @@ class ScenarioFields(Settings):
     @property
     def parts(self) -> tuple[str, ...]:
         """The parts that have metrics of their own, as `scenarios.fields.metrics.lookup` takes them."""
-        return parts_of(self.resources, self.tasks.kinds)
+        return parts_of(self.resources, self.tasks.kinds, self.downstream)
 
     _source: str | None = PrivateAttr(default=None)
 

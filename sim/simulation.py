@@ -345,6 +345,7 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "resources": {pool: settings.units for pool, settings in scenario.resources.items()},
         "needs": dict(scenario.tasks.needs),
         "task_kinds": list(scenario.tasks.kinds),
+        "downstream": list(scenario.downstream),
         "interrupted": scenario.tasks.interrupted,
         "ack_timeout": scenario.queue.ack_timeout,
         "heartbeat_interval": scenario.recovery.detection.heartbeat_interval,

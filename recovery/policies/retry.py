@@ -49,6 +49,10 @@ class RetryPolicy(BaseModel):
     `multiplier`.
 
     `deadline` is the total time from the first failure: a retry whose delay would end after it is refused.
+    With `honor_retry_after`, a delay is at least as long as the failure asks for: `retry_after` in its `info`, in
+    seconds, as a `429` response has in its Retry-After header. `max_delay` does not shorten it, and `deadline` may
+    refuse the retry.
+
     `try_timeout` is the time limit of one try; a try that exceeds it has failed. `budget` limits the retries of all
     tasks together, and `breaker` holds tries back while recoveries fail.
 
@@ -69,6 +73,7 @@ class RetryPolicy(BaseModel):
     jitter_width: Seconds = 1.0
     deadline: Seconds | None = None
     try_timeout: PositiveSeconds | None = None
+    honor_retry_after: bool = False
     budget: BudgetPolicy | None = None
     breaker: BreakerPolicy | None = None
 

@@ -135,6 +135,10 @@ class RetryAdmission:
         else:
             unlimited = policy.unlimited_delay(retry, u, previous)
             delay = self._checked(incident.failure, policy, unlimited, retry, finite=False)
+        if policy.honor_retry_after:
+            asked = incident.failure.info.get("retry_after")
+            if asked is not None:
+                delay = max(delay, self._checked(incident.failure, policy, asked, retry))
         if counted:
             refusal = policy.refusal(retry, delay, elapsed)
         else:

@@ -37,6 +37,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "jitter": ("jitter", "spread", "jitter_width"),
     "deadline": ("deadline",),
     "try_timeout": ("try_timeout",),
+    "honor_retry_after": ("honor_retry_after",),
     "budget": ("budget",),
     "breaker": ("breaker",),
 }

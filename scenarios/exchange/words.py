@@ -83,6 +83,7 @@ WORDS: Mapping[str, Callable[[RetryPolicy], str]] = {
     "jitter": _jitter,
     "deadline": lambda policy: _duration(policy.deadline),
     "try_timeout": lambda policy: _duration(policy.try_timeout),
+    "honor_retry_after": lambda policy: "honored" if policy.honor_retry_after else "ignored",
     "budget": lambda policy: _budget(policy.budget),
     "breaker": lambda policy: _breaker(policy.breaker),
 }

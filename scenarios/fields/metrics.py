@@ -222,6 +222,20 @@ _POOL: tuple[Row, ...] = (
     ("available", "fraction", "higher", "fraction of the pool's units in service, averaged over time"),
 )
 POOL_GROUP = "resources"
+DOWNSTREAM = "downstream:"
+"""What stands before the name of a dependency among the parts of a scenario that have metrics of their own."""
+_DOWNSTREAM: tuple[Row, ...] = (
+    ("calls", "calls", None, "calls made by attempts"),
+    ("answered", "calls", None, "calls that were served"),
+    ("rate_limited", "calls", "lower", "calls rejected by the rate limit"),
+    ("overloaded", "calls", "lower", "calls rejected because too many waited"),
+    ("rejected", "fraction", "lower", "fraction of the calls that were rejected, for either reason"),
+    ("amplification", "ratio", None, "calls per task that made any"),
+    ("in_service.mean", "calls", None, "calls that are served, averaged over time"),
+    ("waiting.mean", "calls", "lower", "calls that wait for the capacity, averaged over time"),
+    ("wait.*", "s", "lower", "from a call to the start of its service"),
+    ("response.*", "s", "lower", "from a call to its answer"),
+)
 WITHIN = "tasks.within"
 KIND_GROUPS = ("recovery", "retries", "diagnosis")
 """The groups whose metrics also exist for one kind of failure: `recovery.agent_failure.time.p95`."""
@@ -302,9 +316,30 @@ def catalogue(parts: Iterable[str] = ()) -> tuple[Metric, ...]:
     return (*_fixed().values(), *(metric for pool in pools for metric in _of_pool(pool)))
 
 
-def parts_of(resources: Iterable[str], kinds: Iterable[str]) -> tuple[str, ...]:
-    """The parts of a scenario that have metrics of their own: pools by their names, kinds of tasks as `tasks:NAME`."""
-    return (*resources, *(f"{TASK_KIND}{kind}" for kind in kinds))
+def parts_of(resources: Iterable[str], kinds: Iterable[str], downstream: Iterable[str]) -> tuple[str, ...]:
+    """The parts of a scenario that have metrics of their own.
+
+    Pools are there by their names, kinds of tasks as `tasks:NAME`, and dependencies as `downstream:NAME`.
+    """
+    return (*resources, *(f"{TASK_KIND}{kind}" for kind in kinds), *(f"{DOWNSTREAM}{name}" for name in downstream))
+
+
+def downstream_rows(dependency: str) -> list[Row]:
+    """The rows of one dependency's metrics."""
+    return [(f"downstream.{dependency}.{name}", *rest) for name, *rest in _DOWNSTREAM]  # type: ignore[misc]
+
+
+def _of_dependency(name: str, parts: Iterable[str] | None) -> Metric | None:
+    """The metric of a dependency among these parts; None accepts one of any name."""
+    found = re.match(r"downstream\.([\w-]+)\.", name, re.ASCII)
+    if found is None or (parts is not None and f"{DOWNSTREAM}{found[1]}" not in parts):
+        return None
+    known = {metric.name: metric for metric in _expanded(downstream_rows(found[1]))}
+    of = statistic_of(name)
+    if name in known or of is None or of.argument is None:
+        return known.get(name)
+    similar = known.get(f"{of.distribution}.p95")
+    return similar and replace(similar, name=name)
 
 
 def by_task_kind(kinds: Iterable[str]) -> tuple[str, ...]:
@@ -335,11 +370,16 @@ def lookup(name: str, parts: Iterable[str] | None = None) -> Metric:
     kinds = None if parts is None else [part.removeprefix(TASK_KIND) for part in parts if part.startswith(TASK_KIND)]
     pools = _pool_in(name) if parts is None else [part for part in parts if ":" not in part]
     of_pools = {metric.name: metric for pool in pools for metric in _of_pool(pool)}
-    metric = of_pools.get(name) or _of_task_kind(name, kinds)
+    metric = of_pools.get(name) or _of_task_kind(name, kinds) or _of_dependency(name, parts)
     if metric is not None:
         return metric
-    of_kinds = by_task_kind(kinds or ())
+    of_kinds = [*by_task_kind(kinds or ()), *_names_of_dependencies(parts or ())]
     raise UnknownMetric(name, nearest(name, [*_fixed(), *of_pools, *by_kind(), *of_kinds, f"{WITHIN}(60s)"]))
+
+
+def _names_of_dependencies(parts: Iterable[str]) -> list[str]:
+    names = [part.removeprefix(DOWNSTREAM) for part in parts if part.startswith(DOWNSTREAM)]
+    return [metric.name for name in names for metric in _expanded(downstream_rows(name))]
 
 
 def _of_task_kind(name: str, kinds: Iterable[str] | None) -> Metric | None:

@@ -22,6 +22,7 @@ from scenarios.fields.quantities import (
     Quantity,
     Seconds,
     Share,
+    Truth,
     bounded,
 )
 
@@ -149,6 +150,11 @@ class Policy(Settings, RetryPolicy, _Preset):
     )
     try_timeout: PositiveSeconds | None = core_field(
         RetryPolicy, "try_timeout", "maximum duration of a try at a recovery; a longer try fails; null: no limit"
+    )
+    honor_retry_after: Truth = core_field(
+        RetryPolicy,
+        "honor_retry_after",
+        "whether a delay is at least as long as the Retry-After of a rejected call; without jitter",
     )
     budget: BudgetSettings | None = core_field(
         RetryPolicy, "budget", "retry budget; a retry without budget is escalated; null: no budget"

@@ -49,6 +49,9 @@ class KindSettings(Settings):
     failure_probability: Probability | None = Field(default=None, description="as `tasks.failure_probability`")
     failure_at: Literal["end", "uniform"] | None = Field(default=None, description="as `tasks.failure_at`")
     timeout: PositiveSeconds | None = Field(default=None, description="as `tasks.timeout`")
+    calls: Annotated[tuple[str, ...], Quantity("list of dependencies")] | None = Field(
+        default=None, description="as `tasks.calls`"
+    )
     checkpoint: CheckpointSettings | None = Field(default=None, description="as `tasks.checkpoint`")
     queue: Annotated[str, Quantity("queue")] | None = Field(
         default=None, description="one of `queues`, in which tasks of this kind wait; null: that of `queue`"
@@ -64,7 +67,7 @@ class KindSettings(Settings):
     )
 
 
-COMMON = ("arrivals", "count", "work", "needs", "failure_probability", "failure_at", "timeout", "checkpoint")
+COMMON = ("arrivals", "count", "work", "needs", "failure_probability", "failure_at", "timeout", "checkpoint", "calls")
 """Keys of `tasks` that a kind can have of its own."""
 
 

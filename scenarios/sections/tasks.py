@@ -51,6 +51,10 @@ class TaskSettings(Settings):
         default="end", description="when an attempt fails: at the end of its work, or uniformly distributed over it"
     )
     timeout: PositiveSeconds | None = Field(default=None, description="time limit of one attempt; null: none")
+    calls: Annotated[tuple[str, ...], Quantity("list of dependencies")] = Field(
+        default=(),
+        description="dependencies in `downstream` that an attempt calls in this order, before its work",
+    )
     interrupted: Literal["restart", "resume", "redraw"] = Field(
         default="restart",
         description="work after an interruption: restart: the same work; resume: the remaining work; redraw: new work",

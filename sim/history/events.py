@@ -121,6 +121,12 @@ class Event(IntEnum):
     ESCALATION_ACKNOWLEDGED = 123
     ESCALATION_RESOLVED = 124
     RUN_ERROR = 140  # an unexpected exception of the core, a policy or a command; detail: where, and its type
+    # --- calls of attempts to downstream dependencies; about: which
+    CALL_MADE = 150
+    CALL_SERVED = 151  # its service begins; value: seconds that it waited
+    CALL_ANSWERED = 152  # value: seconds since it was made
+    CALL_REJECTED = 153  # detail: rate_limited, overloaded; value: Retry-After in seconds, if there is one
+    CALL_DROPPED = 154  # its attempt ended while it waited
     # --- its circuit breakers; about: failure kind
     BREAKER_OPENED = 130  # value: seconds
     BREAKER_HALF_OPENED = 131

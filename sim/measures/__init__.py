@@ -20,6 +20,7 @@ from sim.measures.metrics.cost import measure_cost
 from sim.measures.metrics.detection import measure_detection
 from sim.measures.metrics.detectors import measure_alarms
 from sim.measures.metrics.diagnosis import confusion, needless_recoveries
+from sim.measures.metrics.downstream import measure_downstream
 from sim.measures.metrics.faults import measure_faults
 from sim.measures.metrics.queue import measure_queue
 from sim.measures.metrics.recovery_time import measure_recovery
@@ -51,6 +52,7 @@ GROUPS: tuple[tuple[Measure, tuple[str, ...]], ...] = (
     (measure_service, ("service", "restoration")),
     (measure_cost, ("cost",)),
     (measure_faults, ("faults",)),
+    (measure_downstream, ("downstream",)),
 )
 """The functions that measure a history, and the prefixes of their metrics."""
 

@@ -40,6 +40,16 @@ class Task:
 
 
 @dataclass(eq=False, slots=True)
+class Call:
+    """A call to a downstream dependency, made at `since` (s). A call whose attempt has ended is not answered."""
+
+    attempt: Attempt
+    since: float
+    answer: Callable[[Call, str | None, float | None], None]  # with an error, and a Retry-After, or None
+    is_wanted: bool = True
+
+
+@dataclass(eq=False, slots=True)
 class Attempt:
     """One attempt at a task on an agent. Progress is in work-seconds; `deadline` and `due` are instants."""
 
@@ -61,6 +71,9 @@ class Attempt:
     frozen: bool = False
     allocation: Allocation | None = None
     withdraw_request: Callable[[], None] | None = None
+    call: Call | None = None  # to a downstream dependency, while it is not answered
+    called: int = 0  # calls that it has made
+    retry_after: float | None = None  # seconds, of a rejected call
     slowness: float = 1.0  # seconds that a work-second takes
 
 

@@ -16,10 +16,12 @@ from sim.loop import SimLoop
 from sim.randomness.streams import Residual, Streams
 from sim.world.agents.agents import Agents
 from sim.world.agents.breakdowns import Breakdowns
+from sim.world.agents.calls import CallingExecution
 from sim.world.agents.execution import Execution
 from sim.world.agents.execution_by_kind import ExecutionByKind
 from sim.world.agents.restarts import Restarts
 from sim.world.clients import Clients
+from sim.world.downstream import Dependency
 from sim.world.entities import Agent, Task
 from sim.world.links import Link
 from sim.world.listeners import Connection, Core, Host, require_connected
@@ -73,6 +75,9 @@ class World:
             if needs_group(scenario)
             else TaskQueue(env, history, streams, self.network, scenario.queue)
         )
+        self.downstream = {
+            name: Dependency(env, history, streams, name, settings) for name, settings in scenario.downstream.items()
+        }
         self.execution = self._execution()
         self.agents = Agents(
             env, history, self.network, self.queue, self.pools, store, self.execution, scenario.tasks, scenario.agents
@@ -98,7 +103,10 @@ class World:
 
     def _execution(self) -> Execution:
         def of(tasks: TaskSettings, stream: str = "task") -> Execution:
-            return Execution(self.env, self.history, self.streams, self.store, tasks, self.scenario.storage, stream)
+            parts = (self.env, self.history, self.streams, self.store, tasks, self.scenario.storage, stream)
+            if tasks.calls:
+                return CallingExecution([self.downstream[name] for name in tasks.calls], *parts)
+            return Execution(*parts)
 
         tasks = self.scenario.tasks
         if not tasks.kinds:

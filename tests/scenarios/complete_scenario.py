@@ -22,6 +22,7 @@ COMPLETE: dict[str, Any] = {
         "failure_probability": "2%",
         "failure_at": "end",
         "timeout": "5s",
+        "calls": ["llm"],
         "interrupted": "restart",
         "requeue": "tail",
         "retry_holds_agent": False,
@@ -52,6 +53,7 @@ COMPLETE: dict[str, Any] = {
                 "failure_at": "uniform",
                 "timeout": "4s",
                 "checkpoint": {"every": "1s", "cost": "20ms", "restore": "5ms", "final": True},
+                "calls": ["llm"],
                 "queue": "fast",
                 "priority": 2,
                 "retry": {"max_retries": 1, "retry_delay": "1s", "by_error": {"boom": {"max_retries": 2}}},
@@ -90,6 +92,14 @@ COMPLETE: dict[str, Any] = {
         },
     },
     "resources": {"gpu": {"units": 4}},
+    "downstream": {
+        "llm": {
+            "latency": "200ms",
+            "capacity": 20,
+            "waiting": 3,
+            "rate_limit": {"rate": "50/s", "burst": 10, "retry_after": True},
+        }
+    },
     "network": {"latency": "1ms", "loss": 0.0},
     "storage": {"write": 0, "read": "1ms", "failure": 0.1},
     "recovery": {
@@ -123,6 +133,7 @@ COMPLETE: dict[str, Any] = {
                 "jitter_width": "1s",
                 "deadline": "5m",
                 "try_timeout": "1m",
+                "honor_retry_after": True,
                 "budget": {"tokens": 10, "refill": 0.2},
                 "breaker": {
                     "failures": 5,

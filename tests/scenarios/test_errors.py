@@ -10,7 +10,8 @@ DURATION = "valid: a number of seconds, or one with a unit: ms, s, m, h, d, as i
 RATE = "valid: a number per second, or one with a unit: /s, /m, /h, /d, as in 2/s, 90/m"
 TOP = (
     "name, description, extends, tags, xfail, documents, found_by, seed, duration, warmup, drain, tasks, agents, "
-    "queue, queues, resources, network, storage, recovery, faults, history, steady_state, cost, expect, tolerances"
+    "queue, queues, resources, downstream, network, storage, recovery, faults, history, steady_state, cost, expect, "
+    "tolerances"
 )
 NOTHING_SUBMITTED = "and nothing would be submitted; valid: less than duration, 3600s"
 ARRIVALS = "poisson, interval, burst, closed, diurnal, trace"

@@ -121,6 +121,8 @@ ONLY_THE_LOADER_KNOWS = (
     "unknown resource",
     "unknown queue",
     "unknown kind",
+    "unknown dependency",
+    "no task calls it",
     "no kind of tasks waits in it",
     "the shares sum to",
     "nothing is left over",

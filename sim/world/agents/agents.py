@@ -7,6 +7,7 @@ still arrive.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import simpy
 
@@ -207,9 +208,11 @@ class Agents:
             self._give_back(attempt)
 
         def arrive() -> None:
-            info = {"error_code": error, "agent_id": agent.name, "resource_ids": tuple(task.needs)}
+            info: dict[str, Any] = {"error_code": error, "agent_id": agent.name, "resource_ids": tuple(task.needs)}
             if task.kind:
                 info["task_kind"] = task.kind
+            if attempt.retry_after is not None:
+                info["retry_after"] = attempt.retry_after
             self.listener.report(Failure(kind, task.name, failed_at, info, symptoms))
             self._queue.settle(task, attempt.delivery)
 

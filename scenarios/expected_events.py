@@ -25,6 +25,8 @@ MOST_EVENTS = 1e9
 EVENTS_OF_A_TASK = 8.0
 EVENTS_OF_AN_AGENT = 100.0
 """What the start and the memory of an agent or of a slot cost, in events."""
+LEARNT_WINDOW, LOOKS_IN_A_WINDOW = 30.0, 10.0
+"""The window (s) of a steady state that is not given, and how often the service is evaluated in one."""
 _MOST_RUNS = 10**30
 _USUAL_DURATION, _USUAL_AGENTS, _USUAL_INTERVAL = 3600.0, 10.0, 5.0
 
@@ -186,9 +188,9 @@ def _periodic(scenario: ScenarioFields) -> list[_Part]:
         samples = _per(duration, scenario.recovery.monitor.every)
         factors = _duration(scenario) | _often("recovery.monitor.every", scenario.recovery.monitor.every)
         parts.append(_Part(samples, factors))
-    if scenario.steady_state is not None:
-        windows = _per(duration, scenario.steady_state.window)
-        parts.append(_Part(windows, _duration(scenario) | _often("steady_state.window", scenario.steady_state.window)))
+    window = LEARNT_WINDOW if scenario.steady_state is None else scenario.steady_state.window
+    often = {} if scenario.steady_state is None else _often("steady_state.window", window)
+    parts.append(_Part(LOOKS_IN_A_WINDOW * _per(duration, window), _duration(scenario) | often))
     return parts
 
 

@@ -53,6 +53,12 @@ def test_the_key_that_is_furthest_from_its_usual_value_is_named(baseline, path, 
     assert found.events > 1e9
 
 
+def test_the_evaluations_of_the_service_are_expected(baseline):
+    few = {"tasks.count": 3, "recovery.detection.detector": "perfect", "agents.mtbf": None, "faults": []}
+    found = expected_events(baseline.with_values({**few, "duration": "1000000d"}))
+    assert (found.key, found.events > 1e9) == ("duration", True)
+
+
 def test_a_limit_on_the_tasks_limits_the_estimate(baseline):
     limited = baseline.with_values({"tasks.arrivals.poisson.rate": 1e15, "tasks.count": 100})
     assert expected_events(limited).events < 1e5

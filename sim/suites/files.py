@@ -48,18 +48,30 @@ def files_of(paths: Sequence[str]) -> list[str]:
     A path that is no folder is a file or the name of a shipped scenario. Raises NoScenarios.
     """
     found: dict[str, str] = {}
+    searched: set[str] = set()
     for path in paths:
-        inside = _in_folder(path) if Path(path).is_dir() else [path]
+        real = os.path.realpath(path)
+        if real in searched:
+            continue
+        inside = [path]
+        if Path(path).is_dir():
+            searched.add(real)
+            inside = _in_folder(path)
         for file in inside:
             found.setdefault(os.path.realpath(file), file)
     return list(found.values())
 
 
 def _in_folder(folder: str) -> list[str]:
-    found = [file for file in sorted(Path(folder).rglob("*")) if file.name.endswith((SUFFIX, OTHER_SUFFIX))]
+    found = [
+        Path(inside, name)
+        for inside, _, names in os.walk(folder)  # several times faster than `Path.rglob`, which tests each path
+        for name in names
+        if name.endswith((SUFFIX, OTHER_SUFFIX))
+    ]
     if not found:
         raise NoScenarios(f"{folder}: has no scenario files; valid: a folder with files named NAME{SUFFIX}")
-    return [str(file) for file in found]
+    return [str(file) for file in sorted(found)]
 
 
 def entries(paths: Sequence[str], changes: Mapping[str, Any], *, unique: bool = False) -> list[Entry]:

@@ -19,7 +19,7 @@ from sim.cli.options.cost import Force, check_cost
 from sim.cli.options.parameter_types import Count, Duration, Share, typed_option
 from sim.cli.options.precision import check_precise, precision_asked, precision_told
 from sim.cli.options.run_picture import draw_runs, picture_window
-from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating
+from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating, with_warmup
 from sim.cli.output.console import console, progress, say
 from sim.cli.output.files import STDOUT, check_apart, check_writable, write_json
 from sim.cli.output.history_file import check_history
@@ -154,8 +154,8 @@ def run(
         check_alone([name for name, value in others.items() if value], scenario, seed)
         return run_rare(names[0], loaded[0], looked_for, seed, where, max_time, changes, json, quiet, no_color)
     if check_determinism:
-        found = _determinism(names, seed, many, changes, (json, history, reports, plot, html), no_color)
-        return found if len(names) == len(scenario) else BAD_INPUT
+        same = _determinism(names, seed, many, changes, (json, history, reports, plot, html), no_color)
+        return same if len(names) == len(scenario) else BAD_INPUT
     check_reports(reports, loaded)
     check_history(history, loaded)
     shown = picture_window(plot, html, window, loaded)
@@ -163,7 +163,9 @@ def run(
     kept = Kept(history, None if reports is None else ReportFolder(reports), {} if is_shown else None)
     check_precise(asked, loaded)
     with time_limit(max_time) as limit:
-        warmups = find_warmups(loaded, seed, where, quiet, no_color, force=force) if find_warmup else []
+        found = find_warmups(loaded, seed, where, quiet, no_color, force=force) if find_warmup else {}
+        names, loaded = with_warmup(names, found), with_warmup(loaded, found)
+        warmups = list(found.values())
         if not quiet:
             _warn([each for name, each in zip(names, loaded, strict=True) if changes or not _is_shipped(name)])
         done = _results(loaded, seed, many, where, kept, asked, warmups, quiet, no_color, limit, force=force)

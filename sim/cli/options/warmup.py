@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sim.cli.errors import BadInput
 from sim.cli.interrupts import check
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sim.experiments.runs.replications import Result
     from sim.experiments.runs.warmup import Warmup
 
+T = TypeVar("T")
+
 
 def check_find_warmup(changes: Mapping[str, str], check_determinism: bool) -> None:
     """Raise BadInput for options that contradict `--find-warmup`."""
@@ -29,13 +31,14 @@ def check_find_warmup(changes: Mapping[str, str], check_determinism: bool) -> No
 
 def find_warmups(
     loaded: list[Scenario], seed: int | str | None, backend: Backend, quiet: bool, no_color: bool, *, force: bool
-) -> list[Warmup]:
-    """A warm-up for each scenario, in order. Raises BadInput where there is none."""
+) -> dict[int, Warmup]:
+    """The warm-ups of scenarios by their places. What the others lack is printed; raises BadInput if none has one."""
     from sim.experiments.runs.warmup import REPLICATIONS, NoWarmup, find_warmup
 
-    found = []
+    found: dict[int, Warmup] = {}
+    missing: list[str] = []
     with progress(no_color, quiet) as bar:
-        for scenario in loaded:
+        for place, scenario in enumerate(loaded):
             task = bar.add_task(f"{scenario.name}, warm-up", total=REPLICATIONS)
 
             def finished(task: TaskID = task) -> None:
@@ -44,17 +47,24 @@ def find_warmups(
 
             try:
                 with backends.failures(backend):
-                    found.append(
-                        find_warmup(
-                            scenario, seed, backend=backend, on_run=finished, on_lost=backends.lost, force=force
-                        )
+                    found[place] = find_warmup(
+                        scenario, seed, backend=backend, on_run=finished, on_lost=backends.lost, force=force
                     )
             except NoWarmup as error:
-                raise BadInput(f"--find-warmup: {error}") from None
+                missing.append(f"--find-warmup: {error}")
             except KeyboardInterrupt:
                 say("interrupted; nothing was finished")
                 raise
+    for problem in missing[: None if found else -1]:
+        say(problem)
+    if not found:
+        raise BadInput(missing[-1])
     return found
+
+
+def with_warmup(items: list[T], found: Mapping[int, Warmup]) -> list[T]:
+    """The items at the places of scenarios with a warm-up; all of them if none was looked for."""
+    return [items[place] for place in found] if found else items
 
 
 def repeating(result: Result, changes: Mapping[str, str]) -> dict[str, str]:

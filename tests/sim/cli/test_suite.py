@@ -1,6 +1,7 @@
 """`suite`: folders of scenarios, baselines, reports for pipelines, and exit statuses."""
 
 import json
+import os
 import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -8,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from sim.cli import main
+from sim.suites.files import files_of
 
 QUICK = ["--set", "tasks.arrivals.poisson.rate=0.5/s", "--set", "duration=3m"]
 SLOWER = ["--set", "agents.restart_time=26s", "--set", "expect=[]"]
@@ -113,6 +115,14 @@ def test_a_folder_without_scenarios_is_refused(folder, capsys):
     assert (
         capsys.readouterr().err == "empty: has no scenario files; valid: a folder with files named NAME.scenario.yaml\n"
     )
+
+
+def test_a_folder_that_is_given_by_several_paths_is_searched_once(folder, monkeypatch):
+    searched, walk = [], os.walk
+    monkeypatch.setattr(os, "walk", lambda top: searched.append(top) or walk(top))
+    once = files_of(["suite"])
+    assert files_of(["suite", "../" + folder.name + "/suite", str(folder / "suite"), "suite/../suite"]) == once
+    assert searched == ["suite"] * 2
 
 
 def test_a_costly_scenario_is_refused_and_the_others_run(folder, capsys):

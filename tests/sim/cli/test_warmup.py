@@ -117,6 +117,19 @@ def test_a_contradicting_option_is_rejected_in_one_line(settling, capsys, more, 
     assert capsys.readouterr() == ("", message)
 
 
+@pytest.mark.long
+def test_scenarios_without_a_warm_up_are_reported_and_the_others_are_run(settling, capsys):
+    text = (settling / "small.scenario.yaml").read_text()
+    burst = re.sub(r"arrivals: .*", "arrivals: {burst: {size: 5}}", text.replace("name: small", "name: burst"))
+    (settling / "burst.scenario.yaml").write_text(burst)
+    assert main(["run", "burst.scenario.yaml", *RUN[1:], "--json", "found.json"]) == 2
+    out, err = capsys.readouterr()
+    assert re.search(HEADER, out)
+    assert err == "--find-warmup: burst: a burst is measured from its first task to its last; valid: warmup=0s\n"
+    (only,) = json.loads((settling / "found.json").read_text())
+    assert (only["scenario"], only["warmup"]["found"]) == ("small", True)
+
+
 def test_an_interrupt_during_the_pilots_leaves_no_output(settling, capsys, monkeypatch):
     def simulate(*_):
         raise KeyboardInterrupt

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sim.experiments.tuning.tune import tune
     from sim.history import Event, History, HistoryNotKept
     from sim.loop import Deadlock, Livelock, NoInputOutput, SimLoop
+    from sim.loop.virtual_time import virtual_time
     from sim.results.base import DoesNotHold
     from sim.results.file import ResultFileError, load
     from sim.simulation import Run, run
@@ -77,6 +78,7 @@ __all__ = [
     "sweep",
     "task_log",
     "tune",
+    "virtual_time",
 ]
 
 _HOMES = {
@@ -114,6 +116,7 @@ _HOMES = {
     "Livelock": "sim.loop",
     "NoInputOutput": "sim.loop",
     "SimLoop": "sim.loop",
+    "virtual_time": "sim.loop.virtual_time",
     "DoesNotHold": "sim.results.base",
     "ResultFileError": "sim.results.file",
     "load": "sim.results.file",

@@ -31,7 +31,7 @@ SIM = """
     Backend Comparison Deadlock DoesNotHold Event Fit FitError History HistoryNotKept Livelock NoInputOutput Rare
     RecoveryBenchError Result ResultFileError Run RunError RunSummary SearchResult Selection SimLoop Sweep TuneError
     Tuning Warmup build_core compare core_config find_warmup fit load load_sweep rare replicate run search select sweep
-    task_log tune
+    task_log tune virtual_time
 """
 
 

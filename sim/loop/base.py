@@ -6,7 +6,7 @@ import asyncio
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import simpy
 
@@ -36,6 +36,7 @@ class LoopBase(asyncio.BaseEventLoop):
     _future_numbers: Iterator[int]  # of futures, and of tasks that the loop has not created
     _made_number: int | None  # the number of the task that a custom factory creates at this moment
     _awake: bool  # a drain is running, or an event on the heap will start one
+    followers: ClassVar[list[Callable[[LoopBase], object]]] = []  # called with each loop when it begins to run
     _advances: bool  # the drain may move the clock: inside a run, not inside a lone env.step()
 
     @abstractmethod

@@ -30,7 +30,7 @@ import threading
 from asyncio import format_helpers
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf, nan
 from typing import Any, Final, TypeVar, TypeVarTuple
@@ -105,6 +105,17 @@ class SimLoop(LoopBase):
     def time(self) -> float:
         """Virtual time in seconds."""
         return self.env._now
+
+    def block(self, seconds: float) -> None:
+        """Let virtual time pass while nothing runs, as a call that blocks does. What was due meanwhile is late, and
+        runs in its order as soon as the loop goes on.
+        """
+        until = self.env._now + seconds
+        late = sorted(entry for entry in self._queue if entry[0] < until)
+        overdue = [(until, place / len(late), number, event) for place, (_, _, number, event) in enumerate(late)]
+        self._queue[:] = [*overdue, *(entry for entry in self._queue if entry[0] >= until)]
+        heapify(self._queue)
+        self.env._now = until
 
     # ------------------------------------------------------------------------------------------------ scheduling
 
@@ -346,6 +357,8 @@ class SimLoop(LoopBase):
         outer = asyncio._get_running_loop()
         asyncio._set_running_loop(None)
         self._forever, self._advances = True, steps_plainly(self.env)
+        for follow in self.followers:
+            follow(self)
         try:
             super().run_forever()
         finally:
@@ -361,6 +374,8 @@ class SimLoop(LoopBase):
 
     def _enter(self) -> tuple[Any, Any]:
         """Make this the running loop of the thread. Returns what `_leave` restores."""
+        for follow in self.followers:
+            follow(self)
         outer = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
         self._thread_id = self._owner = threading.get_ident()
         sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]

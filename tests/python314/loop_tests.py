@@ -29,6 +29,8 @@ EXCLUDED = {
     "test_order.py::test_without_the_cure_every_order_varies": NO_PROCESSES,
     "test_order.py::test_other_loops_keep_their_hashes": NO_OTHER_LOOP,
     "test_executor.py::TestThreads::test_another_thread_is_rejected": NO_THREADS,
+    "test_virtual_time.py::test_other_threads_have_the_machines_clock": NO_THREADS,
+    "test_virtual_time.py::test_a_loop_of_another_kind_has_the_machines_clock": NO_OTHER_LOOP,
     "test_executor.py::TestThreads::test_a_loop_can_be_created_in_one_thread_and_run_in_another": NO_THREADS,
 }
 

@@ -13,25 +13,25 @@ from sim.world.entities import Attempt, Task
 class ExecutionByKind(Execution):
     """Delegates each attempt to the execution of its task's kind. Attributes that are set are set in all of them."""
 
-    _by_kind: Mapping[str, Execution]
+    by_kind: Mapping[str, Execution]
 
     def __init__(self, by_kind: Mapping[str, Execution]) -> None:
-        self.__dict__["_by_kind"] = by_kind  # not by an attribute, which would be set in all of them
+        self.__dict__["by_kind"] = by_kind  # not by an attribute, which would be set in all of them
         for name in ("write_failure", "storage_slowness", "slowness_of", "checkpoint_listener"):
             self.__dict__[name] = getattr(next(iter(by_kind.values())), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Sets a listener, or what a fault has changed."""
         self.__dict__[name] = value
-        for execution in self._by_kind.values():
+        for execution in self.by_kind.values():
             setattr(execution, name, value)
 
     def _of(self, task: Task) -> Execution:
-        return self._by_kind[task.kind]
+        return self.by_kind[task.kind]
 
     def work_of(self, draw: int, kind: str = "") -> float:
         """The work of a task in work-seconds. It depends on the number of its draw and on its kind alone."""
-        return self._by_kind[kind].work_of(draw)
+        return self.by_kind[kind].work_of(draw)
 
     def redraw(self, task: Task, residual: Residual, *, keeps_work: bool) -> None:
         """Draws again what is not yet observed of a task: its work, and whether and where its attempts fail."""

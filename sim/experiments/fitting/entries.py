@@ -103,11 +103,11 @@ def durations_entry(path: str, of: DurationsFit, file: str, noun: str) -> Entry:
     recorded = f"{{empirical: {{file: {file}, column: seconds}}}}"
     written = recorded if of.family == EMPIRICAL else of.written()
     found = figures(f"{path}.{of.family}", of.parameters, of.intervals)
-    known = [f"{of.count:,} {noun}"]
+    known = [f"{of.count:,} {noun}"] if of.count or not of.sums else []
     if of.longer:
         known.append(f"{of.longer:,} that took longer than was seen")
     if of.sums:
-        known.append(f"{of.sums:,} that contain a wait for a task")
+        known.append(f"{of.sums:,} {'that' if known else noun + ' that'} contain a wait for a task")
     return Entry(path, written, " and ".join(known), ". ".join(_about_durations(of, found)), found)
 
 

@@ -77,8 +77,11 @@ def ending_of(word: str, own: Mapping[str, Ending]) -> Ending | None:
     plain = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()).strip("_")
     if plain in own:
         return own[plain]
-    plain = re.sub(r"^(task|activity|workflow|state|status|event_type)_(?=[a-z])", "", plain)
-    return WORDS[plain] if plain in WORDS else WORDS.get(plain.replace("_", ""))
+    plain = re.sub(r"^(task|attempt|job|run|activity|workflow|state|status|event_type)_(?=[a-z])", "", plain)
+    known = WORDS[plain] if plain in WORDS else WORDS.get(plain.replace("_", ""))
+    if known is not None:
+        return known
+    return Ending.INTERRUPTED if is_agent_lost(word) else Ending.TIMEOUT if is_time_limit(word) else None
 
 
 def own_words(given: Mapping[str, str]) -> dict[str, Ending]:

@@ -45,7 +45,7 @@ def chart_of(html):
 
 @pytest.fixture(scope="module")
 def run():
-    return sim.run(scenarios.loads(SCENARIO))
+    return sim.run(scenarios.loads(SCENARIO).with_values({"warmup": "60s"}))
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,7 @@ def test_the_recoveries_of_a_page_are_those_of_the_run(html, run):
     longest = max(row[6] - row[4] for row in verified)
     assert longest == pytest.approx(run.metrics["recovery.time.max"], abs=2e-3)
     for row in incidents["rows"]:
+        assert [incidents["phases"][phase] for phase, _, _ in row[12][:2]] == ["detect", "wait"]
         places = [end for _, _, end in row[12]]
         assert [begin for _, begin, _ in row[12]] == [row[4], *places[:-1]]
 

@@ -167,6 +167,7 @@ def test_files_are_compressed_and_equal_for_equal_histories(trace, run, tmp_path
     for name, each in (("a.json.gz", trace), ("b.json.gz", trace_of(again))):
         write_trace(each, tmp_path / name, compressed=True)
     assert (tmp_path / "a.json.gz").read_bytes() == (tmp_path / "b.json.gz").read_bytes()
+    assert (tmp_path / "a.json.gz").read_bytes()[4:8] == bytes(4)  # the time of the compression
     assert json.loads(gzip.decompress((tmp_path / "a.json.gz").read_bytes())) == trace
     write_trace(trace, tmp_path / "c.json", compressed=False)
     assert json.loads((tmp_path / "c.json").read_text(encoding="utf-8")) == trace

@@ -369,19 +369,27 @@
     }
     faultBands() {
       const [begin, end] = this.window, bottom = this.height - 22;
-      let free = -Infinity;
+      let free = -Infinity, named = null;
       const seen = this.data.faults.filter((each) => each[0] <= end && each[1] >= begin);
       for (const [from, to, name] of seen) {
         const left = Math.max(LEFT, this.x(from));
         if (to > from) this.span(from, to, 24, bottom - 24, "var(--fault-ground)");
         if (from >= begin && seen.length <= 400) this.svg.append(shape("line", { x1: left, x2: left, y1: 24, y2: bottom, stroke: "var(--fault)", "stroke-width": 1, opacity: seen.length > 60 ? 0.35 : 0.8 }));
-        const room = name.length * 6.4 + 10;
-        if (left > free && this.width - room > free && left < this.width - RIGHT) {
-          this.svg.append(shape("text", { x: Math.min(left, this.width - room) + 1, y: 18, class: "fault-name" }, name));
+        const label = from === named ? "" : this.faultLabel(seen.filter((each) => each[0] === from).map((each) => each[2]), name);
+        named = from;
+        const room = label.length * 6.4 + 10;
+        if (label && left > free && this.width - room > free && left < this.width - RIGHT) {
+          this.svg.append(shape("text", { x: Math.min(left, this.width - room) + 1, y: 18, class: "fault-name" }, label));
           free = Math.min(left, this.width - room) + room;
         }
       }
       if (this.data.warmup > begin) this.span(begin, Math.min(end, this.data.warmup), 24, bottom - 24, "var(--soft)")?.setAttribute("opacity", 0.9);
+    }
+    /** One label for faults that begin at one instant. */
+    faultLabel(names, name) {
+      if (names.length === 1) return name;
+      const kinds = [...new Set(names.map((each) => each.split(":")[0]))];
+      return kinds.length === 1 ? `${names.length} × ${kinds[0]}` : `${names.length} faults`;
     }
     axis(panels) {
       const [begin, end] = this.window, step = stepFor(end - begin, Math.max(3, (this.width - LEFT) / 90));

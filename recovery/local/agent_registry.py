@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from recovery.stores.stored_json import read_json
 from recovery.stores.tables import AGENTS
@@ -52,10 +52,16 @@ def arrive(connection: Connection, name: str, pid: int) -> int:
 
 
 def enter(connection: Connection, name: str, incarnation: int, pid: int) -> None:
-    """Register a process with an incarnation that another database has assigned, with a first heartbeat."""
+    """Register a process with an incarnation that another database may have assigned, with a first heartbeat.
+
+    Nothing is changed if it is registered already, or a newer one is.
+    """
+    found = connection.execute(_INCARNATION.with_for_update(), {"agent": name}).scalar_one_or_none()
     values = {"incarnation": incarnation, "pid": pid, "beats": 1, "progress": "{}"}
-    if connection.execute(update(AGENTS).where(_NAMED).values(**values), {"agent": name}).rowcount == 0:
+    if found is None:
         connection.execute(insert(AGENTS).values(name=name, **values))
+    elif found < incarnation:
+        connection.execute(update(AGENTS).where(_NAMED).values(**values), {"agent": name})
 
 
 def beat(connection: Connection, name: str, incarnation: int, progress: Mapping[str, float]) -> bool:
@@ -78,6 +84,11 @@ def known(connection: Connection) -> list[Beats]:
     """All agents, ordered by name."""
     rows = connection.execute(select(AGENTS).where(AGENTS.c.pid != NO_PROCESS).order_by(AGENTS.c.name))
     return [Beats(row.name, row.incarnation, row.pid, row.beats, read_json(row.progress)) for row in rows]
+
+
+def forget_all(connection: Connection) -> None:
+    """Remove all agents with their incarnations, where another database assigns these."""
+    connection.execute(delete(AGENTS))
 
 
 def dismiss_all(connection: Connection) -> None:

@@ -69,7 +69,7 @@ class LocalSystem:
         if not is_alone or not self.database.write(lambda connection: _begin_anew(connection, before, self.config)):
             raise RuntimeError(self._other)
         if self._beats is not self.database:
-            self._beats.write(agent_registry.dismiss_all)
+            self._beats.write(agent_registry.forget_all)
         for number in range(self.config.agents):
             self._fork_server.ask("agent", name=f"agent.{number}")
         for number in range(self.config.cores):

@@ -85,6 +85,15 @@ def test_a_replaced_agent_does_not_wait_for_the_store(agent, database, monkeypat
     assert do(database, task_queue.effects) == {}
 
 
+def test_an_agent_that_enters_late_does_not_take_the_name_from_its_successor(agent, database):
+    successor = Agent(database.url, "agent.0", lambda attempt: None, 1.0, 0.001)
+    assert successor._beat_in_store()
+    assert not agent._beat_in_store()
+    assert successor._beat_in_store()
+    for each in (successor._database, successor._beats):
+        each.close()
+
+
 @pytest.mark.parametrize("where", ["memory", "store"])
 def test_a_replaced_agent_stops_at_its_next_heartbeat(agent, database, where):
     agent._slot = BeatMemory(1).slot("agent.0")

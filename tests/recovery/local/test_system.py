@@ -10,9 +10,9 @@ from contextlib import closing
 import pytest
 from sqlalchemy import make_url, select
 
-from recovery.local import LocalConfig, LocalSystem, fork_server_client, task_queue
+from recovery.local import LocalConfig, LocalSystem, agent_registry, fork_server_client, task_queue
 from recovery.local import system as system_module
-from recovery.local.beats_store import known_agents
+from recovery.local.beats_store import known_agents, opened_beats
 from recovery.local.fork_server_client import ForkServerExited
 from recovery.model import TaskStatus
 from recovery.stores.tables import LEASES
@@ -29,6 +29,16 @@ from tests.recovery.local.processes import (
     stop_between_writes,
     until,
 )
+
+
+def test_heartbeats_of_a_store_that_was_deleted_do_not_replace_an_agent(url):
+    beats = opened_beats(url)
+    for _ in range(9):
+        beats.write(lambda connection: agent_registry.arrive(connection, "agent.0", 1))
+    beats.close()
+    with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
+        until(lambda: known_agents(system.database, system._beats)[0].beats > 3)
+        assert sorted(system.processes().values()) == ["agent.0", "core.0"]
 
 
 def test_agents_execute_submitted_tasks(url):

@@ -55,6 +55,7 @@ bench: .venv/.dev  ## speed, as ratios to bare SimPy, bare runs and bare sqlite3
 	PYTHONPATH=. $(BIN)/python benchmarks/reports.py
 	$(BIN)/python benchmarks/stores.py
 	$(BIN)/python benchmarks/local.py
+	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/tuning.py
 
 notebooks: .venv/.dev  ## execute every notebook

@@ -46,6 +46,7 @@ def test_every_parameter_of_the_scenario_is_found_within_its_interval(found):
     assert policy.multiplier == pytest.approx(3, rel=0.05)
 
 
+@pytest.mark.long
 def test_the_fitted_scenario_behaves_as_the_one_that_wrote_the_log(found):
     logged, fitted = known_run("5m"), sim.run(found.scenario.with_values({"duration": "5m"}))
     for metric in ("tasks.throughput", "attempts.amplification"):
@@ -63,7 +64,9 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name != "new work")) for name in VARIANTS]
+)
 def test_what_a_run_does_is_found(name):
     values = VARIANTS[name]
     agents = {"agents.mtbf": "100s"} | ({"agents.count": 4} if "agents.slots" in values else {})

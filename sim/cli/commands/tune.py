@@ -205,7 +205,11 @@ def _tuned(
         def start(trials: int) -> None:
             bar.update(task, total=trials)
 
+        finished = 0
+
         def tried(count: int) -> None:
+            nonlocal finished
+            finished = count
             bar.update(task, completed=count)
 
         def advance(_: object) -> None:
@@ -224,7 +228,8 @@ def _tuned(
                     **asked,  # type: ignore[arg-type]
                 )
         except KeyboardInterrupt:
-            say("interrupted; no setting was finished")
+            kept = "" if asked["study"] else "; --study FILE keeps a search"
+            say(f"interrupted after {finished} settings, before the best one was verified{kept}")
             raise
     if found.interrupted:
         say(f"interrupted; {len(found.judged)} settings were tried")

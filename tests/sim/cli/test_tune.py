@@ -89,6 +89,21 @@ def test_a_number_that_is_not_in_the_table_is_refused_after_the_search_is_kept(c
     assert json.loads((tmp_path / "tuned.json").read_text())["tried"]
 
 
+def test_an_interrupt_while_the_best_is_verified_says_how_far_the_search_came(capsys, monkeypatch):
+    calls = iter(range(13))  # 5 settings of 2 replications, now, and then a fresh one
+
+    def interrupted():
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("sim.cli.commands.tune.check", interrupted)
+    assert tune("--minimize", "tasks.sojourn.mean", "--set", "duration=1m") == 130
+    told = capsys.readouterr().err
+    assert told.startswith(
+        "interrupted after 5 settings, before the best one was verified; --study FILE keeps a search"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

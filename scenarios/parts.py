@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Path, instead, shown
-from scenarios.faults import AnyFault, Group, QueueBlocked
+from scenarios.faults import AnyFault, DependencyDown, DependencySlow, Group, QueueBlocked
 from scenarios.schema import ScenarioFields
 
 
@@ -17,6 +17,9 @@ def contradictions_of_parts(scenario: ScenarioFields) -> Iterator[tuple[Path, st
     for number, fault in enumerate(scenario.faults):
         for below, single in _members(fault):
             path: Path = ("faults", number, fault.kind, *below)
+            if isinstance(single, DependencyDown | DependencySlow) and single.dependency not in scenario.downstream:
+                problem = _unknown("unknown dependency", single.dependency, scenario.downstream, "downstream")
+                yield (*path, "dependency"), problem
             if isinstance(single, QueueBlocked) and single.queue is not None and single.queue not in scenario.queues:
                 yield (*path, "queue"), _unknown("unknown queue", single.queue, scenario.queues, "queues")
 

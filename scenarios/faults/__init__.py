@@ -12,6 +12,7 @@ from scenarios.faults.agents import AgentCrash, AgentFlap, AgentHang, AgentSlow
 from scenarios.faults.base import Duration, Fault
 from scenarios.faults.clocks import ClockSkew
 from scenarios.faults.core import CoreCrash, CoreHang, CoreSlow
+from scenarios.faults.downstream import DependencyDown, DependencySlow
 from scenarios.faults.group import member
 from scenarios.faults.messages import (
     MessageDelay,
@@ -54,6 +55,8 @@ SINGLE = (
     CoreHang,
     CoreSlow,
     ClockSkew,
+    DependencyDown,
+    DependencySlow,
 )
 AnyFault = (
     AgentCrash
@@ -81,6 +84,8 @@ AnyFault = (
     | CoreHang
     | CoreSlow
     | ClockSkew
+    | DependencyDown
+    | DependencySlow
 )
 
 
@@ -138,6 +143,8 @@ __all__ = [
     "CoreCrash",
     "CoreHang",
     "CoreSlow",
+    "DependencyDown",
+    "DependencySlow",
     "ExecutionFailure",
     "Fault",
     "FaultEntry",

@@ -229,6 +229,7 @@ _DOWNSTREAM: tuple[Row, ...] = (
     ("answered", "calls", None, "calls that were served"),
     ("rate_limited", "calls", "lower", "calls rejected by the rate limit"),
     ("overloaded", "calls", "lower", "calls rejected because too many waited"),
+    ("failed", "calls", "lower", "calls that failed because the dependency was down"),
     ("rejected", "fraction", "lower", "fraction of the calls that were rejected, for either reason"),
     ("amplification", "ratio", None, "calls per task that made any"),
     ("in_service.mean", "calls", None, "calls that are served, averaged over time"),

@@ -21,7 +21,7 @@ from scenarios.faults import AnyFault, Group
 from scenarios.fields.distributions import ZERO
 from sim.core.host import CoreHost
 from sim.faults.injection import Injection, Injector, Site
-from sim.faults.injectors import agents, clocks, core, messages, resources, storage, tasks
+from sim.faults.injectors import agents, clocks, core, downstream, messages, resources, storage, tasks
 from sim.faults.triggers import Triggers
 from sim.randomness.delays import Wait, drawn_delays
 from sim.randomness.streams import Residual, Samplable, Streams
@@ -36,6 +36,7 @@ INJECTORS: Mapping[type, Injector] = MappingProxyType(
         **storage.INJECTORS,
         **core.INJECTORS,
         **clocks.INJECTORS,
+        **downstream.INJECTORS,
     }
 )
 """The injector of each kind of fault."""

@@ -125,8 +125,9 @@ class Event(IntEnum):
     CALL_MADE = 150
     CALL_SERVED = 151  # its service begins; value: seconds that it waited
     CALL_ANSWERED = 152  # value: seconds since it was made
-    CALL_REJECTED = 153  # detail: rate_limited, overloaded; value: Retry-After in seconds, if there is one
+    CALL_REJECTED = 153  # detail: rate_limited, overloaded, dependency_down; value: Retry-After in seconds
     CALL_DROPPED = 154  # its attempt ended while it waited
+    CALL_FAILED = 155  # while it was served; detail: dependency_down
     # --- its circuit breakers; about: failure kind
     BREAKER_OPENED = 130  # value: seconds
     BREAKER_HALF_OPENED = 131

@@ -16,6 +16,8 @@ from scenarios.faults import (
     CoreCrash,
     CoreHang,
     CoreSlow,
+    DependencyDown,
+    DependencySlow,
     ExecutionFailure,
     Group,
     LoadSurge,
@@ -95,6 +97,10 @@ def _of_resources(fault: Any, lasts: str, until: str) -> str | None:
             return f"{fault.units} {is_are.format(fault.resource)} out of service{until}"
         case ResourceDegraded():
             return f"work that holds {fault.resource} takes {fault.factor:g} times as long{until}"
+        case DependencyDown():
+            return f"{fault.dependency} refuses every call{until}"
+        case DependencySlow():
+            return f"calls to {fault.dependency} take {fault.factor:g} times as long{until}"
         case ResourceLeak():
             what = "free unit leaks" if fault.units == 1 else "free units leak"
             return f"{fault.units} {what} from {fault.resource}" + (f", found again after{lasts[4:]}" if lasts else "")
@@ -116,7 +122,8 @@ def _of_messages(fault: Any, lasts: str, until: str) -> str | None:
         case MessageDuplicate():
             return f"{percent(fault.probability)} of the deliveries arrive twice{until}"
         case QueueBlocked():
-            return f"the queue delivers nothing{until}"
+            which = "the queue" if fault.queue is None else f"the queue {fault.queue}"
+            return f"{which} delivers nothing{until}"
     return None
 
 

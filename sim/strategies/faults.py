@@ -125,6 +125,8 @@ FORMS: Mapping[str, Callable[[Around], Keyed]] = MappingProxyType(
         "resource_unavailable": lambda at: _all(at.units, at.length),
         "resource_degraded": lambda at: _all(_key("resource", at.scenario.resources), at.length, FACTORS),
         "resource_leak": lambda at: _all(at.units, at.length),
+        "dependency_down": lambda at: _all(_key("dependency", at.scenario.downstream), at.length),
+        "dependency_slow": lambda at: _all(_key("dependency", at.scenario.downstream), at.length, FACTORS),
         "partition": lambda at: _all(at.sides, at.length),
         "message_loss": lambda at: _all(SHARES, at.endpoints, at.length),
         "message_delay": lambda at: _all(at.delay, SHARES, at.endpoints, at.length),
@@ -161,6 +163,7 @@ SAMPLES: Mapping[str, tuple[Keys, ...]] = MappingProxyType(
     }
 )
 """Keys with which a kind of fault is tried against a scenario, where it has required ones."""
+CALLED = ("dependency_down", "dependency_slow")
 POOLED = ("resource_unavailable", "resource_degraded", "resource_leak")
 
 
@@ -172,6 +175,11 @@ def refusal(scenario: Scenario, kind: str) -> str | None:
             return "the scenario has no resources"
         keys = {"factor": 2} if kind == "resource_degraded" else {"units": 1}
         samples = tuple({"resource": pool, **keys} for pool in scenario.resources)
+    if kind in CALLED:
+        if not scenario.downstream:
+            return "the scenario has no dependencies"
+        keys = {"factor": 2} if kind == "dependency_slow" else {}
+        samples = tuple({"dependency": name, **keys} for name in scenario.downstream)
     why = None
     for sample in samples:
         try:

@@ -188,6 +188,8 @@ COMPLETE: dict[str, Any] = {
         {"resource_unavailable": {"resource": "gpu", "units": 1, "at": "1m", "for": "5s"}},
         {"resource_degraded": {"resource": "gpu", "factor": 2, "at": "1m", "for": "5s"}},
         {"resource_leak": {"resource": "gpu", "units": 1, "at": "1m", "for": "5s"}},
+        {"dependency_down": {"dependency": "llm", "at": "1m", "for": "5s"}},
+        {"dependency_slow": {"dependency": "llm", "factor": 3, "at": "1m", "for": "5s"}},
         {"partition": {"between": ["agents", "queue"], "at": "1m", "for": "5s"}},
         {
             "message_loss": {

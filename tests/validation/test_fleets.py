@@ -30,7 +30,7 @@ def test_waits_with_priorities_match_cobham() -> None:
     rate = sum(RATES)
     result = replicate(
         scenario(
-            40_000,
+            70_000,
             tasks=f"{{arrivals: {{poisson: {{rate: {rate}}}}}, kinds: ["
             f"{{name: urgent, share: {RATES[0] / rate}, work: 1s, priority: 2}}, "
             f"{{name: slow, work: {{exponential: {{mean: {WORKS[1]}}}}}, priority: 1}}]}}",
@@ -52,7 +52,7 @@ def test_two_pools_are_two_queues() -> None:
     """Each pool takes one kind: two independent M/M/c, with the waits of Erlang's C. Wrong: one queue of all agents."""
     result = replicate(
         scenario(
-            20_000,
+            32_000,
             tasks="[{name: a, arrivals: {poisson: {rate: 1.2/s}}, work: {exponential: {mean: 1s}}}, "
             "{name: b, arrivals: {poisson: {rate: 0.6/s}}, work: {exponential: {mean: 2s}}}]",
             agents="{pools: {one: {count: 2, takes: [a]}, two: {count: 3, takes: [b]}}}",

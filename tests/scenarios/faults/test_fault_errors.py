@@ -9,7 +9,7 @@ FAULTS = (
     "agent_crash, agent_hang, agent_slow, agent_flap, execution_failure, poison_task, resource_unavailable, "
     "resource_degraded, resource_leak, partition, message_loss, message_delay, message_reorder, message_duplicate, "
     "queue_blocked, checkpoint_corrupt, checkpoint_torn, checkpoint_stale, storage_failure, storage_slow, load_surge, "
-    "core_crash, core_hang, core_slow, clock_skew, group"
+    "core_crash, core_hang, core_slow, clock_skew, dependency_down, dependency_slow, group"
 )
 
 

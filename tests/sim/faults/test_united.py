@@ -121,6 +121,7 @@ def core_is_down(world: World) -> float:
     return not world.host.is_up  # type: ignore[attr-defined]
 
 
+CALLS: dict[str, Any] = {"downstream": {"llm": {}}, "tasks.calls": ["llm"]}
 KINDS = {
     "agent_hang": kind(lambda world: world.agents.all[0].hung),
     "agent_slow": kind(slowness, factor, product),
@@ -128,6 +129,10 @@ KINDS = {
     "resource_leak": kind(lambda world: world.pools.pools["gpu"].leaked, pool, up_to_all),
     "resource_degraded": kind(
         slowness, lambda n: factor(n) | {"resource": "gpu"}, product, **{"tasks.needs": {"gpu": 1}}
+    ),
+    "dependency_down": kind(lambda world: world.downstream["llm"].is_down, lambda n: {"dependency": "llm"}, **CALLS),
+    "dependency_slow": kind(
+        lambda world: world.downstream["llm"].slowness, lambda n: factor(n) | {"dependency": "llm"}, product, **CALLS
     ),
     "partition": kind(is_cut, lambda n: {"between": (["agents", "core"], ["core", "agents"], ["agents", "core"])[n]}),
     "message_loss": kind(disturbance, lambda n: {"probability": 1}, lambda active: inf if active else 0),

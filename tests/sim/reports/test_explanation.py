@@ -309,7 +309,19 @@ OTHERS = [
     *("7s", "11m", "9s", 3, 2, 0.25, 7, "31%", None, "x", "all", ["agent.2"], ["task.2"], "dapr"),
     "agents.up < 3",
 ]
-NO_OTHER = ("recovery.runbook", ".resource", ".between.", ".targets.0")
+NO_OTHER = (
+    *(
+        "recovery.runbook",
+        ".resource",
+        ".between.",
+        ".targets.0",
+        ".dependency",
+        "calls.0",
+        "agents.count",
+        "agents.pools",
+    ),
+    *("tasks.kinds.chat.arrivals", "tasks.kinds.chat.count", "tasks.kinds.chat.queue", "tasks.kinds.report.share"),
+)
 """Keys of which this version knows one value, or whose values are files or names of this scenario."""
 
 

@@ -111,3 +111,20 @@ def test_an_invalid_dependency_is_rejected(before: str, after: str, said: str) -
     text = STORY.format(llm="{capacity: 1}", tasks="")
     assert before in text
     assert message(text.replace(before, after)) == f"story.yaml:{said}"
+
+
+def test_calls_fail_while_the_dependency_is_down() -> None:
+    """Two are served and one waits when it goes down at 1 s; the retries after it are served."""
+    more = "faults: [{dependency_down: {dependency: llm, at: 1s, for: 4s}}]\n"
+    run = story("{latency: 2s, capacity: 2}", more=more + HONORED.replace("0.4s", "5s"))
+    assert times(run, "attempt.failed") == [(1.0, task, "dependency_down") for task in (0, 1, 2)]
+    assert [time for time, *_ in times(run, "task.completed")] == [9.0, 9.0, 11.0]
+    assert run.metrics["downstream.llm.failed"] == 3
+    assert run.metrics["downstream.llm.in_service.mean"] == pytest.approx((2 + 3 * 2) / 60)
+    assert run.holds
+
+
+def test_a_slow_dependency_stretches_what_is_left() -> None:
+    """Half of 2 s is left at 1 s, and takes 3 s; from 3 s on, the last third takes 1/3 s."""
+    run = story("{latency: 2s}", more="faults: [{dependency_slow: {dependency: llm, factor: 3, at: 1s, for: 2s}}]\n")
+    assert run.metrics["downstream.llm.response.mean"] == pytest.approx(3 + 1 / 3)

@@ -1,4 +1,4 @@
-"""Kinds of tasks, priorities and pools against queueing theory, through ordinary scenarios."""
+"""Kinds of tasks, priorities, pools and downstream dependencies against queueing theory, through ordinary scenarios."""
 
 from __future__ import annotations
 
@@ -64,3 +64,43 @@ def test_two_pools_are_two_queues() -> None:
         result, "tasks.b.sojourn.mean", 2 + 2 * erlang_c(3, 1.2) / (3 - 1.2), 2 + 2 * erlang_c(5, 2.4) / (5 - 2.4)
     )
     agrees(result, "agents.utilization", 2.4 / 5, wrong=1.2 / 5)
+
+
+ONCE = "{conditions: {task_failure: {max_retries: 0}}, detection: {detector: perfect}}"
+
+
+@pytest.mark.long
+def test_a_rate_limit_without_a_burst_is_a_dead_time() -> None:
+    """A token bucket of 1 refuses calls for 1/r after each that it admits: of Poisson calls, 1 / (1 + lambda / r) are
+    admitted. W. Feller, "On probability problems in the theory of counters" (1948). Wrong: r / lambda.
+    """
+    result = replicate(
+        scenario(
+            1_500,
+            tasks="{arrivals: {poisson: {rate: 2/s}}, work: 0s, calls: [api]}",
+            agents="{count: 50}",
+            downstream="{api: {rate_limit: 1/s}}",
+            recovery=ONCE,
+        ),
+        SHORT,
+    )
+    agrees_of_kind(result, "downstream.api.rejected", 1 - 1 / 3, wrong=1 - 1 / 2)
+
+
+@pytest.mark.long
+def test_calls_that_may_not_wait_are_rejected_as_erlang_b_says() -> None:
+    """M/M/c/c: B(c, a) by its recursion. A. K. Erlang (1917). Wrong: they wait, and the share that does is C(c, a)."""
+    blocking, load = 1.0, 1.5
+    for servers in (1, 2):
+        blocking = load * blocking / (servers + load * blocking)
+    result = replicate(
+        scenario(
+            2_000,
+            tasks="{arrivals: {poisson: {rate: 1.5/s}}, work: 0s, calls: [api]}",
+            agents="{count: 50}",
+            downstream="{api: {latency: {exponential: {mean: 1s}}, capacity: 2, waiting: 0}}",
+            recovery=ONCE,
+        ),
+        SHORT,
+    )
+    agrees_of_kind(result, "downstream.api.rejected", blocking, wrong=erlang_c(2, load))

@@ -101,7 +101,7 @@ def test_quick_commands_import_no_heavy_library():
         (["run", "baseline", "--jobs", "-2"], "--jobs -2: not a number of jobs; valid: a whole number, 1 or more"),
         (["run", "baseline", "--set", "agents.count"], "--set agents.count: not a change; valid: path=value"),
         (["run", "baseline", "--set", "a=1", "--set", "a=2"], "--set a=2: a is set already, to 1"),
-        (["run", "baseline", "--set", "agents.cuont=3"], "unknown path; keys of agents: count, slots"),
+        (["run", "baseline", "--set", "agents.cuont=3"], "unknown path; keys of agents: count, pools, slots"),
         (["run", "baseline", "--set", "agents.count=-3"], "--set agents.count=-3"),
         (
             ["run", "baselin"],

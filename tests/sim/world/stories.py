@@ -53,8 +53,12 @@ class NetworkLog:
 
 
 def recorded(run: Run, *events: str) -> list[Recorded]:
-    """What happened: the rows of these events (`queue.` for all of a group), times to the nanosecond."""
-    rows = run.history[["time", "event", "task", "agent", "detail"]].itertuples(index=False)
+    """What happened: the rows of these events (`queue.` for all of a group), times to the nanosecond. A number that is missing is -1."""
+    rows = (
+        run.history[["time", "event", "task", "agent", "detail"]]
+        .fillna({"task": -1, "agent": -1})
+        .itertuples(index=False)
+    )
     return [
         (round(time, 9), event, task, agent, detail)
         for time, event, task, agent, detail in rows

@@ -53,7 +53,10 @@ class NetworkLog:
 
 
 def recorded(run: Run, *events: str) -> list[Recorded]:
-    """What happened: the rows of these events (`queue.` for all of a group), times to the nanosecond. A number that is missing is -1."""
+    """What happened: the rows of these events (`queue.` for all of a group), times to the nanosecond.
+
+    A number that is missing is -1.
+    """
     rows = (
         run.history[["time", "event", "task", "agent", "detail"]]
         .fillna({"task": -1, "agent": -1})

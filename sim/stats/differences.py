@@ -15,6 +15,7 @@ from math import comb, inf, isfinite, isinf, sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from scenarios.fields.metrics import Direction
@@ -142,7 +143,7 @@ def _difference(of: Observed) -> Difference:
     pooled = of.pooled
     of_values = _of_values if of.paired else _of_independent_values
     if pooled is not None and isfinite(pooled.a) and isfinite(pooled.b):
-        return of_values(replace(counted, a=pooled.a, b=pooled.b), pooled.pseudo_a, pooled.pseudo_b)
+        return of_values(replace(counted, a=pooled.a, b=pooled.b), *_pseudo_values(of, pooled))
     if pooled is not None:
         counted = replace(counted, a=pooled.a, b=pooled.b)
     else:
@@ -160,6 +161,26 @@ def _compared(of: Observed) -> tuple[Floats, Floats]:
     pairs = [(a, b) for a, b in zip(of.a, of.b, strict=True) if a is not None and b is not None]
     both = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
+
+
+def _pseudo_values(of: Observed, pooled: PooledPair) -> tuple[Floats, Floats]:
+    """The pseudo-values of the replications that observed the metric, as if there were no others.
+
+    The others only add degrees of freedom: of two replications that observed the same value, nothing is known of the
+    spread, however many observed none. A pseudo-value of n replications, t + (n - 1) (t - t without one), becomes that
+    of the k that observed it, t + (k - 1) (t - t without one). Pairs are left out where neither side observed it.
+    """
+    seen_a, seen_b = (np.array([value is not None for value in values]) for values in (of.a, of.b))
+    if of.paired:
+        seen_a = seen_b = seen_a | seen_b
+    return _of_those(pooled.a, pooled.pseudo_a, seen_a), _of_those(pooled.b, pooled.pseudo_b, seen_b)
+
+
+def _of_those(estimate: float, pseudo: Floats, seen: NDArray[np.bool_]) -> Floats:
+    if len(pseudo) != len(seen) or seen.all():
+        return pseudo
+    share = (np.count_nonzero(seen) - 1) / (len(seen) - 1)
+    return np.asarray(estimate + share * (pseudo[seen] - estimate))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -125,8 +125,6 @@ FORMS: Mapping[str, Callable[[Around], Keyed]] = MappingProxyType(
         "resource_unavailable": lambda at: _all(at.units, at.length),
         "resource_degraded": lambda at: _all(_key("resource", at.scenario.resources), at.length, FACTORS),
         "resource_leak": lambda at: _all(at.units, at.length),
-        "dependency_down": lambda at: _all(_key("dependency", at.scenario.downstream), at.length),
-        "dependency_slow": lambda at: _all(_key("dependency", at.scenario.downstream), at.length, FACTORS),
         "partition": lambda at: _all(at.sides, at.length),
         "message_loss": lambda at: _all(SHARES, at.endpoints, at.length),
         "message_delay": lambda at: _all(at.delay, SHARES, at.endpoints, at.length),
@@ -143,6 +141,8 @@ FORMS: Mapping[str, Callable[[Around], Keyed]] = MappingProxyType(
         "core_hang": lambda at: _all(at.length),
         "core_slow": lambda at: _all(at.delay, at.length),
         "clock_skew": lambda at: _all(at.clocks, at.length),
+        "dependency_down": lambda at: _all(_key("dependency", at.scenario.downstream), at.length),
+        "dependency_slow": lambda at: _all(_key("dependency", at.scenario.downstream), at.length, FACTORS),
     }
 )
 """The keys of each kind of fault besides its time."""

@@ -136,7 +136,8 @@ def test_the_catalogue_round_trips_as_plain_data():
             57,
             (
                 "conditions.0.max_retries: missing; the keys are max_retries, retry_delay, backoff, multiplier, "
-                "max_delay, jitter, spread, jitter_width, deadline, try_timeout, budget, breaker, type"
+                "max_delay, jitter, spread, jitter_width, deadline, try_timeout, honor_retry_after, "
+                "budget, breaker, type"
             ),
         ),
         (

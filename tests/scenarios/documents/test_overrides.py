@@ -132,7 +132,8 @@ def test_a_later_override_sees_an_earlier_one(story):
             "recovery.conditions.task_failure.retry_dely",
             (
                 "unknown path; keys of recovery.conditions.task_failure: preset, max_retries, retry_delay, backoff, "
-                "multiplier, max_delay, jitter, spread, jitter_width, deadline, try_timeout, budget, breaker, by_error "
+                "multiplier, max_delay, jitter, spread, jitter_width, deadline, try_timeout, "
+                "honor_retry_after, budget, breaker, by_error "
                 "(nearest: 'recovery.conditions.task_failure.retry_delay')"
             ),
         ),

@@ -80,7 +80,7 @@ def test_a_core_of_ones_own_is_imported_only_from_its_option(folder, capsys):
             ["--vary", "agents.count=1..100000000"],
             "quiet: agents.count: about 1e+10 events are expected in a run",
         ),
-        (["--examples", "100000000000"], "quiet: --examples: about 2e+13 events are expected in 100,000,000,000 runs"),
+        (["--examples", "100000000000"], "quiet: --examples: about 3e+13 events are expected in 100,000,000,000 runs"),
         (
             ["--examples", "2", "--vary", "duration=30s,50s", "--vary", "warmup=55s"],
             "quiet: all 460 examples within the bounds are contradictory: quiet.scenario.yaml: --set warmup=55s",

@@ -95,6 +95,38 @@ def test_pooled_estimates_take_the_place_of_single_values():
     assert found.difference.mean == pytest.approx(2.0)
 
 
+def pooled_mean(values):
+    """The mean over all replications, and their pseudo-values; None: not observed."""
+    seen = [value for value in values if value is not None]
+    mean, n = float(np.mean(seen)), len(values)
+    without = [
+        np.mean([each for other, each in enumerate(values) if other != place and each is not None])
+        for place in range(n)
+    ]
+    return mean, np.array([n * mean - (n - 1) * each for each in without])
+
+
+def test_replications_without_an_observation_show_nothing():
+    """Two of fifteen observed 15 s, and two of fifteen others 30 s: it is one of six ways to divide four values."""
+    a, b = [15.0] * 2 + [None] * 13, [None] * 13 + [30.0] * 2
+    (mean_a, pseudo_a), (mean_b, pseudo_b) = pooled_mean(a), pooled_mean(b)
+    pair = PooledPair(mean_a, mean_b, pseudo_a, pseudo_b)
+    assert differences([Observed("x", "s", "lower", a, b, pair, paired=False)])["x"].p == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_the_test_of_pooled_means_is_that_of_the_replications_that_observed_them(paired):
+    generator = np.random.default_rng(3)
+    a, b = generator.normal(10, 2, 6), generator.normal(12, 2, 6)
+    plain = differences([Observed("x", "s", "lower", list(a), list(b), None, paired)])["x"]
+    with_others = [[*values, *[None] * 9] for values in (list(a), list(b))]
+    pooled = [pooled_mean(values) for values in with_others]
+    pair = PooledPair(pooled[0][0], pooled[1][0], pooled[0][1], pooled[1][1])
+    found = differences([Observed("x", "s", "lower", *with_others, pair, paired)])["x"]
+    assert found.p == pytest.approx(plain.p)
+    assert found.difference.ci95 == pytest.approx(plain.difference.ci95)
+
+
 def test_a_quantile_without_a_difference_is_rarely_said_to_differ():
     """The jackknife of a quantile said so in 15 of 100 comparisons of 20 pairs."""
     generator, wrong = np.random.default_rng(5), 0

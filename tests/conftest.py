@@ -18,7 +18,7 @@ sys.modules.setdefault("rfc3987_syntax", None)
 # full one; a test that sets a number of examples takes it from tests/examples.py.
 CI = {"derandomize": True, "print_blob": True} if os.environ.get("CI") else {}
 settings.register_profile("full", deadline=None, **CI)
-settings.register_profile("short", deadline=None, max_examples=25, **CI)
+settings.register_profile("short", deadline=None, max_examples=15, **CI)
 settings.load_profile("full")
 
 VALIDATION = Path(__file__).parent / "validation"
@@ -29,9 +29,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests first: a long test that starts last would delay the end of a parallel run.
 
     The shipped scenarios are long: `make test` runs each of them once, for its golden row, which includes its verdicts.
+    So are the validations.
     """
     for item in items:
-        if SHIPPED in item.path.parents:
+        if SHIPPED in item.path.parents or VALIDATION in item.path.parents:
             item.add_marker(pytest.mark.long)
     items.sort(key=lambda item: VALIDATION not in item.path.parents)
 

@@ -2,7 +2,7 @@
 
 A case passes when the 95 % interval's half-width is at most 1 % of the exact value (5 % of a probability below 0.01),
 when the exact value lies within four standard errors of the mean, and when a wrong model's value does not.
-The short form of a case, which `make test` runs, has few replications, and its interval may be five times as wide.
+The short form of a case, which `make test-long` runs, has few replications, and its interval may be five times as wide.
 """
 
 from __future__ import annotations

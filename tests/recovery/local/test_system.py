@@ -31,6 +31,7 @@ from tests.recovery.local.processes import (
 )
 
 
+@pytest.mark.long
 def test_heartbeats_of_a_store_that_was_deleted_do_not_replace_an_agent(url):
     beats = opened_beats(url)
     for _ in range(9):
@@ -315,6 +316,7 @@ def test_an_invalid_task_name_is_rejected(url, name):
     system.close()
 
 
+@pytest.mark.long
 def test_a_submission_waits_while_the_queue_is_full(url):
     with LocalSystem(url, handler("double"), {**STEADY, "agents": 1, "max_waiting": 2}) as system:
         for number in range(12):

@@ -325,6 +325,7 @@ def test_the_escalations_of_a_warning_are_those_of_a_run() -> None:
     assert low <= found.figures["escalations"] <= high
 
 
+@pytest.mark.long
 def test_a_budget_that_a_warning_calls_empty_is_empty_in_a_run() -> None:
     budget = {"tasks.failure_probability": 0.2, TASK: {"budget": {"tokens": 100, "refill": 0.2}}}
     emptied, lasting = (sim.run(scenarios.loads(BASE).with_values(each), 7) for each in (budget, {**budget, **LASTING}))

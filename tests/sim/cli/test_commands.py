@@ -204,6 +204,7 @@ def test_tables_fit_into_80_columns(capsys):
     assert max(len(line) for line in out.splitlines()) <= 80
 
 
+@pytest.mark.long
 def test_output_is_ascii_on_an_ascii_terminal(small):
     done = in_a_process(
         "run", "small.scenario.yaml", "strict.scenario.yaml", "--replications", "2", PYTHONIOENCODING="ascii"
@@ -228,6 +229,7 @@ def test_colors_depend_on_terminal_and_options(small, capsys, monkeypatch):
     assert "\x1b[" not in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_closed_pipe_is_no_error():
     script = f"{shlex.quote(sys.executable)} -m sim.cli schema | head -n 1"
     done = subprocess.run(["/bin/sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -356,6 +358,7 @@ def test_runbook_prints_the_documented_runbook(capsys):
     assert [name for name, _ in catalogue.documented().entries() if name not in out] == []
 
 
+@pytest.mark.long
 def test_demo_draws_an_identical_picture_every_time(tmp_path, monkeypatch, capsys):
     """Of the same runs: that a seed gives the same run is tested elsewhere."""
     runs = {}

@@ -46,6 +46,7 @@ def test_writes_a_table_a_picture_and_json(folder, capsys):
     assert told["settings"][0]["values"] == best
 
 
+@pytest.mark.long
 def test_json_on_stdout_is_the_only_output(folder, capsys):
     assert main([*BASE, *GRID, *WANTED, "--json", "-"]) == 0
     out, err = capsys.readouterr()

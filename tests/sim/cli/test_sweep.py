@@ -12,6 +12,7 @@ GRID = ["--grid", "recovery.detection.heartbeat_interval=1s,2s", "--grid", "agen
 BASE = ["sweep", "agent-failure", *SHORT]
 
 
+@pytest.mark.long
 def test_writes_a_table_a_picture_json_and_a_folder(tmp_path, capsys):
     folder, picture, file = tmp_path / "sweep", tmp_path / "s.png", tmp_path / "s.json"
     asked = [*BASE, *GRID, "--out", str(folder)]

@@ -33,6 +33,7 @@ def settling(small):
     return small
 
 
+@pytest.mark.long
 def test_a_found_warm_up_is_in_the_table_and_in_json(settling, capsys):
     assert main([*RUN, "--replications", "2", "--json", "found.json"]) == 0
     out = capsys.readouterr().out

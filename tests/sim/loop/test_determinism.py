@@ -75,6 +75,7 @@ def traces(measure):
         yield shown.stdout.strip()
 
 
+@pytest.mark.long
 def test_ten_processes_give_one_trace():
     found = [*traces("SimLoop")]
     assert int(found[0].split()[0]) > 300

@@ -189,6 +189,7 @@ def test_values_can_be_changed_in_every_scenario(run):
     )
 
 
+@pytest.mark.long
 def test_tags_and_expected_failures_become_markers(run):
     files = {
         "slow.scenario.yaml": HOLDS.replace("seed: 7", "seed: 7\ntags: [slow, night-run]"),
@@ -260,6 +261,7 @@ def test_without_scenarios_no_heavy_library_is_imported():
     assert {name.partition(".")[0] for name in done.stdout.split()} == {"recovery", "sim"}
 
 
+@pytest.mark.long
 def test_the_shipped_scenarios_are_collected():
     plugin = [] if INSTALLED else ["-p", "sim.pytest_plugin"]
     command = [sys.executable, "-m", "pytest", *plugin, "--collect-only", "-q", "scenarios"]

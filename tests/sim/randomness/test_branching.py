@@ -219,6 +219,7 @@ OBSERVED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", OBSERVED)
 def test_a_branch_leaves_the_distribution_of_the_future_exact(what):
     """Kolmogorov-Smirnov, with the events before the branch and those after it in one sample.

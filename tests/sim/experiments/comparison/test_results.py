@@ -91,6 +91,7 @@ def test_pictures_of_results(scenario, before, seed):
     assert len([line for line in drawn.get_lines() if line.get_label() != "mean"]) == (3 if seed == 7 else 8)
 
 
+@pytest.mark.long
 def test_two_policies_are_compared():
     scenario = scenarios.load("execution-failure").with_values(FAILING)
     run = partial(sim.replicate, scenario, 7, 3)

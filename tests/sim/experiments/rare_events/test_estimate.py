@@ -129,6 +129,7 @@ def test_a_hit_can_be_repeated():
         assert sim.run(QUEUE, name).metrics["queue.depth.max"] >= 10
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("parallel")
 def test_the_number_of_processes_does_not_change_the_estimate():
     here, there = (

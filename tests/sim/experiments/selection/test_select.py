@@ -104,6 +104,7 @@ def test_all_settings_use_common_random_numbers(found, scenario):
     assert found.ranked[2].estimate == own.metrics[DETECT]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("parallel")
 def test_jobs_do_not_change_the_results(found, scenario):
     points = grid(scenario, {INTERVAL: ["5s", "1s", "2s"]})

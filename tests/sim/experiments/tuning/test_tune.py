@@ -121,6 +121,7 @@ def test_an_interrupted_search_keeps_what_is_finished(tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_two_objectives_have_a_front_of_settings_none_of_which_is_dominated():
     priced = SMALL.with_values({"cost": {"retry": 1}})
     found = sim.tune(priced, SPACE, minimize=["tasks.sojourn.mean", "cost.total"], **QUICK)

@@ -14,6 +14,8 @@ import scenarios
 import sim
 from tests.golden.golden_table import TABLE
 
+pytestmark = pytest.mark.long
+
 PRINT_HASHES = """
 import json, scenarios, sim
 shipped = {name: scenarios.load(name).with_values({"history": HISTORY}) for name in NAMES}

@@ -30,8 +30,9 @@ from tests.recovery.local.processes import (
     until,
 )
 
+pytestmark = pytest.mark.long
 
-@pytest.mark.long
+
 def test_heartbeats_of_a_store_that_was_deleted_do_not_replace_an_agent(url):
     beats = opened_beats(url)
     for _ in range(9):
@@ -54,7 +55,6 @@ def test_agents_execute_submitted_tasks(url):
     assert not any(map(runs, pids))
 
 
-@pytest.mark.long
 def test_a_local_system_runs_on_postgresql(server):
     with LocalSystem(emptied(server), handler("step_by_step"), {**QUICK, "agents": 2}) as system:
         for number in range(4):
@@ -66,7 +66,6 @@ def test_a_local_system_runs_on_postgresql(server):
         until(lambda: "recovery.verified" in events(system, "agent.0"))
 
 
-@pytest.mark.long
 def test_repeatedly_killed_agents_lose_and_repeat_no_effect(url):
     with LocalSystem(url, handler("step_by_step"), QUICK) as system:
         for number in range(40):
@@ -84,7 +83,6 @@ def test_repeatedly_killed_agents_lose_and_repeat_no_effect(url):
         assert system.audit.first_wrong() is None
 
 
-@pytest.mark.long
 def test_a_task_that_kills_its_agent_continues_on_another(url, tmp_path):
     with LocalSystem(url, handler("deadly"), {**QUICK, "agents": 1}) as system:
         system.submit("task.0", str(tmp_path / "mark"))
@@ -92,7 +90,6 @@ def test_a_task_that_kills_its_agent_continues_on_another(url, tmp_path):
         assert system.effects() == {"task.0": "done"}
 
 
-@pytest.mark.long
 def test_a_task_that_kills_every_agent_becomes_a_dead_letter(url):
     with LocalSystem(url, handler("poison"), {**QUICK, "agents": 1, "max_deliveries": 3}) as system:
         system.submit("task.0")
@@ -117,7 +114,6 @@ def test_a_failed_task_is_retried_as_often_as_its_condition_allows(url, failures
         assert len(system.logs("/var/log/agents/", "OutOfOrder: attempt 1")) == 1
 
 
-@pytest.mark.long
 def test_an_effect_that_is_not_json_fails_the_attempt(url):
     recovery = {**STEADY["recovery"], "conditions": {"task_failure": {"max_retries": 0, "retry_delay": 0}}}
     with LocalSystem(url, handler("no_json"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
@@ -127,7 +123,6 @@ def test_an_effect_that_is_not_json_fails_the_attempt(url):
         assert any("the effect is not JSON" in line for line in system.logs("/var/log/agents/"))
 
 
-@pytest.mark.long
 def test_a_restored_pool_is_allocated_again(url):
     conditions = {"resource_failure": {"max_retries": None, "retry_delay": 0.1}}
     recovery = {"detection": STEADY["recovery"]["detection"], "conditions": conditions}
@@ -143,7 +138,6 @@ def test_a_restored_pool_is_allocated_again(url):
         until(lambda: events(system, "task.0")[-1] == "recovery.verified")  # the agent may be faster than the core
 
 
-@pytest.mark.long
 def test_a_killed_core_is_restarted_and_a_standby_leads_meanwhile(url):
     with LocalSystem(url, handler("step_by_step"), {**QUICK, "cores": 2}) as system:
         cores = {pid for pid, name in system.processes().items() if name.startswith("core")}
@@ -160,7 +154,6 @@ def test_a_killed_core_is_restarted_and_a_standby_leads_meanwhile(url):
         assert not cores & set(system.processes())
 
 
-@pytest.mark.long
 def test_a_second_system_on_a_running_store_is_rejected(url):
     with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
         until(lambda: agents_of(system))
@@ -175,7 +168,6 @@ def test_a_second_system_on_a_running_store_is_rejected(url):
         assert system.effects() == {"task.0": 2}
 
 
-@pytest.mark.long
 def test_a_system_with_silent_processes_still_counts_as_running(url):
     with LocalSystem(url, handler("double"), {**QUICK, "agents": 1}) as system:
         until(lambda: agents_of(system))
@@ -194,7 +186,6 @@ def test_a_system_with_silent_processes_still_counts_as_running(url):
         system.signal(core, signal.SIGCONT)
 
 
-@pytest.mark.long
 def test_a_terminated_agent_finishes_its_current_task(url):
     with LocalSystem(url, handler("sleeping"), {**STEADY, "agents": 1, "grace": PATIENCE}) as system:
         system.submit("task.0", 1)
@@ -203,7 +194,6 @@ def test_a_terminated_agent_finishes_its_current_task(url):
         assert system.effects() == {"task.0": "awake"}
 
 
-@pytest.mark.long
 def test_an_agent_is_killed_after_the_grace_period(url):
     with LocalSystem(url, handler("sleeping"), {**STEADY, "agents": 1, "grace": 0.1}) as system:
         system.submit("task.0", 3600)
@@ -212,7 +202,6 @@ def test_an_agent_is_killed_after_the_grace_period(url):
     assert not any(map(runs, pids))
 
 
-@pytest.mark.long
 def test_a_handler_may_be_a_module_function(url):
     from tests.recovery.local.handlers import double
 
@@ -244,7 +233,6 @@ def test_calls_on_a_stopped_system_raise(url):
     system.close()
 
 
-@pytest.mark.long
 def test_a_lost_fork_server_is_reported(url):
     system = LocalSystem(url, handler("double"), {**STEADY, "agents": 1}).__enter__()
     pid, *_ = system.processes()
@@ -271,7 +259,6 @@ def test_an_invalid_config_is_rejected(config, message):
         LocalConfig.model_validate(config)
 
 
-@pytest.mark.long
 def test_of_two_systems_started_at_once_one_runs(url):
     """A system that has checked the store before the other one started does not start."""
     one, other = (LocalSystem(url, handler("double"), {**STEADY, "agents": 1}) for _ in range(2))
@@ -284,7 +271,6 @@ def test_of_two_systems_started_at_once_one_runs(url):
     other.close()
 
 
-@pytest.mark.long
 def test_a_task_that_ends_its_process_fails(url):
     recovery = {**STEADY["recovery"], "conditions": {"task_failure": {"max_retries": 1, "retry_delay": 0}}}
     with LocalSystem(url, handler("quitting"), {**QUICK, "recovery": recovery, "agents": 1}) as system:
@@ -293,7 +279,6 @@ def test_a_task_that_ends_its_process_fails(url):
         assert system.statuses() == {TaskStatus.ESCALATED: 1}
 
 
-@pytest.mark.long
 def test_an_unknown_signal_is_rejected(url):
     with LocalSystem(url, handler("double"), {**STEADY, "agents": 1}) as system:
         with pytest.raises(ValueError, match="9999 is not a valid Signals"):
@@ -316,7 +301,6 @@ def test_an_invalid_task_name_is_rejected(url, name):
     system.close()
 
 
-@pytest.mark.long
 def test_a_submission_waits_while_the_queue_is_full(url):
     with LocalSystem(url, handler("double"), {**STEADY, "agents": 1, "max_waiting": 2}) as system:
         for number in range(12):
@@ -348,7 +332,6 @@ def ends(system):
     return not closing.is_alive()
 
 
-@pytest.mark.long
 def test_a_system_ends_when_an_agent_and_a_core_are_stopped(url):
     """With an hour for their tasks: who is stopped is continued, and ends by itself."""
     system = LocalSystem(url, handler("double"), {**STEADY, "agents": 2}).__enter__()
@@ -360,7 +343,6 @@ def test_a_system_ends_when_an_agent_and_a_core_are_stopped(url):
     assert not any(map(runs, pids))
 
 
-@pytest.mark.long
 def test_a_system_ends_when_its_fork_server_is_stopped(url, monkeypatch):
     monkeypatch.setattr(fork_server_client, "ANSWER_SECONDS", 0.5)
     system = LocalSystem(url, handler("double"), {**STEADY, "agents": 1}).__enter__()
@@ -372,7 +354,6 @@ def test_a_system_ends_when_its_fork_server_is_stopped(url, monkeypatch):
     until(lambda: not any(map(runs, pids)))
 
 
-@pytest.mark.long
 def test_the_load_of_the_system_itself_causes_no_recovery(url):
     """More tasks than wait at once, and a locked file of heartbeats, which are due ten times per second."""
     with (
@@ -388,7 +369,6 @@ def test_the_load_of_the_system_itself_causes_no_recovery(url):
         ] == []
 
 
-@pytest.mark.long
 def test_a_core_that_was_stopped_suspects_no_agent(url):
     with LocalSystem(url, handler("double"), {**QUICK, "agents": 4}) as system:
         (core,) = (pid for pid, name in system.processes().items() if name.startswith("core"))

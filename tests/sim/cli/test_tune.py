@@ -8,6 +8,8 @@ import pytest
 from sim.cli import main
 from tests.sim.experiments.tuning.test_tune import DELAY, SPACE, TEXT
 
+pytestmark = pytest.mark.long
+
 pytest.importorskip("optuna")
 COMMAND = "tune small.scenario.yaml --trials 3 --replications 2 --jobs 1 --set duration=2m"
 RECOMMEND = COMMAND.split()
@@ -24,7 +26,6 @@ def tune(*arguments):
     return main(["tune", "small.scenario.yaml", "--vary", SPACE[0], *QUICK, *arguments])
 
 
-@pytest.mark.long
 def test_the_proposed_setting_and_what_it_changes_are_printed(capsys, tmp_path):
     picture = tmp_path / "tuned.png"
     assert tune("--minimize", "tasks.sojourn.mean", "--json", "tuned.json", "--plot", str(picture)) == 0
@@ -56,7 +57,6 @@ def test_the_chosen_setting_is_written_as_a_policy_file_that_run_uses(capsys, tm
     assert by_policy["scenario_resolved"]["recovery"]["conditions"]["task_failure"]["deadline"] == 90
 
 
-@pytest.mark.long
 def test_a_recommendation_says_what_to_change_and_how_sure_it_is(capsys, tmp_path):
     """Without ranges and objectives. The policy file has what is recommended."""
     assert main([*RECOMMEND, "--fresh", "5", "--out", "p.yaml", "--json", "tuned.json"]) == 0

@@ -12,6 +12,8 @@ import scenarios
 import sim
 from sim.cli import main
 
+pytestmark = pytest.mark.long
+
 RUN = ["run", "small.scenario.yaml", "--find-warmup"]
 HEADER = r"warm-up ([\d.]+)s found \(MSER-5, tasks\.in_system\.mean, 10 pilot runs\)"
 
@@ -33,7 +35,6 @@ def settling(small):
     return small
 
 
-@pytest.mark.long
 def test_a_found_warm_up_is_in_the_table_and_in_json(settling, capsys):
     assert main([*RUN, "--replications", "2", "--json", "found.json"]) == 0
     out = capsys.readouterr().out
@@ -55,7 +56,6 @@ def test_a_given_warm_up_is_only_in_json(settling, capsys):
     assert json.loads((settling / "given.json").read_text())["warmup"] == {"seconds": 60.0, "found": False}
 
 
-@pytest.mark.long
 def test_a_single_replication_uses_the_warm_up_of_its_seed(settling, capsys):
     assert main([*RUN, "--seed", "3", "--replications", "2"]) == 0
     assert main([*RUN, "--seed", "3/1"]) == 0
@@ -64,7 +64,6 @@ def test_a_single_replication_uses_the_warm_up_of_its_seed(settling, capsys):
     assert first == second == sim.find_warmup(loaded, seed=3).seconds != sim.find_warmup(loaded).seconds
 
 
-@pytest.mark.long
 def test_history_files_use_the_found_warm_up(settling, capsys):
     assert main([*RUN, "--replications", "2", "--history", "events.parquet"]) == 0
     seconds = float(re.search(HEADER, capsys.readouterr().out)[1])
@@ -73,7 +72,6 @@ def test_history_files_use_the_found_warm_up(settling, capsys):
     assert pd.read_parquet("events.parquet")["replication"].unique().tolist() == ["7/0", "7/1"]
 
 
-@pytest.mark.long
 def test_the_repeat_command_contains_the_warm_up_and_no_pilots(settling, capsys):
     assert main(["run", "strict.scenario.yaml", "--find-warmup", "--json", "found.json"]) == 1
     (command,) = re.findall(r"replay: recovery-bench (.*)", capsys.readouterr().out)
@@ -84,7 +82,6 @@ def test_the_repeat_command_contains_the_warm_up_and_no_pilots(settling, capsys)
     assert again["runs"][0]["metrics"] == found["runs"][0]["metrics"]
 
 
-@pytest.mark.long
 def test_a_fault_before_the_end_of_the_warm_up_is_reported(settling, capsys):
     assert main([*RUN, "--set", "faults=[{agent_crash: {at: 1s}}]", "--set", "expect=[]"]) == 0
     out = " ".join(capsys.readouterr().out.split())
@@ -118,7 +115,6 @@ def test_a_contradicting_option_is_rejected_in_one_line(settling, capsys, more, 
     assert capsys.readouterr() == ("", message)
 
 
-@pytest.mark.long
 def test_scenarios_without_a_warm_up_are_reported_and_the_others_are_run(settling, capsys):
     text = (settling / "small.scenario.yaml").read_text()
     burst = re.sub(r"arrivals: .*", "arrivals: {burst: {size: 5}}", text.replace("name: small", "name: burst"))

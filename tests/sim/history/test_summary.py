@@ -17,6 +17,8 @@ from sim.measures.tables import event_table
 from sim.simulation import Run
 from tests.sim.cli.small import SMALL
 
+pytestmark = pytest.mark.long
+
 SUMMARY = {"history": "summary"}
 DOCUMENTED = ("agent-failure", "communication-failure", "execution-failure", "resource-failure")
 SHORT = {"duration": "25m"}

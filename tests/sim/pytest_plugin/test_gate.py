@@ -10,6 +10,8 @@ import sim.suites.lines
 from sim.baselines import read_baselines
 from tests.sim.pytest_plugin.test_items import INSTALLED
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["pytester"]
 SMALL = """\
 name: small

@@ -14,6 +14,8 @@ from sim.experiments.runs.unobserved import NeverObserved
 from sim.stats.estimates import Estimate, estimate
 from sim.stats.precision import LEAST, Asked, next_check, reached
 
+pytestmark = pytest.mark.long
+
 
 def asked(epsilon=0.1, most=1000):
     return Asked(epsilon, ("x",), most)
@@ -115,7 +117,6 @@ def short():
     )
 
 
-@pytest.mark.long
 def test_the_number_of_replications_does_not_depend_on_jobs(short):
     looks, heard = [], []
     one = sim.replicate(short, seed=7, precision=0.02, on_look=looks.append, on_precision=heard.append)
@@ -144,7 +145,6 @@ def test_an_unreached_precision_is_reported(short):
     }
 
 
-@pytest.mark.long
 def test_without_recoveries_the_precision_is_that_of_task_metrics():
     calm = scenarios.load("baseline").with_values({"duration": "10m", "warmup": "1m"})
     assert [each.metric for each in sim.replicate(calm, seed=1, precision=0.5).precision] == ["tasks.sojourn.mean"]

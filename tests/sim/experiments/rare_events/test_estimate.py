@@ -11,6 +11,8 @@ import sim
 from sim.experiments.rare_events.events import RareError, event_of, level_of
 from sim.stats.intervals import binomial
 
+pytestmark = pytest.mark.long
+
 QUEUE = scenarios.loads("""
 name: queue
 duration: 30s
@@ -61,7 +63,6 @@ def within(found, exact, times=1.5):
     return exact / times <= high and low <= exact * times and low < found.probability < high
 
 
-@pytest.mark.long
 def test_identical_splittings_give_the_interval_of_plain_replications():
     scenario = scenarios.load("agent-failure").with_values({"duration": "5m", "warmup": "0s", "faults": []})
     found = sim.rare(scenario, "tasks.in_system.mean > 0", 7, 2, particles=5)
@@ -70,7 +71,6 @@ def test_identical_splittings_give_the_interval_of_plain_replications():
     assert found.ci95[0] < 0.75
 
 
-@pytest.mark.long
 def test_queue_depth_probabilities_match_the_markov_chain():
     found = sim.rare(QUEUE, "queue.depth.max >= 16", 7, replications=6, particles=30, jobs=2)
     exact = queue_reaches(16)
@@ -113,7 +113,6 @@ def test_failures_alone_reach_an_event_of_failures(values, tasks, replications, 
     assert within(found, 1 - (1 - 0.1**4) ** tasks)
 
 
-@pytest.mark.long
 def test_recovery_time_follows_the_drawn_restart_time():
     """P(restart > 150 s) = exp(−7.5), of which plain replications see 1 in 1,800."""
     found = sim.rare(SLOW_START, "recovery.time > 150s", 7, replications=6, particles=30)
@@ -121,7 +120,6 @@ def test_recovery_time_follows_the_drawn_restart_time():
     assert within(found, math.exp(-7.5))
 
 
-@pytest.mark.long
 def test_a_hit_can_be_repeated():
     found = sim.rare(QUEUE, "queue.depth.max >= 10", 7, replications=2, particles=20)
     assert any("@" in name for name in found.hits)
@@ -129,7 +127,6 @@ def test_a_hit_can_be_repeated():
         assert sim.run(QUEUE, name).metrics["queue.depth.max"] >= 10
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("parallel")
 def test_the_number_of_processes_does_not_change_the_estimate():
     here, there = (

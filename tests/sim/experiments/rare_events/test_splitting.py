@@ -11,6 +11,8 @@ from sim.experiments.rare_events.splitting import Flight, Splitting, combined, s
 from sim.randomness.branching import Trajectory
 from sim.stats.intervals import binomial
 
+pytestmark = pytest.mark.long
+
 UP, STEPS, HEIGHT = 0.35, 60, 12
 
 
@@ -129,7 +131,6 @@ def test_a_replacement_branches_above_the_discarded_level():
         assert child.climb[-1][1] >= child.trajectory.branches[-1].events, "it has at least the height that it left at"
 
 
-@pytest.mark.long
 def test_steps_give_the_probability_of_each_level():
     """P(max > h), which plain counting estimates where it is not rare."""
     found = splittings("steps", 100, 10)

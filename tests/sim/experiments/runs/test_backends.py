@@ -23,6 +23,8 @@ from sim.experiments.sweeps.sweep import sweep
 from tests.sim.experiments.clusters import ROOT, cluster
 from tests.sim.experiments.crashing_worker import dies_while_it_sends
 
+pytestmark = pytest.mark.long
+
 VALUES = {"duration": "20m", "warmup": "0s", "agents.mtbf": "2m", "faults": []}
 
 
@@ -124,7 +126,6 @@ def kill_a_worker():
         break
 
 
-@pytest.mark.long
 def test_a_dead_worker_process_is_reported_and_its_runs_repeated(scenario, points, expected, tmp_path):
     lost = []
     found = sweep(
@@ -143,7 +144,6 @@ def test_a_dead_worker_process_is_reported_and_its_runs_repeated(scenario, point
     assert found.computed == 24
 
 
-@pytest.mark.long
 def test_repeated_worker_deaths_stop_and_keep_finished_results(scenario, points, expected, tmp_path):
     def kill(summary):
         kill_a_worker()
@@ -167,7 +167,6 @@ print(*(run.history_sha256 for run in found.runs))
 """
 
 
-@pytest.mark.long
 def test_a_dask_cluster_gives_equal_replications(scenario):
     """The cluster is that of another process, and ends with it."""
     pytest.importorskip("distributed")
@@ -176,7 +175,6 @@ def test_a_dask_cluster_gives_equal_replications(scenario):
     assert done.stdout.split() == [sha256 for _, sha256 in hashes(sim.replicate(scenario, 7, 3))]
 
 
-@pytest.mark.long
 def test_a_dask_cluster_gives_equal_results_despite_a_dead_worker(scenario, points, expected, tmp_path):
     with cluster(tmp_path, 2) as (address, workers):
         found = sweep(
@@ -192,7 +190,6 @@ def test_a_dask_cluster_gives_equal_results_despite_a_dead_worker(scenario, poin
     assert (tmp_path / "sweep" / RESULTS).read_bytes() == expected
 
 
-@pytest.mark.long
 def test_a_dask_cluster_gives_equal_replications_comparisons_and_warm_ups(scenario, tmp_path):
     changed = {"agents.restart_time": "5s"}
     with cluster(tmp_path, 2) as (address, _):
@@ -212,7 +209,6 @@ def hashes(result):
     return [(run.seed, run.history_sha256) for run in result.runs]
 
 
-@pytest.mark.long
 def test_an_unreachable_scheduler_is_reported_with_its_address(scenario, points, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(backends, "ANSWER_SECONDS", 1)
@@ -227,7 +223,6 @@ def test_an_unreachable_scheduler_is_reported_with_its_address(scenario, points,
         sim.compare(scenario, {}, {"agents.count": 8}, backend=nowhere)
 
 
-@pytest.mark.long
 def test_a_rejected_client_leaves_no_resources(scenario, monkeypatch):
     """It would close itself while the next one starts, which waits for the very lock that closing takes."""
     distributed = pytest.importorskip("distributed")
@@ -244,7 +239,6 @@ def test_a_rejected_client_leaves_no_resources(scenario, monkeypatch):
         gc.enable()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
@@ -282,7 +276,6 @@ def test_a_missing_backend_is_reported_with_the_package_to_install(scenario, poi
         sweep(scenario, points, backend=Backend(name))
 
 
-@pytest.mark.long
 def test_a_ray_cluster_gives_equal_results(scenario, points, expected, tmp_path):
     pytest.importorskip("ray")
     sweep(scenario, points, seed=7, replications=6, backend=Backend("ray", jobs=2), out=tmp_path)
@@ -324,7 +317,6 @@ def test_an_interrupt_just_after_submission_leaves_no_failing_thread(monkeypatch
     assert errors == []
 
 
-@pytest.mark.long
 def test_a_worker_that_dies_while_sending_is_replaced(monkeypatch, tmp_path):
     monkeypatch.setattr(backends, "STUCK_SECONDS", 0.5)
     lost = []

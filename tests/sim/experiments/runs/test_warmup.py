@@ -11,6 +11,8 @@ from sim.experiments.runs.backends import Backend
 from sim.experiments.runs.warmup import SLICES, NoWarmup, _check_trend, mser5
 from sim.stats.estimates import estimate
 
+pytestmark = pytest.mark.long
+
 QUEUE = """\
 name: queue
 seed: 7

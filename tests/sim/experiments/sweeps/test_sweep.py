@@ -21,6 +21,8 @@ from sim.experiments.sweeps.digests import write_with_digest
 from sim.experiments.sweeps.folder import RESULTS, SweepFolder, SweepFolderError
 from sim.experiments.sweeps.sweep import load_sweep, sweep
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 COUNT, RESTART = "agents.count", "agents.restart_time"
 VALUES = {"duration": "3m", "warmup": "0s", "tasks.arrivals.poisson.rate": "0.5/s", "agents.mtbf": "1m", "faults": []}

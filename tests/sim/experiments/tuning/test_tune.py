@@ -15,6 +15,8 @@ from sim.experiments.tuning.race import FIRST_LOOK, looks
 from sim.experiments.tuning.recommendation import changes, round_number
 from sim.experiments.tuning.space import current, space_of
 
+pytestmark = pytest.mark.long
+
 pytest.importorskip("optuna")
 
 TEXT = """\
@@ -70,7 +72,6 @@ def test_a_setting_that_does_not_meet_an_expectation_is_never_proposed(found):
     assert all(each.failed[0].startswith("small: tasks.failed == 0, observed ") for each in refused)
 
 
-@pytest.mark.long
 def test_the_result_does_not_depend_on_the_number_of_processes(found):
     again = sim.tune(
         SMALL.with_values({"expect": ["tasks.failed == 0"]}), SPACE, minimize=["tasks.sojourn.mean"], jobs=2, **QUICK
@@ -88,7 +89,6 @@ def test_a_search_is_saved_and_its_frame_has_every_setting(found, tmp_path):
     assert found.as_json()["chosen"] == {path: json.loads(text) for path, text in found.best.point.items()}
 
 
-@pytest.mark.long
 def test_a_search_is_continued_from_its_study(found, tmp_path):
     expecting = SMALL.with_values({"expect": ["tasks.failed == 0"]})
     file, objective = tmp_path / "study.db", {"minimize": ["tasks.sojourn.mean"]}
@@ -102,7 +102,6 @@ def test_a_search_is_continued_from_its_study(found, tmp_path):
         sim.tune(SMALL, SPACE, study=file, **objective, **QUICK)
 
 
-@pytest.mark.long
 def test_an_interrupted_search_keeps_what_is_finished(tmp_path):
     file, objective = tmp_path / "study.db", {"minimize": ["tasks.sojourn.mean"]}
 
@@ -121,7 +120,6 @@ def test_an_interrupted_search_keeps_what_is_finished(tmp_path):
     ]
 
 
-@pytest.mark.long
 def test_two_objectives_have_a_front_of_settings_none_of_which_is_dominated():
     priced = SMALL.with_values({"cost": {"retry": 1}})
     found = sim.tune(priced, SPACE, minimize=["tasks.sojourn.mean", "cost.total"], **QUICK)
@@ -147,7 +145,6 @@ def test_a_policy_for_scenarios_whose_conditions_differ_elsewhere_is_refused():
     check_exportable([SMALL, other], space_of(SMALL, [*SPACE, "recovery.conditions.task_failure.jitter=none,full"]))
 
 
-@pytest.mark.long
 def test_what_is_recommended_has_only_changes_with_an_effect_and_round_numbers():
     found = sim.tune(SMALL, trials=10, replications=3, fresh=5)
     assert found.objectives[0].metric == "tasks.within(6s)"
@@ -194,7 +191,6 @@ def test_the_time_of_a_task_is_what_the_scenario_says(values, metric):
     assert their_time([SMALL.with_values(values)]).metric == metric
 
 
-@pytest.mark.long
 def test_several_scenarios_are_judged_by_the_worst_change():
     other = scenarios.loads(TEXT.replace("name: small", "name: other").replace("20%", "5%"))
     found = sim.tune([SMALL, other], SPACE[:1], minimize=["tasks.sojourn.mean"], **{**QUICK, "trials": 6})
@@ -205,7 +201,6 @@ def test_several_scenarios_are_judged_by_the_worst_change():
     assert [len(each.fresh) for each in found.finalists] == [2]
 
 
-@pytest.mark.long
 def test_bad_settings_are_stopped_after_few_replications():
     found = sim.tune(SMALL, SPACE[:1], minimize=["tasks.sojourn.mean"], trials=12, replications=8, fresh=2)
     stopped = [each for each in found.judged if each.is_stopped]
@@ -283,7 +278,6 @@ def test_an_unknown_path_is_refused_with_the_nearest_one():
         sim.tune(SMALL, ["agents.cuont=2..5"], minimize=["tasks.sojourn.mean"], **QUICK)
 
 
-@pytest.mark.long
 def test_the_optimal_checkpoint_interval_of_theory_is_found():
     """Young's interval √(2 C M) = 20 s for a cost of 2 s and a mean time between failures of 100 s, near which the
     objective is flat.

@@ -46,7 +46,8 @@ class Agent:
         self.name = name
         self._slot = slot
         self._database = Database(url, late_sync=True, check=False)
-        self._beats = opened_beats(url)
+        self._url = url
+        self._beats: Database | None = None
         self._tasks = SqlTaskStore(self._database)
         self._handler = handler
         self._interval = interval
@@ -123,6 +124,8 @@ class Agent:
     def _beat_in_store(self) -> bool:
         """Send a heartbeat to other programs, which may take a while. False: another process has the name."""
         mine, progress = (self.name, self._incarnation), self._progress()
+        if self._beats is None:  # not before: a process that is stopped while it writes there locks it
+            self._beats = opened_beats(self._url)
         if not self._is_entered:
             self._beats.write(lambda connection: agent_registry.enter(connection, *mine, self._pid))
             self._is_entered = True

@@ -60,6 +60,11 @@ class Numbers:
         rounded = round(value * per_unit) / per_unit if per_unit else round(value / self.step) * self.step
         return min(self.most, max(self.least, rounded))
 
+    def not_below(self, value: float) -> float:
+        """The nearest of them that is not below the value, if there is one."""
+        found = self.nearest(value)
+        return found if found >= value else self.nearest(value + self.step)
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -145,8 +150,10 @@ class Shape:
             cap = None
         elif self.cap is not None:
             cap = self.cap
-        elif cap is not None or (self.cap_needed and backoff != "fixed"):
-            cap = self.caps.nearest(_longest(policy, delay, multiplier or 1.0) if cap is None else cap)
+        elif cap is not None:
+            cap = self.caps.nearest(cap)
+        elif self.cap_needed and backoff != "fixed":
+            cap = self.caps.not_below(_longest(policy, delay, multiplier or 1.0))
         return {"backoff": backoff, "multiplier": multiplier or 2.0, "retry_delay": delay, "max_delay": cap}
 
     def _other_backoff(self, policy: RetryPolicy) -> str:

@@ -76,7 +76,7 @@ class Dependency:
     def _serve(self, call: Call) -> None:
         attempt = call.attempt
         self._record(Event.CALL_SERVED, call, self._env.now - call.since)
-        seconds = self._latency.draw(attempt.task.draw, attempt.epoch) * self.slowness
+        seconds = self._latency.draw(attempt.task.number, attempt.epoch) * self.slowness
         if seconds > 0:
             self._last(call, seconds)
         else:

@@ -201,6 +201,7 @@ def changed_somewhere(draw):
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a value that is nested deeply
 @settings(max_examples=examples(200))
 @given(changed_somewhere())
 def test_json_schema_and_loader_agree_except_for_contradictions(validator, data):

@@ -23,6 +23,7 @@ from scenarios import Scenario
 from scenarios.errors import ScenarioError
 from scenarios.expected_events import check_events
 from sim.core.build import BuildCore, build_core
+from sim.experiments.search.constants import no_constants_of_modules
 from sim.experiments.search.coverage import Coverage
 from sim.experiments.search.found import Found, found_scenario
 from sim.experiments.search.guidance import GROUPS, scores
@@ -217,7 +218,8 @@ class _Search:
         def example_breaks(example: Drawn) -> None:
             self._example(example, labels)
 
-        example_breaks()
+        with no_constants_of_modules():
+            example_breaks()
 
     def _baseline(self) -> None:
         """Run the scenario as it is, with the first value of each setting. Raises Broken if it breaks something."""

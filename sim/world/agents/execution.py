@@ -211,10 +211,10 @@ class Execution:
         return chosen
 
     def _draw_failure(self, attempt: Attempt) -> None:
-        draw, nth = attempt.task.draw, attempt.epoch
-        attempt.fails = self._failure_luck.draw(draw, nth) < self._settings.failure_probability
+        number, nth = attempt.task.number, attempt.epoch
+        attempt.fails = self._failure_luck.draw(number, nth) < self._settings.failure_probability
         if attempt.fails and self._settings.failure_at == "uniform":
-            share = self._failure_point.draw(draw, nth)
+            share = self._failure_point.draw(number, nth)
             attempt.end = attempt.progress + share * (attempt.end - attempt.progress)
 
     # --------------------------------------------------------------------- along the way
@@ -262,7 +262,7 @@ class Execution:
     def _save(self, attempt: Attempt) -> None:
         task = attempt.task
         task.writes += 1
-        if self.write_failure > 0 and self._write_luck.draw(task.draw, task.writes) < self.write_failure:
+        if self.write_failure > 0 and self._write_luck.draw(task.number, task.writes) < self.write_failure:
             self._history.record(
                 Event.CHECKPOINT_FAILED, task.number, attempt.agent.number, attempt.epoch, attempt.progress
             )
@@ -349,14 +349,14 @@ class Execution:
         elif self._settings.interrupted == "redraw":
             task.redraws += 1
             task.observed = 0.0
-            task.work = self._redrawn_work.draw(task.draw, task.redraws)
+            task.work = self._redrawn_work.draw(task.number, task.redraws)
 
     def prepare_retry(self, attempt: Attempt) -> None:
         """Draws the work of the attempt after a failed one, if `tasks.retried` specifies it."""
         if self._settings.retried == "redraw":
             task = attempt.task
             task.progress = 0.0
-            task.work = self._retried_work.draw(task.draw, attempt.epoch)
+            task.work = self._retried_work.draw(task.number, attempt.epoch)
             task.observed = 0.0
 
     def change_pace(self, attempt: Attempt, slowness: float) -> None:

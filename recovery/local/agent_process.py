@@ -78,6 +78,12 @@ class Agent:
                 self._over.wait(self._poll)
         self._database.close()
 
+    def close(self) -> None:
+        """Close the databases of an agent that does not run."""
+        for each in (self._database, self._beats):
+            if each is not None:
+                each.close()
+
     def _look(self) -> task_queue.Taken | None:
         """Take a task, if any waits. Whether one does is read without the lock of the store, which others need."""
         if not self._may_have_more and not self._database.read(task_queue.is_waiting):

@@ -82,7 +82,9 @@ GALLERY = (
     ),
     Defect(cores.refills_the_budget_on_restart, worlds.BUDGET, ("core_crash",), "attempts.started <= 30", 50),
     Defect(cores.drops_the_lock_while_it_waits, worlds.REDELIVERED, AGENT[:1], "legal_transitions", 100),
-    Defect(cores.lets_all_through_half_open, worlds.BREAKER, AGENT[:1], "attempts.started <= 30", 20),
+    Defect(
+        cores.lets_all_through_half_open, worlds.BREAKER, AGENT[:1], "attempts.started <= 30", 20, most_faults=1
+    ),  # a crash adds one
 )
 QUICK = ("deadlocks-with-another-recovery", "lets-all-through-half-open")
 """Those that a search finds within a few examples."""

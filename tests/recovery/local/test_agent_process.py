@@ -27,8 +27,7 @@ def agent(database):
     """An agent with a handler that a test may replace, without heartbeats."""
     made = Agent(database.url, "agent.0", lambda attempt: attempt.payload, 1.0, 0.001)
     yield made
-    made._database.close()
-    made._beats.close()
+    made.close()
 
 
 def taken(agent, database, payload=None):
@@ -90,8 +89,22 @@ def test_an_agent_that_enters_late_does_not_take_the_name_from_its_successor(age
     assert successor._beat_in_store()
     assert not agent._beat_in_store()
     assert successor._beat_in_store()
-    for each in (successor._database, successor._beats):
-        each.close()
+    successor.close()
+
+
+def test_an_agent_starts_while_the_file_of_heartbeats_is_locked(agent, database, monkeypatch):
+    """By another agent that is stopped while it writes there."""
+    if not are_apart(database.url):
+        pytest.skip("PostgreSQL locks rows only")
+    assert agent._beat_in_store()
+    monkeypatch.setattr("recovery.stores.sqlite.LOCK_SECONDS", 0.05)
+    with closing(sqlite3.connect(f"{make_url(database.url).database}-beats", isolation_level=None)) as other:
+        other.execute("begin immediate")
+        started = Agent(database.url, "agent.1", lambda attempt: None, 1.0, 0.001)
+        with pytest.raises(StoreError, match="is locked by another program"):
+            started._beat_in_store()
+    assert started._beat_in_store()
+    started.close()
 
 
 @pytest.mark.parametrize("where", ["memory", "store"])

@@ -8,6 +8,8 @@ import pytest
 from sim.cli import main
 from tests.sim.cli.small import SMALL
 
+pytestmark = pytest.mark.long
+
 GRID = ["--grid", "recovery.detection.heartbeat_interval=1s,5s", "--grid", "agents.restart_time=5s,20s"]
 WANTED = ["--metric", "recovery.time.mean", "--indifference", "500ms"]
 BASE = ["compare", "quiet.scenario.yaml", "--replications", "2"]
@@ -25,7 +27,6 @@ def rows(out):
     return [line.split() for line in out.splitlines() if re.match(r"\d+ ", line) and "sure" not in line]
 
 
-@pytest.mark.long
 def test_writes_a_table_a_picture_and_json(folder, capsys):
     picture, file = folder / "s.png", folder / "s.json"
     assert main([*BASE, *GRID, *WANTED, "--out", "s.png", "--json", "s.json"]) == 0
@@ -46,14 +47,12 @@ def test_writes_a_table_a_picture_and_json(folder, capsys):
     assert told["settings"][0]["values"] == best
 
 
-@pytest.mark.long
 def test_json_on_stdout_is_the_only_output(folder, capsys):
     assert main([*BASE, *GRID, *WANTED, "--json", "-"]) == 0
     out, err = capsys.readouterr()
     assert (json.loads(out)["decided"], err) == (True, "")
 
 
-@pytest.mark.long
 def test_quiet_prints_only_that_no_decision_was_reached(folder, capsys):
     asked = [*BASE, "--grid", "agents.count=10,11", "--metric", "recovery.time.mean", "--quiet"]
     assert main([*asked, "--indifference", "20s"]) == 0
@@ -73,7 +72,6 @@ def test_finished_replications_are_reported_after_an_interrupt(folder, capsys, i
     assert json.loads((folder / "part.json").read_text())["interrupted"] is True
 
 
-@pytest.mark.long
 def test_an_interrupt_during_the_evaluation_keeps_the_winner(folder, capsys, interrupts):
     interrupts(4 * 10 + 3 + 1)
     assert main([*BASE, *GRID, *WANTED]) == 130
@@ -105,7 +103,6 @@ def test_dead_worker_processes_are_reported(folder, capsys, monkeypatch):
     ]
 
 
-@pytest.mark.long
 def test_a_violated_invariant_is_reported_with_status_1(folder, capsys, monkeypatch):
     import sim.simulation
     from sim.invariants import Violation
@@ -166,7 +163,6 @@ def test_invalid_input_is_one_line_with_status_2(arguments, message, folder, cap
     assert message in err
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("metric", "indifference", "value"),
     [("agents.availability", "99%", 0.99), ("tasks.throughput", "30/m", 0.5), ("recovery.time.p95", "1m", 60.0)],

@@ -5,6 +5,8 @@ import pytest
 import scenarios
 import sim
 
+pytestmark = pytest.mark.long
+
 STORY = """
 name: story
 duration: 10m

@@ -14,6 +14,8 @@ from scipy import stats
 from sim.stats.samples import MOST, RELATIVE_ERROR, Sample
 from sim.stats.survival import Pooled
 
+pytestmark = pytest.mark.long
+
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 

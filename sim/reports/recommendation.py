@@ -19,7 +19,7 @@ from sim.experiments.tuning.result import Tuning
 from sim.experiments.tuning.space import current
 from sim.presentation.formatting import UNICODE, Signs, count, difference, duration, quantity
 from sim.reports.comparison import COLORS
-from sim.reports.tuning import better_than_expected, not_met
+from sim.reports.tuning import better_than_expected, headline, not_met
 from sim.stats.differences import DIFFERENT, NOT_SHOWN, WORSE, Difference
 
 KEEP = "keep what you have"
@@ -30,7 +30,7 @@ DURATIONS = ("retry_delay", "heartbeat_interval", "ack_timeout")
 
 def recommendation(found: Tuning, style: Signs = UNICODE) -> Group:
     """The proposed changes, or that nothing is shown to be better than now."""
-    parts: list[Any] = [_headline(found), Text(f"  {_aim(found)}"), Text()]
+    parts: list[Any] = [headline(found), Text(f"  {_aim(found)}"), Text()]
     best = found.recommended
     if best is None:
         parts += [Text(line, "yellow" if place else "bold") for place, line in enumerate(_kept(found, style))]
@@ -46,16 +46,6 @@ def recommendation(found: Tuning, style: Signs = UNICODE) -> Group:
         parts += [Text(note, "yellow") for note in better_than_expected(best, style)]
     parts += [Text(str(tail), "yellow") for result in found.now for tail in heavy_tails(result.scenario)]
     return Group(*parts)
-
-
-def _headline(found: Tuning) -> Text:
-    line = Text(", ".join(result.scenario.name for result in found.now), "bold")
-    stopped = sum(each.is_stopped for each in found.judged)
-    tried = f"{count(len(found.judged), 'setting')} tried, {stopped} stopped early"
-    line.append(f"  seed {found.seed}: {tried}, {count(found.runs, 'run')}", "not bold")
-    if found.interrupted:
-        line.append(" (interrupted)", "yellow not bold")
-    return line
 
 
 def _aim(found: Tuning) -> str:

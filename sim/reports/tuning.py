@@ -34,7 +34,7 @@ MOST_PRICES = 8
 
 def tuning(found: Tuning, style: Signs = UNICODE) -> Group:
     """The objectives, the front, the proposed setting and its differences to now, and the importance of each path."""
-    parts: list[Any] = [_headline(found), Text(f"  {_aim(found)}"), Text()]
+    parts: list[Any] = [headline(found), Text(f"  {_aim(found)}"), Text()]
     if found.finalists:
         parts += [_front(found, style), Text(), Text(_how(found), "dim")]
     parts += [Text(note, "yellow") for note in _notes(found, style)]
@@ -47,7 +47,8 @@ def tuning(found: Tuning, style: Signs = UNICODE) -> Group:
     return Group(*parts)
 
 
-def _headline(found: Tuning) -> Text:
+def headline(found: Tuning) -> Text:
+    """The scenarios, the seed, and how many settings and runs there were."""
     line = Text(", ".join(result.scenario.name for result in found.now), "bold")
     stopped = sum(each.is_stopped for each in found.judged)
     tried = f"{count(len(found.judged), 'setting')} tried, {stopped} stopped early"

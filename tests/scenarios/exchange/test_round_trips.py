@@ -65,6 +65,12 @@ def test_what_a_framework_uses_it_can_express(name, wanted):
     assert is_same(again.used, used)
 
 
+def test_a_cap_that_a_framework_needs_shortens_no_delay():
+    """0.006 · 1.5^8 s is 0.15377344 s, and Temporal has microseconds."""
+    wanted = Portable(RetryPolicy(max_retries=9, retry_delay=0.006, backoff="exponential", multiplier=1.5), {})
+    assert FRAMEWORKS["temporal"].fit(wanted).differences == ()
+
+
 @pytest.mark.parametrize(
     ("name", "policy"),
     [

@@ -1,10 +1,12 @@
 """A search: what it judges, shrinks, keeps and reaches."""
 
 import pytest
+from hypothesis.internal.conjecture import providers
 
 import scenarios
 import sim
 from recovery import Supervisor
+from sim.experiments.search.constants import METHOD
 from sim.experiments.search.coverage import Coverage
 from sim.experiments.search.guidance import GROUPS, scores
 from sim.experiments.search.judgement import RUN_ERROR
@@ -59,6 +61,16 @@ def test_equal_seeds_give_equal_searches_and_others_do_not():
 
     assert cells(1) == cells(1)
     assert cells(1) != cells(2)
+
+
+def test_examples_do_not_depend_on_the_source_of_loaded_modules(monkeypatch):
+    """Hypothesis draws constants from there, unless a search keeps it from that."""
+    drawn = []
+    monkeypatch.setattr(providers.HypothesisProvider, METHOD, lambda *_, **__: drawn.append(1))
+    search(world(), 60, 1, bounds=HARMLESS)
+    assert not drawn
+    providers.HypothesisProvider.__dict__[METHOD](None)
+    assert drawn  # it is restored
 
 
 def test_what_was_found_is_the_first_example_of_the_next_search(tmp_path):

@@ -257,3 +257,15 @@ recovery: {conditions: {task_failure: {max_retries: 2, retry_delay: 2s}}}
     requests = (run.metrics["tasks.submitted"] or 0) - retries
     answered = (run.metrics["client.goodput"] or 0) * 300
     assert round(answered) + (run.metrics["client.abandoned"] or 0) <= requests
+
+
+def test_attempts_at_a_repeated_request_fail_independently_of_the_first_ones() -> None:
+    """Its work is the request's, the same each time; whether an attempt fails is drawn for each task."""
+    changes = {
+        "tasks.failure_probability": 0.5,
+        "tasks.client.max_retries": 1,
+        "recovery.conditions.task_failure": {"max_retries": 0, "retry_delay": "1s"},
+    }
+    tasks = sim.run(scenario(changes, duration="10m", agents=2, count=40), seed=1).tasks
+    repeated = tasks[tasks["request"].duplicated()]
+    assert set(repeated["outcome"]) == {"completed", "failed"}

@@ -56,18 +56,21 @@ def _open_changes(incidents: Incidents) -> tuple[Floats, Floats]:
 
 
 def _levels(initial: float, times: Floats, changes: Floats) -> Levels:
-    """A step function, with one level for each instant: the last."""
-    levels = initial + np.concatenate(([0.0], np.cumsum(changes)))
-    edges = np.concatenate(([0.0], times))
-    last = np.append(edges[1:] != edges[:-1], True)
-    return edges[last], levels[last]
+    return np.concatenate(([0.0], times)), initial + np.concatenate(([0.0], np.cumsum(changes)))
 
 
 def _steps(function: Levels, end: float) -> dict[str, list[float]]:
-    times, levels = function
+    times, levels = lasting(function)
     keep = thinned(times, levels, end, MOST_POINTS)
     points = {"t": times[keep], "v": levels[keep]}
     return {name: [_rounded(number) for number in numbers.tolist()] for name, numbers in points.items()}
+
+
+def lasting(function: Levels) -> Levels:
+    """A step function with one level for each instant, the last: the others last no time, and are not shown."""
+    times, levels = function
+    last = np.append(times[1:] != times[:-1], True)
+    return times[last], levels[last]
 
 
 def thinned(times: Floats, levels: Floats, end: float, most: int) -> Rows:

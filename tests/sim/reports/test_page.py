@@ -8,9 +8,11 @@ import pytest
 
 import scenarios
 import sim
+from sim.measures.tables.event_table import Tracks
+from sim.measures.tables.recoveries import Incidents
 from sim.presentation.visible_text import visible
 from sim.reports.page.render import Part, page
-from sim.reports.page.timeline_series import thinned
+from sim.reports.page.timeline_series import series, thinned
 from sim.reports.stored.reading import stored_of
 from sim.reports.stored.shown_run import ShownRun
 from tests.sim.test_results import SCENARIO
@@ -99,6 +101,15 @@ def test_texts_of_others_are_made_harmless(run):
     assert visible("\x1b\u202e") == "\\x1b\\u202e"
     assert "alert(1)" in words(html)
     assert "\\x1b[31mred\\u202egnp" in words(html)
+
+
+def test_no_more_tasks_are_in_service_than_there_are_slots():
+    """At one instant attempts end and others start: a level between them lasts no time."""
+    run = sim.run(scenarios.load("resource-failure").with_values({"duration": "7m"}))
+    tracks = Tracks.of(run.record)
+    curves = series(tracks, Incidents.of(tracks))
+    assert len(set(curves["service"]["t"])) == len(curves["service"]["t"])
+    assert max(curves["service"]["v"]) <= curves["slots"]
 
 
 def test_a_curve_with_too_many_points_keeps_its_extremes():

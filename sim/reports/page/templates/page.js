@@ -345,17 +345,27 @@
       for (const [row, lane] of packed.placed) this.lane(row, top + lane * LANE);
       return undefined;
     }
+    /** Phases at their exact places; one that is too short to be seen is a tick there, which moves nothing else. */
+    marks(phases) {
+      const bars = [], ticks = [];
+      for (const [phase, begin, end] of phases) {
+        const from = this.x(begin), to = this.x(end), latest = ticks.at(-1);
+        if (to - from >= 1) bars.push({ phase, from, to, nth: 0, of: 1 });
+        else if (latest && from - latest[0].from < 1) latest.push({ phase, from });
+        else ticks.push([{ phase, from }]);
+      }
+      const tick = (each, nth, group) => ({ phase: each.phase, from: each.from, to: each.from + 2, nth, of: group.length });
+      return [...bars, ...ticks.flatMap((group) => group.map(tick))];
+    }
     lane(row, y) {
       const names = this.data.incidents.phases, height = LANE - 3;
-      let left = Infinity, right = -Infinity, reached = -Infinity;
-      for (const [phase, begin, end] of row[12]) {
-        const from = Math.max(this.x(begin), reached), to = Math.max(this.x(end), from + 2);
-        reached = to;
+      let left = Infinity, right = -Infinity;
+      for (const { phase, from, to, nth, of } of this.marks(row[12])) {
         left = Math.min(left, from);
         right = Math.max(right, to);
         if (to < LEFT || from > this.width - RIGHT) continue;
-        const inside = [Math.max(LEFT, from), Math.min(this.width - RIGHT, to)];
-        this.svg.append(shape("rect", { x: inside[0], y, width: Math.max(1, inside[1] - inside[0]), height, fill: `var(--${names[phase]})` }));
+        const inside = [Math.max(LEFT, from), Math.min(this.width - RIGHT, to)], part = height / of;
+        this.svg.append(shape("rect", { x: inside[0], y: y + nth * part, width: Math.max(1, inside[1] - inside[0]), height: part, fill: `var(--${names[phase]})`, class: "phase" }));
       }
       this.lanes.push({ row, top: y, left, right });
       const name = this.data.incidents.outcomes[row[7]];

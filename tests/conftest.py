@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from recovery.manual import operators
+from sim.experiments.search.constants import no_constants_of_modules
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -16,10 +17,13 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 # No deadline: the time of an example depends on the machine. `make test` has the short profile, `make test-long` the
 # full one; a test that sets a number of examples takes it from tests/examples.py.
+# In CI the examples are the same in every run, whichever tests and modules a process has loaded before.
 CI = {"derandomize": True, "print_blob": True} if os.environ.get("CI") else {}
 settings.register_profile("full", deadline=None, **CI)
 settings.register_profile("short", deadline=None, max_examples=15, **CI)
 settings.load_profile("full")
+if CI:
+    no_constants_of_modules().__enter__()
 
 VALIDATION = Path(__file__).parent / "validation"
 SHIPPED = Path(__file__).parents[1] / "scenarios"

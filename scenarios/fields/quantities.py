@@ -225,6 +225,8 @@ LASTING_SCHEMA = _written(_NOT_ZERO + _DURATION, exclusiveMinimum=0)
 """A duration above 0 in JSON Schema."""
 SHARE_SCHEMA = _written(_NOT_ZERO + _SHARE, exclusiveMinimum=0, maximum=1)
 """A fraction above 0 and up to 1 in JSON Schema."""
+RATE_SCHEMA = _written(_RATE, exclusiveMinimum=0)
+"""A rate above 0 in JSON Schema."""
 
 Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(DURATION_SCHEMA), Quantity("duration")]
 """A duration, 0 or more, in float seconds."""
@@ -248,7 +250,7 @@ Rate = Annotated[
     PlainValidator(per_second),
     AfterValidator(above_zero),
     AfterValidator(_takes_time),
-    WithJsonSchema(_written(_RATE, exclusiveMinimum=0)),
+    WithJsonSchema(RATE_SCHEMA),
     Quantity("rate > 0"),
 ]
 """A rate above 0, per second."""

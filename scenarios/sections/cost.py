@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from scenarios.errors import invalid, shown
 from scenarios.fields.base import Settings
-from scenarios.fields.quantities import Number, PositiveSeconds, Quantity
+from scenarios.fields.quantities import Number, PositiveSeconds, Quantity, bounded
 
 MOST = 1e12
 """Limit on a price, so that a sum of them is finite."""
@@ -20,8 +20,8 @@ def _price(value: float) -> float:
     return value
 
 
-Price = Annotated[Number, AfterValidator(_price), Quantity("price")]
-"""A number, 0 or more, in any currency."""
+Price = Annotated[Number, AfterValidator(_price), bounded(minimum=0, maximum=MOST), Quantity("price")]
+"""A number from 0 to `MOST`, in any currency."""
 
 
 class LateTask(Settings):

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from scenarios.fields.base import Settings
 from scenarios.fields.distributions import ZERO, Distribution
-from scenarios.fields.quantities import Count, PositiveCount, Rate, Truth
+from scenarios.fields.quantities import RATE_SCHEMA, Count, PositiveCount, Rate, Truth
 
 
 class RateLimit(Settings):
@@ -21,6 +21,10 @@ class RateLimit(Settings):
     )
 
 
+def _or_a_bare_rate(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [*schema["anyOf"], RATE_SCHEMA]
+
+
 class DownstreamSettings(Settings):
     """A dependency. A call that is rejected ends its attempt with `rate_limited` or `overloaded` as the error code."""
 
@@ -29,7 +33,9 @@ class DownstreamSettings(Settings):
     waiting: Count | None = Field(
         default=None, description="calls that wait beyond the capacity; further ones are rejected; null: no limit"
     )
-    rate_limit: RateLimit | None = Field(default=None, description="rate limit on calls; null: none")
+    rate_limit: RateLimit | None = Field(
+        default=None, description="rate limit on calls; null: none", json_schema_extra=_or_a_bare_rate
+    )
 
     @model_validator(mode="before")
     @classmethod

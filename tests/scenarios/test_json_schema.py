@@ -61,6 +61,9 @@ def test_resolved_values_are_valid(validator, name):
         {"faults": [{"partition": {"between": ["agents", "queue"], "at": 0}}]},
         {"faults": [{"agent_crash": {"when": " queue.depth>500 "}}, {"agent_hang": {"when": "task.progress > .5"}}]},
         {"expect": ["tasks.lost == 0", "recovery.time.p95<=90s"]},
+        {"cost": {"retry": 0.5, "late_task": {"after": "1m", "cost": 1e12}}},
+        {"tasks": STORY["tasks"] | {"calls": ["api"]}, "downstream": {"api": {"rate_limit": "90/m"}}},
+        {"tasks": STORY["tasks"] | {"calls": ["api"]}, "downstream": {"api": {"rate_limit": 0.5}}},
     ],
 )
 def test_a_loaded_scenario_is_valid(validator, changed):
@@ -100,6 +103,9 @@ def test_a_loaded_scenario_is_valid(validator, changed):
         {"faults": [{"agent_crash": {"at": "1m"}, "agent_hang": {"at": "1m"}}]},
         {"recovery": {"conditions": {"task_failure": {"jitter": "ful"}}}},
         {"expect": ["tasks.lost"]},
+        {"cost": {"retry": -0.5}},
+        {"cost": {"late_task": {"after": "1m", "cost": 1e13}}},
+        {"tasks": STORY["tasks"] | {"calls": ["api"]}, "downstream": {"api": {"rate_limit": 0}}},
         {"steady_state": {"window": "30s"}},
     ],
 )

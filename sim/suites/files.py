@@ -74,16 +74,16 @@ def _in_folder(folder: str) -> list[str]:
     return [str(file) for file in sorted(found)]
 
 
-def entries(paths: Sequence[str], changes: Mapping[str, Any], *, unique: bool = False) -> list[Entry]:
+def entries(paths: Sequence[str], changes: Mapping[str, Any]) -> list[Entry]:
     """The scenarios of these paths, with changed values. What cannot be loaded is an entry with its problem.
 
-    `unique`: a second scenario of the same name is not valid. Raises NoScenarios.
+    A second scenario of the same name is not valid: results and baselines name the scenario. Raises NoScenarios.
     """
     found: list[Entry] = []
     files: dict[str, str] = {}
     for file in files_of(paths):
         entry = _entry(file, changes)
-        if unique and entry.scenario is not None:
+        if entry.scenario is not None:
             first = files.setdefault(entry.name, file)
             if first != file:
                 line = line_of(file, ("name",))

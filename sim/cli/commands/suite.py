@@ -92,7 +92,7 @@ def suite(
     where = backends.backend_asked(backend, jobs, scheduler)
     changes = parameters.changes(set_)
     before = _read(baseline, update=update_baseline, force=force)
-    entries = _entries(path, changes, unique=baseline is not None or trend is not None)
+    entries = _entries(path, changes)
     planned = [
         _plan(entry, before.get(entry.name), seed, replications, update=update_baseline, force=force, first=baseline)
         for entry in entries
@@ -136,11 +136,11 @@ def _read(file: str | None, *, update: bool, force: bool) -> dict[str, ScenarioB
         return {}
 
 
-def _entries(paths: Sequence[str], changes: Mapping[str, str], *, unique: bool) -> list[Entry]:
+def _entries(paths: Sequence[str], changes: Mapping[str, str]) -> list[Entry]:
     from sim.suites.files import NoScenarios, entries
 
     try:
-        return entries(paths, changes, unique=unique)
+        return entries(paths, changes)
     except NoScenarios as error:
         raise BadInput(str(error)) from None
 

@@ -223,8 +223,8 @@ def test_an_update_keeps_other_scenarios_seeds_and_numbers(folder, baseline, cap
     assert [(each["seed"], each["replications"]) for each in found_in()["scenarios"]] == [(3, 2), (7, 6)]
 
 
-@pytest.mark.parametrize("option", [["--baseline", "b.json"], ["--trend", "trend"]])
-def test_the_same_name_twice_is_refused_where_names_have_to_differ(folder, baseline, capsys, option):
+@pytest.mark.parametrize("option", [[], ["--baseline", "b.json"]])
+def test_the_same_name_twice_is_refused(folder, baseline, capsys, option):
     (folder / "suite" / "twin.scenario.yaml").write_text((folder / GOOD).read_text())
     assert main(["suite", GOOD, "suite/twin.scenario.yaml", *QUICK, *option, "-q"]) == 2
     said = "name: small is the name of suite/small.scenario.yaml as well; valid: different names"

@@ -316,12 +316,14 @@ def test_the_next_core_finishes_recoveries_after_crashes_at_sampled_points(kind:
     check_crashes(kind, first=5, step=10, second_step=10)
 
 
-@pytest.mark.long
+@pytest.mark.parametrize(
+    "second_step", [pytest.param(12, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("kind", FAILURES)
-def test_the_next_core_finishes_recoveries_after_a_crash_at_any_point(kind: str, part: int) -> None:
-    """Once at every place, and once more at every third after that; in parts, for several processes to share."""
-    check_crashes(kind, first=1 + part, step=PARTS, second_step=3)
+def test_the_next_core_finishes_recoveries_after_a_crash_at_any_point(kind: str, part: int, second_step: int) -> None:
+    """Once at every place, and once more at some places after that; in parts, for several processes to share."""
+    check_crashes(kind, first=1 + part, step=PARTS, second_step=second_step)
 
 
 @pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.long)])

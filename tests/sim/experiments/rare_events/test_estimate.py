@@ -80,7 +80,7 @@ def test_queue_depth_probabilities_match_the_markov_chain():
     assert found.plain_needed > 20 * found.runs
 
 
-@pytest.mark.parametrize("particles", [10, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("particles", [10, pytest.param(30, marks=pytest.mark.slow)])
 def test_simultaneous_agent_failures_match_the_binomial(particles):
     """Lifetimes are drawn when an agent starts: without drawing them again, all trajectories would have one fate."""
     found = sim.rare(FLEET, "agents.up.mean < 11", 7, level=None, replications=10)
@@ -96,7 +96,7 @@ def test_simultaneous_agent_failures_match_the_binomial(particles):
     [
         ({}, 1, 8, 10),
         *(
-            pytest.param(values, tasks, 25, 20, marks=pytest.mark.long)
+            pytest.param(values, tasks, 25, 20, marks=pytest.mark.slow)
             for values, tasks in (
                 ({}, 1),
                 ({"tasks.failure_at": "uniform", "tasks.work": {"exponential": {"mean": "2s"}}}, 1),

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from recovery.policies.presets import PRESETS
 from scenarios import faults
 from scenarios.consistency.inconsistency import MEANINGS as WARNED
 from scenarios.faults.base import PLACED
@@ -20,6 +21,7 @@ from scenarios.fields.quantities import Quantity
 from scenarios.scenario import Scenario
 from scenarios.sections import arrivals
 from scenarios.sections.policies import Condition, Policy
+from scenarios.sections.presets import DETECTIONS, QUEUES
 from scenarios.sections.steady_state import WINDOWED
 
 INTRODUCTION = """\
@@ -165,6 +167,16 @@ SCOPES = (
 """The metrics, and the tasks, recoveries or times that they are of."""
 
 
+PRESETS_OF = """\
+`preset` stands for the defaults of a broker or an engine. A key beside it takes precedence; `--set queue.preset=sqs`
+replaces the keys that presets set. `recovery-bench show` has what the presets of a scenario stand for, and
+`policy import` reads the settings of an application of yours. Settings that have no key are not simulated: an agent
+takes a task when it has a free slot, as with a prefetch of 1. The source of each is in the docstring of its function,
+in `scenarios/sections/presets.py` and `recovery/policies/presets.py`.
+
+"""
+
+
 CONDITIONS = """\
 A fault with `when` happens once: the first time that its condition is true, which may be at time 0. The condition is
 evaluated whenever its quantity has changed, at the end of that instant: a value that exists only within an instant (a
@@ -240,6 +252,7 @@ def reference() -> str:
         "## Keys\n\n" + _table(("key", "value", "default", "meaning"), _rows(Scenario)),
         "## Distributions\n\nA bare duration is a constant.\n\n" + _forms(distributions.FORMS),
         "## Arrivals\n\n" + _forms(arrivals.FORMS),
+        "## Presets\n\n" + PRESETS_OF + _table(("preset", "of", "stands for"), _presets()),
         "## Faults\n\nEach has exactly one of `at`, `every` and `when`. With `when`, `after` is a delay, a "
         "distribution. Targets are a count, a fraction (`0.2`, `20%`), `all`, or a list of names.\n\n"
         + _forms(faults.FORMS),
@@ -260,6 +273,12 @@ def reference() -> str:
         ),
     ]
     return "\n".join(sections)
+
+
+def _presets() -> Iterator[tuple[str, ...]]:
+    for section, known in (("a condition", PRESETS), ("`queue`", QUEUES), ("`recovery.detection`", DETECTIONS)):
+        for name, preset in known.items():
+            yield f"`{name}`", section, (preset.__doc__ or "").partition("\n")[0]
 
 
 def _warnings() -> Iterator[tuple[str, ...]]:

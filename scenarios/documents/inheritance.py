@@ -9,6 +9,7 @@ from typing import Any
 from scenarios.documents.file_references import moved
 from scenarios.documents.yaml_document import Document
 from scenarios.errors import Path, ScenarioError, shown
+from scenarios.sections.policies import given_by_presets
 
 OWN = ("name", "description", "extends", "tags", "xfail")
 """Keys that are not inherited from the extended scenario."""
@@ -62,9 +63,12 @@ def _merge(
     mine: dict[str, Any], theirs: dict[str, Any], merged: Document, base: Document, path: Path
 ) -> dict[str, Any]:
     data: dict[str, Any] = {}
+    replaced = given_by_presets(path) if mine.get("preset") is not None else ()
     for key, value in theirs.items():
         here = (*path, key)
         if key not in mine:
+            if key in replaced:
+                continue
             data[key] = value
             _take_lines(merged, base, here)
         elif isinstance(value, dict) and isinstance(mine[key], dict) and not _is_other_form(mine[key], value, key):

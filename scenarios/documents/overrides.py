@@ -18,7 +18,7 @@ from scenarios.errors import Path, ScenarioError, first_problem, nearest, shown,
 from scenarios.fields.base import Form, Settings
 from scenarios.fields.quantities import WrittenRate
 from scenarios.schema import ScenarioFields
-from scenarios.sections.policies import GIVEN_BY_PRESETS
+from scenarios.sections.policies import given_by_presets
 
 PATH = re.compile(r"[^.\[\]]+(\[\d{1,9}\]|\.[^.\[\]]+)*")
 S = TypeVar("S", bound=ScenarioFields)
@@ -160,7 +160,7 @@ class _Edit:
             *above, key = place
             policy = self.at(tuple(above))
             if key == "preset" and policy["preset"] is not None:
-                for given in GIVEN_BY_PRESETS:
+                for given in given_by_presets(tuple(above)):
                     if (*above, given) not in self.changes:
                         policy.pop(given, None)
 

@@ -31,7 +31,7 @@ CONDITIONS: Path = ("recovery", "conditions")
 ALLOWED: Mapping[str, tuple[str, ...]] = {
     "recovery": ("conditions", "detection", "load", "parallel", "stale_reads", "unconditional_tries"),
     "tasks": ("checkpoint", "client", "requeue", "retry_holds_agent", "retry_holds_resources", "timeout"),
-    "queue": ("ack_timeout", "capacity", "max_deliveries"),
+    "queue": ("preset", "ack_timeout", "capacity", "max_deliveries"),
     "agents": ("count", "slots"),
 }
 """The keys of a policy file, by section."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema, model_validator
 
 from recovery.config import PHI_DURATIONS, PHI_LONGEST, PHI_MAX, PHI_MIN, DetectionConfig, Detector
 from scenarios.errors import invalid, shown
 from scenarios.fields.base import Settings, core_field
 from scenarios.fields.quantities import Number, PositiveCount, PositiveSeconds, Quantity, Seconds, bounded
+from scenarios.sections.presets import DETECTIONS, with_preset
 
 
 def _two(window: int) -> int:
@@ -29,8 +30,16 @@ Threshold = Annotated[
 ]
 
 
-class DetectionSettings(Settings, DetectionConfig):
-    """Failure detectors, in addition to the reports of failed attempts."""
+class _Preset(BaseModel):
+    """Declares `preset` as the first key of the detection: fields of the last base class come first."""
+
+    preset: Literal["temporal", "rabbitmq", "kafka", "kubernetes", "ray", "airflow", "akka"] | None = Field(
+        default=None, description="an engine whose detector applies to keys that are not given; null: none"
+    )
+
+
+class DetectionSettings(Settings, DetectionConfig, _Preset):
+    """Failure detectors, in addition to the reports of failed attempts. A preset sets the keys that are not given."""
 
     detector: Detector = core_field(
         DetectionConfig,
@@ -80,6 +89,11 @@ class DetectionSettings(Settings, DetectionConfig):
     resource_probe: PositiveSeconds | None = core_field(
         DetectionConfig, "resource_probe", "interval of probes of all pools and searches for blocked tasks; null: never"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, data: Any) -> Any:
+        return with_preset(data, DETECTIONS)
 
     @model_validator(mode="after")
     def _between_beats(self) -> Self:

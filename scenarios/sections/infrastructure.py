@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from scenarios.errors import invalid, shown
 from scenarios.fields.base import Settings
 from scenarios.fields.distributions import ZERO, Distribution
 from scenarios.fields.quantities import Count, PositiveCount, PositiveSeconds, Probability, Seconds
+from scenarios.sections.presets import QUEUES, with_preset
 
 MOST_UNITS = 10_000_000
 
 
 class QueueSettings(Settings):
-    """The at-least-once task queue. Queued tasks count against its capacity, tasks in service do not."""
+    """The at-least-once task queue. Queued tasks count against its capacity, tasks in service do not.
 
+    A preset sets the keys that are not given.
+    """
+
+    preset: (
+        Literal["celery", "celery-redis", "celery-sqs", "rabbitmq", "sqs", "pubsub", "azure-service-bus", "temporal"]
+        | None
+    ) = Field(default=None, description="a broker whose defaults apply to keys that are not given; null: none")
     capacity: Count | None = Field(default=None, description="queued tasks; further tasks are rejected; null: no limit")
     latency: Distribution = Field(default=ZERO, description="latency of a delivery")
     loss: Probability = Field(default=0.0, description="probability that a delivery is lost")
@@ -30,6 +38,11 @@ class QueueSettings(Settings):
         description="deliveries, duplicates included, after which a task is not queued again, but becomes a dead "
         "letter; null: no limit",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, data: Any) -> Any:
+        return with_preset(data, QUEUES)
 
 
 def _countable(units: int) -> int:

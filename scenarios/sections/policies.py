@@ -11,7 +11,7 @@ from recovery.policies.breaker import BreakerPolicy, Counts, WhenOpen
 from recovery.policies.budget import BudgetPolicy
 from recovery.policies.presets import PRESETS
 from recovery.policies.retry import Backoff, Jitter, RetryPolicy
-from scenarios.errors import invalid, shown
+from scenarios.errors import Path, invalid, shown
 from scenarios.fields.base import Settings, core_field
 from scenarios.fields.quantities import (
     Count,
@@ -25,6 +25,7 @@ from scenarios.fields.quantities import (
     Truth,
     bounded,
 )
+from scenarios.sections.presets import keys_of, presets_at
 
 GIVEN_BY_PRESETS = (
     "max_retries",
@@ -37,6 +38,12 @@ GIVEN_BY_PRESETS = (
     "jitter_width",
 )
 """The keys that a preset sets; deadlines, budgets and breakers are independent of it."""
+
+
+def given_by_presets(section: Path) -> tuple[str, ...]:
+    """The keys that a preset sets in the section at a path: a queue, the detection, or else a retry policy."""
+    presets = presets_at(section)
+    return GIVEN_BY_PRESETS if presets is None else keys_of(presets)
 
 
 def _at_least_one(value: float) -> float:

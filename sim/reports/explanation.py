@@ -25,6 +25,7 @@ from sim.presentation.formatting import UNICODE, Signs, count, duration, percent
 from sim.presentation.phrases import capitalized, listed, spread
 from sim.reports.ascii_timeline import sketch
 from sim.reports.faults import in_words
+from sim.reports.presets import presets
 from sim.reports.settings import also_set
 
 HEADINGS = {"documented": "Documented failures", "variants": "Variants of them", "compound": "Compound failures"}
@@ -265,6 +266,7 @@ def _recoveries(scenario: Scenario) -> Iterator[str]:
         times = "once" if stale.max_retries == 1 else f"up to {stale.max_retries} times"
         yield f"Checkpoints that are read and are behind are read again {times}, {duration(stale.retry_delay)} apart."
     yield from detectors(scenario.recovery.detection)
+    yield from presets(scenario)
     cores = scenario.recovery.cores
     if cores.count > 1:
         without = f"after {duration(cores.lease.duration)} without a renewal another one takes over"

@@ -22,7 +22,7 @@ SAID = frozenset(
         *("recovery.runbook", "recovery.load.rate", "recovery.load.burst", "recovery.detection.detector"),
         *("recovery.detection.stalled_after", "recovery.detection.resource_probe"),
         *("recovery.detection.failed_deliveries", "tasks.client.timeout", "steady_state.window", "steady_state.holds"),
-        "recovery.stale_reads.max_retries",
+        *("recovery.stale_reads.max_retries", "queue.preset", "recovery.detection.preset"),
     }
 )
 """Keys that the explanation describes whenever they differ from the default."""
@@ -32,7 +32,17 @@ SAID_OF_DETECTORS = {
     "perfect": (),
 }
 SAID_OF_CONDITIONS = frozenset(
-    {"max_retries", "retry_delay", "backoff", "multiplier", "max_delay", "jitter", "deadline", "budget.tokens"}
+    {
+        "preset",
+        "max_retries",
+        "retry_delay",
+        "backoff",
+        "multiplier",
+        "max_delay",
+        "jitter",
+        "deadline",
+        "budget.tokens",
+    }
 )
 CONDITIONS = "recovery.conditions."
 SAID_OF_KINDS = frozenset({"share", "priority", "queue"})
@@ -43,7 +53,7 @@ def also_set(scenario: Scenario) -> list[str]:
     """`queue.capacity: 100`, for every key that differs from its default and that the explanation does not describe."""
     said = SAID.union(SAID_OF_DETECTORS[scenario.recovery.detection.detector])
     given = [(key, value, field) for key, value, field in _given(scenario, "") if not _is_said(key, said)]
-    return [f"{key}: {_text(value, field)}" for key, value, field in given]
+    return [f"{key}: {text_of(value, field)}" for key, value, field in given]
 
 
 def _is_said(key: str, said: frozenset[str]) -> bool:
@@ -73,7 +83,7 @@ def _given(settings: Settings, path: str) -> Iterator[tuple[str, Any, FieldInfo]
             yield key, value, field
 
 
-def _text(value: Any, field: FieldInfo) -> str:
+def text_of(value: Any, field: FieldInfo) -> str:
     """The value as written in a file."""
     if value is None:
         return "null"

@@ -72,6 +72,7 @@ COMPLETE: dict[str, Any] = {
         "restart_slots": 2,
     },
     "queue": {
+        "preset": "sqs",
         "capacity": 3,
         "latency": "1ms",
         "loss": 0.1,
@@ -82,6 +83,7 @@ COMPLETE: dict[str, Any] = {
     },
     "queues": {
         "fast": {
+            "preset": None,
             "capacity": 3,
             "latency": "1ms",
             "loss": 0.1,
@@ -106,6 +108,7 @@ COMPLETE: dict[str, Any] = {
         "runbook": None,
         "cores": {"count": 2, "lease": {"duration": "9s", "renew_every": "1s", "drift": 1.5}},
         "detection": {
+            "preset": None,
             "detector": "phi_accrual",
             "heartbeat_interval": "5s",
             "missed_heartbeats": 3,

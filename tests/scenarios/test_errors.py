@@ -32,7 +32,7 @@ def test_the_base_scenario_is_valid():
         (
             "recovery:\n  detection:\n    heartbeat_intervall: 3s",
             (
-                "11: recovery.detection.heartbeat_intervall: unknown key; known: detector, heartbeat_interval, "
+                "11: recovery.detection.heartbeat_intervall: unknown key; known: preset, detector, heartbeat_interval, "
                 "missed_heartbeats, poll, phi_threshold, phi_window, phi_min_deviation, phi_acceptable_pause, "
                 "heartbeat_latency, stalled_after, failed_deliveries, resource_probe, phase "
                 "(nearest: 'heartbeat_interval')"

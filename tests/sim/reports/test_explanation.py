@@ -293,6 +293,7 @@ OTHERS = [
         False,
         "uniform",
         "aligned",
+        "rabbitmq",
         "busy",
         "redraw",
         "head",

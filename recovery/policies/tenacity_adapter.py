@@ -1,4 +1,4 @@
-"""Adapter for tenacity: its `wait` and `stop` objects, or a whole `Retrying`, as a retry policy.
+"""Adapter for tenacity: its `wait` and `stop` objects, a whole `Retrying`, or `@retry`, as a retry policy.
 
 tenacity is imported when such a policy is used for the first time. The core does not need it.
 """
@@ -9,7 +9,7 @@ import random  # noqa: TID251 - tenacity draws from it; it is seeded for that
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from recovery.audit import EscalationReason
@@ -83,12 +83,22 @@ def from_tenacity(wait: Any = None, stop: Any = None, **limits: Any) -> Tenacity
 
 
 def adopted(value: Any) -> Any:
-    """A tenacity `wait`, `stop` or `Retrying` as a policy; anything else as it is."""
+    """A tenacity `wait`, `stop` or `Retrying` as a policy; anything else as it is.
+
+    The decorator `tenacity.retry(...)`, and a function that it decorates, are the `Retrying` that they contain.
+    """
+    if isinstance(value, FunctionType):
+        is_decorator = value.__module__.partition(".")[0] == "tenacity" and not hasattr(value, "retry")
+        value = getattr(value(_nothing) if is_decorator else value, "retry", value)
     if isinstance(value, type) or not _is_from_tenacity(value):
         return value
     if hasattr(value, "stop") and hasattr(value, "wait"):
         return from_tenacity(value)
     return from_tenacity(stop=value) if _is_a(value, "stop_base") else from_tenacity(value)
+
+
+def _nothing() -> None:
+    """What the decorator decorates, to give its `Retrying`."""
 
 
 def _is_from_tenacity(value: Any) -> bool:

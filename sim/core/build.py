@@ -23,8 +23,10 @@ from recovery.model import FailureKind
 from recovery.monitoring.alerts import AlertConfig, standard_rules
 from recovery.monitoring.monitor import MonitorConfig
 from recovery.monitoring.report import RecoveryReport
+from recovery.policies.retry import RetryPolicy
+from recovery.policies.tenacity_adapter import adopted
 from scenarios import Scenario
-from scenarios.errors import first_problem, instead, written
+from scenarios.errors import first_problem, instead, shown, written
 from scenarios.sections.monitoring import MonitorSettings
 from sim.randomness.streams import Repeated, Streams
 
@@ -62,7 +64,7 @@ def core_config(scenario: Scenario, policies: Mapping[str, Any] | None = None) -
     """The core's configuration from a scenario's `recovery` section.
 
     `policies` by kind of failure replace the scenario's conditions, with those for single error codes: a `RetryPolicy`,
-    a mapping for one, a tenacity object, or None for no condition. Raises InvalidPolicies.
+    a mapping of its fields, a tenacity object, or None for no condition. Raises InvalidPolicies.
     """
     settings = scenario.recovery
     conditions: dict[FailureKind, Any] = {FailureKind(kind): condition for kind, condition in settings.conditions}
@@ -73,6 +75,11 @@ def core_config(scenario: Scenario, policies: Mapping[str, Any] | None = None) -
         if kind not in conditions:
             raise InvalidPolicies(
                 f"policies: unknown kind of failure {kind!r}; {instead(kind, [*conditions], 'valid')}"
+            )
+        if not isinstance(adopted(policy), RetryPolicy | Mapping | None):
+            raise InvalidPolicies(
+                f"policies: {kind}: {shown(policy)} is not a policy; valid: a RetryPolicy, a mapping of its fields, a "
+                "tenacity object, or None"
             )
         conditions[FailureKind(kind)], by_error[FailureKind(kind)] = policy, {}
     by_task_kind = {
@@ -98,6 +105,10 @@ def _detection(scenario: Scenario) -> DetectionConfig:
 
 def with_policies(policies: Mapping[str, Any] | None, core: BuildCore) -> BuildCore:
     """The builder of a core with other policies. Raises InvalidPolicies for policies and a core of one's own."""
+    if policies is not None and not isinstance(policies, Mapping):
+        raise InvalidPolicies(
+            f"policies: {shown(policies)} is not a mapping; valid: {{'task_failure': RetryPolicy(…)}}"
+        )
     if not policies:
         return core
     if core is not build_core:

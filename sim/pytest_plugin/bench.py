@@ -39,18 +39,31 @@ class Bench:
         `policies` by kind of failure replace conditions of the scenario, and `core` builds another recovery core.
         Raises ScenarioError, InvalidPolicies, and ValueError for an invalid seed or number of replications.
         """
+        __tracebackhide__ = True
+        try:
+            done = self._run(scenario, policies, core, replications, seed, jobs)
+        except ValueError as error:  # of an invalid argument: the report shows the line of the test, and the message
+            raise error.with_traceback(None) from None
+        self._ran.append(done)
+        return done
+
+    @staticmethod
+    def _run(
+        scenario: Scenario | str,
+        policies: Mapping[str, Any] | None,
+        core: Callable[..., Any] | None,
+        replications: int | None,
+        seed: int | str | None,
+        jobs: int,
+    ) -> Run | Result:
         import scenarios  # noqa: PLC0415 - only who runs a scenario needs it
         import sim  # noqa: PLC0415
 
         loaded = scenario if isinstance(scenario, scenarios.Scenario) else scenarios.load(scenario)
         core = sim.build_core if core is None else core
-        done: Run | Result
         if replications is None:
-            done = sim.run(loaded, seed, policies=policies, core=core)
-        else:
-            done = sim.replicate(loaded, seed, replications, jobs, policies=policies, core=core)
-        self._ran.append(done)
-        return done
+            return sim.run(loaded, seed, policies=policies, core=core)
+        return sim.replicate(loaded, seed, replications, jobs, policies=policies, core=core)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from tenacity import stop, wait
 from recovery import RecoveryConfig, from_tenacity
 from recovery.audit import EscalationReason
 from recovery.model import FailureKind
+from recovery.policies.tenacity_adapter import adopted
 from tests.recovery.small_system import SmallSystem
 from tests.recovery.supervised import report, supervise
 
@@ -60,6 +61,25 @@ def test_delays_and_attempts_match_tenacity(waits, attempts):
 def test_a_retrying_object_provides_delay_and_stop():
     retrying = tenacity.Retrying(wait=wait.wait_fixed(2), stop=stop.stop_after_attempt(3))
     assert as_the_policy_waits(from_tenacity(retrying)) == [2, 2]
+
+
+def test_the_decorator_and_a_decorated_function_are_their_retrying_object():
+    decorator = tenacity.retry(wait=wait.wait_fixed(2), stop=stop.stop_after_attempt(3))
+
+    @decorator
+    async def fetch():
+        pass
+
+    @decorator
+    def read():
+        pass
+
+    for each in (decorator, fetch, read):
+        assert as_the_policy_waits(adopted(each)) == [2, 2]
+
+
+def test_a_function_without_retries_is_no_policy():
+    assert adopted(as_the_policy_waits) is as_the_policy_waits
 
 
 def test_elapsed_time_starts_at_the_first_failure():

@@ -362,7 +362,9 @@ def test_none_removes_a_condition() -> None:
     [
         ({"task_fail": None}, r"^policies: unknown kind of failure 'task_fail'; valid: .*task_failure"),
         ({"task_failure": {"max_retries": 3, "retry_delay": -1}}, r"^policies: task_failure\.retry_delay: "),
-        ({"task_failure": 3}, r"^policies: task_failure: "),
+        ({"task_failure": 3}, r"^policies: task_failure: 3 is not a policy; valid: a RetryPolicy, .* or None$"),
+        ({"task_failure": len}, r"^policies: task_failure: .*is not a policy; valid: "),
+        (RetryPolicy(max_retries=3, retry_delay=1), r"^policies: .*is no mapping; valid: \{'task_failure': "),
     ],
 )
 def test_invalid_policies_are_refused_in_one_line(policies: dict[str, Any], message: str) -> None:

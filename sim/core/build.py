@@ -106,9 +106,7 @@ def _detection(scenario: Scenario) -> DetectionConfig:
 def with_policies(policies: Mapping[str, Any] | None, core: BuildCore) -> BuildCore:
     """The builder of a core with other policies. Raises InvalidPolicies for policies and a core of one's own."""
     if policies is not None and not isinstance(policies, Mapping):
-        raise InvalidPolicies(
-            f"policies: {shown(policies)} is not a mapping; valid: {{'task_failure': RetryPolicy(…)}}"
-        )
+        raise InvalidPolicies(f"policies: {shown(policies)} is no mapping; valid: {{'task_failure': RetryPolicy(…)}}")
     if not policies:
         return core
     if core is not build_core:

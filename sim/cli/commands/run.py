@@ -16,13 +16,14 @@ from sim.cli.errors import BadInput
 from sim.cli.interrupts import INTERRUPTED, TimeLimit, check, time_limit
 from sim.cli.options import backends, parameters
 from sim.cli.options.cost import Force, check_cost
-from sim.cli.options.parameter_types import Count, Duration, Share, typed_option
+from sim.cli.options.parameter_types import Count, Duration, Share, Speed, typed_option
 from sim.cli.options.precision import check_precise, precision_asked, precision_told
 from sim.cli.options.run_picture import draw_runs, picture_window
 from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating, with_warmup
 from sim.cli.output.console import console, progress, say
 from sim.cli.output.files import STDOUT, check_apart, check_writable, write_json
 from sim.cli.output.history_file import check_history
+from sim.cli.output.live_view import live_asked, show_runs
 from sim.cli.output.page_file import check_page, write_page
 from sim.cli.output.report_folder import ReportFolder, check_reports
 from sim.cli.output.run_recorder import Kept
@@ -94,7 +95,7 @@ def run(
     ] = None,
     window: Annotated[
         str | None,
-        typer.Option(metavar="BEGIN..END", help="What --plot and --html show: 10m..20m."),
+        typer.Option(metavar="BEGIN..END", help="The part that --plot, --html and --live show: 10m..20m."),
     ] = None,
     reports: Annotated[
         str | None,
@@ -102,6 +103,17 @@ def run(
     ] = None,
     html: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the results as one HTML page that loads nothing.")
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Show the first replication in the terminal as its virtual time passes.")
+    ] = False,
+    speed: Annotated[
+        float | None,
+        typed_option(Speed("--speed"), "Virtual seconds a second of --live; if left out, a run takes a minute."),
+    ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.svg", help="What --live shows as an animated picture; needs no terminal."),
     ] = None,
     check_determinism: Annotated[
         bool,
@@ -137,7 +149,8 @@ def run(
         ("--check-determinism", check_determinism),
     ):
         backends.check_runs_here(where, option, wanted)
-    _check_files(json, history, plot, html)
+    view = live_asked(live, speed, record, quiet=quiet)
+    _check_files(json, history, plot, html, record)
     names, loaded = _loaded(scenario, changes, many, force)
     if not loaded:
         return BAD_INPUT
@@ -150,16 +163,18 @@ def run(
             "--find-warmup": find_warmup,
             "--check-determinism": check_determinism,
             "--html": html,
+            "--live": live,
+            "--record": record,
         }
         check_alone([name for name, value in others.items() if value], scenario, seed)
         return run_rare(names[0], loaded[0], looked_for, seed, where, max_time, changes, json, quiet, no_color)
     if check_determinism:
-        same = _determinism(names, seed, many, changes, (json, history, reports, plot, html), no_color)
+        same = _determinism(names, seed, many, changes, (json, history, reports, plot, html, live, record), no_color)
         return same if len(names) == len(scenario) else BAD_INPUT
     check_reports(reports, loaded)
     check_history(history, loaded)
-    shown = picture_window(plot, html, window, loaded)
-    is_shown = html is not None and many == 1 and asked is None and where.is_here
+    shown = picture_window(plot, window, loaded, is_shown=html is not None or view is not None)
+    is_shown = (html is not None or view is not None) and many == 1 and asked is None and where.is_here
     kept = Kept(history, None if reports is None else ReportFolder(reports), {} if is_shown else None)
     check_precise(asked, loaded)
     with time_limit(max_time) as limit:
@@ -169,7 +184,9 @@ def run(
         if not quiet:
             _warn([each for name, each in zip(names, loaded, strict=True) if changes or not _is_shipped(name)])
         done = _results(loaded, seed, many, where, kept, asked, warmups, quiet, no_color, limit, force=force)
-    results = list(done.results.values())
+        results = list(done.results.values())
+        complete = show_runs(view, [] if done.is_interrupted else results, kept.runs, shown, no_color=no_color)
+        done.is_view_complete = complete or limit.is_over
     _report(results, [names[place] for place in done.results], changes, quiet or json == STDOUT, no_color)
     if plot is not None and results:
         draw_runs(results, plot, shown)
@@ -199,11 +216,11 @@ def _of_policy(file: str | None, names: list[str]) -> dict[str, str]:
     return policy.changes
 
 
-def _check_files(json: str | None, history: str | None, plot: str | None, html: str | None) -> None:
+def _check_files(json: str | None, history: str | None, plot: str | None, html: str | None, record: str | None) -> None:
     check_writable("--json", json)
     check_writable("--history", history)
     check_page(html)
-    check_apart({"--json": json, "--history": history, "--plot": plot, "--html": html})
+    check_apart({"--json": json, "--history": history, "--plot": plot, "--html": html, "--record": record})
     if history == STDOUT:
         raise BadInput("--history -: is kept in a file; valid: --history FILE.parquet")
 
@@ -213,14 +230,15 @@ def _determinism(
     seed: int | str | None,
     replications: int,
     changes: dict[str, str],
-    kept: tuple[str | None, ...],
+    kept: tuple[str | bool | None, ...],
     no_color: bool,
 ) -> int:
     from sim.cli.commands.diff import check_determinism
 
     if any(kept):
         raise BadInput(
-            "--check-determinism: keeps nothing; valid: without --json, --history, --html, --reports and --plot"
+            "--check-determinism: keeps and shows nothing; valid: without --json, --history, --html, --reports, "
+            "--plot, --live and --record"
         )
     given = [] if seed is None else ["--seed", str(seed)]
     given += ["--replications", str(replications), "--force"]  # each is checked already
@@ -277,11 +295,14 @@ def _warn(loaded: list[Scenario]) -> None:
 
 @dataclass
 class Done:
-    """The results of the scenarios by their place. `refused` are the places of those that cannot be completed."""
+    """The results of the scenarios by their place. `refused` are the places of those that cannot be completed.
+    `is_view_complete`: no interrupt has ended the view of the runs.
+    """
 
     scenarios: int
     results: dict[int, Result] = field(default_factory=dict)
     refused: list[int] = field(default_factory=list)
+    is_view_complete: bool = True
 
     @property
     def all_started(self) -> bool:
@@ -296,7 +317,7 @@ class Done:
 
 def _status(done: Done, limit: TimeLimit, *, all_valid: bool) -> int:
     """The exit status of the command."""
-    if done.is_interrupted and not (limit.is_over and done.all_started):
+    if not done.is_view_complete or (done.is_interrupted and not (limit.is_over and done.all_started)):
         return INTERRUPTED
     if done.refused or not all_valid:
         return BAD_INPUT

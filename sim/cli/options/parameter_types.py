@@ -95,6 +95,19 @@ class Duration(ParameterType[float]):
             raise self.invalid(text, "not a duration above 0", "such as 90s, 30m or 8h") from None
 
 
+class Speed(ParameterType[float]):
+    """A number of virtual seconds a second, above 0: `60`."""
+
+    metavar = "N"
+
+    def parse(self, text: str) -> float:
+        """The number. Raises BadInput."""
+        match = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})\s*", text, re.ASCII)
+        if match is None or not float(match[1]):
+            raise self.invalid(text, "not a speed", "virtual seconds a second, such as 60 or 0.5")
+        return float(match[1])
+
+
 class SeedOrReplication(ParameterType[int | str]):
     """A seed, `7`; its replication 3, `7/3`; or a trajectory that branches off that replication, `7/3@1200:17`."""
 

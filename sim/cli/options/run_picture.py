@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def picture_window(
-    plot: str | None, html: str | None, window: str | None, scenarios: Sequence[Scenario]
+    plot: str | None, window: str | None, scenarios: Sequence[Scenario], *, is_shown: bool
 ) -> Window | None:
-    """The part of the runs that the picture and the page show; None: around the first faults, and all of a run.
+    """The part of the runs that the picture shows, and also a page or a view, if `is_shown`; None: around the first
+    faults, and all of a run.
 
     Raises BadInput when the picture cannot be written, and StoredResultError for a window that is none or lies outside
     a run.
@@ -25,8 +26,10 @@ def picture_window(
     check_picture("--plot", plot)
     if window is None:
         return None
-    if plot is None and html is None:
-        raise BadInput("--window: is the part of a run that --plot draws; valid: with --plot FILE.png or --html FILE")
+    if plot is None and not is_shown:
+        raise BadInput(
+            "--window: is the part of a run that --plot draws; valid: with --plot FILE.png, --html FILE or --live"
+        )
     from sim.reports.stored.window import check_window, window_of
 
     found = window_of(window)

@@ -40,7 +40,7 @@ def test_several_scenarios_are_side_by_side(small):
         (["--plot", "a.png", "--window", "9d..10d"], "--window 9d..10d: is outside the run, which ends at "),
         (
             ["--window", "1s..2s"],
-            "--window: is the part of a run that --plot draws; valid: with --plot FILE.png or --html",
+            "--window: is the part of a run that --plot draws; valid: with --plot FILE.png, --html FILE or --live",
         ),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Path, instead, shown
 from scenarios.faults import AnyFault, DependencyDown, DependencySlow, Group, QueueBlocked
+from scenarios.faults.targets import KindTargets, PoolTargets
 from scenarios.schema import ScenarioFields
 
 
@@ -22,6 +23,21 @@ def contradictions_of_parts(scenario: ScenarioFields) -> Iterator[tuple[Path, st
                 yield (*path, "dependency"), problem
             if isinstance(single, QueueBlocked) and single.queue is not None and single.queue not in scenario.queues:
                 yield (*path, "queue"), _unknown("unknown queue", single.queue, scenario.queues, "queues")
+            for key, problem in _part(scenario, getattr(single, "targets", None)):
+                yield (*path, "targets", key), problem
+
+
+def _part(scenario: ScenarioFields, targets: object) -> Iterator[tuple[str, str]]:
+    """The pool of a fault of agents, or the kind of a fault of tasks."""
+    kinds, pools = scenario.tasks.kinds, scenario.agents.pools
+    if isinstance(targets, KindTargets) and targets.kind not in kinds:
+        yield "kind", _unknown("unknown kind", targets.kind, kinds, "tasks.kinds")
+    if isinstance(targets, PoolTargets):
+        pool = pools.get(targets.pool)
+        if pool is None:
+            yield "pool", _unknown("unknown pool", targets.pool, pools, "agents.pools")
+        elif targets.count is not None and targets.count > pool.count:
+            yield "count", f"{targets.count} exceeds the agents of the pool; valid: up to {pool.count}"
 
 
 def _queues(scenario: ScenarioFields) -> Iterator[tuple[Path, str]]:

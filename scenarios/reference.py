@@ -254,8 +254,9 @@ def reference() -> str:
         "## Arrivals\n\n" + _forms(arrivals.FORMS),
         "## Presets\n\n" + PRESETS_OF + _table(("preset", "of", "stands for"), _presets()),
         "## Faults\n\nEach has exactly one of `at`, `every` and `when`. With `when`, `after` is a delay, a "
-        "distribution. Targets are a count, a fraction (`0.2`, `20%`), `all`, or a list of names.\n\n"
-        + _forms(faults.FORMS),
+        "distribution. Targets are a count, a fraction (`0.2`, `20%`), `all`, or a list of names. Those of one "
+        "part of a fleet are `{pool: gpu, count: 2}` for agents and `{kind: chat, share: 50%}` for tasks; without "
+        "`count` and `share`, all of it.\n\n" + _forms(faults.FORMS),
         "### Overlapping faults\n\n"
         + UNITED
         + _table(("fault", "several on one target"), ((f"`{form.kind}`", form.unites) for form in faults.SINGLE))

@@ -34,9 +34,10 @@ def _view(scenario: ScenarioFields, name: str) -> ScenarioFields:
     queue = queue_of(scenario, name)
     if queue in scenario.queues:
         changes["queue"] = scenario.queues[queue]
-    pools = [pool for pool in scenario.agents.pools.values() if pool.takes is None or name in pool.takes]
+    every = scenario.agents.pools
+    pools = {key: pool for key, pool in every.items() if pool.takes is None or name in pool.takes}
     if pools:
-        agents = {"count": sum(pool.count for pool in pools), "pools": {}}
+        agents = {"count": sum(pool.count for pool in pools.values()), "pools": pools}
         changes["agents"] = scenario.agents.model_copy(update=agents)
     return scenario.model_copy(update=changes)
 

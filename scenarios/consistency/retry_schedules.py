@@ -9,8 +9,9 @@ from math import inf
 from recovery.policies.retry import RetryPolicy
 from scenarios.consistency.attempt_times import attempt_time, mean_attempt
 from scenarios.consistency.inconsistency import Inconsistency, InconsistencyKind, at_least, time
-from scenarios.consistency.retry_waves import losers
+from scenarios.consistency.retry_waves import losers, members
 from scenarios.faults import AgentSlow, AnyFault, Group, Partition, QueueBlocked, ResourceUnavailable
+from scenarios.faults.targets import PoolTargets
 from scenarios.fields.distributions import AnyDistribution
 from scenarios.offered_load import arrival_rate
 from scenarios.schema import ScenarioFields
@@ -210,6 +211,8 @@ def _outages_of_clients(scenario: ScenarioFields) -> Iterator[Inconsistency]:
 
 def _hits_all(scenario: ScenarioFields, fault: AgentSlow) -> bool:
     match fault.targets:
+        case PoolTargets(amount="all" | 1.0):
+            return members(scenario, fault.targets) == scenario.agents.count
         case "all" | 1.0:
             return True
         case int(number):

@@ -17,10 +17,12 @@ from scenarios.faults import (
     ResourceUnavailable,
     each,
 )
+from scenarios.faults.targets import KindTargets, PoolTargets
 from scenarios.offered_load import arrival_rate
 from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Burst, Closed
 from scenarios.sections.policies import Policy
+from scenarios.task_views import views
 
 LEAST = 5
 """Retries at one moment that are worth a warning, at least."""
@@ -82,9 +84,9 @@ def _fails_together(scenario: ScenarioFields, fault: AnyFault) -> tuple[str, flo
     """The kind of failure, and how many of them a fault causes at one moment."""
     match fault:
         case ExecutionFailure():
-            return "task_failure", _targeted(fault.targets, in_service(scenario))
+            return "task_failure", _targeted(fault.targets, _running(scenario, fault.targets))
         case AgentCrash() | AgentHang():
-            return "agent_failure", _targeted(fault.targets, scenario.agents.count)
+            return "agent_failure", _targeted(fault.targets, members(scenario, fault.targets))
         case ResourceUnavailable():
             return "resource_failure", losers(scenario, fault)
     return "", 0.0
@@ -99,8 +101,25 @@ def losers(scenario: ScenarioFields, fault: ResourceUnavailable) -> float:
     return min(in_service(scenario), units // needed) * (1 - kept)
 
 
+def members(scenario: ScenarioFields, targets: object) -> int:
+    """The number of agents that a fault can affect: those of its pool, or all. A view may lack the pool."""
+    if isinstance(targets, PoolTargets):
+        pool = scenario.agents.pools.get(targets.pool)
+        return 0 if pool is None else pool.count
+    return scenario.agents.count
+
+
+def _running(scenario: ScenarioFields, targets: object) -> float:
+    """The mean number of tasks that are executed at once, of one kind if the targets are of one."""
+    if isinstance(targets, KindTargets):
+        return next((in_service(view) for name, view in views(scenario) if name == targets.kind), 0.0)
+    return in_service(scenario)
+
+
 def _targeted(targets: object, there: float) -> float:
     match targets:
+        case PoolTargets() | KindTargets():
+            return _targeted(targets.amount, there)
         case "all":
             return there
         case int(number):

@@ -9,7 +9,9 @@ from typing import Any
 
 from recovery.policies.time_limits import in_time
 from scenarios.faults import AgentHang, CoreCrash, CoreHang, Partition, QueueBlocked, each
+from scenarios.faults.targets import PoolTargets
 from scenarios.schema import ScenarioFields
+from scenarios.sections.agents import AgentSettings
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def united_outages(scenario: ScenarioFields) -> Iterator[Outage]:
             lasts = getattr(fault, "for_", None) or getattr(single, "for_", None)
             if lasts is None or lasts.constant is not None:
                 end = inf if lasts is None else fault.at + lasts.constant
-                for target in _targets(single, scenario.agents.count, scenario.recovery.cores.count):
+                for target in _targets(single, scenario.agents, scenario.recovery.cores.count):
                     stops.setdefault(target, []).append((fault.at, end, single.kind))
     for target, of_target in stops.items():
         yield from _chains(target, sorted(of_target))
@@ -57,13 +59,17 @@ def _chains(target: str, stops: list[tuple[float, float, str]]) -> Iterator[Outa
         until = max(until, stop[1])
 
 
-def _targets(fault: Any, agents: int, cores: int) -> Iterator[str]:
+def _targets(fault: Any, agents: AgentSettings, cores: int) -> Iterator[str]:
     match fault:
         case AgentHang():
-            if isinstance(fault.targets, tuple):
-                yield from fault.targets
-            elif fault.targets == "all" or (isinstance(fault.targets, int) and fault.targets >= agents):
-                yield from (f"agent.{number}" for number in range(agents))
+            targets, among = fault.targets, list(range(agents.count))
+            if isinstance(targets, PoolTargets):
+                among = [number for number in among if agents.pool_of(number) == targets.pool]
+                targets = targets.amount
+            if isinstance(targets, tuple):
+                yield from targets
+            elif targets == "all" or (isinstance(targets, int) and targets >= len(among)):
+                yield from (f"agent.{number}" for number in among)
         case CoreCrash() | CoreHang():
             if cores == 1:
                 yield "core"

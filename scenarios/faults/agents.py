@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from scenarios.faults.base import INSTANT, AgentTargets, Duration, Factor, Fault
+from scenarios.faults.base import INSTANT, Duration, Factor, Fault
+from scenarios.faults.targets import AgentTargets
 from scenarios.fields.distributions import Distribution
 from scenarios.fields.quantities import Truth
 

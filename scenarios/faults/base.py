@@ -1,54 +1,23 @@
-"""Common parts of all faults: time, duration and targets."""
+"""Common parts of all faults: time, duration and endpoints."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from scenarios.errors import invalid, nearest, shown
+from scenarios.faults.targets import INDEX
 from scenarios.faults.trigger import When
 from scenarios.fields.base import Form
 from scenarios.fields.distributions import Distribution, Interval
-from scenarios.fields.quantities import SHARE_SCHEMA, Number, Quantity, Seconds, bounded, is_number, percentage
+from scenarios.fields.quantities import Number, Quantity, Seconds, bounded
 
-ALL = "all"
-INDEX = r"(?:0|[1-9][0-9]{0,8})"
-"""The number in a name such as `agent.3`."""
 STORE = "store"
 """The store of the cores: lease, journal and task states."""
 ENDPOINTS = "agents, queue, core, agent.0, agent.1, …"
 SIDES = f"{ENDPOINTS}; or a core (core.0, core.1, … or all of them: core) and {STORE}"
-TARGETS_HINT = "valid: a count, a fraction above 0 and up to 1 (0.2 or 20%), all, or a list of names"
-
-
-def targets_of(noun: str, also: str = ALL) -> Callable[[Any], int | float | str | tuple[str, ...]]:
-    """A validator of targets named `agent.3` or similar; `also` is an additional valid word."""
-    hint = f"{TARGETS_HINT} ({noun}.3)" + (f", or {also}" if also != ALL else "")
-
-    def check(value: Any) -> int | float | str | tuple[str, ...]:
-        if isinstance(value, str) and value in (ALL, also):
-            return value
-        if isinstance(value, int) and is_number(value) and value >= 1:
-            return value
-        if isinstance(value, str) and value.startswith(f"{noun}."):
-            return (_name(value, noun),)
-        if isinstance(value, list | tuple) and value:
-            return tuple(_name(name, noun, place) for place, name in enumerate(value))
-        share = percentage(value) if not isinstance(value, int) else None
-        if share is None or not 0 < share <= 1:
-            raise invalid(f"{shown(value)} are not targets; {hint}")
-        return share
-
-    return check
-
-
-def _name(name: Any, noun: str, *place: int) -> str:
-    if not isinstance(name, str) or not re.fullmatch(rf"{noun}\.{INDEX}", name):
-        raise invalid(f"{shown(name)} is not a valid {noun}; valid: {noun}.0, {noun}.1, …", *place)
-    return name
 
 
 def _endpoints(value: Any) -> Any:
@@ -78,23 +47,7 @@ def _sides(value: Any) -> Any:
     return _endpoints(value)
 
 
-def targets_schema(noun: str) -> dict[str, Any]:
-    """The JSON Schema of targets."""
-    name = {"type": "string", "pattern": rf"^{noun}\.{INDEX}$"}
-    names = {"type": "array", "items": name, "minItems": 1}
-    return {"anyOf": [{"type": "integer", "minimum": 1}, SHARE_SCHEMA, {"const": ALL}, name, names]}
-
-
 _ENDPOINT_SCHEMA = {"type": "string", "pattern": rf"^(agents|queue|core|agent\.{INDEX})$"}
-Targets = int | float | str | tuple[str, ...]
-AgentTargets = Annotated[
-    Targets, BeforeValidator(targets_of("agent")), WithJsonSchema(targets_schema("agent")), Quantity("agents")
-]
-"""Which agents: a count (int), a fraction (float), `"all"`, or a tuple of names such as `agent.3`."""
-TaskTargets = Annotated[
-    Targets, BeforeValidator(targets_of("task")), WithJsonSchema(targets_schema("task")), Quantity("tasks")
-]
-"""Which running tasks: a count (int), a fraction (float), `"all"`, or a tuple of names such as `task.17`."""
 Endpoints = Annotated[
     tuple[str, str],
     BeforeValidator(_endpoints),

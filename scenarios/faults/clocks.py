@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from scenarios.errors import invalid, shown
-from scenarios.faults.base import INDEX, Duration, Fault, Targets, targets_of, targets_schema
+from scenarios.faults.base import Duration, Fault
+from scenarios.faults.targets import INDEX, Targets, targets_of, targets_schema
 from scenarios.fields.quantities import (
     Number,
     Quantity,

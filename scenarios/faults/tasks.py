@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from scenarios.faults.base import INSTANT, Duration, Factor, Fault, TaskTargets
+from scenarios.faults.base import INSTANT, Duration, Factor, Fault
+from scenarios.faults.targets import TaskTargets
 
 
 class ExecutionFailure(Fault):

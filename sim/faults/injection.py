@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import simpy
 
 from recovery.stores.memory import MemoryTaskStore
+from scenarios.faults.targets import KindTargets, PoolTargets
 from sim.core.host import CoreHost
 from sim.faults.outages import AgentOutages, CoreOutages
 from sim.history import Event
@@ -178,6 +179,10 @@ class Injection:
         Targets that do not exist are recorded as skipped.
         """
         targets = self.fault.targets
+        if isinstance(targets, PoolTargets | KindTargets):
+            candidates = [member for member in candidates if self._is_of(member, targets)]
+            total = self._size_of(targets) or len(candidates)
+            targets = targets.amount
         if isinstance(targets, tuple):
             chosen = [member for member in candidates if _subject(member).name in targets]
             found = {_subject(member).name for member in chosen}
@@ -201,6 +206,17 @@ class Injection:
         if missing:
             self.note(Event.FAULT_SKIPPED, value=missing if missing > 1 else nan)
         return chosen
+
+    def _is_of(self, member: Agent | Attempt, part: PoolTargets | KindTargets) -> bool:
+        """Whether an agent is of a pool, or a running task of a kind."""
+        subject = _subject(member)
+        if isinstance(part, KindTargets):
+            return isinstance(subject, Task) and subject.kind == part.kind
+        return self.site.world.scenario.agents.pool_of(subject.number) == part.pool
+
+    def _size_of(self, part: PoolTargets | KindTargets) -> int:
+        """The number of agents of a pool; 0 for a kind of tasks."""
+        return self.site.world.scenario.agents.pools[part.pool].count if isinstance(part, PoolTargets) else 0
 
 
 Injector = Callable[[Injection], None]

@@ -34,6 +34,7 @@ from scenarios.faults import (
     StorageFailure,
     StorageSlow,
 )
+from scenarios.faults.targets import KindTargets, PoolTargets
 from sim.presentation.formatting import count, duration, percent
 from sim.presentation.phrases import listed, spread
 
@@ -175,6 +176,10 @@ def _side(endpoint: str) -> str:
 
 
 def _targets(targets: Any, noun: str) -> str:
+    if isinstance(targets, PoolTargets):
+        return f"{_targets(targets.amount, noun)} of pool {targets.pool}"
+    if isinstance(targets, KindTargets):
+        return f"{_targets(targets.amount, noun)} of kind {targets.kind}"
     if isinstance(targets, tuple):
         return listed(list(targets))
     if targets == "all":
@@ -185,5 +190,7 @@ def _targets(targets: Any, noun: str) -> str:
 
 
 def _verb(targets: Any, many: str, one: str) -> str:
+    if isinstance(targets, PoolTargets | KindTargets):
+        return _verb(targets.amount, many, one)
     single = targets in (1, "all") or (isinstance(targets, tuple) and len(targets) == 1)
     return one if single and not isinstance(targets, float) else many

@@ -46,7 +46,14 @@ class Around:
         count = self.scenario.agents.count
         choices: list[Any] = [1, "all", *(["50%", 2] if count > 2 else [])]
         choices += [[f"agent.{number}"] for number in range(min(count, 4))]
+        choices += [{"pool": pool, **amount} for pool in self.scenario.agents.pools for amount in ({"count": 1}, {})]
         return _key("targets", choices)
+
+    @cached_property
+    def tasks(self) -> list[Keys]:
+        """Targets of a fault of tasks: one, all, half of them, or those of a kind."""
+        kinds = [{"kind": kind, **amount} for kind in self.scenario.tasks.kinds for amount in ({"count": 1}, {})]
+        return _key("targets", [1, "all", "50%", *kinds])
 
     @cached_property
     def length(self) -> list[Keys]:
@@ -96,7 +103,6 @@ class Around:
 
 
 PAIRS = (["agents", "queue"], ["agents", "core"], ["queue", "core"])
-TASKS: list[Keys] = [{"targets": 1}, {"targets": "all"}, {"targets": "50%"}]
 FACTORS: list[Keys] = [{"factor": 2}, {"factor": 10}, {"factor": 100}]
 SHARES: list[Keys] = [{"probability": 1}, {"probability": 0.5}]
 
@@ -120,8 +126,8 @@ FORMS: Mapping[str, Callable[[Around], Keyed]] = MappingProxyType(
         "agent_flap": lambda at: _all(
             at.agents, at.length, _key("down", (1, *at.durations)), _key("up", (10, 1, *at.durations[-4:]))
         ),
-        "execution_failure": lambda at: _all(TASKS),
-        "poison_task": lambda at: _all(TASKS),
+        "execution_failure": lambda at: _all(at.tasks),
+        "poison_task": lambda at: _all(at.tasks),
         "resource_unavailable": lambda at: _all(at.units, at.length),
         "resource_degraded": lambda at: _all(_key("resource", at.scenario.resources), at.length, FACTORS),
         "resource_leak": lambda at: _all(at.units, at.length),
@@ -131,8 +137,8 @@ FORMS: Mapping[str, Callable[[Around], Keyed]] = MappingProxyType(
         "message_reorder": lambda at: _all(at.delay, SHARES, at.length),
         "message_duplicate": lambda at: _all(SHARES, at.length),
         "queue_blocked": lambda at: _all(at.length),
-        "checkpoint_corrupt": lambda at: _all(TASKS),
-        "checkpoint_torn": lambda at: _all(TASKS),
+        "checkpoint_corrupt": lambda at: _all(at.tasks),
+        "checkpoint_torn": lambda at: _all(at.tasks),
         "checkpoint_stale": lambda at: _all(_key("lag", at.lengths), at.length),
         "storage_failure": lambda at: _all(SHARES, at.length),
         "storage_slow": lambda at: _all(FACTORS, at.length),

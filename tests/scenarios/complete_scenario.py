@@ -187,7 +187,7 @@ COMPLETE: dict[str, Any] = {
         {"agent_slow": {"at": "1m", "targets": "all", "factor": 2, "for": "5s"}},
         {"agent_flap": {"at": "1m", "targets": "20%", "down": "1s", "up": "5s", "for": "1m"}},
         {"execution_failure": {"at": "1m", "targets": 0.5}},
-        {"poison_task": {"at": "1m", "targets": 1}},
+        {"poison_task": {"at": "1m", "targets": {"kind": "chat", "count": 1}}},
         {"resource_unavailable": {"resource": "gpu", "units": 1, "at": "1m", "for": "5s"}},
         {"resource_degraded": {"resource": "gpu", "factor": 2, "at": "1m", "for": "5s"}},
         {"resource_leak": {"resource": "gpu", "units": 1, "at": "1m", "for": "5s"}},

@@ -63,6 +63,13 @@ def _whole(seconds: float) -> float:
     return int(seconds) if seconds == int(seconds) else seconds
 
 
+def _simpler_targets(targets: object) -> Iterator[object]:
+    if targets not in (1, "queue"):
+        yield 1
+    if isinstance(targets, dict) and targets.get("count") != 1:
+        yield {**targets, "count": 1}
+
+
 def _simpler(fault: Keys) -> Iterator[Keys]:
     """Simpler forms of a fault, the simplest first."""
     ((kind, keys),) = fault.items()
@@ -72,8 +79,8 @@ def _simpler(fault: Keys) -> Iterator[Keys]:
 
     if "after" in keys:
         yield with_(after=None)
-    if keys.get("targets", 1) not in (1, "queue"):
-        yield with_(targets=1)
+    for targets in _simpler_targets(keys.get("targets", 1)):
+        yield with_(targets=targets)
     if "beating" in keys:
         yield with_(beating=None)
     if "between" in keys and kind != "partition":

@@ -307,7 +307,7 @@ OTHERS = [
     "drop",
     "full",
     "agents.up.mean >= 3",
-    *("7s", "11m", "9s", 3, 2, 0.25, 7, "31%", None, "x", "all", ["agent.2"], ["task.2"], "dapr"),
+    *("7s", "11m", "9s", 3, 2, 0.25, 7, "31%", None, "x", "all", ["agent.2"], ["task.2"], "dapr", "report"),
     "agents.up < 3",
 ]
 NO_OTHER = (

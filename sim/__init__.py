@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from sim.history import Event, History, HistoryNotKept
     from sim.loop import Deadlock, Livelock, NoInputOutput, SimLoop
     from sim.loop.virtual_time import virtual_time
+    from sim.programs.exploration.errors import ForeignThreads, InvalidToken, NotDeterministic
+    from sim.programs.exploration.explore import explore, replay
+    from sim.programs.exploration.report import Exploration
     from sim.results.base import DoesNotHold
     from sim.results.file import ResultFileError, load
     from sim.simulation import Run, run
@@ -43,12 +46,16 @@ __all__ = [
     "Deadlock",
     "DoesNotHold",
     "Event",
+    "Exploration",
     "Fit",
     "FitError",
+    "ForeignThreads",
     "History",
     "HistoryNotKept",
+    "InvalidToken",
     "Livelock",
     "NoInputOutput",
+    "NotDeterministic",
     "Rare",
     "RecoveryBenchError",
     "Result",
@@ -66,11 +73,13 @@ __all__ = [
     "build_core",
     "compare",
     "core_config",
+    "explore",
     "find_warmup",
     "fit",
     "load",
     "load_sweep",
     "rare",
+    "replay",
     "replicate",
     "run",
     "search",
@@ -117,6 +126,12 @@ _HOMES = {
     "NoInputOutput": "sim.loop",
     "SimLoop": "sim.loop",
     "virtual_time": "sim.loop.virtual_time",
+    "Exploration": "sim.programs.exploration.report",
+    "ForeignThreads": "sim.programs.exploration.errors",
+    "InvalidToken": "sim.programs.exploration.errors",
+    "NotDeterministic": "sim.programs.exploration.errors",
+    "explore": "sim.programs.exploration.explore",
+    "replay": "sim.programs.exploration.explore",
     "DoesNotHold": "sim.results.base",
     "ResultFileError": "sim.results.file",
     "load": "sim.results.file",

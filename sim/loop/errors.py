@@ -124,6 +124,11 @@ def _place(task: asyncio.Task[Any]) -> str:
     return f"{task.get_name()} ({getattr(coro, '__qualname__', repr(coro))}){where}"
 
 
+def frames_of_program(task: asyncio.Task[Any]) -> list[FrameType]:
+    """The frames of a suspended task that are not of asyncio or this package, the outermost first."""
+    return [frame for frame in _frames(task.get_coro()) if not _is_machinery(frame)]
+
+
 def _waiter(task: asyncio.Task[Any]) -> Any:
     return getattr(task, "_fut_waiter", None)
 

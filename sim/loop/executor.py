@@ -39,16 +39,22 @@ def run_in_executor(
     try:
         with blocking_waits.detected():
             result = Context().run(func, *args)  # as asyncio's, unlike to_thread()
-        settle: Any = partial(future.set_result, result)
+        outcome: Any = partial(future.set_result, result)
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - it is the future's
-        settle = partial(future.set_exception, error)
+        outcome = partial(future.set_exception, error)
     finally:
         asyncio._set_running_loop(outer)
         loop._in_executor = nested
-    loop.call_soon(lambda: future.done() or settle())
+    loop.call_soon(settle, future, outcome)
     return future
+
+
+def settle(future: asyncio.Future[Any], outcome: Callable[[], object]) -> None:
+    """Give a future its result or exception, unless it was canceled."""
+    if not future.done():
+        outcome()
 
 
 async def shutdown_default_executor(loop: LoopBase, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's

@@ -1,4 +1,6 @@
-"""Scenario files as pytest items: `pytest scenarios/` collects every `*.scenario.yaml`. And the fixture `bench`.
+"""Scenario files as pytest items: `pytest scenarios/` collects every `*.scenario.yaml`. And two fixtures.
+
+`bench` runs scenarios, and `explore` runs asyncio programs in many orders.
 
 A scenario passes when its expectations hold and no invariant is violated. Every pytest run in an environment with
 Recovery Bench imports this package, so the bench itself is imported only when a scenario is run.
@@ -16,7 +18,9 @@ from typing import Any
 
 import pytest
 
+from sim.pytest_plugin import exploration
 from sim.pytest_plugin.bench import RAN, SECTION, bench, section
+from sim.pytest_plugin.exploration import explore
 from sim.pytest_plugin.failure_page import pages_of
 from sim.pytest_plugin.finished_runs import FinishedRuns
 from sim.pytest_plugin.gate import Gate
@@ -33,7 +37,7 @@ from sim.pytest_plugin.items import (
     ScenarioItem,
 )
 
-__all__ = ["bench"]
+__all__ = ["bench", "explore"]
 
 SHARED = "recovery_bench_runs"
 """The name under which the controller of pytest-xdist passes the folder of finished runs to its workers."""
@@ -80,6 +84,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         help="change a value in every scenario, as recovery-bench run --set does; may be repeated",
     )
+    exploration.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -96,6 +101,7 @@ def pytest_configure(config: pytest.Config) -> None:
     pages = config.getoption("--scenario-html")
     if pages is not None and Path(pages).exists() and not Path(pages).is_dir():
         raise pytest.UsageError(f"--scenario-html {pages}: is a file; valid: the name of a folder")
+    exploration.check_options(config)
     config.stash[CHANGES] = _changes(config.getoption("--scenario-set"))
     shared = getattr(config, "workerinput", {}).get(SHARED)
     folder = None if shared is None else Path(shared)

@@ -1,0 +1,101 @@
+"""A run as text: a column for each task, or a line for each step if there are many tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sim.presentation.visible_text import visible
+from sim.programs.exploration.steps import Position, Step
+
+WIDTH: Final = 120
+_NARROWEST: Final = 24
+_ROWS: Final = 60
+MARK: Final = "*"
+
+
+def interleaving(steps: Sequence[Step], limit: int = _ROWS) -> str:
+    """Who ran, one step a line, with virtual time, and the await where the step stopped.
+
+    `*` marks a deviation: the step ran before others that were ready first. Callbacks are shown only there.
+    """
+    shown = [step for step in steps if step.is_task or step.ahead_of]
+    if not shown:
+        return "no task ran"
+    left_out = max(len(shown) - limit, 0)
+    deviations = [number for number, step in enumerate(shown) if step.ahead_of]
+    first = 0
+    if left_out and deviations:  # what counts is around the deviations and at the end
+        first = min(max(deviations[0] - limit // 3, 0), left_out)
+    elif left_out:
+        first = left_out
+    part = shown[first : first + limit]
+    lines = _table(part)
+    if first:
+        lines.insert(1, f"  ({first} steps before)")
+    if left_out - first:
+        lines.append(f"  ({left_out - first} steps after)")
+    return visible("\n".join(line.rstrip() for line in lines))
+
+
+def _table(steps: Sequence[Step]) -> list[str]:
+    names = [*dict.fromkeys(step.who for step in steps)]
+    files = dict.fromkeys(step.position.path for step in steps if step.position is not None)
+    only = next(iter(files)) if len(files) == 1 else None
+    cells = [(_clock(step.time), step, _cell(step, only)) for step in steps]
+    wide = max(len(clock) for clock, _, _ in cells)
+    notes = [_note(step) for step in steps]
+    columns = (WIDTH - wide - 4) // len(names) - 2
+    head = [] if only is None else [f"file {only}"]
+    if columns < _NARROWEST:
+        who = max(map(len, names))
+        rows = [
+            f"{clock:>{wide}}  {MARK if step.ahead_of else ' '} {step.who:<{who}}  {cell}{note}"
+            for (clock, step, cell), note in zip(cells, notes, strict=True)
+        ]
+        return [*head, *rows]
+    widths = _widths(
+        [max([len(name), *(len(cell) for _, step, cell in cells if step.who == name)]) for name in names], wide
+    )
+    title = f"{'time':>{wide}}    " + "  ".join(f"{name:<{width}}" for name, width in zip(names, widths, strict=True))
+    rows = []
+    for (clock, step, cell), note in zip(cells, notes, strict=True):
+        place = names.index(step.who)
+        before = sum(widths[:place]) + 2 * place
+        rows.append(f"{clock:>{wide}}  {MARK if step.ahead_of else ' '} {'':{before}}{_cut(cell, widths[place])}{note}")
+    return [*head, title, *rows]
+
+
+def _widths(wanted: list[int], wide: int) -> list[int]:
+    """Widths of columns that fit in a line: what narrow columns leave, wide ones share."""
+    left = WIDTH - wide - 4 - 2 * len(wanted)
+    widths = [0] * len(wanted)
+    for count, place in zip(range(len(wanted), 0, -1), sorted(range(len(wanted)), key=wanted.__getitem__), strict=True):
+        widths[place] = min(wanted[place], left // count)
+        left -= widths[place]
+    return widths
+
+
+def _cell(step: Step, only: str | None) -> str:
+    if step.position is None:
+        return step.ending or "runs"
+    where = str(step.position.line) if only is not None else _short(step.position)
+    return f"{where}: {step.position.source}" if step.position.source else where
+
+
+def _note(step: Step) -> str:
+    canceled = "   canceled here" if step.canceled else ""
+    return f"{canceled}   {MARK} ran before {', '.join(step.ahead_of)}" if step.ahead_of else canceled
+
+
+def _short(position: Position) -> str:
+    return f"{Path(position.file).name}:{position.line}"
+
+
+def _clock(time: float) -> str:
+    return f"{time:.6g} s"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

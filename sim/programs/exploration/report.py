@@ -1,0 +1,142 @@
+"""What an exploration found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING
+
+from sim.presentation.visible_text import visible
+from sim.programs.exploration.interleaving import interleaving
+from sim.programs.exploration.steps import AwaitPoint, Step
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run of an exploration."""
+
+    run: int
+    deviations: int  # from first in, first out
+    verdict: str  # "holds", "check", "exception", "deadlock", "endless" or "background"
+    message: str
+    steps: int
+    time: float  # virtual seconds
+
+
+@dataclass(frozen=True)
+class OrderFailure:
+    """An order in which the program fails, shrunk."""
+
+    verdict: str
+    """`check`, `exception`, `deadlock`, `endless`, or `background`: an exception that no task retrieves."""
+    message: str
+    run: int
+    """The first run that failed so; runs are numbered from 1."""
+    token: str
+    deviations: int
+    found_with: int
+    """Deviations before shrinking."""
+    shrinking_runs: int
+    fewest: bool
+    """Every order with fewer deviations was run, and none fails so."""
+    steps: tuple[Step, ...] = field(repr=False)
+    canceled: AwaitPoint | None = None
+    """The await at which the exploration canceled a task."""
+    error: BaseException | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def interleaving(self) -> str:
+        """Who ran when, as text."""
+        return interleaving(self.steps)
+
+    def __str__(self) -> str:
+        lines = [f"run {self.run}: {visible(self.message)}"]
+        if self.canceled is not None:
+            source = f": {self.canceled.position.source}" if self.canceled.position is not None else ""
+            lines.append(f"{visible(self.canceled.who)} was canceled at {self.canceled.position}{visible(source)}")
+        elif not self.deviations:
+            lines.append("It fails in asyncio's own order, first in, first out.")
+        else:
+            shrunk = f", shrunk from {self.found_with}" if self.found_with != self.deviations else ""
+            least = "; no order with fewer fails so" if self.fewest else ""
+            lines.append(f"{_count(self.deviations, 'deviation')} from first in, first out{shrunk}{least}.")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """The runs of a program in many orders. True in a condition if all hold."""
+
+    name: str
+    """The name of main."""
+    strategy: str
+    seed: int | str
+    runs: int
+    distinct: int
+    """Different orders that were run."""
+    failures: tuple[OrderFailure, ...]
+    """One for each kind of failure, as verdict and place tell; the one with the fewest deviations first."""
+    complete: bool
+    """Every order that the strategy allows was run."""
+    scope: str
+    """What was covered, in words."""
+    rows: tuple[RunRow, ...] = field(repr=False)
+
+    @property
+    def holds(self) -> bool:
+        """Whether no run failed."""
+        return not self.failures
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+    @property
+    def token(self) -> str | None:
+        """Replays the first failure: `sim.replay(main, report.token)`. None if there is none."""
+        return self.failures[0].token if self.failures else None
+
+    @property
+    def interleaving(self) -> str | None:
+        """The first failure as text. None if there is none."""
+        return self.failures[0].interleaving if self.failures else None
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row for each run: number, deviations, verdict, message, steps, virtual time."""
+        import pandas as pd  # noqa: PLC0415 - not needed to explore
+
+        names = list(RunRow.__dataclass_fields__)
+        return pd.DataFrame([[getattr(row, name) for name in names] for row in self.rows], columns=names)
+
+    def assert_holds(self) -> None:
+        """Raise DoesNotHold, an AssertionError, if a run failed: what failed, interleaving, and how to replay it."""
+        __tracebackhide__ = True  # pytest shows the caller
+        if self.failures:
+            from sim.results.base import DoesNotHold  # noqa: PLC0415 - as above
+
+            raise DoesNotHold(str(self)) from self.failures[0].error
+
+    def title(self) -> str:
+        """A one-line summary."""
+        said = f"{self.name}: {_count(self.runs, 'run')}, {_count(self.distinct, 'order')}, strategy {self.strategy}"
+        failed = sum(1 for row in self.rows if row.verdict != "holds")
+        return visible(f"{said}: {f'{failed} failed' if failed else 'all hold'}")
+
+    def __str__(self) -> str:
+        lines = [self.title(), self.scope]
+        for failure in self.failures:
+            lines += ["", str(failure), "", failure.interleaving, "", f'replay: sim.replay(main, "{failure.token}")']
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.title()}>"
+
+    def _repr_html_(self) -> str:
+        return f'<pre style="white-space: pre; line-height: normal; font-family: monospace">{escape(str(self))}</pre>'
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,146 @@
+"""Strategies: which orders are run, one after another.
+
+- `random` deviates from first-in-first-out at random. Programs differ in how many deviations their defects need, and so
+  each run has one of several probabilities of a deviation.
+- `pct` (probabilistic concurrency testing) gives each task a random priority, runs the ready task of the highest
+  priority, and lowers the priority of the running task at `depth - 1` random places.
+- `bounded` runs every order with at most so many deviations, those with fewer first.
+
+S. Burckhardt, P. Kothari, M. Musuvathi, S. Nagarakatte: A Randomized Scheduler with Probabilistic Guarantees of Finding
+Bugs, ASPLOS 2010. M. Emmi, S. Qadeer, Z. Rakamaric: Delay-Bounded Scheduling, POPL 2011.
+"""
+
+from __future__ import annotations
+
+import random  # noqa: TID251 - each run has a generator with a seed
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from sim.programs.exploration.ready_order import Chooser, stepping_task
+
+Deviations = dict[int, int]
+"""By the number of a choice, the place of what runs instead of the first entry, which has place 0."""
+_RATES: Final = (1.0, 1.0, 1.0, 0.3)
+"""Probabilities that a choice of a random order is random; otherwise it is the first entry."""
+
+
+def by_deviations(deviations: Mapping[int, int]) -> Chooser:
+    """Chooses first in, first out, except at some choices."""
+    get = deviations.get
+    return lambda _, number: get(number, 0)
+
+
+def deviations_of(picks: Sequence[int]) -> Deviations:
+    """The choices that are not first in, first out."""
+    return {number: pick for number, pick in enumerate(picks) if pick}
+
+
+class Strategy(Protocol):
+    """Gives an order for each run."""
+
+    def next(self, run: int) -> Chooser | None:
+        """What chooses in this run, the first of which has number 0; None if no order is left."""
+
+    def ran(self, picks: list[int], sizes: list[int]) -> None:
+        """Takes the choices of the run that has ended, and from how many entries each was."""
+
+
+class RandomOrders:
+    """First in, first out in the first run, then random orders."""
+
+    def __init__(self, seed: int | str) -> None:
+        self._seed = seed
+
+    def next(self, run: int) -> Chooser | None:
+        """As `Strategy.next`."""
+        if run == 0:
+            return by_deviations({})
+        draw = random.Random(f"{self._seed}/random/{run}").random  # noqa: S311 - reproducible
+        rate = _RATES[run % len(_RATES)]
+        if rate == 1.0:
+            return lambda entries, _: int(draw() * len(entries))
+        return lambda entries, _: int(draw() * len(entries)) if draw() < rate else 0
+
+    def ran(self, picks: list[int], sizes: list[int]) -> None:
+        """As `Strategy.ran`."""
+
+
+class PriorityOrders:
+    """First in, first out in the first run, then orders by priorities that change at `depth - 1` choices."""
+
+    def __init__(self, seed: int | str, depth: int) -> None:
+        self._seed = seed
+        self._depth = depth
+        self._longest = 1  # choices in a run so far
+
+    def next(self, run: int) -> Chooser | None:
+        """As `Strategy.next`."""
+        if run == 0:
+            return by_deviations({})
+        chance = random.Random(f"{self._seed}/pct/{run}")  # noqa: S311 - reproducible
+        changes = chance.sample(range(self._longest), min(self._depth - 1, self._longest))
+        lowered = {number: -1.0 - place for place, number in enumerate(sorted(changes))}
+        priorities: dict[Any, float] = {}
+        draw = chance.random
+
+        def choose(entries: Sequence[Any], number: int) -> int:
+            keys = [_key(entry) or place for place, entry in enumerate(entries)]
+            for key in keys:
+                if key not in priorities or isinstance(key, int):
+                    priorities[key] = draw()
+            best = max(range(len(keys)), key=lambda place: (priorities[keys[place]], -place))
+            if number in lowered:
+                priorities[keys[best]] = lowered[number]
+                best = max(range(len(keys)), key=lambda place: (priorities[keys[place]], -place))
+            return best
+
+        return choose
+
+    def ran(self, picks: list[int], sizes: list[int]) -> None:
+        """As `Strategy.ran`."""
+        self._longest = max(self._longest, len(picks))
+
+
+def _key(entry: Any) -> object:
+    """What has a priority: a task, or all callbacks together. None for a timer, which has another one each time."""
+    task = stepping_task(entry._callback)
+    if task is not None:
+        return task
+    return None if hasattr(entry, "when") else "callbacks"
+
+
+class BoundedOrders:
+    """Every order with at most so many deviations from first in, first out; those with fewer come first."""
+
+    def __init__(self, deviations: int) -> None:
+        self._bound = deviations
+        self._waiting: deque[tuple[tuple[int, int], ...]] = deque([()])
+        self._current: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def left(self) -> int:
+        """Orders that are found and not yet run; each may lead to more."""
+        return len(self._waiting)
+
+    def next_deviations(self) -> Deviations | None:
+        """The deviations of the next order; None if no order is left."""
+        if not self._waiting:
+            return None
+        self._current = self._waiting.popleft()
+        return dict(self._current)
+
+    def next(self, run: int) -> Chooser | None:
+        """As `Strategy.next`."""
+        deviations = self.next_deviations()
+        return None if deviations is None else by_deviations(deviations)
+
+    def ran(self, picks: list[int], sizes: list[int]) -> None:
+        """As `Strategy.ran`."""
+        current = self._current
+        if len(current) == self._bound:
+            return
+        first = current[-1][0] + 1 if current else 0
+        for number in range(first, len(sizes)):
+            for pick in range(1, sizes[number]):
+                self._waiting.append((*current, (number, pick)))

@@ -6,8 +6,10 @@ The audit trail, the journal and the escalations report damaged rows themselves,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from sqlalchemy import Column, ColumnElement, Connection, Float, Integer, LargeBinary, Table, false, func, or_, select
+from sqlalchemy.dialects import sqlite
 
 from recovery.model import TaskStatus
 from recovery.stores.tables import AUDIT, ESCALATIONS, JOURNAL, META, METADATA, TASKS
@@ -22,13 +24,20 @@ def wrong_values(connection: Connection) -> str | None:
     for table in METADATA.sorted_tables:
         if table in _REPORTED or not connection.dialect.has_table(connection, table.name):
             continue
-        conditions = [is_wrong for _, is_wrong in _wrong(table)]
-        row = connection.execute(select(*conditions).where(or_(*conditions)).limit(1)).one_or_none()
+        row = connection.exec_driver_sql(_query(table)).one_or_none()
         if row is not None:
             return (
                 f"{table.name}.{next(column.name for column, wrong in zip(table.columns, row, strict=True) if wrong)}"
             )
     return None
+
+
+@cache
+def _query(table: Table) -> str:
+    """Selects a row with a wrong value: of each column, whether it is wrong. Compiled once, not with each store."""
+    conditions = [is_wrong for _, is_wrong in _wrong(table)]
+    statement = select(*conditions).where(or_(*conditions)).limit(1)
+    return str(statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
 
 
 def _wrong(table: Table) -> Iterator[tuple[Column[object], ColumnElement[bool]]]:

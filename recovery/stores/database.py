@@ -127,8 +127,8 @@ class Database:
             with self._engine.begin() as connection:
                 if check:
                     _check(connection)
-                prepare(connection)
-                if check:
+                is_new = prepare(connection)
+                if check and not is_new:
                     _check_values(connection)
         except WrongSchema as wrong:
             self._engine.dispose()

@@ -201,13 +201,13 @@ class WrongSchema(RecoveryBenchError):
     """The store has a later version of the tables, or none that can be read."""
 
 
-def prepare(connection: Connection) -> None:
-    """Create the tables, or migrate them to this version. Raises WrongSchema."""
+def prepare(connection: Connection) -> bool:
+    """Create the tables, or migrate them to this version; whether they are new. Raises WrongSchema."""
     if not inspect(connection).has_table(META.name):
         METADATA.create_all(connection)
         connection.execute(insert(META).values(name="version", value=str(VERSION)))
         _identity(connection)
-        return
+        return True
     text = connection.execute(select(META.c.value).where(META.c.name == "version")).scalar_one_or_none()
     if re.fullmatch(r"[1-9]\d{0,8}", str(text)) is None:
         raise WrongSchema(f"is damaged: the version of its tables is {str(text)[:20]!r}; valid: a copy from before")
@@ -221,3 +221,4 @@ def prepare(connection: Connection) -> None:
         MIGRATIONS[version](connection)
     if found < VERSION:
         connection.execute(update(META).where(META.c.name == "version").values(value=str(VERSION)))
+    return False

@@ -4,8 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import create_engine, make_url
 
 from recovery.journal import MemoryJournal
 from recovery.stores.database import Database
@@ -28,11 +28,29 @@ def server():
         yield url
 
 
+SHAPE = """
+select string_agg(concat_ws(' ', relname, attname, atttypid, attnotnull), ', ' order by relname, attnum)
+from pg_attribute join pg_class on attrelid = pg_class.oid where relnamespace = 'public'::regnamespace and attnum > 0
+"""
+NEW = {}
+"""By URL of a server, the shape of the tables of a new store, and the rows of `meta`."""
+
+
 def emptied(url):
-    """The URL of a PostgreSQL server without tables of this project."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-    METADATA.drop_all(engine)
-    engine.dispose()
+    """The URL of a PostgreSQL server with a new store. Rows are deleted if tables are as new: that is several times
+    faster than new tables."""
+    with psycopg.connect(url) as connection:
+        shape, rows = NEW.get(url, (None, []))
+        if shape is not None and connection.execute(SHAPE).fetchone() == shape:
+            for table in reversed(METADATA.sorted_tables):
+                connection.execute(f"delete from {table.name}")
+            connection.execute("select setval(oid, 1, false) from pg_class where relkind = 'S' and relname !~ '^pg_'")
+            connection.cursor().executemany("insert into meta values (%s, %s)", rows)
+            return url
+        connection.execute("drop schema public cascade; create schema public")
+    Database(url).close()
+    with psycopg.connect(url) as connection:
+        NEW[url] = connection.execute(SHAPE).fetchone(), connection.execute("select * from meta").fetchall()
     return url
 
 

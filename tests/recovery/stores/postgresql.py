@@ -11,6 +11,9 @@ from pathlib import Path
 PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 """Where Debian keeps what is not meant for everybody's path."""
 
+QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
+"""Settings of a server that nobody cuts the power of."""
+
 
 def program(name):
     """A program of PostgreSQL, None if it is not installed."""
@@ -34,7 +37,8 @@ def server(folder: Path):
     initdb = [program("initdb"), "-D", data, "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale"]
     subprocess.run(initdb, check=True, capture_output=True, user=user(), cwd=data)
     control = [program("pg_ctl"), "-D", data, "-w"]
-    options = f"-k '{sockets}' -c listen_addresses= -c fsync=off"
+    settings = ["listen_addresses=", *QUICK]
+    options = f"-k '{sockets}' " + " ".join(f"-c {each}" for each in settings)
     start = [*control, "-l", data / "log", "-o", options, "start"]
     subprocess.run(start, check=True, stdout=subprocess.DEVNULL, user=user(), cwd=data)
     try:

@@ -174,6 +174,8 @@ def test_run_writes_a_page_with_the_recoveries_of_its_only_run(small, capsys, mo
 
 def test_the_markdown_summary_of_a_suite_links_the_page_beside_it(small, capsys):
     (small / "out dir").mkdir()
+    strict = small / "strict.scenario.yaml"
+    strict.write_text(strict.read_text().replace("name: small", "name: strict"))
     assert main(["suite", ".", "--html", "out dir/page.html", "--markdown", "out dir/summary.md"]) == 1
     assert "page: out dir/page.html" in capsys.readouterr().out
     text = (small / "out dir" / "summary.md").read_text(encoding="utf-8")

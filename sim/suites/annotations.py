@@ -21,6 +21,15 @@ def is_in_actions(environment: Mapping[str, str]) -> bool:
     return environment.get(IN_ACTIONS) == "true"
 
 
+def artifacts(environment: Mapping[str, str]) -> str | None:
+    """The address of the artifacts of the job that is running; None where no job is running."""
+    parts = [environment.get(name) for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")]
+    if not is_in_actions(environment) or not all(parts):
+        return None
+    server, repository, run = parts
+    return f"{server}/{repository}/actions/runs/{run}#artifacts"
+
+
 def annotated(suite: Suite, changes: Mapping[str, str] | None = None, workspace: str = "") -> Iterator[str]:
     """An error for each problem, a warning for each inconclusive metric, a notice for each improvement.
 

@@ -22,15 +22,23 @@ SIGNS = {
 SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
 
 
-def markdown(suite: Suite, changes: Mapping[str, str] | None = None, page: str | None = None) -> str:
-    """A heading, a table of the scenarios, and what does not hold. `page`: a page of the results, which is linked."""
+def markdown(
+    suite: Suite, changes: Mapping[str, str] | None = None, page: str | None = None, artifacts: str | None = None
+) -> str:
+    """A heading, a table of the scenarios, and what does not hold.
+
+    `page`: a page of the results. A link leads to it, or to the `artifacts` of a job that uploads files: where a
+    summary is shown there, the file is not beside it.
+    """
     headings = ["scenario", "", "expected", *(["baseline"] if suite.is_judged else [])]
     lines = ["## Recovery Bench", "", f"{escaped(totals(suite))}", ""]
     lines += [_row(headings), _row(["---"] * len(headings))]
     for case in suite.cases:
         cells = [escaped(case.entry.name), f"{SIGNS[case.status]} {case.status}", expected(case)]
         lines.append(_row([*cells, *([verdict(case)] if suite.is_judged else [])]))
-    if page is not None:
+    if page is not None and artifacts is not None:
+        lines += ["", f"The page of the results, if it is uploaded: {escaped(page)} in the [artifacts](<{artifacts}>)"]
+    elif page is not None:
         lines += ["", f"[The page of the results: {escaped(page)}](<{quote(page)}>)"]
     for case in suite.cases:
         said = [*problems(case, changes), *remarks(case)]

@@ -49,10 +49,12 @@ jobs:
       - uses: actions/setup-python@v5
         with: {python-version: "${{ matrix.python }}", cache: pip, cache-dependency-path: requirements-recovery.txt}
       - run: pip install -r requirements-recovery.txt
-      - run: recovery-bench suite scenarios --baseline baseline.json --junit results.xml --markdown summary.md
+      - run: >-
+          recovery-bench suite scenarios --baseline baseline.json
+          --junit results.xml --markdown summary.md --html results.html
       - uses: actions/upload-artifact@v4
         if: always()
-        with: {name: "recovery-${{ matrix.python }}", path: results.xml}
+        with: {name: "recovery-${{ matrix.python }}", path: "results.*"}
       - if: always() && github.event_name == 'pull_request' && matrix.python == '3.13'
         run: >-
           gh pr comment "$NUMBER" --body-file summary.md --edit-last

@@ -273,6 +273,7 @@ class Reports:
     def write(self, found: Suite, changes: Mapping[str, str]) -> None:
         """Write all outputs."""
         from sim.presentation.formatting import signs
+        from sim.suites.annotations import artifacts
         from sim.suites.junit import junit
         from sim.suites.lines import problems
         from sim.suites.markdown import markdown
@@ -293,7 +294,7 @@ class Reports:
         if self.html is not None:
             self._write_page(found, changes)
         if self.markdown is not None:
-            write_text(self.markdown, markdown(found, changes, self._link(self.markdown)))
+            write_text(self.markdown, markdown(found, changes, self._link(self.markdown), artifacts(os.environ)))
         if self.json is not None:
             write_json(self.json, as_json(found))
         self._add_to_history(found)
@@ -342,7 +343,7 @@ class Reports:
 
     def _in_actions(self, found: Suite, changes: Mapping[str, str]) -> None:
         """Annotations on stdout, or on stderr where stdout is a file, and the summary of the job."""
-        from sim.suites.annotations import SUMMARY, annotated, is_in_actions
+        from sim.suites.annotations import SUMMARY, annotated, artifacts, is_in_actions
         from sim.suites.markdown import markdown
 
         environment: Mapping[str, Any] = os.environ
@@ -354,6 +355,6 @@ class Reports:
         if summary := environment.get(SUMMARY):
             try:
                 with Path(summary).open("a", encoding="utf-8") as file:
-                    file.write(markdown(found, changes, self._link(STDOUT)))
+                    file.write(markdown(found, changes, self._link(STDOUT), artifacts(environment)))
             except OSError as error:
                 raise BadInput(f"{SUMMARY} {summary}: cannot be written: {error.strerror or error}") from None

@@ -20,7 +20,7 @@ def test_an_empty_folder_gets_a_suite_that_passes_at_once(tmp_path, monkeypatch,
     command = next(step["run"] for step in steps if "recovery-bench suite" in step.get("run", ""))
     assert main(command.split()[1:]) == 0
     assert (tmp_path / "results.xml").exists()
-    assert (tmp_path / "summary.md").exists()
+    assert "(<results.html>)" in (tmp_path / "summary.md").read_text()
     assert re.fullmatch(r"recovery-bench==\S+\n", (tmp_path / "requirements-recovery.txt").read_text())
 
 

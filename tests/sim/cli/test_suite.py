@@ -290,6 +290,14 @@ def test_annotations_do_not_disturb_json_on_stdout(folder, monkeypatch, capsys):
     assert "::error file=suite/deep/strict.scenario.yaml,line=12" in err
 
 
+def test_the_summary_of_a_job_links_the_page_among_its_artifacts(folder, baseline, monkeypatch):
+    job = {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "me/mine"}
+    for name, value in (*job.items(), ("GITHUB_RUN_ID", "17"), ("GITHUB_STEP_SUMMARY", "s.md")):
+        monkeypatch.setenv(name, value)
+    assert main(["suite", GOOD, *QUICK, "--html", "p.html", "-q"]) == 0
+    assert "[artifacts](<https://github.com/me/mine/actions/runs/17#artifacts>)" in Path("s.md").read_text()
+
+
 def test_nothing_is_written_for_github_elsewhere(folder, monkeypatch, capsys):
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "s.md")

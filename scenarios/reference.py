@@ -16,7 +16,8 @@ from scenarios.faults.base import PLACED
 from scenarios.faults.trigger import MEANINGS
 from scenarios.fields import distributions
 from scenarios.fields.base import Form, Settings
-from scenarios.fields.metrics import NO_DIRECTION, ROWS, STATISTICS, Row, downstream_rows, pool_rows
+from scenarios.fields.metric_rows import NO_DIRECTION, ROWS, STATISTICS, Row
+from scenarios.fields.metrics import part_rows
 from scenarios.fields.quantities import Quantity
 from scenarios.scenario import Scenario
 from scenarios.sections import arrivals
@@ -133,6 +134,9 @@ METRICS = """\
 - **Kinds of tasks.** `tasks.*`, `attempts.*`, `retries.*` and `recovery.*`, but for those that have no kinds of failure
   either, also exist for each kind in `tasks.kinds`: `tasks.chat.sojourn.p95`, `tasks.chat.within(60s)`,
   `recovery.chat.time.p95` for recoveries of its tasks. They are of the tasks of that kind alone.
+- **Pools and queues.** Every `agents.*` metric also exists for each pool in `agents.pools`, `agents.gpu.utilization`,
+  and every `queue.*` metric for each queue in `queues`, `queue.fast.depth.mean`. Those without a name are of all agents
+  and of all queues.
 - **Per task.** `attempts.per_task.mean` is of the tasks of the cohort that were completed or given up: all attempts of
   such a task count, and tasks that are unfinished at the end are left out. `attempts.amplification` is all attempts of
   the cohort ÷ all of its tasks, also those that were rejected or not started yet.
@@ -270,7 +274,8 @@ def reference() -> str:
         + _table(("metrics", "are of"), SCOPES)
         + "\n"
         + _table(
-            ("metric", "unit", "better", "meaning"), _metrics((*ROWS, *pool_rows("NAME"), *downstream_rows("NAME")))
+            ("metric", "unit", "better", "meaning"),
+            _metrics((*ROWS, *part_rows("resources", "NAME"), *part_rows("downstream", "NAME"))),
         ),
     ]
     return "\n".join(sections)

@@ -145,7 +145,7 @@ class ScenarioFields(Settings):
     @property
     def parts(self) -> tuple[str, ...]:
         """The parts that have metrics of their own, as `scenarios.fields.metrics.lookup` takes them."""
-        return parts_of(self.resources, self.tasks.kinds, self.downstream)
+        return parts_of(self.resources, self.tasks.kinds, self.downstream, self.agents.pools, self.queues)
 
     _source: str | None = PrivateAttr(default=None)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
+from itertools import accumulate, pairwise
 from typing import Any, Protocol
 
 import pandas as pd
@@ -334,7 +335,10 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
 
     `sim.core.own_cores.BuiltCores` adds those of the core's configuration, and `sim.core.run_errors` the errors.
     """
+    pools, queues = _pools(scenario), _queues(scenario)
     return {
+        **({"pools": pools} if pools else {}),
+        **({"queues": queues} if queues else {}),
         "scenario": scenario.name,
         "seed": name,
         "duration": scenario.duration,
@@ -357,6 +361,18 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "steady_state": _steady_state(scenario),
         "cost": None if scenario.cost is None else scenario.cost.model_dump(),
     }
+
+
+def _pools(scenario: Scenario) -> dict[str, list[int]]:
+    """The number of the first agent of each pool, and that after its last one."""
+    ends = list(accumulate((pool.count for pool in scenario.agents.pools.values()), initial=0))
+    return {name: list(both) for name, both in zip(scenario.agents.pools, pairwise(ends), strict=True)}
+
+
+def _queues(scenario: Scenario) -> dict[str, list[str]]:
+    """The kinds of tasks that wait in each of the further queues."""
+    kinds = scenario.tasks.kinds
+    return {queue: [kind for kind in kinds if kinds[kind].queue == queue] for queue in scenario.queues}
 
 
 def _steady_state(scenario: Scenario) -> dict[str, Any] | None:

@@ -13,7 +13,8 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from scenarios.errors import instead, invalid, shown
-from scenarios.fields.metrics import Direction, Metric, UnknownMetric, lookup
+from scenarios.fields.metric_rows import Direction
+from scenarios.fields.metrics import Metric, UnknownMetric, lookup
 from scenarios.fields.quantities import FRACTION_HINT, Quantity, per_second, percentage, seconds
 
 TOLERANCE = 1e-9

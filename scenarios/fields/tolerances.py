@@ -12,7 +12,16 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from scenarios.errors import invalid, shown
 from scenarios.fields.expectations import in_unit_of, known_metric
-from scenarios.fields.metrics import TASK_KIND, TASK_KIND_GROUPS, Metric, by_kind, by_task_kind, catalogue
+from scenarios.fields.metrics import (
+    PARTS,
+    TASK_KIND,
+    TASK_KIND_GROUPS,
+    Metric,
+    by_kind,
+    by_part,
+    by_task_kind,
+    catalogue,
+)
 from scenarios.fields.quantities import Quantity, is_number, percentage
 
 SHAPE = (
@@ -94,8 +103,13 @@ def metric_of(name: str, parts: Iterable[str] | None = None) -> Metric | None:
     if "*" not in name:
         return known_metric(name, parts)
     kinds = [part.removeprefix(TASK_KIND) for part in parts or () if part.startswith(TASK_KIND)]
-    names = (*(metric.name for metric in catalogue(parts or ())), *by_kind(), *by_task_kind(kinds))
-    if (parts is None and name.startswith(("resources.", *(f"{group}." for group in TASK_KIND_GROUPS)))) or any(
+    names = (
+        *(metric.name for metric in catalogue(parts or ())),
+        *by_kind(),
+        *by_task_kind(kinds),
+        *by_part(parts or ()),
+    )
+    if (parts is None and name.startswith(tuple(f"{group}." for group in (*PARTS, *TASK_KIND_GROUPS)))) or any(
         fnmatchcase(known, name) for known in names
     ):
         return None

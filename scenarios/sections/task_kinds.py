@@ -17,7 +17,7 @@ from recovery.model import FailureKind
 from scenarios.errors import Path, invalid, shown
 from scenarios.fields.base import Settings
 from scenarios.fields.distributions import Distribution
-from scenarios.fields.metrics import ROWS
+from scenarios.fields.metric_rows import ROWS
 from scenarios.fields.quantities import Count, PositiveCount, PositiveSeconds, Probability, Quantity
 from scenarios.sections.arrivals import Arrivals
 from scenarios.sections.checkpoints import CheckpointSettings

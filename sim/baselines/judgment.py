@@ -18,7 +18,8 @@ from math import isfinite, sqrt
 import numpy as np
 from scipy.special import stdtrit
 
-from scenarios.fields.metrics import Direction, lookup
+from scenarios.fields.metric_rows import Direction
+from scenarios.fields.metrics import lookup
 from scenarios.fields.tolerances import Tolerance
 from sim.baselines.changes import changes
 from sim.baselines.power import POWER, Test

@@ -1,6 +1,6 @@
 """The metrics of a run: pure functions of its history, one module per group of metrics.
 
-Names, units and directions are in `scenarios.fields.metrics`. Metrics of tasks, attempts and retries cover the
+Names, units and directions are in `scenarios.fields.metric_rows`. Metrics of tasks, attempts and retries cover the
 tasks submitted at or after the warm-up; rates, time averages and work cover the window from the warm-up to the end;
 recoveries and faults count from the warm-up on; consistency covers the whole run.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scenarios.fields.metrics import INVARIANTS
+from scenarios.fields.metric_rows import INVARIANTS
 from sim.history import History
 from sim.measures.metrics.agents import measure_agents
 from sim.measures.metrics.alerts import measure_alerts

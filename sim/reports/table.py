@@ -56,6 +56,10 @@ def summary(result: Result, style: Signs = UNICODE) -> Group:
     parts += [Text(), load(result, style)]
     if result.scenario.tasks.kinds:
         parts += [Text(), by_task_kind(result, style)]
+    if result.scenario.agents.pools:
+        parts += [Text(), by_pool(result, style)]
+    if result.scenario.queues:
+        parts += [Text(), by_queue(result, style)]
     wrong = wrong_diagnoses(result.diagnosis)
     if wrong is not None:
         parts += [Text(), wrong]
@@ -178,6 +182,30 @@ def by_task_kind(result: Result, style: Signs = UNICODE) -> Table:
             _of_metric(result, f"tasks.{kind}.{each}", style) for each in ("wait.mean", "sojourn.mean", "sojourn.p95")
         ]
         table.add_row(f"  {kind}", counts, *values)
+    return table
+
+
+def by_pool(result: Result, style: Signs = UNICODE) -> Table:
+    """The agents of each pool: their number, utilization and availability."""
+    table = _plain(header_style="dim")
+    for heading in ("by pool", "agents", "utilization", "availability", "restarts"):
+        table.add_column(heading, justify="left" if heading == "by pool" else "right")
+    for name, pool in result.scenario.agents.pools.items():
+        of = [
+            _of_metric(result, f"agents.{name}.{each}", style) for each in ("utilization", "availability", "restarts")
+        ]
+        table.add_row(f"  {name}", str(pool.count), *of)
+    return table
+
+
+def by_queue(result: Result, style: Signs = UNICODE) -> Table:
+    """The tasks in each of the further queues."""
+    table = _plain(header_style="dim")
+    for heading in ("by queue", "mean depth", "maximum", "deliveries", "redeliveries"):
+        table.add_column(heading, justify="left" if heading == "by queue" else "right")
+    for name in result.scenario.queues:
+        values = ("depth.mean", "depth.max", "deliveries", "redeliveries")
+        table.add_row(f"  {name}", *(_of_metric(result, f"queue.{name}.{each}", style) for each in values))
     return table
 
 

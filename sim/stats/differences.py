@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from scenarios.fields.metrics import Direction
+from scenarios.fields.metric_rows import Direction
 from sim.stats.estimates import Estimate, estimate_difference
 from sim.stats.intervals import CONFIDENCE
 from sim.stats.samples import Floats

@@ -16,7 +16,7 @@ from math import inf, isfinite
 import numpy as np
 
 from recovery.errors import RecoveryBenchError
-from scenarios.fields.metrics import Direction
+from scenarios.fields.metric_rows import Direction
 from sim.stats.intervals import CONFIDENCE
 
 SMALLEST, LARGEST = 1e-100, 1e100

@@ -11,7 +11,8 @@ from scenarios.consistency.inconsistency import PAGE as RULES
 from scenarios.consistency.page import page as rules_page
 from scenarios.faults.trigger import MEANINGS
 from scenarios.fields import distributions
-from scenarios.fields.metrics import STATISTICS, catalogue
+from scenarios.fields.metric_rows import STATISTICS
+from scenarios.fields.metrics import catalogue
 from scenarios.reference import reference
 from scenarios.sections import arrivals
 from scenarios.sections.steady_state import WINDOWED

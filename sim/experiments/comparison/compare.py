@@ -12,7 +12,7 @@ import pandas as pd
 
 from scenarios import Scenario
 from scenarios.expected_events import check_events
-from scenarios.fields.metrics import TASK_KIND, UnknownMetric, by_kind, by_task_kind, catalogue, lookup
+from scenarios.fields.metrics import TASK_KIND, UnknownMetric, by_kind, by_part, by_task_kind, catalogue, lookup
 from sim.core.build import BuildCore, build_core, with_policies
 from sim.core.replacement import replaced_by
 from sim.experiments.comparison.changed_keys import differing
@@ -219,7 +219,7 @@ def _named(wanted: str, parts: tuple[str, ...]) -> list[str]:
     if any(fnmatchcase(metric.name, wanted) for metric in catalogue()):
         return []
     kinds = [part.removeprefix(TASK_KIND) for part in parts if part.startswith(TASK_KIND)]
-    return [name for name in (*by_kind(), *by_task_kind(kinds)) if fnmatchcase(name, wanted)]
+    return [name for name in (*by_kind(), *by_task_kind(kinds), *by_part(parts)) if fnmatchcase(name, wanted)]
 
 
 def check_metrics(scenario: Scenario, wanted: Sequence[str]) -> None:

@@ -8,7 +8,8 @@ from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
 from scenarios.errors import instead
 from scenarios.fields.expectations import Expectation, parse
-from scenarios.fields.metrics import STATISTICS, UnknownMetric, lookup
+from scenarios.fields.metric_rows import STATISTICS
+from scenarios.fields.metrics import UnknownMetric, lookup
 from sim.experiments.rare_events.levels import LEVELS, natural_level
 
 NO_LEVEL = "none"

@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from scenarios import Scenario
 from scenarios.fields.expectations import TOLERANCE, Expectation
-from scenarios.fields.metrics import STATISTICS, lookup
+from scenarios.fields.metric_rows import STATISTICS
+from scenarios.fields.metrics import lookup
 from sim.experiments.runs.summary import RunSummary
 from sim.measures.metrics.recovery_time import PHASES
 from sim.presentation.axes import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scenarios.fields.metrics import DISTRIBUTIONS, STATISTICS, UnknownMetric, lookup, statistic_of
+from scenarios.fields.metric_rows import STATISTICS
+from scenarios.fields.metrics import DISTRIBUTIONS, UnknownMetric, lookup, statistic_of
 from sim.stats.estimates import estimate_pooled
 from sim.stats.samples import Sample
 from sim.stats.survival import Pooled

@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from recovery.audit import RecoveryPhase
 from scenarios.fields.expectations import Expectation, parse
-from scenarios.fields.metrics import INVARIANTS, Metric, UnknownMetric, lookup
+from scenarios.fields.metric_rows import INVARIANTS
+from scenarios.fields.metrics import Metric, UnknownMetric, lookup
 from sim.measures.metrics.recovery_time import PHASES
 from sim.presentation.formatting import count, estimated, percent, quantity, restriction
 from sim.reports.stored.shapes import EstimateShape, ExpectationShape, ResultShape

@@ -2,17 +2,8 @@
 
 import pytest
 
-from scenarios.fields.metrics import (
-    INVARIANTS,
-    NO_DIRECTION,
-    ROWS,
-    STATISTICS,
-    Statistic,
-    UnknownMetric,
-    catalogue,
-    lookup,
-    statistic_of,
-)
+from scenarios.fields.metric_rows import INVARIANTS, NO_DIRECTION, ROWS, STATISTICS
+from scenarios.fields.metrics import Statistic, UnknownMetric, catalogue, lookup, statistic_of
 
 PROMISED = {
     "tasks": ".submitted .completed .failed .rejected .lost .unfinished .throughput .wait.* .sojourn.* "

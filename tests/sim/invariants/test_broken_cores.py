@@ -26,7 +26,7 @@ from recovery.diagnosis.evidence import Evidence
 from recovery.journal import NO_JOURNAL
 from recovery.stores.memory import MemoryTaskStore
 from scenarios import Scenario
-from scenarios.fields.metrics import INVARIANTS
+from scenarios.fields.metric_rows import INVARIANTS
 from sim.core.build import build_core, core_config, priced
 from sim.invariants import CHECKERS
 from sim.randomness.streams import Streams

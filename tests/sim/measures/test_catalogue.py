@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import isnan
 
-from scenarios.fields.metrics import INVARIANTS, catalogue
+from scenarios.fields.metric_rows import INVARIANTS
+from scenarios.fields.metrics import catalogue
 from sim.history import Event, History
 from sim.invariants import CHECKERS, Violation, check_all
 from sim.measures import measure

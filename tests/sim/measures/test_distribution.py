@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 import pytest
 
-from scenarios.fields.metrics import STATISTICS
+from scenarios.fields.metric_rows import STATISTICS
 from sim.measures.tables.distribution import describe, numbers
 from sim.stats.samples import Sample
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 import pytest
 
 import sim
-from scenarios.fields.metrics import ROWS
+from scenarios.fields.metric_rows import ROWS
 from scenarios.reference import SCOPES
 from sim.measures import RunMetrics
 from tests.sim.world.stories import scenario

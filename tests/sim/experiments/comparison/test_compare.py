@@ -7,7 +7,8 @@ import pytest
 import scenarios
 import sim
 from scenarios.errors import ScenarioError
-from scenarios.fields.metrics import STATISTICS, UnknownMetric
+from scenarios.fields.metric_rows import STATISTICS
+from scenarios.fields.metrics import UnknownMetric
 from sim.experiments.comparison.compare import CORE, compare
 from sim.experiments.runs.unobserved import NeverObserved
 

@@ -49,7 +49,7 @@ def figure_of(draw: Callable[[Axes], object], inches: tuple[float, float]) -> Fi
 
 def titled(ax: Axes, title: str, *below: str) -> None:
     """A title, and smaller lines below it."""
-    ax.set_title(title, loc="left", pad=6 + 11 * len(below))
+    ax.set_title(title, loc="left", pad=8 + 12 * len(below))
     if below:
         text = "\n".join(below)
         ax.annotate(text, (0, 1), (0, 6), "axes fraction", "offset points", size=8, color=FAINT, va="bottom")

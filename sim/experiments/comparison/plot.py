@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isinf
+from math import floor, isinf, log10
 from typing import Any, Protocol
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-from scenarios.fields.metrics import Metric, lookup
+from scenarios.fields.metrics import Metric, lookup, statistic_of
 from sim.experiments.runs.plot import PlottedResult
 from sim.presentation.axes import (
     NoPicture,
@@ -23,14 +25,22 @@ from sim.presentation.axes import (
 )
 from sim.presentation.figure_style import BLUE, FAINT, GREEN, INK, PALE, VERMILION
 from sim.presentation.formatting import difference, quantity
-from sim.stats.differences import BETTER, DIFFERENT, NOT_SHOWN, WORSE, Difference
+from sim.stats.differences import BETTER, DIFFERENT, NOT_COMPARED, NOT_SHOWN, WORSE, Difference
 
-COLORS = {BETTER: GREEN, WORSE: VERMILION, DIFFERENT: BLUE, NOT_SHOWN: PALE}
+COLORS = {BETTER: GREEN, WORSE: VERMILION, DIFFERENT: BLUE, NOT_SHOWN: PALE, NOT_COMPARED: PALE}
 """Each verdict is also written as text."""
-MOST_ROWS = 40
+MOST_ROWS = 8
+"""Metrics that are drawn, unless more are asked for by their names."""
+FEWEST_ROWS = 6
+"""With fewer differences, metrics without a shown difference complete the picture."""
+MOST_NAMED_ROWS = 40
 MOST_PERCENT = 1000.0
 """A larger increase, for example from nearly zero, is drawn at the right edge of the plot."""
 ROW_INCHES = 0.27
+WIDE = 30.0
+"""Minimum ratio of the largest to the smallest effect for a logarithmic axis."""
+LEAST_DECADE = -1
+"""Effects below 10^-1 percent are on the linear part of a logarithmic axis."""
 Pair = tuple[float | None, float | None]
 
 
@@ -82,23 +92,46 @@ class ComparisonPictures:
 
     def inches(self) -> tuple[float, float]:
         """Width and height of a new figure of the differences."""
-        return 9.0, 1.5 + ROW_INCHES * max(1, min(MOST_ROWS, len(self._shown())))
+        return 9.0, 1.6 + ROW_INCHES * max(1, len(self._rows()))
 
-    def _shown(self) -> list[Difference]:
+    def _rows(self) -> list[Difference]:
+        """The metrics that matter: those that were asked for by their names, then shown differences, then others.
+
+        Of a distribution, one statistic comes before the second one of another. The chosen rows keep their order.
+        """
         found = self.comparison
-        return [each for each in found.differences.values() if found.chosen or each.verdict != NOT_SHOWN]
+        every = list(found.differences.values())
+        named = [each for each in every if each.metric in found.chosen]
+        kinds: Counter[tuple[str, bool]] = Counter()
+        ranked: list[tuple[bool, int, int]] = []
+        for place, each in enumerate(every):
+            is_shown = each.verdict not in {NOT_SHOWN, NOT_COMPARED}
+            distribution = (each.metric.rpartition(".")[0] if _is_statistic(each.metric) else each.metric), is_shown
+            if is_shown or found.chosen or _percent(each) is not None:
+                ranked.append((not is_shown, kinds[distribution], place))
+            kinds[distribution] += 1
+        ranked.sort()
+        differing = sum(not is_other for is_other, _, _ in ranked)
+        most = MOST_ROWS if found.chosen else min(MOST_ROWS, max(FEWEST_ROWS, differing))
+        chosen = [every[place] for _, _, place in ranked if every[place] not in named]
+        rows = [*named[:MOST_NAMED_ROWS], *chosen[: max(0, most - len(named))]]
+        return sorted(rows, key=lambda each: (each.verdict in {NOT_SHOWN, NOT_COMPARED}, every.index(each)))
 
     def differences(self, ax: Axes | None = None) -> Axes:
         """Each shown difference in percent of a, with its 95 % interval; those with a = 0 appear as text only.
 
-        If there are too many, significant differences come first.
+        There are at most 8 rows, significant differences first, unless more metrics were asked for by their names. The
+        axis is logarithmic where effects differ by orders of magnitude.
 
         Raises NeverObserved as `Comparison.differences` does.
         """
         found = self.comparison
-        every = self._shown()
-        told = sorted(every, key=lambda each: each.verdict == NOT_SHOWN) if len(every) > MOST_ROWS else every
-        shown = told[:MOST_ROWS]
+        shown = self._rows()
+        more = [
+            each
+            for each in found.differences.values()
+            if each not in shown and (found.chosen or each.verdict not in {NOT_SHOWN, NOT_COMPARED})
+        ]
         with axes_for(ax, *self.inches()) as axes:
             axes.axvline(0.0, color=INK, linewidth=0.8)
             for row, each in enumerate(shown):
@@ -106,12 +139,13 @@ class ComparisonPictures:
             axes.set_yticks(range(len(shown)), [each.metric for each in shown])
             axes.set_xlabel("difference b − a, in % of a")
             axes.set_xlim(*_limits(shown))
+            _scale(axes, shown)
             label_rows(axes, [_told(each) for each in shown])
             grid(axes, "x")
             title = f"{found.a.scenario.name}: b against a, {found.counted}"
             titled(axes, title, *self._settings())
-            if len(every) > len(shown):
-                axes.annotate(f"and {len(every) - len(shown)} more", (0, 0), (0, -32), "axes fraction", "offset points")
+            if more:
+                axes.annotate(f"and {len(more)} more", (0, 0), (0, -32), "axes fraction", "offset points", size=8)
             if not shown:
                 axes.annotate("no difference shown", (0.5, 0.5), xycoords="axes fraction", ha="center", color=FAINT)
         return axes
@@ -218,6 +252,27 @@ def _limits(shown: Sequence[Difference]) -> tuple[float, float]:
     low, high = min((*ends, 0.0)), max((*ends, 0.0))
     margin = 0.05 * (high - low) or 1.0
     return low - margin, high + margin
+
+
+def _scale(axes: Axes, shown: Sequence[Difference]) -> None:
+    """A logarithmic axis on both sides of 0 if the shown effects differ by orders of magnitude."""
+    differing = [each for each in shown if each.verdict not in {NOT_SHOWN, NOT_COMPARED}] or shown
+    effects = [abs(percent[0]) for each in differing if (percent := _percent(each)) is not None and percent[0]]
+    if not effects or max(effects) < WIDE * min(effects):
+        return
+    low, high = axes.get_xlim()
+    linear = 10.0 ** max(LEAST_DECADE, floor(log10(min(effects))))
+    axes.set_xscale("symlog", linthresh=linear, linscale=0.5)
+    decades = [linear * 10**power for power in range(5) if linear * 10**power <= MOST_PERCENT]
+    axes.set_xticks([tick for tick in (*(-each for each in decades[::-1]), 0.0, *decades) if low <= tick <= high])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}".replace("-", "−")))
+    axes.xaxis.set_minor_locator(NullLocator())
+    edge = 1.25
+    axes.set_xlim(min(low * edge, -linear), max(high * edge, linear))
+
+
+def _is_statistic(metric: str) -> bool:
+    return statistic_of(metric) is not None
 
 
 def _told(each: Difference) -> str:

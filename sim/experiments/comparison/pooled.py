@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
+from typing import Protocol
 
 import numpy as np
 
 from scenarios.fields.metrics import statistic_of
-from sim.experiments.runs.summary import RunSummary
 from sim.stats.differences import LEAST
-from sim.stats.samples import Floats
+from sim.stats.samples import Floats, Sample
 from sim.stats.survival import Pooled
 
 
-def pooled_values(runs: Sequence[RunSummary], name: str) -> tuple[float, Floats] | None:
+class SampledRun(Protocol):
+    """What one replication has observed of its distributions."""
+
+    @property
+    def samples(self) -> Mapping[str, Sample]:
+        """The samples by the name of the distribution."""
+
+
+def pooled_values(runs: Sequence[SampledRun], name: str) -> tuple[float, Floats] | None:
     """The estimate of a mean, a percentile or a share within a time, and the pseudo-value of each replication.
 
     None for other metrics, and where fewer than two replications have an observation. An infinite percentile has no

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from recovery.errors import RecoveryBenchError
 from scenarios import Scenario
 from scenarios.documents.overrides import value_of
+from scenarios.errors import ScenarioError
 
 Method = Literal["lhs", "sobol", "random"]
 Point = Mapping[str, str]
@@ -140,6 +141,27 @@ def number(text: str) -> float | None:
     if isinstance(value, dict) and set(value) == {"constant"}:
         value = value["constant"]["value"]
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+UNIT_OF_SUFFIX = {"s": "s", "/s": "1/s"}
+"""The suffixes of durations and rates in files, and the units of their values."""
+
+
+def unit_of(scenario: Scenario, point: Point, path: str) -> str:
+    """The unit of the value at a path: `s`, `1/s`, or none. It is the one that the scenario accepts as a suffix."""
+    found = number(point[path])
+    if found is None:
+        return ""
+    at = as_values(point)
+    for suffix, unit in UNIT_OF_SUFFIX.items():
+        written = f"{found!r}{suffix}"
+        try:
+            with_unit = canonical(scenario.with_values(at), path, written)
+        except ScenarioError:
+            continue
+        if number(with_unit) == found:
+            return unit
+    return ""
 
 
 def shown(text: str) -> str:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, isinf, nan
 from statistics import median
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from scenarios import Scenario
 from scenarios.fields.metrics import lookup
-from sim.experiments.sweeps.designs import Point, number, shown
+from sim.experiments.sweeps.best import Best
+from sim.experiments.sweeps.designs import Point, number, shown, unit_of
 from sim.experiments.sweeps.folder import key
 from sim.presentation.axes import NoPicture, axes_for, grid, height_of_infinity, label, mark_infinity
-from sim.presentation.figure_style import BLUE, INK, PALE
-from sim.presentation.formatting import count, quantity
+from sim.presentation.figure_style import BLUE, FAINT, INK, PALE, VERMILION
+from sim.presentation.formatting import count, estimated, quantity
 from sim.stats.estimates import Estimate
 
 INCHES = 7.5, 4.65
 """Size of a new figure."""
 MOST_CELLS_WITH_NUMBERS = 200
+MOST_CELLS_WITH_INTERVALS = 48
 WIDE = 20
 """Minimum ratio of the highest to the lowest value for a logarithmic axis."""
 
@@ -50,6 +54,9 @@ class PlottedSweep(Protocol):
     def estimates(self, metric: str) -> dict[str, Estimate]:
         """Mean and 95 % interval of a metric at each point that observed it, by the key of the point."""
 
+    def best(self, metric: str) -> Best | None:
+        """The best point of a metric, and those that are as good as far as the replications show."""
+
 
 @dataclass(frozen=True)
 class SweepPictures:
@@ -59,6 +66,8 @@ class SweepPictures:
 
     def metric(self, name: str, ax: Axes | None = None) -> Axes:
         """A metric over one path, as a line with its 95 % intervals, or over two, as a heat map.
+
+        A map frames the best point, and hatches those that no difference from it is shown of: their colors are noise.
 
         Points that are not on a grid of two paths are drawn as dots whose color is the metric.
 
@@ -98,7 +107,7 @@ def _line(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Est
         axes.set_xticks(at, [shown(point[path]) for point in points])
     else:
         _scaled(axes, "x", at)
-    axes.set_xlabel(path)
+    axes.set_xlabel(label(path, unit_of(found.scenario, found.points[0], path)))
     axes.set_ylabel(label(metric, _unit(found, metric)))
     grid(axes)
     mark_infinity(axes.yaxis, infinity)
@@ -136,17 +145,46 @@ def _heat(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Est
     image = axes.imshow(cells, origin="lower", aspect="auto", cmap=mpl.colormaps["cividis"].with_extremes(bad=PALE))
     axes.set_xticks(range(len(columns)), [shown(each) for each in columns])
     axes.set_yticks(range(len(rows)), [shown(each) for each in rows])
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
+    _labeled(axes, found, across, up)
     unit = _unit(found, metric)
     axes.figure.colorbar(image, ax=axes, label=label(metric, unit))
-    if len(columns) * len(rows) <= MOST_CELLS_WITH_NUMBERS:
-        known = [value for row in cells for value in row if isfinite(value)]
-        bright = min(known) + 0.6 * (max(known) - min(known)) if known else -inf
-        for row, values in enumerate(means):
-            for column, value in enumerate(values):
-                color = "white" if value < bright else "black"
-                axes.text(column, row, quantity(value, unit), ha="center", va="center", color=color, size=8)
+    number_of_cells = len(columns) * len(rows)
+    known = [value for row in cells for value in row if isfinite(value)]
+    bright = min(known) + 0.6 * (max(known) - min(known)) if known else -inf
+    best = found.best(metric)
+    for point in found.points:
+        estimate = estimates.get(key(point))
+        column, row = columns.index(point[across]), rows.index(point[up])
+        ink = "white" if estimate is not None and estimate.mean < bright else "black"
+        if number_of_cells <= MOST_CELLS_WITH_NUMBERS:
+            text = _written(estimate, unit, with_interval=number_of_cells <= MOST_CELLS_WITH_INTERVALS)
+            axes.text(column, row, text, ha="center", va="center", color=ink, size=8)
+        if best is not None and key(point) in best.alike:
+            axes.add_patch(_cell(column, row, hatch="///", edgecolor=ink, alpha=0.3, linewidth=0.0))
+        elif best is not None and key(point) == best.point:
+            axes.add_patch(_cell(column, row, edgecolor=VERMILION, linewidth=2.5))
+    if best is not None:
+        said = "framed: the best point" + ("; hatched: no difference from it is shown" if best.alike else "")
+        axes.annotate(said, (0, 0), (0, -34), "axes fraction", "offset points", size=8, color=FAINT, va="top")
+
+
+def _cell(column: int, row: int, **style: Any) -> Rectangle:
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, clip_on=False, **style)
+
+
+def _written(estimate: Estimate | None, unit: str, *, with_interval: bool) -> str:
+    """The text of a cell: the mean, and below it the half-width of its interval, or the interval."""
+    if estimate is None:
+        return "not\nobserved"
+    if not with_interval or not isfinite(estimate.mean):
+        return quantity(estimate.mean, unit)
+    return re.sub(r" (?=± |\[)", "\n", estimated(estimate), count=1)
+
+
+def _labeled(axes: Axes, found: PlottedSweep, across: str, up: str) -> None:
+    """The paths of two axes, with their units."""
+    axes.set_xlabel(label(across, unit_of(found.scenario, found.points[0], across)))
+    axes.set_ylabel(label(up, unit_of(found.scenario, found.points[0], up)))
 
 
 def _is_spread(found: PlottedSweep) -> bool:
@@ -165,9 +203,9 @@ def _dots(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Est
     means = [estimates[key(point)].mean for point in points]
     xs, ys = _places(points, across), _places(points, up)
     infinite = [place for place, mean in enumerate(means) if isinf(mean)]
-    axes.scatter(
-        [xs[place] for place in infinite], [ys[place] for place in infinite], marker="x", color=INK, label="infinite"
-    )
+    if infinite:
+        where = [xs[place] for place in infinite], [ys[place] for place in infinite]
+        axes.scatter(*where, marker="x", color=INK, label="infinite")
     finite = [place for place, mean in enumerate(means) if isfinite(mean)]
     dots = axes.scatter(
         [xs[place] for place in finite],
@@ -178,12 +216,21 @@ def _dots(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Est
         edgecolors=INK,
         linewidths=0.6,
     )
-    if infinite:
-        axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+    best = found.best(metric)
+    alike = [place for place in finite if best is not None and key(points[place]) in best.alike]
+    if alike:
+        where = [xs[place] for place in alike], [ys[place] for place in alike]
+        axes.scatter(
+            *where, marker=".", s=30, color="white", edgecolors=INK, linewidths=0.5, label="no difference from it shown"
+        )
+    if best is not None:
+        ((x, y),) = [(xs[place], ys[place]) for place in range(len(points)) if key(points[place]) == best.point]
+        axes.scatter(x, y, s=130, facecolors="none", edgecolors=VERMILION, linewidths=2.0, label="best")
+    if infinite or best is not None:
+        axes.legend(ncols=3, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
     if finite:
         axes.figure.colorbar(dots, ax=axes, label=label(metric, _unit(found, metric)))
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
+    _labeled(axes, found, across, up)
     _scaled(axes, "x", xs)
     _scaled(axes, "y", ys)
 

@@ -31,6 +31,7 @@ from sim.experiments.runs.metric_estimates import estimate_of, outcomes
 from sim.experiments.runs.progress import shows_progress
 from sim.experiments.runs.provenance import installed_version, origin
 from sim.experiments.runs.summary import RunSummary
+from sim.experiments.sweeps.best import Best, best_point
 from sim.experiments.sweeps.designs import DesignError, Point, as_values, column, points_of
 from sim.experiments.sweeps.folder import FORMAT, Row, SweepFolder, SweepFolderError, key, read_about, table_of
 from sim.measures import RunMetrics
@@ -128,6 +129,14 @@ class Sweep(ResultBase):
         """
         found = ((point, estimate_of(metric, runs, self.scenario)) for point, runs in self._runs.items())
         return {point: estimate for point, estimate in found if estimate is not None}
+
+    def best(self, metric: str) -> Best | None:
+        """The best point of a metric, and the points that are as good as far as the replications show.
+
+        None for a metric of which no value is better, and with one replication. Raises UnknownMetric.
+        """
+        means = {point: estimate.mean for point, estimate in self.estimates(metric).items()}
+        return best_point(lookup(metric, self.scenario.parts), means, self._runs)
 
     @cached_property
     def outcomes(self) -> dict[str, tuple[Outcome, ...]]:

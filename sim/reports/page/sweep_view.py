@@ -56,6 +56,7 @@ class SweepView:
 def sweep_view(data: SweepShape) -> SweepView:
     """The view of a sweep: a picture for each of the most important metrics."""
     paths = list(data.points[0].values)
+    points = _sorted(data.points)
     observed = dict.fromkeys(name for point in data.points for name in point.metrics)
     expected = [each.expression.partition(" ")[0] for point in data.points[:1] for each in point.expectations]
     wanted = dict.fromkeys(("recovery.time.mean", *expected, *CORE))
@@ -65,7 +66,7 @@ def sweep_view(data: SweepShape) -> SweepView:
     if data.points[0].expectations:
         held = len(data.points) - len(failing)
         said = f"What the scenario expects holds at {held} of {count(len(data.points), 'point')}"
-    grid = {path: list(dict.fromkeys(value_text(point.values[path]) for point in data.points)) for path in paths}
+    grid = {path: list(dict.fromkeys(value_text(point.values[path]) for point in points)) for path in paths}
     words = [
         "recovery-bench",
         "sweep",
@@ -83,10 +84,17 @@ def sweep_view(data: SweepShape) -> SweepView:
         holds=None if failing or not data.points[0].expectations else True,
         notes=["The sweep was interrupted: some runs are missing."] if data.interrupted else [],
         paths=paths,
-        metrics=[_swept(name, data.points, paths, grid) for name in names],
+        metrics=[_swept(name, points, paths, grid) for name in names],
         command=joined([*words, "--out", "sweep"]),
         facts=facts(data.scenario, data.version, data.seed),
     )
+
+
+def _sorted(points: Sequence[PointShape]) -> list[PointShape]:
+    """The points by their values if all are numbers, as those of a random design are; else in their order."""
+    if all(isinstance(value, int | float) for point in points for value in point.values.values()):
+        return sorted(points, key=lambda point: tuple(point.values.values()))
+    return list(points)
 
 
 def _swept(name: str, points: Sequence[PointShape], paths: list[str], grid: Mapping[str, list[str]]) -> SweptMetric:

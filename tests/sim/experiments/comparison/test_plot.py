@@ -67,17 +67,48 @@ def test_values_outside_the_axes_are_drawn_at_the_edge(comparison, ax):
     names = [label.get_text() for label in ax.get_yticklabels()]
     (edge,) = [line for line in ax.lines if line.get_marker() == ">"]
     assert (edge.get_xdata()[0], edge.get_ydata()[0]) == (MOST_PERCENT, names.index(TIME))
-    assert MOST_PERCENT < ax.get_xlim()[1] < 1.2 * MOST_PERCENT
+    assert MOST_PERCENT < ax.get_xlim()[1] < 1.4 * MOST_PERCENT
     assert "0.015 s → 30.6 s" in ax.child_axes[0].get_yticklabels()[names.index(TIME)].get_text()
 
 
-def test_metrics_with_a_difference_come_first_when_space_is_short(comparison, ax):
+def test_eight_rows_matter_most(comparison, ax):
     every = replace(comparison, chosen=("*",))
     every.plot.differences(ax)
-    verdicts = [every.differences[label.get_text()].verdict for label in ax.get_yticklabels()]
-    shown = [each for each in every.differences.values() if each.verdict != "no difference shown"]
-    assert len(every.differences) > len(verdicts) == MOST_ROWS > len(shown) > 0
-    assert "no difference shown" not in verdicts[: len(shown)]
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(every.differences) > len(names) == MOST_ROWS
+    assert {every.differences[name].verdict for name in names} <= {"better", "worse", "different"}
+    assert len({name.rpartition(".")[0] for name in names if name.endswith((".mean", ".p95"))}) == len(
+        [name for name in names if name.endswith((".mean", ".p95"))]
+    )
+    assert any(text.get_text() == f"and {len(every.differences) - MOST_ROWS} more" for text in ax.texts)
+
+
+def test_six_rows_are_shown_where_few_metrics_differ(comparison, ax):
+    comparison.plot.differences(ax)
+    verdicts = [comparison.differences[label.get_text()].verdict for label in ax.get_yticklabels()]
+    assert len(verdicts) == 6
+    assert sorted(verdicts, key="no difference shown".__eq__) == verdicts
+    assert {"better", "no difference shown"} == {*verdicts}
+
+
+def test_metrics_that_are_asked_for_by_name_are_all_drawn(comparison, ax):
+    names = [name for name in comparison.a.metrics if name.startswith(("recovery.", "tasks."))][:20]
+    replace(comparison, chosen=tuple(names)).plot.differences(ax)
+    assert {label.get_text() for label in ax.get_yticklabels()} == {*names}
+
+
+def test_effects_of_different_orders_of_magnitude_have_a_logarithmic_axis(comparison, ax):
+    known = with_values(comparison, TIME, [30.0, 31.0, 30.5, 31.5], [20.0, 21.0, 20.6, 21.6])
+    known = with_values(known, "agents.availability", [0.97, 0.98, 0.975, 0.985], [0.971, 0.9812, 0.9761, 0.9861])
+    chosen = replace(known, chosen=(TIME, "agents.availability"))
+    chosen.plot.differences(ax)
+    assert ax.get_xscale() == "symlog"
+    assert {"−10", "0", "0.1"} <= {label.get_text() for label in ax.get_xticklabels()}
+    low, high = ax.get_xlim()
+    assert all(low < 100 * each.relative < high for each in chosen.differences.values())
+    one = Figure().add_subplot()
+    replace(known, chosen=(TIME,)).plot.differences(one)
+    assert one.get_xscale() == "linear"
 
 
 def test_the_height_of_a_figure_follows_its_rows(comparison):

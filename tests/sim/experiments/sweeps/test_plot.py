@@ -3,15 +3,17 @@
 from math import inf, isnan
 
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 import scenarios
 from scenarios.fields.metrics import UnknownMetric
 from sim.experiments.runs.summary import RunSummary
-from sim.experiments.sweeps.designs import grid, number, space, spread
+from sim.experiments.sweeps.designs import grid, number, space, spread, unit_of
 from sim.experiments.sweeps.folder import Row, key, table_of
 from sim.experiments.sweeps.sweep import Sweep, sweep
 from sim.presentation.axes import NoPicture
+from sim.presentation.figure_style import VERMILION
 
 TIME = "recovery.time.mean"
 SHORT = {"duration": "10m", "warmup": "0s", "agents.mtbf": "3m", "faults": []}
@@ -34,11 +36,14 @@ def known(scenario, grids, values):
 
 
 def known_at(scenario, points, values):
+    """A sweep in which each point has this value, or one for each replication."""
+    several = [value if isinstance(value, list) else [value] for value in values]
     rows = [
-        Row(point, 0, RunSummary("7/0", "", 0, 0.0, 0.0, {TIME: value}, ()))
-        for point, value in zip(points, values, strict=True)
+        Row(point, number, RunSummary(f"7/{number}", "", 0, 0.0, 0.0, {TIME: value}, ()))
+        for point, of_point in zip(points, several, strict=True)
+        for number, value in enumerate(of_point)
     ]
-    return Sweep(scenario, "7", tuple(points), 1, table_of(rows).to_pandas())
+    return Sweep(scenario, "7", tuple(points), len(several[0]), table_of(rows).to_pandas())
 
 
 def test_one_path_gives_a_line_of_means(scenario, ax):
@@ -51,7 +56,7 @@ def test_one_path_gives_a_line_of_means(scenario, ax):
     (band,) = ax.collections
     heights = band.get_paths()[0].vertices[:, 1]
     assert {*estimates[key(found.points[0])].ci95} <= {*heights}
-    assert (ax.get_xlabel(), ax.get_ylabel()) == (RESTART, "recovery.time.mean (s)")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("agents.restart_time (s)", "recovery.time.mean (s)")
     assert ax.get_title("left") == "agent-failure: recovery.time.mean, 3 replications"
 
 
@@ -62,9 +67,49 @@ def test_two_paths_give_a_heat_map_with_numbers(scenario, ax):
     assert cells[0] == [1.0, 3.0]
     assert cells[1][0] == 2.0
     assert isnan(cells[1][1])
-    assert [text.get_text() for text in ax.texts] == ["1.00 s", "3.00 s", "2.00 s", "∞ s"]
-    assert [text.get_color() for text in ax.texts] == ["white", "black", "white", "black"]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == (RESTART, COUNT)
+    assert [text.get_text() for text in ax.texts] == ["1.00 s", "2.00 s", "3.00 s", "∞ s"]
+    assert [text.get_color() for text in ax.texts] == ["white", "white", "black", "black"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("agents.restart_time (s)", COUNT)
+    assert [*ax.patches] == []  # one replication shows no difference
+
+
+NOISY = [[1.0, 1.3, 0.9, 1.2], [1.05, 1.15, 0.95, 1.05], [5.0, 5.3, 4.8, 5.2], [None] * 4]
+"""The first two points have the lowest means, and no difference of them is shown; the third one is worse."""
+
+
+def test_a_heat_map_frames_the_best_cell_hatches_those_like_it_and_has_intervals(scenario, ax):
+    known_at(scenario, grid(scenario, {RESTART: ["5s", "20s"], COUNT: [8, 10]}), NOISY).plot.metric(TIME, ax)
+    hatched, framed = sorted(ax.patches, key=lambda patch: patch.get_hatch() is None)
+    assert (hatched.get_xy(), framed.get_xy()) == ((-0.5, -0.5), (-0.5, 0.5))
+    assert framed.get_edgecolor()[:3] == to_rgb(VERMILION)
+    texts = [text.get_text() for text in ax.texts]
+    assert texts[:4] == ["1.10\n± 0.31 s", "1.05\n± 0.13 s", "5.08\n± 0.36 s", "not\nobserved"]
+    assert texts[4] == "framed: the best point; hatched: no difference from it is shown"
+
+
+def test_dots_mark_the_best_point_and_those_like_it(scenario, ax):
+    points = spread(scenario, [space(f"{RESTART}=5s..20s"), space(f"{COUNT}=8..40")], 6, "lhs", 7)
+    values = [[9.0 + number + each for each in (0.0, 0.3, -0.1)] for number in range(4)]
+    known_at(scenario, points, [*values, [1.0, 1.3, 0.9], [1.2, 1.1, 1.0]]).plot.metric(TIME, ax)
+    *_, alike, best = ax.collections
+    places = [[number(point[path]) for path in (RESTART, COUNT)] for point in points]
+    assert (best.get_offsets().tolist(), alike.get_offsets().tolist()) == ([places[4]], [places[5]])
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"best", "no difference from it shown"}
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "unit"),
+    [
+        ("agents.restart_time", ["5s"], "s"),
+        ("tasks.arrivals.poisson.rate", ["90/m"], "1/s"),
+        ("tasks.work.exponential.mean", ["3s"], "s"),
+        ("agents.count", [8], ""),
+        ("recovery.conditions.task_failure.backoff", ["fixed"], ""),
+        ("agents.mtbf", [None], ""),
+    ],
+)
+def test_the_unit_of_a_path_is_the_one_of_the_scenario(scenario, path, values, unit):
+    assert unit_of(scenario, grid(scenario, {path: values})[0], path) == unit
 
 
 def test_sampled_points_are_dots_colored_by_their_mean(scenario, ax):
@@ -77,7 +122,7 @@ def test_sampled_points_are_dots_colored_by_their_mean(scenario, ax):
     assert dots.get_offsets().tolist() == places[:-1]
     assert crosses.get_offsets().tolist() == places[-1:]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["infinite"]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == (RESTART, COUNT)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("agents.restart_time (s)", COUNT)
 
 
 @pytest.mark.parametrize(

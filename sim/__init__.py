@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from sim.history import Event, History, HistoryNotKept
     from sim.loop import Deadlock, Livelock, NoInputOutput, SimLoop
     from sim.loop.virtual_time import virtual_time
+    from sim.programs.crash_sweep.errors import CrashSweepError
+    from sim.programs.crash_sweep.report import CrashSweepFailed, CrashSweepReport
+    from sim.programs.crash_sweep.sweep import crash_sweep
+    from sim.programs.durable import Durable
     from sim.programs.exploration.errors import ForeignThreads, InvalidToken, NotDeterministic
     from sim.programs.exploration.explore import explore, replay
     from sim.programs.exploration.report import Exploration
@@ -43,8 +47,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Backend",
     "Comparison",
+    "CrashSweepError",
+    "CrashSweepFailed",
+    "CrashSweepReport",
     "Deadlock",
     "DoesNotHold",
+    "Durable",
     "Event",
     "Exploration",
     "Fit",
@@ -73,6 +81,7 @@ __all__ = [
     "build_core",
     "compare",
     "core_config",
+    "crash_sweep",
     "explore",
     "find_warmup",
     "fit",
@@ -126,6 +135,11 @@ _HOMES = {
     "NoInputOutput": "sim.loop",
     "SimLoop": "sim.loop",
     "virtual_time": "sim.loop.virtual_time",
+    "CrashSweepError": "sim.programs.crash_sweep.errors",
+    "CrashSweepFailed": "sim.programs.crash_sweep.report",
+    "CrashSweepReport": "sim.programs.crash_sweep.report",
+    "Durable": "sim.programs.durable",
+    "crash_sweep": "sim.programs.crash_sweep.sweep",
     "Exploration": "sim.programs.exploration.report",
     "ForeignThreads": "sim.programs.exploration.errors",
     "InvalidToken": "sim.programs.exploration.errors",

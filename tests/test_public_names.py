@@ -28,10 +28,11 @@ SCENARIOS = """
     names path
 """
 SIM = """
-    Backend Comparison Deadlock DoesNotHold Event Exploration Fit FitError ForeignThreads History HistoryNotKept
-    InvalidToken Livelock NoInputOutput NotDeterministic Rare RecoveryBenchError Result ResultFileError Run RunError
-    RunSummary SearchResult Selection SimLoop Sweep TuneError Tuning Warmup build_core compare core_config explore
-    find_warmup fit load load_sweep rare replay replicate run search select sweep task_log tune virtual_time
+    Backend Comparison CrashSweepError CrashSweepFailed CrashSweepReport Deadlock DoesNotHold Durable Event Exploration
+    Fit FitError ForeignThreads History HistoryNotKept InvalidToken Livelock NoInputOutput NotDeterministic Rare
+    RecoveryBenchError Result ResultFileError Run RunError RunSummary SearchResult Selection SimLoop Sweep TuneError
+    Tuning Warmup build_core compare core_config crash_sweep explore find_warmup fit load load_sweep rare replay
+    replicate run search select sweep task_log tune virtual_time
 """
 
 

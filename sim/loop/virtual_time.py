@@ -75,6 +75,12 @@ class VirtualClock:
             self._elapsed = self.now + seconds
             self._before += seconds
 
+    def restart(self, source: random.Random | None) -> None:
+        """Begin again at `start`, with another source of `os.urandom`: for another run of the same program."""
+        self._loop = lambda: None
+        self._before = self._elapsed = 0.0
+        self._source = source
+
     def random_bytes(self, size: int) -> bytes | None:
         """Bytes of the seeded source; None: there is none."""
         return None if self._source is None else self._source.randbytes(size)

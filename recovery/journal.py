@@ -115,8 +115,12 @@ class MemoryJournal:
 
     def keep(self, incident: Incident, policies: PolicyChanges = NOTHING) -> None:
         """Store the incident as JSON, and the states."""
-        self._open[incident.number] = incident_to_json(incident)
-        self._numbers = max(self._numbers, incident.number + 1)
+        self.keep_json(incident.number, incident_to_json(incident), policies)
+
+    def keep_json(self, number: int, text: bytes, policies: PolicyChanges = NOTHING) -> None:
+        """As `keep`, for an incident that is JSON already (`incident_to_json`)."""
+        self._open[number] = text
+        self._numbers = max(self._numbers, number + 1)
         if policies:
             self.keep_policies(policies)
 

@@ -243,7 +243,13 @@ class DeadlineDetector:
         return self._started + ceil(round((deadline - self._started) / self._poll, 9)) * self._poll
 
     def _look(self, agent_id: str, deadline: float) -> None:
-        """Judge after everything else that is due at this instant, because a heartbeat may be among it."""
+        """Judge after everything else that is due at this instant, because a heartbeat may be among it.
+
+        After a heartbeat since the timer was set, which is the usual case, only set it again.
+        """
+        if self._deadline(agent_id) > deadline:
+            self._arm(agent_id)
+            return
         self._timers[agent_id] = self._loop.call_at(deadline, self._judge, agent_id, deadline)
 
     def _judge(self, agent_id: str, deadline: float) -> None:

@@ -190,14 +190,17 @@ def _number(text: str) -> float | None:
         return None
 
 
+_WITHOUT_FILES = frozenset({bool, float, int, str, type(None)})
+
+
 def files_sha256(settings: Settings) -> dict[str, str]:
     """SHA-256 by name of the files that a scenario uses: a run can be repeated only with equal files."""
     found: dict[str, str] = {}
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        if isinstance(value, dict):
-            value = tuple(value.values())
-        for each in value if isinstance(value, tuple | list) else (value,):
+    for value in settings.__dict__.values():  # the fields
+        if type(value) in _WITHOUT_FILES:
+            continue
+        within = value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else (value,)
+        for each in within:
             if isinstance(each, FromFile):
                 found[each.file] = each.sha256
             elif isinstance(each, Settings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from recovery.journal import MemoryJournal, incident_from_json, incident_to_json
+from recovery.journal import MemoryJournal, incident_to_json
 from recovery.leadership import Deposed, Lease, MemoryLeases
 from recovery.model import NOTHING, Incident
 from recovery.policies.policy_states import PolicyChanges
@@ -86,8 +86,8 @@ class GuardedJournal:
 
     def keep(self, incident: Incident, policies: PolicyChanges = NOTHING) -> None:
         """Write the current state of an open recovery, and of policies."""
-        as_it_is = incident_from_json(incident_to_json(incident))  # its state now
-        self._term.write(lambda: self._journal.keep(as_it_is, policies))
+        number, as_it_is = incident.number, incident_to_json(incident)  # its state now
+        self._term.write(lambda: self._journal.keep_json(number, as_it_is, policies))
 
     def keep_policies(self, policies: PolicyChanges) -> None:
         """Write states of policies."""

@@ -31,6 +31,11 @@ MAY_FOLLOW = {
     Event.RECOVERY_FAILED: (Event.RECOVERY_STARTED, *_CUT_SHORT),
 }
 """The stages that may follow each stage of a recovery, from its opening; none follows its end."""
+_FOLLOWS = np.zeros((256, 256), dtype=bool)
+"""Whether a stage may follow another one, or 0: none."""
+_FOLLOWS[0, Event.RECOVERY_OPENED] = True
+for _stage, _followers in MAY_FOLLOW.items():
+    _FOLLOWS[_stage, list(_followers)] = True
 
 
 def check(history: History) -> list[Violation]:
@@ -63,14 +68,10 @@ def _stages(tracks: Tracks) -> list[Violation]:
     if not len(rows):
         return []
     resumes, stages = resumed(tracks, rows)
-    legal = np.zeros((256, 256), dtype=bool)
-    legal[0, Event.RECOVERY_OPENED] = True
-    for stage, followers in MAY_FOLLOW.items():
-        legal[stage, list(followers)] = True
     number = tracks.incident[rows]
     previous = np.concatenate(([0], stages[:-1]))
     previous[1:][number[1:] != number[:-1]] = 0
-    may_come = np.where(resumes, RESUMED_STAGES[previous, stages], legal[previous, stages])
+    may_come = np.where(resumes, RESUMED_STAGES[previous, stages], _FOLLOWS[previous, stages])
     reanalyzed = np.concatenate(([False], resumes[:-1])) & (previous == Event.RECOVERY_ANALYZED)
     may_come |= reanalyzed & (stages == Event.RECOVERY_ANALYZED)  # it was analyzed again
     return [
@@ -117,7 +118,8 @@ def _places(tracks: Tracks, incidents: Incidents, rows: Rows) -> Rows:
 def _steps(tracks: Tracks, incidents: Incidents) -> list[Violation]:
     """Steps without an outcome, and outcomes without a step."""
     rows = _by_incident(tracks, *STEPS)
-    rows = rows[~np.isin(rows, interrupted_steps(tracks))]
+    interrupted = interrupted_steps(tracks)
+    rows = rows[~np.isin(rows, interrupted)] if len(interrupted) else rows
     if not len(rows):
         return []
     command = tracks.incident[rows].astype(np.int64) * (int(tracks.detail[rows].max()) + 1) + tracks.detail[rows]
@@ -143,6 +145,8 @@ def _steps(tracks: Tracks, incidents: Incidents) -> list[Violation]:
 
 def _unrecorded_failures(tracks: Tracks, incidents: Incidents) -> list[Violation]:
     rows = task_faults(tracks)
+    if not len(rows):
+        return []
     rows = rows[~np.isin(rows, incidents.onset_row)]
     if not len(rows):
         return []

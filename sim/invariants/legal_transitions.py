@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from recovery.model import LEGAL_TRANSITIONS, TaskStatus
@@ -26,6 +28,7 @@ LEADS_TO = {
     Event.TASK_FAILED: TaskStatus.ESCALATED,
     Event.TASK_REJECTED: TaskStatus.REJECTED,
 }
+DECISIONS = (Event.TASK_SUBMITTED, Event.TASK_COMPLETED, Event.TASK_FAILED, Event.TASK_REJECTED)
 OF_ATTEMPTS = (Event.ATTEMPT_STARTED, Event.TASK_COMPLETED, *ATTEMPT_ENDS)
 
 
@@ -48,7 +51,7 @@ def _of(tracks: Tracks, rows: Rows) -> list[Violation]:
     rows = rows[_changes_status(tracks, rows) & ~_fenced(tracks, rows)]
     if not len(rows):
         return []
-    status = _statuses(tracks, rows)
+    status = _status_after()[tracks.event[rows]]
     task = tracks.task[rows]
     previous = np.concatenate(([UNKNOWN], status[:-1]))
     previous[1:][task[1:] != task[:-1]] = UNKNOWN
@@ -64,6 +67,7 @@ def _name(status: int) -> str:
     return "unknown" if status == UNKNOWN else STATUSES[status].value
 
 
+@cache
 def _legal() -> Truths:
     """The allowed transitions, including the unknown status; a second completion is not checked here."""
     legal = np.zeros((UNKNOWN + 1, UNKNOWN), dtype=bool)
@@ -74,11 +78,13 @@ def _legal() -> Truths:
     return legal
 
 
-def _statuses(tracks: Tracks, rows: Rows) -> Integers:
+@cache
+def _status_after() -> Integers:
+    """The number of the status to which each event leads."""
     status = np.full(256, UNKNOWN, dtype=np.int64)
     for event, name in LEADS_TO.items():
         status[event] = STATUSES.index(name)
-    return status[tracks.event[rows]]
+    return status
 
 
 def _fenced(tracks: Tracks, rows: Rows) -> Truths:
@@ -89,7 +95,7 @@ def _fenced(tracks: Tracks, rows: Rows) -> Truths:
         return np.zeros(len(rows), dtype=bool)
     fence = tracks.latest_before(fences, rows, tracks.task)
     fenced: Truths = (
-        np.isin(event, OF_ATTEMPTS)
+        tracks.are(rows, *OF_ATTEMPTS)
         & (fence >= 0)
         & (tracks.epoch[rows] <= np.where(fence >= 0, tracks.value[fence], 0))
     )
@@ -99,14 +105,14 @@ def _fenced(tracks: Tracks, rows: Rows) -> Truths:
 def _changes_status(tracks: Tracks, rows: Rows) -> Truths:
     """Rows, grouped by task, that change the status of their task, if they are legal."""
     event, task = tracks.event[rows], tracks.task[rows]
-    ends = np.isin(event, ATTEMPT_ENDS)
+    ends = tracks.are(rows, *ATTEMPT_ENDS)
     starts = event == Event.ATTEMPT_STARTED
     running = running_totals(task, np.subtract(starts, ends, dtype=np.float64))
     blocked = (event == Event.ATTEMPT_INTERRUPTED) & (tracks.detail[rows] == tracks.number("resource_unavailable"))
     failed = (event == Event.ATTEMPT_FAILED) | (event == Event.ATTEMPT_TIMED_OUT)
     end_row = tracks.tasks.end_row[task]
     too_late = (end_row >= 0) & (rows > end_row)
-    decided = np.isin(event, (Event.TASK_SUBMITTED, Event.TASK_COMPLETED, Event.TASK_FAILED, Event.TASK_REJECTED))
+    decided = tracks.are(rows, *DECISIONS)
     stops = (failed | blocked) & (running == 0) & ~too_late
     changes: Truths = decided | starts | queued_by_core(tracks, rows) | stops
     return changes

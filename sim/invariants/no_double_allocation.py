@@ -43,10 +43,13 @@ def _overdrawn(tracks: Tracks, holdings: Holdings) -> list[Violation]:
 
 
 def _held_twice(tracks: Tracks, holdings: Holdings) -> list[Violation]:
+    suspects = np.flatnonzero(holdings.allocates & (holdings.held > holdings.changes))
+    if not len(suspects):
+        return []
     entered = tracks.rows_by_task(Event.QUEUE_ENTERED)
     entered = entered[queued_by_core(tracks, entered)]
     violations = []
-    for place in np.flatnonzero(holdings.allocates & (holdings.held > holdings.changes)):
+    for place in suspects:
         row, key = int(holdings.rows[place]), int(holdings.keys[place])
         task, taker = holdings.task(key), int(tracks.epoch[row])
         held = holdings.held_after(key, row - 1)

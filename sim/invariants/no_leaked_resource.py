@@ -39,12 +39,11 @@ def check(history: History) -> list[Violation]:
     at_end_of_task = np.add.reduceat(np.where(in_time, holdings.changes, 0.0), first)
     at_end_of_run = np.add.reduceat(holdings.changes, first)
     finished = np.isfinite(ended[first])
+    suspects = pairs[(at_end_of_run > 0) | (finished & (at_end_of_task > 0))].tolist()
+    if not suspects:
+        return []
     leaks = _Leaks(tracks, holdings, set(lost(tracks).tolist()))
-    violations = [
-        leaks.violation(int(key), epoch, row)
-        for key in pairs[(at_end_of_run > 0) | (finished & (at_end_of_task > 0))]
-        for epoch, row in leaks.of(int(key))
-    ]
+    violations = [leaks.violation(key, epoch, row) for key in suspects for epoch, row in leaks.of(key)]
     return sorted(violations, key=lambda violation: violation.row)
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
 BLOCK = 1024
 KEPT_BLOCKS = 8
+_LOW_WORD = (1 << 64) - 1
 
 
 class Samplable(Protocol):
@@ -45,6 +47,19 @@ Residual = Callable[[str, Samplable, float], float | None]
 """A function of a stream's name, a distribution and an age: a new draw above the age, None if none was found."""
 
 
+class _Key(ISeedSequence):
+    """The key of a Philox generator. `Philox(key=…)` is the same generator, and takes three times as long to create,
+    because it also reads entropy from the operating system, which it does not use.
+    """
+
+    def __init__(self, key: int) -> None:
+        self._key = key
+
+    def generate_state(self, n_words: int, dtype: object = np.uint64) -> NDArray[np.uint64]:
+        """The two words of the key."""
+        return np.array([self._key & _LOW_WORD, self._key >> 64], dtype=np.uint64)
+
+
 class Indexed:
     """A stream whose n-th draw can be requested in any order, at the cost of a list look-up.
 
@@ -64,7 +79,7 @@ class Indexed:
         return block[offset]
 
     def _draw(self, number: int) -> list[float]:
-        generator = np.random.Generator(np.random.Philox(key=self._key, counter=[0, 0, 0, number]))
+        generator = np.random.Generator(np.random.Philox(cast("Any", _Key(self._key)), counter=[0, 0, 0, number]))
         block: list[float] = self._distribution.sample(generator, BLOCK).tolist()
         if len(self._blocks) >= KEPT_BLOCKS:
             del self._blocks[next(iter(self._blocks))]
@@ -88,7 +103,7 @@ class Streams:
 
     def generator(self, name: str) -> np.random.Generator:
         """A numpy generator for different kinds of draws under one name."""
-        return np.random.Generator(np.random.Philox(key=self._key(name)))
+        return np.random.Generator(np.random.Philox(cast("Any", _Key(self._key(name)))))
 
     def sequence(self, name: str, distribution: Samplable) -> Callable[[], float]:
         """A function that returns the stream's next draw."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from scenarios import Scenario
@@ -113,9 +113,15 @@ def _key(name: str, values: Iterable[Any]) -> list[Keys]:
 
 def _all(*parts: Sequence[Keys]) -> Keyed:
     """One of all combinations in a single choice, which is faster; the simplest of each part come first."""
-    combinations = product(*(enumerate(part) for part in parts))
-    ordered = sorted(combinations, key=lambda chosen: max(place for place, _ in chosen))
-    return st.sampled_from([{key: keys[key] for _, keys in chosen for key in keys} for chosen in ordered])
+    sizes = [len(part) for part in parts]
+    ordered = np.argsort(np.indices(sizes).max(axis=0), axis=None, kind="stable")
+
+    def combination(number: list[int]) -> Keys:
+        places = [int(place) for place in np.unravel_index(number[0], sizes)]
+        return {key: value for part, place in zip(parts, places, strict=True) for key, value in part[place].items()}
+
+    # In lists, which have no hash: otherwise the label of the strategy, and with it the examples, depend on the number.
+    return st.sampled_from(ordered[:, np.newaxis].tolist()).map(combination)
 
 
 FORMS: Mapping[str, Callable[[Around], Keyed]] = MappingProxyType(

@@ -29,6 +29,7 @@ from sim.experiments.search.found import Found, found_scenario
 from sim.experiments.search.guidance import GROUPS, scores
 from sim.experiments.search.judgement import RUN_ERROR, Break, Judge
 from sim.experiments.search.reduction import reduced
+from sim.gc_tuning import rare_collections
 from sim.invariants import CHECKERS
 from sim.simulation import BuildStore
 from sim.strategies import Bounds, BoundsError, Drawn, Range, drawn
@@ -189,10 +190,11 @@ class _Search:
         """Let Hypothesis draw, judge and shrink."""
         kept = None if database is None else DirectoryBasedExampleDatabase(database)
         try:
-            self._baseline()
-            for number, (many, labels) in enumerate(rounds(examples - self.examples)):
-                self._round(many, seed * MOST_ROUNDS + number, labels, kept)
-                kept = None  # replayed already
+            with rare_collections():
+                self._baseline()
+                for number, (many, labels) in enumerate(rounds(examples - self.examples)):
+                    self._round(many, seed * MOST_ROUNDS + number, labels, kept)
+                    kept = None  # replayed already
         except (Broken, Unsatisfiable):
             pass
         except KeyboardInterrupt:

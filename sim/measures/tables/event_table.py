@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import inf, nan
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -39,6 +39,15 @@ PARTS = 8
 """Maximum number of parts in which the tasks of a run are processed."""
 ATTEMPT_ENDS = (Event.ATTEMPT_SUCCEEDED, Event.ATTEMPT_FAILED, Event.ATTEMPT_TIMED_OUT, Event.ATTEMPT_INTERRUPTED)
 TASK_ENDS = (Event.TASK_COMPLETED, Event.TASK_FAILED, Event.TASK_REJECTED)
+
+
+@cache
+def _among(events: tuple[int, ...]) -> Truths:
+    """Whether each number is that of one of these events."""
+    among = np.zeros(256, dtype=bool)
+    among[list(events)] = True
+    return among
+
 
 _kept: WeakKeyDictionary[History, Tracks] = WeakKeyDictionary()
 
@@ -172,13 +181,17 @@ class Tracks:
         """Numbers of words, 0: none."""
         return self._column("about")
 
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {word: number for number, word in enumerate(self._words)}
+
     def word(self, number: int) -> str:
         """The word with this number."""
         return self._words[number]
 
     def number(self, word: str) -> int:
         """The number of a word; -1, which no row has, for one that does not occur."""
-        return self._words.index(word) if word in self._words else -1
+        return self._numbers.get(word, -1)
 
     def subject(self, row: int) -> str:
         """The subject of a row as text: its `about`, else its task, else its agent."""
@@ -250,9 +263,12 @@ class Tracks:
         return found
 
     def _is(self, events: tuple[int, ...]) -> Truths:
-        wanted = np.zeros(256, dtype=bool)
-        wanted[list(events)] = True
-        found: Truths = self.event == events[0] if len(events) == 1 else wanted[self.event]
+        found: Truths = self.event == events[0] if len(events) == 1 else _among(events)[self.event]
+        return found
+
+    def are(self, rows: Rows, *events: int) -> Truths:
+        """Which of these rows are of one of these events."""
+        found: Truths = _among(events)[self.event[rows]]
         return found
 
     def in_window(self, *events: int) -> Rows:

@@ -113,6 +113,8 @@ def task_faults(tracks: Tracks) -> Rows:
 
 def invalid_ends(tracks: Tracks, rows: Rows) -> Truths:
     """Which of these attempts' ends were void: rejected afterwards, or under an epoch that was fenced before."""
+    if not len(rows):
+        return np.zeros(0, dtype=bool)
     refused = tracks.rows(Event.ATTEMPT_REFUSED)
     span = max((int(tracks.epoch[some].max()) for some in (rows, refused) if len(some)), default=0) + 2
     keys = tracks.task[rows].astype(np.int64) * span + tracks.epoch[rows]
@@ -164,7 +166,10 @@ def _used_once(onset: Rows, opened: Rows, end_row: Rows, tracks: Tracks) -> Rows
     """Remove faults that an earlier verified recovery has ended."""
     seen: dict[int, list[int]] = {}
     values, counts = np.unique(onset[onset >= 0], return_counts=True)
-    for place in np.flatnonzero(np.isin(onset, values[counts > 1])):
+    shared = values[counts > 1]
+    if not len(shared):
+        return onset
+    for place in np.flatnonzero(np.isin(onset, shared)):
         earlier = seen.setdefault(int(onset[place]), [])
         if any(0 <= end < opened[place] and tracks.event[end] == Event.RECOVERY_VERIFIED for end in earlier):
             onset[place] = NOWHERE

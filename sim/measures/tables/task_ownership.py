@@ -16,8 +16,10 @@ LEAVING_LINE = (Event.QUEUE_DELIVERED, Event.QUEUE_WITHDRAWN)
 
 def queued_by_core(tracks: Tracks, rows: Rows) -> Truths:
     """Which of these rows enqueue a task at the request of the recovery core."""
-    reasons = [tracks.number(reason) for reason in BY_THE_QUEUE]
-    by_core: Truths = (tracks.event[rows] == Event.QUEUE_ENTERED) & ~np.isin(tracks.detail[rows], reasons)
+    by_core: Truths = tracks.event[rows] == Event.QUEUE_ENTERED
+    detail = tracks.detail[rows]
+    for reason in BY_THE_QUEUE:
+        by_core &= detail != tracks.number(reason)
     return by_core
 
 

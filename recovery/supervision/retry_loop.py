@@ -31,8 +31,9 @@ ROUNDING = 1e-6
 Jitter = Callable[[str, int], float]
 """Takes a subject and a number; returns the number in [0, 1) that randomizes the delay of a retry.
 
-The number counts from 1: for a task its retries for failures of the kind, for an agent or a connection the delays in
-all of its incidents.
+The number counts from 1: for a task its retries of failed attempts, for an agent or a connection the delays in all of
+its incidents. It counts from -1 downwards for the retries of a task whose resource has failed, so that they have random
+numbers of their own.
 """
 
 
@@ -127,9 +128,10 @@ class RetryLoop:
         """The delay of a retry in seconds, or the reason that it is refused. Raises what policy and jitter raise."""
         if counted and not policy.allows(retry):
             return EscalationReason.RETRIES_EXHAUSTED
-        subject, is_of_task = incident.failure.subject, incident.failure.kind in TASK_KINDS
-        number = retry if is_of_task else self.admission.next_draw(incident.failure)
-        u = checked_draw(self._jitter(subject, number), retry, subject)
+        failure = incident.failure
+        number = retry if failure.kind in TASK_KINDS else self.admission.next_draw(failure)
+        drawn = self._jitter(failure.subject, -number if failure.kind is FailureKind.RESOURCE else number)
+        u = checked_draw(drawn, retry, failure.subject)
         return self.admission.grant(incident, policy, retry, u, counted=counted)
 
     async def _count(self, incident: Incident) -> None:

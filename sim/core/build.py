@@ -143,7 +143,9 @@ def _priced(command: Command, seconds: float) -> Command:
 
 
 def jitter(streams: Streams) -> Callable[[str, int], float]:
-    """A number in [0, 1) for the n-th retry of a subject, which depends on no other retry."""
+    """A number in [0, 1) for a retry of a subject by its number (`recovery.supervision.retry_loop.Jitter`), which
+    depends on no other retry.
+    """
     for_tasks = Repeated(streams, "task.retry_jitter")
 
     def draw(subject: str, retry: int) -> float:

@@ -92,6 +92,23 @@ def test_delays_follow_backoff_and_jitter_of_the_policy():
     assert asked == [("task.1", 1), ("task.1", 2), ("task.1", 3)]
 
 
+def test_retries_of_a_failed_resource_have_random_numbers_of_their_own():
+    asked = []
+
+    def jitter(subject, retry):
+        asked.append((subject, retry))
+        return 0.25
+
+    policy = {"max_retries": 2, "retry_delay": 8}
+    conditions = {"task_failure": policy, "resource_failure": policy}
+    for kind in (FailureKind.TASK, FailureKind.RESOURCE):
+        system = SmallSystem()
+        system.failed("task.1")
+        system.raises["enqueue"] = system.raises["release"] = ConnectionError()
+        supervise(system, report(("task.1", kind)), jitter=jitter, conditions=conditions)
+    assert len(asked) == len(set(asked)) == 4
+
+
 def test_decorrelated_delays_continue_across_retries():
     system = SmallSystem()
     system.failed("task.1")

@@ -43,17 +43,26 @@ def build_core(
     *,
     on_report: Callable[[RecoveryReport], None] | None = None,
     policies: Mapping[str, Any] | None = None,
+    commands: Mapping[str, Command] | None = None,
+    supervisor: type[Supervisor] = Supervisor,
 ) -> Supervisor:
     """The core of a run. Tests replace it with faulty ones. `on_report` is called with the report of each monitored
-    recovery. `policies` replace conditions of the scenario, as in `core_config`.
+    recovery. `policies` replace conditions of the scenario, as in `core_config`, and `commands` single commands of the
+    runbook by name: `sim.run(scenario, core=partial(sim.build_core, commands={"restart_agent": restart}))`. They take
+    the times of `recovery.costs`, as the documented ones do. `supervisor` is the class of the core, a subclass of
+    `Supervisor`. Raises InvalidPolicies, and ValueError for a command that is not documented.
     """
     config = core_config(scenario, policies)
     settings = scenario.recovery.monitor
     monitor = None if settings is None else RecoveryMonitor(monitor_config(settings), system, on_report=on_report)
     system = system if monitor is None else monitor.system
-    commands = priced(documented_commands(), scenario.recovery.costs)
-    engine = RecoveryEngine(config, system, commands=commands, runbook=scenario.recovery.in_force)
-    return Supervisor(config, system, engine, jitter=jitter(streams), monitor=monitor)
+    known = documented_commands()
+    for name in commands or ():
+        if name not in known:
+            raise ValueError(f"commands: unknown command {name!r}; {instead(name, known, 'valid')}")
+    priced_commands = priced({**known, **(commands or {})}, scenario.recovery.costs)
+    engine = RecoveryEngine(config, system, commands=priced_commands, runbook=scenario.recovery.in_force)
+    return supervisor(config, system, engine, jitter=jitter(streams), monitor=monitor)
 
 
 class InvalidPolicies(RecoveryBenchError, ValueError):

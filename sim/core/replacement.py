@@ -5,12 +5,13 @@ The text is kept with a result, because the scenario alone does not repeat such 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
+from recovery import Supervisor
 from recovery.policies.retry import RetryPolicy
 from scenarios import Scenario
 from sim.core.build import BuildCore, build_core, core_config
@@ -28,12 +29,19 @@ def replaced_by(core: BuildCore, scenario: Scenario) -> str | None:
     if core is build_core:
         return None
     if isinstance(core, partial) and core.func is build_core:
-        kinds = core.keywords.get("policies")
-        if kinds is None:  # the scenario's own core, with a listener
-            return None
-        conditions = core_config(scenario, kinds).conditions
-        return "policies: " + "; ".join(f"{kind}: {_policy(conditions[kind])}" for kind in sorted(kinds))
+        return "; ".join(_parts(core.keywords, scenario)) or None  # None: the scenario's own core, with a listener
     return f"core: {_text(core)}"
+
+
+def _parts(given: Mapping[str, Any], scenario: Scenario) -> Iterator[str]:
+    """The replaced policies, commands and class of the scenario's own core."""
+    if kinds := given.get("policies"):
+        conditions = core_config(scenario, kinds).conditions
+        yield "policies: " + "; ".join(f"{kind}: {_policy(conditions[kind])}" for kind in sorted(kinds))
+    if commands := given.get("commands"):
+        yield "commands: " + "; ".join(f"{name}: {_text(commands[name])}" for name in sorted(commands))
+    if (supervisor := given.get("supervisor", Supervisor)) is not Supervisor:
+        yield f"supervisor: {_text(supervisor)}"
 
 
 def _policy(policy: RetryPolicy | None) -> str:

@@ -54,6 +54,7 @@ def html(result: Any) -> str:
         width=WIDTH,
         record=True,
         force_terminal=True,
+        force_jupyter=False,  # inside a notebook, print would show the table a second time
         color_system="standard",
         no_color=False,
         highlight=False,

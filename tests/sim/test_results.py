@@ -135,6 +135,14 @@ def test_a_notebook_shows_the_colors_of_the_command_line(results):
     assert '<span style="color: #009e73; text-decoration-color: #009e73">✓ </span>tasks.lost == 0' in html
 
 
+def test_a_table_is_shown_once_inside_a_notebook(results, monkeypatch):
+    shown = []
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda *what: shown.append(what))
+    results["result"]._repr_html_()
+    assert shown == []
+
+
 def test_a_notebook_explains_a_scenario():
     html = scenarios.loads(SCENARIO)._repr_html_()
     assert "What is injected</span>" in html

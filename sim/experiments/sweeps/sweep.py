@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress, pairwise
-from math import isnan
+from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,19 @@ class Sweep(ResultBase):
         """
         means = {point: estimate.mean for point, estimate in self.estimates(metric).items()}
         return best_point(lookup(metric, self.scenario.parts), means, self._runs)
+
+    def table(self, *metrics: str) -> pd.DataFrame:
+        """The estimates as a frame, a row for each point that observed a metric: a column for each path (numbers where
+        they are), metric, mean, low, high (the 95 % interval, NaN without one), n, unit. Raises UnknownMetric.
+        """
+        names = [key(point) for point in self.points]
+        columns = {path: dict(zip(names, column(self.points, path), strict=True)) for path in self.paths}
+        rows = [
+            (*(values[point] for values in columns.values()), metric, of.mean, *(of.ci95 or (nan, nan)), of.n, of.unit)
+            for metric in metrics
+            for point, of in self.estimates(metric).items()
+        ]
+        return pd.DataFrame(rows, columns=[*self.paths, "metric", "mean", "low", "high", "n", "unit"])
 
     @cached_property
     def outcomes(self) -> dict[str, tuple[Outcome, ...]]:

@@ -7,7 +7,7 @@ import tenacity
 
 import scenarios
 import sim
-from recovery import RetryPolicy
+from recovery import RetryPolicy, Supervisor
 from sim.core.build import InvalidPolicies, build_core
 from sim.core.replacement import replaced_by
 from sim.experiments.sweeps.folder import SweepFolderError
@@ -157,6 +157,34 @@ def test_a_replay_repeats_the_run(tmp_path, monkeypatch):
     run = sim.run(scenario, "9/2")
     changes = Replay.of(scenario).changes
     assert sim.run(scenarios.load("agent-failure").with_values(changes), "9/2").history_sha256 == run.history_sha256
+
+
+# ------------------------------------------------------------------------- parts of the scenario's own core
+async def restarts_nothing(context, **arguments):
+    return False
+
+
+class Silent(Supervisor):
+    def report(self, failure):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ({"commands": {"retry_task": restarts_nothing}}, f"commands: retry_task: {__name__}.restarts_nothing"),
+        ({"supervisor": Silent}, f"supervisor: {__name__}.Silent"),
+    ],
+)
+def test_a_command_and_the_class_of_the_core_can_be_replaced(part, text):
+    found = sim.run(SMALL, core=partial(build_core, **part))
+    assert found.replaced == text
+    assert found.metrics["recovery.succeeded"] == 0 < sim.run(SMALL).metrics["recovery.succeeded"]
+
+
+def test_an_unknown_command_is_refused():
+    with pytest.raises(ValueError, match=r"unknown command 'retry_tasks'; valid: .*\(nearest: 'retry_task'\)"):
+        sim.run(SMALL, core=partial(build_core, commands={"retry_tasks": restarts_nothing}))
 
 
 def test_a_listener_of_reports_replaces_nothing():

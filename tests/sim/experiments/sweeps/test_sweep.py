@@ -62,6 +62,16 @@ def test_estimates_equal_those_of_replicate(scenario, points):
     assert len(found.estimates("tasks.sojourn.mean")) == 4
 
 
+def test_a_table_has_the_estimates_of_each_point(scenario, points):
+    swept = sweep(scenario, points, seed=3, replications=2)
+    table = swept.table("tasks.sojourn.mean", "recovery.time.mean")
+    assert list(table.columns) == [COUNT, RESTART, "metric", "mean", "low", "high", "n", "unit"]
+    assert len(table) == 2 * len(points)
+    row = table.query(f"`{COUNT}` == 5 and `{RESTART}` == 10 and metric == 'tasks.sojourn.mean'").iloc[0]
+    *_, of = swept.estimates("tasks.sojourn.mean").values()
+    assert (row["mean"], row["low"], row["high"], row["n"], row["unit"]) == (of.mean, *of.ci95, 2, "s")
+
+
 @pytest.mark.usefixtures("parallel")
 def test_memory_folder_and_parallel_sweeps_give_equal_results(scenario, points, tmp_path):
     one = sweep(scenario, points, seed=7, replications=2)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sim.loop import Deadlock, Livelock, NoInputOutput, SimLoop
     from sim.loop.virtual_time import virtual_time
     from sim.programs.crash_sweep.errors import CrashSweepError
-    from sim.programs.crash_sweep.report import CrashSweepFailed, CrashSweepReport
+    from sim.programs.crash_sweep.report import CrashSweepReport
     from sim.programs.crash_sweep.sweep import crash_sweep
     from sim.programs.durable import Durable
     from sim.programs.exploration.errors import ForeignThreads, InvalidToken, NotDeterministic
@@ -48,7 +48,6 @@ __all__ = [
     "Backend",
     "Comparison",
     "CrashSweepError",
-    "CrashSweepFailed",
     "CrashSweepReport",
     "Deadlock",
     "DoesNotHold",
@@ -136,7 +135,6 @@ _HOMES = {
     "SimLoop": "sim.loop",
     "virtual_time": "sim.loop.virtual_time",
     "CrashSweepError": "sim.programs.crash_sweep.errors",
-    "CrashSweepFailed": "sim.programs.crash_sweep.report",
     "CrashSweepReport": "sim.programs.crash_sweep.report",
     "Durable": "sim.programs.durable",
     "crash_sweep": "sim.programs.crash_sweep.sweep",

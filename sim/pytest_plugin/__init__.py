@@ -1,6 +1,6 @@
-"""Scenario files as pytest items: `pytest scenarios/` collects every `*.scenario.yaml`. And two fixtures.
+"""Scenario files as pytest items: `pytest scenarios/` collects every `*.scenario.yaml`. And three fixtures.
 
-`bench` runs scenarios, and `explore` runs asyncio programs in many orders.
+`bench` runs scenarios, `explore` runs asyncio programs in many orders, and `crash_sweep` cuts their power.
 
 A scenario passes when its expectations hold and no invariant is violated. Every pytest run in an environment with
 Recovery Bench imports this package, so the bench itself is imported only when a scenario is run.
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from sim.pytest_plugin import exploration
+from sim.pytest_plugin import exploration, power_cuts
 from sim.pytest_plugin.bench import RAN, SECTION, bench, section
 from sim.pytest_plugin.exploration import explore
 from sim.pytest_plugin.failure_page import pages_of
@@ -36,8 +36,9 @@ from sim.pytest_plugin.items import (
     ScenarioFile,
     ScenarioItem,
 )
+from sim.pytest_plugin.power_cuts import crash_sweep
 
-__all__ = ["bench", "explore"]
+__all__ = ["bench", "crash_sweep", "explore"]
 
 SHARED = "recovery_bench_runs"
 """The name under which the controller of pytest-xdist passes the folder of finished runs to its workers."""
@@ -85,6 +86,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="change a value in every scenario, as recovery-bench run --set does; may be repeated",
     )
     exploration.add_options(parser)
+    power_cuts.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -102,6 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if pages is not None and Path(pages).exists() and not Path(pages).is_dir():
         raise pytest.UsageError(f"--scenario-html {pages}: is a file; valid: the name of a folder")
     exploration.check_options(config)
+    power_cuts.configure(config)
     config.stash[CHANGES] = _changes(config.getoption("--scenario-set"))
     shared = getattr(config, "workerinput", {}).get(SHARED)
     folder = None if shared is None else Path(shared)
@@ -131,6 +134,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Collect scenario files by name."""
     is_one = file_path.name.endswith((SUFFIX, OTHER_SUFFIX))
     return ScenarioFile.from_parent(parent, path=file_path) if is_one else None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark tests that use the fixture `crash_sweep`."""
+    power_cuts.mark(item)
 
 
 @pytest.hookimpl(trylast=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recovery.atomic_file import whole_file
-from recovery.errors import RecoveryBenchError
 from sim.programs.crash_sweep.cuts import Token
 from sim.programs.crash_sweep.points import Point
 from sim.programs.crash_sweep.trials import Trial
+from sim.results.base import DoesNotHold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 TEXT, JUNIT = "sim.programs.crash_sweep.text", "sim.programs.crash_sweep.junit"
 """The modules that render a report, imported when it is shown."""
-
-
-class CrashSweepFailed(RecoveryBenchError, AssertionError):
-    """A program does not recover from a power cut. The message has the smallest failing cut and its token."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +112,10 @@ class CrashSweepReport:
         return frame.astype({"second_cut": "Int64", "line": "Int64"}) if rows else frame
 
     def assert_holds(self) -> None:
-        """Raise CrashSweepFailed, an AssertionError, unless everything holds."""
+        """Raise DoesNotHold, an AssertionError, unless everything holds."""
         __tracebackhide__ = True  # pytest shows the caller
         if not self.holds:
-            raise CrashSweepFailed(str(self))
+            raise DoesNotHold(str(self))
 
     def junit(self, path: str | os.PathLike[str]) -> None:
         """Write a JUnit XML file with a test case for each trial. Raises OSError."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import ClassVar
 
 _PASSWORDS = re.compile(r"(://[^\s:/@]*):\S*@|([?&]password=)[^&\s]*")
@@ -43,3 +46,27 @@ def error_text(error: BaseException) -> str:
 def without_passwords(text: str) -> str:
     """A text in which `***` replaces the passwords of URLs."""
     return _PASSWORDS.sub(lambda found: f"{found[1]}:***@" if found[1] else f"{found[2]}***", text)
+
+
+_OPTION_PREFIX: ContextVar[str] = ContextVar("option prefix", default="")
+
+
+@contextmanager
+def arguments_as_options(prefix: str = "--") -> Iterator[None]:
+    """Inside, messages name the options of a command, which begin with `prefix`, and not arguments of functions."""
+    before = _OPTION_PREFIX.set(prefix)
+    try:
+        yield
+    finally:
+        _OPTION_PREFIX.reset(before)
+
+
+def argument(name: str, value: object = None, *, python: str | None = None) -> str:
+    """An argument in a message, in the words of the caller: `tolerance` or `zone='UTC'` in Python, `--tolerance` or
+    `--zone UTC` on the command line. `python` is the whole text in Python, where it differs.
+    """
+    prefix = _OPTION_PREFIX.get()
+    if prefix:
+        option = prefix + name.replace("_", "-")
+        return option if value is None else f"{option} {value}"
+    return python if python is not None else name if value is None else f"{name}={value!r}"

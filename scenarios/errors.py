@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from recovery.errors import RecoveryBenchError
+from recovery.errors import RecoveryBenchError, argument
 
 Path = tuple[str | int, ...]
 """The position of a value in a scenario: `("faults", 0, "agent_crash", "at")`."""
@@ -30,7 +30,7 @@ class ScenarioError(RecoveryBenchError, ValueError):
     """An invalid scenario. The message is one line: `file:line: key.path: problem; valid values`.
 
     `line` (from 1) is None and `path` is empty where they do not apply. `change` is the override (`--set`,
-    `with_values`) that caused the error, if any.
+    `with_values`) that caused the error, if any; the message has it after `--set` on the command line.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ScenarioError(RecoveryBenchError, ValueError):
         self.path = path
         self.change = change
         place = f"{source}:{line}" if source and line is not None else source
-        changed = f"--set {change}" if change else None
+        changed = argument("set", change, python=change) if change else None
         parts = [place, changed, path if path != change.partition("=")[0] else None, problem]
         super().__init__(_printable(" ".join(": ".join(part for part in parts if part).split())))
 

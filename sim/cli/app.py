@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from recovery.errors import RecoveryBenchError
+from recovery.errors import RecoveryBenchError, arguments_as_options
 from sim.cli import internal_error
 from sim.cli.commands import (
     compare,
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        with interruptible():
+        with interruptible(), arguments_as_options():
             status = _commands()(_spread(given) or ["--help"], prog_name=NAME, standalone_mode=False)
         sys.stdout.flush()
     except RecoveryBenchError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recovery.errors import RecoveryBenchError
+from recovery.errors import RecoveryBenchError, arguments_as_options
 from sim.pytest_plugin.failure_page import pages_of
 from sim.pytest_plugin.finished_runs import FinishedRuns
 from sim.pytest_plugin.gate import FIRST, Gate, lines
@@ -93,7 +93,8 @@ class ScenarioFile(pytest.Module):
 
         changes = self.config.stash[CHANGES]
         loaded = scenarios.load(str(self.path))
-        return loaded.with_values(changes) if changes else loaded
+        with arguments_as_options("--scenario-"):
+            return loaded.with_values(changes) if changes else loaded
 
     @property
     def shown(self) -> str:
@@ -134,7 +135,7 @@ class ScenarioItem(pytest.Function):
         except TooManyEvents as error:
             raise InvalidScenario(f"{error.cause}; valid: up to {MOST_EVENTS:.0e}, or --scenario-force") from None
         except RecoveryBenchError as error:
-            told = str(error).replace(str(self.file.path), self.file.shown).replace(": --set ", ": --scenario-set ", 1)
+            told = str(error).replace(str(self.file.path), self.file.shown)
             raise InvalidScenario(told) from None
         self.user_properties = [each for each in self.user_properties if not each[0].startswith(PROPERTIES)]
         self.user_properties += properties(run, over_all)

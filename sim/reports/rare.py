@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group
 from rich.text import Text
 
+from recovery.errors import argument
 from sim.experiments.rare_events.estimate import Rare
 from sim.experiments.rare_events.levels import LEVELS
 from sim.experiments.rare_events.passes import NEARLY_ALL, NEARLY_NONE, Pass
@@ -38,12 +39,14 @@ def hardly_split(found: Rare) -> list[str]:
     hard = [each for each in found.passes if 0 < each.share < NEARLY_NONE]
     if hard:
         lines.append(
-            f"{_exceeded(found.level, hard)}: hardly any goes on, so the estimate varies; valid: more --particles, or "
-            "a --level with smaller steps"
+            f"{_exceeded(found.level, hard)}: hardly any goes on, so the estimate varies; valid: "
+            f"more {argument('particles')}, or a {argument('level')} with smaller steps"
         )
     last = found.passes[-1:]
     if found.probability is None and last and last[0].share == 0:
-        lines.append(f"{_exceeded(found.level, last)}; valid: more --particles, or another --level")
+        lines.append(
+            f"{_exceeded(found.level, last)}; valid: more {argument('particles')}, or another {argument('level')}"
+        )
     return lines
 
 
@@ -89,12 +92,8 @@ def _found(found: Rare) -> list[Text]:
         bound = "" if ci95 is None else chances(ci95[1])[0]
         told = f"probability  below {bound} (95 %, exact binomial bound, about 3/n)"
         if found.level is not None:
-            return [
-                Text(told, "yellow"),
-                Text(
-                    f"no splitting has come to it: {found.level} may not lead there; valid: another --level", "yellow"
-                ),
-            ]
+            other = f"{found.level} may not lead there; valid: another {argument('level')}"
+            return [Text(told, "yellow"), Text(f"no splitting has come to it: {other}", "yellow")]
         return [Text(told)]
     if ci95 is not None:
         mean, low, high = chances(p, *ci95)

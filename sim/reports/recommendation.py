@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from recovery.errors import argument
 from scenarios.exchange.policy_file import flow
 from sim.experiments.runs.heavy_tails import heavy_tails
 from sim.experiments.sweeps.designs import named, number, shown
@@ -130,7 +131,8 @@ def _at_an_end(found: Tuning, best: Finalist) -> Iterator[str]:
     for each in found.space:
         value = number(best.point[each.path])
         if value is not None and not each.choices and value in {each.low, each.high} and each.low > 0:
-            yield f"{each.path} is at an end of the range that was searched; --vary {each.path}=LOW..HIGH searches more"
+            wider = argument("vary", f"{each.path}=LOW..HIGH")
+            yield f"{each.path} is at an end of the range that was searched; {wider} searches more"
 
 
 def _is_a_price(of: Difference) -> bool:

@@ -19,11 +19,14 @@ from sim.cli.output.files import STDOUT, check_apart, check_writable, written
 from sim.cli.output.result_output import Outlets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from scenarios import Scenario
     from sim.experiments.runs.backends import Backend
     from sim.experiments.tuning.result import Tuning
+    from sim.experiments.tuning.space import Dimension
     from sim.presentation.formatting import Signs
 
 
@@ -96,7 +99,6 @@ def tune(
     it would change. Exit status 1 when no setting meets the expectations.
     """
     from scenarios.errors import ScenarioError
-    from sim.experiments.tuning.policy_values import check_exportable
     from sim.experiments.tuning.space import TuneError, space_of
 
     outlets = Outlets(plot, json, quiet or out == STDOUT, no_color, picture="--plot")
@@ -126,8 +128,9 @@ def tune(
         "force": force,
     }
     try:
-        if out is not None and vary:
-            check_exportable(loaded, space_of(loaded[0], vary))
+        space = space_of(loaded[0], vary) if out is not None and vary else None
+        if space is not None:
+            _check_exportable(loaded, space)
         found = _tuned(loaded, vary, asked, where, quiet, no_color)
     except TuneError as error:
         raise BadInput(_with_options(str(error))) from None
@@ -169,6 +172,16 @@ def _write(found: Tuning, names: list[str], out: str, status: int, quiet: bool) 
         if not quiet:
             sys.stdout.write(f"\npolicy: {out}; to use it: recovery-bench run {' '.join(names)} --policy {out}\n")
     return status
+
+
+def _check_exportable(loaded: list[Scenario], space: Sequence[Dimension]) -> None:
+    from sim.experiments.tuning.policy_values import check_exportable
+    from sim.experiments.tuning.space import TuneError
+
+    try:
+        check_exportable(loaded, space)
+    except TuneError as error:
+        raise BadInput(f"--out: {error}") from None
 
 
 def _with_options(problem: str) -> str:

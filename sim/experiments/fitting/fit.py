@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recovery.errors import argument
 from scenarios.errors import instead, shown
 from scenarios.fields.quantities import is_number
 from sim.experiments.fitting.agents import AgentsFit, fit_agents
@@ -121,12 +122,12 @@ def fit(
 
 def _check_number(option: str, value: float) -> None:
     if not is_number(value) or value < 0:
-        raise FitError(f"{option} {shown(value)}: is not a duration; valid: a number of seconds, 0 or more")
+        raise FitError(f"{argument(option, value)}: is not a duration; valid: a number of seconds, 0 or more")
 
 
 def _known(option: str, given: str, valid: tuple[str, ...]) -> str:
     if given not in valid:
-        raise FitError(f"--{option} {given}: {instead(given, valid, 'valid')}")
+        raise FitError(f"{argument(option, given)}: {instead(given, valid, 'valid')}")
     return given
 
 
@@ -216,7 +217,7 @@ def _arrivals(log: TaskLog, times: Numbers, wanted: Wanted) -> ArrivalsFit:
     try:
         return fit_arrivals(times, log.resolution, has_clock=log.origin is not None, wanted=chosen)
     except ValueError as error:
-        other = "" if chosen is None else ", or another --arrivals"
+        other = "" if chosen is None else f", or another {argument('arrivals')}"
         raise FitError(f"{error}; valid: a log of two tasks or more{other}") from None
 
 
@@ -244,7 +245,7 @@ def _work(log: TaskLog, attempts: Attempts, wanted: Wanted) -> tuple[DurationsFi
     try:
         return fit_durations(durations, log.resolution, None if wanted.work == AUTO else wanted.work), tuple(notes)
     except ValueError as error:
-        raise FitError(f"--work {wanted.work}: {error}; valid: auto, or {EMPIRICAL}") from None
+        raise FitError(f"{argument('work', wanted.work)}: {error}; valid: auto, or {EMPIRICAL}") from None
 
 
 def _restart(agents: AgentsFit, log: TaskLog, wanted: Wanted) -> DurationsFit | None:
@@ -259,7 +260,8 @@ def _restart(agents: AgentsFit, log: TaskLog, wanted: Wanted) -> DurationsFit | 
         return None
     if max(exact.max(initial=0.0), sums.max(initial=0.0)) <= 0:
         most = max(agents.gaps.max(initial=0.0), agents.sums.max(initial=0.0))
-        raise FitError(f"--detection-time {less:g}s: agents are back after at most {most:.4g} s; valid: less than that")
+        given = argument("detection_time", f"{less:g}s", python=f"detection_time={less:g}")
+        raise FitError(f"{given}: agents are back after at most {most:.4g} s; valid: less than that")
     durations = durations_of(exact, longer, log.resolution, sums, least[: len(sums)], agents.idle)
     return fit_durations(durations, log.resolution)
 
@@ -293,7 +295,7 @@ def _duration(arrivals: ArrivalsFit) -> float:
 def _why_so_long(lasts: float, arrivals: ArrivalsFit) -> str:
     whole = arrivals.end - arrivals.begin
     if lasts < 0.95 * whole:
-        return f"About {lasts * arrivals.rate:,.0f} tasks. The log covers {span(whole)}: --set duration={whole:.0f}s"
+        return f"About {lasts * arrivals.rate:,.0f} tasks. The log covers {span(whole)}, which is duration={whole:.0f}s"
     return f"About {lasts * arrivals.rate:,.0f} tasks"
 
 
@@ -305,7 +307,7 @@ def _detection(agents: AgentsFit, wanted: Wanted) -> Iterator[Entry]:
             "recovery.detection",
             "{detector: perfect}",
             "A log shows when an agent is back, and not when its crash was noticed: the restart time contains both. "
-            "With --detection-time they are separate",
+            "With a known detection time they are separate",
         )
         return
     interval = wanted.detection_time / LATENCY

@@ -22,7 +22,7 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from recovery.errors import RecoveryBenchError
+from recovery.errors import RecoveryBenchError, argument
 
 Name = Literal["loky", "dask", "ray"]
 NAMES: tuple[Name, ...] = ("loky", "dask", "ray")
@@ -91,7 +91,7 @@ class Backend:
                 if again:
                     raise WorkersDied(
                         "processes that execute runs have died twice: they were killed, or there is too little memory; "
-                        "valid: fewer --jobs"
+                        f"valid: fewer {argument('jobs')}"
                     ) from None
                 again = True
                 if on_lost is not None:

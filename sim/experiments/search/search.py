@@ -18,10 +18,11 @@ from hypothesis import seed as seeded
 from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 from hypothesis.errors import Unsatisfiable
 
-from recovery.errors import RecoveryBenchError
+from recovery.errors import RecoveryBenchError, argument
 from scenarios import Scenario
 from scenarios.errors import ScenarioError
 from scenarios.expected_events import check_events
+from scenarios.fields.quantities import is_whole
 from sim.core.build import BuildCore, build_core
 from sim.experiments.search.constants import no_constants_of_modules
 from sim.experiments.search.coverage import Coverage
@@ -123,6 +124,10 @@ def search(
 
     Raises BoundsError and TooManyEvents.
     """
+    if not is_whole(examples) or examples < 1:
+        raise BoundsError(
+            f"{argument('examples', examples)}: is no number of examples; valid: a whole number, 1 or more"
+        )
     bounds = Bounds() if bounds is None else bounds
     bounds.check(scenario)
     if not force:

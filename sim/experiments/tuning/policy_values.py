@@ -23,10 +23,10 @@ def units_of(paths: Iterable[str]) -> tuple[str, ...]:
     for path in paths:
         section, *below = path.partition("[")[0].split(".")
         if section not in ALLOWED:
-            raise TuneError(f"--out: {path} is no part of a policy; {instead(section, ALLOWED, 'valid')}")
+            raise TuneError(f"{path} is no part of a policy; {instead(section, ALLOWED, 'valid')}")
         if not below or below[0] not in ALLOWED[section]:
             valid = instead(below[0] if below else "", ALLOWED[section], "valid")
-            raise TuneError(f"--out: {path} is no part of a policy; {valid} below {section}")
+            raise TuneError(f"{path} is no part of a policy; {valid} below {section}")
         whole = f"{section}.{below[0]}"
         if whole == CONDITIONS:
             kinds = below[1:2] or KINDS
@@ -73,6 +73,6 @@ def check_exportable(scenarios: Sequence[Scenario], space: Sequence[Dimension]) 
         differing = next((unit for unit, value in values.items() if value != first[unit]), None)
         if differing is not None:
             raise TuneError(
-                f"--out: {differing} differs between {scenarios[0].name} and {scenario.name} in keys that are not "
-                "varied, and a policy file has it as a whole; valid: --set them to one value, or vary them"
+                f"{differing} differs between {scenarios[0].name} and {scenario.name} in keys that are not "
+                "varied, and a policy file has it as a whole; valid: the same values in all scenarios, or vary them"
             )

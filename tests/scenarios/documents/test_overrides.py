@@ -152,12 +152,12 @@ def test_a_later_override_sees_an_earlier_one(story):
     ],
 )
 def test_an_unknown_path_is_rejected_with_a_suggestion(story, path, message):
-    assert refused(story, {path: "5s"}) == f"story: --set {path}=5s: {message}"
+    assert refused(story, {path: "5s"}) == f"story: {path}=5s: {message}"
 
 
 def test_an_unknown_top_level_path_is_rejected_with_the_valid_keys(story):
     message = refused(story, {"agnts.count": 3})
-    assert message.startswith("story: --set agnts.count=3: unknown path; keys of the scenario: name, description, ")
+    assert message.startswith("story: agnts.count=3: unknown path; keys of the scenario: name, description, ")
     assert message.endswith(" (nearest: 'agents')")
 
 
@@ -172,39 +172,39 @@ def test_an_invalid_path_is_rejected(story, path):
         (
             {"tasks.arrivals.rate": "-2/s"},
             (
-                "--set tasks.arrivals.rate=-2/s: tasks.arrivals.poisson.rate: '-2/s' is a negative rate; "
+                "tasks.arrivals.rate=-2/s: tasks.arrivals.poisson.rate: '-2/s' is a negative rate; "
                 "valid: more than 0, as in 2/s"
             ),
         ),
         (
             {"seed": 3, "agents.count": 0},
-            "--set agents.count=0: 0 is not valid; valid: a whole number, 1 or more",
+            "agents.count=0: 0 is not valid; valid: a whole number, 1 or more",
         ),
         (
             {"seed": 3, "tasks.needs.gpu": 20},
-            "--set tasks.needs.gpu=20: 20 can never be allocated; valid: up to 12, the units of gpu",
+            "tasks.needs.gpu=20: 20 can never be allocated; valid: up to 12, the units of gpu",
         ),
         (
             {"tasks.checkpoint.cost": "1s"},
-            "--set tasks.checkpoint.cost=1s: tasks.checkpoint.every: is missing; it is required",
+            "tasks.checkpoint.cost=1s: tasks.checkpoint.every: is missing; it is required",
         ),
         (
             {"tasks.checkpoint": {"evry": 3}},
             (
-                "--set tasks.checkpoint={'evry': 3}: tasks.checkpoint.evry: unknown key; "
+                "tasks.checkpoint={'evry': 3}: tasks.checkpoint.evry: unknown key; "
                 "known: every, cost, restore, final (nearest: 'every')"
             ),
         ),
         (
             {"expect": ["tasks.lots == 0"]},
             (
-                "--set expect=['tasks.lots == 0']: expect[0]: unknown metric 'tasks.lots'; valid: tasks.lost "
+                "expect=['tasks.lots == 0']: expect[0]: unknown metric 'tasks.lots'; valid: tasks.lost "
                 "(nearest: 'tasks.lost')"
             ),
         ),
         (
             {"resources.gpu.units": 0},
-            "--set resources.gpu.units=0: 0 is not valid; valid: a whole number, 1 or more",
+            "resources.gpu.units=0: 0 is not valid; valid: a whole number, 1 or more",
         ),
     ],
 )
@@ -215,7 +215,7 @@ def test_an_invalid_value_is_attributed_to_its_override(story, values, message):
 def test_a_contradiction_elsewhere_is_attributed_to_all_overrides(story):
     message = refused(story, {"seed": 3, "resources": "{cpu: {units: 1}}"})
     assert message == (
-        "story: --set seed=3, resources={cpu: {units: 1}}: tasks.needs.gpu: unknown resource 'gpu'; "
+        "story: seed=3, resources={cpu: {units: 1}}: tasks.needs.gpu: unknown resource 'gpu'; "
         "valid: cpu (nearest: 'cpu')"
     )
 
@@ -227,7 +227,7 @@ def test_an_override_error_has_structured_fields(story):
 
 
 def test_the_extended_scenario_cannot_be_changed():
-    with pytest.raises(ScenarioError, match=r"--set extends=agent-failure: cannot be changed, because .*; valid: "):
+    with pytest.raises(ScenarioError, match=r"extends=agent-failure: cannot be changed, because .*; valid: "):
         scenarios.load("baseline").with_values({"extends": "agent-failure"})
 
 

@@ -258,7 +258,8 @@ def test_without_scenarios_no_heavy_library_is_imported():
         "import sys, pytest; before = set(sys.modules); import sim.pytest_plugin; print(*set(sys.modules) - before)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert {name.partition(".")[0] for name in done.stdout.split()} == {"recovery", "sim"}
+    light = {"contextvars", "_contextvars"}
+    assert {name.partition(".")[0] for name in done.stdout.split()} - light == {"recovery", "sim"}
 
 
 @pytest.mark.long

@@ -52,7 +52,7 @@ def test_levels_that_few_particles_exceed_make_the_estimate_vary(found):
     assert hardly_split(with_steps(found, *steps)) == [
         (
             "levels 0 to 3 of queue.depth, each exceeded by 3 % of the particles that reach it: hardly any goes on, so "
-            "the estimate varies; valid: more --particles, or a --level with smaller steps"
+            "the estimate varies; valid: more particles, or a level with smaller steps"
         )
     ]
 
@@ -61,8 +61,8 @@ def test_a_level_that_no_particle_exceeds_is_named(found):
     never = replace(with_steps(found, (0, 0.5), (4, 0.0)), plain_hits=0)
     assert hardly_split(never) == [
         (
-            "level 4 of queue.depth, exceeded by none of the particles that reach it; valid: more --particles, or "
-            "another --level"
+            "level 4 of queue.depth, exceeded by none of the particles that reach it; valid: more particles, or "
+            "another level"
         )
     ]
 

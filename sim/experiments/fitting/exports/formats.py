@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from recovery.errors import argument
 from scenarios.errors import instead
 from sim.experiments.fitting.exports import airflow, celery, history, opentelemetry, temporal
 from sim.experiments.fitting.exports.attempt_rows import Attempt, table_of_attempts
@@ -32,19 +33,23 @@ def table_of(log: Any, wanted: str, span: str | None, reading: Reading) -> Read:
     Raises FitError for a format that the log does not have.
     """
     if wanted not in FORMATS:
-        raise FitError(f"--format {wanted}: {instead(wanted, FORMATS, 'valid')}")
+        raise FitError(f"{argument('format', wanted)}: {instead(wanted, FORMATS, 'valid')}")
     if isinstance(log, list | dict):
         return _of_json(log, wanted, span, reading)
     names = tuple(log.schema.names)
     seen = next((name for name, each in TABLES.items() if each.is_table(names)), PLAIN)
     found = seen if wanted == AUTO else wanted
     if span is not None and found != "otel":
-        raise FitError(f"--span {span}: the log is no export of OpenTelemetry; valid: without --span")
+        given = argument("span", span, python=f"spans={span!r}")
+        raise FitError(
+            f"{given}: the log is no export of OpenTelemetry; valid: without {argument('span', python='it')}"
+        )
     if found == PLAIN:
         return log, "row", FIRST_ROW, reading, ()
     if found not in TABLES or (wanted != AUTO and not TABLES[found].is_table(names)):
         valid = f"JSON of {found}" if found in JSON else f"its columns: {', '.join(TABLES[found].COLUMNS)}"
-        raise FitError(f"--format {wanted}: is not such an export; valid: {valid}, or --format plain")
+        given, plain = (argument("format", each) for each in (wanted, PLAIN))
+        raise FitError(f"{given}: is not such an export; valid: {valid}, or {plain}")
     table, columns, notes = TABLES[found].attempts_of(log, span)
     return table, "row", FIRST_ROW, replace(reading, columns={**columns, **reading.columns}), (_read_as(found), *notes)
 
@@ -55,11 +60,12 @@ def _of_json(log: Any, wanted: str, span: str | None, reading: Reading) -> Read:
     if named is None:
         if records and all(isinstance(each, dict) for each in records) and wanted == AUTO:
             return _plain_json(records, reading)
-        raise FitError(f"is JSON of no known export; valid: --format {', '.join(JSON)}, CSV or Parquet")
+        formats = argument("format", ", ".join(JSON), python=f"format: {', '.join(JSON)}")
+        raise FitError(f"is JSON of no known export; valid: {formats}, CSV or Parquet")
     if named == PLAIN:
         return _plain_json(records, reading)
     if named not in JSON:
-        raise FitError(f"--format {named}: is not JSON; valid for JSON: {', '.join(JSON)}")
+        raise FitError(f"{argument('format', named)}: is not JSON; valid for JSON: {', '.join(JSON)}")
     try:
         attempts = JSON[named](records, span)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:

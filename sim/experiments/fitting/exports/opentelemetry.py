@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from recovery.errors import argument
 from scenarios.errors import instead
 from sim.experiments.fitting.exports.attempt_rows import Attempt
 from sim.experiments.fitting.logs.errors import FitError
@@ -40,11 +41,12 @@ def attempts_of(table: Any, span: str | None) -> tuple[Any, dict[str, str], tupl
         name = _one(names, ("name", "span_name", "SpanName"))
         if name is None:
             raise FitError(
-                "--span: the log has no column of names of spans; valid: a column name, span_name or SpanName"
+                f"{argument('span', python='spans')}: the log has no column of names of spans; "
+                "valid: a column name, span_name or SpanName"
             )
         table = table.filter(pc.fill_null(pc.equal(table.column(name), span), False))
         if not table.num_rows:
-            raise FitError(f"--span {span}: the log has no such spans; valid: a name in the column {name}")
+            raise FitError(f"{_given(span)}: the log has no such spans; valid: a name in the column {name}")
     wanted = {
         "started": (*_STARTS, "Timestamp"),
         "ended": _ENDS,
@@ -56,6 +58,10 @@ def attempts_of(table: Any, span: str | None) -> tuple[Any, dict[str, str], tupl
     }
     columns = {meaning: name for meaning, known in wanted.items() if (name := _one(names, known)) is not None}
     return table, columns, ()
+
+
+def _given(span: str) -> str:
+    return argument("span", span, python=f"spans={span!r}")
 
 
 def _one(names: Sequence[str], known: Sequence[str]) -> str | None:
@@ -76,13 +82,15 @@ def attempts(records: list[Any], span: str | None) -> list[Attempt]:
         chosen = [pair for pair, name in zip(spans, names, strict=True) if name == span]
         if not chosen:
             known = list(dict.fromkeys(names))[:20]
-            raise FitError(f"--span {span}: the log has no such spans; {instead(span, known, 'valid')}")
+            raise FitError(f"{_given(span)}: the log has no such spans; {instead(span, known, 'valid')}")
     else:
         chosen = [pair for pair in spans if str(pair[0].get("kind")) in _CONSUMER] or spans
         different = list(dict.fromkeys(str(each.get("name")) for each, _ in chosen))
         if len(different) > 1:
             shown = ", ".join(different[:8]) + (", …" if len(different) > 8 else "")
-            raise FitError(f"has spans of {len(different)} names; valid: --span with one of {shown}")
+            raise FitError(
+                f"has spans of {len(different)} names; valid: {argument('span', python='spans')} with one of {shown}"
+            )
     return [_of_span(each, resource, by_id) for each, resource in chosen]
 
 

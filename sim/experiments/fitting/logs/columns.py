@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from recovery.errors import argument
 from scenarios.errors import instead, shown
 from sim.experiments.fitting.logs.errors import FitError
 
@@ -73,8 +74,9 @@ def _check_enough(found: Mapping[str, str], names: Sequence[str]) -> None:
     if len(has) >= 2:
         return
     missing = "ended" if "started" in has else "started"
+    by_name = (argument(each, "COLUMN", python=f"columns={{{each!r}: COLUMN}}") for each in (missing, "duration"))
     raise FitError(
-        f"has no column of when attempts {missing}; valid: --{missing} COLUMN, or --duration COLUMN; "
+        f"has no column of when attempts {missing}; valid: {', or '.join(by_name)}; "
         f"columns: {', '.join(_listed(names))}"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from recovery.errors import RecoveryBenchError
+from recovery.errors import RecoveryBenchError, argument
 
 Mask = NDArray[np.bool_]
 FIRST_ROW = 2
@@ -41,7 +41,7 @@ class BadRows:
         self.problems.append(f"{self.noun} {place + self.first}: {problem(place)}")
         left_out = int((~self.keep).sum())
         if left_out > self.most:
-            many = f" ({left_out:,} rows are wrong, --skip {self.most})" if self.most else ""
+            many = f" ({left_out:,} rows are wrong, {argument('skip', self.most)})" if self.most else ""
             raise FitError(self.problems[0] + many)
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recovery.errors import argument
 from scenarios.errors import instead, shown
 from sim.experiments.fitting.logs.columns import find_columns
 from sim.experiments.fitting.logs.errors import BadRows, FitError
@@ -165,14 +166,18 @@ def _check_zone(zone: str) -> None:
     try:
         ZoneInfo(zone)
     except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
-        raise FitError(f"--zone {zone}: is no time zone; valid: a name such as Europe/Berlin or UTC") from None
+        raise FitError(
+            f"{argument('zone', zone)}: is no time zone; valid: a name such as Europe/Berlin or UTC"
+        ) from None
     except KeyError:
         from zoneinfo import available_timezones  # noqa: PLC0415 - reads a folder
 
         known = sorted(available_timezones())
         near = instead(zone, known).rpartition("(nearest")[2]
         hint = f" (nearest{near}" if near and "'" in near and "known" not in near else ""
-        raise FitError(f"--zone {zone}: is no time zone; valid: a name such as Europe/Berlin or UTC{hint}") from None
+        raise FitError(
+            f"{argument('zone', zone)}: is no time zone; valid: a name such as Europe/Berlin or UTC{hint}"
+        ) from None
 
 
 def _times(
@@ -293,7 +298,8 @@ def _endings(
 
 def _unknown_word(name: str, word: str) -> str:
     known = [each.word for each in Ending]
-    return f"{name}: unknown status {shown(word)}; {instead(word, known, 'valid')}, or --word {shown(word)}=MEANING"
+    meant = argument("word", f"{shown(word)}=MEANING", python=f"words={{{word!r}: MEANING}}")
+    return f"{name}: unknown status {shown(word)}; {instead(word, known, 'valid')}, or {meant}"
 
 
 def _check_order(
@@ -315,7 +321,7 @@ def _check_order(
             lambda place, apart=apart, earlier=earlier, later=later: (  # type: ignore[misc]
                 f"{later} is {-apart[place] / MICROS:g} s before {earlier} "
                 f"({', '.join(columns.get(each, 'duration') for each in (later, earlier))}); "
-                "valid: in order, or --tolerance for clocks that differ"
+                f"valid: in order, or {argument('tolerance')} for clocks that differ"
             ),
         )
         small = both & (apart < 0) & bad.keep

@@ -30,7 +30,7 @@ GOOD = HEADER + "".join(row(second) for second in (0, 1, 5, 9, 20, 31, 40))
         (HEADER + row(1), "there are no two arrivals at different times; valid: a log of two tasks or more"),
         (
             "a,b\n1,2\n",
-            "has no column of when attempts started; valid: --started COLUMN, or --duration COLUMN; columns: a",
+            "has no column of when attempts started; valid: columns={'started': COLUMN}, or columns={'duration': ",
         ),
         (
             GOOD + row(50).replace(":50Z", ":58Z", 1),
@@ -127,7 +127,7 @@ def test_usual_ways_to_write_a_log_give_the_same_scenario(change, tmp_path):
 
 def test_wrong_rows_are_left_out_up_to_a_number_and_clocks_may_differ(tmp_path):
     (tmp_path / "log.csv").write_text(GOOD + row(50, "kaputt") + row(51).replace(":51Z", ":52Z", 1))
-    with pytest.raises(sim.FitError, match=r"row 9: .*2 rows are wrong, --skip 1"):
+    with pytest.raises(sim.FitError, match=r"row 9: .*2 rows are wrong, skip=1"):
         sim.fit(tmp_path / "log.csv", skip=1)
     found = sim.fit(tmp_path / "log.csv", skip=2)
     assert found.attempts == 7
@@ -195,13 +195,13 @@ def test_the_types_of_parquet_give_the_same_work(change, tmp_path):
     [
         ({"columns": {"finish": "ended"}}, "columns: 'finish' is no meaning; valid: task, submitted"),
         ({"columns": {"ended": "endet"}}, r"--ended endet: the log has no such column; .*nearest: 'ended'"),
-        ({"zone": "Europe/Berln"}, r"--zone Europe/Berln: is no time zone; .*nearest: 'Europe/Berlin'"),
-        ({"work": "gama"}, "--work gama: valid: auto, constant"),
-        ({"work": "erlang", "arrivals": "daily"}, "--arrivals daily: valid: auto, poisson"),
-        ({"format": "celery"}, "--format celery: is not such an export"),
-        ({"spans": "process"}, "--span process: the log is no export of OpenTelemetry"),
+        ({"zone": "Europe/Berln"}, r"zone='Europe/Berln': is no time zone; .*nearest: 'Europe/Berlin'"),
+        ({"work": "gama"}, "work='gama': valid: auto, constant"),
+        ({"work": "erlang", "arrivals": "daily"}, "arrivals='daily': valid: auto, poisson"),
+        ({"format": "celery"}, "format='celery': is not such an export"),
+        ({"spans": "process"}, "spans='process': the log is no export of OpenTelemetry"),
         ({"words": {"x": "nothing"}}, "word 'x': 'nothing' is no ending of an attempt; valid: success"),
-        ({"tolerance": -1}, "tolerance -1: is not a duration"),
+        ({"tolerance": -1}, "tolerance=-1: is not a duration"),
     ],
 )
 def test_options_that_the_log_does_not_meet_are_refused(options, message):

@@ -160,7 +160,7 @@ def test_opentelemetry_spans_are_attempts_submitted_by_their_producers(tmp_path)
         (3, 6, 8, "failed", "pod-1", "TimeoutError"),
         (4, 8, 9, "failed", "pod-1", "ValueError"),
     ]
-    with pytest.raises(sim.FitError, match="--span proces: the log has no such spans; valid: publish, process"):
+    with pytest.raises(sim.FitError, match=r"spans='proces': the log has no such spans; valid: publish, process"):
         sim.fit(tmp_path / "spans.json", spans="proces")
 
 

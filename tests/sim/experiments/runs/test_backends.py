@@ -148,7 +148,7 @@ def test_repeated_worker_deaths_stop_and_keep_finished_results(scenario, points,
     def kill(summary):
         kill_a_worker()
 
-    with pytest.raises(WorkersDied, match=r"have died twice: .*; valid: fewer --jobs"):
+    with pytest.raises(WorkersDied, match=r"have died twice: .*; valid: fewer jobs"):
         sweep(scenario, points, seed=7, replications=6, jobs=2, out=tmp_path, on_run=kill)
     again = sweep(scenario, points, seed=7, replications=6, out=tmp_path)
     assert again.computed < 24

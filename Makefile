@@ -57,6 +57,7 @@ bench: .venv/.dev  ## speed, as ratios to bare SimPy, bare runs and bare sqlite3
 	$(BIN)/python benchmarks/local.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/tuning.py
+	$(BIN)/python benchmarks/crash_sweep.py
 
 notebooks: .venv/.dev  ## execute every notebook
 	$(BIN)/python -m pytest -p nbmake --nbmake --nbmake-timeout=300 notebooks

@@ -15,7 +15,6 @@ from recovery.atomic_file import whole_file
 from sim.programs.crash_sweep.cuts import Token
 from sim.programs.crash_sweep.points import Point
 from sim.programs.crash_sweep.trials import Trial
-from sim.results.base import DoesNotHold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +114,8 @@ class CrashSweepReport:
         """Raise DoesNotHold, an AssertionError, unless everything holds."""
         __tracebackhide__ = True  # pytest shows the caller
         if not self.holds:
+            from sim.results.base import DoesNotHold  # noqa: PLC0415 - it loads all kinds of results
+
             raise DoesNotHold(str(self))
 
     def junit(self, path: str | os.PathLike[str]) -> None:

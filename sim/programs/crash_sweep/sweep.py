@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from sim.loop import SimLoop
@@ -149,6 +150,9 @@ def _name(start: Any) -> str:
     while hasattr(start, "func"):
         start = start.func
     module = getattr(start, "__module__", None) or "?"
+    code = getattr(start, "__code__", None)
+    if module == "__main__" and code is not None:
+        module = Path(code.co_filename).stem
     name = getattr(start, "__qualname__", None) or type(start).__qualname__
     return f"{module}:{name.replace('<locals>.', '')}"
 

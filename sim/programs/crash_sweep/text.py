@@ -57,8 +57,9 @@ def where(trial: Trial) -> str:
 def _others(report: CrashSweepReport) -> Iterator[str]:
     others = report.failures[1:]
     for trial in others[: SHOWN - 1]:
-        message = trial.message.partition("\n")[0]
-        yield f"✗ {where(trial)}: {trial.verdict}{f': {message}' if message else ''}"
+        same = (trial.verdict, trial.message) == (report.failures[0].verdict, report.failures[0].message)
+        message = "" if same else trial.message.partition("\n")[0]
+        yield f"✗ {where(trial)}: {trial.verdict}{', as above' if same else ''}{f': {message}' if message else ''}"
     if len(others) >= SHOWN:
         yield f"  and {len(others) - SHOWN + 1} more"
 

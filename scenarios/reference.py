@@ -47,7 +47,7 @@ expect:
 A fleet with several kinds of tasks has them as a list. Each has a share of the arrivals or arrivals of its own; what it
 does not have is as for all tasks. Kinds may wait in queues of their own, and pools of agents take some kinds only. A
 path names the kind, `--set tasks.chat.work=4s`, and so do metrics, `tasks.chat.sojourn.p95`. A scenario that extends
-this one may give single keys of a kind.
+this one may give single keys of a kind. `mixed-fleet` is a shipped one with three kinds, two pools and a rate limit.
 
 ```yaml
 name: fleet

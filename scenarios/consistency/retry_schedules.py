@@ -10,7 +10,7 @@ from recovery.policies.retry import RetryPolicy
 from scenarios.consistency.attempt_times import attempt_time, mean_attempt
 from scenarios.consistency.inconsistency import Inconsistency, InconsistencyKind, at_least, time
 from scenarios.consistency.retry_waves import losers, members
-from scenarios.faults import AgentSlow, AnyFault, Group, Partition, QueueBlocked, ResourceUnavailable
+from scenarios.faults import AgentSlow, AnyFault, DependencyDown, Group, Partition, QueueBlocked, ResourceUnavailable
 from scenarios.faults.targets import PoolTargets
 from scenarios.fields.distributions import AnyDistribution
 from scenarios.offered_load import arrival_rate
@@ -26,6 +26,7 @@ MIDDLE = 0.5
 def about_retries(scenario: ScenarioFields) -> Iterator[Inconsistency]:
     """Retries and requests that end before an outage, and limits of one policy that contradict each other."""
     yield from _outages_of_resources(scenario)
+    yield from _outages_of_dependencies(scenario)
     yield from _slow_times(scenario)
     yield from _partitions(scenario)
     yield from _outages_of_clients(scenario)
@@ -86,6 +87,18 @@ def _outages_of_resources(scenario: ScenarioFields) -> Iterator[Inconsistency]:
         yield from _too_short(
             scenario, "resource_failure", condition, path, fault, duration, 0.0, losers(scenario, fault)
         )
+
+
+def _outages_of_dependencies(scenario: ScenarioFields) -> Iterator[Inconsistency]:
+    """Attempts that call a dependency which is down: those that begin early in the outage are not retried after it."""
+    condition = scenario.recovery.conditions.task_failure
+    own = None if condition is None else condition.by_error.get("dependency_down")
+    kind = "task_failure" if own is None else "task_failure.by_error.dependency_down"
+    for path, fault, duration in _placed(scenario):
+        if isinstance(fault, DependencyDown) and fault.dependency in scenario.tasks.calls:
+            early = max(0.0, _outage(scenario, fault, duration) - span(own or condition))
+            rate = arrival_rate(scenario) or 0.0
+            yield from _too_short(scenario, kind, own or condition, path, fault, duration, 0.0, rate * early)
 
 
 def _slow_times(scenario: ScenarioFields) -> Iterator[Inconsistency]:

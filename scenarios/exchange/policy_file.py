@@ -25,12 +25,14 @@ from scenarios.errors import Path, ScenarioError, first_problem, instead, line_o
 from scenarios.exchange.portable import Portable, portable
 from scenarios.exchange.values import yaml_text
 from scenarios.scenario import Scenario
+from scenarios.sections.policies import Condition
 from scenarios.sections.recovery import ConditionSettings
 
 CONDITIONS: Path = ("recovery", "conditions")
+TASK_KINDS: Path = ("tasks", "kinds")
 ALLOWED: Mapping[str, tuple[str, ...]] = {
     "recovery": ("conditions", "detection", "load", "parallel", "stale_reads", "unconditional_tries"),
-    "tasks": ("checkpoint", "client", "requeue", "retry_holds_agent", "retry_holds_resources", "timeout"),
+    "tasks": ("checkpoint", "client", "kinds", "requeue", "retry_holds_agent", "retry_holds_resources", "timeout"),
     "queue": ("preset", "ack_timeout", "capacity", "max_deliveries"),
     "agents": ("count", "slots"),
 }
@@ -71,6 +73,12 @@ class PolicyFile:
 
     def applied(self, scenario: Scenario) -> Scenario:
         """The scenario with the policies of the file. Raises ScenarioError with the file's line and key."""
+        for path in self.values:
+            section, kinds, *name = path.split(".")[:3]
+            if (section, kinds) == TASK_KINDS and name[0] not in scenario.tasks.kinds:
+                known = [*scenario.tasks.kinds]
+                valid = instead(name[0], known, "valid") if known else "it has no kinds of tasks"
+                raise self._error(f"{scenario.name}: unknown kind {shown(name[0])}; {valid}", (*TASK_KINDS, *name))
         try:
             return scenario.with_values(self.values)
         except ScenarioError as error:
@@ -166,11 +174,32 @@ def _below(document: Document, place: Path, value: Any) -> Iterator[tuple[str, A
             if kind not in KINDS:
                 raise _wrong(document, f"unknown kind of failure; {instead(kind, KINDS, 'valid')}", *place, kind)
             yield written((*place, kind)), condition
+    elif place == TASK_KINDS:
+        yield from _of_task_kinds(document, value)
     elif isinstance(value, dict) and place[-1] in {"detection", "stale_reads", "client"}:
         for key, each in value.items():
             yield written((*place, key)), each
     else:
         yield written(place), value
+
+
+def _of_task_kinds(document: Document, value: Any) -> Iterator[tuple[str, Any]]:
+    """The retry policies of single kinds of tasks, each as a whole."""
+    if not isinstance(value, dict):
+        raise _wrong(document, f"{shown(value)} is not a mapping; valid: {{NAME: {{retry: {{…}}}}}}", *TASK_KINDS)
+    for name, kind in value.items():
+        if not isinstance(kind, dict):
+            raise _wrong(document, f"{shown(kind)} is not a mapping; valid: {{retry: {{…}}}}", *TASK_KINDS, name)
+        for key, policy in kind.items():
+            place = (*TASK_KINDS, name, key)
+            if key != "retry":
+                raise _wrong(document, "is no part of a policy; valid: retry", *place)
+            try:
+                _ = None if policy is None else Condition.model_validate(policy)
+            except ValidationError as error:
+                below, problem = first_problem(error)
+                raise _wrong(document, problem, *place, *below) from None
+            yield written(place), policy
 
 
 def _wrong(document: Document, problem: str, *place: str | int) -> ScenarioError:

@@ -73,29 +73,33 @@ def core_config(scenario: Scenario, policies: Mapping[str, Any] | None = None) -
     """The core's configuration from a scenario's `recovery` section.
 
     `policies` by kind of failure replace the scenario's conditions, with those for single error codes: a `RetryPolicy`,
-    a mapping of its fields, a tenacity object, or None for no condition. Raises InvalidPolicies.
+    a mapping of its fields, a tenacity object, or None for no condition. Those by kind of tasks replace `retry` of the
+    kind; None: the one of all tasks. Raises InvalidPolicies.
     """
     settings = scenario.recovery
     conditions: dict[FailureKind, Any] = {FailureKind(kind): condition for kind, condition in settings.conditions}
     by_error = {kind: condition.by_error for kind, condition in conditions.items() if condition is not None}
     shared = {name: getattr(settings, name) for name in RecoveryConfig.model_fields if name not in PER_KIND}
     shared["detection"] = _detection(scenario)
+    of_tasks: dict[str, Any] = {name: kind.retry for name, kind in scenario.tasks.kinds.items() if kind.retry}
+    by_task_kind = {name: {"policy": retry, "by_error": retry.by_error} for name, retry in of_tasks.items()}
     for kind, policy in (policies or {}).items():
-        if kind not in conditions:
-            raise InvalidPolicies(
-                f"policies: unknown kind of failure {kind!r}; {instead(kind, [*conditions], 'valid')}"
-            )
+        if kind not in conditions and kind not in scenario.tasks.kinds:
+            what, valid = "unknown kind of failure", [str(each) for each in conditions]
+            if scenario.tasks.kinds:
+                what, valid = f"{what} or of tasks", [*valid, *scenario.tasks.kinds]
+            raise InvalidPolicies(f"policies: {what} {kind!r}; {instead(kind, valid, 'valid')}")
         if not isinstance(adopted(policy), RetryPolicy | Mapping | None):
             raise InvalidPolicies(
                 f"policies: {kind}: {shown(policy)} is not a policy; valid: a RetryPolicy, a mapping of its fields, a "
                 "tenacity object, or None"
             )
+        if kind in scenario.tasks.kinds:
+            by_task_kind.pop(kind, None)
+            if policy is not None:
+                by_task_kind[kind] = {"policy": policy, "by_error": {}}
+            continue
         conditions[FailureKind(kind)], by_error[FailureKind(kind)] = policy, {}
-    by_task_kind = {
-        kind: {"policy": of_kind.retry, "by_error": of_kind.retry.by_error}
-        for kind, of_kind in scenario.tasks.kinds.items()
-        if of_kind.retry is not None
-    }
     per_kind = {"conditions": conditions, "by_error": by_error, "by_task_kind": by_task_kind}
     try:
         return RecoveryConfig.model_validate({**per_kind, **shared})

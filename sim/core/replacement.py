@@ -36,7 +36,10 @@ def replaced_by(core: BuildCore, scenario: Scenario) -> str | None:
 def _parts(given: Mapping[str, Any], scenario: Scenario) -> Iterator[str]:
     """The replaced policies, commands and class of the scenario's own core."""
     if kinds := given.get("policies"):
-        conditions = core_config(scenario, kinds).conditions
+        config = core_config(scenario, kinds)
+        conditions: dict[str, RetryPolicy | None] = {str(kind): policy for kind, policy in config.conditions.items()}
+        conditions |= dict.fromkeys(scenario.tasks.kinds)
+        conditions |= {kind: of_kind.policy for kind, of_kind in config.by_task_kind.items()}
         yield "policies: " + "; ".join(f"{kind}: {_policy(conditions[kind])}" for kind in sorted(kinds))
     if commands := given.get("commands"):
         yield "commands: " + "; ".join(f"{name}: {_text(commands[name])}" for name in sorted(commands))

@@ -186,6 +186,7 @@ def hit(scenario: Scenario) -> Iterator[str]:
         yield f"Pool {name}: {count(pool.count, 'agent')} for {takes}."
     for name, view in kinds:
         yield from (f"Kind {name}: {each[0].lower()}{each[1:]}" if name else each for each in _of_attempts(view))
+    yield from _dependencies(scenario)
     warm = f", the first {duration(scenario.warmup)} of which are not measured" if scenario.warmup else ""
     yield f"The run lasts {duration(scenario.duration)}{warm}."
     if scenario.drain is not None:
@@ -229,6 +230,19 @@ def _of_attempts(scenario: ScenarioFields) -> Iterator[str]:
         yield f"A running task holds {needs}."
     if tasks.checkpoint is not None:
         yield f"A checkpoint is written after every {duration(tasks.checkpoint.every)} of work."
+    if tasks.calls:
+        yield f"An attempt calls {listed(list(tasks.calls), ', then ')} before its work."
+
+
+def _dependencies(scenario: Scenario) -> Iterator[str]:
+    for name, settings in scenario.downstream.items():
+        limits = "" if settings.capacity is None else f", {settings.capacity} of them at once"
+        limit = settings.rate_limit
+        if limit is not None:
+            limits += f", and at most {limit.rate:g} a second" + (
+                f" ({limit.burst} at once after a quiet time)" if limit.burst > 1 else ""
+            )
+        yield f"A call to {name} takes {spread(settings.latency)}{limits}."
 
 
 # ------------------------------------------------------------------------------- recovery
@@ -261,6 +275,10 @@ def _recoveries(scenario: Scenario) -> Iterator[str]:
             end = "" if condition.max_retries is None else ", then an operator is called"
             article = "An" if name[0] in "aeiou" else "A"
             yield f"{article} {name.replace('_', ' ')} is retried {retries(condition)}{end}."
+    for name, kind in scenario.tasks.kinds.items():
+        if kind.retry is not None:
+            end = "" if kind.retry.max_retries is None else ", then an operator is called"
+            yield f"A failed task of kind {name} is retried {retries(kind.retry)}{end}."
     stale = scenario.recovery.stale_reads
     if stale.max_retries:
         times = "once" if stale.max_retries == 1 else f"up to {stale.max_retries} times"

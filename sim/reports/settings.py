@@ -16,7 +16,7 @@ from sim.presentation.phrases import spread
 SAID = frozenset(
     {
         *("name", "description", "extends", "documents", "duration", "warmup", "faults", "expect"),
-        *("tasks.arrivals", "tasks.work", "tasks.needs", "tasks.timeout", "tasks.checkpoint.every"),
+        *("tasks.arrivals", "tasks.work", "tasks.needs", "tasks.timeout", "tasks.calls", "tasks.checkpoint.every"),
         *("tasks.failure_probability", "agents.count", "agents.slots", "agents.mtbf", "agents.restart_time"),
         *("queue.loss", "queue.ack_loss", "queue.duplication", "network.loss", "storage.failure"),
         *("recovery.runbook", "recovery.load.rate", "recovery.load.burst", "recovery.detection.detector"),
@@ -47,6 +47,7 @@ SAID_OF_CONDITIONS = frozenset(
 CONDITIONS = "recovery.conditions."
 SAID_OF_KINDS = frozenset({"share", "priority", "queue"})
 KINDS = "tasks.kinds."
+SAID_OF_DEPENDENCIES = frozenset({"latency", "capacity", "rate_limit.rate", "rate_limit.burst"})
 
 
 def also_set(scenario: Scenario) -> list[str]:
@@ -61,9 +62,13 @@ def _is_said(key: str, said: frozenset[str]) -> bool:
         return key.removeprefix(CONDITIONS).partition(".")[2] in SAID_OF_CONDITIONS
     if key.startswith(KINDS):
         of_kind = key.removeprefix(KINDS).partition(".")[2]
+        if of_kind.startswith("retry."):
+            return of_kind.removeprefix("retry.") in SAID_OF_CONDITIONS
         return of_kind in SAID_OF_KINDS or f"tasks.{of_kind}" in said
     if key.startswith("agents.pools."):
         return True
+    if key.startswith("downstream."):
+        return key.split(".", 2)[2] in SAID_OF_DEPENDENCIES
     return key in said
 
 
@@ -96,6 +101,8 @@ def text_of(value: Any, field: FieldInfo) -> str:
     if isinstance(value, Mapping):
         items = ((name, duration(item) if is_duration else item) for name, item in value.items())
         return f"{{{', '.join(f'{name}: {item}' for name, item in items)}}}"
+    if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
+        return f"[{', '.join(value)}]"
     if isinstance(value, float):
         return duration(value) if is_duration else f"{value:g}"
     return str(value)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from recovery.model import FailureKind
 from scenarios import Scenario
 from scenarios.consistency.attempt_times import long_attempt
 from scenarios.consistency.inconsistency import at_least
@@ -18,6 +19,8 @@ from scenarios.expected_events import expected_events
 from scenarios.faults import MessageLoss, Partition
 from scenarios.faults import each as each_fault
 from scenarios.fields.quantities import seconds
+from scenarios.sections.policies import Condition
+from scenarios.task_views import views
 from sim.experiments.runs.metric_estimates import failure_kinds
 from sim.experiments.runs.summary import RunSummary
 from sim.experiments.tuning.space import TuneError
@@ -103,7 +106,12 @@ def _their_time(scenario: Scenario) -> TheirTime:
             return TheirTime(seconds(inside.rstrip(")")), f"the expectation {each.expression}")
         if name in {"tasks.sojourn.p95", "tasks.sojourn.p99", "tasks.sojourn.max"} and each.operator in {"<=", "<"}:
             return TheirTime(each.value, f"the expectation {each.expression}")
-    return TheirTime(at_least(2 * long_attempt(scenario)), "twice the 95th percentile of an attempt")
+    return TheirTime(at_least(2 * _long_attempt(scenario)), "twice the 95th percentile of an attempt")
+
+
+def _long_attempt(scenario: Scenario) -> float:
+    """The 95th percentile of an attempt; of the kind of tasks with the longest ones."""
+    return max(long_attempt(view) for _, view in views(scenario))
 
 
 def default_space(scenario: Scenario, runs: Sequence[RunSummary]) -> Vary:
@@ -116,8 +124,11 @@ def default_space(scenario: Scenario, runs: Sequence[RunSummary]) -> Vary:
     amplified = any((run.metrics.get("attempts.amplification") or 0.0) >= AMPLIFIED for run in runs)
     for kind in failure_kinds(runs):
         condition = getattr(scenario.recovery.conditions, kind, None)
-        if condition is not None:
+        own = _own_retries(scenario, runs) if kind == FailureKind.TASK else {}
+        if condition is not None and (not own or _is_shared(scenario, runs)):
             found |= dict(_policy(f"recovery.conditions.{kind}", condition, with_budget=amplified))
+        for path, policy in own.items():
+            found |= dict(_policy(path, policy, with_budget=amplified))
         if kind == "agent_failure":
             found |= dict(_detection(scenario))
     client = scenario.tasks.client
@@ -125,9 +136,27 @@ def default_space(scenario: Scenario, runs: Sequence[RunSummary]) -> Vary:
         found |= dict(_policy("tasks.client", client, with_budget=True))
     timeout = scenario.queue.ack_timeout
     if timeout is not None and _loses_messages(scenario):
-        low = min(timeout, at_least(long_attempt(scenario)))
+        low = min(timeout, at_least(_long_attempt(scenario)))
         found["queue.ack_timeout"] = (f"{low:g}s", f"{4 * timeout:g}s")
     return found
+
+
+def _own_retries(scenario: Scenario, runs: Sequence[RunSummary]) -> dict[str, Condition]:
+    """The policies of their own of the kinds of tasks whose attempts fail in some runs, by their paths."""
+    kinds = scenario.tasks.kinds.items()
+    return {
+        f"tasks.kinds.{name}.retry": kind.retry for name, kind in kinds if kind.retry is not None and _fails(name, runs)
+    }
+
+
+def _is_shared(scenario: Scenario, runs: Sequence[RunSummary]) -> bool:
+    """Whether attempts fail at tasks of a kind that has the policy of all tasks."""
+    return any(kind.retry is None and _fails(name, runs) for name, kind in scenario.tasks.kinds.items())
+
+
+def _fails(kind: str, runs: Sequence[RunSummary]) -> bool:
+    ends = (f"retries.{kind}.count", f"retries.{kind}.exhausted")
+    return any(run.metrics.get(metric) for run in runs for metric in ends)
 
 
 def _loses_messages(scenario: Scenario) -> bool:

@@ -13,6 +13,7 @@ from scenarios.exchange.portable import portable
 from sim.experiments.tuning.space import Dimension, TuneError
 
 CONDITIONS = "recovery.conditions"
+TASK_KINDS = "tasks.kinds"
 BY_KEY = ("recovery.detection", "recovery.stale_reads", "tasks.client")
 """Sections of which a policy file has single keys. Of conditions and other sections it has the whole."""
 
@@ -22,13 +23,19 @@ def units_of(paths: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for path in paths:
         section, *below = path.partition("[")[0].split(".")
+        if section == "tasks" and below[1:2] == ["retry"]:  # `tasks.chat.retry` is `tasks.kinds.chat.retry`
+            below = ["kinds", *below]
         if section not in ALLOWED:
             raise TuneError(f"{path} is no part of a policy; {instead(section, ALLOWED, 'valid')}")
         if not below or below[0] not in ALLOWED[section]:
             valid = instead(below[0] if below else "", ALLOWED[section], "valid")
             raise TuneError(f"{path} is no part of a policy; {valid} below {section}")
         whole = f"{section}.{below[0]}"
-        if whole == CONDITIONS:
+        if whole == TASK_KINDS:
+            if below[2:3] != ["retry"]:
+                raise TuneError(f"{path} is no part of a policy; valid: retry below {whole}.NAME")
+            found[f"{whole}.{below[1]}.retry"] = None
+        elif whole == CONDITIONS:
             kinds = below[1:2] or KINDS
             found.update(dict.fromkeys(f"{whole}.{kind}" for kind in kinds))
         elif whole in BY_KEY and len(below) > 1:
@@ -48,9 +55,12 @@ def policy_values(scenario: Scenario, paths: Iterable[str]) -> dict[str, Any]:
 
 def _value(scenario: Scenario, unit: str) -> Any:
     above, _, kind = unit.rpartition(".")
-    if above != CONDITIONS:
+    if unit.startswith(f"{TASK_KINDS}."):
+        condition = scenario.tasks.kinds[above.removeprefix(f"{TASK_KINDS}.")].retry
+    elif above == CONDITIONS:
+        condition = getattr(scenario.recovery.conditions, kind)
+    else:
         return _plain(value_of(scenario, unit))
-    condition = getattr(scenario.recovery.conditions, kind)
     return None if condition is None else portable(condition).as_condition()
 
 

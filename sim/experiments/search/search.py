@@ -24,6 +24,7 @@ from scenarios.errors import ScenarioError
 from scenarios.expected_events import check_events
 from scenarios.fields.quantities import is_whole
 from sim.core.build import BuildCore, build_core
+from sim.experiments.runs.provenance import installed_version
 from sim.experiments.search.constants import no_constants_of_modules
 from sim.experiments.search.coverage import Coverage
 from sim.experiments.search.found import Found, found_scenario
@@ -85,6 +86,7 @@ class SearchResult:
         """The result as plain data."""
         return {
             "scenario": self.scenario.name,
+            "version": installed_version(),
             "seed": self.seed,
             "faults": list(self.kinds),
             "examples": self.examples,

@@ -18,15 +18,20 @@ from sim.reports.failures.replay import Replay
 from sim.reports.page.comparison_view import comparison_view
 from sim.reports.page.rare_view import rare_view
 from sim.reports.page.result_view import result_view
+from sim.reports.page.search_view import search_view
 from sim.reports.page.selection_view import selection_view
+from sim.reports.page.suite_view import suite_view
 from sim.reports.page.sweep_view import sweep_view
 from sim.reports.page.tuning_view import tuning_view
+from sim.reports.page.warmup_view import warmup_view
 from sim.reports.stored.reading import Stored
 from sim.reports.stored.shapes import (
     ComparisonShape,
     RareShape,
     ResultShape,
+    SearchShape,
     SelectionShape,
+    SuiteShape,
     SweepShape,
     TuningShape,
 )
@@ -87,8 +92,13 @@ def _view(part: Part, window: Window | None) -> View:
         return sweep_view(data)
     if isinstance(data, TuningShape):
         return tuning_view(data)
-    assert isinstance(data, RareShape)
-    return rare_view(data)
+    if isinstance(data, RareShape):
+        return rare_view(data)
+    if isinstance(data, SearchShape):
+        return search_view(data)
+    if isinstance(data, SuiteShape):
+        return suite_view(data)
+    return warmup_view(data)
 
 
 @cache

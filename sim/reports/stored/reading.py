@@ -17,6 +17,7 @@ from scenarios.errors import ScenarioError, first_problem, written
 from sim.experiments.runs.provenance import installed_version
 from sim.experiments.runs.replications import Result
 from sim.experiments.runs.summary import RunSummary
+from sim.experiments.runs.warmup import Warmup
 from sim.experiments.sweeps.sweep import load_sweep
 from sim.history import History
 from sim.presentation.visible_text import visible
@@ -25,7 +26,7 @@ from sim.results.file import FORMAT, KINDS, MOST_BYTES, load
 from sim.results.plain_data import restored
 from sim.simulation import Run
 
-VALID = "valid: a file of .save(), the JSON of run, compare, sweep or tune, or the folder of a sweep"
+VALID = "valid: a file of .save(), the JSON of run, compare, sweep, tune, search or suite, or the folder of a sweep"
 
 
 class StoredResultError(RecoveryBenchError, ValueError):
@@ -84,11 +85,24 @@ def stored_of(result: Any, file: str = "") -> Stored:
 
 def _shaped(result: Any, file: str) -> AnyShape:
     data = result.as_json() if hasattr(result, "as_json") else {}
+    if isinstance(result, Warmup):
+        data |= _basis(result)
     shape = shape_of(data)
     if shape is None:
         kinds = ", ".join(kind for kind in KINDS if kind != type(result).__name__)
         raise StoredResultError(f"{visible(file)}: there is no report of a {type(result).__name__}; valid: {kinds}")
     return shape.model_validate(data)
+
+
+def _basis(found: Warmup) -> dict[str, Any]:
+    """What the JSON of a warm-up leaves out: its scenario, and the series that it was found in."""
+    return {
+        "warmup_of": found.of.name,
+        "version": installed_version(),
+        "duration": found.of.duration,
+        "times": [float(each) for each in found.series.index],
+        "values": found.series.tolist(),
+    }
 
 
 def _of_command(data: Any, file: str) -> Stored:

@@ -260,13 +260,126 @@ class RareShape(Shape):
     interrupted: bool = False
 
 
-AnyShape = ResultShape | ComparisonShape | SelectionShape | SweepShape | TuningShape | RareShape
+class CellShape(Shape):
+    """Examples of a search by the kind of fault, the step of the recovery that it hit, and its outcome."""
+
+    fault: str
+    step: str
+    outcome: str
+    examples: int
+
+
+class CoverageShape(Shape):
+    """What the examples of a search reached."""
+
+    cells: list[CellShape] = []
+    marks: dict[str, int] = {}
+
+
+class FoundShape(Shape):
+    """The smallest schedule that a search found."""
+
+    breaks: str
+    messages: list[str] = []
+    example: int
+    shrinking_runs: int = 0
+    values: dict[str, Any] = {}
+    faults: list[dict[str, Any]] = []
+    scenario: str = ""
+
+
+class SearchShape(Shape):
+    """`search --json`."""
+
+    scenario: str
+    version: str = ""
+    seed: int | str
+    faults: list[str] = []
+    examples: int
+    rejected: int = 0
+    found: FoundShape | None
+    coverage: CoverageShape
+    not_reached: list[str] = []
+    interrupted: bool = False
+    saved: str | None = None
+
+
+class JudgedMetricShape(Shape):
+    """A metric judged against a baseline."""
+
+    verdict: str
+    unit: str = ""
+    baseline: float | None = None
+    now: float | None = None
+    difference: EstimateShape | None = None
+
+
+class BaselineShape(Shape):
+    """A scenario judged against a baseline."""
+
+    verdict: str
+    changes: list[str] = []
+    metrics: dict[str, JudgedMetricShape] = {}
+
+
+class CaseShape(Shape):
+    """A scenario of a suite."""
+
+    scenario: str
+    file: str = ""
+    status: str
+    problem: str | None = None
+    seed: int | str | None = None
+    replications: int = 0
+    expectations: list[ExpectationShape] = []
+    runs: list[dict[str, Any]] = []
+    baseline: BaselineShape | None = None
+
+
+class SuiteShape(Shape):
+    """`suite --json`."""
+
+    version: str
+    holds: bool
+    interrupted: bool = False
+    absent: list[str] = []
+    scenarios: list[CaseShape]
+
+
+class WarmupShape(Shape):
+    """A warm-up that was found, with its basis: `times` (s) and `values` of the metric until then."""
+
+    warmup_of: str
+    version: str
+    seconds: float
+    metric: str
+    replications: int
+    warning: str | None = None
+    duration: float
+    times: list[float]
+    values: list[float]
+
+
+AnyShape = (
+    ResultShape
+    | ComparisonShape
+    | SelectionShape
+    | SweepShape
+    | TuningShape
+    | RareShape
+    | SearchShape
+    | SuiteShape
+    | WarmupShape
+)
 _BY_KEY: tuple[tuple[str, type[AnyShape]], ...] = (
     ("front", TuningShape),
     ("settings", SelectionShape),
     ("points", SweepShape),
     ("event", RareShape),
     ("b", ComparisonShape),
+    ("coverage", SearchShape),
+    ("absent", SuiteShape),
+    ("warmup_of", WarmupShape),
 )
 
 

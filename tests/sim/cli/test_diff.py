@@ -203,7 +203,7 @@ def test_a_history_with_two_verdicts_is_detected(capsys, monkeypatch):
 
 def test_a_determinism_check_leaves_no_files(capsys):
     assert main(["run", "small.scenario.yaml", "--check-determinism", "--json", "a.json"]) == 2
-    assert capsys.readouterr().err.startswith("--check-determinism: keeps nothing; valid: without --json, ")
+    assert capsys.readouterr().err.startswith("--check-determinism: keeps and shows nothing; valid: without --json, ")
 
 
 def test_a_scenario_that_cannot_run_is_reported_as_usual(capsys):

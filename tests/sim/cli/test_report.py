@@ -165,7 +165,7 @@ def test_run_writes_a_page_with_the_recoveries_of_its_only_run(small, capsys, mo
         (["--html", "nowhere/a.html"], "--html nowhere/a.html: there is no folder 'nowhere'"),
         (["--html", "-"], "--html -: is kept in a file; valid: --html FILE.html"),
         (["--html", "a", "--json", "a"], "--html a: is the file of --json as well"),
-        (["--html", "a.html", "--check-determinism"], "--check-determinism: keeps nothing; valid: without"),
+        (["--html", "a.html", "--check-determinism"], "--check-determinism: keeps and shows nothing; valid: without"),
         (["--html", "a.html", "--rare", "tasks.lost > 0"], "--rare, --html: --rare only estimates"),
     ):
         assert main(["run", "small.scenario.yaml", *arguments]) == 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from operator import index
+from typing import Final, SupportsIndex
 
 from sim.programs.crash_sweep.errors import InvalidCut
 from sim.programs.durable import Survives
@@ -80,10 +81,10 @@ def checked(cuts: object) -> str | int | Token:
     """The argument `cuts` of a sweep. Raises InvalidCut."""
     if isinstance(cuts, bool):
         raise InvalidCut(f"cuts={cuts!r}: valid: {VALID}")
-    if isinstance(cuts, int):
-        if cuts < 1:
+    if isinstance(cuts, SupportsIndex):
+        if (number := index(cuts)) < 1:
             raise InvalidCut(f"cuts={cuts}: is less than 1; valid: {VALID}")
-        return cuts
+        return number
     if isinstance(cuts, Token):
         return cuts
     if isinstance(cuts, str):

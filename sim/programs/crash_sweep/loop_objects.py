@@ -32,7 +32,9 @@ _OF_A_LOOP: Final[tuple[type, ...]] = (
     simpy.Environment,
     simpy.Event,
 )
-_PLAIN: Final = (str, bytes, bytearray, int, float, complex, bool, type(None), type, Durable)
+_PLAIN: Final = (str, bytes, bytearray, int, float, complex, bool, type(None), type)
+_OF_DURABLE: Final = frozenset(vars(Durable()))
+"""What the library itself keeps in a `Durable`: an attribute of the program has another name."""
 _CODE: Final = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
 
 
@@ -78,6 +80,8 @@ def _members(each: Any) -> Iterator[tuple[str, object]]:
     """What an object contains, and its attributes."""
     if isinstance(each, types.MethodType):
         yield ".__self__", each.__self__
+    elif isinstance(each, Durable):
+        yield from ((f".{name}", value) for name, value in vars(each).items() if name not in _OF_DURABLE)
     elif not isinstance(each, (*_PLAIN, *_CODE)):
         yield from _items(each)
         yield from _attributes(each)

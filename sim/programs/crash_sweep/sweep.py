@@ -61,6 +61,11 @@ def crash_sweep(
         uncut = attempt(program, clock, (), record=True, loud=True)
         points = uncut.first.points
         _compare(uncut.first, attempt(program, clock, (), record=True).first)
+        if not points:
+            raise CrashSweepError(
+                "start never waits, and so there is no await at which its power could be cut; valid: a program that "
+                "awaits something, such as an operation of a sim.Durable"
+            )
         mark = fingerprint(points)
         if isinstance(chosen, Token):
             trials = _again(program, clock, chosen, points, mark)
@@ -157,16 +162,22 @@ def _name(start: Any) -> str:
     return f"{module}:{name.replace('<locals>.', '')}"
 
 
+def _collect_nothing(generation: int = 2) -> int:
+    return 0
+
+
 @contextmanager
 def _session(seed: int) -> Iterator[VirtualClock]:
-    """Virtual clocks, no running loop, and no collection of cycles but those between trials."""
-    outer, collects = asyncio._get_running_loop(), gc.isenabled()
+    """Virtual clocks, no running loop, and no collection of cycles but between trials, not even by `gc.collect`."""
+    outer, collects, collect = asyncio._get_running_loop(), gc.isenabled(), gc.collect
     asyncio._set_running_loop(None)
     gc.disable()
+    gc.collect = _collect_nothing
     try:
         with virtual_time(seed=seed) as clock:
             yield clock
     finally:
+        gc.collect = collect
         if collects:
             gc.enable()
         asyncio._set_running_loop(outer)

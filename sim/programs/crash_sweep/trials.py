@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import linecache
 import random  # noqa: TID251 - generators with a seed
@@ -11,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from gc import collect
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,13 +95,13 @@ def attempt(
     program: Program, clock: VirtualClock, cuts: tuple[Cut, ...], *, record: bool = False, loud: bool = False
 ) -> Tried:
     """Run one trial. Raises CrashSweepError for a program that cannot be swept."""
-    gc.collect(1)  # the memory of the trial before; what is older than the program is not part of it
+    collect(1)  # the memory of the trial before; what is older than the program is not part of it
     _reseed(program, clock, "start")
     lives: list[Life] = []
     try:
         with created() as durables:
             durable = _set_up(program)
-        gc.collect(0)
+        collect(0)
         points: list[Point] = []
         survived: list[Survives | None] = []
         others: list[Survives] = []
@@ -125,7 +125,7 @@ def attempt(
             kept, others = _cut_power(durable, durables, cut, _source(program, cuts[: place + 1]))
             survived.append(kept)
             _reseed(program, clock, f"resume {place + 1}")
-            gc.collect(0)
+            collect(0)
             resumed = life = live(
                 program.resume or program.start,
                 durable,
@@ -156,7 +156,12 @@ def _reseed(program: Program, clock: VirtualClock, life: str) -> None:
 
 
 def _set_up(program: Program) -> Any:
-    durable = program.setup()
+    try:
+        durable = program.setup()
+    except Exception as error:
+        raise CrashSweepError(
+            f"setup raises {_described(error)}; valid: a function that returns what is durable"
+        ) from error
     if inspect.isawaitable(durable):
         awaited = durable
 
@@ -237,7 +242,6 @@ def _why(life: Life) -> str:
 def _described(error: BaseException) -> str:
     """An exception with its place: `KeyError: 'plan' (program.py:12)`. For an assertion, the source of its line."""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if is_of_program(each.filename)]
-    frames = frames or traceback.extract_tb(error.__traceback__)
     text = error_text(error)
     if not frames:
         return text

@@ -53,6 +53,7 @@ async def child():
 
 async def everything(_):
     with monitored("start"):
+        gc.collect()
         async with monitored_async("async with"), asyncio.TaskGroup() as group:
             group.create_task(child())
             group.create_task(child())
@@ -199,6 +200,8 @@ def test_a_connection_of_the_cut_program_rolls_back_and_a_durable_one_as_well():
             connection.execute("CREATE TABLE IF NOT EXISTS rows (name)")
             (count,) = connection.execute("SELECT count(*) FROM rows").fetchone()
             durable["rows"].append(count)
+            connection.execute("INSERT INTO rows VALUES (2)")
+            connection.commit()
         connection.close()
 
     rows = []
@@ -318,6 +321,16 @@ async def too_long(_):
     await asyncio.sleep(1e9)
 
 
+async def never_waits(durable):
+    durable["done"] = True
+
+
+def lock_on_a_durable():
+    durable = sim.Durable()
+    durable.lock = asyncio.Lock()
+    return durable
+
+
 RUNS = []
 
 
@@ -332,6 +345,9 @@ async def differs(_):
         (lambda: {"a": [asyncio.Lock()]}, two_steps, r"setup: durable\['a'\]\[0\] is a Lock"),
         (task_as_durable, two_steps, r"setup: durable\['jobs'\]\[0\] is a Task"),
         (dict, keeps_its_task, r"start: durable\['me'\] is a Task"),
+        (lock_on_a_durable, two_steps, r"setup: durable.lock is a Lock"),
+        (lambda: 1 / 0, two_steps, r"setup raises ZeroDivisionError: .*test_crash_sweep.py:\d+"),
+        (dict, never_waits, "start never waits"),
         (dict, starts_a_thread, "start starts threads: 'helper'"),
         (dict, forever, r"start does not end .* 1001 steps .*await asyncio.sleep\(1\)"),
         (dict, too_long, "start does not end .* 1e.09 s of virtual time"),

@@ -119,14 +119,14 @@ def _describe(task: asyncio.Task[Any]) -> str:
 
 def _place(task: asyncio.Task[Any]) -> str:
     coro = task.get_coro()
-    own = [frame for frame in _frames(coro) if not _is_machinery(frame)]
+    own = [frame for frame in _frames(coro) if not is_machinery(frame)]
     where = f" at {own[-1].f_code.co_filename}:{own[-1].f_lineno}" if own else ""
     return f"{task.get_name()} ({getattr(coro, '__qualname__', repr(coro))}){where}"
 
 
 def frames_of_program(task: asyncio.Task[Any]) -> list[FrameType]:
     """The frames of a suspended task that are not of asyncio or this package, the outermost first."""
-    return [frame for frame in _frames(task.get_coro()) if not _is_machinery(frame)]
+    return [frame for frame in _frames(task.get_coro()) if not is_machinery(frame)]
 
 
 def _waiter(task: asyncio.Task[Any]) -> Any:
@@ -154,7 +154,8 @@ def _is_suspended(candidate: object) -> bool:
     )
 
 
-def _is_machinery(frame: FrameType) -> bool:
+def is_machinery(frame: FrameType) -> bool:
+    """Whether a frame is of asyncio or this package."""
     return frame.f_code.co_filename.startswith(_MACHINERY)
 
 
@@ -164,7 +165,7 @@ def _awaited(task: asyncio.Task[Any], frames: list[FrameType]) -> str:
         return str(waiter.get_name())
     if hasattr(waiter, "_children"):  # of gather()
         return "gather() of " + ", ".join(_name(child) for child in waiter._children if not child.done())
-    if not frames or not _is_machinery(frames[-1]):
+    if not frames or not is_machinery(frames[-1]):
         return repr(waiter)
     frame = _public(frames)
     function, local = frame.f_code.co_name, frame.f_locals
@@ -184,7 +185,7 @@ def _public(frames: list[FrameType]) -> FrameType:
 
     Only the frames of asyncio and this package at the inner end of the stack count.
     """
-    for frame in takewhile(_is_machinery, reversed(frames)):
+    for frame in takewhile(is_machinery, reversed(frames)):
         name = frame.f_code.co_name
         if not name.startswith("_") or name.endswith("__"):
             return frame

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sim.loop import SimLoop
 from sim.loop.errors import Deadlock, Livelock, who_waits
 from sim.programs.exploration.errors import ForeignThreads
-from sim.programs.exploration.ready_order import Chooser, ReadyOrder, TooLong
+from sim.programs.exploration.ready_order import Chooser, ExecutorJob, ReadyOrder, TooLong
 from sim.programs.exploration.steps import AwaitPoint, Recorder, Step, described_with_place, label, raised_at
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
@@ -51,6 +51,13 @@ class ExploringLoop(SimLoop):
             self.abandon()
         else:
             self.close()
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        """As `SimLoop.run_in_executor`, but the function may run later than it is called, as in a thread."""
+        self._check_closed()
+        future = self.create_future()
+        self.call_soon(ExecutorJob(lambda: super(ExploringLoop, self).run_in_executor(executor, func, *args), future))
+        return future
 
 
 @dataclass(slots=True)

@@ -69,7 +69,7 @@ def explore(
             "bounded": BoundedOrders(deviations),
         }
         return _Explorer(program, strategy, seed, keep_going=keep_going, shrink=shrink).run(
-            orders[strategy], runs, deviations
+            orders[strategy], first, runs, deviations
         )
 
 
@@ -121,15 +121,15 @@ class _Explorer:
         self._orders: set[tuple[object, ...]] = set()
         self._found: dict[tuple[object, ...], tuple[int, int, Outcome]] = {}  # by kind: run, canceled await, outcome
 
-    def run(self, strategy: Strategy, runs: int, bound: int) -> Exploration:
-        """Run the orders of a strategy."""
+    def run(self, strategy: Strategy, first: Outcome, runs: int, bound: int) -> Exploration:
+        """Run the orders of a strategy, of which `first` is the first one."""
         complete = False
         for number in range(runs):
             choose = strategy.next(number)
             if choose is None:
                 complete = True
                 break
-            outcome = self._program.run(choose)
+            outcome = self._program.run(choose) if number else first
             strategy.ran(outcome.picks, outcome.sizes)
             self._add(outcome)
             if outcome.verdict is not None and not self._keep_going:
@@ -199,7 +199,10 @@ class _Explorer:
             shrunk = Shrunk(found, len(found), 0, fewest=not found)
         else:
             shrunk = shrunk_order(outcome, lambda deviations: program.run(by_deviations(deviations)))
-        shown = program.run(by_deviations(shrunk.deviations), trace=True, cancel_at=cancel_at)
+        if outcome.recorder is not None and deviations_of(outcome.picks) == shrunk.deviations:
+            shown = outcome
+        else:
+            shown = program.run(by_deviations(shrunk.deviations), trace=True, cancel_at=cancel_at)
         if shown.kind != outcome.kind:
             said = f"{shown.verdict or 'holds'}" + (f", {shown.message}" if shown.message else "")
             raise NotDeterministic(

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from sim.presentation.visible_text import visible
-from sim.programs.exploration.steps import Position, Step
+from sim.programs.exploration.steps import KEPT, Position, Step
 
 WIDTH: Final = 120
-_NARROWEST: Final = 24
+_MOST_COLUMNS: Final = 3
+"""Tasks that have a column each even if their texts are cut."""
 _ROWS: Final = 60
 MARK: Final = "*"
 
@@ -25,46 +26,40 @@ def interleaving(steps: Sequence[Step], limit: int = _ROWS) -> str:
         return "no task ran"
     left_out = max(len(shown) - limit, 0)
     deviations = [number for number, step in enumerate(shown) if step.ahead_of]
-    first = 0
-    if left_out and deviations:  # what counts is around the deviations and at the end
+    first = left_out if len(steps) < KEPT else 0  # the end counts, if it is there
+    if deviations:
         first = min(max(deviations[0] - limit // 3, 0), left_out)
-    elif left_out:
-        first = left_out
-    part = shown[first : first + limit]
-    lines = _table(part)
-    if first:
-        lines.insert(1, f"  ({first} steps before)")
-    if left_out - first:
-        lines.append(f"  ({left_out - first} steps after)")
-    return visible("\n".join(line.rstrip() for line in lines))
+    head, rows = _table(shown[first : first + limit])
+    before = [f"  ({first} steps before)"] if first else []
+    after = [f"  ({left_out - first} steps after)"] if left_out - first else []
+    return visible("\n".join(line.rstrip() for line in [*head, *before, *rows, *after]))
 
 
-def _table(steps: Sequence[Step]) -> list[str]:
+def _table(steps: Sequence[Step]) -> tuple[list[str], list[str]]:
+    """Headings and rows."""
     names = [*dict.fromkeys(step.who for step in steps)]
     files = dict.fromkeys(step.position.path for step in steps if step.position is not None)
     only = next(iter(files)) if len(files) == 1 else None
     cells = [(_clock(step.time), step, _cell(step, only)) for step in steps]
+    head = [] if only is None else [f"file {only}"]
     wide = max(len(clock) for clock, _, _ in cells)
     notes = [_note(step) for step in steps]
-    columns = (WIDTH - wide - 4) // len(names) - 2
-    head = [] if only is None else [f"file {only}"]
-    if columns < _NARROWEST:
+    wanted = [max([len(name), *(len(cell) for _, step, cell in cells if step.who == name)]) for name in names]
+    if len(names) > _MOST_COLUMNS and sum(wanted) + 2 * len(names) + wide + 4 > WIDTH:
         who = max(map(len, names))
         rows = [
             f"{clock:>{wide}}  {MARK if step.ahead_of else ' '} {step.who:<{who}}  {cell}{note}"
             for (clock, step, cell), note in zip(cells, notes, strict=True)
         ]
-        return [*head, *rows]
-    widths = _widths(
-        [max([len(name), *(len(cell) for _, step, cell in cells if step.who == name)]) for name in names], wide
-    )
+        return head, rows
+    widths = _widths(wanted, wide)
     title = f"{'time':>{wide}}    " + "  ".join(f"{name:<{width}}" for name, width in zip(names, widths, strict=True))
     rows = []
     for (clock, step, cell), note in zip(cells, notes, strict=True):
         place = names.index(step.who)
         before = sum(widths[:place]) + 2 * place
         rows.append(f"{clock:>{wide}}  {MARK if step.ahead_of else ' '} {'':{before}}{_cut(cell, widths[place])}{note}")
-    return [*head, title, *rows]
+    return [*head, title], rows
 
 
 def _widths(wanted: list[int], wide: int) -> list[int]:

@@ -49,6 +49,31 @@ class Chooser(Protocol):
         """The place of one of at least two `entries`, the first to be ready first. Choices are numbered from 0."""
 
 
+class ExecutorJob:
+    """A function of `run_in_executor` that has not run yet."""
+
+    def __init__(self, call: Callable[[], asyncio.Future[Any]], future: asyncio.Future[Any]) -> None:
+        self._call = call
+        self._future = future
+
+    def __call__(self) -> None:
+        """Run the function, unless its future was canceled."""
+        if self._future.cancelled():
+            return
+        try:
+            self._call().add_done_callback(self._settle)
+        except Exception as error:  # noqa: BLE001 - the arguments are invalid, or the executor is shut down
+            self._future.set_exception(error)
+
+    def _settle(self, done: asyncio.Future[Any]) -> None:
+        if self._future.cancelled():
+            done.exception()
+        elif (error := done.exception()) is not None:
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(done.result())
+
+
 def stepping_task(callback: Any) -> asyncio.Task[Any] | None:
     """The task of which this callback runs a step."""
     owner = getattr(callback, "__self__", None)
@@ -127,7 +152,7 @@ class ReadyOrder:
         self._last = number = self._last + 1
         callback = handle._callback
         if not _is_step(callback, self._kinds):
-            if isinstance(handle, _Timer) or callback is settle:
+            if isinstance(handle, _Timer) or callback is settle or isinstance(callback, ExecutorJob):
                 self._cancellable += 1
             elif self._plain is not None:
                 self._behind.append((number, handle))

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import CoroutineType
 from typing import Any, Final
 
-from sim.loop.errors import frames_of_program
+from sim.loop.errors import frames_of_program, is_machinery
 from sim.programs.exploration.ready_order import stepping_task
 
 KEPT: Final = 5000
@@ -90,7 +90,7 @@ class Recorder:
 
     def wrap(self, handle: Any, passed: Sequence[Any]) -> Any:
         """A handle in place of `handle` that records its step."""
-        return _Recorded(self, handle, [*passed]) if self.recording else handle
+        return _Recorded(self, handle, passed) if self.recording else handle
 
     def ended(self, callback: Any, passed: Sequence[str], ready: int) -> None:
         """A callback has run: record its step."""
@@ -100,12 +100,11 @@ class Recorder:
             if other is not task and _is_suspended(other):
                 self._suspended(other)
         self._eager = len(self._loop.tasks)
-        if len(self.steps) >= KEPT:
-            return
         ending, position = ("", None) if task is None else _ending(task)
         who = name_of_callback(callback) if task is None else label(task)
         step = Step(self._loop.time(), who, task is not None, ending, position, ready, tuple(passed), canceled)
         self.steps.append(step)
+        self.recording = len(self.steps) < KEPT or (self._cancel_at != 0 and self.canceled is None)
 
     def _suspended(self, task: asyncio.Task[Any]) -> bool:
         """Count an await. Whether it is the one at which the task is canceled."""
@@ -204,9 +203,10 @@ def raised_at(error: BaseException | None) -> Position | None:
     trace = error.__traceback__ if error is not None else None
     own, last = None, None
     while trace is not None:
-        last = Position(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
-        if not last.file.startswith(_LIBRARIES):
-            own = last
+        if not is_machinery(trace.tb_frame):
+            last = Position(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+            if not last.file.startswith(_LIBRARIES):
+                own = last
         trace = trace.tb_next
     return own or last
 

@@ -432,7 +432,7 @@ class StaleThread:
 
         async def change():
             nonlocal version, saved
-            await hop(3)
+            await hop(5)
             version, saved = 2, "2"
 
         await asyncio.gather(save(), change())

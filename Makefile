@@ -39,7 +39,7 @@ validate: .venv/.dev  ## the figures against closed forms, and all tests that ta
 	$(PYTEST) tests/validation
 	$(PYTEST) -m slow --ignore=tests/validation tests
 
-hunt: .venv/.dev  ## search the sound core for a schedule that breaks it, and the broken cores of the gallery: half an hour
+hunt: .venv/.dev  ## search the sound core for a schedule or an order that breaks it, and the broken cores of the gallery: half an hour
 	$(BIN)/python -m tests.gallery.hunt
 	$(PYTEST) -m "long or not long" tests/gallery
 
@@ -58,6 +58,7 @@ bench: .venv/.dev  ## speed, as ratios to bare SimPy, bare runs and bare sqlite3
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/tuning.py
 	$(BIN)/python benchmarks/crash_sweep.py
+	$(BIN)/python benchmarks/exploration.py
 
 notebooks: .venv/.dev  ## execute every notebook
 	$(BIN)/python -m pytest -p nbmake --nbmake --nbmake-timeout=300 notebooks

@@ -156,7 +156,12 @@ def _is_suspended(candidate: object) -> bool:
 
 def is_machinery(frame: FrameType) -> bool:
     """Whether a frame is of asyncio or this package."""
-    return frame.f_code.co_filename.startswith(_MACHINERY)
+    return is_machinery_file(frame.f_code.co_filename)
+
+
+def is_machinery_file(file: str) -> bool:
+    """Whether a file is of asyncio or this package."""
+    return file.startswith(_MACHINERY)
 
 
 def _awaited(task: asyncio.Task[Any], frames: list[FrameType]) -> str:

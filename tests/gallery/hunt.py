@@ -1,4 +1,4 @@
-"""`make hunt`: thousands of schedules against the sound core. What is found is saved in scenarios/found."""
+"""`make hunt`: thousands of schedules and orders against the sound core. A schedule is saved in scenarios/found."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import sys
 from pathlib import Path
 
 import scenarios
+import sim
 from sim.experiments.search.search import search
+from tests.gallery.core_orders import consistent, recoveries
 
 EXAMPLES = 2000
+ORDERS = 20_000
+"""Orders of concurrent recoveries for each strategy."""
 SEED = 1
 FOLDER = Path(scenarios.__file__).parent / "found"
 WORLDS = (
@@ -34,7 +38,7 @@ recovery:
 
 
 def main() -> int:
-    """The number of worlds that break."""
+    """The number of worlds, and of strategies of an exploration, that break."""
     broken = 0
     for text in WORLDS:
         scenario = scenarios.loads(text)
@@ -45,7 +49,15 @@ def main() -> int:
         if found is not None:
             broken += 1
             print(f"  breaks {found.name}: {found.breaks[0].message}; saved: {found.save(FOLDER)}")  # noqa: T201
-    return broken
+    return broken + broken_orders()
+
+
+def broken_orders() -> int:
+    """The number of strategies that find an order of concurrent recoveries that breaks."""
+    reports = [sim.explore(recoveries, consistent, strategy, ORDERS) for strategy in ("random", "pct", "bounded")]
+    for report in reports:
+        print(report, flush=True)  # noqa: T201
+    return sum(not report.holds for report in reports)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from sim.programs.exploration.shrinking import Shrunk, shrunk_order
 from sim.programs.exploration.steps import Step
 from sim.programs.exploration.strategies import (
     BoundedOrders,
+    ByDeviations,
     PriorityOrders,
     RandomOrders,
     Strategy,
@@ -198,11 +199,12 @@ class _Explorer:
             found = deviations_of(outcome.picks)
             shrunk = Shrunk(found, len(found), 0, fewest=not found)
         else:
-            shrunk = shrunk_order(outcome, lambda deviations: program.run(by_deviations(deviations)))
+            shrunk = shrunk_order(outcome, program.run)
+        choose = ByDeviations(shrunk.deviations)
         if outcome.recorder is not None and deviations_of(outcome.picks) == shrunk.deviations:
             shown = outcome
         else:
-            shown = program.run(by_deviations(shrunk.deviations), trace=True, cancel_at=cancel_at)
+            shown = program.run(choose, trace=True, cancel_at=cancel_at)
         if shown.kind != outcome.kind:
             said = f"{shown.verdict or 'holds'}" + (f", {shown.message}" if shown.message else "")
             raise NotDeterministic(
@@ -219,6 +221,7 @@ class _Explorer:
             shrunk.before,
             shrunk.runs,
             shrunk.fewest,
+            tuple(choose.held_back),
             tuple(shown.trace),
             shown.canceled,
             shown.error,
@@ -260,8 +263,12 @@ def _said(step: Step) -> str:
 
 
 def _check_program(program: Program, order: Order, outcome: Outcome) -> None:
-    happened = {number for number, pick in deviations_of(outcome.picks).items() if order.deviations.get(number) == pick}
-    missing = len(happened) != len(order.deviations) or (order.cancel_at and outcome.canceled is None)
+    picks, sizes = outcome.picks, outcome.sizes
+    happened = [
+        number < len(picks) and (picks[number] == pick if pick > 0 else -1 - pick < sizes[number])
+        for number, pick in order.deviations.items()
+    ]
+    missing = not all(happened) or (order.cancel_at and outcome.canceled is None)
     if missing or digest(program.name, outcome.trace, order.deviations) != order.digest:
         raise InvalidToken(
             f"the token is not of {program.name}: its order does not occur there. Is it of another program, or has the "

@@ -19,9 +19,9 @@ MARK: Final = "*"
 def interleaving(steps: Sequence[Step], limit: int = _ROWS) -> str:
     """Who ran, one step a line, with virtual time, and the await where the step stopped.
 
-    `*` marks a deviation: the step ran before others that were ready first. Callbacks are shown only there.
+    `*` marks a deviation: the step ran before others that were ready first.
     """
-    shown = [step for step in steps if step.is_task or step.ahead_of]
+    shown = [step for step in steps if step.shown]
     if not shown:
         return "no task ran"
     left_out = max(len(shown) - limit, 0)

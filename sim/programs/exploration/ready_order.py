@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol
 from recovery.errors import RecoveryBenchError
 from sim.loop.executor import settle
 
-_wake_sleeper: Final = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
+wake_sleeper: Final = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 _STEPS: Final = frozenset({"task_wakeup", "__step", "__wakeup", "_Task__step", "_Task__wakeup"})
 _Timer: Final = asyncio.TimerHandle
 
@@ -187,7 +187,7 @@ class ReadyOrder:
         if self.steps > self._max_steps or self._clock._now > self._max_time:
             raise TooLong
         pick = 0
-        if size > 1 and self.choose is not None and heads[0]._callback is not _wake_sleeper:
+        if size > 1 and self.choose is not None and heads[0]._callback is not wake_sleeper:
             pick = self.choose(heads, len(self.picks))
             if pick >= size:
                 pick = size - 1

@@ -42,6 +42,8 @@ class OrderFailure:
     shrinking_runs: int
     fewest: bool
     """Every order with fewer deviations was run, and none fails so."""
+    held_back: tuple[str, ...]
+    """Tasks that run only when nothing else is ready, from a deviation on."""
     steps: tuple[Step, ...] = field(repr=False)
     canceled: AwaitPoint | None = None
     """The await at which the exploration canceled a task."""
@@ -63,6 +65,7 @@ class OrderFailure:
             shrunk = f", shrunk from {self.found_with}" if self.found_with != self.deviations else ""
             least = "; no order with fewer fails so" if self.fewest else ""
             lines.append(f"{_count(self.deviations, 'deviation')} from first in, first out{shrunk}{least}.")
+            lines += [f"{visible(name)} is held back: it runs when nothing else is ready." for name in self.held_back]
         return "\n".join(lines)
 
 

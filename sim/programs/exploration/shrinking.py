@@ -1,7 +1,8 @@
 """Shrinks a failing order to few deviations from first in, first out.
 
-First delta debugging removes deviations. Then orders with fewer deviations are run, the fewest first, as far as the
-number of runs allows. At last each deviation is brought closer to the first entry.
+Delta debugging removes deviations. Then one or two tasks are held back from some step on instead, as a slow await
+would. Then orders with fewer deviations are run, the fewest first, as far as the number of runs allows. At
+last each deviation is brought closer to the first entry.
 
 A. Zeller, R. Hildebrandt: Simplifying and Isolating Failure-Inducing Input, IEEE TSE 28 (2002).
 """
@@ -13,8 +14,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from sim.programs.exploration.execution import Outcome
-from sim.programs.exploration.strategies import BoundedOrders, Deviations, deviations_of
+from sim.programs.exploration.ready_order import Chooser
+from sim.programs.exploration.strategies import (
+    BoundedOrders,
+    Deviations,
+    FirstAppearances,
+    by_deviations,
+    deviations_of,
+)
 
+_HELD: Final = 200
+"""Runs with one or two tasks held back at most."""
 _DEBUGGED: Final = 300
 """Runs of delta debugging at most."""
 _SEARCHED: Final = 300
@@ -32,7 +42,7 @@ class Shrunk:
 
 
 class _Shrinking:
-    def __init__(self, found: Outcome, run: Callable[[Deviations], Outcome]) -> None:
+    def __init__(self, found: Outcome, run: Callable[[Chooser], Outcome]) -> None:
         self.best = deviations_of(found.picks)
         self.runs = 0
         self._kind = found.kind
@@ -41,9 +51,10 @@ class _Shrinking:
     def tried(self, deviations: Deviations) -> Outcome:
         """Run an order; it is the best one if it fails in the same way with fewer or smaller deviations."""
         self.runs += 1
-        outcome = self._run(deviations)
+        outcome = self._run(by_deviations(deviations))
         if outcome.kind == self._kind:
-            smaller = deviations_of(outcome.picks)
+            holds_back = any(pick < 0 for pick in deviations.values())
+            smaller = deviations if holds_back else deviations_of(outcome.picks)
             if _size(smaller) < _size(self.best):
                 self.best = smaller
         return outcome
@@ -54,10 +65,28 @@ class _Shrinking:
         self.tried(deviations)
         return self.best is not before
 
+    def hold_back(self) -> None:
+        """Hold back one task from one of its steps on, then two tasks."""
+        appearances = FirstAppearances()
+        self._run(appearances)
+        most = self.runs + _HELD
+        single = appearances.places
+        for number, place in single:
+            if self.runs >= most or self.improves({number: -1 - place}):
+                return
+        if len(self.best) <= 2:
+            return
+        for later, place in single:
+            for number, other in single:
+                if number >= later or self.runs >= most:
+                    break
+                if self.improves({number: -1 - other, later: -1 - place}):
+                    return
+
     def remove(self) -> None:
         """Delta debugging."""
-        parts = 2
-        while len(self.best) > 1 and self.runs < _DEBUGGED:
+        parts, most = 2, self.runs + _DEBUGGED
+        while len(self.best) > 1 and self.runs < most:
             items = sorted(self.best.items())
             length = -(-len(items) // parts)
             chunks = [items[start : start + length] for start in range(0, len(items), length)]
@@ -91,17 +120,19 @@ class _Shrinking:
                     break
 
 
-def shrunk_order(found: Outcome, run: Callable[[Deviations], Outcome]) -> Shrunk:
+def shrunk_order(found: Outcome, run: Callable[[Chooser], Outcome]) -> Shrunk:
     """Shrink the order of `found`; `run` runs the program in an order."""
     shrinking = _Shrinking(found, run)
     before = len(shrinking.best)
-    fewest = not before or shrinking.improves({})
-    if not fewest:
-        shrinking.remove()
-        fewest = len(shrinking.best) == 1 or shrinking.search_fewer()
-        shrinking.bring_closer()
+    if not before or shrinking.improves({}):
+        return Shrunk(shrinking.best, before, shrinking.runs, fewest=True)
+    shrinking.remove()
+    if len(shrinking.best) > 1:
+        shrinking.hold_back()
+    fewest = len(shrinking.best) == 1 or shrinking.search_fewer()
+    shrinking.bring_closer()
     return Shrunk(shrinking.best, before, shrinking.runs, fewest)
 
 
 def _size(deviations: Deviations) -> tuple[int, int]:
-    return len(deviations), sum(deviations.values())
+    return len(deviations), sum(map(abs, deviations.values()))

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import CoroutineType
 from typing import Any, Final
 
-from sim.loop.errors import frames_of_program, is_machinery
-from sim.programs.exploration.ready_order import stepping_task
+from sim.loop.errors import frames_of_program, is_machinery, is_machinery_file
+from sim.programs.exploration.ready_order import stepping_task, wake_sleeper
 
 KEPT: Final = 5000
 """Steps of a run that are kept."""
@@ -51,10 +51,11 @@ class Step:
 
     time: float
     who: str
-    is_task: bool
+    shown: bool  # of a task, a timer or the program: what asyncio calls back for itself is not shown
     ending: str  # "awaits", "returns", "canceled", "raises ValueError: text", or "" for a callback
     position: Position | None  # of the await
     ready: int  # entries that were ready
+    choice: int  # choices of the run so far, with the one of this step
     ahead_of: tuple[str, ...]  # what was ready before it and runs after it: a deviation
     canceled: bool = False  # the exploration cancels the task at this await
 
@@ -92,9 +93,12 @@ class Recorder:
         """A handle in place of `handle` that records its step."""
         return _Recorded(self, handle, passed) if self.recording else handle
 
-    def ended(self, callback: Any, passed: Sequence[str], ready: int) -> None:
+    def ended(self, handle: Any, callback: Any, passed: Sequence[str], ready: int, choice: int) -> None:
         """A callback has run: record its step."""
         task = stepping_task(callback)
+        main = self._loop.tasks[0]
+        if main.done() and task is not main:  # what happens after main is not explored
+            return
         canceled = self._suspended(task) if task is not None and not task.done() else False
         for other in islice(self._loop.tasks, self._eager, None):
             if other is not task and _is_suspended(other):
@@ -102,7 +106,8 @@ class Recorder:
         self._eager = len(self._loop.tasks)
         ending, position = ("", None) if task is None else _ending(task)
         who = name_of_callback(callback) if task is None else label(task)
-        step = Step(self._loop.time(), who, task is not None, ending, position, ready, tuple(passed), canceled)
+        shown = task is not None or _is_own(handle, callback)
+        step = Step(self._loop.time(), who, shown, ending, position, ready, choice, tuple(passed), canceled)
         self.steps.append(step)
         self.recording = len(self.steps) < KEPT or (self._cancel_at != 0 and self.canceled is None)
 
@@ -122,7 +127,7 @@ class Recorder:
 class _Recorded:
     """A handle that tells a recorder when its callback has run. The loop uses it as a handle and as its context."""
 
-    __slots__ = ("_args", "_callback", "_cancelled", "_handle", "_passed", "_ready", "_recorder")
+    __slots__ = ("_args", "_callback", "_cancelled", "_choice", "_handle", "_passed", "_ready", "_recorder")
 
     def __init__(self, recorder: Recorder, handle: Any, passed: Sequence[Any]) -> None:
         self._recorder = recorder
@@ -131,6 +136,7 @@ class _Recorded:
         self._args = handle._args
         self._cancelled = handle._cancelled
         self._ready = len(recorder._loop._ready) + 1
+        self._choice = len(recorder._loop.order.picks)
         self._passed = [name_of_entry(entry) for entry in passed]
 
     @property
@@ -142,12 +148,20 @@ class _Recorded:
         try:
             self._handle._context.run(callback, *args)
         finally:
-            self._recorder.ended(callback, self._passed, self._ready)
+            self._recorder.ended(self._handle, callback, self._passed, self._ready, self._choice)
 
     def _run(self) -> None:  # in debug mode
         callback = self._callback
         self._handle._run()
-        self._recorder.ended(callback, self._passed, self._ready)
+        self._recorder.ended(self._handle, callback, self._passed, self._ready, self._choice)
+
+
+def _is_own(handle: Any, callback: Any) -> bool:
+    """Whether a callback is a timer, but not that of a sleep, or a function of the program."""
+    if callback is wake_sleeper:
+        return False
+    file = getattr(getattr(callback, "__code__", None), "co_filename", "")
+    return isinstance(handle, asyncio.TimerHandle) or not is_machinery_file(file)
 
 
 def label(task: asyncio.Task[Any]) -> str:

@@ -18,17 +18,68 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from sim.programs.exploration.ready_order import Chooser, stepping_task
+from sim.programs.exploration.steps import name_of_entry
 
 Deviations = dict[int, int]
-"""By the number of a choice, the place of what runs instead of the first entry, which has place 0."""
+"""By the number of a choice, the place of what runs instead of the first entry, which has place 0. A negative number
+-1 - place holds back the entry at that place: from there on, it runs only when nothing else is ready."""
 _RATES: Final = (1.0, 1.0, 1.0, 0.3)
 """Probabilities that a choice of a random order is random; otherwise it is the first entry."""
 
 
+_PATIENCE: Final = 100
+"""Choices for which a task may be passed over without end: others may wait for it in a loop of awaits."""
+
+
+class ByDeviations:
+    """Chooses first in, first out, except at some choices."""
+
+    def __init__(self, deviations: Mapping[int, int]) -> None:
+        self._get = deviations.get
+        self._held: list[object] = []
+        self._patience = _PATIENCE
+        self.held_back: list[str] = []
+        """The names of what is held back."""
+
+    def __call__(self, entries: Sequence[Any], number: int) -> int:
+        """As `Chooser`."""
+        pick = self._get(number, 0)
+        if pick < 0 and -1 - pick < len(entries):
+            entry = entries[-1 - pick]
+            self._held.append(_key(entry) or entry)
+            self.held_back.append(name_of_entry(entry))
+        if pick <= 0 and self._held:
+            for place, entry in enumerate(entries):
+                if (_key(entry) or entry) not in self._held:
+                    self._patience -= place > 0
+                    if not self._patience:
+                        self._held.clear()
+                    return place
+        return max(pick, 0)
+
+
 def by_deviations(deviations: Mapping[int, int]) -> Chooser:
     """Chooses first in, first out, except at some choices."""
+    if any(pick < 0 for pick in deviations.values()):
+        return ByDeviations(deviations)
     get = deviations.get
     return lambda _, number: get(number, 0)
+
+
+class FirstAppearances:
+    """Chooses first in, first out, and notes the choice and the place at which each entry appears first."""
+
+    def __init__(self) -> None:
+        self.places: list[tuple[int, int]] = []
+        self._entries: list[Any] = []
+
+    def __call__(self, entries: Sequence[Any], number: int) -> int:
+        """As `Chooser`."""
+        for place, entry in enumerate(entries):
+            if not any(entry is other for other in self._entries):
+                self.places.append((number, place))
+        self._entries = [*entries]
+        return 0
 
 
 def deviations_of(picks: Sequence[int]) -> Deviations:
@@ -83,6 +134,7 @@ class PriorityOrders:
         lowered = {number: -1.0 - place for place, number in enumerate(sorted(changes))}
         priorities: dict[Any, float] = {}
         draw = chance.random
+        runs_of: dict[Any, int] = {}  # of the task that ran last, one after another
 
         def choose(entries: Sequence[Any], number: int) -> int:
             keys = [_key(entry) or place for place, entry in enumerate(entries)]
@@ -93,6 +145,12 @@ class PriorityOrders:
             if number in lowered:
                 priorities[keys[best]] = lowered[number]
                 best = max(range(len(keys)), key=lambda place: (priorities[keys[place]], -place))
+            key = keys[best]
+            repeated = runs_of.get(key, 0) + 1
+            runs_of.clear()
+            runs_of[key] = repeated
+            if repeated == _PATIENCE:  # it may wait for one that never runs
+                priorities[key] = min(priorities.values()) - 1
             return best
 
         return choose

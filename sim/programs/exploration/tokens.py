@@ -36,12 +36,12 @@ class Order:
 def token(order: Order) -> str:
     """The text of an order."""
     data = bytearray([_VERSION])
-    _put(data, 2 * order.cancel_at if order.cancel_at >= 0 else -2 * order.cancel_at - 1)
+    _put(data, _unsigned(order.cancel_at))
     _put(data, len(order.deviations))
     last = 0
     for number, pick in sorted(order.deviations.items()):
         _put(data, number - last)
-        _put(data, pick)
+        _put(data, _unsigned(pick))
         last = number
     data += order.digest
     data += _sum_of(data)
@@ -72,19 +72,18 @@ def parse(text: str) -> Order:
     number = 0
     for place in range(count):
         number += pairs[2 * place]
-        deviations[number] = pairs[2 * place + 1]
-    return Order(deviations, cancel // 2 if cancel % 2 == 0 else -(cancel + 1) // 2, content[-_DIGEST:])
+        deviations[number] = _signed(pairs[2 * place + 1])
+    return Order(deviations, _signed(cancel), content[-_DIGEST:])
 
 
 def digest(name: str, steps: list[Step], deviations: Deviations) -> bytes:
     """Of main's name and the steps up to the last deviation; of all steps if there is none."""
     hashed = blake2b(name.encode(), digest_size=_DIGEST - _NAME)
-    left = sum(1 for _ in deviations)
+    last = max(deviations, default=None)
     for step in steps:
-        hashed.update(f"{step.who}|{step.ready}|{'|'.join(step.ahead_of)}\n".encode())
-        left -= bool(step.ahead_of)
-        if deviations and not left:
+        if last is not None and step.choice > last + 1:
             break
+        hashed.update(f"{step.who}|{step.ready}|{'|'.join(step.ahead_of)}\n".encode())
     return digest_of_name(name) + hashed.digest()
 
 
@@ -99,6 +98,14 @@ def _encoded(data: bytes) -> str:
 
 def _sum_of(data: bytes | bytearray) -> bytes:
     return blake2b(bytes(data), digest_size=_SUM).digest()
+
+
+def _unsigned(number: int) -> int:
+    return 2 * number if number >= 0 else -2 * number - 1
+
+
+def _signed(number: int) -> int:
+    return number // 2 if number % 2 == 0 else -(number + 1) // 2
 
 
 def _put(data: bytearray, number: int) -> None:

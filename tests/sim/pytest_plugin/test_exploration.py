@@ -36,7 +36,7 @@ def test_a_failure_has_the_interleaving_and_the_command_that_replays_it(run):
         [
             "LostUpdate.racy: * failed",
             "*check returned False for 1*",
-            "time *deposit#3 *deposit#2*",
+            "time *deposit#2 *deposit#3*",
             '*replay: sim.replay(main, "order:*")',
             "*or: pytest test_it.py::test_racy --explore-replay=order:*",
         ]

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
 
-from sim.loop.errors import _frames, _is_machinery
+from sim.loop.errors import _frames, is_machinery
 
 MOST_LETTERS: Final = 80
 """Length of the source text of an await at most."""
@@ -75,7 +75,7 @@ def point_of(number: int, task: asyncio.Task[Any], time: float) -> Point:
         name = getattr(coroutine, "__qualname__", repr(type(coroutine)))
         return Point(number, "?", 0, name, f"await in {name}()", task.get_name(), time)
     code = frame.f_code
-    if _is_machinery(frame):
+    if is_machinery(frame):
         name = f"asyncio.{getattr(coroutine, '__qualname__', code.co_qualname)}()"
         return Point(number, code.co_filename, frame.f_lineno, code.co_qualname, name, task.get_name(), time)
     awaited = _source(code, frame.f_lasti) or f"await in {code.co_qualname}()"
@@ -103,7 +103,7 @@ def is_of_program(file: str) -> bool:
 
 def _of_program(frames: list[FrameType]) -> FrameType | None:
     """The innermost frame of the program: not of asyncio, this package or a library, if there is such a frame."""
-    own = [frame for frame in frames if not (_is_machinery(frame) or frame.f_code.co_filename.startswith(_DURABLE))]
+    own = [frame for frame in frames if not (is_machinery(frame) or frame.f_code.co_filename.startswith(_DURABLE))]
     of_user = [frame for frame in own if not _is_library(frame.f_code.co_filename)]
     chosen = of_user or own or frames
     return chosen[-1] if chosen else None

@@ -167,7 +167,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Import the bench before the first scenario runs, so that its duration is its own."""
     if not session.config.option.collectonly and any(isinstance(item, ScenarioItem) for item in session.items):
-        import_module("sim.reports.failures.failure_message")
+        import_module("sim.reports.failure_message")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -79,7 +79,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 
 def section(ran: list[Any]) -> str:
     """How to repeat what a test has run."""
-    from sim.reports.failures.failure_message import as_result, origin_lines  # noqa: PLC0415 - loaded when a test fails
+    from sim.reports.failure_message import as_result, origin_lines  # noqa: PLC0415 - loaded when a test fails
     from sim.reports.failures.replay import Replay  # noqa: PLC0415
 
     lines: list[str] = []

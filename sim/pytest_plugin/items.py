@@ -139,7 +139,7 @@ class ScenarioItem(pytest.Function):
             raise InvalidScenario(told) from None
         self.user_properties = [each for each in self.user_properties if not each[0].startswith(PROPERTIES)]
         self.user_properties += properties(run, over_all)
-        from sim.reports.failures.failure_message import failure_message  # noqa: PLC0415
+        from sim.reports.failure_message import failure_message  # noqa: PLC0415
 
         failed = [each for each in (run, over_all) if each is not None and not each.holds]
         problems = [failure_message(each, self._replay()) for each in failed]

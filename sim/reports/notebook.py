@@ -19,7 +19,7 @@ from sim.experiments.selection.result import Selection
 from sim.experiments.sweeps.sweep import Sweep
 from sim.experiments.tuning.result import Tuning
 from sim.reports.comparison import comparison
-from sim.reports.explanation import explanation
+from sim.reports.explained.explanation import explanation
 from sim.reports.fitting import fitting
 from sim.reports.rare import rarity
 from sim.reports.recommendation import recommendation

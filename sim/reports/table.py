@@ -21,7 +21,7 @@ from sim.measures.metrics.recovery_time import PHASES
 from sim.measures.outcomes import Outcome
 from sim.presentation.formatting import UNICODE, Signs, count, duration, estimated, percent, quantity, restriction
 from sim.reports.diagnosis import wrong_diagnoses
-from sim.reports.explanation import never_injected
+from sim.reports.explained.explanation import never_injected
 from sim.reports.failures.failed_expectations import broken, replay_of
 from sim.reports.failures.replay import Replay
 from sim.stats.precision import Reached

@@ -13,7 +13,7 @@ from sim.results.plain_data import content
 
 TABLES = "sim.reports.notebook"
 """The module that renders results. It imports every result type, and so it is imported when a result is shown."""
-FAILURES = "sim.reports.failures.failure_message"
+FAILURES = "sim.reports.failure_message"
 """The module that explains what does not hold, imported when something does not."""
 
 

@@ -25,7 +25,7 @@ def list_(json: Json = None, no_color: NoColor = False) -> None:
         write_json(json, rows)
     if json != STDOUT:
         from sim.presentation.formatting import signs
-        from sim.reports.explanation import catalogue
+        from sim.reports.explained.explanation import catalogue
 
         out = console(no_color)
         out.print(catalogue(found, out.width, signs(out.encoding)))
@@ -45,7 +45,7 @@ def show(
         write_json(json, found.resolved())
     if json != STDOUT:
         from sim.presentation.formatting import signs
-        from sim.reports.explanation import explanation
+        from sim.reports.explained.explanation import explanation
 
         out = console(no_color)
         out.print(explanation(found, signs(out.encoding)))

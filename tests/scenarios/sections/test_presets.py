@@ -9,7 +9,7 @@ from scenarios import ScenarioError
 from scenarios.sections.detection import DetectionSettings
 from scenarios.sections.infrastructure import QueueSettings
 from scenarios.sections.presets import DETECTIONS, QUEUES
-from sim.reports.presets import presets
+from sim.reports.explained.presets import presets
 from sim.simulation import run
 
 STORY = """\

@@ -5,7 +5,7 @@ import pytest
 import scenarios
 from scenarios import ScenarioError
 from scenarios.consistency.united import united_outages
-from sim.reports.explanation import explanation, injected
+from sim.reports.explained.explanation import explanation, injected
 from sim.simulation import run
 
 STORY = """\

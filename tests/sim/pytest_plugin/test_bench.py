@@ -2,7 +2,7 @@
 
 import pytest
 
-import sim.reports.failures.failure_message
+import sim.reports.failure_message
 import sim.reports.page.parts  # noqa: F401 - as above
 from tests.sim.pytest_plugin.test_items import HOLDS, INSTALLED
 

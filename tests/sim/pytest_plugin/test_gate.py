@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import sim.reports.failures.failure_message
+import sim.reports.failure_message
 import sim.suites.lines
 from sim.baselines import read_baselines
 from tests.sim.pytest_plugin.test_items import INSTALLED

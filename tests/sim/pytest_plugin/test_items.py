@@ -11,7 +11,7 @@ import pytest
 
 import scenarios
 import sim.cli.app
-import sim.reports.failures.failure_message
+import sim.reports.failure_message
 import sim.simulation
 from sim.cli import main
 from sim.experiments.runs.summary import RunSummary

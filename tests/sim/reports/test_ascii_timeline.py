@@ -4,7 +4,7 @@ import pytest
 
 import scenarios
 from sim.presentation.formatting import ASCII
-from sim.reports.ascii_timeline import CELLS, sketch
+from sim.reports.explained.ascii_timeline import CELLS, sketch
 
 PLAIN = """\
 name: plain

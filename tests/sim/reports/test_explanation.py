@@ -12,7 +12,7 @@ import scenarios
 from scenarios import Scenario
 from sim.presentation.formatting import ASCII, UNICODE
 from sim.presentation.phrases import listed
-from sim.reports.explanation import (
+from sim.reports.explained.explanation import (
     catalogue,
     explanation,
     first_sentence,
@@ -22,7 +22,7 @@ from sim.reports.explanation import (
     shortened,
     should_happen,
 )
-from sim.reports.settings import also_set
+from sim.reports.explained.settings import also_set
 from tests.scenarios.complete_scenario import COMPLETE
 
 PLAIN = """\

@@ -5,7 +5,7 @@ import pytest
 import scenarios
 import sim
 from scenarios.errors import ScenarioError
-from sim.reports.explanation import hit
+from sim.reports.explained.explanation import hit
 
 BUSY = """
 name: busy

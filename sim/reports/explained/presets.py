@@ -10,7 +10,7 @@ from scenarios import Scenario
 from scenarios.fields.base import Settings
 from scenarios.sections.policies import GIVEN_BY_PRESETS, Condition
 from scenarios.sections.presets import DETECTIONS, QUEUES
-from sim.reports.settings import text_of
+from sim.reports.explained.settings import text_of
 
 
 def presets(scenario: Scenario) -> Iterator[str]:

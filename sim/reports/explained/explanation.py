@@ -23,10 +23,10 @@ from scenarios.sections.policies import Policy
 from scenarios.task_views import queue_of, views
 from sim.presentation.formatting import UNICODE, Signs, count, duration, percent
 from sim.presentation.phrases import capitalized, listed, spread
-from sim.reports.ascii_timeline import sketch
-from sim.reports.faults import in_words
-from sim.reports.presets import presets
-from sim.reports.settings import also_set
+from sim.reports.explained.ascii_timeline import sketch
+from sim.reports.explained.faults import in_words
+from sim.reports.explained.presets import presets
+from sim.reports.explained.settings import also_set
 
 HEADINGS = {"documented": "Documented failures", "variants": "Variants of them", "compound": "Compound failures"}
 """The folders of the shipped scenarios, in the order of `list`."""

@@ -1,0 +1,1 @@
+"""A scenario in words: what `recovery-bench show` prints."""

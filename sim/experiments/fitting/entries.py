@@ -148,21 +148,21 @@ def _about_durations(of: DurationsFit, found: tuple[Figure, ...]) -> Iterator[st
 
 
 # ------------------------------------------------------------------------------------------------- attempts
-def attempts_entries(of: Attempts) -> Iterator[Entry]:
-    """Failures, time limits, and what a retry repeats."""
+def attempts_entries(of: Attempts, path: str = "tasks") -> Iterator[Entry]:
+    """Failures, time limits, and what a retry repeats: of all tasks, or of the kind at a path."""
     failure = of.failure
     if failure.of:
         basis = f"{failure.count:,} of {failure.of:,} attempts failed ({_between(failure)})"
-        found = (Figure("tasks.failure_probability", failure.value, failure.low, failure.high, "fraction"),)
+        found = (Figure(f"{path}.failure_probability", failure.value, failure.low, failure.high, "fraction"),)
         quality = f"By error: {errors_text(of.errors)}" if of.errors else ""
-        yield Entry("tasks.failure_probability", rounded(failure.value), basis, quality, found)
+        yield Entry(f"{path}.failure_probability", rounded(failure.value), basis, quality, found)
     retries = of.retries
     if failure.count and retries.failure_at:
         why = {
             "end": "Failed attempts take as long as successful ones",
             "uniform": "Failed attempts end anywhere within the work",
         }
-        yield Entry("tasks.failure_at", retries.failure_at, why[retries.failure_at])
+        yield Entry(f"{path}.failure_at", retries.failure_at, why[retries.failure_at])
     if retries.retried:
         again = {"repeat": "takes what the failed attempt would have taken", "redraw": "has a duration of its own"}
         if retries.checkpoints is not None:
@@ -183,11 +183,11 @@ def attempts_entries(of: Attempts) -> Iterator[Entry]:
         )
     if of.timeout is not None:
         yield Entry(
-            "tasks.timeout",
+            f"{path}.timeout",
             rounded(of.timeout),
             f"{count(of.timed_out, 'attempt')} timed out, all after about this time",
             "",
-            (Figure("tasks.timeout", of.timeout, None, None, "s"),),
+            (Figure(f"{path}.timeout", of.timeout, None, None, "s"),),
         )
 
 
@@ -203,11 +203,12 @@ def errors_text(errors: dict[str, int], most: int = 8) -> str:
     return ", ".join([*named, *([f"{len(errors) - most} others {percent(left / total)}"] if left else [])])
 
 
-def policy_entry(of: PolicyFit, attempts: Attempts, *, is_linked: bool) -> Entry | None:
-    """`recovery.conditions.task_failure`; None when the log does not show it."""
+def policy_entry(
+    of: PolicyFit, attempts: Attempts, *, is_linked: bool, path: str = "recovery.conditions.task_failure"
+) -> Entry | None:
+    """The policy for failed attempts; None when the log does not show it."""
     if not is_linked or not attempts.failure.count:
         return None
-    path = "recovery.conditions.task_failure"
     if not of.retries:
         return Entry(path, "{max_retries: 0}", f"No failed task was tried again, of {count(of.given_up, 'failure')}")
     parts, found, about = [], [], []
@@ -272,13 +273,22 @@ def agents_entries(of: AgentsFit, restart: DurationsFit | None, file: str) -> It
 
 def pool_entries(pools: tuple[PoolUse, ...]) -> Iterator[Entry]:
     """The needs of tasks, when all hold the same pool, and the pools."""
+    needs = needs_entry(pools)
+    if needs is not None:
+        yield needs
+        yield resources_entry(pools[:1])
+
+
+def needs_entry(pools: tuple[PoolUse, ...], path: str = "tasks") -> Entry | None:
+    """What tasks need, if all hold the same pool: all tasks, or those of the kind at a path."""
     if not pools or pools[0].share < 0.99:
-        return
+        return None
     pool = pools[0]
     same = "" if pool.same >= 0.99 else f"; {percent(pool.same)} hold so many, and a scenario has one number"
-    yield Entry("tasks.needs", f"{{{pool.name}: {pool.units}}}", f"Attempts hold units of '{pool.name}'{same}")
-    yield Entry(
-        "resources",
-        f"{{{pool.name}: {{units: {max(pool.most, pool.units)}}}}}",
-        "The most units that were held at once: the pool may have more",
-    )
+    return Entry(f"{path}.needs", f"{{{pool.name}: {pool.units}}}", f"Attempts hold units of '{pool.name}'{same}")
+
+
+def resources_entry(pools: tuple[PoolUse, ...]) -> Entry:
+    """The pools and their sizes."""
+    sizes = ", ".join(f"{pool.name}: {{units: {max(pool.most, pool.units)}}}" for pool in pools)
+    return Entry("resources", f"{{{sizes}}}", "The most units that were held at once: a pool may have more")

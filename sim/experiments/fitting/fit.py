@@ -26,6 +26,7 @@ from sim.experiments.fitting.entries import (
     durations_entry,
     policy_entry,
     pool_entries,
+    resources_entry,
 )
 from sim.experiments.fitting.exports.formats import table_of
 from sim.experiments.fitting.families import FAMILIES
@@ -34,9 +35,10 @@ from sim.experiments.fitting.logs.files import read_log
 from sim.experiments.fitting.logs.task_log import Reading, TaskLog, task_log_of
 from sim.experiments.fitting.policy import fit_policy
 from sim.experiments.fitting.remarks import head, notes, unknown
-from sim.experiments.fitting.resources import pools_of
+from sim.experiments.fitting.resources import PoolUse, pools_of
 from sim.experiments.fitting.result import Entry, Fit
 from sim.experiments.fitting.scenario_text import name_of, scenario_text
+from sim.experiments.fitting.task_kinds import COMMON, KindFit, kind_entries, kinds_of
 from sim.presentation.formatting import count, span
 
 Numbers = NDArray[np.float64]
@@ -88,8 +90,9 @@ def fit(
     `format`: auto, plain, celery, temporal, airflow, otel or history. `zone`: of times without one. `words`: meanings
     of status words. `arrivals` and `work`: auto, or a form by its name in the schema. `detection_time`: seconds from
     a crash until it is noticed, which the gaps of a log contain; None: unknown, the restart time contains it. `skip`:
-    bad rows to leave out at most. `tolerance`: seconds by which times may go backwards. `spans`: for otel, the name
-    of the spans that are attempts. `on_log` is called with the attempts as they were read.
+    bad rows to leave out at most, also of CSV with another number of columns. `tolerance`: seconds by which times may
+    go backwards. `spans`: for otel, the name of the spans that are attempts. `on_log` is called with the
+    attempts as they were read.
 
     Raises FitError: what is wrong with the log, in which row, and what is valid.
     """
@@ -109,7 +112,7 @@ def fit(
         if not isinstance(log, str | os.PathLike):
             raise FitError(f"{shown(log)} is no log; valid: the path of a file, or a data frame")
         source = os.fspath(log)
-        read = read_log(Path(source))
+        read = read_log(Path(source), skip)
     try:
         table, noun, first, used, more = table_of(read, wanted.format, wanted.span, wanted.reading)
         attempts = task_log_of(table, used, noun, first)
@@ -155,23 +158,29 @@ def _fitted(log: TaskLog, source: str, wanted: Wanted, name: str, seen: tuple[st
     restart = _restart(agents, log, wanted)
     policy = fit_policy(log)
     pools = pools_of(log)
-    files = _files(name, arrivals, work, restart)
+    kinds, of_kinds = kinds_of(log, lambda of_kind, of: _work(of_kind, of, wanted))
+    recorded = {each.file: each.work for each in kinds if each.file} if kinds else {"work": work}
+    files = _files(name, arrivals, {**recorded, "restart": restart})
     paths = {key: f"{name}.{key}.csv" for key in ("arrivals", "work", "restart")}
     lasts = _duration(arrivals)
     entries = [
         Entry("duration", f"{lasts:g}", _why_so_long(lasts, arrivals)),
         arrivals_entry(arrivals, paths["arrivals"], by),
-        durations_entry("tasks.work", work, paths["work"], "tasks" if log.is_linked else "attempts"),
-        *attempts_entries(attempts),
-        *pool_entries(pools),
+        *_task_entries(log, kinds, work, attempts, pools, name),
         *agents_entries(agents, restart, paths["restart"]),
         *_detection(agents, wanted),
     ]
     of_policy = policy_entry(policy, attempts, is_linked=log.is_linked)
-    if of_policy is not None:
+    if of_policy is not None and not kinds:
         entries.append(of_policy)
     entries.sort(key=_place)
-    told = (*seen, *log.notes, *work_notes, *notes(log, arrivals, attempts, work, agents, restart, pools))
+    told = (
+        *seen,
+        *log.notes,
+        *work_notes,
+        *of_kinds,
+        *notes(log, arrivals, attempts, work, agents, restart, () if kinds else pools),
+    )
     missing = tuple(unknown(log, attempts, agents, policy, pools, knows_detection=bool(wanted.detection_time)))
     tasks = int(first.sum())
     description = f"Fitted to {Path(source).name}: {count(tasks, 'task')}, {span(log.end - log.begin)}."
@@ -193,6 +202,29 @@ def _fitted(log: TaskLog, source: str, wanted: Wanted, name: str, seen: tuple[st
         log.origin,
         log.zone,
     )
+
+
+def _task_entries(
+    log: TaskLog,
+    kinds: tuple[KindFit, ...],
+    work: DurationsFit,
+    attempts: Attempts,
+    pools: tuple[PoolUse, ...],
+    name: str,
+) -> Iterator[Entry]:
+    """The work, failures and needs of all tasks, or of each kind."""
+    noun = "tasks" if log.is_linked else "attempts"
+    if not kinds:
+        yield durations_entry("tasks.work", work, f"{name}.work.csv", noun)
+        yield from attempts_entries(attempts)
+        yield from pool_entries(pools)
+        return
+    own = {f"tasks.{key}" for key in COMMON}
+    yield from (each for each in attempts_entries(attempts) if each.path not in own)
+    yield from kind_entries(kinds, name, noun, is_linked=log.is_linked)
+    needed = {use.name for kind in kinds for use in kind.pools[:1] if use.share >= 0.99}
+    if needed:
+        yield resources_entry(tuple(pool for pool in pools if pool.name in needed))
 
 
 _ORDER = ("duration", "tasks", "agents", "resources", "recovery")
@@ -266,11 +298,11 @@ def _restart(agents: AgentsFit, log: TaskLog, wanted: Wanted) -> DurationsFit | 
     return fit_durations(durations, log.resolution)
 
 
-def _files(name: str, arrivals: ArrivalsFit, work: DurationsFit, restart: DurationsFit | None) -> dict[str, str]:
+def _files(name: str, arrivals: ArrivalsFit, durations: Mapping[str, DurationsFit | None]) -> dict[str, str]:
     files = {}
     if arrivals.kind == TRACE:
         files[f"{name}.arrivals.csv"] = _csv("submitted", arrivals.values)
-    for key, of in (("work", work), ("restart", restart)):
+    for key, of in durations.items():
         if of is not None and of.family == EMPIRICAL:
             files[f"{name}.{key}.csv"] = _csv("seconds", of.values)
     return files

@@ -21,6 +21,7 @@ MEANINGS: Mapping[str, str] = {
     "attempt": "its number, from 0 or 1",
     "pool": "resource that it held",
     "units": "how many units of it",
+    "kind": "the kind of the task, as a type or the name of a function; each kind is fitted for itself",
 }
 """The columns that a log may have."""
 _NAMES: Mapping[str, str] = {
@@ -38,6 +39,7 @@ _NAMES: Mapping[str, str] = {
     "attempt": "attempt attempts try try_number attempt_number retry retries attempt_id",
     "pool": "pool resource resource_pool",
     "units": "units pool_slots resource_units gpus",
+    "kind": "kind task_kind task_type job_type",
 }
 """The names, in lower case with underscores, by which a column is found; those further left come first."""
 

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from recovery.errors import argument
 from recovery.input_file import InputFileError, check_regular, read_bytes
 from scenarios.errors import shown
 from sim.experiments.fitting.logs.errors import FIRST_ROW, FitError
@@ -20,14 +21,18 @@ MOST_BYTES = 1024**3
 MOST_JSON_BYTES = 256 * 1024**2
 MOST_COLUMNS = 1_000
 VALID = "valid: a task log, LOG.csv, LOG.parquet, or JSON of a known export"
+_LEFT_OUT = b"left_out_rows"
 _SEPARATORS = ",;\t|"
 _PARQUET, _GZIP, _ZIP = b"PAR1", b"\x1f\x8b", b"PK\x03\x04"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_log(path: Path) -> Any:
-    """The content of a log: a pyarrow table, or for JSON the data. Raises FitError."""
+def read_log(path: Path, skip: int = 0) -> Any:
+    """The content of a log: a pyarrow table, or for JSON the data. Raises FitError.
+
+    Up to `skip` rows of CSV with another number of columns are left out (`left_out_rows`).
+    """
     try:
         check_regular(path)
         content = read_bytes(path, MOST_BYTES)
@@ -46,7 +51,7 @@ def read_log(path: Path) -> Any:
         raise FitError(f"{path}: is not a Parquet file, or is damaged; {VALID}")
     if content.lstrip()[:1] in (b"{", b"["):
         return _json(path, content)
-    return _csv(path, content)
+    return _csv(path, content, skip)
 
 
 def _parquet(path: Path, content: bytes) -> Any:
@@ -67,7 +72,7 @@ def _parquet(path: Path, content: bytes) -> Any:
     return table
 
 
-def _csv(path: Path, content: bytes) -> Any:
+def _csv(path: Path, content: bytes, skip: int) -> Any:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.csv as pc  # noqa: PLC0415
 
@@ -84,7 +89,7 @@ def _csv(path: Path, content: bytes) -> Any:
 
     def remember(row: Any) -> str:
         wrong.append(row)
-        return "error"
+        return "skip" if len(wrong) <= skip else "error"
 
     parse = pc.ParseOptions(delimiter=separator, newlines_in_values=b'"' in content, invalid_row_handler=remember)
     # One thread: rows are numbered. All names are read first, so that every column is text.
@@ -101,19 +106,30 @@ def _csv(path: Path, content: bytes) -> Any:
             ),
         )
     except pa.ArrowException as error:
-        if wrong:
-            row = wrong[0]
-            what = "more" if row.actual_columns > row.expected_columns else "fewer"
-            raise FitError(
-                f"{path}: row {row.number}: has {row.actual_columns} columns, {what} than the {row.expected_columns} "
-                "names of the first row; valid: as many columns, and decimals with a point"
-            ) from None
+        if len(wrong) > skip:
+            many = f" ({len(wrong):,} rows or more are wrong, {argument('skip', skip)})" if skip else ""
+            raise FitError(f"{path}: {_other_shape(wrong[0])}{many}") from None
         if "UTF8" in str(error):
             raise FitError(f"{path}: {_not_utf8(content)} is not UTF-8 text; valid: UTF-8") from None
         raise FitError(f"{path}: is not a CSV file ({' '.join(str(error).split())[:120]}); {VALID}") from None
     if not table.num_rows:
         raise FitError(f"{path}: has no rows below the names of the columns; valid: one row for each attempt")
-    return table
+    left_out = {str(row.number): _other_shape(row) for row in wrong}
+    return table.replace_schema_metadata({_LEFT_OUT: json.dumps(left_out)}) if left_out else table
+
+
+def _other_shape(row: Any) -> str:
+    what = "more" if row.actual_columns > row.expected_columns else "fewer"
+    return (
+        f"row {row.number}: has {row.actual_columns} columns, {what} than the {row.expected_columns} names of the "
+        "first row; valid: as many columns, and decimals with a point"
+    )
+
+
+def left_out_rows(table: Any) -> dict[int, str]:
+    """The numbers of the rows that were left out of a table when it was read, and what is wrong with each."""
+    found = json.loads((table.schema.metadata or {}).get(_LEFT_OUT, b"{}"))
+    return {int(number): problem for number, problem in found.items()}
 
 
 def _names(path: Path, header: str, separator: str) -> list[str]:

@@ -22,7 +22,8 @@ _REJECTED = Event.TASK_REJECTED.label
 
 
 def task_log(run: Run) -> pd.DataFrame:
-    """The task log of a run: task, attempt, submitted, started, ended, status, agent, error; times in seconds.
+    """The task log of a run: task, attempt, submitted, started, ended, status, agent, error, and kind
+    where the scenario has kinds of tasks; times in seconds.
 
     Attempts that run at the end have no end, and tasks that have not started one row without a start. Raises
     HistoryNotKept for a run with `history: summary`.
@@ -64,4 +65,9 @@ def log_of_history(history: pd.DataFrame) -> pd.DataFrame:
     log["agent"] = [None if np.isnan(number) else f"agent.{number:.0f}" for number in log["agent"].astype(float)]
     log["task"] = [f"task.{number}" for number in log["task"]]
     log = log.sort_values(["submitted", "started"], kind="stable", ignore_index=True)
-    return log[["task", "attempt", "submitted", "started", "ended", "status", "agent", "error"]]
+    columns = ["task", "attempt", "submitted", "started", "ended", "status", "agent", "error"]
+    kinds = about.loc[event == Event.TASK_SUBMITTED.label].drop_duplicates("task").set_index("task")["detail"]
+    if not (kinds.fillna("") != "").any():
+        return log[columns]
+    log["kind"] = log["task"].str.removeprefix("task.").astype(int).map(kinds.astype(object))
+    return log[[*columns, "kind"]]

@@ -16,12 +16,14 @@ from recovery.errors import argument
 from scenarios.errors import instead, shown
 from sim.experiments.fitting.logs.columns import find_columns
 from sim.experiments.fitting.logs.errors import BadRows, FitError
+from sim.experiments.fitting.logs.files import left_out_rows
 from sim.experiments.fitting.logs.instants import MICROS, MISSING, Clock, Micros, flags, instants, text_of
 from sim.experiments.fitting.logs.words import Ending, ending_of, is_agent_lost, is_time_limit, own_words, short_error
 from sim.presentation.formatting import count
 
 Numbers = NDArray[np.float64]
 Codes = NDArray[np.int64]
+_COLUMNS = ("task", "submitted", "started", "ended", "ending", "agent", "error", "attempt", "pool", "units", "kind")
 NOTHING = -1
 """The code of no task, agent, error or pool."""
 
@@ -44,8 +46,8 @@ class TaskLog:
     """Attempts, sorted by task and time. Times are seconds since `origin`, NaN where there is none.
 
     `origin`: seconds since 1970 of the midnight before the first time, in `zone`; None when the times count from the
-    start of the log. `task`, `agent`, `error` and `pool` are codes, NOTHING for none. `has`: the meanings that have a
-    column. `resolution`: the step to which the times are rounded, in seconds. `notes`: what was adapted.
+    start of the log. `task`, `agent`, `error`, `pool` and `kind` are codes, NOTHING for none. `has`: the meanings that
+    have a column. `resolution`: the step to which the times are rounded, in seconds. `notes`: what was adapted.
     """
 
     task: Codes
@@ -58,9 +60,11 @@ class TaskLog:
     attempt: Codes
     pool: Codes
     units: Codes
+    kind: Codes
     agents: tuple[str, ...]
     errors: tuple[str, ...]
     pools: tuple[str, ...]
+    kinds: tuple[str, ...]
     origin: float | None
     zone: str
     resolution: float
@@ -91,8 +95,8 @@ class TaskLog:
         return float(np.nanmin([np.nanmin(each) for each in (self.submitted, self.started, self.ended) if _any(each)]))
 
     def frame(self) -> pd.DataFrame:
-        """The log in plain columns: task, attempt, submitted, started, ended, status, agent, error. Times are
-        seconds, or dates in UTC where the log has dates.
+        """The log in plain columns: task, attempt, submitted, started, ended, status, agent, error, and kind if
+        there are any. Times are seconds, or dates in UTC where the log has dates.
         """
         times = {name: getattr(self, name) for name in ("submitted", "started", "ended")}
         if self.origin is not None:
@@ -102,7 +106,12 @@ class TaskLog:
         agents, errors = (np.array([*names, None], dtype=object) for names in (self.agents, self.errors))
         columns = {"task": [f"task.{code}" for code in self.task.tolist()], "attempt": self.attempt, **times}
         made = pd.DataFrame(columns | {"status": words[self.ending], "agent": agents[self.agent]})
-        return made.assign(error=errors[self.error])
+        made = made.assign(error=errors[self.error])
+        return made.assign(kind=np.array([*self.kinds, None], dtype=object)[self.kind]) if self.kinds else made
+
+    def among(self, chosen: NDArray[np.bool_]) -> TaskLog:
+        """The log of some rows alone: of all attempts at some tasks."""
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _COLUMNS})
 
     def is_first(self) -> NDArray[np.bool_]:
         """Whether a row is the first of its task; without tasks, whether it is a first attempt."""
@@ -124,7 +133,8 @@ def _any(values: Numbers) -> bool:
 def task_log_of(table: Any, reading: Reading, noun: str = "row", first: int = 2) -> TaskLog:
     """The log in a pyarrow table. `noun` and `first` name its rows in messages. Raises FitError."""
     columns = find_columns(table.schema.names, reading.columns)
-    bad = BadRows(table.num_rows, reading.skip, noun, first)
+    gaps = left_out_rows(table)
+    bad = BadRows(table.num_rows, reading.skip - len(gaps), noun, first, gaps)
     notes: list[str] = []
     taken = {meaning: table.column(table.schema.names.index(name)) for meaning, name in columns.items()}
     repeated = _repeated_header(taken, columns)
@@ -137,9 +147,9 @@ def task_log_of(table: Any, reading: Reading, noun: str = "row", first: int = 2)
     errors, error = _words(taken.get("error"), table.num_rows, shorten=True)
     ending = _endings(taken, columns, times, errors, error, reading.words, bad)
     _check_order(times, columns, ending, reading, bad, notes)
-    left_out = bad.left_out - int(repeated.sum())
+    left_out = bad.left_out - int(repeated.sum()) + len(gaps)
     if left_out:
-        notes.append(f"{count(left_out, 'wrong row')} left out; the first: {bad.problems[0]}")
+        notes.append(f"{count(left_out, 'wrong row')} left out; the first: {bad.first_problem}")
     kept = bad.keep & (ending != Ending.IGNORED)
     if not kept.any():
         raise FitError("has no attempts; valid: one row for each attempt")
@@ -350,6 +360,7 @@ def _sorted(
     _, task = _words(taken.get("task"), rows)
     agents, agent = _words(taken.get("agent"), rows)
     pools, pool = _words(taken.get("pool"), rows)
+    kinds, kind = _words(taken.get("kind"), rows)
     attempt = _whole(taken.get("attempt"), columns.get("attempt", ""), rows, 1, bad)
     units = _whole(taken.get("units"), columns.get("units", ""), rows, 1, bad)
     kept = kept & bad.keep
@@ -380,9 +391,11 @@ def _sorted(
         attempt[kept][order],
         pool[kept][order],
         units[kept][order],
+        kind[kept][order],
         agents,
         errors,
         pools,
+        kinds,
         None if clock is Clock.SINCE_START else base / MICROS,
         reading.zone,
         _resolution([each[kept & (each != MISSING)] for each in times.values()]),

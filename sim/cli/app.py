@@ -21,6 +21,7 @@ from recovery.errors import RecoveryBenchError, arguments_as_options
 from sim.cli import internal_error
 from sim.cli.commands import (
     compare,
+    crash_sweep,
     demo,
     diff,
     fit,
@@ -79,6 +80,11 @@ for name, command, example in (
         "search",
         search.search,
         "recovery-bench search agent-failure --faults agent_crash,core_crash --examples 2000 --out found",
+    ),
+    (
+        "crash-sweep",
+        crash_sweep.crash_sweep,
+        "recovery-bench crash-sweep orders.py --cuts twice --junit results.xml",
     ),
     ("init", init.init, "recovery-bench init my-system"),
     (

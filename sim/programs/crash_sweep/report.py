@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recovery.atomic_file import whole_file
 from sim.programs.crash_sweep.cuts import Token
@@ -109,6 +109,32 @@ class CrashSweepReport:
         ]
         frame = pd.DataFrame(rows)
         return frame.astype({"second_cut": "Int64", "line": "Int64"}) if rows else frame
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: the program, what was covered, the trials with their tokens, and the effects."""
+        return {
+            "program": self.program,
+            "seed": self.seed,
+            "cuts": self.cuts,
+            "holds": self.holds,
+            "covered": self.covered,
+            "points": [asdict(point) for point in self.points],
+            "trials": [
+                {
+                    "cuts": [str(cut) for cut in trial.cuts],
+                    "points": [asdict(point) for point in trial.points],
+                    "verdict": str(trial.verdict),
+                    "message": trial.message,
+                    "token": self.token_of(trial),
+                    "effects": dict(trial.effects),
+                }
+                for trial in self.trials
+            ],
+            "token": self.token,
+            "effects": {
+                name: {str(often): count for often, count in times.items()} for name, times in self.effects.items()
+            },
+        }
 
     def assert_holds(self) -> None:
         """Raise DoesNotHold, an AssertionError, unless everything holds."""

@@ -15,9 +15,10 @@ SHOWN: Final = 10
 """Failing cuts that are listed."""
 
 
-def text(report: CrashSweepReport) -> str:
+def text(report: CrashSweepReport, again: str | None = None) -> str:
     """The smallest failing cut and how to run it again, then the other failing ones, and the effects."""
-    return "\n".join([title(report), *_smallest(report), *_others(report), *effect_lines(report)])
+    again = again or f'sim.crash_sweep(setup, start, resume, check, cuts="{report.token}")'
+    return "\n".join([title(report), *_smallest(report, again), *_others(report), *effect_lines(report)])
 
 
 def title(report: CrashSweepReport) -> str:
@@ -33,14 +34,14 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _smallest(report: CrashSweepReport) -> Iterator[str]:
+def _smallest(report: CrashSweepReport, again: str) -> Iterator[str]:
     trial = report.smallest
     if trial is None:
         return
     yield f"✗ {where(trial)}"
     for line in (f"{trial.verdict}: {trial.message}" if trial.message else str(trial.verdict)).splitlines():
         yield f"    {line}"
-    yield f'    again: sim.crash_sweep(setup, start, resume, check, cuts="{report.token}")'
+    yield f"    again: {again}"
 
 
 def where(trial: Trial) -> str:

@@ -29,6 +29,7 @@ COMMANDS = (
     "suite",
     "policy",
     "search",
+    "crash-sweep",
     "init",
     "report",
     "trace",

@@ -74,6 +74,7 @@ expect:
 - `compound/`: failures known from incidents, such as a poison task that crashes every agent that runs it, a zombie
   agent that commits late, a retry storm that outlasts its cause, or a core that crashes during a mass recovery. A
   scenario with a poor policy has a control with a better one: `mass-failure` and `mass-failure-paced`.
+- `found/`: schedules of faults with which `make hunt` found a defect of Recovery Bench itself. The defect is mended.
 
 A scenario that differs little from another starts with `extends: agent-failure` and contains only the different keys.
 `recovery-bench schema` prints a JSON Schema for editors.

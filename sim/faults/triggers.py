@@ -158,7 +158,7 @@ class _Progress:
         self._all = True  # must be evaluated, not only the attempts at `_tasks`
 
     def see(self, event: int, task: int, detail: str) -> bool:
-        if event == Event.ATTEMPT_STARTED:
+        if event in {Event.ATTEMPT_STARTED, Event.CALL_ANSWERED}:
             self._tasks[task] = None
             return True
         if event in {Event.AGENT_WOKE, Event.FAULT_INJECTED, Event.FAULT_CLEARED}:  # other speeds, perhaps
@@ -189,8 +189,8 @@ class _Progress:
         left = (self._part * attempt.task.work - execution.progress_of(attempt)) * attempt.slowness
         if env.now + left <= env.now:
             return True
-        if attempt.frozen:
-            return False  # until its agent resumes
+        if attempt.frozen or attempt.call is not None:
+            return False  # until its agent resumes, or its call is answered
         if attempt.working_since is None:  # it reads or writes a checkpoint
             left += attempt.due - env.now
         self._timers[attempt] = after(env, left, self._arrive, attempt)

@@ -4,7 +4,6 @@ import json
 from html.parser import HTMLParser
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import scenarios
@@ -17,9 +16,8 @@ from sim.reports.page.render import Part, page
 from sim.reports.page.timeline_series import series, thinned
 from sim.reports.stored.reading import read_stored, stored_of
 from sim.reports.stored.shown_run import ShownRun
+from tests.sim.reports.stored_results import BASIS, HOSTILE, SEARCH, SUITE
 from tests.sim.test_results import SCENARIO
-
-HOSTILE = "<script>alert(1)</script>'\"&\x1b[31mred\u202egnp.\u2066\x00"
 
 
 class Text(HTMLParser):
@@ -106,11 +104,7 @@ def test_texts_of_others_are_made_harmless(run):
 
 
 def test_a_search_is_shown_with_what_it_found_and_reached(tmp_path):
-    found = {"breaks": "no_lost_task", "messages": [HOSTILE], "example": 3, "scenario": "x", "values": {"seed": 5}}
-    found["faults"] = [{"agent_crash": {"at": 60, "every": None}}]
-    data = {"scenario": HOSTILE, "seed": 7, "examples": 4, "found": found, "saved": "found/x y.scenario.yaml"}
-    data["coverage"] = {"marks": {"a": 4, "b": 0}, "cells": [{**CELL, "examples": 2}]}
-    html = written(tmp_path, {**data, "not_reached": ["b"]})
+    html = written(tmp_path, SEARCH)
     told = words(html)
     assert "✗ Example 3 breaks no_lost_task." in told
     assert 'The smallest schedule {"agent_crash": {"at": 60}} seed=5 It is saved as found/x y.scenario.yaml' in told
@@ -118,23 +112,11 @@ def test_a_search_is_shown_with_what_it_found_and_reached(tmp_path):
     assert "agent_crash waiting verified 2" in told
     assert "recovery-bench run 'found/x y.scenario.yaml'" in told
     assert "<script>alert" not in html
-    assert "✓ 4 examples broke nothing." in words(written(tmp_path, {**data, "found": None, "saved": None}))
-
-
-CELL = {"fault": "agent_crash", "step": "waiting", "outcome": "verified"}
+    assert "✓ 4 examples broke nothing." in words(written(tmp_path, {**SEARCH, "found": None, "saved": None}))
 
 
 def test_a_suite_is_shown_with_what_is_not_as_expected_first(tmp_path):
-    held = {"expression": "tasks.lost == 0", "observed": 0, "holds": True}
-    good = {"scenario": "good", "status": "passed", "seed": 7, "replications": 2, "expectations": [held]}
-    failed = {"expression": "retries.count <= 3", "observed": None, "holds": False}
-    bad = {"scenario": "bad", "status": "failed", "expectations": [held, failed], "runs": [{"violations": [1]}]}
-    change = {"mean": 1.5, "ci95": [1.0, 2.0], "n": 5}
-    metric = {"verdict": "REGRESSION", "unit": "s", "baseline": 3.0, "now": 4.5, "difference": change}
-    slower = {"scenario": "slower", "status": "regression"}
-    slower["baseline"] = {"verdict": "REGRESSION", "changes": [], "metrics": {"tasks.sojourn.mean": metric}}
-    data = {"version": "0.1.0", "holds": False, "absent": ["gone"], "scenarios": [good, bad, slower]}
-    told = words(written(tmp_path, data))
+    told = words(written(tmp_path, SUITE))
     assert "✗ 1 of 3 scenarios passed." in told
     assert "In the baseline, but not in the suite: gone." in told
     assert "bad failed 1 of 2 retries.count <= 3: not observed invariants were violated in 1 run slower" in told
@@ -142,8 +124,7 @@ def test_a_suite_is_shown_with_what_is_not_as_expected_first(tmp_path):
 
 
 def test_a_warmup_is_shown_with_the_series_that_it_was_found_in(tmp_path):
-    basis = pd.Series([0.0, 4.0, 3.0, 3.0], index=[60.0, 120.0, 180.0, 240.0])
-    found = Warmup(scenarios.loads(SCENARIO), 60.0, basis, "tasks.in_system.mean", 10)
+    found = Warmup(scenarios.loads(SCENARIO), 60.0, BASIS, "tasks.in_system.mean", 10)
     found.save(tmp_path / "warmup.json")
     (stored,) = read_stored(str(tmp_path / "warmup.json"))
     html = page([Part(stored)])

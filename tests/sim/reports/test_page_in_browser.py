@@ -1,18 +1,24 @@
 """The page in headless Chromium: no errors, nothing loaded, filters and zoom, keyboard, and the width of a phone."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 import scenarios
 import sim
+from sim.experiments.runs.warmup import Warmup
+from sim.reports.page import render
 from sim.reports.page.render import Part, page
-from sim.reports.stored.reading import stored_of
+from sim.reports.stored.reading import read_stored, stored_of
 from sim.reports.stored.shown_run import ShownRun
 from tests.sim.reports.browser import CHROMIUM, WHY_NOT, Browser
+from tests.sim.reports.stored_results import BASIS, SEARCH, SUITE
 from tests.sim.test_results import SCENARIO
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(CHROMIUM is None, reason=WHY_NOT)]
+SCRIPT = (Path(render.__file__).parent / "templates" / "page.js").read_text(encoding="utf-8")
 TITLE = "document.querySelector('.range').textContent"
 ROWS = "document.querySelectorAll('.waterfall .row').length"
 
@@ -34,8 +40,13 @@ def file(run, tmp_path_factory):
         ),
         sim.sweep(scenario, {"agents.count": [4, 6], "agents.restart_time": ["5s", "9s"]}, replications=2),
     ]
-    path = tmp_path_factory.mktemp("page") / "page.html"
+    folder = tmp_path_factory.mktemp("page")
+    path = folder / "page.html"
     parts = [Part(stored, ShownRun(run.seed, stored.history)), *(Part(stored_of(each)) for each in others)]
+    for data in (SEARCH, SUITE):
+        (folder / "result.json").write_text(json.dumps(data), encoding="utf-8")
+        parts += [Part(each) for each in read_stored(str(folder / "result.json"))]
+    parts.append(Part(stored_of(Warmup(scenario, 60.0, BASIS, "tasks.in_system.mean", 10))))
     path.write_text(page(parts), encoding="utf-8")
     return path
 
@@ -139,3 +150,15 @@ def test_the_theme_and_the_metric_of_a_sweep_are_chosen(file, browser):
     shown = browser.evaluate("[...document.querySelectorAll('.choice')].find((each) => !each.hidden).dataset.choice")
     assert shown == "2"
     assert browser.console == []
+
+
+def test_a_phase_that_took_no_time_is_a_tick_that_moves_no_other_phase(browser):
+    """`marks` of the script, on a scale of one pixel a second."""
+    method = re.search(r"^    marks\(phases\) \{.*?^    \}$", SCRIPT, re.MULTILINE | re.DOTALL)[0]
+    phases = [["detect", 0, 10], ["wait", 10, 10], ["analyze", 10, 10.4], ["execute", 10.4, 30], ["verify", 30, 30]]
+    browser.evaluate("document.title")
+    marks = browser.evaluate(f"({{x: (at) => at, {method}}}).marks({json.dumps(phases)})")
+    bars = [(each["phase"], each["from"], each["to"]) for each in marks if each["of"] == 1 and each["to"] > 2]
+    assert bars[:2] == [("detect", 0, 10), ("execute", 10.4, 30)]
+    ticks = [(each["phase"], each["from"], each["to"], each["nth"], each["of"]) for each in marks[2:]]
+    assert ticks == [("wait", 10, 12, 0, 2), ("analyze", 10, 12, 1, 2), ("verify", 30, 32, 0, 1)]

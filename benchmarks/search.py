@@ -3,7 +3,8 @@
     python benchmarks/search.py [--json FILE] [--quick]
 
 Prints one line for each figure with what must hold and the goal, and ends with status 1 if something does not hold.
-An example is a run of a ten-minute world with five agents and random faults of all kinds, with all of its checks.
+An example is a run of a ten-minute world with five agents and random faults of all kinds, with all of its checks. One
+of seven equals an earlier one, and is not run again.
 """
 
 from __future__ import annotations

@@ -36,6 +36,14 @@ _STAGES: Mapping[int, str] = MappingProxyType(
 )
 _LOOKED_AT = np.zeros(256, dtype=bool)
 _LOOKED_AT[[*_STAGES, *OUTCOME_OF, Event.STEP_STARTED, Event.FAULT_INJECTED, Event.FAULT_CLEARED]] = True
+_MARK_OF: Mapping[int, str] = MappingProxyType(
+    {
+        Event.RECOVERY_VERIFIED: "a recovery is verified",
+        Event.RECOVERY_ESCALATED: "a recovery is escalated",
+        Event.RECOVERY_TAKEN_UP: "a restarted or new core continues a recovery",
+        Event.CHECKPOINT_REJECTED: "a damaged checkpoint is rejected",
+    }
+)
 CORE_FAULTS = ("core_crash", "core_hang")
 DAMAGE = ("checkpoint_corrupt", "checkpoint_torn")
 
@@ -67,22 +75,10 @@ class Coverage:
         """The marks that were not reached."""
         return tuple(mark for mark, count in self.marks.items() if not count)
 
-    def add(self, history: History) -> None:
-        """Count one run."""
-        tracks = Tracks.of(history)
-        reached = _Run(tracks).follow()
-        self.cells.update(reached.cells())
-        count = np.bincount(tracks.event, minlength=256)
-        marks = dict.fromkeys((*(f"{kind} injected" for kind in reached.kinds), *reached.marks))
-        for event, mark in (
-            (Event.RECOVERY_VERIFIED, "a recovery is verified"),
-            (Event.RECOVERY_ESCALATED, "a recovery is escalated"),
-            (Event.RECOVERY_TAKEN_UP, "a restarted or new core continues a recovery"),
-            (Event.CHECKPOINT_REJECTED, "a damaged checkpoint is rejected"),
-        ):
-            if count[event]:
-                marks[mark] = None
-        for mark in marks:
+    def add(self, reached: Reached) -> None:
+        """Count what one run has reached."""
+        self.cells.update(reached.cells)
+        for mark in reached.marks:
             if mark in self.marks:
                 self.marks[mark] += 1
 
@@ -95,6 +91,30 @@ class Coverage:
             ],
             "marks": dict(self.marks),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The cells and the marks that one run has reached, each once."""
+
+    cells: tuple[Cell, ...] = ()
+    marks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, history: History) -> Reached:
+        """What the run of a history has reached."""
+        tracks = Tracks.of(history)
+        run = _Run(tracks).follow()
+        cells = tuple(run.cells())
+        count = np.bincount(tracks.event, minlength=256)
+        marks = dict.fromkeys((*(f"{kind} injected" for kind in run.kinds), *run.marks))
+        for event, mark in _MARK_OF.items():
+            if count[event]:
+                marks[mark] = None
+        return cls(cells, tuple(marks))
+
+
+NOTHING_REACHED = Reached()
 
 
 class _Run:

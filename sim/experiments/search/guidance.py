@@ -17,7 +17,6 @@ GROUPS = (
     ("queue depth",),
 )
 """Scores that are climbed together."""
-_ENDS = np.array([int(event) for event in RECOVERY_ENDS])
 
 
 def scores(history: History) -> Mapping[str, float]:
@@ -61,7 +60,7 @@ def _oldest(tracks: Tracks) -> float:
     """The longest time for which a recovery was open, in seconds."""
     rows = tracks.rows(Event.RECOVERY_OPENED)
     opened = dict(zip(tracks.incident[rows].tolist(), tracks.time[rows].tolist(), strict=True))
-    ends = np.flatnonzero(np.isin(tracks.event, _ENDS))
+    ends = tracks.rows(*RECOVERY_ENDS)
     ended = dict(zip(tracks.incident[ends].tolist(), tracks.time[ends].tolist(), strict=True))
     return float(max(ended.get(number, tracks.horizon) - time for number, time in opened.items()))
 

@@ -7,8 +7,8 @@ something are kept in a database, and are the first of the next search.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from scenarios.fields.quantities import is_whole
 from sim.core.build import BuildCore, build_core
 from sim.experiments.runs.provenance import installed_version
 from sim.experiments.search.constants import no_constants_of_modules
-from sim.experiments.search.coverage import Coverage
+from sim.experiments.search.coverage import NOTHING_REACHED, Coverage, Reached
 from sim.experiments.search.found import Found, found_scenario
 from sim.experiments.search.guidance import GROUPS, scores
 from sim.experiments.search.judgement import RUN_ERROR, Break, Judge
@@ -46,6 +46,8 @@ MOST_ROUNDS = 100
 """Consecutive seeds of a search are so far apart in the seeds of rounds."""
 SHRINKING = 45.0
 """Wall time in seconds after which shrinking stops; what was smallest until then is reduced further."""
+MOST_REMEMBERED = 10_000
+"""The number of latest examples that are not run again."""
 OnExample = Callable[[int, str], object]
 """Called after each run with the number of runs so far, and `searching` or `shrinking`."""
 
@@ -164,9 +166,22 @@ def rounds(examples: int) -> list[tuple[int, tuple[str, ...]]]:
     return [(examples - each * len(GROUPS), ()), *((each, labels) for labels in GROUPS)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What one example breaks, reaches and scores."""
+
+    breaks: tuple[Break, ...]
+    reached: Reached = NOTHING_REACHED
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
 @dataclass
 class _Search:
-    """One search while it runs."""
+    """One search while it runs.
+
+    Hypothesis makes the same example of different draws, one of seven in a search, and more when it shrinks. An example
+    that equals an earlier one is judged as that one was, because a run with a seed has one history.
+    """
 
     scenario: Scenario
     bounds: Bounds
@@ -191,6 +206,7 @@ class _Search:
         self.kinds = admitted(self.scenario, self.bounds)
         self.coverage = Coverage.of(self.scenario, self.kinds)
         self.strategy = drawn(self.scenario, self.bounds)
+        self._judged: dict[str, _Judged] = {}
         self.own: tuple[Keys, ...] = tuple(self.scenario.resolved()["faults"])
 
     def hunt(self, examples: int, seed: int, database: Path | None) -> None:
@@ -251,28 +267,37 @@ class _Search:
         """
         self._check_time()
         try:
-            scenario = example.scenario(self.scenario, self.own)
+            judged = self._judge(example, self.own)
         except ScenarioError as error:  # parts that are valid alone, and contradict each other
             self.rejected += 1
             self.contradiction = str(error)
             reject()
-        history, breaks = self.judge.run(scenario)
         if not self.name:
             self.examples += 1
-            if history is not None:
-                self.coverage.add(history)
-            if labels and history is not None:
-                for label, score in scores(history).items():
-                    if label in labels:
-                        target(score, label=label)
+            self.coverage.add(judged.reached)
+            for label, score in judged.scores.items():
+                if label in labels:
+                    target(score, label=label)
             self.on_example(self.examples, "searching")
         else:
             self.runs += 1
             self.on_example(self.runs, "shrinking")
-        for each in breaks:
+        for each in judged.breaks:
             if self.name in ("", each.name):
                 self._keep(example, each.name)
                 raise _broken(each.name)(each.message)
+
+    def _judge(self, example: Drawn, own: Sequence[Keys]) -> _Judged:
+        """Run and judge an example with these faults of the scenario's own. Raises ScenarioError."""
+        key = repr((example, own))
+        judged = self._judged.get(key)
+        if judged is None:
+            history, breaks = self.judge.run(example.scenario(self.scenario, own))
+            judged = _Judged(breaks) if history is None else _Judged(breaks, Reached.of(history), scores(history))
+            if len(self._judged) >= MOST_REMEMBERED:
+                del self._judged[next(iter(self._judged))]
+            self._judged[key] = judged
+        return judged
 
     def _keep(self, example: Drawn, name: str) -> None:
         if self.smallest is None:
@@ -300,7 +325,7 @@ class _Search:
                 example, own = reduced(example, own, self._breaks, keep_own=is_expectation)
             except KeyboardInterrupt:
                 self.interrupted = True
-        _, breaks = self.judge.run(example.scenario(self.scenario, own))
+        breaks = self._judge(example, own).breaks
         first = [each for each in breaks if each.name == self.name]
         ordered: tuple[Break, ...] = (*first, *(each for each in breaks if each.name != self.name))
         made = found_scenario(self.scenario, example, own, ordered, command, seed)
@@ -310,10 +335,10 @@ class _Search:
         self.runs += 1
         self.on_example(self.runs, "shrinking")
         try:
-            scenario = example.scenario(self.scenario, own)
+            judged = self._judge(example, own)
         except ScenarioError:
             return False
-        return any(each.name == self.name for each in self.judge.run(scenario)[1])
+        return any(each.name == self.name for each in judged.breaks)
 
 
 def _size(example: Drawn) -> tuple[int, int]:

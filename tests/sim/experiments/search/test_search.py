@@ -6,8 +6,9 @@ from hypothesis.internal.conjecture import providers
 import scenarios
 import sim
 from recovery import Supervisor
+from sim.core.build import build_core
 from sim.experiments.search.constants import METHOD
-from sim.experiments.search.coverage import Coverage
+from sim.experiments.search.coverage import Coverage, Reached
 from sim.experiments.search.guidance import GROUPS, scores
 from sim.experiments.search.judgement import RUN_ERROR
 from sim.experiments.search.reduction import reduced
@@ -53,6 +54,18 @@ def test_the_file_is_the_scenario_and_repeats_what_breaks(tmp_path):
     assert loaded == found.scenario
     assert not sim.replicate(loaded, core=both_crash).holds
     assert sim.replicate(loaded).holds
+
+
+def test_an_example_that_equals_an_earlier_one_is_not_run_again():
+    run = []
+
+    def core(scenario, system, streams):
+        run.append((repr(scenario.faults), scenario.seed))
+        return build_core(scenario, system, streams)
+
+    found = search(world(), 60, 1, bounds=HARMLESS, core=core)
+    assert found.examples == 60
+    assert len(run) == len(set(run)) < 60
 
 
 def test_equal_seeds_give_equal_searches_and_others_do_not():
@@ -137,7 +150,7 @@ def test_coverage_counts_the_step_that_a_fault_hits_and_how_its_recovery_ends():
     faults = [{"agent_crash": {"at": "12s"}}, {"agent_slow": {"at": "12.5s", "factor": 2, "for": "1s"}}]
     made = world(faults=faults)
     coverage = Coverage.of(made, ["agent_crash", "agent_slow", "queue_blocked"])
-    coverage.add(simulate(made, "3/0"))
+    coverage.add(Reached.of(simulate(made, "3/0")))
     assert coverage.cells == {
         ("agent_crash", "no recovery", "verified"): 1,
         ("agent_slow", "restart_agent", "verified"): 1,

@@ -149,11 +149,11 @@ def findings(data: ResultShape) -> Iterator[str]:
 
 def _others(data: ResultShape) -> str:
     told = [
-        f"{quantity(number)} {called}"
-        for name, called in (
-            ("escalated", "are escalated to an operator"),
-            ("dismissed", "have nothing left to do"),
-            ("censored", "are open at the end"),
+        f"{quantity(number)} {one if number == 1 else several}"
+        for name, one, several in (
+            ("escalated", "is escalated to an operator", "are escalated to an operator"),
+            ("dismissed", "has nothing left to do", "have nothing left to do"),
+            ("censored", "is open at the end", "are open at the end"),
         )
         if (number := data.mean(f"recovery.{name}"))
     ]

@@ -11,6 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 import scenarios
+from recovery.model import FailureKind
 from sim.history import History
 from sim.measures.metrics.recovery_time import PHASES
 from sim.measures.tables.event_table import Tracks
@@ -37,6 +38,9 @@ from sim.reports.stored.reading import Stored, StoredResultError, scenario_of
 from sim.reports.stored.shapes import ResultShape
 from sim.reports.stored.shown_run import ShownRun
 from sim.reports.stored.window import Window
+
+FAILURE_KINDS = frozenset(str(kind) for kind in FailureKind)
+"""Metrics of recoveries also have kinds of tasks in this place of their names."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class ResultView:
     figures: list[Figure]
     phases: list[PhaseRow]
     kinds: list[tuple[str, str, str, str]]
+    task_kinds: list[tuple[str, str, str, str, str]]
     invariants: list[Checked]
     errors: list[str]
     diagnosis: tuple[list[str], list[tuple[str, list[tuple[int, bool]]]]]
@@ -110,6 +115,7 @@ def result_view(stored: Stored, shown: ShownRun, window: Window | None = None, h
         figures=list(_figures(data)),
         phases=_phases(data),
         kinds=list(_kinds(data)),
+        task_kinds=list(_task_kinds(data)),
         invariants=invariants(data),
         errors=[f"{error.seed}: at {error.time:g} s in {error.where}: {error.text}" for error in data.errors[:20]],
         diagnosis=_matrix(data),
@@ -175,7 +181,8 @@ def _figures(data: ResultShape) -> Iterator[Figure]:
     if data.mean("tasks.sojourn.mean") is not None:
         yield Figure("mean time of a task", text("tasks.sojourn.mean"), f"95th percentile {text('tasks.sojourn.p95')}")
     if data.mean("retries.count") is not None:
-        note = f"{number('retries.exhausted')} failures without a retry left"
+        exhausted = "failure" if data.mean("retries.exhausted") == 1 else "failures"
+        note = f"{number('retries.exhausted')} {exhausted} without a retry left"
         yield Figure("retries granted", number("retries.count"), note)
     if data.mean("agents.availability") is not None:
         steady = data.mean("service.availability")
@@ -203,12 +210,32 @@ def _kinds(data: ResultShape) -> Iterator[tuple[str, str, str, str]]:
     """Of each kind of failure: succeeded of opened, mean and 95th percentile of the recovery time."""
     for name in data.metrics:
         parts = name.split(".")
-        if len(parts) == 3 and parts[0] == "recovery" and parts[2] == "count" and data.mean(name):
+        is_of_a_kind = len(parts) == 3 and (parts[0], parts[2]) == ("recovery", "count") and parts[1] in FAILURE_KINDS
+        if is_of_a_kind and data.mean(name):
             of = f"recovery.{parts[1]}"
             opened, succeeded = data.mean(f"{of}.count"), data.mean(f"{of}.succeeded")
             times = [f"{of}.time.{each}" for each in ("mean", "p95")]
             mean, p95 = ("–" if data.mean(each) is None else written(data.metrics[each], each) for each in times)
             yield parts[1].replace("_", " "), f"{quantity(succeeded)} of {quantity(opened)}", mean, p95
+
+
+def _task_kinds(data: ResultShape) -> Iterator[tuple[str, str, str, str, str]]:
+    """Of each kind of tasks: completed of submitted, share that waits, retries, and recoveries that succeeded."""
+    tasks = data.scenario_resolved.get("tasks")
+    kinds = tasks.get("kinds") if isinstance(tasks, dict) else None
+    for kind in kinds if isinstance(kinds, dict) else ():
+        waiting = f"tasks.{kind}.wait_probability"
+
+        def ratio(of: str, part: str, whole: str) -> str:
+            return f"{quantity(data.mean(f'{of}.{part}'))} of {quantity(data.mean(f'{of}.{whole}'))}"
+
+        yield (
+            kind,
+            ratio(f"tasks.{kind}", "completed", "submitted"),
+            "–" if data.mean(waiting) is None else written(data.metrics[waiting], waiting),
+            quantity(data.mean(f"retries.{kind}.count")),
+            ratio(f"recovery.{kind}", "succeeded", "count"),
+        )
 
 
 def _matrix(data: ResultShape) -> tuple[list[str], list[tuple[str, list[tuple[int, bool]]]]]:

@@ -135,6 +135,32 @@ def test_a_warmup_is_shown_with_the_series_that_it_was_found_in(tmp_path):
     assert float(shade) == float(line.split(",")[0])
 
 
+KINDS = """\
+name: kinds
+seed: 3
+duration: 3m
+tasks:
+  kinds:
+    chat: {arrivals: {poisson: {rate: 1/s}}, work: {constant: {value: 2s}}, failure_probability: 0.1}
+    batch: {arrivals: {interval: {every: 10s}}, work: {constant: {value: 5s}}}
+agents: {count: 6, restart_time: 5s}
+faults:
+  - agent_crash: {targets: 1, at: 1m}
+"""
+
+
+def test_kinds_of_tasks_and_of_failures_have_tables_of_their_own():
+    stored = stored_of(sim.run(scenarios.loads(KINDS)))
+    told = words(page([Part(stored, ShownRun("3/0", stored.history))]))
+    failures = told.partition("By kind of failure kind succeeded mean time 95th percentile")[2].partition("Timeline")[0]
+    failures, _, tasks = failures.partition("Tasks by kind kind completed that wait retries recoveries succeeded")
+    assert failures.startswith(" agent failure 1 of 1")
+    assert "task failure" in failures
+    assert "chat" not in failures
+    assert tasks.startswith(" chat ")
+    assert " batch 17 of 17 0 % 0 " in tasks
+
+
 def written(folder, data):
     file = folder / "result.json"
     file.write_text(json.dumps(data))

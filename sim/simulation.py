@@ -351,6 +351,7 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
         "task_kinds": list(scenario.tasks.kinds),
         "downstream": list(scenario.downstream),
         "interrupted": scenario.tasks.interrupted,
+        **({"interrupted_by_kind": interrupted} if (interrupted := _interrupted(scenario)) else {}),
         "ack_timeout": scenario.queue.ack_timeout,
         "heartbeat_interval": scenario.recovery.detection.heartbeat_interval,
         "costs": {command: cost for command, cost in scenario.recovery.costs.items() if cost},
@@ -367,6 +368,11 @@ def _pools(scenario: Scenario) -> dict[str, list[int]]:
     """The number of the first agent of each pool, and that after its last one."""
     ends = list(accumulate((pool.count for pool in scenario.agents.pools.values()), initial=0))
     return {name: list(both) for name, both in zip(scenario.agents.pools, pairwise(ends), strict=True)}
+
+
+def _interrupted(scenario: Scenario) -> dict[str, str]:
+    """What happens to the work of an interrupted task, of the kinds that have a value of their own."""
+    return {name: kind.interrupted for name, kind in scenario.tasks.kinds.items() if kind.interrupted is not None}
 
 
 def _queues(scenario: Scenario) -> dict[str, list[str]]:

@@ -18,7 +18,7 @@ from scenarios.errors import Path, invalid, shown
 from scenarios.fields.base import Settings
 from scenarios.fields.distributions import Distribution
 from scenarios.fields.metric_rows import ROWS
-from scenarios.fields.quantities import Count, PositiveCount, PositiveSeconds, Probability, Quantity
+from scenarios.fields.quantities import Count, PositiveCount, PositiveSeconds, Probability, Quantity, Truth
 from scenarios.sections.arrivals import Arrivals
 from scenarios.sections.checkpoints import CheckpointSettings
 from scenarios.sections.policies import Condition
@@ -52,6 +52,13 @@ class KindSettings(Settings):
     calls: Annotated[tuple[str, ...], Quantity("list of dependencies")] | None = Field(
         default=None, description="as `tasks.calls`"
     )
+    interrupted: Literal["restart", "resume", "redraw"] | None = Field(
+        default=None, description="as `tasks.interrupted`"
+    )
+    requeue: Literal["tail", "head"] | None = Field(default=None, description="as `tasks.requeue`")
+    retry_holds_agent: Truth | None = Field(default=None, description="as `tasks.retry_holds_agent`")
+    retry_holds_resources: Truth | None = Field(default=None, description="as `tasks.retry_holds_resources`")
+    retried: Literal["repeat", "redraw"] | None = Field(default=None, description="as `tasks.retried`")
     checkpoint: CheckpointSettings | None = Field(default=None, description="as `tasks.checkpoint`")
     queue: Annotated[str, Quantity("queue")] | None = Field(
         default=None, description="one of `queues`, in which tasks of this kind wait; null: that of `queue`"
@@ -67,7 +74,10 @@ class KindSettings(Settings):
     )
 
 
-COMMON = ("arrivals", "count", "work", "needs", "failure_probability", "failure_at", "timeout", "checkpoint", "calls")
+COMMON = (
+    *("arrivals", "count", "work", "needs", "failure_probability", "failure_at", "timeout", "checkpoint", "calls"),
+    *("interrupted", "requeue", "retry_holds_agent", "retry_holds_resources", "retried"),
+)
 """Keys of `tasks` that a kind can have of its own."""
 
 

@@ -7,6 +7,7 @@ or when the recovery core has taken it over (settled).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import insort
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
@@ -26,10 +27,48 @@ from sim.world.listeners import Connection, DeliveryReceiver, QueueListener
 from sim.world.network import Network
 
 
-class TaskQueue:
-    """Queued tasks, agents that wait for work, and leases."""
+class WorkSource(ABC):
+    """Agents with a free slot wait for work of it; those that cannot be reached wait for their link."""
 
     name = "queue"
+    _network: Network
+    _unreachable: dict[Agent, Link]
+
+    @property
+    def broken_links(self) -> list[Link]:
+        """The broken links of agents that wait for work, in the order of the failed deliveries."""
+        return list(dict.fromkeys(self._unreachable.values()))
+
+    def free_slot(self, agent: Agent) -> None:
+        """Frees a slot of an agent, which takes the next task as soon as it can."""
+        agent.free_slots += 1
+        if agent.responding:
+            self.wait_for_work(agent)
+
+    def reconnect(self) -> None:
+        """Delivers to agents that are connected again, and tries those that another broken link disconnects."""
+        for agent, reported in list(self._unreachable.items()):
+            if self._network.broken_link(self.name, agent.name) is not reported:
+                del self._unreachable[agent]
+                self._add_idle(agent)
+        self.dispatch()
+
+    @abstractmethod
+    def wait_for_work(self, agent: Agent) -> None:
+        """Registers an agent with a free slot."""
+
+    @abstractmethod
+    def dispatch(self) -> None:
+        """Delivers queued tasks in order while an agent waits for work."""
+
+    @abstractmethod
+    def _add_idle(self, agent: Agent) -> None:
+        """Adds an agent to those that wait for work."""
+
+
+class TaskQueue(WorkSource):
+    """Queued tasks, agents that wait for work, and leases."""
+
     label = "queue"
     receiver: Connection[DeliveryReceiver]
     listener: Connection[QueueListener]
@@ -84,11 +123,6 @@ class TaskQueue:
     def stopped(self) -> bool:
         """Whether deliveries to every agent are blocked."""
         return self._blocks > 0
-
-    @property
-    def broken_links(self) -> list[Link]:
-        """The broken links of agents that wait for work, in the order of the failed deliveries."""
-        return list(dict.fromkeys(self._unreachable.values()))
 
     @property
     def duplication(self) -> float:
@@ -176,12 +210,6 @@ class TaskQueue:
             self._deliver(task, agent)
         self._dispatching = False
 
-    def free_slot(self, agent: Agent) -> None:
-        """Frees a slot of an agent, which takes the next task as soon as it can."""
-        agent.free_slots += 1
-        if agent.responding:
-            self.wait_for_work(agent)
-
     def wait_for_work(self, agent: Agent) -> None:
         """Registers an agent with a free slot."""
         if agent not in self._unreachable:
@@ -189,18 +217,13 @@ class TaskQueue:
         if self._depth > 0:
             self.dispatch()
 
+    def _add_idle(self, agent: Agent) -> None:
+        self._idle.setdefault(agent)
+
     def forget(self, agent: Agent) -> None:
         """Removes an agent from those that wait for work."""
         self._idle.pop(agent, None)
         self._unreachable.pop(agent, None)
-
-    def reconnect(self) -> None:
-        """Delivers to agents that are connected again, and tries those that another broken link disconnects."""
-        for agent, reported in list(self._unreachable.items()):
-            if self._network.broken_link(self.name, agent.name) is not reported:
-                del self._unreachable[agent]
-                self._idle.setdefault(agent)
-        self.dispatch()
 
     # ------------------------------------------------------------------------ delivery
     def deliver_to(self, task: Task, agent: Agent, reason: str) -> bool:

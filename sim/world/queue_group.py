@@ -22,7 +22,7 @@ from sim.world.clocks import Clock
 from sim.world.entities import Agent, Task
 from sim.world.links import Link
 from sim.world.network import Network
-from sim.world.queue import TaskQueue
+from sim.world.queue import TaskQueue, WorkSource
 
 
 @dataclass(eq=False, slots=True)
@@ -104,7 +104,7 @@ class SharedQueue(TaskQueue):
         self._group.free_slot(agent)
 
 
-class QueueGroup:
+class QueueGroup(WorkSource):
     """The queues of a scenario, and the agents that wait for work of any of them."""
 
     name = "queue"
@@ -168,11 +168,6 @@ class QueueGroup:
     def blocked(self) -> bool:
         """Whether deliveries of a queue are blocked, or an agent that waits for work is disconnected."""
         return self.stopped or bool(self._unreachable)
-
-    @property
-    def broken_links(self) -> list[Link]:
-        """The broken links of agents that wait for work, in the order of the failed deliveries."""
-        return list(dict.fromkeys(self._unreachable.values()))
 
     @property
     def duplication(self) -> float:
@@ -258,19 +253,13 @@ class QueueGroup:
             lane.queue.deliver(task, agent)
         self._dispatching = False
 
-    def free_slot(self, agent: Agent) -> None:
-        """Frees a slot of an agent, which takes the next task as soon as it can."""
-        agent.free_slots += 1
-        if agent.responding:
-            self.wait_for_work(agent)
-
     def wait_for_work(self, agent: Agent) -> None:
         """Registers an agent with a free slot."""
         if agent not in self._unreachable:
-            self._wait(agent)
+            self._add_idle(agent)
         self.dispatch()
 
-    def _wait(self, agent: Agent) -> None:
+    def _add_idle(self, agent: Agent) -> None:
         idle = self._idle[self._pool_of[agent.number]]
         if agent not in idle:
             idle[agent] = next(self._turns)
@@ -279,14 +268,6 @@ class QueueGroup:
         """Removes an agent from those that wait for work."""
         self._idle[self._pool_of[agent.number]].pop(agent, None)
         self._unreachable.pop(agent, None)
-
-    def reconnect(self) -> None:
-        """Delivers to agents that are connected again, and tries those that another broken link disconnects."""
-        for agent, reported in list(self._unreachable.items()):
-            if self._network.broken_link(self.name, agent.name) is not reported:
-                del self._unreachable[agent]
-                self._wait(agent)
-        self.dispatch()
 
     # ------------------------------------------------------------------- of the queue of a task
     def may_be_delivered(self, task: Task) -> bool:

@@ -156,6 +156,11 @@ class World:
         self.store.register(task.name)
         self.queue.enter(task, "submitted")
 
+    def retries_at_head(self, kind: str) -> bool:
+        """Whether a retried task of a kind is inserted at the head of its queue."""
+        tasks = self.scenario.tasks
+        return ((tasks.kinds[kind].requeue if kind else None) or tasks.requeue) == "head"
+
     def needs_of(self, task: Task | None) -> Mapping[str, int]:
         """What a task needs; of one that has ended, nothing if the scenario has kinds of tasks."""
         return task.needs if task is not None else self._needs.get("", {})

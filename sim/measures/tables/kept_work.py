@@ -66,9 +66,16 @@ def _wanted(tracks: Tracks) -> Truths:
 
 def _sources(tracks: Tracks) -> Rows:
     """Rows with work from which a later attempt may start: checkpoints, and interruptions of work that is resumed."""
-    if tracks.meta.get("interrupted") == "resume":
-        return tracks.rows(Event.CHECKPOINT_WRITTEN, Event.ATTEMPT_INTERRUPTED)
-    return tracks.rows(Event.CHECKPOINT_WRITTEN)
+    resumes = tracks.meta.get("interrupted") == "resume"
+    of_kinds = tracks.meta.get("interrupted_by_kind", {})
+    if not of_kinds:
+        return tracks.rows(Event.CHECKPOINT_WRITTEN, *((Event.ATTEMPT_INTERRUPTED,) if resumes else ()))
+    rows = tracks.rows(Event.CHECKPOINT_WRITTEN, Event.ATTEMPT_INTERRUPTED)
+    task_resumes = np.full(tracks.task_count, resumes)
+    for kind, what in of_kinds.items():
+        task_resumes[tracks.tasks_of_kind(kind)] = what == "resume"
+    kept: Rows = rows[(tracks.event[rows] == Event.CHECKPOINT_WRITTEN) | task_resumes[tracks.task[rows]]]
+    return kept
 
 
 def _origins(tracks: Tracks, sources: Rows) -> Rows:

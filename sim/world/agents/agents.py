@@ -61,8 +61,11 @@ class Agents:
         self._pools = pools
         self._store = store
         self._execution = execution
-        self._retry_holds_agent = tasks.retry_holds_agent
-        self._retry_holds_resources = tasks.retry_holds_resources
+        kinds = {kind: tasks.of_kind(kind) for kind in tasks.kinds} or {"": tasks}
+        self._retry_holds_agent = frozenset(kind for kind, of_kind in kinds.items() if of_kind.retry_holds_agent)
+        self._retry_holds_resources = frozenset(
+            kind for kind, of_kind in kinds.items() if of_kind.retry_holds_resources
+        )
         self.all = [Agent(number, settings.slots) for number in range(settings.count)]
         self._clocks: dict[Agent, Clock] = {}
         self.busy_listener: BusyListener | None = None
@@ -204,7 +207,7 @@ class Agents:
         """
         task, agent, failed_at = attempt.task, attempt.agent, self._env.now
         task.error = error
-        if not self._retry_holds_resources:
+        if task.kind not in self._retry_holds_resources:
             self._give_back(attempt)
 
         def arrive() -> None:
@@ -220,7 +223,7 @@ class Agents:
             self.host.receive(arrive)
         else:
             self._network.send("report", agent.name, "core", lambda: self.host.receive(arrive))
-        if self._retry_holds_agent:
+        if task.kind in self._retry_holds_agent:
             self.free_keeper(task)
             task.keeper, task.keeper_incarnation = agent, agent.incarnation
         else:

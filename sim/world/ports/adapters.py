@@ -68,7 +68,7 @@ class WorldTasks:
         keeper = self._world.agents.take_keeper(task)
         if keeper is not None:
             return self._world.queue.deliver_to(task, keeper, reason)
-        return self._world.queue.enter(task, reason, at_head=self._world.scenario.tasks.requeue == "head")
+        return self._world.queue.enter(task, reason, at_head=self._world.retries_at_head(task.kind))
 
     async def resume(self, task_id: str, resources: Mapping[str, int]) -> bool:
         """Resumes a blocked task with its allocation, ahead of tasks that hold nothing."""

@@ -66,3 +66,53 @@ def test_a_kind_has_its_own_retry_policy(retries: int, end: list[int]) -> None:
     assert (run.metrics["tasks.slow.failed"], run.metrics["tasks.fast.completed"]) == (2, 2)
     assert run.metrics["recovery.slow.escalated"] == 2
     assert run.holds
+
+
+RETRIES = """\
+name: retries
+duration: 100s
+tasks:
+  kinds:
+  - {name: held, arrivals: {burst: {size: 2, at: 0s}}, work: 10s, timeout: 4s, %s, retry: {max_retries: 1, retry_delay: 6s}}
+  - {name: plain, arrivals: {burst: {size: 2, at: 1s}}, work: 3s, retry: {max_retries: 0}}
+agents: {count: 1}
+"""  # noqa: E501 - one line for each kind
+
+
+@pytest.mark.parametrize(
+    ("own", "starts"),
+    [
+        ("requeue: tail", {"held": [0, 4, 14, 18], "plain": [8, 11]}),
+        ("requeue: head", {"held": [0, 4, 11, 15], "plain": [8, 19]}),
+        ("retry_holds_agent: true", {"held": [0, 10, 14, 24], "plain": [28, 31]}),
+    ],
+)
+def test_a_kind_has_its_own_place_in_the_queue_and_its_own_holds(own, starts):
+    """Attempts of `held` time out after 4 s, and are retried 6 s later: at 10 s and at 14 s."""
+    history = sim.run(scenarios.loads(RETRIES % own), seed=1).history
+    kinds = history[history.event == "task.submitted"].set_index("task").detail
+    started = history[history.event == "attempt.started"]
+    assert {kind: sorted(started.time[started.task.map(kinds) == kind]) for kind in starts} == starts
+
+
+INTERRUPTED = """\
+name: interrupted
+duration: 60s
+tasks:
+  interrupted: restart
+  kinds:
+  - {name: own, arrivals: {burst: {size: 1, at: 0s}}, work: 10s, interrupted: redraw}
+  - {name: other, arrivals: {burst: {size: 1, at: 0s}}, work: 10s}
+agents: {count: 2}
+recovery: {detection: {detector: perfect}}
+faults: [{agent_crash: {targets: all, at: 4s}}]
+"""
+
+
+@pytest.mark.parametrize(("own", "wasted"), [("restart", 4), ("resume", 0)])
+def test_a_kind_has_its_own_work_after_an_interruption(own, wasted):
+    """A crash after 4 s of work: the kind `own` repeats them or not, and `other` restarts as all tasks."""
+    scenario = scenarios.loads(INTERRUPTED).with_values({"tasks.own.interrupted": own})
+    metrics = sim.run(scenario, seed=1).metrics
+    assert metrics["work.wasted"] == 4 + wasted
+    assert metrics["tasks.own.sojourn.max"] == metrics["tasks.other.sojourn.max"] - (4 - wasted)

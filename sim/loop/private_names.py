@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio import format_helpers
+from asyncio import format_helpers, mixins
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -32,7 +32,8 @@ ASYNCIO: Mapping[str, Sequence[str]] = {
     ),
     "Handle": ("_context", "_callback", "_args", "_cancelled", "_loop", "_source_traceback", "_repr", "_run"),
     "TimerHandle": ("_scheduled", "_when"),
-    "Future": ("_callbacks",),
+    "asyncio.mixins": ("_LoopBoundMixin",),
+    "Future": ("_callbacks", "_log_traceback"),
     "Task": ("_fut_waiter", "_log_destroy_pending"),
     "sys": ("_getframe",),
 }
@@ -58,6 +59,7 @@ def _owners() -> dict[str, Any]:
     return {
         "asyncio": asyncio,
         "asyncio.tasks": asyncio.tasks,
+        "asyncio.mixins": mixins,
         "asyncio.futures": asyncio.futures,
         "asyncio.format_helpers": format_helpers,
         "BaseEventLoop": loop,

@@ -23,7 +23,7 @@ from sim.cli.options.warmup import check_find_warmup, find_warmups, repeating, w
 from sim.cli.output.console import console, progress, say
 from sim.cli.output.files import STDOUT, check_apart, check_writable, write_json
 from sim.cli.output.history_file import check_history
-from sim.cli.output.live_view import live_asked, show_runs
+from sim.cli.output.live_view import live_asked, record_run, show_runs
 from sim.cli.output.page_file import check_page, write_page
 from sim.cli.output.report_folder import ReportFolder, check_reports
 from sim.cli.output.run_recorder import Kept
@@ -188,12 +188,13 @@ def run(
         complete = show_runs(view, [] if done.is_interrupted else results, kept.runs, shown, no_color=no_color)
         done.is_view_complete = complete or limit.is_over
     _report(results, [names[place] for place in done.results], changes, quiet or json == STDOUT, no_color)
+    if json is not None:  # before the pictures, which cannot be written to a full disk
+        data = [result.as_json() for result in results]
+        write_json(json, data[0] if len(scenario) == 1 else data)
     if plot is not None and results:
         draw_runs(results, plot, shown)
     _write_page(html, done, names, changes, kept, shown, is_silent=quiet or json == STDOUT, no_color=no_color)
-    if json is not None:
-        data = [result.as_json() for result in results]
-        write_json(json, data[0] if len(scenario) == 1 else data)
+    record_run(view, results, kept.runs, shown)
     return _status(done, limit, all_valid=len(names) == len(scenario))
 
 

@@ -61,27 +61,35 @@ def show_runs(
     *,
     no_color: bool,
 ) -> bool:
-    """Show the first replication of each result, and record that of the first; whether nobody interrupted the view.
+    """Show the first replication of each result in the terminal; False if an interrupt has ended the view.
 
-    `runs` are those that were kept, by hash of their history; others are repeated. Raises BadInput.
+    `runs` are those that were kept, by hash of their history; others are repeated.
     """
-    if view is None:
+    if view is None or not view.in_terminal:
         return True
-    screen = _terminal(no_color) if view.in_terminal else None
-    if view.in_terminal and screen is None:
+    screen = _terminal(no_color)
+    if screen is None:
         say("--live: there is no terminal to show the run in; the results are the same without it")
+        return True
     try:
-        for place, result in enumerate(results):
-            if screen is None and (place or view.record is None):
-                break
-            run = _with_events(result, runs or {})
-            if view.record is not None and not place:
-                _record(view.record, run, window, view.speed)
-            if screen is not None:
-                play(run, screen, window, view.speed)
+        for result in results:
+            play(_with_events(result, runs or {}), screen, window, view.speed)
     except KeyboardInterrupt:
         return False
     return True
+
+
+def record_run(
+    view: LiveView | None, results: Sequence[Result], runs: Mapping[str, Run] | None, window: Window | None
+) -> None:
+    """Record the first replication of the first result, if that is asked for. Raises BadInput."""
+    if view is None or view.record is None or not results:
+        return
+    from sim.reports.live.recording import recording
+
+    run = _with_events(results[0], runs or {})
+    frames = list(_recorded(_frames(run, window, view.speed)))
+    write_text(view.record, recording(frames, f"recovery-bench: {run.scenario.name}"))
 
 
 def play(
@@ -125,12 +133,6 @@ def _frames(run: Run, window: Window | None, speed: float | None) -> Callable[[f
         return Frame(replay, min(begin + passed, end), begin, end, pace, verdict if is_last else None)
 
     return frame
-
-
-def _record(file: str, run: Run, window: Window | None, speed: float | None) -> None:
-    from sim.reports.live.recording import recording
-
-    write_text(file, recording(list(_recorded(_frames(run, window, speed))), f"recovery-bench: {run.scenario.name}"))
 
 
 def _recorded(frame: Callable[[float], Frame]) -> Iterator[Frame]:

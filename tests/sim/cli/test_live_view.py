@@ -86,6 +86,17 @@ def test_without_a_terminal_there_is_a_line_and_the_results(small, capsys):
     assert err == "--live: there is no terminal to show the run in; the results are the same without it\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+@pytest.mark.parametrize("option", ["--record", "--html", "--plot"])
+def test_a_picture_for_which_there_is_no_room_loses_no_result(small, capsys, option):
+    Path("full.svg").symlink_to("/dev/full")
+    assert main(["run", "small.scenario.yaml", "--json", "a.json", option, "full.svg"]) == 2
+    out, err = capsys.readouterr()
+    assert "✓ tasks.lost == 0" in out
+    assert err == "full.svg: cannot be written: No space left on device\n"
+    assert json.loads(Path("a.json").read_text())["expectations"][0]["holds"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

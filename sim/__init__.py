@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sim.programs.exploration.errors import ForeignThreads, InvalidToken, NotDeterministic
     from sim.programs.exploration.explore import explore, replay
     from sim.programs.exploration.report import Exploration
+    from sim.programs.network import Network
     from sim.results.base import DoesNotHold
     from sim.results.file import ResultFileError, load
     from sim.simulation import Run, run
@@ -61,6 +62,7 @@ __all__ = [
     "HistoryNotKept",
     "InvalidToken",
     "Livelock",
+    "Network",
     "NoInputOutput",
     "NotDeterministic",
     "Rare",
@@ -137,6 +139,7 @@ _HOMES = {
     "CrashSweepError": "sim.programs.crash_sweep.errors",
     "CrashSweepReport": "sim.programs.crash_sweep.report",
     "Durable": "sim.programs.durable",
+    "Network": "sim.programs.network",
     "crash_sweep": "sim.programs.crash_sweep.sweep",
     "Exploration": "sim.programs.exploration.report",
     "ForeignThreads": "sim.programs.exploration.errors",

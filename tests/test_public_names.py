@@ -28,8 +28,8 @@ SCENARIOS = """
     names path
 """
 SIM = """
-    Backend Comparison CrashSweepError CrashSweepReport Deadlock DoesNotHold Durable Event Exploration
-    Fit FitError ForeignThreads History HistoryNotKept InvalidToken Livelock NoInputOutput NotDeterministic Rare
+    Backend Comparison CrashSweepError CrashSweepReport Deadlock DoesNotHold Durable Event Exploration Fit FitError
+    ForeignThreads History HistoryNotKept InvalidToken Livelock Network NoInputOutput NotDeterministic Rare
     RecoveryBenchError Result ResultFileError Run RunError RunSummary SearchResult Selection SimLoop Sweep TuneError
     Tuning Warmup build_core compare core_config crash_sweep explore find_warmup fit load load_sweep rare replay
     replicate run search select sweep task_log tune virtual_time

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import simpy
 
@@ -199,34 +199,3 @@ def _public(frames: list[FrameType]) -> FrameType:
 
 def _name(future: Any) -> str:
     return future.get_name() if isinstance(future, asyncio.Task) else repr(future)
-
-
-# fmt: off
-_INPUT_OUTPUT: Final = (
-    "add_reader", "remove_reader", "add_writer", "remove_writer", "add_signal_handler", "remove_signal_handler",
-    "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into", "sock_sendall", "sock_sendto",
-    "sock_connect", "sock_accept", "sock_sendfile", "sendfile", "start_tls", "create_connection",
-    "create_server", "create_unix_connection", "create_unix_server", "create_datagram_endpoint",
-    "connect_accepted_socket", "connect_read_pipe", "connect_write_pipe", "subprocess_shell", "subprocess_exec",
-    "getaddrinfo", "getnameinfo",
-)
-# fmt: on
-
-
-def refuse_input_output(loop: type) -> type:
-    """Class decorator for loops: every method for input and output raises NoInputOutput."""
-    for name in _INPUT_OUTPUT:
-        setattr(loop, name, _refusal(name))
-    return loop
-
-
-def _refusal(name: str) -> Any:
-    def refuse(self: object, *_: object, **__: object) -> NoReturn:
-        raise NoInputOutput(
-            f"SimLoop has no input or output, and so no {name}(): virtual time knows no sockets, pipes, subprocesses "
-            "or signals. Model the other side with SimPy's events and await loop.wait(event), or call something "
-            "that blocks inline, with asyncio.to_thread()"
-        )
-
-    refuse.__name__ = refuse.__qualname__ = name
-    return refuse

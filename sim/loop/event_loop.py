@@ -42,8 +42,9 @@ from simpy.events import NORMAL, URGENT
 from sim.loop import executor, simpy_bridge
 from sim.loop.base import LoopBase
 from sim.loop.environment import VirtualEnvironment, drop_cancelled, keep, steps_plainly
-from sim.loop.errors import Deadlock, Livelock, refuse_input_output, who_spins, who_waits
+from sim.loop.errors import Deadlock, Livelock, who_spins, who_waits
 from sim.loop.handles import CANCELLED, Handle, Task, Timer, TracedHandle, TracedTimer, by_number, named, switch_off
+from sim.loop.input_output import refuse_input_output
 from sim.loop.order import Future, StartedGenerators, future_maker, made_by_factory, makes_eager_tasks, prepare_factory
 
 T = TypeVar("T")

@@ -19,9 +19,11 @@ import ctypes
 import gc
 import sys
 import types
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
+from gc import collect
 from typing import Any, Final
 
 SUSPENDABLE: Final = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
@@ -76,6 +78,13 @@ def _silence(future: Any) -> None:
     future._log_traceback = False
     if isinstance(future, asyncio.Task):
         future._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def release_memory() -> None:
+    """Release the memory of programs that were cut, without the warnings of what they have left open."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        collect(1)
 
 
 def roll_back(connection: Any) -> None:

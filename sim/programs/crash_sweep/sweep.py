@@ -13,6 +13,7 @@ from sim.loop import SimLoop
 from sim.loop.virtual_time import VirtualClock, virtual_time
 from sim.programs.crash_sweep.cuts import Cut, Token, checked, evenly
 from sim.programs.crash_sweep.errors import CrashSweepError, DifferentRuns, InvalidCut
+from sim.programs.crash_sweep.inert import release_memory
 from sim.programs.crash_sweep.lives import End, Life, Limits
 from sim.programs.crash_sweep.points import Point, fingerprint
 from sim.programs.crash_sweep.report import CrashSweepReport
@@ -176,6 +177,7 @@ def _session(seed: int) -> Iterator[VirtualClock]:
     try:
         with virtual_time(seed=seed) as clock:
             yield clock
+        release_memory()
     finally:
         gc.collect = collect
         if collects:

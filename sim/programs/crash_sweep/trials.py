@@ -18,7 +18,7 @@ from recovery.errors import error_text
 from sim.loop.virtual_time import VirtualClock
 from sim.programs.crash_sweep.cuts import Cut
 from sim.programs.crash_sweep.errors import CrashSweepError, DifferentRuns
-from sim.programs.crash_sweep.inert import roll_back
+from sim.programs.crash_sweep.inert import release_memory, roll_back
 from sim.programs.crash_sweep.lives import End, Life, Limits, live, release
 from sim.programs.crash_sweep.loop_objects import connections_in, loop_object_in
 from sim.programs.crash_sweep.points import Point, is_of_program
@@ -95,7 +95,7 @@ def attempt(
     program: Program, clock: VirtualClock, cuts: tuple[Cut, ...], *, record: bool = False, loud: bool = False
 ) -> Tried:
     """Run one trial. Raises CrashSweepError for a program that cannot be swept."""
-    collect(1)  # the memory of the trial before; what is older than the program is not part of it
+    release_memory()  # of the trial before; what is older than the program is not part of it
     _reseed(program, clock, "start")
     lives: list[Life] = []
     try:

@@ -102,7 +102,7 @@ def found_scenario(
     return made.with_values(
         {
             "name": found_name(base, names[0]),
-            "description": f"Found by a search in {base.name}. {breaks[0].message[:1].upper()}{breaks[0].message[1:]}.",
+            "description": f"Found by a search in {base.name}: {breaks[0].message}.",
             "found_by": {"search": command, "seed": seed, "violates": names},
         }
     )

@@ -67,6 +67,12 @@ class PolicyFile:
         return {kind: None if each is None else portable(each) for kind, each in found.items()}
 
     @property
+    def of_task_kinds(self) -> dict[str, Portable]:
+        """The policies of single kinds of tasks, by name."""
+        given = {path.split(".")[2]: value for path, value in self.values.items() if path.startswith("tasks.kinds.")}
+        return {name: portable(Condition.model_validate(value)) for name, value in given.items() if value is not None}
+
+    @property
     def changes(self) -> dict[str, str]:
         """The values as `--set` has them: `recovery.conditions.task_failure` with `{max_retries: 3, …}`."""
         return {path: flow(value) for path, value in self.values.items()}

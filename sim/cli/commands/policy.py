@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,7 +34,11 @@ FIRST_SHOWN = "attempts.amplification"
 """The metric of a cost that is printed first."""
 Kind = Annotated[
     str | None,
-    typer.Option("--kind", metavar="KIND", help="Kind of failure: task_failure if left out, or the only one there is."),
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        help="Kind of failure, or of tasks: task_failure if left out, or the only one there is.",
+    ),
 ]
 Out = Annotated[str | None, typer.Option("--out", metavar="FILE", help="Where to write it; stdout if left out.")]
 
@@ -177,17 +181,18 @@ def _framework(name: str, option: str) -> Framework:
     return FRAMEWORKS[name]
 
 
-def _known_kind(kind: str) -> str:
+def _known_kind(kind: str, also: Iterable[str] = ()) -> str:
     from scenarios.errors import instead
     from scenarios.exchange.policy_file import KINDS
 
     if kind not in KINDS:
-        raise BadInput(f"--kind {kind}: is no kind of failure; {instead(kind, KINDS, 'valid')}")
+        known = tuple(dict.fromkeys((*KINDS, *also)))
+        raise BadInput(f"--kind {kind}: is no kind of failure; {instead(kind, known, 'valid')}")
     return kind
 
 
 def _wanted(name: str, on: str | None, changes: dict[str, str]) -> tuple[dict[str, Portable | None], Scenario | None]:
-    """The policies of a scenario or a policy file by kind of failure, and the scenario to simulate."""
+    """The policies of a scenario or a policy file by kind of failure or of tasks, and the scenario to simulate."""
     import scenarios
     from scenarios.exchange.policy_file import load_policy
     from scenarios.exchange.portable import portable
@@ -199,12 +204,14 @@ def _wanted(name: str, on: str | None, changes: dict[str, str]) -> tuple[dict[st
         scenario = None if on is None else scenarios.load(on)
         if scenario is not None:
             scenario = file.applied(scenario.with_values(changes) if changes else scenario)
-        return file.conditions, scenario
+        return file.conditions | file.of_task_kinds, scenario
     if on is not None:
         raise BadInput("--scenario: the policy is that of a scenario, which is simulated; valid: with a policy file")
     scenario = scenarios.load(name)
     scenario = scenario.with_values(changes) if changes else scenario
-    return {kind: None if each is None else portable(each) for kind, each in scenario.recovery.conditions}, scenario
+    of_failures = {kind: None if each is None else portable(each) for kind, each in scenario.recovery.conditions}
+    kinds = scenario.tasks.kinds.items()
+    return of_failures | {name: portable(kind.retry) for name, kind in kinds if kind.retry is not None}, scenario
 
 
 def _is_policy_file(name: str) -> bool:
@@ -226,7 +233,8 @@ def _is_policy_file(name: str) -> bool:
 def _of_kind(found: dict[str, Portable | None], kind: str | None, source: str) -> tuple[str, Portable]:
     given = {each: policy for each, policy in found.items() if policy is not None}
     if kind is not None:
-        _known_kind(kind)
+        if kind not in given:
+            _known_kind(kind, given)
     elif "task_failure" in given:
         kind = "task_failure"
     elif len(given) == 1:

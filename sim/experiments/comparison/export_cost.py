@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from recovery.model import FailureKind
 from scenarios import Scenario
 from scenarios.exchange.portable import Portable
 from scenarios.exchange.shapes import Difference, Fit
@@ -24,8 +25,8 @@ class ExportCost:
 
 
 def condition_path(kind: str) -> str:
-    """The path of a kind's condition."""
-    return f"recovery.conditions.{kind}"
+    """The path of the policy of a kind of failure, or of tasks: no kind of tasks has the name of one of failures."""
+    return f"recovery.conditions.{kind}" if kind in set(FailureKind) else f"tasks.kinds.{kind}.retry"
 
 
 def export_costs(

@@ -10,6 +10,7 @@ from recovery import RetryPolicy
 from scenarios import ScenarioError, inconsistencies
 from scenarios.documents.overrides import value_of
 from scenarios.exchange.policy_file import loads_policy
+from sim.cli import main
 from sim.core.build import InvalidPolicies, core_config
 from sim.experiments.tuning.defaults import default_space
 from sim.experiments.tuning.policy_values import policy_values, units_of
@@ -108,3 +109,19 @@ def test_a_policy_that_ends_before_an_outage_of_a_dependency_is_reported_by_kind
     assert found.kind == "retry_schedule"
     assert "tasks.kinds.chat.retry" in found.paths
     assert found.figures["escalations"] == pytest.approx(1.4 * (60 - 1 - 2))  # full jitter of 2 s and 4 s, half of it
+
+
+def test_the_policy_of_a_kind_is_exported_from_a_scenario_and_a_policy_file(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fleet.scenario.yaml").write_text(FLEET)
+    (tmp_path / "policy.yaml").write_text("tasks: {kinds: {chat: {retry: {max_retries: 5, retry_delay: 2s}}}}\n")
+    for source, given in (("fleet.scenario.yaml", ["--kind", "chat"]), ("policy.yaml", [])):
+        assert main(["policy", "export", source, "--to", "temporal", *given]) == 0
+        text = capsys.readouterr().out
+        assert "timedelta(seconds=2)" in text
+        assert "maximum_attempts=6" in text
+    assert main(["policy", "export", "fleet.scenario.yaml", "--to", "temporal", "--kind", "chatt"]) == 2
+    assert "nearest: 'chat'" in capsys.readouterr().err
+    cost = ["--to", "kubernetes", "--kind", "chat", "--set", "duration=1m", "--replications", "2"]
+    assert main(["policy", "export", "fleet.scenario.yaml", *cost]) == 0
+    assert "fleet, 2 pairs" in capsys.readouterr().err

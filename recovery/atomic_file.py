@@ -19,9 +19,14 @@ def whole_file(target: Path, *, private: bool = False) -> Iterator[Path]:
 
     If `target` is a symbolic link, the file that it leads to is replaced, and the link remains. A file that is replaced
     keeps its permissions. The name contains the process id: if two programs write the same file, the last one to end
-    wins. `private`: the file exists from the start, readable by its owner only. Raises OSError.
+    wins. `private`: the file exists from the start, readable by its owner only. Raises OSError, also for a folder or
+    device.
     """
     target = link_target(target)
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if target.exists() and not target.is_file():  # a rename would replace a device by a file
+        raise OSError(errno.EINVAL, "not a regular file", str(target))
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         if private:

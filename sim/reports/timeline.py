@@ -16,10 +16,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from recovery.audit import RecoveryOutcome
+from recovery.errors import argument
+from scenarios.fields.quantities import is_number
 from sim.history import History
 from sim.measures.metrics.recovery_time import PHASES, measure_recovery
 from sim.measures.tables.distribution import numbers
 from sim.measures.tables.event_table import Tracks
+from sim.presentation.axes import NoPicture
 from sim.presentation.figure_style import FAINT, INK, PHASE_COLORS, VERMILION, styled
 from sim.presentation.formatting import count, quantity
 from sim.reports.timeline_data import (
@@ -51,7 +54,10 @@ LANE_HEIGHT = 0.74
 
 # ----------------------------------------------------------------------------- pictures
 def timeline(history: History, window: tuple[float, float] | None = None, *, width: float = 9.0) -> Figure:
-    """One run: load above, recoveries below, between two instants (left out: around the first faults)."""
+    """One run: load above, recoveries below, between two instants (left out: around the first faults).
+
+    Raises NoPicture, a ValueError, for a window outside the run.
+    """
     with styled():
         figure = Figure(figsize=(width, 4.7), dpi=120)
         body, foot = _rows(figure, [4.2, 0.5])
@@ -92,11 +98,24 @@ def _rows(figure: Figure, heights: list[float]) -> list[SubFigure]:
     return list(np.asarray(figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.0)))
 
 
+def _checked(window: tuple[float, float], horizon: float) -> tuple[float, float]:
+    """The begin and the end of a window (s). Raises NoPicture for one that is none or lies outside the run."""
+    given, valid = argument("window", window), f"valid: two times in seconds, within 0 and {horizon:g}"
+    if isinstance(window, str) or len(window) != 2 or not all(map(is_number, window)):
+        raise NoPicture(f"{given}: is not a window; {valid}")
+    begin, end = window
+    if end <= begin:
+        raise NoPicture(f"{given}: ends before it begins; {valid}")
+    if begin >= horizon or end <= 0:
+        raise NoPicture(f"{given}: is outside the run; {valid}")
+    return float(begin), float(end)
+
+
 # ------------------------------------------------------------------------------- a panel
 def _panel(place: SubFigure, history: History, window: tuple[float, float] | None) -> None:
     tracks = Tracks.of(history)
     lanes = recoveries(history)
-    begin, end = window or interesting_window(history)
+    begin, end = interesting_window(history) if window is None else _checked(window, tracks.horizon)
     shown = [lane for lane in lanes if lane.onset < end and lane.ended > begin]
     top, bottom = place.subplots(
         2,

@@ -96,3 +96,13 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path):
     with whole_file(target) as path:
         path.write_text("new")
     assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("new", 0o600)
+
+
+def test_a_folder_and_a_device_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for target in (tmp_path, tmp_path / "pipe"):
+        before = target.stat().st_ino
+        with pytest.raises(OSError, match=r"Is a directory|not a regular file"), whole_file(target) as path:
+            path.write_text("new")
+        assert target.stat().st_ino == before
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

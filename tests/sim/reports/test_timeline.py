@@ -147,3 +147,19 @@ def test_equal_histories_give_equal_bytes_despite_user_settings(histories, tmp_p
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (75, "1:15"), (3599.6, "1:00:00"), (3725, "1:02:05")])
 def test_clock_times_are_formatted(seconds, shown):
     assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("window", "said"),
+    [
+        ((9999.0, 10000.0), "is outside the run"),
+        ((-5.0, 0.0), "is outside the run"),
+        ((5.0, 1.0), "ends before it begins"),
+        ((float("nan"), 3.0), "is not a window"),
+        (("1m", "2m"), "is not a window"),
+        ((1.0,), "is not a window"),
+    ],
+)
+def test_a_window_outside_the_run_is_refused(window, said):
+    with pytest.raises(ValueError, match=rf"^window=\(.*\): {said}; valid: two times in seconds, within 0 and \d+"):
+        timeline(agent_story(), window)

@@ -34,6 +34,7 @@ PAGES = (
     "sim/experiments/README.md",
     "sim/experiments/fitting/README.md",
     "sim/baselines/README.md",
+    "sim/loop/README.md",
     "sim/programs/README.md",
     "recovery/README.md",
     "notebooks/README.md",

@@ -17,7 +17,7 @@ from recovery.diagnosis.analyst import Analyst, escalation_cause
 from recovery.diagnosis.explanation import DISMISSALS, explain
 from recovery.diagnosis.verification import RecoveryVerification
 from recovery.engine.plan import Plan, strategy_of
-from recovery.engine.resumption import BEGUN, first_step, interrupted_plan, next_step
+from recovery.engine.resumption import BEGUN, failed_again, first_step, interrupted_plan, next_step
 from recovery.errors import error_text
 from recovery.model import Analysis, Failure, FailureKind, Incident, OnFailure, Phase, RecoveryStrategy, Step
 from recovery.ports import System
@@ -101,6 +101,10 @@ class RecoveryEngine:
             strategy = None
             if incident.phase in BEGUN:
                 self._in_step.pop(incident.number, None)
+                if await failed_again(incident, self.system):
+                    incident.under_way = False
+                    self._failed(incident, FailureReason.VERIFICATION)
+                    return Outcome.FAILED
                 strategy = await interrupted_plan(incident, self.system)
             else:
                 self._say(incident, AuditEvent.RECOVERY_STARTED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recovery.model import TASK_KINDS, Incident, Phase, RecoveryStrategy
+from recovery.model import HALTED, TASK_KINDS, Incident, Phase, RecoveryStrategy
 from recovery.ports import System
 
 BEGUN = (Phase.STARTED, Phase.EXECUTING, Phase.EXECUTED)
@@ -23,6 +23,17 @@ async def interrupted_plan(incident: Incident, system: System) -> RecoveryStrate
     if incident.failure.kind in TASK_KINDS and fenced is not None and await system.store.epoch(subject) > fenced:
         return None
     return incident.strategy if await _holds_its_allocation(incident, system) else None
+
+
+async def failed_again(incident: Incident, system: System) -> bool:
+    """Whether the task was retried by a try that an earlier core had begun, and has failed again since.
+
+    That is another failure: if the try went on, it would retry the task once more, which no policy has granted.
+    """
+    subject, fenced = incident.failure.subject, incident.facts.fenced
+    if incident.phase is not Phase.EXECUTING or incident.failure.kind not in TASK_KINDS or fenced is None:
+        return False
+    return await system.store.epoch(subject) > fenced and await system.store.status(subject) in HALTED
 
 
 def next_step(incident: Incident) -> int:

@@ -49,7 +49,7 @@ def make_inert(roots: Iterable[object]) -> list[Any]:
         else:
             ctypes.c_int8.from_address(id(each) + offset).value = _COMPLETED
     for each in reached:
-        if isinstance(each, asyncio.Future):
+        if asyncio.isfuture(each):
             _silence(each)
     if "sqlite3" in sys.modules:
         connection = sys.modules["sqlite3"].Connection
@@ -75,9 +75,10 @@ def _reached(roots: Iterable[object], young: dict[int, Any]) -> list[Any]:
 
 def _silence(future: Any) -> None:
     """Let a future report neither an exception that was not retrieved nor that it was pending."""
-    future._log_traceback = False
-    if isinstance(future, asyncio.Task):
-        future._log_destroy_pending = False  # type: ignore[attr-defined]
+    with suppress(AttributeError):  # a future of a library
+        future._log_traceback = False
+        if hasattr(future, "get_coro"):
+            future._log_destroy_pending = False
 
 
 def release_memory() -> None:

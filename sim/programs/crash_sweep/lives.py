@@ -73,7 +73,7 @@ def live(
     def observe(what: Any, _: int) -> None:
         life.count += 1
         if record or life.count == cut_at:
-            make = point_of if isinstance(what, asyncio.Task) else callback_point
+            make = point_of if asyncio.isfuture(what) else callback_point
             life.last = make(life.count, what, loop.time() - now)
             if record:
                 life.points.append(life.last)

@@ -73,7 +73,7 @@ class PowerLoop(SimLoop):
         if isinstance(callback, Watched):
             return callback
         owner = getattr(callback, "__self__", None)
-        if isinstance(owner, asyncio.Task) and _is_step(callback):
+        if owner is not None and _is_step(callback):
             return Watched(callback, owner, self)
         return Watched(callback, None, self) if _is_of_program(callback) else callback
 
@@ -108,7 +108,9 @@ class Watched:
 
 
 def _is_step(callback: Any) -> bool:
-    return type(callback).__name__ == "TaskStepMethWrapper" or getattr(callback, "__name__", "") in _STEPS
+    if type(callback).__name__ == "TaskStepMethWrapper":
+        return True
+    return getattr(callback, "__name__", "") in _STEPS and asyncio.isfuture(callback.__self__)
 
 
 def _is_of_program(callback: Any) -> bool:

@@ -242,6 +242,8 @@ def _why(life: Life) -> str:
 def _described(error: BaseException) -> str:
     """An exception with its place: `KeyError: 'plan' (program.py:12)`. For an assertion, the source of its line."""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if is_of_program(each.filename)]
+    if isinstance(error, BaseExceptionGroup):
+        return f"{error_text(error)}: {_described(error.exceptions[0])}"
     text = error_text(error)
     if not frames:
         return text

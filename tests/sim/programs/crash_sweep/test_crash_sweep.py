@@ -152,6 +152,18 @@ def test_libraries_run_as_they_are():
     assert sim.crash_sweep(dict, start, None, lambda durable: durable["done"])
 
 
+def test_tasks_of_another_class_are_counted_and_end_as_well():
+    async def start(_):
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(lambda _, coroutine, **options: asyncio.tasks._PyTask(coroutine, loop=loop, **options))
+        await asyncio.gather(child(), child())
+
+    MONITORED.clear()
+    report = sim.crash_sweep(dict, start, nothing, always)
+    assert [point.awaited for point in report.points[1:]] == ["await asyncio.sleep(1)"] * 2 + ["end of child()"] * 2
+    assert MONITORED == ["child"] * 7
+
+
 def test_a_number_of_cuts_is_spread_evenly():
     async def start(_):
         for _ in range(9):
@@ -270,6 +282,7 @@ def test_html_is_escaped():
         (lambda: forever, "resume does not end", "await asyncio.sleep(1)"),
         (lambda: waits, "resume waits for ever", "Event.wait()"),
         (lambda: raises, "resume raises", "KeyError: 'plan' (test_crash_sweep.py:"),
+        (lambda: raises_in_a_group, "resume raises", "(1 sub-exception): KeyError: 'plan' (test_crash_sweep.py:"),
     ],
 )
 def test_what_a_resume_does_wrong_is_a_verdict(resume, verdict, message):
@@ -289,6 +302,11 @@ async def waits(_):
 
 async def raises(durable):
     durable["plan"]
+
+
+async def raises_in_a_group(durable):
+    async with asyncio.TaskGroup() as group:
+        group.create_task(raises({}))
 
 
 def test_a_check_that_fails_without_a_cut_is_the_smallest_failure():

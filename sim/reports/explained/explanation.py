@@ -28,7 +28,12 @@ from sim.reports.explained.faults import in_words
 from sim.reports.explained.presets import presets
 from sim.reports.explained.settings import also_set
 
-HEADINGS = {"documented": "Documented failures", "variants": "Variants of them", "compound": "Compound failures"}
+HEADINGS = {
+    "documented": "Documented failures",
+    "variants": "Variants of them",
+    "compound": "Compound failures",
+    "found": "Found by searches",
+}
 """The folders of the shipped scenarios, in the order of `list`."""
 
 

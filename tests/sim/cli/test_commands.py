@@ -82,8 +82,8 @@ def test_quick_commands_import_no_heavy_library():
         (
             ["rnu"],
             (
-                "no such command 'rnu'; valid: demo, list, show, run, sweep, compare, suite, search, init, "
-                "tune, report, trace, fit, diff, schema, runbook, policy, recover "
+                "no such command 'rnu'; valid: demo, list, show, run, sweep, compare, suite, search, crash-sweep, "
+                "init, tune, report, trace, fit, diff, schema, runbook, policy, recover "
                 "(nearest: 'run')"
             ),
         ),
@@ -326,7 +326,7 @@ def test_list_prints_the_shipped_scenarios(capsys):
     out = capsys.readouterr().out
     lines = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
     assert sorted(lines) == scenarios.names()  # one line a scenario
-    headings = ["Documented failures", "Variants of them", "Compound failures"]
+    headings = ["Documented failures", "Variants of them", "Compound failures", "Found by searches"]
     assert [line for line in out.splitlines() if line in headings] == headings
     assert main(["list", "--json", "-"]) == 0
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == scenarios.names()

@@ -155,8 +155,15 @@ class ScenarioFields(Settings):
         return self._source
 
     def resolved(self) -> dict[str, Any]:
-        """Every key with its value as JSON-compatible data: durations in seconds, rates per second."""
-        return self.model_dump(mode="json", by_alias=True)
+        """Every key with its value as JSON-compatible data: durations in seconds, rates per second.
+
+        `tasks.arrivals` and `tasks.work` are absent if every kind of tasks has its own.
+        """
+        data = self.model_dump(mode="json", by_alias=True)
+        for key in ("arrivals", "work"):
+            if data["tasks"][key] is None:
+                del data["tasks"][key]
+        return data
 
     def __eq__(self, other: object) -> bool:
         """Equal when every key is equal; the source does not matter."""

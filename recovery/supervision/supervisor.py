@@ -76,7 +76,9 @@ class Supervisor:
         self._retry_loop = self._new_retry_loop()
 
     def _new_retry_loop(self) -> RetryLoop:
-        is_open, clock = self._open.__contains__, lambda: self._running().time()
+        """Its clock is that of the loop on which the supervisor starts, also for tries that `stop` cancels."""
+        clock = (lambda: self._running().time()) if self._loop is None else self._loop.time
+        is_open = self._open.__contains__
         return RetryLoop(
             self.config, self.system, self.engine, self._escalator, self._jitter, is_open, clock, self._changes
         )

@@ -155,3 +155,18 @@ def test_a_stopped_supervisor_leaves_no_waiters():
     supervise(system, story, conditions=condition(breaker={"failures": 1, "open_for": "100s", "counts": "tries"}))
     assert short(system)[-1] == (10.0, "retry.granted task_failure")
     assert [at for at, _ in short(system, "breaker.")] == [10]
+
+
+def test_a_stopped_try_is_no_defect_and_escalates_nothing():
+    """The breaker gets the end of the try, with the time of the loop on which the supervisor no longer runs."""
+    system = broken("task.1")
+    del system.raises["enqueue"]
+    system.pauses["enqueue"] = 50
+
+    async def story(supervisor):
+        supervisor.report(failure_of("task.1"))
+        await asyncio.sleep(12)
+        await supervisor.stop()
+
+    supervise(system, story, conditions=condition(breaker=GUARD))
+    assert [words for _, words in short(system)][-1] == "recovery.started"

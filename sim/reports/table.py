@@ -251,6 +251,12 @@ CALLED = {
     "alerts.warning": "warnings",
     "work.wasted_fraction": "of the work wasted",
 }
+OF_ONE = {
+    "escalations open": "escalation open",
+    "critical alerts": "critical alert",
+    "warnings": "warning",
+    "false positives": "false positive",
+}
 
 
 def load(result: Result, style: Signs = UNICODE) -> Table:
@@ -262,7 +268,9 @@ def load(result: Result, style: Signs = UNICODE) -> Table:
         if cells := list(_cells(result, metrics, style)):
             table.add_row(group, packed(cells, LOAD_WIDTH))
     violations = _mean(result, "consistency.violations")
-    words = f"{quantity(violations, '', style)} violations" if violations else "no invariant violated"
+    words = "no invariant violated"
+    if violations:
+        words = "1 violation" if violations == 1 else f"{quantity(violations, '', style)} violations"
     table.add_row("consistency", Text(words, "red" if violations else ""))
     return table
 
@@ -275,6 +283,7 @@ def _cells(result: Result, metrics: tuple[str, ...], style: Signs) -> Iterator[s
             continue
         called = CALLED.get(metric, metric.rpartition(".")[2].replace("_", " "))
         text = estimated(found, style)
+        called = OF_ONE.get(called, called) if text == "1" else called
         yield f"{called} {text}" if found.unit == "s" else f"{text} {called}"
 
 

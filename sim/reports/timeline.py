@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isinf
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -141,16 +142,20 @@ def _panel(place: SubFigure, history: History, window: tuple[float, float] | Non
 
 
 def caption(history: History) -> str:
-    """`5 recoveries, 32.5 s on average: detect 12.5 s, execute 20.0 s`, over the whole run."""
+    """`5 recoveries, 32.5 s on average: detect 12.5 s, execute 20.0 s`, over the whole run.
+
+    Recoveries that were escalated, or not finished at the end of the run, are counted beside them.
+    """
     measured = numbers(measure_recovery(history))
     number = int(measured["recovery.count"] or 0)
     if not number:
         return "no recoveries"
     text = count(number, "recovery", "recoveries")
-    if escalated := measured["recovery.escalated"]:
-        text += f" ({quantity(escalated)} escalated)"
+    left = {"recovery.escalated": "escalated", "recovery.censored": "not finished"}
+    if others := [f"{quantity(number)} {said}" for name, said in left.items() if (number := measured[name])]:
+        text += f" ({', '.join(others)})"
     mean = measured["recovery.time.mean"]
-    if mean is None:
+    if mean is None or isinf(mean):  # infinite if no recovery was finished
         return text
     lengths = {phase: measured[f"recovery.{phase}.mean"] for phase in PHASES}
     parts = [f"{phase} {quantity(length, 's')}" for phase, length in lengths.items() if length]

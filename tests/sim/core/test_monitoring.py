@@ -193,7 +193,7 @@ def lines(values: dict[str, Any]) -> list[str]:
 
 def test_the_table_counts_open_escalations_only_when_there_are_some() -> None:
     """A separate line, which a run without escalations does not have."""
-    assert lines(FAILING | {"recovery.monitor": {}}) == ["operator     1 escalations open, 1 critical alerts"]
+    assert lines(FAILING | {"recovery.monitor": {}}) == ["operator     1 escalation open, 1 critical alert"]
     assert lines({}) == []
 
 

@@ -99,6 +99,7 @@ def test_a_run_without_recoveries_has_a_picture(tmp_path):
 def test_the_caption_gives_the_recovery_time():
     assert caption(agent_story()) == "1 recovery, 35.0 s on average: detect 12.0 s, execute 20.0 s, verify 3.00 s"
     assert caption(escalated_story()) == "1 recovery (1 escalated)"
+    assert caption(partition_story(healed=True)) == "1 recovery (1 not finished)"
 
 
 def test_no_two_labels_overlap(histories):

@@ -102,6 +102,8 @@ def _executed(source: str) -> Any:
         sys.path.insert(0, str(folder.resolve()))
     try:
         if not source.endswith(".py"):
+            if not all(part.isidentifier() for part in source.split(".")):
+                raise BadInput(f"{source}: is not the name of a module; valid: FILE.py or MODULE")
             return import_module(source)
         if not file.is_file():
             raise BadInput(f"{source}: there is no such file; valid: FILE.py or MODULE")

@@ -61,6 +61,7 @@ def test_a_sound_program_is_silent_when_quiet(capsys):
     ("program", "options", "told"),
     [
         ("absent.py", [], "absent.py: there is no such file"),
+        (".", [], ".: is not the name of a module; valid: FILE.py or MODULE"),
         ("absent", [], "absent: cannot be executed: ModuleNotFoundError: No module named 'absent'"),
         ("orders_program.py:Unsound", [], "orders_program.py has no Unsound"),
         ("orders_program.py:KEY", [], "has no function setup"),

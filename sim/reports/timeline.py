@@ -152,7 +152,7 @@ def caption(history: History) -> str:
         return "no recoveries"
     text = count(number, "recovery", "recoveries")
     left = {"recovery.escalated": "escalated", "recovery.censored": "not finished"}
-    if others := [f"{quantity(number)} {said}" for name, said in left.items() if (number := measured[name])]:
+    if others := [f"{quantity(left_out)} {said}" for name, said in left.items() if (left_out := measured[name])]:
         text += f" ({', '.join(others)})"
     mean = measured["recovery.time.mean"]
     if mean is None or isinf(mean):  # infinite if no recovery was finished

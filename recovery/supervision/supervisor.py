@@ -123,12 +123,12 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop detection, and cancel the running recoveries. Their tasks remain as they are."""
         self._loop = None
+        running = [*self._tasks.values(), *self._monitoring.values()]
+        for task in running:  # before anything is awaited: a core that no longer leads takes no further step
+            task.cancel()
         detector, self._detector = self._detector, None
         if detector is not None:
             await detector.stop()
-        running = [*self._tasks.values(), *self._monitoring.values()]
-        for task in running:
-            task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         self._open.clear()  # a recovery that was cancelled before it began does not remove itself
         self._reported_again.clear()

@@ -77,6 +77,26 @@ def test_stop_cancels_recoveries_without_further_events():
     assert system.store.status("task.1") is TaskStatus.FAILED
 
 
+def test_a_step_that_ends_while_detection_stops_is_followed_by_nothing():
+    """The cancellation of the resource probe takes its time, and the recovery must not go on meanwhile."""
+    system = SmallSystem()
+    system.failed("task.1")
+    system.pauses["enqueue"] = 5
+    config = {"conditions": {"task_failure": {"max_retries": 3, "retry_delay": 0}}}
+    supervisor = Supervisor({**config, "detection": {"resource_probe": 100}}, system.ports)
+
+    async def story():
+        await supervisor.start()
+        asyncio.get_running_loop().call_later(5, lambda: stops.append(asyncio.ensure_future(supervisor.stop())))
+        supervisor.report(failure_of("task.1"))
+        await asyncio.sleep(1000)
+
+    stops = []
+    run(story())
+    assert stops[0].done()
+    assert short(system, "step.")[-1] == (0.0, "step.started retry_task")
+
+
 def test_a_stopped_supervisor_rejects_reports():
     system = SmallSystem()
     supervisor = Supervisor({}, system.ports)

@@ -27,7 +27,7 @@ def integral(begin: float, end: float) -> float:
     return RATE * (until(end) - until(begin))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_diurnal_counts_are_poisson_with_the_integral_of_the_rate() -> None:
     """By day and by night, and in each tenth of 200 days, the mean and the variance are the integral. E. Cinlar,
     "Introduction to Stochastic Processes" (1975), ch. 4. Wrong: as many by night as by day; and the rate at the

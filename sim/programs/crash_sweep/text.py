@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from sim.presentation.formatting import count
 from sim.programs.crash_sweep.trials import Trial
 
 if TYPE_CHECKING:
@@ -27,11 +28,6 @@ def title(report: CrashSweepReport) -> str:
     trials = f", {count(cut, 'trial')}" if cut != report.covered else ""
     failed = f"{len(report.failures)} fail" if report.failures else "all hold"
     return f"{report.program}: power cut at {report.covered} of {count(len(report.points), 'await')}{trials}: {failed}"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 await`, `2 awaits`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _smallest(report: CrashSweepReport, again: str) -> Iterator[str]:

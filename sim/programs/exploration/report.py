@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+from sim.presentation.formatting import count
 from sim.presentation.visible_text import visible
 from sim.programs.exploration.interleaving import interleaving
 from sim.programs.exploration.steps import AwaitPoint, Step
@@ -64,7 +65,7 @@ class OrderFailure:
         else:
             shrunk = f", shrunk from {self.found_with}" if self.found_with != self.deviations else ""
             least = "; no order with fewer fails so" if self.fewest else ""
-            lines.append(f"{_count(self.deviations, 'deviation')} from first in, first out{shrunk}{least}.")
+            lines.append(f"{count(self.deviations, 'deviation')} from first in, first out{shrunk}{least}.")
             lines += [f"{visible(name)} is held back: it runs when nothing else is ready." for name in self.held_back]
         return "\n".join(lines)
 
@@ -124,7 +125,7 @@ class Exploration:
 
     def title(self) -> str:
         """A one-line summary."""
-        said = f"{self.name}: {_count(self.runs, 'run')}, {_count(self.distinct, 'order')}, strategy {self.strategy}"
+        said = f"{self.name}: {count(self.runs, 'run')}, {count(self.distinct, 'order')}, strategy {self.strategy}"
         failed = sum(1 for row in self.rows if row.verdict != "holds")
         return visible(f"{said}: {f'{failed} failed' if failed else 'all hold'}")
 
@@ -139,7 +140,3 @@ class Exploration:
 
     def _repr_html_(self) -> str:
         return f'<pre style="white-space: pre; line-height: normal; font-family: monospace">{escape(str(self))}</pre>'
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -5,7 +5,7 @@ Pure functions of histories. Figures are created without pyplot, so that no glob
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isinf
 
@@ -194,6 +194,7 @@ def _faults(top: Axes, bottom: Axes, found: Sequence[tuple[float, float, str]], 
     """A line where each fault began, a tinted span while it lasted, and a label where there is room.
 
     Faults that begin at the same instant share a label: all of their names, or their number where there is less room.
+    Faults that last have theirs first: an outage makes many attempts fail, one after the other, and is their cause.
     """
     second = _points(top) / (end - begin)
     shown = [fault for fault in found if fault[0] <= end and fault[1] >= begin]
@@ -203,23 +204,38 @@ def _faults(top: Axes, bottom: Axes, found: Sequence[tuple[float, float, str]], 
             if lasts:
                 axes.axvspan(start, min(stop, end), color=VERMILION, alpha=0.09, linewidth=0, zorder=0)
             axes.axvline(start, color=VERMILION, linewidth=1.4, zorder=4)
-    starts = sorted({start for start, _, _ in shown})
-    for start, following in zip(starts, [*starts[1:], end], strict=False):
-        letters = (following - start) * second / BOLD_LETTER_POINTS
-        labels = fault_labels([name for begun, _, name in shown if begun == start])
-        label = next((each for each in labels if len(each) < letters), None)
-        if label is not None:
-            top.annotate(
-                label,
-                (start, 1.0),
-                xycoords=("data", "axes fraction"),
-                xytext=(5, -3),
-                textcoords="offset points",
-                color=VERMILION,
-                size=8.5,
-                weight="bold",
-                va="top",
-            )
+    for start, stop, label in _labels(shown, second, end):
+        is_crossed = any(start < other < stop for other, _, _ in shown)
+        top.annotate(
+            label,
+            (start, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(5, -3),
+            textcoords="offset points",
+            color=VERMILION,
+            size=8.5,
+            weight="bold",
+            va="top",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0} if is_crossed else None,
+            zorder=5,
+        )
+
+
+def _labels(shown: Sequence[tuple[float, float, str]], second: float, end: float) -> Iterator[tuple[float, float, str]]:
+    """The labels of faults for which there is room, each from where to where; a second is so many points wide."""
+    lasting = sorted({start for start, stop, _ in shown if stop > start})
+    others = sorted({start for start, _, _ in shown} - set(lasting))
+    taken: list[tuple[float, float]] = []
+    for starts, rivals in ((lasting, lasting), (others, sorted({*lasting, *others}))):
+        for start in starts:
+            following = next((each for each in rivals if each > start), end)
+            letters = (following - start) * second / BOLD_LETTER_POINTS
+            labels = fault_labels([name for begun, _, name in shown if begun == start])
+            label = next((each for each in labels if len(each) < letters), None)
+            if label is None or any(left <= start < right for left, right in taken):
+                continue
+            taken.append((start, start + (len(label) + 1) * BOLD_LETTER_POINTS / second))
+            yield *taken[-1], label
 
 
 # --------------------------------------------------------------------------------- lanes

@@ -71,6 +71,19 @@ def test_simultaneous_faults_have_one_label_with_all_names_or_their_number(agent
     assert labels == [label]
 
 
+def test_an_outage_has_its_label_before_the_attempts_that_it_makes_fail():
+    outage = {"event": Event.FAULT_INJECTED, "detail": "dependency_down", "about": "model"}
+    failures = [
+        {"time": 30.0 + n, "event": event, "task": n, "incident": n}
+        for n in (1, 2)
+        for event in (Event.ATTEMPT_FAILED, Event.RECOVERY_OPENED)
+    ]
+    ended = {"time": 80.0, "event": Event.FAULT_CLEARED, "detail": "dependency_down", "about": "model"}
+    load, _ = timeline(History.of([{"time": 30.0} | outage, *failures, ended], META), (20.0, 90.0)).axes
+    labels = [text.get_text() for text in load.texts if "slot" not in text.get_text()]
+    assert labels == ["dependency down: model"]
+
+
 def test_phases_that_took_no_time_are_ticks_that_move_nothing():
     stretches = [("detect", 0.0, 0.0), ("wait", 0.0, 30.0), ("analyze", 30.0, 30.0), ("verify", 30.0, 30.0)]
     assert drawn(stretches, 0.5, 1.0) == [

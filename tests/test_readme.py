@@ -36,6 +36,7 @@ PAGES = (
     "sim/baselines/README.md",
     "sim/loop/README.md",
     "sim/programs/README.md",
+    "sim/programs/frameworks/README.md",
     "recovery/README.md",
     "notebooks/README.md",
 )
@@ -118,11 +119,12 @@ EVERY = [block for blocks in BLOCKS.values() for block in blocks]
 CONSOLE = [block for block in EVERY if block.language == "console"]
 MANY_RUNS = {"compare", "sweep", "tune", "--find-warmup", "--replications"}  # words of a command that takes long
 LONG_CONSOLE = [block for block in CONSOLE if MANY_RUNS & {*block.command.split()}]
+IMPORTS_FRAMEWORKS = "sim/programs/frameworks/README.md"  # takes seconds
 PYTHON = [
     pytest.param(
         block,
         BLOCKS[block.page][number + 1],
-        marks=[pytest.mark.long] if "replications=" in block.text else [],
+        marks=[pytest.mark.long] if "replications=" in block.text or block.page == IMPORTS_FRAMEWORKS else [],
         id=str(block),
     )
     for blocks in BLOCKS.values()

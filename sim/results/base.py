@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import Any
 
 from recovery.errors import RecoveryBenchError
-from sim.results.file import save
-from sim.results.plain_data import content
 
+FILES, CONTENT = "sim.results.file", "sim.results.plain_data"
+"""The modules that store and compare results, imported then: they load pandas."""
 TABLES = "sim.reports.notebook"
 """The module that renders results. It imports every result type, and so it is imported when a result is shown."""
 FAILURES = "sim.reports.failure_message"
@@ -26,12 +26,13 @@ class ResultBase:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the whole result to a JSON file; `sim.load(path)` reads it. Raises ResultFileError."""
-        save(self, path)
+        import_module(FILES).save(self, path)
 
     def __eq__(self, other: object) -> bool:
         """Equal content. The wall time of runs, and whether they were read from a sweep's folder, are ignored."""
         if type(other) is not type(self):
             return NotImplemented
+        content: Any = import_module(CONTENT).content
         return bool(content(self) == content(other))
 
     __hash__ = None  # type: ignore[assignment]  # holds mappings

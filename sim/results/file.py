@@ -36,6 +36,8 @@ KINDS = {
     "Fit": "sim.experiments.fitting.result",
     "Rare": "sim.experiments.rare_events.estimate",
     "Warmup": "sim.experiments.runs.warmup",
+    "CrashSweepReport": "sim.programs.crash_sweep.report",
+    "Exploration": "sim.programs.exploration.report",
 }
 """The kinds of results, and the module that defines each."""
 
@@ -63,7 +65,7 @@ def save(result: Any, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """The result that `save` has written: a Run, Result, Comparison, Selection, Sweep, Rare or Warmup.
+    """The result that `save` has written, of one of `KINDS`.
 
     A scenario that uses other files (a CSV file, a runbook) needs them where they were, unchanged. Raises
     ResultFileError.

@@ -6,6 +6,7 @@ import base64
 import zlib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import Enum
 from math import isfinite
 from pathlib import Path
 from types import NoneType, UnionType
@@ -24,6 +25,8 @@ FLOAT = "$float"
 """The key of an object that represents an infinite number or NaN, which JSON does not support."""
 NOT_COMPARED = frozenset({"wall_seconds", "computed", "traceback"})
 """Fields about how and where a result was obtained, which are not compared."""
+STORED = "stored"
+"""The key of a field's metadata that says whether it is stored; True by default."""
 
 
 def plain(value: Any) -> Any:
@@ -70,7 +73,11 @@ def _plain(value: Any, each: Any, left_out: frozenset[str]) -> Any:
             "values": each(value.tolist()),
         }
     if is_dataclass(value):
-        return {item.name: each(getattr(value, item.name)) for item in fields(value) if item.name not in left_out}
+        return {
+            item.name: each(getattr(value, item.name))
+            for item in fields(value)
+            if item.name not in left_out and item.metadata.get(STORED, True)
+        }
     raise TypeError(f"{type(value).__name__} is not part of a result")
 
 
@@ -119,6 +126,8 @@ def restored(kind: Any, data: Any) -> Any:
         return tuple(restored(each, item) for each, item in zip(kinds, data, strict=True))
     if origin in (dict, Mapping):
         return {name: restored(arguments[1], item) for name, item in data.items()}
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(data)
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
         present = [item for item in fields(kind) if item.name in data or not _has_default(item)]
@@ -148,10 +157,12 @@ def _checked(is_right: bool, data: Any) -> Any:
 
 
 def _one_of(kinds: tuple[Any, ...], data: Any) -> Any:
-    if data is None or NoneType not in kinds:
-        return _checked(data is None, data)
-    (kind,) = (each for each in kinds if each is not NoneType)
-    return restored(kind, data)
+    if data is None:
+        return _checked(NoneType in kinds, data)
+    others = [each for each in kinds if each is not NoneType]
+    if len(others) == 1:
+        return restored(others[0], data)
+    return _checked(type(data) in others, data)
 
 
 def _anything(data: Any) -> Any:

@@ -12,7 +12,8 @@ import typer
 from sim.cli.errors import BadInput
 from sim.cli.options import parameters
 from sim.cli.options.parameter_types import Seed, typed_option
-from sim.cli.output.files import STDOUT, check_apart, check_writable, write_json, write_text
+from sim.cli.output.files import STDOUT, check_apart, check_picture, check_writable, draw, write_json, write_text
+from sim.cli.output.page_file import check_page
 
 if TYPE_CHECKING:
     from sim.programs.crash_sweep.report import CrashSweepReport
@@ -36,6 +37,10 @@ def crash_sweep(
     seed: Annotated[int, typed_option(Seed("--seed"), "Seed of all randomness.")] = 0,
     json: parameters.Json = None,
     junit: Annotated[str | None, typer.Option(metavar="FILE.xml", help="Write the trials as JUnit XML.")] = None,
+    plot: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Draw the cuts and the effects, as PNG, SVG or PDF.")
+    ] = None,
+    html: Annotated[str | None, typer.Option(metavar="FILE.html", help="Write a page of the sweep.")] = None,
     quiet: parameters.Quiet = False,
 ) -> int:
     """Cut the power of an asyncio program at each of its awaits, restart it, and check what is durable.
@@ -46,9 +51,11 @@ def crash_sweep(
     from sim.programs.crash_sweep.junit import document
     from sim.programs.crash_sweep.sweep import crash_sweep as sweep
 
-    check_apart({"--json": json, "--junit": junit})
+    check_apart({"--json": json, "--junit": junit, "--plot": plot, "--html": html})
     check_writable("--json", json)
     check_writable("--junit", junit)
+    check_picture("--plot", plot)
+    check_page(html)
     parts = _parts(program)
     chosen = int(cuts) if cuts.isascii() and cuts.isdigit() and len(cuts) <= MOST_DIGITS else cuts
     try:
@@ -56,9 +63,13 @@ def crash_sweep(
     except CrashSweepError as error:
         raise BadInput(f"{program}: {' '.join(str(error).split())}") from error
     if json is not None:
-        write_json(json, report.as_dict())
+        write_json(json, report.as_json())
     if junit is not None:
         write_text(junit, document(report))
+    if plot is not None:
+        draw(report.plot.figure(), plot)
+    if html is not None:
+        _write_page(html, report)
     _show(report, program, quiet=quiet, to_stderr=STDOUT in (json, junit))
     return report.exit_status
 
@@ -71,6 +82,13 @@ def _show(report: CrashSweepReport, program: str, *, quiet: bool, to_stderr: boo
     told = text(report, f"recovery-bench crash-sweep {program} --cuts {report.token}")
     stream = sys.stderr if quiet or to_stderr else sys.stdout
     stream.write(told + "\n")
+
+
+def _write_page(file: str, report: CrashSweepReport) -> None:
+    from sim.reports.page.render import Part, page
+    from sim.reports.stored.reading import stored_of
+
+    write_text(file, page([Part(stored_of(report))]))
 
 
 def _parts(program: str) -> Any:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from sim.results.version import installed_version
 
 if TYPE_CHECKING:
     from scenarios import Scenario
 
-
-def installed_version() -> str:
-    """The version of Recovery Bench, for results."""
-    try:
-        return version("recovery-bench")
-    except PackageNotFoundError:
-        return "0+unknown"
+__all__ = ["installed_version", "origin"]
 
 
 def origin(scenario: Scenario, seed: str) -> dict[str, Any]:

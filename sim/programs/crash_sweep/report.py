@@ -15,17 +15,21 @@ from recovery.atomic_file import whole_file
 from sim.programs.crash_sweep.cuts import Token
 from sim.programs.crash_sweep.points import Point
 from sim.programs.crash_sweep.trials import Trial
+from sim.results.base import DoesNotHold, JudgedResult
+from sim.results.version import installed_version
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from sim.programs.crash_sweep.plot import CrashSweepPictures
 
 
 TEXT, JUNIT = "sim.programs.crash_sweep.text", "sim.programs.crash_sweep.junit"
 """The modules that render a report, imported when it is shown."""
 
 
-@dataclass(frozen=True)
-class CrashSweepReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class CrashSweepReport(JudgedResult):
     """What a program did after each power cut. It is true if every trial holds.
 
     `points` are the awaits of the program without a cut, `trials` what was tried: usually one for each cut, several
@@ -110,10 +114,18 @@ class CrashSweepReport:
         frame = pd.DataFrame(rows)
         return frame.astype({"second_cut": "Int64", "line": "Int64"}) if rows else frame
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: the program, what was covered, the trials with their tokens, and the effects."""
+    @property
+    def plot(self) -> CrashSweepPictures:
+        """Pictures, as matplotlib axes: `cuts()` and `effects()`."""
+        from sim.programs.crash_sweep.plot import CrashSweepPictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return CrashSweepPictures(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data: the program, what was covered, the trials with their tokens, and the effects."""
         return {
             "program": self.program,
+            "version": installed_version(),
             "seed": self.seed,
             "cuts": self.cuts,
             "holds": self.holds,
@@ -140,8 +152,6 @@ class CrashSweepReport:
         """Raise DoesNotHold, an AssertionError, unless everything holds."""
         __tracebackhide__ = True  # pytest shows the caller
         if not self.holds:
-            from sim.results.base import DoesNotHold  # noqa: PLC0415 - it loads all kinds of results
-
             raise DoesNotHold(str(self))
 
     def junit(self, path: str | os.PathLike[str]) -> None:
@@ -152,8 +162,9 @@ class CrashSweepReport:
     def __str__(self) -> str:
         return str(import_module(TEXT).text(self))
 
-    def __repr__(self) -> str:
-        return str(self)
+    def title(self) -> str:
+        """One line: the program, how much was covered, and how much of it fails."""
+        return str(import_module(TEXT).title(self))
 
     def _repr_html_(self) -> str:
         return str(import_module(TEXT).html(self))

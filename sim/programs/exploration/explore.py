@@ -222,8 +222,8 @@ class _Explorer:
             shrunk.runs,
             shrunk.fewest,
             tuple(choose.held_back),
-            tuple(shown.trace),
-            shown.canceled,
+            tuple(step.with_text() for step in shown.trace),
+            None if shown.canceled is None else shown.canceled.with_text(),
             shown.error,
         )
 

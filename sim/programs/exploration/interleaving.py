@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,18 +22,38 @@ def interleaving(steps: Sequence[Step], limit: int = _ROWS) -> str:
 
     `*` marks a deviation: the step ran before others that were ready first.
     """
-    shown = [step for step in steps if step.shown]
-    if not shown:
+    shown = window(steps, limit)
+    if not shown.steps:
         return "no task ran"
+    head, rows = _table(shown.steps)
+    before = [f"  ({shown.before} steps before)"] if shown.before else []
+    after = [f"  ({shown.after} steps after)"] if shown.after else []
+    return visible("\n".join(line.rstrip() for line in [*head, *before, *rows, *after]))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The steps of a run that are shown, and how many are left out before and after them."""
+
+    steps: list[Step]
+    before: int
+    after: int
+
+    @property
+    def left_out(self) -> int:
+        """Steps that are not shown."""
+        return self.before + self.after
+
+
+def window(steps: Sequence[Step], limit: int) -> Window:
+    """At most so many steps: those around the first deviation, or the last ones without any."""
+    shown = [step for step in steps if step.shown]
     left_out = max(len(shown) - limit, 0)
-    deviations = [number for number, step in enumerate(shown) if step.ahead_of]
+    deviations = [number for number, step in enumerate(shown) if step.ahead_of or step.canceled]
     first = left_out if len(steps) < KEPT else 0  # the end counts, if it is there
     if deviations:
         first = min(max(deviations[0] - limit // 3, 0), left_out)
-    head, rows = _table(shown[first : first + limit])
-    before = [f"  ({first} steps before)"] if first else []
-    after = [f"  ({left_out - first} steps after)"] if left_out - first else []
-    return visible("\n".join(line.rstrip() for line in [*head, *before, *rows, *after]))
+    return Window(shown[first : first + limit], first, left_out - first)
 
 
 def _table(steps: Sequence[Step]) -> tuple[list[str], list[str]]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.presentation.formatting import count
 from sim.presentation.visible_text import visible
 from sim.programs.exploration.interleaving import interleaving
 from sim.programs.exploration.steps import AwaitPoint, Step
+from sim.results.base import DoesNotHold, JudgedResult
+from sim.results.version import installed_version
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from sim.programs.exploration.plot import ExplorationPictures
+
+_NOT_STORED: Final = {"stored": False}
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,11 @@ class OrderFailure:
     steps: tuple[Step, ...] = field(repr=False)
     canceled: AwaitPoint | None = None
     """The await at which the exploration canceled a task."""
-    error: BaseException | None = field(default=None, repr=False, compare=False)
+    error: BaseException | None = field(default=None, repr=False, compare=False, metadata=_NOT_STORED)
+    """What was raised; None in a report that was stored, copied or pickled: an exception refers to live objects."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "error": None}
 
     @property
     def interleaving(self) -> str:
@@ -56,10 +67,13 @@ class OrderFailure:
         return interleaving(self.steps)
 
     def __str__(self) -> str:
-        lines = [f"run {self.run}: {visible(self.message)}"]
+        return "\n".join([f"run {self.run}: {visible(self.message)}", *self.summary()])
+
+    def summary(self) -> list[str]:
+        """How the order differs from asyncio's own, in lines."""
+        lines = []
         if self.canceled is not None:
-            source = f": {self.canceled.position.source}" if self.canceled.position is not None else ""
-            lines.append(f"{visible(self.canceled.who)} was canceled at {self.canceled.position}{visible(source)}")
+            lines.append(visible(f"{self.canceled.who} was canceled at {self.canceled.place}"))
         elif not self.deviations:
             lines.append("It fails in asyncio's own order, first in, first out.")
         else:
@@ -67,11 +81,11 @@ class OrderFailure:
             least = "; no order with fewer fails so" if self.fewest else ""
             lines.append(f"{count(self.deviations, 'deviation')} from first in, first out{shrunk}{least}.")
             lines += [f"{visible(name)} is held back: it runs when nothing else is ready." for name in self.held_back]
-        return "\n".join(lines)
+        return lines
 
 
-@dataclass(frozen=True)
-class Exploration:
+@dataclass(frozen=True, eq=False, repr=False)
+class Exploration(JudgedResult):
     """The runs of a program in many orders. True in a condition if all hold."""
 
     name: str
@@ -98,6 +112,11 @@ class Exploration:
         return self.holds
 
     @property
+    def verdicts(self) -> dict[str, int]:
+        """How many runs have each verdict, `holds` among them."""
+        return dict(Counter(row.verdict for row in self.rows))
+
+    @property
     def token(self) -> str | None:
         """Replays the first failure: `sim.replay(main, report.token)`. None if there is none."""
         return self.failures[0].token if self.failures else None
@@ -119,9 +138,46 @@ class Exploration:
         """Raise DoesNotHold, an AssertionError, if a run failed: what failed, interleaving, and how to replay it."""
         __tracebackhide__ = True  # pytest shows the caller
         if self.failures:
-            from sim.results.base import DoesNotHold  # noqa: PLC0415 - as above
-
             raise DoesNotHold(str(self)) from self.failures[0].error
+
+    @property
+    def plot(self) -> ExplorationPictures:
+        """Pictures, as matplotlib axes: `interleaving()` and `runs()`."""
+        from sim.programs.exploration.plot import ExplorationPictures  # noqa: PLC0415 - only who draws needs matplotlib
+
+        return ExplorationPictures(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data: what was run, and the failures with their tokens and interleavings."""
+        return {
+            "explored": self.name,
+            "version": installed_version(),
+            "strategy": self.strategy,
+            "seed": self.seed,
+            "runs": self.runs,
+            "distinct": self.distinct,
+            "complete": self.complete,
+            "scope": self.scope,
+            "verdicts": self.verdicts,
+            "failures": [
+                {
+                    "verdict": failure.verdict,
+                    "message": failure.message,
+                    "run": failure.run,
+                    "deviations": failure.deviations,
+                    "found_with": failure.found_with,
+                    "fewest": failure.fewest,
+                    "summary": failure.summary(),
+                    "held_back": list(failure.held_back),
+                    "canceled": None
+                    if failure.canceled is None
+                    else f"{failure.canceled.who} at {failure.canceled.place}",
+                    "token": failure.token,
+                    "interleaving": failure.interleaving,
+                }
+                for failure in self.failures
+            ],
+        }
 
     def title(self) -> str:
         """A one-line summary."""
@@ -134,9 +190,6 @@ class Exploration:
         for failure in self.failures:
             lines += ["", str(failure), "", failure.interleaving, "", f'replay: sim.replay(main, "{failure.token}")']
         return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.title()}>"
 
     def _repr_html_(self) -> str:
         return f'<pre style="white-space: pre; line-height: normal; font-family: monospace">{escape(str(self))}</pre>'

@@ -6,7 +6,7 @@ import asyncio
 import linecache
 import sysconfig
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from inspect import CORO_SUSPENDED, getcoroutinestate
 from itertools import islice
 from pathlib import Path
@@ -29,11 +29,17 @@ class Position:
 
     file: str
     line: int
+    text: str | None = field(default=None, repr=False, compare=False)
+    """The text of the line, where it was read; else it is read when it is shown."""
 
     @property
     def source(self) -> str:
         """The text of the line, without indentation."""
-        return linecache.getline(self.file, self.line).strip()
+        return linecache.getline(self.file, self.line).strip() if self.text is None else self.text
+
+    def with_text(self) -> Position:
+        """The same with the text of the line, which then does not depend on the file."""
+        return replace(self, text=self.source)
 
     @property
     def path(self) -> str:
@@ -63,6 +69,10 @@ class Step:
         """What two runs of one order have in common."""
         return self.who, self.ending, self.position, self.ready, self.ahead_of
 
+    def with_text(self) -> Step:
+        """The same with the text of its line."""
+        return self if self.position is None else replace(self, position=self.position.with_text())
+
 
 @dataclass(frozen=True, slots=True)
 class AwaitPoint:
@@ -70,6 +80,16 @@ class AwaitPoint:
 
     who: str
     position: Position | None
+
+    @property
+    def place(self) -> str:
+        """File, line and text."""
+        source = self.position.source if self.position is not None else ""
+        return f"{self.position}: {source}" if source else str(self.position)
+
+    def with_text(self) -> AwaitPoint:
+        """The same with the text of its line."""
+        return self if self.position is None else replace(self, position=self.position.with_text())
 
 
 class Recorder:

@@ -16,6 +16,8 @@ from sim.experiments.runs.provenance import installed_version
 from sim.presentation.visible_text import visible
 from sim.reports.failures.replay import Replay
 from sim.reports.page.comparison_view import comparison_view
+from sim.reports.page.crash_sweep_view import crash_sweep_view
+from sim.reports.page.exploration_view import exploration_view
 from sim.reports.page.rare_view import rare_view
 from sim.reports.page.result_view import result_view
 from sim.reports.page.search_view import search_view
@@ -27,6 +29,8 @@ from sim.reports.page.warmup_view import warmup_view
 from sim.reports.stored.reading import Stored
 from sim.reports.stored.shapes import (
     ComparisonShape,
+    CrashSweepShape,
+    ExplorationShape,
     RareShape,
     ResultShape,
     SearchShape,
@@ -98,6 +102,10 @@ def _view(part: Part, window: Window | None) -> View:
         return search_view(data)
     if isinstance(data, SuiteShape):
         return suite_view(data)
+    if isinstance(data, CrashSweepShape):
+        return crash_sweep_view(data)
+    if isinstance(data, ExplorationShape):
+        return exploration_view(data)
     return warmup_view(data)
 
 

@@ -26,7 +26,10 @@ from sim.results.file import FORMAT, KINDS, MOST_BYTES, load
 from sim.results.plain_data import restored
 from sim.simulation import Run
 
-VALID = "valid: a file of .save(), the JSON of run, compare, sweep, tune, search or suite, or the folder of a sweep"
+VALID = (
+    "valid: a file of .save(), the JSON of run, compare, sweep, tune, search, suite or crash-sweep, or the folder of a "
+    "sweep"
+)
 
 
 class StoredResultError(RecoveryBenchError, ValueError):

@@ -360,6 +360,67 @@ class WarmupShape(Shape):
     values: list[float]
 
 
+class AwaitShape(Shape):
+    """An await of a program."""
+
+    number: int
+    file: str
+    line: int
+    awaited: str
+    task: str
+    time: float
+
+
+class TrialShape(Shape):
+    """A trial of a crash sweep; `points` are its cuts."""
+
+    cuts: list[str]
+    points: list[AwaitShape]
+    verdict: str
+    message: str
+    token: str
+    effects: dict[str, int] = {}
+
+
+class CrashSweepShape(Shape):
+    """`crash-sweep --json`."""
+
+    program: str
+    version: str
+    seed: int | str
+    cuts: str
+    covered: int
+    points: list[AwaitShape]
+    trials: list[TrialShape]
+    effects: dict[str, dict[str, int]] = {}
+
+
+class OrderFailureShape(Shape):
+    """An order in which a program fails."""
+
+    verdict: str
+    message: str
+    run: int
+    summary: list[str] = []
+    token: str
+    interleaving: str
+
+
+class ExplorationShape(Shape):
+    """An exploration."""
+
+    explored: str
+    version: str
+    strategy: str
+    seed: int | str
+    runs: int
+    distinct: int
+    complete: bool
+    scope: str
+    verdicts: dict[str, int]
+    failures: list[OrderFailureShape]
+
+
 AnyShape = (
     ResultShape
     | ComparisonShape
@@ -370,8 +431,12 @@ AnyShape = (
     | SearchShape
     | SuiteShape
     | WarmupShape
+    | CrashSweepShape
+    | ExplorationShape
 )
 _BY_KEY: tuple[tuple[str, type[AnyShape]], ...] = (
+    ("trials", CrashSweepShape),
+    ("explored", ExplorationShape),
     ("front", TuningShape),
     ("settings", SelectionShape),
     ("points", SweepShape),

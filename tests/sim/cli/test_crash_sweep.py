@@ -34,6 +34,9 @@ class Sound:
 """
 
 
+PICTURES = ("--plot", "cuts.svg", "--html", "cuts.html")
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -42,12 +45,17 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_failing_cut_is_printed_with_the_command_that_repeats_it(capsys):
-    assert main(["crash-sweep", "orders_program.py", "--json", "all.json", "--junit", "all.xml"]) == 1
+    assert main(["crash-sweep", "orders_program.py", "--json", "all.json", "--junit", "all.xml", *PICTURES]) == 1
     printed = capsys.readouterr().out
     assert printed.startswith("orders_program:start: power cut at 5 of 5 awaits: 2 fail\n✗ cut 3: orders_program.py:11")
     token = json.loads(Path("all.json").read_text())["token"]
     assert f"    again: recovery-bench crash-sweep orders_program.py --cuts {token}\n" in printed
     assert ET.parse("all.xml").getroot().get("failures") == "2"
+    assert Path("cuts.svg").read_text().startswith("<?xml")
+    assert token in Path("cuts.html").read_text()
+    assert main(["report", "all.json", "--html", "again.html"]) == 0
+    assert Path("again.html").read_text() == Path("cuts.html").read_text()
+    capsys.readouterr()
     assert main(["crash-sweep", "orders_program.py", "--cuts", token]) == 1
     assert "power cut at 1 of 5 awaits: 1 fail" in capsys.readouterr().out
 

@@ -104,11 +104,11 @@ class CrashSweepPictures:
                     axes.plot(xs, ys, marker, color=color, markersize=size, label=name, linestyle="none")
             names = [_name(place) for place in rows] + ([f"{count(left_out, 'other await')}"] if left_out else [])
             axes.set_yticks(range(len(names)), names)
-            failing = {_place(report.points[number - 1]) for number in failed}
+            red = {_place(report.points[number - 1]) for number in failed}
             for text, place in zip(axes.get_yticklabels(), [*rows, None], strict=False):
                 text.set_fontfamily("DejaVu Sans Mono")
                 text.set_fontsize(7)
-                if place in failing:
+                if place in red:
                     text.set_color(VERMILION)
             axes.tick_params(axis="y", length=0)
             axes.set_ylim(len(names) - 0.4, -0.6)

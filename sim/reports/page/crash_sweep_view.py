@@ -65,7 +65,7 @@ def crash_sweep_view(data: CrashSweepShape) -> CrashSweepView:
 
 def _awaits(data: CrashSweepShape) -> list[tuple[str, str, list[Mark], int]]:
     tried = {trial.points[0].number for trial in data.trials if trial.points}
-    failed = {trial.points[0].number for trial in data.trials if trial.points and trial.verdict != "holds"}
+    wrong = {trial.points[0].number for trial in data.trials if trial.points and trial.verdict != "holds"}
     width = 100 / max(len(data.points), 1)
     rows: dict[tuple[str, int, str], list[AwaitShape]] = {}
     for point in data.points:
@@ -75,11 +75,11 @@ def _awaits(data: CrashSweepShape) -> list[tuple[str, str, list[Mark], int]]:
             awaited,
             f"{Path(file).name}:{line}",
             [
-                (round((point.number - 1) * width, 3), round(width, 3), "bad" if point.number in failed else "")
+                (round((point.number - 1) * width, 3), round(width, 3), "bad" if point.number in wrong else "")
                 for point in points
                 if point.number in tried
             ],
-            sum(point.number in failed for point in points),
+            sum(point.number in wrong for point in points),
         )
         for (file, line, awaited), points in rows.items()
     ]

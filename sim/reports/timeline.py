@@ -5,7 +5,7 @@ Pure functions of histories. Figures are created without pyplot, so that no glob
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isinf
 
@@ -181,6 +181,8 @@ def _load(axes: Axes, tracks: Tracks, begin: float, end: float) -> None:
             va="bottom",
             size=7.5,
             color=FAINT,
+            zorder=5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
         )
     axes.set_ylim(0, highest * 1.22)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -198,11 +200,11 @@ def _faults(top: Axes, bottom: Axes, found: Sequence[tuple[float, float, str]], 
     """
     second = _points(top) / (end - begin)
     shown = [fault for fault in found if fault[0] <= end and fault[1] >= begin]
+    for left, right in _united((start, min(stop, end)) for start, stop, _ in shown if stop > start):
+        for axes in (top, bottom):
+            axes.axvspan(left, right, color=VERMILION, alpha=0.09, linewidth=0, zorder=0)
     for start, stop, _ in shown:
-        lasts = stop > start
-        for axes in (top, bottom) if lasts else (top,):
-            if lasts:
-                axes.axvspan(start, min(stop, end), color=VERMILION, alpha=0.09, linewidth=0, zorder=0)
+        for axes in (top, bottom) if stop > start else (top,):
             axes.axvline(start, color=VERMILION, linewidth=1.4, zorder=4)
     for start, stop, label in _labels(shown, second, end):
         is_crossed = any(start < other < stop for other, _, _ in shown)
@@ -219,6 +221,17 @@ def _faults(top: Axes, bottom: Axes, found: Sequence[tuple[float, float, str]], 
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0} if is_crossed else None,
             zorder=5,
         )
+
+
+def _united(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The same instants as spans that do not overlap: a tint that is drawn once is equally dark everywhere."""
+    found: list[tuple[float, float]] = []
+    for start, stop in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], stop)
+        else:
+            found.append((start, stop))
+    return found
 
 
 def _labels(shown: Sequence[tuple[float, float, str]], second: float, end: float) -> Iterator[tuple[float, float, str]]:
@@ -260,7 +273,7 @@ def _lanes(axes: Axes, lanes: Sequence[Lane], more: int, begin: float, end: floa
             text = f"{mark.phase} {quantity(mark.right - mark.left, 's')}"
             seen = max(mark.left, begin), min(mark.right, end)
             if not mark.is_tick and (seen[1] - seen[0]) * second > LETTER_POINTS * len(text):
-                axes.text(sum(seen) / 2, level, text, ha="center", va="center_baseline", size=8, color=INK, zorder=4)
+                axes.text(sum(seen) / 2, level, text, ha="center", va="center_baseline", size=8, color=INK, zorder=5)
         reached = max((mark.right for mark in marks), default=begin)
         if lane.outcome in NOT_VERIFIED and reached < end:
             _after(axes, lane.outcome, reached, level)

@@ -28,6 +28,8 @@ INCHES = 7.5, 4.65
 """Size of a new figure."""
 MOST_CELLS_WITH_NUMBERS = 200
 MOST_CELLS_WITH_INTERVALS = 48
+MOST_NAMED = 8
+"""Points without a value that are named below the axis."""
 WIDE = 20
 """Minimum ratio of the highest to the lowest value for a logarithmic axis."""
 
@@ -111,6 +113,9 @@ def _line(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Est
     axes.set_ylabel(label(metric, _unit(found, metric)))
     grid(axes)
     mark_infinity(axes.yaxis, infinity)
+    if left_out := [shown(point[path]) for point in found.points if key(point) not in estimates]:
+        more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
+        axes.set_xlabel(f"{axes.get_xlabel()}\nnot observed at {', '.join(left_out[:MOST_NAMED])}{more}")
 
 
 def _scaled(axes: Axes, which: Literal["x", "y"], values: list[float]) -> None:
@@ -216,6 +221,9 @@ def _dots(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Est
         edgecolors=INK,
         linewidths=0.6,
     )
+    if left_out := [point for point in found.points if key(point) not in estimates]:
+        where = _places(left_out, across), _places(left_out, up)
+        axes.scatter(*where, marker="+", color=FAINT, label="not observed")
     best = found.best(metric)
     alike = [place for place in finite if best is not None and key(points[place]) in best.alike]
     if alike:
@@ -226,8 +234,8 @@ def _dots(axes: Axes, found: PlottedSweep, metric: str, estimates: dict[str, Est
     if best is not None:
         ((x, y),) = [(xs[place], ys[place]) for place in range(len(points)) if key(points[place]) == best.point]
         axes.scatter(x, y, s=130, facecolors="none", edgecolors=VERMILION, linewidths=2.0, label="best")
-    if infinite or best is not None:
-        axes.legend(ncols=3, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+    if infinite or left_out or best is not None:
+        axes.legend(ncols=4, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
     if finite:
         axes.figure.colorbar(dots, ax=axes, label=label(metric, _unit(found, metric)))
     _labeled(axes, found, across, up)

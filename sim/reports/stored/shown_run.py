@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from recovery.errors import argument
 from scenarios import Scenario
 from sim.experiments.runs.provenance import installed_version
 from sim.history import History
@@ -42,7 +43,7 @@ def chosen_run(stored: Stored, seed: str | None) -> RunShape:
         if each.seed == seed:
             return each
     names = f"{data.runs[0].seed} to {data.runs[-1].seed}" if len(data.runs) > 1 else data.runs[0].seed
-    raise StoredResultError(f"--seed {seed}: is not in {visible(stored.file)}; valid: {names}")
+    raise StoredResultError(f"{argument('seed', seed)}: is not in {visible(stored.file)}; valid: {names}")
 
 
 def _failing(data: ResultShape) -> RunShape | None:
@@ -101,7 +102,7 @@ def _kept(stored: Stored, of: RunShape, rows: pd.DataFrame) -> ShownRun:
     if history.sha256() != of.history_sha256:
         raise StoredResultError(
             f"the kept history of {of.seed} is not that of {visible(stored.file)}: its SHA-256 differs; "
-            "valid: the file that --history wrote with it"
+            f"valid: the file that {argument('history')} wrote with it"
         )
     return ShownRun(of.seed, history)
 

@@ -102,6 +102,19 @@ def test_the_fault_is_named_and_its_duration_shaded():
     ]
 
 
+def test_faults_that_overlap_are_shaded_once():
+    faults = [(10.0, 30.0), (10.0, 20.0), (20.0, 40.0), (60.0, 70.0)]
+    rows = [
+        {"time": at, "event": event, "agent": number, "detail": "agent_hang"}
+        for number, span in enumerate(faults)
+        for at, event in zip(span, (Event.FAULT_INJECTED, Event.FAULT_CLEARED), strict=True)
+    ]
+    load, lanes = timeline(History.of(sorted(rows, key=lambda row: row["time"]), META), (0.0, 80.0)).axes
+    for axes in (load, lanes):
+        shades = [(patch.get_x(), patch.get_width()) for patch in axes.patches if isinstance(patch, Rectangle)]
+        assert shades == [(10.0, 30.0), (60.0, 10.0)]
+
+
 def test_a_run_without_recoveries_has_a_picture(tmp_path):
     figure = timeline(quiet_story())
     assert bars(figure.axes[1]) == []

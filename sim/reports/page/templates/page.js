@@ -381,9 +381,16 @@
       const [begin, end] = this.window, bottom = this.height - 22;
       let free = -Infinity, named = null;
       const seen = this.data.faults.filter((each) => each[0] <= end && each[1] >= begin);
-      for (const [from, to, name] of seen) {
+      // Faults that overlap share a band: a tint that is drawn twice would be darker.
+      const bands = [];
+      for (const [from, to] of seen.filter((each) => each[1] > each[0]).sort((one, other) => one[0] - other[0])) {
+        const last = bands.at(-1);
+        if (last && from <= last[1]) last[1] = Math.max(last[1], to);
+        else bands.push([from, to]);
+      }
+      for (const [from, to] of bands) this.span(from, to, 24, bottom - 24, "var(--fault-ground)");
+      for (const [from, , name] of seen) {
         const left = Math.max(LEFT, this.x(from));
-        if (to > from) this.span(from, to, 24, bottom - 24, "var(--fault-ground)");
         if (from >= begin && seen.length <= 400) this.svg.append(shape("line", { x1: left, x2: left, y1: 24, y2: bottom, stroke: "var(--fault)", "stroke-width": 1, opacity: seen.length > 60 ? 0.35 : 0.8 }));
         const label = from === named ? "" : this.faultLabel(seen.filter((each) => each[0] === from).map((each) => each[2]), name);
         named = from;

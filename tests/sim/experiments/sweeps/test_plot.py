@@ -148,3 +148,13 @@ def test_an_impossible_plot_is_reported(scenario, ax):
     three = known(scenario, {RESTART: ["5s"], COUNT: [8], SLOTS: [1, 2]}, [1.0, 2.0])
     with pytest.raises(NoPicture, match="3 paths are too many for a picture; valid: one or two"):
         three.plot.metric(TIME, ax)
+
+
+def test_points_without_a_value_are_named_below_the_line_and_marked_among_the_dots(scenario):
+    seen, one = Figure().add_subplot(), Figure().add_subplot()
+    known(scenario, {RESTART: ["5s", "10s", "20s"]}, [3.0, None, 4.0]).plot.metric(TIME, one)
+    assert one.get_xlabel() == "agents.restart_time (s)\nnot observed at 10"
+    points = spread(scenario, [space(f"{RESTART}=5s..20s"), space(f"{COUNT}=8..40")], 8, "lhs", 7)
+    known_at(scenario, points, [*map(float, range(7)), None]).plot.metric(TIME, seen)
+    (marks,) = [each for each in seen.collections if each.get_label() == "not observed"]
+    assert marks.get_offsets().tolist() == [[number(points[-1][path]) for path in (RESTART, COUNT)]]

@@ -177,7 +177,15 @@ class _Same(type):
         return issubclass(subclass, _IN_PLACE_OF[cls]) if cls in _IN_PLACE_OF else super().__subclasscheck__(subclass)
 
 
-class _VirtualDate(real_date, metaclass=_Same):
+class _ForPydantic:
+    """Lets pydantic define models in virtual time, as modules do that are first imported there."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return handler.generate_schema(_IN_PLACE_OF[cls]) if cls in _IN_PLACE_OF else handler(source)
+
+
+class _VirtualDate(_ForPydantic, real_date, metaclass=_Same):
     __doc__ = real_date.__doc__
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -191,7 +199,7 @@ class _VirtualDate(real_date, metaclass=_Same):
         return (cls if of is None else of).fromtimestamp(clock.start + clock.now)
 
 
-class _VirtualDatetime(real_datetime, metaclass=_Same):
+class _VirtualDatetime(_ForPydantic, real_datetime, metaclass=_Same):
     __doc__ = real_datetime.__doc__
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:

@@ -19,7 +19,7 @@ from sim.loop.errors import _frames, is_machinery
 
 MOST_LETTERS: Final = 80
 """Length of the source text of an await at most."""
-_DURABLE: Final = str(Path(__file__).parents[1] / "durable")
+_STORES: Final = tuple(str(Path(__file__).parents[1] / folder) for folder in ("durable", "frameworks"))
 _LIBRARIES: Final = tuple(
     folder
     for folder in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *site.getsitepackages())
@@ -103,9 +103,10 @@ def is_of_program(file: str) -> bool:
 
 def _of_program(frames: list[FrameType]) -> FrameType | None:
     """The innermost frame of the program: not of asyncio, this package or a library, if there is such a frame."""
-    own = [frame for frame in frames if not (is_machinery(frame) or frame.f_code.co_filename.startswith(_DURABLE))]
+    code = [frame for frame in frames if not is_machinery(frame)]
+    own = [frame for frame in code if not frame.f_code.co_filename.startswith(_STORES)]
     of_user = [frame for frame in own if not _is_library(frame.f_code.co_filename)]
-    chosen = of_user or own or frames
+    chosen = of_user or own or code[:1] or frames
     return chosen[-1] if chosen else None
 
 

@@ -65,6 +65,13 @@ class Durable:
         """The SQLite database of this name."""
         return self._part(Database, name, lambda: Database(name))
 
+    def add(self, part: Part) -> None:
+        """Let a part of your own take part in power cuts: an object with the methods of `Part`."""
+        missing = [name for name in ("unsynced", "cut_power") if not callable(getattr(part, name, None))]
+        if missing:
+            raise TypeError(f"part={part!r}: has no method {' and no method '.join(missing)}")
+        self._parts["", f"{len(self._parts)}"] = part
+
     def _part(self, kind: type[P], name: str, make: Any) -> P:
         key = (kind.__name__, name)
         if key not in self._parts:

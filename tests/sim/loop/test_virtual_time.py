@@ -13,6 +13,7 @@ import uuid
 from time import monotonic as imported_by_name
 
 import pytest
+from pydantic import BaseModel
 
 from sim.loop import SimLoop
 from sim.loop.virtual_time import virtual_time
@@ -176,6 +177,19 @@ def test_dates_are_instances_of_the_classes_of_datetime():
 
         assert type(Stamp.now()) is Stamp
     assert [type(each) for each in made] == [dt.datetime, dt.date, dt.datetime]
+
+
+def test_pydantic_defines_models_with_dates():
+    """Modules that are first imported in virtual time do so."""
+    with virtual_time(3600):
+
+        class Event(BaseModel):
+            at: dt.datetime
+            day: dt.date
+
+        event = Event(at="2026-11-30T01:00:00", day="2026-11-30")
+    assert (event.at, event.day) == (dt.datetime(2026, 11, 30, 1), dt.date(2026, 11, 30))
+    assert type(event.at) is dt.datetime
 
 
 def test_a_wrong_sleep_is_refused_as_by_python():

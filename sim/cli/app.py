@@ -186,7 +186,7 @@ def _unsuccessful(error: Exception, given: list[str]) -> int:
         return 0
     if not isinstance(error, _USAGE):
         return internal_error.report(error, given)
-    say(_usage(error))
+    say(_usage(error, given))
     return BAD_INPUT
 
 
@@ -215,12 +215,22 @@ _USAGE = typer.BadParameter.__mro__[1]
 """The base class of all usage errors, wherever this version of typer defines it."""
 
 
-def _usage(error: Any) -> str:
+def _called(given: Sequence[str]) -> str:
+    """The command that these arguments call, in full: `recovery-bench policy export`."""
+    words, command = [NAME], _commands()
+    for word in given:
+        if (command := getattr(command, "commands", {}).get(word)) is None:
+            break
+        words.append(word)
+    return " ".join(words)
+
+
+def _usage(error: Any, given: Sequence[str]) -> str:
     """One line: the command, what is wrong, and what would be valid."""
     from scenarios.errors import instead
 
     context = getattr(error, "ctx", None)
-    where = context.command_path if context is not None else NAME
+    where = context.command_path if context is not None else _called(given)
     said = " ".join(error.format_message().split()).rstrip(".")
     said = said[:1].lower() + said[1:]
     if context is None:

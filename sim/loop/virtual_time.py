@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import math
 import os
 import random
 import sys
@@ -18,6 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date as real_date
 from datetime import datetime as real_datetime
+from functools import wraps
+from importlib.machinery import ExtensionFileLoader
 from typing import Any, Final
 from weakref import ref
 
@@ -31,6 +34,7 @@ _real_urandom: Final = os.urandom
 _clocks: Final[list[VirtualClock]] = []
 """The clocks in force; the last one counts."""
 _lock: Final = threading.Lock()
+_TICK: Final = 2.0**-30  # seconds: about a nanosecond
 _TEST_RUNNERS: Final = ("_pytest", "pytest", "xdist", "pluggy", "hypothesis", "coverage")
 """Packages that keep the machine's clock: they measure the tests themselves."""
 
@@ -43,6 +47,7 @@ class VirtualClock:
 
     def __init__(self, start: float, source: random.Random | None) -> None:
         self.start = start
+        self._tick = max(_TICK, 4 * math.ulp(start))
         self._thread = threading.get_ident()
         self._loop: Callable[[], LoopBase | None] = lambda: None  # the one that runs or has run last
         self._before = 0.0  # what had elapsed when its own time was 0
@@ -57,10 +62,23 @@ class VirtualClock:
             self._elapsed = self._before + loop.time()
         return self._elapsed
 
+    @property
+    def wall(self) -> float:
+        """What `time.time()` reads: `start + now`, rounded up to a whole number of ticks.
+
+        A tick is 2⁻³⁰ s, or more where floats of the size of `start` are further apart: about a microsecond since 1970.
+        A real sleep always takes a little longer, so that programs expect to be past `time.time() + 0.1` after a sleep
+        of 0.1 s. Whole, half and quarter seconds are exact.
+        """
+        return self.start + self._up(self.now)
+
+    def _up(self, seconds: float) -> float:
+        return math.ceil(seconds / self._tick) * self._tick
+
     def follow(self, loop: LoopBase) -> None:
-        """Continue with the time of this loop, which begins to run."""
+        """Continue with the time of this loop, which begins to run, from a whole number of ticks."""
         if self._loop() is not loop and threading.get_ident() == self._thread:
-            elapsed = self.now
+            elapsed = self._up(self.now)
             self._before = elapsed - loop.time() if elapsed else 0.0
             self._loop = ref(loop)
 
@@ -102,7 +120,8 @@ def virtual_time(start: float | dt.datetime = 0.0, *, seed: int | str | None = N
     """Inside, `time.time`, `monotonic`, `perf_counter` (and their `_ns` forms), `time.sleep`, `datetime.now`, `utcnow`
     and `today`, and `date.today` follow the clock of the `SimLoop` that runs.
 
-    `time.time()` begins at `start`: seconds since the start of 1970, or a date. Without a running loop only
+    `time.time()` begins at `start`: seconds since the start of 1970, or a date. It is rounded up to the next tick, as a
+    real sleep takes a little longer than its deadline (`VirtualClock.wall`). Without a running loop only
     `time.sleep` moves the clock. Of several loops, each continues where the one before it has ended. Inside a loop,
     `time.sleep` blocks it, as usual: virtual time passes, and what was due meanwhile is late.
 
@@ -125,6 +144,8 @@ def virtual_time(start: float | dt.datetime = 0.0, *, seed: int | str | None = N
         _clocks.append(clock)
         if len(_clocks) == 1:
             _replace(_FAKES, callers)
+            for name, load in _LOADS.items():
+                setattr(ExtensionFileLoader, name, _with_real_dates(load))
     try:
         yield clock
     finally:
@@ -132,6 +153,8 @@ def virtual_time(start: float | dt.datetime = 0.0, *, seed: int | str | None = N
             SimLoop.followers.remove(clock.follow)
             _clocks.remove(clock)
             if not _clocks:
+                for name, load in _LOADS.items():
+                    setattr(ExtensionFileLoader, name, load)
                 _replace({fake: real for real, fake in _PAIRS}, callers)
         if seed is not None:
             random.setstate(state)
@@ -145,7 +168,7 @@ def _reading(name: str, unit: int | None = None) -> Callable[[], Any]:
         clock = _clock()
         if clock is None:
             return real()
-        seconds = clock.now + (clock.start if name == "time" else 0.0)
+        seconds = clock.wall if name == "time" else clock.now
         return seconds if unit is None else round(seconds * unit)
 
     read.__name__ = read.__qualname__ = real.__name__
@@ -259,17 +282,47 @@ _FAKES: Final = dict(_PAIRS)
 _KINDS: Final = frozenset(type(each) for pair in _PAIRS for each in pair)
 
 
-def _replace(replacements: dict[Any, Any], callers: Sequence[dict[str, Any]]) -> None:
+def _replace(
+    replacements: dict[Any, Any], callers: Sequence[dict[str, Any]], modules: Sequence[Any] | None = None
+) -> None:
     """Replace objects where modules have them: in `time`, `datetime`, `os` and `random`, in modules that are not part
     of Python, which may have imported them by name, and in the globals of the callers, which may be of no module.
     """
-    modules = [getattr(module, "__dict__", None) for module in list(sys.modules.values())]
-    for names in (*modules, *callers):
+    of_modules = [
+        getattr(module, "__dict__", None) for module in (list(sys.modules.values()) if modules is None else modules)
+    ]
+    for names in (*of_modules, *callers):
         if not isinstance(names, dict) or names is globals() or _keeps_the_clock(str(names.get("__name__"))):
             continue
         for attribute, value in list(names.items()):
             if type(value) in _KINDS and value in replacements:
                 names[attribute] = replacements[value]
+
+
+_LOADS: Final[dict[str, Callable[..., Any]]] = {
+    name: getattr(ExtensionFileLoader, name) for name in ("create_module", "exec_module")
+}
+
+
+def _with_real_dates(load: Callable[..., Any]) -> Callable[..., Any]:
+    """Load a compiled module, which may compare the classes of `datetime` with their layout in C, or derive from them.
+
+    What that imports meanwhile gets its names replaced afterwards.
+    """
+
+    @wraps(load)
+    def loads(*arguments: Any) -> Any:
+        if dt.datetime is real_datetime:  # in the import of another one
+            return load(*arguments)
+        before, kept = frozenset(sys.modules), (dt.datetime, dt.date)
+        dt.datetime, dt.date = real_datetime, real_date  # type: ignore[misc]
+        try:
+            return load(*arguments)
+        finally:
+            dt.datetime, dt.date = kept  # type: ignore[misc]
+            _replace(_FAKES, [vars(module) for name, module in list(sys.modules.items()) if name not in before], ())
+
+    return loads
 
 
 def _keeps_the_clock(module: str) -> bool:

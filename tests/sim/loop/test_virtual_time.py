@@ -2,9 +2,11 @@
 
 import asyncio
 import datetime as dt
+import importlib.machinery
 import os
 import random
 import secrets
+import subprocess
 import sys
 import threading
 import time
@@ -202,3 +204,38 @@ def test_names_of_a_caller_that_is_no_module_are_replaced_and_restored():
     exec("from time import time\nwith virtual_time():\n    found.append(time())", names)
     assert names["found"] == [0.0]
     assert names["time"] is time.time
+
+
+@pytest.mark.parametrize("start", [0.0, 1_700_000_000.0])
+def test_a_program_is_past_its_deadline_after_a_sleep(start):
+    """A circuit breaker that compares `time.time() > opened_at + ttl`, after a sleep of the ttl."""
+    ttls = (0.1, 0.2, 0.3, 0.7, 0.01)
+
+    async def is_past(ttl):
+        opened_at, began = time.time(), time.monotonic()
+        await asyncio.sleep(ttl)
+        assert time.monotonic() == pytest.approx(began + ttl, abs=1e-12)
+        return time.time() > opened_at + ttl
+
+    with virtual_time(start):
+        assert [run(is_past(ttl)) for ttl in ttls] == [True] * len(ttls)
+
+
+def test_a_compiled_module_is_loaded_with_the_classes_of_datetime(monkeypatch):
+    """Cython compares their layout, and derives classes from them: `import pandas` for the first time."""
+    seen = []
+    monkeypatch.setattr("_imp.exec_dynamic", lambda module: seen.append((dt.datetime, dt.date)))
+    loader = importlib.machinery.ExtensionFileLoader("compiled", "compiled.so")
+    real = dt.datetime, dt.date
+    with virtual_time():
+        loader.exec_module(types.ModuleType("compiled"))
+        assert (dt.datetime, dt.date) != real
+    loader.exec_module(types.ModuleType("compiled"))
+    assert seen == [real, real]
+
+
+@pytest.mark.long
+def test_pandas_is_imported_in_virtual_time():
+    code = "import sim\nwith sim.virtual_time(): import pandas, matplotlib.dates\nprint(pandas.Timestamp(0).year)"
+    ended = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("1970\n", "")

@@ -39,6 +39,15 @@ class Detector(Protocol):
     def suspects(self, agent_id: str) -> bool:
         """Whether the agent is believed to be down."""
 
+    def regular(self, agent_id: str, interval: float, latest: Callable[[], float]) -> bool:
+        """Heartbeats of the agent arrive every `interval` seconds until `regular_end`, the latest one at `latest()`.
+
+        They are not recorded one by one. False: each one has to be.
+        """
+
+    def regular_end(self, agent_id: str) -> None:
+        """Heartbeats of the agent are recorded one by one again."""
+
     def stop(self) -> None:
         """Stop monitoring."""
 
@@ -165,6 +174,7 @@ class DeadlineDetector:
         self._suspected: dict[str, None] = {}
         self._suspected_before: dict[str, None] = {}  # and not monitored since
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._regular: dict[str, Callable[[], float]] = {}  # agents that need no timer, with their latest heartbeat
 
     def watch(self, agent_id: str) -> None:
         """Begin to monitor an agent; counts as a heartbeat, unless an earlier detector suspected the agent."""
@@ -179,7 +189,7 @@ class DeadlineDetector:
             self._awaits_first[agent_id] = None
         self._last[agent_id] = self._loop.time()
         self._cleared(agent_id)
-        if agent_id not in self._timers:
+        if agent_id not in self._timers and agent_id not in self._regular:
             self._arm(agent_id)
 
     def suspected_before(self, agent_id: str) -> None:
@@ -208,9 +218,33 @@ class DeadlineDetector:
             self._arm(agent_id)
             self._on_clear(agent_id)
 
+    def regular(self, agent_id: str, interval: float, latest: Callable[[], float]) -> bool:
+        """Heartbeats arrive regularly from now on: the agent needs no timer if the interval is below the timeout.
+
+        False if the timeout depends on the heartbeats, or if the detector checks at certain instants only.
+        """
+        if type(self._timeout) is not FixedTimeout or self._poll is not None or self._observed is not None:
+            return False
+        timer = self._timers.get(agent_id)
+        if timer is None or agent_id in self._suspected or not interval < self._timeout.of(agent_id):
+            return False
+        timer.cancel()
+        del self._timers[agent_id]
+        self._regular[agent_id] = latest
+        return True
+
+    def regular_end(self, agent_id: str) -> None:
+        """Set the timer of the agent for the end of its timeout, from its latest heartbeat on."""
+        latest = self._regular.pop(agent_id, None)
+        if latest is not None:
+            self._last[agent_id] = max(self._last[agent_id], latest())
+            self._arm(agent_id)
+
     def extend_timeouts(self, seconds: float = inf) -> None:
         """Extend the timeout of every agent. If it begins anew, the present interval is no part of its statistics."""
         now = self._loop.time()
+        for agent_id, latest in self._regular.items():
+            self._last[agent_id] = min(now, max(self._last[agent_id], latest()) + seconds)
         for agent_id in self._timers:
             if seconds == inf:
                 self._timeout.lost(agent_id)
@@ -228,6 +262,7 @@ class DeadlineDetector:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._regular.clear()
         self._suspected.clear()
 
     def _arm(self, agent_id: str) -> None:
@@ -297,6 +332,13 @@ class PerfectDetector:
         if agent_id not in self._suspected:
             self._suspected[agent_id] = None
             self._on_suspect(agent_id)
+
+    def regular(self, agent_id: str, interval: float, latest: Callable[[], float]) -> bool:
+        """Always False: it uses no heartbeats."""
+        return False
+
+    def regular_end(self, agent_id: str) -> None:
+        """Has no effect."""
 
     def suspects(self, agent_id: str) -> bool:
         """Whether the agent is down."""

@@ -148,6 +148,19 @@ class FailureDetector:
         if self._progress is not None and progress is not None:
             self._progress.beat(agent_id, progress, self._loop.time())
 
+    def regular(self, agent_id: str, interval: float, latest: Callable[[], float]) -> bool:
+        """Record that heartbeats of an agent arrive regularly, the latest one at `latest()`, until `regular_end`.
+
+        False: each one has to be recorded, because its progress or its interval counts.
+        """
+        if self._progress is not None or self._learns:
+            return False
+        return self._agents.regular(agent_id, interval, latest)
+
+    def regular_end(self, agent_id: str) -> None:
+        """Record that heartbeats of an agent are recorded one by one again."""
+        self._agents.regular_end(agent_id)
+
     def _store_learnt(self) -> None:
         assert isinstance(self._timeout, PhiAccrualTimeout)
         self._learnt_next = self._loop.time() + self._learnt_every

@@ -154,6 +154,20 @@ class Supervisor:
         if self._detector is not None:
             self._detector.beat(agent_id, progress)
 
+    def regular_heartbeats(self, agent_id: str, interval: float, latest: Callable[[], float]) -> bool:
+        """Report that an agent sends a heartbeat every `interval` seconds until `regular_heartbeats_end`.
+
+        They need not be reported one by one: `latest()` returns the instant of the latest one, on the loop's clock.
+        False if each one has to be reported by `heartbeat`: the supervisor does not run, its detector counts the
+        progress of tasks or the intervals, or the agent is suspected.
+        """
+        return self._detector is not None and self._detector.regular(agent_id, interval, latest)
+
+    def regular_heartbeats_end(self, agent_id: str) -> None:
+        """Report that each heartbeat of an agent is reported again. Has no effect if it was already."""
+        if self._detector is not None:
+            self._detector.regular_end(agent_id)
+
     def heartbeats_not_read(self, seconds: float = inf) -> None:
         """Report that heartbeats could not be read for this long: agents have as much time more to send one.
 

@@ -119,6 +119,13 @@ class CoreMessages:
         else:
             self._arrive(partial(self._call, "heartbeat", agent_id, progress))
 
+    def regular_heartbeats(self, agent_id: str, interval: float, latest: Callable[[], float]) -> bool:
+        """Always False: a heartbeat is lost or late, as the core and its machine are when it arrives."""
+        return False
+
+    def regular_heartbeats_end(self, agent_id: str) -> None:
+        """Has no effect."""
+
     def agent_down(self, agent_id: str) -> None:
         """A perfect detector reports that an agent is down."""
         self._call("agent_down", agent_id)

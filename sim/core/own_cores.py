@@ -23,6 +23,7 @@ CALLED = (
     "report",
     "watch",
     "heartbeat",
+    "regular_heartbeats_end",
     "agent_down",
     "delivery_failed",
     "connection_restored",
@@ -125,9 +126,14 @@ def as_called(core: Supervisor) -> Core:
     It is passed to `System.on_defect`, and the world continues. A core that overrides none of these methods is called
     directly.
     """
-    if not any(is_overridden(core, name) for name in CALLED):
+    if not any(is_overridden(core, name) for name in (*CALLED, "regular_heartbeats")):
         return core
-    return cast("Core", SimpleNamespace(**{name: caught(core, name) for name in CALLED}))
+    regular = _one_by_one if is_overridden(core, "heartbeat") else core.regular_heartbeats
+    return cast("Core", SimpleNamespace(regular_heartbeats=regular, **{name: caught(core, name) for name in CALLED}))
+
+
+def _one_by_one(*_: object) -> bool:
+    return False
 
 
 def is_overridden(core: Supervisor, name: str) -> bool:

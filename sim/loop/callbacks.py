@@ -50,6 +50,12 @@ def again(env: simpy.Environment, delay: float, callbacks: tuple[EventCallback, 
     heappush(env._queue, (env._now + delay, NORMAL, next(env._eid), timer))  # type: ignore[misc]
 
 
+def again_at(env: simpy.Environment, at: float, callbacks: tuple[EventCallback, ...], timer: Timer) -> None:
+    """Set a timer that has called back for an instant, which is not in the past, with the same value."""
+    timer.callbacks = callbacks
+    heappush(env._queue, (at, NORMAL, next(env._eid), timer))  # type: ignore[misc]
+
+
 def after_all(env: simpy.Environment, delay: float, callback: EventCallback, value: object = None) -> Timer:
     """As `after`, but after everything else that happens at that instant: for time limits, so that a tie is in time.
 

@@ -48,7 +48,7 @@ def connect(world: World, host: Host) -> None:
     heartbeats = Heartbeats(
         world.env, world.streams, world.network, core, scenario.recovery.detection, world.execution.progress_of
     )
-    agents.hang_listener = heartbeats
+    agents.hang_listener = world.network.transport_listener = heartbeats
     if scenario.agents.mtbf is None:
         agents.lifecycle_listeners = (heartbeats,)
         return

@@ -97,6 +97,13 @@ class NetworkListener(Protocol):
         """A partition has ended."""
 
 
+class TransportListener(Protocol):
+    """Follows whether messages arrive at once: heartbeats."""
+
+    def transport_changed(self) -> None:
+        """Messages of some endpoints may be late or lost from now on, or are no longer."""
+
+
 class AgentsListener(Protocol):
     """Follows the outcome of tasks: the world."""
 
@@ -129,6 +136,9 @@ class HangListener(Protocol):
     def wake(self, agent: Agent) -> None:
         """An agent that hung goes on."""
 
+    def clock_changed(self, agent: Agent) -> None:
+        """The clock of an agent has another rate."""
+
 
 class BusyListener(Protocol):
     """Follows whether agents execute something: random crashes of busy agents, if the scenario has them."""
@@ -158,6 +168,12 @@ class Core(Protocol):
 
     def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
         """A heartbeat arrived."""
+
+    def regular_heartbeats(self, agent_id: str, interval: float, latest: Callable[[], float]) -> bool:
+        """Heartbeats arrive every `interval` seconds and are not passed on one by one. False: each one has to be."""
+
+    def regular_heartbeats_end(self, agent_id: str) -> None:
+        """Each heartbeat of an agent is passed on again."""
 
     def agent_down(self, agent_id: str) -> None:
         """A perfect detector reports that an agent is down."""

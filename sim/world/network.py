@@ -21,7 +21,7 @@ from sim.loop.callbacks import after
 from sim.randomness.delays import drawn_delays
 from sim.randomness.streams import STANDARD_UNIFORM, Samplable, Streams
 from sim.world.links import Link, covers
-from sim.world.listeners import Connection, NetworkListener
+from sim.world.listeners import Connection, NetworkListener, TransportListener
 
 Delivery = Callable[[], None]
 
@@ -101,12 +101,21 @@ class Network:
         self._perfect = loss == 0 and latency.constant == 0
         self._disturbances: list[Disturbance] = []
         self.transparent = self._perfect
+        self.transport_listener: TransportListener | None = None
         """Whether every message arrives at once: then senders need not call `send`."""
         self.outbox: list[Unsent] = []
 
     # ------------------------------------------------------------------ messages
     def _changed(self) -> None:
         self.transparent = self._perfect and not self._broken and not self._disturbances
+        if self.transport_listener is not None:
+            self.transport_listener.transport_changed()
+
+    def is_immediate(self, source: str, target: str) -> bool:
+        """Whether every message arrives at the instant at which it is sent."""
+        if self.transparent:
+            return True
+        return self._perfect and not self._disturbances and self.broken_link(source, target) is None
 
     def disturb(self, disturbance: Disturbance) -> Callable[[], None]:
         """Applies a disturbance to messages from now on; returns the function that ends it."""

@@ -74,7 +74,12 @@ class Agents:
         """The agent's own clock, which determines its heartbeats and the timeouts of its attempts."""
         clock = self._clocks.get(agent)
         if clock is None:
-            clock = self._clocks[agent] = Clock(self._env, lambda changed: setattr(agent, "clock_rate", changed.rate))
+
+            def on_change(changed: Clock) -> None:
+                agent.clock_rate = changed.rate
+                self.hang_listener.clock_changed(agent)
+
+            clock = self._clocks[agent] = Clock(self._env, on_change)
         return clock
 
     # -------------------------------------------------------------------- receive, start

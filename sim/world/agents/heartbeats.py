@@ -1,14 +1,21 @@
-"""Heartbeats of agents: a chain of SimPy events for each running agent."""
+"""Heartbeats of agents: a chain of SimPy events for each running agent.
+
+Most heartbeats change nothing: they arrive at once, at a core that expects them. While that is so, and if the core
+accepts it, the chain of an agent is *regular*: it has no events, and its instants are computed when the core asks for
+the latest one. Any change that a heartbeat may depend on ends that: of the agent, of its clock, or of the network.
+The instants are the same sums of floats in both cases.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import simpy
 
 from scenarios.sections.detection import DetectionSettings
-from sim.loop.callbacks import Timer, after, again
+from sim.loop.callbacks import Timer, after, again, again_at
 from sim.randomness.delays import drawn_delays
 from sim.randomness.streams import STANDARD_UNIFORM, Streams
 from sim.world.entities import Agent, Attempt
@@ -21,8 +28,31 @@ class Listener(Protocol):
     def heartbeat(self, agent_id: str, progress: Mapping[str, float] | None = None) -> None:
         """A heartbeat arrived, with the progress of the agent's attempts if it is requested."""
 
+    def regular_heartbeats(self, agent_id: str, interval: float, latest: Callable[[], float]) -> bool:
+        """Heartbeats arrive every `interval` seconds and are not passed on one by one. False: each one has to be."""
+
+    def regular_heartbeats_end(self, agent_id: str) -> None:
+        """Each heartbeat of an agent is passed on again."""
+
     def agent_down(self, agent_id: str) -> None:
         """A perfect detector reports that an agent is down."""
+
+
+@dataclass(slots=True)
+class _Regular:
+    """A chain without events: its next heartbeat, the one before it, and the event that continues it."""
+
+    env: simpy.Environment
+    latest: float
+    interval: float
+    event: Timer
+
+    def pass_until_now(self) -> float:
+        """The instant of the latest heartbeat."""
+        now = self.env.now
+        while (following := self.latest + self.interval) <= now:
+            self.latest = following
+        return self.latest
 
 
 class Heartbeats:
@@ -53,6 +83,9 @@ class Heartbeats:
         self._progress_of = progress_of
         self._chains: dict[Agent, int] = {}
         self._chain = (self._beat,)
+        self._regular: dict[Agent, _Regular] = {}
+        # Aligned heartbeats are at one instant with others, and the order of what is at one instant has to stay.
+        self._may_be_regular = self._uniform and not self._tells_progress and not streams.branches
         self._wait = drawn_delays(env, streams, "heartbeat.phase", STANDARD_UNIFORM)
 
     def begin(self, agent: Agent) -> None:
@@ -60,6 +93,7 @@ class Heartbeats:
         if self._perfect:
             self._listener.heartbeat(agent.name)
             return
+        self._end_regular(agent)
         chain = self._chains[agent] = self._chains.get(agent, 0) + 1
         self._send(agent)
         interval = self._interval / agent.clock_rate
@@ -74,6 +108,7 @@ class Heartbeats:
         if self._perfect:
             self._listener.agent_down(agent.name)
         else:
+            self._end_regular(agent)
             self._chains[agent] += 1
 
     def hang(self, agent: Agent) -> None:
@@ -97,7 +132,38 @@ class Heartbeats:
         agent, chain = event._value
         if self._chains[agent] == chain:
             self._send(agent)
-            again(self._env, self._interval / agent.clock_rate, self._chain, event)
+            if not self._may_be_regular or not self._begin_regular(agent, event):
+                again(self._env, self._interval / agent.clock_rate, self._chain, event)
+
+    def _begin_regular(self, agent: Agent, event: Timer) -> bool:
+        """After a heartbeat: let the chain continue without events, if nothing can happen to the next ones."""
+        if not self._network.is_immediate(agent.name, "core"):
+            return False
+        interval = self._interval / agent.clock_rate
+        chain = _Regular(self._env, self._env.now, interval, event)
+        if not self._listener.regular_heartbeats(agent.name, interval, chain.pass_until_now):
+            return False
+        self._regular[agent] = chain
+        return True
+
+    def _end_regular(self, agent: Agent) -> None:
+        """Let the chain continue with events, from its next heartbeat on."""
+        chain = self._regular.pop(agent, None)
+        if chain is not None:
+            latest = chain.pass_until_now()
+            self._listener.regular_heartbeats_end(agent.name)
+            again_at(self._env, latest + chain.interval, self._chain, chain.event)
+
+    def clock_changed(self, agent: Agent) -> None:
+        """The clock of an agent has another rate from now on."""
+        self._end_regular(agent)
+
+    def transport_changed(self) -> None:
+        """Heartbeats may be late or lost from now on."""
+        if self._regular and not self._network.transparent:
+            for agent in list(self._regular):
+                if not self._network.is_immediate(agent.name, "core"):
+                    self._end_regular(agent)
 
     def _send(self, agent: Agent) -> None:
         progress = self._progress(agent) if self._tells_progress else None

@@ -30,6 +30,13 @@ class Ear:
         """A heartbeat message."""
         self.beats.append(self._env.now)
 
+    def regular_heartbeats(self, *_: Any) -> bool:
+        """Each heartbeat has to be passed on."""
+        return False
+
+    def regular_heartbeats_end(self, agent_id: str) -> None:
+        """They were passed on before."""
+
     def agent_down(self, agent_id: str) -> None:
         """A death."""
         self.deaths.append(self._env.now)

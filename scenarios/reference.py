@@ -175,9 +175,10 @@ SCOPES = (
 PRESETS_OF = """\
 `preset` stands for the defaults of a broker or an engine. A key beside it takes precedence; `--set queue.preset=sqs`
 replaces the keys that presets set. `recovery-bench show` has what the presets of a scenario stand for, and
-`policy import` reads the settings of an application of yours. Settings that have no key are not simulated: an agent
-takes a task when it has a free slot, as with a prefetch of 1. The source of each is in the docstring of its function,
-in `scenarios/sections/presets.py` and `recovery/policies/presets.py`.
+`policy import` reads the settings of an application of yours. The presets of Celery also set the prefetch of each slot:
+`worker_prefetch_multiplier` is 4, which is `agents.prefetch` 3 for an agent with one slot, and 4 where tasks are
+acknowledged before they are executed (`celery`). Settings that have no key are not simulated. The source of each is in
+the docstring of its function, in `scenarios/sections/presets.py` and `recovery/policies/presets.py`.
 
 """
 

@@ -17,11 +17,12 @@ from scenarios.fields.expectations import Expected
 from scenarios.fields.metrics import parts_of
 from scenarios.fields.quantities import Count, PositiveSeconds, Quantity, Seconds
 from scenarios.fields.tolerances import Tolerances
-from scenarios.sections.agents import AgentSettings
+from scenarios.sections.agents import AgentSettings, PoolSettings
 from scenarios.sections.cost import CostSettings
 from scenarios.sections.downstream import DownstreamSettings
 from scenarios.sections.found_by import FoundBy
 from scenarios.sections.infrastructure import NetworkSettings, QueueSettings, ResourceSettings, StorageSettings
+from scenarios.sections.presets import PREFETCHED_PER_SLOT
 from scenarios.sections.recovery import RecoverySettings
 from scenarios.sections.steady_state import SteadyState
 from scenarios.sections.tasks import TaskSettings
@@ -146,6 +147,19 @@ class ScenarioFields(Settings):
     def parts(self) -> tuple[str, ...]:
         """The parts that have metrics of their own, as `scenarios.fields.metrics.lookup` takes them."""
         return parts_of(self.resources, self.tasks.kinds, self.downstream, self.agents.pools, self.queues)
+
+    def prefetch_of(self, agent: int) -> int:
+        """The deliveries that an agent takes beyond those that it works on, by its number."""
+        return self._prefetch(self.agents.pools.get(self.agents.pool_of(agent)))
+
+    @property
+    def most_prefetched(self) -> int:
+        """The largest prefetch of any agent; 0: no agent prefetches."""
+        return max(self._prefetch(pool) for pool in self.agents.pools.values() or [None])
+
+    def _prefetch(self, pool: PoolSettings | None) -> int:
+        given = self.agents.prefetch if pool is None or pool.prefetch is None else pool.prefetch
+        return PREFETCHED_PER_SLOT.get(self.queue.preset or "", 0) * self.agents.slots if given is None else given
 
     _source: str | None = PrivateAttr(default=None)
 

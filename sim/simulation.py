@@ -339,6 +339,7 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
     return {
         **({"pools": pools} if pools else {}),
         **({"queues": queues} if queues else {}),
+        **({"prefetch": most} if (most := scenario.most_prefetched) else {}),
         "scenario": scenario.name,
         "seed": name,
         "duration": scenario.duration,

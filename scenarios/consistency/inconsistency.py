@@ -14,6 +14,7 @@ class InconsistencyKind(StrEnum):
 
     LOAD = "load"
     ACK_TIMEOUT = "ack_timeout"
+    PREFETCH = "prefetch"
     ATTEMPT_TIMEOUT = "attempt_timeout"
     CLIENT_TIMEOUT = "client_timeout"
     TRY_TIMEOUT = "try_timeout"
@@ -43,6 +44,8 @@ MEANINGS: Mapping[InconsistencyKind, str] = MappingProxyType(
         InconsistencyKind.LOAD: "the offered load is 1 or more, retries included",
         InconsistencyKind.ACK_TIMEOUT: "`queue.ack_timeout` is below the p95 of an attempt: tasks are delivered again "
         "while they are being executed",
+        InconsistencyKind.PREFETCH: "`queue.ack_timeout` is below the time in which an agent executes what it has "
+        "prefetched: tasks are delivered again while they wait in an agent",
         InconsistencyKind.ATTEMPT_TIMEOUT: "`tasks.timeout` is below the p95 of an attempt",
         InconsistencyKind.CLIENT_TIMEOUT: "`tasks.client.timeout` is below the p95 of an attempt",
         InconsistencyKind.TRY_TIMEOUT: "the `try_timeout` of a condition is below the duration of its recovery's steps",

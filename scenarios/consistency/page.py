@@ -31,6 +31,11 @@ ADVICE: Mapping[InconsistencyKind, str] = MappingProxyType(
             "rejected. Raise the timeout above the longest attempt, with a margin for its checkpoints. In Celery "
             "it is the visibility timeout of the broker."
         ),
+        InconsistencyKind.PREFETCH: (
+            "The lease of a delivery begins with the delivery, not with the execution. The last of p prefetched tasks "
+            "waits for p / slots others first, then another agent gets it as well, and both execute it. Prefetch less, "
+            "or raise the timeout. In Celery: `worker_prefetch_multiplier` 1, or a longer visibility timeout."
+        ),
         InconsistencyKind.ATTEMPT_TIMEOUT: (
             "A retry with the same work exceeds the limit as well, and the task is given up. Raise the limit, or "
             "set `tasks.retried: redraw` if the duration is not a property of the task."

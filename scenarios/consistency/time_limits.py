@@ -47,7 +47,25 @@ def about_time_limits(scenario: ScenarioFields) -> Iterator[Inconsistency]:
             f"and {effect}",
             f"{time(at_least(long))} or more",
         )
+    yield from _prefetched(scenario, mean, long)
     yield from _tries(scenario)
+
+
+def _prefetched(scenario: ScenarioFields, mean: float, long: float) -> Iterator[Inconsistency]:
+    """The last prefetched delivery waits for those before it, of mean duration, and is a long one itself."""
+    limit, prefetch, slots = scenario.queue.ack_timeout, scenario.most_prefetched, scenario.agents.slots
+    needed = prefetch / slots * mean + long
+    if limit is None or not prefetch or not long <= limit < needed:
+        return
+    fits = int((limit - long) / mean * slots)
+    yield Inconsistency(
+        InconsistencyKind.PREFETCH,
+        ("agents.prefetch", "queue.ack_timeout", "tasks.work"),
+        {"agents.prefetch": float(prefetch), "queue.ack_timeout": limit, "p95 of its end": needed},
+        f"the last of {prefetch} prefetched tasks waits about {time(needed - long)} in its agent and takes up to "
+        f"{time(long)}, the queue delivers it again after {time(limit)}, and it is executed twice",
+        f"a prefetch of {fits} or less, or queue.ack_timeout of {time(at_least(needed))} or more",
+    )
 
 
 def _tries(scenario: ScenarioFields) -> Iterator[Inconsistency]:

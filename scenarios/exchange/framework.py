@@ -10,6 +10,7 @@ from scenarios.exchange.portable import Portable
 from scenarios.exchange.shapes import Difference, Fit, Shape, fit
 from scenarios.exchange.surroundings import Surroundings
 from scenarios.exchange.words import described
+from scenarios.schema import ScenarioFields
 
 WITHOUT = "not expressible"
 NAME = "recovery"
@@ -32,7 +33,8 @@ class Framework:
     `title` names what is exchanged, `source` the project and document with its fields, defaults and formula. `hints`
     say where else the framework has what its policy does not, by group of keys (`scenarios.exchange.shapes.GROUPS`).
     `notes` say where the framework differs from what is simulated, by the group of keys that they are about. `around`
-    reads what a file says of the queue, heartbeats and time limits.
+    reads what a file says of the queue, heartbeats and time limits; `settings` writes those of a scenario, with notes
+    on what they cannot express.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Framework:
     hints: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     around: Callable[[str, str], Surroundings] | None = None
+    settings: Callable[[ScenarioFields], tuple[str, tuple[str, ...]]] | None = None
 
     def fit(self, wanted: Portable) -> Fit:
         """The nearest policy that the framework can express, and the differences."""

@@ -34,7 +34,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "recovery": ("conditions", "detection", "load", "parallel", "stale_reads", "unconditional_tries"),
     "tasks": ("checkpoint", "client", "kinds", "requeue", "retry_holds_agent", "retry_holds_resources", "timeout"),
     "queue": ("preset", "ack_timeout", "capacity", "max_deliveries"),
-    "agents": ("count", "slots"),
+    "agents": ("count", "prefetch", "slots"),
 }
 """The keys of a policy file, by section."""
 KINDS = tuple(ConditionSettings.model_fields)

@@ -116,6 +116,8 @@ ROWS: tuple[Row, ...] = (
     ("agents.restarts", "restarts", None, "restarts of agents"),
     ("queue.depth.mean", "tasks", "lower", "queued tasks, averaged over time"),
     ("queue.depth.max", "tasks", "lower", "maximum number of queued tasks"),
+    ("queue.prefetched.mean", "deliveries", "lower", "deliveries that wait in agents for a slot, averaged over time"),
+    ("queue.prefetched.max", "deliveries", "lower", "maximum number of deliveries that wait in agents for a slot"),
     ("queue.deliveries", "deliveries", None, "deliveries to agents"),
     ("queue.redeliveries", "deliveries", "lower", "deliveries after the first of a task"),
     ("queue.duplicates", "deliveries", "lower", "deliveries that arrived twice"),

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, model_va
 from scenarios.errors import invalid, shown
 from scenarios.fields.base import Settings
 from scenarios.fields.distributions import ZERO, Distribution, RandomInterval
-from scenarios.fields.quantities import PositiveCount, Quantity, is_number
+from scenarios.fields.quantities import Count, PositiveCount, Quantity, is_number
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
@@ -45,6 +45,7 @@ class PoolSettings(Settings):
         ]
         | None
     ) = Field(default=None, description="the kinds of tasks that its agents execute; null: all")
+    prefetch: Count | None = Field(default=None, description="as `agents.prefetch`; null: that one")
 
 
 def _count_or_pools(schema: dict[str, Any]) -> None:
@@ -65,6 +66,11 @@ class AgentSettings(Settings):
         "given",
     )
     slots: PositiveCount = Field(default=1, description="tasks that an agent executes concurrently")
+    prefetch: Count | None = Field(
+        default=None,
+        description="deliveries that an agent takes beyond those that it works on; they wait in the agent, leased, "
+        "even if other agents are idle; null: that of the preset of `queue`, 0 without one",
+    )
     mtbf: RandomInterval | None = Field(
         default=None,
         description="time between random crashes; a bare duration is the mean of an exponential; null: none",

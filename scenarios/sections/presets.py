@@ -38,8 +38,8 @@ def celery_redis() -> Values:
 def celery_sqs() -> Values:
     """acks_late with SQS: what is not acknowledged within the visibility timeout of 30 min is delivered again.
 
-    Source: Celery, "Using Amazon SQS: Visibility Timeout": 30 minutes by default, `default_visibility_timeout` 1800 s
-    in `kombu.transport.SQS`, which creates its queues without a redrive policy.
+    Source: `kombu.transport.SQS.Channel` of Kombu 5.6, `default_visibility_timeout = 1800  # 30 minutes`, which creates
+    its queues with this timeout and without a redrive policy; Celery, "Using Amazon SQS: Visibility Timeout".
     """
     return {"ack_timeout": 30 * MINUTE, "max_deliveries": None}
 
@@ -47,9 +47,10 @@ def celery_sqs() -> Values:
 def rabbitmq() -> Values:
     """Quorum queue: what is not acknowledged within 30 min is delivered again, 21 deliveries at most.
 
-    Source: RabbitMQ, "Consumers: Delivery Acknowledgement Timeout": `consumer_timeout` 30 minutes; "Quorum Queues:
-    Poison Message Handling": `x-delivery-limit` 20 since 4.0, which counts deliveries after the first. A broker also
-    redelivers when a connection closes: that is the detection of the preset `rabbitmq` of `recovery.detection`.
+    Source: RabbitMQ, "Consumers: Delivery Acknowledgement Timeout", and `deps/rabbit/Makefile` of rabbitmq-server:
+    `{consumer_timeout, 1800000}`, 30 minutes; "Quorum Queues: Poison Message Handling": `x-delivery-limit` 20 since
+    4.0, which counts deliveries after the first. A broker also redelivers when a connection closes: that is the
+    detection of the preset `rabbitmq` of `recovery.detection`.
     """
     return {"ack_timeout": 30 * MINUTE, "max_deliveries": 21}
 
@@ -103,8 +104,8 @@ def temporal_heartbeats() -> Values:
 def rabbitmq_heartbeats() -> Values:
     """A heartbeat every 30 s, and a connection is lost after two missed ones: the heartbeat timeout of 60 s.
 
-    Source: RabbitMQ, "Detecting Dead TCP Connections with Heartbeats": `heartbeat` 60 s, frames are sent about every
-    timeout / 2, and after two missed heartbeats the peer is considered unreachable.
+    Source: RabbitMQ, "Detecting Dead TCP Connections with Heartbeats and TCP Keepalives": the server suggests 60 s,
+    frames are sent about every timeout / 2, and after two missed heartbeats the peer is considered unreachable.
     """
     return {"detector": "heartbeat", "heartbeat_interval": 30.0, "missed_heartbeats": 2}
 
@@ -138,8 +139,9 @@ def ray_heartbeats() -> Values:
 def airflow_heartbeats() -> Values:
     """A task sends a heartbeat every 5 s, and is a zombie after 300 s; the scheduler looks every 10 s.
 
-    Source: Apache Airflow 2, "Configuration Reference", [scheduler]: `job_heartbeat_sec` 5,
-    `scheduler_zombie_task_threshold` 300, `zombie_detection_interval` 10.0.
+    Source: Apache Airflow 2, "Configuration Reference" and `airflow/config_templates/config.yml`, [scheduler]:
+    `job_heartbeat_sec` 5, `scheduler_zombie_task_threshold` 300, `zombie_detection_interval` 10.0. The interval
+    `scheduler_heartbeat_sec`, also 5, is that of the scheduler itself.
     """
     return {"detector": "heartbeat", "heartbeat_interval": 5.0, "missed_heartbeats": 60, "poll": 10.0}
 
@@ -174,6 +176,15 @@ QUEUES: Presets = MappingProxyType(
     }
 )
 """The presets of `queue` and of each of `queues` by name."""
+PREFETCHED_PER_SLOT: Mapping[str, int] = MappingProxyType({"celery": 4, "celery-redis": 3, "celery-sqs": 3})
+"""The deliveries that an agent takes beyond those that it works on, for each of its slots, by preset of the queue.
+
+Celery, "Configuration and defaults": `worker_prefetch_multiplier` 4, "how many messages to prefetch at a time
+multiplied by the number of concurrent processes". With acks_late these include the tasks that are executed, without it
+they do not. A consumer of RabbitMQ sets its own limit (`basic.qos`), and has none otherwise; a request to SQS returns
+one message, clients of Azure Service Bus have a prefetch count of 0, and workers of Temporal ask for a task when a slot
+is free: by default nothing is prefetched.
+"""
 DETECTIONS: Presets = MappingProxyType(
     {
         "temporal": temporal_heartbeats,

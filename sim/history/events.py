@@ -28,6 +28,10 @@ class Event(IntEnum):
     QUEUE_BLOCKED = 19  # about: link
     QUEUE_UNBLOCKED = 20
     QUEUE_REPLAYED = 21  # value: number of replayed messages
+    DELIVERY_PREFETCHED = 22  # waits in an agent without a free slot; value: number of the delivery
+    DELIVERY_TAKEN = (
+        23  # waits there no longer; detail: started, void (queued again since), or crashed (with its agent)
+    )
 
     # --- attempts; value: progress of the task in work-seconds at that moment
     ATTEMPT_STARTED = 30

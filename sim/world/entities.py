@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -27,6 +28,7 @@ class Task:
     redraws: int = 0
     observed: float = 0.0  # what ended attempts have shown: the work is more than this; infinite: it is known
     deliveries: int = 0
+    void_deliveries: int = 0  # the core has queued the task again after this many of them
     lines: int = 0  # number of its entries in the queue
     duplicates: int = 0  # copies of duplicated deliveries that are still to be made
     leased: int = 0  # number of the delivery to be acknowledged; 0: none
@@ -87,20 +89,23 @@ class Agent:
 
     number: int
     slots: int
+    prefetch: int = 0  # deliveries that it takes beyond those that fill its slots
     up: bool = True
     hung: bool = False
     beating: bool = False  # while it hangs: a separate thread sends its heartbeats
     incarnation: int = 0
     clock_rate: float = 1.0  # rate of its clock
-    free_slots: int = 0
+    free_slots: int = 0  # deliveries that it can still take, those beyond its slots included
     attempts: dict[Attempt, None] = field(default_factory=dict)
     holds: dict[Task, None] = field(default_factory=dict)  # delivered to it, and not settled
     unread: list[tuple[Task, int, int]] = field(default_factory=list)  # arrived while it hung
+    prefetched: deque[tuple[Task, int]] = field(default_factory=deque)  # deliveries that wait in it for a free slot
+    reserved: dict[Task, None] = field(default_factory=dict)  # with prefetch: tasks for whose retry a slot is kept
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.name = f"agent.{self.number}"
-        self.free_slots = self.slots
+        self.free_slots = self.slots + self.prefetch
 
     @property
     def responding(self) -> bool:

@@ -50,6 +50,9 @@ class DeliveryReceiver(Protocol):
     def receive(self, task: Task, agent: Agent, incarnation: int, delivery: int) -> None:
         """A task arrives at an agent."""
 
+    def undelivered(self, task: Task, agent: Agent) -> None:
+        """A delivery did not arrive at an agent that is up."""
+
     def give_back_leftovers(self, task: Task) -> None:
         """A task is delivered again because its lease has expired."""
 

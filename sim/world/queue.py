@@ -1,6 +1,7 @@
 """A task queue with at-least-once delivery and leases.
 
-A task waits in the queue until it is delivered to a connected agent with a free slot. The delivery is leased until it
+A task waits in the queue until it is delivered to a connected agent with a free slot, or with room for a prefetched
+delivery. The delivery is leased until it
 is acknowledged, and repeated when the lease expires. The queue releases a task when its effect is final (acknowledged)
 or when the recovery core has taken it over (settled).
 """
@@ -230,7 +231,7 @@ class TaskQueue(WorkSource):
         """Delivers to an agent that has kept a slot for the task, ahead of queued tasks. False: as for `enter`."""
         if self._blocks or not self.may_be_delivered(task):
             entered = self.enter(task, reason, at_head=True)
-            self.free_slot(agent)
+            self.receiver.undelivered(task, agent)
             return entered
         self._history.record(Event.QUEUE_ENTERED, task.number, detail=reason)
         self._deliver(task, agent)
@@ -257,7 +258,7 @@ class TaskQueue(WorkSource):
         def lost(link: Link | None) -> None:
             self._history.record(Event.QUEUE_DELIVERY_LOST, task.number, agent.number, value=float(delivery))
             if agent.up and agent.incarnation == incarnation:
-                self.free_slot(agent)
+                self.receiver.undelivered(task, agent)
             if (
                 link is not None and task.leased == delivery
             ):  # the queue was informed, so it need not wait for the lease

@@ -19,6 +19,7 @@ from sim.world.agents.breakdowns import Breakdowns
 from sim.world.agents.calls import CallingExecution
 from sim.world.agents.execution import Execution
 from sim.world.agents.execution_by_kind import ExecutionByKind
+from sim.world.agents.prefetch import PrefetchingAgents
 from sim.world.agents.restarts import Restarts
 from sim.world.clients import Clients
 from sim.world.downstream import Dependency
@@ -79,8 +80,18 @@ class World:
             name: Dependency(env, history, streams, name, settings) for name, settings in scenario.downstream.items()
         }
         self.execution = self._execution()
-        self.agents = Agents(
-            env, history, self.network, self.queue, self.pools, store, self.execution, scenario.tasks, scenario.agents
+        agents = PrefetchingAgents if scenario.most_prefetched else Agents
+        self.agents = agents(
+            env,
+            history,
+            self.network,
+            self.queue,
+            self.pools,
+            store,
+            self.execution,
+            scenario.tasks,
+            scenario.agents,
+            scenario.prefetch_of,
         )
         self.replica: Replica | None = None
         if any(isinstance(fault, CheckpointStale) for fault in each(scenario.faults)):

@@ -69,8 +69,12 @@ COMPLETE: dict[str, Any] = {
     },
     "agents": {
         "count": 10,
-        "pools": {"small": {"count": 4, "takes": ["chat"]}, "large": {"count": 6, "takes": None}},
+        "pools": {
+            "small": {"count": 4, "takes": ["chat"], "prefetch": 1},
+            "large": {"count": 6, "takes": None, "prefetch": None},
+        },
         "slots": 1,
+        "prefetch": 2,
         "mtbf": "5m",
         "failure_clock": "always",
         "restart_time": "20s",

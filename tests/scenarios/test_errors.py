@@ -154,8 +154,8 @@ def test_an_invalid_section_is_rejected(added, said):
             "count: 10",
             "counts: 10",
             (
-                "7: agents.counts: unknown key; known: count, pools, slots, mtbf, failure_clock, restart_time, "
-                "restart_slots (nearest: 'count')"
+                "7: agents.counts: unknown key; known: count, pools, slots, prefetch, mtbf, failure_clock, "
+                "restart_time, restart_slots (nearest: 'count')"
             ),
         ),
         ("{gpu: 1}", "{gpu: 13}", "6: tasks.needs.gpu: 13 can never be allocated; valid: up to 12, the units of gpu"),

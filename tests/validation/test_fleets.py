@@ -104,3 +104,24 @@ def test_calls_that_may_not_wait_are_rejected_as_erlang_b_says() -> None:
         SHORT,
     )
     agrees_of_kind(result, "downstream.api.rejected", blocking, wrong=erlang_c(2, load))
+
+
+@pytest.mark.long
+def test_agents_that_prefetch_everything_are_separate_queues() -> None:
+    """Each of two agents gets every second task of a Poisson stream: E_2/M/1, whose mean sojourn is 1 / (mu (1 - s))
+    with s = A(mu (1 - s)) and A(x) = (lambda / (lambda + x))^2. L. Kleinrock, "Queueing Systems" 1 (1975), 6.4.
+    Wrong: one queue for both, M/M/2.
+    """
+    rate = 1.2
+    s = 0.5
+    for _ in range(200):
+        s = (rate / (rate + 1 - s)) ** 2
+    result = replicate(
+        scenario(
+            4_000,
+            tasks=f"{{arrivals: {{poisson: {{rate: {rate}}}}}, work: {{exponential: {{mean: 1s}}}}}}",
+            agents="{count: 2, prefetch: 1000000}",
+        ),
+        SHORT,
+    )
+    agrees(result, "tasks.sojourn.mean", 1 / (1 - s), wrong=1 + erlang_c(2, rate) / (2 - rate))

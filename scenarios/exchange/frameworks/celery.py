@@ -14,7 +14,7 @@ from typing import Any
 
 from scenarios.exchange import python_source as python
 from scenarios.exchange.framework import Framework, Written
-from scenarios.exchange.frameworks.celery_queue import read_queue
+from scenarios.exchange.frameworks.celery_queue import read_queue, write_queue
 from scenarios.exchange.portable import NEVER, Portable
 from scenarios.exchange.shapes import LONGEST, Numbers, Shape
 from scenarios.exchange.values import Values, words
@@ -146,5 +146,6 @@ CELERY = Framework(
         "try_timeout": "soft_time_limit and time_limit limit one attempt",
     },
     around=read_queue,
+    settings=write_queue,
     notes={"jitter": "Celery draws whole seconds, 0 and the delay itself included: the mean is that of full jitter"},
 )

@@ -95,12 +95,18 @@ def export(
     chosen, wanted = _of_kind(found, kind, policy)
     fit = framework.fit(wanted)
     text = framework.export(wanted, name, language)
+    notes: Sequence[str] = ()
+    if framework.settings is not None and on is not None:
+        more, notes = framework.settings(on)
+        text += f"\n{more}" if more else ""
     _write(text, out)
     costs: Sequence[ExportCost] = ()
     if simulate and on is not None and fit.differences:
         costs = _costs(on, chosen, fit, seed, replications, force, quiet, no_color)
     if not quiet:
         _tell(framework, fit, costs)
+        for note in notes:
+            say(note)
     if json is not None:
         write_json(json, _as_json(framework, chosen, text, fit, costs))
 

@@ -16,7 +16,9 @@ def measure_queue(history: History) -> Measured:
 
     `.depth.mean`, `.depth.max`: queued tasks, from their entry until they are delivered, withdrawn or dead-lettered; a
     task that passes through within one instant does not count. `.deliveries`, `.redeliveries` (without a task's first
-    delivery), `.duplicates`, `.dead_lettered`: counts.
+    delivery), `.duplicates`, `.dead_lettered`: counts. `.prefetched.mean`, `.prefetched.max`: deliveries that wait in
+    agents for a slot, from their arrival until they start, are dropped, or are lost with their agent; None without
+    prefetch (`meta["prefetch"]`).
 
     All of them also for each queue in `meta["queues"]`, as `queue.fast.depth.mean`.
     """
@@ -37,9 +39,12 @@ def _measure(tracks: Tracks, name: str, among: Truths | None) -> dict[str, float
 
     depth = queue_depth(tracks, among)
     deliveries = rows(Event.QUEUE_DELIVERED)
+    prefetched = _prefetched(tracks, among) if tracks.meta.get("prefetch") else None
     return {
         f"{name}.depth.mean": depth.mean,
         f"{name}.depth.max": depth.max,
+        f"{name}.prefetched.mean": None if prefetched is None else prefetched.mean,
+        f"{name}.prefetched.max": None if prefetched is None else prefetched.max,
         f"{name}.deliveries": float(len(deliveries)),
         f"{name}.redeliveries": float(np.count_nonzero(tracks.value[deliveries] > 1)),
         f"{name}.duplicates": float(len(rows(Event.QUEUE_DUPLICATED))),
@@ -51,6 +56,15 @@ def queue_depth(tracks: Tracks, among: Truths | None = None) -> Steps:
     """The number of queued tasks over time, within the window: of some tasks, or of all (None)."""
     times, changes = depth_changes(tracks, among)
     return Steps.of(0.0, times, changes, tracks.start, max(tracks.start, tracks.end))
+
+
+def _prefetched(tracks: Tracks, among: Truths | None) -> Steps:
+    """The number of prefetched deliveries over time, within the window: of some tasks, or of all (None)."""
+    rows = tracks.rows(Event.DELIVERY_PREFETCHED, Event.DELIVERY_TAKEN)
+    if among is not None:
+        rows = rows[among[tracks.task[rows]]]
+    changes = np.where(tracks.event[rows] == Event.DELIVERY_PREFETCHED, 1.0, -1.0)
+    return Steps.of(0.0, tracks.time[rows], changes, tracks.start, max(tracks.start, tracks.end))
 
 
 def depth_changes(tracks: Tracks, among: Truths | None = None) -> tuple[Floats, Floats]:

@@ -9,7 +9,8 @@ from recovery.policies.presets import PRESETS
 from scenarios import Scenario
 from scenarios.fields.base import Settings
 from scenarios.sections.policies import GIVEN_BY_PRESETS, Condition
-from scenarios.sections.presets import DETECTIONS, QUEUES
+from scenarios.sections.presets import DETECTIONS, PREFETCHED_PER_SLOT, QUEUES
+from sim.presentation.formatting import count
 from sim.reports.explained.settings import text_of
 
 
@@ -20,6 +21,7 @@ def presets(scenario: Scenario) -> Iterator[str]:
         *((f"queues.{key}", of) for key, of in scenario.queues.items()),
     ):
         yield from _preset(section, settings, QUEUES)
+    yield from _prefetch(scenario)
     yield from _preset("recovery.detection", scenario.recovery.detection, DETECTIONS)
     conditions = {f"recovery.conditions.{kind}": condition for kind, condition in scenario.recovery.conditions}
     conditions |= {f"tasks.kinds.{name}.retry": kind.retry for name, kind in scenario.tasks.kinds.items()}
@@ -28,6 +30,15 @@ def presets(scenario: Scenario) -> Iterator[str]:
             yield from _preset(section, condition, PRESETS)
             for error, policy in condition.by_error.items():
                 yield from _preset(f"{section}.by_error.{error}", policy, PRESETS)
+
+
+def _prefetch(scenario: Scenario) -> Iterator[str]:
+    per_slot = PREFETCHED_PER_SLOT.get(scenario.queue.preset or "", 0)
+    if per_slot and scenario.most_prefetched:
+        given = scenario.agents.prefetch
+        of_preset = count(per_slot * scenario.agents.slots, "task")
+        instead = "" if given is None else f", because agents.prefetch is {given}, instead of {of_preset}"
+        yield f"An agent prefetches up to {count(scenario.most_prefetched, 'task')}{instead}."
 
 
 def _preset(section: str, settings: Settings, known: Mapping[str, Callable[[], Any]]) -> Iterator[str]:

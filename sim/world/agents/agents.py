@@ -6,7 +6,7 @@ still arrive.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import simpy
@@ -53,6 +53,7 @@ class Agents:
         execution: Execution,
         tasks: TaskSettings,
         settings: AgentSettings,
+        prefetch: Callable[[int], int],
     ) -> None:
         self._env = env
         self._history = history
@@ -66,7 +67,8 @@ class Agents:
         self._retry_holds_resources = frozenset(
             kind for kind, of_kind in kinds.items() if of_kind.retry_holds_resources
         )
-        self.all = [Agent(number, settings.slots) for number in range(settings.count)]
+        self._free_slot = queue.free_slot
+        self.all = [Agent(number, settings.slots, prefetch(number)) for number in range(settings.count)]
         self._clocks: dict[Agent, Clock] = {}
         self.busy_listener: BusyListener | None = None
 
@@ -145,7 +147,11 @@ class Agents:
         self._history.record(Event.ATTEMPT_SKIPPED, task.number, agent.number)
         if self._store.status(task.name) in FINISHED:
             self._acknowledge(task, agent)
-        self._queue.free_slot(agent)
+        self._free_slot(agent)
+
+    def undelivered(self, task: Task, agent: Agent) -> None:
+        """Frees the slot of a delivery that did not arrive."""
+        self._free_slot(agent)
 
     # ------------------------------------------------------------------- ends of an attempt
     def attempt_succeeded(self, attempt: Attempt) -> None:
@@ -170,7 +176,7 @@ class Agents:
             self.listener.finished(task)
             if task.keeper is not None:
                 self.free_keeper(task)
-        self._queue.free_slot(agent)
+        self._free_slot(agent)
 
     def attempt_failed(self, attempt: Attempt, error: str) -> None:
         """Reports an attempt that ended with an error, unless it is void."""
@@ -190,7 +196,7 @@ class Agents:
         task, agent = attempt.task, attempt.agent
         self._history.record(Event.ATTEMPT_REFUSED, task.number, agent.number, attempt.epoch, detail="failure")
         self._give_back(attempt)
-        self._queue.free_slot(agent)
+        self._free_slot(agent)
 
     def lose_resource(self, attempt: Attempt, resource: str) -> None:
         """Blocks an attempt that held a unit which went out of service, and reports it."""
@@ -229,10 +235,9 @@ class Agents:
         else:
             self._network.send("report", agent.name, "core", lambda: self.host.receive(arrive))
         if task.kind in self._retry_holds_agent:
-            self.free_keeper(task)
-            task.keeper, task.keeper_incarnation = agent, agent.incarnation
+            self._keep_slot(task, agent)
         else:
-            self._queue.free_slot(agent)
+            self._free_slot(agent)
 
     def attempt_fenced(self, attempt: Attempt) -> None:
         """Stops an attempt that is void, because the store has refused its checkpoint."""
@@ -247,7 +252,7 @@ class Agents:
         for attempt in attempts:
             self._interrupt(attempt, reason)
             self._give_back(attempt)
-            self._queue.free_slot(attempt.agent)
+            self._free_slot(attempt.agent)
 
     def _interrupt(self, attempt: Attempt, reason: str) -> None:
         self._execution.stop(attempt)
@@ -313,18 +318,23 @@ class Agents:
             return agent
         return None
 
+    def _keep_slot(self, task: Task, agent: Agent) -> None:
+        """Keeps a slot of the agent for the task's retry."""
+        self.free_keeper(task)
+        task.keeper, task.keeper_incarnation = agent, agent.incarnation
+
     def free_keeper(self, task: Task) -> None:
         """Frees the slot that was kept for a task's retry."""
         agent = self.take_keeper(task)
         if agent is not None:
-            self._queue.free_slot(agent)
+            self._free_slot(agent)
 
     # -------------------------------------------------------------- crash, hang, restart
     def start(self, agent: Agent) -> None:
         """Starts an agent with all of its slots free."""
         agent.up, agent.hung, agent.beating = True, False, False
         agent.incarnation += 1
-        agent.free_slots = agent.slots
+        agent.free_slots = agent.slots + agent.prefetch
         for listener in self.lifecycle_listeners:
             listener.begin(agent)
         self._queue.wait_for_work(agent)

@@ -62,6 +62,7 @@ class WorldTasks:
         if task is None:
             return False
         self._world.agents.give_back_leftovers(task)
+        task.void_deliveries = task.deliveries
         if task.lines > 0:
             self._world.agents.free_keeper(task)
             return True
@@ -75,6 +76,7 @@ class WorldTasks:
         task = self._world.tasks.get(task_number(task_id))
         if task is None or self._world.pools.reserved(task.number) is None:
             return False
+        task.void_deliveries = task.deliveries
         if task.lines > 0:
             self._world.agents.free_keeper(task)
             return True

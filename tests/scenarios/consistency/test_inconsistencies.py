@@ -56,6 +56,16 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"queue.ack_timeout": "5s", "tasks.checkpoint": {"every": "1s", "cost": "400ms"}},
         {"queue.ack_timeout": "5s", "tasks.checkpoint": {"every": "1s", "cost": "300ms"}},
     ),
+    (
+        "prefetch",
+        {"queue.ack_timeout": "15.9s", "agents.prefetch": 3},
+        {"queue.ack_timeout": "16s", "agents.prefetch": 3},
+    ),
+    (
+        "prefetch",
+        {"queue.ack_timeout": "11s", "agents.prefetch": 4, "agents.slots": 2},
+        {"queue.ack_timeout": "11s", "agents.pools": {"a": {"count": 8, "prefetch": 3}}, "agents.slots": 2},
+    ),
     ("attempt_timeout", {"tasks.timeout": "3s"}, {"tasks.timeout": "5s"}),
     ("client_timeout", {"tasks.client": {"timeout": "3s"}}, {"tasks.client": {"timeout": "4s"}}),
     (

@@ -140,8 +140,8 @@ def test_a_later_override_sees_an_earlier_one(story):
         (
             "agents.counts",
             (
-                "unknown path; keys of agents: count, pools, slots, mtbf, failure_clock, restart_time, restart_slots "
-                "(nearest: 'agents.count')"
+                "unknown path; keys of agents: count, pools, slots, prefetch, mtbf, failure_clock, restart_time, "
+                "restart_slots (nearest: 'agents.count')"
             ),
         ),
         ("tasks.work.men", "unknown path; keys of tasks.work: exponential, mean (nearest: 'tasks.work.mean')"),

@@ -122,7 +122,20 @@ def test_presets_are_explained_with_what_replaces_them():
     assert "\n".join(presets(scenario)) == (
         "Preset celery-redis of queue: acks_late with Redis: what is not acknowledged within the visibility timeout of "
         "1 h is delivered again; ack_timeout is 5m instead of 1h.\n"
+        "An agent prefetches up to 3 tasks.\n"
         "Preset kafka of recovery.detection: A heartbeat every 3 s, and a consumer is lost after 45 s.\n"
         "Preset temporal of recovery.conditions.task_failure: 1, 2, 4 … 64, 100, 100 s, without a limit: 1 s × 2, "
         "capped at 100 × the initial interval; max_retries is 4 instead of null."
     )
+
+
+def test_the_prefetch_of_a_worker_is_that_of_the_preset_unless_it_is_given():
+    """Celery reserves four messages a slot, with acks_late those that are executed included."""
+    late = loaded("queue: {preset: celery-redis}").with_values({"agents.slots": 2})
+    early = late.with_values({"queue.preset": "celery"})
+    pools = late.with_values({"agents.pools": {"a": {"count": 1, "prefetch": 1}, "b": {"count": 1}}})
+    assert (late.most_prefetched, early.most_prefetched) == (6, 8)
+    assert late.with_values({"agents.prefetch": 0}).most_prefetched == 0
+    assert late.with_values({"queue.preset": "rabbitmq"}).most_prefetched == 0
+    assert [pools.prefetch_of(agent) for agent in range(2)] == [1, 6]
+    assert "An agent prefetches up to 6 tasks." in presets(late)

@@ -1,7 +1,9 @@
 """Shared test setup: Hypothesis draws the same examples in every CI run, and plots need no display."""
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if SHIPPED in item.path.parents or VALIDATION in item.path.parents:
             item.add_marker(pytest.mark.long)
     items.sort(key=lambda item: VALIDATION not in item.path.parents)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Garbage collection leaves out what the collection of tests creates: a million objects, which last to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from matplotlib.testing.compare import compare_images
 
 import recovery
 from sim.cli import main
+from tests.nested_pytest import PLUGINS
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -52,7 +52,6 @@ CHECKED = {"console", "python", "yaml"}
 NOT_RUN = {"sh", "text"}
 LONGEST_README = 150
 PIXELS_APART = 3.0  # root mean square, of 255: as much as another version of the font renderer makes
-INSTALLED = bool(entry_points(group="pytest11", name="recovery-bench"))
 
 
 @dataclass(frozen=True)
@@ -157,10 +156,9 @@ def output_of(command, folder):
             status = main(arguments)
         return printed.getvalue(), status
     assert program == "pytest"
-    plugin = [] if INSTALLED else ["-p", "sim.pytest_plugin"]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *plugin, "-p", "no:nbmake", *arguments],
+        [sys.executable, "-m", "pytest", *PLUGINS, *arguments],
         cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", check=False,
     )  # fmt: skip
     return done.stdout + done.stderr, done.returncode

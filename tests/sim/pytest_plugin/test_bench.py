@@ -4,7 +4,8 @@ import pytest
 
 import sim.reports.failure_message
 import sim.reports.page.parts  # noqa: F401 - as above
-from tests.sim.pytest_plugin.test_items import HOLDS, INSTALLED
+from tests.nested_pytest import PLUGINS
+from tests.sim.pytest_plugin.test_items import HOLDS
 
 pytest_plugins = ["pytester"]
 
@@ -14,8 +15,7 @@ def run(pytester):
     def run(test):
         pytester.path.joinpath("small.scenario.yaml").write_text(HOLDS)
         pytester.makepyfile(test_it="import scenarios\nfrom recovery import RetryPolicy\n" + test)
-        plugin = [] if INSTALLED else ["-p", "sim.pytest_plugin"]
-        return pytester.runpytest_inprocess(*plugin, "-p", "no:nbmake", "-p", "no:cacheprovider", "test_it.py")
+        return pytester.runpytest_inprocess(*PLUGINS, "-p", "no:cacheprovider", "test_it.py")
 
     return run
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.sim.pytest_plugin.test_items import INSTALLED
+from tests.nested_pytest import PLUGINS
 
 pytest_plugins = ["pytester"]
 TEST = """
@@ -23,8 +23,7 @@ def test_racy(explore):
 def run(pytester):
     def run(*options, runs=20):
         pytester.makepyfile(test_it=TEST.replace("RUNS", str(runs)))
-        plugin = [] if INSTALLED else ["-p", "sim.pytest_plugin"]
-        return pytester.runpytest_inprocess(*plugin, "-p", "no:nbmake", "-p", "no:cacheprovider", *options)
+        return pytester.runpytest_inprocess(*PLUGINS, "-p", "no:cacheprovider", *options)
 
     return run
 

@@ -8,7 +8,7 @@ import pytest
 import sim.reports.failure_message
 import sim.suites.lines
 from sim.baselines import read_baselines
-from tests.sim.pytest_plugin.test_items import INSTALLED
+from tests.nested_pytest import PLUGINS
 
 pytestmark = pytest.mark.long
 
@@ -30,8 +30,7 @@ def run(pytester):
     def run(*arguments, files=None):
         for name, text in ({"small.scenario.yaml": SMALL} if files is None else files).items():
             pytester.path.joinpath(name).write_text(text)
-        plugin = [] if INSTALLED else ["-p", "sim.pytest_plugin"]
-        return pytester.runpytest_inprocess(*plugin, "-p", "no:nbmake", "-p", "no:cacheprovider", *arguments)
+        return pytester.runpytest_inprocess(*PLUGINS, "-p", "no:cacheprovider", *arguments)
 
     return run
 

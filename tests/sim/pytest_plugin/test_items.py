@@ -4,7 +4,6 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,12 @@ from sim.cli import main
 from sim.experiments.runs.summary import RunSummary
 from sim.invariants import Violation
 from sim.pytest_plugin.finished_runs import FinishedRuns
+from tests.nested_pytest import PLUGINS
 
 pytest_plugins = ["pytester"]
 # pytester forgets what an inner pytest has imported, and numpy cannot be imported twice: so all is imported above.
 
 ROOT = Path(__file__).parents[3]
-INSTALLED = bool(entry_points(group="pytest11", name="recovery-bench"))
 HOLDS = """\
 name: small
 seed: 7
@@ -44,8 +43,7 @@ def run(pytester):
     def run(files, *arguments):
         for name, text in files.items():
             pytester.path.joinpath(name).write_text(text)
-        plugin = [] if INSTALLED else ["-p", "sim.pytest_plugin"]
-        return pytester.runpytest_inprocess(*plugin, "-p", "no:nbmake", "-p", "no:cacheprovider", *arguments)
+        return pytester.runpytest_inprocess(*PLUGINS, "-p", "no:cacheprovider", *arguments)
 
     return run
 
@@ -264,8 +262,7 @@ def test_without_scenarios_no_heavy_library_is_imported():
 
 @pytest.mark.long
 def test_the_shipped_scenarios_are_collected():
-    plugin = [] if INSTALLED else ["-p", "sim.pytest_plugin"]
-    command = [sys.executable, "-m", "pytest", *plugin, "--collect-only", "-q", "scenarios"]
+    command = [sys.executable, "-m", "pytest", *PLUGINS, "--collect-only", "-q", "scenarios"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "scenarios/documented/agent-failure.scenario.yaml::agent-failure[7/0]" in done.stdout.splitlines()
     assert "no:" not in done.stdout

@@ -37,7 +37,7 @@ test-all: .venv/.dev  ## all tests but the validations that take longest, which 
 
 validate: .venv/.dev  ## the figures against closed forms, and all tests that take most of a minute
 	$(PYTEST) tests/validation
-	$(PYTEST) -m slow --ignore=tests/validation tests
+	$(PYTEST) -m slow --ignore=tests/validation tests scenarios
 
 hunt: .venv/.dev  ## search the sound core for a schedule or an order that breaks it, and the broken cores of the gallery: half an hour
 	$(BIN)/python -m tests.gallery.hunt

@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,13 +35,22 @@ SHIPPED = Path(__file__).parents[1] / "scenarios"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests first: a long test that starts last would delay the end of a parallel run.
 
-    The shipped scenarios are long: `make test` runs each of them once, for its golden row, which includes its verdicts.
-    So are the validations.
+    The shipped scenarios are slow: `make test` executes each of them once, with the same seed, for its golden row,
+    which includes its verdicts. The validations are long.
     """
+    validations = [item for item in items if VALIDATION in parents(item.path)]
+    for item in validations:
+        item.add_marker(pytest.mark.long)
     for item in items:
-        if SHIPPED in item.path.parents or VALIDATION in item.path.parents:
-            item.add_marker(pytest.mark.long)
-    items.sort(key=lambda item: VALIDATION not in item.path.parents)
+        if SHIPPED in parents(item.path):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: VALIDATION not in parents(item.path))
+
+
+@cache
+def parents(path: Path) -> frozenset[Path]:
+    """The folders that contain a file."""
+    return frozenset(path.parents)
 
 
 @pytest.hookimpl(wrapper=True)

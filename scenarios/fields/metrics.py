@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from pydantic_core import PydanticCustomError
 
@@ -188,11 +188,17 @@ def by_part(parts: Iterable[str]) -> tuple[str, ...]:
 
 def by_task_kind(kinds: Iterable[str]) -> tuple[str, ...]:
     """The names of the catalogue's metrics of these kinds of tasks, such as `tasks.chat.sojourn.p95`."""
+    return _by_task_kind(tuple(kinds))
+
+
+@lru_cache(maxsize=128)  # each name takes a search for misspellings
+def _by_task_kind(kinds: tuple[str, ...]) -> tuple[str, ...]:
     names = [name.partition(".") for name in _fixed()]
     every = (f"{group}.{kind}.{rest}" for kind in kinds for group, _, rest in names)
     return tuple(name for name in every if _of_task_kind(name, None) is not None)
 
 
+@cache
 def by_kind() -> tuple[str, ...]:
     """The names of the catalogue's metrics of one kind of failure, such as `recovery.agent_failure.time.p95`."""
     names = [name.partition(".") for name in _fixed()]

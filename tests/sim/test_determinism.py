@@ -30,7 +30,7 @@ DOCUMENTED = ["agent-failure", "communication-failure", "execution-failure", "re
     ("hash_seed", "kept", "names"),
     [
         ("4711", "summary", DOCUMENTED),
-        pytest.param("0", "full", scenarios.names(), marks=pytest.mark.long),
+        pytest.param("0", "full", scenarios.names(), marks=pytest.mark.slow),
     ],
     ids=["documented", "all-full"],
 )

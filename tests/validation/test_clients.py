@@ -129,7 +129,8 @@ def test_goodput_returns_when_the_fluid_model_predicts(rate: float, retries: int
     ("rate", "retries", "duration"),
     [
         (6.0, 1, 1500),
-        *(pytest.param(*each, 3000, marks=pytest.mark.long) for each in ((6.0, 1), (4.0, 2), (3.0, 3))),
+        *(pytest.param(*each, 3000, marks=pytest.mark.long) for each in ((4.0, 2), (3.0, 3))),
+        pytest.param(6.0, 1, 3000, marks=pytest.mark.slow),
     ],
 )
 def test_goodput_collapses_when_retries_alone_exceed_the_capacity(rate: float, retries: int, duration: float) -> None:

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from threading import Event
 
 import pytest
 
@@ -156,7 +157,7 @@ def test_ctrl_c_reaches_local_dask_processes_only_through_the_command(tmp_path):
     ) as program:
         while not list((tmp_path / "sweep" / "parts").glob("*.parquet")):
             assert program.poll() is None, program.communicate()
-            os.sched_yield()
+            Event().wait(0.1)  # the processors are the program's
         os.killpg(program.pid, signal.SIGINT)
         out, err = program.communicate()
     assert program.returncode == 130

@@ -147,13 +147,17 @@ def test_determinism_is_checked_in_two_processes(capsys):
     assert capsys.readouterr().out.startswith("small.scenario.yaml: two processes: the same, ")
 
 
-@pytest.mark.long
+def run_here(name: str, options: list[str], file: str, hash_seed: str) -> None:
+    """In place of another process."""
+    main(["run", name, *options, "--set", "history=full", "--quiet", "--history", file, "--json", file + diff.JSON])
+
+
 def test_a_nondeterministic_run_is_detected(capsys, monkeypatch):
-    """The twin: one of the two processes has another idea of how long a restart takes."""
-    run, restarts = diff._run, iter(("20s", "21s"))
+    """The counterpart: restarts take longer in one of the two."""
+    restarts = iter(("20s", "21s"))
 
     def other(name: str, options: list[str], file: str, hash_seed: str) -> None:
-        run(name, [*options, "--set", f"agents.restart_time={next(restarts)}"], file, hash_seed)
+        run_here(name, [*options, "--set", f"agents.restart_time={next(restarts)}"], file, hash_seed)
 
     monkeypatch.setattr(diff, "_run", other)
     assert main(["run", "small.scenario.yaml", "--check-determinism"]) == 1
@@ -168,7 +172,10 @@ sim.core.build.jitter = lambda streams: lambda subject, retry: {what}
 
 @pytest.mark.parametrize(
     "what",
-    ["hash(subject) % 1009 / 1009", "int.from_bytes(__import__('os').urandom(4)) / 2**32"],
+    [
+        "hash(subject) % 1009 / 1009",
+        pytest.param("int.from_bytes(__import__('os').urandom(4)) / 2**32", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.long
 def test_a_core_that_depends_on_hashes_or_the_machine_is_detected(folder, capsys, monkeypatch, what):
@@ -183,13 +190,12 @@ def test_a_core_that_depends_on_hashes_or_the_machine_is_detected(folder, capsys
     assert [word for word in one.split() if word not in other.split()][1].startswith("value=")
 
 
-@pytest.mark.long
 def test_a_history_with_two_verdicts_is_detected(capsys, monkeypatch):
-    """The counterpart: one of the two processes counts one more task in the same history."""
-    run, more = diff._run, iter((0, 1))
+    """The counterpart: one of the two counts one more task in the same history."""
+    more = iter((0, 1))
 
     def other(name: str, options: list[str], file: str, hash_seed: str) -> None:
-        run(name, options, file, hash_seed)
+        run_here(name, options, file, hash_seed)
         result = json.loads(Path(file + ".json").read_text())
         result["runs"][0]["metrics"]["tasks.submitted"] += next(more)
         Path(file + ".json").write_text(json.dumps(result))

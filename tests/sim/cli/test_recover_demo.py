@@ -1,7 +1,10 @@
 """`recover demo`: its faults on real processes, and its output."""
 
+import contextlib
+import io
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -13,11 +16,19 @@ from tests.recovery.local.stories import failed
 ALL = [f"task.{number}" for number in range(100)]
 
 
+@pytest.fixture(scope="module")
+def demonstrated(tmp_path_factory):
+    """What a demonstration prints, and its folder."""
+    folder = tmp_path_factory.mktemp("demo")
+    arguments = ["--store", f"sqlite:///{folder}/store.db", "--json", str(folder / "demo.json")]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert main(["recover", "demo", "--tasks", "24", *arguments]) == 0
+    return printed.getvalue(), folder
+
+
 @pytest.mark.long
-def test_the_demo_reports_events_and_ends_with_every_effect(tmp_path, capsys):
-    file = tmp_path / "demo.json"
-    assert main(["recover", "demo", "--tasks", "24", "--json", str(file)]) == 0
-    out = capsys.readouterr().out
+def test_the_demo_reports_events_and_ends_with_every_effect(demonstrated):
+    out, folder = demonstrated
     for told in (
         "killed (SIGKILL",
         "corrupted",
@@ -29,7 +40,7 @@ def test_the_demo_reports_events_and_ends_with_every_effect(tmp_path, capsys):
         "recovery.taken_up",
     ):
         assert told in out
-    found = json.loads(file.read_text())
+    found = json.loads((folder / "demo.json").read_text())
     assert f"{found['tasks']} of {found['tasks']} tasks have their effect exactly once, and it is right" in out
     assert (found["right"], found["left_running"], found["audit_wrong"]) == (found["tasks"], 0, None)
     assert found["refused"] >= 1
@@ -38,10 +49,9 @@ def test_the_demo_reports_events_and_ends_with_every_effect(tmp_path, capsys):
 
 
 @pytest.mark.long
-def test_a_store_can_be_kept_and_reused(tmp_path, capsys):
-    url = f"sqlite:///{tmp_path}/store.db"
-    for _ in range(2):
-        assert main(["recover", "demo", "--tasks", "8", "--quiet", "--store", url]) == 0
+def test_a_store_can_be_kept_and_reused(demonstrated, capsys):
+    _, folder = demonstrated
+    assert main(["recover", "demo", "--tasks", "8", "--quiet", "--store", f"sqlite:///{folder}/store.db"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
@@ -72,25 +82,23 @@ def test_a_store_with_other_tasks_is_left_unchanged(tmp_path, capsys):
     assert capsys.readouterr().err == "--store has unfinished tasks; valid: an empty store, or none\n"
 
 
-@pytest.mark.parametrize(
-    ("place", "broken", "message"),
-    [
-        ("recovery.local.demo._runs", lambda pid: True, "processes are left running"),
-        ("recovery.stores.sql_audit.SqlAudit.first_wrong", lambda trail: "line 3 is missing", "line 3 is missing"),
-        (
-            "recovery.local.system.LocalSystem.effects",
-            lambda system: dict.fromkeys(ALL, 0),
-            "have a wrong effect, or none",
-        ),
-    ],
-)
 @pytest.mark.long
-def test_a_failed_check_is_reported_with_status_1(place, broken, message, monkeypatch, capsys):
-    monkeypatch.setattr(place, broken)
+def test_failed_checks_are_reported_with_status_1(monkeypatch, capsys):
+    monkeypatch.setattr("recovery.local.demo._runs", lambda pid: True)
+    monkeypatch.setattr("recovery.stores.sql_audit.SqlAudit.first_wrong", lambda trail: "line 3 is missing")
+    monkeypatch.setattr("recovery.local.system.LocalSystem.effects", lambda system: dict.fromkeys(ALL, 0))
     assert main(["recover", "demo", "--tasks", "8", "--quiet"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert message in err
+    for message in ("processes are left running", "line 3 is missing", "have a wrong effect, or none"):
+        assert message in err
+
+
+@pytest.mark.parametrize("wrong", [{"right": 7}, {"audit_wrong": "line 3 is missing"}, {"left_running": 1}])
+def test_each_check_alone_decides(wrong):
+    found = demo.Findings(tasks=8, right=8)
+    assert found.holds
+    assert not replace(found, **wrong).holds
 
 
 def test_a_running_process_is_recognized():

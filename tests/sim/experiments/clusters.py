@@ -40,4 +40,5 @@ def cluster(folder, workers):
         with Client(scheduler_file=str(file), timeout=60) as client:
             client.wait_for_workers(workers, timeout=60)
             address = client.scheduler.address
+        del client  # a test looks for clients that are left
         yield address, processes

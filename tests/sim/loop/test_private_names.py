@@ -1,6 +1,7 @@
 """Private names of asyncio and SimPy: the installed versions have them, and every one that is used is listed."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,17 @@ OPTIONAL = {"_children", "_generator"}  # of gather() and a process: without it,
 OF_LOKY = {"_processes", "_result_queue", "_work_ids"}  # used where runs are sent to processes; its tests run them
 
 
+@cache
+def nodes_of(source: str) -> tuple[ast.AST, ...]:
+    """All nodes of the syntax tree."""
+    return tuple(ast.walk(ast.parse(source)))
+
+
 def private_names_of_others(source: str, defined: set[str]) -> set[str]:
     """Attributes with a leading underscore that a source reads or sets and that are not `defined`."""
     return {
         node.attr
-        for node in ast.walk(ast.parse(source))
+        for node in nodes_of(source)
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
     } - defined
 
@@ -26,7 +33,7 @@ def private_names_of_others(source: str, defined: set[str]) -> set[str]:
 def defined_in(source: str) -> set[str]:
     """Names of functions and classes, of variables, and of attributes that a class gives to itself."""
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:

@@ -90,7 +90,10 @@ def test_quick_commands_import_no_heavy_library():
         (["trace"], "recovery-bench trace: missing argument"),
         (["run"], "recovery-bench run: missing argument"),
         (["run", "baseline", "--sed", "7"], "no such option '--sed'; valid: --seed, --replications"),
-        (["run", "baseline", "--seed"], "recovery-bench run: option '--seed' requires an argument; see recovery-bench run"),
+        (
+            ["run", "baseline", "--seed"],
+            "recovery-bench run: option '--seed' requires an argument; see recovery-bench run",
+        ),
         (["policy", "export", "--to"], "recovery-bench policy export: option '--to' requires an argument; see"),
         (["list", "x"], "recovery-bench list: got unexpected extra argument"),
         (["run", "baseline", "--seed", "x"], "--seed x: not a seed; valid: a whole number such as 7, or 7/3"),

@@ -4,8 +4,13 @@ from functools import partial
 from typing import TypedDict
 
 import pytest
+from scipy import stats
 
+import scenarios
 import sim
+from recovery import RetryPolicy
+from scenarios.exchange.frameworks import FRAMEWORKS
+from scenarios.exchange.portable import Portable
 from sim.loop import run
 from sim.programs.frameworks.effect_table import effect_table
 from sim.programs.frameworks.errors import InvalidFault
@@ -146,3 +151,72 @@ def test_what_is_no_checkpointer_is_refused():
             UnreliableSaver(given)
     with pytest.raises(InvalidFault, match=r"^torn=7: must be a probability from 0 to 1$"):
         UnreliableSaver(InMemorySaver(), torn=7)
+
+
+# ---------------------------------------------------------------------------------------------------- retry policies
+ALWAYS_FAILS = """
+name: always-fails
+duration: 24h
+tasks: {arrivals: {interval: {every: 1h}}, count: 20, work: 0s, failure_probability: 1}
+agents: {count: 1}
+"""
+
+
+def simulated(policy):
+    """The delays of all attempts that the bench simulates with a policy, by the number of the attempt."""
+    history = sim.run(scenarios.loads(ALWAYS_FAILS), seed=3, policies={"task_failure": policy}).history
+    started = history[history["event"] == "attempt.started"]
+    by_task = started.groupby("task")["time"]
+    return (by_task.diff().groupby(by_task.cumcount() + 1)).agg(list).drop(index=1)
+
+
+def measured(retry_policy, **how):
+    from sim.programs.frameworks.langgraph_retries import measure_retries
+
+    return measure_retries(retry_policy, **how).groupby("attempt")["delay"].agg(list).drop(index=1)
+
+
+def exported(policy):
+    """The `RetryPolicy` of LangGraph that an export defines."""
+    names = {}
+    exec(FRAMEWORKS["langgraph"].export(Portable(policy, {})), names)
+    return names["retry_policy"]
+
+
+def test_an_exported_policy_has_the_delays_that_the_bench_simulates():
+    policy = RetryPolicy(max_retries=4, retry_delay=2, backoff="exponential", multiplier=2, max_delay=10)
+    found, expected = measured(exported(policy)), simulated(policy)
+    assert [*found.index] == [*expected.index] == [2, 3, 4, 5]
+    assert [delays[0] for delays in found] == [2, 4, 8, 10]
+    for delays in expected.apply(lambda each: [round(delay, 6) for delay in each]).apply(set):
+        assert delays <= {2, 4, 8, 10}
+    assert [round(delays[0], 6) for delays in expected] == [2, 4, 8, 10]
+
+
+def test_jitter_has_the_distribution_that_the_bench_simulates():
+    policy = RetryPolicy(max_retries=2, retry_delay=1, backoff="exponential", jitter="additive", jitter_width=1)
+    found, expected = measured(exported(policy), runs=100, seed=1), simulated(policy)
+    for attempt, low in ((2, 1), (3, 2)):
+        for delays in (found[attempt], expected[attempt]):
+            assert stats.kstest(delays, stats.uniform(low, 1).cdf).pvalue > 0.01
+    assert measured(exported(policy), runs=3, seed=1).equals(measured(exported(policy), runs=3, seed=1))
+    assert not measured(exported(policy), runs=3, seed=1).equals(measured(exported(policy), runs=3, seed=2))
+
+
+def test_an_imported_policy_simulates_the_delays_of_the_original():
+    from langgraph.types import RetryPolicy as Original
+
+    original = Original(initial_interval=0.5, backoff_factor=3.0, max_interval=4.0, max_attempts=5, jitter=False)
+    text = "RetryPolicy(initial_interval=0.5, backoff_factor=3.0, max_interval=4.0, max_attempts=5, jitter=False)"
+    imported = FRAMEWORKS["langgraph"].load(text, "graph.py").policy
+    assert [delays[0] for delays in measured(original)] == [0.5, 1.5, 4, 4]
+    assert [round(delays[0], 6) for delays in simulated(imported)] == [0.5, 1.5, 4, 4]
+
+
+def test_a_policy_without_a_limit_is_measured_up_to_most_attempts():
+    unlimited = exported(RetryPolicy(max_retries=10**6, retry_delay=1))
+    assert [*measured(unlimited, most=4).index] == [2, 3, 4]
+    assert [*measured(unlimited, error=ValueError).index] == []  # LangGraph does not retry it
+    for arguments, message in [((7,), "retry_policy=7: must be"), ((unlimited, 0), "runs=0: must be a whole number")]:
+        with pytest.raises(InvalidFault, match=message):
+            measured(arguments[0], **({"runs": arguments[1]} if arguments[1:] else {}))

@@ -49,7 +49,7 @@ def fit(
     task: Annotated[str | None, _column("the name of its task")] = None,
     pool: Annotated[str | None, _column("the resource that it held")] = None,
     units: Annotated[str | None, _column("how many units of it")] = None,
-    kind: Annotated[str | None, _column("the kind of its task; each kind is fitted for itself")] = None,
+    kind: Annotated[str | None, _column("the kind of its task, or a field of an export; none: one kind")] = None,
     format_: Annotated[
         str,
         typer.Option("--format", metavar="NAME", help="auto, plain, airflow, celery, history, otel or temporal."),

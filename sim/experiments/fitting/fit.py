@@ -179,7 +179,7 @@ def _fitted(log: TaskLog, source: str, wanted: Wanted, name: str, seen: tuple[st
         *log.notes,
         *work_notes,
         *of_kinds,
-        *notes(log, arrivals, attempts, work, agents, restart, () if kinds else pools),
+        *notes(log, arrivals, attempts, work, agents, restart, () if kinds else pools, kinds),
     )
     missing = tuple(unknown(log, attempts, agents, policy, pools, knows_detection=bool(wanted.detection_time)))
     tasks = int(first.sum())

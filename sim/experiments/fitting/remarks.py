@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from scipy import stats
 
 from sim.experiments.fitting.agents import AgentsFit
 from sim.experiments.fitting.arrivals import DAY, DIURNAL, ArrivalsFit
@@ -17,6 +18,7 @@ from sim.experiments.fitting.entries import SURE, hours_text
 from sim.experiments.fitting.logs.task_log import TaskLog
 from sim.experiments.fitting.policy import PolicyFit
 from sim.experiments.fitting.resources import PoolUse
+from sim.experiments.fitting.task_kinds import KindFit
 from sim.experiments.runs.provenance import installed_version
 from sim.presentation.formatting import count, percent, span
 
@@ -45,6 +47,7 @@ def notes(
     agents: AgentsFit,
     restart: DurationsFit | None,
     pools: tuple[PoolUse, ...],
+    kinds: Sequence[KindFit] = (),
 ) -> Iterator[str]:
     """What to know about the log and the figures, one sentence each."""
     hours = hours_text(arrivals, has_clock=log.origin is not None, zone=log.zone)
@@ -55,7 +58,7 @@ def notes(
     if attempts.p_equal < SURE:
         yield (
             f"retries fail with probability {percent(attempts.again.value)}, first attempts with "
-            f"{percent(attempts.first.value)}: some tasks fail again and again, where a scenario draws each anew"
+            f"{percent(attempts.first.value)}: {_cause(kinds)}"
         )
     if attempts.not_logged:
         yield (
@@ -78,6 +81,27 @@ def notes(
         yield f"attempts hold different pools ({named}), and are of different kinds: fit a log of each"
     if work.count < 30:
         yield f"only {count(work.count, 'duration')} of work are known: the intervals are rough"
+
+
+def _cause(kinds: Sequence[KindFit]) -> str:
+    """Why retries fail with another probability than first attempts: within kinds of tasks, or between them.
+
+    The kinds are tested together by Fisher's method, each by its own table of failures.
+    """
+    if not kinds:
+        return (
+            "some tasks fail again and again, where a scenario draws each anew, or tasks are of kinds that fail with "
+            "different probabilities, which a column of kinds would separate"
+        )
+    values = [max(kind.attempts.p_equal, 1e-300) for kind in kinds if kind.attempts.again.of]
+    if not values or float(stats.combine_pvalues(values).pvalue) >= SURE:
+        return "the kinds fail with different probabilities, and within each the difference is no larger than chance"
+    least = min(kinds, key=lambda kind: kind.attempts.p_equal)
+    one, again = (percent(each.value) for each in (least.attempts.first, least.attempts.again))
+    return (
+        f"also within a kind ({least.logged}: {again} and {one}), so that some of its tasks fail again and again, "
+        "where a scenario draws each anew"
+    )
 
 
 def _load(arrivals: ArrivalsFit, attempts: Attempts, work: DurationsFit, agents: AgentsFit) -> float | None:

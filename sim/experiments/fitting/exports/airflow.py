@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+KIND = "task_id"
+"""The column of the kind of a task, unless another one is given."""
 COLUMNS = ("dag_id", "task_id", "start_date", "end_date", "state")
 _KEY = ("dag_id", "task_id", "run_id", "execution_date", "map_index")
 
@@ -32,6 +34,7 @@ def attempts_of(table: Any, _: str | None) -> tuple[Any, dict[str, str], tuple[s
         "attempt": "try_number",
         "pool": "pool",
         "units": "pool_slots",
+        "kind": KIND,
     }
     columns |= {meaning: name for meaning, name in others.items() if name in table.schema.names}
     return table, columns, ()

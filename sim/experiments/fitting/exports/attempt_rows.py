@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-COLUMNS = ("task", "submitted", "started", "ended", "status", "agent", "error", "attempt")
+COLUMNS = ("task", "submitted", "started", "ended", "status", "agent", "error", "attempt", "kind")
 
 
 @dataclass(slots=True)
@@ -20,6 +20,7 @@ class Attempt:
     agent: str | None = None
     error: str | None = None
     attempt: int | None = None
+    kind: str | None = None
 
 
 def table_of_attempts(attempts: list[Attempt]) -> tuple[Any, dict[str, str]]:
@@ -32,6 +33,11 @@ def table_of_attempts(attempts: list[Attempt]) -> tuple[Any, dict[str, str]]:
         if any(value is not None for value in values) or each.name in {"started", "ended"}:
             columns[each.name] = pa.array([None if value is None else as_text(value) for value in values], pa.string())
     return pa.table(columns), {name: name for name in columns}
+
+
+def word_of(value: Any) -> str | None:
+    """A word of an export, None for one that is empty or no plain value."""
+    return None if value in (None, "") or isinstance(value, dict | list) else str(value)
 
 
 def as_text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 Events: celery.events in Celery's documentation (`task-sent`, `-received`, `-started`, `-succeeded`, `-failed`,
 `-retried`, `-revoked`, `-rejected`; `timestamp`, `uuid`, `hostname`, `runtime`, `exception`, `retries`). A retry
-keeps the uuid.
+keeps the uuid. The kind of a task is its `name`, in Flower and in the events `task-sent` and `task-received`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sim.experiments.fitting.exports.attempt_rows import Attempt
+from sim.experiments.fitting.exports.attempt_rows import Attempt, word_of
 
 COLUMNS = ("uuid", "received", "started", "state")
+KIND = "name"
+"""The field that is the kind of a task, unless another one is given."""
 _ENDS = {
     "task-succeeded": "success",
     "task-failed": "failed",
@@ -42,7 +44,7 @@ def attempts_of(table: Any, _: str | None) -> tuple[Any, dict[str, str], tuple[s
     columns = {"task": "uuid", "submitted": "received", "started": "started", "status": "state"}
     columns |= {
         meaning: name
-        for meaning, name in {"agent": "worker", "error": "exception", "duration": "runtime"}.items()
+        for meaning, name in {"agent": "worker", "error": "exception", "duration": "runtime", "kind": KIND}.items()
         if name in table.schema.names
     }
     if ends:
@@ -60,11 +62,11 @@ def is_export(records: list[Any]) -> bool:
     return any(isinstance(each, dict) and "uuid" in each and "state" in each for each in _tasks(records)[:5])
 
 
-def attempts(records: list[Any], _: str | None) -> list[Attempt]:
-    """The attempts of Flower's tasks, or of events."""
+def attempts(records: list[Any], _: str | None, kind: str) -> list[Attempt]:
+    """The attempts of Flower's tasks, or of events; `kind` is the field of the kind of a task."""
     if records and isinstance(records[0], dict) and "type" in records[0]:
-        return _of_events(records)
-    return [each for task in _tasks(records) for each in _of_task(task)]
+        return _of_events(records, kind)
+    return [each for task in _tasks(records) for each in _of_task(task, kind)]
 
 
 def _tasks(records: list[Any]) -> list[Any]:
@@ -78,7 +80,7 @@ def _tasks(records: list[Any]) -> list[Any]:
     return found
 
 
-def _of_task(task: Mapping[str, Any]) -> list[Attempt]:
+def _of_task(task: Mapping[str, Any], kind: str) -> list[Attempt]:
     """Flower keeps the last attempt of a task."""
     ends = {"success": task.get("succeeded"), "failed": task.get("failed"), "retry": task.get("retried")}
     ends["canceled"] = task.get("revoked")
@@ -98,16 +100,20 @@ def _of_task(task: Mapping[str, Any]) -> list[Attempt]:
             task.get("worker") or task.get("hostname"),
             task.get("exception") or None,
             None if retries in (None, "") else int(retries) + 1,
+            word_of(task.get(kind)),
         )
     ]
 
 
-def _of_events(records: list[Any]) -> list[Attempt]:
+def _of_events(records: list[Any], field: str) -> list[Attempt]:
     """A start opens an attempt of a task, and the next end closes it; a second start means that the worker was lost."""
     found: list[Attempt] = []
     submitted: dict[str, Any] = {}
     number: dict[str, int] = {}
     running: dict[str, Attempt] = {}
+    kinds = {
+        each.get("uuid"): word for each in records if isinstance(each, dict) and (word := word_of(each.get(field)))
+    }
     ordered = sorted(
         (each for each in records if isinstance(each, dict) and "timestamp" in each),
         key=lambda each: float(each["timestamp"]),
@@ -135,6 +141,7 @@ def _of_events(records: list[Any]) -> list[Attempt]:
                 event.get("hostname"),
                 None,
                 number[task],
+                kinds.get(task),
             )
             found.append(running[task])
         elif kind in _ENDS and task in running:
@@ -142,5 +149,6 @@ def _of_events(records: list[Any]) -> list[Attempt]:
             ended.ended, ended.status = event["timestamp"], _ENDS[kind]
             ended.error = event.get("exception") if kind in {"task-failed", "task-retried"} else None
     started = {each.task for each in found}
-    found += [Attempt(task, at, status="waiting") for task, at in submitted.items() if task not in started]
+    waiting = [(task, at) for task, at in submitted.items() if task not in started]
+    found += [Attempt(task, at, status="waiting", kind=kinds.get(task)) for task, at in waiting]
     return found

@@ -10,16 +10,18 @@ from recovery.errors import argument
 from scenarios.errors import instead
 from sim.experiments.fitting.exports import airflow, celery, history, opentelemetry, temporal
 from sim.experiments.fitting.exports.attempt_rows import Attempt, table_of_attempts
+from sim.experiments.fitting.logs.columns import ONE_KIND
 from sim.experiments.fitting.logs.errors import FIRST_ROW, FitError
 from sim.experiments.fitting.logs.task_log import Reading
 
 AUTO, PLAIN = "auto", "plain"
-JSON: Mapping[str, Callable[[list[Any], str | None], list[Attempt]]] = {
+JSON: Mapping[str, Callable[[list[Any], str | None, str], list[Attempt]]] = {
     "celery": celery.attempts,
     "temporal": temporal.attempts,
     "otel": opentelemetry.attempts,
 }
 """The formats of JSON, and what reads each."""
+_FIELDS = {"celery": celery.KIND, "temporal": temporal.KIND, "otel": opentelemetry.KIND}
 _RECOGNIZED = {"celery": celery.is_export, "temporal": temporal.is_export, "otel": opentelemetry.is_export}
 TABLES = {"airflow": airflow, "history": history, "otel": opentelemetry, "celery": celery}
 """The formats of CSV and Parquet files other than plain ones."""
@@ -51,7 +53,8 @@ def table_of(log: Any, wanted: str, span: str | None, reading: Reading) -> Read:
         given, plain = (argument("format", each) for each in (wanted, PLAIN))
         raise FitError(f"{given}: is not such an export; valid: {valid}, or {plain}")
     table, columns, notes = TABLES[found].attempts_of(log, span)
-    return table, "row", FIRST_ROW, replace(reading, columns={**columns, **reading.columns}), (_read_as(found), *notes)
+    used, said = _with_kind(table, {**columns, **reading.columns}, given=reading.columns.get("kind"))
+    return table, "row", FIRST_ROW, replace(reading, columns=used), (_read_as(found), *notes, *said)
 
 
 def _of_json(log: Any, wanted: str, span: str | None, reading: Reading) -> Read:
@@ -66,8 +69,10 @@ def _of_json(log: Any, wanted: str, span: str | None, reading: Reading) -> Read:
         return _plain_json(records, reading)
     if named not in JSON:
         raise FitError(f"{argument('format', named)}: is not JSON; valid for JSON: {', '.join(JSON)}")
+    given = reading.columns.get("kind")
+    field = _FIELDS[named] if given in (None, ONE_KIND) else str(given)
     try:
-        attempts = JSON[named](records, span)
+        attempts = JSON[named](records, span, field)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, FitError):
             raise
@@ -76,7 +81,32 @@ def _of_json(log: Any, wanted: str, span: str | None, reading: Reading) -> Read:
     if not attempts:
         raise FitError(f"has no attempts of {named}; valid: an export with tasks that have started")
     table, columns = table_of_attempts(attempts)
-    return table, "attempt", 1, replace(reading, columns={**columns, **reading.columns}), (_read_as(named),)
+    if given not in (None, ONE_KIND) and "kind" not in columns:
+        kinds = argument("kind", given, python=f"columns={{'kind': {given!r}}}")
+        raise FitError(f"{kinds}: no task has such a field; valid: {_field_hint(named)}")
+    used = {**columns, **reading.columns} | ({"kind": "kind"} if "kind" in columns and given != ONE_KIND else {})
+    used, said = _with_kind(table, used, given=given, field=field)
+    return table, "attempt", 1, replace(reading, columns=used), (_read_as(named), *said)
+
+
+def _field_hint(named: str) -> str:
+    """What may be the kind of a task in an export."""
+    return f"a field of its tasks, as {_FIELDS[named]}, or {ONE_KIND}"
+
+
+def _with_kind(
+    table: Any, columns: dict[str, str], *, given: str | None, field: str | None = None
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The columns, and a note if kinds of tasks were found that were not asked for."""
+    if given == ONE_KIND and ONE_KIND not in table.schema.names:
+        return {**columns, "kind": ONE_KIND}, ()
+    name = columns.get("kind")
+    if given is not None or name is None or name not in table.schema.names:
+        return columns, ()
+    if len(table.column(name).unique()) < 2:
+        return columns, ()
+    one = argument("kind", ONE_KIND, python=f"columns={{'kind': {ONE_KIND!r}}}")
+    return columns, (f"kinds of tasks are those of {field or name}; {one} makes them one kind",)
 
 
 def _read_as(named: str) -> str:

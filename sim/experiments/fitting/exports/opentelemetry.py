@@ -2,7 +2,7 @@
 
 A span is an attempt. Its task is the attribute `messaging.message.id` or `task.id` when it has one; it was submitted
 when its parent, a producer span, started. Its agent is `service.instance.id`, `k8s.pod.name` or `host.name` of the
-resource.
+resource. Its kind is its name, or an attribute.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any
 
 from recovery.errors import argument
 from scenarios.errors import instead
-from sim.experiments.fitting.exports.attempt_rows import Attempt
+from sim.experiments.fitting.exports.attempt_rows import Attempt, word_of
 from sim.experiments.fitting.logs.errors import FitError
 
+KIND = "name"
+"""What is the kind of a task, unless an attribute is given: the name of its span."""
 COLUMNS = ("span_id", "start_time", "end_time")
 _TASK = ("messaging.message.id", "task.id", "celery.task_id", "job.id", "temporalActivityID", "messaging.message_id")
 _AGENT = ("service.instance.id", "k8s.pod.name", "host.name", "celery.hostname", "container.id", "service.name")
@@ -23,6 +25,7 @@ _ERROR = ("error.type", "exception.type")
 _PRODUCER, _CONSUMER = ("4", "SPAN_KIND_PRODUCER", "PRODUCER"), ("5", "SPAN_KIND_CONSUMER", "CONSUMER")
 _STATUS = {"0": "success", "1": "success", "2": "failed", "STATUS_CODE_ERROR": "failed", "ERROR": "failed"}
 _STARTS = ("start_time", "startTime", "start", "timestamp", "start_time_unix_nano", "startTimeUnixNano")
+_NAMES = ("name", "span_name", "SpanName")
 _ENDS = ("end_time", "endTime", "end", "end_time_unix_nano", "endTimeUnixNano")
 
 
@@ -38,7 +41,7 @@ def attempts_of(table: Any, span: str | None) -> tuple[Any, dict[str, str], tupl
 
     names = table.schema.names
     if span is not None:
-        name = _one(names, ("name", "span_name", "SpanName"))
+        name = _one(names, _NAMES)
         if name is None:
             raise FitError(
                 f"{argument('span', python='spans')}: the log has no column of names of spans; "
@@ -55,6 +58,7 @@ def attempts_of(table: Any, span: str | None) -> tuple[Any, dict[str, str], tupl
         "agent": _AGENT,
         "error": _ERROR,
         "task": _TASK,
+        "kind": _NAMES,
     }
     columns = {meaning: name for meaning, known in wanted.items() if (name := _one(names, known)) is not None}
     return table, columns, ()
@@ -73,8 +77,12 @@ def is_export(records: list[Any]) -> bool:
     return any(isinstance(each, dict) and ("resourceSpans" in each or "resource_spans" in each) for each in records[:5])
 
 
-def attempts(records: list[Any], span: str | None) -> list[Attempt]:
-    """The spans of one name. Without a name: all consumer spans, or all spans when there are none."""
+def attempts(records: list[Any], span: str | None, kind: str) -> list[Attempt]:
+    """The spans of one name. Without a name: all consumer spans, or all spans when there are none.
+
+    Consumer spans of several names are kinds of tasks. Spans of several names, none of which is a consumer, may contain
+    each other, and are refused. `kind` is `name`, or the attribute that has the kind of a task.
+    """
     spans = list(_spans(records))
     by_id = {each.get("spanId") or each.get("span_id"): each for each, _ in spans}
     names = [str(each.get("name")) for each, _ in spans]
@@ -84,14 +92,15 @@ def attempts(records: list[Any], span: str | None) -> list[Attempt]:
             known = list(dict.fromkeys(names))[:20]
             raise FitError(f"{_given(span)}: the log has no such spans; {instead(span, known, 'valid')}")
     else:
-        chosen = [pair for pair in spans if str(pair[0].get("kind")) in _CONSUMER] or spans
+        consumers = [pair for pair in spans if str(pair[0].get("kind")) in _CONSUMER]
+        chosen = consumers or spans
         different = list(dict.fromkeys(str(each.get("name")) for each, _ in chosen))
-        if len(different) > 1:
+        if len(different) > 1 and not consumers:
             shown = ", ".join(different[:8]) + (", …" if len(different) > 8 else "")
             raise FitError(
                 f"has spans of {len(different)} names; valid: {argument('span', python='spans')} with one of {shown}"
             )
-    return [_of_span(each, resource, by_id) for each, resource in chosen]
+    return [_of_span(each, resource, by_id, kind) for each, resource in chosen]
 
 
 def _spans(records: list[Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -110,7 +119,7 @@ def _attributes(given: Any) -> dict[str, Any]:
     return {each["key"]: next(iter((each.get("value") or {"": None}).values()), None) for each in given or ()}
 
 
-def _of_span(each: Mapping[str, Any], resource: Mapping[str, Any], by_id: Mapping[Any, Any]) -> Attempt:
+def _of_span(each: Mapping[str, Any], resource: Mapping[str, Any], by_id: Mapping[Any, Any], kind: str) -> Attempt:
     attributes = _attributes(each.get("attributes"))
     parent = by_id.get(each.get("parentSpanId") or each.get("parent_span_id"))
     submitted = _first(parent, _STARTS) if parent and str(parent.get("kind")) in _PRODUCER else None
@@ -127,6 +136,7 @@ def _of_span(each: Mapping[str, Any], resource: Mapping[str, Any], by_id: Mappin
         None if (agent := _first({**resource, **attributes}, _AGENT)) is None else str(agent),
         str(error) if error is not None and status == "failed" else None,
         None if number is None else int(number),
+        word_of(attributes.get(kind, resource.get(kind, each.get("name") if kind == KIND else None))),
     )
 
 

@@ -1,7 +1,8 @@
 """Temporal: histories of workflows as JSON (`temporal workflow show --output json`, or several of them).
 
 A task is an activity. Its `Scheduled` event is the submission; the history has one `Started` event for it, of the last
-attempt, with the number of the attempt and the failure before it. Earlier attempts are not in a history.
+attempt, with the number of the attempt and the failure before it. Earlier attempts are not in a history. The kind of a
+task is the type of its activity (`activityType`), or that of its workflow (`workflowType`), or its `taskQueue`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sim.experiments.fitting.exports.attempt_rows import Attempt
+from sim.experiments.fitting.exports.attempt_rows import Attempt, word_of
 
+KIND = "activityType"
+"""The field that is the kind of a task, unless another one is given."""
 _ENDS = {
     "activity_task_completed": "success",
     "activity_task_failed": "failed",
@@ -47,18 +50,24 @@ def _about(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((value for key, value in event.items() if key.lower().endswith("attributes")), {}) or {}
 
 
-def attempts(records: list[Any], _: str | None) -> list[Attempt]:
-    """The activities of all histories, by their last attempts."""
+def attempts(records: list[Any], _: str | None, kind_field: str) -> list[Attempt]:
+    """The activities of all histories, by their last attempts. The field of the kind is one of the activity when it is
+    scheduled, or else of the start of its workflow.
+    """
     found: list[Attempt] = []
     for place, events in enumerate(_histories(records)):
         open_: dict[str, Attempt] = {}
+        of_workflow: str | None = None
         for event in events:
             kind, about = _kind(event), _about(event)
             at = event.get("eventTime") or event.get("event_time") or event.get("timestamp")
             key = str(about.get("scheduledEventId") or about.get("scheduled_event_id") or "")
-            if kind == "activity_task_scheduled":
+            if kind == "workflow_execution_started":
+                of_workflow = _named(about, kind_field)
+            elif kind == "activity_task_scheduled":
                 key = str(event.get("eventId") or event.get("event_id"))
-                open_[key] = Attempt(f"{place}/{key}", at, status="waiting")
+                of_task = _named(about, kind_field) or of_workflow
+                open_[key] = Attempt(f"{place}/{key}", at, status="waiting", kind=of_task)
                 found.append(open_[key])
             elif kind == "activity_task_started" and key in open_:
                 attempt = open_[key]
@@ -73,6 +82,13 @@ def attempts(records: list[Any], _: str | None) -> list[Attempt]:
                 if attempt.started is None:  # timed out while it was waiting
                     attempt.status, attempt.ended = "waiting", None
     return found
+
+
+def _named(about: Mapping[str, Any], field: str) -> str | None:
+    """A field in either spelling: a text, or the name of a type or of a task queue."""
+    snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in field)
+    value = about.get(field, about.get(snake))
+    return word_of(value.get("name") if isinstance(value, dict) else value)
 
 
 def _error(failure: Mapping[str, Any]) -> str | None:

@@ -24,6 +24,8 @@ MEANINGS: Mapping[str, str] = {
     "kind": "the kind of the task, as a type or the name of a function; each kind is fitted for itself",
 }
 """The columns that a log may have."""
+ONE_KIND = "none"
+"""In place of the name of a column of kinds: all tasks are of one kind."""
 _NAMES: Mapping[str, str] = {
     "task": "task task_id taskid task_uuid uuid id job job_id jobid task_instance message_id request_id activity_id",
     "submitted": "submitted submit_time submitted_at submit_date submission_time queued queued_at queued_dttm enqueued "
@@ -46,6 +48,9 @@ _NAMES: Mapping[str, str] = {
 
 def find_columns(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
     """The column of each meaning, by the given names and else by the known ones. Raises FitError."""
+    is_one_kind = given.get("kind") == ONE_KIND and ONE_KIND not in names
+    if is_one_kind:
+        given = {meaning: name for meaning, name in given.items() if meaning != "kind"}
     for meaning, name in given.items():
         if meaning not in MEANINGS:
             raise FitError(f"columns: {shown(meaning)} is no meaning; {instead(str(meaning), MEANINGS, 'valid')}")
@@ -58,7 +63,7 @@ def find_columns(names: Sequence[str], given: Mapping[str, str]) -> dict[str, st
         plain.setdefault(re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_"), name)
     found = dict(given)
     for meaning, known in _NAMES.items():
-        if meaning in found:
+        if meaning in found or (is_one_kind and meaning == "kind"):
             continue
         taken = found.values()
         here = [plain[each] for each in known.split() if each in plain and plain[each] not in taken]

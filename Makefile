@@ -61,7 +61,7 @@ bench: .venv/.dev  ## speed, as ratios to bare SimPy, bare runs and bare sqlite3
 	$(BIN)/python benchmarks/exploration.py
 
 notebooks: .venv/.dev  ## execute every notebook
-	$(BIN)/python -m pytest -p nbmake --nbmake --nbmake-timeout=300 notebooks
+	$(PYTEST) -p nbmake --nbmake --nbmake-timeout=300 notebooks
 
 venv: .venv/.dev  ## only set up: .venv with everything for development
 
@@ -79,6 +79,7 @@ $(BIN)/pip:
 		echo "$(PYTHON) cannot make .venv; Debian keeps that in the package python3-venv" >&2; \
 		test -z "$$new" || rm -rf .venv; exit 2; }; \
 		test -z "$$new" || touch .venv/.made
+	@$(PIP) --upgrade pip || echo "Going on with the pip of $(PYTHON): the one of Python 3.11 is three times as slow"
 
 .venv/.runtime: pyproject.toml constraints.txt | $(BIN)/pip
 	@$(PIP) -e .

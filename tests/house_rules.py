@@ -27,6 +27,12 @@ def parsed(source: str) -> ast.Module:
     return ast.parse(source)
 
 
+@lru_cache(maxsize=1)
+def walked(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """All nodes of a tree."""
+    return tuple(ast.walk(tree))
+
+
 def dotted(node: ast.AST) -> str:
     """`a.b.c` of an expression that is a plain chain of names; empty for any other."""
     if isinstance(node, ast.Name):
@@ -66,12 +72,12 @@ def differs_by_process(source: str) -> list[str]:
     tree = parsed(source)
     builtins = [
         f"{node.lineno}: {node.id} differs from run to run"
-        for node in ast.walk(tree)
+        for node in walked(tree)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in ("hash", "id")
     ]
     return builtins + [
         f"{node.lineno}: {called(node)} without a seed"
-        for node in ast.walk(tree)
+        for node in walked(tree)
         if called(node) in SEEDED_BY_AN_ARGUMENT and not (node.args or node.keywords)
     ]
 
@@ -83,7 +89,7 @@ def unsafe_data(source: str) -> list[str]:
     """
     return [
         f"{node.lineno}: {name} may run what it reads"
-        for node in ast.walk(parsed(source))
+        for node in walked(parsed(source))
         if isinstance(node, ast.Call)
         for name in [called(node), *(f"{each.arg}={getattr(each.value, 'value', None)!r}" for each in node.keywords)]
         if name in ("read_pickle", "to_pickle", "typ='unsafe'", "allow_pickle=True")
@@ -120,7 +126,7 @@ def holders_of_sets(tree: ast.AST) -> set[str]:
         return named is not None and dotted(named).rpartition(".")[2] in SETS
 
     held: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.AnnAssign) and (annotated(node.annotation) or is_set(node.value, held)):
             held |= {
                 holder(node.target),
@@ -135,8 +141,8 @@ def holders_of_sets(tree: ast.AST) -> set[str]:
 
 def looped_in_order(tree: ast.AST) -> Iterator[ast.AST]:
     """Every expression that is gone through where the order shows in the result."""
-    free = {id(given) for node in ast.walk(tree) if called(node) in ORDER_FREE for given in node.args}
-    for node in ast.walk(tree):
+    free = {id(given) for node in walked(tree) if called(node) in ORDER_FREE for given in node.args}
+    for node in walked(tree):
         if isinstance(node, ast.For):
             yield node.iter
         elif isinstance(node, ast.ListComp | ast.DictComp | ast.GeneratorExp) and id(node) not in free:
@@ -171,7 +177,7 @@ def completes_coroutines(source: str) -> list[str]:
 
     return [
         f"{node.lineno}: as_completed is not given tasks"
-        for node in ast.walk(parsed(source))
+        for node in walked(parsed(source))
         if called(node) == "as_completed" and any(of_coroutines(given) for given in node.args[:1])
     ]
 

@@ -211,9 +211,10 @@ def plain(text):
     [pytest.param(block, marks=[pytest.mark.long] if block in LONG_CONSOLE else []) for block in CONSOLE],
     ids=str,
 )
-def test_console_blocks_print_the_shown_output(block, folder):
+def test_console_blocks_print_the_shown_output(block, folder, request):
     write_files(folder, block.page)
-    printed, status = output_of(block.command, folder)
+    demo = block.command == "recovery-bench demo"
+    printed, status = request.getfixturevalue("demo") if demo else output_of(block.command, folder)
     assert agrees(block.shown, printed), printed
     assert status == (1 if "✗" in block.shown else 0)
 
@@ -287,12 +288,34 @@ def test_the_page_of_the_core_lists_every_port():
     assert [name for name in (*named, "Journal") if f"`{name}`" not in text_of("recovery/README.md")] == []
 
 
-@pytest.mark.parametrize(("seed", "alike"), [("7", True), pytest.param("8", False, marks=pytest.mark.long)])
-def test_the_image_is_the_one_the_demo_draws(folder, seed, alike):
-    kept = shutil.copy(ROOT / ".images" / "demo.png", "kept.png")
-    main(["demo", "--seed", seed, "--out", "drawn.png", "--quiet"])
-    difference = compare_images(kept, "drawn.png", tol=PIXELS_APART)
-    assert (difference is None) is alike, difference
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The picture of the demo."""
+    return tmp_path_factory.mktemp("demo") / "recovery-bench-demo.png"
+
+
+@pytest.fixture(scope="module")
+def demo(drawn):
+    """What the demo prints, and its exit status."""
+    with contextlib.chdir(drawn.parent):
+        return output_of("recovery-bench demo", drawn.parent)
+
+
+def unlike(drawn, folder):
+    """How a picture differs from the one of the page; None if they are alike."""
+    kept = shutil.copy(ROOT / ".images" / "demo.png", folder / "kept.png")
+    return compare_images(kept, str(drawn), tol=PIXELS_APART)
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_image_is_the_one_the_demo_draws(drawn, folder):
+    assert unlike(drawn, folder) is None
+
+
+@pytest.mark.long
+def test_the_image_of_another_seed_is_unlike(folder):
+    main(["demo", "--seed", "8", "--out", "drawn.png", "--quiet"])
+    assert unlike("drawn.png", folder) is not None
 
 
 def test_outputs_can_be_rewritten(folder):

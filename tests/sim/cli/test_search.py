@@ -81,9 +81,10 @@ def test_a_core_of_ones_own_is_imported_only_from_its_option(folder, capsys):
             "quiet: agents.count: about 1e+10 events are expected in a run",
         ),
         (["--examples", "100000000000"], "quiet: --examples: about 3e+13 events are expected in 100,000,000,000 runs"),
-        (
+        pytest.param(
             ["--examples", "2", "--vary", "duration=30s,50s", "--vary", "warmup=55s"],
             "quiet: all 460 examples within the bounds are contradictory: quiet.scenario.yaml: --set warmup=55s",
+            marks=pytest.mark.long,
         ),
         (["--set", "agents.count=x"], "quiet.scenario.yaml: --set agents.count=x: 'x' is not valid"),
         (["--out", "quiet.scenario.yaml"], "--out quiet.scenario.yaml: is not a folder"),

@@ -2,7 +2,9 @@
 
 import gc
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,13 @@ from recovery.manual import operators
 from sim.experiments.search.constants import no_constants_of_modules
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# Temporary files are in memory where there is room: a commit of a store takes less than 0.1 ms there, and milliseconds
+# on a disk. Files of failed tests are kept. Processes that tests start have the same folder.
+MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2 * 2**30:
+    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = None  # chosen anew
 
 # jsonschema imports this where it is installed, which takes four seconds, for formats that no schema here has.
 sys.modules.setdefault("rfc3987_syntax", None)

@@ -51,6 +51,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _SWEEP_FROM: Final = 1000  # heap entries; with fewer, cancelled timers are not worth a sweep
 _new: Callable[[type[Any]], Any] = object.__new__
+_step: Final = simpy.Environment.step
 _wake_sleeper: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]  # of asyncio.sleep()
 
 
@@ -268,7 +269,7 @@ class SimLoop(LoopBase):
         budget = self._budget if now == self._instant else self.max_callbacks
         if timer is not None:
             ready.append(timer)
-        self._awake = True
+        self._awake = drains = True
         try:
             while True:
                 while queue:  # run what is due; when nothing is ready, the next timer is due
@@ -288,8 +289,18 @@ class SimLoop(LoopBase):
                         ready.append(event)
                     elif callbacks is CANCELLED:
                         heappop(queue)
-                    else:
+                    elif ready or not advances:
                         break
+                    else:  # an event of SimPy is next: `step` is called from here, because to return to it costs more
+                        if when > now:
+                            now, budget = when, self.max_callbacks
+                        self._instant, self._budget = now, budget
+                        self._awake = drains = False
+                        _step(env)
+                        if self._awake or self._stopping:
+                            return
+                        budget = self._budget
+                        self._awake = drains = True
                 batch = len(ready)
                 if not batch:
                     break
@@ -321,10 +332,11 @@ class SimLoop(LoopBase):
                 if self._stopping:
                     break
         finally:
-            self._awake = False
-            self._instant, self._budget = now, budget
-            if ready:
-                self._wake()
+            if drains:  # else it is in an event of SimPy, for which all of this is right
+                self._instant, self._budget = now, budget
+                self._awake = False
+                if ready:
+                    self._wake()
         if self._stopping and not self._forever:  # stop() ends env.run() as well as run_forever()
             self._stopping = False
             raise StopSimulation(None)

@@ -139,6 +139,7 @@ class ClusterHost:
     def crash(self, core: str) -> None:
         """Cut the power of a core's machine."""
         node = self._nodes[core]
+        self.messages.recipient_changes()
         node.machine.cut_power()
         node.forget()
         self._world.history.record(Event.CORE_CRASHED, about=core)
@@ -152,6 +153,7 @@ class ClusterHost:
 
     def hang(self, core: str) -> None:
         """Suspend a core."""
+        self.messages.recipient_changes()
         self._nodes[core].suspend()
 
     def wake(self, core: str) -> None:
@@ -179,6 +181,7 @@ class ClusterHost:
             self._led.set()
             await self._loop.create_future()
         except asyncio.CancelledError:  # not when the loop is abandoned at the end of the run
+            self.messages.recipient_changes()
             node.step_down()
             if self._leader is node and self._epoch == lease.epoch:
                 self._depose()
@@ -189,6 +192,7 @@ class ClusterHost:
         leader = self._leader
         if leader is None:
             return
+        self.messages.recipient_changes()
         unaware = leader.core is not None and not leader.is_suspended
         self._world.history.record(
             Event.CORE_DEPOSED, value=float(self._epoch), detail="unaware" if unaware else "", about=leader.name

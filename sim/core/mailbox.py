@@ -11,7 +11,7 @@ from typing import Any
 
 from recovery import Supervisor
 from recovery.model import Failure
-from sim.core.own_cores import caught
+from sim.core.own_cores import caught, is_overridden
 from sim.loop import SimLoop
 from sim.loop.callbacks import after
 from sim.loop.machine import Machine
@@ -44,6 +44,7 @@ class CoreMessages:
         self._latest = 0.0  # arrival of the last message: messages keep their order
         self._core: Supervisor | None = None  # that `_methods` are of
         self._methods: dict[str, Callable[..., None]] = {}
+        self._expecting: dict[str, tuple[Machine, Supervisor]] = {}  # by agent, who gets regular heartbeats
 
     @property
     def is_up(self) -> bool:
@@ -52,6 +53,7 @@ class CoreMessages:
 
     def slow_down(self, delay: Callable[[], float]) -> Callable[[], None]:
         """Delay all messages to the core by these seconds; returns the function that ends the delay."""
+        self.recipient_changes()
         self._delays.append(delay)
         return partial(self._delays.remove, delay)
 
@@ -120,11 +122,26 @@ class CoreMessages:
             self._arrive(partial(self._call, "heartbeat", agent_id, progress))
 
     def regular_heartbeats(self, agent_id: str, interval: float, latest: Callable[[], float]) -> bool:
-        """Always False: a heartbeat is lost or late, as the core and its machine are when it arrives."""
-        return False
+        """Heartbeats arrive regularly at the core that runs, until it is another one, or is slow."""
+        found = self._recipient()
+        if found is None or self._delays or self._latest > self._loop.time() or is_overridden(found[1], "heartbeat"):
+            return False
+        machine, core = found
+        if not machine.run(core.regular_heartbeats, agent_id, interval, latest):
+            return False
+        self._expecting[agent_id] = found
+        return True
 
     def regular_heartbeats_end(self, agent_id: str) -> None:
-        """Has no effect."""
+        """Each heartbeat is passed on again."""
+        machine, core = self._expecting.pop(agent_id)
+        machine.run(core.regular_heartbeats_end, agent_id)
+
+    def recipient_changes(self) -> None:
+        """To be called before another core receives the messages, or none, or receives them late."""
+        listener = self._world.network.transport_listener
+        if listener is not None:
+            listener.recipient_changes()
 
     def agent_down(self, agent_id: str) -> None:
         """A perfect detector reports that an agent is down."""

@@ -88,6 +88,7 @@ class SingleNodeHost:
 
     def crash(self, core: str) -> None:
         """Cut the machine's power."""
+        self.messages.recipient_changes()
         self._machine.cut_power()
         self._core = None
         self._world.history.record(Event.CORE_CRASHED)

@@ -106,6 +106,9 @@ class TransportListener(Protocol):
     def transport_changed(self) -> None:
         """Messages of some endpoints may be late or lost from now on, or are no longer."""
 
+    def recipient_changes(self) -> None:
+        """Another core receives the messages from now on, or none, or receives them late."""
+
 
 class AgentsListener(Protocol):
     """Follows the outcome of tasks: the world."""

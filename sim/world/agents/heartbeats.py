@@ -165,6 +165,11 @@ class Heartbeats:
                 if not self._network.is_immediate(agent.name, "core"):
                     self._end_regular(agent)
 
+    def recipient_changes(self) -> None:
+        """Another core receives the heartbeats from now on, or none, or receives them late."""
+        for agent in list(self._regular):
+            self._end_regular(agent)
+
     def _send(self, agent: Agent) -> None:
         progress = self._progress(agent) if self._tells_progress else None
         if self._network.transparent:

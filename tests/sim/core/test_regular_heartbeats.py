@@ -32,6 +32,10 @@ FAULTS = {
     "loss": "[message_loss: {at: 20, probability: 0.7, for: 60s}]",
     "delay": "[message_delay: {at: 20, delay: 4s, probability: 1, for: 60s}]",
     "slow clock": "[clock_skew: {at: 20, targets: 2, rate: 0.25, for: 60s}]",
+    "crash of the core": "[core_crash: {at: 50, for: 20s}, agent_crash: {at: 60}, agent_crash: {at: 100}]",
+    "suspended core": "[core_hang: {at: 50, for: 60s}, agent_crash: {at: 55}, agent_hang: {at: 95, for: 40s}]",
+    "core without the store": "[partition: {at: 50, between: [core, store], for: 50s}, agent_crash: {at: 70}]",
+    "slow core": "[core_slow: {at: 50, delay: 6s, for: 40s}, agent_crash: {at: 60}]",
     "fast clock": "[clock_skew: {at: 20, targets: all, rate: 3, for: 60s}, agent_crash: {at: 70}]",
 }
 

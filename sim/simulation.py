@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -335,13 +336,35 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
 
     `sim.core.own_cores.BuiltCores` adds those of the core's configuration, and `sim.core.run_errors` the errors.
     """
+    global _latest_meta  # noqa: PLW0603 - one entry, because the runs of a search or a replication follow each other
+    latest = _latest_meta
+    if latest is None or not _is_same_world(scenario, latest[0]):
+        latest = _latest_meta = scenario, _meta_of_world(scenario.model_copy(update={"faults": ()}))
+    meta = deepcopy(latest[1])
+    meta["seed"] = name
+    for fault in scenario.faults:
+        meta["files_sha256"] |= files_sha256(fault)
+    return meta
+
+
+_latest_meta: tuple[Scenario, dict[str, Any]] | None = None
+"""A scenario, and the constants of its runs without those of its faults and seed."""
+
+
+def _is_same_world(one: Scenario, other: Scenario) -> bool:
+    """Whether one is a copy of the other with other faults and another seed (`Scenario.with_faults`)."""
+    values = vars(other)
+    return all(value is values[key] for key, value in vars(one).items() if key not in {"faults", "seed"})
+
+
+def _meta_of_world(scenario: Scenario) -> dict[str, Any]:
     pools, queues = _pools(scenario), _queues(scenario)
     return {
         **({"pools": pools} if pools else {}),
         **({"queues": queues} if queues else {}),
         **({"prefetch": most} if (most := scenario.most_prefetched) else {}),
         "scenario": scenario.name,
-        "seed": name,
+        "seed": "",
         "duration": scenario.duration,
         "end": scenario.duration,
         "warmup": scenario.warmup,

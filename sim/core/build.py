@@ -76,6 +76,21 @@ def core_config(scenario: Scenario, policies: Mapping[str, Any] | None = None) -
     a mapping of its fields, a tenacity object, or None for no condition. Those by kind of tasks replace `retry` of the
     kind; None: the one of all tasks. Raises InvalidPolicies.
     """
+    if policies:
+        return _core_config(scenario, policies)
+    global _latest_config  # noqa: PLW0603 - one entry, because the runs of a search or a replication follow each other
+    parts, latest = (scenario.recovery, scenario.tasks, scenario.network), _latest_config
+    if latest is None or any(one is not other for one, other in zip(parts, latest[0], strict=True)):
+        latest = _latest_config = parts, _core_config(scenario, {})
+    config = latest[1]
+    return config.model_copy(update={name: dict(getattr(config, name)) for name in PER_KIND})  # a core may change it
+
+
+_latest_config: tuple[tuple[object, ...], RecoveryConfig] | None = None
+"""The parts of the latest scenario that determine its configuration, and that configuration."""
+
+
+def _core_config(scenario: Scenario, policies: Mapping[str, Any]) -> RecoveryConfig:
     settings = scenario.recovery
     conditions: dict[FailureKind, Any] = {FailureKind(kind): condition for kind, condition in settings.conditions}
     by_error = {kind: condition.by_error for kind, condition in conditions.items() if condition is not None}
@@ -83,7 +98,7 @@ def core_config(scenario: Scenario, policies: Mapping[str, Any] | None = None) -
     shared["detection"] = _detection(scenario)
     of_tasks: dict[str, Any] = {name: kind.retry for name, kind in scenario.tasks.kinds.items() if kind.retry}
     by_task_kind = {name: {"policy": retry, "by_error": retry.by_error} for name, retry in of_tasks.items()}
-    for kind, policy in (policies or {}).items():
+    for kind, policy in policies.items():
         if kind not in conditions and kind not in scenario.tasks.kinds:
             what, valid = "unknown kind of failure", [str(each) for each in conditions]
             if scenario.tasks.kinds:

@@ -9,6 +9,7 @@ leaves all other draws unchanged (common random numbers). Streams about numbered
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Protocol, cast
 
@@ -17,6 +18,10 @@ from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
 BLOCK = 1024
+FIRST_BLOCK = 16
+"""The number of draws that a sequence makes at first: most are short. Longer ones draw in growing blocks."""
+KEPT_STREAMS = 2048
+"""The number of streams of uniform draws whose first block is kept: runs of one seed draw the same again."""
 KEPT_BLOCKS = 8
 _LOW_WORD = (1 << 64) - 1
 
@@ -87,6 +92,10 @@ class Indexed:
         return block
 
 
+def _generator(key: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(cast("Any", _Key(key))))
+
+
 class Streams:
     """All streams of one replication. `seed` is any string, by convention `"{seed}/{replication}"`.
 
@@ -103,13 +112,15 @@ class Streams:
 
     def generator(self, name: str) -> np.random.Generator:
         """A numpy generator for different kinds of draws under one name."""
-        return np.random.Generator(np.random.Philox(cast("Any", _Key(self._key(name)))))
+        return _generator(self._key(name))
 
     def sequence(self, name: str, distribution: Samplable) -> Callable[[], float]:
         """A function that returns the stream's next draw."""
         constant = distribution.constant
         if constant is not None:
             return lambda: constant
+        if distribution is STANDARD_UNIFORM:
+            return _uniform_values(self._key(name)).__next__
         return values(self.generator(name), distribution).__next__
 
     def indexed(self, name: str, distribution: Samplable = STANDARD_UNIFORM) -> Indexed:
@@ -141,9 +152,21 @@ class Repeated:
         return stream[index]
 
 
-def values(generator: np.random.Generator, distribution: Samplable) -> Iterator[float]:
-    """The draws of a stream in order."""
-    size = 16  # most streams are short; longer ones draw in growing blocks
+def values(generator: np.random.Generator, distribution: Samplable, size: int = FIRST_BLOCK) -> Iterator[float]:
+    """The draws of a stream in order, the first `size` of them at once."""
     while True:
         yield from distribution.sample(generator, size).tolist()
         size = min(2 * size, BLOCK)
+
+
+@lru_cache(maxsize=KEPT_STREAMS)
+def _first_uniforms(key: int) -> tuple[float, ...]:
+    return tuple(_generator(key).random(FIRST_BLOCK).tolist())
+
+
+def _uniform_values(key: int) -> Iterator[float]:
+    """The draws of a stream of uniform ones. It needs no generator, which is slow to create, for the first block."""
+    yield from _first_uniforms(key)
+    generator = _generator(key)
+    generator.random(FIRST_BLOCK)
+    yield from values(generator, STANDARD_UNIFORM, 2 * FIRST_BLOCK)

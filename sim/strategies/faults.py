@@ -195,7 +195,7 @@ def refusal(scenario: Scenario, kind: str) -> str | None:
     why = None
     for sample in samples:
         try:
-            scenario.with_values({"faults": [{kind: {**sample, "at": 0}}]})
+            scenario.with_faults([{kind: {**sample, "at": 0}}], scenario.seed)
         except ScenarioError as error:
             why = error.problem
         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from inspect import get_annotations
 from typing import Annotated, Final, Protocol, TypeVar
 
@@ -29,6 +30,7 @@ Connection = Annotated[T, "set by sim.world.assembly.connect"]
 """Annotates an attribute that the assembly has to set. It has no value in the class, which would slow down each use."""
 
 
+@cache
 def connections(part: type) -> list[str]:
     """Names of the attributes of a class that are annotated as `Connection`."""
     return [name for name, annotation in get_annotations(part).items() if _CONNECTION.match(annotation)]
@@ -37,7 +39,7 @@ def connections(part: type) -> list[str]:
 def require_connected(parts: Sequence[object]) -> None:
     """Raise NotConnected for the first connection of these parts that was not made."""
     for part in parts:
-        for name in connections(type(part)):
+        for name in connections(type(part)):  # type: ignore[arg-type]  # types have a hash
             if not hasattr(part, name):  # vars() would make a dictionary of the attributes, whose use is slower
                 raise NotConnected(
                     f"{type(part).__name__}.{name} is not connected; valid: sim.world.assembly.connect sets it"

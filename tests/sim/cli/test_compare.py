@@ -5,7 +5,10 @@ import json
 import pytest
 
 from scenarios.fields.metrics import lookup
+from sim import simulation
 from sim.cli import main
+from sim.experiments.runs import executor
+from sim.experiments.runs.summary import RunSummary
 
 QUIET = "extends: agent-failure\nname: quiet\ntasks: {arrivals: {poisson: {rate: 0.2/s}}}\n"
 BASE = [
@@ -23,9 +26,21 @@ BASE = [
 FASTER = ["recovery.detection.heartbeat_interval=2s"]
 
 
+RUNS = {}
+
+
+def once(scenario, name):
+    """The summary of a run, which is the same in many tests."""
+    key = (json.dumps(scenario.resolved(), sort_keys=True), name)
+    if key not in RUNS:
+        RUNS[key] = RunSummary.of(simulation.run(scenario, name))
+    return RUNS[key]
+
+
 @pytest.fixture(autouse=True)
 def quiet(tmp_path, monkeypatch):
     """The scenario of `BASE`, with a tenth of the load."""
+    monkeypatch.setattr(executor, "summary", once)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "quiet.scenario.yaml").write_text(QUIET)
 

@@ -38,6 +38,7 @@ if CI:
     no_constants_of_modules().__enter__()
 
 VALIDATION = Path(__file__).parent / "validation"
+PAGES = Path(__file__).parent / "test_readme.py"
 SHIPPED = Path(__file__).parents[1] / "scenarios"
 
 
@@ -53,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SHIPPED in parents(item.path):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: VALIDATION not in parents(item.path))
+    items.sort(key=lambda item: VALIDATION not in parents(item.path) and item.path != PAGES)
 
 
 @cache

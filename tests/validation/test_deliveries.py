@@ -54,7 +54,7 @@ def test_an_undeliverable_task_becomes_a_dead_letter(duration: int, replications
 
 @pytest.mark.parametrize(
     ("duration", "replications"),
-    [pytest.param(2_000, SHORT, marks=pytest.mark.long), pytest.param(4_000, 10, marks=pytest.mark.slow)],
+    [pytest.param(1_000, SHORT, marks=pytest.mark.long), pytest.param(4_000, 10, marks=pytest.mark.slow)],
 )
 def test_a_lost_acknowledgement_costs_a_delivery_and_no_effect(duration: int, replications: int) -> None:
     """Deliveries 1 / (1 - q) for q lost acknowledgements, and one effect each: the sojourn is the work alone. q = 0.25.

@@ -14,7 +14,7 @@ import sim
 from sim.history import Event
 from tests.validation.agreement import SEED, check, scenario
 
-RATE, AMPLITUDE, PERIOD, PEAK, PARTS, DAYS = 1.0, 0.8, 1000.0, 250.0, 10, 200
+RATE, AMPLITUDE, PERIOD, PEAK, PARTS, DAYS = 1.0, 0.5, 1000.0, 250.0, 10, 130
 DAY, NIGHT = slice(0, 5), slice(5, 10)
 
 
@@ -29,7 +29,7 @@ def integral(begin: float, end: float) -> float:
 
 @pytest.mark.long
 def test_diurnal_counts_are_poisson_with_the_integral_of_the_rate() -> None:
-    """By day and by night, and in each tenth of 200 days, the mean and the variance are the integral. E. Cinlar,
+    """By day and by night, and in each tenth of 130 days, the mean and the variance are the integral. E. Cinlar,
     "Introduction to Stochastic Processes" (1975), ch. 4. Wrong: as many by night as by day; and the rate at the
     beginning of a tenth for all of it, which the ten deviations tell (chi-square at one in ten thousand).
     """

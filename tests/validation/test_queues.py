@@ -158,7 +158,7 @@ def layered(p: float, retries: int, requests: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize(
     ("duration", "replications"),
-    [pytest.param(500, SHORT, marks=pytest.mark.long), pytest.param(1_000, 10, marks=pytest.mark.slow)],
+    [pytest.param(200, SHORT, marks=pytest.mark.long), pytest.param(1_000, 10, marks=pytest.mark.slow)],
 )
 def test_retries_of_recovery_and_clients_multiply(duration: int, replications: int) -> None:
     """Recovery retries a task r times, and its client asks again k times when it is given up: (1 - p^(r+1)) / (1 - p)

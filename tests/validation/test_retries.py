@@ -181,7 +181,7 @@ def moments(backoff: str, jitter: str) -> tuple[float, float]:
     ("backoff", "jitter", "duration", "replications"),
     [
         ("exponential", "full", 2_000, SHORT),
-        pytest.param("exponential", "decorrelated", 4_000, SHORT, marks=pytest.mark.long),
+        pytest.param("exponential", "decorrelated", 1_500, SHORT, marks=pytest.mark.long),
         *(
             pytest.param(backoff, jitter, 6_000, 10, marks=pytest.mark.slow)
             for backoff in ("fixed", "exponential")

@@ -27,9 +27,13 @@ def baseline(result):
 
 @pytest.fixture(scope="session")
 def run_with(small_scenario):
-    """The result of the scenario with other values, on the replications of the baseline."""
+    """The result of the scenario with other values, on the replications of the baseline. Equal ones are made once."""
+    results = {}
 
     def run(values, seed=7, replications=REPLICATIONS):
-        return sim.replicate(small_scenario.with_values(values), seed=seed, replications=replications)
+        key = (repr(values), seed, replications)
+        if key not in results:
+            results[key] = sim.replicate(small_scenario.with_values(values), seed=seed, replications=replications)
+        return results[key]
 
     return run

@@ -73,7 +73,11 @@ OPTIONAL = {"agent_framework", "agents", "langgraph", "procrastinate", "pydantic
 
 def exceptions_of(package):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if module.name.endswith("__main__") or (module.name.startswith(FRAMEWORKS) and module.name != ERRORS):
+        if (
+            module.name.endswith("__main__")
+            or module.name.startswith("scenarios.programs")  # programs of users
+            or (module.name.startswith(FRAMEWORKS) and module.name != ERRORS)
+        ):
             continue
         found = importlib.import_module(module.name)
         for each in vars(found).values():

@@ -30,6 +30,7 @@ PAGES = (
     "README.md",
     "scenarios/README.md",
     "scenarios/exchange/README.md",
+    "scenarios/programs/README.md",
     "sim/README.md",
     "sim/experiments/README.md",
     "sim/experiments/fitting/README.md",

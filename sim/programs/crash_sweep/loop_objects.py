@@ -35,6 +35,8 @@ _OF_A_LOOP: Final[tuple[type, ...]] = (
 _PLAIN: Final = (str, bytes, bytearray, int, float, complex, bool, type(None), type)
 _OF_DURABLE: Final = frozenset(vars(Durable()))
 """What the library itself keeps in a `Durable`: an attribute of the program has another name."""
+_DURABLE: Final = Durable.__module__.rpartition(".")[0]
+"""The package of a `Durable` and its parts. A queue keeps who waits for a message, and forgets it at a cut."""
 _CODE: Final = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
 
 
@@ -82,7 +84,7 @@ def _members(each: Any) -> Iterator[tuple[str, object]]:
         yield ".__self__", each.__self__
     elif isinstance(each, Durable):
         yield from ((f".{name}", value) for name, value in vars(each).items() if name not in _OF_DURABLE)
-    elif not isinstance(each, (*_PLAIN, *_CODE)):
+    elif not isinstance(each, (*_PLAIN, *_CODE)) and not type(each).__module__.startswith(_DURABLE):
         yield from _items(each)
         yield from _attributes(each)
 

@@ -169,8 +169,9 @@ def _place(point: Point) -> Place:
 
 def _name(place: Place) -> str:
     file, line, awaited = place
-    text = visible(f"{awaited}  {Path(file).name}:{line}")
-    return text if len(text) <= MOST_LETTERS else f"…{text[1 - MOST_LETTERS :]}"
+    where, awaited = visible(f"{Path(file).name}:{line}"), visible(awaited)
+    most = max(MOST_LETTERS - len(where) - 2, 20)
+    return f"{awaited if len(awaited) <= most else f'{awaited[: most - 1]}…'}  {where}"
 
 
 def _cuts_height(rows: int) -> float:

@@ -18,9 +18,11 @@ from sim.programs.exploration.ready_order import stepping_task, wake_sleeper
 
 KEPT: Final = 5000
 """Steps of a run that are kept."""
-_LIBRARIES: Final = tuple(
-    str(Path(path)) for path in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")) if path
+_LIBRARIES: Final = (
+    *(str(Path(path)) for path in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")) if path),
+    str(Path(__file__).parents[1] / "durable"),
 )
+"""Where files are that are not of the program."""
 
 
 @dataclass(frozen=True, slots=True)

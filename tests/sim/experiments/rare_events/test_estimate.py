@@ -113,9 +113,10 @@ def test_failures_alone_reach_an_event_of_failures(values, tasks, replications, 
     assert within(found, 1 - (1 - 0.1**4) ** tasks)
 
 
-def test_recovery_time_follows_the_drawn_restart_time():
+@pytest.mark.parametrize("particles", [10, pytest.param(30, marks=pytest.mark.slow)])
+def test_recovery_time_follows_the_drawn_restart_time(particles):
     """P(restart > 150 s) = exp(−7.5), of which plain replications see 1 in 1,800."""
-    found = sim.rare(SLOW_START, "recovery.time > 150s", 7, replications=6, particles=30)
+    found = sim.rare(SLOW_START, "recovery.time > 150s", 7, replications=6, particles=particles)
     assert found.level == "recovery.age"
     assert within(found, math.exp(-7.5))
 

@@ -21,6 +21,8 @@ JSON: Mapping[str, Callable[[list[Any], str | None, str], list[Attempt]]] = {
     "otel": opentelemetry.attempts,
 }
 """The formats of JSON, and what reads each."""
+WRONG = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError)
+"""The errors of a record that has another shape than those of its export."""
 _FIELDS = {"celery": celery.KIND, "temporal": temporal.KIND, "otel": opentelemetry.KIND}
 _RECOGNIZED = {"celery": celery.is_export, "temporal": temporal.is_export, "otel": opentelemetry.is_export}
 TABLES = {"airflow": airflow, "history": history, "otel": opentelemetry, "celery": celery}
@@ -73,11 +75,13 @@ def _of_json(log: Any, wanted: str, span: str | None, reading: Reading) -> Read:
     field = _FIELDS[named] if given in (None, ONE_KIND) else str(given)
     try:
         attempts = JSON[named](records, span, field)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except WRONG as error:
         if isinstance(error, FitError):
             raise
         what = f"{type(error).__name__}: {error}"
-        raise FitError(f"is not an export of {named} ({' '.join(what.split())[:120]})") from None
+        wrong = (place for place, each in enumerate(records, start=1) if not _is_readable(named, each, field))
+        where = f"object {place}: " if len(records) > 1 and (place := next(wrong, None)) is not None else ""
+        raise FitError(f"{where}is not from an export of {named} ({' '.join(what.split())[:120]})") from None
     if not attempts:
         raise FitError(f"has no attempts of {named}; valid: an export with tasks that have started")
     table, columns = table_of_attempts(attempts)
@@ -107,6 +111,15 @@ def _with_kind(
         return columns, ()
     one = argument("kind", ONE_KIND, python=f"columns={{'kind': {ONE_KIND!r}}}")
     return columns, (f"kinds of tasks are those of {field or name}; {one} makes them one kind",)
+
+
+def _is_readable(named: str, record: Any, field: str) -> bool:
+    """Whether a record alone causes no error."""
+    try:
+        JSON[named]([record], None, field)
+    except WRONG as error:
+        return isinstance(error, FitError)
+    return True
 
 
 def _read_as(named: str) -> str:

@@ -135,9 +135,9 @@ METRICS = """\
 - **Kinds of tasks.** `tasks.*`, `attempts.*`, `retries.*` and `recovery.*`, but for those that have no kinds of failure
   either, also exist for each kind in `tasks.kinds`: `tasks.chat.sojourn.p95`, `tasks.chat.within(60s)`,
   `recovery.chat.time.p95` for recoveries of its tasks. They are of the tasks of that kind alone.
-- **Pools and queues.** Every `agents.*` metric also exists for each pool in `agents.pools`, `agents.gpu.utilization`,
-  and every `queue.*` metric for each queue in `queues`, `queue.fast.depth.mean`. Those without a name are of all agents
-  and of all queues.
+- **Pools and queues.** Every `agents.*` and `work.*` metric also exists for each pool in `agents.pools`,
+  `agents.gpu.utilization`, `work.gpu.wasted`, and every `queue.*` metric for each queue in `queues`,
+  `queue.fast.depth.mean`. Those without a name are of all agents and of all queues.
 - **Per task.** `attempts.per_task.mean` is of the tasks of the cohort that were completed or given up: all attempts of
   such a task count, and tasks that are unfinished at the end are left out. `attempts.amplification` is all attempts of
   the cohort ÷ all of its tasks, also those that were rejected or not started yet.

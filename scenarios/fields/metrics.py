@@ -58,6 +58,7 @@ PARTS: dict[str, tuple[str, tuple[Row, ...]]] = {
     "resources": ("", RESOURCE_ROWS),
     "downstream": ("downstream:", DOWNSTREAM_ROWS),
     "agents": ("agents:", _rows_of("agents", "pool")),
+    "work": ("agents:", _rows_of("work", "pool")),
     "queue": ("queue:", _rows_of("queue", "queue")),
 }
 """The groups with metrics of single parts, as `agents.gpu.utilization`: what stands before the name of such a part
@@ -181,8 +182,10 @@ def _part_in(name: str) -> list[str]:
 
 def by_part(parts: Iterable[str]) -> tuple[str, ...]:
     """The names of the metrics of these parts, without resources and kinds of tasks, as `agents.gpu.up.mean`."""
-    found = (part.partition(":") for part in parts)
-    named = [(group, name) for group, sign, name in found if sign and group in PARTS]
+    groups = [(group, before) for group, (before, _) in PARTS.items() if before]
+    named = [
+        (group, part.removeprefix(before)) for part in parts for group, before in groups if part.startswith(before)
+    ]
     return tuple(metric.name for group, name in named for metric in _expanded(part_rows(group, name)))
 
 

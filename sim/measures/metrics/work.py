@@ -8,6 +8,7 @@ from sim.history import History
 from sim.measures.tables.agent_time import AgentTime, agent_time
 from sim.measures.tables.distribution import Measured
 from sim.measures.tables.event_table import Tracks
+from sim.stats.samples import Sample
 
 NAMES = tuple(field.name for field in fields(AgentTime))
 
@@ -23,13 +24,24 @@ def measure_work(history: History) -> Measured:
     that were cut short; `.idle`: slots without a started attempt; `.down`: slots of agents that are crashed, hung,
     stopped or restarting. `.wasted_fraction` = wasted ÷ (useful + wasted); None without either.
 
+    All of them also for each pool in `meta["pools"]`, as `work.gpu.wasted`; those of all pools add up to them.
+
     Raises `TimeNotAccounted` if the sum is another.
     """
-    found = agent_time(Tracks.of(history))
+    tracks = Tracks.of(history)
+    measured = _measure(tracks, "work", None)
+    for pool, (first, end) in tracks.meta.get("pools", {}).items():
+        measured |= _measure(tracks, f"work.{pool}", range(first, end))
+    return measured
+
+
+def _measure(tracks: Tracks, name: str, pool: range | None) -> dict[str, float | Sample | None]:
+    """The metrics of the agents of a pool (None: of all), whose names begin with `name`."""
+    found = agent_time(tracks, pool)
     if found is None:
-        return dict.fromkeys((*(f"work.{name}" for name in NAMES), "work.wasted_fraction"))
+        return dict.fromkeys((*(f"{name}.{each}" for each in NAMES), f"{name}.wasted_fraction"))
     worked = found.useful + found.wasted
     return {
-        **{f"work.{name}": seconds for name, seconds in asdict(found).items()},
-        "work.wasted_fraction": found.wasted / worked if worked > 0 else None,
+        **{f"{name}.{each}": seconds for each, seconds in asdict(found).items()},
+        f"{name}.wasted_fraction": found.wasted / worked if worked > 0 else None,
     }

@@ -51,8 +51,8 @@ class AgentTime:
     down: float
 
 
-def agent_time(tracks: Tracks) -> AgentTime | None:
-    """The agent time of a run; None if the window or the number of slots is 0.
+def agent_time(tracks: Tracks, pool: range | None = None) -> AgentTime | None:
+    """The agent time of a run, of all agents or of a pool; None if the window or the number of slots is 0.
 
     down: all slots of an agent that is crashed, hung, stopped or restarting. Otherwise a slot whose attempt reads or
     writes a checkpoint: checkpoint; whose attempt works: useful or wasted, see `kept_until`; without a started attempt:
@@ -65,13 +65,14 @@ def agent_time(tracks: Tracks) -> AgentTime | None:
     if not tracks.agents * slots or not tracks.window:
         return None
     line = _Line.of(tracks, slots)
-    down = _Down.of(tracks, line)
+    agents = range(tracks.agents) if pool is None else pool
+    down = _Down.of(tracks, line, agents)
     kinds = {
-        **_attempts(tracks, line, down),
-        "idle": _idle(tracks, line, down, slots),
+        **_attempts(tracks, line, down, agents),
+        "idle": _idle(tracks, line, down, agents, slots),
         "down": slots * down.total,
     }
-    whole = tracks.agents * slots * line.length
+    whole = len(agents) * slots * line.length
     if sum(kinds.values()) != whole:
         parts = " + ".join(f"{name} {ticks / line.scale:.9g}" for name, ticks in kinds.items())
         raise TimeNotAccounted(
@@ -111,8 +112,9 @@ class _Down:
     before: Ticks  # ticks down before each interval, and in all
 
     @classmethod
-    def of(cls, tracks: Tracks, line: _Line) -> _Down:
+    def of(cls, tracks: Tracks, line: _Line, agents: range) -> _Down:
         rows = tracks.rows(*AGENT_CHANGES)
+        rows = rows[_among(tracks.agent[rows], agents)]
         rows = rows[np.argsort(tracks.agent[rows], kind="stable")]
         agent, returns = tracks.agent[rows].astype(np.int64), np.isin(tracks.event[rows], AGENT_RETURNS)
         places = line.place(agent, tracks.time[rows])
@@ -183,19 +185,25 @@ def _segments(tracks: Tracks) -> _Segments:
     )
 
 
-def _attempts(tracks: Tracks, line: _Line, down: _Down) -> dict[str, int]:
+def _among(found: NDArray[np.integer], agents: range) -> Truths:
+    among: Truths = (found >= agents.start) & (found < agents.stop)
+    return among
+
+
+def _attempts(tracks: Tracks, line: _Line, down: _Down, agents: range) -> dict[str, int]:
     """Ticks of started attempts on agents that are up, by class."""
     segments = _segments(tracks)
     ticks = down.up_between(line.place(segments.agent, segments.begins), line.place(segments.agent, segments.ends))
-    work = ~segments.is_checkpoint
+    mine = _among(segments.agent, agents)
+    work = mine & ~segments.is_checkpoint
     return {
         "useful": int(ticks[work & segments.is_kept].sum()),
         "wasted": int(ticks[work & ~segments.is_kept].sum()),
-        "checkpoint": int(ticks[segments.is_checkpoint].sum()),
+        "checkpoint": int(ticks[mine & segments.is_checkpoint].sum()),
     }
 
 
-def _idle(tracks: Tracks, line: _Line, down: _Down, slots: int) -> int:
+def _idle(tracks: Tracks, line: _Line, down: _Down, agents: range, slots: int) -> int:
     """Ticks of free slots of agents that are up.
 
     A slot is free from the beginning of the window, and from the end of each attempt; the next attempt takes the slot
@@ -203,9 +211,10 @@ def _idle(tracks: Tracks, line: _Line, down: _Down, slots: int) -> int:
     the sum of all classes is more than slots × time.
     """
     attempts = tracks.attempts
-    windows = np.repeat(np.arange(tracks.agents, dtype=np.int64) * line.length, slots)
-    free = np.concatenate((windows, line.place(attempts.agent, attempts.ended)))
-    taken = np.concatenate((windows + line.length, line.place(attempts.agent, attempts.started)))
+    mine = _among(attempts.agent, agents)
+    windows = np.repeat(np.arange(agents.start, agents.stop, dtype=np.int64) * line.length, slots)
+    free = np.concatenate((windows, line.place(attempts.agent[mine], attempts.ended[mine])))
+    taken = np.concatenate((windows + line.length, line.place(attempts.agent[mine], attempts.started[mine])))
     free.sort()
     taken.sort()
     return int(down.up_between(np.minimum(free, taken), taken).sum())

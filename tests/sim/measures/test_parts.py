@@ -6,6 +6,7 @@ import scenarios
 from scenarios import ScenarioError
 from scenarios.fields.metrics import UnknownMetric, lookup
 from sim import compare
+from sim.measures.metrics.work import NAMES
 from sim.simulation import run
 
 FLEET = """\
@@ -41,6 +42,16 @@ def test_a_pool_has_the_metrics_of_its_agents():
     assert metrics["agents.gpu.all_up"] == pytest.approx(metrics["agents.all_up"]) != 1
 
 
+def test_the_time_of_a_pool_is_that_of_its_slots():
+    metrics = measured("faults: [{agent_crash: {targets: {pool: gpu, count: 1}, at: 15s}}]\n")
+    of_pools = {pool: {name: metrics[f"work.{pool}.{name}"] for name in NAMES} for pool in ("cpu", "gpu")}
+    assert {pool: sum(times.values()) for pool, times in of_pools.items()} == {"cpu": 100, "gpu": 200}
+    assert of_pools["gpu"]["wasted"] == metrics["work.wasted"] == 15
+    assert of_pools["cpu"] == {"useful": 72, "wasted": 0, "checkpoint": 0, "idle": 28, "down": 0}
+    assert metrics["work.gpu.wasted_fraction"] == pytest.approx(15 / (15 + 80))
+    assert all(metrics[f"work.{name}"] == of_pools["cpu"][name] + of_pools["gpu"][name] for name in NAMES)
+
+
 def test_a_queue_has_the_metrics_of_its_tasks():
     metrics = measured()
     assert (metrics["queue.slow.depth.mean"], metrics["queue.slow.depth.max"]) == (pytest.approx(0.4), 2)
@@ -63,6 +74,7 @@ def test_expectations_and_comparisons_have_metrics_of_parts():
         ("agents.gpuu.utilization", "agents.gpu.utilization"),
         ("queue.fats.depth.mean", "queue.fast.depth.mean"),
         ("agents.gpu.utilisation", "agents.gpu.utilization"),
+        ("work.gpu.wastd", "work.gpu.wasted"),
         ("queue.fast.depth.p95", "queue.fast.depth."),
     ],
 )

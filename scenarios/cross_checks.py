@@ -58,7 +58,7 @@ def _contradictions(scenario: ScenarioFields) -> Iterator[Contradiction]:
         found = _group(scenario, fault) if isinstance(fault, Group) else _fault(scenario, fault)
         for below, problem in (*found, *_when(scenario, number, fault)):
             yield path + below, problem
-    if scenario.steady_state is not None and not scenario.tasks.client.waits:
+    if scenario.steady_state is not None and not scenario.tasks.clients_wait:
         for number, condition in enumerate(scenario.steady_state.holds):
             if condition.metric.startswith("client."):
                 path = ("steady_state", "holds", number)

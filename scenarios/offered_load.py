@@ -227,12 +227,12 @@ def arrival_rate(scenario: ScenarioFields) -> float | None:
 
 def limits_of_queue(scenario: ScenarioFields) -> tuple[str, ...]:
     """The keys that keep the queue finite at any load."""
-    client = scenario.tasks.client
+    clients = scenario.tasks.clients.values()
     found = {
         "queue.capacity": scenario.queue.capacity is not None
         or bool(scenario.queues and all(queue.capacity is not None for queue in scenario.queues.values())),
         "tasks.count": all(tasks.count is not None for tasks in any_task(scenario)),
-        "tasks.client.cancel": client.cancel and client.timeout is not None,
+        "tasks.client.cancel": all(client.cancel and client.timeout is not None for client in clients),
     }
     return tuple(path for path, limits in found.items() if limits)
 

@@ -132,9 +132,10 @@ METRICS = """\
 - **Kinds of failure.** `recovery.*` (but `recovery.paced.*`), `retries.count`, `.exhausted`, `.delay.*`,
   `.per_failure.mean` and `diagnosis.accuracy` also exist for each kind of failure: `recovery.agent_failure.time.p95`,
   `retries.task_failure.count`. Metrics of all kinds together change when the mixture changes.
-- **Kinds of tasks.** `tasks.*`, `attempts.*`, `retries.*` and `recovery.*`, but for those that have no kinds of failure
-  either, also exist for each kind in `tasks.kinds`: `tasks.chat.sojourn.p95`, `tasks.chat.within(60s)`,
-  `recovery.chat.time.p95` for recoveries of its tasks. They are of the tasks of that kind alone.
+- **Kinds of tasks.** `tasks.*`, `attempts.*`, `retries.*`, `recovery.*` and `client.*`, but for those that have no
+  kinds of failure either, also exist for each kind in `tasks.kinds`: `tasks.chat.sojourn.p95`,
+  `tasks.chat.within(60s)`, `recovery.chat.time.p95` for recoveries of its tasks. They are of the tasks of that kind
+  alone.
 - **Pools and queues.** Every `agents.*` and `work.*` metric also exists for each pool in `agents.pools`,
   `agents.gpu.utilization`, `work.gpu.wasted`, and every `queue.*` metric for each queue in `queues`,
   `queue.fast.depth.mean`. Those without a name are of all agents and of all queues.

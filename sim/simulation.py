@@ -380,8 +380,9 @@ def _meta_of_world(scenario: Scenario) -> dict[str, Any]:
         "heartbeat_interval": scenario.recovery.detection.heartbeat_interval,
         "costs": {command: cost for command, cost in scenario.recovery.costs.items() if cost},
         "runbook_sha256": scenario.recovery.runbook_sha256,
-        "clients": scenario.tasks.client.waits,
-        "late_answers": scenario.tasks.client.late_answer == "accept" and not scenario.tasks.client.cancel,
+        "clients": scenario.tasks.clients_wait,
+        "late_answers": scenario.tasks.client.accepts_late,
+        **({"late_answers_by_kind": late} if (late := _late_answers(scenario)) else {}),
         "files_sha256": files_sha256(scenario),
         "steady_state": _steady_state(scenario),
         "cost": None if scenario.cost is None else scenario.cost.model_dump(),
@@ -397,6 +398,12 @@ def _pools(scenario: Scenario) -> dict[str, list[int]]:
 def _interrupted(scenario: Scenario) -> dict[str, str]:
     """What happens to the work of an interrupted task, of the kinds that have a value of their own."""
     return {name: kind.interrupted for name, kind in scenario.tasks.kinds.items() if kind.interrupted is not None}
+
+
+def _late_answers(scenario: Scenario) -> dict[str, bool]:
+    """Whether late answers count, of the kinds that have clients of their own."""
+    kinds = scenario.tasks.kinds.items()
+    return {name: kind.client.accepts_late for name, kind in kinds if kind.client is not None}
 
 
 def _queues(scenario: Scenario) -> dict[str, list[str]]:

@@ -70,7 +70,7 @@ KIND_GROUPS = ("recovery", "retries", "diagnosis")
 NOT_BY_KIND = ("recovery.paced", "retries.over_deadline", "retries.over_budget", "retries.held_back")
 
 
-TASK_KIND_GROUPS = ("tasks", "attempts", "retries", "recovery")
+TASK_KIND_GROUPS = ("tasks", "attempts", "retries", "recovery", "client")
 """The groups whose metrics also exist for one kind of tasks: `tasks.chat.sojourn.p95`."""
 NOT_BY_TASK_KIND = (*NOT_BY_KIND, "alerts", "breaker")
 TASK_KIND = "tasks:"

@@ -40,6 +40,11 @@ class ClientSettings(Settings):
     )
 
     @property
+    def accepts_late(self) -> bool:
+        """Whether a response after the timeout counts."""
+        return self.late_answer == "accept" and not self.cancel
+
+    @property
     def waits(self) -> bool:
         """Whether clients have a timeout or retries."""
         return self.timeout is not None or self.max_retries > 0

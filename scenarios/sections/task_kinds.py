@@ -21,6 +21,7 @@ from scenarios.fields.metric_rows import ROWS
 from scenarios.fields.quantities import Count, PositiveCount, PositiveSeconds, Probability, Quantity, Truth
 from scenarios.sections.arrivals import Arrivals
 from scenarios.sections.checkpoints import CheckpointSettings
+from scenarios.sections.clients import ClientSettings
 from scenarios.sections.policies import Condition
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -60,6 +61,9 @@ class KindSettings(Settings):
     retry_holds_resources: Truth | None = Field(default=None, description="as `tasks.retry_holds_resources`")
     retried: Literal["repeat", "redraw"] | None = Field(default=None, description="as `tasks.retried`")
     checkpoint: CheckpointSettings | None = Field(default=None, description="as `tasks.checkpoint`")
+    client: ClientSettings | None = Field(
+        default=None, description="as `tasks.client`, which it replaces as a whole for this kind; `{}`: waits for ever"
+    )
     queue: Annotated[str, Quantity("queue")] | None = Field(
         default=None, description="one of `queues`, in which tasks of this kind wait; null: that of `queue`"
     )
@@ -76,7 +80,7 @@ class KindSettings(Settings):
 
 COMMON = (
     *("arrivals", "count", "work", "needs", "failure_probability", "failure_at", "timeout", "checkpoint", "calls"),
-    *("interrupted", "requeue", "retry_holds_agent", "retry_holds_resources", "retried"),
+    *("interrupted", "requeue", "retry_holds_agent", "retry_holds_resources", "retried", "client"),
 )
 """Keys of `tasks` that a kind can have of its own."""
 

@@ -108,6 +108,18 @@ class TaskSettings(Settings):
         return self.model_copy(update={**own, "kinds": {}})
 
     @property
+    def clients(self) -> dict[str, ClientSettings]:
+        """The clients of each kind of tasks; without kinds those of `""`."""
+        return {name: self.client if kind.client is None else kind.client for name, kind in self.kinds.items()} or {
+            "": self.client
+        }
+
+    @property
+    def clients_wait(self) -> bool:
+        """Whether any client has a timeout or retries."""
+        return any(client.waits for client in self.clients.values())
+
+    @property
     def shares(self) -> dict[str, float]:
         """The share of `arrivals` of each kind without arrivals of its own."""
         return shares(self.kinds)

@@ -41,7 +41,7 @@ def _durations(scenario: Scenario) -> Iterator[float]:
         recovery.detection.resource_probe,
         scenario.queue.ack_timeout,
         *(tasks.timeout for tasks in any_task(scenario)),
-        scenario.tasks.client.timeout if scenario.tasks.client.waits else None,
+        *dict.fromkeys(client.timeout if client.waits else None for client in scenario.tasks.clients.values()),
     ):
         yield optional or 0.0
     yield from (recovery.cores.lease.duration, recovery.cores.lease.renew_every)

@@ -6,6 +6,7 @@ drawn by the number of the request.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,11 +32,30 @@ class Tasks(Protocol):
 
 
 @dataclass(eq=False, slots=True)
+class Terms:
+    """How the clients of one kind of tasks wait and repeat; all of them share the budget."""
+
+    settings: ClientSettings
+    policy: RetryPolicy
+    budget: RetryBudget | None
+
+    @classmethod
+    def of(cls, settings: ClientSettings) -> Terms:
+        """The terms of clients with these settings."""
+        policy = RetryPolicy(
+            **settings.model_dump(include={"max_retries", "retry_delay", "backoff", "multiplier", "max_delay"}),
+            **settings.model_dump(include={"jitter", "spread"}),
+        )
+        return cls(settings, policy, None if settings.budget is None else RetryBudget(settings.budget))
+
+
+@dataclass(eq=False, slots=True)
 class Request:
     """One request. `task` is the task that its client waits for, or waited for last."""
 
     number: int
     made_at: float
+    terms: Terms
     task: int = -1
     waits: bool = False
     retries: int = 0
@@ -50,25 +70,37 @@ class Clients:
     listener: Connection[ClientsListener]
 
     def __init__(
-        self, env: simpy.Environment, history: History, streams: Streams, settings: ClientSettings, tasks: Tasks
+        self,
+        env: simpy.Environment,
+        history: History,
+        streams: Streams,
+        settings: Mapping[str, ClientSettings],
+        tasks: Tasks,
+        kind_of: Callable[[int], str] | None = None,
     ) -> None:
+        """`settings` by kind of tasks, and `kind_of` has that of a request; None: there is one, `""`.
+
+        Kinds without clients of their own have those of `tasks.client`, with one budget.
+        """
         self._env = env
         self._history = history
-        self._settings = settings
         self._tasks = tasks
-        self._policy = RetryPolicy(
-            **settings.model_dump(include={"max_retries", "retry_delay", "backoff", "multiplier", "max_delay"}),
-            **settings.model_dump(include={"jitter", "spread"}),
-        )
-        budget = settings.budget
-        self._budget = None if budget is None else RetryBudget(budget)
+        made: list[Terms] = []
+        self._terms: dict[str, Terms] = {}
+        for kind, each in settings.items():
+            terms = next((one for one in made if one.settings is each), None)
+            if terms is None:
+                made.append(terms := Terms.of(each))
+            self._terms[kind] = terms
+        self._kind_of = kind_of
         self._jitter = Repeated(streams, "client.retry_jitter")
         self._numbers = 0
         self._of: dict[int, Request] = {}
 
     def request(self, number: int) -> None:
         """A client makes a new request."""
-        self._make(Request(number, self._env.now))
+        kind = "" if self._kind_of is None else self._kind_of(number)
+        self._make(Request(number, self._env.now, self._terms[kind]))
 
     def _make(self, request: Request) -> None:
         task = self._numbers
@@ -78,29 +110,31 @@ class Clients:
         request.task, request.waits, request.timer = task, True, None
         request.listened.append(task)
         self._of[task] = request
-        if self._settings.timeout is not None:
-            request.timer = after_all(self._env, self._settings.timeout, self._timed_out, request)
+        timeout = request.terms.settings.timeout
+        if timeout is not None:
+            request.timer = after_all(self._env, timeout, self._timed_out, request)
         self._tasks.submit(task, request.number)
 
     def _timed_out(self, timer: Timer) -> None:
         request: Request = timer._value
         self._history.record(Event.CLIENT_TIMED_OUT, request.task)
         request.waits, request.timer = False, None
-        if self._settings.cancel or self._settings.late_answer == "drop":
+        settings = request.terms.settings
+        if settings.cancel or settings.late_answer == "drop":
             self._forget(request, request.task)
-        if self._settings.cancel:
+        if settings.cancel:
             self._tasks.cancel(request.task)
         self._ask_again(request)
 
     def _ask_again(self, request: Request, *, rejected: bool = False) -> None:
-        retry = request.retries + 1
-        if retry > self._settings.max_retries or (self._budget is not None and not self._budget.spend()):
+        retry, terms = request.retries + 1, request.terms
+        if retry > terms.settings.max_retries or (terms.budget is not None and not terms.budget.spend()):
             if not request.listened:
                 self._abandon(request, rejected=rejected)
             return
         request.retries = retry
         u = self._jitter.draw(request.number, retry)
-        request.delay = self._policy.unlimited_delay(retry, u, request.delay)
+        request.delay = terms.policy.unlimited_delay(retry, u, request.delay)
         request.timer = after(self._env, request.delay, lambda _: self._make(request))
 
     # ---------------------------------------------------------------------- what became of a task
@@ -112,8 +146,8 @@ class Clients:
         in_time = request.waits and request.task == task
         seconds = self._env.now - request.made_at
         self._history.record(Event.CLIENT_ANSWERED, task, value=seconds, detail="in_time" if in_time else "late")
-        if self._budget is not None:
-            self._budget.succeeded()
+        if request.terms.budget is not None:
+            request.terms.budget.succeeded()
         self._end(request)
 
     def failed(self, task: int, *, rejected: bool = False) -> None:

@@ -102,8 +102,9 @@ class World:
         self._origin = None if by_kind is None else by_kind.origin
         self._needs = needs_by_kind(scenario.tasks)
         self.clients: Clients | None = None
-        if scenario.tasks.client.waits:
-            self.clients = Clients(env, history, streams, scenario.tasks.client, self)
+        if scenario.tasks.clients_wait:
+            kind_of = None if by_kind is None else lambda request: by_kind.origin(request).kind
+            self.clients = Clients(env, history, streams, scenario.tasks.clients, self, kind_of)
         self.logs = WorldLogs(env)
         settings = scenario.agents
         self.restarts = Restarts(loop, history, self.agents, streams, settings.restart_time, settings.restart_slots)

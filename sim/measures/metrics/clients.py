@@ -6,7 +6,7 @@ import numpy as np
 
 from sim.history import Event, History
 from sim.measures.tables.distribution import Measured
-from sim.measures.tables.event_table import Floats, Tracks
+from sim.measures.tables.event_table import Floats, Rows, Tracks, Truths
 from sim.stats.samples import Sample
 
 
@@ -17,30 +17,47 @@ def measure_clients(history: History) -> Measured:
     `.goodput` = answers in time, and late ones that were accepted, ÷ window (1/s). `.response.*` = answer − first
     asked (s); requests that are open at the end are censored observations, and abandoned ones have none.
     `.amplification` = (requests + retries) ÷ requests.
+
+    All of them also for each kind of tasks, as `client.chat.timeouts`.
     """
     tracks = Tracks.of(history)
+    measured = _measure(tracks, "client", None)
+    for kind, of_kind in tracks.task_kinds.items():
+        measured |= _measure(tracks, f"client.{kind}", of_kind)
+    return measured
+
+
+def _measure(tracks: Tracks, name: str, among: Truths | None) -> dict[str, float | Sample | None]:
+    """The metrics of the requests for some tasks (None: of all), whose names begin with `name`."""
+
+    def rows(event: int) -> Rows:
+        found = tracks.in_window(event)
+        return found if among is None else found[among[tracks.task[found]]]
+
     asks = bool(tracks.meta.get("clients"))
     counts = {
-        name: float(len(tracks.in_window(event)))
-        for name, event in (
+        each: float(len(rows(event)))
+        for each, event in (
             ("timeouts", Event.CLIENT_TIMED_OUT),
             ("retries", Event.CLIENT_RETRIED),
             ("abandoned", Event.CLIENT_ABANDONED),
         )
     }
-    answered = tracks.in_window(Event.CLIENT_ANSWERED)
+    answered = rows(Event.CLIENT_ANSWERED)
     in_window = float(np.count_nonzero(tracks.time[answered] <= tracks.end))
-    made = float(len(tracks.in_window(Event.TASK_SUBMITTED)))
+    made = float(len(rows(Event.TASK_SUBMITTED)))
     first = made - counts["retries"]
     return {
-        **{f"client.{name}": count if asks else None for name, count in counts.items()},
-        "client.goodput": in_window / tracks.window if asks and tracks.window else None,
-        "client.amplification": made / first if asks and first else None,
-        "client.response": Sample.of(tracks.value[answered], _unanswered(tracks)) if asks else Sample.of(np.empty(0)),
+        **{f"{name}.{each}": count if asks else None for each, count in counts.items()},
+        f"{name}.goodput": in_window / tracks.window if asks and tracks.window else None,
+        f"{name}.amplification": made / first if asks and first else None,
+        f"{name}.response": Sample.of(tracks.value[answered], _unanswered(tracks, among))
+        if asks
+        else Sample.of(np.empty(0)),
     }
 
 
-def _unanswered(tracks: Tracks) -> Floats:
+def _unanswered(tracks: Tracks, among: Truths | None) -> Floats:
     """Seconds until the end since the requests were first made that are neither answered nor abandoned."""
     submitted = tracks.rows(Event.TASK_SUBMITTED)
     request = tracks.requests
@@ -50,6 +67,8 @@ def _unanswered(tracks: Tracks) -> Floats:
     over = request[tracks.task[tracks.rows(Event.CLIENT_ANSWERED, Event.CLIENT_ABANDONED)]]
     is_open = np.ones(len(first_made), dtype=bool)
     is_open[over] = False
+    if among is not None:
+        is_open &= among[tracks.task[first_made]]
     made_at = tracks.time[first_made][is_open]
     lasted: Floats = tracks.horizon - made_at[made_at >= tracks.start]
     return lasted

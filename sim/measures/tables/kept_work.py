@@ -54,12 +54,14 @@ def _wanted(tracks: Tracks) -> Truths:
     answered = np.zeros(tracks.task_count, dtype=bool)
     answered[tracks.task[tracks.rows(Event.CLIENT_ANSWERED)]] = True
     over = np.zeros(tracks.task_count, dtype=bool)
-    if tracks.meta.get("late_answers"):
+    over[tracks.task[tracks.rows(Event.CLIENT_TIMED_OUT)]] = True
+    counts_late = np.full(tracks.task_count, bool(tracks.meta.get("late_answers")))
+    for kind, accepts in tracks.meta.get("late_answers_by_kind", {}).items():
+        counts_late[tracks.tasks_of_kind(kind)] = accepts
+    if counts_late.any():
         requests = tracks.requests
         ended = tracks.task[tracks.rows(Event.CLIENT_ANSWERED, Event.CLIENT_ABANDONED)]
-        over = np.isin(requests, requests[ended])
-    else:
-        over[tracks.task[tracks.rows(Event.CLIENT_TIMED_OUT)]] = True
+        over = np.where(counts_late, np.isin(requests, requests[ended]), over)
     wanted: Truths = answered | ((tracks.tasks.outcome == 0) & ~over)
     return wanted
 

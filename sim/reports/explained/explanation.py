@@ -138,6 +138,19 @@ def _injected(scenario: Scenario) -> Iterator[str]:
         yield f"At {listed([duration(moment) for moment in moments])} {what}." if moments else f"{capitalized(what)}."
 
 
+def _clients(scenario: Scenario) -> Iterator[str]:
+    """How long clients wait, and how often they ask again: those of all tasks, then those of single kinds."""
+    kinds = scenario.tasks.kinds.items()
+    own = [(f" of a task of kind {name}", kind.client) for name, kind in kinds if kind.client is not None]
+    for whose, client in [("", scenario.tasks.client), *own]:
+        if not client.waits:
+            continue
+        long = "" if client.timeout is None else f" {duration(client.timeout)}"
+        again = f"asks again {client.max_retries} times at most" if client.max_retries else "does not ask again"
+        after = f", after {duration(client.retry_delay)}" if client.max_retries and client.retry_delay else ""
+        yield f"A client{whose} waits{long} for its answer, and {again}{after}."
+
+
 def _by_itself(scenario: Scenario) -> Iterator[str]:
     agents = scenario.agents
     for name, view in views(scenario):
@@ -152,12 +165,7 @@ def _by_itself(scenario: Scenario) -> Iterator[str]:
         if view.tasks.timeout is not None:
             whose = f" at a task of kind {name}" if name else ""
             yield f"An attempt{whose} that takes longer than {duration(view.tasks.timeout)} is stopped."
-    client = scenario.tasks.client
-    if client.waits:
-        long = "" if client.timeout is None else f" {duration(client.timeout)}"
-        again = f"asks again {client.max_retries} times at most" if client.max_retries else "does not ask again"
-        after = f", after {duration(client.retry_delay)}" if client.max_retries and client.retry_delay else ""
-        yield f"A client waits{long} for its answer, and {again}{after}."
+    yield from _clients(scenario)
     queue, network = scenario.queue, scenario.network
     for share, what in (
         (queue.loss, "deliveries are lost"),

@@ -269,3 +269,41 @@ def test_attempts_at_a_repeated_request_fail_independently_of_the_first_ones() -
     tasks = sim.run(scenario(changes, duration="10m", agents=2, count=40), seed=1).tasks
     repeated = tasks[tasks["request"].duplicated()]
     assert set(repeated["outcome"]) == {"completed", "failed"}
+
+
+OF_KINDS = """\
+name: kinds
+duration: 5m
+tasks:
+  client: {timeout: 20s, max_retries: 1}
+  kinds:
+  - {name: chat, arrivals: {interval: {every: 10s}}, work: 4s, client: CHAT}
+  - {name: report, arrivals: {interval: {every: 20s}}, work: 25s}
+  - {name: batch, arrivals: {interval: {every: 30s}}, work: 30s, client: {}}
+agents: {count: 50}
+"""
+CHAT = "{timeout: 3s, max_retries: 2, retry_delay: 1s}"
+
+
+def of_kinds(chat: str) -> dict[str, float]:
+    return sim.run(scenarios.loads(OF_KINDS.replace("CHAT", chat)), seed=1).metrics
+
+
+def test_a_kind_of_tasks_may_have_clients_of_its_own() -> None:
+    """Chats are asked for three times, reports twice, and who waits for a batch waits for ever."""
+    metrics = of_kinds(CHAT)
+    retries = {kind: metrics[f"client.{kind}.amplification"] for kind in ("chat", "report", "batch")}
+    assert retries == {"chat": 3, "report": pytest.approx(27 / 14), "batch": 1}
+    assert (metrics["client.chat.timeouts"], metrics["client.batch.timeouts"]) == (86, 0)
+    assert metrics["client.timeouts"] == metrics["client.chat.timeouts"] + metrics["client.report.timeouts"]
+    assert metrics["work.useful"] == 8 * 30 + 3 * 24  # answered batches, and what runs at the end
+    assert metrics["tasks.chat.completed"] == 86
+
+
+def test_clients_of_a_kind_have_a_budget_and_late_answers_of_their_own() -> None:
+    """The budget of chats does not limit reports; late answers of chats count as useful work."""
+    metrics = of_kinds(CHAT.replace("}", ", budget: {tokens: 5, refill: 0}}"))
+    assert (metrics["client.chat.retries"], metrics["client.report.retries"]) == (5, 13)
+    late = of_kinds(CHAT.replace("}", ", late_answer: accept}"))
+    assert late["client.chat.response.max"] == 4
+    assert late["work.useful"] == metrics["work.useful"] + 29 * 4

@@ -72,7 +72,7 @@ def test_the_next_system_on_a_store_continues_unfinished_work(program, url):
     assert under_way
     conditions = {"task_failure": {"max_retries": 1, "retry_delay": 0.1}}
     recovery = {"detection": {"heartbeat_interval": 1}, "conditions": conditions}
-    with LocalSystem(url, handler("step_by_step"), {**QUICK, "recovery": recovery, "agents": 2}) as system:
+    with LocalSystem(url, handler("step_by_step"), {**QUICK, "recovery": recovery, "agents": 5}) as system:
         assert system.wait(PATIENCE)
         assert system.effects() == {f"task.{number}": list(range(10)) for number in range(40)}
         assert len(system.logs("/var/log/tasks/", "system_restarted")) == len(under_way)

@@ -116,7 +116,7 @@ def test_an_interrupt_while_the_best_is_verified_says_how_far_the_search_came(ca
         ),
         (
             ["--minimize", "tasks.failed", "--vary", "agents.restart_time=1s..9s", "--out", "p.yaml"],
-            "--out: agents.restart_time is no part of a policy; valid: count, slots below agents",
+            "--out: agents.restart_time is no part of a policy; valid: count, prefetch, slots below agents",
         ),
         (
             ["--minimize", "tasks.failed", "--vary", "duration=1m..9m", "--out", "p.yaml"],

@@ -8,9 +8,10 @@ which are memory addresses unless the class defines others. On a `SimLoop`
   `sim.loop.handles.Task` while the factory runs;
 - asynchronous generators are closed at shutdown in the order in which they were started.
 
-Two changes of asyncio apply to the whole process, from the import of `sim.loop` on. On other event loops they have no
+Three changes of asyncio apply to the whole process, from the import of `sim.loop` on. On other event loops they have no
 effect but the order: `asyncio.wait` and `asyncio.as_completed` take their argument in its order, where they built a
-set, and `asyncio.all_tasks` collects tasks in the order in which they were created.
+set, `asyncio.all_tasks` collects tasks in the order in which they were created, and `asyncio.eager_task_factory`, which
+libraries call themselves, makes tasks with a number of their loop.
 
 What remains: instances of `asyncio.Future` that a program creates without `loop.create_future()`, and tasks of a
 factory that has its own reference to `asyncio.Task` (`from asyncio import Task`). They hash by address in sets of the
@@ -100,6 +101,8 @@ def _keep_order_in_asyncio() -> None:
         if hasattr(known, "data"):
             known.data = _OrderedData.fromkeys(known.data)
     number_classes_of(tasks._GatheringFuture)
+    if _eager_task_factory is not None:
+        _eager_task_factory.__closure__[0].cell_contents = _eager_task
 
 
 def number_classes_of(kind: type) -> None:
@@ -109,9 +112,22 @@ def number_classes_of(kind: type) -> None:
         changed.__hash__ = number_hash
 
 
+def _eager_task(coro: Any, *, loop: Any, name: object = None, **options: Any) -> Any:
+    """The task that `asyncio.eager_task_factory` makes, also where a program calls it without the loop."""
+    if not isinstance(loop, LoopBase):
+        return _plain_task(coro, loop=loop, name=name, **options)
+    number, loop._made_number = loop._made_number, None
+    if number is None:
+        number = next(loop._task_numbers)
+    task: Task[Any] = Task.__new__(Task)
+    task.number = number  # before it runs, which it does in its __init__
+    task.__init__(coro, loop=loop, name=f"Task-{number}" if name is None else str(name), **options)  # type: ignore[misc]
+    return task
+
+
 def makes_eager_tasks(factory: Any) -> bool:
     """Whether a task factory is `asyncio.eager_task_factory` or equal to it."""
-    return factory is not None and _constructor(factory) is _plain_task
+    return factory is not None and _constructor(factory) in (_plain_task, _eager_task)
 
 
 def prepare_factory(factory: Any) -> None:

@@ -327,6 +327,27 @@ class TestPrograms:
 
         assert [run(main()), run(main())] == [[("Task-2", 2), ("Task-3", 3)]] * 2
 
+    @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+    @pytest.mark.parametrize("has_factory", [False, True])
+    def test_eager_tasks_that_are_made_without_the_loop_have_its_names_and_numbers(self, has_factory):
+        def make(loop, coro, **options):
+            return asyncio.eager_task_factory(loop, coro, **options)
+
+        async def inner():
+            return await make(asyncio.get_running_loop(), asyncio.sleep(1, "slept"))
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            if has_factory:
+                loop.set_task_factory(make)
+            tasks = [asyncio.create_task(inner()) if has_factory else make(loop, inner()) for _ in range(2)]
+            await asyncio.wait(tasks)
+            assert [task.result() for task in tasks] == ["slept"] * 2
+            return [(task.get_name(), hash(task)) for task in tasks]
+
+        numbers = (2, 4)
+        assert [run(main()), run(main())] == [[(f"Task-{number}", number) for number in numbers]] * 2
+
     def test_a_custom_task_factory_is_used(self, loop):
         class Named(asyncio.Task):
             pass

@@ -199,7 +199,8 @@ class AuditTrail(Protocol):
 
     The core records the events in `recovery.audit.AUDIT_EVENTS`; a trail accepts their names as well, and raises
     ValueError for any other name. `incident` is the number of the incident, -1 outside of one. `text` explains the
-    other fields to people; a compact trail may omit it.
+    other fields to people; a compact trail may omit it. A trail with an attribute `omits_text` that is true is not
+    given the text of an analysis, which takes longer to write than the rest of an entry.
     """
 
     def record(

@@ -143,9 +143,8 @@ class RecoveryEngine:
         analysis = await self._analyze(context)
         if isinstance(analysis, Analysis):
             context.incident.analysis = analysis
-            self._say(
-                context.incident, AuditEvent.RECOVERY_ANALYZED, analysis.verdict, analysis.confidence, explain(analysis)
-            )
+            text = "" if getattr(self.system.audit, "omits_text", False) else explain(analysis)
+            self._say(context.incident, AuditEvent.RECOVERY_ANALYZED, analysis.verdict, analysis.confidence, text)
         return analysis
 
     async def _analyze(self, context: RecoveryContext) -> Analysis | DismissalReason:

@@ -109,6 +109,11 @@ class GuardedAudit:
         self._audit = audit
         self._term = term
 
+    @property
+    def omits_text(self) -> bool:
+        """Whether the trail stores no text."""
+        return getattr(self._audit, "omits_text", False)
+
     def record(self, *said: Any, **more: Any) -> None:
         """Write one entry as soon as the store can be reached."""
         self._term.write(lambda: self._audit.record(*said, **more))

@@ -77,6 +77,8 @@ class Indexed:
         self._blocks: dict[int, list[float]] = {}
 
     def __getitem__(self, index: int) -> float:
+        if index < FIRST_BLOCK and self._distribution is STANDARD_UNIFORM:
+            return _first_uniforms(self._key)[index]
         number, offset = divmod(index, BLOCK)
         block = self._blocks.get(number)
         if block is None:

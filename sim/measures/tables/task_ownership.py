@@ -91,7 +91,9 @@ def lost(tracks: Tracks) -> Rows:
 
 
 def _lost(tracks: Tracks) -> Rows:
-    unfinished = tracks.tasks.accepted & (tracks.tasks.outcome == 0) & ~held_by_queue(tracks)
+    unfinished = tracks.tasks.accepted & (tracks.tasks.outcome == 0)
+    if unfinished.any():
+        unfinished &= ~held_by_queue(tracks)
     if unfinished.any():
         unfinished &= ~being_worked_on(tracks)
         unfinished &= ~being_recovered(tracks, Incidents.of(tracks))

@@ -18,6 +18,8 @@ _WITH_ERRORS = (Event.RECOVERY_FAILED, Event.RECOVERY_ESCALATED, Event.RESOURCE_
 class HistoryAudit:
     """Implements `recovery.ports.AuditTrail`. A history does not store the text of an entry."""
 
+    omits_text = True
+
     def __init__(self, history: History) -> None:
         self._history = history
 

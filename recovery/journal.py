@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from recovery.model import Escalation
 
 _INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
+_SCALARS = frozenset({str, int, bool, type(None)})
+"""Types whose values JSON always has. Not that of floats: some are not finite."""
 
 
 class Journal(Protocol):
@@ -165,6 +167,8 @@ def incident_to_json(incident: Incident, later: float = 0.0) -> bytes:
     made = incident_with(plain, incident, later)
     arguments = {} if made.analysis is None else made.analysis.arguments
     for name, value in (*made.failure.info.items(), *arguments.items()):
+        if type(value) in _SCALARS:
+            continue
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
@@ -183,6 +187,8 @@ def incident_from_json(text: bytes, later: float = 0.0) -> Incident:
 
 def plain(value: Any) -> Any:
     """Convert mappings to dictionaries and tuples to lists, as JSON has them."""
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, Mapping):
         return {name: plain(each) for name, each in value.items()}
     return [plain(each) for each in value] if isinstance(value, list | tuple) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from math import isfinite
 from typing import Any, Final
 
@@ -153,9 +154,14 @@ class ModelService:
         return f"<ModelService {self.name}: {self.ledger!r}>"
 
 
+@cache
+def _distributions() -> TypeAdapter[AnyDistribution]:
+    return TypeAdapter(Distribution)
+
+
 def _distribution(given: Any) -> AnyDistribution:
     try:
-        distribution: AnyDistribution = TypeAdapter(Distribution).validate_python(given)
+        distribution = _distributions().validate_python(given)
     except ValidationError as error:
         path, problem = first_problem(error)
         raise InvalidFault(f"{written(('latency', *path))}: {problem}") from None

@@ -212,7 +212,7 @@ def test_a_power_cut_pays_twice_what_was_computed_and_not_saved():
         (lambda: Outage("boom", at=0, duration=1), "fault: 'boom' is an unknown fault; known: rate_limit,"),
         (lambda: Outage("timeout", at=-1, duration=1), "at: -1 is a negative duration"),
         (lambda: Outage("timeout", at=0, duration=1, probability=2), "probability: 2 is not a probability"),
-        (lambda: scripted(), "needs at least one answer"),
+        (scripted, "needs at least one answer"),
         (lambda: scripted(3), "3 is no answer"),
         (lambda: seeded(tool_calls=-1), "tool_calls=-1: must be a whole number from 0"),
         (lambda: Answer(output_tokens=-1), "output_tokens=-1: must be a whole number from 0"),

@@ -64,7 +64,7 @@ def _prefetched(scenario: ScenarioFields, mean: float, long: float) -> Iterator[
         {"agents.prefetch": float(prefetch), "queue.ack_timeout": limit, "p95 of its end": needed},
         f"the last of {prefetch} prefetched tasks waits about {time(needed - long)} in its agent and takes up to "
         f"{time(long)}, the queue delivers it again after {time(limit)}, and it is executed twice",
-        f"a prefetch of {fits} or less, or queue.ack_timeout of {time(at_least(needed))} or more",
+        f"a prefetch of {f'{fits} or less' if fits else 0}, or queue.ack_timeout of {time(at_least(needed))} or more",
     )
 
 

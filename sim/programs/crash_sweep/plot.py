@@ -115,7 +115,7 @@ class CrashSweepPictures:
             axes.set_xlabel("virtual time (s)" if over == "time" else "await of the program, in the order of the run")
             grid(axes)
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=8, borderaxespad=0.1)
-            axes.set_title(visible(report.title()), loc="left", pad=22)
+            axes.set_title(visible(report.title()).replace(": ", "\n", 1), loc="left", pad=22)
         return axes
 
     def effects(self, ax: Axes | None = None, *, with_title: bool = True) -> Axes:

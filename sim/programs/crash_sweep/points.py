@@ -16,6 +16,7 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 from sim.loop.errors import _frames, is_machinery
+from sim.programs.source_path import source_path
 
 MOST_LETTERS: Final = 80
 """Length of the source text of an await at most."""
@@ -44,13 +45,8 @@ class Point:
 
     @property
     def where(self) -> str:
-        """File and line, from the current folder if the file is in it."""
-        path = Path(self.file)
-        try:
-            shown = path.relative_to(Path.cwd())
-        except ValueError:
-            shown = path
-        return f"{shown}:{self.line}"
+        """File and line, with the path that `source_path` shows."""
+        return f"{source_path(self.file)}:{self.line}"
 
     def __str__(self) -> str:
         return f"{self.where} {self.awaited} ({self.task} in {self.function}, at {self.time:g} s)"

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from sim.presentation.axes import NoPicture, axes_for, figure_of, grid, titled
 from sim.presentation.figure_style import BLUE, FAINT, INK, PALE, VERMILION
@@ -131,6 +132,16 @@ class ExplorationPictures:
             for side in ("bottom", "left"):
                 axes.spines[side].set_visible(False)
             title = visible(f"{self.report.name}: {_verdict(failures[failure])}")
+            if any(map(_is_marked, shown.steps)):
+                sign = Line2D([], [], marker="D", color=VERMILION, linestyle="", markersize=6)
+                axes.legend(
+                    [sign],
+                    ["ran before what was ready first, or is canceled"],
+                    loc="upper right",
+                    frameon=False,
+                    bbox_to_anchor=(1, 0),
+                    borderaxespad=0.2,
+                )
             titled(axes, title, *_below(failures[failure], shown.left_out))
         return axes
 
@@ -144,7 +155,7 @@ class ExplorationPictures:
         letters = min(MOST_LETTERS, 130 // len(names)) if names else MOST_LETTERS
         for row, step in enumerate(steps):
             lane = names.index(step.who)
-            is_marked = bool(step.ahead_of) or step.canceled
+            is_marked = _is_marked(step)
             color = VERMILION if is_marked else BLUE
             axes.plot(lane, row, "D" if is_marked else "o", color=color, markersize=6, zorder=3)
             axes.text(
@@ -193,6 +204,10 @@ def _verdict(failure: PlottedFailure) -> str:
 def _below(failure: PlottedFailure, left_out: int) -> list[str]:
     more = [f"{count(left_out, 'other step')} not shown."] if left_out else []
     return [_cut(line, 140) for line in [*failure.summary(), *more]][:3]
+
+
+def _is_marked(step: Step) -> bool:
+    return bool(step.ahead_of) or step.canceled
 
 
 def _label(step: Step) -> str:

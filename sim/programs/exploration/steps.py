@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from sim.loop.errors import frames_of_program, is_machinery, is_machinery_file
 from sim.programs.exploration.ready_order import stepping_task, wake_sleeper
+from sim.programs.source_path import source_path
 
 KEPT: Final = 5000
 """Steps of a run that are kept."""
@@ -45,9 +46,8 @@ class Position:
 
     @property
     def path(self) -> str:
-        """The path of the file, from the current folder if it is inside it."""
-        path, folder = Path(self.file), Path.cwd()
-        return str(path.relative_to(folder)) if path.is_relative_to(folder) else self.file
+        """The path of the file, as `source_path` shows it."""
+        return source_path(self.file)
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"

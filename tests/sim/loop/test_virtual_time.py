@@ -239,3 +239,23 @@ def test_pandas_is_imported_in_virtual_time():
     code = "import sim\nwith sim.virtual_time(): import pandas, matplotlib.dates\nprint(pandas.Timestamp(0).year)"
     ended = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (ended.stdout, ended.stderr) == ("1970\n", "")
+
+
+def test_a_limiter_with_the_wall_clock_waits_as_long_as_it_says():
+    """Five calls, 0.1 s apart: without the virtual clock it would sleep on until the machine's clock has moved."""
+
+    async def main():
+        sleeps, allowed = 0, [time.time()]
+        while len(allowed) < 5:
+            if (wait := allowed[-1] + 0.1 - time.time()) > 0:
+                await asyncio.sleep(wait)
+                sleeps += 1
+            else:
+                allowed.append(time.time())
+        return sleeps, asyncio.get_running_loop().time()
+
+    for start in (0.0, 1_700_000_000.0):
+        with virtual_time(start):
+            sleeps, took = run(main())
+        assert sleeps <= 8
+        assert took == pytest.approx(0.4, abs=1e-5)

@@ -217,9 +217,11 @@ _USAGE = typer.BadParameter.__mro__[1]
 
 def _called(given: Sequence[str]) -> str:
     """The command that these arguments call, in full: `recovery-bench policy export`."""
-    words, command = [NAME], _commands()
+    words: list[str] = [NAME]
+    command: Any = _commands()
     for word in given:
-        if (command := getattr(command, "commands", {}).get(word)) is None:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
             break
         words.append(word)
     return " ".join(words)

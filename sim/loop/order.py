@@ -112,7 +112,7 @@ def number_classes_of(kind: type) -> None:
         changed.__hash__ = number_hash
 
 
-def _eager_task(coro: Any, *, loop: Any, name: object = None, **options: Any) -> Any:
+def _eager_task(coro: Any, *, loop: Any, name: Any = None, **options: Any) -> Any:
     """The task that `asyncio.eager_task_factory` makes, also where a program calls it without the loop."""
     if not isinstance(loop, LoopBase):
         return _plain_task(coro, loop=loop, name=name, **options)

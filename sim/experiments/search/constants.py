@@ -20,14 +20,15 @@ def no_constants_of_modules() -> Iterator[None]:
     With them, the examples of a seed would depend on what else a program has imported, and on changes anywhere in its
     source. Versions before 6.131 have no such draws. Nor does it read the source: that takes a second or two.
     """
-    provider: Any = providers.HypothesisProvider
+    internal: Any = providers
+    provider = internal.HypothesisProvider
     if not hasattr(provider, METHOD):
         yield
         return
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(provider, METHOD, _none))
         if hasattr(providers, COLLECT):
-            none = providers.Constants()
+            none = internal.Constants()
             stack.enter_context(mock.patch.object(providers, COLLECT, return_value=none))
         yield
 

@@ -101,7 +101,7 @@ class Ledger:
         """One row for each step, in the order of their first calls: calls, paid calls, cost, and duplicated cost."""
         import pandas as pd  # noqa: PLC0415 - as above
 
-        again = {id(call) for call in self._again()}
+        again = {call.number for call in self._again()}
         rows: dict[str, dict[str, object]] = {}
         for step in dict.fromkeys(call.step for call in self.calls):
             calls = [call for call in self.calls if call.step == step]
@@ -111,7 +111,7 @@ class Ledger:
                 "paid": sum(call.paid for call in calls),
                 "delivered": sum(call.delivered for call in calls),
                 "cost": sum(call.cost for call in calls),
-                "duplicated": sum(call.cost for call in calls if id(call) in again),
+                "duplicated": sum(call.cost for call in calls if call.number in again),
             }
         columns = ["label", "calls", "paid", "delivered", "cost", "duplicated"]
         return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("step")

@@ -2,7 +2,7 @@
 
     python benchmarks/exploration.py
 
-Each tool runs each program with the same five seeds and with its own defaults, one after another in one process, until
+Each tool runs each program with the same 11 seeds and with its own defaults, one after another in one process, until
 it finds the first failing order; nothing is shrunk. Numbers are medians of the seeds. A tool that is not installed is
 left out: `pip install simloom detangle` (simloom needs Python 3.12). The last line is the time of an order of a program
 of ten tasks. Ends with status 1 if a defect is not found, a sound program fails, or the whole gallery takes longer here
@@ -27,7 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 RUNS = 2000
-SEEDS = range(1, 6)
+SEEDS = range(1, 12)
 TEN_TASKS = 500  # runs of the program of ten tasks
 Program = Callable[[], Any]
 Tool = Callable[[Program, Callable[[Any], bool], int, int], int | None]

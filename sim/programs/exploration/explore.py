@@ -142,6 +142,8 @@ class _Explorer:
                 scope = f"complete: every order with {most} was run"
             else:
                 scope = f"not complete: orders with {most} are left, at least {strategy.left}"
+        elif complete:
+            scope = "complete: every order was run"
         else:
             scope = f"a sample of the orders, seed {self._seed!r}"
         return self._report(complete, scope)

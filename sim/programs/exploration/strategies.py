@@ -1,7 +1,6 @@
 """Strategies: which orders are run, one after another.
 
-- `random` deviates from first-in-first-out at random. Programs differ in how many deviations their defects need, and so
-  each run has one of several probabilities of a deviation.
+- `random` chooses at random, with tasks of different speed, and runs no order twice.
 - `pct` (probabilistic concurrency testing) gives each task a random priority, runs the ready task of the highest
   priority, and lowers the priority of the running task at `depth - 1` random places.
 - `bounded` runs every order with at most so many deviations, those with fewer first.
@@ -13,6 +12,7 @@ Bugs, ASPLOS 2010. M. Emmi, S. Qadeer, Z. Rakamaric: Delay-Bounded Scheduling, P
 from __future__ import annotations
 
 import random  # noqa: TID251 - each run has a generator with a seed
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -23,9 +23,14 @@ from sim.programs.exploration.steps import name_of_entry
 Deviations = dict[int, int]
 """By the number of a choice, the place of what runs instead of the first entry, which has place 0. A negative number
 -1 - place holds back the entry at that place: from there on, it runs only when nothing else is ready."""
-_RATES: Final = (1.0, 1.0, 1.0, 0.3)
-"""Probabilities that a choice of a random order is random; otherwise it is the first entry."""
-
+_SPREAD: Final = 8.0
+"""Weights in a random order are from 1 / 8 to 8."""
+_CHANGES: Final = 0.3
+"""The probability that the weight of a task changes when it runs."""
+_MOST_CHOICES: Final = 64
+"""Choices of an order that is remembered: longer ones hardly repeat."""
+_MOST_REMEMBERED: Final = 200_000
+"""Choices that are remembered."""
 
 _PATIENCE: Final = 100
 """Choices for which a task may be passed over without end: others may wait for it in a loop of awaits."""
@@ -98,23 +103,75 @@ class Strategy(Protocol):
 
 
 class RandomOrders:
-    """First in, first out in the first run, then random orders."""
+    """First in, first out in the first run, then random orders.
+
+    Each task has a random weight, and runs next with a probability in proportion to it: tasks differ in speed, and so
+    one gets further ahead of others than with equal weights. The weight of a task that has run may change. Orders that
+    were run are not run again, as far as they are remembered.
+    """
 
     def __init__(self, seed: int | str) -> None:
         self._seed = seed
+        self._root = _Tried()
+        self._remembered = 0
 
     def next(self, run: int) -> Chooser | None:
         """As `Strategy.next`."""
         if run == 0:
             return by_deviations({})
+        if self._root.is_exhausted:
+            return None
         draw = random.Random(f"{self._seed}/random/{run}").random  # noqa: S311 - reproducible
-        rate = _RATES[run % len(_RATES)]
-        if rate == 1.0:
-            return lambda entries, _: int(draw() * len(entries))
-        return lambda entries, _: int(draw() * len(entries)) if draw() < rate else 0
+        weights: dict[object, float] = {}
+        tried: _Tried | None = self._root
+
+        def choose(entries: Sequence[Any], number: int) -> int:
+            nonlocal tried
+            after = tried.after if tried is not None else {}
+            keys = [_key(entry) for entry in entries]
+            total, sums = 0.0, []
+            for place, key in enumerate(keys):
+                if place in after and after[place].is_exhausted:
+                    sums.append(total)
+                    continue
+                weight = 1.0 if key is None else weights.get(key)
+                if weight is None:
+                    weight = weights[key] = _SPREAD ** (2 * draw() - 1)
+                total += weight
+                sums.append(total)
+            pick = bisect_right(sums, draw() * total) if total else 0
+            if keys[pick] is not None and draw() < _CHANGES:
+                weights[keys[pick]] = _SPREAD ** (2 * draw() - 1)
+            tried = after.get(pick)
+            return pick
+
+        return choose
 
     def ran(self, picks: list[int], sizes: list[int]) -> None:
         """As `Strategy.ran`."""
+        if len(picks) > _MOST_CHOICES or self._remembered > _MOST_REMEMBERED:
+            return
+        path = [self._root]
+        for pick in picks:
+            if pick not in path[-1].after:
+                path[-1].after[pick] = _Tried()
+                self._remembered += 1
+            path.append(path[-1].after[pick])
+        path.pop().is_exhausted = True
+        for tried, size in zip(reversed(path), reversed(sizes), strict=True):
+            if len(tried.after) < size or not all(each.is_exhausted for each in tried.after.values()):
+                return
+            tried.is_exhausted = True
+
+
+class _Tried:
+    """What was run after some choices: by the next choice, and whether no order is left that begins so."""
+
+    __slots__ = ("after", "is_exhausted")
+
+    def __init__(self) -> None:
+        self.after: dict[int, _Tried] = {}
+        self.is_exhausted = False
 
 
 class PriorityOrders:

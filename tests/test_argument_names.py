@@ -17,8 +17,6 @@ COMMANDS = {
     "sim/baselines/file.py": "names what writes the file",
     "sim/suites/trend.py": "names what writes the file",
     "sim/reports/failures/replay.py": "a command to copy",
-    "sim/reports/stored/shown_run.py": "only commands read stored results by name",
-    "sim/reports/stored/window.py": "parses an option",
 }
 """Modules whose texts name options, and why."""
 FOLDERS = ("sim/cli/", "sim/pytest_plugin/", "sim/reports/page/")

@@ -32,7 +32,7 @@ from sim.randomness.streams import Repeated, Streams
 
 BuildCore = Callable[[Scenario, System, Streams], Supervisor]
 """Builds the recovery core of a run for a system. The random numbers of its jitter come from the streams."""
-PER_KIND = {"conditions", "by_error", "by_task_kind"}
+PER_KIND = ("conditions", "by_error", "by_task_kind")
 """Fields of the core that a scenario declares for each kind of failure. The others have the same names in both."""
 
 

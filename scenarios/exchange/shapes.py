@@ -255,7 +255,7 @@ def _differences(wanted: Portable, used: Portable) -> Iterator[Difference]:
         before, after = ([getattr(each.policy, key) for key in keys] for each in (wanted, used))
         if all(map(_equal, before, after)):
             continue
-        if group == "delays" and _equal_delays(wanted.policy, used.policy):
+        if group == "delays" and (all(map(_rounded, before, after)) or _equal_delays(wanted.policy, used.policy)):
             continue
         yield Difference(group, wanted, used)
     if not is_same(Portable(used.policy, wanted.by_error), used):
@@ -272,7 +272,7 @@ def _equal_delays(a: RetryPolicy, b: RetryPolicy) -> bool:
     if a.jitter == b.jitter:
         return False
     plain = [canonical(without_jitter(each).model_copy(update={"max_retries": a.max_retries})) for each in (a, b)]
-    return all(_equal(*(getattr(each, key) for each in plain)) for key in GROUPS["delays"])
+    return all(_rounded(*(getattr(each, key) for each in plain)) for key in GROUPS["delays"])
 
 
 def is_same(a: Portable, b: Portable) -> bool:
@@ -287,12 +287,17 @@ def is_same(a: Portable, b: Portable) -> bool:
     )
 
 
-def _equal(a: Any, b: Any) -> bool:
+def _equal(a: Any, b: Any, tolerance: float = 1e-9) -> bool:
     if isinstance(a, BudgetPolicy | BreakerPolicy) and type(a) is type(b):
         return all(_equal(getattr(a, name), getattr(b, name)) for name in type(a).model_fields)
     if isinstance(a, float) and isinstance(b, float):
-        return isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
+        return isclose(a, b, rel_tol=tolerance, abs_tol=1e-9)
     return bool(a == b)
+
+
+def _rounded(a: Any, b: Any) -> bool:
+    """Whether delays are equal in the six digits in which they are printed; some frameworks store microseconds."""
+    return _equal(a, b, 1e-6)
 
 
 def _distance(each: Fit) -> float:

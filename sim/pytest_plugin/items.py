@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from recovery.errors import RecoveryBenchError, arguments_as_options
+from sim.presentation.visible_text import visible
 from sim.pytest_plugin.failure_page import pages_of
 from sim.pytest_plugin.finished_runs import FinishedRuns
 from sim.pytest_plugin.gate import FIRST, Gate, lines
@@ -119,7 +120,7 @@ class ScenarioItem(pytest.Function):
         if heading.xfail is not None:
             from sim.results.base import DoesNotHold  # noqa: PLC0415 - a file with this key is loaded as a whole
 
-            self.add_marker(pytest.mark.xfail(reason=heading.xfail, raises=DoesNotHold))
+            self.add_marker(pytest.mark.xfail(reason=visible(heading.xfail), raises=DoesNotHold))
         if not heading.has_expectations:
             self.add_marker(NO_EXPECTATIONS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -34,7 +35,8 @@ def comparison(found: Comparison, style: Signs = UNICODE) -> Group:
     if len(shown) < len(every):
         rest = [name for name in every if name not in shown]
         named = ", ".join(rest[:MOST_NAMED]) + (f" and {len(rest) - MOST_NAMED} more" if len(rest) > MOST_NAMED else "")
-        parts += [Text() if shown else Text(""), Text(f"no difference shown: {named}", COLORS[NOT_SHOWN])]
+        parts += [Text()] if shown else []
+        parts += [Text(f"no difference shown: {named}", COLORS[NOT_SHOWN])]
     parts += [Text(note, "yellow") for name, each in every.items() for note in _notes(name, each, found)]
     parts += [Text(note, "yellow") for note in _left_out(found)]
     parts += [Text(note, "yellow") for name in shown for note in _restrictions(name, found)]
@@ -111,8 +113,10 @@ def _trust(found: Comparison, every: Mapping[str, Difference]) -> str:
     """The assumptions of the verdicts, and the benefit of common random numbers."""
     said = f"95 % intervals; verdicts hold for {_all(len(every))} at once (Holm)"
     saved = [each.variance_reduction for each in every.values() if each.variance_reduction is not None]
-    if saved:
-        said += f"; independent random numbers would need {_times(median(saved))} as many replications, in the median"
+    if saved and (factor := median(saved)) == inf:
+        said += "; half of the differences or more do not vary at all, because of the common random numbers"
+    elif saved:
+        said += f"; independent random numbers would need {_times(factor)} as many replications, in the median"
     return said
 
 
@@ -121,8 +125,6 @@ def _all(metrics: int) -> str:
 
 
 def _times(factor: float) -> str:
-    if factor == float("inf"):
-        return "any number of times"
     if factor > MANY:
         return f"over {MANY:,} times"
-    return f"{factor:.2g} times"
+    return f"{float(f'{factor:.2g}'):,g} times"

@@ -20,6 +20,7 @@ from sim.experiments.runs.warmup import Warmup
 from sim.measures.metrics.recovery_time import PHASES
 from sim.measures.outcomes import Outcome
 from sim.presentation.formatting import UNICODE, Signs, count, duration, estimated, percent, quantity, restriction
+from sim.presentation.visible_text import visible
 from sim.reports.diagnosis import wrong_diagnoses
 from sim.reports.explained.explanation import never_injected
 from sim.reports.failures.failed_expectations import broken, replay_of
@@ -31,6 +32,8 @@ BAR_WIDTH_MAX = 30
 COLUMN_GAP = 2
 LOAD_WIDTH = 66
 ERRORS_SHOWN = 5
+NOT_OBSERVED = "not observed"
+"""In place of a value, where an expectation is on a metric without an observation."""
 PHASE_STYLES: Mapping[str, str] = {
     RecoveryPhase.DETECT: "yellow",
     RecoveryPhase.WAIT: "bright_black",
@@ -335,10 +338,10 @@ def failures(result: Result, how: Replay, style: Signs = UNICODE) -> Iterator[st
     for expectation, outcome in zip(result.scenario.expect, result.expectations, strict=True):
         if not outcome.holds:
             said = _outcome(result, expectation, outcome, style)
-            yield f"{style.fails} {outcome.expression}: observed {said}"
+            yield f"{style.fails} {outcome.expression}: {said if said == NOT_OBSERVED else f'observed {said}'}"
             yield f"  replay: {replay_of(result, expectation, how)}"
     for run, violation in broken(result):
-        yield f"{style.fails} {violation}"
+        yield f"{style.fails} {visible(str(violation))}"
         yield f"  replay: {how.command(run.seed)}"
 
 
@@ -350,7 +353,7 @@ def run_errors(result: Result, style: Signs = UNICODE) -> Iterator[str]:
     runs = f"{invalid} of {count(len(result.runs), 'run')}"
     yield f"{style.fails} {runs} not valid: the recovery core raised an exception"
     for error in result.errors[:ERRORS_SHOWN]:
-        yield f"  {error.seed}: {error}"
+        yield visible(f"  {error.seed}: {error}")
     if len(result.errors) > ERRORS_SHOWN:
         yield f"  and {len(result.errors) - ERRORS_SHOWN} more"
 
@@ -358,7 +361,7 @@ def run_errors(result: Result, style: Signs = UNICODE) -> Iterator[str]:
 def _outcome(result: Result, of: Expectation, outcome: Outcome, style: Signs) -> str:
     """`41.2 s`, and in how many runs it does not hold: `3 in one run, not as expected in 2 of 20 runs`."""
     if outcome.observed is None:
-        return "no observation"
+        return NOT_OBSERVED
     estimate = result.metrics.get(of.metric)
     unit = lookup(of.metric, result.scenario.parts).unit
     if of.in_runs is None:

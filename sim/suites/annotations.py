@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from sim.baselines import Verdict
 from sim.reports.failures.replay import Replay
-from sim.reports.table import failures
+from sim.reports.table import NOT_OBSERVED, failures
 from sim.suites.files import line_of
 from sim.suites.lines import judged
 from sim.suites.suite import Case, Suite
@@ -59,7 +59,7 @@ def _of_expectations(case: Case, file: str, changes: Mapping[str, str] | None) -
     places = {outcome.expression: place for place, outcome in enumerate(case.result.expectations)}
     for line in lines:
         said = line.removeprefix("✗ ")
-        place = places.get(said.partition(": observed ")[0])
+        place = places.get(said.partition(": observed ")[0].removesuffix(f": {NOT_OBSERVED}"))
         at = 1 if place is None else line_of(case.entry.file, ("expect", place))
         yield annotation("error", file, at, case.entry.name, said)
 

@@ -9,6 +9,7 @@ from scenarios.fields.tolerances import Tolerance
 from sim.baselines import MetricJudgment, Verdict
 from sim.baselines.power import MOST
 from sim.presentation.formatting import UNICODE, Signs, difference, quantity
+from sim.presentation.visible_text import visible
 from sim.reports.failures.replay import Replay
 from sim.reports.table import failures
 from sim.suites.suite import Case, Status
@@ -30,7 +31,7 @@ def problems(case: Case, changes: Mapping[str, str] | None = None, style: Signs 
 def remarks(case: Case, style: Signs = UNICODE) -> Iterator[str]:
     """What does not make a scenario fail: how it differs from the baseline, inconclusive metrics, improvements."""
     if case.status is Status.XFAILED and case.result is not None:
-        yield f"failed as expected: {case.result.scenario.xfail}"
+        yield visible(f"failed as expected: {case.result.scenario.xfail}")
     judgment = case.judgment
     if judgment is None or judgment.identical:
         return

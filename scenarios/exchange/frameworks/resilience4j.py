@@ -3,9 +3,10 @@
 Source: resilience4j documentation, "Retry", "CircuitBreaker" and "Getting Started with Spring Boot"; `IntervalFunction`
 and `RetryConfigurationProperties`: maxAttempts 3 with the first one; waitDuration 500 ms; with enableExponentialBackoff
 waitDuration · exponentialBackoffMultiplier^(n-1), 1.5 by default, at most exponentialMaxWaitDuration; with
-enableRandomizedWait uniform ± randomizedWaitFactor, 0.5 by default, of it, which is then capped. CircuitBreaker:
-COUNT_BASED, slidingWindowSize 100, minimumNumberOfCalls 100, failureRateThreshold 50, waitDurationInOpenState 60 s,
-permittedNumberOfCallsInHalfOpenState 10; an open one refuses calls. Durations have whole milliseconds.
+enableRandomizedWait uniform ± randomizedWaitFactor, 0.5 by default and below 1, of it, which is then capped.
+CircuitBreaker: COUNT_BASED, slidingWindowSize 100, minimumNumberOfCalls 100, failureRateThreshold 50,
+waitDurationInOpenState 60 s, permittedNumberOfCallsInHalfOpenState 10; an open one refuses calls. Durations have whole
+milliseconds.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ BREAKER = words(
 LIMITER = ("timeoutDuration", "cancelRunningFuture", "eventConsumerBufferSize", "baseConfig")
 GROUPS = ("retry", "circuitbreaker", "timelimiter", "ratelimiter", "bulkhead", "thread-pool-bulkhead", "metrics")
 INT = 2**31 - 1
+FULL = 0.999999
+"""The factor of full jitter: resilience4j refuses 1, and cuts delays to whole milliseconds."""
 DURATION = "500ms, 10s, PT10S"
 
 
@@ -54,10 +57,10 @@ def write(portable: Portable, how: Written) -> str:
         if policy.max_delay is not None:
             retry["exponentialMaxWaitDuration"] = _milliseconds(policy.max_delay)
     if policy.jitter == "proportional":
-        retry |= {"enableRandomizedWait": True, "randomizedWaitFactor": policy.spread}
+        retry |= {"enableRandomizedWait": True, "randomizedWaitFactor": min(policy.spread, FULL)}
     if policy.jitter == "full":  # delays of one length between 0 and twice their middle
         middle = policy.retry_delay / 2
-        retry |= {"waitDuration": _milliseconds(middle), "enableRandomizedWait": True, "randomizedWaitFactor": 1.0}
+        retry |= {"waitDuration": _milliseconds(middle), "enableRandomizedWait": True, "randomizedWaitFactor": FULL}
     if policy.jitter == "equal":
         middle = policy.retry_delay * 3 / 4
         retry |= {"waitDuration": _milliseconds(middle), "enableRandomizedWait": True, "randomizedWaitFactor": 1 / 3}
@@ -156,7 +159,8 @@ def _delays(retry: Values) -> dict[str, Any]:
         keys |= {"backoff": "exponential", "max_delay": cap}
         keys["multiplier"] = retry.number("exponentialBackoffMultiplier", 1.5, 1)
     if retry.truth("enableRandomizedWait", False):
-        keys |= {"jitter": "proportional", "spread": retry.number("randomizedWaitFactor", 0.5, 0, 1)}
+        spread = retry.number("randomizedWaitFactor", 0.5, 0, FULL)
+        keys |= {"jitter": "proportional", "spread": 1.0 if spread == FULL else spread}
     return keys
 
 
@@ -206,7 +210,16 @@ RESILIENCE4J = Framework(
             errors=True,
         ),
         Shape(
-            jitters=("full", "equal"),
+            jitters=("full",),
+            most_retries=INT - 2,
+            delays=Numbers(0.002, 0.002),
+            has_cap=False,
+            try_timeout=_MS,
+            breaker=_nearest,
+            errors=True,
+        ),
+        Shape(
+            jitters=("equal",),
             most_retries=INT - 2,
             delays=Numbers(0.004, 0.004),
             has_cap=False,

@@ -101,7 +101,7 @@ def search(
             on_example=advance,
             **kwargs,
         )
-    return _report(found, folder, json, quiet, no_color, marks=marks)
+    return _report(found, folder, json, quiet, no_color, marks=marks, core=core)
 
 
 def _loaded(name: str, changes: dict[str, str]) -> Scenario:
@@ -139,8 +139,11 @@ def _imported(core: str) -> Callable[..., Any]:
         sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except AttributeError as error:
         raise BadInput(f"--core {core}: {error}; valid: module:function that can be imported") from None
+    except Exception as error:  # noqa: BLE001 - a module of the user may raise anything
+        said = f"{type(error).__name__}: {error}"
+        raise BadInput(f"--core {core}: {said}; valid: module:function that can be imported") from None
     if not callable(found):
         raise BadInput(f"--core {core}: is not a function; valid: a function of scenario, system and streams")
     built: Callable[..., Any] = found
@@ -181,7 +184,28 @@ def _command(
     return shlex.join(words)
 
 
-def _report(result: SearchResult, folder: Path, json: str | None, quiet: bool, no_color: bool, *, marks: bool) -> int:
+def _seen(saved: str, core: str | None) -> str:
+    """How a found scenario is run: by the command, or, with a core of one's own, in Python.
+
+    `recovery-bench run` has the core of the project, with which the scenario may hold.
+    """
+    if core is None:
+        return shlex.join(["recovery-bench", "run", saved])
+    module, _, name = core.partition(":")
+    run = f"sim.run(scenarios.load({saved!r}), core={name})"
+    return f"in Python, as the file needs this core: import scenarios, sim; from {module} import {name}; {run}"
+
+
+def _report(
+    result: SearchResult,
+    folder: Path,
+    json: str | None,
+    quiet: bool,
+    no_color: bool,
+    *,
+    marks: bool,
+    core: str | None,
+) -> int:
     saved = None if result.found is None else result.found.save(folder)
     if not quiet and json != STDOUT:
         from sim.cli.output.search_table import search_report
@@ -190,7 +214,7 @@ def _report(result: SearchResult, folder: Path, json: str | None, quiet: bool, n
         out = console(no_color)
         out.print(search_report(result, signs(out.encoding)))
         if saved is not None:
-            out.print(f"\nsaved: {saved}\nsee it: {shlex.join(['recovery-bench', 'run', str(saved)])}", soft_wrap=True)
+            out.print(f"\nsaved: {saved}\nsee it: {_seen(str(saved), core)}", soft_wrap=True)
     elif saved is not None and result.found is not None:
         from sim.cli.output.console import say
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 
 def console(no_color: bool = False, *, stderr: bool = False) -> Console:
-    """A console for people. When not on a terminal, it is 80 columns wide and has no colors."""
-    from rich.console import Console
+    """A console for people, on which texts cannot change the terminal. Not on a terminal: 80 columns, no colors."""
+    from sim.presentation.visible_console import VisibleConsole
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, color_system=None if no_color else "auto", highlight=False, emoji=False, markup=False)
+    return VisibleConsole(
+        file=stream, color_system=None if no_color else "auto", highlight=False, emoji=False, markup=False
+    )
 
 
 def say(line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -14,6 +15,8 @@ from sim.experiments.search.search import SearchResult
 from sim.presentation.formatting import UNICODE, Signs, count, duration
 
 MOST_ROWS = 40
+TIMES = frozenset({"at", "after", "every", "for"})
+"""Keys of faults that are seconds where they are numbers."""
 
 
 def search_report(result: SearchResult, style: Signs = UNICODE) -> Group:
@@ -21,7 +24,8 @@ def search_report(result: SearchResult, style: Signs = UNICODE) -> Group:
     parts: list[RenderableType] = [_headline(result)]
     if result.found is not None:
         parts += [Text(), *_found(result.found, style)]
-    parts += [Text(), coverage_table(result.coverage, style)]
+    if _rows(result.coverage):
+        parts += [Text(), coverage_table(result.coverage, style)]
     hidden = len(_rows(result.coverage)) - MOST_ROWS
     if hidden > 0:
         parts.append(Text(f"and {count(hidden, 'more row', 'more rows')}; --json has all", "dim"))
@@ -55,9 +59,14 @@ def _found(found: Found, style: Signs) -> list[RenderableType]:
     lines += [Text(f"  {path} = {value}") for path, value in found.drawn.values.items()]
     for fault in found.faults:
         ((kind, keys),) = fault.items()
-        lines.append(Text(f"  {kind}: " + ", ".join(f"{key} {value}" for key, value in keys.items())))
+        lines.append(Text(f"  {kind}: " + ", ".join(f"{key} {_value(key, value)}" for key, value in keys.items())))
     lines += [Text(each.message) for each in found.breaks]
     return [*lines]
+
+
+def _value(key: str, value: Any) -> str:
+    """The value of a key of a fault; a time with its unit."""
+    return duration(value) if key in TIMES and isinstance(value, float | int) else str(value)
 
 
 def coverage_table(coverage: Coverage, style: Signs = UNICODE) -> Table:

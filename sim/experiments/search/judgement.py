@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scenarios import Scenario
+from scenarios.fields.metrics import lookup
 from sim.core.build import BuildCore, build_core
 from sim.core.run_errors import errors_of
 from sim.history import History
 from sim.invariants import check_all
 from sim.measures import observe
+from sim.presentation.formatting import quantity
 from sim.simulation import BuildStore, simulate
 from sim.world.task_store import NumberedTaskStore
 
@@ -61,4 +63,5 @@ class Judge:
         for expectation in expected:
             observed = metrics.get(expectation.metric)
             if observed is not None and not expectation.holds(observed):
-                yield Break(expectation.expression, f"{expectation.expression}: observed {observed:g}")
+                said = quantity(observed, lookup(expectation.metric, scenario.parts).unit)
+                yield Break(expectation.expression, f"{expectation.expression}: observed {said}")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from recovery.policies.breaker import BreakerPolicy
 from recovery.policies.budget import BudgetPolicy
 from recovery.policies.retry import RetryPolicy
+from scenarios.errors import ScenarioError
 from scenarios.exchange.frameworks import FRAMEWORKS
 from scenarios.exchange.portable import Portable
 from scenarios.exchange.shapes import GROUPS, is_same
@@ -114,3 +115,22 @@ def test_a_canonical_policy_is_canonical_and_has_the_same_delays(wanted):
 
 def test_every_key_of_a_policy_belongs_to_a_group():
     assert {key for keys in GROUPS.values() for key in keys} == set(RetryPolicy.model_fields)
+
+
+def test_the_rounding_of_a_framework_is_no_difference():
+    """Restate stores 5 s divided by the middle of its jitter, in whole microseconds."""
+    policy = RetryPolicy(max_retries=3, retry_delay=5, jitter="proportional", spread=3 / 23)
+    assert FRAMEWORKS["restate"].fit(Portable(policy)).differences == ()
+
+
+@pytest.mark.parametrize("policy", [{"retry_delay": 5, "jitter": "full"}, {"retry_delay": 0.001, "spread": 1.0}])
+def test_the_factor_of_full_jitter_is_one_that_resilience4j_accepts(policy):
+    """Its setter refuses 1. A delay of 1 ms with a jitter of 100 % is full jitter of 2 ms."""
+    wanted = Portable(RetryPolicy(**{"max_retries": 3, "backoff": "exponential", "jitter": "proportional", **policy}))
+    framework = FRAMEWORKS["resilience4j"]
+    text = framework.export(wanted)
+    assert "randomizedWaitFactor: 0.999999" in text
+    assert framework.fit(wanted).differences == ()
+    assert is_same(framework.load(text, "file"), wanted.canonical())
+    with pytest.raises(ScenarioError, match=r"1\.0 is not valid; valid: 0 or more, up to 0\.999999"):
+        framework.load(text.replace("0.999999", "1.0"), "file")

@@ -1,6 +1,7 @@
 """`search`: output, files, exit status and errors."""
 
 import json
+import re
 
 import pytest
 
@@ -37,12 +38,27 @@ def test_nothing_found_says_what_was_reached_and_what_was_not(folder, capsys):
     assert main([*arguments, "--marks"]) == 1
 
 
+def test_what_a_core_of_ones_own_breaks_is_seen_with_that_core(folder, capsys):
+    (folder / "my_broken.py").write_text("def build(*arguments, **options):\n    raise ValueError('\\x1b[31mred')\n")
+    command = ["search", "quiet.scenario.yaml", "--examples", "2", "--faults", "agent_crash"]
+    assert main([*command, "--core", "my_broken:build"]) == 1
+    out = capsys.readouterr().out
+    assert "from my_broken import build; sim.run(scenarios.load('found/quiet-breaks-run-error.scenario.yaml')" in out
+    assert "recovery-bench run" not in out
+    assert "ValueError: \\x1b[31mred" in out
+    assert "\x1b" not in out
+    assert not re.search("^fault +during", out, re.MULTILINE)  # no table of coverage without a row
+
+
 def test_what_is_found_is_saved_as_a_scenario_and_the_status_is_1(folder, capsys):
     out = folder / "new"
     arguments = ["search", "strict.scenario.yaml", "--faults", "agent_crash", "--seed", "4", "--json", "result.json"]
     assert main([*arguments, "--out", str(out)]) == 1
     saved = out / "strict-breaks-agents-availability-1.scenario.yaml"
-    assert str(saved) in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"see it: recovery-bench run {saved}" in printed
+    assert re.search(r"agents.availability == 1: observed [\d.]+ %\n", printed)
+    assert re.search(r"  agent_crash: (at|after|every) [\d.]+m?s, ", printed)
     found = scenarios.load(saved)
     assert found.found_by.violates == ("agents.availability == 1",)
     assert found.found_by.search.startswith("recovery-bench search strict.scenario.yaml --examples 1000 --seed 4")
@@ -88,12 +104,14 @@ def test_a_core_of_ones_own_is_imported_only_from_its_option(folder, capsys):
         ),
         (["--set", "agents.count=x"], "quiet.scenario.yaml: --set agents.count=x: 'x' is not valid"),
         (["--out", "quiet.scenario.yaml"], "--out quiet.scenario.yaml: is not a folder"),
-        (["--core", "nowhere:build"], "--core nowhere:build: No module named 'nowhere'"),
+        (["--core", "nowhere:build"], "--core nowhere:build: ModuleNotFoundError: No module named 'nowhere'"),
+        (["--core", "twice:build"], "--core twice:build: SyntaxError: "),
         (["--core", "nowhere"], "--core nowhere: not a function; valid: module:function"),
         (["--max-time", "0"], "--max-time 0"),
     ],
 )
 def test_bad_input_is_one_line_and_the_status_is_2(folder, capsys, arguments, message):
+    (folder / "twice.py").write_text("def build(:\n")
     assert main(["search", "quiet.scenario.yaml", *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith(message)

@@ -320,3 +320,17 @@ def test_the_history_has_a_row_for_the_commit(folder, capsys):
     assert {each["group"] for each in found_in("b.json")["benchmarks"]} == {"small"}
     assert main(["suite", GOOD, *QUICK, "--trend", GOOD]) == 2
     assert f"--trend {GOOD}: is a file" in capsys.readouterr().err
+
+
+def test_texts_of_a_file_cannot_change_the_terminal_or_the_summary(small, capsys):
+    """Escapes and bidirectional marks of a description and of a reason are printed as characters."""
+    text = (small / "strict.scenario.yaml").read_text()
+    mine = 'description: "d\\e[31m\\u202e"\nxfail: "w\\e[1m\\u202e"\n'
+    (small / "strict.scenario.yaml").write_text(text.replace("seed: 7\n", f"seed: 7\n{mine}"))
+    assert main(["show", "strict.scenario.yaml"]) == 0
+    assert main(["suite", "strict.scenario.yaml", "--markdown", "s.md", "--junit", "s.xml"]) == 0
+    printed = [capsys.readouterr().out, *(Path(name).read_text(encoding="utf-8") for name in ("s.md", "s.xml"))]
+    assert "d\\x1b[31m\\u202e" in printed[0]
+    for each in printed:
+        assert "w\\x1b[1m\\u202e" in each
+        assert not {"\x1b", "\u202e", "\ufffd"} & set(each)

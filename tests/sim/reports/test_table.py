@@ -173,7 +173,7 @@ def test_a_failed_expectation_names_its_replication():
     assert list(failures(bad, Replay("story.scenario.yaml", {"agents.count": "3"}))) == [
         "✗ recovery.time.mean <= 40s: observed 60 [0, 1,582] s; 1 of 2 runs fail",
         "  replay: recovery-bench run story.scenario.yaml --seed 7/1 --set agents.count=3",
-        "✗ retries.delay.mean <= 5s: observed no observation",
+        "✗ retries.delay.mean <= 5s: not observed",
         "  replay: recovery-bench run story.scenario.yaml --seed 7/0 --set agents.count=3",
     ]
 

@@ -122,6 +122,24 @@ recovery:
   costs: {release_resources: 1s, allocate_new_resources: 2s, migrate_task: 1s}
 """,
     """
+name: hunted-prefetch
+duration: 10m
+tasks:
+  arrivals: {interval: {every: 4s}}
+  work: {exponential: {mean: 8s}}
+  timeout: 60s
+  checkpoint: {every: 3s}
+  needs: {gpu: 1}
+  failure_probability: 5%
+agents: {count: 5, slots: 2, prefetch: 2, restart_time: 8s}
+resources: {gpu: {units: 9}}
+queue: {ack_timeout: 30s, max_deliveries: 6, duplication: 2%, ack_loss: 2%}
+recovery:
+  cores: {count: 2}
+  conditions: {task_failure: {max_retries: 2, retry_delay: 4s}}
+  costs: {reassign_agent_tasks: 2s, retry_task: 1s}
+""",
+    """
 name: hunted-clients
 duration: 10m
 tasks:

@@ -17,6 +17,7 @@ import pytest  # noqa: E402 - from the folder above
 
 NO_THREADS = "starts a thread, which WebAssembly does not have here"
 NO_PROCESSES = "starts a process, which WebAssembly does not have"
+NO_COMPILED_PACKAGES = "imports a package whose compiled parts are those of another machine"
 NO_OTHER_LOOP = "runs asyncio's own loop, in place of which Pyodide has one that cannot block"
 EXCLUDED = {
     "test_determinism.py::test_ten_processes_give_one_trace": NO_PROCESSES,
@@ -29,6 +30,8 @@ EXCLUDED = {
     "test_order.py::test_without_the_cure_every_order_varies": NO_PROCESSES,
     "test_order.py::test_other_loops_keep_their_hashes": NO_OTHER_LOOP,
     "test_executor.py::TestThreads::test_another_thread_is_rejected": NO_THREADS,
+    "test_virtual_time.py::test_pandas_is_imported_in_virtual_time": NO_PROCESSES,
+    "test_virtual_time.py::test_pydantic_defines_models_with_dates": NO_COMPILED_PACKAGES,
     "test_virtual_time.py::test_other_threads_have_the_machines_clock": NO_THREADS,
     "test_virtual_time.py::test_a_loop_of_another_kind_has_the_machines_clock": NO_OTHER_LOOP,
     "test_executor.py::TestThreads::test_a_loop_can_be_created_in_one_thread_and_run_in_another": NO_THREADS,

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +42,30 @@ class Found:
         """All faults of the schedule, in the notation of a file."""
         return (*self.own, *self.drawn.faults)
 
-    def yaml(self) -> str:
-        """The scenario as a file that loads as the same scenario."""
-        short = self.scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    def yaml(self, name: str | None = None) -> str:
+        """The scenario as a file that loads as the same scenario, with another name if one is given."""
+        scenario = self.scenario if name is None else self.scenario.with_values({"name": name})
+        short = scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         text = _written({**short, "faults": [dict(fault) for fault in self.faults]})
-        same = scenarios.loads(text) == self.scenario
-        return text if same else _written(self.scenario.resolved())
+        same = scenarios.loads(text) == scenario
+        return text if same else _written(scenario.resolved())
 
     def save(self, folder: Path) -> Path:
-        """Write the file into a folder, which is created. A file with this name is replaced. Raises OSError."""
+        """Write the file into a folder, which is created, unless it is there. Raises OSError.
+
+        A file with this name and another schedule is kept: the new file, and its scenario, have a number in their name.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"{self.scenario.name}{SUFFIX}"
-        with whole_file(file) as path:
-            path.write_text(self.yaml(), encoding="utf-8")
-        return file
+        for number in count(1):
+            name = None if number == 1 else f"{self.scenario.name}-{number}"
+            file, text = folder / f"{name or self.scenario.name}{SUFFIX}", self.yaml(name)
+            if not file.exists():
+                with whole_file(file) as path:
+                    path.write_text(text, encoding="utf-8")
+                return file
+            if file.read_text(encoding="utf-8", errors="replace") == text:
+                return file
+        raise AssertionError
 
     def as_json(self) -> dict[str, Any]:
         """The schedule and what it breaks as plain data."""

@@ -116,7 +116,7 @@ def test_values_by_path_are_a_policy_file():
             "policy.yaml:3: recovery.detection.detektor: ",
         ),
         ("tasks:\n  timeout: -3s\n", "policy.yaml:2: tasks.timeout: "),
-        ("agents: {mtbf: 5m}\n", "policy.yaml:1: agents.mtbf: is no part of a policy; valid: count, slots"),
+        ("agents: {mtbf: 5m}\n", "policy.yaml:1: agents.mtbf: is no part of a policy; valid: count, prefetch, slots"),
     ],
 )
 def test_an_invalid_policy_file_is_refused_with_its_place(text, said):

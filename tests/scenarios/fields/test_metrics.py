@@ -22,7 +22,8 @@ PROMISED = {
     "work": ".useful .wasted .checkpoint .idle .down .wasted_fraction",
     "agents": ".availability .availability_observed .up.mean .all_up .utilization .restarts",
     "resources": ".gpu.utilization .gpu.available",
-    "queue": ".depth.mean .depth.max .deliveries .redeliveries .duplicates .dead_lettered",
+    "queue": ".depth.mean .depth.max .prefetched.mean .prefetched.max "
+    ".deliveries .redeliveries .duplicates .dead_lettered",
     "service": ".availability",
     "restoration": ".time.*",
     "client": ".timeouts .retries .abandoned .goodput .amplification .response.*",

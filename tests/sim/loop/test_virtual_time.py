@@ -15,7 +15,6 @@ import uuid
 from time import monotonic as imported_by_name
 
 import pytest
-from pydantic import BaseModel
 
 from sim.loop import SimLoop
 from sim.loop.virtual_time import virtual_time
@@ -183,6 +182,8 @@ def test_dates_are_instances_of_the_classes_of_datetime():
 
 def test_pydantic_defines_models_with_dates():
     """Modules that are first imported in virtual time do so."""
+    from pydantic import BaseModel
+
     with virtual_time(3600):
 
         class Event(BaseModel):

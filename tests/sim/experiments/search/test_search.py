@@ -50,8 +50,14 @@ def test_finds_shrinks_and_names_what_breaks():
 
 def test_the_file_is_the_scenario_and_repeats_what_breaks(tmp_path):
     found = search(world(), 100, 1, bounds=CRASHES, core=both_crash).found
-    loaded = scenarios.load(found.save(tmp_path / "new"))
+    file = found.save(tmp_path / "new")
+    loaded = scenarios.load(file)
     assert loaded == found.scenario
+    assert found.save(tmp_path / "new") == file  # the same schedule once more is the same file
+    file.write_text("another schedule that breaks the same\n", encoding="utf-8")
+    second = found.save(tmp_path / "new")
+    assert scenarios.load(second).name == second.name.removesuffix(".scenario.yaml") == f"{found.scenario.name}-2"
+    assert file.read_text(encoding="utf-8") == "another schedule that breaks the same\n"
     assert not sim.replicate(loaded, core=both_crash).holds
     assert sim.replicate(loaded).holds
 

@@ -118,7 +118,7 @@ def test_agents_that_prefetch_everything_are_separate_queues() -> None:
         s = (rate / (rate + 1 - s)) ** 2
     result = replicate(
         scenario(
-            4_000,
+            8_000,
             tasks=f"{{arrivals: {{poisson: {{rate: {rate}}}}}, work: {{exponential: {{mean: 1s}}}}}}",
             agents="{count: 2, prefetch: 1000000}",
         ),

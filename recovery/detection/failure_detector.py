@@ -153,9 +153,7 @@ class FailureDetector:
 
         False: each one has to be recorded, because its progress or its interval counts.
         """
-        if self._progress is not None or self._learns:
-            return False
-        return self._agents.regular(agent_id, interval, latest)
+        return self._progress is None and self._agents.regular(agent_id, interval, latest)
 
     def regular_end(self, agent_id: str) -> None:
         """Record that heartbeats of an agent are recorded one by one again."""

@@ -83,7 +83,7 @@ def core_config(scenario: Scenario, policies: Mapping[str, Any] | None = None) -
     if latest is None or any(one is not other for one, other in zip(parts, latest[0], strict=True)):
         latest = _latest_config = parts, _core_config(scenario, {})
     config = latest[1]
-    own = {name: dict(getattr(config, name)) for name in sorted(PER_KIND)}  # a core may change them
+    own = {name: dict(getattr(config, name)) for name in PER_KIND}  # a core may change them
     return config.model_copy(update=own)
 
 

@@ -15,6 +15,35 @@ from tests.recovery.small_system import SmallSystem, failure_of
 from tests.recovery.supervised import short, supervise
 
 
+# --------------------------------------------------------------------------------------------- regular heartbeats
+@pytest.mark.parametrize(
+    ("detection", "accepted"),
+    [
+        ({}, True),
+        ({"stalled_after": "19s"}, False),  # the progress in each heartbeat counts
+        ({"detector": "phi_accrual"}, False),  # each interval counts
+        ({"poll": "1s"}, False),
+        ({"detector": "perfect"}, False),
+    ],
+)
+def test_heartbeats_that_change_nothing_need_not_be_reported(detection, accepted):
+    """Until they end, at 100 s: with the timeout of three intervals, the agent is suspected 15 s after the last one."""
+    system, answers = SmallSystem(), []
+
+    async def story(supervisor: Supervisor) -> None:
+        supervisor.watch("agent.1")
+        answers.append(supervisor.regular_heartbeats("agent.1", 5.0, lambda: 100.0))
+        if answers[0]:
+            await asyncio.sleep(100)
+            supervisor.regular_heartbeats_end("agent.1")
+            await asyncio.sleep(20)
+
+    supervise(system, story, detection=detection)
+    assert answers == [accepted]
+    if accepted:
+        assert short(system, "agent.suspected") == [(115.0, "agent.suspected")]
+
+
 # ------------------------------------------------------------------------------------------------------ progress
 def stalled(*beats: tuple[float, dict[str, float]], after: float = 9.0) -> list[tuple[float, str, tuple[str, ...]]]:
     """The tasks of an agent with these heartbeats that are reported as stalled."""

@@ -1,5 +1,6 @@
 """The command line: `recovery-bench demo | list | show | run | schema | runbook`."""
 
+import sys
 from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -13,5 +14,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             from sim.cli.app import main as run
         except KeyboardInterrupt:
+            sys.stderr.write("interrupted\n")
             return 130
         return run(arguments)

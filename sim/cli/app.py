@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from recovery.errors import RecoveryBenchError, arguments_as_options
 from sim.cli import internal_error
@@ -44,8 +45,22 @@ from sim.cli.recover.app import recover_app
 NAME = "recovery-bench"
 BAD_INPUT = 2
 
+
+class Interruptible(TyperGroup):
+    """Commands of which an interrupted one prints a line, also while it loads its files."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """The status of the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            say(str(error) or "interrupted")
+            return INTERRUPTED
+
+
 app = typer.Typer(
     name=NAME,
+    cls=Interruptible,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -160,6 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(_text(error))
         return BAD_INPUT
     except (KeyboardInterrupt, typer.Abort):
+        say("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # the reader has closed the pipe
         _write_nowhere()

@@ -216,8 +216,7 @@ def _compared(
             option = fail_if.OPTION if str(error).partition(":")[0] in added else "--metric"
             raise BadInput(f"{option} {error}") from None
         except KeyboardInterrupt:
-            say("interrupted; no pair was finished")
-            raise
+            raise KeyboardInterrupt("interrupted; no pair was finished") from None
     if found.interrupted:
         say(f"interrupted; finished: {found.replications} of {asked.pairs} pairs")
     return found

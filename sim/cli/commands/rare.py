@@ -139,8 +139,7 @@ def _looked_for(
                     force=asked.force,
                 )
         except KeyboardInterrupt:
-            say(f"{_why(limit)}; nothing was finished{_so_far(level, latest)}")
-            raise
+            raise KeyboardInterrupt(f"{_why(limit)}; nothing was finished{_so_far(level, latest)}") from None
     if found.interrupted:
         counted = "replications" if found.level is None else "splittings"
         say(f"{_why(limit)}; finished: {len(found.splittings) if found.level else found.runs} of {many} {counted}")

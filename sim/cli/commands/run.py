@@ -391,10 +391,8 @@ def _results(
                     break
         except KeyboardInterrupt:
             if not done.results:
-                say(
-                    "--max-time is over; nothing was finished" if limit.is_over else "interrupted; nothing was finished"
-                )
-                raise
+                why = "--max-time is over" if limit.is_over else "interrupted"
+                raise KeyboardInterrupt(f"{why}; nothing was finished") from None
     if done.is_interrupted:
         why = "--max-time is over" if limit.is_over else "interrupted"
         results = done.results.values()

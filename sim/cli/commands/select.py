@@ -163,8 +163,7 @@ def _selected(
         except NotSelectable as error:
             raise BadInput(f"--metric {error}") from None
         except KeyboardInterrupt:
-            say("interrupted; no replication was finished under all settings")
-            raise
+            raise KeyboardInterrupt("interrupted; no replication was finished under all settings") from None
     if found.interrupted:
         say(f"interrupted; {_finished(found, asked)}")
     elif found.winner is not None and not found.decided:

@@ -195,8 +195,7 @@ def _swept(
         except SweepFolderError as error:
             raise BadInput(f"--out {error}") from None
         except KeyboardInterrupt:
-            say("interrupted; nothing was finished")
-            raise
+            raise KeyboardInterrupt("interrupted; nothing was finished") from None
     if found.interrupted:
         say(f"interrupted; {found.computed} runs were finished and are kept in {out}")
     return found

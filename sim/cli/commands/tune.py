@@ -242,8 +242,9 @@ def _tuned(
                 )
         except KeyboardInterrupt:
             kept = "" if asked["study"] else "; --study FILE keeps a search"
-            say(f"interrupted after {finished} settings, before the best one was verified{kept}")
-            raise
+            raise KeyboardInterrupt(
+                f"interrupted after {finished} settings, before the best one was verified{kept}"
+            ) from None
     if found.interrupted:
         say(f"interrupted; {len(found.judged)} settings were tried")
     return found

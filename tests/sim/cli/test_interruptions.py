@@ -64,6 +64,19 @@ def test_signal_handlers_are_installed_only_during_a_command(small, monkeypatch,
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.parametrize(
+    "command", ["run small.scenario.yaml", "suite small.scenario.yaml", "policy check small.scenario.yaml"]
+)
+def test_a_command_that_is_interrupted_while_its_files_load_prints_a_line(small, capsys, monkeypatch, command):
+    def load(*_arguments, **_options):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("ruamel.yaml.YAML.load", load)
+    monkeypatch.setattr("ruamel.yaml.YAML.compose", load)
+    assert main(command.split()) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
 # ----------------------------------------------------------------------------- full disks
 needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 

@@ -27,6 +27,7 @@ from scenarios.exchange.values import yaml_text
 from scenarios.scenario import Scenario
 from scenarios.sections.policies import Condition
 from scenarios.sections.recovery import ConditionSettings
+from scenarios.sections.task_kinds import KindSettings
 
 CONDITIONS: Path = ("recovery", "conditions")
 TASK_KINDS: Path = ("tasks", "kinds")
@@ -37,6 +38,8 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "agents": ("count", "prefetch", "slots"),
 }
 """The keys of a policy file, by section."""
+OF_TASK_KIND = ("retry", *(key for key in ALLOWED["tasks"] if key in KindSettings.model_fields))
+"""The keys of a kind of tasks in a policy file."""
 KINDS = tuple(ConditionSettings.model_fields)
 
 
@@ -68,8 +71,9 @@ class PolicyFile:
 
     @property
     def of_task_kinds(self) -> dict[str, Portable]:
-        """The policies of single kinds of tasks, by name."""
-        given = {path.split(".")[2]: value for path, value in self.values.items() if path.startswith("tasks.kinds.")}
+        """The retry policies of single kinds of tasks, by name."""
+        parts = {tuple(path.split(".")): value for path, value in self.values.items()}
+        given = {path[2]: value for path, value in parts.items() if path[:2] == TASK_KINDS and path[3:] == ("retry",)}
         return {name: portable(Condition.model_validate(value)) for name, value in given.items() if value is not None}
 
     @property
@@ -190,7 +194,7 @@ def _below(document: Document, place: Path, value: Any) -> Iterator[tuple[str, A
 
 
 def _of_task_kinds(document: Document, value: Any) -> Iterator[tuple[str, Any]]:
-    """The retry policies of single kinds of tasks, each as a whole."""
+    """The policies of single kinds of tasks, each as a whole."""
     if not isinstance(value, dict):
         raise _wrong(document, f"{shown(value)} is not a mapping; valid: {{NAME: {{retry: {{…}}}}}}", *TASK_KINDS)
     for name, kind in value.items():
@@ -198,10 +202,10 @@ def _of_task_kinds(document: Document, value: Any) -> Iterator[tuple[str, Any]]:
             raise _wrong(document, f"{shown(kind)} is not a mapping; valid: {{retry: {{…}}}}", *TASK_KINDS, name)
         for key, policy in kind.items():
             place = (*TASK_KINDS, name, key)
-            if key != "retry":
-                raise _wrong(document, "is no part of a policy; valid: retry", *place)
+            if key not in OF_TASK_KIND:
+                raise _wrong(document, f"is no part of a policy; {instead(key, OF_TASK_KIND, 'valid')}", *place)
             try:
-                _ = None if policy is None else Condition.model_validate(policy)
+                _ = Condition.model_validate(policy) if key == "retry" and policy is not None else None
             except ValidationError as error:
                 below, problem = first_problem(error)
                 raise _wrong(document, problem, *place, *below) from None

@@ -19,6 +19,7 @@ from scenarios.expected_events import expected_events
 from scenarios.faults import MessageLoss, Partition
 from scenarios.faults import each as each_fault
 from scenarios.fields.quantities import seconds
+from scenarios.sections.clients import ClientSettings
 from scenarios.sections.policies import Condition
 from scenarios.task_views import views
 from sim.experiments.runs.metric_estimates import failure_kinds
@@ -95,9 +96,10 @@ def their_time(scenarios: Sequence[Scenario], given: str | float | None = None) 
 
 
 def _their_time(scenario: Scenario) -> TheirTime:
-    client, cost = scenario.tasks.client, scenario.cost
-    if client.timeout is not None:
-        return TheirTime(client.timeout, "tasks.client.timeout")
+    cost = scenario.cost
+    waits = [TheirTime(wait, f"{path}.timeout") for path, client, _ in _clients(scenario) if (wait := client.timeout)]
+    if waits:
+        return max(waits, key=lambda each: each.seconds)
     if cost is not None and cost.late_task is not None:
         return TheirTime(cost.late_task.after, "cost.late_task.after")
     for each in scenario.expect:
@@ -131,14 +133,25 @@ def default_space(scenario: Scenario, runs: Sequence[RunSummary]) -> Vary:
             found |= dict(_policy(path, policy, with_budget=amplified))
         if kind == "agent_failure":
             found |= dict(_detection(scenario))
-    client = scenario.tasks.client
-    if client.max_retries and any(run.metrics.get("client.retries") for run in runs):
-        found |= dict(_policy("tasks.client", client, with_budget=True))
+    for path, client, retries in _clients(scenario):
+        if client.max_retries and any(run.metrics.get(metric) for run in runs for metric in retries):
+            found |= dict(_policy(path, client, with_budget=True))
     timeout = scenario.queue.ack_timeout
     if timeout is not None and _loses_messages(scenario):
         low = min(timeout, at_least(_long_attempt(scenario)))
         found["queue.ack_timeout"] = (f"{low:g}s", f"{4 * timeout:g}s")
     return found
+
+
+def _clients(scenario: Scenario) -> list[tuple[str, ClientSettings, tuple[str, ...]]]:
+    """The clients of tasks: their path, their settings, and the metrics of their retries."""
+    tasks = scenario.tasks
+    own = {name: kind.client for name, kind in tasks.kinds.items() if kind.client is not None}
+    found = [(f"tasks.kinds.{name}.client", client, (f"client.{name}.retries",)) for name, client in own.items()]
+    if own.keys() == tasks.kinds.keys() and own:
+        return found
+    shared = tuple(f"client.{name}.retries" for name in tasks.kinds if name not in own)
+    return [("tasks.client", tasks.client, shared if own else ("client.retries",)), *found]
 
 
 def _own_retries(scenario: Scenario, runs: Sequence[RunSummary]) -> dict[str, Condition]:

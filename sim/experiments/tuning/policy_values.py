@@ -8,7 +8,7 @@ from typing import Any
 from scenarios import Scenario
 from scenarios.documents.overrides import value_of
 from scenarios.errors import instead
-from scenarios.exchange.policy_file import ALLOWED, KINDS
+from scenarios.exchange.policy_file import ALLOWED, KINDS, OF_TASK_KIND
 from scenarios.exchange.portable import portable
 from sim.experiments.tuning.space import Dimension, TuneError
 
@@ -23,8 +23,8 @@ def units_of(paths: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for path in paths:
         section, *below = path.partition("[")[0].split(".")
-        if section == "tasks" and below[1:2] == ["retry"]:  # `tasks.chat.retry` is `tasks.kinds.chat.retry`
-            below = ["kinds", *below]
+        if section == "tasks" and below[1:2] and below[0] not in ALLOWED[section] and below[1] in OF_TASK_KIND:
+            below = ["kinds", *below]  # `tasks.chat.retry` is `tasks.kinds.chat.retry`
         if section not in ALLOWED:
             raise TuneError(f"{path} is no part of a policy; {instead(section, ALLOWED, 'valid')}")
         if not below or below[0] not in ALLOWED[section]:
@@ -32,9 +32,11 @@ def units_of(paths: Iterable[str]) -> tuple[str, ...]:
             raise TuneError(f"{path} is no part of a policy; {valid} below {section}")
         whole = f"{section}.{below[0]}"
         if whole == TASK_KINDS:
-            if below[2:3] != ["retry"]:
-                raise TuneError(f"{path} is no part of a policy; valid: retry below {whole}.NAME")
-            found[f"{whole}.{below[1]}.retry"] = None
+            key = "".join(below[2:3])
+            if key not in OF_TASK_KIND:
+                valid = instead(key, OF_TASK_KIND, "valid")
+                raise TuneError(f"{path} is no part of a policy; {valid} below {whole}.NAME")
+            found[f"{whole}.{below[1]}.{key}"] = None
         elif whole == CONDITIONS:
             kinds = below[1:2] or KINDS
             found.update(dict.fromkeys(f"{whole}.{kind}" for kind in kinds))
@@ -55,7 +57,7 @@ def policy_values(scenario: Scenario, paths: Iterable[str]) -> dict[str, Any]:
 
 def _value(scenario: Scenario, unit: str) -> Any:
     above, _, kind = unit.rpartition(".")
-    if unit.startswith(f"{TASK_KINDS}."):
+    if unit.startswith(f"{TASK_KINDS}.") and kind == "retry":
         condition = scenario.tasks.kinds[above.removeprefix(f"{TASK_KINDS}.")].retry
     elif above == CONDITIONS:
         condition = getattr(scenario.recovery.conditions, kind)

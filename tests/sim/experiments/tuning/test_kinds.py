@@ -9,10 +9,10 @@ import sim
 from recovery import RetryPolicy
 from scenarios import ScenarioError, inconsistencies
 from scenarios.documents.overrides import value_of
-from scenarios.exchange.policy_file import loads_policy
+from scenarios.exchange.policy_file import loads_policy, values_text
 from sim.cli import main
 from sim.core.build import InvalidPolicies, core_config
-from sim.experiments.tuning.defaults import default_space
+from sim.experiments.tuning.defaults import default_space, their_time
 from sim.experiments.tuning.policy_values import policy_values, units_of
 from sim.experiments.tuning.space import TuneError
 from sim.strategies.faults import Around
@@ -56,9 +56,33 @@ def test_a_policy_file_has_the_policies_of_kinds():
     assert value_of(applied, "tasks.kinds.chat.retry.jitter") == "full"
     assert value_of(applied, "tasks.kinds.rare.retry.retry_delay") == 9
     with pytest.raises(
-        TuneError, match=r"tasks.kinds.chat.work is no part of a policy; valid: retry below tasks.kinds"
+        TuneError,
+        match=r"tasks.kinds.chat.work is no part of a policy; valid: retry, .*client.* below tasks.kinds.NAME",
     ):
         units_of(["tasks.kinds.chat.work"])
+
+
+def test_a_search_varies_the_clients_of_the_kinds_whose_requests_are_retried(monkeypatch):
+    monkeypatch.setattr("sim.experiments.tuning.defaults.failure_kinds", lambda runs: [])
+    impatient = {"timeout": "1500ms", "max_retries": 2}
+    scenario = scenarios.loads(FLEET).with_values({"tasks.client": impatient})
+    assert varied(scenario) == {"tasks.client"}
+    own = scenario.with_values({"tasks.chat.client": impatient, "tasks.rare.client": {"timeout": "50s"}})
+    assert varied(own) == {"tasks.client", "tasks.kinds.chat.client"}  # those of reports have that of all tasks
+    assert their_time([own]).seconds == 50
+    patient = own.with_values({"tasks.report.client": {"timeout": "50s"}})
+    assert varied(patient) == {"tasks.kinds.chat.client"}
+
+
+def test_a_policy_file_has_the_client_of_a_kind_as_a_whole():
+    client = {"timeout": "2s", "max_retries": 1}
+    scenario = scenarios.loads(FLEET).with_values({"tasks.chat.client": client, "tasks.chat.timeout": "8s"})
+    values = policy_values(scenario, ["tasks.chat.client.retry_delay", "tasks.kinds.chat.timeout"])
+    file = loads_policy(values_text(values))
+    assert file.of_task_kinds == {}
+    applied = file.applied(scenarios.loads(FLEET))
+    assert applied.tasks.kinds["chat"].client == scenario.tasks.kinds["chat"].client
+    assert applied.tasks.kinds["chat"].timeout == 8
 
 
 @pytest.mark.parametrize(

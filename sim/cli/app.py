@@ -49,7 +49,7 @@ BAD_INPUT = 2
 class Interruptible(TyperGroup):
     """Commands of which an interrupted one prints a line, also while it loads its files."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """The status of the command."""
         try:
             return super().invoke(ctx)

@@ -143,11 +143,16 @@ def default_space(scenario: Scenario, runs: Sequence[RunSummary]) -> Vary:
     return found
 
 
-def _clients(scenario: Scenario) -> list[tuple[str, ClientSettings, tuple[str, ...]]]:
-    """The clients of tasks: their path, their settings, and the metrics of their retries."""
+Client = tuple[str, ClientSettings, tuple[str, ...]]
+"""The path of a client, its settings, and the metrics of its retries."""
+
+
+def _clients(scenario: Scenario) -> list[Client]:
     tasks = scenario.tasks
     own = {name: kind.client for name, kind in tasks.kinds.items() if kind.client is not None}
-    found = [(f"tasks.kinds.{name}.client", client, (f"client.{name}.retries",)) for name, client in own.items()]
+    found: list[Client] = [
+        (f"tasks.kinds.{name}.client", client, (f"client.{name}.retries",)) for name, client in own.items()
+    ]
     if own.keys() == tasks.kinds.keys() and own:
         return found
     shared = tuple(f"client.{name}.retries" for name in tasks.kinds if name not in own)

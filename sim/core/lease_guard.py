@@ -30,6 +30,10 @@ class RemoteLeases:
         await self._node.can_reach(store=True)
         return await self._leases.change(seen, to)
 
+    def change_now(self, seen: Lease | None, to: Lease) -> bool | None:
+        """`change`; None while the store cannot be reached."""
+        return self._leases.replaced(seen, to) if self._node.reaches_store else None
+
 
 class Term:
     """The time for which a core leads. `is_current` is the state in the store, whatever the core assumes."""

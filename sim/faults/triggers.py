@@ -6,7 +6,7 @@ one call are not visible: the evaluation follows it, at the same instant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
@@ -53,8 +53,12 @@ BECAME = {"injected": Event.FAULT_INJECTED, "cleared": Event.FAULT_CLEARED}
 class Watch(Protocol):
     """One condition."""
 
+    @property
+    def events(self) -> Collection[int]:
+        """The events that may change its quantity."""
+
     def see(self, event: int, task: int, detail: str) -> bool:
-        """Process an event; returns whether the condition must be evaluated."""
+        """Process one of these events; returns whether the condition must be evaluated."""
 
     def holds(self) -> bool:
         """Whether it is true now."""
@@ -67,6 +71,15 @@ class Triggers:
         self._site = site
         self._waiting = [(_watch(site, trigger, self._evaluate_soon), happen) for trigger, happen in waiting]
         self._doubtful: dict[Watch, None] = {}
+        self._by_event = self._watches_by_event()
+
+    def _watches_by_event(self) -> dict[int, list[Watch]]:
+        """The conditions that are waited for, by the events that may change them."""
+        found: dict[int, list[Watch]] = {}
+        for watch, _ in self._waiting:
+            for event in watch.events:
+                found.setdefault(event, []).append(watch)
+        return found
 
     def start(self) -> None:
         """Evaluate all conditions immediately, and each one again after relevant events."""
@@ -75,7 +88,7 @@ class Triggers:
         self._site.world.history.watch(self._see)
 
     def _see(self, event: int, task: int, agent: int, incident: int, detail: str) -> None:
-        for watch, _ in self._waiting:
+        for watch in self._by_event.get(event, ()):
             if watch.see(event, task, detail):
                 self._evaluate_soon(watch)
 
@@ -90,6 +103,8 @@ class Triggers:
         true = {watch: None for watch in doubtful if watch.holds()}
         due = [happen for watch, happen in self._waiting if watch in true]
         self._waiting = [(watch, happen) for watch, happen in self._waiting if watch not in true]
+        if true:
+            self._by_event = self._watches_by_event()
         if not self._waiting:
             self._site.world.history.unwatch(self._see)
         for happen in due:
@@ -101,11 +116,11 @@ class _Level:
 
     def __init__(self, trigger: Trigger, level: Callable[[], float]) -> None:
         self._trigger = trigger
-        self._changes = frozenset(CHANGES[trigger.about])
+        self.events = CHANGES[trigger.about]
         self._level = level
 
     def see(self, event: int, task: int, detail: str) -> bool:
-        return event in self._changes
+        return True
 
     def holds(self) -> bool:
         return self._trigger.holds(self._level())
@@ -117,13 +132,13 @@ class _Tally:
     def __init__(self, site: Site, trigger: Trigger) -> None:
         self._trigger = trigger
         self._steps: Mapping[int, int] = {int(event): step for event, step in TALLIES[trigger.about].items()}
+        self.events = self._steps.keys()
         events = np.asarray(site.world.history.rows.column("event"))
         self._number = sum(step * int(np.count_nonzero(events == event)) for event, step in self._steps.items())
 
     def see(self, event: int, task: int, detail: str) -> bool:
-        step = self._steps.get(event, 0)
-        self._number += step
-        return step != 0
+        self._number += self._steps[event]
+        return True
 
     def holds(self) -> bool:
         return self._trigger.holds(self._number)
@@ -133,11 +148,12 @@ class _Single:
     """One event of a kind."""
 
     def __init__(self, event: Event, detail: str) -> None:
-        self._wanted = (event, detail)
+        self.events = (event,)
+        self._detail = detail
         self._seen = False
 
     def see(self, event: int, task: int, detail: str) -> bool:
-        seen = (event, detail) == self._wanted
+        seen = detail == self._detail
         self._seen = self._seen or seen
         return seen
 
@@ -147,6 +163,10 @@ class _Single:
 
 class _Progress:
     """A fraction of a running task's work is done: a timer is set for the expected time, unless an event changes it."""
+
+    _BEGUN = (Event.ATTEMPT_STARTED, Event.CALL_ANSWERED)
+    _OTHER_SPEEDS = (Event.AGENT_WOKE, Event.FAULT_INJECTED, Event.FAULT_CLEARED)  # perhaps
+    events = (*_BEGUN, *_OTHER_SPEEDS)
 
     def __init__(self, site: Site, trigger: Trigger, evaluate_soon: Callable[[Watch], None]) -> None:
         assert isinstance(trigger.value, float)
@@ -158,13 +178,11 @@ class _Progress:
         self._all = True  # must be evaluated, not only the attempts at `_tasks`
 
     def see(self, event: int, task: int, detail: str) -> bool:
-        if event in {Event.ATTEMPT_STARTED, Event.CALL_ANSWERED}:
+        if event in self._BEGUN:
             self._tasks[task] = None
-            return True
-        if event in {Event.AGENT_WOKE, Event.FAULT_INJECTED, Event.FAULT_CLEARED}:  # other speeds, perhaps
+        else:
             self._all = True
-            return True
-        return False
+        return True
 
     def holds(self) -> bool:
         tasks = self._site.world.tasks

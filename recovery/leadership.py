@@ -223,7 +223,11 @@ class Candidate:
 
     async def _in_time(self, lease: Lease, renewed: Lease, until: float) -> bool:
         """Whether the store has renewed the lease before it expires."""
-        if (answer := self._change_now(lease, renewed)) is not None:
+        try:
+            answer = self._change_now(lease, renewed)
+        except Exception:  # noqa: BLE001 - a store may raise anything; the change may have been made
+            return False
+        if answer is not None:
             return answer
         asking = asyncio.ensure_future(self._changed(lease, renewed))
         await asyncio.sleep(0)  # a store in memory answers at once

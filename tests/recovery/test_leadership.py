@@ -262,3 +262,59 @@ def test_a_lease_changes_by_compare_and_swap():
 def test_an_invalid_lease_is_rejected(wrong, message):
     with pytest.raises(ValueError, match=message):
         LeaseConfig(**wrong)
+
+
+class Prompt(MemoryLeases):
+    """Leases that answer renewals without a wait, while they can; `asked` are the renewals that had to wait."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+        self.asked = []
+
+    def change_now(self, seen, to):
+        return self.answer(lambda: self.replaced(seen, to), to.renewals)
+
+    async def change(self, seen, to):
+        if to.renewals and to.holder:
+            self.asked.append(to.renewals)
+        return await super().change(seen, to)
+
+
+def raises(renew, number):
+    raise OSError("unreachable")
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked", "ended"),
+    [
+        (lambda renew, number: renew(), [], 19),
+        (lambda renew, number: None if number == 3 else renew(), [3], 19),
+        (lambda renew, number: False, [], 8),
+        (raises, [], 8),
+    ],
+    ids=["always", "not the third", "refuses", "raises"],
+)
+def test_a_store_can_answer_renewals_without_a_wait(answer, asked, ended):
+    leases, loop, terms = Prompt(answer), SimLoop(), []
+
+    async def lead(lease):
+        terms.append([loop.time(), None])
+        try:
+            await loop.create_future()
+        finally:
+            terms[-1][1] = loop.time()
+
+    async def main():
+        candidate = asyncio.ensure_future(Candidate(leases, "core", "a", CONFIG, lead).run())
+        await asyncio.sleep(19)
+        found = await leases.look("core")
+        candidate.cancel()
+        await asyncio.wait([candidate])
+        return found
+
+    found = loop.run_until_complete(main())
+    loop.close()
+    assert terms[0] == [0, ended]
+    assert leases.asked == asked
+    assert found.renewals == (9 if ended == 19 else 0)

@@ -20,4 +20,4 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 timeout 60 npm install --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error "$package" >"$folder/log" 2>&1 ||
     skip "$package cannot be installed in a minute: $(head -n 1 "$folder/log")"
-timeout 60 node tests/python314/run.mjs "$folder/node_modules/pyodide" "$PWD" "$site_packages"
+timeout 300 node tests/python314/run.mjs "$folder/node_modules/pyodide" "$PWD" "$site_packages"

@@ -53,8 +53,7 @@ def find_warmups(
             except NoWarmup as error:
                 missing.append(f"--find-warmup: {error}")
             except KeyboardInterrupt:
-                say("interrupted; nothing was finished")
-                raise
+                raise KeyboardInterrupt("interrupted; nothing was finished") from None
     for problem in missing[: None if found else -1]:
         say(problem)
     if not found:

@@ -45,6 +45,11 @@ class TimeLimit:
     seconds: float | None
     is_over: bool = False
 
+    @property
+    def reason(self) -> str:
+        """Why the command was interrupted."""
+        return "--max-time is over" if self.is_over else "interrupted"
+
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[TimeLimit]:

@@ -139,15 +139,11 @@ def _looked_for(
                     force=asked.force,
                 )
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"{_why(limit)}; nothing was finished{_so_far(level, latest)}") from None
+            raise KeyboardInterrupt(f"{limit.reason}; nothing was finished{_so_far(level, latest)}") from None
     if found.interrupted:
         counted = "replications" if found.level is None else "splittings"
-        say(f"{_why(limit)}; finished: {len(found.splittings) if found.level else found.runs} of {many} {counted}")
+        say(f"{limit.reason}; finished: {len(found.splittings) if found.level else found.runs} of {many} {counted}")
     return found
-
-
-def _why(limit: TimeLimit) -> str:
-    return "--max-time is over" if limit.is_over else "interrupted"
 
 
 def _told(number: int, level: str | None, reached: Progress) -> str:

@@ -391,12 +391,10 @@ def _results(
                     break
         except KeyboardInterrupt:
             if not done.results:
-                why = "--max-time is over" if limit.is_over else "interrupted"
-                raise KeyboardInterrupt(f"{why}; nothing was finished") from None
+                raise KeyboardInterrupt(f"{limit.reason}; nothing was finished") from None
     if done.is_interrupted:
-        why = "--max-time is over" if limit.is_over else "interrupted"
         results = done.results.values()
-        say(f"{why}; finished: {', '.join(_finished(result, replications, asked) for result in results)}")
+        say(f"{limit.reason}; finished: {', '.join(_finished(result, replications, asked) for result in results)}")
     return done
 
 

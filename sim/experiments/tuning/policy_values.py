@@ -32,7 +32,7 @@ def units_of(paths: Iterable[str]) -> tuple[str, ...]:
             raise TuneError(f"{path} is no part of a policy; {valid} below {section}")
         whole = f"{section}.{below[0]}"
         if whole == TASK_KINDS:
-            key = "".join(below[2:3])
+            key = below[2] if len(below) > 2 else ""
             if key not in OF_TASK_KIND:
                 valid = instead(key, OF_TASK_KIND, "valid")
                 raise TuneError(f"{path} is no part of a policy; {valid} below {whole}.NAME")

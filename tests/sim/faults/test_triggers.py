@@ -78,6 +78,14 @@ def test_failed_tasks_and_open_recoveries_are_conditions() -> None:
     assert len(happened(shut)) == 2
 
 
+def test_recoveries_that_follow_each_other_are_not_open_together() -> None:
+    brief = {"recovery.conditions.task_failure": {"max_retries": 1, "retry_delay": "1s"}}
+    fail = [{"execution_failure": {"at": at}} for at in ("11s", "31s", "51s")]
+    run = story(*fail, slow("recovery.open > 1"), count=5, **brief)
+    assert [kind for _, _, kind in happened(run)] == ["execution_failure"] * 3
+    assert run.metrics["recovery.count"] == 3
+
+
 def test_crashed_and_hanging_agents_are_not_up() -> None:
     hang, die = (
         {"agent_hang": {"at": "20s", "targets": "agent.0"}},
@@ -127,6 +135,13 @@ def test_checkpoint_reads_and_writes_are_no_progress() -> None:
     again = story(*faults, **keys)
     started = recorded(again, "attempt.started")[1][0]
     assert happened(again)[-1] == (started + 2 + 1.5, "injected", "agent_slow")
+
+
+def test_a_call_of_a_dependency_is_no_progress() -> None:
+    """Called from 10 s to 14 s; half of the work is done 5 s later."""
+    calls = {"tasks.work": "10s", "tasks.calls": ["llm"], "downstream": {"llm": {"latency": "4s"}}}
+    run = story({"execution_failure": {"when": "task.progress > 0.5"}}, **calls)
+    assert happened(run) == [(19.0, "injected", "execution_failure")]
 
 
 def test_the_first_running_attempt_triggers_and_ended_ones_do_not() -> None:

@@ -70,8 +70,9 @@ def test_a_search_varies_the_clients_of_the_kinds_whose_requests_are_retried(mon
     own = scenario.with_values({"tasks.chat.client": impatient, "tasks.rare.client": {"timeout": "50s"}})
     assert varied(own) == {"tasks.client", "tasks.kinds.chat.client"}  # those of reports have that of all tasks
     assert their_time([own]).seconds == 50
-    patient = own.with_values({"tasks.report.client": {"timeout": "50s"}})
-    assert varied(patient) == {"tasks.kinds.chat.client"}
+    every_own = own.with_values({"tasks.report.client": {"timeout": "50s"}, "tasks.client.timeout": "90s"})
+    assert varied(every_own) == {"tasks.kinds.chat.client"}
+    assert their_time([every_own]).seconds == 50  # no task has the client of all tasks
 
 
 def test_a_policy_file_has_the_client_of_a_kind_as_a_whole():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import starmap
+from struct import Struct
 from typing import Any, NoReturn, Protocol, cast
 
 import numpy as np
@@ -30,8 +31,8 @@ ROW = np.dtype(
 NAMES = tuple(ROW.names or ())
 _BEFORE = {name: sum(ROW[other].itemsize for other in NAMES[:place]) for place, name in enumerate(NAMES)}
 """Byte offset of each column in a row."""
-_CODES = {name: {"f": "d", "u": "B", "i": "i"}[ROW[name].kind] for name in NAMES}
-"""The code of each column in Python's `array`."""
+_BYTES = Struct("<" + "".join(ROW[name].char for name in NAMES))
+"""The bytes of a row of `ROW`."""
 CHUNK_ROWS = 1 << 15
 Row = tuple[float, int, int, int, int, int, float, int, int]
 """A row as it is recorded, in the order of `ROW`."""
@@ -224,9 +225,9 @@ class NoRows:
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, NDArray[Any]]:
-    """The columns of rows. Through arrays of Python, which takes 60 % of the time of an array of records."""
-    columns = zip(NAMES, zip(*rows, strict=True), strict=True)
-    return {name: np.array(array(_CODES[name], column), dtype=ROW[name]) for name, column in columns}
+    """The columns of rows. By way of their bytes, which takes half of the time of an array of tuples."""
+    table = np.frombuffer(b"".join(starmap(_BYTES.pack, rows)), dtype=ROW)
+    return {name: np.ascontiguousarray(table[name]) for name in NAMES}
 
 
 def _rows(columns: dict[str, NDArray[Any]]) -> NDArray[np.void]:

@@ -10,20 +10,26 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from math import isfinite
+from operator import is_
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from recovery.model import NOTHING, Analysis, Failure, Incident, Step
+from recovery.model import NOTHING, Analysis, Failure, Incident, RecoveryStrategy, Step
 from recovery.policies.policy_states import PolicyChanges, PolicyState
 
 if TYPE_CHECKING:
     from recovery.model import Escalation
 
+T = TypeVar("T")
 _INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
 _SCALARS = frozenset({str, int, bool, type(None)})
 """Types whose values JSON always has. Not that of floats: some are not finite."""
+_UNCHANGED = _SCALARS | {float}
+"""Types whose values are written and read as they are."""
+_SEQUENCES = frozenset({list, tuple})
 
 
 class Journal(Protocol):
@@ -167,7 +173,7 @@ def incident_to_json(incident: Incident, later: float = 0.0) -> bytes:
     made = incident_with(plain, incident, later)
     arguments = {} if made.analysis is None else made.analysis.arguments
     for name, value in (*made.failure.info.items(), *arguments.items()):
-        if type(value) in _SCALARS:
+        if _is_usual(value):
             continue
         try:
             json.dumps(value, allow_nan=False)
@@ -185,10 +191,22 @@ def incident_from_json(text: bytes, later: float = 0.0) -> Incident:
     return incident_with(tuples, _INCIDENT.validate_json(text), later)
 
 
+def _is_usual(value: Any) -> bool:
+    """Whether JSON has a value for sure: a scalar, a finite float, or a sequence of scalars."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    return isfinite(value) if kind is float else kind in _SEQUENCES and _SCALARS.issuperset(map(type, value))
+
+
 def plain(value: Any) -> Any:
-    """Convert mappings to dictionaries and tuples to lists, as JSON has them."""
-    if type(value) in _SCALARS:
+    """Convert mappings to dictionaries, which JSON has. A value that needs no conversion is returned itself."""
+    kind = type(value)
+    if kind in _UNCHANGED or (kind in _SEQUENCES and _UNCHANGED.issuperset(map(type, value))):
         return value
+    if kind is dict:
+        made = {name: plain(each) for name, each in value.items()}
+        return value if all(map(is_, made.values(), value.values())) else made
     if isinstance(value, Mapping):
         return {name: plain(each) for name, each in value.items()}
     return [plain(each) for each in value] if isinstance(value, list | tuple) else value
@@ -202,15 +220,18 @@ def tuples(value: Any) -> Any:
 
 
 def failure_with(convert: Callable[[Any], Any], failure: Failure, later: float = 0.0) -> Failure:
-    """A copy in which `convert` is applied to values of any type, and `later` seconds are added to instants."""
-    return replace(failure, at=failure.at + later, info=convert(failure.info))
+    """A failure with values of any type that `convert` has converted, and instants that are `later` seconds later.
+
+    It is the same object if that changes nothing.
+    """
+    return _with(failure, at=_shifted(failure.at, later), info=convert(failure.info))
 
 
 def analysis_with(convert: Callable[[Any], Any], analysis: Analysis | None, later: float = 0.0) -> Analysis | None:
     """As `failure_with`, for an analysis."""
     if analysis is None:
         return None
-    return replace(
+    return _with(
         analysis,
         failure=failure_with(convert, analysis.failure, later),
         diagnosis=convert(analysis.diagnosis),
@@ -220,17 +241,38 @@ def analysis_with(convert: Callable[[Any], Any], analysis: Analysis | None, late
 
 def incident_with(convert: Callable[[Any], Any], incident: Incident, later: float = 0.0) -> Incident:
     """As `failure_with`, for an incident."""
-
-    def step(one: Step) -> Step:
-        return replace(one, arguments=convert(one.arguments), undo=None if one.undo is None else step(one.undo))
-
-    strategy = incident.strategy
-    return replace(
+    return _with(
         incident,
         failure=failure_with(convert, incident.failure, later),
-        opened_at=incident.opened_at + later,
-        due=None if incident.due is None else incident.due + later,
-        try_began=None if incident.try_began is None else incident.try_began + later,
+        opened_at=_shifted(incident.opened_at, later),
+        due=_shifted(incident.due, later),
+        try_began=_shifted(incident.try_began, later),
         analysis=analysis_with(convert, incident.analysis, later),
-        strategy=None if strategy is None else replace(strategy, steps=tuple(map(step, strategy.steps))),
+        strategy=_strategy_with(convert, incident.strategy),
     )
+
+
+def _strategy_with(convert: Callable[[Any], Any], strategy: RecoveryStrategy | None) -> RecoveryStrategy | None:
+    if strategy is None:
+        return None
+    steps = tuple([_step_with(convert, step) for step in strategy.steps])
+    is_same = all(map(is_, steps, strategy.steps))
+    return strategy if is_same else replace(strategy, steps=steps)
+
+
+def _step_with(convert: Callable[[Any], Any], step: Step) -> Step:
+    undo = None if step.undo is None else _step_with(convert, step.undo)
+    return _with(step, arguments=convert(step.arguments), undo=undo)
+
+
+def _shifted(instant: float | None, later: float) -> Any:
+    """An instant, if there is one, `later` seconds later."""
+    return instant + later if later and instant is not None else instant
+
+
+def _with(changed: T, **fields: Any) -> T:
+    """A copy with these values of fields; the same object if it has them already."""
+    for name, value in fields.items():
+        if getattr(changed, name) is not value:
+            return replace(changed, **fields)  # type: ignore[type-var]
+    return changed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 Waiting = deque[asyncio.Future[None]]
 
@@ -22,16 +22,12 @@ class FairSemaphore:
         self._waiting: OrderedDict[str, Waiting] = OrderedDict()  # by kind, the last served kind last
         self._served: str | None = None
 
-    @asynccontextmanager
-    async def hold(self, kind: str) -> AsyncIterator[None]:
+    def hold(self, kind: str) -> AbstractAsyncContextManager[None]:
         """Hold a slot within the block, for a failure of this kind."""
-        await self._acquire(kind)
-        try:
-            yield
-        finally:
-            self._release()
+        return _Slot(self, kind)
 
-    async def _acquire(self, kind: str) -> None:
+    async def acquire(self, kind: str) -> None:
+        """Wait for a slot, for a failure of this kind. Prefer `hold`, which releases it."""
         if self._free is None:
             return
         if self._free > 0 and not self._waiting:
@@ -46,7 +42,7 @@ class FairSemaphore:
             if granted.cancelled():
                 self._leave(kind, granted)
             else:  # granted at the instant of the cancellation
-                self._release()
+                self.release()
             raise
 
     def _leave(self, kind: str, granted: asyncio.Future[None]) -> None:
@@ -56,7 +52,8 @@ class FairSemaphore:
         if not waiting:
             self._waiting.pop(kind, None)
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Release a slot."""
         if self._free is None:
             return
         self._free += 1
@@ -71,3 +68,19 @@ class FairSemaphore:
                 self._free -= 1
                 self._served = kind
                 granted.set_result(None)
+
+
+class _Slot:
+    """A slot that is held within a block."""
+
+    def __init__(self, semaphore: FairSemaphore, kind: str) -> None:
+        self._semaphore = semaphore
+        self._kind = kind
+
+    async def __aenter__(self) -> None:
+        await self._semaphore.acquire(self._kind)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._semaphore.release()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from types import TracebackType
 
 LockOf = Callable[[str], AbstractAsyncContextManager[None]]
 """Returns the lock of a subject."""
@@ -27,15 +28,37 @@ class SubjectLocks:
     def __init__(self) -> None:
         self._uses: dict[str, _Use] = {}
 
-    @asynccontextmanager
-    async def of(self, subject: str) -> AsyncIterator[None]:
+    def of(self, subject: str) -> AbstractAsyncContextManager[None]:
         """Hold the lock of the subject within the block."""
-        use = self._uses.setdefault(subject, _Use())
+        return _Held(self._uses, subject)
+
+
+class _Held:
+    """A lock that is held within a block."""
+
+    def __init__(self, uses: dict[str, _Use], subject: str) -> None:
+        self._uses = uses
+        self._subject = subject
+
+    async def __aenter__(self) -> None:
+        use = self._uses.get(self._subject)
+        if use is None:
+            use = self._uses[self._subject] = _Use()
         use.users += 1
         try:
-            async with use.lock:
-                yield
-        finally:
-            use.users -= 1
-            if not use.users:
-                del self._uses[subject]
+            await use.lock.acquire()
+        except BaseException:
+            self._leave(use)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        use = self._uses[self._subject]
+        use.lock.release()
+        self._leave(use)
+
+    def _leave(self, use: _Use) -> None:
+        use.users -= 1
+        if not use.users:
+            del self._uses[self._subject]

@@ -136,7 +136,7 @@ def test_read_only_mappings_are_written() -> None:
     assert found.analysis.arguments == {"requirements": {"gpu": 1}}
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}])
+@pytest.mark.parametrize("value", [object(), float("nan"), (1.0, float("nan")), {1, 2}])
 @pytest.mark.parametrize("place", ["failure", "analysis"])
 def test_a_value_that_cannot_be_written_is_rejected_by_name(journal, value: object, place: str) -> None:
     incident = Incident(7, failure_of("task.1"), 0.0)

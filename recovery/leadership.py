@@ -100,7 +100,8 @@ class MemoryLeases:
 
     def replaced(self, seen: Lease | None, to: Lease) -> bool:
         """`change`, as a plain function."""
-        if self._leases.get(to.name) != seen:
+        found = self._leases.get(to.name)
+        if found is not seen and found != seen:
             return False
         self._leases[to.name] = to
         return True
@@ -138,7 +139,7 @@ class Candidate:
         self._holder = holder
         self._config = config
         self._lead = lead
-        self._own_clock = clock
+        self._clock: Callable[[], float] = _time_of_the_loop if clock is None else clock
         self._sleep = sleep
         self._change_now: Callable[[Lease, Lease], bool | None] = getattr(leases, "change_now", lambda seen, to: None)
 
@@ -243,5 +244,6 @@ class Candidate:
             return False
         return asking.result()
 
-    def _clock(self) -> float:
-        return asyncio.get_running_loop().time() if self._own_clock is None else self._own_clock()
+
+def _time_of_the_loop() -> float:
+    return asyncio.get_running_loop().time()

@@ -28,6 +28,7 @@ class Record:
     fence: int = 0
     retries: dict[str, int] | None = None
     checkpoints: list[Checkpoint] | None = None
+    unsealed: list[tuple[int, float]] | None = None  # epoch and progress of further checkpoints
     restore_point: Checkpoint | None = None
 
 
@@ -59,7 +60,7 @@ class MemoryTaskStore:
         if epoch <= record.fence or record.status in FINISHED:
             return False
         record.status = _COMPLETED
-        record.checkpoints = None
+        record.checkpoints = record.unsealed = None
         record.restore_point = None
         return True
 
@@ -132,23 +133,42 @@ class MemoryTaskStore:
         """Append a checkpoint. None: refused."""
         if not self.is_current(task_id, epoch):
             return None
+        stored = self._sealed(task_id)
+        checkpoint = sealed(task_id, len(stored) + 1, epoch, progress, state)
+        stored.append(checkpoint)
+        return checkpoint
+
+    def append_checkpoint(self, task_id: str, epoch: int, progress: float) -> bool:
+        """As `save_checkpoint`, without a state. False: refused.
+
+        The checkpoint is sealed when one of the task is read, which is never the case for most tasks.
+        """
+        if not self.is_current(task_id, epoch):
+            return False
+        record = self._records[task_id]
+        if record.unsealed is None:
+            record.unsealed = []
+        record.unsealed.append((epoch, progress))
+        return True
+
+    def _sealed(self, task_id: str) -> list[Checkpoint]:
+        """The stored checkpoints, the oldest first, after all of them are sealed."""
         record = self._records[task_id]
         if record.checkpoints is None:
             record.checkpoints = []
         stored = record.checkpoints
-        sequence = stored[-1].sequence + 1 if stored else 1
-        checkpoint = sealed(task_id, sequence, epoch, progress, state)
-        stored.append(checkpoint)
-        return checkpoint
+        for epoch, progress in record.unsealed or ():
+            stored.append(sealed(task_id, len(stored) + 1, epoch, progress))
+        record.unsealed = None
+        return stored
 
     def checkpoints(self, task_id: str) -> Sequence[Checkpoint]:
         """The stored checkpoints, the oldest first."""
-        return tuple(self._records[task_id].checkpoints or ())
+        return tuple(self._sealed(task_id))
 
     def last_checkpoint(self, task_id: str) -> int:
         """The sequence number of the last checkpoint."""
-        stored = self._records[task_id].checkpoints
-        return stored[-1].sequence if stored else 0
+        return len(self._sealed(task_id))
 
     def restore_point(self, task_id: str) -> Checkpoint | None:
         """The checkpoint from which the next attempt starts."""
@@ -160,7 +180,7 @@ class MemoryTaskStore:
 
     def corrupt_checkpoint(self, task_id: str) -> Checkpoint | None:
         """Fault injection: damage the latest checkpoint, so that its checksum does not match."""
-        stored = self._records[task_id].checkpoints
+        stored = self._sealed(task_id)
         if not stored:
             return None
         stored[-1] = replace(stored[-1], checksum=stored[-1].checksum ^ 1)
@@ -168,7 +188,7 @@ class MemoryTaskStore:
 
     def tear_checkpoint(self, task_id: str) -> Checkpoint | None:
         """Fault injection: truncate the latest checkpoint, with the checksum of the whole."""
-        stored = self._records[task_id].checkpoints
+        stored = self._sealed(task_id)
         if not stored:
             return None
         stored[-1] = replace(stored[-1], progress=stored[-1].progress / 2)

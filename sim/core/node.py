@@ -64,7 +64,8 @@ class Node:
             due = self.lease_clock.now + seconds
             while not await self._reaches(due):
                 """Its clock was set."""
-        await self._awake.wait()
+        if self._asleep_since is not None:
+            await self._awake.wait()
 
     async def _reaches(self, due: float) -> bool:
         """Wait until its clock shows this time. False if it was set before."""
@@ -83,7 +84,8 @@ class Node:
     async def can_reach(self, *, store: bool) -> None:
         """Return when it is awake and, with `store`, connected with the store."""
         while True:
-            await self._awake.wait()
+            if self._asleep_since is not None:
+                await self._awake.wait()
             link = self._world.network.broken_link(self.name, STORE) if store else None
             if link is None:
                 return
@@ -92,7 +94,7 @@ class Node:
     @property
     def reaches_store(self) -> bool:
         """Whether it can reach the store now."""
-        return not self.is_suspended and self._world.network.broken_link(self.name, STORE) is None
+        return self._asleep_since is None and self._world.network.broken_link(self.name, STORE) is None
 
     def write(self, deliver: Callable[[], None]) -> None:
         """Send a write to the store as soon as it is connected, after earlier writes."""

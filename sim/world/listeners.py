@@ -12,7 +12,7 @@ from inspect import get_annotations
 from typing import Annotated, Final, Protocol, TypeVar
 
 from recovery.errors import RecoveryBenchError
-from recovery.model import Checkpoint, Failure
+from recovery.model import Failure
 from sim.world.entities import Agent, Attempt, Task
 from sim.world.links import Link
 
@@ -85,8 +85,8 @@ class ExecutionListener(Protocol):
 class CheckpointListener(Protocol):
     """Follows which checkpoints are stored: the stale replica, if there is one."""
 
-    def saved(self, checkpoint: Checkpoint) -> None:
-        """A checkpoint was stored."""
+    def saved(self, task_id: str) -> None:
+        """A checkpoint of a task was stored."""
 
 
 class NetworkListener(Protocol):

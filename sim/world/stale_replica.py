@@ -41,6 +41,6 @@ class Replica:
         reached = sum(time <= latest for time in self._acknowledged.get(task_id, ()))
         return stored[:reached]
 
-    def saved(self, checkpoint: Checkpoint) -> None:
-        """A checkpoint was stored by the primary."""
-        self._acknowledged.setdefault(checkpoint.task_id, []).append(self._env.now)
+    def saved(self, task_id: str) -> None:
+        """A checkpoint of a task was stored by the primary."""
+        self._acknowledged.setdefault(task_id, []).append(self._env.now)

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from recovery.model import TaskStatus
+from recovery.stores import PlainTaskStore
 from recovery.stores.memory import MemoryTaskStore, Record
 from sim.world.entities import task_number
+
+AppendCheckpoint = Callable[[str, int, float], bool]
+"""Appends a checkpoint of a task by its epoch and progress. False: refused."""
+
+
+def checkpoint_appender(store: PlainTaskStore) -> AppendCheckpoint:
+    """What appends checkpoints to a store: its `append_checkpoint`, if it has one and saves none in its own way."""
+    saves_its_own_way = getattr(store.save_checkpoint, "__func__", None) is not MemoryTaskStore.save_checkpoint
+    if saves_its_own_way or not isinstance(store, MemoryTaskStore):
+        return lambda task_id, epoch, progress: store.save_checkpoint(task_id, epoch, progress) is not None
+    return store.append_checkpoint
 
 
 class NumberedTaskStore(MemoryTaskStore):

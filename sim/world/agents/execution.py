@@ -24,6 +24,7 @@ from sim.loop.callbacks import Timer, after, disarm
 from sim.randomness.streams import STANDARD_UNIFORM, Repeated, Residual, Samplable, Streams
 from sim.world.entities import Attempt, Callback, Task
 from sim.world.listeners import CheckpointListener, Connection, ExecutionListener
+from sim.world.task_store import checkpoint_appender
 
 ROUNDING = 1e-9
 """Share of a checkpoint's interval that counts as zero: 3 × 0.7 is slightly less than 2.1."""
@@ -67,6 +68,7 @@ class Execution:
         self._env = env
         self._history = history
         self._store = store
+        self._append_checkpoint = checkpoint_appender(store)
         self._settings = tasks
         self._checkpoint = tasks.checkpoint
         if tasks.checkpoint is not None:
@@ -268,12 +270,11 @@ class Execution:
             )
             self._after_save(attempt)
             return
-        saved = self._store.save_checkpoint(task.name, attempt.epoch, attempt.progress)
-        if saved is None:
+        if not self._append_checkpoint(task.name, attempt.epoch, attempt.progress):
             self.listener.attempt_fenced(attempt)
             return
         if self.checkpoint_listener is not None:
-            self.checkpoint_listener.saved(saved)
+            self.checkpoint_listener.saved(task.name)
         self._history.record(
             Event.CHECKPOINT_WRITTEN, task.number, attempt.agent.number, attempt.epoch, attempt.progress
         )

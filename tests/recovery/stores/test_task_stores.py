@@ -116,6 +116,34 @@ def test_checkpoints_are_numbered_in_order(store):
     assert found == [(1, 1, 1.0), (2, 2, 2.5)]
 
 
+def test_an_appended_checkpoint_is_like_a_saved_one():
+    saving, appending, mixed = MemoryTaskStore(), MemoryTaskStore(), MemoryTaskStore()
+    for store, saves in ((saving, "111"), (appending, "000"), (mixed, "010")):
+        store.register("task.1")
+        epoch = store.begin("task.1", "agent.0")
+        for progress, saved in zip((1.0, 2.0, 3.0), saves, strict=True):
+            save = store.save_checkpoint if saved == "1" else store.append_checkpoint
+            assert save("task.1", epoch, progress)
+        assert store.last_checkpoint("task.1") == 3
+        assert store.checkpoints("task.1") == saving.checkpoints("task.1")
+    store.fence("task.1")
+    assert store.append_checkpoint("task.1", epoch, 4.0) is False
+    assert store.last_checkpoint("task.1") == 3
+    assert store.commit("task.1", store.begin("task.1", "agent.0"))
+    assert store.last_checkpoint("task.1") == 0
+
+
+def test_a_damaged_checkpoint_may_be_an_appended_one():
+    for damage in (MemoryTaskStore.corrupt_checkpoint, MemoryTaskStore.tear_checkpoint):
+        store = MemoryTaskStore()
+        store.register("task.1")
+        epoch = store.begin("task.1", "agent.0")
+        assert store.append_checkpoint("task.1", epoch, 1.0)
+        assert store.append_checkpoint("task.1", epoch, 2.0)
+        assert damage(store, "task.1") == store.checkpoints("task.1")[-1]
+        assert [is_intact(each) for each in store.checkpoints("task.1")] == [True, False]
+
+
 STATES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from recovery.model import TaskStatus
+from recovery.checkpoints import sealed
+from recovery.model import Checkpoint, TaskStatus
 from recovery.stores.memory import MemoryTaskStore
-from sim.world.task_store import NumberedTaskStore
+from sim.world.task_store import NumberedTaskStore, checkpoint_appender
 from tests.recovery.stores.calls import CALLS, answers
 
 
@@ -45,3 +46,21 @@ def test_a_successful_task_leaves_no_record() -> None:
 def test_an_invalid_task_is_unknown(unknown: str) -> None:
     store = NumberedTaskStore()
     assert store.status(unknown) is None
+
+
+class LosesCheckpoints(NumberedTaskStore):
+    """Accepts checkpoints, and does not keep them."""
+
+    def save_checkpoint(self, task_id: str, epoch: int, progress: float, state: Any = None) -> Checkpoint | None:
+        return sealed(task_id, 1, epoch, progress, state) if self.is_current(task_id, epoch) else None
+
+
+@pytest.mark.parametrize(("store", "kept"), [(NumberedTaskStore(), 1), (LosesCheckpoints(), 0)])
+def test_checkpoints_are_appended_as_a_store_saves_them(store: NumberedTaskStore, kept: int) -> None:
+    append = checkpoint_appender(store)
+    store.register("task.0")
+    store.begin("task.0", "agent.0")
+    assert append("task.0", 1, 2.5)
+    assert [each.progress for each in store.checkpoints("task.0")] == [2.5] * kept
+    store.fence("task.0")
+    assert not append("task.0", 1, 3.5)

@@ -291,12 +291,19 @@ class SimLoop(LoopBase):
                         heappop(queue)
                     elif ready or not advances:
                         break
-                    else:  # an event of SimPy is next: `step` is called from here, because to return to it costs more
+                    else:  # an event of SimPy is next: it is processed here, because to return to `step` costs more
                         if when > now:
                             now, budget = when, self.max_callbacks
                         self._instant, self._budget = now, budget
                         self._awake = drains = False
-                        _step(env)
+                        if event._ok:
+                            heappop(queue)
+                            env._now = when
+                            event.callbacks = None
+                            for callback in callbacks:
+                                callback(event)
+                        else:  # it may raise the exception of the event
+                            _step(env)
                         if self._awake or self._stopping:
                             return
                         budget = self._budget
@@ -406,6 +413,8 @@ class SimLoop(LoopBase):
             raise RuntimeError("the environment is running already; in a coroutine, await loop.wait(event) instead")
         outer = self._enter()
         self._advances = steps_plainly(self.env)
+        if self._advances and not self._awake:
+            self._wake()  # the drain processes the events of SimPy faster
         try:
             return run()
         finally:

@@ -59,6 +59,8 @@ def check(history: History) -> list[Violation]:
 
 def _by_incident(tracks: Tracks, *events: int) -> Rows:
     rows = tracks.rows(*events)
+    if not len(rows):
+        return rows
     rows = rows[tracks.incident[rows] >= 0]
     return rows[np.argsort(tracks.incident[rows], kind="stable")]
 
@@ -71,9 +73,11 @@ def _stages(tracks: Tracks) -> list[Violation]:
     number = tracks.incident[rows]
     previous = np.concatenate(([0], stages[:-1]))
     previous[1:][number[1:] != number[:-1]] = 0
-    may_come = np.where(resumes, RESUMED_STAGES[previous, stages], _FOLLOWS[previous, stages])
-    reanalyzed = np.concatenate(([False], resumes[:-1])) & (previous == Event.RECOVERY_ANALYZED)
-    may_come |= reanalyzed & (stages == Event.RECOVERY_ANALYZED)  # it was analyzed again
+    may_come = _FOLLOWS[previous, stages]
+    if resumes.any():
+        may_come = np.where(resumes, RESUMED_STAGES[previous, stages], may_come)
+        was_analyzed = np.concatenate(([False], resumes[:-1])) & (previous == Event.RECOVERY_ANALYZED)
+        may_come |= was_analyzed & (stages == Event.RECOVERY_ANALYZED)  # it was analyzed again
     return [
         Violation.at(
             tracks,
@@ -89,6 +93,8 @@ def _stages(tracks: Tracks) -> list[Violation]:
 def _outside(tracks: Tracks, incidents: Incidents) -> list[Violation]:
     """Events of a recovery that is not open."""
     rows = _by_incident(tracks, *STEPS, *RETRIES, *ASIDE)
+    if not len(rows):
+        return []
     place = _places(tracks, incidents, rows)
     known = place >= 0
     inside = np.zeros(len(rows), dtype=bool)
@@ -118,6 +124,8 @@ def _places(tracks: Tracks, incidents: Incidents, rows: Rows) -> Rows:
 def _steps(tracks: Tracks, incidents: Incidents) -> list[Violation]:
     """Steps without an outcome, and outcomes without a step."""
     rows = _by_incident(tracks, *STEPS)
+    if not len(rows):
+        return []
     interrupted = interrupted_steps(tracks)
     rows = rows[~np.isin(rows, interrupted)] if len(interrupted) else rows
     if not len(rows):
@@ -125,7 +133,7 @@ def _steps(tracks: Tracks, incidents: Incidents) -> list[Violation]:
     command = tracks.incident[rows].astype(np.int64) * (int(tracks.detail[rows].max()) + 1) + tracks.detail[rows]
     order = np.argsort(command, kind="stable")
     rows, command = rows[order], command[order]
-    starts = tracks.event[rows] == Event.STEP_STARTED
+    starts = tracks.are(rows, Event.STEP_STARTED)
     running = running_totals(command, np.where(starts, 1.0, -1.0))
     place = _places(tracks, incidents, rows)
     over: Truths = (place >= 0) & (incidents.end_row[place] >= 0) if len(incidents) else np.zeros(len(rows), dtype=bool)
@@ -164,10 +172,12 @@ def _unrecorded_failures(tracks: Tracks, incidents: Incidents) -> list[Violation
 
 
 def _unrecorded_retries(tracks: Tracks) -> list[Violation]:
-    rows = tracks.rows(Event.QUEUE_ENTERED, Event.RETRY_GRANTED)
-    retries = (tracks.event[rows] == Event.RETRY_GRANTED) | (tracks.detail[rows] == tracks.number("retry"))
-    rows = tracks.by_task(rows[retries])
-    granted = tracks.event[rows] == Event.RETRY_GRANTED
+    entered = tracks.rows(Event.QUEUE_ENTERED)
+    retried = entered[tracks.detail[entered] == tracks.number("retry")]
+    if not len(retried):
+        return []
+    rows = tracks.by_task(np.sort(np.append(retried, tracks.rows(Event.RETRY_GRANTED))))
+    granted = tracks.are(rows, Event.RETRY_GRANTED)
     left = running_totals(tracks.task[rows], np.where(granted, 1.0, -1.0))
     return [
         Violation.at(tracks, row, INVARIANT, "queued for a retry that was not granted")

@@ -35,10 +35,11 @@ _STEPS = (Event.STEP_STARTED, Event.STEP_COMPLETED, Event.STEP_FAILED)
 
 def resumed(tracks: Tracks, rows: Rows) -> tuple[Truths, Integers]:
     """Which of these rows resume a recovery, and the stage of each row; for those, the stage in which it continues."""
-    is_taken_up: Truths = tracks.event[rows] == Event.RECOVERY_TAKEN_UP
+    is_taken_up = tracks.are(rows, Event.RECOVERY_TAKEN_UP)
     stages = tracks.event[rows].astype(np.int64)
-    for phase, stage in STAGE_OF.items():
-        stages[is_taken_up & (tracks.detail[rows] == tracks.number(phase.value))] = stage
+    if is_taken_up.any():
+        for phase, stage in STAGE_OF.items():
+            stages[is_taken_up & (tracks.detail[rows] == tracks.number(phase.value))] = stage
     return is_taken_up, stages
 
 

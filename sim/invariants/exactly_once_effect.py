@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from sim.history import Event, History
 from sim.invariants.violation import Violation
 from sim.measures.tables.event_table import Tracks
@@ -16,7 +14,8 @@ def check(history: History) -> list[Violation]:
     tracks = Tracks.of(history)
     rows = tracks.rows(Event.TASK_COMPLETED)
     first = tracks.first_by_task(rows)[tracks.task[rows]]
+    again = first != rows
     return [
-        Violation.at(tracks, row, INVARIANT, f"its effect was accepted again, first at {tracks.time[first[place]]:g} s")
-        for place, row in zip(np.flatnonzero(first != rows), rows[first != rows].tolist(), strict=True)
+        Violation.at(tracks, row, INVARIANT, f"its effect was accepted again, first at {tracks.time[earlier]:g} s")
+        for row, earlier in zip(rows[again].tolist(), first[again].tolist(), strict=True)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.history import Event, History
-from sim.invariants.resource_holdings import HOLDINGS, RESERVED, Holdings
+from sim.invariants.resource_holdings import HOLDINGS, RESERVED, AttemptsOfTasks, Holdings
 from sim.invariants.violation import Violation
 from sim.measures.tables.event_table import NOWHERE, Tracks
 from sim.measures.tables.task_ownership import queued_by_core
@@ -46,6 +46,7 @@ def _held_twice(tracks: Tracks, holdings: Holdings) -> list[Violation]:
     suspects = np.flatnonzero(holdings.allocates & (holdings.held > holdings.changes))
     if not len(suspects):
         return []
+    attempts = AttemptsOfTasks.of(tracks)
     entered = tracks.rows_by_task(Event.QUEUE_ENTERED)
     entered = entered[queued_by_core(tracks, entered)]
     violations = []
@@ -57,11 +58,11 @@ def _held_twice(tracks: Tracks, holdings: Holdings) -> list[Violation]:
         queued = queued[(tracks.task[queued] == task) & (queued < row)]
         taken_up = row if taker == RESERVED else int(queued[-1]) if len(queued) else NOWHERE
         # A reservation may belong to a running attempt that got nothing under its own epoch.
-        reserved_for = holdings.running(task, row) - set(held) - {taker}
+        reserved_for = attempts.running(task, row) - set(held) - {taker}
         if any(
             not reserved_for
             if holder == RESERVED
-            else holder == taker or NOWHERE < holdings.end_row(task, holder) < taken_up
+            else holder == taker or NOWHERE < attempts.end_row(task, holder) < taken_up
             for holder in held
         ):
             message = f"it gets {tracks.value[row]:g} of {holdings.pool(key)} while it holds {sum(held.values()):g}"

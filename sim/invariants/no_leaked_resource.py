@@ -7,11 +7,12 @@ from math import inf
 import numpy as np
 
 from sim.history import Event, History
-from sim.invariants.resource_holdings import HOLDINGS, RESERVED, Holdings
+from sim.invariants.resource_holdings import HOLDINGS, RESERVED, AttemptsOfTasks, Holdings
 from sim.invariants.violation import Violation
 from sim.measures.tables.event_table import Tracks
 from sim.measures.tables.ground_truth import AgentTruth
 from sim.measures.tables.recoveries import Incidents
+from sim.measures.tables.step_functions import group_starts
 from sim.measures.tables.task_ownership import lost
 
 INVARIANT = "no_leaked_resource"
@@ -35,11 +36,11 @@ def check(history: History) -> list[Violation]:
     holdings = Holdings.of(tracks)
     ended = tracks.tasks.ended[tracks.task[holdings.rows]]
     in_time = tracks.time[holdings.rows] <= ended
-    pairs, first = np.unique(holdings.keys, return_index=True)
+    first = group_starts(holdings.keys)
     at_end_of_task = np.add.reduceat(np.where(in_time, holdings.changes, 0.0), first)
     at_end_of_run = np.add.reduceat(holdings.changes, first)
     finished = np.isfinite(ended[first])
-    suspects = pairs[(at_end_of_run > 0) | (finished & (at_end_of_task > 0))].tolist()
+    suspects = holdings.keys[first][(at_end_of_run > 0) | (finished & (at_end_of_task > 0))].tolist()
     if not suspects:
         return []
     leaks = _Leaks(tracks, holdings, set(lost(tracks).tolist()))
@@ -54,6 +55,7 @@ class _Leaks:
         self._tracks = tracks
         self._holdings = holdings
         self._lost = lost_tasks
+        self._attempts = AttemptsOfTasks.of(tracks)
         self._incidents = Incidents.of(tracks)
         self._agents = AgentTruth.of(tracks)
         moves = tracks.rows(Event.QUEUE_ENTERED, Event.QUEUE_SETTLED)
@@ -91,12 +93,12 @@ class _Leaks:
 
     def _attempt_end(self, task: int, epoch: int, otherwise: int) -> int:
         """The row at which an attempt ended, if it was over before `otherwise`."""
-        place = self._holdings.attempts(task).get(epoch)
+        place = self._attempts.at(task).get(epoch)
         row = -1 if place is None else int(self._tracks.attempts.end_row[place])
         return row if 0 <= row < otherwise else otherwise
 
     def _agent(self, task: int, epoch: int) -> int:
-        place = self._holdings.attempts(task).get(epoch)
+        place = self._attempts.at(task).get(epoch)
         return -1 if place is None else int(self._tracks.attempts.agent[place])
 
     def _entitled_until(self, task: int, epoch: int, end_row: int) -> float:
@@ -104,7 +106,7 @@ class _Leaks:
         tracks, incidents, agent = self._tracks, self._incidents, self._agent(task, epoch)
         finished = float(tracks.time[end_row])
         until = [finished]
-        attempts = self._holdings.attempts(task)
+        attempts = self._attempts.at(task)
         holders = attempts.values() if epoch == RESERVED else [attempts[epoch]] if epoch in attempts else []
         until += [float(tracks.attempts.ended[place]) for place in holders]
         if agent >= 0 and self._agents.down(agent, end_row):
@@ -117,7 +119,7 @@ class _Leaks:
 
     def _entitled_at_end(self, task: int, epoch: int) -> bool:
         """Whether an unfinished task may hold units at the end of the run."""
-        place = self._holdings.attempts(task).get(epoch)
+        place = self._attempts.at(task).get(epoch)
         if place is None or task in self._lost:
             return True
         ended_at = int(self._tracks.attempts.end_row[place])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from sim.history import Event
@@ -22,18 +20,17 @@ class Holdings:
     """
 
     def __init__(self, tracks: Tracks) -> None:
-        rows = tracks.rows_by_task(*HOLDINGS)
-        pools, pool = np.unique(tracks.about[rows], return_inverse=True)
-        self._pools = [tracks.word(int(number)) for number in pools]
-        keys = tracks.task[rows].astype(np.int64) * max(1, len(pools)) + pool
+        rows = tracks.rows(*HOLDINGS)
+        rows = rows[tracks.task[rows] >= 0]
+        keys = tracks.task[rows].astype(np.int64) * len(tracks.words) + tracks.about[rows]
         order = np.argsort(keys, kind="stable")
         self.rows: Rows = rows[order]
         self.keys: Integers = keys[order]
-        self.allocates = tracks.event[self.rows] == Event.RESOURCE_ALLOCATED
-        self.changes = np.where(self.allocates, 1.0, -1.0) * tracks.value[self.rows]
+        self.allocates = tracks.are(self.rows, Event.RESOURCE_ALLOCATED)
+        self.changes = np.where(self.allocates, tracks.value[self.rows], -tracks.value[self.rows])
         self.held = running_totals(self.keys, self.changes)
         self._epochs = tracks.epoch[self.rows]
-        self._attempts = tracks.attempts
+        self._words = tracks.words
 
     @classmethod
     def of(cls, tracks: Tracks) -> Holdings:
@@ -42,11 +39,11 @@ class Holdings:
 
     def task(self, key: int) -> int:
         """The task of a pair."""
-        return key // len(self._pools)
+        return key // len(self._words)
 
     def pool(self, key: int) -> str:
         """The pool of a pair."""
-        return self._pools[key % len(self._pools)]
+        return self._words[key % len(self._words)]
 
     def held_after(self, key: int, row: int) -> dict[int, float]:
         """Units that a task holds of a pool just after a row, by the epoch under which it got them.
@@ -64,27 +61,35 @@ class Holdings:
                 units[RESERVED] = units.get(RESERVED, 0.0) + units.pop(epoch)
         return {epoch: count for epoch, count in units.items() if count > 0}
 
-    @cached_property
-    def _attempts_by_task(self) -> tuple[Rows, Integers]:
-        order = np.argsort(self._attempts.task, kind="stable")
-        return order, self._attempts.task[order]
 
-    def attempts(self, task: int) -> dict[int, int]:
+class AttemptsOfTasks:
+    """The attempts at each task, by epoch."""
+
+    def __init__(self, tracks: Tracks) -> None:
+        self._attempts = tracks.attempts
+        self._order: Rows = np.argsort(self._attempts.task, kind="stable")
+        self._tasks = self._attempts.task[self._order]
+
+    @classmethod
+    def of(cls, tracks: Tracks) -> AttemptsOfTasks:
+        """The attempts of a history."""
+        return tracks.derive(cls)
+
+    def at(self, task: int) -> dict[int, int]:
         """Indexes in `tracks.attempts` of a task's attempts, by epoch."""
-        order, tasks = self._attempts_by_task
-        first, last = np.searchsorted(tasks, [task, task + 1])
-        return {int(self._attempts.epoch[place]): int(place) for place in order[first:last]}
+        first, last = np.searchsorted(self._tasks, [task, task + 1])
+        return {int(self._attempts.epoch[place]): int(place) for place in self._order[first:last]}
 
     def running(self, task: int, row: int) -> set[int]:
         """Epochs of a task's attempts running just before a row."""
         attempts = self._attempts
         return {
             epoch
-            for epoch, place in self.attempts(task).items()
+            for epoch, place in self.at(task).items()
             if attempts.row[place] < row and (attempts.end_row[place] < 0 or attempts.end_row[place] >= row)
         }
 
     def end_row(self, task: int, epoch: int) -> int:
         """The row at which an attempt ended, `NOWHERE` while it runs or waits for its start."""
-        place = self.attempts(task).get(epoch)
+        place = self.at(task).get(epoch)
         return NOWHERE if place is None else int(self._attempts.end_row[place])

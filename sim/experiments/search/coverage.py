@@ -133,7 +133,7 @@ class _Run:
         """Process the events of recoveries and faults."""
         tracks = self._tracks
         rows = np.flatnonzero(_LOOKED_AT[tracks.event])
-        words, last_fault = tracks._words, -1.0
+        words, last_fault = tracks.words, -1.0
         columns = (tracks.time, tracks.event, tracks.incident, tracks.detail)
         for time, event, incident, detail in zip(*(column[rows].tolist() for column in columns), strict=True):
             if event == Event.FAULT_INJECTED:

@@ -73,11 +73,13 @@ class Incidents:
 
 def _incidents(tracks: Tracks) -> Incidents:
     opened = tracks.rows(Event.RECOVERY_OPENED)
+    end_row = onset_row = opened
     number = tracks.incident[opened].astype(np.int64)
-    opened = opened[np.sort(np.unique(number, return_index=True)[1])]  # the first opening of each number
-    number = tracks.incident[opened].astype(np.int64)
-    end_row = _first_end(tracks, number)
-    onset_row = _used_once(_onsets(tracks, opened), opened, end_row, tracks)
+    if len(opened):
+        opened = opened[np.sort(np.unique(number, return_index=True)[1])]  # the first opening of each number
+        number = tracks.incident[opened].astype(np.int64)
+        end_row = _first_end(tracks, number)
+        onset_row = _used_once(_onsets(tracks, opened), opened, end_row, tracks)
     return Incidents(
         row=opened,
         end_row=end_row,
@@ -107,21 +109,21 @@ def task_faults(tracks: Tracks) -> Rows:
     """Rows at which an attempt fails: failed, timed out, or blocked because a unit that it held went out of service."""
     rows = tracks.rows(Event.ATTEMPT_FAILED, Event.ATTEMPT_TIMED_OUT, Event.ATTEMPT_INTERRUPTED)
     blocked = tracks.detail[rows] == tracks.number("resource_unavailable")
-    faults: Truths = (tracks.event[rows] != Event.ATTEMPT_INTERRUPTED) | blocked
+    faults: Truths = blocked | ~tracks.are(rows, Event.ATTEMPT_INTERRUPTED)
     return rows[faults]
 
 
 def invalid_ends(tracks: Tracks, rows: Rows) -> Truths:
     """Which of these attempts' ends were void: rejected afterwards, or under an epoch that was fenced before."""
-    if not len(rows):
-        return np.zeros(0, dtype=bool)
-    refused = tracks.rows(Event.ATTEMPT_REFUSED)
-    span = max((int(tracks.epoch[some].max()) for some in (rows, refused) if len(some)), default=0) + 2
-    keys = tracks.task[rows].astype(np.int64) * span + tracks.epoch[rows]
-    is_void = np.isin(keys, tracks.task[refused].astype(np.int64) * span + tracks.epoch[refused])
-    fence = tracks.latest_before(tracks.rows(Event.TASK_FENCED), rows, tracks.task)
-    fenced = np.where(fence >= 0, tracks.value[fence], -np.inf)
-    is_void |= tracks.epoch[rows] <= fenced
+    is_void = np.zeros(len(rows), dtype=bool)
+    refused, fences = tracks.rows(Event.ATTEMPT_REFUSED), tracks.rows(Event.TASK_FENCED)
+    if len(rows) and len(refused):
+        span = max(int(tracks.epoch[some].max()) for some in (rows, refused)) + 2
+        keys = tracks.task[rows].astype(np.int64) * span + tracks.epoch[rows]
+        is_void = np.isin(keys, tracks.task[refused].astype(np.int64) * span + tracks.epoch[refused])
+    if len(rows) and len(fences):
+        fence = tracks.latest_before(fences, rows, tracks.task)
+        is_void |= tracks.epoch[rows] <= np.where(fence >= 0, tracks.value[fence], -np.inf)
     return is_void
 
 
@@ -165,8 +167,8 @@ def _onsets(tracks: Tracks, opened: Rows) -> Rows:
 def _used_once(onset: Rows, opened: Rows, end_row: Rows, tracks: Tracks) -> Rows:
     """Remove faults that an earlier verified recovery has ended."""
     seen: dict[int, list[int]] = {}
-    values, counts = np.unique(onset[onset >= 0], return_counts=True)
-    shared = values[counts > 1]
+    used = np.sort(onset[onset >= 0])
+    shared = used[1:][used[1:] == used[:-1]]
     if not len(shared):
         return onset
     for place in np.flatnonzero(np.isin(onset, shared)):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.measures.tables.event_table import Floats, Truths
+from sim.measures.tables.event_table import Floats, Rows, Truths
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,14 @@ def overlap(starts: Floats, ends: Floats, start: float, end: float) -> float:
 def running_totals(groups: NDArray[np.integer[Any]], changes: Floats) -> Floats:
     """Running totals of `changes` that restart with each group; equal groups are adjacent."""
     totals = np.cumsum(changes)
-    first = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))[: len(groups)]
-    before = totals[first] - changes[first]
-    return totals - np.repeat(before, np.diff(np.append(first, len(groups))))
+    first = group_starts(groups)
+    lengths = np.append(first[1:], len(groups)) - first
+    before: Floats = totals[first] - changes[first]
+    return totals - np.repeat(before, lengths)
+
+
+def group_starts(groups: NDArray[np.integer[Any]]) -> Rows:
+    """The index at which each group begins; equal groups are adjacent."""
+    begins = np.ones(len(groups), dtype=bool)
+    begins[1:] = groups[1:] != groups[:-1]
+    return np.flatnonzero(begins)

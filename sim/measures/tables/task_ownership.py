@@ -16,7 +16,7 @@ LEAVING_LINE = (Event.QUEUE_DELIVERED, Event.QUEUE_WITHDRAWN)
 
 def queued_by_core(tracks: Tracks, rows: Rows) -> Truths:
     """Which of these rows enqueue a task at the request of the recovery core."""
-    by_core: Truths = tracks.event[rows] == Event.QUEUE_ENTERED
+    by_core: Truths = tracks.are(rows, Event.QUEUE_ENTERED)
     detail = tracks.detail[rows]
     for reason in BY_THE_QUEUE:
         by_core &= detail != tracks.number(reason)
@@ -35,7 +35,7 @@ def held_by_queue(tracks: Tracks) -> Truths:
     in_line = (standing > 0) & (entered > dead)
     last = tracks.last_by_task(tracks.rows(*LEASE_EVENTS))
     leased = last >= 0
-    leased[leased] = tracks.event[last[leased]] == Event.QUEUE_DELIVERED
+    leased[leased] = tracks.are(last[leased], Event.QUEUE_DELIVERED)
     held: Truths = in_line | (leased & ~_fenced_for_good(tracks))
     return held
 

@@ -89,8 +89,7 @@ def _status_after() -> Integers:
 
 def _fenced(tracks: Tracks, rows: Rows) -> Truths:
     """Rows of attempts under an epoch that was already fenced."""
-    event = tracks.event[rows]
-    fences = rows[event == Event.TASK_FENCED]
+    fences = rows[tracks.are(rows, Event.TASK_FENCED)]
     if not len(fences):
         return np.zeros(len(rows), dtype=bool)
     fence = tracks.latest_before(fences, rows, tracks.task)
@@ -104,17 +103,17 @@ def _fenced(tracks: Tracks, rows: Rows) -> Truths:
 
 def _changes_status(tracks: Tracks, rows: Rows) -> Truths:
     """Rows, grouped by task, that change the status of their task, if they are legal."""
-    event, task = tracks.event[rows], tracks.task[rows]
-    ends = tracks.are(rows, *ATTEMPT_ENDS)
-    starts = event == Event.ATTEMPT_STARTED
-    running = running_totals(task, np.subtract(starts, ends, dtype=np.float64))
-    blocked = (event == Event.ATTEMPT_INTERRUPTED) & (tracks.detail[rows] == tracks.number("resource_unavailable"))
-    failed = (event == Event.ATTEMPT_FAILED) | (event == Event.ATTEMPT_TIMED_OUT)
-    end_row = tracks.tasks.end_row[task]
-    too_late = (end_row >= 0) & (rows > end_row)
-    decided = tracks.are(rows, *DECISIONS)
-    stops = (failed | blocked) & (running == 0) & ~too_late
-    changes: Truths = decided | starts | queued_by_core(tracks, rows) | stops
+    starts = tracks.are(rows, Event.ATTEMPT_STARTED)
+    blocked = tracks.are(rows, Event.ATTEMPT_INTERRUPTED)
+    blocked &= tracks.detail[rows] == tracks.number("resource_unavailable")
+    stops = blocked | tracks.are(rows, Event.ATTEMPT_FAILED, Event.ATTEMPT_TIMED_OUT)
+    if stops.any():
+        task = tracks.task[rows]
+        running = running_totals(task, np.subtract(starts, tracks.are(rows, *ATTEMPT_ENDS), dtype=np.float64))
+        end_row = tracks.tasks.end_row[task]
+        too_late = (end_row >= 0) & (rows > end_row)
+        stops &= (running == 0) & ~too_late
+    changes: Truths = tracks.are(rows, *DECISIONS) | starts | queued_by_core(tracks, rows) | stops
     return changes
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.history import Event, History
 from sim.measures.tables.event_table import Tracks
@@ -19,6 +20,17 @@ GROUPS = (
 """Scores that are climbed together."""
 
 
+def _changes(up: Iterable[Event], down: Iterable[Event]) -> NDArray[np.int64]:
+    """By how much each event changes the number of things that have begun and not ended."""
+    change = np.zeros(256, dtype=np.int64)
+    change[list(up)], change[list(down)] = 1, -1
+    return change
+
+
+_QUEUE_DEPTH = _changes((Event.QUEUE_ENTERED,), (Event.QUEUE_DELIVERED, Event.QUEUE_WITHDRAWN))
+_OPEN_RECOVERIES = _changes((Event.RECOVERY_OPENED,), RECOVERY_ENDS)
+
+
 def scores(history: History) -> Mapping[str, float]:
     """The deepest queue, the oldest recovery in seconds, the most recoveries open at once, and retries of one task.
 
@@ -29,14 +41,14 @@ def scores(history: History) -> Mapping[str, float]:
     event = tracks.event
     count = np.bincount(event, minlength=256)
     found = {
-        "queue depth": _peak(event, (Event.QUEUE_ENTERED,), (Event.QUEUE_DELIVERED, Event.QUEUE_WITHDRAWN), count),
+        "queue depth": _peak(_QUEUE_DEPTH[event]) if count[Event.QUEUE_ENTERED] else 0.0,
         "refused attempts": float(count[Event.ATTEMPT_REFUSED]),
         "attempts of finished tasks": float(count[Event.ATTEMPT_SKIPPED]),
         "rejected checkpoints": float(count[Event.CHECKPOINT_REJECTED]),
     }
     if count[Event.RECOVERY_OPENED]:
         found |= {
-            "open recoveries": _peak(event, (Event.RECOVERY_OPENED,), RECOVERY_ENDS, count),
+            "open recoveries": _peak(_OPEN_RECOVERIES[event]),
             "oldest recovery": _oldest(tracks),
             "retries of a task": _most(tracks, Event.RETRY_GRANTED, count),
             "failed tries": _most(tracks, Event.RECOVERY_FAILED, count),
@@ -47,13 +59,9 @@ def scores(history: History) -> Mapping[str, float]:
     return found
 
 
-def _peak(event: np.ndarray, up: tuple[int, ...], down: tuple[int, ...], count: np.ndarray) -> float:
+def _peak(changes: NDArray[np.int64]) -> float:
     """The largest number of things that have begun and not ended."""
-    if not any(count[each] for each in up):
-        return 0.0
-    step = np.zeros(256, dtype=np.int64)
-    step[list(up)], step[list(down)] = 1, -1
-    return float(step[event].cumsum().max())
+    return float(changes.cumsum().max())
 
 
 def _oldest(tracks: Tracks) -> float:

@@ -152,11 +152,11 @@ def _onsets(tracks: Tracks, opened: Rows) -> Rows:
     others = np.flatnonzero(tracks.task[opened] < 0)
     if len(others):
         agents, links = AgentTruth.of(tracks), LinkTruth.of(tracks)
-        for place in others:
-            row = int(opened[place])
-            agent = int(tracks.agent[row])
+        rows = opened[others]
+        columns = (column.tolist() for column in (others, rows, tracks.agent[rows], tracks.about[rows]))
+        for place, row, agent, about in zip(*columns, strict=True):
             if agent < 0:
-                onset[place] = links.last_cut(int(tracks.about[row]), row)
+                onset[place] = links.last_cut(about, row)
             elif (fault := agents.fault(agent, row)) != NOWHERE:
                 onset[place] = fault
             elif not agents.down(agent, row):
@@ -166,17 +166,20 @@ def _onsets(tracks: Tracks, opened: Rows) -> Rows:
 
 def _used_once(onset: Rows, opened: Rows, end_row: Rows, tracks: Tracks) -> Rows:
     """Remove faults that an earlier verified recovery has ended."""
-    seen: dict[int, list[int]] = {}
     used = np.sort(onset[onset >= 0])
     shared = used[1:][used[1:] == used[:-1]]
     if not len(shared):
         return onset
-    for place in np.flatnonzero(np.isin(onset, shared)):
-        earlier = seen.setdefault(int(onset[place]), [])
-        if any(0 <= end < opened[place] and tracks.event[end] == Event.RECOVERY_VERIFIED for end in earlier):
+    seen: dict[int, list[int]] = {}
+    places = np.flatnonzero(np.isin(onset, shared))
+    verified = np.where(tracks.are(end_row, Event.RECOVERY_VERIFIED), end_row, NOWHERE)
+    columns = (column.tolist() for column in (places, onset[places], opened[places], verified[places]))
+    for place, fault, row, end in zip(*columns, strict=True):
+        earlier = seen.setdefault(fault, [])
+        if any(before < row for before in earlier):
             onset[place] = NOWHERE
-        else:
-            earlier.append(int(end_row[place]))
+        elif end != NOWHERE:
+            earlier.append(end)
     return onset
 
 

@@ -113,15 +113,14 @@ def _key(name: str, values: Iterable[Any]) -> list[Keys]:
 
 def _all(*parts: Sequence[Keys]) -> Keyed:
     """One of all combinations in a single choice, which is faster; the simplest of each part come first."""
-    sizes = [len(part) for part in parts]
-    ordered = np.argsort(np.indices(sizes).max(axis=0), axis=None, kind="stable")
+    places = np.indices([len(part) for part in parts]).reshape(len(parts), -1)
+    ordered = places[:, np.argsort(places.max(axis=0), kind="stable")]
 
-    def combination(number: list[int]) -> Keys:
-        places = [int(place) for place in np.unravel_index(number[0], sizes)]
-        return {key: value for part, place in zip(parts, places, strict=True) for key, value in part[place].items()}
+    def combination(chosen: list[int]) -> Keys:
+        return {key: value for part, place in zip(parts, chosen, strict=True) for key, value in part[place].items()}
 
     # In lists, which have no hash: otherwise the label of the strategy, and with it the examples, depend on the number.
-    return st.sampled_from(ordered[:, np.newaxis].tolist()).map(combination)
+    return st.sampled_from(ordered.T.tolist()).map(combination)
 
 
 FORMS: Mapping[str, Callable[[Around], Keyed]] = MappingProxyType(

@@ -66,9 +66,14 @@ def drawn(scenario: Scenario, bounds: Bounds | None = None) -> st.SearchStrategy
     bounds = Bounds() if bounds is None else bounds
     bounds.check(scenario)
     schedule = fault_schedules(scenario, bounds)
-    values = {path: _values(given) for path, given in bounds.values.items()}
+    settings = st.fixed_dictionaries({path: _values(given) for path, given in bounds.values.items()})
     seeds = st.integers(scenario.seed, scenario.seed + bounds.seeds - 1)
-    return st.builds(Drawn, st.fixed_dictionaries(values), schedule, seeds)
+
+    @st.composite
+    def example(draw: st.DrawFn) -> Drawn:
+        return Drawn(draw(settings) if bounds.values else {}, draw(schedule), draw(seeds))
+
+    return example()
 
 
 def searched(
@@ -103,12 +108,17 @@ def fault_schedules(scenario: Scenario, bounds: Bounds | None = None) -> st.Sear
         for kind in _weighted(kinds)
     ]
     number = st.integers(0, len(every_kind) - 1)
-    swarms = st.tuples(*[number] * SWARM)
     lists: dict[tuple[int, ...], st.SearchStrategy[list[Placed]]] = {}
 
     @st.composite
+    def numbers(draw: st.DrawFn) -> tuple[int, ...]:
+        return tuple(sorted({draw(number) for _ in range(SWARM)}))
+
+    swarms = numbers()
+
+    @st.composite
     def schedule(draw: st.DrawFn) -> tuple[Keys, ...]:
-        swarm = tuple(sorted(set(draw(swarms))))
+        swarm = draw(swarms)
         if swarm not in lists:
             faults = st.one_of([every_kind[number] for number in swarm])
             lists[swarm] = st.lists(faults, min_size=1, max_size=bounds.most_faults)

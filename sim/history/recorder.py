@@ -73,8 +73,8 @@ class History:
         incident: int = -1,
     ) -> None:
         """Append an event at the current time."""
-        words = self._words
-        self._latest.append(
+        words, latest = self._words, self._latest
+        latest.append(
             (
                 self._env._now,  # the property would cost as much as the rest of this method
                 event,
@@ -83,11 +83,11 @@ class History:
                 epoch,
                 incident,
                 value,
-                words[detail],
-                words[about],
+                words[detail] if detail else 0,
+                words[about] if about else 0,
             )
         )
-        if len(self._latest) >= CHUNK_ROWS:
+        if len(latest) >= CHUNK_ROWS:
             self._end_chunk()
 
     def _end_chunk(self) -> None:

@@ -247,8 +247,9 @@ class TaskQueue(WorkSource):
         self._history.record(Event.QUEUE_DELIVERED, task.number, agent.number, value=float(task.deliveries))
         if task.lines > 0 and not self.may_be_delivered(task):  # by duplicates and expired leases
             self.withdraw(task, "max_deliveries")
-        if self._settings.ack_timeout is not None:
-            self._lease(task, self._settings.ack_timeout)
+        ack_timeout = self._settings.ack_timeout
+        if ack_timeout is not None:
+            self._lease(task, ack_timeout)
         if self._direct and self._network.transparent:
             self.receiver.receive(task, agent, agent.incarnation, task.deliveries)
         else:

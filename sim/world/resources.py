@@ -144,6 +144,10 @@ class Pools:
         """Numbers of the tasks that wait for units of a pool, in order."""
         return [request.task for request in self._waiting if request.needs.get(name, 0)]
 
+    def holds(self, task: int) -> bool:
+        """Whether a task holds something."""
+        return task in self._held
+
     def allocations(self, task: int) -> list[Allocation]:
         """All allocations of a task, one for each attempt."""
         return list(self._held.get(task, ()))

@@ -107,16 +107,21 @@ class Agents:
         if not needs:
             self._execution.start(attempt)
             return
-        self.give_back_leftovers(task)
-        allocation = self._pools.reserved(task.number)
-        if allocation is not None and allocation.units != needs:  # one of its units has failed in the meantime
-            self._pools.release(allocation)
-            allocation = None
+        allocation = self._reserved_for(task) if self._pools.holds(task.number) else None
         if allocation is not None:
             allocation.epoch = epoch
             self._granted(attempt, allocation)
         else:
             self._request(attempt)
+
+    def _reserved_for(self, task: Task) -> Allocation | None:
+        """What the core has allocated for the task's next attempt, and releases what is left of ended ones."""
+        self.give_back_leftovers(task)
+        allocation = self._pools.reserved(task.number)
+        if allocation is not None and allocation.units != task.needs:  # one of its units has failed in the meantime
+            self._pools.release(allocation)
+            return None
+        return allocation
 
     def _request(self, attempt: Attempt) -> None:
         attempt.withdraw_request = self._pools.request(

@@ -72,6 +72,7 @@ class Execution:
         self._settings = tasks
         self._checkpoint = tasks.checkpoint
         if tasks.checkpoint is not None:
+            self._every = tasks.checkpoint.every
             self._write_time = tasks.checkpoint.cost + storage.write
             self._restore_time = tasks.checkpoint.restore + storage.read
         self._work = streams.indexed(f"{stream}.work", tasks.work)
@@ -234,7 +235,7 @@ class Execution:
     def _next_target(self, attempt: Attempt) -> float:
         """Progress at which the attempt writes its next checkpoint, or ends."""
         if self._checkpoint is not None:
-            every = self._checkpoint.every
+            every = self._every
             next_one = (floor(attempt.progress / every + ROUNDING) + 1) * every  # a sum of steps would drift
             if attempt.end - next_one > ROUNDING * every:
                 return next_one
@@ -255,6 +256,9 @@ class Execution:
 
     def _write(self, attempt: Attempt) -> None:
         seconds = self._write_time * self.storage_slowness
+        if seconds == 0 and attempt.deadline == inf:
+            self._save(attempt)
+            return
         if seconds > 0:
             self._history.record(
                 Event.CHECKPOINT_STARTED, attempt.task.number, attempt.agent.number, attempt.epoch, attempt.progress
@@ -294,7 +298,7 @@ class Execution:
     # ------------------------------------------------------------------------------ timer
     def _arm(self, attempt: Attempt, delay: float, then: Callback) -> None:
         now = self._env.now
-        if not in_time(now + delay, attempt.deadline):
+        if attempt.deadline < inf and not in_time(now + delay, attempt.deadline):
             delay, then = max(0.0, attempt.deadline - now), self._time_out
         if delay > 0:
             attempt.due, attempt.then = now + delay, then

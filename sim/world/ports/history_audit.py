@@ -11,7 +11,9 @@ from sim.history.error_texts import reproducible
 
 _EVENTS: Mapping[str, Event] = {event: Event[event.name] for event in AUDIT_EVENTS}
 
-_WITH_ERRORS = (Event.RECOVERY_FAILED, Event.RECOVERY_ESCALATED, Event.RESOURCE_PROBE_FAILED, Event.MONITOR_FAILED)
+_WITH_ERRORS = frozenset(
+    {Event.RECOVERY_FAILED, Event.RECOVERY_ESCALATED, Event.RESOURCE_PROBE_FAILED, Event.MONITOR_FAILED}
+)
 """The events whose detail may be the text of an error."""
 
 

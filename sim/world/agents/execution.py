@@ -308,6 +308,7 @@ class Execution:
 
     def _fire(self, event: Timer) -> None:
         attempt: Attempt = event._value
+        attempt.timer = None  # else each attempt that ends here is part of a cycle, and left to the garbage collector
         then = attempt.then
         assert then is not None
         then(attempt)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 import simpy
 
 import sim
+from sim.world.entities import Attempt
 from sim.world.world import World
 from tests.sim.world.stories import recorded, run_with, scenario, values
 
@@ -46,6 +48,19 @@ def test_an_attempt_past_its_timeout_fails() -> None:
     run = sim.run(scenario({"tasks.timeout": "2s"}, duration="20s"))
     assert values(run, "attempt.timed_out") == [(12.0, 2.0)]
     assert values(sim.run(scenario({"tasks.timeout": "3s"})), "attempt.succeeded") == [(13.0, 3.0)]
+
+
+def test_an_attempt_that_ended_leaves_nothing_to_the_garbage_collector() -> None:
+    """It is freed as soon as nothing refers to it, whether it succeeded or failed."""
+    gc.collect()
+    gc.disable()
+    try:
+        run = sim.run(scenario({"tasks.failure_probability": 0.5, "tasks.checkpoint": {"every": "1s"}}, count=20))
+        assert values(run, "attempt.failed")
+        assert values(run, "attempt.succeeded")
+        assert not [each for each in gc.get_objects() if isinstance(each, Attempt)]
+    finally:
+        gc.enable()
 
 
 def test_checkpoints_cost_time_and_are_at_multiples_of_the_interval() -> None:

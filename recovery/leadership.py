@@ -212,15 +212,16 @@ class Candidate:
 
     async def _renew(self, asked_at: float, held: _Held, leading: asyncio.Future[None]) -> None:
         """Renew the lease until it is lost, or until `lead` has ended."""
-        while not leading.done() and self._clock() < held.until:
+        held_for = self._config.held_for
+        while not leading.done() and (now := self._clock()) < held.until:
             due = min(asked_at + self._config.renew_every, held.until)
             held.is_waiting = True
-            await self._sleep(max(0.0, due - self._clock()))
+            await self._sleep(max(0.0, due - now))
             held.is_waiting = False
             asked_at = self._clock()
             renewed = Lease(held.lease.name, held.lease.holder, held.lease.epoch, held.lease.renewals + 1)
             if asked_at <= held.until and await self._in_time(held.lease, renewed, held.until):
-                held.lease, held.until = renewed, asked_at + self._config.held_for
+                held.lease, held.until = renewed, asked_at + held_for
 
     async def _in_time(self, lease: Lease, renewed: Lease, until: float) -> bool:
         """Whether the store has renewed the lease before it expires."""

@@ -46,6 +46,8 @@ async def _of_task(failure: Failure, system: System) -> Impact:
 
 async def _of_agent(agent_id: str, system: System) -> Impact:
     tasks = tuple(await system.tasks.tasks_on(agent_id))
+    if not tasks:
+        return Impact(agents=(agent_id,))
     pools: list[str] = []
     for task_id in tasks:
         pools += [pool for pool, units in (await system.resources.held(task_id)).items() if units]

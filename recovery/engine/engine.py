@@ -172,7 +172,7 @@ class RecoveryEngine:
                 await self._prepare_recovery(incident, strategy, resumes=first > 0)
                 if first > 0:
                     self._say(incident, AuditEvent.RECOVERY_RESUMED, strategy.steps[first].command)
-                self._keep(incident, Phase.EXECUTING)
+                incident.phase = Phase.EXECUTING  # kept with the first step
             for place, step in enumerate(strategy.steps[first:], first):
                 incident.reached, incident.resume_at = place, None
                 if not await self._execute_recovery_step(context, step):
@@ -229,8 +229,11 @@ class RecoveryEngine:
         return done
 
     async def _execute(self, context: RecoveryContext, step: Step) -> bool:
-        awaited = {name: getattr(context.incident.facts, name) for name in step.awaits}
-        return await self._call(context, step.command, {**step.arguments, **awaited})
+        arguments = step.arguments
+        if step.awaits:
+            facts = context.incident.facts
+            arguments = {**arguments, **{name: getattr(facts, name) for name in step.awaits}}
+        return await self._call(context, step.command, arguments)
 
     async def _call(self, context: RecoveryContext, command: str, arguments: Mapping[str, Any]) -> bool:
         """Call a command. Raises TypeError for one that returns None, and what the command raises."""

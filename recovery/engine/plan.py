@@ -8,7 +8,7 @@ from typing import Any
 
 from recovery.audit import DismissalReason, EscalationReason
 from recovery.diagnosis.explanation import explain
-from recovery.model import Analysis, OnFailure, RecoveryStrategy, Step
+from recovery.model import Analysis, RecoveryStrategy, Step
 from recovery.runbook.instructions import PROVIDES, Instruction
 
 
@@ -46,6 +46,11 @@ def strategy_of(scenario: str, instructions: Sequence[Instruction], known: Mappi
 def _step(
     instruction: Instruction, known: Mapping[str, Any], provided: Sequence[str], undo: Step | None = None
 ) -> Step:
-    values = {name: instruction.values.get(name, known.get(name)) for name in instruction.args if name not in provided}
-    awaits = tuple(name for name in instruction.args if name in provided)
-    return Step(instruction.name, instruction.command, values, awaits, OnFailure(instruction.on_failure), undo)
+    values: dict[str, Any] = {}
+    awaits: tuple[str, ...] = ()
+    for name in instruction.args:
+        if name in provided:
+            awaits += (name,)
+        else:
+            values[name] = instruction.values.get(name, known.get(name))
+    return Step(instruction.name, instruction.command, values, awaits, instruction.on_failure, undo)

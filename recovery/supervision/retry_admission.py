@@ -235,6 +235,8 @@ class RetryAdmission:
 
     def task_succeeded(self, task_id: str) -> None:
         """A task was completed, which refills the budgets for tasks."""
+        if not (self._histories or self._budgets or self._gates):
+            return
         if self._histories:
             for kind in TASK_KINDS:
                 self._forget(task_id, kind)

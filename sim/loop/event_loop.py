@@ -291,22 +291,26 @@ class SimLoop(LoopBase):
                         heappop(queue)
                     elif ready or not advances:
                         break
-                    else:  # an event of SimPy is next: it is processed here, because to return to `step` costs more
-                        if when > now:
-                            now, budget = when, self.max_callbacks
+                    else:  # events of SimPy are next: they are processed here, because to return to `step` costs more
                         self._instant, self._budget = now, budget
                         self._awake = drains = False
-                        if event._ok:
-                            heappop(queue)
-                            env._now = when
-                            event.callbacks = None
-                            for callback in callbacks:
-                                callback(event)
-                        else:  # it may raise the exception of the event
-                            _step(env)
-                        if self._awake or self._stopping:
-                            return
-                        budget = self._budget
+                        while callbacks is not fire and callbacks is not CANCELLED:
+                            if event._ok:
+                                heappop(queue)
+                                env._now = when
+                                event.callbacks = None
+                                for callback in callbacks:
+                                    callback(event)
+                            else:  # it may raise the exception of the event
+                                _step(env)
+                            if self._awake or self._stopping:
+                                return
+                            if not queue:
+                                break
+                            when, _, _, event = queue[0]
+                            callbacks = event.callbacks
+                        now = env._now
+                        budget = self._budget if now == self._instant else self.max_callbacks
                         self._awake = drains = True
                 batch = len(ready)
                 if not batch:

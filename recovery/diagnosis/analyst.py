@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from recovery.audit import DismissalReason, EscalationReason
 from recovery.diagnosis.evidence import Evidence
@@ -19,6 +19,14 @@ CACHED_RANKINGS = 256
 """The number of cached rankings, by evidence. There are few combinations of symptoms, and most recur."""
 Diagnose = Callable[[Instruction, Mapping[str, Any]], Awaitable[bool]]
 """Executes the command of a diagnosis with these arguments, as far as it takes them; returns the verdict."""
+
+
+class _FirstRanking(NamedTuple):
+    """The candidates before any diagnosis, the entries that remain, and the diagnoses that discriminate."""
+
+    candidates: tuple[Candidate, ...]
+    remaining: tuple[str, ...]
+    to_make: tuple[tuple[str, Instruction], ...]
 
 
 class Analyst:
@@ -38,8 +46,7 @@ class Analyst:
             return dismissal
         observed = await self._evidence.gather(failure)
         arguments = await self.arguments(incident)
-        candidates, diagnosis = await self._diagnose(observed, arguments, diagnose)
-        chosen = tuple(each.scenario for each in remaining(candidates))
+        candidates, chosen, diagnosis = await self._diagnose(observed, arguments, diagnose)
         return Analysis(
             failure,
             chosen[0] if len(chosen) == 1 else None,
@@ -54,26 +61,29 @@ class Analyst:
 
     async def _diagnose(
         self, observed: tuple[Symptom, ...], arguments: Mapping[str, Any], diagnose: Diagnose
-    ) -> tuple[tuple[Candidate, ...], dict[str, bool]]:
-        """The candidates, the most likely first, and the verdicts of the diagnoses that were made.
+    ) -> tuple[tuple[Candidate, ...], tuple[str, ...], dict[str, bool]]:
+        """The candidates, the most likely first, those that remain, and the verdicts of the diagnoses that were made.
 
         A diagnosis is made if it discriminates between the remaining candidates and all of its arguments are known.
         """
-        candidates, to_make = self._ranking(tuple((symptom.name, symptom.value) for symptom in observed))
+        first = self._ranking(tuple([(symptom.name, symptom.value) for symptom in observed]))
         verdicts: dict[str, dict[str, bool]] = {}
-        for scenario, instruction in to_make:
+        for scenario, instruction in first.to_make:
             if all(instruction.values.get(name, arguments.get(name)) for name in instruction.args):
                 verdict = await diagnose(instruction, arguments)
                 verdicts.setdefault(scenario, {})[instruction.name] = verdict
+        if not verdicts:
+            return first.candidates, first.remaining, {}
+        candidates = rank(self._entries, observed, verdicts)
         diagnosis = {name: verdict for by_name in verdicts.values() for name, verdict in by_name.items()}
-        return rank(self._entries, observed, verdicts) if verdicts else candidates, diagnosis
+        return candidates, tuple(each.scenario for each in remaining(candidates)), diagnosis
 
-    def _rank(
-        self, observed: tuple[tuple[str, str], ...]
-    ) -> tuple[tuple[Candidate, ...], tuple[tuple[str, Instruction], ...]]:
-        """The candidates before any diagnosis, and the diagnoses that discriminate. Independent of the subject."""
+    def _rank(self, observed: tuple[tuple[str, str], ...]) -> _FirstRanking:
+        """The ranking before any diagnosis. Independent of the subject."""
         candidates = rank(self._entries, [Symptom(name, value, "") for name, value in observed])
-        return candidates, tuple(discriminating(self._entries, remaining(candidates)))
+        left = remaining(candidates)
+        to_make = tuple(discriminating(self._entries, left))
+        return _FirstRanking(candidates, tuple(each.scenario for each in left), to_make)
 
     async def arguments(self, incident: Incident) -> dict[str, Any]:
         """The values of the runbook's arguments that are known before the first step."""

@@ -54,8 +54,8 @@ class Evidence:
             seen = await self._of_link(failure)
         else:
             seen = await self._of_task(failure.subject)
-        observed = [(symptom.name, symptom.subject) for symptom in seen]
-        reported = [each for each in failure.symptoms if each in seen or (each.name, each.subject) not in observed]
+        observed = {(symptom.name, symptom.subject) for symptom in seen}
+        reported = [each for each in failure.symptoms if (each.name, each.subject) not in observed or each in seen]
         return tuple(dict.fromkeys((*reported, *seen)))
 
     async def _of_task(self, task_id: str) -> list[Symptom]:

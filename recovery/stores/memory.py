@@ -143,9 +143,9 @@ class MemoryTaskStore:
 
         The checkpoint is sealed when one of the task is read, which is never the case for most tasks.
         """
-        record = self._records[task_id]
-        if epoch <= record.fence or record.status in FINISHED:
+        if not self.is_current(task_id, epoch):
             return False
+        record = self._records[task_id]
         if record.unsealed is None:
             record.unsealed = []
         record.unsealed.append((epoch, progress))

@@ -148,6 +148,10 @@ class Pools:
         """Whether a task holds something."""
         return task in self._held
 
+    def holds_more(self, task: int, than: Allocation | None) -> bool:
+        """Whether a task holds something besides one allocation."""
+        return self._held.get(task) not in (None, [than])
+
     def allocations(self, task: int) -> list[Allocation]:
         """All allocations of a task, one for each attempt."""
         return list(self._held.get(task, ()))

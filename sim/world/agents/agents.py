@@ -163,13 +163,14 @@ class Agents:
         """Commits the effect of an attempt and frees its agent."""
         task, agent, record = attempt.task, attempt.agent, self._history.record
         record(Event.ATTEMPT_SUCCEEDED, task.number, agent.number, attempt.epoch, attempt.progress)
-        if task.needs:
+        holds_more = bool(task.needs) and self._pools.holds_more(task.number, attempt.allocation)
+        if holds_more:
             self.give_back_leftovers(task)
         if self._store.commit(task.name, attempt.epoch):
             record(Event.TASK_COMPLETED, task.number, agent.number, attempt.epoch, attempt.progress)
             self.core.task_succeeded(task.name)
             final = True
-            if task.needs:
+            if holds_more:
                 self._give_back_reserved(task)
         else:
             record(Event.ATTEMPT_REFUSED, task.number, agent.number, attempt.epoch, detail="commit")

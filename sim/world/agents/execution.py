@@ -268,23 +268,15 @@ class Execution:
     def _save(self, attempt: Attempt) -> None:
         task = attempt.task
         task.writes += 1
+        event = Event.CHECKPOINT_WRITTEN
         if self.write_failure > 0 and self._write_luck.draw(task.number, task.writes) < self.write_failure:
-            self._history.record(
-                Event.CHECKPOINT_FAILED, task.number, attempt.agent.number, attempt.epoch, attempt.progress
-            )
-            self._after_save(attempt)
-            return
-        if not self._append_checkpoint(task.name, attempt.epoch, attempt.progress):
+            event = Event.CHECKPOINT_FAILED
+        elif not self._append_checkpoint(task.name, attempt.epoch, attempt.progress):
             self.listener.attempt_fenced(attempt)
             return
-        if self.checkpoint_listener is not None:
+        elif self.checkpoint_listener is not None:
             self.checkpoint_listener.saved(task.name)
-        self._history.record(
-            Event.CHECKPOINT_WRITTEN, task.number, attempt.agent.number, attempt.epoch, attempt.progress
-        )
-        self._after_save(attempt)
-
-    def _after_save(self, attempt: Attempt) -> None:
+        self._history.record(event, task.number, attempt.agent.number, attempt.epoch, attempt.progress)
         if attempt.progress < attempt.end:
             self._go_on(attempt)
         else:

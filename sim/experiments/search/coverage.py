@@ -35,7 +35,7 @@ _STAGES: Mapping[int, str] = MappingProxyType(
     }
 )
 _LOOKED_AT = np.zeros(256, dtype=bool)
-_LOOKED_AT[[*_STAGES, *OUTCOME_OF, Event.STEP_STARTED, Event.FAULT_INJECTED, Event.FAULT_CLEARED]] = True
+_LOOKED_AT[[*_STAGES, *OUTCOME_OF, Event.STEP_STARTED, Event.FAULT_INJECTED]] = True
 _MARK_OF: Mapping[int, str] = MappingProxyType(
     {
         Event.RECOVERY_VERIFIED: "a recovery is verified",
@@ -148,7 +148,7 @@ class _Run:
             elif event in OUTCOME_OF:
                 self._ended(incident, str(OUTCOME_OF[event]))
             elif incident in self._stage:
-                self._stage[incident] = words[detail] if event == Event.STEP_STARTED else _STAGES.get(event, "waiting")
+                self._stage[incident] = _STAGES.get(event) or words[detail]  # the command of a step that starts
         return self
 
     def _fault(self, kind: str) -> None:

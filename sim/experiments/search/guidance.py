@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -50,8 +51,8 @@ def scores(history: History) -> Mapping[str, float]:
         found |= {
             "open recoveries": _peak(_OPEN_RECOVERIES[event]),
             "oldest recovery": _oldest(tracks),
-            "retries of a task": _most(tracks, Event.RETRY_GRANTED, count),
-            "failed tries": _most(tracks, Event.RECOVERY_FAILED, count),
+            "retries of a task": _most(tracks, Event.RETRY_GRANTED),
+            "failed tries": _most(tracks, Event.RECOVERY_FAILED),
             "refused retries": float(count[Event.RETRY_EXHAUSTED]),
             "failed steps": float(count[Event.STEP_FAILED]),
             "continued recoveries": float(count[Event.RECOVERY_TAKEN_UP]),
@@ -73,8 +74,6 @@ def _oldest(tracks: Tracks) -> float:
     return float(max(ended.get(number, tracks.horizon) - time for number, time in opened.items()))
 
 
-def _most(tracks: Tracks, event: Event, count: np.ndarray) -> float:
+def _most(tracks: Tracks, event: Event) -> float:
     """The largest number of events of one recovery."""
-    if not count[event]:
-        return 0.0
-    return float(np.unique(tracks.incident[tracks.rows(event)], return_counts=True)[1].max())
+    return float(max(Counter(tracks.incident[tracks.rows(event)].tolist()).values(), default=0))

@@ -13,6 +13,7 @@ from sim.experiments.search.guidance import GROUPS, scores
 from sim.experiments.search.judgement import RUN_ERROR
 from sim.experiments.search.reduction import reduced
 from sim.experiments.search.search import rounds, search
+from sim.history import Event, History
 from sim.simulation import simulate
 from sim.strategies import Bounds, Drawn
 from tests.gallery import cores
@@ -174,6 +175,16 @@ def test_scores_grow_with_trouble():
     assert worse["oldest recovery"] == pytest.approx(1.0)
     assert worse["open recoveries"] == 2
     assert {label for group in GROUPS for label in group} >= worse.keys()
+
+
+def test_scores_are_of_the_deepest_queue_and_of_the_recovery_with_most_events():
+    entered, delivered, opened = Event.QUEUE_ENTERED, Event.QUEUE_DELIVERED, Event.RECOVERY_OPENED
+    events = [{"event": event} for event in (entered, entered, delivered, entered, delivered, delivered)]
+    events += [{"event": opened, "incident": number} for number in (0, 1)]
+    events += [{"event": Event.RETRY_GRANTED, "incident": number} for number in (0, 1, 1)]
+    found = scores(History.of([{"time": 1.0, **event} for event in events]))
+    assert (found["queue depth"], found["open recoveries"]) == (2, 2)
+    assert (found["retries of a task"], found["failed tries"]) == (2, 0)
 
 
 def test_rounds_have_the_requested_number_of_examples():

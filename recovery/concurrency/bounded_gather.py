@@ -19,7 +19,7 @@ async def bounded_gather(functions: Sequence[Callable[[], Awaitable[None]]], lim
         except Exception as error:  # noqa: BLE001 - it is raised below
             errors[place] = error
 
-    if len(functions) == 1 or limit == 1:
+    if len(functions) <= 1 or limit == 1:
         for place in range(len(functions)):
             await call(place)
     else:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from recovery.audit import DismissalReason, EscalationReason
 from recovery.diagnosis.evidence import Evidence
 from recovery.diagnosis.impact import impact_of
-from recovery.diagnosis.ranking import discriminating, rank, remaining
+from recovery.diagnosis.ranking import Pair, discriminating, rank, remaining
 from recovery.model import Analysis, Candidate, Failure, FailureKind, Incident, Symptom
 from recovery.ports import System
 from recovery.runbook.catalogue import Entry
@@ -29,6 +29,26 @@ class _FirstRanking(NamedTuple):
     to_make: tuple[tuple[str, Instruction], ...]
 
 
+def _rankings(entries: Mapping[str, Entry]) -> Callable[[tuple[Pair, ...]], _FirstRanking]:
+    """The first ranking by evidence, cached for analysts with equal entries that follow each other."""
+    global _latest  # noqa: PLW0603 - one value: the runs of a search or a replication have the same runbook
+    latest, in_order = _latest, tuple(entries.items())
+    if latest is None or latest[0] != in_order:
+        latest = _latest = in_order, lru_cache(CACHED_RANKINGS)(partial(_first_ranking, entries))
+    return latest[1]
+
+
+_latest: tuple[tuple[tuple[str, Entry], ...], Callable[[tuple[Pair, ...]], _FirstRanking]] | None = None
+"""The entries of the latest analyst in their order, which decides ties, and their rankings."""
+
+
+def _first_ranking(entries: Mapping[str, Entry], observed: tuple[Pair, ...]) -> _FirstRanking:
+    """The ranking before any diagnosis. Independent of the subject."""
+    candidates = rank(entries, [Symptom(name, value, "") for name, value in observed])
+    left = remaining(candidates)
+    return _FirstRanking(candidates, tuple(each.scenario for each in left), tuple(discriminating(entries, left)))
+
+
 class Analyst:
     """Finds the runbook entry of a failure. `entries` are the runbook's, by their full names."""
 
@@ -36,7 +56,7 @@ class Analyst:
         self._system = system
         self._entries = entries
         self._evidence = Evidence(system)
-        self._ranking = lru_cache(CACHED_RANKINGS)(self._rank)
+        self._ranking = _rankings(entries)
 
     async def analyze(self, incident: Incident, diagnose: Diagnose) -> Analysis | DismissalReason:
         """The analysis of the evidence, or the reason that there is nothing to recover. Probes change nothing."""
@@ -77,13 +97,6 @@ class Analyst:
         candidates = rank(self._entries, observed, verdicts)
         diagnosis = {name: verdict for by_name in verdicts.values() for name, verdict in by_name.items()}
         return candidates, tuple(each.scenario for each in remaining(candidates)), diagnosis
-
-    def _rank(self, observed: tuple[tuple[str, str], ...]) -> _FirstRanking:
-        """The ranking before any diagnosis. Independent of the subject."""
-        candidates = rank(self._entries, [Symptom(name, value, "") for name, value in observed])
-        left = remaining(candidates)
-        to_make = tuple(discriminating(self._entries, left))
-        return _FirstRanking(candidates, tuple(each.scenario for each in left), to_make)
 
     async def arguments(self, incident: Incident) -> dict[str, Any]:
         """The values of the runbook's arguments that are known before the first step."""

@@ -200,6 +200,19 @@ def test_entries_that_no_diagnosis_separates_are_ambiguous():
     assert found.verdict == f"ambiguous: {EXECUTION} or {DISK}"
 
 
+def test_the_ranking_of_one_runbook_is_not_used_for_another():
+    runbook = with_disk_failure(execution=False)
+    in_another_order = runbook.model_copy(update={"task_failures": dict(reversed(runbook.task_failures.items()))})
+    for of, scenario, ambiguous in (
+        (runbook, None, (EXECUTION, DISK)),
+        (in_another_order, None, (DISK, EXECUTION)),
+        (None, EXECUTION, ()),
+        (runbook, None, (EXECUTION, DISK)),
+    ):
+        found = analyze(failed(), incident_of("task.7"), of)
+        assert (found.scenario, found.ambiguous) == (scenario, ambiguous)
+
+
 def test_an_ambiguous_failure_is_escalated_with_its_analysis():
     system = failed()
     engine = RecoveryEngine({}, system.ports, runbook=with_disk_failure(execution=False))

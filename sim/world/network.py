@@ -98,6 +98,7 @@ class Network:
         self._loss = loss
         self._draws: dict[str, Callable[[], float]] = {}
         self._broken: dict[str, Link] = {}
+        self._broken_between: dict[tuple[str, str], Link | None] = {}  # of the endpoints that were asked about
         self._perfect = loss == 0 and latency.constant == 0
         self._disturbances: list[Disturbance] = []
         self.transparent = self._perfect
@@ -107,6 +108,7 @@ class Network:
 
     # ------------------------------------------------------------------ messages
     def _changed(self) -> None:
+        self._broken_between.clear()
         self.transparent = self._perfect and not self._broken and not self._disturbances
         if self.transport_listener is not None:
             self.transport_listener.transport_changed()
@@ -130,10 +132,13 @@ class Network:
 
     def broken_link(self, source: str, target: str) -> Link | None:
         """The broken connection between two endpoints, None when they are connected."""
-        for link in self._broken.values():
-            if link.joins(source, target):
-                return link
-        return None
+        if not self._broken:
+            return None
+        between, endpoints = self._broken_between, (source, target)
+        if endpoints not in between:
+            joining = (link for link in self._broken.values() if link.joins(source, target))
+            between[endpoints] = next(joining, None)
+        return between[endpoints]
 
     def send(
         self,

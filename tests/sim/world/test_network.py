@@ -69,6 +69,32 @@ def test_a_partition_drops_messages_between_its_sides(
     assert (made.broken_link(source, target) is not None) is cut
 
 
+def test_a_broken_link_is_found_after_every_change(env: simpy.Environment) -> None:
+    """An answer holds until a link is cut or reconnected; of two broken links, the one that was cut first counts."""
+    made, found = network(env), []
+
+    def ask() -> None:
+        links = [made.broken_link(source, "core") for source in ("agent.0", "agent.1")]
+        found.append([link and link.name for link in links])
+
+    ask()
+    own = made.cut("agent.0", "core")
+    ask()
+    shared = made.cut("agents", "core")
+    ask()
+    made.heal(own)
+    ask()
+    made.heal(shared)
+    ask()
+    assert found == [
+        [None, None],
+        ["agent.0|core", None],
+        ["agent.0|core", "agents|core"],
+        ["agents|core", "agents|core"],
+        [None, None],
+    ]
+
+
 def test_a_kept_message_waits_for_reconnection_and_replay(env: simpy.Environment) -> None:
     """A healed path is not yet a connection, and a connection not yet a replay."""
     made, log = network(env), []

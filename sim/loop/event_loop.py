@@ -46,6 +46,7 @@ from sim.loop.errors import Deadlock, Livelock, who_spins, who_waits
 from sim.loop.handles import CANCELLED, Handle, Task, Timer, TracedHandle, TracedTimer, by_number, named, switch_off
 from sim.loop.input_output import refuse_input_output
 from sim.loop.order import Future, StartedGenerators, future_maker, made_by_factory, makes_eager_tasks, prepare_factory
+from sim.loop.simpy_bridge import WakeTask
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -294,16 +295,19 @@ class SimLoop(LoopBase):
                     else:  # events of SimPy are next: they are processed here, because to return to `step` costs more
                         self._instant, self._budget = now, budget
                         self._awake = drains = False
-                        while callbacks is not fire and callbacks is not CANCELLED:
+                        waiting = None
+                        while waiting is None and callbacks is not fire and callbacks is not CANCELLED:
                             if event._ok:
                                 heappop(queue)
                                 env._now = when
                                 event.callbacks = None
+                                if callbacks and type(callbacks[-1]) is WakeTask and callbacks[-1].loop is self:
+                                    waiting = callbacks.pop()  # the task runs in this drain, not in one of its own
                                 for callback in callbacks:
                                     callback(event)
                             else:  # it may raise the exception of the event
                                 _step(env)
-                            if self._awake or self._stopping:
+                            if waiting is None and (self._awake or self._stopping):
                                 return
                             if not queue:
                                 break
@@ -312,6 +316,8 @@ class SimLoop(LoopBase):
                         now = env._now
                         budget = self._budget if now == self._instant else self.max_callbacks
                         self._awake = drains = True
+                        if waiting is not None:
+                            waiting.wake()
                 batch = len(ready)
                 if not batch:
                     break

@@ -30,31 +30,47 @@ async def wait(loop: LoopBase, event: Event) -> Any:
         event.proc = TaskAsProcess(asyncio.current_task(loop))  # type: ignore[assignment]
     if event.callbacks is not None:
         future: asyncio.Future[None] = asyncio.Future(loop=loop)  # awaited below, in no set
-
-        def fire(fired: Event) -> None:
-            if not fired._ok:
-                fired.defused = True
-            if not (future.done() or loop._closed):
-                loop._awake = True  # the drain below handles it: SimPy need not start one
-                future.set_result(None)
-                advances, loop._advances = loop._advances, False  # other callbacks may wait for the same event
-                try:
-                    loop._drain()
-                finally:
-                    loop._advances = advances
-
-        event.callbacks.append(fire)
+        wake = WakeTask(loop, future)
+        event.callbacks.append(wake)
         try:
             await future
         except BaseException as error:
             if event.callbacks is not None:
-                event.callbacks.remove(fire)
+                event.callbacks.remove(wake)
             _withdraw(event, give_back=not isinstance(error, GeneratorExit))
             raise
     if event._ok:
         return event._value
     failure: BaseException = event._value
     raise failure.args[0] if isinstance(failure, RaisedInTask) else failure
+
+
+class WakeTask:
+    """The callback of an event that a coroutine waits for."""
+
+    __slots__ = ("future", "loop")
+
+    def __init__(self, loop: LoopBase, future: asyncio.Future[None]) -> None:
+        self.loop, self.future = loop, future
+
+    def wake(self) -> None:
+        """Make the task ready, unless it waits no longer."""
+        if not (self.future.done() or self.loop._closed):
+            self.future.set_result(None)
+
+    def __call__(self, event: Event) -> None:
+        """Let the task go on at once, before the other callbacks of the event are called."""
+        if not event._ok:
+            event.defused = True
+        loop = self.loop
+        if not (self.future.done() or loop._closed):
+            loop._awake = True  # the drain below handles it: SimPy need not start one
+            self.future.set_result(None)
+            advances, loop._advances = loop._advances, False  # other callbacks may wait for the same event
+            try:
+                loop._drain()
+            finally:
+                loop._advances = advances
 
 
 def process(loop: LoopBase, awaitable: Awaitable[Any]) -> Event:

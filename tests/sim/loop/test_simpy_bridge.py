@@ -139,6 +139,25 @@ class TestCoroutinesWaitForEvents:
         assert log == ["coroutine", "event that came after"]
         assert task.done()
 
+    def test_wait_wakes_within_the_event_in_either_loop_of_an_environment(self, loop):
+        other, log = SimLoop(loop.env), []
+
+        def process():
+            log.append("process")
+            yield loop.env.timeout(1)
+
+        async def waits(its_own):
+            event = loop.env.timeout(1)
+            event.callbacks.append(lambda _: loop.env.process(process()))
+            await its_own.wait(event)
+            log.append("coroutine")
+
+        tasks = [its_own.create_task(waits(its_own)) for its_own in (loop, other)]
+        loop.run_until_complete(asyncio.sleep(5))
+        assert log == ["coroutine", "process"] * 2
+        assert all(task.done() for task in tasks)
+        other.close()
+
     def test_all_waiters_of_an_event_wake_at_its_time(self, loop):
         """Also when the first of them leaves nothing else to do at that instant, and a timer is due later."""
         env, woke = loop.env, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
@@ -26,9 +27,10 @@ class Settings(BaseModel):
     """Known keys that are not applicable here, each with its error message."""
 
     @classmethod
-    def keys(cls) -> list[str]:
+    @cache
+    def keys(cls) -> tuple[str, ...]:
         """The keys in file notation, in the order of the reference."""
-        return [field.alias or name for name, field in cls.model_fields.items()]
+        return tuple(field.alias or name for name, field in cls.model_fields.items())
 
     @model_validator(mode="before")
     @classmethod
@@ -76,15 +78,15 @@ class OneOf:
     bare: Callable[[Any], Form] | None = None
     bare_schema: Mapping[str, Any] | None = None
 
-    @property
+    @cached_property
     def kinds(self) -> list[str]:
         """The forms' names."""
         return [form.kind for form in self.forms]
 
     def _normalize(self, value: Any) -> Any:
-        if isinstance(value, self.forms):
-            return value
         if not isinstance(value, Mapping):
+            if isinstance(value, self.forms):
+                return value
             if self.bare is not None:
                 return self.bare(value)
             raise invalid(f"{shown(value)} is not a valid {self.noun}; {self._valid()}")

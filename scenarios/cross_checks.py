@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from pydantic_core import PydanticCustomError
 
@@ -35,7 +36,7 @@ from scenarios.faults.clocks import QUEUE
 from scenarios.faults.trigger import FAULT, STEP
 from scenarios.fields.expectations import known_metric
 from scenarios.fields.tolerances import metric_of
-from scenarios.parts import contradictions_of_parts
+from scenarios.parts import contradictions_of_parts, parts_of_faults
 from scenarios.schema import ScenarioFields
 from scenarios.sections.arrivals import Burst, Closed, Interval, Trace
 from scenarios.task_views import any_task, own_path, views
@@ -45,23 +46,30 @@ Contradiction = tuple[Path, str]
 
 def first_contradiction(scenario: ScenarioFields) -> Contradiction | None:
     """Position and message of the first contradiction; None when there is none."""
-    return next(_contradictions(scenario), None)
+    checks = (contradictions_of_parts, parts_of_faults, _warmup, _of_tasks, _breakers, _faults, _observations)
+    return next(chain.from_iterable(check(scenario) for check in checks), None)
 
 
-def _contradictions(scenario: ScenarioFields) -> Iterator[Contradiction]:
-    yield from contradictions_of_parts(scenario)
-    yield from _warmup(scenario)
-    yield from _of_tasks(scenario)
-    yield from _breakers(scenario)
+def first_contradiction_of_faults(scenario: ScenarioFields) -> Contradiction | None:
+    """As `first_contradiction`, for a valid scenario of which the faults alone were replaced."""
+    checks = (parts_of_faults, _of_tasks, _faults)
+    return next(chain.from_iterable(check(scenario) for check in checks), None)
+
+
+def _faults(scenario: ScenarioFields) -> Iterator[Contradiction]:
     for number, fault in enumerate(scenario.faults):
         path: Path = ("faults", number, fault.kind)
         found = _group(scenario, fault) if isinstance(fault, Group) else _fault(scenario, fault)
         for below, problem in (*found, *_when(scenario, number, fault)):
             yield path + below, problem
+
+
+def _observations(scenario: ScenarioFields) -> Iterator[Contradiction]:
+    """Metrics that are unknown, or never observed."""
     if scenario.steady_state is not None and not scenario.tasks.clients_wait:
         for number, condition in enumerate(scenario.steady_state.holds):
             if condition.metric.startswith("client."):
-                path = ("steady_state", "holds", number)
+                path: Path = ("steady_state", "holds", number)
                 yield path, f"{condition.metric} is never observed here; valid: with tasks.client"
     for number, expectation in enumerate(scenario.expect):
         try:

@@ -11,10 +11,14 @@ from scenarios.schema import ScenarioFields
 
 
 def contradictions_of_parts(scenario: ScenarioFields) -> Iterator[tuple[Path, str]]:
-    """Position and message of each name without its part, and of each part that nothing uses."""
+    """Position and message of each name without its part, and of each part that nothing uses; faults aside."""
     yield from _queues(scenario)
     yield from _pools(scenario)
     yield from _calls(scenario)
+
+
+def parts_of_faults(scenario: ScenarioFields) -> Iterator[tuple[Path, str]]:
+    """Position and message of each name in a fault without its part."""
     for number, fault in enumerate(scenario.faults):
         for below, single in _members(fault):
             path: Path = ("faults", number, fault.kind, *below)

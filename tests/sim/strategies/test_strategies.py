@@ -52,6 +52,25 @@ def test_other_faults_are_validated_with_their_path():
         SMALL.with_faults([{"resource_leak": {"resource": "gpu", "units": 1, "at": 1}}], seed=1)
 
 
+@pytest.mark.parametrize(
+    ("values", "faults"),
+    [
+        ({}, [{"dependency_down": {"dependency": "database", "at": 1, "for": 1}}]),
+        ({}, [{"agent_crash": {"when": "fault.agent_hang == injected"}}]),
+        ({"recovery.detection.detector": "perfect", "agents.restart_time": 0}, [{"poison_task": {"at": 1}}]),
+        ({"tasks.arrivals": "{interval: {every: 20s}}", "faults": [{"agent_crash": {"at": 1}}]}, []),
+    ],
+    ids=["a name", "another fault", "a task", "no fault"],
+)
+def test_what_other_faults_contradict_is_found_as_for_a_whole_scenario(values, faults):
+    valid = SMALL.with_values(values)
+    with pytest.raises(ScenarioError) as whole:
+        valid.with_values({"faults": faults, "seed": 1})
+    with pytest.raises(ScenarioError) as replaced:
+        valid.with_faults(faults, seed=1)
+    assert replaced.value.problem == whole.value.problem
+
+
 @settings(max_examples=examples(40), suppress_health_check=list(HealthCheck))
 @given(searched(SMALL, ["agent_crash", "queue_blocked"], 2, {"agents.count": "1..3", "tasks.work": "1s,2s"}))
 def test_worlds_loads_and_kinds_of_fault_have_bounds(made):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from math import inf
 from typing import Any
 
@@ -73,7 +73,11 @@ class Supervisor:
         self._monitoring: dict[int, asyncio.Task[None]] = {}
         self._detector: FailureDetector | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
-        self._retry_loop = self._new_retry_loop()
+
+    @cached_property
+    def _retry_loop(self) -> RetryLoop:
+        """That of the latest start; before the first, one that has no retries yet."""
+        return self._new_retry_loop()
 
     def _new_retry_loop(self) -> RetryLoop:
         """Its clock is that of the loop on which the supervisor starts, also for tries that `stop` cancels."""

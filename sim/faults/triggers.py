@@ -85,7 +85,7 @@ class Triggers:
         """Evaluate all conditions immediately, and each one again after relevant events."""
         for watch, _ in self._waiting:
             self._evaluate_soon(watch)
-        self._site.world.history.watch(self._see)
+        self._site.world.history.watch(self._see, self._by_event)
 
     def _see(self, event: int, task: int, agent: int, incident: int, detail: str) -> None:
         for watch in self._by_event.get(event, ()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import nan
 from typing import Any
 
@@ -56,7 +56,7 @@ class History:
         self._rows: Rows = RowsInMemory() if rows is None else rows
         self._latest: list[Row] = []
         self._words = _Numbered({"": 0})
-        self._watchers: tuple[Watcher, ...] = ()
+        self._watchers: tuple[tuple[Watcher, Collection[int] | None], ...] = ()
         self.on_chunk: ChunkWatcher | None = None
         self._closed = False
         self._sha256: str | None = None  # kept when there are no rows to compute it from
@@ -113,17 +113,21 @@ class History:
         incident: int = -1,
     ) -> None:
         History.record(self, event, task, agent, epoch, value, detail, about, incident)
-        for watcher in self._watchers:
-            watcher(event, task, agent, incident, detail)
+        for watcher, events in self._watchers:
+            if events is None or event in events:
+                watcher(event, task, agent, incident, detail)
 
-    def watch(self, watcher: Watcher) -> None:
-        """Call `watcher` after each event from now on, until `unwatch`. Watchers are called in the order of `watch`."""
-        self._watchers = (*self._watchers, watcher)
+    def watch(self, watcher: Watcher, events: Collection[int] | None = None) -> None:
+        """Call `watcher` after each event from now on, or after each of `events`, until `unwatch`.
+
+        Watchers are called in the order of `watch`.
+        """
+        self._watchers = (*self._watchers, (watcher, events))
         self._select_record()
 
     def unwatch(self, watcher: Watcher) -> None:
         """Stop calling `watcher`."""
-        self._watchers = tuple(each for each in self._watchers if each != watcher)
+        self._watchers = tuple(each for each in self._watchers if each[0] != watcher)
         self._select_record()
 
     def close(self) -> None:

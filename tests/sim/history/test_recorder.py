@@ -91,6 +91,16 @@ def test_watchers_are_called_in_order_until_removal() -> None:
     assert "record" not in vars(history)
 
 
+def test_a_watcher_of_some_events_is_called_after_these_only() -> None:
+    """Another watcher is called after every event."""
+    history, some, every = History(), [], []
+    history.watch(lambda *event: some.append(event[1]), {Event.TASK_FAILED})
+    history.watch(lambda *event: every.append(event[1]))
+    history.record(Event.TASK_FAILED, 3)
+    history.record(Event.TASK_COMPLETED, 4)
+    assert (some, every) == ([3], [3, 4])
+
+
 @pytest.mark.parametrize("change", ["watch", "unwatch"])
 def test_a_closed_history_stays_closed_when_watchers_change(change: str) -> None:
     """Removing the last watcher after the end of a run does not reopen its history."""

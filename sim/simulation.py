@@ -6,10 +6,10 @@ that history.
 
 from __future__ import annotations
 
-import pickle
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -339,16 +339,16 @@ def meta_of(scenario: Scenario, name: str) -> dict[str, Any]:
     global _latest_meta  # noqa: PLW0603 - one entry, because the runs of a search or a replication follow each other
     latest = _latest_meta
     if latest is None or not _is_same_world(scenario, latest[0]):
-        latest = _latest_meta = scenario, pickle.dumps(_meta_of_world(scenario.model_copy(update={"faults": ()})))
-    meta: dict[str, Any] = pickle.loads(latest[1])  # noqa: S301 - our own; each run has a copy that it may change
+        latest = _latest_meta = scenario, _meta_of_world(scenario.model_copy(update={"faults": ()}))
+    meta = deepcopy(latest[1])
     meta["seed"] = name
     for fault in scenario.faults:
         meta["files_sha256"] |= files_sha256(fault)
     return meta
 
 
-_latest_meta: tuple[Scenario, bytes] | None = None
-"""A scenario, and the constants of its runs without those of its faults and seed; pickled, which copies faster."""
+_latest_meta: tuple[Scenario, dict[str, Any]] | None = None
+"""A scenario, and the constants of its runs without those of its faults and seed."""
 
 
 def _is_same_world(one: Scenario, other: Scenario) -> bool:

@@ -34,7 +34,7 @@ def _rankings(entries: Mapping[str, Entry]) -> Callable[[tuple[Pair, ...]], _Fir
     global _latest  # noqa: PLW0603 - one value: the runs of a search or a replication have the same runbook
     latest, in_order = _latest, tuple(entries.items())
     if latest is None or latest[0] != in_order:
-        latest = _latest = in_order, lru_cache(CACHED_RANKINGS)(partial(_first_ranking, entries))
+        latest = _latest = in_order, lru_cache(CACHED_RANKINGS)(partial(_first_ranking, dict(in_order)))
     return latest[1]
 
 

@@ -99,7 +99,12 @@ class Browser:
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=name, **({"text": text} if text else {}))
 
+    def paint(self):
+        """Wait until the page has painted its latest change, so that the mouse meets what is where it seems to be."""
+        self.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+
     def drag(self, begin, end, y):
+        self.paint()
         mouse = {"button": "left", "buttons": 1, "clickCount": 1}
         self.call("Input.dispatchMouseEvent", type="mousePressed", x=begin, y=y, **mouse)
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=end, y=y, **mouse)

@@ -133,6 +133,7 @@ def test_filters_and_zoom_show_a_part(file, browser, run):
     browser.key("ArrowLeft")
     assert browser.evaluate(TITLE).startswith("1:19")
     browser.key("0", "0")
+    browser.paint()
     place = browser.evaluate("(() => { const at = document.querySelector('.charts'); at.scrollIntoView();"
                              " return at.getBoundingClientRect().top + 80; })()")  # fmt: skip
     browser.drag(500, 700, place)

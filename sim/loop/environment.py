@@ -18,7 +18,7 @@ from sim.loop.handles import CANCELLED
 
 _step: Final = simpy.Environment.step
 _BATCH: Final = 50_000  # numbers of events between two looks at the clock
-_FIRST: Final = -1  # a priority of events before all others of an instant
+FIRST: Final = -1  # a priority of events before all others of an instant
 
 
 class VirtualEnvironment(simpy.Environment):
@@ -47,7 +47,7 @@ class VirtualEnvironment(simpy.Environment):
                 events = 0  # after a Livelock, a run may go on
                 alarm = Event(self)
                 alarm.callbacks, alarm._ok = [self._end], True
-                heappush(self._queue, (instant, _FIRST, first, alarm))  # type: ignore[misc]
+                heappush(self._queue, (instant, FIRST, first, alarm))  # type: ignore[misc]
             yield range(first, first + _BATCH)
 
     def _end(self, _: Event) -> None:

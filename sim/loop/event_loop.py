@@ -41,7 +41,7 @@ from simpy.events import NORMAL, URGENT
 
 from sim.loop import executor, simpy_bridge
 from sim.loop.base import LoopBase
-from sim.loop.environment import VirtualEnvironment, drop_cancelled, keep, steps_plainly
+from sim.loop.environment import FIRST, VirtualEnvironment, drop_cancelled, keep, steps_plainly
 from sim.loop.errors import Deadlock, Livelock, who_spins, who_waits
 from sim.loop.handles import CANCELLED, Handle, Task, Timer, TracedHandle, TracedTimer, by_number, named, switch_off
 from sim.loop.input_output import refuse_input_output
@@ -248,11 +248,16 @@ class SimLoop(LoopBase):
 
     def _wake(self) -> None:
         """Something is ready and no drain is running: start one at this instant, before any other event."""
-        wake: Timer = _new(Timer)
-        wake.callbacks = self._fire
-        wake._cancelled = True  # as a handle, it has no effect
         self._awake = True
-        heappush(self._queue, (self.env._now, URGENT, next(self._event_ids), wake))
+        self._start(URGENT)
+
+    def _start(self, priority: int) -> Timer:
+        """Put an event on the heap that starts a drain at this instant."""
+        start: Timer = _new(Timer)
+        start.callbacks = self._fire
+        start._cancelled = True  # as a handle, it has no effect
+        heappush(self._queue, (self.env._now, priority, next(self._event_ids), start))
+        return start
 
     def _drain(self, timer: Timer | None = None) -> None:  # noqa: C901, PLR0912, PLR0915 - written out for speed
         """Run a timer that SimPy has fired, then everything that is ready, then what that makes ready."""
@@ -303,8 +308,16 @@ class SimLoop(LoopBase):
                                 event.callbacks = None
                                 if callbacks and type(callbacks[-1]) is WakeTask and callbacks[-1].loop is self:
                                     waiting = callbacks.pop()  # the task runs in this drain, not in one of its own
-                                for callback in callbacks:
-                                    callback(event)
+                                try:
+                                    for callback in callbacks:
+                                        callback(event)
+                                except StopSimulation:  # as in SimPy, the rest is called when the run goes on
+                                    rest = callbacks[callbacks.index(callback) + 1 :]
+                                    event.callbacks = rest if waiting is None else [*rest, waiting]
+                                    env.schedule(event, FIRST)  # type: ignore[arg-type]
+                                    raise
+                                if waiting is not None and waiting.future.done():  # one of these has cancelled it
+                                    waiting = None
                             else:  # it may raise the exception of the event
                                 _step(env)
                             if waiting is None and (self._awake or self._stopping):
@@ -423,13 +436,16 @@ class SimLoop(LoopBase):
             raise RuntimeError("the environment is running already; in a coroutine, await loop.wait(event) instead")
         outer = self._enter()
         self._advances = steps_plainly(self.env)
-        if self._advances and not self._awake:
-            self._wake()  # the drain processes the events of SimPy faster
+        start = None
+        if self._advances and not (self._awake or self._stopping):
+            start = self._start(FIRST - 1)  # the drain processes the events of SimPy faster
         try:
             return run()
         finally:
             self._advances = False
             self._leave(outer)
+            if start is not None and start.callbacks is not None:  # no event was processed
+                keep(self._queue, lambda event: event is not start)
 
     def close(self) -> None:
         """Close the loop. Its timers are removed from the environment, which can continue without it."""

@@ -284,6 +284,43 @@ class TestPrograms:
         loop.env.run()
         assert loop.time() == 10.0
 
+    def test_a_stop_before_a_run_of_the_environment_waits_for_a_callback(self, loop):
+        loop.env.timeout(3)
+        loop.call_later(5, print)
+        loop.stop()
+        loop.env.run()
+        assert loop.time() == 5.0
+
+    def test_a_run_that_ends_at_once_leaves_no_event(self, loop):
+        env, log = loop.env, []
+        event = env.timeout(1)
+        env.run()
+        loop.call_later(3, log.append, "timer")
+        env.run(until=event)
+        with pytest.raises(ValueError, match="must be greater"):
+            env.run(until=1)
+        assert env.peek() == 4.0
+        env.step()
+        assert log == ["timer"]
+
+    def test_tasks_at_the_beginning_of_a_run_start_after_processes_that_were_created_before(self, loop):
+        env, log = loop.env, []
+
+        def second():
+            log.append("process")
+            yield env.timeout(1)
+
+        async def task():
+            log.append("task")
+
+        def first():
+            env.process(second())
+            yield loop.process(task())
+
+        env.process(first())
+        env.run()
+        assert log == ["process", "task"]
+
     def test_it_can_run_inside_a_wall_clock_loop(self):
         async def cell():  # as in a notebook
             outer = asyncio.get_running_loop()

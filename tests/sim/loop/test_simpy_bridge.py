@@ -158,6 +158,49 @@ class TestCoroutinesWaitForEvents:
         assert all(task.done() for task in tasks)
         other.close()
 
+    def test_a_coroutine_cancelled_by_the_event_continues_after_what_the_event_started_before(self, loop):
+        log, event = [], loop.env.timeout(1)
+
+        def process():
+            log.append("process")
+            yield loop.env.timeout(1)
+
+        def cancel(_):
+            loop.env.process(process())
+            task.cancel()
+
+        async def waits():
+            try:
+                await loop.wait(event)
+            finally:
+                log.append("coroutine")
+
+        event.callbacks.append(cancel)
+        task = loop.create_task(waits())
+        loop.env.run()
+        assert log == ["process", "coroutine"]
+
+    def test_waiters_of_an_event_that_ends_a_run_continue_in_the_next_run(self, loop):
+        env, event, log = loop.env, loop.env.event(), []
+
+        async def waits():
+            log.append(await loop.wait(event))
+
+        def process():
+            log.append((yield event))
+
+        async def fires():
+            await asyncio.sleep(1)
+            event.succeed("value")
+
+        env.process(process())  # both begin to wait after the run does
+        tasks = [loop.create_task(waits()), loop.create_task(fires())]
+        assert env.run(until=event) == "value"
+        assert log == []
+        env.run()
+        assert log == ["value", "value"]
+        assert all(task.done() for task in tasks)
+
     def test_all_waiters_of_an_event_wake_at_its_time(self, loop):
         """Also when the first of them leaves nothing else to do at that instant, and a timer is due later."""
         env, woke = loop.env, []

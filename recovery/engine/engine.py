@@ -214,9 +214,9 @@ class RecoveryEngine:
         self._say(incident, AuditEvent.STEP_STARTED, step.command)
         incident.under_way = True
         self._in_step[incident.number] = None
-        self._keep(incident, Phase.EXECUTING)
-        await self.system.journal.durable()
         try:
+            self._keep(incident, Phase.EXECUTING)
+            await self.system.journal.durable()
             done = await self._execute(context, step)
         except Exception as error:
             self._say(incident, AuditEvent.STEP_FAILED, step.command, text=error_text(error))

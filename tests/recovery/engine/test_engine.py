@@ -6,7 +6,8 @@ import pytest
 
 from recovery import Outcome, RecoveryEngine
 from recovery.actions.context import STANDALONE, RecoveryContext
-from recovery.model import Analysis, FailureKind, Impact, Incident, RecoveryStrategy, Step, TaskStatus
+from recovery.journal import MemoryJournal
+from recovery.model import NOTHING, Analysis, FailureKind, Impact, Incident, Phase, RecoveryStrategy, Step, TaskStatus
 from recovery.policies.retry import RetryPolicy
 from sim.loop import run
 from tests.recovery.small_system import SmallSystem, failure_of
@@ -212,6 +213,23 @@ def test_a_command_error_ends_the_try():
     assert recover(system, "task.7", FailureKind.TASK) is Outcome.FAILED
     failed = ["step.failed retry_task", "recovery.failed ConnectionError: queue is away"]
     assert system.trail[-3:] == ["step.started retry_task", *failed]
+
+
+def test_a_step_that_the_journal_refuses_has_failed():
+    class Full(MemoryJournal):
+        def keep(self, incident, policies=NOTHING):
+            if incident.phase is Phase.EXECUTING:
+                raise OSError("no space left")
+            super().keep(incident, policies)
+
+    system = failed_task()
+    system.ports = replace(system.ports, journal=Full())
+    incident = Incident(0, failure_of("task.7"), 0.0)
+    assert run(RecoveryEngine({}, system.ports).recover(incident)) is Outcome.FAILED
+    failed = ["step.failed release_resources", "recovery.failed OSError: no space left"]
+    assert system.trail[-3:] == ["step.started release_resources", *failed]
+    assert system.held == {"task.7": {"gpu": 2}}
+    assert not incident.under_way
 
 
 def test_a_probe_error_ends_the_try():

@@ -14,7 +14,8 @@ BIN := .venv/bin
 # Nothing is compiled beforehand: what is imported will be, and most never is.
 PIP := PIP_CONSTRAINT='$(CURDIR)/constraints.txt' PIP_BUILD_CONSTRAINT='$(CURDIR)/constraints.txt' \
 	$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+# A test that does not end is stopped and fails, with the stack of each of its threads.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal -o faulthandler_timeout=400 -o faulthandler_exit_on_timeout=true
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from recovery.model import TaskStatus
 from recovery.stores import PlainTaskStore
@@ -11,11 +12,12 @@ from sim.world.entities import task_number
 
 AppendCheckpoint = Callable[[str, int, float], bool]
 """Appends a checkpoint of a task by its epoch and progress. False: refused."""
+_SAVES: Final = MemoryTaskStore.save_checkpoint  # as it is imported: a program may replace it on the class
 
 
 def checkpoint_appender(store: PlainTaskStore) -> AppendCheckpoint:
     """What appends checkpoints to a store: its `append_checkpoint`, if it has one and saves none in its own way."""
-    saves_its_own_way = getattr(store.save_checkpoint, "__func__", None) is not MemoryTaskStore.save_checkpoint
+    saves_its_own_way = getattr(store.save_checkpoint, "__func__", None) is not _SAVES
     if saves_its_own_way or not isinstance(store, MemoryTaskStore):
         return lambda task_id, epoch, progress: store.save_checkpoint(task_id, epoch, progress) is not None
     return store.append_checkpoint

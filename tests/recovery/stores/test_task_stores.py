@@ -129,7 +129,9 @@ def test_an_appended_checkpoint_is_like_a_saved_one():
     store.fence("task.1")
     assert store.append_checkpoint("task.1", epoch, 4.0) is False
     assert store.last_checkpoint("task.1") == 3
-    assert store.commit("task.1", store.begin("task.1", "agent.0"))
+    epoch = store.begin("task.1", "agent.0")
+    assert store.append_checkpoint("task.1", epoch, 4.0)
+    assert store.commit("task.1", epoch)
     assert store.last_checkpoint("task.1") == 0
 
 

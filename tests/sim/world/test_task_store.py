@@ -64,3 +64,13 @@ def test_checkpoints_are_appended_as_a_store_saves_them(store: NumberedTaskStore
     assert [each.progress for each in store.checkpoints("task.0")] == [2.5] * kept
     store.fence("task.0")
     assert not append("task.0", 1, 3.5)
+
+
+def test_a_checkpoint_is_saved_by_what_replaces_the_method_of_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryTaskStore, "save_checkpoint", LosesCheckpoints.save_checkpoint)
+    store = NumberedTaskStore()
+    append = checkpoint_appender(store)
+    store.register("task.0")
+    store.begin("task.0", "agent.0")
+    assert append("task.0", 1, 2.5)
+    assert not store.checkpoints("task.0")
